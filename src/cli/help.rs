@@ -1,0 +1,89 @@
+//! The help, made from the same tables as the parser.
+
+use std::fmt::Write as _;
+
+use super::COMMON;
+use super::options::OptionInfo;
+use crate::error::KINDS;
+use crate::source::{SOURCES, SourceInfo};
+
+/// The widest line, in characters.
+const WIDTH: usize = 96;
+
+/// The help of the program.
+pub(super) fn of_program() -> String {
+    let mut text = String::from(
+        "wif-token: the executable that fetches a subject token for Google Cloud workload identity\n\
+         federation, and prints the document that gcloud, Terraform and the client libraries read.\n\n\
+         usage: wif-token SOURCE [--option=value]...\n       wif-token help [SOURCE]\n\nsources:\n",
+    );
+    for source in SOURCES {
+        row(&mut text, source.name, source.summary, 12);
+    }
+    text.push_str("\noptions of every source:\n");
+    options(&mut text, COMMON);
+    text.push_str("\nexit statuses, with the code of the failure document:\n");
+    for (_, code, status, meaning) in KINDS {
+        row(&mut text, &format!("{status} {code}"), meaning, 18);
+    }
+    text
+}
+
+/// The help of a source.
+pub(super) fn of_source(source: &SourceInfo) -> String {
+    let mut text = format!("usage: wif-token {}", source.name);
+    for option in source.options.iter().filter(|option| option.required) {
+        let _ = write!(text, " {}", option.usage());
+    }
+    if source.options.iter().any(|option| !option.required) {
+        text.push_str(" [--option=value]...");
+    }
+    if let Some(rest) = source.rest {
+        let _ = write!(text, " -- {rest}");
+    }
+    let _ = write!(text, "\n\n{}\n\n", source.summary);
+    text.push_str("options:\n");
+    options(&mut text, source.options);
+    text.push_str("\noptions of every source:\n");
+    options(&mut text, COMMON);
+    text
+}
+
+/// The names of these sources, for a hint.
+pub(super) fn names(sources: &[SourceInfo]) -> String {
+    sources
+        .iter()
+        .map(|source| source.name)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+fn options(text: &mut String, table: &[OptionInfo]) {
+    for option in table {
+        let mut help = option.help.to_owned();
+        if option.repeated {
+            help.push_str("; may be repeated");
+        }
+        row(text, &option.usage(), &help, 30);
+    }
+}
+
+/// A name and its meaning, wrapped into a column that begins at `column`.
+fn row(text: &mut String, name: &str, meaning: &str, column: usize) {
+    let mut line = format!("  {name:<column$}");
+    if name.len() >= column {
+        line = format!("  {name}\n  {:column$}", "");
+    }
+    let mut length = column + 2;
+    for word in meaning.split(' ') {
+        let blank = usize::from(length > column + 2);
+        if length + blank + word.chars().count() > WIDTH {
+            let _ = write!(line, "\n  {:column$}{word}", "");
+            length = column + 2 + word.chars().count();
+        } else {
+            let _ = write!(line, "{:blank$}{word}", "");
+            length += blank + word.chars().count();
+        }
+    }
+    let _ = writeln!(text, "{line}");
+}

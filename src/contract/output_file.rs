@@ -1,0 +1,209 @@
+//! The output file: used while fresh, replaced whole, behind a lock of its own.
+//!
+//! Clients read this file before they run the executable and stop for ever at a broken one, so it
+//! only ever holds a whole success: a randomly named file in the same directory, mode 0600, synced,
+//! renamed into place. `PATH.lock` makes concurrent runs fetch once; who waited for it looks at the
+//! file again, and takes over a failure of the run that held it.
+//!
+//! Trouble with the file or the lock costs nobody a token: it is logged, and the run goes on.
+
+use std::fs::File;
+use std::io::{Seek, Write};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::response::Document;
+use crate::context::Context;
+use crate::error::{Error, Kind};
+use crate::files;
+
+/// The largest output file that is read, in bytes: a token of 1 MiB in base64, with room to spare.
+const LIMIT: usize = 2 * files::LIMIT;
+
+/// How long to wait between two tries to lock.
+const POLL: Duration = Duration::from_millis(10);
+
+/// An output file and the digest of the request it has to be made for.
+#[derive(Debug)]
+pub struct OutputFile {
+    path: PathBuf,
+    request: String,
+}
+
+impl OutputFile {
+    /// The file at `path` for the request of this digest.
+    pub fn new(path: PathBuf, request: String) -> OutputFile {
+        OutputFile { path, request }
+    }
+
+    /// The document in the file, if it is whole, made for this request, and not over.
+    pub fn fresh(&self, cx: &Context) -> Option<Document> {
+        let shown = self.path.display();
+        let refuse = |why: &str| {
+            cx.log.line(format!("not used: {shown}: {why}"));
+            None
+        };
+        let file = match files::open_regular(&self.path) {
+            Ok(file) => file,
+            Err(error) => return refuse(&error.to_string()),
+        };
+        let bytes = match files::read_limited(file, LIMIT) {
+            Ok(Some(bytes)) => zeroize::Zeroizing::new(bytes),
+            Ok(None) => return refuse("it is larger than 2 MiB"),
+            Err(error) => return refuse(&error.to_string()),
+        };
+        match Document::from_file(&bytes, &self.request) {
+            Ok(document) if document.expiration_time > cx.clock.now() => {
+                cx.log.line(format!("fresh: {shown}"));
+                Some(document)
+            }
+            Ok(_) => refuse("it is over"),
+            Err(why) => refuse(why),
+        }
+    }
+
+    /// Waits for the lock until the deadline. Without a lock, as on a file system that has none,
+    /// the run goes on.
+    ///
+    /// # Errors
+    /// `UNREACHABLE` where another run holds the lock all the time, or the failure of the run that
+    /// held it while this one waited.
+    pub fn lock(&self, cx: &Context) -> Result<Option<Lock>, Error> {
+        let mut path = self.path.clone().into_os_string();
+        path.push(".lock");
+        let path = Path::new(&path);
+        let file = match files::open_lock(path) {
+            Ok(file) => file,
+            Err(error) => {
+                cx.log.line(format!("no lock: {}: {error}", path.display()));
+                return Ok(None);
+            }
+        };
+        let began = cx.clock.now_ms();
+        let mut waited = false;
+        loop {
+            match fs2::FileExt::try_lock_exclusive(&file) {
+                Ok(()) => break,
+                Err(error) if is_held(&error) => waited = true,
+                Err(error) => {
+                    cx.log.line(format!("no lock: {}: {error}", path.display()));
+                    return Ok(None);
+                }
+            }
+            if cx.deadline.is_over() {
+                let what = format!("another run holds {} all the time", path.display());
+                return Err(
+                    Error::new(Kind::Unreachable, what).hint("end that run, or raise --timeout")
+                );
+            }
+            thread::sleep(POLL);
+        }
+        let lock = Lock { file };
+        match lock.failure_since(began, &self.request).filter(|_| waited) {
+            Some(error) => Err(error),
+            None => Ok(Some(lock)),
+        }
+    }
+
+    /// Replaces the file by this content, whole or not at all.
+    ///
+    /// # Errors
+    /// `CONFIGURATION` with the reason; the old file is still there then.
+    pub fn replace(&self, content: &str) -> Result<(), Error> {
+        files::replace(&self.path, content.as_bytes()).map_err(|error| {
+            Error::new(
+                Kind::Configuration,
+                format!("cannot write {}", self.path.display()),
+            )
+            .cause(error)
+            .hint("check --output-file or the configuration's output_file")
+        })
+    }
+
+    /// The same for a document; trouble is logged and costs nobody the token.
+    pub fn keep(&self, document: &Document, cx: &Context) {
+        match self.replace(&document.to_file(&self.request)) {
+            Ok(()) => cx.log.line(format!("kept in {}", self.path.display())),
+            Err(error) => cx.log.line(format!("not kept: {error}")),
+        }
+    }
+
+    /// Writes a document for a client that reads the answer from the file only.
+    ///
+    /// # Errors
+    /// As [`OutputFile::replace`].
+    pub fn deliver(&self, document: &Document) -> Result<(), Error> {
+        self.replace(&document.to_file(&self.request))
+    }
+
+    /// Removes the file.
+    ///
+    /// # Errors
+    /// `CONFIGURATION` where it is there and stays there.
+    pub fn remove(&self) -> Result<(), Error> {
+        match std::fs::remove_file(&self.path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                let what = format!("cannot remove {}", self.path.display());
+                Err(Error::new(Kind::Configuration, what)
+                    .cause(error)
+                    .hint("check --output-file or the configuration's output_file"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes what killed runs left beside the file. Only under the lock.
+    pub fn tidy(&self, _lock: &Lock) {
+        files::remove_leftovers(&self.path);
+    }
+}
+
+fn is_held(error: &std::io::Error) -> bool {
+    error.raw_os_error() == fs2::lock_contended_error().raw_os_error()
+}
+
+/// The lock, held until it is dropped. Its file keeps the last failure, for the runs that wait.
+#[derive(Debug)]
+pub struct Lock {
+    file: File,
+}
+
+impl Lock {
+    /// Leaves a failure for the runs that wait for this lock to make the same request.
+    pub fn leave_failure(&self, error: &Error, output_file: &OutputFile, cx: &Context) {
+        let record = json!({
+            "request": output_file.request,
+            "failed_at_ms": cx.clock.now_ms(),
+            "code": error.kind().code(),
+            "message": error.to_string(),
+        });
+        let mut file = &self.file;
+        // Only the holder reads or writes here: no need for a rename.
+        let written = file
+            .set_len(0)
+            .and_then(|()| file.rewind())
+            .and_then(|()| file.write_all(record.to_string().as_bytes()));
+        if let Err(error) = written {
+            cx.log
+                .line(format!("no failure left for the runs that wait: {error}"));
+        }
+    }
+
+    /// The failure of a run that made the same request and ended at or after `began`
+    /// (milliseconds since 1970).
+    fn failure_since(&self, began: i64, request: &str) -> Option<Error> {
+        let bytes = files::read_limited(&self.file, LIMIT).ok()??;
+        let record: Value = serde_json::from_slice(&bytes).ok()?;
+        let text = |name: &str| record.get(name)?.as_str();
+        if text("request")? != request || record.get("failed_at_ms")?.as_i64()? < began {
+            return None;
+        }
+        Some(Error::new(
+            Kind::from_code(text("code")?)?,
+            text("message")?,
+        ))
+    }
+}

@@ -1,0 +1,188 @@
+//! What is asked for: the `GOOGLE_EXTERNAL_ACCOUNT_*` variables and the options that beat them.
+//!
+//! Every variable has an option, because not every client sets them: Rust's sets none.
+
+use std::path::PathBuf;
+
+use ring::digest::{Context as Digest, SHA256};
+
+use crate::cli::Options;
+use crate::context::Env;
+use crate::error::{Error, Kind};
+use crate::token::TokenType;
+
+/// What a client or a command line asks for.
+#[derive(Debug, Clone)]
+pub struct Request {
+    audience: Option<String>,
+    /// The expected type, from the configuration's `subject_token_type`.
+    pub token_type: TokenType,
+    /// Where the answer is kept.
+    pub output_file: Option<PathBuf>,
+    /// A person at a terminal waits; the answer goes to the output file only.
+    pub interactive: bool,
+    /// Forget what is kept instead of fetching.
+    pub revoke: bool,
+}
+
+impl Request {
+    /// Reads options and variables; an option beats its variable.
+    ///
+    /// # Errors
+    /// `CONFIGURATION` where a variable is not text or names an unknown token type.
+    pub fn new(options: &Options, env: &Env) -> Result<Request, Error> {
+        let variable = |name: &str| env.text(&format!("GOOGLE_EXTERNAL_ACCOUNT_{name}"));
+        let flag = |name| variable(name).map(|value| value.as_deref() == Some("1"));
+        let token_type = match (&options.token_type, variable("TOKEN_TYPE")?) {
+            (Some(name), _) => token_type(name, "--token-type")?,
+            (None, Some(name)) => token_type(&name, "GOOGLE_EXTERNAL_ACCOUNT_TOKEN_TYPE")?,
+            (None, None) => TokenType::Jwt,
+        };
+        let output_file = options.output_file.clone();
+        let audience = options.audience.clone();
+        Ok(Request {
+            audience: audience.or(variable("AUDIENCE")?),
+            token_type,
+            output_file: output_file.or(variable("OUTPUT_FILE")?.map(PathBuf::from)),
+            interactive: flag("INTERACTIVE")?,
+            revoke: flag("REVOKE")?,
+        })
+    }
+
+    /// The audience, for a source that cannot do without one: usually the full resource name of
+    /// the workload identity pool provider, `//iam.googleapis.com/projects/…`.
+    ///
+    /// # Errors
+    /// `USAGE` where none was given.
+    pub fn audience(&self) -> Result<&str, Error> {
+        self.audience.as_deref().ok_or_else(|| {
+            Error::new(Kind::Usage, "there is no audience")
+                .hint("add --audience=… or set GOOGLE_EXTERNAL_ACCOUNT_AUDIENCE")
+        })
+    }
+
+    /// A digest of what makes this request another than the next: audience, token type, the source
+    /// and its options. Hexadecimal SHA-256.
+    pub fn digest(&self, source: &str, identity: &[Vec<u8>]) -> String {
+        let mut digest = Digest::new(&SHA256);
+        let audience = self.audience.as_deref().unwrap_or("");
+        let fixed = [audience, self.token_type.urn(), source];
+        for part in fixed
+            .iter()
+            .map(|part| part.as_bytes())
+            .chain(identity.iter().map(Vec::as_slice))
+        {
+            digest.update(&(part.len() as u64).to_be_bytes());
+            digest.update(part);
+        }
+        digest
+            .finish()
+            .as_ref()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
+    }
+}
+
+fn token_type(name: &str, place: &str) -> Result<TokenType, Error> {
+    TokenType::parse(name).ok_or_else(|| {
+        let known: Vec<&str> = TokenType::ALL.iter().map(|row| row.1).collect();
+        Error::new(
+            Kind::Configuration,
+            format!("{place} names an unknown token type"),
+        )
+        .hint(format!("use one of {}", known.join(", ")))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn env(variables: &[(&str, &str)]) -> Env {
+        let name = |name| format!("GOOGLE_EXTERNAL_ACCOUNT_{name}");
+        Env::Map(
+            variables
+                .iter()
+                .map(|(k, v)| (name(*k), (*v).into()))
+                .collect(),
+        )
+    }
+
+    const SAML2: &str = "urn:ietf:params:oauth:token-type:saml2";
+
+    #[test]
+    fn an_option_beats_its_variable() {
+        let env = env(&[
+            ("AUDIENCE", "//a"),
+            ("TOKEN_TYPE", "nonsense"),
+            ("OUTPUT_FILE", "/a"),
+        ]);
+        let options = Options {
+            audience: Some("//b".to_owned()),
+            token_type: Some(SAML2.to_owned()),
+            output_file: Some("/b".into()),
+            ..Options::default()
+        };
+        let request = Request::new(&options, &env).unwrap();
+        assert_eq!(request.audience().unwrap(), "//b");
+        assert_eq!(request.token_type, TokenType::Saml2);
+        assert_eq!(request.output_file, Some("/b".into()));
+    }
+
+    #[test]
+    fn variables_count_where_there_is_no_option() {
+        let env = env(&[
+            ("AUDIENCE", "//a"),
+            ("TOKEN_TYPE", SAML2),
+            ("OUTPUT_FILE", "/a"),
+        ]);
+        let request = Request::new(&Options::default(), &env).unwrap();
+        assert_eq!(request.audience().unwrap(), "//a");
+        assert_eq!(request.token_type, TokenType::Saml2);
+        assert_eq!(request.output_file, Some("/a".into()));
+        assert!(!request.interactive && !request.revoke);
+    }
+
+    #[test]
+    fn an_empty_variable_is_none() {
+        let env = env(&[
+            ("AUDIENCE", ""),
+            ("TOKEN_TYPE", ""),
+            ("INTERACTIVE", "0"),
+            ("REVOKE", "1"),
+        ]);
+        let request = Request::new(&Options::default(), &env).unwrap();
+        assert_eq!(request.audience().unwrap_err().kind(), Kind::Usage);
+        assert_eq!(request.token_type, TokenType::Jwt);
+        assert!(!request.interactive && request.revoke);
+    }
+
+    #[test]
+    fn every_part_of_a_request_changes_its_digest() {
+        let request = Request::new(&Options::default(), &env(&[("AUDIENCE", "//a")])).unwrap();
+        let other = Request::new(&Options::default(), &env(&[("AUDIENCE", "//b")])).unwrap();
+        let saml = Request::new(
+            &Options::default(),
+            &env(&[("AUDIENCE", "//a"), ("TOKEN_TYPE", SAML2)]),
+        );
+        let parts = |parts: &[&str]| {
+            parts
+                .iter()
+                .map(|p| p.as_bytes().to_vec())
+                .collect::<Vec<_>>()
+        };
+        let digests = [
+            request.digest("file", &parts(&["ab"])),
+            request.digest("file", &parts(&["a", "b"])),
+            request.digest("env", &parts(&["ab"])),
+            other.digest("file", &parts(&["ab"])),
+            saml.unwrap().digest("file", &parts(&["ab"])),
+        ];
+        for (index, digest) in digests.iter().enumerate() {
+            assert_eq!(digest.len(), 64);
+            assert!(!digests[..index].contains(digest), "{index}");
+        }
+        assert_eq!(digests[0], request.digest("file", &parts(&["ab"])));
+    }
+}

@@ -1,0 +1,220 @@
+//! Reading files with a limit, and the few ways in which this program opens or makes one.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+use crate::error::{Error, Kind};
+use crate::log::Log;
+use crate::secret::Secret;
+
+/// The largest file, answer or output of a program that is read, in bytes.
+pub const LIMIT: usize = 1024 * 1024;
+
+/// Reads all of `reader`, at most `limit` bytes; `None` where there is more.
+pub fn read_limited(reader: impl Read, limit: usize) -> io::Result<Option<Vec<u8>>> {
+    let mut bytes = Vec::with_capacity(8 * 1024);
+    reader.take(limit as u64 + 1).read_to_end(&mut bytes)?;
+    Ok((bytes.len() <= limit).then_some(bytes))
+}
+
+/// The text of a file that an option names, at most [`LIMIT`] bytes of UTF-8, without a byte order
+/// mark. `missing` is the kind of error for a file that does not exist.
+///
+/// # Errors
+/// `missing`, or `CONFIGURATION` where the file is unreadable, too large or not text.
+pub fn read_text(path: &Path, option: &str, missing: Kind) -> Result<Secret, Error> {
+    let shown = path.display();
+    let change = format!("check {option}");
+    let bytes = File::open(path)
+        .and_then(|file| read_limited(file, LIMIT))
+        .map_err(|error| {
+            let (kind, cause) = match error.kind() {
+                io::ErrorKind::NotFound => (missing, "it does not exist".to_owned()),
+                io::ErrorKind::PermissionDenied => {
+                    (Kind::Configuration, "this user may not read it".to_owned())
+                }
+                io::ErrorKind::IsADirectory => {
+                    (Kind::Configuration, "it is a directory".to_owned())
+                }
+                _ => (Kind::Configuration, error.to_string()),
+            };
+            Error::new(kind, format!("cannot read {shown}"))
+                .cause(cause)
+                .hint(change.clone())
+        })?;
+    let wrong =
+        |why| Error::new(Kind::Configuration, format!("{shown} {why}")).hint(change.clone());
+    let bytes = bytes.ok_or_else(|| wrong("is larger than 1 MiB"))?;
+    let text = String::from_utf8(bytes).map_err(|_| wrong("is not UTF-8 text"))?;
+    Ok(Secret::new(text.strip_prefix('\u{feff}').unwrap_or(&text)))
+}
+
+/// Opens a file to append to it, making it with mode 0600; links are not followed.
+pub fn open_to_append(path: &Path) -> io::Result<File> {
+    regular(private(OpenOptions::new().append(true).create(true)).open(path)?)
+}
+
+/// Opens a lock file to read and write, making it with mode 0600; links are not followed.
+pub fn open_lock(path: &Path) -> io::Result<File> {
+    regular(private(OpenOptions::new().read(true).write(true).create(true)).open(path)?)
+}
+
+/// Opens a regular file to read it; a pipe or device in its place is an error instead of a wait.
+pub fn open_regular(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(
+        &mut options,
+        rustix::fs::OFlags::NONBLOCK.bits() as i32,
+    );
+    regular(options.open(path)?)
+}
+
+fn regular(file: File) -> io::Result<File> {
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(io::Error::other("it is not a regular file")),
+    }
+}
+
+fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+    #[cfg(unix)]
+    {
+        use rustix::fs::OFlags;
+        use std::os::unix::fs::OpenOptionsExt;
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        options.mode(0o600).custom_flags(flags.bits() as i32);
+    }
+    options
+}
+
+/// Puts a whole file in place: a randomly named file of mode 0600 in the same directory, synced to
+/// the disk, then renamed over `path`. A link at `path` is replaced, not followed.
+///
+/// # Errors
+/// Those of the operating system; `path` is untouched then.
+pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    temporary(path, content)
+        .map_err(without_path)?
+        .persist(path)?;
+    Ok(())
+}
+
+/// The reason alone: the name of a temporary file, which tempfile adds, tells nobody anything.
+fn without_path(error: io::Error) -> io::Error {
+    let text = error.to_string();
+    let reason = text.split(" at path ").next().unwrap_or_default();
+    io::Error::new(error.kind(), reason)
+}
+
+/// Puts a whole new file in place with this mode; an error of kind `AlreadyExists` where `path` is
+/// taken.
+pub fn create_new(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+    let file = temporary(path, content).map_err(without_path)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        file.as_file()
+            .set_permissions(std::fs::Permissions::from_mode(mode))?;
+    }
+    #[cfg(not(unix))]
+    let _ = mode;
+    file.persist_noclobber(path)?;
+    Ok(())
+}
+
+fn temporary(path: &Path, content: &[u8]) -> io::Result<tempfile::NamedTempFile> {
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let mut file = tempfile::Builder::new()
+        .prefix(&temporary_prefix(path))
+        .suffix(TEMPORARY_SUFFIX)
+        .tempfile_in(directory)?;
+    file.write_all(content)?;
+    file.as_file().sync_all()?;
+    Ok(file)
+}
+
+const TEMPORARY_SUFFIX: &str = ".wif-token.tmp";
+
+fn temporary_prefix(path: &Path) -> std::ffi::OsString {
+    let mut prefix = std::ffi::OsString::from(".");
+    prefix.push(path.file_name().unwrap_or_default());
+    prefix.push(".");
+    prefix
+}
+
+/// Removes the temporary files that killed runs left beside `path`. Only for the holder of the
+/// lock: nobody else writes one then.
+pub fn remove_leftovers(path: &Path) {
+    let prefix = temporary_prefix(path);
+    let Some(entries) = path.parent().and_then(|parent| parent.read_dir().ok()) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let bytes = name.as_encoded_bytes();
+        let ours = bytes.strip_prefix(prefix.as_encoded_bytes());
+        if ours
+            .and_then(|rest| rest.strip_suffix(TEMPORARY_SUFFIX.as_bytes()))
+            .is_some_and(|random| {
+                !random.is_empty() && random.iter().all(u8::is_ascii_alphanumeric)
+            })
+        {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// Logs a warning when others than the owner may read a key or secret file.
+#[cfg(unix)]
+pub fn warn_if_shared(path: &Path, log: &Log) {
+    use std::os::unix::fs::PermissionsExt;
+    if let Ok(metadata) = path.metadata()
+        && metadata.permissions().mode() & 0o077 != 0
+    {
+        let shown = path.display();
+        log.line(format!(
+            "warning: others may read {shown}; run chmod 600 {shown}"
+        ));
+    }
+}
+
+/// Logs a warning when others than the owner may read a key or secret file.
+#[cfg(not(unix))]
+pub fn warn_if_shared(_path: &Path, _log: &Log) {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn leftovers_of_killed_runs_are_removed_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("out.json");
+        let left = dir.path().join(".out.json.a1B2c3.wif-token.tmp");
+        let others = [
+            "out.json",
+            "out.json.lock",
+            ".other.json.a1B2c3.wif-token.tmp",
+            ".out.json.tmp",
+        ]
+        .map(|name| dir.path().join(name));
+        for file in others.iter().chain([&left]) {
+            replace(file, b"x").unwrap();
+        }
+        remove_leftovers(&path);
+        assert!(!left.exists());
+        assert!(others.iter().all(|file| file.exists()));
+    }
+
+    #[test]
+    fn reading_stops_at_the_limit() {
+        assert_eq!(read_limited(&b"12345"[..], 5).unwrap().unwrap(), b"12345");
+        assert_eq!(read_limited(&b"123456"[..], 5).unwrap(), None);
+    }
+}

@@ -1,0 +1,186 @@
+//! Which proxy a request goes through: `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` as
+//! curl and most programs read them, in lower or upper case.
+//!
+//! `HTTP_PROXY` counts in lower case only: in a CGI program the upper-case one is set by whoever
+//! sends a `Proxy:` header. `NO_PROXY` is a list of hosts, domains (with or without a leading dot),
+//! addresses and networks (`10.0.0.0/8`), or `*`.
+//! <https://everything.curl.dev/usingcurl/proxies/env.html>
+
+use std::net::IpAddr;
+
+use ureq::Proxy;
+
+use super::Url;
+use crate::context::Env;
+use crate::error::{Error, Kind};
+
+/// The proxy for this address, with the name of the variable that sets it; `None` to go directly.
+///
+/// # Errors
+/// `CONFIGURATION` where the variable holds no proxy address.
+pub(super) fn for_url(url: &Url, env: &Env) -> Result<Option<(Proxy, &'static str)>, Error> {
+    let names: &[&'static str] = match url.is_https() {
+        true => &["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"],
+        false => &["http_proxy", "all_proxy", "ALL_PROXY"],
+    };
+    if url.is_local() || is_excluded(url.host(), &first(&["no_proxy", "NO_PROXY"], env)?.1) {
+        return Ok(None);
+    }
+    let (name, address) = first(names, env)?;
+    if address.is_empty() {
+        return Ok(None);
+    }
+    let proxy = Proxy::new(&address).map_err(|_| {
+        Error::new(
+            Kind::Configuration,
+            format!("the variable {name} holds no proxy address"),
+        )
+        .hint(format!("set {name} to http://HOST:PORT or unset it"))
+    })?;
+    if !matches!(proxy.uri().scheme_str(), Some("http" | "https")) {
+        return Err(
+            Error::new(Kind::Configuration, format!("{name} names a SOCKS proxy")).hint(format!(
+                "set {name} to an http:// or https:// proxy, or unset it"
+            )),
+        );
+    }
+    Ok(Some((proxy, name)))
+}
+
+fn first(names: &[&'static str], env: &Env) -> Result<(&'static str, String), Error> {
+    for name in names {
+        if let Some(value) = env.text(name)? {
+            return Ok((name, value));
+        }
+    }
+    Ok(("", String::new()))
+}
+
+fn is_excluded(host: &str, no_proxy: &str) -> bool {
+    no_proxy
+        .split([',', ' '])
+        .map(str::trim)
+        .filter(|entry| !entry.is_empty())
+        .any(|entry| {
+            let domain = entry
+                .trim_start_matches('*')
+                .trim_start_matches('.')
+                .to_ascii_lowercase();
+            match host.parse::<IpAddr>() {
+                Ok(address) => entry == "*" || is_within(address, entry),
+                Err(_) => {
+                    domain.is_empty()
+                        || host
+                            .strip_suffix(&domain)
+                            .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+                }
+            }
+        })
+}
+
+/// Whether an address is this one, or lies in this network.
+fn is_within(address: IpAddr, entry: &str) -> bool {
+    let (network, bits) = entry.split_once('/').unwrap_or((entry, "128"));
+    let network = network
+        .trim_start_matches('[')
+        .trim_end_matches(']')
+        .parse();
+    let (Ok(network), Ok(bits)) = (network, bits.parse::<u32>()) else {
+        return false;
+    };
+    let differing = match (address, network) {
+        (IpAddr::V4(a), IpAddr::V4(b)) => (a.to_bits() ^ b.to_bits()).leading_zeros(),
+        (IpAddr::V6(a), IpAddr::V6(b)) => (a.to_bits() ^ b.to_bits()).leading_zeros(),
+        _ => return false,
+    };
+    let width = if address.is_ipv4() { 32 } else { 128 };
+    differing >= bits.min(width)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn env(variables: &[(&str, &str)]) -> Env {
+        Env::Map(
+            variables
+                .iter()
+                .map(|(k, v)| ((*k).to_owned(), (*v).into()))
+                .collect(),
+        )
+    }
+
+    fn chosen(url: &str, variables: &[(&str, &str)]) -> Option<&'static str> {
+        for_url(&Url::parse(url).unwrap(), &env(variables))
+            .unwrap()
+            .map(|(_, name)| name)
+    }
+
+    #[test]
+    fn the_scheme_and_the_case_choose_the_variable() {
+        let both = [("https_proxy", "http://a:1"), ("HTTPS_PROXY", "http://b:1")];
+        assert_eq!(chosen("https://idp.example/", &both), Some("https_proxy"));
+        assert_eq!(
+            chosen("https://idp.example/", &both[1..]),
+            Some("HTTPS_PROXY")
+        );
+        assert_eq!(
+            chosen("https://idp.example/", &[("ALL_PROXY", "a:1")]),
+            Some("ALL_PROXY")
+        );
+        assert_eq!(chosen("http://idp.example/", &both), None);
+        assert_eq!(
+            chosen("http://idp.example/", &[("HTTP_PROXY", "http://a:1")]),
+            None
+        );
+        assert_eq!(
+            chosen("http://idp.example/", &[("http_proxy", "a:1")]),
+            Some("http_proxy")
+        );
+    }
+
+    #[test]
+    fn local_hosts_go_directly() {
+        let proxy = [("https_proxy", "http://a:1"), ("http_proxy", "http://a:1")];
+        assert_eq!(chosen("http://169.254.169.254/", &proxy), None);
+        assert_eq!(chosen("https://localhost:8443/", &proxy), None);
+    }
+
+    #[test]
+    fn no_proxy_lists_hosts_domains_and_networks() {
+        for (host, list, excluded) in [
+            ("idp.example.com", "idp.example.com", true),
+            ("idp.example.com", "example.com", true),
+            ("idp.example.com", ".example.com", true),
+            ("idp.example.com", "*.example.com", true),
+            ("idp.example.com", "other.test, EXAMPLE.com", true),
+            ("idp.example.com", "*", true),
+            ("badexample.com", "example.com", false),
+            ("idp.example.com", "", false),
+            ("idp.example.com", "idp.example.com.evil.test", false),
+            ("10.1.2.3", "10.0.0.0/8", true),
+            ("10.1.2.3", "10.1.2.3", true),
+            ("11.1.2.3", "10.0.0.0/8", false),
+            ("10.1.2.3", "0.0.0.0/0", true),
+            ("10.1.2.3", "3", false),
+            ("fd00::1", "fd00::/8", true),
+            ("fd00::1", "10.0.0.0/8", false),
+        ] {
+            assert_eq!(is_excluded(host, list), excluded, "{host} in {list}");
+        }
+    }
+
+    #[test]
+    fn a_broken_proxy_is_named_by_its_variable_and_not_shown() {
+        for value in ["http://user:hunter22@", "socks5://user:hunter22@a:1"] {
+            let url = Url::parse("https://idp.example/").unwrap();
+            let error = for_url(&url, &env(&[("HTTPS_PROXY", value)]))
+                .unwrap_err()
+                .to_string();
+            assert!(
+                error.contains("HTTPS_PROXY") && !error.contains("hunter22"),
+                "{error}"
+            );
+        }
+    }
+}

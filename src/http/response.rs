@@ -1,0 +1,140 @@
+//! An answer: its status in plain words, its JSON, and what the far end says about a refusal.
+
+use serde_json::{Map, Value};
+use ureq::Body;
+use zeroize::Zeroizing;
+
+use super::Request;
+use crate::error::{Error, Kind, server_words};
+use crate::files::LIMIT;
+use crate::secret::Secret;
+
+/// An answer of at most 1 MiB.
+#[derive(Debug)]
+pub struct Response {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body; it may hold a token.
+    pub body: Zeroizing<Vec<u8>>,
+    redirect: Option<String>,
+    place: String,
+    option: &'static str,
+    secrets: Vec<Secret>,
+}
+
+impl Response {
+    pub(super) fn read(
+        answer: ureq::http::Response<Body>,
+        request: &Request,
+        secrets: &[Secret],
+    ) -> Result<Response, ureq::Error> {
+        let status = answer.status().as_u16();
+        let location = answer
+            .headers()
+            .get("location")
+            .and_then(|value| value.to_str().ok());
+        let redirect = location.and_then(|location| {
+            let uri: ureq::http::Uri = location.parse().ok()?;
+            Some(uri.host().unwrap_or(request.url.host()).to_owned())
+        });
+        let body = answer
+            .into_body()
+            .into_with_config()
+            .limit(LIMIT as u64)
+            .read_to_vec()?;
+        Ok(Response {
+            status,
+            body: Zeroizing::new(body),
+            redirect,
+            place: request.url.to_string(),
+            option: request.option,
+            secrets: secrets.to_vec(),
+        })
+    }
+
+    /// The same answer where its status is 2xx.
+    ///
+    /// # Errors
+    /// `DENIED` for a refusal, `CONFIGURATION` for 404 and redirects, `UNREACHABLE` for 408, 429 and
+    /// 5xx.
+    pub fn require_success(self) -> Result<Response, Error> {
+        let (place, option, status) = (&self.place, self.option, self.status);
+        let (kind, hint) = match status {
+            200..=299 => return Ok(self),
+            300..=399 => {
+                let to = self.redirect.as_deref().unwrap_or("another address");
+                let what = format!("{place} redirects to {to}");
+                return Err(Error::new(Kind::Configuration, what).hint(format!(
+                    "redirects are refused, they could carry a credential away: \
+                     give the final address in {option}"
+                )));
+            }
+            401 | 403 => (
+                Kind::Denied,
+                "check the credentials and permissions of this request".to_owned(),
+            ),
+            404 => (Kind::Configuration, format!("check the path in {option}")),
+            408 | 429 | 500..=599 => (Kind::Unreachable, "try again later".to_owned()),
+            _ => (
+                Kind::Denied,
+                format!("check {option} and the other options of this source"),
+            ),
+        };
+        let error = Error::new(kind, format!("{place} answered {status}")).hint(hint);
+        Err(match self.words() {
+            Some(words) => error.cause(words),
+            None => error,
+        })
+    }
+
+    /// The body as a JSON object.
+    ///
+    /// # Errors
+    /// `PROTOCOL` where it is none; a page of HTML is called one.
+    pub fn json(&self) -> Result<Map<String, Value>, Error> {
+        let option = self.option;
+        self.object().ok_or_else(|| {
+            let (what, hint) = match self.is_html() {
+                true => ("HTML", "a login page or a proxy may have answered: "),
+                false => ("no JSON object", ""),
+            };
+            Error::new(
+                Kind::Protocol,
+                format!("{} answered with {what}", self.place),
+            )
+            .hint(format!("{hint}check {option}"))
+        })
+    }
+
+    /// Whether the body is a page for people.
+    pub fn is_html(&self) -> bool {
+        self.body.trim_ascii_start().starts_with(b"<")
+    }
+
+    /// The `error` of an OAuth refusal (RFC 6749, section 5.2).
+    pub fn oauth_error(&self) -> Option<String> {
+        Some(self.clean(self.object()?.get("error")?.as_str()?))
+    }
+
+    /// What the far end says about a refusal, where it says so in JSON: never the body itself.
+    pub fn words(&self) -> Option<String> {
+        let object = self.object()?;
+        let nested = object
+            .get("error")
+            .and_then(Value::as_object)
+            .unwrap_or(&object);
+        let text = |name: &str| nested.get(name).and_then(Value::as_str);
+        let description = text("error_description").or(text("message"));
+        let words: Vec<&str> = text("error").into_iter().chain(description).collect();
+        (!words.is_empty()).then(|| self.clean(&words.join(": ")))
+    }
+
+    fn object(&self) -> Option<Map<String, Value>> {
+        serde_json::from_slice(&self.body).ok()
+    }
+
+    fn clean(&self, text: &str) -> String {
+        let secrets: Vec<&str> = self.secrets.iter().map(Secret::expose).collect();
+        server_words(text, &secrets)
+    }
+}

@@ -1,0 +1,49 @@
+//! The log file of `--log-file`: the only place for diagnostics of a run that succeeds.
+//!
+//! Most clients merge standard error into the document that they parse, so a run that succeeds
+//! writes nothing there. One line a step: time, process id, words. Nothing secret comes this far.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+
+use crate::context::Clock;
+use crate::error::one_line;
+use crate::files;
+use crate::token::rfc3339;
+
+/// Appends lines to a file, or to nothing.
+#[derive(Debug)]
+pub struct Log {
+    file: Option<File>,
+    clock: Clock,
+}
+
+impl Log {
+    /// A log that keeps nothing.
+    pub fn none() -> Log {
+        Log {
+            file: None,
+            clock: Clock::System,
+        }
+    }
+
+    /// Appends to `path`, made with mode 0600 where it is absent. A file that cannot be opened
+    /// costs nobody a token: there is no log then.
+    pub fn open(path: Option<&Path>, clock: Clock) -> Log {
+        Log {
+            file: path.and_then(|path| files::open_to_append(path).ok()),
+            clock,
+        }
+    }
+
+    /// Writes one line.
+    pub fn line(&self, words: impl AsRef<str>) {
+        if let Some(mut file) = self.file.as_ref() {
+            let (time, pid) = (rfc3339(self.clock.now()), std::process::id());
+            let line = format!("{time} [{pid}] {}\n", one_line(words.as_ref()));
+            // One write, so that the lines of concurrent runs do not mix.
+            let _ = file.write_all(line.as_bytes());
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! Arguments and environment in, exit status out.
+
+use std::process::ExitCode;
+
+use wif_token::context::Env;
+
+fn main() -> ExitCode {
+    ExitCode::from(wif_token::run(
+        std::env::args_os().skip(1).collect(),
+        Env::Process,
+    ))
+}

@@ -1,0 +1,418 @@
+//! A private key that signs JWTs: RSA with RS256 or P-256 with ES256, from PEM or as a JWK.
+//!
+//! PEM holds PKCS#8 (`PRIVATE KEY`), PKCS#1 (`RSA PRIVATE KEY`) or SEC 1 (`EC PRIVATE KEY`). The key
+//! id is that of the JWK, else the key's thumbprint.
+//! <https://www.rfc-editor.org/rfc/rfc7515>, <https://www.rfc-editor.org/rfc/rfc7517>,
+//! <https://www.rfc-editor.org/rfc/rfc7638>
+
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use ring::digest::{SHA256, digest};
+use ring::rand::SystemRandom;
+use ring::rsa::{KeyPairComponents, PublicKeyComponents};
+use ring::signature::{
+    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair, RSA_PKCS1_SHA256, RsaKeyPair,
+};
+use rustls_pki_types::PrivateKeyDer;
+use rustls_pki_types::pem::PemObject;
+use serde_json::{Map, Value, json};
+use zeroize::Zeroizing;
+
+use crate::context::Context;
+use crate::error::{Error, Kind};
+use crate::files;
+use crate::secret::Secret;
+
+/// A key pair with the id by which verifiers find it.
+#[derive(Debug)]
+pub struct SigningKey {
+    pair: Pair,
+    id: String,
+}
+
+#[derive(Debug)]
+enum Pair {
+    Rsa(Box<RsaKeyPair>),
+    P256(Box<EcdsaKeyPair>),
+}
+
+/// Why a text is no signing key: what is wrong, and what to do.
+struct Refusal(&'static str, &'static str);
+
+impl SigningKey {
+    /// Reads the key in a file that `option` names; `missing` is the kind of error for no file.
+    ///
+    /// # Errors
+    /// `missing`, or `CONFIGURATION` where it holds no key of a supported type.
+    pub fn read(
+        path: &Path,
+        option: &str,
+        missing: Kind,
+        cx: &Context,
+    ) -> Result<SigningKey, Error> {
+        files::warn_if_shared(path, &cx.log);
+        let text = files::read_text(path, option, missing)?;
+        SigningKey::parse(&text).map_err(|Refusal(why, hint)| {
+            let what = format!("{} holds no usable private key", path.display());
+            Error::new(Kind::Configuration, what)
+                .cause(why)
+                .hint(format!("{hint} ({option})"))
+        })
+    }
+
+    fn parse(text: &Secret) -> Result<SigningKey, Refusal> {
+        let (pair, id) = match text.expose().trim_start().starts_with('{') {
+            true => from_jwk(text)?,
+            false => (from_pem(text)?, None),
+        };
+        let thumbprint = || thumbprint(&pair.public_members());
+        let id = id.unwrap_or_else(thumbprint);
+        Ok(SigningKey { pair, id })
+    }
+
+    /// Makes a P-256 key in PEM form (PKCS#8).
+    ///
+    /// # Errors
+    /// `INTERNAL` where the operating system gives no random numbers.
+    pub fn generate() -> Result<Secret, Error> {
+        let pkcs8 =
+            EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())
+                .map_err(|_| no_random())?;
+        let body = Zeroizing::new(STANDARD.encode(pkcs8.as_ref()));
+        let mut pem = Zeroizing::new(String::from("-----BEGIN PRIVATE KEY-----\n"));
+        for line in body.as_bytes().chunks(64) {
+            pem.extend(line.iter().map(|byte| char::from(*byte)).chain(['\n']));
+        }
+        pem.push_str("-----END PRIVATE KEY-----\n");
+        Ok(Secret::new(pem.as_str()))
+    }
+
+    /// The public key as a JWK set, to upload to the workload identity pool provider.
+    pub fn jwks(&self) -> Value {
+        let mut key = self.pair.public_members();
+        key.insert("use".to_owned(), "sig".into());
+        key.insert("alg".to_owned(), self.pair.algorithm().into());
+        key.insert("kid".to_owned(), self.id.as_str().into());
+        json!({ "keys": [key] })
+    }
+
+    /// Signs claims: a compact JWT.
+    ///
+    /// # Errors
+    /// `INTERNAL` where the operating system gives no random numbers.
+    pub fn sign(&self, claims: &Value) -> Result<Secret, Error> {
+        let header = json!({ "alg": self.pair.algorithm(), "typ": "JWT", "kid": self.id });
+        let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let mut jwt = format!("{}.{}", encode(&header), encode(claims));
+        let signature = self.pair.sign(jwt.as_bytes())?;
+        jwt.push('.');
+        jwt.push_str(&URL_SAFE_NO_PAD.encode(signature));
+        Ok(Secret::new(jwt))
+    }
+}
+
+impl Pair {
+    fn algorithm(&self) -> &'static str {
+        match self {
+            Pair::Rsa(_) => "RS256",
+            Pair::P256(_) => "ES256",
+        }
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Error> {
+        let random = SystemRandom::new();
+        match self {
+            Pair::Rsa(pair) => {
+                let mut signature = vec![0; pair.public().modulus_len()];
+                pair.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature)
+                    .map_err(|_| no_random())?;
+                Ok(signature)
+            }
+            Pair::P256(pair) => {
+                let signature = pair.sign(&random, message).map_err(|_| no_random())?;
+                Ok(signature.as_ref().to_vec())
+            }
+        }
+    }
+
+    /// The members of the public JWK that its thumbprint covers, in the order it takes them.
+    fn public_members(&self) -> Map<String, Value> {
+        let encode = |bytes: &[u8]| Value::from(URL_SAFE_NO_PAD.encode(bytes));
+        let members = match self {
+            Pair::Rsa(pair) => {
+                let public = PublicKeyComponents::<Vec<u8>>::from(pair.public());
+                json!({ "e": encode(&public.e), "kty": "RSA", "n": encode(&public.n) })
+            }
+            Pair::P256(pair) => {
+                // 0x04, then both coordinates (SEC 1, section 2.3.3).
+                let point = pair.public_key().as_ref().get(1..).unwrap_or_default();
+                let (x, y) = point.split_at(point.len() / 2);
+                json!({ "crv": "P-256", "kty": "EC", "x": encode(x), "y": encode(y) })
+            }
+        };
+        members.as_object().cloned().unwrap_or_default()
+    }
+}
+
+fn no_random() -> Error {
+    Error::new(
+        Kind::Internal,
+        "the operating system gave no random numbers",
+    )
+}
+
+fn thumbprint(members: &Map<String, Value>) -> String {
+    let text = Value::from(members.clone()).to_string();
+    URL_SAFE_NO_PAD.encode(digest(&SHA256, text.as_bytes()))
+}
+
+const TYPES: &str = "give an RSA key of 2048 to 4096 bits or a P-256 key";
+
+fn from_pem(text: &Secret) -> Result<Pair, Refusal> {
+    let wrong_type = || Refusal("it is a key of another type or size", TYPES);
+    match PrivateKeyDer::from_pem_slice(text.expose().as_bytes()) {
+        Ok(PrivateKeyDer::Pkcs1(key)) => {
+            let pair = RsaKeyPair::from_der(key.secret_pkcs1_der()).map_err(|_| wrong_type())?;
+            Ok(Pair::Rsa(Box::new(pair)))
+        }
+        Ok(PrivateKeyDer::Sec1(key)) => {
+            p256_from_pkcs8(&sec1_in_pkcs8(key.secret_sec1_der())).map_err(|_| wrong_type())
+        }
+        Ok(PrivateKeyDer::Pkcs8(key)) => {
+            let der = key.secret_pkcs8_der();
+            RsaKeyPair::from_pkcs8(der)
+                .map(|pair| Pair::Rsa(Box::new(pair)))
+                .or_else(|_| p256_from_pkcs8(der))
+                .map_err(|_| wrong_type())
+        }
+        Ok(_) => Err(wrong_type()),
+        Err(_) if text.expose().contains("ENCRYPTED") => Err(Refusal(
+            "it is encrypted",
+            "decrypt it with openssl pkey and protect it by its mode",
+        )),
+        Err(_) => Err(Refusal("it is not PEM or a JWK", TYPES)),
+    }
+}
+
+fn p256_from_pkcs8(der: &[u8]) -> Result<Pair, ring::error::KeyRejected> {
+    EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der, &SystemRandom::new())
+        .map(|pair| Pair::P256(Box::new(pair)))
+}
+
+/// Wraps a SEC 1 key on P-256 as PKCS#8, the form that ring reads (RFC 5208, section 5).
+fn sec1_in_pkcs8(sec1: &[u8]) -> Zeroizing<Vec<u8>> {
+    /// version 0; algorithm id-ecPublicKey on secp256r1
+    const HEAD: &[u8] = &[
+        0x02, 0x01, 0x00, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06,
+        0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07,
+    ];
+    let length = |length: usize| [0x82, (length >> 8) as u8, length as u8];
+    let mut der = Zeroizing::new(vec![0x30]);
+    // ring accepts only the shortest form of a length, which for such a key has one or two bytes.
+    let body: Vec<u8> = [&[0x04][..], &shortest(sec1.len(), length), sec1].concat();
+    der.extend(shortest(HEAD.len() + body.len(), length));
+    der.extend(HEAD);
+    der.extend(body);
+    der
+}
+
+fn shortest(size: usize, long: impl Fn(usize) -> [u8; 3]) -> Vec<u8> {
+    match size {
+        0..=0x7f => vec![size as u8],
+        0x80..=0xff => vec![0x81, size as u8],
+        _ => long(size).to_vec(),
+    }
+}
+
+fn from_jwk(text: &Secret) -> Result<(Pair, Option<String>), Refusal> {
+    let jwk: Map<String, Value> = serde_json::from_str(text.expose())
+        .map_err(|_| Refusal("it is not a JSON object", "give one private JWK, not a set"))?;
+    let incomplete = || Refusal("the JWK lacks a private member or is wrong", TYPES);
+    let text = |name: &str| jwk.get(name).and_then(Value::as_str);
+    let bytes = |name: &str| -> Result<Zeroizing<Vec<u8>>, Refusal> {
+        let encoded = text(name).ok_or_else(incomplete)?;
+        URL_SAFE_NO_PAD
+            .decode(encoded)
+            .map(Zeroizing::new)
+            .map_err(|_| incomplete())
+    };
+    let pair = match (text("kty"), text("crv")) {
+        (Some("EC"), Some("P-256")) => {
+            let point = [&[4], bytes("x")?.as_slice(), bytes("y")?.as_slice()].concat();
+            EcdsaKeyPair::from_private_key_and_public_key(
+                &ECDSA_P256_SHA256_FIXED_SIGNING,
+                &bytes("d")?,
+                &point,
+                &SystemRandom::new(),
+            )
+            .map(|pair| Pair::P256(Box::new(pair)))
+        }
+        (Some("RSA"), _) => {
+            let public_key = PublicKeyComponents {
+                n: bytes("n")?,
+                e: bytes("e")?,
+            };
+            let components = KeyPairComponents {
+                public_key: PublicKeyComponents {
+                    n: public_key.n.as_slice(),
+                    e: public_key.e.as_slice(),
+                },
+                d: &bytes("d")?,
+                p: &bytes("p")?,
+                q: &bytes("q")?,
+                dP: &bytes("dp")?,
+                dQ: &bytes("dq")?,
+                qInv: &bytes("qi")?,
+            };
+            RsaKeyPair::from_components(&components).map(|pair| Pair::Rsa(Box::new(pair)))
+        }
+        _ => return Err(Refusal("it is a key of another type", TYPES)),
+    };
+    Ok((
+        pair.map_err(|_| incomplete())?,
+        text("kid").map(str::to_owned),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use ring::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
+
+    use super::*;
+
+    /// RFC 7515, appendix A.2.1.
+    const RSA: &str = r#"{"kty":"RSA",
+        "n":"ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26mPddxHmfHQp-Vaw-4qPCJrcS2mJPMEzP1Pt0Bm4d4QlL-yRT-SFd2lZS-pCgNMsD1W_YpRPEwOWvG6b32690r2jZ47soMZo9wGzjb_7OMg0LOL-bSf63kpaSHSXndS5z5rexMdbBYUsLA9e-KXBdQOS-UTo7WTBEMa2R2CapHg665xsmtdVMTBQY4uDZlxvb3qCo5ZwKh9kG4LT6_I5IhlJH7aGhyxXFvUK-DWNmoudF8NAco9_h9iaGNj8q2ethFkMLs91kzk2PAcDTW9gb54h4FRWyuXpoQ",
+        "e":"AQAB",
+        "d":"Eq5xpGnNCivDflJsRQBXHx1hdR1k6Ulwe2JZD50LpXyWPEAeP88vLNO97IjlA7_GQ5sLKMgvfTeXZx9SE-7YwVol2NXOoAJe46sui395IW_GO-pWJ1O0BkTGoVEn2bKVRUCgu-GjBVaYLU6f3l9kJfFNS3E0QbVdxzubSu3Mkqzjkn439X0M_V51gfpRLI9JYanrC4D4qAdGcopV_0ZHHzQlBjudU2QvXt4ehNYTCBr6XCLQUShb1juUO1ZdiYoFaFQT5Tw8bGUl_x_jTj3ccPDVZFD9pIuhLhBOneufuBiB4cS98l2SR_RQyGWSeWjnczT0QU91p1DhOVRuOopznQ",
+        "p":"4BzEEOtIpmVdVEZNCqS7baC4crd0pqnRH_5IB3jw3bcxGn6QLvnEtfdUdiYrqBdss1l58BQ3KhooKeQTa9AB0Hw_Py5PJdTJNPY8cQn7ouZ2KKDcmnPGBY5t7yLc1QlQ5xHdwW1VhvKn-nXqhJTBgIPgtldC-KDV5z-y2XDwGUc",
+        "q":"uQPEfgmVtjL0Uyyx88GZFF1fOunH3-7cepKmtH4pxhtCoHqpWmT8YAmZxaewHgHAjLYsp1ZSe7zFYHj7C6ul7TjeLQeZD_YwD66t62wDmpe_HlB-TnBA-njbglfIsRLtXlnDzQkv5dTltRJ11BKBBypeeF6689rjcJIDEz9RWdc",
+        "dp":"BwKfV3Akq5_MFZDFZCnW-wzl-CCo83WoZvnLQwCTeDv8uzluRSnm71I3QCLdhrqE2e9YkxvuxdBfpT_PI7Yz-FOKnu1R6HsJeDCjn12Sk3vmAktV2zb34MCdy7cpdTh_YVr7tss2u6vneTwrA86rZtu5Mbr1C1XsmvkxHQAdYo0",
+        "dq":"h_96-mK1R_7glhsum81dZxjTnYynPbZpHziZjeeHcXYsXaaMwkOlODsWa7I9xXDoRwbKgB719rrmI2oKr6N3Do9U0ajaHF-NKJnwgjMd2w9cjz3_-kyNlxAr2v4IKhGNpmM5iIgOS1VZnOZ68m6_pbLBSp3nssTdlqvd0tIiTHU",
+        "qi":"IYd7DHOhrWvxkwPQsRM2tOgrjbcrfvtQJipd-DlcxyVuuM9sQLdgjVk2oy26F0EmpScGLq2MowX7fhd_QJQ3ydy5cY7YIBi87w93IKLEdfnbJtoOPLUW0ITrJReOgo1cq9SbsxYawBgfp_gh6A5603k2-ZQwVK0JKSHuLFkuQ3U"}"#;
+
+    /// RFC 7515, appendix A.2.1: what is signed, and the signature.
+    const SIGNED: (&str, &str) = (
+        "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ",
+        "cC4hiUPoj9Eetdgtv3hF80EGrhuB__dzERat0XF9g2VtQgr9PJbu3XOiZj5RZmh7AAuHIm4Bh-0Qc_lF5YKt_O8W2Fp5jujGbds9uJdbF9CUAr7t1dnZcAcQjbKBYNX4BAynRFdiuB--f_nZLgrnbyTyWzO75vRK5h6xBArLIARNPvkSjtQBMHlb1L07Qe7K0GarZRmB_eSN9383LcOLn6_dO--xi12jzDwusC-eOkHWEsqtFZESc6BfI7noOPqvhJ1phCnvWh6IeYI2w9QOYEUipUTI8np6LbgGY9Fs98rqVt5AXLIhWkWywlVmtVrBp0igcN_IoypGlUPQGe77Rw",
+    );
+
+    /// RFC 7515, appendix A.3.1.
+    const EC: [&str; 3] = [
+        "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+        "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
+        "jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI",
+    ];
+
+    fn parse(text: &str) -> SigningKey {
+        SigningKey::parse(&Secret::new(text)).unwrap_or_else(|Refusal(why, _)| panic!("{why}"))
+    }
+
+    fn ec_jwk(more: &str) -> String {
+        let [x, y, d] = EC;
+        format!(r#"{{"kty":"EC","crv":"P-256","x":"{x}","y":"{y}","d":"{d}"{more}}}"#)
+    }
+
+    fn decode(text: &str) -> Vec<u8> {
+        URL_SAFE_NO_PAD.decode(text).unwrap()
+    }
+
+    fn pem(label: &str, der: &[u8]) -> String {
+        format!(
+            "-----BEGIN {label}-----\n{}\n-----END {label}-----\n",
+            STANDARD.encode(der)
+        )
+    }
+
+    #[test]
+    fn rs256_signs_as_the_standard_does() {
+        let signature = parse(RSA).pair.sign(SIGNED.0.as_bytes()).unwrap();
+        assert_eq!(URL_SAFE_NO_PAD.encode(signature), SIGNED.1);
+    }
+
+    #[test]
+    fn es256_signatures_verify() {
+        let jwt = parse(&ec_jwk("")).sign(&json!({"a": 1})).unwrap();
+        let (signed, signature) = jwt.expose().rsplit_once('.').unwrap();
+        let point = [&[4][..], &decode(EC[0]), &decode(EC[1])].concat();
+        UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point)
+            .verify(signed.as_bytes(), &decode(signature))
+            .unwrap();
+    }
+
+    #[test]
+    fn the_thumbprint_is_that_of_rfc_7638() {
+        // RFC 7638, section 3.1
+        let n = "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw";
+        let members = json!({"e": "AQAB", "kty": "RSA", "n": n});
+        let print = thumbprint(members.as_object().unwrap());
+        assert_eq!(print, "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs");
+    }
+
+    #[test]
+    fn the_key_set_holds_the_public_members_only() {
+        for (text, alg, names) in [
+            (RSA.to_owned(), "RS256", "e kty n use alg kid"),
+            (ec_jwk(""), "ES256", "crv kty x y use alg kid"),
+        ] {
+            let jwks = parse(&text).jwks();
+            let key = jwks["keys"][0].as_object().unwrap();
+            assert_eq!(
+                key.keys().map(String::as_str).collect::<Vec<_>>().join(" "),
+                names
+            );
+            assert_eq!(key["alg"], alg);
+            let given: Value = serde_json::from_str(&text).unwrap();
+            assert_eq!(
+                key.get("n").or(key.get("x")),
+                given.get("n").or(given.get("x"))
+            );
+        }
+    }
+
+    #[test]
+    fn a_jwk_brings_its_own_key_id() {
+        assert_eq!(parse(&ec_jwk(r#","kid":"mine""#)).id, "mine");
+    }
+
+    #[test]
+    fn an_ec_key_in_sec1_form_is_the_same_key() {
+        let point = [&[4][..], &decode(EC[0]), &decode(EC[1])].concat();
+        // RFC 5915, section 3: version, private key, [0] curve, [1] public key
+        let curve = [0xa0, 0x0a, 6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7];
+        for parameters in [&curve[..], &[]] {
+            let mut body = [&[2, 1, 1, 4, 32][..], &decode(EC[2]), parameters].concat();
+            body.extend([&[0xa1, 68, 3, 66, 0][..], &point].concat());
+            let der = [&[0x30, body.len() as u8][..], &body].concat();
+            assert_eq!(
+                parse(&pem("EC PRIVATE KEY", &der)).id,
+                parse(&ec_jwk("")).id
+            );
+        }
+    }
+
+    #[test]
+    fn a_generated_key_can_be_read_again() {
+        let key = SigningKey::generate().unwrap_or_else(|error| panic!("{error}"));
+        assert!(key.expose().lines().all(|line| line.len() <= 64));
+        assert!(parse(key.expose()).sign(&json!({})).is_ok());
+    }
+
+    #[test]
+    fn other_keys_are_refused() {
+        let p384 = ec_jwk("").replace("P-256", "P-384");
+        for text in [
+            "",
+            "text",
+            "{}",
+            "[]",
+            &p384,
+            &RSA.replace(r#""d":"#, r#""x":"#),
+            &pem("PRIVATE KEY", b"0"),
+        ] {
+            assert!(SigningKey::parse(&Secret::new(text)).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! A subject token in a file: a Kubernetes projected token, or one that another program keeps fresh.
+//!
+//! The file is read again whenever the output file does not answer, since such files are rotated.
+
+use std::path::PathBuf;
+
+use super::{Source, SourceInfo, field};
+use crate::cli::{OptionInfo, Takes, Values, missing};
+use crate::context::Context;
+use crate::contract::request::Request;
+use crate::error::{Error, Kind};
+use crate::files;
+use crate::token::{Origin, SubjectToken};
+
+pub(super) const INFO: SourceInfo = SourceInfo {
+    name: "file",
+    summary: "a file, as text or as a member of JSON",
+    options: &[
+        OptionInfo::new("path", Takes::Path("PATH"), "the file that holds the token").required(),
+        field::OPTION,
+    ],
+    rest: None,
+    build,
+};
+
+#[derive(Debug)]
+struct File {
+    path: PathBuf,
+    field: Option<String>,
+}
+
+fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
+    let path = values
+        .path("path")
+        .ok_or_else(|| missing("path"))?
+        .to_owned();
+    Ok(Box::new(File {
+        path,
+        field: values.text("field").map(str::to_owned),
+    }))
+}
+
+impl Source for File {
+    fn subject_token(&self, request: &Request, cx: &Context) -> Result<SubjectToken, Error> {
+        let what = format!("the file {}", self.path.display());
+        let text = files::read_text(&self.path, "--path", Kind::Absent)?;
+        if text.expose().trim().is_empty() {
+            return Err(Error::new(Kind::Configuration, format!("{what} is empty"))
+                .hint("let its writer replace it whole, or check --path"));
+        }
+        let text = field::select(&text, self.field.as_deref(), &what)?;
+        let renew = "renew the file: whatever writes it has stopped".to_owned();
+        let origin = Origin {
+            what,
+            option: "--path",
+            renew,
+        };
+        SubjectToken::read(&text, request.token_type, cx.clock.now(), &origin)
+    }
+}

@@ -1,0 +1,170 @@
+//! A subject token of our own: a JWT signed with a private key whose public half, as a JWK set, was
+//! uploaded to the workload identity pool provider.
+//!
+//! For hosts that have no identity provider, and to try workload identity federation out. It is a
+//! key to guard, though one that never leaves the host and works for one pool provider alone.
+//! <https://cloud.google.com/iam/docs/workload-identity-federation-with-other-providers#manage-oidc-keys>
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value, json};
+
+use super::{Source, SourceInfo};
+use crate::cli::{OptionInfo, Takes, Values, missing};
+use crate::context::Context;
+use crate::contract::request::Request;
+use crate::error::{Error, Kind};
+use crate::files;
+use crate::http::Url;
+use crate::signing_key::SigningKey;
+use crate::token::{SubjectToken, TokenType};
+
+/// How long a token lives without `--lifetime`, in seconds: it is exchanged at once.
+const LIFETIME: u64 = 600;
+
+pub(super) const INFO: SourceInfo = SourceInfo {
+    name: "key",
+    summary: "a JWT signed here, with a key whose JWKS was uploaded to the pool provider",
+    options: &[
+        OptionInfo::new(
+            "key",
+            Takes::Path("PEM"),
+            "the private key, RSA or P-256, PEM or JWK",
+        )
+        .required(),
+        OptionInfo::new(
+            "issuer",
+            Takes::Url,
+            "the iss claim, the issuer of the pool provider",
+        )
+        .required(),
+        OptionInfo::new("subject", Takes::Text("NAME"), "the sub claim").required(),
+        OptionInfo::new(
+            "claim",
+            Takes::Pair,
+            "one more claim; a value that is JSON is taken as such",
+        )
+        .repeated(),
+        OptionInfo::new(
+            "lifetime",
+            Takes::Seconds(10, 86_400),
+            "how long the token lives, 600 by default",
+        ),
+        OptionInfo::new(
+            "generate",
+            Takes::Flag,
+            "make the key where it is absent, with its .jwks.json beside it",
+        ),
+    ],
+    rest: None,
+    build,
+};
+
+#[derive(Debug)]
+struct Key {
+    path: PathBuf,
+    issuer: String,
+    subject: String,
+    claims: Map<String, Value>,
+    lifetime: u64,
+    generate: bool,
+}
+
+fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
+    let mut claims = Map::new();
+    for (name, value) in values.pairs("claim") {
+        if ["iss", "sub", "aud", "iat", "exp"].contains(&name) {
+            return Err(
+                Error::new(Kind::Usage, format!("--claim cannot set {name}"))
+                    .hint("use --issuer, --subject, --audience and --lifetime"),
+            );
+        }
+        let value = serde_json::from_str(value).unwrap_or_else(|_| Value::from(value));
+        claims.insert(name.to_owned(), value);
+    }
+    Ok(Box::new(Key {
+        path: values.path("key").ok_or_else(|| missing("key"))?.to_owned(),
+        // As it was typed: the pool provider compares it letter by letter.
+        issuer: values
+            .url("issuer")
+            .map(Url::as_typed)
+            .ok_or_else(|| missing("issuer"))?
+            .to_owned(),
+        subject: values
+            .text("subject")
+            .ok_or_else(|| missing("subject"))?
+            .to_owned(),
+        claims,
+        lifetime: values.seconds("lifetime").unwrap_or(LIFETIME),
+        generate: values.flag("generate"),
+    }))
+}
+
+impl Source for Key {
+    fn subject_token(&self, request: &Request, cx: &Context) -> Result<SubjectToken, Error> {
+        if request.token_type == TokenType::Saml2 {
+            return Err(
+                Error::new(Kind::Configuration, "this source signs JWTs, not SAML")
+                    .hint("expect …:jwt as subject_token_type"),
+            );
+        }
+        let audience = request.audience()?;
+        if self.generate {
+            self.generate(cx)?;
+        }
+        let key = SigningKey::read(&self.path, "--key", Kind::Absent, cx)
+            .map_err(|error| self.suggest_generate(error))?;
+        let now = cx.clock.now();
+        let expiry = now + i64::try_from(self.lifetime).unwrap_or(i64::MAX / 2);
+        let mut claims = json!({
+            "iss": self.issuer,
+            "sub": self.subject,
+            "aud": audience,
+            "iat": now,
+            "exp": expiry,
+        });
+        if let Some(object) = claims.as_object_mut() {
+            object.extend(self.claims.clone());
+        }
+        Ok(SubjectToken {
+            text: key.sign(&claims)?,
+            expiry: Some(expiry),
+        })
+    }
+}
+
+impl Key {
+    /// Makes the key and its JWK set where they are absent. Of concurrent runs one makes the key and
+    /// the others use it.
+    fn generate(&self, cx: &Context) -> Result<(), Error> {
+        if !self.path.exists() {
+            make(&self.path, SigningKey::generate()?.expose(), 0o600)?;
+        }
+        let jwks = self.path.with_extension("jwks.json");
+        if !jwks.exists() {
+            let key = SigningKey::read(&self.path, "--key", Kind::Absent, cx)?;
+            make(&jwks, &format!("{:#}\n", key.jwks()), 0o644)?;
+        }
+        Ok(())
+    }
+
+    fn suggest_generate(&self, error: Error) -> Error {
+        match error.kind() {
+            Kind::Absent => error.hint("check --key, or add --generate to make one"),
+            _ => error,
+        }
+    }
+}
+
+fn make(path: &Path, content: &str, mode: u32) -> Result<(), Error> {
+    match files::create_new(path, content.as_bytes(), mode) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(Error::new(
+            Kind::Configuration,
+            format!("cannot make {}", path.display()),
+        )
+        .cause(error)
+        .hint("check --key: its folder has to exist and be writable")),
+        _ => Ok(()),
+    }
+}

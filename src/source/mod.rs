@@ -1,0 +1,56 @@
+//! Where subject tokens come from: one file or folder and one row of [`SOURCES`] each.
+
+mod command;
+mod env;
+mod field;
+mod file;
+mod key;
+mod oidc;
+mod url;
+
+use std::fmt::Debug;
+
+use crate::cli::{OptionInfo, Values};
+use crate::context::Context;
+use crate::contract::request::Request;
+use crate::error::Error;
+use crate::token::SubjectToken;
+
+/// A source, built from its options and ready to be asked.
+pub trait Source: Debug {
+    /// Gets a subject token for this request. Every wait ends before the deadline of `cx`.
+    ///
+    /// # Errors
+    /// `ABSENT` where what the source reads does not exist in this environment; otherwise by kind.
+    fn subject_token(&self, request: &Request, cx: &Context) -> Result<SubjectToken, Error>;
+}
+
+/// A row of the table of sources.
+#[derive(Debug)]
+pub struct SourceInfo {
+    /// The first word of the command line.
+    pub name: &'static str,
+    /// Where the token comes from, in one line.
+    pub summary: &'static str,
+    /// Its options beside those of every source.
+    pub options: &'static [OptionInfo],
+    /// What stands after `--`, where it takes that.
+    pub rest: Option<&'static str>,
+    /// Checks the options and builds the source, without touching the world.
+    pub build: fn(&Values) -> Result<Box<dyn Source>, Error>,
+}
+
+/// Every source.
+pub static SOURCES: &[SourceInfo] = &[
+    file::INFO,
+    url::INFO,
+    env::INFO,
+    command::INFO,
+    oidc::INFO,
+    key::INFO,
+];
+
+/// The source of this name.
+pub fn find(name: &str) -> Option<&'static SourceInfo> {
+    SOURCES.iter().find(|source| source.name == name)
+}

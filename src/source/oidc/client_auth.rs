@@ -1,0 +1,206 @@
+//! How a client proves who it is at the token endpoint.
+//!
+//! `client_secret_basic` and `client_secret_post` (RFC 6749, section 2.3.1), `private_key_jwt`
+//! (RFC 7523, section 2.2), `tls_client_auth` (RFC 8705, section 2), or not at all.
+
+use std::path::PathBuf;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use ring::rand::{SecureRandom, SystemRandom};
+use serde_json::json;
+
+use super::discovery::Metadata;
+use crate::cli::{Values, missing};
+use crate::context::Context;
+use crate::error::{Error, Kind};
+use crate::files;
+use crate::http::{self, Http, Request, Url};
+use crate::secret::{Secret, SecretRef};
+use crate::signing_key::SigningKey;
+
+/// How long an assertion lives, in seconds: it is used at once and only once.
+const ASSERTION_LIFE: i64 = 60;
+
+/// What the form encoding leaves as it is, beside letters and digits.
+const FORM: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'*');
+
+#[derive(Debug)]
+pub(super) enum ClientAuth {
+    Basic(SecretRef),
+    Post(SecretRef),
+    PrivateKeyJwt {
+        key: PathBuf,
+        audience: Option<String>,
+    },
+    Mtls {
+        key: PathBuf,
+        certificate: PathBuf,
+    },
+    None,
+}
+
+impl ClientAuth {
+    /// Reads `--auth` and the options that belong to it.
+    ///
+    /// # Errors
+    /// `USAGE` where one of these is missing.
+    pub(super) fn new(values: &Values) -> Result<ClientAuth, Error> {
+        let secret = || {
+            values
+                .secret("client-secret")
+                .cloned()
+                .ok_or_else(|| missing("client-secret"))
+        };
+        let path = |name| {
+            values
+                .path(name)
+                .map(PathBuf::from)
+                .ok_or_else(|| missing(name))
+        };
+        let given = |name| values.path(name).is_some();
+        let method = values.text("auth").unwrap_or({
+            match (
+                values.secret("client-secret"),
+                given("client-key"),
+                given("client-cert"),
+            ) {
+                (Some(_), ..) => "basic",
+                (None, _, true) => "mtls",
+                (None, true, false) => "private-key-jwt",
+                (None, false, false) => "none",
+            }
+        });
+        Ok(match method {
+            "basic" => ClientAuth::Basic(secret()?),
+            "post" => ClientAuth::Post(secret()?),
+            "private-key-jwt" => ClientAuth::PrivateKeyJwt {
+                key: path("client-key")?,
+                audience: values.text("assertion-audience").map(str::to_owned),
+            },
+            "mtls" => ClientAuth::Mtls {
+                key: path("client-key")?,
+                certificate: path("client-cert")?,
+            },
+            _ => ClientAuth::None,
+        })
+    }
+
+    /// An agent that shows the client certificate, where this takes one.
+    pub(super) fn http(&self, cx: &Context) -> Result<Option<Http>, Error> {
+        let ClientAuth::Mtls { key, certificate } = self else {
+            return Ok(None);
+        };
+        files::warn_if_shared(key, &cx.log);
+        let chain = files::read_text(certificate, "--client-cert", Kind::Configuration)?;
+        let key = files::read_text(key, "--client-key", Kind::Configuration)?;
+        Ok(Some(
+            cx.http.with_client_cert(http::client_cert(&chain, &key)?),
+        ))
+    }
+
+    /// The token endpoint to use.
+    pub(super) fn endpoint<'a>(&self, metadata: &'a Metadata) -> &'a Url {
+        match (self, &metadata.mtls_token_endpoint) {
+            (ClientAuth::Mtls { .. }, Some(endpoint)) => endpoint,
+            _ => &metadata.token_endpoint,
+        }
+    }
+
+    /// Adds the proof to a token request.
+    pub(super) fn prove<'a>(
+        &self,
+        request: Request<'a>,
+        client_id: &str,
+        issuer: &Url,
+        cx: &Context,
+    ) -> Result<Request<'a>, Error> {
+        Ok(match self {
+            ClientAuth::Basic(secret) => {
+                let secret = secret.read("--client-secret", cx)?;
+                request.header("Authorization", basic(client_id, &secret))
+            }
+            ClientAuth::Post(secret) => {
+                let secret = secret.read("--client-secret", cx)?;
+                request
+                    .field("client_id", client_id)
+                    .field("client_secret", secret)
+            }
+            ClientAuth::PrivateKeyJwt { key, audience } => {
+                let key = SigningKey::read(key, "--client-key", Kind::Configuration, cx)?;
+                let audience = audience.as_deref().unwrap_or(issuer.as_typed());
+                let assertion = assertion(&key, client_id, audience, cx.clock.now())?;
+                let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+                request
+                    .field("client_id", client_id)
+                    .field("client_assertion_type", kind)
+                    .field("client_assertion", assertion)
+            }
+            ClientAuth::Mtls { .. } | ClientAuth::None => request.field("client_id", client_id),
+        })
+    }
+
+    /// What to change when the issuer does not believe it.
+    pub(super) fn hint(&self) -> &'static str {
+        match self {
+            ClientAuth::Basic(_) => "check --client-id and --client-secret, or take --auth=post",
+            ClientAuth::Post(_) => "check --client-id and --client-secret, or take --auth=basic",
+            ClientAuth::PrivateKeyJwt { .. } => {
+                "check --client-id, that the issuer knows the public half of --client-key, and \
+                 this host's clock; some issuers want their token endpoint as --assertion-audience"
+            }
+            ClientAuth::Mtls { .. } => "check --client-id, --client-cert and --client-key",
+            ClientAuth::None => {
+                "check --client-id, or prove the client with --client-secret, \
+                                 --client-key or --client-cert"
+            }
+        }
+    }
+}
+
+/// The header of `client_secret_basic`: id and secret are form-encoded before they are joined.
+fn basic(client_id: &str, secret: &Secret) -> Secret {
+    let encode = |text| utf8_percent_encode(text, FORM);
+    let pair = Secret::new(format!("{}:{}", encode(client_id), encode(secret.expose())));
+    Secret::new(format!("Basic {}", STANDARD.encode(pair.expose())))
+}
+
+fn assertion(key: &SigningKey, client_id: &str, audience: &str, now: i64) -> Result<Secret, Error> {
+    let mut id = [0; 16];
+    SystemRandom::new().fill(&mut id).map_err(|_| {
+        Error::new(
+            Kind::Internal,
+            "the operating system gave no random numbers",
+        )
+    })?;
+    key.sign(&json!({
+        "iss": client_id,
+        "sub": client_id,
+        "aud": audience,
+        "jti": URL_SAFE_NO_PAD.encode(id),
+        "iat": now,
+        "exp": now + ASSERTION_LIFE,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn id_and_secret_are_form_encoded_before_base64() {
+        let header = basic("a:b", &Secret::new("p+ss/w%rd é"));
+        let pair = STANDARD
+            .decode(header.expose().strip_prefix("Basic ").unwrap())
+            .unwrap();
+        assert_eq!(
+            str::from_utf8(&pair).unwrap(),
+            "a%3Ab:p%2Bss%2Fw%25rd%20%C3%A9"
+        );
+    }
+}

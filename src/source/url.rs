@@ -1,0 +1,161 @@
+//! A subject token by HTTP GET: a metadata server, a CI system's token service, a sidecar.
+//!
+//! The counterpart of a URL-sourced credential configuration, with a deadline, a cache and secret
+//! headers that stand in a variable or a file instead of the configuration.
+
+use super::{Source, SourceInfo, field};
+use crate::cli::{OptionInfo, Takes, Values, missing};
+use crate::context::Context;
+use crate::contract::request::Request;
+use crate::error::{Error, Kind};
+use crate::http::{self, Text, Url};
+use crate::secret::{Secret, SecretRef};
+use crate::token::{Origin, SubjectToken};
+
+pub(super) const INFO: SourceInfo = SourceInfo {
+    name: "url",
+    summary: "an HTTP GET, as text or as a member of JSON",
+    options: &[
+        OptionInfo::new("url", Takes::Url, "the address to get").required(),
+        OptionInfo::new(
+            "header",
+            Takes::Header,
+            "send this header; a secret value is env:NAME or file:PATH, after a scheme if it has one \
+             (Authorization:Bearer env:NAME)",
+        )
+        .repeated(),
+        field::OPTION,
+    ],
+    rest: None,
+    build,
+};
+
+#[derive(Debug)]
+struct Get {
+    url: Url,
+    headers: Vec<(String, HeaderValue)>,
+    field: Option<String>,
+}
+
+/// The value of a header as it was asked for.
+#[derive(Debug, PartialEq, Eq)]
+enum HeaderValue {
+    Plain(String),
+    /// A secret, after these words.
+    Secret(String, SecretRef),
+}
+
+fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
+    let url = values.url("url").ok_or_else(|| missing("url"))?.clone();
+    let headers = values.pairs("header").map(|(name, value)| {
+        let value = read_value(value);
+        if matches!(value, HeaderValue::Plain(_)) && is_secret(name) {
+            return Err(Error::new(
+                Kind::Usage,
+                format!("the header {name} would show its secret"),
+            )
+            .hint(format!(
+                "write --header={name}:env:NAME or --header={name}:file:PATH"
+            )));
+        }
+        Ok((name.to_owned(), value))
+    });
+    let headers = headers.collect::<Result<_, _>>()?;
+    Ok(Box::new(Get {
+        url,
+        headers,
+        field: values.text("field").map(str::to_owned),
+    }))
+}
+
+/// The last word of a value may say where its secret stands.
+fn read_value(value: &str) -> HeaderValue {
+    let (words, last) = value
+        .rsplit_once(' ')
+        .map_or(("", value), |(words, last)| (words, last));
+    match SecretRef::parse(last) {
+        Some(secret) if words.is_empty() => HeaderValue::Secret(String::new(), secret),
+        Some(secret) => HeaderValue::Secret(format!("{words} "), secret),
+        None => HeaderValue::Plain(value.to_owned()),
+    }
+}
+
+/// Whether a header of this name carries a secret.
+fn is_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let ends = [
+        "authorization",
+        "cookie",
+        "token",
+        "key",
+        "secret",
+        "password",
+    ];
+    ends.iter().any(|end| name.ends_with(end))
+}
+
+impl Source for Get {
+    fn subject_token(&self, request: &Request, cx: &Context) -> Result<SubjectToken, Error> {
+        let mut get = http::Request::get(&self.url, "--url");
+        for (name, value) in &self.headers {
+            let value: Text = match value {
+                HeaderValue::Plain(text) => text.as_str().into(),
+                HeaderValue::Secret(words, secret) => {
+                    let secret = secret.read("--header", cx)?;
+                    Secret::new(format!("{words}{}", secret.expose())).into()
+                }
+            };
+            get = get.header(name.as_str(), value);
+        }
+        let response = cx.http.send(get, &cx.log)?.require_success()?;
+        let what = format!("the answer of {}", self.url);
+        let text = str::from_utf8(&response.body).map_err(|_| {
+            Error::new(Kind::Protocol, format!("{what} is not UTF-8 text")).hint("check --url")
+        })?;
+        if text.trim().is_empty() {
+            return Err(Error::new(Kind::Protocol, format!("{what} is empty")).hint("check --url"));
+        }
+        let text = field::select(&Secret::new(text), self.field.as_deref(), &what)?;
+        let renew = "it serves a token that is over: renew it there".to_owned();
+        let origin = Origin {
+            what,
+            option: "--url",
+            renew,
+        };
+        SubjectToken::read(&text, request.token_type, cx.clock.now(), &origin)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_word_of_a_header_may_be_a_secret() {
+        let env = |name: &str| SecretRef::Env(name.to_owned());
+        for (value, read) in [
+            ("true", HeaderValue::Plain("true".to_owned())),
+            ("env:T", HeaderValue::Secret(String::new(), env("T"))),
+            (
+                "Bearer env:T",
+                HeaderValue::Secret("Bearer ".to_owned(), env("T")),
+            ),
+        ] {
+            assert_eq!(read_value(value), read);
+        }
+    }
+
+    #[test]
+    fn headers_that_carry_secrets_are_known_by_name() {
+        for (name, secret) in [
+            ("Authorization", true),
+            ("Proxy-Authorization", true),
+            ("X-Vault-Token", true),
+            ("X-Api-Key", true),
+            ("Metadata", false),
+            ("X-aws-ec2-metadata-token-ttl-seconds", false),
+        ] {
+            assert_eq!(is_secret(name), secret, "{name}");
+        }
+    }
+}

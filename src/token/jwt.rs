@@ -1,0 +1,139 @@
+//! Reads (never verifies) a JSON Web Token in compact form.
+//!
+//! Three parts joined by dots, each base64url without padding: a JSON header, a JSON object of
+//! claims, a signature. `exp` is in seconds since 1970 and may have a fraction.
+//! <https://www.rfc-editor.org/rfc/rfc7519>, <https://www.rfc-editor.org/rfc/rfc7515#section-7.1>
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Map, Value};
+
+use super::{LAST_SECOND, Origin, SubjectToken, not_a_token};
+use crate::error::Error;
+use crate::secret::Secret;
+
+/// Reads a JWT and its `exp`.
+///
+/// # Errors
+/// `PROTOCOL` where it is none, or where `exp` is no time in seconds.
+pub fn read(text: &str, origin: &Origin) -> Result<SubjectToken, Error> {
+    let option = origin.option;
+    let refuse = |why: &str, hint: &str| not_a_token(origin, why, hint);
+    if text.starts_with('<') {
+        return Err(refuse(
+            "it is HTML or XML, not a JWT",
+            &format!("check {option}, or set --token-type to …:saml2 if it is SAML"),
+        ));
+    }
+    if text.starts_with(['{', '[']) {
+        return Err(refuse(
+            "it is JSON, not a JWT",
+            "name the member that holds it with --field",
+        ));
+    }
+    let parts: Vec<&str> = text.split('.').collect();
+    let [header, claims, _signature] = parts[..] else {
+        return Err(match parts.len() {
+            5 => refuse(
+                "it is an encrypted JWT",
+                "turn token encryption off at the issuer",
+            ),
+            _ => refuse("it is opaque, not a JWT", &opaque_hint(option)),
+        });
+    };
+    let (Some(_), Some(claims)) = (object(header), object(claims)) else {
+        return Err(refuse(
+            "its parts are not base64url JSON",
+            &opaque_hint(option),
+        ));
+    };
+    let expiry = match claims.get("exp") {
+        None => None,
+        Some(exp) => Some(seconds(exp).ok_or_else(|| {
+            refuse(
+                "its exp is no time in seconds",
+                "make the issuer send exp in seconds",
+            )
+        })?),
+    };
+    Ok(SubjectToken {
+        text: Secret::new(text),
+        expiry,
+    })
+}
+
+fn opaque_hint(option: &str) -> String {
+    match option {
+        "--use" => "ask the issuer for a JWT access token (often by --resource or \
+                    --param=audience=…), or take --use=id_token"
+            .to_owned(),
+        _ => format!("check {option}: Google exchanges signed JWTs only"),
+    }
+}
+
+/// A part of a compact JWT as a JSON object.
+pub fn object(part: &str) -> Option<Map<String, Value>> {
+    match serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).ok()?).ok()? {
+        Value::Object(object) => Some(object),
+        _ => None,
+    }
+}
+
+fn seconds(value: &Value) -> Option<i64> {
+    let seconds = value
+        .as_i64()
+        .or_else(|| value.as_f64().map(|seconds| seconds as i64))?;
+    (0..=LAST_SECOND).contains(&seconds).then_some(seconds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::token::test_origin;
+
+    /// RFC 7519, section 3.1.
+    const RFC7519: &str = concat!(
+        "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.",
+        "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290",
+        "Ijp0cnVlfQ.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
+    );
+
+    fn with_claims(claims: &str) -> String {
+        format!("e30.{}.AA", URL_SAFE_NO_PAD.encode(claims))
+    }
+
+    fn message(text: &str) -> String {
+        read(text, &test_origin()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn reads_the_example_of_the_standard() {
+        let token = read(RFC7519, &test_origin()).unwrap();
+        assert_eq!(token.expiry, Some(1_300_819_380));
+        assert_eq!(token.text.expose(), RFC7519);
+    }
+
+    #[test]
+    fn exp_may_be_absent_or_have_a_fraction() {
+        let expiry = |claims| read(&with_claims(claims), &test_origin()).unwrap().expiry;
+        assert_eq!(expiry("{}"), None);
+        assert_eq!(expiry(r#"{"exp":1300819380.9}"#), Some(1_300_819_380));
+    }
+
+    #[test]
+    fn what_is_no_jwt_is_refused_with_the_reason() {
+        for (text, why) in [
+            ("<html>", "HTML or XML"),
+            (r#"{"access_token":"x"}"#, "--field"),
+            ("opaque", "opaque"),
+            ("a.b.c.d.e", "encrypted"),
+            ("a.b.c", "base64url JSON"),
+            (&with_claims("[]"), "base64url JSON"),
+            (&with_claims(r#"{"exp":"soon"}"#), "exp in seconds"),
+            (&with_claims(r#"{"exp":1300819380000}"#), "exp in seconds"),
+            ("", "opaque"),
+        ] {
+            assert!(message(text).contains(why), "{text}: {}", message(text));
+        }
+    }
+}

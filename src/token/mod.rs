@@ -1,0 +1,164 @@
+//! The subject token: what Google's Security Token Service exchanges, its type and its end.
+//!
+//! Claims are read, never verified: that is the work of the Security Token Service. What is read
+//! decides the expiry, and catches what could not be exchanged anyway (an opaque token, a login
+//! page, a token that is over) while there is still somebody to tell what to change.
+
+pub mod jwt;
+pub mod saml;
+
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::error::{Error, Kind};
+use crate::secret::Secret;
+
+/// The kinds of subject token that a credential configuration can expect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenType {
+    /// `urn:ietf:params:oauth:token-type:jwt`
+    Jwt,
+    /// `urn:ietf:params:oauth:token-type:id_token`
+    IdToken,
+    /// `urn:ietf:params:oauth:token-type:saml2`
+    Saml2,
+}
+
+impl TokenType {
+    /// Every type with its name in `subject_token_type`.
+    pub const ALL: &[(TokenType, &str)] = &[
+        (TokenType::Jwt, "urn:ietf:params:oauth:token-type:jwt"),
+        (
+            TokenType::IdToken,
+            "urn:ietf:params:oauth:token-type:id_token",
+        ),
+        (TokenType::Saml2, "urn:ietf:params:oauth:token-type:saml2"),
+    ];
+
+    /// The type of this name.
+    pub fn parse(name: &str) -> Option<TokenType> {
+        Self::ALL.iter().find(|row| row.1 == name).map(|row| row.0)
+    }
+
+    /// Its name in `subject_token_type`.
+    pub fn urn(self) -> &'static str {
+        let row = Self::ALL.iter().find(|row| row.0 == self);
+        row.map_or("urn:ietf:params:oauth:token-type:jwt", |row| row.1)
+    }
+
+    /// The `token_type` of a document: `…:jwt` unless SAML, because the Rust client up to 1.8
+    /// refuses `…:id_token` and no client compares it with the configuration.
+    pub fn on_the_wire(self) -> TokenType {
+        match self {
+            TokenType::Saml2 => TokenType::Saml2,
+            TokenType::Jwt | TokenType::IdToken => TokenType::Jwt,
+        }
+    }
+}
+
+/// How long a token counts that does not say when it ends, in seconds.
+pub const UNKNOWN_LIFE: i64 = 300;
+
+/// A token to exchange.
+#[derive(Debug)]
+pub struct SubjectToken {
+    /// A compact JWT, or base64 of a SAML response or assertion.
+    pub text: Secret,
+    /// Its true end in seconds since 1970, where it is known.
+    pub expiry: Option<i64>,
+}
+
+/// Where a token comes from, for the messages about it.
+#[derive(Debug)]
+pub struct Origin {
+    /// Such as `the file /run/token`.
+    pub what: String,
+    /// The option that chose it, such as `--path`.
+    pub option: &'static str,
+    /// What to do when the token is over.
+    pub renew: String,
+}
+
+impl SubjectToken {
+    /// Reads the token that a source found: a JWT, or SAML as XML (which is base64-encoded) or as
+    /// base64 (which is passed on unchanged).
+    ///
+    /// # Errors
+    /// `PROTOCOL` where it is no token of `token_type`, `EXPIRED` where it ends at or before `now`
+    /// (seconds since 1970).
+    pub fn read(
+        text: &Secret,
+        token_type: TokenType,
+        now: i64,
+        origin: &Origin,
+    ) -> Result<SubjectToken, Error> {
+        let text = text.expose().trim();
+        let token = match token_type {
+            TokenType::Saml2 => saml::read(text, origin)?,
+            TokenType::Jwt | TokenType::IdToken => jwt::read(text, origin)?,
+        };
+        token.refuse_expired(now, origin)?;
+        Ok(token)
+    }
+
+    /// Refuses a token that is over.
+    ///
+    /// # Errors
+    /// `EXPIRED` with the time of its end.
+    pub fn refuse_expired(&self, now: i64, origin: &Origin) -> Result<(), Error> {
+        match self.expiry {
+            Some(expiry) if expiry <= now => {
+                let what = format!("the token in {} ended at {}", origin.what, rfc3339(expiry));
+                Err(Error::new(Kind::Expired, what).hint(origin.renew.clone()))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Seconds since 1970 as `2026-11-21T16:00:00Z`.
+pub fn rfc3339(seconds: i64) -> String {
+    let time = OffsetDateTime::from_unix_timestamp(seconds).ok();
+    time.and_then(|time| time.format(&Rfc3339).ok())
+        .unwrap_or_else(|| format!("second {seconds}"))
+}
+
+/// The last second that is taken for a time, 9999-12-31: what lies beyond is milliseconds.
+pub(crate) const LAST_SECOND: i64 = 253_402_300_799;
+
+fn not_a_token(origin: &Origin, why: impl std::fmt::Display, hint: &str) -> Error {
+    Error::new(
+        Kind::Protocol,
+        format!("{} holds no subject token", origin.what),
+    )
+    .cause(why)
+    .hint(hint)
+}
+
+#[cfg(test)]
+pub(crate) fn test_origin() -> Origin {
+    Origin {
+        what: "the test".into(),
+        option: "--path",
+        renew: "make a new one".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_rfc3339_in_utc() {
+        assert_eq!(rfc3339(1_795_276_800), "2026-11-21T16:00:00Z");
+        assert_eq!(rfc3339(i64::MAX), "second 9223372036854775807");
+    }
+
+    #[test]
+    fn type_names_round_trip() {
+        for (token_type, name) in TokenType::ALL {
+            assert_eq!(TokenType::parse(name), Some(*token_type));
+            assert_eq!(token_type.urn(), *name);
+        }
+    }
+}
