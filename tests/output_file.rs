@@ -1,0 +1,260 @@
+//! The output file and its lock, on the real binary.
+
+mod common;
+
+use std::fs;
+use std::io::Write as _;
+use std::process::Child;
+use std::thread;
+use std::time::Duration;
+
+use common::server::{Server, json, response};
+use common::{Run, World, jwt};
+
+const FILE: &str = "file --path={dir}/t --audience={aud} --output-file={dir}/out";
+
+fn world() -> World {
+    let world = World::new();
+    world.write("t", jwt(3600));
+    world
+}
+
+#[test]
+fn a_fresh_file_answers_without_the_source() {
+    let world = world();
+    let first = world.run(FILE);
+    fs::remove_file(world.path("t")).unwrap();
+    assert_eq!(world.run(FILE).document(), first.document());
+}
+
+#[test]
+fn another_request_does_not_get_the_token_of_this_one() {
+    let world = world();
+    world.run(FILE).document();
+    let kept = world.read("out");
+    world.write("t2", jwt(1800));
+    for other in [
+        FILE.replace("{aud}", "//other"),
+        FILE.replace("{dir}/t ", "{dir}/t2 "),
+        format!("{FILE} --token-type=urn:ietf:params:oauth:token-type:id_token"),
+        FILE.replace("file --path={dir}/t", "url --url=http://127.0.0.1:1/"),
+    ] {
+        let before = world.read("out");
+        let run = world.run(&other);
+        match run.status {
+            0 => assert_ne!(world.read("out"), before, "{other}"),
+            _ => assert_eq!(
+                world.read("out"),
+                before,
+                "{other}: a failure loses nothing"
+            ),
+        }
+    }
+    assert_ne!(world.read("out"), kept);
+}
+
+#[cfg(unix)]
+#[test]
+fn the_file_is_replaced_whole_and_is_for_its_owner() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+    let world = world();
+    world.write("target", "untouched");
+    symlink(world.path("target"), world.path("out")).unwrap();
+    world.run(FILE).document();
+    let kept = fs::symlink_metadata(world.path("out")).unwrap();
+    assert!(kept.is_file(), "the link is replaced, not followed");
+    assert_eq!(kept.permissions().mode() & 0o777, 0o600);
+    assert_eq!(world.read("target"), "untouched");
+
+    let inode = kept.ino();
+    fs::write(world.path("out"), "{}").unwrap();
+    world.run(FILE).document();
+    assert_ne!(
+        fs::metadata(world.path("out")).unwrap().ino(),
+        inode,
+        "never written in place"
+    );
+    let names = |entry: fs::DirEntry| entry.file_name().into_string().unwrap();
+    let mut left: Vec<_> = fs::read_dir(world.path(""))
+        .unwrap()
+        .map(|entry| names(entry.unwrap()))
+        .collect();
+    left.sort();
+    assert_eq!(left, ["out", "out.lock", "t", "target"]);
+}
+
+#[test]
+fn a_poisoned_file_is_replaced() {
+    let world = world();
+    let good = {
+        world.run(FILE).document();
+        world.read("out")
+    };
+    for poison in [
+        String::new(),
+        "{}".to_owned(),
+        good[..good.len() / 2].to_owned(),
+        good.replace(r#""version":1"#, r#""version":2"#),
+        good.replace(r#""success":true"#, r#""success":false"#),
+        good.replace("expiration_time", "other"),
+        "x".repeat(5 * 1024 * 1024),
+    ] {
+        world.write("out", poison);
+        world.run(FILE).document();
+        assert_eq!(world.read("out").len(), good.len());
+    }
+}
+
+#[test]
+fn trouble_with_the_file_costs_nobody_a_token() {
+    let world = world();
+    fs::create_dir(world.path("directory")).unwrap();
+    for place in [
+        "{dir}/no/out",
+        "{dir}/directory",
+        "/proc/self/out",
+        "/dev/full/out",
+    ] {
+        let line = format!(
+            "{} --log-file={{dir}}/log",
+            FILE.replace("{dir}/out", place)
+        );
+        world.run(&line).document();
+        assert!(
+            world.read("log").contains("not kept: cannot write"),
+            "{place}"
+        );
+        fs::remove_file(world.path("log")).unwrap();
+    }
+}
+
+#[test]
+fn an_unusable_lock_costs_nobody_a_token() {
+    let world = world();
+    fs::create_dir(world.path("out.lock")).unwrap();
+    world
+        .run(&format!("{FILE} --log-file={{dir}}/log"))
+        .document();
+    assert!(
+        world.read("log").contains("no lock: "),
+        "{}",
+        world.read("log")
+    );
+    assert!(world.path("out").exists());
+}
+
+#[test]
+fn a_lock_that_is_never_released_ends_at_the_deadline() {
+    let world = world();
+    let lock = fs::File::create(world.path("out.lock")).unwrap();
+    fs2::FileExt::lock_exclusive(&lock).unwrap();
+    let run = world.run(&format!("{FILE} --timeout=1"));
+    let path = world.path("out.lock").display().to_string();
+    assert_eq!(
+        run.stderr,
+        format!("another run holds {path} all the time; end that run, or raise --timeout\n")
+    );
+    assert_eq!(run.status, 6);
+}
+
+fn wait(children: Vec<Child>) -> Vec<Run> {
+    children
+        .into_iter()
+        .map(|child| Run::new(child.wait_with_output().unwrap()))
+        .collect()
+}
+
+#[test]
+fn concurrent_runs_fetch_once() {
+    let world = World::new();
+    let answer = json(&format!(r#"{{"t":"{}"}}"#, jwt(3600)));
+    let server = Server::new(move |_| {
+        thread::sleep(Duration::from_millis(300));
+        answer.clone()
+    });
+    let line = format!(
+        "url --url={}/ --field=t --output-file={{dir}}/out",
+        server.url
+    );
+    let start = |_| world.command(&line, &[]).spawn().unwrap();
+    let runs = wait((0..20).map(start).collect());
+    let documents: Vec<_> = runs.iter().map(Run::document).collect();
+    assert!(documents.iter().all(|document| *document == documents[0]));
+    assert_eq!(server.count(), 1);
+}
+
+#[test]
+fn who_waits_for_a_failing_run_reports_its_failure() {
+    let world = World::new();
+    let server = Server::new(|_| {
+        thread::sleep(Duration::from_millis(500));
+        response("503 Busy", "text/plain", "")
+    });
+    let line = format!("url --url={}/ --output-file={{dir}}/out", server.url);
+    let start = |_| world.command(&line, &[]).spawn().unwrap();
+    let first = start(0);
+    while server.count() == 0 {
+        thread::sleep(Duration::from_millis(5));
+    }
+    let waiting: Vec<Child> = (0..10).map(start).collect();
+    let runs = wait([vec![first], waiting].concat_children());
+    for run in &runs {
+        assert_eq!(
+            (run.status, &run.stdout, &run.stderr),
+            (6, &runs[0].stdout, &runs[0].stderr)
+        );
+    }
+    assert_eq!(server.count(), 1);
+    assert!(!world.path("out").exists(), "a failure is not kept");
+
+    let later = world.run(&line);
+    assert_eq!(
+        (later.status, server.count()),
+        (6, 2),
+        "a later run asks again"
+    );
+}
+
+trait ConcatChildren {
+    fn concat_children(self) -> Vec<Child>;
+}
+
+impl ConcatChildren for [Vec<Child>; 2] {
+    fn concat_children(self) -> Vec<Child> {
+        self.into_iter().flatten().collect()
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn pipes_in_place_of_files_do_not_hang_a_run() {
+    let world = world();
+    for name in ["out", "out.lock"] {
+        let _ = fs::remove_file(world.path(name));
+        let made = std::process::Command::new("mkfifo")
+            .arg(world.path(name))
+            .status()
+            .unwrap();
+        assert!(made.success());
+        world.run(FILE).document();
+        fs::remove_file(world.path(name)).unwrap();
+    }
+}
+
+#[test]
+fn a_log_tells_the_story_without_the_token() {
+    let world = world();
+    let mut log = fs::File::create(world.path("log")).unwrap();
+    writeln!(log, "kept").unwrap();
+    for _ in 0..2 {
+        world
+            .run(&format!("{FILE} --log-file={{dir}}/log"))
+            .document();
+    }
+    let log = world.read("log");
+    common::holds_no_secret(&log);
+    let words = ["kept", "not used", "kept in", "fresh"];
+    for word in words {
+        assert!(log.contains(word), "{log}");
+    }
+}
