@@ -154,7 +154,7 @@ fn the_authority_of_ca_file_is_trusted_and_no_other() {
         (
             &good,
             "",
-            &[("SSL_CERT_FILE", "/dev/null"), ("SSL_CERT_DIR", "{dir}")],
+            &[("SSL_CERT_FILE", "/dev/null"), ("SSL_CERT_DIR", "{dir}/nowhere")],
             3,
             "this host has no usable trust store: unexpected error: No CA certificates were loaded \
              from the system; install the platform's certificate authorities (ca-certificates), \
