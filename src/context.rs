@@ -57,11 +57,8 @@ impl Env {
             return Ok(None);
         };
         value.into_string().map(Some).map_err(|_| {
-            Error::new(
-                Kind::Configuration,
-                format!("the variable {name} is not UTF-8 text"),
-            )
-            .hint(format!("set {name} to UTF-8 text"))
+            Error::new(Kind::Configuration, format!("the variable {name} is not UTF-8 text"))
+                .hint(format!("set {name} to UTF-8 text"))
         })
     }
 }
@@ -110,10 +107,7 @@ impl Deadline {
     /// A deadline so long from now.
     #[allow(clippy::disallowed_methods)] // this is the door
     pub fn after(timeout: Duration) -> Deadline {
-        Deadline {
-            end: Instant::now() + timeout,
-            timeout,
-        }
+        Deadline { end: Instant::now() + timeout, timeout }
     }
 
     /// How long a wait that starts now may last; zero when the time is up.
@@ -130,9 +124,7 @@ impl Deadline {
     /// be there.
     pub fn watch(&self, at_end: impl FnOnce(Error) + Send + 'static) {
         let (error, wait) = (self.error(), self.until_end().saturating_sub(WATCHDOG));
-        let watchdog = thread::Builder::new()
-            .name("watchdog".into())
-            .stack_size(64 * 1024);
+        let watchdog = thread::Builder::new().name("watchdog".into()).stack_size(64 * 1024);
         // Without threads there is no watchdog; every wait still has its own end.
         let _ = watchdog.spawn(move || {
             thread::sleep(wait);
@@ -142,10 +134,7 @@ impl Deadline {
 
     /// The failure of a run whose time is up.
     pub fn error(&self) -> Error {
-        let what = format!(
-            "no token within the deadline of {} s",
-            self.timeout.as_secs()
-        );
+        let what = format!("no token within the deadline of {} s", self.timeout.as_secs());
         Error::new(Kind::Unreachable, what)
             .hint("try again, or raise --timeout and the executable's timeout_millis")
     }

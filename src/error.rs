@@ -34,31 +34,11 @@ pub enum Kind {
 /// Every kind, its wire code, its exit status and its meaning, for the help and the parser.
 pub const KINDS: &[(Kind, &str, u8, &str)] = &[
     (Kind::Usage, "USAGE", 2, "the command line"),
-    (
-        Kind::Configuration,
-        "CONFIGURATION",
-        3,
-        "an option, variable or file to change",
-    ),
-    (
-        Kind::Absent,
-        "ABSENT",
-        4,
-        "what the source reads does not exist here",
-    ),
+    (Kind::Configuration, "CONFIGURATION", 3, "an option, variable or file to change"),
+    (Kind::Absent, "ABSENT", 4, "what the source reads does not exist here"),
     (Kind::Denied, "DENIED", 5, "the far end said no"),
-    (
-        Kind::Unreachable,
-        "UNREACHABLE",
-        6,
-        "no usable answer, worth a retry",
-    ),
-    (
-        Kind::Protocol,
-        "PROTOCOL",
-        7,
-        "an answer that breaks the standard",
-    ),
+    (Kind::Unreachable, "UNREACHABLE", 6, "no usable answer, worth a retry"),
+    (Kind::Protocol, "PROTOCOL", 7, "an answer that breaks the standard"),
     (Kind::Expired, "EXPIRED", 8, "the token is over"),
     (Kind::Internal, "INTERNAL", 9, "a defect of wif-token"),
 ];
@@ -97,12 +77,7 @@ pub struct Error {
 impl Error {
     /// A failure of `kind`; `what` says what happened, in lower case and without a full stop.
     pub fn new(kind: Kind, what: impl Into<String>) -> Error {
-        Error {
-            kind,
-            what: what.into(),
-            cause: None,
-            hint: None,
-        }
+        Error { kind, what: what.into(), cause: None, hint: None }
     }
 
     /// Adds why it happened.
@@ -142,15 +117,7 @@ impl std::error::Error for Error {}
 /// marks that reorder text.
 pub fn one_line(text: &str) -> String {
     let reorders = |c| matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    text.chars()
-        .map(|c| {
-            if c.is_control() || reorders(c) {
-                ' '
-            } else {
-                c
-            }
-        })
-        .collect()
+    text.chars().map(|c| if c.is_control() || reorders(c) { ' ' } else { c }).collect()
 }
 
 /// Words of a far end, made fit for a message: one line, at most 300 characters, and without the
@@ -160,10 +127,8 @@ pub fn server_words(text: &str, secrets: &[&str]) -> String {
     for secret in secrets.iter().filter(|secret| secret.len() >= 4) {
         text = text.replace(secret, "[secret]");
     }
-    let words: Vec<&str> = text
-        .split_whitespace()
-        .map(|w| if w.contains("eyJ") { "[token]" } else { w })
-        .collect();
+    let words: Vec<&str> =
+        text.split_whitespace().map(|w| if w.contains("eyJ") { "[token]" } else { w }).collect();
     let mut text = words.join(" ");
     if let Some((cut, _)) = text.char_indices().nth(300) {
         text.truncate(cut);

@@ -26,23 +26,17 @@ pub fn read_limited(reader: impl Read, limit: usize) -> io::Result<Option<Vec<u8
 pub fn read_text(path: &Path, option: &str, missing: Kind) -> Result<Secret, Error> {
     let shown = path.display();
     let change = format!("check {option}");
-    let bytes = File::open(path)
-        .and_then(|file| read_limited(file, LIMIT))
-        .map_err(|error| {
-            let (kind, cause) = match error.kind() {
-                io::ErrorKind::NotFound => (missing, "it does not exist".to_owned()),
-                io::ErrorKind::PermissionDenied => {
-                    (Kind::Configuration, "this user may not read it".to_owned())
-                }
-                io::ErrorKind::IsADirectory => {
-                    (Kind::Configuration, "it is a directory".to_owned())
-                }
-                _ => (Kind::Configuration, error.to_string()),
-            };
-            Error::new(kind, format!("cannot read {shown}"))
-                .cause(cause)
-                .hint(change.clone())
-        })?;
+    let bytes = File::open(path).and_then(|file| read_limited(file, LIMIT)).map_err(|error| {
+        let (kind, cause) = match error.kind() {
+            io::ErrorKind::NotFound => (missing, "it does not exist".to_owned()),
+            io::ErrorKind::PermissionDenied => {
+                (Kind::Configuration, "this user may not read it".to_owned())
+            }
+            io::ErrorKind::IsADirectory => (Kind::Configuration, "it is a directory".to_owned()),
+            _ => (Kind::Configuration, error.to_string()),
+        };
+        Error::new(kind, format!("cannot read {shown}")).cause(cause).hint(change.clone())
+    })?;
     let wrong =
         |why| Error::new(Kind::Configuration, format!("{shown} {why}")).hint(change.clone());
     let bytes = bytes.ok_or_else(|| wrong("is larger than 1 MiB"))?;
@@ -96,9 +90,7 @@ fn private(options: &mut OpenOptions) -> &mut OpenOptions {
 /// # Errors
 /// Those of the operating system; `path` is untouched then.
 pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    temporary(path, content)
-        .map_err(without_path)?
-        .persist(path)?;
+    temporary(path, content).map_err(without_path)?.persist(path)?;
     Ok(())
 }
 
@@ -116,8 +108,7 @@ pub fn create_new(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        file.as_file()
-            .set_permissions(std::fs::Permissions::from_mode(mode))?;
+        file.as_file().set_permissions(std::fs::Permissions::from_mode(mode))?;
     }
     #[cfg(not(unix))]
     let _ = mode;
@@ -159,12 +150,9 @@ pub fn remove_leftovers(path: &Path) {
         let name = entry.file_name();
         let bytes = name.as_encoded_bytes();
         let ours = bytes.strip_prefix(prefix.as_encoded_bytes());
-        if ours
-            .and_then(|rest| rest.strip_suffix(TEMPORARY_SUFFIX.as_bytes()))
-            .is_some_and(|random| {
-                !random.is_empty() && random.iter().all(u8::is_ascii_alphanumeric)
-            })
-        {
+        if ours.and_then(|rest| rest.strip_suffix(TEMPORARY_SUFFIX.as_bytes())).is_some_and(
+            |random| !random.is_empty() && random.iter().all(u8::is_ascii_alphanumeric),
+        ) {
             let _ = std::fs::remove_file(entry.path());
         }
     }
@@ -178,9 +166,7 @@ pub fn warn_if_shared(path: &Path, log: &Log) {
         && metadata.permissions().mode() & 0o077 != 0
     {
         let shown = path.display();
-        log.line(format!(
-            "warning: others may read {shown}; run chmod 600 {shown}"
-        ));
+        log.line(format!("warning: others may read {shown}; run chmod 600 {shown}"));
     }
 }
 
@@ -197,13 +183,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("out.json");
         let left = dir.path().join(".out.json.a1B2c3.wif-token.tmp");
-        let others = [
-            "out.json",
-            "out.json.lock",
-            ".other.json.a1B2c3.wif-token.tmp",
-            ".out.json.tmp",
-        ]
-        .map(|name| dir.path().join(name));
+        let others =
+            ["out.json", "out.json.lock", ".other.json.a1B2c3.wif-token.tmp", ".out.json.tmp"]
+                .map(|name| dir.path().join(name));
         for file in others.iter().chain([&left]) {
             replace(file, b"x").unwrap();
         }

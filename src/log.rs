@@ -22,19 +22,13 @@ pub struct Log {
 impl Log {
     /// A log that keeps nothing.
     pub fn none() -> Log {
-        Log {
-            file: None,
-            clock: Clock::System,
-        }
+        Log { file: None, clock: Clock::System }
     }
 
     /// Appends to `path`, made with mode 0600 where it is absent. A file that cannot be opened
     /// costs nobody a token: there is no log then.
     pub fn open(path: Option<&Path>, clock: Clock) -> Log {
-        Log {
-            file: path.and_then(|path| files::open_to_append(path).ok()),
-            clock,
-        }
+        Log { file: path.and_then(|path| files::open_to_append(path).ok()), clock }
     }
 
     /// Writes one line.

@@ -5,8 +5,5 @@ use std::process::ExitCode;
 use wif_token::context::Env;
 
 fn main() -> ExitCode {
-    ExitCode::from(wif_token::run(
-        std::env::args_os().skip(1).collect(),
-        Env::Process,
-    ))
+    ExitCode::from(wif_token::run(std::env::args_os().skip(1).collect(), Env::Process))
 }

@@ -61,11 +61,8 @@ impl SecretRef {
         let (text, place) = match self {
             SecretRef::Env(name) => {
                 let text = cx.env.text(name)?.ok_or_else(|| {
-                    Error::new(
-                        Kind::Configuration,
-                        format!("the variable {name} is not set"),
-                    )
-                    .hint(format!("set it or change {option}"))
+                    Error::new(Kind::Configuration, format!("the variable {name} is not set"))
+                        .hint(format!("set it or change {option}"))
                 })?;
                 (Secret::new(text), format!("the variable {name}"))
             }
@@ -91,10 +88,7 @@ mod tests {
     #[test]
     fn a_reference_names_a_variable_or_a_file() {
         assert_eq!(SecretRef::parse("env:A"), Some(SecretRef::Env("A".into())));
-        assert_eq!(
-            SecretRef::parse("file:/a:b"),
-            Some(SecretRef::File("/a:b".into()))
-        );
+        assert_eq!(SecretRef::parse("file:/a:b"), Some(SecretRef::File("/a:b".into())));
         for other in ["hunter2", "env:", "file:", "pass:x", ""] {
             assert_eq!(SecretRef::parse(other), None, "{other}");
         }

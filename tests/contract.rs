@@ -23,10 +23,7 @@ fn a_success_is_one_line_and_standard_error_is_empty() {
             r#"{{"version":1,"success":true,"token_type":"{JWT}","id_token":"{token}","expiration_time":{}}}"#,
             exp - margin
         );
-        assert_eq!(
-            (run.status, run.stdout, run.stderr),
-            (0, expected + "\n", String::new())
-        );
+        assert_eq!((run.status, run.stdout, run.stderr), (0, expected + "\n", String::new()));
     }
 }
 
@@ -36,9 +33,7 @@ fn saml_is_a_saml_response() {
     let xml = r#"<Assertion xmlns="urn:oasis:names:tc:SAML:2.0:assertion"
         IssueInstant="2999-01-01T00:00:00Z"><Conditions NotOnOrAfter="2999-01-01T00:10:00Z"/></Assertion>"#;
     world.write("saml.xml", xml);
-    let run = world.run(&format!(
-        "file --path={{dir}}/saml.xml --token-type={SAML2}"
-    ));
+    let run = world.run(&format!("file --path={{dir}}/saml.xml --token-type={SAML2}"));
     let document = run.document();
     assert_eq!(document["token_type"], SAML2);
     assert_eq!(document["expiration_time"], 32_472_144_600_i64 - 300);
@@ -48,9 +43,7 @@ fn saml_is_a_saml_response() {
     )));
 
     world.write("saml.b64", &encoded);
-    let run = world.run(&format!(
-        "file --path={{dir}}/saml.b64 --token-type={SAML2}"
-    ));
+    let run = world.run(&format!("file --path={{dir}}/saml.b64 --token-type={SAML2}"));
     assert_eq!(run.document()["saml_response"], encoded.as_str());
 }
 
@@ -58,14 +51,9 @@ fn saml_is_a_saml_response() {
 fn a_failure_is_a_document_a_line_and_a_status() {
     let world = World::new();
     let message = "--path is missing; add --path=…";
-    for (line, variables, token_type) in [
-        ("file", &[][..], JWT),
-        (
-            "file",
-            &[("GOOGLE_EXTERNAL_ACCOUNT_TOKEN_TYPE", SAML2)],
-            SAML2,
-        ),
-    ] {
+    for (line, variables, token_type) in
+        [("file", &[][..], JWT), ("file", &[("GOOGLE_EXTERNAL_ACCOUNT_TOKEN_TYPE", SAML2)], SAML2)]
+    {
         let run = world.run_with(line, variables);
         let document = format!(
             r#"{{"version":1,"success":false,"token_type":"{token_type}","code":"USAGE","message":"{message}"}}"#
@@ -74,10 +62,7 @@ fn a_failure_is_a_document_a_line_and_a_status() {
         assert_eq!(run.stderr, format!("{message}\n"));
         assert_eq!(run.status, 2);
         let quiet = world.run_with(&format!("{line} --exit-zero"), variables);
-        assert_eq!(
-            (quiet.status, quiet.stdout, quiet.stderr),
-            (0, run.stdout, String::new())
-        );
+        assert_eq!((quiet.status, quiet.stdout, quiet.stderr), (0, run.stdout, String::new()));
     }
 }
 
@@ -87,16 +72,10 @@ fn text_is_the_bare_token() {
     let token = jwt(3600);
     world.write("t", format!("  {token}\r\n"));
     let run = world.run("file --path={dir}/t --format=text");
-    assert_eq!(
-        (run.status, run.stdout.as_str(), run.stderr.as_str()),
-        (0, token.as_str(), "")
-    );
+    assert_eq!((run.status, run.stdout.as_str(), run.stderr.as_str()), (0, token.as_str(), ""));
 
     let run = world.run("file --path={dir}/t --format=text --output-file={dir}/out");
-    assert_eq!(
-        (run.status, run.stdout.as_str(), run.stderr.as_str()),
-        (0, "", "")
-    );
+    assert_eq!((run.status, run.stdout.as_str(), run.stderr.as_str()), (0, "", ""));
     assert_eq!(world.read("out"), token);
 
     let run = world.run("file --path={dir}/none --format=text --output-file={dir}/out");
@@ -112,18 +91,12 @@ fn interactive_answers_through_the_output_file_only() {
     let interactive = [("GOOGLE_EXTERNAL_ACCOUNT_INTERACTIVE", "1")];
     for _ in 0..2 {
         let run = world.run_with("file --path={dir}/t --output-file={dir}/out", &interactive);
-        assert_eq!(
-            (run.status, run.stdout.as_str(), run.stderr.as_str()),
-            (0, "", "")
-        );
+        assert_eq!((run.status, run.stdout.as_str(), run.stderr.as_str()), (0, "", ""));
         assert!(world.read("out").contains(r#""success":true"#));
     }
     let run = world.run_with("file --path={dir}/t", &interactive);
     assert_eq!(run.status, 2);
-    let run = world.run_with(
-        "file --path={dir}/t --output-file={dir}/no/out",
-        &interactive,
-    );
+    let run = world.run_with("file --path={dir}/t --output-file={dir}/no/out", &interactive);
     assert_eq!(run.status, 3);
     assert!(run.stderr.contains("cannot write"), "{}", run.stderr);
 }
@@ -152,11 +125,7 @@ fn standard_input_is_not_read() {
     writer.write_all(b"for somebody else").unwrap();
     drop(writer);
     let mut command = world.command("file --path={dir}/t", &[]);
-    let status = command
-        .stdin(reader.try_clone().unwrap())
-        .stdout(Stdio::null())
-        .status()
-        .unwrap();
+    let status = command.stdin(reader.try_clone().unwrap()).stdout(Stdio::null()).status().unwrap();
     assert!(status.success());
     let mut left = String::new();
     reader.read_to_string(&mut left).unwrap();
@@ -169,11 +138,7 @@ fn nobody_listening_is_no_crash() {
     world.write("t", jwt(3600));
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
-    let status = world
-        .command("file --path={dir}/t", &[])
-        .stdout(writer)
-        .status()
-        .unwrap();
+    let status = world.command("file --path={dir}/t", &[]).stdout(writer).status().unwrap();
     assert_eq!(status.code(), Some(9));
 }
 
@@ -182,10 +147,7 @@ fn an_arguments_file_carries_what_a_command_line_cannot() {
     let world = World::new();
     let token = jwt(3600);
     world.write("a token file", &token);
-    world.write(
-        "args",
-        world.fill("# settings\nfile\n--path={dir}/a token file\n"),
-    );
+    world.write("args", world.fill("# settings\nfile\n--path={dir}/a token file\n"));
     assert_eq!(world.run("--args-file={dir}/args").token(), token);
 }
 
@@ -198,12 +160,7 @@ fn help_and_version_go_to_standard_output() {
         assert_eq!((run.status, run.stderr.as_str()), (0, ""));
     }
     for line in ["help oidc", "oidc --help"] {
-        assert!(
-            world
-                .run(line)
-                .stdout
-                .starts_with("usage: wif-token oidc --issuer=URL")
-        );
+        assert!(world.run(line).stdout.starts_with("usage: wif-token oidc --issuer=URL"));
     }
     assert_eq!(
         world.run("--version").stdout,

@@ -43,30 +43,10 @@ fn fails_alone(cases: &[(&str, i32, &str, &str)]) {
 #[test]
 fn command_lines() {
     fails_alone(&[
-        (
-            "",
-            2,
-            "USAGE",
-            "there is no source; name one of file, url, env, command, oidc, key",
-        ),
-        (
-            "flie --path=x",
-            2,
-            "USAGE",
-            r#"there is no source "flie"; did you mean file?"#,
-        ),
-        (
-            "file --pat=x",
-            2,
-            "USAGE",
-            "file has no option --pat; did you mean --path?",
-        ),
-        (
-            "file --path",
-            2,
-            "USAGE",
-            "--path takes a value; write --path=PATH",
-        ),
+        ("", 2, "USAGE", "there is no source; name one of file, url, env, command, oidc, key"),
+        ("flie --path=x", 2, "USAGE", r#"there is no source "flie"; did you mean file?"#),
+        ("file --pat=x", 2, "USAGE", "file has no option --pat; did you mean --path?"),
+        ("file --path", 2, "USAGE", "--path takes a value; write --path=PATH"),
         (
             "file a b",
             2,
@@ -281,10 +261,7 @@ fn keys() {
 
 #[test]
 fn answers_of_servers() {
-    let echo = format!(
-        r#"{{"error":"nope","error_description":"bad {} eyJh.b.c"}}"#,
-        SECRETS[1]
-    );
+    let echo = format!(r#"{{"error":"nope","error_description":"bad {} eyJh.b.c"}}"#, SECRETS[1]);
     let echo_answer = |status: &str| response(status, "application/json", &echo);
     let html = response("200 OK", "text/html", "<!doctype html><p>log in</p>");
     let cases: Vec<(Vec<u8>, &str, i32, &str, &str)> = vec![
@@ -426,10 +403,7 @@ fn servers_out_of_reach() {
         "UNREACHABLE",
         "no answer from {url}/t in time; check --url and the network, or raise --timeout",
     );
-    assert!(
-        began.elapsed().as_millis() < 1000,
-        "it ends before its deadline"
-    );
+    assert!(began.elapsed().as_millis() < 1000, "it ends before its deadline");
 }
 
 #[test]
@@ -480,11 +454,7 @@ fn programs() {
         let message = world.fill(message);
         let run = world.run(&line);
         assert_eq!(run.stderr, format!("{message}\n"), "{line}");
-        assert!(
-            run.stdout.contains(&format!(r#""code":"{code}""#)),
-            "{}",
-            run.stdout
-        );
+        assert!(run.stdout.contains(&format!(r#""code":"{code}""#)), "{}", run.stdout);
         assert_eq!(run.status, status, "{line}");
         holds_no_secret(&world.read("log"));
     }

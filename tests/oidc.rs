@@ -9,23 +9,17 @@ use common::{SECRETS, World, jwt, jwt_until, now};
 
 /// An issuer that names its own address and answers token requests so.
 fn issuer(answer: impl Fn() -> Vec<u8> + Send + Sync + 'static) -> Server {
-    Server::new(
-        move |request| match request.line.starts_with("GET /.well-known/") {
-            true => {
-                let host = request.header("host").unwrap();
-                json(&format!(
-                    r#"{{"issuer":"http://{host}","token_endpoint":"http://{host}/token"}}"#
-                ))
-            }
-            false => answer(),
-        },
-    )
+    Server::new(move |request| match request.line.starts_with("GET /.well-known/") {
+        true => {
+            let host = request.header("host").unwrap();
+            json(&format!(r#"{{"issuer":"http://{host}","token_endpoint":"http://{host}/token"}}"#))
+        }
+        false => answer(),
+    })
 }
 
 fn token(text: &str) -> Vec<u8> {
-    json(&format!(
-        r#"{{"access_token":"{text}","token_type":"Bearer","expires_in":600}}"#
-    ))
+    json(&format!(r#"{{"access_token":"{text}","token_type":"Bearer","expires_in":600}}"#))
 }
 
 const RUN: &str = "oidc --client-id=the:client --log-file={dir}/log --issuer=";
@@ -50,17 +44,9 @@ fn each_client_authentication_sends_what_its_standard_says() {
     let grant = "grant_type=client_credentials";
     let basic =
         post("--client-secret=env:SECRET --scope=a,b --resource=https://r.example --param=x=y=z");
-    assert_eq!(
-        basic.body,
-        format!("{grant}&scope=a+b&resource=https%3A%2F%2Fr.example&x=y%3Dz")
-    );
-    let pair = STANDARD.decode(
-        basic
-            .header("authorization")
-            .unwrap()
-            .strip_prefix("Basic ")
-            .unwrap(),
-    );
+    assert_eq!(basic.body, format!("{grant}&scope=a+b&resource=https%3A%2F%2Fr.example&x=y%3Dz"));
+    let pair =
+        STANDARD.decode(basic.header("authorization").unwrap().strip_prefix("Basic ").unwrap());
     assert_eq!(
         String::from_utf8(pair.unwrap()).unwrap(),
         format!("the%3Aclient:{}%20%2B%2F%25", SECRETS[0])
@@ -69,10 +55,7 @@ fn each_client_authentication_sends_what_its_standard_says() {
     let in_body = post("--auth=post --client-secret=file:{dir}/secret");
     assert_eq!(
         in_body.body,
-        format!(
-            "{grant}&client_id=the%3Aclient&client_secret={}+%2B%2F%25",
-            SECRETS[0]
-        )
+        format!("{grant}&client_id=the%3Aclient&client_secret={}+%2B%2F%25", SECRETS[0])
     );
     assert_eq!(in_body.header("authorization"), None);
 
@@ -94,10 +77,7 @@ fn each_client_authentication_sends_what_its_standard_says() {
     assert_eq!(claims["iss"], "the:client");
     assert_eq!(claims["sub"], "the:client");
     assert_eq!(claims["aud"], "https://aud.example");
-    assert_eq!(
-        claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(),
-        60
-    );
+    assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 60);
     common::holds_no_secret(&world.read("log"));
 }
 
@@ -117,27 +97,16 @@ fn the_end_of_the_token_is_that_of_its_claims_or_else_of_the_answer() {
 fn the_id_token_is_taken_when_asked_for() {
     let world = World::new();
     let good = jwt(3600);
-    let answer = json(&format!(
-        r#"{{"access_token":"opaque","id_token":"{good}"}}"#
-    ));
+    let answer = json(&format!(r#"{{"access_token":"opaque","id_token":"{good}"}}"#));
     let server = issuer(move || answer.clone());
-    assert_eq!(
-        world
-            .run(&format!("{RUN}{} --use=id_token", server.url))
-            .token(),
-        good
-    );
+    assert_eq!(world.run(&format!("{RUN}{} --use=id_token", server.url)).token(), good);
 }
 
 #[test]
 fn refusals_name_the_option_to_change() {
     let world = World::new();
     let refused = |error: &str| {
-        response(
-            "400 Bad Request",
-            "application/json",
-            &format!(r#"{{"error":"{error}"}}"#),
-        )
+        response("400 Bad Request", "application/json", &format!(r#"{{"error":"{error}"}}"#))
     };
     let secret = "--client-secret=env:SECRET";
     for (answer, options, status, message) in [
@@ -267,16 +236,8 @@ fn secrets_that_are_missing_are_named() {
     world.write("key.pem", "no key");
     let server = issuer(|| token("unused"));
     for (options, status, message) in [
-        (
-            "--auth=post",
-            2,
-            "--client-secret is missing; add --client-secret=…",
-        ),
-        (
-            "--auth=mtls --client-key=k",
-            2,
-            "--client-cert is missing; add --client-cert=…",
-        ),
+        ("--auth=post", 2, "--client-secret is missing; add --client-secret=…"),
+        ("--auth=mtls --client-key=k", 2, "--client-cert is missing; add --client-cert=…"),
         (
             "--client-secret=env:NONE",
             3,

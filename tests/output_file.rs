@@ -43,11 +43,7 @@ fn another_request_does_not_get_the_token_of_this_one() {
         let run = world.run(&other);
         match run.status {
             0 => assert_ne!(world.read("out"), before, "{other}"),
-            _ => assert_eq!(
-                world.read("out"),
-                before,
-                "{other}: a failure loses nothing"
-            ),
+            _ => assert_eq!(world.read("out"), before, "{other}: a failure loses nothing"),
         }
     }
     assert_ne!(world.read("out"), kept);
@@ -69,16 +65,10 @@ fn the_file_is_replaced_whole_and_is_for_its_owner() {
     let inode = kept.ino();
     fs::write(world.path("out"), "{}").unwrap();
     world.run(FILE).document();
-    assert_ne!(
-        fs::metadata(world.path("out")).unwrap().ino(),
-        inode,
-        "never written in place"
-    );
+    assert_ne!(fs::metadata(world.path("out")).unwrap().ino(), inode, "never written in place");
     let names = |entry: fs::DirEntry| entry.file_name().into_string().unwrap();
-    let mut left: Vec<_> = fs::read_dir(world.path(""))
-        .unwrap()
-        .map(|entry| names(entry.unwrap()))
-        .collect();
+    let mut left: Vec<_> =
+        fs::read_dir(world.path("")).unwrap().map(|entry| names(entry.unwrap())).collect();
     left.sort();
     assert_eq!(left, ["out", "out.lock", "t", "target"]);
 }
@@ -109,21 +99,10 @@ fn a_poisoned_file_is_replaced() {
 fn trouble_with_the_file_costs_nobody_a_token() {
     let world = world();
     fs::create_dir(world.path("directory")).unwrap();
-    for place in [
-        "{dir}/no/out",
-        "{dir}/directory",
-        "/proc/self/out",
-        "/dev/full/out",
-    ] {
-        let line = format!(
-            "{} --log-file={{dir}}/log",
-            FILE.replace("{dir}/out", place)
-        );
+    for place in ["{dir}/no/out", "{dir}/directory", "/proc/self/out", "/dev/full/out"] {
+        let line = format!("{} --log-file={{dir}}/log", FILE.replace("{dir}/out", place));
         world.run(&line).document();
-        assert!(
-            world.read("log").contains("not kept: cannot write"),
-            "{place}"
-        );
+        assert!(world.read("log").contains("not kept: cannot write"), "{place}");
         fs::remove_file(world.path("log")).unwrap();
     }
 }
@@ -132,14 +111,8 @@ fn trouble_with_the_file_costs_nobody_a_token() {
 fn an_unusable_lock_costs_nobody_a_token() {
     let world = world();
     fs::create_dir(world.path("out.lock")).unwrap();
-    world
-        .run(&format!("{FILE} --log-file={{dir}}/log"))
-        .document();
-    assert!(
-        world.read("log").contains("no lock: "),
-        "{}",
-        world.read("log")
-    );
+    world.run(&format!("{FILE} --log-file={{dir}}/log")).document();
+    assert!(world.read("log").contains("no lock: "), "{}", world.read("log"));
     assert!(world.path("out").exists());
 }
 
@@ -158,10 +131,7 @@ fn a_lock_that_is_never_released_ends_at_the_deadline() {
 }
 
 fn wait(children: Vec<Child>) -> Vec<Run> {
-    children
-        .into_iter()
-        .map(|child| Run::new(child.wait_with_output().unwrap()))
-        .collect()
+    children.into_iter().map(|child| Run::new(child.wait_with_output().unwrap())).collect()
 }
 
 #[test]
@@ -172,10 +142,7 @@ fn concurrent_runs_fetch_once() {
         thread::sleep(Duration::from_millis(300));
         answer.clone()
     });
-    let line = format!(
-        "url --url={}/ --field=t --output-file={{dir}}/out",
-        server.url
-    );
+    let line = format!("url --url={}/ --field=t --output-file={{dir}}/out", server.url);
     let start = |_| world.command(&line, &[]).spawn().unwrap();
     let runs = wait((0..20).map(start).collect());
     let documents: Vec<_> = runs.iter().map(Run::document).collect();
@@ -199,20 +166,13 @@ fn who_waits_for_a_failing_run_reports_its_failure() {
     let waiting: Vec<Child> = (0..10).map(start).collect();
     let runs = wait([vec![first], waiting].concat_children());
     for run in &runs {
-        assert_eq!(
-            (run.status, &run.stdout, &run.stderr),
-            (6, &runs[0].stdout, &runs[0].stderr)
-        );
+        assert_eq!((run.status, &run.stdout, &run.stderr), (6, &runs[0].stdout, &runs[0].stderr));
     }
     assert_eq!(server.count(), 1);
     assert!(!world.path("out").exists(), "a failure is not kept");
 
     let later = world.run(&line);
-    assert_eq!(
-        (later.status, server.count()),
-        (6, 2),
-        "a later run asks again"
-    );
+    assert_eq!((later.status, server.count()), (6, 2), "a later run asks again");
 }
 
 trait ConcatChildren {
@@ -231,10 +191,7 @@ fn pipes_in_place_of_files_do_not_hang_a_run() {
     let world = world();
     for name in ["out", "out.lock"] {
         let _ = fs::remove_file(world.path(name));
-        let made = std::process::Command::new("mkfifo")
-            .arg(world.path(name))
-            .status()
-            .unwrap();
+        let made = std::process::Command::new("mkfifo").arg(world.path(name)).status().unwrap();
         assert!(made.success());
         world.run(FILE).document();
         fs::remove_file(world.path(name)).unwrap();
@@ -247,9 +204,7 @@ fn a_log_tells_the_story_without_the_token() {
     let mut log = fs::File::create(world.path("log")).unwrap();
     writeln!(log, "kept").unwrap();
     for _ in 0..2 {
-        world
-            .run(&format!("{FILE} --log-file={{dir}}/log"))
-            .document();
+        world.run(&format!("{FILE} --log-file={{dir}}/log")).document();
     }
     let log = world.read("log");
     common::holds_no_secret(&log);

@@ -22,11 +22,7 @@ fn main() -> ExitCode {
 }
 
 fn panics(exit_zero: bool) {
-    let form = Form {
-        format: Format::Json,
-        exit_zero,
-        token_type: TokenType::Jwt,
-    };
+    let form = Form { format: Format::Json, exit_zero, token_type: TokenType::Jwt };
     Answer::new(form).answer_panics();
     PANIC.1();
 }
@@ -34,11 +30,7 @@ fn panics(exit_zero: bool) {
 fn test() {
     let run = |mode: &str| {
         let program = std::env::current_exe().expect("this program");
-        Command::new(program)
-            .arg(mode)
-            .env("RUST_BACKTRACE", "1")
-            .output()
-            .expect("a run")
+        Command::new(program).arg(mode).env("RUST_BACKTRACE", "1").output().expect("a run")
     };
     let line = PANIC.0;
     let message = format!(
@@ -47,15 +39,11 @@ fn test() {
     let document = format!(
         r#"{{"version":1,"success":false,"token_type":"urn:ietf:params:oauth:token-type:jwt","code":"INTERNAL","message":"{message}"}}"#
     );
-    for (mode, status, stderr) in [
-        ("panic", 9, format!("{message}\n")),
-        ("panic-exit-zero", 0, String::new()),
-    ] {
+    for (mode, status, stderr) in
+        [("panic", 9, format!("{message}\n")), ("panic-exit-zero", 0, String::new())]
+    {
         let output = run(mode);
-        assert_eq!(
-            String::from_utf8_lossy(&output.stdout),
-            format!("{document}\n")
-        );
+        assert_eq!(String::from_utf8_lossy(&output.stdout), format!("{document}\n"));
         assert_eq!(String::from_utf8_lossy(&output.stderr), stderr);
         assert_eq!(output.status.code(), Some(status));
     }

@@ -25,10 +25,7 @@ impl Authority {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let pem = params.self_signed(&key).unwrap().pem();
-        Authority {
-            pem,
-            issuer: Issuer::new(params, key),
-        }
+        Authority { pem, issuer: Issuer::new(params, key) }
     }
 
     /// A server that gives one token to everybody; its address, by IP address and port.
@@ -92,9 +89,7 @@ fn the_authority_of_ca_file_is_trusted_and_no_other() {
     world.write("other.pem", &other.pem);
     world.write("none.pem", "no certificate");
     let good = ours.server("127.0.0.1", false);
-    world
-        .run(&format!("url --url={good} --ca-file={{dir}}/ca.pem"))
-        .document();
+    world.run(&format!("url --url={good} --ca-file={{dir}}/ca.pem")).document();
 
     let named = ours.server("idp.example", false);
     let expired = ours.server("127.0.0.1", true);
@@ -176,10 +171,5 @@ fn the_trust_store_of_the_platform_is_used() {
     let world = World::new();
     world.write("store.pem", &authority.pem);
     let url = authority.server("127.0.0.1", false);
-    world
-        .run_with(
-            &format!("url --url={url}"),
-            &[("SSL_CERT_FILE", "{dir}/store.pem")],
-        )
-        .document();
+    world.run_with(&format!("url --url={url}"), &[("SSL_CERT_FILE", "{dir}/store.pem")]).document();
 }

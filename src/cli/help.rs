@@ -51,11 +51,7 @@ pub(super) fn of_source(source: &SourceInfo) -> String {
 
 /// The names of these sources, for a hint.
 pub(super) fn names(sources: &[SourceInfo]) -> String {
-    sources
-        .iter()
-        .map(|source| source.name)
-        .collect::<Vec<_>>()
-        .join(", ")
+    sources.iter().map(|source| source.name).collect::<Vec<_>>().join(", ")
 }
 
 fn options(text: &mut String, table: &[OptionInfo]) {

@@ -7,19 +7,19 @@
 
 mod help;
 mod options;
+mod unknown;
+mod words;
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use lexopt::{Arg, Parser};
-
+use self::words::Words;
 pub use options::{OptionInfo, Takes, Values, missing};
 
-use crate::error::{Error, Kind};
-use crate::files;
+use crate::error::Error;
 use crate::http;
-use crate::source::{self, SOURCES, SourceInfo};
+use crate::source::SourceInfo;
 
 /// How an answer is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -68,16 +68,8 @@ pub static COMMON: &[OptionInfo] = &[
         Takes::Path("PEM"),
         "trust these certificate authorities instead of the platform's",
     ),
-    OptionInfo::new(
-        "allow-http",
-        Takes::Text("HOST"),
-        "let plain http go to this host too",
-    ),
-    OptionInfo::new(
-        "log-file",
-        Takes::Path("PATH"),
-        "append diagnostics to this file",
-    ),
+    OptionInfo::new("allow-http", Takes::Text("HOST"), "let plain http go to this host too"),
+    OptionInfo::new("log-file", Takes::Path("PATH"), "append diagnostics to this file"),
     OptionInfo::new(
         "format",
         Takes::Choice(&["json", "text"]),
@@ -131,10 +123,7 @@ impl Options {
             output_file: path("output-file"),
             timeout: values.seconds("timeout").map(Duration::from_secs),
             expiry_margin: values.seconds("expiry-margin"),
-            http: http::Settings {
-                ca_file: path("ca-file"),
-                allow_http: text("allow-http"),
-            },
+            http: http::Settings { ca_file: path("ca-file"), allow_http: text("allow-http") },
             log_file: path("log-file"),
             format: match values.text("format") {
                 Some("text") => Format::Text,
@@ -168,218 +157,15 @@ pub fn parse(args: Vec<OsString>) -> Parsed {
     let mut words = Words::default();
     let read = words.read(args, 0);
     let options = Options::new(&words.values);
-    Parsed {
-        options,
-        command: read.and_then(|()| words.command()),
-    }
-}
-
-#[derive(Default)]
-struct Words {
-    source: Option<&'static SourceInfo>,
-    values: Values,
-    help: Option<String>,
-    /// The first mistake; what follows is still read, for `--exit-zero`.
-    mistake: Option<Error>,
-    positionals: usize,
-}
-
-impl Words {
-    /// Reads words; `depth` is 0 for the command line, 1 for an arguments file, 2 for one in it.
-    fn read(&mut self, args: Vec<OsString>, depth: usize) -> Result<(), Error> {
-        let mut parser = Parser::from_args(args);
-        loop {
-            if let Some(mut raw) = parser.try_raw_args()
-                && raw.next_if(|word| word == "--").is_some()
-            {
-                self.values.rest = raw.collect();
-                return Ok(());
-            }
-            let step = match parser.next().map_err(unreadable)? {
-                None => return Ok(()),
-                Some(Arg::Value(word)) => self.positional(&word),
-                Some(Arg::Short('h') | Arg::Long("help")) => self.ask_for_help(),
-                Some(Arg::Short('V') | Arg::Long("version")) => self.ask_for_version(),
-                Some(Arg::Short(_)) => Err(Error::new(
-                    Kind::Usage,
-                    "there are no short options but -h and -V",
-                )
-                .hint("run wif-token help")),
-                Some(Arg::Long(name)) => {
-                    let name = name.to_owned();
-                    self.option(&name, &mut parser, depth)
-                }
-            };
-            if let Err(mistake) = step {
-                self.mistake.get_or_insert(mistake);
-            }
-        }
-    }
-
-    fn positional(&mut self, word: &OsStr) -> Result<(), Error> {
-        if word.is_empty() {
-            return Ok(());
-        }
-        self.positionals += 1;
-        match (self.positionals, word.to_str()) {
-            (1, Some("help")) => self.ask_for_help(),
-            (1, Some(name)) if source::find(name).is_some() => {
-                self.source = source::find(name);
-                Ok(())
-            }
-            (1, name) => Err(unknown_source(name.unwrap_or(""))),
-            (2, Some(name)) if self.help.is_some() && source::find(name).is_some() => {
-                self.source = source::find(name);
-                Ok(())
-            }
-            (2, name) if self.help.is_some() => Err(unknown_source(name.unwrap_or(""))),
-            _ => Err(
-                Error::new(Kind::Usage, "there is a word too many after the source").hint(
-                    "write each setting as one word, --name=value; \
-                 values with blanks belong in an --args-file",
-                ),
-            ),
-        }
-    }
-
-    fn option(&mut self, name: &str, parser: &mut Parser, depth: usize) -> Result<(), Error> {
-        let of_source = self.source.map_or(&[][..], |source| source.options);
-        let Some(option) = COMMON
-            .iter()
-            .chain(of_source)
-            .find(|option| option.name == name)
-        else {
-            // Its value, if it has one, is passed over with it.
-            let _ = parser.optional_value();
-            return Err(unknown_option(name, self.source));
-        };
-        let value = match (option.takes, parser.optional_value()) {
-            (Takes::Flag, None) => OsString::new(),
-            (Takes::Flag, Some(_)) => {
-                return Err(Error::new(Kind::Usage, format!("--{name} takes no value")));
-            }
-            (_, Some(value)) => value,
-            (_, None) => {
-                let next = parser.value().ok();
-                let next = next.filter(|word| !word.as_encoded_bytes().starts_with(b"--"));
-                next.ok_or_else(|| {
-                    Error::new(Kind::Usage, format!("--{name} takes a value"))
-                        .hint(format!("write {}", option.usage()))
-                })?
-            }
-        };
-        self.values.add(option, value)?;
-        match self.values.path("args-file").map(Path::to_owned) {
-            Some(path) if name == "args-file" => self.args_file(&path, depth + 1),
-            _ => Ok(()),
-        }
-    }
-
-    fn args_file(&mut self, path: &Path, depth: usize) -> Result<(), Error> {
-        if depth > 2 {
-            return Err(Error::new(
-                Kind::Usage,
-                "an --args-file in an --args-file in an --args-file",
-            )
-            .hint("nest them once at most"));
-        }
-        let text = files::read_text(path, "--args-file", Kind::Configuration)?;
-        let lines = text.expose().lines().map(str::trim);
-        let words = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
-        self.read(words.map(OsString::from).collect(), depth)
-    }
-
-    fn ask_for_help(&mut self) -> Result<(), Error> {
-        self.help.get_or_insert_default();
-        Ok(())
-    }
-
-    fn ask_for_version(&mut self) -> Result<(), Error> {
-        self.help = Some(concat!("wif-token ", env!("CARGO_PKG_VERSION"), "\n").to_owned());
-        Ok(())
-    }
-
-    fn command(&mut self) -> Result<Command, Error> {
-        if let Some(mistake) = self.mistake.take() {
-            return Err(mistake);
-        }
-        match (self.help.take(), self.source) {
-            (Some(text), _) if !text.is_empty() => Ok(Command::Help(text)),
-            (Some(_), Some(source)) => Ok(Command::Help(help::of_source(source))),
-            (Some(_), None) => Ok(Command::Help(help::of_program())),
-            (None, Some(source)) => self.token(source),
-            (None, None) => Err(Error::new(Kind::Usage, "there is no source")
-                .hint(format!("name one of {}", help::names(SOURCES)))),
-        }
-    }
-
-    fn token(&mut self, source: &'static SourceInfo) -> Result<Command, Error> {
-        if source.rest.is_none() && !self.values.rest.is_empty() {
-            return Err(Error::new(
-                Kind::Usage,
-                format!("{} takes no words after --", source.name),
-            )
-            .hint(format!("run wif-token help {}", source.name)));
-        }
-        if self.values.flag("exit-zero") && self.values.text("format") == Some("text") {
-            return Err(Error::new(
-                Kind::Usage,
-                "--exit-zero would hide the failures of --format=text",
-            )
-            .hint("leave one of them out"));
-        }
-        Ok(Command::Token(source, std::mem::take(&mut self.values)))
-    }
-}
-
-fn unreadable(_: lexopt::Error) -> Error {
-    Error::new(Kind::Usage, "the command line cannot be read")
-        .hint("write each setting as one word, --name=value")
-}
-
-fn unknown_source(name: &str) -> Error {
-    let names = SOURCES.iter().map(|source| source.name).chain(["help"]);
-    let what = match is_word(name) {
-        true => format!("there is no source {name:?}"),
-        false => "the first word is no source".to_owned(),
-    };
-    Error::new(Kind::Usage, what).hint(match nearest(name, names) {
-        Some(near) => format!("did you mean {near}?"),
-        None => format!("name one of {}", help::names(SOURCES)),
-    })
-}
-
-fn unknown_option(name: &str, source: Option<&SourceInfo>) -> Error {
-    let of_source = source.map_or(&[][..], |source| source.options);
-    let names = COMMON.iter().chain(of_source).map(|option| option.name);
-    let what = match (is_word(name), source) {
-        (true, Some(source)) => format!("{} has no option --{name}", source.name),
-        (true, None) => format!("there is no option --{name} before a source"),
-        (false, _) => "there is an unknown option".to_owned(),
-    };
-    Error::new(Kind::Usage, what).hint(match (nearest(name, names), source) {
-        (Some(near), _) => format!("did you mean --{near}?"),
-        (None, Some(source)) => format!("run wif-token help {}", source.name),
-        (None, None) => "name the source first".to_owned(),
-    })
-}
-
-/// Whether a word looks like a name and not like a secret in the wrong place.
-fn is_word(word: &str) -> bool {
-    let fits = |c: char| c.is_ascii_lowercase() || c == '-';
-    !word.is_empty() && word.len() <= 24 && word.chars().all(fits)
-}
-
-fn nearest(word: &str, names: impl Iterator<Item = &'static str>) -> Option<&'static str> {
-    let distance = |name| strsim::damerau_levenshtein(word, name);
-    names
-        .min_by_key(|name| distance(name))
-        .filter(|name| distance(name) <= 1 + name.len() / 4)
+    Parsed { options, command: read.and_then(|()| words.command()) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Kind;
+    use crate::files;
+    use crate::source::SOURCES;
 
     fn parsed(line: &str) -> Parsed {
         parse(line.split(' ').map(OsString::from).collect())
@@ -394,9 +180,7 @@ mod tests {
     #[test]
     fn a_source_and_its_options() {
         let parsed = parsed("file --path=/t --timeout 5 --audience=//a");
-        let Ok(Command::Token(source, values)) = parsed.command else {
-            panic!("{parsed:?}")
-        };
+        let Ok(Command::Token(source, values)) = parsed.command else { panic!("{parsed:?}") };
         assert_eq!(source.name, "file");
         assert_eq!(values.path("path"), Some(Path::new("/t")));
         assert_eq!(parsed.options.timeout(), Duration::from_secs(5));
@@ -405,22 +189,13 @@ mod tests {
 
     #[test]
     fn empty_words_are_passed_over() {
-        assert!(matches!(
-            parsed("file  --path=/t ").command,
-            Ok(Command::Token(..))
-        ));
+        assert!(matches!(parsed("file  --path=/t ").command, Ok(Command::Token(..))));
     }
 
     #[test]
     fn a_mistake_names_the_nearest_or_the_help() {
-        assert_eq!(
-            message("fiel"),
-            r#"there is no source "fiel"; did you mean file?"#
-        );
-        assert_eq!(
-            message("file --pth=x"),
-            "file has no option --pth; did you mean --path?"
-        );
+        assert_eq!(message("fiel"), r#"there is no source "fiel"; did you mean file?"#);
+        assert_eq!(message("file --pth=x"), "file has no option --pth; did you mean --path?");
         assert_eq!(
             message("file --nonsense"),
             "file has no option --nonsense; run wif-token help file"
@@ -436,12 +211,7 @@ mod tests {
 
     #[test]
     fn words_out_of_place_are_not_repeated() {
-        for line in [
-            "hunter22",
-            "file hunter22",
-            "file --hunter22",
-            "file --timeout=hunter22",
-        ] {
+        for line in ["hunter22", "file hunter22", "file --hunter22", "file --timeout=hunter22"] {
             assert!(!message(line).contains("hunter22"), "{}", message(line));
         }
     }
@@ -455,9 +225,7 @@ mod tests {
     #[test]
     fn words_after_two_dashes_are_for_the_program() {
         let parsed = parsed("command --field=a -- prog --path -- x");
-        let Ok(Command::Token(_, values)) = parsed.command else {
-            panic!("{parsed:?}")
-        };
+        let Ok(Command::Token(_, values)) = parsed.command else { panic!("{parsed:?}") };
         assert_eq!(values.rest, ["prog", "--path", "--", "x"]);
         assert!(message("file --path=p -- x").contains("takes no words after --"));
     }
@@ -470,10 +238,7 @@ mod tests {
             files::replace(&path, text.as_bytes()).unwrap();
             path.display().to_string()
         };
-        let inner = file(
-            "inner",
-            "\u{feff}# a comment\r\n\r\n  --path=/a b \"c\"\r\n".to_owned(),
-        );
+        let inner = file("inner", "\u{feff}# a comment\r\n\r\n  --path=/a b \"c\"\r\n".to_owned());
         let outer = file("outer", format!("--timeout=7\n--args-file={inner}\n"));
         let parsed_outer = parsed(&format!("file --args-file={outer}"));
         let Ok(Command::Token(_, values)) = &parsed_outer.command else {
@@ -507,22 +272,10 @@ mod tests {
             assert!(program.contains(source.summary), "{}", source.name);
             let text = help::of_source(source);
             for option in source.options {
-                assert!(
-                    text.contains(&option.usage()),
-                    "{} {}",
-                    source.name,
-                    option.name
-                );
-                assert!(
-                    COMMON.iter().all(|common| common.name != option.name),
-                    "{}",
-                    option.name
-                );
+                assert!(text.contains(&option.usage()), "{} {}", source.name, option.name);
+                assert!(COMMON.iter().all(|common| common.name != option.name), "{}", option.name);
             }
         }
-        assert!(
-            program.lines().all(|line| line.chars().count() <= 100),
-            "{program}"
-        );
+        assert!(program.lines().all(|line| line.chars().count() <= 100), "{program}");
     }
 }

@@ -28,13 +28,7 @@ pub struct OptionInfo {
 impl OptionInfo {
     /// An option that may be left out.
     pub const fn new(name: &'static str, takes: Takes, help: &'static str) -> OptionInfo {
-        OptionInfo {
-            name,
-            takes,
-            required: false,
-            repeated: false,
-            help,
-        }
+        OptionInfo { name, takes, required: false, repeated: false, help }
     }
 
     /// The same, needed.
@@ -105,17 +99,14 @@ impl Takes {
                 false => Ok(Value::Path(value.into())),
             };
         }
-        let text = value
-            .into_string()
-            .map_err(|_| "takes UTF-8 text".to_owned())?;
+        let text = value.into_string().map_err(|_| "takes UTF-8 text".to_owned())?;
         if text.chars().any(char::is_control) {
             return Err("takes no control characters".to_owned());
         }
         let pair = |mark, form: &str| match text.split_once(mark) {
-            Some((key, value)) if !key.trim().is_empty() => Ok(Value::Pair(
-                key.trim().to_owned(),
-                value.trim_start().to_owned(),
-            )),
+            Some((key, value)) if !key.trim().is_empty() => {
+                Ok(Value::Pair(key.trim().to_owned(), value.trim_start().to_owned()))
+            }
             _ => Err(format!("takes {form}")),
         };
         match self {
@@ -127,9 +118,7 @@ impl Takes {
             },
             Takes::Seconds(least, most) => match text.parse() {
                 Ok(seconds) if (*least..=*most).contains(&seconds) => Ok(Value::Seconds(seconds)),
-                _ => Err(format!(
-                    "takes a whole number of seconds from {least} to {most}"
-                )),
+                _ => Err(format!("takes a whole number of seconds from {least} to {most}")),
             },
             Takes::Url => Url::parse(&text).map(Value::Url),
             Takes::Secret => SecretRef::parse(&text)
@@ -184,10 +173,7 @@ impl Values {
     }
 
     fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Value> {
-        self.given
-            .iter()
-            .filter(move |(option, _)| option.name == name)
-            .map(|(_, value)| value)
+        self.given.iter().filter(move |(option, _)| option.name == name).map(|(_, value)| value)
     }
 
     fn one<'a>(&'a self, name: &'a str) -> Option<&'a Value> {
@@ -254,9 +240,7 @@ impl Values {
             self.all(option.name)
                 .map(move |value| format!("{}={value:?}", option.name).into_bytes())
         });
-        options
-            .chain(self.rest.iter().map(|word| encoded(word)))
-            .collect()
+        options.chain(self.rest.iter().map(|word| encoded(word))).collect()
     }
 }
 
@@ -280,10 +264,7 @@ mod tests {
     #[test]
     fn values_are_typed_and_checked() {
         assert_eq!(read(Takes::Seconds(1, 60), "60"), Ok(Value::Seconds(60)));
-        assert_eq!(
-            read(Takes::Pair, "a=b=c"),
-            Ok(Value::Pair("a".to_owned(), "b=c".to_owned()))
-        );
+        assert_eq!(read(Takes::Pair, "a=b=c"), Ok(Value::Pair("a".to_owned(), "b=c".to_owned())));
         assert_eq!(
             read(Takes::Header, "Accept: text/plain"),
             Ok(Value::Pair("Accept".to_owned(), "text/plain".to_owned()))
@@ -306,10 +287,7 @@ mod tests {
     #[test]
     fn a_secret_on_the_command_line_is_refused_and_not_repeated() {
         static OPTION: OptionInfo = OptionInfo::new("client-secret", Takes::Secret, "");
-        let error = Values::default()
-            .add(&OPTION, "hunter22".into())
-            .unwrap_err()
-            .to_string();
+        let error = Values::default().add(&OPTION, "hunter22".into()).unwrap_err().to_string();
         assert!(!error.contains("hunter22"));
         assert!(error.contains("env:NAME"), "{error}");
     }
@@ -323,9 +301,6 @@ mod tests {
             values.add(option, value.into()).unwrap();
         }
         assert_eq!(values.text("one"), Some("b"));
-        assert_eq!(
-            values.pairs("many").collect::<Vec<_>>(),
-            [("k", "1"), ("k", "2")]
-        );
+        assert_eq!(values.pairs("many").collect::<Vec<_>>(), [("k", "1"), ("k", "2")]);
     }
 }

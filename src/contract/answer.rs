@@ -37,10 +37,7 @@ pub struct Answer {
 impl Answer {
     /// An answer that has not been given yet.
     pub fn new(form: Form) -> Answer {
-        Answer {
-            form: Arc::new(Mutex::new(form)),
-            given: Arc::default(),
-        }
+        Answer { form: Arc::new(Mutex::new(form)), given: Arc::default() }
     }
 
     /// Says how failures are to look from now on.
@@ -54,9 +51,7 @@ impl Answer {
     pub fn answer_panics(&self) {
         let answer = self.clone();
         panic::set_hook(Box::new(move |panic| {
-            let place = panic
-                .location()
-                .map_or("an unknown place".to_owned(), ToString::to_string);
+            let place = panic.location().map_or("an unknown place".to_owned(), ToString::to_string);
             let error = Error::new(Kind::Internal, format!("defect at {place}"))
                 .hint("report it with the command line and the version");
             process::exit(i32::from(answer.failure(&error)));

@@ -34,11 +34,10 @@ impl<'a> Delivery<'a> {
             (Format::Text, Some(file)) => Ok(Delivery::TokenFile(file)),
             (Format::Text, None) => Ok(Delivery::PrintToken),
             (Format::Json, Some(file)) if request.interactive => Ok(Delivery::File(file)),
-            (Format::Json, None) if request.interactive => Err(Error::new(
-                Kind::Usage,
-                "an interactive client reads the output file only",
-            )
-            .hint("add output_file to the configuration's executable, or --output-file")),
+            (Format::Json, None) if request.interactive => {
+                Err(Error::new(Kind::Usage, "an interactive client reads the output file only")
+                    .hint("add output_file to the configuration's executable, or --output-file"))
+            }
             (Format::Json, file) => Ok(Delivery::Print(file)),
         }
     }
@@ -66,9 +65,9 @@ impl<'a> Delivery<'a> {
             }
             Delivery::File(file) => file.deliver(document).map(|()| String::new()),
             Delivery::PrintToken => Ok(document.token.expose().to_owned()),
-            Delivery::TokenFile(file) => file
-                .replace(document.token.expose())
-                .map(|()| String::new()),
+            Delivery::TokenFile(file) => {
+                file.replace(document.token.expose()).map(|()| String::new())
+            }
         }
     }
 }

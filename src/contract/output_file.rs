@@ -114,12 +114,9 @@ impl OutputFile {
     /// `CONFIGURATION` with the reason; the old file is still there then.
     pub fn replace(&self, content: &str) -> Result<(), Error> {
         files::replace(&self.path, content.as_bytes()).map_err(|error| {
-            Error::new(
-                Kind::Configuration,
-                format!("cannot write {}", self.path.display()),
-            )
-            .cause(error)
-            .hint("check --output-file or the configuration's output_file")
+            Error::new(Kind::Configuration, format!("cannot write {}", self.path.display()))
+                .cause(error)
+                .hint("check --output-file or the configuration's output_file")
         })
     }
 
@@ -187,8 +184,7 @@ impl Lock {
             .and_then(|()| file.rewind())
             .and_then(|()| file.write_all(record.to_string().as_bytes()));
         if let Err(error) = written {
-            cx.log
-                .line(format!("no failure left for the runs that wait: {error}"));
+            cx.log.line(format!("no failure left for the runs that wait: {error}"));
         }
     }
 
@@ -201,9 +197,6 @@ impl Lock {
         if text("request")? != request || record.get("failed_at_ms")?.as_i64()? < began {
             return None;
         }
-        Some(Error::new(
-            Kind::from_code(text("code")?)?,
-            text("message")?,
-        ))
+        Some(Error::new(Kind::from_code(text("code")?)?, text("message")?))
     }
 }

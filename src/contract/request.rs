@@ -67,31 +67,21 @@ impl Request {
         let mut digest = Digest::new(&SHA256);
         let audience = self.audience.as_deref().unwrap_or("");
         let fixed = [audience, self.token_type.urn(), source];
-        for part in fixed
-            .iter()
-            .map(|part| part.as_bytes())
-            .chain(identity.iter().map(Vec::as_slice))
+        for part in
+            fixed.iter().map(|part| part.as_bytes()).chain(identity.iter().map(Vec::as_slice))
         {
             digest.update(&(part.len() as u64).to_be_bytes());
             digest.update(part);
         }
-        digest
-            .finish()
-            .as_ref()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        digest.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }
 
 fn token_type(name: &str, place: &str) -> Result<TokenType, Error> {
     TokenType::parse(name).ok_or_else(|| {
         let known: Vec<&str> = TokenType::ALL.iter().map(|row| row.1).collect();
-        Error::new(
-            Kind::Configuration,
-            format!("{place} names an unknown token type"),
-        )
-        .hint(format!("use one of {}", known.join(", ")))
+        Error::new(Kind::Configuration, format!("{place} names an unknown token type"))
+            .hint(format!("use one of {}", known.join(", ")))
     })
 }
 
@@ -101,23 +91,14 @@ mod tests {
 
     fn env(variables: &[(&str, &str)]) -> Env {
         let name = |name| format!("GOOGLE_EXTERNAL_ACCOUNT_{name}");
-        Env::Map(
-            variables
-                .iter()
-                .map(|(k, v)| (name(*k), (*v).into()))
-                .collect(),
-        )
+        Env::Map(variables.iter().map(|(k, v)| (name(*k), (*v).into())).collect())
     }
 
     const SAML2: &str = "urn:ietf:params:oauth:token-type:saml2";
 
     #[test]
     fn an_option_beats_its_variable() {
-        let env = env(&[
-            ("AUDIENCE", "//a"),
-            ("TOKEN_TYPE", "nonsense"),
-            ("OUTPUT_FILE", "/a"),
-        ]);
+        let env = env(&[("AUDIENCE", "//a"), ("TOKEN_TYPE", "nonsense"), ("OUTPUT_FILE", "/a")]);
         let options = Options {
             audience: Some("//b".to_owned()),
             token_type: Some(SAML2.to_owned()),
@@ -132,11 +113,7 @@ mod tests {
 
     #[test]
     fn variables_count_where_there_is_no_option() {
-        let env = env(&[
-            ("AUDIENCE", "//a"),
-            ("TOKEN_TYPE", SAML2),
-            ("OUTPUT_FILE", "/a"),
-        ]);
+        let env = env(&[("AUDIENCE", "//a"), ("TOKEN_TYPE", SAML2), ("OUTPUT_FILE", "/a")]);
         let request = Request::new(&Options::default(), &env).unwrap();
         assert_eq!(request.audience().unwrap(), "//a");
         assert_eq!(request.token_type, TokenType::Saml2);
@@ -146,12 +123,8 @@ mod tests {
 
     #[test]
     fn an_empty_variable_is_none() {
-        let env = env(&[
-            ("AUDIENCE", ""),
-            ("TOKEN_TYPE", ""),
-            ("INTERACTIVE", "0"),
-            ("REVOKE", "1"),
-        ]);
+        let env =
+            env(&[("AUDIENCE", ""), ("TOKEN_TYPE", ""), ("INTERACTIVE", "0"), ("REVOKE", "1")]);
         let request = Request::new(&Options::default(), &env).unwrap();
         assert_eq!(request.audience().unwrap_err().kind(), Kind::Usage);
         assert_eq!(request.token_type, TokenType::Jwt);
@@ -162,16 +135,10 @@ mod tests {
     fn every_part_of_a_request_changes_its_digest() {
         let request = Request::new(&Options::default(), &env(&[("AUDIENCE", "//a")])).unwrap();
         let other = Request::new(&Options::default(), &env(&[("AUDIENCE", "//b")])).unwrap();
-        let saml = Request::new(
-            &Options::default(),
-            &env(&[("AUDIENCE", "//a"), ("TOKEN_TYPE", SAML2)]),
-        );
-        let parts = |parts: &[&str]| {
-            parts
-                .iter()
-                .map(|p| p.as_bytes().to_vec())
-                .collect::<Vec<_>>()
-        };
+        let saml =
+            Request::new(&Options::default(), &env(&[("AUDIENCE", "//a"), ("TOKEN_TYPE", SAML2)]));
+        let parts =
+            |parts: &[&str]| parts.iter().map(|p| p.as_bytes().to_vec()).collect::<Vec<_>>();
         let digests = [
             request.digest("file", &parts(&["ab"])),
             request.digest("file", &parts(&["a", "b"])),

@@ -47,9 +47,8 @@ impl Document {
         };
         if margin >= remaining {
             let what = format!("the token ends at {}, in {remaining} s", rfc3339(expiry));
-            return Err(Error::new(Kind::Expired, what).hint(format!(
-                "lower --expiry-margin={margin} or get a token that lives longer"
-            )));
+            return Err(Error::new(Kind::Expired, what)
+                .hint(format!("lower --expiry-margin={margin} or get a token that lives longer")));
         }
         Ok(Document {
             token_type: token_type.on_the_wire(),
@@ -98,22 +97,14 @@ impl Document {
             return Err("it was made for another request");
         }
         let token_type = value.get("token_type").and_then(Value::as_str);
-        let token_type = token_type
-            .and_then(TokenType::parse)
-            .ok_or("it has no token_type")?;
+        let token_type = token_type.and_then(TokenType::parse).ok_or("it has no token_type")?;
         let token = value.get(member(token_type)).and_then(Value::as_str);
-        let token = token
-            .filter(|token| !token.is_empty())
-            .ok_or("it holds no token")?;
+        let token = token.filter(|token| !token.is_empty()).ok_or("it holds no token")?;
         let expiration_time = value.get("expiration_time").and_then(Value::as_i64);
         let expiration_time = expiration_time
             .filter(|time| *time <= LAST_SECOND)
             .ok_or("it has no expiration_time in seconds")?;
-        Ok(Document {
-            token_type,
-            token: Secret::new(token),
-            expiration_time,
-        })
+        Ok(Document { token_type, token: Secret::new(token), expiration_time })
     }
 }
 
@@ -146,10 +137,7 @@ mod tests {
     use super::*;
 
     fn document(expiry: Option<i64>, margin: Option<u64>) -> Result<Document, Error> {
-        let token = SubjectToken {
-            text: Secret::new("a.b.c"),
-            expiry,
-        };
+        let token = SubjectToken { text: Secret::new("a.b.c"), expiry };
         Document::new(token, TokenType::IdToken, margin, 1000)
     }
 
@@ -210,10 +198,7 @@ mod tests {
             (r#""version":1"#, r#""version":"1""#),
             (r#""success":true"#, r#""success":false"#),
             (r#""expiration_time":1900"#, r#""expiration_time":"1900""#),
-            (
-                r#""expiration_time":1900"#,
-                r#""expiration_time":1900000000000"#,
-            ),
+            (r#""expiration_time":1900"#, r#""expiration_time":1900000000000"#),
             (r#""expiration_time":1900,"#, ""),
             (r#""id_token":"a.b.c""#, r#""id_token":"""#),
             (r#""id_token""#, r#""saml_response""#),

@@ -4,6 +4,7 @@
 //! are refused, plain http is only for loopback and link-local hosts (or the one of `--allow-http`),
 //! and certificates are checked against the platform's trust store or `--ca-file`.
 
+mod failure;
 mod proxy;
 mod response;
 mod tls;
@@ -15,15 +16,14 @@ use std::sync::OnceLock;
 
 use ureq::http::{HeaderName, HeaderValue, Uri};
 use ureq::tls::ClientCert;
-use ureq::{Agent, Proxy};
+use ureq::{Agent, Proxy, RequestBuilder};
 
 pub use response::Response;
 pub use tls::client_cert;
 pub use url::Url;
 
 use crate::context::{Deadline, Env};
-use crate::error::{Error, Kind, server_words};
-use crate::files::LIMIT;
+use crate::error::{Error, Kind};
 use crate::log::Log;
 use crate::secret::Secret;
 
@@ -89,20 +89,12 @@ pub struct Request<'a> {
 impl<'a> Request<'a> {
     /// A GET of `url`, which `option` led to.
     pub fn get(url: &'a Url, option: &'static str) -> Request<'a> {
-        Request {
-            url,
-            option,
-            headers: Vec::new(),
-            form: None,
-        }
+        Request { url, option, headers: Vec::new(), form: None }
     }
 
     /// A POST of a form to `url`, which `option` led to.
     pub fn post(url: &'a Url, option: &'static str) -> Request<'a> {
-        Request {
-            form: Some(Vec::new()),
-            ..Request::get(url, option)
-        }
+        Request { form: Some(Vec::new()), ..Request::get(url, option) }
     }
 
     /// Adds a header.
@@ -113,9 +105,7 @@ impl<'a> Request<'a> {
 
     /// Adds a form field.
     pub fn field(mut self, name: impl Into<Cow<'a, str>>, value: impl Into<Text>) -> Self {
-        self.form
-            .get_or_insert_default()
-            .push((name.into(), value.into()));
+        self.form.get_or_insert_default().push((name.into(), value.into()));
         self
     }
 
@@ -132,13 +122,7 @@ impl<'a> Request<'a> {
 impl Http {
     /// An agent for one run; nothing is opened yet.
     pub fn new(settings: Settings, env: Env, deadline: Deadline) -> Http {
-        Http {
-            settings,
-            env,
-            deadline,
-            client_cert: None,
-            agent: OnceLock::new(),
-        }
+        Http { settings, env, deadline, client_cert: None, agent: OnceLock::new() }
     }
 
     /// Another agent that shows this certificate to every server that asks for one.
@@ -162,21 +146,18 @@ impl Http {
         self.refuse_plain_http(&request)?;
         let via = proxy::for_url(url, &self.env)?;
         let proxy_variable = via.as_ref().map(|(_, name)| *name);
-        let method = if request.form.is_some() {
-            "POST"
-        } else {
-            "GET"
-        };
-        let through = proxy_variable
-            .map(|name| format!(" through {name}"))
-            .unwrap_or_default();
+        let method = if request.form.is_some() { "POST" } else { "GET" };
+        let through = proxy_variable.map(|name| format!(" through {name}")).unwrap_or_default();
         log.line(format!("{method} {url}{through}"));
 
         let secrets = request.secrets();
         let result = self.exchange(&request, via.map(|(proxy, _)| proxy), &secrets);
         let result = result.map_err(|failure| match failure {
             Failure::Ours(error) => error,
-            Failure::Http(error) => self.explain(&error, &request, proxy_variable, &secrets),
+            Failure::Http(error) => {
+                let ca_file = self.settings.ca_file.as_deref();
+                failure::explain(&error, &request, proxy_variable, ca_file, &secrets)
+            }
         });
         match &result {
             Ok(response) => log.line(format!("answer {} from {url}", response.status)),
@@ -195,14 +176,8 @@ impl Http {
             return Ok(());
         }
         let host = url.host();
-        Err(Error::new(
-            Kind::Configuration,
-            format!("{url} would send a credential in the clear"),
-        )
-        .hint(format!(
-            "use https in {}, or add --allow-http={host}",
-            request.option
-        )))
+        Err(Error::new(Kind::Configuration, format!("{url} would send a credential in the clear"))
+            .hint(format!("use https in {}, or add --allow-http={host}", request.option)))
     }
 
     fn exchange(
@@ -220,37 +195,25 @@ impl Http {
             headers.push(header(name, value)?);
         }
         let uri: &Uri = request.url.as_uri();
-        let remaining = Some(self.deadline.remaining());
         let answer = match &request.form {
             Some(form) => {
-                let mut call = agent
-                    .post(uri)
-                    .config()
-                    .timeout_global(remaining)
-                    .proxy(proxy)
-                    .build();
-                for (name, value) in headers {
-                    call = call.header(name, value);
-                }
-                call.send_form(
-                    form.iter()
-                        .map(|(name, value)| (name.as_ref(), value.expose())),
-                )
+                let form = form.iter().map(|(name, value)| (name.as_ref(), value.expose()));
+                self.prepare(agent.post(uri), headers, proxy).send_form(form)
             }
-            None => {
-                let mut call = agent
-                    .get(uri)
-                    .config()
-                    .timeout_global(remaining)
-                    .proxy(proxy)
-                    .build();
-                for (name, value) in headers {
-                    call = call.header(name, value);
-                }
-                call.call()
-            }
+            None => self.prepare(agent.get(uri), headers, proxy).call(),
         };
         Response::read(answer.map_err(Failure::Http)?, request, secrets).map_err(Failure::Http)
+    }
+
+    fn prepare<B>(
+        &self,
+        call: RequestBuilder<B>,
+        headers: Vec<(HeaderName, HeaderValue)>,
+        proxy: Option<Proxy>,
+    ) -> RequestBuilder<B> {
+        let remaining = Some(self.deadline.remaining());
+        let call = call.config().timeout_global(remaining).proxy(proxy).build();
+        headers.into_iter().fold(call, |call, (name, value)| call.header(name, value))
     }
 
     fn agent(&self) -> Result<&Agent, Error> {
@@ -258,10 +221,7 @@ impl Http {
             return Ok(agent);
         }
         let config = Agent::config_builder()
-            .tls_config(tls::config(
-                self.settings.ca_file.as_deref(),
-                self.client_cert.clone(),
-            )?)
+            .tls_config(tls::config(self.settings.ca_file.as_deref(), self.client_cert.clone())?)
             .proxy(None) // chosen for each address
             .max_redirects(0)
             .max_redirects_will_error(false)
@@ -269,63 +229,6 @@ impl Http {
             .user_agent(concat!("wif-token/", env!("CARGO_PKG_VERSION")))
             .accept("*/*");
         Ok(self.agent.get_or_init(|| config.build().new_agent()))
-    }
-
-    fn explain(
-        &self,
-        error: &ureq::Error,
-        request: &Request,
-        proxy: Option<&'static str>,
-        secrets: &[Secret],
-    ) -> Error {
-        let (url, option) = (request.url, request.option);
-        let host = url.host();
-        if let Some(error) = tls::find(error) {
-            return tls::explain(error, host, option, self.settings.ca_file.as_deref());
-        }
-        let unreachable = |what: String| Error::new(Kind::Unreachable, what);
-        let check = format!("check {option}");
-        if is_unknown_host(error) {
-            return unreachable(format!("the host of {url} is unknown")).hint(format!(
-                "check {option} and the name servers, or set HTTPS_PROXY"
-            ));
-        }
-        match error {
-            ureq::Error::Timeout(_) => unreachable(format!("no answer from {url} in time")).hint(
-                format!("check {option} and the network, or raise --timeout"),
-            ),
-            ureq::Error::ConnectProxyFailed(reason) => refused_by_proxy(reason, url, proxy),
-            ureq::Error::BodyExceedsLimit(_) => {
-                let limit = LIMIT / 1024 / 1024;
-                Error::new(
-                    Kind::Protocol,
-                    format!("the answer of {url} is larger than {limit} MiB"),
-                )
-                .hint(check)
-            }
-            ureq::Error::LargeResponseHeader(..) | ureq::Error::Protocol(_) => {
-                Error::new(Kind::Protocol, format!("{url} does not answer in HTTP")).hint(check)
-            }
-            ureq::Error::Io(io) => {
-                let what = match io.kind() {
-                    std::io::ErrorKind::ConnectionRefused => "nothing listens at",
-                    std::io::ErrorKind::UnexpectedEof => "the answer was cut off by",
-                    std::io::ErrorKind::ConnectionReset => "the connection was cut by",
-                    _ => "cannot talk to",
-                };
-                let hint = match proxy {
-                    Some(name) => format!("check {name} and {option}, or try again"),
-                    None => format!("check {option} and the network, or try again"),
-                };
-                unreachable(format!("{what} {url}")).cause(io).hint(hint)
-            }
-            other => {
-                let secrets: Vec<&str> = secrets.iter().map(Secret::expose).collect();
-                unreachable(format!("cannot talk to {url}"))
-                    .cause(server_words(&other.to_string(), &secrets))
-                    .hint(check)
-            }
-        }
     }
 }
 
@@ -340,17 +243,6 @@ impl From<Error> for Failure {
     }
 }
 
-/// Whether a name could not be resolved: the standard library gives such errors no kind.
-fn is_unknown_host(error: &ureq::Error) -> bool {
-    match error {
-        ureq::Error::HostNotFound => true,
-        ureq::Error::Io(io) => io
-            .to_string()
-            .starts_with("failed to lookup address information"),
-        _ => false,
-    }
-}
-
 fn header(name: &str, value: &Text) -> Result<(HeaderName, HeaderValue), Error> {
     let wrong = |what| {
         Error::new(Kind::Configuration, format!("the header {name:?} {what}"))
@@ -361,37 +253,4 @@ fn header(name: &str, value: &Text) -> Result<(HeaderName, HeaderValue), Error> 
         .map_err(|_| wrong("has control characters in its value"))?;
     header_value.set_sensitive(matches!(value, Text::Secret(_)));
     Ok((header_name, header_value))
-}
-
-/// A proxy's answer to CONNECT; `reason` ends with the status, as in `… responded 407/407`.
-fn refused_by_proxy(reason: &str, url: &Url, variable: Option<&'static str>) -> Error {
-    let variable = variable.unwrap_or("HTTPS_PROXY");
-    let status = reason
-        .rsplit('/')
-        .next()
-        .and_then(|status| status.parse::<u16>().ok());
-    let host = url.host();
-    match status {
-        Some(407) => Error::new(
-            Kind::Denied,
-            format!("the proxy of {variable} wants a password"),
-        )
-        .cause(format!("status 407 for {host}"))
-        .hint(format!("put http://USER:PASSWORD@HOST:PORT in {variable}")),
-        Some(status @ 400..=499) => Error::new(
-            Kind::Denied,
-            format!("the proxy of {variable} refused {host}"),
-        )
-        .cause(format!("status {status}"))
-        .hint(format!("allow {host} there, or add it to NO_PROXY")),
-        status => {
-            let cause = status.map_or("no answer".to_owned(), |status| format!("status {status}"));
-            Error::new(
-                Kind::Unreachable,
-                format!("the proxy of {variable} cannot reach {host}"),
-            )
-            .cause(cause)
-            .hint(format!("check {variable}, or add {host} to NO_PROXY"))
-        }
-    }
 }

@@ -31,18 +31,12 @@ pub(super) fn for_url(url: &Url, env: &Env) -> Result<Option<(Proxy, &'static st
         return Ok(None);
     }
     let proxy = Proxy::new(&address).map_err(|_| {
-        Error::new(
-            Kind::Configuration,
-            format!("the variable {name} holds no proxy address"),
-        )
-        .hint(format!("set {name} to http://HOST:PORT or unset it"))
+        Error::new(Kind::Configuration, format!("the variable {name} holds no proxy address"))
+            .hint(format!("set {name} to http://HOST:PORT or unset it"))
     })?;
     if !matches!(proxy.uri().scheme_str(), Some("http" | "https")) {
-        return Err(
-            Error::new(Kind::Configuration, format!("{name} names a SOCKS proxy")).hint(format!(
-                "set {name} to an http:// or https:// proxy, or unset it"
-            )),
-        );
+        return Err(Error::new(Kind::Configuration, format!("{name} names a SOCKS proxy"))
+            .hint(format!("set {name} to an http:// or https:// proxy, or unset it")));
     }
     Ok(Some((proxy, name)))
 }
@@ -57,34 +51,24 @@ fn first(names: &[&'static str], env: &Env) -> Result<(&'static str, String), Er
 }
 
 fn is_excluded(host: &str, no_proxy: &str) -> bool {
-    no_proxy
-        .split([',', ' '])
-        .map(str::trim)
-        .filter(|entry| !entry.is_empty())
-        .any(|entry| {
-            let domain = entry
-                .trim_start_matches('*')
-                .trim_start_matches('.')
-                .to_ascii_lowercase();
-            match host.parse::<IpAddr>() {
-                Ok(address) => entry == "*" || is_within(address, entry),
-                Err(_) => {
-                    domain.is_empty()
-                        || host
-                            .strip_suffix(&domain)
-                            .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-                }
+    no_proxy.split([',', ' ']).map(str::trim).filter(|entry| !entry.is_empty()).any(|entry| {
+        let domain = entry.trim_start_matches('*').trim_start_matches('.').to_ascii_lowercase();
+        match host.parse::<IpAddr>() {
+            Ok(address) => entry == "*" || is_within(address, entry),
+            Err(_) => {
+                domain.is_empty()
+                    || host
+                        .strip_suffix(&domain)
+                        .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
             }
-        })
+        }
+    })
 }
 
 /// Whether an address is this one, or lies in this network.
 fn is_within(address: IpAddr, entry: &str) -> bool {
     let (network, bits) = entry.split_once('/').unwrap_or((entry, "128"));
-    let network = network
-        .trim_start_matches('[')
-        .trim_end_matches(']')
-        .parse();
+    let network = network.trim_start_matches('[').trim_end_matches(']').parse();
     let (Ok(network), Ok(bits)) = (network, bits.parse::<u32>()) else {
         return false;
     };
@@ -102,41 +86,22 @@ mod tests {
     use super::*;
 
     fn env(variables: &[(&str, &str)]) -> Env {
-        Env::Map(
-            variables
-                .iter()
-                .map(|(k, v)| ((*k).to_owned(), (*v).into()))
-                .collect(),
-        )
+        Env::Map(variables.iter().map(|(k, v)| ((*k).to_owned(), (*v).into())).collect())
     }
 
     fn chosen(url: &str, variables: &[(&str, &str)]) -> Option<&'static str> {
-        for_url(&Url::parse(url).unwrap(), &env(variables))
-            .unwrap()
-            .map(|(_, name)| name)
+        for_url(&Url::parse(url).unwrap(), &env(variables)).unwrap().map(|(_, name)| name)
     }
 
     #[test]
     fn the_scheme_and_the_case_choose_the_variable() {
         let both = [("https_proxy", "http://a:1"), ("HTTPS_PROXY", "http://b:1")];
         assert_eq!(chosen("https://idp.example/", &both), Some("https_proxy"));
-        assert_eq!(
-            chosen("https://idp.example/", &both[1..]),
-            Some("HTTPS_PROXY")
-        );
-        assert_eq!(
-            chosen("https://idp.example/", &[("ALL_PROXY", "a:1")]),
-            Some("ALL_PROXY")
-        );
+        assert_eq!(chosen("https://idp.example/", &both[1..]), Some("HTTPS_PROXY"));
+        assert_eq!(chosen("https://idp.example/", &[("ALL_PROXY", "a:1")]), Some("ALL_PROXY"));
         assert_eq!(chosen("http://idp.example/", &both), None);
-        assert_eq!(
-            chosen("http://idp.example/", &[("HTTP_PROXY", "http://a:1")]),
-            None
-        );
-        assert_eq!(
-            chosen("http://idp.example/", &[("http_proxy", "a:1")]),
-            Some("http_proxy")
-        );
+        assert_eq!(chosen("http://idp.example/", &[("HTTP_PROXY", "http://a:1")]), None);
+        assert_eq!(chosen("http://idp.example/", &[("http_proxy", "a:1")]), Some("http_proxy"));
     }
 
     #[test]
@@ -174,13 +139,8 @@ mod tests {
     fn a_broken_proxy_is_named_by_its_variable_and_not_shown() {
         for value in ["http://user:hunter22@", "socks5://user:hunter22@a:1"] {
             let url = Url::parse("https://idp.example/").unwrap();
-            let error = for_url(&url, &env(&[("HTTPS_PROXY", value)]))
-                .unwrap_err()
-                .to_string();
-            assert!(
-                error.contains("HTTPS_PROXY") && !error.contains("hunter22"),
-                "{error}"
-            );
+            let error = for_url(&url, &env(&[("HTTPS_PROXY", value)])).unwrap_err().to_string();
+            assert!(error.contains("HTTPS_PROXY") && !error.contains("hunter22"), "{error}");
         }
     }
 }

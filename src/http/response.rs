@@ -29,19 +29,12 @@ impl Response {
         secrets: &[Secret],
     ) -> Result<Response, ureq::Error> {
         let status = answer.status().as_u16();
-        let location = answer
-            .headers()
-            .get("location")
-            .and_then(|value| value.to_str().ok());
+        let location = answer.headers().get("location").and_then(|value| value.to_str().ok());
         let redirect = location.and_then(|location| {
             let uri: ureq::http::Uri = location.parse().ok()?;
             Some(uri.host().unwrap_or(request.url.host()).to_owned())
         });
-        let body = answer
-            .into_body()
-            .into_with_config()
-            .limit(LIMIT as u64)
-            .read_to_vec()?;
+        let body = answer.into_body().into_with_config().limit(LIMIT as u64).read_to_vec()?;
         Ok(Response {
             status,
             body: Zeroizing::new(body),
@@ -69,16 +62,12 @@ impl Response {
                      give the final address in {option}"
                 )));
             }
-            401 | 403 => (
-                Kind::Denied,
-                "check the credentials and permissions of this request".to_owned(),
-            ),
+            401 | 403 => {
+                (Kind::Denied, "check the credentials and permissions of this request".to_owned())
+            }
             404 => (Kind::Configuration, format!("check the path in {option}")),
             408 | 429 | 500..=599 => (Kind::Unreachable, "try again later".to_owned()),
-            _ => (
-                Kind::Denied,
-                format!("check {option} and the other options of this source"),
-            ),
+            _ => (Kind::Denied, format!("check {option} and the other options of this source")),
         };
         let error = Error::new(kind, format!("{place} answered {status}")).hint(hint);
         Err(match self.words() {
@@ -98,11 +87,8 @@ impl Response {
                 true => ("HTML", "a login page or a proxy may have answered: "),
                 false => ("no JSON object", ""),
             };
-            Error::new(
-                Kind::Protocol,
-                format!("{} answered with {what}", self.place),
-            )
-            .hint(format!("{hint}check {option}"))
+            Error::new(Kind::Protocol, format!("{} answered with {what}", self.place))
+                .hint(format!("{hint}check {option}"))
         })
     }
 
@@ -119,10 +105,7 @@ impl Response {
     /// What the far end says about a refusal, where it says so in JSON: never the body itself.
     pub fn words(&self) -> Option<String> {
         let object = self.object()?;
-        let nested = object
-            .get("error")
-            .and_then(Value::as_object)
-            .unwrap_or(&object);
+        let nested = object.get("error").and_then(Value::as_object).unwrap_or(&object);
         let text = |name: &str| nested.get(name).and_then(Value::as_str);
         let description = text("error_description").or(text("message"));
         let words: Vec<&str> = text("error").into_iter().chain(description).collect();

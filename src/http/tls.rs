@@ -56,24 +56,13 @@ fn certificate(item: PemItem<'static>) -> Option<Certificate<'static>> {
 /// `CONFIGURATION` where either holds something else, or they do not match.
 pub fn client_cert(chain: &Secret, key: &Secret) -> Result<ClientCert, Error> {
     let wrong = |what: &str, hint: &str| Error::new(Kind::Configuration, what).hint(hint);
-    let certificates = certificates(chain).ok_or_else(|| {
-        wrong(
-            "the client certificate is not in PEM form",
-            "check --client-cert",
-        )
-    })?;
+    let certificates = certificates(chain)
+        .ok_or_else(|| wrong("the client certificate is not in PEM form", "check --client-cert"))?;
     let key_pem = key.expose().as_bytes();
-    let not_a_key = || {
-        wrong(
-            "the client key is no private key in PEM form",
-            "check --client-key",
-        )
-    };
+    let not_a_key = || wrong("the client key is no private key in PEM form", "check --client-key");
     let private_key = PrivateKey::from_pem(key_pem).map_err(|_| not_a_key())?;
-    let chain: Vec<_> = certificates
-        .iter()
-        .map(|c| CertificateDer::from(c.der()).into_owned())
-        .collect();
+    let chain: Vec<_> =
+        certificates.iter().map(|c| CertificateDer::from(c.der()).into_owned()).collect();
     let key_der = PrivateKeyDer::from_pem_slice(key_pem).map_err(|_| not_a_key())?;
     CertifiedKey::from_der(chain, key_der, &default_provider()).map_err(|_| {
         wrong(
@@ -100,12 +89,9 @@ pub(super) fn explain(
     ca_file: Option<&Path>,
 ) -> Error {
     let distrusted = |why: &str, hint: String| {
-        Error::new(
-            Kind::Configuration,
-            format!("the certificate of {host} is not trusted"),
-        )
-        .cause(why)
-        .hint(hint)
+        Error::new(Kind::Configuration, format!("the certificate of {host} is not trusted"))
+            .cause(why)
+            .hint(hint)
     };
     match error {
         rustls::Error::InvalidCertificate(error) => match error {
@@ -117,18 +103,12 @@ pub(super) fn explain(
                 distrusted("it is not valid yet", "set this host's clock".to_owned())
             }
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-                distrusted(
-                    "it is for another name",
-                    format!("check the host in {option}"),
-                )
+                distrusted("it is for another name", format!("check the host in {option}"))
             }
             _ => match ca_file {
                 Some(path) => distrusted(
                     "its authority is another one",
-                    format!(
-                        "put that authority's certificate in {} (--ca-file)",
-                        path.display()
-                    ),
+                    format!("put that authority's certificate in {} (--ca-file)", path.display()),
                 ),
                 None => distrusted(
                     "its authority is unknown here",
@@ -143,22 +123,16 @@ pub(super) fn explain(
             | AlertDescription::CertificateExpired
             | AlertDescription::UnknownCA
             | AlertDescription::AccessDenied,
-        ) => Error::new(
-            Kind::Denied,
-            format!("{host} wants another client certificate"),
-        )
-        .cause(error)
-        .hint("check --client-cert and --client-key"),
+        ) => Error::new(Kind::Denied, format!("{host} wants another client certificate"))
+            .cause(error)
+            .hint("check --client-cert and --client-key"),
         rustls::Error::AlertReceived(_)
         | rustls::Error::PeerIncompatible(_)
-        | rustls::Error::InvalidMessage(_) => Error::new(
-            Kind::Protocol,
-            format!("{host} does not speak TLS 1.2 or 1.3"),
-        )
-        .cause(error)
-        .hint(format!(
-            "check the port in {option} and the server's TLS settings"
-        )),
+        | rustls::Error::InvalidMessage(_) => {
+            Error::new(Kind::Protocol, format!("{host} does not speak TLS 1.2 or 1.3"))
+                .cause(error)
+                .hint(format!("check the port in {option} and the server's TLS settings"))
+        }
         rustls::Error::General(_) | rustls::Error::Other(_) => {
             Error::new(Kind::Configuration, "this host has no usable trust store")
                 .cause(error)

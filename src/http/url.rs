@@ -31,11 +31,7 @@ impl Url {
             return Err(wrong());
         }
         let host = authority.host().to_ascii_lowercase();
-        Ok(Url {
-            typed: text.to_owned(),
-            uri,
-            host,
-        })
+        Ok(Url { typed: text.to_owned(), uri, host })
     }
 
     /// The address letter by letter as it was written, query included.
@@ -76,16 +72,8 @@ fn is_local(address: IpAddr) -> bool {
 
 impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let authority = self
-            .uri
-            .authority()
-            .map_or("", |authority| authority.as_str());
-        write!(
-            f,
-            "{}://{authority}{}",
-            self.uri.scheme_str().unwrap_or(""),
-            self.uri.path()
-        )
+        let authority = self.uri.authority().map_or("", |authority| authority.as_str());
+        write!(f, "{}://{authority}{}", self.uri.scheme_str().unwrap_or(""), self.uri.path())
     }
 }
 
@@ -102,14 +90,7 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_plain_address() {
-        for text in [
-            "",
-            "example.com",
-            "ftp://a/",
-            "https://",
-            "https://u:p@a/",
-            "https://a/#b",
-        ] {
+        for text in ["", "example.com", "ftp://a/", "https://", "https://u:p@a/", "https://a/#b"] {
             assert!(Url::parse(text).is_err(), "{text}");
         }
     }

@@ -44,11 +44,7 @@ fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
         return Err(missing("- PROGRAM"));
     }
     let field = values.text("field").map(str::to_owned);
-    Ok(Box::new(Program {
-        program: program.clone(),
-        args: args.to_vec(),
-        field,
-    }))
+    Ok(Box::new(Program { program: program.clone(), args: args.to_vec(), field }))
 }
 
 impl Source for Program {
@@ -61,11 +57,7 @@ impl Source for Program {
         }
         let text = field::select(&text, self.field.as_deref(), &what)?;
         let renew = "the program gives a token that is over: renew it there".to_owned();
-        let origin = Origin {
-            what,
-            option: "the program after --",
-            renew,
-        };
+        let origin = Origin { what, option: "the program after --", renew };
         SubjectToken::read(&text, request.token_type, cx.clock.now(), &origin)
     }
 }
@@ -82,10 +74,7 @@ impl Program {
         let shown = self.program.display();
         let mut command = Command::new(&self.program);
         command.args(&self.args);
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut family = Family::spawn(&mut command).map_err(|error| self.not_started(&error))?;
         cx.log.line(format!("running {shown}"));
 
@@ -94,10 +83,8 @@ impl Program {
         family.kill();
         let status = match outcome {
             Outcome::TimedOut => {
-                return Err(
-                    Error::new(Kind::Unreachable, format!("{shown} did not end in time"))
-                        .hint("run the program by hand, or raise --timeout"),
-                );
+                return Err(Error::new(Kind::Unreachable, format!("{shown} did not end in time"))
+                    .hint("run the program by hand, or raise --timeout"));
             }
             Outcome::Ended(status) => status.map_err(|error| self.not_started(&error))?,
         };
@@ -112,9 +99,9 @@ impl Program {
             _ if !status.success() => Err(Error::new(Kind::Unreachable, format!("{shown} failed"))
                 .cause(status)
                 .hint("run the program by hand to see its own message")),
-            Some(Ok(Some(bytes))) => String::from_utf8(bytes)
-                .map(Secret::new)
-                .map_err(|_| wrong("is not UTF-8 text")),
+            Some(Ok(Some(bytes))) => {
+                String::from_utf8(bytes).map(Secret::new).map_err(|_| wrong("is not UTF-8 text"))
+            }
             Some(Err(_)) | None => Err(wrong("was not closed when it ended")),
         }
     }
@@ -168,10 +155,7 @@ mod family {
             let mut caught = Signals::new([SIGCHLD, SIGHUP, SIGINT, SIGTERM])?;
             let (sender, signals) = mpsc::channel();
             thread::spawn(move || caught.forever().try_for_each(|signal| sender.send(signal)));
-            Ok(Family {
-                child: command.process_group(0).spawn()?,
-                signals,
-            })
+            Ok(Family { child: command.process_group(0).spawn()?, signals })
         }
 
         pub(super) fn stdout(&mut self) -> Option<ChildStdout> {
@@ -240,12 +224,8 @@ mod family {
             limits.limit_kill_on_job_close();
             let job = Job::create_with_limit_info(&limits).map_err(io::Error::other)?;
             let child = command.spawn()?;
-            job.assign_process(child.as_raw_handle() as isize)
-                .map_err(io::Error::other)?;
-            Ok(Family {
-                child,
-                job: Some(job),
-            })
+            job.assign_process(child.as_raw_handle() as isize).map_err(io::Error::other)?;
+            Ok(Family { child, job: Some(job) })
         }
 
         pub(super) fn stdout(&mut self) -> Option<ChildStdout> {

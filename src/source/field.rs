@@ -7,11 +7,8 @@ use crate::error::{Error, Kind, one_line};
 use crate::secret::Secret;
 
 /// The option, for the tables of the sources that have it.
-pub(super) const OPTION: OptionInfo = OptionInfo::new(
-    "field",
-    Takes::Text("NAME"),
-    "take this member of a JSON object",
-);
+pub(super) const OPTION: OptionInfo =
+    OptionInfo::new("field", Takes::Text("NAME"), "take this member of a JSON object");
 
 /// The whole text, or the member of it that `--field` names. `what` says in messages what it is.
 ///
@@ -22,14 +19,10 @@ pub(super) fn select(text: &Secret, field: Option<&str>, what: &str) -> Result<S
         return Ok(text.clone());
     };
     let value: Value = serde_json::from_str(text.expose()).map_err(|_| {
-        let found = if text.expose().trim_start().starts_with('<') {
-            "HTML or XML"
-        } else {
-            "no JSON"
-        };
-        Error::new(Kind::Protocol, format!("{what} holds {found}")).hint(format!(
-            "leave --field={field} out, or check where the token comes from"
-        ))
+        let found =
+            if text.expose().trim_start().starts_with('<') { "HTML or XML" } else { "no JSON" };
+        Error::new(Kind::Protocol, format!("{what} holds {found}"))
+            .hint(format!("leave --field={field} out, or check where the token comes from"))
     })?;
     match value.get(field) {
         Some(Value::String(text)) => Ok(Secret::new(text.as_str())),
@@ -38,11 +31,8 @@ pub(super) fn select(text: &Secret, field: Option<&str>, what: &str) -> Result<S
             format!("the member {field:?} of {what} is no text"),
         )
         .hint("check --field")),
-        None => Err(Error::new(
-            Kind::Configuration,
-            format!("{what} has no member {field:?}"),
-        )
-        .hint(format!("check --field; it has {}", members(&value)))),
+        None => Err(Error::new(Kind::Configuration, format!("{what} has no member {field:?}"))
+            .hint(format!("check --field; it has {}", members(&value)))),
     }
 }
 
@@ -51,11 +41,8 @@ fn members(value: &Value) -> String {
     let Some(object) = value.as_object() else {
         return "no members: it is no object".to_owned();
     };
-    let names: Vec<String> = object
-        .keys()
-        .take(12)
-        .map(|key| one_line(key).chars().take(40).collect())
-        .collect();
+    let names: Vec<String> =
+        object.keys().take(12).map(|key| one_line(key).chars().take(40).collect()).collect();
     match names.is_empty() {
         true => "none".to_owned(),
         false => names.join(", "),
@@ -98,10 +85,7 @@ mod tests {
         ] {
             let (found, message) = message(text);
             assert_eq!(found, kind, "{text}");
-            assert!(
-                message.contains(words) && !message.contains("secret"),
-                "{message}"
-            );
+            assert!(message.contains(words) && !message.contains("secret"), "{message}");
         }
     }
 }

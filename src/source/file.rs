@@ -30,14 +30,8 @@ struct File {
 }
 
 fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
-    let path = values
-        .path("path")
-        .ok_or_else(|| missing("path"))?
-        .to_owned();
-    Ok(Box::new(File {
-        path,
-        field: values.text("field").map(str::to_owned),
-    }))
+    let path = values.path("path").ok_or_else(|| missing("path"))?.to_owned();
+    Ok(Box::new(File { path, field: values.text("field").map(str::to_owned) }))
 }
 
 impl Source for File {
@@ -50,11 +44,7 @@ impl Source for File {
         }
         let text = field::select(&text, self.field.as_deref(), &what)?;
         let renew = "renew the file: whatever writes it has stopped".to_owned();
-        let origin = Origin {
-            what,
-            option: "--path",
-            renew,
-        };
+        let origin = Origin { what, option: "--path", renew };
         SubjectToken::read(&text, request.token_type, cx.clock.now(), &origin)
     }
 }

@@ -27,18 +27,10 @@ pub(super) const INFO: SourceInfo = SourceInfo {
     name: "key",
     summary: "a JWT signed here, with a key whose JWKS was uploaded to the pool provider",
     options: &[
-        OptionInfo::new(
-            "key",
-            Takes::Path("PEM"),
-            "the private key, RSA or P-256, PEM or JWK",
-        )
-        .required(),
-        OptionInfo::new(
-            "issuer",
-            Takes::Url,
-            "the iss claim, the issuer of the pool provider",
-        )
-        .required(),
+        OptionInfo::new("key", Takes::Path("PEM"), "the private key, RSA or P-256, PEM or JWK")
+            .required(),
+        OptionInfo::new("issuer", Takes::Url, "the iss claim, the issuer of the pool provider")
+            .required(),
         OptionInfo::new("subject", Takes::Text("NAME"), "the sub claim").required(),
         OptionInfo::new(
             "claim",
@@ -75,10 +67,8 @@ fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
     let mut claims = Map::new();
     for (name, value) in values.pairs("claim") {
         if ["iss", "sub", "aud", "iat", "exp"].contains(&name) {
-            return Err(
-                Error::new(Kind::Usage, format!("--claim cannot set {name}"))
-                    .hint("use --issuer, --subject, --audience and --lifetime"),
-            );
+            return Err(Error::new(Kind::Usage, format!("--claim cannot set {name}"))
+                .hint("use --issuer, --subject, --audience and --lifetime"));
         }
         let value = serde_json::from_str(value).unwrap_or_else(|_| Value::from(value));
         claims.insert(name.to_owned(), value);
@@ -91,10 +81,7 @@ fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
             .map(Url::as_typed)
             .ok_or_else(|| missing("issuer"))?
             .to_owned(),
-        subject: values
-            .text("subject")
-            .ok_or_else(|| missing("subject"))?
-            .to_owned(),
+        subject: values.text("subject").ok_or_else(|| missing("subject"))?.to_owned(),
         claims,
         lifetime: values.seconds("lifetime").unwrap_or(LIFETIME),
         generate: values.flag("generate"),
@@ -104,10 +91,8 @@ fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
 impl Source for Key {
     fn subject_token(&self, request: &Request, cx: &Context) -> Result<SubjectToken, Error> {
         if request.token_type == TokenType::Saml2 {
-            return Err(
-                Error::new(Kind::Configuration, "this source signs JWTs, not SAML")
-                    .hint("expect …:jwt as subject_token_type"),
-            );
+            return Err(Error::new(Kind::Configuration, "this source signs JWTs, not SAML")
+                .hint("expect …:jwt as subject_token_type"));
         }
         let audience = request.audience()?;
         if self.generate {
@@ -127,10 +112,7 @@ impl Source for Key {
         if let Some(object) = claims.as_object_mut() {
             object.extend(self.claims.clone());
         }
-        Ok(SubjectToken {
-            text: key.sign(&claims)?,
-            expiry: Some(expiry),
-        })
+        Ok(SubjectToken { text: key.sign(&claims)?, expiry: Some(expiry) })
     }
 }
 
@@ -159,12 +141,11 @@ impl Key {
 
 fn make(path: &Path, content: &str, mode: u32) -> Result<(), Error> {
     match files::create_new(path, content.as_bytes(), mode) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(Error::new(
-            Kind::Configuration,
-            format!("cannot make {}", path.display()),
-        )
-        .cause(error)
-        .hint("check --key: its folder has to exist and be writable")),
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            Err(Error::new(Kind::Configuration, format!("cannot make {}", path.display()))
+                .cause(error)
+                .hint("check --key: its folder has to exist and be writable"))
+        }
         _ => Ok(()),
     }
 }

@@ -41,14 +41,8 @@ pub struct SourceInfo {
 }
 
 /// Every source.
-pub static SOURCES: &[SourceInfo] = &[
-    file::INFO,
-    url::INFO,
-    env::INFO,
-    command::INFO,
-    oidc::INFO,
-    key::INFO,
-];
+pub static SOURCES: &[SourceInfo] =
+    &[file::INFO, url::INFO, env::INFO, command::INFO, oidc::INFO, key::INFO];
 
 /// The source of this name.
 pub fn find(name: &str) -> Option<&'static SourceInfo> {

@@ -54,25 +54,17 @@ fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
                 Kind::Usage,
                 format!("the header {name} would show its secret"),
             )
-            .hint(format!(
-                "write --header={name}:env:NAME or --header={name}:file:PATH"
-            )));
+            .hint(format!("write --header={name}:env:NAME or --header={name}:file:PATH")));
         }
         Ok((name.to_owned(), value))
     });
     let headers = headers.collect::<Result<_, _>>()?;
-    Ok(Box::new(Get {
-        url,
-        headers,
-        field: values.text("field").map(str::to_owned),
-    }))
+    Ok(Box::new(Get { url, headers, field: values.text("field").map(str::to_owned) }))
 }
 
 /// The last word of a value may say where its secret stands.
 fn read_value(value: &str) -> HeaderValue {
-    let (words, last) = value
-        .rsplit_once(' ')
-        .map_or(("", value), |(words, last)| (words, last));
+    let (words, last) = value.rsplit_once(' ').map_or(("", value), |(words, last)| (words, last));
     match SecretRef::parse(last) {
         Some(secret) if words.is_empty() => HeaderValue::Secret(String::new(), secret),
         Some(secret) => HeaderValue::Secret(format!("{words} "), secret),
@@ -83,14 +75,7 @@ fn read_value(value: &str) -> HeaderValue {
 /// Whether a header of this name carries a secret.
 fn is_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    let ends = [
-        "authorization",
-        "cookie",
-        "token",
-        "key",
-        "secret",
-        "password",
-    ];
+    let ends = ["authorization", "cookie", "token", "key", "secret", "password"];
     ends.iter().any(|end| name.ends_with(end))
 }
 
@@ -117,11 +102,7 @@ impl Source for Get {
         }
         let text = field::select(&Secret::new(text), self.field.as_deref(), &what)?;
         let renew = "it serves a token that is over: renew it there".to_owned();
-        let origin = Origin {
-            what,
-            option: "--url",
-            renew,
-        };
+        let origin = Origin { what, option: "--url", renew };
         SubjectToken::read(&text, request.token_type, cx.clock.now(), &origin)
     }
 }
@@ -136,10 +117,7 @@ mod tests {
         for (value, read) in [
             ("true", HeaderValue::Plain("true".to_owned())),
             ("env:T", HeaderValue::Secret(String::new(), env("T"))),
-            (
-                "Bearer env:T",
-                HeaderValue::Secret("Bearer ".to_owned(), env("T")),
-            ),
+            ("Bearer env:T", HeaderValue::Secret("Bearer ".to_owned(), env("T"))),
         ] {
             assert_eq!(read_value(value), read);
         }

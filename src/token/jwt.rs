@@ -26,40 +26,25 @@ pub fn read(text: &str, origin: &Origin) -> Result<SubjectToken, Error> {
         ));
     }
     if text.starts_with(['{', '[']) {
-        return Err(refuse(
-            "it is JSON, not a JWT",
-            "name the member that holds it with --field",
-        ));
+        return Err(refuse("it is JSON, not a JWT", "name the member that holds it with --field"));
     }
     let parts: Vec<&str> = text.split('.').collect();
     let [header, claims, _signature] = parts[..] else {
         return Err(match parts.len() {
-            5 => refuse(
-                "it is an encrypted JWT",
-                "turn token encryption off at the issuer",
-            ),
+            5 => refuse("it is an encrypted JWT", "turn token encryption off at the issuer"),
             _ => refuse("it is opaque, not a JWT", &opaque_hint(option)),
         });
     };
     let (Some(_), Some(claims)) = (object(header), object(claims)) else {
-        return Err(refuse(
-            "its parts are not base64url JSON",
-            &opaque_hint(option),
-        ));
+        return Err(refuse("its parts are not base64url JSON", &opaque_hint(option)));
     };
     let expiry = match claims.get("exp") {
         None => None,
         Some(exp) => Some(seconds(exp).ok_or_else(|| {
-            refuse(
-                "its exp is no time in seconds",
-                "make the issuer send exp in seconds",
-            )
+            refuse("its exp is no time in seconds", "make the issuer send exp in seconds")
         })?),
     };
-    Ok(SubjectToken {
-        text: Secret::new(text),
-        expiry,
-    })
+    Ok(SubjectToken { text: Secret::new(text), expiry })
 }
 
 fn opaque_hint(option: &str) -> String {
@@ -80,9 +65,7 @@ pub fn object(part: &str) -> Option<Map<String, Value>> {
 }
 
 fn seconds(value: &Value) -> Option<i64> {
-    let seconds = value
-        .as_i64()
-        .or_else(|| value.as_f64().map(|seconds| seconds as i64))?;
+    let seconds = value.as_i64().or_else(|| value.as_f64().map(|seconds| seconds as i64))?;
     (0..=LAST_SECOND).contains(&seconds).then_some(seconds)
 }
 

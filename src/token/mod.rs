@@ -28,10 +28,7 @@ impl TokenType {
     /// Every type with its name in `subject_token_type`.
     pub const ALL: &[(TokenType, &str)] = &[
         (TokenType::Jwt, "urn:ietf:params:oauth:token-type:jwt"),
-        (
-            TokenType::IdToken,
-            "urn:ietf:params:oauth:token-type:id_token",
-        ),
+        (TokenType::IdToken, "urn:ietf:params:oauth:token-type:id_token"),
         (TokenType::Saml2, "urn:ietf:params:oauth:token-type:saml2"),
     ];
 
@@ -119,29 +116,21 @@ impl SubjectToken {
 /// Seconds since 1970 as `2026-11-21T16:00:00Z`.
 pub fn rfc3339(seconds: i64) -> String {
     let time = OffsetDateTime::from_unix_timestamp(seconds).ok();
-    time.and_then(|time| time.format(&Rfc3339).ok())
-        .unwrap_or_else(|| format!("second {seconds}"))
+    time.and_then(|time| time.format(&Rfc3339).ok()).unwrap_or_else(|| format!("second {seconds}"))
 }
 
 /// The last second that is taken for a time, 9999-12-31: what lies beyond is milliseconds.
 pub(crate) const LAST_SECOND: i64 = 253_402_300_799;
 
 fn not_a_token(origin: &Origin, why: impl std::fmt::Display, hint: &str) -> Error {
-    Error::new(
-        Kind::Protocol,
-        format!("{} holds no subject token", origin.what),
-    )
-    .cause(why)
-    .hint(hint)
+    Error::new(Kind::Protocol, format!("{} holds no subject token", origin.what))
+        .cause(why)
+        .hint(hint)
 }
 
 #[cfg(test)]
 pub(crate) fn test_origin() -> Origin {
-    Origin {
-        what: "the test".into(),
-        option: "--path",
-        renew: "make a new one".into(),
-    }
+    Origin { what: "the test".into(), option: "--path", renew: "make a new one".into() }
 }
 
 #[cfg(test)]

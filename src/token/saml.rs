@@ -28,18 +28,13 @@ const LONGEST_LIFE: i64 = 3600;
 /// # Errors
 /// `PROTOCOL` where it is neither, or no SAML 2.0 response or assertion.
 pub fn read(text: &str, origin: &Origin) -> Result<SubjectToken, Error> {
-    let hint = format!(
-        "check {}: it must give a SAML 2.0 Response or Assertion",
-        origin.option
-    );
+    let hint = format!("check {}: it must give a SAML 2.0 Response or Assertion", origin.option);
     let refuse = |why: &str| not_a_token(origin, why, &hint);
     let (xml, token) = match text.starts_with('<') {
         true => (text.to_owned(), Secret::new(STANDARD.encode(text))),
         false => {
             let packed: String = text.split_ascii_whitespace().collect();
-            let bytes = STANDARD
-                .decode(packed)
-                .map_err(|_| refuse("it is not XML or base64"))?;
+            let bytes = STANDARD.decode(packed).map_err(|_| refuse("it is not XML or base64"))?;
             let xml = String::from_utf8(bytes).map_err(|_| refuse("its base64 holds no XML"))?;
             (xml, Secret::new(text))
         }
@@ -50,28 +45,19 @@ pub fn read(text: &str, origin: &Origin) -> Result<SubjectToken, Error> {
     if !is(PROTOCOL_NS, "Response") && !is(ASSERTION_NS, "Assertion") {
         return Err(refuse("it is XML of another kind"));
     }
-    Ok(SubjectToken {
-        text: token,
-        expiry: root.descendants().flat_map(ends).min(),
-    })
+    Ok(SubjectToken { text: token, expiry: root.descendants().flat_map(ends).min() })
 }
 
 /// The times at which this element makes the token end, in seconds since 1970.
 fn ends<'a>(node: Node<'a, '_>) -> impl Iterator<Item = i64> {
     let time = move |name| seconds(node.attribute(name)?);
-    let issued = node
-        .has_tag_name((ASSERTION_NS, "Assertion"))
-        .then(|| time("IssueInstant"));
+    let issued = node.has_tag_name((ASSERTION_NS, "Assertion")).then(|| time("IssueInstant"));
     let oldest = issued.flatten().map(|issued| issued + LONGEST_LIFE);
-    [time("NotOnOrAfter"), time("SessionNotOnOrAfter"), oldest]
-        .into_iter()
-        .flatten()
+    [time("NotOnOrAfter"), time("SessionNotOnOrAfter"), oldest].into_iter().flatten()
 }
 
 fn seconds(text: &str) -> Option<i64> {
-    OffsetDateTime::parse(text, &Rfc3339)
-        .ok()
-        .map(OffsetDateTime::unix_timestamp)
+    OffsetDateTime::parse(text, &Rfc3339).ok().map(OffsetDateTime::unix_timestamp)
 }
 
 #[cfg(test)]
@@ -125,10 +111,7 @@ mod tests {
         let wrapped = format!("{}\n{}", &encoded[..20], &encoded[20..]);
         assert_eq!(read(&xml, &test_origin()).unwrap().text.expose(), encoded);
         for text in [&encoded, &wrapped] {
-            assert_eq!(
-                read(text, &test_origin()).unwrap().text.expose(),
-                text.as_str()
-            );
+            assert_eq!(read(text, &test_origin()).unwrap().text.expose(), text.as_str());
         }
     }
 
@@ -139,10 +122,7 @@ mod tests {
             (&STANDARD.encode([0xff]), "holds no XML"),
             ("<html><br></html>", "not well-formed"),
             ("<html/>", "another kind"),
-            (
-                r#"<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>"#,
-                "not well-formed",
-            ),
+            (r#"<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>"#, "not well-formed"),
         ] {
             let message = read(text, &test_origin()).unwrap_err().to_string();
             assert!(message.contains(why), "{text}: {message}");

@@ -17,11 +17,7 @@ pub const AUDIENCE: &str =
     "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/q";
 
 /// Secrets of the tests: none may ever appear in a failure or a log.
-pub const SECRETS: [&str; 3] = [
-    "hunter2-client-secret",
-    "hunter2-bearer",
-    "hunter2-token-part",
-];
+pub const SECRETS: [&str; 3] = ["hunter2-client-secret", "hunter2-bearer", "hunter2-token-part"];
 
 /// A folder of this test alone.
 pub struct World {
@@ -30,9 +26,7 @@ pub struct World {
 
 impl World {
     pub fn new() -> World {
-        World {
-            dir: tempfile::tempdir().unwrap(),
-        }
+        World { dir: tempfile::tempdir().unwrap() }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -66,25 +60,14 @@ impl World {
         let line = self.fill(line);
         let mut command = Command::new(env!("CARGO_BIN_EXE_wif-token"));
         command.args(line.split(' ').filter(|word| !word.is_empty()));
-        command
-            .env_clear()
-            .env("HOME", self.dir.path())
-            .env("PATH", "/usr/bin:/bin");
-        command.envs(
-            variables
-                .iter()
-                .map(|(name, value)| (name, self.fill(value))),
-        );
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        command.env_clear().env("HOME", self.dir.path()).env("PATH", "/usr/bin:/bin");
+        command.envs(variables.iter().map(|(name, value)| (name, self.fill(value))));
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
 
     pub fn fill(&self, text: &str) -> String {
-        text.replace("{dir}", &self.dir.path().display().to_string())
-            .replace("{aud}", AUDIENCE)
+        text.replace("{dir}", &self.dir.path().display().to_string()).replace("{aud}", AUDIENCE)
     }
 }
 
@@ -130,10 +113,7 @@ pub fn holds_no_secret(text: &str) {
 }
 
 pub fn now() -> i64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap()
-        .as_secs() as i64
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64
 }
 
 /// An unsigned JWT that ends so many seconds from now; its signature is one of the secrets.
@@ -144,10 +124,5 @@ pub fn jwt(life: i64) -> String {
 pub fn jwt_until(exp: i64) -> String {
     let encode = |text: &str| URL_SAFE_NO_PAD.encode(text);
     let claims = format!(r#"{{"iss":"https://idp.example","sub":"s","exp":{exp}}}"#);
-    format!(
-        "{}.{}.{}",
-        encode(r#"{"alg":"RS256"}"#),
-        encode(&claims),
-        SECRETS[2]
-    )
+    format!("{}.{}.{}", encode(r#"{"alg":"RS256"}"#), encode(&claims), SECRETS[2])
 }

@@ -33,10 +33,7 @@ impl Server {
     pub fn new(answer: impl Fn(&Request) -> Vec<u8> + Send + Sync + 'static) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://127.0.0.1:{}", listener.local_addr().unwrap().port());
-        let (requests, count) = (
-            Arc::new(Mutex::new(Vec::new())),
-            Arc::new(AtomicUsize::new(0)),
-        );
+        let (requests, count) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicUsize::new(0)));
         let (kept, counter, answer) = (requests.clone(), count.clone(), Arc::new(answer));
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -52,11 +49,7 @@ impl Server {
                 });
             }
         });
-        Server {
-            url,
-            requests,
-            count,
-        }
+        Server { url, requests, count }
     }
 
     pub fn text(status: &str, kind: &str, body: &str) -> Server {
@@ -98,14 +91,8 @@ fn read(stream: &mut impl BufRead) -> Option<Request> {
             line => lines.push(line.to_owned()),
         }
     }
-    let mut request = Request {
-        line: lines.remove(0),
-        headers: lines,
-        body: String::new(),
-    };
-    let length = request
-        .header("content-length")
-        .map_or(0, |length| length.parse().unwrap());
+    let mut request = Request { line: lines.remove(0), headers: lines, body: String::new() };
+    let length = request.header("content-length").map_or(0, |length| length.parse().unwrap());
     let mut body = vec![0; length];
     stream.read_exact(&mut body).ok()?;
     request.body = String::from_utf8(body).ok()?;

@@ -24,24 +24,14 @@ use crate::signing_key::SigningKey;
 const ASSERTION_LIFE: i64 = 60;
 
 /// What the form encoding leaves as it is, beside letters and digits.
-const FORM: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'*');
+const FORM: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'*');
 
 #[derive(Debug)]
 pub(super) enum ClientAuth {
     Basic(SecretRef),
     Post(SecretRef),
-    PrivateKeyJwt {
-        key: PathBuf,
-        audience: Option<String>,
-    },
-    Mtls {
-        key: PathBuf,
-        certificate: PathBuf,
-    },
+    PrivateKeyJwt { key: PathBuf, audience: Option<String> },
+    Mtls { key: PathBuf, certificate: PathBuf },
     None,
 }
 
@@ -51,25 +41,12 @@ impl ClientAuth {
     /// # Errors
     /// `USAGE` where one of these is missing.
     pub(super) fn new(values: &Values) -> Result<ClientAuth, Error> {
-        let secret = || {
-            values
-                .secret("client-secret")
-                .cloned()
-                .ok_or_else(|| missing("client-secret"))
-        };
-        let path = |name| {
-            values
-                .path(name)
-                .map(PathBuf::from)
-                .ok_or_else(|| missing(name))
-        };
+        let secret =
+            || values.secret("client-secret").cloned().ok_or_else(|| missing("client-secret"));
+        let path = |name| values.path(name).map(PathBuf::from).ok_or_else(|| missing(name));
         let given = |name| values.path(name).is_some();
         let method = values.text("auth").unwrap_or({
-            match (
-                values.secret("client-secret"),
-                given("client-key"),
-                given("client-cert"),
-            ) {
+            match (values.secret("client-secret"), given("client-key"), given("client-cert")) {
                 (Some(_), ..) => "basic",
                 (None, _, true) => "mtls",
                 (None, true, false) => "private-key-jwt",
@@ -83,10 +60,9 @@ impl ClientAuth {
                 key: path("client-key")?,
                 audience: values.text("assertion-audience").map(str::to_owned),
             },
-            "mtls" => ClientAuth::Mtls {
-                key: path("client-key")?,
-                certificate: path("client-cert")?,
-            },
+            "mtls" => {
+                ClientAuth::Mtls { key: path("client-key")?, certificate: path("client-cert")? }
+            }
             _ => ClientAuth::None,
         })
     }
@@ -99,9 +75,7 @@ impl ClientAuth {
         files::warn_if_shared(key, &cx.log);
         let chain = files::read_text(certificate, "--client-cert", Kind::Configuration)?;
         let key = files::read_text(key, "--client-key", Kind::Configuration)?;
-        Ok(Some(
-            cx.http.with_client_cert(http::client_cert(&chain, &key)?),
-        ))
+        Ok(Some(cx.http.with_client_cert(http::client_cert(&chain, &key)?)))
     }
 
     /// The token endpoint to use.
@@ -127,9 +101,7 @@ impl ClientAuth {
             }
             ClientAuth::Post(secret) => {
                 let secret = secret.read("--client-secret", cx)?;
-                request
-                    .field("client_id", client_id)
-                    .field("client_secret", secret)
+                request.field("client_id", client_id).field("client_secret", secret)
             }
             ClientAuth::PrivateKeyJwt { key, audience } => {
                 let key = SigningKey::read(key, "--client-key", Kind::Configuration, cx)?;
@@ -172,12 +144,9 @@ fn basic(client_id: &str, secret: &Secret) -> Secret {
 
 fn assertion(key: &SigningKey, client_id: &str, audience: &str, now: i64) -> Result<Secret, Error> {
     let mut id = [0; 16];
-    SystemRandom::new().fill(&mut id).map_err(|_| {
-        Error::new(
-            Kind::Internal,
-            "the operating system gave no random numbers",
-        )
-    })?;
+    SystemRandom::new()
+        .fill(&mut id)
+        .map_err(|_| Error::new(Kind::Internal, "the operating system gave no random numbers"))?;
     key.sign(&json!({
         "iss": client_id,
         "sub": client_id,
@@ -195,12 +164,7 @@ mod tests {
     #[test]
     fn id_and_secret_are_form_encoded_before_base64() {
         let header = basic("a:b", &Secret::new("p+ss/w%rd é"));
-        let pair = STANDARD
-            .decode(header.expose().strip_prefix("Basic ").unwrap())
-            .unwrap();
-        assert_eq!(
-            str::from_utf8(&pair).unwrap(),
-            "a%3Ab:p%2Bss%2Fw%25rd%20%C3%A9"
-        );
+        let pair = STANDARD.decode(header.expose().strip_prefix("Basic ").unwrap()).unwrap();
+        assert_eq!(str::from_utf8(&pair).unwrap(), "a%3Ab:p%2Bss%2Fw%25rd%20%C3%A9");
     }
 }

@@ -19,10 +19,7 @@ impl Metadata {
     /// Reads the metadata of `issuer`, whose own name in it has to be the same (section 4.3).
     pub(super) fn discover(issuer: &Url, http: &Http, cx: &Context) -> Result<Metadata, Error> {
         let typed = issuer.as_typed();
-        let address = format!(
-            "{}/.well-known/openid-configuration",
-            typed.trim_end_matches('/')
-        );
+        let address = format!("{}/.well-known/openid-configuration", typed.trim_end_matches('/'));
         let address = Url::parse(&address).map_err(|why| {
             Error::new(Kind::Usage, format!("--issuer {why}")).hint("give it without a query")
         })?;
@@ -37,9 +34,7 @@ impl Metadata {
             };
             return Err(Error::new(Kind::Configuration, what).hint(hint));
         }
-        let aliases = metadata
-            .get("mtls_endpoint_aliases")
-            .and_then(Value::as_object);
+        let aliases = metadata.get("mtls_endpoint_aliases").and_then(Value::as_object);
         Ok(Metadata {
             token_endpoint: endpoint(&metadata, &address)?.ok_or_else(|| {
                 Error::new(Kind::Protocol, format!("{address} names no token_endpoint"))
@@ -55,10 +50,7 @@ fn endpoint(members: &Map<String, Value>, address: &Url) -> Result<Option<Url>, 
         return Ok(None);
     };
     Url::parse(text).map(Some).map_err(|_| {
-        Error::new(
-            Kind::Protocol,
-            format!("the token_endpoint in {address} is no address"),
-        )
-        .hint("check --issuer")
+        Error::new(Kind::Protocol, format!("the token_endpoint in {address} is no address"))
+            .hint("check --issuer")
     })
 }

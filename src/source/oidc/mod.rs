@@ -26,22 +26,14 @@ pub(super) const INFO: SourceInfo = SourceInfo {
     summary: "an OpenID Connect issuer, by the client credentials grant",
     options: &[
         OptionInfo::new("issuer", Takes::Url, "the issuer, whose metadata is read").required(),
-        OptionInfo::new(
-            "client-id",
-            Takes::Text("ID"),
-            "the client's name at the issuer",
-        )
-        .required(),
+        OptionInfo::new("client-id", Takes::Text("ID"), "the client's name at the issuer")
+            .required(),
         OptionInfo::new(
             "auth",
             Takes::Choice(&["basic", "post", "private-key-jwt", "mtls", "none"]),
             "how the client proves who it is; by default what the other options allow",
         ),
-        OptionInfo::new(
-            "client-secret",
-            Takes::Secret,
-            "the secret of --auth=basic or post",
-        ),
+        OptionInfo::new("client-secret", Takes::Secret, "the secret of --auth=basic or post"),
         OptionInfo::new(
             "client-key",
             Takes::Path("PEM"),
@@ -96,14 +88,9 @@ struct Oidc {
 
 fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
     let text = |name: &'static str| values.text(name).map(str::to_owned);
-    let params = values
-        .pairs("param")
-        .map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let params = values.pairs("param").map(|(name, value)| (name.to_owned(), value.to_owned()));
     Ok(Box::new(Oidc {
-        issuer: values
-            .url("issuer")
-            .ok_or_else(|| missing("issuer"))?
-            .clone(),
+        issuer: values.url("issuer").ok_or_else(|| missing("issuer"))?.clone(),
         client_id: text("client-id").ok_or_else(|| missing("client-id"))?,
         auth: ClientAuth::new(values)?,
         scope: values.text("scope").map(|scope| scope.replace(',', " ")),
@@ -130,9 +117,7 @@ impl Source for Oidc {
         let now = cx.clock.now();
         let mut token = SubjectToken::read(&text, request.token_type, now, &origin)?;
         let expires_in = answer.get("expires_in").and_then(Value::as_i64);
-        token.expiry = token
-            .expiry
-            .or(expires_in.map(|seconds| now.saturating_add(seconds)));
+        token.expiry = token.expiry.or(expires_in.map(|seconds| now.saturating_add(seconds)));
         token.refuse_expired(now, &origin)?;
         Ok(token)
     }
@@ -158,12 +143,10 @@ impl Oidc {
         let post = self.auth.prove(post, &self.client_id, &self.issuer, cx)?;
         let response = http.send(post, &cx.log)?;
         let hint = self.hint(&response);
-        response
-            .require_success()
-            .map_err(|error| match (error.kind(), hint) {
-                (Kind::Denied, Some(hint)) => error.hint(hint),
-                _ => error,
-            })
+        response.require_success().map_err(|error| match (error.kind(), hint) {
+            (Kind::Denied, Some(hint)) => error.hint(hint),
+            _ => error,
+        })
     }
 
     /// What to change after a refusal (RFC 6749 section 5.2, RFC 8707 section 2).
@@ -181,20 +164,13 @@ impl Oidc {
 
     fn token_of(&self, answer: &Map<String, Value>, endpoint: &Url) -> Result<Secret, Error> {
         let member = self.member.as_str();
-        answer
-            .get(member)
-            .and_then(Value::as_str)
-            .map(Secret::new)
-            .ok_or_else(|| {
-                let hint = match member {
-                    "id_token" => "add --scope=openid, or leave --use=id_token out",
-                    _ => "check --issuer: RFC 6749 section 5.1 demands one",
-                };
-                Error::new(
-                    Kind::Protocol,
-                    format!("the answer of {endpoint} has no {member}"),
-                )
+        answer.get(member).and_then(Value::as_str).map(Secret::new).ok_or_else(|| {
+            let hint = match member {
+                "id_token" => "add --scope=openid, or leave --use=id_token out",
+                _ => "check --issuer: RFC 6749 section 5.1 demands one",
+            };
+            Error::new(Kind::Protocol, format!("the answer of {endpoint} has no {member}"))
                 .hint(hint)
-            })
+        })
     }
 }

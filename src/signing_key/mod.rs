@@ -5,21 +5,22 @@
 //! <https://www.rfc-editor.org/rfc/rfc7515>, <https://www.rfc-editor.org/rfc/rfc7517>,
 //! <https://www.rfc-editor.org/rfc/rfc7638>
 
+mod read;
+
 use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use ring::digest::{SHA256, digest};
 use ring::rand::SystemRandom;
-use ring::rsa::{KeyPairComponents, PublicKeyComponents};
+use ring::rsa::PublicKeyComponents;
 use ring::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair, RSA_PKCS1_SHA256, RsaKeyPair,
 };
-use rustls_pki_types::PrivateKeyDer;
-use rustls_pki_types::pem::PemObject;
 use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
+use self::read::Refusal;
 use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::files;
@@ -38,9 +39,6 @@ enum Pair {
     P256(Box<EcdsaKeyPair>),
 }
 
-/// Why a text is no signing key: what is wrong, and what to do.
-struct Refusal(&'static str, &'static str);
-
 impl SigningKey {
     /// Reads the key in a file that `option` names; `missing` is the kind of error for no file.
     ///
@@ -56,19 +54,13 @@ impl SigningKey {
         let text = files::read_text(path, option, missing)?;
         SigningKey::parse(&text).map_err(|Refusal(why, hint)| {
             let what = format!("{} holds no usable private key", path.display());
-            Error::new(Kind::Configuration, what)
-                .cause(why)
-                .hint(format!("{hint} ({option})"))
+            Error::new(Kind::Configuration, what).cause(why).hint(format!("{hint} ({option})"))
         })
     }
 
     fn parse(text: &Secret) -> Result<SigningKey, Refusal> {
-        let (pair, id) = match text.expose().trim_start().starts_with('{') {
-            true => from_jwk(text)?,
-            false => (from_pem(text)?, None),
-        };
-        let thumbprint = || thumbprint(&pair.public_members());
-        let id = id.unwrap_or_else(thumbprint);
+        let (pair, id) = read::pair(text)?;
+        let id = id.unwrap_or_else(|| thumbprint(&pair.public_members()));
         Ok(SigningKey { pair, id })
     }
 
@@ -157,123 +149,12 @@ impl Pair {
 }
 
 fn no_random() -> Error {
-    Error::new(
-        Kind::Internal,
-        "the operating system gave no random numbers",
-    )
+    Error::new(Kind::Internal, "the operating system gave no random numbers")
 }
 
 fn thumbprint(members: &Map<String, Value>) -> String {
     let text = Value::from(members.clone()).to_string();
     URL_SAFE_NO_PAD.encode(digest(&SHA256, text.as_bytes()))
-}
-
-const TYPES: &str = "give an RSA key of 2048 to 4096 bits or a P-256 key";
-
-fn from_pem(text: &Secret) -> Result<Pair, Refusal> {
-    let wrong_type = || Refusal("it is a key of another type or size", TYPES);
-    match PrivateKeyDer::from_pem_slice(text.expose().as_bytes()) {
-        Ok(PrivateKeyDer::Pkcs1(key)) => {
-            let pair = RsaKeyPair::from_der(key.secret_pkcs1_der()).map_err(|_| wrong_type())?;
-            Ok(Pair::Rsa(Box::new(pair)))
-        }
-        Ok(PrivateKeyDer::Sec1(key)) => {
-            p256_from_pkcs8(&sec1_in_pkcs8(key.secret_sec1_der())).map_err(|_| wrong_type())
-        }
-        Ok(PrivateKeyDer::Pkcs8(key)) => {
-            let der = key.secret_pkcs8_der();
-            RsaKeyPair::from_pkcs8(der)
-                .map(|pair| Pair::Rsa(Box::new(pair)))
-                .or_else(|_| p256_from_pkcs8(der))
-                .map_err(|_| wrong_type())
-        }
-        Ok(_) => Err(wrong_type()),
-        Err(_) if text.expose().contains("ENCRYPTED") => Err(Refusal(
-            "it is encrypted",
-            "decrypt it with openssl pkey and protect it by its mode",
-        )),
-        Err(_) => Err(Refusal("it is not PEM or a JWK", TYPES)),
-    }
-}
-
-fn p256_from_pkcs8(der: &[u8]) -> Result<Pair, ring::error::KeyRejected> {
-    EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der, &SystemRandom::new())
-        .map(|pair| Pair::P256(Box::new(pair)))
-}
-
-/// Wraps a SEC 1 key on P-256 as PKCS#8, the form that ring reads (RFC 5208, section 5).
-fn sec1_in_pkcs8(sec1: &[u8]) -> Zeroizing<Vec<u8>> {
-    /// version 0; algorithm id-ecPublicKey on secp256r1
-    const HEAD: &[u8] = &[
-        0x02, 0x01, 0x00, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06,
-        0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07,
-    ];
-    let length = |length: usize| [0x82, (length >> 8) as u8, length as u8];
-    let mut der = Zeroizing::new(vec![0x30]);
-    // ring accepts only the shortest form of a length, which for such a key has one or two bytes.
-    let body: Vec<u8> = [&[0x04][..], &shortest(sec1.len(), length), sec1].concat();
-    der.extend(shortest(HEAD.len() + body.len(), length));
-    der.extend(HEAD);
-    der.extend(body);
-    der
-}
-
-fn shortest(size: usize, long: impl Fn(usize) -> [u8; 3]) -> Vec<u8> {
-    match size {
-        0..=0x7f => vec![size as u8],
-        0x80..=0xff => vec![0x81, size as u8],
-        _ => long(size).to_vec(),
-    }
-}
-
-fn from_jwk(text: &Secret) -> Result<(Pair, Option<String>), Refusal> {
-    let jwk: Map<String, Value> = serde_json::from_str(text.expose())
-        .map_err(|_| Refusal("it is not a JSON object", "give one private JWK, not a set"))?;
-    let incomplete = || Refusal("the JWK lacks a private member or is wrong", TYPES);
-    let text = |name: &str| jwk.get(name).and_then(Value::as_str);
-    let bytes = |name: &str| -> Result<Zeroizing<Vec<u8>>, Refusal> {
-        let encoded = text(name).ok_or_else(incomplete)?;
-        URL_SAFE_NO_PAD
-            .decode(encoded)
-            .map(Zeroizing::new)
-            .map_err(|_| incomplete())
-    };
-    let pair = match (text("kty"), text("crv")) {
-        (Some("EC"), Some("P-256")) => {
-            let point = [&[4], bytes("x")?.as_slice(), bytes("y")?.as_slice()].concat();
-            EcdsaKeyPair::from_private_key_and_public_key(
-                &ECDSA_P256_SHA256_FIXED_SIGNING,
-                &bytes("d")?,
-                &point,
-                &SystemRandom::new(),
-            )
-            .map(|pair| Pair::P256(Box::new(pair)))
-        }
-        (Some("RSA"), _) => {
-            let public_key = PublicKeyComponents {
-                n: bytes("n")?,
-                e: bytes("e")?,
-            };
-            let components = KeyPairComponents {
-                public_key: PublicKeyComponents {
-                    n: public_key.n.as_slice(),
-                    e: public_key.e.as_slice(),
-                },
-                d: &bytes("d")?,
-                p: &bytes("p")?,
-                q: &bytes("q")?,
-                dP: &bytes("dp")?,
-                dQ: &bytes("dq")?,
-                qInv: &bytes("qi")?,
-            };
-            RsaKeyPair::from_components(&components).map(|pair| Pair::Rsa(Box::new(pair)))
-        }
-        _ => return Err(Refusal("it is a key of another type", TYPES)),
-    };
-    Ok((
-        pair.map_err(|_| incomplete())?,
-        text("kid").map(str::to_owned),
-    ))
 }
 
 #[cfg(test)]
@@ -320,10 +201,7 @@ mod tests {
     }
 
     fn pem(label: &str, der: &[u8]) -> String {
-        format!(
-            "-----BEGIN {label}-----\n{}\n-----END {label}-----\n",
-            STANDARD.encode(der)
-        )
+        format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", STANDARD.encode(der))
     }
 
     #[test]
@@ -359,16 +237,10 @@ mod tests {
         ] {
             let jwks = parse(&text).jwks();
             let key = jwks["keys"][0].as_object().unwrap();
-            assert_eq!(
-                key.keys().map(String::as_str).collect::<Vec<_>>().join(" "),
-                names
-            );
+            assert_eq!(key.keys().map(String::as_str).collect::<Vec<_>>().join(" "), names);
             assert_eq!(key["alg"], alg);
             let given: Value = serde_json::from_str(&text).unwrap();
-            assert_eq!(
-                key.get("n").or(key.get("x")),
-                given.get("n").or(given.get("x"))
-            );
+            assert_eq!(key.get("n").or(key.get("x")), given.get("n").or(given.get("x")));
         }
     }
 
@@ -386,10 +258,7 @@ mod tests {
             let mut body = [&[2, 1, 1, 4, 32][..], &decode(EC[2]), parameters].concat();
             body.extend([&[0xa1, 68, 3, 66, 0][..], &point].concat());
             let der = [&[0x30, body.len() as u8][..], &body].concat();
-            assert_eq!(
-                parse(&pem("EC PRIVATE KEY", &der)).id,
-                parse(&ec_jwk("")).id
-            );
+            assert_eq!(parse(&pem("EC PRIVATE KEY", &der)).id, parse(&ec_jwk("")).id);
         }
     }
 

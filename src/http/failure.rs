@@ -1,0 +1,94 @@
+//! Why no whole answer came, in plain words: time, names, connections, proxies, TLS, HTTP.
+
+use std::io;
+use std::path::Path;
+
+use super::{Request, Url, tls};
+use crate::error::{Error, Kind, server_words};
+use crate::files::LIMIT;
+use crate::secret::Secret;
+
+/// The failure of a request that went through the proxy of this variable, if any.
+pub(super) fn explain(
+    error: &ureq::Error,
+    request: &Request,
+    proxy: Option<&'static str>,
+    ca_file: Option<&Path>,
+    secrets: &[Secret],
+) -> Error {
+    let (url, option) = (request.url, request.option);
+    let host = url.host();
+    if let Some(error) = tls::find(error) {
+        return tls::explain(error, host, option, ca_file);
+    }
+    let unreachable = |what: String| Error::new(Kind::Unreachable, what);
+    let check = format!("check {option}");
+    if is_unknown_host(error) {
+        return unreachable(format!("the host of {url} is unknown"))
+            .hint(format!("check {option} and the name servers, or set HTTPS_PROXY"));
+    }
+    match error {
+        ureq::Error::Timeout(_) => unreachable(format!("no answer from {url} in time"))
+            .hint(format!("check {option} and the network, or raise --timeout")),
+        ureq::Error::ConnectProxyFailed(reason) => refused_by_proxy(reason, url, proxy),
+        ureq::Error::BodyExceedsLimit(_) => {
+            let limit = LIMIT / 1024 / 1024;
+            Error::new(Kind::Protocol, format!("the answer of {url} is larger than {limit} MiB"))
+                .hint(check)
+        }
+        ureq::Error::LargeResponseHeader(..) | ureq::Error::Protocol(_) => {
+            Error::new(Kind::Protocol, format!("{url} does not answer in HTTP")).hint(check)
+        }
+        ureq::Error::Io(io) => {
+            let what = match io.kind() {
+                io::ErrorKind::ConnectionRefused => "nothing listens at",
+                io::ErrorKind::UnexpectedEof => "the answer was cut off by",
+                io::ErrorKind::ConnectionReset => "the connection was cut by",
+                _ => "cannot talk to",
+            };
+            let hint = match proxy {
+                Some(name) => format!("check {name} and {option}, or try again"),
+                None => format!("check {option} and the network, or try again"),
+            };
+            unreachable(format!("{what} {url}")).cause(io).hint(hint)
+        }
+        other => {
+            let secrets: Vec<&str> = secrets.iter().map(Secret::expose).collect();
+            unreachable(format!("cannot talk to {url}"))
+                .cause(server_words(&other.to_string(), &secrets))
+                .hint(check)
+        }
+    }
+}
+
+/// Whether a name could not be resolved: the standard library gives such errors no kind.
+fn is_unknown_host(error: &ureq::Error) -> bool {
+    match error {
+        ureq::Error::HostNotFound => true,
+        ureq::Error::Io(io) => io.to_string().starts_with("failed to lookup address information"),
+        _ => false,
+    }
+}
+
+/// A proxy's answer to CONNECT; `reason` ends with the status, as in `… responded 407/407`.
+fn refused_by_proxy(reason: &str, url: &Url, variable: Option<&'static str>) -> Error {
+    let variable = variable.unwrap_or("HTTPS_PROXY");
+    let status = reason.rsplit('/').next().and_then(|status| status.parse::<u16>().ok());
+    let host = url.host();
+    match status {
+        Some(407) => Error::new(Kind::Denied, format!("the proxy of {variable} wants a password"))
+            .cause(format!("status 407 for {host}"))
+            .hint(format!("put http://USER:PASSWORD@HOST:PORT in {variable}")),
+        Some(status @ 400..=499) => {
+            Error::new(Kind::Denied, format!("the proxy of {variable} refused {host}"))
+                .cause(format!("status {status}"))
+                .hint(format!("allow {host} there, or add it to NO_PROXY"))
+        }
+        status => {
+            let cause = status.map_or("no answer".to_owned(), |status| format!("status {status}"));
+            Error::new(Kind::Unreachable, format!("the proxy of {variable} cannot reach {host}"))
+                .cause(cause)
+                .hint(format!("check {variable}, or add {host} to NO_PROXY"))
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Reads a private key from PEM or a JWK.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ring::error::KeyRejected;
+use ring::rand::SystemRandom;
+use ring::rsa::{KeyPairComponents, PublicKeyComponents};
+use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, RsaKeyPair};
+use rustls_pki_types::PrivateKeyDer;
+use rustls_pki_types::pem::PemObject;
+use serde_json::{Map, Value};
+use zeroize::Zeroizing;
+
+use super::Pair;
+use crate::secret::Secret;
+
+/// Why a text is no signing key: what is wrong, and what to do.
+pub(super) struct Refusal(pub(super) &'static str, pub(super) &'static str);
+
+/// The key pair in PEM or a JWK, with the key id if that has one.
+pub(super) fn pair(text: &Secret) -> Result<(Pair, Option<String>), Refusal> {
+    match text.expose().trim_start().starts_with('{') {
+        true => from_jwk(text),
+        false => Ok((from_pem(text)?, None)),
+    }
+}
+
+const TYPES: &str = "give an RSA key of 2048 to 4096 bits or a P-256 key";
+
+fn from_pem(text: &Secret) -> Result<Pair, Refusal> {
+    let wrong_type = || Refusal("it is a key of another type or size", TYPES);
+    match PrivateKeyDer::from_pem_slice(text.expose().as_bytes()) {
+        Ok(PrivateKeyDer::Pkcs1(key)) => {
+            let pair = RsaKeyPair::from_der(key.secret_pkcs1_der()).map_err(|_| wrong_type())?;
+            Ok(Pair::Rsa(Box::new(pair)))
+        }
+        Ok(PrivateKeyDer::Sec1(key)) => {
+            p256_from_pkcs8(&sec1_in_pkcs8(key.secret_sec1_der())).map_err(|_| wrong_type())
+        }
+        Ok(PrivateKeyDer::Pkcs8(key)) => {
+            let der = key.secret_pkcs8_der();
+            RsaKeyPair::from_pkcs8(der)
+                .map(|pair| Pair::Rsa(Box::new(pair)))
+                .or_else(|_| p256_from_pkcs8(der))
+                .map_err(|_| wrong_type())
+        }
+        Ok(_) => Err(wrong_type()),
+        Err(_) if text.expose().contains("ENCRYPTED") => Err(Refusal(
+            "it is encrypted",
+            "decrypt it with openssl pkey and protect it by its mode",
+        )),
+        Err(_) => Err(Refusal("it is not PEM or a JWK", TYPES)),
+    }
+}
+
+fn p256_from_pkcs8(der: &[u8]) -> Result<Pair, KeyRejected> {
+    EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der, &SystemRandom::new())
+        .map(|pair| Pair::P256(Box::new(pair)))
+}
+
+/// Wraps a SEC 1 key on P-256 as PKCS#8, the form that ring reads (RFC 5208, section 5).
+fn sec1_in_pkcs8(sec1: &[u8]) -> Zeroizing<Vec<u8>> {
+    /// version 0; algorithm id-ecPublicKey on secp256r1
+    const HEAD: &[u8] = &[
+        0x02, 0x01, 0x00, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06,
+        0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07,
+    ];
+    let length = |length: usize| [0x82, (length >> 8) as u8, length as u8];
+    let mut der = Zeroizing::new(vec![0x30]);
+    // ring accepts only the shortest form of a length, which for such a key has one or two bytes.
+    let body: Vec<u8> = [&[0x04][..], &shortest(sec1.len(), length), sec1].concat();
+    der.extend(shortest(HEAD.len() + body.len(), length));
+    der.extend(HEAD);
+    der.extend(body);
+    der
+}
+
+fn shortest(size: usize, long: impl Fn(usize) -> [u8; 3]) -> Vec<u8> {
+    match size {
+        0..=0x7f => vec![size as u8],
+        0x80..=0xff => vec![0x81, size as u8],
+        _ => long(size).to_vec(),
+    }
+}
+
+fn from_jwk(text: &Secret) -> Result<(Pair, Option<String>), Refusal> {
+    let jwk: Map<String, Value> = serde_json::from_str(text.expose())
+        .map_err(|_| Refusal("it is not a JSON object", "give one private JWK, not a set"))?;
+    let incomplete = || Refusal("the JWK lacks a private member or is wrong", TYPES);
+    let text = |name: &str| jwk.get(name).and_then(Value::as_str);
+    let bytes = |name: &str| -> Result<Zeroizing<Vec<u8>>, Refusal> {
+        let encoded = text(name).ok_or_else(incomplete)?;
+        URL_SAFE_NO_PAD.decode(encoded).map(Zeroizing::new).map_err(|_| incomplete())
+    };
+    let pair = match (text("kty"), text("crv")) {
+        (Some("EC"), Some("P-256")) => {
+            let point = [&[4], bytes("x")?.as_slice(), bytes("y")?.as_slice()].concat();
+            EcdsaKeyPair::from_private_key_and_public_key(
+                &ECDSA_P256_SHA256_FIXED_SIGNING,
+                &bytes("d")?,
+                &point,
+                &SystemRandom::new(),
+            )
+            .map(|pair| Pair::P256(Box::new(pair)))
+        }
+        (Some("RSA"), _) => {
+            let public_key = PublicKeyComponents { n: bytes("n")?, e: bytes("e")? };
+            let components = KeyPairComponents {
+                public_key: PublicKeyComponents {
+                    n: public_key.n.as_slice(),
+                    e: public_key.e.as_slice(),
+                },
+                d: &bytes("d")?,
+                p: &bytes("p")?,
+                q: &bytes("q")?,
+                dP: &bytes("dp")?,
+                dQ: &bytes("dq")?,
+                qInv: &bytes("qi")?,
+            };
+            RsaKeyPair::from_components(&components).map(|pair| Pair::Rsa(Box::new(pair)))
+        }
+        _ => return Err(Refusal("it is a key of another type", TYPES)),
+    };
+    Ok((pair.map_err(|_| incomplete())?, text("kid").map(str::to_owned)))
+}
