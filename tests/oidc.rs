@@ -44,7 +44,7 @@ fn each_client_authentication_sends_what_its_standard_says() {
     let grant = "grant_type=client_credentials";
     let basic =
         post("--client-secret=env:SECRET --scope=a,b --resource=https://r.example --param=x=y=z");
-    assert_eq!(basic.body, format!("{grant}&scope=a+b&resource=https%3A%2F%2Fr.example&x=y%3Dz"));
+    assert_eq!(basic.body, format!("{grant}&scope=a%20b&resource=https%3A%2F%2Fr.example&x=y%3Dz"));
     let pair =
         STANDARD.decode(basic.header("authorization").unwrap().strip_prefix("Basic ").unwrap());
     assert_eq!(
@@ -55,7 +55,7 @@ fn each_client_authentication_sends_what_its_standard_says() {
     let in_body = post("--auth=post --client-secret=file:{dir}/secret");
     assert_eq!(
         in_body.body,
-        format!("{grant}&client_id=the%3Aclient&client_secret={}+%2B%2F%25", SECRETS[0])
+        format!("{grant}&client_id=the%3Aclient&client_secret={}%20%2B%2F%25", SECRETS[0])
     );
     assert_eq!(in_body.header("authorization"), None);
 

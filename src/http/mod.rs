@@ -5,6 +5,7 @@
 //! and certificates are checked against the platform's trust store or `--ca-file`.
 
 mod failure;
+pub mod form;
 mod proxy;
 mod response;
 mod tls;
@@ -13,10 +14,14 @@ mod url;
 use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::OnceLock;
+use std::time::Duration;
 
-use ureq::http::{HeaderName, HeaderValue, Uri};
+use ureq::http::header::CONTENT_TYPE;
+use ureq::http::request::Builder;
+use ureq::http::{HeaderName, HeaderValue, Method};
 use ureq::tls::ClientCert;
-use ureq::{Agent, Proxy, RequestBuilder};
+use ureq::{Agent, AsSendBody, Body, Proxy};
+use zeroize::Zeroizing;
 
 pub use response::Response;
 pub use tls::client_cert;
@@ -76,25 +81,39 @@ impl From<Secret> for Text {
     }
 }
 
-/// A GET, or with form fields a POST.
+/// A request that has not been sent.
 #[derive(Debug)]
 pub struct Request<'a> {
     url: &'a Url,
     /// The option whose value chose the address, such as `--url`, for messages.
     option: &'static str,
+    method: Method,
     headers: Vec<(Cow<'a, str>, Text)>,
-    form: Option<Vec<(Cow<'a, str>, Text)>>,
+    form: Vec<(Cow<'a, str>, Text)>,
+    body: Option<Text>,
+    /// How long it may last, where that is less than the deadline leaves.
+    limit: Option<Duration>,
 }
 
 impl<'a> Request<'a> {
-    /// A GET of `url`, which `option` led to.
-    pub fn get(url: &'a Url, option: &'static str) -> Request<'a> {
-        Request { url, option, headers: Vec::new(), form: None }
+    fn new(method: Method, url: &'a Url, option: &'static str) -> Request<'a> {
+        let (headers, form) = (Vec::new(), Vec::new());
+        Request { url, option, method, headers, form, body: None, limit: None }
     }
 
-    /// A POST of a form to `url`, which `option` led to.
+    /// A GET of `url`, which `option` led to.
+    pub fn get(url: &'a Url, option: &'static str) -> Request<'a> {
+        Request::new(Method::GET, url, option)
+    }
+
+    /// A POST to `url`, which `option` led to.
     pub fn post(url: &'a Url, option: &'static str) -> Request<'a> {
-        Request { form: Some(Vec::new()), ..Request::get(url, option) }
+        Request::new(Method::POST, url, option)
+    }
+
+    /// A PUT to `url`, which `option` led to.
+    pub fn put(url: &'a Url, option: &'static str) -> Request<'a> {
+        Request::new(Method::PUT, url, option)
     }
 
     /// Adds a header.
@@ -105,17 +124,36 @@ impl<'a> Request<'a> {
 
     /// Adds a form field.
     pub fn field(mut self, name: impl Into<Cow<'a, str>>, value: impl Into<Text>) -> Self {
-        self.form.get_or_insert_default().push((name.into(), value.into()));
+        self.form.push((name.into(), value.into()));
+        self
+    }
+
+    /// Sends these bytes; the content type is a header.
+    pub fn body(mut self, body: impl Into<Text>) -> Self {
+        self.body = Some(body.into());
+        self
+    }
+
+    /// Gives up after so long, even when the deadline leaves more.
+    pub fn limit(mut self, limit: Duration) -> Self {
+        self.limit = Some(limit);
         self
     }
 
     fn secrets(&self) -> Vec<Secret> {
-        let sent = self.headers.iter().chain(self.form.iter().flatten());
-        sent.filter_map(|(_, text)| match text {
+        let sent = self.headers.iter().chain(&self.form).map(|(_, text)| text).chain(&self.body);
+        sent.filter_map(|text| match text {
             Text::Secret(secret) => Some(secret.clone()),
             Text::Plain(_) => None,
         })
         .collect()
+    }
+
+    /// What is sent: the body, or the form in its place.
+    fn content(&self) -> Zeroizing<Vec<u8>> {
+        let form = || form::encode(self.form.iter().map(|(name, value)| (name, value.expose())));
+        let text = self.body.as_ref().map_or_else(form, |body| body.expose().to_owned());
+        Zeroizing::new(text.into_bytes())
     }
 }
 
@@ -146,9 +184,8 @@ impl Http {
         self.refuse_plain_http(&request)?;
         let via = proxy::for_url(url, &self.env)?;
         let proxy_variable = via.as_ref().map(|(_, name)| *name);
-        let method = if request.form.is_some() { "POST" } else { "GET" };
         let through = proxy_variable.map(|name| format!(" through {name}")).unwrap_or_default();
-        log.line(format!("{method} {url}{through}"));
+        log.line(format!("{} {url}{through}", request.method));
 
         let secrets = request.secrets();
         let result = self.exchange(&request, via.map(|(proxy, _)| proxy), &secrets);
@@ -189,31 +226,23 @@ impl Http {
         if self.deadline.is_over() {
             return Err(Failure::Ours(self.deadline.error()));
         }
-        let agent = self.agent()?;
-        let mut headers = Vec::new();
-        for (name, value) in &request.headers {
-            headers.push(header(name, value)?);
+        let mut call = ureq::http::Request::builder();
+        call = call.method(request.method.clone()).uri(request.url.as_uri());
+        if !request.form.is_empty() {
+            call = call.header(CONTENT_TYPE, form::CONTENT_TYPE);
         }
-        let uri: &Uri = request.url.as_uri();
-        let answer = match &request.form {
-            Some(form) => {
-                let form = form.iter().map(|(name, value)| (name.as_ref(), value.expose()));
-                self.prepare(agent.post(uri), headers, proxy).send_form(form)
-            }
-            None => self.prepare(agent.get(uri), headers, proxy).call(),
+        for (name, value) in &request.headers {
+            let (name, value) = header(name, value)?;
+            call = call.header(name, value);
+        }
+        let remaining = self.deadline.remaining();
+        let limit = Some(request.limit.map_or(remaining, |limit| limit.min(remaining)));
+        let agent = self.agent()?;
+        let answer = match request.method == Method::GET {
+            true => run(agent, call, (), limit, proxy),
+            false => run(agent, call, request.content().as_slice(), limit, proxy),
         };
         Response::read(answer.map_err(Failure::Http)?, request, secrets).map_err(Failure::Http)
-    }
-
-    fn prepare<B>(
-        &self,
-        call: RequestBuilder<B>,
-        headers: Vec<(HeaderName, HeaderValue)>,
-        proxy: Option<Proxy>,
-    ) -> RequestBuilder<B> {
-        let remaining = Some(self.deadline.remaining());
-        let call = call.config().timeout_global(remaining).proxy(proxy).build();
-        headers.into_iter().fold(call, |call, (name, value)| call.header(name, value))
     }
 
     fn agent(&self) -> Result<&Agent, Error> {
@@ -230,6 +259,17 @@ impl Http {
             .accept("*/*");
         Ok(self.agent.get_or_init(|| config.build().new_agent()))
     }
+}
+
+fn run(
+    agent: &Agent,
+    call: Builder,
+    body: impl AsSendBody,
+    limit: Option<Duration>,
+    proxy: Option<Proxy>,
+) -> Result<ureq::http::Response<Body>, ureq::Error> {
+    let call = agent.configure_request(call.body(body)?).timeout_global(limit).proxy(proxy);
+    agent.run(call.build())
 }
 
 enum Failure {

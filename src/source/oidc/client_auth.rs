@@ -7,7 +7,6 @@ use std::path::PathBuf;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use ring::rand::{SecureRandom, SystemRandom};
 use serde_json::json;
 
@@ -16,15 +15,12 @@ use crate::cli::{Values, missing};
 use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::files;
-use crate::http::{self, Http, Request, Url};
+use crate::http::{self, Http, Request, Url, form};
 use crate::secret::{Secret, SecretRef};
 use crate::signing_key::SigningKey;
 
 /// How long an assertion lives, in seconds: it is used at once and only once.
 const ASSERTION_LIFE: i64 = 60;
-
-/// What the form encoding leaves as it is, beside letters and digits.
-const FORM: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'*');
 
 #[derive(Debug)]
 pub(super) enum ClientAuth {
@@ -137,8 +133,8 @@ impl ClientAuth {
 
 /// The header of `client_secret_basic`: id and secret are form-encoded before they are joined.
 fn basic(client_id: &str, secret: &Secret) -> Secret {
-    let encode = |text| utf8_percent_encode(text, FORM);
-    let pair = Secret::new(format!("{}:{}", encode(client_id), encode(secret.expose())));
+    let (id, secret) = (form::escape(client_id), form::escape(secret.expose()));
+    let pair = Secret::new(format!("{id}:{secret}"));
     Secret::new(format!("Basic {}", STANDARD.encode(pair.expose())))
 }
 
