@@ -18,6 +18,7 @@ pub mod error;
 pub mod files;
 pub mod http;
 pub mod log;
+pub mod program;
 pub mod secret;
 pub mod signing_key;
 pub mod source;

@@ -1,0 +1,99 @@
+//! Runs another program and takes its standard output.
+//!
+//! The program is run without a shell, with no input, and its errors go nowhere: most clients would
+//! merge them into the document. It runs in a process group (on Windows in a job) of its own, which
+//! is killed when it ends, at the deadline, and when this run is told to end.
+
+#[cfg_attr(unix, path = "unix.rs")]
+#[cfg_attr(windows, path = "windows.rs")]
+mod family;
+
+use std::ffi::OsString;
+use std::io::{self, Read};
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+
+use self::family::Family;
+use crate::context::Context;
+use crate::error::{Error, Kind};
+use crate::files;
+use crate::secret::Secret;
+
+/// A program to run.
+#[derive(Debug)]
+pub struct Program {
+    /// A path, or a name that is looked up in `PATH`.
+    pub name: OsString,
+    /// Its arguments.
+    pub args: Vec<OsString>,
+    /// Where it was named, for messages, such as `credential_process`.
+    pub place: String,
+}
+
+/// What became of the program.
+enum Outcome {
+    Ended(io::Result<ExitStatus>),
+    TimedOut,
+}
+
+impl Program {
+    /// Runs the program to its end and takes its standard output, at most 1 MiB of UTF-8.
+    ///
+    /// # Errors
+    /// `ABSENT` where there is no such program, `CONFIGURATION` where it cannot be run,
+    /// `UNREACHABLE` where it fails or does not end in time, `PROTOCOL` for any other output.
+    pub fn output(&self, cx: &Context) -> Result<Secret, Error> {
+        let shown = self.name.display();
+        let mut command = Command::new(&self.name);
+        command.args(&self.args);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut family = Family::spawn(&mut command).map_err(|error| self.not_started(&error))?;
+        cx.log.line(format!("running {shown}"));
+
+        let output = family.stdout().map(read_on_a_thread);
+        let outcome = family.wait(cx);
+        family.kill();
+        let status = match outcome {
+            Outcome::TimedOut => {
+                return Err(Error::new(Kind::Unreachable, format!("{shown} did not end in time"))
+                    .hint("run the program by hand, or raise --timeout"));
+            }
+            Outcome::Ended(status) => status.map_err(|error| self.not_started(&error))?,
+        };
+        // Nobody of its family holds the other end any more.
+        let bytes = output.and_then(|output| output.recv_timeout(cx.deadline.remaining()).ok());
+        let wrong = |why| {
+            Error::new(Kind::Protocol, format!("the output of {shown} {why}"))
+                .hint("run the program by hand to see it")
+        };
+        match bytes {
+            Some(Ok(None)) => Err(wrong("is larger than 1 MiB")),
+            _ if !status.success() => Err(Error::new(Kind::Unreachable, format!("{shown} failed"))
+                .cause(status)
+                .hint("run the program by hand to see its own message")),
+            Some(Ok(Some(bytes))) => {
+                String::from_utf8(bytes).map(Secret::new).map_err(|_| wrong("is not UTF-8 text"))
+            }
+            Some(Err(_)) | None => Err(wrong("was not closed when it ended")),
+        }
+    }
+
+    fn not_started(&self, error: &io::Error) -> Error {
+        let shown = self.name.display();
+        let kind = match error.kind() {
+            io::ErrorKind::NotFound => Kind::Absent,
+            _ => Kind::Configuration,
+        };
+        Error::new(kind, format!("cannot run {shown}"))
+            .cause(error)
+            .hint(format!("check {}, and PATH if it is a bare name", self.place))
+    }
+}
+
+/// Reads on a thread of its own, which ends when the writers do, or with this process.
+fn read_on_a_thread(stdout: impl Read + Send + 'static) -> Receiver<io::Result<Option<Vec<u8>>>> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || sender.send(files::read_limited(stdout, files::LIMIT)));
+    receiver
+}

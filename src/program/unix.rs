@@ -1,0 +1,81 @@
+//! A program and its children, as a process group.
+
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, ChildStdout, Command};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread;
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use signal_hook::low_level::emulate_default_handler;
+
+use super::Outcome;
+use crate::context::Context;
+
+pub(super) struct Family {
+    child: Child,
+    /// The process group while there is one, else 0.
+    group: Arc<AtomicI32>,
+    child_changed: Receiver<()>,
+}
+
+impl Family {
+    /// Starts the program at the head of a new process group. A signal that ends this process kills
+    /// the group first, which would outlive it.
+    pub(super) fn spawn(command: &mut Command) -> io::Result<Family> {
+        let mut signals = Signals::new([SIGCHLD, SIGHUP, SIGINT, SIGTERM])?;
+        let (sender, child_changed) = mpsc::channel();
+        let group = Arc::new(AtomicI32::new(0));
+        let ending = group.clone();
+        thread::spawn(move || {
+            for signal in signals.forever() {
+                if signal == SIGCHLD {
+                    let _ = sender.send(());
+                } else {
+                    kill(&ending);
+                    let _ = emulate_default_handler(signal);
+                }
+            }
+        });
+        let child = command.process_group(0).spawn()?;
+        group.store(i32::try_from(child.id()).unwrap_or(0), Ordering::SeqCst);
+        Ok(Family { child, group, child_changed })
+    }
+
+    pub(super) fn stdout(&mut self) -> Option<ChildStdout> {
+        self.child.stdout.take()
+    }
+
+    /// Waits for the program until the deadline.
+    pub(super) fn wait(&mut self, cx: &Context) -> Outcome {
+        loop {
+            match self.child.try_wait() {
+                Ok(None) => {}
+                Ok(Some(status)) => return Outcome::Ended(Ok(status)),
+                Err(error) => return Outcome::Ended(Err(error)),
+            }
+            match self.child_changed.recv_timeout(cx.deadline.remaining()) {
+                Ok(()) => {}
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                    return Outcome::TimedOut;
+                }
+            }
+        }
+    }
+
+    /// Kills the whole group: the program, if it still runs, and what it left behind.
+    pub(super) fn kill(&mut self) {
+        kill(&self.group);
+        let _ = self.child.wait();
+    }
+}
+
+fn kill(group: &AtomicI32) {
+    if let Some(group) = Pid::from_raw(group.swap(0, Ordering::SeqCst)) {
+        let _ = kill_process_group(group, Signal::KILL);
+    }
+}

@@ -1,0 +1,54 @@
+//! A program and its children, as a job that ends with this process.
+
+use std::io;
+use std::os::windows::io::AsRawHandle;
+use std::process::{Child, ChildStdout, Command};
+use std::thread;
+use std::time::Duration;
+
+use win32job::{ExtendedLimitInfo, Job};
+
+use super::Outcome;
+use crate::context::Context;
+
+/// How long to wait between two looks at the program.
+const POLL: Duration = Duration::from_millis(10);
+
+pub(super) struct Family {
+    child: Child,
+    job: Option<Job>,
+}
+
+impl Family {
+    /// Starts the program in a job that is killed when its last handle is closed, as at the end
+    /// of this process.
+    pub(super) fn spawn(command: &mut Command) -> io::Result<Family> {
+        let mut limits = ExtendedLimitInfo::new();
+        limits.limit_kill_on_job_close();
+        let job = Job::create_with_limit_info(&limits).map_err(io::Error::other)?;
+        let child = command.spawn()?;
+        job.assign_process(child.as_raw_handle() as isize).map_err(io::Error::other)?;
+        Ok(Family { child, job: Some(job) })
+    }
+
+    pub(super) fn stdout(&mut self) -> Option<ChildStdout> {
+        self.child.stdout.take()
+    }
+
+    pub(super) fn wait(&mut self, cx: &Context) -> Outcome {
+        loop {
+            match self.child.try_wait() {
+                Ok(None) if cx.deadline.is_over() => return Outcome::TimedOut,
+                Ok(None) => thread::sleep(POLL),
+                Ok(Some(status)) => return Outcome::Ended(Ok(status)),
+                Err(error) => return Outcome::Ended(Err(error)),
+            }
+        }
+    }
+
+    /// Closes the job, which kills all that is in it.
+    pub(super) fn kill(&mut self) {
+        self.job.take();
+        let _ = self.child.wait();
+    }
+}
