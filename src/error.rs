@@ -92,6 +92,11 @@ impl Error {
         self
     }
 
+    /// The same failure in another class.
+    pub fn of_kind(self, kind: Kind) -> Error {
+        Error { kind, ..self }
+    }
+
     /// The class of this failure.
     pub fn kind(&self) -> Kind {
         self.kind

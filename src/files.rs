@@ -24,9 +24,21 @@ pub fn read_limited(reader: impl Read, limit: usize) -> io::Result<Option<Vec<u8
 /// # Errors
 /// `missing`, or `CONFIGURATION` where the file is unreadable, too large or not text.
 pub fn read_text(path: &Path, option: &str, missing: Kind) -> Result<Secret, Error> {
+    text(path, File::open(path), option, missing)
+}
+
+/// The same for a regular file alone: where no deadline runs yet, a pipe must not make a run wait.
+///
+/// # Errors
+/// As [`read_text`].
+pub fn read_regular(path: &Path, option: &str) -> Result<Secret, Error> {
+    text(path, open_regular(path), option, Kind::Configuration)
+}
+
+fn text(path: &Path, file: io::Result<File>, option: &str, missing: Kind) -> Result<Secret, Error> {
     let shown = path.display();
     let change = format!("check {option}");
-    let bytes = File::open(path).and_then(|file| read_limited(file, LIMIT)).map_err(|error| {
+    let bytes = file.and_then(|file| read_limited(file, LIMIT)).map_err(|error| {
         let (kind, cause) = match error.kind() {
             io::ErrorKind::NotFound => (missing, "it does not exist".to_owned()),
             io::ErrorKind::PermissionDenied => {
@@ -84,6 +96,18 @@ fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     options
 }
 
+/// Lets a write beyond the limit of `ulimit -f` fail: its signal would kill this process, and the
+/// death of a child by a signal kills Node.
+#[cfg(unix)]
+pub fn survive_size_limit() {
+    let noticed = std::sync::Arc::<std::sync::atomic::AtomicBool>::default();
+    let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, noticed);
+}
+
+/// There is no such limit.
+#[cfg(not(unix))]
+pub fn survive_size_limit() {}
+
 /// Puts a whole file in place: a randomly named file of mode 0600 in the same directory, synced to
 /// the disk, then renamed over `path`. A link at `path` is replaced, not followed.
 ///
@@ -101,33 +125,45 @@ fn without_path(error: io::Error) -> io::Error {
     io::Error::new(error.kind(), reason)
 }
 
-/// Puts a whole new file in place with this mode; an error of kind `AlreadyExists` where `path` is
-/// taken.
-pub fn create_new(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+/// The same for what others may read: mode 0644.
+///
+/// # Errors
+/// As [`replace`].
+pub fn publish(path: &Path, content: &[u8]) -> io::Result<()> {
     let file = temporary(path, content).map_err(without_path)?;
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        file.as_file().set_permissions(std::fs::Permissions::from_mode(mode))?;
+        file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
     }
-    #[cfg(not(unix))]
-    let _ = mode;
-    file.persist_noclobber(path)?;
+    file.persist(path)?;
+    Ok(())
+}
+
+/// Puts a whole new file in place, for its owner alone.
+///
+/// # Errors
+/// `AlreadyExists` where `path` is taken; else those of the operating system.
+pub fn create_new(path: &Path, content: &[u8]) -> io::Result<()> {
+    temporary(path, content).map_err(without_path)?.persist_noclobber(path)?;
     Ok(())
 }
 
 fn temporary(path: &Path, content: &[u8]) -> io::Result<tempfile::NamedTempFile> {
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
     let mut file = tempfile::Builder::new()
         .prefix(&temporary_prefix(path))
         .suffix(TEMPORARY_SUFFIX)
-        .tempfile_in(directory)?;
+        .tempfile_in(directory(path))?;
     file.write_all(content)?;
     file.as_file().sync_all()?;
     Ok(file)
+}
+
+fn directory(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
 }
 
 const TEMPORARY_SUFFIX: &str = ".wif-token.tmp";
@@ -143,9 +179,7 @@ fn temporary_prefix(path: &Path) -> std::ffi::OsString {
 /// lock: nobody else writes one then.
 pub fn remove_leftovers(path: &Path) {
     let prefix = temporary_prefix(path);
-    let Some(entries) = path.parent().and_then(|parent| parent.read_dir().ok()) else {
-        return;
-    };
+    let Ok(entries) = directory(path).read_dir() else { return };
     for entry in entries.flatten() {
         let name = entry.file_name();
         let bytes = name.as_encoded_bytes();

@@ -74,7 +74,7 @@ fn token(
 ) -> Result<String, Error> {
     let deadline = Deadline::after(options.timeout());
     let log = Log::open(options.log_file.as_deref(), Clock::System);
-    let http = Http::new(options.http.clone(), env.clone(), deadline);
+    let http = Http::new(options.http.clone(), env.clone(), Clock::System, deadline);
     let cx = Context { env, clock: Clock::System, deadline, log, http };
     cx.log.line(format!("wif-token {} {}", env!("CARGO_PKG_VERSION"), info.name));
 
@@ -93,6 +93,7 @@ fn token(
     }
 
     answer.answer_at(&cx.deadline);
+    files::survive_size_limit();
     let lock = output_file.as_ref().map_or(Ok(None), |file| file.lock(&cx))?;
     if let Some(document) = kept.and_then(|file| file.fresh(&cx)) {
         return Ok(delivery.kept(&document));

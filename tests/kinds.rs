@@ -43,7 +43,7 @@ fn fails_alone(cases: &[(&str, i32, &str, &str)]) {
 #[test]
 fn command_lines() {
     fails_alone(&[
-        ("", 2, "USAGE", "there is no source; name one of file, url, env, command, oidc, key"),
+        ("", 2, "USAGE", "there is no source; name one of file, url, env, command, oidc, aws, key"),
         ("flie --path=x", 2, "USAGE", r#"there is no source "flie"; did you mean file?"#),
         ("file --pat=x", 2, "USAGE", "file has no option --pat; did you mean --path?"),
         ("file --path", 2, "USAGE", "--path takes a value; write --path=PATH"),
@@ -98,7 +98,7 @@ fn command_lines() {
             "CONFIGURATION",
             "--token-type names an unknown token type; use one of \
              urn:ietf:params:oauth:token-type:jwt, urn:ietf:params:oauth:token-type:id_token, \
-             urn:ietf:params:oauth:token-type:saml2",
+             urn:ietf:params:oauth:token-type:saml2, urn:ietf:params:aws:token-type:aws4_request",
         ),
         (
             "file --args-file={dir}/none",

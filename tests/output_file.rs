@@ -107,6 +107,18 @@ fn trouble_with_the_file_costs_nobody_a_token() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn a_file_size_limit_costs_nobody_a_token() {
+    let world = world();
+    let run = world.command(FILE, &[]);
+    let words: Vec<_> = std::iter::once(run.get_program()).chain(run.get_args()).collect();
+    let mut shell = std::process::Command::new("/bin/sh");
+    shell.args(["-c", "ulimit -f 0; exec \"$@\"", "sh"]).args(words).env_clear();
+    Run::new(shell.output().unwrap()).document();
+    assert!(!world.path("out").exists());
+}
+
 #[test]
 fn an_unusable_lock_costs_nobody_a_token() {
     let world = world();

@@ -113,7 +113,7 @@ impl Words {
             )
             .hint("nest them once at most"));
         }
-        let text = files::read_text(path, "--args-file", Kind::Configuration)?;
+        let text = files::read_regular(path, "--args-file")?;
         let lines = text.expose().lines().map(str::trim);
         let words = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
         self.read(words.map(OsString::from).collect(), depth)

@@ -15,6 +15,7 @@ use crate::token::TokenType;
 #[derive(Debug, Clone)]
 pub struct Request {
     audience: Option<String>,
+    audience_is_option: bool,
     /// The expected type, from the configuration's `subject_token_type`.
     pub token_type: TokenType,
     /// Where the answer is kept.
@@ -41,6 +42,7 @@ impl Request {
         let output_file = options.output_file.clone();
         let audience = options.audience.clone();
         Ok(Request {
+            audience_is_option: audience.is_some(),
             audience: audience.or(variable("AUDIENCE")?),
             token_type,
             output_file: output_file.or(variable("OUTPUT_FILE")?.map(PathBuf::from)),
@@ -58,6 +60,19 @@ impl Request {
         self.audience.as_deref().ok_or_else(|| {
             Error::new(Kind::Usage, "there is no audience")
                 .hint("add --audience=… or set GOOGLE_EXTERNAL_ACCOUNT_AUDIENCE")
+        })
+    }
+
+    /// The audience in the form that the pool provider shows as its default: a variable that holds
+    /// `//iam.googleapis.com/…` gets its `https:`. An option counts letter by letter.
+    ///
+    /// # Errors
+    /// As [`Request::audience`].
+    pub fn audience_for_pool_provider(&self) -> Result<String, Error> {
+        let audience = self.audience()?;
+        Ok(match audience.starts_with("//iam.googleapis.com/") && !self.audience_is_option {
+            true => format!("https:{audience}"),
+            false => audience.to_owned(),
         })
     }
 

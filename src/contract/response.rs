@@ -111,7 +111,7 @@ impl Document {
 fn member(token_type: TokenType) -> &'static str {
     match token_type {
         TokenType::Saml2 => "saml_response",
-        TokenType::Jwt | TokenType::IdToken => "id_token",
+        TokenType::Jwt | TokenType::IdToken | TokenType::AwsRequest => "id_token",
     }
 }
 

@@ -23,6 +23,11 @@ pub(super) fn explain(
     }
     let unreachable = |what: String| Error::new(Kind::Unreachable, what);
     let check = format!("check {option}");
+    if let (Some(variable), true) = (proxy, never_connected(error)) {
+        return unreachable(format!("the proxy of {variable} cannot be reached"))
+            .cause(error)
+            .hint(format!("check {variable}, or add {host} to NO_PROXY"));
+    }
     if is_unknown_host(error) {
         return unreachable(format!("the host of {url} is unknown"))
             .hint(format!("check {option} and the name servers, or set HTTPS_PROXY"));
@@ -59,6 +64,13 @@ pub(super) fn explain(
                 .hint(check)
         }
     }
+}
+
+/// Whether not even a connection was made: where there is a proxy, it was that one's.
+fn never_connected(error: &ureq::Error) -> bool {
+    let refused =
+        matches!(error, ureq::Error::Io(io) if io.kind() == io::ErrorKind::ConnectionRefused);
+    refused || is_unknown_host(error)
 }
 
 /// Whether a name could not be resolved: the standard library gives such errors no kind.

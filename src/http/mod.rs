@@ -27,7 +27,7 @@ pub use response::Response;
 pub use tls::client_cert;
 pub use url::Url;
 
-use crate::context::{Deadline, Env};
+use crate::context::{Clock, Deadline, Env};
 use crate::error::{Error, Kind};
 use crate::log::Log;
 use crate::secret::Secret;
@@ -46,9 +46,11 @@ pub struct Settings {
 pub struct Http {
     settings: Settings,
     env: Env,
+    clock: Clock,
     deadline: Deadline,
     client_cert: Option<ClientCert>,
     agent: OnceLock<Agent>,
+    skew: OnceLock<i64>,
 }
 
 /// A value that is sent: shown to nobody, and struck from the far end's words if it is secret.
@@ -159,19 +161,20 @@ impl<'a> Request<'a> {
 
 impl Http {
     /// An agent for one run; nothing is opened yet.
-    pub fn new(settings: Settings, env: Env, deadline: Deadline) -> Http {
-        Http { settings, env, deadline, client_cert: None, agent: OnceLock::new() }
+    pub fn new(settings: Settings, env: Env, clock: Clock, deadline: Deadline) -> Http {
+        let (agent, skew) = (OnceLock::new(), OnceLock::new());
+        Http { settings, env, clock, deadline, client_cert: None, agent, skew }
     }
 
     /// Another agent that shows this certificate to every server that asks for one.
     pub fn with_client_cert(&self, client_cert: ClientCert) -> Http {
-        Http {
-            settings: self.settings.clone(),
-            env: self.env.clone(),
-            deadline: self.deadline,
-            client_cert: Some(client_cert),
-            agent: OnceLock::new(),
-        }
+        let other = Http::new(self.settings.clone(), self.env.clone(), self.clock, self.deadline);
+        Http { client_cert: Some(client_cert), ..other }
+    }
+
+    /// How many seconds this host's clock is ahead of the first server that told its time.
+    pub fn skew(&self) -> Option<i64> {
+        self.skew.get().copied()
     }
 
     /// Sends a request and reads the answer, whatever its status, up to 1 MiB.
@@ -197,7 +200,12 @@ impl Http {
             }
         });
         match &result {
-            Ok(response) => log.line(format!("answer {} from {url}", response.status)),
+            Ok(response) => {
+                log.line(format!("answer {} from {url}", response.status));
+                if let Some(date) = response.date {
+                    self.skew.get_or_init(|| self.clock.now() - date);
+                }
+            }
             Err(error) => log.line(format!("no answer from {url}: {error}")),
         }
         result

@@ -1,6 +1,8 @@
 //! An answer: its status in plain words, its JSON, and what the far end says about a refusal.
 
 use serde_json::{Map, Value};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc2822;
 use ureq::Body;
 use zeroize::Zeroizing;
 
@@ -16,6 +18,8 @@ pub struct Response {
     pub status: u16,
     /// The body; it may hold a token.
     pub body: Zeroizing<Vec<u8>>,
+    /// The server's time in seconds since 1970, where it told it.
+    pub date: Option<i64>,
     redirect: Option<String>,
     place: String,
     option: &'static str,
@@ -34,10 +38,15 @@ impl Response {
             let uri: ureq::http::Uri = location.parse().ok()?;
             Some(uri.host().unwrap_or(request.url.host()).to_owned())
         });
-        let body = answer.into_body().into_with_config().limit(LIMIT as u64).read_to_vec()?;
+        let date = answer.headers().get("date").and_then(|value| value.to_str().ok());
+        let date = date.and_then(|date| OffsetDateTime::parse(date, &Rfc2822).ok());
+        // The limit of ureq fails at its last byte.
+        let limit = LIMIT as u64 + 1;
+        let body = answer.into_body().into_with_config().limit(limit).read_to_vec()?;
         Ok(Response {
             status,
             body: Zeroizing::new(body),
+            date: date.map(OffsetDateTime::unix_timestamp),
             redirect,
             place: request.url.to_string(),
             option: request.option,
@@ -116,7 +125,8 @@ impl Response {
         serde_json::from_slice(&self.body).ok()
     }
 
-    fn clean(&self, text: &str) -> String {
+    /// Words of the far end, fit for a message.
+    pub fn clean(&self, text: &str) -> String {
         let secrets: Vec<&str> = self.secrets.iter().map(Secret::expose).collect();
         server_words(text, &secrets)
     }

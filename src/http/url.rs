@@ -27,6 +27,10 @@ impl Url {
         if authority.as_str().contains('@') {
             return Err("takes an address without user name and password".to_owned());
         }
+        let port = authority.as_str().strip_prefix(authority.host()).unwrap_or_default();
+        if !port.is_empty() && authority.port_u16().is_none() {
+            return Err("takes an address whose port is 1 to 65535".to_owned());
+        }
         if !matches!(uri.scheme_str(), Some("http" | "https")) || authority.host().is_empty() {
             return Err(wrong());
         }
@@ -66,7 +70,10 @@ impl Url {
 fn is_local(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(v4) => v4.is_loopback() || v4.is_link_local(),
-        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unicast_link_local(),
+        // fd00:ec2::/32 is where AWS serves instances over IPv6.
+        IpAddr::V6(v6) => {
+            v6.is_loopback() || v6.is_unicast_link_local() || v6.segments()[..2] == [0xfd00, 0xec2]
+        }
     }
 }
 
@@ -90,7 +97,17 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_plain_address() {
-        for text in ["", "example.com", "ftp://a/", "https://", "https://u:p@a/", "https://a/#b"] {
+        for text in [
+            "",
+            "example.com",
+            "ftp://a/",
+            "https://",
+            "https://u:p@a/",
+            "https://a/#b",
+            "https://a:99999/",
+            "https://[::1]:65536/",
+            "https://a:/",
+        ] {
             assert!(Url::parse(text).is_err(), "{text}");
         }
     }
@@ -106,6 +123,8 @@ mod tests {
             ("http://[::ffff:127.0.0.1]/", true),
             ("http://169.254.169.254/", true),
             ("http://[fe80::1]/", true),
+            ("http://[fd00:ec2::23]/", true),
+            ("http://[fd00:ec3::23]/", false),
             ("http://127.0.0.1.example.com/", false),
             ("http://localhost.example.com/", false),
             ("http://10.0.0.1/", false),

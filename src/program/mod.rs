@@ -13,6 +13,7 @@ use std::io::{self, Read};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
+use std::time::Duration;
 
 use self::family::Family;
 use crate::context::Context;
@@ -30,6 +31,9 @@ pub struct Program {
     /// Where it was named, for messages, such as `credential_process`.
     pub place: String,
 }
+
+/// How long to wait for what is in the pipe when the program has ended.
+const DRAIN: Duration = Duration::from_millis(200);
 
 /// What became of the program.
 enum Outcome {
@@ -61,22 +65,20 @@ impl Program {
             }
             Outcome::Ended(status) => status.map_err(|error| self.not_started(&error))?,
         };
-        // Nobody of its family holds the other end any more.
-        let bytes = output.and_then(|output| output.recv_timeout(cx.deadline.remaining()).ok());
         let wrong = |why| {
             Error::new(Kind::Protocol, format!("the output of {shown} {why}"))
                 .hint("run the program by hand to see it")
         };
-        match bytes {
-            Some(Ok(None)) => Err(wrong("is larger than 1 MiB")),
-            _ if !status.success() => Err(Error::new(Kind::Unreachable, format!("{shown} failed"))
-                .cause(status)
-                .hint("run the program by hand to see its own message")),
-            Some(Ok(Some(bytes))) => {
-                String::from_utf8(bytes).map(Secret::new).map_err(|_| wrong("is not UTF-8 text"))
-            }
-            Some(Err(_)) | None => Err(wrong("was not closed when it ended")),
+        let bytes = output.map(|output| collect(&output)).unwrap_or_default();
+        if bytes.len() > files::LIMIT {
+            return Err(wrong("is larger than 1 MiB"));
         }
+        if !status.success() {
+            return Err(Error::new(Kind::Unreachable, format!("{shown} failed"))
+                .cause(status)
+                .hint("run the program by hand to see its own message"));
+        }
+        String::from_utf8(bytes).map(Secret::new).map_err(|_| wrong("is not UTF-8 text"))
     }
 
     fn not_started(&self, error: &io::Error) -> Error {
@@ -92,8 +94,26 @@ impl Program {
 }
 
 /// Reads on a thread of its own, which ends when the writers do, or with this process.
-fn read_on_a_thread(stdout: impl Read + Send + 'static) -> Receiver<io::Result<Option<Vec<u8>>>> {
+fn read_on_a_thread(stdout: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
     let (sender, receiver) = mpsc::channel();
-    thread::spawn(move || sender.send(files::read_limited(stdout, files::LIMIT)));
+    let mut stdout = stdout.take(files::LIMIT as u64 + 1);
+    thread::spawn(move || {
+        let mut chunk = [0; 8 * 1024];
+        while let Ok(length @ 1..) = stdout.read(&mut chunk) {
+            if sender.send(chunk.get(..length).unwrap_or_default().to_vec()).is_err() {
+                break;
+            }
+        }
+    });
     receiver
+}
+
+/// What was written. The program has ended and its group is gone: only a daemon that it left in
+/// another group can still hold the pipe, and has nothing to say.
+fn collect(output: &Receiver<Vec<u8>>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while let Ok(chunk) = output.recv_timeout(DRAIN) {
+        bytes.extend(chunk);
+    }
+    bytes
 }

@@ -1,7 +1,6 @@
 //! A private key that signs JWTs: RSA with RS256 or P-256 with ES256, from PEM or as a JWK.
 //!
-//! PEM holds PKCS#8 (`PRIVATE KEY`), PKCS#1 (`RSA PRIVATE KEY`) or SEC 1 (`EC PRIVATE KEY`). The key
-//! id is that of the JWK, else the key's thumbprint.
+//! PEM holds PKCS#8 (`PRIVATE KEY`), PKCS#1 (`RSA PRIVATE KEY`) or SEC 1 (`EC PRIVATE KEY`).
 //! <https://www.rfc-editor.org/rfc/rfc7515>, <https://www.rfc-editor.org/rfc/rfc7517>,
 //! <https://www.rfc-editor.org/rfc/rfc7638>
 
@@ -26,11 +25,11 @@ use crate::error::{Error, Kind};
 use crate::files;
 use crate::secret::Secret;
 
-/// A key pair with the id by which verifiers find it.
+/// A key pair, with its id if the JWK had one.
 #[derive(Debug)]
 pub struct SigningKey {
     pair: Pair,
-    id: String,
+    given_id: Option<String>,
 }
 
 #[derive(Debug)]
@@ -59,9 +58,8 @@ impl SigningKey {
     }
 
     fn parse(text: &Secret) -> Result<SigningKey, Refusal> {
-        let (pair, id) = read::pair(text)?;
-        let id = id.unwrap_or_else(|| thumbprint(&pair.public_members()));
-        Ok(SigningKey { pair, id })
+        let (pair, given_id) = read::pair(text)?;
+        Ok(SigningKey { pair, given_id })
     }
 
     /// Makes a P-256 key in PEM form (PKCS#8).
@@ -81,21 +79,36 @@ impl SigningKey {
         Ok(Secret::new(pem.as_str()))
     }
 
+    /// The id by which a verifier that has [`SigningKey::jwks`] finds the key: that of the JWK, else
+    /// the key's thumbprint.
+    pub fn id(&self) -> String {
+        let thumbprint = || thumbprint(&self.pair.public_members());
+        self.given_id.clone().unwrap_or_else(thumbprint)
+    }
+
+    /// The id that the key brought along; a verifier that was given the key otherwise knows no other.
+    pub fn given_id(&self) -> Option<&str> {
+        self.given_id.as_deref()
+    }
+
     /// The public key as a JWK set, to upload to the workload identity pool provider.
     pub fn jwks(&self) -> Value {
         let mut key = self.pair.public_members();
         key.insert("use".to_owned(), "sig".into());
         key.insert("alg".to_owned(), self.pair.algorithm().into());
-        key.insert("kid".to_owned(), self.id.as_str().into());
+        key.insert("kid".to_owned(), self.id().into());
         json!({ "keys": [key] })
     }
 
-    /// Signs claims: a compact JWT.
+    /// Signs claims: a compact JWT with this key id in its header.
     ///
     /// # Errors
     /// `INTERNAL` where the operating system gives no random numbers.
-    pub fn sign(&self, claims: &Value) -> Result<Secret, Error> {
-        let header = json!({ "alg": self.pair.algorithm(), "typ": "JWT", "kid": self.id });
+    pub fn sign(&self, claims: &Value, id: Option<&str>) -> Result<Secret, Error> {
+        let mut header = json!({ "alg": self.pair.algorithm(), "typ": "JWT" });
+        if let (Some(id), Some(header)) = (id, header.as_object_mut()) {
+            header.insert("kid".to_owned(), id.into());
+        }
         let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let mut jwt = format!("{}.{}", encode(&header), encode(claims));
         let signature = self.pair.sign(jwt.as_bytes())?;
@@ -212,7 +225,7 @@ mod tests {
 
     #[test]
     fn es256_signatures_verify() {
-        let jwt = parse(&ec_jwk("")).sign(&json!({"a": 1})).unwrap();
+        let jwt = parse(&ec_jwk("")).sign(&json!({"a": 1}), Some("k")).unwrap();
         let (signed, signature) = jwt.expose().rsplit_once('.').unwrap();
         let point = [&[4][..], &decode(EC[0]), &decode(EC[1])].concat();
         UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point)
@@ -246,7 +259,7 @@ mod tests {
 
     #[test]
     fn a_jwk_brings_its_own_key_id() {
-        assert_eq!(parse(&ec_jwk(r#","kid":"mine""#)).id, "mine");
+        assert_eq!(parse(&ec_jwk(r#","kid":"mine""#)).id(), "mine");
     }
 
     #[test]
@@ -258,7 +271,7 @@ mod tests {
             let mut body = [&[2, 1, 1, 4, 32][..], &decode(EC[2]), parameters].concat();
             body.extend([&[0xa1, 68, 3, 66, 0][..], &point].concat());
             let der = [&[0x30, body.len() as u8][..], &body].concat();
-            assert_eq!(parse(&pem("EC PRIVATE KEY", &der)).id, parse(&ec_jwk("")).id);
+            assert_eq!(parse(&pem("EC PRIVATE KEY", &der)).id(), parse(&ec_jwk("")).id());
         }
     }
 
@@ -266,7 +279,7 @@ mod tests {
     fn a_generated_key_can_be_read_again() {
         let key = SigningKey::generate().unwrap_or_else(|error| panic!("{error}"));
         assert!(key.expose().lines().all(|line| line.len() <= 64));
-        assert!(parse(key.expose()).sign(&json!({})).is_ok());
+        assert!(parse(key.expose()).sign(&json!({}), None).is_ok());
     }
 
     #[test]

@@ -112,21 +112,28 @@ impl Source for Key {
         if let Some(object) = claims.as_object_mut() {
             object.extend(self.claims.clone());
         }
-        Ok(SubjectToken { text: key.sign(&claims)?, expiry: Some(expiry) })
+        Ok(SubjectToken { text: key.sign(&claims, Some(&key.id()))?, expiry: Some(expiry) })
     }
 }
 
 impl Key {
-    /// Makes the key and its JWK set where they are absent. Of concurrent runs one makes the key and
-    /// the others use it.
+    /// Makes the key where it is absent, and its JWK set where that does not hold the key. Of
+    /// concurrent runs one makes the key and the others use it.
     fn generate(&self, cx: &Context) -> Result<(), Error> {
         if !self.path.exists() {
-            make(&self.path, SigningKey::generate()?.expose(), 0o600)?;
+            match files::create_new(&self.path, SigningKey::generate()?.expose().as_bytes()) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                    return Err(not_made(&self.path, &error));
+                }
+                _ => {}
+            }
         }
-        let jwks = self.path.with_extension("jwks.json");
-        if !jwks.exists() {
-            let key = SigningKey::read(&self.path, "--key", Kind::Absent, cx)?;
-            make(&jwks, &format!("{:#}\n", key.jwks()), 0o644)?;
+        let key = SigningKey::read(&self.path, "--key", Kind::Absent, cx)?;
+        let path = self.path.with_extension("jwks.json");
+        let known = files::read_text(&path, "--key", Kind::Absent);
+        if !known.is_ok_and(|jwks| jwks.expose().contains(&key.id())) {
+            let jwks = format!("{:#}\n", key.jwks());
+            files::publish(&path, jwks.as_bytes()).map_err(|error| not_made(&path, &error))?;
         }
         Ok(())
     }
@@ -139,13 +146,8 @@ impl Key {
     }
 }
 
-fn make(path: &Path, content: &str, mode: u32) -> Result<(), Error> {
-    match files::create_new(path, content.as_bytes(), mode) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-            Err(Error::new(Kind::Configuration, format!("cannot make {}", path.display()))
-                .cause(error)
-                .hint("check --key: its folder has to exist and be writable"))
-        }
-        _ => Ok(()),
-    }
+fn not_made(path: &Path, error: &io::Error) -> Error {
+    Error::new(Kind::Configuration, format!("cannot make {}", path.display()))
+        .cause(error)
+        .hint("check --key: its folder has to exist and be writable")
 }

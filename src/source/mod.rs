@@ -1,5 +1,6 @@
 //! Where subject tokens come from: one file or folder and one row of [`SOURCES`] each.
 
+mod aws;
 mod command;
 mod env;
 mod field;
@@ -42,7 +43,7 @@ pub struct SourceInfo {
 
 /// Every source.
 pub static SOURCES: &[SourceInfo] =
-    &[file::INFO, url::INFO, env::INFO, command::INFO, oidc::INFO, key::INFO];
+    &[file::INFO, url::INFO, env::INFO, command::INFO, oidc::INFO, aws::INFO, key::INFO];
 
 /// The source of this name.
 pub fn find(name: &str) -> Option<&'static SourceInfo> {

@@ -4,6 +4,7 @@
 //! decides the expiry, and catches what could not be exchanged anyway (an opaque token, a login
 //! page, a token that is over) while there is still somebody to tell what to change.
 
+pub mod aws_request;
 pub mod jwt;
 pub mod saml;
 
@@ -22,6 +23,8 @@ pub enum TokenType {
     IdToken,
     /// `urn:ietf:params:oauth:token-type:saml2`
     Saml2,
+    /// `urn:ietf:params:aws:token-type:aws4_request`
+    AwsRequest,
 }
 
 impl TokenType {
@@ -30,6 +33,7 @@ impl TokenType {
         (TokenType::Jwt, "urn:ietf:params:oauth:token-type:jwt"),
         (TokenType::IdToken, "urn:ietf:params:oauth:token-type:id_token"),
         (TokenType::Saml2, "urn:ietf:params:oauth:token-type:saml2"),
+        (TokenType::AwsRequest, "urn:ietf:params:aws:token-type:aws4_request"),
     ];
 
     /// The type of this name.
@@ -44,11 +48,12 @@ impl TokenType {
     }
 
     /// The `token_type` of a document: `…:jwt` unless SAML, because the Rust client up to 1.8
-    /// refuses `…:id_token` and no client compares it with the configuration.
+    /// refuses `…:id_token`, the contract knows no signed AWS request, and no client compares it
+    /// with the configuration.
     pub fn on_the_wire(self) -> TokenType {
         match self {
             TokenType::Saml2 => TokenType::Saml2,
-            TokenType::Jwt | TokenType::IdToken => TokenType::Jwt,
+            TokenType::Jwt | TokenType::IdToken | TokenType::AwsRequest => TokenType::Jwt,
         }
     }
 }
@@ -59,7 +64,7 @@ pub const UNKNOWN_LIFE: i64 = 300;
 /// A token to exchange.
 #[derive(Debug)]
 pub struct SubjectToken {
-    /// A compact JWT, or base64 of a SAML response or assertion.
+    /// A compact JWT, base64 of a SAML response or assertion, or a signed AWS request.
     pub text: Secret,
     /// Its true end in seconds since 1970, where it is known.
     pub expiry: Option<i64>,
@@ -93,6 +98,7 @@ impl SubjectToken {
         let token = match token_type {
             TokenType::Saml2 => saml::read(text, origin)?,
             TokenType::Jwt | TokenType::IdToken => jwt::read(text, origin)?,
+            TokenType::AwsRequest => aws_request::read(text, origin)?,
         };
         token.refuse_expired(now, origin)?;
         Ok(token)
@@ -111,6 +117,11 @@ impl SubjectToken {
             _ => Ok(()),
         }
     }
+}
+
+/// The seconds since 1970 of an RFC 3339 time such as `2026-11-21T16:00:00Z`.
+pub fn parse_rfc3339(text: &str) -> Option<i64> {
+    OffsetDateTime::parse(text, &Rfc3339).ok().map(OffsetDateTime::unix_timestamp)
 }
 
 /// Seconds since 1970 as `2026-11-21T16:00:00Z`.

@@ -10,10 +10,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use roxmltree::{Document, Node};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
-use super::{Origin, SubjectToken, not_a_token};
+use super::{Origin, SubjectToken, not_a_token, parse_rfc3339};
 use crate::error::Error;
 use crate::secret::Secret;
 
@@ -50,14 +48,10 @@ pub fn read(text: &str, origin: &Origin) -> Result<SubjectToken, Error> {
 
 /// The times at which this element makes the token end, in seconds since 1970.
 fn ends<'a>(node: Node<'a, '_>) -> impl Iterator<Item = i64> {
-    let time = move |name| seconds(node.attribute(name)?);
+    let time = move |name| parse_rfc3339(node.attribute(name)?);
     let issued = node.has_tag_name((ASSERTION_NS, "Assertion")).then(|| time("IssueInstant"));
     let oldest = issued.flatten().map(|issued| issued + LONGEST_LIFE);
     [time("NotOnOrAfter"), time("SessionNotOnOrAfter"), oldest].into_iter().flatten()
-}
-
-fn seconds(text: &str) -> Option<i64> {
-    OffsetDateTime::parse(text, &Rfc3339).ok().map(OffsetDateTime::unix_timestamp)
 }
 
 #[cfg(test)]

@@ -82,12 +82,12 @@ impl ClientAuth {
         }
     }
 
-    /// Adds the proof to a token request.
+    /// Adds the proof to a token request. `issuer` is what the issuer calls itself.
     pub(super) fn prove<'a>(
         &self,
         request: Request<'a>,
         client_id: &str,
-        issuer: &Url,
+        issuer: &str,
         cx: &Context,
     ) -> Result<Request<'a>, Error> {
         Ok(match self {
@@ -101,7 +101,7 @@ impl ClientAuth {
             }
             ClientAuth::PrivateKeyJwt { key, audience } => {
                 let key = SigningKey::read(key, "--client-key", Kind::Configuration, cx)?;
-                let audience = audience.as_deref().unwrap_or(issuer.as_typed());
+                let audience = audience.as_deref().unwrap_or(issuer);
                 let assertion = assertion(&key, client_id, audience, cx.clock.now())?;
                 let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
                 request
@@ -143,14 +143,15 @@ fn assertion(key: &SigningKey, client_id: &str, audience: &str, now: i64) -> Res
     SystemRandom::new()
         .fill(&mut id)
         .map_err(|_| Error::new(Kind::Internal, "the operating system gave no random numbers"))?;
-    key.sign(&json!({
+    let claims = json!({
         "iss": client_id,
         "sub": client_id,
         "aud": audience,
         "jti": URL_SAFE_NO_PAD.encode(id),
         "iat": now,
         "exp": now + ASSERTION_LIFE,
-    }))
+    });
+    key.sign(&claims, key.given_id())
 }
 
 #[cfg(test)]

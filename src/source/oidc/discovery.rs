@@ -9,6 +9,8 @@ use crate::http::{Http, Request, Url};
 /// Where the issuer gives tokens.
 #[derive(Debug)]
 pub(super) struct Metadata {
+    /// What the issuer calls itself.
+    pub(super) issuer: String,
     /// The token endpoint.
     pub(super) token_endpoint: Url,
     /// The one for clients with a certificate (RFC 8705, section 5), where there is one.
@@ -36,6 +38,7 @@ impl Metadata {
         }
         let aliases = metadata.get("mtls_endpoint_aliases").and_then(Value::as_object);
         Ok(Metadata {
+            issuer: issuer_there.to_owned(),
             token_endpoint: endpoint(&metadata, &address)?.ok_or_else(|| {
                 Error::new(Kind::Protocol, format!("{address} names no token_endpoint"))
                     .hint("check --issuer")

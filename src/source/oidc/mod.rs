@@ -106,7 +106,7 @@ impl Source for Oidc {
         let http = own_http.as_ref().unwrap_or(&cx.http);
         let metadata = Metadata::discover(&self.issuer, http, cx)?;
         let endpoint = self.auth.endpoint(&metadata);
-        let response = self.ask(endpoint, http, cx)?;
+        let response = self.ask(endpoint, &metadata, http, cx)?;
         let answer = response.json()?;
         let origin = Origin {
             what: format!("the {} of {endpoint}", self.member),
@@ -124,7 +124,13 @@ impl Source for Oidc {
 }
 
 impl Oidc {
-    fn ask(&self, endpoint: &Url, http: &Http, cx: &Context) -> Result<Response, Error> {
+    fn ask(
+        &self,
+        endpoint: &Url,
+        metadata: &Metadata,
+        http: &Http,
+        cx: &Context,
+    ) -> Result<Response, Error> {
         let mut post =
             http::Request::post(endpoint, "--issuer").header("Accept", "application/json");
         post = post.field("grant_type", "client_credentials");
@@ -140,7 +146,7 @@ impl Oidc {
             };
             post = post.field(name.as_str(), value);
         }
-        let post = self.auth.prove(post, &self.client_id, &self.issuer, cx)?;
+        let post = self.auth.prove(post, &self.client_id, &metadata.issuer, cx)?;
         let response = http.send(post, &cx.log)?;
         let hint = self.hint(&response);
         response.require_success().map_err(|error| match (error.kind(), hint) {

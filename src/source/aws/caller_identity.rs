@@ -1,0 +1,85 @@
+//! A signed `GetCallerIdentity` request as the subject token, in the shape that Google's own
+//! libraries give it.
+//!
+//! JSON with `url`, `method` and `headers`, percent-encoded once. Google sends the request itself,
+//! so its host is always the public one of the region, whatever endpoint is used here.
+
+use aws_credential_types::Credentials;
+use serde_json::json;
+
+use super::account::Account;
+use super::sign::{self, ToSign};
+use super::{endpoint, sts};
+use crate::contract::request::Request;
+use crate::error::{Error, Kind};
+use crate::http::form;
+use crate::secret::Secret;
+use crate::token::SubjectToken;
+use crate::token::aws_request::LIFE;
+
+/// Seconds by which this host's clock may be ahead: Google takes no request from the future.
+const MOST_AHEAD: i64 = 30;
+
+/// Signs the request for this audience.
+///
+/// # Errors
+/// `CONFIGURATION` where Google could not use it: no region, the partition `aws-cn`, a wrong clock.
+pub(super) fn sign(
+    request: &Request,
+    credentials: &Credentials,
+    account: &Account,
+) -> Result<SubjectToken, Error> {
+    let audience = request.audience()?;
+    let audience = audience.strip_prefix("https:").unwrap_or(audience);
+    let region = account.required_region()?;
+    refuse_useless(region, account)?;
+    let now = account.cx.clock.now();
+    let url = format!(
+        "https://sts.{region}.amazonaws.com?Action=GetCallerIdentity&Version={}",
+        sts::VERSION
+    );
+    let host = format!("sts.{region}.amazonaws.com");
+    let target = ("x-goog-cloud-target-resource", audience);
+    let to_sign = ToSign {
+        method: "POST",
+        url: &url,
+        headers: &[target],
+        body: "",
+        region,
+        service: "sts",
+        now,
+    };
+    let signature = sign::headers(&to_sign, credentials)?;
+    let others = [("host", host.as_str()), target].map(|(k, v)| (k.to_owned(), v.to_owned()));
+    let headers: Vec<_> = signature
+        .into_iter()
+        .chain(others)
+        .map(|(key, value)| json!({ "key": spelled(&key), "value": value }))
+        .collect();
+    let text = json!({ "url": url, "method": "POST", "headers": headers }).to_string();
+    let text = Secret::new(form::escape(&text).to_string());
+    let over = super::credentials::expiry(credentials);
+    Ok(SubjectToken { text, expiry: Some(over.map_or(now + LIFE, |over| over.min(now + LIFE))) })
+}
+
+/// `Authorization` as Google's libraries spell it.
+fn spelled(header: &str) -> &str {
+    match header {
+        "authorization" => "Authorization",
+        other => other,
+    }
+}
+
+fn refuse_useless(region: &str, account: &Account) -> Result<(), Error> {
+    if endpoint::is_china(region) {
+        let what = format!("Google sends no request to the partition of {region}");
+        return Err(Error::new(Kind::Configuration, what).hint("use --mode=jwt"));
+    }
+    match account.cx.http.skew() {
+        Some(skew) if !(-LIFE..=MOST_AHEAD).contains(&skew) => {
+            Err(Error::new(Kind::Configuration, "Google would refuse the date of this request")
+                .hint(sts::wrong_clock(skew)))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,170 @@
+//! The credentials that the AWS SDKs find, in their order: the environment, a web identity, the
+//! shared files, the container's endpoint, the instance's metadata.
+//!
+//! A place that has nothing says so and the next is asked; one that is there but broken ends the
+//! search. <https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html>
+
+mod container;
+mod environment;
+pub(super) mod imds;
+mod profile;
+mod sso;
+mod web_identity;
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use aws_credential_types::Credentials;
+use serde_json::{Map, Value};
+
+use super::account::Account;
+use super::sts::{Call, Fields};
+use crate::error::{Error, Kind};
+use crate::token::{parse_rfc3339, rfc3339};
+
+/// What a place has.
+#[derive(Debug)]
+enum Lookup {
+    Found(Credentials),
+    /// Nothing, because of this.
+    Absent(String),
+}
+
+/// Searches all places.
+///
+/// # Errors
+/// `ABSENT` with every place and why it has nothing; else what is wrong with the one that has.
+pub(super) fn find(account: &Account) -> Result<Credentials, Error> {
+    type Place = (&'static str, fn(&Account) -> Result<Lookup, Error>);
+    let places: [Place; 5] = [
+        ("environment", environment::load),
+        ("web identity", web_identity::from_environment),
+        ("profile", profile::load),
+        ("container", container::load),
+        ("EC2", imds::load),
+    ];
+    // As in the SDKs, a profile that was asked for beats the environment.
+    let skipped = if account.profile_is_option { 2 } else { 0 };
+    let mut absent = Vec::new();
+    for (name, load) in places.into_iter().skip(skipped) {
+        match load(account)? {
+            Lookup::Found(credentials) => {
+                account.cx.log.line(format!("AWS credentials: {name}"));
+                return refuse_expired(credentials, name, account);
+            }
+            Lookup::Absent(why) => absent.push(format!("{name}: {why}")),
+        }
+    }
+    Err(Error::new(Kind::Absent, "there are no AWS credentials here")
+        .cause(absent.join(", "))
+        .hint("set up one of these, or name a profile with --profile"))
+}
+
+fn refuse_expired(
+    credentials: Credentials,
+    place: &str,
+    account: &Account,
+) -> Result<Credentials, Error> {
+    match expiry(&credentials) {
+        Some(over) if over <= account.cx.clock.now() => {
+            let what = format!("the AWS credentials ({place}) ended at {}", rfc3339(over));
+            Err(Error::new(Kind::Expired, what).hint("renew them where they come from"))
+        }
+        _ => Ok(credentials),
+    }
+}
+
+/// When credentials end, in seconds since 1970.
+pub(super) fn expiry(credentials: &Credentials) -> Option<i64> {
+    let since = credentials.expiry()?.duration_since(UNIX_EPOCH).ok()?;
+    i64::try_from(since.as_secs()).ok()
+}
+
+fn made(key: &str, secret: &str, token: Option<&str>, expiry: Option<i64>) -> Credentials {
+    let expiry = expiry.and_then(|expiry| u64::try_from(expiry).ok());
+    let expiry = expiry.and_then(|expiry| UNIX_EPOCH.checked_add(Duration::from_secs(expiry)));
+    let token = token.filter(|token| !token.is_empty()).map(str::to_owned);
+    Credentials::new(key, secret, token, expiry, "wif-token")
+}
+
+/// Credentials in JSON, as programs, containers and instances give them; `token` is the name of the
+/// session token's member.
+///
+/// # Errors
+/// `PROTOCOL` where a member is missing.
+fn from_json(object: &Map<String, Value>, token: &str, what: &str) -> Result<Credentials, Error> {
+    let text =
+        |name: &str| object.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let required = |name: &str| {
+        text(name).ok_or_else(|| {
+            Error::new(Kind::Protocol, format!("{what} has no {name}"))
+                .hint("it has to give AWS credentials in JSON")
+        })
+    };
+    let expiry = match text("Expiration") {
+        None => None,
+        Some(time) => Some(parse_rfc3339(time).ok_or_else(|| {
+            Error::new(Kind::Protocol, format!("the Expiration in {what} is no RFC 3339 time"))
+                .hint("it has to look like 2026-11-21T16:00:00Z")
+        })?),
+    };
+    Ok(made(required("AccessKeyId")?, required("SecretAccessKey")?, text(token), expiry))
+}
+
+/// A role to assume.
+#[derive(Debug, Default)]
+pub(super) struct AssumedRole {
+    pub(super) arn: String,
+    pub(super) session_name: Option<String>,
+    pub(super) external_id: Option<String>,
+    /// Seconds.
+    pub(super) duration: Option<String>,
+}
+
+/// The session's name where nobody named it.
+const SESSION_NAME: &str = "wif-token";
+
+impl AssumedRole {
+    fn fields(&self) -> Vec<(String, String)> {
+        let session = self.session_name.as_deref().unwrap_or(SESSION_NAME);
+        let mut fields = vec![("RoleArn", self.arn.as_str()), ("RoleSessionName", session)];
+        fields.extend(self.external_id.as_deref().map(|id| ("ExternalId", id)));
+        fields.extend(self.duration.as_deref().map(|seconds| ("DurationSeconds", seconds)));
+        fields.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    }
+}
+
+/// Assumes a role with these credentials. `option` named it.
+///
+/// # Errors
+/// As STS refuses.
+pub(super) fn assume_role(
+    role: &AssumedRole,
+    credentials: &Credentials,
+    option: &'static str,
+    account: &Account,
+) -> Result<Credentials, Error> {
+    let region = account.configured_region()?;
+    let call = Call {
+        action: "AssumeRole",
+        fields: role.fields(),
+        credentials: Some(credentials),
+        region: region.as_deref(),
+        option,
+    };
+    let answer = call.send(account)?.map_err(|refusal| {
+        let hint = format!("let {} trust and permit its caller, or check {option}", role.arn);
+        match refusal.error.kind() {
+            Kind::Denied if refusal.code.starts_with("AccessDenied") => refusal.error.hint(hint),
+            _ => refusal.error,
+        }
+    })?;
+    from_sts(&answer, call.action)
+}
+
+/// The `Credentials` element of an answer of STS.
+fn from_sts(answer: &Fields, action: &str) -> Result<Credentials, Error> {
+    let expiry = answer.get("Expiration").and_then(parse_rfc3339);
+    let required = |name| answer.required(name, action);
+    let (key, secret) = (required("AccessKeyId")?, required("SecretAccessKey")?);
+    Ok(made(key, secret, Some(required("SessionToken")?), expiry))
+}
