@@ -1,0 +1,1 @@
+echo hunter2-secret-key

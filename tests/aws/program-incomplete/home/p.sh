@@ -1,0 +1,1 @@
+echo '{"Version":1,"AccessKeyId":"A"}'
