@@ -4,6 +4,7 @@
 //! are refused, plain http is only for loopback and link-local hosts (or the one of `--allow-http`),
 //! and certificates are checked against the platform's trust store or `--ca-file`.
 
+mod connector;
 mod failure;
 pub mod form;
 mod proxy;
@@ -13,18 +14,20 @@ mod url;
 
 use std::borrow::Cow;
 use std::path::PathBuf;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use ureq::http::header::CONTENT_TYPE;
 use ureq::http::request::Builder;
 use ureq::http::{HeaderName, HeaderValue, Method};
-use ureq::tls::ClientCert;
+use ureq::unversioned::resolver::DefaultResolver;
+use ureq::unversioned::transport::{ConnectProxyConnector, Connector as _, TcpConnector};
 use ureq::{Agent, AsSendBody, Body, Proxy};
 use zeroize::Zeroizing;
 
+use self::connector::{Peer, TlsConnector};
 pub use response::Response;
-pub use tls::client_cert;
+pub use tls::ClientCert;
 pub use url::Url;
 
 use crate::context::{Clock, Deadline, Env};
@@ -48,8 +51,9 @@ pub struct Http {
     env: Env,
     clock: Clock,
     deadline: Deadline,
-    client_cert: Option<ClientCert>,
+    client_cert: Option<Arc<ClientCert>>,
     agent: OnceLock<Agent>,
+    peer: Peer,
     skew: OnceLock<i64>,
 }
 
@@ -162,14 +166,19 @@ impl<'a> Request<'a> {
 impl Http {
     /// An agent for one run; nothing is opened yet.
     pub fn new(settings: Settings, env: Env, clock: Clock, deadline: Deadline) -> Http {
-        let (agent, skew) = (OnceLock::new(), OnceLock::new());
-        Http { settings, env, clock, deadline, client_cert: None, agent, skew }
+        let (agent, peer, skew) = (OnceLock::new(), Peer::default(), OnceLock::new());
+        Http { settings, env, clock, deadline, client_cert: None, agent, peer, skew }
     }
 
     /// Another agent that shows this certificate to every server that asks for one.
     pub fn with_client_cert(&self, client_cert: ClientCert) -> Http {
         let other = Http::new(self.settings.clone(), self.env.clone(), self.clock, self.deadline);
-        Http { client_cert: Some(client_cert), ..other }
+        Http { client_cert: Some(Arc::new(client_cert)), ..other }
+    }
+
+    /// The certificate of the server that was connected to last, as DER.
+    pub fn peer_certificate(&self) -> Option<Vec<u8>> {
+        self.peer.certificate().map(|certificate| certificate.to_vec())
     }
 
     /// How many seconds this host's clock is ahead of the first server that told its time.
@@ -194,6 +203,9 @@ impl Http {
         let result = self.exchange(&request, via.map(|(proxy, _)| proxy), &secrets);
         let result = result.map_err(|failure| match failure {
             Failure::Ours(error) => error,
+            Failure::Http(ureq::Error::Other(error)) if error.is::<Error>() => {
+                error.downcast().map_or_else(|_| self.deadline.error(), |error| *error)
+            }
             Failure::Http(error) => {
                 let ca_file = self.settings.ca_file.as_deref();
                 failure::explain(&error, &request, proxy_variable, ca_file, &secrets)
@@ -245,7 +257,7 @@ impl Http {
         }
         let remaining = self.deadline.remaining();
         let limit = Some(request.limit.map_or(remaining, |limit| limit.min(remaining)));
-        let agent = self.agent()?;
+        let agent = self.agent();
         let answer = match request.method == Method::GET {
             true => run(agent, call, (), limit, proxy),
             false => run(agent, call, request.content().as_slice(), limit, proxy),
@@ -253,19 +265,23 @@ impl Http {
         Response::read(answer.map_err(Failure::Http)?, request, secrets).map_err(Failure::Http)
     }
 
-    fn agent(&self) -> Result<&Agent, Error> {
-        if let Some(agent) = self.agent.get() {
-            return Ok(agent);
-        }
-        let config = Agent::config_builder()
-            .tls_config(tls::config(self.settings.ca_file.as_deref(), self.client_cert.clone())?)
-            .proxy(None) // chosen for each address
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .http_status_as_error(false)
-            .user_agent(concat!("wif-token/", env!("CARGO_PKG_VERSION")))
-            .accept("*/*");
-        Ok(self.agent.get_or_init(|| config.build().new_agent()))
+    fn agent(&self) -> &Agent {
+        self.agent.get_or_init(|| {
+            let ca_file = self.settings.ca_file.clone();
+            let tls = TlsConnector::new(ca_file, self.client_cert.clone(), self.peer.clone());
+            let connectors =
+                ().chain(ConnectProxyConnector::default())
+                    .chain(TcpConnector::default())
+                    .chain(tls);
+            let config = Agent::config_builder()
+                .proxy(None) // chosen for each address
+                .max_redirects(0)
+                .max_redirects_will_error(false)
+                .http_status_as_error(false)
+                .user_agent(concat!("wif-token/", env!("CARGO_PKG_VERSION")))
+                .accept("*/*");
+            Agent::with_parts(config.build(), connectors, DefaultResolver::default())
+        })
     }
 }
 

@@ -4,79 +4,88 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rustls::crypto::ring::default_provider;
-use rustls::sign::CertifiedKey;
-use rustls::{AlertDescription, CertificateError};
+use rustls::{AlertDescription, CertificateError, ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
-use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, parse_pem};
+use rustls_platform_verifier::BuilderVerifierExt as _;
 
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::secret::Secret;
 
-pub(super) fn config(
-    ca_file: Option<&Path>,
-    client_cert: Option<ClientCert>,
-) -> Result<TlsConfig, Error> {
-    let roots = match ca_file {
-        None => RootCerts::PlatformVerifier,
-        Some(path) => {
-            let pem = files::read_text(path, "--ca-file", Kind::Configuration)?;
-            let certificates = certificates(&pem).ok_or_else(|| {
-                let what = format!("{} holds no certificate in PEM form", path.display());
-                Error::new(Kind::Configuration, what).hint("check --ca-file")
-            })?;
-            RootCerts::Specific(Arc::new(certificates))
-        }
-    };
-    Ok(TlsConfig::builder()
-        .root_certs(roots)
-        .client_cert(client_cert)
-        .unversioned_rustls_crypto_provider(Arc::new(default_provider()))
-        .build())
+/// A client certificate chain with its private key.
+#[derive(Debug)]
+pub struct ClientCert {
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
 }
 
-/// The certificates of a PEM text; `None` where there is none or one is broken.
-fn certificates(pem: &Secret) -> Option<Vec<Certificate<'static>>> {
-    let items: Result<Vec<_>, _> = parse_pem(pem.expose().as_bytes()).collect();
-    let certificates: Vec<_> = items.ok()?.into_iter().filter_map(certificate).collect();
-    (!certificates.is_empty()).then_some(certificates)
-}
-
-fn certificate(item: PemItem<'static>) -> Option<Certificate<'static>> {
-    match item {
-        PemItem::Certificate(certificate) => Some(certificate),
-        _ => None,
+impl ClientCert {
+    /// Reads both from PEM.
+    ///
+    /// # Errors
+    /// `CONFIGURATION` where either holds something else.
+    pub fn new(chain: &Secret, key: &Secret) -> Result<ClientCert, Error> {
+        let wrong = |what: &str, hint: &str| Error::new(Kind::Configuration, what).hint(hint);
+        let chain = certificates(chain).ok_or_else(|| {
+            wrong("the client certificate is not in PEM form", "check --client-cert")
+        })?;
+        let key = PrivateKeyDer::from_pem_slice(key.expose().as_bytes()).map_err(|_| {
+            wrong("the client key is no private key in PEM form", "check --client-key")
+        })?;
+        Ok(ClientCert { chain, key })
     }
 }
 
-/// A client certificate chain with its private key, both PEM, checked to belong together.
+/// Whom to trust, and which certificate to show.
 ///
 /// # Errors
-/// `CONFIGURATION` where either holds something else, or they do not match.
-pub fn client_cert(chain: &Secret, key: &Secret) -> Result<ClientCert, Error> {
-    let wrong = |what: &str, hint: &str| Error::new(Kind::Configuration, what).hint(hint);
-    let certificates = certificates(chain)
-        .ok_or_else(|| wrong("the client certificate is not in PEM form", "check --client-cert"))?;
-    let key_pem = key.expose().as_bytes();
-    let not_a_key = || wrong("the client key is no private key in PEM form", "check --client-key");
-    let private_key = PrivateKey::from_pem(key_pem).map_err(|_| not_a_key())?;
-    let chain: Vec<_> =
-        certificates.iter().map(|c| CertificateDer::from(c.der()).into_owned()).collect();
-    let key_der = PrivateKeyDer::from_pem_slice(key_pem).map_err(|_| not_a_key())?;
-    CertifiedKey::from_der(chain, key_der, &default_provider()).map_err(|_| {
-        wrong(
-            "the client certificate and the client key do not belong together",
-            "check --client-cert and --client-key",
-        )
-    })?;
-    Ok(ClientCert::new_with_certs(&certificates, private_key))
+/// `CONFIGURATION` where there is nobody to trust, or certificate and key do not match.
+pub(super) fn config(
+    ca_file: Option<&Path>,
+    client_cert: Option<&ClientCert>,
+) -> Result<ClientConfig, Error> {
+    let no_trust = |error| explain(&error, "", "", ca_file);
+    let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(no_trust)?;
+    let builder = match ca_file {
+        None => builder.with_platform_verifier().map_err(no_trust)?,
+        Some(path) => builder.with_root_certificates(roots(path)?),
+    };
+    let Some(ClientCert { chain, key }) = client_cert else {
+        return Ok(builder.with_no_client_auth());
+    };
+    builder.with_client_auth_cert(chain.clone(), key.clone_key()).map_err(|_| {
+        let what = "the client certificate and the client key do not belong together";
+        Error::new(Kind::Configuration, what).hint("check --client-cert and --client-key")
+    })
+}
+
+fn roots(path: &Path) -> Result<RootCertStore, Error> {
+    let pem = files::read_text(path, "--ca-file", Kind::Configuration)?;
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(certificates(&pem).unwrap_or_default());
+    match roots.is_empty() {
+        false => Ok(roots),
+        true => {
+            let what = format!("{} holds no certificate in PEM form", path.display());
+            Err(Error::new(Kind::Configuration, what).hint("check --ca-file"))
+        }
+    }
+}
+
+/// The certificates of a PEM text; `None` where there is none or one is broken.
+fn certificates(pem: &Secret) -> Option<Vec<CertificateDer<'static>>> {
+    let found: Result<Vec<_>, _> =
+        CertificateDer::pem_slice_iter(pem.expose().as_bytes()).collect();
+    found.ok().filter(|found| !found.is_empty())
 }
 
 /// The TLS failure inside an error of the agent.
 pub(super) fn find(error: &ureq::Error) -> Option<&rustls::Error> {
     match error {
-        ureq::Error::Rustls(error) => Some(error),
+        ureq::Error::Other(error) => error.downcast_ref(),
         ureq::Error::Io(io) => io.get_ref()?.downcast_ref(),
         _ => None,
     }

@@ -71,7 +71,7 @@ impl ClientAuth {
         files::warn_if_shared(key, &cx.log);
         let chain = files::read_text(certificate, "--client-cert", Kind::Configuration)?;
         let key = files::read_text(key, "--client-key", Kind::Configuration)?;
-        Ok(Some(cx.http.with_client_cert(http::client_cert(&chain, &key)?)))
+        Ok(Some(cx.http.with_client_cert(http::ClientCert::new(&chain, &key)?)))
     }
 
     /// The token endpoint to use.

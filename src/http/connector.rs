@@ -1,0 +1,128 @@
+//! TLS as a link in the agent's chain of connectors, which also remembers the server's certificate:
+//! HTTP Negotiate binds a sign-on to it.
+
+use std::io::{Read as _, Write as _};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
+use rustls_pki_types::{CertificateDer, ServerName};
+use ureq::Error;
+use ureq::unversioned::transport::{
+    Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, Transport,
+    TransportAdapter,
+};
+
+use super::tls::{self, ClientCert};
+
+/// The certificate of the server that was connected to last.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Peer(Arc<Mutex<Option<CertificateDer<'static>>>>);
+
+impl Peer {
+    /// That certificate, where the connection was TLS.
+    pub(super) fn certificate(&self) -> Option<CertificateDer<'static>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set(&self, certificate: Option<CertificateDer<'static>>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = certificate;
+    }
+}
+
+/// Wraps a connection in TLS where the address asks for it.
+#[derive(Debug)]
+pub(super) struct TlsConnector {
+    ca_file: Option<PathBuf>,
+    client_cert: Option<Arc<ClientCert>>,
+    peer: Peer,
+    /// Made for the first connection that needs it: a trust store is large.
+    config: OnceLock<Arc<ClientConfig>>,
+}
+
+impl TlsConnector {
+    pub(super) fn new(
+        ca_file: Option<PathBuf>,
+        client_cert: Option<Arc<ClientCert>>,
+        peer: Peer,
+    ) -> TlsConnector {
+        TlsConnector { ca_file, client_cert, peer, config: OnceLock::new() }
+    }
+
+    fn config(&self) -> Result<Arc<ClientConfig>, Error> {
+        if let Some(config) = self.config.get() {
+            return Ok(config.clone());
+        }
+        let config = tls::config(self.ca_file.as_deref(), self.client_cert.as_deref())
+            .map_err(|error| Error::Other(Box::new(error)))?;
+        Ok(self.config.get_or_init(|| Arc::new(config)).clone())
+    }
+}
+
+impl<In: Transport> Connector<In> for TlsConnector {
+    type Out = Either<In, TlsTransport>;
+
+    fn connect(
+        &self,
+        details: &ConnectionDetails,
+        chained: Option<In>,
+    ) -> Result<Option<Self::Out>, Error> {
+        let Some(transport) = chained else { return Ok(None) };
+        if !details.needs_tls() || transport.is_tls() {
+            return Ok(Some(Either::A(transport)));
+        }
+        let host = details.uri.host().unwrap_or_default();
+        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let name = ServerName::try_from(host).map_err(|_| Error::HostNotFound)?;
+        let connection = ClientConnection::new(self.config()?, name)
+            .map_err(|error| Error::Other(Box::new(error)))?;
+        let mut socket = TransportAdapter::new(transport.boxed(), details.current_time.clone());
+        socket.set_timeout(details.timeout);
+        let mut stream = StreamOwned::new(connection, socket);
+        stream.conn.complete_io(&mut stream.sock)?;
+        let chain = stream.conn.peer_certificates().unwrap_or_default();
+        self.peer.set(chain.first().map(|certificate| certificate.clone().into_owned()));
+        let (input, output) =
+            (details.config.input_buffer_size(), details.config.output_buffer_size());
+        Ok(Some(Either::B(TlsTransport { buffers: LazyBuffers::new(input, output), stream })))
+    }
+}
+
+/// A connection with TLS around it.
+pub(super) struct TlsTransport {
+    buffers: LazyBuffers,
+    stream: StreamOwned<ClientConnection, TransportAdapter>,
+}
+
+impl std::fmt::Debug for TlsTransport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TlsTransport").finish_non_exhaustive()
+    }
+}
+
+impl Transport for TlsTransport {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        &mut self.buffers
+    }
+
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
+        self.stream.sock.set_timeout(timeout);
+        let output = self.buffers.output().get(..amount).unwrap_or_default();
+        Ok(self.stream.write_all(output)?)
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
+        self.stream.sock.set_timeout(timeout);
+        let amount = self.stream.read(self.buffers.input_append_buf())?;
+        self.buffers.input_appended(amount);
+        Ok(amount > 0)
+    }
+
+    fn is_open(&mut self) -> bool {
+        self.stream.sock.get_mut().is_open()
+    }
+
+    fn is_tls(&self) -> bool {
+        true
+    }
+}
