@@ -1,0 +1,68 @@
+"""The rows of the `aws` source: a signed GetCallerIdentity request against `cat`, a web identity token against one signed
+`curl` POST and against boto3, all three from the same server.
+"""
+
+import os
+import subprocess
+from pathlib import Path
+
+from measure import Command, document
+from rows import ENV, Row
+
+KEY = {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+       "AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1"}
+FORM = ("Action=GetWebIdentityToken&Version=2011-06-15&Audience.member.1=https%3A%2F%2Fiam.googleapis.com%2Fp&"
+        "SigningAlgorithm=RS256&DurationSeconds=3600")
+
+# The same call as AWS documents it for Python.
+BOTO3 = """
+import boto3, sys
+sts = boto3.client("sts", endpoint_url=sys.argv[1], verify=sys.argv[2])
+print(sts.get_web_identity_token(Audience=["https://iam.googleapis.com/p"], SigningAlgorithm="RS256",
+                                 DurationSeconds=3600)["WebIdentityToken"])
+"""
+
+
+def aws_rows(binaries, far, folder):
+    """All of them; those with a server only where there is one, that with boto3 only where it is installed."""
+    made = [caller_identity(build, path, folder) for build, path in binaries.items()]
+    return made + (web_identity_token(binaries["release"], far) if far else [])
+
+
+def caller_identity(build, path, folder):
+    """Keys in the environment, nothing cached, no network; the peer prints a file of the same content."""
+    ours = Command([path, "aws", "--mode=caller-identity"], ENV | KEY)
+    answer = folder / "caller-identity.json"
+    assert document(ours)["id_token"].startswith("%7B"), "not a percent-encoded request"
+    answer.write_text(ours.output())
+    peer = Command(["cat", str(answer)], ENV)
+    return Row(f"aws, caller identity, {build} build : cat", "wall", 1.5, ours, peer)
+
+
+def web_identity_token(path, far):
+    """One signed POST with nothing cached, over https with the same CA."""
+    env = ENV | KEY
+    ours = Command([path, "aws", f"--sts-endpoint={far.issuer}/", f"--ca-file={far.ca}"], env)
+    curl = Command(["curl", "-sS", "--cacert", str(far.ca), "--aws-sigv4", "aws:amz:us-east-1:sts", "--user",
+                    f"{KEY['AWS_ACCESS_KEY_ID']}:{KEY['AWS_SECRET_ACCESS_KEY']}", "-d", FORM, f"{far.issuer}/"], env)
+    assert document(ours)["id_token"] in curl.output()
+    made = [Row("aws, jwt, own CA : curl --aws-sigv4", "wall", 1.05, ours, curl)]
+    if python := with_boto3():
+        boto3 = Command([python, "-c", BOTO3, f"{far.issuer}/", str(far.ca)], env)
+        assert boto3.output().strip() == document(ours)["id_token"]
+        made.append(Row("aws, jwt, own CA : boto3", "wall", 0.05, ours, boto3))
+    return made
+
+
+def with_boto3():
+    """The Python that tests/real/install made, or this one, if it has boto3; None otherwise."""
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    cache = Path(os.environ.get("WIF_TOKEN_TEST_CACHE") or home / "wif-token-tests")
+    for python in (str(cache / "venv" / "bin" / "python"), "python3"):
+        try:
+            if subprocess.run([python, "-c", "import boto3"], capture_output=True).returncode == 0:
+                return python
+        except OSError:
+            continue
+    print("the row with boto3 needs tests/real/install: not measured")
+    return None

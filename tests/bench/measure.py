@@ -1,0 +1,58 @@
+"""Measures two commands in turn (A B A B …), so that whatever else the machine does falls on both."""
+
+import json
+import statistics
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass
+class Command:
+    """A command with its whole environment."""
+
+    words: list
+    env: dict
+
+    def output(self):
+        return subprocess.run(self.words, env=self.env, stdin=subprocess.DEVNULL, check=True, capture_output=True,
+                              text=True).stdout
+
+
+@dataclass
+class Figures:
+    """Medians: wall time in milliseconds, peak memory in KiB."""
+
+    wall: float
+    peak: float
+
+
+def document(command):
+    """Checks that a command does its job before it is timed: one version-1 success with a token."""
+    answer = json.loads(command.output())
+    assert answer["version"] == 1 and answer["success"] is True and answer["id_token"], command
+    return answer
+
+
+class Launcher:
+    """Runs commands through `launch` (see launch.c)."""
+
+    def __init__(self, path):
+        self.path = Path(path)
+
+    def once(self, command):
+        done = subprocess.run([self.path, *command.words], env=command.env, check=True, capture_output=True, text=True)
+        nanoseconds, kib, status = map(int, done.stdout.split())
+        assert status == 0, (command, done.stderr)
+        return nanoseconds / 1e6, kib
+
+    def pairs(self, ours, peer, count, warm_up=5):
+        """Figures of both, and the median of the ratios within each pair."""
+        for _ in range(warm_up):
+            self.once(ours), self.once(peer)
+        both = [(self.once(ours), self.once(peer)) for _ in range(count)]
+        def middle(side, what):
+            return statistics.median(pair[side][what] for pair in both)
+        return (Figures(middle(0, 0), middle(0, 1)), Figures(middle(1, 0), middle(1, 1)),
+                Figures(statistics.median(a[0] / b[0] for a, b in both),
+                        statistics.median(a[1] / b[1] for a, b in both)))

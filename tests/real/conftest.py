@@ -1,0 +1,83 @@
+"""Fixtures of the real tests: the program, Google on loopback, a publishing issuer, the leak scan.
+
+Run them with the cache's own Python, after `tests/real/install`:  $CACHE/venv/bin/pytest tests/real
+"""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from standins.aws import Aws
+from standins.issuer import Issuer
+from standins.sts import GoogleStandIn
+from standins.verify_jwt import OidcPoolProvider
+from support.clients import Clients
+from support.leaks import Ledger
+from support.places import PROGRAM
+from support.program import Program
+
+POOL_PROVIDER = "//iam.googleapis.com/projects/123456789012/locations/global/workloadIdentityPools/pool/providers/ci"
+
+
+@pytest.fixture(autouse=True)
+def only_loopback(monkeypatch):
+    """The tests' own requests stay on this machine whatever proxy its environment names."""
+    for name in [name for name in os.environ if name.upper().endswith("_PROXY")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def ledger():
+    """The leak scan of this test: fails it when a registered secret shows."""
+    found = Ledger()
+    yield found
+    assert found.check() == []
+
+
+@pytest.fixture
+def program(tmp_path, ledger) -> Program:
+    """The program under test with an empty HOME."""
+    if not PROGRAM.exists():
+        pytest.fail(f"{PROGRAM.name} is not built: cargo build --release, or set WIF_TOKEN_BIN", pytrace=False)
+    home = tmp_path / "home"
+    home.mkdir()
+    return Program(home, ledger)
+
+
+@pytest.fixture
+def audience() -> str:
+    """The full resource name of the workload identity pool provider of these tests."""
+    return POOL_PROVIDER
+
+
+@pytest.fixture
+def sts():
+    """Google's token service and service account credentials on loopback, without any pool provider yet."""
+    found = GoogleStandIn()
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def issuer(sts, audience):
+    """An issuer that the token service trusts for `audience`."""
+    found = Issuer()
+    sts.add(OidcPoolProvider(audience, found.url))
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def aws(ledger):
+    """AWS on loopback: one account's keys, its token service, SSO, container and instance metadata."""
+    found = Aws(ledger)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def clients(tmp_path, program, sts) -> Clients:
+    """Real Google clients that run the program and post to the stand-in."""
+    return Clients(tmp_path / "clients", program, sts)

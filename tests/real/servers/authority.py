@@ -1,0 +1,88 @@
+"""A private certificate authority and the certificates a test needs: good, expired, for another host, self-signed,
+for a client. Everything is P-256 and made anew in each test run."""
+
+import datetime
+import ipaddress
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+DAY = datetime.timedelta(days=1)
+
+
+@dataclass
+class Certificate:
+    """Paths of a PEM certificate chain and its PKCS#8 key."""
+
+    cert: Path
+    key: Path
+
+
+class Authority:
+    """Issues certificates into one folder; `ca` is the path of its own certificate."""
+
+    def __init__(self, folder, name="private test CA"):
+        self.folder = Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._name = _name(name)
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._cert = _builder(self._name, self._name, self._key, -DAY, 30 * DAY).add_extension(
+            x509.BasicConstraints(ca=True, path_length=0), critical=True).add_extension(
+            x509.KeyUsage(False, False, False, False, False, True, True, False, False), critical=True).sign(
+            self._key, hashes.SHA256())
+        self.ca = self.folder / "ca.pem"
+        self.ca.write_bytes(self._cert.public_bytes(serialization.Encoding.PEM))
+
+    def server(self, file, *hosts, begins=-DAY, ends=20 * DAY):
+        """A server certificate for names and addresses."""
+        return self._issue(file, hosts, ExtendedKeyUsageOID.SERVER_AUTH, begins, ends)
+
+    def client(self, file, name):
+        """A client certificate."""
+        return self._issue(file, (name,), ExtendedKeyUsageOID.CLIENT_AUTH, -DAY, 20 * DAY)
+
+    def _issue(self, file, hosts, use, begins, ends):
+        key = ec.generate_private_key(ec.SECP256R1())
+        cert = _builder(_name(hosts[0]), self._name, key, begins, ends).add_extension(
+            x509.SubjectAlternativeName([_general(host) for host in hosts]), critical=False).add_extension(
+            x509.ExtendedKeyUsage([use]), critical=False).add_extension(
+            x509.BasicConstraints(ca=False, path_length=None), critical=True).sign(self._key, hashes.SHA256())
+        return _write(self.folder / file, cert, key)
+
+
+def self_signed(folder, *hosts):
+    """A server certificate nobody vouches for."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    cert = _builder(_name(hosts[0]), _name(hosts[0]), key, -DAY, 20 * DAY).add_extension(
+        x509.SubjectAlternativeName([_general(host) for host in hosts]), critical=False).sign(key, hashes.SHA256())
+    return _write(Path(folder) / "self-signed", cert, key)
+
+
+def _name(text):
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+
+
+def _general(host):
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
+
+
+def _builder(subject, issuer, key, begins, ends):
+    now = datetime.datetime.now(datetime.timezone.utc)
+    return x509.CertificateBuilder().subject_name(subject).issuer_name(issuer).public_key(key.public_key()) \
+        .serial_number(x509.random_serial_number()).not_valid_before(now + begins).not_valid_after(now + ends)
+
+
+def _write(stem, cert, key):
+    made = Certificate(stem.with_suffix(".crt"), stem.with_suffix(".key"))
+    made.cert.write_bytes(cert.public_bytes(serialization.Encoding.PEM))
+    made.key.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
+                                           serialization.NoEncryption()))
+    made.key.chmod(0o600)
+    return made

@@ -1,0 +1,52 @@
+"""A network namespace of its own: no route to anywhere, names of our choice, addresses that are not loopback.
+
+A proxy test needs a host that is neither loopback nor link-local, since those bypass proxies. Inside the namespace
+`NAMES` resolve to 10.77.0.x, addresses of the namespace's own `lo`; nothing can leave it.
+"""
+
+import contextlib
+import itertools
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from support.places import need
+from support_net import missing
+
+NAMES = {"idp.example.test": "10.77.0.1", "other.example.test": "10.77.0.2", "proxy.example.test": "10.77.0.3"}
+COUNT = itertools.count()
+
+
+class Namespace:
+    """`prefix` runs a program inside."""
+
+    def __init__(self, name, ip):
+        self.name = name
+        self.prefix = (ip, "netns", "exec", name)
+
+
+@contextlib.contextmanager
+def namespace(resolver="127.0.0.1"):
+    """Makes the namespace and removes it; `resolver` is the DNS server inside, where by default nobody answers."""
+    ip = need("ip")
+    if os.geteuid() != 0:
+        missing("network namespaces need root")
+    name = f"wif-token-{os.getpid()}-{next(COUNT)}"
+    etc = Path("/etc/netns") / name
+    made = subprocess.run([ip, "netns", "add", name], capture_output=True, text=True)
+    if made.returncode != 0:
+        missing(f"network namespaces do not work here: {made.stderr.strip()}")
+    try:
+        etc.mkdir(parents=True)
+        (etc / "hosts").write_text("127.0.0.1 localhost\n" + "".join(f"{a} {n}\n" for n, a in NAMES.items()))
+        (etc / "resolv.conf").write_text(f"nameserver {resolver}\n")
+        inside = Namespace(name, ip)
+        run = lambda *words: subprocess.run([*inside.prefix, ip, *words], check=True)  # noqa: E731
+        run("link", "set", "lo", "up")
+        for address in NAMES.values():
+            run("address", "add", f"{address}/32", "dev", "lo")
+        yield inside
+    finally:
+        subprocess.run([ip, "netns", "delete", name], check=False)
+        shutil.rmtree(etc, ignore_errors=True)

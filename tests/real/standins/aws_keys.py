@@ -1,0 +1,101 @@
+"""Access keys of an AWS account that exists here only: made by name, so that a test reads off which of them was used."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import time
+from dataclasses import dataclass
+from urllib.parse import quote
+
+ACCOUNT = "123456789012"
+
+
+@dataclass(frozen=True)
+class AccessKey:
+    """One access key and whose it is."""
+
+    id: str
+    secret: str
+    arn: str
+    token: str | None = None
+    expires: float | None = None  # epoch seconds
+
+    @property
+    def principal(self) -> str:
+        """The IAM user, or for a session the IAM role behind it: what GetWebIdentityToken puts into `sub`."""
+        role = re.fullmatch(r"arn:aws:sts::(\d+):assumed-role/([^/]+)/.*", self.arn)
+        return f"arn:aws:iam::{role[1]}:role/{role[2]}" if role else self.arn
+
+    @property
+    def expiration(self) -> str | None:
+        """The end in the form of AWS's answers."""
+        return None if self.expires is None else time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.expires))
+
+    def environment(self) -> dict[str, str]:
+        """The variables of the SDKs."""
+        found = {"AWS_ACCESS_KEY_ID": self.id, "AWS_SECRET_ACCESS_KEY": self.secret}
+        return found | ({"AWS_SESSION_TOKEN": self.token} if self.token else {})
+
+    def profile(self) -> str:
+        """The lines of a shared file."""
+        return "".join(f"{name.lower()} = {value}\n" for name, value in self.environment().items())
+
+    def document(self, token_name: str = "Token") -> dict:
+        """The JSON of the metadata and container endpoints, and, with `SessionToken`, of a credential_process."""
+        found = {"AccessKeyId": self.id, "SecretAccessKey": self.secret, token_name: self.token, "Expiration": self.expiration}
+        return {name: value for name, value in found.items() if value is not None}
+
+
+def derived(purpose: str, name: str) -> str:
+    """40 characters that only this name has."""
+    return base64.b64encode(hashlib.sha256(f"{purpose} {name}".encode()).digest()).decode()[:40]
+
+
+def user_key(name: str) -> AccessKey:
+    """A user's key: no session token, no end."""
+    return AccessKey(
+        "AKIA" + re.sub(r"\W", "", name).upper().ljust(16, "X")[:16],
+        derived("secret", name),
+        f"arn:aws:iam::{ACCOUNT}:user/{name}",
+    )
+
+
+def session_key(name: str, seconds: float = 3600, role: str | None = None) -> AccessKey:
+    """A session's key; the same name has the same key each time."""
+    arn = f"arn:aws:sts::{ACCOUNT}:assumed-role/{role or name}/session"
+    key_id = "ASIA" + re.sub(r"\W", "", name).upper().ljust(16, "X")[:16]
+    token = "IQoJ" + "".join(derived(f"token {part}", name) for part in range(6))
+    return AccessKey(key_id, derived("secret", name), arn, token, time.time() + seconds)
+
+
+class AwsKeys:
+    """The keys that AWS knows. `ledger`, if there is one, scans for their secrets and session tokens."""
+
+    def __init__(self, ledger=None):
+        self._keys: dict[str, AccessKey] = {}
+        self._ledger = ledger
+
+    def add(self, key: AccessKey) -> AccessKey:
+        """Makes a key known; returns it."""
+        assert self._keys.get(key.id, key).secret == key.secret, f"two keys are called {key.id}"
+        self._keys[key.id] = key
+        if self._ledger is not None:
+            self._ledger.secret(f"the secret of {key.id}", key.secret)
+            if key.token:
+                self._ledger.token(f"the session token of {key.id}", key.token)
+                self._ledger.token(f"the session token of {key.id} (percent-encoded)", quote(key.token, safe=""))
+        return key
+
+    def user(self, name: str) -> AccessKey:
+        """A known user's key."""
+        return self.add(user_key(name))
+
+    def session(self, name: str, seconds: float = 3600, role: str | None = None) -> AccessKey:
+        """A known session's key."""
+        return self.add(session_key(name, seconds, role))
+
+    def find(self, key_id: str) -> AccessKey | None:
+        """The key of this id."""
+        return self._keys.get(key_id)

@@ -1,0 +1,101 @@
+"""A threaded HTTP server on 127.0.0.1 and an ephemeral port, the ground of every stand-in.
+
+A stand-in hands in one function from Request to Answer; every request is kept, so that a test reads what was received.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Callable
+from urllib.parse import parse_qs, urlsplit
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request as it came over the wire; header names are in lower case."""
+
+    method: str
+    path: str
+    query: dict[str, list[str]]
+    headers: dict[str, str]
+    body: bytes
+    raw_query: str = ""  # as it was sent, for what is signed
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A status and a body; a dict becomes JSON."""
+
+    status: int
+    body: dict | str | bytes
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def encoded(self) -> tuple[bytes, str]:
+        """The body's bytes and its default content type."""
+        if isinstance(self.body, dict):
+            return json.dumps(self.body).encode(), "application/json; charset=UTF-8"
+        return (self.body.encode() if isinstance(self.body, str) else self.body), "text/plain; charset=UTF-8"
+
+
+class Loopback:
+    """Serves `answer` until `close`; `url` has no trailing slash."""
+
+    def __init__(self, answer: Callable[[Request], Answer]):
+        self.requests: list[Request] = []
+        standin = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def reply(self):
+                body = self.read_body()
+                url = urlsplit(self.path)
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                request = Request(self.command, url.path, parse_qs(url.query), headers, body, url.query)
+                standin.requests.append(request)
+                reply = answer(request)
+                content, content_type = reply.encoded()
+                self.send_response_only(reply.status)
+                date = self.date_time_string()  # a stand-in may have another clock
+                for name, value in {"Date": date, "Content-Type": content_type, **reply.headers}.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            def read_body(self) -> bytes:
+                """By length or in chunks (RFC 9112 section 7.1); what stayed unread would spoil the next request."""
+                if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
+                    return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                body = b""
+                while size := int(self.rfile.readline().partition(b";")[0], 16):
+                    body += self.rfile.read(size)
+                    self.rfile.readline()
+                self.rfile.readline()
+                return body
+
+            do_GET = do_POST = do_PUT = do_DELETE = reply
+
+            def log_message(self, *_):
+                """Silent: the requests are kept instead."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.port = self._server.server_address[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        # The poll interval bounds `close`; requests themselves never wait for it.
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+
+    def close(self):
+        """Stops serving and frees the port."""
+        self._server.shutdown()
+        self._server.server_close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()

@@ -1,0 +1,131 @@
+"""The request rules of Google's Security Token Service: `POST /v1/token`, RFC 8693 token exchange.
+
+https://cloud.google.com/iam/docs/reference/sts/rest/v1/TopLevel/token — form (snake_case) or JSON (camelCase), no client
+authentication for workload pools, and the error texts that the public reports quote. What the subject token itself must
+satisfy is in verify_jwt.py, verify_saml.py and verify_aws.py.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from dataclasses import dataclass
+from urllib.parse import parse_qs
+
+from standins.loopback import Request
+from standins.refused import Refused
+from standins.verify_aws import AwsPoolProvider, verify_aws
+from standins.verify_jwt import OidcPoolProvider, verify_jwt
+from standins.verify_saml import SamlPoolProvider, verify_saml
+
+TOKEN_TYPE = "urn:ietf:params:oauth:token-type:"
+AWS4_REQUEST = "urn:ietf:params:aws:token-type:aws4_request"
+GRANT = "urn:ietf:params:oauth:grant-type:token-exchange"
+VERIFIERS = {
+    TOKEN_TYPE + "jwt": (OidcPoolProvider, verify_jwt),
+    TOKEN_TYPE + "id_token": (OidcPoolProvider, verify_jwt),
+    TOKEN_TYPE + "saml2": (SamlPoolProvider, verify_saml),
+    AWS4_REQUEST: (AwsPoolProvider, verify_aws),
+}
+FIELDS = {
+    "grantType": "grant_type",
+    "requestedTokenType": "requested_token_type",
+    "subjectToken": "subject_token",
+    "subjectTokenType": "subject_token_type",
+    "audience": "audience",
+    "scope": "scope",
+    "options": "options",
+}
+RESOURCE_NAME = re.compile(
+    r"//iam\.googleapis\.com/(projects/\d+/locations/global/workloadIdentityPools|locations/global/workforcePools)"
+    r"/[a-z0-9-]+/providers/[a-z0-9-]+"
+)
+# gcloud, bq and gsutil send their own public client id even for workload pools; it is public, see the Cloud SDK's source.
+GCLOUD_CLIENT_ID = "32555940559.apps.googleusercontent.com"
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One exchange that succeeded: what was received, and what the verified token said."""
+
+    audience: str
+    subject_token: str
+    subject_token_type: str
+    scope: str
+    claims: dict
+    user_agent: str
+    metrics: str
+
+
+def exchange(request: Request, pool_providers: dict[str, OidcPoolProvider | SamlPoolProvider | AwsPoolProvider]) -> Exchange:
+    """Every rule of the request, then of its subject token; Refused otherwise."""
+    check_client(request)
+    fields = form(request)
+    if fields.get("grant_type") != GRANT:
+        raise Refused("unsupported_grant_type", f"Invalid grant_type: it must be {GRANT}.")
+    if fields.get("requested_token_type") != TOKEN_TYPE + "access_token":
+        raise Refused("invalid_request", "Invalid requested_token_type: it must be an access_token.")
+    pool_provider = find_pool_provider(fields.get("audience", ""), pool_providers)
+    if not fields.get("scope"):
+        raise Refused("invalid_scope", "The scope must be specified.")
+    kind = fields.get("subject_token_type", "")
+    if kind not in VERIFIERS:
+        raise Refused("invalid_request", "Invalid value for subject_token_type.")
+    expected, verify = VERIFIERS[kind]
+    if not isinstance(pool_provider, expected):
+        raise Refused("invalid_request", "The subject_token_type does not fit the type of the identity provider.")
+    if not fields.get("subject_token"):
+        raise Refused("invalid_request", "The subject_token must be specified.")
+    claims = verify(fields["subject_token"], pool_provider)
+    return Exchange(
+        pool_provider.name, fields["subject_token"], kind, fields["scope"], claims,
+        request.headers.get("user-agent", ""), request.headers.get("x-goog-api-client", ""),
+    )  # fmt: skip
+
+
+def check_client(request: Request):
+    """No client authentication, except gcloud's public id, which the service ignores."""
+    header = request.headers.get("authorization")
+    if header is None:
+        return
+    scheme, _, value = header.partition(" ")
+    try:
+        client = base64.b64decode(value).decode().partition(":")[0] if scheme == "Basic" else ""
+    except ValueError:
+        client = ""
+    if client != GCLOUD_CLIENT_ID:
+        raise Refused("invalid_client", "The OAuth client was not found.")
+
+
+def form(request: Request) -> dict[str, str]:
+    """The fields under their snake_case names; a field given twice is an error (RFC 6749 section 3.2)."""
+    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    try:
+        if content_type == "application/json":
+            fields = {FIELDS[name]: value for name, value in json.loads(request.body).items()}
+        elif content_type == "application/x-www-form-urlencoded":
+            parsed = parse_qs(request.body.decode(), strict_parsing=True)
+            fields = {name: value for name, (value,) in parsed.items()}
+        else:
+            raise ValueError("neither a form nor JSON")
+    except (ValueError, KeyError, AttributeError) as error:
+        raise Refused("invalid_request", "The request cannot be read.") from error
+    return fields
+
+
+def find_pool_provider(audience: str, pool_providers: dict):
+    """The pool provider that the audience names in full, as it was configured."""
+    if not RESOURCE_NAME.fullmatch(audience):
+        raise Refused(
+            "invalid_request",
+            'Invalid value for "audience". This value should be the full resource name of the Identity Provider.'
+            " See https://cloud.google.com/iam/docs/reference/sts/rest/v1/TopLevel/token for the list of possible formats.",
+        )
+    if audience not in pool_providers:
+        raise Refused(
+            "invalid_target",
+            'The target service indicated by the "audience" parameters is invalid. This might either be because the pool'
+            " or provider is disabled or deleted or because it doesn't exist.",
+        )
+    return pool_providers[audience]

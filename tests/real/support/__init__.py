@@ -1,0 +1,1 @@
+"""What the real tests share: places, processes, keys, the program under test and the leak scan."""

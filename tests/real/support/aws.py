@@ -1,0 +1,104 @@
+"""What the AWS tests share: Google's own signer, the program's answer taken apart, the second verifier.
+
+`google_token` is the reference for the shape of a GetCallerIdentity subject token: google-auth's request signer makes it.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import subprocess
+from dataclasses import dataclass
+from unittest import mock
+from urllib.parse import quote, unquote
+
+from google.auth import _helpers, aws
+
+from standins.aws_keys import AccessKey
+from standins.sigv4 import Credential, SignedRequest, credential
+from standins.verify_aws import parse
+from support.places import need
+
+REGION = "us-east-1"
+AWS4_REQUEST = "urn:ietf:params:aws:token-type:aws4_request"
+URL = "https://sts.{region}.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15"
+
+
+def google_request(
+    key: AccessKey, target: str, region: str = REGION, when: float | None = None, url: str = URL, **headers: str
+) -> dict:
+    """A signed GetCallerIdentity request as google-auth makes it, its target resource signed too, in Google's JSON shape."""
+    signer = aws.RequestSigner(region)
+    credentials = aws.AwsSecurityCredentials(key.id, key.secret, key.token)
+    now = _helpers.utcnow() if when is None else datetime.datetime.fromtimestamp(when, datetime.timezone.utc)
+    with mock.patch.object(aws._helpers, "utcnow", lambda: now):
+        found = signer.get_request_options(credentials, url.format(region=region), "POST",
+                                           additional_headers={"x-goog-cloud-target-resource": target, **headers})  # fmt: skip
+    return {
+        "url": found["url"],
+        "method": found["method"],
+        "headers": [{"key": k, "value": v} for k, v in found["headers"].items()],
+    }
+
+
+def encoded(request: dict) -> str:
+    """The subject token: JSON, percent-encoded once."""
+    return quote(json.dumps(request, separators=(",", ":"), sort_keys=True), safe="")
+
+
+def google_token(key: AccessKey, target: str, **how) -> str:
+    """The subject token that google-auth's signer gives."""
+    return encoded(google_request(key, target, **how))
+
+
+@dataclass(frozen=True)
+class CallerIdentity:
+    """A GetCallerIdentity subject token, taken apart."""
+
+    token: str
+
+    @property
+    def json(self) -> dict:
+        """Url, method and headers, as Google reads them."""
+        return json.loads(unquote(self.token, errors="strict"))
+
+    @property
+    def request(self) -> SignedRequest:
+        """After the rules of Google for its form."""
+        return parse(self.token)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers, names in lower case."""
+        return {header["key"].lower(): header["value"] for header in self.json["headers"]}
+
+    @property
+    def credential(self) -> Credential:
+        """Who signed what."""
+        return credential(self.headers)
+
+    @property
+    def used(self) -> tuple[str, str | None]:
+        """Which credentials were used: the access key's id and the session token."""
+        return self.credential.key_id, self.headers.get("x-amz-security-token")
+
+    def changed(self, **headers: str | None) -> CallerIdentity:
+        """The same with headers replaced (`_` for `-`), or left out where None."""
+        new = {name.replace("_", "-"): value for name, value in headers.items()}
+        kept = [header for header in self.json["headers"] if header["key"].lower() not in new]
+        more = [{"key": name, "value": value} for name, value in new.items() if value is not None]
+        return CallerIdentity(encoded(self.json | {"headers": kept + more}))
+
+
+def second_opinion(identity: CallerIdentity, key: AccessKey, region: str = REGION) -> str:
+    """What scratchstack-aws-signature says: `accepted`, or `refused: …`. See verifiers/aws-signature."""
+    question = {
+        "request": identity.json, "body": "", "region": region,
+        "must_be_signed": sorted(identity.headers.keys() - {"authorization"}),
+        "key": {"id": key.id, "secret": key.secret, "token": key.token},
+    }  # fmt: skip
+    done = subprocess.run(
+        [need("aws-signature")], input=json.dumps(question), capture_output=True, text=True, timeout=20, check=False
+    )
+    assert done.returncode == (0 if done.stdout == "accepted\n" else 1), done.stderr
+    return done.stdout.strip()

@@ -1,0 +1,140 @@
+"""Runs a real Google client on a credential configuration whose command is the program under test.
+
+A client finishes with an access token or with a complaint; what the token service received is on the stand-in.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable
+
+from standins.sts import GoogleStandIn
+from support.places import HERE, NODE_MODULES, PYTHON, SYSTEM_PATH, need
+from support.program import JWT, Program
+
+ALLOW = "GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one client ended."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+    @property
+    def access_token(self) -> str:
+        """The access token that the client obtained."""
+        assert self.status == 0, self.complaint
+        return self.stdout.strip() if not self.stdout.startswith("{") else json.loads(self.stdout)["access_token"]
+
+    @property
+    def complaint(self) -> str:
+        """All that the client said."""
+        return self.stdout + self.stderr
+
+
+def python_command(configuration: Path) -> tuple[list, dict]:
+    """google-auth, on the Python that runs the tests."""
+    return [PYTHON, HERE / "clients" / "python_client.py", configuration], {}
+
+
+def node_command(configuration: Path) -> tuple[list, dict]:
+    """google-auth-library."""
+    need("google-auth-library")
+    return [need("node"), HERE / "clients" / "node_client.mjs", NODE_MODULES, configuration], {}
+
+
+def rust_command(configuration: Path) -> tuple[list, dict]:
+    """google-cloud-auth."""
+    return [need("rust-client"), configuration], {}
+
+
+def gcloud_command(configuration: Path) -> tuple[list, dict]:
+    """gcloud with a configuration folder of its own."""
+    settings = {
+        "CLOUDSDK_CONFIG": str(configuration.parent / "gcloud"),
+        "CLOUDSDK_CORE_DISABLE_PROMPTS": "1",
+        "CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE": str(configuration),
+    }
+    return [need("gcloud"), "auth", "print-access-token", "--quiet"], settings
+
+
+CLIENTS: dict[str, Callable[[Path], tuple[list, dict]]] = {
+    "python": python_command,
+    "node": node_command,
+    "rust": rust_command,
+    "gcloud": gcloud_command,
+}
+
+
+@dataclass
+class Clients:
+    """Writes configurations and runs clients on them, all in one folder of the test."""
+
+    folder: Path
+    program: Program
+    sts: GoogleStandIn
+
+    def configuration(self, audience: str, *arguments, token_type: str = JWT, output_file: Path | None = None,
+                      email: str | None = None, before: tuple = (), **executable) -> Path:  # fmt: skip
+        """A credential configuration whose command is the program with these arguments.
+
+        The Rust client sets no variables for the program, so the command line names audience, token type and output file,
+        as the README tells its users to; the other clients set the same values as variables too.
+        """
+        options = [f"--audience={audience}", f"--token-type={token_type}", f"--log-file={self.log}"]
+        if output_file:
+            options.append(f"--output-file={output_file}")
+            executable["output_file"] = str(output_file)
+        source, *rest = map(str, arguments)
+        command = [*before, str(self.program.path), source, *options, *rest]
+        assert not any(set(word) & set(" '\"\\") for word in command), "not portable: no client quotes alike"
+        found = {
+            "type": "external_account",
+            "universe_domain": "googleapis.com",
+            "audience": audience,
+            "subject_token_type": token_type,
+            "token_url": self.sts.token_url,
+            "token_info_url": self.sts.url + "/v1/introspect",
+            "credential_source": {"executable": {"command": " ".join(command), "timeout_millis": 20000, **executable}},
+        }
+        if email:
+            found["service_account_impersonation_url"] = self.sts.impersonation_url(email)
+        if "workforcePools" in audience:
+            found["workforce_pool_user_project"] = "123456789012"
+        self.folder.mkdir(exist_ok=True)
+        path = self.folder / "credentials.json"
+        path.write_text(json.dumps(found))
+        return path
+
+    @property
+    def log(self) -> Path:
+        """The log file that the program writes under a client."""
+        return self.folder / "wif-token.log"
+
+    def environment(self, extra: dict[str, str] | None = None) -> dict[str, str]:
+        """The client's: clean, with the opt-in that Google demands of it."""
+        path = os.pathsep.join([str(Path(shutil.which("node") or "/usr/bin/node").parent), SYSTEM_PATH])
+        return self.program.environment({ALLOW: "1", "NO_PROXY": "127.0.0.1", "PATH": path, **(extra or {})})
+
+    def run(self, name: str, configuration: Path, *more, env: dict[str, str] | None = None) -> Outcome:
+        """One client to its end; noted for the leak scan like a run of the program."""
+        command, settings = CLIENTS[name](configuration)
+        done = subprocess.run(
+            [str(word) for word in [*command, *more]], env=self.environment({**settings, **(env or {})}),
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=90, check=False,
+        )  # fmt: skip
+        outcome = Outcome(done.returncode, done.stdout, done.stderr)
+        for number, exchange in enumerate(self.sts.exchanges):
+            self.program.ledger.token(f"the token of exchange {number}", exchange.subject_token)
+        self.program.ledger.note(f"what the {name} client said", outcome.complaint)
+        if self.log.exists():
+            self.program.ledger.note(f"the log file under the {name} client", self.log.read_text())
+        return outcome

@@ -1,0 +1,53 @@
+"""Starts npm oidc-provider (servers/oidc-provider.mjs) and reads what its token endpoint received."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Iterator
+
+from support.places import HERE, NODE_MODULES, SYSTEM_PATH, need
+from support.processes import serving
+
+
+@dataclass(frozen=True)
+class OidcServer:
+    """One running issuer."""
+
+    issuer: str
+    log: Path
+
+    @property
+    def token_requests(self) -> list[dict]:
+        """One entry for each token request, oldest first: auth, client, status, error, fields, assertion."""
+        return json_lines(self.log)[1:]
+
+
+def json_lines(log: Path) -> list[dict]:
+    """The complete JSON lines among a server's output."""
+    return [json.loads(line) for line in log.read_text().splitlines(keepends=True) if line[:1] == "{" and line[-1:] == "\n"]
+
+
+def client(identifier: str, method: str, **more) -> dict:
+    """Metadata of one client that may use client credentials (RFC 7591)."""
+    found = {"client_id": identifier, "token_endpoint_auth_method": method, "grant_types": ["client_credentials"]}
+    return found | {"response_types": [], "redirect_uris": []} | more
+
+
+@contextlib.contextmanager
+def oidc_provider(folder: Path, clients: list[dict], tls: dict | None = None, alias: bool = False) -> Iterator[OidcServer]:
+    """An issuer with these clients; `tls` holds the paths of key, certificate and ca.
+
+    With `alias` client certificates are asked for at a second port only, which the discovery document announces.
+    """
+    need("oidc-provider")
+    settings = folder / "settings.json"
+    paths = {"tls": {name: str(path) for name, path in tls.items()}} if tls else {}
+    settings.write_text(json.dumps({"clients": clients, "alias": alias, **paths}))
+    log = folder / "oidc-provider.log"
+    command = [need("node"), HERE / "servers" / "oidc-provider.mjs", NODE_MODULES, settings]
+    env = {"PATH": SYSTEM_PATH, "HOME": str(folder), "NODE_ENV": "test"}
+    with serving(command, log, env, lambda: json_lines(log)) as first:
+        yield OidcServer(first[0]["issuer"], log)

@@ -1,0 +1,48 @@
+"""Where things are: this folder, the cache that `tests/real/install` fills, the program under test."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).resolve().parent.parent
+CACHE = Path(
+    os.environ.get("WIF_TOKEN_TEST_CACHE")
+    or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wif-token-tests"
+)
+PROGRAM = Path(os.environ.get("WIF_TOKEN_BIN") or HERE.parent.parent / "target" / "release" / "wif-token").resolve()
+NODE_MODULES = CACHE / "node" / "node_modules"
+PYTHON = Path(sys.executable)
+VENV_BIN = CACHE / "venv" / "bin"
+RUST_CLIENT = CACHE / "rust-client" / "debug" / "rust-client"
+AWS_SIGNATURE = CACHE / "aws-signature" / "debug" / "aws-signature"
+SYSTEM_PATH = os.pathsep.join(["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"])
+
+# Clients that no registry of the tests offers: used where they are installed, never a failure where they are not.
+OPTIONAL = {"gcloud", "terraform"}
+
+
+def need(name: str) -> Path:
+    """The path of a tool. One that is not here skips the test by name; under CI=true that is a failure, the optional apart."""
+    found = locate(name)
+    if found is not None:
+        return found
+    reason = f"{name} is not here: run tests/real/install" if name not in OPTIONAL else f"{name} is not installed"
+    if os.environ.get("CI") == "true" and name not in OPTIONAL:
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
+
+
+def locate(name: str) -> Path | None:
+    """The path of a tool or of a part of the cache, or None."""
+    parts = {"oidc-provider": NODE_MODULES / "oidc-provider", "google-auth-library": NODE_MODULES / "google-auth-library",
+             "rust-client": RUST_CLIENT, "aws-signature": AWS_SIGNATURE, "bao": VENV_BIN / "bao",
+             "ministack": VENV_BIN / "ministack"}  # fmt: skip
+    if name in parts:
+        return parts[name] if parts[name].exists() else None
+    found = shutil.which(name) or shutil.which(name, path=SYSTEM_PATH)
+    return Path(found) if found else None

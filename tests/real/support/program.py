@@ -1,0 +1,121 @@
+"""Runs the program under test as a client would: clean environment, empty HOME, a stdin that never ends.
+
+    run = program.run("env", "--name=TOKEN", env={"TOKEN": token})
+    assert run.token == token
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from support.leaks import Ledger
+from support.places import PROGRAM, SYSTEM_PATH
+
+PREFIX = "GOOGLE_EXTERNAL_ACCOUNT_"
+JWT = "urn:ietf:params:oauth:token-type:jwt"
+SAML2 = "urn:ietf:params:oauth:token-type:saml2"
+EXIT_STATUS = {"USAGE": 2, "CONFIGURATION": 3, "ABSENT": 4, "DENIED": 5, "UNREACHABLE": 6, "PROTOCOL": 7, "EXPIRED": 8,
+               "INTERNAL": 9}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one run of the program left behind."""
+
+    arguments: tuple[str, ...]
+    status: int
+    stdout: str
+    stderr: str
+    log: str
+
+    @property
+    def document(self) -> dict:
+        """The document on stdout, which must be one line of JSON and nothing else."""
+        assert self.stdout.endswith("\n") and self.stdout.count("\n") == 1, self.described()
+        return json.loads(self.stdout)
+
+    @property
+    def token(self) -> str:
+        """The subject token of a success that keeps the contract."""
+        document = self.document
+        assert (self.status, self.stderr) == (0, ""), self.described()
+        assert document["version"] == 1 and document["success"] is True, self.described()
+        assert type(document["expiration_time"]) is int, self.described()
+        member = {JWT: "id_token", SAML2: "saml_response"}[document["token_type"]]
+        assert set(document) == {"version", "success", "token_type", member, "expiration_time"}, self.described()
+        return document[member]
+
+    def failed(self, code: str, *words: str) -> str:
+        """Asserts a failure that keeps the contract, of this kind and with these words; returns its message."""
+        document = self.document
+        assert document["version"] == 1 and document["success"] is False, self.described()
+        assert document["code"] == code and self.status == EXIT_STATUS[code], self.described()
+        assert set(document) == {"version", "success", "token_type", "code", "message"}, self.described()
+        assert self.stderr.rstrip("\n").endswith(document["message"]) and self.stderr.count("\n") == 1, self.described()
+        for word in words:
+            assert word.lower() in document["message"].lower(), f"{word!r} is missing: {self.described()}"
+        return document["message"]
+
+    def described(self) -> str:
+        """For assertion messages."""
+        return f"{self.arguments} -> {self.status}\nstdout: {self.stdout}\nstderr: {self.stderr}\nlog: {self.log}"
+
+
+@dataclass
+class Program:
+    """The program with a home of its own; `run` notes everything for the leak scan."""
+
+    home: Path
+    ledger: Ledger
+    path: Path = PROGRAM
+    runs: int = field(default=0)
+
+    def environment(self, extra: dict[str, str] | None = None) -> dict[str, str]:
+        """Nothing of ours but the path to programs, a language and an empty HOME."""
+        return {"PATH": SYSTEM_PATH, "HOME": str(self.home), "LANG": "C.UTF-8", **(extra or {})}
+
+    def request(self, audience: str, token_type: str = JWT, output_file: Path | None = None, **more) -> dict[str, str]:
+        """The variables that a client sets; `more` in lower case: interactive="1", revoke="1"."""
+        found = {"AUDIENCE": audience, "TOKEN_TYPE": token_type, "INTERACTIVE": "0", "REVOKE": "0"}
+        found |= {name.upper(): value for name, value in more.items()}
+        if output_file:
+            found["OUTPUT_FILE"] = str(output_file)
+        return {PREFIX + name: value for name, value in found.items()}
+
+    def run(self, source: str, *arguments, env: dict[str, str] | None = None, timeout: float = 40) -> Run:
+        """One run to its end, with a log file, which the leak scan reads too."""
+        self.runs += 1
+        log = self.home.parent / f"{self.home.name}-run-{self.runs}.log"
+        command = [str(self.path), source, f"--log-file={log}", *map(str, arguments)]
+        # An open pipe without input, as Node and Java leave it: a program that reads stdin would run into the time-out.
+        reading, writing = os.pipe()
+        try:
+            done = subprocess.run(
+                command, stdin=reading, capture_output=True, env=self.environment(env), timeout=timeout, check=False,
+                cwd=self.home,
+            )  # fmt: skip
+        finally:
+            os.close(reading)
+            os.close(writing)
+        logged = log.read_text(errors="replace") if log.exists() else ""
+        run = Run((source, *map(str, arguments)), done.returncode, done.stdout.decode(), done.stderr.decode(), logged)
+        name = f"of run {self.runs} ({source})"
+        self.ledger.note(f"the stdout {name}", run.stdout, may_hold_token=run.status == 0)
+        self.ledger.note(f"the stderr {name}", run.stderr)
+        self.ledger.note(f"the log file {name}", run.log)
+        for token in tokens_in(run.stdout):
+            self.ledger.token(f"the token {name}", token)
+        return run
+
+
+def tokens_in(document: str) -> list[str]:
+    """The token of a document, if it is one and holds one."""
+    try:
+        found = json.loads(document)
+        return [found[member] for member in ("id_token", "saml_response") if member in found]
+    except ValueError:
+        return []

@@ -1,0 +1,216 @@
+"""The signed GetCallerIdentity request, judged by whoever can: ministack, a second implementation in Rust, a third in Python.
+
+Each judge first sees a request of Google's own signer and all the ways in which it may be wrong, so that what it says of the
+program's request counts. ministack is asked as Google asks AWS: the same method, url and headers, sent to its address.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import pytest
+
+from servers.ministack import Ministack, ministack
+from standins.aws_keys import AccessKey, AwsKeys
+from standins.aws_refused import AwsRefused
+from standins.verify_aws import AwsPoolProvider, known_to, verify_aws
+from support.aws import AWS4_REQUEST, REGION, CallerIdentity, google_request, google_token, second_opinion
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """One ministack for this file."""
+    with ministack(tmp_path_factory.mktemp("ministack")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def accounts(server) -> dict[str, AccessKey]:
+    """A user's key and a session of a role, known to ministack; somebody else's of both kinds."""
+    user, role = server.user("alice"), server.role("app")
+    return {
+        "user": user,
+        "session": server.session(role, user),
+        "other user": server.user("bob"),
+        "other session": server.session(role, user),
+    }
+
+
+@pytest.fixture(params=["user", "session"])
+def key(request, accounts, ledger) -> AccessKey:
+    """Who signs, in turn."""
+    for found in accounts.values():
+        ledger.secret(f"the secret of {found.id}", found.secret)
+    return accounts[request.param]
+
+
+class Judges:
+    """Everybody who can tell a good request from a bad one; `verdicts` says what each answers."""
+
+    def __init__(self, server: Ministack, key: AccessKey):
+        self.server, self.key = server, key
+        self.keys = AwsKeys()
+        self.keys.add(key)
+
+    def verdicts(self, identity: CallerIdentity) -> dict[str, str]:
+        """ "accepted", or the reason against."""
+        return {
+            "ministack": self.asked(self.server.perform, identity),
+            "python": self.asked(known_to(self.keys), identity),
+            "rust": second_opinion(identity, self.key),
+        }
+
+    def asked(self, perform, identity: CallerIdentity) -> str:
+        try:
+            arn = perform(identity.request)
+        except AwsRefused as refusal:
+            return f"refused: {refusal.code}: {refusal.message}"
+        assert arn == self.key.arn
+        return "accepted"
+
+    def accept(self, identity: CallerIdentity):
+        """All of them."""
+        assert set(self.verdicts(identity).values()) == {"accepted"}, self.verdicts(identity)
+
+    def refuse(self, identity: CallerIdentity, *but: str):
+        """All of them but the named."""
+        verdicts = self.verdicts(identity)
+        assert {who for who, verdict in verdicts.items() if verdict == "accepted"} == set(but), verdicts
+
+
+@pytest.fixture
+def judges(server, key) -> Judges:
+    """Of this key."""
+    return Judges(server, key)
+
+
+@pytest.fixture(params=["google-auth", "wif-token"])
+def sign(request, audience):
+    """Signs a request with a key, once as Google's library and once as the program does."""
+    if request.param == "google-auth":
+        return lambda key, **how: CallerIdentity(google_token(key, audience, **how))
+    program = request.getfixturevalue("program")
+
+    def run(key: AccessKey, region: str = REGION) -> CallerIdentity:
+        return caller_identity(program, audience, key, f"--region={region}")
+
+    return run
+
+
+def caller_identity(program, audience, key: AccessKey, *options) -> CallerIdentity:
+    """What the program signs with a key of the environment; nothing is listening where it could ask."""
+    nothing = {"AWS_EC2_METADATA_DISABLED": "true", "AWS_REGION": REGION}
+    run = program.run("aws", "--mode=caller-identity", f"--audience={audience}", *options, env=nothing | key.environment())
+    return CallerIdentity(run.token)
+
+
+def test_all_accept_it(judges, key, sign):
+    """As it is."""
+    judges.accept(sign(key))
+
+
+def test_all_accept_another_region(judges, key, sign, server):
+    """Signed for the region of its host; the second opinion is asked for that region."""
+    identity = sign(key, region="eu-central-1")
+    assert identity.json["url"].startswith("https://sts.eu-central-1.amazonaws.com?")
+    assert server.perform(identity.request) == key.arn and known_to(judges.keys)(identity.request) == key.arn
+    assert second_opinion(identity, key, "eu-central-1") == "accepted"
+    assert second_opinion(identity, key, "us-east-1") != "accepted"
+
+
+def test_all_refuse_a_wrong_secret(judges, key, sign):
+    """The last character of the secret."""
+    judges.refuse(sign(replace(key, secret=key.secret[:-1] + ("A" if key.secret[-1] != "A" else "B"))))
+
+
+def test_all_refuse_another_key_id(judges, accounts, key, sign):
+    """Another known key's id beside this one's secret, and an id that nobody knows."""
+    other = accounts["other user" if key.token is None else "other session"]
+    judges.refuse(sign(replace(key, id=other.id)))
+    judges.refuse(sign(replace(key, id="AKIA" + "X" * 16)))
+
+
+def test_all_refuse_a_changed_target_resource(judges, audience, key, sign):
+    """It is among the signed headers, so that a request for one pool provider cannot serve another."""
+    judges.refuse(sign(key).changed(x_goog_cloud_target_resource=audience + "-other"))
+
+
+def test_all_refuse_a_changed_date(judges, key, sign):
+    """A minute later than it was signed."""
+    identity = sign(key)
+    date = identity.headers["x-amz-date"]
+    judges.refuse(identity.changed(x_amz_date=date[:-4] + f"{(int(date[-4:-3]) + 1) % 6}" + date[-3:]))
+
+
+def test_all_refuse_a_changed_host(judges, key, sign):
+    """The region of the host is covered by the signature."""
+    identity = sign(key)
+    other = CallerIdentity(identity.token.replace("us-east-1.amazonaws.com", "us-west-2.amazonaws.com"))
+    assert other.request.headers["host"] == "sts.us-west-2.amazonaws.com"
+    judges.refuse(other)
+
+
+def test_all_refuse_a_wrong_session_token(judges, accounts, key, sign):
+    """Signed with it and exchanged afterwards; another session's, a shorter one, and one where there should be none."""
+    other = accounts["other session"]
+    judges.refuse(sign(replace(key, token=other.token)))
+    judges.refuse(sign(key).changed(x_amz_security_token=other.token))
+    if key.token:
+        judges.refuse(sign(replace(key, token=key.token[:-1])))
+        judges.refuse(sign(replace(key, token=None)))
+
+
+@pytest.mark.parametrize("seconds", [-16 * 60, 16 * 60])
+def test_all_refuse_a_wrong_date(judges, audience, key, seconds):
+    """Signed more than 15 minutes ago or ahead, by Google's signer: the program has no other clock than this host's."""
+    judges.refuse(CallerIdentity(google_token(key, audience, when=time.time() + seconds)))
+    judges.accept(CallerIdentity(google_token(key, audience, when=time.time() + seconds / 2)))
+
+
+@pytest.mark.parametrize("prefix", ["", "https:"])
+def test_it_is_what_google_s_own_library_makes(program, audience, key, prefix):
+    """At the same second: the same url, method and headers, and so the same signature."""
+    identity = caller_identity(program, prefix + audience, key)
+    date = time.mktime(time.strptime(identity.headers["x-amz-date"], "%Y%m%dT%H%M%SZ")) - time.timezone
+    google = google_request(key, audience, when=date)
+    assert {name: identity.json[name] for name in ("url", "method")} == {name: google[name] for name in ("url", "method")}
+    assert set(identity.json) == {"url", "method", "headers"}
+
+    def in_order(headers):
+        return sorted((header["key"], header["value"]) for header in headers)
+
+    assert in_order(identity.json["headers"]) == in_order(google["headers"])
+
+
+def test_every_header_is_signed(program, audience, key):
+    """The target resource above all; Google's Python library leaves it out."""
+    identity = caller_identity(program, audience, key)
+    assert set(identity.credential.signed_headers) == identity.headers.keys() - {"authorization"}
+    assert identity.headers["x-goog-cloud-target-resource"] == audience
+
+
+def test_the_pool_provider_takes_it(program, audience, server, key):
+    """Google's rules, with ministack as the AWS that Google asks."""
+    provider = AwsPoolProvider(audience, server.account, server.perform)
+    assert verify_aws(caller_identity(program, audience, key).token, provider)["arn"] == key.arn
+
+
+def test_text_format_is_the_bare_request(program, audience, server, key, tmp_path):
+    """The content of a file-sourced configuration, without a line end; the type alone chooses the mode."""
+    output = tmp_path / "subject-token"
+    options = (f"--audience={audience}", f"--token-type={AWS4_REQUEST}", "--format=text", "--region=us-east-1")
+    env = {"AWS_EC2_METADATA_DISABLED": "true"} | key.environment()
+    run = program.run("aws", *options, env=env)
+    assert (run.status, run.stderr) == (0, "") and server.perform(CallerIdentity(run.stdout).request) == key.arn
+    run = program.run("aws", *options, f"--output-file={output}", env=env)
+    assert (run.status, run.stdout, run.stderr) == (0, "", "")
+    assert server.perform(CallerIdentity(output.read_text()).request) == key.arn
+
+
+def test_it_ends_with_the_date(program, audience, key):
+    """Fifteen minutes after its date, less the margin of a tenth."""
+    before = int(time.time())
+    run = program.run("aws", "--mode=caller-identity", f"--audience={audience}", "--region=us-east-1",
+                      env={"AWS_EC2_METADATA_DISABLED": "true"} | key.environment())  # fmt: skip
+    assert before + 810 <= run.document["expiration_time"] <= time.time() + 810

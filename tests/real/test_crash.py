@@ -1,0 +1,111 @@
+"""A run killed at any system call leaves the old file or the new one, and the next run succeeds.
+
+strace puts SIGKILL in the way of each system call of a run in turn. It counts by call name and by thread, so the run is
+traced once to learn how often a thread makes each call; then every (name, n) is one run that dies there and one that
+follows.
+"""
+
+import base64
+import collections
+import json
+import os
+import re
+import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from support.places import need
+from support_net import BIN, clean_env, jwt, token_of, wif
+
+
+def strace(*words):
+    return subprocess.run([need("strace"), "-f", *words], env=clean_env(), stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, timeout=60)
+
+
+def system_calls(trace, words):
+    """Every (name, n) of one run: the n-th call of that name in the thread that makes most of them."""
+    done = strace("-o", str(trace), BIN, *words)
+    token_of(json.loads(done.stdout))
+    counts = collections.Counter()
+    for (_, name), count in collections.Counter(re.findall(r"^(\d+) +(\w+)\(", trace.read_text(), re.M)).items():
+        counts[name] = max(counts[name], count)
+    assert counts.pop("execve") == 1 and counts.keys() & {"rename", "renameat", "renameat2", "linkat"}, counts
+    return [(name, n) for name, count in counts.items() for n in range(1, count + 1)]
+
+
+def die_at_each(calls, prepare, words, examine):
+    """For each call: `prepare(folder)`, a run of `words(folder)` killed there, `examine(folder, dead, where)`.
+
+    Returns how often each thing that `examine` returned was seen.
+    """
+    def die_at(name, n):
+        folder = prepare(f"{name}-{n}")
+        dead = strace("-o", "/dev/null", "-e", f"trace={name}", "-e", f"inject={name}:signal=SIGKILL:when={n}", BIN,
+                      *words(folder))
+        killed = dead.returncode in (-9, 137)
+        return examine(folder, dead, f"killed at {name} {n}"), killed
+
+    with ThreadPoolExecutor(os.cpu_count() or 2) as pool:
+        seen = collections.Counter(one.result() for one in [pool.submit(die_at, *call) for call in calls])
+    outlived = sum(count for (_, killed), count in seen.items() if not killed)
+    assert outlived <= len(calls) / 20, f"too many outlived their signal: {seen}"
+    return collections.Counter(state for state, killed in seen.elements() if killed)
+
+
+def test_the_output_file(tmp_path):
+    token = jwt()
+    old = json.dumps({"version": 1, "success": True, "token_type": "urn:ietf:params:oauth:token-type:jwt",
+                      "id_token": "old.old.old", "expiration_time": int(time.time()) - 900}).encode()
+
+    def prepare(name):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "token").write_text(token)
+        (folder / "out.json").write_bytes(old)
+        return folder
+
+    def words(folder):
+        return ["file", f"--path={folder / 'token'}", f"--output-file={folder / 'out.json'}", "--timeout=10"]
+
+    def examine(folder, dead, where):
+        left = (folder / "out.json").read_bytes()
+        assert left == old or token_of(json.loads(left)) == token, f"{where}: {left[:200]!r}"
+        assert dead.stdout == "" or token_of(json.loads(dead.stdout)) == token, f"{where}: {dead.stdout!r}"
+        for path in folder.iterdir():  # whatever else it left is for its owner only
+            assert path.name in ("token", "out.json") or path.stat().st_mode & 0o077 == 0, f"{where}: {path}"
+        after = wif(*words(folder))
+        assert after.token() == token and after.seconds < 5, f"after a run {where}: {after}"
+        assert token_of(json.loads((folder / "out.json").read_text())) == token
+        assert {path.name for path in folder.iterdir()} <= {"token", "out.json", "out.json.lock"}, where
+        return "old" if left == old else "new"
+
+    calls = system_calls(tmp_path / "trace", words(prepare("traced")))
+    seen = die_at_each(calls, prepare, words, examine)
+    assert seen["old"] > 20 and seen["new"] > 0, seen
+
+
+def test_a_key_that_is_being_made(tmp_path):
+    """The next run finds no key or a whole one, and the JWKS beside it is always that key's."""
+    def prepare(name):
+        (tmp_path / name).mkdir()
+        return tmp_path / name
+
+    def words(folder):
+        return ["key", f"--key={folder / 'k.pem'}", "--generate", "--issuer=https://i.example.test", "--subject=s"]
+
+    def examine(folder, _, where):
+        left = (folder / "k.pem").read_bytes() if (folder / "k.pem").exists() else None
+        assert wif(*words(folder)).token(), where
+        now = (folder / "k.pem").read_bytes()
+        assert left in (None, now) and (folder / "k.pem").stat().st_mode & 0o777 == 0o600, where
+        x = load_pem_private_key(now, None).public_key().public_numbers().x.to_bytes(32, "big")
+        keys = json.loads((folder / "k.jwks.json").read_text())["keys"]
+        assert [key["x"] for key in keys] == [base64.urlsafe_b64encode(x).rstrip(b"=").decode()], where
+        return "no key" if left is None else "a key"
+
+    calls = system_calls(tmp_path / "trace", words(prepare("traced")))
+    seen = die_at_each(calls, prepare, words, examine)
+    assert seen["no key"] > 20 and seen["a key"] > 0, seen

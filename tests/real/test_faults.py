@@ -1,0 +1,190 @@
+"""Far ends, programs and files that misbehave: every run ends by itself, before its deadline, with the right kind.
+
+A far end here is a loopback socket of `servers/faults.py`. `DEADLINE` seconds are given to the runs that must use them
+up; `ended_by_itself` then wants the run neither cut short nor late.
+"""
+
+import json
+import os
+import socket
+import subprocess
+from contextlib import ExitStack
+
+import pytest
+
+from servers import faults
+from servers.faults import far_end
+from servers.namespace import NAMES, namespace
+from support.places import need
+from support_net import jwt, wif
+
+TOKEN = jwt()
+DEADLINE = 2
+
+
+def fetch(url, *options, **more):
+    return wif("url", f"--url={url}", f"--timeout={DEADLINE}", *options, **more)
+
+
+def ended_by_itself(done, kind="UNREACHABLE"):
+    """The message, after checking that the run used its time and no more."""
+    message = done.failure(kind)
+    assert DEADLINE / 2 < done.seconds < DEADLINE, done
+    return message
+
+
+# Far ends
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_far_end_that_never_answers(scheme):
+    with far_end(faults.hang) as far:
+        message = ended_by_itself(fetch(far.url.replace("http:", f"{scheme}:")))
+        assert "--timeout" in message and far.requests, message
+
+
+@pytest.mark.parametrize("behave", [faults.drip_headers, faults.drip_body])
+def test_an_answer_that_drips(behave):
+    with far_end(behave) as far:
+        ended_by_itself(fetch(far.url))
+
+
+def test_a_far_end_that_does_not_take_the_connection():
+    """Its queue is full: the handshake of TCP gets no answer."""
+    with ExitStack() as held:
+        listening = held.enter_context(socket.socket())
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(0)
+        for _ in range(4):
+            waiting = held.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listening.getsockname())
+        ended_by_itself(fetch(f"http://127.0.0.1:{listening.getsockname()[1]}/token"))
+
+
+def test_the_deadline_is_of_the_whole_run_not_of_each_request():
+    """Discovery takes half of the time, the token endpoint all there is."""
+    def behave(far, connection, over):
+        far.requests.append(connection.recv(65536))
+        if b"POST" in far.requests[-1]:
+            over.wait(60)
+        over.wait(DEADLINE / 2)
+        issuer = f"http://127.0.0.1:{far.port}"
+        body = json.dumps({"issuer": issuer, "token_endpoint": f"{issuer}/token"}).encode()
+        connection.sendall(faults.HEAD + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+
+    with far_end(behave) as far:
+        ended_by_itself(wif("oidc", f"--issuer=http://127.0.0.1:{far.port}", "--client-id=i", "--auth=none",
+                            f"--timeout={DEADLINE}"))
+        assert [request[:4] for request in far.requests] == [b"GET ", b"POST"]
+
+
+@pytest.mark.parametrize("behave", [faults.reset, faults.truncated, faults.truncated_chunks])
+def test_an_answer_that_breaks_off(behave):
+    with far_end(behave) as far:
+        done = fetch(far.url)
+        done.failure("UNREACHABLE")
+        assert "aaaa.bbbb" not in done.stdout + done.stderr and far.requests
+
+
+@pytest.mark.parametrize("behave", [faults.endless, faults.endless_headers])
+def test_an_answer_without_end_is_not_read_to_the_end(behave):
+    with far_end(behave) as far:
+        done = fetch(far.url)
+        done.failure("PROTOCOL")
+        assert done.seconds < DEADLINE and far.given < 16 * 1024 * 1024, far.given
+
+
+@pytest.mark.parametrize("behave", [faults.not_http, faults.empty])
+def test_an_answer_that_breaks_the_standard(behave):
+    with far_end(behave) as far:
+        fetch(far.url).failure("PROTOCOL")
+
+
+def test_a_refused_connection():
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        message = fetch(f"http://127.0.0.1:{closed.getsockname()[1]}/token").failure("UNREACHABLE")
+        assert "refused" in message, message
+
+
+def test_a_port_that_cannot_be_is_refused_instead_of_taking_the_usual_one():
+    done = fetch("https://127.0.0.1:99999/token")
+    assert "--url" in done.failure("USAGE")
+
+
+def test_a_name_server_that_never_answers():
+    """getaddrinfo has a time-out of its own, longer than ours, and cannot be interrupted."""
+    script = ("import socket; s = socket.socket(type=socket.SOCK_DGRAM); s.bind(('%s', 53)); print(flush=True)\n"
+              "while True: s.recv(512); print(flush=True)" % NAMES["idp.example.test"])
+    with namespace(resolver=NAMES["idp.example.test"]) as space:
+        silent = subprocess.Popen([*space.prefix, need("python3"), "-c", script], stdout=subprocess.PIPE)
+        try:
+            silent.stdout.readline()
+            ended_by_itself(fetch("https://slow.example.test/token", prefix=space.prefix))
+            silent.stdout.readline()  # it was asked
+        finally:
+            silent.kill()
+            silent.communicate()
+
+
+# stdin
+
+def test_stdin_is_never_read(tmp_path):
+    """Neither by the program nor by the command it runs: what the client put there is still there."""
+    (tmp_path / "token").write_text(TOKEN)
+    for source in (["file", "--timeout=5", f"--path={tmp_path / 'token'}"],
+                   ["command", "--timeout=5", "--", "/bin/sh", "-c", f"cat; cat {tmp_path / 'token'}"]):
+        reading, writing = os.pipe()
+        try:
+            os.write(writing, b"kept for the client")
+            done = wif(*source, stdin=reading)
+            assert done.token() == TOKEN and done.seconds < 4
+            assert os.read(reading, 100) == b"kept for the client"
+        finally:
+            os.close(reading)
+            os.close(writing)
+
+
+# Files that are none
+
+@pytest.fixture
+def fifo(tmp_path):
+    os.mkfifo(tmp_path / "fifo", 0o600)
+    return tmp_path / "fifo"
+
+
+@pytest.mark.parametrize("option", ["--path", "--ca-file", "--header", "--key", "--args-file"])
+def test_a_pipe_nobody_writes_to_as_an_input_does_not_hang(tmp_path, fifo, option):
+    (tmp_path / "token").write_text(TOKEN)
+    url = "--url=http://127.0.0.1:9/token"
+    words = {"--path": ["file", f"--path={fifo}"],
+             "--ca-file": ["url", url.replace("http:", "https:"), f"--ca-file={fifo}"],
+             "--header": ["url", url, f"--header=X-Key:file:{fifo}"],
+             "--key": ["key", f"--key={fifo}", "--issuer=https://i.example.test", "--subject=s"],
+             "--args-file": ["file", f"--path={tmp_path / 'token'}", f"--args-file={fifo}"]}
+    done = wif(*words[option], f"--timeout={DEADLINE}", timeout=10)
+    assert done.status in (3, 6) and done.seconds < DEADLINE, done
+    done.failure(done.document["code"])
+
+
+def test_a_pipe_in_the_place_of_the_output_file_or_its_lock_costs_nobody_a_token(tmp_path):
+    (tmp_path / "token").write_text(TOKEN)
+    for name in ("out", "other.lock"):
+        os.mkfifo(tmp_path / name)
+        done = wif("file", f"--path={tmp_path / 'token'}", f"--output-file={tmp_path / name.removesuffix('.lock')}",
+                   f"--timeout={DEADLINE}")
+        assert done.token() == TOKEN and done.seconds < DEADLINE, name
+
+
+def test_a_pipe_as_log_file_does_not_hang(tmp_path, fifo):
+    (tmp_path / "token").write_text(TOKEN)
+    done = wif("file", f"--path={tmp_path / 'token'}", f"--log-file={fifo}", f"--timeout={DEADLINE}")
+    assert done.seconds < DEADLINE
+    assert done.token() == TOKEN if done.status == 0 else "--log-file" in done.failure("CONFIGURATION")
+
+
+def test_a_file_without_end_is_not_read_to_the_end():
+    """With 256 MiB of address space: a program that reads on would be killed or panic."""
+    prefix = (need("prlimit"), f"--as={256 * 1024 * 1024}")
+    done = wif("file", "--path=/dev/zero", f"--timeout={DEADLINE}", prefix=prefix)
+    assert "--path" in done.failure("CONFIGURATION") and done.seconds < DEADLINE

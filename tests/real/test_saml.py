@@ -1,0 +1,102 @@
+"""SAML subject tokens: Responses of a real identity provider (pysaml2, signed by xmlsec1) through the program and the clients.
+
+Google takes base64 of a Response or an Assertion (https://cloud.google.com/iam/docs/workforce-saml-assertions). The program
+encodes raw XML and passes base64 on; every byte counts, for the signature covers them. Judged by the stand-in (signxml)
+and by pysaml2's own relying party.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from datetime import datetime, timezone
+
+import pytest
+from saml2.sigver import SignatureError
+
+from standins.verify_saml import SamlPoolProvider
+from support.clients import CLIENTS
+from support.program import SAML2
+from support.pysaml2_idp import IdentityProvider, encoded
+from support.saml import IDP, SamlSigner, at
+
+
+@pytest.fixture
+def idp(tmp_path, sts, audience) -> IdentityProvider:
+    """An identity provider that the token service trusts."""
+    found = IdentityProvider(tmp_path, "https:" + audience)
+    sts.add(found.pool_provider(audience))
+    return found
+
+
+@pytest.fixture(params=["response signed", "assertion signed"])
+def xml(request, idp) -> str:
+    """One Response of it."""
+    return idp.response("user-7", sign_response=request.param.startswith("response"))
+
+
+@pytest.mark.parametrize("form", ["xml", "base64", "base64 in lines"])
+def test_the_file_source_keeps_every_byte(program, idp, ledger, audience, tmp_path, xml, form):
+    """Raw XML is encoded, base64 stays; pysaml2's relying party accepts what comes out."""
+    path = tmp_path / "response"
+    lines = "\n".join(re.findall(".{1,76}", encoded(xml))) + "\n"
+    path.write_text({"xml": xml, "base64": encoded(xml), "base64 in lines": lines}[form])
+    run = program.run("file", f"--path={path}", env=program.request(audience, SAML2))
+    assert run.document["token_type"] == SAML2
+    assert base64.b64decode(run.token).decode() == xml or base64.b64decode(run.token).decode() == xml.strip()
+    assert idp.accepted_by_relying_party(run.token) == "user-7"
+    end = min(re.findall(r'NotOnOrAfter="([^"]+)"', xml))
+    seconds = datetime.fromisoformat(end.replace("Z", "+00:00")).timestamp()
+    left = seconds - datetime.now(timezone.utc).timestamp()
+    assert run.document["expiration_time"] == pytest.approx(seconds - min(300, left / 10), abs=2)
+
+
+@pytest.mark.parametrize("client", list(CLIENTS))
+def test_each_google_client_exchanges_it(clients, sts, idp, audience, tmp_path, client):
+    """With an output file, which the Rust client and the others read by its saml_response."""
+    path = tmp_path / "response.xml"
+    path.write_text(idp.response("user-7", sign_response=True))
+    source = ("file", f"--path={path}")
+    configuration = clients.configuration(audience, *source, token_type=SAML2, output_file=tmp_path / "output.json")
+    for _ in range(2):
+        assert clients.run(client, configuration).access_token in sts.issued
+    assert [(found.claims["sub"], found.subject_token_type) for found in sts.exchanges] == [("user-7", SAML2)] * 2
+
+
+@pytest.mark.parametrize("client", list(CLIENTS))
+def test_a_tampered_response_is_refused(clients, sts, idp, audience, tmp_path, client):
+    """The program does not verify, the token service does; the relying party too."""
+    path = tmp_path / "response.xml"
+    path.write_text(idp.response("user-7", sign_response=False).replace("user-7", "root"))
+    outcome = clients.run(client, clients.configuration(audience, "file", f"--path={path}", token_type=SAML2))
+    assert outcome.status != 0 and sts.exchanges == []
+    assert "signature does not verify" in sts.refusals[0].description
+    with pytest.raises(SignatureError):
+        idp.accepted_by_relying_party(encoded(path.read_text()))
+
+
+def test_a_bare_assertion(clients, sts, audience, tmp_path):
+    """As WS-Trust gives it: an Assertion without a Response."""
+    signer = SamlSigner()
+    sts.add(SamlPoolProvider(audience, IDP, signer.certificate))
+    path = tmp_path / "assertion.xml"
+    path.write_bytes(base64.b64decode(signer.assertion(audience)))
+    outcome = clients.run("python", clients.configuration(audience, "file", f"--path={path}", token_type=SAML2))
+    assert outcome.access_token in sts.issued and sts.exchanges[0].claims["sub"] == "user@example.test"
+
+
+def test_an_assertion_that_is_over(program, audience, tmp_path):
+    """Said by the program, before any client tries it."""
+    path = tmp_path / "response"
+    path.write_text(SamlSigner().response(audience, not_on_or_after=at(minutes=-1)))
+    program.run("file", f"--path={path}", env=program.request(audience, SAML2)).failed("EXPIRED")
+
+
+@pytest.mark.parametrize("content", ["<html><body>Sign in</body></html>", encoded("<html/>"), "a.b.c", "<saml:Assert"])
+def test_what_is_no_saml_is_no_token(program, ledger, audience, tmp_path, content):
+    """A sign-in page is the usual wrong answer."""
+    path = tmp_path / "response"
+    path.write_text(content)
+    run = program.run("file", f"--path={path}", env=program.request(audience, SAML2))
+    assert run.document["code"] in ("PROTOCOL", "CONFIGURATION"), run.described()
+    run.failed(run.document["code"], "SAML")

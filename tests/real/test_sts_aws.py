@@ -1,0 +1,165 @@
+"""Proves that the token service stand-in refuses an AWS subject token that breaks any one of Google's documented rules.
+
+The rules: https://cloud.google.com/iam/docs/reference/sts/rest/v1/TopLevel/token, see standins/verify_aws.py. The accepted
+token is made by google-auth's own signer; each case is that token with one thing changed.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from urllib.parse import quote
+
+import pytest
+import requests
+
+from standins.aws_keys import ACCOUNT, AwsKeys
+from standins.refused import Refused
+from standins.token_exchange import GRANT, TOKEN_TYPE
+from standins.verify_aws import AwsPoolProvider, known_to, verify_aws
+from support.aws import AWS4_REQUEST, CallerIdentity, encoded, google_request, google_token
+
+FORM = "Invalid format of AWS credentials:"
+UNKNOWN = "Received invalid AWS response of type AccessDenied"
+
+
+@pytest.fixture
+def keys(ledger) -> AwsKeys:
+    """What AWS knows."""
+    return AwsKeys(ledger)
+
+
+@pytest.fixture
+def pool_provider(audience, keys) -> AwsPoolProvider:
+    """Trusts the account of these tests."""
+    return AwsPoolProvider(audience, ACCOUNT, known_to(keys))
+
+
+def refused(token: str, pool_provider: AwsPoolProvider, *texts: str):
+    """Asserts a refusal with these texts."""
+    with pytest.raises(Refused) as refusal:
+        verify_aws(token, pool_provider)
+    assert refusal.value.error == "invalid_grant"
+    for text in texts:
+        assert text in refusal.value.description
+
+
+@pytest.mark.parametrize("prefix", ["", "https:"])
+@pytest.mark.parametrize("kind", ["user", "session"])
+def test_accepts_what_google_s_own_signer_makes(audience, keys, pool_provider, kind, prefix):
+    """With a user's key and with a session's, the target resource with and without `https:`."""
+    key = getattr(keys, kind)("alice")
+    assert verify_aws(google_token(key, prefix + audience), pool_provider) == {"sub": key.arn, "arn": key.arn,
+    "account": ACCOUNT}
+
+
+def test_accepts_the_global_host(audience, keys, pool_provider):
+    """`sts.amazonaws.com`, which signs for us-east-1."""
+    url = "https://sts.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15"
+    assert verify_aws(google_token(keys.user("alice"), audience, url=url), pool_provider)
+
+
+def test_accepts_another_region(audience, keys, pool_provider):
+    """The region of the host is that of the signature."""
+    assert verify_aws(google_token(keys.user("alice"), audience, region="eu-central-1"), pool_provider)
+
+
+@pytest.mark.parametrize("url, text", [
+    ("http://sts.us-east-1.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15", "must be https"),
+    ("https://sts.us-east-1.amazonaws.com:443?Action=GetCallerIdentity&Version=2011-06-15", "neither port"),
+    ("https://sts.us-east-1.amazonaws.com.example.test?Action=GetCallerIdentity&Version=2011-06-15", "the host of the url"),
+    ("https://sts.cn-north-1.amazonaws.com.cn?Action=GetCallerIdentity&Version=2011-06-15", "the host of the url"),
+    ("https://sts-fips.us-east-1.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15", "the host of the url"),
+    ("https://127.0.0.1?Action=GetCallerIdentity&Version=2011-06-15", "the host of the url"),
+    ("https://sts.us-east-1.amazonaws.com?Version=2011-06-15", "Action=GetCallerIdentity"),
+    ("https://sts.us-east-1.amazonaws.com?Action=AssumeRole&Version=2011-06-15", "Action=GetCallerIdentity"),
+    ("https://sts.us-east-1.amazonaws.com?Action=GetCallerIdentity", "a Version"),
+])  # fmt: skip
+def test_refuses_a_url(audience, keys, pool_provider, url, text):
+    """Scheme, port, host and query."""
+    request = google_request(keys.user("alice"), audience)
+    refused(encoded(request | {"url": url}), pool_provider, FORM, text)
+
+
+def test_refuses_another_method(audience, keys, pool_provider):
+    """POST alone."""
+    refused(encoded(google_request(keys.user("alice"), audience) | {"method": "GET"}), pool_provider, FORM, "POST")
+
+
+@pytest.mark.parametrize("name", ["x_amz_date", "authorization", "host", "x_goog_cloud_target_resource"])
+def test_refuses_a_missing_header(audience, keys, pool_provider, name):
+    """Each of the four."""
+    token = CallerIdentity(google_token(keys.user("alice"), audience)).changed(**{name: None}).token
+    refused(token, pool_provider, FORM, f"the header {name.replace('_', '-')} is missing")
+
+
+def test_refuses_a_header_that_stands_twice(audience, keys, pool_provider):
+    """Which of the two would count is anybody's guess."""
+    request = google_request(keys.user("alice"), audience)
+    refused(encoded(request | {"headers": request["headers"] * 2}), pool_provider, FORM, "twice")
+
+
+def test_refuses_another_pool_provider(audience, keys, pool_provider):
+    """Signed for it, so that only the rule itself can refuse."""
+    refused(google_token(keys.user("alice"), audience + "-other"), pool_provider, FORM, "is not the identity provider")
+
+
+@pytest.mark.parametrize(
+    "seconds, text", [(-16 * 60, "more than 15 minutes ago"), (16 * 60, "in the future"), (30, "in the future")]
+)
+def test_refuses_a_date(audience, keys, pool_provider, seconds, text):
+    """Older than 15 minutes, or not yet."""
+    refused(google_token(keys.user("alice"), audience, when=time.time() + seconds), pool_provider, FORM, text)
+
+
+def test_refuses_what_is_no_date(audience, keys, pool_provider):
+    """Neither is another spelling of a time."""
+    token = CallerIdentity(google_token(keys.user("alice"), audience)).changed(x_amz_date="2026-01-01T00:00:00Z").token
+    refused(token, pool_provider, FORM, "no time")
+
+
+@pytest.mark.parametrize("encode", [
+    lambda request: quote(encoded(request), safe=""),
+    lambda request: "opaque-token",
+    lambda request: "",
+    lambda request: quote(json.dumps([request])),
+    lambda request: quote(json.dumps({"url": request["url"]})),
+    lambda request: quote(json.dumps(request | {"headers": {header["key"]: header["value"] for header in request["headers"]}})),
+], ids=["encoded twice", "opaque", "empty", "a list", "without headers", "headers as an object"])  # fmt: skip
+def test_refuses_what_is_not_json_encoded_once(audience, keys, pool_provider, encode):
+    """In the words of the public report, whatever else stands there than one JSON object with three members."""
+    refused(encode(google_request(keys.user("alice"), audience)), pool_provider, FORM, "expected '{'")
+
+
+def test_refuses_an_unknown_key(audience, pool_provider):
+    """AWS does not know who signed."""
+    refused(
+        google_token(AwsKeys().user("mallory"), audience),
+        pool_provider,
+        UNKNOWN,
+        "security token included in the request is invalid",
+    )
+
+
+def test_refuses_another_account(audience, keys):
+    """Known to AWS, but not of the account that the pool provider trusts."""
+    provider = AwsPoolProvider(audience, "999999999999", known_to(keys))
+    refused(google_token(keys.user("alice"), audience), provider, f"The AWS account {ACCOUNT}")
+
+
+def test_refuses_an_expired_session(audience, keys, pool_provider):
+    """The signature is good, the session over."""
+    refused(google_token(keys.session("alice", seconds=-1), audience), pool_provider, UNKNOWN, "expired")
+
+
+def test_the_service_takes_it_for_an_aws_pool_provider_alone(sts, audience, keys, pool_provider, issuer):
+    """The exchange as a whole; `issuer` had configured an OIDC pool provider under this name."""
+    fields = {"grant_type": GRANT, "requested_token_type": TOKEN_TYPE + "access_token", "audience": audience, "scope": "s",
+              "subject_token": google_token(keys.user("alice"), audience), "subject_token_type": AWS4_REQUEST}  # fmt: skip
+    refusal = requests.post(sts.token_url, data=fields, timeout=10)
+    assert refusal.status_code == 400 and "does not fit the type" in refusal.json()["error_description"]
+    sts.add(pool_provider)
+    assert requests.post(sts.token_url, data=fields, timeout=10).status_code == 200
+    assert sts.exchanges[-1].claims["arn"] == keys.user("alice").arn
+    as_jwt = requests.post(sts.token_url, data=fields | {"subject_token_type": TOKEN_TYPE + "jwt"}, timeout=10)
+    assert as_jwt.status_code == 400

@@ -1,0 +1,203 @@
+"""TLS and HTTP answers against nginx and a private CA: who is trusted, who is refused, and what is said.
+
+The refusals are as much the point as the successes: the far end's access log shows what a refused run did *not* send.
+"""
+
+import json
+import os
+import socket
+import ssl
+from types import SimpleNamespace
+
+import pytest
+
+from servers.authority import DAY, Authority, self_signed
+from servers.nginx import answers, nginx, server
+from support.places import need
+from support_net import clean_env, free_ports, jwt, missing, wif
+
+TOKEN = jwt()
+LIMIT = 1024 * 1024
+
+
+def longest_token() -> str:
+    """A token of the most bytes that are read; its signature is the long part."""
+    return "e30.e30.".ljust(LIMIT, "a")
+
+
+@pytest.fixture(scope="module")
+def far(tmp_path_factory):
+    """One nginx, one block per kind of TLS; `far.url("good")` is where a token waits, `far.ca` whom to trust."""
+    folder = tmp_path_factory.mktemp("nginx")
+    ours, strangers = Authority(folder / "ours"), Authority(folder / "strangers", "another CA")
+    good = ours.server("good", "127.0.0.1", "localhost")
+    names = ("good", "wrong_host", "self_signed", "expired", "tls12", "tls10", "client_cert", "plain", "target")
+    port = dict(zip(names, free_ports(len(names))))
+    token = answers("/token", TOKEN)
+    issuer = f"https://127.0.0.1:{port['client_cert']}"
+    discovery = json.dumps({"issuer": issuer, "token_endpoint": f"{issuer}/oauth/token",
+                            "token_endpoint_auth_methods_supported": ["tls_client_auth"]})
+    granted = json.dumps({"access_token": TOKEN, "token_type": "Bearer", "expires_in": 3600})
+    guarded = ("location = /oauth/token { if ($ssl_client_verify != SUCCESS) "
+               "{ return 401 '{\"error\":\"invalid_client\",\"error_description\":\"no client certificate\"}'; } "
+               f"return 200 '{granted}'; }}\n")
+    (folder / "www").mkdir()
+    (folder / "www/at-limit").write_text(longest_token())
+    (folder / "www/above-limit").write_text(longest_token() + "a")
+    target = f"https://127.0.0.1:{port['target']}/token"
+    wanted = "".join(f"location = /{code} {{ return {code} 'no'; }}\n" for code in (401, 403, 404, 429, 500, 502, 503))
+    moved = "".join(f"location = /{code} {{ return {code} {target}; }}\n" for code in (301, 302, 307, 308))
+    closed = "location = /closed { return 444; }\n"
+    html = "location = /html { default_type text/html; return 200 '<html><body>Sign in</body></html>'; }\n"
+    blocks = [
+        server(port["good"], token + wanted + moved + closed + html + f"root {folder}/www;", good),
+        server(port["wrong_host"], token, ours.server("wrong", "wrong.example.test")),
+        server(port["self_signed"], token, self_signed(folder, "127.0.0.1")),
+        server(port["expired"], token, ours.server("old", "127.0.0.1", begins=-3 * DAY, ends=-1 * DAY)),
+        server(port["tls12"], token, good, tls="TLSv1.2"),
+        server(port["tls10"], token, good, tls="TLSv1 TLSv1.1", ciphers="DEFAULT@SECLEVEL=0"),
+        server(port["client_cert"], answers("/.well-known/openid-configuration", discovery) + guarded
+               + f"ssl_verify_client optional; ssl_client_certificate {ours.ca};", good),
+        server(port["plain"], token),
+        server(port["target"], token, good),
+    ]
+    with nginx(folder, blocks, port.values()) as running:
+        yield SimpleNamespace(nginx=running, ca=ours.ca, folder=folder, issuer=issuer, port=port,
+                              robot=ours.client("robot", "robot"), stranger=strangers.client("robot", "robot"),
+                              url=lambda name, path="/token", host="127.0.0.1":
+                                  f"https://{host}:{port[name]}{path}")
+
+
+def fetch(far, name, path="/token", *options, env=None):
+    return wif("url", f"--url={far.url(name, path)}", f"--ca-file={far.ca}", *options, env=env)
+
+
+# Trust
+
+def test_a_private_ca_is_trusted_when_named(far):
+    assert fetch(far, "good").token() == TOKEN
+    assert wif("url", f"--url={far.url('good', host='localhost')}", f"--ca-file={far.ca}").token() == TOKEN
+
+
+def test_a_private_ca_is_refused_when_not_named(far):
+    message = wif("url", f"--url={far.url('good', '/token?untrusted')}").failure("CONFIGURATION")
+    assert "--ca-file" in message and "certificate" in message, message
+    assert not any("untrusted" in line for line in far.nginx.requests(far.port["good"]))
+
+
+@pytest.mark.parametrize("kind", ["wrong_host", "self_signed", "expired"])
+def test_a_certificate_that_proves_nothing_is_refused(far, kind):
+    message = fetch(far, kind).failure("CONFIGURATION")
+    assert "certificate" in message and far.nginx.requests(far.port[kind]) == [], message
+    word = {"wrong_host": "name", "self_signed": "--ca-file", "expired": "expired"}[kind]
+    assert word in message, message
+
+
+def test_a_ca_file_that_is_none_is_refused(far, tmp_path):
+    (tmp_path / "empty.pem").write_text("")
+    (tmp_path / "key.pem").write_text(far.robot.key.read_text())
+    for name in ("absent.pem", "empty.pem", "key.pem"):
+        message = wif("url", f"--url={far.url('good')}", f"--ca-file={tmp_path / name}").failure("CONFIGURATION")
+        assert "--ca-file" in message, message
+
+
+def test_the_system_trust_store_is_read(far):
+    """By the variable that overrides it, and at the place where Debian keeps it."""
+    url = f"--url={far.url('good')}"
+    assert wif("url", url, env=clean_env(SSL_CERT_FILE=far.ca)).token() == TOKEN
+    store = "/etc/ssl/certs/ca-certificates.crt"
+    if not os.path.exists(store) or os.geteuid() != 0:
+        missing("the system's trust store can be replaced for one process only by root, on Debian's layout")
+    script = f'mount --bind "$1" {store} && shift && exec "$@"'
+    swapped = wif("url", url, prefix=(need("unshare"), "--mount", "sh", "-c", script, "sh", str(far.ca)))
+    assert swapped.token() == TOKEN
+
+
+# Versions of TLS
+
+def test_tls_1_2_alone_is_enough(far):
+    assert fetch(far, "tls12").token() == TOKEN
+    far.nginx.wait_for(far.port["tls12"], "tls=TLSv1.2")
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion")
+def test_tls_1_0_and_1_1_are_refused(far):
+    old = ssl.create_default_context(cafile=far.ca)
+    old.minimum_version, old.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
+    old.set_ciphers("DEFAULT@SECLEVEL=0")
+    with socket.create_connection(("127.0.0.1", far.port["tls10"])) as raw, \
+            old.wrap_socket(raw, server_hostname="127.0.0.1") as spoken:
+        assert spoken.version() == "TLSv1.1"  # the control: this server does speak it
+    assert "TLS" in fetch(far, "tls10").failure("PROTOCOL")
+    assert far.nginx.requests(far.port["tls10"]) == []
+
+
+def test_https_to_a_plain_http_port_is_refused(far):
+    wif("url", f"--url={far.url('plain')}", f"--ca-file={far.ca}").failure("PROTOCOL")
+    assert not any(" /token " in line for line in far.nginx.requests(far.port["plain"]))
+
+
+# Client certificates
+
+def oidc(far, *options):
+    return wif("oidc", f"--issuer={far.issuer}", "--client-id=robot", f"--ca-file={far.ca}", *options)
+
+
+def test_a_client_certificate_is_presented(far):
+    done = oidc(far, "--auth=mtls", f"--client-cert={far.robot.cert}", f"--client-key={far.robot.key}")
+    assert done.token() == TOKEN
+    far.nginx.wait_for(far.port["client_cert"], "POST /oauth/token host=127.0.0.1 cert=SUCCESS")
+
+
+def test_without_a_client_certificate_the_far_end_says_no(far):
+    assert "invalid_client" in oidc(far, "--auth=none").failure("DENIED")
+    far.nginx.wait_for(far.port["client_cert"], "POST /oauth/token host=127.0.0.1 cert=NONE")
+
+
+def test_a_client_certificate_of_another_ca_is_refused(far):
+    """nginx answers 400 with an HTML page of its own."""
+    oidc(far, "--auth=mtls", f"--client-cert={far.stranger.cert}", f"--client-key={far.stranger.key}").failure("DENIED")
+    far.nginx.wait_for(far.port["client_cert"], "cert=FAILED")
+
+
+def test_a_client_key_of_another_certificate_is_refused_before_anything_is_sent(far):
+    done = wif("oidc", f"--issuer={far.issuer.replace('127.0.0.1', 'localhost')}", "--client-id=robot", "--auth=mtls",
+               f"--ca-file={far.ca}", f"--client-cert={far.robot.cert}", f"--client-key={far.stranger.key}")
+    assert "--client-key" in done.failure("CONFIGURATION")
+    assert not any("host=localhost" in line for line in far.nginx.requests(far.port["client_cert"]))
+
+
+# Answers
+
+@pytest.mark.parametrize("code, kind", [(401, "DENIED"), (403, "DENIED"), (404, "CONFIGURATION"), (429, "UNREACHABLE"),
+                                        (500, "UNREACHABLE"), (502, "UNREACHABLE"), (503, "UNREACHABLE")])
+def test_an_http_error_has_its_kind(far, code, kind):
+    assert str(code) in fetch(far, "good", f"/{code}").failure(kind)
+
+
+@pytest.mark.parametrize("code", [301, 302, 307, 308])
+def test_a_redirect_is_refused_and_not_followed(far, code):
+    message = fetch(far, "good", f"/{code}", "--header=Authorization:Bearer env:S",
+                    env=clean_env(S="fixture-secret")).failure("CONFIGURATION")
+    assert "redirect" in message and "fixture-secret" not in message, message
+    assert far.nginx.requests(far.port["target"]) == []
+
+
+def test_the_redirect_target_would_have_been_seen(far):
+    """The control of the test above; it comes after it."""
+    assert fetch(far, "target").token() == TOKEN
+    far.nginx.wait_for(far.port["target"], "GET /token")
+
+
+def test_a_connection_closed_without_an_answer_is_unreachable(far):
+    fetch(far, "good", "/closed").failure("UNREACHABLE")
+    far.nginx.wait_for(far.port["good"], "/closed")
+
+
+def test_html_where_json_was_due(far):
+    assert "Sign in" not in fetch(far, "good", "/html", "--field=id_token").failure("PROTOCOL")
+
+
+def test_a_body_above_one_mebibyte_is_refused(far):
+    assert fetch(far, "good", "/at-limit").token() == longest_token()
+    assert "1 MiB" in fetch(far, "good", "/above-limit").failure("PROTOCOL")
