@@ -43,7 +43,12 @@ fn fails_alone(cases: &[(&str, i32, &str, &str)]) {
 #[test]
 fn command_lines() {
     fails_alone(&[
-        ("", 2, "USAGE", "there is no source; name one of file, url, env, command, oidc, aws, key"),
+        (
+            "",
+            2,
+            "USAGE",
+            "there is no source; name one of file, url, env, command, oidc, aws, adfs, key",
+        ),
         ("flie --path=x", 2, "USAGE", r#"there is no source "flie"; did you mean file?"#),
         ("file --pat=x", 2, "USAGE", "file has no option --pat; did you mean --path?"),
         ("file --path", 2, "USAGE", "--path takes a value; write --path=PATH"),
@@ -428,7 +433,7 @@ fn programs() {
             "command -- false",
             6,
             "UNREACHABLE",
-            "false failed: exit status: 1; run the program by hand to see its own message",
+            "false failed: exit status: 1; run the program after -- by hand to see its own message",
         ),
         (
             "command -- true",
@@ -440,13 +445,13 @@ fn programs() {
             "command -- yes hunter2-token-part",
             7,
             "PROTOCOL",
-            "the output of yes is larger than 1 MiB; run the program by hand to see it",
+            "the output of yes is larger than 1 MiB; run the program after -- by hand to see it",
         ),
         (
             "command --timeout=1 -- sleep 60",
             6,
             "UNREACHABLE",
-            "sleep did not end in time; run the program by hand, or raise --timeout",
+            "sleep did not end in time; run the program after -- by hand, or raise --timeout",
         ),
     ] {
         // The log file has to come before the two dashes.

@@ -9,6 +9,7 @@ mod failure;
 pub mod form;
 mod proxy;
 mod response;
+pub mod retry;
 mod tls;
 mod url;
 
@@ -97,14 +98,16 @@ pub struct Request<'a> {
     headers: Vec<(Cow<'a, str>, Text)>,
     form: Vec<(Cow<'a, str>, Text)>,
     body: Option<Text>,
+    /// Secrets that stand inside of what is sent.
+    hidden: Vec<Secret>,
     /// How long it may last, where that is less than the deadline leaves.
     limit: Option<Duration>,
 }
 
 impl<'a> Request<'a> {
     fn new(method: Method, url: &'a Url, option: &'static str) -> Request<'a> {
-        let (headers, form) = (Vec::new(), Vec::new());
-        Request { url, option, method, headers, form, body: None, limit: None }
+        let (headers, form, hidden) = (Vec::new(), Vec::new(), Vec::new());
+        Request { url, option, method, headers, form, body: None, hidden, limit: None }
     }
 
     /// A GET of `url`, which `option` led to.
@@ -140,6 +143,12 @@ impl<'a> Request<'a> {
         self
     }
 
+    /// Keeps this too out of messages, should the far end repeat it: a part of the body.
+    pub fn hiding(mut self, secret: Secret) -> Self {
+        self.hidden.push(secret);
+        self
+    }
+
     /// Gives up after so long, even when the deadline leaves more.
     pub fn limit(mut self, limit: Duration) -> Self {
         self.limit = Some(limit);
@@ -152,6 +161,7 @@ impl<'a> Request<'a> {
             Text::Secret(secret) => Some(secret.clone()),
             Text::Plain(_) => None,
         })
+        .chain(self.hidden.iter().cloned())
         .collect()
     }
 
@@ -317,4 +327,13 @@ fn header(name: &str, value: &Text) -> Result<(HeaderName, HeaderValue), Error> 
         .map_err(|_| wrong("has control characters in its value"))?;
     header_value.set_sensitive(matches!(value, Text::Secret(_)));
     Ok((header_name, header_value))
+}
+
+/// What to do about a clock that is so many seconds ahead.
+pub fn wrong_clock(skew: i64) -> String {
+    let side = if skew > 0 { "ahead" } else { "behind" };
+    format!(
+        "this host's clock is {} s {side}: set it (chronyc makestep, w32tm /resync)",
+        skew.abs()
+    )
 }

@@ -1,9 +1,12 @@
 //! An answer: its status in plain words, its JSON, and what the far end says about a refusal.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 use ureq::Body;
+use ureq::http::HeaderMap;
 use zeroize::Zeroizing;
 
 use super::Request;
@@ -20,6 +23,7 @@ pub struct Response {
     pub body: Zeroizing<Vec<u8>>,
     /// The server's time in seconds since 1970, where it told it.
     pub date: Option<i64>,
+    headers: HeaderMap,
     redirect: Option<String>,
     place: String,
     option: &'static str,
@@ -42,16 +46,29 @@ impl Response {
         let date = date.and_then(|date| OffsetDateTime::parse(date, &Rfc2822).ok());
         // The limit of ureq fails at its last byte.
         let limit = LIMIT as u64 + 1;
+        let headers = answer.headers().clone();
         let body = answer.into_body().into_with_config().limit(limit).read_to_vec()?;
         Ok(Response {
             status,
             body: Zeroizing::new(body),
             date: date.map(OffsetDateTime::unix_timestamp),
+            headers,
             redirect,
             place: request.url.to_string(),
             option: request.option,
             secrets: secrets.to_vec(),
         })
+    }
+
+    /// The values of a header that are text.
+    pub fn headers(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok())
+    }
+
+    /// How long the server wants to be left alone, where it says so in seconds.
+    pub fn retry_after(&self) -> Option<Duration> {
+        let seconds = self.headers("retry-after").next()?.parse().ok()?;
+        Some(Duration::from_secs(seconds))
     }
 
     /// The same answer where its status is 2xx.

@@ -61,13 +61,13 @@ impl Program {
         let status = match outcome {
             Outcome::TimedOut => {
                 return Err(Error::new(Kind::Unreachable, format!("{shown} did not end in time"))
-                    .hint("run the program by hand, or raise --timeout"));
+                    .hint(format!("run {} by hand, or raise --timeout", self.place)));
             }
             Outcome::Ended(status) => status.map_err(|error| self.not_started(&error))?,
         };
         let wrong = |why| {
             Error::new(Kind::Protocol, format!("the output of {shown} {why}"))
-                .hint("run the program by hand to see it")
+                .hint(format!("run {} by hand to see it", self.place))
         };
         let bytes = output.map(|output| collect(&output)).unwrap_or_default();
         if bytes.len() > files::LIMIT {
@@ -76,7 +76,7 @@ impl Program {
         if !status.success() {
             return Err(Error::new(Kind::Unreachable, format!("{shown} failed"))
                 .cause(status)
-                .hint("run the program by hand to see its own message"));
+                .hint(format!("run {} by hand to see its own message", self.place)));
         }
         String::from_utf8(bytes).map(Secret::new).map_err(|_| wrong("is not UTF-8 text"))
     }

@@ -100,6 +100,18 @@ impl SigningKey {
         json!({ "keys": [key] })
     }
 
+    /// Signs bytes with RSASSA-PKCS1-v1_5 and SHA-256, as XML signatures do.
+    ///
+    /// # Errors
+    /// `CONFIGURATION` where the key is not RSA.
+    pub fn rsa_sha256(&self, message: &[u8]) -> Result<Vec<u8>, Error> {
+        match &self.pair {
+            Pair::Rsa(_) => self.pair.sign(message),
+            Pair::P256(_) => Err(Error::new(Kind::Configuration, "AD FS takes no P-256 signature")
+                .hint("give an RSA key")),
+        }
+    }
+
     /// Signs claims: a compact JWT with this key id in its header.
     ///
     /// # Errors

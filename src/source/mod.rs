@@ -1,5 +1,6 @@
 //! Where subject tokens come from: one file or folder and one row of [`SOURCES`] each.
 
+mod adfs;
 mod aws;
 mod command;
 mod env;
@@ -42,8 +43,16 @@ pub struct SourceInfo {
 }
 
 /// Every source.
-pub static SOURCES: &[SourceInfo] =
-    &[file::INFO, url::INFO, env::INFO, command::INFO, oidc::INFO, aws::INFO, key::INFO];
+pub static SOURCES: &[SourceInfo] = &[
+    file::INFO,
+    url::INFO,
+    env::INFO,
+    command::INFO,
+    oidc::INFO,
+    aws::INFO,
+    adfs::INFO,
+    key::INFO,
+];
 
 /// The source of this name.
 pub fn find(name: &str) -> Option<&'static SourceInfo> {

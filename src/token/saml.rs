@@ -40,7 +40,10 @@ pub fn read(text: &str, origin: &Origin) -> Result<SubjectToken, Error> {
     let document = Document::parse(&xml).map_err(|_| refuse("it is not well-formed XML"))?;
     let root = document.root_element();
     let is = |namespace, name| root.has_tag_name((namespace, name));
-    if !is(PROTOCOL_NS, "Response") && !is(ASSERTION_NS, "Assertion") {
+    let known = is(PROTOCOL_NS, "Response")
+        || is(ASSERTION_NS, "Assertion")
+        || is(ASSERTION_NS, "EncryptedAssertion");
+    if !known {
         return Err(refuse("it is XML of another kind"));
     }
     Ok(SubjectToken { text: token, expiry: root.descendants().flat_map(ends).min() })

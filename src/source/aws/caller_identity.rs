@@ -12,7 +12,7 @@ use super::sign::{self, ToSign};
 use super::{endpoint, sts};
 use crate::contract::request::Request;
 use crate::error::{Error, Kind};
-use crate::http::form;
+use crate::http::{form, wrong_clock};
 use crate::secret::Secret;
 use crate::token::SubjectToken;
 use crate::token::aws_request::LIFE;
@@ -31,6 +31,13 @@ pub(super) fn sign(
 ) -> Result<SubjectToken, Error> {
     let audience = request.audience()?;
     let audience = audience.strip_prefix("https:").unwrap_or(audience);
+    if !audience.starts_with("//iam.") || !audience.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(Error::new(Kind::Configuration, "--audience is no pool provider's full name")
+            .hint(
+                "it looks like //iam.googleapis.com/projects/NUMBER/locations/global/\
+             workloadIdentityPools/POOL/providers/PROVIDER",
+            ));
+    }
     let region = account.required_region()?;
     refuse_useless(region, account)?;
     let now = account.cx.clock.now();
@@ -78,7 +85,7 @@ fn refuse_useless(region: &str, account: &Account) -> Result<(), Error> {
     match account.cx.http.skew() {
         Some(skew) if !(-LIFE..=MOST_AHEAD).contains(&skew) => {
             Err(Error::new(Kind::Configuration, "Google would refuse the date of this request")
-                .hint(sts::wrong_clock(skew)))
+                .hint(wrong_clock(skew)))
         }
         _ => Ok(()),
     }

@@ -62,7 +62,11 @@ pub(super) const INFO: SourceInfo = SourceInfo {
             Takes::Text("NAME"),
             "the session of --role-arn, wif-token by default",
         ),
-        OptionInfo::new("external-id", Takes::Text("ID"), "the external id of --role-arn"),
+        OptionInfo::new(
+            "external-id",
+            Takes::Text("ID"),
+            "the external id of --role-arn; may be env:NAME or file:PATH",
+        ),
     ],
     rest: None,
     build,
@@ -99,6 +103,19 @@ fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
         return Err(Error::new(Kind::Usage, "--duration and --tag are for --mode=jwt")
             .hint("a GetCallerIdentity request lives 15 minutes and has no tags"));
     }
+    if let Some(arn) = values.text("role-arn")
+        && !arn.starts_with("arn:")
+    {
+        return Err(Error::new(Kind::Usage, "--role-arn is no ARN")
+            .hint("one looks like arn:aws:iam::123456789012:role/NAME"));
+    }
+    let of_role = ["role-session-name", "external-id"];
+    if let Some(option) = of_role.iter().find(|option| values.text(option).is_some())
+        && values.text("role-arn").is_none()
+    {
+        return Err(Error::new(Kind::Usage, format!("--{option} is for --role-arn"))
+            .hint("add --role-arn=…"));
+    }
     let role = text("role-arn").map(|arn| AssumedRole {
         arn,
         session_name: text("role-session-name"),
@@ -128,6 +145,10 @@ impl Source for Aws {
                 "AWS gives JWTs and signed requests, no SAML",
             )
             .hint("expect …:jwt or …:aws4_request as subject_token_type"));
+        }
+        if mode == Mode::Jwt && request.token_type == TokenType::AwsRequest {
+            return Err(Error::new(Kind::Configuration, "--mode=jwt gives a JWT")
+                .hint("leave --mode out, or set subject_token_type to urn:ietf:params:oauth:token-type:jwt"));
         }
         let account = Account::new(self, cx)?;
         let mut credentials = credentials::find(&account)?;

@@ -10,7 +10,7 @@ use super::account::Account;
 use super::endpoint;
 use super::sign::{self, ToSign};
 use crate::error::{Error, Kind};
-use crate::http::{self, Response, Url, form};
+use crate::http::{self, Response, Url, form, wrong_clock};
 use crate::secret::Secret;
 
 /// The version of the API.
@@ -58,6 +58,10 @@ impl Call<'_> {
         let mut post = http::Request::post(&url, self.option)
             .header("content-type", form::CONTENT_TYPE)
             .body(body.clone());
+        let token = self.fields.iter().find(|(name, _)| name == "WebIdentityToken");
+        if let Some((_, token)) = token {
+            post = post.hiding(Secret::new(token.as_str()));
+        }
         if let Some(credentials) = self.credentials {
             for (name, value) in self.signature(&url, body.expose(), credentials, account)? {
                 post = post.header(name, Secret::new(value));
@@ -139,15 +143,6 @@ impl Refusal {
         let error = Error::new(Kind::Protocol, "AWS STS refused without a reason");
         Refusal { code: String::new(), error }
     }
-}
-
-/// What to do about a clock that is so many seconds ahead.
-pub(super) fn wrong_clock(skew: i64) -> String {
-    let side = if skew > 0 { "ahead" } else { "behind" };
-    format!(
-        "this host's clock is {} s {side}: set it (chronyc makestep, w32tm /resync)",
-        skew.abs()
-    )
 }
 
 /// The statement that allows an action, for a policy.

@@ -6,8 +6,7 @@
 use std::path::PathBuf;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use ring::rand::{SecureRandom, SystemRandom};
+use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
 use super::discovery::Metadata;
@@ -16,6 +15,7 @@ use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::http::{self, Http, Request, Url, form};
+use crate::random;
 use crate::secret::{Secret, SecretRef};
 use crate::signing_key::SigningKey;
 
@@ -23,7 +23,7 @@ use crate::signing_key::SigningKey;
 const ASSERTION_LIFE: i64 = 60;
 
 #[derive(Debug)]
-pub(super) enum ClientAuth {
+pub(in crate::source) enum ClientAuth {
     Basic(SecretRef),
     Post(SecretRef),
     PrivateKeyJwt { key: PathBuf, audience: Option<String> },
@@ -36,7 +36,7 @@ impl ClientAuth {
     ///
     /// # Errors
     /// `USAGE` where one of these is missing.
-    pub(super) fn new(values: &Values) -> Result<ClientAuth, Error> {
+    pub(in crate::source) fn new(values: &Values) -> Result<ClientAuth, Error> {
         let secret =
             || values.secret("client-secret").cloned().ok_or_else(|| missing("client-secret"));
         let path = |name| values.path(name).map(PathBuf::from).ok_or_else(|| missing(name));
@@ -64,7 +64,7 @@ impl ClientAuth {
     }
 
     /// An agent that shows the client certificate, where this takes one.
-    pub(super) fn http(&self, cx: &Context) -> Result<Option<Http>, Error> {
+    pub(in crate::source) fn http(&self, cx: &Context) -> Result<Option<Http>, Error> {
         let ClientAuth::Mtls { key, certificate } = self else {
             return Ok(None);
         };
@@ -75,7 +75,7 @@ impl ClientAuth {
     }
 
     /// The token endpoint to use.
-    pub(super) fn endpoint<'a>(&self, metadata: &'a Metadata) -> &'a Url {
+    pub(in crate::source) fn endpoint<'a>(&self, metadata: &'a Metadata) -> &'a Url {
         match (self, &metadata.mtls_token_endpoint) {
             (ClientAuth::Mtls { .. }, Some(endpoint)) => endpoint,
             _ => &metadata.token_endpoint,
@@ -83,7 +83,7 @@ impl ClientAuth {
     }
 
     /// Adds the proof to a token request. `issuer` is what the issuer calls itself.
-    pub(super) fn prove<'a>(
+    pub(in crate::source) fn prove<'a>(
         &self,
         request: Request<'a>,
         client_id: &str,
@@ -114,7 +114,7 @@ impl ClientAuth {
     }
 
     /// What to change when the issuer does not believe it.
-    pub(super) fn hint(&self) -> &'static str {
+    pub(in crate::source) fn hint(&self) -> &'static str {
         match self {
             ClientAuth::Basic(_) => "check --client-id and --client-secret, or take --auth=post",
             ClientAuth::Post(_) => "check --client-id and --client-secret, or take --auth=basic",
@@ -139,15 +139,11 @@ fn basic(client_id: &str, secret: &Secret) -> Secret {
 }
 
 fn assertion(key: &SigningKey, client_id: &str, audience: &str, now: i64) -> Result<Secret, Error> {
-    let mut id = [0; 16];
-    SystemRandom::new()
-        .fill(&mut id)
-        .map_err(|_| Error::new(Kind::Internal, "the operating system gave no random numbers"))?;
     let claims = json!({
         "iss": client_id,
         "sub": client_id,
         "aud": audience,
-        "jti": URL_SAFE_NO_PAD.encode(id),
+        "jti": random::hex()?,
         "iat": now,
         "exp": now + ASSERTION_LIFE,
     });

@@ -8,18 +8,22 @@ use crate::http::{Http, Request, Url};
 
 /// Where the issuer gives tokens.
 #[derive(Debug)]
-pub(super) struct Metadata {
+pub(in crate::source) struct Metadata {
     /// What the issuer calls itself.
-    pub(super) issuer: String,
+    pub(in crate::source) issuer: String,
     /// The token endpoint.
-    pub(super) token_endpoint: Url,
+    pub(in crate::source) token_endpoint: Url,
     /// The one for clients with a certificate (RFC 8705, section 5), where there is one.
-    pub(super) mtls_token_endpoint: Option<Url>,
+    pub(in crate::source) mtls_token_endpoint: Option<Url>,
 }
 
 impl Metadata {
     /// Reads the metadata of `issuer`, whose own name in it has to be the same (section 4.3).
-    pub(super) fn discover(issuer: &Url, http: &Http, cx: &Context) -> Result<Metadata, Error> {
+    pub(in crate::source) fn discover(
+        issuer: &Url,
+        http: &Http,
+        cx: &Context,
+    ) -> Result<Metadata, Error> {
         let typed = issuer.as_typed();
         let address = format!("{}/.well-known/openid-configuration", typed.trim_end_matches('/'));
         let address = Url::parse(&address).map_err(|why| {

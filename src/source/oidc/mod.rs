@@ -10,8 +10,8 @@ mod discovery;
 
 use serde_json::{Map, Value};
 
-use self::client_auth::ClientAuth;
-use self::discovery::Metadata;
+pub(super) use self::client_auth::ClientAuth;
+pub(super) use self::discovery::Metadata;
 use super::{Source, SourceInfo};
 use crate::cli::{OptionInfo, Takes, Values, missing};
 use crate::context::Context;

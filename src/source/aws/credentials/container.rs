@@ -50,9 +50,22 @@ fn refuse_forbidden(url: &Url, option: &str) -> Result<(), Error> {
 /// The file beats the variable and is read again every time: it is rotated.
 fn authorization(account: &Account) -> Result<Option<Secret>, Error> {
     let cx = account.cx;
-    if let Some(path) = cx.env.text(TOKEN_FILE)? {
-        let text = files::read_text(path.as_ref(), TOKEN_FILE, Kind::Configuration)?;
-        return Ok(Some(Secret::new(text.expose().trim())));
+    let (token, place) = match cx.env.text(TOKEN_FILE)? {
+        Some(path) => {
+            let text = files::read_text(path.as_ref(), TOKEN_FILE, Kind::Configuration)?;
+            (Secret::new(text.expose().trim()), TOKEN_FILE)
+        }
+        None => match cx.env.text(TOKEN)? {
+            Some(token) => (Secret::new(token), TOKEN),
+            None => return Ok(None),
+        },
+    };
+    if token.expose().chars().any(char::is_control) {
+        return Err(Error::new(
+            Kind::Configuration,
+            format!("the token of {place} has control characters"),
+        )
+        .hint(format!("correct {place}: it holds one line")));
     }
-    Ok(cx.env.text(TOKEN)?.map(Secret::new))
+    Ok(Some(token))
 }

@@ -23,5 +23,6 @@ pub(super) fn load(account: &Account) -> Result<Lookup, Error> {
     let expiry = env.text("AWS_CREDENTIAL_EXPIRATION")?;
     let expiry = expiry.as_deref().and_then(parse_rfc3339);
     let token = token.as_ref().map(Secret::expose);
-    Ok(Lookup::Found(made(&key, secret_key.expose(), token, expiry)))
+    let what = "what AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN hold";
+    made(&key, secret_key.expose(), token, expiry, what).map(Lookup::Found)
 }

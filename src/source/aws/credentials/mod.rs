@@ -19,6 +19,7 @@ use serde_json::{Map, Value};
 use super::account::Account;
 use super::sts::{Call, Fields};
 use crate::error::{Error, Kind};
+use crate::secret::{Secret, SecretRef};
 use crate::token::{parse_rfc3339, rfc3339};
 
 /// What a place has.
@@ -79,11 +80,41 @@ pub(super) fn expiry(credentials: &Credentials) -> Option<i64> {
     i64::try_from(since.as_secs()).ok()
 }
 
-fn made(key: &str, secret: &str, token: Option<&str>, expiry: Option<i64>) -> Credentials {
+/// Credentials of these parts, which a far end gave in `what`.
+///
+/// # Errors
+/// `PROTOCOL` where a part cannot be one.
+fn answered(
+    key: &str,
+    secret: &str,
+    token: Option<&str>,
+    expiry: Option<i64>,
+    what: &str,
+) -> Result<Credentials, Error> {
+    made(key, secret, token, expiry, what).map_err(|error| error.of_kind(Kind::Protocol))
+}
+
+/// Credentials of these parts, which the user gave in `what`, without the blanks around them.
+///
+/// # Errors
+/// `CONFIGURATION` where a part cannot be one: no header could carry it.
+fn made(
+    key: &str,
+    secret: &str,
+    token: Option<&str>,
+    expiry: Option<i64>,
+    what: &str,
+) -> Result<Credentials, Error> {
+    let parts = [Some(key), Some(secret), token].into_iter().flatten().map(str::trim);
+    if parts.clone().any(|part| !part.bytes().all(|byte| byte.is_ascii_graphic())) {
+        return Err(Error::new(Kind::Configuration, format!("{what} cannot be AWS credentials"))
+            .cause("blanks, control characters or others than ASCII stand in them")
+            .hint("correct them where they come from"));
+    }
     let expiry = expiry.and_then(|expiry| u64::try_from(expiry).ok());
     let expiry = expiry.and_then(|expiry| UNIX_EPOCH.checked_add(Duration::from_secs(expiry)));
-    let token = token.filter(|token| !token.is_empty()).map(str::to_owned);
-    Credentials::new(key, secret, token, expiry, "wif-token")
+    let token = token.map(str::trim).filter(|token| !token.is_empty()).map(str::to_owned);
+    Ok(Credentials::new(key.trim(), secret.trim(), token, expiry, "wif-token"))
 }
 
 /// Credentials in JSON, as programs, containers and instances give them; `token` is the name of the
@@ -107,7 +138,7 @@ fn from_json(object: &Map<String, Value>, token: &str, what: &str) -> Result<Cre
                 .hint("it has to look like 2026-11-21T16:00:00Z")
         })?),
     };
-    Ok(made(required("AccessKeyId")?, required("SecretAccessKey")?, text(token), expiry))
+    answered(required("AccessKeyId")?, required("SecretAccessKey")?, text(token), expiry, what)
 }
 
 /// A role to assume.
@@ -127,7 +158,6 @@ impl AssumedRole {
     fn fields(&self) -> Vec<(String, String)> {
         let session = self.session_name.as_deref().unwrap_or(SESSION_NAME);
         let mut fields = vec![("RoleArn", self.arn.as_str()), ("RoleSessionName", session)];
-        fields.extend(self.external_id.as_deref().map(|id| ("ExternalId", id)));
         fields.extend(self.duration.as_deref().map(|seconds| ("DurationSeconds", seconds)));
         fields.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
     }
@@ -144,9 +174,17 @@ pub(super) fn assume_role(
     account: &Account,
 ) -> Result<Credentials, Error> {
     let region = account.configured_region()?;
+    let mut fields = role.fields();
+    if let Some(id) = &role.external_id {
+        let id = match SecretRef::parse(id) {
+            Some(secret) => secret.read("--external-id", account.cx)?,
+            None => Secret::new(id.as_str()),
+        };
+        fields.push(("ExternalId".to_owned(), id.expose().to_owned()));
+    }
     let call = Call {
         action: "AssumeRole",
-        fields: role.fields(),
+        fields,
         credentials: Some(credentials),
         region: region.as_deref(),
         option,
@@ -166,5 +204,6 @@ fn from_sts(answer: &Fields, action: &str) -> Result<Credentials, Error> {
     let expiry = answer.get("Expiration").and_then(parse_rfc3339);
     let required = |name| answer.required(name, action);
     let (key, secret) = (required("AccessKeyId")?, required("SecretAccessKey")?);
-    Ok(made(key, secret, Some(required("SessionToken")?), expiry))
+    let what = format!("the answer to {action}");
+    answered(key, secret, Some(required("SessionToken")?), expiry, &what)
 }

@@ -176,7 +176,8 @@ fn static_keys(name: &str, profile: &Profile) -> Result<Lookup, Error> {
     match (profile.get("aws_access_key_id"), profile.get("aws_secret_access_key")) {
         (Some(key), Some(secret)) => {
             let token = profile.get("aws_session_token");
-            Ok(Lookup::Found(made(key, secret, token, None)))
+            let what = format!("what the profile {name} holds");
+            made(key, secret, token, None, &what).map(Lookup::Found)
         }
         (Some(_), None) => Err(wrong(
             name,

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use serde_json::{Map, Value, json};
 
-use super::{Account, Credentials, made};
+use super::{Account, Credentials, answered};
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::http::{self, Url, form};
@@ -21,10 +21,12 @@ use crate::token::{parse_rfc3339, rfc3339};
 /// A token that ends within so many seconds is refreshed first, as in the SDKs.
 const REFRESH_BEFORE: i64 = 15 * 60;
 
+/// What a profile that signs on this way has to name.
+const REQUIRED: [&str; 2] = ["sso_account_id", "sso_role_name"];
+
 /// Whether a profile signs on this way.
 pub(super) fn is_configured(profile: &Profile) -> bool {
-    ["sso_account_id", "sso_role_name"].iter().all(|key| profile.get(key).is_some())
-        && ["sso_session", "sso_start_url"].iter().any(|key| profile.get(key).is_some())
+    REQUIRED.iter().any(|key| profile.get(key).is_some())
 }
 
 /// The credentials of the profile's account and role.
@@ -59,12 +61,8 @@ pub(super) fn load(name: &str, profile: &Profile, account: &Account) -> Result<C
         |key: &str| credentials.get(key).and_then(Value::as_str).ok_or_else(|| broken(key));
     // Milliseconds, here alone.
     let expiry = credentials.get("expiration").and_then(Value::as_i64).map(|ms| ms / 1000);
-    Ok(made(
-        member("accessKeyId")?,
-        member("secretAccessKey")?,
-        Some(member("sessionToken")?),
-        expiry,
-    ))
+    let (key, secret) = (member("accessKeyId")?, member("secretAccessKey")?);
+    answered(key, secret, Some(member("sessionToken")?), expiry, &format!("the answer of {url}"))
 }
 
 fn login(profile: &str) -> String {
@@ -81,6 +79,12 @@ struct Session<'a> {
 impl<'a> Session<'a> {
     fn new(name: &'a str, profile: &'a Profile, account: &'a Account) -> Result<Self, Error> {
         let wrong = |what: String, hint: &str| Error::new(Kind::Configuration, what).hint(hint);
+        if let Some(key) = REQUIRED.iter().find(|key| profile.get(key).is_none()) {
+            return Err(wrong(
+                format!("the profile {name} has no {key}"),
+                "set it, or run aws configure sso",
+            ));
+        }
         let (region, key) = match profile.get("sso_session") {
             Some(session) => {
                 let keys = account.files.sso_session(session).ok_or_else(|| {
@@ -89,9 +93,23 @@ impl<'a> Session<'a> {
                         "add the section [sso-session …] to the config file",
                     )
                 })?;
+                let differs =
+                    |key: &&str| profile.get(key).is_some_and(|own| keys.get(key) != Some(own));
+                if let Some(key) = ["sso_region", "sso_start_url"].into_iter().find(differs) {
+                    let what = format!("the profile {name} and its sso_session differ in {key}");
+                    return Err(wrong(what, "keep it in the section [sso-session …] alone"));
+                }
                 (keys.get("sso_region"), session)
             }
-            None => (profile.get("sso_region"), profile.get("sso_start_url").unwrap_or_default()),
+            None => {
+                let start_url = profile.get("sso_start_url").ok_or_else(|| {
+                    wrong(
+                        format!("the profile {name} has neither sso_session nor sso_start_url"),
+                        "set one of them, or run aws configure sso",
+                    )
+                })?;
+                (profile.get("sso_region"), start_url)
+            }
         };
         let region = region.filter(|region| endpoint::is_region(region)).ok_or_else(|| {
             wrong(format!("the profile {name} has no sso_region"), "set sso_region")
@@ -166,6 +184,9 @@ impl<'a> Session<'a> {
         let post = http::Request::post(&url, "sso_region")
             .header("content-type", "application/json")
             .body(Secret::new(body.to_string()));
+        let hidden = ["clientSecret", "refreshToken"].map(member);
+        let hidden = hidden.iter().filter_map(Value::as_str).map(Secret::new);
+        let post = hidden.fold(post, http::Request::hiding);
         let response = account.cx.http.send(post, &account.cx.log)?;
         let response = response.require_success().map_err(|error| match error.kind() {
             Kind::Denied => error.of_kind(Kind::Expired).hint(login(self.profile)),

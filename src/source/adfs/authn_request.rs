@@ -1,0 +1,90 @@
+//! The request of `saml-post`: an AuthnRequest in the query, deflated, base64, form-encoded (SAML
+//! bindings 3.4.4.1), that asks for the answer by HTTP-POST and never for a person.
+//! <https://docs.oasis-open.org/security/saml/v2.0/saml-bindings-2.0-os.pdf>
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::{signature, xml};
+use crate::error::Error;
+use crate::http::form;
+use crate::random;
+use crate::signing_key::SigningKey;
+use crate::token::rfc3339;
+
+const ASSERTION: &str = "urn:oasis:names:tc:SAML:2.0:assertion";
+const PROTOCOL: &str = "urn:oasis:names:tc:SAML:2.0:protocol";
+const HTTP_POST: &str = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST";
+
+/// What is asked of whom.
+#[derive(Debug)]
+pub(super) struct AuthnRequest<'a> {
+    /// Where it is sent.
+    pub(super) destination: &'a str,
+    /// Who asks: the id of the relying party trust.
+    pub(super) relying_party: &'a str,
+    /// Where the answer is for.
+    pub(super) acs_url: &'a str,
+    /// Seconds since 1970.
+    pub(super) now: i64,
+}
+
+impl AuthnRequest<'_> {
+    /// The value of the parameter `SAMLRequest`.
+    ///
+    /// # Errors
+    /// `CONFIGURATION` where the key is not RSA.
+    pub(super) fn parameter(&self, key: Option<&SigningKey>) -> Result<String, Error> {
+        let xml = self.xml(&format!("_{}", random::hex()?), key)?;
+        let deflated = miniz_oxide::deflate::compress_to_vec(xml.as_bytes(), 6);
+        Ok(form::escape(&STANDARD.encode(deflated)).to_string())
+    }
+
+    /// In exclusive canonical form, the signature put in after the issuer.
+    fn xml(&self, id: &str, key: Option<&SigningKey>) -> Result<String, Error> {
+        let (acs, destination) = (xml::attribute(self.acs_url), xml::attribute(self.destination));
+        let (time, issuer) = (rfc3339(self.now), xml::text(self.relying_party));
+        let head = format!(
+            "<samlp:AuthnRequest xmlns:samlp=\"{PROTOCOL}\" AssertionConsumerServiceURL=\"{acs}\" \
+             Destination=\"{destination}\" ID=\"{id}\" IsPassive=\"true\" IssueInstant=\"{time}\" \
+             ProtocolBinding=\"{HTTP_POST}\" Version=\"2.0\">\
+             <saml:Issuer xmlns:saml=\"{ASSERTION}\">{issuer}</saml:Issuer>"
+        );
+        let tail = "</samlp:AuthnRequest>";
+        let signature = match key {
+            Some(key) => signature::element(key, id, &format!("{head}{tail}"), true, "")?,
+            None => String::new(),
+        };
+        Ok(format!("{head}{signature}{tail}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_request_is_pinned() {
+        let request = AuthnRequest {
+            destination: "https://adfs.example.com/adfs/ls/",
+            relying_party: "https://rp/?a&b",
+            acs_url: "https://sts.googleapis.com/v1/token",
+            now: 1_795_276_800,
+        };
+        assert_eq!(
+            request.xml("_1", None).unwrap(),
+            "<samlp:AuthnRequest xmlns:samlp=\"urn:oasis:names:tc:SAML:2.0:protocol\" \
+             AssertionConsumerServiceURL=\"https://sts.googleapis.com/v1/token\" \
+             Destination=\"https://adfs.example.com/adfs/ls/\" ID=\"_1\" IsPassive=\"true\" \
+             IssueInstant=\"2026-11-21T16:00:00Z\" \
+             ProtocolBinding=\"urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST\" Version=\"2.0\">\
+             <saml:Issuer xmlns:saml=\"urn:oasis:names:tc:SAML:2.0:assertion\">https://rp/?a&amp;b\
+             </saml:Issuer></samlp:AuthnRequest>"
+        );
+        let parameter = request.parameter(None).unwrap();
+        let decoded = percent_encoding::percent_decode_str(&parameter).decode_utf8().unwrap();
+        let deflated = STANDARD.decode(decoded.as_bytes()).unwrap();
+        let xml = miniz_oxide::inflate::decompress_to_vec(&deflated).unwrap();
+        assert!(xml.starts_with(b"<samlp:AuthnRequest "));
+    }
+}

@@ -1,0 +1,73 @@
+//! Reads the hidden fields of an HTML form, entities decoded, and knows a login form when it sees
+//! one.
+
+use html5gum::{Token, Tokenizer};
+
+/// What a page holds.
+#[derive(Debug, Default)]
+pub(super) struct Page {
+    inputs: Vec<(String, String)>,
+    has_password: bool,
+}
+
+impl Page {
+    /// Reads a page, however broken.
+    pub(super) fn read(html: &str) -> Page {
+        let mut page = Page::default();
+        for Ok(token) in Tokenizer::new(html) {
+            let Token::StartTag(tag) = token else { continue };
+            if *tag.name != *b"input" {
+                continue;
+            }
+            let attribute = |name: &[u8]| {
+                let value = tag.attributes.get(name)?;
+                String::from_utf8(value.to_vec()).ok()
+            };
+            let kind = attribute(b"type").unwrap_or_default();
+            page.has_password |= kind.eq_ignore_ascii_case("password");
+            if let Some(name) = attribute(b"name") {
+                page.inputs.push((name, attribute(b"value").unwrap_or_default()));
+            }
+        }
+        page
+    }
+
+    /// The value of a field.
+    pub(super) fn input(&self, name: &str) -> Option<&str> {
+        self.inputs.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Whether it asks a person to log in.
+    pub(super) fn is_login(&self) -> bool {
+        self.has_password
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_read_with_their_entities() {
+        let page = Page::read(
+            "<!DOCTYPE html><form method=POST action='https://a/'>\
+             <INPUT TYPE=hidden NAME=\"SAMLResponse\" VALUE='PD94&#43;bWw&#x2f;&amp;='/>\
+             <input type=\"hidden\" name=\"RelayState\">",
+        );
+        assert_eq!(page.input("SAMLResponse"), Some("PD94+bWw/&="));
+        assert_eq!(page.input("RelayState"), Some(""));
+        assert_eq!(page.input("other"), None);
+        assert!(!page.is_login());
+    }
+
+    #[test]
+    fn comments_and_scripts_are_no_fields() {
+        let page = Page::read("<!-- <input name=SAMLResponse value=x> --><title><input name=a>");
+        assert_eq!(page.input("SAMLResponse"), None);
+    }
+
+    #[test]
+    fn a_password_field_makes_a_login() {
+        assert!(Page::read("<form><input name=u><input type=Password name=p></form>").is_login());
+    }
+}

@@ -1,0 +1,266 @@
+//! AD FS: a domain account, with no stored secret, becomes a subject token.
+//!
+//! Three protocols. `oidc` asks the token endpoint for client credentials and signs on with the
+//! Windows account by HTTP Negotiate (MS-OAPX 2.2.3.4). `saml-post` sends an AuthnRequest and reads
+//! the `SAMLResponse` from the form that comes back. `ws-trust` asks for an assertion by SOAP
+//! (WS-Trust 1.3). Relying party ids are compared letter by letter and never normalised.
+//! <https://learn.microsoft.com/openspecs/windows_protocols/ms-oapx>,
+//! <https://cloud.google.com/iam/docs/workload-identity-federation-with-active-directory>
+
+mod authn_request;
+mod form;
+mod oidc;
+mod saml_post;
+mod sign_on;
+mod signature;
+mod soap;
+mod ws_trust;
+mod xml;
+
+use std::path::PathBuf;
+
+use self::sign_on::SignOn;
+use super::oidc::ClientAuth;
+use super::{Source, SourceInfo};
+use crate::cli::{OptionInfo, Takes, Values, missing};
+use crate::context::Context;
+use crate::contract::request::Request;
+use crate::error::{Error, Kind};
+use crate::http::Url;
+use crate::secret::SecretRef;
+use crate::token::{SubjectToken, TokenType};
+
+/// A User-Agent that AD FS offers Windows authentication to (`WiaSupportedUserAgents`).
+const USER_AGENT: &str = concat!(
+    "wif-token/",
+    env!("CARGO_PKG_VERSION"),
+    " (compatible; MSIE 7.0; MSIE 8.0; MSIE 9.0; MSIE 10.0; Trident/7.0)"
+);
+
+/// Where Google takes SAML responses.
+const ACS_URL: &str = "https://sts.googleapis.com/v1/token";
+
+pub(super) const INFO: SourceInfo = SourceInfo {
+    name: "adfs",
+    summary: "AD FS, signed on with the Windows or Kerberos account (OIDC, SAML or WS-Trust)",
+    options: &[
+        OptionInfo::new(
+            "issuer",
+            Takes::Url,
+            "the address of AD FS, such as https://adfs.example.com/adfs/",
+        )
+        .required(),
+        OptionInfo::new(
+            "relying-party",
+            Takes::Text("ID"),
+            "the id of the Web API or relying party trust, letter by letter",
+        )
+        .required(),
+        OptionInfo::new(
+            "protocol",
+            Takes::Choice(&["oidc", "saml-post", "ws-trust"]),
+            "how to ask, oidc by default",
+        ),
+        OptionInfo::new("client-id", Takes::Text("ID"), "the server application, for oidc"),
+        OptionInfo::new(
+            "auth",
+            Takes::Choice(&[
+                "integrated",
+                "password",
+                "certificate",
+                "client-secret",
+                "private-key-jwt",
+            ]),
+            "how to sign on: the account of this process (the default), another one, a certificate \
+             (ws-trust), or as the server application (oidc)",
+        ),
+        OptionInfo::new("user", Takes::Text("NAME"), "the account of --auth=password, user@REALM"),
+        OptionInfo::new("password", Takes::Secret, "its password"),
+        OptionInfo::new("client-secret", Takes::Secret, "the server application's secret"),
+        OptionInfo::new(
+            "client-key",
+            Takes::Path("PEM"),
+            "the private key of private-key-jwt or certificate",
+        ),
+        OptionInfo::new("client-cert", Takes::Path("PEM"), "the certificate of --auth=certificate"),
+        OptionInfo::new(
+            "keytab",
+            Takes::Path("PATH"),
+            "sign on with this keytab instead of the ticket cache",
+        ),
+        OptionInfo::new(
+            "principal",
+            Takes::Text("NAME"),
+            "the account in the keytab or ticket cache, name@REALM",
+        ),
+        OptionInfo::new(
+            "spn",
+            Takes::Text("SPN"),
+            "the service principal of AD FS, HTTP/host by default",
+        ),
+        OptionInfo::new(
+            "user-agent",
+            Takes::Text("TEXT"),
+            "another User-Agent; AD FS has to offer it Windows authentication",
+        ),
+        OptionInfo::new(
+            "ws-trust-endpoint",
+            Takes::Choice(&[
+                "windowstransport",
+                "usernamemixed",
+                "certificatemixed",
+                "windowsmixed",
+            ]),
+            "the endpoint of ws-trust, by default the one of --auth",
+        ),
+        OptionInfo::new(
+            "acs-url",
+            Takes::Url,
+            "the assertion consumer service of saml-post, Google's by default",
+        ),
+        OptionInfo::new(
+            "signing-key",
+            Takes::Path("PEM"),
+            "sign the request of saml-post with this RSA key",
+        ),
+    ],
+    rest: None,
+    build,
+};
+
+/// How to sign on.
+#[derive(Debug)]
+enum Auth {
+    /// The account of this process, or of a keytab.
+    Integrated,
+    /// Another account.
+    Password { user: String, password: SecretRef },
+    /// A certificate, for WS-Trust.
+    Certificate { key: PathBuf, certificate: PathBuf },
+    /// The server application itself, for OIDC.
+    Client(ClientAuth),
+}
+
+#[derive(Debug)]
+enum Protocol {
+    Oidc { client_id: String },
+    SamlPost { acs_url: String, signing_key: Option<PathBuf> },
+    WsTrust { endpoint: ws_trust::Endpoint },
+}
+
+#[derive(Debug)]
+struct Adfs {
+    /// Ends with a slash.
+    issuer: Url,
+    relying_party: String,
+    protocol: Protocol,
+    auth: Auth,
+    keytab: Option<PathBuf>,
+    principal: Option<String>,
+    spn: Option<String>,
+    user_agent: String,
+}
+
+fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
+    let text = |name: &'static str| values.text(name).map(str::to_owned);
+    let path = |name: &'static str| values.path(name).map(PathBuf::from);
+    let auth = auth(values)?;
+    let protocol = match values.text("protocol") {
+        Some("saml-post") => Protocol::SamlPost {
+            acs_url: values.url("acs-url").map_or(ACS_URL, Url::as_typed).to_owned(),
+            signing_key: path("signing-key"),
+        },
+        Some("ws-trust") => Protocol::WsTrust { endpoint: ws_trust::Endpoint::new(values, &auth)? },
+        _ => Protocol::Oidc { client_id: text("client-id").ok_or_else(|| missing("client-id"))? },
+    };
+    match (&protocol, &auth) {
+        (Protocol::Oidc { .. }, Auth::Certificate { .. })
+        | (Protocol::SamlPost { .. }, Auth::Certificate { .. } | Auth::Client(_))
+        | (Protocol::WsTrust { .. }, Auth::Client(_)) => {
+            return Err(Error::new(Kind::Usage, "--auth and --protocol do not fit together").hint(
+                "certificate goes with ws-trust, client-secret and private-key-jwt with oidc",
+            ));
+        }
+        _ => {}
+    }
+    let issuer = values.url("issuer").ok_or_else(|| missing("issuer"))?;
+    Ok(Box::new(Adfs {
+        issuer: with_slash(issuer)?,
+        relying_party: text("relying-party").ok_or_else(|| missing("relying-party"))?,
+        protocol,
+        auth,
+        keytab: path("keytab"),
+        principal: text("principal"),
+        spn: text("spn"),
+        user_agent: text("user-agent").unwrap_or_else(|| USER_AGENT.to_owned()),
+    }))
+}
+
+fn auth(values: &Values) -> Result<Auth, Error> {
+    let text =
+        |name: &'static str| values.text(name).map(str::to_owned).ok_or_else(|| missing(name));
+    let secret = |name: &'static str| values.secret(name).cloned().ok_or_else(|| missing(name));
+    let path =
+        |name: &'static str| values.path(name).map(PathBuf::from).ok_or_else(|| missing(name));
+    Ok(match values.text("auth") {
+        Some("password") => Auth::Password { user: text("user")?, password: secret("password")? },
+        Some("certificate") => {
+            Auth::Certificate { key: path("client-key")?, certificate: path("client-cert")? }
+        }
+        Some("client-secret") => Auth::Client(ClientAuth::Post(secret("client-secret")?)),
+        Some("private-key-jwt") => {
+            Auth::Client(ClientAuth::PrivateKeyJwt { key: path("client-key")?, audience: None })
+        }
+        _ => Auth::Integrated,
+    })
+}
+
+fn with_slash(issuer: &Url) -> Result<Url, Error> {
+    let text = format!("{}/", issuer.as_typed().trim_end_matches('/'));
+    Url::parse(&text).map_err(|why| Error::new(Kind::Usage, format!("--issuer {why}")))
+}
+
+impl Source for Adfs {
+    fn subject_token(&self, request: &Request, cx: &Context) -> Result<SubjectToken, Error> {
+        let saml = !matches!(self.protocol, Protocol::Oidc { .. });
+        if saml != (request.token_type == TokenType::Saml2) {
+            let (gives, expect) = match saml {
+                true => ("SAML", "urn:ietf:params:oauth:token-type:saml2"),
+                false => ("a JWT", "urn:ietf:params:oauth:token-type:jwt"),
+            };
+            return Err(Error::new(Kind::Configuration, format!("this --protocol gives {gives}"))
+                .hint(format!("set the configuration's subject_token_type to {expect}")));
+        }
+        match &self.protocol {
+            Protocol::Oidc { client_id } => oidc::get(self, client_id, request, cx),
+            Protocol::SamlPost { acs_url, signing_key } => {
+                saml_post::get(self, acs_url, signing_key.as_deref(), request, cx)
+            }
+            Protocol::WsTrust { endpoint } => ws_trust::get(self, *endpoint, request, cx),
+        }
+    }
+}
+
+impl Adfs {
+    /// An address below the issuer's.
+    fn address(&self, path: &str) -> Result<Url, Error> {
+        Url::parse(&format!("{}{path}", self.issuer.as_typed())).map_err(|why| {
+            Error::new(Kind::Usage, format!("--issuer {why}")).hint("give it without a query")
+        })
+    }
+
+    /// How requests are signed on by HTTP Negotiate.
+    fn sign_on(&self, cx: &Context) -> Result<SignOn, Error> {
+        let identity = match &self.auth {
+            Auth::Password { user, password } => crate::negotiate::Identity::Password {
+                user: user.clone(),
+                password: password.read("--password", cx)?,
+            },
+            _ => crate::negotiate::Identity::Current {
+                keytab: self.keytab.clone(),
+                principal: self.principal.clone(),
+            },
+        };
+        Ok(SignOn { identity, spn: self.spn.clone() })
+    }
+}

@@ -1,0 +1,85 @@
+//! A SAML response by the browser's way: an AuthnRequest in the query, HTTP Negotiate, and the
+//! `SAMLResponse` in the form that a browser would post on.
+
+use std::path::Path;
+
+use super::authn_request::AuthnRequest;
+use super::form::Page;
+use super::{Adfs, oidc};
+use crate::context::Context;
+use crate::contract::request::Request;
+use crate::error::{Error, Kind};
+use crate::http::retry::Backoff;
+use crate::http::{self, Response, Url};
+use crate::secret::Secret;
+use crate::signing_key::SigningKey;
+use crate::token::{Origin, SubjectToken};
+
+pub(super) fn get(
+    adfs: &Adfs,
+    acs_url: &str,
+    signing_key: Option<&Path>,
+    request: &Request,
+    cx: &Context,
+) -> Result<SubjectToken, Error> {
+    let key = signing_key
+        .map(|path| SigningKey::read(path, "--signing-key", Kind::Configuration, cx))
+        .transpose()?;
+    let endpoint = adfs.address("ls/")?;
+    let authn_request = AuthnRequest {
+        destination: endpoint.as_typed(),
+        relying_party: &adfs.relying_party,
+        acs_url,
+        now: cx.clock.now(),
+    };
+    let parameter = authn_request.parameter(key.as_ref())?;
+    let url = adfs.address(&format!("ls/?SAMLRequest={parameter}"))?;
+    let response = ask(adfs, &url, cx)?;
+    let origin = Origin {
+        what: format!("the SAMLResponse of {endpoint}"),
+        option: "--relying-party",
+        renew: "the clocks of this host and of AD FS may differ".to_owned(),
+    };
+    let text = saml_response(&response, &endpoint)?;
+    SubjectToken::read(&text, request.token_type, cx.clock.now(), &origin)
+}
+
+fn ask(adfs: &Adfs, url: &Url, cx: &Context) -> Result<Response, Error> {
+    let sign_on = adfs.sign_on(cx)?;
+    let mut backoff = Backoff::new(cx);
+    loop {
+        let response = sign_on.send(url, &cx.http, cx, || {
+            http::Request::get(url, "--issuer").header("User-Agent", adfs.user_agent.as_str())
+        })?;
+        let transient =
+            matches!(response.status, 400 | 429 | 500..=599) && oidc::msis(&response).is_none();
+        if !transient || !backoff.pause(response.retry_after()) {
+            return Ok(response);
+        }
+    }
+}
+
+fn saml_response(response: &Response, endpoint: &Url) -> Result<Secret, Error> {
+    let page = Page::read(&String::from_utf8_lossy(&response.body));
+    if let Some(value) = page.input("SAMLResponse").filter(|value| !value.is_empty()) {
+        return Ok(Secret::new(value));
+    }
+    if let Some(text) = oidc::msis(response) {
+        return Err(Error::new(Kind::Denied, format!("{endpoint} refused the request"))
+            .cause(text)
+            .hint(
+                "check --relying-party (Get-AdfsRelyingPartyTrust), --acs-url and --signing-key",
+            ));
+    }
+    if page.is_login() {
+        return Err(Error::new(Kind::Denied, format!("{endpoint} shows its login form")).hint(
+            "enable Windows authentication in AD FS for the intranet, reach AD FS itself and not \
+             its proxy (WAP), and let its WiaSupportedUserAgents hold a part of --user-agent",
+        ));
+    }
+    let what = format!("the answer of {endpoint} holds no SAMLResponse");
+    Err(Error::new(Kind::Protocol, what).cause(format!("status {}", response.status)).hint(
+        "check --issuer, and that the relying party trust has a SAML assertion consumer endpoint \
+         for --acs-url",
+    ))
+}
