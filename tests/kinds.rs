@@ -412,6 +412,43 @@ fn servers_out_of_reach() {
 }
 
 #[test]
+fn a_header_that_would_become_two_is_not_sent() {
+    let world = World::new();
+    let server = Server::new(|_| json(&jwt(60)));
+    world.write("secret", format!("{}\r\nX-Evil: 1", SECRETS[1]));
+    fails(
+        &world,
+        &server.url,
+        "url --url={url}/ --header=X-Token:file:{dir}/secret",
+        3,
+        "CONFIGURATION",
+        r#"the header "X-Token" has control characters in its value; a header is a name and one line of text"#,
+    );
+    assert_eq!(server.count(), 0);
+}
+
+#[cfg(unix)]
+#[test]
+fn secrets_that_others_may_read_are_warned_of_in_the_log() {
+    use std::os::unix::fs::PermissionsExt;
+    let world = World::new();
+    let server = Server::new(|_| json(&jwt(60)));
+    let path = world.write("secret", SECRETS[1]);
+    let shown = path.display();
+    let line = format!(
+        "url --url={}/ --header=X-Token:file:{{dir}}/secret --log-file={{dir}}/log",
+        server.url
+    );
+    for (mode, warned) in [(0o644, true), (0o600, false)] {
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
+        world.run(&line).document();
+        let warning = format!("warning: others may read {shown}; run chmod 600 {shown}");
+        assert_eq!(world.read("log").contains(&warning), warned, "{mode:o}");
+        std::fs::remove_file(world.path("log")).unwrap();
+    }
+}
+
+#[test]
 fn programs() {
     let world = World::new();
     for (line, status, code, message) in [
