@@ -3,6 +3,8 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 use crate::error::{Error, Kind};
 use crate::log::Log;
@@ -114,7 +116,26 @@ pub fn survive_size_limit() {}
 /// # Errors
 /// Those of the operating system; `path` is untouched then.
 pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    temporary(path, content).map_err(without_path)?.persist(path)?;
+    rename(temporary(path, content).map_err(without_path)?, path)
+}
+
+/// How often a rename is tried on Windows, where it fails while somebody reads the old file, and how
+/// long to wait between.
+const RENAMES: usize = if cfg!(windows) { 50 } else { 1 };
+const RENAME_PAUSE: Duration = Duration::from_millis(20);
+
+fn rename(mut file: tempfile::NamedTempFile, path: &Path) -> io::Result<()> {
+    for _ in 1..RENAMES {
+        match file.persist(path) {
+            Ok(_) => return Ok(()),
+            Err(failed) if failed.error.kind() == io::ErrorKind::PermissionDenied => {
+                file = failed.file;
+                thread::sleep(RENAME_PAUSE);
+            }
+            Err(failed) => return Err(failed.error),
+        }
+    }
+    file.persist(path)?;
     Ok(())
 }
 
@@ -136,8 +157,7 @@ pub fn publish(path: &Path, content: &[u8]) -> io::Result<()> {
         use std::os::unix::fs::PermissionsExt;
         file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
     }
-    file.persist(path)?;
-    Ok(())
+    rename(file, path)
 }
 
 /// Puts a whole new file in place, for its owner alone.
