@@ -119,24 +119,24 @@ pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     rename(temporary(path, content).map_err(without_path)?, path)
 }
 
-/// How often a rename is tried on Windows, where it fails while somebody reads the old file, and how
+/// How often a rename is tried again on Windows, where it fails while somebody reads the old file, and how
 /// long to wait between.
-const RENAMES: usize = if cfg!(windows) { 50 } else { 1 };
+const RENAMES: usize = if cfg!(windows) { 50 } else { 0 };
 const RENAME_PAUSE: Duration = Duration::from_millis(20);
 
 fn rename(mut file: tempfile::NamedTempFile, path: &Path) -> io::Result<()> {
-    for _ in 1..RENAMES {
+    let mut again = RENAMES;
+    loop {
         match file.persist(path) {
             Ok(_) => return Ok(()),
-            Err(failed) if failed.error.kind() == io::ErrorKind::PermissionDenied => {
+            Err(failed) if again > 0 && failed.error.kind() == io::ErrorKind::PermissionDenied => {
+                again -= 1;
                 file = failed.file;
                 thread::sleep(RENAME_PAUSE);
             }
             Err(failed) => return Err(failed.error),
         }
     }
-    file.persist(path)?;
-    Ok(())
 }
 
 /// The reason alone: the name of a temporary file, which tempfile adds, tells nobody anything.

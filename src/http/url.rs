@@ -53,6 +53,18 @@ impl Url {
         self.host.trim_start_matches('[').trim_end_matches(']')
     }
 
+    /// Scheme, host and port, by which two addresses are of the same server.
+    pub fn origin(&self) -> String {
+        let scheme = self.uri.scheme_str().unwrap_or_default();
+        let usual = if self.is_https() { 443 } else { 80 };
+        format!("{scheme}://{}:{}", self.host, self.uri.port_u16().unwrap_or(usual))
+    }
+
+    /// The path, without the query.
+    pub fn path(&self) -> &str {
+        self.uri.path()
+    }
+
     /// Whether the scheme is https.
     pub fn is_https(&self) -> bool {
         self.uri.scheme_str() == Some("https")
@@ -93,6 +105,15 @@ mod tests {
         let url = Url::parse("https://Example.com:8443/a?secret=x").unwrap();
         assert_eq!(url.to_string(), "https://Example.com:8443/a");
         assert_eq!(url.host(), "example.com");
+    }
+
+    #[test]
+    fn an_origin_has_its_port() {
+        let origin = |text| Url::parse(text).unwrap().origin();
+        assert_eq!(origin("https://A.example/x"), origin("https://a.example:443/y"));
+        assert_eq!(origin("http://[::1]/x"), "http://[::1]:80");
+        assert_ne!(origin("https://a.example/"), origin("https://a.example:8443/"));
+        assert_ne!(origin("https://a.example/"), origin("http://a.example/"));
     }
 
     #[test]

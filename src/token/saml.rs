@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use roxmltree::{Document, Node};
 
 use super::{Origin, SubjectToken, not_a_token, parse_rfc3339};
-use crate::error::Error;
+use crate::error::{Error, Kind, server_words};
 use crate::secret::Secret;
 
 const ASSERTION_NS: &str = "urn:oasis:names:tc:SAML:2.0:assertion";
@@ -46,7 +46,21 @@ pub fn read(text: &str, origin: &Origin) -> Result<SubjectToken, Error> {
     if !known {
         return Err(refuse("it is XML of another kind"));
     }
+    refuse_failure(root, origin)?;
     Ok(SubjectToken { text: token, expiry: root.descendants().flat_map(ends).min() })
+}
+
+/// Refuses a response whose status is not success (SAML core, section 3.2.2).
+fn refuse_failure(root: Node, origin: &Origin) -> Result<(), Error> {
+    let is_code = |node: &Node| node.has_tag_name((PROTOCOL_NS, "StatusCode"));
+    let codes = root.descendants().filter(is_code).filter_map(|node| node.attribute("Value"));
+    let codes: Vec<&str> = codes.map(|code| code.rsplit(':').next().unwrap_or(code)).collect();
+    match codes.first() {
+        None | Some(&"Success") => Ok(()),
+        Some(_) => Err(Error::new(Kind::Denied, format!("{} is a refusal", origin.what))
+            .cause(server_words(&codes.join(", "), &[]))
+            .hint("look for the reason in the identity provider's log")),
+    }
 }
 
 /// The times at which this element makes the token end, in seconds since 1970.
@@ -110,6 +124,21 @@ mod tests {
         for text in [&encoded, &wrapped] {
             assert_eq!(read(text, &test_origin()).unwrap().text.expose(), text.as_str());
         }
+    }
+
+    #[test]
+    fn a_refusal_is_no_token() {
+        let status = |codes: &str| response(&format!("<p:Status>{codes}</p:Status>"));
+        let code = "urn:oasis:names:tc:SAML:2.0:status";
+        let refusal = status(&format!(
+            "<p:StatusCode Value='{code}:Responder'><p:StatusCode Value='{code}:NoPassive'/>\
+             </p:StatusCode>"
+        ));
+        let error = read(&refusal, &test_origin()).unwrap_err();
+        assert_eq!(error.kind(), Kind::Denied);
+        assert!(error.to_string().contains("Responder, NoPassive"), "{error}");
+        let success = status(&format!("<p:StatusCode Value='{code}:Success'/>"));
+        assert!(read(&success, &test_origin()).is_ok());
     }
 
     #[test]

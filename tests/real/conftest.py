@@ -13,6 +13,7 @@ from standins.aws import Aws
 from standins.issuer import Issuer
 from standins.sts import GoogleStandIn
 from standins.verify_jwt import OidcPoolProvider
+from support.adfs import farm, kerberos, register
 from support.clients import Clients
 from support.leaks import Ledger
 from support.places import PROGRAM
@@ -75,6 +76,21 @@ def aws(ledger):
     found = Aws(ledger)
     yield found
     found.close()
+
+
+@pytest.fixture(scope="session")
+def kdc(tmp_path_factory):
+    """A Kerberos realm; tests leave it as it is, or make another."""
+    with kerberos(tmp_path_factory.mktemp("kdc")) as found:
+        yield found
+
+
+@pytest.fixture
+def adfs(tmp_path, kdc, program, audience, ledger):
+    """AD FS behind Apache with Negotiate, for the people of that realm."""
+    register(ledger, kdc)
+    with farm(tmp_path, kdc, program, audience) as found:
+        yield found
 
 
 @pytest.fixture

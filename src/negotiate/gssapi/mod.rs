@@ -49,6 +49,12 @@ impl Platform {
             |failure| Case { spn: &target.spn, identity, answered: false }.explain(&failure);
         let (text, form) = service_name(&target.spn);
         let name = gss.name(&text, form).map_err(explain)?;
+        // A password goes to Kerberos first and alone: tried twice, a wrong one would lock its account
+        // twice as fast.
+        let is_password = matches!(identity, Identity::Password { .. });
+        if is_password {
+            acquire(gss, identity, KRB5)?.map_err(explain)?;
+        }
         let before = cx.deadline.remaining();
         let (mut mechanism, mut acquired) = (SPNEGO, acquire(gss, identity, SPNEGO)?);
         if matches!(&acquired, Err(failure) if failure.major >> 16 == BAD_MECH) {
@@ -56,7 +62,9 @@ impl Platform {
         }
         let credential = match acquired {
             Ok(credential) => credential,
-            Err(failure) if mechanism == SPNEGO && time_for_more(before, cx.deadline) => {
+            Err(failure)
+                if mechanism == SPNEGO && !is_password && time_for_more(before, cx.deadline) =>
+            {
                 return Err(explain(acquire(gss, identity, KRB5)?.err().unwrap_or(failure)));
             }
             Err(failure) => return Err(explain(failure)),

@@ -8,6 +8,7 @@ use html5gum::{Token, Tokenizer};
 pub(super) struct Page {
     inputs: Vec<(String, String)>,
     has_password: bool,
+    text: String,
 }
 
 impl Page {
@@ -15,6 +16,10 @@ impl Page {
     pub(super) fn read(html: &str) -> Page {
         let mut page = Page::default();
         for Ok(token) in Tokenizer::new(html) {
+            if let Token::String(text) = &token {
+                page.text.push_str(&String::from_utf8_lossy(text));
+                page.text.push('\n');
+            }
             let Token::StartTag(tag) = token else { continue };
             if *tag.name != *b"input" {
                 continue;
@@ -35,6 +40,11 @@ impl Page {
     /// The value of a field.
     pub(super) fn input(&self, name: &str) -> Option<&str> {
         self.inputs.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
+    }
+
+    /// What a person reads on it, each piece of text on lines of its own.
+    pub(super) fn text(&self) -> &str {
+        &self.text
     }
 
     /// Whether it asks a person to log in.

@@ -3,6 +3,7 @@
 //! `use_windows_client_authentication=true` makes AD FS ask for HTTP Negotiate at its token
 //! endpoint; below AD FS behaviour level 2 it is ignored. The access token is the subject token.
 
+use super::form::Page;
 use super::{Adfs, Auth};
 use crate::context::Context;
 use crate::contract::request::Request;
@@ -79,7 +80,10 @@ fn ask_once(adfs: &Adfs, client_id: &str, endpoint: &Url, cx: &Context) -> Resul
 
 /// The `MSISnnnn: text` in a page of AD FS, or in its JSON.
 pub(super) fn msis(response: &Response) -> Option<String> {
-    let body = String::from_utf8_lossy(&response.body);
+    let mut body = String::from_utf8_lossy(&response.body).into_owned();
+    if response.is_html() {
+        body = Page::read(&body).text().to_owned();
+    }
     let begin = body.match_indices("MSIS").find(|(at, _)| {
         let digits = body.get(at + 4..).unwrap_or_default();
         digits

@@ -47,16 +47,38 @@ pub(super) fn get(
 fn ask(adfs: &Adfs, url: &Url, cx: &Context) -> Result<Response, Error> {
     let sign_on = adfs.sign_on(cx)?;
     let mut backoff = Backoff::new(cx);
+    let mut url = url.clone();
     loop {
-        let response = sign_on.send(url, &cx.http, cx, || {
-            http::Request::get(url, "--issuer").header("User-Agent", adfs.user_agent.as_str())
+        let response = sign_on.send(&url, &cx.http, cx, || {
+            http::Request::get(&url, "--issuer").header("User-Agent", adfs.user_agent.as_str())
         })?;
+        if response.status == 302 {
+            match to_windows_sign_on(&response, &url) {
+                Some(next) => {
+                    url = next;
+                    continue;
+                }
+                None => return response.require_success(),
+            }
+        }
         let transient =
             matches!(response.status, 400 | 429 | 500..=599) && oidc::msis(&response).is_none();
         if !transient || !backoff.pause(response.retry_after()) {
             return Ok(response);
         }
     }
+}
+
+/// Where AD FS signs Windows accounts on. The one redirect that is followed: to this path of the
+/// same host, and from another one.
+fn to_windows_sign_on(response: &Response, from: &Url) -> Option<Url> {
+    let location = response.headers("location").next()?;
+    let to = match location.starts_with('/') {
+        true => Url::parse(&format!("{}{location}", from.origin())).ok()?,
+        false => Url::parse(location).ok()?,
+    };
+    let is_sign_on = |url: &Url| url.path().to_ascii_lowercase().ends_with("/ls/wia");
+    (to.origin() == from.origin() && is_sign_on(&to) && !is_sign_on(from)).then_some(to)
 }
 
 fn saml_response(response: &Response, endpoint: &Url) -> Result<Secret, Error> {

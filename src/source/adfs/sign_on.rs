@@ -57,6 +57,9 @@ impl SignOn {
         let mut last: Option<Vec<u8>> = None;
         for _ in 0..MOST_LEGS {
             let token = negotiator.next(last.as_deref())?;
+            if token.is_empty() {
+                break; // the server's last word
+            }
             let header = Secret::new(format!("Negotiate {}", STANDARD.encode(token)));
             response = http.send(request().header("Authorization", header), &cx.log)?;
             match challenge(&response) {

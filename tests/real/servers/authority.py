@@ -37,20 +37,20 @@ class Authority:
         self.ca = self.folder / "ca.pem"
         self.ca.write_bytes(self._cert.public_bytes(serialization.Encoding.PEM))
 
-    def server(self, file, *hosts, begins=-DAY, ends=20 * DAY):
-        """A server certificate for names and addresses."""
-        return self._issue(file, hosts, ExtendedKeyUsageOID.SERVER_AUTH, begins, ends)
+    def server(self, file, *hosts, begins=-DAY, ends=20 * DAY, digest=hashes.SHA256()):
+        """A server certificate for names and addresses, signed with this digest."""
+        return self._issue(file, hosts, ExtendedKeyUsageOID.SERVER_AUTH, begins, ends, digest)
 
     def client(self, file, name):
         """A client certificate."""
         return self._issue(file, (name,), ExtendedKeyUsageOID.CLIENT_AUTH, -DAY, 20 * DAY)
 
-    def _issue(self, file, hosts, use, begins, ends):
+    def _issue(self, file, hosts, use, begins, ends, digest=hashes.SHA256()):
         key = ec.generate_private_key(ec.SECP256R1())
         cert = _builder(_name(hosts[0]), self._name, key, begins, ends).add_extension(
             x509.SubjectAlternativeName([_general(host) for host in hosts]), critical=False).add_extension(
             x509.ExtendedKeyUsage([use]), critical=False).add_extension(
-            x509.BasicConstraints(ca=False, path_length=None), critical=True).sign(self._key, hashes.SHA256())
+            x509.BasicConstraints(ca=False, path_length=None), critical=True).sign(self._key, digest)
         return _write(self.folder / file, cert, key)
 
 

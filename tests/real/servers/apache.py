@@ -1,0 +1,107 @@
+"""Runs Debian's Apache in the foreground with mod_auth_gssapi: TLS, Negotiate and a proxy to the front of AD FS behind it.
+
+https://github.com/gssapi/mod_auth_gssapi . A request with credentials is judged by Apache, which names their owner to the
+front in X-Remote-User; one without goes through, for it is the front that challenges, as AD FS does by User-Agent.
+Apache drops root, so that its folder lies outside pytest's private one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Iterator
+
+from servers.authority import Certificate
+from support.places import SYSTEM_PATH, need
+from support.processes import serving, until
+from support_net import listens, missing
+
+MODULES = Path("/usr/lib/apache2/modules")
+LOADED = ("mpm_event", "authn_core", "authz_core", "authz_user", "auth_gssapi", "headers", "proxy", "proxy_http", "ssl", "reqtimeout")
+CONFIG = """\
+ServerRoot {folder}
+ServerName localhost
+PidFile {folder}/apache.pid
+Mutex pthread default
+User www-data
+Group www-data
+StartServers 1
+ServerLimit 1
+ThreadsPerChild 16
+MaxRequestWorkers 16
+ErrorLog {folder}/error.log
+LogLevel auth_gssapi:info
+KeepAlive On
+ProxyPreserveHost On
+LogFormat "%{{remote}}p %>s [%{{X-Remote-User}}i] %m %U agent=%{{User-Agent}}i" seen
+CustomLog {folder}/access.log seen
+Listen 127.0.0.1:{port}
+<VirtualHost *:{port}>
+{tls}  RequestHeader unset X-Remote-User early
+  RequestHeader unset X-Remote-Certificate early
+  ProxyPass / http://127.0.0.1:{behind}/
+  <If "%{{HTTP:Authorization}} =~ /^(Negotiate|NTLM) /">
+    AuthType GSSAPI
+    AuthName "AD FS"
+    GssapiAllowedMech {mechanism}
+    GssapiConnectionBound {bound}
+    GssapiNegotiateOnce On
+    {store}
+    Require valid-user
+    RequestHeader set X-Remote-User expr=%{{REMOTE_USER}}
+  </If>
+</VirtualHost>
+"""
+TLS = """\
+  SSLEngine on
+  SSLCertificateFile {certificate}
+  SSLCertificateKeyFile {key}
+"""
+
+
+@dataclass(frozen=True)
+class Apache:
+    """A running Apache; `url` has no trailing slash."""
+
+    url: str
+    folder: Path
+
+    def log(self) -> list[list[str]]:
+        """For each request, oldest first: connection (the client's port), status, user in brackets, method, path, agent…"""
+        return [line.split() for line in (self.folder / "access.log").read_text().splitlines()]
+
+    def wait_for(self, count: int) -> list[list[str]]:
+        """The log, once it has this many lines: Apache writes a line after the answer."""
+        return until(lambda: self.log() if len(self.log()) >= count else None, 5)
+
+
+@contextlib.contextmanager
+def apache(certificate: Certificate, port: int, behind: int, keytab: Path, env: dict[str, str], mechanism: str = "krb5",
+           tls: bool = True) -> Iterator[Apache]:  # fmt: skip
+    """Serves `localhost` until the block ends; `env` are Kerberos' variables or NTLM's user file, `behind` the port of the front."""
+    program = need("apache2")
+    if not (MODULES / "mod_auth_gssapi.so").exists():
+        missing("libapache2-mod-auth-gssapi is not installed")
+    folder = Path(tempfile.mkdtemp(prefix="wif-apache-"))
+    # What the workers read, where they may: they are not root.
+    env = env | {name: shutil.copy(env[name], folder) for name in ("KRB5_CONFIG", "NTLM_USER_FILE") if name in env}
+    copies = {name: shutil.copy(path, folder) for name, path in (("certificate", certificate.cert), ("key", certificate.key), ("keytab", keytab))}
+    loaded = "".join(f"LoadModule {name}_module {MODULES}/mod_{name}.so\n" for name in LOADED)
+    text = CONFIG.format(folder=folder, port=port, behind=behind, mechanism=mechanism, tls=TLS.format(**copies) if tls else "",
+                         bound="On" if mechanism == "ntlmssp" else "Off",
+                         store=f"GssapiCredStore keytab:{copies['keytab']}" if mechanism == "krb5" else "")  # fmt: skip
+    (folder / "apache.conf").write_text(loaded + text)
+    if os.geteuid() == 0:
+        for path in (folder, *folder.iterdir()):
+            shutil.chown(path, "www-data", "www-data")
+    command = [program, "-D", "FOREGROUND", "-f", folder / "apache.conf"]
+    own = {"PATH": SYSTEM_PATH, "KRB5RCACHENAME": f"file2:{folder}/replay", **env}
+    try:
+        with serving(command, folder / "stdout.log", own, lambda: listens(port)):
+            yield Apache(f"{'https' if tls else 'http'}://localhost:{port}", folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

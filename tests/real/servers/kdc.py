@@ -1,0 +1,125 @@
+"""Runs a Kerberos realm of its own in the foreground: MIT krb5kdc on a high port, nothing of the machine's /etc is read.
+
+https://web.mit.edu/kerberos/krb5-1.20/doc/ . Whoever takes part gets `env`: KRB5_CONFIG and KRB5CCNAME, and where a keytab
+stands in for a person KRB5_CLIENT_KTNAME. The host under test is `localhost`, which needs no name service.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Iterator
+
+from support.places import SYSTEM_PATH, need
+from support.processes import free_port, serving
+from support_net import listens
+
+REALM = "EXAMPLE.TEST"
+CONFIG = """\
+[libdefaults]
+  default_realm = {realm}
+  dns_lookup_kdc = false
+  dns_lookup_realm = false
+  dns_canonicalize_hostname = false
+  rdns = false
+  udp_preference_limit = 1
+  default_ccache_name = FILE:{folder}/no-such-cache
+  default_keytab_name = FILE:{folder}/no-such-keytab
+  default_client_keytab_name = FILE:{folder}/no-such-keytab
+[realms]
+  {realm} = {{
+    kdc = 127.0.0.1:{port}
+  }}
+[domain_realm]
+  localhost = {realm}
+  .example.test = {realm}
+"""
+KDC_CONFIG = """\
+[kdcdefaults]
+  kdc_listen = ""
+  kdc_tcp_listen = 127.0.0.1:{port}
+[realms]
+  {realm} = {{
+    database_name = {folder}/principals
+    key_stash_file = {folder}/stash
+    acl_file = {folder}/acl
+    max_life = 24h
+    supported_enctypes = aes256-cts-hmac-sha1-96:normal aes128-cts-hmac-sha1-96:normal
+  }}
+[logging]
+  kdc = STDERR
+"""
+
+
+@dataclass
+class Kdc:
+    """One realm; `config` is its krb5.conf."""
+
+    folder: Path
+    port: int
+    passwords: dict[str, str] = field(default_factory=dict)
+    caches: int = 0
+
+    @property
+    def config(self) -> Path:
+        """The krb5.conf of everybody in this realm."""
+        return self.folder / "krb5.conf"
+
+    def env(self, ccache: Path | None = None, client_keytab: Path | None = None) -> dict[str, str]:
+        """What a program of this realm needs in its environment; without a cache there is no ticket."""
+        found = {"KRB5_CONFIG": str(self.config), "KRB5CCNAME": f"FILE:{ccache or self.folder / 'no-such-cache'}"}
+        return found | ({"KRB5_CLIENT_KTNAME": f"FILE:{client_keytab}"} if client_keytab else {})
+
+    def add(self, principal: str, password: str | None = None):
+        """A new principal, with a password, which it has to prove as in AD, or with random keys."""
+        self.admin(f"addprinc +requires_preauth -pw {password} {principal}" if password else f"addprinc -randkey {principal}")
+        if password:
+            self.passwords[principal] = password
+
+    def keytab(self, name: str, *principals: str) -> Path:
+        """A keytab with the keys of these principals, which stay as they are."""
+        path = self.folder / name
+        for principal in principals:
+            self.admin(f"ktadd -norandkey -k {path} {principal}")
+        return path
+
+    def ticket(self, principal: str, *options: str, before: tuple = (), env: dict[str, str] | None = None) -> Path:
+        """A credential cache with a ticket that this principal's password bought."""
+        self.caches += 1
+        path = self.folder / f"ccache-{self.caches}"
+        self.run(*before, need("kinit"), *options, principal, stdin=self.passwords[principal] + "\n", env=self.env(path) | (env or {}))
+        return path
+
+    def admin(self, query: str) -> str:
+        """One command of kadmin, straight on the database."""
+        return self.run(need("kadmin.local"), "-r", REALM, "-q", query)
+
+    def run(self, *command, stdin: str = "", env: dict[str, str] | None = None) -> str:
+        """A tool of Kerberos that has to succeed."""
+        own = {"PATH": SYSTEM_PATH, "KRB5_KDC_PROFILE": str(self.folder / "kdc.conf"), **self.env(), **(env or {})}
+        done = subprocess.run([str(word) for word in command], input=stdin, env=own, capture_output=True, text=True, timeout=30, check=False)
+        assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    @contextlib.contextmanager
+    def serving(self, *before, env: dict[str, str] | None = None) -> Iterator[None]:
+        """Answers on its port until the block ends; `before` may be a launcher that changes its clock."""
+        own = {"PATH": SYSTEM_PATH, "KRB5_CONFIG": str(self.config), "KRB5_KDC_PROFILE": str(self.folder / "kdc.conf"), **(env or {})}
+        command = [*before, need("krb5kdc"), "-n", "-r", REALM, "-P", self.folder / "kdc.pid"]
+        with serving(command, self.folder / "kdc.log", own, lambda: listens(self.port)):
+            yield
+
+
+def realm(folder: Path) -> Kdc:
+    """A new realm in this folder, which nobody serves yet."""
+    for name in ("krb5kdc", "kadmin.local", "kdb5_util", "kinit"):
+        need(name)
+    made = Kdc(folder, free_port())
+    for file, text in (("krb5.conf", CONFIG), ("kdc.conf", KDC_CONFIG)):
+        (folder / file).write_text(text.format(folder=folder, realm=REALM, port=made.port))
+    (folder / "acl").touch()
+    made.run(need("kdb5_util"), "create", "-s", "-r", REALM, "-P", os.urandom(12).hex())
+    return made

@@ -1,0 +1,192 @@
+"""The `adfs` source by WS-Trust 1.3: the account's ticket, its password or its certificate becomes a bare signed assertion.
+
+The stand-in's endpoints refuse what AD FS refuses, which the first half proves by hand-made requests; the second half is the
+program. Assertions are pysaml2's, and Google's stand-in accepts what comes out.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from datetime import datetime, timedelta, timezone
+
+import pytest
+import requests
+
+from standins.adfs_ws_trust import PASSWORD_TEXT, SAML2, TRUST
+from standins.loopback import Answer
+from standins.verify_saml import verify_saml
+from support.adfs import ALICE, PASSWORDS, issues_saml
+from support.program import SAML2 as SAML2_TYPE
+from support.pysaml2_idp import IdentityProvider
+from support.signer import certificate, certificate_pem, new_key, pem
+
+WSS = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss"
+REQUEST = """<s:Envelope xmlns:s="{soap}" xmlns:a="http://www.w3.org/2005/08/addressing"><s:Header>\
+<a:Action s:mustUnderstand="1">{action}</a:Action><a:MessageID>urn:uuid:1</a:MessageID><a:To s:mustUnderstand="1">{to}</a:To>\
+<o:Security s:mustUnderstand="1" xmlns:o="%s-wssecurity-secext-1.0.xsd" xmlns:u="%s-wssecurity-utility-1.0.xsd">{stamp}\
+<o:UsernameToken><o:Username>{user}</o:Username><o:Password Type="{type}">{password}</o:Password></o:UsernameToken></o:Security>\
+</s:Header><s:Body><t:RequestSecurityToken xmlns:t="{trust}"><p:AppliesTo xmlns:p="{policy}"><a:EndpointReference><a:Address>{applies}\
+</a:Address></a:EndpointReference></p:AppliesTo><t:KeyType>{key}</t:KeyType><t:RequestType>{request}</t:RequestType>\
+<t:TokenType>{kind}</t:TokenType></t:RequestSecurityToken></s:Body></s:Envelope>""" % (WSS, WSS)
+
+
+@pytest.fixture
+def idp(tmp_path, audience, sts) -> IdentityProvider:
+    """The signing half of AD FS, which the token service trusts."""
+    found = IdentityProvider(tmp_path, "https:" + audience)
+    sts.add(found.pool_provider(audience))
+    return found
+
+
+@pytest.fixture
+def trust(adfs, idp):
+    """AD FS, asked by WS-Trust."""
+    return issues_saml(adfs, idp, "ws-trust")
+
+
+def stamp(minutes: float) -> str:
+    """A Timestamp that began so long ago."""
+    begins = datetime.now(timezone.utc) + timedelta(minutes=minutes)
+    created, expires = (f"{moment:%Y-%m-%dT%H:%M:%SZ}" for moment in (begins, begins + timedelta(minutes=5)))
+    return f"<u:Timestamp><u:Created>{created}</u:Created><u:Expires>{expires}</u:Expires></u:Timestamp>"
+
+
+def by_hand(farm, endpoint="usernamemixed", **changes) -> tuple[int, str]:
+    """A request that AD FS takes, but for the changes; the status and the fault's code or the assertion's id."""
+    url = f"{farm.front.public}/adfs/services/trust/13/{endpoint}"
+    parts = {
+        "soap": "http://www.w3.org/2003/05/soap-envelope", "action": TRUST + "/RST/Issue", "to": url, "stamp": stamp(0), "user": ALICE,
+        "type": PASSWORD_TEXT, "password": PASSWORDS["alice"].replace("&", "&amp;"), "trust": TRUST, "applies": farm.relying_party,
+        "policy": "http://schemas.xmlsoap.org/ws/2004/09/policy", "key": TRUST + "/Bearer", "request": TRUST + "/Issue", "kind": SAML2[0],
+    } | changes  # fmt: skip
+    answer = requests.post(url, REQUEST.format(**parts), headers={"Content-Type": "application/soap+xml; charset=utf-8"},
+                           verify=str(farm.authority.ca), timeout=10)  # fmt: skip
+    found = re.search(r"c:(\w+)</s:Value></s:Subcode>", answer.text) or re.search(r"<(?:\w+:)?Assertion", answer.text)
+    return answer.status_code, found[found.lastindex or 0] if found else ""
+
+
+def test_the_stand_in_takes_what_ad_fs_takes(trust):
+    """The control of the refusals."""
+    status, found = by_hand(trust)
+    assert status == 200 and found.endswith("Assertion")
+
+
+@pytest.mark.parametrize("changes, code", [
+    ({"action": "http://schemas.xmlsoap.org/ws/2005/02/trust/RST/Issue"}, "ActionNotSupported"),
+    ({"soap": "http://schemas.xmlsoap.org/soap/envelope/"}, "VersionMismatch"),
+    ({"trust": "http://schemas.xmlsoap.org/ws/2005/02/trust"}, "InvalidRequest"),
+    ({"to": "https://adfs.example.test/"}, "DestinationUnreachable"),
+    ({"key": TRUST + "/SymmetricKey"}, "InvalidRequest"),
+    ({"key": "http://schemas.xmlsoap.org/ws/2005/05/identity/NoProofKey"}, "InvalidRequest"),
+    ({"kind": "urn:oasis:names:tc:SAML:1.0:assertion"}, "InvalidRequest"),
+    ({"request": TRUST + "/Renew"}, "InvalidRequest"),
+    ({"policy": "http://www.w3.org/ns/ws-policy"}, "InvalidScope"),
+    ({"applies": "https://no-such.example.test"}, "InvalidScope"),
+    ({"stamp": ""}, "InvalidSecurity"),
+    ({"stamp": stamp(-20)}, "InvalidSecurity"),
+    ({"stamp": stamp(+20)}, "InvalidSecurity"),
+    ({"password": "wrong"}, "FailedAuthentication"),
+    ({"type": PASSWORD_TEXT.replace("Text", "Digest")}, "FailedAuthentication"),
+    ({"user": "nobody@EXAMPLE.TEST"}, "FailedAuthentication"),
+], ids=str)  # fmt: skip
+def test_the_stand_in_refuses_what_ad_fs_refuses(trust, changes, code):
+    """One thing each."""
+    assert by_hand(trust, **changes) == (500, code)
+
+
+def test_the_stand_in_wants_the_endpoint_s_credential(trust):
+    """A password is nothing to the endpoints of tickets and certificates."""
+    assert by_hand(trust, "windowstransport")[0] == 401
+    assert by_hand(trust, "certificatemixed") == (500, "InvalidSecurity")
+    assert by_hand(trust, "windowsmixed")[0] == 404
+
+
+# The program
+
+def accepted(trust, run, sts):
+    """The assertion's bytes are those that AD FS signed, and Google's token service takes them."""
+    assert run.document["token_type"] == SAML2_TYPE
+    assert base64.b64decode(run.token).decode() == trust.front.issued[-1]
+    return verify_saml(run.token, sts.pool_providers[trust.audience])["sub"] == ALICE
+
+
+@pytest.mark.parametrize("how", ["ticket", "keytab", "password"])
+def test_windowstransport(trust, sts, how):
+    """HTTP Negotiate; no credential in the message."""
+    given = {"ticket": {"ccache": trust.kdc.ticket("alice")}, "keytab": {"keytab": str(trust.kdc.folder / "alice.keytab")},
+             "password": {"auth": "password", "user": ALICE, "password": "env:S", "env": {"S": PASSWORDS["alice"]},
+                          "ws_trust_endpoint": "windowstransport"}}  # fmt: skip
+    assert accepted(trust, trust.run(**given[how]), sts)
+    assert b"UsernameToken" not in trust.front.received[-1].body
+
+
+def test_usernamemixed(trust, sts):
+    """The password in the message, over TLS; nothing of Kerberos is needed."""
+    run = trust.run(auth="password", user=ALICE, password="env:S", env={"S": PASSWORDS["alice"], "KRB5_CONFIG": "/nonexistent"})
+    assert accepted(trust, run, sts)
+    assert not any("authorization" in headers for headers in trust.legs())
+
+
+def test_certificatemixed(trust, sts, tmp_path):
+    """A signature over the Timestamp; another certificate is not known, another key no signature."""
+    for name in ("alice", "stranger"):
+        key = new_key("RSA")
+        (tmp_path / f"{name}.key").write_text(trust.program.ledger.private_key(f"the key of {name}", pem(key)))
+        (tmp_path / f"{name}.crt").write_text(certificate_pem(certificate(key, name)))
+    trust.front.certificates[(tmp_path / "alice.crt").read_text()] = ALICE
+
+    def run(key: str, shown: str):
+        return trust.run(auth="certificate", client_key=str(tmp_path / f"{key}.key"), client_cert=str(tmp_path / f"{shown}.crt"))
+
+    assert accepted(trust, run("alice", "alice"), sts)
+    run("stranger", "stranger").failed("DENIED", "FailedAuthentication")
+    issued = len(trust.front.issued)
+    wrong = run("stranger", "alice")
+    assert wrong.status != 0 and "--client-" in wrong.document["message"], wrong.described()
+    assert len(trust.front.issued) == issued
+
+
+def test_windowsmixed_is_refused(trust):
+    """With the reason and the alternative, before anything is sent."""
+    trust.run(ws_trust_endpoint="windowsmixed").failed("USAGE", "SOAP", "windowstransport")
+    assert trust.front.received == []
+
+
+def test_a_wrong_password(trust):
+    """Not tried twice: that would lock the account."""
+    wrong = trust.program.ledger.secret("the wrong password", "wr0ng-password")
+    trust.run(auth="password", user=ALICE, password="env:S", env={"S": wrong}).failed("DENIED", "FailedAuthentication", "ID3242", "--password")
+    assert len(trust.legs()) == 1
+
+
+def test_an_unknown_relying_party(trust):
+    """InvalidScope; the identifier goes out letter by letter."""
+    odd = "https://Other.Example.test:443/a/../b?<&>"
+    trust.run(relying_party=odd, ccache=trust.kdc.ticket("alice")).failed("CONFIGURATION", "InvalidScope", "--relying-party")
+    trust.front.relying_parties[odd] = trust.front.relying_parties[trust.relying_party]
+    assert trust.run(relying_party=odd, ccache=trust.kdc.ticket("alice")).token
+
+
+@pytest.mark.parametrize("status", [404, 503])
+def test_an_endpoint_that_is_disabled(trust, status):
+    """The command that enables it."""
+    trust.front.disabled["/adfs/services/trust/13/windowstransport"] = status
+    run = trust.run(ccache=trust.kdc.ticket("alice"))
+    run.failed("CONFIGURATION", "Enable-AdfsEndpoint", "/adfs/services/trust/13/windowstransport")
+
+
+def test_what_fails_now_and_then_is_tried_again(trust):
+    """400 and 429 without a fault."""
+    trust.front.faults = [Answer(400, ""), Answer(429, "")]
+    assert trust.run(ccache=trust.kdc.ticket("alice")).token
+    assert trust.front.faults == []
+
+
+def test_an_assertion_with_all_of_xml_in_it(trust):
+    """Blanks, comments, line breaks, entities: a signature may cover what a parser would tidy up."""
+    genuine = trust.front.assertion
+    trust.front.assertion = lambda user, identifier: genuine(user, identifier).replace(
+        "</", "<!-- \u00e9 --></", 1).replace(">", "\r\n  >", 1)  # fmt: skip
+    run = trust.run(ccache=trust.kdc.ticket("alice"))
+    assert base64.b64decode(run.token).decode() == trust.front.issued[-1]

@@ -1,0 +1,174 @@
+"""The Windows build under Wine: the contract, the output file, many runs at once, and AD FS by SSPI.
+
+The .exe is what packaging/windows/build makes; Kerberos and Apache are real and run beside it. Wine stands in for Windows: it
+proves the bindings, the loops and the HTTP, not Windows itself, and its Negotiate sends raw Kerberos and NTLM tokens.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from servers.kdc import REALM
+from standins.loopback import Answer, Loopback
+from support.adfs import ALICE, CLIENT, PASSWORDS, farm, issues_saml, register
+from support.program import EXIT_STATUS, Program
+from support.pysaml2_idp import IdentityProvider
+from support.signer import Signer, good_claims
+from support.windows import wine
+
+RUNS = 50
+
+
+@pytest.fixture(scope="module")
+def command(tmp_path_factory):
+    """One wineserver for this file."""
+    with wine(tmp_path_factory.mktemp("windows")) as found:
+        yield found
+
+
+@pytest.fixture
+def windows(command, tmp_path, ledger) -> Program:
+    """The program on Windows, in a home of its own."""
+    home = tmp_path / "windows-home"
+    home.mkdir()
+    return Program(home, ledger, command)
+
+
+@pytest.fixture
+def token(audience) -> str:
+    """A subject token."""
+    return Signer().token(good_claims("https://issuer.example.test", audience))
+
+
+@pytest.fixture
+def far(token):
+    """An endpoint that gives the token, as slowly as a test wants."""
+    found = Loopback(lambda request: Answer(200, {"id_token": token}))
+    yield found
+    found.close()
+
+
+# The contract
+
+def test_a_success_and_its_bytes(windows, audience, token):
+    """One line, line feed only, nothing on stderr."""
+    run = windows.run("env", "--name=TOKEN", env=windows.request(audience) | {"TOKEN": token})
+    assert run.token == token and "\r" not in run.stdout
+
+
+@pytest.mark.parametrize("code, arguments", [
+    ("USAGE", ("env", "--no-such-option=1")),
+    ("CONFIGURATION", ("url", "--url={far}/404")),
+    ("ABSENT", ("env", "--name=NO_SUCH_VARIABLE")),
+    ("DENIED", ("url", "--url={far}/401")),
+    ("UNREACHABLE", ("url", "--url=http://127.0.0.1:9/", "--timeout=2")),
+    ("PROTOCOL", ("env", "--name=GARBAGE")),
+    ("EXPIRED", ("env", "--name=OVER")),
+])  # fmt: skip
+def test_kinds_and_exit_statuses(windows, audience, code, arguments):
+    """Windows keeps the exit status as it is."""
+    over = Signer().token(good_claims("https://issuer.example.test", audience, exp=int(time.time()) - 10))
+    with Loopback(lambda request: Answer(int(request.path[1:]), "no")) as refusing:
+        source, *options = (word.format(far=refusing.url) for word in arguments)
+        run = windows.run(source, *options, env=windows.request(audience) | {"GARBAGE": "not a token", "OVER": over})
+    run.failed(code)
+    assert run.status == EXIT_STATUS[code]
+
+
+def test_the_output_file(windows, audience, far, token, tmp_path):
+    """Written once, read after that, replaced when it is poisoned; nothing but it and its lock is left."""
+    folder = tmp_path / "output"
+    folder.mkdir()
+    output = folder / "out.json"
+    for _ in range(2):
+        assert windows.run("url", f"--url={far.url}/token", "--field=id_token", f"--output-file={output}", env=windows.request(audience)).token == token
+    assert len(far.requests) == 1 and json.loads(output.read_text())["id_token"] == token
+    for poison in (b"", b"{}", output.read_bytes()[:-20]):
+        output.write_bytes(poison)
+        assert windows.run("url", f"--url={far.url}/token", "--field=id_token", f"--output-file={output}", env=windows.request(audience)).token == token
+        assert json.loads(output.read_text())["id_token"] == token
+    assert {path.name for path in folder.iterdir()} <= {"out.json", "out.json.lock"}
+
+
+@pytest.mark.parametrize("drive", ["", "Z:"])
+def test_paths_with_forward_slashes(windows, audience, token, tmp_path, drive):
+    """The portable spelling, with and without a drive."""
+    (tmp_path / "token").write_text(token)
+    assert windows.run("file", f"--path={drive}{tmp_path}/token", f"--output-file={drive}{tmp_path}/o.json", env=windows.request(audience)).token == token
+    assert json.loads((tmp_path / "o.json").read_text())["id_token"] == token
+
+
+def test_many_runs_at_once(windows, audience, far, token, tmp_path):
+    """Fifty runs on one output file: one fetch, one answer for all."""
+    output = tmp_path / "out.json"
+
+    def run(_):
+        return subprocess.run(
+            [windows.path, "url", f"--url={far.url}/token", "--field=id_token", f"--output-file={output}", "--timeout=60"],
+            env=windows.environment(windows.request(audience)), stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            timeout=120, check=False, cwd=windows.home)  # fmt: skip
+
+    with ThreadPoolExecutor(RUNS) as pool:
+        done = list(pool.map(run, range(RUNS)))
+    assert {(found.returncode, found.stderr) for found in done} == {(0, "")}
+    assert {json.loads(found.stdout)["id_token"] for found in done} == {token}
+    assert len(far.requests) == 1
+
+
+# AD FS
+
+@pytest.fixture
+def adfs(tmp_path, kdc, windows, audience, ledger):
+    """AD FS for the Windows program."""
+    register(ledger, kdc)
+    with farm(tmp_path, kdc, windows, audience) as found:
+        yield found
+
+
+def test_kerberos_of_the_account(adfs):
+    """By SSPI, from the ticket cache, as the logged-on account has on Windows."""
+    run = adfs.run(ccache=adfs.kdc.ticket("alice"))
+    assert run.token == adfs.front.issued[-1]
+    assert adfs.legs()[-1]["x-remote-user"] == ALICE
+
+
+def test_kerberos_of_another_account(adfs):
+    """Explicit credentials."""
+    account = f"{REALM}\\alice"
+    run = adfs.run(auth="password", user=account, password="env:SECRET", env={"SECRET": PASSWORDS["alice"]})
+    assert run.token == adfs.front.issued[-1]
+
+
+@pytest.mark.parametrize("protocol", ["saml-post", "ws-trust"])
+def test_saml(adfs, tmp_path, protocol):
+    """Both ways to an assertion."""
+    issues_saml(adfs, IdentityProvider(tmp_path, "https:" + adfs.audience), protocol)
+    assert adfs.run(ccache=adfs.kdc.ticket("alice")).token
+    assert len(adfs.front.issued) == 1
+
+
+def test_a_keytab_is_not_for_windows(adfs):
+    """Said before anything is sent."""
+    run = adfs.run(keytab=str(adfs.kdc.folder / "alice.keytab"))
+    assert run.document["code"] in ("USAGE", "CONFIGURATION"), run.described()
+    assert "keytab" in run.document["message"] and "--user" in run.document["message"]
+
+
+def test_ntlm_stays_on_one_connection(tmp_path, kdc, windows, audience):
+    """The challenge and two legs, from one port of ours: NTLM's state belongs to the connection.
+
+    By plain http: Wine's NTLM takes no channel binding in its first call, as Windows does."""
+    users = tmp_path / "ntlm-users"
+    users.write_text(f"EXAMPLE:alice:{windows.ledger.secret('the password', PASSWORDS['alice'])}\n")
+    with farm(tmp_path, kdc, windows, audience, tls=False, mechanism="ntlmssp", env={"NTLM_USER_FILE": str(users)}) as ntlm:
+        ntlm.front.clients[CLIENT].users = {"EXAMPLE\\alice", "alice@EXAMPLE", "alice"}
+        run = ntlm.run(auth="password", user="EXAMPLE\\alice", password="env:SECRET", env={"SECRET": PASSWORDS["alice"]})
+        assert run.token == ntlm.front.issued[-1]
+        lines = [line for line in ntlm.apache.wait_for(4) if "oauth2" in line[4]]
+        assert [line[1] for line in lines] == ["401", "401", "200"]
+        assert len({line[0] for line in lines}) == 1
