@@ -63,25 +63,17 @@ impl Env {
     }
 }
 
-/// The time of day.
+/// The time of day, by the clock of the host.
 #[derive(Debug, Clone, Copy)]
-pub enum Clock {
-    /// The clock of the host.
-    System,
-    /// Always this time, in milliseconds since 1970.
-    Fixed(i64),
-}
+pub struct Clock;
 
 impl Clock {
     /// Milliseconds since 1970-01-01 UTC.
     #[allow(clippy::disallowed_methods)] // this is the door
     pub fn now_ms(self) -> i64 {
-        match self {
-            Clock::Fixed(ms) => ms,
-            Clock::System => match SystemTime::now().duration_since(UNIX_EPOCH) {
-                Ok(since) => i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
-                Err(_) => 0, // the clock stands before 1970
-            },
+        match SystemTime::now().duration_since(UNIX_EPOCH) {
+            Ok(since) => i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
+            Err(_) => 0, // the clock stands before 1970
         }
     }
 

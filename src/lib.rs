@@ -75,9 +75,9 @@ fn token(
     answer: &Answer,
 ) -> Result<String, Error> {
     let deadline = Deadline::after(options.timeout());
-    let log = Log::open(options.log_file.as_deref(), Clock::System);
-    let http = Http::new(options.http.clone(), env.clone(), Clock::System, deadline);
-    let cx = Context { env, clock: Clock::System, deadline, log, http };
+    let log = Log::open(options.log_file.as_deref(), Clock);
+    let http = Http::new(options.http.clone(), env.clone(), Clock, deadline);
+    let cx = Context { env, clock: Clock, deadline, log, http };
     cx.log.line(format!("wif-token {} {}", env!("CARGO_PKG_VERSION"), info.name));
 
     let digest = request.digest(info.name, &values.identity(info.options));

@@ -220,6 +220,14 @@ fn refusals_name_what_to_change_in_ad_fs() {
                 .to_owned(),
         ),
         (
+            soap(SECRETS[0]),
+            trust,
+            5,
+            "{url}/services/trust/13/usernamemixed refused the request: [secret]: ID1; check the \
+             issuance authorization rules of the relying party trust"
+                .to_owned(),
+        ),
+        (
             html("503 Gone", ""),
             trust,
             3,

@@ -412,6 +412,23 @@ fn servers_out_of_reach() {
 }
 
 #[test]
+fn a_secret_after_its_scheme_is_not_shown() {
+    let world = World::new();
+    let echo = format!(r#"{{"message":"not {}"}}"#, SECRETS[1]);
+    let server = Server::new(move |_| response("403 No", "application/json", &echo));
+    let header = "--header=Authorization: Bearer env:SECRET";
+    world.write("args", format!("url\n--url={}/\n{header}\n", server.url));
+    fails(
+        &world,
+        &server.url,
+        "--args-file={dir}/args",
+        5,
+        "DENIED",
+        "{url}/ answered 403: not [secret]; check the credentials and permissions of this request",
+    );
+}
+
+#[test]
 fn a_header_that_would_become_two_is_not_sent() {
     let world = World::new();
     let server = Server::new(|_| json(&jwt(60)));

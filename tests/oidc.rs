@@ -188,6 +188,19 @@ fn refusals_name_the_option_to_change() {
 }
 
 #[test]
+fn a_secret_that_the_issuer_repeats_is_not_shown() {
+    let world = World::new();
+    let echo = format!(r#"{{"error":"invalid_client","error_description":"not {}"}}"#, SECRETS[0]);
+    let server = issuer(move || response("401 No", "application/json", &echo));
+    for auth in ["basic", "post"] {
+        let line = format!("{RUN}{} --auth={auth} --client-secret=env:SECRET", server.url);
+        let run = world.run_with(&line, &[("SECRET", SECRETS[0])]);
+        assert!(run.stderr.contains("invalid_client: not [secret];"), "{}", run.stderr);
+    }
+    common::holds_no_secret(&world.read("log"));
+}
+
+#[test]
 fn discovery_is_strict() {
     let world = World::new();
     for (metadata, status, message) in [

@@ -122,7 +122,7 @@ impl OutputFile {
 
     /// The same for a document; trouble is logged and costs nobody the token.
     pub fn keep(&self, document: &Document, cx: &Context) {
-        match self.replace(&document.to_file(&self.request)) {
+        match self.deliver(document) {
             Ok(()) => cx.log.line(format!("kept in {}", self.path.display())),
             Err(error) => cx.log.line(format!("not kept: {error}")),
         }

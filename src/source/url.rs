@@ -87,7 +87,9 @@ impl Source for Get {
                 HeaderValue::Plain(text) => text.as_str().into(),
                 HeaderValue::Secret(words, secret) => {
                     let secret = secret.read("--header", cx)?;
-                    Secret::new(format!("{words}{}", secret.expose())).into()
+                    let whole = Secret::new(format!("{words}{}", secret.expose()));
+                    get = get.hiding(secret);
+                    whole.into()
                 }
             };
             get = get.header(name.as_str(), value);

@@ -60,8 +60,10 @@ impl SignOn {
             if token.is_empty() {
                 break; // the server's last word
             }
-            let header = Secret::new(format!("Negotiate {}", STANDARD.encode(token)));
-            response = http.send(request().header("Authorization", header), &cx.log)?;
+            let token = Secret::new(STANDARD.encode(token));
+            let header = Secret::new(format!("Negotiate {}", token.expose()));
+            let signed_on = request().header("Authorization", header).hiding(token);
+            response = http.send(signed_on, &cx.log)?;
             match challenge(&response) {
                 Some(challenge) if response.status == 401 && !challenge.is_empty() => {
                     last = Some(challenge);

@@ -99,14 +99,15 @@ pub(super) fn get(
 fn ask(adfs: &Adfs, endpoint: Endpoint, url: &Url, cx: &Context) -> Result<Response, Error> {
     let mut backoff = Backoff::new(cx);
     loop {
-        let security = security(adfs, endpoint, cx)?;
+        let (security, password) = security(adfs, endpoint, cx)?;
         let envelope = soap::envelope(url.as_typed(), &adfs.relying_party, security.expose())?;
         let envelope = Secret::new(envelope);
         let post = || {
-            http::Request::post(url, "--issuer")
+            let post = http::Request::post(url, "--issuer")
                 .header("User-Agent", adfs.user_agent.as_str())
                 .header("Content-Type", "application/soap+xml; charset=utf-8")
-                .body(envelope.clone())
+                .body(envelope.clone());
+            password.iter().cloned().fold(post, http::Request::hiding)
         };
         let response = match endpoint {
             Endpoint::WindowsTransport => adfs.sign_on(cx)?.send(url, &cx.http, cx, post)?,
@@ -123,17 +124,24 @@ fn ask(adfs: &Adfs, endpoint: Endpoint, url: &Url, cx: &Context) -> Result<Respo
     }
 }
 
-/// The content of the security header.
-fn security(adfs: &Adfs, endpoint: Endpoint, cx: &Context) -> Result<Secret, Error> {
+/// The content of the security header, and the password in it.
+fn security(
+    adfs: &Adfs,
+    endpoint: Endpoint,
+    cx: &Context,
+) -> Result<(Secret, Option<Secret>), Error> {
     let timestamp = soap::timestamp(cx.clock.now());
-    Ok(Secret::new(match (&adfs.auth, endpoint) {
+    Ok(match (&adfs.auth, endpoint) {
         (Auth::Password { user, password }, Endpoint::UsernameMixed) => {
             let password = password.read("--password", cx)?;
-            timestamp + &soap::username_token(user, password.expose())
+            let token = soap::username_token(user, password.expose());
+            (Secret::new(timestamp + &token), Some(password))
         }
-        (Auth::Certificate { key, certificate }, _) => signed(&timestamp, key, certificate, cx)?,
-        _ => String::new(),
-    }))
+        (Auth::Certificate { key, certificate }, _) => {
+            (Secret::new(signed(&timestamp, key, certificate, cx)?), None)
+        }
+        _ => (Secret::new(""), None),
+    })
 }
 
 /// A timestamp signed with the certificate that is shown along with it.

@@ -58,9 +58,9 @@ impl Call<'_> {
         let mut post = http::Request::post(&url, self.option)
             .header("content-type", form::CONTENT_TYPE)
             .body(body.clone());
-        let token = self.fields.iter().find(|(name, _)| name == "WebIdentityToken");
-        if let Some((_, token)) = token {
-            post = post.hiding(Secret::new(token.as_str()));
+        let secret = |name: &str| matches!(name, "WebIdentityToken" | "ExternalId");
+        for (_, value) in self.fields.iter().filter(|(name, _)| secret(name)) {
+            post = post.hiding(Secret::new(value.as_str()));
         }
         if let Some(credentials) = self.credentials {
             for (name, value) in self.signature(&url, body.expose(), credentials, account)? {

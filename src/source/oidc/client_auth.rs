@@ -93,7 +93,8 @@ impl ClientAuth {
         Ok(match self {
             ClientAuth::Basic(secret) => {
                 let secret = secret.read("--client-secret", cx)?;
-                request.header("Authorization", basic(client_id, &secret))
+                let header = basic(client_id, &secret);
+                request.header("Authorization", header).hiding(secret)
             }
             ClientAuth::Post(secret) => {
                 let secret = secret.read("--client-secret", cx)?;
