@@ -83,11 +83,13 @@ fn token(
     let digest = request.digest(info.name, &values.identity(info.options));
     let output_file = request.output_file.clone().map(|path| OutputFile::new(path, digest));
     let delivery = Delivery::new(options.format, request, output_file.as_ref())?;
+    let source = (info.build)(values)?;
     if request.revoke {
         output_file.as_ref().map_or(Ok(()), OutputFile::remove)?;
+        answer.answer_at(&cx.deadline);
+        source.forget(request, &cx)?;
         return Ok(revoked() + "\n");
     }
-    let source = (info.build)(values)?;
     // A bare token does not tell for which request it was made: it is always fetched.
     let kept = output_file.as_ref().filter(|_| options.format == Format::Json);
     if let Some(document) = kept.and_then(|file| file.fresh(&cx)) {

@@ -188,6 +188,29 @@ fn refusals_name_the_option_to_change() {
 }
 
 #[test]
+fn an_assertion_is_made_anew_for_each_try() {
+    let asked = std::sync::atomic::AtomicUsize::new(0);
+    let server = issuer(move || match asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst) {
+        0 => {
+            b"HTTP/1.1 503 Busy\r\nRetry-After: 0\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+                .to_vec()
+        }
+        _ => token(&jwt(3600)),
+    });
+    let world = World::new();
+    let made = world.run(
+        "key --key={dir}/key.pem --generate --issuer=https://i.example --subject=s --audience=a",
+    );
+    assert_eq!(made.status, 0);
+    let line = format!("oidc --issuer={} --client-id=c --client-key={{dir}}/key.pem", server.url);
+    world.run(&line).document();
+    let requests = server.requests();
+    let posts: Vec<_> = requests.iter().filter(|r| r.line.starts_with("POST")).collect();
+    assert_eq!(posts.len(), 2);
+    assert_ne!(posts[0].body, posts[1].body);
+}
+
+#[test]
 fn a_secret_that_the_issuer_repeats_is_not_shown() {
     let world = World::new();
     let echo = format!(r#"{{"error":"invalid_client","error_description":"not {}"}}"#, SECRETS[0]);

@@ -81,7 +81,8 @@ impl Http {
         self.skew.get().copied()
     }
 
-    /// Sends a request and reads the answer, whatever its status, up to 1 MiB.
+    /// Sends a request and reads the answer, whatever its status, up to 1 MiB. After 429 and 5xx it
+    /// is sent again, unless it is to be sent [once](Request::once).
     ///
     /// # Errors
     /// `CONFIGURATION` where the address, the trust or the proxy has to be changed, `DENIED` by a
@@ -92,10 +93,25 @@ impl Http {
         let via = proxy::for_url(url, &self.env)?;
         let proxy_variable = via.as_ref().map(|(_, name)| *name);
         let through = proxy_variable.map(|name| format!(" through {name}")).unwrap_or_default();
-        log.line(format!("{} {url}{through}", request.method));
-
         let secrets = request.secrets();
-        let result = self.exchange(&request, via.map(|(proxy, _)| proxy), &secrets);
+        let again = |response: &Response| !request.once && retry::is_passing(response.status);
+        retry::ask(self.deadline, again, || {
+            log.line(format!("{} {url}{through}", request.method));
+            let proxy = via.as_ref().map(|(proxy, _)| proxy.clone());
+            self.send_once(&request, proxy, proxy_variable, &secrets, log)
+        })
+    }
+
+    fn send_once(
+        &self,
+        request: &Request,
+        proxy: Option<Proxy>,
+        proxy_variable: Option<&'static str>,
+        secrets: &[Secret],
+        log: &Log,
+    ) -> Result<Response, Error> {
+        let url = request.url;
+        let result = self.exchange(request, proxy, secrets);
         let result = result.map_err(|failure| match failure {
             Failure::Ours(error) => error,
             Failure::Http(ureq::Error::Other(error)) if error.is::<Error>() => {
@@ -103,7 +119,7 @@ impl Http {
             }
             Failure::Http(error) => {
                 let ca_file = self.settings.ca_file.as_deref();
-                failure::explain(&error, &request, proxy_variable, ca_file, &secrets)
+                failure::explain(&error, request, proxy_variable, ca_file, secrets)
             }
         });
         match &result {

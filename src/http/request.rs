@@ -53,12 +53,14 @@ pub struct Request<'a> {
     hidden: Vec<Secret>,
     /// How long it may last, where that is less than the deadline leaves.
     pub(super) limit: Option<Duration>,
+    /// Whether it must not be sent again as it is.
+    pub(super) once: bool,
 }
 
 impl<'a> Request<'a> {
     fn new(method: Method, url: &'a Url, option: &'static str) -> Request<'a> {
         let (headers, form, hidden) = (Vec::new(), Vec::new(), Vec::new());
-        Request { url, option, method, headers, form, body: None, hidden, limit: None }
+        Request { url, option, method, headers, form, body: None, hidden, limit: None, once: false }
     }
 
     /// A GET of `url`, which `option` led to.
@@ -104,6 +106,12 @@ impl<'a> Request<'a> {
     /// Gives up after so long, even when the deadline leaves more.
     pub fn limit(mut self, limit: Duration) -> Self {
         self.limit = Some(limit);
+        self
+    }
+
+    /// Never sends it again: it carries what counts once, or the sender repeats more than this.
+    pub fn once(mut self) -> Self {
+        self.once = true;
         self
     }
 

@@ -4,7 +4,9 @@
 use std::thread;
 use std::time::Duration;
 
-use crate::context::{Context, Deadline};
+use super::Response;
+use crate::context::Deadline;
+use crate::error::Error;
 use crate::random;
 
 /// The first pause; each further one is twice as long.
@@ -14,21 +16,38 @@ const TIMES: u32 = 3;
 /// The longest pause that a server may ask for.
 const LONGEST: Duration = Duration::from_secs(10);
 
-/// The pauses of one request.
+/// Asks until the answer is no passing trouble, or there is no time or patience left.
+///
+/// # Errors
+/// Those of `ask`, at once: what is not answered is not asked again.
+pub fn ask(
+    deadline: Deadline,
+    passes: impl Fn(&Response) -> bool,
+    mut ask: impl FnMut() -> Result<Response, Error>,
+) -> Result<Response, Error> {
+    let mut pauses = Pauses { deadline, used: 0 };
+    loop {
+        let response = ask()?;
+        if !passes(&response) || !pauses.pause(response.retry_after()) {
+            return Ok(response);
+        }
+    }
+}
+
+/// Whether a status tells of trouble that passes: 429 and 5xx.
+pub fn is_passing(status: u16) -> bool {
+    matches!(status, 429 | 500..=599)
+}
+
 #[derive(Debug)]
-pub struct Backoff {
+struct Pauses {
     deadline: Deadline,
     used: u32,
 }
 
-impl Backoff {
-    /// No pause was made yet.
-    pub fn new(cx: &Context) -> Backoff {
-        Backoff { deadline: cx.deadline, used: 0 }
-    }
-
+impl Pauses {
     /// Waits, and says whether to ask again.
-    pub fn pause(&mut self, retry_after: Option<Duration>) -> bool {
+    fn pause(&mut self, retry_after: Option<Duration>) -> bool {
         let pause = retry_after.unwrap_or_else(|| jittered(FIRST * 2u32.pow(self.used)));
         if self.used == TIMES || pause > LONGEST || pause >= self.deadline.remaining() {
             return false;
@@ -49,17 +68,17 @@ fn jittered(pause: Duration) -> Duration {
 mod tests {
     use super::*;
 
-    fn backoff(seconds: u64) -> Backoff {
-        Backoff { deadline: Deadline::after(Duration::from_secs(seconds)), used: 0 }
+    fn pauses(seconds: u64) -> Pauses {
+        Pauses { deadline: Deadline::after(Duration::from_secs(seconds)), used: 0 }
     }
 
     #[test]
     fn pauses_are_few_and_stay_within_the_deadline() {
-        let mut soon = backoff(30);
+        let mut soon = pauses(30);
         let asked = (0..9).filter(|_| soon.pause(Some(Duration::ZERO))).count();
         assert_eq!(asked, 3);
-        assert!(!backoff(1).pause(Some(Duration::from_secs(2))));
-        assert!(!backoff(30).pause(Some(Duration::from_secs(11))));
+        assert!(!pauses(1).pause(Some(Duration::from_secs(2))));
+        assert!(!pauses(30).pause(Some(Duration::from_secs(11))));
     }
 
     #[test]

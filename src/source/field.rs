@@ -1,4 +1,7 @@
 //! The option `--field`: take a member of JSON instead of the whole text.
+//!
+//! `a.b.0.c` goes down through objects by name and through arrays by number. A name that has dots
+//! itself is found too: the longest one counts.
 
 use serde_json::Value;
 
@@ -7,8 +10,11 @@ use crate::error::{Error, Kind, one_line};
 use crate::secret::Secret;
 
 /// The option, for the tables of the sources that have it.
-pub(super) const OPTION: OptionInfo =
-    OptionInfo::new("field", Takes::Text("NAME"), "take this member of a JSON object");
+pub(super) const OPTION: OptionInfo = OptionInfo::new(
+    "field",
+    Takes::Text("PATH"),
+    "take this member of JSON; dots lead down, numbers count from 0 (a.b.0.c)",
+);
 
 /// The whole text, or the member of it that `--field` names. `what` says in messages what it is.
 ///
@@ -24,22 +30,47 @@ pub(super) fn select(text: &Secret, field: Option<&str>, what: &str) -> Result<S
         Error::new(Kind::Protocol, format!("{what} holds {found}"))
             .hint(format!("leave --field={field} out, or check where the token comes from"))
     })?;
-    match value.get(field) {
-        Some(Value::String(text)) => Ok(Secret::new(text.as_str())),
-        Some(_) => Err(Error::new(
-            Kind::Configuration,
-            format!("the member {field:?} of {what} is no text"),
-        )
-        .hint("check --field")),
-        None => Err(Error::new(Kind::Configuration, format!("{what} has no member {field:?}"))
-            .hint(format!("check --field; it has {}", members(&value)))),
+    match find(&value, field) {
+        Ok(Value::String(text)) => Ok(Secret::new(text.as_str())),
+        Ok(other) => {
+            let wrong = format!("the member {field:?} of {what} is no text");
+            let hint = format!("check --field; it has {}", members(other));
+            Err(Error::new(Kind::Configuration, wrong).hint(hint))
+        }
+        Err((inside, missing)) => {
+            let inside_of =
+                if missing.len() == field.len() { "" } else { " inside of what --field names" };
+            let wrong = format!("{what} has no member {missing:?}{inside_of}");
+            let hint = format!("check --field; it has {}", members(inside));
+            Err(Error::new(Kind::Configuration, wrong).hint(hint))
+        }
+    }
+}
+
+/// The value at the end of a path, or the last value on the way and what is missing there.
+fn find<'a, 'b>(value: &'a Value, path: &'b str) -> Result<&'a Value, (&'a Value, &'b str)> {
+    if let Some(found) = step(value, path) {
+        return Ok(found);
+    }
+    let dots = path.rmatch_indices('.').map(|(at, _)| path.split_at(at));
+    let next = dots.filter_map(|(name, rest)| Some((step(value, name)?, rest.get(1..)?))).next();
+    let (inside, rest) = next.ok_or((value, path))?;
+    find(inside, rest)
+}
+
+fn step<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
+    match value {
+        Value::Array(items) => items.get(name.parse::<usize>().ok()?),
+        _ => value.get(name),
     }
 }
 
 /// The names of the members, which are no secrets, shortened.
 fn members(value: &Value) -> String {
-    let Some(object) = value.as_object() else {
-        return "no members: it is no object".to_owned();
+    let object = match value {
+        Value::Object(object) => object,
+        Value::Array(items) => return format!("an array of {}", items.len()),
+        _ => return "no members".to_owned(),
     };
     let names: Vec<String> =
         object.keys().take(12).map(|key| one_line(key).chars().take(40).collect()).collect();
@@ -53,8 +84,8 @@ fn members(value: &Value) -> String {
 mod tests {
     use super::*;
 
-    fn message(text: &str) -> (Kind, String) {
-        let error = select(&Secret::new(text), Some("token"), "the file /t").unwrap_err();
+    fn message(text: &str, field: &str) -> (Kind, String) {
+        let error = select(&Secret::new(text), Some(field), "the file /t").unwrap_err();
         (error.kind(), error.to_string())
     }
 
@@ -66,24 +97,44 @@ mod tests {
     }
 
     #[test]
+    fn a_path_leads_down() {
+        let text = r#"[{"svids":[{"svid":"x"}],"a.b":{"c":"y"},"a":{"b.c":"z","0":"n"}}]"#;
+        for (field, found) in [("0.svids.0.svid", "x"), ("0.a.b.c", "y"), ("0.a.0", "n")] {
+            let token = select(&Secret::new(text), Some(field), "").unwrap();
+            assert_eq!(token.expose(), found, "{field}");
+        }
+    }
+
+    #[test]
     fn says_what_is_there_instead() {
-        for (text, kind, words) in [
+        let configuration = Kind::Configuration;
+        for (text, field, kind, words) in [
             (
                 r#"{"id_token":"secret","n":1}"#,
-                Kind::Configuration,
+                "token",
+                configuration,
                 "check --field; it has id_token, n",
             ),
             (
                 r#"{"token":1}"#,
-                Kind::Configuration,
+                "token",
+                configuration,
                 r#"the member "token" of the file /t is no text"#,
             ),
-            ("{}", Kind::Configuration, "it has none"),
-            ("[1]", Kind::Configuration, "it is no object"),
-            ("a.b.c", Kind::Protocol, "the file /t holds no JSON"),
-            ("<html>", Kind::Protocol, "HTML"),
+            (r#"{"a":{"token":"secret"}}"#, "a", configuration, "it has token"),
+            (
+                r#"{"a":{"token":"secret"}}"#,
+                "a.b.c",
+                configuration,
+                r#"no member "b.c" inside of what --field names; check --field; it has token"#,
+            ),
+            ("{}", "token", configuration, "it has none"),
+            ("[1]", "token", configuration, "it has an array of 1"),
+            (r#"{"a":["secret"]}"#, "a.1", configuration, "it has an array of 1"),
+            ("a.b.c", "token", Kind::Protocol, "the file /t holds no JSON"),
+            ("<html>", "token", Kind::Protocol, "HTML"),
         ] {
-            let (found, message) = message(text);
+            let (found, message) = message(text, field);
             assert_eq!(found, kind, "{text}");
             assert!(message.contains(words) && !message.contains("secret"), "{message}");
         }

@@ -25,6 +25,14 @@ pub trait Source: Debug {
     /// # Errors
     /// `ABSENT` where what the source reads does not exist in this environment; otherwise by kind.
     fn subject_token(&self, request: &Request, cx: &Context) -> Result<SubjectToken, Error>;
+
+    /// Forgets what the source keeps beside the output file, such as a refresh token.
+    ///
+    /// # Errors
+    /// Those of what has to be removed or revoked.
+    fn forget(&self, _request: &Request, _cx: &Context) -> Result<(), Error> {
+        Ok(())
+    }
 }
 
 /// A row of the table of sources.

@@ -8,8 +8,7 @@ use super::{Adfs, Auth};
 use crate::context::Context;
 use crate::contract::request::Request;
 use crate::error::{Error, Kind};
-use crate::http::retry::Backoff;
-use crate::http::{self, Response, Url};
+use crate::http::{self, Response, Url, retry};
 use crate::secret::Secret;
 use crate::source::oidc::Metadata;
 use crate::token::{Origin, SubjectToken};
@@ -39,26 +38,22 @@ pub(super) fn get(
 
 /// Asks, again after an answer of 400 or 429 without a reason, which AD FS gives now and then.
 fn ask(adfs: &Adfs, client_id: &str, endpoint: &Url, cx: &Context) -> Result<Response, Error> {
-    let mut backoff = Backoff::new(cx);
-    loop {
-        let response = ask_once(adfs, client_id, endpoint, cx)?;
-        let transient = match response.oauth_error().as_deref() {
-            None => matches!(response.status, 400 | 429 | 500..=599),
-            Some(error) => matches!(error, "server_error" | "temporarily_unavailable"),
-        };
-        if !transient || !backoff.pause(response.retry_after()) {
-            let (text, hint) = (msis(&response), hint(&response));
-            return response.require_success().map_err(|error| {
-                let error = text.into_iter().fold(error, |error, text| error.cause(text));
-                hint.into_iter().fold(error, |error, hint| error.hint(hint))
-            });
-        }
-    }
+    let passes = |response: &Response| match response.oauth_error().as_deref() {
+        None => response.status == 400 || retry::is_passing(response.status),
+        Some(error) => matches!(error, "server_error" | "temporarily_unavailable"),
+    };
+    let response = retry::ask(cx.deadline, passes, || ask_once(adfs, client_id, endpoint, cx))?;
+    let (text, hint) = (msis(&response), hint(&response));
+    response.require_success().map_err(|error| {
+        let error = text.into_iter().fold(error, |error, text| error.cause(text));
+        hint.into_iter().fold(error, |error, hint| error.hint(hint))
+    })
 }
 
 fn ask_once(adfs: &Adfs, client_id: &str, endpoint: &Url, cx: &Context) -> Result<Response, Error> {
     let form = || {
         http::Request::post(endpoint, "--issuer")
+            .once()
             .header("User-Agent", adfs.user_agent.as_str())
             .header("Accept", "application/json")
             .field("grant_type", "client_credentials")

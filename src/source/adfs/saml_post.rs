@@ -9,8 +9,7 @@ use super::{Adfs, oidc};
 use crate::context::Context;
 use crate::contract::request::Request;
 use crate::error::{Error, Kind};
-use crate::http::retry::Backoff;
-use crate::http::{self, Response, Url};
+use crate::http::{self, Response, Url, retry};
 use crate::secret::Secret;
 use crate::signing_key::SigningKey;
 use crate::token::{Origin, SubjectToken};
@@ -46,27 +45,27 @@ pub(super) fn get(
 
 fn ask(adfs: &Adfs, url: &Url, cx: &Context) -> Result<Response, Error> {
     let sign_on = adfs.sign_on(cx)?;
-    let mut backoff = Backoff::new(cx);
+    let passes = |response: &Response| {
+        (response.status == 400 || retry::is_passing(response.status))
+            && oidc::msis(response).is_none()
+    };
     let mut url = url.clone();
-    loop {
-        let response = sign_on.send(&url, &cx.http, cx, || {
-            http::Request::get(&url, "--issuer").header("User-Agent", adfs.user_agent.as_str())
-        })?;
-        if response.status == 302 {
-            match to_windows_sign_on(&response, &url) {
-                Some(next) => {
-                    url = next;
-                    continue;
-                }
-                None => return response.require_success(),
+    retry::ask(cx.deadline, passes, || {
+        loop {
+            let response = sign_on.send(&url, &cx.http, cx, || {
+                http::Request::get(&url, "--issuer")
+                    .once()
+                    .header("User-Agent", adfs.user_agent.as_str())
+            })?;
+            if response.status != 302 {
+                return Ok(response);
             }
+            url = match to_windows_sign_on(&response, &url) {
+                Some(next) => next,
+                None => return response.require_success(),
+            };
         }
-        let transient =
-            matches!(response.status, 400 | 429 | 500..=599) && oidc::msis(&response).is_none();
-        if !transient || !backoff.pause(response.retry_after()) {
-            return Ok(response);
-        }
-    }
+    })
 }
 
 /// Where AD FS signs Windows accounts on. The one redirect that is followed: to this path of the

@@ -16,8 +16,7 @@ use crate::context::Context;
 use crate::contract::request::Request;
 use crate::error::{Error, Kind};
 use crate::files;
-use crate::http::retry::Backoff;
-use crate::http::{self, Response, Url};
+use crate::http::{self, Response, Url, retry};
 use crate::secret::Secret;
 use crate::signing_key::SigningKey;
 use crate::token::{Origin, SubjectToken};
@@ -97,31 +96,33 @@ pub(super) fn get(
 }
 
 fn ask(adfs: &Adfs, endpoint: Endpoint, url: &Url, cx: &Context) -> Result<Response, Error> {
-    let mut backoff = Backoff::new(cx);
-    loop {
+    let passes = |response: &Response| {
+        let fault = matches!(
+            soap::read(str::from_utf8(&response.body).unwrap_or_default()),
+            Answer::Fault { .. }
+        );
+        // 503 is a disabled endpoint.
+        !fault
+            && response.status != 503
+            && (response.status == 400 || retry::is_passing(response.status))
+    };
+    retry::ask(cx.deadline, passes, || {
         let (security, password) = security(adfs, endpoint, cx)?;
         let envelope = soap::envelope(url.as_typed(), &adfs.relying_party, security.expose())?;
         let envelope = Secret::new(envelope);
         let post = || {
             let post = http::Request::post(url, "--issuer")
+                .once()
                 .header("User-Agent", adfs.user_agent.as_str())
                 .header("Content-Type", "application/soap+xml; charset=utf-8")
                 .body(envelope.clone());
             password.iter().cloned().fold(post, http::Request::hiding)
         };
-        let response = match endpoint {
-            Endpoint::WindowsTransport => adfs.sign_on(cx)?.send(url, &cx.http, cx, post)?,
-            _ => cx.http.send(post(), &cx.log)?,
-        };
-        let fault = matches!(
-            soap::read(str::from_utf8(&response.body).unwrap_or_default()),
-            Answer::Fault { .. }
-        );
-        let transient = !fault && matches!(response.status, 400 | 429 | 500 | 502 | 504);
-        if !transient || !backoff.pause(response.retry_after()) {
-            return Ok(response);
+        match endpoint {
+            Endpoint::WindowsTransport => adfs.sign_on(cx)?.send(url, &cx.http, cx, post),
+            _ => cx.http.send(post(), &cx.log),
         }
-    }
+    })
 }
 
 /// The content of the security header, and the password in it.

@@ -17,7 +17,7 @@ use crate::cli::{OptionInfo, Takes, Values, missing};
 use crate::context::Context;
 use crate::contract::request::Request;
 use crate::error::{Error, Kind};
-use crate::http::{self, Http, Response, Text, Url};
+use crate::http::{self, Http, Response, Text, Url, retry};
 use crate::secret::{Secret, SecretRef};
 use crate::token::{Origin, SubjectToken};
 
@@ -131,6 +131,24 @@ impl Oidc {
         http: &Http,
         cx: &Context,
     ) -> Result<Response, Error> {
+        let passes = |response: &Response| retry::is_passing(response.status);
+        // Made anew for each try: an assertion counts once.
+        let response = retry::ask(cx.deadline, passes, || {
+            http.send(self.token_request(endpoint, metadata, cx)?.once(), &cx.log)
+        })?;
+        let hint = self.hint(&response);
+        response.require_success().map_err(|error| match (error.kind(), hint) {
+            (Kind::Denied, Some(hint)) => error.hint(hint),
+            _ => error,
+        })
+    }
+
+    fn token_request<'a>(
+        &'a self,
+        endpoint: &'a Url,
+        metadata: &Metadata,
+        cx: &Context,
+    ) -> Result<http::Request<'a>, Error> {
         let mut post =
             http::Request::post(endpoint, "--issuer").header("Accept", "application/json");
         post = post.field("grant_type", "client_credentials");
@@ -146,13 +164,7 @@ impl Oidc {
             };
             post = post.field(name.as_str(), value);
         }
-        let post = self.auth.prove(post, &self.client_id, &metadata.issuer, cx)?;
-        let response = http.send(post, &cx.log)?;
-        let hint = self.hint(&response);
-        response.require_success().map_err(|error| match (error.kind(), hint) {
-            (Kind::Denied, Some(hint)) => error.hint(hint),
-            _ => error,
-        })
+        self.auth.prove(post, &self.client_id, &metadata.issuer, cx)
     }
 
     /// What to change after a refusal (RFC 6749 section 5.2, RFC 8707 section 2).
