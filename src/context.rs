@@ -34,6 +34,8 @@ pub enum Env {
     Process,
     /// These variables and no others.
     Map(BTreeMap<String, OsString>),
+    /// These variables before those of another environment.
+    Over(BTreeMap<String, OsString>, Box<Env>),
 }
 
 impl Env {
@@ -45,6 +47,7 @@ impl Env {
             Env::Process if name.is_empty() || name.contains(['=', '\0']) => None,
             Env::Process => std::env::var_os(name),
             Env::Map(map) => map.get(name).cloned(),
+            Env::Over(map, other) => map.get(name).cloned().or_else(|| other.get(name)),
         }
     }
 

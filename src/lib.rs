@@ -3,7 +3,8 @@
 //!
 //! A Google client runs it, takes a subject token from its standard output and exchanges that at the
 //! Security Token Service. The whole story is [`run`]; the contract it keeps is in [`contract`], the
-//! sources of tokens are in [`source`].
+//! sources of tokens are in [`source`]. What Google
+//! does with one afterwards can be done here too: [`command`].
 
 // A panic would leave a client without a document, and a stray line would break the one it reads.
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
@@ -12,10 +13,12 @@
 #![warn(clippy::disallowed_methods)]
 
 pub mod cli;
+pub mod command;
 pub mod context;
 pub mod contract;
 pub mod error;
 pub mod files;
+pub mod google;
 pub mod http;
 pub mod log;
 pub mod negotiate;
@@ -29,10 +32,11 @@ pub mod token;
 use std::ffi::OsString;
 
 use cli::{Command, Format, Options, Values};
+use command::{Invocation, Output};
 use context::{Clock, Context, Deadline, Env};
 use contract::answer::{Answer, Form};
 use contract::delivery::Delivery;
-use contract::output_file::OutputFile;
+use contract::output_file::{self, Obtained, OutputFile};
 use contract::request::Request;
 use contract::response::{Document, revoked};
 use error::Error;
@@ -48,21 +52,34 @@ pub fn run(args: Vec<OsString>, env: Env) -> u8 {
     let answer = Answer::new(form);
     answer.answer_panics();
 
-    let cli::Parsed { options, command } = cli::parse(args);
-    let form = Form { format: options.format, exit_zero: options.exit_zero, ..form };
+    let cli::Parsed { options, format, command } = cli::parse(args);
+    let form = Form { format, exit_zero: options.exit_zero, ..form };
     answer.set_form(form);
     let result = command.and_then(|command| match command {
-        Command::Help(text) => Ok(text),
+        Command::Help(text) => Ok(text.into()),
         Command::Token(source, values) => {
             let request = Request::new(&options, &env)?;
             answer.set_form(Form { token_type: request.token_type, ..form });
-            token(source, &values, &options, &request, env, &answer)
+            token(source, &values, &options, &request, env, &answer).map(Output::from)
+        }
+        Command::Run(command, source, values) => {
+            let cx = context(&options, env, command.name);
+            answer.answer_at(&cx.deadline);
+            (command.run)(&Invocation { values, format, source }, &cx)
         }
     });
     match result {
-        Ok(text) => answer.success(&text),
+        Ok(output) => answer.report(&output.text, output.status),
         Err(error) => answer.failure(&error),
     }
+}
+
+fn context(options: &Options, env: Env, name: &str) -> Context {
+    let deadline = Deadline::after(options.timeout());
+    let log = Log::open(options.log_file.as_deref(), Clock);
+    log.line(format!("wif-token {} {name}", env!("CARGO_PKG_VERSION")));
+    let http = Http::new(options.http.clone(), env.clone(), Clock, deadline);
+    Context { env, clock: Clock, deadline, log, http }
 }
 
 /// Gets a subject token, from the output file or from the source, and gives what is to be printed.
@@ -74,15 +91,11 @@ fn token(
     env: Env,
     answer: &Answer,
 ) -> Result<String, Error> {
-    let deadline = Deadline::after(options.timeout());
-    let log = Log::open(options.log_file.as_deref(), Clock);
-    let http = Http::new(options.http.clone(), env.clone(), Clock, deadline);
-    let cx = Context { env, clock: Clock, deadline, log, http };
-    cx.log.line(format!("wif-token {} {}", env!("CARGO_PKG_VERSION"), info.name));
-
+    let cx = context(options, env, info.name);
+    let format = options.format.unwrap_or(Format::Json);
     let digest = request.digest(info.name, &values.identity(info.options));
     let output_file = request.output_file.clone().map(|path| OutputFile::new(path, digest));
-    let delivery = Delivery::new(options.format, request, output_file.as_ref())?;
+    let delivery = Delivery::new(format, request, output_file.as_ref())?;
     let source = (info.build)(values)?;
     if request.revoke {
         output_file.as_ref().map_or(Ok(()), OutputFile::remove)?;
@@ -91,28 +104,19 @@ fn token(
         return Ok(revoked() + "\n");
     }
     // A bare token does not tell for which request it was made: it is always fetched.
-    let kept = output_file.as_ref().filter(|_| options.format == Format::Json);
-    if let Some(document) = kept.and_then(|file| file.fresh(&cx)) {
-        return Ok(delivery.kept(&document));
+    let reuse = format == Format::Json;
+    let obtained = output_file::obtain(
+        output_file.as_ref(),
+        reuse,
+        &cx,
+        || answer.answer_at(&cx.deadline),
+        || {
+            let token = source.subject_token(request, &cx)?;
+            Document::new(token, request.token_type, options.expiry_margin, cx.clock.now())
+        },
+    )?;
+    match obtained {
+        Obtained::Kept(document) => Ok(delivery.kept(&document)),
+        Obtained::New(document, _lock) => delivery.deliver(&document, &cx),
     }
-
-    answer.answer_at(&cx.deadline);
-    files::survive_size_limit();
-    let lock = output_file.as_ref().map_or(Ok(None), |file| file.lock(&cx))?;
-    if let Some(document) = kept.and_then(|file| file.fresh(&cx)) {
-        return Ok(delivery.kept(&document));
-    }
-    let document = source.subject_token(request, &cx).and_then(|token| {
-        Document::new(token, request.token_type, options.expiry_margin, cx.clock.now())
-    });
-    let document = document.inspect_err(|error| {
-        cx.log.line(format!("failed: {} {error}", error.kind().code()));
-        if let (Some(lock), Some(file)) = (&lock, &output_file) {
-            lock.leave_failure(error, file, &cx);
-        }
-    })?;
-    if let (Some(lock), Some(file)) = (&lock, &output_file) {
-        file.tidy(lock);
-    }
-    delivery.deliver(&document, &cx)
 }

@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::context::Clock;
 use crate::error::one_line;
@@ -13,9 +14,9 @@ use crate::files;
 use crate::token::rfc3339;
 
 /// Appends lines to a file, or to nothing.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Log {
-    file: Option<File>,
+    file: Option<Arc<File>>,
     clock: Clock,
 }
 
@@ -23,12 +24,12 @@ impl Log {
     /// Appends to `path`, made with mode 0600 where it is absent. A file that cannot be opened
     /// costs nobody a token: there is no log then.
     pub fn open(path: Option<&Path>, clock: Clock) -> Log {
-        Log { file: path.and_then(|path| files::open_to_append(path).ok()), clock }
+        Log { file: path.and_then(|path| files::open_to_append(path).ok()).map(Arc::new), clock }
     }
 
     /// Writes one line.
     pub fn line(&self, words: impl AsRef<str>) {
-        if let Some(mut file) = self.file.as_ref() {
+        if let Some(mut file) = self.file.as_deref() {
             let (time, pid) = (rfc3339(self.clock.now()), std::process::id());
             let line = format!("{time} [{pid}] {}\n", one_line(words.as_ref()));
             // One write, so that the lines of concurrent runs do not mix.

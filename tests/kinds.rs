@@ -49,7 +49,12 @@ fn command_lines() {
             "USAGE",
             "there is no source; name one of file, url, env, command, oidc, aws, adfs, key",
         ),
-        ("flie --path=x", 2, "USAGE", r#"there is no source "flie"; did you mean file?"#),
+        (
+            "flie --path=x",
+            2,
+            "USAGE",
+            r#"there is no source or command "flie"; did you mean file?"#,
+        ),
         ("file --pat=x", 2, "USAGE", "file has no option --pat; did you mean --path?"),
         ("file --path", 2, "USAGE", "--path takes a value; write --path=PATH"),
         (

@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::COMMON;
 use super::options::OptionInfo;
+use super::{COMMON, OF_SOURCES};
+use crate::command::{COMMANDS, CommandInfo};
 use crate::error::KINDS;
 use crate::source::{SOURCES, SourceInfo};
 
@@ -15,12 +16,19 @@ pub(super) fn of_program() -> String {
     let mut text = String::from(
         "wif-token: the executable that fetches a subject token for Google Cloud workload identity\n\
          federation, and prints the document that gcloud, Terraform and the client libraries read.\n\n\
-         usage: wif-token SOURCE [--option=value]...\n       wif-token help [SOURCE]\n\nsources:\n",
+         usage: wif-token SOURCE [--option=value]...\n       wif-token COMMAND [--option=value]...\n       \
+         wif-token help [SOURCE|COMMAND]\n\nsources of subject tokens:\n",
     );
     for source in SOURCES {
-        row(&mut text, source.name, source.summary, 12);
+        row(&mut text, source.name, source.summary, 17);
+    }
+    text.push_str("\ncommands, for what follows the subject token:\n");
+    for command in COMMANDS {
+        row(&mut text, command.name, command.summary, 17);
     }
     text.push_str("\noptions of every source:\n");
+    options(&mut text, OF_SOURCES);
+    text.push_str("\noptions of every source and command:\n");
     options(&mut text, COMMON);
     text.push_str("\nexit statuses, with the code of the failure document:\n");
     for (_, code, status, meaning) in KINDS {
@@ -31,13 +39,7 @@ pub(super) fn of_program() -> String {
 
 /// The help of a source.
 pub(super) fn of_source(source: &SourceInfo) -> String {
-    let mut text = format!("usage: wif-token {}", source.name);
-    for option in source.options.iter().filter(|option| option.required) {
-        let _ = write!(text, " {}", option.usage());
-    }
-    if source.options.iter().any(|option| !option.required) {
-        text.push_str(" [--option=value]...");
-    }
+    let mut text = usage(source.name, source.options);
     if let Some(rest) = source.rest {
         let _ = write!(text, " -- {rest}");
     }
@@ -45,7 +47,37 @@ pub(super) fn of_source(source: &SourceInfo) -> String {
     text.push_str("options:\n");
     options(&mut text, source.options);
     text.push_str("\noptions of every source:\n");
+    options(&mut text, OF_SOURCES);
     options(&mut text, COMMON);
+    text
+}
+
+/// The help of a command.
+pub(super) fn of_command(command: &CommandInfo) -> String {
+    let name = match command.of_source {
+        true => format!("{} SOURCE", command.name),
+        false => command.name.to_owned(),
+    };
+    let mut text = usage(&name, command.options);
+    let _ = write!(text, "\n\n{}\n\n", command.summary);
+    text.push_str("options:\n");
+    options(&mut text, command.options);
+    if command.of_source {
+        text.push_str("and those of the source: wif-token help SOURCE\n");
+    }
+    text.push_str("\noptions of every command:\n");
+    options(&mut text, COMMON);
+    text
+}
+
+fn usage(name: &str, options: &[OptionInfo]) -> String {
+    let mut text = format!("usage: wif-token {name}");
+    for option in options.iter().filter(|option| option.required) {
+        let _ = write!(text, " {}", option.usage());
+    }
+    if options.iter().any(|option| !option.required) {
+        text.push_str(" [--option=value]...");
+    }
     text
 }
 

@@ -1,4 +1,4 @@
-//! The command line: a source and its options, or `help`.
+//! The command line: a source or a command and its options, or `help`.
 //!
 //! Clients split a command on blanks and few of them know quotes, so each setting is one word,
 //! `--name=value`. What cannot be written so stands in an arguments file, one argument a line
@@ -17,22 +17,45 @@ use std::time::Duration;
 use self::words::Words;
 pub use options::{OptionInfo, Takes, Values, missing};
 
+use crate::command::CommandInfo;
 use crate::error::Error;
 use crate::http;
 use crate::source::SourceInfo;
 
 /// How an answer is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// The version-1 document.
-    #[default]
+    /// A JSON document: for a source, that of version 1.
     Json,
     /// The bare token.
     Text,
+    /// `Authorization: Bearer …`.
+    Header,
 }
 
-/// Options of every source.
+/// Options of every source and every command.
 pub static COMMON: &[OptionInfo] = &[
+    OptionInfo::new(
+        "args-file",
+        Takes::Path("PATH"),
+        "more arguments, one a line, with # comments",
+    ),
+    OptionInfo::new(
+        "timeout",
+        Takes::Seconds(1, 3600),
+        "the deadline of the whole run, 25 by default",
+    ),
+    OptionInfo::new(
+        "ca-file",
+        Takes::Path("PEM"),
+        "trust these certificate authorities instead of the platform's",
+    ),
+    OptionInfo::new("allow-http", Takes::Text("HOST"), "let plain http go to this host too"),
+    OptionInfo::new("log-file", Takes::Path("PATH"), "append diagnostics to this file"),
+];
+
+/// Options of every source.
+pub static OF_SOURCES: &[OptionInfo] = &[
     OptionInfo::new(
         "audience",
         Takes::Text("NAME"),
@@ -49,27 +72,10 @@ pub static COMMON: &[OptionInfo] = &[
         "where the answer is kept, before GOOGLE_EXTERNAL_ACCOUNT_OUTPUT_FILE",
     ),
     OptionInfo::new(
-        "args-file",
-        Takes::Path("PATH"),
-        "more arguments, one a line, with # comments",
-    ),
-    OptionInfo::new(
-        "timeout",
-        Takes::Seconds(1, 3600),
-        "the deadline of the whole run, 25 by default",
-    ),
-    OptionInfo::new(
         "expiry-margin",
         Takes::Seconds(0, 86_400),
         "report the token's end so much earlier; by default a tenth of its life, at most 300",
     ),
-    OptionInfo::new(
-        "ca-file",
-        Takes::Path("PEM"),
-        "trust these certificate authorities instead of the platform's",
-    ),
-    OptionInfo::new("allow-http", Takes::Text("HOST"), "let plain http go to this host too"),
-    OptionInfo::new("log-file", Takes::Path("PATH"), "append diagnostics to this file"),
     OptionInfo::new(
         "format",
         Takes::Choice(&["json", "text"]),
@@ -82,7 +88,7 @@ pub static COMMON: &[OptionInfo] = &[
     ),
 ];
 
-/// What the options of every source say.
+/// What the options say that are not a source's or a command's own.
 #[derive(Debug, Default)]
 pub struct Options {
     /// `--audience`
@@ -100,7 +106,7 @@ pub struct Options {
     /// `--log-file`
     pub log_file: Option<PathBuf>,
     /// `--format`
-    pub format: Format,
+    pub format: Option<Format>,
     /// `--exit-zero`
     pub exit_zero: bool,
 }
@@ -125,10 +131,11 @@ impl Options {
             expiry_margin: values.seconds("expiry-margin"),
             http: http::Settings { ca_file: path("ca-file"), allow_http: text("allow-http") },
             log_file: path("log-file"),
-            format: match values.text("format") {
-                Some("text") => Format::Text,
+            format: values.text("format").map(|format| match format {
+                "text" => Format::Text,
+                "header" => Format::Header,
                 _ => Format::Json,
-            },
+            }),
             exit_zero: values.flag("exit-zero"),
         }
     }
@@ -141,13 +148,17 @@ pub enum Command {
     Help(String),
     /// Get a subject token from this source.
     Token(&'static SourceInfo, Values),
+    /// Run this command, for this source where it takes one.
+    Run(&'static CommandInfo, Option<&'static SourceInfo>, Values),
 }
 
 /// What was read of a command line, up to a mistake if there is one.
 #[derive(Debug)]
 pub struct Parsed {
-    /// The options of every source, known even after a mistake: they say how to report it.
+    /// The common options, known even after a mistake: they say how to report it.
     pub options: Options,
+    /// `--format`, or what the source or command has in its place.
+    pub format: Format,
     /// What to do.
     pub command: Result<Command, Error>,
 }
@@ -157,12 +168,14 @@ pub fn parse(args: Vec<OsString>) -> Parsed {
     let mut words = Words::default();
     let read = words.read(args, 0);
     let options = Options::new(&words.values);
-    Parsed { options, command: read.and_then(|()| words.command()) }
+    let format = options.format.unwrap_or_else(|| words.default_format());
+    Parsed { options, format, command: read.and_then(|()| words.command()) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::command::COMMANDS;
     use crate::error::Kind;
     use crate::files;
     use crate::source::SOURCES;
@@ -194,7 +207,8 @@ mod tests {
 
     #[test]
     fn a_mistake_names_the_nearest_or_the_help() {
-        assert_eq!(message("fiel"), r#"there is no source "fiel"; did you mean file?"#);
+        assert_eq!(message("fiel"), r#"there is no source or command "fiel"; did you mean file?"#);
+        assert!(message("acess-token").contains("did you mean access-token?"));
         assert_eq!(message("file --pth=x"), "file has no option --pth; did you mean --path?");
         assert_eq!(
             message("file --nonsense"),
@@ -265,15 +279,24 @@ mod tests {
     #[test]
     fn every_option_and_source_is_in_the_help() {
         let program = help::of_program();
-        for option in COMMON {
+        for option in COMMON.iter().chain(OF_SOURCES) {
             assert!(program.contains(&option.usage()), "{}", option.name);
+        }
+        for command in COMMANDS {
+            assert!(program.contains(command.summary), "{}", command.name);
+            let text = help::of_command(command);
+            for option in command.options {
+                assert!(text.contains(&option.usage()), "{} {}", command.name, option.name);
+                assert!(COMMON.iter().all(|common| common.name != option.name), "{}", option.name);
+            }
         }
         for source in SOURCES {
             assert!(program.contains(source.summary), "{}", source.name);
             let text = help::of_source(source);
             for option in source.options {
                 assert!(text.contains(&option.usage()), "{} {}", source.name, option.name);
-                assert!(COMMON.iter().all(|common| common.name != option.name), "{}", option.name);
+                let mut others = COMMON.iter().chain(OF_SOURCES);
+                assert!(others.all(|other| other.name != option.name), "{}", option.name);
             }
         }
         assert!(program.lines().all(|line| line.chars().count() <= 100), "{program}");

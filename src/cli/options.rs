@@ -180,7 +180,7 @@ impl Values {
         self.all(name).next()
     }
 
-    /// Whether a flag was given.
+    /// Whether a flag, or any other option, was given.
     pub fn flag(&self, name: &str) -> bool {
         self.one(name).is_some()
     }
@@ -223,6 +223,14 @@ impl Values {
             Value::Secret(secret) => Some(secret),
             _ => None,
         }
+    }
+
+    /// All texts of an option that may be repeated, in the order they were given.
+    pub fn texts<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.all(name).filter_map(|value| match value {
+            Value::Text(text) => Some(text.as_str()),
+            _ => None,
+        })
     }
 
     /// All pairs or headers of this option, in the order they were given.

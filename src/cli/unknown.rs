@@ -1,14 +1,16 @@
 //! What is said about an unknown name: the nearest known one.
 
-use super::{COMMON, help};
+use super::{OptionInfo, help};
+use crate::command::COMMANDS;
 use crate::error::{Error, Kind};
-use crate::source::{SOURCES, SourceInfo};
+use crate::source::SOURCES;
 
 pub(super) fn unknown_source(name: &str) -> Error {
-    let names = SOURCES.iter().map(|source| source.name).chain(["help"]);
+    let commands = COMMANDS.iter().map(|command| command.name);
+    let names = SOURCES.iter().map(|source| source.name).chain(commands).chain(["help"]);
     let what = match is_word(name) {
-        true => format!("there is no source {name:?}"),
-        false => "the first word is no source".to_owned(),
+        true => format!("there is no source or command {name:?}"),
+        false => "the first word is no source or command".to_owned(),
     };
     Error::new(Kind::Usage, what).hint(match nearest(name, names) {
         Some(near) => format!("did you mean {near}?"),
@@ -16,17 +18,21 @@ pub(super) fn unknown_source(name: &str) -> Error {
     })
 }
 
-pub(super) fn unknown_option(name: &str, source: Option<&SourceInfo>) -> Error {
-    let of_source = source.map_or(&[][..], |source| source.options);
-    let names = COMMON.iter().chain(of_source).map(|option| option.name);
-    let what = match (is_word(name), source) {
-        (true, Some(source)) => format!("{} has no option --{name}", source.name),
+/// `tables` hold the options that there are after `name_before`, the source or command.
+pub(super) fn unknown_option(
+    name: &str,
+    name_before: Option<&str>,
+    tables: &[&'static [OptionInfo]],
+) -> Error {
+    let names = tables.iter().copied().flatten().map(|option| option.name);
+    let what = match (is_word(name), name_before) {
+        (true, Some(before)) => format!("{before} has no option --{name}"),
         (true, None) => format!("there is no option --{name} before a source"),
         (false, _) => "there is an unknown option".to_owned(),
     };
-    Error::new(Kind::Usage, what).hint(match (nearest(name, names), source) {
+    Error::new(Kind::Usage, what).hint(match (nearest(name, names), name_before) {
         (Some(near), _) => format!("did you mean --{near}?"),
-        (None, Some(source)) => format!("run wif-token help {}", source.name),
+        (None, Some(before)) => format!("run wif-token help {before}"),
         (None, None) => "name the source first".to_owned(),
     })
 }

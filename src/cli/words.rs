@@ -6,13 +6,15 @@ use std::path::Path;
 use lexopt::{Arg, Parser};
 
 use super::unknown::{unknown_option, unknown_source};
-use super::{COMMON, Command, Takes, Values, help};
+use super::{COMMON, Command, Format, OF_SOURCES, OptionInfo, Takes, Values, help};
+use crate::command::{self, CommandInfo};
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::source::{self, SOURCES, SourceInfo};
 
 #[derive(Default)]
 pub(super) struct Words {
+    command: Option<&'static CommandInfo>,
     source: Option<&'static SourceInfo>,
     pub(super) values: Values,
     help: Option<String>,
@@ -57,18 +59,17 @@ impl Words {
             return Ok(());
         }
         self.positionals += 1;
-        match (self.positionals, word.to_str()) {
-            (1, Some("help")) => self.ask_for_help(),
-            (1, Some(name)) if source::find(name).is_some() => {
-                self.source = source::find(name);
+        let name = word.to_str().unwrap_or("");
+        let asks_for_help = self.help.is_some();
+        let takes_source = asks_for_help || self.command.is_some_and(|command| command.of_source);
+        match self.positionals {
+            1 if name == "help" => self.ask_for_help(),
+            1 => self.name(name),
+            2 if asks_for_help && self.command.is_none() => self.name(name),
+            2 if takes_source => {
+                self.source = Some(source::find(name).ok_or_else(|| unknown_source(name))?);
                 Ok(())
             }
-            (1, name) => Err(unknown_source(name.unwrap_or(""))),
-            (2, Some(name)) if self.help.is_some() && source::find(name).is_some() => {
-                self.source = source::find(name);
-                Ok(())
-            }
-            (2, name) if self.help.is_some() => Err(unknown_source(name.unwrap_or(""))),
             _ => Err(Error::new(Kind::Usage, "there is a word too many after the source").hint(
                 "write each setting as one word, --name=value; \
                  values with blanks belong in an --args-file",
@@ -76,12 +77,46 @@ impl Words {
         }
     }
 
+    fn name(&mut self, name: &str) -> Result<(), Error> {
+        self.source = source::find(name);
+        self.command = command::find(name);
+        match self.source.is_some() || self.command.is_some() {
+            true => Ok(()),
+            false => Err(unknown_source(name)),
+        }
+    }
+
+    /// The name of what was asked for, and the options that it has.
+    fn tables(&self) -> (Option<&'static str>, Vec<&'static [OptionInfo]>) {
+        let of_source = self.source.map(|source| source.options);
+        match self.command {
+            Some(command) => {
+                let of_sources = of_source.map(|_| OF_SOURCES);
+                let tables = [COMMON, command.options].into_iter().chain(of_source);
+                (Some(command.name), tables.chain(of_sources).collect())
+            }
+            None => {
+                let name = self.source.map(|source| source.name);
+                (name, [COMMON, OF_SOURCES].into_iter().chain(of_source).collect())
+            }
+        }
+    }
+
+    /// What `--format` is where it was not given: scripts take a command's answer as it is.
+    pub(super) fn default_format(&self) -> Format {
+        match self.command {
+            Some(_) => Format::Text,
+            None => Format::Json,
+        }
+    }
+
     fn option(&mut self, name: &str, parser: &mut Parser, depth: usize) -> Result<(), Error> {
-        let of_source = self.source.map_or(&[][..], |source| source.options);
-        let Some(option) = COMMON.iter().chain(of_source).find(|option| option.name == name) else {
+        let (before, tables) = self.tables();
+        let Some(option) = tables.iter().copied().flatten().find(|option| option.name == name)
+        else {
             // Its value, if it has one, is passed over with it.
             let _ = parser.optional_value();
-            return Err(unknown_option(name, self.source));
+            return Err(unknown_option(name, before, &tables));
         };
         let value = match (option.takes, parser.optional_value()) {
             (Takes::Flag, None) => OsString::new(),
@@ -134,24 +169,43 @@ impl Words {
         if let Some(mistake) = self.mistake.take() {
             return Err(mistake);
         }
-        match (self.help.take(), self.source) {
-            (Some(text), _) if !text.is_empty() => Ok(Command::Help(text)),
-            (Some(_), Some(source)) => Ok(Command::Help(help::of_source(source))),
-            (Some(_), None) => Ok(Command::Help(help::of_program())),
-            (None, Some(source)) => self.token(source),
-            (None, None) => Err(Error::new(Kind::Usage, "there is no source")
+        match (self.help.take(), self.command, self.source) {
+            (Some(text), ..) if !text.is_empty() => Ok(Command::Help(text)),
+            (Some(_), Some(command), _) => Ok(Command::Help(help::of_command(command))),
+            (Some(_), None, Some(source)) => Ok(Command::Help(help::of_source(source))),
+            (Some(_), None, None) => Ok(Command::Help(help::of_program())),
+            (None, Some(command), source) => self.run(command, source),
+            (None, None, Some(source)) => self.token(source),
+            (None, None, None) => Err(Error::new(Kind::Usage, "there is no source")
                 .hint(format!("name one of {}", help::names(SOURCES)))),
         }
     }
 
-    fn token(&mut self, source: &'static SourceInfo) -> Result<Command, Error> {
-        if source.rest.is_none() && !self.values.rest.is_empty() {
-            return Err(Error::new(
-                Kind::Usage,
-                format!("{} takes no words after --", source.name),
-            )
-            .hint(format!("run wif-token help {}", source.name)));
+    fn run(
+        &mut self,
+        command: &'static CommandInfo,
+        source: Option<&'static SourceInfo>,
+    ) -> Result<Command, Error> {
+        if command.of_source && source.is_none() {
+            let what = format!("there is no source after {}", command.name);
+            return Err(
+                Error::new(Kind::Usage, what).hint(format!("name one of {}", help::names(SOURCES)))
+            );
         }
+        self.refuse_rest(command.name, source.is_some_and(|source| source.rest.is_some()))?;
+        Ok(Command::Run(command, source, std::mem::take(&mut self.values)))
+    }
+
+    fn refuse_rest(&self, name: &str, takes_rest: bool) -> Result<(), Error> {
+        match takes_rest || self.values.rest.is_empty() {
+            true => Ok(()),
+            false => Err(Error::new(Kind::Usage, format!("{name} takes no words after --"))
+                .hint(format!("run wif-token help {name}"))),
+        }
+    }
+
+    fn token(&mut self, source: &'static SourceInfo) -> Result<Command, Error> {
+        self.refuse_rest(source.name, source.rest.is_some())?;
         if self.values.flag("exit-zero") && self.values.text("format") == Some("text") {
             return Err(Error::new(
                 Kind::Usage,

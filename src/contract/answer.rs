@@ -65,13 +65,13 @@ impl Answer {
         deadline.watch(move |error| process::exit(i32::from(answer.failure(&error))));
     }
 
-    /// Prints this on standard output and gives the exit status.
-    pub fn success(&self, text: &str) -> u8 {
+    /// Prints this on standard output and gives the exit status: this one if all of it was heard.
+    pub fn report(&self, text: &str, status: u8) -> u8 {
         if self.given.swap(true, Ordering::SeqCst) {
             return Kind::Internal.exit_status();
         }
         match print(std::io::stdout(), text) {
-            Ok(()) => 0,
+            Ok(()) => status,
             Err(_) => Kind::Internal.exit_status(), // nobody listens
         }
     }

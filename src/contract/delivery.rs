@@ -30,15 +30,15 @@ impl<'a> Delivery<'a> {
         request: &Request,
         output_file: Option<&'a OutputFile>,
     ) -> Result<Delivery<'a>, Error> {
-        match (format, output_file) {
-            (Format::Text, Some(file)) => Ok(Delivery::TokenFile(file)),
-            (Format::Text, None) => Ok(Delivery::PrintToken),
-            (Format::Json, Some(file)) if request.interactive => Ok(Delivery::File(file)),
-            (Format::Json, None) if request.interactive => {
+        match (format == Format::Json, output_file) {
+            (false, Some(file)) => Ok(Delivery::TokenFile(file)),
+            (false, None) => Ok(Delivery::PrintToken),
+            (true, Some(file)) if request.interactive => Ok(Delivery::File(file)),
+            (true, None) if request.interactive => {
                 Err(Error::new(Kind::Usage, "an interactive client reads the output file only")
                     .hint("add output_file to the configuration's executable, or --output-file"))
             }
-            (Format::Json, file) => Ok(Delivery::Print(file)),
+            (true, file) => Ok(Delivery::Print(file)),
         }
     }
 

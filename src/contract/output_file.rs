@@ -15,16 +15,31 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::response::Document;
 use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::files;
+use crate::secret::Secret;
 
 /// The largest output file that is read, in bytes: a token of 1 MiB in base64, with room to spare.
 const LIMIT: usize = 2 * files::LIMIT;
 
 /// How long to wait between two tries to lock.
 const POLL: Duration = Duration::from_millis(10);
+
+/// What an output file keeps.
+pub trait Kept: Sized {
+    /// Reads the content of a file that was made for this request.
+    ///
+    /// # Errors
+    /// The reason why it is not used, for the log.
+    fn from_file(bytes: &[u8], request: &str) -> Result<Self, &'static str>;
+
+    /// The content of a file that is made for this request.
+    fn to_file(&self, request: &str) -> Secret;
+
+    /// The first second since 1970 in which it is not given away any more.
+    fn usable_until(&self) -> i64;
+}
 
 /// An output file and the digest of the request it has to be made for.
 #[derive(Debug)]
@@ -39,8 +54,8 @@ impl OutputFile {
         OutputFile { path, request }
     }
 
-    /// The document in the file, if it is whole, made for this request, and not over.
-    pub fn fresh(&self, cx: &Context) -> Option<Document> {
+    /// What is in the file, if it is whole, made for this request, and not over.
+    pub fn fresh<T: Kept>(&self, cx: &Context) -> Option<T> {
         let shown = self.path.display();
         let refuse = |why: &str| {
             cx.log.line(format!("not used: {shown}: {why}"));
@@ -55,10 +70,10 @@ impl OutputFile {
             Ok(None) => return refuse("it is larger than 2 MiB"),
             Err(error) => return refuse(&error.to_string()),
         };
-        match Document::from_file(&bytes, &self.request) {
-            Ok(document) if document.expiration_time > cx.clock.now() => {
+        match T::from_file(&bytes, &self.request) {
+            Ok(kept) if kept.usable_until() > cx.clock.now() => {
                 cx.log.line(format!("fresh: {shown}"));
-                Some(document)
+                Some(kept)
             }
             Ok(_) => refuse("it is over"),
             Err(why) => refuse(why),
@@ -120,20 +135,20 @@ impl OutputFile {
         })
     }
 
-    /// The same for a document; trouble is logged and costs nobody the token.
-    pub fn keep(&self, document: &Document, cx: &Context) {
-        match self.deliver(document) {
+    /// The same for what is to be kept; trouble is logged and costs nobody the token.
+    pub fn keep(&self, kept: &impl Kept, cx: &Context) {
+        match self.deliver(kept) {
             Ok(()) => cx.log.line(format!("kept in {}", self.path.display())),
             Err(error) => cx.log.line(format!("not kept: {error}")),
         }
     }
 
-    /// Writes a document for a client that reads the answer from the file only.
+    /// Writes it for a client that reads the answer from the file only.
     ///
     /// # Errors
     /// As [`OutputFile::replace`].
-    pub fn deliver(&self, document: &Document) -> Result<(), Error> {
-        self.replace(&document.to_file(&self.request))
+    pub fn deliver(&self, kept: &impl Kept) -> Result<(), Error> {
+        self.replace(kept.to_file(&self.request).expose())
     }
 
     /// Removes the file.
@@ -151,11 +166,49 @@ impl OutputFile {
             _ => Ok(()),
         }
     }
+}
 
-    /// Removes what killed runs left beside the file. Only under the lock.
-    pub fn tidy(&self, _lock: &Lock) {
-        files::remove_leftovers(&self.path);
+/// What was asked for, and whether somebody else had fetched it.
+#[derive(Debug)]
+pub enum Obtained<T> {
+    /// It was in the file.
+    Kept(T),
+    /// It was fetched now; the lock is held until this is dropped.
+    New(T, Option<Lock>),
+}
+
+/// Takes what is in the file, or fetches it once for all concurrent runs. `before` is called when
+/// it may take time; without `reuse` it is always fetched.
+///
+/// # Errors
+/// Those of [`OutputFile::lock`] and of `fetch`.
+pub fn obtain<T: Kept>(
+    file: Option<&OutputFile>,
+    reuse: bool,
+    cx: &Context,
+    before: impl FnOnce(),
+    fetch: impl FnOnce() -> Result<T, Error>,
+) -> Result<Obtained<T>, Error> {
+    let kept = || file.filter(|_| reuse)?.fresh(cx);
+    if let Some(kept) = kept() {
+        return Ok(Obtained::Kept(kept));
     }
+    before();
+    files::survive_size_limit();
+    let lock = file.map_or(Ok(None), |file| file.lock(cx))?;
+    if let Some(kept) = kept() {
+        return Ok(Obtained::Kept(kept));
+    }
+    let fetched = fetch().inspect_err(|error| {
+        cx.log.line(format!("failed: {} {error}", error.kind().code()));
+        if let (Some(lock), Some(file)) = (&lock, file) {
+            lock.leave_failure(error, file, cx);
+        }
+    })?;
+    if let (Some(_), Some(file)) = (&lock, file) {
+        files::remove_leftovers(&file.path);
+    }
+    Ok(Obtained::New(fetched, lock))
 }
 
 fn is_held(error: &std::io::Error) -> bool {

@@ -79,17 +79,20 @@ impl Request {
     /// A digest of what makes this request another than the next: audience, token type, the source
     /// and its options. Hexadecimal SHA-256.
     pub fn digest(&self, source: &str, identity: &[Vec<u8>]) -> String {
-        let mut digest = Digest::new(&SHA256);
         let audience = self.audience.as_deref().unwrap_or("");
         let fixed = [audience, self.token_type.urn(), source];
-        for part in
-            fixed.iter().map(|part| part.as_bytes()).chain(identity.iter().map(Vec::as_slice))
-        {
-            digest.update(&(part.len() as u64).to_be_bytes());
-            digest.update(part);
-        }
-        digest.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+        digest(fixed.iter().map(|part| part.as_bytes()).chain(identity.iter().map(Vec::as_slice)))
     }
+}
+
+/// A digest that differs where any of the parts does: hexadecimal SHA-256.
+pub fn digest<'a>(parts: impl Iterator<Item = &'a [u8]>) -> String {
+    let mut digest = Digest::new(&SHA256);
+    for part in parts {
+        digest.update(&(part.len() as u64).to_be_bytes());
+        digest.update(part);
+    }
+    digest.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn token_type(name: &str, place: &str) -> Result<TokenType, Error> {

@@ -7,7 +7,8 @@
 
 use serde_json::{Value, json};
 
-use crate::error::{Error, Kind};
+use super::output_file::Kept;
+use crate::error::{Error, Kind, server_words};
 use crate::secret::Secret;
 use crate::token::{LAST_SECOND, SubjectToken, TokenType, UNKNOWN_LIFE, rfc3339};
 
@@ -62,15 +63,6 @@ impl Document {
         self.to_value().to_string()
     }
 
-    /// The content of the output file: the same document with the digest of its request.
-    pub fn to_file(&self, request: &str) -> String {
-        let mut value = self.to_value();
-        if let Some(object) = value.as_object_mut() {
-            object.insert(REQUEST_MEMBER.to_owned(), request.into());
-        }
-        value.to_string()
-    }
-
     fn to_value(&self) -> Value {
         json!({
             "version": 1,
@@ -80,12 +72,23 @@ impl Document {
             "expiration_time": self.expiration_time,
         })
     }
+}
 
-    /// Reads the content of an output file that was made for this request.
-    ///
-    /// # Errors
-    /// The reason why it is not used, for the log.
-    pub fn from_file(bytes: &[u8], request: &str) -> Result<Document, &'static str> {
+impl Kept for Document {
+    /// The same document with the digest of its request.
+    fn to_file(&self, request: &str) -> Secret {
+        let mut value = self.to_value();
+        if let Some(object) = value.as_object_mut() {
+            object.insert(REQUEST_MEMBER.to_owned(), request.into());
+        }
+        Secret::new(value.to_string())
+    }
+
+    fn usable_until(&self) -> i64 {
+        self.expiration_time
+    }
+
+    fn from_file(bytes: &[u8], request: &str) -> Result<Document, &'static str> {
         let value: Value = serde_json::from_slice(bytes).map_err(|_| "it is not JSON")?;
         if value.get("version") != Some(&json!(1)) {
             return Err("it is not of version 1");
@@ -113,6 +116,21 @@ fn member(token_type: TokenType) -> &'static str {
         TokenType::Saml2 => "saml_response",
         TokenType::Jwt | TokenType::IdToken | TokenType::AwsRequest => "id_token",
     }
+}
+
+/// The token in a version-1 document of any program.
+///
+/// # Errors
+/// Why there is none: what the program says of its failure, cleaned.
+pub fn token(document: &Value, token_type: TokenType) -> Result<Secret, String> {
+    let text = |name: &str| document.get(name).and_then(Value::as_str);
+    if document.get("success") != Some(&json!(true)) {
+        let words = [text("code"), text("message")].map(Option::unwrap_or_default).join(": ");
+        return Err(server_words(&words, &[]));
+    }
+    let name = member(token_type);
+    let token = text(name).filter(|token| !token.is_empty());
+    token.map(Secret::new).ok_or_else(|| format!("it has no {name}"))
 }
 
 /// The failure document, without its line end.
@@ -150,7 +168,7 @@ mod tests {
         );
         document.token_type = TokenType::Saml2;
         assert_eq!(
-            document.to_file("d"),
+            document.to_file("d").expose(),
             r#"{"version":1,"success":true,"token_type":"urn:ietf:params:oauth:token-type:saml2","saml_response":"a.b.c","expiration_time":1900,"wif_token_request":"d"}"#
         );
     }
@@ -185,14 +203,14 @@ mod tests {
     #[test]
     fn an_output_file_is_used_for_its_own_request_only() {
         let file = document(Some(2000), None).unwrap().to_file("d");
-        let read = Document::from_file(file.as_bytes(), "d").unwrap();
-        assert_eq!(read.to_file("d"), file);
-        assert!(Document::from_file(file.as_bytes(), "other").is_err());
+        let read = Document::from_file(file.expose().as_bytes(), "d").unwrap();
+        assert_eq!(read.to_file("d").expose(), file.expose());
+        assert!(Document::from_file(file.expose().as_bytes(), "other").is_err());
     }
 
     #[test]
     fn a_poisoned_output_file_is_not_used() {
-        let good = document(Some(2000), None).unwrap().to_file("d");
+        let good = document(Some(2000), None).unwrap().to_file("d").expose().to_owned();
         for (from, to) in [
             (r#""version":1"#, r#""version":2"#),
             (r#""version":1"#, r#""version":"1""#),

@@ -28,6 +28,8 @@ pub struct Program {
     pub name: OsString,
     /// Its arguments.
     pub args: Vec<OsString>,
+    /// Variables beside those of this process.
+    pub variables: Vec<(String, OsString)>,
     /// Where it was named, for messages, such as `credential_process`.
     pub place: String,
 }
@@ -50,7 +52,7 @@ impl Program {
     pub fn output(&self, cx: &Context) -> Result<Secret, Error> {
         let shown = self.name.display();
         let mut command = Command::new(&self.name);
-        command.args(&self.args);
+        command.args(&self.args).envs(self.variables.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut family = Family::spawn(&mut command).map_err(|error| self.not_started(&error))?;
         cx.log.line(format!("running {shown}"));

@@ -30,7 +30,12 @@ fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
         return Err(Error::new(Kind::Usage, "there is no program to run")
             .hint("write it after two dashes: wif-token command -- PROGRAM [ARG]..."));
     };
-    let program = Program { name: name.clone(), args: args.to_vec(), place: PLACE.to_owned() };
+    let program = Program {
+        name: name.clone(),
+        args: args.to_vec(),
+        variables: Vec::new(),
+        place: PLACE.to_owned(),
+    };
     Ok(Box::new(Output { program, field: values.text("field").map(str::to_owned) }))
 }
 

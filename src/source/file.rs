@@ -23,10 +23,11 @@ pub(super) const INFO: SourceInfo = SourceInfo {
     build,
 };
 
+/// A file, or a member of the JSON in it.
 #[derive(Debug)]
-struct File {
-    path: PathBuf,
-    field: Option<String>,
+pub(crate) struct File {
+    pub(crate) path: PathBuf,
+    pub(crate) field: Option<String>,
 }
 
 fn build(values: &Values) -> Result<Box<dyn Source>, Error> {

@@ -5,10 +5,10 @@ mod aws;
 mod command;
 mod env;
 mod field;
-mod file;
+pub(crate) mod file;
 mod key;
 mod oidc;
-mod url;
+pub(crate) mod url;
 
 use std::fmt::Debug;
 

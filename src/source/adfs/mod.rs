@@ -42,7 +42,7 @@ const ACS_URL: &str = "https://sts.googleapis.com/v1/token";
 
 pub(super) const INFO: SourceInfo = SourceInfo {
     name: "adfs",
-    summary: "AD FS, signed on with the Windows or Kerberos account (OIDC, SAML or WS-Trust)",
+    summary: "AD FS, signed on with the Windows or Kerberos account",
     options: &[
         OptionInfo::new(
             "issuer",

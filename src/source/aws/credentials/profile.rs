@@ -146,7 +146,8 @@ impl<'a> Search<'a> {
             wrong(name, "has a credential_process that cannot be split", "check its quotes")
         })?;
         let args = words.map(Into::into).collect();
-        let program = Program { name: program.into(), args, place: place.clone() };
+        let program =
+            Program { name: program.into(), args, variables: Vec::new(), place: place.clone() };
         let output = program.output(self.account.cx)?;
         let what = format!("the output of the {place}");
         let object: serde_json::Map<_, _> =

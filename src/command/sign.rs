@@ -1,0 +1,94 @@
+//! Signatures by the key that Google keeps for a service account.
+//! <https://cloud.google.com/iam/docs/create-short-lived-credentials-direct>
+
+use std::fs::File;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Map, Value, json};
+
+use super::{CREDENTIALS, CommandInfo, DELEGATE, Invocation, Output, service_account};
+use crate::cli::{Format, OptionInfo, Takes, missing};
+use crate::context::Context;
+use crate::error::{Error, Kind};
+use crate::files::{self, LIMIT};
+use crate::google::credential_config::CredentialConfig;
+use crate::google::iam_credentials::Signed;
+
+/// Seconds ahead that `exp` may lie.
+const LONGEST_LIFE: i64 = 12 * 3600;
+
+const FORMAT: OptionInfo = OptionInfo::new(
+    "format",
+    Takes::Choice(&["text", "json"]),
+    "the bare result (the default), or a JSON object with the id of the key",
+);
+
+pub(super) const JWT: CommandInfo = CommandInfo {
+    name: "sign-jwt",
+    summary: "a JWT that the service account signs",
+    options: &[
+        CREDENTIALS,
+        OptionInfo::new("payload", Takes::Path("FILE"), "the claims, a JSON object").required(),
+        DELEGATE,
+        FORMAT,
+    ],
+    of_source: false,
+    run: sign_jwt,
+};
+
+pub(super) const BLOB: CommandInfo = CommandInfo {
+    name: "sign-blob",
+    summary: "a signature of the service account, in base64",
+    options: &[
+        CREDENTIALS,
+        OptionInfo::new("file", Takes::Path("FILE"), "what to sign, at most 1 MiB").required(),
+        DELEGATE,
+        FORMAT,
+    ],
+    of_source: false,
+    run: sign_blob,
+};
+
+fn sign_jwt(typed: &Invocation, cx: &Context) -> Result<Output, Error> {
+    let path = typed.values.path("payload").ok_or_else(|| missing("payload"))?;
+    let text = files::read_text(path, "--payload", Kind::Configuration)?;
+    let shown = path.display();
+    let claims: Map<String, Value> = serde_json::from_str(text.expose()).map_err(|_| {
+        Error::new(Kind::Configuration, format!("{shown} holds no JSON object"))
+            .hint("--payload holds the claims, as in {\"aud\":\"…\",\"exp\":…}")
+    })?;
+    let limit = cx.clock.now() + LONGEST_LIFE;
+    if claims.get("exp").is_some_and(|exp| exp.as_i64().is_none_or(|exp| exp > limit)) {
+        return Err(Error::new(Kind::Configuration, format!("the exp in {shown} is too late"))
+            .hint("it is in seconds since 1970, at most 12 hours ahead"));
+    }
+    let config = CredentialConfig::read(&typed.values, cx)?;
+    let signed = service_account(&config, typed, cx)?.sign_jwt(text.expose(), cx)?;
+    Ok(output(typed.format, "signed_jwt", &signed))
+}
+
+fn sign_blob(typed: &Invocation, cx: &Context) -> Result<Output, Error> {
+    let path = typed.values.path("file").ok_or_else(|| missing("file"))?;
+    let unreadable = |cause: String| {
+        Error::new(Kind::Configuration, format!("cannot read {}", path.display()))
+            .cause(cause)
+            .hint("check --file")
+    };
+    let file = File::open(path).map_err(|error| unreadable(error.to_string()))?;
+    let bytes = files::read_limited(file, LIMIT).map_err(|error| unreadable(error.to_string()))?;
+    let bytes = bytes.ok_or_else(|| unreadable("it is larger than 1 MiB".to_owned()))?;
+    let config = CredentialConfig::read(&typed.values, cx)?;
+    let signed = service_account(&config, typed, cx)?.sign_blob(&STANDARD.encode(bytes), cx)?;
+    Ok(output(typed.format, "signed_blob", &signed))
+}
+
+fn output(format: Format, member: &str, signed: &Signed) -> Output {
+    match format {
+        Format::Json => {
+            let value = json!({ member: signed.text.expose(), "key_id": signed.key_id });
+            format!("{value}\n").into()
+        }
+        _ => signed.text.expose().to_owned().into(),
+    }
+}

@@ -1,0 +1,111 @@
+//! An access token and its end, and the cache file of `--cache-file`.
+
+use serde_json::{Value, json};
+
+use crate::contract::output_file::Kept;
+use crate::secret::Secret;
+use crate::token::LAST_SECOND;
+
+const URN: &str = "urn:ietf:params:oauth:token-type:access_token";
+
+/// The member of the cache file that tells for which request it was made.
+const REQUEST_MEMBER: &str = "wif_token_request";
+
+/// Seconds by which a kept token is taken to end earlier, so that whoever gets it can use it.
+const MARGIN: i64 = 300;
+
+/// How long a token counts whose answer does not say, in seconds.
+const UNKNOWN_LIFE: i64 = 600;
+
+/// An access token of the Security Token Service or of a service account.
+#[derive(Debug, Clone)]
+pub struct AccessToken {
+    /// The token.
+    pub text: Secret,
+    /// Its true end in seconds since 1970.
+    pub expiry: i64,
+}
+
+impl AccessToken {
+    /// A token that lives so many seconds from `now`, where that is known.
+    pub fn new(text: &str, life: Option<i64>, now: i64) -> AccessToken {
+        let life = life.filter(|life| *life > 0).unwrap_or(UNKNOWN_LIFE);
+        AccessToken { text: Secret::new(text), expiry: now.saturating_add(life).min(LAST_SECOND) }
+    }
+
+    /// The answer of `--format=json`, without a line end.
+    pub fn to_json(&self) -> String {
+        json!({
+            "access_token": self.text.expose(),
+            "token_type": "Bearer",
+            "expiration_time": self.expiry,
+        })
+        .to_string()
+    }
+}
+
+impl Kept for AccessToken {
+    fn from_file(bytes: &[u8], request: &str) -> Result<AccessToken, &'static str> {
+        let value: Value = serde_json::from_slice(bytes).map_err(|_| "it is not JSON")?;
+        let text = |name: &str| value.get(name).and_then(Value::as_str);
+        if text("issued_token_type") != Some(URN) {
+            return Err("it holds no access token");
+        }
+        if text(REQUEST_MEMBER) != Some(request) {
+            return Err("it was made for another request");
+        }
+        let expiry = value.get("expiration_time").and_then(Value::as_i64);
+        let expiry =
+            expiry.filter(|time| *time <= LAST_SECOND).ok_or("it has no expiration_time")?;
+        let token = text("access_token").filter(|token| !token.is_empty());
+        Ok(AccessToken { text: Secret::new(token.ok_or("it holds no token")?), expiry })
+    }
+
+    fn to_file(&self, request: &str) -> Secret {
+        let value = json!({
+            "issued_token_type": URN,
+            "access_token": self.text.expose(),
+            "expiration_time": self.expiry,
+            REQUEST_MEMBER: request,
+        });
+        Secret::new(value.to_string())
+    }
+
+    fn usable_until(&self) -> i64 {
+        self.expiry - MARGIN
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cache_file_is_used_for_its_own_request_only() {
+        let token = AccessToken::new("ya29.x", Some(3600), 1000);
+        assert_eq!(token.usable_until(), 4300);
+        let file = token.to_file("d");
+        let read = AccessToken::from_file(file.expose().as_bytes(), "d").unwrap();
+        assert_eq!((read.text.expose(), read.expiry), ("ya29.x", 4600));
+        assert!(AccessToken::from_file(file.expose().as_bytes(), "e").is_err());
+        for (from, to) in [
+            ("\"ya29.x\"", "\"\""),
+            ("4600", "4600000000000"),
+            ("4600", "\"4600\""),
+            ("access_token\",", "jwt\","),
+            ("}", ""),
+        ] {
+            let bad = file.expose().replacen(from, to, 1);
+            assert_ne!(bad, file.expose());
+            assert!(AccessToken::from_file(bad.as_bytes(), "d").is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn json_is_pinned() {
+        assert_eq!(
+            AccessToken::new("ya29.x", None, 1000).to_json(),
+            r#"{"access_token":"ya29.x","token_type":"Bearer","expiration_time":1600}"#
+        );
+    }
+}

@@ -1,0 +1,382 @@
+//! A credential configuration of the type `external_account`: where the subject token comes from,
+//! where it is exchanged, and which service account is impersonated.
+//!
+//! `gcloud iam workload-identity-pools create-cred-config` writes one; every Google client reads it
+//! from `GOOGLE_APPLICATION_CREDENTIALS`. <https://google.aip.dev/auth/4117>
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value};
+
+use super::GOOGLEAPIS;
+use crate::cli::Values;
+use crate::context::Context;
+use crate::error::{Error, Kind, one_line};
+use crate::files;
+use crate::http::Url;
+use crate::secret::Secret;
+use crate::token::TokenType;
+
+/// The variable that names the file.
+pub const VARIABLE: &str = "GOOGLE_APPLICATION_CREDENTIALS";
+
+/// A credential configuration, its members typed. What they mean is not judged here.
+#[derive(Debug)]
+pub struct CredentialConfig {
+    /// The file.
+    pub path: PathBuf,
+    /// `audience`
+    pub audience: String,
+    /// `subject_token_type`
+    pub token_type: TokenType,
+    /// `token_url`
+    pub token_url: Url,
+    /// `service_account_impersonation_url` and what belongs to it
+    pub impersonation: Option<Impersonation>,
+    /// `workforce_pool_user_project`
+    pub user_project: Option<String>,
+    /// `client_id` and `client_secret`, of a client that the token service knows
+    pub client: Option<(String, Secret)>,
+    /// `universe_domain`
+    pub universe: String,
+    /// `credential_source`
+    pub source: CredentialSource,
+}
+
+/// The service account to impersonate.
+#[derive(Debug)]
+pub struct Impersonation {
+    /// The address of its `generateAccessToken`.
+    pub url: Url,
+    /// Its address or unique id, as it stands in `url`.
+    pub account: String,
+    /// `service_account_impersonation.token_lifetime_seconds`
+    pub lifetime: Option<u64>,
+}
+
+/// Where the subject token comes from.
+#[derive(Debug)]
+pub enum CredentialSource {
+    /// A program that prints a version-1 document.
+    Executable {
+        /// The command line, in one string.
+        command: String,
+        /// How long a client waits, in milliseconds.
+        timeout_ms: u64,
+        /// Where the program keeps its answer.
+        output_file: Option<PathBuf>,
+    },
+    /// A file that holds the token, or a member of the JSON in it.
+    File(PathBuf, Option<String>),
+    /// An HTTP GET with these headers, as text or a member of JSON.
+    Url(Url, Vec<(String, String)>, Option<String>),
+    /// A signed `GetCallerIdentity` request (`environment_id` aws1).
+    Aws,
+}
+
+/// How long a client waits for an executable, in milliseconds, where the configuration is silent.
+pub const TIMEOUT_MS: u64 = 30_000;
+
+impl CredentialConfig {
+    /// Reads the file of `--credentials` or of `GOOGLE_APPLICATION_CREDENTIALS`.
+    ///
+    /// # Errors
+    /// `USAGE` where none is named, `CONFIGURATION` where it is none or lacks what it needs.
+    pub fn read(values: &Values, cx: &Context) -> Result<CredentialConfig, Error> {
+        let (path, place) = file(values, cx)?;
+        let text = files::read_text(&path, place, Kind::Configuration)?;
+        let shown = path.display();
+        let value: Value = serde_json::from_str(text.expose()).map_err(|error| {
+            Error::new(Kind::Configuration, format!("{shown} is not JSON"))
+                .cause(format!("line {}, column {}", error.line(), error.column()))
+                .hint("let gcloud iam workload-identity-pools create-cred-config write it")
+        })?;
+        CredentialConfig::parse(&value, &path)
+    }
+
+    fn parse(value: &Value, path: &Path) -> Result<CredentialConfig, Error> {
+        let empty = Map::new();
+        let members = Members { map: value.as_object().unwrap_or(&empty), path, inside: "" };
+        match members.text("type")?.as_deref() {
+            Some("external_account") => {}
+            found => return Err(other_type(found, path)),
+        }
+        let token_type = members.required("subject_token_type")?;
+        let token_type = TokenType::parse(&token_type).ok_or_else(|| {
+            let known: Vec<&str> = TokenType::ALL.iter().map(|row| row.1).collect();
+            members
+                .wrong("subject_token_type is unknown")
+                .hint(format!("use one of {}", known.join(", ")))
+        })?;
+        let client_id = members.text("client_id")?;
+        let client_secret = members.text("client_secret")?.map(Secret::new);
+        Ok(CredentialConfig {
+            path: path.to_owned(),
+            audience: members.required("audience")?,
+            token_type,
+            token_url: members.url("token_url")?.ok_or_else(|| members.missing("token_url"))?,
+            impersonation: impersonation(&members)?,
+            user_project: members.text("workforce_pool_user_project")?,
+            client: client_id.zip(client_secret),
+            universe: members.text("universe_domain")?.unwrap_or_else(|| GOOGLEAPIS.to_owned()),
+            source: source(&members)?,
+        })
+    }
+
+    /// The service account to impersonate, for what only a service account can do.
+    ///
+    /// # Errors
+    /// `CONFIGURATION` where the configuration names none.
+    pub fn service_account(&self) -> Result<&Impersonation, Error> {
+        self.impersonation.as_ref().ok_or_else(|| {
+            let shown = self.path.display();
+            Error::new(Kind::Configuration, format!("{shown} names no service account"))
+                .cause("a federated principal alone can neither sign nor get ID tokens")
+                .hint("write it with --service-account=EMAIL")
+        })
+    }
+}
+
+fn file(values: &Values, cx: &Context) -> Result<(PathBuf, &'static str), Error> {
+    if let Some(path) = values.path("credentials") {
+        return Ok((path.to_owned(), "--credentials"));
+    }
+    let path = cx.env.get(VARIABLE).filter(|path| !path.is_empty());
+    path.map(|path| (PathBuf::from(path), VARIABLE)).ok_or_else(|| {
+        Error::new(Kind::Usage, "there is no credential configuration")
+            .hint(format!("add --credentials=FILE or set {VARIABLE}"))
+    })
+}
+
+fn other_type(found: Option<&str>, path: &Path) -> Error {
+    let what = format!("{} is no credential configuration of an external account", path.display());
+    let (cause, hint) = match found {
+        Some("service_account") => (
+            "it is a service account key",
+            "replace it: wif-token config SOURCE --pool-provider=… --service-account=…",
+        ),
+        Some("external_account_authorized_user" | "authorized_user") => {
+            ("it is a person's sign-in", "use the file that the sign-in was started with")
+        }
+        Some("impersonated_service_account") => {
+            ("it impersonates with other credentials", "use the file in its source_credentials")
+        }
+        Some(_) => ("its type is another one", "type has to be external_account"),
+        None => ("it has no type", "type has to be external_account"),
+    };
+    Error::new(Kind::Configuration, what).cause(cause).hint(hint)
+}
+
+fn impersonation(members: &Members) -> Result<Option<Impersonation>, Error> {
+    let member = "service_account_impersonation_url";
+    let Some(url) = members.url(member)? else { return Ok(None) };
+    let account = url
+        .path()
+        .strip_suffix(":generateAccessToken")
+        .and_then(|path| path.split_once("/projects/-/serviceAccounts/"))
+        .map(|(_, account)| account.to_owned())
+        .filter(|account| !account.is_empty() && !account.contains('/'));
+    let account = account.ok_or_else(|| {
+        members.wrong(&format!("{member} is no address of generateAccessToken")).hint(
+            "it looks like https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/\
+             EMAIL:generateAccessToken, with a dash for the project",
+        )
+    })?;
+    let lifetime = match members.object("service_account_impersonation")? {
+        None => None,
+        Some(object) => object.whole("token_lifetime_seconds")?,
+    };
+    Ok(Some(Impersonation { url, account, lifetime }))
+}
+
+fn source(members: &Members) -> Result<CredentialSource, Error> {
+    let source =
+        members.object("credential_source")?.ok_or_else(|| members.missing("credential_source"))?;
+    if let Some(executable) = source.object("executable")? {
+        return Ok(CredentialSource::Executable {
+            command: executable.required("command")?,
+            timeout_ms: executable.whole("timeout_millis")?.unwrap_or(TIMEOUT_MS),
+            output_file: executable.text("output_file")?.map(PathBuf::from),
+        });
+    }
+    if let Some(environment) = source.text("environment_id")? {
+        return match environment.as_str() {
+            "aws1" => Ok(CredentialSource::Aws),
+            _ => Err(source
+                .wrong("environment_id is not aws1")
+                .hint("no client knows another version: write the configuration anew")),
+        };
+    }
+    let field = match source.object("format")? {
+        None => None,
+        Some(format) => match format.text("type")?.as_deref() {
+            None | Some("text") => None,
+            Some("json") => Some(format.required("subject_token_field_name")?),
+            Some(_) => return Err(format.wrong("type is neither text nor json")),
+        },
+    };
+    if let Some(path) = source.text("file")? {
+        return Ok(CredentialSource::File(path.into(), field));
+    }
+    if let Some(url) = source.url("url")? {
+        let headers = match source.object("headers")? {
+            None => Vec::new(),
+            Some(headers) => headers
+                .map
+                .keys()
+                .map(|name| Ok((name.clone(), headers.text(name)?.unwrap_or_default())))
+                .collect::<Result<_, Error>>()?,
+        };
+        return Ok(CredentialSource::Url(url, headers, field));
+    }
+    let what = match source.map.contains_key("certificate") {
+        true => "is a certificate, which only Google's own libraries use",
+        false => "names no executable, file, url or environment_id",
+    };
+    Err(members.wrong(&format!("credential_source {what}")).hint("write the configuration anew"))
+}
+
+/// The members of an object in the file.
+struct Members<'a> {
+    map: &'a Map<String, Value>,
+    path: &'a Path,
+    /// The names of the objects around them, each with a full stop.
+    inside: &'static str,
+}
+
+impl<'a> Members<'a> {
+    fn wrong(&self, what: &str) -> Error {
+        let what = format!("{}: {}{what}", self.path.display(), self.inside);
+        Error::new(Kind::Configuration, one_line(&what))
+    }
+
+    fn missing(&self, name: &str) -> Error {
+        self.wrong(&format!("{name} is missing"))
+            .hint("let gcloud iam workload-identity-pools create-cred-config write the file")
+    }
+
+    fn text(&self, name: &str) -> Result<Option<String>, Error> {
+        match self.map.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) if text.is_empty() => Ok(None),
+            Some(Value::String(text)) if !text.chars().any(char::is_control) => {
+                Ok(Some(text.clone()))
+            }
+            Some(Value::String(_)) => Err(self.wrong(&format!("{name} holds control characters"))),
+            Some(_) => Err(self.wrong(&format!("{name} is no text")).hint("put it in quotes")),
+        }
+    }
+
+    fn required(&self, name: &str) -> Result<String, Error> {
+        self.text(name)?.ok_or_else(|| self.missing(name))
+    }
+
+    fn url(&self, name: &str) -> Result<Option<Url>, Error> {
+        let Some(text) = self.text(name)? else { return Ok(None) };
+        Url::parse(&text).map(Some).map_err(|why| self.wrong(&format!("{name} {why}")))
+    }
+
+    fn whole(&self, name: &str) -> Result<Option<u64>, Error> {
+        match self.map.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(value) => value
+                .as_u64()
+                .map(Some)
+                .ok_or_else(|| self.wrong(&format!("{name} is no whole number"))),
+        }
+    }
+
+    fn object(&self, name: &'static str) -> Result<Option<Members<'a>>, Error> {
+        let inside = match name {
+            "executable" => "executable.",
+            "format" => "format.",
+            "headers" => "headers.",
+            "credential_source" => "credential_source.",
+            _ => "service_account_impersonation.",
+        };
+        match self.map.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::Object(map)) => Ok(Some(Members { map, path: self.path, inside })),
+            Some(_) => Err(self.wrong(&format!("{name} is no object"))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn good() -> Value {
+        json!({
+            "type": "external_account",
+            "audience": "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/q",
+            "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+            "token_url": "https://sts.googleapis.com/v1/token",
+            "service_account_impersonation_url": "https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/a@b.iam.gserviceaccount.com:generateAccessToken",
+            "service_account_impersonation": {"token_lifetime_seconds": 1200},
+            "credential_source": {"file": "/t"},
+        })
+    }
+
+    fn parse(value: &Value) -> Result<CredentialConfig, Error> {
+        CredentialConfig::parse(value, Path::new("/c.json"))
+    }
+
+    #[test]
+    fn a_configuration_is_typed() {
+        let config = parse(&good()).unwrap();
+        let impersonation = config.impersonation.unwrap();
+        assert_eq!(impersonation.account, "a@b.iam.gserviceaccount.com");
+        assert_eq!(impersonation.lifetime, Some(1200));
+        assert_eq!(config.universe, "googleapis.com");
+        assert!(
+            matches!(config.source, CredentialSource::File(path, None) if path == Path::new("/t"))
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (member, value, words) in [
+            ("type", json!("service_account"), "a service account key; replace it"),
+            ("type", json!(null), "it has no type"),
+            ("audience", json!(null), "/c.json: audience is missing; let gcloud"),
+            ("audience", json!(1), "audience is no text"),
+            ("audience", json!("a\nb"), "control characters"),
+            ("subject_token_type", json!("jwt"), "subject_token_type is unknown; use one of urn:"),
+            ("token_url", json!("sts"), "token_url takes an absolute https:// address"),
+            (
+                "service_account_impersonation_url",
+                json!("https://x/v1/projects/p/serviceAccounts/a:generateAccessToken"),
+                "with a dash for the project",
+            ),
+            (
+                "service_account_impersonation",
+                json!({"token_lifetime_seconds": "1200"}),
+                "service_account_impersonation.token_lifetime_seconds is no whole number",
+            ),
+            ("credential_source", json!([]), "credential_source is no object"),
+            ("credential_source", json!({}), "names no executable, file, url"),
+            ("credential_source", json!({"certificate": {}}), "is a certificate"),
+            ("credential_source", json!({"executable": {}}), "executable.command is missing"),
+            ("credential_source", json!({"environment_id": "aws2"}), "environment_id is not aws1"),
+            (
+                "credential_source",
+                json!({"file": "/t", "format": {"type": "json"}}),
+                "format.subject_token_field_name is missing",
+            ),
+            (
+                "credential_source",
+                json!({"file": "/t", "format": {"type": "xml"}}),
+                "format.type is neither text nor json",
+            ),
+        ] {
+            let mut bad = good();
+            bad[member] = value;
+            let error = parse(&bad).unwrap_err();
+            assert_eq!(error.kind(), Kind::Configuration, "{error}");
+            assert!(error.to_string().contains(words), "{error}");
+        }
+    }
+}
