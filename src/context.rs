@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -63,6 +64,15 @@ impl Env {
             Error::new(Kind::Configuration, format!("the variable {name} is not UTF-8 text"))
                 .hint(format!("set {name} to UTF-8 text"))
         })
+    }
+
+    /// The home of this user; `None` where the environment does not tell.
+    ///
+    /// # Errors
+    /// As [`Env::text`].
+    pub fn home(&self) -> Result<Option<PathBuf>, Error> {
+        let variable = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
+        Ok(self.text(variable)?.map(PathBuf::from))
     }
 }
 

@@ -19,7 +19,7 @@ pub use options::{OptionInfo, Takes, Values, missing};
 
 use crate::command::CommandInfo;
 use crate::error::Error;
-use crate::http;
+use crate::http::{self, CaFile};
 use crate::source::SourceInfo;
 
 /// How an answer is written.
@@ -129,7 +129,10 @@ impl Options {
             output_file: path("output-file"),
             timeout: values.seconds("timeout").map(Duration::from_secs),
             expiry_margin: values.seconds("expiry-margin"),
-            http: http::Settings { ca_file: path("ca-file"), allow_http: text("allow-http") },
+            http: http::Settings {
+                ca_file: path("ca-file").map(|path| CaFile { path, place: "--ca-file" }),
+                allow_http: text("allow-http"),
+            },
             log_file: path("log-file"),
             format: values.text("format").map(|format| match format {
                 "text" => Format::Text,

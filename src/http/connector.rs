@@ -2,7 +2,6 @@
 //! HTTP Negotiate binds a sign-on to it.
 
 use std::io::{Read as _, Write as _};
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
@@ -13,6 +12,7 @@ use ureq::unversioned::transport::{
     TransportAdapter,
 };
 
+use super::CaFile;
 use super::tls::{self, ClientCert};
 
 /// The certificate of the server that was connected to last.
@@ -33,7 +33,7 @@ impl Peer {
 /// Wraps a connection in TLS where the address asks for it.
 #[derive(Debug)]
 pub(super) struct TlsConnector {
-    ca_file: Option<PathBuf>,
+    ca_file: Option<CaFile>,
     client_cert: Option<Arc<ClientCert>>,
     peer: Peer,
     /// Made for the first connection that needs it: a trust store is large.
@@ -42,7 +42,7 @@ pub(super) struct TlsConnector {
 
 impl TlsConnector {
     pub(super) fn new(
-        ca_file: Option<PathBuf>,
+        ca_file: Option<CaFile>,
         client_cert: Option<Arc<ClientCert>>,
         peer: Peer,
     ) -> TlsConnector {
@@ -53,7 +53,7 @@ impl TlsConnector {
         if let Some(config) = self.config.get() {
             return Ok(config.clone());
         }
-        let config = tls::config(self.ca_file.as_deref(), self.client_cert.as_deref())
+        let config = tls::config(self.ca_file.as_ref(), self.client_cert.as_deref())
             .map_err(|error| Error::Other(Box::new(error)))?;
         Ok(self.config.get_or_init(|| Arc::new(config)).clone())
     }

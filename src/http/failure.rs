@@ -1,9 +1,8 @@
 //! Why no whole answer came, in plain words: time, names, connections, proxies, TLS, HTTP.
 
 use std::io;
-use std::path::Path;
 
-use super::{Request, Url, tls};
+use super::{CaFile, Request, Url, tls};
 use crate::error::{Error, Kind, server_words};
 use crate::files::LIMIT;
 use crate::secret::Secret;
@@ -13,7 +12,7 @@ pub(super) fn explain(
     error: &ureq::Error,
     request: &Request,
     proxy: Option<&'static str>,
-    ca_file: Option<&Path>,
+    ca_file: Option<&CaFile>,
     secrets: &[Secret],
 ) -> Error {
     let (url, option) = (request.url, request.option);

@@ -36,11 +36,20 @@ use crate::error::{Error, Kind};
 use crate::log::Log;
 use crate::secret::Secret;
 
+/// A file of certificate authorities to trust.
+#[derive(Debug, Clone)]
+pub struct CaFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The option or variable that named it, for messages.
+    pub place: &'static str,
+}
+
 /// What the options say about HTTP.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
     /// `--ca-file`: trust these authorities instead of the platform's.
-    pub ca_file: Option<PathBuf>,
+    pub ca_file: Option<CaFile>,
     /// `--allow-http`: the one host that plain http may go to.
     pub allow_http: Option<String>,
 }
@@ -69,6 +78,13 @@ impl Http {
     pub fn with_client_cert(&self, client_cert: ClientCert) -> Http {
         let other = Http::new(self.settings.clone(), self.env.clone(), self.clock, self.deadline);
         Http { client_cert: Some(Arc::new(client_cert)), ..other }
+    }
+
+    /// Another agent that trusts these authorities, unless `--ca-file` names others.
+    pub fn with_ca_file(&self, ca_file: CaFile) -> Http {
+        let mut settings = self.settings.clone();
+        settings.ca_file.get_or_insert(ca_file);
+        Http::new(settings, self.env.clone(), self.clock, self.deadline)
     }
 
     /// The certificate of the server that was connected to last, as DER.
@@ -118,7 +134,7 @@ impl Http {
                 error.downcast().map_or_else(|_| self.deadline.error(), |error| *error)
             }
             Failure::Http(error) => {
-                let ca_file = self.settings.ca_file.as_deref();
+                let ca_file = self.settings.ca_file.as_ref();
                 failure::explain(&error, request, proxy_variable, ca_file, secrets)
             }
         });

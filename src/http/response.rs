@@ -134,7 +134,9 @@ impl Response {
         let nested = object.get("error").and_then(Value::as_object).unwrap_or(&object);
         let text = |name: &str| nested.get(name).and_then(Value::as_str);
         let description = text("error_description").or(text("message"));
-        let words: Vec<&str> = text("error").into_iter().chain(description).collect();
+        let list = object.get("errors").and_then(Value::as_array).into_iter().flatten();
+        let list = list.filter_map(Value::as_str);
+        let words: Vec<&str> = text("error").into_iter().chain(description).chain(list).collect();
         (!words.is_empty()).then(|| self.clean(&words.join(": ")))
     }
 

@@ -1,6 +1,5 @@
 //! Trust: the platform's store or `--ca-file`, client certificates, and TLS failures in plain words.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use rustls::crypto::ring::default_provider;
@@ -9,6 +8,7 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use rustls_platform_verifier::BuilderVerifierExt as _;
 
+use super::CaFile;
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::secret::Secret;
@@ -42,7 +42,7 @@ impl ClientCert {
 /// # Errors
 /// `CONFIGURATION` where there is nobody to trust, or certificate and key do not match.
 pub(super) fn config(
-    ca_file: Option<&Path>,
+    ca_file: Option<&CaFile>,
     client_cert: Option<&ClientCert>,
 ) -> Result<ClientConfig, Error> {
     let no_trust = |error| explain(&error, "", "", ca_file);
@@ -51,7 +51,7 @@ pub(super) fn config(
         .map_err(no_trust)?;
     let builder = match ca_file {
         None => builder.with_platform_verifier().map_err(no_trust)?,
-        Some(path) => builder.with_root_certificates(roots(path)?),
+        Some(ca_file) => builder.with_root_certificates(roots(ca_file)?),
     };
     let Some(ClientCert { chain, key }) = client_cert else {
         return Ok(builder.with_no_client_auth());
@@ -62,15 +62,15 @@ pub(super) fn config(
     })
 }
 
-fn roots(path: &Path) -> Result<RootCertStore, Error> {
-    let pem = files::read_text(path, "--ca-file", Kind::Configuration)?;
+fn roots(CaFile { path, place }: &CaFile) -> Result<RootCertStore, Error> {
+    let pem = files::read_text(path, place, Kind::Configuration)?;
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(certificates(&pem).unwrap_or_default());
     match roots.is_empty() {
         false => Ok(roots),
         true => {
             let what = format!("{} holds no certificate in PEM form", path.display());
-            Err(Error::new(Kind::Configuration, what).hint("check --ca-file"))
+            Err(Error::new(Kind::Configuration, what).hint(format!("check {place}")))
         }
     }
 }
@@ -95,7 +95,7 @@ pub(super) fn explain(
     error: &rustls::Error,
     host: &str,
     option: &str,
-    ca_file: Option<&Path>,
+    ca_file: Option<&CaFile>,
 ) -> Error {
     let distrusted = |why: &str, hint: String| {
         Error::new(Kind::Configuration, format!("the certificate of {host} is not trusted"))
@@ -115,9 +115,9 @@ pub(super) fn explain(
                 distrusted("it is for another name", format!("check the host in {option}"))
             }
             _ => match ca_file {
-                Some(path) => distrusted(
+                Some(CaFile { path, place }) => distrusted(
                     "its authority is another one",
-                    format!("put that authority's certificate in {} (--ca-file)", path.display()),
+                    format!("put that authority's certificate in {} ({place})", path.display()),
                 ),
                 None => distrusted(
                     "its authority is unknown here",

@@ -138,7 +138,7 @@ impl Files {
 fn read(cx: &Context, variable: &str, name: &str) -> Result<Option<Zeroizing<String>>, Error> {
     let path = match cx.env.text(variable)? {
         Some(path) => expand(&path, cx)?,
-        None => match home(cx)? {
+        None => match cx.env.home()? {
             Some(home) => home.join(".aws").join(name),
             None => return Ok(None),
         },
@@ -152,16 +152,10 @@ fn read(cx: &Context, variable: &str, name: &str) -> Result<Option<Zeroizing<Str
 
 /// A path in which `~` stands for the home.
 pub(super) fn expand(path: &str, cx: &Context) -> Result<PathBuf, Error> {
-    match (path.strip_prefix("~/"), home(cx)?) {
+    match (path.strip_prefix("~/"), cx.env.home()?) {
         (Some(rest), Some(home)) => Ok(home.join(rest)),
         _ => Ok(Path::new(path).to_owned()),
     }
-}
-
-/// The home of this user.
-pub(super) fn home(cx: &Context) -> Result<Option<PathBuf>, Error> {
-    let variable = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
-    Ok(cx.env.text(variable)?.map(PathBuf::from))
 }
 
 /// The sections of a file in their order, keys in lower case.

@@ -15,7 +15,7 @@ use crate::files;
 use crate::http::{self, Url, form};
 use crate::secret::Secret;
 use crate::source::aws::endpoint;
-use crate::source::aws::profile_file::{self, Profile};
+use crate::source::aws::profile_file::Profile;
 use crate::token::{parse_rfc3339, rfc3339};
 
 /// A token that ends within so many seconds is refreshed first, as in the SDKs.
@@ -114,7 +114,7 @@ impl<'a> Session<'a> {
         let region = region.filter(|region| endpoint::is_region(region)).ok_or_else(|| {
             wrong(format!("the profile {name} has no sso_region"), "set sso_region")
         })?;
-        let home = profile_file::home(account.cx)?.unwrap_or_default();
+        let home = account.cx.env.home()?.unwrap_or_default();
         let digest = digest(&SHA1_FOR_LEGACY_USE_ONLY, key.as_bytes());
         let file: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
         let cache = home.join(".aws/sso/cache").join(file + ".json");
