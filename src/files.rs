@@ -160,6 +160,18 @@ pub fn publish(path: &Path, content: &[u8]) -> io::Result<()> {
     rename(file, path)
 }
 
+/// Makes a folder, and those above it, for its owner alone.
+///
+/// # Errors
+/// Those of the operating system.
+pub fn private_folder(path: &Path) -> io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}
+
 /// Puts a whole new file in place, for its owner alone.
 ///
 /// # Errors

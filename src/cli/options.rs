@@ -241,6 +241,30 @@ impl Values {
         })
     }
 
+    /// What was given of an option, as words of another command line: paths are made absolute.
+    pub fn typed<'a>(&'a self, option: &'a OptionInfo) -> impl Iterator<Item = String> + 'a {
+        let absolute = |path: &Path| {
+            let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+            path.display().to_string()
+        };
+        let mark = if matches!(option.takes, Takes::Header) { ':' } else { '=' };
+        self.all(option.name).map(move |value| {
+            let value = match value {
+                Value::Text(text) if matches!(option.takes, Takes::Flag) => {
+                    return format!("--{}{text}", option.name);
+                }
+                Value::Text(text) => text.clone(),
+                Value::Seconds(seconds) => seconds.to_string(),
+                Value::Path(path) => absolute(path),
+                Value::Url(url) => url.as_typed().to_owned(),
+                Value::Secret(SecretRef::Env(name)) => format!("env:{name}"),
+                Value::Secret(SecretRef::File(path)) => format!("file:{}", absolute(path)),
+                Value::Pair(key, value) => format!("{key}{mark}{value}"),
+            };
+            format!("--{}={value}", option.name)
+        })
+    }
+
     /// What makes this request another than the next, for the digest: every option of `table` that
     /// was given, with its value, and the words after `--`.
     pub fn identity(&self, table: &'static [OptionInfo]) -> Vec<Vec<u8>> {

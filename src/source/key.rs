@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
-use super::{Source, SourceInfo};
+use super::{Source, SourceInfo, Trust};
 use crate::cli::{OptionInfo, Takes, Values, missing};
 use crate::context::Context;
 use crate::contract::request::Request;
@@ -89,6 +89,13 @@ fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
 }
 
 impl Source for Key {
+    fn trust(&self) -> Trust {
+        let jwks = self.path.with_extension("jwks.json");
+        let mut trust = Trust::issuer(&self.issuer);
+        trust.options.push(format!("--jwk-json-path={}", jwks.display()));
+        Trust { principal: Some(self.subject.clone()), ..trust }
+    }
+
     fn subject_token(&self, request: &Request, cx: &Context) -> Result<SubjectToken, Error> {
         if request.token_type == TokenType::Saml2 {
             return Err(Error::new(Kind::Configuration, "this source signs JWTs, not SAML")

@@ -16,7 +16,7 @@ use crate::cli::{OptionInfo, Values};
 use crate::context::Context;
 use crate::contract::request::Request;
 use crate::error::Error;
-use crate::token::SubjectToken;
+use crate::token::{SubjectToken, TokenType};
 
 /// A source, built from its options and ready to be asked.
 pub trait Source: Debug {
@@ -26,12 +26,55 @@ pub trait Source: Debug {
     /// `ABSENT` where what the source reads does not exist in this environment; otherwise by kind.
     fn subject_token(&self, request: &Request, cx: &Context) -> Result<SubjectToken, Error>;
 
+    /// What a pool provider has to know to trust the tokens of this source.
+    fn trust(&self) -> Trust {
+        Trust::issuer("ISSUER")
+    }
+
     /// Forgets what the source keeps beside the output file, such as a refresh token.
     ///
     /// # Errors
     /// Those of what has to be removed or revoked.
     fn forget(&self, _request: &Request, _cx: &Context) -> Result<(), Error> {
         Ok(())
+    }
+}
+
+/// What a pool provider has to know, as `gcloud … providers create-KIND` takes it. What only the
+/// environment knows stands there in capitals.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Trust {
+    /// `oidc`, `saml` or `aws`.
+    pub kind: &'static str,
+    /// The options that tell whom to trust.
+    pub options: Vec<String>,
+    /// What is mapped to `google.subject`.
+    pub subject: &'static str,
+    /// The subject in the tokens, where the options of the source tell.
+    pub principal: Option<String>,
+    /// The type of the tokens.
+    pub token_type: TokenType,
+    /// Whether a person may have to sign in.
+    pub interactive: bool,
+}
+
+impl Trust {
+    /// Trust in JWTs of this issuer.
+    pub fn issuer(issuer: &str) -> Trust {
+        Trust {
+            kind: "oidc",
+            options: vec![format!("--issuer-uri={issuer}")],
+            subject: "assertion.sub",
+            principal: None,
+            token_type: TokenType::Jwt,
+            interactive: false,
+        }
+    }
+
+    /// The same where the audience of the tokens is not ours to choose.
+    pub fn for_audience(mut self, audience: &str) -> Trust {
+        self.options.push(format!("--allowed-audiences={audience}"));
+        self
     }
 }
 

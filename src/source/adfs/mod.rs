@@ -21,7 +21,7 @@ use std::path::PathBuf;
 
 use self::sign_on::SignOn;
 use super::oidc::ClientAuth;
-use super::{Source, SourceInfo};
+use super::{Source, SourceInfo, Trust};
 use crate::cli::{OptionInfo, Takes, Values, missing};
 use crate::context::Context;
 use crate::contract::request::Request;
@@ -221,6 +221,22 @@ fn with_slash(issuer: &Url) -> Result<Url, Error> {
 }
 
 impl Source for Adfs {
+    fn trust(&self) -> Trust {
+        match self.protocol {
+            Protocol::Oidc { .. } => {
+                let issuer = self.issuer.as_typed().trim_end_matches('/');
+                Trust::issuer(issuer).for_audience(&self.relying_party)
+            }
+            _ => Trust {
+                kind: "saml",
+                options: vec!["--idp-metadata-path=FEDERATIONMETADATA.XML".to_owned()],
+                subject: "assertion.subject",
+                token_type: TokenType::Saml2,
+                ..Trust::issuer("")
+            },
+        }
+    }
+
     fn subject_token(&self, request: &Request, cx: &Context) -> Result<SubjectToken, Error> {
         let saml = !matches!(self.protocol, Protocol::Oidc { .. });
         if saml != (request.token_type == TokenType::Saml2) {

@@ -17,7 +17,7 @@ mod web_identity_token;
 
 use self::account::Account;
 use self::credentials::AssumedRole;
-use super::{Source, SourceInfo};
+use super::{Source, SourceInfo, Trust};
 use crate::cli::{OptionInfo, Takes, Values};
 use crate::context::Context;
 use crate::contract::request::Request;
@@ -134,6 +134,19 @@ fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
 }
 
 impl Source for Aws {
+    fn trust(&self) -> Trust {
+        match self.mode {
+            Some(Mode::CallerIdentity) => Trust {
+                kind: "aws",
+                options: vec!["--account-id=ACCOUNT".to_owned()],
+                subject: "assertion.arn",
+                token_type: TokenType::AwsRequest,
+                ..Trust::issuer("")
+            },
+            _ => Trust::issuer("https://UUID.tokens.sts.global.api.aws"),
+        }
+    }
+
     fn subject_token(&self, request: &Request, cx: &Context) -> Result<SubjectToken, Error> {
         let mode = self.mode.unwrap_or(match request.token_type {
             TokenType::AwsRequest => Mode::CallerIdentity,

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 pub(super) use self::client_auth::ClientAuth;
 pub(super) use self::discovery::Metadata;
-use super::{Source, SourceInfo};
+use super::{Source, SourceInfo, Trust};
 use crate::cli::{OptionInfo, Takes, Values, missing};
 use crate::context::Context;
 use crate::contract::request::Request;
@@ -101,6 +101,10 @@ fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
 }
 
 impl Source for Oidc {
+    fn trust(&self) -> Trust {
+        Trust::issuer(self.issuer.as_typed()).for_audience("AUD")
+    }
+
     fn subject_token(&self, request: &Request, cx: &Context) -> Result<SubjectToken, Error> {
         let own_http = self.auth.http(cx)?;
         let http = own_http.as_ref().unwrap_or(&cx.http);

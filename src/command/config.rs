@@ -1,0 +1,359 @@
+//! A credential configuration for a source, and the `gcloud` commands that make Google trust it.
+//!
+//! The file has the members that `gcloud iam workload-identity-pools create-cred-config` writes, in
+//! its order. Its command line is split alike by every client; where a value needs more than that,
+//! the arguments stand in a file beside it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value, json};
+
+use super::{CommandInfo, Invocation, Output};
+use crate::cli::{COMMON, OF_SOURCES, OptionInfo, Takes, missing};
+use crate::context::Context;
+use crate::contract::request;
+use crate::error::{Error, Kind};
+use crate::files;
+use crate::google::GOOGLEAPIS;
+use crate::google::credential_config::TIMEOUT_MS;
+use crate::google::pool_provider::PoolProvider;
+use crate::source::Trust;
+use crate::token::TokenType;
+
+/// How long a client waits for a person, in milliseconds.
+const INTERACTIVE_TIMEOUT_MS: u64 = 300_000;
+
+/// How much longer a client waits than this program tries, in milliseconds.
+const HEAD_START_MS: u64 = 5_000;
+
+pub(super) const INFO: CommandInfo = CommandInfo {
+    name: "config",
+    summary: "a credential configuration for a source, and the gcloud commands that go with it",
+    options: &[
+        OptionInfo::new(
+            "pool-provider",
+            Takes::Text("NAME"),
+            "projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/PROVIDER",
+        )
+        .required(),
+        OptionInfo::new(
+            "service-account",
+            Takes::Text("EMAIL"),
+            "the service account to impersonate",
+        ),
+        OptionInfo::new(
+            "service-account-lifetime",
+            Takes::Seconds(600, 43_200),
+            "how long its access tokens live",
+        ),
+        OptionInfo::new(
+            "workforce-pool-user-project",
+            Takes::Text("NUMBER"),
+            "the project that pays for requests, for a workforce pool",
+        ),
+        OptionInfo::new(
+            "universe-domain",
+            Takes::Text("DOMAIN"),
+            "another universe than googleapis.com",
+        ),
+        OptionInfo::new(
+            "program",
+            Takes::Path("PATH"),
+            "where wif-token is on the hosts that use the configuration; by default where it is here",
+        ),
+        OptionInfo::new(
+            "out",
+            Takes::Path("FILE"),
+            "write the configuration there and print the gcloud commands",
+        ),
+    ],
+    of_source: true,
+    run,
+};
+
+fn run(typed: &Invocation, cx: &Context) -> Result<Output, Error> {
+    let values = &typed.values;
+    let info = typed.source.ok_or_else(|| Error::new(Kind::Usage, "there is no source"))?;
+    let universe = values.text("universe-domain").unwrap_or(GOOGLEAPIS);
+    let name = values.text("pool-provider").ok_or_else(|| missing("pool-provider"))?;
+    let provider = PoolProvider::parse(&full_name(name, universe))
+        .map_err(|error| error.of_kind(Kind::Usage))?;
+    let trust = (info.build)(values)?.trust();
+    let command = Command::new(typed, info.name, info.options)?;
+    let out = values.path("out");
+    let output_file = match values.path("output-file") {
+        Some(path) => Some(absolute(path)),
+        None => private_file(&command, &provider, cx)?,
+    };
+    let line = match (command.line(), out) {
+        (Some(line), _) => line,
+        (None, Some(out)) => command.with_args_file(&out.with_extension("args"))?,
+        (None, None) => {
+            return Err(Error::new(Kind::Usage, "an option holds what clients split differently")
+                .cause("blanks, quotes, backslashes or signs of a shell")
+                .hint("add --out=FILE: the arguments go into a file beside it"));
+        }
+    };
+    let config = document(typed, &line, output_file.as_deref(), &provider, &trust)?;
+    let config = format!("{config:#}\n");
+    let Some(out) = out else { return Ok(config.into()) };
+    publish(out, &config)?;
+    Ok(commands(out, &provider, &trust, values.text("service-account")).into())
+}
+
+/// A name as gcloud takes it, or as an audience.
+fn full_name(name: &str, universe: &str) -> String {
+    let name = name.strip_prefix("https:").unwrap_or(name);
+    match name.starts_with("//") {
+        true => name.to_owned(),
+        false => format!("//iam.{universe}/{}", name.trim_start_matches('/')),
+    }
+}
+
+fn document(
+    typed: &Invocation,
+    line: &str,
+    output_file: Option<&Path>,
+    provider: &PoolProvider,
+    trust: &Trust,
+) -> Result<Value, Error> {
+    let values = &typed.values;
+    let usage = |what: &str, hint: &str| Err(Error::new(Kind::Usage, what).hint(hint));
+    let universe = values.text("universe-domain").unwrap_or(GOOGLEAPIS);
+    let token_type = match values.text("token-type").map(TokenType::parse) {
+        None => trust.token_type,
+        Some(Some(token_type)) => token_type,
+        Some(None) => return usage("--token-type is unknown", "it is a URN, such as …:jwt"),
+    };
+    let mut config = Map::new();
+    let mut set = |name: &str, value: Value| config.insert(name.to_owned(), value);
+    set("universe_domain", universe.into());
+    set("type", "external_account".into());
+    set("audience", provider.name().into());
+    set("subject_token_type", token_type.urn().into());
+    set("token_url", format!("https://sts.{universe}/v1/token").into());
+    let executable = executable(line, values.seconds("timeout"), output_file, trust.interactive);
+    set("credential_source", json!({ "executable": executable }));
+    match (values.text("workforce-pool-user-project"), &provider.project) {
+        (Some(project), None) => {
+            set("workforce_pool_user_project", project.into());
+        }
+        (None, None) => {
+            let hint = "add --workforce-pool-user-project=NUMBER";
+            return usage("a workforce pool needs a project that pays for requests", hint);
+        }
+        (Some(_), Some(_)) => {
+            let what = "--workforce-pool-user-project is for workforce pools";
+            return usage(what, "leave it out");
+        }
+        (None, Some(_)) => {}
+    }
+    match (values.text("service-account"), values.seconds("service-account-lifetime")) {
+        (Some(account), lifetime) => {
+            let accounts =
+                format!("https://iamcredentials.{universe}/v1/projects/-/serviceAccounts");
+            let url = format!("{accounts}/{account}:generateAccessToken");
+            set("service_account_impersonation_url", url.into());
+            if let Some(lifetime) = lifetime {
+                let lifetime = json!({ "token_lifetime_seconds": lifetime });
+                set("service_account_impersonation", lifetime);
+            }
+        }
+        (None, Some(_)) => {
+            let what = "--service-account-lifetime is for --service-account";
+            return usage(what, "add --service-account=EMAIL");
+        }
+        (None, None) => {}
+    }
+    Ok(config.into())
+}
+
+/// The executable, with a client that waits longer than this program tries.
+fn executable(
+    line: &str,
+    timeout: Option<u64>,
+    output_file: Option<&Path>,
+    interactive: bool,
+) -> Map<String, Value> {
+    let timeout = timeout.map(|seconds| seconds.saturating_mul(1000) + HEAD_START_MS);
+    let timeout = timeout.unwrap_or(TIMEOUT_MS).clamp(TIMEOUT_MS, 120_000);
+    let mut executable = Map::new();
+    executable.insert("command".to_owned(), line.into());
+    executable.insert("timeout_millis".to_owned(), timeout.into());
+    if interactive {
+        let wait = INTERACTIVE_TIMEOUT_MS.into();
+        executable.insert("interactive_timeout_millis".to_owned(), wait);
+    }
+    if let Some(path) = output_file {
+        let path = forward(&path.display().to_string());
+        executable.insert("output_file".to_owned(), path.into());
+    }
+    executable
+}
+
+/// The command line, word by word, its paths absolute.
+struct Command {
+    program: String,
+    source: &'static str,
+    options: Vec<String>,
+    rest: Vec<String>,
+}
+
+impl Command {
+    fn new(
+        typed: &Invocation,
+        source: &'static str,
+        options: &'static [OptionInfo],
+    ) -> Result<Command, Error> {
+        let program = match typed.values.path("program") {
+            Some(path) => path.to_owned(),
+            None => std::env::current_exe().map_err(|error| {
+                Error::new(Kind::Configuration, "cannot tell where this program is")
+                    .cause(error)
+                    .hint("add --program=PATH")
+            })?,
+        };
+        // What the configuration itself says does not stand in the command again.
+        let elsewhere = ["audience", "token-type", "output-file", "format", "args-file"];
+        let tables = [options, OF_SOURCES, COMMON].into_iter().flatten();
+        let tables = tables.filter(|option| !elsewhere.contains(&option.name));
+        let rest = typed.values.rest.iter().map(|word| word.to_str().map(str::to_owned));
+        let rest = rest
+            .collect::<Option<Vec<_>>>()
+            .ok_or_else(|| Error::new(Kind::Usage, "a word after -- is not UTF-8 text"))?;
+        Ok(Command {
+            program: forward(&absolute(&program).display().to_string()),
+            source,
+            options: tables.flat_map(|option| typed.values.typed(option)).collect(),
+            rest,
+        })
+    }
+
+    fn words(&self) -> impl Iterator<Item = &str> {
+        let dashes = (!self.rest.is_empty()).then_some("--");
+        let words = [self.source].into_iter().chain(self.options.iter().map(String::as_str));
+        words.chain(dashes).chain(self.rest.iter().map(String::as_str))
+    }
+
+    /// The line, where every client splits it alike.
+    fn line(&self) -> Option<String> {
+        let words: Vec<&str> = [self.program.as_str()].into_iter().chain(self.words()).collect();
+        words.iter().all(|word| is_portable(word)).then(|| words.join(" "))
+    }
+
+    /// The line that names a file of arguments, which is written here.
+    fn with_args_file(&self, path: &Path) -> Result<String, Error> {
+        let path = absolute(path);
+        let unfit = |word: &&str| word.trim() != *word || word.is_empty() || word.starts_with('#');
+        if self.words().any(|word| unfit(&word)) {
+            return Err(Error::new(Kind::Usage, "a value begins or ends with a blank")
+                .hint("arguments files cannot hold it"));
+        }
+        let line = format!("{} --args-file={}", self.program, forward(&path.display().to_string()));
+        if !line.split(' ').all(is_portable) || line.split(' ').count() != 2 {
+            return Err(Error::new(Kind::Usage, "a path holds what clients split differently")
+                .hint("keep --program and --out free of blanks, quotes and backslashes"));
+        }
+        publish(&path, &(self.words().collect::<Vec<_>>().join("\n") + "\n"))?;
+        Ok(line)
+    }
+}
+
+/// Whether all clients read a word as it is: without a shell, with one, and by their own rules.
+pub(super) fn is_portable(word: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "-_=/.,:@%+[]{}".contains(c);
+    !word.is_empty() && word.chars().all(fits)
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// Backslashes are eaten by the clients that know quotes.
+fn forward(path: &str) -> String {
+    if cfg!(windows) { path.replace('\\', "/") } else { path.to_owned() }
+}
+
+/// An output file for this very request in a folder of this user alone, which is made.
+fn private_file(
+    command: &Command,
+    provider: &PoolProvider,
+    cx: &Context,
+) -> Result<Option<PathBuf>, Error> {
+    let variable = if cfg!(windows) { "LOCALAPPDATA" } else { "XDG_CACHE_HOME" };
+    let folder = match cx.env.text(variable)? {
+        Some(folder) => PathBuf::from(folder),
+        None => match cx.env.home()? {
+            Some(home) => home.join(".cache"),
+            None => return Ok(None),
+        },
+    };
+    let folder = absolute(&folder.join("wif-token"));
+    files::private_folder(&folder).map_err(|error| not_written(&folder, &error))?;
+    let name = provider.name();
+    let words = command.words().chain([name.as_str()]).map(str::as_bytes);
+    let digest = request::digest(words);
+    let digest = digest.get(..16).unwrap_or_default();
+    Ok(Some(folder.join(format!("{}-{digest}.json", command.source))))
+}
+
+fn publish(path: &Path, text: &str) -> Result<(), Error> {
+    files::publish(path, text.as_bytes()).map_err(|error| not_written(path, &error))
+}
+
+fn not_written(path: &Path, error: &io::Error) -> Error {
+    Error::new(Kind::Configuration, format!("cannot write {}", path.display()))
+        .cause(error)
+        .hint("choose another --out or --output-file")
+}
+
+/// The commands for an administrator of the Google Cloud project.
+fn commands(out: &Path, provider: &PoolProvider, trust: &Trust, account: Option<&str>) -> String {
+    let PoolProvider { pool, provider: id, project, .. } = provider;
+    let (group, in_pool) = (provider.gcloud_group(), provider.gcloud());
+    let mut text = format!("# {} is written. The pool:\n", out.display());
+    text += &match project {
+        Some(project) => {
+            format!("gcloud iam {group} create {pool} --location=global --project={project}\n")
+        }
+        None => {
+            format!("gcloud iam {group} create {pool} --location=global --organization=NUMBER\n")
+        }
+    };
+    let options = trust.options.iter().map(|option| quoted(option)).collect::<Vec<_>>().join(" ");
+    let mapping = match trust.kind {
+        "aws" => String::new(), // gcloud has one of its own
+        _ => format!(" --attribute-mapping=google.subject={}", trust.subject),
+    };
+    text += &format!(
+        "# The provider in it:\ngcloud iam {group} providers create-{} {id} {in_pool} {options}{mapping}\n",
+        trust.kind
+    );
+    let member = provider.principal(trust.principal.as_deref().unwrap_or("SUBJECT"));
+    let what = match trust.principal {
+        Some(_) => "",
+        None => " (wif-token check shows the SUBJECT)",
+    };
+    text += &match account {
+        Some(account) => format!(
+            "# The right to impersonate{what}:\ngcloud iam service-accounts add-iam-policy-binding {account} \
+             --role=roles/iam.workloadIdentityUser --member={}\n",
+            quoted(&member)
+        ),
+        None => format!(
+            "# The roles of the workload itself{what}:\ngcloud projects add-iam-policy-binding PROJECT \
+             --role=ROLE --member={}\n",
+            quoted(&member)
+        ),
+    };
+    text
+}
+
+/// A word for a POSIX shell.
+fn quoted(word: &str) -> String {
+    match is_portable(word) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
+}
