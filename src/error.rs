@@ -101,18 +101,25 @@ impl Error {
     pub fn kind(&self) -> Kind {
         self.kind
     }
+
+    /// What happened and why, on one line, without what to do.
+    pub fn what(&self) -> String {
+        match &self.cause {
+            Some(cause) => one_line(&format!("{}: {cause}", self.what)),
+            None => one_line(&self.what),
+        }
+    }
+
+    /// What to do.
+    pub fn remedy(&self) -> Option<String> {
+        self.hint.as_deref().map(one_line)
+    }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut line = self.what.clone();
-        if let Some(cause) = &self.cause {
-            line = format!("{line}: {cause}");
-        }
-        if let Some(hint) = &self.hint {
-            line = format!("{line}; {hint}");
-        }
-        f.write_str(&one_line(&line))
+        f.write_str(&self.what())?;
+        self.remedy().map_or(Ok(()), |hint| write!(f, "; {hint}"))
     }
 }
 

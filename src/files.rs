@@ -240,6 +240,63 @@ pub fn warn_if_shared(path: &Path, log: &Log) {
 #[cfg(not(unix))]
 pub fn warn_if_shared(_path: &Path, _log: &Log) {}
 
+/// Who beside the owner may write a file, or replace what is in a folder: `None` for nobody. The
+/// sticky bit of a folder protects what others put there.
+#[cfg(unix)]
+pub fn writable_by_others(path: &Path) -> Option<&'static str> {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = path.metadata().ok()?.permissions().mode();
+    match mode {
+        _ if mode & 0o1000 != 0 => None,
+        _ if mode & 0o002 != 0 => Some("everyone"),
+        _ if mode & 0o020 != 0 => Some("the group"),
+        _ => None,
+    }
+}
+
+/// Access control lists are not read here.
+#[cfg(not(unix))]
+pub fn writable_by_others(_path: &Path) -> Option<&'static str> {
+    None
+}
+
+/// Whether everyone may make files in a folder, as in `/tmp`.
+#[cfg(unix)]
+pub fn is_shared_folder(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    path.metadata().is_ok_and(|metadata| metadata.permissions().mode() & 0o002 != 0)
+}
+
+/// Access control lists are not read here.
+#[cfg(not(unix))]
+pub fn is_shared_folder(_path: &Path) -> bool {
+    false
+}
+
+/// Whether a file may be run.
+#[cfg(unix)]
+pub fn is_executable(path: &Path) -> bool {
+    rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
+}
+
+/// Every file may be tried.
+#[cfg(not(unix))]
+pub fn is_executable(_path: &Path) -> bool {
+    true
+}
+
+/// Whether this user may write a file or in a folder.
+#[cfg(unix)]
+pub fn may_write(path: &Path) -> bool {
+    rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok()
+}
+
+/// Whether this user may write a file or in a folder.
+#[cfg(not(unix))]
+pub fn may_write(path: &Path) -> bool {
+    path.metadata().is_ok_and(|metadata| !metadata.permissions().readonly())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

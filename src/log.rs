@@ -6,16 +6,17 @@
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::context::Clock;
 use crate::error::one_line;
 use crate::files;
 use crate::token::rfc3339;
 
-/// Appends lines to a file, or to nothing.
+/// Appends lines to a file, to memory, or to nothing.
 #[derive(Debug, Clone)]
 pub struct Log {
+    kept: Option<Arc<Mutex<Vec<String>>>>,
     file: Option<Arc<File>>,
     clock: Clock,
 }
@@ -24,11 +25,31 @@ impl Log {
     /// Appends to `path`, made with mode 0600 where it is absent. A file that cannot be opened
     /// costs nobody a token: there is no log then.
     pub fn open(path: Option<&Path>, clock: Clock) -> Log {
-        Log { file: path.and_then(|path| files::open_to_append(path).ok()).map(Arc::new), clock }
+        Log {
+            kept: None,
+            file: path.and_then(|path| files::open_to_append(path).ok()).map(Arc::new),
+            clock,
+        }
+    }
+
+    /// The same log, its lines kept in memory too, from now on.
+    pub fn keeping(&self) -> Log {
+        Log { kept: Some(Arc::default()), ..self.clone() }
+    }
+
+    /// The lines that were kept.
+    pub fn kept(&self) -> Vec<String> {
+        let kept =
+            self.kept.as_ref().map(|kept| kept.lock().unwrap_or_else(PoisonError::into_inner));
+        kept.map(|lines| lines.clone()).unwrap_or_default()
     }
 
     /// Writes one line.
     pub fn line(&self, words: impl AsRef<str>) {
+        if let Some(kept) = &self.kept {
+            let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+            kept.push(one_line(words.as_ref()));
+        }
         if let Some(mut file) = self.file.as_deref() {
             let (time, pid) = (rfc3339(self.clock.now()), std::process::id());
             let line = format!("{time} [{pid}] {}\n", one_line(words.as_ref()));

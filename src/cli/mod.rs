@@ -132,6 +132,7 @@ impl Options {
             http: http::Settings {
                 ca_file: path("ca-file").map(|path| CaFile { path, place: "--ca-file" }),
                 allow_http: text("allow-http"),
+                offline: false,
             },
             log_file: path("log-file"),
             format: values.text("format").map(|format| match format {

@@ -29,7 +29,7 @@ const HEAD_START_MS: u64 = 5_000;
 
 pub(super) const INFO: CommandInfo = CommandInfo {
     name: "config",
-    summary: "a credential configuration for a source, and the gcloud commands that go with it",
+    summary: "a credential configuration for a source, with its gcloud commands",
     options: &[
         OptionInfo::new(
             "pool-provider",
@@ -122,7 +122,7 @@ fn document(
     let usage = |what: &str, hint: &str| Err(Error::new(Kind::Usage, what).hint(hint));
     let universe = values.text("universe-domain").unwrap_or(GOOGLEAPIS);
     let token_type = match values.text("token-type").map(TokenType::parse) {
-        None => trust.token_type,
+        None => trust.token_type.unwrap_or(TokenType::Jwt),
         Some(Some(token_type)) => token_type,
         Some(None) => return usage("--token-type is unknown", "it is a URN, such as …:jwt"),
     };

@@ -4,6 +4,7 @@
 //! without one: exchange at the Security Token Service, impersonation, signatures.
 
 mod access_token;
+mod check;
 mod config;
 mod id_token;
 mod sign;
@@ -59,7 +60,7 @@ impl From<String> for Output {
 
 /// Every command.
 pub static COMMANDS: &[CommandInfo] =
-    &[access_token::INFO, id_token::INFO, sign::JWT, sign::BLOB, config::INFO];
+    &[access_token::INFO, id_token::INFO, sign::JWT, sign::BLOB, config::INFO, check::INFO];
 
 /// The command of this name.
 pub fn find(name: &str) -> Option<&'static CommandInfo> {

@@ -63,6 +63,8 @@ pub enum CredentialSource {
         command: String,
         /// How long a client waits, in milliseconds.
         timeout_ms: u64,
+        /// How long a client waits for a person, in milliseconds.
+        interactive_timeout_ms: Option<u64>,
         /// Where the program keeps its answer.
         output_file: Option<PathBuf>,
     },
@@ -196,6 +198,7 @@ fn source(members: &Members) -> Result<CredentialSource, Error> {
         return Ok(CredentialSource::Executable {
             command: executable.required("command")?,
             timeout_ms: executable.whole("timeout_millis")?.unwrap_or(TIMEOUT_MS),
+            interactive_timeout_ms: executable.whole("interactive_timeout_millis")?,
             output_file: executable.text("output_file")?.map(PathBuf::from),
         });
     }

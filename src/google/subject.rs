@@ -20,7 +20,6 @@ use crate::contract::request::Request;
 use crate::contract::response::{self, Document};
 use crate::error::{Error, Kind};
 use crate::files;
-use crate::http::Http;
 use crate::program::Program;
 use crate::secret::Secret;
 use crate::source::file::File;
@@ -162,7 +161,7 @@ fn in_process(
     let (options, info, values) = parsed(args)?;
     let env = over(variables, cx);
     let request = Request::new(&options, &env)?;
-    let http = Http::new(options.http.clone(), env.clone(), cx.clock, cx.deadline);
+    let http = cx.http.with(options.http.clone(), env.clone());
     let inner = Context { env, clock: cx.clock, deadline: cx.deadline, log: cx.log.clone(), http };
     let digest = request.digest(info.name, &values.identity(info.options));
     let output_file = request.output_file.clone().map(|path| OutputFile::new(path, digest));

@@ -52,7 +52,12 @@ pub struct Settings {
     pub ca_file: Option<CaFile>,
     /// `--allow-http`: the one host that plain http may go to.
     pub allow_http: Option<String>,
+    /// `--offline`: send nothing.
+    pub offline: bool,
 }
+
+/// What is said of a request that [`Settings::offline`] keeps back.
+pub const OFFLINE: &str = "nothing is sent with --offline";
 
 /// Sends requests. Connections are kept and used again for the same host.
 #[derive(Debug)]
@@ -87,6 +92,32 @@ impl Http {
         Http::new(settings, self.env.clone(), self.clock, self.deadline)
     }
 
+    /// Another agent with settings and an environment of its own.
+    pub fn with(&self, settings: Settings, env: Env) -> Http {
+        let settings = Settings { offline: self.settings.offline || settings.offline, ..settings };
+        Http::new(settings, env, self.clock, self.deadline)
+    }
+
+    /// Another agent with the same settings that has asked nobody yet, or sends nothing at all.
+    pub fn anew(&self, offline: bool) -> Http {
+        self.with(Settings { offline, ..self.settings.clone() }, self.env.clone())
+    }
+
+    /// How a request gets to an address and whom it trusts there, in words.
+    pub fn route(&self, url: &Url) -> String {
+        let way = match proxy::for_url(url, &self.env) {
+            Ok(None) => "directly".to_owned(),
+            Ok(Some((_, name))) => format!("through {name}"),
+            Err(error) => error.what(),
+        };
+        let trust = match (&self.settings.ca_file, url.is_https()) {
+            (_, false) => "without TLS".to_owned(),
+            (Some(file), true) => format!("trusting {}", file.path.display()),
+            (None, true) => "trusting the platform's authorities".to_owned(),
+        };
+        format!("{} {way}, {trust}", url.host())
+    }
+
     /// The certificate of the server that was connected to last, as DER.
     pub fn peer_certificate(&self) -> Option<Vec<u8>> {
         self.peer.certificate().map(|certificate| certificate.to_vec())
@@ -105,6 +136,9 @@ impl Http {
     /// proxy, `UNREACHABLE` where no whole answer came, `PROTOCOL` where it is not HTTP or too long.
     pub fn send(&self, request: Request, log: &Log) -> Result<Response, Error> {
         let url = request.url;
+        if self.settings.offline {
+            return Err(Error::new(Kind::Unreachable, OFFLINE));
+        }
         self.refuse_plain_http(&request)?;
         let via = proxy::for_url(url, &self.env)?;
         let proxy_variable = via.as_ref().map(|(_, name)| *name);

@@ -309,4 +309,15 @@ mod tests {
             assert!(SigningKey::parse(&Secret::new(text)).is_err(), "{text}");
         }
     }
+
+    #[test]
+    fn its_jwk_set_vouches_for_what_it_signs() {
+        use crate::token::jwks::{Failure, verify};
+        let key = SigningKey::parse(&SigningKey::generate().unwrap()).ok().unwrap();
+        let token = key.sign(&json!({ "sub": "s" }), Some(&key.id())).unwrap();
+        let mut jwks = key.jwks();
+        assert_eq!(verify(token.expose(), &jwks), Ok(()));
+        jwks["keys"][0]["kid"] = "another".into();
+        assert_eq!(verify(token.expose(), &jwks), Err(Failure::UnknownKey));
+    }
 }

@@ -28,7 +28,7 @@ pub trait Source: Debug {
 
     /// What a pool provider has to know to trust the tokens of this source.
     fn trust(&self) -> Trust {
-        Trust::issuer("ISSUER")
+        Trust { token_type: None, ..Trust::issuer("ISSUER") }
     }
 
     /// Forgets what the source keeps beside the output file, such as a refresh token.
@@ -52,8 +52,8 @@ pub struct Trust {
     pub subject: &'static str,
     /// The subject in the tokens, where the options of the source tell.
     pub principal: Option<String>,
-    /// The type of the tokens.
-    pub token_type: TokenType,
+    /// The type of the tokens; `None` where the source passes any on.
+    pub token_type: Option<TokenType>,
     /// Whether a person may have to sign in.
     pub interactive: bool,
 }
@@ -66,7 +66,7 @@ impl Trust {
             options: vec![format!("--issuer-uri={issuer}")],
             subject: "assertion.sub",
             principal: None,
-            token_type: TokenType::Jwt,
+            token_type: Some(TokenType::Jwt),
             interactive: false,
         }
     }

@@ -26,14 +26,15 @@ const AMZ_DATE: &[BorrowedFormatItem] =
 /// # Errors
 /// `PROTOCOL` where it is none.
 pub fn read(text: &str, origin: &Origin) -> Result<SubjectToken, Error> {
-    let expiry = expiry(text).ok_or_else(|| {
+    let date = date(text).ok_or_else(|| {
         let hint = format!("check {}, or make one with the source aws", origin.option);
         not_a_token(origin, "it is no signed AWS request", &hint)
     })?;
-    Ok(SubjectToken { text: Secret::new(text), expiry: Some(expiry) })
+    Ok(SubjectToken { text: Secret::new(text), expiry: Some(date + LIFE) })
 }
 
-fn expiry(text: &str) -> Option<i64> {
+/// The `x-amz-date` of a signed request, in seconds since 1970.
+pub fn date(text: &str) -> Option<i64> {
     let json = percent_decode_str(text).decode_utf8().ok()?;
     let request: Value = serde_json::from_str(&json).ok()?;
     let header = |name| {
@@ -45,7 +46,7 @@ fn expiry(text: &str) -> Option<i64> {
     };
     header("authorization")?;
     let date = PrimitiveDateTime::parse(header("x-amz-date")?, AMZ_DATE).ok()?;
-    Some(date.assume_utc().unix_timestamp() + LIFE)
+    Some(date.assume_utc().unix_timestamp())
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! page, a token that is over) while there is still somebody to tell what to change.
 
 pub mod aws_request;
+pub mod jwks;
 pub mod jwt;
 pub mod saml;
 

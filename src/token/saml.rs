@@ -15,8 +15,10 @@ use super::{Origin, SubjectToken, not_a_token, parse_rfc3339};
 use crate::error::{Error, Kind, server_words};
 use crate::secret::Secret;
 
-const ASSERTION_NS: &str = "urn:oasis:names:tc:SAML:2.0:assertion";
-const PROTOCOL_NS: &str = "urn:oasis:names:tc:SAML:2.0:protocol";
+/// The namespace of assertions.
+pub const ASSERTION_NS: &str = "urn:oasis:names:tc:SAML:2.0:assertion";
+/// The namespace of responses.
+pub const PROTOCOL_NS: &str = "urn:oasis:names:tc:SAML:2.0:protocol";
 
 /// Seconds for which Google takes an assertion after its `IssueInstant`.
 const LONGEST_LIFE: i64 = 3600;

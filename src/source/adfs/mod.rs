@@ -231,7 +231,7 @@ impl Source for Adfs {
                 kind: "saml",
                 options: vec!["--idp-metadata-path=FEDERATIONMETADATA.XML".to_owned()],
                 subject: "assertion.subject",
-                token_type: TokenType::Saml2,
+                token_type: Some(TokenType::Saml2),
                 ..Trust::issuer("")
             },
         }

@@ -140,7 +140,7 @@ impl Source for Aws {
                 kind: "aws",
                 options: vec!["--account-id=ACCOUNT".to_owned()],
                 subject: "assertion.arn",
-                token_type: TokenType::AwsRequest,
+                token_type: Some(TokenType::AwsRequest),
                 ..Trust::issuer("")
             },
             _ => Trust::issuer("https://UUID.tokens.sts.global.api.aws"),

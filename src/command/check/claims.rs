@@ -1,0 +1,277 @@
+//! The claims of a token as an attribute mapping names them, and the principals that come out of it.
+//!
+//! A mapping is a list of `ATTRIBUTE=EXPRESSION`. Expressions are CEL; of it, paths alone are
+//! understood here: `assertion.sub`, `assertion['https://…']['a']`, `assertion.attributes['g'][0]`.
+//! <https://cloud.google.com/iam/docs/workload-identity-federation#mapping>
+
+use roxmltree::Document;
+use serde_json::{Map, Value, json};
+
+use super::report::{CLAIMS, PRINCIPAL, Report};
+use super::saml;
+use crate::error::{Kind, one_line};
+use crate::google::credential_config::CredentialConfig;
+use crate::google::pool_provider::PoolProvider;
+use crate::secret::Secret;
+use crate::token::jwt;
+use crate::token::saml::ASSERTION_NS;
+
+/// Bytes that Google takes as a subject at most.
+const LONGEST_SUBJECT: usize = 127;
+
+/// Characters of a value that are shown at most.
+const SHOWN: usize = 200;
+
+pub(super) fn of_jwt(
+    token: &Secret,
+    mapping: Option<&str>,
+    config: &CredentialConfig,
+    report: &mut Report,
+) {
+    let Some(claims) = token.expose().split('.').nth(1).and_then(jwt::object) else { return };
+    let mapping = mapping.unwrap_or("google.subject=assertion.sub");
+    show(&Value::Object(claims), mapping, config, report);
+}
+
+pub(super) fn of_saml(
+    token: &Secret,
+    mapping: Option<&str>,
+    config: &CredentialConfig,
+    report: &mut Report,
+) {
+    let xml = saml::xml(token).unwrap_or_default();
+    let Ok(document) = Document::parse(&xml) else { return };
+    let named = |name: &'static str| {
+        document.descendants().filter(move |node| node.has_tag_name((ASSERTION_NS, name)))
+    };
+    let Some(subject) = named("NameID").next().and_then(|node| node.text()) else { return };
+    let mut attributes = Map::new();
+    for attribute in named("Attribute") {
+        let values = attribute
+            .children()
+            .filter(|node| node.has_tag_name((ASSERTION_NS, "AttributeValue")))
+            .map(|node| Value::from(node.text().unwrap_or_default()));
+        let name = attribute.attribute("Name").unwrap_or_default().to_owned();
+        attributes.insert(name, values.collect());
+    }
+    let claims = json!({ "subject": subject, "attributes": attributes });
+    show(&claims, mapping.unwrap_or("google.subject=assertion.subject"), config, report);
+}
+
+fn show(claims: &Value, mapping: &str, config: &CredentialConfig, report: &mut Report) {
+    list("assertion", claims, &mut report.claims);
+    let count = report.claims.len();
+    report.ok(CLAIMS, format!("{count}, as a mapping names them"));
+    let Ok(provider) = PoolProvider::parse(&config.audience) else { return };
+    for (attribute, expression) in pairs(mapping) {
+        if attribute.is_empty() {
+            let hint = "write --mapping=google.subject=assertion.sub,attribute.NAME=…";
+            report.wrong(PRINCIPAL, Kind::Usage, "--mapping is no list of pairs", hint);
+            continue;
+        }
+        match evaluate(expression, claims) {
+            Evaluated::Value(value) => principals(attribute, value, &provider, report),
+            Evaluated::Missing => {
+                let message = format!("the token has no {}", one_line(expression));
+                let mend = "map another claim: those of the token stand above";
+                report.wrong(PRINCIPAL, Kind::Configuration, message, mend);
+            }
+            Evaluated::Unknown => {
+                report.skipped(PRINCIPAL, format!("{attribute} is mapped by more than a path"));
+            }
+        }
+    }
+    if !report.principals.is_empty() {
+        report.ok(PRINCIPAL, "what an IAM policy calls this workload");
+    }
+}
+
+fn principals(attribute: &str, value: &Value, provider: &PoolProvider, report: &mut Report) {
+    let texts: Vec<String> = match value {
+        Value::String(text) => vec![text.clone()],
+        Value::Array(items) => items.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        Value::Object(_) | Value::Null => Vec::new(),
+        other => vec![other.to_string()],
+    };
+    for text in texts {
+        let text = one_line(&text);
+        if attribute != "google.subject" {
+            report.principals.push(provider.principal_set(attribute, &text));
+            continue;
+        }
+        if text.len() > LONGEST_SUBJECT {
+            let message =
+                format!("google.subject would have {} bytes, 127 is the most", text.len());
+            let mend =
+                "map something shorter, such as assertion.sub.extract('…') or a digest claim";
+            report.wrong(PRINCIPAL, Kind::Configuration, message, mend);
+        }
+        report.principals.push(provider.principal(&text));
+    }
+}
+
+/// All values below a claim, with their expressions.
+fn list(name: &str, value: &Value, claims: &mut Vec<(String, String)>) {
+    match value {
+        Value::Object(members) => {
+            for (key, value) in members {
+                let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+                let first = key.chars().next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
+                match first && key.chars().all(plain) && name != "assertion.attributes" {
+                    true => list(&format!("{name}.{key}"), value, claims),
+                    false => list(&format!("{name}['{}']", one_line(key)), value, claims),
+                }
+            }
+        }
+        Value::Array(items) if items.iter().any(|item| item.is_object()) => {
+            for (index, item) in items.iter().enumerate() {
+                list(&format!("{name}[{index}]"), item, claims);
+            }
+        }
+        other => {
+            let text = one_line(&other.to_string());
+            let cut = text.char_indices().nth(SHOWN).and_then(|(at, _)| text.get(..at));
+            claims.push((name.to_owned(), cut.map_or(text.clone(), |cut| format!("{cut}…"))));
+        }
+    }
+}
+
+/// The pairs of a mapping. Commas inside of brackets and quotes belong to an expression.
+fn pairs(mapping: &str) -> Vec<(&str, &str)> {
+    let (mut depth, mut quote, mut begin) = (0i32, None, 0);
+    let mut parts = Vec::new();
+    for (at, c) in mapping.char_indices() {
+        match (quote, c) {
+            (Some(open), _) if open == c => quote = None,
+            (Some(_), _) => {}
+            (None, '\'' | '"') => quote = Some(c),
+            (None, '(' | '[' | '{') => depth += 1,
+            (None, ')' | ']' | '}') => depth -= 1,
+            (None, ',') if depth == 0 => {
+                parts.push(mapping.get(begin..at).unwrap_or_default());
+                begin = at + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.push(mapping.get(begin..).unwrap_or_default());
+    parts.into_iter().map(|part| part.trim().split_once('=').unwrap_or(("", part))).collect()
+}
+
+#[derive(Debug, PartialEq)]
+enum Evaluated<'a> {
+    Value(&'a Value),
+    Missing,
+    /// More than a path.
+    Unknown,
+}
+
+fn evaluate<'a>(expression: &str, claims: &'a Value) -> Evaluated<'a> {
+    let Some(mut rest) = expression.trim().strip_prefix("assertion") else {
+        return Evaluated::Unknown;
+    };
+    let mut value = Some(claims);
+    while !rest.is_empty() {
+        let Some((step, after)) = step(rest) else { return Evaluated::Unknown };
+        value = value.and_then(|value| match step {
+            Step::Name(name) => value.get(name),
+            Step::Index(index) => value.get(index),
+        });
+        rest = after;
+    }
+    value.map_or(Evaluated::Missing, Evaluated::Value)
+}
+
+enum Step<'a> {
+    Name(&'a str),
+    Index(usize),
+}
+
+fn step(rest: &str) -> Option<(Step<'_>, &str)> {
+    if let Some(rest) = rest.strip_prefix('.') {
+        let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        let (name, after) = rest.split_at(end.unwrap_or(rest.len()));
+        return (!name.is_empty() && !after.starts_with('(')).then_some((Step::Name(name), after));
+    }
+    let rest = rest.strip_prefix('[')?;
+    match rest.chars().next()? {
+        quote @ ('\'' | '"') => {
+            let (name, after) = rest.get(1..)?.split_once(quote)?;
+            Some((Step::Name(name), after.strip_prefix(']')?))
+        }
+        _ => {
+            let (index, after) = rest.split_once(']')?;
+            Some((Step::Index(index.parse().ok()?), after))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_lead_to_claims() {
+        let claims = json!({
+            "sub": "s",
+            "https://sts.amazonaws.com/": { "aws_account": "1" },
+            "attributes": { "groups": ["a", "b"] },
+        });
+        for (expression, value) in [
+            ("assertion.sub", Some("s")),
+            ("assertion['sub']", Some("s")),
+            ("assertion['https://sts.amazonaws.com/']['aws_account']", Some("1")),
+            ("assertion['https://sts.amazonaws.com/'].aws_account", Some("1")),
+            ("assertion.attributes['groups'][1]", Some("b")),
+            ("assertion.attributes.groups[0]", Some("a")),
+            ("assertion.nothing", None),
+            ("assertion.sub.more", None),
+        ] {
+            let expected = value.map(Value::from);
+            let expected = expected.as_ref().map_or(Evaluated::Missing, Evaluated::Value);
+            assert_eq!(evaluate(expression, &claims), expected, "{expression}");
+        }
+        for expression in
+            ["assertion.sub.extract('{a}')", "'x' + assertion.sub", "assertion.sub + 'x'", "x"]
+        {
+            assert_eq!(evaluate(expression, &claims), Evaluated::Unknown, "{expression}");
+        }
+    }
+
+    #[test]
+    fn claims_are_listed_by_their_expressions() {
+        let mut listed = Vec::new();
+        let claims = json!({
+            "sub": "s",
+            "a b": 1,
+            "list": ["x", "y"],
+            "objects": [{"k": true}],
+            "attributes": {"g": ["v"]},
+        });
+        list("assertion", &claims, &mut listed);
+        let listed: Vec<String> = listed.into_iter().map(|(n, v)| format!("{n}={v}")).collect();
+        assert_eq!(
+            listed,
+            [
+                "assertion.sub=\"s\"",
+                "assertion['a b']=1",
+                "assertion.list=[\"x\",\"y\"]",
+                "assertion.objects[0].k=true",
+                "assertion.attributes['g']=[\"v\"]",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_mapping_is_split_at_its_own_commas() {
+        assert_eq!(
+            pairs("google.subject=assertion.sub,attribute.x=a['b,c'].d(1,2), google.groups=g"),
+            [
+                ("google.subject", "assertion.sub"),
+                ("attribute.x", "a['b,c'].d(1,2)"),
+                ("google.groups", "g")
+            ]
+        );
+        assert_eq!(pairs("nonsense"), [("", "nonsense")]);
+    }
+}

@@ -1,0 +1,170 @@
+//! A JWT against the rules that Google documents for OIDC subject tokens.
+//! <https://cloud.google.com/iam/docs/workload-identity-federation-with-other-providers>
+
+use serde_json::{Map, Value};
+
+use super::is_offline;
+use super::report::Report;
+use crate::context::Context;
+use crate::error::{Error, Kind};
+use crate::google::credential_config::CredentialConfig;
+use crate::google::pool_provider::PoolProvider;
+use crate::http::{Request, Url};
+use crate::secret::Secret;
+use crate::token::jwks::{self, Failure};
+use crate::token::{jwt, rfc3339};
+
+const LINK: &str = "subject token";
+
+/// Seconds from `iat` to `exp` at most.
+const LONGEST_LIFE: i64 = 24 * 3600;
+
+pub(super) fn check(token: &Secret, config: &CredentialConfig, cx: &Context, report: &mut Report) {
+    let parts: Vec<&str> = token.expose().split('.').collect();
+    let objects =
+        (parts.first().copied().and_then(jwt::object), parts.get(1).copied().and_then(jwt::object));
+    let (Some(header), Some(claims)) = objects else {
+        let hint = "subject_token_type and the source do not match";
+        report.wrong(LINK, Kind::Protocol, "it is no JWT", hint);
+        return;
+    };
+    let now = cx.clock.now();
+    let before = report.findings.len();
+    algorithm(&header, report);
+    times(&claims, now, report);
+    let issuer = issuer(&claims, report);
+    audience(&claims, config, report);
+    if report.findings.len() == before {
+        let end = claims.get("exp").and_then(Value::as_i64).map(rfc3339).unwrap_or_default();
+        report.ok(LINK, format!("a JWT that Google's rules allow, until {end}"));
+    }
+    if let Some(issuer) = issuer {
+        keys(token, &issuer, cx, report);
+    }
+}
+
+fn algorithm(header: &Map<String, Value>, report: &mut Report) {
+    let algorithm = header.get("alg").and_then(Value::as_str).unwrap_or("none");
+    if !matches!(algorithm, "RS256" | "ES256") {
+        let message = format!("it is signed with {}", algorithm.escape_default());
+        let mend = "make the issuer sign with RS256 or ES256";
+        report.wrong(LINK, Kind::Protocol, message, mend);
+    }
+}
+
+fn times(claims: &Map<String, Value>, now: i64, report: &mut Report) {
+    let time = |name: &str| claims.get(name).and_then(Value::as_f64).map(|time| time as i64);
+    let mut wrong = |kind, message: String, mend: &str| {
+        report.wrong(LINK, kind, message, mend);
+    };
+    match (time("iat"), time("exp")) {
+        (_, None) => wrong(Kind::Protocol, "it has no exp".into(), "make the issuer set it"),
+        (None, _) => wrong(Kind::Protocol, "it has no iat".into(), "make the issuer set it"),
+        (_, Some(exp)) if exp <= now => {
+            let message = format!("it ended at {}", rfc3339(exp));
+            wrong(Kind::Expired, message, "renew it, and check the clock of its issuer");
+        }
+        (Some(iat), _) if iat > now => {
+            let message = format!("it begins at {}, in {} s", rfc3339(iat), iat - now);
+            wrong(Kind::Configuration, message, "check the clocks of its issuer and of this host");
+        }
+        (Some(iat), Some(exp)) if exp - iat > LONGEST_LIFE => {
+            let message = format!("it lives {} s", exp - iat);
+            wrong(Kind::Configuration, message, "Google takes none that lives longer than 86400 s");
+        }
+        _ => {}
+    }
+}
+
+fn issuer(claims: &Map<String, Value>, report: &mut Report) -> Option<String> {
+    let issuer = claims.get("iss").and_then(Value::as_str).unwrap_or_default();
+    let mut wrong = |message: &str| {
+        let mend = "the issuer has to be the https address that the pool provider names";
+        report.wrong(LINK, Kind::Protocol, message, mend);
+        None
+    };
+    match Url::parse(issuer) {
+        _ if issuer.is_empty() => wrong("it has no iss"),
+        Err(_) => wrong("its iss is no https address"),
+        Ok(url) if !url.is_https() && !url.is_local() => wrong("its iss is plain http"),
+        Ok(_) => Some(issuer.to_owned()),
+    }
+}
+
+fn audience(claims: &Map<String, Value>, config: &CredentialConfig, report: &mut Report) {
+    let audiences: Vec<&str> = match claims.get("aud") {
+        Some(Value::String(text)) => vec![text],
+        Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).collect(),
+        _ => Vec::new(),
+    };
+    let bare = config.audience.as_str();
+    let is_default = |aud: &&str| aud.strip_prefix("https:").unwrap_or(aud) == bare;
+    if audiences.iter().any(is_default) {
+        return;
+    }
+    let Some(first) = audiences.first() else {
+        let mend = format!("get a token for the audience https:{bare}");
+        report.wrong(LINK, Kind::Protocol, "it has no aud", mend);
+        return;
+    };
+    let allow = match PoolProvider::parse(bare) {
+        Ok(provider) => format!(
+            "gcloud iam {} providers update-oidc {} {} --allowed-audiences={first}",
+            provider.gcloud_group(),
+            provider.provider,
+            provider.gcloud()
+        ),
+        Err(_) => format!("--allowed-audiences={first}"),
+    };
+    let message = format!("its aud is {}", crate::error::one_line(first));
+    let mend = format!("the pool provider has to allow that: {allow}");
+    report.warning(LINK, message, mend).settled_by_exchange = true;
+}
+
+/// Whether the issuer's keys vouch for it. Where the issuer cannot be asked from here, Google may
+/// still reach it, or have been given its keys.
+fn keys(token: &Secret, issuer: &str, cx: &Context, report: &mut Report) {
+    let link = "issuer";
+    let jwks = match published(issuer, cx) {
+        Ok(jwks) => jwks,
+        Err(error) if is_offline(&error) => {
+            report.skipped(link, error.what());
+            return;
+        }
+        Err(error) => {
+            let mend =
+                "Google needs to reach it, or the pool provider its keys: --jwk-json-path=FILE";
+            report.warning(link, error.what(), mend).settled_by_exchange = true;
+            return;
+        }
+    };
+    let wrong = match jwks::verify(token.expose(), &jwks) {
+        Ok(()) => {
+            report.ok(link, format!("{issuer} publishes the key of the token"));
+            return;
+        }
+        Err(Failure::UnknownKey) => "does not publish the key (kid) of the token",
+        Err(Failure::Signature) => "did not sign the token",
+    };
+    let error = Error::new(Kind::Protocol, format!("{issuer} {wrong}"))
+        .hint("the token may be another issuer's, or its keys have changed: get a new one");
+    report.error(link, &error);
+}
+
+fn published(issuer: &str, cx: &Context) -> Result<Value, Error> {
+    let address = |text: &str| {
+        Url::parse(text).map_err(|why| Error::new(Kind::Protocol, format!("{issuer} {why}")))
+    };
+    let discovery =
+        address(&format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/')))?;
+    let metadata = cx.http.send(Request::get(&discovery, "iss"), &cx.log)?;
+    let metadata = metadata.require_success()?.json()?;
+    let text = |name: &str| metadata.get(name).and_then(Value::as_str).unwrap_or_default();
+    if text("issuer") != issuer {
+        let what = format!("{discovery} names another issuer than the iss of the token");
+        return Err(Error::new(Kind::Protocol, what));
+    }
+    let jwks = address(text("jwks_uri"))?;
+    let keys = cx.http.send(Request::get(&jwks, "jwks_uri"), &cx.log)?.require_success()?.json()?;
+    Ok(Value::Object(keys))
+}

@@ -1,0 +1,122 @@
+//! Walks the path from a credential configuration to a service account's token, says of each link
+//! whether it holds, and what mends it. It stops at nothing that it can still learn.
+
+mod aws;
+mod claims;
+mod configuration;
+mod executable;
+mod google;
+mod jwt;
+mod report;
+mod saml;
+
+use self::report::Report;
+use super::{CREDENTIALS, CommandInfo, DELEGATE, Invocation, Output};
+use crate::cli::{Format, OptionInfo, Takes};
+use crate::context::Context;
+use crate::error::Error;
+use crate::google::credential_config::{CredentialConfig, CredentialSource};
+use crate::google::subject;
+use crate::http::OFFLINE;
+use crate::secret::Secret;
+use crate::token::TokenType;
+
+pub(super) const INFO: CommandInfo = CommandInfo {
+    name: "check",
+    summary: "which link from the configuration to the token is broken, and what mends it",
+    options: &[
+        CREDENTIALS,
+        OptionInfo::new("offline", Takes::Flag, "send nothing: the configuration and the token"),
+        OptionInfo::new(
+            "mapping",
+            Takes::Text("MAPPING"),
+            "the pool provider's attribute mapping, google.subject=assertion.sub,…",
+        ),
+        DELEGATE,
+        OptionInfo::new(
+            "format",
+            Takes::Choice(&["text", "json"]),
+            "a line for each link (the default), or JSON",
+        ),
+    ],
+    of_source: false,
+    run,
+};
+
+fn run(typed: &Invocation, cx: &Context) -> Result<Output, Error> {
+    let http = cx.http.anew(typed.values.flag("offline"));
+    let cx = &Context {
+        env: cx.env.clone(),
+        clock: cx.clock,
+        deadline: cx.deadline,
+        log: cx.log.keeping(),
+        http,
+    };
+    let mut report = Report::default();
+    match CredentialConfig::read(&typed.values, cx) {
+        Err(error) => {
+            report.error("configuration", &error);
+        }
+        Ok(config) => walk(typed, &config, cx, &mut report),
+    }
+    let text = match typed.format {
+        Format::Json => report.to_json(),
+        _ => report.to_text(),
+    };
+    Ok(Output { text, status: report.exit_status() })
+}
+
+fn walk(typed: &Invocation, config: &CredentialConfig, cx: &Context, report: &mut Report) {
+    report.ok("configuration", config.path.display().to_string());
+    configuration::check(config, report);
+    if let CredentialSource::Executable { .. } = config.source {
+        executable::check(config, cx, report);
+    }
+    if let Some(token) = subject_token(config, cx, report) {
+        let mapping = typed.values.text("mapping");
+        match config.token_type {
+            TokenType::Jwt | TokenType::IdToken => {
+                jwt::check(&token, config, cx, report);
+                claims::of_jwt(&token, mapping, config, report);
+            }
+            TokenType::Saml2 => {
+                saml::check(&token, config, cx.clock.now(), report);
+                claims::of_saml(&token, mapping, config, report);
+            }
+            TokenType::AwsRequest => aws::check(&token, config, cx, report),
+        }
+        google::check(&token, &typed.values, config, cx, report);
+    } else {
+        report.skipped("exchange", "there is no subject token");
+        google::check_account(config, cx, report);
+    }
+    google::check_clock(cx, report);
+    google::check_network(config, cx, report);
+}
+
+/// Gets the subject token as a client would, and tells the steps.
+fn subject_token(config: &CredentialConfig, cx: &Context, report: &mut Report) -> Option<Secret> {
+    let before = cx.log.kept().len();
+    let got = subject::get(config, cx);
+    let steps = cx.log.kept().into_iter().skip(before);
+    let steps = steps.filter(|step| !step.starts_with("failed: ")).collect();
+    match got {
+        Ok(token) => {
+            let length = token.expose().len();
+            report.ok("source", format!("a token of {length} bytes")).with_steps(steps);
+            Some(token)
+        }
+        Err(error) if is_offline(&error) => {
+            report.skipped("source", OFFLINE);
+            None
+        }
+        Err(error) => {
+            report.error("source", &error).with_steps(steps);
+            None
+        }
+    }
+}
+
+fn is_offline(error: &Error) -> bool {
+    error.what().contains(OFFLINE)
+}

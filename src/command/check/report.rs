@@ -1,0 +1,219 @@
+//! What was found out, link by link.
+
+use serde_json::{Value, json};
+
+use crate::error::{Error, Kind};
+
+/// How a link is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Status {
+    /// It holds.
+    Ok,
+    /// It works here, and may not elsewhere or later.
+    Warning,
+    /// It is broken.
+    Error,
+    /// It was not tried.
+    Skipped,
+}
+
+impl Status {
+    fn word(self) -> &'static str {
+        match self {
+            Status::Ok => "ok",
+            Status::Warning => "warning",
+            Status::Error => "error",
+            Status::Skipped => "skipped",
+        }
+    }
+}
+
+/// One finding.
+#[derive(Debug)]
+pub(super) struct Finding {
+    pub(super) link: &'static str,
+    pub(super) status: Status,
+    kind: Option<Kind>,
+    message: String,
+    mend: Option<String>,
+    /// What was done on the way, such as requests.
+    steps: Vec<String>,
+    /// Whether a successful exchange shows that all is well in truth.
+    pub(super) settled_by_exchange: bool,
+}
+
+/// All of them, in their order.
+#[derive(Debug, Default)]
+pub(super) struct Report {
+    pub(super) findings: Vec<Finding>,
+    /// Claims, as an attribute mapping names them, with their values.
+    pub(super) claims: Vec<(String, String)>,
+    /// The names of the caller in an IAM policy.
+    pub(super) principals: Vec<String>,
+}
+
+impl Report {
+    fn add(&mut self, link: &'static str, status: Status, message: String) -> &mut Finding {
+        self.findings.push_mut(Finding {
+            link,
+            status,
+            kind: None,
+            message,
+            mend: None,
+            steps: Vec::new(),
+            settled_by_exchange: false,
+        })
+    }
+
+    /// A link that holds.
+    pub(super) fn ok(&mut self, link: &'static str, message: impl Into<String>) -> &mut Finding {
+        self.add(link, Status::Ok, message.into())
+    }
+
+    /// A link that was not tried.
+    pub(super) fn skipped(&mut self, link: &'static str, why: impl Into<String>) {
+        self.add(link, Status::Skipped, why.into());
+    }
+
+    /// A link that may not hold elsewhere or later.
+    pub(super) fn warning(
+        &mut self,
+        link: &'static str,
+        message: impl Into<String>,
+        mend: impl Into<String>,
+    ) -> &mut Finding {
+        let finding = self.add(link, Status::Warning, message.into());
+        finding.mend = Some(mend.into());
+        finding
+    }
+
+    /// A broken link.
+    pub(super) fn error(&mut self, link: &'static str, error: &Error) -> &mut Finding {
+        let finding = self.add(link, Status::Error, error.what());
+        finding.kind = Some(error.kind());
+        finding.mend = error.remedy();
+        finding
+    }
+
+    /// The same, in words.
+    pub(super) fn wrong(
+        &mut self,
+        link: &'static str,
+        kind: Kind,
+        message: impl Into<String>,
+        mend: impl Into<String>,
+    ) -> &mut Finding {
+        self.error(link, &Error::new(kind, message).hint(mend))
+    }
+
+    /// The exchange went well: what was only feared is not so.
+    pub(super) fn settle(&mut self) {
+        for finding in self.findings.iter_mut().filter(|finding| finding.settled_by_exchange) {
+            finding.status = Status::Ok;
+            finding.mend = None;
+        }
+    }
+
+    /// 0, or the exit status of the first error.
+    pub(super) fn exit_status(&self) -> u8 {
+        let first = self.findings.iter().find(|finding| finding.status == Status::Error);
+        first.map_or(0, |error| error.kind.unwrap_or(Kind::Internal).exit_status())
+    }
+
+    /// A line for each link, steps and claims indented below.
+    pub(super) fn to_text(&self) -> String {
+        let mut text = String::new();
+        for finding in &self.findings {
+            let mend = finding.mend.as_ref().map(|mend| format!("; {mend}")).unwrap_or_default();
+            let (status, link) = (finding.status.word(), finding.link);
+            text += &format!("{status:<8} {link:<15} {}{mend}\n", finding.message);
+            for step in &finding.steps {
+                text += &format!("{:25}{step}\n", "");
+            }
+            if finding.link == CLAIMS {
+                for (name, value) in &self.claims {
+                    text += &format!("{:25}{name} = {value}\n", "");
+                }
+            }
+            if finding.link == PRINCIPAL {
+                for principal in &self.principals {
+                    text += &format!("{:25}{principal}\n", "");
+                }
+            }
+        }
+        text
+    }
+
+    /// The same for programs. The schema is in the README.
+    pub(super) fn to_json(&self) -> String {
+        let links: Vec<Value> = self.findings.iter().map(Finding::to_json).collect();
+        let claims =
+            self.claims.iter().map(|(name, value)| json!({ "name": name, "value": value }));
+        let value = json!({
+            "version": 1,
+            "ok": self.exit_status() == 0,
+            "links": links,
+            "claims": claims.collect::<Vec<_>>(),
+            "principals": self.principals,
+        });
+        format!("{value:#}\n")
+    }
+}
+
+/// The link below which the claims stand.
+pub(super) const CLAIMS: &str = "claims";
+/// The link below which the principals stand.
+pub(super) const PRINCIPAL: &str = "principal";
+
+impl Finding {
+    /// Adds what was done on the way.
+    pub(super) fn with_steps(&mut self, steps: Vec<String>) {
+        self.steps = steps;
+    }
+
+    fn to_json(&self) -> Value {
+        json!({
+            "link": self.link,
+            "status": self.status.word(),
+            "code": self.kind.map(Kind::code),
+            "message": self.message,
+            "mend": self.mend,
+            "steps": self.steps,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_forms_are_pinned() {
+        let mut report = Report::default();
+        report.ok("configuration", "/c.json").with_steps(vec!["a step".to_owned()]);
+        report.warning("token", "odd", "look").settled_by_exchange = true;
+        report.wrong("exchange", Kind::Denied, "refused", "run this");
+        report.claims.push(("assertion.sub".to_owned(), "\"s\"".to_owned()));
+        report.ok(CLAIMS, "1 claim");
+        report.skipped("clock", "no server told its time");
+        assert_eq!(report.exit_status(), 5);
+        assert_eq!(
+            report.to_text(),
+            "ok       configuration   /c.json\n                         a step\n\
+             warning  token           odd; look\n\
+             error    exchange        refused; run this\n\
+             ok       claims          1 claim\n                         assertion.sub = \"s\"\n\
+             skipped  clock           no server told its time\n"
+        );
+        let json: Value = serde_json::from_str(&report.to_json()).unwrap();
+        assert_eq!(
+            json["links"][2],
+            json!({"link": "exchange", "status": "error", "code": "DENIED", "message": "refused",
+                   "mend": "run this", "steps": []})
+        );
+        assert_eq!(json["claims"][0], json!({"name": "assertion.sub", "value": "\"s\""}));
+        assert_eq!((&json["version"], &json["ok"]), (&json!(1), &json!(false)));
+        report.settle();
+        assert!(report.to_text().contains("ok       token           odd\n"));
+    }
+}

@@ -1,0 +1,84 @@
+//! Verifies a JWT with a JWK set, as the Security Token Service does: the key of its `kid` if that is
+//! known, else each one; RS256 and ES256 only.
+//! <https://www.rfc-editor.org/rfc/rfc7517>, <https://www.rfc-editor.org/rfc/rfc7518#section-6>
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ring::signature::{
+    ECDSA_P256_SHA256_FIXED, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents, UnparsedPublicKey,
+};
+use serde_json::Value;
+
+use super::jwt;
+
+/// Why a JWK set does not vouch for a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// It has no key of this `kid`.
+    UnknownKey,
+    /// No key of it made the signature.
+    Signature,
+}
+
+/// Verifies the signature of a compact JWT.
+///
+/// # Errors
+/// Why it does not hold.
+pub fn verify(token: &str, jwks: &Value) -> Result<(), Failure> {
+    let (message, signature) = token.rsplit_once('.').ok_or(Failure::Signature)?;
+    let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| Failure::Signature)?;
+    let header = message.split('.').next().and_then(jwt::object).ok_or(Failure::Signature)?;
+    let text = |name: &str| header.get(name).and_then(Value::as_str);
+    let keys = jwks.get("keys").and_then(Value::as_array).into_iter().flatten();
+    let id = text("kid");
+    let mut keys = keys.filter(|key| id.is_none() || key.get("kid").and_then(Value::as_str) == id);
+    let mut any = false;
+    let verified = keys.any(|key| {
+        any = true;
+        is_by(key, text("alg"), message.as_bytes(), &signature).unwrap_or(false)
+    });
+    match (verified, any) {
+        (true, _) => Ok(()),
+        (false, true) => Err(Failure::Signature),
+        (false, false) => Err(Failure::UnknownKey),
+    }
+}
+
+fn is_by(key: &Value, algorithm: Option<&str>, message: &[u8], signature: &[u8]) -> Option<bool> {
+    let bytes = |name: &str| URL_SAFE_NO_PAD.decode(key.get(name)?.as_str()?).ok();
+    Some(match algorithm? {
+        "RS256" => {
+            let (n, e) = (bytes("n")?, bytes("e")?);
+            RsaPublicKeyComponents { n, e }
+                .verify(&RSA_PKCS1_2048_8192_SHA256, message, signature)
+                .is_ok()
+        }
+        "ES256" => {
+            let point = [vec![4], bytes("x")?, bytes("y")?].concat();
+            let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point);
+            key.verify(message, signature).is_ok()
+        }
+        _ => false,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// RFC 7515, appendix A.2: RS256 without a `kid`.
+    const RS256: &str = "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.cC4hiUPoj9Eetdgtv3hF80EGrhuB__dzERat0XF9g2VtQgr9PJbu3XOiZj5RZmh7AAuHIm4Bh-0Qc_lF5YKt_O8W2Fp5jujGbds9uJdbF9CUAr7t1dnZcAcQjbKBYNX4BAynRFdiuB--f_nZLgrnbyTyWzO75vRK5h6xBArLIARNPvkSjtQBMHlb1L07Qe7K0GarZRmB_eSN9383LcOLn6_dO--xi12jzDwusC-eOkHWEsqtFZESc6BfI7noOPqvhJ1phCnvWh6IeYI2w9QOYEUipUTI8np6LbgGY9Fs98rqVt5AXLIhWkWywlVmtVrBp0igcN_IoypGlUPQGe77Rw";
+    const N: &str = "ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26mPddxHmfHQp-Vaw-4qPCJrcS2mJPMEzP1Pt0Bm4d4QlL-yRT-SFd2lZS-pCgNMsD1W_YpRPEwOWvG6b32690r2jZ47soMZo9wGzjb_7OMg0LOL-bSf63kpaSHSXndS5z5rexMdbBYUsLA9e-KXBdQOS-UTo7WTBEMa2R2CapHg665xsmtdVMTBQY4uDZlxvb3qCo5ZwKh9kG4LT6_I5IhlJH7aGhyxXFvUK-DWNmoudF8NAco9_h9iaGNj8q2ethFkMLs91kzk2PAcDTW9gb54h4FRWyuXpoQ";
+
+    #[test]
+    fn the_example_of_the_standard_is_verified() {
+        let keys = json!({ "keys": [{ "kty": "RSA", "n": N, "e": "AQAB" }] });
+        assert_eq!(verify(RS256, &keys), Ok(()));
+        let tampered = RS256.replacen(".eyJpc3MiOiJqb2Ui", ".eyJpc3MiOiJqb2Yi", 1);
+        assert_eq!(verify(&tampered, &keys), Err(Failure::Signature));
+        assert_eq!(verify(RS256, &json!({ "keys": [] })), Err(Failure::UnknownKey));
+        assert_eq!(verify("x", &keys), Err(Failure::Signature));
+    }
+}
