@@ -1,8 +1,5 @@
-//! A subject token in an environment variable, as CI systems hand one to a job: GitLab's
-//! `id_tokens`, Bitbucket's `BITBUCKET_STEP_OIDC_TOKEN`, CircleCI's `CIRCLE_OIDC_TOKEN_V2`,
-//! Terraform Cloud's `TFC_WORKLOAD_IDENTITY_TOKEN`.
-//!
-//! Such a token cannot be renewed while the job runs.
+//! A subject token in an environment variable, which cannot be renewed. The source `ci` knows the
+//! variables of CI systems.
 
 use super::{Source, SourceInfo, field};
 use crate::cli::{OptionInfo, Takes, Values, missing};
@@ -37,15 +34,19 @@ fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
 impl Source for Variable {
     fn subject_token(&self, request: &Request, cx: &Context) -> Result<SubjectToken, Error> {
         let what = format!("the variable {}", self.name);
-        let text = cx.env.text(&self.name)?.filter(|text| !text.trim().is_empty());
-        let text = text.ok_or_else(|| {
-            Error::new(Kind::Absent, format!("{what} is not set"))
-                .hint("let the job declare its token, or check --name")
-        })?;
-        let text = field::select(&Secret::new(text), self.field.as_deref(), &what)?;
+        let text = read(&self.name, "let the job declare its token, or check --name", cx)?;
+        let text = field::select(&text, self.field.as_deref(), &what)?;
         let renew = "a variable is not renewed while a job runs: start the job again, \
                      let its token live longer, or fetch the token later in the job";
         let origin = Origin { what, option: "--name", renew: renew.to_owned() };
         SubjectToken::read(&text, request.token_type, cx.clock.now(), &origin)
     }
+}
+
+/// The text of a variable; `absent` says what to do where it is not set.
+pub(super) fn read(name: &str, absent: &str, cx: &Context) -> Result<Secret, Error> {
+    let text = cx.env.text(name)?.filter(|text| !text.trim().is_empty());
+    text.map(Secret::new).ok_or_else(|| {
+        Error::new(Kind::Absent, format!("the variable {name} is not set")).hint(absent)
+    })
 }

@@ -2,10 +2,14 @@
 
 mod adfs;
 mod aws;
+mod azure_pipelines;
+mod ci;
 mod command;
 mod env;
 mod field;
 pub(crate) mod file;
+mod github;
+mod job;
 mod key;
 mod oidc;
 pub(crate) mod url;
@@ -99,6 +103,9 @@ pub static SOURCES: &[SourceInfo] = &[
     url::INFO,
     env::INFO,
     command::INFO,
+    ci::INFO,
+    github::INFO,
+    azure_pipelines::INFO,
     oidc::INFO,
     aws::INFO,
     adfs::INFO,

@@ -1,0 +1,155 @@
+//! The token of a CI job, whichever system it runs in: one command for all of them.
+//!
+//! The system shows itself by a variable that all its jobs have. Where a job can ask for a fresh
+//! token at any time, by HTTP or by the system's own command, it does so; elsewhere it was given one
+//! in a variable, which is not renewed: an expired one says what to do in that very system.
+//! [`system::SYSTEMS`] tells which is which.
+
+mod system;
+
+use std::ffi::OsString;
+
+use serde_json::Value;
+
+use self::system::{Given, SYSTEMS, System, Way};
+use super::{Source, SourceInfo, azure_pipelines, env};
+use crate::cli::{OptionInfo, Takes, Values};
+use crate::context::Context;
+use crate::contract::request::Request;
+use crate::error::{Error, Kind};
+use crate::program::Program;
+use crate::token::{Origin, SubjectToken, jwt};
+
+pub(super) const INFO: SourceInfo = SourceInfo {
+    name: "ci",
+    summary: "the token of a CI job, in whichever system it runs",
+    options: &[
+        OptionInfo::new(
+            "system",
+            Takes::Choice(&[
+                "github",
+                "azure-pipelines",
+                "buildkite",
+                "circleci",
+                "gitlab",
+                "bitbucket",
+                "terraform-cloud",
+            ]),
+            "the system, by default the one whose variables are set",
+        ),
+        OptionInfo::new(
+            "name",
+            Takes::Text("VAR"),
+            "take the token from this variable of the job, not from the system's usual one",
+        ),
+        azure_pipelines::SERVICE_CONNECTION,
+    ],
+    rest: None,
+    build,
+};
+
+#[derive(Debug)]
+struct Ci {
+    system: Option<String>,
+    name: Option<String>,
+    service_connection: Option<String>,
+}
+
+fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
+    let text = |name: &'static str| values.text(name).map(str::to_owned);
+    let service_connection = text("service-connection");
+    Ok(Box::new(Ci { system: text("system"), name: text("name"), service_connection }))
+}
+
+impl Source for Ci {
+    fn subject_token(&self, request: &Request, cx: &Context) -> Result<SubjectToken, Error> {
+        let system = self.system(cx)?;
+        cx.log.line(format!("the CI system is {}", system.name));
+        match (&system.way, &self.name) {
+            (Way::Given(given) | Way::AskedOrGiven(_, given), Some(name)) => {
+                given.token(name, request, cx)
+            }
+            (Way::Given(given), None) => given.token(given.variable, request, cx),
+            (Way::Asked(ask), None) => ask(self, request, cx),
+            (Way::Asked(_), Some(_)) => {
+                let what = format!("{} gives no token in a variable", system.name);
+                Err(Error::new(Kind::Configuration, what).hint("leave --name out"))
+            }
+            (Way::AskedOrGiven(ask, given), None) => match ask(self, request, cx) {
+                Err(error) if error.kind() == Kind::Absent => {
+                    cx.log.line(error.to_string());
+                    given.token(given.variable, request, cx)
+                }
+                result => result,
+            },
+        }
+    }
+}
+
+impl Ci {
+    /// The system that was named, or else the one that this job runs in.
+    fn system(&self, cx: &Context) -> Result<&'static System, Error> {
+        let is_set = |mark| cx.env.get(mark).is_some_and(|value| !value.is_empty());
+        let found = match &self.system {
+            Some(name) => SYSTEMS.iter().find(|system| system.name == name),
+            None => SYSTEMS.iter().find(|system| is_set(system.mark)),
+        };
+        found.ok_or_else(|| {
+            let marks: Vec<&str> = SYSTEMS.iter().map(|system| system.mark).collect();
+            Error::new(Kind::Absent, "this is no job of a known CI system")
+                .cause(format!("none of {} is set", marks.join(", ")))
+                .hint("name the system with --system, or its variable with the source env")
+        })
+    }
+}
+
+impl Given {
+    /// The token in a variable. It was made for an audience that is not ours to choose.
+    fn token(&self, name: &str, request: &Request, cx: &Context) -> Result<SubjectToken, Error> {
+        let text = env::read(name, self.absent, cx)?;
+        let what = format!("the variable {name}");
+        let origin = Origin { what, option: "--name", renew: self.renew.to_owned() };
+        let token = SubjectToken::read(&text, request.token_type, cx.clock.now(), &origin)?;
+        if let Some(audience) = other_audience(&token, request) {
+            cx.log.line(format!(
+                "the token is for {audience}: the pool provider has to allow that audience"
+            ));
+        }
+        Ok(token)
+    }
+}
+
+/// The audience of the token, where it is another than was asked for.
+fn other_audience(token: &SubjectToken, request: &Request) -> Option<String> {
+    let wanted = request.audience_for_pool_provider().ok()?;
+    let claims = jwt::object(token.text.expose().split('.').nth(1)?)?;
+    let audience = claims.get("aud")?;
+    let found: Vec<&str> = match audience {
+        Value::Array(several) => several.iter().filter_map(Value::as_str).collect(),
+        _ => audience.as_str().into_iter().collect(),
+    };
+    // A pool provider takes its name with and without the scheme.
+    let bare = |name: &str| name.trim_start_matches("https:").to_owned();
+    let same = found.iter().any(|name| bare(name) == bare(&wanted));
+    (!same).then(|| found.join(" and "))
+}
+
+/// The token that a system's own command prints, with one more option.
+fn printed(
+    command: &str,
+    option: [&str; 2],
+    request: &Request,
+    cx: &Context,
+) -> Result<SubjectToken, Error> {
+    let mut words = command.split(' ').chain(option).map(OsString::from);
+    let name = words.next().unwrap_or_default();
+    let (args, place) = (words.collect(), command.to_owned());
+    let program = Program { name, args, variables: Vec::new(), place };
+    let text = program.output(cx).map_err(|error| match error.kind() {
+        Kind::Absent => error.hint("put it into PATH: a container has it only where it is mounted"),
+        _ => error,
+    })?;
+    let renew = "the clocks of this host and of the CI system may differ".to_owned();
+    let origin = Origin { what: format!("the output of {command}"), option: "--system", renew };
+    SubjectToken::read(&text, request.token_type, cx.clock.now(), &origin)
+}

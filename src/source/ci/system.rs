@@ -1,0 +1,139 @@
+//! The CI systems: how a job knows that it runs in one, and how it gets its token there.
+
+use serde_json::json;
+
+use super::{Ci, printed};
+use crate::context::Context;
+use crate::contract::request::Request;
+use crate::error::Error;
+use crate::source::Source;
+use crate::source::azure_pipelines::AzurePipelines;
+use crate::source::github::Actions;
+use crate::token::SubjectToken;
+
+/// A CI system.
+#[derive(Debug)]
+pub(super) struct System {
+    /// What `--system` calls it.
+    pub(super) name: &'static str,
+    /// The variable that every job of it has.
+    pub(super) mark: &'static str,
+    /// How a job gets its token.
+    pub(super) way: Way,
+}
+
+/// How a job gets its token.
+#[derive(Debug)]
+pub(super) enum Way {
+    /// It asks for a fresh one, at any time.
+    Asked(Ask),
+    /// It was given one in a variable.
+    Given(Given),
+    /// It asks, or takes what it was given where what asks is absent.
+    AskedOrGiven(Ask, Given),
+}
+
+type Ask = fn(&Ci, &Request, &Context) -> Result<SubjectToken, Error>;
+
+/// A token in a variable, which stays as it was when the job began.
+#[derive(Debug)]
+pub(super) struct Given {
+    /// The variable.
+    pub(super) variable: &'static str,
+    /// What to do where it is not set.
+    pub(super) absent: &'static str,
+    /// What to do when its token is over.
+    pub(super) renew: &'static str,
+}
+
+/// Every system. The first whose mark is set is the one that a job runs in.
+pub(super) static SYSTEMS: &[System] = &[
+    // Forgejo sets it too.
+    System { name: "github", mark: "GITHUB_ACTIONS", way: Way::Asked(github) },
+    System { name: "azure-pipelines", mark: "TF_BUILD", way: Way::Asked(azure_pipelines) },
+    // https://buildkite.com/docs/agent/v3/cli-oidc
+    System { name: "buildkite", mark: "BUILDKITE", way: Way::Asked(buildkite) },
+    // https://circleci.com/docs/oidc-tokens-with-custom-claims/
+    // https://circleci.com/docs/openid-connect-tokens/
+    System {
+        name: "circleci",
+        mark: "CIRCLECI",
+        way: Way::AskedOrGiven(
+            circleci,
+            Given {
+                variable: "CIRCLE_OIDC_TOKEN_V2",
+                absent: "for builds of forks turn on \"Pass secrets to builds from forked pull \
+                     requests\" in the project's settings",
+                renew: "let the job find the command circleci, which gets a fresh one, \
+                    or raise the ttl in the organization's OIDC custom claims",
+            },
+        ),
+    },
+    // https://docs.gitlab.com/ci/secrets/id_token_authentication/
+    System {
+        name: "gitlab",
+        mark: "GITLAB_CI",
+        way: Way::Given(Given {
+            variable: "GITLAB_OIDC_TOKEN",
+            absent: "declare it under id_tokens: in the job, or name yours with --name",
+            renew: "GitLab renews none during a job: raise timeout: of the job, \
+                    with which its tokens end",
+        }),
+    },
+    // https://support.atlassian.com/bitbucket-cloud/docs/integrate-pipelines-with-resource-servers-using-oidc/
+    System {
+        name: "bitbucket",
+        mark: "BITBUCKET_BUILD_NUMBER",
+        way: Way::Given(Given {
+            variable: "BITBUCKET_STEP_OIDC_TOKEN",
+            absent: "put oidc: true into the step",
+            renew: "Bitbucket renews none during a step: \
+                    move what comes this late into a step of its own",
+        }),
+    },
+    // https://developer.hashicorp.com/terraform/cloud-docs/dynamic-provider-credentials/manual-generation
+    System {
+        name: "terraform-cloud",
+        mark: "TFC_RUN_ID",
+        way: Way::Given(Given {
+            variable: "TFC_WORKLOAD_IDENTITY_TOKEN",
+            absent: "set the workspace variable TFC_WORKLOAD_IDENTITY_AUDIENCE, \
+                     or name the token of a tag with --name",
+            renew: "HCP Terraform renews none during a run: start the plan or apply again",
+        }),
+    },
+];
+
+fn github(_: &Ci, request: &Request, cx: &Context) -> Result<SubjectToken, Error> {
+    Actions.subject_token(request, cx)
+}
+
+fn azure_pipelines(ci: &Ci, request: &Request, cx: &Context) -> Result<SubjectToken, Error> {
+    let service_connection = ci.service_connection.clone();
+    AzurePipelines { service_connection }.subject_token(request, cx)
+}
+
+fn buildkite(_: &Ci, request: &Request, cx: &Context) -> Result<SubjectToken, Error> {
+    let audience = request.audience_for_pool_provider()?;
+    printed("buildkite-agent oidc request-token", ["--audience", &audience], request, cx)
+}
+
+fn circleci(_: &Ci, request: &Request, cx: &Context) -> Result<SubjectToken, Error> {
+    let claims = json!({ "aud": request.audience_for_pool_provider()? }).to_string();
+    printed("circleci run oidc get", ["--claims", &claims], request, cx)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::Takes;
+
+    #[test]
+    fn the_option_offers_every_system() {
+        let options = super::super::INFO.options;
+        let option = options.iter().find(|option| option.name == "system").unwrap();
+        let Takes::Choice(offered) = option.takes else { panic!("{option:?}") };
+        let names: Vec<&str> = SYSTEMS.iter().map(|system| system.name).collect();
+        assert_eq!(offered, names);
+    }
+}
