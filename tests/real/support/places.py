@@ -40,6 +40,7 @@ def need(name: str) -> Path:
 def locate(name: str) -> Path | None:
     """The path of a tool or of a part of the cache, or None."""
     parts = {"oidc-provider": NODE_MODULES / "oidc-provider", "google-auth-library": NODE_MODULES / "google-auth-library",
+             "actions-core": NODE_MODULES / "@actions" / "core",
              "rust-client": RUST_CLIENT, "aws-signature": AWS_SIGNATURE, "bao": VENV_BIN / "bao",
              "ministack": VENV_BIN / "ministack"}  # fmt: skip
     if name in parts:

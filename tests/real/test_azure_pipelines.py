@@ -1,0 +1,144 @@
+"""The `azure-pipelines` source: Microsoft's SDK judges the stand-in of Azure DevOps, and asks as the program does; Google's
+clients then exchange what the program fetched, for the one audience that these tokens have."""
+
+from __future__ import annotations
+
+import jwt
+import pytest
+import requests
+from azure.core.exceptions import ClientAuthenticationError
+from azure.identity import AzurePipelinesCredential
+
+from standins.azure_pipelines import AUDIENCE, AzureDevOps
+from standins.loopback import Answer, Loopback
+from standins.verify_jwt import OidcPoolProvider
+from support.clients import CLIENTS
+
+ACCESS_TOKEN = "system-access-token-4711"
+CONNECTION = "11111111-aaaa-4bbb-8ccc-222222222222"
+OTHER = "33333333-aaaa-4bbb-8ccc-444444444444"
+HEADERS = {"Authorization": f"Bearer {ACCESS_TOKEN}", "X-TFS-FedAuthRedirect": "Suppress", "Content-Length": "0"}
+
+
+@pytest.fixture
+def devops(issuer, sts, audience, ledger):
+    """Azure DevOps for one job; the pool provider allows the audience of its tokens."""
+    sts.add(OidcPoolProvider(audience, issuer.url, allowed_audiences=(AUDIENCE,)))
+    found = AzureDevOps(issuer, ledger.secret("the access token", ACCESS_TOKEN))
+    yield found
+    found.close()
+
+
+def sdk(devops, monkeypatch, connection: str = CONNECTION, access_token: str = ACCESS_TOKEN) -> str:
+    """The id token that AzurePipelinesCredential gets, before it goes to Entra with it."""
+    monkeypatch.setenv("SYSTEM_OIDCREQUESTURI", devops.address)
+    credential = AzurePipelinesCredential(
+        tenant_id="tenant", client_id="client", service_connection_id=connection, system_access_token=access_token
+    )
+    return credential._get_oidc_token()
+
+
+def test_the_sdk_gets_a_token(devops, monkeypatch):
+    """Of the connection, for the audience of Entra."""
+    claims = jwt.decode(sdk(devops, monkeypatch), options={"verify_signature": False})
+    assert (claims["aud"], claims["sub"]) == (AUDIENCE, "sc://example/project/deploy")
+
+
+@pytest.mark.parametrize("given, status", [
+    ({"access_token": "other"}, 401),
+    ({"connection": OTHER}, 404),
+])  # fmt: skip
+def test_the_sdk_is_refused(devops, monkeypatch, given, status):
+    """Another access token, an unknown connection."""
+    with pytest.raises(ClientAuthenticationError) as refusal:
+        sdk(devops, monkeypatch, **given)
+    assert refusal.value.status_code == status
+
+
+@pytest.mark.parametrize("method, query, without, status", [
+    ("POST", "?api-version=7.1", None, 200),
+    ("POST", "", None, 400),
+    ("POST", "?serviceConnectionId=" + CONNECTION, None, 400),
+    ("GET", "?api-version=7.1", None, 405),
+    ("POST", "?api-version=7.1", "Authorization", 401),
+    ("POST", "?api-version=7.1&serviceConnectionId=x", None, 404),
+])  # fmt: skip
+def test_the_stand_in_refuses(devops, method, query, without, status):
+    """One broken rule each."""
+    headers = {name: value for name, value in HEADERS.items() if name != without}
+    assert requests.request(method, devops.address + query, headers=headers, timeout=10).status_code == status
+
+
+def test_the_stand_in_redirects_who_does_not_suppress_it(devops):
+    """As the real one does: to a page for people."""
+    answer = requests.post(devops.address + "?api-version=7.1", allow_redirects=False, timeout=10)
+    assert answer.status_code == 302 and answer.headers["location"].endswith("/_signin")
+
+
+@pytest.mark.parametrize("source", ["azure-pipelines", "ci"])
+def test_asks_as_the_sdk_does(devops, monkeypatch, program, audience, source):
+    """The same request, as far as it counts."""
+    sdk(devops, monkeypatch)
+    run = program.run(source, f"--service-connection={CONNECTION}", env=program.request(audience) | devops.environment())
+    assert run.token == devops.issued[-1]
+    theirs, ours = devops.requests
+    assert (ours.method, ours.path, ours.query, ours.body) == (theirs.method, theirs.path, theirs.query, theirs.body)
+    for name in ("authorization", "content-type", "content-length", "x-tfs-fedauthredirect"):
+        assert ours.headers[name] == theirs.headers[name], name
+
+
+@pytest.mark.parametrize("client", list(CLIENTS))
+@pytest.mark.parametrize("options, subject", [
+    ((), "p://example/project/pipeline"),
+    ((f"--service-connection={CONNECTION}",), "sc://example/project/deploy"),
+], ids=["pipeline", "connection"])  # fmt: skip
+def test_each_google_client_exchanges_it(clients, sts, devops, audience, client, options, subject):
+    """Of the pipeline and of a connection; neither names the pool provider as its audience."""
+    outcome = clients.run(client, clients.configuration(audience, "azure-pipelines", *options), env=devops.environment())
+    assert outcome.access_token in sts.issued
+    (exchange,) = sts.exchanges
+    assert (exchange.claims["sub"], exchange.claims["aud"]) == (subject, AUDIENCE)
+
+
+def test_a_pool_provider_that_does_not_allow_the_audience(clients, sts, devops, issuer, audience):
+    """What the README warns of."""
+    sts.add(OidcPoolProvider(audience, issuer.url))
+    outcome = clients.run("python", clients.configuration(audience, "azure-pipelines"), env=devops.environment())
+    assert outcome.status != 0 and sts.exchanges == [] and "does not match the expected audience" in sts.refusals[0].description
+
+
+@pytest.mark.parametrize("client", list(CLIENTS))
+def test_a_step_that_does_not_map_its_token_is_told_so(clients, devops, audience, client):
+    """As far as the client shows it."""
+    env = devops.environment() | {"SYSTEM_ACCESSTOKEN": ""}
+    outcome = clients.run(client, clients.configuration(audience, "azure-pipelines"), env=env)
+    assert outcome.status != 0 and "$(System.AccessToken)" in outcome.complaint and devops.requests == []
+
+
+def test_refusals(program, devops, ledger, audience):
+    """Each says what to change."""
+    env = program.request(audience) | devops.environment()
+    wrong = ledger.secret("another access token", "another-access-token-0815")
+    program.run("azure-pipelines", env=env | {"SYSTEM_ACCESSTOKEN": wrong}).failed("DENIED", "401", "SYSTEM_ACCESSTOKEN")
+    run = program.run("azure-pipelines", f"--service-connection={OTHER}", env=env)
+    run.failed("CONFIGURATION", f"No service connection found with identifier {OTHER}", "--service-connection")
+    devops.unnamed.add(CONNECTION)
+    run = program.run("azure-pipelines", f"--service-connection={CONNECTION}", env=env)
+    run.failed("DENIED", "no explicit reference to service connection", "in a task of this stage")
+
+
+@pytest.mark.parametrize("status", [200, 203, 302, 400, 401, 404, 500])
+def test_an_echo_shows_nothing(program, ledger, audience, status):
+    """The service answers with all that it was sent, in every member that a message might be made of."""
+    token = ledger.secret("the access token", ACCESS_TOKEN)
+    names = ("message", "value", "error", "error_description", "oidcToken", "typeKey")
+
+    def echo(request):
+        received = " ".join(request.headers.values())
+        return Answer(status, dict.fromkeys(names, received), {"Location": f"https://sign-in.invalid/{token}"})
+
+    with Loopback(echo) as far:
+        env = {"SYSTEM_OIDCREQUESTURI": far.url + "/t", "SYSTEM_ACCESSTOKEN": token}
+        run = program.run("azure-pipelines", "--timeout=3", env=program.request(audience) | env)
+        assert token in far.requests[0].headers["authorization"]
+    run.failed(run.document["code"])

@@ -1,0 +1,137 @@
+"""The `github` source: GitHub's own toolkit judges the stand-in of the token service, and asks as the program does; Google's
+clients then exchange what the program fetched."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+import jwt
+import pytest
+import requests
+
+from standins.actions_token import DEFAULT_AUDIENCE, FIVE_MINUTES, ActionsTokenService
+from standins.loopback import Answer, Loopback
+from support.clients import CLIENTS
+from support.places import HERE, NODE_MODULES, need
+
+BEARER = "actions-request-token-4711"
+
+
+@pytest.fixture
+def service(issuer, ledger):
+    """The token service of one job."""
+    found = ActionsTokenService(issuer, ledger.secret("the request token", BEARER))
+    yield found
+    found.close()
+
+
+def toolkit(program, audience: str, env: dict[str, str]) -> dict:
+    """What `core.getIDToken` makes of it."""
+    need("actions-core")
+    words = [need("node"), HERE / "clients" / "actions_core.mjs", NODE_MODULES, audience]
+    done = subprocess.run(
+        [str(word) for word in words], env=program.environment(env), stdin=subprocess.DEVNULL, capture_output=True,
+        text=True, timeout=60, check=True,
+    )  # fmt: skip
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_the_toolkit_gets_a_token(service, program, audience):
+    """For the audience asked for, and for the owner's without one."""
+    for asked, given in {"https:" + audience: "https:" + audience, "": DEFAULT_AUDIENCE}.items():
+        claims = jwt.decode(toolkit(program, asked, service.environment())["token"], options={"verify_signature": False})
+        assert claims["aud"] == given
+
+
+def test_the_toolkit_is_refused(service, program):
+    """Another bearer token, and the words of a job that is over."""
+    assert "401" in toolkit(program, "a", service.environment() | {"ACTIONS_ID_TOKEN_REQUEST_TOKEN": "other"})["error"]
+    service.job_runs = False
+    assert "'Completed' state" in toolkit(program, "a", service.environment())["error"]
+
+
+@pytest.mark.parametrize("change, status", [
+    ({}, 200),
+    ({"headers": {}}, 401),
+    ({"headers": {"Authorization": BEARER}}, 401),
+    ({"headers": {"Authorization": "Bearer x"}}, 401),
+    ({"method": "POST"}, 405),
+    ({"query": "?audience=a"}, 404),
+    ({"query": "?api-version=2.0?audience=a"}, 404),
+    ({"query": "?api-version=2.0&audience=a&audience=b"}, 400),
+])  # fmt: skip
+def test_the_stand_in_refuses(service, change, status):
+    """One broken rule each; the address has to keep its query."""
+    asked = {"method": "GET", "query": "?api-version=2.0&audience=a", "headers": {"Authorization": f"bearer {BEARER}"}} | change
+    url = service.address.partition("?")[0] + asked["query"]
+    assert requests.request(asked["method"], url, headers=asked["headers"], timeout=10).status_code == status
+
+
+@pytest.mark.parametrize("source", ["github", "ci"])
+def test_asks_as_the_toolkit_does(service, program, audience, source):
+    """The same request, letter by letter as far as it counts, and a new token at each."""
+    first = toolkit(program, "https:" + audience, service.environment())["token"]
+    run = program.run(source, env=program.request(audience) | service.environment())
+    assert run.token == service.issued[-1] != first
+    theirs, ours = service.requests
+    assert (ours.method, ours.path, ours.raw_query) == (theirs.method, theirs.path, theirs.raw_query)
+    assert ours.headers["authorization"] == theirs.headers["authorization"]
+    claims = jwt.decode(run.token, options={"verify_signature": False})
+    assert claims["exp"] - run.document["expiration_time"] == pytest.approx(FIVE_MINUTES / 10, abs=2)
+
+
+@pytest.mark.parametrize("client", list(CLIENTS))
+def test_each_google_client_exchanges_it(clients, sts, service, audience, tmp_path, client):
+    """One request to GitHub for two runs of the client: the output file answers the second."""
+    configuration = clients.configuration(audience, "github", f"--audience=https:{audience}", output_file=tmp_path / "out.json")
+    for _ in range(2):
+        assert clients.run(client, configuration, env=service.environment()).access_token in sts.issued
+    assert {exchange.subject_token for exchange in sts.exchanges} == set(service.issued) and len(service.issued) == 1
+    assert sts.exchanges[0].claims["sub"] == "repo:example/app:ref:refs/heads/main"
+
+
+def test_a_client_is_served_for_longer_than_a_token_lives(clients, sts, service, audience, tmp_path):
+    """The kept token is over: a new one is fetched, which a file that one step wrote could not do."""
+    output = tmp_path / "out.json"
+    configuration = clients.configuration(audience, "github", f"--audience=https:{audience}", output_file=output)
+    assert clients.run("python", configuration, env=service.environment()).access_token in sts.issued
+    kept = json.loads(output.read_text())
+    output.write_text(json.dumps(kept | {"expiration_time": kept["expiration_time"] - FIVE_MINUTES}))
+    assert clients.run("python", configuration, env=service.environment()).access_token in sts.issued
+    assert [exchange.subject_token for exchange in sts.exchanges] == service.issued and len(set(service.issued)) == 2
+
+
+def test_the_token_service_of_google_refuses_the_default_audience(clients, sts, service, audience):
+    """The stand-in does say no: a token without our audience would be worth nothing."""
+    configuration = clients.configuration(audience, "github", f"--audience={DEFAULT_AUDIENCE}")
+    assert clients.run("python", configuration, env=service.environment()).status != 0
+    assert sts.exchanges == [] and sts.refusals[0].error == "invalid_grant"
+
+
+@pytest.mark.parametrize("client", list(CLIENTS))
+def test_a_job_without_permission_is_told_so(clients, audience, client):
+    """As far as the client shows it."""
+    outcome = clients.run(client, clients.configuration(audience, "github"), env={"GITHUB_ACTIONS": "true"})
+    assert outcome.status != 0 and "id-token: write" in outcome.complaint and "enable-openid-connect" in outcome.complaint
+
+
+def test_refusals(program, service, ledger, audience):
+    """A wrong bearer token and a job that is over."""
+    wrong = ledger.secret("another request token", "another-request-token-0815")
+    env = program.request(audience) | service.environment()
+    program.run("github", env=env | {"ACTIONS_ID_TOKEN_REQUEST_TOKEN": wrong}).failed("DENIED", "401", "ACTIONS_ID_TOKEN_REQUEST_TOKEN")
+    service.job_runs = False
+    program.run("github", env=env).failed("DENIED", "'Completed' state", "while its own job runs")
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 500])
+def test_an_echo_shows_nothing(program, ledger, audience, status):
+    """The service answers with all that it was sent, in every member that a message might be made of."""
+    bearer = ledger.secret("the request token", BEARER)
+    names = ("message", "error", "error_description", "value", "typeKey")
+    with Loopback(lambda request: Answer(status, dict.fromkeys(names, " ".join(request.headers.values())))) as far:
+        env = {"ACTIONS_ID_TOKEN_REQUEST_URL": far.url + "/?a=b", "ACTIONS_ID_TOKEN_REQUEST_TOKEN": bearer}
+        run = program.run("github", "--timeout=3", env=program.request(audience) | env)
+        assert bearer in far.requests[0].headers["authorization"]
+    run.failed(run.document["code"])
