@@ -36,8 +36,8 @@ pub(super) fn authorized<'a>(
     absent: &str,
     cx: &Context,
 ) -> Result<http::Request<'a>, Error> {
-    let bearer = env::read(variable, absent, cx)?;
-    let header = Secret::new(format!("Bearer {}", bearer.expose().trim()));
+    let bearer = Secret::new(env::read(variable, absent, cx)?.expose().trim());
+    let header = Secret::new(format!("Bearer {}", bearer.expose()));
     Ok(request.header("Authorization", header).hiding(bearer))
 }
 
