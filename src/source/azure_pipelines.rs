@@ -7,7 +7,7 @@
 //! same stage, even one that never runs.
 //! <https://learn.microsoft.com/rest/api/azure/devops/distributedtask/oidctoken/create>
 
-use super::{Source, SourceInfo, job};
+use super::{Source, SourceInfo, Trust, job};
 use crate::cli::{OptionInfo, Takes, Values};
 use crate::context::Context;
 use crate::contract::request::Request;
@@ -48,6 +48,10 @@ fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
 }
 
 impl Source for AzurePipelines {
+    fn trust(&self) -> Trust {
+        Trust::issuer("ISSUER").for_audience("api://AzureADTokenExchange")
+    }
+
     fn subject_token(&self, request: &Request, cx: &Context) -> Result<SubjectToken, Error> {
         let mut query = vec![("api-version", "7.1")];
         query.extend(self.service_connection.as_deref().map(|id| ("serviceConnectionId", id)));

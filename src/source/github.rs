@@ -6,7 +6,7 @@
 //! <https://docs.github.com/en/actions/reference/security/oidc>,
 //! <https://forgejo.org/docs/latest/user/actions/security-openid-connect/>
 
-use super::{Source, SourceInfo, job};
+use super::{Source, SourceInfo, Trust, job};
 use crate::cli::Values;
 use crate::context::Context;
 use crate::contract::request::Request;
@@ -36,6 +36,10 @@ fn build(_: &Values) -> Result<Box<dyn Source>, Error> {
 }
 
 impl Source for Actions {
+    fn trust(&self) -> Trust {
+        Trust::issuer("https://token.actions.githubusercontent.com")
+    }
+
     fn subject_token(&self, request: &Request, cx: &Context) -> Result<SubjectToken, Error> {
         let audience = request.audience_for_pool_provider()?;
         let url = job::address(ADDRESS, ABSENT, &[("audience", &audience)], cx)?;
