@@ -95,6 +95,39 @@ def test_the_output_file(windows, audience, far, token, tmp_path):
     assert {path.name for path in folder.iterdir()} <= {"out.json", "out.json.lock"}
 
 
+def test_only_the_owner_may_read(windows, audience, far, token, tmp_path):
+    """Output file, lock and log, in a folder that everybody may read; replaced, the output file is private again."""
+    folder = tmp_path / "open"
+    folder.mkdir(mode=0o755)
+    output = folder / "out.json"
+    for content in (None, "{}"):
+        if content:
+            output.write_text(content)
+            output.chmod(0o644)
+        run = windows.run("url", f"--url={far.url}/token", "--field=id_token", f"--output-file={output}",
+                          env=windows.request(audience))  # fmt: skip
+        assert run.token == token and json.loads(output.read_text())["id_token"] == token
+    made = {path.name: others_may_read(path) for path in (*folder.iterdir(), *tmp_path.glob("*.log"))}
+    assert made == {"out.json": False, "out.json.lock": False, "windows-home-run-1.log": False, "windows-home-run-2.log": False}
+
+
+def test_a_generated_key_is_private_and_its_key_set_is_not(windows, audience, tmp_path):
+    """What is not made for the owner alone has what its folder hands down."""
+    run = windows.run("key", f"--key={tmp_path}/key.pem", "--generate", "--issuer=https://issuer.example.test", "--subject=s",
+                      env=windows.request(audience))  # fmt: skip
+    windows.ledger.private_key("the generated key", (tmp_path / "key.pem").read_text())
+    assert run.token
+    assert not others_may_read(tmp_path / "key.pem")
+    assert others_may_read(tmp_path / "key.jwks.json")
+
+
+def others_may_read(path) -> bool:
+    """Wine shows an access control list as a mode: what it gives the user of the process, it gives the group too."""
+    mode = path.stat().st_mode
+    assert mode & 0o600 == 0o600, f"its owner may not use {path}"
+    return mode & 0o007 != 0
+
+
 @pytest.mark.parametrize("drive", ["", "Z:"])
 def test_paths_with_forward_slashes(windows, audience, token, tmp_path, drive):
     """The portable spelling, with and without a drive."""

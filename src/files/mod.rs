@@ -1,4 +1,11 @@
 //! Reading files with a limit, and the few ways in which this program opens or makes one.
+//!
+//! What it makes is for its owner alone: mode 0600, and on Windows an access control list that
+//! inherits nothing and names the user and SYSTEM. It has that from the moment it exists.
+
+#[cfg_attr(unix, path = "unix.rs")]
+#[cfg_attr(windows, path = "windows.rs")]
+mod private;
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -58,14 +65,15 @@ fn text(path: &Path, file: io::Result<File>, option: &str, missing: Kind) -> Res
     Ok(Secret::new(text.strip_prefix('\u{feff}').unwrap_or(&text)))
 }
 
-/// Opens a file to append to it, making it with mode 0600; links are not followed.
+/// Opens a file to append to it, making it for its owner alone. On Unix links are not followed.
 pub fn open_to_append(path: &Path) -> io::Result<File> {
-    regular(private(OpenOptions::new().append(true).create(true)).open(path)?)
+    regular(private::append(path)?)
 }
 
-/// Opens a lock file to read and write, making it with mode 0600; links are not followed.
+/// Opens a lock file to read and write, making it for its owner alone. On Unix links are not
+/// followed.
 pub fn open_lock(path: &Path) -> io::Result<File> {
-    regular(private(OpenOptions::new().read(true).write(true).create(true)).open(path)?)
+    regular(private::read_write(path)?)
 }
 
 /// Opens a regular file to read it; a pipe or device in its place is an error instead of a wait.
@@ -87,17 +95,6 @@ fn regular(file: File) -> io::Result<File> {
     }
 }
 
-fn private(options: &mut OpenOptions) -> &mut OpenOptions {
-    #[cfg(unix)]
-    {
-        use rustix::fs::OFlags;
-        use std::os::unix::fs::OpenOptionsExt;
-        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-        options.mode(0o600).custom_flags(flags.bits() as i32);
-    }
-    options
-}
-
 /// Lets a write beyond the limit of `ulimit -f` fail: its signal would kill this process, and the
 /// death of a child by a signal kills Node.
 #[cfg(unix)]
@@ -110,13 +107,13 @@ pub fn survive_size_limit() {
 #[cfg(not(unix))]
 pub fn survive_size_limit() {}
 
-/// Puts a whole file in place: a randomly named file of mode 0600 in the same directory, synced to
-/// the disk, then renamed over `path`. A link at `path` is replaced, not followed.
+/// Puts a whole file in place, for its owner alone: a randomly named file in the same directory,
+/// synced to the disk, then renamed over `path`. A link at `path` is replaced, not followed.
 ///
 /// # Errors
 /// Those of the operating system; `path` is untouched then.
 pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    rename(temporary(path, content).map_err(without_path)?, path)
+    rename(temporary(path, content, private::create_new)?, path)
 }
 
 /// How often a rename is tried again on Windows, where it fails while somebody reads the old file, and how
@@ -139,19 +136,13 @@ fn rename(mut file: tempfile::NamedTempFile, path: &Path) -> io::Result<()> {
     }
 }
 
-/// The reason alone: the name of a temporary file, which tempfile adds, tells nobody anything.
-fn without_path(error: io::Error) -> io::Error {
-    let text = error.to_string();
-    let reason = text.split(" at path ").next().unwrap_or_default();
-    io::Error::new(error.kind(), reason)
-}
-
-/// The same for what others may read: mode 0644.
+/// The same for what others may read: mode 0644, and on Windows what the directory hands down.
 ///
 /// # Errors
 /// As [`replace`].
 pub fn publish(path: &Path, content: &[u8]) -> io::Result<()> {
-    let file = temporary(path, content).map_err(without_path)?;
+    let create_new = |path: &Path| OpenOptions::new().write(true).create_new(true).open(path);
+    let file = temporary(path, content, create_new)?;
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
@@ -177,16 +168,20 @@ pub fn private_folder(path: &Path) -> io::Result<()> {
 /// # Errors
 /// `AlreadyExists` where `path` is taken; else those of the operating system.
 pub fn create_new(path: &Path, content: &[u8]) -> io::Result<()> {
-    temporary(path, content).map_err(without_path)?.persist_noclobber(path)?;
+    temporary(path, content, private::create_new)?.persist_noclobber(path)?;
     Ok(())
 }
 
-fn temporary(path: &Path, content: &[u8]) -> io::Result<tempfile::NamedTempFile> {
+fn temporary(
+    path: &Path,
+    content: &[u8],
+    create_new: impl Fn(&Path) -> io::Result<File>,
+) -> io::Result<tempfile::NamedTempFile> {
     let mut file = tempfile::Builder::new()
         .prefix(&temporary_prefix(path))
         .suffix(TEMPORARY_SUFFIX)
-        .tempfile_in(directory(path))?;
-    file.write_all(content)?;
+        .make_in(directory(path), create_new)?;
+    file.as_file_mut().write_all(content)?;
     file.as_file().sync_all()?;
     Ok(file)
 }

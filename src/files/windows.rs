@@ -1,0 +1,143 @@
+//! Files for their owner alone: an access control list that inherits nothing from the directory and
+//! gives access to the user of this process and to SYSTEM. It is there from the moment of creation.
+//! <https://learn.microsoft.com/windows/win32/secauthz/ace-strings>
+#![allow(unsafe_code)] // calls into the operating system
+
+use std::ffi::c_void;
+use std::fs::File;
+use std::io;
+use std::os::windows::ffi::OsStrExt;
+use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
+use std::path::Path;
+use std::ptr::{null_mut, slice_from_raw_parts};
+
+use windows_sys::Win32::Foundation::{
+    GENERIC_READ, GENERIC_WRITE, INVALID_HANDLE_VALUE, LocalFree,
+};
+use windows_sys::Win32::Security::Authorization::{
+    ConvertSidToStringSidW, ConvertStringSecurityDescriptorToSecurityDescriptorW, SDDL_REVISION_1,
+};
+use windows_sys::Win32::Security::{
+    GetTokenInformation, SECURITY_ATTRIBUTES, TOKEN_QUERY, TOKEN_USER, TokenUser,
+};
+use windows_sys::Win32::Storage::FileSystem::{
+    CREATE_NEW, CreateFileW, FILE_ATTRIBUTE_NORMAL, FILE_GENERIC_WRITE, FILE_SHARE_DELETE,
+    FILE_SHARE_READ, FILE_SHARE_WRITE, FILE_WRITE_DATA, OPEN_ALWAYS,
+};
+use windows_sys::Win32::System::Threading::{GetCurrentProcess, OpenProcessToken};
+
+/// Opens a file to append to it, or makes it.
+pub(super) fn append(path: &Path) -> io::Result<File> {
+    open(path, FILE_GENERIC_WRITE & !FILE_WRITE_DATA, OPEN_ALWAYS)
+}
+
+/// Opens a file to read and write, or makes it.
+pub(super) fn read_write(path: &Path) -> io::Result<File> {
+    open(path, GENERIC_READ | GENERIC_WRITE, OPEN_ALWAYS)
+}
+
+/// Makes a file that is not there yet.
+pub(super) fn create_new(path: &Path) -> io::Result<File> {
+    open(path, GENERIC_WRITE, CREATE_NEW)
+}
+
+fn open(path: &Path, access: u32, disposition: u32) -> io::Result<File> {
+    let mut name: Vec<u16> = path.as_os_str().encode_wide().collect();
+    if name.contains(&0) {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "its name holds a zero"));
+    }
+    name.push(0);
+    let descriptor = owner_only()?;
+    let attributes = SECURITY_ATTRIBUTES {
+        nLength: size_of::<SECURITY_ATTRIBUTES>() as u32,
+        lpSecurityDescriptor: descriptor.0,
+        bInheritHandle: 0,
+    };
+    // SAFETY: the name ends with its only zero; name, attributes and descriptor outlive the call.
+    let handle = unsafe {
+        CreateFileW(
+            name.as_ptr(),
+            access,
+            FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
+            &attributes,
+            disposition,
+            FILE_ATTRIBUTE_NORMAL,
+            null_mut(),
+        )
+    };
+    match handle == INVALID_HANDLE_VALUE {
+        true => Err(io::Error::last_os_error()),
+        // SAFETY: the handle is a file's, just opened, and nobody else closes it.
+        false => Ok(unsafe { File::from_raw_handle(handle) }),
+    }
+}
+
+/// The security descriptor: protected from what the directory hands down, full access for two.
+fn owner_only() -> io::Result<Local> {
+    let user = user()?;
+    let text = format!("D:P(A;;FA;;;{user})(A;;FA;;;SY)");
+    let text: Vec<u16> = text.encode_utf16().chain([0]).collect();
+    let mut descriptor = null_mut();
+    // SAFETY: the text ends with a zero and `descriptor` takes one pointer; no length is asked for.
+    let made = unsafe {
+        ConvertStringSecurityDescriptorToSecurityDescriptorW(
+            text.as_ptr(),
+            SDDL_REVISION_1,
+            &mut descriptor,
+            null_mut(),
+        )
+    };
+    match made {
+        0 => Err(io::Error::last_os_error()),
+        _ => Ok(Local(descriptor)),
+    }
+}
+
+/// The user of this process, as in `S-1-5-21-…`.
+fn user() -> io::Result<String> {
+    let mut token = null_mut();
+    // SAFETY: the pseudo handle of the own process is always valid and `token` takes one handle.
+    if unsafe { OpenProcessToken(GetCurrentProcess(), TOKEN_QUERY, &mut token) } == 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the handle was just opened, and nobody else closes it.
+    let token = unsafe { OwnedHandle::from_raw_handle(token) };
+    // Aligned, and larger than the structure with the longest identifier, which is 84 bytes.
+    let mut buffer = [0_u64; 16];
+    let (room, mut length) = (size_of_val(&buffer) as u32, 0);
+    // SAFETY: the buffer has the length it says, and both outlive the call.
+    let known = unsafe {
+        let buffer = buffer.as_mut_ptr().cast();
+        GetTokenInformation(token.as_raw_handle(), TokenUser, buffer, room, &mut length)
+    };
+    if known == 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let mut text = null_mut();
+    // SAFETY: the system has filled the buffer with this structure, whose identifier lies in the
+    // buffer too; `text` takes one pointer.
+    let written = unsafe {
+        let user = &*buffer.as_ptr().cast::<TOKEN_USER>();
+        ConvertSidToStringSidW(user.User.Sid, &mut text)
+    };
+    if written == 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let _text = Local(text.cast());
+    // SAFETY: the text ends with a zero, and lives until `_text` is dropped.
+    let units = unsafe {
+        let length = (0..).take_while(|&at| *text.add(at) != 0).count();
+        &*slice_from_raw_parts(text, length)
+    };
+    Ok(String::from_utf16_lossy(units))
+}
+
+/// Memory that the system allocated.
+struct Local(*mut c_void);
+
+impl Drop for Local {
+    fn drop(&mut self) {
+        // SAFETY: the system gave it to be freed like this, once.
+        unsafe { LocalFree(self.0) };
+    }
+}
