@@ -2,16 +2,16 @@
 
 use std::io;
 
-use super::{CaFile, Request, Url, tls};
+use super::{CaFile, Request, Url, proxy, tls};
 use crate::error::{Error, Kind, server_words};
 use crate::files::LIMIT;
 use crate::secret::Secret;
 
-/// The failure of a request that went through the proxy of this variable, if any.
+/// The failure of a request that went through a proxy of this name, if any.
 pub(super) fn explain(
     error: &ureq::Error,
     request: &Request,
-    proxy: Option<&'static str>,
+    via: Option<&'static str>,
     ca_file: Option<&CaFile>,
     secrets: &[Secret],
 ) -> Error {
@@ -22,10 +22,10 @@ pub(super) fn explain(
     }
     let unreachable = |what: String| Error::new(Kind::Unreachable, what);
     let check = format!("check {option}");
-    if let (Some(variable), true) = (proxy, never_connected(error)) {
-        return unreachable(format!("the proxy of {variable} cannot be reached"))
+    if let (Some(name), true) = (via, never_connected(error)) {
+        return unreachable(format!("the proxy of {name} cannot be reached"))
             .cause(error)
-            .hint(format!("check {variable}, or add {host} to NO_PROXY"));
+            .hint(format!("check {name}, or add {host} to NO_PROXY"));
     }
     if is_unknown_host(error) {
         return unreachable(format!("the host of {url} is unknown"))
@@ -34,7 +34,7 @@ pub(super) fn explain(
     match error {
         ureq::Error::Timeout(_) => unreachable(format!("no answer from {url} in time"))
             .hint(format!("check {option} and the network, or raise --timeout")),
-        ureq::Error::ConnectProxyFailed(reason) => refused_by_proxy(reason, url, proxy),
+        ureq::Error::ConnectProxyFailed(reason) => refused_by_proxy(reason, url, via),
         ureq::Error::BodyExceedsLimit(_) => {
             let limit = LIMIT / 1024 / 1024;
             Error::new(Kind::Protocol, format!("the answer of {url} is larger than {limit} MiB"))
@@ -50,7 +50,7 @@ pub(super) fn explain(
                 io::ErrorKind::ConnectionReset => "the connection was cut by",
                 _ => "cannot talk to",
             };
-            let hint = match proxy {
+            let hint = match via {
                 Some(name) => format!("check {name} and {option}, or try again"),
                 None => format!("check {option} and the network, or try again"),
             };
@@ -76,30 +76,32 @@ fn never_connected(error: &ureq::Error) -> bool {
 fn is_unknown_host(error: &ureq::Error) -> bool {
     match error {
         ureq::Error::HostNotFound => true,
+        // WSAHOST_NOT_FOUND to WSANO_DATA
+        ureq::Error::Io(io) if cfg!(windows) => matches!(io.raw_os_error(), Some(11001..=11004)),
         ureq::Error::Io(io) => io.to_string().starts_with("failed to lookup address information"),
         _ => false,
     }
 }
 
 /// A proxy's answer to CONNECT; `reason` ends with the status, as in `… responded 407/407`.
-fn refused_by_proxy(reason: &str, url: &Url, variable: Option<&'static str>) -> Error {
-    let variable = variable.unwrap_or("HTTPS_PROXY");
+fn refused_by_proxy(reason: &str, url: &Url, via: Option<&'static str>) -> Error {
+    let name = via.unwrap_or("HTTPS_PROXY");
     let status = reason.rsplit('/').next().and_then(|status| status.parse::<u16>().ok());
     let host = url.host();
     match status {
-        Some(407) => Error::new(Kind::Denied, format!("the proxy of {variable} wants a password"))
+        Some(407) => Error::new(Kind::Denied, format!("the proxy of {name} wants a password"))
             .cause(format!("status 407 for {host}"))
-            .hint(format!("put http://USER:PASSWORD@HOST:PORT in {variable}")),
+            .hint(format!("set {} to http://USER:PASSWORD@HOST:PORT", proxy::variable(name))),
         Some(status @ 400..=499) => {
-            Error::new(Kind::Denied, format!("the proxy of {variable} refused {host}"))
+            Error::new(Kind::Denied, format!("the proxy of {name} refused {host}"))
                 .cause(format!("status {status}"))
                 .hint(format!("allow {host} there, or add it to NO_PROXY"))
         }
         status => {
             let cause = status.map_or("no answer".to_owned(), |status| format!("status {status}"));
-            Error::new(Kind::Unreachable, format!("the proxy of {variable} cannot reach {host}"))
+            Error::new(Kind::Unreachable, format!("the proxy of {name} cannot reach {host}"))
                 .cause(cause)
-                .hint(format!("check {variable}, or add {host} to NO_PROXY"))
+                .hint(format!("check {name}, or add {host} to NO_PROXY"))
         }
     }
 }

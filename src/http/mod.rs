@@ -13,6 +13,8 @@ mod response;
 pub mod retry;
 mod tls;
 mod url;
+#[cfg(any(windows, test))]
+mod windows_proxy;
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -141,14 +143,14 @@ impl Http {
         }
         self.refuse_plain_http(&request)?;
         let via = proxy::for_url(url, &self.env)?;
-        let proxy_variable = via.as_ref().map(|(_, name)| *name);
-        let through = proxy_variable.map(|name| format!(" through {name}")).unwrap_or_default();
+        let proxy_name = via.as_ref().map(|(_, name)| *name);
+        let through = proxy_name.map(|name| format!(" through {name}")).unwrap_or_default();
         let secrets = request.secrets();
         let again = |response: &Response| !request.once && retry::is_passing(response.status);
         retry::ask(self.deadline, again, || {
             log.line(format!("{} {url}{through}", request.method));
             let proxy = via.as_ref().map(|(proxy, _)| proxy.clone());
-            self.send_once(&request, proxy, proxy_variable, &secrets, log)
+            self.send_once(&request, proxy, proxy_name, &secrets, log)
         })
     }
 
@@ -156,7 +158,7 @@ impl Http {
         &self,
         request: &Request,
         proxy: Option<Proxy>,
-        proxy_variable: Option<&'static str>,
+        proxy_name: Option<&'static str>,
         secrets: &[Secret],
         log: &Log,
     ) -> Result<Response, Error> {
@@ -169,7 +171,7 @@ impl Http {
             }
             Failure::Http(error) => {
                 let ca_file = self.settings.ca_file.as_ref();
-                failure::explain(&error, request, proxy_variable, ca_file, secrets)
+                failure::explain(&error, request, proxy_name, ca_file, secrets)
             }
         });
         match &result {

@@ -3,7 +3,8 @@
 //!
 //! `HTTP_PROXY` counts in lower case only: in a CGI program the upper-case one is set by whoever
 //! sends a `Proxy:` header. `NO_PROXY` is a list of hosts, domains (with or without a leading dot),
-//! addresses and networks (`10.0.0.0/8`), or `*`.
+//! addresses and networks (`10.0.0.0/8`), or `*`. Where no variable names a proxy, on Windows its own
+//! settings do.
 //! <https://everything.curl.dev/usingcurl/proxies/env.html>
 
 use std::net::IpAddr;
@@ -14,40 +15,59 @@ use super::Url;
 use crate::context::Env;
 use crate::error::{Error, Kind};
 
-/// The proxy for this address, with the name of the variable that sets it; `None` to go directly.
+/// What is named in the place of a variable where the settings of Windows name the proxy.
+const WINDOWS: &str = "the Windows settings";
+
+/// The proxy for this address, with the name of the variable that sets it or [`WINDOWS`]; `None` to
+/// go directly.
 ///
 /// # Errors
-/// `CONFIGURATION` where the variable holds no proxy address.
+/// `CONFIGURATION` where that is no proxy address.
 pub(super) fn for_url(url: &Url, env: &Env) -> Result<Option<(Proxy, &'static str)>, Error> {
     let names: &[&'static str] = match url.is_https() {
         true => &["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"],
         false => &["http_proxy", "all_proxy", "ALL_PROXY"],
     };
-    if url.is_local() || is_excluded(url.host(), &first(&["no_proxy", "NO_PROXY"], env)?.1) {
+    let (_, no_proxy) = first(&["no_proxy", "NO_PROXY"], env)?.unwrap_or_default();
+    if url.is_local() || is_excluded(url.host(), &no_proxy) {
         return Ok(None);
     }
-    let (name, address) = first(names, env)?;
-    if address.is_empty() {
+    let Some((name, address)) = first(names, env)?.or_else(|| of_system(url)) else {
         return Ok(None);
+    };
+    let wrong = |what: &str| {
+        let hint = format!("set {} to http://HOST:PORT, or NO_PROXY to *", variable(name));
+        Error::new(Kind::Configuration, format!("the proxy of {name} {what}")).hint(hint)
+    };
+    let proxy = Proxy::new(&address).map_err(|_| wrong("is no address of a proxy"))?;
+    match proxy.uri().scheme_str() {
+        Some("http" | "https") => Ok(Some((proxy, name))),
+        _ => Err(wrong("is a SOCKS proxy")),
     }
-    let proxy = Proxy::new(&address).map_err(|_| {
-        Error::new(Kind::Configuration, format!("the variable {name} holds no proxy address"))
-            .hint(format!("set {name} to http://HOST:PORT or unset it"))
-    })?;
-    if !matches!(proxy.uri().scheme_str(), Some("http" | "https")) {
-        return Err(Error::new(Kind::Configuration, format!("{name} names a SOCKS proxy"))
-            .hint(format!("set {name} to an http:// or https:// proxy, or unset it")));
-    }
-    Ok(Some((proxy, name)))
 }
 
-fn first(names: &[&'static str], env: &Env) -> Result<(&'static str, String), Error> {
+/// The variable that sets another proxy than that of `name`.
+pub(super) fn variable(name: &'static str) -> &'static str {
+    if name == WINDOWS { "HTTPS_PROXY" } else { name }
+}
+
+#[cfg(windows)]
+fn of_system(url: &Url) -> Option<(&'static str, String)> {
+    super::windows_proxy::for_url(url).map(|address| (WINDOWS, address))
+}
+
+#[cfg(not(windows))]
+fn of_system(_: &Url) -> Option<(&'static str, String)> {
+    None
+}
+
+fn first(names: &[&'static str], env: &Env) -> Result<Option<(&'static str, String)>, Error> {
     for name in names {
         if let Some(value) = env.text(name)? {
-            return Ok((name, value));
+            return Ok(Some((name, value)));
         }
     }
-    Ok(("", String::new()))
+    Ok(None)
 }
 
 fn is_excluded(host: &str, no_proxy: &str) -> bool {

@@ -25,18 +25,18 @@ RUNS = 50
 
 
 @pytest.fixture(scope="module")
-def command(tmp_path_factory):
-    """One wineserver for this file."""
+def running(tmp_path_factory):
+    """Wine for this file."""
     with wine(tmp_path_factory.mktemp("windows")) as found:
         yield found
 
 
 @pytest.fixture
-def windows(command, tmp_path, ledger) -> Program:
+def windows(running, tmp_path, ledger) -> Program:
     """The program on Windows, in a home of its own."""
     home = tmp_path / "windows-home"
     home.mkdir()
-    return Program(home, ledger, command)
+    return Program(home, ledger, running.program)
 
 
 @pytest.fixture

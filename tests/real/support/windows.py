@@ -1,7 +1,7 @@
 """The Windows build of the program under Wine: built by packaging/windows/build, run like the Linux one.
 
-Wine's prefix and the missing library are made by tests/real/install; one wineserver serves a whole run of the tests, and all
-that Wine started ends with it. WIF_TOKEN_WINDOWS_BIN names an .exe that is built already.
+Wine's prefix and the missing library are made by tests/real/install; each file of tests has a registry of its own and one
+wineserver, and all that Wine started ends with it. WIF_TOKEN_WINDOWS_BIN names an .exe that is built already.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import contextlib
 import os
 import shutil
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterator
 
@@ -19,12 +20,49 @@ from support_net import missing
 
 WINE = Path("/usr/lib/wine/wine64")
 LIBRARY = CACHE / "wine" / "bcryptprimitives.dll"
-SETTINGS = {"WINEPREFIX": str(CACHE / "wine" / "prefix"), "WINEARCH": "win64", "WINEDEBUG": "-all"}
+PREFIX = CACHE / "wine" / "prefix"
 WRAPPER = """#!/bin/sh
 # A client's command line has no room for Wine's settings.
 export {settings}
 exec {wine} {program} "$@"
 """
+
+
+@dataclass
+class Wine:
+    """Wine with a registry of its own."""
+
+    folder: Path
+    launcher: tuple[str, ...]
+    settings: dict[str, str]
+
+    @property
+    def program(self) -> Path:
+        """A command that runs the .exe."""
+        return self.folder / "wif-token"
+
+    def start(self, *command, **popen) -> subprocess.Popen:
+        """Starts another Windows program."""
+        env = {"PATH": SYSTEM_PATH, "HOME": str(self.folder), **self.settings}
+        return subprocess.Popen([*self.launcher, WINE, *command], env=env, text=True, cwd=self.folder, **popen)
+
+    def run(self, *command):
+        """Runs it to its end, which has to be a good one."""
+        quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        with self.start(*command, **quiet) as child:
+            said, _ = child.communicate(timeout=60)
+        assert child.returncode == 0, f"{command}: {said}"
+
+
+def prefix(folder: Path) -> Path:
+    """Wine's files from the cache, and a registry to write to."""
+    made = folder / "prefix"
+    made.mkdir()
+    for name in (".update-timestamp", "system.reg", "user.reg", "userdef.reg"):
+        shutil.copy(PREFIX / name, made)
+    shutil.copytree(PREFIX / "dosdevices", made / "dosdevices", symlinks=True)
+    (made / "drive_c").symlink_to(PREFIX / "drive_c")
+    return made
 
 
 def build() -> Path:
@@ -40,26 +78,28 @@ def build() -> Path:
 
 
 @contextlib.contextmanager
-def wine(folder: Path) -> Iterator[Path]:
-    """A command that runs the .exe, until the block ends."""
+def wine(folder: Path, launcher: tuple[str, ...] = ()) -> Iterator[Wine]:
+    """Wine, until the block ends; `launcher` runs it elsewhere, such as in a network namespace."""
     if not (WINE.exists() and LIBRARY.exists()):
         missing("Wine is not here: run tests/real/install")
     for found in (build(), LIBRARY):
         shutil.copy(found, folder)
-    command = folder / "wif-token"
-    settings = " ".join(f"{name}='{value}'" for name, value in SETTINGS.items())
-    command.write_text(WRAPPER.format(settings=settings, wine=WINE, program=folder / "wif-token.exe"))
-    command.chmod(0o755)
-    env = {"PATH": SYSTEM_PATH, "HOME": str(folder), **SETTINGS}
+    settings = {"WINEPREFIX": str(prefix(folder)), "WINEARCH": "win64", "WINEDEBUG": "-all"}
+    found = Wine(folder, launcher, settings)
+    exported = " ".join(f"{name}='{value}'" for name, value in settings.items())
+    command = " ".join(map(str, [*launcher, WINE]))
+    found.program.write_text(WRAPPER.format(settings=exported, wine=command, program=folder / "wif-token.exe"))
+    found.program.chmod(0o755)
+    env = {"PATH": SYSTEM_PATH, "HOME": str(folder), **settings}
 
     def ready() -> bool:
         # Not through pipes: the first call starts Wine's services, which keep whatever they inherit.
         quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        return subprocess.run([command, "--version"], env=env, **quiet, timeout=60, check=False).returncode == 0
+        return subprocess.run([found.program, "--version"], env=env, **quiet, timeout=60, check=False).returncode == 0
 
     server = need("wineserver")
-    with serving([server, "-f", "-p"], folder / "wineserver.log", env, ready, seconds=60):
+    with serving([*launcher, server, "-f", "-p"], folder / "wineserver.log", env, ready, seconds=60):
         try:
-            yield command
+            yield found
         finally:  # Wine's services too, which outlive a server that is merely killed
-            subprocess.run([server, "-k"], env=env, stdin=subprocess.DEVNULL, timeout=30, check=False)
+            subprocess.run([*launcher, server, "-k"], env=env, stdin=subprocess.DEVNULL, timeout=30, check=False)
