@@ -7,6 +7,10 @@
 #[cfg_attr(windows, path = "windows.rs")]
 mod private;
 
+pub use private::{
+    is_executable, is_shared_folder, may_write, private_folder, warn_if_shared, writable_by_others,
+};
+
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -14,7 +18,6 @@ use std::thread;
 use std::time::Duration;
 
 use crate::error::{Error, Kind};
-use crate::log::Log;
 use crate::secret::Secret;
 
 /// The largest file, answer or output of a program that is read, in bytes.
@@ -151,18 +154,6 @@ pub fn publish(path: &Path, content: &[u8]) -> io::Result<()> {
     rename(file, path)
 }
 
-/// Makes a folder, and those above it, for its owner alone.
-///
-/// # Errors
-/// Those of the operating system.
-pub fn private_folder(path: &Path) -> io::Result<()> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path)
-}
-
 /// Puts a whole new file in place, for its owner alone.
 ///
 /// # Errors
@@ -217,79 +208,6 @@ pub fn remove_leftovers(path: &Path) {
             let _ = std::fs::remove_file(entry.path());
         }
     }
-}
-
-/// Logs a warning when others than the owner may read a key or secret file.
-#[cfg(unix)]
-pub fn warn_if_shared(path: &Path, log: &Log) {
-    use std::os::unix::fs::PermissionsExt;
-    if let Ok(metadata) = path.metadata()
-        && metadata.permissions().mode() & 0o077 != 0
-    {
-        let shown = path.display();
-        log.line(format!("warning: others may read {shown}; run chmod 600 {shown}"));
-    }
-}
-
-/// Logs a warning when others than the owner may read a key or secret file.
-#[cfg(not(unix))]
-pub fn warn_if_shared(_path: &Path, _log: &Log) {}
-
-/// Who beside the owner may write a file, or replace what is in a folder: `None` for nobody. The
-/// sticky bit of a folder protects what others put there.
-#[cfg(unix)]
-pub fn writable_by_others(path: &Path) -> Option<&'static str> {
-    use std::os::unix::fs::PermissionsExt;
-    let mode = path.metadata().ok()?.permissions().mode();
-    match mode {
-        _ if mode & 0o1000 != 0 => None,
-        _ if mode & 0o002 != 0 => Some("everyone"),
-        _ if mode & 0o020 != 0 => Some("the group"),
-        _ => None,
-    }
-}
-
-/// Access control lists are not read here.
-#[cfg(not(unix))]
-pub fn writable_by_others(_path: &Path) -> Option<&'static str> {
-    None
-}
-
-/// Whether everyone may make files in a folder, as in `/tmp`.
-#[cfg(unix)]
-pub fn is_shared_folder(path: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    path.metadata().is_ok_and(|metadata| metadata.permissions().mode() & 0o002 != 0)
-}
-
-/// Access control lists are not read here.
-#[cfg(not(unix))]
-pub fn is_shared_folder(_path: &Path) -> bool {
-    false
-}
-
-/// Whether a file may be run.
-#[cfg(unix)]
-pub fn is_executable(path: &Path) -> bool {
-    rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
-}
-
-/// Every file may be tried.
-#[cfg(not(unix))]
-pub fn is_executable(_path: &Path) -> bool {
-    true
-}
-
-/// Whether this user may write a file or in a folder.
-#[cfg(unix)]
-pub fn may_write(path: &Path) -> bool {
-    rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok()
-}
-
-/// Whether this user may write a file or in a folder.
-#[cfg(not(unix))]
-pub fn may_write(path: &Path) -> bool {
-    path.metadata().is_ok_and(|metadata| !metadata.permissions().readonly())
 }
 
 #[cfg(test)]

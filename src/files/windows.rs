@@ -26,6 +26,8 @@ use windows_sys::Win32::Storage::FileSystem::{
 };
 use windows_sys::Win32::System::Threading::{GetCurrentProcess, OpenProcessToken};
 
+use crate::log::Log;
+
 /// Opens a file to append to it, or makes it.
 pub(super) fn append(path: &Path) -> io::Result<File> {
     open(path, FILE_GENERIC_WRITE & !FILE_WRITE_DATA, OPEN_ALWAYS)
@@ -39,6 +41,37 @@ pub(super) fn read_write(path: &Path) -> io::Result<File> {
 /// Makes a file that is not there yet.
 pub(super) fn create_new(path: &Path) -> io::Result<File> {
     open(path, GENERIC_WRITE, CREATE_NEW)
+}
+
+/// Makes a folder and those above it, with what the folder around them hands down.
+///
+/// # Errors
+/// Those of the operating system.
+pub fn private_folder(path: &Path) -> io::Result<()> {
+    std::fs::create_dir_all(path)
+}
+
+/// Access control lists are not read here.
+pub fn warn_if_shared(_path: &Path, _log: &Log) {}
+
+/// Access control lists are not read here.
+pub fn writable_by_others(_path: &Path) -> Option<&'static str> {
+    None
+}
+
+/// Access control lists are not read here.
+pub fn is_shared_folder(_path: &Path) -> bool {
+    false
+}
+
+/// Every file may be tried.
+pub fn is_executable(_path: &Path) -> bool {
+    true
+}
+
+/// Whether this user may write a file or in a folder.
+pub fn may_write(path: &Path) -> bool {
+    path.metadata().is_ok_and(|metadata| !metadata.permissions().readonly())
 }
 
 fn open(path: &Path, access: u32, disposition: u32) -> io::Result<File> {
