@@ -47,8 +47,8 @@ fn command_lines() {
             "",
             2,
             "USAGE",
-            "there is no source; name one of file, url, env, command, ci, github, azure-pipelines, oidc, aws, adfs, \
-             key",
+            "there is no source; name one of file, url, env, command, ci, github, azure-pipelines, oidc, \
+             vault, aws, adfs, key",
         ),
         (
             "flie --path=x",

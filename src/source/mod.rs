@@ -13,6 +13,7 @@ mod job;
 mod key;
 mod oidc;
 pub(crate) mod url;
+mod vault;
 
 use std::fmt::Debug;
 
@@ -107,6 +108,7 @@ pub static SOURCES: &[SourceInfo] = &[
     github::INFO,
     azure_pipelines::INFO,
     oidc::INFO,
+    vault::INFO,
     aws::INFO,
     adfs::INFO,
     key::INFO,

@@ -1,0 +1,192 @@
+//! How a Vault token is had: it is at hand, or a login gives one for this run.
+//! <https://developer.hashicorp.com/vault/api-docs/auth>
+
+use serde_json::{Value, json};
+
+use super::server::{Advice, Server, variable};
+use crate::cli::{Values, missing};
+use crate::context::Context;
+use crate::error::{Error, Kind};
+use crate::files;
+use crate::http::form;
+use crate::secret::{Secret, SecretRef};
+
+/// The words of `--login`.
+pub(super) const METHODS: &[&str] = &["token", "approle", "kubernetes", "jwt", "userpass", "none"];
+
+/// Which logins an option belongs to.
+const OPTIONS: &[(&str, &[&str])] = &[
+    ("token", &["token"]),
+    ("login-mount", &["approle", "kubernetes", "jwt", "userpass"]),
+    ("login-role", &["kubernetes", "jwt"]),
+    ("role-id", &["approle"]),
+    ("secret-id", &["approle"]),
+    ("jwt", &["kubernetes", "jwt"]),
+    ("user", &["userpass"]),
+    ("password", &["userpass"]),
+];
+
+/// Where a pod has its service account's token.
+const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
+
+/// `--login` and the options that belong to it.
+#[derive(Debug)]
+pub(super) struct Login {
+    pub(super) method: Method,
+    mount: String,
+}
+
+#[derive(Debug)]
+pub(super) enum Method {
+    Token(Option<SecretRef>),
+    AppRole { role_id: String, secret_id: Option<SecretRef> },
+    Kubernetes { role: String, jwt: Option<SecretRef> },
+    Jwt { role: Option<String>, jwt: SecretRef },
+    UserPass { user: String, password: SecretRef },
+    None,
+}
+
+/// A Vault token.
+#[derive(Debug)]
+pub(super) struct Token {
+    pub(super) text: Secret,
+    /// It was made for this run, which has to end it.
+    pub(super) is_of_this_run: bool,
+}
+
+impl Login {
+    /// # Errors
+    /// `USAGE` where an option is missing, or is one of another login.
+    pub(super) fn new(values: &Values) -> Result<Login, Error> {
+        let login = values.text("login").unwrap_or("token");
+        let strange = OPTIONS.iter().find(|(o, logins)| values.flag(o) && !logins.contains(&login));
+        if let Some((option, logins)) = strange {
+            let logins = logins.join(" or ");
+            return Err(Error::new(Kind::Usage, format!("--{option} is not for --login={login}"))
+                .hint(format!("leave it out, or add --login={logins}")));
+        }
+        let text = |name| values.text(name).map(str::to_owned);
+        let needed = |name| text(name).ok_or_else(|| missing(name));
+        let secret = |name| values.secret(name).cloned();
+        let needed_secret = |name| secret(name).ok_or_else(|| missing(name));
+        let method = match login {
+            "approle" => {
+                Method::AppRole { role_id: needed("role-id")?, secret_id: secret("secret-id") }
+            }
+            "kubernetes" => Method::Kubernetes { role: needed("login-role")?, jwt: secret("jwt") },
+            "jwt" => Method::Jwt { role: text("login-role"), jwt: needed_secret("jwt")? },
+            "userpass" => {
+                Method::UserPass { user: needed("user")?, password: needed_secret("password")? }
+            }
+            "none" => Method::None,
+            _ => Method::Token(secret("token")),
+        };
+        Ok(Login { method, mount: text("login-mount").unwrap_or_else(|| login.to_owned()) })
+    }
+
+    /// The Vault token to ask with; `None` where none is sent.
+    ///
+    /// # Errors
+    /// `ABSENT` where none is at hand, `DENIED` where the login is refused.
+    pub(super) fn token(&self, server: &Server) -> Result<Option<Token>, Error> {
+        let cx = server.cx;
+        let token = match &self.method {
+            Method::None => return Ok(None),
+            Method::Token(secret) => {
+                Token { text: at_hand(secret.as_ref(), cx)?, is_of_this_run: false }
+            }
+            Method::AppRole { role_id, secret_id } => {
+                let role_id = match SecretRef::parse(role_id) {
+                    Some(secret) => secret.read("--role-id", cx)?,
+                    None => Secret::new(role_id.as_str()),
+                };
+                let secret_id = secret_id.as_ref().map(|id| id.read("--secret-id", cx));
+                let secret_id = secret_id.transpose()?;
+                let shown = secret_id.as_ref().map(Secret::expose);
+                let body = json!({ "role_id": role_id.expose(), "secret_id": shown });
+                self.log_in("login", &body, [role_id].into_iter().chain(secret_id), server)?
+            }
+            Method::Kubernetes { role, jwt } => {
+                let jwt = match jwt {
+                    Some(jwt) => jwt.read("--jwt", cx)?,
+                    None => files::read_text(SERVICE_ACCOUNT.as_ref(), "--jwt", Kind::Absent)?,
+                };
+                let body = json!({ "role": role, "jwt": jwt.expose() });
+                self.log_in("login", &body, [jwt], server)?
+            }
+            Method::Jwt { role, jwt } => {
+                let jwt = jwt.read("--jwt", cx)?;
+                let body = json!({ "role": role, "jwt": jwt.expose() });
+                self.log_in("login", &body, [jwt], server)?
+            }
+            Method::UserPass { user, password } => {
+                let password = password.read("--password", cx)?;
+                let body = json!({ "password": password.expose() });
+                self.log_in(&format!("login/{}", form::escape(user)), &body, [password], server)?
+            }
+        };
+        Ok(Some(token))
+    }
+
+    fn log_in(
+        &self,
+        end: &str,
+        body: &Value,
+        secrets: impl IntoIterator<Item = Secret>,
+        server: &Server,
+    ) -> Result<Token, Error> {
+        let mount = self.mount.trim_matches('/').split('/');
+        let mount: Vec<String> = mount.map(|part| form::escape(part).to_string()).collect();
+        let path = format!("auth/{}/{end}", mount.join("/"));
+        let response = server.post(&path, body, &secrets.into_iter().collect::<Vec<_>>())?;
+        let answer = server.require(response, |status, _| self.advice(status))?;
+        let auth = answer.get("auth").and_then(Value::as_object);
+        let member = |name| auth?.get(name)?.as_str();
+        let text = member("client_token").filter(|text| !text.is_empty()).ok_or_else(|| {
+            Error::new(Kind::Denied, format!("the login at {server} gave no Vault token"))
+                .hint("check --login-mount, and that nothing there asks for a second factor")
+        })?;
+        // A batch token is no lease and cannot be revoked.
+        let is_of_this_run = member("token_type") != Some("batch");
+        Ok(Token { text: Secret::new(text), is_of_this_run })
+    }
+
+    /// What to change when the login is refused.
+    fn advice(&self, status: u16) -> Option<Advice> {
+        let hint = match (status, &self.method) {
+            (404, _) => {
+                let hint = "check --login-mount, --namespace and --address";
+                return Some((Kind::Configuration, hint.to_owned()));
+            }
+            (400 | 401 | 403, Method::AppRole { .. }) => {
+                "check --role-id and --secret-id, which may be over or used up"
+            }
+            (400 | 401 | 403, Method::Kubernetes { .. }) => {
+                "check --login-role, and that it allows this pod's service account and namespace"
+            }
+            (400 | 401 | 403, Method::Jwt { .. }) => {
+                "check --login-role and --jwt, and the role's bound_audiences and bound_claims"
+            }
+            (400 | 401 | 403, Method::UserPass { .. }) => "check --user and --password",
+            _ => return None,
+        };
+        Some((Kind::Denied, hint.to_owned()))
+    }
+}
+
+/// The Vault token of the option, of a variable, or the one that `vault login` leaves in the home.
+fn at_hand(secret: Option<&SecretRef>, cx: &Context) -> Result<Secret, Error> {
+    if let Some(secret) = secret {
+        return secret.read("--token", cx);
+    }
+    if let Some((token, _)) = variable(["BAO_TOKEN", "VAULT_TOKEN"], cx)? {
+        return Ok(Secret::new(token));
+    }
+    let file = cx.env.home()?.map(|home| home.join(".vault-token"));
+    match file.filter(|file| file.exists()) {
+        Some(file) => SecretRef::File(file).read("--token", cx),
+        None => Err(Error::new(Kind::Absent, "there is no Vault token").hint(
+            "log in (vault login, bao login), set VAULT_TOKEN or BAO_TOKEN, or take another --login",
+        )),
+    }
+}

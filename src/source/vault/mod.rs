@@ -1,0 +1,179 @@
+//! An identity token of Vault or OpenBao.
+//!
+//! The server signs a JWT about the entity behind a Vault token: `GET identity/oidc/token/ROLE`. Its
+//! `aud` is the role's `client_id` and not the caller's choice; its key sets are published, so that
+//! the server is an issuer like any other. The Vault token is at hand, or comes from a login whose
+//! token lasts for this run alone: what a run leaves behind would count as a lease until its TTL,
+//! so it is revoked, where the policy lets it.
+//! <https://developer.hashicorp.com/vault/api-docs/secret/identity/tokens#generate-a-signed-id-token>,
+//! <https://openbao.org/api-docs/secret/identity/tokens/>
+
+mod login;
+mod server;
+
+use serde_json::{Map, Value};
+
+use self::login::{Login, Method};
+use self::server::{Advice, Server};
+use super::{Source, SourceInfo};
+use crate::cli::{OptionInfo, Takes, Values, missing};
+use crate::context::Context;
+use crate::contract::request::Request;
+use crate::error::{Error, Kind};
+use crate::http::{Url, form};
+use crate::secret::Secret;
+use crate::token::{Origin, SubjectToken};
+
+pub(super) const INFO: SourceInfo = SourceInfo {
+    name: "vault",
+    summary: "an identity token of HashiCorp Vault or OpenBao",
+    options: &[
+        OptionInfo::new("role", Takes::Text("NAME"), "the role of identity/oidc/role").required(),
+        OptionInfo::new("address", Takes::Url, "the server, before BAO_ADDR and VAULT_ADDR"),
+        OptionInfo::new(
+            "namespace",
+            Takes::Text("PATH"),
+            "the namespace, before BAO_NAMESPACE and VAULT_NAMESPACE",
+        ),
+        OptionInfo::new(
+            "login",
+            Takes::Choice(login::METHODS),
+            "how to get a Vault token; none where a proxy or agent at --address adds its own",
+        ),
+        OptionInfo::new(
+            "token",
+            Takes::Secret,
+            "the Vault token, before BAO_TOKEN, VAULT_TOKEN and ~/.vault-token",
+        ),
+        OptionInfo::new(
+            "login-mount",
+            Takes::Text("PATH"),
+            "where the login is mounted below auth/, by default at its name",
+        ),
+        OptionInfo::new("login-role", Takes::Text("NAME"), "the role of the login"),
+        OptionInfo::new(
+            "role-id",
+            Takes::Text("ID"),
+            "the RoleID of approle; may be env:NAME or file:PATH",
+        ),
+        OptionInfo::new("secret-id", Takes::Secret, "the SecretID of approle"),
+        OptionInfo::new(
+            "jwt",
+            Takes::Secret,
+            "the JWT to log in with; kubernetes has the service account's by default",
+        ),
+        OptionInfo::new("user", Takes::Text("NAME"), "the user of userpass"),
+        OptionInfo::new("password", Takes::Secret, "the password of userpass"),
+    ],
+    rest: None,
+    build,
+};
+
+#[derive(Debug)]
+struct Vault {
+    role: String,
+    address: Option<Url>,
+    namespace: Option<String>,
+    login: Login,
+}
+
+fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
+    Ok(Box::new(Vault {
+        role: values.text("role").ok_or_else(|| missing("role"))?.to_owned(),
+        address: values.url("address").cloned(),
+        namespace: values.text("namespace").map(str::to_owned),
+        login: Login::new(values)?,
+    }))
+}
+
+impl Source for Vault {
+    fn subject_token(&self, request: &Request, cx: &Context) -> Result<SubjectToken, Error> {
+        let server = Server::find(self.address.as_ref(), self.namespace.as_deref(), cx)?;
+        let token = self.login.token(&server)?;
+        let answer = self.read(token.as_ref().map(|token| &token.text), &server);
+        if let Some(token) = token.filter(|token| token.is_of_this_run) {
+            server.revoke(&token.text);
+        }
+        let answer = answer?;
+        let data = answer.get("data").and_then(Value::as_object);
+        let member = |name| data?.get(name)?.as_str();
+        let text = member("token").ok_or_else(|| {
+            Error::new(Kind::Protocol, format!("the answer of {server} has no token"))
+                .hint(format!("check {}", server.place))
+        })?;
+        if let (Some(client_id), Ok(audience)) = (member("client_id"), request.audience()) {
+            self.tell_apart(client_id, audience, cx);
+        }
+        let origin = Origin {
+            what: format!("the answer of {server}"),
+            option: "--role",
+            renew: "the clocks of this host and of the server may differ".to_owned(),
+        };
+        SubjectToken::read(&Secret::new(text), request.token_type, cx.clock.now(), &origin)
+    }
+}
+
+impl Vault {
+    fn read(&self, token: Option<&Secret>, server: &Server) -> Result<Map<String, Value>, Error> {
+        let path = format!("identity/oidc/token/{}", form::escape(&self.role));
+        let response = server.get(&path, token)?;
+        server.require(response, |status, words| self.advice(status, words))
+    }
+
+    /// What to change when there is no token.
+    fn advice(&self, status: u16, words: &str) -> Option<Advice> {
+        let role = &self.role;
+        Some(match status {
+            403 => {
+                let policy =
+                    format!(r#"path "identity/oidc/token/{role}" {{ capabilities = ["read"] }}"#);
+                let hint = match self.login.method {
+                    Method::Token(_) if words.contains("invalid token") => {
+                        "the Vault token is over: renew it, or take another --login".to_owned()
+                    }
+                    Method::Token(_) => format!(
+                        "the Vault token may be over or of another namespace; \
+                         else allow it in its policy: {policy}"
+                    ),
+                    _ => format!("allow it in the policy of this login: {policy}"),
+                };
+                (Kind::Denied, hint)
+            }
+            400 if words.contains("no entity") => (
+                Kind::Configuration,
+                "root tokens have no entity, nor has a token made without a login: \
+                 take another --login or --token"
+                    .to_owned(),
+            ),
+            400 if words.contains("allowed client ID") => {
+                let hint = format!("add the client_id of {role} to allowed_client_ids of its key");
+                (Kind::Denied, hint)
+            }
+            400 => (
+                Kind::Configuration,
+                format!(
+                    "check --role and --namespace: vault read (or bao read) identity/oidc/role/{role}"
+                ),
+            ),
+            404 => (Kind::Configuration, "check --address and --namespace".to_owned()),
+            _ => return None,
+        })
+    }
+
+    /// Tells, in the log, of a token that the pool provider refuses unless its `aud` is allowed there.
+    fn tell_apart(&self, client_id: &str, audience: &str, cx: &Context) {
+        if bare(client_id) != bare(audience) {
+            cx.log.line(format!(
+                "the token's aud is {client_id}, the client_id of the role {}, and not the \
+                 audience {audience}: allow it in the pool provider \
+                 (--allowed-audiences={client_id}), or make it the role's client_id",
+                self.role
+            ));
+        }
+    }
+}
+
+/// An audience without the `https:` that the pool provider takes and leaves out alike.
+fn bare(audience: &str) -> &str {
+    audience.strip_prefix("https:").unwrap_or(audience)
+}
