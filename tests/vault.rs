@@ -392,7 +392,8 @@ fn refused_logins_name_their_options() {
             refused("403 Forbidden", "namespace not authorized"),
             5,
             "{url}/v1/auth/kubernetes/login answered 403: namespace not authorized; \
-             check --login-role, and that it allows this pod's service account and namespace",
+             check --login-role, and that it allows this pod's service account and namespace; \
+             check --login-mount, --namespace and --address",
         ),
         (
             by_jwt,

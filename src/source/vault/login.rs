@@ -153,24 +153,27 @@ impl Login {
 
     /// What to change when the login is refused.
     fn advice(&self, status: u16) -> Option<Advice> {
-        let hint = match (status, &self.method) {
-            (404, _) => {
-                let hint = "check --login-mount, --namespace and --address";
-                return Some((Kind::Configuration, hint.to_owned()));
-            }
-            (400 | 401 | 403, Method::AppRole { .. }) => {
+        let hint = match &self.method {
+            Method::AppRole { .. } => {
                 "check --role-id and --secret-id, which may be over or used up"
             }
-            (400 | 401 | 403, Method::Kubernetes { .. }) => {
+            Method::Kubernetes { .. } => {
                 "check --login-role, and that it allows this pod's service account and namespace"
             }
-            (400 | 401 | 403, Method::Jwt { .. }) => {
+            Method::Jwt { .. } => {
                 "check --login-role and --jwt, and the role's bound_audiences and bound_claims"
             }
-            (400 | 401 | 403, Method::UserPass { .. }) => "check --user and --password",
-            _ => return None,
+            Method::UserPass { .. } => "check --user and --password",
+            Method::Token(_) | Method::None => return None,
         };
-        Some((Kind::Denied, hint.to_owned()))
+        let elsewhere = "check --login-mount, --namespace and --address";
+        match status {
+            400 | 401 => Some((Kind::Denied, hint.to_owned())),
+            // Where nothing is mounted too: without a Vault token nobody may know.
+            403 => Some((Kind::Denied, format!("{hint}; {elsewhere}"))),
+            404 => Some((Kind::Configuration, elsewhere.to_owned())),
+            _ => None,
+        }
     }
 }
 

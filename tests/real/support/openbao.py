@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Iterator
 
@@ -20,6 +20,7 @@ from support.places import SYSTEM_PATH, need
 from support.processes import free_port, serving
 
 KEY = "wif"
+PASSWORD = "p+a/s%s w\"o\\rd-4711"
 
 
 def binary() -> Path:
@@ -38,16 +39,24 @@ class OpenBao:
 
     url: str
     root_token: str
+    namespace: str = ""
+    ca_file: str | None = None  # of a server on https
 
     @property
     def issuer(self) -> str:
         """The issuer of its identity tokens."""
-        return self.url + "/v1/identity/oidc"
+        return f"{self.url}/v1/{self.namespace}identity/oidc"
+
+    def within(self, namespace: str) -> OpenBao:
+        """The same server in a new namespace."""
+        self.call("POST", f"sys/namespaces/{namespace}")
+        return replace(self, namespace=f"{namespace}/")
 
     def call(self, method: str, path: str, token: str | None = None, **body) -> dict:
         """One API call, as root unless another token is given."""
-        headers = {"X-Vault-Token": token or self.root_token}
-        answer = requests.request(method, f"{self.url}/v1/{path}", headers=headers, json=body or None, timeout=10)
+        headers = {"X-Vault-Token": token or self.root_token, "X-Vault-Namespace": self.namespace}
+        answer = requests.request(method, f"{self.url}/v1/{path}", headers=headers, json=body or None, timeout=10,
+                                  verify=self.ca_file or True)  # fmt: skip
         if not answer.ok:
             raise PermissionError(answer.text)
         return answer.json() if answer.content else {}
@@ -56,17 +65,21 @@ class OpenBao:
         """Prepares the role `google`, whose tokens have this `aud`; returns a user's token that may ask for them."""
         self.call("POST", "sys/auth/userpass", type="userpass")
         self.call("PUT", "sys/policies/acl/tokens", policy='path "identity/oidc/token/*" { capabilities = ["read"] }')
-        self.call("POST", "auth/userpass/users/workload", password="workload", token_policies=["tokens"])
+        self.call("POST", "auth/userpass/users/workload", password=PASSWORD, token_policies=["tokens"])
         self.call("POST", f"identity/oidc/key/{KEY}", allowed_client_ids=["*"], algorithm="RS256")
         self.call("POST", "identity/oidc/role/google", key=KEY, client_id=audience, ttl="10m")
-        return self.call("POST", "auth/userpass/login/workload", password="workload")["auth"]["client_token"]
+        return self.user_token("workload")
 
-    def trust(self, mount: str, audience: str, **config):
+    def user_token(self, name: str) -> str:
+        """What a login of this user gives."""
+        return self.call("POST", f"auth/userpass/login/{name}", password=PASSWORD)["auth"]["client_token"]
+
+    def trust(self, mount: str, audience: str, policy: str = "default", **config):
         """Mounts a JWT login whose role `google` accepts this audience; `config` says whose keys count."""
         self.call("POST", f"sys/auth/{mount}", type="jwt")
         self.call("POST", f"auth/{mount}/config", **config)
         self.call("POST", f"auth/{mount}/role/google", role_type="jwt", bound_audiences=[audience], user_claim="sub",
-                  token_policies=["default"])  # fmt: skip
+                  token_policies=[policy])  # fmt: skip
 
     def login(self, mount: str, token: str) -> str:
         """Whom the server takes the bearer of a JWT for; PermissionError says why not."""
@@ -75,15 +88,46 @@ class OpenBao:
 
 
 @contextlib.contextmanager
-def openbao(folder: Path) -> Iterator[OpenBao]:
-    """A server that keeps everything in memory."""
-    root_token, url = "root-" + secrets.token_hex(16), f"http://127.0.0.1:{free_port()}"
+def openbao(folder: Path, tls: bool = False) -> Iterator[OpenBao]:
+    """A server that keeps everything in memory; with `tls` it makes itself an authority."""
+    root_token, host = "root-" + secrets.token_hex(16), f"127.0.0.1:{free_port()}"
+    options, ca_file = (["-dev-tls", f"-dev-tls-cert-dir={folder}"], f"{folder}/vault-ca.pem") if tls else ([], None)
     command = [binary(), "server", "-dev", "-dev-no-store-token", f"-dev-root-token-id={root_token}",
-               f"-dev-listen-address={url.removeprefix('http://')}"]  # fmt: skip
-    env = {"PATH": SYSTEM_PATH, "HOME": str(folder)}
+               f"-dev-listen-address={host}", *options]  # fmt: skip
+    url = f"https://{host}" if tls else f"http://{host}"
 
     def ready() -> bool:
-        return requests.get(url + "/v1/sys/health", timeout=2).status_code == 200
+        return requests.get(url + "/v1/sys/health", timeout=2, verify=ca_file or True).status_code == 200
 
-    with serving(command, folder / "openbao.log", env, ready):
-        yield OpenBao(url, root_token)
+    with serving(command, folder / "openbao.log", environment(folder), ready):
+        yield OpenBao(url, root_token, ca_file=ca_file)
+
+
+@contextlib.contextmanager
+def openbao_proxy(folder: Path, bao: OpenBao, role_id: str, secret_id: str) -> Iterator[str]:
+    """The address of a proxy that logs in by AppRole and adds its token to requests that bear the header it demands."""
+    files = {"role_id": role_id, "secret_id": secret_id}
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    host = f"127.0.0.1:{free_port()}"
+    (folder / "proxy.hcl").write_text(f"""
+        vault {{ address = "{bao.url}" }}
+        auto_auth {{ method {{
+          type = "approle"
+          config = {{ role_id_file_path = "{folder}/role_id", secret_id_file_path = "{folder}/secret_id" }}
+        }} }}
+        api_proxy {{ use_auto_auth_token = true }}
+        listener "tcp" {{ address = "{host}" tls_disable = true require_request_header = true }}
+    """)
+    headers = {"X-Vault-Request": "true"}
+
+    def ready() -> bool:
+        return requests.get(f"http://{host}/v1/auth/token/lookup-self", headers=headers, timeout=2).ok
+
+    with serving([binary(), "proxy", f"-config={folder}/proxy.hcl"], folder / "proxy.log", environment(folder), ready):
+        yield f"http://{host}"
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """Nothing of ours."""
+    return {"PATH": SYSTEM_PATH, "HOME": str(folder)}

@@ -1,0 +1,267 @@
+"""The `vault` source against OpenBao: each login for real, namespaces, TLS, a proxy, and who may do what.
+
+The tokens go through Google's clients to the token service stand-in, which verifies them by OpenBao's own discovery document
+and keys. hvac, Vault's client library, has to get the same token from the same server. Only the `kubernetes` login leans on
+a stand-in: OpenBao asks the TokenReview API of standins/token_review.py.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass
+
+import hvac
+import jwt
+import pytest
+import requests
+
+from standins.token_review import PATH, TokenReviewApi
+from standins.verify_jwt import OidcPoolProvider
+from support.clients import CLIENTS
+from support.oidc_provider import client, oidc_provider
+from support.openbao import PASSWORD, binary, openbao, openbao_proxy
+from support.signer import certificate, certificate_pem, new_key
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """One server for this file."""
+    with openbao(tmp_path_factory.mktemp("openbao")) as found:
+        yield found
+
+
+@dataclass
+class Bao:
+    """The server of this test: its users and roles are set up, its secrets registered."""
+
+    server: object
+    token: str
+    role_id: str
+    secret_id: str
+
+    def accessors(self) -> set[str]:
+        """Every service token that lives."""
+        return set(self.server.call("LIST", "auth/token/accessors")["data"]["keys"])
+
+
+@pytest.fixture(scope="module")
+def prepared(server):
+    """Userpass, AppRole and the role `google`, once."""
+    audience = "//iam.googleapis.com/projects/123456789012/locations/global/workloadIdentityPools/pool/providers/ci"
+    token = server.issue_for(audience)
+    return server, token, *approle(server)
+
+
+@pytest.fixture
+def bao(prepared, ledger, sts, audience) -> Bao:
+    """The server, which the token service trusts."""
+    server, token, role_id, secret_id = prepared
+    sts.add(OidcPoolProvider(audience, server.issuer))
+    for name, secret in {"token": token, "SecretID": secret_id, "password": PASSWORD, "root token": server.root_token}.items():
+        ledger.secret(f"the {name}", secret)
+    return Bao(server, token, role_id, secret_id)
+
+
+def approle(server, mount: str = "approle", **role) -> tuple[str, str]:
+    """RoleID and SecretID of a role that may read the tokens."""
+    server.call("POST", f"sys/auth/{mount}", type="approle")
+    server.call("POST", f"auth/{mount}/role/app", **({"token_policies": ["tokens"]} | role))
+    role_id = server.call("GET", f"auth/{mount}/role/app/role-id")["data"]["role_id"]
+    return role_id, server.call("POST", f"auth/{mount}/role/app/secret-id")["data"]["secret_id"]
+
+
+def claims(token: str) -> dict:
+    """Unverified: the token service stand-in verifies."""
+    return jwt.decode(token, options={"verify_signature": False})
+
+
+@pytest.mark.parametrize("name", list(CLIENTS))
+def test_clients(clients, bao, sts, audience, name):
+    """Every Google client, by AppRole; the SecretID reaches the program in a variable."""
+    source = ("vault", "--role=google", f"--address={bao.server.url}", "--login=approle", f"--role-id={bao.role_id}",
+              "--secret-id=env:SECRET_ID")  # fmt: skip
+    outcome = clients.run(name, clients.configuration(audience, *source), env={"SECRET_ID": bao.secret_id})
+    assert outcome.access_token in sts.issued
+    assert sts.exchanges[-1].claims["aud"] == audience and sts.exchanges[-1].claims["iss"] == bao.server.issuer
+
+
+@pytest.mark.parametrize("names", ["VAULT", "BAO"])
+def test_the_variables_and_the_file_of_its_own_command_line(program, bao, audience, names):
+    """`bao login` writes ~/.vault-token; then nothing but the address is to be said."""
+    env = {f"{names}_ADDR": bao.server.url}
+    login = [binary(), "login", "-no-print", "-method=userpass", "username=workload", f"password={PASSWORD}"]
+    subprocess.run(login, env=program.environment(env), check=True, stdin=subprocess.DEVNULL)
+    program.ledger.secret("the token of the file", (program.home / ".vault-token").read_text())
+    by_file = program.run("vault", "--role=google", f"--audience={audience}", env=env).token
+    (program.home / ".vault-token").unlink()
+    by_variable = program.run("vault", "--role=google", env=env | {f"{names}_TOKEN": bao.token}).token
+    (program.home / "token").write_text(bao.token + "\n")
+    by_option = program.run("vault", "--role=google", f"--token=file:{program.home}/token", env=env).token
+    assert claims(by_file)["sub"] == claims(by_variable)["sub"] == claims(by_option)["sub"]
+    program.run("vault", "--role=google", env=env).failed("ABSENT", "bao login", "VAULT_TOKEN")
+
+
+def test_it_is_the_token_that_hvac_gets(program, bao, audience):
+    """Claims equal but for the times; and the same after the same login."""
+    env = {"VAULT_ADDR": bao.server.url, "VAULT_TOKEN": bao.token, "SECRET_ID": bao.secret_id}
+    theirs = hvac.Client(url=bao.server.url, token=bao.token)
+    times = ("iat", "exp", "nbf", "jti")
+    for options in ([], ["--login=approle", f"--role-id={bao.role_id}", "--secret-id=env:SECRET_ID"]):
+        if options:
+            theirs.auth.approle.login(role_id=bao.role_id, secret_id=bao.secret_id)
+        expected = claims(theirs.secrets.identity.generate_signed_id_token("google")["data"]["token"])
+        found = claims(program.run("vault", "--role=google", f"--audience={audience}", *options, env=env).token)
+        assert {k: v for k, v in found.items() if k not in times} == {k: v for k, v in expected.items() if k not in times}
+        assert found["exp"] - found["iat"] == expected["exp"] - expected["iat"] == 600
+
+
+def test_userpass(clients, bao, sts, audience, tmp_path):
+    """A password with every awkward character, in a file."""
+    (tmp_path / "password").write_text(PASSWORD + "\n")
+    source = ("vault", "--role=google", f"--address={bao.server.url}", "--login=userpass", "--user=workload",
+              f"--password=file:{tmp_path}/password")  # fmt: skip
+    assert clients.run("python", clients.configuration(audience, *source)).access_token in sts.issued
+
+
+@pytest.mark.parametrize("by_default", [True, False])
+def test_jwt(clients, bao, sts, ledger, audience, tmp_path, by_default):
+    """A token of npm oidc-provider, which OpenBao verifies by discovery; its role may be the mount's default one."""
+    mount = f"jwt-{by_default}"
+    with oidc_provider(tmp_path, [client("public", "none")]) as issuer:
+        role = {"default_role": "google"} if by_default else {}
+        bao.server.trust(mount, "https://vault.example.test", "tokens", oidc_discovery_url=issuer.issuer, bound_issuer=issuer.issuer, **role)
+        fields = {"grant_type": "client_credentials", "client_id": "public", "resource": "https://vault.example.test"}
+        token = requests.post(issuer.issuer + "/token", data=fields, timeout=10).json()["access_token"]
+        ledger.secret("the JWT", token)
+        source = ["vault", "--role=google", f"--address={bao.server.url}", "--login=jwt", f"--login-mount={mount}", "--jwt=env:ID"]
+        source += [] if by_default else ["--login-role=google"]
+        assert clients.run("python", clients.configuration(audience, *source), env={"ID": token}).access_token in sts.issued
+        run = clients.program.run(*source[:5], "--jwt=env:ID", "--login-role=stranger", env={"ID": token})
+        run.failed("DENIED", "stranger", "--login-role")
+
+
+@pytest.fixture
+def kubernetes():
+    """The API server that OpenBao asks."""
+    found = TokenReviewApi()
+    yield found
+    found.close()
+
+
+def kubernetes_login(server, mount: str, api: TokenReviewApi) -> list[str]:
+    """Mounts it for the service account `app` of `prod`; returns the command line that logs in there."""
+    server.call("POST", f"sys/auth/{mount}", type="kubernetes")
+    unused = certificate_pem(certificate(new_key(), "kubernetes"))  # the API here is on plain http
+    server.call("POST", f"auth/{mount}/config", kubernetes_host=api.url, token_reviewer_jwt=api.reviewer,
+                kubernetes_ca_cert=unused, disable_local_ca_jwt=True)  # fmt: skip
+    server.call("POST", f"auth/{mount}/role/pod", bound_service_account_names=["app"], bound_service_account_namespaces=["prod"],
+                token_policies=["tokens"])  # fmt: skip
+    return ["vault", "--role=google", f"--address={server.url}", "--login=kubernetes", f"--login-mount={mount}", "--login-role=pod"]
+
+
+def test_kubernetes(clients, bao, sts, ledger, audience, kubernetes, tmp_path):
+    """A pod's token, which OpenBao has reviewed; another service account and a forged token are refused."""
+    options = kubernetes_login(bao.server, "team/kubernetes", kubernetes)
+    path = tmp_path / "pod-token"
+    source = [*options, f"--jwt=file:{path}"]
+    path.write_text(ledger.secret("the pod's token", kubernetes.token("prod", "app")))
+    assert clients.run("python", clients.configuration(audience, *source)).access_token in sts.issued
+    assert [request.path for request in kubernetes.requests] == [PATH]
+    for token in (kubernetes.token("prod", "other"), kubernetes.token("prod", "app")[:-8] + "AAAAAAAA"):
+        path.write_text(ledger.secret("another token", token))
+        clients.program.run(*source).failed("DENIED", "--login-role", "service account")
+
+
+def test_a_pod_has_its_token_at_the_usual_place(program, bao, kubernetes):
+    """Without --jwt: here is no pod, so that the file itself is laid there, in a mount namespace of its own."""
+    if subprocess.run(["unshare", "--mount", "true"], check=False).returncode != 0:
+        pytest.skip("mount namespaces need root")
+    place = "/var/run/secrets/kubernetes.io/serviceaccount"
+    token = program.ledger.secret("the pod's token", kubernetes.token("prod", "app"))
+    (program.home / "pod-token").write_text(token)
+    inside = program.home / "inside"
+    inside.write_text(f'#!/bin/sh\nset -e\nmount -t tmpfs tmpfs /var/run\nmkdir -p {place}\n'
+                      f'cp "$HOME/pod-token" {place}/token\nexec {program.path} "$@"\n')  # fmt: skip
+    inside.chmod(0o755)
+    outside = program.home / "outside"
+    outside.write_text(f'#!/bin/sh\nexec unshare --mount {inside} "$@"\n')
+    outside.chmod(0o755)
+    program.path = outside
+    assert program.run(*kubernetes_login(bao.server, "k8s", kubernetes)).token
+
+
+def test_a_proxy_adds_its_own_token(clients, bao, sts, audience, tmp_path_factory):
+    """--login=none: OpenBao's proxy logs in itself, and takes no request without the header that ours has."""
+    with openbao_proxy(tmp_path_factory.mktemp("proxy"), bao.server, bao.role_id, bao.secret_id) as url:
+        assert requests.get(f"{url}/v1/identity/oidc/token/google", timeout=10).status_code == 412
+        source = ("vault", "--role=google", f"--address={url}", "--login=none")
+        assert clients.run("python", clients.configuration(audience, *source)).access_token in sts.issued
+    clients.program.run(*source[:2], f"--address={bao.server.url}", "--login=none").failed("DENIED", "policy")
+
+
+def test_a_namespace(clients, bao, sts, ledger, audience):
+    """It has its own users, roles and issuer; the option and both variables name it."""
+    team = bao.server.within("team")
+    token = ledger.secret("the token of the namespace", team.issue_for(audience))
+    sts.add(OidcPoolProvider(audience, team.issuer))
+    env = {"VAULT_ADDR": team.url, "VAULT_TOKEN": token}
+    source = ("vault", "--role=google", "--namespace=team")
+    assert clients.run("python", clients.configuration(audience, *source), env=env).access_token in sts.issued
+    assert sts.exchanges[-1].claims["iss"] == f"{bao.server.url}/v1/team/identity/oidc"
+    program = clients.program
+    for name in ("VAULT_NAMESPACE", "BAO_NAMESPACE"):
+        assert claims(program.run("vault", "--role=google", env=env | {name: "team/"}).token)["iss"] == team.issuer
+    program.run("vault", "--role=google", env=env).failed("DENIED", "of another namespace")
+    program.run("vault", "--role=google", "--namespace=nowhere", env=env).failed("CONFIGURATION", "namespace not found", "--namespace")
+
+
+def test_tls(program, audience, tmp_path_factory):
+    """The authority of VAULT_CACERT or BAO_CACERT is trusted; --ca-file beats it; a stranger's is not."""
+    with openbao(tmp_path_factory.mktemp("tls"), tls=True) as server, openbao(tmp_path_factory.mktemp("other"), tls=True) as other:
+        token = program.ledger.secret("the token", server.issue_for(audience))
+        env = {"VAULT_ADDR": server.url, "VAULT_TOKEN": token}
+        for name in ("VAULT_CACERT", "BAO_CACERT"):
+            assert program.run("vault", "--role=google", env=env | {name: server.ca_file}).token
+            message = program.run("vault", "--role=google", env=env | {name: other.ca_file}).failed("CONFIGURATION", name)
+            assert other.ca_file in message
+        wrong = env | {"VAULT_CACERT": other.ca_file}
+        assert program.run("vault", "--role=google", f"--ca-file={server.ca_file}", env=wrong).token
+        program.run("vault", "--role=google", env=env).failed("CONFIGURATION", "--ca-file")
+
+
+@pytest.mark.parametrize("kind", ["service", "batch"])
+def test_no_run_leaves_a_vault_token(program, bao, kind):
+    """A login for a run is over with the run; a batch token never was a lease, and the server revokes none."""
+    role_id, secret_id = approle(bao.server, f"approle-{kind}", token_type=kind)
+    program.ledger.secret("the SecretID", secret_id)
+    options = ["--role=google", f"--address={bao.server.url}", "--login=approle", f"--login-mount=approle-{kind}",
+               f"--role-id={role_id}", "--secret-id=env:SECRET_ID"]  # fmt: skip
+    before = bao.accessors()
+    runs = [program.run("vault", *options, env={"SECRET_ID": secret_id}) for _ in range(3)]
+    assert all(run.token for run in runs) and bao.accessors() == before
+    assert all(("revoke-self" in run.log) == (kind == "service") for run in runs)
+    failed = program.run("vault", "--role=nobody", *options[1:], env={"SECRET_ID": secret_id})
+    failed.failed("CONFIGURATION", "nobody")
+    assert bao.accessors() == before, "nor does one that fails"
+
+
+def test_a_vault_token_that_may_not_revoke_itself(program, bao):
+    """Without the default policy; the token is had all the same, and the log says what stays behind."""
+    role_id, secret_id = approle(bao.server, "bare", token_no_default_policy=True)
+    program.ledger.secret("the SecretID", secret_id)
+    options = ["--role=google", f"--address={bao.server.url}", "--login=approle", "--login-mount=bare", f"--role-id={role_id}"]
+    run = program.run("vault", *options, "--secret-id=env:SECRET_ID", env={"SECRET_ID": secret_id})
+    assert run.token and "lasts until its TTL" in run.log
+
+
+def test_another_client_id_is_told_of_in_the_log_and_may_be_allowed(clients, bao, sts, audience):
+    """A role that the server named itself: Google refuses its `aud` until the pool provider allows it."""
+    bao.server.call("POST", "identity/oidc/role/unnamed", key="wif", ttl="10m")
+    client_id = bao.server.call("GET", "identity/oidc/role/unnamed")["data"]["client_id"]
+    configuration = clients.configuration(audience, "vault", "--role=unnamed")
+    env = {"VAULT_ADDR": bao.server.url, "VAULT_TOKEN": bao.token}
+    refused = clients.run("python", configuration, env=env)
+    assert refused.status != 0 and f"[{client_id}] does not match" in refused.complaint
+    assert f"--allowed-audiences={client_id}" in clients.log.read_text()
+    sts.add(OidcPoolProvider(audience, bao.server.issuer, allowed_audiences=(client_id,)))
+    assert clients.run("python", configuration, env=env).access_token in sts.issued
