@@ -16,10 +16,11 @@ import pytest
 import requests
 
 from standins.token_review import PATH, TokenReviewApi
-from standins.verify_jwt import OidcPoolProvider
+from standins.verify_jwt import OidcPoolProvider, verify_jwt
 from support.clients import CLIENTS
 from support.oidc_provider import client, oidc_provider
 from support.openbao import PASSWORD, binary, openbao, openbao_proxy
+from support.places import HERE
 from support.signer import certificate, certificate_pem, new_key
 
 
@@ -265,3 +266,31 @@ def test_another_client_id_is_told_of_in_the_log_and_may_be_allowed(clients, bao
     assert f"--allowed-audiences={client_id}" in clients.log.read_text()
     sts.add(OidcPoolProvider(audience, bao.server.issuer, allowed_audiences=(client_id,)))
     assert clients.run("python", configuration, env=env).access_token in sts.issued
+
+
+def test_the_keys_may_be_uploaded(clients, bao, sts, audience):
+    """Where Google cannot reach the server."""
+    keys = requests.get(bao.server.issuer + "/.well-known/keys", timeout=10).json()
+    sts.add(OidcPoolProvider(audience, bao.server.issuer, jwks=keys))
+    env = {"VAULT_ADDR": bao.server.url, "VAULT_TOKEN": bao.token}
+    assert clients.run("python", clients.configuration(audience, "vault", "--role=google"), env=env).access_token in sts.issued
+
+
+def test_the_commands_of_the_readme(program, sts, audience, tmp_path, tmp_path_factory):
+    """They are run as they stand, by OpenBao's command line; what they set up is what the source needs."""
+    readme = (HERE.parent.parent / "README.md").read_text()
+    (commands,) = [block for block in readme.split("```") if "identity/oidc/config" in block]
+    script = commands.removeprefix("sh\n")
+    (tmp_path / "vault").symlink_to(binary())
+    with openbao(tmp_path_factory.mktemp("readme")) as server:
+        server.call("POST", "sys/auth/approle", type="approle")
+        script = script.replace("https://vault.example.com:8200", server.url)
+        env = program.environment({"VAULT_ADDR": server.url, "VAULT_TOKEN": server.root_token})
+        env["PATH"] = f"{tmp_path}:{env['PATH']}"
+        subprocess.run(["bash", "-euc", script], env=env, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        role_id = server.call("GET", "auth/approle/role/my-app/role-id")["data"]["role_id"]
+        secret_id = program.ledger.secret("the SecretID", server.call("POST", "auth/approle/role/my-app/secret-id")["data"]["secret_id"])
+        options = ["--role=google", f"--address={server.url}", "--login=approle", f"--role-id={role_id}", "--secret-id=env:SECRET_ID"]
+        token = program.run("vault", *options, env={"SECRET_ID": secret_id}).token
+        name = script.partition("AUDIENCE=")[2].splitlines()[0]
+        assert verify_jwt(token, OidcPoolProvider(name, server.issuer))["aud"] == name
