@@ -249,6 +249,19 @@ fn the_log_tells_of_another_audience_and_nothing_else_does() {
 }
 
 #[test]
+fn the_pool_provider_has_to_trust_the_issuer_of_the_namespace() {
+    let config = format!("config vault --role=r --pool-provider={AUDIENCE} --out={{dir}}/c.json");
+    for (options, issuer) in [
+        ("", "ADDRESS/v1/identity/oidc"),
+        ("--address=https://v.example/ --namespace=a/b/", "https://v.example/v1/a/b/identity/oidc"),
+    ] {
+        let run = World::new().run(&format!("{config} {options}"));
+        let words = format!("--issuer-uri={issuer} --allowed-audiences=CLIENT_ID ");
+        assert!(run.stdout.contains(&words), "{run:?}");
+    }
+}
+
+#[test]
 fn refusals_say_what_to_change() {
     let world = World::new();
     let read = "{url}/v1/identity/oidc/token/google";

@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 
 use self::login::{Login, Method};
 use self::server::{Advice, Server};
-use super::{Source, SourceInfo};
+use super::{Source, SourceInfo, Trust};
 use crate::cli::{OptionInfo, Takes, Values, missing};
 use crate::context::Context;
 use crate::contract::request::Request;
@@ -87,6 +87,14 @@ fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
 }
 
 impl Source for Vault {
+    fn trust(&self) -> Trust {
+        let address = self.address.as_ref().map_or("ADDRESS", Url::as_typed).trim_end_matches('/');
+        let namespace =
+            self.namespace.as_deref().map(|path| format!("{}/", path.trim_matches('/')));
+        let namespace = namespace.unwrap_or_default();
+        Trust::issuer(&format!("{address}/v1/{namespace}identity/oidc")).for_audience("CLIENT_ID")
+    }
+
     fn subject_token(&self, request: &Request, cx: &Context) -> Result<SubjectToken, Error> {
         let server = Server::find(self.address.as_ref(), self.namespace.as_deref(), cx)?;
         let token = self.login.token(&server)?;
