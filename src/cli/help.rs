@@ -105,7 +105,7 @@ fn row(text: &mut String, name: &str, meaning: &str, column: usize) {
     let mut length = column + 2;
     for word in meaning.split(' ') {
         let blank = usize::from(length > column + 2);
-        if length + blank + word.chars().count() > WIDTH {
+        if blank == 1 && length + blank + word.chars().count() > WIDTH {
             let _ = write!(line, "\n  {:column$}{word}", "");
             length = column + 2 + word.chars().count();
         } else {

@@ -34,7 +34,7 @@ pub(super) const INFO: CommandInfo = CommandInfo {
         OptionInfo::new(
             "pool-provider",
             Takes::Text("NAME"),
-            "projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/PROVIDER",
+            "its name, projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/ID",
         )
         .required(),
         OptionInfo::new(
