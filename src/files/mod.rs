@@ -91,6 +91,14 @@ pub fn open_regular(path: &Path) -> io::Result<File> {
     regular(options.open(path)?)
 }
 
+/// The same; a link in its place is an error too.
+pub fn open_no_link(path: &Path) -> io::Result<File> {
+    match path.symlink_metadata()?.is_symlink() {
+        true => Err(io::Error::other("it is a link")),
+        false => open_regular(path),
+    }
+}
+
 fn regular(file: File) -> io::Result<File> {
     match file.metadata()?.is_file() {
         true => Ok(file),

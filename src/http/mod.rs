@@ -142,7 +142,7 @@ impl Http {
             return Err(Error::new(Kind::Unreachable, OFFLINE));
         }
         self.refuse_plain_http(&request)?;
-        let via = proxy::for_url(url, &self.env)?;
+        let via = if request.direct { None } else { proxy::for_url(url, &self.env)? };
         let proxy_name = via.as_ref().map(|(_, name)| *name);
         let through = proxy_name.map(|name| format!(" through {name}")).unwrap_or_default();
         let secrets = request.secrets();
@@ -191,6 +191,7 @@ impl Http {
         let allowed = self.settings.allow_http.as_deref();
         if url.is_https()
             || url.is_local()
+            || request.direct && url.is_private()
             || allowed.is_some_and(|h| h.eq_ignore_ascii_case(url.host()))
         {
             return Ok(());

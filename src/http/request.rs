@@ -55,12 +55,24 @@ pub struct Request<'a> {
     pub(super) limit: Option<Duration>,
     /// Whether it must not be sent again as it is.
     pub(super) once: bool,
+    /// Whether it goes to the platform beneath this host.
+    pub(super) direct: bool,
 }
 
 impl<'a> Request<'a> {
     fn new(method: Method, url: &'a Url, option: &'static str) -> Request<'a> {
-        let (headers, form, hidden) = (Vec::new(), Vec::new(), Vec::new());
-        Request { url, option, method, headers, form, body: None, hidden, limit: None, once: false }
+        Request {
+            url,
+            option,
+            method,
+            headers: Vec::new(),
+            form: Vec::new(),
+            body: None,
+            hidden: Vec::new(),
+            limit: None,
+            once: false,
+            direct: false,
+        }
     }
 
     /// A GET of `url`, which `option` led to.
@@ -112,6 +124,13 @@ impl<'a> Request<'a> {
     /// Never sends it again: it carries what counts once, or the sender repeats more than this.
     pub fn once(mut self) -> Self {
         self.once = true;
+        self
+    }
+
+    /// Sends it past any proxy, and over plain http to a private address too: for an endpoint that
+    /// the platform beneath this host names.
+    pub fn direct(mut self) -> Self {
+        self.direct = true;
         self
     }
 

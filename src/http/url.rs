@@ -77,6 +77,15 @@ impl Url {
             Err(_) => self.host() == "localhost",
         }
     }
+
+    /// Whether the host is an address of a private network (RFC 1918, RFC 4193).
+    pub fn is_private(&self) -> bool {
+        match self.host().parse().map(|address: IpAddr| address.to_canonical()) {
+            Ok(IpAddr::V4(v4)) => v4.is_private(),
+            Ok(IpAddr::V6(v6)) => v6.is_unique_local(),
+            Err(_) => false,
+        }
+    }
 }
 
 fn is_local(address: IpAddr) -> bool {
@@ -152,6 +161,19 @@ mod tests {
             ("http://[::2]/", false),
         ] {
             assert_eq!(Url::parse(text).unwrap().is_local(), local, "{text}");
+        }
+    }
+
+    #[test]
+    fn knows_private_addresses() {
+        for (text, private) in [
+            ("http://172.16.5.3:8081/", true),
+            ("http://[fd00::1]/", true),
+            ("http://172.32.0.1/", false),
+            ("http://127.0.0.1/", false),
+            ("http://10.example.com/", false),
+        ] {
+            assert_eq!(Url::parse(text).unwrap().is_private(), private, "{text}");
         }
     }
 }

@@ -14,7 +14,8 @@ use ring::digest::{SHA256, digest};
 use ring::rand::SystemRandom;
 use ring::rsa::PublicKeyComponents;
 use ring::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair, RSA_PKCS1_SHA256, RsaKeyPair,
+    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair, RSA_PKCS1_SHA256, RSA_PSS_SHA256,
+    RsaEncoding, RsaKeyPair,
 };
 use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
@@ -121,13 +122,52 @@ impl SigningKey {
         if let (Some(id), Some(header)) = (id, header.as_object_mut()) {
             header.insert("kid".to_owned(), id.into());
         }
-        let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-        let mut jwt = format!("{}.{}", encode(&header), encode(claims));
-        let signature = self.pair.sign(jwt.as_bytes())?;
-        jwt.push('.');
-        jwt.push_str(&URL_SAFE_NO_PAD.encode(signature));
-        Ok(Secret::new(jwt))
+        compact(&header, claims, |message| self.pair.sign(message))
     }
+
+    /// Signs claims with PS256, naming the key by the SHA-256 of its certificate (DER), as Microsoft
+    /// Entra ID wants. `option` named the key.
+    ///
+    /// # Errors
+    /// `CONFIGURATION` where the key is not RSA, `INTERNAL` as [`SigningKey::sign`].
+    pub fn sign_certified(
+        &self,
+        claims: &Value,
+        certificate: &[u8],
+        option: &str,
+    ) -> Result<Secret, Error> {
+        let Pair::Rsa(pair) = &self.pair else {
+            return Err(Error::new(Kind::Configuration, "Entra ID takes no P-256 signature")
+                .hint(format!("give an RSA key ({option})")));
+        };
+        let thumbprint = URL_SAFE_NO_PAD.encode(digest(&SHA256, certificate));
+        let header = json!({ "alg": "PS256", "typ": "JWT", "x5t#S256": thumbprint });
+        compact(&header, claims, |message| sign_rsa(pair, &RSA_PSS_SHA256, message))
+    }
+}
+
+/// A JWT in compact form.
+fn compact(
+    header: &Value,
+    claims: &Value,
+    sign: impl FnOnce(&[u8]) -> Result<Vec<u8>, Error>,
+) -> Result<Secret, Error> {
+    let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let mut jwt = format!("{}.{}", encode(header), encode(claims));
+    let signature = sign(jwt.as_bytes())?;
+    jwt.push('.');
+    jwt.push_str(&URL_SAFE_NO_PAD.encode(signature));
+    Ok(Secret::new(jwt))
+}
+
+fn sign_rsa(
+    pair: &RsaKeyPair,
+    padding: &'static dyn RsaEncoding,
+    message: &[u8],
+) -> Result<Vec<u8>, Error> {
+    let mut signature = vec![0; pair.public().modulus_len()];
+    pair.sign(padding, &SystemRandom::new(), message, &mut signature).map_err(|_| no_random())?;
+    Ok(signature)
 }
 
 impl Pair {
@@ -139,17 +179,11 @@ impl Pair {
     }
 
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Error> {
-        let random = SystemRandom::new();
         match self {
-            Pair::Rsa(pair) => {
-                let mut signature = vec![0; pair.public().modulus_len()];
-                pair.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature)
-                    .map_err(|_| no_random())?;
-                Ok(signature)
-            }
+            Pair::Rsa(pair) => sign_rsa(pair, &RSA_PKCS1_SHA256, message),
             Pair::P256(pair) => {
-                let signature = pair.sign(&random, message).map_err(|_| no_random())?;
-                Ok(signature.as_ref().to_vec())
+                let signature = pair.sign(&SystemRandom::new(), message);
+                Ok(signature.map_err(|_| no_random())?.as_ref().to_vec())
             }
         }
     }
@@ -184,7 +218,7 @@ fn thumbprint(members: &Map<String, Value>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use ring::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
+    use ring::signature::{ECDSA_P256_SHA256_FIXED, RSA_PSS_2048_8192_SHA256, UnparsedPublicKey};
 
     use super::*;
 
@@ -233,6 +267,25 @@ mod tests {
     fn rs256_signs_as_the_standard_does() {
         let signature = parse(RSA).pair.sign(SIGNED.0.as_bytes()).unwrap();
         assert_eq!(URL_SAFE_NO_PAD.encode(signature), SIGNED.1);
+    }
+
+    #[test]
+    fn a_certified_signature_verifies_and_names_its_certificate() {
+        let key = parse(RSA);
+        let jwt = key.sign_certified(&json!({"a": 1}), b"certificate", "--client-key").unwrap();
+        let (signed, signature) = jwt.expose().rsplit_once('.').unwrap();
+        let Pair::Rsa(pair) = &key.pair else { panic!("an RSA key") };
+        UnparsedPublicKey::new(&RSA_PSS_2048_8192_SHA256, pair.public_key().as_ref())
+            .verify(signed.as_bytes(), &decode(signature))
+            .unwrap();
+        let header: Value =
+            serde_json::from_slice(&decode(signed.split('.').next().unwrap())).unwrap();
+        // printf certificate | openssl dgst -sha256 -binary | basenc --base64url
+        let expected = "A9Zt0Ig1wco_EozOrNHzGslBYwlrIPRFroQoW8CDLXI";
+        assert_eq!((&header["alg"], &header["x5t#S256"]), (&json!("PS256"), &json!(expected)));
+        let refusal =
+            parse(&ec_jwk("")).sign_certified(&json!({}), b"", "--client-key").unwrap_err();
+        assert!(refusal.to_string().contains("RSA key (--client-key)"), "{refusal}");
     }
 
     #[test]
