@@ -2,6 +2,7 @@
 
 mod adfs;
 mod aws;
+mod azure;
 mod azure_pipelines;
 mod ci;
 mod command;
@@ -110,6 +111,7 @@ pub static SOURCES: &[SourceInfo] = &[
     oidc::INFO,
     vault::INFO,
     aws::INFO,
+    azure::INFO,
     adfs::INFO,
     key::INFO,
 ];
