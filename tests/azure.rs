@@ -261,14 +261,9 @@ fn what_is_not_there_is_listed() {
         [("IDENTITY_ENDPOINT", "x"), ("IDENTITY_HEADER", "x"), ("IDENTITY_SERVER_THUMBPRINT", "x")];
     for (options, variables, why) in [
         (
-            "--client-secret=env:S --client-id=c",
-            &[("S", "s")][..],
+            "--environment=service-principal --client-id=c",
+            &[("AZURE_CLIENT_SECRET", "s")][..],
             "service-principal: neither --tenant-id nor AZURE_TENANT_ID is set",
-        ),
-        (
-            "--federated-token-file={dir}/none --tenant-id=t",
-            &[],
-            "workload-identity: neither --client-id nor AZURE_CLIENT_ID is set",
         ),
         (
             "--environment=app-service",
@@ -538,11 +533,23 @@ fn credentials_that_cannot_be_used_are_named() {
     let account = [("AZURE_TENANT_ID", "t"), ("AZURE_CLIENT_ID", "c")];
     let convert = "make PEM of a PFX file: openssl pkcs12 -in FILE.pfx -out FILE.pem -nodes";
     let path = "AZURE_CLIENT_CERTIFICATE_PATH";
+    let whose = "its credentials are here; for a pod, annotate the service account with \
+                 azure.workload.identity/client-id";
     for (options, variables, message) in [
         (
             "--federated-token-file={dir}/none",
             vec![],
             "cannot read {dir}/none: it does not exist; check --federated-token-file",
+        ),
+        (
+            "--client-secret=env:S",
+            vec![("AZURE_TENANT_ID", "")],
+            &format!("neither --tenant-id nor AZURE_TENANT_ID is set; {whose}"),
+        ),
+        (
+            "",
+            vec![("AZURE_FEDERATED_TOKEN_FILE", "{dir}/empty"), ("AZURE_CLIENT_ID", "")],
+            &format!("neither --client-id nor AZURE_CLIENT_ID is set; {whose}"),
         ),
         (
             "",

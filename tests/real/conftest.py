@@ -10,6 +10,7 @@ import os
 import pytest
 
 from standins.aws import Aws
+from standins.azure import Azure
 from standins.issuer import Issuer
 from standins.sts import GoogleStandIn
 from standins.verify_jwt import OidcPoolProvider
@@ -74,6 +75,16 @@ def issuer(sts, audience):
 def aws(ledger):
     """AWS on loopback: one account's keys, its token service, SSO, container and instance metadata."""
     found = Aws(ledger)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def azure(tmp_path, ledger):
+    """Azure on loopback: a tenant, its token endpoint on https, and the endpoints of managed identities."""
+    folder = tmp_path / "azure"
+    folder.mkdir()
+    found = Azure(folder, ledger)
     yield found
     found.close()
 

@@ -55,7 +55,12 @@ pub(super) fn service_principal(azure: &Azure, cx: &Context) -> Result<Lookup, E
             "none of --client-secret, --client-cert, {SECRET} and {CERTIFICATE} is set"
         )));
     };
-    ask(&proof, azure, cx)
+    let account = account(azure, cx)?;
+    if let (Err(missing), None, None) = (&account, &azure.client_secret, &azure.client_cert) {
+        // A secret that stands alone in the variables may be meant for something else.
+        return Ok(Lookup::Absent((*missing).to_owned()));
+    }
+    ask(&proof, account, azure, cx)
 }
 
 pub(super) fn workload_identity(azure: &Azure, cx: &Context) -> Result<Lookup, Error> {
@@ -68,20 +73,34 @@ pub(super) fn workload_identity(azure: &Azure, cx: &Context) -> Result<Lookup, E
             )));
         }
     };
-    ask(&proof, azure, cx)
+    // A pod that is not told whose token to exchange must not end up with its node's identity.
+    ask(&proof, account(azure, cx)?, azure, cx)
 }
 
-fn ask(proof: &Proof, azure: &Azure, cx: &Context) -> Result<Lookup, Error> {
+/// Tenant and client, or which of them nothing names.
+type Account = Result<(String, String), &'static str>;
+
+fn account(azure: &Azure, cx: &Context) -> Result<Account, Error> {
     let set = |option: &Option<String>, variable| match option {
         Some(value) => Ok(Some(value.clone())),
         None => cx.env.text(variable),
     };
-    let Some(tenant) = set(&azure.tenant_id, "AZURE_TENANT_ID")? else {
-        return Ok(Lookup::Absent("neither --tenant-id nor AZURE_TENANT_ID is set".to_owned()));
-    };
-    let Some(client) = set(&azure.client_id, "AZURE_CLIENT_ID")? else {
-        return Ok(Lookup::Absent("neither --client-id nor AZURE_CLIENT_ID is set".to_owned()));
-    };
+    let tenant = set(&azure.tenant_id, "AZURE_TENANT_ID")?;
+    let client = set(&azure.client_id, "AZURE_CLIENT_ID")?;
+    Ok(match (tenant, client) {
+        (Some(tenant), Some(client)) => Ok((tenant, client)),
+        (None, _) => Err("neither --tenant-id nor AZURE_TENANT_ID is set"),
+        (_, None) => Err("neither --client-id nor AZURE_CLIENT_ID is set"),
+    })
+}
+
+fn ask(proof: &Proof, account: Account, azure: &Azure, cx: &Context) -> Result<Lookup, Error> {
+    let (tenant, client) = account.map_err(|missing| {
+        Error::new(Kind::Configuration, missing).hint(
+            "its credentials are here; for a pod, annotate the service account with \
+                   azure.workload.identity/client-id",
+        )
+    })?;
     let endpoint = endpoint(&tenant, azure, cx)?;
     let scope = format!("{}/.default", azure.resource);
     let passes = |response: &Response| retry::is_passing(response.status);

@@ -6,6 +6,7 @@ A stand-in hands in one function from Request to Answer; every request is kept, 
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -41,9 +42,9 @@ class Answer:
 
 
 class Loopback:
-    """Serves `answer` until `close`; `url` has no trailing slash."""
+    """Serves `answer` until `close`, over TLS where it is given; `url` has no trailing slash."""
 
-    def __init__(self, answer: Callable[[Request], Answer]):
+    def __init__(self, answer: Callable[[Request], Answer], tls: ssl.SSLContext | None = None):
         self.requests: list[Request] = []
         standin = self
 
@@ -85,7 +86,9 @@ class Loopback:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self.port = self._server.server_address[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
+        if tls:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         # The poll interval bounds `close`; requests themselves never wait for it.
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 

@@ -1,0 +1,58 @@
+"""Azure on loopback: one tenant, and the endpoints that give its tokens, each on a port of its own.
+
+    azure = Azure(folder, ledger)
+    azure.tenant.add("build", secret="…")
+    azure.machine.users.append(new_identity("worker"))
+    …a program runs with azure.environment("imds")…
+    azure.tenant.issued[-1].proof
+
+Azure cannot run here. These refuse what the real ones are documented, or reported, to refuse; azure-identity, Microsoft's own
+client library, has to come through all the same (test_azure_sdk.py).
+"""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+
+from servers.authority import Authority
+from standins.azure_entra import Entra
+from standins.azure_managed import AppService, ArcAgent, Imds, Machine
+from standins.azure_tenant import TENANT, Tenant
+
+
+class Azure:
+    """One running tenant with one machine; a test makes its own."""
+
+    def __init__(self, folder: Path, ledger=None):
+        authority = Authority(folder / "authority")
+        certificate = authority.server("entra", "127.0.0.1")
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(certificate.cert, certificate.key)
+        self.ca = authority.ca
+        self.keys = folder / "keys"  # where the agent of Arc writes; see support/azure.py
+        self.keys.mkdir()
+        self.tenant = Tenant(ledger)
+        self.machine = Machine(self.tenant)
+        self.entra = Entra(self.tenant, tls)
+        self.app_service = AppService(self.machine)
+        self.arc = ArcAgent(self.machine, self.keys)
+        self.imds = Imds(self.machine)
+
+    def environment(self, *present: str, client: str | None = None, **more: str) -> dict[str, str]:
+        """The variables of these environments; where the instance metadata are not among them, nobody answers there."""
+        found = {"AZURE_AUTHORITY_HOST": self.entra.url, "AZURE_POD_IDENTITY_AUTHORITY_HOST": "http://127.0.0.1:1"}
+        if client:
+            found |= {"AZURE_TENANT_ID": TENANT, "AZURE_CLIENT_ID": client}
+        if "app-service" in present:
+            found |= {"IDENTITY_ENDPOINT": self.app_service.url + "/msi/token", "IDENTITY_HEADER": self.app_service.header}
+        if "arc" in present:
+            found |= {"IDENTITY_ENDPOINT": self.arc.url + "/metadata/identity/oauth2/token", "IMDS_ENDPOINT": self.arc.url}
+        if "imds" in present:
+            found["AZURE_POD_IDENTITY_AUTHORITY_HOST"] = self.imds.url
+        return found | more
+
+    def close(self):
+        """Stops everything."""
+        for service in (self.entra, self.app_service, self.arc, self.imds, self.tenant.issuer, self.tenant.cluster):
+            service.close()

@@ -1,0 +1,73 @@
+"""What the Azure tests share: azure-identity as the reference, certificates, and the folder of Arc's keys.
+
+The folder is fixed, `/var/opt/azcmagent/tokens`: neither the program nor azure-identity lets anything choose another. So both
+run in a mount namespace in which a folder of the test lies there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+from cryptography import x509
+
+from standins.azure import Azure
+from standins.azure_managed import KEYS
+from standins.azure_tenant import RESOURCE
+from support.places import HERE, PYTHON, need
+from support.program import Program
+from support.signer import certificate, certificate_pem, new_key, pem
+from support_net import missing
+
+MOUNT = """set -e
+mount -t tmpfs none /var/opt
+mkdir -p "{keys}"
+mount --bind "{folder}" "{keys}"
+{more}
+exec "$@"
+"""
+# An installed agent, which is found by its program when no variable names it.
+AGENT = "mount -t tmpfs none /opt; mkdir -p /opt/azcmagent/bin; touch /opt/azcmagent/bin/himds"
+
+
+def with_keys(folder: Path, agent: bool = False) -> tuple[str, ...]:
+    """Words before a command that runs it where `folder` is the agent's."""
+    if os.geteuid() != 0:
+        missing("mount namespaces need root")
+    script = MOUNT.format(folder=folder, keys=KEYS, more=AGENT if agent else "")
+    return (str(need("unshare")), "--mount", "sh", "-c", script, "sh")
+
+
+def wrapped(program: Program, prefix: tuple, folder: Path) -> Program:
+    """The same program behind these words, with the same home and leak scan."""
+    wrapper = folder / "wrapper"
+    words = " ".join("'" + str(word).replace("'", "'\\''") + "'" for word in (*prefix, program.path))
+    wrapper.write_text(f'#!/bin/sh\nexec {words} "$@"\n')
+    wrapper.chmod(0o755)
+    return Program(program.home, program.ledger, wrapper)
+
+
+def reference(azure: Azure, program: Program, credential: str, env: dict[str, str], *, resource: str = RESOURCE,
+              prefix: tuple = (), **options) -> dict:  # fmt: skip
+    """What azure-identity makes of an environment: `{"token": …}` or `{"failure": …}`."""
+    if credential.startswith(("Default", "Client", "Certificate", "Workload")):
+        options |= {"disable_instance_discovery": True, "connection_verify": str(azure.ca)}
+    words = [*prefix, PYTHON, "-B", HERE / "clients" / "azure_credential.py", credential, resource, json.dumps(options)]
+    done = subprocess.run(
+        [str(word) for word in words], env=program.environment(env), stdin=subprocess.DEVNULL, capture_output=True, text=True,
+        timeout=90, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def certified(folder: Path, ledger, kind: str = "RSA") -> tuple[Path, x509.Certificate]:
+    """A PEM file with a key and its certificate, as AZURE_CLIENT_CERTIFICATE_PATH names one."""
+    key = new_key(kind)
+    found = certificate(key, "build")
+    path = folder / "certified.pem"
+    path.write_text(ledger.private_key("the key of the certificate", pem(key)) + certificate_pem(found))
+    path.chmod(0o600)
+    return path, found

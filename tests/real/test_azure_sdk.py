@@ -1,0 +1,188 @@
+"""The program finds the identity that azure-identity finds: the same environment, the same loopback endpoints.
+
+azure-identity, Microsoft's own client library, is the reference, and shows that the stand-ins are not made to our measure. Which
+identity was taken, where, and how it was proved is what the stand-ins issued a token for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Callable
+
+import pytest
+
+from standins.azure import Azure
+from standins.azure_tenant import EXCHANGE, RESOURCE, SUBJECT, TENANT, new_identity
+from standins.verify_jwt import OidcPoolProvider, verify_jwt
+from support.azure import certified, reference, with_keys, wrapped
+
+APP, WORKER, OTHER = new_identity("build"), new_identity("worker"), new_identity("other")
+FILES = {"certificate": "AZURE_CLIENT_CERTIFICATE_PATH", "federated": "AZURE_FEDERATED_TOKEN_FILE"}
+EVERY = ("app-service", "arc", "imds")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One environment: the credentials and endpoints in it, and the token that comes of it (None: no identity).
+
+    `ours`, where it differs, is argued by `because`.
+    """
+
+    name: str
+    expect: tuple[str, str, str] | None
+    credentials: tuple[str, ...] = ()
+    endpoints: tuple[str, ...] = ()
+    client: str | None = None
+    env: dict[str, str | None] = field(default_factory=dict)
+    prepare: Callable[[Azure], None] = lambda azure: None
+    ours: tuple[str, str, str] | None = None
+    because: str = ""
+
+
+def system(where: str) -> tuple[str, str, str]:
+    """The machine's own identity."""
+    return (where, new_identity("system").client_id, "managed identity")
+
+
+def user(where: str, identity=WORKER) -> tuple[str, str, str]:
+    """A user-assigned one."""
+    return (where, identity.client_id, "managed identity")
+
+
+def principal(proof: str) -> tuple[str, str, str]:
+    """The application."""
+    return ("entra", APP.client_id, proof)
+
+
+def no_system(azure: Azure):
+    """A machine without an identity of its own."""
+    azure.machine.system = None
+
+
+def legacy(azure: Azure):
+    """An agent that ignores which identity is asked for."""
+    azure.arc.legacy = True
+
+
+CASES = [
+    Case("a secret", principal("secret"), ("secret",), client=APP.client_id),
+    Case("a certificate", principal("certificate"), ("certificate",), client=APP.client_id),
+    Case("a federated token", principal("federated"), ("federated",), client=APP.client_id),
+    Case("all credentials", principal("secret"), ("secret", "certificate", "federated"), EVERY, APP.client_id),
+    Case("certificate and federated token", principal("certificate"), ("certificate", "federated"), EVERY, APP.client_id),
+    Case("federated token and endpoints", principal("federated"), ("federated",), EVERY, APP.client_id),
+    Case("a secret without its tenant", user("imds"), ("secret",), ("imds",), WORKER.client_id, {"AZURE_TENANT_ID": None}),
+    Case("a secret without its client", system("imds"), ("secret",), ("imds",), APP.client_id, {"AZURE_CLIENT_ID": None}),
+    Case("a federated token without its client", None, ("federated",), ("imds",), None, {"AZURE_TENANT_ID": TENANT}),
+    Case("App Service", system("app-service"), (), ("app-service",)),
+    Case("App Service, user-assigned", user("app-service"), (), ("app-service",), WORKER.client_id),
+    Case("App Service beside the instance metadata", system("app-service"), (), ("app-service", "imds")),
+    Case("App Service without that identity", None, (), ("app-service",), "nobody"),
+    Case("App Service without its own identity", None, (), ("app-service",), prepare=no_system),
+    Case("an endpoint without its header", None, (), ("app-service", "imds"), None, {"IDENTITY_HEADER": None},
+         ours=system("imds"), because="MSAL, which chooses in the other SDKs, takes it for a virtual machine."),
+    Case("Arc", system("arc"), (), ("arc",)),
+    Case("Arc beside the instance metadata", system("arc"), (), ("arc", "imds")),
+    Case("Arc, user-assigned", user("arc"), (), ("arc",), WORKER.client_id),
+    Case("Arc, an agent of old", None, (), ("arc",), WORKER.client_id, prepare=legacy),
+    Case("Arc without that identity", None, (), ("arc",), "nobody"),
+    Case("instance metadata", system("imds"), (), ("imds",)),
+    Case("instance metadata, user-assigned", user("imds"), (), ("imds",), WORKER.client_id),
+    Case("instance metadata without that identity", None, (), ("imds",), "nobody"),
+    Case("instance metadata of several identities", None, (), ("imds",), prepare=no_system),
+    Case("instance metadata of one identity", user("imds"), (), ("imds",),
+         prepare=lambda azure: (no_system(azure), azure.machine.users.remove(OTHER)) and None),
+    Case("nothing", None),
+]  # fmt: skip
+
+
+def settle(case: Case, azure: Azure, folder, ledger) -> dict[str, str]:
+    """Makes the environment of a case; gives its variables."""
+    path, certificate = certified(folder, ledger)
+    azure.tenant.add("build", secret="build-secret-value-4711", certificates=[certificate],
+                     federated=[(azure.tenant.cluster.url, SUBJECT, EXCHANGE)])  # fmt: skip
+    azure.machine.users += [WORKER, OTHER]
+    (folder / "projected").write_text(azure.tenant.projected())
+    values = {"AZURE_CLIENT_SECRET": "build-secret-value-4711", FILES["certificate"]: str(path), FILES["federated"]: str(folder / "projected")}
+    chosen = [FILES.get(name, "AZURE_CLIENT_SECRET") for name in case.credentials]
+    env = azure.environment(*case.endpoints, client=case.client) | {name: values[name] for name in chosen} | case.env
+    case.prepare(azure)
+    return {name: value for name, value in env.items() if value is not None}
+
+
+def last(azure: Azure, token: str | None) -> tuple[str, str, str] | None:
+    """Where, for whom and how this token was issued; it is the last."""
+    if token is None:
+        return None
+    issued = azure.tenant.issued[-1]
+    assert issued.token == token
+    return issued.where, issued.client_id, issued.proof
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_the_same_identity(case, azure, program, audience, tmp_path, ledger):
+    """The environment, the identity and its proof; or that there is none, or that it fails. Google's rules accept the token."""
+    env, prefix = settle(case, azure, tmp_path, ledger), with_keys(azure.keys)
+    theirs = reference(azure, program, "DefaultAzureCredential", env, prefix=prefix, retry_total=0)
+    assert last(azure, theirs.get("token")) == case.expect, theirs
+    run = wrapped(program, prefix, tmp_path).run("azure", f"--resource={RESOURCE}", f"--ca-file={azure.ca}", env=env)
+    expect = case.ours if case.because else case.expect
+    if expect is None:
+        run.failed(run.document["code"])
+        assert run.document["code"] in ("ABSENT", "CONFIGURATION"), run.described()
+    else:
+        assert last(azure, run.token) == expect
+        trusted = OidcPoolProvider(audience, azure.tenant.issuer.url, allowed_audiences=(RESOURCE,))
+        assert verify_jwt(run.token, trusted)["oid"]
+
+
+@pytest.mark.parametrize("by", ["client_id", "object_id", "resource_id"])
+@pytest.mark.parametrize("where", EVERY)
+def test_an_identity_by_each_of_its_ids(azure, program, tmp_path, where, by):
+    """The option beats AZURE_CLIENT_ID."""
+    azure.machine.users += [WORKER, OTHER]
+    prefix = with_keys(azure.keys)
+    theirs = reference(azure, program, "ManagedIdentityCredential", azure.environment(where), prefix=prefix,
+                       identity_config={by: getattr(WORKER, by)})  # fmt: skip
+    assert last(azure, theirs.get("token")) == user(where), theirs
+    option = {"client_id": "--client-id", "object_id": "--object-id", "resource_id": "--identity-resource-id"}[by]
+    env = azure.environment(where, client=OTHER.client_id)
+    run = wrapped(program, prefix, tmp_path).run("azure", f"--resource={RESOURCE}", f"{option}={getattr(WORKER, by)}", env=env)
+    assert last(azure, run.token) == user(where)
+
+
+def test_options_instead_of_variables(azure, program, tmp_path, ledger):
+    """Each credential of the SDK by its own arguments, and ours by options; the variables name another."""
+    path, certificate = certified(tmp_path, ledger)
+    azure.tenant.add("build", secret="build-secret-value-4711", certificates=[certificate],
+                     federated=[(azure.tenant.cluster.url, SUBJECT, EXCHANGE)])  # fmt: skip
+    projected = tmp_path / "projected"
+    projected.write_text(azure.tenant.projected())
+    account = {"tenant_id": TENANT, "client_id": APP.client_id, "authority": azure.entra.url}
+    wrong = {"AZURE_TENANT_ID": "wrong", "AZURE_CLIENT_ID": "wrong", "AZURE_CLIENT_SECRET": "wrong", "AZURE_AUTHORITY_HOST": "wrong.invalid",
+             "SECRET": "build-secret-value-4711"}  # fmt: skip
+    options = [f"--tenant-id={TENANT}", f"--client-id={APP.client_id}", f"--authority-host={azure.entra.url}", f"--ca-file={azure.ca}"]
+    for credential, arguments, option, proof in (
+        ("ClientSecretCredential", {"client_secret": "build-secret-value-4711"}, "--client-secret=env:SECRET", "secret"),
+        ("CertificateCredential", {"certificate_path": str(path)}, f"--client-cert={path}", "certificate"),
+        ("WorkloadIdentityCredential", {"token_file_path": str(projected)}, f"--federated-token-file={projected}", "federated"),
+    ):
+        theirs = reference(azure, program, credential, {}, **account, **arguments)
+        assert last(azure, theirs.get("token")) == principal(proof), theirs
+        run = program.run("azure", f"--resource={RESOURCE}", *options, option, env=wrong)
+        assert last(azure, run.token) == principal(proof)
+    header = azure.tenant.applications[APP.client_id].assertions[1]["header"]
+    assert header["alg"] == "PS256" and "x5t#S256" in header, "as Entra ID documents it"
+
+
+def test_the_token_file_is_read_each_time(azure, program, tmp_path):
+    """Kubernetes renews it within the hour."""
+    azure.tenant.add("build", federated=[(azure.tenant.cluster.url, SUBJECT, EXCHANGE)])
+    projected = tmp_path / "projected"
+    env = azure.environment(client=APP.client_id, AZURE_FEDERATED_TOKEN_FILE=str(projected))
+    source = ("azure", f"--resource={RESOURCE}", f"--ca-file={azure.ca}")
+    projected.write_text(azure.tenant.projected(exp=1))
+    program.run(*source, env=env).failed("EXPIRED", "AADSTS700024", "--federated-token-file")
+    projected.write_text(azure.tenant.projected())
+    assert program.run(*source, env=env).token
+    assert azure.entra.token_requests[-1]["client_assertion"] == projected.read_text()
