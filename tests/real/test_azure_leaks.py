@@ -1,0 +1,62 @@
+"""Nothing secret shows when the services of Azure answer with all that they were sent.
+
+Every other Azure test is scanned too (the `azure` fixture registers secrets, keys and tokens); here each far end echoes the whole
+request, credentials included, in every member that a message might be made of. That the scan finds what leaks is in test_leaks.py.
+"""
+
+from __future__ import annotations
+
+import json
+from urllib.parse import unquote_plus
+
+import pytest
+
+from standins.azure_managed import KEYS
+from standins.azure_tenant import RESOURCE
+from standins.loopback import Answer, Loopback, Request
+from support.azure import certified, with_keys, wrapped
+
+SECRETS = {name: f"{name}-secret-4711-0815" for name in ("client", "header", "agent")}
+
+
+def echo(status: int):
+    """A server that answers with what it received; the agent of Arc challenges first."""
+
+    def answer(request: Request) -> Answer:
+        if "imds" in request.path and "authorization" not in request.headers:
+            return Answer(401, "", {"WWW-Authenticate": f"Basic realm={KEYS}/echo.key"})
+        received = json.dumps([request.path, request.raw_query, request.headers, request.body.decode()])
+        received += " " + " ".join(request.headers.values()) + " " + unquote_plus(request.body.decode())
+        names = ("message", "error", "error_description", "access_token", "AADSTS")
+        return Answer(status, dict.fromkeys(names, "AADSTS7000215: " + received))
+
+    return answer
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 403, 500])
+@pytest.mark.parametrize("source", ["secret", "certificate", "federated", "app-service", "arc"])
+def test_an_echo_shows_nothing(azure, program, ledger, tmp_path, source, status):
+    """Whatever the status, the run fails, and neither output nor log holds what was sent."""
+    for name, secret in SECRETS.items():
+        ledger.secret(f"the secret of {name}", secret)
+    (azure.keys / "echo.key").write_text(SECRETS["agent"])
+    projected = tmp_path / "projected"
+    projected.write_text(azure.tenant.projected())
+    with Loopback(echo(status)) as far:
+        env = {
+            "secret": {"AZURE_CLIENT_SECRET": SECRETS["client"]},
+            "certificate": {"AZURE_CLIENT_CERTIFICATE_PATH": str(certified(tmp_path, ledger)[0])},
+            "federated": {"AZURE_FEDERATED_TOKEN_FILE": str(projected)},
+            "app-service": {"IDENTITY_ENDPOINT": far.url, "IDENTITY_HEADER": SECRETS["header"]},
+            "arc": {"IDENTITY_ENDPOINT": far.url + "/imds", "IMDS_ENDPOINT": far.url},
+        }[source]
+        given = azure.environment(client="build") | {"AZURE_AUTHORITY_HOST": far.url} | env
+        beside = wrapped(program, with_keys(azure.keys), tmp_path)
+        run = beside.run("azure", f"--resource={RESOURCE}", "--timeout=4", env=given)
+        sent = [(request.headers, request.body.decode()) for request in far.requests]
+    run.failed(run.document["code"])
+    assertions = [unquote_plus(body.partition("client_assertion=")[2]) for _, body in sent if "client_assertion=" in body]
+    for assertion in assertions:
+        signature = assertion.rpartition(".")[2]
+        assert len(signature) > 99 and signature not in run.stdout + run.stderr + run.log, "an assertion shows"
+    assert assertions or any(secret in str(sent) for secret in SECRETS.values()), "something secret was sent and echoed"
