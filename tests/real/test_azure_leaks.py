@@ -7,7 +7,7 @@ request, credentials included, in every member that a message might be made of. 
 from __future__ import annotations
 
 import json
-from urllib.parse import unquote_plus
+from urllib.parse import parse_qs, unquote_plus
 
 import pytest
 
@@ -25,10 +25,13 @@ def echo(status: int):
     def answer(request: Request) -> Answer:
         if "imds" in request.path and "authorization" not in request.headers:
             return Answer(401, "", {"WWW-Authenticate": f"Basic realm={KEYS}/echo.key"})
-        received = json.dumps([request.path, request.raw_query, request.headers, request.body.decode()])
-        received += " " + " ".join(request.headers.values()) + " " + unquote_plus(request.body.decode())
-        names = ("message", "error", "error_description", "access_token", "AADSTS")
-        return Answer(status, dict.fromkeys(names, "AADSTS7000215: " + received))
+        # Messages are short: the secret comes first, alone and as it was sent.
+        headers = [request.headers[name] for name in ("authorization", "x-identity-header") if name in request.headers]
+        fields = [value for values in parse_qs(request.body.decode()).values() for value in values]
+        secret = (headers + fields)[-1] if headers or fields else ""
+        received = " ".join([secret.rpartition(" ")[2], secret, request.body.decode(), json.dumps(request.headers)])
+        names = ("message", "error", "error_description", "access_token")
+        return Answer(status, dict.fromkeys(names, received))
 
     return answer
 
