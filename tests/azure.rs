@@ -10,7 +10,7 @@ use std::time::Instant;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use common::server::{Request, Server, json, response};
-use common::{Run, SECRETS, World, jwt, jwt_until, now};
+use common::{AUDIENCE, Run, SECRETS, World, jwt, jwt_until, now};
 
 const RUN: &str = "azure --resource=api://wif --log-file={dir}/log";
 /// No instance metadata: nothing listens there.
@@ -236,6 +236,24 @@ fn options_choose_among_the_environments() {
 }
 
 #[test]
+fn the_pool_provider_has_to_trust_the_tenant() {
+    let config = format!(
+        "config azure --resource=api://wif --pool-provider={AUDIENCE} --out={{dir}}/c.json"
+    );
+    for (options, tenant) in [
+        ("", "TENANT_ID"),
+        ("--tenant-id=1-2-3", "1-2-3"),
+        ("--tenant-id=example.com", "TENANT_ID"),
+    ] {
+        let run = World::new().run(&format!("{config} {options}"));
+        let words = format!(
+            "--issuer-uri=https://sts.windows.net/{tenant}/ --allowed-audiences=api://wif "
+        );
+        assert!(run.stdout.contains(&words), "{run:?}");
+    }
+}
+
+#[test]
 fn what_is_not_there_is_listed() {
     let world = World::new();
     let none = run(&world, "", &[("IDENTITY_ENDPOINT", "http://127.0.0.1:1/")]);
@@ -339,7 +357,7 @@ fn entra_says_what_to_change() {
     for (code, status, hint) in [
         (90002, 3, "check --tenant-id or AZURE_TENANT_ID (az account show --query tenantId)"),
         (700_016, 3, "check --client-id or AZURE_CLIENT_ID"),
-        (7_000_229, 3, "az ad sp create --id CLIENT-ID"),
+        (7_000_229, 3, "az ad sp create --id CLIENT_ID"),
         (7_000_112, 5, "enable the application"),
         (
             7_000_215,

@@ -20,12 +20,12 @@ const REASONS: &[(&[u32], Kind, &str)] = &[
     (
         &[7_000_229],
         Kind::Configuration,
-        "give the application a service principal: az ad sp create --id CLIENT-ID",
+        "give the application a service principal: az ad sp create --id CLIENT_ID",
     ),
     (
         &[7_000_112],
         Kind::Denied,
-        "enable the application: az ad sp update --id CLIENT-ID --set accountEnabled=true",
+        "enable the application: az ad sp update --id CLIENT_ID --set accountEnabled=true",
     ),
     (
         &[7_000_215, 7_000_216, 7_000_218],
@@ -35,19 +35,19 @@ const REASONS: &[(&[u32], Kind, &str)] = &[
     (
         &[7_000_222],
         Kind::Expired,
-        "make a new secret: az ad app credential reset --id CLIENT-ID --append",
+        "make a new secret: az ad app credential reset --id CLIENT_ID --append",
     ),
     (
         &[700_027, 700_030, 50027],
         Kind::Denied,
         "check that --client-cert and --client-key belong together, and give the certificate to \
-         the application: az ad app credential reset --id CLIENT-ID --cert @CERT.pem --append",
+         the application: az ad app credential reset --id CLIENT_ID --cert @CERT.pem --append",
     ),
     (
         &[1_000_502],
         Kind::Expired,
         "renew --client-cert, and give it to the application: az ad app credential reset --id \
-         CLIENT-ID --cert @CERT.pem --append",
+         CLIENT_ID --cert @CERT.pem --append",
     ),
     (
         &[700_024],
@@ -70,7 +70,7 @@ const REASONS: &[(&[u32], Kind, &str)] = &[
         &[501_051],
         Kind::Denied,
         "assign this identity to the application of --resource, or let that do without \
-         (az ad sp update --set appRoleAssignmentRequired=false)",
+         (az ad sp update --id APP_ID_URI --set appRoleAssignmentRequired=false)",
     ),
     (
         &[53003],

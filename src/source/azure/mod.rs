@@ -21,7 +21,7 @@ use std::path::PathBuf;
 use serde_json::{Map, Value};
 
 use self::managed_identity::Identity;
-use super::{Source, SourceInfo};
+use super::{Source, SourceInfo, Trust};
 use crate::cli::{OptionInfo, Takes, Values, missing};
 use crate::context::Context;
 use crate::contract::request::Request;
@@ -195,6 +195,13 @@ fn environments(values: &Values) -> Result<Vec<Environment>, Error> {
 }
 
 impl Source for Azure {
+    fn trust(&self) -> Trust {
+        // The issuer has the tenant's id, for which a domain can stand in the option.
+        let tenant = self.tenant_id.as_deref().filter(|tenant| !tenant.contains('.'));
+        let tenant = tenant.unwrap_or("TENANT_ID");
+        Trust::issuer(&format!("https://sts.windows.net/{tenant}/")).for_audience(&self.resource)
+    }
+
     fn subject_token(&self, request: &Request, cx: &Context) -> Result<SubjectToken, Error> {
         let (answer, url) = self.find(cx)?;
         let what = format!("the access_token of {url}");
