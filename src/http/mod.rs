@@ -139,7 +139,7 @@ impl Http {
     pub fn send(&self, request: Request, log: &Log) -> Result<Response, Error> {
         let url = request.url;
         if self.settings.offline {
-            return Err(Error::new(Kind::Unreachable, OFFLINE));
+            return Err(Error::new(Kind::Configuration, OFFLINE));
         }
         self.refuse_plain_http(&request)?;
         let via = if request.direct { None } else { proxy::for_url(url, &self.env)? };
