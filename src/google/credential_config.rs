@@ -35,7 +35,8 @@ pub struct CredentialConfig {
     pub impersonation: Option<Impersonation>,
     /// `workforce_pool_user_project`
     pub user_project: Option<String>,
-    /// `client_id` and `client_secret`, of a client that the token service knows
+    /// `client_id` and `client_secret` (empty where there is none), of a client that the token
+    /// service knows
     pub client: Option<(String, Secret)>,
     /// `universe_domain`
     pub universe: String,
@@ -111,7 +112,7 @@ impl CredentialConfig {
                 .hint(format!("use one of {}", known.join(", ")))
         })?;
         let client_id = members.text("client_id")?;
-        let client_secret = members.text("client_secret")?.map(Secret::new);
+        let client_secret = Secret::new(members.text("client_secret")?.unwrap_or_default());
         Ok(CredentialConfig {
             path: path.to_owned(),
             audience: members.required("audience")?,
@@ -119,7 +120,7 @@ impl CredentialConfig {
             token_url: members.url("token_url")?.ok_or_else(|| members.missing("token_url"))?,
             impersonation: impersonation(&members)?,
             user_project: members.text("workforce_pool_user_project")?,
-            client: client_id.zip(client_secret),
+            client: client_id.map(|id| (id, client_secret)),
             universe: members.text("universe_domain")?.unwrap_or_else(|| GOOGLEAPIS.to_owned()),
             source: source(&members)?,
         })

@@ -40,16 +40,16 @@ pub fn exchange(
         .field("requested_token_type", ACCESS_TOKEN)
         .field("subject_token_type", config.token_type.urn())
         .field("subject_token", subject_token.clone());
-    if let Some(project) = &config.user_project {
-        post = post.field("options", json!({ "userProject": project }).to_string().as_str());
-    }
     if let Some((id, secret)) = &config.client {
         let pair = Secret::new(format!("{id}:{}", secret.expose()));
         let header = Secret::new(format!("Basic {}", STANDARD.encode(pair.expose())));
         post = post.header("Authorization", header).hiding(secret.clone());
+    } else if let Some(project) = &config.user_project {
+        // A client has a project of its own, which counts then.
+        post = post.field("options", json!({ "userProject": project }).to_string().as_str());
     }
     let response = cx.http.send(post, &cx.log)?;
-    if response.status != 200
+    if matches!(response.status, 400 | 401 | 403)
         && let Some(error) = refusal(&response, config, cx)
     {
         return Err(error);
@@ -149,12 +149,17 @@ fn refusal(response: &Response, config: &CredentialConfig, cx: &Context) -> Opti
         (None, "unauthorized_client") => (Kind::Denied, "check the pool provider: {describe}"),
         (None, "invalid_grant") => (Kind::Denied, "wif-token check shows what the token holds"),
         (None, "invalid_request") => (Kind::Configuration, "run wif-token check"),
-        (None, _) if response.status >= 500 => (Kind::Unreachable, "try again later"),
+        (None, "invalid_scope") => (Kind::Configuration, "check --scope"),
+        (None, "invalid_client") => (
+            Kind::Configuration,
+            "check client_id and client_secret in the configuration; for a workload pool remove them",
+        ),
         (None, _) => (Kind::Denied, "run wif-token check"),
     };
+    // What is wrong about the audience comes first: no command fits it.
     let mut hint = match PoolProvider::parse(&config.audience) {
         Ok(provider) => filled(hint, &provider),
-        Err(_) => hint.to_owned(),
+        Err(wrong) => wrong.to_string(),
     };
     if let Some(skew) = cx.http.skew().filter(|skew| skew.abs() > TOLERATED_SKEW) {
         hint = format!("{}; {hint}", wrong_clock(skew));
