@@ -7,7 +7,7 @@
 use serde_json::{Value, json};
 
 use super::{CREDENTIALS, CommandInfo, DELEGATE, Invocation, Output};
-use crate::cli::{Format, OptionInfo, Takes};
+use crate::cli::{Format, OptionInfo, Takes, Values};
 use crate::context::Context;
 use crate::contract::output_file::{self, Obtained, OutputFile};
 use crate::error::{Error, Kind};
@@ -69,21 +69,20 @@ pub(super) const FORMAT: OptionInfo = OptionInfo::new(
 );
 
 fn run(typed: &Invocation, cx: &Context) -> Result<Output, Error> {
-    let values = &typed.values;
-    let config = CredentialConfig::read(values, cx)?;
-    let file = values
-        .path("cache-file")
-        .map(|path| OutputFile::new(path.to_owned(), digest(typed, &config)));
-    let token =
-        match output_file::obtain(file.as_ref(), true, cx, || (), || get(typed, &config, cx))? {
-            Obtained::Kept(token) => token,
-            Obtained::New(token, _lock) => {
-                if let Some(file) = &file {
-                    file.keep(&token, cx);
-                }
-                token
+    let asked = Asked::new(&typed.values)?;
+    let config = CredentialConfig::read(&typed.values, cx)?;
+    let cache_file = typed.values.path("cache-file");
+    let file = cache_file.map(|path| OutputFile::new(path.to_owned(), asked.digest(&config)));
+    let get = || asked.get(&config, cx);
+    let token = match output_file::obtain(file.as_ref(), true, cx, || (), get)? {
+        Obtained::Kept(token) => token,
+        Obtained::New(token, _lock) => {
+            if let Some(file) = &file {
+                file.keep(&token, cx);
             }
-        };
+            token
+        }
+    };
     Ok(match typed.format {
         Format::Json => token.to_json() + "\n",
         Format::Text => token.text.expose().to_owned(),
@@ -92,36 +91,67 @@ fn run(typed: &Invocation, cx: &Context) -> Result<Output, Error> {
     .into())
 }
 
-/// What makes this request another than the next: every option, and what the file says.
-fn digest(typed: &Invocation, config: &CredentialConfig) -> String {
-    let mut identity = typed.values.identity(INFO.options);
-    identity.push(format!("{config:?}").into_bytes());
-    crate::contract::request::digest(identity.iter().map(Vec::as_slice))
+/// What is asked for, in whatever form it is printed.
+#[derive(Debug)]
+struct Asked<'a> {
+    scopes: Vec<String>,
+    lifetime: Option<u64>,
+    delegates: Vec<String>,
+    subject: Option<&'a str>,
+    oauth_endpoint: Option<&'a Url>,
 }
 
-fn get(typed: &Invocation, config: &CredentialConfig, cx: &Context) -> Result<AccessToken, Error> {
-    let values = &typed.values;
-    let scopes: Vec<String> =
-        values.text("scope").unwrap_or(CLOUD_PLATFORM).split([',', ' ']).map(full_scope).collect();
-    let delegates: Vec<String> = values.texts("delegate").map(str::to_owned).collect();
-    let for_account = ["delegate", "lifetime", "subject"];
-    if let Some(option) = for_account.iter().find(|name| values.flag(name))
-        && config.impersonation.is_none()
-    {
-        let error = config.service_account().err();
-        return Err(error.unwrap_or_else(|| Error::new(Kind::Internal, "no account"))
-            .hint(format!("--{option} is for a service account: write the configuration with --service-account=EMAIL")));
-    }
-    if config.impersonation.is_none() {
-        return subject::federated(config, &scopes.join(" "), cx).map(|(token, _)| token);
-    }
-    let (bearer, member) = subject::federated(config, CLOUD_PLATFORM, cx)?;
-    let account = ServiceAccount::new(config, delegates, bearer, member)?;
-    match values.text("subject") {
-        None => account.access_token(&scopes, values.seconds("lifetime"), cx),
-        Some(person) => {
-            on_behalf(person, &scopes.join(" "), values.url("oauth-endpoint"), &account, cx)
+impl<'a> Asked<'a> {
+    fn new(values: &'a Values) -> Result<Asked<'a>, Error> {
+        if values.flag("subject") && values.flag("lifetime") {
+            return Err(Error::new(
+                Kind::Usage,
+                "--lifetime is for a token of the service account itself",
+            )
+            .hint("leave it or --subject out"));
         }
+        let scopes = values.text("scope").unwrap_or(CLOUD_PLATFORM).split([',', ' ']);
+        Ok(Asked {
+            scopes: scopes.filter(|scope| !scope.is_empty()).map(full_scope).collect(),
+            lifetime: values.seconds("lifetime"),
+            delegates: values.texts("delegate").map(str::to_owned).collect(),
+            subject: values.text("subject"),
+            oauth_endpoint: values.url("oauth-endpoint"),
+        })
+    }
+
+    /// What makes this request another than the next, together with what the file says.
+    fn digest(&self, config: &CredentialConfig) -> String {
+        let parts = [format!("{self:?}"), format!("{config:?}")];
+        crate::contract::request::digest(parts.iter().map(String::as_bytes))
+    }
+
+    fn get(&self, config: &CredentialConfig, cx: &Context) -> Result<AccessToken, Error> {
+        if config.impersonation.is_none() {
+            self.refuse_what_needs_an_account(config)?;
+            return subject::federated(config, &self.scopes.join(" "), cx).map(|(token, _)| token);
+        }
+        let (bearer, member) = subject::federated(config, CLOUD_PLATFORM, cx)?;
+        let account = ServiceAccount::new(config, self.delegates.clone(), bearer, member)?;
+        match self.subject {
+            None => account.access_token(&self.scopes, self.lifetime, cx),
+            Some(person) => {
+                on_behalf(person, &self.scopes.join(" "), self.oauth_endpoint, &account, cx)
+            }
+        }
+    }
+
+    fn refuse_what_needs_an_account(&self, config: &CredentialConfig) -> Result<(), Error> {
+        let option = match self {
+            Asked { subject: Some(_), .. } => "subject",
+            Asked { lifetime: Some(_), .. } => "lifetime",
+            _ if self.delegates.is_empty() => return Ok(()),
+            _ => "delegate",
+        };
+        let what = format!("{} names no service account", config.path.display());
+        Err(Error::new(Kind::Configuration, what).hint(format!(
+            "--{option} is for one: write the configuration with --service-account=EMAIL"
+        )))
     }
 }
 
