@@ -124,6 +124,9 @@ fn member(token_type: TokenType) -> &'static str {
 /// Why there is none: what the program says of its failure, cleaned.
 pub fn token(document: &Value, token_type: TokenType) -> Result<Secret, String> {
     let text = |name: &str| document.get(name).and_then(Value::as_str);
+    if document.get("version") != Some(&json!(1)) {
+        return Err("it is not of version 1".to_owned());
+    }
     if document.get("success") != Some(&json!(true)) {
         let words = [text("code"), text("message")].map(Option::unwrap_or_default).join(": ");
         return Err(server_words(&words, &[]));

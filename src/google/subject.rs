@@ -25,7 +25,7 @@ use crate::secret::Secret;
 use crate::source::file::File;
 use crate::source::url::{Get, HeaderValue};
 use crate::source::{self, Source, SourceInfo};
-use crate::token::{TokenType, jwt};
+use crate::token::{TokenType, jwt, rfc3339};
 
 /// Without it in the environment, set to 1, no client runs an executable.
 pub const OPT_IN: &str = "GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES";
@@ -211,18 +211,27 @@ fn run(
         Error::new(Kind::Protocol, format!("the output of {shown} is no JSON document"))
             .hint("it must print the version-1 document alone, and nothing on standard error")
     })?;
-    response::token(&document, token_type).map_err(|why| {
+    let token = response::token(&document, token_type).map_err(|why| {
         Error::new(Kind::Protocol, format!("the document of {shown} gives no token")).cause(why)
-    })
+    })?;
+    match expiration_time(&document) {
+        Some(end) if end <= cx.clock.now() => {
+            let what = format!("the token of {shown} ended at {}", rfc3339(end));
+            let hint = format!("run {} by hand to see why", program.place);
+            Err(Error::new(Kind::Expired, what).hint(hint))
+        }
+        _ => Ok(token),
+    }
+}
+
+fn expiration_time(document: &Value) -> Option<i64> {
+    document.get("expiration_time")?.as_i64()
 }
 
 /// The token in the output file of another program.
 fn kept(path: &Path, token_type: TokenType, cx: &Context) -> Option<Secret> {
     let bytes = files::read_limited(files::open_regular(path).ok()?, files::LIMIT).ok()??;
     let document: Value = serde_json::from_slice(&bytes).ok()?;
-    let end = document.get("expiration_time").and_then(Value::as_i64)?;
-    if end <= cx.clock.now() {
-        return None;
-    }
-    response::token(&document, token_type).ok()
+    let fresh = expiration_time(&document)? > cx.clock.now();
+    response::token(&document, token_type).ok().filter(|_| fresh)
 }
