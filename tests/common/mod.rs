@@ -3,6 +3,7 @@
 
 #![allow(dead_code, unreachable_pub)] // each test file takes what it needs
 
+pub mod google;
 pub mod server;
 
 use std::fs;
