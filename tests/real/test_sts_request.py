@@ -12,6 +12,7 @@ import pytest
 import requests
 
 from standins.token_exchange import FIELDS, GRANT, TOKEN_TYPE
+from standins.verify_jwt import OidcPoolProvider
 
 
 @pytest.fixture
@@ -89,6 +90,35 @@ def test_refuses_client_authentication(sts, fields, header):
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_client")
 
 
+WORKFORCE = "//iam.googleapis.com/locations/global/workforcePools/people/providers/idp"
+
+
+@pytest.fixture
+def workforce(sts, issuer, fields) -> dict[str, str]:
+    """The form of an exchange for a workforce pool."""
+    sts.add(OidcPoolProvider(WORKFORCE, issuer.url))
+    sts.clients["app"] = "secret"
+    return fields | {"audience": WORKFORCE, "subject_token": issuer.token("https:" + WORKFORCE)}
+
+
+def test_a_workforce_pool_takes_a_client_or_a_project(sts, workforce):
+    """An OAuth client that is registered, or the project that pays; both are noted."""
+    assert requests.post(sts.token_url, data=workforce, headers=basic("app"), timeout=10).status_code == 200
+    options = {"options": '{"userProject":"123"}'}
+    assert requests.post(sts.token_url, data=workforce | options, timeout=10).status_code == 200
+    assert [(done.client, done.options) for done in sts.exchanges] == [("app", {}), ("", {"userProject": "123"})]
+    sts.clients["app"] = "another secret"
+    answer = requests.post(sts.token_url, data=workforce, headers=basic("app"), timeout=10)
+    assert answer.json()["error"] == "invalid_client"
+
+
+@pytest.mark.parametrize("options", ['{"userProject":"123"}', "[]", "no JSON", '{"other":1}'])
+def test_refuses_options(sts, fields, options):
+    """A workload pool has no project that pays."""
+    answer = requests.post(sts.token_url, data=fields | {"options": options}, timeout=10)
+    assert answer.json() == {"error": "invalid_request", "error_description": "Invalid value for options."}
+
+
 @pytest.mark.parametrize("body, kind", [
     (b"grant_type=a&grant_type=b", "application/x-www-form-urlencoded"),
     (b'{"grant_type": "snake_case in JSON"}', "application/json"),
@@ -99,24 +129,3 @@ def test_refuses_a_body_it_cannot_read(sts, body, kind):
     """Repeated fields, the wrong spelling of a name, the wrong content type."""
     answer = requests.post(sts.token_url, data=body, headers={"Content-Type": kind}, timeout=10)
     assert answer.json() == {"error": "invalid_request", "error_description": "The request cannot be read."}
-
-
-def test_service_account_credentials_take_only_issued_tokens(sts, fields):
-    """Impersonation: the bearer, the account, the scope and the path are all checked."""
-    token = requests.post(sts.token_url, data=fields, timeout=10).json()["access_token"]
-    url = sts.impersonation_url("deployer@example-project.iam.gserviceaccount.com")
-    bearer, body = {"Authorization": f"Bearer {token}"}, {"scope": fields["scope"].split()}
-
-    done = requests.post(url, json=body, headers=bearer, timeout=10)
-    assert done.status_code == 200 and done.json()["expireTime"].endswith("Z") and "." not in done.json()["expireTime"]
-    other = sts.impersonation_url("someone@example-project.iam.gserviceaccount.com")
-    for wrong_url, wrong_body, wrong_bearer, status, word in [
-        (url, body, {"Authorization": "Bearer ya29.made-up"}, 401, "UNAUTHENTICATED"),
-        (url, body, {}, 401, "UNAUTHENTICATED"),
-        (other, body, bearer, 403, "PERMISSION_DENIED"),
-        (url, {}, bearer, 400, "INVALID_ARGUMENT"),
-        (url, body | {"lifetime": "7200s"}, bearer, 400, "INVALID_ARGUMENT"),
-        (url.replace("/-/", "/example-project/"), body, bearer, 404, "NOT_FOUND"),
-    ]:
-        refused = requests.post(wrong_url, json=wrong_body, headers=wrong_bearer, timeout=10)
-        assert (refused.status_code, refused.json()["error"]["status"]) == (status, word)

@@ -46,10 +46,15 @@ class Loopback:
 
     def __init__(self, answer: Callable[[Request], Answer], tls: ssl.SSLContext | None = None):
         self.requests: list[Request] = []
+        self.connections = 0
         standin = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+
+            def setup(self):
+                standin.connections += 1
+                super().setup()
 
             def reply(self):
                 body = self.read_body()

@@ -1,19 +1,21 @@
-"""Google on loopback: the Security Token Service and the IAM Service Account Credentials API behind one port.
+"""Google on loopback: the Security Token Service, the IAM Service Account Credentials API and the OAuth endpoint, on one port.
 
     sts = GoogleStandIn()
     sts.add(OidcPoolProvider(name, issuer))
     …a client posts to sts.token_url…
     sts.exchanges[-1].claims
 
-An exchange that succeeds is kept in `exchanges`, a refusal in `refusals`; a test asserts on both, since a stand-in that
-accepts everything proves nothing.
+An exchange that succeeds is kept in `exchanges`, a call for a service account in `iam.calls`, a refusal in `refusals`; a test
+asserts on them, since a stand-in that accepts everything proves nothing.
 """
 
 from __future__ import annotations
 
 import secrets
 
-from standins.iam_credentials import generate_access_token
+from standins import iam_policy, service_account_keys
+from standins.delegation import Delegation
+from standins.iam_credentials import PATH, IamCredentials
 from standins.introspection import introspect
 from standins.loopback import Answer, Loopback, Request
 from standins.refused import ApiRefused, Refused
@@ -22,25 +24,39 @@ from standins.verify_aws import AwsPoolProvider
 from standins.verify_jwt import OidcPoolProvider
 from standins.verify_saml import SamlPoolProvider
 
+# Every workload of a pool that is added may impersonate it.
+DEPLOYER = "deployer@example-project.iam.gserviceaccount.com"
+
 
 class GoogleStandIn:
     """One running stand-in; a test makes its own."""
 
     def __init__(self):
         self.pool_providers: dict[str, OidcPoolProvider | SamlPoolProvider | AwsPoolProvider] = {}
+        self.clients: dict[str, str] = {}  # OAuth clients of workforce pools: id -> secret
         self.exchanges: list[Exchange] = []
         self.refusals: list[Refused | ApiRefused] = []
         self.issued: dict[str, Exchange] = {}
-        self.impersonated: dict[str, str] = {}  # access token -> service account
-        self.service_accounts = {"deployer@example-project.iam.gserviceaccount.com"}
+        self.iam = IamCredentials()
+        self.iam.policies.accounts[DEPLOYER] = {}
+        self.impersonated = self.iam.impersonated  # access token -> service account
+        self.delegation = Delegation(self.iam.keys)
         self._http = Loopback(self._answer)
         self.url = self._http.url
         self.token_url = self.url + "/v1/token"
+        self.oauth_url = self.url + "/token"
         self.requests = self._http.requests
 
+    @property
+    def connections(self) -> int:
+        """How many connections were accepted."""
+        return self._http.connections
+
     def add(self, pool_provider: OidcPoolProvider | SamlPoolProvider | AwsPoolProvider):
-        """Configures one workload identity pool provider."""
+        """Configures one workload identity pool provider; its workloads may impersonate the deployer."""
         self.pool_providers[pool_provider.name] = pool_provider
+        pool = pool_provider.name.partition("/providers/")[0]
+        self.iam.policies.grant("workloadIdentityUser", on=DEPLOYER, to=f"principalSet:{pool}/*")
 
     def impersonation_url(self, account: str) -> str:
         """What a credential configuration holds as `service_account_impersonation_url`."""
@@ -52,24 +68,32 @@ class GoogleStandIn:
 
     def _answer(self, request: Request) -> Answer:
         try:
-            if (request.method, request.path) == ("POST", "/v1/token"):
-                return self._exchange(request)
-            if (request.method, request.path) == ("POST", "/v1/introspect"):
-                return introspect(request, self.issued)
-            if request.method == "POST" and ":generateAccessToken" in request.path:
-                token, answer = generate_access_token(request, self.issued, self.service_accounts)
-                self.impersonated[token] = request.path.rpartition("/")[2].partition(":")[0]
-                return answer
-            raise ApiRefused(404, "Requested entity was not found.", "NOT_FOUND")
+            return self._route(request)
         except (Refused, ApiRefused) as refusal:
             self.refusals.append(refusal)
             return refusal.answer()
 
+    def _route(self, request: Request) -> Answer:
+        accounts = self.iam.policies.accounts
+        match request.method, request.path:
+            case "POST", "/v1/token":
+                return self._exchange(request)
+            case "POST", "/v1/introspect":
+                return introspect(request, self.issued)
+            case "POST", "/token":
+                return self.delegation.answer(request, accounts)
+            case "POST", path if PATH.fullmatch(path):
+                return self.iam.answer(request)
+            case "GET", path if service_account_keys.publishes(path):
+                return self.iam.keys.publish(path, accounts)
+        raise ApiRefused(404, "Requested entity was not found.", "NOT_FOUND")
+
     def _exchange(self, request: Request) -> Answer:
-        done = exchange(request, self.pool_providers)
+        done = exchange(request, self.pool_providers, self.clients)
         token = "ya29.federated-" + secrets.token_hex(16)
         self.exchanges.append(done)
         self.issued[token] = done
+        self.iam.tokens[token] = iam_policy.federated(done)
         return Answer(200, {
             "access_token": token,
             "issued_token_type": TOKEN_TYPE + "access_token",

@@ -1,7 +1,8 @@
 """The request rules of Google's Security Token Service: `POST /v1/token`, RFC 8693 token exchange.
 
 https://cloud.google.com/iam/docs/reference/sts/rest/v1/TopLevel/token — form (snake_case) or JSON (camelCase), no client
-authentication for workload pools, and the error texts that the public reports quote. What the subject token itself must
+authentication for workload pools, an OAuth client or the option `userProject` for workforce pools, and the error texts that the
+public reports quote. What the subject token itself must
 satisfy is in verify_jwt.py, verify_saml.py and verify_aws.py.
 """
 
@@ -10,8 +11,8 @@ from __future__ import annotations
 import base64
 import json
 import re
-from dataclasses import dataclass
-from urllib.parse import parse_qs
+from dataclasses import dataclass, field
+from urllib.parse import parse_qs, unquote
 
 from standins.loopback import Request
 from standins.refused import Refused
@@ -56,12 +57,17 @@ class Exchange:
     claims: dict
     user_agent: str
     metrics: str
+    client: str = ""
+    options: dict = field(default_factory=dict)
 
 
-def exchange(request: Request, pool_providers: dict[str, OidcPoolProvider | SamlPoolProvider | AwsPoolProvider]) -> Exchange:
+def exchange(request: Request, pool_providers: dict[str, OidcPoolProvider | SamlPoolProvider | AwsPoolProvider],
+             clients: dict[str, str]) -> Exchange:  # fmt: skip
     """Every rule of the request, then of its subject token; Refused otherwise."""
-    check_client(request)
     fields = form(request)
+    workforce = "/workforcePools/" in fields.get("audience", "")
+    client = check_client(request, clients if workforce else {})
+    options = read_options(fields, workforce)
     if fields.get("grant_type") != GRANT:
         raise Refused("unsupported_grant_type", f"Invalid grant_type: it must be {GRANT}.")
     if fields.get("requested_token_type") != TOKEN_TYPE + "access_token":
@@ -80,22 +86,34 @@ def exchange(request: Request, pool_providers: dict[str, OidcPoolProvider | Saml
     claims = verify(fields["subject_token"], pool_provider)
     return Exchange(
         pool_provider.name, fields["subject_token"], kind, fields["scope"], claims,
-        request.headers.get("user-agent", ""), request.headers.get("x-goog-api-client", ""),
+        request.headers.get("user-agent", ""), request.headers.get("x-goog-api-client", ""), client, options,
     )  # fmt: skip
 
 
-def check_client(request: Request):
-    """No client authentication, except gcloud's public id, which the service ignores."""
+def check_client(request: Request, clients: dict[str, str]) -> str:
+    """The id of a client: one of these with its secret, or gcloud's public one, which the service ignores; else none at all."""
     header = request.headers.get("authorization")
     if header is None:
-        return
+        return ""
     scheme, _, value = header.partition(" ")
     try:
-        client = base64.b64decode(value).decode().partition(":")[0] if scheme == "Basic" else ""
+        client, _, secret = base64.b64decode(value).decode().partition(":") if scheme == "Basic" else ("", "", "")
     except ValueError:
-        client = ""
-    if client != GCLOUD_CLIENT_ID:
+        client = secret = ""
+    if client != GCLOUD_CLIENT_ID and clients.get(client) != secret:
         raise Refused("invalid_client", "The OAuth client was not found.")
+    return client
+
+
+def read_options(fields: dict[str, str], workforce: bool) -> dict:
+    """A JSON object in a string, which google-auth for Python percent-encodes; a project that pays is for workforce pools only."""
+    try:
+        options = json.loads(unquote(fields.get("options") or "{}"))
+        if options.keys() <= ({"userProject"} if workforce else set()):
+            return options
+    except (ValueError, AttributeError):
+        pass
+    raise Refused("invalid_request", "Invalid value for options.")
 
 
 def form(request: Request) -> dict[str, str]:
