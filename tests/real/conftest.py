@@ -16,6 +16,7 @@ from standins.sts import GoogleStandIn
 from standins.verify_jwt import OidcPoolProvider
 from support.adfs import farm, kerberos, register
 from support.clients import Clients
+from support.commands import Commands
 from support.leaks import Ledger
 from support.places import PROGRAM
 from support.program import Program
@@ -108,3 +109,9 @@ def adfs(tmp_path, kdc, program, audience, ledger):
 def clients(tmp_path, program, sts) -> Clients:
     """Real Google clients that run the program and post to the stand-in."""
     return Clients(tmp_path / "clients", program, sts)
+
+
+@pytest.fixture
+def commands(tmp_path, program, sts) -> Commands:
+    """Runs of the commands that follow the subject token, on one configuration."""
+    return Commands(tmp_path, program, sts)

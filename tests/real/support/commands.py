@@ -1,0 +1,107 @@
+"""Runs the commands that follow the subject token, on credential configurations of every kind.
+
+Every token and signature that the stand-in gave is registered for the leak scan: it may stand in the stdout of a success alone.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from standins.iam_credentials import Call
+from standins.sts import DEPLOYER, GoogleStandIn
+from standins.token_exchange import Exchange
+from support.program import EXIT_STATUS, JWT, Program, Run
+
+
+@dataclass
+class Commands:
+    """The program, Google on loopback, and one configuration file."""
+
+    folder: Path
+    program: Program
+    sts: GoogleStandIn
+
+    @property
+    def path(self) -> Path:
+        """The configuration."""
+        return self.folder / "credentials.json"
+
+    def configure(self, audience: str, source: dict, email: str | None = DEPLOYER, token_type: str = JWT, **more) -> Path:
+        """Writes a configuration for the stand-in; `more` are further members."""
+        found = {
+            "type": "external_account",
+            "universe_domain": "googleapis.com",
+            "audience": audience,
+            "subject_token_type": token_type,
+            "token_url": self.sts.token_url,
+            "token_info_url": self.sts.url + "/v1/introspect",
+            "credential_source": source,
+        }
+        if email:
+            found["service_account_impersonation_url"] = self.sts.impersonation_url(email)
+        self.path.write_text(json.dumps(found | more))
+        return self.path
+
+    def run(self, command: str, *arguments, env: dict[str, str] | None = None) -> Run:
+        """One run; what Google received and gave during it is known to the leak scan afterwards."""
+        before = {name: len(seen) for name, seen in self.seen().items()}
+        run = self.program.run(command, *arguments, env={"GOOGLE_APPLICATION_CREDENTIALS": str(self.path), **(env or {})})
+        for name, seen in self.seen().items():
+            for number, token in list(enumerate(seen))[before[name]:]:
+                self.program.ledger.token(f"{name} {number}", token)
+        return run
+
+    def seen(self) -> dict[str, list[str]]:
+        """Every token and signature that passed through the stand-in so far, by what it is."""
+        results = ("token", "signedJwt", "signedBlob")
+        return {
+            "subject token": [exchange.subject_token for exchange in self.sts.exchanges],
+            "access token": list(self.sts.iam.tokens),
+            "token of a person": list(self.sts.delegation.grants),
+            "result": [call.answer[name] for call in self.sts.iam.calls for name in results if name in call.answer],
+        }
+
+    def output(self, command: str, *arguments, env: dict[str, str] | None = None) -> str:
+        """The stdout of a success, which is silent otherwise."""
+        run = self.run(command, *arguments, env=env)
+        assert (run.status, run.stderr) == (0, ""), run.described()
+        return run.stdout
+
+    def refused(self, code: str, command: str, *arguments, env: dict[str, str] | None = None) -> str:
+        """The one line of a failure of this kind."""
+        run = self.run(command, *arguments, env=env)
+        assert (run.status, run.stdout, run.stderr.count("\n")) == (EXIT_STATUS[code], "", 1), run.described()
+        return run.stderr
+
+
+@dataclass(frozen=True)
+class Received:
+    """What matters of an exchange and of the call after it, however a client words them."""
+
+    audience: str
+    subject_token_type: str
+    claims: dict
+    scope: str
+    client: str
+    options: dict
+    method: str = ""
+    account: str = ""
+    delegates: tuple[str, ...] = ()
+    scopes: tuple[str, ...] = ()
+    lifetime: str = ""
+
+    @classmethod
+    def last(cls, sts: GoogleStandIn) -> Received:
+        """The latest of both; forgets them, so that the next client begins anew."""
+        exchange: Exchange = sts.exchanges.pop()
+        assert sts.exchanges == [] and sts.refusals == [], "one exchange, no refusal"
+        claims = {name: value for name, value in exchange.claims.items() if name not in ("iat", "exp", "jti")}
+        seen = (exchange.audience, exchange.subject_token_type, claims, exchange.scope, exchange.client, exchange.options)
+        if not sts.iam.calls:
+            return cls(*seen)
+        call: Call = sts.iam.calls.pop()
+        assert sts.iam.calls == [], "one call"
+        return cls(*seen, call.method, call.account, call.delegates, tuple(call.body.get("scope", ())),
+                   call.body.get("lifetime", "3600s"))  # fmt: skip

@@ -1,0 +1,89 @@
+"""Nothing secret shows when Google's services answer with all that they were sent, and the scan would find it if it did.
+
+Every other test of the commands is scanned too: what the stand-in gives is registered run by run. Here each far end repeats the
+whole request in every member that a message might be made of.
+"""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from standins.loopback import Answer, Loopback, Request
+from support.commands import Commands
+from support.impersonation import CREATOR, principal
+from support.leaks import Ledger
+from support.program import Program
+
+TARGET = "target@example-project.iam.gserviceaccount.com"
+PLACES = {"token": "/v1/token", "account": ":generateAccessToken", "id token": ":generateIdToken", "jwt": ":signJwt",
+          "blob": ":signBlob", "person": "/token", "source": "/subject"}  # fmt: skip
+
+
+def echo(request: Request, status: int) -> Answer:
+    """All that was received, in each member; as a success it lacks what was asked for."""
+    received = json.dumps([request.path, request.headers, request.body.decode()])
+    names = ("error", "error_description", "message", "status", "expireTime", "keyId", "issued_token_type")
+    nested = {"error": {"code": status, "message": received, "status": received}}
+    return Answer(status, nested if "serviceAccounts" in request.path else dict.fromkeys(names, received))
+
+
+@pytest.fixture
+def secrets(ledger) -> dict[str, str]:
+    """What the configuration itself holds."""
+    values = {"client_secret": "client-secret-4711-0815", "header": "url-header-4711-0815"}
+    return {name: ledger.secret(f"the {name}", value) for name, value in values.items()}
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 403, 500])
+@pytest.mark.parametrize("place", list(PLACES))
+def test_an_echo_shows_nothing(commands, sts, issuer, audience, ledger, secrets, tmp_path, monkeypatch, place, status):
+    """Whatever the status, the run fails, and neither output nor log holds what was sent."""
+    token = ledger.token("the subject token", issuer.token("https:" + audience))
+    sts.iam.policies.grant(CREATOR, on=TARGET, to=principal(audience))
+    sts.delegation.people.add("ann@example.com")
+    sts.delegation.authorized[TARGET] = {"https://www.googleapis.com/auth/cloud-platform"}
+    (tmp_path / "payload").write_text(json.dumps({"secret": ledger.secret("a claim", "claim-to-sign-4711")}))
+    real, echoed = sts._route, []
+
+    def answer(request):
+        # The client of a workload pool would be refused; here only the echo sees it.
+        if request.path.endswith(PLACES[place]) and (request.path == "/v1/token") == (place == "token"):
+            echoed.append(json.dumps([request.headers, request.body.decode()]))
+            for registered in [*sts.iam.tokens, *sts.delegation.grants]:
+                ledger.token("an access token", registered)
+            return echo(request, status)
+        return Answer(200, token) if request.path == "/subject" else real(request)
+
+    monkeypatch.setattr(sts, "_route", answer)
+    client = {"client_id": "app", "client_secret": secrets["client_secret"]} if place == "token" else {}
+    commands.configure(audience, {"url": sts.url + "/subject", "headers": {"X-Key": secrets["header"]}}, TARGET, **client)
+    words = {
+        "token": ["access-token"], "account": ["access-token"], "source": ["access-token"],
+        "id token": ["id-token", "--for=https://app.example.com"],
+        "jwt": ["sign-jwt", f"--payload={tmp_path / 'payload'}"], "blob": ["sign-blob", f"--file={tmp_path / 'payload'}"],
+        "person": ["access-token", "--subject=ann@example.com", f"--oauth-endpoint={sts.oauth_url}"],
+    }[place]  # fmt: skip
+    run = commands.run(*words, f"--cache-file={tmp_path / 'cache'}" if words[0] == "access-token" else "--format=json", "--timeout=4")
+    assert run.status != 0 and echoed, run.described()
+    known = [value for value in [*ledger.secrets.values(), *ledger.tokens.values()] if len(value) >= 8]
+    assert any(value in echoed[-1] for value in known), "something secret was sent and echoed"
+
+
+def test_the_scan_knows_what_google_gave(tmp_path, sts, issuer, audience):
+    """A program that logs the access token that it prints is caught."""
+    home, ledger = tmp_path / "betrayer-home", Ledger()
+    home.mkdir()
+    betrayer = tmp_path / "betrayer"
+    betrayer.write_text(f"""#!/bin/sh
+        log=${{2#--log-file=}}
+        curl -s {sts.token_url} --data-urlencode subject_token@{tmp_path}/token -d scope=https://www.googleapis.com/auth/iam \\
+            -d subject_token_type=urn:ietf:params:oauth:token-type:jwt --data-urlencode audience={audience} \\
+            -d requested_token_type=urn:ietf:params:oauth:token-type:access_token \\
+            -d grant_type=urn:ietf:params:oauth:grant-type:token-exchange | tee "$log"
+        """)  # fmt: skip
+    betrayer.chmod(0o755)
+    (tmp_path / "token").write_text(issuer.token("https:" + audience))
+    assert Commands(tmp_path, Program(home, ledger, betrayer), sts).run("access-token").status == 0
+    assert any("access token" in line and "the log" in line for line in ledger.check())
