@@ -47,22 +47,22 @@ def web_identity_token(path, far):
                     f"{KEY['AWS_ACCESS_KEY_ID']}:{KEY['AWS_SECRET_ACCESS_KEY']}", "-d", FORM, f"{far.issuer}/"], env)
     assert document(ours)["id_token"] in curl.output()
     made = [Row("aws, jwt, own CA : curl --aws-sigv4", "wall", 1.05, ours, curl)]
-    if python := with_boto3():
+    if python := python_with("boto3"):
         boto3 = Command([python, "-c", BOTO3, f"{far.issuer}/", str(far.ca)], env)
         assert boto3.output().strip() == document(ours)["id_token"]
         made.append(Row("aws, jwt, own CA : boto3", "wall", 0.05, ours, boto3))
     return made
 
 
-def with_boto3():
-    """The Python that tests/real/install made, or this one, if it has boto3; None otherwise."""
+def python_with(module):
+    """The Python that tests/real/install made, or this one, if it has this module; None otherwise."""
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     cache = Path(os.environ.get("WIF_TOKEN_TEST_CACHE") or home / "wif-token-tests")
     for python in (str(cache / "venv" / "bin" / "python"), "python3"):
         try:
-            if subprocess.run([python, "-c", "import boto3"], capture_output=True).returncode == 0:
+            if subprocess.run([python, "-c", f"import {module}"], capture_output=True).returncode == 0:
                 return python
         except OSError:
             continue
-    print("the row with boto3 needs tests/real/install: not measured")
+    print(f"the row with {module} needs tests/real/install: not measured")
     return None

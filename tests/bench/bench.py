@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from aws_rows import aws_rows
+from command_rows import command_rows
 from far_end import far_end
 from measure import Launcher
 from rows import rows
@@ -24,7 +25,8 @@ def main():
     print(f"{'':48} {'ours':>10} {'peer':>10} {'ratio':>7} {'goal':>6}")
     with far_end(scratch) as far:
         measured = {}
-        for row in rows(binaries, far, scratch) + aws_rows(binaries, far, scratch):
+        made = rows(binaries, far, scratch) + aws_rows(binaries, far, scratch)
+        for row in made + command_rows(binaries["release"], far, scratch):
             key = repr((row.ours, row.peer))
             if key not in measured:
                 measured[key] = launcher.pairs(row.ours, row.peer, given.pairs)

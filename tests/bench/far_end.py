@@ -1,5 +1,5 @@
 """The far end of the https rows: nginx on loopback with a certificate of a CA made here by openssl, answering
-discovery and the token request with fixed JSON, and AWS's GetWebIdentityToken with fixed XML."""
+discovery, the token request, the exchange and the impersonation with fixed answers, and AWS's GetWebIdentityToken with fixed XML."""
 
 import base64
 import contextlib
@@ -24,9 +24,14 @@ http {{
     location = /.well-known/openid-configuration {{ return 200 '{discovery}'; }}
     location = /token {{ return 200 '{granted}'; }}
     location = / {{ return 200 '{aws}'; }}
+    location = /subject {{ return 200 '{subject}'; }}
+    location = /v1/token {{ return 200 '{exchanged}'; }}
+    location = {account} {{ return 200 '{impersonated}'; }}
   }}
 }}
 """
+
+ACCOUNT = "/v1/projects/-/serviceAccounts/app@example-project.iam.gserviceaccount.com:generateAccessToken"
 
 AWS = """<GetWebIdentityTokenResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetWebIdentityTokenResult>
 <WebIdentityToken>{token}</WebIdentityToken><Expiration>2099-01-01T00:00:00Z</Expiration></GetWebIdentityTokenResult>
@@ -83,7 +88,9 @@ def far_end(folder):
     certificates(folder)
     far = FarEnd(folder, port)
     (folder / "nginx.conf").write_text(CONFIG.format(
-        folder=folder, port=port, aws=AWS.format(token=jwt()),
+        folder=folder, port=port, aws=AWS.format(token=jwt()), subject=jwt(), account=ACCOUNT,
+        exchanged=json.dumps({"access_token": "ya29.federated", "token_type": "Bearer", "expires_in": 3599}),
+        impersonated=json.dumps({"accessToken": "ya29.impersonated", "expireTime": "2099-01-01T00:00:00Z"}),
         discovery=json.dumps({"issuer": far.issuer, "token_endpoint": far.token_endpoint}),
         granted=json.dumps({"access_token": jwt(), "token_type": "Bearer", "expires_in": 3600})))
     child = subprocess.Popen([program, "-p", folder, "-c", folder / "nginx.conf", "-e", folder / "error.log"])

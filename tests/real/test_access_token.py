@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import time
 from dataclasses import dataclass, replace
@@ -77,13 +76,14 @@ def configured(commands, sts, audience, token, token_server, tmp_path, request):
         foreign = tmp_path / "foreign"
         foreign.write_text(f"#!/bin/sh\ncat {tmp_path}/document\n")
         foreign.chmod(0o755)
+        own = f"{commands.program.path} env --name=T"
         kept = {"command": "/no/such/program", "output_file": str(tmp_path / "document")}
         source, google, env = {
             "file": ({"file": str(tmp_path / "token")}, identity_pool.Credentials, {}),
             "file of JSON": ({"file": str(tmp_path / "token.json"), "format": as_json}, identity_pool.Credentials, {}),
             "url": ({"url": server.url + "/text", "headers": headers}, identity_pool.Credentials, {}),
             "url of JSON": ({"url": server.url + "/json", "headers": headers, "format": as_json}, identity_pool.Credentials, {}),
-            "wif-token": ({"executable": {"command": f"{commands.program.path} env --name=T"}}, pluggable.Credentials, {"T": token}),
+            "wif-token": ({"executable": {"command": own}}, pluggable.Credentials, {"T": token}),
             "executable": ({"executable": {"command": str(foreign)}}, pluggable.Credentials, {ALLOW: "1"}),
             "output file": ({"executable": kept}, pluggable.Credentials, {ALLOW: "1"}),
             "aws": ({"environment_id": "aws1", "regional_cred_verification_url":
@@ -168,14 +168,11 @@ def test_the_program_itself_is_not_run(commands, sts, audience, token):
 
 def test_no_process_is_started(commands, sts, audience, token, tmp_path):
     """The system calls of a run with the real path: one execve, its own."""
-    strace = shutil.which("strace")
-    if strace is None:
-        pytest.skip("strace is not installed")
     commands.configure(audience, {"executable": {"command": f"{commands.program.path} env --name=T"}})
     trace = tmp_path / "trace"
     env = commands.program.environment({"GOOGLE_APPLICATION_CREDENTIALS": str(commands.path), "T": token})
-    done = subprocess.run([strace, "-f", "-e", "trace=execve,fork,vfork", "-o", trace, commands.program.path, "access-token"], env=env,
-                          capture_output=True, text=True, timeout=30, check=True)  # fmt: skip
+    words = [need("strace"), "-f", "-e", "trace=execve,fork,vfork", "-o", trace, commands.program.path, "access-token"]
+    done = subprocess.run(words, env=env, capture_output=True, text=True, timeout=30, check=True)
     assert done.stdout in sts.impersonated
     assert [line for line in trace.read_text().splitlines() if "execve(" in line or "fork(" in line][1:] == []
 
@@ -388,7 +385,8 @@ WRITTEN = {
                                         "--credential-source-headers=X-Secret={secret}", "--credential-source-field-name=value"]),
     "executable": ("workload-identity-pools", ["--executable-command={program} env --name=T", "--executable-timeout-millis=30000",
                                                "--executable-output-file={folder}/out.json"]),
-    "life": ("workload-identity-pools", ["--credential-source-file={folder}/token", "--service-account-token-lifetime-seconds=1200"]),
+    "life": ("workload-identity-pools", ["--credential-source-file={folder}/token",
+                                         "--service-account-token-lifetime-seconds=1200"]),
     "person's file": ("workforce-pools", ["--credential-source-file={folder}/token"]),
     "person's url": ("workforce-pools", ["--credential-source-url={server}/text", "--credential-source-headers=X-Secret={secret}"]),
     "person's executable": ("workforce-pools", ["--executable-command={program} env --name=T"]),
