@@ -328,3 +328,20 @@ fn a_program_that_gives_no_token_is_named() {
     }
     assert_eq!(server.count(), 0);
 }
+
+#[cfg(unix)]
+#[test]
+fn nothing_but_1_allows_executables() {
+    let server = google(&[]);
+    let world = world(&server);
+    configure(&world, &server, |config| {
+        let command = world.fill("{dir}/script");
+        config["credential_source"] = object!({"executable": {"command": command}});
+    });
+    for value in ["", "0", "true", "11"] {
+        let opt_in = [("GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES", value)];
+        let run = with_script(&world, "touch \"$0.ran\"", &opt_in);
+        assert_eq!(run.status, 3, "{value:?}: {run:?}");
+        assert!(!world.path("script.ran").exists(), "{value:?}");
+    }
+}

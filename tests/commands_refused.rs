@@ -438,3 +438,25 @@ fn an_echo_shows_nothing() {
         }
     }
 }
+
+/// A header holds more than the secret; a far end may repeat the secret alone.
+#[test]
+fn a_part_of_a_header_is_not_shown() {
+    let refusal = |part: &str| {
+        let value = object!({"error": "invalid_client", "error_description": format!("no {part}")});
+        response("401 No", "application/json", &value.to_string())
+    };
+    for (name, answer, shown) in [
+        ("token", refusal(SECRETS[0]), "invalid_client: no [secret]; "),
+        ("generateAccessToken", refusal(FEDERATED), "invalid_client: no [secret]; "),
+    ] {
+        let server = google(&[(name, answer)]);
+        let world = world(&server);
+        configure(&world, &server, |config| {
+            config["client_id"] = "id".into();
+            config["client_secret"] = SECRETS[0].into();
+        });
+        let run = run(&world, "access-token");
+        assert!(run.stderr.contains(shown), "{}", run.stderr);
+    }
+}
