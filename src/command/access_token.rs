@@ -14,7 +14,7 @@ use crate::error::{Error, Kind};
 use crate::google::access_token::AccessToken;
 use crate::google::credential_config::CredentialConfig;
 use crate::google::iam_credentials::ServiceAccount;
-use crate::google::{CLOUD_PLATFORM, subject};
+use crate::google::{CLOUD_PLATFORM, GOOGLEAPIS, subject};
 use crate::http::{Request, Url};
 
 /// Where a JWT of a service account becomes a token.
@@ -110,6 +110,10 @@ impl<'a> Asked<'a> {
             )
             .hint("leave it or --subject out"));
         }
+        if values.flag("oauth-endpoint") && !values.flag("subject") {
+            return Err(Error::new(Kind::Usage, "--oauth-endpoint is for --subject")
+                .hint("leave it out, or add --subject=USER"));
+        }
         let scopes = values.text("scope").unwrap_or(CLOUD_PLATFORM).split([',', ' ']);
         Ok(Asked {
             scopes: scopes.filter(|scope| !scope.is_empty()).map(full_scope).collect(),
@@ -131,8 +135,14 @@ impl<'a> Asked<'a> {
             self.refuse_what_needs_an_account(config)?;
             return subject::federated(config, &self.scopes.join(" "), cx).map(|(token, _)| token);
         }
-        let (bearer, member) = subject::federated(config, CLOUD_PLATFORM, cx)?;
-        let account = ServiceAccount::new(config, self.delegates.clone(), bearer, member)?;
+        if self.subject.is_some() && config.universe != GOOGLEAPIS {
+            let what = format!("{} knows no domain-wide delegation", config.universe);
+            return Err(Error::new(Kind::Configuration, what)
+                .hint("leave --subject out: only the universe googleapis.com has it"));
+        }
+        let account = ServiceAccount::new(config, self.delegates.clone(), || {
+            subject::federated(config, CLOUD_PLATFORM, cx)
+        })?;
         match self.subject {
             None => account.access_token(&self.scopes, self.lifetime, cx),
             Some(person) => {

@@ -88,8 +88,6 @@ fn service_account<'a>(
     typed: &Invocation,
     cx: &Context,
 ) -> Result<ServiceAccount<'a>, Error> {
-    config.service_account()?;
     let delegates = typed.values.texts("delegate").map(str::to_owned).collect();
-    let (bearer, member) = subject::federated(config, CLOUD_PLATFORM, cx)?;
-    ServiceAccount::new(config, delegates, bearer, member)
+    ServiceAccount::new(config, delegates, || subject::federated(config, CLOUD_PLATFORM, cx))
 }

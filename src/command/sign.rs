@@ -59,8 +59,12 @@ fn sign_jwt(typed: &Invocation, cx: &Context) -> Result<Output, Error> {
             .hint("--payload holds the claims, as in {\"aud\":\"…\",\"exp\":…}")
     })?;
     let limit = cx.clock.now() + LONGEST_LIFE;
-    if claims.get("exp").is_some_and(|exp| exp.as_i64().is_none_or(|exp| exp > limit)) {
-        return Err(Error::new(Kind::Configuration, format!("the exp in {shown} is too late"))
+    let wrong = claims.get("exp").and_then(|exp| match exp.as_i64() {
+        None => Some("no whole number"),
+        Some(exp) => (exp > limit).then_some("too late"),
+    });
+    if let Some(why) = wrong {
+        return Err(Error::new(Kind::Configuration, format!("the exp in {shown} is {why}"))
             .hint("it is in seconds since 1970, at most 12 hours ahead"));
     }
     let config = CredentialConfig::read(&typed.values, cx)?;

@@ -37,21 +37,22 @@ pub struct Signed {
 }
 
 impl<'a> ServiceAccount<'a> {
-    /// The account of a configuration.
+    /// The account of a configuration; `federated` gets the bearer and the caller's name.
     ///
     /// # Errors
-    /// `CONFIGURATION` where it names none, `USAGE` where a delegate is the account itself.
+    /// `CONFIGURATION` where it names none, `USAGE` where a delegate is the account itself, and
+    /// those of `federated`.
     pub fn new(
         config: &'a CredentialConfig,
         delegates: Vec<String>,
-        bearer: AccessToken,
-        member: String,
+        federated: impl FnOnce() -> Result<(AccessToken, String), Error>,
     ) -> Result<ServiceAccount<'a>, Error> {
         let account = config.service_account()?;
         if delegates.contains(&account.account) {
             return Err(Error::new(Kind::Usage, "a --delegate is the service account itself")
                 .hint("name the accounts between the workload and it"));
         }
+        let (bearer, member) = federated()?;
         Ok(ServiceAccount { account, delegates, bearer, member })
     }
 

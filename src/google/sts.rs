@@ -15,6 +15,7 @@ use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::http::{Request, Response, wrong_clock};
 use crate::secret::Secret;
+use crate::token::TokenType;
 
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
@@ -65,7 +66,7 @@ pub fn exchange(
 }
 
 /// What the words of the service mean: a part of `error_description`, the kind, and the remedy.
-/// `{provider}` stands for the commands about the pool provider.
+/// Words in braces stand for the commands about the pool provider and for its name.
 const MEANINGS: &[(&str, Kind, &str)] = &[
     (
         "invalid value for \"audience\"",
@@ -98,8 +99,7 @@ const MEANINGS: &[(&str, Kind, &str)] = &[
     (
         "error connecting to the given credential's issuer",
         Kind::Denied,
-        "Google has to reach the issuer's metadata over public https; else upload its keys: \
-         {update} --jwk-json-path=FILE",
+        "Google has to reach the issuer's metadata over public https; else upload its keys: {keys}",
     ),
     (
         "stale to sign-in",
@@ -126,11 +126,7 @@ const MEANINGS: &[(&str, Kind, &str)] = &[
         Kind::Configuration,
         "the subject token is no signed AWS request: subject_token_type and the source do not match",
     ),
-    (
-        "signature",
-        Kind::Denied,
-        "the issuer's keys have changed, or uploaded ones are old: {update} --jwk-json-path=FILE",
-    ),
+    ("signature", Kind::Denied, "the issuer's keys have changed, or uploaded ones are old: {keys}"),
     (
         "mapped attribute",
         Kind::Configuration,
@@ -158,7 +154,7 @@ fn refusal(response: &Response, config: &CredentialConfig, cx: &Context) -> Opti
     };
     // What is wrong about the audience comes first: no command fits it.
     let mut hint = match PoolProvider::parse(&config.audience) {
-        Ok(provider) => filled(hint, &provider),
+        Ok(provider) => filled(hint, &provider, config.token_type),
         Err(wrong) => wrong.to_string(),
     };
     if let Some(skew) = cx.http.skew().filter(|skew| skew.abs() > TOLERATED_SKEW) {
@@ -168,10 +164,16 @@ fn refusal(response: &Response, config: &CredentialConfig, cx: &Context) -> Opti
     Some(Error::new(kind, what).cause(words).hint(hint))
 }
 
-fn filled(hint: &str, provider: &PoolProvider) -> String {
+fn filled(hint: &str, provider: &PoolProvider, token_type: TokenType) -> String {
     let (group, options) = (provider.gcloud_group(), provider.gcloud());
     let id = &provider.provider;
+    let (kind, keys) = match token_type {
+        TokenType::Jwt | TokenType::IdToken => ("oidc", "--jwk-json-path"),
+        TokenType::Saml2 => ("saml", "--idp-metadata-path"),
+        TokenType::AwsRequest => ("aws", "--account-id"),
+    };
     hint.replace("{describe}", &format!("gcloud iam {group} providers describe {id} {options}"))
-        .replace("{update}", &format!("gcloud iam {group} providers update-oidc {id} {options}"))
+        .replace("{keys}", &format!("{{update}} {keys}=FILE"))
+        .replace("{update}", &format!("gcloud iam {group} providers update-{kind} {id} {options}"))
         .replace("{name}", &provider.name())
 }

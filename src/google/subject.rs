@@ -22,6 +22,7 @@ use crate::error::{Error, Kind};
 use crate::files;
 use crate::program::Program;
 use crate::secret::Secret;
+use crate::source::field::Field;
 use crate::source::file::File;
 use crate::source::url::{Get, HeaderValue};
 use crate::source::{self, Source, SourceInfo};
@@ -70,14 +71,16 @@ pub fn get(config: &CredentialConfig, cx: &Context) -> Result<Secret, Error> {
             None => run(command, output_file.as_deref(), variables, config.token_type, cx),
         },
         CredentialSource::File(path, field) => {
-            ask(&File { path: path.clone(), field: field.clone() }, variables, cx)
+            let (path, field) = (path.clone(), field.as_deref().map(named));
+            ask(&File { path, option: "credential_source.file", field }, variables, cx)
         }
         CredentialSource::Url(url, headers, field) => {
             let given = |(name, value): &(String, String)| {
                 (name.clone(), HeaderValue::Given(Secret::new(value.as_str())))
             };
             let headers = headers.iter().map(given).collect();
-            ask(&Get { url: url.clone(), headers, field: field.clone() }, variables, cx)
+            let (url, field) = (url.clone(), field.as_deref().map(named));
+            ask(&Get { url, option: "credential_source.url", headers, field }, variables, cx)
         }
         CredentialSource::Aws => {
             let aws = source::find("aws").map(|info| (info.build)(&Values::default()));
@@ -85,6 +88,11 @@ pub fn get(config: &CredentialConfig, cx: &Context) -> Result<Secret, Error> {
             ask(aws.as_ref(), variables, cx)
         }
     }
+}
+
+/// The member of JSON that holds the token, as the configuration names it.
+fn named(path: &str) -> Field {
+    Field { path: path.to_owned(), option: "format.subject_token_field_name" }
 }
 
 /// What a client tells an executable.
@@ -205,9 +213,12 @@ fn run(
         variables: variables.into_iter().collect(),
         place: "executable.command of the configuration".to_owned(),
     };
-    let output = program.output(cx)?;
+    let (status, output) = program.run(cx)?;
     let shown = program.name.display();
     let document: Value = serde_json::from_str(output.expose()).map_err(|_| {
+        if !status.success() {
+            return program.failed(status);
+        }
         Error::new(Kind::Protocol, format!("the output of {shown} is no JSON document"))
             .hint("it must print the version-1 document alone, and nothing on standard error")
     })?;

@@ -47,9 +47,27 @@ impl Program {
     /// Runs the program to its end and takes its standard output, at most 1 MiB of UTF-8.
     ///
     /// # Errors
-    /// `ABSENT` where there is no such program, `CONFIGURATION` where it cannot be run,
-    /// `UNREACHABLE` where it fails or does not end in time, `PROTOCOL` for any other output.
+    /// Those of [`Program::run`], and `UNREACHABLE` where it fails.
     pub fn output(&self, cx: &Context) -> Result<Secret, Error> {
+        match self.run(cx)? {
+            (status, output) if status.success() => Ok(output),
+            (status, _) => Err(self.failed(status)),
+        }
+    }
+
+    /// The failure of a run that ended with this status.
+    pub fn failed(&self, status: ExitStatus) -> Error {
+        Error::new(Kind::Unreachable, format!("{} failed", self.name.display()))
+            .cause(status)
+            .hint(format!("run {} by hand to see its own message", self.place))
+    }
+
+    /// The same, whatever status it ends with.
+    ///
+    /// # Errors
+    /// `ABSENT` where there is no such program, `CONFIGURATION` where it cannot be run,
+    /// `UNREACHABLE` where it does not end in time, `PROTOCOL` for any other output of a success.
+    pub fn run(&self, cx: &Context) -> Result<(ExitStatus, Secret), Error> {
         let shown = self.name.display();
         let mut command = Command::new(&self.name);
         command.args(&self.args).envs(self.variables.iter().map(|(name, value)| (name, value)));
@@ -75,12 +93,11 @@ impl Program {
         if bytes.len() > files::LIMIT {
             return Err(wrong("is larger than 1 MiB"));
         }
-        if !status.success() {
-            return Err(Error::new(Kind::Unreachable, format!("{shown} failed"))
-                .cause(status)
-                .hint(format!("run {} by hand to see its own message", self.place)));
+        match String::from_utf8(bytes) {
+            Ok(text) => Ok((status, Secret::new(text))),
+            Err(_) if !status.success() => Err(self.failed(status)),
+            Err(_) => Err(wrong("is not UTF-8 text")),
         }
-        String::from_utf8(bytes).map(Secret::new).map_err(|_| wrong("is not UTF-8 text"))
     }
 
     fn not_started(&self, error: &io::Error) -> Error {

@@ -1,6 +1,7 @@
 //! A subject token on another program's standard output, run as [`crate::program`] says.
 
-use super::{Source, SourceInfo, field};
+use super::field::{self, Field};
+use super::{Source, SourceInfo};
 use crate::cli::Values;
 use crate::context::Context;
 use crate::contract::request::Request;
@@ -22,7 +23,7 @@ const PLACE: &str = "the program after --";
 #[derive(Debug)]
 struct Output {
     program: Program,
-    field: Option<String>,
+    field: Option<Field>,
 }
 
 fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
@@ -36,7 +37,7 @@ fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
         variables: Vec::new(),
         place: PLACE.to_owned(),
     };
-    Ok(Box::new(Output { program, field: values.text("field").map(str::to_owned) }))
+    Ok(Box::new(Output { program, field: Field::new(values) }))
 }
 
 impl Source for Output {
@@ -47,7 +48,7 @@ impl Source for Output {
             return Err(Error::new(Kind::Protocol, format!("{what} is empty"))
                 .hint("run the program by hand to see why"));
         }
-        let text = field::select(&text, self.field.as_deref(), &what)?;
+        let text = field::select(&text, self.field.as_ref(), &what)?;
         let renew = "the program gives a token that is over: renew it there".to_owned();
         let origin = Origin { what, option: PLACE, renew };
         SubjectToken::read(&text, request.token_type, cx.clock.now(), &origin)

@@ -1,7 +1,8 @@
 //! A subject token in an environment variable, which cannot be renewed. The source `ci` knows the
 //! variables of CI systems.
 
-use super::{Source, SourceInfo, field};
+use super::field::{self, Field};
+use super::{Source, SourceInfo};
 use crate::cli::{OptionInfo, Takes, Values, missing};
 use crate::context::Context;
 use crate::contract::request::Request;
@@ -23,19 +24,19 @@ pub(super) const INFO: SourceInfo = SourceInfo {
 #[derive(Debug)]
 struct Variable {
     name: String,
-    field: Option<String>,
+    field: Option<Field>,
 }
 
 fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
     let name = values.text("name").ok_or_else(|| missing("name"))?.to_owned();
-    Ok(Box::new(Variable { name, field: values.text("field").map(str::to_owned) }))
+    Ok(Box::new(Variable { name, field: Field::new(values) }))
 }
 
 impl Source for Variable {
     fn subject_token(&self, request: &Request, cx: &Context) -> Result<SubjectToken, Error> {
         let what = format!("the variable {}", self.name);
         let text = read(&self.name, "let the job declare its token, or check --name", cx)?;
-        let text = field::select(&text, self.field.as_deref(), &what)?;
+        let text = field::select(&text, self.field.as_ref(), &what)?;
         let renew = "a variable is not renewed while a job runs: start the job again, \
                      let its token live longer, or fetch the token later in the job";
         let origin = Origin { what, option: "--name", renew: renew.to_owned() };

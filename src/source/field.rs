@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use crate::cli::{OptionInfo, Takes};
+use crate::cli::{OptionInfo, Takes, Values};
 use crate::error::{Error, Kind, one_line};
 use crate::secret::Secret;
 
@@ -16,32 +16,49 @@ pub(super) const OPTION: OptionInfo = OptionInfo::new(
     "take this member of JSON; dots lead down, numbers count from 0 (a.b.0.c)",
 );
 
-/// The whole text, or the member of it that `--field` names. `what` says in messages what it is.
+/// A member to take.
+#[derive(Debug, Clone)]
+pub(crate) struct Field {
+    /// Its path.
+    pub(crate) path: String,
+    /// The option, or the member of a configuration, that names it.
+    pub(crate) option: &'static str,
+}
+
+impl Field {
+    /// What `--field` says.
+    pub(super) fn new(values: &Values) -> Option<Field> {
+        Some(Field { path: values.text("field")?.to_owned(), option: "--field" })
+    }
+}
+
+/// The whole text, or the member of it that was named. `what` says in messages what it is.
 ///
 /// # Errors
 /// `PROTOCOL` where JSON was due and none came, `CONFIGURATION` where it has no such text member.
-pub(super) fn select(text: &Secret, field: Option<&str>, what: &str) -> Result<Secret, Error> {
-    let Some(field) = field else {
+pub(super) fn select(text: &Secret, field: Option<&Field>, what: &str) -> Result<Secret, Error> {
+    let Some(Field { path, option }) = field else {
         return Ok(text.clone());
     };
     let value: Value = serde_json::from_str(text.expose()).map_err(|_| {
         let found =
             if text.expose().trim_start().starts_with('<') { "HTML or XML" } else { "no JSON" };
         Error::new(Kind::Protocol, format!("{what} holds {found}"))
-            .hint(format!("leave --field={field} out, or check where the token comes from"))
+            .hint(format!("leave {option}={path} out, or check where the token comes from"))
     })?;
-    match find(&value, field) {
+    match find(&value, path) {
         Ok(Value::String(text)) => Ok(Secret::new(text.as_str())),
         Ok(other) => {
-            let wrong = format!("the member {field:?} of {what} is no text");
-            let hint = format!("check --field; it has {}", members(other));
+            let wrong = format!("the member {path:?} of {what} is no text");
+            let hint = format!("check {option}; it has {}", members(other));
             Err(Error::new(Kind::Configuration, wrong).hint(hint))
         }
         Err((inside, missing)) => {
-            let inside_of =
-                if missing.len() == field.len() { "" } else { " inside of what --field names" };
-            let wrong = format!("{what} has no member {missing:?}{inside_of}");
-            let hint = format!("check --field; it has {}", members(inside));
+            let wrong = match missing.len() == path.len() {
+                true => format!("{what} has no member {missing:?}"),
+                false => format!("{what} has no member {missing:?} inside of what {option} names"),
+            };
+            let hint = format!("check {option}; it has {}", members(inside));
             Err(Error::new(Kind::Configuration, wrong).hint(hint))
         }
     }
@@ -84,31 +101,35 @@ fn members(value: &Value) -> String {
 mod tests {
     use super::*;
 
-    fn message(text: &str, field: &str) -> (Kind, String) {
-        let error = select(&Secret::new(text), Some(field), "the file /t").unwrap_err();
+    fn field(path: &str) -> Field {
+        Field { path: path.to_owned(), option: "--field" }
+    }
+
+    fn message(text: &str, path: &str) -> (Kind, String) {
+        let error = select(&Secret::new(text), Some(&field(path)), "the file /t").unwrap_err();
         (error.kind(), error.to_string())
     }
 
     #[test]
     fn takes_the_whole_or_a_member() {
         let text = Secret::new(r#"{"token":"a.b.c"}"#);
-        assert_eq!(select(&text, Some("token"), "").unwrap().expose(), "a.b.c");
+        assert_eq!(select(&text, Some(&field("token")), "").unwrap().expose(), "a.b.c");
         assert_eq!(select(&text, None, "").unwrap().expose(), text.expose());
     }
 
     #[test]
     fn a_path_leads_down() {
         let text = r#"[{"svids":[{"svid":"x"}],"a.b":{"c":"y"},"a":{"b.c":"z","0":"n"}}]"#;
-        for (field, found) in [("0.svids.0.svid", "x"), ("0.a.b.c", "y"), ("0.a.0", "n")] {
-            let token = select(&Secret::new(text), Some(field), "").unwrap();
-            assert_eq!(token.expose(), found, "{field}");
+        for (path, found) in [("0.svids.0.svid", "x"), ("0.a.b.c", "y"), ("0.a.0", "n")] {
+            let token = select(&Secret::new(text), Some(&field(path)), "").unwrap();
+            assert_eq!(token.expose(), found, "{path}");
         }
     }
 
     #[test]
     fn says_what_is_there_instead() {
         let configuration = Kind::Configuration;
-        for (text, field, kind, words) in [
+        for (text, path, kind, words) in [
             (
                 r#"{"id_token":"secret","n":1}"#,
                 "token",
@@ -134,7 +155,7 @@ mod tests {
             ("a.b.c", "token", Kind::Protocol, "the file /t holds no JSON"),
             ("<html>", "token", Kind::Protocol, "HTML"),
         ] {
-            let (found, message) = message(text, field);
+            let (found, message) = message(text, path);
             assert_eq!(found, kind, "{text}");
             assert!(message.contains(words) && !message.contains("secret"), "{message}");
         }

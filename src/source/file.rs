@@ -4,7 +4,8 @@
 
 use std::path::PathBuf;
 
-use super::{Source, SourceInfo, field};
+use super::field::{self, Field};
+use super::{Source, SourceInfo};
 use crate::cli::{OptionInfo, Takes, Values, missing};
 use crate::context::Context;
 use crate::contract::request::Request;
@@ -27,25 +28,27 @@ pub(super) const INFO: SourceInfo = SourceInfo {
 #[derive(Debug)]
 pub(crate) struct File {
     pub(crate) path: PathBuf,
-    pub(crate) field: Option<String>,
+    /// The option, or the member of a configuration, that names it.
+    pub(crate) option: &'static str,
+    pub(crate) field: Option<Field>,
 }
 
 fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
     let path = values.path("path").ok_or_else(|| missing("path"))?.to_owned();
-    Ok(Box::new(File { path, field: values.text("field").map(str::to_owned) }))
+    Ok(Box::new(File { path, option: "--path", field: Field::new(values) }))
 }
 
 impl Source for File {
     fn subject_token(&self, request: &Request, cx: &Context) -> Result<SubjectToken, Error> {
         let what = format!("the file {}", self.path.display());
-        let text = files::read_text(&self.path, "--path", Kind::Absent)?;
+        let text = files::read_text(&self.path, self.option, Kind::Absent)?;
         if text.expose().trim().is_empty() {
             return Err(Error::new(Kind::Configuration, format!("{what} is empty"))
-                .hint("let its writer replace it whole, or check --path"));
+                .hint(format!("let its writer replace it whole, or check {}", self.option)));
         }
-        let text = field::select(&text, self.field.as_deref(), &what)?;
+        let text = field::select(&text, self.field.as_ref(), &what)?;
         let renew = "renew the file: whatever writes it has stopped".to_owned();
-        let origin = Origin { what, option: "--path", renew };
+        let origin = Origin { what, option: self.option, renew };
         SubjectToken::read(&text, request.token_type, cx.clock.now(), &origin)
     }
 }

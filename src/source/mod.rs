@@ -7,7 +7,7 @@ mod azure_pipelines;
 mod ci;
 mod command;
 mod env;
-mod field;
+pub(crate) mod field;
 pub(crate) mod file;
 mod github;
 mod job;

@@ -3,7 +3,8 @@
 //! The counterpart of a URL-sourced credential configuration, with a deadline, a cache and secret
 //! headers that stand in a variable or a file instead of the configuration.
 
-use super::{Source, SourceInfo, field};
+use super::field::{self, Field};
+use super::{Source, SourceInfo};
 use crate::cli::{OptionInfo, Takes, Values, missing};
 use crate::context::Context;
 use crate::contract::request::Request;
@@ -34,8 +35,10 @@ pub(super) const INFO: SourceInfo = SourceInfo {
 #[derive(Debug)]
 pub(crate) struct Get {
     pub(crate) url: Url,
+    /// The option, or the member of a configuration, that names it.
+    pub(crate) option: &'static str,
     pub(crate) headers: Vec<(String, HeaderValue)>,
-    pub(crate) field: Option<String>,
+    pub(crate) field: Option<Field>,
 }
 
 /// The value of a header as it was asked for.
@@ -62,7 +65,7 @@ fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
         Ok((name.to_owned(), value))
     });
     let headers = headers.collect::<Result<_, _>>()?;
-    Ok(Box::new(Get { url, headers, field: values.text("field").map(str::to_owned) }))
+    Ok(Box::new(Get { url, option: "--url", headers, field: Field::new(values) }))
 }
 
 /// The last word of a value may say where its secret stands.
@@ -84,7 +87,7 @@ fn is_secret(name: &str) -> bool {
 
 impl Source for Get {
     fn subject_token(&self, request: &Request, cx: &Context) -> Result<SubjectToken, Error> {
-        let mut get = http::Request::get(&self.url, "--url");
+        let mut get = http::Request::get(&self.url, self.option);
         for (name, value) in &self.headers {
             let value: Text = match value {
                 HeaderValue::Plain(text) => text.as_str().into(),
@@ -101,14 +104,16 @@ impl Source for Get {
         let response = cx.http.send(get, &cx.log)?.require_success()?;
         let what = format!("the answer of {}", self.url);
         let text = str::from_utf8(&response.body).map_err(|_| {
-            Error::new(Kind::Protocol, format!("{what} is not UTF-8 text")).hint("check --url")
+            Error::new(Kind::Protocol, format!("{what} is not UTF-8 text"))
+                .hint(format!("check {}", self.option))
         })?;
         if text.trim().is_empty() {
-            return Err(Error::new(Kind::Protocol, format!("{what} is empty")).hint("check --url"));
+            return Err(Error::new(Kind::Protocol, format!("{what} is empty"))
+                .hint(format!("check {}", self.option)));
         }
-        let text = field::select(&Secret::new(text), self.field.as_deref(), &what)?;
+        let text = field::select(&Secret::new(text), self.field.as_ref(), &what)?;
         let renew = "it serves a token that is over: renew it there".to_owned();
-        let origin = Origin { what, option: "--url", renew };
+        let origin = Origin { what, option: self.option, renew };
         SubjectToken::read(&text, request.token_type, cx.clock.now(), &origin)
     }
 }

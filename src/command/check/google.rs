@@ -53,7 +53,7 @@ pub(super) fn check(
     };
     let delegates = values.texts("delegate").map(str::to_owned).collect();
     let member = subject::member(config, token);
-    let token = ServiceAccount::new(config, delegates, federated, member)
+    let token = ServiceAccount::new(config, delegates, || Ok((federated, member)))
         .and_then(|account| account.access_token(&[CLOUD_PLATFORM.to_owned()], None, cx));
     match token {
         Ok(_) => {
