@@ -20,6 +20,7 @@ pub mod error;
 pub mod files;
 pub mod google;
 pub mod http;
+pub mod lock;
 pub mod log;
 pub mod negotiate;
 pub mod program;
@@ -30,6 +31,7 @@ pub mod source;
 pub mod token;
 
 use std::ffi::OsString;
+use std::time::Duration;
 
 use cli::{Command, Format, Options, Values};
 use command::{Invocation, Output};
@@ -63,7 +65,7 @@ pub fn run(args: Vec<OsString>, env: Env) -> u8 {
             token(source, &values, &options, &request, env, &answer).map(Output::from)
         }
         Command::Run(command, source, values) => {
-            let cx = context(&options, env, command.name);
+            let cx = context(&options, options.timeout(), env, command.name);
             answer.answer_at(&cx.deadline);
             (command.run)(&Invocation { values, format, source }, &cx)
         }
@@ -74,8 +76,8 @@ pub fn run(args: Vec<OsString>, env: Env) -> u8 {
     }
 }
 
-fn context(options: &Options, env: Env, name: &str) -> Context {
-    let deadline = Deadline::after(options.timeout());
+fn context(options: &Options, timeout: Duration, env: Env, name: &str) -> Context {
+    let deadline = Deadline::after(timeout);
     let log = Log::open(options.log_file.as_deref(), Clock);
     log.line(format!("wif-token {} {name}", env!("CARGO_PKG_VERSION")));
     let http = Http::new(options.http.clone(), env.clone(), Clock, deadline);
@@ -91,12 +93,13 @@ fn token(
     env: Env,
     answer: &Answer,
 ) -> Result<String, Error> {
-    let cx = context(options, env, info.name);
+    let source = (info.build)(values)?;
+    let timeout = options.timeout.unwrap_or_else(|| source.timeout(request));
+    let cx = context(options, timeout, env, info.name);
     let format = options.format.unwrap_or(Format::Json);
     let digest = request.digest(info.name, &values.identity(info.options));
     let output_file = request.output_file.clone().map(|path| OutputFile::new(path, digest));
     let delivery = Delivery::new(format, request, output_file.as_ref())?;
-    let source = (info.build)(values)?;
     if request.revoke {
         output_file.as_ref().map_or(Ok(()), OutputFile::remove)?;
         answer.answer_at(&cx.deadline);

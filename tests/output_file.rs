@@ -137,7 +137,9 @@ fn a_lock_that_is_never_released_ends_at_the_deadline() {
     let path = world.path("out.lock").display().to_string();
     assert_eq!(
         run.stderr,
-        format!("another run holds {path} all the time; end that run, or raise --timeout\n")
+        format!(
+            "another run holds {path} all the time; let that run finish or end it, or raise --timeout\n"
+        )
     );
     assert_eq!(run.status, 6);
 }

@@ -113,7 +113,7 @@ pub struct Options {
 
 impl Options {
     /// The deadline of a run without `--timeout`: clients give up after 30 s by default.
-    const TIMEOUT: Duration = Duration::from_secs(25);
+    pub const TIMEOUT: Duration = Duration::from_secs(25);
 
     /// How long the run may last.
     pub fn timeout(&self) -> Duration {

@@ -9,22 +9,17 @@
 
 use std::fs::File;
 use std::io::{Seek, Write};
-use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::Duration;
+use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
 use crate::context::Context;
 use crate::error::{Error, Kind};
-use crate::files;
 use crate::secret::Secret;
+use crate::{files, lock};
 
 /// The largest output file that is read, in bytes: a token of 1 MiB in base64, with room to spare.
 const LIMIT: usize = 2 * files::LIMIT;
-
-/// How long to wait between two tries to lock.
-const POLL: Duration = Duration::from_millis(10);
 
 /// What an output file keeps.
 pub trait Kept: Sized {
@@ -87,35 +82,10 @@ impl OutputFile {
     /// `UNREACHABLE` where another run holds the lock all the time, or the failure of the run that
     /// held it while this one waited.
     pub fn lock(&self, cx: &Context) -> Result<Option<Lock>, Error> {
-        let mut path = self.path.clone().into_os_string();
-        path.push(".lock");
-        let path = Path::new(&path);
-        let file = match files::open_lock(path) {
-            Ok(file) => file,
-            Err(error) => {
-                cx.log.line(format!("no lock: {}: {error}", path.display()));
-                return Ok(None);
-            }
-        };
         let began = cx.clock.now_ms();
-        let mut waited = false;
-        loop {
-            match fs2::FileExt::try_lock_exclusive(&file) {
-                Ok(()) => break,
-                Err(error) if is_held(&error) => waited = true,
-                Err(error) => {
-                    cx.log.line(format!("no lock: {}: {error}", path.display()));
-                    return Ok(None);
-                }
-            }
-            if cx.deadline.is_over() {
-                let what = format!("another run holds {} all the time", path.display());
-                return Err(
-                    Error::new(Kind::Unreachable, what).hint("end that run, or raise --timeout")
-                );
-            }
-            thread::sleep(POLL);
-        }
+        let Some(lock::Lock { file, waited }) = lock::beside(&self.path, cx)? else {
+            return Ok(None);
+        };
         let lock = Lock { file };
         match lock.failure_since(began, &self.request).filter(|_| waited) {
             Some(error) => Err(error),
@@ -156,15 +126,11 @@ impl OutputFile {
     /// # Errors
     /// `CONFIGURATION` where it is there and stays there.
     pub fn remove(&self) -> Result<(), Error> {
-        match std::fs::remove_file(&self.path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                let what = format!("cannot remove {}", self.path.display());
-                Err(Error::new(Kind::Configuration, what)
-                    .cause(error)
-                    .hint("check --output-file or the configuration's output_file"))
-            }
-            _ => Ok(()),
-        }
+        files::remove(&self.path).map_err(|error| {
+            Error::new(Kind::Configuration, format!("cannot remove {}", self.path.display()))
+                .cause(error)
+                .hint("check --output-file or the configuration's output_file")
+        })
     }
 }
 
@@ -209,10 +175,6 @@ pub fn obtain<T: Kept>(
         files::remove_leftovers(&file.path);
     }
     Ok(Obtained::New(fetched, lock))
-}
-
-fn is_held(error: &std::io::Error) -> bool {
-    error.raw_os_error() == fs2::lock_contended_error().raw_os_error()
 }
 
 /// The lock, held until it is dropped. Its file keeps the last failure, for the runs that wait.

@@ -192,6 +192,17 @@ fn directory(path: &Path) -> &Path {
     }
 }
 
+/// Removes a file, if it is there.
+///
+/// # Errors
+/// Those of the operating system; the file is still there then.
+pub fn remove(path: &Path) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        result => result,
+    }
+}
+
 const TEMPORARY_SUFFIX: &str = ".wif-token.tmp";
 
 fn temporary_prefix(path: &Path) -> std::ffi::OsString {

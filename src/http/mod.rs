@@ -47,6 +47,10 @@ pub struct CaFile {
     pub place: &'static str,
 }
 
+/// How long one request may last at most: a run that waits minutes for a person is not to spend them
+/// on a dead network.
+const LONGEST: Duration = Duration::from_secs(60);
+
 /// What the options say about HTTP.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
@@ -219,8 +223,7 @@ impl Http {
             let (name, value) = header(name, value)?;
             call = call.header(name, value);
         }
-        let remaining = self.deadline.remaining();
-        let limit = Some(request.limit.map_or(remaining, |limit| limit.min(remaining)));
+        let limit = Some(request.limit.unwrap_or(LONGEST).min(self.deadline.remaining()));
         let agent = self.agent();
         let answer = match request.method == Method::GET {
             true => run(agent, call, (), limit, proxy),

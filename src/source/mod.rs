@@ -17,8 +17,9 @@ pub(crate) mod url;
 mod vault;
 
 use std::fmt::Debug;
+use std::time::Duration;
 
-use crate::cli::{OptionInfo, Values};
+use crate::cli::{OptionInfo, Options, Values};
 use crate::context::Context;
 use crate::contract::request::Request;
 use crate::error::Error;
@@ -35,6 +36,11 @@ pub trait Source: Debug {
     /// What a pool provider has to know to trust the tokens of this source.
     fn trust(&self) -> Trust {
         Trust { token_type: None, ..Trust::issuer("ISSUER") }
+    }
+
+    /// How long a run for this request may last where `--timeout` does not say.
+    fn timeout(&self, _request: &Request) -> Duration {
+        Options::TIMEOUT
     }
 
     /// Forgets what the source keeps beside the output file, such as a refresh token.

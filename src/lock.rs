@@ -1,0 +1,61 @@
+//! A lock beside a file, `PATH.lock`, which one run holds at a time.
+//!
+//! It belongs to the open file, so that it ends with the process whatever happens to that.
+
+use std::fs::File;
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use crate::context::Context;
+use crate::error::{Error, Kind};
+use crate::files;
+
+/// How long to wait between two tries.
+const POLL: Duration = Duration::from_millis(10);
+
+/// A lock that is held until it is dropped.
+#[derive(Debug)]
+pub struct Lock {
+    /// The lock file, which its holder may write to.
+    pub file: File,
+    /// Whether another run held it first.
+    pub waited: bool,
+}
+
+/// Waits until the deadline for the lock beside `path`. Where there can be none, as on a file system
+/// without locks, the log says so and the run goes on.
+///
+/// # Errors
+/// `UNREACHABLE` where another run holds it all the time.
+pub fn beside(path: &Path, cx: &Context) -> Result<Option<Lock>, Error> {
+    let mut path = path.as_os_str().to_owned();
+    path.push(".lock");
+    let path = Path::new(&path);
+    let none = |error: std::io::Error| {
+        cx.log.line(format!("no lock: {}: {error}", path.display()));
+        Ok(None)
+    };
+    let file = match files::open_lock(path) {
+        Ok(file) => file,
+        Err(error) => return none(error),
+    };
+    let mut waited = false;
+    loop {
+        match fs2::FileExt::try_lock_exclusive(&file) {
+            Ok(()) => return Ok(Some(Lock { file, waited })),
+            Err(error) if is_held(&error) => waited = true,
+            Err(error) => return none(error),
+        }
+        if cx.deadline.is_over() {
+            let what = format!("another run holds {} all the time", path.display());
+            return Err(Error::new(Kind::Unreachable, what)
+                .hint("let that run finish or end it, or raise --timeout"));
+        }
+        thread::sleep(POLL);
+    }
+}
+
+fn is_held(error: &std::io::Error) -> bool {
+    error.raw_os_error() == fs2::lock_contended_error().raw_os_error()
+}
