@@ -163,7 +163,7 @@ fn refusals_name_the_option_to_change() {
             "--use=id_token",
             7,
             "the answer of {url}/token has no id_token; \
-             add --scope=openid, or leave --use=id_token out",
+             add --scope=openid, or take --use=access_token",
         ),
         (
             response("200 OK", "text/html", "<html>"),

@@ -74,15 +74,16 @@ impl ClientAuth {
         Ok(Some(cx.http.with_client_cert(http::ClientCert::new(&chain, &key)?)))
     }
 
-    /// The token endpoint to use.
-    pub(in crate::source) fn endpoint<'a>(&self, metadata: &'a Metadata) -> &'a Url {
-        match (self, &metadata.mtls_token_endpoint) {
-            (ClientAuth::Mtls { .. }, Some(endpoint)) => endpoint,
-            _ => &metadata.token_endpoint,
-        }
+    /// The address of this endpoint for a client with this proof, where the issuer has one.
+    pub(super) fn endpoint(&self, name: &str, metadata: &Metadata) -> Result<Option<Url>, Error> {
+        let own = match self {
+            ClientAuth::Mtls { .. } => metadata.mtls_endpoint(name)?,
+            _ => None,
+        };
+        own.map_or_else(|| metadata.endpoint(name), |own| Ok(Some(own)))
     }
 
-    /// Adds the proof to a token request. `issuer` is what the issuer calls itself.
+    /// Adds the proof to a request. `issuer` is what the issuer calls itself.
     pub(in crate::source) fn prove<'a>(
         &self,
         request: Request<'a>,

@@ -6,15 +6,16 @@ use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::http::{Http, Request, Url};
 
-/// Where the issuer gives tokens.
+/// What the issuer says of itself.
 #[derive(Debug)]
 pub(in crate::source) struct Metadata {
     /// What the issuer calls itself.
     pub(in crate::source) issuer: String,
     /// The token endpoint.
     pub(in crate::source) token_endpoint: Url,
-    /// The one for clients with a certificate (RFC 8705, section 5), where there is one.
-    pub(in crate::source) mtls_token_endpoint: Option<Url>,
+    /// Where all this was read.
+    address: Url,
+    members: Map<String, Value>,
 }
 
 impl Metadata {
@@ -40,24 +41,32 @@ impl Metadata {
             };
             return Err(Error::new(Kind::Configuration, what).hint(hint));
         }
-        let aliases = metadata.get("mtls_endpoint_aliases").and_then(Value::as_object);
-        Ok(Metadata {
-            issuer: issuer_there.to_owned(),
-            token_endpoint: endpoint(&metadata, &address)?.ok_or_else(|| {
-                Error::new(Kind::Protocol, format!("{address} names no token_endpoint"))
-                    .hint("check --issuer")
-            })?,
-            mtls_token_endpoint: aliases.map_or(Ok(None), |aliases| endpoint(aliases, &address))?,
-        })
+        let token_endpoint = endpoint("token_endpoint", &metadata, &address)?.ok_or_else(|| {
+            Error::new(Kind::Protocol, format!("{address} names no token_endpoint"))
+                .hint("check --issuer")
+        })?;
+        let issuer = issuer_there.to_owned();
+        Ok(Metadata { issuer, token_endpoint, address, members: metadata })
+    }
+
+    /// The address of this endpoint, where the issuer has one.
+    pub(super) fn endpoint(&self, name: &str) -> Result<Option<Url>, Error> {
+        endpoint(name, &self.members, &self.address)
+    }
+
+    /// The one for clients with a certificate (RFC 8705, section 5), where there is another.
+    pub(super) fn mtls_endpoint(&self, name: &str) -> Result<Option<Url>, Error> {
+        let aliases = self.members.get("mtls_endpoint_aliases").and_then(Value::as_object);
+        aliases.map_or(Ok(None), |aliases| endpoint(name, aliases, &self.address))
     }
 }
 
-fn endpoint(members: &Map<String, Value>, address: &Url) -> Result<Option<Url>, Error> {
-    let Some(text) = members.get("token_endpoint").and_then(Value::as_str) else {
+fn endpoint(name: &str, members: &Map<String, Value>, address: &Url) -> Result<Option<Url>, Error> {
+    let Some(text) = members.get(name).and_then(Value::as_str) else {
         return Ok(None);
     };
     Url::parse(text).map(Some).map_err(|_| {
-        Error::new(Kind::Protocol, format!("the token_endpoint in {address} is no address"))
+        Error::new(Kind::Protocol, format!("the {name} in {address} is no address"))
             .hint("check --issuer")
     })
 }
