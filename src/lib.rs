@@ -28,6 +28,7 @@ pub mod random;
 pub mod secret;
 pub mod signing_key;
 pub mod source;
+pub mod terminal;
 pub mod token;
 
 use std::ffi::OsString;

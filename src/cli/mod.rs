@@ -43,7 +43,7 @@ pub static COMMON: &[OptionInfo] = &[
     OptionInfo::new(
         "timeout",
         Takes::Seconds(1, 3600),
-        "the deadline of the whole run, 25 by default",
+        "the deadline of the whole run: by default 25, or 290 where a person signs in",
     ),
     OptionInfo::new(
         "ca-file",

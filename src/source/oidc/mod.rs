@@ -1,31 +1,41 @@
-//! A token from any OpenID Connect issuer, by the client credentials grant.
+//! A token from any OpenID Connect issuer: of a client, or of a person who signs in.
 //!
 //! The issuer's metadata tells where its token endpoint is; the client proves who it is there by a
-//! secret, a signed assertion or a certificate; the answer's access token, if it is a JWT, is the
-//! subject token. <https://www.rfc-editor.org/rfc/rfc6749#section-4.4>,
+//! secret, a signed assertion or a certificate. By the client credentials grant the answer's access
+//! token, if it is a JWT, is the subject token. [`device`] asks a person first.
+//! <https://www.rfc-editor.org/rfc/rfc6749#section-4.4>,
 //! <https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfig>
 
 mod client;
 mod client_auth;
+mod device;
 mod discovery;
+mod refresh_token;
+mod sign_in;
 
 use self::client::Client;
 pub(super) use self::client_auth::ClientAuth;
+use self::device::Device;
 pub(super) use self::discovery::Metadata;
 use super::{Source, SourceInfo, Trust};
 use crate::cli::{OptionInfo, Takes, Values};
 use crate::context::Context;
 use crate::contract::request::Request;
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::token::SubjectToken;
 
 pub(super) const INFO: SourceInfo = SourceInfo {
     name: "oidc",
-    summary: "an OpenID Connect issuer, by the client credentials grant",
+    summary: "an OpenID Connect issuer, by client credentials or by a person's sign-in",
     options: &[
         OptionInfo::new("issuer", Takes::Url, "the issuer, whose metadata is read").required(),
         OptionInfo::new("client-id", Takes::Text("ID"), "the client's name at the issuer")
             .required(),
+        OptionInfo::new(
+            "flow",
+            Takes::Choice(&["client-credentials", "device"]),
+            "who the token is of: the client (the default), or a person who signs in with a browser",
+        ),
         OptionInfo::new(
             "auth",
             Takes::Choice(&["basic", "post", "private-key-jwt", "mtls", "none"]),
@@ -50,7 +60,7 @@ pub(super) const INFO: SourceInfo = SourceInfo {
         OptionInfo::new(
             "scope",
             Takes::Text("SCOPE"),
-            "the scope to ask for; commas stand for blanks",
+            "the scope to ask for; commas stand for blanks; openid by default with --flow=device",
         ),
         OptionInfo::new(
             "resource",
@@ -66,7 +76,12 @@ pub(super) const INFO: SourceInfo = SourceInfo {
         OptionInfo::new(
             "use",
             Takes::Choice(&["access_token", "id_token"]),
-            "which token of the answer to take, access_token by default",
+            "which token of the answer to take: access_token by default, id_token with --flow=device",
+        ),
+        OptionInfo::new(
+            "refresh-token-file",
+            Takes::Path("PATH"),
+            "where --flow=device keeps a refresh token, by default beside the output file",
         ),
     ],
     rest: None,
@@ -74,7 +89,15 @@ pub(super) const INFO: SourceInfo = SourceInfo {
 };
 
 fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
-    Ok(Box::new(ClientCredentials(Client::new(values, "access_token")?)))
+    let file = values.path("refresh-token-file");
+    match values.text("flow") {
+        Some("device") => Ok(Box::new(Device::new(values, file)?)),
+        _ if file.is_some() => {
+            Err(Error::new(Kind::Usage, "--refresh-token-file is for --flow=device")
+                .hint("add --flow=device, or leave it out"))
+        }
+        _ => Ok(Box::new(ClientCredentials(Client::new(values, "access_token")?))),
+    }
 }
 
 /// A token of the client itself.

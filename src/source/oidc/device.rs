@@ -1,0 +1,206 @@
+//! A token of a person, by the device authorization grant: for workforce pools.
+//!
+//! A person is asked only where the client says that one is there (`_INTERACTIVE=1`). A refresh
+//! token, if the issuer gives one, is kept and serves later runs, with or without a person; it is
+//! revoked with `_REVOKE=1`. <https://www.rfc-editor.org/rfc/rfc8628>,
+//! <https://www.rfc-editor.org/rfc/rfc6749#section-6>, <https://www.rfc-editor.org/rfc/rfc7009>
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use super::client::{Client, Issuer};
+use super::refresh_token::RefreshTokenFile;
+use super::sign_in::sign_in;
+use crate::cli::{Options, Values};
+use crate::context::Context;
+use crate::contract::request::Request;
+use crate::error::{Error, Kind};
+use crate::secret::Secret;
+use crate::source::{Source, Trust};
+use crate::token::{SubjectToken, TokenType};
+
+/// How long a run may last in which a person signs in: clients are told to wait five minutes.
+const SIGN_IN: Duration = Duration::from_secs(290);
+
+/// What to do where a person is needed.
+pub(super) const BY_HAND: &str = "run gcloud auth login --cred-file=FILE in a terminal, or this \
+                                  command with GOOGLE_EXTERNAL_ACCOUNT_INTERACTIVE=1";
+
+/// A token of a person.
+#[derive(Debug)]
+pub(super) struct Device {
+    client: Client,
+    refresh_token_file: Option<PathBuf>,
+}
+
+impl Device {
+    /// Reads the options.
+    pub(super) fn new(values: &Values, refresh_token_file: Option<&Path>) -> Result<Device, Error> {
+        let mut client = Client::new(values, "id_token")?;
+        client.scope.get_or_insert_with(|| "openid".to_owned());
+        Ok(Device { client, refresh_token_file: refresh_token_file.map(Path::to_owned) })
+    }
+}
+
+impl Source for Device {
+    /// That of a provider of a workforce pool: only there are clients interactive.
+    fn trust(&self) -> Trust {
+        let Client { issuer, id, member, .. } = &self.client;
+        let mut trust = Trust::issuer(issuer.as_typed());
+        trust.options.extend([
+            format!("--client-id={id}"),
+            "--web-sso-response-type=id-token".to_owned(),
+            "--web-sso-assertion-claims-behavior=only-id-token-claims".to_owned(),
+        ]);
+        if member == "id_token" {
+            trust.token_type = Some(TokenType::IdToken);
+        }
+        Trust { interactive: true, ..trust }
+    }
+
+    fn subject_token(&self, request: &Request, cx: &Context) -> Result<SubjectToken, Error> {
+        let file = self.file(request);
+        let _lock = file.lock(cx)?;
+        let kept = file.read(cx)?;
+        if kept.is_none() && !request.interactive {
+            let what = format!("nobody is signed in at {}", self.client.issuer.host());
+            let cause = file.path.as_ref().map_or_else(
+                || "there is no --refresh-token-file or output file".to_owned(),
+                |path| format!("there is no refresh token for this in {}", path.display()),
+            );
+            return Err(Error::new(Kind::Absent, what).cause(cause).hint(BY_HAND));
+        }
+        let issuer = self.client.meet(cx)?;
+        let answer = match kept.map(|token| self.refresh(token, &file, &issuer)) {
+            Some(Err(error)) if request.interactive && error.kind() == Kind::Expired => {
+                cx.log.line(format!("not refreshed: {error}"));
+                self.ask_person(&file, &issuer)?
+            }
+            Some(answer) => answer?,
+            None => self.ask_person(&file, &issuer)?,
+        };
+        issuer.token(&answer, request)
+    }
+
+    fn timeout(&self, request: &Request) -> Duration {
+        match request.interactive && !request.revoke {
+            true => SIGN_IN,
+            false => Options::TIMEOUT,
+        }
+    }
+
+    fn forget(&self, request: &Request, cx: &Context) -> Result<(), Error> {
+        let file = self.file(request);
+        let _lock = file.lock(cx)?;
+        let Some(token) = file.read(cx)? else { return Ok(()) };
+        file.remove()?;
+        self.revoke(token, cx).map_err(|error| {
+            error.hint(
+                "the refresh token is removed here, but has to be revoked at the issuer by hand",
+            )
+        })
+    }
+}
+
+impl Device {
+    /// Where the refresh token is kept, by default beside the output file.
+    fn file(&self, request: &Request) -> RefreshTokenFile<'_> {
+        let beside = |output_file: PathBuf| {
+            let mut path = output_file.into_os_string();
+            path.push(".refresh-token");
+            PathBuf::from(path)
+        };
+        let path = self.refresh_token_file.clone();
+        let path = path.or_else(|| request.output_file.clone().map(beside));
+        RefreshTokenFile { path, client: &self.client }
+    }
+
+    fn ask_person(
+        &self,
+        file: &RefreshTokenFile,
+        issuer: &Issuer,
+    ) -> Result<Map<String, Value>, Error> {
+        let answer = sign_in(&self.client, issuer)?;
+        file.keep(&answer, issuer.cx);
+        Ok(answer)
+    }
+
+    /// What the issuer answers to a refresh token; a new one is kept before anything else.
+    ///
+    /// # Errors
+    /// `EXPIRED` where the person has to sign in again.
+    fn refresh(
+        &self,
+        token: Secret,
+        file: &RefreshTokenFile,
+        issuer: &Issuer,
+    ) -> Result<Map<String, Value>, Error> {
+        let again = |error: Error| {
+            error.of_kind(Kind::Expired).hint(format!("to sign in again, {BY_HAND}"))
+        };
+        let endpoint = issuer.token_endpoint()?;
+        let fields = [("grant_type", "refresh_token".into()), ("refresh_token", token.into())];
+        let response = issuer.ask(&endpoint, &fields)?;
+        let refusal = response.oauth_error();
+        let answer = issuer.accept(response, "refresh token").map_err(|error| {
+            match refusal.as_deref() {
+                Some("invalid_grant") => {
+                    if let Err(error) = file.remove() {
+                        issuer.cx.log.line(error.to_string());
+                    }
+                    again(error)
+                }
+                // Microsoft Entra ID: the token is good, but now it wants to see the person.
+                Some("interaction_required") => again(error),
+                _ => error,
+            }
+        })?;
+        let answer = answer.json()?;
+        file.keep(&answer, issuer.cx);
+        let member = &self.client.member;
+        match answer.contains_key(member) {
+            true => Ok(answer),
+            // OpenID Connect Core 1.0, section 12.2, lets an issuer renew the access token alone.
+            false => {
+                let what = format!("{endpoint} renews no {member}");
+                Err(again(Error::new(Kind::Expired, what)))
+            }
+        }
+    }
+
+    fn revoke(&self, token: Secret, cx: &Context) -> Result<(), Error> {
+        let issuer = self.client.meet(cx)?;
+        let Some(endpoint) = issuer.endpoint("revocation_endpoint")? else {
+            cx.log.line("not revoked: the issuer has no revocation_endpoint");
+            return Ok(());
+        };
+        let fields = [("token", token.into()), ("token_type_hint", "refresh_token".into())];
+        let response = issuer.ask(&endpoint, &fields)?;
+        issuer.accept(response, "refresh token").map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{Command, Options, parse};
+    use crate::context::Env;
+
+    #[test]
+    fn only_a_person_has_minutes() {
+        let line = "oidc --flow=device --issuer=https://idp.example --client-id=c";
+        let parsed = parse(line.split(' ').map(Into::into).collect());
+        let Ok(Command::Token(info, values)) = parsed.command else { panic!("{parsed:?}") };
+        let device = (info.build)(&values).unwrap();
+        for (interactive, revoke, seconds) in
+            [("0", "0", 25), ("1", "0", 290), ("0", "1", 25), ("1", "1", 25)]
+        {
+            let variables = [("INTERACTIVE", interactive), ("REVOKE", revoke)]
+                .map(|(name, value)| (format!("GOOGLE_EXTERNAL_ACCOUNT_{name}"), value.into()));
+            let request = Request::new(&Options::default(), &Env::Map(variables.into())).unwrap();
+            assert_eq!(device.timeout(&request).as_secs(), seconds, "{request:?}");
+        }
+    }
+}
