@@ -2,11 +2,16 @@
 //
 //     node oidc-provider.mjs NODE_MODULES SETTINGS.json
 //
-// SETTINGS: {"clients": […RFC 7591 metadata…], "tls": {"key","certificate","ca"} paths, or no "tls", "alias": true|false}.
+// SETTINGS: {"clients": […RFC 7591 metadata…], "tls": {"key","certificate","ca"} paths, or no "tls", "alias": true|false,
+// "device": {"interval": SECONDS, "life": SECONDS, "busy": [CLIENT ID…]}, or no "device"}.
 // Any resource indicator (RFC 8707) becomes the `aud` of a JWT access token (RFC 9068), RS256, or ES256 when it ends
 // in "?es256"; one that begins https://opaque. gives an opaque token. With "tls" the issuer is https and asks for a
 // client certificate in the handshake (RFC 8705); with "alias" only a second port does, announced as mtls_endpoint_aliases.
-// stdout: first {"issuer": …}, then one line for each token request: how the client authenticated, and the outcome.
+// With "device" people sign in by the device authorization grant (RFC 8628) on the issuer's own development pages, and
+// tokens can be revoked (RFC 7009). What the issuer leaves to whoever runs it is here: the interval is announced, a client
+// that asks sooner is told slow_down, and so is the first question of a busy client.
+// stdout: first {"issuer": …}, then one line for each request to the token, device authorization and revocation endpoints:
+// how the client authenticated, and the outcome.
 
 import { createHash, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -45,11 +50,14 @@ function peerCertificate(ctx) {
 const configuration = {
   clients: settings.clients,
   jwks: { keys: [await signingKey('RS256'), await signingKey('ES256')] },
+  ...(settings.device && { ttl: { DeviceCode: settings.device.life } }),
   clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none',
     ...(settings.tls ? ['tls_client_auth', 'self_signed_tls_client_auth'] : [])],
   features: {
     clientCredentials: { enabled: true },
-    devInteractions: { enabled: false },
+    devInteractions: { enabled: Boolean(settings.device) },
+    deviceFlow: { enabled: Boolean(settings.device) },
+    revocation: { enabled: Boolean(settings.device) },
     resourceIndicators: { enabled: true, defaultResource: () => undefined, getResourceServerInfo: resourceServer },
     mTLS: {
       enabled: Boolean(settings.tls),
@@ -61,6 +69,24 @@ const configuration = {
     },
   },
 };
+
+// RFC 8628 section 3.5: when each device code was last asked for, and how long to wait from then on, in milliseconds.
+const polls = new Map();
+
+function isTooSoon({ device_code: code, client_id: client }) {
+  const { interval, busy } = settings.device;
+  const poll = polls.get(code) ?? { last: 0, pause: interval * 1000, first: true };
+  const soon = Date.now() - poll.last < poll.pause || (poll.first && busy.includes(client));
+  polls.set(code, { last: Date.now(), pause: poll.pause + (soon ? 5000 : 0), first: false });
+  return soon;
+}
+
+async function paceDevices(ctx, next) {
+  await next();
+  const body = ctx.oidc?.body ?? {};
+  if (ctx.body?.device_code) ctx.body.interval = settings.device.interval;
+  if (ctx.body?.error === 'authorization_pending' && isTooSoon(body)) ctx.body = { error: 'slow_down' };
+}
 
 function howAuthenticated(ctx, body) {
   if (ctx.headers.authorization) return 'basic';
@@ -91,18 +117,24 @@ async function main() {
   const provider = new Provider(issuer, { ...configuration, discovery });
   provider.use(async (ctx, next) => {
     await next();
-    if (ctx.path !== '/token') return;
+    if (!['/token', '/device/auth', '/token/revocation'].includes(ctx.path)) return;
     const body = ctx.oidc?.body ?? {};
     say({
+      path: ctx.path,
+      time: Date.now() / 1000,
+      grant: body.grant_type,
       auth: howAuthenticated(ctx, body),
       client: ctx.oidc?.client?.clientId,
       status: ctx.status,
       error: ctx.body?.error,
       fields: Object.keys(body).sort(),
       assertion: body.client_assertion,
+      device: ctx.body?.device_code,
+      user: ctx.body?.user_code,
       certificate: createHash('sha256').update(peerCertificate(ctx)?.raw ?? '').digest('hex'),
     });
   });
+  if (settings.device) provider.use(paceDevices);
   // The answer says only invalid_client; the reason helps whoever reads this log after a red test.
   provider.on('grant.error', (_ctx, error) => process.stdout.write(`${error.error_detail ?? error.message}\n`));
   for (const found of [front, side]) found?.server.on('request', provider.callback());

@@ -21,8 +21,12 @@ class OidcServer:
 
     @property
     def token_requests(self) -> list[dict]:
-        """One entry for each token request, oldest first: auth, client, status, error, fields, assertion."""
-        return json_lines(self.log)[1:]
+        """One entry for each token request, oldest first: auth, client, grant, status, error, fields, assertion, time."""
+        return self.requests("/token")
+
+    def requests(self, path: str) -> list[dict]:
+        """The same for the endpoint of this path."""
+        return [request for request in json_lines(self.log)[1:] if request["path"] == path]
 
 
 def json_lines(log: Path) -> list[dict]:
@@ -37,15 +41,17 @@ def client(identifier: str, method: str, **more) -> dict:
 
 
 @contextlib.contextmanager
-def oidc_provider(folder: Path, clients: list[dict], tls: dict | None = None, alias: bool = False) -> Iterator[OidcServer]:
+def oidc_provider(folder: Path, clients: list[dict], tls: dict | None = None, alias: bool = False,
+                  device: dict | None = None) -> Iterator[OidcServer]:  # fmt: skip
     """An issuer with these clients; `tls` holds the paths of key, certificate and ca.
 
-    With `alias` client certificates are asked for at a second port only, which the discovery document announces.
+    With `alias` client certificates are asked for at a second port only, which the discovery document announces. With
+    `device` people sign in: interval and life of a code in seconds, and the clients that it is too busy for at first.
     """
     need("oidc-provider")
     settings = folder / "settings.json"
     paths = {"tls": {name: str(path) for name, path in tls.items()}} if tls else {}
-    settings.write_text(json.dumps({"clients": clients, "alias": alias, **paths}))
+    settings.write_text(json.dumps({"clients": clients, "alias": alias, "device": device, **paths}))
     log = folder / "oidc-provider.log"
     command = [need("node"), HERE / "servers" / "oidc-provider.mjs", NODE_MODULES, settings]
     env = {"PATH": SYSTEM_PATH, "HOME": str(folder), "NODE_ENV": "test"}

@@ -6,22 +6,30 @@ import os
 import pty
 import subprocess
 import threading
+from typing import Callable
 
 
-def on_terminal(command: list, env: dict[str, str], seconds: float = 60) -> tuple[int, str]:
-    """Exit status and the terminal's text; stdin, stdout and stderr are the terminal."""
+def on_terminal(command: list, env: dict[str, str], seconds: float = 60,
+                person: Callable[[str], object] = lambda text: True, **streams) -> tuple[int, str]:  # fmt: skip
+    """Exit status and the terminal's text; stdin, stdout and stderr are the terminal, but for `streams`.
+
+    `person` reads all that is shown whenever there is more of it, until it answers something true.
+    """
     ours, theirs = pty.openpty()
     shown: list[bytes] = []
 
     def read():
+        done = None
         try:
             while piece := os.read(ours, 65536):
                 shown.append(piece)
+                done = done or person(text_of(shown))
         except OSError:
             """Linux reports the closing of the other side as an error."""
 
-    child = subprocess.Popen([str(word) for word in command], env=env, stdin=theirs, stdout=theirs, stderr=theirs,
-                             start_new_session=True)  # fmt: skip
+    # util-linux: a session of its own, whose controlling terminal, /dev/tty, is stdin.
+    controlled = ["setsid", "--ctty", *map(str, command)]
+    child = subprocess.Popen(controlled, env=env, **{"stdin": theirs, "stdout": theirs, "stderr": theirs, **streams})
     os.close(theirs)
     reader = threading.Thread(target=read, daemon=True)
     reader.start()
@@ -35,4 +43,9 @@ def on_terminal(command: list, env: dict[str, str], seconds: float = 60) -> tupl
             child.kill()
             child.wait()
         os.close(ours)
-    return status, b"".join(shown).decode(errors="replace").replace("\r\n", "\n")
+    return status, text_of(shown)
+
+
+def text_of(pieces: list[bytes]) -> str:
+    """What a terminal showed, as lines."""
+    return b"".join(pieces).decode(errors="replace").replace("\r\n", "\n")
