@@ -448,3 +448,32 @@ fn revocation_removes_the_token_here_and_at_the_issuer() {
         keeps_quiet(&world.read("log"));
     }
 }
+
+#[test]
+fn a_configuration_is_that_of_a_workforce_pool() {
+    let world = World::new();
+    let line = "config oidc --flow=device --issuer=https://idp.example --client-id=c \
+                --pool-provider=locations/global/workforcePools/staff/providers/idp \
+                --workforce-pool-user-project=1 --program=/usr/bin/wif-token \
+                --output-file=/home/me/out.json --out={dir}/credentials.json";
+    for (options, wait, person_waits) in
+        [("", 30_000, 300_000), ("--timeout=600", 120_000, 605_000)]
+    {
+        let run = world.run(&format!("{line} {options}"));
+        assert!(
+            run.stdout.contains(
+                "gcloud iam workforce-pools providers create-oidc idp --workforce-pool=staff \
+                 --location=global --issuer-uri=https://idp.example --client-id=c \
+                 --web-sso-response-type=id-token \
+                 --web-sso-assertion-claims-behavior=only-id-token-claims "
+            ),
+            "{run:?}"
+        );
+        let written: serde_json::Value =
+            serde_json::from_str(&world.read("credentials.json")).unwrap();
+        assert_eq!(written["subject_token_type"], "urn:ietf:params:oauth:token-type:id_token");
+        let executable = &written["credential_source"]["executable"];
+        assert_eq!(executable["timeout_millis"], wait);
+        assert_eq!(executable["interactive_timeout_millis"], person_waits);
+    }
+}

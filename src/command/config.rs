@@ -21,8 +21,9 @@ use crate::google::pool_provider::PoolProvider;
 use crate::source::Trust;
 use crate::token::TokenType;
 
-/// How long a client waits for a person, in milliseconds.
+/// How long a client waits for a person, and may wait, in milliseconds.
 const INTERACTIVE_TIMEOUT_MS: u64 = 300_000;
+const LONGEST_INTERACTIVE_TIMEOUT_MS: u64 = 1_800_000;
 
 /// How much longer a client waits than this program tries, in milliseconds.
 const HEAD_START_MS: u64 = 5_000;
@@ -176,14 +177,13 @@ fn executable(
     output_file: Option<&Path>,
     interactive: bool,
 ) -> Map<String, Value> {
-    let timeout = timeout.map(|seconds| seconds.saturating_mul(1000) + HEAD_START_MS);
-    let timeout = timeout.unwrap_or(TIMEOUT_MS).clamp(TIMEOUT_MS, 120_000);
+    let timeout = timeout.map_or(0, |seconds| seconds.saturating_mul(1000) + HEAD_START_MS);
     let mut executable = Map::new();
     executable.insert("command".to_owned(), line.into());
-    executable.insert("timeout_millis".to_owned(), timeout.into());
+    executable.insert("timeout_millis".to_owned(), timeout.clamp(TIMEOUT_MS, 120_000).into());
     if interactive {
-        let wait = INTERACTIVE_TIMEOUT_MS.into();
-        executable.insert("interactive_timeout_millis".to_owned(), wait);
+        let wait = timeout.clamp(INTERACTIVE_TIMEOUT_MS, LONGEST_INTERACTIVE_TIMEOUT_MS);
+        executable.insert("interactive_timeout_millis".to_owned(), wait.into());
     }
     if let Some(path) = output_file {
         let path = forward(&path.display().to_string());

@@ -260,7 +260,7 @@ def test_a_person_declines(program, server, output, kept):
 
 
 def test_nobody_signs_in(program, tmp_path, output):
-    """It is the issuer that says when the code is over: here one that has forgotten it, which is another word."""
+    """It is the issuer that says when the code is over."""
     device = {"interval": 1, "life": 3, "busy": []}
     with oidc_provider(tmp_path, [client("staff", "none", **GRANTS)], device=device) as brief:
         interactive(program, source(brief), output).failed("EXPIRED", "nobody signed in in time; sign in again")
