@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use common::server::{Request, Server, json, response};
 use common::{Run, World, holds_no_secret, jwt};
@@ -213,6 +213,27 @@ fn pauses(answers: Vec<Vec<u8>>) -> Vec<u64> {
     assert_eq!(run.status, 0, "{run:?}");
     let asked = asked.lock().unwrap();
     asked.windows(2).map(|pair| (pair[1] - pair[0]).as_secs()).collect()
+}
+
+#[test]
+fn who_waits_for_a_sign_in_gets_its_token() {
+    let world = World::new();
+    let server = issuer(|_, count| match count {
+        0 | 1 => refused("authorization_pending"),
+        _ => tokens("hunter2-refresh"),
+    });
+    thread::scope(|scope| {
+        let person = scope.spawn(|| on_terminal(&world, &line(&server)).0.status);
+        while bodies(&server).len() < 2 {
+            thread::sleep(Duration::from_millis(5));
+        }
+        let impatient = world.run(&format!("{} --timeout=1", line(&server)));
+        assert_eq!(impatient.status, 6, "{impatient:?}");
+        assert!(impatient.stderr.contains("let that run finish or end it"), "{impatient:?}");
+        world.run(&line(&server)).document();
+        assert_eq!(person.join().unwrap(), 0);
+    });
+    assert_eq!(bodies(&server).len(), 4, "one sign-in, three questions");
 }
 
 #[test]
