@@ -292,7 +292,7 @@ fn secrets_that_are_missing_are_named() {
         (
             "--client-key={dir}/key.pem --client-cert={dir}/key.pem",
             3,
-            "the client certificate is not in PEM form; check --client-cert",
+            "the client certificate is not in PEM form; check --client-cert and --client-key",
         ),
     ] {
         let run = world.run(&format!("{RUN}{} {options}", server.url));

@@ -135,7 +135,9 @@ fn the_authority_of_ca_file_is_trusted_and_no_other() {
             "--ca-file={dir}/none.pem",
             &[],
             3,
-            "{dir}/none.pem holds no certificate in PEM form; check --ca-file".to_owned(),
+            "{dir}/none.pem (--ca-file) holds no certificate in PEM form; \
+             put the certificate of the server's authority there"
+                .to_owned(),
         ),
         (
             &plain,

@@ -12,8 +12,7 @@ use ureq::unversioned::transport::{
     TransportAdapter,
 };
 
-use super::CaFile;
-use super::tls::{self, ClientCert};
+use super::tls::Terms;
 
 /// The certificate of the server that was connected to last.
 #[derive(Debug, Clone, Default)]
@@ -33,28 +32,22 @@ impl Peer {
 /// Wraps a connection in TLS where the address asks for it.
 #[derive(Debug)]
 pub(super) struct TlsConnector {
-    ca_file: Option<CaFile>,
-    client_cert: Option<Arc<ClientCert>>,
+    terms: Arc<Terms>,
     peer: Peer,
     /// Made for the first connection that needs it: a trust store is large.
     config: OnceLock<Arc<ClientConfig>>,
 }
 
 impl TlsConnector {
-    pub(super) fn new(
-        ca_file: Option<CaFile>,
-        client_cert: Option<Arc<ClientCert>>,
-        peer: Peer,
-    ) -> TlsConnector {
-        TlsConnector { ca_file, client_cert, peer, config: OnceLock::new() }
+    pub(super) fn new(terms: Arc<Terms>, peer: Peer) -> TlsConnector {
+        TlsConnector { terms, peer, config: OnceLock::new() }
     }
 
     fn config(&self) -> Result<Arc<ClientConfig>, Error> {
         if let Some(config) = self.config.get() {
             return Ok(config.clone());
         }
-        let config = tls::config(self.ca_file.as_ref(), self.client_cert.as_deref())
-            .map_err(|error| Error::Other(Box::new(error)))?;
+        let config = self.terms.config().map_err(|error| Error::Other(Box::new(error)))?;
         Ok(self.config.get_or_init(|| Arc::new(config)).clone())
     }
 }
@@ -73,7 +66,10 @@ impl<In: Transport> Connector<In> for TlsConnector {
         }
         let host = details.uri.host().unwrap_or_default();
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        let name = ServerName::try_from(host).map_err(|_| Error::HostNotFound)?;
+        let name = match &self.terms.server_name {
+            Some(name) => name.clone(),
+            None => ServerName::try_from(host).map_err(|_| Error::HostNotFound)?,
+        };
         let connection = ClientConnection::new(self.config()?, name)
             .map_err(|error| Error::Other(Box::new(error)))?;
         let mut socket = TransportAdapter::new(transport.boxed(), details.current_time.clone());

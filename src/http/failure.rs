@@ -2,7 +2,8 @@
 
 use std::io;
 
-use super::{CaFile, Request, Url, proxy, tls};
+use super::tls::{self, Terms};
+use super::{Request, Url, proxy};
 use crate::error::{Error, Kind, server_words};
 use crate::files::LIMIT;
 use crate::secret::Secret;
@@ -12,20 +13,21 @@ pub(super) fn explain(
     error: &ureq::Error,
     request: &Request,
     via: Option<&'static str>,
-    ca_file: Option<&CaFile>,
+    terms: &Terms,
     secrets: &[Secret],
 ) -> Error {
     let (url, option) = (request.url, request.option);
     let host = url.host();
     if let Some(error) = tls::find(error) {
-        return tls::explain(error, host, option, ca_file);
+        return tls::explain(error, host, option, terms);
     }
     let unreachable = |what: String| Error::new(Kind::Unreachable, what);
     let check = format!("check {option}");
     if let (Some(name), true) = (via, never_connected(error)) {
+        let or = proxy::or_bypass(name, &format!("add {host} to NO_PROXY"));
         return unreachable(format!("the proxy of {name} cannot be reached"))
             .cause(error)
-            .hint(format!("check {name}, or add {host} to NO_PROXY"));
+            .hint(format!("check {name}{or}"));
     }
     if is_unknown_host(error) {
         return unreachable(format!("the host of {url} is unknown"))
@@ -88,6 +90,7 @@ fn refused_by_proxy(reason: &str, url: &Url, via: Option<&'static str>) -> Error
     let name = via.unwrap_or("HTTPS_PROXY");
     let status = reason.rsplit('/').next().and_then(|status| status.parse::<u16>().ok());
     let host = url.host();
+    let or = proxy::or_bypass(name, &format!("add {host} to NO_PROXY"));
     match status {
         Some(407) => Error::new(Kind::Denied, format!("the proxy of {name} wants a password"))
             .cause(format!("status 407 for {host}"))
@@ -95,13 +98,13 @@ fn refused_by_proxy(reason: &str, url: &Url, via: Option<&'static str>) -> Error
         Some(status @ 400..=499) => {
             Error::new(Kind::Denied, format!("the proxy of {name} refused {host}"))
                 .cause(format!("status {status}"))
-                .hint(format!("allow {host} there, or add it to NO_PROXY"))
+                .hint(format!("allow {host} there{or}"))
         }
         status => {
             let cause = status.map_or("no answer".to_owned(), |status| format!("status {status}"));
             Error::new(Kind::Unreachable, format!("the proxy of {name} cannot reach {host}"))
                 .cause(cause)
-                .hint(format!("check {name}, or add {host} to NO_PROXY"))
+                .hint(format!("check {name}{or}"))
         }
     }
 }

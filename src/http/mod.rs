@@ -30,7 +30,7 @@ use ureq::{Agent, AsSendBody, Body, Proxy};
 use self::connector::{Peer, TlsConnector};
 pub use request::{Request, Text};
 pub use response::Response;
-pub use tls::ClientCert;
+pub use tls::{Authorities, ClientCert, Terms};
 pub use url::Url;
 
 use crate::context::{Clock, Deadline, Env};
@@ -72,7 +72,9 @@ pub struct Http {
     env: Env,
     clock: Clock,
     deadline: Deadline,
-    client_cert: Option<Arc<ClientCert>>,
+    terms: Arc<Terms>,
+    /// The one proxy to go through, and what names it, whatever the variables say.
+    proxy: Option<(Proxy, &'static str)>,
     agent: OnceLock<Agent>,
     peer: Peer,
     skew: OnceLock<i64>,
@@ -82,13 +84,30 @@ impl Http {
     /// An agent for one run; nothing is opened yet.
     pub fn new(settings: Settings, env: Env, clock: Clock, deadline: Deadline) -> Http {
         let (agent, peer, skew) = (OnceLock::new(), Peer::default(), OnceLock::new());
-        Http { settings, env, clock, deadline, client_cert: None, agent, peer, skew }
+        let authorities = settings.ca_file.clone().map(Authorities::File);
+        let terms = Arc::new(Terms { authorities, ..Terms::default() });
+        Http { settings, env, clock, deadline, terms, proxy: None, agent, peer, skew }
     }
 
     /// Another agent that shows this certificate to every server that asks for one.
     pub fn with_client_cert(&self, client_cert: ClientCert) -> Http {
+        self.with_terms(Terms { client_cert: Some(client_cert), ..Terms::default() })
+    }
+
+    /// Another agent that speaks TLS on these terms; where they name no authorities, those of
+    /// `--ca-file` or of the platform count.
+    pub fn with_terms(&self, terms: Terms) -> Http {
         let other = Http::new(self.settings.clone(), self.env.clone(), self.clock, self.deadline);
-        Http { client_cert: Some(Arc::new(client_cert)), ..other }
+        let authorities = terms.authorities.or_else(|| self.terms.authorities.clone());
+        Http { terms: Arc::new(Terms { authorities, ..terms }), ..other }
+    }
+
+    /// The same agent, going through this proxy to every host; `name` is what names it.
+    ///
+    /// # Errors
+    /// `CONFIGURATION` where it is no proxy address.
+    pub fn through_proxy(self, address: &str, name: &'static str) -> Result<Http, Error> {
+        Ok(Http { proxy: Some((proxy::read(address, name)?, name)), ..self })
     }
 
     /// Another agent that trusts these authorities, unless `--ca-file` names others.
@@ -146,7 +165,11 @@ impl Http {
             return Err(Error::new(Kind::Configuration, OFFLINE));
         }
         self.refuse_plain_http(&request)?;
-        let via = if request.direct { None } else { proxy::for_url(url, &self.env)? };
+        let via = match &self.proxy {
+            _ if request.direct => None,
+            Some(proxy) => Some(proxy.clone()),
+            None => proxy::for_url(url, &self.env)?,
+        };
         let proxy_name = via.as_ref().map(|(_, name)| *name);
         let through = proxy_name.map(|name| format!(" through {name}")).unwrap_or_default();
         let secrets = request.secrets();
@@ -174,8 +197,7 @@ impl Http {
                 error.downcast().map_or_else(|_| self.deadline.error(), |error| *error)
             }
             Failure::Http(error) => {
-                let ca_file = self.settings.ca_file.as_ref();
-                failure::explain(&error, request, proxy_name, ca_file, secrets)
+                failure::explain(&error, request, proxy_name, &self.terms, secrets)
             }
         });
         match &result {
@@ -234,8 +256,7 @@ impl Http {
 
     fn agent(&self) -> &Agent {
         self.agent.get_or_init(|| {
-            let ca_file = self.settings.ca_file.clone();
-            let tls = TlsConnector::new(ca_file, self.client_cert.clone(), self.peer.clone());
+            let tls = TlsConnector::new(self.terms.clone(), self.peer.clone());
             let connectors =
                 ().chain(ConnectProxyConnector::default())
                     .chain(TcpConnector::default())

@@ -35,14 +35,31 @@ pub(super) fn for_url(url: &Url, env: &Env) -> Result<Option<(Proxy, &'static st
     let Some((name, address)) = first(names, env)?.or_else(|| of_system(url)) else {
         return Ok(None);
     };
+    Ok(Some((read(&address, name)?, name)))
+}
+
+/// The proxy of this address, which `name` sets.
+///
+/// # Errors
+/// `CONFIGURATION` where that is no proxy address.
+pub(super) fn read(address: &str, name: &'static str) -> Result<Proxy, Error> {
     let wrong = |what: &str| {
-        let hint = format!("set {} to http://HOST:PORT, or NO_PROXY to *", variable(name));
+        let or = or_bypass(name, "NO_PROXY to *");
+        let hint = format!("set {} to http://HOST:PORT{or}", variable(name));
         Error::new(Kind::Configuration, format!("the proxy of {name} {what}")).hint(hint)
     };
-    let proxy = Proxy::new(&address).map_err(|_| wrong("is no address of a proxy"))?;
+    let proxy = Proxy::new(address).map_err(|_| wrong("is no address of a proxy"))?;
     match proxy.uri().scheme_str() {
-        Some("http" | "https") => Ok(Some((proxy, name))),
+        Some("http" | "https") => Ok(proxy),
         _ => Err(wrong("is a SOCKS proxy")),
+    }
+}
+
+/// How to go past the proxy of `name`, in a hint: `NO_PROXY` counts for variables and for Windows.
+pub(super) fn or_bypass(name: &'static str, how: &str) -> String {
+    match name == WINDOWS || name.to_ascii_uppercase().ends_with("_PROXY") {
+        true => format!(", or {how}"),
+        false => String::new(),
     }
 }
 

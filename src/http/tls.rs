@@ -1,11 +1,12 @@
-//! Trust: the platform's store or `--ca-file`, client certificates, and TLS failures in plain words.
+//! Trust: the platform's store or other authorities, client certificates, and TLS failures in plain
+//! words.
 
 use std::sync::Arc;
 
 use rustls::crypto::ring::default_provider;
 use rustls::{AlertDescription, CertificateError, ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls_platform_verifier::BuilderVerifierExt as _;
 
 use super::CaFile;
@@ -18,60 +19,93 @@ use crate::secret::Secret;
 pub struct ClientCert {
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
+    place: String,
 }
 
 impl ClientCert {
-    /// Reads both from PEM.
+    /// Reads both from PEM; `place` says in hints where they stand.
     ///
     /// # Errors
     /// `CONFIGURATION` where either holds something else.
-    pub fn new(chain: &Secret, key: &Secret) -> Result<ClientCert, Error> {
-        let wrong = |what: &str, hint: &str| Error::new(Kind::Configuration, what).hint(hint);
-        let chain = certificates(chain).ok_or_else(|| {
-            wrong("the client certificate is not in PEM form", "check --client-cert")
-        })?;
-        let key = PrivateKeyDer::from_pem_slice(key.expose().as_bytes()).map_err(|_| {
-            wrong("the client key is no private key in PEM form", "check --client-key")
-        })?;
-        Ok(ClientCert { chain, key })
+    pub fn new(chain: &Secret, key: &Secret, place: &str) -> Result<ClientCert, Error> {
+        let wrong = |what| Error::new(Kind::Configuration, what).hint(format!("check {place}"));
+        let chain = certificates(chain)
+            .ok_or_else(|| wrong("the client certificate is not in PEM form"))?;
+        let key = PrivateKeyDer::from_pem_slice(key.expose().as_bytes())
+            .map_err(|_| wrong("the client key is no private key in PEM form"))?;
+        Ok(ClientCert { chain, key, place: place.to_owned() })
     }
 }
 
-/// Whom to trust, and which certificate to show.
-///
-/// # Errors
-/// `CONFIGURATION` where there is nobody to trust, or certificate and key do not match.
-pub(super) fn config(
-    ca_file: Option<&CaFile>,
-    client_cert: Option<&ClientCert>,
-) -> Result<ClientConfig, Error> {
-    let no_trust = |error| explain(&error, "", "", ca_file);
-    let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(no_trust)?;
-    let builder = match ca_file {
-        None => builder.with_platform_verifier().map_err(no_trust)?,
-        Some(ca_file) => builder.with_root_certificates(roots(ca_file)?),
-    };
-    let Some(ClientCert { chain, key }) = client_cert else {
-        return Ok(builder.with_no_client_auth());
-    };
-    builder.with_client_auth_cert(chain.clone(), key.clone_key()).map_err(|_| {
-        let what = "the client certificate and the client key do not belong together";
-        Error::new(Kind::Configuration, what).hint("check --client-cert and --client-key")
-    })
+/// The authorities to trust instead of the platform's.
+#[derive(Debug, Clone)]
+pub enum Authorities {
+    /// Those in a file, which is read when they are needed.
+    File(CaFile),
+    /// Those in this PEM text; the second says in messages where it stands.
+    Pem(Secret, String),
 }
 
-fn roots(CaFile { path, place }: &CaFile) -> Result<RootCertStore, Error> {
-    let pem = files::read_text(path, place, Kind::Configuration)?;
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(certificates(&pem).unwrap_or_default());
-    match roots.is_empty() {
-        false => Ok(roots),
-        true => {
-            let what = format!("{} holds no certificate in PEM form", path.display());
-            Err(Error::new(Kind::Configuration, what).hint(format!("check {place}")))
+impl Authorities {
+    fn place(&self) -> String {
+        match self {
+            Authorities::File(CaFile { path, place }) => format!("{} ({place})", path.display()),
+            Authorities::Pem(_, place) => place.clone(),
         }
+    }
+
+    fn roots(&self) -> Result<RootCertStore, Error> {
+        let pem = match self {
+            Authorities::File(CaFile { path, place }) => {
+                files::read_text(path, place, Kind::Configuration)?
+            }
+            Authorities::Pem(pem, _) => pem.clone(),
+        };
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(certificates(&pem).unwrap_or_default());
+        match roots.is_empty() {
+            false => Ok(roots),
+            true => {
+                let what = format!("{} holds no certificate in PEM form", self.place());
+                Err(Error::new(Kind::Configuration, what)
+                    .hint("put the certificate of the server's authority there"))
+            }
+        }
+    }
+}
+
+/// How to speak TLS: whom to trust, what to show, whom to expect.
+#[derive(Debug, Default)]
+pub struct Terms {
+    /// The authorities to trust instead of the platform's.
+    pub authorities: Option<Authorities>,
+    /// What to show to every server that asks for a certificate.
+    pub client_cert: Option<ClientCert>,
+    /// The name that has to be in the server's certificate, where that is not its host.
+    pub server_name: Option<ServerName<'static>>,
+}
+
+impl Terms {
+    /// The same for rustls.
+    ///
+    /// # Errors
+    /// `CONFIGURATION` where there is nobody to trust, or certificate and key do not match.
+    pub(super) fn config(&self) -> Result<ClientConfig, Error> {
+        let no_trust = |error| explain(&error, "", "", self);
+        let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(no_trust)?;
+        let builder = match &self.authorities {
+            None => builder.with_platform_verifier().map_err(no_trust)?,
+            Some(authorities) => builder.with_root_certificates(authorities.roots()?),
+        };
+        let Some(ClientCert { chain, key, place }) = &self.client_cert else {
+            return Ok(builder.with_no_client_auth());
+        };
+        builder.with_client_auth_cert(chain.clone(), key.clone_key()).map_err(|_| {
+            let what = "the client certificate and the client key do not belong together";
+            Error::new(Kind::Configuration, what).hint(format!("check {place}"))
+        })
     }
 }
 
@@ -91,12 +125,7 @@ pub(super) fn find(error: &ureq::Error) -> Option<&rustls::Error> {
     }
 }
 
-pub(super) fn explain(
-    error: &rustls::Error,
-    host: &str,
-    option: &str,
-    ca_file: Option<&CaFile>,
-) -> Error {
+pub(super) fn explain(error: &rustls::Error, host: &str, option: &str, terms: &Terms) -> Error {
     let distrusted = |why: &str, hint: String| {
         Error::new(Kind::Configuration, format!("the certificate of {host} is not trusted"))
             .cause(why)
@@ -114,10 +143,10 @@ pub(super) fn explain(
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
                 distrusted("it is for another name", format!("check the host in {option}"))
             }
-            _ => match ca_file {
-                Some(CaFile { path, place }) => distrusted(
+            _ => match &terms.authorities {
+                Some(authorities) => distrusted(
                     "its authority is another one",
-                    format!("put that authority's certificate in {} ({place})", path.display()),
+                    format!("put that authority's certificate in {}", authorities.place()),
                 ),
                 None => distrusted(
                     "its authority is unknown here",
@@ -132,9 +161,13 @@ pub(super) fn explain(
             | AlertDescription::CertificateExpired
             | AlertDescription::UnknownCA
             | AlertDescription::AccessDenied,
-        ) => Error::new(Kind::Denied, format!("{host} wants another client certificate"))
-            .cause(error)
-            .hint("check --client-cert and --client-key"),
+        ) => {
+            let place = terms.client_cert.as_ref().map(|shown| shown.place.as_str());
+            let place = place.unwrap_or("--client-cert and --client-key");
+            Error::new(Kind::Denied, format!("{host} wants another client certificate"))
+                .cause(error)
+                .hint(format!("check {place}"))
+        }
         rustls::Error::AlertReceived(_)
         | rustls::Error::PeerIncompatible(_)
         | rustls::Error::InvalidMessage(_) => {

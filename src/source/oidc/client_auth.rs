@@ -71,7 +71,8 @@ impl ClientAuth {
         files::warn_if_shared(key, &cx.log);
         let chain = files::read_text(certificate, "--client-cert", Kind::Configuration)?;
         let key = files::read_text(key, "--client-key", Kind::Configuration)?;
-        Ok(Some(cx.http.with_client_cert(http::ClientCert::new(&chain, &key)?)))
+        let place = "--client-cert and --client-key";
+        Ok(Some(cx.http.with_client_cert(http::ClientCert::new(&chain, &key, place)?)))
     }
 
     /// The address of this endpoint for a client with this proof, where the issuer has one.
