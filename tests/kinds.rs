@@ -48,7 +48,7 @@ fn command_lines() {
             2,
             "USAGE",
             "there is no source; name one of file, url, env, command, ci, github, azure-pipelines, oidc, \
-             vault, aws, azure, adfs, key",
+             vault, aws, azure, adfs, kubernetes, key",
         ),
         (
             "flie --path=x",

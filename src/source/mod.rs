@@ -12,6 +12,7 @@ pub(crate) mod file;
 mod github;
 mod job;
 mod key;
+mod kubernetes;
 mod oidc;
 pub(crate) mod url;
 mod vault;
@@ -119,6 +120,7 @@ pub static SOURCES: &[SourceInfo] = &[
     aws::INFO,
     azure::INFO,
     adfs::INFO,
+    kubernetes::INFO,
     key::INFO,
 ];
 

@@ -56,6 +56,11 @@ fn opaque_hint(option: &str) -> String {
     }
 }
 
+/// The claims of a compact JWT.
+pub fn claims(text: &str) -> Option<Map<String, Value>> {
+    object(text.split('.').nth(1)?)
+}
+
 /// A part of a compact JWT as a JSON object.
 pub fn object(part: &str) -> Option<Map<String, Value>> {
     match serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).ok()?).ok()? {

@@ -1,0 +1,24 @@
+//! An API server, and who one is there.
+
+use crate::http::{Http, Url};
+use crate::secret::Secret;
+
+/// Where to ask for a token, and as whom.
+#[derive(Debug)]
+pub(super) struct Access {
+    pub(super) server: Url,
+    /// What led to the server, for messages.
+    pub(super) option: &'static str,
+    /// Speaks TLS as this server wants it.
+    pub(super) http: Http,
+    /// What proves who one is, where no client certificate does.
+    pub(super) bearer: Option<Secret>,
+    /// Where a service account is looked for unless `--namespace` says it.
+    pub(super) namespace: String,
+    /// Whose token is meant unless `--service-account` says it.
+    pub(super) service_account: Option<String>,
+    /// The option by which kubectl binds a role to whoever asks.
+    pub(super) subject: String,
+    /// What to do when the server does not know who asks.
+    pub(super) renew: String,
+}

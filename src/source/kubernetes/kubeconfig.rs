@@ -1,0 +1,230 @@
+//! The kubeconfig: which cluster to ask, and as whom.
+//!
+//! `--kubeconfig` names one file, `KUBECONFIG` a list of files that are merged: of clusters, users
+//! and contexts the first of a name counts, and so does the first `current-context`. Paths in a file
+//! are relative to it.
+//! <https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/>
+
+use std::env::split_paths;
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use rustls_pki_types::ServerName;
+use serde_json::Value;
+
+use super::access::Access;
+use super::{user, yaml};
+use crate::context::Context;
+use crate::error::{Error, Kind};
+use crate::files;
+use crate::http::{Authorities, Terms, Url};
+use crate::secret::Secret;
+
+/// What names the files, for messages.
+const OPTION: &str = "--kubeconfig";
+
+/// The files that were found, the first one first.
+#[derive(Debug)]
+pub(super) struct Kubeconfig {
+    files: Vec<(PathBuf, Value)>,
+}
+
+impl Kubeconfig {
+    /// Reads the files that kubectl would read, or says which are not there.
+    pub(super) fn find(
+        option: Option<&Path>,
+        cx: &Context,
+    ) -> Result<Result<Kubeconfig, String>, Error> {
+        let (paths, place): (Vec<PathBuf>, _) = match (option, cx.env.get("KUBECONFIG")) {
+            (Some(path), _) => (vec![path.to_owned()], OPTION),
+            (None, Some(list)) if !list.is_empty() => (split_paths(&list).collect(), "KUBECONFIG"),
+            _ => match cx.env.home()? {
+                Some(home) => (vec![home.join(".kube/config")], OPTION),
+                None => return Ok(Err("there is no home to look for .kube/config".to_owned())),
+            },
+        };
+        let mut files = Vec::new();
+        for path in paths.iter().filter(|path| !path.as_os_str().is_empty()) {
+            match files::read_text(path, place, Kind::Absent) {
+                Ok(text) => {
+                    files::warn_if_shared(path, &cx.log);
+                    let config = yaml::read(text.expose());
+                    let config = config.and_then(|config| match config {
+                        Value::Object(_) | Value::Null => Ok(config),
+                        _ => Err("line 1 begins no mapping".to_owned()),
+                    });
+                    let config = config.map_err(|why| {
+                        let what = format!("{} is no kubeconfig", path.display());
+                        Error::new(Kind::Configuration, what)
+                            .cause(why)
+                            .hint(format!("correct the file, or check {place}"))
+                    })?;
+                    files.push((path.clone(), config));
+                }
+                Err(error) if error.kind() == Kind::Absent && option.is_none() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        if files.iter().all(|(_, config)| config.is_null()) {
+            let paths: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
+            return Ok(Err(format!("{} does not exist or is empty", paths.join(", "))));
+        }
+        Ok(Ok(Kubeconfig { files }))
+    }
+
+    /// The access that a context gives: the one of this name, or the current one.
+    pub(super) fn access(&self, context: Option<&str>, cx: &Context) -> Result<Access, Error> {
+        let context = self.context(context)?;
+        let cluster = self.entry("cluster", context.required("cluster")?)?;
+        let user = self.entry("user", context.required("user")?)?;
+        cx.log.line(format!("{} with {} and {}", context.what, cluster.what, user.what));
+        if cluster.is_true("insecure-skip-tls-verify") {
+            let wrong = cluster.wrong("has insecure-skip-tls-verify, which is refused");
+            return Err(wrong.hint(
+                "whoever stands between could take its place and keep the credentials: \
+                 give certificate-authority instead",
+            ));
+        }
+        let server = Url::parse(cluster.required("server")?)
+            .map_err(|why| cluster.wrong(format!("has a server that cannot be used: it {why}")))?;
+        let authorities = cluster.pem("certificate-authority")?;
+        let server_name = cluster.text("tls-server-name")?.map(|name| {
+            ServerName::try_from(name.to_owned())
+                .map_err(|_| cluster.wrong("has a tls-server-name that is no name of a host"))
+        });
+        let user::Credentials { bearer, client_cert } = user::credentials(&user, &cluster, cx)?;
+        let http = cx.http.with_terms(Terms {
+            authorities: authorities.map(|(pem, place)| Authorities::Pem(pem, place)),
+            client_cert,
+            server_name: server_name.transpose()?,
+        });
+        Ok(Access {
+            server,
+            option: OPTION,
+            http: match cluster.text("proxy-url")? {
+                Some(address) => http.through_proxy(address, "proxy-url")?,
+                None => http,
+            },
+            bearer,
+            namespace: context.text("namespace")?.unwrap_or("default").to_owned(),
+            service_account: None,
+            subject: "--user=NAME".to_owned(),
+            renew: format!("renew what {} holds, or take another --context", user.place()),
+        })
+    }
+
+    fn context(&self, name: Option<&str>) -> Result<Entry<'_>, Error> {
+        let current = || {
+            let texts = self.files.iter().filter_map(|(_, file)| file.get("current-context"));
+            texts.filter_map(Value::as_str).find(|name| !name.is_empty())
+        };
+        match name.or_else(current) {
+            Some(name) => self.entry("context", name),
+            None => Err(Error::new(Kind::Configuration, "the kubeconfig has no current-context")
+                .hint(format!("name one with --context: {}", self.names("context")))),
+        }
+    }
+
+    /// The first cluster, user or context of this name.
+    fn entry(&self, kind: &'static str, name: &str) -> Result<Entry<'_>, Error> {
+        let found = self.entries(kind).find(|(_, entry)| named(entry) == Some(name));
+        let (file, entry) = found.ok_or_else(|| {
+            Error::new(Kind::Configuration, format!("the kubeconfig has no {kind} {name:?}"))
+                .cause(format!("it has {}", self.names(kind)))
+                .hint("check --context, --kubeconfig and KUBECONFIG")
+        })?;
+        Ok(Entry { file, what: format!("the {kind} {name:?}"), value: entry.get(kind) })
+    }
+
+    fn entries(&self, kind: &'static str) -> impl Iterator<Item = (&Path, &Value)> {
+        let list = format!("{kind}s");
+        self.files.iter().flat_map(move |(path, config)| {
+            let entries = config.get(&list).and_then(Value::as_array).into_iter().flatten();
+            entries.map(|entry| (path.as_path(), entry))
+        })
+    }
+
+    fn names(&self, kind: &'static str) -> String {
+        let names: Vec<_> =
+            self.entries(kind).filter_map(|(_, entry)| named(entry)).take(12).collect();
+        match names.is_empty() {
+            true => "none".to_owned(),
+            false => names.join(", "),
+        }
+    }
+}
+
+fn named(entry: &Value) -> Option<&str> {
+    entry.get("name")?.as_str()
+}
+
+/// A cluster, user or context, or a part of one.
+#[derive(Debug)]
+pub(super) struct Entry<'a> {
+    file: &'a Path,
+    what: String,
+    value: Option<&'a Value>,
+}
+
+impl<'a> Entry<'a> {
+    /// Where it stands, for messages.
+    pub(super) fn place(&self) -> String {
+        format!("{} in {}", self.what, self.file.display())
+    }
+
+    /// A failure of what stands here.
+    pub(super) fn wrong(&self, why: impl Display) -> Error {
+        Error::new(Kind::Configuration, format!("{} {why}", self.place()))
+            .hint("correct the kubeconfig")
+    }
+
+    pub(super) fn get(&self, key: &str) -> Option<&'a Value> {
+        self.value?.get(key).filter(|value| !value.is_null())
+    }
+
+    /// A text that is there and not empty.
+    pub(super) fn text(&self, key: &str) -> Result<Option<&'a str>, Error> {
+        match self.get(key) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text.as_str()).filter(|text| !text.is_empty())),
+            Some(_) => Err(self.wrong(format!("has a {key} that is no text")).hint("quote it")),
+        }
+    }
+
+    pub(super) fn required(&self, key: &str) -> Result<&'a str, Error> {
+        self.text(key)?.ok_or_else(|| self.wrong(format!("has no {key}")))
+    }
+
+    pub(super) fn is_true(&self, key: &str) -> bool {
+        self.get(key) == Some(&Value::Bool(true))
+    }
+
+    /// A part of it.
+    pub(super) fn part(&self, key: &str) -> Option<Entry<'a>> {
+        let value = self.get(key)?;
+        Some(Entry { file: self.file, what: format!("{key} of {}", self.what), value: Some(value) })
+    }
+
+    /// A path as it is meant: relative to the file.
+    pub(super) fn resolve(&self, path: &str) -> PathBuf {
+        self.file.parent().unwrap_or(Path::new("")).join(path)
+    }
+
+    /// What `KEY-data` holds in base64, else what the file holds that `KEY` names; and where it is.
+    pub(super) fn pem(&self, key: &str) -> Result<Option<(Secret, String)>, Error> {
+        let data = format!("{key}-data");
+        if let Some(base64) = self.text(&data)? {
+            let bytes = STANDARD.decode(base64.trim()).ok();
+            let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+            let text =
+                text.ok_or_else(|| self.wrong(format!("has a {data} that is no text in base64")))?;
+            return Ok(Some((Secret::new(text), format!("{data} of {}", self.place()))));
+        }
+        let place = format!("{key} of {}", self.place());
+        let path = self.text(key)?.map(|path| self.resolve(path));
+        path.map(|path| Ok((files::read_text(&path, &place, Kind::Configuration)?, place)))
+            .transpose()
+    }
+}

@@ -1,0 +1,118 @@
+//! Reads YAML into JSON values: all that a kubeconfig needs, and nothing that grows.
+//!
+//! Aliases are refused, since a few lines of them can stand for gigabytes, and so is deep nesting.
+//! Of plain scalars null, booleans and whole numbers are such; all else is text. Messages tell the
+//! line and nothing of its content, which may be a secret.
+
+use saphyr_parser::{Event, Parser, ScalarStyle};
+use serde_json::{Map, Value};
+
+/// How deep collections may be nested.
+const DEEPEST: usize = 32;
+
+/// A collection whose end has not come yet.
+enum Open {
+    List(Vec<Value>),
+    /// Its members, and the key whose value comes next.
+    Map(Map<String, Value>, Option<String>),
+}
+
+/// The first document of a text; null where there is none.
+///
+/// # Errors
+/// Why it is not taken, with the line.
+pub(super) fn read(text: &str) -> Result<Value, String> {
+    let mut open: Vec<Open> = Vec::new();
+    let mut document = Value::Null;
+    for event in Parser::new_from_str(text) {
+        let (event, span) =
+            event.map_err(|error| format!("line {} is no YAML", error.marker().line()))?;
+        let refuse = |why: &str| Err(format!("line {} {why}", span.start.line()));
+        let value = match event {
+            Event::Scalar(text, style, ..) => scalar(&text, style),
+            Event::SequenceStart(..) | Event::MappingStart(..) if open.len() == DEEPEST => {
+                return refuse("is nested too deep");
+            }
+            Event::SequenceStart(..) => {
+                open.push(Open::List(Vec::new()));
+                continue;
+            }
+            Event::MappingStart(..) => {
+                open.push(Open::Map(Map::new(), None));
+                continue;
+            }
+            Event::SequenceEnd | Event::MappingEnd => match open.pop() {
+                Some(Open::List(items)) => Value::Array(items),
+                Some(Open::Map(members, _)) => Value::Object(members),
+                None => continue,
+            },
+            Event::Alias(_) => return refuse("has an alias, which is not taken here"),
+            Event::DocumentEnd => break,
+            _ => continue,
+        };
+        match (open.last_mut(), value) {
+            (None, value) => document = value,
+            (Some(Open::List(items)), value) => items.push(value),
+            (Some(Open::Map(members, key)), value) => match (key.take(), value) {
+                (Some(key), value) => drop(members.insert(key, value)),
+                (None, Value::String(name)) => *key = Some(name),
+                (None, Value::Array(_) | Value::Object(_)) => {
+                    return refuse("has a key that is no text");
+                }
+                (None, other) => *key = Some(other.to_string()),
+            },
+        }
+    }
+    Ok(document)
+}
+
+fn scalar(text: &str, style: ScalarStyle) -> Value {
+    let number = || text.parse::<i64>().ok().filter(|number| number.to_string() == text);
+    match text {
+        _ if style != ScalarStyle::Plain => Value::from(text),
+        "" | "~" | "null" | "Null" | "NULL" => Value::Null,
+        "true" | "True" | "TRUE" => Value::Bool(true),
+        "false" | "False" | "FALSE" => Value::Bool(false),
+        _ => number().map_or_else(|| Value::from(text), Value::from),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn reads_what_a_kubeconfig_has() {
+        let text = "# comment\na: &x text\n'b': [1, \"2\", 03, ~]\nc:\n- name: n\n  token: |\n    l1\n    l2\n\
+                    d: {e: true, f: no}\ng:\n1: h\n---\nsecond: document\n";
+        let read = read(text).unwrap();
+        let expected = json!({
+            "a": "text",
+            "b": [1, "2", "03", null],
+            "c": [{"name": "n", "token": "l1\nl2\n"}],
+            "d": {"e": true, "f": "no"},
+            "g": null,
+            "1": "h",
+        });
+        assert_eq!(read, expected);
+        assert_eq!(super::read(r#"{"json":	["too"]}"#).unwrap(), json!({"json": ["too"]}));
+        assert_eq!(super::read("").unwrap(), Value::Null);
+        assert_eq!(super::read("# nothing\n").unwrap(), Value::Null);
+    }
+
+    #[test]
+    fn says_which_line_is_not_taken_and_not_what_is_in_it() {
+        for (text, why) in [
+            ("a: b\nhunter2: 'open", "line 2 is no YAML"),
+            ("a: b\n c: d\n", "line 2 is no YAML"),
+            ("a: &x [hunter2]\nb: *x\n", "line 2 has an alias, which is not taken here"),
+            ("a: 1\n? [hunter2]\n: x\n", "line 2 has a key that is no text"),
+            (&"[".repeat(33), "line 1 is nested too deep"),
+            (&"[".repeat(1_000_000), "line 1 is no YAML"),
+            (&"- ".repeat(500_000), "line 1 is nested too deep"),
+        ] {
+            assert_eq!(read(text).unwrap_err(), why);
+        }
+    }
+}
