@@ -3,6 +3,11 @@
 
 mod common;
 
+use std::io::{self, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc;
+use std::thread;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use common::server::{Server, json, response};
@@ -543,4 +548,52 @@ fn a_projected_token_is_read_again_and_a_long_life_is_logged() {
              the kubelet renews such a file: is it the one that is mounted?\n"
         )
     );
+}
+
+/// A proxy that takes CONNECT once; it sends on what it was asked.
+fn proxy() -> (String, mpsc::Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://jane:hunter2-client-secret@{}", listener.local_addr().unwrap());
+    let (sender, asked) = mpsc::channel();
+    thread::spawn(move || {
+        let (mut client, _) = listener.accept().unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            client.read_exact(&mut byte).unwrap();
+            head.extend(byte);
+        }
+        let head = String::from_utf8(head).unwrap();
+        let mut server = TcpStream::connect(head.split(' ').nth(1).unwrap()).unwrap();
+        sender.send(head).unwrap();
+        client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
+        let (mut there, mut back) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+        thread::spawn(move || io::copy(&mut there, &mut server));
+        let _ = io::copy(&mut back, &mut client);
+    });
+    (url, asked)
+}
+
+#[test]
+fn a_proxy_of_the_cluster_is_used_for_every_host() {
+    let world = World::new();
+    let server = giving(&jwt(3600));
+    let (url, asked) = proxy();
+    let host = server.url.strip_prefix("http://").unwrap();
+    world.write("config", kubeconfig(&server.url, TOKEN, &format!("    proxy-url: {url}\n")));
+    let line = format!("{RUN} --kubeconfig={{dir}}/config");
+    world.run_with(&line, &[("NO_PROXY", "*")]).document();
+    let head = asked.recv().unwrap();
+    assert!(head.starts_with(&format!("CONNECT {host} HTTP/1.1\r\n")), "{head}");
+    assert!(head.to_lowercase().contains("proxy-authorization: basic "), "{head}");
+
+    world.write("config", kubeconfig(&server.url, TOKEN, "    proxy-url: http://127.0.0.1:1\n"));
+    let run = world.run(&line);
+    assert_eq!(run.status, 6);
+    assert_eq!(
+        run.stderr,
+        "the proxy of proxy-url cannot be reached: io: Connection refused (os error 111); \
+         check proxy-url\n"
+    );
+    common::holds_no_secret(&world.read("log"));
 }

@@ -18,6 +18,7 @@ from support.adfs import farm, kerberos, register
 from support.clients import Clients
 from support.commands import Commands
 from support.leaks import Ledger
+from support.kubernetes import cluster as running_cluster
 from support.places import PROGRAM
 from support.program import Program
 
@@ -103,6 +104,21 @@ def adfs(tmp_path, kdc, program, audience, ledger):
     register(ledger, kdc)
     with farm(tmp_path, kdc, program, audience) as found:
         yield found
+
+
+@pytest.fixture(scope="session")
+def api_server(tmp_path_factory):
+    """A Kubernetes API server; tests make namespaces of their own in it."""
+    with running_cluster(tmp_path_factory.mktemp("kubernetes")) as found:
+        yield found
+
+
+@pytest.fixture
+def cluster(api_server, ledger):
+    """The same, its secrets known to the leak scan."""
+    for name, token in api_server.people.items():
+        ledger.secret(f"the token of {name}", token)
+    return api_server
 
 
 @pytest.fixture

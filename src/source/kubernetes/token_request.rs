@@ -104,14 +104,14 @@ impl TokenRequest<'_> {
                     access.subject
                 ),
             ),
-            // What the API server says of paths that it does not know at all.
-            404 if words.as_ref().is_none_or(|words| !words.contains("serviceaccounts ")) => (
-                Kind::Configuration,
-                format!("check {}: this is no API server that has TokenRequest", access.option),
-            ),
-            404 => (
+            404 if words.is_some_and(|words| words.ends_with("\" not found")) => (
                 Kind::Configuration,
                 format!("check --service-account={name} and --namespace={namespace}"),
+            ),
+            // A path that it does not know at all.
+            404 => (
+                Kind::Configuration,
+                format!("check {}: this is no API server that has TokenRequest", access.option),
             ),
             400 | 422 => {
                 (Kind::Configuration, "check --token-lifetime and the audience".to_owned())

@@ -42,7 +42,8 @@ def locate(name: str) -> Path | None:
     parts = {"oidc-provider": NODE_MODULES / "oidc-provider", "google-auth-library": NODE_MODULES / "google-auth-library",
              "actions-core": NODE_MODULES / "@actions" / "core",
              "rust-client": RUST_CLIENT, "aws-signature": AWS_SIGNATURE, "bao": VENV_BIN / "bao",
-             "ministack": VENV_BIN / "ministack"}  # fmt: skip
+             "ministack": VENV_BIN / "ministack", "kube-apiserver": CACHE / "kubernetes" / "kube-apiserver",
+             "kubectl": CACHE / "kubernetes" / "kubectl"}  # fmt: skip
     if name in parts:
         return parts[name] if parts[name].exists() else None
     found = shutil.which(name) or shutil.which(name, path=SYSTEM_PATH)

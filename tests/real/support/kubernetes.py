@@ -1,0 +1,173 @@
+"""Starts a real kube-apiserver with etcd, both on loopback and unprivileged, and makes what a test needs in it.
+
+https://kubernetes.io/docs/reference/command-line-tools-reference/kube-apiserver/ — RBAC decides, tokens come from a file or
+from TokenRequest, client certificates from an authority of the test. It is its own issuer, as a cluster is. Nothing else of
+Kubernetes runs: what the kubelet mounts into a pod is laid out by the tests.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import secrets
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Iterator
+
+import requests
+
+from servers.authority import Authority, Certificate
+from standins.verify_jwt import OidcPoolProvider, fetch
+from support.places import SYSTEM_PATH, need
+from support.processes import free_port, serving
+from support.signer import new_key, pem
+
+LONGEST = 7200  # seconds that a token of this API server may live, whatever is asked for
+
+
+@dataclass
+class Cluster:
+    """One running API server. `people` are user names with a token each; `admin` may do everything."""
+
+    url: str
+    authority: Authority
+    people: dict[str, str]
+    clients: dict[str, Certificate] = field(default_factory=dict)
+
+    @property
+    def ca(self) -> Path:
+        """The authority of the API server's certificate, and of client certificates."""
+        return self.authority.ca
+
+    def call(self, method: str, path: str, body: dict | None = None, user: str = "admin") -> dict:
+        """One API call; PermissionError with the server's Status where it refuses."""
+        headers = {"Authorization": f"Bearer {self.people[user]}"}
+        answer = requests.request(method, self.url + path, headers=headers, json=body, verify=str(self.ca), timeout=10)
+        if not answer.ok:
+            raise PermissionError(answer.text)
+        return answer.json()
+
+    def namespace(self) -> str:
+        """A new namespace with the service account `app`."""
+        name = "test-" + secrets.token_hex(4)
+        self.call("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
+        self.service_account(name, "app")
+        return name
+
+    def service_account(self, namespace: str, name: str):
+        """A service account."""
+        self.call("POST", f"/api/v1/namespaces/{namespace}/serviceaccounts", {"metadata": {"name": name}})
+
+    def let(self, namespace: str, subject: dict, name: str = "app"):
+        """Lets somebody make tokens of a service account: the role and binding that the README shows."""
+        api = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}"
+        rule = {"apiGroups": [""], "resources": ["serviceaccounts/token"], "verbs": ["create"], "resourceNames": [name]}
+        self.call("POST", f"{api}/roles", {"metadata": {"name": "wif-token"}, "rules": [rule]})
+        role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "wif-token"}
+        self.call("POST", f"{api}/rolebindings", {"metadata": {"name": "wif-token"}, "roleRef": role, "subjects": [subject]})
+
+    def token(self, namespace: str, name: str = "app", audience: str | None = None, seconds: int = 3600) -> str:
+        """A token as the kubelet would ask for: for the API server itself, unless there is another audience."""
+        spec = {"expirationSeconds": seconds} | ({"audiences": [audience]} if audience else {})
+        path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token"
+        return self.call("POST", path, {"spec": spec})["status"]["token"]
+
+    def jwks(self) -> dict:
+        """The key set to upload: `kubectl get --raw /openid/v1/jwks`."""
+        return self.call("GET", "/openid/v1/jwks")
+
+    def client(self, name: str) -> Certificate:
+        """A client certificate of this user."""
+        if name not in self.clients:
+            self.clients[name] = self.authority.client(f"client-{name}", name)
+        return self.clients[name]
+
+    def pool_provider(self, name: str) -> OidcPoolProvider:
+        """A pool provider that finds the keys by discovery, which the cluster shows to everybody."""
+        return OidcPoolProvider(name, self.url, ca_file=str(self.ca))
+
+
+def person(name: str) -> dict:
+    """A user as a subject of a role binding."""
+    return {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": name}
+
+
+def account(namespace: str, name: str = "app") -> dict:
+    """A service account as a subject of a role binding."""
+    return {"kind": "ServiceAccount", "name": name, "namespace": namespace}
+
+
+def kubeconfig(path: Path, cluster: Cluster, namespace: str, user: dict, **more) -> Path:
+    """A kubeconfig with one context, as kubectl writes it; `more` is of the cluster, `_` standing for `-`."""
+    server = {"server": cluster.url} | {name.replace("_", "-"): value for name, value in more.items()}
+    if "certificate-authority" not in server:
+        server["certificate-authority-data"] = base64.b64encode(cluster.ca.read_bytes()).decode()
+    path.write_text(json.dumps({
+        "apiVersion": "v1", "kind": "Config", "current-context": "test",
+        "contexts": [{"name": "test", "context": {"cluster": "cluster", "user": "user", "namespace": namespace}}],
+        "clusters": [{"name": "cluster", "cluster": server}],
+        "users": [{"name": "user", "user": user}],
+    }))  # fmt: skip
+    path.chmod(0o600)
+    return path
+
+
+def kubectl(*words, env: dict[str, str] | None = None, given: str = "") -> subprocess.CompletedProcess:
+    """One run of kubectl with an environment of its own."""
+    return subprocess.run([str(word) for word in [need("kubectl"), *words]], input=given, capture_output=True, text=True,
+                          env={"PATH": SYSTEM_PATH, "HOME": "/nonexistent", **(env or {})}, timeout=60, check=False)  # fmt: skip
+
+
+@contextlib.contextmanager
+def cluster(folder: Path) -> Iterator[Cluster]:
+    """An API server with the users admin and jane."""
+    authority, port = Authority(folder / "authority", "cluster CA"), free_port()
+    people = {name: f"{name}-{secrets.token_hex(16)}" for name in ("admin", "jane")}
+    (folder / "tokens.csv").write_text("".join(
+        f'{token},{name},{name},"{"system:masters" if name == "admin" else ""}"\n' for name, token in people.items()
+    ))  # fmt: skip
+    (folder / "issuer.key").write_text(pem(new_key("RSA"), "traditional"))
+    shown = authority.server("api", "127.0.0.1", "kubernetes.default.svc")
+    found = Cluster(f"https://127.0.0.1:{port}", authority, people)
+    with etcd(folder) as store:
+        command = [
+            need("kube-apiserver"), f"--etcd-servers={store}", "--bind-address=127.0.0.1", f"--secure-port={port}",
+            "--advertise-address=127.0.0.1", f"--cert-dir={folder}", f"--tls-cert-file={shown.cert}",
+            f"--tls-private-key-file={shown.key}", f"--client-ca-file={authority.ca}",
+            f"--token-auth-file={folder / 'tokens.csv'}", "--authorization-mode=RBAC",
+            f"--service-account-issuer={found.url}", f"--service-account-signing-key-file={folder / 'issuer.key'}",
+            f"--service-account-key-file={folder / 'issuer.key'}", f"--service-account-jwks-uri={found.url}/openid/v1/jwks",
+            f"--service-account-max-token-expiration={LONGEST}s", "--service-cluster-ip-range=10.96.0.0/16",
+        ]  # fmt: skip
+        env = {"PATH": SYSTEM_PATH, "HOME": str(folder)}
+
+        def ready() -> bool:
+            headers = {"Authorization": f"Bearer {people['admin']}"}
+            return requests.get(found.url + "/readyz", headers=headers, verify=str(authority.ca), timeout=2).ok
+
+        with serving(command, folder / "kube-apiserver.log", env, ready, seconds=60):
+            publish(found)
+            yield found
+
+
+def publish(found: Cluster):
+    """Lets everybody read the issuer's keys, which a cluster shows to service accounts alone until it is told to."""
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "system:service-account-issuer-discovery"}
+    everybody = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "system:unauthenticated"}
+    binding = {"metadata": {"name": "discovery"}, "roleRef": role, "subjects": [everybody]}
+    found.call("POST", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", binding)
+    assert fetch(found.url + "/.well-known/openid-configuration", found.pool_provider("any"))["issuer"] == found.url
+
+
+@contextlib.contextmanager
+def etcd(folder: Path) -> Iterator[str]:
+    """The store of the API server."""
+    url, peers = (f"http://127.0.0.1:{free_port()}" for _ in range(2))
+    command = [need("etcd"), f"--data-dir={folder / 'etcd'}", f"--listen-client-urls={url}", f"--advertise-client-urls={url}",
+               f"--listen-peer-urls={peers}", f"--initial-advertise-peer-urls={peers}",
+               f"--initial-cluster=default={peers}"]  # fmt: skip
+    env = {"PATH": SYSTEM_PATH, "HOME": str(folder)}
+    with serving(command, folder / "etcd.log", env, lambda: requests.get(url + "/health", timeout=2).ok):
+        yield url

@@ -1,0 +1,228 @@
+"""The `kubernetes` source outside of a cluster: a real kube-apiserver by a kubeconfig, with kubectl as the second opinion.
+
+The token service verifies each token by the API server's own discovery document or by its uploaded keys.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import shlex
+import time
+
+import pytest
+
+from servers.authority import Authority
+from standins.verify_jwt import OidcPoolProvider, verify_jwt
+from support.clients import CLIENTS
+from support.kubernetes import LONGEST, kubeconfig, kubectl, person
+
+EXEC = "client.authentication.k8s.io"
+
+
+@pytest.fixture
+def namespace(cluster) -> str:
+    """A namespace with the service account `app`, whose tokens jane may make."""
+    name = cluster.namespace()
+    cluster.let(name, person("jane"))
+    return name
+
+
+@pytest.fixture
+def config(cluster, namespace, tmp_path):
+    """The kubeconfig of jane with her token."""
+    return kubeconfig(tmp_path / "config", cluster, namespace, {"token": cluster.people["jane"]})
+
+
+def source(config, audience, *more) -> tuple:
+    """The words that ask for a token of `app`."""
+    return ("kubernetes", "--service-account=app", f"--kubeconfig={config}", f"--audience={audience}", *more)
+
+
+def encoded(path) -> str:
+    """A file as the `-data` members have it."""
+    return base64.b64encode(path.read_bytes()).decode()
+
+
+def plugin(folder, version: str, **status) -> dict:
+    """An exec plugin that answers with this status where it is told the cluster, and fails where it is not."""
+    script = folder / "plugin"
+    answer = json.dumps({"apiVersion": f"{EXEC}/{version}", "kind": "ExecCredential", "status": status})
+    (folder / "answer.json").write_text(answer)
+    script.write_text('#!/bin/sh\necho noise >&2\ncase "$KUBERNETES_EXEC_INFO" in *\'"server":"https://\'*) cat "$1";; *) exit 3;; esac\n')
+    script.chmod(0o700)
+    return {"exec": {"apiVersion": f"{EXEC}/{version}", "command": "./plugin", "args": [str(folder / "answer.json")],
+                     "interactiveMode": "Never", "provideClusterInfo": True}}  # fmt: skip
+
+
+def token(cluster, folder):
+    """In the file itself."""
+    return {"token": cluster.people["jane"]}
+
+
+def token_file(cluster, folder):
+    """In a file beside it, by a relative path."""
+    (folder / "jane.token").write_text(cluster.people["jane"] + "\n")
+    return {"tokenFile": "jane.token"}
+
+
+def certificate(cluster, folder):
+    """A client certificate by paths."""
+    found = cluster.client("jane")
+    return {"client-certificate": str(found.cert), "client-key": str(found.key)}
+
+
+def certificate_data(cluster, folder):
+    """A client certificate in the file itself."""
+    found = cluster.client("jane")
+    return {"client-certificate-data": encoded(found.cert), "client-key-data": encoded(found.key)}
+
+
+def exec_token(cluster, folder):
+    """A program that prints a token."""
+    return plugin(folder, "v1beta1", token=cluster.people["jane"])
+
+
+def exec_certificate(cluster, folder):
+    """A program that prints a client certificate."""
+    found = cluster.client("jane")
+    return plugin(folder, "v1beta1", clientCertificateData=found.cert.read_text(), clientKeyData=found.key.read_text())
+
+
+def exec_v1(cluster, folder):
+    """The same protocol under its final name, which kubectl knows since 1.22."""
+    return plugin(folder, "v1", token=cluster.people["jane"])
+
+
+@pytest.mark.parametrize("user", [token, token_file, certificate, certificate_data, exec_token, exec_certificate, exec_v1])
+def test_each_credential_is_taken_as_kubectl_takes_it(program, cluster, ledger, namespace, audience, tmp_path, user):
+    """The API server lets jane make the token; kubectl with the same file gets one of the same service account."""
+    ledger.private_key("jane's key", cluster.client("jane").key.read_text())
+    config = kubeconfig(tmp_path / "config", cluster, namespace, user(cluster, tmp_path))
+    run = program.run(*source(config, audience))
+    claims = verify_jwt(run.token, cluster.pool_provider(audience))
+    assert (claims["sub"], claims["aud"]) == (f"system:serviceaccount:{namespace}:app", [audience])
+    if user is not exec_v1:
+        request = json.dumps({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"audiences": [audience]}})
+        path = f"/api/v1/namespaces/{namespace}/serviceaccounts/app/token"
+        done = kubectl("create", f"--kubeconfig={config}", "--raw", path, "-f", "-", given=request)
+        theirs = verify_jwt(json.loads(done.stdout)["status"]["token"], cluster.pool_provider(audience))
+        assert theirs["sub"] == claims["sub"]
+
+
+@pytest.mark.parametrize("client", list(CLIENTS))
+def test_every_client(clients, cluster, sts, namespace, config, audience, client):
+    """The variables of a client, or its command line, name the audience; the keys are found by discovery."""
+    sts.add(cluster.pool_provider(audience))
+    words = ("kubernetes", "--service-account=app", f"--kubeconfig={config}")
+    outcome = clients.run(client, clients.configuration(audience, *words))
+    assert outcome.access_token in sts.issued
+    assert sts.exchanges[0].claims["sub"] == f"system:serviceaccount:{namespace}:app"
+
+
+def test_with_uploaded_keys(program, cluster, namespace, config, audience):
+    """For a cluster that Google cannot reach. The variable's audience becomes the one that the pool provider shows."""
+    words = ("kubernetes", "--service-account=app", f"--kubeconfig={config}")
+    run = program.run(*words, env=program.request(audience))
+    claims = verify_jwt(run.token, OidcPoolProvider(audience, cluster.url, jwks=cluster.jwks()))
+    assert claims["aud"] == ["https:" + audience]
+
+
+@pytest.mark.parametrize("asked, given", [(600, 600), (None, 3600), (86400, LONGEST)])
+def test_the_life_is_what_the_server_says(program, cluster, namespace, config, audience, asked, given):
+    """It may be shorter than what was asked for; the end that is reported follows."""
+    run = program.run(*source(config, audience, *([f"--token-lifetime={asked}"] if asked else [])))
+    claims = verify_jwt(run.token, cluster.pool_provider(audience))
+    assert claims["exp"] - claims["iat"] == given
+    assert 0 <= claims["exp"] - run.document["expiration_time"] - min(given // 10, 300) <= 5
+
+
+def test_who_may_not_is_told_the_commands_that_help(program, cluster, ledger, audience, tmp_path):
+    """The API server's own words, and what kubectl then really does."""
+    namespace = cluster.namespace()
+    config = kubeconfig(tmp_path / "config", cluster, namespace, {"token": cluster.people["jane"]})
+    admin = kubeconfig(tmp_path / "admin", cluster, "default", {"token": cluster.people["admin"]})
+    message = program.run(*source(config, audience)).failed(
+        "DENIED", "403", 'User "jane" cannot create resource "serviceaccounts/token"', f'namespace "{namespace}"', "--path"
+    )
+    role, binding = re.search(r"run (kubectl .*) and (kubectl .*), or", message).groups()
+    for command in (role, binding.replace("--user=NAME", "--user=jane")):
+        done = kubectl(*shlex.split(command)[1:], f"--kubeconfig={admin}")
+        assert done.returncode == 0, done.stderr
+    assert program.run(*source(config, audience)).token
+    cluster.service_account(namespace, "other")
+    program.run(*source(config, audience), "--service-account=other").failed("DENIED", "403")  # no other, by resourceNames
+
+
+def test_unknown_names(program, cluster, audience, tmp_path):
+    """A service account and a namespace that do not exist."""
+    config = kubeconfig(tmp_path / "config", cluster, "default", {"token": cluster.people["admin"]})
+    words = ("kubernetes", f"--kubeconfig={config}", f"--audience={audience}")
+    program.run(*words, "--service-account=nobody").failed(
+        "CONFIGURATION", '404: serviceaccounts "nobody" not found', "--service-account=nobody", "--namespace=default"
+    )
+    program.run(*words, "--service-account=app", "--namespace=nowhere").failed("CONFIGURATION", "404", "--namespace=nowhere")
+
+
+def test_a_token_that_is_over(program, cluster, ledger, audience, tmp_path, namespace):
+    """Or was never one."""
+    wrong = ledger.secret("a token of nobody", "nobody-4711-4711-4711")
+    config = kubeconfig(tmp_path / "config", cluster, namespace, {"token": wrong})
+    program.run(*source(config, audience)).failed("DENIED", "401: Unauthorized", 'renew what the user "user"', str(config))
+
+
+def test_a_certificate_of_another_authority(program, cluster, audience, tmp_path, namespace):
+    """The API server takes such a client for nobody."""
+    stranger = Authority(tmp_path / "stranger").client("jane", "jane")
+    user = {"client-certificate": str(stranger.cert), "client-key": str(stranger.key)}
+    config = kubeconfig(tmp_path / "config", cluster, namespace, user)
+    program.run(*source(config, audience)).failed("DENIED", 'user "user"')
+
+
+def test_trust_is_that_of_the_cluster(program, cluster, audience, tmp_path, namespace):
+    """By path as well; another authority is not believed, and neither is --ca-file beside the cluster's own."""
+    user, other = {"token": cluster.people["jane"]}, Authority(tmp_path / "other").ca
+    by_path = kubeconfig(tmp_path / "by-path", cluster, namespace, user, certificate_authority="authority.pem")
+    (tmp_path / "authority.pem").write_bytes(cluster.ca.read_bytes())
+    assert program.run(*source(by_path, audience)).token
+    (tmp_path / "authority.pem").write_bytes(other.read_bytes())
+    for more in ((), (f"--ca-file={cluster.ca}",)):
+        program.run(*source(by_path, audience, *more)).failed(
+            "CONFIGURATION", "its authority is another one", 'certificate-authority of the cluster "cluster"'
+        )
+    without = kubeconfig(tmp_path / "without", cluster, namespace, user, certificate_authority=None)
+    program.run(*source(without, audience)).failed("CONFIGURATION", "--ca-file=PEM")
+    assert program.run(*source(without, audience, f"--ca-file={cluster.ca}")).token
+
+
+def test_the_name_in_the_certificate(program, cluster, audience, tmp_path, namespace):
+    """`tls-server-name`, for an address that is not in it."""
+    user, url = {"token": cluster.people["jane"]}, cluster.url.replace("127.0.0.1", "localhost")
+    config = kubeconfig(tmp_path / "config", cluster, namespace, user, server=url)
+    program.run(*source(config, audience)).failed("CONFIGURATION", "it is for another name")
+    config = kubeconfig(tmp_path / "config", cluster, namespace, user, server=url, tls_server_name="kubernetes.default.svc")
+    assert program.run(*source(config, audience)).token
+    config = kubeconfig(tmp_path / "config", cluster, namespace, user, tls_server_name="other.default.svc")
+    program.run(*source(config, audience)).failed("CONFIGURATION", "it is for another name")
+
+
+def test_files_merged_as_kubectl_merges_them(program, cluster, audience, tmp_path, namespace):
+    """The first of a name counts: kubectl is asked whom it would be, the token shows whom we were."""
+    jane = kubeconfig(tmp_path / "jane", cluster, namespace, {"token": cluster.people["jane"]})
+    nobody = kubeconfig(tmp_path / "nobody", cluster, "default", {"token": "nobody-4711-4711-4711"})
+    words = ("kubernetes", "--service-account=app", f"--audience={audience}")
+    for files, works in (([jane, nobody], True), ([nobody, jane], False), ([tmp_path / "none", jane], True)):
+        env = {"KUBECONFIG": ":".join(map(str, files))}
+        allowed = kubectl("auth", "can-i", "create", "serviceaccounts/app", "--subresource=token", env=env)
+        run = program.run(*words, env=env)
+        assert (allowed.stdout.strip() == "yes", run.status == 0) == (works, works), allowed.stderr + run.described()
+
+
+def test_the_output_file_spares_the_api_server(program, cluster, namespace, config, audience, tmp_path):
+    """The second run is instant and gives the same token."""
+    words = source(config, audience, f"--output-file={tmp_path / 'out.json'}")
+    first = program.run(*words).token
+    config.unlink()
+    began = time.monotonic()
+    assert program.run(*words).token == first and time.monotonic() - began < 1

@@ -1,0 +1,155 @@
+"""The `kubernetes` source in a pod: what the kubelet mounts, laid out in a mount namespace of its own, and the real API server.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from servers.authority import Authority
+from standins.verify_jwt import verify_jwt
+from support.clients import Clients
+from support.kubernetes import account, kubeconfig, kubectl
+from support.places import need
+from support.program import Program
+from support_net import missing
+
+# /var/run is a link to /run: an empty /run of this run's own holds what the kubelet mounts into a pod.
+INSIDE = """#!/bin/sh
+exec {unshare} --mount --propagation private sh -c '
+  mount -t tmpfs tmpfs /run && mkdir -p /run/secrets/kubernetes.io &&
+  cp -r {mounted} /run/secrets/kubernetes.io/serviceaccount && exec {program} "$@"' sh "$@"
+"""
+
+
+class Pod:
+    """A pod of the service account `app`; `mounted` is the folder of its service account."""
+
+    def __init__(self, cluster, program: Program, folder: Path):
+        self.cluster, self.namespace = cluster, cluster.namespace()
+        self.mounted = folder / "mounted"
+        self.mounted.mkdir()
+        (self.mounted / "ca.crt").write_bytes(cluster.ca.read_bytes())
+        (self.mounted / "namespace").write_text(self.namespace)
+        self.mount(program.ledger.secret("the pod's token", cluster.token(self.namespace)))
+        wrapper = folder / "inside"
+        wrapper.write_text(INSIDE.format(unshare=need("unshare"), mounted=self.mounted, program=program.path))
+        wrapper.chmod(0o755)
+        self.program = Program(program.home, program.ledger, wrapper)
+        port = cluster.url.rpartition(":")[2]
+        self.env = {"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": port}
+
+    def mount(self, token: str):
+        """Puts another token into the folder."""
+        (self.mounted / "token").write_text(token)
+
+    def run(self, *words, **env):
+        """One run inside."""
+        return self.program.run("kubernetes", *words, env=self.env | env)
+
+    def verified(self, run, audience) -> dict:
+        """The claims of the token that a run gave."""
+        return verify_jwt(run.token, self.cluster.pool_provider(audience))
+
+
+@pytest.fixture
+def pod(cluster, program, tmp_path) -> Pod:
+    """A pod that may make tokens of its own service account."""
+    if os.geteuid() != 0 or subprocess.run([need("unshare"), "--mount", "true"], check=False).returncode != 0:
+        missing("mount namespaces need root")
+    found = Pod(cluster, program, tmp_path)
+    cluster.let(found.namespace, account(found.namespace))
+    return found
+
+
+def test_its_own_service_account(pod, audience):
+    """Without any option; the audience is the one that the pool provider shows."""
+    run = pod.run(**pod.program.request(audience))
+    claims = pod.verified(run, audience)
+    assert (claims["sub"], claims["aud"]) == (f"system:serviceaccount:{pod.namespace}:app", ["https:" + audience])
+
+
+@pytest.mark.parametrize("client", ["python", "node", "rust"])
+def test_clients(pod, sts, audience, tmp_path, client):
+    """In a pod as anywhere."""
+    sts.add(pod.cluster.pool_provider(audience))
+    clients = Clients(tmp_path / "clients", pod.program, sts)
+    outcome = clients.run(client, clients.configuration(audience, "kubernetes"), env=pod.env)
+    assert outcome.access_token in sts.issued
+
+
+def test_another_service_account(pod, audience):
+    """Of its namespace, and of another one, each once it may."""
+    pod.cluster.service_account(pod.namespace, "other")
+    words = (f"--audience={audience}", "--service-account=other")
+    pod.run(*words).failed("DENIED", f'User "system:serviceaccount:{pod.namespace}:app" cannot create')
+    elsewhere = pod.cluster.namespace()
+    pod.cluster.let(elsewhere, account(pod.namespace))
+    run = pod.run(f"--audience={audience}", "--service-account=app", f"--namespace={elsewhere}")
+    assert pod.verified(run, audience)["sub"] == f"system:serviceaccount:{elsewhere}:app"
+
+
+def test_the_commands_of_the_message_help(cluster, program, pod, audience, tmp_path):
+    """A pod without the role: what the message says, kubectl does."""
+    (tmp_path / "bare").mkdir()
+    bare = Pod(cluster, program, tmp_path / "bare")
+    admin = kubeconfig(tmp_path / "admin", cluster, "default", {"token": cluster.people["admin"]})
+    message = bare.run(f"--audience={audience}").failed("DENIED", "403", "serviceaccounts/token", "--path")
+    for command in re.search(r"run (kubectl .*) and (kubectl .*), or", message).groups():
+        done = kubectl(*shlex.split(command)[1:], f"--kubeconfig={admin}")
+        assert done.returncode == 0, done.stderr
+    assert bare.verified(bare.run(f"--audience={audience}"), audience)
+
+
+def test_a_projected_token(pod, sts, audience, tmp_path):
+    """What a volume with this audience holds, and the one after it: no request, no role."""
+    sts.add(pod.cluster.pool_provider(audience))
+    clients, path = Clients(tmp_path / "clients", pod.program, sts), tmp_path / "projected"
+    configuration = clients.configuration(audience, "kubernetes", f"--path={path}")
+    for _ in range(2):
+        path.write_text(pod.cluster.token(pod.namespace, audience="https:" + audience))
+        assert clients.run("python", configuration).access_token in sts.issued
+        assert sts.exchanges[-1].subject_token == path.read_text()
+    path.write_text((pod.mounted / "token").read_text())
+    assert clients.run("python", configuration).status != 0  # the pod's usual token is for the API server alone
+    assert "audience" in str(sts.refusals[-1])
+
+
+def test_the_token_is_read_each_time(pod, ledger, audience):
+    """It rotates, and the API server refuses what is none."""
+    pod.mount(ledger.token("a token of nobody", pod.cluster.token(pod.namespace)[:-20] + "A" * 20))
+    pod.run(f"--audience={audience}").failed("DENIED", "401: Unauthorized", "start the pod again")
+    pod.mount(ledger.secret("the next token", pod.cluster.token(pod.namespace)) + "\n")
+    assert pod.run(f"--audience={audience}").token
+
+
+def test_only_the_authority_of_the_pod_counts(pod, audience, tmp_path):
+    """Neither --ca-file nor the platform's."""
+    (pod.mounted / "ca.crt").write_bytes(Authority(tmp_path / "other").ca.read_bytes())
+    for more in ((), (f"--ca-file={pod.cluster.ca}",)):
+        pod.run(f"--audience={audience}", *more).failed(
+            "CONFIGURATION", "its authority is another one", "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt"
+        )
+    (pod.mounted / "ca.crt").unlink()
+    pod.run(f"--audience={audience}").failed("ABSENT", "serviceaccount/ca.crt", "does not exist")
+
+
+def test_a_pod_without_a_token(pod, audience):
+    """automountServiceAccountToken: false."""
+    (pod.mounted / "token").unlink()
+    pod.run(f"--audience={audience}").failed("ABSENT", "neither a kubeconfig nor a pod", "automountServiceAccountToken")
+    pod.mount("no token at all, hunter2")
+    message = pod.run(f"--audience={audience}").failed("CONFIGURATION", "is of no service account")
+    assert "hunter2" not in message
+
+
+def test_a_kubeconfig_comes_first(pod, cluster, audience):
+    """As for kubectl, which is asked by the same environment."""
+    (pod.program.home / ".kube").mkdir()
+    kubeconfig(pod.program.home / ".kube" / "config", cluster, pod.namespace, {"token": cluster.people["jane"]})
+    pod.run(f"--audience={audience}", "--service-account=app").failed("DENIED", 'User "jane"')
