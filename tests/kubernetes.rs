@@ -104,7 +104,8 @@ fn files_are_merged_as_kubectl_does() {
     let two =
         kubeconfig(&second.url, TOKEN, "").replace("current-context: here", "current-context: a");
     world.write("two", two);
-    let list = [("KUBECONFIG", "{dir}/none:{dir}/empty::{dir}/one:{dir}/two")];
+    world.write("three", "current-context: here");
+    let list = [("KUBECONFIG", "{dir}/none:{dir}/empty::{dir}/one:{dir}/two:{dir}/three")];
     world.run_with(RUN, &list).document();
     // The first cluster of its name counts, the user is in the second file, the context in both.
     assert_eq!((first.count(), second.count()), (1, 0));
@@ -337,8 +338,7 @@ fn a_broken_kubeconfig_is_named_with_its_key() {
         (
             with_cluster("    proxy-url: socks5://proxy:1080\n"),
             3,
-            "proxy-url names a SOCKS proxy; set proxy-url to an http:// or https:// proxy, or unset it"
-                .to_owned(),
+            "the proxy of proxy-url is a SOCKS proxy; set proxy-url to http://HOST:PORT".to_owned(),
         ),
         (with_user("    {}\n"), 3, format!("{user} has no credentials; {give}")),
         (
@@ -596,4 +596,12 @@ fn a_proxy_of_the_cluster_is_used_for_every_host() {
          check proxy-url\n"
     );
     common::holds_no_secret(&world.read("log"));
+}
+
+#[test]
+fn the_pool_provider_trusts_the_issuer_of_the_cluster() {
+    let config = "config kubernetes --pool-provider={aud} --out={dir}/c.json";
+    let run = World::new().run(&format!("{config} --service-account=app --namespace=prod"));
+    assert!(run.stdout.contains("--issuer-uri=ISSUER"), "{run:?}");
+    assert!(run.stdout.contains("/subject/system:serviceaccount:prod:app"), "{run:?}");
 }

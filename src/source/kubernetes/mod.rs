@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use self::access::Access;
 use self::kubeconfig::Kubeconfig;
 use self::token_request::TokenRequest;
-use super::{Source, SourceInfo};
+use super::{Source, SourceInfo, Trust};
 use crate::cli::{OptionInfo, Takes, Values};
 use crate::context::Context;
 use crate::contract::request::Request;
@@ -108,6 +108,13 @@ fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
 }
 
 impl Source for Asked {
+    fn trust(&self) -> Trust {
+        let names = self.namespace.as_ref().zip(self.service_account.as_ref());
+        let principal =
+            names.map(|(namespace, name)| format!("system:serviceaccount:{namespace}:{name}"));
+        Trust { principal, ..Trust::issuer("ISSUER") }
+    }
+
     fn subject_token(&self, request: &Request, cx: &Context) -> Result<SubjectToken, Error> {
         refuse_other_types(request)?;
         let audience = request.audience_for_pool_provider()?;
@@ -146,6 +153,10 @@ impl Asked {
 }
 
 impl Source for Projected {
+    fn trust(&self) -> Trust {
+        Trust::issuer("ISSUER")
+    }
+
     fn subject_token(&self, request: &Request, cx: &Context) -> Result<SubjectToken, Error> {
         refuse_other_types(request)?;
         let text =
