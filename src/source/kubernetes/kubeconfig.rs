@@ -47,22 +47,8 @@ impl Kubeconfig {
         };
         let mut files = Vec::new();
         for path in paths.iter().filter(|path| !path.as_os_str().is_empty()) {
-            match files::read_text(path, place, Kind::Absent) {
-                Ok(text) => {
-                    files::warn_if_shared(path, &cx.log);
-                    let config = yaml::read(text.expose());
-                    let config = config.and_then(|config| match config {
-                        Value::Object(_) | Value::Null => Ok(config),
-                        _ => Err("line 1 begins no mapping".to_owned()),
-                    });
-                    let config = config.map_err(|why| {
-                        let what = format!("{} is no kubeconfig", path.display());
-                        Error::new(Kind::Configuration, what)
-                            .cause(why)
-                            .hint(format!("correct the file, or check {place}"))
-                    })?;
-                    files.push((path.clone(), config));
-                }
+            match read(path, place, cx) {
+                Ok(config) => files.push((path.clone(), config)),
                 Err(error) if error.kind() == Kind::Absent && option.is_none() => {}
                 Err(error) => return Err(error),
             }
@@ -154,6 +140,21 @@ impl Kubeconfig {
             false => names.join(", "),
         }
     }
+}
+
+/// One file: a mapping, or null where it is empty.
+fn read(path: &Path, place: &str, cx: &Context) -> Result<Value, Error> {
+    let text = files::read_text(path, place, Kind::Absent)?;
+    files::warn_if_shared(path, &cx.log);
+    let config = yaml::read(text.expose()).and_then(|config| match config {
+        Value::Object(_) | Value::Null => Ok(config),
+        _ => Err("line 1 begins no mapping".to_owned()),
+    });
+    config.map_err(|why| {
+        Error::new(Kind::Configuration, format!("{} is no kubeconfig", path.display()))
+            .cause(why)
+            .hint(format!("correct the file, or check {place}"))
+    })
 }
 
 fn named(entry: &Value) -> Option<&str> {
