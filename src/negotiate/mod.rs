@@ -60,7 +60,6 @@ pub struct Target {
 pub struct Negotiator {
     platform: platform::Platform,
     deadline: Deadline,
-    is_done: bool,
 }
 
 impl Negotiator {
@@ -73,7 +72,7 @@ impl Negotiator {
         check_spn(&target.spn)?;
         check_deadline(cx.deadline)?;
         let platform = platform::Platform::new(identity, target, cx)?;
-        Ok(Negotiator { platform, deadline: cx.deadline, is_done: false })
+        Ok(Negotiator { platform, deadline: cx.deadline })
     }
 
     /// The token to send, given what the server answered to the one before. It is empty where the
@@ -84,15 +83,7 @@ impl Negotiator {
     /// for a broken challenge, `CONFIGURATION` for an SPN, realm, keytab or clock to change.
     pub fn next(&mut self, challenge: Option<&[u8]>) -> Result<Vec<u8>, Error> {
         check_deadline(self.deadline)?;
-        let (token, is_done) = self.platform.next(challenge)?;
-        self.is_done = is_done;
-        Ok(token)
-    }
-
-    /// Whether both sides have said all: true after the last token, and only once the server has
-    /// proved itself where it does so (mutual authentication).
-    pub fn is_done(&self) -> bool {
-        self.is_done
+        self.platform.next(challenge)
     }
 }
 

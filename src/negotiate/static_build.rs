@@ -17,7 +17,7 @@ impl Platform {
         ))
     }
 
-    pub(super) fn next(&mut self, _: Option<&[u8]>) -> Result<(Vec<u8>, bool), Error> {
+    pub(super) fn next(&mut self, _: Option<&[u8]>) -> Result<Vec<u8>, Error> {
         match self.0 {}
     }
 }

@@ -14,7 +14,6 @@ use super::ffi::{
 const MUTUAL_FLAG: u32 = 2;
 /// The client says that it binds to the channel; libraries older than MIT 1.19 ignore it.
 const CHANNEL_BOUND_FLAG: u32 = 2048;
-const CONTINUE_NEEDED: u32 = 1;
 const INITIATE: c_int = 1;
 const INDEFINITE: u32 = u32::MAX;
 const GSS_CODE: c_int = 1;
@@ -215,7 +214,7 @@ pub(super) struct SecContext {
 }
 
 impl SecContext {
-    /// The next token, and whether it is the last.
+    /// The next token.
     pub(super) fn step(
         &mut self,
         credential: &Credential,
@@ -223,7 +222,7 @@ impl SecContext {
         mechanism: Oid,
         channel_binding: Option<&[u8]>,
         challenge: Option<&[u8]>,
-    ) -> Result<(Vec<u8>, bool), Failure> {
+    ) -> Result<Vec<u8>, Failure> {
         let oid = OidDesc::of(mechanism);
         let bindings = channel_binding.map(|application_data| ChannelBindings {
             initiator_addrtype: 0, // GSS_C_AF_UNSPEC, as Windows has it
@@ -256,7 +255,7 @@ impl SecContext {
             )
         };
         self.gss.check(major, minor, mechanism)?;
-        Ok((token.bytes(), major & CONTINUE_NEEDED == 0))
+        Ok(token.bytes())
     }
 }
 

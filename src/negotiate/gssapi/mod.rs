@@ -74,7 +74,7 @@ impl Platform {
         Ok(Platform { gss, identity, target, mechanism, name, credential, context, deadline })
     }
 
-    pub(super) fn next(&mut self, challenge: Option<&[u8]>) -> Result<(Vec<u8>, bool), Error> {
+    pub(super) fn next(&mut self, challenge: Option<&[u8]>) -> Result<Vec<u8>, Error> {
         let binding = self.target.channel_binding.as_deref();
         let before = self.deadline.remaining();
         let step =

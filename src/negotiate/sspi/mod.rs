@@ -60,7 +60,7 @@ impl Platform {
         })
     }
 
-    pub(super) fn next(&mut self, challenge: Option<&[u8]>) -> Result<(Vec<u8>, bool), Error> {
+    pub(super) fn next(&mut self, challenge: Option<&[u8]>) -> Result<Vec<u8>, Error> {
         let input: Vec<SecBuffer> =
             [(SECBUFFER_TOKEN, challenge), (SECBUFFER_CHANNEL_BINDINGS, self.binding.as_deref())]
                 .into_iter()
@@ -186,14 +186,14 @@ impl std::fmt::Debug for Credential {
 struct SecContext(Option<SecHandle>);
 
 impl SecContext {
-    /// The next token, and whether it is the last.
+    /// The next token.
     fn step(
         &mut self,
         credential: &Credential,
         spn: &str,
         mut input: Vec<SecBuffer>,
         largest_token: usize,
-    ) -> Result<(Vec<u8>, bool), i32> {
+    ) -> Result<Vec<u8>, i32> {
         let input_desc = SecBufferDesc {
             ulVersion: SECBUFFER_VERSION,
             cBuffers: u32::try_from(input.len()).unwrap_or(0),
@@ -232,7 +232,7 @@ impl SecContext {
         }
         self.0 = Some(handle);
         token.truncate(usize::try_from(output.cbBuffer).unwrap_or(0));
-        Ok((token, code == SEC_E_OK))
+        Ok(token)
     }
 }
 
