@@ -297,6 +297,26 @@ fn options_that_do_not_fit_are_refused() {
             "--auth and --protocol do not fit together; certificate goes with ws-trust, \
              client-secret and private-key-jwt with oidc",
         ),
+        (
+            "--protocol=saml-post --signing-certificate=CN=app",
+            2,
+            "--signing-certificate takes a thumbprint, 40 hexadecimal digits; \
+             dir Cert:\\CurrentUser\\My, Cert:\\LocalMachine\\My in PowerShell shows them",
+        ),
+        (
+            "--protocol=saml-post --signing-key=k.pem \
+             --signing-certificate=00112233445566778899aabbccddeeff01234567",
+            2,
+            "--signing-key and --signing-certificate are two keys; give one of them",
+        ),
+        #[cfg(not(windows))]
+        (
+            "--protocol=saml-post \
+             --signing-certificate=00112233445566778899aabbccddeeff01234567",
+            3,
+            "--signing-certificate is for the certificate store of Windows; \
+             give the key as --signing-key=PEM here",
+        ),
     ] {
         let run = world.run(&line(&server, options));
         assert_eq!((run.status, run.stderr), (status, format!("{message}\n")));

@@ -1,9 +1,11 @@
-//! A private key that signs JWTs: RSA with RS256 or P-256 with ES256, from PEM or as a JWK.
+//! A private key that signs JWTs: RSA with RS256 or P-256 with ES256, from PEM or as a JWK. XML is
+//! signed by such a key too, or by that of a certificate in the store of Windows.
 //!
 //! PEM holds PKCS#8 (`PRIVATE KEY`), PKCS#1 (`RSA PRIVATE KEY`) or SEC 1 (`EC PRIVATE KEY`).
 //! <https://www.rfc-editor.org/rfc/rfc7515>, <https://www.rfc-editor.org/rfc/rfc7517>,
 //! <https://www.rfc-editor.org/rfc/rfc7638>
 
+mod certificate;
 mod read;
 
 use std::path::Path;
@@ -20,11 +22,21 @@ use ring::signature::{
 use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
+pub use self::certificate::{CertificateKey, Thumbprint};
 use self::read::Refusal;
 use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::secret::Secret;
+
+/// What signs bytes with RSASSA-PKCS1-v1_5 and SHA-256, as XML signatures do.
+pub trait RsaSha256 {
+    /// The signature.
+    ///
+    /// # Errors
+    /// `CONFIGURATION` where the key is not RSA.
+    fn rsa_sha256(&self, message: &[u8]) -> Result<Vec<u8>, Error>;
+}
 
 /// A key pair, with its id if the JWK had one.
 #[derive(Debug)]
@@ -101,18 +113,6 @@ impl SigningKey {
         json!({ "keys": [key] })
     }
 
-    /// Signs bytes with RSASSA-PKCS1-v1_5 and SHA-256, as XML signatures do.
-    ///
-    /// # Errors
-    /// `CONFIGURATION` where the key is not RSA.
-    pub fn rsa_sha256(&self, message: &[u8]) -> Result<Vec<u8>, Error> {
-        match &self.pair {
-            Pair::Rsa(_) => self.pair.sign(message),
-            Pair::P256(_) => Err(Error::new(Kind::Configuration, "AD FS takes no P-256 signature")
-                .hint("give an RSA key")),
-        }
-    }
-
     /// Signs claims: a compact JWT with this key id in its header.
     ///
     /// # Errors
@@ -168,6 +168,16 @@ fn sign_rsa(
     let mut signature = vec![0; pair.public().modulus_len()];
     pair.sign(padding, &SystemRandom::new(), message, &mut signature).map_err(|_| no_random())?;
     Ok(signature)
+}
+
+impl RsaSha256 for SigningKey {
+    fn rsa_sha256(&self, message: &[u8]) -> Result<Vec<u8>, Error> {
+        match &self.pair {
+            Pair::Rsa(_) => self.pair.sign(message),
+            Pair::P256(_) => Err(Error::new(Kind::Configuration, "AD FS takes no P-256 signature")
+                .hint("give an RSA key")),
+        }
+    }
 }
 
 impl Pair {

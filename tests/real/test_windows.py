@@ -12,13 +12,17 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from cryptography.hazmat.primitives.hashes import SHA1
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
+from cryptography.hazmat.primitives.serialization.pkcs12 import serialize_key_and_certificates
 
 from servers.kdc import REALM
+from standins.adfs_saml import NAMES, decoded
 from standins.loopback import Answer, Loopback
 from support.adfs import ALICE, CLIENT, PASSWORDS, farm, issues_saml, register
 from support.program import EXIT_STATUS, Program
 from support.pysaml2_idp import IdentityProvider
-from support.signer import Signer, good_claims
+from support.signer import Signer, certificate, certificate_pem, good_claims, new_key, pem
 from support.windows import wine
 
 RUNS = 50
@@ -183,6 +187,57 @@ def test_saml(adfs, tmp_path, protocol):
     issues_saml(adfs, IdentityProvider(tmp_path, "https:" + adfs.audience), protocol)
     assert adfs.run(ccache=adfs.kdc.ticket("alice")).token
     assert len(adfs.front.issued) == 1
+
+
+# The certificate store
+
+@pytest.fixture
+def trusting(adfs, tmp_path):
+    """AD FS that wants signed requests; certificate and key are in a PKCS#12 file."""
+    issues_saml(adfs, IdentityProvider(tmp_path, "https:" + adfs.audience), "saml-post")
+    key = new_key("RSA")
+    made = certificate(key, "rp.example.test")
+    trust = adfs.front.relying_parties[adfs.relying_party]
+    trust.certificate, trust.signature_required = certificate_pem(made), True
+    adfs.program.ledger.private_key("the signing key", pem(key))
+    protected = BestAvailableEncryption(PFX_PASSWORD.encode())
+    (tmp_path / "rp.pfx").write_bytes(serialize_key_and_certificates(b"rp", key, made, None, protected))
+    adfs.given["signing-certificate"] = made.fingerprint(SHA1()).hex()
+    return adfs
+
+
+@pytest.fixture
+def imports(running, tmp_path):
+    """Puts that file into the user's store, its key with a provider of this type."""
+    tool = running.tool("import", "-lcrypt32")
+    return lambda provider: running.run(tool, tmp_path / "rp.pfx", PFX_PASSWORD, str(provider))
+
+
+PFX_PASSWORD = "pfx-password-9"
+PROV_RSA_FULL, PROV_RSA_AES = 1, 24
+
+
+def test_a_request_signed_by_the_certificate_store(trusting, imports):
+    """signxml in the stand-in accepts the signature of a key that never left the store; a request without it is refused.
+
+    Wine's store gives keys of CryptoAPI alone: those of CNG are proved by a unit test of the Windows build."""
+    imports(PROV_RSA_AES)
+    run = trusting.run(ccache=trusting.kdc.ticket("alice"))
+    assert run.token and r"of CurrentUser\My" in run.log
+    assert decoded(trusting.front.received[-1].query["SAMLRequest"][0]).find("ds:Signature", NAMES) is not None
+    trusting.run(signing_certificate=None, ccache=trusting.kdc.ticket("alice")).failed("DENIED", "MSIS0038")
+
+
+def test_a_provider_without_sha_256(trusting, imports):
+    """Said before anything is sent, with the command that helps."""
+    imports(PROV_RSA_FULL)
+    trusting.run().failed("CONFIGURATION", "SHA-256", "certutil -csp")
+    assert trusting.legs() == []
+
+
+def test_a_certificate_that_is_not_there(trusting):
+    """Both stores were looked through."""
+    trusting.run().failed("CONFIGURATION", "no certificate", "--signing-certificate", r"Cert:\LocalMachine\My")
 
 
 def test_a_keytab_is_not_for_windows(adfs):

@@ -9,7 +9,7 @@ use super::{signature, xml};
 use crate::error::Error;
 use crate::http::form;
 use crate::random;
-use crate::signing_key::SigningKey;
+use crate::signing_key::RsaSha256;
 use crate::token::rfc3339;
 
 const ASSERTION: &str = "urn:oasis:names:tc:SAML:2.0:assertion";
@@ -34,14 +34,14 @@ impl AuthnRequest<'_> {
     ///
     /// # Errors
     /// `CONFIGURATION` where the key is not RSA.
-    pub(super) fn parameter(&self, key: Option<&SigningKey>) -> Result<String, Error> {
+    pub(super) fn parameter(&self, key: Option<&dyn RsaSha256>) -> Result<String, Error> {
         let xml = self.xml(&format!("_{}", random::hex()?), key)?;
         let deflated = miniz_oxide::deflate::compress_to_vec(xml.as_bytes(), 6);
         Ok(form::escape(&STANDARD.encode(deflated)).to_string())
     }
 
     /// In exclusive canonical form, the signature put in after the issuer.
-    fn xml(&self, id: &str, key: Option<&SigningKey>) -> Result<String, Error> {
+    fn xml(&self, id: &str, key: Option<&dyn RsaSha256>) -> Result<String, Error> {
         let (acs, destination) = (xml::attribute(self.acs_url), xml::attribute(self.destination));
         let (time, issuer) = (rfc3339(self.now), xml::text(self.relying_party));
         let head = format!(

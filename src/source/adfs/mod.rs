@@ -28,6 +28,7 @@ use crate::contract::request::Request;
 use crate::error::{Error, Kind};
 use crate::http::Url;
 use crate::secret::SecretRef;
+use crate::signing_key::Thumbprint;
 use crate::token::{SubjectToken, TokenType};
 
 /// A User-Agent that AD FS offers Windows authentication to (`WiaSupportedUserAgents`).
@@ -123,6 +124,12 @@ pub(super) const INFO: SourceInfo = SourceInfo {
             Takes::Path("PEM"),
             "sign the request of saml-post with this RSA key",
         ),
+        OptionInfo::new(
+            "signing-certificate",
+            Takes::Text("THUMBPRINT"),
+            "sign it with the key of this certificate in the store of Windows, the user's or the \
+             machine's",
+        ),
     ],
     rest: None,
     build,
@@ -141,10 +148,19 @@ enum Auth {
     Client(ClientAuth),
 }
 
+/// What signs the request of `saml-post`.
+#[derive(Debug)]
+enum Signer {
+    /// The RSA key in this file.
+    Key(PathBuf),
+    /// The key of this certificate in the store of Windows.
+    Certificate(Thumbprint),
+}
+
 #[derive(Debug)]
 enum Protocol {
     Oidc { client_id: String },
-    SamlPost { acs_url: String, signing_key: Option<PathBuf> },
+    SamlPost { acs_url: String, signer: Option<Signer> },
     WsTrust { endpoint: ws_trust::Endpoint },
 }
 
@@ -168,7 +184,7 @@ fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
     let protocol = match values.text("protocol") {
         Some("saml-post") => Protocol::SamlPost {
             acs_url: values.url("acs-url").map_or(ACS_URL, Url::as_typed).to_owned(),
-            signing_key: path("signing-key"),
+            signer: signer(values)?,
         },
         Some("ws-trust") => Protocol::WsTrust { endpoint: ws_trust::Endpoint::new(values, &auth)? },
         _ => Protocol::Oidc { client_id: text("client-id").ok_or_else(|| missing("client-id"))? },
@@ -215,6 +231,20 @@ fn auth(values: &Values) -> Result<Auth, Error> {
     })
 }
 
+fn signer(values: &Values) -> Result<Option<Signer>, Error> {
+    let key = values.path("signing-key").map(|path| Signer::Key(path.to_owned()));
+    let Some(text) = values.text("signing-certificate") else { return Ok(key) };
+    if key.is_some() {
+        let what = "--signing-key and --signing-certificate are two keys";
+        return Err(Error::new(Kind::Usage, what).hint("give one of them"));
+    }
+    let thumbprint = Thumbprint::parse(text).ok_or_else(|| {
+        Error::new(Kind::Usage, "--signing-certificate takes a thumbprint, 40 hexadecimal digits")
+            .hint(r"dir Cert:\CurrentUser\My, Cert:\LocalMachine\My in PowerShell shows them")
+    })?;
+    Ok(Some(Signer::Certificate(thumbprint)))
+}
+
 fn with_slash(issuer: &Url) -> Result<Url, Error> {
     let text = format!("{}/", issuer.as_typed().trim_end_matches('/'));
     Url::parse(&text).map_err(|why| Error::new(Kind::Usage, format!("--issuer {why}")))
@@ -249,8 +279,8 @@ impl Source for Adfs {
         }
         match &self.protocol {
             Protocol::Oidc { client_id } => oidc::get(self, client_id, request, cx),
-            Protocol::SamlPost { acs_url, signing_key } => {
-                saml_post::get(self, acs_url, signing_key.as_deref(), request, cx)
+            Protocol::SamlPost { acs_url, signer } => {
+                saml_post::get(self, acs_url, signer.as_ref(), request, cx)
             }
             Protocol::WsTrust { endpoint } => ws_trust::get(self, *endpoint, request, cx),
         }

@@ -1,29 +1,25 @@
 //! A SAML response by the browser's way: an AuthnRequest in the query, HTTP Negotiate, and the
 //! `SAMLResponse` in the form that a browser would post on.
 
-use std::path::Path;
-
 use super::authn_request::AuthnRequest;
 use super::form::Page;
-use super::{Adfs, oidc};
+use super::{Adfs, Signer, oidc};
 use crate::context::Context;
 use crate::contract::request::Request;
 use crate::error::{Error, Kind};
 use crate::http::{self, Response, Url, retry};
 use crate::secret::Secret;
-use crate::signing_key::SigningKey;
+use crate::signing_key::{CertificateKey, RsaSha256, SigningKey};
 use crate::token::{Origin, SubjectToken};
 
 pub(super) fn get(
     adfs: &Adfs,
     acs_url: &str,
-    signing_key: Option<&Path>,
+    signer: Option<&Signer>,
     request: &Request,
     cx: &Context,
 ) -> Result<SubjectToken, Error> {
-    let key = signing_key
-        .map(|path| SigningKey::read(path, "--signing-key", Kind::Configuration, cx))
-        .transpose()?;
+    let key = signer.map(|signer| open(signer, cx)).transpose()?;
     let endpoint = adfs.address("ls/")?;
     let authn_request = AuthnRequest {
         destination: endpoint.as_typed(),
@@ -31,7 +27,7 @@ pub(super) fn get(
         acs_url,
         now: cx.clock.now(),
     };
-    let parameter = authn_request.parameter(key.as_ref())?;
+    let parameter = authn_request.parameter(key.as_deref())?;
     let url = adfs.address(&format!("ls/?SAMLRequest={parameter}"))?;
     let response = ask(adfs, &url, cx)?;
     let origin = Origin {
@@ -41,6 +37,17 @@ pub(super) fn get(
     };
     let text = saml_response(&response, &endpoint)?;
     SubjectToken::read(&text, request.token_type, cx.clock.now(), &origin)
+}
+
+fn open(signer: &Signer, cx: &Context) -> Result<Box<dyn RsaSha256>, Error> {
+    Ok(match signer {
+        Signer::Key(path) => {
+            Box::new(SigningKey::read(path, "--signing-key", Kind::Configuration, cx)?)
+        }
+        Signer::Certificate(thumbprint) => {
+            Box::new(CertificateKey::find(thumbprint, "--signing-certificate", cx)?)
+        }
+    })
 }
 
 fn ask(adfs: &Adfs, url: &Url, cx: &Context) -> Result<Response, Error> {

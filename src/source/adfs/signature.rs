@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use ring::digest::{SHA256, digest};
 
 use crate::error::Error;
-use crate::signing_key::SigningKey;
+use crate::signing_key::RsaSha256;
 
 const DSIG: &str = "http://www.w3.org/2000/09/xmldsig#";
 const EXCLUSIVE: &str = "http://www.w3.org/2001/10/xml-exc-c14n#";
@@ -20,7 +20,7 @@ const EXCLUSIVE: &str = "http://www.w3.org/2001/10/xml-exc-c14n#";
 /// # Errors
 /// `CONFIGURATION` where the key is not RSA.
 pub(super) fn element(
-    key: &SigningKey,
+    key: &dyn RsaSha256,
     id: &str,
     canonical: &str,
     enveloped: bool,

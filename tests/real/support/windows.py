@@ -46,6 +46,13 @@ class Wine:
         env = {"PATH": SYSTEM_PATH, "HOME": str(self.folder), **self.settings}
         return subprocess.Popen([*self.launcher, WINE, *command], env=env, text=True, cwd=self.folder, **popen)
 
+    def tool(self, name: str, *libraries: str) -> Path:
+        """A program for Windows, compiled from tests/real/windows."""
+        made = self.folder / f"{name}.exe"
+        command = [need("x86_64-w64-mingw32-gcc"), "-municode", "-O2", "-o", made, HERE / "windows" / f"{name}.c", *libraries]
+        subprocess.run(command, check=True)
+        return made
+
     def run(self, *command):
         """Runs it to its end, which has to be a good one."""
         quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}

@@ -1,0 +1,77 @@
+//! The private key of a certificate in the certificate store of Windows, which never leaves the
+//! system: it is asked to sign. The store is `My` (Personal) of the user, then of the machine.
+
+#[cfg_attr(windows, path = "windows.rs")]
+#[cfg_attr(not(windows), path = "elsewhere.rs")]
+mod store;
+
+use std::fmt;
+
+use super::RsaSha256;
+use crate::context::Context;
+use crate::error::Error;
+
+/// The SHA-1 hash of a certificate, by which Windows names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Thumbprint([u8; 20]);
+
+impl Thumbprint {
+    /// Reads 40 hexadecimal digits. Passed over are blanks, colons and the invisible mark that the
+    /// certificate dialog of Windows puts before them.
+    pub fn parse(text: &str) -> Option<Thumbprint> {
+        let shown = text.chars().filter(|c| !matches!(c, ' ' | ':' | '\u{200e}'));
+        let digits = shown.map(|c| c.to_digit(16)).collect::<Option<Vec<u32>>>()?;
+        let bytes = digits.chunks(2).map(|pair| match pair {
+            [high, low] => u8::try_from(high << 4 | low).ok(),
+            _ => None,
+        });
+        bytes.collect::<Option<Vec<u8>>>()?.try_into().ok().map(Thumbprint)
+    }
+}
+
+impl fmt::Display for Thumbprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02X}"))
+    }
+}
+
+/// The key of a certificate in the store.
+#[derive(Debug)]
+pub struct CertificateKey(store::Key);
+
+impl CertificateKey {
+    /// Finds the certificate, which `option` names, and opens its key.
+    ///
+    /// # Errors
+    /// `CONFIGURATION` where it is not there or its key cannot be used, and on other systems.
+    pub fn find(
+        thumbprint: &Thumbprint,
+        option: &str,
+        cx: &Context,
+    ) -> Result<CertificateKey, Error> {
+        store::Key::find(thumbprint, option, cx).map(CertificateKey)
+    }
+}
+
+impl RsaSha256 for CertificateKey {
+    fn rsa_sha256(&self, message: &[u8]) -> Result<Vec<u8>, Error> {
+        self.0.sign(message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thumbprint_is_read_as_windows_shows_it() {
+        let plain = "00112233445566778899AABBCCDDEEFF01234567";
+        let shown = "\u{200e}00 11 22 33 44 55 66 77 88 99 aa bb cc dd ee ff 01 23 45 67";
+        for text in [plain, shown, &shown.replace(' ', ":"), &plain.to_lowercase()] {
+            assert_eq!(Thumbprint::parse(text).unwrap().to_string(), plain, "{text}");
+        }
+        for text in ["", "0", plain.trim_end_matches('7'), &format!("{plain}00"), "CN=app", "é"] {
+            assert_eq!(Thumbprint::parse(text), None, "{text}");
+        }
+    }
+}
