@@ -127,9 +127,9 @@ pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     rename(temporary(path, content, private::create_new)?, path)
 }
 
-/// How often a rename is tried again on Windows, where it fails while somebody reads the old file, and how
-/// long to wait between.
-const RENAMES: usize = if cfg!(windows) { 50 } else { 0 };
+/// How often a rename is tried again while somebody reads one of the files, and how long to wait
+/// between.
+const RENAMES: usize = 50;
 const RENAME_PAUSE: Duration = Duration::from_millis(20);
 
 fn rename(mut file: tempfile::NamedTempFile, path: &Path) -> io::Result<()> {
@@ -137,7 +137,7 @@ fn rename(mut file: tempfile::NamedTempFile, path: &Path) -> io::Result<()> {
     loop {
         match file.persist(path) {
             Ok(_) => return Ok(()),
-            Err(failed) if again > 0 && failed.error.kind() == io::ErrorKind::PermissionDenied => {
+            Err(failed) if again > 0 && is_in_use(&failed.error) => {
                 again -= 1;
                 file = failed.file;
                 thread::sleep(RENAME_PAUSE);
@@ -145,6 +145,12 @@ fn rename(mut file: tempfile::NamedTempFile, path: &Path) -> io::Result<()> {
             Err(failed) => return Err(failed.error),
         }
     }
+}
+
+/// Whether Windows refuses to rename because somebody reads the old file (`ERROR_ACCESS_DENIED`) or
+/// the new one, as virus scanners do (`ERROR_SHARING_VIOLATION`).
+fn is_in_use(error: &io::Error) -> bool {
+    cfg!(windows) && matches!(error.raw_os_error(), Some(5 | 32))
 }
 
 /// The same for what others may read: mode 0644, and on Windows what the directory hands down.

@@ -99,6 +99,55 @@ def test_the_output_file(windows, audience, far, token, tmp_path):
     assert {path.name for path in folder.iterdir()} <= {"out.json", "out.json.lock"}
 
 
+@pytest.fixture
+def reader(running):
+    """Starts somebody who reads a file as soon as it is there, and lets nobody rename or replace it (no FILE_SHARE_DELETE)."""
+    tool = running.tool("hold")
+    return lambda folder, pattern: running.start(tool, folder, pattern, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+
+def reads(reader: subprocess.Popen):
+    """Waits until it does."""
+    assert reader.stdout.readline() == "held\n"
+
+
+@pytest.fixture
+def poisoned(tmp_path):
+    """An output file to be replaced, in a folder of its own."""
+    folder = tmp_path / "output"
+    folder.mkdir()
+    (folder / "out.json").write_text("{}")
+    return folder / "out.json"
+
+
+def test_files_that_somebody_reads(windows, reader, audience, far, token, poisoned):
+    """First the old output file, then the new one, as virus scanners do: it is put in place when both are closed."""
+    command = ("url", f"--url={far.url}/token", "--field=id_token", f"--output-file={poisoned}")
+    with ThreadPoolExecutor(1) as pool, reader(poisoned.parent, ".out.json.*") as of_new:
+        with reader(poisoned.parent, "out.json") as of_old:
+            reads(of_old)
+            run = pool.submit(windows.run, *command, env=windows.request(audience))
+            reads(of_new)
+            (new,) = poisoned.parent.glob(".out.json.*")
+            assert not others_may_read(new)
+        time.sleep(0.1)
+        assert not run.done() and poisoned.read_text() == "{}"
+        of_new.stdin.close()
+        assert run.result().token == token
+    assert json.loads(poisoned.read_text())["id_token"] == token
+    assert {path.name for path in poisoned.parent.iterdir()} == {"out.json", "out.json.lock"}
+
+
+def test_an_output_file_that_is_never_closed(windows, reader, audience, far, token, poisoned):
+    """It costs nobody the token, and the old file stays whole."""
+    with reader(poisoned.parent, "out.json") as of_old:
+        reads(of_old)
+        run = windows.run("url", f"--url={far.url}/token", "--field=id_token", f"--output-file={poisoned}", env=windows.request(audience))
+    assert run.token == token and "not kept: cannot write" in run.log
+    assert poisoned.read_text() == "{}"
+    assert list(poisoned.parent.glob(".out.json.*")) == []
+
+
 def test_only_the_owner_may_read(windows, audience, far, token, tmp_path):
     """Output file, lock and log, in a folder that everybody may read; replaced, the output file is private again."""
     folder = tmp_path / "open"
