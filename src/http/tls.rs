@@ -143,6 +143,13 @@ pub(super) fn explain(error: &rustls::Error, host: &str, option: &str, terms: &T
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
                 distrusted("it is for another name", format!("check the host in {option}"))
             }
+            CertificateError::UnsupportedSignatureAlgorithmContext { .. }
+            | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+                distrusted(
+                    "the algorithm of its signature is not supported",
+                    format!("give {host} a certificate signed with SHA-256 or SHA-384"),
+                )
+            }
             _ => match &terms.authorities {
                 Some(authorities) => distrusted(
                     "its authority is another one",

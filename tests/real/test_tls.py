@@ -10,6 +10,7 @@ import ssl
 from types import SimpleNamespace
 
 import pytest
+from cryptography.hazmat.primitives.hashes import SHA512
 
 from servers.authority import DAY, Authority, self_signed
 from servers.nginx import answers, nginx, server
@@ -31,7 +32,7 @@ def far(tmp_path_factory):
     folder = tmp_path_factory.mktemp("nginx")
     ours, strangers = Authority(folder / "ours"), Authority(folder / "strangers", "another CA")
     good = ours.server("good", "127.0.0.1", "localhost")
-    names = ("good", "wrong_host", "self_signed", "expired", "tls12", "tls10", "client_cert", "plain", "target")
+    names = ("good", "sha512", "wrong_host", "self_signed", "expired", "tls12", "tls10", "client_cert", "plain", "target")
     port = dict(zip(names, free_ports(len(names))))
     token = answers("/token", TOKEN)
     issuer = f"https://127.0.0.1:{port['client_cert']}"
@@ -51,6 +52,7 @@ def far(tmp_path_factory):
     html = "location = /html { default_type text/html; return 200 '<html><body>Sign in</body></html>'; }\n"
     blocks = [
         server(port["good"], token + wanted + moved + closed + html + f"root {folder}/www;", good),
+        server(port["sha512"], token, ours.server("sha512", "127.0.0.1", digest=SHA512())),
         server(port["wrong_host"], token, ours.server("wrong", "wrong.example.test")),
         server(port["self_signed"], token, self_signed(folder, "127.0.0.1")),
         server(port["expired"], token, ours.server("old", "127.0.0.1", begins=-3 * DAY, ends=-1 * DAY)),
@@ -85,11 +87,11 @@ def test_a_private_ca_is_refused_when_not_named(far):
     assert not any("untrusted" in line for line in far.nginx.requests(far.port["good"]))
 
 
-@pytest.mark.parametrize("kind", ["wrong_host", "self_signed", "expired"])
+@pytest.mark.parametrize("kind", ["wrong_host", "self_signed", "expired", "sha512"])
 def test_a_certificate_that_proves_nothing_is_refused(far, kind):
     message = fetch(far, kind).failure("CONFIGURATION")
     assert "certificate" in message and far.nginx.requests(far.port[kind]) == [], message
-    word = {"wrong_host": "name", "self_signed": "--ca-file", "expired": "expired"}[kind]
+    word = {"wrong_host": "name", "self_signed": "--ca-file", "expired": "expired", "sha512": "SHA-384"}[kind]
     assert word in message, message
 
 
