@@ -58,7 +58,7 @@ class Wine:
         quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
         with self.start(*command, **quiet) as child:
             said, _ = child.communicate(timeout=60)
-        assert child.returncode == 0, f"{command}: {said}"
+        assert child.returncode == 0, f"{command} -> {child.returncode}: {said}"
 
 
 def prefix(folder: Path) -> Path:
