@@ -26,6 +26,7 @@ pub mod negotiate;
 pub mod program;
 pub mod random;
 pub mod secret;
+pub mod shell;
 pub mod signing_key;
 pub mod source;
 pub mod terminal;

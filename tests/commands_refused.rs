@@ -26,8 +26,8 @@ fn a_failure_in_json_is_a_document_too() {
 fn the_token_service_is_translated() {
     let gcloud = |verb: &str| {
         format!(
-            "gcloud iam workload-identity-pools providers {verb} q \
-             --workload-identity-pool=p --location=global --project=1"
+            "gcloud iam workload-identity-pools providers {verb} \
+             projects/1/locations/global/workloadIdentityPools/p/providers/q"
         )
     };
     let (describe, update) = (gcloud("describe"), gcloud("update-oidc"));
@@ -164,7 +164,7 @@ fn an_audience_that_is_no_pool_provider_is_taken_apart() {
             "/projects/1/",
             "/projects/my-project/",
             "the audience names the project by its id, not its number; put the number there: \
-             gcloud projects describe my-project --format=value(projectNumber)",
+             gcloud projects describe my-project --format='value(projectNumber)'",
         ),
         (
             "//iam",
@@ -242,9 +242,10 @@ fn a_service_account_that_refuses_names_the_command_to_run() {
     };
     let pool = "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p";
     let bind = |on: &str, role: &str, member: &str| {
+        let project = if on == EMAIL { " --project=example-project" } else { "" };
         format!(
             "gcloud iam service-accounts add-iam-policy-binding {on} --role=roles/iam.{role} \
-             --member={member}"
+             --member={member}{project}"
         )
     };
     let me = format!("principal:{pool}/subject/s");
@@ -312,7 +313,7 @@ fn a_service_account_that_refuses_names_the_command_to_run() {
             5,
             format!(
                 "403: {disabled}; enable the API: \
-                 gcloud services enable iamcredentials.googleapis.com"
+                 gcloud services enable iamcredentials.googleapis.com --project=PROJECT"
             ),
         ),
         (
@@ -348,7 +349,7 @@ fn a_service_account_that_refuses_names_the_command_to_run() {
             3,
             format!(
                 "404: {unknown}; check the service account: \
-                 gcloud iam service-accounts describe {EMAIL}"
+                 gcloud iam service-accounts describe {EMAIL} --project=example-project"
             ),
         ),
         (

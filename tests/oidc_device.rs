@@ -483,8 +483,8 @@ fn a_configuration_is_that_of_a_workforce_pool() {
         let run = world.run(&format!("{line} {options}"));
         assert!(
             run.stdout.contains(
-                "gcloud iam workforce-pools providers create-oidc idp --workforce-pool=staff \
-                 --location=global --issuer-uri=https://idp.example --client-id=c \
+                "gcloud iam workforce-pools providers create-oidc \
+                 locations/global/workforcePools/staff/providers/idp --issuer-uri=https://idp.example --client-id=c \
                  --web-sso-response-type=id-token \
                  --web-sso-assertion-claims-behavior=only-id-token-claims "
             ),

@@ -17,13 +17,18 @@ use crate::error::{Error, Kind};
 use crate::files;
 use crate::google::GOOGLEAPIS;
 use crate::google::credential_config::TIMEOUT_MS;
+use crate::google::iam_credentials::binding;
 use crate::google::pool_provider::PoolProvider;
+use crate::shell::quoted;
 use crate::source::Trust;
 use crate::token::TokenType;
 
 /// How long a client waits for a person, and may wait, in milliseconds.
 const INTERACTIVE_TIMEOUT_MS: u64 = 300_000;
 const LONGEST_INTERACTIVE_TIMEOUT_MS: u64 = 1_800_000;
+
+/// How long a client waits for a program at most, in milliseconds.
+const LONGEST_TIMEOUT_MS: u64 = 120_000;
 
 /// How much longer a client waits than this program tries, in milliseconds.
 const HEAD_START_MS: u64 = 5_000;
@@ -76,11 +81,14 @@ pub(super) const INFO: CommandInfo = CommandInfo {
 fn run(typed: &Invocation, cx: &Context) -> Result<Output, Error> {
     let values = &typed.values;
     let info = typed.source.ok_or_else(|| Error::new(Kind::Usage, "there is no source"))?;
-    let universe = values.text("universe-domain").unwrap_or(GOOGLEAPIS);
     let name = values.text("pool-provider").ok_or_else(|| missing("pool-provider"))?;
-    let provider = PoolProvider::parse(&full_name(name, universe))
-        .map_err(|error| error.of_kind(Kind::Usage))?;
-    let trust = (info.build)(values)?.trust();
+    let provider =
+        PoolProvider::parse(&full_name(name)).map_err(|error| error.of_kind(Kind::Usage))?;
+    let mut trust = (info.build)(values)?.trust();
+    if let Some(audience) = values.text("audience").filter(|name| !provider.is_named(name)) {
+        trust.options.retain(|option| !option.starts_with(AUDIENCES));
+        trust = trust.for_audience(audience);
+    }
     let command = Command::new(typed, info.name, info.options)?;
     let out = values.path("out");
     let output_file = match values.path("output-file") {
@@ -103,12 +111,12 @@ fn run(typed: &Invocation, cx: &Context) -> Result<Output, Error> {
     Ok(commands(out, &provider, &trust, values.text("service-account")).into())
 }
 
-/// A name as gcloud takes it, or as an audience.
-fn full_name(name: &str, universe: &str) -> String {
+/// A name as gcloud takes it, or as an audience, which is the same in every universe.
+fn full_name(name: &str) -> String {
     let name = name.strip_prefix("https:").unwrap_or(name);
     match name.starts_with("//") {
         true => name.to_owned(),
-        false => format!("//iam.{universe}/{}", name.trim_start_matches('/')),
+        false => format!("//iam.{GOOGLEAPIS}/{}", name.trim_start_matches('/')),
     }
 }
 
@@ -122,10 +130,11 @@ fn document(
     let values = &typed.values;
     let usage = |what: &str, hint: &str| Err(Error::new(Kind::Usage, what).hint(hint));
     let universe = values.text("universe-domain").unwrap_or(GOOGLEAPIS);
-    let token_type = match values.text("token-type").map(TokenType::parse) {
-        None => trust.token_type.unwrap_or(TokenType::Jwt),
-        Some(Some(token_type)) => token_type,
-        Some(None) => return usage("--token-type is unknown", "it is a URN, such as …:jwt"),
+    let token_type = match (values.text("token-type").map(TokenType::parse), trust.token_type) {
+        (Some(Some(token_type)), _) => token_type,
+        (Some(None), _) => return usage("--token-type is unknown", "it is a URN, such as …:jwt"),
+        (None, None | Some(TokenType::Jwt)) if provider.project.is_none() => TokenType::IdToken,
+        (None, token_type) => token_type.unwrap_or(TokenType::Jwt),
     };
     let mut config = Map::new();
     let mut set = |name: &str, value: Value| config.insert(name.to_owned(), value);
@@ -134,9 +143,13 @@ fn document(
     set("audience", provider.name().into());
     set("subject_token_type", token_type.urn().into());
     set("token_url", format!("https://sts.{universe}/v1/token").into());
-    let executable = executable(line, values.seconds("timeout"), output_file, trust.interactive);
+    let executable = executable(line, values.seconds("timeout"), output_file, trust.interactive)?;
     set("credential_source", json!({ "executable": executable }));
     match (values.text("workforce-pool-user-project"), &provider.project) {
+        (_, None) if trust.kind == "aws" => {
+            let what = "a workforce pool takes no signed AWS requests";
+            return usage(what, "leave out --mode=caller-identity");
+        }
         (Some(project), None) => {
             set("workforce_pool_user_project", project.into());
         }
@@ -165,7 +178,9 @@ fn document(
             let what = "--service-account-lifetime is for --service-account";
             return usage(what, "add --service-account=EMAIL");
         }
-        (None, None) => {}
+        (None, None) => {
+            set("token_info_url", format!("https://sts.{universe}/v1/introspect").into());
+        }
     }
     Ok(config.into())
 }
@@ -176,20 +191,25 @@ fn executable(
     timeout: Option<u64>,
     output_file: Option<&Path>,
     interactive: bool,
-) -> Map<String, Value> {
+) -> Result<Map<String, Value>, Error> {
     let timeout = timeout.map_or(0, |seconds| seconds.saturating_mul(1000) + HEAD_START_MS);
+    if timeout > LONGEST_TIMEOUT_MS && !interactive {
+        return Err(Error::new(Kind::Usage, "no client waits for so long a --timeout")
+            .hint("lower it to 115 at most"));
+    }
     let mut executable = Map::new();
     executable.insert("command".to_owned(), line.into());
-    executable.insert("timeout_millis".to_owned(), timeout.clamp(TIMEOUT_MS, 120_000).into());
-    if interactive {
-        let wait = timeout.clamp(INTERACTIVE_TIMEOUT_MS, LONGEST_INTERACTIVE_TIMEOUT_MS);
-        executable.insert("interactive_timeout_millis".to_owned(), wait.into());
-    }
+    let wait = timeout.clamp(TIMEOUT_MS, LONGEST_TIMEOUT_MS);
+    executable.insert("timeout_millis".to_owned(), wait.into());
     if let Some(path) = output_file {
         let path = forward(&path.display().to_string());
         executable.insert("output_file".to_owned(), path.into());
     }
-    executable
+    if interactive {
+        let wait = timeout.clamp(INTERACTIVE_TIMEOUT_MS, LONGEST_INTERACTIVE_TIMEOUT_MS);
+        executable.insert("interactive_timeout_millis".to_owned(), wait.into());
+    }
+    Ok(executable)
 }
 
 /// The command line, word by word, its paths absolute.
@@ -215,7 +235,7 @@ impl Command {
             })?,
         };
         // What the configuration itself says does not stand in the command again.
-        let elsewhere = ["audience", "token-type", "output-file", "format", "args-file"];
+        let elsewhere = ["token-type", "output-file", "format", "args-file"];
         let tables = [options, OF_SOURCES, COMMON].into_iter().flatten();
         let tables = tables.filter(|option| !elsewhere.contains(&option.name));
         let rest = typed.values.rest.iter().map(|word| word.to_str().map(str::to_owned));
@@ -260,9 +280,10 @@ impl Command {
     }
 }
 
-/// Whether all clients read a word as it is: without a shell, with one, and by their own rules.
+/// Whether all clients read a word as it is: without a shell, with one, and by their own rules. What
+/// only a shell's search for files would read may stand: no file is called like an option.
 pub(super) fn is_portable(word: &str) -> bool {
-    let fits = |c: char| c.is_ascii_alphanumeric() || "-_=/.,:@%+[]{}".contains(c);
+    let fits = |c: char| c.is_ascii_alphanumeric() || "-_=/.,:@%+?[]{}".contains(c);
     !word.is_empty() && word.chars().all(fits)
 }
 
@@ -310,50 +331,53 @@ fn not_written(path: &Path, error: &io::Error) -> Error {
 
 /// The commands for an administrator of the Google Cloud project.
 fn commands(out: &Path, provider: &PoolProvider, trust: &Trust, account: Option<&str>) -> String {
-    let PoolProvider { pool, provider: id, project, .. } = provider;
-    let (group, in_pool) = (provider.gcloud_group(), provider.gcloud());
-    let mut text = format!("# {} is written. The pool:\n", out.display());
-    text += &match project {
-        Some(project) => {
-            format!("gcloud iam {group} create {pool} --location=global --project={project}\n")
+    let (group, pool) = (provider.gcloud_group(), provider.pool_path());
+    let owner = if provider.project.is_none() { " --organization=NUMBER" } else { "" };
+    let create = provider.gcloud(&format!("create-{}", trust.kind));
+    let (kind, options) = (trust.kind, options(provider, trust));
+    let (note, member) = match (&trust.principal, kind) {
+        (Some(subject), _) => ("", provider.principal(subject)),
+        (None, "aws") => {
+            let role = "arn:aws:sts::ACCOUNT:assumed-role/ROLE";
+            ("", provider.principal_set("attribute.aws_role", role))
         }
-        None => {
-            format!("gcloud iam {group} create {pool} --location=global --organization=NUMBER\n")
-        }
+        (None, _) => (" (wif-token check shows the SUBJECT)", provider.principal("SUBJECT")),
     };
-    let options = trust.options.iter().map(|option| quoted(option)).collect::<Vec<_>>().join(" ");
-    let mapping = match trust.kind {
-        "aws" => String::new(), // gcloud has one of its own
-        _ => format!(" --attribute-mapping=google.subject={}", trust.subject),
-    };
-    text += &format!(
-        "# The provider in it:\ngcloud iam {group} providers create-{} {id} {in_pool} {options}{mapping}\n",
-        trust.kind
-    );
-    let member = provider.principal(trust.principal.as_deref().unwrap_or("SUBJECT"));
-    let what = match trust.principal {
-        Some(_) => "",
-        None => " (wif-token check shows the SUBJECT)",
-    };
-    text += &match account {
+    let grant = match account {
         Some(account) => format!(
-            "# The right to impersonate{what}:\ngcloud iam service-accounts add-iam-policy-binding {account} \
-             --role=roles/iam.workloadIdentityUser --member={}\n",
-            quoted(&member)
+            "# The right to impersonate{note}:\n{}\n",
+            binding(account, "workloadIdentityUser", &member)
         ),
         None => format!(
-            "# The roles of the workload itself{what}:\ngcloud projects add-iam-policy-binding PROJECT \
-             --role=ROLE --member={}\n",
-            quoted(&member)
+            "# The roles of the workload itself{note}:\ngcloud projects add-iam-policy-binding \
+             PROJECT --role=ROLE {}\n",
+            quoted(&format!("--member={member}"))
         ),
     };
-    text
+    let written = out.display();
+    format!(
+        "# {written} is written. The pool:\n\
+         gcloud iam {group} create {pool}{owner}\n\
+         # The provider in it:\n{create} {options}\n{grant}"
+    )
 }
 
-/// A word for a POSIX shell.
-fn quoted(word: &str) -> String {
-    match is_portable(word) {
-        true => word.to_owned(),
-        false => format!("'{}'", word.replace('\'', r"'\''")),
+/// What a provider is created with. That of a workforce pool has a client id in place of audiences.
+fn options(provider: &PoolProvider, trust: &Trust) -> String {
+    let mut options = trust.options.clone();
+    if provider.project.is_none() && trust.kind == "oidc" {
+        options.retain(|option| !option.starts_with(AUDIENCES));
+        let mut audiences =
+            trust.options.iter().filter_map(|option| option.strip_prefix(AUDIENCES));
+        options.push(format!("--client-id={}", audiences.next().unwrap_or("AUD")));
+        options.push("--web-sso-response-type=id-token".to_owned());
+        options.push("--web-sso-assertion-claims-behavior=only-id-token-claims".to_owned());
     }
+    if trust.kind != "aws" {
+        // For AWS gcloud has a mapping of its own.
+        options.push(format!("--attribute-mapping=google.subject={}", trust.subject));
+    }
+    options.iter().map(|option| quoted(option)).collect::<Vec<_>>().join(" ")
 }
+
+const AUDIENCES: &str = "--allowed-audiences=";

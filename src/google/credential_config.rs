@@ -45,7 +45,7 @@ pub struct CredentialConfig {
 }
 
 /// The service account to impersonate.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Impersonation {
     /// The address of its `generateAccessToken`.
     pub url: Url,
@@ -53,6 +53,16 @@ pub struct Impersonation {
     pub account: String,
     /// `service_account_impersonation.token_lifetime_seconds`
     pub lifetime: Option<u64>,
+}
+
+impl Impersonation {
+    /// Another account at the same service.
+    pub fn beside(&self, account: &str) -> Option<Impersonation> {
+        let tail = format!("/{}:generateAccessToken", self.account);
+        let service = self.url.as_typed().strip_suffix(tail.as_str())?;
+        let url = Url::parse(&format!("{service}/{account}:generateAccessToken")).ok()?;
+        Some(Impersonation { url, account: account.to_owned(), lifetime: None })
+    }
 }
 
 /// Where the subject token comes from.

@@ -4,6 +4,8 @@
 //! stand between the caller and the account, each with the right to create tokens for the next.
 //! <https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts>
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value, json};
 
 use super::access_token::AccessToken;
@@ -12,13 +14,14 @@ use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::http::{Request, Response, Url};
 use crate::secret::Secret;
+use crate::shell::quoted;
 use crate::token::parse_rfc3339;
 
 /// A service account, and how to get to it.
 #[derive(Debug)]
 pub struct ServiceAccount<'a> {
     /// The account of the configuration.
-    pub account: &'a Impersonation,
+    pub account: Cow<'a, Impersonation>,
     /// The delegates, in the order from the caller to the account.
     pub delegates: Vec<String>,
     /// The federated access token.
@@ -53,7 +56,18 @@ impl<'a> ServiceAccount<'a> {
                 .hint("name the accounts between the workload and it"));
         }
         let (bearer, member) = federated()?;
-        Ok(ServiceAccount { account, delegates, bearer, member })
+        Ok(ServiceAccount { account: Cow::Borrowed(account), delegates, bearer, member })
+    }
+
+    /// The delegate of this index as the account, through those before it.
+    pub fn up_to(&self, index: usize) -> Option<ServiceAccount<'static>> {
+        let (before, from) = self.delegates.split_at_checked(index)?;
+        Some(ServiceAccount {
+            account: Cow::Owned(self.account.beside(from.first()?)?),
+            delegates: before.to_vec(),
+            bearer: self.bearer.clone(),
+            member: self.member.clone(),
+        })
     }
 
     /// `generateAccessToken`: a token with these scopes that lives so many seconds.
@@ -147,13 +161,14 @@ impl<'a> ServiceAccount<'a> {
             403 if words.contains("has not been used in project") || words.contains("disabled") => {
                 (
                     Kind::Denied,
-                    "enable the API: gcloud services enable iamcredentials.googleapis.com"
+                    "enable the API: gcloud services enable iamcredentials.googleapis.com --project=PROJECT"
                         .to_owned(),
                 )
             }
             403 => (Kind::Denied, self.missing_role(method)),
             404 => {
-                let describe = format!("gcloud iam service-accounts describe {account}");
+                let (account, project) = (quoted(account), in_project(account));
+                let describe = format!("gcloud iam service-accounts describe {account}{project}");
                 (Kind::Configuration, format!("check the service account: {describe}"))
             }
             400 if method == "generateAccessToken" => (
@@ -183,12 +198,6 @@ impl<'a> ServiceAccount<'a> {
     /// and of a missing account.
     fn missing_role(&self, method: &str) -> String {
         let account = &self.account.account;
-        let bind = |on: &str, role: &str, member: &str| {
-            format!(
-                "gcloud iam service-accounts add-iam-policy-binding {on} --role=roles/iam.{role} \
-                 --member={member}"
-            )
-        };
         let role = match method {
             "generateAccessToken" | "generateIdToken" => "workloadIdentityUser",
             _ => "serviceAccountTokenCreator",
@@ -196,16 +205,42 @@ impl<'a> ServiceAccount<'a> {
         let Some(first) = self.delegates.first() else {
             return format!(
                 "if the account exists, let the workload use it: {}; a change takes up to 5 minutes",
-                bind(account, role, &self.member)
+                binding(account, role, &self.member)
             );
         };
-        let mut commands = vec![bind(first, "serviceAccountTokenCreator", &self.member)];
+        let mut commands = vec![binding(first, "serviceAccountTokenCreator", &self.member)];
         let chain = self.delegates.iter().zip(self.delegates.iter().skip(1).chain([account]));
         commands.extend(chain.map(|(from, to)| {
-            bind(to, "serviceAccountTokenCreator", &format!("serviceAccount:{from}"))
+            binding(to, "serviceAccountTokenCreator", &format!("serviceAccount:{from}"))
         }));
         format!("each of the chain needs the right on the next: {}", commands.join(" && "))
     }
+}
+
+/// The command that gives a member a role on a service account.
+pub fn binding(on: &str, role: &str, member: &str) -> String {
+    let member = format!("--member={member}");
+    let (account, project, member) = (quoted(on), in_project(on), quoted(&member));
+    format!(
+        "gcloud iam service-accounts add-iam-policy-binding {account} --role=roles/iam.{role} \
+         {member}{project}"
+    )
+}
+
+/// The option without which gcloud finds no service account, where its address tells the project.
+fn in_project(account: &str) -> String {
+    project(account).map_or_else(String::new, |project| format!(" --project={}", quoted(&project)))
+}
+
+/// The project in the address of a service account: `NAME@PROJECT.iam.gserviceaccount.com`, that of
+/// a domain as `PROJECT.DOMAIN`.
+pub fn project(account: &str) -> Option<String> {
+    let (_, host) = account.split_once('@')?;
+    let project = host.strip_suffix(".iam.gserviceaccount.com")?;
+    Some(match project.split_once('.') {
+        Some((project, domain)) => format!("{domain}:{project}"),
+        None => project.to_owned(),
+    })
 }
 
 fn key_id(answer: &Map<String, Value>) -> String {
@@ -217,4 +252,21 @@ fn text<'a>(answer: &'a Map<String, Value>, name: &str) -> Result<&'a str, Error
         Error::new(Kind::Protocol, format!("the answer for the service account has no {name}"))
             .hint("check service_account_impersonation_url")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_tells_the_project() {
+        for (account, known) in [
+            ("app@my-project.iam.gserviceaccount.com", Some("my-project")),
+            ("app@my-project.example.com.iam.gserviceaccount.com", Some("example.com:my-project")),
+            ("1-compute@developer.gserviceaccount.com", None),
+            ("123456789012345678901", None),
+        ] {
+            assert_eq!(project(account).as_deref(), known, "{account}");
+        }
+    }
 }

@@ -3,6 +3,7 @@
 //! <https://cloud.google.com/iam/docs/principal-identifiers>
 
 use crate::error::{Error, Kind};
+use crate::shell::quoted;
 
 /// A provider of a workload or workforce identity pool.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,8 +39,8 @@ impl PoolProvider {
             .strip_prefix("//iam.")
             .and_then(|rest| rest.split_once('/'))
             .ok_or_else(form)?;
-        if audience.chars().any(|c| c.is_whitespace() || c.is_control()) {
-            return Err(wrong("holds blanks").hint("remove them"));
+        if audience.chars().any(|c| !c.is_ascii_alphanumeric() && !"/-_.:".contains(c)) {
+            return Err(wrong("holds blanks or signs that no name has").hint("remove them"));
         }
         let parts: Vec<&str> = path.split('/').collect();
         let (project, pool, provider) = match parts[..] {
@@ -58,17 +59,21 @@ impl PoolProvider {
         let provider = match provider {
             ["providers", provider] if !provider.is_empty() => *provider,
             [] | ["providers", ..] => {
-                return Err(wrong("names a pool and no provider").hint(format!(
-                    "append /providers/PROVIDER: gcloud iam {} providers list",
-                    if project.is_some() { "workload-identity-pools" } else { "workforce-pools" }
-                )));
+                let pool = path.split("/providers").next().unwrap_or_default();
+                let list = match project {
+                    Some(_) => "workload-identity-pools providers list --workload-identity-pool",
+                    None => "workforce-pools providers list --workforce-pool",
+                };
+                let hint = format!("append /providers/PROVIDER: gcloud iam {list}={pool}");
+                return Err(wrong("names a pool and no provider").hint(hint));
             }
             _ => return Err(form()),
         };
         if let Some(project) = project.filter(|p| !p.bytes().all(|b| b.is_ascii_digit())) {
             return Err(wrong("names the project by its id, not its number").hint(format!(
-                "put the number there: gcloud projects describe {project} \
-                 --format=value(projectNumber)"
+                "put the number there: gcloud projects describe {} \
+                 --format='value(projectNumber)'",
+                quoted(project)
             )));
         }
         if pool.is_empty() || project == Some("") {
@@ -87,13 +92,23 @@ impl PoolProvider {
         format!("{}/providers/{}", self.pool_name(), self.provider)
     }
 
+    /// Whether an audience is this name, with or without `https:`.
+    pub fn is_named(&self, audience: &str) -> bool {
+        audience.strip_prefix("https:").unwrap_or(audience) == self.name()
+    }
+
     fn pool_name(&self) -> String {
-        let PoolProvider { pool, universe, .. } = self;
+        format!("//iam.{}/{}", self.universe, self.pool_path())
+    }
+
+    /// The name of the pool as gcloud takes it.
+    pub fn pool_path(&self) -> String {
+        let pool = &self.pool;
         match &self.project {
-            Some(project) => format!(
-                "//iam.{universe}/projects/{project}/locations/global/workloadIdentityPools/{pool}"
-            ),
-            None => format!("//iam.{universe}/locations/global/workforcePools/{pool}"),
+            Some(project) => {
+                format!("projects/{project}/locations/global/workloadIdentityPools/{pool}")
+            }
+            None => format!("locations/global/workforcePools/{pool}"),
         }
     }
 
@@ -113,14 +128,18 @@ impl PoolProvider {
         format!("principalSet:{}/*", self.pool_name())
     }
 
-    /// What `gcloud` commands about this provider have in common, its id left out.
-    pub fn gcloud(&self) -> String {
-        let PoolProvider { pool, .. } = self;
-        match &self.project {
-            Some(project) => {
-                format!("--workload-identity-pool={pool} --location=global --project={project}")
-            }
-            None => format!("--workforce-pool={pool} --location=global"),
+    /// The command that does this with the provider. By its whole name, since gcloud takes no number
+    /// of a project in `--project`.
+    pub fn gcloud(&self, verb: &str) -> String {
+        let (group, pool, id) = (self.gcloud_group(), self.pool_path(), &self.provider);
+        format!("gcloud iam {group} providers {verb} {pool}/providers/{id}")
+    }
+
+    /// The option that says what `aud` may be: a workforce pool's provider has one client.
+    pub fn audience_option(&self) -> &'static str {
+        match self.project {
+            Some(_) => "--allowed-audiences",
+            None => "--client-id",
         }
     }
 

@@ -82,7 +82,7 @@ const MEANINGS: &[(&str, Kind, &str)] = &[
     (
         "audience in id token",
         Kind::Denied,
-        "allow the aud of the token: {update} --allowed-audiences=AUD, or get a token for the \
+        "allow the aud of the token: {update} {audiences}=AUD, or get a token for the \
          audience https:{name}",
     ),
     (
@@ -165,15 +165,14 @@ fn refusal(response: &Response, config: &CredentialConfig, cx: &Context) -> Opti
 }
 
 fn filled(hint: &str, provider: &PoolProvider, token_type: TokenType) -> String {
-    let (group, options) = (provider.gcloud_group(), provider.gcloud());
-    let id = &provider.provider;
-    let (kind, keys) = match token_type {
-        TokenType::Jwt | TokenType::IdToken => ("oidc", "--jwk-json-path"),
-        TokenType::Saml2 => ("saml", "--idp-metadata-path"),
-        TokenType::AwsRequest => ("aws", "--account-id"),
+    let (update, keys) = match token_type {
+        TokenType::Jwt | TokenType::IdToken => ("update-oidc", "--jwk-json-path"),
+        TokenType::Saml2 => ("update-saml", "--idp-metadata-path"),
+        TokenType::AwsRequest => ("update-aws", "--account-id"),
     };
-    hint.replace("{describe}", &format!("gcloud iam {group} providers describe {id} {options}"))
+    hint.replace("{describe}", &provider.gcloud("describe"))
         .replace("{keys}", &format!("{{update}} {keys}=FILE"))
-        .replace("{update}", &format!("gcloud iam {group} providers update-{kind} {id} {options}"))
+        .replace("{update}", &provider.gcloud(update))
+        .replace("{audiences}", provider.audience_option())
         .replace("{name}", &provider.name())
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import time
 from dataclasses import dataclass, replace
@@ -260,7 +261,7 @@ def bind(sts, message: str) -> int:
     """Does what the hint of a refusal says, as an administrator would; how many bindings that made."""
     commands = message.partition("; ")[2].split("gcloud iam service-accounts add-iam-policy-binding ")[1:]
     for command in commands:
-        account, role, member = command.replace(";", " ").split()[:3]
+        account, role, member = shlex.split(command.replace(";", " "))[:3]
         sts.iam.policies.grant(role.removeprefix("--role=roles/iam."), on=account, to=member.removeprefix("--member="))
     return len(commands)
 

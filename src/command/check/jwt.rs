@@ -11,6 +11,7 @@ use crate::google::credential_config::CredentialConfig;
 use crate::google::pool_provider::PoolProvider;
 use crate::http::{Request, Url};
 use crate::secret::Secret;
+use crate::shell::quoted;
 use crate::token::jwks::{self, Failure};
 use crate::token::{jwt, rfc3339};
 
@@ -108,12 +109,10 @@ fn audience(claims: &Map<String, Value>, config: &CredentialConfig, report: &mut
         return;
     };
     let allow = match PoolProvider::parse(bare) {
-        Ok(provider) => format!(
-            "gcloud iam {} providers update-oidc {} {} --allowed-audiences={first}",
-            provider.gcloud_group(),
-            provider.provider,
-            provider.gcloud()
-        ),
+        Ok(provider) => {
+            let option = format!("{}={first}", provider.audience_option());
+            format!("{} {}", provider.gcloud("update-oidc"), quoted(&option))
+        }
         Err(_) => format!("--allowed-audiences={first}"),
     };
     let message = format!("its aud is {}", crate::error::one_line(first));

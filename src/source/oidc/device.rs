@@ -48,12 +48,7 @@ impl Source for Device {
     /// That of a provider of a workforce pool: only there are clients interactive.
     fn trust(&self) -> Trust {
         let Client { issuer, id, member, .. } = &self.client;
-        let mut trust = Trust::issuer(issuer.as_typed());
-        trust.options.extend([
-            format!("--client-id={id}"),
-            "--web-sso-response-type=id-token".to_owned(),
-            "--web-sso-assertion-claims-behavior=only-id-token-claims".to_owned(),
-        ]);
+        let mut trust = Trust::issuer(issuer.as_typed()).for_audience(id);
         if member == "id_token" {
             trust.token_type = Some(TokenType::IdToken);
         }
