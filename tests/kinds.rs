@@ -335,7 +335,7 @@ fn answers_of_servers() {
             7,
             "PROTOCOL",
             "the answer of {url}/t holds no subject token: it is HTML or XML, not a JWT; \
-             check --url, or set --token-type to …:saml2 if it is SAML",
+             check --url, or set subject_token_type to …:saml2 if it is SAML",
         ),
         (json(""), "", 7, "PROTOCOL", "the answer of {url}/t is empty; check --url"),
         (

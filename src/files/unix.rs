@@ -2,7 +2,7 @@
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use rustix::fs::{Access, OFlags, access};
@@ -46,12 +46,14 @@ pub fn warn_if_shared(path: &Path, log: &Log) {
 }
 
 /// Who beside the owner may write a file, or replace what is in a folder: `None` for nobody. The
-/// sticky bit of a folder protects what others put there.
+/// sticky bit of a folder protects what others put there. A group with the number of the owner has
+/// that one member, by the custom of most distributions.
 pub fn writable_by_others(path: &Path) -> Option<&'static str> {
-    match mode(path) {
+    let metadata = path.metadata().ok()?;
+    match metadata.mode() {
         mode if mode & 0o1000 != 0 => None,
         mode if mode & 0o002 != 0 => Some("everyone"),
-        mode if mode & 0o020 != 0 => Some("the group"),
+        mode if mode & 0o020 != 0 && metadata.gid() != metadata.uid() => Some("the group"),
         _ => None,
     }
 }

@@ -22,7 +22,7 @@ pub fn read(text: &str, origin: &Origin) -> Result<SubjectToken, Error> {
     if text.starts_with('<') {
         return Err(refuse(
             "it is HTML or XML, not a JWT",
-            &format!("check {option}, or set --token-type to …:saml2 if it is SAML"),
+            &format!("check {option}, or set subject_token_type to …:saml2 if it is SAML"),
         ));
     }
     if text.starts_with(['{', '[']) {

@@ -43,7 +43,8 @@ pub(super) fn check(token: &Secret, config: &CredentialConfig, cx: &Context, rep
             wrong(Kind::Protocol, &format!("it has no header {name}"));
         }
     }
-    if header("x-goog-cloud-target-resource").is_some_and(|name| name != config.audience) {
+    let target = header("x-goog-cloud-target-resource");
+    if target.is_some_and(|name| name.strip_prefix("https:").unwrap_or(&name) != config.audience) {
         wrong(Kind::Configuration, "it was made for another pool provider");
     }
     match aws_request::date(token.expose()) {

@@ -16,6 +16,9 @@ use crate::secret::Secret;
 use crate::token::jwt;
 use crate::token::saml::ASSERTION_NS;
 
+/// The attribute that every mapping has to have.
+const SUBJECT: &str = "google.subject";
+
 /// Bytes that Google takes as a subject at most.
 const LONGEST_SUBJECT: usize = 127;
 
@@ -28,9 +31,10 @@ pub(super) fn of_jwt(
     config: &CredentialConfig,
     report: &mut Report,
 ) {
-    let Some(claims) = token.expose().split('.').nth(1).and_then(jwt::object) else { return };
-    let mapping = mapping.unwrap_or("google.subject=assertion.sub");
-    show(&Value::Object(claims), mapping, config, report);
+    let mut parts = token.expose().split('.').map(jwt::object);
+    let (Some(Some(header)), Some(Some(claims))) = (parts.next(), parts.next()) else { return };
+    list("header", &Value::Object(header), &mut report.header);
+    show(&Value::Object(claims), mapping, "assertion.sub", config, report);
 }
 
 pub(super) fn of_saml(
@@ -55,26 +59,47 @@ pub(super) fn of_saml(
         attributes.insert(name, values.collect());
     }
     let claims = json!({ "subject": subject, "attributes": attributes });
-    show(&claims, mapping.unwrap_or("google.subject=assertion.subject"), config, report);
+    show(&claims, mapping, "assertion.subject", config, report);
 }
 
-fn show(claims: &Value, mapping: &str, config: &CredentialConfig, report: &mut Report) {
+/// Lists the claims and what comes out of the mapping: the one that was given, or the usual one,
+/// which the pool provider need not have.
+fn show(
+    claims: &Value,
+    mapping: Option<&str>,
+    usual: &str,
+    config: &CredentialConfig,
+    report: &mut Report,
+) {
     list("assertion", claims, &mut report.claims);
     let count = report.claims.len();
     report.ok(CLAIMS, format!("{count}, as a mapping names them"));
     let Ok(provider) = PoolProvider::parse(&config.audience) else { return };
-    for (attribute, expression) in pairs(mapping) {
+    let is_given = mapping.is_some();
+    let usual = format!("{SUBJECT}={usual}");
+    let mapping = pairs(mapping.unwrap_or(&usual));
+    if mapping.iter().all(|(attribute, _)| *attribute != SUBJECT) {
+        let message = format!("--mapping has no {SUBJECT}");
+        report.wrong(PRINCIPAL, Kind::Usage, message, format!("add {usual} to it"));
+    }
+    for (attribute, expression) in mapping {
         if attribute.is_empty() {
             let hint = "write --mapping=google.subject=assertion.sub,attribute.NAME=…";
             report.wrong(PRINCIPAL, Kind::Usage, "--mapping is no list of pairs", hint);
             continue;
         }
         match evaluate(expression, claims) {
-            Evaluated::Value(value) => principals(attribute, value, &provider, report),
+            Evaluated::Value(value) => {
+                principals(attribute, value, is_given, &provider, report);
+            }
             Evaluated::Missing => {
                 let message = format!("the token has no {}", one_line(expression));
-                let mend = "map another claim: those of the token stand above";
-                report.wrong(PRINCIPAL, Kind::Configuration, message, mend);
+                problem(
+                    message,
+                    "map another claim: those of the token stand above",
+                    is_given,
+                    report,
+                );
             }
             Evaluated::Unknown => {
                 report.skipped(PRINCIPAL, format!("{attribute} is mapped by more than a path"));
@@ -82,11 +107,27 @@ fn show(claims: &Value, mapping: &str, config: &CredentialConfig, report: &mut R
         }
     }
     if !report.principals.is_empty() {
-        report.ok(PRINCIPAL, "what an IAM policy calls this workload");
+        let where_mapped = if is_given { String::new() } else { format!(" where {usual}") };
+        report.ok(PRINCIPAL, format!("what an IAM policy calls this workload{where_mapped}"));
     }
 }
 
-fn principals(attribute: &str, value: &Value, provider: &PoolProvider, report: &mut Report) {
+/// What a mapping makes wrong is an error where it was given, and else for Google to judge.
+fn problem(message: String, mend: &str, is_given: bool, report: &mut Report) {
+    match is_given {
+        true => report.wrong(PRINCIPAL, Kind::Configuration, message, mend),
+        false => report.warning(PRINCIPAL, message, format!("{mend}; --mapping=… tries one")),
+    }
+    .settled_by_exchange = !is_given;
+}
+
+fn principals(
+    attribute: &str,
+    value: &Value,
+    is_given: bool,
+    provider: &PoolProvider,
+    report: &mut Report,
+) {
     let texts: Vec<String> = match value {
         Value::String(text) => vec![text.clone()],
         Value::Array(items) => items.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
@@ -95,16 +136,14 @@ fn principals(attribute: &str, value: &Value, provider: &PoolProvider, report: &
     };
     for text in texts {
         let text = one_line(&text);
-        if attribute != "google.subject" {
+        if attribute != SUBJECT {
             report.principals.push(provider.principal_set(attribute, &text));
             continue;
         }
-        if text.len() > LONGEST_SUBJECT {
-            let message =
-                format!("google.subject would have {} bytes, 127 is the most", text.len());
-            let mend =
-                "map something shorter, such as assertion.sub.extract('…') or a digest claim";
-            report.wrong(PRINCIPAL, Kind::Configuration, message, mend);
+        if !(1..=LONGEST_SUBJECT).contains(&text.len()) {
+            let message = format!("{SUBJECT} would have {} bytes, not 1 to 127", text.len());
+            let mend = "map another claim, or a part of it: assertion.sub.extract('…')";
+            problem(message, mend, is_given, report);
         }
         report.principals.push(provider.principal(&text));
     }

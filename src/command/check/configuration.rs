@@ -2,20 +2,37 @@
 
 use super::report::Report;
 use crate::error::Kind;
+use crate::files;
+use crate::google::GOOGLEAPIS;
 use crate::google::credential_config::{CredentialConfig, CredentialSource};
 use crate::google::pool_provider::PoolProvider;
 use crate::http::Url;
+use crate::shell::quoted;
 use crate::token::TokenType;
 
 /// Seconds that a service account's token may live.
 const LIFETIMES: std::ops::RangeInclusive<u64> = 600..=43_200;
 
 pub(super) fn check(config: &CredentialConfig, report: &mut Report) {
+    file(config, report);
     audience(config, report);
     token_type(config, report);
     token_url(config, report);
     impersonation(config, report);
-    writable(config, report);
+}
+
+/// Who may write the configuration may run programs as whoever uses it.
+fn file(config: &CredentialConfig, report: &mut Report) {
+    let (link, shown) = ("configuration", config.path.display().to_string());
+    match files::writable_by_others(&config.path) {
+        None => report.ok(link, shown),
+        Some(who) => report.wrong(
+            link,
+            Kind::Configuration,
+            format!("{who} may write {shown}"),
+            format!("run chmod go-w {}: it says where tokens go", quoted(&shown)),
+        ),
+    };
 }
 
 fn audience(config: &CredentialConfig, report: &mut Report) {
@@ -27,12 +44,12 @@ fn audience(config: &CredentialConfig, report: &mut Report) {
             return;
         }
     };
-    if provider.universe != config.universe {
+    if ![GOOGLEAPIS, &config.universe].contains(&provider.universe.as_str()) {
         let message = format!(
             "the audience is of {}, universe_domain is {}",
             provider.universe, config.universe
         );
-        report.wrong(link, Kind::Configuration, message, "write the configuration anew");
+        report.wrong(link, Kind::Configuration, message, "make them the same");
         return;
     }
     match (&provider.project, &config.user_project) {
@@ -153,6 +170,7 @@ fn impersonation(config: &CredentialConfig, report: &mut Report) {
             format!("token_lifetime_seconds is {lifetime}"),
             "it has to be 600 to 43200",
         );
+        return;
     }
     let account = &impersonation.account;
     let is_id = account.bytes().all(|byte| byte.is_ascii_digit());
@@ -166,19 +184,6 @@ fn impersonation(config: &CredentialConfig, report: &mut Report) {
         return;
     }
     address(link, &impersonation.url, "iamcredentials", config, report);
-}
-
-/// Who may write the configuration may run programs as whoever uses it.
-fn writable(config: &CredentialConfig, report: &mut Report) {
-    if let Some(who) = crate::files::writable_by_others(&config.path) {
-        let shown = config.path.display();
-        report.wrong(
-            "configuration",
-            Kind::Configuration,
-            format!("{who} may write {shown}"),
-            format!("run chmod go-w {shown}: it names a program to run and where tokens go"),
-        );
-    }
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use crate::error::{Error, Kind};
 use crate::files;
 use crate::google::credential_config::{CredentialConfig, CredentialSource};
 use crate::google::subject::{self, OPT_IN};
+use crate::shell::quoted;
 use crate::token::TokenType;
 
 /// Milliseconds that a client takes as its time-out.
@@ -22,14 +23,16 @@ pub(super) fn check(config: &CredentialConfig, cx: &Context, report: &mut Report
     else {
         return;
     };
-    if cx.env.get(OPT_IN).is_none_or(|value| value != "1") {
-        report.wrong(
-            "executable",
+    let link = "executable";
+    match cx.env.get(OPT_IN).is_some_and(|value| value == "1") {
+        true => report.ok(link, "clients may run one"),
+        false => report.wrong(
+            link,
             Kind::Configuration,
             "no client runs an executable here",
             format!("set {OPT_IN}=1 in the environment of the client"),
-        );
-    }
+        ),
+    };
     command_line(command, report);
     program(command, cx, report);
     time_out(*timeout_ms, *interactive_timeout_ms, report);
@@ -79,40 +82,31 @@ fn program(command: &str, cx: &Context, report: &mut Report) {
     };
     let path = Path::new(name);
     let shown = path.display();
-    if !path.is_absolute() {
-        report.warning(
-            link,
-            format!(
-                "{shown} is no absolute path: clients run in folders and with a PATH of their own"
-            ),
-            "write the whole path",
-        );
-    }
     let Some(found) = find(path, cx) else {
         report.wrong(link, Kind::Absent, format!("there is no {shown}"), "correct the command");
         return;
     };
+    let place = found.display().to_string();
     if !files::is_executable(&found) {
-        let mend = format!("run chmod +x {}", found.display());
+        let mend = format!("run chmod +x {}", quoted(&place));
         report.wrong(link, Kind::Configuration, format!("{shown} is not executable"), mend);
         return;
     }
-    let parent = found.parent().map(Path::to_owned);
-    let mut places = [Some(found), parent].into_iter().flatten();
-    match places.find_map(|place| Some((files::writable_by_others(&place)?, place))) {
-        Some((who, place)) => {
-            let place = place.display();
-            report.wrong(
-                link,
-                Kind::Configuration,
-                format!("{who} may write {place}"),
-                format!("run chmod go-w {place}: whoever writes it acts as this workload"),
-            );
-        }
-        None => {
-            report.ok(link, shown.to_string());
+    let places = [Some(found.as_path()), found.parent()].into_iter().flatten();
+    for place in places {
+        if let Some(who) = files::writable_by_others(place) {
+            let place = place.display().to_string();
+            let mend = format!("run chmod go-w {}: who writes it is this workload", quoted(&place));
+            report.wrong(link, Kind::Configuration, format!("{who} may write {place}"), mend);
+            return;
         }
     }
+    if !path.is_absolute() {
+        let message = format!("{shown} is no absolute path: clients have a PATH of their own");
+        report.warning(link, message, format!("write {place}"));
+        return;
+    }
+    report.ok(link, place);
 }
 
 fn find(path: &Path, cx: &Context) -> Option<PathBuf> {
@@ -196,21 +190,21 @@ fn folder_of(path: &Path, report: &mut Report) {
         return;
     }
     let folder = path.parent().unwrap_or(path);
-    let in_folder = folder.display();
+    let in_folder = folder.display().to_string();
     if !folder.is_dir() {
         let message = format!("the folder {in_folder} does not exist");
         report.wrong(
             link,
             Kind::Configuration,
             message,
-            format!("run mkdir -m 700 -p {in_folder}"),
+            format!("run mkdir -m 700 -p {}", quoted(&in_folder)),
         );
     } else if let Some(who) = files::writable_by_others(folder) {
         report.wrong(
             link,
             Kind::Configuration,
             format!("{who} may replace what is in {in_folder}"),
-            format!("keep the output file in a folder of its user alone: chmod 700 {in_folder}"),
+            format!("run chmod 700 {}: tokens are for its user alone", quoted(&in_folder)),
         );
     } else if files::is_shared_folder(folder) {
         report.warning(

@@ -1,19 +1,25 @@
 //! Google's side: exchange, service account, impersonation, and what the way there is like.
 
+use std::time::Duration;
+
 use super::is_offline;
 use super::report::Report;
 use crate::cli::Values;
 use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::google::CLOUD_PLATFORM;
-use crate::google::credential_config::CredentialConfig;
-use crate::google::iam_credentials::ServiceAccount;
+use crate::google::credential_config::{CredentialConfig, Impersonation};
+use crate::google::iam_credentials::{ServiceAccount, binding, project};
 use crate::google::{sts, subject};
 use crate::http::{Request, Url, wrong_clock};
 use crate::secret::Secret;
+use crate::shell::quoted;
 
 /// Seconds by which a clock may be wrong without a warning.
 const TOLERATED_SKEW: i64 = 30;
+
+/// How long what can be done without may take.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Where Google publishes the certificates of a service account, to everybody.
 const CERTIFICATES: &str = "/service_accounts/v1/metadata/x509/";
@@ -26,10 +32,12 @@ pub(super) fn check(
     report: &mut Report,
 ) {
     let link = "exchange";
-    let federated = match sts::exchange(config, token, CLOUD_PLATFORM, cx) {
+    let exchanged = sts::exchange(config, token, CLOUD_PLATFORM, cx);
+    let federated = match exchanged {
         Ok(federated) => {
             report.settle();
-            report.ok(link, format!("{} took the subject token", config.token_url.host()));
+            let message = format!("{} took the subject token", config.token_url.host());
+            report.ok(link, message).on_the_way(cx.http.route(&config.token_url));
             Some(federated)
         }
         Err(error) if is_offline(&error) => {
@@ -37,7 +45,7 @@ pub(super) fn check(
             None
         }
         Err(error) => {
-            report.error(link, &error);
+            report.error(link, &error).on_the_way(cx.http.route(&config.token_url));
             None
         }
     };
@@ -52,41 +60,83 @@ pub(super) fn check(
         return;
     };
     let delegates = values.texts("delegate").map(str::to_owned).collect();
-    let member = subject::member(config, token);
-    let token = ServiceAccount::new(config, delegates, || Ok((federated, member)))
-        .and_then(|account| account.access_token(&[CLOUD_PLATFORM.to_owned()], None, cx));
-    match token {
-        Ok(_) => {
-            report.ok(link, format!("{} gave an access token", impersonation.account));
-        }
+    let principal = report.principals.iter().find(|name| name.starts_with("principal:")).cloned();
+    let member = principal.unwrap_or_else(|| subject::member(config, token));
+    let account = match ServiceAccount::new(config, delegates, || Ok((federated, member))) {
+        Ok(account) => account,
         Err(error) => {
             report.error(link, &error);
+            return;
+        }
+    };
+    match access_token(&account, cx) {
+        Ok(()) => report.ok(link, format!("{} gave an access token", impersonation.account)),
+        Err(error) => {
+            let error = match missing_right(&account, &error, cx) {
+                Some(mend) => error.hint(mend),
+                None => error,
+            };
+            report.error(link, &error)
         }
     }
+    .on_the_way(cx.http.route(&impersonation.url));
+}
+
+fn access_token(account: &ServiceAccount, cx: &Context) -> Result<(), Error> {
+    account.access_token(&[CLOUD_PLATFORM.to_owned()], None, cx).map(|_| ())
+}
+
+/// Which right of a chain of delegates is missing, as the command that grants it. Google says whether
+/// it is that on the account or on some delegate; which one is found by going there step by step.
+fn missing_right(account: &ServiceAccount, refusal: &Error, cx: &Context) -> Option<String> {
+    let last = account.delegates.len().checked_sub(1)?;
+    let about_delegate = |error: &Error| error.what().contains("implicitDelegation");
+    let missing = match refusal.kind() {
+        Kind::Denied if about_delegate(refusal) => (1..=last)
+            .find_map(|index| {
+                let refusal = access_token(&account.up_to(index)?, cx).err()?;
+                Some(index - usize::from(about_delegate(&refusal)))
+            })
+            .unwrap_or(last),
+        Kind::Denied => last + 1,
+        _ => return None,
+    };
+    let before = missing.checked_sub(1).and_then(|index| account.delegates.get(index));
+    let from = before.map_or(account.member.clone(), |email| format!("serviceAccount:{email}"));
+    let on = account.delegates.get(missing).unwrap_or(&account.account.account);
+    Some(format!(
+        "{from} may not create tokens of {on}, or that does not exist: {}; a change takes up to 5 \
+         minutes",
+        binding(on, "serviceAccountTokenCreator", &from)
+    ))
 }
 
 /// Whether the service account exists: its certificates are public, while the refusal of an
 /// impersonation is the same for a missing account and a missing role.
 pub(super) fn check_account(config: &CredentialConfig, cx: &Context, report: &mut Report) {
     let link = "account";
-    let Some(impersonation) = &config.impersonation else { return };
-    let url = &impersonation.url;
+    let Some(Impersonation { url, account, .. }) = &config.impersonation else { return };
     let origin = match url.host() {
         "iamcredentials.googleapis.com" => "https://www.googleapis.com".to_owned(),
         _ if url.is_local() => url.origin(),
-        _ => return,
-    };
-    let account = &impersonation.account;
-    let Ok(address) = Url::parse(&format!("{origin}{CERTIFICATES}{account}")) else { return };
-    match cx.http.send(Request::get(&address, "service_account_impersonation_url"), &cx.log) {
-        Ok(response) if response.status == 200 => {
-            report.ok(link, format!("{account} exists"));
+        host => {
+            report.skipped(link, format!("{host} does not tell whether {account} exists"));
+            return;
         }
-        Ok(response) if response.status == 404 => {
-            let error = Error::new(Kind::Configuration, format!("there is no {account}"));
-            let list =
-                "list those of its project: gcloud iam service-accounts list --project=PROJECT";
-            report.error(link, &error.hint(list));
+    };
+    let Ok(address) = Url::parse(&format!("{origin}{CERTIFICATES}{account}")) else { return };
+    let request = Request::get(&address, "service_account_impersonation_url");
+    match cx.http.send(request.once().limit(PATIENCE), &cx.log) {
+        Ok(response) if response.status == 200 => {
+            report.ok(link, format!("{account} exists")).on_the_way(cx.http.route(&address));
+        }
+        Ok(response) if response.status == 404 && account.contains('@') => {
+            let project = project(account).unwrap_or_else(|| "PROJECT".to_owned());
+            let list = format!(
+                "list those of its project: gcloud iam service-accounts list --project={}",
+                quoted(&project)
+            );
+            report.wrong(link, Kind::Configuration, format!("there is no {account}"), list);
         }
         Ok(response) => {
             report.skipped(link, format!("{} answered {}", address.host(), response.status));
@@ -105,12 +155,5 @@ pub(super) fn check_clock(cx: &Context, report: &mut Report) {
         Some(skew) => {
             report.ok(link, format!("it differs by {} s", skew.abs()));
         }
-    }
-}
-
-pub(super) fn check_network(config: &CredentialConfig, cx: &Context, report: &mut Report) {
-    let account = config.impersonation.as_ref().map(|account| &account.url);
-    for url in [Some(&config.token_url), account].into_iter().flatten() {
-        report.ok("network", cx.http.route(url));
     }
 }

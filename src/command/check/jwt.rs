@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value};
 
+use super::google::PATIENCE;
 use super::is_offline;
 use super::report::Report;
 use crate::context::Context;
@@ -20,6 +21,9 @@ const LINK: &str = "subject token";
 /// Seconds from `iat` to `exp` at most.
 const LONGEST_LIFE: i64 = 24 * 3600;
 
+/// Characters of an audience that a pool provider can allow.
+const LONGEST_AUDIENCE: usize = 256;
+
 pub(super) fn check(token: &Secret, config: &CredentialConfig, cx: &Context, report: &mut Report) {
     let parts: Vec<&str> = token.expose().split('.').collect();
     let objects =
@@ -36,7 +40,7 @@ pub(super) fn check(token: &Secret, config: &CredentialConfig, cx: &Context, rep
     let issuer = issuer(&claims, report);
     audience(&claims, config, report);
     if report.findings.len() == before {
-        let end = claims.get("exp").and_then(Value::as_i64).map(rfc3339).unwrap_or_default();
+        let end = time(&claims, "exp").map(rfc3339).unwrap_or_default();
         report.ok(LINK, format!("a JWT that Google's rules allow, until {end}"));
     }
     if let Some(issuer) = issuer {
@@ -53,12 +57,16 @@ fn algorithm(header: &Map<String, Value>, report: &mut Report) {
     }
 }
 
+/// A time in whole seconds; in the token it may have a fraction.
+fn time(claims: &Map<String, Value>, name: &str) -> Option<i64> {
+    claims.get(name).and_then(Value::as_f64).map(|time| time as i64)
+}
+
 fn times(claims: &Map<String, Value>, now: i64, report: &mut Report) {
-    let time = |name: &str| claims.get(name).and_then(Value::as_f64).map(|time| time as i64);
     let mut wrong = |kind, message: String, mend: &str| {
         report.wrong(LINK, kind, message, mend);
     };
-    match (time("iat"), time("exp")) {
+    match (time(claims, "iat"), time(claims, "exp")) {
         (_, None) => wrong(Kind::Protocol, "it has no exp".into(), "make the issuer set it"),
         (None, _) => wrong(Kind::Protocol, "it has no iat".into(), "make the issuer set it"),
         (_, Some(exp)) if exp <= now => {
@@ -108,12 +116,19 @@ fn audience(claims: &Map<String, Value>, config: &CredentialConfig, report: &mut
         report.wrong(LINK, Kind::Protocol, "it has no aud", mend);
         return;
     };
+    let length = first.chars().count();
+    if length > LONGEST_AUDIENCE {
+        let message = format!("its aud has {length} characters, and a pool provider allows 256");
+        let mend = format!("get a token for the audience https:{bare}");
+        report.wrong(LINK, Kind::Configuration, message, mend);
+        return;
+    }
     let allow = match PoolProvider::parse(bare) {
         Ok(provider) => {
             let option = format!("{}={first}", provider.audience_option());
             format!("{} {}", provider.gcloud("update-oidc"), quoted(&option))
         }
-        Err(_) => format!("--allowed-audiences={first}"),
+        Err(_) => "correct the audience of the configuration first".to_owned(),
     };
     let message = format!("its aud is {}", crate::error::one_line(first));
     let mend = format!("the pool provider has to allow that: {allow}");
@@ -131,15 +146,17 @@ fn keys(token: &Secret, issuer: &str, cx: &Context, report: &mut Report) {
             return;
         }
         Err(error) => {
-            let mend =
-                "Google needs to reach it, or the pool provider its keys: --jwk-json-path=FILE";
-            report.warning(link, error.what(), mend).settled_by_exchange = true;
+            let mend = error.remedy().unwrap_or_default();
+            let finding = report.warning(link, error.what(), mend);
+            finding.settled_by_exchange = true;
+            finding.on_the_way(route(issuer, cx));
             return;
         }
     };
     let wrong = match jwks::verify(token.expose(), &jwks) {
         Ok(()) => {
-            report.ok(link, format!("{issuer} publishes the key of the token"));
+            let message = format!("{issuer} publishes the key of the token");
+            report.ok(link, message).on_the_way(route(issuer, cx));
             return;
         }
         Err(Failure::UnknownKey) => "does not publish the key (kid) of the token",
@@ -150,20 +167,31 @@ fn keys(token: &Secret, issuer: &str, cx: &Context, report: &mut Report) {
     report.error(link, &error);
 }
 
+fn route(issuer: &str, cx: &Context) -> String {
+    Url::parse(issuer).map_or_else(|why| why, |url| cx.http.route(&url))
+}
+
 fn published(issuer: &str, cx: &Context) -> Result<Value, Error> {
-    let address = |text: &str| {
-        Url::parse(text).map_err(|why| Error::new(Kind::Protocol, format!("{issuer} {why}")))
+    let get = |address: &str, name: &str| {
+        let url = Url::parse(address)
+            .map_err(|why| Error::new(Kind::Protocol, format!("{name} of {issuer} {why}")))?;
+        let request = Request::get(&url, "the issuer's metadata").once().limit(PATIENCE);
+        cx.http.send(request, &cx.log)?.require_success()?.json()
     };
-    let discovery =
-        address(&format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/')))?;
-    let metadata = cx.http.send(Request::get(&discovery, "iss"), &cx.log)?;
-    let metadata = metadata.require_success()?.json()?;
+    let unreached = |error: Error| match is_offline(&error) {
+        true => error,
+        false => error.hint(
+            "Google has to reach it over public https; else upload its keys to the pool provider: \
+             --jwk-json-path=FILE",
+        ),
+    };
+    let discovery = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
+    let metadata = get(&discovery, "iss").map_err(unreached)?;
     let text = |name: &str| metadata.get(name).and_then(Value::as_str).unwrap_or_default();
     if text("issuer") != issuer {
         let what = format!("{discovery} names another issuer than the iss of the token");
-        return Err(Error::new(Kind::Protocol, what));
+        return Err(Error::new(Kind::Protocol, what)
+            .hint("correct it at the issuer: Google compares the two letter by letter"));
     }
-    let jwks = address(text("jwks_uri"))?;
-    let keys = cx.http.send(Request::get(&jwks, "jwks_uri"), &cx.log)?.require_success()?.json()?;
-    Ok(Value::Object(keys))
+    get(text("jwks_uri"), "jwks_uri").map_err(unreached).map(Value::Object)
 }

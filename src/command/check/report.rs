@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, one_line};
 
 /// How a link is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +46,8 @@ pub(super) struct Finding {
 #[derive(Debug, Default)]
 pub(super) struct Report {
     pub(super) findings: Vec<Finding>,
+    /// The members of a JWT's header, with their values.
+    pub(super) header: Vec<(String, String)>,
     /// Claims, as an attribute mapping names them, with their values.
     pub(super) claims: Vec<(String, String)>,
     /// The names of the caller in an IAM policy.
@@ -58,7 +60,7 @@ impl Report {
             link,
             status,
             kind: None,
-            message,
+            message: one_line(&message),
             mend: None,
             steps: Vec::new(),
             settled_by_exchange: false,
@@ -83,7 +85,7 @@ impl Report {
         mend: impl Into<String>,
     ) -> &mut Finding {
         let finding = self.add(link, Status::Warning, message.into());
-        finding.mend = Some(mend.into());
+        finding.mend = Some(one_line(&mend.into()));
         finding
     }
 
@@ -110,6 +112,7 @@ impl Report {
     pub(super) fn settle(&mut self) {
         for finding in self.findings.iter_mut().filter(|finding| finding.settled_by_exchange) {
             finding.status = Status::Ok;
+            finding.message += ", and Google takes the token";
             finding.mend = None;
         }
     }
@@ -131,7 +134,7 @@ impl Report {
                 text += &format!("{:25}{step}\n", "");
             }
             if finding.link == CLAIMS {
-                for (name, value) in &self.claims {
+                for (name, value) in self.header.iter().chain(&self.claims) {
                     text += &format!("{:25}{name} = {value}\n", "");
                 }
             }
@@ -144,16 +147,18 @@ impl Report {
         text
     }
 
-    /// The same for programs. The schema is in the README.
+    /// The same for programs. Its schema is tests/check.schema.json.
     pub(super) fn to_json(&self) -> String {
         let links: Vec<Value> = self.findings.iter().map(Finding::to_json).collect();
-        let claims =
-            self.claims.iter().map(|(name, value)| json!({ "name": name, "value": value }));
+        let named = |pairs: &[(String, String)]| -> Value {
+            pairs.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect()
+        };
         let value = json!({
             "version": 1,
             "ok": self.exit_status() == 0,
             "links": links,
-            "claims": claims.collect::<Vec<_>>(),
+            "header": named(&self.header),
+            "claims": named(&self.claims),
             "principals": self.principals,
         });
         format!("{value:#}\n")
@@ -169,6 +174,11 @@ impl Finding {
     /// Adds what was done on the way.
     pub(super) fn with_steps(&mut self, steps: Vec<String>) {
         self.steps = steps;
+    }
+
+    /// Adds one such step.
+    pub(super) fn on_the_way(&mut self, step: String) {
+        self.steps.push(step);
     }
 
     fn to_json(&self) -> Value {
@@ -193,6 +203,7 @@ mod tests {
         report.ok("configuration", "/c.json").with_steps(vec!["a step".to_owned()]);
         report.warning("token", "odd", "look").settled_by_exchange = true;
         report.wrong("exchange", Kind::Denied, "refused", "run this");
+        report.header.push(("header.alg".to_owned(), "\"RS256\"".to_owned()));
         report.claims.push(("assertion.sub".to_owned(), "\"s\"".to_owned()));
         report.ok(CLAIMS, "1 claim");
         report.skipped("clock", "no server told its time");
@@ -202,7 +213,8 @@ mod tests {
             "ok       configuration   /c.json\n                         a step\n\
              warning  token           odd; look\n\
              error    exchange        refused; run this\n\
-             ok       claims          1 claim\n                         assertion.sub = \"s\"\n\
+             ok       claims          1 claim\n                         header.alg = \"RS256\"\n\
+             \x20                        assertion.sub = \"s\"\n\
              skipped  clock           no server told its time\n"
         );
         let json: Value = serde_json::from_str(&report.to_json()).unwrap();
@@ -212,8 +224,11 @@ mod tests {
                    "mend": "run this", "steps": []})
         );
         assert_eq!(json["claims"][0], json!({"name": "assertion.sub", "value": "\"s\""}));
+        assert_eq!(json["header"][0], json!({"name": "header.alg", "value": "\"RS256\""}));
         assert_eq!((&json["version"], &json["ok"]), (&json!(1), &json!(false)));
         report.settle();
-        assert!(report.to_text().contains("ok       token           odd\n"));
+        assert!(
+            report.to_text().contains("ok       token           odd, and Google takes the token\n")
+        );
     }
 }

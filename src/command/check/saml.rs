@@ -15,6 +15,8 @@ use crate::token::{parse_rfc3339, rfc3339};
 
 const LINK: &str = "subject token";
 const SIGNATURE_NS: &str = "http://www.w3.org/2000/09/xmldsig#";
+const SUCCESS: &str = "urn:oasis:names:tc:SAML:2.0:status:Success";
+const ENTITY: &str = "urn:oasis:names:tc:SAML:2.0:nameid-format:entity";
 const BEARER: &str = "urn:oasis:names:tc:SAML:2.0:cm:bearer";
 
 /// Seconds since `IssueInstant` in which Google takes an assertion.
@@ -86,7 +88,15 @@ fn problems(root: Node, assertion: Node, audience: &str, now: i64) -> Vec<Proble
         let same = issuer(root) == issuer(assertion);
         add(!same, Kind::Protocol, "response and assertion name different issuers", idp);
     }
+    let status = root.descendants().find(|node| node.has_tag_name((PROTOCOL_NS, "StatusCode")));
+    let failed = status.is_some_and(|status| status.attribute("Value") != Some(SUCCESS));
+    add(failed, Kind::Denied, "its status is not Success", "look into the identity provider's log");
     add(children(assertion, "Issuer") != 1, Kind::Protocol, "it has no Issuer", idp);
+    let odd = assertion
+        .children()
+        .filter(|node| node.has_tag_name((ASSERTION_NS, "Issuer")))
+        .any(|issuer| issuer.attribute("Format").is_some_and(|format| format != ENTITY));
+    add(odd, Kind::Protocol, "the Format of its Issuer is not entity", idp);
     add(
         children(assertion, "AuthnStatement") == 0,
         Kind::Protocol,
@@ -103,6 +113,15 @@ fn problems(root: Node, assertion: Node, audience: &str, now: i64) -> Vec<Proble
             add(late, Kind::Expired, &format!("it was issued at {when}, over an hour ago"), clocks);
             add(early, Kind::Configuration, &format!("it will be issued at {when}"), clocks);
         }
+    }
+    let conditions =
+        assertion.children().find(|node| node.has_tag_name((ASSERTION_NS, "Conditions")));
+    for (name, message) in [
+        ("NotBefore", "its Conditions have no NotBefore"),
+        ("NotOnOrAfter", "its Conditions have no NotOnOrAfter"),
+    ] {
+        let given = conditions.and_then(|conditions| time(conditions, name));
+        add(given.is_none(), Kind::Protocol, message, idp);
     }
     for node in assertion.descendants() {
         for name in ["NotOnOrAfter", "SessionNotOnOrAfter"] {
