@@ -21,6 +21,7 @@ from support.leaks import Ledger
 from support.kubernetes import cluster as running_cluster
 from support.places import PROGRAM
 from support.program import Program
+from support.setups import Setups
 
 POOL_PROVIDER = "//iam.googleapis.com/projects/123456789012/locations/global/workloadIdentityPools/pool/providers/ci"
 
@@ -131,3 +132,11 @@ def clients(tmp_path, program, sts) -> Clients:
 def commands(tmp_path, program, sts) -> Commands:
     """Runs of the commands that follow the subject token, on one configuration."""
     return Commands(tmp_path, program, sts)
+
+
+@pytest.fixture
+def setups(tmp_path, program, sts, issuer, audience):
+    """Good set-ups for `check`, in one folder."""
+    found = Setups(tmp_path, program, sts, issuer, audience)
+    yield found
+    found.close()

@@ -84,35 +84,40 @@ class Clients:
 
     def configuration(self, audience: str, *arguments, token_type: str = JWT, output_file: Path | None = None,
                       email: str | None = None, before: tuple = (), **executable) -> Path:  # fmt: skip
-        """A credential configuration whose command is the program with these arguments.
+        """A credential configuration whose command is the program with these arguments, as `wif-token config` writes it.
 
         The Rust client sets no variables for the program, so the command line names audience, token type and output file,
         as the README tells its users to; the other clients set the same values as variables too.
         """
+        found = self.written(audience, arguments, token_type, email)
         options = [f"--audience={audience}", f"--token-type={token_type}", f"--log-file={self.log}"]
+        written = found["credential_source"]["executable"]
+        del written["output_file"]
         if output_file:
             options.append(f"--output-file={output_file}")
-            executable["output_file"] = str(output_file)
-        source, *rest = map(str, arguments)
-        command = [*before, str(self.program.path), source, *options, *rest]
-        assert not any(set(word) & set(" '\"\\") for word in command), "not portable: no client quotes alike"
-        found = {
-            "type": "external_account",
-            "universe_domain": "googleapis.com",
-            "audience": audience,
-            "subject_token_type": token_type,
-            "token_url": self.sts.token_url,
-            "token_info_url": self.sts.url + "/v1/introspect",
-            "credential_source": {"executable": {"command": " ".join(command), "timeout_millis": 20000, **executable}},
-        }
+            written["output_file"] = str(output_file)
+        program, source, *rest = written["command"].split(" ")
+        written["command"] = " ".join([*before, program, source, *options, *rest])
+        assert not set(written["command"]) & set("'\"\\"), "not portable: no client quotes alike"
+        written |= {"timeout_millis": 20000} | executable
+        found |= {"token_url": self.sts.token_url, "token_info_url": self.sts.url + "/v1/introspect"}
         if email:
             found["service_account_impersonation_url"] = self.sts.impersonation_url(email)
-        if "workforcePools" in audience:
-            found["workforce_pool_user_project"] = "123456789012"
-        self.folder.mkdir(exist_ok=True)
         path = self.folder / "credentials.json"
         path.write_text(json.dumps(found))
         return path
+
+    def written(self, audience: str, arguments: tuple, token_type: str = JWT, email: str | None = None) -> dict:
+        """What `wif-token config` writes for this source; before `--` it has options of its own."""
+        source, *rest = map(str, arguments)
+        own = [f"--pool-provider={audience}", f"--token-type={token_type}", f"--program={self.program.path}"]
+        own += [f"--service-account={email}"] if email else []
+        own += ["--workforce-pool-user-project=123456789012"] if "workforcePools" in audience else []
+        self.folder.mkdir(exist_ok=True)
+        path = self.folder / "credentials.json"
+        run = self.program.run("config", source, *own, f"--out={path}", *rest, logs=False)
+        assert run.status == 0, run.described()
+        return json.loads(path.read_text())
 
     @property
     def log(self) -> Path:

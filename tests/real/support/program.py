@@ -86,11 +86,12 @@ class Program:
             found["OUTPUT_FILE"] = str(output_file)
         return {PREFIX + name: value for name, value in found.items()}
 
-    def run(self, source: str, *arguments, env: dict[str, str] | None = None, timeout: float = 40) -> Run:
+    def run(self, source: str, *arguments, env: dict[str, str] | None = None, timeout: float = 40, logs: bool = True) -> Run:
         """One run to its end, with a log file, which the leak scan reads too."""
         self.runs += 1
         log = self.home.parent / f"{self.home.name}-run-{self.runs}.log"
-        command = [str(self.path), source, f"--log-file={log}", *map(str, arguments)]
+        logging = [f"--log-file={log}"] if logs else []
+        command = [str(self.path), source, *logging, *map(str, arguments)]
         # An open pipe without input, as Node and Java leave it: a program that reads stdin would run into the time-out.
         reading, writing = os.pipe()
         try:

@@ -1,0 +1,192 @@
+"""Set-ups for `wif-token check`: a configuration, a token and Google on loopback that fit together, each part there to be broken.
+
+    setup = setups.file()
+    setup.config["audience"] = "…"
+    run = setup.check()
+    assert run.first("error") == "error    audience        …"
+
+Whatever is changed is changed before `check`, which writes the files.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Callable
+
+from standins.issuer import Issuer
+from standins.loopback import Answer, Loopback, Request
+from standins.sts import DEPLOYER, GoogleStandIn
+from support.clients import ALLOW
+from support.impersonation import principal
+from support.program import JWT, SAML2, Program, Run
+
+STEP = " " * 25
+
+
+@dataclass(frozen=True)
+class Report:
+    """What one `check` said."""
+
+    run: Run
+
+    def lines(self) -> list[str]:
+        """A line for each link, without the steps below them."""
+        return [line for line in self.run.stdout.splitlines() if not line.startswith(STEP)]
+
+    def first(self, status: str) -> str | None:
+        """The first line of this status."""
+        return next((line for line in self.lines() if line.startswith(status)), None)
+
+    def statuses(self) -> dict[str, str]:
+        """Link -> status; of a link with several lines the last one."""
+        return {line[9:24].strip(): line[:8].strip() for line in self.lines()}
+
+    def below(self, link: str) -> list[str]:
+        """The steps, claims or principals of a link."""
+        _, _, rest = re.split(rf"(?m)^(\w+ +{link} .*\n)", self.run.stdout, maxsplit=1)
+        return [line.strip() for line in re.match(rf"(?:{STEP}.*\n)*", rest)[0].splitlines()]
+
+
+@dataclass
+class Setup:
+    """One set-up in a folder of its own; `token` is what lies in the file `token`."""
+
+    folder: Path
+    program: Program
+    sts: GoogleStandIn
+    audience: str
+    token: str
+    config: dict
+    issuer: Issuer | None = None
+    env: dict[str, str | None] = field(default_factory=lambda: {ALLOW: "1"})
+    options: list[str] = field(default_factory=list)
+    text: str | None = None  # the configuration, where it is no JSON of ours
+    server: str = ""  # of the source `url`
+
+    @property
+    def path(self) -> Path:
+        """The configuration."""
+        return self.folder / "credentials.json"
+
+    @property
+    def executable(self) -> dict:
+        """The executable of the configuration."""
+        return self.config["credential_source"]["executable"]
+
+    def file(self, name: str, content: str, mode: int = 0o644) -> Path:
+        """A file in the folder."""
+        path = self.folder / name
+        path.write_text(content)
+        path.chmod(mode)
+        return path
+
+    def claims(self, header: dict | None = None, **claims):
+        """Another token of the issuer, these claims changed; None leaves one out."""
+        self.token = self.issuer.token("https:" + self.audience, header, **claims)
+
+    def check(self, *options: str) -> Report:
+        """Writes what there is to write, and runs it."""
+        (self.folder / "token").write_text(self.token)
+        self.path.write_text(json.dumps(self.config) if self.text is None else self.text)
+        self.path.chmod(self.path.stat().st_mode & 0o777)
+        self.program.ledger.token("the subject token", self.token)
+        self.program.ledger.token("its signature", self.token.rpartition(".")[2])
+        env = {"GOOGLE_APPLICATION_CREDENTIALS": str(self.path)} | self.env
+        run = self.program.run("check", *self.options, *options, env={name: value for name, value in env.items() if value})
+        for token in self.sts.iam.tokens:
+            self.program.ledger.token("an access token", token)
+        # Not even a good report may hold a token.
+        self.program.ledger.note("the report", run.stdout + run.stderr)
+        return Report(run)
+
+    def filled(self, text: str) -> str:
+        """An expected line with what differs from run to run put in."""
+        issuer = self.issuer.url if self.issuer else ""
+        values = {"dir": self.folder, "sts": self.sts.url, "issuer": issuer, "aud": self.audience, "program": self.program.path,
+                  "config": self.path, "email": DEPLOYER, "server": self.server}  # fmt: skip
+        for name, value in values.items():
+            text = text.replace("{" + name + "}", str(value))
+        return text
+
+
+@dataclass
+class Setups:
+    """Makes good set-ups of every kind."""
+
+    folder: Path
+    program: Program
+    sts: GoogleStandIn
+    issuer: Issuer
+    audience: str
+    servers: list[Loopback] = field(default_factory=list)
+
+    def close(self):
+        """Stops what was started."""
+        for server in self.servers:
+            server.close()
+
+    def of(self, source: dict, token: str = "", token_type: str = JWT, email: str | None = DEPLOYER) -> Setup:
+        """With this credential source."""
+        (self.folder / "private").mkdir(mode=0o700, exist_ok=True)
+        config = {
+            "universe_domain": "googleapis.com",
+            "type": "external_account",
+            "audience": self.audience,
+            "subject_token_type": token_type,
+            "token_url": self.sts.token_url,
+            "credential_source": source,
+        }
+        if email:
+            config["service_account_impersonation_url"] = self.sts.impersonation_url(email)
+        return Setup(self.folder, self.program, self.sts, self.audience, token, config, self.issuer)
+
+    def jwt(self, **claims) -> str:
+        """A token of the issuer."""
+        return self.issuer.token("https:" + self.audience, **claims)
+
+    def executable(self, command: str, token: str | None = None, token_type: str = JWT) -> Setup:
+        """A program, with an output file."""
+        executable = {"command": command, "timeout_millis": 30000, "output_file": str(self.folder / "private" / "out.json")}
+        return self.of({"executable": executable}, self.jwt() if token is None else token, token_type)
+
+    def ours(self, *arguments: str, token: str | None = None, token_type: str = JWT) -> Setup:
+        """This program, by default with the source `file`."""
+        words = arguments or ("file", f"--path={self.folder / 'token'}")
+        return self.executable(" ".join([str(self.program.path), *words]), token, token_type)
+
+    def url(self, answer: Callable[[Request], Answer]) -> Setup:
+        """A source `url` with a header, and whoever answers there."""
+        server = Loopback(answer)
+        self.servers.append(server)
+        setup = self.of({"url": server.url + "/token", "headers": {"Metadata": "True"}})
+        setup.server = server.url
+        return setup
+
+    def foreign(self, token: str | None = None, token_type: str = JWT, **document) -> Setup:
+        """Another program: a script that prints a document."""
+        token = self.jwt() if token is None else token
+        wire, member = (SAML2, "saml_response") if token_type == SAML2 else (JWT, "id_token")
+        document = {"version": 1, "success": True, "token_type": wire, member: token,
+                    "expiration_time": 4102444800} | document  # fmt: skip
+        setup = self.executable(str(self.folder / "helper"), token, token_type)
+        del setup.executable["output_file"]
+        setup.file("document.json", json.dumps({name: value for name, value in document.items() if value is not None}))
+        setup.file("helper", f"#!/bin/sh\ncat {self.folder}/document.json\n", 0o755)
+        return setup
+
+    def grant(self, role: str, on: str, to: str | None = None):
+        """Gives a role, to the workload by default."""
+        self.sts.iam.policies.grant(role, on=on, to=to or principal(self.audience))
+
+
+def copy(program: Path, folder: Path, mode: int = 0o755) -> Path:
+    """The program elsewhere, under its own name."""
+    folder.mkdir()
+    path = folder / "wif-token"
+    shutil.copy(program, path)
+    path.chmod(mode)
+    return path

@@ -1,0 +1,385 @@
+"""Good set-ups of every kind: `check` finds nothing wrong, to the last link, as text and as JSON; and says so without any token.
+
+Among them are the configurations that the installed gcloud writes, their addresses led to loopback.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from email.utils import formatdate
+from typing import Callable
+
+import jsonschema
+import pytest
+
+from standins.aws_keys import ACCOUNT
+from standins.loopback import Answer
+from standins.sts import DEPLOYER
+from standins.verify_aws import AwsPoolProvider, known_to
+from standins.verify_jwt import OidcPoolProvider
+from standins.verify_saml import SamlPoolProvider
+from support.aws import AWS4_REQUEST
+from support.gcloud import Gcloud
+from support.impersonation import CREATOR, FIRST, SECOND, pool_of, principal
+from support.places import HERE
+from support.program import SAML2
+from support.saml import IDP, SamlSigner
+from support.setups import Setup, Setups
+from support.signer import Signer
+
+SCHEMA = json.loads((HERE.parent / "check.schema.json").read_text())
+LINKS = ["configuration", "audience", "token type", "token service", "account service", "executable", "command", "program",
+         "time-out", "options", "output file", "source", "subject token", "issuer", "claims", "principal", "exchange", "account",
+         "impersonation", "clock"]  # fmt: skip
+
+
+def file(setups: Setups) -> Setup:
+    """This program with the source `file`."""
+    return setups.ours()
+
+
+def json_file(setups: Setups) -> Setup:
+    """The same with a member of JSON."""
+    setup = setups.ours("file", f"--path={setups.folder}/token.json", "--field=id_token")
+    setup.file("token.json", json.dumps({"id_token": setup.token}))
+    return setup
+
+
+def env(setups: Setups) -> Setup:
+    """With a variable of a CI job."""
+    setup = setups.ours("env", "--name=ID_TOKEN")
+    setup.env["ID_TOKEN"] = setup.token
+    return setup
+
+
+def command(setups: Setups) -> Setup:
+    """With another program's output."""
+    return setups.ours("command", "--", "/bin/cat", f"{setups.folder}/token")
+
+
+def args_file(setups: Setups) -> Setup:
+    """With its arguments in a file, for a path with blanks."""
+    (setups.folder / "a b").mkdir()
+    setup = setups.ours(f"--args-file={setups.folder}/args")
+    setup.file("a b/token", setup.token)
+    setup.file("args", f"file\n--path={setups.folder}/a b/token\n")
+    return setup
+
+
+def key(setups: Setups) -> Setup:
+    """With a key of its own, uploaded: nobody serves the issuer."""
+    path, issuer = setups.folder / "key.pem", "https://127.0.0.1:9"
+    words = ("key", f"--key={path}", f"--issuer={issuer}", "--subject=repo:example/app")
+    made = setups.program.run(*words, "--generate", f"--audience={setups.audience}")
+    assert made.token
+    jwks = json.loads(path.with_suffix(".jwks.json").read_text())
+    setups.sts.add(OidcPoolProvider(setups.audience, issuer, jwks=jwks))
+    return setups.ours(*words, token="")
+
+
+def foreign(setups: Setups) -> Setup:
+    """Another program."""
+    return setups.foreign()
+
+
+def saml(setups: Setups) -> Setup:
+    """A SAML response of another program."""
+    signer = SamlSigner()
+    setups.sts.add(SamlPoolProvider(setups.audience, IDP, signer.certificate))
+    setups.grant("workloadIdentityUser", DEPLOYER, principal(setups.audience, "user@example.test"))
+    return setups.foreign(signer.response("https:" + setups.audience), SAML2)
+
+
+def saml_assertion(setups: Setups) -> Setup:
+    """A bare SAML assertion in a file."""
+    signer = SamlSigner()
+    setups.sts.add(SamlPoolProvider(setups.audience, IDP, signer.certificate))
+    return setups.ours(token=signer.assertion("https:" + setups.audience), token_type=SAML2)
+
+
+def plain_file(setups: Setups) -> Setup:
+    """File-sourced."""
+    return setups.of({"file": f"{setups.folder}/token"}, setups.jwt())
+
+
+def url(setups: Setups) -> Setup:
+    """URL-sourced, as on Azure."""
+    token = setups.jwt()
+    good = lambda request: request.headers.get("metadata") == "True"  # noqa: E731
+    setup = setups.url(lambda request: Answer(200, {"access_token": token}) if good(request) else Answer(400, "no"))
+    setup.config["credential_source"]["format"] = {"type": "json", "subject_token_field_name": "access_token"}
+    setup.token = token
+    return setup
+
+
+def workforce(setups: Setups) -> Setup:
+    """A workforce pool, whose token is for a client."""
+    setups.audience = "//iam.googleapis.com/locations/global/workforcePools/people/providers/idp"
+    setups.sts.add(OidcPoolProvider(setups.audience, setups.issuer.url, ("my-client",)))
+    setup = setups.ours(token=setups.issuer.token("my-client"))
+    setup.config["workforce_pool_user_project"] = "123456789012"
+    return setup
+
+
+def allowed_audience(setups: Setups) -> Setup:
+    """An audience that the pool provider was told to allow."""
+    setups.sts.add(OidcPoolProvider(setups.audience, setups.issuer.url, ("api://my-app",)))
+    return setups.ours(token=setups.issuer.token("api://my-app"))
+
+
+def uploaded_keys(setups: Setups) -> Setup:
+    """An issuer that nobody serves, whose keys were uploaded."""
+    signer = Signer("RS256", kid=None)
+    setups.sts.add(OidcPoolProvider(setups.audience, "https://127.0.0.1:9", jwks=signer.jwks()))
+    setups.issuer.signers = (signer,)
+    return setups.ours(token=setups.jwt(iss="https://127.0.0.1:9"))
+
+
+def delegates(setups: Setups) -> Setup:
+    """Two service accounts on the way."""
+    setups.sts.iam.policies.accounts[DEPLOYER] = {}
+    setups.grant(CREATOR, FIRST)
+    setups.grant(CREATOR, SECOND, f"serviceAccount:{FIRST}")
+    setups.grant(CREATOR, DEPLOYER, f"serviceAccount:{SECOND}")
+    setup = setups.ours()
+    setup.options += [f"--delegate={FIRST}", f"--delegate={SECOND}"]
+    return setup
+
+
+def no_account(setups: Setups) -> Setup:
+    """Direct resource access."""
+    setup = setups.ours()
+    del setup.config["service_account_impersonation_url"]
+    return setup
+
+
+def mapping(setups: Setups) -> Setup:
+    """A mapping, some of which is more than a path."""
+    setup = setups.ours()
+    setup.options.append("--mapping=google.subject=assertion.sub,attribute.org=assertion.sub.extract('repo:{o}/')")
+    return setup
+
+
+def universe(setups: Setups) -> Setup:
+    """Another universe, as gcloud writes it: the audience is the same everywhere."""
+    setup = setups.ours()
+    setup.config["universe_domain"] = "example.goog"
+    return setup
+
+
+def fraction(setups: Setups) -> Setup:
+    """Times with a fraction."""
+    return setups.ours(token=setups.jwt(iat=time.time() - 5.5, exp=time.time() + 600.5))
+
+
+def aws(setups: Setups) -> Setup:
+    """AWS, with a key in the environment."""
+    return setups.of({"environment_id": "aws1"}, token_type=AWS4_REQUEST)
+
+
+def by_gcloud(*options: str, make: Callable[[Setups], Setup] = plain_file) -> Callable[[Setups], Setup]:
+    """What gcloud writes with these options, its addresses led to loopback."""
+
+    def made(setups: Setups) -> Setup:
+        setup = make(setups)
+        filled = [setup.filled(option) for option in options]
+        found = Gcloud(setups.folder).credential_config(setup.audience, *filled)
+        led = {"token_url": setup.sts.token_url}
+        if "service_account_impersonation_url" in found:
+            led["service_account_impersonation_url"] = setup.sts.impersonation_url(DEPLOYER)
+        address = found["credential_source"].get("url", "")
+        if setup.server:
+            found["credential_source"]["url"] = address.replace("http://169.254.169.254", setup.server)
+        setup.config = found | led
+        return setup
+
+    return made
+
+
+ACCOUNT_OPTION = f"--service-account={DEPLOYER}"
+COMMAND = "--executable-command={program} file --path={dir}/token"
+SETUPS: dict[str, Callable[[Setups], Setup]] = {
+    made.__name__: made
+    for made in (file, json_file, env, command, args_file, key, foreign, saml, saml_assertion, plain_file, url, workforce,
+                 allowed_audience, uploaded_keys, delegates, no_account, mapping, universe, fraction, aws)
+} | {
+    "gcloud-file": by_gcloud("--credential-source-file={dir}/token"),
+    "gcloud-file-account": by_gcloud("--credential-source-file={dir}/token", ACCOUNT_OPTION),
+    "gcloud-url": by_gcloud("--credential-source-url={server}/token", "--credential-source-headers=Metadata=True",
+                            "--credential-source-type=json", "--credential-source-field-name=access_token", make=url),
+    "gcloud-azure": by_gcloud("--azure", "--app-id-uri=api://my-app", ACCOUNT_OPTION, make=url),
+    "gcloud-aws": by_gcloud("--aws", ACCOUNT_OPTION, make=aws),
+    "gcloud-imdsv2": by_gcloud("--aws", "--enable-imdsv2", make=aws),
+    "gcloud-executable": by_gcloud(COMMAND, "--executable-timeout-millis=30000",
+                                   "--executable-output-file={dir}/private/out.json", ACCOUNT_OPTION,
+                                   "--service-account-token-lifetime-seconds=1200", make=file),
+    "gcloud-workforce": by_gcloud(COMMAND, "--executable-output-file={dir}/private/out.json",
+                                  "--executable-interactive-timeout-millis=300000",
+                                  "--workforce-pool-user-project=123456789012", make=workforce),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", SETUPS)
+def test_nothing_is_wrong(setups, aws_on_loopback, kind):
+    """No warning, no error; every link that this kind has was tried, in order."""
+    setup = SETUPS[kind](setups)
+    if setup.config["subject_token_type"] == AWS4_REQUEST:
+        aws_on_loopback(setup, with_key="imdsv2" not in kind)
+    report = setup.check()
+    assert (report.run.status, report.run.stderr) == (0, ""), report.run.described()
+    statuses = report.statuses()
+    assert set(statuses.values()) <= {"ok", "skipped"}, report.run.described()
+    assert list(statuses) == [link for link in LINKS if link in statuses], "the order of the path"
+    skipped = {link for link, status in statuses.items() if status == "skipped"}
+    assert skipped <= {"claims", "impersonation", "principal"}, report.run.described()
+    assert ("impersonation" in skipped) == ("service_account_impersonation_url" not in setup.config)
+
+    again = setup.check("--format=json")
+    found = json.loads(again.run.stdout)
+    jsonschema.validate(found, SCHEMA)
+    assert found["ok"] is True and again.run.status == 0
+    assert {link["link"]: link["status"] for link in found["links"]} == statuses
+
+
+@pytest.fixture
+def aws_on_loopback(setups, aws):
+    """AWS for a set-up: a role's key in the environment, or on the instance alone."""
+
+    def prepare(setup: Setup, with_key: bool):
+        setup.sts.add(AwsPoolProvider(setup.audience, ACCOUNT, known_to(aws.keys)))
+        key = aws.keys.session("alice")
+        aws.imds.key = key
+        setup.env |= aws.environment() | (key.environment() if with_key else {})
+
+    return prepare
+
+
+@pytest.mark.parametrize("kind", ["file", "foreign", "saml", "aws", "plain_file"])
+def test_offline_sends_nothing(setups, aws_on_loopback, kind):
+    """Configuration and token alone."""
+    setup = SETUPS[kind](setups)
+    if kind == "aws":
+        aws_on_loopback(setup, with_key=True)
+    report = setup.check("--offline")
+    assert report.run.status == 0 and setups.sts.requests == [] and setups.issuer.requests == [], report.run.described()
+    statuses = report.statuses()
+    assert {statuses[link] for link in ("exchange", "account", "impersonation", "clock")} == {"skipped"}
+    assert statuses["source"] == statuses["subject token"] == "ok"
+
+
+def test_offline_a_source_on_the_network_is_skipped(setups):
+    """There is no token to look at then."""
+    setup = url(setups)
+    report = setup.check("--offline")
+    assert report.run.status == 0 and setups.servers[0].requests == []
+    assert report.first("skipped").startswith("skipped  source          nothing is sent with --offline")
+
+
+def test_an_unreachable_issuer_is_told_and_settled(setups):
+    """Google takes the token: what was feared is not so."""
+    report = uploaded_keys(setups).check()
+    (line,) = [line for line in report.lines() if line.startswith("ok       issuer")]
+    assert "Connection refused" in line and line.endswith(", and Google takes the token"), line
+    report = uploaded_keys(setups).check("--offline")
+    assert report.first("warning") is None
+
+
+def test_header_claims_and_principals(setups):
+    """As a mapping names them, and as a policy names the workload; the signature is nowhere."""
+    setup = setups.ours()
+    aws_claims = {"https://sts.amazonaws.com/": {"aws_account": "123456789012"}}
+    setup.claims(groups=["a", "b"], team="x", **aws_claims)
+    report = setup.check("--mapping=google.subject=assertion.sub,google.groups=assertion.groups,attribute.team=assertion.team,"
+                         "attribute.account=assertion['https://sts.amazonaws.com/']['aws_account']")  # fmt: skip
+    shown = report.below("claims")
+    assert shown[:3] == ['header.alg = "ES256"', 'header.kid = "test-key"', 'header.typ = "JWT"']
+    for line in ['assertion.sub = "repo:example/app"', 'assertion.groups = ["a","b"]',
+                 "assertion['https://sts.amazonaws.com/'].aws_account = \"123456789012\""]:  # fmt: skip
+        assert line in shown
+    pool = pool_of(setup.audience)
+    assert report.below("principal") == [
+        f"principal:{pool}/subject/repo:example/app", f"principalSet:{pool}/group/a", f"principalSet:{pool}/group/b",
+        f"principalSet:{pool}/attribute.team/x", f"principalSet:{pool}/attribute.account/123456789012",
+    ]  # fmt: skip
+    found = json.loads(setup.check("--format=json").run.stdout)
+    assert found["header"][0] == {"name": "header.alg", "value": '"ES256"'}
+    assert {"name": "assertion.team", "value": '"x"'} in found["claims"]
+
+
+def test_the_principals_of_the_report_are_those_of_the_policy(setups):
+    """Each is granted the account in turn, and is let in."""
+    setup = setups.ours()
+    setup.claims(team="x")
+    principals = setup.check("--mapping=google.subject=assertion.sub,attribute.team=assertion.team").below("principal")
+    assert len(principals) == 2
+    for name in principals:
+        setups.sts.iam.policies.accounts[DEPLOYER] = {"workloadIdentityUser": {name}}
+        assert setup.check().run.status == 0, name
+
+
+def test_saml_claims(setups):
+    """The subject and the attributes."""
+    setup = saml(setups)
+    assert setup.check().below("claims") == ['assertion.subject = "user@example.test"']
+
+
+def test_what_does_not_work_everywhere_is_a_warning(setups):
+    """What works in some clients, or not for ever, is said, and costs no exit status."""
+    for change, line in [
+        ({"command": f"{setups.program.path}  file --path={setups.folder}/token"},
+         "warning  command         the command line holds two blanks, which Java takes for an empty word; write one"),
+        ({"command": f"{setups.program.path} file '--path={setups.folder}/token'"},
+         "warning  command         the command line holds quotes, which Go, Java, gcloud and Rust do not know; "
+         "move the arguments into a file: --args-file=PATH"),
+        ({"command": f"{setups.program.path} file --timeout=60 --path={setups.folder}/token"},
+         "warning  options         clients give up after 30000 ms, wif-token after 60 s; "
+         "raise timeout_millis, or add --timeout=29"),
+        ({"output_file": "out.json"},
+         "warning  output file     out.json is no absolute path: clients run in folders of their own; write the whole path"),
+    ]:  # fmt: skip
+        setup = setups.ours()
+        setup.executable.update(change)
+        report = setup.check()
+        assert (report.first("warning"), report.first("error"), report.run.status) == (line, None, 0), report.run.described()
+
+
+def test_a_token_service_that_is_not_google_s_is_a_warning(setups):
+    """It works, and gets tokens."""
+    setup = setups.ours()
+    setup.config["token_url"] = "https://sts.example.test/v1/token"
+    assert setup.check("--offline").first("warning") == (
+        "warning  token service   sts.example.test is not a host of googleapis.com; "
+        "make sure that you know who runs it: it is sent tokens"
+    )
+
+
+@pytest.mark.parametrize("ahead, side", [(-7200, "ahead"), (7200, "behind")])
+def test_another_clock_is_a_warning(setups, ahead, side):
+    """The servers' own time counts."""
+    date = formatdate(time.time() + ahead, usegmt=True)
+    setup = setups.url(lambda _: Answer(200, setup.token, {"Date": date}))
+    setup.token = setups.jwt()
+    report = setup.check()
+    assert re.fullmatch(r"warning  clock           it differs by 7\d{3} s; this host's clock is 7\d{3} s "
+                        + side + r": set it \(chronyc makestep, w32tm /resync\)", report.first("warning"))
+    assert report.run.status == 0
+
+
+@pytest.mark.parametrize("broken", ["audience", "token", "account"])
+def test_a_broken_set_up_has_the_same_form(setups, broken):
+    """As JSON: the schema, the kind of the first error as the exit status."""
+    setup = setups.ours()
+    if broken == "audience":
+        setup.config["audience"] = "x"
+    elif broken == "token":
+        setup.token = "opaque"
+    else:
+        setup.sts.iam.policies.accounts.clear()
+    run = setup.check("--format=json").run
+    found = json.loads(run.stdout)
+    jsonschema.validate(found, SCHEMA)
+    first = next(link for link in found["links"] if link["status"] == "error")
+    assert found["ok"] is False and (first["code"], run.status) in {("CONFIGURATION", 3), ("PROTOCOL", 7)}
+    assert first["mend"]

@@ -1,0 +1,261 @@
+"""`wif-token config`: what it writes against what the installed gcloud writes, and its commands in that gcloud's hands.
+
+That real clients work with its configurations, for every source, is proved wherever `Clients` runs one: it lets `config` write them.
+"""
+
+from __future__ import annotations
+
+import json
+import stat
+from urllib.parse import unquote
+
+import pytest
+
+from standins.loopback import Answer, Loopback, Request
+from standins.sts import DEPLOYER
+from support.gcloud import Gcloud
+from support.program import SAML2
+
+WORKFORCE = "//iam.googleapis.com/locations/global/workforcePools/people/providers/idp"
+PAYS = "--workforce-pool-user-project=123456789012"
+ID_TOKEN = "urn:ietf:params:oauth:token-type:id_token"
+
+
+@pytest.fixture
+def config(program, audience):
+    """What `config` prints for a source and options, without a log file among them."""
+
+    def run(*words: str, pool_provider: str = audience, **more):
+        return program.run("config", *words, f"--pool-provider={pool_provider}", logs=False, **more)
+
+    return run
+
+
+def written(run) -> dict:
+    """The configuration on stdout."""
+    assert (run.status, run.stderr) == (0, ""), run.described()
+    return json.loads(run.stdout)
+
+
+@pytest.mark.parametrize("ours, gcloud", [
+    ([], []),
+    ([f"--service-account={DEPLOYER}"], [f"--service-account={DEPLOYER}"]),
+    ([f"--service-account={DEPLOYER}", "--service-account-lifetime=1200"],
+     [f"--service-account={DEPLOYER}", "--service-account-token-lifetime-seconds=1200"]),
+    (["--timeout=60"], ["--executable-timeout-millis=65000"]),
+    ([f"--token-type={SAML2}"], [f"--subject-token-type={SAML2}"]),
+    (["--universe-domain=example.goog"], ["--universe-domain=example.goog"]),
+])  # fmt: skip
+def test_as_gcloud_writes_it(config, tmp_path, audience, ours, gcloud):
+    """Member by member, in the same order. gcloud's own option for the universe is hidden, so its property is set instead."""
+    found = written(config("file", "--path=/run/token", "--output-file=/run/out.json", *ours))
+    executable = found["credential_source"]["executable"]
+    properties = {"core_universe_domain": word.partition("=")[2] for word in gcloud if "universe" in word}
+    options = [f"--executable-command={executable['command']}", "--executable-output-file=/run/out.json",
+               *(word for word in gcloud if "universe" not in word)]  # fmt: skip
+    reference = Gcloud(tmp_path).credential_config(audience, *options, **properties)
+    assert json.dumps(found) == json.dumps(reference)
+
+
+def test_as_gcloud_writes_it_for_a_workforce_pool(config, tmp_path):
+    """The same."""
+    found = written(config("file", "--path=/run/token", "--output-file=/run/out.json", PAYS, pool_provider=WORKFORCE))
+    command = found["credential_source"]["executable"]["command"]
+    reference = Gcloud(tmp_path).credential_config(
+        WORKFORCE, f"--executable-command={command}", "--executable-output-file=/run/out.json", PAYS
+    )
+    assert json.dumps(found) == json.dumps(reference)
+    assert found["subject_token_type"] == ID_TOKEN
+
+
+def test_an_output_file_for_its_user_alone(config, program):
+    """In the cache folder of this user, made with mode 0700; another request has another file."""
+    paths = [written(config("file", f"--path={name}"))["credential_source"]["executable"]["output_file"] for name in "ab"]
+    folder = program.home / ".cache" / "wif-token"
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert len(set(paths)) == 2 and all(path.startswith(f"{folder}/file-") for path in paths)
+
+
+def test_paths_are_absolute(config, program):
+    """Clients run in folders of their own."""
+    words = written(config("file", "--path=token", "--ca-file=ca.pem", "--output-file=out.json"))
+    executable = words["credential_source"]["executable"]
+    assert executable["command"] == f"{program.path} file --path={program.home}/token --ca-file={program.home}/ca.pem"
+    assert executable["output_file"] == f"{program.home}/out.json"
+
+
+def test_a_secret_stays_where_it_is(config, program):
+    """Its place is named, as an absolute path."""
+    found = written(config("oidc", "--issuer=https://idp.example", "--client-id=c", "--client-secret=file:secret"))
+    assert f"--client-secret=file:{program.home}/secret" in found["credential_source"]["executable"]["command"].split()
+
+
+def test_what_no_command_line_can_hold_stands_in_a_file(config, program, setups, tmp_path):
+    """Beside the configuration, which works."""
+    folder = tmp_path / "with blanks"
+    folder.mkdir()
+    (folder / "token").write_text(setups.jwt())
+    out = tmp_path / "app.json"
+    assert config("file", f"--path={folder}/token", f"--out={out}").status == 0
+    found = json.loads(out.read_text())
+    assert found["credential_source"]["executable"]["command"] == f"{program.path} --args-file={tmp_path}/app.args"
+    assert (tmp_path / "app.args").read_text() == f"file\n--path={folder}/token\n"
+    setup = setups.of(found["credential_source"])
+    setup.token = (folder / "token").read_text()
+    assert setup.check().first("warning") is None is setup.check().first("error")
+
+
+def test_an_audience_of_one_s_own_is_kept(config, tmp_path):
+    """It says what the token is for; the pool provider has to allow it."""
+    out = tmp_path / "c.json"
+    run = config("file", "--path=/t", "--audience=api://my-app", f"--out={out}")
+    found = json.loads(out.read_text())
+    assert "--audience=api://my-app" in found["credential_source"]["executable"]["command"].split()
+    assert "--allowed-audiences=api://my-app" in run.stdout
+
+
+@pytest.mark.parametrize("words, code, message", [
+    (["file", "--path=/t"], "USAGE", "--pool-provider is missing; add --pool-provider=…"),
+    (["file", "--path=/t", "--pool-provider=my-provider"], "USAGE",
+     "the audience is no pool provider's full name; it looks like "
+     "//iam.googleapis.com/projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/PROVIDER"),
+    (["file", "--pool-provider={aud}"], "USAGE", "--path is missing; add --path=…"),
+    (["--pool-provider={aud}"], "USAGE", "there is no source after config; name one of {sources}"),
+    (["file", "--path=/a b", "--pool-provider={aud}"], "USAGE",
+     "an option holds what clients split differently: blanks, quotes, backslashes or signs of a shell; "
+     "add --out=FILE: the arguments go into a file beside it"),
+    (["file", "--path=/t", "--out=/nowhere/c.json", "--pool-provider={aud}"], "CONFIGURATION",
+     "cannot write /nowhere/c.json: No such file or directory (os error 2); choose another --out or --output-file"),
+    (["file", "--path=/t", "--timeout=116", "--pool-provider={aud}"], "USAGE",
+     "no client waits for so long a --timeout; lower it to 115 at most"),
+    (["file", "--path=/t", "--token-type=jwt", "--pool-provider={aud}"], "USAGE",
+     "--token-type is unknown; it is a URN, such as …:jwt"),
+    (["file", "--path=/t", "--service-account-lifetime=600", "--pool-provider={aud}"], "USAGE",
+     "--service-account-lifetime is for --service-account; add --service-account=EMAIL"),
+    (["file", "--path=/t", PAYS, "--pool-provider={aud}"], "USAGE",
+     "--workforce-pool-user-project is for workforce pools; leave it out"),
+    (["file", "--path=/t", f"--pool-provider={WORKFORCE}"], "USAGE",
+     "a workforce pool needs a project that pays for requests; add --workforce-pool-user-project=NUMBER"),
+    (["aws", "--mode=caller-identity", PAYS, f"--pool-provider={WORKFORCE}"], "USAGE",
+     "a workforce pool takes no signed AWS requests; leave out --mode=caller-identity"),
+    (["command", "--pool-provider={aud}", "--out={dir}/c.json", "--", "prog", " x"], "USAGE",
+     "a value begins or ends with a blank; arguments files cannot hold it"),
+])  # fmt: skip
+def test_refusals(program, audience, tmp_path, words, code, message):
+    """One line, with what to change; nothing is written."""
+    status = {"USAGE": 2, "CONFIGURATION": 3}[code]
+    filled = [word.replace("{aud}", audience).replace("{dir}", str(tmp_path)) for word in words]
+    run = program.run("config", *filled, logs=False)
+    message = message.replace("{sources}", run.stderr.partition("name one of ")[2].strip())
+    assert (run.status, run.stdout, run.stderr) == (status, "", message + "\n"), run.described()
+    assert not (tmp_path / "c.json").exists()
+
+
+class Iam:
+    """Google's IAM API, as far as gcloud asks it: whatever is made is kept, and done at once."""
+
+    def __init__(self):
+        self._http = Loopback(self.answer)
+        self.url, self.requests, self.close = self._http.url + "/", self._http.requests, self._http.close
+
+    def answer(self, request: Request) -> Answer:
+        """A finished operation, or a policy."""
+        if request.path.endswith(":getIamPolicy"):
+            return Answer(200, {"version": 1, "etag": "BwXhqDg="})
+        if request.path.endswith(":setIamPolicy"):
+            return Answer(200, json.loads(request.body)["policy"])
+        made = [request.path[4:], *request.query.get("workforcePoolId", []), *request.query.get("workforcePoolProviderId", [])]
+        return Answer(200, {"name": "/".join([*made, "operations/1"]), "done": True, "response": {"name": "/".join(made)}})
+
+    def made(self) -> list[tuple[str, dict, dict]]:
+        """Path, query and body of each thing that was made."""
+        posts = [request for request in self.requests if request.method == "POST"]
+        return [(unquote(request.path), request.query, json.loads(request.body or b"{}")) for request in posts]
+
+
+@pytest.fixture
+def iam():
+    """Google's IAM API on loopback."""
+    found = Iam()
+    yield found
+    found.close()
+
+
+KEY = ["key", "--key=/k.pem", "--issuer=https://my-app.example", "--subject=host;1"]
+POOL = "projects/123456789012/locations/global/workloadIdentityPools/pool"
+PEOPLE = "locations/global/workforcePools/people"
+
+
+def commands(program, gcloud, iam, tmp_path, words: list[str], edit: dict[str, str]) -> list[tuple[str, dict, dict]]:
+    """Runs `config` and then each command that it prints, words in capitals replaced; gives what Google's API received."""
+    run = program.run("config", *words, f"--out={tmp_path}/c.json", logs=False)
+    assert (run.status, run.stderr) == (0, ""), run.described()
+    token = tmp_path / "access-token"
+    token.write_text("ya29.x")
+    lines = [line for line in run.stdout.splitlines() if not line.startswith("# ")]
+    assert len(lines) == 3, run.stdout
+    for line in lines:
+        for name, value in edit.items():
+            line = line.replace(name, value)
+        done = gcloud.typed(line, auth_access_token_file=str(token), api_endpoint_overrides_iam=iam.url,
+                            api_endpoint_overrides_cloudresourcemanager=iam.url, core_check_gce_metadata="false")  # fmt: skip
+        assert done.returncode == 0, f"{line}\n{done.stderr}"
+    return [(path, query, body) for path, query, body in iam.made() if not path.endswith(":getIamPolicy")]
+
+
+def test_gcloud_runs_the_commands(program, iam, tmp_path, audience):
+    """Pool, provider with issuer, keys and mapping, and the binding, letter by letter as Google receives them."""
+    (tmp_path / "keys.json").write_text(json.dumps({"keys": []}))
+    words = [*KEY, f"--pool-provider={audience}", f"--service-account={DEPLOYER}"]
+    pool, provider, binding = commands(program, Gcloud(tmp_path), iam, tmp_path, words, {"/k.jwks.json": f"{tmp_path}/keys.json"})
+    assert pool[:2] == (f"/v1/{POOL.rpartition('/')[0]}", {"workloadIdentityPoolId": ["pool"], "alt": ["json"]})
+    assert provider[:2] == (f"/v1/{POOL}/providers", {"workloadIdentityPoolProviderId": ["ci"], "alt": ["json"]})
+    assert provider[2]["oidc"] == {"issuerUri": "https://my-app.example", "jwksJson": '{"keys": []}'}
+    assert provider[2]["attributeMapping"] == {"google.subject": "assertion.sub"}
+    assert binding[0] == f"/v1/projects/example-project/serviceAccounts/{DEPLOYER}:setIamPolicy"
+    assert binding[2]["policy"]["bindings"] == [
+        {"role": "roles/iam.workloadIdentityUser", "members": [f"principal://iam.googleapis.com/{POOL}/subject/host;1"]}
+    ]
+
+
+@pytest.mark.parametrize("words, kind, settings, mapping", [
+    (["oidc", "--issuer=https://idp.example", "--client-id=c"], "oidc",
+     {"issuerUri": "https://idp.example", "allowedAudiences": ["AUD"]}, {"google.subject": "assertion.sub"}),
+    (["aws"], "oidc", {"issuerUri": "https://UUID.tokens.sts.global.api.aws"}, {"google.subject": "assertion.sub"}),
+    (["aws", "--mode=caller-identity"], "aws", {"accountId": "123456789012"}, None),
+    (["adfs", "--protocol=ws-trust", "--issuer=https://adfs.example/adfs/", "--relying-party=https://rp.example"], "saml",
+     {"idpMetadataXml": "<xml/>"}, {"google.subject": "assertion.subject"}),
+    (["file", "--path=/t"], "oidc", {"issuerUri": "ISSUER"}, {"google.subject": "assertion.sub"}),
+])  # fmt: skip
+def test_gcloud_makes_the_provider_of_each_kind(program, iam, tmp_path, audience, words, kind, settings, mapping):
+    """OIDC, SAML and AWS; without a service account the project's own policy names the workload."""
+    (tmp_path / "metadata.xml").write_text("<xml/>")
+    edit = {"FEDERATIONMETADATA.XML": f"{tmp_path}/metadata.xml", "=ACCOUNT ": "=123456789012 ", "=ROLE ": "=roles/viewer ",
+            " PROJECT ": " my-project "}  # fmt: skip
+    if words == ["aws", "--mode=caller-identity"]:
+        edit["--account-id=ACCOUNT"] = "--account-id=123456789012"
+    _, provider, binding = commands(program, Gcloud(tmp_path), iam, tmp_path, [*words, f"--pool-provider={audience}"], edit)
+    assert provider[2][kind] == settings
+    assert provider[2].get("attributeMapping") == mapping or mapping is None
+    assert binding[0] == "/v1/projects/my-project:setIamPolicy"
+    (bound,) = binding[2]["policy"]["bindings"]
+    expected = {"aws": "attribute.aws_role/arn:aws:sts::ACCOUNT:assumed-role/ROLE"}.get(kind, "subject/SUBJECT")
+    assert bound["members"][0].endswith(f"//iam.googleapis.com/{POOL}/{expected}")
+
+
+@pytest.mark.parametrize("words, client", [
+    (["oidc", "--issuer=https://idp.example", "--client-id=c"], "AUD"),
+    (["file", "--path=/t", "--audience=my-client"], "my-client"),
+])  # fmt: skip
+def test_gcloud_makes_the_provider_of_a_workforce_pool(program, iam, tmp_path, words, client):
+    """It has a client in place of audiences, and belongs to an organisation."""
+    edit = {"NUMBER": "1234", "ISSUER": "https://idp.example", " PROJECT ": " my-project ", "=ROLE ": "=roles/viewer "}
+    words = [*words, f"--pool-provider={WORKFORCE}", PAYS]
+    pool, provider, binding = commands(program, Gcloud(tmp_path), iam, tmp_path, words, edit)
+    assert pool[2]["parent"] == "organizations/1234"
+    assert provider[0] == f"/v1/{PEOPLE}/providers"
+    assert provider[2]["oidc"] == {
+        "clientId": client, "issuerUri": "https://idp.example",
+        "webSsoConfig": {"assertionClaimsBehavior": "ONLY_ID_TOKEN_CLAIMS", "responseType": "ID_TOKEN"},
+    }  # fmt: skip
+    assert binding[2]["policy"]["bindings"][0]["members"] == [f"principal://iam.googleapis.com/{PEOPLE}/subject/SUBJECT"]
