@@ -11,6 +11,18 @@ use crate::context::Env;
 use crate::error::{Error, Kind};
 use crate::token::TokenType;
 
+/// The variables that are read, without their `GOOGLE_EXTERNAL_ACCOUNT_`, for the manual.
+pub const VARIABLES: &[(&str, &str)] = &[
+    ("AUDIENCE", "the audience, where there is no --audience"),
+    ("TOKEN_TYPE", "the subject token type, where there is no --token-type"),
+    ("OUTPUT_FILE", "where the answer is kept, where there is no --output-file"),
+    (
+        "INTERACTIVE",
+        "1: a person waits at a terminal, so that the answer goes to the output file only",
+    ),
+    ("REVOKE", "1: forget what is kept instead of getting a token"),
+];
+
 /// What a client or a command line asks for.
 #[derive(Debug, Clone)]
 pub struct Request {
@@ -32,7 +44,10 @@ impl Request {
     /// # Errors
     /// `CONFIGURATION` where a variable is not text or names an unknown token type.
     pub fn new(options: &Options, env: &Env) -> Result<Request, Error> {
-        let variable = |name: &str| env.text(&format!("GOOGLE_EXTERNAL_ACCOUNT_{name}"));
+        let variable = |name: &str| {
+            debug_assert!(VARIABLES.iter().any(|row| row.0 == name), "{name} is not in the table");
+            env.text(&format!("GOOGLE_EXTERNAL_ACCOUNT_{name}"))
+        };
         let flag = |name| variable(name).map(|value| value.as_deref() == Some("1"));
         let token_type = match (&options.token_type, variable("TOKEN_TYPE")?) {
             (Some(name), _) => token_type(name, "--token-type")?,
@@ -113,6 +128,17 @@ mod tests {
     }
 
     const SAML2: &str = "urn:ietf:params:oauth:token-type:saml2";
+
+    #[test]
+    fn every_variable_of_the_table_counts() {
+        let shown = |variables: &[(&str, &str)]| {
+            format!("{:?}", Request::new(&Options::default(), &env(variables)))
+        };
+        for (name, _) in VARIABLES {
+            let value = if *name == "TOKEN_TYPE" { SAML2 } else { "1" };
+            assert_ne!(shown(&[(name, value)]), shown(&[]), "{name}");
+        }
+    }
 
     #[test]
     fn an_option_beats_its_variable() {
