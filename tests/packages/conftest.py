@@ -1,0 +1,95 @@
+"""Fixtures of the package tests: what packaging/release made of the sources as they are, and clean systems to install it in.
+
+Run them by tests/packages/run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGING = ROOT / "packaging"
+VERSION = re.search(r'^version = "(.*)"', (ROOT / "Cargo.toml").read_text(), re.M).group(1)
+CACHE = Path(
+    os.environ.get("WIF_TOKEN_TEST_CACHE")
+    or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wif-token-tests"
+)
+BUILDS = CACHE / "release-builds"
+# A JWT that is fresh until 2100.
+TOKEN = "eyJhbGciOiJub25lIn0.eyJleHAiOjQxMDI0NDQ4MDB9.c2ln"
+
+
+def run(*command, env: dict | None = None, check: bool = True, **more) -> subprocess.CompletedProcess:
+    """A command with its output; the test fails with both where it fails."""
+    done = subprocess.run(
+        [str(word) for word in command], env=os.environ | (env or {}), stdin=subprocess.DEVNULL, capture_output=True, text=True,
+        check=False, **{"timeout": 120} | more)  # fmt: skip
+    assert done.returncode == 0 or not check, f"{command}: {done.returncode}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    return done
+
+
+def sources() -> list[Path]:
+    """What a release is made of."""
+    listed = run("git", "ls-files", "--cached", "--others", "--exclude-standard", "-z", cwd=ROOT).stdout.split("\0")
+    return [ROOT / name for name in listed if name and not name.startswith("tests/") and (ROOT / name).is_file()]
+
+
+@pytest.fixture(scope="session")
+def release() -> Path:
+    """The folder of packaging/release, made again when a source has changed."""
+    digest = hashlib.sha256()
+    for path in sources():
+        digest.update(f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes())
+    folder = CACHE / "release" / digest.hexdigest()[:16]
+    if not (folder / "SHA256SUMS").exists():
+        shutil.rmtree(folder.parent, ignore_errors=True)
+        run(PACKAGING / "release", folder, env={"CARGO_TARGET_DIR": str(BUILDS)}, timeout=3600)
+    return folder
+
+
+class System:
+    """A clean Debian in a folder."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        folder.mkdir()
+        run("tar", "--extract", "--file", CACHE / "root.tar", "--directory", folder)
+
+    def run(self, *command, check: bool = True, user: str = "root", env: dict | None = None) -> subprocess.CompletedProcess:
+        """A command in it, with nothing of this machine's environment."""
+        variables = [f"{name}={value}" for name, value in ({"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"} | (env or {})).items()]
+        return run("chroot", f"--userspec={user}", self.folder, "env", "-i", *variables, *command, check=check)
+
+    def put(self, name: str, content: str | Path) -> None:
+        """A file in it."""
+        path = self.folder / name.lstrip("/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.read_bytes() if isinstance(content, Path) else content.encode())
+
+    def files(self) -> set[str]:
+        """Every file and folder of it."""
+        return {str(path.relative_to(self.folder)) for path in self.folder.rglob("*")}
+
+
+@pytest.fixture
+def system(tmp_path):
+    """A clean Debian."""
+    found = System(tmp_path / "system")
+    yield found
+    shutil.rmtree(found.folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def static(release, tmp_path_factory) -> Path:
+    """The unpacked archive of the static program."""
+    folder = tmp_path_factory.mktemp("static")
+    name = f"wif-token-{VERSION}-linux-x86_64"
+    run("tar", "--extract", "--gzip", "--file", release / f"{name}.tar.gz", "--directory", folder)
+    return folder / name

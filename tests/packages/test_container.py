@@ -1,0 +1,93 @@
+"""The OCI image by skopeo and umoci, and the Kubernetes example by kubectl and the schemas of Kubernetes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+import yaml
+
+from conftest import CACHE, PACKAGING, TOKEN, VERSION, run
+
+EXAMPLE = PACKAGING / "container" / "kubernetes.yaml"
+NOBODY = "65532:65532"
+
+
+@pytest.fixture(scope="module")
+def image(release, tmp_path_factory):
+    """The image for this machine as a folder, with its configuration, unpacked by umoci."""
+    folder = tmp_path_factory.mktemp("image")
+    run("skopeo", "--insecure-policy", "copy", f"oci-archive:{release}/wif-token-{VERSION}-oci.tar", f"oci:{folder}/layout:image")
+    run("umoci", "unpack", "--image", f"{folder}/layout:image", folder / "bundle")
+    yield folder / "bundle"
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def deployment():
+    """The workload of the example."""
+    return next(part for part in yaml.safe_load_all(EXAMPLE.read_text()) if part["kind"] == "Deployment")["spec"]["template"]["spec"]
+
+
+def test_both_architectures(release):
+    """One index, an image each."""
+    index = json.loads(run("skopeo", "inspect", "--raw", f"oci-archive:{release}/wif-token-{VERSION}-oci.tar").stdout)
+    assert [found["platform"]["architecture"] for found in index["manifests"]] == ["amd64", "arm64"]
+    for architecture in ("amd64", "arm64"):
+        run("skopeo", f"--override-arch={architecture}", "inspect", f"oci-archive:{release}/wif-token-{VERSION}-oci.tar")
+
+
+def test_what_is_in_the_image(image):
+    """Three files, and a user who is nobody."""
+    root = image / "rootfs"
+    assert {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()} == {"wif-token", "copy", "etc/ssl/certs/ca-certificates.crt"}
+    process = json.loads((image / "config.json").read_text())["process"]
+    assert process["args"] == ["/wif-token"] and process["user"]["uid"] == 65532
+    assert run("chroot", f"--userspec={NOBODY}", root, "/wif-token", "--version").stdout == f"wif-token {VERSION}\n"
+
+
+def test_the_init_container_hands_over_the_program(image, deployment):
+    """The example's own command, as nobody, into a volume; the workload then runs it by the path of its configuration."""
+    root = image / "rootfs"
+    (root / "shared").mkdir()
+    shutil.chown(root / "shared", 65532, 65532)
+    run("chroot", f"--userspec={NOBODY}", root, *deployment["initContainers"][0]["command"])
+    (root / "token").write_text(TOKEN)
+    done = run("chroot", f"--userspec={NOBODY}", root, "/shared/wif-token", "file", "--path=/token", "--format=text", "--audience=a")
+    assert done.stdout == TOKEN
+
+
+def test_copy_says_why_it_failed(image):
+    """And how it is used."""
+    failed = run("chroot", image / "rootfs", "/copy", "/nothing", "/x", check=False)
+    assert failed.returncode == 1 and "/nothing" in failed.stderr
+    assert run("chroot", image / "rootfs", "/copy", check=False).returncode == 2
+
+
+def test_kubectl_reads_the_example():
+    """The real client, which needs no cluster for that."""
+    done = run("kubectl", "label", "--local", "--dry-run=client", "--filename", EXAMPLE, "checked=yes", "--output=name")
+    assert done.stdout.split() == ["configmap/wif-token", "deployment.apps/my-app"]
+
+
+def test_the_schemas_of_kubernetes(tmp_path):
+    """Strictly: a field that Kubernetes does not know fails, as the second file shows."""
+    validate = CACHE / "packages-venv" / "bin" / "kubernetes-validate"
+    run(validate, "--strict", EXAMPLE)
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text(EXAMPLE.read_text().replace("readOnlyRootFilesystem", "readOnlyRoot"))
+    assert run(validate, "--strict", wrong, check=False).returncode != 0
+
+
+def test_the_paths_of_the_example_agree(deployment):
+    """The configuration's command, arguments and output file lie in volumes of the workload, as does the secret."""
+    config = next(part for part in yaml.safe_load_all(EXAMPLE.read_text()) if part["kind"] == "ConfigMap")["data"]
+    executable = json.loads(config["credentials.json"])["credential_source"]["executable"]
+    mounts = {mount["mountPath"]: mount["name"] for mount in deployment["containers"][0]["volumeMounts"]}
+    program, arguments = executable["command"].split(" ")
+    assert mounts[program.rpartition("/")[0]] == deployment["initContainers"][0]["volumeMounts"][0]["name"]
+    assert mounts[arguments.removeprefix("--args-file=").rpartition("/")[0]] == "configuration"
+    assert mounts[executable["output_file"].rpartition("/")[0]] == "kept"
+    assert "file:/etc/wif-token-client/" in config["wif-token.args"] and "/etc/wif-token-client" in mounts
+    assert {volume["name"] for volume in deployment["volumes"]} == set(mounts.values())

@@ -1,0 +1,81 @@
+"""The .deb and the .rpm: clean by lintian and rpmlint; installed, run, upgraded and removed in a clean Debian."""
+
+from __future__ import annotations
+
+import pytest
+
+from conftest import BUILDS, PACKAGING, TOKEN, VERSION, run
+
+NEWER = "999.0.0"
+PATHS = {
+    "usr/bin/wif-token", "usr/share/man/man1/wif-token.1.gz", "usr/share/bash-completion/completions/wif-token",
+    "usr/share/fish/vendor_completions.d/wif-token.fish", "usr/lib/systemd/system/wif-token@.service",
+    "usr/lib/systemd/system/wif-token@.timer"}  # fmt: skip
+# rpm on Debian has no list of what Debian's own packages provide.
+INSTALL = {"deb": ("dpkg", "--install"), "rpm": ("rpm", "--upgrade", "--nodeps")}
+REMOVE = {"deb": ("dpkg", "--purge"), "rpm": ("rpm", "--erase")}
+ZSH = {"deb": "usr/share/zsh/vendor-completions/_wif-token", "rpm": "usr/share/zsh/site-functions/_wif-token"}
+
+
+@pytest.fixture(scope="session")
+def newer(release, tmp_path_factory):
+    """The same program as a later version, by its kind."""
+    folder = tmp_path_factory.mktemp("newer")
+    made = run(PACKAGING / "linux" / "packages", BUILDS / "linux" / "release", folder, NEWER).stdout.split()
+    return {path.rpartition(".")[2]: path for path in made}
+
+
+def package(release, kind):
+    return next(release.glob(f"*.{kind}"))
+
+
+def test_lintian(release):
+    """Clean. Nobody has asked Debian for the package, so that it closes no bug."""
+    done = run("lintian", "--tag-display-limit", "0", "--allow-root", "--fail-on", "error,warning,info",
+               "--suppress-tags", "initial-upload-closes-no-bugs", package(release, "deb"), check=False)  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_rpmlint(release):
+    """Clean, but for what packaging/linux/rpmlint.toml argues."""
+    done = run("rpmlint", "--strict", "--config", PACKAGING / "linux" / "rpmlint.toml", package(release, "rpm"))
+    assert "0 errors, 0 warnings" in done.stdout, done.stdout
+
+
+def test_what_the_packages_need(release):
+    """The C library alone; the Kerberos library and the certificate authorities where they can be had."""
+    deb = run("dpkg-deb", "--field", package(release, "deb")).stdout
+    assert "Depends: libc6 (>= 2." in deb and "Recommends: ca-certificates, libgssapi-krb5-2" in deb
+    rpm = run("rpm", "--query", "--package", "--requires", package(release, "rpm")).stdout
+    assert {line.split("(")[0] for line in rpm.splitlines()} <= {"/bin/sh", "libc.so.6", "libgcc_s.so.1", "rpmlib", "rtld", "ld-linux-x86-64.so.2"}
+    assert run("rpm", "--query", "--package", "--recommends", package(release, "rpm")).stdout.split() == ["ca-certificates", "krb5-libs"]
+
+
+@pytest.mark.parametrize("kind", ["deb", "rpm"])
+def test_install_run_upgrade_and_remove(kind, release, newer, system):
+    """What is left in the end is what was there before."""
+    before = system.files()
+    if kind == "rpm":
+        install = lambda path: run(*INSTALL[kind], "--root", system.folder, path)  # noqa: E731
+        remove = lambda: run(*REMOVE[kind], "--root", system.folder, "wif-token")  # noqa: E731
+        installed = lambda: run("rpm", "--root", system.folder, "--query", "wif-token").stdout.strip()  # noqa: E731
+    else:
+        install = lambda path: (system.put("package.deb", path), system.run(*INSTALL[kind], "/package.deb"))  # noqa: E731
+        remove = lambda: system.run(*REMOVE[kind], "wif-token")  # noqa: E731
+        installed = lambda: system.run("dpkg-query", "--show", "wif-token").stdout.strip()  # noqa: E731
+
+    install(package(release, kind))
+    assert PATHS | {ZSH[kind]} <= system.files()
+    assert system.run("wif-token", "--version").stdout == f"wif-token {VERSION}\n"
+    system.put("token", TOKEN)
+    assert system.run("wif-token", "file", "--path=/token", "--format=text", "--audience=a").stdout == TOKEN
+    assert VERSION in installed()
+
+    install(newer[kind])
+    assert NEWER in installed()
+    assert system.run("wif-token", "--version").stdout == f"wif-token {VERSION}\n"
+
+    remove()
+    left = {name for name in system.files() - before if "wif-token" in name}
+    assert left == set()
+    assert system.run("sh", "-c", "command -v wif-token", check=False).returncode != 0

@@ -1,0 +1,88 @@
+"""The release as a whole: checksums, what is in it, and nothing of the machine that made it."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import tarfile
+import tomllib
+import zipfile
+from pathlib import Path
+
+from jsonschema import Draft7Validator
+from referencing import Registry, Resource
+
+from conftest import BUILDS, CACHE, ROOT, VERSION, run
+
+
+def test_the_files(release):
+    """One for each way to install, each with its checksum."""
+    name = f"wif-token-{VERSION}"
+    wanted = {
+        f"{name}-linux-x86_64.tar.gz", f"{name}-linux-aarch64.tar.gz", f"wif-token_{VERSION}-1_amd64.deb", f"{name}-1.x86_64.rpm",
+        f"{name}-windows-x86_64.zip", f"{name}-windows-x86_64.msi", f"{name}-oci.tar", f"{name}.cdx.json"}  # fmt: skip
+    assert {path.name for path in release.iterdir()} == wanted | {"SHA256SUMS"}
+    sums = dict(reversed(line.split("  ")) for line in (release / "SHA256SUMS").read_text().splitlines())
+    assert sums == {path: hashlib.sha256((release / path).read_bytes()).hexdigest() for path in wanted}
+
+
+def locked() -> set[str]:
+    """Every crate of Cargo.lock but those that tests alone need."""
+    tree = run("cargo", "tree", "--locked", "--edges=normal", "--target=all", "--prefix=none", "--format={p}", cwd=ROOT).stdout
+    return {" ".join(line.split(" ")[:2]).replace(" v", " ") for line in tree.splitlines() if line} - {f"wif-token {VERSION}"}
+
+
+def test_the_list_of_what_is_in_it(release):
+    """By the schema of CycloneDX, with every crate."""
+    folder = Path(importlib.util.find_spec("cyclonedx").submodule_search_locations[0]) / "schema" / "_res"
+    schemas = {name: json.loads((folder / f"{name}.SNAPSHOT.schema.json").read_text()) for name in ("bom-1.5", "spdx", "jsf-0.82")}
+    registry = Registry().with_resources([(f"http://cyclonedx.org/schema/{name}.SNAPSHOT.schema.json", Resource.from_contents(schema))
+                                          for name, schema in schemas.items()])  # fmt: skip
+    bom = json.loads((release / f"wif-token-{VERSION}.cdx.json").read_text())
+    assert [error.message for error in Draft7Validator(schemas["bom-1.5"], registry=registry).iter_errors(bom)] == []
+    assert locked() <= {f"{part['name']} {part['version']}" for part in bom["components"]}
+
+
+def test_the_licences(static):
+    """Every crate of this target, and a text for each."""
+    text = (static / "dependencies.txt").read_text()
+    packages = run("cargo", "tree", "--locked", "--edges=normal", "--target=x86_64-unknown-linux-musl", "--prefix=none",
+                   "--format={p}", cwd=ROOT).stdout  # fmt: skip
+    for line in filter(None, packages.splitlines()):
+        name, version = line.split(" ")[:2]
+        assert text.count(f"{name} {version[1:]}") >= 2 or name == "wif-token", line
+    assert "Permission is hereby granted" in (static / "musl.txt").read_text()
+
+
+def contents(path: Path):
+    """Every file of an artefact, unpacked."""
+    if path.name.endswith((".tar", ".tar.gz")):
+        with tarfile.open(path) as found:
+            yield from (found.extractfile(member).read() for member in found if member.isfile())
+    elif path.suffix == ".zip":
+        with zipfile.ZipFile(path) as found:
+            yield from map(found.read, found.namelist())
+    elif path.suffix == ".deb":
+        yield run("dpkg-deb", "--fsys-tarfile", path, encoding="latin-1").stdout.encode("latin-1")
+    else:
+        yield path.read_bytes()
+
+
+def test_nothing_of_the_machine_that_made_it(release):
+    """No path of its folders in any of the files."""
+    places = [str(place).encode() for place in (ROOT, CACHE, BUILDS, Path.home() / ".cargo")]
+    for path in release.iterdir():
+        for content in contents(path):
+            assert [place for place in places if place in content] == [], path.name
+
+
+def test_the_rules_for_dependencies():
+    """cargo deny refuses a licence that is not listed."""
+    tool = CACHE / "packaging-tools" / "bin" / "cargo-deny"
+    rules = tomllib.loads((ROOT / "packaging" / "deny.toml").read_text())
+    assert "ISC" in rules["licenses"]["allow"]
+    stricter = CACHE / "deny-without-isc.toml"
+    stricter.write_text((ROOT / "packaging" / "deny.toml").read_text().replace('"ISC", ', ""))
+    done = run(tool, "--offline", "--config", stricter, "check", "licenses", cwd=ROOT, check=False)
+    assert done.returncode != 0 and "ISC" in done.stderr

@@ -1,0 +1,85 @@
+"""The static programs: small, without a library, for both architectures, and the same from any folder."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import shutil
+import threading
+
+import pytest
+
+from conftest import PACKAGING, ROOT, TOKEN, VERSION, run, sources
+
+LIMIT = 3 * 1024 * 1024
+
+
+@pytest.fixture
+def server():
+    """An endpoint on loopback that gives the token."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            body = json.dumps({"token": TOKEN}).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as found:
+        threading.Thread(target=found.serve_forever, daemon=True).start()
+        yield f"http://localhost:{found.server_port}/"
+        found.shutdown()
+
+
+def test_the_archive(static):
+    """What a person who unpacks it looks for."""
+    names = {str(path.relative_to(static)) for path in static.rglob("*") if path.is_file()}
+    assert names == {
+        "wif-token", "README.md", "LICENSE", "dependencies.txt", "musl.txt", "kubernetes.yaml", "manual/wif-token.1",
+        "completions/wif-token.bash", "completions/_wif-token", "completions/wif-token.fish", "completions/wif-token.ps1",
+        "systemd/wif-token@.service", "systemd/wif-token@.timer"}  # fmt: skip
+
+
+@pytest.mark.parametrize("architecture, emulator", [("x86_64", ()), ("aarch64", ("qemu-aarch64-static",))])
+def test_a_static_program_of_either_architecture(release, tmp_path, server, architecture, emulator):
+    """No interpreter, at most 3 MiB, resolves a name and fetches."""
+    name = f"wif-token-{VERSION}-linux-{architecture}"
+    run("tar", "--extract", "--gzip", "--file", release / f"{name}.tar.gz", "--directory", tmp_path)
+    program = tmp_path / name / "wif-token"
+    headers = run("readelf", "--program-headers", "--dynamic", program).stdout
+    assert "INTERP" not in headers and "NEEDED" not in headers
+    assert program.stat().st_size <= LIMIT
+    assert run(*emulator, program, "--version").stdout == f"wif-token {VERSION}\n"
+    fetched = run(*emulator, program, "url", f"--url={server}", "--field=token", "--format=text", "--audience=a")
+    assert fetched.stdout == TOKEN
+
+
+def test_kerberos_says_where_it_can_be_had(static):
+    """The static program cannot load a library."""
+    done = run(static / "wif-token", "adfs", "--issuer=https://localhost:9/adfs/", "--relying-party=a", "--client-id=b", "--audience=a",
+               "--protocol=ws-trust", check=False)  # fmt: skip
+    assert done.returncode == 4 and "deb or rpm" in json.loads(done.stdout)["message"], done.stdout
+
+
+def test_the_same_from_another_folder(static, tmp_path):
+    """Built again elsewhere, from nothing: the same bytes."""
+    elsewhere = tmp_path / "some where else"
+    for path in sources():
+        target = elsewhere / path.relative_to(ROOT)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(path, target)
+    epoch = run("git", "log", "-1", "--format=%ct", cwd=ROOT).stdout.strip()
+    built = run(elsewhere / "packaging" / "linux" / "build", "x86_64", timeout=1800,
+                env={"CARGO_TARGET_DIR": str(tmp_path / "builds"), "SOURCE_DATE_EPOCH": epoch})  # fmt: skip
+    assert (static / "wif-token").read_bytes() == (tmp_path / built.stdout.strip() / "wif-token").read_bytes()
+
+
+def test_the_scripts():
+    """Nothing that shellcheck names."""
+    scripts = [path for path in PACKAGING.rglob("*") if path.is_file() and path.read_bytes()[:20].split(b"\n")[0].endswith((b"bash", b"/sh"))]
+    assert len(scripts) > 5
+    run("shellcheck", "--external-sources", "--source-path=SCRIPTDIR", *scripts)

@@ -1,0 +1,93 @@
+"""The zip and the MSI under Wine: installed without a question to a path without blanks, run, and removed again."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import zipfile
+
+import pytest
+
+from conftest import CACHE, PACKAGING, ROOT, VERSION, run
+
+NAME = f"wif-token-{VERSION}-windows-x86_64"
+FILES = {"wif-token.exe", "wif-token.ps1", "wif-token-task.xml", "README.md", "LICENSE.txt", "dependencies.txt"}
+QUIET = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+
+
+@pytest.fixture(scope="module")
+def wine(tmp_path_factory):
+    """Runs a command in a fresh Windows, whose C: is the folder `drive`; its output comes by way of a file."""
+    prefix = tmp_path_factory.mktemp("wine")
+    env = os.environ | {"WINEPREFIX": str(prefix), "WINEARCH": "win64", "WINEDEBUG": "-all", "WINEDLLOVERRIDES": "mscoree,mshtml="}
+
+    def command(*words, check: bool = True) -> str:
+        with (prefix / "output").open("w+") as output:
+            # Not a pipe: the first call starts Wine's services, which keep whatever they inherit.
+            done = subprocess.run(["wine", *words], env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.DEVNULL,
+                                  timeout=180, check=False)  # fmt: skip
+            output.seek(0)
+            said = output.read()
+        assert done.returncode == 0 or not check, f"{words}: {done.returncode} {said}"
+        return said
+
+    command("wineboot", "--init")
+    command.drive = prefix / "drive_c"
+    # The library that this Wine lacks, as for the real tests.
+    run("x86_64-w64-mingw32-gcc", "-shared", "-O2", "-o", command.drive / "windows/system32/bcryptprimitives.dll",
+        ROOT / "tests" / "real" / "windows" / "bcryptprimitives.c", "-ladvapi32")  # fmt: skip
+    yield command
+    subprocess.run(["wineserver", "-k", "-w"], env=env, **QUIET, timeout=60, check=False)
+    shutil.rmtree(prefix, ignore_errors=True)
+
+
+def test_the_zip(release):
+    """One folder, with nothing but the files."""
+    with zipfile.ZipFile(release / f"{NAME}.zip") as found:
+        assert set(found.namelist()) == {f"{NAME}/"} | {f"{NAME}/{name}" for name in FILES}
+
+
+def test_install_run_and_remove(release, wine):
+    """Silently; C:\\wif-token is gone afterwards."""
+    msi = f"Z:{release / NAME}.msi"
+    wine("msiexec", "/i", msi, "/qn")
+    assert {path.name for path in (wine.drive / "wif-token").iterdir()} == FILES
+    assert wine(r"C:\wif-token\wif-token.exe", "--version").strip() == f"wif-token {VERSION}"
+    wine("msiexec", "/x", msi, "/qn")
+    assert not (wine.drive / "wif-token").exists()
+
+
+def test_another_folder(release, wine):
+    """The administrator's choice."""
+    msi = f"Z:{release / NAME}.msi"
+    wine("msiexec", "/i", msi, "/qn", r"INSTALLFOLDER=C:\tools\google")
+    assert wine(r"C:\tools\google\wif-token.exe", "--version").strip() == f"wif-token {VERSION}"
+    wine("msiexec", "/x", msi, "/qn")
+    assert not (wine.drive / "tools" / "google").exists()
+
+
+def test_who_may_write_there(release):
+    """Wine does not apply it: the table has to say it. System and administrators all, users read and run, nothing inherited."""
+    table = run("msiinfo", "export", release / f"{NAME}.msi", "MsiLockPermissionsEx").stdout
+    assert "INSTALLFOLDER\tCreateFolder\tD:PAI(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;0x1200a9;;;BU)" in table
+    assert "INSTALLFOLDER\tProgram" in run("msiinfo", "export", release / f"{NAME}.msi", "CreateFolder").stdout
+
+
+def test_the_version_resource(release):
+    """What the properties of the file show."""
+    with zipfile.ZipFile(release / f"{NAME}.zip") as found:
+        program = found.read(f"{NAME}/wif-token.exe")
+    resource = program[program.index("VS_VERSION_INFO".encode("utf-16-le")) :][:2000].decode("utf-16-le", "replace")
+    for key, value in {"ProductVersion": VERSION, "FileVersion": VERSION, "OriginalFilename": "wif-token.exe"}.items():
+        assert value in resource.split(key, 1)[1][: len(value) + 4]
+
+
+def test_the_scheduled_task(wine, tmp_path):
+    """Wine's task scheduler takes it, and refuses one with an element that it does not know."""
+    task = PACKAGING / "windows" / "wif-token-task.xml"
+    wine("schtasks", "/create", "/tn", "wif-token", "/xml", f"Z:{task}")
+    wrong = tmp_path / "wrong.xml"
+    wrong.write_text(task.read_text().replace("MultipleInstancesPolicy", "MultiplePolicy"))
+    with pytest.raises(AssertionError):
+        wine("schtasks", "/create", "/tn", "wrong", "/xml", f"Z:{wrong}")
