@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+import os
+import re
 import tarfile
 import tomllib
 import zipfile
 from pathlib import Path
 
+import yaml
 from jsonschema import Draft7Validator
 from referencing import Registry, Resource
 
@@ -86,3 +89,20 @@ def test_the_rules_for_dependencies():
     stricter.write_text((ROOT / "packaging" / "deny.toml").read_text().replace('"ISC", ', ""))
     done = run(tool, "--offline", "--config", stricter, "check", "licenses", cwd=ROOT, check=False)
     assert done.returncode != 0 and "ISC" in done.stderr
+
+
+def test_the_workflows():
+    """By GitHub's schema; each action pinned to a commit, no permission that is not named, and our own scripts."""
+    vendored = Path(importlib.util.find_spec("check_jsonschema").submodule_search_locations[0]) / "builtin_schemas" / "vendor"
+    schema = json.loads((vendored / "github-workflows.json").read_text())
+    workflows = sorted((ROOT / ".github" / "workflows").iterdir())
+    assert len(workflows) == 2
+    for path in workflows:
+        # YAML 1.1 reads the key `on` as true.
+        workflow = {"on" if key is True else key: value for key, value in yaml.safe_load(path.read_text()).items()}
+        assert [error.message for error in Draft7Validator(schema).iter_errors(workflow)] == []
+        assert workflow["permissions"] in ({}, {"contents": "read"})
+        steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
+        assert all(re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40}", step["uses"]) for step in steps if "uses" in step)
+        for script in (word for step in steps for word in step.get("run", "").split() if word.startswith((".ci/", "packaging/", "tests/"))):
+            assert os.access(ROOT / script, os.X_OK), script
