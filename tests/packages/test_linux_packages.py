@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from conftest import BUILDS, PACKAGING, TOKEN, VERSION, run
@@ -22,7 +25,7 @@ def newer(release, tmp_path_factory):
     """The same program as a later version, by its kind."""
     folder = tmp_path_factory.mktemp("newer")
     made = run(PACKAGING / "linux" / "packages", BUILDS / "linux" / "release", folder, NEWER).stdout.split()
-    return {path.rpartition(".")[2]: path for path in made}
+    return {Path(path).suffix[1:]: Path(path) for path in made}
 
 
 def package(release, kind):
@@ -48,6 +51,7 @@ def test_what_the_packages_need(release):
     assert "Depends: libc6 (>= 2." in deb and "Recommends: ca-certificates, libgssapi-krb5-2" in deb
     rpm = run("rpm", "--query", "--package", "--requires", package(release, "rpm")).stdout
     assert {line.split("(")[0] for line in rpm.splitlines()} <= {"/bin/sh", "libc.so.6", "libgcc_s.so.1", "rpmlib", "rtld", "ld-linux-x86-64.so.2"}
+    assert max(tuple(map(int, version.split("."))) for version in re.findall(r"GLIBC_([0-9.]+)", rpm)) == (2, 34)
     assert run("rpm", "--query", "--package", "--recommends", package(release, "rpm")).stdout.split() == ["ca-certificates", "krb5-libs"]
 
 
