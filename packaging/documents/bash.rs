@@ -2,9 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::{Value, offered, source_names};
-use wif_token::cli::{COMMON, OptionInfo};
-use wif_token::source::SOURCES;
+use super::{Value, first_options, names, offered, source_names, words};
+use wif_token::cli::{COMMON, OF_SOURCES, OptionInfo};
 
 const HEAD: &str = r#"# bash completion for wif-token, written by cargo run --example documents
 
@@ -15,14 +14,18 @@ _wif_token_words() {
 }
 
 _wif_token() {
-    local line=${COMP_LINE:0:COMP_POINT} whole='' source='' word words
+    local line=${COMP_LINE:0:COMP_POINT} whole='' first='' word words
     case $line in *' -- '*) compopt -o default && return ;; esac
     read -ra words <<<"$line"
     case $line in *' ') ;; *) whole=${words[-1]} && unset 'words[-1]' ;; esac
     for word in "${words[@]:1}"; do
-        case $word in -*) ;; *) source=$word && break ;; esac
+        case $word in
+            -*) ;;
+            OF_SOURCE) first=$word ;;
+            *) first=$word && break ;;
+        esac
     done
-    case $source:$whole in
+    case $first:$whole in
 "#;
 
 const TAIL: &str = r#"    esac
@@ -31,19 +34,23 @@ complete -F _wif_token wif-token
 "#;
 
 pub(super) fn text() -> String {
-    let mut text = HEAD.to_owned();
+    let all = words();
+    let mut text =
+        HEAD.replace("OF_SOURCE", &names(&all, |word| word.of_source).replace(' ', " | "));
+    for word in &all {
+        values(&mut text, word.name, word.own);
+    }
+    values(&mut text, "*", OF_SOURCES);
     values(&mut text, "*", COMMON);
-    for source in SOURCES {
-        values(&mut text, source.name, source.options);
-    }
     row(&mut text, "*:-*=*", ":");
-    row(&mut text, "help:*", &words(&source_names()));
-    for source in SOURCES {
-        let options = format!("{} {}", offered(source.options), offered(COMMON));
-        row(&mut text, &format!("{}:*", source.name), &words(&options));
+    let every = names(&all, |_| true);
+    row(&mut text, "help:*", &offer(&every));
+    for word in &all {
+        let sources = if word.of_source { source_names() + " " } else { String::new() };
+        row(&mut text, &format!("{}:*", word.name), &offer(&(sources + &offered(word.options()))));
     }
-    row(&mut text, ":-*", &words(&format!("{} --help --version", offered(COMMON))));
-    row(&mut text, ":*", &words(&format!("{} help", source_names())));
+    row(&mut text, ":-*", &offer(&format!("{} --help --version", offered(first_options()))));
+    row(&mut text, ":*", &offer(&format!("{every} help")));
     text + TAIL
 }
 
@@ -52,18 +59,18 @@ fn values(text: &mut String, source: &str, options: &[OptionInfo]) {
         let pattern = format!("{source}:--{}=*", option.name);
         match Value::of(option) {
             Value::None | Value::Unknown => {}
-            Value::Words(choice) => row(text, &pattern, &words(&choice.join(" "))),
+            Value::Words(choice) => row(text, &pattern, &offer(&choice.join(" "))),
             Value::File => row(text, &pattern, "compopt -o default"),
             Value::Secret => {
                 row(text, &pattern.replace("=*", "=file:*"), "compopt -o default");
                 row(text, &pattern.replace("=*", "=env:*"), ":");
-                row(text, &pattern, &words("env: file:"));
+                row(text, &pattern, &offer("env: file:"));
             }
         }
     }
 }
 
-fn words(words: &str) -> String {
+fn offer(words: &str) -> String {
     format!("_wif_token_words '{words}'")
 }
 

@@ -2,39 +2,38 @@
 
 use std::fmt::Write as _;
 
-use super::{Value, source_names};
-use wif_token::cli::{COMMON, OptionInfo};
-use wif_token::source::SOURCES;
+use super::{Value, names, source_names, words};
+use wif_token::cli::{COMMON, OF_SOURCES, OptionInfo};
 
 pub(super) fn text() -> String {
-    let names = source_names();
+    let all = words();
+    let (every, of_source) = (names(&all, |_| true), names(&all, |word| word.of_source));
     let mut text = format!(
         "# fish completion for wif-token, written by cargo run --example documents\n\n\
-         set -l sources {names}\n\
+         set -l words help {every}\n\
+         set -l sources {sources}\n\
          complete -c wif-token -f\n\
          complete -c wif-token -s h -l help -d 'print help'\n\
          complete -c wif-token -s V -l version -d 'print the version'\n\
-         complete -c wif-token -n \"not __fish_seen_subcommand_from $sources help\" -a help -d 'print help'\n\
-         complete -c wif-token -n '__fish_seen_subcommand_from help' -a \"$sources\"\n"
+         complete -c wif-token -n \"not __fish_seen_subcommand_from $words\" -a help -d 'print help'\n\
+         complete -c wif-token -n '__fish_seen_subcommand_from help' -a \"{every}\"\n\
+         complete -c wif-token -n \"__fish_seen_subcommand_from {of_source}; and not \
+         __fish_seen_subcommand_from $sources\" -a \"$sources\"\n",
+        sources = source_names()
     );
-    for source in SOURCES {
+    for word in &all {
+        let summary = quoted(word.summary);
         let _ = writeln!(
             text,
-            "complete -c wif-token -n \"not __fish_seen_subcommand_from $sources help\" -a {} -d {}",
-            source.name,
-            quoted(source.summary)
+            "complete -c wif-token -n \"not __fish_seen_subcommand_from $words\" -a {} -d {summary}",
+            word.name
         );
     }
     options(&mut text, "", COMMON);
-    for source in SOURCES {
-        let condition = format!(" -n '__fish_seen_subcommand_from {}'", source.name);
-        options(&mut text, &condition, source.options);
-        if source.rest.is_some() {
-            let _ = writeln!(
-                text,
-                "complete -c wif-token -n '__fish_seen_argument -o - -l --'{condition} -a '(__fish_complete_subcommand)'"
-            );
-        }
+    options(&mut text, " -n \"__fish_seen_subcommand_from $sources\"", OF_SOURCES);
+    for word in &all {
+        let condition = format!(" -n '__fish_seen_subcommand_from {}'", word.name);
+        options(&mut text, &condition, word.own);
     }
     text
 }

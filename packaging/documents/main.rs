@@ -11,7 +11,8 @@ mod zsh;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use wif_token::cli::{OptionInfo, Takes};
+use wif_token::cli::{COMMON, OF_SOURCES, OptionInfo, Takes};
+use wif_token::command::COMMANDS;
 use wif_token::source::SOURCES;
 
 /// Every document: its path below `packaging` and its text.
@@ -64,13 +65,64 @@ impl Value {
     }
 }
 
+/// What may stand first on a command line.
+struct Word {
+    name: &'static str,
+    summary: &'static str,
+    /// Its own options.
+    own: &'static [OptionInfo],
+    /// Those of every word of its kind.
+    shared: Vec<&'static [OptionInfo]>,
+    /// Whether a source follows.
+    of_source: bool,
+    /// What stands after `--`, where it takes that.
+    rest: Option<&'static str>,
+}
+
+impl Word {
+    fn options(&self) -> impl Iterator<Item = &'static OptionInfo> {
+        self.own.iter().chain(self.shared.iter().copied().flatten())
+    }
+}
+
+/// Every source, then every command.
+fn words() -> Vec<Word> {
+    let sources = SOURCES.iter().map(|source| Word {
+        name: source.name,
+        summary: source.summary,
+        own: source.options,
+        shared: vec![OF_SOURCES, COMMON],
+        of_source: false,
+        rest: source.rest,
+    });
+    let commands = COMMANDS.iter().map(|command| Word {
+        name: command.name,
+        summary: command.summary,
+        own: command.options,
+        shared: vec![COMMON],
+        of_source: command.of_source,
+        rest: None,
+    });
+    sources.chain(commands).collect()
+}
+
+/// The options that may stand before any word.
+fn first_options() -> impl Iterator<Item = &'static OptionInfo> {
+    OF_SOURCES.iter().chain(COMMON)
+}
+
+fn names(words: &[Word], is_wanted: impl Fn(&Word) -> bool) -> String {
+    let wanted = words.iter().filter(|word| is_wanted(word));
+    wanted.map(|word| word.name).collect::<Vec<_>>().join(" ")
+}
+
 fn source_names() -> String {
     SOURCES.iter().map(|source| source.name).collect::<Vec<_>>().join(" ")
 }
 
 /// The options as a shell offers them: `--flag`, and `--name=` where a value follows.
-fn offered(options: &[OptionInfo]) -> String {
-    let words = options.iter().map(|option| match Value::of(option) {
+fn offered(options: impl Iterator<Item = &'static OptionInfo>) -> String {
+    let words = options.map(|option| match Value::of(option) {
         Value::None => format!("--{}", option.name),
         _ => format!("--{}=", option.name),
     });

@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use wif_token::cli::{COMMON, OptionInfo, Takes};
+use wif_token::cli::{COMMON, OF_SOURCES, OptionInfo, Takes};
+use wif_token::command::COMMANDS;
 use wif_token::contract::request::VARIABLES;
 use wif_token::error::KINDS;
 use wif_token::source::SOURCES;
@@ -22,8 +23,12 @@ wif\-token \- get a subject token for Google Cloud workload identity federation
 .I SOURCE
 .RI [ \-\-option=value ]...
 .br
+.B wif\-token
+.I COMMAND
+.RI [ \-\-option=value ]...
+.br
 .B wif\-token help
-.RI [ SOURCE ]
+.RI [ SOURCE | COMMAND ]
 .SH DESCRIPTION
 .B wif\-token
 is the executable of a credential configuration for workload identity
@@ -91,13 +96,23 @@ pub(super) fn text() -> String {
         format!(".TH WIF\\-TOKEN 1 {DATE} \"wif-token {version}\" \"User Commands\"\n{HEAD}");
     text.push_str(".SH SOURCES\n");
     for source in SOURCES {
-        let _ = writeln!(text, ".SS {}\n{}", source.name, sentence(source.summary));
+        let _ = writeln!(text, ".SS {}\n{}", escaped(source.name), sentence(source.summary));
         if let Some(rest) = source.rest {
             let _ = writeln!(text, "Takes\n.B \\-\\-\n.I {}", escaped(rest));
         }
         options(&mut text, source.options);
     }
     text.push_str(".SH OPTIONS OF EVERY SOURCE\n");
+    options(&mut text, OF_SOURCES);
+    text.push_str(".SH COMMANDS\n");
+    for command in COMMANDS {
+        let _ = writeln!(text, ".SS {}\n{}", escaped(command.name), sentence(command.summary));
+        if command.of_source {
+            text.push_str("Takes a source and its options.\n");
+        }
+        options(&mut text, command.options);
+    }
+    text.push_str(".SH OPTIONS OF EVERY SOURCE AND COMMAND\n");
     options(&mut text, COMMON);
     text.push_str(".SH ENVIRONMENT\n");
     for (name, meaning) in VARIABLES {
@@ -155,9 +170,11 @@ fn wrapped(text: &str) -> String {
             lines.push('\n');
             length = 0;
         }
+        // A long path may go on in the next line.
+        let word = if word.len() > 60 { word.replace('/', "/\\:") } else { word.to_owned() };
         // A line that begins with a dot would be a request.
         lines.push_str(if length == 0 && word.starts_with('.') { "\\&" } else { "" });
-        lines.push_str(word);
+        lines.push_str(&word);
         length += word.len();
     }
     lines

@@ -2,9 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::{Value, offered, source_names};
-use wif_token::cli::{COMMON, OptionInfo};
-use wif_token::source::SOURCES;
+use super::{Value, first_options, names, offered, source_names, words};
+use wif_token::cli::{COMMON, OF_SOURCES, OptionInfo};
 
 const HEAD: &str = r#"# PowerShell completion for wif-token, written by cargo run --example documents
 
@@ -12,9 +11,10 @@ Register-ArgumentCompleter -Native -CommandName wif-token -ScriptBlock {
     param($word, $line, $cursor)
     $before = $line.CommandElements | Select-Object -Skip 1 |
         Where-Object { $_.Extent.EndOffset -lt $cursor } | ForEach-Object { $_.ToString() }
-    $source = $before | Where-Object { -not $_.StartsWith('-') } | Select-Object -First 1
+    $words = @($before | Where-Object { -not $_.StartsWith('-') })
+    $first = if ($words.Count -gt 1 -and $words[0] -in 'OF_SOURCE') { $words[1] } else { $words[0] }
     $start = ''
-    $offer = switch -Wildcard -CaseSensitive ("${source}:$word") {
+    $offer = switch -Wildcard -CaseSensitive ("${first}:$word") {
 "#;
 
 const TAIL: &str = r#"    }
@@ -24,19 +24,23 @@ const TAIL: &str = r#"    }
 "#;
 
 pub(super) fn text() -> String {
-    let mut text = HEAD.to_owned();
+    let all = words();
+    let of_source = names(&all, |word| word.of_source).replace(' ', "', '");
+    let mut text = HEAD.replace("OF_SOURCE", &of_source);
+    for word in &all {
+        values(&mut text, word.name, word.own);
+    }
+    values(&mut text, "*", OF_SOURCES);
     values(&mut text, "*", COMMON);
-    for source in SOURCES {
-        values(&mut text, source.name, source.options);
-    }
     row(&mut text, "*:--*=*", "", "");
-    row(&mut text, "help:*", "", &source_names());
-    for source in SOURCES {
-        let options = format!("{} {}", offered(source.options), offered(COMMON));
-        row(&mut text, &format!("{}:*", source.name), "", &options);
+    let every = names(&all, |_| true);
+    row(&mut text, "help:*", "", &every);
+    for word in &all {
+        let sources = if word.of_source { source_names() + " " } else { String::new() };
+        row(&mut text, &format!("{}:*", word.name), "", &(sources + &offered(word.options())));
     }
-    row(&mut text, ":-*", "", &format!("{} --help --version", offered(COMMON)));
-    row(&mut text, ":*", "", &format!("{} help", source_names()));
+    row(&mut text, ":-*", "", &format!("{} --help --version", offered(first_options())));
+    row(&mut text, ":*", "", &format!("{every} help"));
     text + TAIL
 }
 

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::Value;
-use wif_token::cli::{COMMON, OptionInfo};
+use super::{Value, words};
+use wif_token::cli::{COMMON, OF_SOURCES, OptionInfo};
 use wif_token::source::SOURCES;
 
 const HEAD: &str = r#"#compdef wif-token
@@ -20,43 +20,64 @@ _wif_token_secret() {
 }
 
 _wif_token() {
-    local -a sources common
+    local -a sources commands of_sources common
     local context state state_descr line
     typeset -A opt_args
 "#;
 
-const TAIL: &str = r#"    esac
-}
-
-_wif_token "$@"
+const FIRST: &str = r#"    _arguments -C $of_sources $common '(- *)'{-h,--help}'[print help]' \
+        '(- *)'{-V,--version}'[print the version]' '1: :->first' '*:: :->rest' && return
+    while :; do
+        case $state:$words[1] in
+            first:*)
+                _describe -t sources source sources
+                _describe -t commands command commands -- '(help:"print help")'
+                return ;;
+            source:*) _describe source sources; return ;;
+            rest:help) _describe source sources; _describe command commands; return ;;
 "#;
 
 pub(super) fn text() -> String {
+    let all = words();
     let mut text = HEAD.to_owned();
-    text.push_str("    sources=(\n");
-    for source in SOURCES {
-        let _ =
-            writeln!(text, "        {}", quoted(&format!("{}:{}", source.name, source.summary)));
+    for (array, is_source) in [("sources", true), ("commands", false)] {
+        let _ = writeln!(text, "    {array}=(");
+        for word in &all {
+            if SOURCES.iter().any(|source| source.name == word.name) == is_source {
+                let _ = writeln!(
+                    text,
+                    "        {}",
+                    quoted(&format!("{}:{}", word.name, word.summary))
+                );
+            }
+        }
+        text.push_str("    )\n");
     }
-    text.push_str("    )\n    common=(\n");
-    options(&mut text, COMMON);
-    text.push_str(
-        "    )\n    _arguments -C $common '(- *)'{-h,--help}'[print help]' \\\n        \
-         '(- *)'{-V,--version}'[print the version]' '1: :->source' '*:: :->rest' && return\n    \
-         case $state:$words[1] in\n        \
-         source:*) _describe source sources -- '(help:\"print help\")' ;;\n        \
-         rest:help) _describe source sources ;;\n",
-    );
-    for source in SOURCES {
-        let _ = writeln!(text, "        rest:{}) _arguments $common \\", source.name);
-        options(&mut text, source.options);
-        let rest = if source.rest.is_some() { "'*:: : _normal'" } else { "" };
-        let _ = writeln!(text, "            {rest} ;;");
+    for (array, table) in [("of_sources", OF_SOURCES), ("common", COMMON)] {
+        let _ = writeln!(text, "    {array}=(");
+        options(&mut text, table, "");
+        text.push_str("    )\n");
     }
-    text + TAIL
+    text.push_str(FIRST);
+    for word in &all {
+        let _ = writeln!(
+            text,
+            "            rest:{})\n                _arguments -C $shared \\",
+            word.name
+        );
+        options(&mut text, word.own, " \\");
+        let (rest, then) = match (word.of_source, word.rest) {
+            (true, _) => ("'1: :->source' '*:: :->rest' && return", ""),
+            (false, Some(_)) => ("'*:: : _normal'", "return "),
+            (false, None) => ("", "return "),
+        };
+        let _ = writeln!(text, "                    {rest}\n                {then};;");
+    }
+    text.push_str("            *) return ;;\n        esac\n    done\n}\n\n_wif_token \"$@\"\n");
+    text
 }
 
-fn options(text: &mut String, table: &[OptionInfo]) {
+fn options(text: &mut String, table: &[OptionInfo], end: &str) {
     for option in table {
         let name = option.name;
         let repeated = if option.repeated { "*" } else { "" };
@@ -71,7 +92,7 @@ fn options(text: &mut String, table: &[OptionInfo]) {
             Value::Secret => format!("{repeated}--{name}=[{help}]:{label}:_wif_token_secret"),
             Value::Unknown => format!("{repeated}--{name}=[{help}]:{label}: "),
         };
-        let _ = writeln!(text, "        {} \\", quoted(&spec));
+        let _ = writeln!(text, "        {}{end}", quoted(&spec));
     }
 }
 

@@ -80,6 +80,8 @@ def test_syntax(command):
 @pytest.mark.parametrize("line, offered", [
     ("wif-token ", ["file", "oidc", "adfs", "help"]),
     ("wif-token help ", ["file", "oidc", "adfs"]),
+    ("wif-token config ", ["file", "oidc"]),
+    ("wif-token access-token --format=", ["header"]),
     ("wif-token oidc --client-", ["--client-id", "--client-secret", "--client-key", "--client-cert"]),
     ("wif-token oidc --auth=", ["basic", "post", "private-key-jwt", "mtls"]),
     ("wif-token oidc --client-secret=", ["env:", "file:"]),
