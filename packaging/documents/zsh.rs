@@ -26,7 +26,7 @@ _wif_token() {
 "#;
 
 const FIRST: &str = r#"    _arguments -C $of_sources $common '(- *)'{-h,--help}'[print help]' \
-        '(- *)'{-V,--version}'[print the version]' '1: :->first' '*:: :->rest' && return
+        '(- *)'{-V,--version}'[print the version]' '(-): :->first' '(-)*:: :->rest' && return
     while :; do
         case $state:$words[1] in
             first:*)
@@ -60,11 +60,10 @@ pub(super) fn text() -> String {
     }
     text.push_str(FIRST);
     for word in &all {
-        let _ = writeln!(
-            text,
-            "            rest:{})\n                _arguments -C $shared \\",
-            word.name
-        );
+        let shared = if word.shared.len() > 1 { "$of_sources $common" } else { "$common" };
+        let name = word.name;
+        let _ =
+            writeln!(text, "            rest:{name})\n                _arguments -C {shared} \\");
         options(&mut text, word.own, " \\");
         let (rest, then) = match (word.of_source, word.rest) {
             (true, _) => ("'1: :->source' '*:: :->rest' && return", ""),
