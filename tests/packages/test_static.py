@@ -16,15 +16,18 @@ LIMIT = 3 * 1024 * 1024
 
 @pytest.fixture
 def server():
-    """An endpoint on loopback that gives the token."""
+    """An endpoint on loopback that gives the token; below /adfs it wants a Kerberos ticket."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
             body = json.dumps({"token": TOKEN}).encode()
-            self.send_response(200)
+            self.send_response(401 if self.path.startswith("/adfs") else 200)
+            self.send_header("WWW-Authenticate", "Negotiate")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
+
+        do_POST = do_GET
 
         def log_message(self, *_):
             pass
@@ -58,10 +61,10 @@ def test_a_static_program_of_either_architecture(release, tmp_path, server, arch
     assert fetched.stdout == TOKEN
 
 
-def test_kerberos_says_where_it_can_be_had(static):
+def test_kerberos_says_where_it_can_be_had(static, server):
     """The static program cannot load a library."""
-    done = run(static / "wif-token", "adfs", "--issuer=https://localhost:9/adfs/", "--relying-party=a", "--client-id=b", "--audience=a",
-               "--protocol=ws-trust", check=False)  # fmt: skip
+    done = run(static / "wif-token", "adfs", f"--issuer={server}adfs/", "--relying-party=a", "--client-id=b", "--audience=a",
+               "--protocol=ws-trust", "--token-type=urn:ietf:params:oauth:token-type:saml2", check=False)  # fmt: skip
     assert done.returncode == 4 and "deb or rpm" in json.loads(done.stdout)["message"], done.stdout
 
 
