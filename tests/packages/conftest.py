@@ -38,7 +38,8 @@ def run(*command, env: dict | None = None, check: bool = True, **more) -> subpro
 def sources() -> list[Path]:
     """What a release is made of."""
     listed = run("git", "ls-files", "--cached", "--others", "--exclude-standard", "-z", cwd=ROOT).stdout.split("\0")
-    return [ROOT / name for name in listed if name and not name.startswith("tests/") and (ROOT / name).is_file()]
+    others = ("tests/", ".", "packaging/README.md", "CHANGELOG.md")
+    return [ROOT / name for name in listed if name and not name.startswith(others) and (ROOT / name).is_file()]
 
 
 @pytest.fixture(scope="session")
