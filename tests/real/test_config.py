@@ -57,9 +57,10 @@ def test_as_gcloud_writes_it(config, tmp_path, audience, ours, gcloud):
     assert json.dumps(found) == json.dumps(reference)
 
 
-def test_as_gcloud_writes_it_for_a_workforce_pool(config, tmp_path):
-    """The same."""
-    found = written(config("file", "--path=/run/token", "--output-file=/run/out.json", PAYS, pool_provider=WORKFORCE))
+@pytest.mark.parametrize("source", [["file", "--path=/run/token"], ["oidc", "--issuer=https://idp.example", "--client-id=c"]])
+def test_as_gcloud_writes_it_for_a_workforce_pool(config, tmp_path, source):
+    """The same, whether the source knows its type of token or not."""
+    found = written(config(*source, "--output-file=/run/out.json", PAYS, pool_provider=WORKFORCE))
     command = found["credential_source"]["executable"]["command"]
     reference = Gcloud(tmp_path).credential_config(
         WORKFORCE, f"--executable-command={command}", "--executable-output-file=/run/out.json", PAYS

@@ -247,6 +247,7 @@ fn step(rest: &str) -> Option<(Step<'_>, &str)> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::report::Status;
     use super::*;
 
     #[test]
@@ -299,6 +300,22 @@ mod tests {
                 "assertion.attributes['g']=[\"v\"]",
             ]
         );
+    }
+
+    #[test]
+    fn a_mapping_that_was_not_given_is_for_google_to_judge() {
+        let provider =
+            "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/q";
+        let provider = PoolProvider::parse(provider).unwrap();
+        let long = Value::from("x".repeat(128));
+        for (is_given, status) in [(true, 3), (false, 0)] {
+            let mut report = Report::default();
+            principals(SUBJECT, &long, is_given, &provider, &mut report);
+            assert_eq!(report.exit_status(), status);
+            assert_ne!(report.findings[0].status, Status::Ok);
+            report.settle();
+            assert_eq!(report.findings[0].status == Status::Ok, !is_given);
+        }
     }
 
     #[test]
