@@ -304,6 +304,11 @@ fn options_that_do_not_fit_are_refused() {
              dir Cert:\\CurrentUser\\My, Cert:\\LocalMachine\\My in PowerShell shows them",
         ),
         (
+            "--client-id=a --signing-key=k.pem",
+            2,
+            "--signing-key is for --protocol=saml-post; leave it out, or add --protocol=saml-post",
+        ),
+        (
             "--protocol=saml-post --signing-key=k.pem \
              --signing-certificate=00112233445566778899aabbccddeeff01234567",
             2,

@@ -123,11 +123,6 @@ impl PoolProvider {
         format!("principalSet:{}/{attribute}/{value}", self.pool_name())
     }
 
-    /// The set of everyone in the pool.
-    pub fn everyone(&self) -> String {
-        format!("principalSet:{}/*", self.pool_name())
-    }
-
     /// The command that does this with the provider. By its whole name, since gcloud takes no number
     /// of a project in `--project`.
     pub fn gcloud(&self, verb: &str) -> String {

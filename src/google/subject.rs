@@ -46,17 +46,16 @@ pub fn federated(
     Ok((token, member(config, &subject_token)))
 }
 
-/// The caller in an IAM policy: the principal where the subject can be told, else all of the pool.
+/// The caller in an IAM policy, with SUBJECT where the subject cannot be told: a grant to the whole
+/// pool is not to be proposed.
 pub fn member(config: &CredentialConfig, subject_token: &Secret) -> String {
     let Ok(provider) = PoolProvider::parse(&config.audience) else {
-        return "principalSet:…".to_owned();
+        return "principal:…".to_owned();
     };
     let claims = subject_token.expose().split('.').nth(1).and_then(jwt::object);
     let subject = claims.and_then(|claims| Some(claims.get("sub")?.as_str()?.to_owned()));
-    match subject.filter(|subject| subject.bytes().all(|byte| byte.is_ascii_graphic())) {
-        Some(subject) => provider.principal(&subject),
-        None => provider.everyone(),
-    }
+    let subject = subject.filter(|subject| subject.bytes().all(|byte| byte.is_ascii_graphic()));
+    provider.principal(subject.as_deref().unwrap_or("SUBJECT"))
 }
 
 /// Gets the subject token.

@@ -181,6 +181,13 @@ fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
     let text = |name: &'static str| values.text(name).map(str::to_owned);
     let path = |name: &'static str| values.path(name).map(PathBuf::from);
     let auth = auth(values)?;
+    let of_saml_post = ["acs-url", "signing-key", "signing-certificate"];
+    if let Some(option) = of_saml_post.iter().find(|option| values.flag(option))
+        && values.text("protocol") != Some("saml-post")
+    {
+        return Err(Error::new(Kind::Usage, format!("--{option} is for --protocol=saml-post"))
+            .hint("leave it out, or add --protocol=saml-post"));
+    }
     let protocol = match values.text("protocol") {
         Some("saml-post") => Protocol::SamlPost {
             acs_url: values.url("acs-url").map_or(ACS_URL, Url::as_typed).to_owned(),
