@@ -35,19 +35,20 @@ def run(*command, env: dict | None = None, check: bool = True, **more) -> subpro
     return done
 
 
-def sources() -> list[Path]:
-    """What a release is made of."""
+def files() -> list[Path]:
+    """The project's own files."""
     listed = run("git", "ls-files", "--cached", "--others", "--exclude-standard", "-z", cwd=ROOT).stdout.split("\0")
-    others = ("tests/", ".", "packaging/README.md", "CHANGELOG.md")
-    return [ROOT / name for name in listed if name and not name.startswith(others) and (ROOT / name).is_file()]
+    return [ROOT / name for name in listed if name and (ROOT / name).is_file()]
 
 
 @pytest.fixture(scope="session")
 def release() -> Path:
     """The folder of packaging/release, made again when a source has changed."""
     digest = hashlib.sha256()
-    for path in sources():
-        digest.update(f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes())
+    others = ("tests/", ".", "packaging/README.md", "CHANGELOG.md")
+    for path in files():
+        if not str(path.relative_to(ROOT)).startswith(others):
+            digest.update(f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes())
     folder = CACHE / "release" / digest.hexdigest()[:16]
     if not (folder / "SHA256SUMS").exists():
         shutil.rmtree(folder.parent, ignore_errors=True)

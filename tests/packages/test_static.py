@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from conftest import PACKAGING, ROOT, TOKEN, VERSION, run, sources
+from conftest import PACKAGING, ROOT, TOKEN, VERSION, files, run
 
 LIMIT = 3 * 1024 * 1024
 
@@ -70,8 +70,8 @@ def test_kerberos_says_where_it_can_be_had(static, server):
 
 def test_the_same_from_another_folder(static, tmp_path):
     """Built again elsewhere, from nothing: the same bytes."""
-    elsewhere = tmp_path / "some where else"
-    for path in sources():
+    elsewhere = tmp_path / "elsewhere"
+    for path in files():
         target = elsewhere / path.relative_to(ROOT)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(path, target)
