@@ -14,7 +14,7 @@ use common::server::{Server, json, response};
 use common::{SECRETS, World, jwt, jwt_until, now};
 use serde_json::Value;
 
-const RUN: &str = "kubernetes --service-account=app --audience={aud} --log-file={dir}/log";
+const RUN: &str = "kubernetes --account=app --audience={aud} --log-file={dir}/log";
 
 /// An API server that gives this token.
 fn giving(token: &str) -> Server {
@@ -205,7 +205,7 @@ fn refusals_name_what_to_change() {
         (
             status("404 Not Found", r#"serviceaccounts "app" not found"#),
             3,
-            r#" answered 404: serviceaccounts "app" not found; check --service-account=app and --namespace=prod"#,
+            r#" answered 404: serviceaccounts "app" not found; check --account=app and --namespace=prod"#,
         ),
         (
             status("404 Not Found", "the server could not find the requested resource"),
@@ -439,7 +439,7 @@ fn a_broken_kubeconfig_is_named_with_its_key() {
         (
             with_user(TOKEN).replace("namespace: prod", "namespace: ../x"),
             3,
-            r#""../x" is no name in Kubernetes; check --service-account and --namespace, or the namespace of the context"#
+            r#""../x" is no name in Kubernetes; check --account and --namespace, or the namespace of the context"#
                 .to_owned(),
         ),
         (
@@ -468,7 +468,7 @@ fn command_lines() {
             "kubernetes --audience=a --kubeconfig={dir}/config",
             2,
             "a kubeconfig does not say which service account to take; \
-             add --service-account=NAME, and --namespace=NAME where it needs one",
+             add --account=NAME, and --namespace=NAME where it needs one",
         ),
         (
             "kubernetes --audience=a --kubeconfig={dir}/none",
@@ -601,7 +601,7 @@ fn a_proxy_of_the_cluster_is_used_for_every_host() {
 #[test]
 fn the_pool_provider_trusts_the_issuer_of_the_cluster() {
     let config = "config kubernetes --pool-provider={aud} --out={dir}/c.json";
-    let run = World::new().run(&format!("{config} --service-account=app --namespace=prod"));
+    let run = World::new().run(&format!("{config} --account=app --namespace=prod"));
     assert!(run.stdout.contains("--issuer-uri=ISSUER"), "{run:?}");
     assert!(run.stdout.contains("/subject/system:serviceaccount:prod:app"), "{run:?}");
 }

@@ -114,7 +114,7 @@ complete -c wif-token -n '__fish_seen_subcommand_from adfs' -l ws-trust-endpoint
 complete -c wif-token -n '__fish_seen_subcommand_from adfs' -l acs-url -x -d 'the assertion consumer service of saml-post, Google\'s by default'
 complete -c wif-token -n '__fish_seen_subcommand_from adfs' -l signing-key -r -F -d 'sign the request of saml-post with this RSA key'
 complete -c wif-token -n '__fish_seen_subcommand_from adfs' -l signing-certificate -x -d 'sign it with the key of this certificate in the store of Windows, the user\'s or the machine\'s'
-complete -c wif-token -n '__fish_seen_subcommand_from kubernetes' -l service-account -x -d 'whose token to ask for; in a pod its own by default'
+complete -c wif-token -n '__fish_seen_subcommand_from kubernetes' -l account -x -d 'the service account whose token to ask for; in a pod its own by default'
 complete -c wif-token -n '__fish_seen_subcommand_from kubernetes' -l namespace -x -d 'where the service account is; by default that of the pod or of the context'
 complete -c wif-token -n '__fish_seen_subcommand_from kubernetes' -l kubeconfig -r -F -d 'how to reach the cluster, before KUBECONFIG and ~/.kube/config'
 complete -c wif-token -n '__fish_seen_subcommand_from kubernetes' -l context -x -d 'the context of the kubeconfig, before its current-context'

@@ -303,6 +303,12 @@ mod tests {
                 assert!(others.all(|other| other.name != option.name), "{}", option.name);
             }
         }
+        let of_config = COMMANDS.iter().filter(|command| command.of_source);
+        let of_config: Vec<_> = of_config.flat_map(|command| command.options).collect();
+        for option in SOURCES.iter().flat_map(|source| source.options) {
+            // Both stand in one command line.
+            assert!(of_config.iter().all(|other| other.name != option.name), "{}", option.name);
+        }
         assert!(program.lines().all(|line| line.chars().count() <= 100), "{program}");
     }
 }

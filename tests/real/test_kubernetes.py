@@ -37,7 +37,7 @@ def config(cluster, namespace, tmp_path):
 
 def source(config, audience, *more) -> tuple:
     """The words that ask for a token of `app`."""
-    return ("kubernetes", "--service-account=app", f"--kubeconfig={config}", f"--audience={audience}", *more)
+    return ("kubernetes", "--account=app", f"--kubeconfig={config}", f"--audience={audience}", *more)
 
 
 def encoded(path) -> str:
@@ -115,7 +115,7 @@ def test_each_credential_is_taken_as_kubectl_takes_it(program, cluster, ledger, 
 def test_every_client(clients, cluster, sts, namespace, config, audience, client):
     """The variables of a client, or its command line, name the audience; the keys are found by discovery."""
     sts.add(cluster.pool_provider(audience))
-    words = ("kubernetes", "--service-account=app", f"--kubeconfig={config}")
+    words = ("kubernetes", "--account=app", f"--kubeconfig={config}")
     outcome = clients.run(client, clients.configuration(audience, *words))
     assert outcome.access_token in sts.issued
     assert sts.exchanges[0].claims["sub"] == f"system:serviceaccount:{namespace}:app"
@@ -123,7 +123,7 @@ def test_every_client(clients, cluster, sts, namespace, config, audience, client
 
 def test_with_uploaded_keys(program, cluster, namespace, config, audience):
     """For a cluster that Google cannot reach. The variable's audience becomes the one that the pool provider shows."""
-    words = ("kubernetes", "--service-account=app", f"--kubeconfig={config}")
+    words = ("kubernetes", "--account=app", f"--kubeconfig={config}")
     run = program.run(*words, env=program.request(audience))
     claims = verify_jwt(run.token, OidcPoolProvider(audience, cluster.url, jwks=cluster.jwks()))
     assert claims["aud"] == ["https:" + audience]
@@ -152,17 +152,17 @@ def test_who_may_not_is_told_the_commands_that_help(program, cluster, ledger, au
         assert done.returncode == 0, done.stderr
     assert program.run(*source(config, audience)).token
     cluster.service_account(namespace, "other")
-    program.run(*source(config, audience), "--service-account=other").failed("DENIED", "403")  # no other, by resourceNames
+    program.run(*source(config, audience), "--account=other").failed("DENIED", "403")  # no other, by resourceNames
 
 
 def test_unknown_names(program, cluster, audience, tmp_path):
     """A service account and a namespace that do not exist."""
     config = kubeconfig(tmp_path / "config", cluster, "default", {"token": cluster.people["admin"]})
     words = ("kubernetes", f"--kubeconfig={config}", f"--audience={audience}")
-    program.run(*words, "--service-account=nobody").failed(
-        "CONFIGURATION", '404: serviceaccounts "nobody" not found', "--service-account=nobody", "--namespace=default"
+    program.run(*words, "--account=nobody").failed(
+        "CONFIGURATION", '404: serviceaccounts "nobody" not found', "--account=nobody", "--namespace=default"
     )
-    program.run(*words, "--service-account=app", "--namespace=nowhere").failed("CONFIGURATION", "404", "--namespace=nowhere")
+    program.run(*words, "--account=app", "--namespace=nowhere").failed("CONFIGURATION", "404", "--namespace=nowhere")
 
 
 def test_a_token_that_is_over(program, cluster, ledger, audience, tmp_path, namespace):
@@ -211,7 +211,7 @@ def test_files_merged_as_kubectl_merges_them(program, cluster, audience, tmp_pat
     """The first of a name counts: kubectl is asked whom it would be, the token shows whom we were."""
     jane = kubeconfig(tmp_path / "jane", cluster, namespace, {"token": cluster.people["jane"]})
     nobody = kubeconfig(tmp_path / "nobody", cluster, "default", {"token": "nobody-4711-4711-4711"})
-    words = ("kubernetes", "--service-account=app", f"--audience={audience}")
+    words = ("kubernetes", "--account=app", f"--audience={audience}")
     for files, works in (([jane, nobody], True), ([nobody, jane], False), ([tmp_path / "none", jane], True)):
         env = {"KUBECONFIG": ":".join(map(str, files))}
         allowed = kubectl("auth", "can-i", "create", "serviceaccounts/app", "--subresource=token", env=env)

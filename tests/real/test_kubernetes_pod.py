@@ -86,11 +86,11 @@ def test_clients(pod, sts, audience, tmp_path, client):
 def test_another_service_account(pod, audience):
     """Of its namespace, and of another one, each once it may."""
     pod.cluster.service_account(pod.namespace, "other")
-    words = (f"--audience={audience}", "--service-account=other")
+    words = (f"--audience={audience}", "--account=other")
     pod.run(*words).failed("DENIED", f'User "system:serviceaccount:{pod.namespace}:app" cannot create')
     elsewhere = pod.cluster.namespace()
     pod.cluster.let(elsewhere, account(pod.namespace))
-    run = pod.run(f"--audience={audience}", "--service-account=app", f"--namespace={elsewhere}")
+    run = pod.run(f"--audience={audience}", "--account=app", f"--namespace={elsewhere}")
     assert pod.verified(run, audience)["sub"] == f"system:serviceaccount:{elsewhere}:app"
 
 
@@ -152,4 +152,4 @@ def test_a_kubeconfig_comes_first(pod, cluster, audience):
     """As for kubectl, which is asked by the same environment."""
     (pod.program.home / ".kube").mkdir()
     kubeconfig(pod.program.home / ".kube" / "config", cluster, pod.namespace, {"token": cluster.people["jane"]})
-    pod.run(f"--audience={audience}", "--service-account=app").failed("DENIED", 'User "jane"')
+    pod.run(f"--audience={audience}", "--account=app").failed("DENIED", 'User "jane"')

@@ -15,7 +15,7 @@ pub(super) struct Access {
     pub(super) bearer: Option<Secret>,
     /// Where a service account is looked for unless `--namespace` says it.
     pub(super) namespace: String,
-    /// Whose token is meant unless `--service-account` says it.
+    /// Whose token is meant unless `--account` says it.
     pub(super) service_account: Option<String>,
     /// The option by which kubectl binds a role to whoever asks.
     pub(super) subject: String,

@@ -39,9 +39,9 @@ pub(super) const INFO: SourceInfo = SourceInfo {
     summary: "a service account of Kubernetes, in a pod or by a kubeconfig",
     options: &[
         OptionInfo::new(
-            "service-account",
+            "account",
             Takes::Text("NAME"),
-            "whose token to ask for; in a pod its own by default",
+            "the service account whose token to ask for; in a pod its own by default",
         ),
         OptionInfo::new(
             "namespace",
@@ -91,7 +91,7 @@ fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
     let Some(path) = values.path("path") else {
         let text = |name: &'static str| values.text(name).map(str::to_owned);
         return Ok(Box::new(Asked {
-            service_account: text("service-account"),
+            service_account: text("account"),
             namespace: text("namespace"),
             kubeconfig: values.path("kubeconfig").map(Path::to_owned),
             context: text("context"),
@@ -122,7 +122,7 @@ impl Source for Asked {
         let service_account = self.service_account.as_ref().or(access.service_account.as_ref());
         let service_account = service_account.ok_or_else(|| {
             Error::new(Kind::Usage, "a kubeconfig does not say which service account to take")
-                .hint("add --service-account=NAME, and --namespace=NAME where it needs one")
+                .hint("add --account=NAME, and --namespace=NAME where it needs one")
         })?;
         let namespace = self.namespace.as_ref().unwrap_or(&access.namespace);
         let (audience, lifetime) = (&audience, self.lifetime);

@@ -104,10 +104,9 @@ impl TokenRequest<'_> {
                     access.subject
                 ),
             ),
-            404 if words.is_some_and(|words| words.ends_with("\" not found")) => (
-                Kind::Configuration,
-                format!("check --service-account={name} and --namespace={namespace}"),
-            ),
+            404 if words.is_some_and(|words| words.ends_with("\" not found")) => {
+                (Kind::Configuration, format!("check --account={name} and --namespace={namespace}"))
+            }
             // A path that it does not know at all.
             404 => (
                 Kind::Configuration,
@@ -129,7 +128,7 @@ fn segment(name: &str) -> Result<&str, Error> {
     match fits && name.starts_with(inner) && name.ends_with(inner) {
         true => Ok(name),
         false => Err(Error::new(Kind::Configuration, format!("{name:?} is no name in Kubernetes"))
-            .hint("check --service-account and --namespace, or the namespace of the context")),
+            .hint("check --account and --namespace, or the namespace of the context")),
     }
 }
 
