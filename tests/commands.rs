@@ -279,6 +279,15 @@ fn a_cached_token_is_for_its_own_request_whatever_its_form() {
     });
     succeeds(&world, &format!("{CACHED} --delegate=b@x.example"));
     assert_eq!(impersonations(&server), 6, "another configuration");
+
+    for (number, secret) in ["hunter2-old", "hunter2-new"].into_iter().enumerate() {
+        configure(&world, &server, |config| {
+            config["client_id"] = "client".into();
+            config["client_secret"] = secret.into();
+        });
+        succeeds(&world, &format!("{CACHED} --delegate=b@x.example"));
+        assert_eq!(impersonations(&server), number + 7, "{secret}");
+    }
 }
 
 #[test]

@@ -10,6 +10,7 @@ use super::{CREDENTIALS, CommandInfo, DELEGATE, Invocation, Output};
 use crate::cli::{Format, OptionInfo, Takes, Values};
 use crate::context::Context;
 use crate::contract::output_file::{self, Obtained, OutputFile};
+use crate::contract::request::digest;
 use crate::error::{Error, Kind};
 use crate::google::access_token::AccessToken;
 use crate::google::credential_config::CredentialConfig;
@@ -126,8 +127,8 @@ impl<'a> Asked<'a> {
 
     /// What makes this request another than the next, together with what the file says.
     fn digest(&self, config: &CredentialConfig) -> String {
-        let parts = [format!("{self:?}"), format!("{config:?}")];
-        crate::contract::request::digest(parts.iter().map(String::as_bytes))
+        let asked = format!("{self:?}");
+        digest([asked.as_bytes(), config.digest.as_bytes()].into_iter())
     }
 
     fn get(&self, config: &CredentialConfig, cx: &Context) -> Result<AccessToken, Error> {

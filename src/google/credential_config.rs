@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use super::GOOGLEAPIS;
 use crate::cli::Values;
 use crate::context::Context;
+use crate::contract::request::digest;
 use crate::error::{Error, Kind, one_line};
 use crate::files;
 use crate::http::Url;
@@ -25,6 +26,8 @@ pub const VARIABLE: &str = "GOOGLE_APPLICATION_CREDENTIALS";
 pub struct CredentialConfig {
     /// The file.
     pub path: PathBuf,
+    /// A digest of all that the file says, secrets too.
+    pub digest: String,
     /// `audience`
     pub audience: String,
     /// `subject_token_type`
@@ -82,7 +85,7 @@ pub enum CredentialSource {
     /// A file that holds the token, or a member of the JSON in it.
     File(PathBuf, Option<String>),
     /// An HTTP GET with these headers, as text or a member of JSON.
-    Url(Url, Vec<(String, String)>, Option<String>),
+    Url(Url, Vec<(String, Secret)>, Option<String>),
     /// A signed `GetCallerIdentity` request (`environment_id` aws1).
     Aws,
 }
@@ -104,10 +107,11 @@ impl CredentialConfig {
                 .cause(format!("line {}, column {}", error.line(), error.column()))
                 .hint("let gcloud iam workload-identity-pools create-cred-config write it")
         })?;
-        CredentialConfig::parse(&value, &path)
+        let digest = digest([text.expose().as_bytes()].into_iter());
+        CredentialConfig::parse(&value, &path, digest)
     }
 
-    fn parse(value: &Value, path: &Path) -> Result<CredentialConfig, Error> {
+    fn parse(value: &Value, path: &Path, digest: String) -> Result<CredentialConfig, Error> {
         let empty = Map::new();
         let members = Members { map: value.as_object().unwrap_or(&empty), path, inside: "" };
         match members.text("type")?.as_deref() {
@@ -125,6 +129,7 @@ impl CredentialConfig {
         let client_secret = Secret::new(members.text("client_secret")?.unwrap_or_default());
         Ok(CredentialConfig {
             path: path.to_owned(),
+            digest,
             audience: members.required("audience")?,
             token_type,
             token_url: members.url("token_url")?.ok_or_else(|| members.missing("token_url"))?,
@@ -238,7 +243,9 @@ fn source(members: &Members) -> Result<CredentialSource, Error> {
             Some(headers) => headers
                 .map
                 .keys()
-                .map(|name| Ok((name.clone(), headers.text(name)?.unwrap_or_default())))
+                .map(|name| {
+                    Ok((name.clone(), Secret::new(headers.text(name)?.unwrap_or_default())))
+                })
                 .collect::<Result<_, Error>>()?,
         };
         return Ok(CredentialSource::Url(url, headers, field));
@@ -335,7 +342,7 @@ mod tests {
     }
 
     fn parse(value: &Value) -> Result<CredentialConfig, Error> {
-        CredentialConfig::parse(value, Path::new("/c.json"))
+        CredentialConfig::parse(value, Path::new("/c.json"), String::new())
     }
 
     #[test]

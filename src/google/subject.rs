@@ -74,8 +74,8 @@ pub fn get(config: &CredentialConfig, cx: &Context) -> Result<Secret, Error> {
             ask(&File { path, option: "credential_source.file", field }, variables, cx)
         }
         CredentialSource::Url(url, headers, field) => {
-            let given = |(name, value): &(String, String)| {
-                (name.clone(), HeaderValue::Given(Secret::new(value.as_str())))
+            let given = |(name, value): &(String, Secret)| {
+                (name.clone(), HeaderValue::Given(value.clone()))
             };
             let headers = headers.iter().map(given).collect();
             let (url, field) = (url.clone(), field.as_deref().map(named));
