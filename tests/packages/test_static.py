@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from conftest import PACKAGING, ROOT, TOKEN, VERSION, files, run
+from conftest import BUILDS, PACKAGING, ROOT, TOKEN, VERSION, files, run
 
 LIMIT = 3 * 1024 * 1024
 
@@ -59,6 +59,13 @@ def test_a_static_program_of_either_architecture(release, tmp_path, server, arch
     assert run(*emulator, program, "--version").stdout == f"wif-token {VERSION}\n"
     fetched = run(*emulator, program, "url", f"--url={server}", "--field=token", "--format=text", "--audience=a")
     assert fetched.stdout == TOKEN
+
+
+@pytest.mark.parametrize("target", ["x86_64-unknown-linux-musl", "aarch64-unknown-linux-musl", ""])
+def test_the_functions_of_a_fresh_output_file_come_first(release, target):
+    """Enough of packaging/linux/fresh-path.txt is still found in each program; fewer, and the list wants to be made anew."""
+    (order,) = (BUILDS / "linux" / target / "release" / "deps").glob("wif_token-*.order")
+    assert len(order.read_text().splitlines()) > 300
 
 
 def test_kerberos_says_where_it_can_be_had(static, server):
