@@ -242,6 +242,13 @@ fn slow_down_adds_five_seconds() {
 }
 
 #[test]
+fn a_connection_that_lay_idle_is_not_used_again() {
+    let kept_open = String::from_utf8(refused("slow_down")).unwrap();
+    let kept_open = kept_open.replace("Connection: close", "Connection: keep-alive");
+    assert_eq!(pauses(vec![kept_open.into_bytes()]), [6]);
+}
+
+#[test]
 fn trouble_doubles_the_pause() {
     let (cut_off, busy) = (Vec::new(), response("503 Busy", "text/plain", ""));
     assert_eq!(pauses(vec![cut_off, busy]), [2, 4]);

@@ -51,6 +51,10 @@ pub struct CaFile {
 /// on a dead network.
 const LONGEST: Duration = Duration::from_secs(60);
 
+/// How long a connection may lie idle and be used again: some servers close one after five seconds,
+/// and a request that crosses with the close is lost.
+const IDLE: Duration = Duration::from_secs(2);
+
 /// What the options say about HTTP.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
@@ -266,6 +270,7 @@ impl Http {
                 .max_redirects(0)
                 .max_redirects_will_error(false)
                 .http_status_as_error(false)
+                .max_idle_age(IDLE)
                 .user_agent(concat!("wif-token/", env!("CARGO_PKG_VERSION")))
                 .accept("*/*");
             Agent::with_parts(config.build(), connectors, DefaultResolver::default())

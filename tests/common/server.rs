@@ -1,6 +1,6 @@
 //! A loopback HTTP server that answers as it is told and counts what it is asked.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -29,7 +29,8 @@ impl Request {
 }
 
 impl Server {
-    /// Answers each request with these raw bytes, then closes.
+    /// Answers each request with these raw bytes, then closes; after `Connection: keep-alive` not before
+    /// more is sent, which is lost.
     pub fn new(answer: impl Fn(&Request) -> Vec<u8> + Send + Sync + 'static) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://127.0.0.1:{}", listener.local_addr().unwrap().port());
@@ -45,7 +46,11 @@ impl Server {
                     };
                     counter.fetch_add(1, Ordering::SeqCst);
                     kept.lock().unwrap().push(request.clone());
-                    let _ = stream.get_mut().write_all(&answer(&request));
+                    let answer = answer(&request);
+                    let _ = stream.get_mut().write_all(&answer);
+                    if String::from_utf8_lossy(&answer).contains("Connection: keep-alive") {
+                        let _ = stream.read(&mut [0]);
+                    }
                 });
             }
         });
