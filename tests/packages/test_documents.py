@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import re
 import select
 import subprocess
+import sys
 import time
 
 import pytest
 
-from conftest import PACKAGING, run
+from conftest import PACKAGING, ROOT, run
 
 MANUAL = PACKAGING / "manual" / "wif-token.1"
 COMPLETIONS = PACKAGING / "completions"
@@ -111,3 +113,40 @@ def test_what_a_shell_completes(shell, line, completed):
 def test_the_options_of_one_source_alone():
     """Those of another are not offered."""
     assert "--keytab" not in bash("wif-token file --") and "--keytab" in bash("wif-token adfs --")
+
+
+AUDIENCE = "//iam.googleapis.com/projects/my-project/locations/global/workloadIdentityPools/my-pool/providers/my-provider"
+CONFIGURATION = {
+    "type": "external_account",
+    "audience": AUDIENCE,
+    "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+    "token_url": "https://sts.googleapis.com/v1/token",
+    "service_account_impersonation_url":
+        "https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/app@my-project.iam.gserviceaccount.com:generateAccessToken",
+    "credential_source": {"executable": {
+        "command": "/usr/local/bin/wif-token key --key=/etc/opt/my-app/key.pem --issuer=https://my-app.example.com --subject=host-1",
+        "timeout_millis": 30000,
+        "output_file": "/run/my-app/subject-token.json",
+    }},
+}  # fmt: skip
+
+
+def timeless(shown: str) -> str:
+    """Without what each run has of its own: times, the key, and the length that they give the token."""
+    return re.sub(r"\d{10}|\d{4}-\d\d-\d\dT[0-9:]+Z|\d+(?= bytes)|(?<=kid = )\S+", "…", shown)
+
+
+def test_what_the_readme_shows_of_check(static, system):
+    """The README's example is what the program prints; the picture is of that."""
+    system.put("/usr/local/bin/wif-token", static / "wif-token")
+    system.run("chmod", "755", "/usr/local/bin/wif-token")
+    system.put("/etc/opt/my-app/credentials.json", json.dumps(CONFIGURATION))
+    system.put("/run/my-app/subject-token.json", json.dumps({}))
+    system.run("/usr/local/bin/wif-token", "key", "--key=/etc/opt/my-app/key.pem", "--generate", "--issuer=https://my-app.example.com",
+               "--subject=host-1", "--audience=a")  # fmt: skip
+    variables = {"GOOGLE_APPLICATION_CREDENTIALS": "/etc/opt/my-app/credentials.json", "GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES": "1"}
+    done = system.run("/usr/local/bin/wif-token", "check", "--offline", env=variables, check=False)
+    readme = (ROOT / "README.md").read_text()
+    assert timeless(f"```text\n$ wif-token check --offline\n{done.stdout}```") in timeless(readme), done.stdout
+    drawn = run(sys.executable, PACKAGING / "picture").stdout
+    assert (PACKAGING / "check.svg").read_text() == drawn
