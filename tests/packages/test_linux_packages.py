@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import Path
 
@@ -28,31 +29,54 @@ def newer(release, tmp_path_factory):
     return {Path(path).suffix[1:]: Path(path) for path in made}
 
 
-def package(release, kind):
-    return next(release.glob(f"*.{kind}"))
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
-def test_lintian(release):
+def package(release, kind, architecture="x86_64"):
+    return next(release.glob(f"*{ARCHITECTURES[architecture] if kind == 'deb' else architecture}.{kind}"))
+
+
+@pytest.fixture(params=ARCHITECTURES)
+def architecture(request):
+    """Either of those that packages are made for."""
+    return request.param
+
+
+def test_lintian(release, architecture):
     """Clean. Nobody has asked Debian for the package, so that it closes no bug."""
     done = run("lintian", "--tag-display-limit", "0", "--allow-root", "--fail-on", "error,warning,info",
-               "--suppress-tags", "initial-upload-closes-no-bugs", package(release, "deb"), check=False)  # fmt: skip
+               "--suppress-tags", "initial-upload-closes-no-bugs", package(release, "deb", architecture), check=False)  # fmt: skip
     assert (done.returncode, done.stdout) == (0, "")
 
 
-def test_rpmlint(release):
+def test_rpmlint(release, architecture):
     """Clean, but for what packaging/linux/rpmlint.toml argues."""
-    done = run("rpmlint", "--strict", "--config", PACKAGING / "linux" / "rpmlint.toml", package(release, "rpm"))
+    done = run("rpmlint", "--strict", "--config", PACKAGING / "linux" / "rpmlint.toml", package(release, "rpm", architecture))
     assert "0 errors, 0 warnings" in done.stdout, done.stdout
 
 
-def test_what_the_packages_need(release):
-    """The C library alone; the Kerberos library and the certificate authorities where they can be had."""
-    deb = run("dpkg-deb", "--field", package(release, "deb")).stdout
-    assert "Depends: libc6 (>= 2." in deb and "Recommends: ca-certificates, libgssapi-krb5-2" in deb
-    rpm = run("rpm", "--query", "--package", "--requires", package(release, "rpm")).stdout
-    assert {line.split("(")[0] for line in rpm.splitlines()} <= {"/bin/sh", "libc.so.6", "libgcc_s.so.1", "rpmlib", "rtld", "ld-linux-x86-64.so.2"}
+def test_what_the_packages_need(release, architecture):
+    """The C library and its compiler's alone; the Kerberos library and the certificate authorities where they can be had."""
+    path = package(release, "deb", architecture)
+    assert run("dpkg-deb", "--field", path, "Architecture").stdout.strip() == ARCHITECTURES[architecture]
+    assert run("dpkg-deb", "--field", path, "Depends").stdout.strip() == "libc6 (>= 2.34), libgcc-s1 (>= 4.2)"
+    assert run("dpkg-deb", "--field", path, "Recommends").stdout.strip() == "ca-certificates, libgssapi-krb5-2"
+    path = package(release, "rpm", architecture)
+    rpm = run("rpm", "--query", "--package", "--requires", path).stdout
+    assert {re.split(r"[-.(]", line)[0] for line in rpm.splitlines()} <= {"/bin/sh", "libc", "libgcc_s", "rpmlib", "rtld", "ld"}
     assert max(tuple(map(int, version.split("."))) for version in re.findall(r"GLIBC_([0-9.]+)", rpm)) == (2, 34)
-    assert run("rpm", "--query", "--package", "--recommends", package(release, "rpm")).stdout.split() == ["ca-certificates", "krb5-libs"]
+    assert run("rpm", "--query", "--package", "--recommends", path).stdout.split() == ["ca-certificates", "krb5-libs"]
+
+
+def test_the_packages_of_the_other_architecture_run(release, tmp_path):
+    """By an emulated processor; both hold the same program."""
+    run("dpkg-deb", "--extract", package(release, "deb", "aarch64"), tmp_path)
+    (tmp_path / "token").write_text(TOKEN)
+    emulated = ("qemu-aarch64-static", "-L", "/usr/aarch64-linux-gnu", tmp_path / "usr/bin/wif-token")
+    assert run(*emulated, "file", f"--path={tmp_path}/token", "--format=text", "--audience=a").stdout == TOKEN
+    unpacked = run("sh", "-c", 'rpm2cpio "$1" | cpio --quiet --extract --to-stdout ./usr/bin/wif-token | sha256sum', "sh",
+                   package(release, "rpm", "aarch64")).stdout  # fmt: skip
+    assert unpacked.split()[0] == hashlib.sha256((tmp_path / "usr/bin/wif-token").read_bytes()).hexdigest()
 
 
 @pytest.mark.parametrize("kind", ["deb", "rpm"])

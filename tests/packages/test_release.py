@@ -24,6 +24,7 @@ def test_the_files(release):
     name = f"wif-token-{VERSION}"
     wanted = {
         f"{name}-linux-x86_64.tar.gz", f"{name}-linux-aarch64.tar.gz", f"wif-token_{VERSION}-1_amd64.deb", f"{name}-1.x86_64.rpm",
+        f"wif-token_{VERSION}-1_arm64.deb", f"{name}-1.aarch64.rpm",
         f"{name}-windows-x86_64.zip", f"{name}-windows-x86_64.msi", f"{name}-oci.tar", f"{name}.cdx.json"}  # fmt: skip
     assert {path.name for path in release.iterdir()} == wanted | {"SHA256SUMS"}
     sums = dict(reversed(line.split("  ")) for line in (release / "SHA256SUMS").read_text().splitlines())

@@ -61,7 +61,8 @@ def test_a_static_program_of_either_architecture(release, tmp_path, server, arch
     assert fetched.stdout == TOKEN
 
 
-@pytest.mark.parametrize("target", ["x86_64-unknown-linux-musl", "aarch64-unknown-linux-musl", ""])
+@pytest.mark.parametrize("target", ["x86_64-unknown-linux-musl", "aarch64-unknown-linux-musl",
+                                    "aarch64-unknown-linux-gnu", ""])  # fmt: skip
 def test_the_functions_of_a_fresh_output_file_come_first(release, target):
     """Enough of packaging/linux/fresh-path.txt is still found in each program; fewer, and the list wants to be made anew."""
     (order,) = (BUILDS / "linux" / target / "release" / "deps").glob("wif_token-*.order")
