@@ -23,6 +23,7 @@ pub mod http;
 pub mod lock;
 pub mod log;
 pub mod negotiate;
+pub mod options;
 pub mod program;
 pub mod random;
 pub mod secret;
@@ -35,7 +36,7 @@ pub mod token;
 use std::ffi::OsString;
 use std::time::Duration;
 
-use cli::{Command, Format, Options, Values};
+use cli::Command;
 use command::{Invocation, Output};
 use context::{Clock, Context, Deadline, Env};
 use contract::answer::{Answer, Form};
@@ -46,6 +47,7 @@ use contract::response::{Document, revoked};
 use error::Error;
 use http::Http;
 use log::Log;
+use options::{Format, Options, Values};
 use source::SourceInfo;
 use token::TokenType;
 

@@ -4,8 +4,8 @@
 
 use std::process::{Command, ExitCode};
 
-use wif_token::cli::Format;
 use wif_token::contract::answer::{Answer, Form};
+use wif_token::options::Format;
 use wif_token::token::TokenType;
 
 /// Where it panics, and the panic, whose words are a secret.

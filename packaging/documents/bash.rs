@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{Value, first_options, names, offered, source_names, words};
-use wif_token::cli::{COMMON, OF_SOURCES, OptionInfo};
+use wif_token::options::{COMMON, OF_SOURCES, OptionInfo};
 
 const HEAD: &str = r#"# bash completion for wif-token, written by cargo run --example documents
 

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{Value, names, source_names, words};
-use wif_token::cli::{COMMON, OF_SOURCES, OptionInfo};
+use wif_token::options::{COMMON, OF_SOURCES, OptionInfo};
 
 pub(super) fn text() -> String {
     let all = words();

@@ -11,8 +11,8 @@ mod zsh;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use wif_token::cli::{COMMON, OF_SOURCES, OptionInfo, Takes};
 use wif_token::command::COMMANDS;
+use wif_token::options::{COMMON, OF_SOURCES, OptionInfo, Takes};
 use wif_token::source::SOURCES;
 
 /// Every document: its path below `packaging` and its text.

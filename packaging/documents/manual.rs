@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use wif_token::cli::{COMMON, OF_SOURCES, OptionInfo, Takes};
 use wif_token::command::COMMANDS;
 use wif_token::contract::request::VARIABLES;
 use wif_token::error::KINDS;
+use wif_token::options::{COMMON, OF_SOURCES, OptionInfo, Takes};
 use wif_token::source::SOURCES;
 
 /// The day of the last change of what is written here by hand.

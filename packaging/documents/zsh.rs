@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{Value, words};
-use wif_token::cli::{COMMON, OF_SOURCES, OptionInfo};
+use wif_token::options::{COMMON, OF_SOURCES, OptionInfo};
 use wif_token::source::SOURCES;
 
 const HEAD: &str = r#"#compdef wif-token

@@ -2,10 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::options::OptionInfo;
-use super::{COMMON, OF_SOURCES};
 use crate::command::{COMMANDS, CommandInfo};
 use crate::error::KINDS;
+use crate::options::{COMMON, OF_SOURCES, OptionInfo};
 use crate::source::{SOURCES, SourceInfo};
 
 /// The widest line, in characters.

@@ -1,8 +1,9 @@
 //! What is said about an unknown name: the nearest known one.
 
-use super::{OptionInfo, help};
+use super::help;
 use crate::command::COMMANDS;
 use crate::error::{Error, Kind};
+use crate::options::OptionInfo;
 use crate::source::SOURCES;
 
 pub(super) fn unknown_source(name: &str) -> Error {

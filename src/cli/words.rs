@@ -6,10 +6,11 @@ use std::path::Path;
 use lexopt::{Arg, Parser};
 
 use super::unknown::{unknown_option, unknown_source};
-use super::{COMMON, Command, Format, OF_SOURCES, OptionInfo, Takes, Values, help};
+use super::{Command, help};
 use crate::command::{self, CommandInfo};
 use crate::error::{Error, Kind};
 use crate::files;
+use crate::options::{COMMON, Format, OF_SOURCES, OptionInfo, Takes, Values};
 use crate::source::{self, SOURCES, SourceInfo};
 
 #[derive(Default)]

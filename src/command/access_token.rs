@@ -7,7 +7,6 @@
 use serde_json::{Value, json};
 
 use super::{CREDENTIALS, CommandInfo, DELEGATE, Invocation, Output};
-use crate::cli::{Format, OptionInfo, Takes, Values};
 use crate::context::Context;
 use crate::contract::output_file::{self, Obtained, OutputFile};
 use crate::contract::request::digest;
@@ -17,6 +16,7 @@ use crate::google::credential_config::CredentialConfig;
 use crate::google::iam_credentials::ServiceAccount;
 use crate::google::{CLOUD_PLATFORM, GOOGLEAPIS, subject};
 use crate::http::{Request, Url};
+use crate::options::{Format, OptionInfo, Takes, Values};
 
 /// Where a JWT of a service account becomes a token.
 const OAUTH: &str = "https://oauth2.googleapis.com/token";

@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 
 use super::{CommandInfo, Invocation, Output};
-use crate::cli::{COMMON, OF_SOURCES, OptionInfo, Takes, missing};
 use crate::context::Context;
 use crate::contract::request;
 use crate::error::{Error, Kind};
@@ -19,6 +18,7 @@ use crate::google::GOOGLEAPIS;
 use crate::google::credential_config::TIMEOUT_MS;
 use crate::google::iam_credentials::binding;
 use crate::google::pool_provider::PoolProvider;
+use crate::options::{COMMON, OF_SOURCES, OptionInfo, Takes, missing};
 use crate::shell::quoted;
 use crate::source::Trust;
 use crate::token::TokenType;

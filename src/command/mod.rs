@@ -9,12 +9,12 @@ mod config;
 mod id_token;
 mod sign;
 
-use crate::cli::{Format, OptionInfo, Takes, Values};
 use crate::context::Context;
 use crate::error::Error;
 use crate::google::credential_config::CredentialConfig;
 use crate::google::iam_credentials::ServiceAccount;
 use crate::google::{CLOUD_PLATFORM, subject};
+use crate::options::{Format, OptionInfo, Takes, Values};
 use crate::source::SourceInfo;
 
 /// A row of the table of commands.

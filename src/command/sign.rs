@@ -8,12 +8,12 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
 use super::{CREDENTIALS, CommandInfo, DELEGATE, Invocation, Output, service_account};
-use crate::cli::{Format, OptionInfo, Takes, missing};
 use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::files::{self, LIMIT};
 use crate::google::credential_config::CredentialConfig;
 use crate::google::iam_credentials::Signed;
+use crate::options::{Format, OptionInfo, Takes, missing};
 
 /// Seconds ahead that `exp` may lie.
 const LONGEST_LIFE: i64 = 12 * 3600;

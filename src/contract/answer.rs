@@ -11,9 +11,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::response;
-use crate::cli::Format;
 use crate::context::Deadline;
 use crate::error::{Error, Kind};
+use crate::options::Format;
 use crate::token::TokenType;
 
 /// The form of a failure.

@@ -3,9 +3,9 @@
 use super::output_file::OutputFile;
 use super::request::Request;
 use super::response::Document;
-use crate::cli::Format;
 use crate::context::Context;
 use crate::error::{Error, Kind};
+use crate::options::Format;
 
 /// The way that was asked for.
 #[derive(Debug)]

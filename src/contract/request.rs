@@ -6,9 +6,9 @@ use std::path::PathBuf;
 
 use ring::digest::{Context as Digest, SHA256};
 
-use crate::cli::Options;
 use crate::context::Env;
 use crate::error::{Error, Kind};
+use crate::options::Options;
 use crate::token::TokenType;
 
 /// The variables that are read, without their `GOOGLE_EXTERNAL_ACCOUNT_`, for the manual.

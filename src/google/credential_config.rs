@@ -9,12 +9,12 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 use super::GOOGLEAPIS;
-use crate::cli::Values;
 use crate::context::Context;
 use crate::contract::request::digest;
 use crate::error::{Error, Kind, one_line};
 use crate::files;
 use crate::http::Url;
+use crate::options::Values;
 use crate::secret::Secret;
 use crate::token::TokenType;
 

@@ -8,11 +8,11 @@
 //! <https://learn.microsoft.com/rest/api/azure/devops/distributedtask/oidctoken/create>
 
 use super::{Source, SourceInfo, Trust, job};
-use crate::cli::{OptionInfo, Takes, Values};
 use crate::context::Context;
 use crate::contract::request::Request;
 use crate::error::{Error, Kind};
 use crate::http::{self, Response, Url};
+use crate::options::{OptionInfo, Takes, Values};
 use crate::token::SubjectToken;
 
 pub(super) const INFO: SourceInfo = SourceInfo {

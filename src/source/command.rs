@@ -2,10 +2,10 @@
 
 use super::field::{self, Field};
 use super::{Source, SourceInfo};
-use crate::cli::Values;
 use crate::context::Context;
 use crate::contract::request::Request;
 use crate::error::{Error, Kind};
+use crate::options::Values;
 use crate::program::Program;
 use crate::token::{Origin, SubjectToken};
 

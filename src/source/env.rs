@@ -3,10 +3,10 @@
 
 use super::field::{self, Field};
 use super::{Source, SourceInfo};
-use crate::cli::{OptionInfo, Takes, Values, missing};
 use crate::context::Context;
 use crate::contract::request::Request;
 use crate::error::{Error, Kind};
+use crate::options::{OptionInfo, Takes, Values, missing};
 use crate::secret::Secret;
 use crate::token::{Origin, SubjectToken};
 

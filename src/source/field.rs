@@ -5,8 +5,8 @@
 
 use serde_json::Value;
 
-use crate::cli::{OptionInfo, Takes, Values};
 use crate::error::{Error, Kind, one_line};
+use crate::options::{OptionInfo, Takes, Values};
 use crate::secret::Secret;
 
 /// The option, for the tables of the sources that have it.

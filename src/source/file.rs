@@ -6,11 +6,11 @@ use std::path::PathBuf;
 
 use super::field::{self, Field};
 use super::{Source, SourceInfo};
-use crate::cli::{OptionInfo, Takes, Values, missing};
 use crate::context::Context;
 use crate::contract::request::Request;
 use crate::error::{Error, Kind};
 use crate::files;
+use crate::options::{OptionInfo, Takes, Values, missing};
 use crate::token::{Origin, SubjectToken};
 
 pub(super) const INFO: SourceInfo = SourceInfo {

@@ -7,11 +7,11 @@
 //! <https://forgejo.org/docs/latest/user/actions/security-openid-connect/>
 
 use super::{Source, SourceInfo, Trust, job};
-use crate::cli::Values;
 use crate::context::Context;
 use crate::contract::request::Request;
 use crate::error::{Error, Kind};
 use crate::http;
+use crate::options::Values;
 use crate::token::SubjectToken;
 
 pub(super) const INFO: SourceInfo = SourceInfo {

@@ -11,12 +11,12 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 
 use super::{Source, SourceInfo, Trust};
-use crate::cli::{OptionInfo, Takes, Values, missing};
 use crate::context::Context;
 use crate::contract::request::Request;
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::http::Url;
+use crate::options::{OptionInfo, Takes, Values, missing};
 use crate::signing_key::SigningKey;
 use crate::token::{SubjectToken, TokenType};
 

@@ -20,10 +20,10 @@ mod vault;
 use std::fmt::Debug;
 use std::time::Duration;
 
-use crate::cli::{OptionInfo, Options, Values};
 use crate::context::Context;
 use crate::contract::request::Request;
 use crate::error::Error;
+use crate::options::{OptionInfo, Options, Values};
 use crate::token::{SubjectToken, TokenType};
 
 /// A source, built from its options and ready to be asked.

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use super::is_offline;
 use super::report::Report;
-use crate::cli::Values;
 use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::google::CLOUD_PLATFORM;
@@ -12,6 +11,7 @@ use crate::google::credential_config::{CredentialConfig, Impersonation};
 use crate::google::iam_credentials::{ServiceAccount, binding, project};
 use crate::google::{sts, subject};
 use crate::http::{Request, Url, wrong_clock};
+use crate::options::Values;
 use crate::secret::Secret;
 use crate::shell::quoted;
 

@@ -12,12 +12,12 @@ mod saml;
 
 use self::report::Report;
 use super::{CREDENTIALS, CommandInfo, DELEGATE, Invocation, Output};
-use crate::cli::{Format, OptionInfo, Takes};
 use crate::context::Context;
 use crate::error::Error;
 use crate::google::credential_config::{CredentialConfig, CredentialSource};
 use crate::google::subject;
 use crate::http::OFFLINE;
+use crate::options::{Format, OptionInfo, Takes};
 use crate::secret::Secret;
 use crate::token::TokenType;
 

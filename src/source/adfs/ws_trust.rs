@@ -11,12 +11,12 @@ use rustls_pki_types::pem::PemObject;
 
 use super::soap::{self, Answer};
 use super::{Adfs, Auth, signature};
-use crate::cli::Values;
 use crate::context::Context;
 use crate::contract::request::Request;
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::http::{self, Response, Url, retry};
+use crate::options::Values;
 use crate::secret::Secret;
 use crate::signing_key::SigningKey;
 use crate::token::{Origin, SubjectToken};

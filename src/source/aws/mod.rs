@@ -18,11 +18,11 @@ mod web_identity_token;
 use self::account::Account;
 use self::credentials::AssumedRole;
 use super::{Source, SourceInfo, Trust};
-use crate::cli::{OptionInfo, Takes, Values};
 use crate::context::Context;
 use crate::contract::request::Request;
 use crate::error::{Error, Kind};
 use crate::http::Url;
+use crate::options::{OptionInfo, Takes, Values};
 use crate::token::{SubjectToken, TokenType};
 
 pub(super) const INFO: SourceInfo = SourceInfo {

@@ -3,10 +3,10 @@
 //! <https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token>
 
 use super::{Azure, Lookup, aadsts};
-use crate::cli::Values;
 use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::http::{Request, Response, Url, form};
+use crate::options::Values;
 
 /// A user-assigned managed identity, by one of its ids.
 #[derive(Debug, Clone)]

@@ -22,11 +22,11 @@ use serde_json::{Map, Value};
 
 use self::managed_identity::Identity;
 use super::{Source, SourceInfo, Trust};
-use crate::cli::{OptionInfo, Takes, Values, missing};
 use crate::context::Context;
 use crate::contract::request::Request;
 use crate::error::{Error, Kind};
 use crate::http::Url;
+use crate::options::{OptionInfo, Takes, Values, missing};
 use crate::secret::{Secret, SecretRef};
 use crate::token::{Origin, SubjectToken};
 

@@ -13,10 +13,10 @@ use serde_json::Value;
 
 use self::system::{Given, SYSTEMS, System, Way};
 use super::{Source, SourceInfo, azure_pipelines, env};
-use crate::cli::{OptionInfo, Takes, Values};
 use crate::context::Context;
 use crate::contract::request::Request;
 use crate::error::{Error, Kind};
+use crate::options::{OptionInfo, Takes, Values};
 use crate::program::Program;
 use crate::token::{Origin, SubjectToken, jwt};
 

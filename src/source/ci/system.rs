@@ -126,7 +126,7 @@ fn circleci(_: &Ci, request: &Request, cx: &Context) -> Result<SubjectToken, Err
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::Takes;
+    use crate::options::Takes;
 
     #[test]
     fn the_option_offers_every_system() {

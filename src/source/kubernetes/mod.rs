@@ -21,12 +21,12 @@ use self::access::Access;
 use self::kubeconfig::Kubeconfig;
 use self::token_request::TokenRequest;
 use super::{Source, SourceInfo, Trust};
-use crate::cli::{OptionInfo, Takes, Values};
 use crate::context::Context;
 use crate::contract::request::Request;
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::log::Log;
+use crate::options::{OptionInfo, Takes, Values};
 use crate::token::{Origin, SubjectToken, TokenType, jwt};
 
 /// The longest life of a token that Google takes, in seconds.

@@ -7,11 +7,11 @@ use serde_json::{Map, Value};
 
 use super::client_auth::ClientAuth;
 use super::discovery::Metadata;
-use crate::cli::{Values, missing};
 use crate::context::Context;
 use crate::contract::request::Request;
 use crate::error::{Error, Kind};
 use crate::http::{self, Http, Response, Text, Url, retry};
+use crate::options::{Values, missing};
 use crate::secret::{Secret, SecretRef};
 use crate::token::{Origin, SubjectToken};
 

@@ -10,11 +10,11 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
 use super::discovery::Metadata;
-use crate::cli::{Values, missing};
 use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::http::{self, Http, Request, Url, form};
+use crate::options::{Values, missing};
 use crate::random;
 use crate::secret::{Secret, SecretRef};
 use crate::signing_key::SigningKey;

@@ -13,10 +13,10 @@ use serde_json::{Map, Value};
 use super::client::{Client, Issuer};
 use super::refresh_token::RefreshTokenFile;
 use super::sign_in::sign_in;
-use crate::cli::{Options, Values};
 use crate::context::Context;
 use crate::contract::request::Request;
 use crate::error::{Error, Kind};
+use crate::options::{Options, Values};
 use crate::secret::Secret;
 use crate::source::{Source, Trust};
 use crate::token::{SubjectToken, TokenType};
@@ -180,7 +180,7 @@ impl Device {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::{Command, Options, parse};
+    use crate::cli::{Command, parse};
     use crate::context::Env;
 
     #[test]

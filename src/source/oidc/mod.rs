@@ -18,10 +18,10 @@ pub(super) use self::client_auth::ClientAuth;
 use self::device::Device;
 pub(super) use self::discovery::Metadata;
 use super::{Source, SourceInfo, Trust};
-use crate::cli::{OptionInfo, Takes, Values};
 use crate::context::Context;
 use crate::contract::request::Request;
 use crate::error::{Error, Kind};
+use crate::options::{OptionInfo, Takes, Values};
 use crate::token::SubjectToken;
 
 pub(super) const INFO: SourceInfo = SourceInfo {

@@ -4,11 +4,11 @@
 use serde_json::{Value, json};
 
 use super::server::{Advice, Server, variable};
-use crate::cli::{Values, missing};
 use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::http::form;
+use crate::options::{Values, missing};
 use crate::secret::{Secret, SecretRef};
 
 /// The words of `--login`.

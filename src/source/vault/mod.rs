@@ -16,11 +16,11 @@ use serde_json::{Map, Value};
 use self::login::{Login, Method};
 use self::server::{Advice, Server};
 use super::{Source, SourceInfo, Trust};
-use crate::cli::{OptionInfo, Takes, Values, missing};
 use crate::context::Context;
 use crate::contract::request::Request;
 use crate::error::{Error, Kind};
 use crate::http::{Url, form};
+use crate::options::{OptionInfo, Takes, Values, missing};
 use crate::secret::Secret;
 use crate::token::{Origin, SubjectToken};
 

@@ -1,134 +1,12 @@
-//! What an option is, and the typed values of those that were given.
-//!
-//! One row of a table per option feeds the parser, the help, the manual and the completions. Values
-//! are checked while they are parsed; nothing is opened or read for it.
+//! The values of the options that were given.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
+use super::{OptionInfo, Takes};
 use crate::error::{Error, Kind};
 use crate::http::Url;
 use crate::secret::SecretRef;
-
-/// One option of the command line.
-#[derive(Debug)]
-pub struct OptionInfo {
-    /// Its name without the dashes.
-    pub name: &'static str,
-    /// What it takes.
-    pub takes: Takes,
-    /// Whether a source cannot do without it.
-    pub required: bool,
-    /// Whether each use adds a value; otherwise the last one counts.
-    pub repeated: bool,
-    /// One sentence without a full stop.
-    pub help: &'static str,
-}
-
-impl OptionInfo {
-    /// An option that may be left out.
-    pub const fn new(name: &'static str, takes: Takes, help: &'static str) -> OptionInfo {
-        OptionInfo { name, takes, required: false, repeated: false, help }
-    }
-
-    /// The same, needed.
-    pub const fn required(mut self) -> OptionInfo {
-        self.required = true;
-        self
-    }
-
-    /// The same, each use adding a value.
-    pub const fn repeated(mut self) -> OptionInfo {
-        self.repeated = true;
-        self
-    }
-
-    /// As it is typed, such as `--path=P`.
-    pub fn usage(&self) -> String {
-        match self.takes.placeholder() {
-            None => format!("--{}", self.name),
-            Some(value) => format!("--{}={value}", self.name),
-        }
-    }
-}
-
-/// What an option takes.
-#[derive(Debug, Clone, Copy)]
-pub enum Takes {
-    /// Nothing: it is there or not.
-    Flag,
-    /// Text, shown as this word.
-    Text(&'static str),
-    /// One of these words.
-    Choice(&'static [&'static str]),
-    /// A whole number of seconds between these, both included.
-    Seconds(u64, u64),
-    /// The path of a file, shown as this word.
-    Path(&'static str),
-    /// An absolute http or https address.
-    Url,
-    /// Where a secret stands: `env:NAME` or `file:PATH`.
-    Secret,
-    /// `KEY=VALUE`.
-    Pair,
-    /// `NAME:VALUE`.
-    Header,
-}
-
-impl Takes {
-    /// The word that stands for the value in the help; `None` for a flag.
-    pub fn placeholder(&self) -> Option<String> {
-        Some(match self {
-            Takes::Flag => return None,
-            Takes::Text(word) | Takes::Path(word) => (*word).to_owned(),
-            Takes::Choice(words) => words.join("|"),
-            Takes::Seconds(..) => "SECONDS".to_owned(),
-            Takes::Url => "URL".to_owned(),
-            Takes::Secret => "env:NAME|file:PATH".to_owned(),
-            Takes::Pair => "KEY=VALUE".to_owned(),
-            Takes::Header => "NAME:VALUE".to_owned(),
-        })
-    }
-
-    /// Reads a value. The error says what is taken instead and never repeats the value, which may
-    /// be a secret in the wrong place.
-    fn read(&self, value: OsString) -> Result<Value, String> {
-        if let Takes::Path(_) = self {
-            return match value.is_empty() {
-                true => Err("takes a path".to_owned()),
-                false => Ok(Value::Path(value.into())),
-            };
-        }
-        let text = value.into_string().map_err(|_| "takes UTF-8 text".to_owned())?;
-        if text.chars().any(char::is_control) {
-            return Err("takes no control characters".to_owned());
-        }
-        let pair = |mark, form: &str| match text.split_once(mark) {
-            Some((key, value)) if !key.trim().is_empty() => {
-                Ok(Value::Pair(key.trim().to_owned(), value.trim_start().to_owned()))
-            }
-            _ => Err(format!("takes {form}")),
-        };
-        match self {
-            Takes::Text(_) if text.is_empty() => Err("takes a value".to_owned()),
-            Takes::Flag | Takes::Path(_) | Takes::Text(_) => Ok(Value::Text(text)),
-            Takes::Choice(words) => match words.contains(&text.as_str()) {
-                true => Ok(Value::Text(text)),
-                false => Err(format!("takes one of {}", words.join(", "))),
-            },
-            Takes::Seconds(least, most) => match text.parse() {
-                Ok(seconds) if (*least..=*most).contains(&seconds) => Ok(Value::Seconds(seconds)),
-                _ => Err(format!("takes a whole number of seconds from {least} to {most}")),
-            },
-            Takes::Url => Url::parse(&text).map(Value::Url),
-            Takes::Secret => SecretRef::parse(&text)
-                .map(Value::Secret)
-                .ok_or_else(|| "takes env:NAME or file:PATH, never the secret itself".to_owned()),
-            Takes::Pair => pair('=', "KEY=VALUE"),
-            Takes::Header => pair(':', "NAME:VALUE"),
-        }
-    }
-}
 
 /// The value of one option.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -280,41 +158,9 @@ fn encoded(word: &OsStr) -> Vec<u8> {
     word.as_encoded_bytes().to_vec()
 }
 
-/// The failure of a command line in which a needed option is missing.
-pub fn missing(option: &str) -> Error {
-    Error::new(Kind::Usage, format!("--{option} is missing")).hint(format!("add --{option}=…"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn read(takes: Takes, value: &str) -> Result<Value, String> {
-        takes.read(value.into())
-    }
-
-    #[test]
-    fn values_are_typed_and_checked() {
-        assert_eq!(read(Takes::Seconds(1, 60), "60"), Ok(Value::Seconds(60)));
-        assert_eq!(read(Takes::Pair, "a=b=c"), Ok(Value::Pair("a".to_owned(), "b=c".to_owned())));
-        assert_eq!(
-            read(Takes::Header, "Accept: text/plain"),
-            Ok(Value::Pair("Accept".to_owned(), "text/plain".to_owned()))
-        );
-        for (takes, value) in [
-            (Takes::Seconds(1, 60), "61"),
-            (Takes::Seconds(1, 60), "1.5"),
-            (Takes::Choice(&["json", "text"]), "xml"),
-            (Takes::Path("P"), ""),
-            (Takes::Text("T"), ""),
-            (Takes::Text("T"), "a\nb"),
-            (Takes::Url, "example.com"),
-            (Takes::Pair, "=b"),
-            (Takes::Header, "nothing"),
-        ] {
-            assert!(read(takes, value).is_err(), "{takes:?} {value:?}");
-        }
-    }
 
     #[test]
     fn a_secret_on_the_command_line_is_refused_and_not_repeated() {
