@@ -71,7 +71,8 @@ pub fn run(args: Vec<OsString>, env: Env) -> u8 {
         Command::Run(command, source, values) => {
             let cx = context(&options, options.timeout(), env, command.name);
             answer.answer_at(&cx.deadline);
-            (command.run)(&Invocation { values, format, source }, &cx)
+            let parse = cli::parse_source;
+            (command.run)(&Invocation { values, format, source, parse }, &cx)
         }
     });
     match result {

@@ -13,7 +13,7 @@ use std::ffi::OsString;
 
 use self::words::Words;
 use crate::command::CommandInfo;
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::options::{Format, Options, Values};
 use crate::source::SourceInfo;
 
@@ -48,6 +48,19 @@ pub fn parse(args: Vec<OsString>) -> Parsed {
     Parsed { options, format, command: read.and_then(|()| words.command()) }
 }
 
+/// Reads the command line of a configuration: a source and its options.
+///
+/// # Errors
+/// `USAGE` where it is wrong or asks for something else.
+pub fn parse_source(args: Vec<OsString>) -> Result<(Options, &'static SourceInfo, Values), Error> {
+    let parsed = parse(args);
+    match parsed.command? {
+        Command::Token(source, values) => Ok((parsed.options, source, values)),
+        _ => Err(Error::new(Kind::Usage, "the configuration's command gives no subject token")
+            .hint("name a source in it: wif-token help")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::Path;
@@ -55,7 +68,6 @@ mod tests {
 
     use super::*;
     use crate::command::COMMANDS;
-    use crate::error::Kind;
     use crate::files;
     use crate::options::{COMMON, OF_SOURCES};
     use crate::source::SOURCES;

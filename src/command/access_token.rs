@@ -14,7 +14,8 @@ use crate::error::{Error, Kind};
 use crate::google::access_token::AccessToken;
 use crate::google::credential_config::CredentialConfig;
 use crate::google::iam_credentials::ServiceAccount;
-use crate::google::{CLOUD_PLATFORM, GOOGLEAPIS, subject};
+use crate::google::subject::{self, Parse};
+use crate::google::{CLOUD_PLATFORM, GOOGLEAPIS};
 use crate::http::{Request, Url};
 use crate::options::{Format, OptionInfo, Takes, Values};
 
@@ -74,7 +75,7 @@ fn run(typed: &Invocation, cx: &Context) -> Result<Output, Error> {
     let config = CredentialConfig::read(&typed.values, cx)?;
     let cache_file = typed.values.path("cache-file");
     let file = cache_file.map(|path| OutputFile::new(path.to_owned(), asked.digest(&config)));
-    let get = || asked.get(&config, cx);
+    let get = || asked.get(&config, typed.parse, cx);
     let token = match output_file::obtain(file.as_ref(), true, cx, || (), get)? {
         Obtained::Kept(token) => token,
         Obtained::New(token, _lock) => {
@@ -131,10 +132,16 @@ impl<'a> Asked<'a> {
         digest([asked.as_bytes(), config.digest.as_bytes()].into_iter())
     }
 
-    fn get(&self, config: &CredentialConfig, cx: &Context) -> Result<AccessToken, Error> {
+    fn get(
+        &self,
+        config: &CredentialConfig,
+        parse: Parse,
+        cx: &Context,
+    ) -> Result<AccessToken, Error> {
         if config.impersonation.is_none() {
             self.refuse_what_needs_an_account(config)?;
-            return subject::federated(config, &self.scopes.join(" "), cx).map(|(token, _)| token);
+            let federated = subject::federated(config, &self.scopes.join(" "), parse, cx);
+            return federated.map(|(token, _)| token);
         }
         if self.subject.is_some() && config.universe != GOOGLEAPIS {
             let what = format!("{} knows no domain-wide delegation", config.universe);
@@ -142,7 +149,7 @@ impl<'a> Asked<'a> {
                 .hint("leave --subject out: only the universe googleapis.com has it"));
         }
         let account = ServiceAccount::new(config, self.delegates.clone(), || {
-            subject::federated(config, CLOUD_PLATFORM, cx)
+            subject::federated(config, CLOUD_PLATFORM, parse, cx)
         })?;
         match self.subject {
             None => account.access_token(&self.scopes, self.lifetime, cx),

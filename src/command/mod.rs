@@ -11,9 +11,10 @@ mod sign;
 
 use crate::context::Context;
 use crate::error::Error;
+use crate::google::CLOUD_PLATFORM;
 use crate::google::credential_config::CredentialConfig;
 use crate::google::iam_credentials::ServiceAccount;
-use crate::google::{CLOUD_PLATFORM, subject};
+use crate::google::subject::{self, Parse};
 use crate::options::{Format, OptionInfo, Takes, Values};
 use crate::source::SourceInfo;
 
@@ -41,6 +42,8 @@ pub struct Invocation {
     pub format: Format,
     /// The source, where the command takes one.
     pub source: Option<&'static SourceInfo>,
+    /// Reads the command line of a configuration that runs this very program.
+    pub parse: Parse,
 }
 
 /// What a command says, and its exit status.
@@ -89,5 +92,7 @@ fn service_account<'a>(
     cx: &Context,
 ) -> Result<ServiceAccount<'a>, Error> {
     let delegates = typed.values.texts("delegate").map(str::to_owned).collect();
-    ServiceAccount::new(config, delegates, || subject::federated(config, CLOUD_PLATFORM, cx))
+    ServiceAccount::new(config, delegates, || {
+        subject::federated(config, CLOUD_PLATFORM, typed.parse, cx)
+    })
 }

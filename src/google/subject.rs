@@ -13,7 +13,6 @@ use super::access_token::AccessToken;
 use super::credential_config::{CredentialConfig, CredentialSource};
 use super::pool_provider::PoolProvider;
 use super::sts;
-use crate::cli::{self, Command};
 use crate::context::{Context, Env};
 use crate::contract::output_file::{self, Obtained, OutputFile};
 use crate::contract::request::Request;
@@ -32,6 +31,10 @@ use crate::token::{TokenType, jwt, rfc3339};
 /// Without it in the environment, set to 1, no client runs an executable.
 pub const OPT_IN: &str = "GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES";
 
+/// Reads arguments of this program that have to name a source, and gives it with its options. It
+/// comes from above: the parser's tables list the commands that ask here.
+pub type Parse = fn(Vec<OsString>) -> Result<(Options, &'static SourceInfo, Values), Error>;
+
 /// Exchanges the subject token of a configuration for an access token with this scope, and names
 /// the caller as an IAM policy would.
 ///
@@ -40,9 +43,10 @@ pub const OPT_IN: &str = "GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES";
 pub fn federated(
     config: &CredentialConfig,
     scope: &str,
+    parse: Parse,
     cx: &Context,
 ) -> Result<(AccessToken, String), Error> {
-    let subject_token = get(config, cx)?;
+    let subject_token = get(config, parse, cx)?;
     let token = sts::exchange(config, &subject_token, scope, cx)?;
     Ok((token, member(config, &subject_token)))
 }
@@ -63,11 +67,11 @@ pub fn member(config: &CredentialConfig, subject_token: &Secret) -> String {
 ///
 /// # Errors
 /// Those of the source; `CONFIGURATION` where executables are not allowed.
-pub fn get(config: &CredentialConfig, cx: &Context) -> Result<Secret, Error> {
+pub fn get(config: &CredentialConfig, parse: Parse, cx: &Context) -> Result<Secret, Error> {
     let variables = variables(config);
     match &config.source {
         CredentialSource::Executable { command, output_file, .. } => match this_program(command) {
-            Some(args) => in_process(args, variables, cx),
+            Some(args) => in_process(parse(args)?, variables, cx),
             None => run(command, output_file.as_deref(), variables, config.token_type, cx),
         },
         CredentialSource::File(path, field) => {
@@ -148,25 +152,11 @@ pub fn this_program(command: &str) -> Option<Vec<OsString>> {
     matches!(name, "wif-token" | "wif-token.exe").then(|| words.collect())
 }
 
-/// A source and its options, as the configuration's command line has them.
-///
-/// # Errors
-/// `USAGE` where it is wrong or asks for something else.
-pub fn parsed(args: Vec<OsString>) -> Result<(Options, &'static SourceInfo, Values), Error> {
-    let parsed = cli::parse(args);
-    match parsed.command? {
-        Command::Token(source, values) => Ok((parsed.options, source, values)),
-        _ => Err(Error::new(Kind::Usage, "the configuration's command gives no subject token")
-            .hint("name a source in it: wif-token help")),
-    }
-}
-
 fn in_process(
-    args: Vec<OsString>,
+    (options, info, values): (Options, &SourceInfo, Values),
     variables: BTreeMap<String, OsString>,
     cx: &Context,
 ) -> Result<Secret, Error> {
-    let (options, info, values) = parsed(args)?;
     let env = over(variables, cx);
     let request = Request::new(&options, &env)?;
     let http = cx.http.with(options.http.clone(), env.clone());

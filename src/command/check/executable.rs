@@ -1,5 +1,6 @@
 //! The executable of a configuration: allowed, split alike by all clients, there, and nobody else's.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::report::Report;
@@ -8,7 +9,7 @@ use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::google::credential_config::{CredentialConfig, CredentialSource};
-use crate::google::subject::{self, OPT_IN};
+use crate::google::subject::{self, OPT_IN, Parse};
 use crate::shell::quoted;
 use crate::token::TokenType;
 
@@ -17,7 +18,7 @@ const TIMEOUTS: std::ops::RangeInclusive<u64> = 5_000..=120_000;
 /// The same while a person signs in.
 const INTERACTIVE_TIMEOUTS: std::ops::RangeInclusive<u64> = 30_000..=1_800_000;
 
-pub(super) fn check(config: &CredentialConfig, cx: &Context, report: &mut Report) {
+pub(super) fn check(config: &CredentialConfig, parse: Parse, cx: &Context, report: &mut Report) {
     let CredentialSource::Executable { command, timeout_ms, interactive_timeout_ms, output_file } =
         &config.source
     else {
@@ -36,8 +37,8 @@ pub(super) fn check(config: &CredentialConfig, cx: &Context, report: &mut Report
     command_line(command, report);
     program(command, cx, report);
     time_out(*timeout_ms, *interactive_timeout_ms, report);
-    if subject::this_program(command).is_some() {
-        arguments(command, *timeout_ms, config, report);
+    if let Some(args) = subject::this_program(command) {
+        arguments(args, parse, *timeout_ms, config, report);
     }
     if let Some(path) = output_file {
         folder_of(path, report);
@@ -139,10 +140,15 @@ fn time_out(timeout_ms: u64, interactive_ms: Option<u64>, report: &mut Report) {
 }
 
 /// The options of this very program.
-fn arguments(command: &str, timeout_ms: u64, config: &CredentialConfig, report: &mut Report) {
+fn arguments(
+    args: Vec<OsString>,
+    parse: Parse,
+    timeout_ms: u64,
+    config: &CredentialConfig,
+    report: &mut Report,
+) {
     let link = "options";
-    let parsed = subject::parsed(subject::this_program(command).unwrap_or_default());
-    let built = parsed.and_then(|(options, info, values)| {
+    let built = parse(args).and_then(|(options, info, values)| {
         Ok((options.timeout(), info.name, (info.build)(&values)?))
     });
     let (timeout, name, source) = match built {

@@ -15,7 +15,7 @@ use super::{CREDENTIALS, CommandInfo, DELEGATE, Invocation, Output};
 use crate::context::Context;
 use crate::error::Error;
 use crate::google::credential_config::{CredentialConfig, CredentialSource};
-use crate::google::subject;
+use crate::google::subject::{self, Parse};
 use crate::http::OFFLINE;
 use crate::options::{Format, OptionInfo, Takes};
 use crate::secret::Secret;
@@ -69,9 +69,9 @@ fn run(typed: &Invocation, cx: &Context) -> Result<Output, Error> {
 fn walk(typed: &Invocation, config: &CredentialConfig, cx: &Context, report: &mut Report) {
     configuration::check(config, report);
     if let CredentialSource::Executable { .. } = config.source {
-        executable::check(config, cx, report);
+        executable::check(config, typed.parse, cx, report);
     }
-    if let Some(token) = subject_token(config, cx, report) {
+    if let Some(token) = subject_token(config, typed.parse, cx, report) {
         let mapping = typed.values.text("mapping");
         match config.token_type {
             TokenType::Jwt | TokenType::IdToken => {
@@ -93,9 +93,14 @@ fn walk(typed: &Invocation, config: &CredentialConfig, cx: &Context, report: &mu
 }
 
 /// Gets the subject token as a client would, and tells the steps.
-fn subject_token(config: &CredentialConfig, cx: &Context, report: &mut Report) -> Option<Secret> {
+fn subject_token(
+    config: &CredentialConfig,
+    parse: Parse,
+    cx: &Context,
+    report: &mut Report,
+) -> Option<Secret> {
     let before = cx.log.kept().len();
-    let got = subject::get(config, cx);
+    let got = subject::get(config, parse, cx);
     let steps = cx.log.kept().into_iter().skip(before);
     let mut steps: Vec<String> = steps.filter(|step| !step.starts_with("failed: ")).collect();
     steps.dedup();

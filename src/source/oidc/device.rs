@@ -176,26 +176,3 @@ impl Device {
         issuer.accept(response, "refresh token").map(drop)
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cli::{Command, parse};
-    use crate::context::Env;
-
-    #[test]
-    fn only_a_person_has_minutes() {
-        let line = "oidc --flow=device --issuer=https://idp.example --client-id=c";
-        let parsed = parse(line.split(' ').map(Into::into).collect());
-        let Ok(Command::Token(info, values)) = parsed.command else { panic!("{parsed:?}") };
-        let device = (info.build)(&values).unwrap();
-        for (interactive, revoke, seconds) in
-            [("0", "0", 25), ("1", "0", 290), ("0", "1", 25), ("1", "1", 25)]
-        {
-            let variables = [("INTERACTIVE", interactive), ("REVOKE", revoke)]
-                .map(|(name, value)| (format!("GOOGLE_EXTERNAL_ACCOUNT_{name}"), value.into()));
-            let request = Request::new(&Options::default(), &Env::Map(variables.into())).unwrap();
-            assert_eq!(device.timeout(&request).as_secs(), seconds, "{request:?}");
-        }
-    }
-}
