@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use super::client::{Client, Issuer};
 use super::refresh_token::RefreshTokenFile;
-use super::sign_in::sign_in;
+use super::sign_in::{BY_HAND, sign_in};
 use crate::context::Context;
 use crate::contract::request::Request;
 use crate::error::{Error, Kind};
@@ -23,10 +23,6 @@ use crate::token::{SubjectToken, TokenType};
 
 /// How long a run may last in which a person signs in: clients are told to wait five minutes.
 const SIGN_IN: Duration = Duration::from_secs(290);
-
-/// What to do where a person is needed.
-pub(super) const BY_HAND: &str = "run gcloud auth login --cred-file=FILE in a terminal, or this \
-                                  command with GOOGLE_EXTERNAL_ACCOUNT_INTERACTIVE=1";
 
 /// A token of a person.
 #[derive(Debug)]

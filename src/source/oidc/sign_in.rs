@@ -11,7 +11,6 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::client::{Client, Issuer};
-use super::device::BY_HAND;
 use crate::error::{Error, Kind, one_line};
 use crate::http::{Response, Text, Url};
 use crate::secret::Secret;
@@ -19,6 +18,10 @@ use crate::terminal::Terminal;
 
 /// The grant, in words.
 const GRANT: &str = "device authorization";
+
+/// What to do where a person is needed.
+pub(super) const BY_HAND: &str = "run gcloud auth login --cred-file=FILE in a terminal, or this \
+                                  command with GOOGLE_EXTERNAL_ACCOUNT_INTERACTIVE=1";
 
 /// The pause between two questions where the issuer names none, and what `slow_down` adds to it.
 const INTERVAL: Duration = Duration::from_secs(5);
