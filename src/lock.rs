@@ -44,8 +44,12 @@ pub fn beside(path: &Path, cx: &Context) -> Result<Option<Lock>, Error> {
     loop {
         match fs2::FileExt::try_lock_exclusive(&file) {
             Ok(()) => return Ok(Some(Lock { file, waited })),
-            Err(error) if is_held(&error) => waited = true,
-            Err(error) => return none(error),
+            Err(error) if !is_held(&error) => return none(error),
+            Err(_) if !waited => {
+                cx.log.line(format!("waiting: another run holds {}", path.display()));
+                waited = true;
+            }
+            Err(_) => {}
         }
         if cx.deadline.is_over() {
             let what = format!("another run holds {} all the time", path.display());

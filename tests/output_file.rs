@@ -5,6 +5,8 @@ mod common;
 use std::fs;
 use std::io::Write as _;
 use std::process::Child;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -167,18 +169,31 @@ fn concurrent_runs_fetch_once() {
 #[test]
 fn who_waits_for_a_failing_run_reports_its_failure() {
     let world = World::new();
-    let server = Server::new(|_| {
-        thread::sleep(Duration::from_millis(500));
+    let all_wait = Arc::new(AtomicBool::new(false));
+    let until = all_wait.clone();
+    let server = Server::new(move |_| {
+        while !until.load(Ordering::SeqCst) {
+            thread::sleep(Duration::from_millis(5));
+        }
         response("403 No", "text/plain", "")
     });
     let line = format!("url --url={}/ --output-file={{dir}}/out", server.url);
-    let start = |_| world.command(&line, &[]).spawn().unwrap();
-    let first = start(0);
+    let start =
+        |run| world.command(&format!("{line} --log-file={{dir}}/{run}"), &[]).spawn().unwrap();
+    let mut children = vec![start(0)];
     while server.count() == 0 {
         thread::sleep(Duration::from_millis(5));
     }
-    let waiting: Vec<Child> = (0..10).map(start).collect();
-    let runs = wait([vec![first], waiting].concat_children());
+    children.extend((1..=10).map(start));
+    let waits = |run: i32| {
+        let log = fs::read_to_string(world.path(&run.to_string()));
+        log.is_ok_and(|log| log.contains("waiting: another run holds "))
+    };
+    while !(1..=10).all(waits) {
+        thread::sleep(Duration::from_millis(5));
+    }
+    all_wait.store(true, Ordering::SeqCst);
+    let runs = wait(children);
     for run in &runs {
         assert_eq!((run.status, &run.stdout, &run.stderr), (5, &runs[0].stdout, &runs[0].stderr));
     }
@@ -187,16 +202,6 @@ fn who_waits_for_a_failing_run_reports_its_failure() {
 
     let later = world.run(&line);
     assert_eq!((later.status, server.count()), (5, 2), "a later run asks again");
-}
-
-trait ConcatChildren {
-    fn concat_children(self) -> Vec<Child>;
-}
-
-impl ConcatChildren for [Vec<Child>; 2] {
-    fn concat_children(self) -> Vec<Child> {
-        self.into_iter().flatten().collect()
-    }
 }
 
 #[cfg(unix)]
