@@ -10,7 +10,7 @@ import base64
 import subprocess
 import time
 import zlib
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 import pytest
 from lxml import etree

@@ -3,7 +3,6 @@ clients then exchange what the program fetched, for the one audience that these 
 
 from __future__ import annotations
 
-import jwt
 import pytest
 import requests
 from azure.core.exceptions import ClientAuthenticationError
@@ -13,6 +12,7 @@ from standins.azure_pipelines import AUDIENCE, AzureDevOps
 from standins.loopback import Answer, Loopback
 from standins.verify_jwt import OidcPoolProvider
 from support.clients import CLIENTS
+from support.signer import claims_of
 
 ACCESS_TOKEN = "system-access-token-4711"
 CONNECTION = "11111111-aaaa-4bbb-8ccc-222222222222"
@@ -40,7 +40,7 @@ def sdk(devops, monkeypatch, connection: str = CONNECTION, access_token: str = A
 
 def test_the_sdk_gets_a_token(devops, monkeypatch):
     """Of the connection, for the audience of Entra."""
-    claims = jwt.decode(sdk(devops, monkeypatch), options={"verify_signature": False})
+    claims = claims_of(sdk(devops, monkeypatch))
     assert (claims["aud"], claims["sub"]) == (AUDIENCE, "sc://example/project/deploy")
 
 

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes
 
 from standins.azure_entra import ASSERTION
 from standins.azure_tenant import CLOSED, EXCHANGE, RESOURCE, SUBJECT, TENANT, new_identity
-from support.signer import certificate, new_key
+from support.signer import certificate, claims_of, new_key
 
 GRANT = {"grant_type": "client_credentials", "scope": RESOURCE + "/.default"}
 KEY, OTHER_KEY = new_key("RSA"), new_key("RSA")
@@ -64,7 +64,7 @@ def test_entra_takes_each_credential(azure, build):
                    GRANT | client | federated):  # fmt: skip
         answer = post(azure, fields)
         assert answer.status_code == 200, answer.text
-        claims = jwt.decode(answer.json()["access_token"], options={"verify_signature": False})
+        claims = claims_of(answer.json()["access_token"])
         assert (claims["aud"], claims["appid"], claims["tid"]) == (RESOURCE, build.identity.client_id, TENANT)
     assert [issued.proof for issued in azure.tenant.issued] == ["secret", "certificate", "certificate", "federated"]
 

@@ -23,11 +23,11 @@ from standins.verify_jwt import OidcPoolProvider
 from standins.verify_saml import SamlPoolProvider
 from support.aws import AWS4_REQUEST, google_token
 from support.clients import ALLOW
-from support.impersonation import FIRST, SECOND, principal
+from support.impersonation import FIRST, SECOND
 from support.program import EXIT_STATUS, SAML2
 from support.saml import IDP, SamlSigner, at, confirmation, restriction, statement
 from support.setups import Setup, Setups, copy
-from support.signer import Signer
+from support.signer import Signer, claims_of
 
 Make = Callable[[Setups], Setup]
 
@@ -205,15 +205,7 @@ def without_account(setup: Setup):
 
 def another_key(setups: Setups) -> Setup:
     """A token of the issuer's name and key id, signed by somebody else."""
-    token = Signer().token({"iss": setups.issuer.url, "aud": "https:" + setups.audience, "sub": "s", "iat": 1, "exp": 2})
-    body = base64.urlsafe_b64encode(json.dumps(good(setups)).encode()).decode().rstrip("=")
-    return setups.foreign(".".join([token.split(".")[0], body, token.split(".")[2]]))
-
-
-def good(setups: Setups) -> dict:
-    """Claims of a good token."""
-    payload = setups.jwt().split(".")[1]
-    return json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    return setups.foreign(Signer().token(claims_of(setups.jwt())))
 
 
 def hmac(setups: Setups) -> Setup:

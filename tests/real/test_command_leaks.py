@@ -10,7 +10,7 @@ import json
 
 import pytest
 
-from standins.loopback import Answer, Loopback, Request
+from standins.loopback import Answer, Request
 from support.commands import Commands
 from support.impersonation import CREATOR, principal
 from support.leaks import Ledger

@@ -9,7 +9,7 @@ import pytest
 
 from support.leaks import Ledger
 from support.program import Program
-from support.signer import Signer, good_claims, new_key, pem
+from support.signer import new_key, pem, some_token
 
 SECRET = "p+l/u%s s:e&cret"
 
@@ -42,7 +42,7 @@ def test_finds_a_line_of_a_private_key():
 
 def test_finds_a_token_but_in_a_success():
     """A token, or its signature alone, anywhere but in the stdout of a success."""
-    found, token = Ledger(), Signer().token(good_claims("https://issuer.example.test", "x"))
+    found, token = Ledger(), some_token()
     found.token("the token", token)
     found.note("the stdout of a success", token, may_hold_token=True)
     assert found.check() == []

@@ -6,7 +6,6 @@ tokens of the `key` source (by the JWKS that the program wrote) and of the `oidc
 
 from __future__ import annotations
 
-import base64
 import json
 
 import pytest
@@ -16,7 +15,7 @@ from standins.loopback import Answer, Loopback
 from standins.verify_jwt import OidcPoolProvider
 from support.oidc_provider import client, oidc_provider
 from support.openbao import binary, openbao
-from support.signer import new_key, pem
+from support.signer import new_key, pem, tampered
 
 
 @pytest.fixture(scope="module")
@@ -30,13 +29,6 @@ def bao(tmp_path_factory):
 def mount(request) -> str:
     """A login path of this test's own."""
     return "jwt-" + str(abs(hash(request.node.nodeid)))[:12]
-
-
-def tampered(token: str) -> str:
-    """The same token with another subject under the old signature."""
-    header, claims, signature = token.split(".")
-    changed = json.loads(base64.urlsafe_b64decode(claims + "==")) | {"sub": "administrator"}
-    return ".".join([header, base64.urlsafe_b64encode(json.dumps(changed).encode()).decode().rstrip("="), signature])
 
 
 def judged(bao, mount: str, token: str, others: str) -> str:

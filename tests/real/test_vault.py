@@ -11,7 +11,6 @@ import subprocess
 from dataclasses import dataclass
 
 import hvac
-import jwt
 import pytest
 import requests
 
@@ -21,7 +20,7 @@ from support.clients import CLIENTS
 from support.oidc_provider import client, oidc_provider
 from support.openbao import PASSWORD, binary, openbao, openbao_proxy
 from support.places import HERE
-from support.signer import certificate, certificate_pem, new_key
+from support.signer import certificate, certificate_pem, claims_of, new_key
 
 
 @pytest.fixture(scope="module")
@@ -71,11 +70,6 @@ def approle(server, mount: str = "approle", **role) -> tuple[str, str]:
     return role_id, server.call("POST", f"auth/{mount}/role/app/secret-id")["data"]["secret_id"]
 
 
-def claims(token: str) -> dict:
-    """Unverified: the token service stand-in verifies."""
-    return jwt.decode(token, options={"verify_signature": False})
-
-
 @pytest.mark.parametrize("name", list(CLIENTS))
 def test_clients(clients, bao, sts, audience, name):
     """Every Google client, by AppRole; the SecretID reaches the program in a variable."""
@@ -98,7 +92,7 @@ def test_the_variables_and_the_file_of_its_own_command_line(program, bao, audien
     by_variable = program.run("vault", "--role=google", env=env | {f"{names}_TOKEN": bao.token}).token
     (program.home / "token").write_text(bao.token + "\n")
     by_option = program.run("vault", "--role=google", f"--token=file:{program.home}/token", env=env).token
-    assert claims(by_file)["sub"] == claims(by_variable)["sub"] == claims(by_option)["sub"]
+    assert claims_of(by_file)["sub"] == claims_of(by_variable)["sub"] == claims_of(by_option)["sub"]
     program.run("vault", "--role=google", env=env).failed("ABSENT", "bao login", "VAULT_TOKEN")
 
 
@@ -110,8 +104,8 @@ def test_it_is_the_token_that_hvac_gets(program, bao, audience):
     for options in ([], ["--login=approle", f"--role-id={bao.role_id}", "--secret-id=env:SECRET_ID"]):
         if options:
             theirs.auth.approle.login(role_id=bao.role_id, secret_id=bao.secret_id)
-        expected = claims(theirs.secrets.identity.generate_signed_id_token("google")["data"]["token"])
-        found = claims(program.run("vault", "--role=google", f"--audience={audience}", *options, env=env).token)
+        expected = claims_of(theirs.secrets.identity.generate_signed_id_token("google")["data"]["token"])
+        found = claims_of(program.run("vault", "--role=google", f"--audience={audience}", *options, env=env).token)
         assert {k: v for k, v in found.items() if k not in times} == {k: v for k, v in expected.items() if k not in times}
         assert found["exp"] - found["iat"] == expected["exp"] - expected["iat"] == 600
 
@@ -211,7 +205,7 @@ def test_a_namespace(clients, bao, sts, ledger, audience):
     assert sts.exchanges[-1].claims["iss"] == f"{bao.server.url}/v1/team/identity/oidc"
     program = clients.program
     for name in ("VAULT_NAMESPACE", "BAO_NAMESPACE"):
-        assert claims(program.run("vault", "--role=google", env=env | {name: "team/"}).token)["iss"] == team.issuer
+        assert claims_of(program.run("vault", "--role=google", env=env | {name: "team/"}).token)["iss"] == team.issuer
     program.run("vault", "--role=google", env=env).failed("DENIED", "of another namespace")
     program.run("vault", "--role=google", "--namespace=nowhere", env=env).failed("CONFIGURATION", "namespace not found", "--namespace")
 

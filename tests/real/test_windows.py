@@ -22,7 +22,7 @@ from standins.loopback import Answer, Loopback
 from support.adfs import ALICE, CLIENT, PASSWORDS, farm, issues_saml, register
 from support.program import EXIT_STATUS, Program
 from support.pysaml2_idp import IdentityProvider
-from support.signer import Signer, certificate, certificate_pem, good_claims, new_key, pem
+from support.signer import certificate, certificate_pem, new_key, pem, some_token
 from support.windows import wine
 
 RUNS = 50
@@ -44,9 +44,9 @@ def windows(running, tmp_path, ledger) -> Program:
 
 
 @pytest.fixture
-def token(audience) -> str:
+def token() -> str:
     """A subject token."""
-    return Signer().token(good_claims("https://issuer.example.test", audience))
+    return some_token()
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_a_success_and_its_bytes(windows, audience, token):
 ])  # fmt: skip
 def test_kinds_and_exit_statuses(windows, audience, code, arguments):
     """Windows keeps the exit status as it is."""
-    over = Signer().token(good_claims("https://issuer.example.test", audience, exp=int(time.time()) - 10))
+    over = some_token(exp=int(time.time()) - 10)
     with Loopback(lambda request: Answer(int(request.path[1:]), "no")) as refusing:
         source, *options = (word.format(far=refusing.url) for word in arguments)
         run = windows.run(source, *options, env=windows.request(audience) | {"GARBAGE": "not a token", "OVER": over})

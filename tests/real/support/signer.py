@@ -1,4 +1,4 @@
-"""Keys, a certificate and tokens that the tests make themselves, with cryptography and PyJWT."""
+"""Keys, a certificate and tokens that the tests make themselves or take apart, with cryptography and PyJWT."""
 
 from __future__ import annotations
 
@@ -64,6 +64,23 @@ def good_claims(issuer: str, audience: str, **other) -> dict:
     now = int(time.time())
     fresh = {"iss": issuer, "aud": audience, "sub": "repo:example/app", "iat": now - 5, "exp": now + 3600}
     return fresh | {"jti": secrets.token_hex(8)} | other
+
+
+def some_token(**claims) -> str:
+    """A good token of an issuer that is nowhere, for those who read tokens and verify none; claims may be replaced by name."""
+    return Signer().token(good_claims("https://issuer.example.test", "somebody", **claims))
+
+
+def claims_of(token: str) -> dict:
+    """What a token says, whoever signed it."""
+    return jwt.decode(token, options={"verify_signature": False})
+
+
+def tampered(token: str) -> str:
+    """The same token with another subject under the old signature."""
+    header, _, signature = token.split(".")
+    claims = json.dumps(claims_of(token) | {"sub": "administrator"}).encode()
+    return f"{header}.{jwt.utils.base64url_encode(claims).decode()}.{signature}"
 
 
 def certificate(key, name: str) -> x509.Certificate:
