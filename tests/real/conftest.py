@@ -21,6 +21,7 @@ from support.leaks import Ledger
 from support.kubernetes import cluster as running_cluster
 from support.places import PROGRAM
 from support.program import Program
+from support.pysaml2_idp import IdentityProvider
 from support.setups import Setups
 
 POOL_PROVIDER = "//iam.googleapis.com/projects/123456789012/locations/global/workloadIdentityPools/pool/providers/ci"
@@ -72,6 +73,14 @@ def issuer(sts, audience):
     sts.add(OidcPoolProvider(audience, found.url))
     yield found
     found.close()
+
+
+@pytest.fixture
+def idp(tmp_path, sts, audience) -> IdentityProvider:
+    """A SAML identity provider that the token service trusts; behind the stand-in of AD FS, its signing half."""
+    found = IdentityProvider(tmp_path, "https:" + audience)
+    sts.add(found.pool_provider(audience))
+    return found
 
 
 @pytest.fixture

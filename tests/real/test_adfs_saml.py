@@ -28,14 +28,6 @@ from support.saml import SamlSigner
 from support.signer import certificate, certificate_pem, new_key, pem
 
 
-@pytest.fixture
-def idp(tmp_path, audience, sts) -> IdentityProvider:
-    """The signing half of AD FS, which the token service trusts."""
-    found = IdentityProvider(tmp_path, "https:" + audience)
-    sts.add(found.pool_provider(audience))
-    return found
-
-
 @pytest.fixture(params=[True, False], ids=["response signed", "assertion signed"])
 def saml(request, adfs, idp):
     """AD FS, asked by SAML."""

@@ -18,7 +18,6 @@ from standins.loopback import Answer
 from standins.verify_saml import verify_saml
 from support.adfs import ALICE, PASSWORDS, issues_saml
 from support.program import SAML2 as SAML2_TYPE
-from support.pysaml2_idp import IdentityProvider
 from support.signer import certificate, certificate_pem, new_key, pem
 
 WSS = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss"
@@ -29,14 +28,6 @@ REQUEST = """<s:Envelope xmlns:s="{soap}" xmlns:a="http://www.w3.org/2005/08/add
 </s:Header><s:Body><t:RequestSecurityToken xmlns:t="{trust}"><p:AppliesTo xmlns:p="{policy}"><a:EndpointReference><a:Address>{applies}\
 </a:Address></a:EndpointReference></p:AppliesTo><t:KeyType>{key}</t:KeyType><t:RequestType>{request}</t:RequestType>\
 <t:TokenType>{kind}</t:TokenType></t:RequestSecurityToken></s:Body></s:Envelope>""" % (WSS, WSS)
-
-
-@pytest.fixture
-def idp(tmp_path, audience, sts) -> IdentityProvider:
-    """The signing half of AD FS, which the token service trusts."""
-    found = IdentityProvider(tmp_path, "https:" + audience)
-    sts.add(found.pool_provider(audience))
-    return found
 
 
 @pytest.fixture

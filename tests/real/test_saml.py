@@ -17,16 +17,8 @@ from saml2.sigver import SignatureError
 from standins.verify_saml import SamlPoolProvider
 from support.clients import CLIENTS
 from support.program import SAML2
-from support.pysaml2_idp import IdentityProvider, encoded
+from support.pysaml2_idp import encoded
 from support.saml import IDP, SamlSigner, at
-
-
-@pytest.fixture
-def idp(tmp_path, sts, audience) -> IdentityProvider:
-    """An identity provider that the token service trusts."""
-    found = IdentityProvider(tmp_path, "https:" + audience)
-    sts.add(found.pool_provider(audience))
-    return found
 
 
 @pytest.fixture(params=["response signed", "assertion signed"])

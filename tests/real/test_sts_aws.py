@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import json
 import time
+from functools import partial
 from urllib.parse import quote
 
 import pytest
 import requests
 
 from standins.aws_keys import ACCOUNT, AwsKeys
-from standins.refused import Refused
 from standins.token_exchange import GRANT, TOKEN_TYPE
 from standins.verify_aws import AwsPoolProvider, known_to, verify_aws
 from support.aws import AWS4_REQUEST, CallerIdentity, encoded, google_request, google_token
+from support.refusals import refused_by
 
 FORM = "Invalid format of AWS credentials:"
 UNKNOWN = "Received invalid AWS response of type AccessDenied"
+refused = partial(refused_by, verify_aws)
 
 
 @pytest.fixture
@@ -33,15 +35,6 @@ def keys(ledger) -> AwsKeys:
 def pool_provider(audience, keys) -> AwsPoolProvider:
     """Trusts the account of these tests."""
     return AwsPoolProvider(audience, ACCOUNT, known_to(keys))
-
-
-def refused(token: str, pool_provider: AwsPoolProvider, *texts: str):
-    """Asserts a refusal with these texts."""
-    with pytest.raises(Refused) as refusal:
-        verify_aws(token, pool_provider)
-    assert refusal.value.error == "invalid_grant"
-    for text in texts:
-        assert text in refusal.value.description
 
 
 @pytest.mark.parametrize("prefix", ["", "https:"])

@@ -8,29 +8,23 @@ from __future__ import annotations
 
 import base64
 import copy
+from functools import partial
 
 import pytest
 from lxml import etree
 
-from standins.refused import Refused
 from standins.verify_saml import BEARER, NAMES, SamlPoolProvider, verify_saml
+from support.refusals import refused_by
 from support.saml import IDP, SamlSigner, at, confirmation, restriction, statement
 
 SIGNER = SamlSigner()
+refused = partial(refused_by, verify_saml)
 
 
 @pytest.fixture
 def pool_provider(audience) -> SamlPoolProvider:
     """Trusts the signer of this file."""
     return SamlPoolProvider(audience, IDP, SIGNER.certificate)
-
-
-def refused(token: str, pool_provider: SamlPoolProvider, text: str):
-    """Asserts a refusal with this text."""
-    with pytest.raises(Refused) as refusal:
-        verify_saml(token, pool_provider)
-    assert refusal.value.error == "invalid_grant"
-    assert text in refusal.value.description
 
 
 @pytest.mark.parametrize("sign", ["_response", "_assertion"])
