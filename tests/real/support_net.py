@@ -6,30 +6,16 @@ tests must not decide a verdict.
 """
 
 import base64
-import contextlib
 import json
-import os
-import re
-import socket
 import subprocess
 import time
 from dataclasses import dataclass
-from pathlib import Path
-
-import pytest
 
 from support.places import PROGRAM, SYSTEM_PATH
 from support.program import EXIT_STATUS
 
 BIN = str(PROGRAM)
 AUDIENCE = "//iam.googleapis.com/projects/123456/locations/global/workloadIdentityPools/pool/providers/idp"
-
-
-def missing(what):
-    """Says by name what cannot be proved here: a failure under CI=true, a skip elsewhere."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(f"cannot be proved here: {what}")
-    pytest.skip(what)
 
 
 def clean_env(**extra):
@@ -98,29 +84,6 @@ def finish(child, began=0.0, timeout=60):
     return Outcome(child.returncode, stdout, stderr, time.monotonic() - began)
 
 
-def wait_until(true, what, seconds=10):
-    """Polls until `true()` holds and returns its value; fails by name after `seconds`."""
-    end = time.monotonic() + seconds
-    while not (value := true()):
-        assert time.monotonic() < end, f"after {seconds} s still not so: {what}"
-        time.sleep(0.005)
-    return value
-
-
-def free_ports(count):
-    """`count` different loopback ports that nobody listens on."""
-    with contextlib.ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-
-
-def listens(port, host="127.0.0.1"):
-    with socket.socket() as probe:
-        return probe.connect_ex((host, port)) == 0
-
-
 def jwt(lives=3600, **claims):
     """A JWT as a source would hand it over. Its signature is noise: `wif-token` reads tokens and verifies none."""
     def part(value):
@@ -134,11 +97,3 @@ def jwt(lives=3600, **claims):
 def claims_of(token):
     body = token.split(".")[1]
     return json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
-
-
-def alive(pid):
-    """Whether a process still runs; a zombie that waits for its parent does not."""
-    try:
-        return re.search(r"^State:\s+([A-Z])", Path(f"/proc/{pid}/status").read_text(), re.M)[1] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False

@@ -18,7 +18,7 @@ import pytest
 from standins.loopback import Answer, Loopback
 from standins.sts import DEPLOYER
 from support.impersonation import FIRST, grant_chain
-from support_net import wait_until
+from support.processes import until
 from test_concurrency import have_open
 
 RUNS = 20
@@ -86,7 +86,7 @@ def crowd(commands, audience, cached, answer):
                                      text=True) for _ in range(RUNS)]  # fmt: skip
         try:
             lock = f"{cached}.lock"
-            wait_until(lambda: server.requests and have_open(lock, children) == RUNS, "all at the lock", seconds=60)
+            until(lambda: server.requests and have_open(lock, children) == RUNS, "all at the lock", seconds=60)
             opened.set()
             with ThreadPoolExecutor(RUNS) as pool:
                 ends = list(pool.map(lambda child: (*child.communicate(timeout=60), child.returncode), children))

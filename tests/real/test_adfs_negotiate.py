@@ -17,9 +17,8 @@ from cryptography.hazmat.primitives import hashes
 from servers.kdc import REALM, realm
 from support.adfs import ALICE, CLIENT, PASSWORDS, SERVICE, farm
 from support.channel_binding import acceptor
-from support.places import need
+from support.places import missing, need
 from support.processes import free_port
-from support_net import missing
 
 PASSWORD = {"auth": "password", "user": ALICE, "password": "env:SECRET"}
 

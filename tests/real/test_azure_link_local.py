@@ -16,7 +16,7 @@ from servers.namespace import NAMES, namespace
 from standins.azure_tenant import RESOURCE
 from support.azure import reference, with_keys, wrapped
 from support.places import need
-from support_net import wait_until
+from support.processes import until
 
 PROXY = dict.fromkeys(("HTTP_PROXY", "http_proxy", "ALL_PROXY", "HTTPS_PROXY"), "http://proxy.example.test:1")
 PRIVATE = NAMES["other.example.test"]
@@ -41,8 +41,8 @@ def carried(folder, space, address: str, port: int, to: int):
     children = [subprocess.Popen([str(word) for word in words]) for words in (outside, within)]
     probe = [*space.prefix, "bash", "-c", f"exec 3<>/dev/tcp/{address}/{port}"]
     try:
-        wait_until(path.exists, f"{path} listens")
-        wait_until(lambda: subprocess.run(probe, capture_output=True, check=False).returncode == 0, f"{address}:{port} listens")
+        until(path.exists, f"{path} listens")
+        until(lambda: subprocess.run(probe, capture_output=True, check=False).returncode == 0, f"{address}:{port} listens")
         yield
     finally:
         for child in children:

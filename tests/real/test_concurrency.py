@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from servers.faults import HEAD, far_end
-from support_net import AUDIENCE, claims_of, clean_env, finish, jwt, start, token_of, wait_until, wif
+from support.processes import until
+from support_net import AUDIENCE, claims_of, clean_env, finish, jwt, start, token_of, wif
 
 RUNS = 200
 
@@ -54,7 +55,7 @@ def crowd(far, output, opened, runs=RUNS):
     lock = Path(f"{output}.lock")
     children = [start("url", f"--url={far.url}", f"--output-file={output}", "--timeout=60") for _ in range(runs)]
     try:
-        wait_until(lambda: far.requests and have_open(lock, children) == runs, f"{runs} runs at the lock", seconds=60)
+        until(lambda: far.requests and have_open(lock, children) == runs, f"{runs} runs at the lock", seconds=60)
         began = time.monotonic()
         opened.set()
         with ThreadPoolExecutor(runs) as pool:
@@ -97,7 +98,7 @@ def test_two_hundred_runs_fetch_once_and_a_reader_sees_only_whole_documents(tmp_
     old = token_of(json.loads(stale(output)))
     with far_end(behind_a_gate(b"200 OK", token.encode(), opened)) as far, Reader(output) as reader:
         done = crowd(far, output, opened)
-        wait_until(lambda: token in reader.tokens, "the reader has seen the new token")
+        until(lambda: token in reader.tokens, "the reader has seen the new token")
         assert len(far.requests) == 1
     assert {one.token() for one in done} == {token} and len({one.stdout for one in done}) == 1
     assert (reader.wrong, reader.tokens) == ([], [old, token]) and reader.reads > 10
@@ -127,13 +128,13 @@ def test_when_the_one_who_fetches_is_killed_another_takes_over(tmp_path):
     with far_end(behind_a_gate(b"200 OK", token.encode(), opened)) as far:
         words = ("url", f"--url={far.url}", f"--output-file={output}", "--timeout=60")
         first = start(*words)
-        wait_until(lambda: far.requests, "the first run fetches")
+        until(lambda: far.requests, "the first run fetches")
         others = [start(*words) for _ in range(20)]
         try:
-            wait_until(lambda: have_open(f"{output}.lock", others) == 20, "20 runs at the lock")
+            until(lambda: have_open(f"{output}.lock", others) == 20, "20 runs at the lock")
             first.kill()
             assert first.communicate() == ("", "")
-            wait_until(lambda: len(far.requests) == 2, "another run fetches")
+            until(lambda: len(far.requests) == 2, "another run fetches")
             opened.set()
             assert {finish(child).token() for child in others} == {token} and len(far.requests) == 2
         finally:
@@ -157,7 +158,7 @@ def test_a_lock_that_is_held_for_ever_ends_at_the_deadline(tmp_path):
     with far_end(behind_a_gate(b"200 OK", b"", threading.Event())) as far:
         holder = start("url", f"--url={far.url}", f"--output-file={output}", "--timeout=60")
         try:
-            wait_until(lambda: far.requests, "the first run fetches")
+            until(lambda: far.requests, "the first run fetches")
             done = wif("url", f"--url={far.url}", f"--output-file={output}", "--timeout=2")
         finally:
             holder.kill()

@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from support_net import alive, finish, jwt, start, wait_until, wif
+from support.processes import alive, until
+from support_net import finish, jwt, start, wif
 
 TOKEN = jwt()
 DEADLINE = 2
@@ -22,14 +23,14 @@ def shell(tmp_path, last_words):
 
 def pids(tmp_path):
     path = tmp_path / "pids"
-    found = wait_until(lambda: path.exists() and path.read_text().split(), "the command has started")
+    found = until(lambda: path.exists() and path.read_text().split(), "the command has started")
     return [int(pid) for pid in found]
 
 
 def all_gone(tmp_path):
     family = pids(tmp_path)
     try:
-        wait_until(lambda: not any(alive(pid) for pid in family), "the command and its child are gone", seconds=3)
+        until(lambda: not any(alive(pid) for pid in family), "the command and its child are gone", seconds=3)
     finally:
         for pid in filter(alive, family):
             os.kill(pid, signal.SIGKILL)

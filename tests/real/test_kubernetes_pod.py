@@ -15,9 +15,8 @@ from servers.authority import Authority
 from standins.verify_jwt import verify_jwt
 from support.clients import Clients
 from support.kubernetes import account, kubeconfig, kubectl
-from support.places import need
+from support.places import missing, need
 from support.program import Program
-from support_net import missing
 
 # /var/run is a link to /run: an empty /run of this run's own holds what the kubelet mounts into a pod.
 INSIDE = """#!/bin/sh

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from support.places import need
-from support_net import BIN, clean_env, jwt, missing, token_of, wif
+from support.places import missing, need
+from support_net import BIN, clean_env, jwt, token_of, wif
 
 GOOD = {"version": 1, "success": True, "token_type": "urn:ietf:params:oauth:token-type:jwt",
         "id_token": jwt(sub="poison"), "expiration_time": int(time.time()) + 3000}

@@ -13,7 +13,8 @@ from servers import squid as proxy
 from servers.authority import Authority, self_signed
 from servers.namespace import NAMES, namespace
 from servers.nginx import answers, nginx, server
-from support_net import clean_env, jwt, wait_until, wif
+from support.processes import until
+from support_net import clean_env, jwt, wif
 
 TOKEN = jwt()
 OPEN = f"http://proxy.example.test:{proxy.OPEN}"
@@ -49,7 +50,7 @@ def through(inside, **given):
     """A run and the lines squid logged for it; squid writes them when the tunnel has ended."""
     before = len(inside.squid.requests())
     done = inside.fetch(**given)
-    return done, wait_until(lambda: inside.squid.requests()[before:], "squid has logged the run")
+    return done, until(lambda: inside.squid.requests()[before:], "squid has logged the run")
 
 
 @pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"])

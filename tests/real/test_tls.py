@@ -14,8 +14,9 @@ from cryptography.hazmat.primitives.hashes import SHA512
 
 from servers.authority import DAY, Authority, self_signed
 from servers.nginx import answers, nginx, server
-from support.places import need
-from support_net import clean_env, free_ports, jwt, missing, wif
+from support.places import missing, need
+from support.processes import free_ports
+from support_net import clean_env, jwt, wif
 
 TOKEN = jwt()
 LIMIT = 1024 * 1024

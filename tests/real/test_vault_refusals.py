@@ -49,7 +49,7 @@ def test_a_token_that_is_over(ask, server):
         headers = {"X-Vault-Token": token}
         return requests.get(server.url + "/v1/auth/token/lookup-self", headers=headers, timeout=5).status_code == 403
 
-    until(over, 10)
+    until(over, "the token is over")
     ask("", token=token).failed("DENIED", "403", "may be over")
 
 

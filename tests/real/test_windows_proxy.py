@@ -13,9 +13,10 @@ from servers import squid as proxy
 from servers.authority import Authority
 from servers.namespace import NAMES, namespace
 from servers.nginx import answers, nginx, server
+from support.processes import until
 from support.program import Program
 from support.windows import wine
-from support_net import jwt, wait_until
+from support_net import jwt
 
 TOKEN = jwt()
 OPEN = f"proxy.example.test:{proxy.OPEN}"
@@ -63,7 +64,7 @@ def through(inside, windows, **given):
     """A run and the lines squid logged for it; squid writes them when the tunnel has ended."""
     before = len(inside.squid.requests())
     done = windows.fetch(**given)
-    return done, wait_until(lambda: inside.squid.requests()[before:], "squid has logged the run")
+    return done, until(lambda: inside.squid.requests()[before:], "squid has logged the run")
 
 
 @pytest.mark.parametrize("proxies", [OPEN, f"http://{OPEN}", f"http={DEAD};https={OPEN}", f"ftp={DEAD};{OPEN}"])

@@ -16,9 +16,8 @@ from pathlib import Path
 from typing import Iterator
 
 from servers.authority import Certificate
-from support.places import SYSTEM_PATH, need
-from support.processes import serving, until
-from support_net import listens, missing
+from support.places import SYSTEM_PATH, missing, need
+from support.processes import listens, serving, until
 
 MODULES = Path("/usr/lib/apache2/modules")
 LOADED = ("mpm_event", "authn_core", "authz_core", "authz_user", "auth_gssapi", "headers", "proxy", "proxy_http", "ssl", "reqtimeout")
@@ -76,7 +75,7 @@ class Apache:
 
     def wait_for(self, count: int) -> list[list[str]]:
         """The log, once it has this many lines: Apache writes a line after the answer."""
-        return until(lambda: self.log() if len(self.log()) >= count else None, 5)
+        return until(lambda: len(self.log()) >= count and self.log(), f"{count} lines in Apache's log", 5)
 
 
 @contextlib.contextmanager

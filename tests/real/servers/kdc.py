@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Iterator
 
 from support.places import SYSTEM_PATH, need
-from support.processes import free_port, serving
-from support_net import listens
+from support.processes import free_port, listens, serving
 
 REALM = "EXAMPLE.TEST"
 CONFIG = """\

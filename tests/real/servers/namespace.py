@@ -11,8 +11,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from support.places import need
-from support_net import missing
+from support.places import missing, need
 
 NAMES = {"idp.example.test": "10.77.0.1", "other.example.test": "10.77.0.2", "proxy.example.test": "10.77.0.3"}
 COUNT = itertools.count()

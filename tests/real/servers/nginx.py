@@ -4,11 +4,10 @@ Every block writes one line per request to an access log, so that a test can say
 """
 
 import contextlib
-import subprocess
 from pathlib import Path
 
-from support.places import need
-from support_net import listens, wait_until
+from support.places import SYSTEM_PATH, need
+from support.processes import listens, serving, until
 
 CONFIG = """
 daemon off; master_process off; pid {folder}/nginx.pid; error_log {folder}/error.log info;
@@ -37,7 +36,7 @@ class Nginx:
 
     def wait_for(self, port, text):
         """Waits for a request whose log line holds `text`: nginx writes the line after it has answered."""
-        wait_until(lambda: any(text in line for line in self.requests(port)), f"{text!r} in nginx's log of {port}")
+        until(lambda: any(text in line for line in self.requests(port)), f"{text!r} in nginx's log of {port}")
 
 
 def server(port, body, certificate=None, host="127.0.0.1", tls="TLSv1.2 TLSv1.3", ciphers="DEFAULT"):
@@ -60,17 +59,10 @@ def nginx(folder, servers, ready, prefix=(), host="127.0.0.1"):
     folder = Path(folder)
     (folder / "nginx.conf").write_text(CONFIG.format(folder=folder, servers="".join(servers)))
     (folder / "access.log").touch()
-    child = subprocess.Popen([*prefix, program, "-p", str(folder), "-c", str(folder / "nginx.conf"),
-                              "-e", str(folder / "error.log")],
-                             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    command = [*prefix, program, "-p", folder, "-c", folder / "nginx.conf", "-e", folder / "error.log"]
 
     def up():
-        assert child.poll() is None, f"nginx ended: {child.stderr.read()} {(folder / 'error.log').read_text()}"
         return bool(prefix) and (folder / "nginx.pid").exists() or not prefix and all(listens(p, host) for p in ready)
 
-    try:
-        wait_until(up, "nginx listens")
+    with serving(command, folder / "output.log", {"PATH": SYSTEM_PATH}, up):
         yield Nginx(folder)
-    finally:
-        child.kill()
-        child.communicate()

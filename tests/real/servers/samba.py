@@ -16,9 +16,8 @@ from pathlib import Path
 from typing import Iterator
 
 from servers.kdc import CONFIG, REALM, Kdc
-from support.places import CACHE, SYSTEM_PATH, need
-from support.processes import free_port, serving
-from support_net import listens, missing
+from support.places import CACHE, SYSTEM_PATH, missing, need
+from support.processes import free_port, listens, serving
 
 ACCOUNTS = {"alice": "Pw-of-alice+7", "disabled": "Pw-of-disabled+8", "robot": "Pw-of-robot+6"}
 SERVICE, SERVICE_PASSWORD = "svc-adfs", "Pw-of-svc-adfs+9"

@@ -18,11 +18,10 @@ from typing import Iterator
 import requests
 
 from standins.verify_saml import SamlPoolProvider
-from support.places import SYSTEM_PATH, need
-from support.processes import free_port, serving
+from support.places import SYSTEM_PATH, missing, need
+from support.processes import free_port, listens, serving
 from support.pysaml2_idp import CONSUMER
 from support.signer import certificate, certificate_pem, new_key, pem
-from support_net import listens, missing
 
 PACKAGE = Path("/usr/share/simplesamlphp")
 ENTITY_ID = "https://simplesamlphp.example.test/idp"

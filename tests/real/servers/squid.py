@@ -4,14 +4,13 @@ Two ports: `OPEN` asks for nothing, `GUARDED` wants Basic credentials. `DENIED_H
 """
 
 import contextlib
-import os
 import shutil
 import subprocess
 import tempfile
 from pathlib import Path
 
-from support.places import need
-from support_net import wait_until
+from support.places import SYSTEM_PATH, need
+from support.processes import serving, until
 
 OPEN, GUARDED = 3128, 3129
 DENIED_HOST = "other.example.test"
@@ -52,6 +51,11 @@ class Squid:
         fields = [line.split() for line in (self.folder / "access.log").read_text().splitlines()]
         return [f"{f[5]} {f[6]} {f[3].rpartition('/')[2]}" for f in fields]
 
+    def during(self, run, **given):
+        """What `run` returns, and the lines logged for it; squid writes them when the tunnel has ended."""
+        before = len(self.requests())
+        return run(**given), until(lambda: self.requests()[before:], "squid has logged the run")
+
 
 @contextlib.contextmanager
 def squid(inside, address):
@@ -67,19 +71,13 @@ def squid(inside, address):
                                                      guarded=GUARDED, denied=DENIED_HOST))
     for path in (folder, *folder.iterdir()):
         shutil.chown(path, "proxy")
-    child = subprocess.Popen([*inside.prefix, program, "-N", "-f", str(folder / "squid.conf")],
-                             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-                             env=os.environ | {"TMPDIR": "/tmp"})
+    command, log = [*inside.prefix, program, "-N", "-f", folder / "squid.conf"], folder / "cache.log"
 
     def up():
-        assert child.poll() is None, f"squid ended: {child.stderr.read()}"
-        log = folder / "cache.log"
         return log.exists() and log.read_text().count("Accepting HTTP Socket connections") == 2
 
     try:
-        wait_until(up, "squid listens", seconds=20)
-        yield Squid(folder)
+        with serving(command, folder / "output.log", {"PATH": SYSTEM_PATH, "TMPDIR": "/tmp"}, up):
+            yield Squid(folder)
     finally:
-        child.kill()
-        child.communicate()
         shutil.rmtree(folder, ignore_errors=True)

@@ -16,10 +16,9 @@ from cryptography import x509
 from standins.azure import Azure
 from standins.azure_managed import KEYS
 from standins.azure_tenant import RESOURCE
-from support.places import HERE, PYTHON, need
+from support.places import HERE, PYTHON, missing, need
 from support.program import Program
 from support.signer import certificate, certificate_pem, new_key, pem
-from support_net import missing
 
 MOUNT = """set -e
 mount -t tmpfs none /var/opt

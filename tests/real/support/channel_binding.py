@@ -11,9 +11,8 @@ from typing import Iterator
 
 from servers.authority import Certificate
 from support.oidc_provider import json_lines
-from support.places import HERE, PYTHON, SYSTEM_PATH
-from support.processes import serving
-from support_net import listens, missing
+from support.places import HERE, PYTHON, SYSTEM_PATH, missing
+from support.processes import listens, serving
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -27,14 +28,19 @@ OPTIONAL = {"gcloud", "terraform"}
 
 
 def need(name: str) -> Path:
-    """The path of a tool. One that is not here skips the test by name; under CI=true that is a failure, the optional apart."""
-    found = locate(name)
-    if found is not None:
+    """The path of a tool. One that is not here is `missing`, an optional one skips the test wherever it runs."""
+    if found := locate(name):
         return found
-    reason = f"{name} is not here: run tests/real/install" if name not in OPTIONAL else f"{name} is not installed"
-    if os.environ.get("CI") == "true" and name not in OPTIONAL:
-        pytest.fail(reason, pytrace=False)
-    pytest.skip(reason)
+    if name in OPTIONAL:
+        pytest.skip(f"{name} is not installed")
+    missing(f"{name} is not here: run tests/real/install")
+
+
+def missing(what: str) -> NoReturn:
+    """Says by name what cannot be proved here: a failure under CI=true, a skip elsewhere."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"cannot be proved here: {what}", pytrace=False)
+    pytest.skip(what)
 
 
 def locate(name: str) -> Path | None:

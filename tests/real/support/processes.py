@@ -1,4 +1,4 @@
-"""Servers as child processes: started in the foreground, awaited by a poll with a deadline, killed with their group."""
+"""Child processes: servers started in the foreground, awaited by a poll with a deadline, killed with their group; ports for them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def serving(command: list, log: Path, env: dict[str, str], ready: Callable[[], o
             start_new_session=True,
         )  # fmt: skip
     try:
-        yield until(ready, seconds, lambda: check_alive(server, log))
+        yield until(ready, f"{command[0]} is ready", seconds, lambda: check_alive(server, log))
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(server.pid, signal.SIGKILL)
@@ -34,8 +34,8 @@ def check_alive(server: subprocess.Popen, log: Path):
         raise AssertionError(f"{server.args[0]} ended with {server.returncode}:\n{log.read_text(errors='replace')[-3000:]}")
 
 
-def until(condition: Callable[[], object], seconds: float, meanwhile: Callable[[], None] = lambda: None):
-    """The first true answer of `condition`, asked every 20 ms until the deadline; its errors count as no."""
+def until(condition: Callable[[], object], what: str, seconds: float = 10, meanwhile: Callable[[], None] = lambda: None):
+    """The first true answer of `condition`, asked again and again; its errors count as no. Fails by name after `seconds`."""
     deadline, last = time.monotonic() + seconds, None
     while time.monotonic() < deadline:
         meanwhile()
@@ -44,12 +44,33 @@ def until(condition: Callable[[], object], seconds: float, meanwhile: Callable[[
                 return answer
         except (OSError, ValueError) as error:
             last = error
-        time.sleep(0.02)
-    raise AssertionError(f"nothing within {seconds} s; last error: {last}")
+        time.sleep(0.01)
+    raise AssertionError(f"after {seconds} s still not so: {what}; last error: {last}")
+
+
+def alive(pid: int) -> bool:
+    """Whether a process still runs; a zombie that waits for its parent does not."""
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def listens(port: int, host: str = "127.0.0.1") -> bool:
+    """Whether somebody takes connections there."""
+    with socket.socket() as probe:
+        return probe.connect_ex((host, port)) == 0
+
+
+def free_ports(count: int) -> list[int]:
+    """Different ports nobody uses now, for servers that cannot choose one themselves."""
+    with contextlib.ExitStack() as held:
+        probes = [held.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
 
 
 def free_port() -> int:
-    """A port nobody uses now, for servers that cannot choose one themselves."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """One such port."""
+    return free_ports(1)[0]

@@ -14,9 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterator
 
-from support.places import CACHE, HERE, SYSTEM_PATH, need
+from support.places import CACHE, HERE, SYSTEM_PATH, missing, need
 from support.processes import serving
-from support_net import missing
 
 WINE = Path("/usr/lib/wine/wine64")
 LIBRARY = CACHE / "wine" / "bcryptprimitives.dll"
