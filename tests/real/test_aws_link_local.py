@@ -71,16 +71,13 @@ def inside(tmp_path_factory):
 
 
 @pytest.fixture
-def within(program, inside, ledger, tmp_path) -> Program:
+def within(program, inside, ledger) -> Program:
     """The program inside the namespace."""
-    wrapper = tmp_path / "inside"
-    wrapper.write_text(f'#!/bin/sh\nexec {" ".join(map(str, inside.prefix))} {program.path} "$@"\n')
-    wrapper.chmod(0o755)
     known = AwsKeys(ledger)
     for key in KEYS.values():
         known.add(key)
     ledger.secret("the pod's token", POD_TOKEN)
-    return Program(program.home, ledger, wrapper)
+    return program.behind(*inside.prefix)
 
 
 RELATIVE, FULL, TOKEN_FILE = (

@@ -14,7 +14,7 @@ from servers.faults import far_end, hang
 from standins.azure_managed import KEYS
 from standins.azure_tenant import CLOSED, EXCHANGE, RESOURCE, SUBJECT, TENANT, new_identity
 from standins.loopback import Answer, Loopback
-from support.azure import certified, with_keys, wrapped
+from support.azure import certified, with_keys
 
 BUILD, WORKER = new_identity("build"), new_identity("worker")
 SECRET = "build-secret-value-4711"
@@ -224,9 +224,9 @@ def test_an_assertion_is_new_for_each_try(azure, run, build, tmp_path, ledger):
 
 
 @pytest.fixture
-def arc(azure, program, tmp_path):
+def arc(azure, program):
     """Runs the program beside the agent."""
-    beside = wrapped(program, with_keys(azure.keys), tmp_path)
+    beside = program.behind(*with_keys(azure.keys))
     return lambda *options: beside.run("azure", f"--resource={RESOURCE}", *options, env=azure.environment("arc"))
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from standins.azure_tenant import EXCHANGE, RESOURCE, SUBJECT, new_identity
 from standins.verify_jwt import OidcPoolProvider
-from support.azure import certified, with_keys, wrapped
+from support.azure import certified, with_keys
 from support.clients import CLIENTS
 from support.program import JWT
 
@@ -50,7 +50,7 @@ def test_each_environment_reaches_google(clients, sts, azure, pool, audience, tm
     }.get(environment)
     env = azure.environment(environment, client=BUILD.client_id if variables else None, **(variables or {}))
     if environment == "arc":
-        clients.program = wrapped(clients.program, with_keys(azure.keys), tmp_path)
+        clients.program = clients.program.behind(*with_keys(azure.keys))
     configuration = clients.configuration(audience, *SOURCE, f"--ca-file={azure.ca}")
     assert clients.run("python", configuration, env=env).access_token in sts.issued
     ((exchange,), (issued,)) = sts.exchanges, azure.tenant.issued

@@ -14,7 +14,7 @@ import pytest
 from standins.azure_managed import KEYS
 from standins.azure_tenant import RESOURCE
 from standins.loopback import Answer, Loopback, Request
-from support.azure import certified, with_keys, wrapped
+from support.azure import certified, with_keys
 
 SECRETS = {name: f"{name}-secret-4711-0815" for name in ("client", "header", "agent")}
 
@@ -54,7 +54,7 @@ def test_an_echo_shows_nothing(azure, program, ledger, tmp_path, source, status)
             "arc": {"IDENTITY_ENDPOINT": far.url + "/imds", "IMDS_ENDPOINT": far.url},
         }[source]
         given = azure.environment(client="build") | {"AZURE_AUTHORITY_HOST": far.url} | env
-        beside = wrapped(program, with_keys(azure.keys), tmp_path)
+        beside = program.behind(*with_keys(azure.keys))
         run = beside.run("azure", f"--resource={RESOURCE}", "--timeout=4", env=given)
         sent = [(request.headers, request.body.decode()) for request in far.requests]
     run.failed(run.document["code"])

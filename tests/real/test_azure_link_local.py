@@ -14,7 +14,7 @@ import pytest
 
 from servers.namespace import NAMES, namespace
 from standins.azure_tenant import RESOURCE
-from support.azure import reference, with_keys, wrapped
+from support.azure import reference, with_keys
 from support.places import need
 from support.processes import until
 
@@ -60,14 +60,14 @@ def test_the_instance_metadata_at_their_own_address(azure, program, inside, tmp_
     with carried(tmp_path, inside, IMDS, 80, azure.imds.port):
         theirs = reference(azure, program, "DefaultAzureCredential", {}, prefix=inside.prefix)
         assert theirs["token"] == azure.tenant.issued[-1].token
-        run = wrapped(program, inside.prefix, tmp_path).run("azure", f"--resource={RESOURCE}", env=PROXY)
+        run = program.behind(*inside.prefix).run("azure", f"--resource={RESOURCE}", env=PROXY)
     assert run.token == azure.tenant.issued[-1].token and azure.tenant.issued[-1].where == "imds"
     assert all(request.headers["host"] == IMDS for request in azure.imds.requests)
 
 
-def test_nobody_answers_at_that_address(program, inside, tmp_path):
+def test_nobody_answers_at_that_address(program, inside):
     """Absent, and soon."""
-    run = wrapped(program, inside.prefix, tmp_path).run("azure", f"--resource={RESOURCE}", env=PROXY, timeout=5)
+    run = program.behind(*inside.prefix).run("azure", f"--resource={RESOURCE}", env=PROXY, timeout=5)
     run.failed("ABSENT", "imds: no answer from http://169.254.169.254")
 
 
@@ -76,7 +76,7 @@ def test_app_service_beneath_the_app(azure, program, inside, tmp_path, address):
     """Plain http to an address of a private network, past any proxy, without --allow-http."""
     env = without_host(azure.environment("app-service")) | PROXY | {"IDENTITY_ENDPOINT": f"http://{address}:8081/msi/token"}
     with carried(tmp_path, inside, address, 8081, azure.app_service.port):
-        run = wrapped(program, inside.prefix, tmp_path).run("azure", f"--resource={RESOURCE}", env=env)
+        run = program.behind(*inside.prefix).run("azure", f"--resource={RESOURCE}", env=env)
     assert run.token == azure.tenant.issued[-1].token and azure.tenant.issued[-1].where == "app-service"
 
 
@@ -84,7 +84,7 @@ def test_app_service_elsewhere_wants_https(azure, program, inside, tmp_path):
     """A name, even of the same host, is no address of the platform: its header would cross a network in the clear."""
     env = without_host(azure.environment("app-service")) | {"IDENTITY_ENDPOINT": "http://other.example.test:8081/msi/token"}
     with carried(tmp_path, inside, PRIVATE, 8081, azure.app_service.port):
-        run = wrapped(program, inside.prefix, tmp_path).run("azure", f"--resource={RESOURCE}", env=env)
+        run = program.behind(*inside.prefix).run("azure", f"--resource={RESOURCE}", env=env)
     run.failed("CONFIGURATION", "IDENTITY_ENDPOINT", "in the clear")
     assert [request for request in azure.app_service.requests if request.headers.get("x-identity-header")] == []
 
@@ -93,5 +93,5 @@ def test_an_installed_agent_needs_no_variables(azure, program, inside, tmp_path)
     """Its program shows that it is there; it listens at its usual port."""
     prefix = (*inside.prefix, *with_keys(azure.keys, agent=True))
     with carried(tmp_path, inside, "127.0.0.1", 40342, azure.arc.port):
-        run = wrapped(program, prefix, tmp_path).run("azure", f"--resource={RESOURCE}", "--environment=arc", env=PROXY)
+        run = program.behind(*prefix).run("azure", f"--resource={RESOURCE}", "--environment=arc", env=PROXY)
     assert run.token == azure.tenant.issued[-1].token and azure.tenant.issued[-1].where == "arc"

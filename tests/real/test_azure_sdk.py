@@ -14,7 +14,7 @@ import pytest
 from standins.azure import Azure
 from standins.azure_tenant import EXCHANGE, RESOURCE, SUBJECT, TENANT, new_identity
 from standins.verify_jwt import OidcPoolProvider, verify_jwt
-from support.azure import certified, reference, with_keys, wrapped
+from support.azure import certified, reference, with_keys
 
 APP, WORKER, OTHER = new_identity("build"), new_identity("worker"), new_identity("other")
 FILES = {"certificate": "AZURE_CLIENT_CERTIFICATE_PATH", "federated": "AZURE_FEDERATED_TOKEN_FILE"}
@@ -125,7 +125,7 @@ def test_the_same_identity(case, azure, program, audience, tmp_path, ledger):
     env, prefix = settle(case, azure, tmp_path, ledger), with_keys(azure.keys)
     theirs = reference(azure, program, "DefaultAzureCredential", env, prefix=prefix, retry_total=0)
     assert last(azure, theirs.get("token")) == case.expect, theirs
-    run = wrapped(program, prefix, tmp_path).run("azure", f"--resource={RESOURCE}", f"--ca-file={azure.ca}", env=env)
+    run = program.behind(*prefix).run("azure", f"--resource={RESOURCE}", f"--ca-file={azure.ca}", env=env)
     expect = case.ours if case.because else case.expect
     if expect is None:
         run.failed(run.document["code"])
@@ -138,7 +138,7 @@ def test_the_same_identity(case, azure, program, audience, tmp_path, ledger):
 
 @pytest.mark.parametrize("by", ["client_id", "object_id", "resource_id"])
 @pytest.mark.parametrize("where", EVERY)
-def test_an_identity_by_each_of_its_ids(azure, program, tmp_path, where, by):
+def test_an_identity_by_each_of_its_ids(azure, program, where, by):
     """The option beats AZURE_CLIENT_ID."""
     azure.machine.users += [WORKER, OTHER]
     prefix = with_keys(azure.keys)
@@ -147,7 +147,7 @@ def test_an_identity_by_each_of_its_ids(azure, program, tmp_path, where, by):
     assert last(azure, theirs.get("token")) == user(where), theirs
     option = {"client_id": "--client-id", "object_id": "--object-id", "resource_id": "--identity-resource-id"}[by]
     env = azure.environment(where, client=OTHER.client_id)
-    run = wrapped(program, prefix, tmp_path).run("azure", f"--resource={RESOURCE}", f"{option}={getattr(WORKER, by)}", env=env)
+    run = program.behind(*prefix).run("azure", f"--resource={RESOURCE}", f"{option}={getattr(WORKER, by)}", env=env)
     assert last(azure, run.token) == user(where)
 
 

@@ -3,27 +3,23 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from servers.authority import Authority
+from servers.namespace import own_mounts
 from standins.verify_jwt import verify_jwt
 from support.clients import Clients
 from support.kubernetes import account, kubeconfig, kubectl
-from support.places import missing, need
 from support.program import Program
 
 # /var/run is a link to /run: an empty /run of this run's own holds what the kubelet mounts into a pod.
-INSIDE = """#!/bin/sh
-exec {unshare} --mount --propagation private sh -c '
-  mount -t tmpfs tmpfs /run && mkdir -p /run/secrets/kubernetes.io &&
-  cp -r {mounted} /run/secrets/kubernetes.io/serviceaccount && exec {program} "$@"' sh "$@"
-"""
+INSIDE = """mount -t tmpfs tmpfs /run
+mkdir -p /run/secrets/kubernetes.io
+cp -r {} /run/secrets/kubernetes.io/serviceaccount"""
 
 
 class Pod:
@@ -36,10 +32,7 @@ class Pod:
         (self.mounted / "ca.crt").write_bytes(cluster.ca.read_bytes())
         (self.mounted / "namespace").write_text(self.namespace)
         self.mount(program.ledger.secret("the pod's token", cluster.token(self.namespace)))
-        wrapper = folder / "inside"
-        wrapper.write_text(INSIDE.format(unshare=need("unshare"), mounted=self.mounted, program=program.path))
-        wrapper.chmod(0o755)
-        self.program = Program(program.home, program.ledger, wrapper)
+        self.program = program.behind(*own_mounts(INSIDE.format(self.mounted)))
         port = cluster.url.rpartition(":")[2]
         self.env = {"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": port}
 
@@ -59,8 +52,6 @@ class Pod:
 @pytest.fixture
 def pod(cluster, program, tmp_path) -> Pod:
     """A pod that may make tokens of its own service account."""
-    if os.geteuid() != 0 or subprocess.run([need("unshare"), "--mount", "true"], check=False).returncode != 0:
-        missing("mount namespaces need root")
     found = Pod(cluster, program, tmp_path)
     cluster.let(found.namespace, account(found.namespace))
     return found

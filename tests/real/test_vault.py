@@ -14,6 +14,7 @@ import hvac
 import pytest
 import requests
 
+from servers.namespace import own_mounts
 from standins.token_review import PATH, TokenReviewApi
 from standins.verify_jwt import OidcPoolProvider, verify_jwt
 from support.clients import CLIENTS
@@ -169,20 +170,11 @@ def test_kubernetes(clients, bao, sts, ledger, audience, kubernetes, tmp_path):
 
 def test_a_pod_has_its_token_at_the_usual_place(program, bao, kubernetes):
     """Without --jwt: here is no pod, so that the file itself is laid there, in a mount namespace of its own."""
-    if subprocess.run(["unshare", "--mount", "true"], check=False).returncode != 0:
-        pytest.skip("mount namespaces need root")
     place = "/var/run/secrets/kubernetes.io/serviceaccount"
     token = program.ledger.secret("the pod's token", kubernetes.token("prod", "app"))
     (program.home / "pod-token").write_text(token)
-    inside = program.home / "inside"
-    inside.write_text(f'#!/bin/sh\nset -e\nmount -t tmpfs tmpfs /var/run\nmkdir -p {place}\n'
-                      f'cp "$HOME/pod-token" {place}/token\nexec {program.path} "$@"\n')  # fmt: skip
-    inside.chmod(0o755)
-    outside = program.home / "outside"
-    outside.write_text(f'#!/bin/sh\nexec unshare --mount {inside} "$@"\n')
-    outside.chmod(0o755)
-    program.path = outside
-    assert program.run(*kubernetes_login(bao.server, "k8s", kubernetes)).token
+    mounts = f'mount -t tmpfs tmpfs /var/run\nmkdir -p {place}\ncp "$HOME/pod-token" {place}/token'
+    assert program.behind(*own_mounts(mounts)).run(*kubernetes_login(bao.server, "k8s", kubernetes)).token
 
 
 def test_a_proxy_adds_its_own_token(clients, bao, sts, audience, tmp_path_factory):

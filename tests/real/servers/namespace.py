@@ -1,4 +1,4 @@
-"""A network namespace of its own: no route to anywhere, names of our choice, addresses that are not loopback.
+"""Namespaces of their own. A network: no route to anywhere, names of our choice, addresses that are not loopback. And mounts.
 
 A proxy test needs a host that is neither loopback nor link-local, since those bypass proxies. Inside the namespace
 `NAMES` resolve to 10.77.0.x, addresses of the namespace's own `lo`; nothing can leave it.
@@ -49,3 +49,11 @@ def namespace(resolver="127.0.0.1"):
     finally:
         subprocess.run([ip, "netns", "delete", name], check=False)
         shutil.rmtree(etc, ignore_errors=True)
+
+
+def own_mounts(script):
+    """Words before a command that run it after this script, whose mounts nobody else sees."""
+    unshare = need("unshare")
+    if subprocess.run([unshare, "--mount", "mount", "-t", "tmpfs", "none", "/mnt"], capture_output=True, check=False).returncode != 0:
+        missing("mount namespaces do not work here")
+    return (unshare, "--mount", "sh", "-ec", f'{script}\nexec "$@"', "sh")

@@ -7,45 +7,33 @@ run in a mount namespace in which a folder of the test lies there.
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from pathlib import Path
 
 from cryptography import x509
 
+from servers.namespace import own_mounts
 from standins.azure import Azure
 from standins.azure_managed import KEYS
 from standins.azure_tenant import RESOURCE
-from support.places import HERE, PYTHON, missing, need
+from support.places import HERE, PYTHON
 from support.program import Program
 from support.signer import certificate, certificate_pem, new_key, pem
 
-MOUNT = """set -e
-mount -t tmpfs none /var/opt
+MOUNT = """mount -t tmpfs none /var/opt
 mkdir -p "{keys}"
 mount --bind "{folder}" "{keys}"
-{more}
-exec "$@"
 """
 # An installed agent, which is found by its program when no variable names it.
-AGENT = "mount -t tmpfs none /opt; mkdir -p /opt/azcmagent/bin; touch /opt/azcmagent/bin/himds"
+AGENT = """mount -t tmpfs none /opt
+mkdir -p /opt/azcmagent/bin
+touch /opt/azcmagent/bin/himds
+"""
 
 
 def with_keys(folder: Path, agent: bool = False) -> tuple[str, ...]:
     """Words before a command that runs it where `folder` is the agent's."""
-    if os.geteuid() != 0:
-        missing("mount namespaces need root")
-    script = MOUNT.format(folder=folder, keys=KEYS, more=AGENT if agent else "")
-    return (str(need("unshare")), "--mount", "sh", "-c", script, "sh")
-
-
-def wrapped(program: Program, prefix: tuple, folder: Path) -> Program:
-    """The same program behind these words, with the same home and leak scan."""
-    wrapper = folder / "wrapper"
-    words = " ".join("'" + str(word).replace("'", "'\\''") + "'" for word in (*prefix, program.path))
-    wrapper.write_text(f'#!/bin/sh\nexec {words} "$@"\n')
-    wrapper.chmod(0o755)
-    return Program(program.home, program.ledger, wrapper)
+    return own_mounts(MOUNT.format(folder=folder, keys=KEYS) + (AGENT if agent else ""))
 
 
 def reference(azure: Azure, program: Program, credential: str, env: dict[str, str], *, resource: str = RESOURCE,

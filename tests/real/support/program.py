@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from support.leaks import Ledger
@@ -85,6 +86,13 @@ class Program:
         if output_file:
             found["OUTPUT_FILE"] = str(output_file)
         return {PREFIX + name: value for name, value in found.items()}
+
+    def behind(self, *words) -> Program:
+        """The same program behind these words, such as those that enter a namespace; still one file, for clients to run."""
+        wrapper = self.home.parent / f"{self.path.name}-behind"
+        wrapper.write_text(f'#!/bin/sh\nexec {shlex.join(map(str, (*words, self.path)))} "$@"\n')
+        wrapper.chmod(0o755)
+        return replace(self, path=wrapper)
 
     def run(self, source: str, *arguments, env: dict[str, str] | None = None, timeout: float = 40, logs: bool = True) -> Run:
         """One run to its end, with a log file, which the leak scan reads too."""
