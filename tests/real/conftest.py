@@ -6,6 +6,7 @@ Run them with the cache's own Python, after `tests/real/install`:  $CACHE/venv/b
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import pytest
 
@@ -50,6 +51,12 @@ def program(tmp_path, ledger) -> Program:
     home = tmp_path / "home"
     home.mkdir()
     return Program(home, ledger)
+
+
+@pytest.fixture
+def asked(program, audience) -> Program:
+    """The same with the variables that a client sets; it shares home and leak scan."""
+    return replace(program, variables=program.request(audience))
 
 
 @pytest.fixture

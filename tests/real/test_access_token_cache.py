@@ -8,18 +8,16 @@ from __future__ import annotations
 import json
 import os
 import stat
-import subprocess
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from standins.loopback import Answer, Loopback
 from standins.sts import DEPLOYER
+from support.crowd import crowd
 from support.impersonation import FIRST, grant_chain
-from support.processes import until
-from test_concurrency import have_open
+from support.program import Run
 
 RUNS = 20
 
@@ -70,8 +68,8 @@ def test_what_ends_within_five_minutes_is_renewed(commands, sts, cached, left, u
     assert (commands.output("access-token", f"--cache-file={cached}") == token) == used
 
 
-def crowd(commands, audience, cached, answer):
-    """Starts runs that all need the one subject token, lets `answer` give it when all wait, and returns how they ended."""
+def together(commands, audience, cached, answer) -> Run:
+    """How runs ended that all need the one subject token, which `answer` gives when all wait."""
     opened = threading.Event()
 
     def held(request):
@@ -80,34 +78,23 @@ def crowd(commands, audience, cached, answer):
 
     with Loopback(held) as server:
         commands.configure(audience, {"url": server.url})
-        env = commands.program.environment({"GOOGLE_APPLICATION_CREDENTIALS": str(commands.path)})
-        words = [str(commands.program.path), "access-token", f"--cache-file={cached}", "--timeout=60"]
-        children = [subprocess.Popen(words, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                     text=True) for _ in range(RUNS)]  # fmt: skip
-        try:
-            lock = f"{cached}.lock"
-            until(lambda: server.requests and have_open(lock, children) == RUNS, "all at the lock", seconds=60)
-            opened.set()
-            with ThreadPoolExecutor(RUNS) as pool:
-                ends = list(pool.map(lambda child: (*child.communicate(timeout=60), child.returncode), children))
-        finally:
-            for child in children:
-                child.kill()
+        env = {"GOOGLE_APPLICATION_CREDENTIALS": str(commands.path)}
+        done = crowd(commands.program, RUNS, ("access-token", f"--cache-file={cached}"), cached, server, opened, env=env)
         assert len(server.requests) == 1
-    assert len(set(ends)) == 1, ends
-    return ends[0]
+    assert len({(run.stdout, run.stderr, run.status) for run in done}) == 1, done
+    return done[0]
 
 
 def test_a_crowd_fetches_once(commands, sts, issuer, audience, cached):
     """One subject token, one exchange, one impersonation, one answer."""
-    stdout, stderr, status = crowd(commands, audience, cached, Answer(200, issuer.token("https:" + audience)))
-    assert (status, stderr) == (0, "") and sts.impersonated[stdout] == DEPLOYER
+    run = together(commands, audience, cached, Answer(200, issuer.token("https:" + audience)))
+    assert (run.status, run.stderr) == (0, "") and sts.impersonated[run.stdout] == DEPLOYER
     assert (len(sts.exchanges), len(sts.iam.calls)) == (1, 1)
     assert sorted(name for name in os.listdir(cached.parent) if name.startswith("cache")) == ["cache.json", "cache.json.lock"]
 
 
 def test_a_crowd_shares_a_failure(commands, sts, audience, cached):
     """Nobody hammers a far end that said no; the next run asks again."""
-    stdout, stderr, status = crowd(commands, audience, cached, Answer(403, {"message": "not today"}))
-    assert (status, stdout) == (5, "") and "not today" in stderr and sts.requests == []
+    run = together(commands, audience, cached, Answer(403, {"message": "not today"}))
+    assert (run.status, run.stdout) == (5, "") and "not today" in run.stderr and sts.requests == []
     assert "nothing listens" in commands.refused("UNREACHABLE", "access-token", f"--cache-file={cached}")

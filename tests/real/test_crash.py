@@ -14,20 +14,27 @@ import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from support.places import need
-from support_net import BIN, clean_env, jwt, token_of, wif
+from support.program import JWT, token_of
+from support.signer import some_token
 
 
-def strace(*words):
-    return subprocess.run([need("strace"), "-f", *words], env=clean_env(), stdin=subprocess.DEVNULL,
-                          capture_output=True, text=True, timeout=60)
+@pytest.fixture
+def strace(asked):
+    """Runs strace with these options on the program."""
+    def run(options, words):
+        command = [need("strace"), "-f", *options, asked.path, *words]
+        return subprocess.run(command, env=asked.environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+
+    return run
 
 
-def system_calls(trace, words):
+def system_calls(strace, trace, words):
     """Every (name, n) of one run: the n-th call of that name in the thread that makes most of them."""
-    done = strace("-o", str(trace), BIN, *words)
+    done = strace(["-o", trace], words)
     token_of(json.loads(done.stdout))
     counts = collections.Counter()
     for (_, name), count in collections.Counter(re.findall(r"^(\d+) +(\w+)\(", trace.read_text(), re.M)).items():
@@ -36,15 +43,14 @@ def system_calls(trace, words):
     return [(name, n) for name, count in counts.items() for n in range(1, count + 1)]
 
 
-def die_at_each(calls, prepare, words, examine):
+def die_at_each(strace, calls, prepare, words, examine):
     """For each call: `prepare(folder)`, a run of `words(folder)` killed there, `examine(folder, dead, where)`.
 
     Returns how often each thing that `examine` returned was seen.
     """
     def die_at(name, n):
         folder = prepare(f"{name}-{n}")
-        dead = strace("-o", "/dev/null", "-e", f"trace={name}", "-e", f"inject={name}:signal=SIGKILL:when={n}", BIN,
-                      *words(folder))
+        dead = strace(["-o", "/dev/null", "-e", f"trace={name}", "-e", f"inject={name}:signal=SIGKILL:when={n}"], words(folder))
         killed = dead.returncode in (-9, 137)
         return examine(folder, dead, f"killed at {name} {n}"), killed
 
@@ -55,9 +61,9 @@ def die_at_each(calls, prepare, words, examine):
     return collections.Counter(state for state, killed in seen.elements() if killed)
 
 
-def test_the_output_file(tmp_path):
-    token = jwt()
-    old = json.dumps({"version": 1, "success": True, "token_type": "urn:ietf:params:oauth:token-type:jwt",
+def test_the_output_file(asked, strace, tmp_path):
+    token = some_token()
+    old = json.dumps({"version": 1, "success": True, "token_type": JWT,
                       "id_token": "old.old.old", "expiration_time": int(time.time()) - 900}).encode()
 
     def prepare(name):
@@ -76,18 +82,18 @@ def test_the_output_file(tmp_path):
         assert dead.stdout == "" or token_of(json.loads(dead.stdout)) == token, f"{where}: {dead.stdout!r}"
         for path in folder.iterdir():  # whatever else it left is for its owner only
             assert path.name in ("token", "out.json") or path.stat().st_mode & 0o077 == 0, f"{where}: {path}"
-        after = wif(*words(folder))
-        assert after.token() == token and after.seconds < 5, f"after a run {where}: {after}"
+        after = asked.run(*words(folder))
+        assert after.token == token and after.seconds < 5, f"after a run {where}: {after}"
         assert token_of(json.loads((folder / "out.json").read_text())) == token
         assert {path.name for path in folder.iterdir()} <= {"token", "out.json", "out.json.lock"}, where
         return "old" if left == old else "new"
 
-    calls = system_calls(tmp_path / "trace", words(prepare("traced")))
-    seen = die_at_each(calls, prepare, words, examine)
+    calls = system_calls(strace, tmp_path / "trace", words(prepare("traced")))
+    seen = die_at_each(strace, calls, prepare, words, examine)
     assert seen["old"] > 20 and seen["new"] > 0, seen
 
 
-def test_a_key_that_is_being_made(tmp_path):
+def test_a_key_that_is_being_made(asked, strace, tmp_path):
     """The next run finds no key or a whole one, and the JWKS beside it is always that key's."""
     def prepare(name):
         (tmp_path / name).mkdir()
@@ -98,7 +104,7 @@ def test_a_key_that_is_being_made(tmp_path):
 
     def examine(folder, _, where):
         left = (folder / "k.pem").read_bytes() if (folder / "k.pem").exists() else None
-        assert wif(*words(folder)).token(), where
+        assert asked.run(*words(folder)).token, where
         now = (folder / "k.pem").read_bytes()
         assert left in (None, now) and (folder / "k.pem").stat().st_mode & 0o777 == 0o600, where
         x = load_pem_private_key(now, None).public_key().public_numbers().x.to_bytes(32, "big")
@@ -106,6 +112,6 @@ def test_a_key_that_is_being_made(tmp_path):
         assert [key["x"] for key in keys] == [base64.urlsafe_b64encode(x).rstrip(b"=").decode()], where
         return "no key" if left is None else "a key"
 
-    calls = system_calls(tmp_path / "trace", words(prepare("traced")))
-    seen = die_at_each(calls, prepare, words, examine)
+    calls = system_calls(strace, tmp_path / "trace", words(prepare("traced")))
+    seen = die_at_each(strace, calls, prepare, words, examine)
     assert seen["no key"] > 20 and seen["a key"] > 0, seen

@@ -16,19 +16,21 @@ from servers import faults
 from servers.faults import far_end
 from servers.namespace import NAMES, namespace
 from support.places import need
-from support_net import jwt, wif
+from support.signer import some_token
 
-TOKEN = jwt()
+TOKEN = some_token()
 DEADLINE = 2
 
 
-def fetch(url, *options, **more):
-    return wif("url", f"--url={url}", f"--timeout={DEADLINE}", *options, **more)
+@pytest.fixture
+def fetch(asked):
+    """Runs the program, which has until the deadline."""
+    return lambda url: asked.run("url", f"--url={url}", f"--timeout={DEADLINE}")
 
 
 def ended_by_itself(done, kind="UNREACHABLE"):
     """The message, after checking that the run used its time and no more."""
-    message = done.failure(kind)
+    message = done.failed(kind)
     assert DEADLINE / 2 < done.seconds < DEADLINE, done
     return message
 
@@ -36,19 +38,19 @@ def ended_by_itself(done, kind="UNREACHABLE"):
 # Far ends
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_a_far_end_that_never_answers(scheme):
+def test_a_far_end_that_never_answers(fetch, scheme):
     with far_end(faults.hang) as far:
         message = ended_by_itself(fetch(far.url.replace("http:", f"{scheme}:")))
         assert "--timeout" in message and far.requests, message
 
 
 @pytest.mark.parametrize("behave", [faults.drip_headers, faults.drip_body])
-def test_an_answer_that_drips(behave):
+def test_an_answer_that_drips(fetch, behave):
     with far_end(behave) as far:
         ended_by_itself(fetch(far.url))
 
 
-def test_a_far_end_that_does_not_take_the_connection():
+def test_a_far_end_that_does_not_take_the_connection(fetch):
     """Its queue is full: the handshake of TCP gets no answer."""
     with ExitStack() as held:
         listening = held.enter_context(socket.socket())
@@ -61,7 +63,7 @@ def test_a_far_end_that_does_not_take_the_connection():
         ended_by_itself(fetch(f"http://127.0.0.1:{listening.getsockname()[1]}/token"))
 
 
-def test_the_deadline_is_of_the_whole_run_not_of_each_request():
+def test_the_deadline_is_of_the_whole_run_not_of_each_request(asked):
     """Discovery takes half of the time, the token endpoint all there is."""
     def behave(far, connection, over):
         far.requests.append(connection.recv(65536))
@@ -73,46 +75,46 @@ def test_the_deadline_is_of_the_whole_run_not_of_each_request():
         connection.sendall(faults.HEAD + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
 
     with far_end(behave) as far:
-        ended_by_itself(wif("oidc", f"--issuer=http://127.0.0.1:{far.port}", "--client-id=i", "--auth=none",
+        ended_by_itself(asked.run("oidc", f"--issuer=http://127.0.0.1:{far.port}", "--client-id=i", "--auth=none",
                             f"--timeout={DEADLINE}"))
         assert [request[:4] for request in far.requests] == [b"GET ", b"POST"]
 
 
 @pytest.mark.parametrize("behave", [faults.reset, faults.truncated, faults.truncated_chunks])
-def test_an_answer_that_breaks_off(behave):
+def test_an_answer_that_breaks_off(fetch, behave):
     with far_end(behave) as far:
         done = fetch(far.url)
-        done.failure("UNREACHABLE")
+        done.failed("UNREACHABLE")
         assert "aaaa.bbbb" not in done.stdout + done.stderr and far.requests
 
 
 @pytest.mark.parametrize("behave", [faults.endless, faults.endless_headers])
-def test_an_answer_without_end_is_not_read_to_the_end(behave):
+def test_an_answer_without_end_is_not_read_to_the_end(fetch, behave):
     with far_end(behave) as far:
         done = fetch(far.url)
-        done.failure("PROTOCOL")
+        done.failed("PROTOCOL")
         assert done.seconds < DEADLINE and far.given < 16 * 1024 * 1024, far.given
 
 
 @pytest.mark.parametrize("behave", [faults.not_http, faults.empty])
-def test_an_answer_that_breaks_the_standard(behave):
+def test_an_answer_that_breaks_the_standard(fetch, behave):
     with far_end(behave) as far:
-        fetch(far.url).failure("PROTOCOL")
+        fetch(far.url).failed("PROTOCOL")
 
 
-def test_a_refused_connection():
+def test_a_refused_connection(fetch):
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
-        message = fetch(f"http://127.0.0.1:{closed.getsockname()[1]}/token").failure("UNREACHABLE")
+        message = fetch(f"http://127.0.0.1:{closed.getsockname()[1]}/token").failed("UNREACHABLE")
         assert "refused" in message, message
 
 
-def test_a_port_that_cannot_be_is_refused_instead_of_taking_the_usual_one():
+def test_a_port_that_cannot_be_is_refused_instead_of_taking_the_usual_one(fetch):
     done = fetch("https://127.0.0.1:99999/token")
-    assert "--url" in done.failure("USAGE")
+    assert "--url" in done.failed("USAGE")
 
 
-def test_a_name_server_that_never_answers():
+def test_a_name_server_that_never_answers(asked):
     """getaddrinfo has a time-out of its own, longer than ours, and cannot be interrupted."""
     script = ("import socket; s = socket.socket(type=socket.SOCK_DGRAM); s.bind(('%s', 53)); print(flush=True)\n"
               "while True: s.recv(512); print(flush=True)" % NAMES["idp.example.test"])
@@ -120,7 +122,8 @@ def test_a_name_server_that_never_answers():
         silent = subprocess.Popen([*space.prefix, need("python3"), "-c", script], stdout=subprocess.PIPE)
         try:
             silent.stdout.readline()
-            ended_by_itself(fetch("https://slow.example.test/token", prefix=space.prefix))
+            within = asked.behind(*space.prefix)
+            ended_by_itself(within.run("url", "--url=https://slow.example.test/token", f"--timeout={DEADLINE}"))
             silent.stdout.readline()  # it was asked
         finally:
             silent.kill()
@@ -129,7 +132,7 @@ def test_a_name_server_that_never_answers():
 
 # stdin
 
-def test_stdin_is_never_read(tmp_path):
+def test_stdin_is_never_read(asked, tmp_path):
     """Neither by the program nor by the command it runs: what the client put there is still there."""
     (tmp_path / "token").write_text(TOKEN)
     for source in (["file", "--timeout=5", f"--path={tmp_path / 'token'}"],
@@ -137,8 +140,8 @@ def test_stdin_is_never_read(tmp_path):
         reading, writing = os.pipe()
         try:
             os.write(writing, b"kept for the client")
-            done = wif(*source, stdin=reading)
-            assert done.token() == TOKEN and done.seconds < 4
+            done = asked.run(*source, stdin=reading)
+            assert done.token == TOKEN and done.seconds < 4
             assert os.read(reading, 100) == b"kept for the client"
         finally:
             os.close(reading)
@@ -154,7 +157,7 @@ def fifo(tmp_path):
 
 
 @pytest.mark.parametrize("option", ["--path", "--ca-file", "--header", "--key", "--args-file"])
-def test_a_pipe_nobody_writes_to_as_an_input_does_not_hang(tmp_path, fifo, option):
+def test_a_pipe_nobody_writes_to_as_an_input_does_not_hang(asked, tmp_path, fifo, option):
     (tmp_path / "token").write_text(TOKEN)
     url = "--url=http://127.0.0.1:9/token"
     words = {"--path": ["file", f"--path={fifo}"],
@@ -162,29 +165,29 @@ def test_a_pipe_nobody_writes_to_as_an_input_does_not_hang(tmp_path, fifo, optio
              "--header": ["url", url, f"--header=X-Key:file:{fifo}"],
              "--key": ["key", f"--key={fifo}", "--issuer=https://i.example.test", "--subject=s"],
              "--args-file": ["file", f"--path={tmp_path / 'token'}", f"--args-file={fifo}"]}
-    done = wif(*words[option], f"--timeout={DEADLINE}", timeout=10)
+    done = asked.run(*words[option], f"--timeout={DEADLINE}", timeout=10)
     assert done.status in (3, 6) and done.seconds < DEADLINE, done
-    done.failure(done.document["code"])
+    done.failed(done.document["code"])
 
 
-def test_a_pipe_in_the_place_of_the_output_file_or_its_lock_costs_nobody_a_token(tmp_path):
+def test_a_pipe_in_the_place_of_the_output_file_or_its_lock_costs_nobody_a_token(asked, tmp_path):
     (tmp_path / "token").write_text(TOKEN)
     for name in ("out", "other.lock"):
         os.mkfifo(tmp_path / name)
-        done = wif("file", f"--path={tmp_path / 'token'}", f"--output-file={tmp_path / name.removesuffix('.lock')}",
+        done = asked.run("file", f"--path={tmp_path / 'token'}", f"--output-file={tmp_path / name.removesuffix('.lock')}",
                    f"--timeout={DEADLINE}")
-        assert done.token() == TOKEN and done.seconds < DEADLINE, name
+        assert done.token == TOKEN and done.seconds < DEADLINE, name
 
 
-def test_a_pipe_as_log_file_does_not_hang(tmp_path, fifo):
+def test_a_pipe_as_log_file_does_not_hang(asked, tmp_path, fifo):
     (tmp_path / "token").write_text(TOKEN)
-    done = wif("file", f"--path={tmp_path / 'token'}", f"--log-file={fifo}", f"--timeout={DEADLINE}")
+    done = asked.run("file", f"--path={tmp_path / 'token'}", f"--log-file={fifo}", f"--timeout={DEADLINE}", logs=False)
     assert done.seconds < DEADLINE
-    assert done.token() == TOKEN if done.status == 0 else "--log-file" in done.failure("CONFIGURATION")
+    assert done.token == TOKEN if done.status == 0 else "--log-file" in done.failed("CONFIGURATION")
 
 
-def test_a_file_without_end_is_not_read_to_the_end():
+def test_a_file_without_end_is_not_read_to_the_end(asked):
     """With 256 MiB of address space: a program that reads on would be killed or panic."""
-    prefix = (need("prlimit"), f"--as={256 * 1024 * 1024}")
-    done = wif("file", "--path=/dev/zero", f"--timeout={DEADLINE}", prefix=prefix)
-    assert "--path" in done.failure("CONFIGURATION") and done.seconds < DEADLINE
+    limited = asked.behind(need("prlimit"), f"--as={256 * 1024 * 1024}")
+    done = limited.run("file", "--path=/dev/zero", f"--timeout={DEADLINE}")
+    assert "--path" in done.failed("CONFIGURATION") and done.seconds < DEADLINE

@@ -8,9 +8,9 @@ import time
 import pytest
 
 from support.processes import alive, until
-from support_net import finish, jwt, start, wif
+from support.signer import some_token
 
-TOKEN = jwt()
+TOKEN = some_token()
 DEADLINE = 2
 
 # Writes the process ids of itself and of a grandchild, then does the test's own last words.
@@ -38,50 +38,50 @@ def all_gone(tmp_path):
 
 @pytest.mark.parametrize("last_words", ["wait", "exec sleep 300", "trap '' TERM; wait; sleep 300"],
                          ids=["waits", "hangs", "ignores SIGTERM"])
-def test_a_command_that_hangs_is_killed_with_its_children(tmp_path, last_words):
-    done = wif(*shell(tmp_path, last_words))
-    assert "--timeout" in done.failure("UNREACHABLE") and DEADLINE / 2 < done.seconds < DEADLINE, done
+def test_a_command_that_hangs_is_killed_with_its_children(asked, tmp_path, last_words):
+    done = asked.run(*shell(tmp_path, last_words))
+    assert "--timeout" in done.failed("UNREACHABLE") and DEADLINE / 2 < done.seconds < DEADLINE, done
     all_gone(tmp_path)
 
 
-def test_a_child_that_keeps_the_commands_stdout_does_not_keep_ours(tmp_path):
+def test_a_child_that_keeps_the_commands_stdout_does_not_keep_ours(asked, tmp_path):
     """The command is over and has said its token; its child still holds the pipe."""
-    done = wif(*shell(tmp_path, f"echo {TOKEN}"))
-    assert done.token() == TOKEN and done.seconds < DEADLINE, done
+    done = asked.run(*shell(tmp_path, f"echo {TOKEN}"))
+    assert done.token == TOKEN and done.seconds < DEADLINE, done
     all_gone(tmp_path)
 
 
-def test_a_child_in_a_session_of_its_own_does_not_keep_our_stdout(tmp_path):
+def test_a_child_in_a_session_of_its_own_does_not_keep_our_stdout(asked, tmp_path):
     """It cannot be found by its group. What the program itself printed is taken without waiting for it."""
     escaped = f"setsid sh -c 'echo $$ > {tmp_path}/escaped; exec sleep 300' & "
-    done = wif("command", f"--timeout={DEADLINE}", "--", "/bin/sh", "-c",
+    done = asked.run("command", f"--timeout={DEADLINE}", "--", "/bin/sh", "-c",
                escaped + f"while [ ! -s {tmp_path}/escaped ]; do :; done; echo {TOKEN}")
     os.kill(int((tmp_path / "escaped").read_text()), signal.SIGKILL)
-    assert done.token() == TOKEN and done.seconds < DEADLINE, done
+    assert done.token == TOKEN and done.seconds < DEADLINE, done
 
 
 @pytest.mark.parametrize("word", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=lambda word: word.name)
-def test_a_run_that_is_told_to_stop_takes_its_command_along(tmp_path, word):
-    child = start(*[w.replace(f"--timeout={DEADLINE}", "--timeout=60") for w in shell(tmp_path, "wait")])
+def test_a_run_that_is_told_to_stop_takes_its_command_along(asked, tmp_path, word):
+    child = asked.start(*[w.replace(f"--timeout={DEADLINE}", "--timeout=60") for w in shell(tmp_path, "wait")])
     try:
         pids(tmp_path)
         began = time.monotonic()
         child.send_signal(word)
-        done = finish(child, began, timeout=10)
+        done = asked.finish(child, began, timeout=10)
         assert done.seconds < 5 and done.status != 0 and TOKEN not in done.stdout, done
     finally:
         child.kill()
     all_gone(tmp_path)
 
 
-def test_the_commands_stderr_never_reaches_ours():
-    done = wif("command", "--", "/bin/sh", "-c", f"echo noise >&2; echo {TOKEN}")
-    assert done.token() == TOKEN
-    failed = wif("command", "--", "/bin/sh", "-c", "echo fixture-noise >&2; exit 3")
+def test_the_commands_stderr_never_reaches_ours(asked):
+    done = asked.run("command", "--", "/bin/sh", "-c", f"echo noise >&2; echo {TOKEN}")
+    assert done.token == TOKEN
+    failed = asked.run("command", "--", "/bin/sh", "-c", "echo fixture-noise >&2; exit 3")
     assert "fixture-noise" not in failed.stderr + failed.stdout and failed.status != 0
 
 
-def test_a_command_without_end_is_not_read_to_the_end():
-    done = wif("command", "--timeout=10", "--", "/usr/bin/yes")
-    done.failure("PROTOCOL")
+def test_a_command_without_end_is_not_read_to_the_end(asked):
+    done = asked.run("command", "--timeout=10", "--", "/usr/bin/yes")
+    done.failed("PROTOCOL")
     assert done.seconds < 5

@@ -11,6 +11,7 @@ import json
 import shutil
 import stat
 import subprocess
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -84,16 +85,16 @@ def refresh_token(ledger, kept) -> str:
 
 def interactive(program, arguments: list, output, person=lambda shown: True) -> Run:
     """A run of the program on a terminal, whose stdout and stderr go elsewhere."""
-    program.runs += 1
-    files = {name: program.home.parent / f"{program.runs}-{name}" for name in ("stdout", "stderr", "log")}
+    number, began = next(program.numbers), time.monotonic()
+    files = {name: program.home.parent / f"{number}-{name}" for name in ("stdout", "stderr", "log")}
     command = [program.path, *arguments, f"--log-file={files['log']}"]
     env = program.environment(program.request(WORKFORCE, ID_TOKEN, output, interactive="1"))
     with files["stdout"].open("w") as stdout, files["stderr"].open("w") as stderr:
         status, shown = on_terminal(command, env, person=person, stdout=stdout, stderr=stderr)
     text = {name: path.read_text() for name, path in files.items()}
     for name, found in {**text, "the terminal": shown}.items():
-        program.ledger.note(f"{name} of interactive run {program.runs}", found)
-    return Run(tuple(arguments), status, **text)
+        program.ledger.note(f"{name} of interactive run {number}", found)
+    return Run(tuple(arguments), status, **text, seconds=time.monotonic() - began)
 
 
 def sign_in(program, arguments: list, output, person: Person | None = None) -> Person:

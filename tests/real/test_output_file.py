@@ -8,25 +8,36 @@ import shutil
 import subprocess
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from support.places import missing, need
-from support_net import BIN, clean_env, jwt, token_of, wif
+from support.program import JWT, token_of
+from support.signer import some_token
 
-GOOD = {"version": 1, "success": True, "token_type": "urn:ietf:params:oauth:token-type:jwt",
-        "id_token": jwt(sub="poison"), "expiration_time": int(time.time()) + 3000}
+GOOD = {"version": 1, "success": True, "token_type": JWT,
+        "id_token": some_token(sub="poison"), "expiration_time": int(time.time()) + 3000}
 
 
 @pytest.fixture
-def token(tmp_path):
-    (tmp_path / "token").write_text(text := jwt())
+def folder(asked):
+    """Where the program runs: its home, in which it has nothing to leave but the output file and the lock."""
+    return asked.home
+
+
+@pytest.fixture
+def token(folder):
+    """A token, in a file of that folder."""
+    (folder / "token").write_text(text := some_token())
     return text
 
 
-def run(tmp_path, output, **more):
-    return wif("file", f"--path={tmp_path / 'token'}", f"--output-file={output}", "--timeout=5", **more)
+@pytest.fixture
+def run(asked, token):
+    """Runs the program with that token and this output file."""
+    return lambda output: asked.run("file", "--path=token", f"--output-file={output}", "--timeout=5")
 
 
 def leftovers(folder):
@@ -52,78 +63,78 @@ POISON = {
 
 
 @pytest.mark.parametrize("poison", POISON)
-def test_a_poisoned_file_is_replaced(tmp_path, token, poison):
-    output = tmp_path / "out.json"
+def test_a_poisoned_file_is_replaced(folder, run, token, poison):
+    output = folder / "out.json"
     output.write_bytes(POISON[poison])
     output.chmod(0o644)
-    assert run(tmp_path, output).token() == token
+    assert run(output).token == token
     assert token_of(json.loads(output.read_text())) == token
-    assert output.stat().st_mode & 0o777 == 0o600 and leftovers(tmp_path) == []
+    assert output.stat().st_mode & 0o777 == 0o600 and leftovers(folder) == []
 
 
-def test_what_was_stored_for_this_request_is_poison_once_it_is_changed(tmp_path, token):
+def test_what_was_stored_for_this_request_is_poison_once_it_is_changed(folder, run, token):
     """The digest alone does not make a document good."""
-    output = tmp_path / "out.json"
-    assert run(tmp_path, output).token() == token
+    output = folder / "out.json"
+    assert run(output).token == token
     stored = json.loads(output.read_text())
     for change in ({"version": 2}, {"success": False}, {"expiration_time": int(time.time()) - 1},
                    {"expiration_time": None}, {"id_token": ""}, {"id_token": None}):
         output.write_text(json.dumps(stored | change))
-        assert run(tmp_path, output).token() == token, change
+        assert run(output).token == token, change
         assert json.loads(output.read_text())["id_token"] == token, change
 
 
-def test_the_stored_document_is_what_is_printed_the_next_time(tmp_path, token):
+def test_the_stored_document_is_what_is_printed_the_next_time(folder, run, token):
     """The control of the tests above: a good file is not replaced."""
-    output = tmp_path / "out.json"
-    first = run(tmp_path, output)
+    output = folder / "out.json"
+    first = run(output)
     before = (output.stat().st_ino, output.read_bytes())
-    (tmp_path / "token").unlink()
-    assert run(tmp_path, output).stdout == first.stdout and first.token() == token
+    (folder / "token").unlink()
+    assert run(output).stdout == first.stdout and first.token == token
     assert (output.stat().st_ino, output.read_bytes()) == before
 
 
-def test_what_a_killed_run_left_is_removed_by_the_next_one(tmp_path, token):
+def test_what_a_killed_run_left_is_removed_by_the_next_one(folder, run, token):
     """Beside an absolute path and beside a bare name; what belongs to others stays."""
-    for output in (str(tmp_path / "out.json"), "out.json"):
-        (tmp_path / ".out.json.aB3xYz.wif-token.tmp").write_text("half a docu")
-        (tmp_path / ".other.json.aB3xYz.wif-token.tmp").write_text("another output file's")
-        assert run(tmp_path, output, cwd=tmp_path).token() == token
-        assert leftovers(tmp_path) == [".other.json.aB3xYz.wif-token.tmp"], output
-        (tmp_path / "out.json").unlink()
+    for output in (str(folder / "out.json"), "out.json"):
+        (folder / ".out.json.aB3xYz.wif-token.tmp").write_text("half a docu")
+        (folder / ".other.json.aB3xYz.wif-token.tmp").write_text("another output file's")
+        assert run(output).token == token
+        assert leftovers(folder) == [".other.json.aB3xYz.wif-token.tmp"], output
+        (folder / "out.json").unlink()
 
 
 # Something else in the way
 
-def test_a_directory_in_the_way(tmp_path, token):
+def test_a_directory_in_the_way(folder, run, token):
     for name in ("out.json", "second.json.lock"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "kept").touch()
-        assert run(tmp_path, tmp_path / name.removesuffix(".lock")).token() == token, name
-        assert (tmp_path / name / "kept").exists(), name
+        (folder / name).mkdir()
+        (folder / name / "kept").touch()
+        assert run(folder / name.removesuffix(".lock")).token == token, name
+        assert (folder / name / "kept").exists(), name
 
 
-def test_a_directory_that_does_not_exist(tmp_path, token):
-    assert run(tmp_path, tmp_path / "absent/out.json").token() == token
-    assert run(tmp_path, tmp_path / "token/out.json").token() == token
+def test_a_directory_that_does_not_exist(folder, run, token):
+    assert run(folder / "absent/out.json").token == token
+    assert run(folder / "token/out.json").token == token
 
 
-def test_a_symbolic_link_in_the_place_of_the_output_file_is_replaced_and_its_target_untouched(tmp_path, token):
-    (tmp_path / "victim").write_text("precious")
-    (tmp_path / "out.json").symlink_to(tmp_path / "victim")
-    assert run(tmp_path, tmp_path / "out.json").token() == token
-    assert (tmp_path / "victim").read_text() == "precious"
-    assert not (tmp_path / "out.json").is_symlink()
-    assert token_of(json.loads((tmp_path / "out.json").read_text())) == token
+def test_a_symbolic_link_in_the_place_of_the_output_file_is_replaced_and_its_target_untouched(folder, run, token):
+    (folder / "victim").write_text("precious")
+    (folder / "out.json").symlink_to(folder / "victim")
+    assert run(folder / "out.json").token == token
+    assert (folder / "victim").read_text() == "precious"
+    assert not (folder / "out.json").is_symlink()
+    assert token_of(json.loads((folder / "out.json").read_text())) == token
 
 
 @pytest.mark.parametrize("exists", [True, False])
-def test_a_symbolic_link_in_the_place_of_the_lock_is_not_followed(tmp_path, token, exists):
-    victim = tmp_path / "victim"
+def test_a_symbolic_link_in_the_place_of_the_lock_is_not_followed(folder, run, token, exists):
+    victim = folder / "victim"
     if exists:
         victim.write_text("precious")
-    (tmp_path / "out.json.lock").symlink_to(victim)
-    assert run(tmp_path, tmp_path / "out.json").token() == token
+    (folder / "out.json.lock").symlink_to(victim)
+    assert run(folder / "out.json").token == token
     assert victim.read_text() == "precious" if exists else not victim.exists()
 
 
@@ -140,11 +151,11 @@ def mount(*options):
 @pytest.fixture
 def small(tmp_path):
     """A file system of 64 KiB."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mount("-t", "tmpfs", "-o", "size=64k", "none", str(folder))
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
+    found = tmp_path / "small"
+    found.mkdir()
+    mount("-t", "tmpfs", "-o", "size=64k", "none", str(found))
+    yield found
+    subprocess.run(["umount", "-l", str(found)], check=True)
 
 
 def fill(folder):
@@ -154,44 +165,45 @@ def fill(folder):
                 ballast.write(b"x" * 4096)
 
 
-def test_a_full_disk(tmp_path, token, small):
+def test_a_full_disk(run, small, token):
     """The old file stays as it was, and nothing half-written stays beside it."""
     old = json.dumps(GOOD | {"expiration_time": int(time.time()) - 60}).encode()
     (small / "out.json").write_bytes(old)
     fill(small)
-    assert run(tmp_path, small / "out.json").token() == token
+    assert run(small / "out.json").token == token
     assert (small / "out.json").read_bytes() == old and leftovers(small) == ["ballast"]
     (small / "ballast").unlink()
-    assert run(tmp_path, small / "out.json").token() == token
+    assert run(small / "out.json").token == token
     assert token_of(json.loads((small / "out.json").read_text())) == token
 
 
-def test_a_read_only_directory(tmp_path, token, small):
+def test_a_read_only_directory(run, small, token):
     mount("-o", "remount,ro", str(small))
-    assert run(tmp_path, small / "out.json").token() == token
+    assert run(small / "out.json").token == token
     assert os.listdir(small) == []
 
 
-def test_another_users_directory_and_another_users_lock(token, tmp_path):
+def test_another_users_directory_and_another_users_lock(asked):
     """As nobody: a directory that may not be written to, then one that may, with a lock that may not be opened."""
     if os.geteuid() != 0:
         missing("running as another user needs root")
-    folder = Path(tempfile.mkdtemp(prefix="wif-token-shared-"))  # pytest's own folder is closed to others
-    nobody = {"program": shutil.copy(BIN, folder), "user": 65534, "group": 65534, "extra_groups": []}
+    shared = Path(tempfile.mkdtemp(prefix="wif-token-shared-"))  # pytest's own folder is closed to others
+    moved = replace(asked, home=shared, path=Path(shutil.copy(asked.path, shared)))
+    nobody = {"user": 65534, "group": 65534, "extra_groups": [], "logs": False}
     try:
-        shutil.copy(tmp_path / "token", folder / "token")
-        (folder / "token").chmod(0o644)
-        folder.chmod(0o755)
-        assert run(folder, folder / "out.json", **nobody).token() == token
-        assert not (folder / "out.json").exists()
-        folder.chmod(0o777)
-        (folder / "out.json.lock").touch(mode=0o600)
-        assert run(folder, folder / "out.json", **nobody).token() == token
+        (shared / "token").write_text(token := some_token())
+        (shared / "token").chmod(0o644)
+        shared.chmod(0o755)
+        words = ("file", "--path=token", "--output-file=out.json", "--timeout=5")
+        assert moved.run(*words, **nobody).token == token
+        assert not (shared / "out.json").exists()
+        shared.chmod(0o777)
+        (shared / "out.json.lock").touch(mode=0o600)
+        assert moved.run(*words, **nobody).token == token
     finally:
-        shutil.rmtree(folder)
+        shutil.rmtree(shared)
 
 
-def test_a_disk_that_is_full_for_the_log_file_too(tmp_path, token, small):
+def test_a_disk_that_is_full_for_the_log_file_too(asked, token, small):
     fill(small)
-    done = wif("file", f"--path={tmp_path / 'token'}", f"--log-file={small / 'log'}", env=clean_env())
-    assert done.token() == token
+    assert asked.run("file", "--path=token", f"--log-file={small / 'log'}", logs=False).token == token

@@ -13,10 +13,9 @@ from servers import squid as proxy
 from servers.authority import Authority, self_signed
 from servers.namespace import NAMES, namespace
 from servers.nginx import answers, nginx, server
-from support.processes import until
-from support_net import clean_env, jwt, wif
+from support.signer import some_token
 
-TOKEN = jwt()
+TOKEN = some_token()
 OPEN = f"http://proxy.example.test:{proxy.OPEN}"
 DEAD = "http://proxy.example.test:1"
 
@@ -33,94 +32,98 @@ def inside(tmp_path_factory):
               server(443, token, good, host=NAMES["other.example.test"]), server(443, token, good)]
     with namespace() as space, nginx(folder, blocks, (), prefix=space.prefix) as running, \
             proxy.squid(space, NAMES["proxy.example.test"]) as squid:
-        trusting = (f"--ca-file={ours.ca}",)
+        yield SimpleNamespace(prefix=space.prefix, nginx=running, squid=squid, ca=ours.ca)
 
-        def fetch(host="idp.example.test", scheme="https", path="/token", options=trusting, **variables):
-            return wif("url", f"--url={scheme}://{host}{path}", *options, env=clean_env(**variables),
-                       prefix=space.prefix)
 
-        yield SimpleNamespace(nginx=running, squid=squid, fetch=fetch)
+@pytest.fixture
+def fetch(inside, asked):
+    """Runs the program inside; the variables are those of the proxies."""
+    within, trusting = asked.behind(*inside.prefix), (f"--ca-file={inside.ca}",)
+
+    def run(host="idp.example.test", scheme="https", path="/token", options=trusting, **variables):
+        return within.run("url", f"--url={scheme}://{host}{path}", *options, env=variables)
+
+    return run
+
+
+@pytest.fixture
+def through(inside, fetch):
+    """A run, and what squid saw of it."""
+    return lambda **given: inside.squid.during(fetch, **given)
 
 
 def guarded(user=proxy.USER, password="p%40ss%3Aw%2Frd"):
     return f"http://{user}:{password}@proxy.example.test:{proxy.GUARDED}"
 
 
-def through(inside, **given):
-    """A run and the lines squid logged for it; squid writes them when the tunnel has ended."""
-    before = len(inside.squid.requests())
-    done = inside.fetch(**given)
-    return done, until(lambda: inside.squid.requests()[before:], "squid has logged the run")
-
-
 @pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"])
-def test_a_proxy_is_used(inside, variable):
-    done, lines = through(inside, **{variable: OPEN})
-    assert done.token() == TOKEN and lines == ["CONNECT idp.example.test:443 200"]
+def test_a_proxy_is_used(through, variable):
+    done, lines = through(**{variable: OPEN})
+    assert done.token == TOKEN and lines == ["CONNECT idp.example.test:443 200"]
 
 
-def test_https_proxy_comes_before_all_proxy(inside):
-    done, lines = through(inside, HTTPS_PROXY=OPEN, ALL_PROXY=DEAD)
-    assert done.token() == TOKEN and len(lines) == 1
+def test_https_proxy_comes_before_all_proxy(through):
+    done, lines = through(HTTPS_PROXY=OPEN, ALL_PROXY=DEAD)
+    assert done.token == TOKEN and len(lines) == 1
 
 
-def test_basic_credentials_reach_the_proxy_and_nobody_else(inside):
-    done, lines = through(inside, HTTPS_PROXY=guarded())
-    assert done.token() == TOKEN and lines == ["CONNECT idp.example.test:443 200"]
+def test_basic_credentials_reach_the_proxy_and_nobody_else(inside, through):
+    done, lines = through(HTTPS_PROXY=guarded())
+    assert done.token == TOKEN and lines == ["CONNECT idp.example.test:443 200"]
     assert all("proxy-authorization=[-]" in line for line in inside.nginx.requests(443))
 
 
 @pytest.mark.parametrize("url", [guarded(password="wrong-fixture"), f"http://proxy.example.test:{proxy.GUARDED}"])
-def test_407_names_the_variable_and_no_secret(inside, url):
-    done, lines = through(inside, HTTPS_PROXY=url)
-    message = done.failure("DENIED")
+def test_407_names_the_variable_and_no_secret(through, url):
+    done, lines = through(HTTPS_PROXY=url)
+    message = done.failed("DENIED")
     assert "407" in message and "HTTPS_PROXY" in message and "wrong-fixture" not in message, message
     assert lines == ["CONNECT idp.example.test:443 407"]
 
 
-def test_403_of_the_proxy_is_not_taken_for_the_far_ends(inside):
-    done, lines = through(inside, host=proxy.DENIED_HOST, HTTPS_PROXY=OPEN)
-    assert "proxy" in done.failure("DENIED") and lines == [f"CONNECT {proxy.DENIED_HOST}:443 403"]
+def test_403_of_the_proxy_is_not_taken_for_the_far_ends(through):
+    done, lines = through(host=proxy.DENIED_HOST, HTTPS_PROXY=OPEN)
+    assert "proxy" in done.failed("DENIED") and lines == [f"CONNECT {proxy.DENIED_HOST}:443 403"]
 
 
-def test_a_proxy_that_is_down_is_unreachable_and_not_bypassed(inside):
-    assert "HTTPS_PROXY" in inside.fetch(path="/token?bypassed", HTTPS_PROXY=DEAD).failure("UNREACHABLE")
+def test_a_proxy_that_is_down_is_unreachable_and_not_bypassed(inside, fetch):
+    assert "HTTPS_PROXY" in fetch(path="/token?bypassed", HTTPS_PROXY=DEAD).failed("UNREACHABLE")
     assert not any("bypassed" in line for line in inside.nginx.requests(443))
 
 
-def test_the_far_end_is_verified_through_the_proxy(inside):
-    stranger, _ = through(inside, options=(), HTTPS_PROXY=OPEN)
-    assert "--ca-file" in stranger.failure("CONFIGURATION")
-    self_made, lines = through(inside, host="idp.example.test:8443", HTTPS_PROXY=OPEN)
-    assert "certificate" in self_made.failure("CONFIGURATION") and "8443" in lines[0]
+def test_the_far_end_is_verified_through_the_proxy(inside, through):
+    stranger, _ = through(options=(), HTTPS_PROXY=OPEN)
+    assert "--ca-file" in stranger.failed("CONFIGURATION")
+    self_made, lines = through(host="idp.example.test:8443", HTTPS_PROXY=OPEN)
+    assert "certificate" in self_made.failed("CONFIGURATION") and "8443" in lines[0]
     assert inside.nginx.requests(8443) == []
 
 
 @pytest.mark.parametrize("variable", ["NO_PROXY", "no_proxy"])
 @pytest.mark.parametrize("hosts", ["idp.example.test", ".example.test", "*", "elsewhere.test,idp.example.test"])
-def test_no_proxy_goes_straight(inside, variable, hosts):
-    assert inside.fetch(HTTPS_PROXY=DEAD, **{variable: hosts}).token() == TOKEN
+def test_no_proxy_goes_straight(fetch, variable, hosts):
+    assert fetch(HTTPS_PROXY=DEAD, **{variable: hosts}).token == TOKEN
 
 
 @pytest.mark.parametrize("hosts", ["other.example.test", ".other.test", "dp.example.test", "idp.example", ""])
-def test_no_proxy_of_another_host_changes_nothing(inside, hosts):
-    inside.fetch(HTTPS_PROXY=DEAD, NO_PROXY=hosts).failure("UNREACHABLE")
+def test_no_proxy_of_another_host_changes_nothing(fetch, hosts):
+    fetch(HTTPS_PROXY=DEAD, NO_PROXY=hosts).failed("UNREACHABLE")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-def test_loopback_bypasses_the_proxy(inside, host):
-    assert inside.fetch(host=host, HTTPS_PROXY=DEAD, ALL_PROXY=DEAD).token() == TOKEN
+def test_loopback_bypasses_the_proxy(fetch, host):
+    assert fetch(host=host, HTTPS_PROXY=DEAD, ALL_PROXY=DEAD).token == TOKEN
 
 
-def test_an_unknown_host_is_unreachable(inside):
-    assert "nowhere.example.test" in inside.fetch(host="nowhere.example.test").failure("UNREACHABLE")
+def test_an_unknown_host_is_unreachable(fetch):
+    assert "nowhere.example.test" in fetch(host="nowhere.example.test").failed("UNREACHABLE")
 
 
-def test_plain_http_to_another_host_is_refused_before_anything_is_sent(inside):
+def test_plain_http_to_another_host_is_refused_before_anything_is_sent(fetch):
     """`--allow-http` lifts it for the one host it names: then the refusal is only that nobody listens there."""
     def plain(*options):
-        return inside.fetch(scheme="http", options=options)
+        return fetch(scheme="http", options=options)
 
-    assert "--allow-http" in plain().failure("CONFIGURATION")
-    assert "--allow-http" in plain("--allow-http=example.test").failure("CONFIGURATION")
-    plain("--allow-http=idp.example.test").failure("UNREACHABLE")
+    assert "--allow-http" in plain().failed("CONFIGURATION")
+    assert "--allow-http" in plain("--allow-http=example.test").failed("CONFIGURATION")
+    plain("--allow-http=idp.example.test").failed("UNREACHABLE")

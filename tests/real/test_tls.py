@@ -13,12 +13,13 @@ import pytest
 from cryptography.hazmat.primitives.hashes import SHA512
 
 from servers.authority import DAY, Authority, self_signed
+from servers.namespace import own_mounts
 from servers.nginx import answers, nginx, server
-from support.places import missing, need
+from support.places import missing
 from support.processes import free_ports
-from support_net import clean_env, jwt, wif
+from support.signer import some_token
 
-TOKEN = jwt()
+TOKEN = some_token()
 LIMIT = 1024 * 1024
 
 
@@ -71,102 +72,107 @@ def far(tmp_path_factory):
                                   f"https://{host}:{port[name]}{path}")
 
 
-def fetch(far, name, path="/token", *options, env=None):
-    return wif("url", f"--url={far.url(name, path)}", f"--ca-file={far.ca}", *options, env=env)
+@pytest.fixture
+def fetch(far, asked):
+    """Runs the program, which trusts the CA."""
+    def run(name, path="/token", *options, env=None):
+        return asked.run("url", f"--url={far.url(name, path)}", f"--ca-file={far.ca}", *options, env=env)
+
+    return run
 
 
 # Trust
 
-def test_a_private_ca_is_trusted_when_named(far):
-    assert fetch(far, "good").token() == TOKEN
-    assert wif("url", f"--url={far.url('good', host='localhost')}", f"--ca-file={far.ca}").token() == TOKEN
+def test_a_private_ca_is_trusted_when_named(far, asked, fetch):
+    assert fetch("good").token == TOKEN
+    assert asked.run("url", f"--url={far.url('good', host='localhost')}", f"--ca-file={far.ca}").token == TOKEN
 
 
-def test_a_private_ca_is_refused_when_not_named(far):
-    message = wif("url", f"--url={far.url('good', '/token?untrusted')}").failure("CONFIGURATION")
+def test_a_private_ca_is_refused_when_not_named(far, asked):
+    message = asked.run("url", f"--url={far.url('good', '/token?untrusted')}").failed("CONFIGURATION")
     assert "--ca-file" in message and "certificate" in message, message
     assert not any("untrusted" in line for line in far.nginx.requests(far.port["good"]))
 
 
 @pytest.mark.parametrize("kind", ["wrong_host", "self_signed", "expired", "sha512"])
-def test_a_certificate_that_proves_nothing_is_refused(far, kind):
-    message = fetch(far, kind).failure("CONFIGURATION")
+def test_a_certificate_that_proves_nothing_is_refused(far, fetch, kind):
+    message = fetch(kind).failed("CONFIGURATION")
     assert "certificate" in message and far.nginx.requests(far.port[kind]) == [], message
     word = {"wrong_host": "name", "self_signed": "--ca-file", "expired": "expired", "sha512": "SHA-384"}[kind]
     assert word in message, message
 
 
-def test_a_ca_file_that_is_none_is_refused(far, tmp_path):
+def test_a_ca_file_that_is_none_is_refused(far, asked, tmp_path):
     (tmp_path / "empty.pem").write_text("")
     (tmp_path / "key.pem").write_text(far.robot.key.read_text())
     for name in ("absent.pem", "empty.pem", "key.pem"):
-        message = wif("url", f"--url={far.url('good')}", f"--ca-file={tmp_path / name}").failure("CONFIGURATION")
+        message = asked.run("url", f"--url={far.url('good')}", f"--ca-file={tmp_path / name}").failed("CONFIGURATION")
         assert "--ca-file" in message, message
 
 
-def test_the_system_trust_store_is_read(far):
+def test_the_system_trust_store_is_read(far, asked):
     """By the variable that overrides it, and at the place where Debian keeps it."""
     url = f"--url={far.url('good')}"
-    assert wif("url", url, env=clean_env(SSL_CERT_FILE=far.ca)).token() == TOKEN
+    assert asked.run("url", url, env={"SSL_CERT_FILE": str(far.ca)}).token == TOKEN
     store = "/etc/ssl/certs/ca-certificates.crt"
-    if not os.path.exists(store) or os.geteuid() != 0:
-        missing("the system's trust store can be replaced for one process only by root, on Debian's layout")
-    script = f'mount --bind "$1" {store} && shift && exec "$@"'
-    swapped = wif("url", url, prefix=(need("unshare"), "--mount", "sh", "-c", script, "sh", str(far.ca)))
-    assert swapped.token() == TOKEN
+    if not os.path.exists(store):
+        missing("the system's trust store can be replaced for one process only on Debian's layout")
+    assert asked.behind(*own_mounts(f"mount --bind {far.ca} {store}")).run("url", url).token == TOKEN
 
 
 # Versions of TLS
 
-def test_tls_1_2_alone_is_enough(far):
-    assert fetch(far, "tls12").token() == TOKEN
+def test_tls_1_2_alone_is_enough(far, fetch):
+    assert fetch("tls12").token == TOKEN
     far.nginx.wait_for(far.port["tls12"], "tls=TLSv1.2")
 
 
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion")
-def test_tls_1_0_and_1_1_are_refused(far):
+def test_tls_1_0_and_1_1_are_refused(far, fetch):
     old = ssl.create_default_context(cafile=far.ca)
     old.minimum_version, old.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
     old.set_ciphers("DEFAULT@SECLEVEL=0")
     with socket.create_connection(("127.0.0.1", far.port["tls10"])) as raw, \
             old.wrap_socket(raw, server_hostname="127.0.0.1") as spoken:
         assert spoken.version() == "TLSv1.1"  # the control: this server does speak it
-    assert "TLS" in fetch(far, "tls10").failure("PROTOCOL")
+    assert "TLS" in fetch("tls10").failed("PROTOCOL")
     assert far.nginx.requests(far.port["tls10"]) == []
 
 
-def test_https_to_a_plain_http_port_is_refused(far):
-    wif("url", f"--url={far.url('plain')}", f"--ca-file={far.ca}").failure("PROTOCOL")
+def test_https_to_a_plain_http_port_is_refused(far, asked):
+    asked.run("url", f"--url={far.url('plain')}", f"--ca-file={far.ca}").failed("PROTOCOL")
     assert not any(" /token " in line for line in far.nginx.requests(far.port["plain"]))
 
 
 # Client certificates
 
-def oidc(far, *options):
-    return wif("oidc", f"--issuer={far.issuer}", "--client-id=robot", f"--ca-file={far.ca}", *options)
+@pytest.fixture
+def oidc(far, asked):
+    """Runs the program against the issuer that asks for client certificates."""
+    return lambda *options: asked.run("oidc", f"--issuer={far.issuer}", "--client-id=robot", f"--ca-file={far.ca}", *options)
 
 
-def test_a_client_certificate_is_presented(far):
-    done = oidc(far, "--auth=mtls", f"--client-cert={far.robot.cert}", f"--client-key={far.robot.key}")
-    assert done.token() == TOKEN
+def test_a_client_certificate_is_presented(far, oidc):
+    done = oidc("--auth=mtls", f"--client-cert={far.robot.cert}", f"--client-key={far.robot.key}")
+    assert done.token == TOKEN
     far.nginx.wait_for(far.port["client_cert"], "POST /oauth/token host=127.0.0.1 cert=SUCCESS")
 
 
-def test_without_a_client_certificate_the_far_end_says_no(far):
-    assert "invalid_client" in oidc(far, "--auth=none").failure("DENIED")
+def test_without_a_client_certificate_the_far_end_says_no(far, oidc):
+    assert "invalid_client" in oidc("--auth=none").failed("DENIED")
     far.nginx.wait_for(far.port["client_cert"], "POST /oauth/token host=127.0.0.1 cert=NONE")
 
 
-def test_a_client_certificate_of_another_ca_is_refused(far):
+def test_a_client_certificate_of_another_ca_is_refused(far, oidc):
     """nginx answers 400 with an HTML page of its own."""
-    oidc(far, "--auth=mtls", f"--client-cert={far.stranger.cert}", f"--client-key={far.stranger.key}").failure("DENIED")
+    oidc("--auth=mtls", f"--client-cert={far.stranger.cert}", f"--client-key={far.stranger.key}").failed("DENIED")
     far.nginx.wait_for(far.port["client_cert"], "cert=FAILED")
 
 
-def test_a_client_key_of_another_certificate_is_refused_before_anything_is_sent(far):
-    done = wif("oidc", f"--issuer={far.issuer.replace('127.0.0.1', 'localhost')}", "--client-id=robot", "--auth=mtls",
+def test_a_client_key_of_another_certificate_is_refused_before_anything_is_sent(far, asked):
+    done = asked.run("oidc", f"--issuer={far.issuer.replace('127.0.0.1', 'localhost')}", "--client-id=robot", "--auth=mtls",
                f"--ca-file={far.ca}", f"--client-cert={far.robot.cert}", f"--client-key={far.stranger.key}")
-    assert "--client-key" in done.failure("CONFIGURATION")
+    assert "--client-key" in done.failed("CONFIGURATION")
     assert not any("host=localhost" in line for line in far.nginx.requests(far.port["client_cert"]))
 
 
@@ -174,33 +180,33 @@ def test_a_client_key_of_another_certificate_is_refused_before_anything_is_sent(
 
 @pytest.mark.parametrize("code, kind", [(401, "DENIED"), (403, "DENIED"), (404, "CONFIGURATION"), (429, "UNREACHABLE"),
                                         (500, "UNREACHABLE"), (502, "UNREACHABLE"), (503, "UNREACHABLE")])
-def test_an_http_error_has_its_kind(far, code, kind):
-    assert str(code) in fetch(far, "good", f"/{code}").failure(kind)
+def test_an_http_error_has_its_kind(fetch, code, kind):
+    assert str(code) in fetch("good", f"/{code}").failed(kind)
 
 
 @pytest.mark.parametrize("code", [301, 302, 307, 308])
-def test_a_redirect_is_refused_and_not_followed(far, code):
-    message = fetch(far, "good", f"/{code}", "--header=Authorization:Bearer env:S",
-                    env=clean_env(S="fixture-secret")).failure("CONFIGURATION")
+def test_a_redirect_is_refused_and_not_followed(far, fetch, code):
+    message = fetch("good", f"/{code}", "--header=Authorization:Bearer env:S",
+                    env={"S": "fixture-secret"}).failed("CONFIGURATION")
     assert "redirect" in message and "fixture-secret" not in message, message
     assert far.nginx.requests(far.port["target"]) == []
 
 
-def test_the_redirect_target_would_have_been_seen(far):
+def test_the_redirect_target_would_have_been_seen(far, fetch):
     """The control of the test above; it comes after it."""
-    assert fetch(far, "target").token() == TOKEN
+    assert fetch("target").token == TOKEN
     far.nginx.wait_for(far.port["target"], "GET /token")
 
 
-def test_a_connection_closed_without_an_answer_is_unreachable(far):
-    fetch(far, "good", "/closed").failure("UNREACHABLE")
+def test_a_connection_closed_without_an_answer_is_unreachable(far, fetch):
+    fetch("good", "/closed").failed("UNREACHABLE")
     far.nginx.wait_for(far.port["good"], "/closed")
 
 
-def test_html_where_json_was_due(far):
-    assert "Sign in" not in fetch(far, "good", "/html", "--field=id_token").failure("PROTOCOL")
+def test_html_where_json_was_due(fetch):
+    assert "Sign in" not in fetch("good", "/html", "--field=id_token").failed("PROTOCOL")
 
 
-def test_a_body_above_one_mebibyte_is_refused(far):
-    assert fetch(far, "good", "/at-limit").token() == longest_token()
-    assert "1 MiB" in fetch(far, "good", "/above-limit").failure("PROTOCOL")
+def test_a_body_above_one_mebibyte_is_refused(fetch):
+    assert fetch("good", "/at-limit").token == longest_token()
+    assert "1 MiB" in fetch("good", "/above-limit").failed("PROTOCOL")

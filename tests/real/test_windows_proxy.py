@@ -13,12 +13,11 @@ from servers import squid as proxy
 from servers.authority import Authority
 from servers.namespace import NAMES, namespace
 from servers.nginx import answers, nginx, server
-from support.processes import until
 from support.program import Program
+from support.signer import some_token
 from support.windows import wine
-from support_net import jwt
 
-TOKEN = jwt()
+TOKEN = some_token()
 OPEN = f"proxy.example.test:{proxy.OPEN}"
 GUARDED = f"proxy.example.test:{proxy.GUARDED}"
 DEAD = "proxy.example.test:1"
@@ -60,18 +59,11 @@ def windows(inside, tmp_path, audience, ledger):
         put(place, flags=DIRECT)
 
 
-def through(inside, windows, **given):
-    """A run and the lines squid logged for it; squid writes them when the tunnel has ended."""
-    before = len(inside.squid.requests())
-    done = windows.fetch(**given)
-    return done, until(lambda: inside.squid.requests()[before:], "squid has logged the run")
-
-
 @pytest.mark.parametrize("proxies", [OPEN, f"http://{OPEN}", f"http={DEAD};https={OPEN}", f"ftp={DEAD};{OPEN}"])
 def test_the_setting_of_the_user(inside, windows, proxies):
     """One proxy for all, or one for each scheme; the log says through what."""
     windows.set(USER, proxies)
-    done, lines = through(inside, windows)
+    done, lines = inside.squid.during(windows.fetch)
     assert done.token == TOKEN and lines == ["CONNECT idp.example.test:443 200"]
     assert "https://idp.example.test/token through the Windows settings" in done.log
 
@@ -79,7 +71,7 @@ def test_the_setting_of_the_user(inside, windows, proxies):
 def test_the_setting_of_the_machine(inside, windows):
     """Where the user has none, as the accounts of services."""
     windows.set(MACHINE, OPEN)
-    done, lines = through(inside, windows)
+    done, lines = inside.squid.during(windows.fetch)
     assert done.token == TOKEN and lines == ["CONNECT idp.example.test:443 200"]
     windows.set(USER, DEAD)
     windows.fetch().failed("UNREACHABLE", "the Windows settings")
@@ -111,7 +103,7 @@ def test_a_setting_that_is_off(windows):
 def test_variables_come_first(inside, windows):
     """A proxy, and the hosts to reach directly; Windows takes the names of variables in any case."""
     windows.set(USER, DEAD)
-    done, lines = through(inside, windows, HTTPS_PROXY=f"http://{OPEN}")
+    done, lines = inside.squid.during(windows.fetch, HTTPS_PROXY=f"http://{OPEN}")
     assert done.token == TOKEN and len(lines) == 1 and "through https_proxy" in done.log.lower()
     assert windows.fetch(NO_PROXY="idp.example.test").token == TOKEN
 

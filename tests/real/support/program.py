@@ -6,12 +6,15 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shlex
 import subprocess
+import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Iterator
 
 from support.leaks import Ledger
 from support.places import PROGRAM, SYSTEM_PATH
@@ -19,19 +22,21 @@ from support.places import PROGRAM, SYSTEM_PATH
 PREFIX = "GOOGLE_EXTERNAL_ACCOUNT_"
 JWT = "urn:ietf:params:oauth:token-type:jwt"
 SAML2 = "urn:ietf:params:oauth:token-type:saml2"
+MEMBERS = {JWT: "id_token", SAML2: "saml_response"}
 EXIT_STATUS = {"USAGE": 2, "CONFIGURATION": 3, "ABSENT": 4, "DENIED": 5, "UNREACHABLE": 6, "PROTOCOL": 7, "EXPIRED": 8,
                "INTERNAL": 9}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Run:
-    """What one run of the program left behind."""
+    """What one run of the program left behind, and how long it took (seconds)."""
 
     arguments: tuple[str, ...]
     status: int
     stdout: str
     stderr: str
     log: str
+    seconds: float
 
     @property
     def document(self) -> dict:
@@ -44,11 +49,9 @@ class Run:
         """The subject token of a success that keeps the contract."""
         document = self.document
         assert (self.status, self.stderr) == (0, ""), self.described()
-        assert document["version"] == 1 and document["success"] is True, self.described()
-        assert type(document["expiration_time"]) is int, self.described()
-        member = {JWT: "id_token", SAML2: "saml_response"}[document["token_type"]]
+        member = MEMBERS[document["token_type"]]
         assert set(document) == {"version", "success", "token_type", member, "expiration_time"}, self.described()
-        return document[member]
+        return token_of(document)
 
     def failed(self, code: str, *words: str) -> str:
         """Asserts a failure that keeps the contract, of this kind and with these words; returns its message."""
@@ -56,6 +59,7 @@ class Run:
         assert document["version"] == 1 and document["success"] is False, self.described()
         assert document["code"] == code and self.status == EXIT_STATUS[code], self.described()
         assert set(document) == {"version", "success", "token_type", "code", "message"}, self.described()
+        assert document["message"] and document["token_type"], self.described()
         assert self.stderr.rstrip("\n").endswith(document["message"]) and self.stderr.count("\n") == 1, self.described()
         for word in words:
             assert word.lower() in document["message"].lower(), f"{word!r} is missing: {self.described()}"
@@ -63,21 +67,30 @@ class Run:
 
     def described(self) -> str:
         """For assertion messages."""
-        return f"{self.arguments} -> {self.status}\nstdout: {self.stdout}\nstderr: {self.stderr}\nlog: {self.log}"
+        return (f"{self.arguments} -> {self.status} after {self.seconds:.1f} s\n"
+                f"stdout: {self.stdout}\nstderr: {self.stderr}\nlog: {self.log}")  # fmt: skip
+
+
+def token_of(document: dict) -> str:
+    """The subject token of a version-1 success, as it stands on stdout and in an output file."""
+    assert document["version"] == 1 and document["success"] is True, document
+    assert type(document["expiration_time"]) is int, document
+    return document[MEMBERS[document["token_type"]]]
 
 
 @dataclass
 class Program:
-    """The program with a home of its own; `run` notes everything for the leak scan."""
+    """The program with a home of its own; what a run leaves behind is noted for the leak scan."""
 
     home: Path
     ledger: Ledger
     path: Path = PROGRAM
-    runs: int = field(default=0)
+    variables: dict[str, str] = field(default_factory=dict)  # of every run
+    numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def environment(self, extra: dict[str, str] | None = None) -> dict[str, str]:
         """Nothing of ours but the path to programs, a language and an empty HOME."""
-        return {"PATH": SYSTEM_PATH, "HOME": str(self.home), "LANG": "C.UTF-8", **(extra or {})}
+        return {"PATH": SYSTEM_PATH, "HOME": str(self.home), "LANG": "C.UTF-8", **self.variables, **(extra or {})}
 
     def request(self, audience: str, token_type: str = JWT, output_file: Path | None = None, **more) -> dict[str, str]:
         """The variables that a client sets; `more` in lower case: interactive="1", revoke="1"."""
@@ -94,25 +107,38 @@ class Program:
         wrapper.chmod(0o755)
         return replace(self, path=wrapper)
 
-    def run(self, source: str, *arguments, env: dict[str, str] | None = None, timeout: float = 40, logs: bool = True) -> Run:
+    def run(self, source: str, *arguments, env: dict[str, str] | None = None, timeout: float = 40, logs: bool = True,
+            **popen) -> Run:  # fmt: skip
         """One run to its end, with a log file, which the leak scan reads too."""
-        self.runs += 1
-        log = self.home.parent / f"{self.home.name}-run-{self.runs}.log"
+        log = self.home.parent / f"{self.home.name}-run-{next(self.numbers)}.log"
         logging = [f"--log-file={log}"] if logs else []
-        command = [str(self.path), source, *logging, *map(str, arguments)]
         # An open pipe without input, as Node and Java leave it: a program that reads stdin would run into the time-out.
         reading, writing = os.pipe()
         try:
-            done = subprocess.run(
-                command, stdin=reading, capture_output=True, env=self.environment(env), timeout=timeout, check=False,
-                cwd=self.home,
-            )  # fmt: skip
+            began = time.monotonic()
+            child = self.start(source, *logging, *arguments, env=env, **{"stdin": reading, **popen})
+            return self.finish(child, began, timeout, log)
         finally:
             os.close(reading)
             os.close(writing)
-        logged = log.read_text(errors="replace") if log.exists() else ""
-        run = Run((source, *map(str, arguments)), done.returncode, done.stdout.decode(), done.stderr.decode(), logged)
-        name = f"of run {self.runs} ({source})"
+
+    def start(self, *arguments, env: dict[str, str] | None = None, **popen) -> subprocess.Popen:
+        """Starts a run without a log file; the caller ends it, see `finish`."""
+        command = [str(word) for word in (self.path, *arguments)]
+        settings = {"cwd": self.home, "stdin": subprocess.DEVNULL, **popen}
+        return subprocess.Popen(command, env=self.environment(env), stdout=subprocess.PIPE, stderr=subprocess.PIPE, **settings)
+
+    def finish(self, child: subprocess.Popen, began: float = 0, timeout: float = 60, log: Path | None = None) -> Run:
+        """The end of a run, which is killed when it does not come; `began` is a reading of the monotonic clock."""
+        try:
+            stdout, stderr = child.communicate(timeout=timeout)
+        finally:
+            child.kill()
+            child.wait()
+        seconds = time.monotonic() - began
+        logged = log.read_text(errors="replace") if log and log.exists() else ""
+        run = Run(tuple(child.args[1:]), child.returncode, stdout.decode(), stderr.decode(), logged, seconds)
+        name = f"of process {child.pid} ({child.args[1]})"
         self.ledger.note(f"the stdout {name}", run.stdout, may_hold_token=run.status == 0)
         self.ledger.note(f"the stderr {name}", run.stderr)
         self.ledger.note(f"the log file {name}", run.log)
@@ -125,6 +151,6 @@ def tokens_in(document: str) -> list[str]:
     """The token of a document, if it is one and holds one."""
     try:
         found = json.loads(document)
-        return [found[member] for member in ("id_token", "saml_response") if member in found]
+        return [found[member] for member in MEMBERS.values() if member in found]
     except ValueError:
         return []

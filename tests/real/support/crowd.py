@@ -1,0 +1,41 @@
+"""Many runs at once, all of which stand at one lock before the far end answers. No sleeps: `/proc` shows who has it open."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from support.processes import until
+from support.program import Program, Run
+
+
+def have_open(path: Path, children: list) -> int:
+    """How many of these processes hold `path` open."""
+    def holds(child) -> bool:
+        try:
+            folder = f"/proc/{child.pid}/fd"
+            return any(os.path.samefile(f"{folder}/{fd}", path) for fd in os.listdir(folder))
+        except OSError:
+            return False
+
+    return sum(holds(child) for child in children)
+
+
+def crowd(program: Program, runs: int, words: tuple, kept: Path, far, opened: threading.Event, **start) -> list[Run]:
+    """Starts so many runs, sets `opened` once `far` was asked and all of them stand at the lock of the file `kept`.
+
+    How they ended, and how long after that.
+    """
+    children = [program.start(*words, "--timeout=60", **start) for _ in range(runs)]
+    try:
+        until(lambda: far.requests and have_open(Path(f"{kept}.lock"), children) == runs, f"{runs} runs at the lock", seconds=60)
+        began = time.monotonic()
+        opened.set()
+        with ThreadPoolExecutor(runs) as pool:
+            return list(pool.map(lambda child: program.finish(child, began), children))
+    finally:
+        for child in children:
+            child.kill()
