@@ -141,9 +141,9 @@ def test_what_the_readme_shows_of_check(static, system):
     system.put("/usr/local/bin/wif-token", static / "wif-token")
     system.run("chmod", "755", "/usr/local/bin/wif-token")
     system.put("/etc/opt/my-app/credentials.json", json.dumps(CONFIGURATION))
-    system.put("/run/my-app/subject-token.json", json.dumps({}))
+    (system.folder / "run/my-app").mkdir()
     system.run("/usr/local/bin/wif-token", "key", "--key=/etc/opt/my-app/key.pem", "--generate", "--issuer=https://my-app.example.com",
-               "--subject=host-1", "--audience=a")  # fmt: skip
+               "--subject=host-1", "--audience=a", "--output-file=/run/my-app/subject-token.json")  # fmt: skip
     variables = {"GOOGLE_APPLICATION_CREDENTIALS": "/etc/opt/my-app/credentials.json", "GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES": "1"}
     done = system.run("/usr/local/bin/wif-token", "check", "--offline", env=variables, check=False)
     readme = (ROOT / "README.md").read_text()

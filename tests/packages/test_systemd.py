@@ -44,7 +44,7 @@ ls -A /run/wif-token/my-app
 @pytest.fixture
 def installed(release, system):
     """A system with the package, and a user who has a token to be kept fresh."""
-    system.put("package.deb", next(release.glob("*.deb")))
+    system.put("package.deb", next(release.glob("*_amd64.deb")))
     system.run("dpkg", "--install", "/package.deb")
     system.run("useradd", "--system", "my-app")
     system.put("etc/my-app/token", TOKEN)
