@@ -77,7 +77,7 @@ def build() -> Path:
         return Path(given).resolve()
     need("x86_64-w64-mingw32-gcc")
     script = HERE.parent.parent / "packaging" / "windows" / "build"
-    env = os.environ | {"CARGO_TARGET_DIR": str(CACHE / "windows")}
+    env = os.environ | {"CARGO_TARGET_DIR": str(CACHE / "release-builds" / "windows")}
     done = subprocess.run([script], env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     return Path(done.stdout.strip())
