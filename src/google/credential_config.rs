@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 use super::GOOGLEAPIS;
+use super::members::Members;
 use crate::context::Context;
 use crate::contract::request::digest;
-use crate::error::{Error, Kind, one_line};
+use crate::error::{Error, Kind};
 use crate::files;
 use crate::http::Url;
 use crate::options::Values;
@@ -255,72 +256,6 @@ fn source(members: &Members) -> Result<CredentialSource, Error> {
         false => "names no executable, file, url or environment_id",
     };
     Err(members.wrong(&format!("credential_source {what}")).hint("write the configuration anew"))
-}
-
-/// The members of an object in the file.
-struct Members<'a> {
-    map: &'a Map<String, Value>,
-    path: &'a Path,
-    /// The names of the objects around them, each with a full stop.
-    inside: &'static str,
-}
-
-impl<'a> Members<'a> {
-    fn wrong(&self, what: &str) -> Error {
-        let what = format!("{}: {}{what}", self.path.display(), self.inside);
-        Error::new(Kind::Configuration, one_line(&what))
-    }
-
-    fn missing(&self, name: &str) -> Error {
-        self.wrong(&format!("{name} is missing"))
-            .hint("let gcloud iam workload-identity-pools create-cred-config write the file")
-    }
-
-    fn text(&self, name: &str) -> Result<Option<String>, Error> {
-        match self.map.get(name) {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::String(text)) if text.is_empty() => Ok(None),
-            Some(Value::String(text)) if !text.chars().any(char::is_control) => {
-                Ok(Some(text.clone()))
-            }
-            Some(Value::String(_)) => Err(self.wrong(&format!("{name} holds control characters"))),
-            Some(_) => Err(self.wrong(&format!("{name} is no text")).hint("put it in quotes")),
-        }
-    }
-
-    fn required(&self, name: &str) -> Result<String, Error> {
-        self.text(name)?.ok_or_else(|| self.missing(name))
-    }
-
-    fn url(&self, name: &str) -> Result<Option<Url>, Error> {
-        let Some(text) = self.text(name)? else { return Ok(None) };
-        Url::parse(&text).map(Some).map_err(|why| self.wrong(&format!("{name} {why}")))
-    }
-
-    fn whole(&self, name: &str) -> Result<Option<u64>, Error> {
-        match self.map.get(name) {
-            None | Some(Value::Null) => Ok(None),
-            Some(value) => value
-                .as_u64()
-                .map(Some)
-                .ok_or_else(|| self.wrong(&format!("{name} is no whole number"))),
-        }
-    }
-
-    fn object(&self, name: &'static str) -> Result<Option<Members<'a>>, Error> {
-        let inside = match name {
-            "executable" => "executable.",
-            "format" => "format.",
-            "headers" => "headers.",
-            "credential_source" => "credential_source.",
-            _ => "service_account_impersonation.",
-        };
-        match self.map.get(name) {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::Object(map)) => Ok(Some(Members { map, path: self.path, inside })),
-            Some(_) => Err(self.wrong(&format!("{name} is no object"))),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 pub mod access_token;
 pub mod credential_config;
 pub mod iam_credentials;
+mod members;
 pub mod pool_provider;
 pub mod sts;
 pub mod subject;

@@ -4,11 +4,16 @@
 //! its order. Its command line is split alike by every client; where a value needs more than that,
 //! the arguments stand in a file beside it.
 
+mod command_line;
+
 use std::io;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
+use self::command_line::Command;
+pub(super) use self::command_line::is_portable;
+use self::command_line::{absolute, forward};
 use super::{CommandInfo, Invocation, Output};
 use crate::context::Context;
 use crate::contract::request;
@@ -18,7 +23,7 @@ use crate::google::GOOGLEAPIS;
 use crate::google::credential_config::TIMEOUT_MS;
 use crate::google::iam_credentials::binding;
 use crate::google::pool_provider::PoolProvider;
-use crate::options::{COMMON, OF_SOURCES, OptionInfo, Takes, missing};
+use crate::options::{OptionInfo, Takes, missing};
 use crate::shell::quoted;
 use crate::source::Trust;
 use crate::token::TokenType;
@@ -210,90 +215,6 @@ fn executable(
         executable.insert("interactive_timeout_millis".to_owned(), wait.into());
     }
     Ok(executable)
-}
-
-/// The command line, word by word, its paths absolute.
-struct Command {
-    program: String,
-    source: &'static str,
-    options: Vec<String>,
-    rest: Vec<String>,
-}
-
-impl Command {
-    fn new(
-        typed: &Invocation,
-        source: &'static str,
-        options: &'static [OptionInfo],
-    ) -> Result<Command, Error> {
-        let program = match typed.values.path("program") {
-            Some(path) => path.to_owned(),
-            None => std::env::current_exe().map_err(|error| {
-                Error::new(Kind::Configuration, "cannot tell where this program is")
-                    .cause(error)
-                    .hint("add --program=PATH")
-            })?,
-        };
-        // What the configuration itself says does not stand in the command again.
-        let elsewhere = ["token-type", "output-file", "format", "args-file"];
-        let tables = [options, OF_SOURCES, COMMON].into_iter().flatten();
-        let tables = tables.filter(|option| !elsewhere.contains(&option.name));
-        let rest = typed.values.rest.iter().map(|word| word.to_str().map(str::to_owned));
-        let rest = rest
-            .collect::<Option<Vec<_>>>()
-            .ok_or_else(|| Error::new(Kind::Usage, "a word after -- is not UTF-8 text"))?;
-        Ok(Command {
-            program: forward(&absolute(&program).display().to_string()),
-            source,
-            options: tables.flat_map(|option| typed.values.typed(option)).collect(),
-            rest,
-        })
-    }
-
-    fn words(&self) -> impl Iterator<Item = &str> {
-        let dashes = (!self.rest.is_empty()).then_some("--");
-        let words = [self.source].into_iter().chain(self.options.iter().map(String::as_str));
-        words.chain(dashes).chain(self.rest.iter().map(String::as_str))
-    }
-
-    /// The line, where every client splits it alike.
-    fn line(&self) -> Option<String> {
-        let words: Vec<&str> = [self.program.as_str()].into_iter().chain(self.words()).collect();
-        words.iter().all(|word| is_portable(word)).then(|| words.join(" "))
-    }
-
-    /// The line that names a file of arguments, which is written here.
-    fn with_args_file(&self, path: &Path) -> Result<String, Error> {
-        let path = absolute(path);
-        let unfit = |word: &&str| word.trim() != *word || word.is_empty() || word.starts_with('#');
-        if self.words().any(|word| unfit(&word)) {
-            return Err(Error::new(Kind::Usage, "a value begins or ends with a blank")
-                .hint("arguments files cannot hold it"));
-        }
-        let line = format!("{} --args-file={}", self.program, forward(&path.display().to_string()));
-        if !line.split(' ').all(is_portable) || line.split(' ').count() != 2 {
-            return Err(Error::new(Kind::Usage, "a path holds what clients split differently")
-                .hint("keep --program and --out free of blanks, quotes and backslashes"));
-        }
-        publish(&path, &(self.words().collect::<Vec<_>>().join("\n") + "\n"))?;
-        Ok(line)
-    }
-}
-
-/// Whether all clients read a word as it is: without a shell, with one, and by their own rules. What
-/// only a shell's search for files would read may stand: no file is called like an option.
-pub(super) fn is_portable(word: &str) -> bool {
-    let fits = |c: char| c.is_ascii_alphanumeric() || "-_=/.,:@%+?[]{}".contains(c);
-    !word.is_empty() && word.chars().all(fits)
-}
-
-fn absolute(path: &Path) -> PathBuf {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
-}
-
-/// Backslashes are eaten by the clients that know quotes.
-fn forward(path: &str) -> String {
-    if cfg!(windows) { path.replace('\\', "/") } else { path.to_owned() }
 }
 
 /// An output file for this very request in a folder of this user alone, which is made.
