@@ -1,4 +1,4 @@
-"""The release as a whole: checksums, what is in it, and nothing of the machine that made it."""
+"""The release as a whole: checksums, what is in it, the same from any folder, and nothing of the machine that made it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import importlib.util
 import json
 import os
 import re
+import shutil
 import tarfile
 import tomllib
 import zipfile
@@ -16,7 +17,7 @@ import yaml
 from jsonschema import Draft7Validator
 from referencing import Registry, Resource
 
-from conftest import BUILDS, CACHE, ROOT, VERSION, run
+from conftest import BUILDS, CACHE, ROOT, VERSION, files, run
 
 
 def test_the_files(release):
@@ -79,6 +80,31 @@ def test_nothing_of_the_machine_that_made_it(release):
     for path in release.iterdir():
         for content in contents(path):
             assert [place for place in places if place in content] == [], path.name
+
+
+def test_the_same_from_another_folder(release, static, tmp_path):
+    """Built again elsewhere, from nothing: the same bytes. Proved once for each release that is kept."""
+    proved = release.parent / "proved-the-same"
+    if proved.exists():
+        return
+    elsewhere = tmp_path / "elsewhere"
+    for path in files():
+        target = elsewhere / path.relative_to(ROOT)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(path, target)
+    epoch = run("git", "log", "-1", "--format=%ct", cwd=ROOT).stdout.strip()
+
+    def built(*command: str) -> Path:
+        script, *words = command
+        done = run(elsewhere / "packaging" / script, *words, timeout=1800,
+                   env={"CARGO_TARGET_DIR": str(tmp_path / "builds"), "SOURCE_DATE_EPOCH": epoch})  # fmt: skip
+        return Path(done.stdout.strip())
+
+    assert (static / "wif-token").read_bytes() == (built("linux/build", "x86_64") / "wif-token").read_bytes()
+    name = f"wif-token-{VERSION}-windows-x86_64"
+    with zipfile.ZipFile(release / f"{name}.zip") as found:
+        assert found.read(f"{name}/wif-token.exe") == built("windows/build").read_bytes()
+    proved.touch()
 
 
 def test_the_rules_for_dependencies():

@@ -1,15 +1,14 @@
-"""The static programs: small, without a library, for both architectures, and the same from any folder."""
+"""The static programs: small, without a library, for both architectures."""
 
 from __future__ import annotations
 
 import http.server
 import json
-import shutil
 import threading
 
 import pytest
 
-from conftest import BUILDS, PACKAGING, ROOT, TOKEN, VERSION, files, run
+from conftest import BUILDS, PACKAGING, TOKEN, VERSION, run
 
 LIMIT = 3 * 1024 * 1024
 
@@ -74,23 +73,6 @@ def test_kerberos_says_where_it_can_be_had(static, server):
     done = run(static / "wif-token", "adfs", f"--issuer={server}adfs/", "--relying-party=a", "--client-id=b", "--audience=a",
                "--protocol=ws-trust", "--token-type=urn:ietf:params:oauth:token-type:saml2", check=False)  # fmt: skip
     assert done.returncode == 4 and "deb or rpm" in json.loads(done.stdout)["message"], done.stdout
-
-
-def test_the_same_from_another_folder(release, static, tmp_path):
-    """Built again elsewhere, from nothing: the same bytes. Proved once for each release that is kept."""
-    proved = release.parent / "proved-the-same"
-    if proved.exists():
-        return
-    elsewhere = tmp_path / "elsewhere"
-    for path in files():
-        target = elsewhere / path.relative_to(ROOT)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(path, target)
-    epoch = run("git", "log", "-1", "--format=%ct", cwd=ROOT).stdout.strip()
-    built = run(elsewhere / "packaging" / "linux" / "build", "x86_64", timeout=1800,
-                env={"CARGO_TARGET_DIR": str(tmp_path / "builds"), "SOURCE_DATE_EPOCH": epoch})  # fmt: skip
-    assert (static / "wif-token").read_bytes() == (tmp_path / built.stdout.strip() / "wif-token").read_bytes()
-    proved.touch()
 
 
 def test_the_scripts():
