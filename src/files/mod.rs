@@ -13,7 +13,7 @@ pub use private::{
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
@@ -22,6 +22,11 @@ use crate::secret::Secret;
 
 /// The largest file, answer or output of a program that is read, in bytes.
 pub const LIMIT: usize = 1024 * 1024;
+
+/// The same path from the root, which need not exist.
+pub fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
 
 /// Reads all of `reader`, at most `limit` bytes; `None` where there is more.
 pub fn read_limited(reader: impl Read, limit: usize) -> io::Result<Option<Vec<u8>>> {

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 use super::GOOGLEAPIS;
+use super::credential_source::{self, CredentialSource};
 use super::members::Members;
 use crate::context::Context;
 use crate::contract::request::digest;
@@ -69,31 +70,6 @@ impl Impersonation {
     }
 }
 
-/// Where the subject token comes from.
-#[derive(Debug)]
-pub enum CredentialSource {
-    /// A program that prints a version-1 document.
-    Executable {
-        /// The command line, in one string.
-        command: String,
-        /// How long a client waits, in milliseconds.
-        timeout_ms: u64,
-        /// How long a client waits for a person, in milliseconds.
-        interactive_timeout_ms: Option<u64>,
-        /// Where the program keeps its answer.
-        output_file: Option<PathBuf>,
-    },
-    /// A file that holds the token, or a member of the JSON in it.
-    File(PathBuf, Option<String>),
-    /// An HTTP GET with these headers, as text or a member of JSON.
-    Url(Url, Vec<(String, Secret)>, Option<String>),
-    /// A signed `GetCallerIdentity` request (`environment_id` aws1).
-    Aws,
-}
-
-/// How long a client waits for an executable, in milliseconds, where the configuration is silent.
-pub const TIMEOUT_MS: u64 = 30_000;
-
 impl CredentialConfig {
     /// Reads the file of `--credentials` or of `GOOGLE_APPLICATION_CREDENTIALS`.
     ///
@@ -138,7 +114,7 @@ impl CredentialConfig {
             user_project: members.text("workforce_pool_user_project")?,
             client: client_id.map(|id| (id, client_secret)),
             universe: members.text("universe_domain")?.unwrap_or_else(|| GOOGLEAPIS.to_owned()),
-            source: source(&members)?,
+            source: credential_source::read(&members)?,
         })
     }
 
@@ -206,56 +182,6 @@ fn impersonation(members: &Members) -> Result<Option<Impersonation>, Error> {
         Some(object) => object.whole("token_lifetime_seconds")?,
     };
     Ok(Some(Impersonation { url, account, lifetime }))
-}
-
-fn source(members: &Members) -> Result<CredentialSource, Error> {
-    let source =
-        members.object("credential_source")?.ok_or_else(|| members.missing("credential_source"))?;
-    if let Some(executable) = source.object("executable")? {
-        return Ok(CredentialSource::Executable {
-            command: executable.required("command")?,
-            timeout_ms: executable.whole("timeout_millis")?.unwrap_or(TIMEOUT_MS),
-            interactive_timeout_ms: executable.whole("interactive_timeout_millis")?,
-            output_file: executable.text("output_file")?.map(PathBuf::from),
-        });
-    }
-    if let Some(environment) = source.text("environment_id")? {
-        return match environment.as_str() {
-            "aws1" => Ok(CredentialSource::Aws),
-            _ => Err(source
-                .wrong("environment_id is not aws1")
-                .hint("no client knows another version: write the configuration anew")),
-        };
-    }
-    let field = match source.object("format")? {
-        None => None,
-        Some(format) => match format.text("type")?.as_deref() {
-            None | Some("text") => None,
-            Some("json") => Some(format.required("subject_token_field_name")?),
-            Some(_) => return Err(format.wrong("type is neither text nor json")),
-        },
-    };
-    if let Some(path) = source.text("file")? {
-        return Ok(CredentialSource::File(path.into(), field));
-    }
-    if let Some(url) = source.url("url")? {
-        let headers = match source.object("headers")? {
-            None => Vec::new(),
-            Some(headers) => headers
-                .map
-                .keys()
-                .map(|name| {
-                    Ok((name.clone(), Secret::new(headers.text(name)?.unwrap_or_default())))
-                })
-                .collect::<Result<_, Error>>()?,
-        };
-        return Ok(CredentialSource::Url(url, headers, field));
-    }
-    let what = match source.map.contains_key("certificate") {
-        true => "is a certificate, which only Google's own libraries use",
-        false => "names no executable, file, url or environment_id",
-    };
-    Err(members.wrong(&format!("credential_source {what}")).hint("write the configuration anew"))
 }
 
 #[cfg(test)]

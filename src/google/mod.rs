@@ -3,6 +3,7 @@
 
 pub mod access_token;
 pub mod credential_config;
+pub mod credential_source;
 pub mod iam_credentials;
 mod members;
 pub mod pool_provider;

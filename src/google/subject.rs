@@ -10,7 +10,8 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::access_token::AccessToken;
-use super::credential_config::{CredentialConfig, CredentialSource};
+use super::credential_config::CredentialConfig;
+use super::credential_source::CredentialSource;
 use super::pool_provider::PoolProvider;
 use super::sts;
 use crate::context::{Context, Env};

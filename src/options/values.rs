@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::{OptionInfo, Takes};
 use crate::error::{Error, Kind};
+use crate::files;
 use crate::http::Url;
 use crate::secret::SecretRef;
 
@@ -121,10 +122,7 @@ impl Values {
 
     /// What was given of an option, as words of another command line: paths are made absolute.
     pub fn typed<'a>(&'a self, option: &'a OptionInfo) -> impl Iterator<Item = String> + 'a {
-        let absolute = |path: &Path| {
-            let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-            path.display().to_string()
-        };
+        let absolute = |path: &Path| files::absolute(path).display().to_string();
         let mark = if matches!(option.takes, Takes::Header) { ':' } else { '=' };
         self.all(option.name).map(move |value| {
             let value = match value {

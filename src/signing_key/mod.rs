@@ -6,6 +6,7 @@
 //! <https://www.rfc-editor.org/rfc/rfc7638>
 
 mod certificate;
+mod pair;
 mod read;
 
 use std::path::Path;
@@ -14,15 +15,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use ring::digest::{SHA256, digest};
 use ring::rand::SystemRandom;
-use ring::rsa::PublicKeyComponents;
-use ring::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair, RSA_PKCS1_SHA256, RSA_PSS_SHA256,
-    RsaEncoding, RsaKeyPair,
-};
-use serde_json::{Map, Value, json};
+use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, RSA_PSS_SHA256};
+use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 pub use self::certificate::{CertificateKey, Thumbprint};
+use self::pair::{Pair, no_random, sign_rsa};
 use self::read::Refusal;
 use crate::context::Context;
 use crate::error::{Error, Kind};
@@ -43,12 +41,6 @@ pub trait RsaSha256 {
 pub struct SigningKey {
     pair: Pair,
     given_id: Option<String>,
-}
-
-#[derive(Debug)]
-enum Pair {
-    Rsa(Box<RsaKeyPair>),
-    P256(Box<EcdsaKeyPair>),
 }
 
 impl SigningKey {
@@ -95,8 +87,7 @@ impl SigningKey {
     /// The id by which a verifier that has [`SigningKey::jwks`] finds the key: that of the JWK, else
     /// the key's thumbprint.
     pub fn id(&self) -> String {
-        let thumbprint = || thumbprint(&self.pair.public_members());
-        self.given_id.clone().unwrap_or_else(thumbprint)
+        self.given_id.clone().unwrap_or_else(|| self.pair.thumbprint())
     }
 
     /// The id that the key brought along; a verifier that was given the key otherwise knows no other.
@@ -160,16 +151,6 @@ fn compact(
     Ok(Secret::new(jwt))
 }
 
-fn sign_rsa(
-    pair: &RsaKeyPair,
-    padding: &'static dyn RsaEncoding,
-    message: &[u8],
-) -> Result<Vec<u8>, Error> {
-    let mut signature = vec![0; pair.public().modulus_len()];
-    pair.sign(padding, &SystemRandom::new(), message, &mut signature).map_err(|_| no_random())?;
-    Ok(signature)
-}
-
 impl RsaSha256 for SigningKey {
     fn rsa_sha256(&self, message: &[u8]) -> Result<Vec<u8>, Error> {
         match &self.pair {
@@ -180,55 +161,11 @@ impl RsaSha256 for SigningKey {
     }
 }
 
-impl Pair {
-    fn algorithm(&self) -> &'static str {
-        match self {
-            Pair::Rsa(_) => "RS256",
-            Pair::P256(_) => "ES256",
-        }
-    }
-
-    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Error> {
-        match self {
-            Pair::Rsa(pair) => sign_rsa(pair, &RSA_PKCS1_SHA256, message),
-            Pair::P256(pair) => {
-                let signature = pair.sign(&SystemRandom::new(), message);
-                Ok(signature.map_err(|_| no_random())?.as_ref().to_vec())
-            }
-        }
-    }
-
-    /// The members of the public JWK that its thumbprint covers, in the order it takes them.
-    fn public_members(&self) -> Map<String, Value> {
-        let encode = |bytes: &[u8]| Value::from(URL_SAFE_NO_PAD.encode(bytes));
-        let members = match self {
-            Pair::Rsa(pair) => {
-                let public = PublicKeyComponents::<Vec<u8>>::from(pair.public());
-                json!({ "e": encode(&public.e), "kty": "RSA", "n": encode(&public.n) })
-            }
-            Pair::P256(pair) => {
-                // 0x04, then both coordinates (SEC 1, section 2.3.3).
-                let point = pair.public_key().as_ref().get(1..).unwrap_or_default();
-                let (x, y) = point.split_at(point.len() / 2);
-                json!({ "crv": "P-256", "kty": "EC", "x": encode(x), "y": encode(y) })
-            }
-        };
-        members.as_object().cloned().unwrap_or_default()
-    }
-}
-
-fn no_random() -> Error {
-    Error::new(Kind::Internal, "the operating system gave no random numbers")
-}
-
-fn thumbprint(members: &Map<String, Value>) -> String {
-    let text = Value::from(members.clone()).to_string();
-    URL_SAFE_NO_PAD.encode(digest(&SHA256, text.as_bytes()))
-}
-
 #[cfg(test)]
 mod tests {
-    use ring::signature::{ECDSA_P256_SHA256_FIXED, RSA_PSS_2048_8192_SHA256, UnparsedPublicKey};
+    use ring::signature::{
+        ECDSA_P256_SHA256_FIXED, KeyPair as _, RSA_PSS_2048_8192_SHA256, UnparsedPublicKey,
+    };
 
     use super::*;
 
@@ -306,15 +243,6 @@ mod tests {
         UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point)
             .verify(signed.as_bytes(), &decode(signature))
             .unwrap();
-    }
-
-    #[test]
-    fn the_thumbprint_is_that_of_rfc_7638() {
-        // RFC 7638, section 3.1
-        let n = "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw";
-        let members = json!({"e": "AQAB", "kty": "RSA", "n": n});
-        let print = thumbprint(members.as_object().unwrap());
-        assert_eq!(print, "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use rustls_pki_types::pem::PemObject;
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
-use super::Pair;
+use super::pair::Pair;
 use crate::secret::Secret;
 
 /// Why a text is no signing key: what is wrong, and what to do.
@@ -68,10 +68,10 @@ fn sec1_in_pkcs8(sec1: &[u8]) -> Zeroizing<Vec<u8>> {
     let length = |length: usize| [0x82, (length >> 8) as u8, length as u8];
     let mut der = Zeroizing::new(vec![0x30]);
     // ring accepts only the shortest form of a length, which for such a key has one or two bytes.
-    let body: Vec<u8> = [&[0x04][..], &shortest(sec1.len(), length), sec1].concat();
+    let body = Zeroizing::new([&[0x04][..], &shortest(sec1.len(), length), sec1].concat());
     der.extend(shortest(HEAD.len() + body.len(), length));
     der.extend(HEAD);
-    der.extend(body);
+    der.extend_from_slice(&body);
     der
 }
 

@@ -7,6 +7,7 @@ mod configuration;
 mod executable;
 mod google;
 mod jwt;
+mod mapping;
 mod report;
 mod saml;
 
@@ -14,7 +15,8 @@ use self::report::Report;
 use super::{CREDENTIALS, CommandInfo, DELEGATE, Invocation, Output};
 use crate::context::Context;
 use crate::error::Error;
-use crate::google::credential_config::{CredentialConfig, CredentialSource};
+use crate::google::credential_config::CredentialConfig;
+use crate::google::credential_source::CredentialSource;
 use crate::google::subject::{self, Parse};
 use crate::http::OFFLINE;
 use crate::options::{Format, OptionInfo, Takes};

@@ -1,10 +1,11 @@
 //! The command line of a configuration, which every client has to split alike.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::publish;
 use crate::command::Invocation;
 use crate::error::{Error, Kind};
+use crate::files::absolute;
 use crate::options::{COMMON, OF_SOURCES, OptionInfo};
 
 /// The command line, word by word, its paths absolute.
@@ -89,11 +90,6 @@ impl Command {
 pub(in crate::command) fn is_portable(word: &str) -> bool {
     let fits = |c: char| c.is_ascii_alphanumeric() || "-_=/.,:@%+?[]{}".contains(c);
     !word.is_empty() && word.chars().all(fits)
-}
-
-/// The same path from the root.
-pub(super) fn absolute(path: &Path) -> PathBuf {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// Backslashes are eaten by the clients that know quotes.

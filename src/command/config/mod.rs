@@ -5,38 +5,24 @@
 //! the arguments stand in a file beside it.
 
 mod command_line;
+mod document;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-use serde_json::{Map, Value, json};
-
 use self::command_line::Command;
 pub(super) use self::command_line::is_portable;
-use self::command_line::{absolute, forward};
 use super::{CommandInfo, Invocation, Output};
 use crate::context::Context;
 use crate::contract::request;
 use crate::error::{Error, Kind};
-use crate::files;
+use crate::files::{self, absolute};
 use crate::google::GOOGLEAPIS;
-use crate::google::credential_config::TIMEOUT_MS;
 use crate::google::iam_credentials::binding;
 use crate::google::pool_provider::PoolProvider;
 use crate::options::{OptionInfo, Takes, missing};
 use crate::shell::quoted;
 use crate::source::Trust;
-use crate::token::TokenType;
-
-/// How long a client waits for a person, and may wait, in milliseconds.
-const INTERACTIVE_TIMEOUT_MS: u64 = 300_000;
-const LONGEST_INTERACTIVE_TIMEOUT_MS: u64 = 1_800_000;
-
-/// How long a client waits for a program at most, in milliseconds.
-const LONGEST_TIMEOUT_MS: u64 = 120_000;
-
-/// How much longer a client waits than this program tries, in milliseconds.
-const HEAD_START_MS: u64 = 5_000;
 
 pub(super) const INFO: CommandInfo = CommandInfo {
     name: "config",
@@ -109,7 +95,7 @@ fn run(typed: &Invocation, cx: &Context) -> Result<Output, Error> {
                 .hint("add --out=FILE: the arguments go into a file beside it"));
         }
     };
-    let config = document(typed, &line, output_file.as_deref(), &provider, &trust)?;
+    let config = document::of(typed, &line, output_file.as_deref(), &provider, &trust)?;
     let config = format!("{config:#}\n");
     let Some(out) = out else { return Ok(config.into()) };
     publish(out, &config)?;
@@ -123,98 +109,6 @@ fn full_name(name: &str) -> String {
         true => name.to_owned(),
         false => format!("//iam.{GOOGLEAPIS}/{}", name.trim_start_matches('/')),
     }
-}
-
-fn document(
-    typed: &Invocation,
-    line: &str,
-    output_file: Option<&Path>,
-    provider: &PoolProvider,
-    trust: &Trust,
-) -> Result<Value, Error> {
-    let values = &typed.values;
-    let usage = |what: &str, hint: &str| Err(Error::new(Kind::Usage, what).hint(hint));
-    let universe = values.text("universe-domain").unwrap_or(GOOGLEAPIS);
-    let token_type = match (values.text("token-type").map(TokenType::parse), trust.token_type) {
-        (Some(Some(token_type)), _) => token_type,
-        (Some(None), _) => return usage("--token-type is unknown", "it is a URN, such as …:jwt"),
-        (None, None | Some(TokenType::Jwt)) if provider.project.is_none() => TokenType::IdToken,
-        (None, token_type) => token_type.unwrap_or(TokenType::Jwt),
-    };
-    let mut config = Map::new();
-    let mut set = |name: &str, value: Value| config.insert(name.to_owned(), value);
-    set("universe_domain", universe.into());
-    set("type", "external_account".into());
-    set("audience", provider.name().into());
-    set("subject_token_type", token_type.urn().into());
-    set("token_url", format!("https://sts.{universe}/v1/token").into());
-    let executable = executable(line, values.seconds("timeout"), output_file, trust.interactive)?;
-    set("credential_source", json!({ "executable": executable }));
-    match (values.text("workforce-pool-user-project"), &provider.project) {
-        (_, None) if trust.kind == "aws" => {
-            let what = "a workforce pool takes no signed AWS requests";
-            return usage(what, "leave out --mode=caller-identity");
-        }
-        (Some(project), None) => {
-            set("workforce_pool_user_project", project.into());
-        }
-        (None, None) => {
-            let hint = "add --workforce-pool-user-project=NUMBER";
-            return usage("a workforce pool needs a project that pays for requests", hint);
-        }
-        (Some(_), Some(_)) => {
-            let what = "--workforce-pool-user-project is for workforce pools";
-            return usage(what, "leave it out");
-        }
-        (None, Some(_)) => {}
-    }
-    match (values.text("service-account"), values.seconds("service-account-lifetime")) {
-        (Some(account), lifetime) => {
-            let accounts =
-                format!("https://iamcredentials.{universe}/v1/projects/-/serviceAccounts");
-            let url = format!("{accounts}/{account}:generateAccessToken");
-            set("service_account_impersonation_url", url.into());
-            if let Some(lifetime) = lifetime {
-                let lifetime = json!({ "token_lifetime_seconds": lifetime });
-                set("service_account_impersonation", lifetime);
-            }
-        }
-        (None, Some(_)) => {
-            let what = "--service-account-lifetime is for --service-account";
-            return usage(what, "add --service-account=EMAIL");
-        }
-        (None, None) => {
-            set("token_info_url", format!("https://sts.{universe}/v1/introspect").into());
-        }
-    }
-    Ok(config.into())
-}
-
-/// The executable, with a client that waits longer than this program tries.
-fn executable(
-    line: &str,
-    timeout: Option<u64>,
-    output_file: Option<&Path>,
-    interactive: bool,
-) -> Result<Map<String, Value>, Error> {
-    let timeout = timeout.map_or(0, |seconds| seconds.saturating_mul(1000) + HEAD_START_MS);
-    if timeout > LONGEST_TIMEOUT_MS && !interactive {
-        return Err(Error::new(Kind::Usage, "no client waits for so long a --timeout")
-            .hint("lower it to 115 at most"));
-    }
-    let mut executable = Map::new();
-    executable.insert("command".to_owned(), line.into());
-    let wait = timeout.clamp(TIMEOUT_MS, LONGEST_TIMEOUT_MS);
-    executable.insert("timeout_millis".to_owned(), wait.into());
-    if let Some(path) = output_file {
-        let path = forward(&path.display().to_string());
-        executable.insert("output_file".to_owned(), path.into());
-    }
-    if interactive {
-        let wait = timeout.clamp(INTERACTIVE_TIMEOUT_MS, LONGEST_INTERACTIVE_TIMEOUT_MS);
-        executable.insert("interactive_timeout_millis".to_owned(), wait.into());
-    }
-    Ok(executable)
 }
 
 /// An output file for this very request in a folder of this user alone, which is made.

@@ -1,0 +1,127 @@
+//! An attribute mapping, a list of `ATTRIBUTE=EXPRESSION`.
+//!
+//! Expressions are CEL; of it, paths alone are understood here: `assertion.sub`,
+//! `assertion['https://…']['a']`, `assertion.attributes['g'][0]`.
+//! <https://cloud.google.com/iam/docs/workload-identity-federation#mapping>
+
+use serde_json::Value;
+
+/// The pairs of a mapping. Commas inside of brackets and quotes belong to an expression.
+pub(super) fn pairs(mapping: &str) -> Vec<(&str, &str)> {
+    let (mut depth, mut quote, mut begin) = (0i32, None, 0);
+    let mut parts = Vec::new();
+    for (at, c) in mapping.char_indices() {
+        match (quote, c) {
+            (Some(open), _) if open == c => quote = None,
+            (Some(_), _) => {}
+            (None, '\'' | '"') => quote = Some(c),
+            (None, '(' | '[' | '{') => depth += 1,
+            (None, ')' | ']' | '}') => depth -= 1,
+            (None, ',') if depth == 0 => {
+                parts.push(mapping.get(begin..at).unwrap_or_default());
+                begin = at + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.push(mapping.get(begin..).unwrap_or_default());
+    parts.into_iter().map(|part| part.trim().split_once('=').unwrap_or(("", part))).collect()
+}
+
+/// What an expression stands for.
+#[derive(Debug, PartialEq)]
+pub(super) enum Evaluated<'a> {
+    Value(&'a Value),
+    Missing,
+    /// More than a path.
+    Unknown,
+}
+
+/// The claim that an expression leads to.
+pub(super) fn evaluate<'a>(expression: &str, claims: &'a Value) -> Evaluated<'a> {
+    let Some(mut rest) = expression.trim().strip_prefix("assertion") else {
+        return Evaluated::Unknown;
+    };
+    let mut value = Some(claims);
+    while !rest.is_empty() {
+        let Some((step, after)) = step(rest) else { return Evaluated::Unknown };
+        value = value.and_then(|value| match step {
+            Step::Name(name) => value.get(name),
+            Step::Index(index) => value.get(index),
+        });
+        rest = after;
+    }
+    value.map_or(Evaluated::Missing, Evaluated::Value)
+}
+
+enum Step<'a> {
+    Name(&'a str),
+    Index(usize),
+}
+
+fn step(rest: &str) -> Option<(Step<'_>, &str)> {
+    if let Some(rest) = rest.strip_prefix('.') {
+        let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        let (name, after) = rest.split_at(end.unwrap_or(rest.len()));
+        return (!name.is_empty() && !after.starts_with('(')).then_some((Step::Name(name), after));
+    }
+    let rest = rest.strip_prefix('[')?;
+    match rest.chars().next()? {
+        quote @ ('\'' | '"') => {
+            let (name, after) = rest.get(1..)?.split_once(quote)?;
+            Some((Step::Name(name), after.strip_prefix(']')?))
+        }
+        _ => {
+            let (index, after) = rest.split_once(']')?;
+            Some((Step::Index(index.parse().ok()?), after))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn paths_lead_to_claims() {
+        let claims = json!({
+            "sub": "s",
+            "https://sts.amazonaws.com/": { "aws_account": "1" },
+            "attributes": { "groups": ["a", "b"] },
+        });
+        for (expression, value) in [
+            ("assertion.sub", Some("s")),
+            ("assertion['sub']", Some("s")),
+            ("assertion['https://sts.amazonaws.com/']['aws_account']", Some("1")),
+            ("assertion['https://sts.amazonaws.com/'].aws_account", Some("1")),
+            ("assertion.attributes['groups'][1]", Some("b")),
+            ("assertion.attributes.groups[0]", Some("a")),
+            ("assertion.nothing", None),
+            ("assertion.sub.more", None),
+        ] {
+            let expected = value.map(Value::from);
+            let expected = expected.as_ref().map_or(Evaluated::Missing, Evaluated::Value);
+            assert_eq!(evaluate(expression, &claims), expected, "{expression}");
+        }
+        for expression in
+            ["assertion.sub.extract('{a}')", "'x' + assertion.sub", "assertion.sub + 'x'", "x"]
+        {
+            assert_eq!(evaluate(expression, &claims), Evaluated::Unknown, "{expression}");
+        }
+    }
+
+    #[test]
+    fn a_mapping_is_split_at_its_own_commas() {
+        assert_eq!(
+            pairs("google.subject=assertion.sub,attribute.x=a['b,c'].d(1,2), google.groups=g"),
+            [
+                ("google.subject", "assertion.sub"),
+                ("attribute.x", "a['b,c'].d(1,2)"),
+                ("google.groups", "g")
+            ]
+        );
+        assert_eq!(pairs("nonsense"), [("", "nonsense")]);
+    }
+}

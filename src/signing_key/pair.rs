@@ -1,0 +1,103 @@
+//! A key pair: what it signs, and the members of its public JWK.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ring::digest::{SHA256, digest};
+use ring::rand::SystemRandom;
+use ring::rsa::PublicKeyComponents;
+use ring::signature::{EcdsaKeyPair, KeyPair as _, RSA_PKCS1_SHA256, RsaEncoding, RsaKeyPair};
+use serde_json::{Map, Value, json};
+
+use crate::error::{Error, Kind};
+
+/// RSA, or ECDSA on P-256.
+#[derive(Debug)]
+pub(super) enum Pair {
+    Rsa(Box<RsaKeyPair>),
+    P256(Box<EcdsaKeyPair>),
+}
+
+impl Pair {
+    /// The `alg` of a JWT that it signs.
+    pub(super) fn algorithm(&self) -> &'static str {
+        match self {
+            Pair::Rsa(_) => "RS256",
+            Pair::P256(_) => "ES256",
+        }
+    }
+
+    /// The signature by that algorithm.
+    ///
+    /// # Errors
+    /// `INTERNAL` where the operating system gives no random numbers.
+    pub(super) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Error> {
+        match self {
+            Pair::Rsa(pair) => sign_rsa(pair, &RSA_PKCS1_SHA256, message),
+            Pair::P256(pair) => {
+                let signature = pair.sign(&SystemRandom::new(), message);
+                Ok(signature.map_err(|_| no_random())?.as_ref().to_vec())
+            }
+        }
+    }
+
+    /// The members of the public JWK that its thumbprint covers, in the order it takes them.
+    pub(super) fn public_members(&self) -> Map<String, Value> {
+        let encode = |bytes: &[u8]| Value::from(URL_SAFE_NO_PAD.encode(bytes));
+        let members = match self {
+            Pair::Rsa(pair) => {
+                let public = PublicKeyComponents::<Vec<u8>>::from(pair.public());
+                json!({ "e": encode(&public.e), "kty": "RSA", "n": encode(&public.n) })
+            }
+            Pair::P256(pair) => {
+                // 0x04, then both coordinates (SEC 1, section 2.3.3).
+                let point = pair.public_key().as_ref().get(1..).unwrap_or_default();
+                let (x, y) = point.split_at(point.len() / 2);
+                json!({ "crv": "P-256", "kty": "EC", "x": encode(x), "y": encode(y) })
+            }
+        };
+        members.as_object().cloned().unwrap_or_default()
+    }
+
+    /// The SHA-256 of the public key (RFC 7638).
+    pub(super) fn thumbprint(&self) -> String {
+        thumbprint(&self.public_members())
+    }
+}
+
+/// Signing needs them, for padding or against timing.
+pub(super) fn no_random() -> Error {
+    Error::new(Kind::Internal, "the operating system gave no random numbers")
+}
+
+fn thumbprint(members: &Map<String, Value>) -> String {
+    let text = Value::from(members.clone()).to_string();
+    URL_SAFE_NO_PAD.encode(digest(&SHA256, text.as_bytes()))
+}
+
+/// A signature with SHA-256 and this padding.
+///
+/// # Errors
+/// As [`Pair::sign`].
+pub(super) fn sign_rsa(
+    pair: &RsaKeyPair,
+    padding: &'static dyn RsaEncoding,
+    message: &[u8],
+) -> Result<Vec<u8>, Error> {
+    let mut signature = vec![0; pair.public().modulus_len()];
+    pair.sign(padding, &SystemRandom::new(), message, &mut signature).map_err(|_| no_random())?;
+    Ok(signature)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_thumbprint_is_that_of_rfc_7638() {
+        // RFC 7638, section 3.1
+        let n = "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw";
+        let members = json!({"e": "AQAB", "kty": "RSA", "n": n});
+        let print = thumbprint(members.as_object().unwrap());
+        assert_eq!(print, "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs");
+    }
+}
