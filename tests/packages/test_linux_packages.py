@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import BUILDS, PACKAGING, TOKEN, VERSION, run
+from conftest import PACKAGING, TOKEN, VERSION, run
 
 NEWER = "999.0.0"
 PATHS = {
@@ -25,7 +25,8 @@ ZSH = {"deb": "usr/share/zsh/vendor-completions/_wif-token", "rpm": "usr/share/z
 def newer(release, tmp_path_factory):
     """The same program as a later version, by its kind."""
     folder = tmp_path_factory.mktemp("newer")
-    made = run(PACKAGING / "linux" / "packages", BUILDS / "linux" / "release", folder, NEWER).stdout.split()
+    run("dpkg-deb", "--extract", package(release, "deb"), folder)
+    made = run(PACKAGING / "linux" / "packages", folder / "usr/bin", folder, NEWER).stdout.split()
     return {Path(path).suffix[1:]: Path(path) for path in made}
 
 
