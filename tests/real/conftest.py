@@ -18,12 +18,13 @@ from standins.verify_jwt import OidcPoolProvider
 from support.adfs import farm, kerberos, register
 from support.clients import Clients
 from support.commands import Commands
-from support.leaks import Ledger
 from support.kubernetes import cluster as running_cluster
+from support.leaks import Ledger
 from support.places import PROGRAM
 from support.program import Program
 from support.pysaml2_idp import IdentityProvider
 from support.setups import Setups
+from support.terraform import Terraform, bucket
 
 POOL_PROVIDER = "//iam.googleapis.com/projects/123456789012/locations/global/workloadIdentityPools/pool/providers/ci"
 
@@ -142,6 +143,13 @@ def cluster(api_server, ledger):
 def clients(tmp_path, program, sts) -> Clients:
     """Real Google clients that run the program and post to the stand-in."""
     return Clients(tmp_path / "clients", program, sts)
+
+
+@pytest.fixture
+def terraform(tmp_path, clients, sts) -> Terraform:
+    """Terraform with its state in a bucket that the stand-in's tokens open."""
+    with bucket(sts) as storage:
+        yield Terraform(tmp_path / "terraform", clients, storage)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from standins.verify_jwt import OidcPoolProvider
 from support.aws import AWS4_REQUEST
 from support.clients import CLIENTS
 from support.program import JWT
-from test_client_terraform import BUCKET, storage, terraform  # noqa: F401  its fixtures
+from support.terraform import BUCKET
 
 EMAIL = "deployer@example-project.iam.gserviceaccount.com"
 each_client = pytest.mark.parametrize("client", list(CLIENTS))
@@ -111,16 +111,14 @@ def test_python_reads_a_signed_request_from_a_file(clients, program, sts, aws, a
 
 
 @pytest.mark.parametrize("token_type", [JWT, AWS4_REQUEST])
-def test_terraform_reads_its_state(request, clients, sts, aws, audience, storage, terraform, tmp_path,
-token_type):  # noqa: F811
+def test_terraform_reads_its_state(request, clients, sts, aws, audience, terraform, tmp_path, token_type):
     """Go's library, with either kind of subject token."""
     request.getfixturevalue({JWT: "jwt_pool", AWS4_REQUEST: "aws_pool"}[token_type])
-    configuration = clients.configuration(audience, "aws", token_type=token_type, output_file=tmp_path / "out.json",
-    email=EMAIL)
+    configuration = clients.configuration(audience, "aws", token_type=token_type, output_file=tmp_path / "out.json", email=EMAIL)
     env = aws.environment() | aws.keys.session("runner").environment()
-    done = terraform(configuration, "init", "-no-color", env=env)
+    done = terraform.run(configuration, "init", "-no-color", env=env)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert BUCKET in str([received.path for received in storage.requests])
+    assert BUCKET in str([received.path for received in terraform.storage.requests])
     assert {exchange.subject_token_type for exchange in sts.exchanges} == {token_type}
 
 
