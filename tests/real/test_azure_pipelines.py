@@ -76,10 +76,10 @@ def test_the_stand_in_redirects_who_does_not_suppress_it(devops):
 
 
 @pytest.mark.parametrize("source", ["azure-pipelines", "ci"])
-def test_asks_as_the_sdk_does(devops, monkeypatch, program, audience, source):
+def test_asks_as_the_sdk_does(devops, monkeypatch, asked, source):
     """The same request, as far as it counts."""
     sdk(devops, monkeypatch)
-    run = program.run(source, f"--service-connection={CONNECTION}", env=program.request(audience) | devops.environment())
+    run = asked.run(source, f"--service-connection={CONNECTION}", env=devops.environment())
     assert run.token == devops.issued[-1]
     theirs, ours = devops.requests
     assert (ours.method, ours.path, ours.query, ours.body) == (theirs.method, theirs.path, theirs.query, theirs.body)
@@ -115,20 +115,20 @@ def test_a_step_that_does_not_map_its_token_is_told_so(clients, devops, audience
     assert outcome.status != 0 and "$(System.AccessToken)" in outcome.complaint and devops.requests == []
 
 
-def test_refusals(program, devops, ledger, audience):
+def test_refusals(asked, devops, ledger):
     """Each says what to change."""
-    env = program.request(audience) | devops.environment()
+    env = devops.environment()
     wrong = ledger.secret("another access token", "another-access-token-0815")
-    program.run("azure-pipelines", env=env | {"SYSTEM_ACCESSTOKEN": wrong}).failed("DENIED", "401", "SYSTEM_ACCESSTOKEN")
-    run = program.run("azure-pipelines", f"--service-connection={OTHER}", env=env)
+    asked.run("azure-pipelines", env=env | {"SYSTEM_ACCESSTOKEN": wrong}).failed("DENIED", "401", "SYSTEM_ACCESSTOKEN")
+    run = asked.run("azure-pipelines", f"--service-connection={OTHER}", env=env)
     run.failed("CONFIGURATION", f"No service connection found with identifier {OTHER}", "--service-connection")
     devops.unnamed.add(CONNECTION)
-    run = program.run("azure-pipelines", f"--service-connection={CONNECTION}", env=env)
+    run = asked.run("azure-pipelines", f"--service-connection={CONNECTION}", env=env)
     run.failed("DENIED", "no explicit reference to service connection", "in a task of this stage")
 
 
 @pytest.mark.parametrize("status", [200, 203, 302, 400, 401, 404, 500])
-def test_an_echo_shows_nothing(program, ledger, audience, status):
+def test_an_echo_shows_nothing(asked, ledger, status):
     """The service answers with all that it was sent, in every member that a message might be made of."""
     token = ledger.secret("the access token", ACCESS_TOKEN)
     names = ("message", "value", "error", "error_description", "oidcToken", "typeKey")
@@ -139,6 +139,6 @@ def test_an_echo_shows_nothing(program, ledger, audience, status):
 
     with Loopback(echo) as far:
         env = {"SYSTEM_OIDCREQUESTURI": far.url + "/t", "SYSTEM_ACCESSTOKEN": token}
-        run = program.run("azure-pipelines", "--timeout=3", env=program.request(audience) | env)
+        run = asked.run("azure-pipelines", "--timeout=3", env=env)
         assert token in far.requests[0].headers["authorization"]
     run.failed(run.document["code"])

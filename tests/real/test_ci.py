@@ -79,12 +79,12 @@ def test_each_google_client(clients, sts, job, audience, client, system):
 
 
 @pytest.mark.parametrize("system", list(GIVEN))
-def test_a_token_that_is_over(program, issuer, audience, system):
+def test_a_token_that_is_over(asked, issuer, audience, system):
     """When it ended, and what to do in that system."""
     mark, variable, hint = GIVEN[system]
     end = int(time.time()) - 60
     env = {mark: "true", variable: issuer.token("https:" + audience, exp=end)}
-    message = program.run("ci", env=program.request(audience) | env).failed("EXPIRED", variable, hint)
+    message = asked.run("ci", env=env).failed("EXPIRED", variable, hint)
     assert time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(end)) in message
 
 
@@ -115,14 +115,14 @@ def test_the_commands_refuse(job, commands, words, status):
     assert (claims_of(done.stdout.strip())["aud"] == "a") if status == 0 else done.stdout == ""
 
 
-def test_a_command_that_is_refused(program, job, ledger, audience):
+def test_a_command_that_is_refused(asked, job, ledger):
     """It says why on stderr, with its secret; the program shows none of that."""
     wrong = ledger.secret("another access token", "another-access-token-0815")
-    env = program.request(audience) | job["buildkite"] | {"BUILDKITE_AGENT_ACCESS_TOKEN": wrong}
-    program.run("ci", env=env).failed("UNREACHABLE", "buildkite-agent failed", "run buildkite-agent oidc request-token by hand")
+    env = job["buildkite"] | {"BUILDKITE_AGENT_ACCESS_TOKEN": wrong}
+    asked.run("ci", env=env).failed("UNREACHABLE", "buildkite-agent failed", "run buildkite-agent oidc request-token by hand")
 
 
-def test_outside_of_ci_the_commands_are_not_run(program, job, commands, audience):
+def test_outside_of_ci_the_commands_are_not_run(asked, job, commands):
     """A developer's own `circleci` is left alone."""
-    program.run("ci", env=program.request(audience) | {"PATH": job["circleci"]["PATH"]}).failed("ABSENT", "CIRCLECI", "--system")
+    asked.run("ci", env={"PATH": job["circleci"]["PATH"]}).failed("ABSENT", "CIRCLECI", "--system")
     assert commands.issued == []

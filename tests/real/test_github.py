@@ -69,10 +69,10 @@ def test_the_stand_in_refuses(service, change, status):
 
 
 @pytest.mark.parametrize("source", ["github", "ci"])
-def test_asks_as_the_toolkit_does(service, program, audience, source):
+def test_asks_as_the_toolkit_does(service, asked, audience, source):
     """The same request, letter by letter as far as it counts, and a new token at each."""
-    first = toolkit(program, "https:" + audience, service.environment())["token"]
-    run = program.run(source, env=program.request(audience) | service.environment())
+    first = toolkit(asked, "https:" + audience, service.environment())["token"]
+    run = asked.run(source, env=service.environment())
     assert run.token == service.issued[-1] != first
     theirs, ours = service.requests
     assert (ours.method, ours.path, ours.raw_query) == (theirs.method, theirs.path, theirs.raw_query)
@@ -116,17 +116,17 @@ def test_a_job_without_permission_is_told_so(clients, audience, client):
     assert outcome.status != 0 and "id-token: write" in outcome.complaint and "enable-openid-connect" in outcome.complaint
 
 
-def test_refusals(program, service, ledger, audience):
+def test_refusals(asked, service, ledger):
     """A wrong bearer token and a job that is over."""
     wrong = ledger.secret("another request token", "another-request-token-0815")
-    env = program.request(audience) | service.environment()
-    program.run("github", env=env | {"ACTIONS_ID_TOKEN_REQUEST_TOKEN": wrong}).failed("DENIED", "401", "ACTIONS_ID_TOKEN_REQUEST_TOKEN")
+    env = service.environment()
+    asked.run("github", env=env | {"ACTIONS_ID_TOKEN_REQUEST_TOKEN": wrong}).failed("DENIED", "401", "ACTIONS_ID_TOKEN_REQUEST_TOKEN")
     service.job_runs = False
-    program.run("github", env=env).failed("DENIED", "'Completed' state", "while its own job runs")
+    asked.run("github", env=env).failed("DENIED", "'Completed' state", "while its own job runs")
 
 
 @pytest.mark.parametrize("status", [200, 400, 401, 500])
-def test_an_echo_shows_nothing(program, ledger, audience, status):
+def test_an_echo_shows_nothing(asked, ledger, status):
     """The service answers with all that it was sent, in every member that a message might be made of."""
     bearer = ledger.secret("the request token", BEARER)
     names = ("message", "error", "error_description", "value", "typeKey")
@@ -137,6 +137,6 @@ def test_an_echo_shows_nothing(program, ledger, audience, status):
 
     with Loopback(echo) as far:
         env = {"ACTIONS_ID_TOKEN_REQUEST_URL": far.url + "/?a=b", "ACTIONS_ID_TOKEN_REQUEST_TOKEN": bearer}
-        run = program.run("github", "--timeout=3", env=program.request(audience) | env)
+        run = asked.run("github", "--timeout=3", env=env)
         assert bearer in far.requests[0].headers["authorization"]
     run.failed(run.document["code"])

@@ -121,10 +121,10 @@ def test_every_client(clients, cluster, sts, namespace, config, audience, client
     assert sts.exchanges[0].claims["sub"] == f"system:serviceaccount:{namespace}:app"
 
 
-def test_with_uploaded_keys(program, cluster, namespace, config, audience):
+def test_with_uploaded_keys(asked, cluster, namespace, config, audience):
     """For a cluster that Google cannot reach. The variable's audience becomes the one that the pool provider shows."""
     words = ("kubernetes", "--account=app", f"--kubeconfig={config}")
-    run = program.run(*words, env=program.request(audience))
+    run = asked.run(*words)
     claims = verify_jwt(run.token, OidcPoolProvider(audience, cluster.url, jwks=cluster.jwks()))
     assert claims["aud"] == ["https:" + audience]
 

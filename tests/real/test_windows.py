@@ -10,6 +10,7 @@ import json
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 from cryptography.hazmat.primitives.hashes import SHA1
@@ -36,11 +37,12 @@ def running(tmp_path_factory):
 
 
 @pytest.fixture
-def windows(running, tmp_path, ledger) -> Program:
-    """The program on Windows, in a home of its own."""
+def windows(running, tmp_path, ledger, audience) -> Program:
+    """The program on Windows with the variables that a client sets, in a home of its own."""
     home = tmp_path / "windows-home"
     home.mkdir()
-    return Program(home, ledger, running.program)
+    program = Program(home, ledger, running.program)
+    return replace(program, variables=program.request(audience))
 
 
 @pytest.fixture
@@ -59,9 +61,9 @@ def far(token):
 
 # The contract
 
-def test_a_success_and_its_bytes(windows, audience, token):
+def test_a_success_and_its_bytes(windows, token):
     """One line, line feed only, nothing on stderr."""
-    run = windows.run("env", "--name=TOKEN", env=windows.request(audience) | {"TOKEN": token})
+    run = windows.run("env", "--name=TOKEN", env={"TOKEN": token})
     assert run.token == token and "\r" not in run.stdout
 
 
@@ -74,27 +76,27 @@ def test_a_success_and_its_bytes(windows, audience, token):
     ("PROTOCOL", ("env", "--name=GARBAGE")),
     ("EXPIRED", ("env", "--name=OVER")),
 ])  # fmt: skip
-def test_kinds_and_exit_statuses(windows, audience, code, arguments):
+def test_kinds_and_exit_statuses(windows, code, arguments):
     """Windows keeps the exit status as it is."""
     over = some_token(exp=int(time.time()) - 10)
     with Loopback(lambda request: Answer(int(request.path[1:]), "no")) as refusing:
         source, *options = (word.format(far=refusing.url) for word in arguments)
-        run = windows.run(source, *options, env=windows.request(audience) | {"GARBAGE": "not a token", "OVER": over})
+        run = windows.run(source, *options, env={"GARBAGE": "not a token", "OVER": over})
     run.failed(code)
     assert run.status == EXIT_STATUS[code]
 
 
-def test_the_output_file(windows, audience, far, token, tmp_path):
+def test_the_output_file(windows, far, token, tmp_path):
     """Written once, read after that, replaced when it is poisoned; nothing but it and its lock is left."""
     folder = tmp_path / "output"
     folder.mkdir()
     output = folder / "out.json"
     for _ in range(2):
-        assert windows.run("url", f"--url={far.url}/token", "--field=id_token", f"--output-file={output}", env=windows.request(audience)).token == token
+        assert windows.run("url", f"--url={far.url}/token", "--field=id_token", f"--output-file={output}").token == token
     assert len(far.requests) == 1 and json.loads(output.read_text())["id_token"] == token
     for poison in (b"", b"{}", output.read_bytes()[:-20]):
         output.write_bytes(poison)
-        assert windows.run("url", f"--url={far.url}/token", "--field=id_token", f"--output-file={output}", env=windows.request(audience)).token == token
+        assert windows.run("url", f"--url={far.url}/token", "--field=id_token", f"--output-file={output}").token == token
         assert json.loads(output.read_text())["id_token"] == token
     assert {path.name for path in folder.iterdir()} <= {"out.json", "out.json.lock"}
 
@@ -120,13 +122,13 @@ def poisoned(tmp_path):
     return folder / "out.json"
 
 
-def test_files_that_somebody_reads(windows, reader, audience, far, token, poisoned):
+def test_files_that_somebody_reads(windows, reader, far, token, poisoned):
     """First the old output file, then the new one, as virus scanners do: it is put in place when both are closed."""
     command = ("url", f"--url={far.url}/token", "--field=id_token", f"--output-file={poisoned}")
     with ThreadPoolExecutor(1) as pool, reader(poisoned.parent, ".out.json.*") as of_new:
         with reader(poisoned.parent, "out.json") as of_old:
             reads(of_old)
-            run = pool.submit(windows.run, *command, env=windows.request(audience))
+            run = pool.submit(windows.run, *command)
             reads(of_new)
             (new,) = poisoned.parent.glob(".out.json.*")
             assert not others_may_read(new)
@@ -138,17 +140,17 @@ def test_files_that_somebody_reads(windows, reader, audience, far, token, poison
     assert {path.name for path in poisoned.parent.iterdir()} == {"out.json", "out.json.lock"}
 
 
-def test_an_output_file_that_is_never_closed(windows, reader, audience, far, token, poisoned):
+def test_an_output_file_that_is_never_closed(windows, reader, far, token, poisoned):
     """It costs nobody the token, and the old file stays whole."""
     with reader(poisoned.parent, "out.json") as of_old:
         reads(of_old)
-        run = windows.run("url", f"--url={far.url}/token", "--field=id_token", f"--output-file={poisoned}", env=windows.request(audience))
+        run = windows.run("url", f"--url={far.url}/token", "--field=id_token", f"--output-file={poisoned}")
     assert run.token == token and "not kept: cannot write" in run.log
     assert poisoned.read_text() == "{}"
     assert list(poisoned.parent.glob(".out.json.*")) == []
 
 
-def test_only_the_owner_may_read(windows, audience, far, token, tmp_path):
+def test_only_the_owner_may_read(windows, far, token, tmp_path):
     """Output file, lock and log, in a folder that everybody may read; replaced, the output file is private again."""
     folder = tmp_path / "open"
     folder.mkdir(mode=0o755)
@@ -157,17 +159,15 @@ def test_only_the_owner_may_read(windows, audience, far, token, tmp_path):
         if content:
             output.write_text(content)
             output.chmod(0o644)
-        run = windows.run("url", f"--url={far.url}/token", "--field=id_token", f"--output-file={output}",
-                          env=windows.request(audience))  # fmt: skip
+        run = windows.run("url", f"--url={far.url}/token", "--field=id_token", f"--output-file={output}")
         assert run.token == token and json.loads(output.read_text())["id_token"] == token
     made = {path.name: others_may_read(path) for path in (*folder.iterdir(), *tmp_path.glob("*.log"))}
     assert made == {"out.json": False, "out.json.lock": False, "windows-home-run-1.log": False, "windows-home-run-2.log": False}
 
 
-def test_a_generated_key_is_private_and_its_key_set_is_not(windows, audience, tmp_path):
+def test_a_generated_key_is_private_and_its_key_set_is_not(windows, tmp_path):
     """What is not made for the owner alone has what its folder hands down."""
-    run = windows.run("key", f"--key={tmp_path}/key.pem", "--generate", "--issuer=https://issuer.example.test", "--subject=s",
-                      env=windows.request(audience))  # fmt: skip
+    run = windows.run("key", f"--key={tmp_path}/key.pem", "--generate", "--issuer=https://issuer.example.test", "--subject=s")
     windows.ledger.private_key("the generated key", (tmp_path / "key.pem").read_text())
     assert run.token
     assert not others_may_read(tmp_path / "key.pem")
@@ -182,21 +182,21 @@ def others_may_read(path) -> bool:
 
 
 @pytest.mark.parametrize("drive", ["", "Z:"])
-def test_paths_with_forward_slashes(windows, audience, token, tmp_path, drive):
+def test_paths_with_forward_slashes(windows, token, tmp_path, drive):
     """The portable spelling, with and without a drive."""
     (tmp_path / "token").write_text(token)
-    assert windows.run("file", f"--path={drive}{tmp_path}/token", f"--output-file={drive}{tmp_path}/o.json", env=windows.request(audience)).token == token
+    assert windows.run("file", f"--path={drive}{tmp_path}/token", f"--output-file={drive}{tmp_path}/o.json").token == token
     assert json.loads((tmp_path / "o.json").read_text())["id_token"] == token
 
 
-def test_many_runs_at_once(windows, audience, far, token, tmp_path):
+def test_many_runs_at_once(windows, far, token, tmp_path):
     """Fifty runs on one output file: one fetch, one answer for all."""
     output = tmp_path / "out.json"
 
     def run(_):
         return subprocess.run(
             [windows.path, "url", f"--url={far.url}/token", "--field=id_token", f"--output-file={output}", "--timeout=60"],
-            env=windows.environment(windows.request(audience)), stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            env=windows.environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True,
             timeout=120, check=False, cwd=windows.home)  # fmt: skip
 
     with ThreadPoolExecutor(RUNS) as pool:

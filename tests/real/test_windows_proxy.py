@@ -45,13 +45,15 @@ def windows(inside, tmp_path, audience, ledger):
     home = tmp_path / "home"
     home.mkdir()
     program = Program(home, ledger, inside.wine.program)
+    env = program.request(audience)
 
     def fetch(host="idp.example.test", **variables):
-        return program.run("url", f"--url=https://{host}/token", f"--ca-file={inside.ca}", env=program.request(audience) | variables)
+        return program.run("url", f"--url=https://{host}/token", f"--ca-file={inside.ca}", env=env | variables)
 
     def put(place, proxies="", bypass="", flags=NAMED):
         key, name, version = place
-        value = struct.pack("<3L", version, 0, flags) + b"".join(struct.pack("<L", len(text)) + text.encode() for text in (proxies, bypass, ""))
+        texts = b"".join(struct.pack("<L", len(text)) + text.encode() for text in (proxies, bypass, ""))
+        value = struct.pack("<3L", version, 0, flags) + texts
         inside.wine.run("reg", "add", key, "/v", name, "/t", "REG_BINARY", "/d", value.hex(), "/f")
 
     yield SimpleNamespace(fetch=fetch, set=put)
