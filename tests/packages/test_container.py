@@ -41,7 +41,8 @@ def test_both_architectures(release):
 def test_what_is_in_the_image(image):
     """Three files, and a user who is nobody."""
     root = image / "rootfs"
-    assert {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()} == {"wif-token", "copy", "etc/ssl/certs/ca-certificates.crt"}
+    found = {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
+    assert found == {"wif-token", "copy", "etc/ssl/certs/ca-certificates.crt"}
     process = json.loads((image / "config.json").read_text())["process"]
     assert process["args"] == ["/wif-token"] and process["user"]["uid"] == 65532
     assert run("chroot", f"--userspec={NOBODY}", root, "/wif-token", "--version").stdout == f"wif-token {VERSION}\n"

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from conftest import BUILDS, PACKAGING, TOKEN, VERSION, run
+from conftest import BUILDS, TOKEN, VERSION, run
 
 LIMIT = 3 * 1024 * 1024
 
@@ -74,10 +74,3 @@ def test_kerberos_says_where_it_can_be_had(static, server):
     done = run(static / "wif-token", "adfs", f"--issuer={server}adfs/", "--relying-party=a", "--client-id=b", "--audience=a",
                "--protocol=ws-trust", "--token-type=urn:ietf:params:oauth:token-type:saml2", check=False)  # fmt: skip
     assert done.returncode == 4 and "deb or rpm" in json.loads(done.stdout)["message"], done.stdout
-
-
-def test_the_scripts():
-    """Nothing that shellcheck names."""
-    scripts = [path for path in PACKAGING.rglob("*") if path.is_file() and path.read_bytes()[:20].split(b"\n")[0].endswith((b"bash", b"/sh"))]
-    assert len(scripts) > 5
-    run("shellcheck", "--external-sources", "--source-path=SCRIPTDIR", *scripts)

@@ -10,7 +10,7 @@ import zipfile
 
 import pytest
 
-from conftest import CACHE, PACKAGING, ROOT, VERSION, run
+from conftest import PACKAGING, ROOT, VERSION, run
 
 NAME = f"wif-token-{VERSION}-windows-x86_64"
 FILES = {"wif-token.exe", "wif-token.ps1", "wif-token-task.xml", "README.md", "LICENSE.txt", "dependencies.txt"}

@@ -25,8 +25,17 @@ from standins.verify_aws import AwsPoolProvider, known_to
 from standins.verify_jwt import OidcPoolProvider
 from support.clients import ALLOW
 from support.commands import Received
-from support.impersonation import (CLOUD_PLATFORM, CREATOR, FIRST, SECOND, STORAGE, google_impersonation, grant_chain, lead_to,
-                                   principal)  # fmt: skip
+from support.impersonation import (
+    CLOUD_PLATFORM,
+    CREATOR,
+    FIRST,
+    SECOND,
+    STORAGE,
+    google_impersonation,
+    grant_chain,
+    lead_to,
+    principal,
+)
 from support.places import need
 from support.program import JWT
 

@@ -147,7 +147,8 @@ def bound(adfs, tmp_path):
         def start(mode: str, **certificate):
             port = free_port()
             made = adfs.authority.server(f"acceptor-{port}", "localhost", **certificate)
-            running = stack.enter_context(acceptor(tmp_path, made, port, adfs.front.port, adfs.kdc.folder / "http.keytab", adfs.kdc.env(), mode))
+            keytab = adfs.kdc.folder / "http.keytab"
+            running = stack.enter_context(acceptor(tmp_path, made, port, adfs.front.port, keytab, adfs.kdc.env(), mode))
             adfs.front.public = running.url
             return running
 
@@ -182,9 +183,9 @@ def test_the_acceptor_does_ask_for_the_binding(adfs, bound):
     for mode, status in (("require", "401"), ("allow", "200")):
         server = bound(mode)
         done = subprocess.run(
-            [need("curl"), "-sS", "--noproxy", "*", "--cacert", adfs.authority.ca, "--negotiate", "-u", ":", "-A", "MSIPC", "-o", "/dev/null",
-             "-w", "%{http_code}", "-d", "grant_type=client_credentials", "-d", f"client_id={CLIENT}", "-d", f"resource={adfs.relying_party}",
-             "-d", "use_windows_client_authentication=true", server.url + "/adfs/oauth2/token"],
+            [need("curl"), "-sS", "--noproxy", "*", "--cacert", adfs.authority.ca, "--negotiate", "-u", ":", "-A", "MSIPC",
+             "-o", "/dev/null", "-w", "%{http_code}", "-d", "grant_type=client_credentials", "-d", f"client_id={CLIENT}",
+             "-d", f"resource={adfs.relying_party}", "-d", "use_windows_client_authentication=true", server.url + "/adfs/oauth2/token"],
             env=adfs.kdc.env(adfs.kdc.ticket("alice")), capture_output=True, text=True, timeout=20, check=False)  # fmt: skip
         assert (done.stdout, server.judgements[-1]["bound"]) == (status, False), done.stderr
 

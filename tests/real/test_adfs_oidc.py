@@ -54,7 +54,8 @@ def test_a_keytab_by_variable(adfs):
 
 def test_a_password(adfs):
     """Negotiate with an account of our choice; the cache of somebody else does not count."""
-    run = adfs.run(auth="password", user=ALICE, password="env:SECRET", env={"SECRET": PASSWORDS["alice"]}, ccache=adfs.kdc.ticket("mallory"))
+    env = {"SECRET": PASSWORDS["alice"]}
+    run = adfs.run(auth="password", user=ALICE, password="env:SECRET", env=env, ccache=adfs.kdc.ticket("mallory"))
     assert run.token == adfs.front.issued[-1]
 
 

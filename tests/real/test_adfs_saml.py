@@ -146,7 +146,8 @@ def test_a_signed_request(signed, tmp_path):
     for xml, good in ((genuine, True), (genuine.replace(b'IsPassive="true"', b'IsPassive="false"'), False)):
         (tmp_path / "request.xml").write_bytes(xml)
         done = subprocess.run([need("xmlsec1"), "--verify", "--enabled-key-data", "x509", "--pubkey-cert-pem", tmp_path / "rp.crt",
-                               "--id-attr:ID", f"{NAMES['p']}:AuthnRequest", tmp_path / "request.xml"], capture_output=True, check=False)  # fmt: skip
+                               "--id-attr:ID", f"{NAMES['p']}:AuthnRequest", tmp_path / "request.xml"],
+                              capture_output=True, check=False)  # fmt: skip
         assert (done.returncode == 0) is good, done.stderr.decode()
     with pytest.raises(Wrong, match="MSIS0038"):
         check(signed.front, etree.fromstring(xml))

@@ -33,7 +33,8 @@ def front():
 def authn_request(minutes: int = 0, **changes):
     """One that AD FS takes, but for the changes."""
     issued = (datetime.now(timezone.utc) + timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M:%SZ")
-    parts = {"version": "2.0", "issued": issued, "destination": "https://adfs.example.test/adfs/ls/", "acs": ACS, "binding": POST, "issuer": "urn:rp"}
+    parts = {"version": "2.0", "issued": issued, "destination": "https://adfs.example.test/adfs/ls/", "acs": ACS, "binding": POST,
+             "issuer": "urn:rp"}  # fmt: skip
     return etree.fromstring(AUTHN_REQUEST.format(**parts | changes))
 
 
@@ -55,7 +56,8 @@ def test_refuses_a_broken_rule(front, changes, code):
 
 def ask(front, user: str | None = "alice@EXAMPLE.TEST", agent: str = "MSIPC", **changes: str):
     """A token request after Negotiate, but for the changes; its status and OAuth error."""
-    fields = {"grant_type": "client_credentials", "client_id": "app", "resource": "urn:rp", "use_windows_client_authentication": "true"} | changes
+    fields = {"grant_type": "client_credentials", "client_id": "app", "resource": "urn:rp",
+              "use_windows_client_authentication": "true"} | changes  # fmt: skip
     headers = {"content-type": "application/x-www-form-urlencoded", "user-agent": agent} | ({"x-remote-user": user} if user else {})
     answer = token(front, Request("POST", "/adfs/oauth2/token", {}, headers, urlencode(fields).encode()))
     return answer.status, answer.headers.get("WWW-Authenticate") or (answer.body and answer.body.get("error"))
@@ -68,9 +70,12 @@ def test_takes_a_good_token_request(front):
 
 
 @pytest.mark.parametrize("how, status, said", [
-    ({"user": None}, 401, "Negotiate"), ({"user": None, "agent": "curl/8"}, 401, ""), ({"user": "mallory@EXAMPLE.TEST"}, 401, "invalid_client"),
-    ({"use_windows_client_authentication": "True"}, 400, "invalid_client"), ({"use_windows_client_authentication": ""}, 400, "invalid_client"),
-    ({"client_id": "other"}, 400, "invalid_client"), ({"resource": "urn:RP"}, 400, "invalid_resource"), ({"resource": ""}, 400, "invalid_resource"),
+    ({"user": None}, 401, "Negotiate"), ({"user": None, "agent": "curl/8"}, 401, ""),
+    ({"user": "mallory@EXAMPLE.TEST"}, 401, "invalid_client"),
+    ({"use_windows_client_authentication": "True"}, 400, "invalid_client"),
+    ({"use_windows_client_authentication": ""}, 400, "invalid_client"),
+    ({"client_id": "other"}, 400, "invalid_client"),
+    ({"resource": "urn:RP"}, 400, "invalid_resource"), ({"resource": ""}, 400, "invalid_resource"),
     ({"grant_type": "password"}, 400, "unsupported_grant_type"),
     ({"user": None, "use_windows_client_authentication": "", "client_secret": "wrong"}, 400, "invalid_client"),
 ], ids=str)  # fmt: skip

@@ -147,7 +147,8 @@ def test_windowsmixed_is_refused(trust):
 def test_a_wrong_password(trust):
     """Not tried twice: that would lock the account."""
     wrong = trust.program.ledger.secret("the wrong password", "wr0ng-password")
-    trust.run(auth="password", user=ALICE, password="env:S", env={"S": wrong}).failed("DENIED", "FailedAuthentication", "ID3242", "--password")
+    run = trust.run(auth="password", user=ALICE, password="env:S", env={"S": wrong})
+    run.failed("DENIED", "FailedAuthentication", "ID3242", "--password")
     assert len(trust.legs()) == 1
 
 

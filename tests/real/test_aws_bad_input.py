@@ -450,8 +450,8 @@ def test_the_session_section_is_missing(aws, run):
 
 
 @pytest.mark.parametrize("uri", ["http://192.0.2.1/c", "http://metadata.example.test/c", "http://169.254.170.3/c",
-"http://127.0.0.1.example.test/c",
-                                 "http://user@192.0.2.1/c", "file:///etc/passwd", "not a uri"])  # fmt: skip
+                                 "http://127.0.0.1.example.test/c", "http://user@192.0.2.1/c",
+                                 "file:///etc/passwd", "not a uri"])  # fmt: skip
 def test_the_container_s_host_is_forbidden(aws, run, ledger, uri):
     """The variable is named; the token goes nowhere."""
     ledger.secret("the container's token", "container-token-4711")

@@ -47,10 +47,9 @@ def pod(name: str) -> str:
 def instance(name: str) -> str:
     """EC2, of one session token."""
     token = ("x_aws_ec2_metadata_token", f"imds-token-of-{name}")
-    document = json.dumps({"Code": "Success", "LastUpdated": "2026-01-01T00:00:00Z",
-    "Type": "AWS-HMAC"} | KEYS[name].document())
+    document = json.dumps({"Code": "Success", "LastUpdated": "2026-01-01T00:00:00Z", "Type": "AWS-HMAC"} | KEYS[name].document())
     return (location("/latest/api/token", token[1], "x_aws_ec2_metadata_token_ttl_seconds",
-    "$http_x_aws_ec2_metadata_token_ttl_seconds")
+                     "$http_x_aws_ec2_metadata_token_ttl_seconds")
             + location(ROLES, "role", *token) + location(ROLES + "role", document, *token)
             + location("/latest/meta-data/placement/region", "eu-north-1", *token))  # fmt: skip
 

@@ -144,8 +144,8 @@ def test_boto3_uses_the_portal(aws):
         "ForbiddenException",
         403,
     )
-    refused(lambda: oidc.create_token(grantType="refresh_token", refreshToken="unknown", **CLIENT), "InvalidGrantException",
-    400)
+    unknown = {"grantType": "refresh_token", "refreshToken": "unknown"}
+    refused(lambda: oidc.create_token(**unknown, **CLIENT), "InvalidGrantException", 400)
 
 
 # The program, by the stand-in and by ministack

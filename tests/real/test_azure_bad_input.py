@@ -43,8 +43,9 @@ def build(azure, tmp_path, ledger):
 
 def test_there_is_nothing_at_all(run):
     """Every environment, and what it lacks."""
-    run().failed("ABSENT", "service-principal: ", "AZURE_CLIENT_SECRET", "workload-identity: ", "AZURE_FEDERATED_TOKEN_FILE", "app-service: ",
-                 "IDENTITY_ENDPOINT", "arc: ", "IMDS_ENDPOINT", "/opt/azcmagent/bin/himds", "imds: ", "--environment")  # fmt: skip
+    run().failed("ABSENT", "service-principal: ", "AZURE_CLIENT_SECRET", "workload-identity: ", "AZURE_FEDERATED_TOKEN_FILE",
+                 "app-service: ", "IDENTITY_ENDPOINT", "arc: ", "IMDS_ENDPOINT", "/opt/azcmagent/bin/himds",
+                 "imds: ", "--environment")  # fmt: skip
 
 
 @pytest.mark.parametrize("environment", ["service-principal", "workload-identity", "app-service", "arc", "imds"])
@@ -158,8 +159,8 @@ def test_the_resource_wants_an_assignment(run, build):
 @pytest.mark.parametrize("where", ["imds", "app-service"])
 def test_the_identity_is_not_assigned(azure, run, where):
     """Named by an option, by a variable, and the machine's own."""
-    for option, named in (("--client-id=x", "--client-id"), ("--object-id=x", "--object-id"), ("--identity-resource-id=x", "--identity-resource-id")):
-        run(option, present=(where,)).failed("CONFIGURATION", "identity assign", f"check {named}")
+    for option in ("--client-id", "--object-id", "--identity-resource-id"):
+        run(f"{option}=x", present=(where,)).failed("CONFIGURATION", "identity assign", f"check {option}")
     run(present=(where,), client="x").failed("CONFIGURATION", "check AZURE_CLIENT_ID")
     azure.machine.system = None
     run(present=(where,)).failed("ABSENT", "identity assign", "--client-id=")

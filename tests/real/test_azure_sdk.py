@@ -103,7 +103,8 @@ def settle(case: Case, azure: Azure, folder, ledger) -> dict[str, str]:
                      federated=[(azure.tenant.cluster.url, SUBJECT, EXCHANGE)])  # fmt: skip
     azure.machine.users += [WORKER, OTHER]
     (folder / "projected").write_text(azure.tenant.projected())
-    values = {"AZURE_CLIENT_SECRET": "build-secret-value-4711", FILES["certificate"]: str(path), FILES["federated"]: str(folder / "projected")}
+    values = {"AZURE_CLIENT_SECRET": "build-secret-value-4711", FILES["certificate"]: str(path),
+              FILES["federated"]: str(folder / "projected")}  # fmt: skip
     chosen = [FILES.get(name, "AZURE_CLIENT_SECRET") for name in case.credentials]
     env = azure.environment(*case.endpoints, client=case.client) | {name: values[name] for name in chosen} | case.env
     case.prepare(azure)
@@ -159,8 +160,8 @@ def test_options_instead_of_variables(azure, program, tmp_path, ledger):
     projected = tmp_path / "projected"
     projected.write_text(azure.tenant.projected())
     account = {"tenant_id": TENANT, "client_id": APP.client_id, "authority": azure.entra.url}
-    wrong = {"AZURE_TENANT_ID": "wrong", "AZURE_CLIENT_ID": "wrong", "AZURE_CLIENT_SECRET": "wrong", "AZURE_AUTHORITY_HOST": "wrong.invalid",
-             "SECRET": "build-secret-value-4711"}  # fmt: skip
+    wrong = {"AZURE_TENANT_ID": "wrong", "AZURE_CLIENT_ID": "wrong", "AZURE_CLIENT_SECRET": "wrong",
+             "AZURE_AUTHORITY_HOST": "wrong.invalid", "SECRET": "build-secret-value-4711"}  # fmt: skip
     options = [f"--tenant-id={TENANT}", f"--client-id={APP.client_id}", f"--authority-host={azure.entra.url}", f"--ca-file={azure.ca}"]
     for credential, arguments, option, proof in (
         ("ClientSecretCredential", {"client_secret": "build-secret-value-4711"}, "--client-secret=env:SECRET", "secret"),

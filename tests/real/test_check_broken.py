@@ -415,7 +415,8 @@ ROWS = [
         f"subject token   it has no AuthnStatement; {IDP_CHANGES}"),
     Row("SAML without a name", saml(name_id=""), "PROTOCOL",
         f"subject token   its subject has no NameID; {IDP_CHANGES}"),
-    Row("SAML confirmed otherwise", saml(confirmations=confirmation("urn:oasis:names:tc:SAML:2.0:cm:sender-vouches", NINE_HOURS)), "PROTOCOL",
+    Row("SAML confirmed otherwise",
+        saml(confirmations=confirmation("urn:oasis:names:tc:SAML:2.0:cm:sender-vouches", NINE_HOURS)), "PROTOCOL",
         f"subject token   it has not exactly one SubjectConfirmation, of method bearer; {IDP_CHANGES}"),
     Row("SAML confirmed twice", saml(confirmations=confirmation(data=NINE_HOURS) * 2), "PROTOCOL",
         f"subject token   it has not exactly one SubjectConfirmation, of method bearer; {IDP_CHANGES}"),
@@ -507,8 +508,8 @@ ROWS = [
         "argument.; check --scope and the lifetime: above 3600 s the organisation policy "
         "iam.allowServiceAccountCredentialLifetimeExtension has to list the account"),
     Row("a chain that the workload may not enter", chain(
-        ("serviceAccountTokenCreator", SECOND, "serviceAccount:" + FIRST), ("serviceAccountTokenCreator", DEPLOYER, "serviceAccount:" + SECOND)),
-        "DENIED",
+        ("serviceAccountTokenCreator", SECOND, "serviceAccount:" + FIRST),
+        ("serviceAccountTokenCreator", DEPLOYER, "serviceAccount:" + SECOND)), "DENIED",
         "impersonation   {sts}/v1/projects/-/serviceAccounts/{email}:generateAccessToken answered 403: Permission "
         "'iam.serviceAccounts.implicitDelegation' denied on resource (or it may not exist).; "
         f"{POOL}/subject/repo:example/app may not create tokens of {FIRST}, or that does not exist: {BIND} {FIRST} "

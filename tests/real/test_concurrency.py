@@ -144,13 +144,12 @@ def test_a_lock_that_is_held_for_ever_ends_at_the_deadline(asked, tmp_path):
 def test_another_request_never_gets_this_ones_token(asked, audience, tmp_path):
     """Six audiences, ten runs each, all at once on one output file."""
     output = tmp_path / "out.json"
-    asked.run("key", f"--key={tmp_path / 'k.pem'}", "--generate", "--issuer=https://i.example.test", "--subject=s").token
+    command = ("key", f"--key={tmp_path / 'k.pem'}", "--issuer=https://i.example.test", "--subject=s")
+    assert asked.run(*command, "--generate").token
     audiences = [audience.replace("pool/", f"pool-{n % 6}/") for n in range(60)]
-    children = [asked.start("key", f"--key={tmp_path / 'k.pem'}", "--issuer=https://i.example.test", "--subject=s",
-                      f"--output-file={output}", "--timeout=60",
-                            env=asked.request(audience)) for audience in audiences]
+    children = [asked.start(*command, f"--output-file={output}", "--timeout=60", env=asked.request(audience)) for audience in audiences]
     done = [asked.finish(child) for child in children]
-    for audience, one in zip(audiences, done):
+    for audience, one in zip(audiences, done, strict=True):
         assert claims_of(one.token)["aud"].endswith(audience), (audience, one)
     assert claims_of(token_of(json.loads(output.read_text())))["aud"].endswith(tuple(audiences))
 

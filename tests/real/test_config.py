@@ -50,7 +50,7 @@ def test_as_gcloud_writes_it(config, tmp_path, audience, ours, gcloud):
     """Member by member, in the same order. gcloud's own option for the universe is hidden, so its property is set instead."""
     found = written(config("file", "--path=/run/token", "--output-file=/run/out.json", *ours))
     executable = found["credential_source"]["executable"]
-    properties = {"core_universe_domain": word.partition("=")[2] for word in gcloud if "universe" in word}
+    properties = dict(word.replace("--universe-domain", "core_universe_domain").split("=") for word in gcloud if "universe" in word)
     options = [f"--executable-command={executable['command']}", "--executable-output-file=/run/out.json",
                *(word for word in gcloud if "universe" not in word)]  # fmt: skip
     reference = Gcloud(tmp_path).credential_config(audience, *options, **properties)

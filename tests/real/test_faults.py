@@ -76,7 +76,7 @@ def test_the_deadline_is_of_the_whole_run_not_of_each_request(asked):
 
     with far_end(behave) as far:
         ended_by_itself(asked.run("oidc", f"--issuer=http://127.0.0.1:{far.port}", "--client-id=i", "--auth=none",
-                            f"--timeout={DEADLINE}"))
+                                  f"--timeout={DEADLINE}"))
         assert [request[:4] for request in far.requests] == [b"GET ", b"POST"]
 
 
@@ -174,8 +174,8 @@ def test_a_pipe_in_the_place_of_the_output_file_or_its_lock_costs_nobody_a_token
     (tmp_path / "token").write_text(TOKEN)
     for name in ("out", "other.lock"):
         os.mkfifo(tmp_path / name)
-        done = asked.run("file", f"--path={tmp_path / 'token'}", f"--output-file={tmp_path / name.removesuffix('.lock')}",
-                   f"--timeout={DEADLINE}")
+        output = tmp_path / name.removesuffix(".lock")
+        done = asked.run("file", f"--path={tmp_path / 'token'}", f"--output-file={output}", f"--timeout={DEADLINE}")
         assert done.token == TOKEN and done.seconds < DEADLINE, name
 
 

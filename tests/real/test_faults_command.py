@@ -55,7 +55,7 @@ def test_a_child_in_a_session_of_its_own_does_not_keep_our_stdout(asked, tmp_pat
     """It cannot be found by its group. What the program itself printed is taken without waiting for it."""
     escaped = f"setsid sh -c 'echo $$ > {tmp_path}/escaped; exec sleep 300' & "
     done = asked.run("command", f"--timeout={DEADLINE}", "--", "/bin/sh", "-c",
-               escaped + f"while [ ! -s {tmp_path}/escaped ]; do :; done; echo {TOKEN}")
+                     escaped + f"while [ ! -s {tmp_path}/escaped ]; do :; done; echo {TOKEN}")
     os.kill(int((tmp_path / "escaped").read_text()), signal.SIGKILL)
     assert done.token == TOKEN and done.seconds < DEADLINE, done
 

@@ -23,9 +23,22 @@ from google.auth.transport.requests import Request
 
 from standins.iam_policy import ROLES
 from standins.sts import DEPLOYER
-from support.impersonation import (CLOUD_PLATFORM, CREATOR, FIRST, SECOND, STORAGE, account_name, federated_token,
-                                   google_impersonation, google_source, grant_chain, lead_to, pool_of, principal,
-                                   seconds_left)  # fmt: skip
+from support.impersonation import (
+    CLOUD_PLATFORM,
+    CREATOR,
+    FIRST,
+    SECOND,
+    STORAGE,
+    account_name,
+    federated_token,
+    google_impersonation,
+    google_source,
+    grant_chain,
+    lead_to,
+    pool_of,
+    principal,
+    seconds_left,
+)
 from support.signer import claims_of
 
 TARGET = "target@example-project.iam.gserviceaccount.com"

@@ -42,8 +42,8 @@ def pool_provider(audience, keys) -> AwsPoolProvider:
 def test_accepts_what_google_s_own_signer_makes(audience, keys, pool_provider, kind, prefix):
     """With a user's key and with a session's, the target resource with and without `https:`."""
     key = getattr(keys, kind)("alice")
-    assert verify_aws(google_token(key, prefix + audience), pool_provider) == {"sub": key.arn, "arn": key.arn,
-    "account": ACCOUNT}
+    claims = verify_aws(google_token(key, prefix + audience), pool_provider)
+    assert claims == {"sub": key.arn, "arn": key.arn, "account": ACCOUNT}
 
 
 def test_accepts_the_global_host(audience, keys, pool_provider):

@@ -35,7 +35,7 @@ def far(tmp_path_factory):
     ours, strangers = Authority(folder / "ours"), Authority(folder / "strangers", "another CA")
     good = ours.server("good", "127.0.0.1", "localhost")
     names = ("good", "sha512", "wrong_host", "self_signed", "expired", "tls12", "tls10", "client_cert", "plain", "target")
-    port = dict(zip(names, free_ports(len(names))))
+    port = dict(zip(names, free_ports(len(names)), strict=True))
     token = answers("/token", TOKEN)
     issuer = f"https://127.0.0.1:{port['client_cert']}"
     discovery = json.dumps({"issuer": issuer, "token_endpoint": f"{issuer}/oauth/token",
@@ -171,7 +171,7 @@ def test_a_client_certificate_of_another_ca_is_refused(far, oidc):
 
 def test_a_client_key_of_another_certificate_is_refused_before_anything_is_sent(far, asked):
     done = asked.run("oidc", f"--issuer={far.issuer.replace('127.0.0.1', 'localhost')}", "--client-id=robot", "--auth=mtls",
-               f"--ca-file={far.ca}", f"--client-cert={far.robot.cert}", f"--client-key={far.stranger.key}")
+                     f"--ca-file={far.ca}", f"--client-cert={far.robot.cert}", f"--client-key={far.stranger.key}")
     assert "--client-key" in done.failed("CONFIGURATION")
     assert not any("host=localhost" in line for line in far.nginx.requests(far.port["client_cert"]))
 

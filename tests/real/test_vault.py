@@ -125,7 +125,8 @@ def test_jwt(clients, bao, sts, ledger, audience, tmp_path, by_default):
     mount = f"jwt-{by_default}"
     with oidc_provider(tmp_path, [client("public", "none")]) as issuer:
         role = {"default_role": "google"} if by_default else {}
-        bao.server.trust(mount, "https://vault.example.test", "tokens", oidc_discovery_url=issuer.issuer, bound_issuer=issuer.issuer, **role)
+        bound = {"oidc_discovery_url": issuer.issuer, "bound_issuer": issuer.issuer}
+        bao.server.trust(mount, "https://vault.example.test", "tokens", **bound, **role)
         fields = {"grant_type": "client_credentials", "client_id": "public", "resource": "https://vault.example.test"}
         token = requests.post(issuer.issuer + "/token", data=fields, timeout=10).json()["access_token"]
         ledger.secret("the JWT", token)

@@ -20,5 +20,5 @@ if name == "DefaultAzureCredential":
     arguments |= {f"exclude_{kind}_credential": True for kind in PEOPLE}
 try:
     print(json.dumps({"token": getattr(azure.identity, name)(**arguments).get_token(resource + "/.default").token}))
-except Exception as error:  # noqa: BLE001  whatever it is, it is the answer
+except Exception as error:
     print(json.dumps({"failure": type(error).__name__, "message": str(error)}))

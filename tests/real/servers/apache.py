@@ -88,7 +88,8 @@ def apache(certificate: Certificate, port: int, behind: int, keytab: Path, env: 
     folder = Path(tempfile.mkdtemp(prefix="wif-apache-"))
     # What the workers read, where they may: they are not root.
     env = env | {name: shutil.copy(env[name], folder) for name in ("KRB5_CONFIG", "NTLM_USER_FILE") if name in env}
-    copies = {name: shutil.copy(path, folder) for name, path in (("certificate", certificate.cert), ("key", certificate.key), ("keytab", keytab))}
+    read = {"certificate": certificate.cert, "key": certificate.key, "keytab": keytab}
+    copies = {name: shutil.copy(path, folder) for name, path in read.items()}
     loaded = "".join(f"LoadModule {name}_module {MODULES}/mod_{name}.so\n" for name in LOADED)
     text = CONFIG.format(folder=folder, port=port, behind=behind, mechanism=mechanism, tls=TLS.format(**copies) if tls else "",
                          bound="On" if mechanism == "ntlmssp" else "Off",

@@ -99,7 +99,8 @@ class Kdc:
     def run(self, *command, stdin: str = "", env: dict[str, str] | None = None) -> str:
         """A tool of Kerberos that has to succeed."""
         own = {"PATH": SYSTEM_PATH, "KRB5_KDC_PROFILE": str(self.folder / "kdc.conf"), **self.env(), **(env or {})}
-        done = subprocess.run([str(word) for word in command], input=stdin, env=own, capture_output=True, text=True, timeout=30, check=False)
+        done = subprocess.run([str(word) for word in command], input=stdin, env=own, capture_output=True, text=True, timeout=30,
+                              check=False)  # fmt: skip
         assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
         return done.stdout
 

@@ -41,7 +41,8 @@ FILES = {
   'authproc' => [10 => ['class' => 'saml:AttributeNameID', 'attribute' => 'uid', 'identifyingAttribute' => 'uid', 'Format' => '{name_id}']],
 ];""",
     "metadata/saml20-sp-remote.php": """<?php $metadata['{audience}'] = ['AssertionConsumerService' => '{consumer}',
-  'NameIDFormat' => '{name_id}', 'saml20.sign.assertion' => true, 'saml20.sign.response' => {sign_response}, 'simplesaml.nameidattribute' => 'uid'];""",
+  'NameIDFormat' => '{name_id}', 'simplesaml.nameidattribute' => 'uid',
+  'saml20.sign.assertion' => true, 'saml20.sign.response' => {sign_response}];""",
     "router.php": """<?php  // PHP's server knows no aliases: every path is a script of the package's www, with the rest as PATH_INFO
 $path = parse_url($_SERVER['REQUEST_URI'], PHP_URL_PATH);
 if (preg_match('~^(/[^.]*\\\\.php)(/.*)?$~', $path, $found) && is_file('{www}' . $found[1])) {{
@@ -85,8 +86,9 @@ def simplesamlphp(folder: Path, audience: str, user: str, sign_response: bool = 
     shown = certificate_pem(certificate(key, "simplesamlphp.example.test"))
     for name in ("metadata", "tmp"):
         (folder / name).mkdir()
-    values = {"url": f"http://127.0.0.1:{port}", "folder": folder, "salt": os.urandom(12).hex(), "user": user, "entity": ENTITY_ID, "audience": audience,
-              "consumer": CONSUMER, "name_id": NAME_ID, "www": PACKAGE / "www", "sign_response": str(sign_response).lower()}  # fmt: skip
+    values = {"url": f"http://127.0.0.1:{port}", "folder": folder, "salt": os.urandom(12).hex(), "user": user, "entity": ENTITY_ID,
+              "audience": audience, "consumer": CONSUMER, "name_id": NAME_ID, "www": PACKAGE / "www",
+              "sign_response": str(sign_response).lower()}  # fmt: skip
     for name, text in FILES.items():
         (folder / name).write_text(text.format(**values))
     (folder / "idp.pem").write_text(pem(key))

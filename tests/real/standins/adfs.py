@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Callable
 
 from standins.adfs_oauth import OAuthClient, discovery, token
-from standins.adfs_page import error_page
+from standins.adfs_page import no_such_path
 from standins.adfs_saml import sign_in
 from standins.adfs_ws_trust import issue
 from standins.loopback import Answer, Loopback, Request
@@ -97,4 +97,4 @@ class Adfs:
             return sign_in(self, request)
         if request.path.startswith(TRUST):
             return issue(self, request, request.path.removeprefix(TRUST))
-        return error_page(404, "MSIS7065: There are no registered protocol handlers on path " + request.path + " to process the incoming request.")
+        return no_such_path(request.path)

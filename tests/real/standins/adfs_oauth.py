@@ -46,7 +46,8 @@ def discovery(adfs: Adfs) -> dict:
         "authorization_endpoint": adfs.issuer + "/oauth2/authorize/",
         "token_endpoint": adfs.issuer + "/oauth2/token/",
         "jwks_uri": adfs.issuer + "/discovery/keys",
-        "token_endpoint_auth_methods_supported": ["client_secret_post", "client_secret_basic", "private_key_jwt", "windows_client_authentication"],
+        "token_endpoint_auth_methods_supported": [
+            "client_secret_post", "client_secret_basic", "private_key_jwt", "windows_client_authentication"],
         "response_types_supported": ["code", "id_token"],
         "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
         "access_token_issuer": adfs.public.replace("https", "http", 1) + "/adfs/services/trust",
@@ -63,7 +64,7 @@ def token(adfs: Adfs, request: Request) -> Answer:
 
     if request.headers.get("content-type", "").partition(";")[0] != "application/x-www-form-urlencoded":
         return refuse(400, "invalid_request", "MSIS9606: The received request is not a form.")
-    fields = {name: values for name, values in parse_qs(request.body.decode(), keep_blank_values=True).items()}
+    fields = parse_qs(request.body.decode(), keep_blank_values=True)
     if any(len(values) > 1 for values in fields.values()):
         return refuse(400, "invalid_request", "MSIS9606: A parameter is repeated.")
     fields = {name: value for name, (value,) in fields.items()}

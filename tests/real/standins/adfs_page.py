@@ -35,6 +35,11 @@ def error_page(status: int, text: str) -> Answer:
     return Answer(status, PAGE.format(title="Error", body=body), HTML)
 
 
+def no_such_path(path: str) -> Answer:
+    """The error of every path that AD FS does not serve."""
+    return error_page(404, f"MSIS7065: There are no registered protocol handlers on path {path} to process the incoming request.")
+
+
 def login_form(action: str) -> Answer:
     """Sign in by user name and password."""
     return Answer(200, PAGE.format(title="Sign In", body=LOGIN.format(action=escape(action))), HTML)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 NAMES = {"p": "urn:oasis:names:tc:SAML:2.0:protocol", "a": "urn:oasis:names:tc:SAML:2.0:assertion",
          "ds": "http://www.w3.org/2000/09/xmldsig#"}  # fmt: skip
+UNEXPECTED = "MSIS7015: This request does not contain the expected protocol message or incorrect protocol parameters were found."
 POST_BINDING = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST"
 EXCLUSIVE = "http://www.w3.org/2001/10/xml-exc-c14n#"
 STATUS = """<samlp:Response xmlns:samlp="{p}" ID="_status" Version="2.0" IssueInstant="{now}" Destination="{acs}">\
@@ -66,13 +67,14 @@ def decoded(value: str):
     try:
         return etree.fromstring(zlib.decompress(base64.b64decode(value, validate=True), -15), etree.XMLParser(resolve_entities=False))
     except (binascii.Error, ValueError, zlib.error, etree.XMLSyntaxError) as error:
-        raise Wrong("MSIS7015: This request does not contain the expected protocol message or incorrect protocol parameters were found.") from error
+        raise Wrong(UNEXPECTED) from error
 
 
 def check(adfs: Adfs, message):
     """The relying party trust and the assertion consumer service; Wrong where AD FS refuses."""
-    if message.tag != f"{{{NAMES['p']}}}AuthnRequest" or message.get("Version") != "2.0" or not (message.get("ID") or "0")[0].isidentifier():
-        raise Wrong("MSIS7015: This request does not contain the expected protocol message or incorrect protocol parameters were found.")
+    identified = (message.get("ID") or "0")[0].isidentifier()
+    if message.tag != f"{{{NAMES['p']}}}AuthnRequest" or message.get("Version") != "2.0" or not identified:
+        raise Wrong(UNEXPECTED)
     issued = datetime.fromisoformat(message.get("IssueInstant", "").replace("Z", "+00:00"))
     if abs(datetime.now(timezone.utc) - issued) > timedelta(minutes=5):
         raise Wrong("MSIS0037: The SAML message was not issued within the allowed time.")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from lxml import etree
 
 from standins import soap_fault
-from standins.adfs_page import error_page
+from standins.adfs_page import no_such_path
 from standins.loopback import Answer, Request
 from standins.soap_fault import ADDRESSING, SECURITY, SOAP, SOAP_XML, TRUST, Fault
 from standins.timestamp_signature import NotSigned, signer_of
@@ -40,11 +40,12 @@ RSTRC = """<s:Envelope xmlns:s="{s}" xmlns:a="{a}" xmlns:u="{u}"><s:Header><a:Ac
 def issue(adfs: Adfs, request: Request, endpoint: str) -> Answer:
     """One request to one endpoint."""
     if endpoint not in ("windowstransport", "usernamemixed", "certificatemixed"):
-        return error_page(404, "MSIS7065: There are no registered protocol handlers on path " + request.path + " to process the incoming request.")
+        return no_such_path(request.path)
     if endpoint == "windowstransport" and adfs.user(request) is None:
         return Answer(401, "", {"WWW-Authenticate": "Negotiate"})
     if request.method != "POST" or request.headers.get("content-type", "").partition(";")[0].strip() != "application/soap+xml":
-        return Answer(415, "Cannot process the message because the content type was not the expected type 'application/soap+xml; charset=utf-8'.")
+        return Answer(415, "Cannot process the message because the content type was not the expected type "
+                           "'application/soap+xml; charset=utf-8'.")  # fmt: skip
     try:
         envelope = parsed(request.body)
         adfs.requests.append(envelope)
@@ -56,7 +57,9 @@ def issue(adfs: Adfs, request: Request, endpoint: str) -> Answer:
     assertion = adfs.assertion(user, address)
     adfs.issued.append(assertion)
     message = envelope.findtext("s:Header/a:MessageID", namespaces=NAMES)
-    return Answer(200, RSTRC.format(**NAMES, message=message, created=at(0), expires=at(60), address=escape(address), kind=kind, assertion=assertion), SOAP_XML)
+    life = {"created": at(0), "expires": at(60)}
+    answer = RSTRC.format(**NAMES, **life, message=message, address=escape(address), kind=kind, assertion=assertion)
+    return Answer(200, answer, SOAP_XML)
 
 
 def at(minutes: int) -> str:
@@ -93,7 +96,8 @@ def by_message(adfs: Adfs, envelope, endpoint: str) -> str:
     if stamp is None:
         raise soap_fault.invalid_security()
     try:
-        created, expires = (datetime.fromisoformat(stamp.findtext(f"u:{name}", "", NAMES).replace("Z", "+00:00")) for name in ("Created", "Expires"))
+        stamps = (stamp.findtext(f"u:{name}", "", NAMES) for name in ("Created", "Expires"))
+        created, expires = (datetime.fromisoformat(text.replace("Z", "+00:00")) for text in stamps)
         fresh = created - timedelta(minutes=5) <= datetime.now(timezone.utc) <= expires + timedelta(minutes=5)
     except (ValueError, TypeError):
         fresh = False

@@ -128,8 +128,8 @@ class AwsSts:
             "Member must have length between 1 and 1000, inclusive",
         )
         seconds = parameters.get("DurationSeconds", "300")
-        require(seconds.isdigit() and 60 <= int(seconds) <= 3600, "durationSeconds",
-        "Member must have value between 60 and 3600")
+        in_range = seconds.isdigit() and 60 <= int(seconds) <= 3600
+        require(in_range, "durationSeconds", "Member must have value between 60 and 3600")
         tags = request_tags(parameters)
         now = int(time.time())
         end = now + int(seconds)
@@ -180,8 +180,8 @@ class AwsSts:
         key = self.keys.add(replace(key, arn=f"arn:aws:sts::{arn.split(':')[4]}:assumed-role/{name}/{session}"))
         inner = (element("AccessKeyId", key.id) + element("SecretAccessKey", key.secret) + element("SessionToken", key.token)
                  + element("Expiration", key.expiration))  # fmt: skip
-        user = f"<AssumedRoleUser>{element('Arn', key.arn)}{element('AssumedRoleId', 'AROA' + key.id[4:] + ':' + session)}</AssumedRoleUser>"
-        return f"<Credentials>{inner}</Credentials>{user}"
+        user = element("Arn", key.arn) + element("AssumedRoleId", f"AROA{key.id[4:]}:{session}")
+        return f"<Credentials>{inner}</Credentials><AssumedRoleUser>{user}</AssumedRoleUser>"
 
 
 def checked_role(parameters: dict) -> tuple[str, str]:

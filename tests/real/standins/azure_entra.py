@@ -33,9 +33,10 @@ class EntraRefused(Exception):
     def answer(self) -> Answer:
         """401 for a client that is not believed, 400 for all else."""
         trace = str(uuid.uuid4())
-        description = f"AADSTS{self.number}: {self.text} Trace ID: {trace} Correlation ID: {trace} Timestamp: 2026-11-21 16:00:00Z"
+        now = "2026-11-21 16:00:00Z"
+        description = f"AADSTS{self.number}: {self.text} Trace ID: {trace} Correlation ID: {trace} Timestamp: {now}"
         body = {"error": self.error, "error_description": description, "error_codes": [self.number], "trace_id": trace,
-                "timestamp": "2026-11-21 16:00:00Z", "error_uri": f"https://login.microsoftonline.com/error?code={self.number}"}  # fmt: skip
+                "timestamp": now, "error_uri": f"https://login.microsoftonline.com/error?code={self.number}"}  # fmt: skip
         return Answer(401 if self.error == "invalid_client" else 400, body)
 
 

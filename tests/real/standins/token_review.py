@@ -56,7 +56,8 @@ class TokenReviewApi:
         # Both may be left out, as the logins do: the path tells.
         if (review.get("apiVersion", VERSION), review.get("kind", KIND)) != (VERSION, KIND):
             return status(400, "BadRequest", "the object provided is unrecognized")
-        return Answer(201, review | {"apiVersion": VERSION, "kind": KIND, "status": self._review(token, review["spec"].get("audiences") or [ISSUER])})
+        found = self._review(token, review["spec"].get("audiences") or [ISSUER])
+        return Answer(201, review | {"apiVersion": VERSION, "kind": KIND, "status": found})
 
     def _review(self, token: str, audiences: list[str]) -> dict:
         claims = self._claims(token)

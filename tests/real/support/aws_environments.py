@@ -69,7 +69,7 @@ def expand(text: str, aws: Aws, home) -> str:
 def env_of(kind: str, name: str) -> dict[str, str]:
     """Variables that hold a key; the values are filled in like every other text."""
     names = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] + ["AWS_SESSION_TOKEN"] * (kind == "session")
-    return {variable: f"<{kind} {name}>" for variable in names}
+    return dict.fromkeys(names, f"<{kind} {name}>")
 
 
 def variable_value(variable: str, text: str) -> str:
@@ -299,8 +299,7 @@ CASES = [
     Case("an instance without IMDSv2", NOTHING, prepare=instance(put=404, list=404, role=404)),
     Case("an instance that says no", NOTHING, prepare=instance(put=403, list=403, role=403)),
     Case("an instance whose role gives nothing", NOTHING, ours=FAILURE,
-         prepare=both(instance(), lambda aws: setattr(aws.imds, "document", {"Code": "AssumeRoleUnauthorizedAccess",
-         "Message": "no"})),
+         prepare=both(instance(), lambda aws: setattr(aws.imds, "document", {"Code": "AssumeRoleUnauthorizedAccess", "Message": "no"})),
          because="botocore passes over it; the role is there and broken, so that the chain stops and names its code."),
     Case("an instance without IMDSv2, but with version 1", NOTHING, prepare=instance(put=404)),
 ]  # fmt: skip

@@ -29,7 +29,8 @@ class Acceptor:
 
 
 @contextlib.contextmanager
-def acceptor(folder: Path, certificate: Certificate, port: int, behind: int, keytab: Path, env: dict[str, str], mode: str) -> Iterator[Acceptor]:
+def acceptor(folder: Path, certificate: Certificate, port: int, behind: int, keytab: Path, env: dict[str, str],
+             mode: str) -> Iterator[Acceptor]:  # fmt: skip
     """Serves until the block ends."""
     if importlib.util.find_spec("gssapi") is None:
         missing("the Python package gssapi is not installed")

@@ -39,7 +39,7 @@ def account_name(email: str) -> str:
 def grant_chain(sts: GoogleStandIn, audience: str, *emails: str):
     """Each may create tokens for the next, and the workload for the first."""
     members = [principal(audience), *(f"serviceAccount:{email}" for email in emails)]
-    for member, email in zip(members, emails):
+    for member, email in zip(members, emails, strict=False):
         sts.iam.policies.grant(CREATOR, on=email, to=member)
 
 

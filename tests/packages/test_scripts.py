@@ -1,0 +1,33 @@
+"""Nothing that a linter names in the scripts and the tests: shellcheck, and ruff by ruff.toml."""
+
+from __future__ import annotations
+
+import sys
+
+from conftest import ROOT, files, run
+
+
+def scripts(word: str, suffix: str | None = None):
+    """The files that this suffix or the word in their first line tells."""
+    return [path for path in files() if path.suffix == suffix or word in first_line(path)]
+
+
+def first_line(path) -> str:
+    """Of a file that a shell starts, else nothing."""
+    with path.open("rb") as file:
+        line = file.readline(100)
+    return line.decode() if line.startswith(b"#!") else ""
+
+
+def test_shell():
+    """With what they source."""
+    found = scripts("sh")
+    assert len(found) > 10
+    run("shellcheck", "--external-sources", "--source-path=SCRIPTDIR", *found)
+
+
+def test_python():
+    """Also those without a suffix."""
+    found = scripts("python", ".py")
+    assert len(found) > 100
+    run(sys.executable, "-m", "ruff", "check", "--no-cache", *found, cwd=ROOT)
