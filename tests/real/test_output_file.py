@@ -18,7 +18,7 @@ from support.program import JWT, token_of
 from support.signer import some_token
 
 GOOD = {"version": 1, "success": True, "token_type": JWT,
-        "id_token": some_token(sub="poison"), "expiration_time": int(time.time()) + 3000}
+        "id_token": some_token(sub="poison"), "expiration_time": int(time.time()) + 12 * 3600}
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ POISON = {
     "a failure": json.dumps({"version": 1, "success": False, "code": "DENIED", "message": "no"}).encode(),
     "version 2": json.dumps(GOOD | {"version": 2}).encode(),
     "no expiry": json.dumps({k: v for k, v in GOOD.items() if k != "expiration_time"}).encode(),
-    "expiry in milliseconds": json.dumps(GOOD | {"expiration_time": int(time.time() * 1000) + 3_000_000}).encode(),
+    "expiry in milliseconds": json.dumps(GOOD | {"expiration_time": GOOD["expiration_time"] * 1000}).encode(),
     "expiry as a string": json.dumps(GOOD | {"expiration_time": str(GOOD["expiration_time"])}).encode(),
     "no token": json.dumps({k: v for k, v in GOOD.items() if k != "id_token"}).encode(),
     "no request": json.dumps(GOOD).encode(),

@@ -21,10 +21,10 @@ from servers.kdc import REALM
 from standins.adfs_saml import NAMES, decoded
 from standins.loopback import Answer, Loopback
 from support.adfs import ALICE, CLIENT, PASSWORDS, farm, issues_saml, register
-from support.program import EXIT_STATUS, Program
+from support.program import EXIT_STATUS
 from support.pysaml2_idp import IdentityProvider
 from support.signer import certificate, certificate_pem, new_key, pem, some_token
-from support.windows import wine
+from support.windows import WindowsProgram, wine
 
 RUNS = 50
 
@@ -37,11 +37,11 @@ def running(tmp_path_factory):
 
 
 @pytest.fixture
-def windows(running, tmp_path, ledger, audience) -> Program:
+def windows(running, tmp_path, ledger, audience) -> WindowsProgram:
     """The program on Windows with the variables that a client sets, in a home of its own."""
     home = tmp_path / "windows-home"
     home.mkdir()
-    program = Program(home, ledger, running.program)
+    program = WindowsProgram(home, ledger, running.program)
     return replace(program, variables=program.request(audience))
 
 
@@ -194,15 +194,11 @@ def test_many_runs_at_once(windows, far, token, tmp_path):
     output = tmp_path / "out.json"
 
     def run(_):
-        return subprocess.run(
-            [windows.path, "url", f"--url={far.url}/token", "--field=id_token", f"--output-file={output}", "--timeout=60"],
-            env=windows.environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True,
-            timeout=120, check=False, cwd=windows.home)  # fmt: skip
+        command = ("url", f"--url={far.url}/token", "--field=id_token", f"--output-file={output}", "--timeout=60")
+        return windows.run(*command, timeout=120, logs=False)
 
     with ThreadPoolExecutor(RUNS) as pool:
-        done = list(pool.map(run, range(RUNS)))
-    assert {(found.returncode, found.stderr) for found in done} == {(0, "")}
-    assert {json.loads(found.stdout)["id_token"] for found in done} == {token}
+        assert {found.token for found in pool.map(run, range(RUNS))} == {token}
     assert len(far.requests) == 1
 
 

@@ -13,9 +13,8 @@ from servers import squid as proxy
 from servers.authority import Authority
 from servers.namespace import NAMES, namespace
 from servers.nginx import answers, nginx, server
-from support.program import Program
 from support.signer import some_token
-from support.windows import wine
+from support.windows import WindowsProgram, wine
 
 TOKEN = some_token()
 OPEN = f"proxy.example.test:{proxy.OPEN}"
@@ -44,7 +43,7 @@ def windows(inside, tmp_path, audience, ledger):
     """`fetch` runs the program, `set` writes a setting as Windows keeps it, until the test is over."""
     home = tmp_path / "home"
     home.mkdir()
-    program = Program(home, ledger, inside.wine.program)
+    program = WindowsProgram(home, ledger, inside.wine.program)
     env = program.request(audience)
 
     def fetch(host="idp.example.test", **variables):
