@@ -28,7 +28,7 @@ export {settings}
 exec {wine} {program} "$@"
 """
 
-# What Wine itself says on stderr, once in thousands of runs, where a process ends while a thread of Wine's asks the wineserver.
+# What Wine itself seldom says on stderr, where a process ends while one of its threads asks the wineserver.
 OVERTAKEN = re.compile(r"^wine client error:[0-9a-f]+: .*\n?", re.MULTILINE)
 
 
