@@ -13,7 +13,7 @@ def scripts(word: str, suffix: str | None = None):
 
 
 def first_line(path) -> str:
-    """Of a file that a shell starts, else nothing."""
+    """The one that names an interpreter, or nothing."""
     with path.open("rb") as file:
         line = file.readline(100)
     return line.decode() if line.startswith(b"#!") else ""

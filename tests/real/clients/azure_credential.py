@@ -20,5 +20,5 @@ if name == "DefaultAzureCredential":
     arguments |= {f"exclude_{kind}_credential": True for kind in PEOPLE}
 try:
     print(json.dumps({"token": getattr(azure.identity, name)(**arguments).get_token(resource + "/.default").token}))
-except Exception as error:
+except Exception as error:  # whatever it is, it is the answer
     print(json.dumps({"failure": type(error).__name__, "message": str(error)}))
