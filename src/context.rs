@@ -1,170 +1,62 @@
-//! The only door to the world: environment, clock, deadline, log and HTTP.
+//! What the code of a run may touch: its world, and the HTTP agent that shares it.
 //!
-//! A source gets all it may touch from here, so that a test can put another environment or another
-//! time in its place.
+//! A context is built in one place ([`Context::new`]). A part of a run that needs another
+//! environment, other trust or a shorter deadline gets a [narrowed](Context::narrowed) one.
 
-use std::collections::BTreeMap;
-use std::ffi::OsString;
-use std::path::PathBuf;
-use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::ops::Deref;
 
-use crate::error::{Error, Kind};
-use crate::http::Http;
-use crate::log::Log;
+use crate::error::Error;
+use crate::http::{Agent, Request, Response, Settings, Url};
+use crate::world::World;
 
-/// What a run may touch.
+/// The world of a run, and how it sends requests.
 #[derive(Debug)]
 pub struct Context {
-    /// The environment variables.
-    pub env: Env,
-    /// The time of day.
-    pub clock: Clock,
-    /// When every wait has to end.
-    pub deadline: Deadline,
-    /// Where diagnostics go.
-    pub log: Log,
-    /// The one HTTP agent.
-    pub http: Http,
+    agent: Agent,
 }
 
-/// Environment variables: those of the process, or a map in tests.
-#[derive(Debug, Clone)]
-pub enum Env {
-    /// The variables of this process.
-    Process,
-    /// These variables and no others.
-    Map(BTreeMap<String, OsString>),
-    /// These variables before those of another environment.
-    Over(BTreeMap<String, OsString>, Box<Env>),
+/// A context is used as its world: `cx.env`, `cx.clock`, `cx.deadline`, `cx.log`.
+impl Deref for Context {
+    type Target = World;
+
+    fn deref(&self) -> &World {
+        self.agent.world()
+    }
 }
 
-impl Env {
-    /// The variable as bytes of the platform; `None` where it is not set.
-    #[allow(clippy::disallowed_methods)] // this is the door
-    pub fn get(&self, name: &str) -> Option<OsString> {
-        match self {
-            // The standard library panics on such names.
-            Env::Process if name.is_empty() || name.contains(['=', '\0']) => None,
-            Env::Process => std::env::var_os(name),
-            Env::Map(map) => map.get(name).cloned(),
-            Env::Over(map, other) => map.get(name).cloned().or_else(|| other.get(name)),
-        }
+impl Context {
+    /// The context of a world. Nothing is opened yet.
+    pub fn new(world: World, settings: Settings) -> Context {
+        Context { agent: Agent::new(world, settings) }
     }
 
-    /// The variable as text; `None` where it is not set or empty.
+    /// Another context that differs by this change, with connections of its own.
+    pub fn narrowed(&self, change: impl FnOnce(&mut World, &mut Settings)) -> Context {
+        let (mut world, mut settings) = (self.agent.world().clone(), self.agent.settings().clone());
+        change(&mut world, &mut settings);
+        Context::new(world, settings)
+    }
+
+    /// Sends a request, as [`Agent::send`] does.
     ///
     /// # Errors
-    /// `CONFIGURATION` where it is not UTF-8.
-    pub fn text(&self, name: &str) -> Result<Option<String>, Error> {
-        let Some(value) = self.get(name).filter(|value| !value.is_empty()) else {
-            return Ok(None);
-        };
-        value.into_string().map(Some).map_err(|_| {
-            Error::new(Kind::Configuration, format!("the variable {name} is not UTF-8 text"))
-                .hint(format!("set {name} to UTF-8 text"))
-        })
+    /// Those of [`Agent::send`].
+    pub fn send(&self, request: Request) -> Result<Response, Error> {
+        self.agent.send(request)
     }
 
-    /// The home of this user; `None` where the environment does not tell.
-    ///
-    /// # Errors
-    /// As [`Env::text`].
-    pub fn home(&self) -> Result<Option<PathBuf>, Error> {
-        let variable = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
-        Ok(self.text(variable)?.map(PathBuf::from))
-    }
-}
-
-/// The time of day, by the clock of the host.
-#[derive(Debug, Clone, Copy)]
-pub struct Clock;
-
-impl Clock {
-    /// Milliseconds since 1970-01-01 UTC.
-    #[allow(clippy::disallowed_methods)] // this is the door
-    pub fn now_ms(self) -> i64 {
-        match SystemTime::now().duration_since(UNIX_EPOCH) {
-            Ok(since) => i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
-            Err(_) => 0, // the clock stands before 1970
-        }
+    /// How a request reaches an address and what it trusts there, in words.
+    pub fn route(&self, url: &Url) -> String {
+        self.agent.route(url)
     }
 
-    /// Seconds since 1970-01-01 UTC.
-    pub fn now(self) -> i64 {
-        self.now_ms() / 1000
-    }
-}
-
-/// How long before the deadline the last wait ends, so that there is time to answer.
-const RESERVE: Duration = Duration::from_millis(300);
-/// How long before the deadline the watchdog answers, should something hang all the same.
-const WATCHDOG: Duration = Duration::from_millis(100);
-
-/// The end of the run. No client passes its own time-out on, so this is ours.
-#[derive(Debug, Clone, Copy)]
-pub struct Deadline {
-    end: Instant,
-    timeout: Duration,
-}
-
-impl Deadline {
-    /// A deadline so long from now.
-    #[allow(clippy::disallowed_methods)] // this is the door
-    pub fn after(timeout: Duration) -> Deadline {
-        Deadline { end: Instant::now() + timeout, timeout }
+    /// How many seconds this host's clock is ahead of the first server that stated its time.
+    pub fn skew(&self) -> Option<i64> {
+        self.agent.skew()
     }
 
-    /// How long a wait that starts now may last; zero when the time is up.
-    pub fn remaining(&self) -> Duration {
-        self.until_end().saturating_sub(RESERVE)
-    }
-
-    /// Whether no wait may start any more.
-    pub fn is_over(&self) -> bool {
-        self.remaining().is_zero()
-    }
-
-    /// Runs `at_end` shortly before the deadline, on a thread of its own, should the process still
-    /// be there.
-    pub fn watch(&self, at_end: impl FnOnce(Error) + Send + 'static) {
-        let (error, wait) = (self.error(), self.until_end().saturating_sub(WATCHDOG));
-        let watchdog = thread::Builder::new().name("watchdog".into()).stack_size(64 * 1024);
-        // Without threads there is no watchdog; every wait still has its own end.
-        let _ = watchdog.spawn(move || {
-            thread::sleep(wait);
-            at_end(error);
-        });
-    }
-
-    /// The failure of a run whose time is up.
-    pub fn error(&self) -> Error {
-        let what = format!("no token within the deadline of {} s", self.timeout.as_secs());
-        Error::new(Kind::Unreachable, what)
-            .hint("try again, or raise --timeout and the executable's timeout_millis")
-    }
-
-    #[allow(clippy::disallowed_methods)] // this is the door
-    fn until_end(&self) -> Duration {
-        self.end.saturating_duration_since(Instant::now())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn odd_variable_names_are_not_set() {
-        for name in ["", "A=B", "A\0B"] {
-            assert_eq!(Env::Process.get(name), None);
-        }
-    }
-
-    #[test]
-    fn a_wait_ends_before_the_deadline() {
-        let deadline = Deadline::after(Duration::from_secs(10));
-        assert!(deadline.remaining() <= Duration::from_secs(10) - RESERVE);
-        assert!(Deadline::after(RESERVE).is_over());
+    /// The certificate of the server that was connected to last, as DER.
+    pub fn peer_certificate(&self) -> Option<Vec<u8>> {
+        self.agent.peer_certificate()
     }
 }

@@ -1,7 +1,7 @@
 //! The one error type: what kind it is, what happened, and what to do about it.
 //!
-//! An error is part of the product. It is printed on one line as `what: cause; hint`, where the
-//! hint names the option, variable, command or setting to change. The kind is both the `code` of
+//! An error is part of the product. It is printed on one line as `what: cause; fix`, where the
+//! fix names the option, variable, command or setting to change. The kind is both the `code` of
 //! the failure document and the exit status, because Go, Terraform and Java show a failure's exit
 //! status and nothing else.
 //!
@@ -65,19 +65,30 @@ impl Kind {
     }
 }
 
-/// A failure. Displayed as `what: cause; hint` on one line.
+/// A failure. Displayed as `what: cause; fix` on one line.
 #[derive(Debug)]
 pub struct Error {
     kind: Kind,
     what: String,
     cause: Option<String>,
-    hint: Option<String>,
+    fix: Option<String>,
+    offline: bool,
 }
 
 impl Error {
     /// A failure of `kind`; `what` says what happened, in lower case and without a full stop.
     pub fn new(kind: Kind, what: impl Into<String>) -> Error {
-        Error { kind, what: what.into(), cause: None, hint: None }
+        Error { kind, what: what.into(), cause: None, fix: None, offline: false }
+    }
+
+    /// The failure of a request that is not sent because the run is offline.
+    pub fn offline() -> Error {
+        Error { offline: true, ..Error::new(Kind::Configuration, "no request is sent offline") }
+    }
+
+    /// Whether a request was not sent because the run is offline.
+    pub fn is_offline(&self) -> bool {
+        self.offline
     }
 
     /// Adds why it happened.
@@ -87,8 +98,8 @@ impl Error {
     }
 
     /// Adds what to do: the option, variable, command or setting to change.
-    pub fn hint(mut self, hint: impl Into<String>) -> Error {
-        self.hint = Some(hint.into());
+    pub fn fix(mut self, fix: impl Into<String>) -> Error {
+        self.fix = Some(fix.into());
         self
     }
 
@@ -111,15 +122,15 @@ impl Error {
     }
 
     /// What to do.
-    pub fn remedy(&self) -> Option<String> {
-        self.hint.as_deref().map(one_line)
+    pub fn how_to_fix(&self) -> Option<String> {
+        self.fix.as_deref().map(one_line)
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.what())?;
-        self.remedy().map_or(Ok(()), |hint| write!(f, "; {hint}"))
+        self.how_to_fix().map_or(Ok(()), |fix| write!(f, "; {fix}"))
     }
 }
 
@@ -157,7 +168,7 @@ mod tests {
     fn prints_what_cause_and_hint_on_one_line() {
         let error = Error::new(Kind::Denied, "the issuer refused")
             .cause("invalid_client\r\nSet-Cookie: x\u{202e}")
-            .hint("check --client-id");
+            .fix("check --client-id");
         assert_eq!(
             error.to_string(),
             "the issuer refused: invalid_client  Set-Cookie: x ; check --client-id"

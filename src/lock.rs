@@ -7,9 +7,9 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::files;
+use crate::world::World;
 
 /// How long to wait between two tries.
 const POLL: Duration = Duration::from_millis(10);
@@ -28,12 +28,12 @@ pub struct Lock {
 ///
 /// # Errors
 /// `UNREACHABLE` where another run holds it all the time.
-pub fn beside(path: &Path, cx: &Context) -> Result<Option<Lock>, Error> {
+pub fn beside(path: &Path, world: &World) -> Result<Option<Lock>, Error> {
     let mut path = path.as_os_str().to_owned();
     path.push(".lock");
     let path = Path::new(&path);
     let none = |error: std::io::Error| {
-        cx.log.line(format!("no lock: {}: {error}", path.display()));
+        world.log.line(format!("no lock: {}: {error}", path.display()));
         Ok(None)
     };
     let file = match files::open_lock(path) {
@@ -46,15 +46,15 @@ pub fn beside(path: &Path, cx: &Context) -> Result<Option<Lock>, Error> {
             Ok(()) => return Ok(Some(Lock { file, waited })),
             Err(error) if !is_held(&error) => return none(error),
             Err(_) if !waited => {
-                cx.log.line(format!("waiting: another run holds {}", path.display()));
+                world.log.line(format!("waiting: another run holds {}", path.display()));
                 waited = true;
             }
             Err(_) => {}
         }
-        if cx.deadline.is_over() {
+        if world.deadline.is_over() {
             let what = format!("another run holds {} all the time", path.display());
             return Err(Error::new(Kind::Unreachable, what)
-                .hint("let that run finish or end it, or raise --timeout"));
+                .fix("let that run finish or end it, or raise --timeout"));
         }
         thread::sleep(POLL);
     }

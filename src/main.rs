@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use wif_token::context::Env;
+use wif_token::world::Env;
 
 fn main() -> ExitCode {
     ExitCode::from(wif_token::run(std::env::args_os().skip(1).collect(), Env::Process))

@@ -505,24 +505,3 @@ fn a_configuration_is_that_of_a_workforce_pool() {
         assert_eq!(executable["interactive_timeout_millis"], person_waits);
     }
 }
-
-#[test]
-fn only_a_person_has_minutes() {
-    use wif_token::cli::{Command, parse};
-    use wif_token::context::Env;
-    use wif_token::contract::request::Request;
-    use wif_token::options::Options;
-
-    let line = "oidc --flow=device --issuer=https://idp.example --client-id=c";
-    let parsed = parse(line.split(' ').map(Into::into).collect());
-    let Ok(Command::Token(info, values)) = parsed.command else { panic!("{parsed:?}") };
-    let device = (info.build)(&values).unwrap();
-    for (interactive, revoke, seconds) in
-        [("0", "0", 25), ("1", "0", 290), ("0", "1", 25), ("1", "1", 25)]
-    {
-        let variables = [("INTERACTIVE", interactive), ("REVOKE", revoke)]
-            .map(|(name, value)| (format!("GOOGLE_EXTERNAL_ACCOUNT_{name}"), value.into()));
-        let request = Request::new(&Options::default(), &Env::Map(variables.into())).unwrap();
-        assert_eq!(device.timeout(&request).as_secs(), seconds, "{request:?}");
-    }
-}

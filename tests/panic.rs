@@ -4,7 +4,7 @@
 
 use std::process::{Command, ExitCode};
 
-use wif_token::contract::answer::{Answer, Form};
+use wif_token::contract::exit::{Exit, FailureForm};
 use wif_token::options::Format;
 use wif_token::token::TokenType;
 
@@ -22,8 +22,8 @@ fn main() -> ExitCode {
 }
 
 fn panics(exit_zero: bool) {
-    let form = Form { format: Format::Json, exit_zero, token_type: TokenType::Jwt };
-    Answer::new(form).answer_panics();
+    let form = FailureForm { format: Format::Json, exit_zero, token_type: TokenType::Jwt };
+    Exit::new(form).on_panic();
     PANIC.1();
 }
 

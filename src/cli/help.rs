@@ -80,11 +80,6 @@ fn usage(name: &str, options: &[OptionInfo]) -> String {
     text
 }
 
-/// The names of these sources, for a hint.
-pub(super) fn names(sources: &[SourceInfo]) -> String {
-    sources.iter().map(|source| source.name).collect::<Vec<_>>().join(", ")
-}
-
 fn options(text: &mut String, table: &[OptionInfo]) {
     for option in table {
         let mut help = option.help.to_owned();

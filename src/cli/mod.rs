@@ -1,30 +1,26 @@
 //! The command line: a source or a command and its options, or `help`.
 //!
-//! Clients split a command on blanks and few of them know quotes, so each setting is one word,
-//! `--name=value`. What cannot be written so stands in an arguments file, one argument a line
-//! (`--args-file`). A blank too many becomes an empty word in Java: such words are passed over.
-//! Nothing else is read here; a wrong word is never repeated, it may be a secret out of place.
+//! How words and options are read is in [`crate::options::reader`].
 
 mod help;
-mod unknown;
-mod words;
 
 use std::ffi::OsString;
 
-use self::words::Words;
-use crate::command::CommandInfo;
+use crate::command::{self, COMMANDS, CommandInfo};
 use crate::error::{Error, Kind};
-use crate::options::{Format, Options, Values};
-use crate::source::SourceInfo;
+use crate::options::reader::{self, Grammar, Line, too_many_words};
+use crate::options::{COMMON, Format, OF_SOURCES, OptionInfo, Options, Values};
+use crate::source::command_line::{SourceLine, no_source, unknown};
+use crate::source::{self, SourceInfo};
 
 /// What a command line asks for.
 #[derive(Debug)]
 pub enum Command {
     /// Print this text.
     Help(String),
-    /// Get a subject token from this source.
-    Token(&'static SourceInfo, Values),
-    /// Run this command, for this source where it takes one.
+    /// Get a subject token.
+    Token(Box<SourceLine>),
+    /// Run this command with these options, for this source if it takes one.
     Run(&'static CommandInfo, Option<&'static SourceInfo>, Values),
 }
 
@@ -33,7 +29,7 @@ pub enum Command {
 pub struct Parsed {
     /// The common options, known even after a mistake: they say how to report it.
     pub options: Options,
-    /// `--format`, or what the source or command has in its place.
+    /// `--format`, or the default of the source or command.
     pub format: Format,
     /// What to do.
     pub command: Result<Command, Error>,
@@ -41,24 +37,126 @@ pub struct Parsed {
 
 /// Reads a command line, without the name of the program.
 pub fn parse(args: Vec<OsString>) -> Parsed {
-    let mut words = Words::default();
-    let read = words.read(args, 0);
-    let options = Options::new(&words.values);
-    let format = options.format.unwrap_or_else(|| words.default_format());
-    Parsed { options, format, command: read.and_then(|()| words.command()) }
+    let Line { grammar, values, mistake } = reader::read(args, Words::default());
+    let options = Options::new(&values);
+    let format = options.format.unwrap_or_else(|| grammar.default_format());
+    let command = mistake.map_or_else(|| grammar.command(values), Err);
+    Parsed { options, format, command }
 }
 
-/// Reads the command line of a configuration: a source and its options.
-///
-/// # Errors
-/// `USAGE` where it is wrong or asks for something else.
-pub fn parse_source(args: Vec<OsString>) -> Result<(Options, &'static SourceInfo, Values), Error> {
-    let parsed = parse(args);
-    match parsed.command? {
-        Command::Token(source, values) => Ok((parsed.options, source, values)),
-        _ => Err(Error::new(Kind::Usage, "the configuration's command gives no subject token")
-            .hint("name a source in it: wif-token help")),
+#[derive(Debug, Default)]
+struct Words {
+    command: Option<&'static CommandInfo>,
+    source: Option<&'static SourceInfo>,
+    asks_for_help: bool,
+    asks_for_version: bool,
+    positionals: usize,
+}
+
+impl Grammar for Words {
+    fn positional(&mut self, word: &str) -> Result<(), Error> {
+        self.positionals += 1;
+        let takes_source =
+            self.asks_for_help || self.command.is_some_and(|command| command.of_source);
+        match self.positionals {
+            1 if word == "help" => self.help(),
+            1 => self.first(word),
+            2 if self.asks_for_help && self.command.is_none() => self.first(word),
+            2 if takes_source => {
+                self.source = Some(source::find(word).ok_or_else(|| unknown_first(word))?);
+                Ok(())
+            }
+            _ => Err(too_many_words()),
+        }
     }
+
+    fn help(&mut self) -> Result<(), Error> {
+        self.asks_for_help = true;
+        Ok(())
+    }
+
+    fn version(&mut self) -> Result<(), Error> {
+        self.asks_for_version = true;
+        Ok(())
+    }
+
+    fn tables(&self) -> Vec<&'static [OptionInfo]> {
+        let of_source = self.source.map(|source| source.options);
+        let of_sources = match (self.command, of_source) {
+            (Some(_), None) => None,
+            _ => Some(OF_SOURCES),
+        };
+        let of_command = self.command.map(|command| command.options);
+        [COMMON].into_iter().chain(of_command).chain(of_source).chain(of_sources).collect()
+    }
+
+    fn name(&self) -> Option<&'static str> {
+        let command = self.command.map(|command| command.name);
+        command.or(self.source.map(|source| source.name))
+    }
+}
+
+impl Words {
+    fn first(&mut self, word: &str) -> Result<(), Error> {
+        self.source = source::find(word);
+        self.command = command::find(word);
+        match self.source.is_some() || self.command.is_some() {
+            true => Ok(()),
+            false => Err(unknown_first(word)),
+        }
+    }
+
+    /// What `--format` is by default: scripts use the output of a command as it is.
+    fn default_format(&self) -> Format {
+        match self.command {
+            Some(_) => Format::Text,
+            None => Format::Json,
+        }
+    }
+
+    /// What all these words ask for.
+    fn command(self, values: Values) -> Result<Command, Error> {
+        if self.asks_for_version {
+            return Ok(Command::Help(
+                concat!("wif-token ", env!("CARGO_PKG_VERSION"), "\n").to_owned(),
+            ));
+        }
+        match (self.command, self.source) {
+            (Some(command), _) if self.asks_for_help => {
+                Ok(Command::Help(help::of_command(command)))
+            }
+            (None, Some(source)) if self.asks_for_help => {
+                Ok(Command::Help(help::of_source(source)))
+            }
+            (None, None) if self.asks_for_help => Ok(Command::Help(help::of_program())),
+            (Some(command), source) => run(command, source, values),
+            (None, Some(source)) => {
+                SourceLine::new(source, values).map(|line| Command::Token(Box::new(line)))
+            }
+            (None, None) => Err(no_source()),
+        }
+    }
+}
+
+fn run(
+    command: &'static CommandInfo,
+    source: Option<&'static SourceInfo>,
+    values: Values,
+) -> Result<Command, Error> {
+    if command.of_source && source.is_none() {
+        let what = format!("{} requires a source", command.name);
+        return Err(Error::new(Kind::Usage, what)
+            .fix(format!("name one: wif-token {} SOURCE; run wif-token help", command.name)));
+    }
+    values.refuse_rest(command.name, source.is_some_and(|source| source.rest.is_some()))?;
+    values.require(command.options)?;
+    source.map_or(Ok(()), |source| values.require(source.options))?;
+    Ok(Command::Run(command, source, values))
+}
+
+fn unknown_first(word: &str) -> Error {
+    let commands = COMMANDS.iter().map(|command| command.name);
+    unknown(word, &commands.chain(["help"]).collect::<Vec<_>>())
 }
 
 #[cfg(test)]
@@ -67,9 +165,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::command::COMMANDS;
     use crate::files;
-    use crate::options::{COMMON, OF_SOURCES};
     use crate::source::SOURCES;
 
     fn parsed(line: &str) -> Parsed {
@@ -85,15 +181,15 @@ mod tests {
     #[test]
     fn a_source_and_its_options() {
         let parsed = parsed("file --path=/t --timeout 5 --audience=//a");
-        let Ok(Command::Token(source, values)) = parsed.command else { panic!("{parsed:?}") };
-        assert_eq!(source.name, "file");
-        assert_eq!(values.path("path"), Some(Path::new("/t")));
+        let Ok(Command::Token(line)) = parsed.command else { panic!("{parsed:?}") };
+        assert_eq!(line.info.name, "file");
+        assert_eq!(line.values.path("path"), Some(Path::new("/t")));
         assert_eq!(parsed.options.timeout(), Duration::from_secs(5));
         assert_eq!(parsed.options.audience.as_deref(), Some("//a"));
     }
 
     #[test]
-    fn empty_words_are_passed_over() {
+    fn empty_words_are_skipped() {
         assert!(matches!(parsed("file  --path=/t ").command, Ok(Command::Token(..))));
     }
 
@@ -108,10 +204,10 @@ mod tests {
         );
         assert_eq!(
             message("--path=x file"),
-            "there is no option --path before a source; name the source first"
+            "there is no option --path before a source or command; name the source or command first"
         );
-        assert!(message("").starts_with("there is no source; name one of "));
-        assert!(message("file --path").contains("--path takes a value"));
+        assert!(message("").starts_with("no source is named; name one of "));
+        assert!(message("file --path").contains("--path requires a value"));
         assert!(message("file --exit-zero=1 --path=p").contains("--exit-zero takes no value"));
     }
 
@@ -131,8 +227,8 @@ mod tests {
     #[test]
     fn words_after_two_dashes_are_for_the_program() {
         let parsed = parsed("command --field=a -- prog --path -- x");
-        let Ok(Command::Token(_, values)) = parsed.command else { panic!("{parsed:?}") };
-        assert_eq!(values.rest, ["prog", "--path", "--", "x"]);
+        let Ok(Command::Token(line)) = parsed.command else { panic!("{parsed:?}") };
+        assert_eq!(line.values.rest, ["prog", "--path", "--", "x"]);
         assert!(message("file --path=p -- x").contains("takes no words after --"));
     }
 
@@ -147,20 +243,23 @@ mod tests {
         let inner = file("inner", "\u{feff}# a comment\r\n\r\n  --path=/a b \"c\"\r\n".to_owned());
         let outer = file("outer", format!("--timeout=7\n--args-file={inner}\n"));
         let parsed_outer = parsed(&format!("file --args-file={outer}"));
-        let Ok(Command::Token(_, values)) = &parsed_outer.command else {
-            panic!("{parsed_outer:?}")
-        };
-        assert_eq!(values.path("path"), Some(Path::new("/a b \"c\"")));
+        let Ok(Command::Token(line)) = &parsed_outer.command else { panic!("{parsed_outer:?}") };
+        assert_eq!(line.values.path("path"), Some(Path::new("/a b \"c\"")));
         assert_eq!(parsed_outer.options.timeout(), Duration::from_secs(7));
 
         let third = file("third", format!("--args-file={outer}\n"));
-        assert!(message(&format!("file --args-file={third}")).contains("nest them once"));
+        assert!(message(&format!("file --args-file={third}")).contains("nested too deeply"));
         let whole = file("whole", "command\n--\nprog\nwith blank\n".to_owned());
         let parsed_whole = parsed(&format!("--args-file={whole}"));
-        let Ok(Command::Token(_, values)) = &parsed_whole.command else {
-            panic!("{parsed_whole:?}")
-        };
-        assert_eq!(values.rest, ["prog", "with blank"]);
+        let Ok(Command::Token(line)) = &parsed_whole.command else { panic!("{parsed_whole:?}") };
+        assert_eq!(line.values.rest, ["prog", "with blank"]);
+    }
+
+    #[test]
+    fn a_required_option_is_required_by_the_parser() {
+        assert_eq!(message("file --timeout=5"), "--path is missing; add --path=PATH");
+        assert!(message("id-token").starts_with("--for is missing; add --for="));
+        assert!(message("config file --pool-provider=x").starts_with("--path is missing"));
     }
 
     #[test]

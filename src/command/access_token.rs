@@ -7,15 +7,16 @@
 use serde_json::{Value, json};
 
 use super::{CREDENTIALS, CommandInfo, DELEGATE, Invocation, Output};
+use crate::cache::{self, CachedFile, Obtained};
+use crate::client;
+use crate::configuration::CredentialConfig;
+use crate::configuration::GOOGLEAPIS;
 use crate::context::Context;
-use crate::contract::output_file::{self, Obtained, OutputFile};
 use crate::contract::request::digest;
 use crate::error::{Error, Kind};
+use crate::google::CLOUD_PLATFORM;
 use crate::google::access_token::AccessToken;
-use crate::google::credential_config::CredentialConfig;
 use crate::google::iam_credentials::ServiceAccount;
-use crate::google::subject::{self, Parse};
-use crate::google::{CLOUD_PLATFORM, GOOGLEAPIS};
 use crate::http::{Request, Url};
 use crate::options::{Format, OptionInfo, Takes, Values};
 
@@ -74,13 +75,14 @@ fn run(typed: &Invocation, cx: &Context) -> Result<Output, Error> {
     let asked = Asked::new(&typed.values)?;
     let config = CredentialConfig::read(&typed.values, cx)?;
     let cache_file = typed.values.path("cache-file");
-    let file = cache_file.map(|path| OutputFile::new(path.to_owned(), asked.digest(&config)));
-    let get = || asked.get(&config, typed.parse, cx);
-    let token = match output_file::obtain(file.as_ref(), true, cx, || (), get)? {
-        Obtained::Kept(token) => token,
+    let file = cache_file
+        .map(|path| CachedFile::new(path.to_owned(), "--cache-file", asked.digest(&config)));
+    let get = || asked.get(&config, cx);
+    let token = match cache::obtain(file.as_ref(), true, cx, || (), get)? {
+        Obtained::Cached(token) => token,
         Obtained::New(token, _lock) => {
             if let Some(file) = &file {
-                file.keep(&token, cx);
+                file.try_write(&token, cx);
             }
             token
         }
@@ -110,11 +112,11 @@ impl<'a> Asked<'a> {
                 Kind::Usage,
                 "--lifetime is for a token of the service account itself",
             )
-            .hint("leave it or --subject out"));
+            .fix("leave it or --subject out"));
         }
         if values.flag("oauth-endpoint") && !values.flag("subject") {
             return Err(Error::new(Kind::Usage, "--oauth-endpoint is for --subject")
-                .hint("leave it out, or add --subject=USER"));
+                .fix("leave it out, or add --subject=USER"));
         }
         let scopes = values.text("scope").unwrap_or(CLOUD_PLATFORM).split([',', ' ']);
         Ok(Asked {
@@ -132,24 +134,19 @@ impl<'a> Asked<'a> {
         digest([asked.as_bytes(), config.digest.as_bytes()].into_iter())
     }
 
-    fn get(
-        &self,
-        config: &CredentialConfig,
-        parse: Parse,
-        cx: &Context,
-    ) -> Result<AccessToken, Error> {
+    fn get(&self, config: &CredentialConfig, cx: &Context) -> Result<AccessToken, Error> {
         if config.impersonation.is_none() {
             self.refuse_what_needs_an_account(config)?;
-            let federated = subject::federated(config, &self.scopes.join(" "), parse, cx);
+            let federated = client::federated(config, &self.scopes.join(" "), cx);
             return federated.map(|(token, _)| token);
         }
         if self.subject.is_some() && config.universe != GOOGLEAPIS {
             let what = format!("{} knows no domain-wide delegation", config.universe);
             return Err(Error::new(Kind::Configuration, what)
-                .hint("leave --subject out: only the universe googleapis.com has it"));
+                .fix("leave --subject out: only the universe googleapis.com has it"));
         }
         let account = ServiceAccount::new(config, self.delegates.clone(), || {
-            subject::federated(config, CLOUD_PLATFORM, parse, cx)
+            client::federated(config, CLOUD_PLATFORM, cx)
         })?;
         match self.subject {
             None => account.access_token(&self.scopes, self.lifetime, cx),
@@ -167,7 +164,7 @@ impl<'a> Asked<'a> {
             _ => "delegate",
         };
         let what = format!("{} names no service account", config.path.display());
-        Err(Error::new(Kind::Configuration, what).hint(format!(
+        Err(Error::new(Kind::Configuration, what).fix(format!(
             "--{option} is for one: write the configuration with --service-account=EMAIL"
         )))
     }
@@ -206,8 +203,8 @@ fn on_behalf(
     let post = Request::post(endpoint, "--oauth-endpoint")
         .field("grant_type", JWT_BEARER)
         .field("assertion", assertion.text);
-    let response = cx.http.send(post, &cx.log)?;
-    let hint = match response.oauth_error().as_deref() {
+    let response = cx.send(post)?;
+    let fix = match response.oauth_error().as_deref() {
         Some("unauthorized_client" | "access_denied") => Some(
             "authorise the account's client id for these scopes: Admin console, Security, API \
              controls, domain-wide delegation",
@@ -218,11 +215,11 @@ fn on_behalf(
     };
     let answer = response
         .require_success()
-        .map_err(|error| hint.into_iter().fold(error, |error, hint| error.hint(hint)))?
+        .map_err(|error| fix.into_iter().fold(error, |error, fix| error.fix(fix)))?
         .json()?;
     let token = answer.get("access_token").and_then(Value::as_str).ok_or_else(|| {
         Error::new(Kind::Protocol, format!("the answer of {endpoint} has no access_token"))
-            .hint("check --oauth-endpoint")
+            .fix("check --oauth-endpoint")
     })?;
     Ok(AccessToken::new(token, answer.get("expires_in").and_then(Value::as_i64), now))
 }

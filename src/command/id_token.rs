@@ -5,9 +5,9 @@ use serde_json::json;
 
 use super::access_token::FORMAT;
 use super::{CREDENTIALS, CommandInfo, DELEGATE, Invocation, Output, service_account};
+use crate::configuration::CredentialConfig;
 use crate::context::Context;
 use crate::error::Error;
-use crate::google::credential_config::CredentialConfig;
 use crate::options::{Format, OptionInfo, Takes, missing};
 
 pub(super) const INFO: CommandInfo = CommandInfo {

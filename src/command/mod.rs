@@ -9,12 +9,12 @@ mod config;
 mod id_token;
 mod sign;
 
+use crate::client;
+use crate::configuration::CredentialConfig;
 use crate::context::Context;
 use crate::error::Error;
 use crate::google::CLOUD_PLATFORM;
-use crate::google::credential_config::CredentialConfig;
 use crate::google::iam_credentials::ServiceAccount;
-use crate::google::subject::{self, Parse};
 use crate::options::{Format, OptionInfo, Takes, Values};
 use crate::source::SourceInfo;
 
@@ -42,8 +42,6 @@ pub struct Invocation {
     pub format: Format,
     /// The source, where the command takes one.
     pub source: Option<&'static SourceInfo>,
-    /// Reads the command line of a configuration that runs this very program.
-    pub parse: Parse,
 }
 
 /// What a command says, and its exit status.
@@ -92,7 +90,5 @@ fn service_account<'a>(
     cx: &Context,
 ) -> Result<ServiceAccount<'a>, Error> {
     let delegates = typed.values.texts("delegate").map(str::to_owned).collect();
-    ServiceAccount::new(config, delegates, || {
-        subject::federated(config, CLOUD_PLATFORM, typed.parse, cx)
-    })
+    ServiceAccount::new(config, delegates, || client::federated(config, CLOUD_PLATFORM, cx))
 }

@@ -8,10 +8,10 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
 use super::{CREDENTIALS, CommandInfo, DELEGATE, Invocation, Output, service_account};
+use crate::configuration::CredentialConfig;
 use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::files::{self, LIMIT};
-use crate::google::credential_config::CredentialConfig;
 use crate::google::iam_credentials::Signed;
 use crate::options::{Format, OptionInfo, Takes, missing};
 
@@ -56,7 +56,7 @@ fn sign_jwt(typed: &Invocation, cx: &Context) -> Result<Output, Error> {
     let shown = path.display();
     let claims: Map<String, Value> = serde_json::from_str(text.expose()).map_err(|_| {
         Error::new(Kind::Configuration, format!("{shown} holds no JSON object"))
-            .hint("--payload holds the claims, as in {\"aud\":\"…\",\"exp\":…}")
+            .fix("--payload holds the claims, as in {\"aud\":\"…\",\"exp\":…}")
     })?;
     let limit = cx.clock.now() + LONGEST_LIFE;
     let wrong = claims.get("exp").and_then(|exp| match exp.as_i64() {
@@ -65,7 +65,7 @@ fn sign_jwt(typed: &Invocation, cx: &Context) -> Result<Output, Error> {
     });
     if let Some(why) = wrong {
         return Err(Error::new(Kind::Configuration, format!("the exp in {shown} is {why}"))
-            .hint("it is in seconds since 1970, at most 12 hours ahead"));
+            .fix("it is in seconds since 1970, at most 12 hours ahead"));
     }
     let config = CredentialConfig::read(&typed.values, cx)?;
     let signed = service_account(&config, typed, cx)?.sign_jwt(text.expose(), cx)?;
@@ -77,7 +77,7 @@ fn sign_blob(typed: &Invocation, cx: &Context) -> Result<Output, Error> {
     let unreadable = |cause: String| {
         Error::new(Kind::Configuration, format!("cannot read {}", path.display()))
             .cause(cause)
-            .hint("check --file")
+            .fix("check --file")
     };
     let file = File::open(path).map_err(|error| unreadable(error.to_string()))?;
     let bytes = files::read_limited(file, LIMIT).map_err(|error| unreadable(error.to_string()))?;

@@ -6,10 +6,14 @@ use std::path::PathBuf;
 
 use ring::digest::{Context as Digest, SHA256};
 
-use crate::context::Env;
 use crate::error::{Error, Kind};
 use crate::options::Options;
-use crate::token::TokenType;
+use crate::token::{Audience, TokenType};
+use crate::world::Env;
+
+/// What names the output file of a client, for messages.
+const OUTPUT_FILE: &str =
+    "executable.output_file of the configuration (GOOGLE_EXTERNAL_ACCOUNT_OUTPUT_FILE)";
 
 /// The variables that are read, without their `GOOGLE_EXTERNAL_ACCOUNT_`, for the manual.
 pub const VARIABLES: &[(&str, &str)] = &[
@@ -23,27 +27,36 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ("REVOKE", "1: forget what is kept instead of getting a token"),
 ];
 
+/// A file to cache the answer in, and what named it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutputFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The option or variable that named it, for messages.
+    pub place: &'static str,
+}
+
 /// What a client or a command line asks for.
 #[derive(Debug, Clone)]
-pub struct Request {
-    audience: Option<String>,
+pub struct SubjectTokenRequest {
+    audience: Option<Audience>,
     audience_is_option: bool,
     /// The expected type, from the configuration's `subject_token_type`.
     pub token_type: TokenType,
     /// Where the answer is kept.
-    pub output_file: Option<PathBuf>,
+    pub output_file: Option<OutputFile>,
     /// A person at a terminal waits; the answer goes to the output file only.
     pub interactive: bool,
     /// Forget what is kept instead of fetching.
     pub revoke: bool,
 }
 
-impl Request {
+impl SubjectTokenRequest {
     /// Reads options and variables; an option beats its variable.
     ///
     /// # Errors
     /// `CONFIGURATION` where a variable is not text or names an unknown token type.
-    pub fn new(options: &Options, env: &Env) -> Result<Request, Error> {
+    pub fn new(options: &Options, env: &Env) -> Result<SubjectTokenRequest, Error> {
         let variable = |name: &str| {
             debug_assert!(VARIABLES.iter().any(|row| row.0 == name), "{name} is not in the table");
             env.text(&format!("GOOGLE_EXTERNAL_ACCOUNT_{name}"))
@@ -54,13 +67,17 @@ impl Request {
             (None, Some(name)) => token_type(&name, "GOOGLE_EXTERNAL_ACCOUNT_TOKEN_TYPE")?,
             (None, None) => TokenType::Jwt,
         };
-        let output_file = options.output_file.clone();
+        let given = options.output_file.clone().map(|path| (path, "--output-file"));
+        let output_file = match (given, variable("OUTPUT_FILE")?) {
+            (None, Some(path)) => Some((path.into(), OUTPUT_FILE)),
+            (given, _) => given,
+        };
         let audience = options.audience.clone();
-        Ok(Request {
+        Ok(SubjectTokenRequest {
             audience_is_option: audience.is_some(),
-            audience: audience.or(variable("AUDIENCE")?),
+            audience: audience.or(variable("AUDIENCE")?).map(Audience::new),
             token_type,
-            output_file: output_file.or(variable("OUTPUT_FILE")?.map(PathBuf::from)),
+            output_file: output_file.map(|(path, place)| OutputFile { path, place }),
             interactive: flag("INTERACTIVE")?,
             revoke: flag("REVOKE")?,
         })
@@ -71,10 +88,10 @@ impl Request {
     ///
     /// # Errors
     /// `USAGE` where none was given.
-    pub fn audience(&self) -> Result<&str, Error> {
-        self.audience.as_deref().ok_or_else(|| {
+    pub fn audience(&self) -> Result<&Audience, Error> {
+        self.audience.as_ref().ok_or_else(|| {
             Error::new(Kind::Usage, "there is no audience")
-                .hint("add --audience=… or set GOOGLE_EXTERNAL_ACCOUNT_AUDIENCE")
+                .fix("add --audience=… or set GOOGLE_EXTERNAL_ACCOUNT_AUDIENCE")
         })
     }
 
@@ -82,19 +99,19 @@ impl Request {
     /// `//iam.googleapis.com/…` gets its `https:`. An option counts letter by letter.
     ///
     /// # Errors
-    /// As [`Request::audience`].
+    /// As [`SubjectTokenRequest::audience`].
     pub fn audience_for_pool_provider(&self) -> Result<String, Error> {
         let audience = self.audience()?;
-        Ok(match audience.starts_with("//iam.googleapis.com/") && !self.audience_is_option {
-            true => format!("https:{audience}"),
-            false => audience.to_owned(),
+        Ok(match self.audience_is_option {
+            true => audience.as_str().to_owned(),
+            false => audience.with_scheme(),
         })
     }
 
     /// A digest of what makes this request another than the next: audience, token type, the source
     /// and its options. Hexadecimal SHA-256.
     pub fn digest(&self, source: &str, identity: &[Vec<u8>]) -> String {
-        let audience = self.audience.as_deref().unwrap_or("");
+        let audience = self.audience.as_ref().map_or("", Audience::as_str);
         let fixed = [audience, self.token_type.urn(), source];
         digest(fixed.iter().map(|part| part.as_bytes()).chain(identity.iter().map(Vec::as_slice)))
     }
@@ -114,7 +131,7 @@ fn token_type(name: &str, place: &str) -> Result<TokenType, Error> {
     TokenType::parse(name).ok_or_else(|| {
         let known: Vec<&str> = TokenType::ALL.iter().map(|row| row.1).collect();
         Error::new(Kind::Configuration, format!("{place} names an unknown token type"))
-            .hint(format!("use one of {}", known.join(", ")))
+            .fix(format!("use one of {}", known.join(", ")))
     })
 }
 
@@ -132,7 +149,7 @@ mod tests {
     #[test]
     fn every_variable_of_the_table_counts() {
         let shown = |variables: &[(&str, &str)]| {
-            format!("{:?}", Request::new(&Options::default(), &env(variables)))
+            format!("{:?}", SubjectTokenRequest::new(&Options::default(), &env(variables)))
         };
         for (name, _) in VARIABLES {
             let value = if *name == "TOKEN_TYPE" { SAML2 } else { "1" };
@@ -149,19 +166,19 @@ mod tests {
             output_file: Some("/b".into()),
             ..Options::default()
         };
-        let request = Request::new(&options, &env).unwrap();
-        assert_eq!(request.audience().unwrap(), "//b");
+        let request = SubjectTokenRequest::new(&options, &env).unwrap();
+        assert_eq!(request.audience().unwrap().as_str(), "//b");
         assert_eq!(request.token_type, TokenType::Saml2);
-        assert_eq!(request.output_file, Some("/b".into()));
+        assert_eq!(request.output_file.unwrap().place, "--output-file");
     }
 
     #[test]
     fn variables_count_where_there_is_no_option() {
         let env = env(&[("AUDIENCE", "//a"), ("TOKEN_TYPE", SAML2), ("OUTPUT_FILE", "/a")]);
-        let request = Request::new(&Options::default(), &env).unwrap();
-        assert_eq!(request.audience().unwrap(), "//a");
+        let request = SubjectTokenRequest::new(&Options::default(), &env).unwrap();
+        assert_eq!(request.audience().unwrap().as_str(), "//a");
         assert_eq!(request.token_type, TokenType::Saml2);
-        assert_eq!(request.output_file, Some("/a".into()));
+        assert_eq!(request.output_file, Some(OutputFile { path: "/a".into(), place: OUTPUT_FILE }));
         assert!(!request.interactive && !request.revoke);
     }
 
@@ -169,7 +186,7 @@ mod tests {
     fn an_empty_variable_is_none() {
         let env =
             env(&[("AUDIENCE", ""), ("TOKEN_TYPE", ""), ("INTERACTIVE", "0"), ("REVOKE", "1")]);
-        let request = Request::new(&Options::default(), &env).unwrap();
+        let request = SubjectTokenRequest::new(&Options::default(), &env).unwrap();
         assert_eq!(request.audience().unwrap_err().kind(), Kind::Usage);
         assert_eq!(request.token_type, TokenType::Jwt);
         assert!(!request.interactive && request.revoke);
@@ -177,10 +194,14 @@ mod tests {
 
     #[test]
     fn every_part_of_a_request_changes_its_digest() {
-        let request = Request::new(&Options::default(), &env(&[("AUDIENCE", "//a")])).unwrap();
-        let other = Request::new(&Options::default(), &env(&[("AUDIENCE", "//b")])).unwrap();
-        let saml =
-            Request::new(&Options::default(), &env(&[("AUDIENCE", "//a"), ("TOKEN_TYPE", SAML2)]));
+        let request =
+            SubjectTokenRequest::new(&Options::default(), &env(&[("AUDIENCE", "//a")])).unwrap();
+        let other =
+            SubjectTokenRequest::new(&Options::default(), &env(&[("AUDIENCE", "//b")])).unwrap();
+        let saml = SubjectTokenRequest::new(
+            &Options::default(),
+            &env(&[("AUDIENCE", "//a"), ("TOKEN_TYPE", SAML2)]),
+        );
         let parts =
             |parts: &[&str]| parts.iter().map(|p| p.as_bytes().to_vec()).collect::<Vec<_>>();
         let digests = [

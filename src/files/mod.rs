@@ -8,7 +8,7 @@
 mod private;
 
 pub use private::{
-    is_executable, is_shared_folder, may_write, private_folder, warn_if_shared, writable_by_others,
+    is_executable, is_shared, is_shared_folder, may_write, private_folder, writable_by_others,
 };
 
 use std::fs::{File, OpenOptions};
@@ -64,10 +64,9 @@ fn text(path: &Path, file: io::Result<File>, option: &str, missing: Kind) -> Res
             io::ErrorKind::IsADirectory => (Kind::Configuration, "it is a directory".to_owned()),
             _ => (Kind::Configuration, error.to_string()),
         };
-        Error::new(kind, format!("cannot read {shown}")).cause(cause).hint(change.clone())
+        Error::new(kind, format!("cannot read {shown}")).cause(cause).fix(change.clone())
     })?;
-    let wrong =
-        |why| Error::new(Kind::Configuration, format!("{shown} {why}")).hint(change.clone());
+    let wrong = |why| Error::new(Kind::Configuration, format!("{shown} {why}")).fix(change.clone());
     let bytes = bytes.ok_or_else(|| wrong("is larger than 1 MiB"))?;
     let text = String::from_utf8(bytes).map_err(|_| wrong("is not UTF-8 text"))?;
     Ok(Secret::new(text.strip_prefix('\u{feff}').unwrap_or(&text)))

@@ -7,8 +7,6 @@ use std::path::Path;
 
 use rustix::fs::{Access, OFlags, access};
 
-use crate::log::Log;
-
 /// Opens a file to append to it, or makes it.
 pub(super) fn append(path: &Path) -> io::Result<File> {
     open(OpenOptions::new().append(true).create(true), path)
@@ -37,12 +35,9 @@ pub fn private_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-/// Logs a warning when others than the owner may read a key or secret file.
-pub fn warn_if_shared(path: &Path, log: &Log) {
-    if mode(path) & 0o077 != 0 {
-        let shown = path.display();
-        log.line(format!("warning: others may read {shown}; run chmod 600 {shown}"));
-    }
+/// Whether others than the owner may read or write a key or secret file.
+pub fn is_shared(path: &Path) -> bool {
+    mode(path) & 0o077 != 0
 }
 
 /// Who beside the owner may write a file, or replace what is in a folder: `None` for nobody. The

@@ -26,8 +26,6 @@ use windows_sys::Win32::Storage::FileSystem::{
 };
 use windows_sys::Win32::System::Threading::{GetCurrentProcess, OpenProcessToken};
 
-use crate::log::Log;
-
 /// Opens a file to append to it, or makes it.
 pub(super) fn append(path: &Path) -> io::Result<File> {
     open(path, FILE_GENERIC_WRITE & !FILE_WRITE_DATA, OPEN_ALWAYS)
@@ -52,7 +50,9 @@ pub fn private_folder(path: &Path) -> io::Result<()> {
 }
 
 /// Access control lists are not read here.
-pub fn warn_if_shared(_path: &Path, _log: &Log) {}
+pub fn is_shared(_path: &Path) -> bool {
+    false
+}
 
 /// Access control lists are not read here.
 pub fn writable_by_others(_path: &Path) -> Option<&'static str> {

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::contract::output_file::Kept;
+use crate::cache::Cached;
 use crate::secret::Secret;
-use crate::token::LAST_SECOND;
+use crate::time::LAST_SECOND;
 
 const URN: &str = "urn:ietf:params:oauth:token-type:access_token";
 
@@ -44,7 +44,7 @@ impl AccessToken {
     }
 }
 
-impl Kept for AccessToken {
+impl Cached for AccessToken {
     fn from_file(bytes: &[u8], request: &str) -> Result<AccessToken, &'static str> {
         let value: Value = serde_json::from_slice(bytes).map_err(|_| "it is not JSON")?;
         let text = |name: &str| value.get(name).and_then(Value::as_str);

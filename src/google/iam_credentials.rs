@@ -9,13 +9,13 @@ use std::borrow::Cow;
 use serde_json::{Map, Value, json};
 
 use super::access_token::AccessToken;
-use super::credential_config::{CredentialConfig, Impersonation};
+use crate::configuration::{CredentialConfig, Impersonation};
 use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::http::{Request, Response, Url};
 use crate::secret::Secret;
 use crate::shell::quoted;
-use crate::token::parse_rfc3339;
+use crate::time::parse_rfc3339;
 
 /// A service account, and how to get to it.
 #[derive(Debug)]
@@ -53,7 +53,7 @@ impl<'a> ServiceAccount<'a> {
         let account = config.service_account()?;
         if delegates.contains(&account.account) {
             return Err(Error::new(Kind::Usage, "a --delegate is the service account itself")
-                .hint("name the accounts between the workload and it"));
+                .fix("name the accounts between the workload and it"));
         }
         let (bearer, member) = federated()?;
         Ok(ServiceAccount { account: Cow::Borrowed(account), delegates, bearer, member })
@@ -147,7 +147,7 @@ impl<'a> ServiceAccount<'a> {
             .header("Authorization", bearer)
             .hiding(self.bearer.text.clone())
             .body(Secret::new(body.to_string()));
-        let response = cx.http.send(post, &cx.log)?;
+        let response = cx.send(post)?;
         match response.status {
             200 => response.json(),
             _ => Err(self.refusal(method, &url, response)),
@@ -157,7 +157,7 @@ impl<'a> ServiceAccount<'a> {
     fn refusal(&self, method: &str, url: &Url, response: Response) -> Error {
         let account = &self.account.account;
         let words = response.words().unwrap_or_default();
-        let (kind, hint) = match response.status {
+        let (kind, fix) = match response.status {
             403 if words.contains("has not been used in project") || words.contains("disabled") => {
                 (
                     Kind::Denied,
@@ -190,7 +190,7 @@ impl<'a> ServiceAccount<'a> {
                 });
             }
         };
-        let error = Error::new(kind, format!("{url} answered {}", response.status)).hint(hint);
+        let error = Error::new(kind, format!("{url} answered {}", response.status)).fix(fix);
         if words.is_empty() { error } else { error.cause(words) }
     }
 
@@ -250,7 +250,7 @@ fn key_id(answer: &Map<String, Value>) -> String {
 fn text<'a>(answer: &'a Map<String, Value>, name: &str) -> Result<&'a str, Error> {
     answer.get(name).and_then(Value::as_str).ok_or_else(|| {
         Error::new(Kind::Protocol, format!("the answer for the service account has no {name}"))
-            .hint("check service_account_impersonation_url")
+            .fix("check service_account_impersonation_url")
     })
 }
 

@@ -27,23 +27,23 @@ pub(super) fn explain(
         let or = proxy::or_bypass(name, &format!("add {host} to NO_PROXY"));
         return unreachable(format!("the proxy of {name} cannot be reached"))
             .cause(error)
-            .hint(format!("check {name}{or}"));
+            .fix(format!("check {name}{or}"));
     }
     if is_unknown_host(error) {
         return unreachable(format!("the host of {url} is unknown"))
-            .hint(format!("check {option} and the name servers, or set HTTPS_PROXY"));
+            .fix(format!("check {option} and the name servers, or set HTTPS_PROXY"));
     }
     match error {
         ureq::Error::Timeout(_) => unreachable(format!("no answer from {url} in time"))
-            .hint(format!("check {option} and the network, or raise --timeout")),
+            .fix(format!("check {option} and the network, or raise --timeout")),
         ureq::Error::ConnectProxyFailed(reason) => refused_by_proxy(reason, url, via),
         ureq::Error::BodyExceedsLimit(_) => {
             let limit = LIMIT / 1024 / 1024;
             Error::new(Kind::Protocol, format!("the answer of {url} is larger than {limit} MiB"))
-                .hint(check)
+                .fix(check)
         }
         ureq::Error::LargeResponseHeader(..) | ureq::Error::Protocol(_) => {
-            Error::new(Kind::Protocol, format!("{url} does not answer in HTTP")).hint(check)
+            Error::new(Kind::Protocol, format!("{url} does not answer in HTTP")).fix(check)
         }
         ureq::Error::Io(io) => {
             let what = match io.kind() {
@@ -52,17 +52,17 @@ pub(super) fn explain(
                 io::ErrorKind::ConnectionReset => "the connection was cut by",
                 _ => "cannot talk to",
             };
-            let hint = match via {
+            let fix = match via {
                 Some(name) => format!("check {name} and {option}, or try again"),
                 None => format!("check {option} and the network, or try again"),
             };
-            unreachable(format!("{what} {url}")).cause(io).hint(hint)
+            unreachable(format!("{what} {url}")).cause(io).fix(fix)
         }
         other => {
             let secrets: Vec<&str> = secrets.iter().map(Secret::expose).collect();
             unreachable(format!("cannot talk to {url}"))
                 .cause(server_words(&other.to_string(), &secrets))
-                .hint(check)
+                .fix(check)
         }
     }
 }
@@ -94,17 +94,17 @@ fn refused_by_proxy(reason: &str, url: &Url, via: Option<&'static str>) -> Error
     match status {
         Some(407) => Error::new(Kind::Denied, format!("the proxy of {name} wants a password"))
             .cause(format!("status 407 for {host}"))
-            .hint(format!("set {} to http://USER:PASSWORD@HOST:PORT", proxy::variable(name))),
+            .fix(format!("set {} to http://USER:PASSWORD@HOST:PORT", proxy::variable(name))),
         Some(status @ 400..=499) => {
             Error::new(Kind::Denied, format!("the proxy of {name} refused {host}"))
                 .cause(format!("status {status}"))
-                .hint(format!("allow {host} there{or}"))
+                .fix(format!("allow {host} there{or}"))
         }
         status => {
             let cause = status.map_or("no answer".to_owned(), |status| format!("status {status}"));
             Error::new(Kind::Unreachable, format!("the proxy of {name} cannot reach {host}"))
                 .cause(cause)
-                .hint(format!("check {name}{or}"))
+                .fix(format!("check {name}{or}"))
         }
     }
 }

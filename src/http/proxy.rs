@@ -12,18 +12,36 @@ use std::net::IpAddr;
 use ureq::Proxy;
 
 use super::Url;
-use crate::context::Env;
 use crate::error::{Error, Kind};
+use crate::world::Env;
 
 /// What is named in the place of a variable where the settings of Windows name the proxy.
 const WINDOWS: &str = "the Windows settings";
+
+/// A proxy, and what names it.
+#[derive(Debug, Clone)]
+pub struct NamedProxy {
+    pub(super) proxy: Proxy,
+    /// A variable, a setting, or [`WINDOWS`].
+    pub(super) name: &'static str,
+}
+
+impl NamedProxy {
+    /// The proxy at this address, which `name` sets.
+    ///
+    /// # Errors
+    /// `CONFIGURATION` if it is not the address of an HTTP proxy.
+    pub fn new(address: &str, name: &'static str) -> Result<NamedProxy, Error> {
+        Ok(NamedProxy { proxy: read(address, name)?, name })
+    }
+}
 
 /// The proxy for this address, with the name of the variable that sets it or [`WINDOWS`]; `None` to
 /// go directly.
 ///
 /// # Errors
 /// `CONFIGURATION` where that is no proxy address.
-pub(super) fn for_url(url: &Url, env: &Env) -> Result<Option<(Proxy, &'static str)>, Error> {
+pub(super) fn for_url(url: &Url, env: &Env) -> Result<Option<NamedProxy>, Error> {
     let names: &[&'static str] = match url.is_https() {
         true => &["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"],
         false => &["http_proxy", "all_proxy", "ALL_PROXY"],
@@ -35,18 +53,14 @@ pub(super) fn for_url(url: &Url, env: &Env) -> Result<Option<(Proxy, &'static st
     let Some((name, address)) = first(names, env)?.or_else(|| of_system(url)) else {
         return Ok(None);
     };
-    Ok(Some((read(&address, name)?, name)))
+    NamedProxy::new(&address, name).map(Some)
 }
 
-/// The proxy of this address, which `name` sets.
-///
-/// # Errors
-/// `CONFIGURATION` where that is no proxy address.
-pub(super) fn read(address: &str, name: &'static str) -> Result<Proxy, Error> {
+fn read(address: &str, name: &'static str) -> Result<Proxy, Error> {
     let wrong = |what: &str| {
         let or = or_bypass(name, "NO_PROXY to *");
-        let hint = format!("set {} to http://HOST:PORT{or}", variable(name));
-        Error::new(Kind::Configuration, format!("the proxy of {name} {what}")).hint(hint)
+        let fix = format!("set {} to http://HOST:PORT{or}", variable(name));
+        Error::new(Kind::Configuration, format!("the proxy of {name} {what}")).fix(fix)
     };
     let proxy = Proxy::new(address).map_err(|_| wrong("is no address of a proxy"))?;
     match proxy.uri().scheme_str() {
@@ -55,7 +69,7 @@ pub(super) fn read(address: &str, name: &'static str) -> Result<Proxy, Error> {
     }
 }
 
-/// How to go past the proxy of `name`, in a hint: `NO_PROXY` counts for variables and for Windows.
+/// How to go past the proxy of `name`, in a fix: `NO_PROXY` counts for variables and for Windows.
 pub(super) fn or_bypass(name: &'static str, how: &str) -> String {
     match name == WINDOWS || name.to_ascii_uppercase().ends_with("_PROXY") {
         true => format!(", or {how}"),
@@ -127,7 +141,7 @@ mod tests {
     }
 
     fn chosen(url: &str, variables: &[(&str, &str)]) -> Option<&'static str> {
-        for_url(&Url::parse(url).unwrap(), &env(variables)).unwrap().map(|(_, name)| name)
+        for_url(&Url::parse(url).unwrap(), &env(variables)).unwrap().map(|proxy| proxy.name)
     }
 
     #[test]

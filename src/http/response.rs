@@ -78,12 +78,12 @@ impl Response {
     /// 5xx.
     pub fn require_success(self) -> Result<Response, Error> {
         let (place, option, status) = (&self.place, self.option, self.status);
-        let (kind, hint) = match status {
+        let (kind, fix) = match status {
             200..=299 => return Ok(self),
             300..=399 => {
                 let to = self.redirect.as_deref().unwrap_or("another address");
                 let what = format!("{place} redirects to {to}");
-                return Err(Error::new(Kind::Configuration, what).hint(format!(
+                return Err(Error::new(Kind::Configuration, what).fix(format!(
                     "redirects are refused, they could carry a credential away: \
                      give the final address in {option}"
                 )));
@@ -95,7 +95,7 @@ impl Response {
             408 | 429 | 500..=599 => (Kind::Unreachable, "try again later".to_owned()),
             _ => (Kind::Denied, format!("check {option} and the other options of this source")),
         };
-        let error = Error::new(kind, format!("{place} answered {status}")).hint(hint);
+        let error = Error::new(kind, format!("{place} answered {status}")).fix(fix);
         Err(match self.words() {
             Some(words) => error.cause(words),
             None => error,
@@ -109,12 +109,12 @@ impl Response {
     pub fn json(&self) -> Result<Map<String, Value>, Error> {
         let option = self.option;
         self.object().ok_or_else(|| {
-            let (what, hint) = match self.is_html() {
+            let (what, fix) = match self.is_html() {
                 true => ("HTML", "a login page or a proxy may have answered: "),
                 false => ("no JSON object", ""),
             };
             Error::new(Kind::Protocol, format!("{} answered with {what}", self.place))
-                .hint(format!("{hint}check {option}"))
+                .fix(format!("{fix}check {option}"))
         })
     }
 

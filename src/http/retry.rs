@@ -5,9 +5,9 @@ use std::thread;
 use std::time::Duration;
 
 use super::Response;
-use crate::context::Deadline;
 use crate::error::Error;
 use crate::random;
+use crate::world::Deadline;
 
 /// The first pause; each further one is twice as long.
 const FIRST: Duration = Duration::from_millis(250);

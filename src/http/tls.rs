@@ -1,6 +1,7 @@
 //! Trust: the platform's store or other authorities, client certificates, and TLS failures in plain
 //! words.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls::crypto::ring::default_provider;
@@ -9,16 +10,15 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls_platform_verifier::BuilderVerifierExt as _;
 
-use super::CaFile;
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::secret::Secret;
 
 /// A client certificate chain with its private key.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct ClientCert {
     chain: Vec<CertificateDer<'static>>,
-    key: PrivateKeyDer<'static>,
+    key: Arc<PrivateKeyDer<'static>>,
     place: String,
 }
 
@@ -28,13 +28,22 @@ impl ClientCert {
     /// # Errors
     /// `CONFIGURATION` where either holds something else.
     pub fn new(chain: &Secret, key: &Secret, place: &str) -> Result<ClientCert, Error> {
-        let wrong = |what| Error::new(Kind::Configuration, what).hint(format!("check {place}"));
+        let wrong = |what| Error::new(Kind::Configuration, what).fix(format!("check {place}"));
         let chain = certificates(chain)
             .ok_or_else(|| wrong("the client certificate is not in PEM form"))?;
         let key = PrivateKeyDer::from_pem_slice(key.expose().as_bytes())
             .map_err(|_| wrong("the client key is no private key in PEM form"))?;
-        Ok(ClientCert { chain, key, place: place.to_owned() })
+        Ok(ClientCert { chain, key: Arc::new(key), place: place.to_owned() })
     }
+}
+
+/// A file of certificate authorities to trust.
+#[derive(Debug, Clone)]
+pub struct CaFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The option or variable that named it, for messages.
+    pub place: &'static str,
 }
 
 /// The authorities to trust instead of the platform's.
@@ -47,7 +56,8 @@ pub enum Authorities {
 }
 
 impl Authorities {
-    fn place(&self) -> String {
+    /// Where they are, for messages.
+    pub(super) fn place(&self) -> String {
         match self {
             Authorities::File(CaFile { path, place }) => format!("{} ({place})", path.display()),
             Authorities::Pem(_, place) => place.clone(),
@@ -68,14 +78,14 @@ impl Authorities {
             true => {
                 let what = format!("{} holds no certificate in PEM form", self.place());
                 Err(Error::new(Kind::Configuration, what)
-                    .hint("put the certificate of the server's authority there"))
+                    .fix("put the certificate of the server's authority there"))
             }
         }
     }
 }
 
 /// How to speak TLS: whom to trust, what to show, whom to expect.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Terms {
     /// The authorities to trust instead of the platform's.
     pub authorities: Option<Authorities>,
@@ -104,7 +114,7 @@ impl Terms {
         };
         builder.with_client_auth_cert(chain.clone(), key.clone_key()).map_err(|_| {
             let what = "the client certificate and the client key do not belong together";
-            Error::new(Kind::Configuration, what).hint(format!("check {place}"))
+            Error::new(Kind::Configuration, what).fix(format!("check {place}"))
         })
     }
 }
@@ -126,10 +136,10 @@ pub(super) fn find(error: &ureq::Error) -> Option<&rustls::Error> {
 }
 
 pub(super) fn explain(error: &rustls::Error, host: &str, option: &str, terms: &Terms) -> Error {
-    let distrusted = |why: &str, hint: String| {
+    let distrusted = |why: &str, fix: String| {
         Error::new(Kind::Configuration, format!("the certificate of {host} is not trusted"))
             .cause(why)
-            .hint(hint)
+            .fix(fix)
     };
     match error {
         rustls::Error::InvalidCertificate(error) => match error {
@@ -173,22 +183,20 @@ pub(super) fn explain(error: &rustls::Error, host: &str, option: &str, terms: &T
             let place = place.unwrap_or("--client-cert and --client-key");
             Error::new(Kind::Denied, format!("{host} wants another client certificate"))
                 .cause(error)
-                .hint(format!("check {place}"))
+                .fix(format!("check {place}"))
         }
         rustls::Error::AlertReceived(_)
         | rustls::Error::PeerIncompatible(_)
         | rustls::Error::InvalidMessage(_) => {
             Error::new(Kind::Protocol, format!("{host} does not speak TLS 1.2 or 1.3"))
                 .cause(error)
-                .hint(format!("check the port in {option} and the server's TLS settings"))
+                .fix(format!("check the port in {option} and the server's TLS settings"))
         }
         rustls::Error::General(_) | rustls::Error::Other(_) => {
-            Error::new(Kind::Configuration, "this host has no usable trust store")
-                .cause(error)
-                .hint(
-                    "install the platform's certificate authorities (ca-certificates), \
+            Error::new(Kind::Configuration, "this host has no usable trust store").cause(error).fix(
+                "install the platform's certificate authorities (ca-certificates), \
                  or give one with --ca-file=PEM",
-                )
+            )
         }
         _ => Error::new(Kind::Unreachable, format!("TLS with {host} failed")).cause(error),
     }

@@ -21,9 +21,10 @@ mod sspi_status;
 
 use std::path::PathBuf;
 
-use crate::context::{Context, Deadline};
+use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::secret::Secret;
+use crate::world::Deadline;
 
 /// Who signs on.
 #[derive(Debug, Clone)]
@@ -99,7 +100,7 @@ fn check_spn(spn: &str) -> Result<(), Error> {
         return Ok(());
     }
     Err(Error::new(Kind::Configuration, format!("{spn:?} is no service principal name"))
-        .hint("write it as --spn=HTTP/host"))
+        .fix("write it as --spn=HTTP/host"))
 }
 
 /// The SPN without its realm, as `setspn` takes it.

@@ -11,7 +11,7 @@ pub(super) struct Platform(Infallible);
 
 impl Platform {
     pub(super) fn new(_: &Identity, _: &Target, _: &Context) -> Result<Platform, Error> {
-        Err(Error::new(Kind::Absent, "this statically linked wif-token cannot use Kerberos").hint(
+        Err(Error::new(Kind::Absent, "this statically linked wif-token cannot use Kerberos").fix(
             "install the dynamically linked wif-token (the deb or rpm package), \
              or use --auth=password or --auth=certificate where the server offers them",
         ))

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{OptionInfo, Takes, Values};
-use crate::http::{self, CaFile};
+use crate::http::{self, Authorities, CaFile};
 
 /// How an answer is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,9 +115,13 @@ impl Options {
             timeout: values.seconds("timeout").map(Duration::from_secs),
             expiry_margin: values.seconds("expiry-margin"),
             http: http::Settings {
-                ca_file: path("ca-file").map(|path| CaFile { path, place: "--ca-file" }),
+                tls: http::Terms {
+                    authorities: path("ca-file")
+                        .map(|path| Authorities::File(CaFile { path, place: "--ca-file" })),
+                    ..http::Terms::default()
+                },
                 allow_http: text("allow-http"),
-                offline: false,
+                ..http::Settings::default()
             },
             log_file: path("log-file"),
             format: values.text("format").map(|format| match format {

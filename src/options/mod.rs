@@ -4,17 +4,21 @@
 //! are checked while they are parsed; nothing is opened or read for it.
 
 mod common;
+mod nearest;
+pub mod reader;
+mod secret_ref;
 mod values;
 
 use std::ffi::OsString;
 
 use self::values::Value;
 pub use common::{COMMON, Format, OF_SOURCES, Options};
+pub use nearest::{is_name, nearest};
+pub use secret_ref::SecretRef;
 pub use values::Values;
 
 use crate::error::{Error, Kind};
 use crate::http::Url;
-use crate::secret::SecretRef;
 
 /// One option of the command line.
 #[derive(Debug)]
@@ -138,7 +142,7 @@ impl Takes {
 
 /// The failure of a command line in which a needed option is missing.
 pub fn missing(option: &str) -> Error {
-    Error::new(Kind::Usage, format!("--{option} is missing")).hint(format!("add --{option}=…"))
+    Error::new(Kind::Usage, format!("--{option} is missing")).fix(format!("add --{option}=…"))
 }
 
 #[cfg(test)]

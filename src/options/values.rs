@@ -3,11 +3,10 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use super::{OptionInfo, Takes};
+use super::{OptionInfo, SecretRef, Takes};
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::http::Url;
-use crate::secret::SecretRef;
 
 /// The value of one option.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,13 +41,37 @@ impl Values {
     pub fn add(&mut self, option: &'static OptionInfo, value: OsString) -> Result<(), Error> {
         let value = option.takes.read(value).map_err(|why| {
             Error::new(Kind::Usage, format!("--{} {why}", option.name))
-                .hint(format!("write {}", option.usage()))
+                .fix(format!("write {}", option.usage()))
         })?;
         if !option.repeated {
             self.given.retain(|(given, _)| given.name != option.name);
         }
         self.given.push((option, value));
         Ok(())
+    }
+
+    /// Refuses values in which a required option of this table is missing.
+    ///
+    /// # Errors
+    /// `USAGE` with the first one.
+    pub fn require(&self, table: &[OptionInfo]) -> Result<(), Error> {
+        let missing = table.iter().find(|option| option.required && !self.flag(option.name));
+        missing.map_or(Ok(()), |option| {
+            Err(Error::new(Kind::Usage, format!("--{} is missing", option.name))
+                .fix(format!("add {}", option.usage())))
+        })
+    }
+
+    /// Refuses words after `--` where `name`, a source or command, takes none.
+    ///
+    /// # Errors
+    /// `USAGE` if there are some.
+    pub fn refuse_rest(&self, name: &str, takes_rest: bool) -> Result<(), Error> {
+        match takes_rest || self.rest.is_empty() {
+            true => Ok(()),
+            false => Err(Error::new(Kind::Usage, format!("{name} takes no words after --"))
+                .fix(format!("run wif-token help {name}"))),
+        }
     }
 
     fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Value> {

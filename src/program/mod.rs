@@ -16,10 +16,10 @@ use std::thread;
 use std::time::Duration;
 
 use self::family::Family;
-use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::secret::Secret;
+use crate::world::World;
 
 /// A program to run.
 #[derive(Debug)]
@@ -48,8 +48,8 @@ impl Program {
     ///
     /// # Errors
     /// Those of [`Program::run`], and `UNREACHABLE` where it fails.
-    pub fn output(&self, cx: &Context) -> Result<Secret, Error> {
-        match self.run(cx)? {
+    pub fn output(&self, world: &World) -> Result<Secret, Error> {
+        match self.run(world)? {
             (status, output) if status.success() => Ok(output),
             (status, _) => Err(self.failed(status)),
         }
@@ -59,7 +59,7 @@ impl Program {
     pub fn failed(&self, status: ExitStatus) -> Error {
         Error::new(Kind::Unreachable, format!("{} failed", self.name.display()))
             .cause(status)
-            .hint(format!("run {} by hand to see its own message", self.place))
+            .fix(format!("run {} by hand to see its own message", self.place))
     }
 
     /// The same, whatever status it ends with.
@@ -67,27 +67,27 @@ impl Program {
     /// # Errors
     /// `ABSENT` where there is no such program, `CONFIGURATION` where it cannot be run,
     /// `UNREACHABLE` where it does not end in time, `PROTOCOL` for any other output of a success.
-    pub fn run(&self, cx: &Context) -> Result<(ExitStatus, Secret), Error> {
+    pub fn run(&self, world: &World) -> Result<(ExitStatus, Secret), Error> {
         let shown = self.name.display();
         let mut command = Command::new(&self.name);
         command.args(&self.args).envs(self.variables.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut family = Family::spawn(&mut command).map_err(|error| self.not_started(&error))?;
-        cx.log.line(format!("running {shown}"));
+        world.log.line(format!("running {shown}"));
 
         let output = family.stdout().map(read_on_a_thread);
-        let outcome = family.wait(cx);
+        let outcome = family.wait(world);
         family.kill();
         let status = match outcome {
             Outcome::TimedOut => {
                 return Err(Error::new(Kind::Unreachable, format!("{shown} did not end in time"))
-                    .hint(format!("run {} by hand, or raise --timeout", self.place)));
+                    .fix(format!("run {} by hand, or raise --timeout", self.place)));
             }
             Outcome::Ended(status) => status.map_err(|error| self.not_started(&error))?,
         };
         let wrong = |why| {
             Error::new(Kind::Protocol, format!("the output of {shown} {why}"))
-                .hint(format!("run {} by hand to see it", self.place))
+                .fix(format!("run {} by hand to see it", self.place))
         };
         let bytes = output.map(|output| collect(&output)).unwrap_or_default();
         if bytes.len() > files::LIMIT {
@@ -108,7 +108,7 @@ impl Program {
         };
         Error::new(kind, format!("cannot run {shown}"))
             .cause(error)
-            .hint(format!("check {}, and PATH if it is a bare name", self.place))
+            .fix(format!("check {}, and PATH if it is a bare name", self.place))
     }
 }
 

@@ -14,7 +14,7 @@ use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 
 use super::Outcome;
-use crate::context::Context;
+use crate::world::World;
 
 pub(super) struct Family {
     child: Child,
@@ -51,14 +51,14 @@ impl Family {
     }
 
     /// Waits for the program until the deadline.
-    pub(super) fn wait(&mut self, cx: &Context) -> Outcome {
+    pub(super) fn wait(&mut self, world: &World) -> Outcome {
         loop {
             match self.child.try_wait() {
                 Ok(None) => {}
                 Ok(Some(status)) => return Outcome::Ended(Ok(status)),
                 Err(error) => return Outcome::Ended(Err(error)),
             }
-            match self.child_changed.recv_timeout(cx.deadline.remaining()) {
+            match self.child_changed.recv_timeout(world.deadline.remaining()) {
                 Ok(()) => {}
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
                     return Outcome::TimedOut;

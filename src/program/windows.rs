@@ -9,7 +9,7 @@ use std::time::Duration;
 use win32job::{ExtendedLimitInfo, Job};
 
 use super::Outcome;
-use crate::context::Context;
+use crate::world::World;
 
 /// How long to wait between two looks at the program.
 const POLL: Duration = Duration::from_millis(10);
@@ -35,10 +35,10 @@ impl Family {
         self.child.stdout.take()
     }
 
-    pub(super) fn wait(&mut self, cx: &Context) -> Outcome {
+    pub(super) fn wait(&mut self, world: &World) -> Outcome {
         loop {
             match self.child.try_wait() {
-                Ok(None) if cx.deadline.is_over() => return Outcome::TimedOut,
+                Ok(None) if world.deadline.is_over() => return Outcome::TimedOut,
                 Ok(None) => thread::sleep(POLL),
                 Ok(Some(status)) => return Outcome::Ended(Ok(status)),
                 Err(error) => return Outcome::Ended(Err(error)),

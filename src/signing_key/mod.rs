@@ -54,11 +54,11 @@ impl SigningKey {
         missing: Kind,
         cx: &Context,
     ) -> Result<SigningKey, Error> {
-        files::warn_if_shared(path, &cx.log);
+        cx.log.warn_if_shared(path);
         let text = files::read_text(path, option, missing)?;
-        SigningKey::parse(&text).map_err(|Refusal(why, hint)| {
+        SigningKey::parse(&text).map_err(|Refusal(why, fix)| {
             let what = format!("{} holds no usable private key", path.display());
-            Error::new(Kind::Configuration, what).cause(why).hint(format!("{hint} ({option})"))
+            Error::new(Kind::Configuration, what).cause(why).fix(format!("{fix} ({option})"))
         })
     }
 
@@ -129,7 +129,7 @@ impl SigningKey {
     ) -> Result<Secret, Error> {
         let Pair::Rsa(pair) = &self.pair else {
             return Err(Error::new(Kind::Configuration, "Entra ID takes no P-256 signature")
-                .hint(format!("give an RSA key ({option})")));
+                .fix(format!("give an RSA key ({option})")));
         };
         let thumbprint = URL_SAFE_NO_PAD.encode(digest(&SHA256, certificate));
         let header = json!({ "alg": "PS256", "typ": "JWT", "x5t#S256": thumbprint });
@@ -156,7 +156,7 @@ impl RsaSha256 for SigningKey {
         match &self.pair {
             Pair::Rsa(_) => self.pair.sign(message),
             Pair::P256(_) => Err(Error::new(Kind::Configuration, "AD FS takes no P-256 signature")
-                .hint("give an RSA key")),
+                .fix("give an RSA key")),
         }
     }
 }

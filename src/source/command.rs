@@ -3,7 +3,7 @@
 use super::field::{self, Field};
 use super::{Source, SourceInfo};
 use crate::context::Context;
-use crate::contract::request::Request;
+use crate::contract::request::SubjectTokenRequest;
 use crate::error::{Error, Kind};
 use crate::options::Values;
 use crate::program::Program;
@@ -29,7 +29,7 @@ struct Output {
 fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
     let Some((name, args)) = values.rest.split_first().filter(|(name, _)| !name.is_empty()) else {
         return Err(Error::new(Kind::Usage, "there is no program to run")
-            .hint("write it after two dashes: wif-token command -- PROGRAM [ARG]..."));
+            .fix("write it after two dashes: wif-token command -- PROGRAM [ARG]..."));
     };
     let program = Program {
         name: name.clone(),
@@ -41,12 +41,16 @@ fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
 }
 
 impl Source for Output {
-    fn subject_token(&self, request: &Request, cx: &Context) -> Result<SubjectToken, Error> {
+    fn subject_token(
+        &self,
+        request: &SubjectTokenRequest,
+        cx: &Context,
+    ) -> Result<SubjectToken, Error> {
         let what = format!("the output of {}", self.program.name.display());
         let text = self.program.output(cx)?;
         if text.expose().trim().is_empty() {
             return Err(Error::new(Kind::Protocol, format!("{what} is empty"))
-                .hint("run the program by hand to see why"));
+                .fix("run the program by hand to see why"));
         }
         let text = field::select(&text, self.field.as_ref(), &what)?;
         let renew = "the program gives a token that is over: renew it there".to_owned();

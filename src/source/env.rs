@@ -4,7 +4,7 @@
 use super::field::{self, Field};
 use super::{Source, SourceInfo};
 use crate::context::Context;
-use crate::contract::request::Request;
+use crate::contract::request::SubjectTokenRequest;
 use crate::error::{Error, Kind};
 use crate::options::{OptionInfo, Takes, Values, missing};
 use crate::secret::Secret;
@@ -33,7 +33,11 @@ fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
 }
 
 impl Source for Variable {
-    fn subject_token(&self, request: &Request, cx: &Context) -> Result<SubjectToken, Error> {
+    fn subject_token(
+        &self,
+        request: &SubjectTokenRequest,
+        cx: &Context,
+    ) -> Result<SubjectToken, Error> {
         let what = format!("the variable {}", self.name);
         let text = read(&self.name, "let the job declare its token, or check --name", cx)?;
         let text = field::select(&text, self.field.as_ref(), &what)?;
@@ -48,6 +52,6 @@ impl Source for Variable {
 pub(super) fn read(name: &str, absent: &str, cx: &Context) -> Result<Secret, Error> {
     let text = cx.env.text(name)?.filter(|text| !text.trim().is_empty());
     text.map(Secret::new).ok_or_else(|| {
-        Error::new(Kind::Absent, format!("the variable {name} is not set")).hint(absent)
+        Error::new(Kind::Absent, format!("the variable {name} is not set")).fix(absent)
     })
 }

@@ -44,22 +44,22 @@ pub(super) fn select(text: &Secret, field: Option<&Field>, what: &str) -> Result
         let found =
             if text.expose().trim_start().starts_with('<') { "HTML or XML" } else { "no JSON" };
         Error::new(Kind::Protocol, format!("{what} holds {found}"))
-            .hint(format!("leave {option}={path} out, or check where the token comes from"))
+            .fix(format!("leave {option}={path} out, or check where the token comes from"))
     })?;
     match find(&value, path) {
         Ok(Value::String(text)) => Ok(Secret::new(text.as_str())),
         Ok(other) => {
             let wrong = format!("the member {path:?} of {what} is no text");
-            let hint = format!("check {option}; it has {}", members(other));
-            Err(Error::new(Kind::Configuration, wrong).hint(hint))
+            let fix = format!("check {option}; it has {}", members(other));
+            Err(Error::new(Kind::Configuration, wrong).fix(fix))
         }
         Err((inside, missing)) => {
             let wrong = match missing.len() == path.len() {
                 true => format!("{what} has no member {missing:?}"),
                 false => format!("{what} has no member {missing:?} inside of what {option} names"),
             };
-            let hint = format!("check {option}; it has {}", members(inside));
-            Err(Error::new(Kind::Configuration, wrong).hint(hint))
+            let fix = format!("check {option}; it has {}", members(inside));
+            Err(Error::new(Kind::Configuration, wrong).fix(fix))
         }
     }
 }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use super::field::{self, Field};
 use super::{Source, SourceInfo};
 use crate::context::Context;
-use crate::contract::request::Request;
+use crate::contract::request::SubjectTokenRequest;
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::options::{OptionInfo, Takes, Values, missing};
@@ -39,12 +39,16 @@ fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
 }
 
 impl Source for File {
-    fn subject_token(&self, request: &Request, cx: &Context) -> Result<SubjectToken, Error> {
+    fn subject_token(
+        &self,
+        request: &SubjectTokenRequest,
+        cx: &Context,
+    ) -> Result<SubjectToken, Error> {
         let what = format!("the file {}", self.path.display());
         let text = files::read_text(&self.path, self.option, Kind::Absent)?;
         if text.expose().trim().is_empty() {
             return Err(Error::new(Kind::Configuration, format!("{what} is empty"))
-                .hint(format!("let its writer replace it whole, or check {}", self.option)));
+                .fix(format!("let its writer replace it whole, or check {}", self.option)));
         }
         let text = field::select(&text, self.field.as_ref(), &what)?;
         let renew = "renew the file: whatever writes it has stopped".to_owned();

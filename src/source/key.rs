@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Source, SourceInfo, Trust};
 use crate::context::Context;
-use crate::contract::request::Request;
+use crate::contract::request::SubjectTokenRequest;
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::http::Url;
@@ -68,7 +68,7 @@ fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
     for (name, value) in values.pairs("claim") {
         if ["iss", "sub", "aud", "iat", "exp"].contains(&name) {
             return Err(Error::new(Kind::Usage, format!("--claim cannot set {name}"))
-                .hint("use --issuer, --subject, --audience and --lifetime"));
+                .fix("use --issuer, --subject, --audience and --lifetime"));
         }
         let value = serde_json::from_str(value).unwrap_or_else(|_| Value::from(value));
         claims.insert(name.to_owned(), value);
@@ -96,10 +96,14 @@ impl Source for Key {
         Trust { principal: Some(self.subject.clone()), ..trust }
     }
 
-    fn subject_token(&self, request: &Request, cx: &Context) -> Result<SubjectToken, Error> {
+    fn subject_token(
+        &self,
+        request: &SubjectTokenRequest,
+        cx: &Context,
+    ) -> Result<SubjectToken, Error> {
         if request.token_type == TokenType::Saml2 {
             return Err(Error::new(Kind::Configuration, "this source signs JWTs, not SAML")
-                .hint("expect …:jwt as subject_token_type"));
+                .fix("expect …:jwt as subject_token_type"));
         }
         let audience = request.audience()?;
         if self.generate {
@@ -112,7 +116,7 @@ impl Source for Key {
         let mut claims = json!({
             "iss": self.issuer,
             "sub": self.subject,
-            "aud": audience,
+            "aud": audience.as_str(),
             "iat": now,
             "exp": expiry,
         });
@@ -147,7 +151,7 @@ impl Key {
 
     fn suggest_generate(&self, error: Error) -> Error {
         match error.kind() {
-            Kind::Absent => error.hint("check --key, or add --generate to make one"),
+            Kind::Absent => error.fix("check --key, or add --generate to make one"),
             _ => error,
         }
     }
@@ -156,5 +160,5 @@ impl Key {
 fn not_made(path: &Path, error: &io::Error) -> Error {
     Error::new(Kind::Configuration, format!("cannot make {}", path.display()))
         .cause(error)
-        .hint("check --key: its folder has to exist and be writable")
+        .fix("check --key: its folder has to exist and be writable")
 }

@@ -3,14 +3,13 @@
 mod adfs;
 mod aws;
 mod azure;
-mod azure_pipelines;
 mod ci;
 mod command;
+pub mod command_line;
 mod env;
+pub mod fetch;
 pub(crate) mod field;
 pub(crate) mod file;
-mod github;
-mod job;
 mod key;
 mod kubernetes;
 mod oidc;
@@ -21,7 +20,7 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use crate::context::Context;
-use crate::contract::request::Request;
+use crate::contract::request::SubjectTokenRequest;
 use crate::error::Error;
 use crate::options::{OptionInfo, Options, Values};
 use crate::token::{SubjectToken, TokenType};
@@ -32,7 +31,11 @@ pub trait Source: Debug {
     ///
     /// # Errors
     /// `ABSENT` where what the source reads does not exist in this environment; otherwise by kind.
-    fn subject_token(&self, request: &Request, cx: &Context) -> Result<SubjectToken, Error>;
+    fn subject_token(
+        &self,
+        request: &SubjectTokenRequest,
+        cx: &Context,
+    ) -> Result<SubjectToken, Error>;
 
     /// What a pool provider has to know to trust the tokens of this source.
     fn trust(&self) -> Trust {
@@ -40,7 +43,7 @@ pub trait Source: Debug {
     }
 
     /// How long a run for this request may last where `--timeout` does not say.
-    fn timeout(&self, _request: &Request) -> Duration {
+    fn timeout(&self, _request: &SubjectTokenRequest) -> Duration {
         Options::TIMEOUT
     }
 
@@ -48,7 +51,7 @@ pub trait Source: Debug {
     ///
     /// # Errors
     /// Those of what has to be removed or revoked.
-    fn forget(&self, _request: &Request, _cx: &Context) -> Result<(), Error> {
+    fn forget(&self, _request: &SubjectTokenRequest, _cx: &Context) -> Result<(), Error> {
         Ok(())
     }
 }
@@ -113,8 +116,8 @@ pub static SOURCES: &[SourceInfo] = &[
     env::INFO,
     command::INFO,
     ci::INFO,
-    github::INFO,
-    azure_pipelines::INFO,
+    ci::github::INFO,
+    ci::azure_pipelines::INFO,
     oidc::INFO,
     vault::INFO,
     aws::INFO,

@@ -6,11 +6,12 @@
 use super::field::{self, Field};
 use super::{Source, SourceInfo};
 use crate::context::Context;
-use crate::contract::request::Request;
+use crate::contract::request::SubjectTokenRequest;
 use crate::error::{Error, Kind};
 use crate::http::{self, Text, Url};
+use crate::options::SecretRef;
 use crate::options::{OptionInfo, Takes, Values, missing};
-use crate::secret::{Secret, SecretRef};
+use crate::secret::Secret;
 use crate::token::{Origin, SubjectToken};
 
 pub(super) const INFO: SourceInfo = SourceInfo {
@@ -60,7 +61,7 @@ fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
                 Kind::Usage,
                 format!("the header {name} would show its secret"),
             )
-            .hint(format!("write --header={name}:env:NAME or --header={name}:file:PATH")));
+            .fix(format!("write --header={name}:env:NAME or --header={name}:file:PATH")));
         }
         Ok((name.to_owned(), value))
     });
@@ -86,7 +87,11 @@ fn is_secret(name: &str) -> bool {
 }
 
 impl Source for Get {
-    fn subject_token(&self, request: &Request, cx: &Context) -> Result<SubjectToken, Error> {
+    fn subject_token(
+        &self,
+        request: &SubjectTokenRequest,
+        cx: &Context,
+    ) -> Result<SubjectToken, Error> {
         let mut get = http::Request::get(&self.url, self.option);
         for (name, value) in &self.headers {
             let value: Text = match value {
@@ -101,15 +106,15 @@ impl Source for Get {
             };
             get = get.header(name.as_str(), value);
         }
-        let response = cx.http.send(get, &cx.log)?.require_success()?;
+        let response = cx.send(get)?.require_success()?;
         let what = format!("the answer of {}", self.url);
         let text = str::from_utf8(&response.body).map_err(|_| {
             Error::new(Kind::Protocol, format!("{what} is not UTF-8 text"))
-                .hint(format!("check {}", self.option))
+                .fix(format!("check {}", self.option))
         })?;
         if text.trim().is_empty() {
             return Err(Error::new(Kind::Protocol, format!("{what} is empty"))
-                .hint(format!("check {}", self.option)));
+                .fix(format!("check {}", self.option)));
         }
         let text = field::select(&Secret::new(text), self.field.as_ref(), &what)?;
         let renew = "it serves a token that is over: renew it there".to_owned();

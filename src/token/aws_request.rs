@@ -27,8 +27,8 @@ const AMZ_DATE: &[BorrowedFormatItem] =
 /// `PROTOCOL` where it is none.
 pub fn read(text: &str, origin: &Origin) -> Result<SubjectToken, Error> {
     let date = date(text).ok_or_else(|| {
-        let hint = format!("check {}, or make one with the source aws", origin.option);
-        not_a_token(origin, "it is no signed AWS request", &hint)
+        let fix = format!("check {}, or make one with the source aws", origin.option);
+        not_a_token(origin, "it is no signed AWS request", &fix)
     })?;
     Ok(SubjectToken { text: Secret::new(text), expiry: Some(date + LIFE) })
 }

@@ -8,9 +8,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
-use super::{LAST_SECOND, Origin, SubjectToken, not_a_token};
+use super::{Origin, SubjectToken, not_a_token};
 use crate::error::Error;
 use crate::secret::Secret;
+use crate::time::LAST_SECOND;
 
 /// Reads a JWT and its `exp`.
 ///
@@ -18,7 +19,7 @@ use crate::secret::Secret;
 /// `PROTOCOL` where it is none, or where `exp` is no time in seconds.
 pub fn read(text: &str, origin: &Origin) -> Result<SubjectToken, Error> {
     let option = origin.option;
-    let refuse = |why: &str, hint: &str| not_a_token(origin, why, hint);
+    let refuse = |why: &str, fix: &str| not_a_token(origin, why, fix);
     if text.starts_with('<') {
         return Err(refuse(
             "it is HTML or XML, not a JWT",

@@ -4,16 +4,17 @@
 //! decides the expiry, and catches what could not be exchanged anyway (an opaque token, a login
 //! page, a token that is over) while there is still somebody to tell what to change.
 
+mod audience;
 pub mod aws_request;
 pub mod jwks;
 pub mod jwt;
 pub mod saml;
 
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
+pub use audience::Audience;
 
 use crate::error::{Error, Kind};
 use crate::secret::Secret;
+use crate::time::rfc3339;
 
 /// The kinds of subject token that a credential configuration can expect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,31 +114,17 @@ impl SubjectToken {
         match self.expiry {
             Some(expiry) if expiry <= now => {
                 let what = format!("the token in {} ended at {}", origin.what, rfc3339(expiry));
-                Err(Error::new(Kind::Expired, what).hint(origin.renew.clone()))
+                Err(Error::new(Kind::Expired, what).fix(origin.renew.clone()))
             }
             _ => Ok(()),
         }
     }
 }
 
-/// The seconds since 1970 of an RFC 3339 time such as `2026-11-21T16:00:00Z`.
-pub fn parse_rfc3339(text: &str) -> Option<i64> {
-    OffsetDateTime::parse(text, &Rfc3339).ok().map(OffsetDateTime::unix_timestamp)
-}
-
-/// Seconds since 1970 as `2026-11-21T16:00:00Z`.
-pub fn rfc3339(seconds: i64) -> String {
-    let time = OffsetDateTime::from_unix_timestamp(seconds).ok();
-    time.and_then(|time| time.format(&Rfc3339).ok()).unwrap_or_else(|| format!("second {seconds}"))
-}
-
-/// The last second that is taken for a time, 9999-12-31: what lies beyond is milliseconds.
-pub(crate) const LAST_SECOND: i64 = 253_402_300_799;
-
-fn not_a_token(origin: &Origin, why: impl std::fmt::Display, hint: &str) -> Error {
+fn not_a_token(origin: &Origin, why: impl std::fmt::Display, fix: &str) -> Error {
     Error::new(Kind::Protocol, format!("{} holds no subject token", origin.what))
         .cause(why)
-        .hint(hint)
+        .fix(fix)
 }
 
 #[cfg(test)]
@@ -148,12 +135,6 @@ pub(crate) fn test_origin() -> Origin {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn times_are_rfc3339_in_utc() {
-        assert_eq!(rfc3339(1_795_276_800), "2026-11-21T16:00:00Z");
-        assert_eq!(rfc3339(i64::MAX), "second 9223372036854775807");
-    }
 
     #[test]
     fn type_names_round_trip() {

@@ -11,9 +11,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use roxmltree::{Document, Node};
 
-use super::{Origin, SubjectToken, not_a_token, parse_rfc3339};
+use super::{Origin, SubjectToken, not_a_token};
 use crate::error::{Error, Kind, server_words};
 use crate::secret::Secret;
+use crate::time::parse_rfc3339;
 
 /// The namespace of assertions.
 pub const ASSERTION_NS: &str = "urn:oasis:names:tc:SAML:2.0:assertion";
@@ -28,8 +29,8 @@ const LONGEST_LIFE: i64 = 3600;
 /// # Errors
 /// `PROTOCOL` where it is neither, or no SAML 2.0 response or assertion.
 pub fn read(text: &str, origin: &Origin) -> Result<SubjectToken, Error> {
-    let hint = format!("check {}: it must give a SAML 2.0 Response or Assertion", origin.option);
-    let refuse = |why: &str| not_a_token(origin, why, &hint);
+    let fix = format!("check {}: it must give a SAML 2.0 Response or Assertion", origin.option);
+    let refuse = |why: &str| not_a_token(origin, why, &fix);
     let (xml, token) = match text.starts_with('<') {
         true => (text.to_owned(), Secret::new(STANDARD.encode(text))),
         false => {
@@ -61,7 +62,7 @@ fn refuse_failure(root: Node, origin: &Origin) -> Result<(), Error> {
         None | Some(&"Success") => Ok(()),
         Some(_) => Err(Error::new(Kind::Denied, format!("{} is a refusal", origin.what))
             .cause(server_words(&codes.join(", "), &[]))
-            .hint("look for the reason in the identity provider's log")),
+            .fix("look for the reason in the identity provider's log")),
     }
 }
 

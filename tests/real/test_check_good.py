@@ -382,4 +382,4 @@ def test_a_broken_set_up_has_the_same_form(setups, broken):
     jsonschema.validate(found, SCHEMA)
     first = next(link for link in found["links"] if link["status"] == "error")
     assert found["ok"] is False and (first["code"], run.status) in {("CONFIGURATION", 3), ("PROTOCOL", 7)}
-    assert first["mend"]
+    assert first["fix"]

@@ -5,11 +5,12 @@ use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
 use super::report::Report;
+use crate::configuration::CredentialConfig;
 use crate::context::Context;
 use crate::error::Kind;
-use crate::google::credential_config::CredentialConfig;
 use crate::secret::Secret;
-use crate::token::{aws_request, rfc3339};
+use crate::time::rfc3339;
+use crate::token::{Audience, aws_request};
 
 const LINK: &str = "subject token";
 
@@ -28,8 +29,8 @@ pub(super) fn check(token: &Secret, config: &CredentialConfig, cx: &Context, rep
     };
     let before = report.findings.len();
     let mut wrong = |kind, message: &str| {
-        let mend = "make one with the source aws: wif-token aws --mode=caller-identity";
-        report.wrong(LINK, kind, message, mend);
+        let fix = "make one with the source aws: wif-token aws --mode=caller-identity";
+        report.wrong(LINK, kind, message, fix);
     };
     let url = request.get("url").and_then(Value::as_str).unwrap_or_default();
     if !is_sts(url) {
@@ -44,7 +45,7 @@ pub(super) fn check(token: &Secret, config: &CredentialConfig, cx: &Context, rep
         }
     }
     let target = header("x-goog-cloud-target-resource");
-    if target.is_some_and(|name| name.strip_prefix("https:").unwrap_or(&name) != config.audience) {
+    if target.is_some_and(|name| !Audience::new(config.audience.as_str()).is(&name)) {
         wrong(Kind::Configuration, "it was made for another pool provider");
     }
     match aws_request::date(token.expose()) {

@@ -7,9 +7,9 @@ use serde_json::{Map, Value, json};
 use super::mapping::{Evaluated, evaluate, pairs};
 use super::report::{CLAIMS, PRINCIPAL, Report};
 use super::saml;
+use crate::configuration::CredentialConfig;
+use crate::configuration::pool_provider::PoolProvider;
 use crate::error::{Kind, one_line};
-use crate::google::credential_config::CredentialConfig;
-use crate::google::pool_provider::PoolProvider;
 use crate::secret::Secret;
 use crate::token::jwt;
 use crate::token::saml::ASSERTION_NS;
@@ -82,8 +82,8 @@ fn show(
     }
     for (attribute, expression) in mapping {
         if attribute.is_empty() {
-            let hint = "write --mapping=google.subject=assertion.sub,attribute.NAME=…";
-            report.wrong(PRINCIPAL, Kind::Usage, "--mapping is no list of pairs", hint);
+            let fix = "write --mapping=google.subject=assertion.sub,attribute.NAME=…";
+            report.wrong(PRINCIPAL, Kind::Usage, "--mapping is no list of pairs", fix);
             continue;
         }
         match evaluate(expression, claims) {
@@ -111,10 +111,10 @@ fn show(
 }
 
 /// What a mapping makes wrong is an error where it was given, and else for Google to judge.
-fn problem(message: String, mend: &str, is_given: bool, report: &mut Report) {
+fn problem(message: String, fix: &str, is_given: bool, report: &mut Report) {
     match is_given {
-        true => report.wrong(PRINCIPAL, Kind::Configuration, message, mend),
-        false => report.warning(PRINCIPAL, message, format!("{mend}; --mapping=… tries one")),
+        true => report.wrong(PRINCIPAL, Kind::Configuration, message, fix),
+        false => report.warning(PRINCIPAL, message, format!("{fix}; --mapping=… tries one")),
     }
     .settled_by_exchange = !is_given;
 }
@@ -140,8 +140,8 @@ fn principals(
         }
         if !(1..=LONGEST_SUBJECT).contains(&text.len()) {
             let message = format!("{SUBJECT} would have {} bytes, not 1 to 127", text.len());
-            let mend = "map another claim, or a part of it: assertion.sub.extract('…')";
-            problem(message, mend, is_given, report);
+            let fix = "map another claim, or a part of it: assertion.sub.extract('…')";
+            problem(message, fix, is_given, report);
         }
         report.principals.push(provider.principal(&text));
     }

@@ -1,12 +1,12 @@
 //! The configuration itself: audience, types, addresses, times.
 
 use super::report::Report;
+use crate::configuration::CredentialConfig;
+use crate::configuration::GOOGLEAPIS;
+use crate::configuration::credential_source::CredentialSource;
+use crate::configuration::pool_provider::PoolProvider;
 use crate::error::Kind;
 use crate::files;
-use crate::google::GOOGLEAPIS;
-use crate::google::credential_config::CredentialConfig;
-use crate::google::credential_source::CredentialSource;
-use crate::google::pool_provider::PoolProvider;
 use crate::http::Url;
 use crate::shell::quoted;
 use crate::token::TokenType;

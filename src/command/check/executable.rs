@@ -4,14 +4,15 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::report::Report;
+use crate::client::executable::{self, OPT_IN};
 use crate::command::config::is_portable;
+use crate::configuration::CredentialConfig;
+use crate::configuration::credential_source::CredentialSource;
 use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::files;
-use crate::google::credential_config::CredentialConfig;
-use crate::google::credential_source::CredentialSource;
-use crate::google::subject::{self, OPT_IN, Parse};
 use crate::shell::quoted;
+use crate::source::command_line;
 use crate::token::TokenType;
 
 /// Milliseconds that a client takes as its time-out.
@@ -19,7 +20,7 @@ const TIMEOUTS: std::ops::RangeInclusive<u64> = 5_000..=120_000;
 /// The same while a person signs in.
 const INTERACTIVE_TIMEOUTS: std::ops::RangeInclusive<u64> = 30_000..=1_800_000;
 
-pub(super) fn check(config: &CredentialConfig, parse: Parse, cx: &Context, report: &mut Report) {
+pub(super) fn check(config: &CredentialConfig, cx: &Context, report: &mut Report) {
     let CredentialSource::Executable { command, timeout_ms, interactive_timeout_ms, output_file } =
         &config.source
     else {
@@ -35,18 +36,18 @@ pub(super) fn check(config: &CredentialConfig, parse: Parse, cx: &Context, repor
             format!("set {OPT_IN}=1 in the environment of the client"),
         ),
     };
-    command_line(command, report);
+    split(command, report);
     program(command, cx, report);
     time_out(*timeout_ms, *interactive_timeout_ms, report);
-    if let Some(args) = subject::this_program(command) {
-        arguments(args, parse, *timeout_ms, config, report);
+    if let Some(args) = executable::this_program(command) {
+        arguments(args, *timeout_ms, config, report);
     }
     if let Some(path) = output_file {
         folder_of(path, report);
     }
 }
 
-fn command_line(command: &str, report: &mut Report) {
+fn split(command: &str, report: &mut Report) {
     let link = "command";
     let trouble = [
         (command.contains('\\'), "a backslash, which Python eats", "write / in paths"),
@@ -64,8 +65,8 @@ fn command_line(command: &str, report: &mut Report) {
         ),
     ];
     match trouble.into_iter().find(|(found, ..)| *found) {
-        Some((_, what, mend)) => {
-            report.warning(link, format!("the command line holds {what}"), mend);
+        Some((_, what, fix)) => {
+            report.warning(link, format!("the command line holds {what}"), fix);
         }
         None => {
             report.ok(link, "every client splits it alike");
@@ -77,7 +78,7 @@ const ARGS: &str = "move the arguments into a file: --args-file=PATH";
 
 fn program(command: &str, cx: &Context, report: &mut Report) {
     let link = "program";
-    let words = subject::words(command);
+    let words = executable::words(command);
     let Some(name) = words.first() else {
         report.wrong(link, Kind::Configuration, "the command is empty", "name a program in it");
         return;
@@ -90,16 +91,16 @@ fn program(command: &str, cx: &Context, report: &mut Report) {
     };
     let place = found.display().to_string();
     if !files::is_executable(&found) {
-        let mend = format!("run chmod +x {}", quoted(&place));
-        report.wrong(link, Kind::Configuration, format!("{shown} is not executable"), mend);
+        let fix = format!("run chmod +x {}", quoted(&place));
+        report.wrong(link, Kind::Configuration, format!("{shown} is not executable"), fix);
         return;
     }
     let places = [Some(found.as_path()), found.parent()].into_iter().flatten();
     for place in places {
         if let Some(who) = files::writable_by_others(place) {
             let place = place.display().to_string();
-            let mend = format!("run chmod go-w {}: who writes it is this workload", quoted(&place));
-            report.wrong(link, Kind::Configuration, format!("{who} may write {place}"), mend);
+            let fix = format!("run chmod go-w {}: who writes it is this workload", quoted(&place));
+            report.wrong(link, Kind::Configuration, format!("{who} may write {place}"), fix);
             return;
         }
     }
@@ -141,16 +142,10 @@ fn time_out(timeout_ms: u64, interactive_ms: Option<u64>, report: &mut Report) {
 }
 
 /// The options of this very program.
-fn arguments(
-    args: Vec<OsString>,
-    parse: Parse,
-    timeout_ms: u64,
-    config: &CredentialConfig,
-    report: &mut Report,
-) {
+fn arguments(args: Vec<OsString>, timeout_ms: u64, config: &CredentialConfig, report: &mut Report) {
     let link = "options";
-    let built = parse(args).and_then(|(options, info, values)| {
-        Ok((options.timeout(), info.name, (info.build)(&values)?))
+    let built = command_line::parse(args).and_then(|line| {
+        Ok((line.common.timeout(), line.info.name, (line.info.build)(&line.values)?))
     });
     let (timeout, name, source) = match built {
         Ok(built) => built,
@@ -164,7 +159,7 @@ fn arguments(
     {
         let what = format!("{name} gives {}", given.urn());
         let error = Error::new(Kind::Configuration, what)
-            .hint("make subject_token_type and the command match");
+            .fix("make subject_token_type and the command match");
         report.error(link, &error);
         return;
     }

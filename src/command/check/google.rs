@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use super::is_offline;
+use super::OFFLINE;
 use super::report::Report;
+use crate::client;
+use crate::configuration::{CredentialConfig, Impersonation};
 use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::google::CLOUD_PLATFORM;
-use crate::google::credential_config::{CredentialConfig, Impersonation};
 use crate::google::iam_credentials::{ServiceAccount, binding, project};
-use crate::google::{sts, subject};
+use crate::google::token_exchange;
 use crate::http::{Request, Url, wrong_clock};
 use crate::options::Values;
 use crate::secret::Secret;
@@ -32,20 +33,20 @@ pub(super) fn check(
     report: &mut Report,
 ) {
     let link = "exchange";
-    let exchanged = sts::exchange(config, token, CLOUD_PLATFORM, cx);
+    let exchanged = token_exchange::exchange(config, token, CLOUD_PLATFORM, cx);
     let federated = match exchanged {
         Ok(federated) => {
             report.settle();
             let message = format!("{} took the subject token", config.token_url.host());
-            report.ok(link, message).on_the_way(cx.http.route(&config.token_url));
+            report.ok(link, message).on_the_way(cx.route(&config.token_url));
             Some(federated)
         }
-        Err(error) if is_offline(&error) => {
-            report.skipped(link, error.what());
+        Err(error) if error.is_offline() => {
+            report.skipped(link, OFFLINE);
             None
         }
         Err(error) => {
-            report.error(link, &error).on_the_way(cx.http.route(&config.token_url));
+            report.error(link, &error).on_the_way(cx.route(&config.token_url));
             None
         }
     };
@@ -61,7 +62,7 @@ pub(super) fn check(
     };
     let delegates = values.texts("delegate").map(str::to_owned).collect();
     let principal = report.principals.iter().find(|name| name.starts_with("principal:")).cloned();
-    let member = principal.unwrap_or_else(|| subject::member(config, token));
+    let member = principal.unwrap_or_else(|| client::member(config, token));
     let account = match ServiceAccount::new(config, delegates, || Ok((federated, member))) {
         Ok(account) => account,
         Err(error) => {
@@ -73,13 +74,13 @@ pub(super) fn check(
         Ok(()) => report.ok(link, format!("{} gave an access token", impersonation.account)),
         Err(error) => {
             let error = match missing_right(&account, &error, cx) {
-                Some(mend) => error.hint(mend),
+                Some(fix) => error.fix(fix),
                 None => error,
             };
             report.error(link, &error)
         }
     }
-    .on_the_way(cx.http.route(&impersonation.url));
+    .on_the_way(cx.route(&impersonation.url));
 }
 
 fn access_token(account: &ServiceAccount, cx: &Context) -> Result<(), Error> {
@@ -126,9 +127,9 @@ pub(super) fn check_account(config: &CredentialConfig, cx: &Context, report: &mu
     };
     let Ok(address) = Url::parse(&format!("{origin}{CERTIFICATES}{account}")) else { return };
     let request = Request::get(&address, "service_account_impersonation_url");
-    match cx.http.send(request.once().limit(PATIENCE), &cx.log) {
+    match cx.send(request.once().limit(PATIENCE)) {
         Ok(response) if response.status == 200 => {
-            report.ok(link, format!("{account} exists")).on_the_way(cx.http.route(&address));
+            report.ok(link, format!("{account} exists")).on_the_way(cx.route(&address));
         }
         Ok(response) if response.status == 404 && account.contains('@') => {
             let project = project(account).unwrap_or_else(|| "PROJECT".to_owned());
@@ -147,7 +148,7 @@ pub(super) fn check_account(config: &CredentialConfig, cx: &Context, report: &mu
 
 pub(super) fn check_clock(cx: &Context, report: &mut Report) {
     let link = "clock";
-    match cx.http.skew() {
+    match cx.skew() {
         None => report.skipped(link, "no server told its time"),
         Some(skew) if skew.abs() > TOLERATED_SKEW => {
             report.warning(link, format!("it differs by {} s", skew.abs()), wrong_clock(skew));

@@ -3,18 +3,19 @@
 
 use serde_json::{Map, Value};
 
+use super::OFFLINE;
 use super::google::PATIENCE;
-use super::is_offline;
 use super::report::Report;
+use crate::configuration::CredentialConfig;
+use crate::configuration::pool_provider::PoolProvider;
 use crate::context::Context;
 use crate::error::{Error, Kind};
-use crate::google::credential_config::CredentialConfig;
-use crate::google::pool_provider::PoolProvider;
 use crate::http::{Request, Url};
 use crate::secret::Secret;
 use crate::shell::quoted;
+use crate::time::rfc3339;
 use crate::token::jwks::{self, Failure};
-use crate::token::{jwt, rfc3339};
+use crate::token::{Audience, jwt};
 
 const LINK: &str = "subject token";
 
@@ -29,8 +30,8 @@ pub(super) fn check(token: &Secret, config: &CredentialConfig, cx: &Context, rep
     let objects =
         (parts.first().copied().and_then(jwt::object), parts.get(1).copied().and_then(jwt::object));
     let (Some(header), Some(claims)) = objects else {
-        let hint = "subject_token_type and the source do not match";
-        report.wrong(LINK, Kind::Protocol, "it is no JWT", hint);
+        let fix = "subject_token_type and the source do not match";
+        report.wrong(LINK, Kind::Protocol, "it is no JWT", fix);
         return;
     };
     let now = cx.clock.now();
@@ -52,8 +53,8 @@ fn algorithm(header: &Map<String, Value>, report: &mut Report) {
     let algorithm = header.get("alg").and_then(Value::as_str).unwrap_or("none");
     if !matches!(algorithm, "RS256" | "ES256") {
         let message = format!("it is signed with {}", algorithm.escape_default());
-        let mend = "make the issuer sign with RS256 or ES256";
-        report.wrong(LINK, Kind::Protocol, message, mend);
+        let fix = "make the issuer sign with RS256 or ES256";
+        report.wrong(LINK, Kind::Protocol, message, fix);
     }
 }
 
@@ -63,8 +64,8 @@ fn time(claims: &Map<String, Value>, name: &str) -> Option<i64> {
 }
 
 fn times(claims: &Map<String, Value>, now: i64, report: &mut Report) {
-    let mut wrong = |kind, message: String, mend: &str| {
-        report.wrong(LINK, kind, message, mend);
+    let mut wrong = |kind, message: String, fix: &str| {
+        report.wrong(LINK, kind, message, fix);
     };
     match (time(claims, "iat"), time(claims, "exp")) {
         (_, None) => wrong(Kind::Protocol, "it has no exp".into(), "make the issuer set it"),
@@ -88,8 +89,8 @@ fn times(claims: &Map<String, Value>, now: i64, report: &mut Report) {
 fn issuer(claims: &Map<String, Value>, report: &mut Report) -> Option<String> {
     let issuer = claims.get("iss").and_then(Value::as_str).unwrap_or_default();
     let mut wrong = |message: &str| {
-        let mend = "the issuer has to be the https address that the pool provider names";
-        report.wrong(LINK, Kind::Protocol, message, mend);
+        let fix = "the issuer has to be the https address that the pool provider names";
+        report.wrong(LINK, Kind::Protocol, message, fix);
         None
     };
     match Url::parse(issuer) {
@@ -107,20 +108,20 @@ fn audience(claims: &Map<String, Value>, config: &CredentialConfig, report: &mut
         _ => Vec::new(),
     };
     let bare = config.audience.as_str();
-    let is_default = |aud: &&str| aud.strip_prefix("https:").unwrap_or(aud) == bare;
-    if audiences.iter().any(is_default) {
+    let audience = Audience::new(bare);
+    if audiences.iter().any(|aud| audience.is(aud)) {
         return;
     }
     let Some(first) = audiences.first() else {
-        let mend = format!("get a token for the audience https:{bare}");
-        report.wrong(LINK, Kind::Protocol, "it has no aud", mend);
+        let fix = format!("get a token for the audience https:{bare}");
+        report.wrong(LINK, Kind::Protocol, "it has no aud", fix);
         return;
     };
     let length = first.chars().count();
     if length > LONGEST_AUDIENCE {
         let message = format!("its aud has {length} characters, and a pool provider allows 256");
-        let mend = format!("get a token for the audience https:{bare}");
-        report.wrong(LINK, Kind::Configuration, message, mend);
+        let fix = format!("get a token for the audience https:{bare}");
+        report.wrong(LINK, Kind::Configuration, message, fix);
         return;
     }
     let allow = match PoolProvider::parse(bare) {
@@ -131,8 +132,8 @@ fn audience(claims: &Map<String, Value>, config: &CredentialConfig, report: &mut
         Err(_) => "correct the audience of the configuration first".to_owned(),
     };
     let message = format!("its aud is {}", crate::error::one_line(first));
-    let mend = format!("the pool provider has to allow that: {allow}");
-    report.warning(LINK, message, mend).settled_by_exchange = true;
+    let fix = format!("the pool provider has to allow that: {allow}");
+    report.warning(LINK, message, fix).settled_by_exchange = true;
 }
 
 /// Whether the issuer's keys vouch for it. Where the issuer cannot be asked from here, Google may
@@ -141,13 +142,13 @@ fn keys(token: &Secret, issuer: &str, cx: &Context, report: &mut Report) {
     let link = "issuer";
     let jwks = match published(issuer, cx) {
         Ok(jwks) => jwks,
-        Err(error) if is_offline(&error) => {
-            report.skipped(link, error.what());
+        Err(error) if error.is_offline() => {
+            report.skipped(link, OFFLINE);
             return;
         }
         Err(error) => {
-            let mend = error.remedy().unwrap_or_default();
-            let finding = report.warning(link, error.what(), mend);
+            let fix = error.how_to_fix().unwrap_or_default();
+            let finding = report.warning(link, error.what(), fix);
             finding.settled_by_exchange = true;
             finding.on_the_way(route(issuer, cx));
             return;
@@ -163,12 +164,12 @@ fn keys(token: &Secret, issuer: &str, cx: &Context, report: &mut Report) {
         Err(Failure::Signature) => "did not sign the token",
     };
     let error = Error::new(Kind::Protocol, format!("{issuer} {wrong}"))
-        .hint("the token may be another issuer's, or its keys have changed: get a new one");
+        .fix("the token may be another issuer's, or its keys have changed: get a new one");
     report.error(link, &error);
 }
 
 fn route(issuer: &str, cx: &Context) -> String {
-    Url::parse(issuer).map_or_else(|why| why, |url| cx.http.route(&url))
+    Url::parse(issuer).map_or_else(|why| why, |url| cx.route(&url))
 }
 
 fn published(issuer: &str, cx: &Context) -> Result<Value, Error> {
@@ -176,11 +177,11 @@ fn published(issuer: &str, cx: &Context) -> Result<Value, Error> {
         let url = Url::parse(address)
             .map_err(|why| Error::new(Kind::Protocol, format!("{name} of {issuer} {why}")))?;
         let request = Request::get(&url, "the issuer's metadata").once().limit(PATIENCE);
-        cx.http.send(request, &cx.log)?.require_success()?.json()
+        cx.send(request)?.require_success()?.json()
     };
-    let unreached = |error: Error| match is_offline(&error) {
+    let unreached = |error: Error| match error.is_offline() {
         true => error,
-        false => error.hint(
+        false => error.fix(
             "Google has to reach it over public https; else upload its keys to the pool provider: \
              --jwk-json-path=FILE",
         ),
@@ -191,7 +192,7 @@ fn published(issuer: &str, cx: &Context) -> Result<Value, Error> {
     if text("issuer") != issuer {
         let what = format!("{discovery} names another issuer than the iss of the token");
         return Err(Error::new(Kind::Protocol, what)
-            .hint("correct it at the issuer: Google compares the two letter by letter"));
+            .fix("correct it at the issuer: Google compares the two letter by letter"));
     }
     get(text("jwks_uri"), "jwks_uri").map_err(unreached).map(Value::Object)
 }

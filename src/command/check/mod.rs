@@ -1,5 +1,5 @@
 //! Walks the path from a credential configuration to a service account's token, says of each link
-//! whether it holds, and what mends it. It stops at nothing that it can still learn.
+//! whether it holds, and what fixes it. It stops at nothing that it can still learn.
 
 mod aws;
 mod claims;
@@ -13,19 +13,18 @@ mod saml;
 
 use self::report::Report;
 use super::{CREDENTIALS, CommandInfo, DELEGATE, Invocation, Output};
+use crate::client;
+use crate::configuration::CredentialConfig;
+use crate::configuration::credential_source::CredentialSource;
 use crate::context::Context;
 use crate::error::Error;
-use crate::google::credential_config::CredentialConfig;
-use crate::google::credential_source::CredentialSource;
-use crate::google::subject::{self, Parse};
-use crate::http::OFFLINE;
 use crate::options::{Format, OptionInfo, Takes};
 use crate::secret::Secret;
 use crate::token::TokenType;
 
 pub(super) const INFO: CommandInfo = CommandInfo {
     name: "check",
-    summary: "which link from the configuration to the token is broken, and what mends it",
+    summary: "which link from the configuration to the token is broken, and what fixes it",
     options: &[
         CREDENTIALS,
         OptionInfo::new("offline", Takes::Flag, "send nothing: the configuration and the token"),
@@ -45,15 +44,14 @@ pub(super) const INFO: CommandInfo = CommandInfo {
     run,
 };
 
+/// Why a link was skipped that needs a request.
+const OFFLINE: &str = "no request is sent with --offline";
+
 fn run(typed: &Invocation, cx: &Context) -> Result<Output, Error> {
-    let http = cx.http.anew(typed.values.flag("offline"));
-    let cx = &Context {
-        env: cx.env.clone(),
-        clock: cx.clock,
-        deadline: cx.deadline,
-        log: cx.log.keeping(),
-        http,
-    };
+    let cx = &cx.narrowed(|world, http| {
+        world.log = world.log.keeping();
+        http.offline = typed.values.flag("offline");
+    });
     let mut report = Report::default();
     match CredentialConfig::read(&typed.values, cx) {
         Err(error) => {
@@ -71,9 +69,9 @@ fn run(typed: &Invocation, cx: &Context) -> Result<Output, Error> {
 fn walk(typed: &Invocation, config: &CredentialConfig, cx: &Context, report: &mut Report) {
     configuration::check(config, report);
     if let CredentialSource::Executable { .. } = config.source {
-        executable::check(config, typed.parse, cx, report);
+        executable::check(config, cx, report);
     }
-    if let Some(token) = subject_token(config, typed.parse, cx, report) {
+    if let Some(token) = subject_token(config, cx, report) {
         let mapping = typed.values.text("mapping");
         match config.token_type {
             TokenType::Jwt | TokenType::IdToken => {
@@ -95,16 +93,10 @@ fn walk(typed: &Invocation, config: &CredentialConfig, cx: &Context, report: &mu
 }
 
 /// Gets the subject token as a client would, and tells the steps.
-fn subject_token(
-    config: &CredentialConfig,
-    parse: Parse,
-    cx: &Context,
-    report: &mut Report,
-) -> Option<Secret> {
+fn subject_token(config: &CredentialConfig, cx: &Context, report: &mut Report) -> Option<Secret> {
     let before = cx.log.kept().len();
-    let got = subject::get(config, parse, cx);
-    let steps = cx.log.kept().into_iter().skip(before);
-    let mut steps: Vec<String> = steps.filter(|step| !step.starts_with("failed: ")).collect();
+    let got = client::subject_token::get(config, cx);
+    let mut steps: Vec<String> = cx.log.kept().into_iter().skip(before).collect();
     steps.dedup();
     match got {
         Ok(token) => {
@@ -112,7 +104,7 @@ fn subject_token(
             report.ok("source", format!("a token of {length} bytes")).with_steps(steps);
             Some(token)
         }
-        Err(error) if is_offline(&error) => {
+        Err(error) if error.is_offline() => {
             report.skipped("source", OFFLINE);
             None
         }
@@ -121,8 +113,4 @@ fn subject_token(
             None
         }
     }
-}
-
-fn is_offline(error: &Error) -> bool {
-    error.what().contains(OFFLINE)
 }

@@ -35,7 +35,7 @@ pub(super) struct Finding {
     pub(super) status: Status,
     kind: Option<Kind>,
     message: String,
-    mend: Option<String>,
+    fix: Option<String>,
     /// What was done on the way, such as requests.
     steps: Vec<String>,
     /// Whether a successful exchange shows that all is well in truth.
@@ -61,7 +61,7 @@ impl Report {
             status,
             kind: None,
             message: one_line(&message),
-            mend: None,
+            fix: None,
             steps: Vec::new(),
             settled_by_exchange: false,
         })
@@ -82,10 +82,10 @@ impl Report {
         &mut self,
         link: &'static str,
         message: impl Into<String>,
-        mend: impl Into<String>,
+        fix: impl Into<String>,
     ) -> &mut Finding {
         let finding = self.add(link, Status::Warning, message.into());
-        finding.mend = Some(one_line(&mend.into()));
+        finding.fix = Some(one_line(&fix.into()));
         finding
     }
 
@@ -93,7 +93,7 @@ impl Report {
     pub(super) fn error(&mut self, link: &'static str, error: &Error) -> &mut Finding {
         let finding = self.add(link, Status::Error, error.what());
         finding.kind = Some(error.kind());
-        finding.mend = error.remedy();
+        finding.fix = error.how_to_fix();
         finding
     }
 
@@ -103,9 +103,9 @@ impl Report {
         link: &'static str,
         kind: Kind,
         message: impl Into<String>,
-        mend: impl Into<String>,
+        fix: impl Into<String>,
     ) -> &mut Finding {
-        self.error(link, &Error::new(kind, message).hint(mend))
+        self.error(link, &Error::new(kind, message).fix(fix))
     }
 
     /// The exchange went well: what was only feared is not so.
@@ -113,7 +113,7 @@ impl Report {
         for finding in self.findings.iter_mut().filter(|finding| finding.settled_by_exchange) {
             finding.status = Status::Ok;
             finding.message += ", and Google takes the token";
-            finding.mend = None;
+            finding.fix = None;
         }
     }
 
@@ -127,9 +127,9 @@ impl Report {
     pub(super) fn to_text(&self) -> String {
         let mut text = String::new();
         for finding in &self.findings {
-            let mend = finding.mend.as_ref().map(|mend| format!("; {mend}")).unwrap_or_default();
+            let fix = finding.fix.as_ref().map(|fix| format!("; {fix}")).unwrap_or_default();
             let (status, link) = (finding.status.word(), finding.link);
-            text += &format!("{status:<8} {link:<15} {}{mend}\n", finding.message);
+            text += &format!("{status:<8} {link:<15} {}{fix}\n", finding.message);
             for step in &finding.steps {
                 text += &format!("{:25}{step}\n", "");
             }
@@ -187,7 +187,7 @@ impl Finding {
             "status": self.status.word(),
             "code": self.kind.map(Kind::code),
             "message": self.message,
-            "mend": self.mend,
+            "fix": self.fix,
             "steps": self.steps,
         })
     }
@@ -221,7 +221,7 @@ mod tests {
         assert_eq!(
             json["links"][2],
             json!({"link": "exchange", "status": "error", "code": "DENIED", "message": "refused",
-                   "mend": "run this", "steps": []})
+                   "fix": "run this", "steps": []})
         );
         assert_eq!(json["claims"][0], json!({"name": "assertion.sub", "value": "\"s\""}));
         assert_eq!(json["header"][0], json!({"name": "header.alg", "value": "\"RS256\""}));

@@ -7,11 +7,12 @@ use base64::engine::general_purpose::STANDARD;
 use roxmltree::{Document, Node};
 
 use super::report::Report;
+use crate::configuration::CredentialConfig;
 use crate::error::Kind;
-use crate::google::credential_config::CredentialConfig;
 use crate::secret::Secret;
+use crate::time::{parse_rfc3339, rfc3339};
+use crate::token::Audience;
 use crate::token::saml::{ASSERTION_NS, PROTOCOL_NS};
-use crate::token::{parse_rfc3339, rfc3339};
 
 const LINK: &str = "subject token";
 const SIGNATURE_NS: &str = "http://www.w3.org/2000/09/xmldsig#";
@@ -31,8 +32,8 @@ pub(super) fn xml(token: &Secret) -> Option<String> {
 pub(super) fn check(token: &Secret, config: &CredentialConfig, now: i64, report: &mut Report) {
     let xml = xml(token).unwrap_or_default();
     let Ok(document) = Document::parse(&xml) else {
-        let hint = "subject_token_type and the source do not match";
-        report.wrong(LINK, Kind::Protocol, "it is no SAML", hint);
+        let fix = "subject_token_type and the source do not match";
+        report.wrong(LINK, Kind::Protocol, "it is no SAML", fix);
         return;
     };
     let root = document.root_element();
@@ -65,9 +66,9 @@ type Problem = (Kind, String, &'static str);
 
 fn problems(root: Node, assertion: Node, audience: &str, now: i64) -> Vec<Problem> {
     let mut found = Vec::new();
-    let mut add = |wrong: bool, kind: Kind, message: &str, mend: &'static str| {
+    let mut add = |wrong: bool, kind: Kind, message: &str, fix: &'static str| {
         if wrong {
-            found.push((kind, message.to_owned(), mend));
+            found.push((kind, message.to_owned(), fix));
         }
     };
     let idp = "change it at the identity provider";
@@ -172,12 +173,12 @@ fn restriction(
         .collect();
     add(restrictions.is_empty(), Kind::Protocol, "it has no AudienceRestriction", idp);
     let names = |restriction: &Node| {
-        restriction.children().filter_map(|child| child.text()).any(|name| {
-            let name = name.trim();
-            name.strip_prefix("https:").unwrap_or(name) == audience
-        })
+        restriction
+            .children()
+            .filter_map(|child| child.text())
+            .any(|name| Audience::new(audience).is(name.trim()))
     };
     let all = restrictions.iter().all(names);
-    let mend = "make the identity provider's relying party (entity id) the pool provider's name, with https:";
-    add(!all, Kind::Configuration, "its AudienceRestriction names another audience", mend);
+    let fix = "make the identity provider's relying party (entity id) the pool provider's name, with https:";
+    add(!all, Kind::Configuration, "its AudienceRestriction names another audience", fix);
 }

@@ -32,7 +32,7 @@ impl Command {
             None => std::env::current_exe().map_err(|error| {
                 Error::new(Kind::Configuration, "cannot tell where this program is")
                     .cause(error)
-                    .hint("add --program=PATH")
+                    .fix("add --program=PATH")
             })?,
         };
         // What the configuration itself says does not stand in the command again.
@@ -73,12 +73,12 @@ impl Command {
         let unfit = |word: &&str| word.trim() != *word || word.is_empty() || word.starts_with('#');
         if self.words().any(|word| unfit(&word)) {
             return Err(Error::new(Kind::Usage, "a value begins or ends with a blank")
-                .hint("arguments files cannot hold it"));
+                .fix("arguments files cannot hold it"));
         }
         let line = format!("{} --args-file={}", self.program, forward(&path.display().to_string()));
         if !line.split(' ').all(is_portable) || line.split(' ').count() != 2 {
             return Err(Error::new(Kind::Usage, "a path holds what clients split differently")
-                .hint("keep --program and --out free of blanks, quotes and backslashes"));
+                .fix("keep --program and --out free of blanks, quotes and backslashes"));
         }
         publish(&path, &(self.words().collect::<Vec<_>>().join("\n") + "\n"))?;
         Ok(line)

@@ -6,10 +6,10 @@ use serde_json::{Map, Value, json};
 
 use super::command_line::forward;
 use crate::command::Invocation;
+use crate::configuration::GOOGLEAPIS;
+use crate::configuration::credential_source::TIMEOUT_MS;
+use crate::configuration::pool_provider::PoolProvider;
 use crate::error::{Error, Kind};
-use crate::google::GOOGLEAPIS;
-use crate::google::credential_source::TIMEOUT_MS;
-use crate::google::pool_provider::PoolProvider;
 use crate::source::Trust;
 use crate::token::TokenType;
 
@@ -35,7 +35,7 @@ pub(super) fn of(
     trust: &Trust,
 ) -> Result<Value, Error> {
     let values = &typed.values;
-    let usage = |what: &str, hint: &str| Err(Error::new(Kind::Usage, what).hint(hint));
+    let usage = |what: &str, fix: &str| Err(Error::new(Kind::Usage, what).fix(fix));
     let universe = values.text("universe-domain").unwrap_or(GOOGLEAPIS);
     let token_type = match (values.text("token-type").map(TokenType::parse), trust.token_type) {
         (Some(Some(token_type)), _) => token_type,
@@ -61,8 +61,8 @@ pub(super) fn of(
             set("workforce_pool_user_project", project.into());
         }
         (None, None) => {
-            let hint = "add --workforce-pool-user-project=NUMBER";
-            return usage("a workforce pool needs a project that pays for requests", hint);
+            let fix = "add --workforce-pool-user-project=NUMBER";
+            return usage("a workforce pool needs a project that pays for requests", fix);
         }
         (Some(_), Some(_)) => {
             let what = "--workforce-pool-user-project is for workforce pools";
@@ -102,7 +102,7 @@ fn executable(
     let timeout = timeout.map_or(0, |seconds| seconds.saturating_mul(1000) + HEAD_START_MS);
     if timeout > LONGEST_TIMEOUT_MS && !interactive {
         return Err(Error::new(Kind::Usage, "no client waits for so long a --timeout")
-            .hint("lower it to 115 at most"));
+            .fix("lower it to 115 at most"));
     }
     let mut executable = Map::new();
     executable.insert("command".to_owned(), line.into());

@@ -13,16 +13,17 @@ use std::path::{Path, PathBuf};
 use self::command_line::Command;
 pub(super) use self::command_line::is_portable;
 use super::{CommandInfo, Invocation, Output};
+use crate::configuration::GOOGLEAPIS;
+use crate::configuration::pool_provider::PoolProvider;
 use crate::context::Context;
 use crate::contract::request;
 use crate::error::{Error, Kind};
 use crate::files::{self, absolute};
-use crate::google::GOOGLEAPIS;
 use crate::google::iam_credentials::binding;
-use crate::google::pool_provider::PoolProvider;
 use crate::options::{OptionInfo, Takes, missing};
 use crate::shell::quoted;
 use crate::source::Trust;
+use crate::token::Audience;
 
 pub(super) const INFO: CommandInfo = CommandInfo {
     name: "config",
@@ -92,7 +93,7 @@ fn run(typed: &Invocation, cx: &Context) -> Result<Output, Error> {
         (None, None) => {
             return Err(Error::new(Kind::Usage, "an option holds what clients split differently")
                 .cause("blanks, quotes, backslashes or signs of a shell")
-                .hint("add --out=FILE: the arguments go into a file beside it"));
+                .fix("add --out=FILE: the arguments go into a file beside it"));
         }
     };
     let config = document::of(typed, &line, output_file.as_deref(), &provider, &trust)?;
@@ -104,7 +105,8 @@ fn run(typed: &Invocation, cx: &Context) -> Result<Output, Error> {
 
 /// A name as gcloud takes it, or as an audience, which is the same in every universe.
 fn full_name(name: &str) -> String {
-    let name = name.strip_prefix("https:").unwrap_or(name);
+    let audience = Audience::new(name);
+    let name = audience.without_scheme();
     match name.starts_with("//") {
         true => name.to_owned(),
         false => format!("//iam.{GOOGLEAPIS}/{}", name.trim_start_matches('/')),
@@ -141,7 +143,7 @@ fn publish(path: &Path, text: &str) -> Result<(), Error> {
 fn not_written(path: &Path, error: &io::Error) -> Error {
     Error::new(Kind::Configuration, format!("cannot write {}", path.display()))
         .cause(error)
-        .hint("choose another --out or --output-file")
+        .fix("choose another --out or --output-file")
 }
 
 /// The commands for an administrator of the Google Cloud project.

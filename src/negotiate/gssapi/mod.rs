@@ -18,9 +18,10 @@ use self::ffi::{Gss, HOSTBASED_SERVICE, KRB5, KRB5_PRINCIPAL, Oid, SPNEGO, USER_
 use self::library::{Credential, Failure, Name, SecContext, Wanted};
 use self::status::Case;
 use super::{Identity, Target};
-use crate::context::{Context, Deadline};
+use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::files;
+use crate::world::Deadline;
 
 /// RFC 2744: the library lacks the mechanism.
 const BAD_MECH: u32 = 1;
@@ -128,7 +129,7 @@ fn acquire(
         Identity::Password { user, password } => {
             if user.contains('\\') {
                 return Err(Error::new(Kind::Configuration, "--user is no Kerberos account")
-                    .hint("write it as user@REALM, the realm in capitals, as in al@EXAMPLE.COM"));
+                    .fix("write it as user@REALM, the realm in capitals, as in al@EXAMPLE.COM"));
             }
             match named(user) {
                 Ok(user) => {
@@ -142,7 +143,7 @@ fn acquire(
     credential.ok_or_else(|| {
         Error::new(Kind::Configuration, "the Kerberos library takes neither keytab nor password")
             .cause(gss.library)
-            .hint("sign on with kinit first and leave out --keytab, --user and --password")
+            .fix("sign on with kinit first and leave out --keytab, --user and --password")
     })
 }
 
@@ -155,7 +156,7 @@ fn store(
     let wrong = |cause: &dyn std::fmt::Display| {
         Error::new(Kind::Configuration, format!("cannot read the keytab {}", keytab.display()))
             .cause(cause)
-            .hint("check --keytab, and that this user may read it")
+            .fix("check --keytab, and that this user may read it")
     };
     files::open_regular(keytab).map_err(|error| wrong(&error))?;
     let path = keytab.as_os_str().as_bytes();
@@ -176,7 +177,7 @@ fn service_name(spn: &str) -> (String, Oid) {
 }
 
 fn no_library() -> Error {
-    Error::new(Kind::Absent, "there is no Kerberos library on this host").hint(
+    Error::new(Kind::Absent, "there is no Kerberos library on this host").fix(
         "install it: apt-get install libgssapi-krb5-2 (Debian, Ubuntu), \
          dnf install krb5-libs (Fedora, RHEL), apk add krb5-libs (Alpine)",
     )

@@ -36,12 +36,12 @@ pub(super) struct Case<'a> {
 impl Case<'_> {
     /// Explains why there is no token.
     pub(super) fn explain(self, failure: &Failure) -> Error {
-        let (kind, hint) = advice(failure, self);
+        let (kind, fix) = advice(failure, self);
         let secret = match self.identity {
             Identity::Password { password, .. } => password.expose(),
             Identity::Current { .. } => "",
         };
-        let error = Error::new(kind, format!("no Kerberos token for {}", self.spn)).hint(hint);
+        let error = Error::new(kind, format!("no Kerberos token for {}", self.spn)).fix(fix);
         match server_words(&failure.words, &[secret]).as_str() {
             "" => error.cause(format!("status {:#x}/{:#x}", failure.major, failure.minor)),
             words => error.cause(words),
@@ -112,8 +112,8 @@ fn of_kerberos(code: i32, spn: &str, identity: &Identity) -> (Kind, String) {
         }
         // The account is unknown, or its name ambiguous.
         6 | 8 => {
-            let hint = "check the account's name (--user, --principal): the realm is in capitals";
-            (Denied, hint.to_owned())
+            let fix = "check the account's name (--user, --principal): the realm is in capitals";
+            (Denied, fix.to_owned())
         }
         // The key is a wrong one.
         24 | 31 | 210 => match identity {
@@ -161,7 +161,7 @@ fn of_kerberos(code: i32, spn: &str, identity: &Identity) -> (Kind, String) {
 }
 
 fn no_ticket(identity: &Identity) -> (Kind, String) {
-    let (kind, hint) = match identity {
+    let (kind, fix) = match identity {
         Identity::Current { keytab: None, .. } => (
             Kind::Absent,
             "run kinit and look with klist (KRB5CCNAME names the cache), or give --keytab=FILE",
@@ -171,18 +171,18 @@ fn no_ticket(identity: &Identity) -> (Kind, String) {
         }
         Identity::Password { .. } => (Kind::Configuration, "check --user and --password"),
     };
-    (kind, hint.to_owned())
+    (kind, fix.to_owned())
 }
 
 fn renew(identity: &Identity) -> (Kind, String) {
-    let (kind, hint) = match identity {
+    let (kind, fix) = match identity {
         Identity::Current { keytab: None, .. } => {
             (Kind::Expired, "run kinit again, or give --keytab=FILE, which needs no renewal")
         }
         // The ticket is a fresh one.
         _ => (Kind::Configuration, SET_CLOCK),
     };
-    (kind, hint.to_owned())
+    (kind, fix.to_owned())
 }
 
 fn not_in_keytab() -> String {
@@ -211,10 +211,10 @@ mod tests {
     }
 
     #[track_caller]
-    fn kerberos(minor: i32, kind: Kind, hint: &str) {
+    fn kerberos(minor: i32, kind: Kind, fix: &str) {
         let error = explained(13, minor, &current());
         assert_eq!(error.kind(), kind, "{minor}");
-        assert!(error.to_string().contains(hint), "{error}");
+        assert!(error.to_string().contains(fix), "{error}");
     }
 
     #[test]

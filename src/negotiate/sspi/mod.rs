@@ -46,7 +46,7 @@ impl Platform {
             Identity::Current { keytab: None, principal: None } => None,
             Identity::Current { .. } => {
                 return Err(Error::new(Kind::Configuration, "Windows takes no keytab")
-                    .hint("run as the account itself, or give --user and --password"));
+                    .fix("run as the account itself, or give --user and --password"));
             }
             Identity::Password { user, password } => Some(Account::new(user, password.expose())),
         };

@@ -9,7 +9,7 @@ use crate::error::{Error, Kind};
 pub(super) fn explain(code: i32, spn: &str, identity: &Identity) -> Error {
     use Kind::{Absent, Configuration, Denied, Expired, Internal, Protocol, Unreachable};
     let named = matches!(identity, Identity::Password { .. });
-    let (kind, cause, hint) = match code.cast_unsigned() {
+    let (kind, cause, fix) = match code.cast_unsigned() {
         // TARGET_UNKNOWN, WRONG_PRINCIPAL
         0x8009_0303 | 0x8009_0322 => {
             (Configuration, "the domain does not know this service's name", register(spn))
@@ -93,7 +93,7 @@ pub(super) fn explain(code: i32, spn: &str, identity: &Identity) -> Error {
     };
     Error::new(kind, format!("no Negotiate token for {spn}"))
         .cause(format!("{cause} (SSPI {:#010x})", code.cast_unsigned()))
-        .hint(hint)
+        .fix(fix)
 }
 
 #[cfg(test)]
@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn numbers_of_sspi_tell_what_to_do() {
         let current = Identity::Current { keytab: None, principal: None };
-        for (code, kind, hint) in [
+        for (code, kind, fix) in [
             (0x8009_0303, Kind::Configuration, "setspn -S HTTP/adfs.example.com ACCOUNT"),
             (0x8009_030e, Kind::Absent, "run as a domain account"),
             (0x8009_030c, Kind::Denied, "locked"),
@@ -120,7 +120,7 @@ mod tests {
         ] {
             let error = explained(code, &current);
             assert_eq!(error.kind(), kind, "{code:#x}");
-            assert!(error.to_string().contains(hint), "{error}");
+            assert!(error.to_string().contains(fix), "{error}");
         }
     }
 

@@ -42,7 +42,7 @@ pub(super) struct Key {
 impl Key {
     pub(super) fn find(thumbprint: &Thumbprint, option: &str, cx: &Context) -> Result<Key, Error> {
         let what = format!("there is no certificate {thumbprint} in the store of user or machine");
-        let mut failure = Error::new(Kind::Configuration, what).hint(format!(
+        let mut failure = Error::new(Kind::Configuration, what).fix(format!(
             r"check {option}: dir Cert:\CurrentUser\My, Cert:\LocalMachine\My in PowerShell shows thumbprints"
         ));
         for (place, name) in [
@@ -94,7 +94,7 @@ impl Key {
                 "the key of the certificate {} does not sign by RSA with SHA-256",
                 self.thumbprint
             );
-            Error::new(Kind::Configuration, what).cause(error).hint(
+            Error::new(Kind::Configuration, what).cause(error).fix(
                 "give an RSA certificate, and where its provider knows no SHA-256 import it again: \
                  certutil -csp \"Microsoft Software Key Storage Provider\" -importpfx FILE",
             )
@@ -118,7 +118,7 @@ impl Drop for Key {
 
 fn unusable(thumbprint: &Thumbprint, store: &str, error: &io::Error) -> Error {
     let what = format!(r"the key of the certificate {thumbprint} of {store} cannot be used");
-    Error::new(Kind::Configuration, what).cause(error).hint(
+    Error::new(Kind::Configuration, what).cause(error).fix(
         "import the certificate with its private key, without strong protection, and let this \
          account read it (Manage Private Keys in certlm.msc)",
     )

@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::http::form;
 use crate::random;
 use crate::signing_key::RsaSha256;
-use crate::token::rfc3339;
+use crate::time::rfc3339;
 
 const ASSERTION: &str = "urn:oasis:names:tc:SAML:2.0:assertion";
 const PROTOCOL: &str = "urn:oasis:names:tc:SAML:2.0:protocol";

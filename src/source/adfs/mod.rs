@@ -24,10 +24,10 @@ use self::sign_on::SignOn;
 use super::oidc::ClientAuth;
 use super::{Source, SourceInfo, Trust};
 use crate::context::Context;
-use crate::contract::request::Request;
+use crate::contract::request::SubjectTokenRequest;
 use crate::error::{Error, Kind};
 use crate::http::Url;
-use crate::secret::SecretRef;
+use crate::options::SecretRef;
 use crate::signing_key::Thumbprint;
 use crate::token::{SubjectToken, TokenType};
 
@@ -98,7 +98,11 @@ impl Source for Adfs {
         }
     }
 
-    fn subject_token(&self, request: &Request, cx: &Context) -> Result<SubjectToken, Error> {
+    fn subject_token(
+        &self,
+        request: &SubjectTokenRequest,
+        cx: &Context,
+    ) -> Result<SubjectToken, Error> {
         let saml = !matches!(self.protocol, Protocol::Oidc { .. });
         if saml != (request.token_type == TokenType::Saml2) {
             let (gives, expect) = match saml {
@@ -106,7 +110,7 @@ impl Source for Adfs {
                 false => ("a JWT", "urn:ietf:params:oauth:token-type:jwt"),
             };
             return Err(Error::new(Kind::Configuration, format!("this --protocol gives {gives}"))
-                .hint(format!("set the configuration's subject_token_type to {expect}")));
+                .fix(format!("set the configuration's subject_token_type to {expect}")));
         }
         match &self.protocol {
             Protocol::Oidc { client_id } => oidc::get(self, client_id, request, cx),
@@ -122,7 +126,7 @@ impl Adfs {
     /// An address below the issuer's.
     fn address(&self, path: &str) -> Result<Url, Error> {
         Url::parse(&format!("{}{path}", self.issuer.as_typed())).map_err(|why| {
-            Error::new(Kind::Usage, format!("--issuer {why}")).hint("give it without a query")
+            Error::new(Kind::Usage, format!("--issuer {why}")).fix("give it without a query")
         })
     }
 

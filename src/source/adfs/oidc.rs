@@ -6,7 +6,7 @@
 use super::form::Page;
 use super::{Adfs, Auth};
 use crate::context::Context;
-use crate::contract::request::Request;
+use crate::contract::request::SubjectTokenRequest;
 use crate::error::{Error, Kind};
 use crate::http::{self, Response, Url, retry};
 use crate::secret::Secret;
@@ -16,17 +16,17 @@ use crate::token::{Origin, SubjectToken};
 pub(super) fn get(
     adfs: &Adfs,
     client_id: &str,
-    request: &Request,
+    request: &SubjectTokenRequest,
     cx: &Context,
 ) -> Result<SubjectToken, Error> {
-    let metadata = Metadata::discover(&adfs.issuer, &cx.http, cx)?;
+    let metadata = Metadata::discover(&adfs.issuer, cx)?;
     let endpoint = &metadata.token_endpoint;
     let response = ask(adfs, client_id, endpoint, cx)?;
     let answer = response.json()?;
     let token =
         answer.get("access_token").and_then(serde_json::Value::as_str).ok_or_else(|| {
             Error::new(Kind::Protocol, format!("the answer of {endpoint} has no access_token"))
-                .hint("check --relying-party and the Web API's application permissions")
+                .fix("check --relying-party and the Web API's application permissions")
         })?;
     let origin = Origin {
         what: format!("the access_token of {endpoint}"),
@@ -43,10 +43,10 @@ fn ask(adfs: &Adfs, client_id: &str, endpoint: &Url, cx: &Context) -> Result<Res
         Some(error) => matches!(error, "server_error" | "temporarily_unavailable"),
     };
     let response = retry::ask(cx.deadline, passes, || ask_once(adfs, client_id, endpoint, cx))?;
-    let (text, hint) = (msis(&response), hint(&response));
+    let (text, fix) = (msis(&response), fix(&response));
     response.require_success().map_err(|error| {
         let error = text.into_iter().fold(error, |error, text| error.cause(text));
-        hint.into_iter().fold(error, |error, hint| error.hint(hint))
+        fix.into_iter().fold(error, |error, fix| error.fix(fix))
     })
 }
 
@@ -62,9 +62,9 @@ fn ask_once(adfs: &Adfs, client_id: &str, endpoint: &Url, cx: &Context) -> Resul
     match &adfs.auth {
         Auth::Client(client) => {
             let audience = endpoint.as_typed();
-            cx.http.send(client.prove(form(), client_id, audience, cx)?, &cx.log)
+            cx.send(client.prove(form(), client_id, audience, cx)?)
         }
-        _ => adfs.sign_on(cx)?.send(endpoint, &cx.http, cx, || {
+        _ => adfs.sign_on(cx)?.send(endpoint, cx, || {
             form()
                 .field("client_id", client_id)
                 .field("scope", "openid")
@@ -91,7 +91,7 @@ pub(super) fn msis(response: &Response) -> Option<String> {
     Some(response.clean(text))
 }
 
-fn hint(response: &Response) -> Option<&'static str> {
+fn fix(response: &Response) -> Option<&'static str> {
     Some(match response.oauth_error()?.as_str() {
         "invalid_client" => {
             "check --client-id (Get-AdfsServerApplication), and that this account is its \

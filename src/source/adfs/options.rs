@@ -117,7 +117,7 @@ pub(super) fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
         && values.text("protocol") != Some("saml-post")
     {
         return Err(Error::new(Kind::Usage, format!("--{option} is for --protocol=saml-post"))
-            .hint("leave it out, or add --protocol=saml-post"));
+            .fix("leave it out, or add --protocol=saml-post"));
     }
     let protocol = match values.text("protocol") {
         Some("saml-post") => Protocol::SamlPost {
@@ -131,7 +131,7 @@ pub(super) fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
         (Protocol::Oidc { .. }, Auth::Certificate { .. })
         | (Protocol::SamlPost { .. }, Auth::Certificate { .. } | Auth::Client(_))
         | (Protocol::WsTrust { .. }, Auth::Client(_)) => {
-            return Err(Error::new(Kind::Usage, "--auth and --protocol do not fit together").hint(
+            return Err(Error::new(Kind::Usage, "--auth and --protocol do not fit together").fix(
                 "certificate goes with ws-trust, client-secret and private-key-jwt with oidc",
             ));
         }
@@ -174,11 +174,11 @@ fn signer(values: &Values) -> Result<Option<Signer>, Error> {
     let Some(text) = values.text("signing-certificate") else { return Ok(key) };
     if key.is_some() {
         let what = "--signing-key and --signing-certificate are two keys";
-        return Err(Error::new(Kind::Usage, what).hint("give one of them"));
+        return Err(Error::new(Kind::Usage, what).fix("give one of them"));
     }
     let thumbprint = Thumbprint::parse(text).ok_or_else(|| {
         Error::new(Kind::Usage, "--signing-certificate takes a thumbprint, 40 hexadecimal digits")
-            .hint(r"dir Cert:\CurrentUser\My, Cert:\LocalMachine\My in PowerShell shows them")
+            .fix(r"dir Cert:\CurrentUser\My, Cert:\LocalMachine\My in PowerShell shows them")
     })?;
     Ok(Some(Signer::Certificate(thumbprint)))
 }

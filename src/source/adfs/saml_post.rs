@@ -5,7 +5,7 @@ use super::authn_request::AuthnRequest;
 use super::form::Page;
 use super::{Adfs, Signer, oidc};
 use crate::context::Context;
-use crate::contract::request::Request;
+use crate::contract::request::SubjectTokenRequest;
 use crate::error::{Error, Kind};
 use crate::http::{self, Response, Url, retry};
 use crate::secret::Secret;
@@ -16,7 +16,7 @@ pub(super) fn get(
     adfs: &Adfs,
     acs_url: &str,
     signer: Option<&Signer>,
-    request: &Request,
+    request: &SubjectTokenRequest,
     cx: &Context,
 ) -> Result<SubjectToken, Error> {
     let key = signer.map(|signer| open(signer, cx)).transpose()?;
@@ -59,7 +59,7 @@ fn ask(adfs: &Adfs, url: &Url, cx: &Context) -> Result<Response, Error> {
     let mut url = url.clone();
     retry::ask(cx.deadline, passes, || {
         loop {
-            let response = sign_on.send(&url, &cx.http, cx, || {
+            let response = sign_on.send(&url, cx, || {
                 http::Request::get(&url, "--issuer")
                     .once()
                     .header("User-Agent", adfs.user_agent.as_str())
@@ -95,18 +95,18 @@ fn saml_response(response: &Response, endpoint: &Url) -> Result<Secret, Error> {
     if let Some(text) = oidc::msis(response) {
         return Err(Error::new(Kind::Denied, format!("{endpoint} refused the request"))
             .cause(text)
-            .hint(
+            .fix(
                 "check --relying-party (Get-AdfsRelyingPartyTrust), --acs-url and --signing-key",
             ));
     }
     if page.is_login() {
-        return Err(Error::new(Kind::Denied, format!("{endpoint} shows its login form")).hint(
+        return Err(Error::new(Kind::Denied, format!("{endpoint} shows its login form")).fix(
             "enable Windows authentication in AD FS for the intranet, reach AD FS itself and not \
              its proxy (WAP), and let its WiaSupportedUserAgents hold a part of --user-agent",
         ));
     }
     let what = format!("the answer of {endpoint} holds no SAMLResponse");
-    Err(Error::new(Kind::Protocol, what).cause(format!("status {}", response.status)).hint(
+    Err(Error::new(Kind::Protocol, what).cause(format!("status {}", response.status)).fix(
         "check --issuer, and that the relying party trust has a SAML assertion consumer endpoint \
          for --acs-url",
     ))

@@ -10,7 +10,7 @@ use ring::digest::{Algorithm, SHA256, SHA384, SHA512, digest};
 
 use crate::context::Context;
 use crate::error::{Error, Kind};
-use crate::http::{Http, Request, Response, Url, wrong_clock};
+use crate::http::{Request, Response, Url, wrong_clock};
 use crate::negotiate::{Identity, Negotiator, Target};
 use crate::secret::Secret;
 
@@ -38,11 +38,10 @@ impl SignOn {
     pub(super) fn send<'a>(
         &self,
         url: &Url,
-        http: &Http,
         cx: &Context,
         request: impl Fn() -> Request<'a>,
     ) -> Result<Response, Error> {
-        let mut response = http.send(request(), &cx.log)?;
+        let mut response = cx.send(request())?;
         if response.status != 401 {
             return Ok(response);
         }
@@ -51,7 +50,7 @@ impl SignOn {
         }
         let target = Target {
             spn: self.spn.clone().unwrap_or_else(|| format!("HTTP/{}", url.host())),
-            channel_binding: http.peer_certificate().map(|certificate| binding(&certificate)),
+            channel_binding: cx.peer_certificate().map(|certificate| binding(&certificate)),
         };
         let mut negotiator = Negotiator::new(&self.identity, &target, cx)?;
         let mut last: Option<Vec<u8>> = None;
@@ -63,7 +62,7 @@ impl SignOn {
             let token = Secret::new(STANDARD.encode(token));
             let header = Secret::new(format!("Negotiate {}", token.expose()));
             let signed_on = request().header("Authorization", header).hiding(token);
-            response = http.send(signed_on, &cx.log)?;
+            response = cx.send(signed_on)?;
             match challenge(&response) {
                 Some(challenge) if response.status == 401 && !challenge.is_empty() => {
                     last = Some(challenge);
@@ -72,7 +71,7 @@ impl SignOn {
             }
         }
         match response.status {
-            401 => Err(refused(url, http)),
+            401 => Err(refused(url, cx)),
             _ => Ok(response),
         }
     }
@@ -87,18 +86,18 @@ fn challenge(response: &Response) -> Option<Vec<u8>> {
 }
 
 fn not_offered(url: &Url) -> Error {
-    Error::new(Kind::Denied, format!("{url} offers no Windows authentication")).hint(
+    Error::new(Kind::Denied, format!("{url} offers no Windows authentication")).fix(
         "enable it in AD FS for the intranet, reach AD FS itself and not its proxy (WAP), and let \
          its WiaSupportedUserAgents hold a part of --user-agent",
     )
 }
 
-fn refused(url: &Url, http: &Http) -> Error {
+fn refused(url: &Url, cx: &Context) -> Error {
     let error = Error::new(Kind::Denied, format!("{url} refused the account"))
         .cause("status 401 after a good ticket");
-    match http.skew().filter(|skew| skew.abs() > TOLERATED_SKEW) {
-        Some(skew) => error.of_kind(Kind::Configuration).hint(wrong_clock(skew)),
-        None => error.hint(
+    match cx.skew().filter(|skew| skew.abs() > TOLERATED_SKEW) {
+        Some(skew) => error.of_kind(Kind::Configuration).fix(wrong_clock(skew)),
+        None => error.fix(
             "permit the account to use the client (Grant-AdfsApplicationPermission), and behind a \
              balancer that ends TLS set ExtendedProtectionTokenCheck to Allow (Set-AdfsProperties)",
         ),

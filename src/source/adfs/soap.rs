@@ -9,7 +9,7 @@ use roxmltree::{Document, Node};
 use super::xml;
 use crate::error::Error;
 use crate::random;
-use crate::token::rfc3339;
+use crate::time::rfc3339;
 
 const TRUST: &str = "http://docs.oasis-open.org/ws-sx/ws-trust/200512";
 const ENVELOPE: &str = "http://www.w3.org/2003/05/soap-envelope";

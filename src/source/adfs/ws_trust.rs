@@ -12,7 +12,7 @@ use rustls_pki_types::pem::PemObject;
 use super::soap::{self, Answer};
 use super::{Adfs, Auth, signature};
 use crate::context::Context;
-use crate::contract::request::Request;
+use crate::contract::request::SubjectTokenRequest;
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::http::{self, Response, Url, retry};
@@ -49,14 +49,14 @@ impl Endpoint {
                 Kind::Usage,
                 "windowsmixed negotiates inside of SOAP messages, which only WCF speaks",
             )
-            .hint(
+            .fix(
                 "use windowstransport (Enable-AdfsEndpoint -TargetAddressPath \
                  /adfs/services/trust/13/windowstransport), or --protocol=saml-post",
             )),
             (Some("windowstransport"), Auth::Password { .. }) => Ok(Endpoint::WindowsTransport),
             (Some(name), _) if name == of_auth.name() => Ok(of_auth),
             (Some(name), _) => Err(Error::new(Kind::Usage, format!("{name} does not fit --auth"))
-                .hint(
+                .fix(
                     "usernamemixed goes with --auth=password, certificatemixed with \
                      --auth=certificate, windowstransport with the others",
                 )),
@@ -75,7 +75,7 @@ impl Endpoint {
 pub(super) fn get(
     adfs: &Adfs,
     endpoint: Endpoint,
-    request: &Request,
+    request: &SubjectTokenRequest,
     cx: &Context,
 ) -> Result<SubjectToken, Error> {
     let url = adfs.address(&format!("services/trust/13/{}", endpoint.name()))?;
@@ -119,8 +119,8 @@ fn ask(adfs: &Adfs, endpoint: Endpoint, url: &Url, cx: &Context) -> Result<Respo
             password.iter().cloned().fold(post, http::Request::hiding)
         };
         match endpoint {
-            Endpoint::WindowsTransport => adfs.sign_on(cx)?.send(url, &cx.http, cx, post),
-            _ => cx.http.send(post(), &cx.log),
+            Endpoint::WindowsTransport => adfs.sign_on(cx)?.send(url, cx, post),
+            _ => cx.send(post()),
         }
     })
 }
@@ -151,7 +151,7 @@ fn signed(timestamp: &str, key: &Path, certificate: &Path, cx: &Context) -> Resu
     let pem = files::read_text(certificate, "--client-cert", Kind::Configuration)?;
     let certificate = CertificateDer::from_pem_slice(pem.expose().as_bytes()).map_err(|_| {
         let what = format!("{} holds no certificate in PEM form", certificate.display());
-        Error::new(Kind::Configuration, what).hint("check --client-cert")
+        Error::new(Kind::Configuration, what).fix("check --client-cert")
     })?;
     let wss = soap::WSS;
     let encoded = STANDARD.encode(&certificate);
@@ -170,7 +170,7 @@ fn signed(timestamp: &str, key: &Path, certificate: &Path, cx: &Context) -> Resu
 }
 
 fn fault(code: &str, reason: &str, response: &Response, url: &Url) -> Error {
-    let (kind, hint) = match code {
+    let (kind, fix) = match code {
         "InvalidScope" => (
             Kind::Configuration,
             "check --relying-party: it has to be an identifier of a relying party trust \
@@ -185,7 +185,7 @@ fn fault(code: &str, reason: &str, response: &Response, url: &Url) -> Error {
         _ => (Kind::Denied, "check the issuance authorization rules of the relying party trust"),
     };
     let cause = response.clean(&format!("{code}: {reason}"));
-    Error::new(kind, format!("{url} refused the request")).cause(cause).hint(hint)
+    Error::new(kind, format!("{url} refused the request")).cause(cause).fix(fix)
 }
 
 fn no_answer(response: Response, endpoint: Endpoint, url: &Url) -> Error {
@@ -193,7 +193,7 @@ fn no_answer(response: Response, endpoint: Endpoint, url: &Url) -> Error {
         let what = format!("{url} is not enabled");
         return Error::new(Kind::Configuration, what)
             .cause(format!("status {}", response.status))
-            .hint(format!(
+            .fix(format!(
                 "run Enable-AdfsEndpoint -TargetAddressPath /adfs/services/trust/13/{} and restart \
                  AD FS",
                 endpoint.name()
@@ -202,6 +202,6 @@ fn no_answer(response: Response, endpoint: Endpoint, url: &Url) -> Error {
     let what = format!("the answer of {url} holds no assertion");
     response.require_success().err().unwrap_or_else(|| {
         Error::new(Kind::Protocol, what)
-            .hint("check --issuer, and that a proxy (WAP) does not stand in front of AD FS")
+            .fix("check --issuer, and that a proxy (WAP) does not stand in front of AD FS")
     })
 }

@@ -86,7 +86,7 @@ impl<'a> Account<'a> {
         match region {
             Some(region) if !endpoint::is_region(&region) => {
                 Err(Error::new(Kind::Configuration, "the AWS region is no region's name")
-                    .hint("check --region, AWS_REGION and the profile; one looks like eu-west-1"))
+                    .fix("check --region, AWS_REGION and the profile; one looks like eu-west-1"))
             }
             region => Ok(region),
         }
@@ -99,7 +99,7 @@ impl<'a> Account<'a> {
     pub(super) fn required_region(&self) -> Result<&str, Error> {
         self.region()?.ok_or_else(|| {
             Error::new(Kind::Configuration, "there is no AWS region")
-                .hint("add --region=… or set AWS_REGION")
+                .fix("add --region=… or set AWS_REGION")
         })
     }
 
@@ -137,7 +137,7 @@ impl<'a> Account<'a> {
         first.map_or(Ok(None), |(url, place)| {
             Url::parse(&url).map(Some).map_err(|why| {
                 Error::new(Kind::Configuration, format!("{place} {why}"))
-                    .hint(format!("correct {place} or remove it"))
+                    .fix(format!("correct {place} or remove it"))
             })
         })
     }

@@ -9,13 +9,13 @@ use serde_json::json;
 
 use super::account::Account;
 use super::sign::{self, ToSign};
-use super::{endpoint, sts};
-use crate::contract::request::Request;
+use super::{endpoint, query_api};
+use crate::contract::request::SubjectTokenRequest;
 use crate::error::{Error, Kind};
 use crate::http::{form, wrong_clock};
 use crate::secret::Secret;
-use crate::token::SubjectToken;
 use crate::token::aws_request::LIFE;
+use crate::token::{Audience, SubjectToken};
 
 /// Seconds by which this host's clock may be ahead: Google takes no request from the future.
 const MOST_AHEAD: i64 = 30;
@@ -25,15 +25,16 @@ const MOST_AHEAD: i64 = 30;
 /// # Errors
 /// `CONFIGURATION` where Google could not use it: no region, the partition `aws-cn`, a wrong clock.
 pub(super) fn sign(
-    request: &Request,
+    request: &SubjectTokenRequest,
     credentials: &Credentials,
     account: &Account,
 ) -> Result<SubjectToken, Error> {
-    let audience = request.audience()?;
-    let audience = audience.strip_prefix("https:").unwrap_or(audience);
-    if !audience.starts_with("//iam.") || !audience.bytes().all(|byte| byte.is_ascii_graphic()) {
+    let audience = Audience::new(request.audience()?.without_scheme());
+    let is_resource_name = audience.is_resource_name();
+    let audience = audience.as_str();
+    if !is_resource_name || !audience.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(Error::new(Kind::Configuration, "--audience is no pool provider's full name")
-            .hint(
+            .fix(
                 "it looks like //iam.googleapis.com/projects/NUMBER/locations/global/\
              workloadIdentityPools/POOL/providers/PROVIDER",
             ));
@@ -43,7 +44,7 @@ pub(super) fn sign(
     let now = account.cx.clock.now();
     let url = format!(
         "https://sts.{region}.amazonaws.com?Action=GetCallerIdentity&Version={}",
-        sts::VERSION
+        query_api::VERSION
     );
     let host = format!("sts.{region}.amazonaws.com");
     let target = ("x-goog-cloud-target-resource", audience);
@@ -80,12 +81,12 @@ fn spelled(header: &str) -> &str {
 fn refuse_useless(region: &str, account: &Account) -> Result<(), Error> {
     if endpoint::is_china(region) {
         let what = format!("Google sends no request to the partition of {region}");
-        return Err(Error::new(Kind::Configuration, what).hint("use --mode=jwt"));
+        return Err(Error::new(Kind::Configuration, what).fix("use --mode=jwt"));
     }
-    match account.cx.http.skew() {
+    match account.cx.skew() {
         Some(skew) if !(-LIFE..=MOST_AHEAD).contains(&skew) => {
             Err(Error::new(Kind::Configuration, "Google would refuse the date of this request")
-                .hint(wrong_clock(skew)))
+                .fix(wrong_clock(skew)))
         }
         _ => Ok(()),
     }

@@ -11,15 +11,15 @@ mod caller_identity;
 mod credentials;
 mod endpoint;
 mod profile_file;
+mod query_api;
 mod sign;
-mod sts;
 mod web_identity_token;
 
 use self::account::Account;
 use self::credentials::AssumedRole;
 use super::{Source, SourceInfo, Trust};
 use crate::context::Context;
-use crate::contract::request::Request;
+use crate::contract::request::SubjectTokenRequest;
 use crate::error::{Error, Kind};
 use crate::http::Url;
 use crate::options::{OptionInfo, Takes, Values};
@@ -101,20 +101,20 @@ fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
     let duration = values.seconds("duration");
     if mode == Some(Mode::CallerIdentity) && (duration.is_some() || !tags.is_empty()) {
         return Err(Error::new(Kind::Usage, "--duration and --tag are for --mode=jwt")
-            .hint("a GetCallerIdentity request lives 15 minutes and has no tags"));
+            .fix("a GetCallerIdentity request lives 15 minutes and has no tags"));
     }
     if let Some(arn) = values.text("role-arn")
         && !arn.starts_with("arn:")
     {
         return Err(Error::new(Kind::Usage, "--role-arn is no ARN")
-            .hint("one looks like arn:aws:iam::123456789012:role/NAME"));
+            .fix("one looks like arn:aws:iam::123456789012:role/NAME"));
     }
     let of_role = ["role-session-name", "external-id"];
     if let Some(option) = of_role.iter().find(|option| values.text(option).is_some())
         && values.text("role-arn").is_none()
     {
         return Err(Error::new(Kind::Usage, format!("--{option} is for --role-arn"))
-            .hint("add --role-arn=…"));
+            .fix("add --role-arn=…"));
     }
     let role = text("role-arn").map(|arn| AssumedRole {
         arn,
@@ -147,7 +147,11 @@ impl Source for Aws {
         }
     }
 
-    fn subject_token(&self, request: &Request, cx: &Context) -> Result<SubjectToken, Error> {
+    fn subject_token(
+        &self,
+        request: &SubjectTokenRequest,
+        cx: &Context,
+    ) -> Result<SubjectToken, Error> {
         let mode = self.mode.unwrap_or(match request.token_type {
             TokenType::AwsRequest => Mode::CallerIdentity,
             _ => Mode::Jwt,
@@ -157,11 +161,11 @@ impl Source for Aws {
                 Kind::Configuration,
                 "AWS gives JWTs and signed requests, no SAML",
             )
-            .hint("expect …:jwt or …:aws4_request as subject_token_type"));
+            .fix("expect …:jwt or …:aws4_request as subject_token_type"));
         }
         if mode == Mode::Jwt && request.token_type == TokenType::AwsRequest {
             return Err(Error::new(Kind::Configuration, "--mode=jwt gives a JWT")
-                .hint("leave --mode out, or set subject_token_type to urn:ietf:params:oauth:token-type:jwt"));
+                .fix("leave --mode out, or set subject_token_type to urn:ietf:params:oauth:token-type:jwt"));
         }
         let account = Account::new(self, cx)?;
         let mut credentials = credentials::find(&account)?;

@@ -81,7 +81,7 @@ impl Files {
         self.profiles.get(name)
     }
 
-    /// The names of all profiles, for a hint.
+    /// The names of all profiles, for a fix.
     pub(super) fn profile_names(&self) -> String {
         match self.profiles.is_empty() {
             true => "none".to_owned(),

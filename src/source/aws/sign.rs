@@ -57,7 +57,7 @@ pub(super) fn headers(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::token::parse_rfc3339;
+    use crate::time::parse_rfc3339;
 
     /// AWS's public test suite, see tests/vectors/sigv4/README.md.
     #[test]

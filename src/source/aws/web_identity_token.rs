@@ -5,8 +5,8 @@
 use aws_credential_types::Credentials;
 
 use super::account::Account;
-use super::sts::{Call, Refusal};
-use crate::contract::request::Request;
+use super::query_api::{Call, Refusal};
+use crate::contract::request::SubjectTokenRequest;
 use crate::error::{Error, Kind};
 use crate::secret::Secret;
 use crate::token::{Origin, SubjectToken};
@@ -22,7 +22,7 @@ const LIVES: [u64; 3] = [3600, 900, 60];
 /// `DENIED` where the account or a policy does not allow it, `CONFIGURATION` where an option has to
 /// change.
 pub(super) fn get(
-    request: &Request,
+    request: &SubjectTokenRequest,
     duration: Option<u64>,
     tags: &[(String, String)],
     credentials: &Credentials,
@@ -86,7 +86,7 @@ fn refuse_global(region: &str, account: &Account) -> Result<(), Error> {
     let global = account.sts_endpoint(region)?.host() == "sts.amazonaws.com";
     if global || region == "aws-global" {
         return Err(Error::new(Kind::Configuration, format!("the global STS has no {ACTION}"))
-            .hint("name a region with --region or AWS_REGION, and a regional --sts-endpoint"));
+            .fix("name a region with --region or AWS_REGION, and a regional --sts-endpoint"));
     }
     Ok(())
 }
@@ -94,7 +94,7 @@ fn refuse_global(region: &str, account: &Account) -> Result<(), Error> {
 fn explain(refusal: Refusal) -> Error {
     let Refusal { code, error } = refusal;
     if code.starts_with("OutboundWebIdentityFederationDisabled") {
-        return error.hint(
+        return error.fix(
             "let an administrator of the account run \
              aws iam enable-outbound-web-identity-federation",
         );
@@ -102,10 +102,10 @@ fn explain(refusal: Refusal) -> Error {
     if code.starts_with("SessionDurationEscalation") {
         return error
             .of_kind(Kind::Configuration)
-            .hint("the session ends earlier: lower --duration, or leave it out");
+            .fix("the session ends earlier: lower --duration, or leave it out");
     }
     if code.starts_with("JWTPayloadSizeExceeded") {
-        return error.of_kind(Kind::Configuration).hint("give fewer or shorter --tag");
+        return error.of_kind(Kind::Configuration).fix("give fewer or shorter --tag");
     }
     error
 }

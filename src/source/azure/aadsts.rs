@@ -84,7 +84,7 @@ pub(super) fn explain(words: &str) -> Option<(Kind, &'static str)> {
     let (_, rest) = words.split_once("AADSTS")?;
     let code: u32 = rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()?;
     let reason = REASONS.iter().find(|(codes, ..)| codes.contains(&code));
-    reason.map(|(_, kind, hint)| (*kind, *hint))
+    reason.map(|(_, kind, fix)| (*kind, *fix))
 }
 
 #[cfg(test)]

@@ -33,6 +33,6 @@ pub(super) fn ask(azure: &Azure, cx: &Context) -> Result<Lookup, Error> {
     let identity = Identity::find(azure, cx)?;
     let url = endpoint.url(&azure.resource, identity.as_ref())?;
     let get = endpoint.get(&url).header("X-IDENTITY-HEADER", Secret::new(header));
-    let response = cx.http.send(get, &cx.log)?;
+    let response = cx.send(get)?;
     endpoint.read(response, url, identity.as_ref())
 }

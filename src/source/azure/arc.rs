@@ -12,11 +12,12 @@ use serde_json::{Map, Value};
 
 use super::managed_identity::{Endpoint, Identity};
 use super::{Azure, Lookup};
-use crate::context::{Context, Env};
+use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::http::Response;
 use crate::secret::Secret;
+use crate::world::Env;
 
 const ENDPOINT: &str = "IDENTITY_ENDPOINT";
 const IMDS_ENDPOINT: &str = "IMDS_ENDPOINT";
@@ -52,14 +53,14 @@ pub(super) fn ask(azure: &Azure, cx: &Context) -> Result<Lookup, Error> {
     if !url.is_local() {
         let what = format!("{ENDPOINT} names {}, which is not this host", url.host());
         return Err(Error::new(Kind::Configuration, what)
-            .hint(format!("correct {ENDPOINT}: the agent listens here")));
+            .fix(format!("correct {ENDPOINT}: the agent listens here")));
     }
-    let mut response = cx.http.send(endpoint.get(&url), &cx.log)?;
+    let mut response = cx.send(endpoint.get(&url))?;
     if response.status == 401 {
         let key = read_key(&challenged(&response, cx)?)?;
         let basic = Secret::new(format!("Basic {}", key.expose()));
         let get = endpoint.get(&url).header("Authorization", basic).hiding(key);
-        response = cx.http.send(get, &cx.log)?;
+        response = cx.send(get)?;
     }
     let found = endpoint.read(response, url, identity.as_ref())?;
     if let (Lookup::Found(answer, _), Some(identity)) = (&found, &identity) {
@@ -98,7 +99,7 @@ fn challenged(response: &Response, cx: &Context) -> Result<PathBuf, Error> {
     });
     let broken = |what: &str| {
         Error::new(Kind::Protocol, what)
-            .hint(format!("check {ENDPOINT}: another program than Azure's agent may answer there"))
+            .fix(format!("check {ENDPOINT}: another program than Azure's agent may answer there"))
     };
     let path = realm.map(PathBuf::from).ok_or_else(|| broken("the agent names no key file"))?;
     let folder = keys(&cx.env)?;
@@ -112,7 +113,7 @@ fn challenged(response: &Response, cx: &Context) -> Result<PathBuf, Error> {
 fn read_key(path: &Path) -> Result<Secret, Error> {
     let shown = path.display();
     let refuse = |cause: String| {
-        Error::new(Kind::Configuration, format!("cannot read {shown}")).cause(cause).hint(
+        Error::new(Kind::Configuration, format!("cannot read {shown}")).cause(cause).fix(
             "let this user read the agent's keys: put it into the group himds, or on Windows into \
              Hybrid agent extension applications",
         )
@@ -139,5 +140,5 @@ fn confirm(
     let what = format!("the agent did not confirm the identity of {option}");
     Err(Error::new(Kind::Configuration, what)
         .cause("it may not know user-assigned identities, and have given the server's own")
-        .hint(format!("update the Azure Connected Machine agent, or leave {option} out")))
+        .fix(format!("update the Azure Connected Machine agent, or leave {option} out")))
 }

@@ -18,8 +18,9 @@ use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::http::{self, Response, Url, retry};
+use crate::options::SecretRef;
 use crate::random;
-use crate::secret::{Secret, SecretRef};
+use crate::secret::Secret;
 use crate::signing_key::SigningKey;
 
 const PUBLIC_CLOUD: &str = "https://login.microsoftonline.com";
@@ -96,7 +97,7 @@ fn account(azure: &Azure, cx: &Context) -> Result<Account, Error> {
 
 fn ask(proof: &Proof, account: Account, azure: &Azure, cx: &Context) -> Result<Lookup, Error> {
     let (tenant, client) = account.map_err(|missing| {
-        Error::new(Kind::Configuration, missing).hint(
+        Error::new(Kind::Configuration, missing).fix(
             "its credentials are here; for a pod, annotate the service account with \
                    azure.workload.identity/client-id",
         )
@@ -111,12 +112,12 @@ fn ask(proof: &Proof, account: Account, azure: &Azure, cx: &Context) -> Result<L
             .field("grant_type", "client_credentials")
             .field("scope", scope.as_str())
             .field("client_id", client.as_str());
-        cx.http.send(proof.add(post, &client, &endpoint, cx)?.once(), &cx.log)
+        cx.send(proof.add(post, &client, &endpoint, cx)?.once())
     })?;
     let reason = response.words().and_then(|words| aadsts::explain(&words));
     let response = response.require_success().map_err(|error| match (reason, error.kind()) {
-        (Some((kind, hint)), _) => error.of_kind(kind).hint(hint),
-        (None, Kind::Denied) => error.hint("check --tenant-id, --client-id and its credentials"),
+        (Some((kind, fix)), _) => error.of_kind(kind).fix(fix),
+        (None, Kind::Denied) => error.fix("check --tenant-id, --client-id and its credentials"),
         (None, _) => error,
     })?;
     Ok(Lookup::Found(response.json()?, endpoint))
@@ -125,7 +126,7 @@ fn ask(proof: &Proof, account: Account, azure: &Azure, cx: &Context) -> Result<L
 fn endpoint(tenant: &str, azure: &Azure, cx: &Context) -> Result<Url, Error> {
     if !tenant.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte)) {
         return Err(Error::new(Kind::Configuration, "the tenant is neither an id nor a domain")
-            .hint("check --tenant-id and AZURE_TENANT_ID (az account show --query tenantId)"));
+            .fix("check --tenant-id and AZURE_TENANT_ID (az account show --query tenantId)"));
     }
     let host = match (&azure.authority_host, cx.env.text(HOST)?) {
         (Some(host), _) => host.as_typed().to_owned(),
@@ -136,7 +137,7 @@ fn endpoint(tenant: &str, azure: &Azure, cx: &Context) -> Result<Url, Error> {
     Url::parse(&format!("{}/{tenant}/oauth2/v2.0/token", host.trim_end_matches('/'))).map_err(
         |why| {
             Error::new(Kind::Configuration, format!("{HOST} {why}"))
-                .hint(format!("correct {HOST}, such as {PUBLIC_CLOUD}"))
+                .fix(format!("correct {HOST}, such as {PUBLIC_CLOUD}"))
         },
     )
 }
@@ -176,7 +177,7 @@ impl Proof {
                 if token.expose().is_empty() {
                     let what = format!("the file {} is empty", path.display());
                     return Err(Error::new(Kind::Configuration, what)
-                        .hint(format!("check {option} and whatever writes it")));
+                        .fix(format!("check {option} and whatever writes it")));
                 }
                 token
             }
@@ -192,19 +193,19 @@ fn read_certificate(
     option: &'static str,
     cx: &Context,
 ) -> Result<CertificateDer<'static>, Error> {
-    let hint = "make PEM of a PFX file: openssl pkcs12 -in FILE.pfx -out FILE.pem -nodes";
+    let fix = "make PEM of a PFX file: openssl pkcs12 -in FILE.pfx -out FILE.pem -nodes";
     if option == CERTIFICATE && cx.env.text(PASSWORD)?.is_some() {
         return Err(Error::new(Kind::Configuration, format!("{PASSWORD} is not supported"))
-            .hint(format!("{hint}; then unset {PASSWORD}")));
+            .fix(format!("{fix}; then unset {PASSWORD}")));
     }
     let is_pfx = path.extension().is_some_and(|end| end == "pfx" || end == "p12");
     let pem =
         files::read_text(path, option, Kind::Configuration).map_err(|error| match is_pfx {
-            true => error.hint(hint),
+            true => error.fix(fix),
             false => error,
         })?;
     CertificateDer::from_pem_slice(pem.expose().as_bytes()).map_err(|_| {
         let what = format!("{} holds no certificate in PEM form", path.display());
-        Error::new(Kind::Configuration, what).hint(format!("check {option}; {hint}"))
+        Error::new(Kind::Configuration, what).fix(format!("check {option}; {fix}"))
     })
 }

@@ -29,7 +29,7 @@ pub(super) fn ask(azure: &Azure, cx: &Context) -> Result<Lookup, Error> {
     };
     let bare = endpoint.at(&endpoint.address)?;
     let probe = Request::get(&bare, HOST).direct().once().limit(PROBE_LIMIT);
-    match cx.http.send(probe, &cx.log) {
+    match cx.send(probe) {
         Ok(response) if matches!(response.status, 401 | 403) => {
             let status = response.status;
             return Ok(Lookup::Absent(format!("{host} is not Azure's ({status})")));
@@ -46,11 +46,11 @@ pub(super) fn ask(azure: &Azure, cx: &Context) -> Result<Lookup, Error> {
     let response = retry::ask(
         cx.deadline,
         |response| again(response.status),
-        || cx.http.send(endpoint.get(&url).once(), &cx.log),
+        || cx.send(endpoint.get(&url).once()),
     )?;
     let status = response.status;
     endpoint.read(response, url, identity.as_ref()).map_err(|error| match updating(status) {
-        true => error.of_kind(Kind::Unreachable).hint(
+        true => error.of_kind(Kind::Unreachable).fix(
             "the instance metadata are being updated, or this is no Azure machine: try again in a \
              minute",
         ),

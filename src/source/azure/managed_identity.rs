@@ -70,7 +70,7 @@ impl Endpoint {
         let variable = self.variable;
         Url::parse(address).map_err(|why| {
             Error::new(Kind::Configuration, format!("{variable} {why}"))
-                .hint(format!("correct {variable}: the platform sets it"))
+                .fix(format!("correct {variable}: the platform sets it"))
         })
     }
 
@@ -88,7 +88,7 @@ impl Endpoint {
     ) -> Result<Lookup, Error> {
         let refusal = self.explain(&response, identity);
         let response = response.require_success().map_err(|error| match refusal {
-            Some((kind, hint)) => error.of_kind(kind).hint(hint),
+            Some((kind, fix)) => error.of_kind(kind).fix(fix),
             None => error,
         })?;
         Ok(Lookup::Found(response.json()?, url))
@@ -96,8 +96,8 @@ impl Endpoint {
 
     fn explain(&self, response: &Response, identity: Option<&Identity>) -> Option<(Kind, String)> {
         let words = response.words().unwrap_or_default();
-        if let Some((kind, hint)) = aadsts::explain(&words) {
-            return Some((kind, hint.to_owned()));
+        if let Some((kind, fix)) = aadsts::explain(&words) {
+            return Some((kind, fix.to_owned()));
         }
         let words = words.to_ascii_lowercase();
         let unknown = UNKNOWN.iter().any(|text| words.contains(text));
@@ -106,11 +106,11 @@ impl Endpoint {
                 (Kind::Configuration, "name the one that is meant with --client-id=…".to_owned())
             }
             (status, Some(Identity { option, .. })) if unknown || status == 404 => {
-                let hint = format!(
+                let fix = format!(
                     "assign that identity to this machine or app (az vm identity assign \
                      --identities, az webapp identity assign --identities), or check {option}"
                 );
-                (Kind::Configuration, hint)
+                (Kind::Configuration, fix)
             }
             (_, None) if unknown => (
                 Kind::Absent,

@@ -23,11 +23,12 @@ use serde_json::{Map, Value};
 use self::managed_identity::Identity;
 use super::{Source, SourceInfo, Trust};
 use crate::context::Context;
-use crate::contract::request::Request;
+use crate::contract::request::SubjectTokenRequest;
 use crate::error::{Error, Kind};
 use crate::http::Url;
+use crate::options::SecretRef;
 use crate::options::{OptionInfo, Takes, Values, missing};
-use crate::secret::{Secret, SecretRef};
+use crate::secret::Secret;
 use crate::token::{Origin, SubjectToken};
 
 pub(super) const INFO: SourceInfo = SourceInfo {
@@ -157,7 +158,7 @@ fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
                 Kind::Usage,
                 format!("--{first} and --{second} exclude each other"),
             )
-            .hint("give one of them"));
+            .fix("give one of them"));
         }
     }
     if values.flag("client-key") && !values.flag("client-cert") {
@@ -187,8 +188,8 @@ fn environments(values: &Values) -> Result<Vec<Environment>, Error> {
         left.retain(|(name, _)| of.contains(name));
         if left.is_empty() {
             let what = format!("--{option} has no meaning beside the other options");
-            let hint = format!("it is for --environment={}", of.join(", "));
-            return Err(Error::new(Kind::Usage, what).hint(hint));
+            let fix = format!("it is for --environment={}", of.join(", "));
+            return Err(Error::new(Kind::Usage, what).fix(fix));
         }
     }
     Ok(left)
@@ -202,7 +203,11 @@ impl Source for Azure {
         Trust::issuer(&format!("https://sts.windows.net/{tenant}/")).for_audience(&self.resource)
     }
 
-    fn subject_token(&self, request: &Request, cx: &Context) -> Result<SubjectToken, Error> {
+    fn subject_token(
+        &self,
+        request: &SubjectTokenRequest,
+        cx: &Context,
+    ) -> Result<SubjectToken, Error> {
         let (answer, url) = self.find(cx)?;
         let what = format!("the access_token of {url}");
         let Some(text) = answer.get("access_token").and_then(Value::as_str) else {
@@ -210,7 +215,7 @@ impl Source for Azure {
                 Kind::Protocol,
                 format!("the answer of {url} has no access_token"),
             )
-            .hint("check that Azure answers there, and no other program"));
+            .fix("check that Azure answers there, and no other program"));
         };
         let renew = "the clocks of this host and of Azure may differ".to_owned();
         let origin = Origin { what, option: "--resource", renew };
@@ -240,7 +245,7 @@ impl Azure {
         }
         Err(Error::new(Kind::Absent, "there is no Azure identity here")
             .cause(absent.join(", "))
-            .hint("set up one of these, or choose another --environment"))
+            .fix("set up one of these, or choose another --environment"))
     }
 }
 

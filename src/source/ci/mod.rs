@@ -5,6 +5,9 @@
 //! in a variable, which is not renewed: an expired one says what to do in that very system.
 //! [`system::SYSTEMS`] tells which is which.
 
+pub(super) mod azure_pipelines;
+pub(super) mod github;
+mod job;
 mod system;
 
 use std::ffi::OsString;
@@ -12,9 +15,9 @@ use std::ffi::OsString;
 use serde_json::Value;
 
 use self::system::{Given, SYSTEMS, System, Way};
-use super::{Source, SourceInfo, azure_pipelines, env};
+use super::{Source, SourceInfo, env};
 use crate::context::Context;
-use crate::contract::request::Request;
+use crate::contract::request::SubjectTokenRequest;
 use crate::error::{Error, Kind};
 use crate::options::{OptionInfo, Takes, Values};
 use crate::program::Program;
@@ -62,7 +65,11 @@ fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
 }
 
 impl Source for Ci {
-    fn subject_token(&self, request: &Request, cx: &Context) -> Result<SubjectToken, Error> {
+    fn subject_token(
+        &self,
+        request: &SubjectTokenRequest,
+        cx: &Context,
+    ) -> Result<SubjectToken, Error> {
         let system = self.system(cx)?;
         cx.log.line(format!("the CI system is {}", system.name));
         match (&system.way, &self.name) {
@@ -73,7 +80,7 @@ impl Source for Ci {
             (Way::Asked(ask), None) => ask(self, request, cx),
             (Way::Asked(_), Some(_)) => {
                 let what = format!("{} gives no token in a variable", system.name);
-                Err(Error::new(Kind::Configuration, what).hint("leave --name out"))
+                Err(Error::new(Kind::Configuration, what).fix("leave --name out"))
             }
             (Way::AskedOrGiven(ask, given), None) => match ask(self, request, cx) {
                 Err(error) if error.kind() == Kind::Absent => {
@@ -98,14 +105,19 @@ impl Ci {
             let marks: Vec<&str> = SYSTEMS.iter().map(|system| system.mark).collect();
             Error::new(Kind::Absent, "this is no job of a known CI system")
                 .cause(format!("none of {} is set", marks.join(", ")))
-                .hint("name the system with --system, or its variable with the source env")
+                .fix("name the system with --system, or its variable with the source env")
         })
     }
 }
 
 impl Given {
     /// The token in a variable. It was made for an audience that is not ours to choose.
-    fn token(&self, name: &str, request: &Request, cx: &Context) -> Result<SubjectToken, Error> {
+    fn token(
+        &self,
+        name: &str,
+        request: &SubjectTokenRequest,
+        cx: &Context,
+    ) -> Result<SubjectToken, Error> {
         let text = env::read(name, self.absent, cx)?;
         let what = format!("the variable {name}");
         let origin = Origin { what, option: "--name", renew: self.renew.to_owned() };
@@ -120,7 +132,7 @@ impl Given {
 }
 
 /// The audience of the token, where it is another than was asked for.
-fn other_audience(token: &SubjectToken, request: &Request) -> Option<String> {
+fn other_audience(token: &SubjectToken, request: &SubjectTokenRequest) -> Option<String> {
     let wanted = request.audience_for_pool_provider().ok()?;
     let claims = jwt::object(token.text.expose().split('.').nth(1)?)?;
     let audience = claims.get("aud")?;
@@ -138,7 +150,7 @@ fn other_audience(token: &SubjectToken, request: &Request) -> Option<String> {
 fn printed(
     command: &str,
     option: [&str; 2],
-    request: &Request,
+    request: &SubjectTokenRequest,
     cx: &Context,
 ) -> Result<SubjectToken, Error> {
     let mut words = command.split(' ').chain(option).map(OsString::from);
@@ -146,7 +158,7 @@ fn printed(
     let (args, place) = (words.collect(), command.to_owned());
     let program = Program { name, args, variables: Vec::new(), place };
     let text = program.output(cx).map_err(|error| match error.kind() {
-        Kind::Absent => error.hint("put it into PATH: a container has it only where it is mounted"),
+        Kind::Absent => error.fix("put it into PATH: a container has it only where it is mounted"),
         _ => error,
     })?;
     let renew = "the clocks of this host and of the CI system may differ".to_owned();

@@ -2,13 +2,13 @@
 
 use serde_json::json;
 
+use super::azure_pipelines::AzurePipelines;
+use super::github::Actions;
 use super::{Ci, printed};
 use crate::context::Context;
-use crate::contract::request::Request;
+use crate::contract::request::SubjectTokenRequest;
 use crate::error::Error;
 use crate::source::Source;
-use crate::source::azure_pipelines::AzurePipelines;
-use crate::source::github::Actions;
 use crate::token::SubjectToken;
 
 /// A CI system.
@@ -33,7 +33,7 @@ pub(super) enum Way {
     AskedOrGiven(Ask, Given),
 }
 
-type Ask = fn(&Ci, &Request, &Context) -> Result<SubjectToken, Error>;
+type Ask = fn(&Ci, &SubjectTokenRequest, &Context) -> Result<SubjectToken, Error>;
 
 /// A token in a variable, which stays as it was when the job began.
 #[derive(Debug)]
@@ -104,21 +104,25 @@ pub(super) static SYSTEMS: &[System] = &[
     },
 ];
 
-fn github(_: &Ci, request: &Request, cx: &Context) -> Result<SubjectToken, Error> {
+fn github(_: &Ci, request: &SubjectTokenRequest, cx: &Context) -> Result<SubjectToken, Error> {
     Actions.subject_token(request, cx)
 }
 
-fn azure_pipelines(ci: &Ci, request: &Request, cx: &Context) -> Result<SubjectToken, Error> {
+fn azure_pipelines(
+    ci: &Ci,
+    request: &SubjectTokenRequest,
+    cx: &Context,
+) -> Result<SubjectToken, Error> {
     let service_connection = ci.service_connection.clone();
     AzurePipelines { service_connection }.subject_token(request, cx)
 }
 
-fn buildkite(_: &Ci, request: &Request, cx: &Context) -> Result<SubjectToken, Error> {
+fn buildkite(_: &Ci, request: &SubjectTokenRequest, cx: &Context) -> Result<SubjectToken, Error> {
     let audience = request.audience_for_pool_provider()?;
     printed("buildkite-agent oidc request-token", ["--audience", &audience], request, cx)
 }
 
-fn circleci(_: &Ci, request: &Request, cx: &Context) -> Result<SubjectToken, Error> {
+fn circleci(_: &Ci, request: &SubjectTokenRequest, cx: &Context) -> Result<SubjectToken, Error> {
     let claims = json!({ "aud": request.audience_for_pool_provider()? }).to_string();
     printed("circleci run oidc get", ["--claims", &claims], request, cx)
 }

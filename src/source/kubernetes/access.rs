@@ -1,6 +1,7 @@
 //! An API server, and who one is there.
 
-use crate::http::{Http, Url};
+use crate::context::Context;
+use crate::http::Url;
 use crate::secret::Secret;
 
 /// Where to ask for a token, and as whom.
@@ -9,8 +10,8 @@ pub(super) struct Access {
     pub(super) server: Url,
     /// What led to the server, for messages.
     pub(super) option: &'static str,
-    /// Speaks TLS as this server wants it.
-    pub(super) http: Http,
+    /// Speaks TLS as this server expects.
+    pub(super) cx: Context,
     /// What proves who one is, where no client certificate does.
     pub(super) bearer: Option<Secret>,
     /// Where a service account is looked for unless `--namespace` says it.

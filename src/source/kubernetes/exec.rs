@@ -34,16 +34,16 @@ pub(super) fn credentials(
     if !VERSIONS.contains(&version) {
         return Err(plugin
             .wrong(format!("has another apiVersion than {}", VERSIONS.join(" or ")))
-            .hint("renew the plugin and its part of the kubeconfig"));
+            .fix("renew the plugin and its part of the kubeconfig"));
     }
     if plugin.text("interactiveMode")? == Some("Always") {
         return Err(plugin
             .wrong("wants a person at a terminal (interactiveMode: Always)")
-            .hint("nobody can be asked here: take the context of another user"));
+            .fix("nobody can be asked here: take the context of another user"));
     }
     let program = program(plugin, cluster, version)?;
     let output = program.output(cx).map_err(|error| match plugin.text("installHint") {
-        Ok(Some(hint)) if error.kind() == Kind::Absent => error.hint(server_words(hint, &[])),
+        Ok(Some(fix)) if error.kind() == Kind::Absent => error.fix(server_words(fix, &[])),
         _ => error,
     })?;
     read(&output, version, plugin)
@@ -57,7 +57,7 @@ fn program(plugin: &Entry, cluster: &Entry, version: &str) -> Result<Program, Er
     };
     let args = plugin.get("args").and_then(Value::as_array).into_iter().flatten();
     let args = args.map(|arg| arg.as_str().map(OsString::from)).collect::<Option<Vec<_>>>();
-    let args = args.ok_or_else(|| plugin.wrong("has args that are no text").hint("quote them"))?;
+    let args = args.ok_or_else(|| plugin.wrong("has args that are no text").fix("quote them"))?;
     let spec = match plugin.is_true("provideClusterInfo") {
         true => json!({"interactive": false, "cluster": cluster_info(cluster)?}),
         false => json!({"interactive": false}),
@@ -97,7 +97,7 @@ fn cluster_info(cluster: &Entry) -> Result<Value, Error> {
 fn read(output: &Secret, version: &str, plugin: &Entry) -> Result<Credentials, Error> {
     let wrong = |why: String| {
         Error::new(Kind::Protocol, format!("the output of {} {why}", plugin.place()))
-            .hint("run the plugin by hand, or renew it")
+            .fix("run the plugin by hand, or renew it")
     };
     let answer: Value =
         serde_json::from_str(output.expose()).map_err(|_| wrong("is no JSON".to_owned()))?;

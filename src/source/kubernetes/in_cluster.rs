@@ -7,12 +7,13 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::access::Access;
-use crate::context::{Context, Env};
+use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::files;
-use crate::http::{Authorities, Terms, Url};
+use crate::http::{Authorities, Url};
 use crate::secret::Secret;
 use crate::token::jwt;
+use crate::world::Env;
 
 const HOST: &str = "KUBERNETES_SERVICE_HOST";
 const PORT: &str = "KUBERNETES_SERVICE_PORT";
@@ -36,12 +37,12 @@ pub(super) fn access(cx: &Context) -> Result<Result<Access, String>, Error> {
     let owner = claims.get("sub").and_then(Value::as_str).and_then(service_account);
     let (namespace, name) = owner.ok_or_else(|| {
         Error::new(Kind::Configuration, format!("{FOLDER}/token is of no service account"))
-            .hint("let the pod have the token that Kubernetes mounts there")
+            .fix("let the pod have the token that Kubernetes mounts there")
     })?;
     Ok(Ok(Access {
         server,
         option: HOST,
-        http: cx.http.with_terms(Terms { authorities, ..Terms::default() }),
+        cx: cx.narrowed(|_, http| http.tls.authorities = authorities),
         namespace: namespace.to_owned(),
         service_account: Some(name.to_owned()),
         subject: format!("--serviceaccount={namespace}:{name}"),
@@ -63,7 +64,7 @@ fn server(env: &Env) -> Result<Option<Url>, Error> {
     let url = Url::parse(&address).ok().filter(|_| host.chars().all(of_host));
     url.map(Some).ok_or_else(|| {
         Error::new(Kind::Configuration, format!("{HOST} and {PORT} make no address"))
-            .hint(format!("unset {HOST} if this is no pod"))
+            .fix(format!("unset {HOST} if this is no pod"))
     })
 }
 
@@ -74,7 +75,7 @@ fn service_account(sub: &str) -> Option<(&str, &str)> {
 
 fn file(name: &str) -> Result<Secret, Error> {
     let text = files::read_text(&Path::new(FOLDER).join(name), HOST, Kind::Absent);
-    let text = text.map_err(|error| error.hint("let the pod have all of its service account"))?;
+    let text = text.map_err(|error| error.fix("let the pod have all of its service account"))?;
     Ok(Secret::new(text.expose().trim()))
 }
 

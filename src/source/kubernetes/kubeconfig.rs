@@ -19,7 +19,7 @@ use super::{user, yaml};
 use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::files;
-use crate::http::{Authorities, Terms, Url};
+use crate::http::{Authorities, NamedProxy, Terms, Url};
 use crate::secret::Secret;
 
 /// What names the files, for messages.
@@ -68,7 +68,7 @@ impl Kubeconfig {
         cx.log.line(format!("{} with {} and {}", context.what, cluster.what, user.what));
         if cluster.is_true("insecure-skip-tls-verify") {
             let wrong = cluster.wrong("has insecure-skip-tls-verify, which is refused");
-            return Err(wrong.hint(
+            return Err(wrong.fix(
                 "whoever stands between could take its place and keep the credentials: \
                  give certificate-authority instead",
             ));
@@ -81,18 +81,21 @@ impl Kubeconfig {
                 .map_err(|_| cluster.wrong("has a tls-server-name that is no name of a host"))
         });
         let user::Credentials { bearer, client_cert } = user::credentials(&user, &cluster, cx)?;
-        let http = cx.http.with_terms(Terms {
+        let terms = Terms {
             authorities: authorities.map(|(pem, place)| Authorities::Pem(pem, place)),
             client_cert,
             server_name: server_name.transpose()?,
-        });
+        };
+        let proxy = cluster.text("proxy-url")?;
+        let proxy = proxy.map(|address| NamedProxy::new(address, "proxy-url")).transpose()?;
         Ok(Access {
             server,
             option: OPTION,
-            http: match cluster.text("proxy-url")? {
-                Some(address) => http.through_proxy(address, "proxy-url")?,
-                None => http,
-            },
+            cx: cx.narrowed(|_, http| {
+                let authorities = terms.authorities.or(http.tls.authorities.take());
+                http.tls = Terms { authorities, ..terms };
+                http.proxy = proxy;
+            }),
             bearer,
             namespace: context.text("namespace")?.unwrap_or("default").to_owned(),
             service_account: None,
@@ -109,7 +112,7 @@ impl Kubeconfig {
         match name.or_else(current) {
             Some(name) => self.entry("context", name),
             None => Err(Error::new(Kind::Configuration, "the kubeconfig has no current-context")
-                .hint(format!("name one with --context: {}", self.names("context")))),
+                .fix(format!("name one with --context: {}", self.names("context")))),
         }
     }
 
@@ -119,7 +122,7 @@ impl Kubeconfig {
         let (file, entry) = found.ok_or_else(|| {
             Error::new(Kind::Configuration, format!("the kubeconfig has no {kind} {name:?}"))
                 .cause(format!("it has {}", self.names(kind)))
-                .hint("check --context, --kubeconfig and KUBECONFIG")
+                .fix("check --context, --kubeconfig and KUBECONFIG")
         })?;
         Ok(Entry { file, what: format!("the {kind} {name:?}"), value: entry.get(kind) })
     }
@@ -145,7 +148,7 @@ impl Kubeconfig {
 /// One file: a mapping, or null where it is empty.
 fn read(path: &Path, place: &str, cx: &Context) -> Result<Value, Error> {
     let text = files::read_text(path, place, Kind::Absent)?;
-    files::warn_if_shared(path, &cx.log);
+    cx.log.warn_if_shared(path);
     let config = yaml::read(text.expose()).and_then(|config| match config {
         Value::Object(_) | Value::Null => Ok(config),
         _ => Err("line 1 begins no mapping".to_owned()),
@@ -153,7 +156,7 @@ fn read(path: &Path, place: &str, cx: &Context) -> Result<Value, Error> {
     config.map_err(|why| {
         Error::new(Kind::Configuration, format!("{} is no kubeconfig", path.display()))
             .cause(why)
-            .hint(format!("correct the file, or check {place}"))
+            .fix(format!("correct the file, or check {place}"))
     })
 }
 
@@ -178,7 +181,7 @@ impl<'a> Entry<'a> {
     /// A failure of what stands here.
     pub(super) fn wrong(&self, why: impl Display) -> Error {
         Error::new(Kind::Configuration, format!("{} {why}", self.place()))
-            .hint("correct the kubeconfig")
+            .fix("correct the kubeconfig")
     }
 
     pub(super) fn get(&self, key: &str) -> Option<&'a Value> {
@@ -190,7 +193,7 @@ impl<'a> Entry<'a> {
         match self.get(key) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text.as_str()).filter(|text| !text.is_empty())),
-            Some(_) => Err(self.wrong(format!("has a {key} that is no text")).hint("quote it")),
+            Some(_) => Err(self.wrong(format!("has a {key} that is no text")).fix("quote it")),
         }
     }
 

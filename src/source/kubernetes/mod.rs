@@ -22,12 +22,12 @@ use self::kubeconfig::Kubeconfig;
 use self::token_request::TokenRequest;
 use super::{Source, SourceInfo, Trust};
 use crate::context::Context;
-use crate::contract::request::Request;
+use crate::contract::request::SubjectTokenRequest;
 use crate::error::{Error, Kind};
 use crate::files;
-use crate::log::Log;
 use crate::options::{OptionInfo, Takes, Values};
 use crate::token::{Origin, SubjectToken, TokenType, jwt};
+use crate::world::Log;
 
 /// The longest life of a token that Google takes, in seconds.
 const LONGEST: u64 = 86_400;
@@ -102,7 +102,7 @@ fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
     if let Some(option) = others.find(|option| values.flag(option.name)) {
         let what =
             format!("--path reads a token that is there, and --{} asks for one", option.name);
-        return Err(Error::new(Kind::Usage, what).hint("leave one of them out"));
+        return Err(Error::new(Kind::Usage, what).fix("leave one of them out"));
     }
     Ok(Box::new(Projected(path.to_owned())))
 }
@@ -115,14 +115,18 @@ impl Source for Asked {
         Trust { principal, ..Trust::issuer("ISSUER") }
     }
 
-    fn subject_token(&self, request: &Request, cx: &Context) -> Result<SubjectToken, Error> {
+    fn subject_token(
+        &self,
+        request: &SubjectTokenRequest,
+        cx: &Context,
+    ) -> Result<SubjectToken, Error> {
         refuse_other_types(request)?;
         let audience = request.audience_for_pool_provider()?;
         let access = self.access(cx)?;
         let service_account = self.service_account.as_ref().or(access.service_account.as_ref());
         let service_account = service_account.ok_or_else(|| {
             Error::new(Kind::Usage, "a kubeconfig does not say which service account to take")
-                .hint("add --account=NAME, and --namespace=NAME where it needs one")
+                .fix("add --account=NAME, and --namespace=NAME where it needs one")
         })?;
         let namespace = self.namespace.as_ref().unwrap_or(&access.namespace);
         let (audience, lifetime) = (&audience, self.lifetime);
@@ -148,7 +152,7 @@ impl Asked {
         };
         Err(Error::new(Kind::Absent, "there is neither a kubeconfig nor a pod")
             .cause(format!("{why}; {not_here}"))
-            .hint("run it in a pod, or name a kubeconfig with --kubeconfig or KUBECONFIG"))
+            .fix("run it in a pod, or name a kubeconfig with --kubeconfig or KUBECONFIG"))
     }
 }
 
@@ -157,12 +161,16 @@ impl Source for Projected {
         Trust::issuer("ISSUER")
     }
 
-    fn subject_token(&self, request: &Request, cx: &Context) -> Result<SubjectToken, Error> {
+    fn subject_token(
+        &self,
+        request: &SubjectTokenRequest,
+        cx: &Context,
+    ) -> Result<SubjectToken, Error> {
         refuse_other_types(request)?;
         let text =
             files::read_text(&self.0, "--path", Kind::Absent).map_err(|error| {
                 match error.kind() {
-                    Kind::Absent => error.hint(
+                    Kind::Absent => error.fix(
                         "check --path, and that the pod has a projected volume with a \
                      serviceAccountToken there",
                     ),
@@ -180,12 +188,12 @@ impl Source for Projected {
     }
 }
 
-fn refuse_other_types(request: &Request) -> Result<(), Error> {
+fn refuse_other_types(request: &SubjectTokenRequest) -> Result<(), Error> {
     match request.token_type {
         TokenType::Jwt | TokenType::IdToken => Ok(()),
         TokenType::Saml2 | TokenType::AwsRequest => {
             Err(Error::new(Kind::Configuration, "Kubernetes gives JWTs alone")
-                .hint("expect …:jwt as subject_token_type"))
+                .fix("expect …:jwt as subject_token_type"))
         }
     }
 }

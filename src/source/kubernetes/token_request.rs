@@ -8,7 +8,8 @@ use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::http::{Request, Response, Url};
 use crate::secret::Secret;
-use crate::token::{Origin, SubjectToken, TokenType, parse_rfc3339};
+use crate::time::parse_rfc3339;
+use crate::token::{Origin, SubjectToken, TokenType};
 
 /// Whose token to ask for, and for whom.
 #[derive(Debug)]
@@ -42,10 +43,10 @@ impl TokenRequest<'_> {
             let header = Secret::new(format!("Bearer {}", token.expose()));
             post = post.header("Authorization", header).hiding(token.clone());
         }
-        let response = access.http.send(post, &cx.log)?;
-        let hint = self.hint(&response, access);
-        let answer = response.require_success().map_err(|error| match hint {
-            Some((kind, hint)) => error.of_kind(kind).hint(hint),
+        let response = access.cx.send(post)?;
+        let fix = self.fix(&response, access);
+        let answer = response.require_success().map_err(|error| match fix {
+            Some((kind, fix)) => error.of_kind(kind).fix(fix),
             None => error,
         })?;
         self.read(&answer.json()?, &url, access, token_type, cx)
@@ -57,7 +58,7 @@ impl TokenRequest<'_> {
         let path = format!("/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token");
         Url::parse(&format!("{server}{path}")).map_err(|why| {
             Error::new(Kind::Configuration, format!("the address of the API server {why}"))
-                .hint(format!("check {}", access.option))
+                .fix(format!("check {}", access.option))
         })
     }
 
@@ -72,7 +73,7 @@ impl TokenRequest<'_> {
         let status = |key| answer.get("status")?.get(key)?.as_str();
         let text = status("token").map(Secret::new).ok_or_else(|| {
             Error::new(Kind::Protocol, format!("the answer of {url} has no status.token"))
-                .hint(format!("check {}: is it an API server?", access.option))
+                .fix(format!("check {}: is it an API server?", access.option))
         })?;
         let origin = Origin {
             what: format!("the answer of {url}"),
@@ -88,7 +89,7 @@ impl TokenRequest<'_> {
     }
 
     /// The kind of a refusal and what to change, by status; the server's own words come before it.
-    fn hint(&self, response: &Response, access: &Access) -> Option<(Kind, String)> {
+    fn fix(&self, response: &Response, access: &Access) -> Option<(Kind, String)> {
         let (namespace, name) = (self.namespace, self.service_account);
         let words = response.words();
         Some(match response.status {
@@ -128,7 +129,7 @@ fn segment(name: &str) -> Result<&str, Error> {
     match fits && name.starts_with(inner) && name.ends_with(inner) {
         true => Ok(name),
         false => Err(Error::new(Kind::Configuration, format!("{name:?} is no name in Kubernetes"))
-            .hint("check --account and --namespace, or the namespace of the context")),
+            .fix("check --account and --namespace, or the namespace of the context")),
     }
 }
 

@@ -27,7 +27,7 @@ pub(super) fn credentials(
     if let Some(key) = impersonates.into_iter().find(|key| user.get(key).is_some()) {
         return Err(user
             .wrong(format!("impersonates another ({key}), which is not done here"))
-            .hint("take the context of a user who may create the token"));
+            .fix("take the context of a user who may create the token"));
     }
     let bearer = bearer(user, cx)?;
     let client_cert = client_cert(user)?;
@@ -40,13 +40,13 @@ pub(super) fn credentials(
     Err(match (user.get("username"), user.get("auth-provider")) {
         (Some(_), _) => user
             .wrong("has a password, which Kubernetes no longer takes (since 1.19)")
-            .hint("give it a token, a client certificate or an exec plugin"),
+            .fix("give it a token, a client certificate or an exec plugin"),
         (None, Some(_)) => user
             .wrong("has an auth-provider, which kubectl no longer knows (since 1.26)")
-            .hint("give it the exec plugin of that provider"),
+            .fix("give it the exec plugin of that provider"),
         (None, None) => user
             .wrong("has no credentials")
-            .hint("give it a token, a client certificate or an exec plugin"),
+            .fix("give it a token, a client certificate or an exec plugin"),
     })
 }
 
@@ -56,7 +56,7 @@ fn bearer(user: &Entry, cx: &Context) -> Result<Option<Secret>, Error> {
         return Ok(user.text("token")?.map(Secret::new));
     };
     let path = user.resolve(path);
-    files::warn_if_shared(&path, &cx.log);
+    cx.log.warn_if_shared(&path);
     let place = format!("tokenFile of {}", user.place());
     let text = files::read_text(&path, &place, Kind::Configuration)?;
     match text.expose().trim() {

@@ -8,11 +8,12 @@ use serde_json::{Map, Value};
 use super::client_auth::ClientAuth;
 use super::discovery::Metadata;
 use crate::context::Context;
-use crate::contract::request::Request;
+use crate::contract::request::SubjectTokenRequest;
 use crate::error::{Error, Kind};
-use crate::http::{self, Http, Response, Text, Url, retry};
+use crate::http::{self, Response, Text, Url, retry};
+use crate::options::SecretRef;
 use crate::options::{Values, missing};
-use crate::secret::{Secret, SecretRef};
+use crate::secret::Secret;
 use crate::token::{Origin, SubjectToken};
 
 /// A client, as the options describe it.
@@ -46,10 +47,9 @@ impl Client {
 
     /// Reads the issuer's metadata.
     pub(super) fn meet<'a>(&'a self, cx: &'a Context) -> Result<Issuer<'a>, Error> {
-        let own_http = self.auth.http(cx)?;
-        let http = own_http.as_ref().unwrap_or(&cx.http);
-        let metadata = Metadata::discover(&self.issuer, http, cx)?;
-        Ok(Issuer { client: self, metadata, own_http, cx })
+        let narrowed = self.auth.narrowed(cx)?;
+        let metadata = Metadata::discover(&self.issuer, narrowed.as_ref().unwrap_or(cx))?;
+        Ok(Issuer { client: self, metadata, narrowed, cx })
     }
 }
 
@@ -58,8 +58,8 @@ impl Client {
 pub(super) struct Issuer<'a> {
     client: &'a Client,
     metadata: Metadata,
-    /// The agent with the client's certificate, where it has one.
-    own_http: Option<Http>,
+    /// The context with the client's certificate, if it has one.
+    narrowed: Option<Context>,
     pub(super) cx: &'a Context,
 }
 
@@ -109,14 +109,14 @@ impl Issuer<'_> {
 
     /// Sends a request and gives any answer.
     pub(super) fn send(&self, post: http::Request) -> Result<Response, Error> {
-        self.own_http.as_ref().unwrap_or(&self.cx.http).send(post, &self.cx.log)
+        self.narrowed.as_ref().unwrap_or(self.cx).send(post)
     }
 
     /// The same answer where it is a success; else what to change (RFC 6749 section 5.2, RFC 8707
     /// section 2), also about the `grant`.
     pub(super) fn accept(&self, response: Response, grant: &str) -> Result<Response, Error> {
-        let hint = response.oauth_error().map(|error| match error.as_str() {
-            "invalid_client" => self.client.auth.hint().to_owned(),
+        let fix = response.oauth_error().map(|error| match error.as_str() {
+            "invalid_client" => self.client.auth.fix().to_owned(),
             "unauthorized_client" | "unsupported_grant_type" => {
                 format!("allow this client the {grant} grant at the issuer")
             }
@@ -124,8 +124,8 @@ impl Issuer<'_> {
             "invalid_target" => "check --resource".to_owned(),
             _ => "check --scope, --resource and --param".to_owned(),
         });
-        response.require_success().map_err(|error| match (error.kind(), hint) {
-            (Kind::Denied, Some(hint)) => error.hint(hint),
+        response.require_success().map_err(|error| match (error.kind(), fix) {
+            (Kind::Denied, Some(fix)) => error.fix(fix),
             _ => error,
         })
     }
@@ -134,17 +134,17 @@ impl Issuer<'_> {
     pub(super) fn token(
         &self,
         answer: &Map<String, Value>,
-        request: &Request,
+        request: &SubjectTokenRequest,
     ) -> Result<SubjectToken, Error> {
         let (endpoint, member) = (self.token_endpoint()?, self.client.member.as_str());
         let text =
             answer.get(member).and_then(Value::as_str).map(Secret::new).ok_or_else(|| {
-                let hint = match member {
+                let fix = match member {
                     "id_token" => "add --scope=openid, or take --use=access_token",
                     _ => "check --issuer: RFC 6749 section 5.1 demands one",
                 };
                 Error::new(Kind::Protocol, format!("the answer of {endpoint} has no {member}"))
-                    .hint(hint)
+                    .fix(fix)
             })?;
         let origin = Origin {
             what: format!("the {member} of {endpoint}"),

@@ -13,10 +13,11 @@ use super::discovery::Metadata;
 use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::files;
-use crate::http::{self, Http, Request, Url, form};
+use crate::http::{ClientCert, Request, Url, form};
+use crate::options::SecretRef;
 use crate::options::{Values, missing};
 use crate::random;
-use crate::secret::{Secret, SecretRef};
+use crate::secret::Secret;
 use crate::signing_key::SigningKey;
 
 /// How long an assertion lives, in seconds: it is used at once and only once.
@@ -63,16 +64,17 @@ impl ClientAuth {
         })
     }
 
-    /// An agent that shows the client certificate, where this takes one.
-    pub(in crate::source) fn http(&self, cx: &Context) -> Result<Option<Http>, Error> {
+    /// A context that presents the client certificate, for the method that has one.
+    pub(in crate::source) fn narrowed(&self, cx: &Context) -> Result<Option<Context>, Error> {
         let ClientAuth::Mtls { key, certificate } = self else {
             return Ok(None);
         };
-        files::warn_if_shared(key, &cx.log);
+        cx.log.warn_if_shared(key);
         let chain = files::read_text(certificate, "--client-cert", Kind::Configuration)?;
         let key = files::read_text(key, "--client-key", Kind::Configuration)?;
         let place = "--client-cert and --client-key";
-        Ok(Some(cx.http.with_client_cert(http::ClientCert::new(&chain, &key, place)?)))
+        let client_cert = ClientCert::new(&chain, &key, place)?;
+        Ok(Some(cx.narrowed(|_, http| http.tls.client_cert = Some(client_cert))))
     }
 
     /// The address of this endpoint for a client with this proof, where the issuer has one.
@@ -117,7 +119,7 @@ impl ClientAuth {
     }
 
     /// What to change when the issuer does not believe it.
-    pub(in crate::source) fn hint(&self) -> &'static str {
+    pub(in crate::source) fn fix(&self) -> &'static str {
         match self {
             ClientAuth::Basic(_) => "check --client-id and --client-secret, or take --auth=post",
             ClientAuth::Post(_) => "check --client-id and --client-secret, or take --auth=basic",

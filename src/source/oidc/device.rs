@@ -14,7 +14,7 @@ use super::client::{Client, Issuer};
 use super::refresh_token::RefreshTokenFile;
 use super::sign_in::{BY_HAND, sign_in};
 use crate::context::Context;
-use crate::contract::request::Request;
+use crate::contract::request::{OutputFile, SubjectTokenRequest};
 use crate::error::{Error, Kind};
 use crate::options::{Options, Values};
 use crate::secret::Secret;
@@ -51,7 +51,11 @@ impl Source for Device {
         Trust { interactive: true, ..trust }
     }
 
-    fn subject_token(&self, request: &Request, cx: &Context) -> Result<SubjectToken, Error> {
+    fn subject_token(
+        &self,
+        request: &SubjectTokenRequest,
+        cx: &Context,
+    ) -> Result<SubjectToken, Error> {
         let file = self.file(request);
         let _lock = file.lock(cx)?;
         let kept = file.read(cx)?;
@@ -61,7 +65,7 @@ impl Source for Device {
                 || "there is no --refresh-token-file or output file".to_owned(),
                 |path| format!("there is no refresh token for this in {}", path.display()),
             );
-            return Err(Error::new(Kind::Absent, what).cause(cause).hint(BY_HAND));
+            return Err(Error::new(Kind::Absent, what).cause(cause).fix(BY_HAND));
         }
         let issuer = self.client.meet(cx)?;
         let answer = match kept.map(|token| self.refresh(token, &file, &issuer)) {
@@ -75,20 +79,20 @@ impl Source for Device {
         issuer.token(&answer, request)
     }
 
-    fn timeout(&self, request: &Request) -> Duration {
+    fn timeout(&self, request: &SubjectTokenRequest) -> Duration {
         match request.interactive && !request.revoke {
             true => SIGN_IN,
             false => Options::TIMEOUT,
         }
     }
 
-    fn forget(&self, request: &Request, cx: &Context) -> Result<(), Error> {
+    fn forget(&self, request: &SubjectTokenRequest, cx: &Context) -> Result<(), Error> {
         let file = self.file(request);
         let _lock = file.lock(cx)?;
         let Some(token) = file.read(cx)? else { return Ok(()) };
         file.remove()?;
         self.revoke(token, cx).map_err(|error| {
-            error.hint(
+            error.fix(
                 "the refresh token is removed here, but has to be revoked at the issuer by hand",
             )
         })
@@ -97,14 +101,14 @@ impl Source for Device {
 
 impl Device {
     /// Where the refresh token is kept, by default beside the output file.
-    fn file(&self, request: &Request) -> RefreshTokenFile<'_> {
-        let beside = |output_file: PathBuf| {
-            let mut path = output_file.into_os_string();
+    fn file(&self, request: &SubjectTokenRequest) -> RefreshTokenFile<'_> {
+        let beside = |output_file: &OutputFile| {
+            let mut path = output_file.path.clone().into_os_string();
             path.push(".refresh-token");
             PathBuf::from(path)
         };
         let path = self.refresh_token_file.clone();
-        let path = path.or_else(|| request.output_file.clone().map(beside));
+        let path = path.or_else(|| request.output_file.as_ref().map(beside));
         RefreshTokenFile { path, client: &self.client }
     }
 
@@ -128,9 +132,8 @@ impl Device {
         file: &RefreshTokenFile,
         issuer: &Issuer,
     ) -> Result<Map<String, Value>, Error> {
-        let again = |error: Error| {
-            error.of_kind(Kind::Expired).hint(format!("to sign in again, {BY_HAND}"))
-        };
+        let again =
+            |error: Error| error.of_kind(Kind::Expired).fix(format!("to sign in again, {BY_HAND}"));
         let endpoint = issuer.token_endpoint()?;
         let fields = [("grant_type", "refresh_token".into()), ("refresh_token", token.into())];
         let response = issuer.ask(&endpoint, &fields)?;
@@ -170,5 +173,28 @@ impl Device {
         let fields = [("token", token.into()), ("token_type_hint", "refresh_token".into())];
         let response = issuer.ask(&endpoint, &fields)?;
         issuer.accept(response, "refresh token").map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::command_line;
+    use crate::world::Env;
+
+    #[test]
+    fn a_run_may_last_minutes_only_if_a_user_signs_in() {
+        let line = "oidc --flow=device --issuer=https://idp.example --client-id=c";
+        let line = command_line::parse(line.split(' ').map(Into::into).collect()).unwrap();
+        let device = (line.info.build)(&line.values).unwrap();
+        for (interactive, revoke, seconds) in
+            [("0", "0", 25), ("1", "0", 290), ("0", "1", 25), ("1", "1", 25)]
+        {
+            let variables = [("INTERACTIVE", interactive), ("REVOKE", revoke)]
+                .map(|(name, value)| (format!("GOOGLE_EXTERNAL_ACCOUNT_{name}"), value.into()));
+            let env = Env::Map(variables.into());
+            let request = SubjectTokenRequest::new(&line.common, &env).unwrap();
+            assert_eq!(device.timeout(&request).as_secs(), seconds, "{request:?}");
+        }
     }
 }

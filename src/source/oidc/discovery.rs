@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::context::Context;
 use crate::error::{Error, Kind};
-use crate::http::{Http, Request, Url};
+use crate::http::{Request, Url};
 
 /// What the issuer says of itself.
 #[derive(Debug)]
@@ -20,30 +20,26 @@ pub(in crate::source) struct Metadata {
 
 impl Metadata {
     /// Reads the metadata of `issuer`, whose own name in it has to be the same (section 4.3).
-    pub(in crate::source) fn discover(
-        issuer: &Url,
-        http: &Http,
-        cx: &Context,
-    ) -> Result<Metadata, Error> {
+    pub(in crate::source) fn discover(issuer: &Url, cx: &Context) -> Result<Metadata, Error> {
         let typed = issuer.as_typed();
         let address = format!("{}/.well-known/openid-configuration", typed.trim_end_matches('/'));
         let address = Url::parse(&address).map_err(|why| {
-            Error::new(Kind::Usage, format!("--issuer {why}")).hint("give it without a query")
+            Error::new(Kind::Usage, format!("--issuer {why}")).fix("give it without a query")
         })?;
-        let response = http.send(Request::get(&address, "--issuer"), &cx.log)?;
+        let response = cx.send(Request::get(&address, "--issuer"))?;
         let metadata = response.require_success()?.json()?;
         let issuer_there = metadata.get("issuer").and_then(Value::as_str).unwrap_or("");
         if issuer_there.trim_end_matches('/') != typed.trim_end_matches('/') {
             let what = format!("{address} is the metadata of another issuer");
-            let hint = match Url::parse(issuer_there) {
+            let fix = match Url::parse(issuer_there) {
                 Ok(there) => format!("use --issuer={} if you trust it", there.as_typed()),
                 Err(_) => "check --issuer".to_owned(),
             };
-            return Err(Error::new(Kind::Configuration, what).hint(hint));
+            return Err(Error::new(Kind::Configuration, what).fix(fix));
         }
         let token_endpoint = endpoint("token_endpoint", &metadata, &address)?.ok_or_else(|| {
             Error::new(Kind::Protocol, format!("{address} names no token_endpoint"))
-                .hint("check --issuer")
+                .fix("check --issuer")
         })?;
         let issuer = issuer_there.to_owned();
         Ok(Metadata { issuer, token_endpoint, address, members: metadata })
@@ -67,6 +63,6 @@ fn endpoint(name: &str, members: &Map<String, Value>, address: &Url) -> Result<O
     };
     Url::parse(text).map(Some).map_err(|_| {
         Error::new(Kind::Protocol, format!("the {name} in {address} is no address"))
-            .hint("check --issuer")
+            .fix("check --issuer")
     })
 }

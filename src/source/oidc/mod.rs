@@ -19,7 +19,7 @@ use self::device::Device;
 pub(super) use self::discovery::Metadata;
 use super::{Source, SourceInfo, Trust};
 use crate::context::Context;
-use crate::contract::request::Request;
+use crate::contract::request::SubjectTokenRequest;
 use crate::error::{Error, Kind};
 use crate::options::{OptionInfo, Takes, Values};
 use crate::token::SubjectToken;
@@ -94,7 +94,7 @@ fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
         Some("device") => Ok(Box::new(Device::new(values, file)?)),
         _ if file.is_some() => {
             Err(Error::new(Kind::Usage, "--refresh-token-file is for --flow=device")
-                .hint("add --flow=device, or leave it out"))
+                .fix("add --flow=device, or leave it out"))
         }
         _ => Ok(Box::new(ClientCredentials(Client::new(values, "access_token")?))),
     }
@@ -109,7 +109,11 @@ impl Source for ClientCredentials {
         Trust::issuer(self.0.issuer.as_typed()).for_audience("AUD")
     }
 
-    fn subject_token(&self, request: &Request, cx: &Context) -> Result<SubjectToken, Error> {
+    fn subject_token(
+        &self,
+        request: &SubjectTokenRequest,
+        cx: &Context,
+    ) -> Result<SubjectToken, Error> {
         let issuer = self.0.meet(cx)?;
         let mut fields = vec![("grant_type", "client_credentials".into())];
         fields.extend(self.0.scope.as_deref().map(|scope| ("scope", scope.into())));

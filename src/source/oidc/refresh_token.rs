@@ -40,7 +40,7 @@ impl RefreshTokenFile<'_> {
     pub(super) fn read(&self, cx: &Context) -> Result<Option<Secret>, Error> {
         let Some(path) = &self.path else { return Ok(None) };
         let shown = path.display();
-        files::warn_if_shared(path, &cx.log);
+        cx.log.warn_if_shared(path);
         let text = match files::read_text(path, OPTION, Kind::Absent) {
             Err(error) if error.kind() == Kind::Absent => return Ok(None),
             text => text?,
@@ -50,7 +50,7 @@ impl RefreshTokenFile<'_> {
         let Some(Value::String(token)) = members.remove(TOKEN) else {
             let what = format!("{shown} holds no refresh token");
             return Err(Error::new(Kind::Configuration, what)
-                .hint(format!("check {OPTION}, or remove the file")));
+                .fix(format!("check {OPTION}, or remove the file")));
         };
         let token = Secret::new(token);
         if members != self.given_for() {
@@ -84,7 +84,7 @@ impl RefreshTokenFile<'_> {
         files::remove(path).map_err(|error| {
             Error::new(Kind::Configuration, format!("cannot remove {}", path.display()))
                 .cause(error)
-                .hint(format!("check {OPTION}"))
+                .fix(format!("check {OPTION}"))
         })
     }
 

@@ -37,13 +37,13 @@ const LONGEST: Duration = Duration::from_secs(30);
 pub(super) fn sign_in(client: &Client, issuer: &Issuer) -> Result<Map<String, Value>, Error> {
     let no_terminal = |error| {
         let what = "there is no terminal to ask a person at";
-        Error::new(Kind::Absent, what).cause(error).hint(BY_HAND)
+        Error::new(Kind::Absent, what).cause(error).fix(BY_HAND)
     };
     let mut terminal = Terminal::open().map_err(no_terminal)?;
     let endpoint = issuer.endpoint("device_authorization_endpoint")?.ok_or_else(|| {
         let what = format!("{} names no device_authorization_endpoint", client.issuer);
         Error::new(Kind::Configuration, what)
-            .hint("turn the device authorization grant on at the issuer, or check --issuer")
+            .fix("turn the device authorization grant on at the issuer, or check --issuer")
     })?;
     let scope: Option<(&str, Text)> = client.scope.as_deref().map(|scope| ("scope", scope.into()));
     let response = issuer.ask(&endpoint, scope.as_slice())?;
@@ -70,7 +70,7 @@ impl Code {
         let required = |name: &str| {
             text(name).ok_or_else(|| {
                 Error::new(Kind::Protocol, format!("the answer of {endpoint} has no {name}"))
-                    .hint("check --issuer: RFC 8628 section 3.2 demands one")
+                    .fix("check --issuer: RFC 8628 section 3.2 demands one")
             })
         };
         let interval = answer.get("interval").and_then(Value::as_u64).map(Duration::from_secs);
@@ -125,7 +125,7 @@ impl Code {
             };
         }
         Err(trouble.unwrap_or_else(|| {
-            too_late().hint(
+            too_late().fix(
                 "sign in again; if the time is too short, \
                  raise --timeout and the executable's interactive_timeout_millis",
             )
@@ -136,11 +136,11 @@ impl Code {
 fn declined(response: &Response) -> Error {
     Error::new(Kind::Denied, "the sign-in was declined")
         .cause(response.words().unwrap_or_default())
-        .hint("sign in again and allow it, or ask who administers the issuer")
+        .fix("sign in again and allow it, or ask who administers the issuer")
 }
 
 fn too_late() -> Error {
-    Error::new(Kind::Expired, "nobody signed in in time").hint("sign in again")
+    Error::new(Kind::Expired, "nobody signed in in time").fix("sign in again")
 }
 
 #[cfg(test)]

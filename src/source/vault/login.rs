@@ -8,8 +8,9 @@ use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::http::form;
+use crate::options::SecretRef;
 use crate::options::{Values, missing};
-use crate::secret::{Secret, SecretRef};
+use crate::secret::Secret;
 
 /// The words of `--login`.
 pub(super) const METHODS: &[&str] = &["token", "approle", "kubernetes", "jwt", "userpass", "none"];
@@ -63,7 +64,7 @@ impl Login {
         if let Some((option, logins)) = strange {
             let logins = logins.join(" or ");
             return Err(Error::new(Kind::Usage, format!("--{option} is not for --login={login}"))
-                .hint(format!("leave it out, or add --login={logins}")));
+                .fix(format!("leave it out, or add --login={logins}")));
         }
         let text = |name| values.text(name).map(str::to_owned);
         let needed = |name| text(name).ok_or_else(|| missing(name));
@@ -144,7 +145,7 @@ impl Login {
         let member = |name| auth?.get(name)?.as_str();
         let text = member("client_token").filter(|text| !text.is_empty()).ok_or_else(|| {
             Error::new(Kind::Denied, format!("the login at {server} gave no Vault token"))
-                .hint("check --login-mount, and that nothing there asks for a second factor")
+                .fix("check --login-mount, and that nothing there asks for a second factor")
         })?;
         // A batch token is no lease and cannot be revoked.
         let is_of_this_run = member("token_type") != Some("batch");
@@ -153,7 +154,7 @@ impl Login {
 
     /// What to change when the login is refused.
     fn advice(&self, status: u16) -> Option<Advice> {
-        let hint = match &self.method {
+        let fix = match &self.method {
             Method::AppRole { .. } => {
                 "check --role-id and --secret-id, which may be over or used up"
             }
@@ -168,9 +169,9 @@ impl Login {
         };
         let elsewhere = "check --login-mount, --namespace and --address";
         match status {
-            400 | 401 => Some((Kind::Denied, hint.to_owned())),
+            400 | 401 => Some((Kind::Denied, fix.to_owned())),
             // Where nothing is mounted too: without a Vault token nobody may know.
-            403 => Some((Kind::Denied, format!("{hint}; {elsewhere}"))),
+            403 => Some((Kind::Denied, format!("{fix}; {elsewhere}"))),
             404 => Some((Kind::Configuration, elsewhere.to_owned())),
             _ => None,
         }
@@ -188,7 +189,7 @@ fn at_hand(secret: Option<&SecretRef>, cx: &Context) -> Result<Secret, Error> {
     let file = cx.env.home()?.map(|home| home.join(".vault-token"));
     match file.filter(|file| file.exists()) {
         Some(file) => SecretRef::File(file).read("--token", cx),
-        None => Err(Error::new(Kind::Absent, "there is no Vault token").hint(
+        None => Err(Error::new(Kind::Absent, "there is no Vault token").fix(
             "log in (vault login, bao login), set VAULT_TOKEN or BAO_TOKEN, or take another --login",
         )),
     }

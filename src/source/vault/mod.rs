@@ -17,7 +17,7 @@ use self::login::{Login, Method};
 use self::server::{Advice, Server};
 use super::{Source, SourceInfo, Trust};
 use crate::context::Context;
-use crate::contract::request::Request;
+use crate::contract::request::SubjectTokenRequest;
 use crate::error::{Error, Kind};
 use crate::http::{Url, form};
 use crate::options::{OptionInfo, Takes, Values, missing};
@@ -95,7 +95,11 @@ impl Source for Vault {
         Trust::issuer(&format!("{address}/v1/{namespace}identity/oidc")).for_audience("CLIENT_ID")
     }
 
-    fn subject_token(&self, request: &Request, cx: &Context) -> Result<SubjectToken, Error> {
+    fn subject_token(
+        &self,
+        request: &SubjectTokenRequest,
+        cx: &Context,
+    ) -> Result<SubjectToken, Error> {
         let server = Server::find(self.address.as_ref(), self.namespace.as_deref(), cx)?;
         let token = self.login.token(&server)?;
         let answer = self.read(token.as_ref().map(|token| &token.text), &server);
@@ -107,10 +111,10 @@ impl Source for Vault {
         let member = |name| data?.get(name)?.as_str();
         let text = member("token").ok_or_else(|| {
             Error::new(Kind::Protocol, format!("the answer of {server} has no token"))
-                .hint(format!("check {}", server.place))
+                .fix(format!("check {}", server.place))
         })?;
         if let (Some(client_id), Ok(audience)) = (member("client_id"), request.audience()) {
-            self.tell_apart(client_id, audience, cx);
+            self.tell_apart(client_id, audience.as_str(), cx);
         }
         let origin = Origin {
             what: format!("the answer of {server}"),
@@ -135,7 +139,7 @@ impl Vault {
             403 => {
                 let policy =
                     format!(r#"path "identity/oidc/token/{role}" {{ capabilities = ["read"] }}"#);
-                let hint = match self.login.method {
+                let fix = match self.login.method {
                     Method::Token(_) if words.contains("invalid token") => {
                         "the Vault token is over: renew it, or take another --login".to_owned()
                     }
@@ -145,7 +149,7 @@ impl Vault {
                     ),
                     _ => format!("allow it in the policy of this login: {policy}"),
                 };
-                (Kind::Denied, hint)
+                (Kind::Denied, fix)
             }
             400 if words.contains("no entity") => (
                 Kind::Configuration,
@@ -154,8 +158,8 @@ impl Vault {
                     .to_owned(),
             ),
             400 if words.contains("allowed client ID") => {
-                let hint = format!("add the client_id of {role} to allowed_client_ids of its key");
-                (Kind::Denied, hint)
+                let fix = format!("add the client_id of {role} to allowed_client_ids of its key");
+                (Kind::Denied, fix)
             }
             400 => (
                 Kind::Configuration,

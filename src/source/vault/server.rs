@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::context::Context;
 use crate::error::{Error, Kind};
-use crate::http::{CaFile, Http, Request, Response, Url, retry};
+use crate::http::{Authorities, CaFile, Request, Response, Url, retry};
 use crate::secret::Secret;
 
 /// The class of a refusal, and what to change.
@@ -25,8 +25,8 @@ pub(super) struct Server<'a> {
     /// The option or variable that named it.
     pub(super) place: &'static str,
     namespace: Option<String>,
-    /// An agent with the authorities of a variable.
-    http: Option<Http>,
+    /// The context that trusts the authorities of a variable.
+    narrowed: Option<Context>,
 }
 
 impl<'a> Server<'a> {
@@ -44,13 +44,13 @@ impl<'a> Server<'a> {
             (None, Some((address, name))) => {
                 let address = Url::parse(&address).map_err(|why| {
                     Error::new(Kind::Configuration, format!("{name} {why}"))
-                        .hint(format!("correct {name}, or give --address"))
+                        .fix(format!("correct {name}, or give --address"))
                 })?;
                 (address, name)
             }
             (None, None) => {
                 return Err(Error::new(Kind::Absent, "there is no address of a Vault server")
-                    .hint("add --address=… or set VAULT_ADDR or BAO_ADDR"));
+                    .fix("add --address=… or set VAULT_ADDR or BAO_ADDR"));
             }
         };
         let namespace = match namespace {
@@ -58,9 +58,13 @@ impl<'a> Server<'a> {
             None => variable(["BAO_NAMESPACE", "VAULT_NAMESPACE"], cx)?.map(|(value, _)| value),
         };
         let ca_file = variable(["BAO_CACERT", "VAULT_CACERT"], cx)?;
-        let http =
-            ca_file.map(|(path, place)| cx.http.with_ca_file(CaFile { path: path.into(), place }));
-        Ok(Server { cx, address, place, namespace, http })
+        let narrowed = ca_file.map(|(path, place)| {
+            let authorities = Authorities::File(CaFile { path: path.into(), place });
+            cx.narrowed(|_, http| {
+                http.tls.authorities.get_or_insert(authorities);
+            })
+        });
+        Ok(Server { cx, address, place, namespace, narrowed })
     }
 
     /// Reads what stands at a path below `v1/`.
@@ -94,8 +98,8 @@ impl<'a> Server<'a> {
         let words = response.words().unwrap_or_default();
         let advice = match response.status {
             503 if words.contains("sealed") => {
-                let hint = "unseal it (vault operator unseal, bao operator unseal)";
-                Some((Kind::Unreachable, hint.to_owned()))
+                let fix = "unseal it (vault operator unseal, bao operator unseal)";
+                Some((Kind::Unreachable, fix.to_owned()))
             }
             412 => Some((
                 Kind::Unreachable,
@@ -104,7 +108,7 @@ impl<'a> Server<'a> {
             status => advice(status, &words),
         };
         let response = response.require_success().map_err(|error| match advice {
-            Some((kind, hint)) => error.of_kind(kind).hint(hint),
+            Some((kind, fix)) => error.of_kind(kind).fix(fix),
             None => error,
         })?;
         response.json()
@@ -114,7 +118,7 @@ impl<'a> Server<'a> {
     pub(super) fn revoke(&self, token: &Secret) {
         let revoked = self.url("auth/token/revoke-self").and_then(|url| {
             let post = self.with_headers(Request::post(&url, self.place), Some(token));
-            let response = self.http().send(post.limit(REVOCATION).once(), &self.cx.log)?;
+            let response = self.send(post.limit(REVOCATION).once())?;
             response.require_success()
         });
         if let Err(error) = revoked {
@@ -128,7 +132,7 @@ impl<'a> Server<'a> {
     fn ask<'r>(&self, request: impl Fn() -> Request<'r>) -> Result<Response, Error> {
         let passes =
             |response: &Response| retry::is_passing(response.status) || response.status == 412;
-        retry::ask(self.cx.deadline, passes, || self.http().send(request().once(), &self.cx.log))
+        retry::ask(self.cx.deadline, passes, || self.send(request().once()))
     }
 
     fn with_headers<'r>(&self, request: Request<'r>, token: Option<&Secret>) -> Request<'r> {
@@ -147,12 +151,12 @@ impl<'a> Server<'a> {
         let url = format!("{}/v1/{path}", self.address.as_typed().trim_end_matches('/'));
         Url::parse(&url).map_err(|why| {
             Error::new(Kind::Configuration, format!("{} {why}", self.place))
-                .hint(format!("correct {}", self.place))
+                .fix(format!("correct {}", self.place))
         })
     }
 
-    fn http(&self) -> &Http {
-        self.http.as_ref().unwrap_or(&self.cx.http)
+    fn send(&self, request: Request) -> Result<Response, Error> {
+        self.narrowed.as_ref().unwrap_or(self.cx).send(request)
     }
 }
 

@@ -23,14 +23,14 @@ pub(super) fn load(account: &Account) -> Result<Lookup, Error> {
         (None, None) => return Ok(Lookup::Absent(format!("{RELATIVE} and {FULL} are not set"))),
     };
     let url = Url::parse(&address).map_err(|why| {
-        Error::new(Kind::Configuration, format!("{option} {why}")).hint(format!("correct {option}"))
+        Error::new(Kind::Configuration, format!("{option} {why}")).fix(format!("correct {option}"))
     })?;
     refuse_forbidden(&url, option)?;
     let mut get = http::Request::get(&url, option).header("Accept", "application/json");
     if let Some(token) = authorization(account)? {
         get = get.header("Authorization", token);
     }
-    let response = cx.http.send(get, &cx.log)?.require_success()?;
+    let response = cx.send(get)?.require_success()?;
     from_json(&response.json()?, "Token", &format!("the answer of {url}")).map(Lookup::Found)
 }
 
@@ -44,7 +44,7 @@ fn refuse_forbidden(url: &Url, option: &str) -> Result<(), Error> {
     }
     let allowed = HOSTS.join(", ");
     Err(Error::new(Kind::Configuration, format!("{option} names the forbidden host {host}"))
-        .hint(format!("use https, or http to this machine or {allowed}")))
+        .fix(format!("use https, or http to this machine or {allowed}")))
 }
 
 /// The file beats the variable and is read again every time: it is rotated.
@@ -65,7 +65,7 @@ fn authorization(account: &Account) -> Result<Option<Secret>, Error> {
             Kind::Configuration,
             format!("the token of {place} has control characters"),
         )
-        .hint(format!("correct {place}: it holds one line")));
+        .fix(format!("correct {place}: it holds one line")));
     }
     Ok(Some(token))
 }

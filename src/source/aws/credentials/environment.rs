@@ -4,7 +4,7 @@
 use super::{Account, Lookup, made};
 use crate::error::{Error, Kind};
 use crate::secret::Secret;
-use crate::token::parse_rfc3339;
+use crate::time::parse_rfc3339;
 
 pub(super) fn load(account: &Account) -> Result<Lookup, Error> {
     let env = &account.cx.env;
@@ -17,7 +17,7 @@ pub(super) fn load(account: &Account) -> Result<Lookup, Error> {
             Kind::Configuration,
             "AWS_ACCESS_KEY_ID is set but AWS_SECRET_ACCESS_KEY is not",
         )
-        .hint("set both or none"));
+        .fix("set both or none"));
     };
     let token = secret("AWS_SESSION_TOKEN")?;
     let expiry = env.text("AWS_CREDENTIAL_EXPIRATION")?;

@@ -35,7 +35,7 @@ pub(super) fn load(account: &Account) -> Result<Lookup, Error> {
     let fits = |c: char| c.is_ascii_alphanumeric() || "+=,.@_-".contains(c);
     if role.is_empty() || !role.chars().all(fits) {
         return Err(Error::new(Kind::Protocol, "the instance metadata name no IAM role")
-            .hint(format!("check {ENDPOINT}")));
+            .fix(format!("check {ENDPOINT}")));
     }
     let response = session.get(&format!("{path}{role}"), account)?.require_success()?;
     let answer = response.json()?;
@@ -45,7 +45,7 @@ pub(super) fn load(account: &Account) -> Result<Lookup, Error> {
             let what = format!("the instance metadata give no credentials for the role {role}");
             return Err(Error::new(Kind::Denied, what)
                 .cause(response.clean(code))
-                .hint("check the role's trust policy for ec2.amazonaws.com"));
+                .fix("check the role's trust policy for ec2.amazonaws.com"));
         }
     }
     from_json(&answer, "Token", "the instance metadata").map(Lookup::Found)
@@ -82,7 +82,7 @@ impl Session {
         let put = http::Request::put(&url, ENDPOINT)
             .header("X-aws-ec2-metadata-token-ttl-seconds", SESSION_LIFE)
             .limit(PUT_LIMIT);
-        let response = match cx.http.send(put, &cx.log) {
+        let response = match cx.send(put) {
             Ok(response) => response,
             Err(error) if error.kind() == Kind::Unreachable => {
                 return Ok(Err(format!(
@@ -104,11 +104,11 @@ impl Session {
         let url = address(&self.base, path)?;
         let get = http::Request::get(&url, ENDPOINT)
             .header("X-aws-ec2-metadata-token", self.token.clone());
-        let response = account.cx.http.send(get, &account.cx.log)?;
+        let response = account.cx.send(get)?;
         match response.status {
             401 => Err(Error::new(Kind::Denied, format!("{url} refused its own session token"))
                 .cause("status 401")
-                .hint(format!("check {ENDPOINT}: a proxy may stand between"))),
+                .fix(format!("check {ENDPOINT}: a proxy may stand between"))),
             _ => Ok(response),
         }
     }
@@ -129,6 +129,6 @@ fn base(account: &Account) -> Result<String, Error> {
 fn address(base: &str, path: &str) -> Result<Url, Error> {
     Url::parse(&format!("{base}{path}")).map_err(|why| {
         Error::new(Kind::Configuration, format!("{ENDPOINT} {why}"))
-            .hint(format!("correct {ENDPOINT}"))
+            .fix(format!("correct {ENDPOINT}"))
     })
 }

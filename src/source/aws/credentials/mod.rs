@@ -17,10 +17,11 @@ use aws_credential_types::Credentials;
 use serde_json::{Map, Value};
 
 use super::account::Account;
-use super::sts::{Call, Fields};
+use super::query_api::{Call, Fields};
 use crate::error::{Error, Kind};
-use crate::secret::{Secret, SecretRef};
-use crate::token::{parse_rfc3339, rfc3339};
+use crate::options::SecretRef;
+use crate::secret::Secret;
+use crate::time::{parse_rfc3339, rfc3339};
 
 /// What a place has.
 #[derive(Debug)]
@@ -57,7 +58,7 @@ pub(super) fn find(account: &Account) -> Result<Credentials, Error> {
     }
     Err(Error::new(Kind::Absent, "there are no AWS credentials here")
         .cause(absent.join(", "))
-        .hint("set up one of these, or name a profile with --profile"))
+        .fix("set up one of these, or name a profile with --profile"))
 }
 
 fn refuse_expired(
@@ -68,7 +69,7 @@ fn refuse_expired(
     match expiry(&credentials) {
         Some(over) if over <= account.cx.clock.now() => {
             let what = format!("the AWS credentials ({place}) ended at {}", rfc3339(over));
-            Err(Error::new(Kind::Expired, what).hint("renew them where they come from"))
+            Err(Error::new(Kind::Expired, what).fix("renew them where they come from"))
         }
         _ => Ok(credentials),
     }
@@ -109,7 +110,7 @@ fn made(
     if parts.clone().any(|part| !part.bytes().all(|byte| byte.is_ascii_graphic())) {
         return Err(Error::new(Kind::Configuration, format!("{what} cannot be AWS credentials"))
             .cause("blanks, control characters or others than ASCII stand in them")
-            .hint("correct them where they come from"));
+            .fix("correct them where they come from"));
     }
     let expiry = expiry.and_then(|expiry| u64::try_from(expiry).ok());
     let expiry = expiry.and_then(|expiry| UNIX_EPOCH.checked_add(Duration::from_secs(expiry)));
@@ -128,14 +129,14 @@ fn from_json(object: &Map<String, Value>, token: &str, what: &str) -> Result<Cre
     let required = |name: &str| {
         text(name).ok_or_else(|| {
             Error::new(Kind::Protocol, format!("{what} has no {name}"))
-                .hint("it has to give AWS credentials in JSON")
+                .fix("it has to give AWS credentials in JSON")
         })
     };
     let expiry = match text("Expiration") {
         None => None,
         Some(time) => Some(parse_rfc3339(time).ok_or_else(|| {
             Error::new(Kind::Protocol, format!("the Expiration in {what} is no RFC 3339 time"))
-                .hint("it has to look like 2026-11-21T16:00:00Z")
+                .fix("it has to look like 2026-11-21T16:00:00Z")
         })?),
     };
     answered(required("AccessKeyId")?, required("SecretAccessKey")?, text(token), expiry, what)
@@ -190,9 +191,9 @@ pub(super) fn assume_role(
         option,
     };
     let answer = call.send(account)?.map_err(|refusal| {
-        let hint = format!("let {} trust and permit its caller, or check {option}", role.arn);
+        let fix = format!("let {} trust and permit its caller, or check {option}", role.arn);
         match refusal.error.kind() {
-            Kind::Denied if refusal.code.starts_with("AccessDenied") => refusal.error.hint(hint),
+            Kind::Denied if refusal.code.starts_with("AccessDenied") => refusal.error.fix(fix),
             _ => refusal.error,
         }
     })?;

@@ -21,14 +21,14 @@ pub(super) fn load(account: &Account) -> Result<Lookup, Error> {
 }
 
 fn unknown(name: &str, what: &str, account: &Account) -> Error {
-    Error::new(Kind::Configuration, format!("{what} {name} does not exist")).hint(format!(
+    Error::new(Kind::Configuration, format!("{what} {name} does not exist")).fix(format!(
         "use --profile or AWS_PROFILE with one of these: {}",
         account.files.profile_names()
     ))
 }
 
-fn wrong(name: &str, what: &str, hint: &str) -> Error {
-    Error::new(Kind::Configuration, format!("the profile {name} {what}")).hint(hint)
+fn wrong(name: &str, what: &str, fix: &str) -> Error {
+    Error::new(Kind::Configuration, format!("the profile {name} {what}")).fix(fix)
 }
 
 /// A search through profiles that name each other.
@@ -112,8 +112,8 @@ impl<'a> Search<'a> {
         match found {
             Lookup::Found(credentials) => Ok(credentials),
             Lookup::Absent(why) => {
-                let hint = format!("give {source} credentials: {why}");
-                Err(wrong(name, "has a source_profile without credentials", &hint))
+                let fix = format!("give {source} credentials: {why}");
+                Err(wrong(name, "has a source_profile without credentials", &fix))
             }
         }
     }
@@ -124,8 +124,8 @@ impl<'a> Search<'a> {
             "Ec2InstanceMetadata" => imds::load(self.account)?,
             "EcsContainer" => container::load(self.account)?,
             _ => {
-                let hint = "use Environment, Ec2InstanceMetadata or EcsContainer";
-                return Err(wrong(name, "has an unknown credential_source", hint));
+                let fix = "use Environment, Ec2InstanceMetadata or EcsContainer";
+                return Err(wrong(name, "has an unknown credential_source", fix));
             }
         };
         match found {
@@ -133,7 +133,7 @@ impl<'a> Search<'a> {
             Lookup::Absent(why) => {
                 let what =
                     format!("the credential_source {source} of the profile {name} has nothing");
-                Err(Error::new(Kind::Absent, what).cause(why).hint("check credential_source"))
+                Err(Error::new(Kind::Absent, what).cause(why).fix("check credential_source"))
             }
         }
     }
@@ -153,11 +153,11 @@ impl<'a> Search<'a> {
         let object: serde_json::Map<_, _> =
             serde_json::from_str(output.expose()).map_err(|_| {
                 Error::new(Kind::Protocol, format!("{what} is no JSON object"))
-                    .hint("run it by hand: it has to print version-1 credentials")
+                    .fix("run it by hand: it has to print version-1 credentials")
             })?;
         if object.get("Version").and_then(serde_json::Value::as_i64) != Some(1) {
             return Err(Error::new(Kind::Protocol, format!("{what} is not of Version 1"))
-                .hint("run it by hand: it has to print version-1 credentials"));
+                .fix("run it by hand: it has to print version-1 credentials"));
         }
         from_json(&object, "SessionToken", &what).map(Lookup::Found)
     }

@@ -16,7 +16,7 @@ use crate::http::{self, Url, form};
 use crate::secret::Secret;
 use crate::source::aws::endpoint;
 use crate::source::aws::profile_file::Profile;
-use crate::token::{parse_rfc3339, rfc3339};
+use crate::time::{parse_rfc3339, rfc3339};
 
 /// A token that ends within so many seconds is refreshed first, as in the SDKs.
 const REFRESH_BEFORE: i64 = 15 * 60;
@@ -40,20 +40,20 @@ pub(super) fn load(name: &str, profile: &Profile, account: &Account) -> Result<C
     let address = format!("{base}/federation/credentials?role_name={role}&account_id={id}");
     let url = Url::parse(&address).map_err(|why| {
         Error::new(Kind::Configuration, format!("the SSO portal's endpoint {why}"))
-            .hint("check sso_region")
+            .fix("check sso_region")
     })?;
     let get = http::Request::get(&url, "sso_region").header("x-amz-sso_bearer_token", token);
-    let response = account.cx.http.send(get, &account.cx.log)?;
+    let response = account.cx.send(get)?;
     let (status, option) = (response.status, "sso_account_id and sso_role_name");
     let response = response.require_success().map_err(|error| match status {
-        401 => error.of_kind(Kind::Expired).hint(login(name)),
-        403 => error.hint(format!("check {option} of the profile {name}")),
+        401 => error.of_kind(Kind::Expired).fix(login(name)),
+        403 => error.fix(format!("check {option} of the profile {name}")),
         _ => error,
     })?;
     let answer = response.json()?;
     let broken = |what: &str| {
         Error::new(Kind::Protocol, format!("the answer of {url} has no {what}"))
-            .hint("check sso_region")
+            .fix("check sso_region")
     };
     let credentials = answer.get("roleCredentials").and_then(Value::as_object);
     let credentials = credentials.ok_or_else(|| broken("roleCredentials"))?;
@@ -78,7 +78,7 @@ struct Session<'a> {
 
 impl<'a> Session<'a> {
     fn new(name: &'a str, profile: &'a Profile, account: &'a Account) -> Result<Self, Error> {
-        let wrong = |what: String, hint: &str| Error::new(Kind::Configuration, what).hint(hint);
+        let wrong = |what: String, fix: &str| Error::new(Kind::Configuration, what).fix(fix);
         if let Some(key) = REQUIRED.iter().find(|key| profile.get(key).is_none()) {
             return Err(wrong(
                 format!("the profile {name} has no {key}"),
@@ -151,18 +151,18 @@ impl<'a> Session<'a> {
                     self.profile,
                     rfc3339(over)
                 );
-                Err(Error::new(Kind::Expired, what).hint(login(self.profile)))
+                Err(Error::new(Kind::Expired, what).fix(login(self.profile)))
             }
         }
     }
 
     fn read_cache(&self) -> Result<Map<String, Value>, Error> {
-        let hint = login(self.profile);
+        let fix = login(self.profile);
         let text = files::read_text(&self.cache, "sso_session", Kind::Expired)
-            .map_err(|error| error.hint(hint.clone()))?;
+            .map_err(|error| error.fix(fix.clone()))?;
         serde_json::from_str(text.expose()).map_err(|_| {
             let what = format!("{} holds no SSO token", self.cache.display());
-            Error::new(Kind::Configuration, what).hint(hint)
+            Error::new(Kind::Configuration, what).fix(fix)
         })
     }
 
@@ -173,7 +173,7 @@ impl<'a> Session<'a> {
         let address = format!("{}/token", base.as_typed().trim_end_matches('/'));
         let url = Url::parse(&address).map_err(|why| {
             Error::new(Kind::Configuration, format!("the SSO endpoint {why}"))
-                .hint("check sso_region")
+                .fix("check sso_region")
         })?;
         let body = json!({
             "grantType": "refresh_token",
@@ -187,15 +187,15 @@ impl<'a> Session<'a> {
         let hidden = ["clientSecret", "refreshToken"].map(member);
         let hidden = hidden.iter().filter_map(Value::as_str).map(Secret::new);
         let post = hidden.fold(post, http::Request::hiding);
-        let response = account.cx.http.send(post, &account.cx.log)?;
+        let response = account.cx.send(post)?;
         let response = response.require_success().map_err(|error| match error.kind() {
-            Kind::Denied => error.of_kind(Kind::Expired).hint(login(self.profile)),
+            Kind::Denied => error.of_kind(Kind::Expired).fix(login(self.profile)),
             _ => error,
         })?;
         let answer = response.json()?;
         let token = answer.get("accessToken").and_then(Value::as_str).ok_or_else(|| {
             Error::new(Kind::Protocol, format!("the answer of {url} has no accessToken"))
-                .hint(login(self.profile))
+                .fix(login(self.profile))
         })?;
         self.write_cache(cached, &answer, account);
         Ok(Secret::new(token))

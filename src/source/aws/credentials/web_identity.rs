@@ -9,7 +9,7 @@ use super::{Account, AssumedRole, Fields, Lookup, from_sts};
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::source::aws::profile_file;
-use crate::source::aws::sts::{Call, Refusal};
+use crate::source::aws::query_api::{Call, Refusal};
 
 const ACTION: &str = "AssumeRoleWithWebIdentity";
 
@@ -28,7 +28,7 @@ pub(super) fn from_environment(account: &Account) -> Result<Lookup, Error> {
             Kind::Configuration,
             "AWS_WEB_IDENTITY_TOKEN_FILE is set but AWS_ROLE_ARN is not",
         )
-        .hint("set both or none")
+        .fix("set both or none")
     })?;
     let session_name = env.text("AWS_ROLE_SESSION_NAME")?;
     let role = AssumedRole { arn, session_name, ..AssumedRole::default() };
@@ -47,7 +47,7 @@ pub(super) fn exchange(
     let token = token.expose().trim();
     if token.is_empty() {
         return Err(Error::new(Kind::Configuration, format!("{} is empty", path.display()))
-            .hint(format!("check {option}")));
+            .fix(format!("check {option}")));
     }
     let mut fields = role.fields();
     fields.push(("WebIdentityToken".to_owned(), token.to_owned()));
@@ -69,7 +69,7 @@ fn finish(answer: Result<Fields, Refusal>, role: &AssumedRole) -> Result<Lookup,
     let answer = answer.map_err(|refusal| match refusal.code.as_str() {
         "AccessDenied" | "AccessDeniedException" | "InvalidIdentityToken" => refusal
             .error
-            .hint(format!("check that {} trusts this token's issuer and subject", role.arn)),
+            .fix(format!("check that {} trusts this token's issuer and subject", role.arn)),
         _ => refusal.error,
     })?;
     Ok(Lookup::Found(from_sts(&answer, ACTION)?))

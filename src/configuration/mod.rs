@@ -4,13 +4,16 @@
 //! `gcloud iam workload-identity-pools create-cred-config` writes one; every Google client reads it
 //! from `GOOGLE_APPLICATION_CREDENTIALS`. <https://google.aip.dev/auth/4117>
 
+pub mod credential_source;
+mod members;
+pub mod pool_provider;
+
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-use super::GOOGLEAPIS;
-use super::credential_source::{self, CredentialSource};
-use super::members::Members;
+use self::credential_source::CredentialSource;
+use self::members::Members;
 use crate::context::Context;
 use crate::contract::request::digest;
 use crate::error::{Error, Kind};
@@ -19,6 +22,9 @@ use crate::http::Url;
 use crate::options::Values;
 use crate::secret::Secret;
 use crate::token::TokenType;
+
+/// The universe domain if the configuration names none.
+pub const GOOGLEAPIS: &str = "googleapis.com";
 
 /// The variable that names the file.
 pub const VARIABLE: &str = "GOOGLE_APPLICATION_CREDENTIALS";
@@ -82,7 +88,7 @@ impl CredentialConfig {
         let value: Value = serde_json::from_str(text.expose()).map_err(|error| {
             Error::new(Kind::Configuration, format!("{shown} is not JSON"))
                 .cause(format!("line {}, column {}", error.line(), error.column()))
-                .hint("let gcloud iam workload-identity-pools create-cred-config write it")
+                .fix("let gcloud iam workload-identity-pools create-cred-config write it")
         })?;
         let digest = digest([text.expose().as_bytes()].into_iter());
         CredentialConfig::parse(&value, &path, digest)
@@ -100,7 +106,7 @@ impl CredentialConfig {
             let known: Vec<&str> = TokenType::ALL.iter().map(|row| row.1).collect();
             members
                 .wrong("subject_token_type is unknown")
-                .hint(format!("use one of {}", known.join(", ")))
+                .fix(format!("use one of {}", known.join(", ")))
         })?;
         let client_id = members.text("client_id")?;
         let client_secret = Secret::new(members.text("client_secret")?.unwrap_or_default());
@@ -127,7 +133,7 @@ impl CredentialConfig {
             let shown = self.path.display();
             Error::new(Kind::Configuration, format!("{shown} names no service account"))
                 .cause("a federated principal alone can neither sign nor get ID tokens")
-                .hint("write it with --service-account=EMAIL")
+                .fix("write it with --service-account=EMAIL")
         })
     }
 }
@@ -139,13 +145,13 @@ fn file(values: &Values, cx: &Context) -> Result<(PathBuf, &'static str), Error>
     let path = cx.env.get(VARIABLE).filter(|path| !path.is_empty());
     path.map(|path| (PathBuf::from(path), VARIABLE)).ok_or_else(|| {
         Error::new(Kind::Usage, "there is no credential configuration")
-            .hint(format!("add --credentials=FILE or set {VARIABLE}"))
+            .fix(format!("add --credentials=FILE or set {VARIABLE}"))
     })
 }
 
 fn other_type(found: Option<&str>, path: &Path) -> Error {
     let what = format!("{} is no credential configuration of an external account", path.display());
-    let (cause, hint) = match found {
+    let (cause, fix) = match found {
         Some("service_account") => (
             "it is a service account key",
             "replace it: wif-token config SOURCE --pool-provider=… --service-account=…",
@@ -159,7 +165,7 @@ fn other_type(found: Option<&str>, path: &Path) -> Error {
         Some(_) => ("its type is another one", "type has to be external_account"),
         None => ("it has no type", "type has to be external_account"),
     };
-    Error::new(Kind::Configuration, what).cause(cause).hint(hint)
+    Error::new(Kind::Configuration, what).cause(cause).fix(fix)
 }
 
 fn impersonation(members: &Members) -> Result<Option<Impersonation>, Error> {
@@ -172,7 +178,7 @@ fn impersonation(members: &Members) -> Result<Option<Impersonation>, Error> {
         .map(|(_, account)| account.to_owned())
         .filter(|account| !account.is_empty() && !account.contains('/'));
     let account = account.ok_or_else(|| {
-        members.wrong(&format!("{member} is no address of generateAccessToken")).hint(
+        members.wrong(&format!("{member} is no address of generateAccessToken")).fix(
             "it looks like https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/\
              EMAIL:generateAccessToken, with a dash for the project",
         )

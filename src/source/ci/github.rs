@@ -6,15 +6,16 @@
 //! <https://docs.github.com/en/actions/reference/security/oidc>,
 //! <https://forgejo.org/docs/latest/user/actions/security-openid-connect/>
 
-use super::{Source, SourceInfo, Trust, job};
+use super::job;
 use crate::context::Context;
-use crate::contract::request::Request;
+use crate::contract::request::SubjectTokenRequest;
 use crate::error::{Error, Kind};
 use crate::http;
 use crate::options::Values;
+use crate::source::{Source, SourceInfo, Trust};
 use crate::token::SubjectToken;
 
-pub(super) const INFO: SourceInfo = SourceInfo {
+pub(in crate::source) const INFO: SourceInfo = SourceInfo {
     name: "github",
     summary: "the id token of a GitHub Actions or Forgejo Actions job",
     options: &[],
@@ -40,14 +41,18 @@ impl Source for Actions {
         Trust::issuer("https://token.actions.githubusercontent.com")
     }
 
-    fn subject_token(&self, request: &Request, cx: &Context) -> Result<SubjectToken, Error> {
+    fn subject_token(
+        &self,
+        request: &SubjectTokenRequest,
+        cx: &Context,
+    ) -> Result<SubjectToken, Error> {
         let audience = request.audience_for_pool_provider()?;
         let url = job::address(ADDRESS, ABSENT, &[("audience", &audience)], cx)?;
         let get = http::Request::get(&url, ADDRESS).header("Accept", "application/json");
         let get = job::authorized(get, BEARER, ABSENT, cx)?;
-        let response = cx.http.send(get, &cx.log)?.require_success();
+        let response = cx.send(get)?.require_success();
         let response = response.map_err(|error| match error.kind() {
-            Kind::Denied => error.hint(format!("{BEARER} works only while its own job runs")),
+            Kind::Denied => error.fix(format!("{BEARER} works only while its own job runs")),
             _ => error,
         })?;
         job::token(&response, "value", &url, ADDRESS, request, cx)

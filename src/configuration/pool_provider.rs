@@ -4,6 +4,7 @@
 
 use crate::error::{Error, Kind};
 use crate::shell::quoted;
+use crate::token::Audience;
 
 /// A provider of a workload or workforce identity pool.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,18 +30,18 @@ impl PoolProvider {
     /// `CONFIGURATION` with what is wrong about it.
     pub fn parse(audience: &str) -> Result<PoolProvider, Error> {
         let wrong = |what: &str| Error::new(Kind::Configuration, format!("the audience {what}"));
-        if audience.starts_with("https:") || audience.starts_with("http:") {
-            let mended = audience.split_once(':').map_or("", |(_, rest)| rest);
-            return Err(wrong("begins with a scheme").hint(format!("set audience to {mended}")));
+        let given = Audience::new(audience);
+        let bare = given.without_scheme();
+        if bare != audience {
+            return Err(wrong("begins with a scheme").fix(format!("set audience to {bare}")));
         }
-        let form =
-            || wrong("is no pool provider's full name").hint(format!("it looks like {FORM}"));
+        let form = || wrong("is no pool provider's full name").fix(format!("it looks like {FORM}"));
         let (host, path) = audience
             .strip_prefix("//iam.")
             .and_then(|rest| rest.split_once('/'))
             .ok_or_else(form)?;
         if audience.chars().any(|c| !c.is_ascii_alphanumeric() && !"/-_.:".contains(c)) {
-            return Err(wrong("holds blanks or signs that no name has").hint("remove them"));
+            return Err(wrong("holds blanks or signs that no name has").fix("remove them"));
         }
         let parts: Vec<&str> = path.split('/').collect();
         let (project, pool, provider) = match parts[..] {
@@ -64,13 +65,13 @@ impl PoolProvider {
                     Some(_) => "workload-identity-pools providers list --workload-identity-pool",
                     None => "workforce-pools providers list --workforce-pool",
                 };
-                let hint = format!("append /providers/PROVIDER: gcloud iam {list}={pool}");
-                return Err(wrong("names a pool and no provider").hint(hint));
+                let fix = format!("append /providers/PROVIDER: gcloud iam {list}={pool}");
+                return Err(wrong("names a pool and no provider").fix(fix));
             }
             _ => return Err(form()),
         };
         if let Some(project) = project.filter(|p| !p.bytes().all(|b| b.is_ascii_digit())) {
-            return Err(wrong("names the project by its id, not its number").hint(format!(
+            return Err(wrong("names the project by its id, not its number").fix(format!(
                 "put the number there: gcloud projects describe {} \
                  --format='value(projectNumber)'",
                 quoted(project)
@@ -94,7 +95,7 @@ impl PoolProvider {
 
     /// Whether an audience is this name, with or without `https:`.
     pub fn is_named(&self, audience: &str) -> bool {
-        audience.strip_prefix("https:").unwrap_or(audience) == self.name()
+        Audience::new(self.name()).is(audience)
     }
 
     fn pool_name(&self) -> String {
@@ -177,7 +178,7 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_said_with_the_remedy() {
-        for (from, to, hint) in [
+        for (from, to, fix) in [
             ("//iam", "https://iam", "set audience to //iam.googleapis.com/"),
             ("/123/", "/my-project/", "gcloud projects describe my-project"),
             ("/providers/q", "", "append /providers/PROVIDER"),
@@ -190,7 +191,7 @@ mod tests {
             let audience = NAME.replace(from, to);
             let error = PoolProvider::parse(&audience).unwrap_err();
             assert_eq!(error.kind(), Kind::Configuration);
-            assert!(error.to_string().contains(hint), "{audience}: {error}");
+            assert!(error.to_string().contains(fix), "{audience}: {error}");
         }
     }
 }

@@ -27,7 +27,7 @@ impl<'a> Members<'a> {
     /// The refusal of a file that lacks a member.
     pub(super) fn missing(&self, name: &str) -> Error {
         self.wrong(&format!("{name} is missing"))
-            .hint("let gcloud iam workload-identity-pools create-cred-config write the file")
+            .fix("let gcloud iam workload-identity-pools create-cred-config write the file")
     }
 
     /// Text; where it is empty or null, the member counts as absent.
@@ -39,7 +39,7 @@ impl<'a> Members<'a> {
                 Ok(Some(text.clone()))
             }
             Some(Value::String(_)) => Err(self.wrong(&format!("{name} holds control characters"))),
-            Some(_) => Err(self.wrong(&format!("{name} is no text")).hint("put it in quotes")),
+            Some(_) => Err(self.wrong(&format!("{name} is no text")).fix("put it in quotes")),
         }
     }
 

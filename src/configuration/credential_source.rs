@@ -54,7 +54,7 @@ pub(super) fn read(members: &Members) -> Result<CredentialSource, Error> {
             "aws1" => Ok(CredentialSource::Aws),
             _ => Err(source
                 .wrong("environment_id is not aws1")
-                .hint("no client knows another version: write the configuration anew")),
+                .fix("no client knows another version: write the configuration anew")),
         };
     }
     let field = match source.object("format")? {
@@ -85,5 +85,5 @@ pub(super) fn read(members: &Members) -> Result<CredentialSource, Error> {
         true => "is a certificate, which only Google's own libraries use",
         false => "names no executable, file, url or environment_id",
     };
-    Err(members.wrong(&format!("credential_source {what}")).hint("write the configuration anew"))
+    Err(members.wrong(&format!("credential_source {what}")).fix("write the configuration anew"))
 }

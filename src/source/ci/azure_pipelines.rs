@@ -7,15 +7,16 @@
 //! same stage, even one that never runs.
 //! <https://learn.microsoft.com/rest/api/azure/devops/distributedtask/oidctoken/create>
 
-use super::{Source, SourceInfo, Trust, job};
+use super::job;
 use crate::context::Context;
-use crate::contract::request::Request;
+use crate::contract::request::SubjectTokenRequest;
 use crate::error::{Error, Kind};
 use crate::http::{self, Response, Url};
 use crate::options::{OptionInfo, Takes, Values};
+use crate::source::{Source, SourceInfo, Trust};
 use crate::token::SubjectToken;
 
-pub(super) const INFO: SourceInfo = SourceInfo {
+pub(in crate::source) const INFO: SourceInfo = SourceInfo {
     name: "azure-pipelines",
     summary: "the id token of an Azure Pipelines job",
     options: &[SERVICE_CONNECTION],
@@ -52,7 +53,11 @@ impl Source for AzurePipelines {
         Trust::issuer("ISSUER").for_audience("api://AzureADTokenExchange")
     }
 
-    fn subject_token(&self, request: &Request, cx: &Context) -> Result<SubjectToken, Error> {
+    fn subject_token(
+        &self,
+        request: &SubjectTokenRequest,
+        cx: &Context,
+    ) -> Result<SubjectToken, Error> {
         let mut query = vec![("api-version", "7.1")];
         query.extend(self.service_connection.as_deref().map(|id| ("serviceConnectionId", id)));
         let url = job::address(ADDRESS, NO_ADDRESS, &query, cx)?;
@@ -61,7 +66,7 @@ impl Source for AzurePipelines {
             .header("Content-Type", "application/json")
             .header("X-TFS-FedAuthRedirect", "Suppress");
         let post = job::authorized(post, BEARER, NO_BEARER, cx)?;
-        let response = self.accepted(cx.http.send(post, &cx.log)?, &url)?;
+        let response = self.accepted(cx.send(post)?, &url)?;
         job::token(&response, "oidcToken", &url, ADDRESS, request, cx)
     }
 }
@@ -72,7 +77,7 @@ impl AzurePipelines {
         let status = response.status;
         if matches!(status, 203 | 300..=399) || (status == 200 && response.is_html()) {
             let what = format!("{url} wants a sign-in: it does not know the token in {BEARER}");
-            return Err(Error::new(Kind::Denied, what).hint(NO_BEARER));
+            return Err(Error::new(Kind::Denied, what).fix(NO_BEARER));
         }
         let answer = response.json().ok();
         let value = answer.as_ref().and_then(|answer| answer.get("value")?.as_str());
@@ -84,8 +89,8 @@ impl AzurePipelines {
                 None => error,
             };
             match status {
-                401 => error.hint(NO_BEARER),
-                _ if refused && self.service_connection.is_some() => error.hint(
+                401 => error.fix(NO_BEARER),
+                _ if refused && self.service_connection.is_some() => error.fix(
                     "check --service-connection, the resourceId in the address of its page, \
                      and name the connection in a task of this stage",
                 ),

@@ -7,16 +7,15 @@
 
 use serde_json::{Value, json};
 
-use super::output_file::Kept;
-use crate::error::{Error, Kind, server_words};
+use super::expiry_margin;
+use crate::cache::Cached;
+use crate::error::{Error, server_words};
 use crate::secret::Secret;
-use crate::token::{LAST_SECOND, SubjectToken, TokenType, UNKNOWN_LIFE, rfc3339};
+use crate::time::LAST_SECOND;
+use crate::token::{SubjectToken, TokenType, UNKNOWN_LIFE};
 
 /// The member of the output file that tells for which request it was made.
 const REQUEST_MEMBER: &str = "wif_token_request";
-
-/// The longest margin that is taken by default, in seconds.
-const LONGEST_MARGIN: i64 = 300;
 
 /// A success: a token and the time up to which clients may use it.
 #[derive(Debug)]
@@ -41,21 +40,8 @@ impl Document {
         now: i64,
     ) -> Result<Document, Error> {
         let expiry = token.expiry.unwrap_or(now + UNKNOWN_LIFE);
-        let remaining = expiry - now;
-        let margin = match margin {
-            None => (remaining / 10).min(LONGEST_MARGIN),
-            Some(margin) => i64::try_from(margin).unwrap_or(i64::MAX),
-        };
-        if margin >= remaining {
-            let what = format!("the token ends at {}, in {remaining} s", rfc3339(expiry));
-            return Err(Error::new(Kind::Expired, what)
-                .hint(format!("lower --expiry-margin={margin} or get a token that lives longer")));
-        }
-        Ok(Document {
-            token_type: token_type.on_the_wire(),
-            token: token.text,
-            expiration_time: expiry - margin,
-        })
+        let expiration_time = expiry_margin::reported(expiry, margin, now)?;
+        Ok(Document { token_type: token_type.on_the_wire(), token: token.text, expiration_time })
     }
 
     /// The line for standard output, without its line end.
@@ -74,7 +60,7 @@ impl Document {
     }
 }
 
-impl Kept for Document {
+impl Cached for Document {
     /// The same document with the digest of its request.
     fn to_file(&self, request: &str) -> Secret {
         let mut value = self.to_value();
@@ -156,6 +142,7 @@ pub fn revoked() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Kind;
 
     fn document(expiry: Option<i64>, margin: Option<u64>) -> Result<Document, Error> {
         let token = SubjectToken { text: Secret::new("a.b.c"), expiry };
@@ -178,7 +165,7 @@ mod tests {
 
     #[test]
     fn failure_is_pinned_byte_for_byte() {
-        let error = Error::new(Kind::Denied, "the \"issuer\" refused").hint("check --client-id");
+        let error = Error::new(Kind::Denied, "the \"issuer\" refused").fix("check --client-id");
         assert_eq!(
             failure(&error, TokenType::IdToken),
             r#"{"version":1,"success":false,"token_type":"urn:ietf:params:oauth:token-type:jwt","code":"DENIED","message":"the \"issuer\" refused; check --client-id"}"#
@@ -187,20 +174,8 @@ mod tests {
     }
 
     #[test]
-    fn the_margin_is_a_tenth_and_at_most_five_minutes() {
-        for (expiry, margin, reported) in [
-            (Some(1000 + 3600), None, 4600 - 300),
-            (Some(1000 + 100), None, 1090),
-            (Some(1000 + 9), None, 1009),
-            (None, None, 1000 + 300 - 30),
-            (Some(2000), Some(0), 2000),
-            (Some(2000), Some(999), 1001),
-        ] {
-            assert_eq!(document(expiry, margin).unwrap().expiration_time, reported);
-        }
-        let error = document(Some(2000), Some(1000)).unwrap_err();
-        assert_eq!(error.kind(), Kind::Expired);
-        assert!(error.to_string().contains("--expiry-margin=1000"));
+    fn a_token_of_unknown_lifetime_is_reported_for_five_minutes() {
+        assert_eq!(document(None, None).unwrap().expiration_time, 1000 + 300 - 30);
     }
 
     #[test]

@@ -3,12 +3,12 @@
 
 use serde_json::Value;
 
-use super::env;
 use crate::context::Context;
-use crate::contract::request::Request;
+use crate::contract::request::SubjectTokenRequest;
 use crate::error::{Error, Kind};
 use crate::http::{self, Response, Url, form};
 use crate::secret::Secret;
+use crate::source::env;
 use crate::token::{Origin, SubjectToken};
 
 /// The address in a variable, with these fields at the end of its query. `absent` says what to do
@@ -25,7 +25,7 @@ pub(super) fn address(
     let whole = format!("{base}{mark}{}", form::encode(query.iter().copied()));
     Url::parse(&whole).map_err(|why| {
         Error::new(Kind::Configuration, format!("{variable} {why}"))
-            .hint(format!("leave {variable} as the job got it"))
+            .fix(format!("leave {variable} as the job got it"))
     })
 }
 
@@ -47,13 +47,13 @@ pub(super) fn token(
     member: &str,
     url: &Url,
     variable: &'static str,
-    request: &Request,
+    request: &SubjectTokenRequest,
     cx: &Context,
 ) -> Result<SubjectToken, Error> {
     let answer = response.json()?;
     let text = answer.get(member).and_then(Value::as_str).map(Secret::new).ok_or_else(|| {
         Error::new(Kind::Protocol, format!("the answer of {url} has no {member}"))
-            .hint(format!("check {variable}"))
+            .fix(format!("check {variable}"))
     })?;
     let origin = Origin {
         what: format!("the {member} of {url}"),

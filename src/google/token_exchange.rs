@@ -9,8 +9,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::access_token::AccessToken;
-use super::credential_config::CredentialConfig;
-use super::pool_provider::PoolProvider;
+use crate::configuration::CredentialConfig;
+use crate::configuration::pool_provider::PoolProvider;
 use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::http::{Request, Response, wrong_clock};
@@ -49,7 +49,7 @@ pub fn exchange(
         // A client has a project of its own, which counts then.
         post = post.field("options", json!({ "userProject": project }).to_string().as_str());
     }
-    let response = cx.http.send(post, &cx.log)?;
+    let response = cx.send(post)?;
     if matches!(response.status, 400 | 401 | 403)
         && let Some(error) = refusal(&response, config, cx)
     {
@@ -59,7 +59,7 @@ pub fn exchange(
     let answer = response.json()?;
     let token = answer.get("access_token").and_then(Value::as_str).ok_or_else(|| {
         Error::new(Kind::Protocol, format!("the answer of {} has no token", config.token_url))
-            .hint("check token_url")
+            .fix("check token_url")
     })?;
     let life = answer.get("expires_in").and_then(Value::as_i64);
     Ok(AccessToken::new(token, life, cx.clock.now()))
@@ -139,8 +139,8 @@ fn refusal(response: &Response, config: &CredentialConfig, cx: &Context) -> Opti
     let words = response.words().unwrap_or_default();
     let lower = words.to_ascii_lowercase();
     let meaning = MEANINGS.iter().find(|(part, ..)| lower.contains(part));
-    let (kind, hint) = match (meaning, error.as_str()) {
-        (Some((_, kind, hint)), _) => (*kind, *hint),
+    let (kind, fix) = match (meaning, error.as_str()) {
+        (Some((_, kind, fix)), _) => (*kind, *fix),
         (None, "invalid_target") => (Kind::Configuration, "check the pool provider: {describe}"),
         (None, "unauthorized_client") => (Kind::Denied, "check the pool provider: {describe}"),
         (None, "invalid_grant") => (Kind::Denied, "wif-token check shows what the token holds"),
@@ -153,24 +153,24 @@ fn refusal(response: &Response, config: &CredentialConfig, cx: &Context) -> Opti
         (None, _) => (Kind::Denied, "run wif-token check"),
     };
     // What is wrong about the audience comes first: no command fits it.
-    let mut hint = match PoolProvider::parse(&config.audience) {
-        Ok(provider) => filled(hint, &provider, config.token_type),
+    let mut fix = match PoolProvider::parse(&config.audience) {
+        Ok(provider) => filled(fix, &provider, config.token_type),
         Err(wrong) => wrong.to_string(),
     };
-    if let Some(skew) = cx.http.skew().filter(|skew| skew.abs() > TOLERATED_SKEW) {
-        hint = format!("{}; {hint}", wrong_clock(skew));
+    if let Some(skew) = cx.skew().filter(|skew| skew.abs() > TOLERATED_SKEW) {
+        fix = format!("{}; {fix}", wrong_clock(skew));
     }
     let what = format!("{} refused the subject token", config.token_url);
-    Some(Error::new(kind, what).cause(words).hint(hint))
+    Some(Error::new(kind, what).cause(words).fix(fix))
 }
 
-fn filled(hint: &str, provider: &PoolProvider, token_type: TokenType) -> String {
+fn filled(fix: &str, provider: &PoolProvider, token_type: TokenType) -> String {
     let (update, keys) = match token_type {
         TokenType::Jwt | TokenType::IdToken => ("update-oidc", "--jwk-json-path"),
         TokenType::Saml2 => ("update-saml", "--idp-metadata-path"),
         TokenType::AwsRequest => ("update-aws", "--account-id"),
     };
-    hint.replace("{describe}", &provider.gcloud("describe"))
+    fix.replace("{describe}", &provider.gcloud("describe"))
         .replace("{keys}", &format!("{{update}} {keys}=FILE"))
         .replace("{update}", &provider.gcloud(update))
         .replace("{audiences}", provider.audience_option())

@@ -67,7 +67,7 @@ impl Call<'_> {
                 post = post.header(name, Secret::new(value));
             }
         }
-        self.read(cx.http.send(post, &cx.log)?, account)
+        self.read(cx.send(post)?, account)
     }
 
     fn signature(
@@ -94,7 +94,7 @@ impl Call<'_> {
         if (200..300).contains(&response.status) {
             return fields.map(Ok).ok_or_else(|| {
                 Error::new(Kind::Protocol, format!("{} of AWS STS got no XML", self.action))
-                    .hint(format!("check {}", self.option))
+                    .fix(format!("check {}", self.option))
             });
         }
         let Some(code) = fields.as_ref().and_then(|fields| fields.get("Code")) else {
@@ -103,13 +103,13 @@ impl Call<'_> {
         let message = fields.as_ref().and_then(|fields| fields.get("Message")).unwrap_or_default();
         let code = response.clean(code);
         let cause = response.clean(&format!("{code}: {message}"));
-        let (kind, hint) = self.kind_and_hint(&code, account);
+        let (kind, fix) = self.kind_and_fix(&code, account);
         let error = Error::new(kind, format!("AWS STS refused {}", self.action)).cause(cause);
-        Ok(Err(Refusal { code, error: error.hint(hint) }))
+        Ok(Err(Refusal { code, error: error.fix(fix) }))
     }
 
-    fn kind_and_hint(&self, code: &str, account: &Account) -> (Kind, String) {
-        let skew = account.cx.http.skew().filter(|skew| skew.abs() > TOLERATED_SKEW);
+    fn kind_and_fix(&self, code: &str, account: &Account) -> (Kind, String) {
+        let skew = account.cx.skew().filter(|skew| skew.abs() > TOLERATED_SKEW);
         if let Some(skew) = skew {
             return (Kind::Configuration, wrong_clock(skew));
         }
@@ -178,7 +178,7 @@ impl Fields {
     pub(super) fn required(&self, name: &str, action: &str) -> Result<&str, Error> {
         self.get(name).filter(|text| !text.is_empty()).ok_or_else(|| {
             Error::new(Kind::Protocol, format!("the answer to {action} of AWS STS has no {name}"))
-                .hint("check that the endpoint is an AWS STS")
+                .fix("check that the endpoint is an AWS STS")
         })
     }
 }

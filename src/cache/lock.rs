@@ -1,0 +1,69 @@
+//! The lock beside a cached file. It also keeps the last failure, for the runs that wait.
+
+use std::fs::File;
+use std::io::{Seek, Write};
+
+use serde_json::{Value, json};
+
+use super::{CachedFile, LIMIT};
+use crate::error::{Error, Kind};
+use crate::world::World;
+use crate::{files, lock};
+
+/// A lock that is held until it is dropped.
+#[derive(Debug)]
+pub struct Lock {
+    file: File,
+}
+
+impl CachedFile {
+    /// Waits for the lock until the deadline; `None` on a file system that has no locks.
+    ///
+    /// # Errors
+    /// `UNREACHABLE` if another run holds the lock all the time, or the failure of the run that
+    /// held the lock while this one waited.
+    pub fn lock(&self, world: &World) -> Result<Option<Lock>, Error> {
+        let began = world.clock.now_ms();
+        let Some(lock::Lock { file, waited }) = lock::beside(&self.path, world)? else {
+            return Ok(None);
+        };
+        let lock = Lock { file };
+        match lock.failure_since(began, &self.request).filter(|_| waited) {
+            Some(error) => Err(error),
+            None => Ok(Some(lock)),
+        }
+    }
+}
+
+impl Lock {
+    /// Leaves a failure for the runs that wait for this lock to make the same request.
+    pub(super) fn leave_failure(&self, error: &Error, cached: &CachedFile, world: &World) {
+        let record = json!({
+            "request": cached.request,
+            "failed_at_ms": world.clock.now_ms(),
+            "code": error.kind().code(),
+            "message": error.to_string(),
+        });
+        let mut file = &self.file;
+        // Only the holder reads or writes here: no need for a rename.
+        let written = file
+            .set_len(0)
+            .and_then(|()| file.rewind())
+            .and_then(|()| file.write_all(record.to_string().as_bytes()));
+        if let Err(error) = written {
+            world.log.line(format!("the failure is not shared with waiting runs: {error}"));
+        }
+    }
+
+    /// The failure of a run that made the same request and ended at or after `began`
+    /// (milliseconds since 1970).
+    fn failure_since(&self, began: i64, request: &str) -> Option<Error> {
+        let bytes = files::read_limited(&self.file, LIMIT).ok()??;
+        let record: Value = serde_json::from_slice(&bytes).ok()?;
+        let text = |name: &str| record.get(name)?.as_str();
+        if text("request")? != request || record.get("failed_at_ms")?.as_i64()? < began {
+            return None;
+        }
+        Some(Error::new(Kind::from_code(text("code")?)?, text("message")?))
+    }
+}

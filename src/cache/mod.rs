@@ -1,0 +1,160 @@
+//! A cached file: used while it is fresh, replaced whole, beside a lock of its own.
+//!
+//! It holds a subject token (the output file of the contract) or an access token (`--cache-file`).
+//! Clients read the output file before they run the executable and stop forever at a broken one, so
+//! the file only ever holds a whole success: a randomly named file in the same directory, mode 0600,
+//! synced, renamed into place. `PATH.lock` makes concurrent runs fetch once: a run that waited for
+//! the lock looks at the file again, and takes over the failure of the run that held it.
+//!
+//! If the file or the lock fails, the log says so and the run goes on without it.
+
+mod lock;
+
+use std::path::PathBuf;
+
+pub use self::lock::Lock;
+use crate::error::{Error, Kind};
+use crate::files;
+use crate::secret::Secret;
+use crate::world::World;
+
+/// The largest file that is read, in bytes: a token of 1 MiB in base64, with room to spare.
+const LIMIT: usize = 2 * files::LIMIT;
+
+/// What can be cached.
+pub trait Cached: Sized {
+    /// Reads the content of a file that was written for the request of this digest.
+    ///
+    /// # Errors
+    /// Why the content is not used, for the log.
+    fn from_file(bytes: &[u8], request: &str) -> Result<Self, &'static str>;
+
+    /// The content of a file for the request of this digest.
+    fn to_file(&self, request: &str) -> Secret;
+
+    /// The first second since 1970 in which it is no longer handed out.
+    fn usable_until(&self) -> i64;
+}
+
+/// A cached file, and the digest of the request that it must have been written for.
+#[derive(Debug)]
+pub struct CachedFile {
+    path: PathBuf,
+    /// The option, variable or member that named the file, such as `--cache-file`.
+    place: &'static str,
+    request: String,
+}
+
+impl CachedFile {
+    /// The file at `path`, which `place` names, for the request of this digest.
+    pub fn new(path: PathBuf, place: &'static str, request: String) -> CachedFile {
+        CachedFile { path, place, request }
+    }
+
+    /// The content of the file, if it is whole, was written for this request, and has not expired.
+    pub fn fresh<T: Cached>(&self, world: &World) -> Option<T> {
+        let shown = self.path.display();
+        let refuse = |why: &str| {
+            world.log.line(format!("not used: {shown}: {why}"));
+            None
+        };
+        let file = match files::open_regular(&self.path) {
+            Ok(file) => file,
+            Err(error) => return refuse(&error.to_string()),
+        };
+        let bytes = match files::read_limited(file, LIMIT) {
+            Ok(Some(bytes)) => zeroize::Zeroizing::new(bytes),
+            Ok(None) => return refuse("it is larger than 2 MiB"),
+            Err(error) => return refuse(&error.to_string()),
+        };
+        match T::from_file(&bytes, &self.request) {
+            Ok(cached) if cached.usable_until() > world.clock.now() => {
+                world.log.line(format!("cached: {shown}"));
+                Some(cached)
+            }
+            Ok(_) => refuse("it has expired"),
+            Err(why) => refuse(why),
+        }
+    }
+
+    /// Replaces the file by this text, whole or not at all.
+    ///
+    /// # Errors
+    /// `CONFIGURATION` with the reason; the old file is unchanged then.
+    pub fn replace(&self, text: &str) -> Result<(), Error> {
+        files::replace(&self.path, text.as_bytes()).map_err(|error| self.failed("write", &error))
+    }
+
+    /// Replaces the file by this content, whole or not at all.
+    ///
+    /// # Errors
+    /// As [`CachedFile::replace`].
+    pub fn write(&self, cached: &impl Cached) -> Result<(), Error> {
+        self.replace(cached.to_file(&self.request).expose())
+    }
+
+    /// Replaces the file by this content if possible; a failure is only logged.
+    pub fn try_write(&self, cached: &impl Cached, world: &World) {
+        match self.write(cached) {
+            Ok(()) => world.log.line(format!("written to the cache: {}", self.path.display())),
+            Err(error) => world.log.line(format!("not cached: {error}")),
+        }
+    }
+
+    /// Removes the file.
+    ///
+    /// # Errors
+    /// `CONFIGURATION` if it exists and cannot be removed.
+    pub fn remove(&self) -> Result<(), Error> {
+        files::remove(&self.path).map_err(|error| self.failed("remove", &error))
+    }
+
+    fn failed(&self, what: &str, error: &std::io::Error) -> Error {
+        Error::new(Kind::Configuration, format!("cannot {what} {}", self.path.display()))
+            .cause(error)
+            .fix(format!("check {}", self.place))
+    }
+}
+
+/// What was asked for, and whether it was cached.
+#[derive(Debug)]
+pub enum Obtained<T> {
+    /// It was in the file.
+    Cached(T),
+    /// It was fetched now; the lock is held until this is dropped.
+    New(T, Option<Lock>),
+}
+
+/// Takes what is in the file, or fetches it once for all concurrent runs. `before` is called before
+/// anything that may take time; without `reuse` it is always fetched.
+///
+/// # Errors
+/// Those of [`CachedFile::lock`] and of `fetch`.
+pub fn obtain<T: Cached>(
+    file: Option<&CachedFile>,
+    reuse: bool,
+    world: &World,
+    before: impl FnOnce(),
+    fetch: impl FnOnce() -> Result<T, Error>,
+) -> Result<Obtained<T>, Error> {
+    let cached = || file.filter(|_| reuse)?.fresh(world);
+    if let Some(cached) = cached() {
+        return Ok(Obtained::Cached(cached));
+    }
+    before();
+    files::survive_size_limit();
+    let lock = file.map_or(Ok(None), |file| file.lock(world))?;
+    if let Some(cached) = cached() {
+        return Ok(Obtained::Cached(cached));
+    }
+    let fetched = fetch().inspect_err(|error| {
+        world.log.failure(error);
+        if let (Some(lock), Some(file)) = (&lock, file) {
+            lock.leave_failure(error, file, world);
+        }
+    })?;
+    if let (Some(_), Some(file)) = (&lock, file) {
+        files::remove_leftovers(&file.path);
+    }
+    Ok(Obtained::New(fetched, lock))
+}

@@ -1,0 +1,44 @@
+//! What a Google client does: from a credential configuration to a subject token, from there by the
+//! Security Token Service to a federated access token, and on to a service account.
+//!
+//! Every command goes this way; the requests themselves are in [`crate::google`].
+//! <https://google.aip.dev/auth/4117>
+
+pub mod executable;
+pub mod subject_token;
+
+use crate::configuration::CredentialConfig;
+use crate::configuration::pool_provider::PoolProvider;
+use crate::context::Context;
+use crate::error::Error;
+use crate::google::access_token::AccessToken;
+use crate::google::token_exchange;
+use crate::secret::Secret;
+use crate::token::jwt;
+
+/// Exchanges the subject token of a configuration for an access token with this scope, and names
+/// the caller as an IAM policy would.
+///
+/// # Errors
+/// Those of the source and of [`token_exchange::exchange`].
+pub fn federated(
+    config: &CredentialConfig,
+    scope: &str,
+    cx: &Context,
+) -> Result<(AccessToken, String), Error> {
+    let subject_token = subject_token::get(config, cx)?;
+    let token = token_exchange::exchange(config, &subject_token, scope, cx)?;
+    Ok((token, member(config, &subject_token)))
+}
+
+/// The caller in an IAM policy, with SUBJECT if the token does not state its subject: a grant to
+/// the whole pool must not be proposed.
+pub fn member(config: &CredentialConfig, subject_token: &Secret) -> String {
+    let Ok(provider) = PoolProvider::parse(&config.audience) else {
+        return "principal:…".to_owned();
+    };
+    let claims = subject_token.expose().split('.').nth(1).and_then(jwt::object);
+    let subject = claims.and_then(|claims| Some(claims.get("sub")?.as_str()?.to_owned()));
+    let subject = subject.filter(|subject| subject.bytes().all(|byte| byte.is_ascii_graphic()));
+    provider.principal(subject.as_deref().unwrap_or("SUBJECT"))
+}

@@ -1,0 +1,85 @@
+//! Where the token goes: a document or the bare token, to standard output or to the output file.
+
+use super::document::Document;
+use super::request::SubjectTokenRequest;
+use crate::cache::CachedFile;
+use crate::error::{Error, Kind};
+use crate::options::Format;
+use crate::world::World;
+
+/// Where the caller expects the token.
+#[derive(Debug)]
+pub enum Destination {
+    /// The document on standard output, cached in the output file if there is one.
+    Stdout(Option<CachedFile>),
+    /// `_INTERACTIVE=1`: standard output is a terminal, the client reads the output file only.
+    OutputFile(CachedFile),
+    /// `--format=text`: the bare token on standard output.
+    BareStdout,
+    /// `--format=text` with an output file: the bare token there.
+    BareFile(CachedFile),
+}
+
+impl Destination {
+    /// The destination of what a request asks for. `digest` tells the request from all others.
+    ///
+    /// # Errors
+    /// `USAGE` if an interactive client names no output file.
+    pub fn new(
+        format: Format,
+        request: &SubjectTokenRequest,
+        digest: String,
+    ) -> Result<Destination, Error> {
+        let file = request.output_file.as_ref();
+        let file = file.map(|file| CachedFile::new(file.path.clone(), file.place, digest));
+        match (format == Format::Json, file) {
+            (false, Some(file)) => Ok(Destination::BareFile(file)),
+            (false, None) => Ok(Destination::BareStdout),
+            (true, Some(file)) if request.interactive => Ok(Destination::OutputFile(file)),
+            (true, None) if request.interactive => {
+                Err(Error::new(Kind::Usage, "an interactive client reads only the output file")
+                    .fix("set executable.output_file in the configuration, or --output-file"))
+            }
+            (true, file) => Ok(Destination::Stdout(file)),
+        }
+    }
+
+    /// The file that it may be cached in.
+    pub fn file(&self) -> Option<&CachedFile> {
+        match self {
+            Destination::Stdout(file) => file.as_ref(),
+            Destination::OutputFile(file) | Destination::BareFile(file) => Some(file),
+            Destination::BareStdout => None,
+        }
+    }
+
+    /// Whether it is a document. A bare token does not tell for which request it was made: it is
+    /// never taken from the file, and no client reads it as an answer.
+    pub fn is_document(&self) -> bool {
+        matches!(self, Destination::Stdout(_) | Destination::OutputFile(_))
+    }
+
+    /// Writes a new document to the file, if there is one.
+    ///
+    /// # Errors
+    /// `CONFIGURATION` if the caller reads only the file and it cannot be written.
+    pub fn store(&self, document: &Document, world: &World) -> Result<(), Error> {
+        match self {
+            Destination::Stdout(Some(file)) => file.try_write(document, world),
+            Destination::OutputFile(file) => file.write(document)?,
+            Destination::BareFile(file) => file.replace(document.token.expose())?,
+            Destination::Stdout(None) | Destination::BareStdout => {}
+        }
+        Ok(())
+    }
+
+    /// The text for standard output. A bare token has no line end: clients send the content of a
+    /// file as it is.
+    pub fn stdout(&self, document: &Document) -> String {
+        match self {
+            Destination::Stdout(_) => document.to_json() + "\n",
+            Destination::BareStdout => document.token.expose().to_owned(),
+            Destination::OutputFile(_) | Destination::BareFile(_) => String::new(),
+        }
+    }
+}

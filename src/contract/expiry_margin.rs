@@ -1,0 +1,50 @@
+//! The expiry margin: how much earlier than its true expiry a token is reported to expire.
+//!
+//! No client has a leeway of its own: a token with one second left is used. So the document states
+//! an earlier time, by default a tenth of the remaining lifetime and at most five minutes.
+
+use crate::error::{Error, Kind};
+use crate::time::rfc3339;
+
+/// The longest margin that is taken by default, in seconds.
+const LONGEST: i64 = 300;
+
+/// The time to report for a token that expires at `expiry`, as of `now` (both in seconds since
+/// 1970). `margin` is that of `--expiry-margin`, in seconds.
+///
+/// # Errors
+/// `EXPIRED` if the token expires within the margin that was asked for.
+pub(super) fn reported(expiry: i64, margin: Option<u64>, now: i64) -> Result<i64, Error> {
+    let remaining = expiry.saturating_sub(now);
+    let margin = match margin {
+        None => (remaining / 10).min(LONGEST),
+        Some(margin) => i64::try_from(margin).unwrap_or(i64::MAX),
+    };
+    if margin >= remaining {
+        let what = format!("the token expires at {}, in {remaining} s", rfc3339(expiry));
+        return Err(Error::new(Kind::Expired, what)
+            .fix(format!("lower --expiry-margin={margin} or get a token with a longer lifetime")));
+    }
+    Ok(expiry - margin)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_margin_is_a_tenth_and_at_most_five_minutes() {
+        for (expiry, margin, expected) in [
+            (1000 + 3600, None, 4600 - 300),
+            (1000 + 100, None, 1090),
+            (1000 + 9, None, 1009),
+            (2000, Some(0), 2000),
+            (2000, Some(999), 1001),
+        ] {
+            assert_eq!(reported(expiry, margin, 1000).unwrap(), expected);
+        }
+        let error = reported(2000, Some(1000), 1000).unwrap_err();
+        assert_eq!(error.kind(), Kind::Expired);
+        assert!(error.to_string().contains("--expiry-margin=1000"));
+    }
+}

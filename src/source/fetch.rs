@@ -1,0 +1,84 @@
+//! The one way to a subject token: from the output file while it is fresh, else from the source.
+//!
+//! The program goes this way when a client runs it. So do the commands, for a credential
+//! configuration that names this program: they honour every option of that command line, as the
+//! program would if it were started with it.
+
+use std::time::Duration;
+
+use super::Source;
+use super::command_line::SourceLine;
+use crate::cache::{self, CachedFile, Obtained};
+use crate::context::Context;
+use crate::contract::destination::Destination;
+use crate::contract::document::Document;
+use crate::contract::request::SubjectTokenRequest;
+use crate::error::Error;
+use crate::options::Format;
+
+/// A subject token to get: the source, what is asked of it, and where the token goes.
+#[derive(Debug)]
+pub struct Fetch {
+    source: Box<dyn Source>,
+    request: SubjectTokenRequest,
+    destination: Destination,
+    /// `--timeout`, or the default of the source.
+    timeout: Duration,
+    /// `--expiry-margin`, in seconds.
+    expiry_margin: Option<u64>,
+}
+
+impl Fetch {
+    /// What a command line asks for. Nothing is opened or read for it.
+    ///
+    /// # Errors
+    /// `USAGE` or `CONFIGURATION` if options do not go together.
+    pub fn new(line: &SourceLine, request: SubjectTokenRequest) -> Result<Fetch, Error> {
+        let source = (line.info.build)(&line.values)?;
+        let digest = request.digest(line.info.name, &line.values.identity(line.info.options));
+        let format = line.common.format.unwrap_or(Format::Json);
+        let destination = Destination::new(format, &request, digest)?;
+        let timeout = line.common.timeout.unwrap_or_else(|| source.timeout(&request));
+        let expiry_margin = line.common.expiry_margin;
+        Ok(Fetch { source, request, destination, timeout, expiry_margin })
+    }
+
+    /// How long the run may last.
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// Where the token goes.
+    pub fn destination(&self) -> &Destination {
+        &self.destination
+    }
+
+    /// Gets the token and stores it at its destination. `before` is called before anything that may
+    /// take time.
+    ///
+    /// # Errors
+    /// Those of the source, of [`cache::obtain`] and of [`Destination::store`].
+    pub fn document(&self, cx: &Context, before: impl FnOnce()) -> Result<Document, Error> {
+        let (file, reuse) = (self.destination.file(), self.destination.is_document());
+        let fetch = || {
+            let token = self.source.subject_token(&self.request, cx)?;
+            Document::new(token, self.request.token_type, self.expiry_margin, cx.clock.now())
+        };
+        match cache::obtain(file, reuse, cx, before, fetch)? {
+            Obtained::Cached(document) => Ok(document),
+            Obtained::New(document, _lock) => {
+                self.destination.store(&document, cx)?;
+                Ok(document)
+            }
+        }
+    }
+
+    /// Removes what is cached for this request, and what the source keeps beside it.
+    ///
+    /// # Errors
+    /// Those of [`CachedFile::remove`] and of [`Source::forget`].
+    pub fn forget(&self, cx: &Context) -> Result<(), Error> {
+        self.destination.file().map_or(Ok(()), CachedFile::remove)?;
+        self.source.forget(&self.request, cx)
+    }
+}

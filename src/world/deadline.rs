@@ -1,0 +1,87 @@
+//! The end of a run.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, Kind};
+
+/// How long before the deadline the last wait ends, so that there is time to report.
+const RESERVE: Duration = Duration::from_millis(300);
+/// How long before the deadline the watchdog reports, if something still hangs.
+const WATCHDOG: Duration = Duration::from_millis(100);
+
+/// The end of the run. Clients do not tell the program their own timeout.
+#[derive(Debug, Clone, Copy)]
+pub struct Deadline {
+    end: Instant,
+    timeout: Duration,
+}
+
+impl Deadline {
+    /// A deadline that is `timeout` from now.
+    #[allow(clippy::disallowed_methods)] // this is the door
+    pub fn after(timeout: Duration) -> Deadline {
+        Deadline { end: Instant::now() + timeout, timeout }
+    }
+
+    /// The earlier of this deadline and one that is `timeout` from now.
+    pub fn at_most(self, timeout: Duration) -> Deadline {
+        let other = Deadline::after(timeout);
+        if other.end < self.end { other } else { self }
+    }
+
+    /// How long a wait that starts now may last; zero when the time is up.
+    pub fn remaining(&self) -> Duration {
+        self.until_end().saturating_sub(RESERVE)
+    }
+
+    /// Whether no further wait may start.
+    pub fn is_over(&self) -> bool {
+        self.remaining().is_zero()
+    }
+
+    /// Runs `at_end` on a separate thread shortly before the deadline, if the process still runs
+    /// by then.
+    pub fn watch(&self, at_end: impl FnOnce(Error) + Send + 'static) {
+        let (error, wait) = (self.error(), self.until_end().saturating_sub(WATCHDOG));
+        let watchdog = thread::Builder::new().name("watchdog".into()).stack_size(64 * 1024);
+        // Without threads there is no watchdog; every wait still has its own end.
+        let _ = watchdog.spawn(move || {
+            thread::sleep(wait);
+            at_end(error);
+        });
+    }
+
+    /// The failure of a run whose time is up.
+    pub fn error(&self) -> Error {
+        let what = format!("no token within the timeout of {} s", self.timeout.as_secs());
+        Error::new(Kind::Unreachable, what)
+            .fix("try again, or raise --timeout and the configuration's executable.timeout_millis")
+    }
+
+    #[allow(clippy::disallowed_methods)] // this is the door
+    fn until_end(&self) -> Duration {
+        self.end.saturating_duration_since(Instant::now())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_ends_before_the_deadline() {
+        let deadline = Deadline::after(Duration::from_secs(10));
+        assert!(deadline.remaining() <= Duration::from_secs(10) - RESERVE);
+        assert!(Deadline::after(RESERVE).is_over());
+    }
+
+    #[test]
+    fn a_shorter_timeout_moves_the_deadline_and_a_longer_one_does_not() {
+        let deadline = Deadline::after(Duration::from_secs(10));
+        let longer = deadline.at_most(Duration::from_secs(60));
+        let shorter = deadline.at_most(Duration::from_secs(1));
+        assert!(longer.remaining() <= Duration::from_secs(10));
+        assert!(shorter.remaining() <= Duration::from_secs(1));
+    }
+}
