@@ -12,6 +12,9 @@
 // Only a few modules touch the world: see clippy.toml.
 #![warn(clippy::disallowed_methods)]
 
+#[macro_use]
+pub mod options;
+
 pub mod cache;
 pub mod cli;
 pub mod client;
@@ -25,7 +28,6 @@ pub mod google;
 pub mod http;
 pub mod lock;
 pub mod negotiate;
-pub mod options;
 pub mod program;
 pub mod random;
 pub mod secret;

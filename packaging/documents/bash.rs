@@ -38,7 +38,7 @@ pub(super) fn text() -> String {
     let mut text =
         HEAD.replace("OF_SOURCE", &names(&all, |word| word.of_source).replace(' ', " | "));
     for word in &all {
-        values(&mut text, word.name, word.own);
+        values(&mut text, word.name, word.own.iter().copied());
     }
     values(&mut text, "*", OF_SOURCES);
     values(&mut text, "*", COMMON);
@@ -54,7 +54,7 @@ pub(super) fn text() -> String {
     text + TAIL
 }
 
-fn values(text: &mut String, source: &str, options: &[OptionInfo]) {
+fn values(text: &mut String, source: &str, options: impl IntoIterator<Item = &'static OptionInfo>) {
     for option in options {
         let pattern = format!("{source}:--{}=*", option.name);
         match Value::of(option) {

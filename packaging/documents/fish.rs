@@ -33,12 +33,16 @@ pub(super) fn text() -> String {
     options(&mut text, " -n \"__fish_seen_subcommand_from $sources\"", OF_SOURCES);
     for word in &all {
         let condition = format!(" -n '__fish_seen_subcommand_from {}'", word.name);
-        options(&mut text, &condition, word.own);
+        options(&mut text, &condition, word.own.iter().copied());
     }
     text
 }
 
-fn options(text: &mut String, condition: &str, table: &[OptionInfo]) {
+fn options(
+    text: &mut String,
+    condition: &str,
+    table: impl IntoIterator<Item = &'static OptionInfo>,
+) {
     for option in table {
         let value = match Value::of(option) {
             Value::None => String::new(),
@@ -47,7 +51,7 @@ fn options(text: &mut String, condition: &str, table: &[OptionInfo]) {
             Value::Secret => " -r -F -a 'env: file:'".to_owned(),
             Value::Unknown => " -x".to_owned(),
         };
-        let help = quoted(option.help);
+        let help = quoted(&option.help());
         let _ =
             writeln!(text, "complete -c wif-token{condition} -l {}{value} -d {help}", option.name);
     }

@@ -58,7 +58,7 @@ impl Value {
         match option.takes {
             Takes::Flag => Value::None,
             Takes::Choice(words) => Value::Words(words),
-            Takes::Path(_) => Value::File,
+            Takes::Path => Value::File,
             Takes::Secret => Value::Secret,
             _ => Value::Unknown,
         }
@@ -70,7 +70,7 @@ struct Word {
     name: &'static str,
     summary: &'static str,
     /// Its own options.
-    own: &'static [OptionInfo],
+    own: Vec<&'static OptionInfo>,
     /// Those of every word of its kind.
     shared: Vec<&'static [OptionInfo]>,
     /// Whether a source follows.
@@ -81,7 +81,7 @@ struct Word {
 
 impl Word {
     fn options(&self) -> impl Iterator<Item = &'static OptionInfo> {
-        self.own.iter().chain(self.shared.iter().copied().flatten())
+        self.own.iter().copied().chain(self.shared.iter().copied().flatten())
     }
 }
 
@@ -90,7 +90,7 @@ fn words() -> Vec<Word> {
     let sources = SOURCES.iter().map(|source| Word {
         name: source.name,
         summary: source.summary,
-        own: source.options,
+        own: source.options().collect(),
         shared: vec![OF_SOURCES, COMMON],
         of_source: false,
         rest: source.rest,
@@ -98,7 +98,7 @@ fn words() -> Vec<Word> {
     let commands = COMMANDS.iter().map(|command| Word {
         name: command.name,
         summary: command.summary,
-        own: command.options,
+        own: command.options().collect(),
         shared: vec![COMMON],
         of_source: command.of_source,
         rest: None,

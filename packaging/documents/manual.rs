@@ -100,7 +100,7 @@ pub(super) fn text() -> String {
         if let Some(rest) = source.rest {
             let _ = writeln!(text, "Takes\n.B \\-\\-\n.I {}", escaped(rest));
         }
-        options(&mut text, source.options);
+        options(&mut text, source.options());
     }
     text.push_str(".SH OPTIONS OF EVERY SOURCE\n");
     options(&mut text, OF_SOURCES);
@@ -110,7 +110,7 @@ pub(super) fn text() -> String {
         if command.of_source {
             text.push_str("Takes a source and its options.\n");
         }
-        options(&mut text, command.options);
+        options(&mut text, command.options());
     }
     text.push_str(".SH OPTIONS OF EVERY SOURCE AND COMMAND\n");
     options(&mut text, COMMON);
@@ -128,14 +128,14 @@ pub(super) fn text() -> String {
     text + TAIL
 }
 
-fn options(text: &mut String, table: &[OptionInfo]) {
+fn options(text: &mut String, table: impl IntoIterator<Item = &'static OptionInfo>) {
     for option in table {
         let _ = write!(text, ".TP\n\\fB\\-\\-{}\\fR", escaped(option.name));
-        if let Some(value) = option.takes.placeholder() {
+        if let Some(value) = option.placeholder() {
             // A long choice may go on in the next line.
             let _ = write!(text, "=\\fI{}\\fR", escaped(&value).replace('|', "|\\:"));
         }
-        let _ = write!(text, "\n{}\n", sentence(option.help));
+        let _ = write!(text, "\n{}\n", sentence(&option.help()));
         if let Takes::Seconds(least, most) = option.takes {
             let _ = writeln!(text, "From {least} to {most}.");
         }

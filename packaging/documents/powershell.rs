@@ -28,7 +28,7 @@ pub(super) fn text() -> String {
     let of_source = names(&all, |word| word.of_source).replace(' ', "', '");
     let mut text = HEAD.replace("OF_SOURCE", &of_source);
     for word in &all {
-        values(&mut text, word.name, word.own);
+        values(&mut text, word.name, word.own.iter().copied());
     }
     values(&mut text, "*", OF_SOURCES);
     values(&mut text, "*", COMMON);
@@ -45,7 +45,7 @@ pub(super) fn text() -> String {
 }
 
 /// Files are left to PowerShell itself, which offers them where we offer nothing.
-fn values(text: &mut String, source: &str, options: &[OptionInfo]) {
+fn values(text: &mut String, source: &str, options: impl IntoIterator<Item = &'static OptionInfo>) {
     for option in options {
         let start = format!("--{}=", option.name);
         let words = match Value::of(option) {

@@ -64,7 +64,7 @@ pub(super) fn text() -> String {
         let name = word.name;
         let _ =
             writeln!(text, "            rest:{name})\n                _arguments -C {shared} \\");
-        options(&mut text, word.own, " \\");
+        options(&mut text, word.own.iter().copied(), " \\");
         let (rest, then) = match (word.of_source, word.rest) {
             (true, _) => ("'1: :->source' '*:: :->rest' && return", ""),
             (false, Some(_)) => ("'*:: : _normal'", "return "),
@@ -76,12 +76,12 @@ pub(super) fn text() -> String {
     text
 }
 
-fn options(text: &mut String, table: &[OptionInfo], end: &str) {
+fn options(text: &mut String, table: impl IntoIterator<Item = &'static OptionInfo>, end: &str) {
     for option in table {
         let name = option.name;
         let repeated = if option.repeated { "*" } else { "" };
-        let help = option.help.replace('[', "\\[").replace(']', "\\]");
-        let label = option.takes.placeholder().unwrap_or_default().replace(':', "\\:");
+        let help = option.help().replace('[', "\\[").replace(']', "\\]");
+        let label = option.placeholder().unwrap_or_default().replace(':', "\\:");
         let spec = match Value::of(option) {
             Value::None => format!("{repeated}--{name}[{help}]"),
             Value::Words(words) => {

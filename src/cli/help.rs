@@ -38,13 +38,13 @@ pub(super) fn of_program() -> String {
 
 /// The help of a source.
 pub(super) fn of_source(source: &SourceInfo) -> String {
-    let mut text = usage(source.name, source.options);
+    let mut text = usage(source.name, source.options());
     if let Some(rest) = source.rest {
         let _ = write!(text, " -- {rest}");
     }
     let _ = write!(text, "\n\n{}\n\n", source.summary);
     text.push_str("options:\n");
-    options(&mut text, source.options);
+    options(&mut text, source.options());
     text.push_str("\noptions of every source:\n");
     options(&mut text, OF_SOURCES);
     options(&mut text, COMMON);
@@ -57,10 +57,10 @@ pub(super) fn of_command(command: &CommandInfo) -> String {
         true => format!("{} SOURCE", command.name),
         false => command.name.to_owned(),
     };
-    let mut text = usage(&name, command.options);
+    let mut text = usage(&name, command.options());
     let _ = write!(text, "\n\n{}\n\n", command.summary);
     text.push_str("options:\n");
-    options(&mut text, command.options);
+    options(&mut text, command.options());
     if command.of_source {
         text.push_str("and those of the source: wif-token help SOURCE\n");
     }
@@ -69,20 +69,21 @@ pub(super) fn of_command(command: &CommandInfo) -> String {
     text
 }
 
-fn usage(name: &str, options: &[OptionInfo]) -> String {
+fn usage(name: &str, options: impl Iterator<Item = &'static OptionInfo>) -> String {
     let mut text = format!("usage: wif-token {name}");
-    for option in options.iter().filter(|option| option.required) {
+    let (required, others): (Vec<_>, Vec<_>) = options.partition(|option| option.required);
+    for option in required {
         let _ = write!(text, " {}", option.usage());
     }
-    if options.iter().any(|option| !option.required) {
+    if !others.is_empty() {
         text.push_str(" [--option=value]...");
     }
     text
 }
 
-fn options(text: &mut String, table: &[OptionInfo]) {
-    for option in table {
-        let mut help = option.help.to_owned();
+fn options(text: &mut String, options: impl IntoIterator<Item = &'static OptionInfo>) {
+    for option in options {
+        let mut help = option.help();
         if option.repeated {
             help.push_str("; may be repeated");
         }

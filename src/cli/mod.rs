@@ -81,13 +81,12 @@ impl Grammar for Words {
     }
 
     fn tables(&self) -> Vec<&'static [OptionInfo]> {
-        let of_source = self.source.map(|source| source.options);
-        let of_sources = match (self.command, of_source) {
-            (Some(_), None) => None,
-            _ => Some(OF_SOURCES),
-        };
-        let of_command = self.command.map(|command| command.options);
-        [COMMON].into_iter().chain(of_command).chain(of_source).chain(of_sources).collect()
+        let of_source = self.source.map(|source| source.options).unwrap_or_default();
+        let of_command = self.command.map(|command| command.options).unwrap_or_default();
+        let takes_source_options = self.command.is_none() || self.source.is_some();
+        let of_sources = takes_source_options.then_some(OF_SOURCES);
+        let own = of_command.iter().chain(of_source).copied();
+        [COMMON].into_iter().chain(own).chain(of_sources).collect()
     }
 
     fn name(&self) -> Option<&'static str> {
@@ -149,8 +148,8 @@ fn run(
             .fix(format!("name one: wif-token {} SOURCE; run wif-token help", command.name)));
     }
     values.refuse_rest(command.name, source.is_some_and(|source| source.rest.is_some()))?;
-    values.require(command.options)?;
-    source.map_or(Ok(()), |source| values.require(source.options))?;
+    values.require(command.options())?;
+    values.require(source.into_iter().flat_map(SourceInfo::options))?;
     Ok(Command::Run(command, source, values))
 }
 
@@ -161,15 +160,21 @@ fn unknown_first(word: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
+    use std::path::{Path, PathBuf};
     use std::time::Duration;
 
     use super::*;
     use crate::files;
+    use crate::options::OptionField;
     use crate::source::SOURCES;
 
     fn parsed(line: &str) -> Parsed {
         parse(line.split(' ').map(OsString::from).collect())
+    }
+
+    /// What `--path` says.
+    fn path(line: &SourceLine) -> PathBuf {
+        OptionField::read(&line.values, "path").unwrap()
     }
 
     fn message(line: &str) -> String {
@@ -183,7 +188,7 @@ mod tests {
         let parsed = parsed("file --path=/t --timeout 5 --audience=//a");
         let Ok(Command::Token(line)) = parsed.command else { panic!("{parsed:?}") };
         assert_eq!(line.info.name, "file");
-        assert_eq!(line.values.path("path"), Some(Path::new("/t")));
+        assert_eq!(path(&line), Path::new("/t"));
         assert_eq!(parsed.options.timeout(), Duration::from_secs(5));
         assert_eq!(parsed.options.audience.as_deref(), Some("//a"));
     }
@@ -244,7 +249,7 @@ mod tests {
         let outer = file("outer", format!("--timeout=7\n--args-file={inner}\n"));
         let parsed_outer = parsed(&format!("file --args-file={outer}"));
         let Ok(Command::Token(line)) = &parsed_outer.command else { panic!("{parsed_outer:?}") };
-        assert_eq!(line.values.path("path"), Some(Path::new("/a b \"c\"")));
+        assert_eq!(path(line), Path::new("/a b \"c\""));
         assert_eq!(parsed_outer.options.timeout(), Duration::from_secs(7));
 
         let third = file("third", format!("--args-file={outer}\n"));
@@ -276,7 +281,7 @@ mod tests {
         for command in COMMANDS {
             assert!(program.contains(command.summary), "{}", command.name);
             let text = help::of_command(command);
-            for option in command.options {
+            for option in command.options() {
                 assert!(text.contains(&option.usage()), "{} {}", command.name, option.name);
                 assert!(COMMON.iter().all(|common| common.name != option.name), "{}", option.name);
             }
@@ -284,15 +289,15 @@ mod tests {
         for source in SOURCES {
             assert!(program.contains(source.summary), "{}", source.name);
             let text = help::of_source(source);
-            for option in source.options {
+            for option in source.options() {
                 assert!(text.contains(&option.usage()), "{} {}", source.name, option.name);
                 let mut others = COMMON.iter().chain(OF_SOURCES);
                 assert!(others.all(|other| other.name != option.name), "{}", option.name);
             }
         }
         let of_config = COMMANDS.iter().filter(|command| command.of_source);
-        let of_config: Vec<_> = of_config.flat_map(|command| command.options).collect();
-        for option in SOURCES.iter().flat_map(|source| source.options) {
+        let of_config: Vec<_> = of_config.flat_map(|command| command.options()).collect();
+        for option in SOURCES.iter().flat_map(|source| source.options()) {
             // Both stand in one command line.
             assert!(of_config.iter().all(|other| other.name != option.name), "{}", option.name);
         }

@@ -4,9 +4,11 @@
 //! The federated token has the scope of the cloud platform where it only serves to impersonate, as
 //! with Google's libraries. <https://cloud.google.com/iam/docs/workload-identity-federation>
 
+use std::path::PathBuf;
+
 use serde_json::{Value, json};
 
-use super::{CREDENTIALS, CommandInfo, DELEGATE, Invocation, Output};
+use super::{CommandInfo, Credentials, Delegates, Invocation, Output};
 use crate::cache::{self, CachedFile, Obtained};
 use crate::client;
 use crate::configuration::CredentialConfig;
@@ -18,7 +20,7 @@ use crate::google::CLOUD_PLATFORM;
 use crate::google::access_token::AccessToken;
 use crate::google::iam_credentials::ServiceAccount;
 use crate::http::{Request, Url};
-use crate::options::{Format, OptionInfo, Takes, Values};
+use crate::options::{Format, OptionInfo, Seconds};
 
 /// Where a JWT of a service account becomes a token.
 const OAUTH: &str = "https://oauth2.googleapis.com/token";
@@ -27,56 +29,54 @@ const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 /// Seconds that the assertion of `--subject` lives: it is used at once.
 const ASSERTION_LIFE: i64 = 300;
 
+options! {
+    /// Options of `access-token`.
+    struct Options {
+        /// what the token is for, cloud-platform by default; commas between several
+        scope: Option<String> = "--scope=SCOPE",
+        /// how long the service account's token lives, before the configuration
+        lifetime: Option<Seconds<600, 43_200>> = "--lifetime",
+        /// a token of this person, by domain-wide delegation to the service account
+        subject: Option<String> = "--subject=USER",
+        /// where --subject gets it, https://oauth2.googleapis.com/token by default
+        oauth_endpoint: Option<Url> = "--oauth-endpoint",
+        /// keep the token there, for its owner alone, and use it while it is fresh
+        cache_file: Option<PathBuf> = "--cache-file=PATH",
+    }
+}
+
 pub(super) const INFO: CommandInfo = CommandInfo {
     name: "access-token",
     summary: "an access token, of the service account where there is one",
-    options: &[
-        CREDENTIALS,
-        OptionInfo::new(
-            "scope",
-            Takes::Text("SCOPE"),
-            "what the token is for, cloud-platform by default; commas between several",
-        ),
-        OptionInfo::new(
-            "lifetime",
-            Takes::Seconds(600, 43_200),
-            "how long the service account's token lives, before the configuration",
-        ),
-        DELEGATE,
-        OptionInfo::new(
-            "subject",
-            Takes::Text("USER"),
-            "a token of this person, by domain-wide delegation to the service account",
-        ),
-        OptionInfo::new(
-            "oauth-endpoint",
-            Takes::Url,
-            "where --subject gets it, https://oauth2.googleapis.com/token by default",
-        ),
-        OptionInfo::new(
-            "cache-file",
-            Takes::Path("PATH"),
-            "keep the token there, for its owner alone, and use it while it is fresh",
-        ),
-        FORMAT,
-    ],
+    options: &[Credentials::TABLE, Options::TABLE, Delegates::TABLE, FORMAT],
     of_source: false,
     run,
 };
 
-/// `--format`, for what can stand in a header.
-pub(super) const FORMAT: OptionInfo = OptionInfo::new(
-    "format",
-    Takes::Choice(&["text", "json", "header"]),
-    "the bare token (the default), a JSON object, or Authorization: Bearer …",
-);
+choices! {
+    /// How a token is printed.
+    enum Shape {
+        /// The bare token.
+        Text = "text",
+        /// A JSON object.
+        Json = "json",
+        /// `Authorization: Bearer …`.
+        Header = "header",
+    }
+}
+
+/// `--format` of the commands that print a token for a header; it is read as a [`Format`].
+pub(super) const FORMAT: &[OptionInfo] = &[OptionInfo::of::<Option<Shape>>(
+    "--format",
+    &["the bare token (the default), a JSON object, or Authorization: Bearer …"],
+)];
 
 fn run(typed: &Invocation, cx: &Context) -> Result<Output, Error> {
-    let asked = Asked::new(&typed.values)?;
-    let config = CredentialConfig::read(&typed.values, cx)?;
-    let cache_file = typed.values.path("cache-file");
-    let file = cache_file
-        .map(|path| CachedFile::new(path.to_owned(), "--cache-file", asked.digest(&config)));
+    let options = Options::read(&typed.values)?;
+    let cache_file = options.cache_file.clone();
+    let asked = Asked::new(options, Delegates::read(&typed.values)?)?;
+    let config = typed.configuration(cx)?;
+    let file = cache_file.map(|path| CachedFile::new(path, "--cache-file", asked.digest(&config)));
     let get = || asked.get(&config, cx);
     let token = match cache::obtain(file.as_ref(), true, cx, || (), get)? {
         Obtained::Cached(token) => token,
@@ -97,34 +97,34 @@ fn run(typed: &Invocation, cx: &Context) -> Result<Output, Error> {
 
 /// What is asked for, in whatever form it is printed.
 #[derive(Debug)]
-struct Asked<'a> {
+struct Asked {
     scopes: Vec<String>,
     lifetime: Option<u64>,
     delegates: Vec<String>,
-    subject: Option<&'a str>,
-    oauth_endpoint: Option<&'a Url>,
+    subject: Option<String>,
+    oauth_endpoint: Option<Url>,
 }
 
-impl<'a> Asked<'a> {
-    fn new(values: &'a Values) -> Result<Asked<'a>, Error> {
-        if values.flag("subject") && values.flag("lifetime") {
+impl Asked {
+    fn new(options: Options, Delegates { delegate }: Delegates) -> Result<Asked, Error> {
+        if options.subject.is_some() && options.lifetime.is_some() {
             return Err(Error::new(
                 Kind::Usage,
                 "--lifetime is for a token of the service account itself",
             )
             .fix("leave it or --subject out"));
         }
-        if values.flag("oauth-endpoint") && !values.flag("subject") {
+        if options.oauth_endpoint.is_some() && options.subject.is_none() {
             return Err(Error::new(Kind::Usage, "--oauth-endpoint is for --subject")
                 .fix("leave it out, or add --subject=USER"));
         }
-        let scopes = values.text("scope").unwrap_or(CLOUD_PLATFORM).split([',', ' ']);
+        let scopes = options.scope.as_deref().unwrap_or(CLOUD_PLATFORM).split([',', ' ']);
         Ok(Asked {
             scopes: scopes.filter(|scope| !scope.is_empty()).map(full_scope).collect(),
-            lifetime: values.seconds("lifetime"),
-            delegates: values.texts("delegate").map(str::to_owned).collect(),
-            subject: values.text("subject"),
-            oauth_endpoint: values.url("oauth-endpoint"),
+            lifetime: options.lifetime.map(|Seconds(seconds)| seconds),
+            delegates: delegate,
+            subject: options.subject,
+            oauth_endpoint: options.oauth_endpoint,
         })
     }
 
@@ -148,11 +148,15 @@ impl<'a> Asked<'a> {
         let account = ServiceAccount::new(config, self.delegates.clone(), || {
             client::federated(config, CLOUD_PLATFORM, cx)
         })?;
-        match self.subject {
+        match &self.subject {
             None => account.access_token(&self.scopes, self.lifetime, cx),
-            Some(person) => {
-                on_behalf(person, &self.scopes.join(" "), self.oauth_endpoint, &account, cx)
-            }
+            Some(person) => on_behalf(
+                person,
+                &self.scopes.join(" "),
+                self.oauth_endpoint.as_ref(),
+                &account,
+                cx,
+            ),
         }
     }
 

@@ -4,31 +4,34 @@
 use serde_json::json;
 
 use super::access_token::FORMAT;
-use super::{CREDENTIALS, CommandInfo, DELEGATE, Invocation, Output, service_account};
-use crate::configuration::CredentialConfig;
+use super::{CommandInfo, Credentials, Delegates, Invocation, Output, service_account};
 use crate::context::Context;
 use crate::error::Error;
-use crate::options::{Format, OptionInfo, Takes, missing};
+use crate::options::Format;
+
+options! {
+    /// Options of `id-token`.
+    struct Options {
+        /// who is to accept it
+        audience: String = "--for=AUDIENCE",
+        /// put the account's email address into it
+        include_email: bool = "--include-email",
+    }
+}
 
 pub(super) const INFO: CommandInfo = CommandInfo {
     name: "id-token",
     summary: "an OpenID Connect token of the service account",
-    options: &[
-        CREDENTIALS,
-        OptionInfo::new("for", Takes::Text("AUDIENCE"), "who is to accept it").required(),
-        OptionInfo::new("include-email", Takes::Flag, "put the account's email address into it"),
-        DELEGATE,
-        FORMAT,
-    ],
+    options: &[Credentials::TABLE, Options::TABLE, Delegates::TABLE, FORMAT],
     of_source: false,
     run,
 };
 
 fn run(typed: &Invocation, cx: &Context) -> Result<Output, Error> {
-    let audience = typed.values.text("for").ok_or_else(|| missing("for"))?;
-    let config = CredentialConfig::read(&typed.values, cx)?;
+    let options = Options::read(&typed.values)?;
+    let config = typed.configuration(cx)?;
     let account = service_account(&config, typed, cx)?;
-    let token = account.id_token(audience, typed.values.flag("include-email"), cx)?;
+    let token = account.id_token(&options.audience, options.include_email, cx)?;
     Ok(match typed.format {
         Format::Json => format!("{}\n", json!({ "id_token": token.expose() })),
         Format::Text => token.expose().to_owned(),

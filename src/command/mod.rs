@@ -11,11 +11,13 @@ mod sign;
 
 use crate::client;
 use crate::configuration::CredentialConfig;
+use std::path::PathBuf;
+
 use crate::context::Context;
 use crate::error::Error;
 use crate::google::CLOUD_PLATFORM;
 use crate::google::iam_credentials::ServiceAccount;
-use crate::options::{Format, OptionInfo, Takes, Values};
+use crate::options::{Format, OptionInfo, Values};
 use crate::source::SourceInfo;
 
 /// A row of the table of commands.
@@ -25,12 +27,19 @@ pub struct CommandInfo {
     pub name: &'static str,
     /// What it gives, in one line.
     pub summary: &'static str,
-    /// Its options beside those of every command.
-    pub options: &'static [OptionInfo],
+    /// The tables of its options, besides those of every command.
+    pub options: &'static [&'static [OptionInfo]],
     /// Whether a source and its options follow its name.
     pub of_source: bool,
     /// Runs it.
     pub run: fn(&Invocation, &Context) -> Result<Output, Error>,
+}
+
+impl CommandInfo {
+    /// Its options, besides those of every command.
+    pub fn options(&self) -> impl Iterator<Item = &'static OptionInfo> + use<> {
+        self.options.iter().copied().flatten()
+    }
 }
 
 /// What was typed.
@@ -68,20 +77,29 @@ pub fn find(name: &str) -> Option<&'static CommandInfo> {
     COMMANDS.iter().find(|command| command.name == name)
 }
 
-/// Where the credential configuration is.
-const CREDENTIALS: OptionInfo = OptionInfo::new(
-    "credentials",
-    Takes::Path("FILE"),
-    "the credential configuration, before GOOGLE_APPLICATION_CREDENTIALS",
-);
+options! {
+    /// The option of every command that starts from a credential configuration.
+    pub(super) struct Credentials {
+        /// the credential configuration; overrides GOOGLE_APPLICATION_CREDENTIALS
+        credentials: Option<PathBuf> = "--credentials=FILE",
+    }
+}
 
-/// The accounts between this workload and the last one.
-const DELEGATE: OptionInfo = OptionInfo::new(
-    "delegate",
-    Takes::Text("EMAIL"),
-    "impersonate through this service account first, in this order",
-)
-.repeated();
+options! {
+    /// The option of every command that impersonates a service account.
+    pub(super) struct Delegates {
+        /// impersonate through this service account; give the delegates in order, from the caller
+        delegate: Vec<String> = "--delegate=EMAIL",
+    }
+}
+
+impl Invocation {
+    /// Reads the credential configuration.
+    fn configuration(&self, cx: &Context) -> Result<CredentialConfig, Error> {
+        let Credentials { credentials } = Credentials::read(&self.values)?;
+        CredentialConfig::read(credentials, cx)
+    }
+}
 
 /// Goes up to the service account of a configuration.
 fn service_account<'a>(
@@ -89,6 +107,6 @@ fn service_account<'a>(
     typed: &Invocation,
     cx: &Context,
 ) -> Result<ServiceAccount<'a>, Error> {
-    let delegates = typed.values.texts("delegate").map(str::to_owned).collect();
-    ServiceAccount::new(config, delegates, || client::federated(config, CLOUD_PLATFORM, cx))
+    let Delegates { delegate } = Delegates::read(&typed.values)?;
+    ServiceAccount::new(config, delegate, || client::federated(config, CLOUD_PLATFORM, cx))
 }

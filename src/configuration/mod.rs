@@ -19,7 +19,6 @@ use crate::contract::request::digest;
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::http::Url;
-use crate::options::Values;
 use crate::secret::Secret;
 use crate::token::TokenType;
 
@@ -81,8 +80,8 @@ impl CredentialConfig {
     ///
     /// # Errors
     /// `USAGE` where none is named, `CONFIGURATION` where it is none or lacks what it needs.
-    pub fn read(values: &Values, cx: &Context) -> Result<CredentialConfig, Error> {
-        let (path, place) = file(values, cx)?;
+    pub fn read(option: Option<PathBuf>, cx: &Context) -> Result<CredentialConfig, Error> {
+        let (path, place) = file(option, cx)?;
         let text = files::read_text(&path, place, Kind::Configuration)?;
         let shown = path.display();
         let value: Value = serde_json::from_str(text.expose()).map_err(|error| {
@@ -138,9 +137,9 @@ impl CredentialConfig {
     }
 }
 
-fn file(values: &Values, cx: &Context) -> Result<(PathBuf, &'static str), Error> {
-    if let Some(path) = values.path("credentials") {
-        return Ok((path.to_owned(), "--credentials"));
+fn file(option: Option<PathBuf>, cx: &Context) -> Result<(PathBuf, &'static str), Error> {
+    if let Some(path) = option {
+        return Ok((path, "--credentials"));
     }
     let path = cx.env.get(VARIABLE).filter(|path| !path.is_empty());
     path.map(|path| (PathBuf::from(path), VARIABLE)).ok_or_else(|| {

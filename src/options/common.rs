@@ -1,76 +1,75 @@
 //! The options that are not a source's or a command's own.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{OptionInfo, Takes, Values};
+use super::{OptionInfo, OptionValue, Seconds, Values};
 use crate::http::{self, Authorities, CaFile};
 
-/// How an answer is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// A JSON document: for a source, that of version 1.
-    Json,
-    /// The bare token.
-    Text,
-    /// `Authorization: Bearer …`.
-    Header,
+choices! {
+    /// How the result is printed. Each source and command takes some of these.
+    pub enum Format {
+        /// A JSON document: for a source, that of the contract.
+        Json = "json",
+        /// The bare token or result.
+        Text = "text",
+        /// `Authorization: Bearer …`.
+        Header = "header",
+    }
+}
+
+options! {
+    /// Options of every source and every command.
+    #[allow(dead_code)] // the reader takes --args-file
+    pub(super) struct Common {
+        /// read more arguments from this file, one per line; # begins a comment line
+        args_file: Option<PathBuf> = "--args-file=PATH",
+        /// the deadline of the whole run; by default 25, or 290 if a user signs in
+        timeout: Option<Seconds<1, 3600>> = "--timeout",
+        /// trust these certificate authorities instead of the platform's
+        ca_file: Option<PathBuf> = "--ca-file=PEM",
+        /// allow plain http to this host
+        allow_http: Option<String> = "--allow-http=HOST",
+        /// append diagnostics to this file
+        log_file: Option<PathBuf> = "--log-file=PATH",
+    }
+}
+
+choices! {
+    /// How a source prints a token.
+    pub(super) enum SourceFormat {
+        /// The document of the contract.
+        Json = "json",
+        /// The bare token.
+        Text = "text",
+    }
+}
+
+options! {
+    /// Options of every source.
+    #[allow(dead_code)] // --format is read as a Format
+    pub(super) struct OfSources {
+        /// the audience; overrides GOOGLE_EXTERNAL_ACCOUNT_AUDIENCE
+        audience: Option<String> = "--audience=NAME",
+        /// the subject token type; overrides GOOGLE_EXTERNAL_ACCOUNT_TOKEN_TYPE
+        token_type: Option<String> = "--token-type=URN",
+        /// cache the token in this file; overrides GOOGLE_EXTERNAL_ACCOUNT_OUTPUT_FILE
+        output_file: Option<PathBuf> = "--output-file=PATH",
+        /// report an expiry this much earlier than the true one; by default a tenth of the lifetime,
+        /// at most 300
+        expiry_margin: Option<Seconds<0, 86_400>> = "--expiry-margin",
+        /// the document of the contract (the default), or the bare token
+        format: Option<SourceFormat> = "--format",
+        /// exit with status 0 on a failure, so that Go and Java show its message
+        exit_zero: bool = "--exit-zero",
+    }
 }
 
 /// Options of every source and every command.
-pub static COMMON: &[OptionInfo] = &[
-    OptionInfo::new(
-        "args-file",
-        Takes::Path("PATH"),
-        "more arguments, one a line, with # comments",
-    ),
-    OptionInfo::new(
-        "timeout",
-        Takes::Seconds(1, 3600),
-        "the deadline of the whole run: by default 25, or 290 where a person signs in",
-    ),
-    OptionInfo::new(
-        "ca-file",
-        Takes::Path("PEM"),
-        "trust these certificate authorities instead of the platform's",
-    ),
-    OptionInfo::new("allow-http", Takes::Text("HOST"), "let plain http go to this host too"),
-    OptionInfo::new("log-file", Takes::Path("PATH"), "append diagnostics to this file"),
-];
+pub const COMMON: &[OptionInfo] = Common::TABLE;
 
 /// Options of every source.
-pub static OF_SOURCES: &[OptionInfo] = &[
-    OptionInfo::new(
-        "audience",
-        Takes::Text("NAME"),
-        "the audience, before GOOGLE_EXTERNAL_ACCOUNT_AUDIENCE",
-    ),
-    OptionInfo::new(
-        "token-type",
-        Takes::Text("URN"),
-        "the subject token type, before GOOGLE_EXTERNAL_ACCOUNT_TOKEN_TYPE",
-    ),
-    OptionInfo::new(
-        "output-file",
-        Takes::Path("PATH"),
-        "where the answer is kept, before GOOGLE_EXTERNAL_ACCOUNT_OUTPUT_FILE",
-    ),
-    OptionInfo::new(
-        "expiry-margin",
-        Takes::Seconds(0, 86_400),
-        "report the token's end so much earlier; by default a tenth of its life, at most 300",
-    ),
-    OptionInfo::new(
-        "format",
-        Takes::Choice(&["json", "text"]),
-        "the contract's document, or the bare token",
-    ),
-    OptionInfo::new(
-        "exit-zero",
-        Takes::Flag,
-        "end a failure with status 0, so that Go and Java show its message",
-    ),
-];
+pub const OF_SOURCES: &[OptionInfo] = OfSources::TABLE;
 
 /// What the options say that are not a source's or a command's own.
 #[derive(Debug, Default)]
@@ -106,30 +105,27 @@ impl Options {
 
     /// Takes them from what was given.
     pub fn new(values: &Values) -> Options {
-        let text = |name| values.text(name).map(str::to_owned);
-        let path = |name| values.path(name).map(Path::to_owned);
+        let (Ok(common), Ok(of_sources)) = (Common::read(values), OfSources::read(values)) else {
+            return Options::default(); // never: none of them is required
+        };
+        let ca_file = |path| Authorities::File(CaFile { path, place: "--ca-file" });
         Options {
-            audience: text("audience"),
-            token_type: text("token-type"),
-            output_file: path("output-file"),
-            timeout: values.seconds("timeout").map(Duration::from_secs),
-            expiry_margin: values.seconds("expiry-margin"),
+            audience: of_sources.audience,
+            token_type: of_sources.token_type,
+            output_file: of_sources.output_file,
+            timeout: common.timeout.map(|Seconds(seconds)| Duration::from_secs(seconds)),
+            expiry_margin: of_sources.expiry_margin.map(|Seconds(seconds)| seconds),
             http: http::Settings {
                 tls: http::Terms {
-                    authorities: path("ca-file")
-                        .map(|path| Authorities::File(CaFile { path, place: "--ca-file" })),
+                    authorities: common.ca_file.map(ca_file),
                     ..http::Terms::default()
                 },
-                allow_http: text("allow-http"),
+                allow_http: common.allow_http,
                 ..http::Settings::default()
             },
-            log_file: path("log-file"),
-            format: values.text("format").map(|format| match format {
-                "text" => Format::Text,
-                "header" => Format::Header,
-                _ => Format::Json,
-            }),
-            exit_zero: values.flag("exit-zero"),
+            log_file: common.log_file,
+            format: values.all("format").find_map(Format::from_value),
+            exit_zero: of_sources.exit_zero,
         }
     }
 }

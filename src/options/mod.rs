@@ -3,22 +3,24 @@
 //! One row of a table per option feeds the parser, the help, the manual and the completions. Values
 //! are checked while they are parsed; nothing is opened or read for it.
 
+#[macro_use]
+mod typed;
+
 mod common;
 mod nearest;
 pub mod reader;
 mod secret_ref;
+mod takes;
 mod values;
 
-use std::ffi::OsString;
-
-use self::values::Value;
-pub use common::{COMMON, Format, OF_SOURCES, Options};
-pub use nearest::{is_name, nearest};
-pub use secret_ref::SecretRef;
-pub use values::Values;
+pub use self::common::{COMMON, Format, OF_SOURCES, Options};
+pub use self::nearest::{is_name, nearest};
+pub use self::secret_ref::SecretRef;
+pub use self::takes::Takes;
+pub use self::typed::{Header, OptionField, OptionValue, Pair, Seconds, choice};
+pub use self::values::{Value, Values};
 
 use crate::error::{Error, Kind};
-use crate::http::Url;
 
 /// One option of the command line.
 #[derive(Debug)]
@@ -27,152 +29,68 @@ pub struct OptionInfo {
     pub name: &'static str,
     /// What it takes.
     pub takes: Takes,
-    /// Whether a source cannot do without it.
+    /// The word that stands for its value in the help; empty for the usual word.
+    shown: &'static str,
+    /// Whether it must be given.
     pub required: bool,
     /// Whether each use adds a value; otherwise the last one counts.
     pub repeated: bool,
-    /// One sentence without a full stop.
-    pub help: &'static str,
+    /// The help, in lines as they are written in the source.
+    help: &'static [&'static str],
 }
 
 impl OptionInfo {
-    /// An option that may be left out.
-    pub const fn new(name: &'static str, takes: Takes, help: &'static str) -> OptionInfo {
-        OptionInfo { name, takes, required: false, repeated: false, help }
+    /// The option for a field of this type, which is typed like this: `--name` or `--name=SHOWN`.
+    pub const fn of<T: OptionField>(
+        typed: &'static str,
+        help: &'static [&'static str],
+    ) -> OptionInfo {
+        let (name, shown) = name_and_shown(typed);
+        let (required, repeated) = (T::REQUIRED, T::REPEATED);
+        OptionInfo { name, takes: T::TAKES, shown, required, repeated, help }
     }
 
-    /// The same, needed.
-    pub const fn required(mut self) -> OptionInfo {
-        self.required = true;
-        self
+    /// What it does: one sentence without a full stop.
+    pub fn help(&self) -> String {
+        self.help.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ")
     }
 
-    /// The same, each use adding a value.
-    pub const fn repeated(mut self) -> OptionInfo {
-        self.repeated = true;
-        self
+    /// The word that stands for the value in the help; `None` for a flag.
+    pub fn placeholder(&self) -> Option<String> {
+        let usual = self.takes.placeholder()?;
+        Some(if self.shown.is_empty() { usual } else { self.shown.to_owned() })
     }
 
-    /// As it is typed, such as `--path=P`.
+    /// As it is typed, such as `--path=PATH`.
     pub fn usage(&self) -> String {
-        match self.takes.placeholder() {
+        match self.placeholder() {
             None => format!("--{}", self.name),
             Some(value) => format!("--{}={value}", self.name),
         }
     }
 }
 
-/// What an option takes.
-#[derive(Debug, Clone, Copy)]
-pub enum Takes {
-    /// Nothing: it is there or not.
-    Flag,
-    /// Text, shown as this word.
-    Text(&'static str),
-    /// One of these words.
-    Choice(&'static [&'static str]),
-    /// A whole number of seconds between these, both included.
-    Seconds(u64, u64),
-    /// The path of a file, shown as this word.
-    Path(&'static str),
-    /// An absolute http or https address.
-    Url,
-    /// Where a secret stands: `env:NAME` or `file:PATH`.
-    Secret,
-    /// `KEY=VALUE`.
-    Pair,
-    /// `NAME:VALUE`.
-    Header,
+/// The name of an option that is typed like this: `--name` or `--name=SHOWN`.
+pub const fn name_of(typed: &'static str) -> &'static str {
+    name_and_shown(typed).0
 }
 
-impl Takes {
-    /// The word that stands for the value in the help; `None` for a flag.
-    pub fn placeholder(&self) -> Option<String> {
-        Some(match self {
-            Takes::Flag => return None,
-            Takes::Text(word) | Takes::Path(word) => (*word).to_owned(),
-            Takes::Choice(words) => words.join("|"),
-            Takes::Seconds(..) => "SECONDS".to_owned(),
-            Takes::Url => "URL".to_owned(),
-            Takes::Secret => "env:NAME|file:PATH".to_owned(),
-            Takes::Pair => "KEY=VALUE".to_owned(),
-            Takes::Header => "NAME:VALUE".to_owned(),
-        })
+const fn name_and_shown(typed: &'static str) -> (&'static str, &'static str) {
+    let (_, option) = typed.split_at(2);
+    let bytes = option.as_bytes();
+    let mut end = 0;
+    #[allow(clippy::indexing_slicing)] // below the length; a constant has no iterators
+    while end < bytes.len() && bytes[end] != b'=' {
+        end += 1;
     }
-
-    /// Reads a value. The error says what is taken instead and never repeats the value, which may
-    /// be a secret in the wrong place.
-    fn read(&self, value: OsString) -> Result<Value, String> {
-        if let Takes::Path(_) = self {
-            return match value.is_empty() {
-                true => Err("takes a path".to_owned()),
-                false => Ok(Value::Path(value.into())),
-            };
-        }
-        let text = value.into_string().map_err(|_| "takes UTF-8 text".to_owned())?;
-        if text.chars().any(char::is_control) {
-            return Err("takes no control characters".to_owned());
-        }
-        let pair = |mark, form: &str| match text.split_once(mark) {
-            Some((key, value)) if !key.trim().is_empty() => {
-                Ok(Value::Pair(key.trim().to_owned(), value.trim_start().to_owned()))
-            }
-            _ => Err(format!("takes {form}")),
-        };
-        match self {
-            Takes::Text(_) if text.is_empty() => Err("takes a value".to_owned()),
-            Takes::Flag | Takes::Path(_) | Takes::Text(_) => Ok(Value::Text(text)),
-            Takes::Choice(words) => match words.contains(&text.as_str()) {
-                true => Ok(Value::Text(text)),
-                false => Err(format!("takes one of {}", words.join(", "))),
-            },
-            Takes::Seconds(least, most) => match text.parse() {
-                Ok(seconds) if (*least..=*most).contains(&seconds) => Ok(Value::Seconds(seconds)),
-                _ => Err(format!("takes a whole number of seconds from {least} to {most}")),
-            },
-            Takes::Url => Url::parse(&text).map(Value::Url),
-            Takes::Secret => SecretRef::parse(&text)
-                .map(Value::Secret)
-                .ok_or_else(|| "takes env:NAME or file:PATH, never the secret itself".to_owned()),
-            Takes::Pair => pair('=', "KEY=VALUE"),
-            Takes::Header => pair(':', "NAME:VALUE"),
-        }
+    let (name, rest) = option.split_at(end);
+    match rest.split_at_checked(1) {
+        Some((_, shown)) => (name, shown),
+        None => (name, ""),
     }
 }
 
-/// The failure of a command line in which a needed option is missing.
-pub fn missing(option: &str) -> Error {
-    Error::new(Kind::Usage, format!("--{option} is missing")).fix(format!("add --{option}=…"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(takes: Takes, value: &str) -> Result<Value, String> {
-        takes.read(value.into())
-    }
-
-    #[test]
-    fn values_are_typed_and_checked() {
-        assert_eq!(read(Takes::Seconds(1, 60), "60"), Ok(Value::Seconds(60)));
-        assert_eq!(read(Takes::Pair, "a=b=c"), Ok(Value::Pair("a".to_owned(), "b=c".to_owned())));
-        assert_eq!(
-            read(Takes::Header, "Accept: text/plain"),
-            Ok(Value::Pair("Accept".to_owned(), "text/plain".to_owned()))
-        );
-        for (takes, value) in [
-            (Takes::Seconds(1, 60), "61"),
-            (Takes::Seconds(1, 60), "1.5"),
-            (Takes::Choice(&["json", "text"]), "xml"),
-            (Takes::Path("P"), ""),
-            (Takes::Text("T"), ""),
-            (Takes::Text("T"), "a\nb"),
-            (Takes::Url, "example.com"),
-            (Takes::Pair, "=b"),
-            (Takes::Header, "nothing"),
-        ] {
-            assert!(read(takes, value).is_err(), "{takes:?} {value:?}");
-        }
-    }
+/// The failure of a command line in which an option is missing that others make necessary.
+pub fn missing(name: &str) -> Error {
+    Error::new(Kind::Usage, format!("--{name} is missing")).fix(format!("add --{name}=…"))
 }

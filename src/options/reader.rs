@@ -6,12 +6,12 @@
 //! repeats a wrong word, which may be a misplaced secret.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use lexopt::{Arg, Parser};
 
 use super::nearest::{is_name, nearest};
-use super::{OptionInfo, Takes, Values};
+use super::{OptionInfo, OptionValue as _, Takes, Values};
 use crate::error::{Error, Kind};
 use crate::files;
 
@@ -119,9 +119,10 @@ impl<G: Grammar> Line<G> {
             }
         };
         self.values.add(option, value)?;
-        match self.values.path("args-file").map(Path::to_owned) {
-            Some(path) if name == "args-file" => self.args_file(&path, depth + 1),
-            _ => Ok(()),
+        let path = self.values.all("args-file").find_map(PathBuf::from_value);
+        match path.filter(|_| name == "args-file") {
+            Some(path) => self.args_file(&path, depth + 1),
+            None => Ok(()),
         }
     }
 

@@ -10,7 +10,7 @@ use crate::http::Url;
 
 /// The value of one option.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Value {
+pub enum Value {
     /// A flag, a text or a choice.
     Text(String),
     /// A number of seconds.
@@ -50,12 +50,16 @@ impl Values {
         Ok(())
     }
 
-    /// Refuses values in which a required option of this table is missing.
+    /// Refuses values in which a required one of these options is missing.
     ///
     /// # Errors
     /// `USAGE` with the first one.
-    pub fn require(&self, table: &[OptionInfo]) -> Result<(), Error> {
-        let missing = table.iter().find(|option| option.required && !self.flag(option.name));
+    pub fn require(
+        &self,
+        options: impl IntoIterator<Item = &'static OptionInfo>,
+    ) -> Result<(), Error> {
+        let mut options = options.into_iter();
+        let missing = options.find(|option| option.required && !self.flag(option.name));
         missing.map_or(Ok(()), |option| {
             Err(Error::new(Kind::Usage, format!("--{} is missing", option.name))
                 .fix(format!("add {}", option.usage())))
@@ -74,73 +78,13 @@ impl Values {
         }
     }
 
-    fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Value> {
+    pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Value> {
         self.given.iter().filter(move |(option, _)| option.name == name).map(|(_, value)| value)
-    }
-
-    fn one<'a>(&'a self, name: &'a str) -> Option<&'a Value> {
-        self.all(name).next()
     }
 
     /// Whether a flag, or any other option, was given.
     pub fn flag(&self, name: &str) -> bool {
-        self.one(name).is_some()
-    }
-
-    /// A text or a choice.
-    pub fn text<'a>(&'a self, name: &'a str) -> Option<&'a str> {
-        match self.one(name)? {
-            Value::Text(text) => Some(text),
-            _ => None,
-        }
-    }
-
-    /// A number of seconds.
-    pub fn seconds(&self, name: &str) -> Option<u64> {
-        match self.one(name)? {
-            Value::Seconds(seconds) => Some(*seconds),
-            _ => None,
-        }
-    }
-
-    /// A path.
-    pub fn path<'a>(&'a self, name: &'a str) -> Option<&'a Path> {
-        match self.one(name)? {
-            Value::Path(path) => Some(path),
-            _ => None,
-        }
-    }
-
-    /// An address.
-    pub fn url<'a>(&'a self, name: &'a str) -> Option<&'a Url> {
-        match self.one(name)? {
-            Value::Url(url) => Some(url),
-            _ => None,
-        }
-    }
-
-    /// Where a secret stands.
-    pub fn secret<'a>(&'a self, name: &'a str) -> Option<&'a SecretRef> {
-        match self.one(name)? {
-            Value::Secret(secret) => Some(secret),
-            _ => None,
-        }
-    }
-
-    /// All texts of an option that may be repeated, in the order they were given.
-    pub fn texts<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.all(name).filter_map(|value| match value {
-            Value::Text(text) => Some(text.as_str()),
-            _ => None,
-        })
-    }
-
-    /// All pairs or headers of this option, in the order they were given.
-    pub fn pairs<'a>(&'a self, name: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
-        self.all(name).filter_map(|value| match value {
-            Value::Pair(key, value) => Some((key.as_str(), value.as_str())),
-            _ => None,
-        })
+        self.all(name).next().is_some()
     }
 
     /// What was given of an option, as words of another command line: paths are made absolute.
@@ -164,10 +108,10 @@ impl Values {
         })
     }
 
-    /// What makes this request another than the next, for the digest: every option of `table` that
-    /// was given, with its value, and the words after `--`.
-    pub fn identity(&self, table: &'static [OptionInfo]) -> Vec<Vec<u8>> {
-        let options = table.iter().flat_map(|option| {
+    /// What makes this request another than the next, for the digest: each of these options that was
+    /// given, with its value, and the words after `--`.
+    pub fn identity(&self, options: impl IntoIterator<Item = &'static OptionInfo>) -> Vec<Vec<u8>> {
+        let options = options.into_iter().flat_map(|option| {
             self.all(option.name)
                 .map(move |value| format!("{}={value:?}", option.name).into_bytes())
         });
@@ -181,11 +125,12 @@ fn encoded(word: &OsStr) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Pair;
     use super::*;
 
     #[test]
     fn a_secret_on_the_command_line_is_refused_and_not_repeated() {
-        static OPTION: OptionInfo = OptionInfo::new("client-secret", Takes::Secret, "");
+        static OPTION: OptionInfo = OptionInfo::of::<SecretRef>("--client-secret", &[""]);
         let error = Values::default().add(&OPTION, "hunter22".into()).unwrap_err().to_string();
         assert!(!error.contains("hunter22"));
         assert!(error.contains("env:NAME"), "{error}");
@@ -193,13 +138,14 @@ mod tests {
 
     #[test]
     fn the_last_value_counts_unless_repeated() {
-        static ONE: OptionInfo = OptionInfo::new("one", Takes::Text("T"), "");
-        static MANY: OptionInfo = OptionInfo::new("many", Takes::Pair, "").repeated();
+        static ONE: OptionInfo = OptionInfo::of::<String>("--one=T", &[""]);
+        static MANY: OptionInfo = OptionInfo::of::<Vec<Pair>>("--many", &[""]);
         let mut values = Values::default();
         for (option, value) in [(&ONE, "a"), (&ONE, "b"), (&MANY, "k=1"), (&MANY, "k=2")] {
             values.add(option, value.into()).unwrap();
         }
-        assert_eq!(values.text("one"), Some("b"));
-        assert_eq!(values.pairs("many").collect::<Vec<_>>(), [("k", "1"), ("k", "2")]);
+        assert_eq!(values.all("one").collect::<Vec<_>>(), [&Value::Text("b".to_owned())]);
+        let pair = |value: &str| Value::Pair("k".to_owned(), value.to_owned());
+        assert_eq!(values.all("many").collect::<Vec<_>>(), [&pair("1"), &pair("2")]);
     }
 }

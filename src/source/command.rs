@@ -12,7 +12,7 @@ use crate::token::{Origin, SubjectToken};
 pub(super) const INFO: SourceInfo = SourceInfo {
     name: "command",
     summary: "another program's output, as text or as a member of JSON",
-    options: &[field::OPTION],
+    options: &[field::Options::TABLE],
     rest: Some("PROGRAM [ARG]..."),
     build,
 };
@@ -37,7 +37,7 @@ fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
         variables: Vec::new(),
         place: PLACE.to_owned(),
     };
-    Ok(Box::new(Output { program, field: Field::new(values) }))
+    Ok(Box::new(Output { program, field: Field::read(values)? }))
 }
 
 impl Source for Output {

@@ -27,7 +27,7 @@ impl SourceLine {
     /// `USAGE` if a required option is missing, or options or words do not go together.
     pub fn new(info: &'static SourceInfo, values: Values) -> Result<SourceLine, Error> {
         values.refuse_rest(info.name, info.rest.is_some())?;
-        values.require(info.options)?;
+        values.require(info.options())?;
         let common = Options::new(&values);
         if common.exit_zero && common.format == Some(Format::Text) {
             return Err(Error::new(
@@ -99,8 +99,8 @@ impl Grammar for Words {
     }
 
     fn tables(&self) -> Vec<&'static [OptionInfo]> {
-        let own = self.source.map(|source| source.options);
-        [COMMON, OF_SOURCES].into_iter().chain(own).collect()
+        let own = self.source.map(|source| source.options).unwrap_or_default();
+        [COMMON, OF_SOURCES].into_iter().chain(own.iter().copied()).collect()
     }
 
     fn name(&self) -> Option<&'static str> {

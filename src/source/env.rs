@@ -6,17 +6,22 @@ use super::{Source, SourceInfo};
 use crate::context::Context;
 use crate::contract::request::SubjectTokenRequest;
 use crate::error::{Error, Kind};
-use crate::options::{OptionInfo, Takes, Values, missing};
+use crate::options::Values;
 use crate::secret::Secret;
 use crate::token::{Origin, SubjectToken};
+
+options! {
+    /// Options of `env`.
+    struct Options {
+        /// the variable that holds the token
+        name: String = "--name=VAR",
+    }
+}
 
 pub(super) const INFO: SourceInfo = SourceInfo {
     name: "env",
     summary: "an environment variable, as text or as a member of JSON",
-    options: &[
-        OptionInfo::new("name", Takes::Text("VAR"), "the variable that holds the token").required(),
-        field::OPTION,
-    ],
+    options: &[Options::TABLE, field::Options::TABLE],
     rest: None,
     build,
 };
@@ -28,8 +33,8 @@ struct Variable {
 }
 
 fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
-    let name = values.text("name").ok_or_else(|| missing("name"))?.to_owned();
-    Ok(Box::new(Variable { name, field: Field::new(values) }))
+    let Options { name } = Options::read(values)?;
+    Ok(Box::new(Variable { name, field: Field::read(values)? }))
 }
 
 impl Source for Variable {

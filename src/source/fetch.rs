@@ -35,7 +35,7 @@ impl Fetch {
     /// `USAGE` or `CONFIGURATION` if options do not go together.
     pub fn new(line: &SourceLine, request: SubjectTokenRequest) -> Result<Fetch, Error> {
         let source = (line.info.build)(&line.values)?;
-        let digest = request.digest(line.info.name, &line.values.identity(line.info.options));
+        let digest = request.digest(line.info.name, &line.values.identity(line.info.options()));
         let format = line.common.format.unwrap_or(Format::Json);
         let destination = Destination::new(format, &request, digest)?;
         let timeout = line.common.timeout.unwrap_or_else(|| source.timeout(&request));

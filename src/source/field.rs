@@ -6,15 +6,17 @@
 use serde_json::Value;
 
 use crate::error::{Error, Kind, one_line};
-use crate::options::{OptionInfo, Takes, Values};
+use crate::options::Values;
 use crate::secret::Secret;
 
-/// The option, for the tables of the sources that have it.
-pub(super) const OPTION: OptionInfo = OptionInfo::new(
-    "field",
-    Takes::Text("PATH"),
-    "take this member of JSON; dots lead down, numbers count from 0 (a.b.0.c)",
-);
+options! {
+    /// The option of every source that reads text or JSON.
+    pub(super) struct Options {
+        /// the token is this member of the JSON; dots separate levels, numbers index arrays from 0
+        /// (a.b.0.c)
+        field: Option<String> = "--field=PATH",
+    }
+}
 
 /// A member to take.
 #[derive(Debug, Clone)]
@@ -26,9 +28,10 @@ pub(crate) struct Field {
 }
 
 impl Field {
-    /// What `--field` says.
-    pub(super) fn new(values: &Values) -> Option<Field> {
-        Some(Field { path: values.text("field")?.to_owned(), option: "--field" })
+    /// The member that `--field` names.
+    pub(super) fn read(values: &Values) -> Result<Option<Field>, Error> {
+        let Options { field } = Options::read(values)?;
+        Ok(field.map(|path| Field { path, option: "--field" }))
     }
 }
 

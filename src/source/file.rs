@@ -10,16 +10,21 @@ use crate::context::Context;
 use crate::contract::request::SubjectTokenRequest;
 use crate::error::{Error, Kind};
 use crate::files;
-use crate::options::{OptionInfo, Takes, Values, missing};
+use crate::options::Values;
 use crate::token::{Origin, SubjectToken};
+
+options! {
+    /// Options of `file`.
+    struct Options {
+        /// the file that holds the token
+        path: PathBuf = "--path=PATH",
+    }
+}
 
 pub(super) const INFO: SourceInfo = SourceInfo {
     name: "file",
     summary: "a file, as text or as a member of JSON",
-    options: &[
-        OptionInfo::new("path", Takes::Path("PATH"), "the file that holds the token").required(),
-        field::OPTION,
-    ],
+    options: &[Options::TABLE, field::Options::TABLE],
     rest: None,
     build,
 };
@@ -34,8 +39,8 @@ pub(crate) struct File {
 }
 
 fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
-    let path = values.path("path").ok_or_else(|| missing("path"))?.to_owned();
-    Ok(Box::new(File { path, option: "--path", field: Field::new(values) }))
+    let Options { path } = Options::read(values)?;
+    Ok(Box::new(File { path, option: "--path", field: Field::read(values)? }))
 }
 
 impl Source for File {

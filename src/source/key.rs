@@ -16,39 +16,35 @@ use crate::contract::request::SubjectTokenRequest;
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::http::Url;
-use crate::options::{OptionInfo, Takes, Values, missing};
+use crate::options::{Pair, Seconds, Values};
 use crate::signing_key::SigningKey;
 use crate::token::{SubjectToken, TokenType};
 
 /// How long a token lives without `--lifetime`, in seconds: it is exchanged at once.
 const LIFETIME: u64 = 600;
 
+options! {
+    /// Options of `key`.
+    struct Options {
+        /// the private key, RSA or P-256, PEM or JWK
+        key: PathBuf = "--key=PEM",
+        /// the iss claim, the issuer of the pool provider
+        issuer: Url = "--issuer",
+        /// the sub claim
+        subject: String = "--subject=NAME",
+        /// one more claim; a value that is JSON is taken as such
+        claim: Vec<Pair> = "--claim",
+        /// how long the token lives, 600 by default
+        lifetime: Option<Seconds<10, 86_400>> = "--lifetime",
+        /// make the key where it is absent, with its .jwks.json beside it
+        generate: bool = "--generate",
+    }
+}
+
 pub(super) const INFO: SourceInfo = SourceInfo {
     name: "key",
     summary: "a JWT signed here, with a key whose JWKS was uploaded to the pool provider",
-    options: &[
-        OptionInfo::new("key", Takes::Path("PEM"), "the private key, RSA or P-256, PEM or JWK")
-            .required(),
-        OptionInfo::new("issuer", Takes::Url, "the iss claim, the issuer of the pool provider")
-            .required(),
-        OptionInfo::new("subject", Takes::Text("NAME"), "the sub claim").required(),
-        OptionInfo::new(
-            "claim",
-            Takes::Pair,
-            "one more claim; a value that is JSON is taken as such",
-        )
-        .repeated(),
-        OptionInfo::new(
-            "lifetime",
-            Takes::Seconds(10, 86_400),
-            "how long the token lives, 600 by default",
-        ),
-        OptionInfo::new(
-            "generate",
-            Takes::Flag,
-            "make the key where it is absent, with its .jwks.json beside it",
-        ),
-    ],
+    options: &[Options::TABLE],
     rest: None,
     build,
 };
@@ -64,35 +60,31 @@ struct Key {
 }
 
 fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
+    let options = Options::read(values)?;
     let mut claims = Map::new();
-    for (name, value) in values.pairs("claim") {
-        if ["iss", "sub", "aud", "iat", "exp"].contains(&name) {
+    for Pair(name, value) in options.claim {
+        if ["iss", "sub", "aud", "iat", "exp"].contains(&name.as_str()) {
             return Err(Error::new(Kind::Usage, format!("--claim cannot set {name}"))
                 .fix("use --issuer, --subject, --audience and --lifetime"));
         }
-        let value = serde_json::from_str(value).unwrap_or_else(|_| Value::from(value));
-        claims.insert(name.to_owned(), value);
+        let value = serde_json::from_str(&value).unwrap_or_else(|_| Value::from(value));
+        claims.insert(name, value);
     }
     Ok(Box::new(Key {
-        path: values.path("key").ok_or_else(|| missing("key"))?.to_owned(),
-        // As it was typed: the pool provider compares it letter by letter.
-        issuer: values
-            .url("issuer")
-            .map(Url::as_typed)
-            .ok_or_else(|| missing("issuer"))?
-            .to_owned(),
-        subject: values.text("subject").ok_or_else(|| missing("subject"))?.to_owned(),
+        path: options.key,
+        // Exactly as it was typed: the pool provider compares it with the token's iss.
+        issuer: options.issuer.as_typed().to_owned(),
+        subject: options.subject,
         claims,
-        lifetime: values.seconds("lifetime").unwrap_or(LIFETIME),
-        generate: values.flag("generate"),
+        lifetime: options.lifetime.map_or(LIFETIME, |Seconds(seconds)| seconds),
+        generate: options.generate,
     }))
 }
 
 impl Source for Key {
     fn trust(&self) -> Trust {
         let jwks = self.path.with_extension("jwks.json");
-        let mut trust = Trust::issuer(&self.issuer);
-        trust.options.push(format!("--jwk-json-path={}", jwks.display()));
+        let trust = Trust::issuer(&self.issuer).with_jwks(jwks);
         Trust { principal: Some(self.subject.clone()), ..trust }
     }
 

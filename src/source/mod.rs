@@ -12,9 +12,13 @@ pub(crate) mod field;
 pub(crate) mod file;
 mod key;
 mod kubernetes;
+pub mod lookup;
 mod oidc;
+pub mod trust;
 pub(crate) mod url;
 mod vault;
+
+pub use self::trust::Trust;
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -23,7 +27,7 @@ use crate::context::Context;
 use crate::contract::request::SubjectTokenRequest;
 use crate::error::Error;
 use crate::options::{OptionInfo, Options, Values};
-use crate::token::{SubjectToken, TokenType};
+use crate::token::SubjectToken;
 
 /// A source, built from its options and ready to be asked.
 pub trait Source: Debug {
@@ -37,7 +41,7 @@ pub trait Source: Debug {
         cx: &Context,
     ) -> Result<SubjectToken, Error>;
 
-    /// What a pool provider has to know to trust the tokens of this source.
+    /// What a pool provider must know to trust the tokens of this source.
     fn trust(&self) -> Trust {
         Trust { token_type: None, ..Trust::issuer("ISSUER") }
     }
@@ -56,44 +60,6 @@ pub trait Source: Debug {
     }
 }
 
-/// What a pool provider has to know, as `gcloud … providers create-KIND` takes it. What only the
-/// environment knows stands there in capitals.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Trust {
-    /// `oidc`, `saml` or `aws`.
-    pub kind: &'static str,
-    /// The options that tell whom to trust.
-    pub options: Vec<String>,
-    /// What is mapped to `google.subject`.
-    pub subject: &'static str,
-    /// The subject in the tokens, where the options of the source tell.
-    pub principal: Option<String>,
-    /// The type of the tokens; `None` where the source passes any on.
-    pub token_type: Option<TokenType>,
-    /// Whether a person may have to sign in.
-    pub interactive: bool,
-}
-
-impl Trust {
-    /// Trust in JWTs of this issuer.
-    pub fn issuer(issuer: &str) -> Trust {
-        Trust {
-            kind: "oidc",
-            options: vec![format!("--issuer-uri={issuer}")],
-            subject: "assertion.sub",
-            principal: None,
-            token_type: Some(TokenType::Jwt),
-            interactive: false,
-        }
-    }
-
-    /// The same where the audience of the tokens is not ours to choose.
-    pub fn for_audience(mut self, audience: &str) -> Trust {
-        self.options.push(format!("--allowed-audiences={audience}"));
-        self
-    }
-}
-
 /// A row of the table of sources.
 #[derive(Debug)]
 pub struct SourceInfo {
@@ -101,12 +67,19 @@ pub struct SourceInfo {
     pub name: &'static str,
     /// Where the token comes from, in one line.
     pub summary: &'static str,
-    /// Its options beside those of every source.
-    pub options: &'static [OptionInfo],
+    /// The tables of its options, besides those of every source.
+    pub options: &'static [&'static [OptionInfo]],
     /// What stands after `--`, where it takes that.
     pub rest: Option<&'static str>,
     /// Checks the options and builds the source, without touching the world.
     pub build: fn(&Values) -> Result<Box<dyn Source>, Error>,
+}
+
+impl SourceInfo {
+    /// Its options, besides those of every source.
+    pub fn options(&self) -> impl Iterator<Item = &'static OptionInfo> + use<> {
+        self.options.iter().copied().flatten()
+    }
 }
 
 /// Every source.

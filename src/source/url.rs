@@ -10,24 +10,25 @@ use crate::contract::request::SubjectTokenRequest;
 use crate::error::{Error, Kind};
 use crate::http::{self, Text, Url};
 use crate::options::SecretRef;
-use crate::options::{OptionInfo, Takes, Values, missing};
+use crate::options::{Header, Values};
 use crate::secret::Secret;
 use crate::token::{Origin, SubjectToken};
+
+options! {
+    /// Options of `url`.
+    struct Options {
+        /// the address to get
+        url: Url = "--url",
+        /// send this header; a secret value is env:NAME or file:PATH, after a scheme if it has one
+        /// (Authorization:Bearer env:NAME)
+        header: Vec<Header> = "--header",
+    }
+}
 
 pub(super) const INFO: SourceInfo = SourceInfo {
     name: "url",
     summary: "an HTTP GET, as text or as a member of JSON",
-    options: &[
-        OptionInfo::new("url", Takes::Url, "the address to get").required(),
-        OptionInfo::new(
-            "header",
-            Takes::Header,
-            "send this header; a secret value is env:NAME or file:PATH, after a scheme if it has one \
-             (Authorization:Bearer env:NAME)",
-        )
-        .repeated(),
-        field::OPTION,
-    ],
+    options: &[Options::TABLE, field::Options::TABLE],
     rest: None,
     build,
 };
@@ -53,20 +54,20 @@ pub(crate) enum HeaderValue {
 }
 
 fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
-    let url = values.url("url").ok_or_else(|| missing("url"))?.clone();
-    let headers = values.pairs("header").map(|(name, value)| {
-        let value = read_value(value);
-        if matches!(value, HeaderValue::Plain(_)) && is_secret(name) {
+    let Options { url, header } = Options::read(values)?;
+    let headers = header.into_iter().map(|Header(name, value)| {
+        let value = read_value(&value);
+        if matches!(value, HeaderValue::Plain(_)) && is_secret(&name) {
             return Err(Error::new(
                 Kind::Usage,
                 format!("the header {name} would show its secret"),
             )
             .fix(format!("write --header={name}:env:NAME or --header={name}:file:PATH")));
         }
-        Ok((name.to_owned(), value))
+        Ok((name, value))
     });
     let headers = headers.collect::<Result<_, _>>()?;
-    Ok(Box::new(Get { url, option: "--url", headers, field: Field::new(values) }))
+    Ok(Box::new(Get { url, option: "--url", headers, field: Field::read(values)? }))
 }
 
 /// The last word of a value may say where its secret stands.

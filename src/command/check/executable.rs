@@ -121,7 +121,7 @@ fn find(path: &Path, cx: &Context) -> Option<PathBuf> {
 }
 
 fn time_out(timeout_ms: u64, interactive_ms: Option<u64>, report: &mut Report) {
-    let link = "time-out";
+    let link = "timeout";
     if !TIMEOUTS.contains(&timeout_ms) {
         report.wrong(
             link,

@@ -12,7 +12,6 @@ use crate::google::CLOUD_PLATFORM;
 use crate::google::iam_credentials::{ServiceAccount, binding, project};
 use crate::google::token_exchange;
 use crate::http::{Request, Url, wrong_clock};
-use crate::options::Values;
 use crate::secret::Secret;
 use crate::shell::quoted;
 
@@ -27,7 +26,7 @@ const CERTIFICATES: &str = "/service_accounts/v1/metadata/x509/";
 
 pub(super) fn check(
     token: &Secret,
-    values: &Values,
+    delegates: Vec<String>,
     config: &CredentialConfig,
     cx: &Context,
     report: &mut Report,
@@ -60,7 +59,6 @@ pub(super) fn check(
         report.skipped(link, "there is no federated token");
         return;
     };
-    let delegates = values.texts("delegate").map(str::to_owned).collect();
     let principal = report.principals.iter().find(|name| name.starts_with("principal:")).cloned();
     let member = principal.unwrap_or_else(|| client::member(config, token));
     let account = match ServiceAccount::new(config, delegates, || Ok((federated, member))) {

@@ -12,34 +12,43 @@ mod report;
 mod saml;
 
 use self::report::Report;
-use super::{CREDENTIALS, CommandInfo, DELEGATE, Invocation, Output};
+use super::{CommandInfo, Credentials, Delegates, Invocation, Output};
 use crate::client;
 use crate::configuration::CredentialConfig;
 use crate::configuration::credential_source::CredentialSource;
 use crate::context::Context;
 use crate::error::Error;
-use crate::options::{Format, OptionInfo, Takes};
+use crate::options::Format;
 use crate::secret::Secret;
 use crate::token::TokenType;
+
+choices! {
+    /// How the report is printed.
+    enum Shape {
+        /// A line for each link.
+        Text = "text",
+        /// JSON.
+        Json = "json",
+    }
+}
+
+options! {
+    /// Options of `check`.
+    #[allow(dead_code)] // --format is read as a Format
+    struct Options {
+        /// send nothing: the configuration and the token
+        offline: bool = "--offline",
+        /// the pool provider's attribute mapping, google.subject=assertion.sub,…
+        mapping: Option<String> = "--mapping=MAPPING",
+        /// a line for each link (the default), or JSON
+        format: Option<Shape> = "--format",
+    }
+}
 
 pub(super) const INFO: CommandInfo = CommandInfo {
     name: "check",
     summary: "which link from the configuration to the token is broken, and what fixes it",
-    options: &[
-        CREDENTIALS,
-        OptionInfo::new("offline", Takes::Flag, "send nothing: the configuration and the token"),
-        OptionInfo::new(
-            "mapping",
-            Takes::Text("MAPPING"),
-            "the pool provider's attribute mapping, google.subject=assertion.sub,…",
-        ),
-        DELEGATE,
-        OptionInfo::new(
-            "format",
-            Takes::Choice(&["text", "json"]),
-            "a line for each link (the default), or JSON",
-        ),
-    ],
+    options: &[Credentials::TABLE, Options::TABLE, Delegates::TABLE],
     of_source: false,
     run,
 };
@@ -48,16 +57,18 @@ pub(super) const INFO: CommandInfo = CommandInfo {
 const OFFLINE: &str = "no request is sent with --offline";
 
 fn run(typed: &Invocation, cx: &Context) -> Result<Output, Error> {
+    let options = Options::read(&typed.values)?;
+    let Delegates { delegate } = Delegates::read(&typed.values)?;
     let cx = &cx.narrowed(|world, http| {
         world.log = world.log.keeping();
-        http.offline = typed.values.flag("offline");
+        http.offline = options.offline;
     });
     let mut report = Report::default();
-    match CredentialConfig::read(&typed.values, cx) {
+    match typed.configuration(cx) {
         Err(error) => {
             report.error("configuration", &error);
         }
-        Ok(config) => walk(typed, &config, cx, &mut report),
+        Ok(config) => walk(&options, delegate, &config, cx, &mut report),
     }
     let text = match typed.format {
         Format::Json => report.to_json(),
@@ -66,13 +77,19 @@ fn run(typed: &Invocation, cx: &Context) -> Result<Output, Error> {
     Ok(Output { text, status: report.exit_status() })
 }
 
-fn walk(typed: &Invocation, config: &CredentialConfig, cx: &Context, report: &mut Report) {
+fn walk(
+    options: &Options,
+    delegates: Vec<String>,
+    config: &CredentialConfig,
+    cx: &Context,
+    report: &mut Report,
+) {
     configuration::check(config, report);
     if let CredentialSource::Executable { .. } = config.source {
         executable::check(config, cx, report);
     }
     if let Some(token) = subject_token(config, cx, report) {
-        let mapping = typed.values.text("mapping");
+        let mapping = options.mapping.as_deref();
         match config.token_type {
             TokenType::Jwt | TokenType::IdToken => {
                 jwt::check(&token, config, cx, report);
@@ -84,7 +101,7 @@ fn walk(typed: &Invocation, config: &CredentialConfig, cx: &Context, report: &mu
             }
             TokenType::AwsRequest => aws::check(&token, config, cx, report),
         }
-        google::check(&token, &typed.values, config, cx, report);
+        google::check(&token, delegates, config, cx, report);
     } else {
         report.skipped("exchange", "there is no subject token");
         google::check_account(config, cx, report);

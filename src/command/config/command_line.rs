@@ -6,7 +6,8 @@ use super::publish;
 use crate::command::Invocation;
 use crate::error::{Error, Kind};
 use crate::files::absolute;
-use crate::options::{COMMON, OF_SOURCES, OptionInfo};
+use crate::options::{COMMON, OF_SOURCES};
+use crate::source::SourceInfo;
 
 /// The command line, word by word, its paths absolute.
 pub(super) struct Command {
@@ -24,10 +25,10 @@ impl Command {
     /// `USAGE` for words that are not text, `CONFIGURATION` where the program cannot be told.
     pub(super) fn new(
         typed: &Invocation,
-        source: &'static str,
-        options: &'static [OptionInfo],
+        program: Option<&Path>,
+        info: &'static SourceInfo,
     ) -> Result<Command, Error> {
-        let program = match typed.values.path("program") {
+        let program = match program {
             Some(path) => path.to_owned(),
             None => std::env::current_exe().map_err(|error| {
                 Error::new(Kind::Configuration, "cannot tell where this program is")
@@ -37,15 +38,17 @@ impl Command {
         };
         // What the configuration itself says does not stand in the command again.
         let elsewhere = ["token-type", "output-file", "format", "args-file"];
-        let tables = [options, OF_SOURCES, COMMON].into_iter().flatten();
-        let tables = tables.filter(|option| !elsewhere.contains(&option.name));
+        let tables = info
+            .options()
+            .chain(OF_SOURCES.iter().chain(COMMON))
+            .filter(|option| !elsewhere.contains(&option.name));
         let rest = typed.values.rest.iter().map(|word| word.to_str().map(str::to_owned));
         let rest = rest
             .collect::<Option<Vec<_>>>()
             .ok_or_else(|| Error::new(Kind::Usage, "a word after -- is not UTF-8 text"))?;
         Ok(Command {
             program: forward(&absolute(&program).display().to_string()),
-            source,
+            source: info.name,
             options: tables.flat_map(|option| typed.values.typed(option)).collect(),
             rest,
         })

@@ -4,13 +4,14 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
+use super::Options;
 use super::command_line::forward;
-use crate::command::Invocation;
 use crate::configuration::GOOGLEAPIS;
 use crate::configuration::credential_source::TIMEOUT_MS;
 use crate::configuration::pool_provider::PoolProvider;
 use crate::error::{Error, Kind};
-use crate::source::Trust;
+use crate::options::{self, Seconds};
+use crate::source::trust::{Provider, Trust};
 use crate::token::TokenType;
 
 /// How long a client waits for a person, and may wait, in milliseconds.
@@ -28,16 +29,16 @@ const HEAD_START_MS: u64 = 5_000;
 /// # Errors
 /// `USAGE` for options that do not go together, or a longer wait than any client's.
 pub(super) fn of(
-    typed: &Invocation,
+    options: &Options,
+    common: &options::Options,
     line: &str,
     output_file: Option<&Path>,
     provider: &PoolProvider,
     trust: &Trust,
 ) -> Result<Value, Error> {
-    let values = &typed.values;
     let usage = |what: &str, fix: &str| Err(Error::new(Kind::Usage, what).fix(fix));
-    let universe = values.text("universe-domain").unwrap_or(GOOGLEAPIS);
-    let token_type = match (values.text("token-type").map(TokenType::parse), trust.token_type) {
+    let universe = options.universe_domain.as_deref().unwrap_or(GOOGLEAPIS);
+    let token_type = match (common.token_type.as_deref().map(TokenType::parse), trust.token_type) {
         (Some(Some(token_type)), _) => token_type,
         (Some(None), _) => return usage("--token-type is unknown", "it is a URN, such as …:jwt"),
         (None, None | Some(TokenType::Jwt)) if provider.project.is_none() => TokenType::IdToken,
@@ -50,10 +51,15 @@ pub(super) fn of(
     set("audience", provider.name().into());
     set("subject_token_type", token_type.urn().into());
     set("token_url", format!("https://sts.{universe}/v1/token").into());
-    let executable = executable(line, values.seconds("timeout"), output_file, trust.interactive)?;
+    let executable = executable(
+        line,
+        common.timeout.map(|timeout| timeout.as_secs()),
+        output_file,
+        trust.interactive,
+    )?;
     set("credential_source", json!({ "executable": executable }));
-    match (values.text("workforce-pool-user-project"), &provider.project) {
-        (_, None) if trust.kind == "aws" => {
+    match (options.workforce_pool_user_project.as_deref(), &provider.project) {
+        (_, None) if matches!(trust.provider, Provider::Aws { .. }) => {
             let what = "a workforce pool takes no signed AWS requests";
             return usage(what, "leave out --mode=caller-identity");
         }
@@ -70,13 +76,13 @@ pub(super) fn of(
         }
         (None, Some(_)) => {}
     }
-    match (values.text("service-account"), values.seconds("service-account-lifetime")) {
+    match (&options.service_account, options.service_account_lifetime) {
         (Some(account), lifetime) => {
             let accounts =
                 format!("https://iamcredentials.{universe}/v1/projects/-/serviceAccounts");
             let url = format!("{accounts}/{account}:generateAccessToken");
             set("service_account_impersonation_url", url.into());
-            if let Some(lifetime) = lifetime {
+            if let Some(Seconds(lifetime)) = lifetime {
                 let lifetime = json!({ "token_lifetime_seconds": lifetime });
                 set("service_account_impersonation", lifetime);
             }

@@ -20,70 +20,52 @@ use crate::contract::request;
 use crate::error::{Error, Kind};
 use crate::files::{self, absolute};
 use crate::google::iam_credentials::binding;
-use crate::options::{OptionInfo, Takes, missing};
+use crate::options::Seconds;
 use crate::shell::quoted;
-use crate::source::Trust;
+use crate::source::trust::{Provider, Trust};
 use crate::token::Audience;
+
+options! {
+    /// Options of `config`.
+    struct Options {
+        /// its name, projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/ID
+        pool_provider: String = "--pool-provider=NAME",
+        /// the service account to impersonate
+        service_account: Option<String> = "--service-account=EMAIL",
+        /// how long its access tokens live
+        service_account_lifetime: Option<Seconds<600, 43_200>> = "--service-account-lifetime",
+        /// the project that pays for requests, for a workforce pool
+        workforce_pool_user_project: Option<String> = "--workforce-pool-user-project=NUMBER",
+        /// another universe than googleapis.com
+        universe_domain: Option<String> = "--universe-domain=DOMAIN",
+        /// where wif-token is on the hosts that use the configuration; by default where it is here
+        program: Option<PathBuf> = "--program=PATH",
+        /// write the configuration there and print the gcloud commands
+        out: Option<PathBuf> = "--out=FILE",
+    }
+}
 
 pub(super) const INFO: CommandInfo = CommandInfo {
     name: "config",
     summary: "a credential configuration for a source, with its gcloud commands",
-    options: &[
-        OptionInfo::new(
-            "pool-provider",
-            Takes::Text("NAME"),
-            "its name, projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/ID",
-        )
-        .required(),
-        OptionInfo::new(
-            "service-account",
-            Takes::Text("EMAIL"),
-            "the service account to impersonate",
-        ),
-        OptionInfo::new(
-            "service-account-lifetime",
-            Takes::Seconds(600, 43_200),
-            "how long its access tokens live",
-        ),
-        OptionInfo::new(
-            "workforce-pool-user-project",
-            Takes::Text("NUMBER"),
-            "the project that pays for requests, for a workforce pool",
-        ),
-        OptionInfo::new(
-            "universe-domain",
-            Takes::Text("DOMAIN"),
-            "another universe than googleapis.com",
-        ),
-        OptionInfo::new(
-            "program",
-            Takes::Path("PATH"),
-            "where wif-token is on the hosts that use the configuration; by default where it is here",
-        ),
-        OptionInfo::new(
-            "out",
-            Takes::Path("FILE"),
-            "write the configuration there and print the gcloud commands",
-        ),
-    ],
+    options: &[Options::TABLE],
     of_source: true,
     run,
 };
 
 fn run(typed: &Invocation, cx: &Context) -> Result<Output, Error> {
-    let values = &typed.values;
-    let info = typed.source.ok_or_else(|| Error::new(Kind::Usage, "there is no source"))?;
-    let name = values.text("pool-provider").ok_or_else(|| missing("pool-provider"))?;
-    let provider =
-        PoolProvider::parse(&full_name(name)).map_err(|error| error.of_kind(Kind::Usage))?;
-    let mut trust = (info.build)(values)?.trust();
-    if let Some(audience) = values.text("audience").filter(|name| !provider.is_named(name)) {
-        trust.options.retain(|option| !option.starts_with(AUDIENCES));
+    let options = Options::read(&typed.values)?;
+    let common = crate::options::Options::new(&typed.values);
+    let info = typed.source.ok_or_else(|| Error::new(Kind::Usage, "no source is named"))?;
+    let provider = PoolProvider::parse(&full_name(&options.pool_provider))
+        .map_err(|error| error.of_kind(Kind::Usage))?;
+    let mut trust = (info.build)(&typed.values)?.trust();
+    if let Some(audience) = common.audience.as_ref().filter(|name| !provider.is_named(name)) {
         trust = trust.for_audience(audience);
     }
-    let command = Command::new(typed, info.name, info.options)?;
-    let out = values.path("out");
-    let output_file = match values.path("output-file") {
+    let command = Command::new(typed, options.program.as_deref(), info)?;
+    let out = options.out.as_deref();
+    let output_file = match &common.output_file {
         Some(path) => Some(absolute(path)),
         None => private_file(&command, &provider, cx)?,
     };
@@ -96,11 +78,11 @@ fn run(typed: &Invocation, cx: &Context) -> Result<Output, Error> {
                 .fix("add --out=FILE: the arguments go into a file beside it"));
         }
     };
-    let config = document::of(typed, &line, output_file.as_deref(), &provider, &trust)?;
+    let config = document::of(&options, &common, &line, output_file.as_deref(), &provider, &trust)?;
     let config = format!("{config:#}\n");
     let Some(out) = out else { return Ok(config.into()) };
     publish(out, &config)?;
-    Ok(commands(out, &provider, &trust, values.text("service-account")).into())
+    Ok(commands(out, &provider, &trust, options.service_account.as_deref()).into())
 }
 
 /// A name as gcloud takes it, or as an audience, which is the same in every universe.
@@ -150,11 +132,11 @@ fn not_written(path: &Path, error: &io::Error) -> Error {
 fn commands(out: &Path, provider: &PoolProvider, trust: &Trust, account: Option<&str>) -> String {
     let (group, pool) = (provider.gcloud_group(), provider.pool_path());
     let owner = if provider.project.is_none() { " --organization=NUMBER" } else { "" };
-    let create = provider.gcloud(&format!("create-{}", trust.kind));
-    let (kind, options) = (trust.kind, options(provider, trust));
-    let (note, member) = match (&trust.principal, kind) {
+    let create = provider.gcloud(&format!("create-{}", trust.provider.kind()));
+    let options = provider_options(provider, trust);
+    let (note, member) = match (&trust.principal, &trust.provider) {
         (Some(subject), _) => ("", provider.principal(subject)),
-        (None, "aws") => {
+        (None, Provider::Aws { .. }) => {
             let role = "arn:aws:sts::ACCOUNT:assumed-role/ROLE";
             ("", provider.principal_set("attribute.aws_role", role))
         }
@@ -179,22 +161,30 @@ fn commands(out: &Path, provider: &PoolProvider, trust: &Trust, account: Option<
     )
 }
 
-/// What a provider is created with. That of a workforce pool has a client id in place of audiences.
-fn options(provider: &PoolProvider, trust: &Trust) -> String {
-    let mut options = trust.options.clone();
-    if provider.project.is_none() && trust.kind == "oidc" {
-        options.retain(|option| !option.starts_with(AUDIENCES));
-        let mut audiences =
-            trust.options.iter().filter_map(|option| option.strip_prefix(AUDIENCES));
-        options.push(format!("--client-id={}", audiences.next().unwrap_or("AUD")));
-        options.push("--web-sso-response-type=id-token".to_owned());
-        options.push("--web-sso-assertion-claims-behavior=only-id-token-claims".to_owned());
+/// The options of the command that creates the provider. The provider of a workforce pool has a client
+/// id in place of allowed audiences.
+fn provider_options(provider: &PoolProvider, trust: &Trust) -> String {
+    let mut options = Vec::new();
+    match &trust.provider {
+        Provider::Oidc { issuer, audience, jwks } => {
+            options.push(format!("--issuer-uri={issuer}"));
+            options.extend(jwks.as_ref().map(|path| format!("--jwk-json-path={}", path.display())));
+            if provider.project.is_none() {
+                options.push(format!("--client-id={}", audience.as_deref().unwrap_or("AUD")));
+                options.push("--web-sso-response-type=id-token".to_owned());
+                options.push("--web-sso-assertion-claims-behavior=only-id-token-claims".to_owned());
+            } else if let Some(audience) = audience {
+                options.push(format!("--allowed-audiences={audience}"));
+            }
+        }
+        Provider::Saml { metadata } => {
+            options.push(format!("--idp-metadata-path={}", metadata.display()));
+        }
+        Provider::Aws { account } => options.push(format!("--account-id={account}")),
     }
-    if trust.kind != "aws" {
-        // For AWS gcloud has a mapping of its own.
+    if !matches!(trust.provider, Provider::Aws { .. }) {
+        // For AWS gcloud has a default mapping.
         options.push(format!("--attribute-mapping=google.subject={}", trust.subject));
     }
     options.iter().map(|option| quoted(option)).collect::<Vec<_>>().join(" ")
 }
-
-const AUDIENCES: &str = "--allowed-audiences=";

@@ -34,7 +34,7 @@ use crate::token::{SubjectToken, TokenType};
 pub(super) const INFO: SourceInfo = SourceInfo {
     name: "adfs",
     summary: "AD FS, signed on with the Windows or Kerberos account",
-    options: options::TABLE,
+    options: &[options::Options::TABLE],
     rest: None,
     build: options::build,
 };
@@ -88,13 +88,7 @@ impl Source for Adfs {
                 let issuer = self.issuer.as_typed().trim_end_matches('/');
                 Trust::issuer(issuer).for_audience(&self.relying_party)
             }
-            _ => Trust {
-                kind: "saml",
-                options: vec!["--idp-metadata-path=FEDERATIONMETADATA.XML".to_owned()],
-                subject: "assertion.subject",
-                token_type: Some(TokenType::Saml2),
-                ..Trust::issuer("")
-            },
+            _ => Trust::saml("FEDERATIONMETADATA.XML".into()),
         }
     }
 

@@ -9,6 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
+use super::options::EndpointName;
 use super::soap::{self, Answer};
 use super::{Adfs, Auth, signature};
 use crate::context::Context;
@@ -16,7 +17,6 @@ use crate::contract::request::SubjectTokenRequest;
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::http::{self, Response, Url, retry};
-use crate::options::Values;
 use crate::secret::Secret;
 use crate::signing_key::SigningKey;
 use crate::token::{Origin, SubjectToken};
@@ -37,15 +37,15 @@ impl Endpoint {
     ///
     /// # Errors
     /// `USAGE` where they do not fit, or for the one that cannot be used.
-    pub(super) fn new(values: &Values, auth: &Auth) -> Result<Endpoint, Error> {
+    pub(super) fn new(chosen: Option<EndpointName>, auth: &Auth) -> Result<Endpoint, Error> {
         let of_auth = match auth {
             Auth::Password { .. } => Endpoint::UsernameMixed,
             Auth::Certificate { .. } => Endpoint::CertificateMixed,
             Auth::Integrated | Auth::Client(_) => Endpoint::WindowsTransport,
         };
-        match (values.text("ws-trust-endpoint"), auth) {
+        match (chosen, auth) {
             (None, _) => Ok(of_auth),
-            (Some("windowsmixed"), _) => Err(Error::new(
+            (Some(EndpointName::WindowsMixed), _) => Err(Error::new(
                 Kind::Usage,
                 "windowsmixed negotiates inside of SOAP messages, which only WCF speaks",
             )
@@ -53,13 +53,16 @@ impl Endpoint {
                 "use windowstransport (Enable-AdfsEndpoint -TargetAddressPath \
                  /adfs/services/trust/13/windowstransport), or --protocol=saml-post",
             )),
-            (Some("windowstransport"), Auth::Password { .. }) => Ok(Endpoint::WindowsTransport),
-            (Some(name), _) if name == of_auth.name() => Ok(of_auth),
-            (Some(name), _) => Err(Error::new(Kind::Usage, format!("{name} does not fit --auth"))
-                .fix(
+            (Some(EndpointName::WindowsTransport), Auth::Password { .. }) => {
+                Ok(Endpoint::WindowsTransport)
+            }
+            (Some(name), _) if name.word() == of_auth.name() => Ok(of_auth),
+            (Some(name), _) => {
+                Err(Error::new(Kind::Usage, format!("{} does not fit --auth", name.word())).fix(
                     "usernamemixed goes with --auth=password, certificatemixed with \
                      --auth=certificate, windowstransport with the others",
-                )),
+                ))
+            }
         }
     }
 

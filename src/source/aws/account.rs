@@ -2,7 +2,7 @@
 
 use std::cell::OnceCell;
 
-use super::Aws;
+use super::Options;
 use super::credentials::imds;
 use super::endpoint;
 use super::profile_file::{Files, Profile};
@@ -28,7 +28,7 @@ pub(super) struct Account<'a> {
 }
 
 impl<'a> Account<'a> {
-    pub(super) fn new(options: &'a Aws, cx: &'a Context) -> Result<Account<'a>, Error> {
+    pub(super) fn new(options: &'a Options, cx: &'a Context) -> Result<Account<'a>, Error> {
         let named = match &options.profile {
             Some(profile) => Some(profile.clone()),
             None => match cx.env.text("AWS_PROFILE")? {

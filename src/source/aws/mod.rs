@@ -22,127 +22,91 @@ use crate::context::Context;
 use crate::contract::request::SubjectTokenRequest;
 use crate::error::{Error, Kind};
 use crate::http::Url;
-use crate::options::{OptionInfo, Takes, Values};
+use crate::options::{Pair, Seconds, Values};
 use crate::token::{SubjectToken, TokenType};
+
+choices! {
+    /// What to make of the credentials.
+    enum Mode {
+        Jwt = "jwt",
+        CallerIdentity = "caller-identity",
+    }
+}
+
+options! {
+    /// Options of `aws`.
+    struct Options {
+        /// a web identity token of AWS STS, or a signed GetCallerIdentity request; by default what
+        /// the token type asks for
+        mode: Option<Mode> = "--mode",
+        /// the profile, before the environment's credentials
+        profile: Option<String> = "--profile=NAME",
+        /// the region, before AWS_REGION
+        region: Option<String> = "--region=NAME",
+        /// how long the JWT lives; by default as long as it may, at most 3600
+        duration: Option<Seconds<60, 3600>> = "--duration",
+        /// a tag in the JWT
+        tag: Vec<Pair> = "--tag",
+        /// another STS endpoint, such as a VPC interface endpoint
+        sts_endpoint: Option<Url> = "--sts-endpoint",
+        /// assume this role with the credentials found
+        role_arn: Option<String> = "--role-arn=ARN",
+        /// the session of --role-arn, wif-token by default
+        role_session_name: Option<String> = "--role-session-name=NAME",
+        /// the external id of --role-arn; may be env:NAME or file:PATH
+        external_id: Option<String> = "--external-id=ID",
+    }
+}
 
 pub(super) const INFO: SourceInfo = SourceInfo {
     name: "aws",
     summary: "AWS credentials, wherever the AWS SDKs find them",
-    options: &[
-        OptionInfo::new(
-            "mode",
-            Takes::Choice(&["jwt", "caller-identity"]),
-            "a web identity token of AWS STS, or a signed GetCallerIdentity request; by default what \
-             the token type asks for",
-        ),
-        OptionInfo::new(
-            "profile",
-            Takes::Text("NAME"),
-            "the profile, before the environment's credentials",
-        ),
-        OptionInfo::new("region", Takes::Text("NAME"), "the region, before AWS_REGION"),
-        OptionInfo::new(
-            "duration",
-            Takes::Seconds(60, 3600),
-            "how long the JWT lives; by default as long as it may, at most 3600",
-        ),
-        OptionInfo::new("tag", Takes::Pair, "a tag in the JWT").repeated(),
-        OptionInfo::new(
-            "sts-endpoint",
-            Takes::Url,
-            "another STS endpoint, such as a VPC interface endpoint",
-        ),
-        OptionInfo::new(
-            "role-arn",
-            Takes::Text("ARN"),
-            "assume this role with the credentials found",
-        ),
-        OptionInfo::new(
-            "role-session-name",
-            Takes::Text("NAME"),
-            "the session of --role-arn, wif-token by default",
-        ),
-        OptionInfo::new(
-            "external-id",
-            Takes::Text("ID"),
-            "the external id of --role-arn; may be env:NAME or file:PATH",
-        ),
-    ],
+    options: &[Options::TABLE],
     rest: None,
     build,
 };
 
-/// What to make of the credentials.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mode {
-    Jwt,
-    CallerIdentity,
-}
-
-/// The options, as they were given.
+/// The options, and the role that they name.
 #[derive(Debug)]
 struct Aws {
-    mode: Option<Mode>,
-    profile: Option<String>,
-    region: Option<String>,
-    duration: Option<u64>,
-    tags: Vec<(String, String)>,
-    sts_endpoint: Option<Url>,
+    options: Options,
     role: Option<AssumedRole>,
 }
 
 fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
-    let text = |name: &'static str| values.text(name).map(str::to_owned);
-    let mode = values.text("mode").map(|mode| match mode {
-        "jwt" => Mode::Jwt,
-        _ => Mode::CallerIdentity,
-    });
-    let tags: Vec<_> = values.pairs("tag").map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
-    let duration = values.seconds("duration");
-    if mode == Some(Mode::CallerIdentity) && (duration.is_some() || !tags.is_empty()) {
+    let options = Options::read(values)?;
+    let of_jwt = options.duration.is_some() || !options.tag.is_empty();
+    if options.mode == Some(Mode::CallerIdentity) && of_jwt {
         return Err(Error::new(Kind::Usage, "--duration and --tag are for --mode=jwt")
             .fix("a GetCallerIdentity request lives 15 minutes and has no tags"));
     }
-    if let Some(arn) = values.text("role-arn")
-        && !arn.starts_with("arn:")
-    {
-        return Err(Error::new(Kind::Usage, "--role-arn is no ARN")
-            .fix("one looks like arn:aws:iam::123456789012:role/NAME"));
+    let role = role(&options)?;
+    Ok(Box::new(Aws { options, role }))
+}
+
+/// The role of `--role-arn` and the options that belong to it.
+fn role(options: &Options) -> Result<Option<AssumedRole>, Error> {
+    let (session_name, external_id) =
+        (options.role_session_name.clone(), options.external_id.clone());
+    let Some(arn) = options.role_arn.clone() else {
+        let of_role = [("role-session-name", session_name), ("external-id", external_id)];
+        let given = of_role.iter().find(|(_, value)| value.is_some());
+        return given.map_or(Ok(None), |(option, _)| {
+            Err(Error::new(Kind::Usage, format!("--{option} is for --role-arn"))
+                .fix("add --role-arn=…"))
+        });
+    };
+    if !arn.starts_with("arn:") {
+        return Err(Error::new(Kind::Usage, "--role-arn is not an ARN")
+            .fix("use a value such as arn:aws:iam::123456789012:role/NAME"));
     }
-    let of_role = ["role-session-name", "external-id"];
-    if let Some(option) = of_role.iter().find(|option| values.text(option).is_some())
-        && values.text("role-arn").is_none()
-    {
-        return Err(Error::new(Kind::Usage, format!("--{option} is for --role-arn"))
-            .fix("add --role-arn=…"));
-    }
-    let role = text("role-arn").map(|arn| AssumedRole {
-        arn,
-        session_name: text("role-session-name"),
-        external_id: text("external-id"),
-        duration: None,
-    });
-    Ok(Box::new(Aws {
-        mode,
-        profile: text("profile"),
-        region: text("region"),
-        duration,
-        tags,
-        sts_endpoint: values.url("sts-endpoint").cloned(),
-        role,
-    }))
+    Ok(Some(AssumedRole { arn, session_name, external_id, duration: None }))
 }
 
 impl Source for Aws {
     fn trust(&self) -> Trust {
-        match self.mode {
-            Some(Mode::CallerIdentity) => Trust {
-                kind: "aws",
-                options: vec!["--account-id=ACCOUNT".to_owned()],
-                subject: "assertion.arn",
-                token_type: Some(TokenType::AwsRequest),
-                ..Trust::issuer("")
-            },
+        match self.options.mode {
+            Some(Mode::CallerIdentity) => Trust::aws("ACCOUNT"),
             _ => Trust::issuer("https://UUID.tokens.sts.global.api.aws"),
         }
     }
@@ -152,7 +116,7 @@ impl Source for Aws {
         request: &SubjectTokenRequest,
         cx: &Context,
     ) -> Result<SubjectToken, Error> {
-        let mode = self.mode.unwrap_or(match request.token_type {
+        let mode = self.options.mode.unwrap_or(match request.token_type {
             TokenType::AwsRequest => Mode::CallerIdentity,
             _ => Mode::Jwt,
         });
@@ -167,15 +131,13 @@ impl Source for Aws {
             return Err(Error::new(Kind::Configuration, "--mode=jwt gives a JWT")
                 .fix("leave --mode out, or set subject_token_type to urn:ietf:params:oauth:token-type:jwt"));
         }
-        let account = Account::new(self, cx)?;
+        let account = Account::new(&self.options, cx)?;
         let mut credentials = credentials::find(&account)?;
         if let Some(role) = &self.role {
             credentials = credentials::assume_role(role, &credentials, "--role-arn", &account)?;
         }
         match mode {
-            Mode::Jwt => {
-                web_identity_token::get(request, self.duration, &self.tags, &credentials, &account)
-            }
+            Mode::Jwt => web_identity_token::get(request, &self.options, &credentials, &account),
             Mode::CallerIdentity => caller_identity::sign(request, &credentials, &account),
         }
     }

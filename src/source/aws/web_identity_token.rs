@@ -4,10 +4,12 @@
 
 use aws_credential_types::Credentials;
 
+use super::Options;
 use super::account::Account;
 use super::query_api::{Call, Refusal};
 use crate::contract::request::SubjectTokenRequest;
 use crate::error::{Error, Kind};
+use crate::options::{Pair, Seconds};
 use crate::secret::Secret;
 use crate::token::{Origin, SubjectToken};
 
@@ -23,8 +25,7 @@ const LIVES: [u64; 3] = [3600, 900, 60];
 /// change.
 pub(super) fn get(
     request: &SubjectTokenRequest,
-    duration: Option<u64>,
-    tags: &[(String, String)],
+    options: &Options,
     credentials: &Credentials,
     account: &Account,
 ) -> Result<SubjectToken, Error> {
@@ -32,8 +33,8 @@ pub(super) fn get(
     let region = account.required_region()?;
     refuse_global(region, account)?;
     let now = account.cx.clock.now();
-    let lives = match (duration, super::credentials::expiry(credentials)) {
-        (Some(duration), _) => vec![duration],
+    let lives = match (options.duration, super::credentials::expiry(credentials)) {
+        (Some(Seconds(duration)), _) => vec![duration],
         (None, Some(over)) => {
             let left = u64::try_from(over.saturating_sub(now)).unwrap_or(0);
             vec![left.clamp(60, 3600)]
@@ -44,7 +45,7 @@ pub(super) fn get(
     for life in lives {
         let call = Call {
             action: ACTION,
-            fields: fields(&audience, life, tags),
+            fields: fields(&audience, life, &options.tag),
             credentials: Some(credentials),
             region: Some(region),
             option: "--sts-endpoint",
@@ -68,13 +69,13 @@ pub(super) fn get(
     Err(refused.map_or_else(|| account.cx.deadline.error(), explain))
 }
 
-fn fields(audience: &str, life: u64, tags: &[(String, String)]) -> Vec<(String, String)> {
+fn fields(audience: &str, life: u64, tags: &[Pair]) -> Vec<(String, String)> {
     let mut fields = vec![
         ("Audience.member.1".to_owned(), audience.to_owned()),
         ("SigningAlgorithm".to_owned(), "RS256".to_owned()),
         ("DurationSeconds".to_owned(), life.to_string()),
     ];
-    for (index, (key, value)) in tags.iter().enumerate() {
+    for (index, Pair(key, value)) in tags.iter().enumerate() {
         let member = |part| format!("Tags.member.{}.{part}", index + 1);
         fields.push((member("Key"), key.clone()));
         fields.push((member("Value"), value.clone()));

@@ -31,7 +31,7 @@ pub(super) fn ask(azure: &Azure, cx: &Context) -> Result<Lookup, Error> {
         check: "IDENTITY_HEADER: the platform changes it when the app starts",
     };
     let identity = Identity::find(azure, cx)?;
-    let url = endpoint.url(&azure.resource, identity.as_ref())?;
+    let url = endpoint.url(&azure.options.resource, identity.as_ref())?;
     let get = endpoint.get(&url).header("X-IDENTITY-HEADER", Secret::new(header));
     let response = cx.send(get)?;
     endpoint.read(response, url, identity.as_ref())

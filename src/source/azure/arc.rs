@@ -49,7 +49,7 @@ pub(super) fn ask(azure: &Azure, cx: &Context) -> Result<Lookup, Error> {
         check: "that the Azure Connected Machine agent works: azcmagent show",
     };
     let identity = Identity::find(azure, cx)?;
-    let url = endpoint.url(&azure.resource, identity.as_ref())?;
+    let url = endpoint.url(&azure.options.resource, identity.as_ref())?;
     if !url.is_local() {
         let what = format!("{ENDPOINT} names {}, which is not this host", url.host());
         return Err(Error::new(Kind::Configuration, what)
@@ -63,7 +63,7 @@ pub(super) fn ask(azure: &Azure, cx: &Context) -> Result<Lookup, Error> {
         response = cx.send(get)?;
     }
     let found = endpoint.read(response, url, identity.as_ref())?;
-    if let (Lookup::Found(answer, _), Some(identity)) = (&found, &identity) {
+    if let (Lookup::Found((answer, _)), Some(identity)) = (&found, &identity) {
         confirm(answer, identity, &endpoint)?;
     }
     Ok(found)

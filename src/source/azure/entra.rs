@@ -41,10 +41,10 @@ enum Proof {
 }
 
 pub(super) fn service_principal(azure: &Azure, cx: &Context) -> Result<Lookup, Error> {
-    let proof = if let Some(secret) = &azure.client_secret {
+    let proof = if let Some(secret) = &azure.options.client_secret {
         Proof::Secret(secret.clone())
-    } else if let Some(certificate) = azure.client_cert.clone() {
-        let key = azure.client_key.clone().unwrap_or_else(|| certificate.clone());
+    } else if let Some(certificate) = azure.options.client_cert.clone() {
+        let key = azure.options.client_key.clone().unwrap_or_else(|| certificate.clone());
         Proof::Certificate { certificate, key, option: "--client-cert" }
     } else if cx.env.text(SECRET)?.is_some() {
         Proof::Secret(SecretRef::Env(SECRET.to_owned()))
@@ -57,7 +57,9 @@ pub(super) fn service_principal(azure: &Azure, cx: &Context) -> Result<Lookup, E
         )));
     };
     let account = account(azure, cx)?;
-    if let (Err(missing), None, None) = (&account, &azure.client_secret, &azure.client_cert) {
+    if let (Err(missing), None, None) =
+        (&account, &azure.options.client_secret, &azure.options.client_cert)
+    {
         // A secret that stands alone in the variables may be meant for something else.
         return Ok(Lookup::Absent((*missing).to_owned()));
     }
@@ -65,7 +67,7 @@ pub(super) fn service_principal(azure: &Azure, cx: &Context) -> Result<Lookup, E
 }
 
 pub(super) fn workload_identity(azure: &Azure, cx: &Context) -> Result<Lookup, Error> {
-    let proof = match (&azure.federated_token_file, cx.env.text(TOKEN_FILE)?) {
+    let proof = match (&azure.options.federated_token_file, cx.env.text(TOKEN_FILE)?) {
         (Some(path), _) => Proof::Token(path.clone(), "--federated-token-file"),
         (None, Some(path)) => Proof::Token(path.into(), TOKEN_FILE),
         (None, None) => {
@@ -86,8 +88,8 @@ fn account(azure: &Azure, cx: &Context) -> Result<Account, Error> {
         Some(value) => Ok(Some(value.clone())),
         None => cx.env.text(variable),
     };
-    let tenant = set(&azure.tenant_id, "AZURE_TENANT_ID")?;
-    let client = set(&azure.client_id, "AZURE_CLIENT_ID")?;
+    let tenant = set(&azure.options.tenant_id, "AZURE_TENANT_ID")?;
+    let client = set(&azure.options.client_id, "AZURE_CLIENT_ID")?;
     Ok(match (tenant, client) {
         (Some(tenant), Some(client)) => Ok((tenant, client)),
         (None, _) => Err("neither --tenant-id nor AZURE_TENANT_ID is set"),
@@ -103,7 +105,7 @@ fn ask(proof: &Proof, account: Account, azure: &Azure, cx: &Context) -> Result<L
         )
     })?;
     let endpoint = endpoint(&tenant, azure, cx)?;
-    let scope = format!("{}/.default", azure.resource);
+    let scope = format!("{}/.default", azure.options.resource);
     let passes = |response: &Response| retry::is_passing(response.status);
     // Made anew for each try: an assertion counts once.
     let response = retry::ask(cx.deadline, passes, || {
@@ -120,7 +122,7 @@ fn ask(proof: &Proof, account: Account, azure: &Azure, cx: &Context) -> Result<L
         (None, Kind::Denied) => error.fix("check --tenant-id, --client-id and its credentials"),
         (None, _) => error,
     })?;
-    Ok(Lookup::Found(response.json()?, endpoint))
+    Ok(Lookup::Found((response.json()?, endpoint)))
 }
 
 fn endpoint(tenant: &str, azure: &Azure, cx: &Context) -> Result<Url, Error> {
@@ -128,7 +130,7 @@ fn endpoint(tenant: &str, azure: &Azure, cx: &Context) -> Result<Url, Error> {
         return Err(Error::new(Kind::Configuration, "the tenant is neither an id nor a domain")
             .fix("check --tenant-id and AZURE_TENANT_ID (az account show --query tenantId)"));
     }
-    let host = match (&azure.authority_host, cx.env.text(HOST)?) {
+    let host = match (&azure.options.authority_host, cx.env.text(HOST)?) {
         (Some(host), _) => host.as_typed().to_owned(),
         (None, Some(host)) if host.contains("://") => host,
         (None, Some(host)) => format!("https://{host}"),

@@ -40,7 +40,7 @@ pub(super) fn ask(azure: &Azure, cx: &Context) -> Result<Lookup, Error> {
         answer => answer?,
     };
     let identity = Identity::find(azure, cx)?;
-    let url = endpoint.url(&azure.resource, identity.as_ref())?;
+    let url = endpoint.url(&azure.options.resource, identity.as_ref())?;
     let updating = |status| matches!(status, 404 | 410);
     let again = |status| retry::is_passing(status) || updating(status);
     let response = retry::ask(

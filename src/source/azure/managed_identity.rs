@@ -2,11 +2,10 @@
 //! identities, the one that is meant.
 //! <https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token>
 
-use super::{Azure, Lookup, aadsts};
+use super::{Azure, Lookup, Options, aadsts};
 use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::http::{Request, Response, Url, form};
-use crate::options::Values;
 
 /// A user-assigned managed identity, by one of its ids.
 #[derive(Debug, Clone)]
@@ -20,13 +19,13 @@ pub(super) struct Identity {
 
 impl Identity {
     /// The identity that an option names.
-    pub(super) fn new(values: &Values) -> Option<Identity> {
-        let named = |name, option, parameter| {
-            Some(Identity { id: values.text(name)?.to_owned(), option, parameter })
+    pub(super) fn new(options: &Options) -> Option<Identity> {
+        let named = |id: &Option<String>, option, parameter| {
+            Some(Identity { id: id.clone()?, option, parameter })
         };
-        named("client-id", "--client-id", Some("client_id"))
-            .or_else(|| named("object-id", "--object-id", Some("object_id")))
-            .or_else(|| named("identity-resource-id", "--identity-resource-id", None))
+        named(&options.client_id, "--client-id", Some("client_id"))
+            .or_else(|| named(&options.object_id, "--object-id", Some("object_id")))
+            .or_else(|| named(&options.identity_resource_id, "--identity-resource-id", None))
     }
 
     /// The identity that an option or else the environment names; `None` for the machine's own.
@@ -91,7 +90,7 @@ impl Endpoint {
             Some((kind, fix)) => error.of_kind(kind).fix(fix),
             None => error,
         })?;
-        Ok(Lookup::Found(response.json()?, url))
+        Ok(Lookup::Found((response.json()?, url)))
     }
 
     fn explain(&self, response: &Response, identity: Option<&Identity>) -> Option<(Kind, String)> {

@@ -21,174 +21,153 @@ use std::path::PathBuf;
 use serde_json::{Map, Value};
 
 use self::managed_identity::Identity;
+use super::lookup::{self, Search};
 use super::{Source, SourceInfo, Trust};
 use crate::context::Context;
 use crate::contract::request::SubjectTokenRequest;
 use crate::error::{Error, Kind};
 use crate::http::Url;
-use crate::options::SecretRef;
-use crate::options::{OptionInfo, Takes, Values, missing};
+use crate::options::{SecretRef, Values, missing};
 use crate::secret::Secret;
 use crate::token::{Origin, SubjectToken};
+
+choices! {
+    /// The environments that have an identity, in the order in which they are asked.
+    enum EnvironmentName {
+        /// A service principal with a secret or certificate.
+        ServicePrincipal = "service-principal",
+        /// A workload identity of AKS.
+        WorkloadIdentity = "workload-identity",
+        /// A managed identity of App Service, Functions or Container Apps.
+        AppService = "app-service",
+        /// The managed identity of a machine that Azure Arc connects.
+        Arc = "arc",
+        /// A managed identity of a virtual machine.
+        Imds = "imds",
+    }
+}
+
+options! {
+    /// Options of `azure`.
+    struct Options {
+        /// the application ID URI that the token is for
+        resource: String = "--resource=APP_ID_URI",
+        /// take the token here alone; by default from the first of these that there is
+        environment: Option<EnvironmentName> = "--environment",
+        /// the tenant of a service principal or workload identity; AZURE_TENANT_ID by default
+        tenant_id: Option<String> = "--tenant-id=ID",
+        /// the application, or the managed identity among several; AZURE_CLIENT_ID by default
+        client_id: Option<String> = "--client-id=ID",
+        /// the managed identity by its object id
+        object_id: Option<String> = "--object-id=ID",
+        /// the managed identity by its Azure resource id
+        identity_resource_id: Option<String> = "--identity-resource-id=ID",
+        /// the secret of a service principal; AZURE_CLIENT_SECRET by default
+        client_secret: Option<SecretRef> = "--client-secret",
+        /// the certificate of a service principal; AZURE_CLIENT_CERTIFICATE_PATH by default
+        client_cert: Option<PathBuf> = "--client-cert=PEM",
+        /// its RSA key, where that stands in a file of its own
+        client_key: Option<PathBuf> = "--client-key=PEM",
+        /// the token of a workload identity; AZURE_FEDERATED_TOKEN_FILE by default
+        federated_token_file: Option<PathBuf> = "--federated-token-file=FILE",
+        /// Microsoft Entra ID of another cloud; AZURE_AUTHORITY_HOST by default
+        authority_host: Option<Url> = "--authority-host",
+    }
+}
 
 pub(super) const INFO: SourceInfo = SourceInfo {
     name: "azure",
     summary: "Azure: a service principal, workload identity or managed identity",
-    options: &[
-        OptionInfo::new(
-            "resource",
-            Takes::Text("APP_ID_URI"),
-            "the application ID URI that the token is for",
-        )
-        .required(),
-        OptionInfo::new(
-            "environment",
-            Takes::Choice(&[
-                "service-principal",
-                "workload-identity",
-                "app-service",
-                "arc",
-                "imds",
-            ]),
-            "take the token here alone; by default from the first of these that there is",
-        ),
-        OptionInfo::new(
-            "tenant-id",
-            Takes::Text("ID"),
-            "the tenant of a service principal or workload identity; AZURE_TENANT_ID by default",
-        ),
-        OptionInfo::new(
-            "client-id",
-            Takes::Text("ID"),
-            "the application, or the managed identity among several; AZURE_CLIENT_ID by default",
-        ),
-        OptionInfo::new("object-id", Takes::Text("ID"), "the managed identity by its object id"),
-        OptionInfo::new(
-            "identity-resource-id",
-            Takes::Text("ID"),
-            "the managed identity by its Azure resource id",
-        ),
-        OptionInfo::new(
-            "client-secret",
-            Takes::Secret,
-            "the secret of a service principal; AZURE_CLIENT_SECRET by default",
-        ),
-        OptionInfo::new(
-            "client-cert",
-            Takes::Path("PEM"),
-            "the certificate of a service principal; AZURE_CLIENT_CERTIFICATE_PATH by default",
-        ),
-        OptionInfo::new(
-            "client-key",
-            Takes::Path("PEM"),
-            "its RSA key, where that stands in a file of its own",
-        ),
-        OptionInfo::new(
-            "federated-token-file",
-            Takes::Path("FILE"),
-            "the token of a workload identity; AZURE_FEDERATED_TOKEN_FILE by default",
-        ),
-        OptionInfo::new(
-            "authority-host",
-            Takes::Url,
-            "Microsoft Entra ID of another cloud; AZURE_AUTHORITY_HOST by default",
-        ),
-    ],
+    options: &[Options::TABLE],
     rest: None,
     build,
 };
 
-/// An environment: its name in `--environment`, and how to ask it.
-type Environment = (&'static str, fn(&Azure, &Context) -> Result<Lookup, Error>);
+/// How to ask an environment.
+type Ask = fn(&Azure, &Context) -> Result<Lookup, Error>;
 
-const ENVIRONMENTS: [Environment; 5] = [
-    ("service-principal", entra::service_principal),
-    ("workload-identity", entra::workload_identity),
-    ("app-service", app_service::ask),
-    ("arc", arc::ask),
-    ("imds", imds::ask),
+const ENVIRONMENTS: [(EnvironmentName, Ask); 5] = [
+    (EnvironmentName::ServicePrincipal, entra::service_principal),
+    (EnvironmentName::WorkloadIdentity, entra::workload_identity),
+    (EnvironmentName::AppService, app_service::ask),
+    (EnvironmentName::Arc, arc::ask),
+    (EnvironmentName::Imds, imds::ask),
 ];
 
-const MANAGED: &[&str] = &["app-service", "arc", "imds"];
+const PRINCIPAL: &[EnvironmentName] = &[EnvironmentName::ServicePrincipal];
+const WORKLOAD: &[EnvironmentName] = &[EnvironmentName::WorkloadIdentity];
+const MANAGED: &[EnvironmentName] =
+    &[EnvironmentName::AppService, EnvironmentName::Arc, EnvironmentName::Imds];
 
-/// The options that have a meaning in these environments alone.
-const BELONGS: [(&str, &[&str]); 6] = [
-    ("client-secret", &["service-principal"]),
-    ("client-cert", &["service-principal"]),
-    ("client-key", &["service-principal"]),
-    ("federated-token-file", &["workload-identity"]),
-    ("object-id", MANAGED),
-    ("identity-resource-id", MANAGED),
-];
+impl Options {
+    /// The options that have a meaning in these environments only, and whether they were given.
+    fn of_environments(&self) -> [(&'static str, bool, &'static [EnvironmentName]); 6] {
+        [
+            ("client-secret", self.client_secret.is_some(), PRINCIPAL),
+            ("client-cert", self.client_cert.is_some(), PRINCIPAL),
+            ("client-key", self.client_key.is_some(), PRINCIPAL),
+            ("federated-token-file", self.federated_token_file.is_some(), WORKLOAD),
+            ("object-id", self.object_id.is_some(), MANAGED),
+            ("identity-resource-id", self.identity_resource_id.is_some(), MANAGED),
+        ]
+    }
+}
 
-/// Of these options one at most may be given.
-const EXCLUSIVE: [&[&str]; 2] =
-    [&["client-secret", "client-cert"], &["client-id", "object-id", "identity-resource-id"]];
+/// The answer of an environment, and the address that gave it.
+type Answer = (Map<String, Value>, Url);
 
 /// What an environment has.
-enum Lookup {
-    /// Its answer, and the address that gave it.
-    Found(Map<String, Value>, Url),
-    /// Nothing, because of this.
-    Absent(String),
-}
+type Lookup = lookup::Lookup<Answer>;
+
+const SEARCH: Search =
+    Search { what: "Azure identity", fix: "set up one of these, or choose another --environment" };
 
 #[derive(Debug)]
 struct Azure {
-    environments: Vec<Environment>,
-    resource: String,
-    tenant_id: Option<String>,
-    client_id: Option<String>,
+    environments: Vec<(EnvironmentName, Ask)>,
+    options: Options,
     /// The managed identity that an option names.
     identity: Option<Identity>,
-    client_secret: Option<SecretRef>,
-    client_cert: Option<PathBuf>,
-    client_key: Option<PathBuf>,
-    federated_token_file: Option<PathBuf>,
-    authority_host: Option<Url>,
 }
 
 fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
-    let text = |name: &'static str| values.text(name).map(str::to_owned);
-    let path = |name: &'static str| values.path(name).map(PathBuf::from);
-    for options in EXCLUSIVE {
-        let given: Vec<&str> = options.iter().copied().filter(|name| values.flag(name)).collect();
-        if let [first, second, ..] = given[..] {
-            return Err(Error::new(
-                Kind::Usage,
-                format!("--{first} and --{second} exclude each other"),
-            )
-            .fix("give one of them"));
-        }
-    }
-    if values.flag("client-key") && !values.flag("client-cert") {
+    let options = Options::read(values)?;
+    refuse_two(&[
+        ("client-secret", options.client_secret.is_some()),
+        ("client-cert", options.client_cert.is_some()),
+    ])?;
+    refuse_two(&[
+        ("client-id", options.client_id.is_some()),
+        ("object-id", options.object_id.is_some()),
+        ("identity-resource-id", options.identity_resource_id.is_some()),
+    ])?;
+    if options.client_key.is_some() && options.client_cert.is_none() {
         return Err(missing("client-cert"));
     }
-    Ok(Box::new(Azure {
-        environments: environments(values)?,
-        resource: text("resource").ok_or_else(|| missing("resource"))?,
-        tenant_id: text("tenant-id"),
-        client_id: text("client-id"),
-        identity: Identity::new(values),
-        client_secret: values.secret("client-secret").cloned(),
-        client_cert: path("client-cert"),
-        client_key: path("client-key"),
-        federated_token_file: path("federated-token-file"),
-        authority_host: values.url("authority-host").cloned(),
-    }))
+    let (environments, identity) = (environments(&options)?, Identity::new(&options));
+    Ok(Box::new(Azure { environments, options, identity }))
+}
+
+/// Refuses two options that exclude each other.
+fn refuse_two(options: &[(&str, bool)]) -> Result<(), Error> {
+    let given: Vec<&str> = options.iter().filter(|row| row.1).map(|row| row.0).collect();
+    let [first, second, ..] = given[..] else { return Ok(()) };
+    Err(Error::new(Kind::Usage, format!("--{first} and --{second} exclude each other"))
+        .fix("remove one of the two"))
 }
 
 /// The environments that the options leave.
-fn environments(values: &Values) -> Result<Vec<Environment>, Error> {
+fn environments(options: &Options) -> Result<Vec<(EnvironmentName, Ask)>, Error> {
     let mut left = ENVIRONMENTS.to_vec();
-    if let Some(chosen) = values.text("environment") {
+    if let Some(chosen) = options.environment {
         left.retain(|(name, _)| *name == chosen);
     }
-    for (option, of) in BELONGS.iter().filter(|(option, _)| values.flag(option)) {
+    for (option, _, of) in options.of_environments().iter().filter(|(_, given, _)| *given) {
         left.retain(|(name, _)| of.contains(name));
         if left.is_empty() {
+            let of: Vec<&str> = of.iter().map(|name| name.word()).collect();
             let what = format!("--{option} has no meaning beside the other options");
-            let fix = format!("it is for --environment={}", of.join(", "));
+            let fix = format!("it is for --environment={}", of.join(" or --environment="));
             return Err(Error::new(Kind::Usage, what).fix(fix));
         }
     }
@@ -198,9 +177,10 @@ fn environments(values: &Values) -> Result<Vec<Environment>, Error> {
 impl Source for Azure {
     fn trust(&self) -> Trust {
         // The issuer has the tenant's id, for which a domain can stand in the option.
-        let tenant = self.tenant_id.as_deref().filter(|tenant| !tenant.contains('.'));
+        let tenant = self.options.tenant_id.as_deref().filter(|tenant| !tenant.contains('.'));
         let tenant = tenant.unwrap_or("TENANT_ID");
-        Trust::issuer(&format!("https://sts.windows.net/{tenant}/")).for_audience(&self.resource)
+        Trust::issuer(&format!("https://sts.windows.net/{tenant}/"))
+            .for_audience(&self.options.resource)
     }
 
     fn subject_token(
@@ -231,21 +211,10 @@ impl Azure {
     /// Asks one environment after the other.
     ///
     /// # Errors
-    /// `ABSENT` with each one and what it lacks; else what is wrong with the one that is there.
-    fn find(&self, cx: &Context) -> Result<(Map<String, Value>, Url), Error> {
-        let mut absent = Vec::new();
-        for (name, ask) in &self.environments {
-            match ask(self, cx)? {
-                Lookup::Found(answer, url) => {
-                    cx.log.line(format!("Azure environment: {name}"));
-                    return Ok((answer, url));
-                }
-                Lookup::Absent(why) => absent.push(format!("{name}: {why}")),
-            }
-        }
-        Err(Error::new(Kind::Absent, "there is no Azure identity here")
-            .cause(absent.join(", "))
-            .fix("set up one of these, or choose another --environment"))
+    /// Those of [`Search::first`].
+    fn find(&self, cx: &Context) -> Result<Answer, Error> {
+        let places = self.environments.iter().map(|(name, ask)| (name.word(), ask));
+        SEARCH.first(places, |ask| ask(self, cx), &cx.log).map(|(_, answer)| answer)
     }
 }
 

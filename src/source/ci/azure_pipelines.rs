@@ -12,24 +12,25 @@ use crate::context::Context;
 use crate::contract::request::SubjectTokenRequest;
 use crate::error::{Error, Kind};
 use crate::http::{self, Response, Url};
-use crate::options::{OptionInfo, Takes, Values};
+use crate::options::Values;
 use crate::source::{Source, SourceInfo, Trust};
 use crate::token::SubjectToken;
 
 pub(in crate::source) const INFO: SourceInfo = SourceInfo {
     name: "azure-pipelines",
     summary: "the id token of an Azure Pipelines job",
-    options: &[SERVICE_CONNECTION],
+    options: &[ServiceConnection::TABLE],
     rest: None,
     build,
 };
 
-/// The option, for the tables of the sources that have it.
-pub(super) const SERVICE_CONNECTION: OptionInfo = OptionInfo::new(
-    "service-connection",
-    Takes::Text("ID"),
-    "the Azure service connection whose token to ask for, by default the pipeline's own",
-);
+options! {
+    /// The option of the sources that ask Azure Pipelines.
+    pub(super) struct ServiceConnection {
+        /// the Azure service connection whose token to request; by default the pipeline's own token
+        pub(super) service_connection: Option<String> = "--service-connection=ID",
+    }
+}
 
 const ADDRESS: &str = "SYSTEM_OIDCREQUESTURI";
 const NO_ADDRESS: &str = "run this in a job of Azure Pipelines";
@@ -44,7 +45,7 @@ pub(super) struct AzurePipelines {
 }
 
 fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
-    let service_connection = values.text("service-connection").map(str::to_owned);
+    let ServiceConnection { service_connection } = ServiceConnection::read(values)?;
     Ok(Box::new(AzurePipelines { service_connection }))
 }
 

@@ -14,54 +14,63 @@ use std::ffi::OsString;
 
 use serde_json::Value;
 
+use self::azure_pipelines::ServiceConnection;
 use self::system::{Given, SYSTEMS, System, Way};
 use super::{Source, SourceInfo, env};
 use crate::context::Context;
 use crate::contract::request::SubjectTokenRequest;
 use crate::error::{Error, Kind};
-use crate::options::{OptionInfo, Takes, Values};
+use crate::options::Values;
 use crate::program::Program;
 use crate::token::{Origin, SubjectToken, jwt};
+
+choices! {
+    /// The CI systems.
+    pub(super) enum SystemName {
+        /// GitHub Actions, and Forgejo.
+        GitHub = "github",
+        /// Azure Pipelines.
+        AzurePipelines = "azure-pipelines",
+        /// Buildkite.
+        Buildkite = "buildkite",
+        /// CircleCI.
+        CircleCi = "circleci",
+        /// GitLab.
+        GitLab = "gitlab",
+        /// Bitbucket Pipelines.
+        Bitbucket = "bitbucket",
+        /// HCP Terraform.
+        TerraformCloud = "terraform-cloud",
+    }
+}
+
+options! {
+    /// Options of `ci`.
+    struct Options {
+        /// the system, by default the one whose variables are set
+        system: Option<SystemName> = "--system",
+        /// take the token from this variable of the job, not from the system's usual one
+        name: Option<String> = "--name=VAR",
+    }
+}
 
 pub(super) const INFO: SourceInfo = SourceInfo {
     name: "ci",
     summary: "the token of a CI job, in whichever system it runs",
-    options: &[
-        OptionInfo::new(
-            "system",
-            Takes::Choice(&[
-                "github",
-                "azure-pipelines",
-                "buildkite",
-                "circleci",
-                "gitlab",
-                "bitbucket",
-                "terraform-cloud",
-            ]),
-            "the system, by default the one whose variables are set",
-        ),
-        OptionInfo::new(
-            "name",
-            Takes::Text("VAR"),
-            "take the token from this variable of the job, not from the system's usual one",
-        ),
-        azure_pipelines::SERVICE_CONNECTION,
-    ],
+    options: &[Options::TABLE, ServiceConnection::TABLE],
     rest: None,
     build,
 };
 
 #[derive(Debug)]
 struct Ci {
-    system: Option<String>,
-    name: Option<String>,
-    service_connection: Option<String>,
+    options: Options,
+    service_connection: ServiceConnection,
 }
 
 fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
-    let text = |name: &'static str| values.text(name).map(str::to_owned);
-    let service_connection = text("service-connection");
-    Ok(Box::new(Ci { system: text("system"), name: text("name"), service_connection }))
+    let service_connection = ServiceConnection::read(values)?;
+    Ok(Box::new(Ci { options: Options::read(values)?, service_connection }))
 }
 
 impl Source for Ci {
@@ -71,15 +80,15 @@ impl Source for Ci {
         cx: &Context,
     ) -> Result<SubjectToken, Error> {
         let system = self.system(cx)?;
-        cx.log.line(format!("the CI system is {}", system.name));
-        match (&system.way, &self.name) {
+        cx.log.line(format!("the CI system is {}", system.name.word()));
+        match (&system.way, &self.options.name) {
             (Way::Given(given) | Way::AskedOrGiven(_, given), Some(name)) => {
                 given.token(name, request, cx)
             }
             (Way::Given(given), None) => given.token(given.variable, request, cx),
             (Way::Asked(ask), None) => ask(self, request, cx),
             (Way::Asked(_), Some(_)) => {
-                let what = format!("{} gives no token in a variable", system.name);
+                let what = format!("{} gives no token in a variable", system.name.word());
                 Err(Error::new(Kind::Configuration, what).fix("leave --name out"))
             }
             (Way::AskedOrGiven(ask, given), None) => match ask(self, request, cx) {
@@ -97,7 +106,7 @@ impl Ci {
     /// The system that was named, or else the one that this job runs in.
     fn system(&self, cx: &Context) -> Result<&'static System, Error> {
         let is_set = |mark| cx.env.get(mark).is_some_and(|value| !value.is_empty());
-        let found = match &self.system {
+        let found = match self.options.system {
             Some(name) => SYSTEMS.iter().find(|system| system.name == name),
             None => SYSTEMS.iter().find(|system| is_set(system.mark)),
         };

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::azure_pipelines::AzurePipelines;
 use super::github::Actions;
-use super::{Ci, printed};
+use super::{Ci, SystemName, printed};
 use crate::context::Context;
 use crate::contract::request::SubjectTokenRequest;
 use crate::error::Error;
@@ -14,8 +14,8 @@ use crate::token::SubjectToken;
 /// A CI system.
 #[derive(Debug)]
 pub(super) struct System {
-    /// What `--system` calls it.
-    pub(super) name: &'static str,
+    /// Which one it is.
+    pub(super) name: SystemName,
     /// The variable that every job of it has.
     pub(super) mark: &'static str,
     /// How a job gets its token.
@@ -49,14 +49,14 @@ pub(super) struct Given {
 /// Every system. The first whose mark is set is the one that a job runs in.
 pub(super) static SYSTEMS: &[System] = &[
     // Forgejo sets it too.
-    System { name: "github", mark: "GITHUB_ACTIONS", way: Way::Asked(github) },
-    System { name: "azure-pipelines", mark: "TF_BUILD", way: Way::Asked(azure_pipelines) },
+    System { name: SystemName::GitHub, mark: "GITHUB_ACTIONS", way: Way::Asked(github) },
+    System { name: SystemName::AzurePipelines, mark: "TF_BUILD", way: Way::Asked(azure_pipelines) },
     // https://buildkite.com/docs/agent/v3/cli-oidc
-    System { name: "buildkite", mark: "BUILDKITE", way: Way::Asked(buildkite) },
+    System { name: SystemName::Buildkite, mark: "BUILDKITE", way: Way::Asked(buildkite) },
     // https://circleci.com/docs/oidc-tokens-with-custom-claims/
     // https://circleci.com/docs/openid-connect-tokens/
     System {
-        name: "circleci",
+        name: SystemName::CircleCi,
         mark: "CIRCLECI",
         way: Way::AskedOrGiven(
             circleci,
@@ -71,7 +71,7 @@ pub(super) static SYSTEMS: &[System] = &[
     },
     // https://docs.gitlab.com/ci/secrets/id_token_authentication/
     System {
-        name: "gitlab",
+        name: SystemName::GitLab,
         mark: "GITLAB_CI",
         way: Way::Given(Given {
             variable: "GITLAB_OIDC_TOKEN",
@@ -82,7 +82,7 @@ pub(super) static SYSTEMS: &[System] = &[
     },
     // https://support.atlassian.com/bitbucket-cloud/docs/integrate-pipelines-with-resource-servers-using-oidc/
     System {
-        name: "bitbucket",
+        name: SystemName::Bitbucket,
         mark: "BITBUCKET_BUILD_NUMBER",
         way: Way::Given(Given {
             variable: "BITBUCKET_STEP_OIDC_TOKEN",
@@ -93,7 +93,7 @@ pub(super) static SYSTEMS: &[System] = &[
     },
     // https://developer.hashicorp.com/terraform/cloud-docs/dynamic-provider-credentials/manual-generation
     System {
-        name: "terraform-cloud",
+        name: SystemName::TerraformCloud,
         mark: "TFC_RUN_ID",
         way: Way::Given(Given {
             variable: "TFC_WORKLOAD_IDENTITY_TOKEN",
@@ -113,7 +113,7 @@ fn azure_pipelines(
     request: &SubjectTokenRequest,
     cx: &Context,
 ) -> Result<SubjectToken, Error> {
-    let service_connection = ci.service_connection.clone();
+    let service_connection = ci.service_connection.service_connection.clone();
     AzurePipelines { service_connection }.subject_token(request, cx)
 }
 
@@ -130,14 +130,10 @@ fn circleci(_: &Ci, request: &SubjectTokenRequest, cx: &Context) -> Result<Subje
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::options::Takes;
 
     #[test]
-    fn the_option_offers_every_system() {
-        let options = super::super::INFO.options;
-        let option = options.iter().find(|option| option.name == "system").unwrap();
-        let Takes::Choice(offered) = option.takes else { panic!("{option:?}") };
-        let names: Vec<&str> = SYSTEMS.iter().map(|system| system.name).collect();
-        assert_eq!(offered, names);
+    fn every_choice_is_a_system() {
+        let systems: Vec<&str> = SYSTEMS.iter().map(|system| system.name.word()).collect();
+        assert_eq!(systems, SystemName::WORDS);
     }
 }

@@ -1,7 +1,7 @@
 //! An API server, and who one is there.
 
 use crate::context::Context;
-use crate::http::Url;
+use crate::http::{ClientCert, Url};
 use crate::secret::Secret;
 
 /// Where to ask for a token, and as whom.
@@ -22,4 +22,11 @@ pub(super) struct Access {
     pub(super) subject: String,
     /// What to do when the server does not know who asks.
     pub(super) renew: String,
+}
+
+/// What is shown to the API server.
+#[derive(Debug)]
+pub(super) struct Credentials {
+    pub(super) bearer: Option<Secret>,
+    pub(super) client_cert: Option<ClientCert>,
 }

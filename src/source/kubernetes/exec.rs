@@ -9,8 +9,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
-use super::kubeconfig::Entry;
-use super::user::Credentials;
+use super::access::Credentials;
+use super::entry::Entry;
 use crate::context::Context;
 use crate::error::{Error, Kind, server_words};
 use crate::http::ClientCert;

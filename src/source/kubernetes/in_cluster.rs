@@ -12,6 +12,7 @@ use crate::error::{Error, Kind};
 use crate::files;
 use crate::http::{Authorities, Url};
 use crate::secret::Secret;
+use crate::source::lookup::Lookup;
 use crate::token::jwt;
 use crate::world::Env;
 
@@ -19,16 +20,16 @@ const HOST: &str = "KUBERNETES_SERVICE_HOST";
 const PORT: &str = "KUBERNETES_SERVICE_PORT";
 const FOLDER: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
-/// The access that this pod has, or why there is none.
-pub(super) fn access(cx: &Context) -> Result<Result<Access, String>, Error> {
+/// The access that this pod has.
+pub(super) fn access(cx: &Context) -> Result<Lookup<Access>, Error> {
     let Some(server) = server(&cx.env)? else {
-        return Ok(Err(format!("{HOST} is not set")));
+        return Ok(Lookup::Absent(format!("{HOST} is not set")));
     };
     let token = match file("token") {
         Err(error) if error.kind() == Kind::Absent => {
             let why =
                 format!("{FOLDER}/token does not exist (automountServiceAccountToken: false)");
-            return Ok(Err(why));
+            return Ok(Lookup::Absent(why));
         }
         token => token?,
     };
@@ -39,7 +40,7 @@ pub(super) fn access(cx: &Context) -> Result<Result<Access, String>, Error> {
         Error::new(Kind::Configuration, format!("{FOLDER}/token is of no service account"))
             .fix("let the pod have the token that Kubernetes mounts there")
     })?;
-    Ok(Ok(Access {
+    Ok(Lookup::Found(Access {
         server,
         option: HOST,
         cx: cx.narrowed(|_, http| http.tls.authorities = authorities),

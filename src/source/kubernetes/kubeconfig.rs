@@ -6,21 +6,19 @@
 //! <https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/>
 
 use std::env::split_paths;
-use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use rustls_pki_types::ServerName;
 use serde_json::Value;
 
-use super::access::Access;
+use super::access::{Access, Credentials};
+use super::entry::Entry;
 use super::{user, yaml};
 use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::http::{Authorities, NamedProxy, Terms, Url};
-use crate::secret::Secret;
+use crate::source::lookup::Lookup;
 
 /// What names the files, for messages.
 const OPTION: &str = "--kubeconfig";
@@ -32,17 +30,14 @@ pub(super) struct Kubeconfig {
 }
 
 impl Kubeconfig {
-    /// Reads the files that kubectl would read, or says which are not there.
-    pub(super) fn find(
-        option: Option<&Path>,
-        cx: &Context,
-    ) -> Result<Result<Kubeconfig, String>, Error> {
+    /// Reads the files that kubectl would read.
+    pub(super) fn find(option: Option<&Path>, cx: &Context) -> Result<Lookup<Kubeconfig>, Error> {
         let (paths, place): (Vec<PathBuf>, _) = match (option, cx.env.get("KUBECONFIG")) {
             (Some(path), _) => (vec![path.to_owned()], OPTION),
             (None, Some(list)) if !list.is_empty() => (split_paths(&list).collect(), "KUBECONFIG"),
             _ => match cx.env.home()? {
                 Some(home) => (vec![home.join(".kube/config")], OPTION),
-                None => return Ok(Err("there is no home to look for .kube/config".to_owned())),
+                None => return Ok(Lookup::absent("HOME is not set")),
             },
         };
         let mut files = Vec::new();
@@ -55,9 +50,10 @@ impl Kubeconfig {
         }
         if files.iter().all(|(_, config)| config.is_null()) {
             let paths: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
-            return Ok(Err(format!("{} does not exist or is empty", paths.join(", "))));
+            let why = format!("{} does not exist or is empty", paths.join(", "));
+            return Ok(Lookup::Absent(why));
         }
-        Ok(Ok(Kubeconfig { files }))
+        Ok(Lookup::Found(Kubeconfig { files }))
     }
 
     /// The access that a context gives: the one of this name, or the current one.
@@ -80,7 +76,7 @@ impl Kubeconfig {
             ServerName::try_from(name.to_owned())
                 .map_err(|_| cluster.wrong("has a tls-server-name that is no name of a host"))
         });
-        let user::Credentials { bearer, client_cert } = user::credentials(&user, &cluster, cx)?;
+        let Credentials { bearer, client_cert } = user::credentials(&user, &cluster, cx)?;
         let terms = Terms {
             authorities: authorities.map(|(pem, place)| Authorities::Pem(pem, place)),
             client_cert,
@@ -124,7 +120,7 @@ impl Kubeconfig {
                 .cause(format!("it has {}", self.names(kind)))
                 .fix("check --context, --kubeconfig and KUBECONFIG")
         })?;
-        Ok(Entry { file, what: format!("the {kind} {name:?}"), value: entry.get(kind) })
+        Ok(Entry::new(file, format!("the {kind} {name:?}"), entry.get(kind)))
     }
 
     fn entries(&self, kind: &'static str) -> impl Iterator<Item = (&Path, &Value)> {
@@ -162,73 +158,4 @@ fn read(path: &Path, place: &str, cx: &Context) -> Result<Value, Error> {
 
 fn named(entry: &Value) -> Option<&str> {
     entry.get("name")?.as_str()
-}
-
-/// A cluster, user or context, or a part of one.
-#[derive(Debug)]
-pub(super) struct Entry<'a> {
-    file: &'a Path,
-    what: String,
-    value: Option<&'a Value>,
-}
-
-impl<'a> Entry<'a> {
-    /// Where it stands, for messages.
-    pub(super) fn place(&self) -> String {
-        format!("{} in {}", self.what, self.file.display())
-    }
-
-    /// A failure of what stands here.
-    pub(super) fn wrong(&self, why: impl Display) -> Error {
-        Error::new(Kind::Configuration, format!("{} {why}", self.place()))
-            .fix("correct the kubeconfig")
-    }
-
-    pub(super) fn get(&self, key: &str) -> Option<&'a Value> {
-        self.value?.get(key).filter(|value| !value.is_null())
-    }
-
-    /// A text that is there and not empty.
-    pub(super) fn text(&self, key: &str) -> Result<Option<&'a str>, Error> {
-        match self.get(key) {
-            None => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text.as_str()).filter(|text| !text.is_empty())),
-            Some(_) => Err(self.wrong(format!("has a {key} that is no text")).fix("quote it")),
-        }
-    }
-
-    pub(super) fn required(&self, key: &str) -> Result<&'a str, Error> {
-        self.text(key)?.ok_or_else(|| self.wrong(format!("has no {key}")))
-    }
-
-    pub(super) fn is_true(&self, key: &str) -> bool {
-        self.get(key) == Some(&Value::Bool(true))
-    }
-
-    /// A part of it.
-    pub(super) fn part(&self, key: &str) -> Option<Entry<'a>> {
-        let value = self.get(key)?;
-        Some(Entry { file: self.file, what: format!("{key} of {}", self.what), value: Some(value) })
-    }
-
-    /// A path as it is meant: relative to the file.
-    pub(super) fn resolve(&self, path: &str) -> PathBuf {
-        self.file.parent().unwrap_or(Path::new("")).join(path)
-    }
-
-    /// What `KEY-data` holds in base64, else what the file holds that `KEY` names; and where it is.
-    pub(super) fn pem(&self, key: &str) -> Result<Option<(Secret, String)>, Error> {
-        let data = format!("{key}-data");
-        if let Some(base64) = self.text(&data)? {
-            let bytes = STANDARD.decode(base64.trim()).ok();
-            let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
-            let text =
-                text.ok_or_else(|| self.wrong(format!("has a {data} that is no text in base64")))?;
-            return Ok(Some((Secret::new(text), format!("{data} of {}", self.place()))));
-        }
-        let place = format!("{key} of {}", self.place());
-        let path = self.text(key)?.map(|path| self.resolve(path));
-        path.map(|path| Ok((files::read_text(&path, &place, Kind::Configuration)?, place)))
-            .transpose()
-    }
 }

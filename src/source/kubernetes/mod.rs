@@ -8,6 +8,7 @@
 //! <https://kubernetes.io/docs/concepts/storage/projected-volumes/#serviceaccounttoken>
 
 mod access;
+mod entry;
 mod exec;
 mod in_cluster;
 mod kubeconfig;
@@ -15,17 +16,18 @@ mod token_request;
 mod user;
 mod yaml;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use self::access::Access;
 use self::kubeconfig::Kubeconfig;
 use self::token_request::TokenRequest;
+use super::lookup::{Lookup, Search};
 use super::{Source, SourceInfo, Trust};
 use crate::context::Context;
 use crate::contract::request::SubjectTokenRequest;
 use crate::error::{Error, Kind};
 use crate::files;
-use crate::options::{OptionInfo, Takes, Values};
+use crate::options::{Seconds, Values};
 use crate::token::{Origin, SubjectToken, TokenType, jwt};
 use crate::world::Log;
 
@@ -34,82 +36,54 @@ const LONGEST: u64 = 86_400;
 /// How long a token lives without `--token-lifetime`, in seconds.
 const LIFETIME: u64 = 3600;
 
+options! {
+    /// Options of `kubernetes`.
+    struct Options {
+        /// the service account whose token to ask for; in a pod its own by default
+        account: Option<String> = "--account=NAME",
+        /// where the service account is; by default that of the pod or of the context
+        namespace: Option<String> = "--namespace=NAME",
+        /// how to reach the cluster, before KUBECONFIG and ~/.kube/config
+        kubeconfig: Option<PathBuf> = "--kubeconfig=PATH",
+        /// the context of the kubeconfig, before its current-context
+        context: Option<String> = "--context=NAME",
+        /// how long the token lives, 3600 by default
+        token_lifetime: Option<Seconds<600, LONGEST>> = "--token-lifetime",
+        /// read a projected token from this file instead of asking for one
+        path: Option<PathBuf> = "--path=PATH",
+    }
+}
+
 pub(super) const INFO: SourceInfo = SourceInfo {
     name: "kubernetes",
     summary: "a service account of Kubernetes, in a pod or by a kubeconfig",
-    options: &[
-        OptionInfo::new(
-            "account",
-            Takes::Text("NAME"),
-            "the service account whose token to ask for; in a pod its own by default",
-        ),
-        OptionInfo::new(
-            "namespace",
-            Takes::Text("NAME"),
-            "where the service account is; by default that of the pod or of the context",
-        ),
-        OptionInfo::new(
-            "kubeconfig",
-            Takes::Path("PATH"),
-            "how to reach the cluster, before KUBECONFIG and ~/.kube/config",
-        ),
-        OptionInfo::new(
-            "context",
-            Takes::Text("NAME"),
-            "the context of the kubeconfig, before its current-context",
-        ),
-        OptionInfo::new(
-            "token-lifetime",
-            Takes::Seconds(600, LONGEST),
-            "how long the token lives, 3600 by default",
-        ),
-        OptionInfo::new(
-            "path",
-            Takes::Path("PATH"),
-            "read a projected token from this file instead of asking for one",
-        ),
-    ],
+    options: &[Options::TABLE],
     rest: None,
     build,
 };
 
-/// A token to ask the API server for.
+/// A token to request from the API server.
 #[derive(Debug)]
-struct Asked {
-    service_account: Option<String>,
-    namespace: Option<String>,
-    kubeconfig: Option<PathBuf>,
-    context: Option<String>,
-    lifetime: u64,
-}
+struct Requested(Options);
 
-/// A token that the kubelet keeps in a file.
+/// A token that the kubelet renews in a file.
 #[derive(Debug)]
 struct Projected(PathBuf);
 
 fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
-    let Some(path) = values.path("path") else {
-        let text = |name: &'static str| values.text(name).map(str::to_owned);
-        return Ok(Box::new(Asked {
-            service_account: text("account"),
-            namespace: text("namespace"),
-            kubeconfig: values.path("kubeconfig").map(Path::to_owned),
-            context: text("context"),
-            lifetime: values.seconds("token-lifetime").unwrap_or(LIFETIME),
-        }));
-    };
-    let mut others = INFO.options.iter().filter(|option| option.name != "path");
+    let options = Options::read(values)?;
+    let Some(path) = options.path else { return Ok(Box::new(Requested(options))) };
+    let mut others = Options::TABLE.iter().filter(|option| option.name != "path");
     if let Some(option) = others.find(|option| values.flag(option.name)) {
-        let what =
-            format!("--path reads a token that is there, and --{} asks for one", option.name);
-        return Err(Error::new(Kind::Usage, what).fix("leave one of them out"));
+        let what = format!("--path reads an existing token, --{} requests one", option.name);
+        return Err(Error::new(Kind::Usage, what).fix("remove one of the two"));
     }
-    Ok(Box::new(Projected(path.to_owned())))
+    Ok(Box::new(Projected(path)))
 }
 
-impl Source for Asked {
+impl Source for Requested {
     fn trust(&self) -> Trust {
-        let names = self.namespace.as_ref().zip(self.service_account.as_ref());
+        let names = self.0.namespace.as_ref().zip(self.0.account.as_ref());
         let principal =
             names.map(|(namespace, name)| format!("system:serviceaccount:{namespace}:{name}"));
         Trust { principal, ..Trust::issuer("ISSUER") }
@@ -123,13 +97,14 @@ impl Source for Asked {
         refuse_other_types(request)?;
         let audience = request.audience_for_pool_provider()?;
         let access = self.access(cx)?;
-        let service_account = self.service_account.as_ref().or(access.service_account.as_ref());
+        let service_account = self.0.account.as_ref().or(access.service_account.as_ref());
         let service_account = service_account.ok_or_else(|| {
             Error::new(Kind::Usage, "a kubeconfig does not say which service account to take")
                 .fix("add --account=NAME, and --namespace=NAME where it needs one")
         })?;
-        let namespace = self.namespace.as_ref().unwrap_or(&access.namespace);
-        let (audience, lifetime) = (&audience, self.lifetime);
+        let namespace = self.0.namespace.as_ref().unwrap_or(&access.namespace);
+        let lifetime = self.0.token_lifetime.map_or(LIFETIME, |Seconds(seconds)| seconds);
+        let (audience, lifetime) = (&audience, lifetime);
         let asked = TokenRequest { namespace, service_account, audience, lifetime };
         let token = asked.send(&access, request.token_type, cx)?;
         warn_if_long(&token, &cx.log);
@@ -137,22 +112,30 @@ impl Source for Asked {
     }
 }
 
-impl Asked {
+const SEARCH: Search = Search {
+    what: "access to a Kubernetes cluster",
+    fix: "run it in a pod, or name a kubeconfig with --kubeconfig or KUBECONFIG",
+};
+
+impl Requested {
     fn access(&self, cx: &Context) -> Result<Access, Error> {
-        let why = match Kubeconfig::find(self.kubeconfig.as_deref(), cx)? {
-            Ok(kubeconfig) => return kubeconfig.access(self.context.as_deref(), cx),
-            Err(why) => why,
-        };
-        let not_here = match &self.context {
-            Some(_) => "--context is for a kubeconfig".to_owned(),
-            None => match in_cluster::access(cx)? {
-                Ok(access) => return Ok(access),
-                Err(not_here) => not_here,
-            },
-        };
-        Err(Error::new(Kind::Absent, "there is neither a kubeconfig nor a pod")
-            .cause(format!("{why}; {not_here}"))
-            .fix("run it in a pod, or name a kubeconfig with --kubeconfig or KUBECONFIG"))
+        type Place = fn(&Options, &Context) -> Result<Lookup<Access>, Error>;
+        let places: [(&str, Place); 2] = [("kubeconfig", of_kubeconfig), ("pod", of_pod)];
+        SEARCH.first(places, |place| place(&self.0, cx), &cx.log).map(|(_, access)| access)
+    }
+}
+
+fn of_kubeconfig(options: &Options, cx: &Context) -> Result<Lookup<Access>, Error> {
+    match Kubeconfig::find(options.kubeconfig.as_deref(), cx)? {
+        Lookup::Found(found) => found.access(options.context.as_deref(), cx).map(Lookup::Found),
+        Lookup::Absent(why) => Ok(Lookup::Absent(why)),
+    }
+}
+
+fn of_pod(options: &Options, cx: &Context) -> Result<Lookup<Access>, Error> {
+    match options.context {
+        Some(_) => Ok(Lookup::absent("--context is for a kubeconfig")),
+        None => in_cluster::access(cx),
     }
 }
 

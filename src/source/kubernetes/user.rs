@@ -2,20 +2,14 @@
 //! gets one of these.
 //! <https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/#AuthInfo>
 
+use super::access::Credentials;
+use super::entry::Entry;
 use super::exec;
-use super::kubeconfig::Entry;
 use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::http::ClientCert;
 use crate::secret::Secret;
-
-/// What is shown to the API server.
-#[derive(Debug)]
-pub(super) struct Credentials {
-    pub(super) bearer: Option<Secret>,
-    pub(super) client_cert: Option<ClientCert>,
-}
 
 /// Reads or gets the credentials of a user for a cluster.
 pub(super) fn credentials(

@@ -7,12 +7,12 @@ use serde_json::{Map, Value};
 
 use super::client_auth::ClientAuth;
 use super::discovery::Metadata;
+use super::{Options, TokenMember};
 use crate::context::Context;
 use crate::contract::request::SubjectTokenRequest;
 use crate::error::{Error, Kind};
 use crate::http::{self, Response, Text, Url, retry};
-use crate::options::SecretRef;
-use crate::options::{Values, missing};
+use crate::options::{Pair, SecretRef};
 use crate::secret::Secret;
 use crate::token::{Origin, SubjectToken};
 
@@ -24,24 +24,25 @@ pub(super) struct Client {
     auth: ClientAuth,
     pub(super) scope: Option<String>,
     pub(super) resource: Option<String>,
-    params: Vec<(String, String)>,
+    params: Vec<Pair>,
     /// Which token of an answer to take.
-    pub(super) member: String,
+    pub(super) member: TokenMember,
 }
 
 impl Client {
-    /// Reads the options; `member` is the token to take where `--use` does not say.
-    pub(super) fn new(values: &Values, member: &str) -> Result<Client, Error> {
-        let text = |name: &'static str| values.text(name).map(str::to_owned);
-        let params = values.pairs("param").map(|(name, value)| (name.to_owned(), value.to_owned()));
+    /// The client with these options; `member` is the token to take if `--use` does not say.
+    ///
+    /// # Errors
+    /// Those of [`ClientAuth::new`].
+    pub(super) fn new(options: Options, member: TokenMember) -> Result<Client, Error> {
         Ok(Client {
-            issuer: values.url("issuer").ok_or_else(|| missing("issuer"))?.clone(),
-            id: text("client-id").ok_or_else(|| missing("client-id"))?,
-            auth: ClientAuth::new(values)?,
-            scope: values.text("scope").map(|scope| scope.replace(',', " ")),
-            resource: text("resource"),
-            params: params.collect(),
-            member: text("use").unwrap_or_else(|| member.to_owned()),
+            auth: ClientAuth::new(&options)?,
+            issuer: options.issuer,
+            id: options.client_id,
+            scope: options.scope.map(|scope| scope.replace(',', " ")),
+            resource: options.resource,
+            params: options.param,
+            member: options.member.unwrap_or(member),
         })
     }
 
@@ -97,7 +98,7 @@ impl Issuer<'_> {
         if let Some(resource) = resource {
             post = post.field("resource", resource.as_str());
         }
-        for (name, value) in params {
+        for Pair(name, value) in params {
             let value: Text = match SecretRef::parse(value) {
                 Some(secret) => secret.read("--param", self.cx)?.into(),
                 None => value.as_str().into(),
@@ -136,7 +137,7 @@ impl Issuer<'_> {
         answer: &Map<String, Value>,
         request: &SubjectTokenRequest,
     ) -> Result<SubjectToken, Error> {
-        let (endpoint, member) = (self.token_endpoint()?, self.client.member.as_str());
+        let (endpoint, member) = (self.token_endpoint()?, self.client.member.word());
         let text =
             answer.get(member).and_then(Value::as_str).map(Secret::new).ok_or_else(|| {
                 let fix = match member {

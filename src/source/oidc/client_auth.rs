@@ -10,12 +10,12 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
 use super::discovery::Metadata;
+use super::{AuthMethod, Options};
 use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::http::{ClientCert, Request, Url, form};
-use crate::options::SecretRef;
-use crate::options::{Values, missing};
+use crate::options::{SecretRef, missing};
 use crate::random;
 use crate::secret::Secret;
 use crate::signing_key::SigningKey;
@@ -37,30 +37,27 @@ impl ClientAuth {
     ///
     /// # Errors
     /// `USAGE` where one of these is missing.
-    pub(in crate::source) fn new(values: &Values) -> Result<ClientAuth, Error> {
-        let secret =
-            || values.secret("client-secret").cloned().ok_or_else(|| missing("client-secret"));
-        let path = |name| values.path(name).map(PathBuf::from).ok_or_else(|| missing(name));
-        let given = |name| values.path(name).is_some();
-        let method = values.text("auth").unwrap_or({
-            match (values.secret("client-secret"), given("client-key"), given("client-cert")) {
-                (Some(_), ..) => "basic",
-                (None, _, true) => "mtls",
-                (None, true, false) => "private-key-jwt",
-                (None, false, false) => "none",
+    pub(super) fn new(options: &Options) -> Result<ClientAuth, Error> {
+        let secret = || options.client_secret.clone().ok_or_else(|| missing("client-secret"));
+        let key = || options.client_key.clone().ok_or_else(|| missing("client-key"));
+        let certificate = || options.client_cert.clone().ok_or_else(|| missing("client-cert"));
+        let method = options.auth.unwrap_or({
+            match (&options.client_secret, &options.client_key, &options.client_cert) {
+                (Some(_), ..) => AuthMethod::Basic,
+                (None, _, Some(_)) => AuthMethod::Mtls,
+                (None, Some(_), None) => AuthMethod::PrivateKeyJwt,
+                (None, None, None) => AuthMethod::None,
             }
         });
         Ok(match method {
-            "basic" => ClientAuth::Basic(secret()?),
-            "post" => ClientAuth::Post(secret()?),
-            "private-key-jwt" => ClientAuth::PrivateKeyJwt {
-                key: path("client-key")?,
-                audience: values.text("assertion-audience").map(str::to_owned),
+            AuthMethod::Basic => ClientAuth::Basic(secret()?),
+            AuthMethod::Post => ClientAuth::Post(secret()?),
+            AuthMethod::PrivateKeyJwt => ClientAuth::PrivateKeyJwt {
+                key: key()?,
+                audience: options.assertion_audience.clone(),
             },
-            "mtls" => {
-                ClientAuth::Mtls { key: path("client-key")?, certificate: path("client-cert")? }
-            }
-            _ => ClientAuth::None,
+            AuthMethod::Mtls => ClientAuth::Mtls { key: key()?, certificate: certificate()? },
+            AuthMethod::None => ClientAuth::None,
         })
     }
 

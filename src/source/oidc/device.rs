@@ -5,7 +5,7 @@
 //! revoked with `_REVOKE=1`. <https://www.rfc-editor.org/rfc/rfc8628>,
 //! <https://www.rfc-editor.org/rfc/rfc6749#section-6>, <https://www.rfc-editor.org/rfc/rfc7009>
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -13,10 +13,11 @@ use serde_json::{Map, Value};
 use super::client::{Client, Issuer};
 use super::refresh_token::RefreshTokenFile;
 use super::sign_in::{BY_HAND, sign_in};
+use super::{Options, TokenMember};
 use crate::context::Context;
 use crate::contract::request::{OutputFile, SubjectTokenRequest};
 use crate::error::{Error, Kind};
-use crate::options::{Options, Values};
+use crate::options;
 use crate::secret::Secret;
 use crate::source::{Source, Trust};
 use crate::token::{SubjectToken, TokenType};
@@ -32,11 +33,15 @@ pub(super) struct Device {
 }
 
 impl Device {
-    /// Reads the options.
-    pub(super) fn new(values: &Values, refresh_token_file: Option<&Path>) -> Result<Device, Error> {
-        let mut client = Client::new(values, "id_token")?;
+    /// The device flow with these options.
+    ///
+    /// # Errors
+    /// Those of [`Client::new`].
+    pub(super) fn new(mut options: Options) -> Result<Device, Error> {
+        let refresh_token_file = options.refresh_token_file.take();
+        let mut client = Client::new(options, TokenMember::IdToken)?;
         client.scope.get_or_insert_with(|| "openid".to_owned());
-        Ok(Device { client, refresh_token_file: refresh_token_file.map(Path::to_owned) })
+        Ok(Device { client, refresh_token_file })
     }
 }
 
@@ -45,7 +50,7 @@ impl Source for Device {
     fn trust(&self) -> Trust {
         let Client { issuer, id, member, .. } = &self.client;
         let mut trust = Trust::issuer(issuer.as_typed()).for_audience(id);
-        if member == "id_token" {
+        if *member == TokenMember::IdToken {
             trust.token_type = Some(TokenType::IdToken);
         }
         Trust { interactive: true, ..trust }
@@ -82,7 +87,7 @@ impl Source for Device {
     fn timeout(&self, request: &SubjectTokenRequest) -> Duration {
         match request.interactive && !request.revoke {
             true => SIGN_IN,
-            false => Options::TIMEOUT,
+            false => options::Options::TIMEOUT,
         }
     }
 
@@ -153,7 +158,7 @@ impl Device {
         })?;
         let answer = answer.json()?;
         file.keep(&answer, issuer.cx);
-        let member = &self.client.member;
+        let member = self.client.member.word();
         match answer.contains_key(member) {
             true => Ok(answer),
             // OpenID Connect Core 1.0, section 12.2, lets an issuer renew the access token alone.

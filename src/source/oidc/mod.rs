@@ -13,6 +13,8 @@ mod discovery;
 mod refresh_token;
 mod sign_in;
 
+use std::path::PathBuf;
+
 use self::client::Client;
 pub(super) use self::client_auth::ClientAuth;
 use self::device::Device;
@@ -21,82 +23,94 @@ use super::{Source, SourceInfo, Trust};
 use crate::context::Context;
 use crate::contract::request::SubjectTokenRequest;
 use crate::error::{Error, Kind};
-use crate::options::{OptionInfo, Takes, Values};
+use crate::http::Url;
+use crate::options::{Pair, SecretRef, Values};
 use crate::token::SubjectToken;
+
+choices! {
+    /// Whose token it is.
+    enum Flow {
+        /// The client's own.
+        ClientCredentials = "client-credentials",
+        /// That of a user who signs in.
+        Device = "device",
+    }
+}
+
+choices! {
+    /// How a client authenticates at the token endpoint.
+    enum AuthMethod {
+        /// `client_secret_basic`
+        Basic = "basic",
+        /// `client_secret_post`
+        Post = "post",
+        /// `private_key_jwt`
+        PrivateKeyJwt = "private-key-jwt",
+        /// `tls_client_auth`
+        Mtls = "mtls",
+        /// Not at all.
+        None = "none",
+    }
+}
+
+choices! {
+    /// Which token of the response is the subject token.
+    enum TokenMember {
+        AccessToken = "access_token",
+        IdToken = "id_token",
+    }
+}
+
+options! {
+    /// Options of `oidc`.
+    struct Options {
+        /// the issuer, whose metadata is read
+        issuer: Url = "--issuer",
+        /// the client's name at the issuer
+        client_id: String = "--client-id=ID",
+        /// who the token is of: the client (the default), or a person who signs in with a browser
+        flow: Option<Flow> = "--flow",
+        /// how the client proves who it is; by default what the other options allow
+        auth: Option<AuthMethod> = "--auth",
+        /// the secret of --auth=basic or post
+        client_secret: Option<SecretRef> = "--client-secret",
+        /// the private key of private-key-jwt (PEM or JWK) or mtls (PEM)
+        client_key: Option<PathBuf> = "--client-key=PEM",
+        /// the certificate of mtls, with its chain
+        client_cert: Option<PathBuf> = "--client-cert=PEM",
+        /// the aud claim of private-key-jwt, by default the issuer; some issuers want their token
+        /// endpoint
+        assertion_audience: Option<String> = "--assertion-audience=URL",
+        /// the scope to ask for; commas stand for blanks; openid by default with --flow=device
+        scope: Option<String> = "--scope=SCOPE",
+        /// the resource to ask a token for (RFC 8707)
+        resource: Option<String> = "--resource=URI",
+        /// one more form field; a value may be env:NAME or file:PATH
+        param: Vec<Pair> = "--param",
+        /// which token of the answer to take: access_token by default, id_token with --flow=device
+        member: Option<TokenMember> = "--use",
+        /// where --flow=device keeps a refresh token, by default beside the output file
+        refresh_token_file: Option<PathBuf> = "--refresh-token-file=PATH",
+    }
+}
 
 pub(super) const INFO: SourceInfo = SourceInfo {
     name: "oidc",
     summary: "an OpenID Connect issuer, by client credentials or by a person's sign-in",
-    options: &[
-        OptionInfo::new("issuer", Takes::Url, "the issuer, whose metadata is read").required(),
-        OptionInfo::new("client-id", Takes::Text("ID"), "the client's name at the issuer")
-            .required(),
-        OptionInfo::new(
-            "flow",
-            Takes::Choice(&["client-credentials", "device"]),
-            "who the token is of: the client (the default), or a person who signs in with a browser",
-        ),
-        OptionInfo::new(
-            "auth",
-            Takes::Choice(&["basic", "post", "private-key-jwt", "mtls", "none"]),
-            "how the client proves who it is; by default what the other options allow",
-        ),
-        OptionInfo::new("client-secret", Takes::Secret, "the secret of --auth=basic or post"),
-        OptionInfo::new(
-            "client-key",
-            Takes::Path("PEM"),
-            "the private key of private-key-jwt (PEM or JWK) or mtls (PEM)",
-        ),
-        OptionInfo::new(
-            "client-cert",
-            Takes::Path("PEM"),
-            "the certificate of mtls, with its chain",
-        ),
-        OptionInfo::new(
-            "assertion-audience",
-            Takes::Text("URL"),
-            "the aud claim of private-key-jwt, by default the issuer; some issuers want their token endpoint",
-        ),
-        OptionInfo::new(
-            "scope",
-            Takes::Text("SCOPE"),
-            "the scope to ask for; commas stand for blanks; openid by default with --flow=device",
-        ),
-        OptionInfo::new(
-            "resource",
-            Takes::Text("URI"),
-            "the resource to ask a token for (RFC 8707)",
-        ),
-        OptionInfo::new(
-            "param",
-            Takes::Pair,
-            "one more form field; a value may be env:NAME or file:PATH",
-        )
-        .repeated(),
-        OptionInfo::new(
-            "use",
-            Takes::Choice(&["access_token", "id_token"]),
-            "which token of the answer to take: access_token by default, id_token with --flow=device",
-        ),
-        OptionInfo::new(
-            "refresh-token-file",
-            Takes::Path("PATH"),
-            "where --flow=device keeps a refresh token, by default beside the output file",
-        ),
-    ],
+    options: &[Options::TABLE],
     rest: None,
     build,
 };
 
 fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
-    let file = values.path("refresh-token-file");
-    match values.text("flow") {
-        Some("device") => Ok(Box::new(Device::new(values, file)?)),
-        _ if file.is_some() => {
+    let options = Options::read(values)?;
+    match options.flow {
+        Some(Flow::Device) => Ok(Box::new(Device::new(options)?)),
+        _ if options.refresh_token_file.is_some() => {
             Err(Error::new(Kind::Usage, "--refresh-token-file is for --flow=device")
-                .fix("add --flow=device, or leave it out"))
+                .fix("add --flow=device, or remove --refresh-token-file"))
         }
-        _ => Ok(Box::new(ClientCredentials(Client::new(values, "access_token")?))),
+        _ => Ok(Box::new(ClientCredentials(Client::new(options, TokenMember::AccessToken)?))),
     }
 }
 

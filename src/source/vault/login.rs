@@ -4,28 +4,13 @@
 use serde_json::{Value, json};
 
 use super::server::{Advice, Server, variable};
+use super::{LoginName, Options};
 use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::http::form;
-use crate::options::SecretRef;
-use crate::options::{Values, missing};
+use crate::options::{SecretRef, missing};
 use crate::secret::Secret;
-
-/// The words of `--login`.
-pub(super) const METHODS: &[&str] = &["token", "approle", "kubernetes", "jwt", "userpass", "none"];
-
-/// Which logins an option belongs to.
-const OPTIONS: &[(&str, &[&str])] = &[
-    ("token", &["token"]),
-    ("login-mount", &["approle", "kubernetes", "jwt", "userpass"]),
-    ("login-role", &["kubernetes", "jwt"]),
-    ("role-id", &["approle"]),
-    ("secret-id", &["approle"]),
-    ("jwt", &["kubernetes", "jwt"]),
-    ("user", &["userpass"]),
-    ("password", &["userpass"]),
-];
 
 /// Where a pod has its service account's token.
 const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
@@ -55,34 +40,53 @@ pub(super) struct Token {
     pub(super) is_of_this_run: bool,
 }
 
+/// Refuses options of another login.
+fn refuse_others(login: LoginName, options: &Options) -> Result<(), Error> {
+    use LoginName::{AppRole, Jwt, Kubernetes, Token, UserPass};
+    let given: [(&str, bool, &[LoginName]); 8] = [
+        ("token", options.token.is_some(), &[Token]),
+        ("login-mount", options.login_mount.is_some(), &[AppRole, Kubernetes, Jwt, UserPass]),
+        ("login-role", options.login_role.is_some(), &[Kubernetes, Jwt]),
+        ("role-id", options.role_id.is_some(), &[AppRole]),
+        ("secret-id", options.secret_id.is_some(), &[AppRole]),
+        ("jwt", options.jwt.is_some(), &[Kubernetes, Jwt]),
+        ("user", options.user.is_some(), &[UserPass]),
+        ("password", options.password.is_some(), &[UserPass]),
+    ];
+    let other = given.iter().find(|(_, given, logins)| *given && !logins.contains(&login));
+    other.map_or(Ok(()), |(option, _, logins)| {
+        let logins: Vec<&str> = logins.iter().map(|login| login.word()).collect();
+        let what = format!("--{option} is not for --login={}", login.word());
+        Err(Error::new(Kind::Usage, what)
+            .fix(format!("remove it, or use --login={}", logins.join(" or --login="))))
+    })
+}
+
 impl Login {
     /// # Errors
     /// `USAGE` where an option is missing, or is one of another login.
-    pub(super) fn new(values: &Values) -> Result<Login, Error> {
-        let login = values.text("login").unwrap_or("token");
-        let strange = OPTIONS.iter().find(|(o, logins)| values.flag(o) && !logins.contains(&login));
-        if let Some((option, logins)) = strange {
-            let logins = logins.join(" or ");
-            return Err(Error::new(Kind::Usage, format!("--{option} is not for --login={login}"))
-                .fix(format!("leave it out, or add --login={logins}")));
-        }
-        let text = |name| values.text(name).map(str::to_owned);
-        let needed = |name| text(name).ok_or_else(|| missing(name));
-        let secret = |name| values.secret(name).cloned();
-        let needed_secret = |name| secret(name).ok_or_else(|| missing(name));
+    pub(super) fn new(options: &Options) -> Result<Login, Error> {
+        let login = options.login.unwrap_or(LoginName::Token);
+        refuse_others(login, options)?;
+        let (role, jwt) = (options.login_role.clone(), options.jwt.clone());
         let method = match login {
-            "approle" => {
-                Method::AppRole { role_id: needed("role-id")?, secret_id: secret("secret-id") }
+            LoginName::AppRole => Method::AppRole {
+                role_id: options.role_id.clone().ok_or_else(|| missing("role-id"))?,
+                secret_id: options.secret_id.clone(),
+            },
+            LoginName::Kubernetes => {
+                Method::Kubernetes { role: role.ok_or_else(|| missing("login-role"))?, jwt }
             }
-            "kubernetes" => Method::Kubernetes { role: needed("login-role")?, jwt: secret("jwt") },
-            "jwt" => Method::Jwt { role: text("login-role"), jwt: needed_secret("jwt")? },
-            "userpass" => {
-                Method::UserPass { user: needed("user")?, password: needed_secret("password")? }
-            }
-            "none" => Method::None,
-            _ => Method::Token(secret("token")),
+            LoginName::Jwt => Method::Jwt { role, jwt: jwt.ok_or_else(|| missing("jwt"))? },
+            LoginName::UserPass => Method::UserPass {
+                user: options.user.clone().ok_or_else(|| missing("user"))?,
+                password: options.password.clone().ok_or_else(|| missing("password"))?,
+            },
+            LoginName::None => Method::None,
+            LoginName::Token => Method::Token(options.token.clone()),
         };
-        Ok(Login { method, mount: text("login-mount").unwrap_or_else(|| login.to_owned()) })
+        let mount = options.login_mount.clone();
+        Ok(Login { method, mount: mount.unwrap_or_else(|| login.word().to_owned()) })
     }
 
     /// The Vault token to ask with; `None` where none is sent.

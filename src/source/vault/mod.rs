@@ -20,51 +20,62 @@ use crate::context::Context;
 use crate::contract::request::SubjectTokenRequest;
 use crate::error::{Error, Kind};
 use crate::http::{Url, form};
-use crate::options::{OptionInfo, Takes, Values, missing};
+use crate::options::{SecretRef, Values};
 use crate::secret::Secret;
 use crate::token::{Origin, SubjectToken};
+
+choices! {
+    /// How to get a Vault token.
+    pub(super) enum LoginName {
+        /// Use one that exists.
+        Token = "token",
+        /// Log in with a RoleID and a SecretID.
+        AppRole = "approle",
+        /// Log in with the token of a Kubernetes service account.
+        Kubernetes = "kubernetes",
+        /// Log in with a JWT.
+        Jwt = "jwt",
+        /// Log in with a user name and a password.
+        UserPass = "userpass",
+        /// Send none.
+        None = "none",
+    }
+}
+
+options! {
+    /// Options of `vault`.
+    struct Options {
+        /// the role of identity/oidc/role
+        role: String = "--role=NAME",
+        /// the server, before BAO_ADDR and VAULT_ADDR
+        address: Option<Url> = "--address",
+        /// the namespace, before BAO_NAMESPACE and VAULT_NAMESPACE
+        namespace: Option<String> = "--namespace=PATH",
+        /// how to get a Vault token; none where a proxy or agent at --address adds its own
+        login: Option<LoginName> = "--login",
+        /// the Vault token, before BAO_TOKEN, VAULT_TOKEN and ~/.vault-token
+        token: Option<SecretRef> = "--token",
+        /// where the login is mounted below auth/, by default at its name
+        login_mount: Option<String> = "--login-mount=PATH",
+        /// the role of the login
+        login_role: Option<String> = "--login-role=NAME",
+        /// the RoleID of approle; may be env:NAME or file:PATH
+        role_id: Option<String> = "--role-id=ID",
+        /// the SecretID of approle
+        secret_id: Option<SecretRef> = "--secret-id",
+        /// the JWT to log in with; kubernetes has the service account's by default
+        jwt: Option<SecretRef> = "--jwt",
+        /// the user of userpass
+        user: Option<String> = "--user=NAME",
+        /// the password of userpass
+        password: Option<SecretRef> = "--password",
+    }
+}
 
 pub(super) const INFO: SourceInfo = SourceInfo {
     name: "vault",
     summary: "an identity token of HashiCorp Vault or OpenBao",
-    options: &[
-        OptionInfo::new("role", Takes::Text("NAME"), "the role of identity/oidc/role").required(),
-        OptionInfo::new("address", Takes::Url, "the server, before BAO_ADDR and VAULT_ADDR"),
-        OptionInfo::new(
-            "namespace",
-            Takes::Text("PATH"),
-            "the namespace, before BAO_NAMESPACE and VAULT_NAMESPACE",
-        ),
-        OptionInfo::new(
-            "login",
-            Takes::Choice(login::METHODS),
-            "how to get a Vault token; none where a proxy or agent at --address adds its own",
-        ),
-        OptionInfo::new(
-            "token",
-            Takes::Secret,
-            "the Vault token, before BAO_TOKEN, VAULT_TOKEN and ~/.vault-token",
-        ),
-        OptionInfo::new(
-            "login-mount",
-            Takes::Text("PATH"),
-            "where the login is mounted below auth/, by default at its name",
-        ),
-        OptionInfo::new("login-role", Takes::Text("NAME"), "the role of the login"),
-        OptionInfo::new(
-            "role-id",
-            Takes::Text("ID"),
-            "the RoleID of approle; may be env:NAME or file:PATH",
-        ),
-        OptionInfo::new("secret-id", Takes::Secret, "the SecretID of approle"),
-        OptionInfo::new(
-            "jwt",
-            Takes::Secret,
-            "the JWT to log in with; kubernetes has the service account's by default",
-        ),
-        OptionInfo::new("user", Takes::Text("NAME"), "the user of userpass"),
-        OptionInfo::new("password", Takes::Secret, "the password of userpass"),
-    ],
+    options: &[Options::TABLE],
     rest: None,
     build,
 };
@@ -78,11 +89,12 @@ struct Vault {
 }
 
 fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
+    let options = Options::read(values)?;
     Ok(Box::new(Vault {
-        role: values.text("role").ok_or_else(|| missing("role"))?.to_owned(),
-        address: values.url("address").cloned(),
-        namespace: values.text("namespace").map(str::to_owned),
-        login: Login::new(values)?,
+        login: Login::new(&options)?,
+        role: options.role,
+        address: options.address,
+        namespace: options.namespace,
     }))
 }
 

@@ -21,15 +21,16 @@ use super::query_api::{Call, Fields};
 use crate::error::{Error, Kind};
 use crate::options::SecretRef;
 use crate::secret::Secret;
+use crate::source::lookup::{self, Search};
 use crate::time::{parse_rfc3339, rfc3339};
 
 /// What a place has.
-#[derive(Debug)]
-enum Lookup {
-    Found(Credentials),
-    /// Nothing, because of this.
-    Absent(String),
-}
+type Lookup = lookup::Lookup<Credentials>;
+
+const SEARCH: Search = Search {
+    what: "AWS credentials",
+    fix: "set up one of these, or name a profile with --profile",
+};
 
 /// Searches all places.
 ///
@@ -44,21 +45,11 @@ pub(super) fn find(account: &Account) -> Result<Credentials, Error> {
         ("container", container::load),
         ("EC2", imds::load),
     ];
-    // As in the SDKs, a profile that was asked for beats the environment.
+    // As in the SDKs, a profile that is named on the command line overrides the environment.
     let skipped = if account.profile_is_option { 2 } else { 0 };
-    let mut absent = Vec::new();
-    for (name, load) in places.into_iter().skip(skipped) {
-        match load(account)? {
-            Lookup::Found(credentials) => {
-                account.cx.log.line(format!("AWS credentials: {name}"));
-                return refuse_expired(credentials, name, account);
-            }
-            Lookup::Absent(why) => absent.push(format!("{name}: {why}")),
-        }
-    }
-    Err(Error::new(Kind::Absent, "there are no AWS credentials here")
-        .cause(absent.join(", "))
-        .fix("set up one of these, or name a profile with --profile"))
+    let places = places.into_iter().skip(skipped);
+    let (name, credentials) = SEARCH.first(places, |load| load(account), &account.cx.log)?;
+    refuse_expired(credentials, name, account)
 }
 
 fn refuse_expired(

@@ -1,0 +1,118 @@
+//! What an option takes, and how a value of it is read.
+
+use std::ffi::OsString;
+
+use super::SecretRef;
+use super::values::Value;
+use crate::http::Url;
+
+/// What an option takes.
+#[derive(Debug, Clone, Copy)]
+pub enum Takes {
+    /// Nothing: it is there or not.
+    Flag,
+    /// Text.
+    Text,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// A whole number of seconds between these, both included.
+    Seconds(u64, u64),
+    /// The path of a file.
+    Path,
+    /// An absolute http or https address.
+    Url,
+    /// Where a secret stands: `env:NAME` or `file:PATH`.
+    Secret,
+    /// `KEY=VALUE`.
+    Pair,
+    /// `NAME:VALUE`.
+    Header,
+}
+
+impl Takes {
+    /// The usual word for the value in the help; `None` for a flag.
+    pub(super) fn placeholder(&self) -> Option<String> {
+        Some(match self {
+            Takes::Flag => return None,
+            Takes::Text => "TEXT".to_owned(),
+            Takes::Path => "PATH".to_owned(),
+            Takes::Choice(words) => words.join("|"),
+            Takes::Seconds(..) => "SECONDS".to_owned(),
+            Takes::Url => "URL".to_owned(),
+            Takes::Secret => "env:NAME|file:PATH".to_owned(),
+            Takes::Pair => "KEY=VALUE".to_owned(),
+            Takes::Header => "NAME:VALUE".to_owned(),
+        })
+    }
+
+    /// Reads a value. The error says what is taken instead and never repeats the value, which may
+    /// be a secret in the wrong place.
+    pub(super) fn read(&self, value: OsString) -> Result<Value, String> {
+        if let Takes::Path = self {
+            return match value.is_empty() {
+                true => Err("takes a path".to_owned()),
+                false => Ok(Value::Path(value.into())),
+            };
+        }
+        let text = value.into_string().map_err(|_| "takes UTF-8 text".to_owned())?;
+        if text.chars().any(char::is_control) {
+            return Err("takes no control characters".to_owned());
+        }
+        let pair = |mark, form: &str| match text.split_once(mark) {
+            Some((key, value)) if !key.trim().is_empty() => {
+                Ok(Value::Pair(key.trim().to_owned(), value.trim_start().to_owned()))
+            }
+            _ => Err(format!("takes {form}")),
+        };
+        match self {
+            Takes::Text if text.is_empty() => Err("takes a value".to_owned()),
+            Takes::Flag | Takes::Path | Takes::Text => Ok(Value::Text(text)),
+            Takes::Choice(words) => match words.contains(&text.as_str()) {
+                true => Ok(Value::Text(text)),
+                false => Err(format!("takes one of {}", words.join(", "))),
+            },
+            Takes::Seconds(least, most) => match text.parse() {
+                Ok(seconds) if (*least..=*most).contains(&seconds) => Ok(Value::Seconds(seconds)),
+                _ => Err(format!("takes a whole number of seconds from {least} to {most}")),
+            },
+            Takes::Url => Url::parse(&text).map(Value::Url),
+            Takes::Secret => SecretRef::parse(&text)
+                .map(Value::Secret)
+                .ok_or_else(|| "takes env:NAME or file:PATH, never the secret itself".to_owned()),
+            Takes::Pair => pair('=', "KEY=VALUE"),
+            Takes::Header => pair(':', "NAME:VALUE"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(takes: Takes, value: &str) -> Result<Value, String> {
+        takes.read(value.into())
+    }
+
+    #[test]
+    fn values_are_typed_and_checked() {
+        assert_eq!(read(Takes::Seconds(1, 60), "60"), Ok(Value::Seconds(60)));
+        assert_eq!(read(Takes::Pair, "a=b=c"), Ok(Value::Pair("a".to_owned(), "b=c".to_owned())));
+        assert_eq!(
+            read(Takes::Header, "Accept: text/plain"),
+            Ok(Value::Pair("Accept".to_owned(), "text/plain".to_owned()))
+        );
+        for (takes, value) in [
+            (Takes::Seconds(1, 60), "61"),
+            (Takes::Seconds(1, 60), "1.5"),
+            (Takes::Choice(&["json", "text"]), "xml"),
+            (Takes::Path, ""),
+            (Takes::Text, ""),
+            (Takes::Text, "a\nb"),
+            (Takes::Url, "example.com"),
+            (Takes::Pair, "=b"),
+            (Takes::Header, "nothing"),
+        ] {
+            assert!(read(takes, value).is_err(), "{takes:?} {value:?}");
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! Options as typed fields.
+//!
+//! [`options!`] declares the options of a source or command as a struct. The type of a field says what
+//! the option takes and whether it is required, its doc comment is the help, and the text after `=`
+//! is the option as a user types it:
+//!
+//! ```ignore
+//! options! {
+//!     struct Options {
+//!         /// the file that contains the token
+//!         path: PathBuf = "--path=PATH",
+//!         /// send this header
+//!         headers: Vec<Header> = "--header=NAME:VALUE",
+//!         /// how long the token lives
+//!         lifetime: Option<Seconds<60, 3600>> = "--lifetime",
+//!     }
+//! }
+//! ```
+//!
+//! `T` is required, `Option<T>` may be left out, `Vec<T>` may be repeated, `bool` is a flag. The parser
+//! enforces all that before anything else happens.
+
+use std::path::PathBuf;
+
+use super::values::Value;
+use super::{SecretRef, Takes, Values};
+use crate::error::Error;
+use crate::http::Url;
+
+/// A type that one value of an option can have.
+pub trait OptionValue: Sized {
+    /// What the option takes.
+    const TAKES: Takes;
+
+    /// The value, which [`Takes`] has checked; `None` for a value of another type.
+    fn from_value(value: &Value) -> Option<Self>;
+}
+
+/// The type of a field of [`options!`].
+pub trait OptionField: Sized {
+    /// What the option takes.
+    const TAKES: Takes;
+    /// Whether it must be given.
+    const REQUIRED: bool = false;
+    /// Whether each use adds a value; otherwise the last one counts.
+    const REPEATED: bool = false;
+
+    /// The value of the option of this name.
+    ///
+    /// # Errors
+    /// `USAGE` if it is required and missing.
+    fn read(values: &Values, name: &'static str) -> Result<Self, Error>;
+}
+
+impl<T: OptionValue> OptionField for T {
+    const TAKES: Takes = T::TAKES;
+    const REQUIRED: bool = true;
+
+    fn read(values: &Values, name: &'static str) -> Result<T, Error> {
+        values.all(name).find_map(T::from_value).ok_or_else(|| super::missing(name))
+    }
+}
+
+impl<T: OptionValue> OptionField for Option<T> {
+    const TAKES: Takes = T::TAKES;
+
+    fn read(values: &Values, name: &'static str) -> Result<Option<T>, Error> {
+        Ok(values.all(name).find_map(T::from_value))
+    }
+}
+
+impl<T: OptionValue> OptionField for Vec<T> {
+    const TAKES: Takes = T::TAKES;
+    const REPEATED: bool = true;
+
+    fn read(values: &Values, name: &'static str) -> Result<Vec<T>, Error> {
+        Ok(values.all(name).filter_map(T::from_value).collect())
+    }
+}
+
+impl OptionField for bool {
+    const TAKES: Takes = Takes::Flag;
+
+    fn read(values: &Values, name: &'static str) -> Result<bool, Error> {
+        Ok(values.flag(name))
+    }
+}
+
+/// A whole number of seconds between these two, both included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seconds<const LEAST: u64, const MOST: u64>(pub u64);
+
+/// `KEY=VALUE`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pair(pub String, pub String);
+
+/// `NAME:VALUE`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Header(pub String, pub String);
+
+macro_rules! option_value {
+    ($type:ty, $takes:expr, $pattern:pat => $value:expr) => {
+        impl OptionValue for $type {
+            const TAKES: Takes = $takes;
+
+            fn from_value(value: &Value) -> Option<Self> {
+                match value {
+                    $pattern => Some($value),
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+option_value!(String, Takes::Text, Value::Text(text) => text.clone());
+option_value!(PathBuf, Takes::Path, Value::Path(path) => path.clone());
+option_value!(Url, Takes::Url, Value::Url(url) => url.clone());
+option_value!(SecretRef, Takes::Secret, Value::Secret(secret) => secret.clone());
+option_value!(Pair, Takes::Pair, Value::Pair(key, value) => Pair(key.clone(), value.clone()));
+option_value!(Header, Takes::Header, Value::Pair(key, value) => Header(key.clone(), value.clone()));
+
+impl<const LEAST: u64, const MOST: u64> OptionValue for Seconds<LEAST, MOST> {
+    const TAKES: Takes = Takes::Seconds(LEAST, MOST);
+
+    fn from_value(value: &Value) -> Option<Self> {
+        match value {
+            Value::Seconds(seconds) => Some(Seconds(*seconds)),
+            _ => None,
+        }
+    }
+}
+
+/// Reads the text of a choice; used by [`choices!`].
+pub fn choice<T: Copy>(value: &Value, names: &[&str], all: &[T]) -> Option<T> {
+    let Value::Text(text) = value else { return None };
+    names.iter().zip(all).find(|(name, _)| *name == text).map(|(_, choice)| *choice)
+}
+
+/// Declares options: see the [module](self).
+macro_rules! options {
+    (
+        $(#[$attribute:meta])*
+        $visibility:vis struct $name:ident {
+            $(
+                $(#[doc = $help:expr])+
+                $field_visibility:vis $field:ident: $type:ty = $typed:literal
+            ),* $(,)?
+        }
+    ) => {
+        $(#[$attribute])*
+        #[derive(Debug, Clone)]
+        $visibility struct $name {
+            $($(#[doc = $help])+ $field_visibility $field: $type),*
+        }
+
+        impl $name {
+            /// A row for each option.
+            $visibility const TABLE: &'static [$crate::options::OptionInfo] = &[
+                $($crate::options::OptionInfo::of::<$type>($typed, &[$($help),+])),*
+            ];
+
+            /// Takes the options from what was given.
+            ///
+            /// # Errors
+            /// `USAGE` if a required one is missing.
+            $visibility fn read(
+                values: &$crate::options::Values,
+            ) -> Result<$name, $crate::error::Error> {
+                Ok($name {
+                    $($field: $crate::options::OptionField::read(
+                        values,
+                        $crate::options::name_of($typed),
+                    )?),*
+                })
+            }
+        }
+    };
+}
+
+/// Declares an enum whose variants are the words that an option takes, written once.
+macro_rules! choices {
+    (
+        $(#[$attribute:meta])*
+        $visibility:vis enum $name:ident {
+            $($(#[$variant_attribute:meta])* $variant:ident = $word:literal),* $(,)?
+        }
+    ) => {
+        $(#[$attribute])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        $visibility enum $name {
+            $($(#[$variant_attribute])* $variant),*
+        }
+
+        impl $name {
+            /// The words, in the order of the variants.
+            $visibility const WORDS: &'static [&'static str] = &[$($word),*];
+
+            /// The word of this choice.
+            #[allow(dead_code)] // not every choice is shown
+            $visibility const fn word(self) -> &'static str {
+                match self {
+                    $($name::$variant => $word),*
+                }
+            }
+        }
+
+        impl $crate::options::OptionValue for $name {
+            const TAKES: $crate::options::Takes = $crate::options::Takes::Choice($name::WORDS);
+
+            fn from_value(value: &$crate::options::Value) -> Option<$name> {
+                $crate::options::choice(value, $name::WORDS, &[$($name::$variant),*])
+            }
+        }
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+
+    use super::*;
+
+    choices! {
+        /// How fast.
+        enum Pace { Slow = "slow", Fast = "fast" }
+    }
+
+    options! {
+        /// Options of a test.
+        struct Given {
+            /// the first line
+            /// and the second
+            path: PathBuf = "--path=PATH",
+            /// how fast
+            pace: Option<Pace> = "--pace",
+            /// how long
+            life: Option<Seconds<1, 60>> = "--life",
+            /// a tag
+            tags: Vec<Pair> = "--tag",
+            /// silence
+            quiet: bool = "--quiet",
+        }
+    }
+
+    fn values(words: &[(&str, &str)]) -> Values {
+        let mut values = Values::default();
+        for (name, value) in words {
+            let option = Given::TABLE.iter().find(|option| option.name == *name).unwrap();
+            values.add(option, OsString::from(value)).unwrap();
+        }
+        values
+    }
+
+    #[test]
+    fn the_type_says_what_an_option_takes() {
+        let usages: Vec<String> = Given::TABLE.iter().map(|option| option.usage()).collect();
+        let expected =
+            ["--path=PATH", "--pace=slow|fast", "--life=SECONDS", "--tag=KEY=VALUE", "--quiet"];
+        assert_eq!(usages, expected);
+        assert_eq!(Given::TABLE[0].help(), "the first line and the second");
+        let required: Vec<bool> = Given::TABLE.iter().map(|option| option.required).collect();
+        assert_eq!(required, [true, false, false, false, false]);
+        assert!(Given::TABLE[3].repeated);
+    }
+
+    #[test]
+    fn fields_are_read_by_their_types() {
+        let words =
+            [("path", "/p"), ("pace", "fast"), ("life", "5"), ("tag", "a=1"), ("tag", "b=2")];
+        let given = Given::read(&values(&words)).unwrap();
+        assert_eq!(given.path, PathBuf::from("/p"));
+        assert_eq!(given.pace, Some(Pace::Fast));
+        assert_eq!(given.life, Some(Seconds(5)));
+        assert_eq!(given.tags, [Pair("a".into(), "1".into()), Pair("b".into(), "2".into())]);
+        assert!(!given.quiet);
+    }
+
+    #[test]
+    fn a_required_option_that_is_missing_is_named() {
+        let error = Given::read(&Values::default()).unwrap_err();
+        assert!(error.to_string().starts_with("--path is missing"), "{error}");
+    }
+}
