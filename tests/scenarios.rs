@@ -13,7 +13,7 @@ macro_rules! areas {
 }
 
 areas! {
-    aws
+    aws url
 }
 
 #[test]
