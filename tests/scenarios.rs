@@ -13,7 +13,7 @@ macro_rules! areas {
 }
 
 areas! {
-    aws url
+    aws commands url
 }
 
 #[test]
