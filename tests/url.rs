@@ -1,4 +1,4 @@
-//! The source `url`, where the time of a run or the mode of a file counts. Its messages are in
+//! The source `url`: cases that depend on the time of a run or the mode of a file. Its messages are in
 //! `tests/scenarios/url`.
 
 mod common;
@@ -9,7 +9,7 @@ use std::time::Instant;
 use common::World;
 
 #[test]
-fn a_silent_server_is_left_before_the_deadline() {
+fn a_silent_server_fails_before_the_deadline() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let began = Instant::now();
     let line = format!("url --url=http://{}/t --timeout=1", silent.local_addr().unwrap());

@@ -1,12 +1,12 @@
-//! What a run left, as a snapshot shows it. Nothing of it is left out; the common forms are short,
-//! because they are checked strictly here.
+//! The output of a run, as a snapshot shows it. Nothing is left out: the common forms are short because
+//! this module checks them strictly.
 //!
 //! | form | stands for |
 //! |---|---|
-//! | `USAGE (2): message` | the failure document of the contract on stdout, the same message on stderr, and exit status 2 |
-//! | `USAGE (2), only stderr: message` | no document: `--format=text`, and commands |
-//! | `USAGE (0), only stdout: message` | the document alone: `--exit-zero` |
-//! | `SUCCESS (0): id_token {jwt}` | the success document; a signed request or another JWT is shown decoded; then its expiry |
+//! | `USAGE (2): message` | exactly the failure document of the contract on stdout, exactly the same message on stderr, and exit status 2 |
+//! | `USAGE (2), only stderr: message` | nothing on stdout: `--format=text`, and commands |
+//! | `USAGE (0), only stdout: message` | the document, and nothing on stderr: `--exit-zero` |
+//! | `SUCCESS (0): id_token {jwt}` | exactly the success document, and nothing on stderr; a signed request or a JWT is decoded; the expiry is on its own line |
 //! | `exit 0`, `stdout:`, `stderr:` | any other output, indented by two spaces |
 //!
 //! The token type of a document is shown if it is not `…:jwt`. Further lines of a message are indented
@@ -31,7 +31,7 @@ const CODES: [(&str, i32); 8] = [
     ("INTERNAL", 9),
 ];
 
-/// The output of a run, normalised, or what it breaks.
+/// The normalised output of a run, or the rule that it breaks.
 pub fn show(run: &Run, placeholders: &Placeholders) -> Result<String, String> {
     if run.status == 0 && !run.stderr.is_empty() {
         return Err(format!("a success with something on stderr: {run:?}"));

@@ -1,5 +1,5 @@
-//! Placeholders in the files of scenarios and transcripts, and the reverse: what is normalised in an
-//! output before it is compared.
+//! Placeholders in the files of scenarios and transcripts. Normalisation is the reverse: it replaces
+//! values that differ between runs by their placeholders before an output is compared.
 //!
 //! | placeholder | stands for | normalised in outputs |
 //! |---|---|---|
@@ -15,7 +15,7 @@
 //! | `{large}` | 1 MiB and one byte of the letter a | no |
 //! | `{latin1}` | the byte E9, which is not UTF-8 | no |
 //!
-//! Other text in braces is left as it is.
+//! Other text in braces is not changed.
 
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};

@@ -1,19 +1,20 @@
 //! A scenario: a run of the program in an environment that a folder describes.
 //!
-//! | file | holds |
+//! | file | contains |
 //! |---|---|
 //! | `args` | one argument a line; the first is the source or command |
 //! | `env` | variables, a `NAME=value` a line |
-//! | `home/` | the home folder, in which the program runs; a log is expected at `{home}/log` |
-//! | `http`, `answers` | requests and answers: see [`super::traffic`] |
-//! | `after/` | files of the home by their path, each with parts that it has to hold afterwards, one a line |
+//! | `home/` | the home folder, which is also the working directory; the log file must be `{home}/log` |
+//! | `http`, `answers` | HTTP requests and responses: see [`super::traffic`] |
+//! | `after/` | by path in the home folder, text that a file must contain after the run, one string a line |
 //! | `output` | what the program prints: see [`super::outcome`] |
 //!
 //! All but `args` and `output` are optional, and all may use [`super::placeholders`].
 //!
-//! An area may have a folder `defaults` with `args`, `env`, `home/` and `answers`. They come before
-//! those of each scenario. An option in a scenario's `args` replaces the default of the same name,
-//! and a line `!--name` removes it; an `args` whose first line is not an option replaces them all.
+//! An area may have a folder `defaults` with `args`, `env`, `home/` and `answers`. They apply to
+//! each scenario, whose own files override them. An option in a scenario's `args` replaces the default
+//! of the same name, and a line `!--name` removes it. An `args` file whose first line is not an option
+//! replaces all default arguments.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! The world of a scenario or transcript: its home, its variables, and one run in it.
+//! The environment of a scenario or transcript: its home folder, its variables, and a run in it.
 
 use std::ffi::OsString;
 use std::fs;
@@ -22,7 +22,7 @@ impl Setup {
         Setup { world, placeholders, variables: Vec::new() }
     }
 
-    /// Takes `home/` and `env` (a `NAME=value` a line) of a folder, if it has them.
+    /// Adds the `home/` and `env` (one `NAME=value` a line) of a folder, if they exist.
     pub fn take(&mut self, folder: &Path) {
         let home = folder.join("home");
         for path in files_below(&home) {
@@ -37,7 +37,7 @@ impl Setup {
         self.variables.extend(env.lines().filter_map(variable));
     }
 
-    /// The output of a run in the home folder. Neither it nor the log `{home}/log` may hold a secret.
+    /// The output of a run in the home folder. It must not contain a secret, nor must `{home}/log`.
     pub fn run<T>(&self, args: &[T], more: &[(String, String)]) -> Result<String, String>
     where
         for<'a> &'a T: Into<OsString>,
@@ -63,7 +63,7 @@ fn check_no_secret(run: &Run, log: &str) -> Result<(), String> {
     }
 }
 
-/// A file of a folder; nothing if there is none.
+/// The text of a file in a folder; empty if the file does not exist.
 pub fn read(folder: &Path, name: &str) -> String {
     fs::read_to_string(folder.join(name)).unwrap_or_default()
 }
@@ -75,7 +75,7 @@ pub fn files_below(folder: &Path) -> Vec<PathBuf> {
     paths.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
 }
 
-/// The entries of a folder, whose path counts from `tests/`, sorted.
+/// The sorted entries of a folder, given by its path in `tests/`.
 pub fn entries(folder: impl AsRef<Path>) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(folder);
     let mut paths: Vec<_> =

@@ -1,10 +1,10 @@
-//! What is in a token that a run gave, so that a snapshot shows it.
+//! Decodes a token for a snapshot.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
-/// A token as a snapshot shows it: the request that it is, the JWT that it is, or itself.
+/// A token as a snapshot shows it: a signed request or a JWT decoded, any other token unchanged.
 pub fn show(token: &str) -> String {
     if let Some(request) = signed_request(token) {
         return format!("is a signed request\n{request}");

@@ -1,19 +1,20 @@
-//! The loopback server of a scenario: the requests that a run has to make, and their answers.
+//! The loopback server of a scenario: the requests that the program must send, and the responses.
 //!
-//! `http` holds requests in their order, each made once. `answers` holds requests in any order, each
-//! made at least once; of the area's `defaults/answers` each may be left out. A request that is not
-//! the next of `http` is looked up in `answers`, the scenario's before the area's.
+//! `http` lists requests in order; each must be sent exactly once. `answers` lists requests in any
+//! order; each must be sent at least once. The area's `defaults/answers` is optional: its requests may
+//! be sent or not, and the scenario's `answers` override it. A request that is not the next one in
+//! `http` is looked up in `answers`.
 //!
-//! Both files consist of blocks with an empty line between them:
+//! Both files consist of blocks separated by an empty line:
 //!
-//! | line | holds |
+//! | line | contains |
 //! |---|---|
-//! | `> GET /path` | the request line; a `*` at its end stands for any rest; `> *4 GET /path` is four blocks |
-//! | `> name: value` | a header; `> name~ part` a part of its value; `> !name` its absence |
-//! | `>> body` | the whole body; `>>~ part` a part of it |
-//! | `< 200` | the status of the answer, or `hang` (no answer in time), or `raw` (the rest is sent as it is) |
-//! | `< name: value` | a header of the answer; `Content-Length` is added if it is not given |
-//! | any other line | the body of the answer |
+//! | `> GET /path` | the request line; a trailing `*` matches any suffix; `> *4 GET /path` stands for four blocks |
+//! | `> name: value` | a header; `> name~ part`: its value contains this; `> !name`: it is absent |
+//! | `>> body` | the whole body; `>>~ part`: the body contains this |
+//! | `< 200` | the status, or `hang` (no response for 5 s), or `raw` (the other lines are sent without a status or headers) |
+//! | `< name: value` | a header of the response; `Content-Length` is added if it is not given |
+//! | any other line | the body of the response |
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -35,7 +36,7 @@ struct State {
     mismatches: Vec<String>,
 }
 
-/// One request and its answer; `needed` until it is made.
+/// One request and its response. `needed`: it must still be sent.
 #[derive(Clone)]
 struct Exchange {
     line: String,
@@ -59,7 +60,7 @@ impl Traffic {
         Traffic { server, state }
     }
 
-    /// Expects what these files say: `http`, `answers`, and the area's `answers`.
+    /// Expects the requests in the text of `http`, `answers`, and the area's `answers`.
     pub fn expect(&self, [http, answers, defaults]: [&str; 3], placeholders: &Placeholders) {
         let mut state = self.state();
         state.in_order.extend(exchanges(http, true, placeholders));
@@ -67,7 +68,7 @@ impl Traffic {
         state.in_any_order.extend(exchanges(defaults, false, placeholders));
     }
 
-    /// What was asked otherwise than expected, or not at all.
+    /// The first request that was unexpected, different or missing.
     pub fn mismatch(&self) -> Option<String> {
         let state = self.state();
         let mut left = state.in_order.iter().chain(&state.in_any_order).filter(|one| one.needed);

@@ -1,4 +1,4 @@
-//! A transcript: command lines and what each prints, for the many cases without traffic.
+//! A transcript: command lines and what each prints, for the many cases that need no server.
 //!
 //! ```text
 //! # A comment. Comments stay as they are; there is an empty line between cases.
@@ -11,10 +11,11 @@
 //! may use [`super::placeholders`]; `{server}` is an address at which nothing listens. To add cases,
 //! write only their `$ ` lines and update.
 //!
-//! A folder beside `NAME.txt` that is called `NAME` may have `home/` and `env`, as in a scenario. The
-//! cases of a transcript share that home, in which they run one after the other.
+//! The folder `NAME` beside `NAME.txt` may contain `home/` and `env`, as in a scenario. The cases of a
+//! transcript run in order and share that home folder.
 //!
-//! The harness adds `--log-file={home}/log` after a source or command, and looks for secrets there.
+//! The harness adds `--log-file={home}/log` after a source or command, and checks that the log contains
+//! no secret.
 
 use std::fs;
 use std::path::Path;
