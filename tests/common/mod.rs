@@ -4,7 +4,15 @@
 #![allow(dead_code, unreachable_pub)] // each test file takes what it needs
 
 pub mod google;
+pub mod outcome;
+pub mod placeholders;
+pub mod scenario;
 pub mod server;
+pub mod setup;
+pub mod snapshot;
+pub mod tokens;
+pub mod traffic;
+pub mod transcript;
 
 use std::fs;
 use std::path::PathBuf;

@@ -1,0 +1,85 @@
+//! The environment of a scenario or transcript: its home folder, its variables, and a run in it.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::placeholders::Placeholders;
+use super::{Run, World, outcome};
+
+pub struct Setup {
+    pub world: World,
+    pub placeholders: Placeholders,
+    variables: Vec<(String, String)>,
+}
+
+impl Setup {
+    pub fn new(server: &str) -> Setup {
+        let world = World::new();
+        let home = world.path("").display().to_string();
+        let home = home.trim_end_matches(['/', '\\']).to_owned();
+        let placeholders = Placeholders::new(home, server.to_owned());
+        Setup { world, placeholders, variables: Vec::new() }
+    }
+
+    /// Adds the `home/` and `env` (one `NAME=value` a line) of a folder, if they exist.
+    pub fn take(&mut self, folder: &Path) {
+        let home = folder.join("home");
+        for path in files_below(&home) {
+            let target = self.world.path("").join(path.strip_prefix(&home).unwrap());
+            fs::create_dir_all(target.parent().unwrap()).unwrap();
+            let text = fs::read_to_string(&path).unwrap();
+            fs::write(&target, self.placeholders.bytes(&text)).unwrap();
+            fs::set_permissions(&target, fs::metadata(&path).unwrap().permissions()).unwrap();
+        }
+        let env = self.placeholders.fill(&read(folder, "env"));
+        let variable = |line: &str| line.split_once('=').map(|(k, v)| (k.to_owned(), v.to_owned()));
+        self.variables.extend(env.lines().filter_map(variable));
+    }
+
+    /// The output of a run in the home folder. It must not contain a secret, nor must `{home}/log`.
+    pub fn run<T>(&self, args: &[T], more: &[(String, String)]) -> Result<String, String>
+    where
+        for<'a> &'a T: Into<OsString>,
+    {
+        let mut command = self.world.command("", &[]);
+        command.current_dir(self.world.path("")).args(args.iter().map(Into::into));
+        command.envs(self.variables.iter().cloned()).envs(more.iter().cloned());
+        let run = Run::new(command.output().unwrap());
+        let log = fs::read_to_string(self.world.path("log")).unwrap_or_default();
+        check_no_secret(&run, &log)?;
+        outcome::show(&run, &self.placeholders)
+    }
+}
+
+/// Secrets of the tests begin with `hunter2`, tokens with `eyJ`. Only a success may print them.
+fn check_no_secret(run: &Run, log: &str) -> Result<(), String> {
+    let failed = run.status != 0 || run.stdout.contains(r#""success":false"#);
+    let stdout = if failed { &run.stdout } else { "" };
+    let secret = |text: &&str| text.contains("hunter2") || text.contains("eyJ");
+    match [stdout, &run.stderr, log].into_iter().find(secret) {
+        Some(text) => Err(format!("a secret in {text}")),
+        None => Ok(()),
+    }
+}
+
+/// The text of a file in a folder; empty if the file does not exist.
+pub fn read(folder: &Path, name: &str) -> String {
+    fs::read_to_string(folder.join(name)).unwrap_or_default()
+}
+
+/// The files in a folder and the folders below it.
+pub fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let paths = entries.map(|entry| entry.unwrap().path());
+    paths.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
+}
+
+/// The sorted entries of a folder, given by its path in `tests/`.
+pub fn entries(folder: impl AsRef<Path>) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(folder);
+    let mut paths: Vec<_> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    paths
+}
