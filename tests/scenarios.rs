@@ -13,7 +13,7 @@ macro_rules! areas {
 }
 
 areas! {
-    aws azure commands url
+    aws azure commands url vault
 }
 
 #[test]
