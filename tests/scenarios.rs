@@ -13,7 +13,7 @@ macro_rules! areas {
 }
 
 areas! {
-    aws azure commands url vault
+    aws azure commands kubernetes url vault
 }
 
 #[test]
