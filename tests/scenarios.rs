@@ -13,7 +13,7 @@ macro_rules! areas {
 }
 
 areas! {
-    aws commands url
+    aws azure commands kubernetes url vault
 }
 
 #[test]

@@ -6,7 +6,7 @@
 //! | `env` | variables, a `NAME=value` a line |
 //! | `home/` | the home folder, which is also the working directory; the log file must be `{home}/log` |
 //! | `http`, `answers` | HTTP requests and responses: see [`super::traffic`] |
-//! | `after/` | by path in the home folder, text that a file must contain after the run, one string a line |
+//! | `after/` | by path in the home folder, strings that a file must contain after the run, one a line; `!string`: it must not |
 //! | `output` | what the program prints: see [`super::outcome`] |
 //!
 //! All but `args` and `output` are optional, and all may use [`super::placeholders`].
@@ -97,8 +97,12 @@ fn check_after(folder: &Path, setup: &Setup) -> Result<(), String> {
         let name = path.strip_prefix(folder).unwrap();
         let found = fs::read_to_string(setup.world.path("").join(name)).unwrap_or_default();
         let parts = setup.placeholders.fill(&fs::read_to_string(&path).unwrap());
-        if let Some(part) = parts.lines().find(|part| !found.contains(part)) {
-            return Err(format!("{} does not hold {part} afterwards", name.display()));
+        let is_right = |part: &str| match part.strip_prefix('!') {
+            Some(part) => !found.contains(part),
+            None => found.contains(part),
+        };
+        if let Some(part) = parts.lines().find(|part| !is_right(part)) {
+            return Err(format!("{} afterwards: expected {part}, got {found}", name.display()));
         }
     }
     Ok(())

@@ -1,23 +1,23 @@
-"""What goes wrong on Azure: each case has its kind and a message that names the thing to do, and gives nothing secret away.
+"""What Entra ID, the managed identities and Azure Arc refuse, and what the program tells the user to do.
 
-The words asked for here are those that a user must find: an option, a variable, a command of az. All secrets of these runs are
-registered by the `azure` fixture, and the leak scan reads every output and log.
+The tests look for words that do not depend on how a message is worded: an option, a variable, a command of az, an error number of
+Entra ID. Whole messages, and cases that need no stand-in of Azure, are in tests/scenarios/azure and tests/transcripts. The `azure`
+fixture registers all secrets of these runs, and the leak scan reads every output and log.
 """
 
 from __future__ import annotations
 
-import time
+import re
 
 import pytest
 
-from servers.faults import far_end, hang
 from standins.azure_managed import KEYS
 from standins.azure_tenant import CLOSED, EXCHANGE, RESOURCE, SUBJECT, TENANT, new_identity
-from standins.loopback import Answer, Loopback
 from support.azure import certified, with_keys
 
 BUILD, WORKER = new_identity("build"), new_identity("worker")
 SECRET = "build-secret-value-4711"
+ENVIRONMENTS = ["service-principal", "workload-identity", "app-service", "arc", "imds"]
 
 
 @pytest.fixture
@@ -41,46 +41,20 @@ def build(azure, tmp_path, ledger):
 # Not in this environment
 
 
-def test_there_is_nothing_at_all(run):
-    """Every environment, and what it lacks."""
-    run().failed("ABSENT", "service-principal: ", "AZURE_CLIENT_SECRET", "workload-identity: ", "AZURE_FEDERATED_TOKEN_FILE",
-                 "app-service: ", "IDENTITY_ENDPOINT", "arc: ", "IMDS_ENDPOINT", "/opt/azcmagent/bin/himds",
-                 "imds: ", "--environment")  # fmt: skip
-
-
-@pytest.mark.parametrize("environment", ["service-principal", "workload-identity", "app-service", "arc", "imds"])
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_another_environment_than_the_one_asked_for(azure, run, environment):
     """What is there otherwise is not taken."""
     present = {"imds": ("app-service",)}.get(environment, ("imds",))
-    message = run(f"--environment={environment}", present=present).failed("ABSENT", f"{environment}: ")
-    assert azure.tenant.issued == [] and message.count(": ") == 2, "one environment, one reason"
-
-
-def test_the_instance_metadata_never_answer(run):
-    """A second, and no more."""
-    with far_end(hang) as far:
-        began = time.monotonic()
-        run(AZURE_POD_IDENTITY_AUTHORITY_HOST=f"http://127.0.0.1:{far.port}").failed("ABSENT", "within a second")
-        assert time.monotonic() - began < 4
-
-
-@pytest.mark.parametrize("status", [401, 403])
-def test_the_instance_metadata_are_another_cloud_s(run, status):
-    """They do not know the path without a header of theirs."""
-    with Loopback(lambda request: Answer(status, "unreachable")) as other:
-        run(AZURE_POD_IDENTITY_AUTHORITY_HOST=other.url).failed("ABSENT", f"not Azure's ({status})")
-
-
-def test_service_fabric(run):
-    """It says what it is and that it is not supported."""
-    run(present=("app-service",), IDENTITY_SERVER_THUMBPRINT="00").failed("ABSENT", "Service Fabric is not supported")
+    message = run(f"--environment={environment}", present=present).failed("ABSENT")
+    assert azure.tenant.issued == []
+    assert [name for name in ENVIRONMENTS if re.search(rf"\b{name}\b", message)] == [environment]
 
 
 # Refused
 
 
 @pytest.mark.parametrize("secret, code, words", [
-    ("wrong-secret-value-4711", "DENIED", ["AADSTS7000215", "--client-secret", "not its id"]),
+    ("wrong-secret-value-4711", "DENIED", ["AADSTS7000215", "--client-secret"]),
     ("0ld-secret-value-4711", "EXPIRED", ["AADSTS7000222", "az ad app credential reset"]),
 ])  # fmt: skip
 def test_the_secret_is_refused(run, build, ledger, secret, code, words):
@@ -90,9 +64,9 @@ def test_the_secret_is_refused(run, build, ledger, secret, code, words):
 
 
 def test_the_tenant_is_unknown(run, build):
-    """And what is none at all."""
-    for tenant, words in (("22222222-0000-0000-0000-000000000000", "AADSTS90002"), ("a/../b", "neither an id nor a domain")):
-        run(f"--tenant-id={tenant}", client=BUILD.client_id, AZURE_CLIENT_SECRET=SECRET).failed("CONFIGURATION", words, "--tenant-id")
+    """The option to check."""
+    tenant = "--tenant-id=22222222-0000-0000-0000-000000000000"
+    run(tenant, client=BUILD.client_id, AZURE_CLIENT_SECRET=SECRET).failed("CONFIGURATION", "AADSTS90002", "--tenant-id")
 
 
 def test_the_client_is_unknown(run):
@@ -104,7 +78,7 @@ def test_the_client_is_unknown(run):
     ({"sub": "system:serviceaccount:apps:other"}, "DENIED", ["AADSTS700213", "apps:other", "federated-credential create"]),
     ({"iss": "https://other.example.test"}, "DENIED", ["AADSTS700211", "federated-credential create"]),
     ({"aud": "other"}, "DENIED", ["AADSTS700212", "federated-credential create"]),
-    ({"exp": 1}, "EXPIRED", ["AADSTS700024", "--federated-token-file", "clock"]),
+    ({"exp": 1}, "EXPIRED", ["AADSTS700024", "--federated-token-file"]),
 ])  # fmt: skip
 def test_the_pod_s_token_is_refused(azure, run, build, tmp_path, claims, code, words):
     """No trust for its subject, issuer or audience; or it is over."""
@@ -113,15 +87,11 @@ def test_the_pod_s_token_is_refused(azure, run, build, tmp_path, claims, code, w
     run(client=BUILD.client_id, AZURE_FEDERATED_TOKEN_FILE=str(path)).failed(code, *words)
 
 
-@pytest.mark.parametrize("kind, registered, code, words", [
-    ("RSA", False, "DENIED", ["AADSTS700027", "--client-cert", "az ad app credential reset"]),
-    ("EC", True, "CONFIGURATION", ["P-256", "RSA", "AZURE_CLIENT_CERTIFICATE_PATH"]),
-])  # fmt: skip
-def test_the_certificate_is_refused(azure, run, build, tmp_path, ledger, kind, registered, code, words):
-    """Unknown to the application; or of a kind that Entra ID does not take."""
-    path, certificate = certified(tmp_path, ledger, kind)
-    build.certificates[:] = [certificate] if registered else []
-    run(client=BUILD.client_id, AZURE_CLIENT_CERTIFICATE_PATH=str(path)).failed(code, *words)
+def test_the_certificate_is_refused(run, build, tmp_path, ledger):
+    """The application does not know it."""
+    path, _ = certified(tmp_path, ledger)
+    refused = run(client=BUILD.client_id, AZURE_CLIENT_CERTIFICATE_PATH=str(path))
+    refused.failed("DENIED", "AADSTS700027", "--client-cert", "az ad app credential reset")
 
 
 def test_the_header_of_app_service_is_old(run):
@@ -160,8 +130,8 @@ def test_the_resource_wants_an_assignment(run, build):
 def test_the_identity_is_not_assigned(azure, run, where):
     """Named by an option, by a variable, and the machine's own."""
     for option in ("--client-id", "--object-id", "--identity-resource-id"):
-        run(f"{option}=x", present=(where,)).failed("CONFIGURATION", "identity assign", f"check {option}")
-    run(present=(where,), client="x").failed("CONFIGURATION", "check AZURE_CLIENT_ID")
+        run(f"{option}=x", present=(where,)).failed("CONFIGURATION", "identity assign", option)
+    run(present=(where,), client="x").failed("CONFIGURATION", "AZURE_CLIENT_ID")
     azure.machine.system = None
     run(present=(where,)).failed("ABSENT", "identity assign", "--client-id=")
 
@@ -173,23 +143,7 @@ def test_there_are_several_identities(azure, run):
     run(present=("imds",)).failed("CONFIGURATION", "Multiple user assigned identities", "--client-id=")
 
 
-# Broken answers
-
-
-@pytest.mark.parametrize("answer, code, words", [
-    (Answer(200, ""), "PROTOCOL", ["JSON", "IDENTITY_ENDPOINT"]),
-    (Answer(200, "<html>log in</html>"), "PROTOCOL", ["HTML"]),
-    (Answer(200, {"access_token": 1}), "PROTOCOL", ["access_token"]),
-    (Answer(200, {"access_token": "opaque-token-of-nobody"}), "PROTOCOL", ["opaque"]),
-    (Answer(200, {"access_token": "a.b.c.d.e"}), "PROTOCOL", ["encrypted"]),
-    (Answer(302, "", {"Location": "https://other.example.test/"}), "CONFIGURATION", ["redirects"]),
-    (Answer(502, "<html/>"), "UNREACHABLE", ["502"]),
-    (Answer(400, "<html/>"), "CONFIGURATION", ["400"]),
-])  # fmt: skip
-def test_the_answer_is_broken(run, answer, code, words):
-    """Another program than Azure's may answer there."""
-    with Loopback(lambda request: answer) as other:
-        run(IDENTITY_ENDPOINT=other.url, IDENTITY_HEADER="0123456789abcdef").failed(code, *words)
+# Answers that pass
 
 
 def test_passing_trouble_passes(azure, run, build):
@@ -198,17 +152,7 @@ def test_passing_trouble_passes(azure, run, build):
     assert run(client=BUILD.client_id, AZURE_CLIENT_SECRET=SECRET).token
     assert run(present=("imds",)).token
     azure.imds.fail_first = [410] * 9
-    run(present=("imds",)).failed("UNREACHABLE", "410", "in a minute")
-
-
-def test_entra_is_not_there(run, build):
-    """Refused connection; plain http elsewhere is refused before it is tried; an unknown authority."""
-    given = {"client": BUILD.client_id, "AZURE_CLIENT_SECRET": SECRET}
-    with Loopback(lambda request: Answer(200, "")) as gone:
-        url = gone.url
-    run(**given, AZURE_AUTHORITY_HOST=url).failed("UNREACHABLE", "--authority-host")
-    run(**given, AZURE_AUTHORITY_HOST="http://login.example.test").failed("CONFIGURATION", "in the clear")
-    run(**given, AZURE_AUTHORITY_HOST="ftp://login").failed("CONFIGURATION", "AZURE_AUTHORITY_HOST")
+    run(present=("imds",)).failed("UNREACHABLE", "410")
 
 
 def test_an_assertion_is_new_for_each_try(azure, run, build, tmp_path, ledger):
@@ -244,7 +188,7 @@ def test_the_agent_names_another_file(azure, arc, tmp_path, ledger, realm):
     for path in (azure.keys / "sub" / "x.key", azure.keys / "x.txt", azure.keys / "x", azure.keys / ".key"):
         path.write_text(secret)
     azure.arc.realm = realm.format(elsewhere=elsewhere) or " "
-    arc().failed("PROTOCOL", "not one of its keys" if realm else "", "IDENTITY_ENDPOINT")
+    arc().failed("PROTOCOL", "IDENTITY_ENDPOINT")
     assert len(azure.arc.requests) == 1
 
 
@@ -264,7 +208,7 @@ def test_the_agent_s_key_is_large(azure, arc, size, code):
     azure.arc.content = "k" * size
     run = arc()
     if code:
-        run.failed(code, "larger than 4096 bytes")
+        run.failed(code, "4096")
     else:
         assert run.token
 
@@ -274,7 +218,7 @@ def test_the_agent_s_key_is_missing_or_none(azure, arc, ledger):
     azure.arc.realm = KEYS + "/absent.key"
     arc().failed("CONFIGURATION", "absent.key", "himds")
     (azure.keys / "absent.key").write_bytes(b"\xff\xfe")
-    arc().failed("CONFIGURATION", "not UTF-8")
+    arc().failed("CONFIGURATION", "UTF-8")
     (azure.keys / "absent.key").write_text(ledger.secret("a key", "two\nlines-of-a-key-4711"))
     arc().failed("CONFIGURATION", "control characters")
 
@@ -291,10 +235,5 @@ def test_an_agent_of_old_gives_another_identity(azure, arc):
     azure.arc.legacy = True
     azure.machine.users.append(WORKER)
     for option in (f"--client-id={WORKER.client_id}", f"--object-id={WORKER.object_id}", f"--identity-resource-id={WORKER.resource_id}"):
-        arc(option).failed("CONFIGURATION", option.partition("=")[0], "did not confirm", "update the Azure Connected Machine agent")
+        arc(option).failed("CONFIGURATION", option.partition("=")[0], "Azure Connected Machine agent")
     assert arc().token == azure.tenant.issued[-1].token
-
-
-def test_the_agent_is_elsewhere(azure, run):
-    """Its key is for this host alone."""
-    run(IDENTITY_ENDPOINT="https://agent.example.test/", IMDS_ENDPOINT="x").failed("CONFIGURATION", "IDENTITY_ENDPOINT", "not this host")

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from servers.authority import Authority
 from servers.namespace import own_mounts
 from standins.verify_jwt import verify_jwt
 from support.clients import Clients
-from support.kubernetes import account, kubeconfig, kubectl
+from support.kubernetes import account, commands_in, kubeconfig, kubectl
 from support.program import Program
 
 # /var/run is a link to /run: an empty /run of this run's own holds what the kubelet mounts into a pod.
@@ -90,7 +89,7 @@ def test_the_commands_of_the_message_help(cluster, program, pod, audience, tmp_p
     bare = Pod(cluster, program, tmp_path / "bare")
     admin = kubeconfig(tmp_path / "admin", cluster, "default", {"token": cluster.people["admin"]})
     message = bare.run(f"--audience={audience}").failed("DENIED", "403", "serviceaccounts/token", "--path")
-    for command in re.search(r"run (kubectl .*) and (kubectl .*), or", message).groups():
+    for command in commands_in(message):
         done = kubectl(*shlex.split(command)[1:], f"--kubeconfig={admin}")
         assert done.returncode == 0, done.stderr
     assert bare.verified(bare.run(f"--audience={audience}"), audience)
@@ -113,7 +112,7 @@ def test_a_projected_token(pod, sts, audience, tmp_path):
 def test_the_token_is_read_each_time(pod, ledger, audience):
     """It rotates, and the API server refuses what is none."""
     pod.mount(ledger.token("a token of nobody", pod.cluster.token(pod.namespace)[:-20] + "A" * 20))
-    pod.run(f"--audience={audience}").failed("DENIED", "401: Unauthorized", "start the pod again")
+    pod.run(f"--audience={audience}").failed("DENIED", "401: Unauthorized")
     pod.mount(ledger.secret("the next token", pod.cluster.token(pod.namespace)) + "\n")
     assert pod.run(f"--audience={audience}").token
 
@@ -123,18 +122,18 @@ def test_only_the_authority_of_the_pod_counts(pod, audience, tmp_path):
     (pod.mounted / "ca.crt").write_bytes(Authority(tmp_path / "other").ca.read_bytes())
     for more in ((), (f"--ca-file={pod.cluster.ca}",)):
         pod.run(f"--audience={audience}", *more).failed(
-            "CONFIGURATION", "its authority is another one", "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt"
+            "CONFIGURATION", "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt"
         )
     (pod.mounted / "ca.crt").unlink()
-    pod.run(f"--audience={audience}").failed("ABSENT", "serviceaccount/ca.crt", "does not exist")
+    pod.run(f"--audience={audience}").failed("ABSENT", "serviceaccount/ca.crt")
 
 
 def test_a_pod_without_a_token(pod, audience):
     """automountServiceAccountToken: false."""
     (pod.mounted / "token").unlink()
-    pod.run(f"--audience={audience}").failed("ABSENT", "neither a kubeconfig nor a pod", "automountServiceAccountToken")
+    pod.run(f"--audience={audience}").failed("ABSENT", "automountServiceAccountToken")
     pod.mount("no token at all, hunter2")
-    message = pod.run(f"--audience={audience}").failed("CONFIGURATION", "is of no service account")
+    message = pod.run(f"--audience={audience}").failed("CONFIGURATION", "serviceaccount/token")
     assert "hunter2" not in message
 
 

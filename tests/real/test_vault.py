@@ -199,7 +199,7 @@ def test_a_namespace(clients, bao, sts, ledger, audience):
     program = clients.program
     for name in ("VAULT_NAMESPACE", "BAO_NAMESPACE"):
         assert claims_of(program.run("vault", "--role=google", env=env | {name: "team/"}).token)["iss"] == team.issuer
-    program.run("vault", "--role=google", env=env).failed("DENIED", "of another namespace")
+    program.run("vault", "--role=google", env=env).failed("DENIED", "403")
     program.run("vault", "--role=google", "--namespace=nowhere", env=env).failed("CONFIGURATION", "namespace not found", "--namespace")
 
 

@@ -50,12 +50,12 @@ def test_a_token_that_is_over(ask, server):
         return requests.get(server.url + "/v1/auth/token/lookup-self", headers=headers, timeout=5).status_code == 403
 
     until(over, "the token is over")
-    ask("", token=token).failed("DENIED", "403", "may be over")
+    ask("", token=token).failed("DENIED", "403", "permission denied")
 
 
 def test_a_token_of_nobody(ask):
     """Made up."""
-    ask("", token="s.madeUpTokenOfNobody1234567").failed("DENIED", "403", "may be over")
+    ask("", token="s.madeUpTokenOfNobody1234567").failed("DENIED", "403", "permission denied")
 
 
 def test_the_root_token_has_no_entity(ask, server):

@@ -50,9 +50,9 @@ def reference(azure: Azure, program: Program, credential: str, env: dict[str, st
     return json.loads(done.stdout)
 
 
-def certified(folder: Path, ledger, kind: str = "RSA") -> tuple[Path, x509.Certificate]:
+def certified(folder: Path, ledger) -> tuple[Path, x509.Certificate]:
     """A PEM file with a key and its certificate, as AZURE_CLIENT_CERTIFICATE_PATH names one."""
-    key = new_key(kind)
+    key = new_key("RSA")
     found = certificate(key, "build")
     path = folder / "certified.pem"
     path.write_text(ledger.private_key("the key of the certificate", pem(key)) + certificate_pem(found))

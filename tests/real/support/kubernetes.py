@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import re
 import secrets
 import subprocess
 from dataclasses import dataclass, field
@@ -112,6 +113,13 @@ def kubeconfig(path: Path, cluster: Cluster, namespace: str, user: dict, **more)
     }))  # fmt: skip
     path.chmod(0o600)
     return path
+
+
+def commands_in(message: str) -> list[str]:
+    """The commands of a message that create a role and its binding."""
+    found = re.findall(r"kubectl -n \S+ create (?:role|rolebinding) \S+(?: --[\w-]+=[^\s,;]+)+", message)
+    assert len(found) == 2, message
+    return found
 
 
 def kubectl(*words, env: dict[str, str] | None = None, given: str = "") -> subprocess.CompletedProcess:
