@@ -1,0 +1,175 @@
+//! The modules form layers: every `use` leads to a lower layer or stays inside its own module, and no
+//! two files of the same module use each other in a circle.
+//!
+//! docs/architecture.md shows the layers. What this reads is the text of `crate::…` and `super::…`
+//! paths outside unit tests.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The modules, from the lowest layer to the highest. Those of one row do not use each other.
+const LAYERS: &[&[&str]] = &[
+    &["error", "secret", "time", "shell", "terminal"],
+    &["files", "random", "token"],
+    &["world"],
+    &["lock", "http", "program"],
+    &["cache", "context", "options"],
+    &["contract", "negotiate", "signing_key"],
+    &["configuration", "source"],
+    &["google"],
+    &["client"],
+    &["command"],
+    &["cli"],
+    &["lib", "main"],
+];
+
+#[test]
+fn every_arrow_points_down() {
+    let layer = |module: &str| LAYERS.iter().position(|layer| layer.contains(&module));
+    let mut wrong = Vec::new();
+    for (file, text) in files() {
+        let from = top(&file);
+        let level = layer(&from).unwrap_or_else(|| panic!("{from} is in no layer"));
+        for to in used(&text).filter(|to| *to != from) {
+            match layer(&to) {
+                Some(below) if below < level => {}
+                Some(_) => wrong.push(format!("{} uses {to}", file.display())),
+                None => wrong.push(format!("{}: {to} is in no layer", file.display())),
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "arrows that do not point down:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn no_files_use_each_other_in_a_circle() {
+    let files = files();
+    let known: BTreeSet<String> = files.iter().map(|(file, _)| module_path(file)).collect();
+    let arrows: BTreeMap<String, BTreeSet<String>> = files
+        .iter()
+        .map(|(file, text)| {
+            let from = module_path(file);
+            let to = paths(text, &from).filter_map(|path| longest(&path, &known));
+            // A folder's mod.rs is the door to its files: they may use it, and it them.
+            let to = to.filter(|to| !is_within(&from, to) && !is_within(to, &from));
+            (from.clone(), to.collect())
+        })
+        .collect();
+    for start in arrows.keys() {
+        let mut reached = BTreeSet::new();
+        let mut next: Vec<&String> = arrows[start].iter().collect();
+        while let Some(module) = next.pop() {
+            assert_ne!(module, start, "{start} is part of a circle: {reached:?}");
+            if reached.insert(module) {
+                next.extend(arrows.get(module).into_iter().flatten());
+            }
+        }
+    }
+}
+
+#[test]
+fn the_reader_of_this_test_sees_arrows() {
+    let text = "use crate::{files, lock};\nuse crate::http::Url;\nlet x = crate::error::one_line;";
+    let found: BTreeSet<String> = used(text).collect();
+    assert_eq!(found, ["error", "files", "http", "lock"].map(str::to_owned).into());
+    let found: Vec<String> = paths("use super::b::{C, d};\n", "a::x").collect();
+    assert_eq!(found, ["a::b::C", "a::b::d"]);
+}
+
+/// Every source file, below `src`, with its text before the unit tests.
+fn files() -> Vec<(PathBuf, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut folders = vec![root.clone()];
+    let mut found = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if entry.is_dir() {
+                folders.push(entry);
+            } else if entry.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&entry).unwrap();
+                let text = text.split("\n#[cfg(test)]\nmod tests").next().unwrap().to_owned();
+                found
+                    .push((entry.strip_prefix(&root).unwrap().to_owned(), without_comments(&text)));
+            }
+        }
+    }
+    assert!(found.len() > 100, "{}", found.len());
+    found.sort();
+    found
+}
+
+fn without_comments(text: &str) -> String {
+    let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+    code.collect::<Vec<_>>().join("\n")
+}
+
+/// The module of the first level that a file belongs to.
+fn top(file: &Path) -> String {
+    let first = file.iter().next().unwrap().to_str().unwrap();
+    first.trim_end_matches(".rs").to_owned()
+}
+
+fn module_path(file: &Path) -> String {
+    let path = file.with_extension("").display().to_string().replace('/', "::");
+    path.trim_end_matches("::mod").to_owned()
+}
+
+/// The modules of the first level that a text names.
+fn used(text: &str) -> impl Iterator<Item = String> {
+    let paths = expanded(text, "crate::", "");
+    paths.into_iter().map(|path| path.split("::").next().unwrap_or_default().to_owned())
+}
+
+/// The paths from the crate's root that a text names, in the file of the module `from`.
+fn paths(text: &str, from: &str) -> impl Iterator<Item = String> {
+    let found = [expanded(text, "crate::", ""), expanded(text, "super::", &parent(from))];
+    found.into_iter().flatten()
+}
+
+/// The paths that begin with `start`, which stands for `prefix`.
+fn expanded(text: &str, start: &str, prefix: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for (index, _) in text.match_indices(start) {
+        if !text[..index].ends_with(['_', ':']) {
+            expand(&text[index + start.len()..], prefix, &mut found);
+        }
+    }
+    found
+}
+
+fn parent(module: &str) -> String {
+    module.rsplit_once("::").map_or_else(String::new, |(parent, _)| format!("{parent}::"))
+}
+
+/// Adds the path that begins here, or each of those in braces.
+fn expand(text: &str, prefix: &str, found: &mut Vec<String>) {
+    let is_name = |c: char| c.is_alphanumeric() || c == '_';
+    let end = text.find(|c: char| !is_name(c) && c != ':').unwrap_or(text.len());
+    let (path, rest) = text.split_at(end);
+    let path = format!("{prefix}{}", path.trim_start_matches("super::"));
+    let Some(inner) = rest.strip_prefix('{').and_then(|rest| rest.split('}').next()) else {
+        found.push(path.trim_end_matches("::").to_owned());
+        return;
+    };
+    let names = inner.split(',').map(str::trim).filter(|name| !name.is_empty());
+    found.extend(names.map(|name| match name {
+        "self" => path.trim_end_matches("::").to_owned(),
+        name => format!("{path}{name}"),
+    }));
+}
+
+/// The longest known module that a path leads into.
+fn longest(path: &str, known: &BTreeSet<String>) -> Option<String> {
+    let mut path = path.to_owned();
+    loop {
+        if known.contains(&path) {
+            return Some(path);
+        }
+        path = path.rsplit_once("::")?.0.to_owned();
+    }
+}
+
+fn is_within(inner: &str, outer: &str) -> bool {
+    inner == outer || inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with("::"))
+}
