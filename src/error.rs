@@ -108,6 +108,11 @@ impl Error {
         Error { kind, ..self }
     }
 
+    /// The same failure of something inside `place`.
+    pub fn inside(self, place: &str) -> Error {
+        Error { what: format!("{place}: {}", self.what), ..self }
+    }
+
     /// The class of this failure.
     pub fn kind(&self) -> Kind {
         self.kind

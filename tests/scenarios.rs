@@ -13,7 +13,7 @@ macro_rules! areas {
 }
 
 areas! {
-    aws azure commands kubernetes url vault
+    aws azure commands fetch kubernetes url vault
 }
 
 #[test]

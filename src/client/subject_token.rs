@@ -103,9 +103,11 @@ fn in_process(
     variables: BTreeMap<String, OsString>,
     cx: &Context,
 ) -> Result<Secret, Error> {
-    let line = command_line::parse(args)?;
+    let wrong = |error: Error| error.of_kind(Kind::Configuration).inside("executable.command");
+    let line = command_line::parse(args).map_err(wrong)?;
     let env = over(variables, cx);
-    let fetch = Fetch::new(&line, SubjectTokenRequest::new(&line.common, &env)?)?;
+    let request = SubjectTokenRequest::new(&line.common, &env).map_err(wrong)?;
+    let fetch = Fetch::new(&line, request).map_err(wrong)?;
     if !fetch.destination().is_document() {
         let what = "executable.command prints the bare token, which no client reads";
         return Err(Error::new(Kind::Configuration, what).fix("remove --format=text from it"));
