@@ -3,9 +3,10 @@
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use super::placeholders::Placeholders;
-use super::{Run, World, outcome};
+use super::{Run, World, outcome, terminal};
 
 pub struct Setup {
     pub world: World,
@@ -42,13 +43,29 @@ impl Setup {
     where
         for<'a> &'a T: Into<OsString>,
     {
+        self.judge(&Run::new(self.command(args, more).output().unwrap()))
+    }
+
+    /// The same on a terminal, and what the terminal showed, which may contain a secret.
+    pub fn run_on_terminal(&self, args: &[String]) -> Result<(String, String), String> {
+        let (run, shown) = terminal::run(&self.world, &self.command(args, &[]));
+        Ok((self.judge(&run)?, self.placeholders.normalise(&shown)))
+    }
+
+    fn command<T>(&self, args: &[T], more: &[(String, String)]) -> Command
+    where
+        for<'a> &'a T: Into<OsString>,
+    {
         let mut command = self.world.command("", &[]);
         command.current_dir(self.world.path("")).args(args.iter().map(Into::into));
         command.envs(self.variables.iter().cloned()).envs(more.iter().cloned());
-        let run = Run::new(command.output().unwrap());
+        command
+    }
+
+    fn judge(&self, run: &Run) -> Result<String, String> {
         let log = fs::read_to_string(self.world.path("log")).unwrap_or_default();
-        check_no_secret(&run, &log)?;
-        outcome::show(&run, &self.placeholders)
+        check_no_secret(run, &log)?;
+        outcome::show(run, &self.placeholders)
     }
 }
 
