@@ -13,7 +13,7 @@ macro_rules! areas {
 }
 
 areas! {
-    aws commands url
+    aws azure_pipelines ci commands github url
 }
 
 #[test]
