@@ -13,7 +13,7 @@ macro_rules! areas {
 }
 
 areas! {
-    aws azure_pipelines ci commands github oidc oidc_device url
+    adfs aws azure_pipelines ci commands github oidc oidc_device url
 }
 
 #[test]
