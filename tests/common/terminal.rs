@@ -1,8 +1,9 @@
 //! A run on a terminal of its own, made by script(1) of util-linux.
 
 use std::iter;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
+use super::setup::output;
 use super::{Run, World};
 
 /// The run, whose standard output and error are files, and what its terminal showed.
@@ -15,7 +16,8 @@ pub fn run(world: &World, command: &Command) -> (Run, String) {
     script.args(["--quiet", "--return", "--command", &line, "/dev/null"]);
     script.env_clear().envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
     script.current_dir(world.path(""));
-    let mut output = script.output().expect("script(1) of util-linux");
+    script.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut output = output(&mut script).expect("script(1) of util-linux");
     let shown = String::from_utf8(output.stdout).unwrap().replace("\r\n", "\n");
     output.stdout = world.read("stdout").into_bytes();
     output.stderr = world.read("stderr").into_bytes();
