@@ -13,7 +13,7 @@ macro_rules! areas {
 }
 
 areas! {
-    aws azure commands fetch kubernetes url vault
+    adfs aws azure azure_pipelines ci commands fetch github kubernetes oidc oidc_device url vault
 }
 
 #[test]

@@ -10,6 +10,7 @@ pub mod scenario;
 pub mod server;
 pub mod setup;
 pub mod snapshot;
+pub mod terminal;
 pub mod tokens;
 pub mod traffic;
 pub mod transcript;

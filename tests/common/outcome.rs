@@ -6,7 +6,7 @@
 //! | `USAGE (2): message` | exactly the failure document of the contract on stdout, exactly the same message on stderr, and exit status 2 |
 //! | `USAGE (2), only stderr: message` | nothing on stdout: `--format=text`, and commands |
 //! | `USAGE (0), only stdout: message` | the document, and nothing on stderr: `--exit-zero` |
-//! | `SUCCESS (0): id_token {jwt}` | exactly the success document, and nothing on stderr; a signed request or a JWT is decoded; the expiry is on its own line |
+//! | `SUCCESS (0): id_token {jwt}` | exactly the success document, and nothing on stderr; a signed request, a SAML document or a JWT is decoded; the expiry is on its own line |
 //! | `exit 0`, `stdout:`, `stderr:` | any other output, indented by two spaces |
 //!
 //! The token type of a document is shown if it is not `…:jwt`. Further lines of a message are indented
@@ -31,12 +31,16 @@ const CODES: [(&str, i32); 8] = [
     ("INTERNAL", 9),
 ];
 
+/// What a revocation prints.
+const REVOKED: &str = "{\"version\":1,\"success\":true}\n";
+
 /// The normalised output of a run, or the rule that it breaks.
 pub fn show(run: &Run, placeholders: &Placeholders) -> Result<String, String> {
     if run.status == 0 && !run.stderr.is_empty() {
         return Err(format!("a success with something on stderr: {run:?}"));
     }
-    let document: Option<Value> = match run.stdout.starts_with(r#"{"version":"#) {
+    let is_document = run.stdout.starts_with(r#"{"version":"#) && run.stdout != REVOKED;
+    let document: Option<Value> = match is_document {
         true => serde_json::from_str(&run.stdout).map(Some).map_err(|_| broken(run))?,
         false => None,
     };

@@ -7,6 +7,8 @@
 //! | `home/` | the home folder, which is also the working directory; the log file must be `{home}/log` |
 //! | `http`, `answers` | HTTP requests and responses: see [`super::traffic`] |
 //! | `after/` | by path in the home folder, strings that a file must contain after the run, one a line; `!string`: it must not |
+//! | `absent` | paths in the home folder that must not exist after the run, one a line |
+//! | `terminal` | what the terminal shows; if this file exists, the run has a terminal. Only on Linux |
 //! | `output` | what the program prints: see [`super::outcome`] |
 //!
 //! All but `args` and `output` are optional, and all may use [`super::placeholders`].
@@ -26,7 +28,8 @@ use super::snapshot;
 use super::traffic::Traffic;
 
 const THREADS: usize = 8;
-const FILES: [&str; 7] = ["args", "env", "home", "http", "answers", "after", "output"];
+const FILES: [&str; 9] =
+    ["args", "env", "home", "http", "answers", "after", "absent", "terminal", "output"];
 
 /// Runs all scenarios of an area and fails if one does.
 pub fn run_area(area: &str) {
@@ -57,6 +60,10 @@ fn next(left: &Mutex<impl Iterator<Item = PathBuf>>) -> Option<PathBuf> {
 fn scenario(folder: &Path) -> Result<(), String> {
     let defaults = folder.with_file_name("defaults");
     check_names(folder)?;
+    let terminal = folder.join("terminal");
+    if terminal.exists() && !cfg!(target_os = "linux") {
+        return Ok(());
+    }
     let traffic = Traffic::new();
     let mut setup = Setup::new(&traffic.server.url);
     setup.take(&defaults);
@@ -65,11 +72,18 @@ fn scenario(folder: &Path) -> Result<(), String> {
     traffic.expect(files.each_ref().map(String::as_str), &setup.placeholders);
     let args = args(&read(&defaults, "args"), &read(folder, "args"));
     let args: Vec<_> = args.iter().map(|arg| setup.placeholders.fill(arg)).collect();
-    let output = setup.run(&args, &[])?;
+    let (output, shown) = match terminal.exists() {
+        true => setup.run_on_terminal(&args)?,
+        false => (setup.run(&args, &[])?, String::new()),
+    };
     if let Some(mismatch) = traffic.mismatch() {
         return Err(format!("{mismatch}\n{output}"));
     }
     check_after(&folder.join("after"), &setup)?;
+    check_absent(&read(folder, "absent"), &setup)?;
+    if terminal.exists() {
+        snapshot::check(&terminal, &shown)?;
+    }
     snapshot::check(&folder.join("output"), &output)
 }
 
@@ -106,4 +120,11 @@ fn check_after(folder: &Path, setup: &Setup) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+fn check_absent(paths: &str, setup: &Setup) -> Result<(), String> {
+    match paths.lines().find(|path| setup.world.path(path).exists()) {
+        Some(path) => Err(format!("{path} exists afterwards")),
+        None => Ok(()),
+    }
 }

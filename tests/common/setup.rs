@@ -2,10 +2,17 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::Mutex;
 
 use super::placeholders::Placeholders;
-use super::{Run, World, outcome};
+use super::{Run, World, outcome, terminal};
+
+/// Held while a file is written and while a process starts. A process that starts has the open files of
+/// all threads for a moment, and a script that is open for writing cannot be run: "Text file busy".
+static STARTING: Mutex<()> = Mutex::new(());
 
 pub struct Setup {
     pub world: World,
@@ -29,6 +36,7 @@ impl Setup {
             let target = self.world.path("").join(path.strip_prefix(&home).unwrap());
             fs::create_dir_all(target.parent().unwrap()).unwrap();
             let text = fs::read_to_string(&path).unwrap();
+            let _alone = STARTING.lock().unwrap();
             fs::write(&target, self.placeholders.bytes(&text)).unwrap();
             fs::set_permissions(&target, fs::metadata(&path).unwrap().permissions()).unwrap();
         }
@@ -42,14 +50,38 @@ impl Setup {
     where
         for<'a> &'a T: Into<OsString>,
     {
+        self.judge(&Run::new(output(&mut self.command(args, more)).unwrap()))
+    }
+
+    /// The same on a terminal, and what the terminal showed, which may contain a secret.
+    pub fn run_on_terminal(&self, args: &[String]) -> Result<(String, String), String> {
+        let (run, shown) = terminal::run(&self.world, &self.command(args, &[]));
+        Ok((self.judge(&run)?, self.placeholders.normalise(&shown)))
+    }
+
+    fn command<T>(&self, args: &[T], more: &[(String, String)]) -> Command
+    where
+        for<'a> &'a T: Into<OsString>,
+    {
         let mut command = self.world.command("", &[]);
         command.current_dir(self.world.path("")).args(args.iter().map(Into::into));
         command.envs(self.variables.iter().cloned()).envs(more.iter().cloned());
-        let run = Run::new(command.output().unwrap());
-        let log = fs::read_to_string(self.world.path("log")).unwrap_or_default();
-        check_no_secret(&run, &log)?;
-        outcome::show(&run, &self.placeholders)
+        command
     }
+
+    fn judge(&self, run: &Run) -> Result<String, String> {
+        let log = fs::read_to_string(self.world.path("log")).unwrap_or_default();
+        check_no_secret(run, &log)?;
+        outcome::show(run, &self.placeholders)
+    }
+}
+
+/// Runs a command whose standard streams are set.
+pub fn output(command: &mut Command) -> io::Result<Output> {
+    let alone = STARTING.lock().unwrap();
+    let child = command.spawn()?;
+    drop(alone);
+    child.wait_with_output()
 }
 
 /// Secrets of the tests begin with `hunter2`, tokens with `eyJ`. Only a success may print them.

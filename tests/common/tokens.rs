@@ -1,18 +1,28 @@
 //! Decodes a token for a snapshot.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::Value;
 
-/// A token as a snapshot shows it: a signed request or a JWT decoded, any other token unchanged.
+/// A token as a snapshot shows it: a signed request, a SAML document or a JWT decoded, any other
+/// token unchanged.
 pub fn show(token: &str) -> String {
     if let Some(request) = signed_request(token) {
         return format!("is a signed request\n{request}");
+    }
+    if let Some(document) = saml(token) {
+        return format!("is SAML\n  {document}\n");
     }
     match (part(token, 0), claims(token)) {
         (Some(header), Some(claims)) => format!("is a JWT\n  {header}\n  {claims}\n"),
         _ => format!("{token}\n"),
     }
+}
+
+/// The XML document in a token.
+fn saml(token: &str) -> Option<String> {
+    let document = String::from_utf8(STANDARD.decode(token).ok()?).ok()?;
+    document.starts_with('<').then_some(document)
 }
 
 /// The claims of a JWT.

@@ -22,7 +22,6 @@ from standins.adfs_saml import NAMES, Wrong, check
 from standins.loopback import Answer
 from support.adfs import ALICE, issues_saml
 from support.places import need
-from support.program import JWT
 from support.pysaml2_idp import CONSUMER, ENTITY_ID, IdentityProvider, encoded
 from support.saml import SamlSigner
 from support.signer import certificate, certificate_pem, new_key, pem
@@ -189,13 +188,6 @@ def test_a_status_without_an_assertion(once):
     run = once.run(ccache=once.kdc.ticket("alice"))
     assert run.status != 0, run.described()
     run.failed(run.document["code"], "NoPassive")
-
-
-def test_the_configuration_expects_a_jwt(once):
-    """Said before anything is sent."""
-    once.token_type = JWT
-    once.run(ccache=once.kdc.ticket("alice")).failed("CONFIGURATION", "subject_token_type", "saml2")
-    assert once.front.received == []
 
 
 def test_what_fails_now_and_then_is_tried_again(once):

@@ -138,12 +138,6 @@ def test_certificatemixed(trust, sts, tmp_path):
     assert len(trust.front.issued) == issued
 
 
-def test_windowsmixed_is_refused(trust):
-    """With the reason and the alternative, before anything is sent."""
-    trust.run(ws_trust_endpoint="windowsmixed").failed("USAGE", "SOAP", "windowstransport")
-    assert trust.front.received == []
-
-
 def test_a_wrong_password(trust):
     """Not tried twice: that would lock the account."""
     wrong = trust.program.ledger.secret("the wrong password", "wr0ng-password")

@@ -9,7 +9,6 @@ from azure.core.exceptions import ClientAuthenticationError
 from azure.identity import AzurePipelinesCredential
 
 from standins.azure_pipelines import AUDIENCE, AzureDevOps
-from standins.loopback import Answer, Loopback
 from standins.verify_jwt import OidcPoolProvider
 from support.clients import CLIENTS
 from support.signer import claims_of
@@ -113,32 +112,3 @@ def test_a_step_that_does_not_map_its_token_is_told_so(clients, devops, audience
     env = devops.environment() | {"SYSTEM_ACCESSTOKEN": ""}
     outcome = clients.run(client, clients.configuration(audience, "azure-pipelines"), env=env)
     assert outcome.status != 0 and "$(System.AccessToken)" in outcome.complaint and devops.requests == []
-
-
-def test_refusals(asked, devops, ledger):
-    """Each says what to change."""
-    env = devops.environment()
-    wrong = ledger.secret("another access token", "another-access-token-0815")
-    asked.run("azure-pipelines", env=env | {"SYSTEM_ACCESSTOKEN": wrong}).failed("DENIED", "401", "SYSTEM_ACCESSTOKEN")
-    run = asked.run("azure-pipelines", f"--service-connection={OTHER}", env=env)
-    run.failed("CONFIGURATION", f"No service connection found with identifier {OTHER}", "--service-connection")
-    devops.unnamed.add(CONNECTION)
-    run = asked.run("azure-pipelines", f"--service-connection={CONNECTION}", env=env)
-    run.failed("DENIED", "no explicit reference to service connection", "in a task of this stage")
-
-
-@pytest.mark.parametrize("status", [200, 203, 302, 400, 401, 404, 500])
-def test_an_echo_shows_nothing(asked, ledger, status):
-    """The service answers with all that it was sent, in every member that a message might be made of."""
-    token = ledger.secret("the access token", ACCESS_TOKEN)
-    names = ("message", "value", "error", "error_description", "oidcToken", "typeKey")
-
-    def echo(request):
-        received = [word for value in request.headers.values() for word in (value, value.split()[-1])]
-        return Answer(status, dict.fromkeys(names, " ".join(received)), {"Location": f"https://sign-in.invalid/{token}"})
-
-    with Loopback(echo) as far:
-        env = {"SYSTEM_OIDCREQUESTURI": far.url + "/t", "SYSTEM_ACCESSTOKEN": token}
-        run = asked.run("azure-pipelines", "--timeout=3", env=env)
-        assert token in far.requests[0].headers["authorization"]
-    run.failed(run.document["code"])

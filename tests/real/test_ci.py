@@ -1,5 +1,5 @@
 """The `ci` source in a job of each CI system, told apart by their own variables alone, through Google's clients to the token
-service; and in each of them a token that is over. GitHub and Azure Pipelines have files of their own as well."""
+service. GitHub and Azure Pipelines also have separate files; messages are in tests/transcripts/ci.txt."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ ORGANIZATION = "organization-1"  # the audience of CircleCI's variable
 SYSTEMS = ["github", "forgejo", "azure-pipelines", "buildkite", "circleci", "circleci without its command", "gitlab", "bitbucket",
            "terraform-cloud"]  # fmt: skip
 GIVEN = {
-    "gitlab": ("GITLAB_CI", "GITLAB_OIDC_TOKEN", "timeout:"),
-    "bitbucket": ("BITBUCKET_BUILD_NUMBER", "BITBUCKET_STEP_OIDC_TOKEN", "a step of its own"),
-    "circleci without its command": ("CIRCLECI", "CIRCLE_OIDC_TOKEN_V2", "the command circleci"),
-    "terraform-cloud": ("TFC_RUN_ID", "TFC_WORKLOAD_IDENTITY_TOKEN", "start the plan or apply again"),
+    "gitlab": ("GITLAB_CI", "GITLAB_OIDC_TOKEN"),
+    "bitbucket": ("BITBUCKET_BUILD_NUMBER", "BITBUCKET_STEP_OIDC_TOKEN"),
+    "circleci without its command": ("CIRCLECI", "CIRCLE_OIDC_TOKEN_V2"),
+    "terraform-cloud": ("TFC_RUN_ID", "TFC_WORKLOAD_IDENTITY_TOKEN"),
 }
 
 
@@ -52,7 +52,7 @@ def job(issuer, sts, audience, ledger, commands):
         "buildkite": path | {"BUILDKITE": "true", "BUILDKITE_JOB_ID": "job-1", "BUILDKITE_AGENT_ACCESS_TOKEN": commands.agent_token},
         "circleci": path | {"CIRCLECI": "true", "CIRCLE_OIDC_TOKEN_V2": over},
         **{name: {mark: "true", variable: issuer.token(ORGANIZATION if "circleci" in name else "https:" + audience)}
-           for name, (mark, variable, _) in GIVEN.items()},
+           for name, (mark, variable) in GIVEN.items()},
     }  # fmt: skip
     yield found
     actions.close()
@@ -66,7 +66,7 @@ def test_one_command_for_every_system(clients, sts, job, audience, system):
     assert clients.run("python", configuration, env=job[system]).access_token in sts.issued
     given = {"azure-pipelines": OF_ENTRA, "circleci without its command": ORGANIZATION}.get(system, "https:" + audience)
     assert sts.exchanges[0].claims["aud"] == given
-    noted = "the pool provider has to allow that audience" in clients.log.read_text()
+    noted = ORGANIZATION in clients.log.read_text()
     assert noted == (system == "circleci without its command")
 
 
@@ -78,21 +78,11 @@ def test_each_google_client(clients, sts, job, audience, client, system):
     assert clients.run(client, configuration, env=job[system]).access_token in sts.issued
 
 
-@pytest.mark.parametrize("system", list(GIVEN))
-def test_a_token_that_is_over(asked, issuer, audience, system):
-    """When it ended, and what to do in that system."""
-    mark, variable, hint = GIVEN[system]
-    end = int(time.time()) - 60
-    env = {mark: "true", variable: issuer.token("https:" + audience, exp=end)}
-    message = asked.run("ci", env=env).failed("EXPIRED", variable, hint)
-    assert time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(end)) in message
-
-
 @pytest.mark.parametrize("client", list(CLIENTS))
 def test_outside_of_any_job(clients, audience, client):
     """Every variable that was looked for, as far as the client shows it."""
     outcome = clients.run(client, clients.configuration(audience, "ci"))
-    assert outcome.status != 0 and all(mark in outcome.complaint for mark, _, _ in GIVEN.values())
+    assert outcome.status != 0 and all(mark in outcome.complaint for mark, _ in GIVEN.values())
 
 
 @pytest.mark.parametrize("words, status", [
@@ -113,16 +103,3 @@ def test_the_commands_refuse(job, commands, words, status):
     done = subprocess.run([commands.folder / name, *rest], env=env, capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == status, done.stderr
     assert (claims_of(done.stdout.strip())["aud"] == "a") if status == 0 else done.stdout == ""
-
-
-def test_a_command_that_is_refused(asked, job, ledger):
-    """It says why on stderr, with its secret; the program shows none of that."""
-    wrong = ledger.secret("another access token", "another-access-token-0815")
-    env = job["buildkite"] | {"BUILDKITE_AGENT_ACCESS_TOKEN": wrong}
-    asked.run("ci", env=env).failed("UNREACHABLE", "buildkite-agent failed", "run buildkite-agent oidc request-token by hand")
-
-
-def test_outside_of_ci_the_commands_are_not_run(asked, job, commands):
-    """A developer's own `circleci` is left alone."""
-    asked.run("ci", env={"PATH": job["circleci"]["PATH"]}).failed("ABSENT", "CIRCLECI", "--system")
-    assert commands.issued == []

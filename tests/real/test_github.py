@@ -10,7 +10,6 @@ import pytest
 import requests
 
 from standins.actions_token import DEFAULT_AUDIENCE, FIVE_MINUTES, ActionsTokenService
-from standins.loopback import Answer, Loopback
 from support.clients import CLIENTS
 from support.places import HERE, NODE_MODULES, need
 from support.signer import claims_of
@@ -114,29 +113,3 @@ def test_a_job_without_permission_is_told_so(clients, audience, client):
     """As far as the client shows it."""
     outcome = clients.run(client, clients.configuration(audience, "github"), env={"GITHUB_ACTIONS": "true"})
     assert outcome.status != 0 and "id-token: write" in outcome.complaint and "enable-openid-connect" in outcome.complaint
-
-
-def test_refusals(asked, service, ledger):
-    """A wrong bearer token and a job that is over."""
-    wrong = ledger.secret("another request token", "another-request-token-0815")
-    env = service.environment()
-    asked.run("github", env=env | {"ACTIONS_ID_TOKEN_REQUEST_TOKEN": wrong}).failed("DENIED", "401", "ACTIONS_ID_TOKEN_REQUEST_TOKEN")
-    service.job_runs = False
-    asked.run("github", env=env).failed("DENIED", "'Completed' state", "while its own job runs")
-
-
-@pytest.mark.parametrize("status", [200, 400, 401, 500])
-def test_an_echo_shows_nothing(asked, ledger, status):
-    """The service answers with all that it was sent, in every member that a message might be made of."""
-    bearer = ledger.secret("the request token", BEARER)
-    names = ("message", "error", "error_description", "value", "typeKey")
-
-    def echo(request):
-        received = [word for value in request.headers.values() for word in (value, value.split()[-1])]
-        return Answer(status, dict.fromkeys(names, " ".join(received)))
-
-    with Loopback(echo) as far:
-        env = {"ACTIONS_ID_TOKEN_REQUEST_URL": far.url + "/?a=b", "ACTIONS_ID_TOKEN_REQUEST_TOKEN": bearer}
-        run = asked.run("github", "--timeout=3", env=env)
-        assert bearer in far.requests[0].headers["authorization"]
-    run.failed(run.document["code"])

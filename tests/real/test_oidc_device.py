@@ -150,7 +150,7 @@ def test_a_person_signs_in_and_out(program, server, ledger, tmp_path, output, ke
     assert (revocation["status"], revocation["client"], revocation["auth"]) == (200, identifier, auth)
     if identifier == "staff":
         assert refresh_by_hand(server, second) == (400, "invalid_grant")
-    ask(program, arguments, output).failed("ABSENT", "nobody is signed in", "gcloud auth login")
+    ask(program, arguments, output).failed("ABSENT", "gcloud auth login")
 
 
 @pytest.mark.parametrize("name", list(CLIENTS))
@@ -249,14 +249,14 @@ def test_google_auth_signs_in_and_out(clients, server, sts, ledger, configuratio
     assert not output.exists() and not kept.exists()
     assert refresh_by_hand(server, token) == (400, "invalid_grant")
     outcome = clients.run("python", configuration)
-    assert outcome.status == 1 and "nobody is signed in" in outcome.complaint
+    assert outcome.status == 1 and "gcloud auth login" in outcome.complaint
 
 
 def test_a_person_declines(program, server, output, kept):
     """At the page that asks to confirm the code."""
     person = Person(decline=True)
     run = interactive(program, source(server), output, person)
-    assert run.status == 5 and "the sign-in was declined: access_denied" in run.stderr, run.described()
+    assert run.status == 5 and "access_denied" in run.stderr, run.described()
     assert "The Sign-in request was interrupted" in person.end and not output.exists() and not kept.exists()
 
 
@@ -264,7 +264,7 @@ def test_nobody_signs_in(program, tmp_path, output):
     """It is the issuer that says when the code is over."""
     device = {"interval": 1, "life": 3, "busy": []}
     with oidc_provider(tmp_path, [client("staff", "none", **GRANTS)], device=device) as brief:
-        interactive(program, source(brief), output).failed("EXPIRED", "nobody signed in in time; sign in again")
+        interactive(program, source(brief), output).failed("EXPIRED")
         errors = [request["error"] for request in brief.token_requests]
     assert len(errors) > 1 and set(errors[:-1]) == {"authorization_pending"}, errors
     assert errors[-1] in ("expired_token", "invalid_grant")
@@ -302,7 +302,7 @@ def test_a_refresh_token_that_was_used_elsewhere(program, server, ledger, output
     copy = shutil.copy(kept, kept.with_name("copy"))
     assert refresh_by_hand(server, stolen) == (200, None)
     output.unlink()
-    message = ask(program, arguments, output).failed("EXPIRED", "invalid_grant", "to sign in again", "gcloud auth login")
+    message = ask(program, arguments, output).failed("EXPIRED", "invalid_grant", "gcloud auth login")
     assert server.issuer in message and not kept.exists()
     shutil.move(copy, kept)
     assert sign_in(program, arguments, output).code
@@ -324,4 +324,4 @@ def test_an_issuer_without_device_flow(program, tmp_path, output):
     """Its metadata says so."""
     with oidc_provider(tmp_path, [client("staff", "none")]) as other:
         run = interactive(program, source(other), output)
-    run.failed("CONFIGURATION", "names no device_authorization_endpoint", "--issuer")
+    run.failed("CONFIGURATION", "device_authorization_endpoint", "--issuer")

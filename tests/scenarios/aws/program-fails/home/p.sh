@@ -1,1 +1,1 @@
-echo hunter2-secret-key >&2; exit 3
+echo hunter2-secret-key; echo hunter2-secret-key >&2; exit 3

@@ -1,1 +1,1 @@
-echo '{"Version":1,"AccessKeyId":"A"}'
+echo '{"Version":1,"AccessKeyId":"A","SessionToken":"hunter2-session"}'

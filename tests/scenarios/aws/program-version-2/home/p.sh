@@ -1,1 +1,1 @@
-echo '{"Version":2}'
+echo '{"Version":2,"AccessKeyId":"A","SecretAccessKey":"hunter2-secret-key"}'
