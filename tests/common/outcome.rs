@@ -19,6 +19,9 @@ use super::{Run, now, tokens};
 
 const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
 
+/// The answer to a request to revoke: a success without a token.
+const REVOKED: &str = "{\"version\":1,\"success\":true}\n";
+
 /// The codes of the contract and their exit statuses.
 const CODES: [(&str, i32); 8] = [
     ("USAGE", 2),
@@ -36,7 +39,8 @@ pub fn show(run: &Run, placeholders: &Placeholders) -> Result<String, String> {
     if run.status == 0 && !run.stderr.is_empty() {
         return Err(format!("a success with something on stderr: {run:?}"));
     }
-    let document: Option<Value> = match run.stdout.starts_with(r#"{"version":"#) {
+    let holds_document = run.stdout.starts_with(r#"{"version":"#) && run.stdout != REVOKED;
+    let document: Option<Value> = match holds_document {
         true => serde_json::from_str(&run.stdout).map(Some).map_err(|_| broken(run))?,
         false => None,
     };

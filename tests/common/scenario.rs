@@ -6,7 +6,7 @@
 //! | `env` | variables, a `NAME=value` a line |
 //! | `home/` | the home folder, which is also the working directory; the log file must be `{home}/log` |
 //! | `http`, `answers` | HTTP requests and responses: see [`super::traffic`] |
-//! | `after/` | by path in the home folder, text that a file must contain after the run, one string a line |
+//! | `after/` | by path in the home folder, text that a file must contain after the run, one string a line; `(absent)`: the file must not exist |
 //! | `output` | what the program prints: see [`super::outcome`] |
 //!
 //! All but `args` and `output` are optional, and all may use [`super::placeholders`].
@@ -95,7 +95,8 @@ fn args(defaults: &str, own: &str) -> Vec<String> {
 fn check_after(folder: &Path, setup: &Setup) -> Result<(), String> {
     for path in files_below(folder) {
         let name = path.strip_prefix(folder).unwrap();
-        let found = fs::read_to_string(setup.world.path("").join(name)).unwrap_or_default();
+        let found = fs::read_to_string(setup.world.path("").join(name));
+        let found = found.unwrap_or_else(|_| "(absent)".to_owned());
         let parts = setup.placeholders.fill(&fs::read_to_string(&path).unwrap());
         if let Some(part) = parts.lines().find(|part| !found.contains(part)) {
             return Err(format!("{} does not hold {part} afterwards", name.display()));

@@ -30,7 +30,7 @@ impl Setup {
             fs::create_dir_all(target.parent().unwrap()).unwrap();
             let text = fs::read_to_string(&path).unwrap();
             fs::write(&target, self.placeholders.bytes(&text)).unwrap();
-            fs::set_permissions(&target, fs::metadata(&path).unwrap().permissions()).unwrap();
+            set_mode(&path, &target);
         }
         let env = self.placeholders.fill(&read(folder, "env"));
         let variable = |line: &str| line.split_once('=').map(|(k, v)| (k.to_owned(), v.to_owned()));
@@ -50,6 +50,19 @@ impl Setup {
         check_no_secret(&run, &log)?;
         outcome::show(&run, &self.placeholders)
     }
+}
+
+/// The owner's part of the mode of the original: no other user may read or write a file in `home/`,
+/// whatever the umask was when the repository was cloned.
+fn set_mode(original: &Path, target: &Path) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = fs::metadata(original).unwrap().permissions().mode();
+        fs::set_permissions(target, PermissionsExt::from_mode(mode & 0o700)).unwrap();
+    }
+    #[cfg(not(unix))]
+    let _ = (original, target);
 }
 
 /// Secrets of the tests begin with `hunter2`, tokens with `eyJ`. Only a success may print them.
