@@ -13,7 +13,7 @@ macro_rules! areas {
 }
 
 areas! {
-    aws commands url
+    aws commands executables requests url
 }
 
 #[test]
