@@ -13,7 +13,7 @@ macro_rules! areas {
 }
 
 areas! {
-    aws commands executables requests url
+    aws commands contract executables requests url
 }
 
 #[test]
