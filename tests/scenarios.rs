@@ -13,7 +13,7 @@ macro_rules! areas {
 }
 
 areas! {
-    aws commands contract executables requests url
+    aws check commands contract executables requests url
 }
 
 #[test]
