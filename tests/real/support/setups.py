@@ -118,7 +118,7 @@ class Setup:
 
     def normalised(self, report: Report) -> str:
         """The whole report, the same in every run."""
-        return normalised(report.run.stdout, self.places()).replace(f"{len(self.token)} bytes", "{length} bytes")
+        return normalised(report.run.stdout, self.places()).replace(f" {len(self.token)} bytes", " {length} bytes")
 
 
 @dataclass

@@ -39,13 +39,16 @@ def slug(what: str) -> str:
 def normalised(text: str, values: dict[str, str]) -> str:
     """A text in which each value is its name in braces, and each time near now is `{time}` or `{now}`.
 
-    A random claim is `{jti}`. A duration is `{seconds}` if it depends on the time of the run: less than ten seconds, or years.
+    A random claim is `{jti}`, the thumbprint of a key `{thumbprint}`. A duration is `{seconds}` if it depends on the time of the
+    run: less than ten seconds, or years.
     """
     for name, value in sorted(values.items(), key=lambda item: -len(item[1])):
         text = text.replace(value, "{" + name + "}") if value else text
+    text = re.sub(r"\b127\.0\.0\.1:\d{5}\b", "127.0.0.1:{port}", text)
     text = re.sub(TIME, lambda found: _near(found[0], datetime.fromisoformat(found[0]).timestamp(), "{time}"), text)
     text = re.sub(r"\b\d{10}(\.\d+)?\b", lambda found: _near(found[0], float(found[0]), "{now}"), text)
     text = re.sub(r'"[0-9a-f]{16}"', '"{jti}"', text)
+    text = re.sub(r'"[\w-]{43}"', '"{thumbprint}"', text)
     return re.sub(r"\b(\d|\d{7,})(?= s\b)", "{seconds}", text)
 
 
