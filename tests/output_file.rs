@@ -1,4 +1,5 @@
-//! The output file and its lock, on the real binary.
+//! The output file and its lock: sequences of runs, concurrency, limits and file modes. Single runs are
+//! in `tests/scenarios/contract`.
 
 mod common;
 
@@ -97,18 +98,6 @@ fn a_poisoned_file_is_replaced() {
     }
 }
 
-#[test]
-fn trouble_with_the_file_costs_nobody_a_token() {
-    let world = world();
-    fs::create_dir(world.path("directory")).unwrap();
-    for place in ["{dir}/no/out", "{dir}/directory", "/proc/self/out", "/dev/full/out"] {
-        let line = format!("{} --log-file={{dir}}/log", FILE.replace("{dir}/out", place));
-        world.run(&line).document();
-        assert!(world.read("log").contains("not kept: cannot write"), "{place}");
-        fs::remove_file(world.path("log")).unwrap();
-    }
-}
-
 #[cfg(unix)]
 #[test]
 fn a_file_size_limit_costs_nobody_a_token() {
@@ -119,15 +108,6 @@ fn a_file_size_limit_costs_nobody_a_token() {
     shell.args(["-c", "ulimit -f 0; exec \"$@\"", "sh"]).args(words).env_clear();
     Run::new(shell.output().unwrap()).document();
     assert!(!world.path("out").exists());
-}
-
-#[test]
-fn an_unusable_lock_costs_nobody_a_token() {
-    let world = world();
-    fs::create_dir(world.path("out.lock")).unwrap();
-    world.run(&format!("{FILE} --log-file={{dir}}/log")).document();
-    assert!(world.read("log").contains("no lock: "), "{}", world.read("log"));
-    assert!(world.path("out").exists());
 }
 
 #[test]

@@ -13,7 +13,8 @@ macro_rules! areas {
 }
 
 areas! {
-    adfs aws azure azure_pipelines ci commands fetch github kubernetes oidc oidc_device url vault
+    adfs aws azure azure_pipelines check ci commands contract executables fetch github kubernetes
+    oidc oidc_device requests url vault
 }
 
 #[test]

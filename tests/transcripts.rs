@@ -17,6 +17,29 @@ fn transcripts() {
     assert!(failed.is_empty(), "{} failed:\n{}", failed.len(), failed.join("\n"));
 }
 
+/// `wif-token help` lists the sources and commands; `help.txt` has the help of each.
+#[test]
+fn help_is_pinned_for_every_source_and_command() {
+    let pinned = include_str!("transcripts/help.txt");
+    let help = common::World::new().run("help").stdout;
+    let name = |line: &str| Some(line.strip_prefix("  ")?.split(' ').next()?.to_owned());
+    let names: Vec<_> = help.lines().filter_map(name).collect();
+    let names = names.iter().filter(|name| name.starts_with(|c: char| c.is_ascii_lowercase()));
+    let missing: Vec<_> = names
+        .clone()
+        .filter(|name| !pinned.contains(&format!("$ wif-token help {name}\n")))
+        .collect();
+    assert!(names.count() >= 20 && missing.is_empty(), "add to help.txt: {missing:?}");
+}
+
+#[test]
+fn options_for_help_print_the_same_help() {
+    for (option, word) in [("--help", "help"), ("-h", "help"), ("oidc --help", "help oidc")] {
+        let run = |line| common::World::new().run(line);
+        assert_eq!(run(option).stdout, run(word).stdout, "{option}");
+    }
+}
+
 fn check(path: &std::path::Path) -> Result<(), String> {
     let name = path.file_name().unwrap().display();
     common::transcript::check(path).map_err(|why| format!("{name}: {why}"))

@@ -19,6 +19,9 @@ use super::{Run, now, tokens};
 
 const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
 
+/// The answer to a request to revoke: a success without a token.
+const REVOKED: &str = "{\"version\":1,\"success\":true}\n";
+
 /// The codes of the contract and their exit statuses.
 const CODES: [(&str, i32); 8] = [
     ("USAGE", 2),

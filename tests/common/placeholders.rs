@@ -4,6 +4,7 @@
 //! | placeholder | stands for | normalised in outputs |
 //! |---|---|---|
 //! | `{home}` | the home folder of the run | yes |
+//! | `{program}` | the path of the program under test | yes |
 //! | `{server}`, `{host}` | `http://127.0.0.1:PORT` of the loopback server; the same without `http://` | yes |
 //! | `{jwt}`, `{jwt+N}`, `{jwt-N}` | an unsigned JWT that expires in 3600 (in N, N ago) seconds | yes |
 //! | `{jwt@N}` | the same, expiring at epoch second N | yes |
@@ -22,6 +23,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::{AUDIENCE, jwt_until, now};
 
+const PROGRAM: &str = env!("CARGO_BIN_EXE_wif-token");
 const WRONG_CLOCK: i64 = 1_605_974_400;
 const TWO_DAYS: i64 = 2 * 86_400;
 
@@ -59,6 +61,7 @@ impl Placeholders {
     fn value(&self, name: &str) -> Option<String> {
         let fixed = match name {
             "home" => Some(self.home.clone()),
+            "program" => Some(PROGRAM.to_owned()),
             "server" => Some(self.server.clone()),
             "host" => Some(self.host().to_owned()),
             "aud" => Some(AUDIENCE.to_owned()),
@@ -93,6 +96,7 @@ impl Placeholders {
         let version = concat!("wif-token ", env!("CARGO_PKG_VERSION"));
         let is_token = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
         let text = replace_runs(text, is_token, |run| self.jwt_name(run));
+        let text = text.replace(PROGRAM, "{program}");
         let text = text.replace(&self.server, "{server}").replace(self.host(), "{host}");
         let text = text.replace(&self.home, "{home}").replace(version, "wif-token {version}");
         let is_time = |c: char| c.is_ascii_digit() || "-:TZ".contains(c);

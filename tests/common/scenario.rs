@@ -6,8 +6,7 @@
 //! | `env` | variables, a `NAME=value` a line |
 //! | `home/` | the home folder, which is also the working directory; the log file must be `{home}/log` |
 //! | `http`, `answers` | HTTP requests and responses: see [`super::traffic`] |
-//! | `after/` | by path in the home folder, strings that a file must contain after the run, one a line; `!string`: it must not |
-//! | `absent` | paths in the home folder that must not exist after the run, one a line |
+//! | `after/` | by path in the home folder, strings that a file must contain after the run, one a line; `!string`: it must not; `(absent)`: the file must not exist |
 //! | `terminal` | what the terminal shows; if this file exists, the run has a terminal. Only on Linux |
 //! | `output` | what the program prints: see [`super::outcome`] |
 //!
@@ -28,8 +27,7 @@ use super::snapshot;
 use super::traffic::Traffic;
 
 const THREADS: usize = 8;
-const FILES: [&str; 9] =
-    ["args", "env", "home", "http", "answers", "after", "absent", "terminal", "output"];
+const FILES: [&str; 8] = ["args", "env", "home", "http", "answers", "after", "terminal", "output"];
 
 /// Runs all scenarios of an area and fails if one does.
 pub fn run_area(area: &str) {
@@ -80,7 +78,6 @@ fn scenario(folder: &Path) -> Result<(), String> {
         return Err(format!("{mismatch}\n{output}"));
     }
     check_after(&folder.join("after"), &setup)?;
-    check_absent(&read(folder, "absent"), &setup)?;
     if terminal.exists() {
         snapshot::check(&terminal, &shown)?;
     }
@@ -109,7 +106,8 @@ fn args(defaults: &str, own: &str) -> Vec<String> {
 fn check_after(folder: &Path, setup: &Setup) -> Result<(), String> {
     for path in files_below(folder) {
         let name = path.strip_prefix(folder).unwrap();
-        let found = fs::read_to_string(setup.world.path("").join(name)).unwrap_or_default();
+        let found = fs::read_to_string(setup.world.path("").join(name));
+        let found = found.unwrap_or_else(|_| "(absent)".to_owned());
         let parts = setup.placeholders.fill(&fs::read_to_string(&path).unwrap());
         let is_right = |part: &str| match part.strip_prefix('!') {
             Some(part) => !found.contains(part),
@@ -120,11 +118,4 @@ fn check_after(folder: &Path, setup: &Setup) -> Result<(), String> {
         }
     }
     Ok(())
-}
-
-fn check_absent(paths: &str, setup: &Setup) -> Result<(), String> {
-    match paths.lines().find(|path| setup.world.path(path).exists()) {
-        Some(path) => Err(format!("{path} exists afterwards")),
-        None => Ok(()),
-    }
 }

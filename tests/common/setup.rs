@@ -38,7 +38,7 @@ impl Setup {
             let text = fs::read_to_string(&path).unwrap();
             let _alone = STARTING.lock().unwrap();
             fs::write(&target, self.placeholders.bytes(&text)).unwrap();
-            fs::set_permissions(&target, fs::metadata(&path).unwrap().permissions()).unwrap();
+            set_mode(&path, &target);
         }
         let env = self.placeholders.fill(&read(folder, "env"));
         let variable = |line: &str| line.split_once('=').map(|(k, v)| (k.to_owned(), v.to_owned()));
@@ -82,6 +82,19 @@ pub fn output(command: &mut Command) -> io::Result<Output> {
     let child = command.spawn()?;
     drop(alone);
     child.wait_with_output()
+}
+
+/// The owner's part of the mode of the original: no other user may read or write a file in `home/`,
+/// whatever the umask was when the repository was cloned.
+fn set_mode(original: &Path, target: &Path) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = fs::metadata(original).unwrap().permissions().mode();
+        fs::set_permissions(target, PermissionsExt::from_mode(mode & 0o700)).unwrap();
+    }
+    #[cfg(not(unix))]
+    let _ = (original, target);
 }
 
 /// Secrets of the tests begin with `hunter2`, tokens with `eyJ`. Only a success may print them.

@@ -9,13 +9,13 @@
 //! A line `$ ` is split as a POSIX shell splits it; variables may come before `wif-token`. Below it is
 //! the whole output in the form of [`super::outcome`], up to the next line with `$` or `#`. Everything
 //! may use [`super::placeholders`]; `{server}` is an address at which nothing listens. To add cases,
-//! write only their `$ ` lines and update.
+//! write only their `$ ` lines and update. `$ cat FILE` prints a file that an earlier case wrote.
 //!
 //! The folder `NAME` beside `NAME.txt` may contain `home/` and `env`, as in a scenario. The cases of a
 //! transcript run in order and share that home folder.
 //!
 //! The harness adds `--log-file={home}/log` after a source or command, and checks that the log contains
-//! no secret.
+//! no secret. It doesn't add it after `config`, which would write it into the configuration.
 
 use std::fs;
 use std::path::Path;
@@ -33,11 +33,22 @@ pub fn check(path: &Path) -> Result<(), String> {
         actual += &format!("{line}\n");
         if let Some(command) = line.strip_prefix("$ ") {
             while lines.next_if(|line| !line.starts_with(['$', '#'])).is_some() {}
-            actual += &case(command, &setup).map_err(|why| format!("{command}: {why}"))?;
+            let shown = match command.strip_prefix("cat ") {
+                Some(file) => content(file, &setup),
+                None => case(command, &setup),
+            };
+            actual += &shown.map_err(|why| format!("{command}: {why}"))?;
             actual += if lines.peek().is_some() { "\n" } else { "" };
         }
     }
     snapshot::check(path, &actual)
+}
+
+/// A file, indented by two spaces.
+fn content(file: &str, setup: &Setup) -> Result<String, String> {
+    let text = fs::read_to_string(setup.placeholders.fill(file)).map_err(|why| why.to_string())?;
+    let lines = text.lines().map(|line| format!("  {line}\n"));
+    Ok(setup.placeholders.normalise(&lines.collect::<String>()))
 }
 
 fn case(line: &str, setup: &Setup) -> Result<String, String> {
@@ -46,7 +57,8 @@ fn case(line: &str, setup: &Setup) -> Result<String, String> {
     let variable = |word: &String| word.split_once('=').map(|(k, v)| (k.to_owned(), v.to_owned()));
     let variables: Vec<_> = words[..program].iter().filter_map(variable).collect();
     let mut args = words[program + 1..].to_vec();
-    if args.first().is_some_and(|first| !first.starts_with('-') && first != "help") {
+    let logs = |first: &String| !first.starts_with('-') && first != "help" && first != "config";
+    if args.first().is_some_and(logs) {
         args.insert(1, setup.placeholders.fill("--log-file={home}/log"));
     }
     setup.run(&args, &variables)

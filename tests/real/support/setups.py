@@ -23,6 +23,7 @@ from standins.sts import DEPLOYER, GoogleStandIn
 from support.clients import ALLOW
 from support.impersonation import principal
 from support.program import JWT, SAML2, Program, Run
+from support.snapshots import normalised
 
 STEP = " " * 25
 
@@ -103,14 +104,21 @@ class Setup:
         self.program.ledger.note("the report", run.stdout + run.stderr)
         return Report(run)
 
+    def places(self) -> dict[str, str]:
+        """What differs from run to run, by its name in an expected text."""
+        values = {"dir": self.folder, "sts": self.sts.url, "issuer": self.issuer.url if self.issuer else "",
+                  "program": self.program.path, "server": self.server}  # fmt: skip
+        return {name: str(value) for name, value in values.items()}
+
     def filled(self, text: str) -> str:
-        """An expected line with what differs from run to run put in."""
-        issuer = self.issuer.url if self.issuer else ""
-        values = {"dir": self.folder, "sts": self.sts.url, "issuer": issuer, "aud": self.audience, "program": self.program.path,
-                  "config": self.path, "email": DEPLOYER, "server": self.server}  # fmt: skip
-        for name, value in values.items():
-            text = text.replace("{" + name + "}", str(value))
+        """A text with what differs from run to run put in."""
+        for name, value in (self.places() | {"aud": self.audience, "email": DEPLOYER}).items():
+            text = text.replace("{" + name + "}", value)
         return text
+
+    def normalised(self, report: Report) -> str:
+        """The whole report, the same in every run."""
+        return normalised(report.run.stdout, self.places()).replace(f" {len(self.token)} bytes", " {length} bytes")
 
 
 @dataclass
