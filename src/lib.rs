@@ -62,7 +62,12 @@ pub fn run(args: Vec<OsString>, env: Env) -> u8 {
     exit.on_panic();
 
     let cli::Parsed { options, format, command } = cli::parse(args);
-    let form = FailureForm { format, exit_zero: options.exit_zero, ..form };
+    let mut form = FailureForm { format, exit_zero: options.exit_zero, ..form };
+    if command.is_err() {
+        // A client that expects SAML is told so even about a mistake in the command line.
+        let request = SubjectTokenRequest::new(&options, &env);
+        form.token_type = request.map_or(form.token_type, |request| request.token_type);
+    }
     exit.set_form(form);
     let result = command.and_then(|command| match command {
         Command::Help(text) => Ok(text.into()),

@@ -34,9 +34,6 @@ const CODES: [(&str, i32); 8] = [
     ("INTERNAL", 9),
 ];
 
-/// What a revocation prints.
-const REVOKED: &str = "{\"version\":1,\"success\":true}\n";
-
 /// The normalised output of a run, or the rule that it breaks.
 pub fn show(run: &Run, placeholders: &Placeholders) -> Result<String, String> {
     if run.status == 0 && !run.stderr.is_empty() {
