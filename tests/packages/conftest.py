@@ -45,7 +45,7 @@ def files() -> list[Path]:
 def release() -> Path:
     """The folder of packaging/release, made again when a source has changed."""
     digest = hashlib.sha256()
-    others = ("tests/", ".", "packaging/README.md", "CHANGELOG.md")
+    others = ("tests/", ".", "packaging/README.md")
     for path in files():
         if not str(path.relative_to(ROOT)).startswith(others):
             digest.update(f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes())
