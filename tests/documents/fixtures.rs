@@ -5,8 +5,9 @@
 //! | `*.pem`, `*.crt`, `*.key` | an RSA key with its certificate |
 //! | `*secret*`, `*password*` | a secret |
 //! | `*keys.json`, `*.jwks.json` | a key set |
+//! | `*claims*.json` | claims |
 //! | `*credentials*.json` | a credential configuration with a file source |
-//! | `*.json` | JSON with a token at the `--field` of the block, or claims |
+//! | `*.json` | JSON with a token at the `--field` of the block |
 //! | `*.args` | an arguments file |
 //! | a file in a folder `bin` | a program that prints such a token |
 //! | anything else | a JWT |
@@ -57,8 +58,8 @@ const READ: [&str; 12] = [
     "file:",
 ];
 
-/// Words in the name of a variable that holds a secret.
-const SECRET: [&str; 4] = ["SECRET", "PASSWORD", "TOKEN", "API_KEY"];
+/// Words in the name of a variable that the reader sets, most often to a secret.
+const SECRET: [&str; 5] = ["SECRET", "PASSWORD", "TOKEN", "API_KEY", "PROJECT_ID"];
 
 /// Makes what the commands of a text read.
 pub(crate) fn prepare(sandbox: &Sandbox, text: &str) {
@@ -140,6 +141,7 @@ fn content(name: &str, field: &str, sandbox: &Sandbox) -> String {
         _ if name.contains("secret") || name.contains("password") => {
             "hunter2-client-secret".to_owned()
         }
+        _ if name.contains("claims") => json!({ "sub": "my-app", "exp": now() + 60 }).to_string(),
         _ if name.contains("credentials") => CONFIGURATION.replace("{root}", sandbox.root()),
         _ if ends(&[".json"]) => with_field(field),
         _ if ends(&[".args"]) => format!("file\n--path={}/etc/token\n", sandbox.root()),
@@ -159,13 +161,15 @@ fn with_field(field: &str) -> String {
     field.split('.').rev().fold(Value::from(token()), nest).to_string()
 }
 
-fn token() -> String {
+/// A JWT that Google would accept but for its signature.
+pub(crate) fn token() -> String {
     use base64::Engine as _;
     let encode = |text: String| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text);
     let header = json!({ "alg": "RS256", "kid": "k", "typ": "JWT" }).to_string();
     let claims = json!({
         "iss": "https://idp.example.com",
         "sub": "my-app",
+        "repository": "my-org/my-app",
         "aud": [format!("https:{AUDIENCE}"), AUDIENCE],
         "iat": now(),
         "exp": now() + 3600,

@@ -1,4 +1,5 @@
-//! The documentation is true: every fenced block is run, parsed or checked, every link leads somewhere.
+//! The documentation is true: every fenced block is run, parsed or checked, and every link leads
+//! somewhere.
 //!
 //! `CONTRIBUTING.md` tells what happens to a block of each language. Nothing is skipped: an unknown
 //! language, and in a shell block an unknown command, is a failure.
@@ -9,6 +10,7 @@ mod common;
 mod fixtures;
 mod forms;
 mod links;
+mod output;
 mod pages;
 mod sandbox;
 mod shell;
@@ -66,9 +68,24 @@ fn check(block: &Block, sandbox: &mut Sandbox) -> Result<(), String> {
         "yaml" => forms::yaml(&block.text),
         "xml" => forms::xml(&block.text),
         "csharp" | "hcl" | "python" | "dockerfile" | "ini" | "toml" => forms::balanced(&block.text),
+        "text" if block.text.starts_with("wif-token ") => synopsis(&block.text),
         "text" => forms::diagram(&block.text),
         "" => Err("the block has no language".to_owned()),
         other => Err(format!("the language {other} has no rule: see CONTRIBUTING.md")),
+    }
+}
+
+/// A synopsis names a source or command, and no option that its help lacks.
+fn synopsis(text: &str) -> Result<(), String> {
+    let name = text.split_whitespace().nth(1).unwrap_or("");
+    let world = common::World::new();
+    let help = world.run(&format!("help {name}"));
+    let known = world.run("help").stdout + &help.stdout;
+    let mut options = text.split(['[', ']', ' ', '\n', '=']).filter(|word| word.starts_with("--"));
+    match options.find(|option| !known.contains(&format!("  {option}"))) {
+        _ if help.status != 0 => Err(format!("{name} has no help")),
+        Some(option) => Err(format!("{name} has no {option}")),
+        None => Ok(()),
     }
 }
 
