@@ -89,9 +89,10 @@ impl Sandbox {
         self.script("bin/cargo", "while [ $# -gt 1 ] && [ \"$1\" != -- ]; do shift; done; shift; [ $# = 0 ] || wif-token \"$@\"");
         self.script("bin/sudo", "while [ \"${1#-}\" != \"$1\" ]; do shift; done; \"$@\"");
         self.script("bin/my-token-tool", &format!("printf %s {}", fixtures::token()));
-        let places = format!("ROOT={}\nPROGRAM={}\n", self.root, env!("CARGO_BIN_EXE_wif-token"));
+        let program =
+            include_str!("program.sh").replace("{program}", env!("CARGO_BIN_EXE_wif-token"));
         for name in PROGRAMS {
-            self.script(name, &(places.clone() + include_str!("program.sh")));
+            self.script(name, &self.fill(&program));
         }
     }
 
