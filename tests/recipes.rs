@@ -75,23 +75,22 @@ fn programs_of_others() {
         ("", "/usr/bin/", "op", "read op://VAULT/ITEM/FIELD", line.clone()),
     ] {
         let recipe = format!("command {options}-- {folder}{name} {words}");
-        assert!(page.contains(&format!("`wif-token {recipe}`")), "{recipe}");
+        assert!(page.contains(&format!("`{recipe}`")), "{recipe}");
         tool(&world, name, words, &output);
         let run = world.run(&recipe.replace(folder, "{dir}/"));
         assert_eq!(run.token(), token, "{recipe}");
     }
 }
 
-/// <https://circleci.com/docs/oidc-tokens-with-custom-claims/>
 #[test]
 fn an_arguments_file_holds_quotes() {
     let world = World::new();
     let token = jwt(3600);
     let page = page("command");
     let blocks = page.split("```args\n").filter_map(|rest| rest.split("```").next());
-    let args = blocks.filter(|block| block.contains("/circleci\n")).collect::<Vec<_>>();
+    let args = blocks.filter(|block| block.contains("\n--claims\n")).collect::<Vec<_>>();
     let [args] = args[..] else { panic!("{args:?}") };
-    tool(&world, "circleci", r#"run oidc get --claims {"aud":"AUDIENCE"}"#, &format!("{token}\n"));
+    tool(&world, "my-token-tool", r#"--claims {"aud":"my audience"}"#, &format!("{token}\n"));
     world.write("args", world.fill(&args.replace("/usr/local/bin/", "{dir}/")));
     assert_eq!(world.run("--args-file={dir}/args").token(), token);
 }
@@ -100,8 +99,8 @@ fn an_arguments_file_holds_quotes() {
 /// secret text, which the credentials binding puts into a variable.
 #[test]
 fn a_variable_of_jenkins() {
-    let recipe = "env --name=ID_TOKEN";
-    assert!(page("env").contains(&format!("`wif-token {recipe}`")));
+    let (page, recipe) = (page("env"), "env --name=MY_TOKEN");
+    assert!(page.contains("variable: 'MY_TOKEN'") && page.contains(&format!("wif-token {recipe}")));
     let token = jwt(3600);
-    assert_eq!(World::new().run_with(recipe, &[("ID_TOKEN", &token)]).token(), token);
+    assert_eq!(World::new().run_with(recipe, &[("MY_TOKEN", &token)]).token(), token);
 }
