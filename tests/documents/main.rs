@@ -10,6 +10,7 @@ mod common;
 mod fixtures;
 mod forms;
 mod links;
+mod messages;
 mod output;
 mod pages;
 mod sandbox;
@@ -93,6 +94,15 @@ fn synopsis(text: &str) -> Result<(), String> {
 fn every_link_leads_somewhere() {
     let pages = pages::all();
     none(&pages.iter().flat_map(|page| links::broken(page, &pages)).collect::<Vec<_>>());
+}
+
+#[test]
+fn every_quoted_message_exists() {
+    let spoken = messages::spoken();
+    assert!(spoken.len() > 500, "{}", spoken.len());
+    none(
+        &pages::all().iter().flat_map(|page| messages::unknown(page, &spoken)).collect::<Vec<_>>(),
+    );
 }
 
 #[test]

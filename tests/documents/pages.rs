@@ -14,6 +14,8 @@ pub(crate) struct Page {
     pub(crate) headings: Vec<String>,
     /// The targets of its links, with their lines.
     pub(crate) links: Vec<(usize, String)>,
+    /// The messages in the first column of its tables of messages, with their lines.
+    pub(crate) messages: Vec<(usize, String)>,
 }
 
 /// A fenced block.
@@ -49,7 +51,9 @@ impl Page {
     fn read(path: &Path) -> Page {
         let name = path.strip_prefix(root()).unwrap().display().to_string();
         let text = fs::read_to_string(path).unwrap();
-        let mut page = Page { name, blocks: Vec::new(), headings: Vec::new(), links: Vec::new() };
+        let (blocks, headings, links) = (Vec::new(), Vec::new(), Vec::new());
+        let mut page = Page { name, blocks, headings, links, messages: Vec::new() };
+        let mut is_troubleshooting = false;
         let mut lines = text.lines().enumerate();
         while let Some((number, line)) = lines.next() {
             let trimmed = line.trim_start();
@@ -67,6 +71,14 @@ impl Page {
             } else if trimmed.starts_with('#') {
                 page.headings.push(anchor(trimmed.trim_start_matches('#').trim()));
             } else {
+                is_troubleshooting = trimmed.starts_with('|')
+                    && (is_troubleshooting || trimmed.starts_with("| Message |"));
+                if is_troubleshooting {
+                    let cell = line.split(" | ").next().unwrap_or("");
+                    let quoted = cell.split('`').skip(1).step_by(2);
+                    let quoted = quoted.filter(|quoted| quoted.contains(' '));
+                    page.messages.extend(quoted.map(|quoted| (number + 1, quoted.to_owned())));
+                }
                 page.links.extend(targets(line).into_iter().map(|target| (number + 1, target)));
             }
         }
