@@ -29,6 +29,12 @@ pub(crate) fn broken(page: &Page, pages: &[Page]) -> Vec<String> {
     page.links.iter().filter_map(complaint).collect()
 }
 
+/// The files that a page names and that do not exist.
+pub(crate) fn missing(page: &Page) -> Vec<String> {
+    let missing = page.files.iter().filter(|(_, file)| !root().join(file).exists());
+    missing.map(|(line, file)| format!("{}:{line}: {file} does not exist", page.name)).collect()
+}
+
 /// The links of an installed page that lead to what is not installed.
 pub(crate) fn not_installed(page: &Page, installed: &BTreeSet<String>) -> Vec<String> {
     let local = page.links.iter().filter(|(_, target)| !target.contains("://"));

@@ -106,6 +106,11 @@ fn every_quoted_message_exists() {
 }
 
 #[test]
+fn every_file_that_is_named_exists() {
+    none(&pages::all().iter().flat_map(links::missing).collect::<Vec<_>>());
+}
+
+#[test]
 fn what_is_installed_needs_nothing_that_is_not() {
     let installed = links::installed();
     let pages = pages::all();

@@ -14,6 +14,8 @@ pub(crate) struct Page {
     pub(crate) headings: Vec<String>,
     /// The targets of its links, with their lines.
     pub(crate) links: Vec<(usize, String)>,
+    /// The files of the repository that it names, with their lines.
+    pub(crate) files: Vec<(usize, String)>,
     /// The messages in the first column of its tables of messages, with their lines.
     pub(crate) messages: Vec<(usize, String)>,
 }
@@ -48,11 +50,15 @@ fn markdown(folder: &Path, found: &mut Vec<PathBuf>) {
 }
 
 impl Page {
+    fn new(name: String) -> Page {
+        let (blocks, headings, links) = (Vec::new(), Vec::new(), Vec::new());
+        Page { name, blocks, headings, links, files: Vec::new(), messages: Vec::new() }
+    }
+
     fn read(path: &Path) -> Page {
         let name = path.strip_prefix(root()).unwrap().display().to_string();
         let text = fs::read_to_string(path).unwrap();
-        let (blocks, headings, links) = (Vec::new(), Vec::new(), Vec::new());
-        let mut page = Page { name, blocks, headings, links, messages: Vec::new() };
+        let mut page = Page { files: named(&text), ..Page::new(name) };
         let mut is_troubleshooting = false;
         let mut lines = text.lines().enumerate();
         while let Some((number, line)) = lines.next() {
@@ -90,6 +96,21 @@ impl Page {
 pub(crate) fn anchor(heading: &str) -> String {
     let kept = heading.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
     kept.flat_map(char::to_lowercase).map(|c| if c == ' ' { '-' } else { c }).collect()
+}
+
+/// Words that are paths below the folders of the program, of its tests and of its packaging.
+fn named(text: &str) -> Vec<(usize, String)> {
+    let mut found = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        let words = line.split([' ', '`', '(', ')', ',', '|', '"', '<', '>']);
+        let words = words.map(|word| word.trim_end_matches(['.', ':', ';']));
+        let paths = words.filter(|word| {
+            ["src/", "tests/", "packaging/"].iter().any(|top| word.starts_with(top))
+        });
+        let exact = paths.filter(|path| !path.contains(['{', '…', '*']) && !path.contains("NAME"));
+        found.extend(exact.map(|path| (number + 1, path.to_owned())));
+    }
+    found
 }
 
 /// What the links of a line lead to. Code spans have none.
