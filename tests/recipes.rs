@@ -1,5 +1,6 @@
-//! The recipes of the README for the sources `command` and `env`: each is run as it stands there, with
-//! a script in the tool's place that demands those words and prints what the tool is documented to.
+//! The recipes on the pages of the sources `command` and `env`: each runs exactly as the page gives it,
+//! with a script in the tool's place that requires those words and prints what the tool is documented to
+//! print.
 #![cfg(unix)]
 
 mod common;
@@ -9,7 +10,11 @@ use std::os::unix::fs::PermissionsExt;
 
 use common::{World, jwt};
 
-const README: &str = include_str!("../README.md");
+/// The page of a source.
+fn page(source: &str) -> String {
+    let path = format!("{}/docs/sources/{source}.md", env!("CARGO_MANIFEST_DIR"));
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
 
 /// Puts a script there that prints this when it is run with these words, and fails otherwise.
 fn tool(world: &World, name: &str, words: &str, output: &str) {
@@ -47,6 +52,7 @@ fn spire(token: &str) -> String {
 #[test]
 fn programs_of_others() {
     let world = World::new();
+    let page = page("command");
     let token = jwt(3600);
     let line = format!("{token}\n");
     for (options, folder, name, words, output) in [
@@ -69,22 +75,22 @@ fn programs_of_others() {
         ("", "/usr/bin/", "op", "read op://VAULT/ITEM/FIELD", line.clone()),
     ] {
         let recipe = format!("command {options}-- {folder}{name} {words}");
-        assert!(README.contains(&format!("`wif-token {recipe}`")), "{recipe}");
+        assert!(page.contains(&format!("`{recipe}`")), "{recipe}");
         tool(&world, name, words, &output);
         let run = world.run(&recipe.replace(folder, "{dir}/"));
         assert_eq!(run.token(), token, "{recipe}");
     }
 }
 
-/// <https://circleci.com/docs/oidc-tokens-with-custom-claims/>
 #[test]
 fn an_arguments_file_holds_quotes() {
     let world = World::new();
     let token = jwt(3600);
-    let blocks = README.split("```text\n").filter_map(|rest| rest.split("```").next());
-    let args = blocks.filter(|block| block.contains("/circleci\n")).collect::<Vec<_>>();
+    let page = page("command");
+    let blocks = page.split("```args\n").filter_map(|rest| rest.split("```").next());
+    let args = blocks.filter(|block| block.contains("\n--claims\n")).collect::<Vec<_>>();
     let [args] = args[..] else { panic!("{args:?}") };
-    tool(&world, "circleci", r#"run oidc get --claims {"aud":"AUDIENCE"}"#, &format!("{token}\n"));
+    tool(&world, "my-token-tool", r#"--claims {"aud":"my audience"}"#, &format!("{token}\n"));
     world.write("args", world.fill(&args.replace("/usr/local/bin/", "{dir}/")));
     assert_eq!(world.run("--args-file={dir}/args").token(), token);
 }
@@ -93,8 +99,8 @@ fn an_arguments_file_holds_quotes() {
 /// secret text, which the credentials binding puts into a variable.
 #[test]
 fn a_variable_of_jenkins() {
-    let recipe = "env --name=ID_TOKEN";
-    assert!(README.contains(&format!("`wif-token {recipe}`")));
+    let (page, recipe) = (page("env"), "env --name=MY_TOKEN");
+    assert!(page.contains("variable: 'MY_TOKEN'") && page.contains(&format!("wif-token {recipe}")));
     let token = jwt(3600);
-    assert_eq!(World::new().run_with(recipe, &[("ID_TOKEN", &token)]).token(), token);
+    assert_eq!(World::new().run_with(recipe, &[("MY_TOKEN", &token)]).token(), token);
 }

@@ -35,6 +35,13 @@ def run(*command, env: dict | None = None, check: bool = True, **more) -> subpro
     return done
 
 
+def documentation() -> set[str]:
+    """What every package has below its folder for documentation, by packaging/documentation.txt."""
+    listed = [line for line in (PACKAGING / "documentation.txt").read_text().splitlines() if not line.startswith("#")]
+    found = (path for name in listed for path in [ROOT / name, *(ROOT / name).rglob("*")] if path.is_file())
+    return {str(path.relative_to(ROOT)) for path in found}
+
+
 def files() -> list[Path]:
     """The project's own files."""
     listed = run("git", "ls-files", "--cached", "--others", "--exclude-standard", "-z", cwd=ROOT).stdout.split("\0")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
+import tomllib
 
 import pytest
 import yaml
 
-from conftest import CACHE, PACKAGING, TOKEN, VERSION, run
+from conftest import CACHE, PACKAGING, ROOT, TOKEN, VERSION, run
 
 EXAMPLE = PACKAGING / "container" / "kubernetes.yaml"
 NOBODY = "65532:65532"
@@ -46,6 +47,14 @@ def test_what_is_in_the_image(image):
     process = json.loads((image / "config.json").read_text())["process"]
     assert process["args"] == ["/wif-token"] and process["user"]["uid"] == 65532
     assert run("chroot", f"--userspec={NOBODY}", root, "/wif-token", "--version").stdout == f"wif-token {VERSION}\n"
+
+
+def test_the_image_names_its_home_page(release):
+    """As Cargo.toml does."""
+    package = tomllib.loads((ROOT / "Cargo.toml").read_text())["package"]
+    inspected = json.loads(run("skopeo", "inspect", f"oci-archive:{release}/wif-token-{VERSION}-oci.tar").stdout)
+    assert inspected["Labels"]["org.opencontainers.image.documentation"] == package["homepage"]
+    assert inspected["Labels"]["org.opencontainers.image.source"] == package["repository"]
 
 
 def test_the_init_container_hands_over_the_program(image, deployment):

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from conftest import BUILDS, TOKEN, VERSION, run
+from conftest import BUILDS, TOKEN, VERSION, documentation, run
 
 LIMIT = 3 * 1024 * 1024
 
@@ -41,9 +41,9 @@ def test_the_archive(static):
     """What a person who unpacks it looks for."""
     names = {str(path.relative_to(static)) for path in static.rglob("*") if path.is_file()}
     assert names == {
-        "wif-token", "README.md", "LICENSE", "dependencies.txt", "musl.txt", "kubernetes.yaml", "manual/wif-token.1",
+        "wif-token", "LICENSE", "dependencies.txt", "musl.txt", "manual/wif-token.1",
         "completions/wif-token.bash", "completions/_wif-token", "completions/wif-token.fish", "completions/wif-token.ps1",
-        "systemd/wif-token@.service", "systemd/wif-token@.timer"}  # fmt: skip
+        "systemd/wif-token@.service", "systemd/wif-token@.timer"} | documentation()  # fmt: skip
 
 
 @pytest.mark.parametrize("architecture, emulator", [("x86_64", ()), ("aarch64", ("qemu-aarch64-static",))])

@@ -1,6 +1,6 @@
 """Google's own clients fetch from Azure through the program: from each of its environments, and with each client.
 
-Google's token service stand-in fetches the tenant's keys and takes the application ID URI as an allowed audience, as the README
+Google's token service stand-in fetches the tenant's keys and takes the application ID URI as an allowed audience, as the page of the source
 sets a pool provider up.
 """
 

@@ -100,7 +100,7 @@ def test_each_google_client_exchanges_it(clients, sts, devops, audience, client,
 
 
 def test_a_pool_provider_that_does_not_allow_the_audience(clients, sts, devops, issuer, audience):
-    """What the README warns of."""
+    """What the page of the source warns of."""
     sts.add(OidcPoolProvider(audience, issuer.url))
     outcome = clients.run("python", clients.configuration(audience, "azure-pipelines"), env=devops.environment())
     assert outcome.status != 0 and sts.exchanges == [] and "does not match the expected audience" in sts.refusals[0].description

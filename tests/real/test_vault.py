@@ -263,13 +263,13 @@ def test_the_keys_may_be_uploaded(clients, bao, sts, audience):
     assert clients.run("python", clients.configuration(audience, "vault", "--role=google"), env=env).access_token in sts.issued
 
 
-def test_the_commands_of_the_readme(program, sts, audience, tmp_path, tmp_path_factory):
+def test_the_commands_of_the_page(program, sts, audience, tmp_path, tmp_path_factory):
     """They are run as they stand, by OpenBao's command line; what they set up is what the source needs."""
-    readme = (HERE.parent.parent / "README.md").read_text()
-    (commands,) = [block for block in readme.split("```") if "identity/oidc/config" in block]
+    page = (HERE.parent.parent / "docs" / "sources" / "vault.md").read_text()
+    (commands,) = [block for block in page.split("```") if "identity/oidc/config" in block]
     script = commands.removeprefix("sh\n")
     (tmp_path / "vault").symlink_to(binary())
-    with openbao(tmp_path_factory.mktemp("readme")) as server:
+    with openbao(tmp_path_factory.mktemp("page")) as server:
         server.call("POST", "sys/auth/approle", type="approle")
         script = script.replace("https://vault.example.com:8200", server.url)
         env = program.environment({"VAULT_ADDR": server.url, "VAULT_TOKEN": server.root_token})

@@ -87,7 +87,7 @@ class Clients:
         """A credential configuration whose command is the program with these arguments, as `wif-token config` writes it.
 
         The Rust client sets no variables for the program, so the command line names audience, token type and output file,
-        as the README tells its users to; the other clients set the same values as variables too.
+        as docs/clients.md tells users to; the other clients set the same values as variables too.
         """
         found = self.written(audience, arguments, token_type, email)
         options = [f"--audience={audience}", f"--token-type={token_type}", f"--log-file={self.log}"]

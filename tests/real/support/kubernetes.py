@@ -62,7 +62,7 @@ class Cluster:
         self.call("POST", f"/api/v1/namespaces/{namespace}/serviceaccounts", {"metadata": {"name": name}})
 
     def let(self, namespace: str, subject: dict, name: str = "app"):
-        """Lets somebody make tokens of a service account: the role and binding that the README shows."""
+        """Permits somebody to create tokens of a service account: the role and binding on the page of the source."""
         api = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}"
         rule = {"apiGroups": [""], "resources": ["serviceaccounts/token"], "verbs": ["create"], "resourceNames": [name]}
         self.call("POST", f"{api}/roles", {"metadata": {"name": "wif-token"}, "rules": [rule]})

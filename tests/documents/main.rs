@@ -1,0 +1,148 @@
+//! The documentation is true: every fenced block is run, parsed or checked, and every link leads
+//! somewhere.
+//!
+//! `CONTRIBUTING.md` tells what happens to a block of each language. Nothing is skipped: an unknown
+//! language, and in a shell block an unknown command, is a failure.
+#![cfg(unix)]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod fixtures;
+mod forms;
+mod links;
+mod messages;
+mod output;
+mod pages;
+mod sandbox;
+mod shell;
+
+use std::fs;
+use std::thread;
+
+use pages::{Block, Page, root};
+use sandbox::Sandbox;
+
+/// Fails with every complaint at once.
+fn none(complaints: &[String]) {
+    assert!(complaints.is_empty(), "{} complaints:\n{}", complaints.len(), complaints.join("\n"));
+}
+
+#[test]
+fn every_block_is_true() {
+    let pages = pages::all();
+    let complaints = thread::scope(|scope| {
+        let part = pages.len().div_ceil(4);
+        let parts =
+            pages.chunks(part).map(|part| scope.spawn(|| part.iter().flat_map(page).collect()));
+        let parts: Vec<_> = parts.collect();
+        parts
+            .into_iter()
+            .flat_map(|part| -> Vec<String> { part.join().unwrap() })
+            .collect::<Vec<_>>()
+    });
+    none(&complaints);
+}
+
+/// The blocks of a page are one session: what one makes, the next finds.
+fn page(page: &Page) -> Vec<String> {
+    let mut sandbox = Sandbox::new();
+    let complaint = |block: &Block| {
+        let why = check(block, &mut sandbox).err()?;
+        Some(format!("{}:{} ({}): {why}", page.name, block.line, block.language))
+    };
+    page.blocks.iter().filter_map(complaint).collect()
+}
+
+fn check(block: &Block, sandbox: &mut Sandbox) -> Result<(), String> {
+    match block.language.as_str() {
+        "sh" => sandbox.session(&block.text),
+        "console" => sandbox.console(&block.text),
+        "args" => sandbox.arguments(&block.text),
+        "powershell" | "bat" => {
+            forms::administration(&block.text)?;
+            shell::of_windows(&block.text).iter().try_for_each(|line| sandbox.session(line))
+        }
+        "json" => match forms::json(&block.text)? {
+            config if config["type"] == "external_account" => sandbox.configuration(&block.text),
+            _ => Ok(()),
+        },
+        "yaml" => forms::yaml(&block.text),
+        "xml" => forms::xml(&block.text),
+        "csharp" | "hcl" | "python" | "dockerfile" | "ini" | "toml" => forms::balanced(&block.text),
+        "text" if block.text.starts_with("wif-token ") => synopsis(&block.text),
+        "text" => forms::diagram(&block.text),
+        "" => Err("the block has no language".to_owned()),
+        other => Err(format!("the language {other} has no rule: see CONTRIBUTING.md")),
+    }
+}
+
+/// A synopsis names a source or command, and no option that its help lacks.
+fn synopsis(text: &str) -> Result<(), String> {
+    let name = text.split_whitespace().nth(1).unwrap_or("");
+    let world = common::World::new();
+    let help = world.run(&format!("help {name}"));
+    let known = world.run("help").stdout + &help.stdout;
+    let mut options = text.split(['[', ']', ' ', '\n', '=']).filter(|word| word.starts_with("--"));
+    match options.find(|option| !known.contains(&format!("  {option}"))) {
+        _ if help.status != 0 => Err(format!("{name} has no help")),
+        Some(option) => Err(format!("{name} has no {option}")),
+        None => Ok(()),
+    }
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let pages = pages::all();
+    none(&pages.iter().flat_map(|page| links::broken(page, &pages)).collect::<Vec<_>>());
+}
+
+#[test]
+fn every_quoted_message_exists() {
+    let spoken = messages::spoken();
+    assert!(spoken.len() > 500, "{}", spoken.len());
+    none(
+        &pages::all().iter().flat_map(|page| messages::unknown(page, &spoken)).collect::<Vec<_>>(),
+    );
+}
+
+#[test]
+fn every_file_that_is_named_exists() {
+    none(&pages::all().iter().flat_map(links::missing).collect::<Vec<_>>());
+}
+
+#[test]
+fn what_is_installed_needs_nothing_that_is_not() {
+    let installed = links::installed();
+    let pages = pages::all();
+    let pages = pages.iter().filter(|page| installed.contains(&page.name));
+    none(&pages.flat_map(|page| links::not_installed(page, &installed)).collect::<Vec<_>>());
+}
+
+#[test]
+fn the_readme_is_short_and_names_the_test_command() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    assert!(readme.lines().count() <= 250);
+    assert!(readme.contains("\n```sh\ntests/all\n```\n"));
+    let ci = fs::read_to_string(root().join(".ci/run")).unwrap();
+    assert_eq!(ci.lines().last(), Some("tests/all"));
+}
+
+#[test]
+fn every_source_and_command_has_a_page_and_a_row() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let help = common::World::new().run("help").stdout;
+    let mut count = 0;
+    for (heading, folder) in [("sources", "sources"), ("commands", "commands")] {
+        let section = help.split("\n\n").find(|part| part.starts_with(heading)).unwrap();
+        for name in section.lines().skip(1).filter_map(|line| line.strip_prefix("  ")) {
+            let Some(name) = name.split(' ').next().filter(|name| !name.is_empty()) else {
+                continue;
+            };
+            let page = format!("docs/{folder}/{name}.md");
+            assert!(root().join(&page).is_file(), "{page} does not exist");
+            assert!(readme.contains(&format!("]({page})")), "README.md has no link to {page}");
+            count += 1;
+        }
+    }
+    assert!(count > 15, "{count}");
+}

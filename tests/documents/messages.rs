@@ -1,0 +1,93 @@
+//! The messages that troubleshooting tables quote: the program has them, or they are known to be of others.
+
+use std::fs;
+use std::path::Path;
+
+use super::pages::{Page, root};
+
+/// How messages of Google, of other servers and of clients begin, or a part that tells them.
+const FOREIGN: [&str; 27] = [
+    "The audience in ID Token",
+    "issuer in ID Token",
+    "The given credential is rejected",
+    "The size of mapped attribute exceeds",
+    "is stale to sign-in",
+    "Identity not found",
+    "Error connecting to the given credential",
+    "Permission 'iam.",
+    "AADSTS",
+    "MSIS",
+    "HTTP/",
+    "access_denied",
+    "invalid_client",
+    "invalid_grant",
+    "invalid_scope",
+    "invalid_target",
+    "unauthorized_client",
+    "sealed",
+    "JSONDecodeError",
+    "gcloud crashed",
+    "exit status 6",
+    "exit code 6",
+    "Executables need to be explicitly allowed",
+    "timed out",
+    "sha256sum: ",
+    "curl: ",
+    "0x",
+];
+
+/// The quoted messages of a page that nobody has.
+pub(crate) fn unknown(page: &Page, spoken: &[String]) -> Vec<String> {
+    let unknown = page.messages.iter().filter(|(_, quoted)| !is_known(quoted, spoken));
+    unknown
+        .map(|(line, quoted)| format!("{}:{line}: no message is {quoted:?}", page.name))
+        .collect()
+}
+
+/// A message is a line with `…` for what varies; each part of it has to be said somewhere.
+fn is_known(quoted: &str, spoken: &[String]) -> bool {
+    if FOREIGN.iter().any(|part| quoted.contains(part)) {
+        return true;
+    }
+    let parts = quoted.split(|c: char| c == '…' || c.is_ascii_digit());
+    let parts = parts.map(|part| part.trim_matches([' ', ':', ';', ',', '.']));
+    let is_said = |part: &str| {
+        spoken.iter().any(|piece| piece.contains(part) || part.contains(piece.as_str()))
+    };
+    parts.filter(|part| part.len() > 3).all(is_said)
+}
+
+/// Everything that the program says: the text in its sources, cut where something is put in.
+pub(crate) fn spoken() -> Vec<String> {
+    let mut text = String::new();
+    sources(&root().join("src"), &mut text);
+    let lines: Vec<&str> =
+        text.lines().map(str::trim_start).filter(|line| !line.starts_with("//")).collect();
+    let text = lines.join("\n").replace("\\\n", "").replace("\\\"", "\u{1}");
+    let strings = text.split('"').skip(1).step_by(2);
+    let pieces = strings.flat_map(|string| string.split(['{', '}']).step_by(2));
+    let pieces = pieces
+        .map(|piece| piece.replace('\u{1}', "\"").trim_matches([' ', ':', ';', ',']).to_owned());
+    pieces.filter(|piece| piece.len() > 8 && piece.contains(' ')).collect()
+}
+
+fn sources(folder: &Path, text: &mut String) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => sources(&path, text),
+            false => *text += &fs::read_to_string(path).unwrap().replace("'\"'", ""),
+        }
+    }
+}
+
+#[test]
+fn quoted_messages_are_compared_part_by_part() {
+    let spoken = ["is not set in the environment".to_owned(), "the certificate of".to_owned()];
+    assert!(is_known("the variable X is not set in the environment", &spoken));
+    assert!(
+        is_known("the certificate of … is not set in", &spoken) && is_known("AADSTS1", &spoken)
+    );
+    assert!(is_known("the certificate of 1: …", &spoken));
+    assert!(!is_known("the certificate of … is wrong", &spoken) && !is_known("wrong", &spoken));
+}
