@@ -71,8 +71,8 @@ impl<'a> Account<'a> {
         Ok(self.setting(variable, key)?.is_some_and(|value| value.eq_ignore_ascii_case("true")))
     }
 
-    /// The region: `--region`, `AWS_REGION`, `AWS_DEFAULT_REGION`, the profile, or the region in the
-    /// instance metadata.
+    /// The region: `--region`, `AWS_REGION`, `AWS_DEFAULT_REGION`, the profile, or the region in
+    /// the instance metadata.
     ///
     /// # Errors
     /// `CONFIGURATION` if the configured region is not valid.
@@ -120,8 +120,8 @@ impl<'a> Account<'a> {
         })
     }
 
-    /// The AWS STS endpoint to use for a region: `--sts-endpoint`, the endpoint of the environment or
-    /// of the profile, or the public endpoint.
+    /// The AWS STS endpoint to use for a region: `--sts-endpoint`, the endpoint of the environment
+    /// or of the profile, or the public endpoint.
     pub(super) fn sts_endpoint(&self, region: &str) -> Result<Url, Error> {
         if let Some(url) = self.sts_endpoint {
             return Ok(url.clone());

@@ -2,8 +2,8 @@
 //! libraries create.
 //!
 //! The subject token is a JSON object with `url`, `method` and `headers`, percent-encoded once.
-//! Google's Security Token Service sends the request to AWS itself, so the host is always the public
-//! AWS STS endpoint of the region, whatever endpoint this host uses. The header
+//! Google's Security Token Service sends the request to AWS itself, so the host is always the
+//! public AWS STS endpoint of the region, whatever endpoint this host uses. The header
 //! `x-goog-cloud-target-resource` is signed too: it binds the request to one pool provider.
 //! <https://cloud.google.com/iam/docs/workload-identity-federation-with-other-clouds>
 
@@ -27,8 +27,8 @@ const MAX_CLOCK_AHEAD: i64 = 30;
 /// Signs a request for the pool provider that is the audience.
 ///
 /// # Errors
-/// `CONFIGURATION` if Google would refuse the request: the audience is not a pool provider, no region
-/// was found, the region is in the partition `aws-cn`, or the clock of this host is wrong.
+/// `CONFIGURATION` if Google would refuse the request: the audience is not a pool provider, no
+/// region was found, the region is in the partition `aws-cn`, or the clock of this host is wrong.
 pub(super) fn sign(
     request: &SubjectTokenRequest,
     credentials: &Credentials,

@@ -4,7 +4,8 @@
 //!
 //! - `jwt` calls `GetWebIdentityToken` of the regional AWS STS (IAM outbound identity federation),
 //!   which returns an RS256 JWT. The pool provider is an OIDC provider.
-//! - `caller-identity` signs a `GetCallerIdentity` request (Signature Version 4) without sending it.
+//! - `caller-identity` signs a `GetCallerIdentity` request (Signature Version 4) without sending
+//!   it.
 //!   Google's Security Token Service sends the request to AWS to learn the caller's role. The pool
 //!   provider is an AWS provider.
 //!

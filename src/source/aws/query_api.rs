@@ -1,7 +1,7 @@
 //! Calls to the AWS Security Token Service (AWS STS) with its Query API.
 //!
-//! A call is an HTTP POST of form fields, signed or unsigned. The response is XML. An error response
-//! contains an `Error` element with a `Code` and a `Message`.
+//! A call is an HTTP POST of form fields, signed or unsigned. The response is XML. An error
+//! response contains an `Error` element with a `Code` and a `Message`.
 //! <https://docs.aws.amazon.com/STS/latest/APIReference/welcome.html>
 
 use aws_credential_types::Credentials;
@@ -40,8 +40,8 @@ pub(super) struct ErrorResponse {
     pub(super) error: Error,
 }
 
-/// The result of a call. The inner error is an error response of AWS STS; the outer error is any other
-/// failure.
+/// The result of a call. The inner error is an error response of AWS STS; the outer error is any
+/// other failure.
 pub(super) type CallResult = Result<Result<Fields, ErrorResponse>, Error>;
 
 impl Call<'_> {

@@ -1,7 +1,7 @@
 //! A JWT from `GetWebIdentityToken` of AWS STS (IAM outbound identity federation).
 //!
-//! An administrator must enable the feature for the AWS account. Only regional endpoints support the
-//! action. The JWT cannot outlive the session of the credentials: AWS STS refuses a longer
+//! An administrator must enable the feature for the AWS account. Only regional endpoints support
+//! the action. The JWT cannot outlive the session of the credentials: AWS STS refuses a longer
 //! `DurationSeconds` with `SessionDurationEscalationException`.
 //! <https://docs.aws.amazon.com/STS/latest/APIReference/API_GetWebIdentityToken.html>
 

@@ -1,7 +1,7 @@
 //! The managed identity of App Service, Functions, Container Apps and Automation.
 //!
-//! The platform sets two variables: `IDENTITY_ENDPOINT`, a URL on the same host, and `IDENTITY_HEADER`,
-//! a secret that each request to that URL must contain.
+//! The platform sets two variables: `IDENTITY_ENDPOINT`, a URL on the same host, and
+//! `IDENTITY_HEADER`, a secret that each request to that URL must contain.
 //! <https://learn.microsoft.com/azure/app-service/overview-managed-identity#rest-endpoint-reference>
 
 use super::managed_identity::{Endpoint, Identity};

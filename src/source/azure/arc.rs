@@ -1,8 +1,9 @@
 //! The managed identity of a server with Azure Arc, from the Azure Connected Machine agent.
 //!
 //! The agent responds with status 401 and the path of a key file, which only members of a group can
-//! read. The request is sent again with the content of that file. A program that listens in place of
-//! the agent could name any file (CVE-2024-35255): the file must therefore be in the agent's directory.
+//! read. The request is sent again with the content of that file. A program that listens in place
+//! of the agent could name any file (CVE-2024-35255): the file must therefore be in the agent's
+//! directory.
 //!
 //! An agent that does not support user-assigned identities returns a token of the server's own
 //! identity instead. The response must therefore name the identity that was requested.

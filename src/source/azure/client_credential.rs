@@ -1,8 +1,8 @@
 //! What authenticates a client to Microsoft Entra ID.
 //!
-//! A client secret is sent as it is. With a certificate, the client sends an assertion: a JWT signed
-//! with PS256, whose header contains the thumbprint of the certificate. A workload identity sends the
-//! token in a file, which Kubernetes renews, as the assertion.
+//! A client secret is sent as it is. With a certificate, the client sends an assertion: a JWT
+//! signed with PS256, whose header contains the thumbprint of the certificate. A workload identity
+//! sends the token in a file, which Kubernetes renews, as the assertion.
 //! <https://learn.microsoft.com/entra/identity-platform/certificate-credentials>
 
 use std::path::{Path, PathBuf};

@@ -1,9 +1,9 @@
-//! Service principals and workload identities: the client credentials grant at the token endpoint of
-//! Microsoft Entra ID.
+//! Service principals and workload identities: the client credentials grant at the token endpoint
+//! of Microsoft Entra ID.
 //!
-//! `POST {authority host}/{tenant}/oauth2/v2.0/token` with the scope `APP_ID_URI/.default` and a client
-//! credential: a client secret, an assertion signed with the key of a certificate, or a token of
-//! another issuer.
+//! `POST {authority host}/{tenant}/oauth2/v2.0/token` with the scope `APP_ID_URI/.default` and a
+//! client credential: a client secret, an assertion signed with the key of a certificate, or a
+//! token of another issuer.
 //! <https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow>
 
 use std::path::PathBuf;

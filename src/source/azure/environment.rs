@@ -1,4 +1,5 @@
-//! The environments in which an Azure workload has an identity, and which of them the options select.
+//! The environments in which an Azure workload has an identity, and which of them the options
+//! select.
 
 use super::options::Options;
 use super::{Azure, Lookup, app_service, arc, entra, imds};
@@ -51,7 +52,8 @@ const MANAGED_IDENTITY: &[EnvironmentName] =
     &[EnvironmentName::AppService, EnvironmentName::Arc, EnvironmentName::Imds];
 
 impl Options {
-    /// The options that apply to some environments only, whether they are set, and those environments.
+    /// The options that apply to some environments only, whether they are set, and those
+    /// environments.
     fn of_environments(&self) -> [(&'static str, bool, &'static [EnvironmentName]); 6] {
         [
             ("--client-secret", self.client_secret.is_some(), SERVICE_PRINCIPAL),

@@ -1,7 +1,8 @@
-//! The managed identity of a virtual machine or scale set, from the Azure Instance Metadata Service.
+//! The managed identity of a virtual machine or scale set, from the Azure Instance Metadata
+//! Service.
 //!
-//! A request without the header `Metadata` fails at once, which shows that the service exists. During
-//! an update the service responds with status 404 or 410, for a minute at most.
+//! A request without the header `Metadata` fails at once, which shows that the service exists.
+//! During an update the service responds with status 404 or 410, for a minute at most.
 //! <https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token#error-handling>
 
 use std::time::Duration;
@@ -14,7 +15,8 @@ use crate::http::{Request, retry};
 
 const HOST: &str = "AZURE_POD_IDENTITY_AUTHORITY_HOST";
 
-/// The timeout of the request without `Metadata`. Outside Azure there is usually no response at all.
+/// The timeout of the request without `Metadata`. Outside Azure there is usually no response at
+/// all.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 
 pub(super) fn request_token(azure: &Azure, cx: &Context) -> Result<Lookup, Error> {

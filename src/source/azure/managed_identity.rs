@@ -1,8 +1,8 @@
 //! What the token endpoints of managed identities have in common.
 //!
-//! A GET request names the resource and the API version. On a machine or app with several user-assigned
-//! identities, the request also names the identity, by its client ID, object ID or resource ID. The
-//! endpoints differ in how they authenticate the caller.
+//! A GET request names the resource and the API version. On a machine or app with several
+//! user-assigned identities, the request also names the identity, by its client ID, object ID or
+//! resource ID. The endpoints differ in how they authenticate the caller.
 //! <https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token>
 
 use super::{Azure, Lookup, Options, aadsts};
@@ -16,7 +16,8 @@ pub(super) struct Identity {
     pub(super) id: String,
     /// The option or variable that names the identity.
     pub(super) option: &'static str,
-    /// The query parameter of the ID; `None` for a resource ID, whose parameter differs by endpoint.
+    /// The query parameter of the ID; `None` for a resource ID, whose parameter differs by
+    /// endpoint.
     parameter: Option<&'static str>,
 }
 
@@ -31,7 +32,8 @@ impl Identity {
             .or_else(|| identity(&options.identity_resource_id, "--identity-resource-id", None))
     }
 
-    /// The identity that an option or `AZURE_CLIENT_ID` names; `None` for the system-assigned identity.
+    /// The identity that an option or `AZURE_CLIENT_ID` names; `None` for the system-assigned
+    /// identity.
     pub(super) fn find(azure: &Azure, cx: &Context) -> Result<Option<Identity>, Error> {
         if let Some(identity) = &azure.identity {
             return Ok(Some(identity.clone()));
@@ -94,8 +96,8 @@ impl Endpoint {
     /// The JSON object in a response.
     ///
     /// # Errors
-    /// `ABSENT` if there is no identity, `DENIED` or `CONFIGURATION` if the endpoint refuses the request,
-    /// `PROTOCOL` if the response is not JSON.
+    /// `ABSENT` if there is no identity, `DENIED` or `CONFIGURATION` if the endpoint refuses the
+    /// request, `PROTOCOL` if the response is not JSON.
     pub(super) fn read(
         &self,
         response: Response,
@@ -143,8 +145,8 @@ impl Endpoint {
     }
 }
 
-/// Parts of the error messages of the endpoints for an identity that does not exist or is not assigned,
-/// in lower case.
+/// Parts of the error messages of the endpoints for an identity that does not exist or is not
+/// assigned, in lower case.
 const UNKNOWN: [&str; 4] = [
     "identity not found",
     "no user assigned or delegated managed identity found",

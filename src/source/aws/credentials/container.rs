@@ -1,7 +1,7 @@
 //! Credentials from the container credentials endpoint of ECS, Fargate and EKS Pod Identity.
 //!
-//! The platform sets a variable to the endpoint, and usually a variable or a file to an authorization
-//! token. A GET request with that token returns credentials in JSON.
+//! The platform sets a variable to the endpoint, and usually a variable or a file to an
+//! authorization token. A GET request with that token returns credentials in JSON.
 //! <https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html>
 
 use super::{Account, Lookup, from_json};

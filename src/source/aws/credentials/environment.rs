@@ -1,5 +1,5 @@
-//! Credentials in `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN`, for example on
-//! AWS Lambda.
+//! Credentials in `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN`, for example
+//! on AWS Lambda.
 //! <https://docs.aws.amazon.com/sdkref/latest/guide/feature-static-credentials.html>
 
 use super::{Account, Lookup, from_user};

@@ -1,4 +1,5 @@
-//! Credentials and region of an EC2 instance, from the instance metadata service, version 2 (IMDSv2).
+//! Credentials and region of an EC2 instance, from the instance metadata service, version 2
+//! (IMDSv2).
 //!
 //! A PUT request returns a session token, which each GET request must contain. The response to the
 //! PUT request travels at most as many network hops as the hop limit allows, 1 by default. It

@@ -1,8 +1,9 @@
-//! AWS credentials, searched for in the places of the AWS SDKs, in their order: environment variables,
-//! a web identity, a profile, the container endpoint, the EC2 instance metadata.
+//! AWS credentials, searched for in the places of the AWS SDKs, in their order: environment
+//! variables, a web identity, a profile, the container endpoint, the EC2 instance metadata.
 //!
-//! If a place has no credentials, the search continues with the next place. If a place is configured
-//! but fails, the search ends with that failure: the next place could belong to a different identity.
+//! If a place has no credentials, the search continues with the next place. If a place is
+//! configured but fails, the search ends with that failure: the next place could belong to a
+//! different identity.
 //! <https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html>
 
 mod assume_role;
@@ -50,8 +51,8 @@ const PLACES: [(&str, Load); 5] = [
 /// Searches all places.
 ///
 /// # Errors
-/// `ABSENT` if no place has credentials, with the reason of each place; `EXPIRED` if the credentials
-/// have expired; otherwise the failure of a place.
+/// `ABSENT` if no place has credentials, with the reason of each place; `EXPIRED` if the
+/// credentials have expired; otherwise the failure of a place.
 pub(super) fn find(account: &Account) -> Result<Credentials, Error> {
     // As in the AWS SDKs, a profile that an option selects overrides the environment.
     let skipped = if account.profile_is_option { 2 } else { 0 };
@@ -99,8 +100,8 @@ fn from_server(
 /// Credentials that the user set in `place`, without the spaces around each part.
 ///
 /// # Errors
-/// `CONFIGURATION` if a part contains characters that AWS credentials cannot contain. They could not be
-/// sent in an HTTP header either.
+/// `CONFIGURATION` if a part contains characters that AWS credentials cannot contain. They could
+/// not be sent in an HTTP header either.
 fn from_user(
     key: &str,
     secret: &str,

@@ -1,8 +1,8 @@
 //! Credentials for a web identity token in a file, for example on EKS with IAM roles for service
 //! accounts.
 //!
-//! `AssumeRoleWithWebIdentity` of AWS STS exchanges the token for credentials. The call is not signed:
-//! the token authenticates the caller.
+//! `AssumeRoleWithWebIdentity` of AWS STS exchanges the token for credentials. The call is not
+//! signed: the token authenticates the caller.
 //! <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html>
 
 use std::thread;

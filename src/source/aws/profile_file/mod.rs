@@ -1,8 +1,8 @@
 //! The shared config and credentials files, read as the AWS CLI reads them.
 //!
 //! The config file has the sections `[default]`, `[profile NAME]`, `[sso-session NAME]` and
-//! `[services NAME]`. In the credentials file, each section is a profile: `[NAME]`. If both files set
-//! a key of a profile, the credentials file takes precedence.
+//! `[services NAME]`. In the credentials file, each section is a profile: `[NAME]`. If both files
+//! set a key of a profile, the credentials file takes precedence.
 //! <https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html>
 
 mod sections;

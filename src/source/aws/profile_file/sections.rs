@@ -1,7 +1,8 @@
 //! The syntax of the shared files: sections of keys.
 //!
 //! A line that starts with `#` or `;` is a comment. An indented line continues the value of the key
-//! before it. Keys are case-insensitive; a line that is none of these is ignored, as by the AWS CLI.
+//! before it. Keys are case-insensitive; a line that is none of these is ignored, as by the AWS
+//! CLI.
 //! <https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html>
 
 use std::collections::BTreeMap;

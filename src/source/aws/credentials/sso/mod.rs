@@ -1,8 +1,8 @@
 //! Credentials of AWS IAM Identity Center (SSO), from the access token that `aws sso login` cached.
 //!
-//! The AWS CLI caches the access token of a session in `~/.aws/sso/cache`, often with a refresh token.
-//! `GetRoleCredentials` of the portal returns the credentials of the profile's account and role for
-//! that access token.
+//! The AWS CLI caches the access token of a session in `~/.aws/sso/cache`, often with a refresh
+//! token. `GetRoleCredentials` of the portal returns the credentials of the profile's account and
+//! role for that access token.
 //! <https://docs.aws.amazon.com/sdkref/latest/guide/feature-sso-credentials.html>,
 //! <https://docs.aws.amazon.com/singlesignon/latest/PortalAPIReference/API_GetRoleCredentials.html>
 
@@ -28,8 +28,8 @@ pub(super) fn is_configured(profile: &Profile) -> bool {
 /// The credentials of the profile's account and role.
 ///
 /// # Errors
-/// `CONFIGURATION` if the profile is incomplete, `EXPIRED` if the user must sign in again, `DENIED` if
-/// the user does not have the role.
+/// `CONFIGURATION` if the profile is incomplete, `EXPIRED` if the user must sign in again, `DENIED`
+/// if the user does not have the role.
 pub(super) fn load(name: &str, profile: &Profile, account: &Account) -> Result<Credentials, Error> {
     let session = Session::new(name, profile, account)?;
     let token = session.access_token(account)?;
