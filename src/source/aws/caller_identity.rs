@@ -92,7 +92,7 @@ fn header_name(name: &str) -> &str {
 fn refuse_unusable(region: &str, account: &Account) -> Result<(), Error> {
     if endpoint::is_china(region) {
         let what = format!(
-            "Google's Security Token Service does not support the AWS partition aws-cn of {region}"
+            "Google's Security Token Service does not support the AWS partition aws-cn ({region})"
         );
         return Err(Error::new(Kind::Configuration, what).fix("set --mode=jwt"));
     }

@@ -67,7 +67,7 @@ options! {
 
 pub(super) const INFO: SourceInfo = SourceInfo {
     name: "aws",
-    summary: "AWS credentials, found as the AWS SDKs find them",
+    summary: "AWS credentials from any place that the AWS SDKs search",
     options: &[Options::TABLE],
     rest: None,
     build,

@@ -17,6 +17,10 @@ use crate::secret::Secret;
 /// The version of the API.
 pub(super) const VERSION: &str = "2011-06-15";
 
+/// The fix for a response that is not from AWS STS.
+const CHECK_ENDPOINT: &str =
+    "check --sts-endpoint, AWS_ENDPOINT_URL_STS, AWS_ENDPOINT_URL and endpoint_url in the profile";
+
 /// How many seconds the clock of this host may differ before AWS refuses a signature.
 const TOLERATED_SKEW: i64 = 5 * 60;
 
@@ -100,7 +104,7 @@ impl Call<'_> {
         if (200..300).contains(&response.status) {
             return fields.map(Ok).ok_or_else(|| {
                 let what = format!("the response from AWS STS to {} is not XML", self.action);
-                Error::new(Kind::Protocol, what).fix(format!("check {}", self.option))
+                Error::new(Kind::Protocol, what).fix(CHECK_ENDPOINT)
             });
         }
         let Some(code) = fields.as_ref().and_then(|fields| fields.get("Code")) else {
@@ -196,8 +200,7 @@ impl Fields {
     pub(super) fn required(&self, name: &str, action: &str) -> Result<&str, Error> {
         self.get(name).filter(|text| !text.is_empty()).ok_or_else(|| {
             let what = format!("the response from AWS STS to {action} has no {name}");
-            Error::new(Kind::Protocol, what)
-                .fix("check that --sts-endpoint or the configured endpoint is AWS STS")
+            Error::new(Kind::Protocol, what).fix(CHECK_ENDPOINT)
         })
     }
 }

@@ -112,6 +112,9 @@ fn explain(response: ErrorResponse) -> Error {
              account",
         );
     }
+    if code.starts_with("ValidationError") {
+        return error.fix("check --audience, --duration and --tag");
+    }
     if code.starts_with("SessionDurationEscalation") {
         return error
             .of_kind(Kind::Configuration)

@@ -24,7 +24,7 @@ pub(super) fn load(account: &Account) -> Result<Lookup, Error> {
         (Some(path), _) => (format!("http://169.254.170.2{path}"), RELATIVE_URI),
         (None, Some(address)) => (address, FULL_URI),
         (None, None) => {
-            return Ok(Lookup::absent(format!("{RELATIVE_URI} and ..._FULL_URI are not set")));
+            return Ok(Lookup::absent("no AWS_CONTAINER_CREDENTIALS_*_URI is set"));
         }
     };
     let url = Url::parse(&address).map_err(|why| {
@@ -36,7 +36,8 @@ pub(super) fn load(account: &Account) -> Result<Lookup, Error> {
         get = get.header("Authorization", token);
     }
     let response = cx.send(get)?.require_success()?;
-    from_json(&response.json()?, "Token", &format!("the response from {url}")).map(Lookup::Found)
+    let (object, place) = (response.json()?, format!("the response from {url}"));
+    from_json(&object, "Token", &place, &format!("check {option}")).map(Lookup::Found)
 }
 
 /// Refuses plain http to any host but those of the platform: the authorization token would be sent
@@ -70,7 +71,7 @@ fn authorization(account: &Account) -> Result<Option<Secret>, Error> {
     if token.expose().chars().any(char::is_control) {
         let what = format!("the token from {place} contains control characters");
         return Err(Error::new(Kind::Configuration, what)
-            .fix(format!("check {place}: the token must be a single line")));
+            .fix(format!("check {place}, whose token must be a single line")));
     }
     Ok(Some(token))
 }

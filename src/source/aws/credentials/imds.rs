@@ -45,7 +45,8 @@ pub(super) fn load(account: &Account) -> Result<Lookup, Error> {
                 .fix(format!("allow ec2.amazonaws.com in the trust policy of the role {role}")));
         }
     }
-    from_json(&object, "Token", "the instance metadata").map(Lookup::Found)
+    let fix = format!("check {ENDPOINT}");
+    from_json(&object, "Token", "the instance metadata", &fix).map(Lookup::Found)
 }
 
 /// The name of the role on the first line of a response.

@@ -33,18 +33,18 @@ type Lookup = lookup::Lookup<Credentials>;
 
 const SEARCH: Search = Search {
     what: "AWS credentials",
-    fix: "set --profile or AWS_PROFILE, or attach an IAM role to the instance, task or pod (for a \
-          container on EC2, also set the hop limit of the instance metadata to 2)",
+    fix: "set --profile or AWS_PROFILE, or attach an IAM role (for a container on EC2, also set the \
+          metadata hop limit to 2)",
 };
 
 /// How to search a place.
 type Load = fn(&Account) -> Result<Lookup, Error>;
 
 const PLACES: [(&str, Load); 5] = [
-    ("environment variables", environment::load),
+    ("environment", environment::load),
     ("web identity", web_identity::from_environment),
     ("profile", profile::load),
-    ("container endpoint", container::load),
+    ("container", container::load),
     ("EC2 instance metadata", imds::load),
 ];
 
@@ -122,24 +122,28 @@ fn from_user(
 }
 
 /// Credentials in JSON, as programs, container endpoints and the instance metadata return them.
-/// `token` is the name of the member with the session token.
+/// `token` is the name of the member with the session token. `fix` says what to do if the object
+/// contains no credentials.
 ///
 /// # Errors
 /// `PROTOCOL` if a member is missing or malformed.
-fn from_json(object: &Map<String, Value>, token: &str, place: &str) -> Result<Credentials, Error> {
+fn from_json(
+    object: &Map<String, Value>,
+    token: &str,
+    place: &str,
+    fix: &str,
+) -> Result<Credentials, Error> {
     let text =
         |name: &str| object.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
     let required = |name: &str| {
-        text(name).ok_or_else(|| {
-            Error::new(Kind::Protocol, format!("{place} has no {name}"))
-                .fix("return AccessKeyId and SecretAccessKey as members of a JSON object")
-        })
+        text(name)
+            .ok_or_else(|| Error::new(Kind::Protocol, format!("{place} has no {name}")).fix(fix))
     };
     let expiry = match text("Expiration") {
         None => None,
         Some(time) => Some(parse_rfc3339(time).ok_or_else(|| {
             Error::new(Kind::Protocol, format!("the Expiration in {place} is not an RFC 3339 time"))
-                .fix("use a time such as 2026-11-21T16:00:00Z")
+                .fix(fix)
         })?),
     };
     from_server(required("AccessKeyId")?, required("SecretAccessKey")?, text(token), expiry, place)

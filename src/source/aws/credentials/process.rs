@@ -16,7 +16,7 @@ use crate::program::Program;
 /// `CONFIGURATION` if the command line cannot be parsed, `PROTOCOL` if the output does not contain
 /// credentials; otherwise as for [`Program::output`].
 pub(super) fn load(profile: &str, command_line: &str, account: &Account) -> Result<Lookup, Error> {
-    let place = format!("credential_process of the profile {profile}");
+    let place = format!("credential_process of the profile {profile:?}");
     let mut words = shlex::split(command_line).unwrap_or_default().into_iter();
     let name = words.next().ok_or_else(|| {
         let what =
@@ -27,14 +27,12 @@ pub(super) fn load(profile: &str, command_line: &str, account: &Account) -> Resu
     let program = Program { name: name.into(), args, variables: Vec::new(), place: place.clone() };
     let output = program.output(account.cx)?;
     let what = format!("the output of the {place}");
-    let wrong = |why: &str| {
-        Error::new(Kind::Protocol, format!("{what} {why}"))
-            .fix("run the command by hand to see its output")
-    };
+    let fix = "run the command by hand, and check that it prints credentials of version 1";
+    let wrong = |why: &str| Error::new(Kind::Protocol, format!("{what} {why}")).fix(fix);
     let object: Map<String, Value> =
         serde_json::from_str(output.expose()).map_err(|_| wrong("is not a JSON object"))?;
     if object.get("Version").and_then(Value::as_i64) != Some(1) {
-        return Err(wrong("does not have the Version 1"));
+        return Err(wrong("does not have \"Version\": 1"));
     }
-    from_json(&object, "SessionToken", &what).map(Lookup::Found)
+    from_json(&object, "SessionToken", &what, fix).map(Lookup::Found)
 }

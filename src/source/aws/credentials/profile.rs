@@ -16,25 +16,28 @@ use crate::source::aws::profile_file::Profile;
 pub(super) fn load(account: &Account) -> Result<Lookup, Error> {
     let name = account.profile.as_str();
     match account.files.profile(name) {
-        None if account.profile_is_named => Err(unknown_profile(name, "the profile", account)),
-        None => Ok(Lookup::absent("the profile default does not exist")),
+        None if account.profile_is_named => {
+            Err(unknown_profile(name, "profile", "--profile or AWS_PROFILE", account))
+        }
+        None => Ok(Lookup::absent("\"default\" does not exist")),
         Some(profile) => Resolver { account, names: vec![name] }.credentials(name, profile),
     }
 }
 
-fn unknown_profile(name: &str, what: &str, account: &Account) -> Error {
+/// The error for a name that `setting` contains.
+fn unknown_profile(name: &str, what: &str, setting: &str, account: &Account) -> Error {
     let names = account.files.profile_names();
-    let error = Error::new(Kind::Configuration, format!("{what} {name} does not exist"));
+    let error = Error::new(Kind::Configuration, format!("the {what} {name:?} does not exist"));
     match names.is_empty() {
         true => {
             error.cause("no profiles are defined").fix("run aws configure, or aws configure sso")
         }
-        false => error.fix(format!("set it to one of the profiles {}", names.join(", "))),
+        false => error.fix(format!("set {setting} to one of {}", names.join(", "))),
     }
 }
 
 fn profile_error(name: &str, what: &str, fix: &str) -> Error {
-    Error::new(Kind::Configuration, format!("the profile {name} {what}")).fix(fix)
+    Error::new(Kind::Configuration, format!("the profile {name:?} {what}")).fix(fix)
 }
 
 /// Finds the credentials of profiles, which can refer to other profiles with `source_profile`.
@@ -104,15 +107,16 @@ impl<'a> Resolver<'a> {
 
     fn source_profile(&mut self, name: &str, source: &'a str) -> Result<Credentials, Error> {
         let profile = self.account.files.profile(source);
-        let profile =
-            profile.ok_or_else(|| unknown_profile(source, "the source_profile", self.account))?;
+        let profile = profile.ok_or_else(|| {
+            unknown_profile(source, "source_profile", "source_profile", self.account)
+        })?;
         let has_keys = profile.get("aws_access_key_id").is_some();
         let is_loop = self.names.contains(&source) && !(source == name && has_keys);
         self.names.push(source);
         if is_loop {
             let what = "has a source_profile that leads back to itself";
-            let fix = format!("change source_profile in one of {}", self.names.join(" → "));
-            return Err(profile_error(name, what, &fix));
+            let fix = "change source_profile in one of these profiles";
+            return Err(profile_error(name, what, fix).cause(self.names.join(" → ")));
         }
         let found = match has_keys {
             true => self.without_role(source, profile)?,
@@ -120,11 +124,10 @@ impl<'a> Resolver<'a> {
         };
         match found {
             Lookup::Found(credentials) => Ok(credentials),
-            Lookup::Absent(why) => {
-                let what = format!("the source_profile of the profile {name} has no credentials");
+            Lookup::Absent(_) => {
+                let what = format!("the source_profile of the profile {name:?} has no credentials");
                 Err(Error::new(Kind::Configuration, what)
-                    .cause(why)
-                    .fix(format!("add credentials to the profile {source}")))
+                    .fix(format!("add credentials to the profile {source:?}")))
             }
         }
     }
@@ -135,7 +138,8 @@ impl<'a> Resolver<'a> {
             "Ec2InstanceMetadata" => imds::load(self.account)?,
             "EcsContainer" => container::load(self.account)?,
             _ => {
-                let fix = "set it to Environment, Ec2InstanceMetadata or EcsContainer";
+                let fix =
+                    "set credential_source to Environment, Ec2InstanceMetadata or EcsContainer";
                 return Err(profile_error(name, "has an unknown credential_source", fix));
             }
         };
@@ -143,7 +147,7 @@ impl<'a> Resolver<'a> {
             Lookup::Found(credentials) => Ok(credentials),
             Lookup::Absent(why) => {
                 let what = format!(
-                    "the credential_source {source} of the profile {name} has no credentials"
+                    "the credential_source {source} of the profile {name:?} has no credentials"
                 );
                 Err(Error::new(Kind::Absent, what).cause(why).fix("check credential_source"))
             }
@@ -165,7 +169,7 @@ fn static_keys(name: &str, profile: &Profile) -> Result<Lookup, Error> {
     match (profile.get("aws_access_key_id"), profile.get("aws_secret_access_key")) {
         (Some(key), Some(secret)) => {
             let token = profile.get("aws_session_token");
-            let place = format!("the profile {name}");
+            let place = format!("the profile {name:?}");
             from_user(key, secret, token, None, &place).map(Lookup::Found)
         }
         (Some(_), None) => Err(profile_error(
@@ -173,6 +177,6 @@ fn static_keys(name: &str, profile: &Profile) -> Result<Lookup, Error> {
             "has aws_access_key_id but no aws_secret_access_key",
             "set aws_secret_access_key, or remove aws_access_key_id",
         )),
-        (None, _) => Ok(Lookup::absent(format!("the profile {name} has no credentials"))),
+        (None, _) => Ok(Lookup::absent(format!("{name:?} has no credentials"))),
     }
 }

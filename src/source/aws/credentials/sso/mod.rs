@@ -15,6 +15,7 @@ use self::session::Session;
 use super::{Account, Credentials, from_server};
 use crate::error::{Error, Kind};
 use crate::http::{self, Response, Url, form};
+use crate::shell;
 use crate::source::aws::profile_file::Profile;
 
 /// The keys that every profile with SSO must set.
@@ -47,7 +48,7 @@ pub(super) fn load(name: &str, profile: &Profile, account: &Account) -> Result<C
     let status = response.status;
     let response = response.require_success().map_err(|error| match status {
         401 => error.of_kind(Kind::Expired).fix(login(name)),
-        403 => error.fix(format!("check sso_account_id and sso_role_name of the profile {name}")),
+        403 => error.fix(format!("check sso_account_id and sso_role_name of the profile {name:?}")),
         _ => error,
     })?;
     role_credentials(&response, &url)
@@ -72,5 +73,5 @@ fn role_credentials(response: &Response, url: &Url) -> Result<Credentials, Error
 
 /// The fix for an SSO session that has expired.
 fn login(profile: &str) -> String {
-    format!("run aws sso login --profile {profile}")
+    format!("run aws sso login --profile {}", shell::quoted(profile))
 }

@@ -30,7 +30,7 @@ impl<'a> Session<'a> {
         account: &'a Account,
     ) -> Result<Self, Error> {
         if let Some(key) = REQUIRED.iter().find(|key| profile.get(key).is_none()) {
-            let what = format!("the profile {name} has no {key}");
+            let what = format!("the profile {name:?} has no {key}");
             return Err(wrong(what, format!("set {key}, or run aws configure sso")));
         }
         let (region, key) = match profile.get("sso_session") {
@@ -38,14 +38,14 @@ impl<'a> Session<'a> {
             None => {
                 let start_url = profile.get("sso_start_url").ok_or_else(|| {
                     let what =
-                        format!("the profile {name} has neither sso_session nor sso_start_url");
+                        format!("the profile {name:?} has neither sso_session nor sso_start_url");
                     wrong(what, "run aws configure sso")
                 })?;
                 (profile.get("sso_region"), start_url)
             }
         };
         let region = region.filter(|region| endpoint::is_region(region)).ok_or_else(|| {
-            wrong(format!("the profile {name} has no valid sso_region"), "set sso_region")
+            wrong(format!("the profile {name:?} has no valid sso_region"), "set sso_region")
         })?;
         let cache = TokenCache::new(cache_path(key, account)?);
         Ok(Session { profile: name, region, cache })
@@ -73,13 +73,13 @@ fn named_session_region<'a>(
     account: &'a Account,
 ) -> Result<Option<&'a str>, Error> {
     let keys = account.files.sso_session(session).ok_or_else(|| {
-        let what = format!("the sso_session {session} of the profile {name} does not exist");
+        let what = format!("the sso_session {session:?} of the profile {name:?} does not exist");
         wrong(what, format!("add the section [sso-session {session}] to the config file"))
     })?;
     let differs = |key: &&str| profile.get(key).is_some_and(|own| keys.get(key) != Some(own));
     if let Some(key) = ["sso_region", "sso_start_url"].into_iter().find(differs) {
-        let what = format!("{key} in the profile {name} differs from {key} in its sso_session");
-        return Err(wrong(what, format!("remove {key} from the profile {name}")));
+        let what = format!("{key} in the profile {name:?} differs from {key} in its sso_session");
+        return Err(wrong(what, format!("remove {key} from the profile {name:?}")));
     }
     Ok(keys.get("sso_region"))
 }

@@ -85,7 +85,8 @@ impl Session<'_> {
                     0 => String::new(),
                     expiry => format!(" at {}", rfc3339(expiry)),
                 };
-                let what = format!("the SSO session of the profile {} expired{time}", self.profile);
+                let what =
+                    format!("the SSO session of the profile {:?} expired{time}", self.profile);
                 Err(Error::new(Kind::Expired, what).fix(login(self.profile)))
             }
         }
