@@ -1,4 +1,4 @@
-//! What this run knows of AWS: options, variables and profile files, in that order.
+//! The AWS settings of a run, from options, environment variables and profiles, in that order.
 
 use std::cell::OnceCell;
 
@@ -10,24 +10,29 @@ use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::http::Url;
 
-/// Where settings come from.
+/// The settings, and the context to use them in.
 #[derive(Debug)]
 pub(super) struct Account<'a> {
     pub(super) cx: &'a Context,
     /// The shared config and credentials files.
     pub(super) files: Files,
-    /// The profile in use.
+    /// The name of the profile in use.
     pub(super) profile: String,
-    /// Whether `--profile` named it: then the environment's credentials do not count.
+    /// Whether `--profile` selects the profile, which overrides credentials in the environment.
     pub(super) profile_is_option: bool,
-    /// Whether anything named it: then it has to exist.
+    /// Whether an option or a variable selects the profile. It must then exist.
     pub(super) profile_is_named: bool,
     region_option: Option<&'a str>,
     sts_endpoint: Option<&'a Url>,
+    /// The region, once it has been looked up.
     region: OnceCell<Option<String>>,
 }
 
 impl<'a> Account<'a> {
+    /// Reads the profile files.
+    ///
+    /// # Errors
+    /// `CONFIGURATION` if a file or a variable cannot be read.
     pub(super) fn new(options: &'a Options, cx: &'a Context) -> Result<Account<'a>, Error> {
         let named = match &options.profile {
             Some(profile) => Some(profile.clone()),
@@ -48,23 +53,29 @@ impl<'a> Account<'a> {
         })
     }
 
-    /// The profile in use, where the files have it.
+    /// The profile in use, if the files define it.
     pub(super) fn current_profile(&self) -> Option<&Profile> {
         self.files.profile(&self.profile)
     }
 
-    /// A setting: its variable, or its key in the profile.
+    /// A setting: the environment variable, which overrides the key in the profile.
     pub(super) fn setting(&self, variable: &str, key: &str) -> Result<Option<String>, Error> {
-        let from_profile = || self.current_profile().and_then(|p| p.get(key)).map(str::to_owned);
-        Ok(self.cx.env.text(variable)?.or_else(from_profile))
+        Ok(self.cx.env.text(variable)?.or_else(|| self.profile_key(key)))
+    }
+
+    fn profile_key(&self, key: &str) -> Option<String> {
+        self.current_profile()?.get(key).map(str::to_owned)
     }
 
     fn is_true(&self, variable: &str, key: &str) -> Result<bool, Error> {
         Ok(self.setting(variable, key)?.is_some_and(|value| value.eq_ignore_ascii_case("true")))
     }
 
-    /// The region: `--region`, `AWS_REGION`, `AWS_DEFAULT_REGION`, the profile, and at last the
-    /// instance's metadata.
+    /// The region: `--region`, `AWS_REGION`, `AWS_DEFAULT_REGION`, the profile, or the region in
+    /// the instance metadata.
+    ///
+    /// # Errors
+    /// `CONFIGURATION` if the configured region is not valid.
     pub(super) fn region(&self) -> Result<Option<&str>, Error> {
         if let Some(region) = self.region.get() {
             return Ok(region.as_deref());
@@ -76,35 +87,41 @@ impl<'a> Account<'a> {
         Ok(self.region.get_or_init(|| region).as_deref())
     }
 
-    /// The same without asking the instance's metadata.
+    /// The region without the instance metadata.
+    ///
+    /// # Errors
+    /// `CONFIGURATION` if the configured region is not valid.
     pub(super) fn configured_region(&self) -> Result<Option<String>, Error> {
-        let region = match (self.region_option, self.cx.env.text("AWS_REGION")?) {
-            (Some(region), _) => Some(region.to_owned()),
-            (None, Some(region)) => Some(region),
-            (None, None) => self.setting("AWS_DEFAULT_REGION", "region")?,
-        };
-        match region {
-            Some(region) if !endpoint::is_region(&region) => {
-                Err(Error::new(Kind::Configuration, "the AWS region is no region's name")
-                    .fix("check --region, AWS_REGION and the profile; one looks like eu-west-1"))
-            }
-            region => Ok(region),
+        let places = [
+            (self.region_option.map(str::to_owned), "--region"),
+            (self.cx.env.text("AWS_REGION")?, "AWS_REGION"),
+            (self.cx.env.text("AWS_DEFAULT_REGION")?, "AWS_DEFAULT_REGION"),
+            (self.profile_key("region"), "the region of the profile"),
+        ];
+        let first = places.into_iter().find_map(|(region, place)| Some((region?, place)));
+        let Some((region, place)) = first else { return Ok(None) };
+        match endpoint::is_region(&region) {
+            true => Ok(Some(region)),
+            false => Err(Error::new(
+                Kind::Configuration,
+                format!("{place} is not a valid AWS region name"),
+            )
+            .fix(format!("set {place} to a name such as eu-west-1"))),
         }
     }
 
-    /// The region that has to be there.
+    /// The region, for requests that require one.
     ///
     /// # Errors
-    /// `CONFIGURATION` where none was found.
+    /// `CONFIGURATION` if no region was found, or the configured region is not valid.
     pub(super) fn required_region(&self) -> Result<&str, Error> {
         self.region()?.ok_or_else(|| {
-            Error::new(Kind::Configuration, "there is no AWS region")
-                .fix("add --region=… or set AWS_REGION")
+            Error::new(Kind::Configuration, "no AWS region found").fix("set --region or AWS_REGION")
         })
     }
 
-    /// The STS endpoint of a region: `--sts-endpoint`, what the environment or the profile says
-    /// instead, or the public one.
+    /// The AWS STS endpoint to use for a region: `--sts-endpoint`, the endpoint of the environment
+    /// or of the profile, or the public endpoint.
     pub(super) fn sts_endpoint(&self, region: &str) -> Result<Url, Error> {
         if let Some(url) = self.sts_endpoint {
             return Ok(url.clone());
@@ -117,27 +134,31 @@ impl<'a> Account<'a> {
         endpoint::public(&endpoint::sts_host(region, fips, dual_stack))
     }
 
-    /// The endpoint of a service that the environment or the profile names.
+    /// The endpoint of a service, if the environment or the profile sets one.
     /// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html>
+    ///
+    /// # Errors
+    /// `CONFIGURATION` if the endpoint is not a URL.
     pub(super) fn configured_endpoint(&self, service: &str) -> Result<Option<Url>, Error> {
         if self.is_true("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "ignore_configured_endpoint_urls")? {
             return Ok(None);
         }
         let variable = format!("AWS_ENDPOINT_URL_{}", service.to_ascii_uppercase());
-        let profile = self.current_profile();
-        let of_service = profile.and_then(|profile| self.files.service_endpoint(profile, service));
-        let of_profile = profile.and_then(|profile| profile.get("endpoint_url"));
+        let in_services = self
+            .current_profile()
+            .and_then(|profile| self.files.service_endpoint(profile, service))
+            .map(str::to_owned);
         let places = [
             (self.cx.env.text(&variable)?, variable.as_str()),
             (self.cx.env.text("AWS_ENDPOINT_URL")?, "AWS_ENDPOINT_URL"),
-            (of_service.map(str::to_owned), "endpoint_url in the services section"),
-            (of_profile.map(str::to_owned), "endpoint_url in the profile"),
+            (in_services, "endpoint_url in the services section"),
+            (self.profile_key("endpoint_url"), "endpoint_url in the profile"),
         ];
         let first = places.into_iter().find_map(|(url, place)| Some((url?, place)));
         first.map_or(Ok(None), |(url, place)| {
             Url::parse(&url).map(Some).map_err(|why| {
                 Error::new(Kind::Configuration, format!("{place} {why}"))
-                    .fix(format!("correct {place} or remove it"))
+                    .fix(format!("correct or remove {place}"))
             })
         })
     }

@@ -1,14 +1,17 @@
-//! A signed `GetCallerIdentity` request as the subject token, in the shape that Google's own
-//! libraries give it.
+//! A signed `GetCallerIdentity` request as the subject token, in the form that Google's client
+//! libraries create.
 //!
-//! JSON with `url`, `method` and `headers`, percent-encoded once. Google sends the request itself,
-//! so its host is always the public one of the region, whatever endpoint is used here.
+//! The subject token is a JSON object with `url`, `method` and `headers`, percent-encoded once.
+//! Google's Security Token Service sends the request to AWS itself, so the host is always the
+//! public AWS STS endpoint of the region, whatever endpoint this host uses. The header
+//! `x-goog-cloud-target-resource` is signed too: it binds the request to one pool provider.
+//! <https://cloud.google.com/iam/docs/workload-identity-federation-with-other-clouds>
 
 use aws_credential_types::Credentials;
 use serde_json::json;
 
 use super::account::Account;
-use super::sign::{self, ToSign};
+use super::sign::{self, SigningRequest};
 use super::{endpoint, query_api};
 use crate::contract::request::SubjectTokenRequest;
 use crate::error::{Error, Kind};
@@ -17,38 +20,28 @@ use crate::secret::Secret;
 use crate::token::aws_request::LIFE;
 use crate::token::{Audience, SubjectToken};
 
-/// Seconds by which this host's clock may be ahead: Google takes no request from the future.
-const MOST_AHEAD: i64 = 30;
+/// How many seconds the clock of this host may be ahead: Google refuses a request whose date is in
+/// the future.
+const MAX_CLOCK_AHEAD: i64 = 30;
 
-/// Signs the request for this audience.
+/// Signs a request for the pool provider that is the audience.
 ///
 /// # Errors
-/// `CONFIGURATION` where Google could not use it: no region, the partition `aws-cn`, a wrong clock.
+/// `CONFIGURATION` if Google would refuse the request: the audience is not a pool provider, no
+/// region was found, the region is in the partition `aws-cn`, or the clock of this host is wrong.
 pub(super) fn sign(
     request: &SubjectTokenRequest,
     credentials: &Credentials,
     account: &Account,
 ) -> Result<SubjectToken, Error> {
-    let audience = Audience::new(request.audience()?.without_scheme());
-    let is_resource_name = audience.is_resource_name();
-    let audience = audience.as_str();
-    if !is_resource_name || !audience.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(Error::new(Kind::Configuration, "--audience is no pool provider's full name")
-            .fix(
-                "it looks like //iam.googleapis.com/projects/NUMBER/locations/global/\
-             workloadIdentityPools/POOL/providers/PROVIDER",
-            ));
-    }
+    let audience = pool_provider(request)?;
     let region = account.required_region()?;
-    refuse_useless(region, account)?;
+    refuse_unusable(region, account)?;
     let now = account.cx.clock.now();
-    let url = format!(
-        "https://sts.{region}.amazonaws.com?Action=GetCallerIdentity&Version={}",
-        query_api::VERSION
-    );
     let host = format!("sts.{region}.amazonaws.com");
-    let target = ("x-goog-cloud-target-resource", audience);
-    let to_sign = ToSign {
+    let url = format!("https://{host}?Action=GetCallerIdentity&Version={}", query_api::VERSION);
+    let target = ("x-goog-cloud-target-resource", audience.as_str());
+    let signing_request = SigningRequest {
         method: "POST",
         url: &url,
         headers: &[target],
@@ -57,36 +50,56 @@ pub(super) fn sign(
         service: "sts",
         now,
     };
-    let signature = sign::headers(&to_sign, credentials)?;
-    let others = [("host", host.as_str()), target].map(|(k, v)| (k.to_owned(), v.to_owned()));
+    let signature = sign::headers(&signing_request, credentials)?;
+    let unsigned = [("host", host.as_str()), target].map(|(k, v)| (k.to_owned(), v.to_owned()));
     let headers: Vec<_> = signature
         .into_iter()
-        .chain(others)
-        .map(|(key, value)| json!({ "key": spelled(&key), "value": value }))
+        .chain(unsigned)
+        .map(|(key, value)| json!({ "key": header_name(&key), "value": value }))
         .collect();
     let text = json!({ "url": url, "method": "POST", "headers": headers }).to_string();
     let text = Secret::new(form::escape(&text).to_string());
-    let over = super::credentials::expiry(credentials);
-    Ok(SubjectToken { text, expiry: Some(over.map_or(now + LIFE, |over| over.min(now + LIFE))) })
+    let expiry = super::credentials::expiry(credentials).unwrap_or(i64::MAX).min(now + LIFE);
+    Ok(SubjectToken { text, expiry: Some(expiry) })
 }
 
-/// `Authorization` as Google's libraries spell it.
-fn spelled(header: &str) -> &str {
-    match header {
+/// The audience as the full resource name of a pool provider.
+fn pool_provider(request: &SubjectTokenRequest) -> Result<Audience, Error> {
+    let audience = Audience::new(request.audience()?.without_scheme());
+    let is_printable = audience.as_str().bytes().all(|byte| byte.is_ascii_graphic());
+    match audience.is_resource_name() && is_printable {
+        true => Ok(audience),
+        false => Err(Error::new(
+            Kind::Configuration,
+            "--audience is not the full resource name of a pool provider",
+        )
+        .fix(
+            "set --audience to //iam.googleapis.com/projects/NUMBER/locations/global/\
+             workloadIdentityPools/POOL/providers/PROVIDER",
+        )),
+    }
+}
+
+/// The header name in the spelling of Google's client libraries: `Authorization` is capitalized.
+fn header_name(name: &str) -> &str {
+    match name {
         "authorization" => "Authorization",
         other => other,
     }
 }
 
-fn refuse_useless(region: &str, account: &Account) -> Result<(), Error> {
+/// Refuses a request that Google would not accept.
+fn refuse_unusable(region: &str, account: &Account) -> Result<(), Error> {
     if endpoint::is_china(region) {
-        let what = format!("Google sends no request to the partition of {region}");
-        return Err(Error::new(Kind::Configuration, what).fix("use --mode=jwt"));
+        let what = format!(
+            "Google's Security Token Service does not support the AWS partition aws-cn ({region})"
+        );
+        return Err(Error::new(Kind::Configuration, what).fix("set --mode=jwt"));
     }
     match account.cx.skew() {
-        Some(skew) if !(-LIFE..=MOST_AHEAD).contains(&skew) => {
-            Err(Error::new(Kind::Configuration, "Google would refuse the date of this request")
-                .fix(wrong_clock(skew)))
+        Some(skew) if !(-LIFE..=MAX_CLOCK_AHEAD).contains(&skew) => {
+            let what = "Google would refuse the date of the signed request";
+            Err(Error::new(Kind::Configuration, what).fix(wrong_clock(skew)))
         }
         _ => Ok(()),
     }

@@ -1,8 +1,14 @@
-//! AWS: the credentials that the AWS SDKs find, as a subject token.
+//! AWS: a subject token from the credentials that the AWS SDKs would use on this host.
 //!
-//! Mode `jwt` asks the regional STS for a web identity token (IAM outbound identity federation): an
-//! RS256 JWT that every Google client exchanges. Mode `caller-identity` signs a `GetCallerIdentity`
-//! request that Google's Security Token Service sends itself, without any network here.
+//! There are two kinds of subject tokens, selected with `--mode`:
+//!
+//! - `jwt` calls `GetWebIdentityToken` of the regional AWS STS (IAM outbound identity federation),
+//!   which returns an RS256 JWT. The pool provider is an OIDC provider.
+//! - `caller-identity` signs a `GetCallerIdentity` request (Signature Version 4) without sending
+//!   it.
+//!   Google's Security Token Service sends the request to AWS to learn the caller's role. The pool
+//!   provider is an AWS provider.
+//!
 //! <https://docs.aws.amazon.com/STS/latest/APIReference/API_GetWebIdentityToken.html>,
 //! <https://cloud.google.com/iam/docs/workload-identity-federation-with-other-clouds>
 
@@ -26,7 +32,7 @@ use crate::options::{Pair, Seconds, Values};
 use crate::token::{SubjectToken, TokenType};
 
 choices! {
-    /// What to make of the credentials.
+    /// The kind of subject token to create from the credentials.
     enum Mode {
         Jwt = "jwt",
         CallerIdentity = "caller-identity",
@@ -36,37 +42,38 @@ choices! {
 options! {
     /// Options of `aws`.
     struct Options {
-        /// a web identity token of AWS STS, or a signed GetCallerIdentity request; by default what
-        /// the token type asks for
+        /// jwt: request a web identity token from AWS STS; caller-identity: sign a
+        /// GetCallerIdentity request (default: what subject_token_type requires)
         mode: Option<Mode> = "--mode",
-        /// the profile, before the environment's credentials
+        /// profile in the AWS config files; overrides AWS_PROFILE and the credentials in
+        /// environment variables
         profile: Option<String> = "--profile=NAME",
-        /// the region, before AWS_REGION
+        /// AWS region; overrides AWS_REGION
         region: Option<String> = "--region=NAME",
-        /// how long the JWT lives; by default as long as it may, at most 3600
+        /// lifetime of the JWT (default: the remaining lifetime of the credentials, at most 3600)
         duration: Option<Seconds<60, 3600>> = "--duration",
-        /// a tag in the JWT
+        /// tag to include in the JWT
         tag: Vec<Pair> = "--tag",
-        /// another STS endpoint, such as a VPC interface endpoint
+        /// AWS STS endpoint, for example a VPC interface endpoint
         sts_endpoint: Option<Url> = "--sts-endpoint",
-        /// assume this role with the credentials found
+        /// role to assume with the credentials found
         role_arn: Option<String> = "--role-arn=ARN",
-        /// the session of --role-arn, wif-token by default
+        /// session name for --role-arn (default: wif-token)
         role_session_name: Option<String> = "--role-session-name=NAME",
-        /// the external id of --role-arn; may be env:NAME or file:PATH
+        /// external ID for --role-arn; env:NAME and file:PATH are allowed
         external_id: Option<String> = "--external-id=ID",
     }
 }
 
 pub(super) const INFO: SourceInfo = SourceInfo {
     name: "aws",
-    summary: "AWS credentials, wherever the AWS SDKs find them",
+    summary: "AWS credentials from any place that the AWS SDKs search",
     options: &[Options::TABLE],
     rest: None,
     build,
 };
 
-/// The options, and the role that they name.
+/// The source `aws`: its options, and the role of `--role-arn`.
 #[derive(Debug)]
 struct Aws {
     options: Options,
@@ -75,30 +82,39 @@ struct Aws {
 
 fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
     let options = Options::read(values)?;
-    let of_jwt = options.duration.is_some() || !options.tag.is_empty();
-    if options.mode == Some(Mode::CallerIdentity) && of_jwt {
-        return Err(Error::new(Kind::Usage, "--duration and --tag are for --mode=jwt")
-            .fix("a GetCallerIdentity request lives 15 minutes and has no tags"));
-    }
+    refuse_jwt_options(&options)?;
     let role = role(&options)?;
     Ok(Box::new(Aws { options, role }))
 }
 
-/// The role of `--role-arn` and the options that belong to it.
+/// Refuses options of the mode `jwt` in the mode `caller-identity`.
+fn refuse_jwt_options(options: &Options) -> Result<(), Error> {
+    let jwt_options =
+        [("--duration", options.duration.is_some()), ("--tag", !options.tag.is_empty())];
+    match jwt_options.iter().find(|(_, is_set)| *is_set) {
+        Some((option, _)) if options.mode == Some(Mode::CallerIdentity) => {
+            Err(Error::new(Kind::Usage, format!("{option} requires --mode=jwt"))
+                .fix(format!("remove {option}, or set --mode=jwt")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The role of `--role-arn`, with the options that require it.
 fn role(options: &Options) -> Result<Option<AssumedRole>, Error> {
     let (session_name, external_id) =
         (options.role_session_name.clone(), options.external_id.clone());
     let Some(arn) = options.role_arn.clone() else {
-        let of_role = [("role-session-name", session_name), ("external-id", external_id)];
-        let given = of_role.iter().find(|(_, value)| value.is_some());
-        return given.map_or(Ok(None), |(option, _)| {
-            Err(Error::new(Kind::Usage, format!("--{option} is for --role-arn"))
-                .fix("add --role-arn=…"))
+        let role_options = [("--role-session-name", session_name), ("--external-id", external_id)];
+        let set = role_options.iter().find(|(_, value)| value.is_some());
+        return set.map_or(Ok(None), |(option, _)| {
+            Err(Error::new(Kind::Usage, format!("{option} requires --role-arn"))
+                .fix("add --role-arn=ARN"))
         });
     };
     if !arn.starts_with("arn:") {
         return Err(Error::new(Kind::Usage, "--role-arn is not an ARN")
-            .fix("use a value such as arn:aws:iam::123456789012:role/NAME"));
+            .fix("set --role-arn to a value such as arn:aws:iam::123456789012:role/NAME"));
     }
     Ok(Some(AssumedRole { arn, session_name, external_id, duration: None }))
 }
@@ -116,21 +132,7 @@ impl Source for Aws {
         request: &SubjectTokenRequest,
         cx: &Context,
     ) -> Result<SubjectToken, Error> {
-        let mode = self.options.mode.unwrap_or(match request.token_type {
-            TokenType::AwsRequest => Mode::CallerIdentity,
-            _ => Mode::Jwt,
-        });
-        if request.token_type == TokenType::Saml2 {
-            return Err(Error::new(
-                Kind::Configuration,
-                "AWS gives JWTs and signed requests, no SAML",
-            )
-            .fix("expect …:jwt or …:aws4_request as subject_token_type"));
-        }
-        if mode == Mode::Jwt && request.token_type == TokenType::AwsRequest {
-            return Err(Error::new(Kind::Configuration, "--mode=jwt gives a JWT")
-                .fix("leave --mode out, or set subject_token_type to urn:ietf:params:oauth:token-type:jwt"));
-        }
+        let mode = self.mode(request.token_type)?;
         let account = Account::new(&self.options, cx)?;
         let mut credentials = credentials::find(&account)?;
         if let Some(role) = &self.role {
@@ -139,6 +141,31 @@ impl Source for Aws {
         match mode {
             Mode::Jwt => web_identity_token::get(request, &self.options, &credentials, &account),
             Mode::CallerIdentity => caller_identity::sign(request, &credentials, &account),
+        }
+    }
+}
+
+impl Aws {
+    /// The mode to use for a token type.
+    ///
+    /// # Errors
+    /// `CONFIGURATION` if AWS cannot create a token of this type in the mode of `--mode`.
+    fn mode(&self, token_type: TokenType) -> Result<Mode, Error> {
+        let refuse = |what: &str, fix: &str| Err(Error::new(Kind::Configuration, what).fix(fix));
+        match (self.options.mode, token_type) {
+            (_, TokenType::Saml2) => refuse(
+                "AWS does not issue SAML assertions",
+                "set subject_token_type to urn:ietf:params:oauth:token-type:jwt or \
+                 urn:ietf:params:aws:token-type:aws4_request",
+            ),
+            (Some(Mode::Jwt), TokenType::AwsRequest) => refuse(
+                "--mode=jwt does not match the subject_token_type \
+                 urn:ietf:params:aws:token-type:aws4_request",
+                "remove --mode, or set subject_token_type to urn:ietf:params:oauth:token-type:jwt",
+            ),
+            (Some(mode), _) => Ok(mode),
+            (None, TokenType::AwsRequest) => Ok(Mode::CallerIdentity),
+            (None, _) => Ok(Mode::Jwt),
         }
     }
 }

@@ -1,6 +1,7 @@
-//! Calls of the AWS Security Token Service, by its query API.
+//! Calls to the AWS Security Token Service (AWS STS) with its Query API.
 //!
-//! A form is posted, signed or not; XML comes back. A refusal is an `Error` with a `Code`.
+//! A call is an HTTP POST of form fields, signed or unsigned. The response is XML. An error
+//! response contains an `Error` element with a `Code` and a `Message`.
 //! <https://docs.aws.amazon.com/STS/latest/APIReference/welcome.html>
 
 use aws_credential_types::Credentials;
@@ -8,7 +9,7 @@ use roxmltree::Document;
 
 use super::account::Account;
 use super::endpoint;
-use super::sign::{self, ToSign};
+use super::sign::{self, SigningRequest};
 use crate::error::{Error, Kind};
 use crate::http::{self, Response, Url, form, wrong_clock};
 use crate::secret::Secret;
@@ -16,50 +17,49 @@ use crate::secret::Secret;
 /// The version of the API.
 pub(super) const VERSION: &str = "2011-06-15";
 
-/// Seconds by which a clock may be wrong before AWS refuses its signatures.
+/// The fix for a response that is not from AWS STS.
+const CHECK_ENDPOINT: &str =
+    "check --sts-endpoint, AWS_ENDPOINT_URL_STS, AWS_ENDPOINT_URL and endpoint_url in the profile";
+
+/// How many seconds the clock of this host may differ before AWS refuses a signature.
 const TOLERATED_SKEW: i64 = 5 * 60;
 
 /// One call.
 pub(super) struct Call<'a> {
     pub(super) action: &'a str,
     pub(super) fields: Vec<(String, String)>,
-    /// Who signs it; `None` where its fields prove who calls.
+    /// The credentials to sign with; `None` if a field authenticates the caller.
     pub(super) credentials: Option<&'a Credentials>,
-    /// The region of the endpoint; `None` for the global one.
+    /// The region of the endpoint; `None` for the global endpoint.
     pub(super) region: Option<&'a str>,
-    /// The option or setting that led to it, for messages.
+    /// The option or setting that caused the call, for messages.
     pub(super) option: &'static str,
 }
 
-/// A refusal, with its code.
+/// An error response of AWS STS.
 #[derive(Debug)]
-pub(super) struct Refusal {
+pub(super) struct ErrorResponse {
+    /// The `Code`, such as `AccessDenied`; empty if the response has none.
     pub(super) code: String,
     pub(super) error: Error,
 }
 
-/// The answer to a call, or why there is none.
-pub(super) type Answer = Result<Result<Fields, Refusal>, Error>;
+/// The result of a call. The inner error is an error response of AWS STS; the outer error is any
+/// other failure.
+pub(super) type CallResult = Result<Result<Fields, ErrorResponse>, Error>;
 
 impl Call<'_> {
-    /// Makes the call. A refusal by STS itself is told apart from every other failure.
-    pub(super) fn send(&self, account: &Account) -> Answer {
-        let cx = account.cx;
-        let url = match self.region {
-            Some(region) => account.sts_endpoint(region)?,
-            None => match account.configured_endpoint("sts")? {
-                Some(url) => url,
-                None => endpoint::public("sts.amazonaws.com")?,
-            },
-        };
+    /// Sends the call.
+    pub(super) fn send(&self, account: &Account) -> CallResult {
+        let url = self.endpoint(account)?;
         let action = [("Action", self.action), ("Version", VERSION)];
         let fields = self.fields.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let body = Secret::new(form::encode(action.into_iter().chain(fields)));
         let mut post = http::Request::post(&url, self.option)
             .header("content-type", form::CONTENT_TYPE)
             .body(body.clone());
-        let secret = |name: &str| matches!(name, "WebIdentityToken" | "ExternalId");
-        for (_, value) in self.fields.iter().filter(|(name, _)| secret(name)) {
+        let is_secret = |name: &str| matches!(name, "WebIdentityToken" | "ExternalId");
+        for (_, value) in self.fields.iter().filter(|(name, _)| is_secret(name)) {
             post = post.hiding(Secret::new(value.as_str()));
         }
         if let Some(credentials) = self.credentials {
@@ -67,7 +67,17 @@ impl Call<'_> {
                 post = post.header(name, Secret::new(value));
             }
         }
-        self.read(cx.send(post)?, account)
+        self.read(account.cx.send(post)?, account)
+    }
+
+    fn endpoint(&self, account: &Account) -> Result<Url, Error> {
+        match self.region {
+            Some(region) => account.sts_endpoint(region),
+            None => match account.configured_endpoint("sts")? {
+                Some(url) => Ok(url),
+                None => endpoint::public("sts.amazonaws.com"),
+            },
+        }
     }
 
     fn signature(
@@ -77,7 +87,7 @@ impl Call<'_> {
         credentials: &Credentials,
         account: &Account,
     ) -> Result<Vec<(String, String)>, Error> {
-        let request = ToSign {
+        let request = SigningRequest {
             method: "POST",
             url: url.as_typed(),
             headers: &[("content-type", form::CONTENT_TYPE)],
@@ -89,23 +99,26 @@ impl Call<'_> {
         sign::headers(&request, credentials)
     }
 
-    fn read(&self, response: Response, account: &Account) -> Answer {
+    fn read(&self, response: Response, account: &Account) -> CallResult {
         let fields = Fields::parse(&response.body);
         if (200..300).contains(&response.status) {
             return fields.map(Ok).ok_or_else(|| {
-                Error::new(Kind::Protocol, format!("{} of AWS STS got no XML", self.action))
-                    .fix(format!("check {}", self.option))
+                let what = format!("the response from AWS STS to {} is not XML", self.action);
+                Error::new(Kind::Protocol, what).fix(CHECK_ENDPOINT)
             });
         }
         let Some(code) = fields.as_ref().and_then(|fields| fields.get("Code")) else {
-            return response.require_success().map(|_| Err(Refusal::unknown()));
+            return response.require_success().map(|_| Err(ErrorResponse::without_code()));
         };
-        let message = fields.as_ref().and_then(|fields| fields.get("Message")).unwrap_or_default();
         let code = response.clean(code);
-        let cause = response.clean(&format!("{code}: {message}"));
+        let message = fields.as_ref().and_then(|fields| fields.get("Message")).unwrap_or_default();
         let (kind, fix) = self.kind_and_fix(&code, account);
-        let error = Error::new(kind, format!("AWS STS refused {}", self.action)).cause(cause);
-        Ok(Err(Refusal { code, error: error.fix(fix) }))
+        let error = Error::new(kind, format!("AWS STS refused {} ({code})", self.action));
+        let error = match message {
+            "" => error,
+            message => error.cause(response.clean(message)),
+        };
+        Ok(Err(ErrorResponse { code, error: error.fix(fix) }))
     }
 
     fn kind_and_fix(&self, code: &str, account: &Account) -> (Kind, String) {
@@ -114,10 +127,7 @@ impl Call<'_> {
             return (Kind::Configuration, wrong_clock(skew));
         }
         match code {
-            "ExpiredToken" | "ExpiredTokenException" => (
-                Kind::Expired,
-                "the credentials are over: renew them where they come from".to_owned(),
-            ),
+            "ExpiredToken" | "ExpiredTokenException" => (Kind::Expired, self.renewal()),
             "Throttling"
             | "ThrottlingException"
             | "RequestLimitExceeded"
@@ -127,30 +137,42 @@ impl Call<'_> {
             "InvalidClientTokenId"
             | "UnrecognizedClientException"
             | "SignatureDoesNotMatch"
-            | "IncompleteSignature" => {
-                (Kind::Denied, "check the access key and its secret, and their account".to_owned())
-            }
+            | "IncompleteSignature" => (
+                Kind::Denied,
+                "check the access key ID, the secret access key and the session token".to_owned(),
+            ),
             "AccessDenied" | "AccessDeniedException" => {
-                (Kind::Denied, format!("allow it in IAM: {}", statement(self.action)))
+                let statement = policy_statement(self.action);
+                (Kind::Denied, format!("attach an IAM policy with {statement} to the caller"))
             }
             _ => (Kind::Denied, format!("check {}", self.option)),
         }
     }
-}
 
-impl Refusal {
-    fn unknown() -> Refusal {
-        let error = Error::new(Kind::Protocol, "AWS STS refused without a reason");
-        Refusal { code: String::new(), error }
+    /// How to renew what authenticates the caller.
+    fn renewal(&self) -> String {
+        match self.credentials {
+            Some(_) => "renew the AWS credentials, for example with aws sso login".to_owned(),
+            None => {
+                format!("check the program that writes the token file named by {}", self.option)
+            }
+        }
     }
 }
 
-/// The statement that allows an action, for a policy.
-fn statement(action: &str) -> String {
+impl ErrorResponse {
+    fn without_code() -> ErrorResponse {
+        let error = Error::new(Kind::Protocol, "AWS STS returned an error without a code");
+        ErrorResponse { code: String::new(), error }
+    }
+}
+
+/// An IAM policy statement that allows an action of AWS STS.
+fn policy_statement(action: &str) -> String {
     format!(r#"{{"Effect":"Allow","Action":"sts:{action}","Resource":"*"}}"#)
 }
 
-/// The text elements of an answer, by name.
+/// The text elements of a response, by name.
 #[derive(Debug)]
 pub(super) struct Fields(Vec<(String, Secret)>);
 
@@ -158,27 +180,27 @@ impl Fields {
     fn parse(body: &[u8]) -> Option<Fields> {
         let text = str::from_utf8(body).ok()?;
         let document = Document::parse(text).ok()?;
-        let leaves =
+        let elements =
             document.descendants().filter(|node| node.is_element() && node.text().is_some());
         let field = |node: roxmltree::Node| {
             (node.tag_name().name().to_owned(), Secret::new(node.text().unwrap_or_default().trim()))
         };
-        Some(Fields(leaves.map(field).collect()))
+        Some(Fields(elements.map(field).collect()))
     }
 
-    /// The text of the first element of this name.
+    /// The text of the first element with this name.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(found, _)| found == name).map(|(_, text)| text.expose())
     }
 
-    /// The same, demanded.
+    /// The text of the first element with this name, in the response to `action`.
     ///
     /// # Errors
-    /// `PROTOCOL` where it is missing or empty.
+    /// `PROTOCOL` if the element is missing or empty.
     pub(super) fn required(&self, name: &str, action: &str) -> Result<&str, Error> {
         self.get(name).filter(|text| !text.is_empty()).ok_or_else(|| {
-            Error::new(Kind::Protocol, format!("the answer to {action} of AWS STS has no {name}"))
-                .fix("check that the endpoint is an AWS STS")
+            let what = format!("the response from AWS STS to {action} has no {name}");
+            Error::new(Kind::Protocol, what).fix(CHECK_ENDPOINT)
         })
     }
 }

@@ -1,4 +1,5 @@
-//! Signature Version 4, by the AWS crates.
+//! Signature Version 4 of AWS requests, computed by the AWS crates.
+//! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html>
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -9,28 +10,29 @@ use aws_smithy_runtime_api::client::identity::Identity;
 
 use crate::error::{Error, Kind};
 
-/// What is to be signed, at this second since 1970, for this region and service.
+/// A request to sign.
 #[derive(Debug)]
-pub(super) struct ToSign<'a> {
+pub(super) struct SigningRequest<'a> {
     pub(super) method: &'a str,
     pub(super) url: &'a str,
     pub(super) headers: &'a [(&'a str, &'a str)],
     pub(super) body: &'a str,
     pub(super) region: &'a str,
     pub(super) service: &'a str,
+    /// The date of the signature, in seconds since 1970-01-01 UTC.
     pub(super) now: i64,
 }
 
-/// The headers to add: `x-amz-date`, `authorization`, and `x-amz-security-token` for temporary
-/// credentials. All headers of the request are signed, and `host`.
+/// The headers to add to the request: `x-amz-date`, `authorization`, and `x-amz-security-token` for
+/// temporary credentials. The signature covers all headers of the request, and `host`.
 ///
 /// # Errors
-/// `INTERNAL` where the signer takes the request for none.
+/// `INTERNAL` if the AWS crates refuse the request.
 pub(super) fn headers(
-    request: &ToSign,
+    request: &SigningRequest,
     credentials: &Credentials,
 ) -> Result<Vec<(String, String)>, Error> {
-    let defect = || Error::new(Kind::Internal, "the request to AWS cannot be signed");
+    let defect = || Error::new(Kind::Internal, "cannot sign the request to AWS");
     let identity: Identity = credentials.clone().into();
     let time = UNIX_EPOCH + Duration::from_secs(request.now.try_into().map_err(|_| defect())?);
     let params = v4::SigningParams::builder()
@@ -59,10 +61,10 @@ mod tests {
     use super::*;
     use crate::time::parse_rfc3339;
 
-    /// AWS's public test suite, see tests/vectors/sigv4/README.md.
+    /// The public test suite of AWS: see tests/vectors/sigv4/README.md.
     #[test]
-    #[allow(clippy::disallowed_methods)] // the vectors are files
-    fn signatures_are_those_of_the_public_test_suite() {
+    #[allow(clippy::disallowed_methods)] // the test vectors are files
+    fn signatures_match_the_public_test_suite() {
         let suite = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/sigv4");
         let folders = std::fs::read_dir(suite).unwrap().map(|entry| entry.unwrap().path());
         let folders: Vec<_> = folders.filter(|path| path.is_dir()).collect();
@@ -85,7 +87,7 @@ mod tests {
             let (method, target) = lines.next().unwrap().split_once(' ').unwrap();
             let target = target.strip_suffix(" HTTP/1.1").unwrap();
             let headers: Vec<_> = lines.filter_map(|line| line.split_once(':')).collect();
-            let request = ToSign {
+            let request = SigningRequest {
                 method,
                 url: &format!("https://example.amazonaws.com{target}"),
                 headers: &headers,
@@ -97,8 +99,8 @@ mod tests {
             let signed = super::headers(&request, &credentials).unwrap();
             let authorization = signed.iter().find(|(name, _)| name == "authorization").unwrap();
             let signature = read("header-signature.txt");
-            let (_, ours) = authorization.1.rsplit_once("Signature=").unwrap();
-            assert_eq!(ours, signature.trim(), "{}", folder.display());
+            let (_, actual) = authorization.1.rsplit_once("Signature=").unwrap();
+            assert_eq!(actual, signature.trim(), "{}", folder.display());
         }
     }
 }

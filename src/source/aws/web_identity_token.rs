@@ -1,12 +1,15 @@
-//! A JWT from `GetWebIdentityToken`, which the account has to allow (IAM outbound identity
-//! federation). The action is regional: the global endpoint does not have it.
+//! A JWT from `GetWebIdentityToken` of AWS STS (IAM outbound identity federation).
+//!
+//! An administrator must enable the feature for the AWS account. Only regional endpoints support
+//! the action. The JWT cannot outlive the session of the credentials: AWS STS refuses a longer
+//! `DurationSeconds` with `SessionDurationEscalationException`.
 //! <https://docs.aws.amazon.com/STS/latest/APIReference/API_GetWebIdentityToken.html>
 
 use aws_credential_types::Credentials;
 
 use super::Options;
 use super::account::Account;
-use super::query_api::{Call, Refusal};
+use super::query_api::{Call, ErrorResponse};
 use crate::contract::request::SubjectTokenRequest;
 use crate::error::{Error, Kind};
 use crate::options::{Pair, Seconds};
@@ -15,14 +18,14 @@ use crate::token::{Origin, SubjectToken};
 
 const ACTION: &str = "GetWebIdentityToken";
 
-/// Lives to ask for, in seconds, longest first, where the end of the session is not known.
-const LIVES: [u64; 3] = [3600, 900, 60];
+/// The lifetimes to try, in seconds, if the expiry of the session is unknown.
+const LIFETIMES: [u64; 3] = [3600, 900, 60];
 
-/// Gets a JWT for this audience. Without a duration it lives as long as the session allows.
+/// Gets a JWT for the audience. Without `--duration`, the JWT lives as long as the session allows.
 ///
 /// # Errors
-/// `DENIED` where the account or a policy does not allow it, `CONFIGURATION` where an option has to
-/// change.
+/// `DENIED` if the AWS account or a policy does not allow the action, `CONFIGURATION` if an option
+/// must be changed.
 pub(super) fn get(
     request: &SubjectTokenRequest,
     options: &Options,
@@ -31,49 +34,53 @@ pub(super) fn get(
 ) -> Result<SubjectToken, Error> {
     let audience = request.audience_for_pool_provider()?;
     let region = account.required_region()?;
-    refuse_global(region, account)?;
+    refuse_global_endpoint(region, account)?;
     let now = account.cx.clock.now();
-    let lives = match (options.duration, super::credentials::expiry(credentials)) {
-        (Some(Seconds(duration)), _) => vec![duration],
-        (None, Some(over)) => {
-            let left = u64::try_from(over.saturating_sub(now)).unwrap_or(0);
-            vec![left.clamp(60, 3600)]
-        }
-        (None, None) => LIVES.to_vec(),
-    };
-    let mut refused = None;
-    for life in lives {
+    let mut too_long = None;
+    for lifetime in lifetimes(options, credentials, now) {
         let call = Call {
             action: ACTION,
-            fields: fields(&audience, life, &options.tag),
+            fields: fields(&audience, lifetime, &options.tag),
             credentials: Some(credentials),
             region: Some(region),
             option: "--sts-endpoint",
         };
         match call.send(account)? {
-            Ok(answer) => {
-                let text = Secret::new(answer.required("WebIdentityToken", ACTION)?);
+            Ok(fields) => {
+                let text = Secret::new(fields.required("WebIdentityToken", ACTION)?);
                 let origin = Origin {
-                    what: format!("the answer to {ACTION}"),
+                    what: format!("the response from AWS STS to {ACTION}"),
                     option: "--sts-endpoint",
-                    renew: "the clocks of this host and of AWS may differ".to_owned(),
+                    renew: "check the clocks of this host and of AWS".to_owned(),
                 };
                 return SubjectToken::read(&text, request.token_type, now, &origin);
             }
-            Err(refusal) if refusal.code.starts_with("SessionDurationEscalation") => {
-                refused = Some(refusal);
+            Err(response) if response.code.starts_with("SessionDurationEscalation") => {
+                too_long = Some(response);
             }
-            Err(refusal) => return Err(explain(refusal)),
+            Err(response) => return Err(explain(response)),
         }
     }
-    Err(refused.map_or_else(|| account.cx.deadline.error(), explain))
+    Err(too_long.map_or_else(|| account.cx.deadline.error(), explain))
 }
 
-fn fields(audience: &str, life: u64, tags: &[Pair]) -> Vec<(String, String)> {
+/// The lifetimes to request, in seconds, in this order.
+fn lifetimes(options: &Options, credentials: &Credentials, now: i64) -> Vec<u64> {
+    match (options.duration, super::credentials::expiry(credentials)) {
+        (Some(Seconds(duration)), _) => vec![duration],
+        (None, Some(expiry)) => {
+            let remaining = u64::try_from(expiry.saturating_sub(now)).unwrap_or(0);
+            vec![remaining.clamp(60, 3600)]
+        }
+        (None, None) => LIFETIMES.to_vec(),
+    }
+}
+
+fn fields(audience: &str, lifetime: u64, tags: &[Pair]) -> Vec<(String, String)> {
     let mut fields = vec![
         ("Audience.member.1".to_owned(), audience.to_owned()),
         ("SigningAlgorithm".to_owned(), "RS256".to_owned()),
-        ("DurationSeconds".to_owned(), life.to_string()),
+        ("DurationSeconds".to_owned(), lifetime.to_string()),
     ];
     for (index, Pair(key, value)) in tags.iter().enumerate() {
         let member = |part| format!("Tags.member.{}.{part}", index + 1);
@@ -83,30 +90,38 @@ fn fields(audience: &str, life: u64, tags: &[Pair]) -> Vec<(String, String)> {
     fields
 }
 
-fn refuse_global(region: &str, account: &Account) -> Result<(), Error> {
-    let global = account.sts_endpoint(region)?.host() == "sts.amazonaws.com";
-    if global || region == "aws-global" {
-        return Err(Error::new(Kind::Configuration, format!("the global STS has no {ACTION}"))
-            .fix("name a region with --region or AWS_REGION, and a regional --sts-endpoint"));
+fn refuse_global_endpoint(region: &str, account: &Account) -> Result<(), Error> {
+    let is_global = account.sts_endpoint(region)?.host() == "sts.amazonaws.com";
+    match is_global || region == "aws-global" {
+        true => {
+            let what = format!("the global AWS STS endpoint does not support {ACTION}");
+            Err(Error::new(Kind::Configuration, what).fix(
+                "set --region or AWS_REGION to a region, and --sts-endpoint to a regional endpoint",
+            ))
+        }
+        false => Ok(()),
     }
-    Ok(())
 }
 
-fn explain(refusal: Refusal) -> Error {
-    let Refusal { code, error } = refusal;
+/// Adds the fix for the error codes of this action.
+fn explain(response: ErrorResponse) -> Error {
+    let ErrorResponse { code, error } = response;
     if code.starts_with("OutboundWebIdentityFederationDisabled") {
         return error.fix(
-            "let an administrator of the account run \
-             aws iam enable-outbound-web-identity-federation",
+            "run aws iam enable-outbound-web-identity-federation as an administrator of the AWS \
+             account",
         );
+    }
+    if code.starts_with("ValidationError") {
+        return error.fix("check --audience, --duration and --tag");
     }
     if code.starts_with("SessionDurationEscalation") {
         return error
             .of_kind(Kind::Configuration)
-            .fix("the session ends earlier: lower --duration, or leave it out");
+            .fix("lower or remove --duration, because the session expires earlier");
     }
     if code.starts_with("JWTPayloadSizeExceeded") {
-        return error.of_kind(Kind::Configuration).fix("give fewer or shorter --tag");
+        return error.of_kind(Kind::Configuration).fix("use fewer or shorter values of --tag");
     }
     error
 }

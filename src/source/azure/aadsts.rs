@@ -1,87 +1,92 @@
-//! What Microsoft Entra ID means by its error codes, and what to change.
+//! The error codes of Microsoft Entra ID (`AADSTS` and a number), and what to do about them.
 //! <https://learn.microsoft.com/entra/identity-platform/reference-error-codes>
 
 use crate::error::Kind;
 
-/// Codes, the kind of failure and what to do about it.
+/// Codes, the kind of failure, and the fix.
 const REASONS: &[(&[u32], Kind, &str)] = &[
     (
         &[90002, 900_021, 900_023],
         Kind::Configuration,
-        "check --tenant-id or AZURE_TENANT_ID (az account show --query tenantId); a tenant of \
-         another cloud needs --authority-host",
+        "check --tenant-id or AZURE_TENANT_ID (az account show --query tenantId), and set \
+         --authority-host if the tenant is in a national cloud",
     ),
     (
         &[700_016],
         Kind::Configuration,
-        "check --client-id or AZURE_CLIENT_ID (az ad app list --query [].appId), and that its \
+        "check --client-id or AZURE_CLIENT_ID (az ad app list --query [].appId), and that the \
          application is in this tenant",
     ),
     (
         &[7_000_229],
         Kind::Configuration,
-        "give the application a service principal: az ad sp create --id CLIENT_ID",
+        "create a service principal for the application (az ad sp create --id CLIENT_ID)",
     ),
     (
         &[7_000_112],
         Kind::Denied,
-        "enable the application: az ad sp update --id CLIENT_ID --set accountEnabled=true",
+        "enable the application (az ad sp update --id CLIENT_ID --set accountEnabled=true)",
     ),
     (
         &[7_000_215, 7_000_216, 7_000_218],
         Kind::Denied,
-        "check --client-secret or AZURE_CLIENT_SECRET: the value of the secret, not its id",
+        "check --client-secret or AZURE_CLIENT_SECRET, which must be the value of the client \
+         secret and not its ID",
     ),
     (
         &[7_000_222],
         Kind::Expired,
-        "make a new secret: az ad app credential reset --id CLIENT_ID --append",
+        "create a client secret (az ad app credential reset --id CLIENT_ID --append) and set \
+         --client-secret or AZURE_CLIENT_SECRET to it",
     ),
     (
         &[700_027, 700_030, 50027],
         Kind::Denied,
-        "check that --client-cert and --client-key belong together, and give the certificate to \
-         the application: az ad app credential reset --id CLIENT_ID --cert @CERT.pem --append",
+        "check that --client-cert and --client-key belong together, and add the certificate to \
+         the application (az ad app credential reset --id CLIENT_ID --cert @CERT.pem --append)",
     ),
     (
         &[1_000_502],
         Kind::Expired,
-        "renew --client-cert, and give it to the application: az ad app credential reset --id \
-         CLIENT_ID --cert @CERT.pem --append",
+        "renew the certificate of --client-cert, and add it to the application (az ad app \
+         credential reset --id CLIENT_ID --cert @CERT.pem --append)",
     ),
     (
         &[700_024],
         Kind::Expired,
-        "set this host's clock, or let whatever writes --federated-token-file renew it",
+        "check the clocks of this host and of Azure, and that the file of --federated-token-file \
+         or AZURE_FEDERATED_TOKEN_FILE is renewed",
     ),
     (
         &[70021, 70025, 700_211, 700_212, 700_213],
         Kind::Denied,
-        "trust this token's issuer, subject and audience: az ad app federated-credential create, \
-         or az identity federated-credential create; a new one counts after some minutes",
+        "add a federated credential with this token's issuer, subject and audience (az ad app \
+         federated-credential create or az identity federated-credential create), and wait some \
+         minutes",
     ),
     (
         &[500_011, 500_014, 650_057, 65001, 70011, 1_002_012],
         Kind::Configuration,
-        "check --resource: it is the application ID URI of an application in this tenant (az ad \
-         app update --identifier-uris) that has a service principal (az ad sp create)",
+        "set --resource to the application ID URI of an application in this tenant (az ad app \
+         update --identifier-uris) that has a service principal (az ad sp create)",
     ),
     (
         &[501_051],
         Kind::Denied,
-        "assign this identity to the application of --resource, or let that do without \
-         (az ad sp update --id APP_ID_URI --set appRoleAssignmentRequired=false)",
+        "assign this identity to the application of --resource, or remove the requirement (az ad \
+         sp update --id APP_ID_URI --set appRoleAssignmentRequired=false)",
     ),
     (
         &[53003],
         Kind::Denied,
-        "a Conditional Access policy blocks this identity: ask the tenant's administrator",
+        "ask the administrator of the tenant to exclude this identity from the Conditional Access \
+         policy",
     ),
 ];
 
-/// The kind of a refusal and what to do, where its words hold a code that is known here.
-pub(super) fn explain(words: &str) -> Option<(Kind, &'static str)> {
-    let (_, rest) = words.split_once("AADSTS")?;
+/// The kind and the fix for an error message of Microsoft Entra ID; `None` if it has no known code.
+pub(super) fn explain(message: &str) -> Option<(Kind, &'static str)> {
+    let (_, rest) = message.split_once("AADSTS")?;
     let code: u32 = rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()?;
     let reason = REASONS.iter().find(|(codes, ..)| codes.contains(&code));
     reason.map(|(_, kind, fix)| (*kind, *fix))
@@ -92,8 +97,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_code_is_found_whole() {
-        let kind = |words| explain(words).map(|(kind, _)| kind);
+    fn all_digits_of_a_code_count() {
+        let kind = |message| explain(message).map(|(kind, _)| kind);
         assert_eq!(
             kind("invalid_client: AADSTS7000222: The keys are expired."),
             Some(Kind::Expired)
@@ -104,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn each_code_has_one_reason() {
+    fn each_code_occurs_once() {
         let mut codes: Vec<_> = REASONS.iter().flat_map(|(codes, ..)| *codes).collect();
         let all = codes.len();
         codes.sort();

@@ -1,7 +1,8 @@
-//! The managed identity of a virtual machine or scale set, from the Azure Instance Metadata Service.
+//! The managed identity of a virtual machine or scale set, from the Azure Instance Metadata
+//! Service.
 //!
-//! Without the header `Metadata` it refuses at once, which tells whether it is there. While it is
-//! being updated it answers 404 or 410, for a minute at most.
+//! A request without the header `Metadata` fails at once, which shows that the service exists.
+//! During an update the service responds with status 404 or 410, for a minute at most.
 //! <https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token#error-handling>
 
 use std::time::Duration;
@@ -14,10 +15,11 @@ use crate::http::{Request, retry};
 
 const HOST: &str = "AZURE_POD_IDENTITY_AUTHORITY_HOST";
 
-/// How long it may take to refuse: outside Azure nobody answers.
-const PROBE_LIMIT: Duration = Duration::from_secs(1);
+/// The timeout of the request without `Metadata`. Outside Azure there is usually no response at
+/// all.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 
-pub(super) fn ask(azure: &Azure, cx: &Context) -> Result<Lookup, Error> {
+pub(super) fn request_token(azure: &Azure, cx: &Context) -> Result<Lookup, Error> {
     let host = cx.env.text(HOST)?.unwrap_or_else(|| "http://169.254.169.254".to_owned());
     let host = host.trim_end_matches('/');
     let endpoint = Endpoint {
@@ -25,35 +27,39 @@ pub(super) fn ask(azure: &Azure, cx: &Context) -> Result<Lookup, Error> {
         variable: HOST,
         api_version: "2018-02-01",
         resource_id: "msi_res_id",
-        check: "that no proxy stands before the instance metadata",
+        check: "that requests to the instance metadata do not go through a proxy",
     };
-    let bare = endpoint.at(&endpoint.address)?;
-    let probe = Request::get(&bare, HOST).direct().once().limit(PROBE_LIMIT);
-    match cx.send(probe) {
-        Ok(response) if matches!(response.status, 401 | 403) => {
-            let status = response.status;
-            return Ok(Lookup::Absent(format!("{host} is not Azure's ({status})")));
-        }
-        Err(error) if error.kind() == Kind::Unreachable => {
-            return Ok(Lookup::Absent(format!("no answer from {host} within a second")));
-        }
-        answer => answer?,
-    };
+    if let Some(why) = probe(&endpoint, host, cx)? {
+        return Ok(Lookup::Absent(why));
+    }
     let identity = Identity::find(azure, cx)?;
-    let url = endpoint.url(&azure.options.resource, identity.as_ref())?;
-    let updating = |status| matches!(status, 404 | 410);
-    let again = |status| retry::is_passing(status) || updating(status);
+    let url = endpoint.token_url(&azure.options.resource, identity.as_ref())?;
+    let is_updating = |status| matches!(status, 404 | 410);
     let response = retry::ask(
         cx.deadline,
-        |response| again(response.status),
+        |response| retry::is_passing(response.status) || is_updating(response.status),
         || cx.send(endpoint.get(&url).once()),
     )?;
     let status = response.status;
-    endpoint.read(response, url, identity.as_ref()).map_err(|error| match updating(status) {
+    endpoint.read(response, url, identity.as_ref()).map_err(|error| match is_updating(status) {
         true => error.of_kind(Kind::Unreachable).fix(
-            "the instance metadata are being updated, or this is no Azure machine: try again in a \
-             minute",
+            "try again in a minute, because the instance metadata service may be updating, and \
+             check that this host is an Azure virtual machine",
         ),
         false => error,
     })
+}
+
+/// Why there is no instance metadata service of Azure; `None` if there is one.
+fn probe(endpoint: &Endpoint, host: &str, cx: &Context) -> Result<Option<String>, Error> {
+    let url = endpoint.parse_url(&endpoint.address)?;
+    match cx.send(Request::get(&url, HOST).direct().once().limit(PROBE_TIMEOUT)) {
+        Ok(response) if matches!(response.status, 401 | 403) => {
+            Ok(Some(format!("not Azure at {host}, HTTP status {}", response.status)))
+        }
+        Err(error) if error.kind() == Kind::Unreachable => {
+            Ok(Some(format!("no response from {host}")))
+        }
+        result => result.map(|_| None),
+    }
 }

@@ -1,5 +1,8 @@
-//! What the endpoints of managed identities have in common: a GET with the resource and, of several
-//! identities, the one that is meant.
+//! What the token endpoints of managed identities have in common.
+//!
+//! A GET request names the resource and the API version. On a machine or app with several
+//! user-assigned identities, the request also names the identity, by its client ID, object ID or
+//! resource ID. The endpoints differ in how they authenticate the caller.
 //! <https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token>
 
 use super::{Azure, Lookup, Options, aadsts};
@@ -7,28 +10,30 @@ use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::http::{Request, Response, Url, form};
 
-/// A user-assigned managed identity, by one of its ids.
+/// A user-assigned managed identity, by one of its IDs.
 #[derive(Debug, Clone)]
 pub(super) struct Identity {
     pub(super) id: String,
-    /// The option or variable that named it.
+    /// The option or variable that names the identity.
     pub(super) option: &'static str,
-    /// The parameter in which it is sent; `None` for that of a resource id, which differs.
+    /// The query parameter of the ID; `None` for a resource ID, whose parameter differs by
+    /// endpoint.
     parameter: Option<&'static str>,
 }
 
 impl Identity {
     /// The identity that an option names.
     pub(super) fn new(options: &Options) -> Option<Identity> {
-        let named = |id: &Option<String>, option, parameter| {
+        let identity = |id: &Option<String>, option, parameter| {
             Some(Identity { id: id.clone()?, option, parameter })
         };
-        named(&options.client_id, "--client-id", Some("client_id"))
-            .or_else(|| named(&options.object_id, "--object-id", Some("object_id")))
-            .or_else(|| named(&options.identity_resource_id, "--identity-resource-id", None))
+        identity(&options.client_id, "--client-id", Some("client_id"))
+            .or_else(|| identity(&options.object_id, "--object-id", Some("object_id")))
+            .or_else(|| identity(&options.identity_resource_id, "--identity-resource-id", None))
     }
 
-    /// The identity that an option or else the environment names; `None` for the machine's own.
+    /// The identity that an option or `AZURE_CLIENT_ID` names; `None` for the system-assigned
+    /// identity.
     pub(super) fn find(azure: &Azure, cx: &Context) -> Result<Option<Identity>, Error> {
         if let Some(identity) = &azure.identity {
             return Ok(Some(identity.clone()));
@@ -38,98 +43,110 @@ impl Identity {
     }
 }
 
-/// An endpoint that gives tokens of managed identities.
+/// A token endpoint of managed identities.
 pub(super) struct Endpoint {
-    /// Its address.
+    /// The URL without a query.
     pub(super) address: String,
-    /// The variable that names it.
+    /// The variable that overrides the URL.
     pub(super) variable: &'static str,
     pub(super) api_version: &'static str,
-    /// The parameter in which it takes a resource id.
+    /// The query parameter of a resource ID.
     pub(super) resource_id: &'static str,
-    /// What to check when it does not believe who asks.
+    /// What to check if the endpoint responds with status 401 or 403.
     pub(super) check: &'static str,
 }
 
 impl Endpoint {
-    /// The parameter in which an identity is sent.
+    /// The query parameter of an identity.
     pub(super) fn parameter(&self, identity: &Identity) -> &'static str {
         identity.parameter.unwrap_or(self.resource_id)
     }
 
-    /// The address of a token for this resource and identity.
-    pub(super) fn url(&self, resource: &str, identity: Option<&Identity>) -> Result<Url, Error> {
+    /// The URL to get a token for this resource and identity.
+    ///
+    /// # Errors
+    /// As for [`Endpoint::parse_url`].
+    pub(super) fn token_url(
+        &self,
+        resource: &str,
+        identity: Option<&Identity>,
+    ) -> Result<Url, Error> {
         let mut fields = vec![("api-version", self.api_version), ("resource", resource)];
         fields.extend(identity.map(|identity| (self.parameter(identity), identity.id.as_str())));
-        self.at(&format!("{}?{}", self.address, form::encode(fields.into_iter())))
+        self.parse_url(&format!("{}?{}", self.address, form::encode(fields.into_iter())))
     }
 
-    /// An address at this endpoint.
-    pub(super) fn at(&self, address: &str) -> Result<Url, Error> {
+    /// Parses a URL of this endpoint.
+    ///
+    /// # Errors
+    /// `CONFIGURATION` if it is not a URL.
+    pub(super) fn parse_url(&self, address: &str) -> Result<Url, Error> {
         let variable = self.variable;
         Url::parse(address).map_err(|why| {
             Error::new(Kind::Configuration, format!("{variable} {why}"))
-                .fix(format!("correct {variable}: the platform sets it"))
+                .fix(format!("correct {variable}, or unset it if the platform did not set it"))
         })
     }
 
-    /// A request that no proxy carries: through one it would come from another machine.
+    /// A GET request without a proxy: the endpoint accepts requests of this host only.
     pub(super) fn get<'a>(&self, url: &'a Url) -> Request<'a> {
         Request::get(url, self.variable).header("Metadata", "true").direct()
     }
 
-    /// Takes the answer, or says what to change after a refusal.
+    /// The JSON object in a response.
+    ///
+    /// # Errors
+    /// `ABSENT` if there is no identity, `DENIED` or `CONFIGURATION` if the endpoint refuses the
+    /// request, `PROTOCOL` if the response is not JSON.
     pub(super) fn read(
         &self,
         response: Response,
         url: Url,
         identity: Option<&Identity>,
     ) -> Result<Lookup, Error> {
-        let refusal = self.explain(&response, identity);
-        let response = response.require_success().map_err(|error| match refusal {
+        let reason = self.explain(&response, identity);
+        let response = response.require_success().map_err(|error| match reason {
             Some((kind, fix)) => error.of_kind(kind).fix(fix),
             None => error,
         })?;
         Ok(Lookup::Found((response.json()?, url)))
     }
 
+    /// The kind and the fix for an error response.
     fn explain(&self, response: &Response, identity: Option<&Identity>) -> Option<(Kind, String)> {
-        let words = response.words().unwrap_or_default();
-        if let Some((kind, fix)) = aadsts::explain(&words) {
+        let message = response.words().unwrap_or_default();
+        if let Some((kind, fix)) = aadsts::explain(&message) {
             return Some((kind, fix.to_owned()));
         }
-        let words = words.to_ascii_lowercase();
-        let unknown = UNKNOWN.iter().any(|text| words.contains(text));
+        let message = message.to_ascii_lowercase();
+        let is_unknown = UNKNOWN.iter().any(|text| message.contains(text));
         Some(match (response.status, identity) {
-            (400, _) if words.contains("multiple user assigned identities") => {
-                (Kind::Configuration, "name the one that is meant with --client-id=…".to_owned())
+            (400, _) if message.contains("multiple user assigned identities") => {
+                (Kind::Configuration, "set --client-id to one of the identities".to_owned())
             }
-            (status, Some(Identity { option, .. })) if unknown || status == 404 => {
+            (status, Some(Identity { option, .. })) if is_unknown || status == 404 => {
                 let fix = format!(
-                    "assign that identity to this machine or app (az vm identity assign \
-                     --identities, az webapp identity assign --identities), or check {option}"
+                    "check {option}, or assign the identity to this machine or app (az vm identity \
+                     assign --identities, az webapp identity assign --identities)"
                 );
                 (Kind::Configuration, fix)
             }
-            (_, None) if unknown => (
+            (_, None) if is_unknown => (
                 Kind::Absent,
-                "give this machine or app an identity (az vm identity assign, az webapp identity \
-                 assign), or name a user-assigned one with --client-id=…"
+                "enable the system-assigned identity of this machine or app (az vm identity \
+                 assign, az webapp identity assign), or set --client-id to a user-assigned identity"
                     .to_owned(),
             ),
             (401 | 403, _) => (Kind::Denied, format!("check {}", self.check)),
             (400, _) => (Kind::Configuration, "check --resource".to_owned()),
-            (500, _) => (
-                Kind::Unreachable,
-                "try again later, and check --resource: some answer so to an unknown one"
-                    .to_owned(),
-            ),
+            (500, _) => (Kind::Unreachable, "check --resource, or try again later".to_owned()),
             _ => return None,
         })
     }
 }
 
-/// How the endpoints say that they do not know an identity, in lower case.
+/// Parts of the error messages of the endpoints for an identity that does not exist or is not
+/// assigned, in lower case.
 const UNKNOWN: [&str; 4] = [
     "identity not found",
     "no user assigned or delegated managed identity found",

@@ -1,30 +1,30 @@
-//! An API server, and who one is there.
+//! How to reach an API server, and how to authenticate there.
 
 use crate::context::Context;
 use crate::http::{ClientCert, Url};
 use crate::secret::Secret;
 
-/// Where to ask for a token, and as whom.
+/// An API server and the client's access to it.
 #[derive(Debug)]
 pub(super) struct Access {
     pub(super) server: Url,
-    /// What led to the server, for messages.
+    /// The option or variable that selects the server, for messages.
     pub(super) option: &'static str,
-    /// Speaks TLS as this server expects.
+    /// The context with the TLS settings and the proxy for this server.
     pub(super) cx: Context,
-    /// What proves who one is, where no client certificate does.
+    /// The bearer token of the client; `None` if a client certificate authenticates it.
     pub(super) bearer: Option<Secret>,
-    /// Where a service account is looked for unless `--namespace` says it.
+    /// The namespace of the service account unless `--namespace` is set.
     pub(super) namespace: String,
-    /// Whose token is meant unless `--account` says it.
+    /// The service account unless `--account` is set.
     pub(super) service_account: Option<String>,
-    /// The option by which kubectl binds a role to whoever asks.
+    /// The option with which `kubectl create rolebinding` binds a role to the client.
     pub(super) subject: String,
-    /// What to do when the server does not know who asks.
+    /// What to do if the server does not accept the credentials.
     pub(super) renew: String,
 }
 
-/// What is shown to the API server.
+/// What authenticates a client to the API server.
 #[derive(Debug)]
 pub(super) struct Credentials {
     pub(super) bearer: Option<Secret>,

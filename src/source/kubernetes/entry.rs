@@ -1,4 +1,4 @@
-//! A part of a kubeconfig: its members, typed, and the file that its paths are relative to.
+//! A part of a kubeconfig: typed access to its members, and the file that relative paths refer to.
 
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
@@ -15,23 +15,24 @@ use crate::secret::Secret;
 #[derive(Debug)]
 pub(super) struct Entry<'a> {
     file: &'a Path,
+    /// The name of this part in messages, such as `the user "dev"`.
     pub(super) what: String,
     value: Option<&'a Value>,
 }
 
 impl<'a> Entry<'a> {
-    /// `value`, which messages about `file` call `what`.
+    /// The part `value` of `file`, with the name `what` in messages.
     pub(super) fn new(file: &'a Path, what: String, value: Option<&'a Value>) -> Entry<'a> {
         Entry { file, what, value }
     }
 
-    /// Where it stands, for messages.
+    /// The name of this part and its file, for messages.
     pub(super) fn place(&self) -> String {
         format!("{} in {}", self.what, self.file.display())
     }
 
-    /// A failure of what stands here.
-    pub(super) fn wrong(&self, why: impl Display) -> Error {
+    /// An error about this part; `why` is the rest of the sentence.
+    pub(super) fn error(&self, why: impl Display) -> Error {
         Error::new(Kind::Configuration, format!("{} {why}", self.place()))
             .fix("correct the kubeconfig")
     }
@@ -40,43 +41,57 @@ impl<'a> Entry<'a> {
         self.value?.get(key).filter(|value| !value.is_null())
     }
 
-    /// A text that is there and not empty.
+    /// The string of a member; `None` if it is missing or empty.
+    ///
+    /// # Errors
+    /// `CONFIGURATION` if the member is not a string.
     pub(super) fn text(&self, key: &str) -> Result<Option<&'a str>, Error> {
         match self.get(key) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text.as_str()).filter(|text| !text.is_empty())),
-            Some(_) => Err(self.wrong(format!("has a {key} that is no text")).fix("quote it")),
+            Some(_) => Err(self
+                .error(format!("has a value for {key} that is not a string"))
+                .fix(format!("put the value of {key} in quotation marks"))),
         }
     }
 
+    /// The string of a member that must be set.
+    ///
+    /// # Errors
+    /// `CONFIGURATION` if the member is missing, empty, or not a string.
     pub(super) fn required(&self, key: &str) -> Result<&'a str, Error> {
-        self.text(key)?.ok_or_else(|| self.wrong(format!("has no {key}")))
+        self.text(key)?.ok_or_else(|| self.error(format!("has no {key}")))
     }
 
     pub(super) fn is_true(&self, key: &str) -> bool {
         self.get(key) == Some(&Value::Bool(true))
     }
 
-    /// A part of it.
+    /// A member that has members itself.
     pub(super) fn part(&self, key: &str) -> Option<Entry<'a>> {
         let value = self.get(key)?;
         Some(Entry { file: self.file, what: format!("{key} of {}", self.what), value: Some(value) })
     }
 
-    /// A path as it is meant: relative to the file.
+    /// A path in the kubeconfig, which is relative to the directory of the file.
     pub(super) fn resolve(&self, path: &str) -> PathBuf {
         self.file.parent().unwrap_or(Path::new("")).join(path)
     }
 
-    /// What `KEY-data` holds in base64, else what the file holds that `KEY` names; and where it is.
+    /// The base64-encoded PEM text in `KEY-data`, or the content of the file that `KEY` names; and
+    /// its place for messages.
+    ///
+    /// # Errors
+    /// `CONFIGURATION` if the value cannot be decoded or the file cannot be read.
     pub(super) fn pem(&self, key: &str) -> Result<Option<(Secret, String)>, Error> {
-        let data = format!("{key}-data");
-        if let Some(base64) = self.text(&data)? {
+        let data_key = format!("{key}-data");
+        if let Some(base64) = self.text(&data_key)? {
             let bytes = STANDARD.decode(base64.trim()).ok();
             let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
-            let text =
-                text.ok_or_else(|| self.wrong(format!("has a {data} that is no text in base64")))?;
-            return Ok(Some((Secret::new(text), format!("{data} of {}", self.place()))));
+            let text = text.ok_or_else(|| {
+                self.error(format!("has a value for {data_key} that is not base64-encoded text"))
+            })?;
+            return Ok(Some((Secret::new(text), format!("{data_key} of {}", self.place()))));
         }
         let place = format!("{key} of {}", self.place());
         let path = self.text(key)?.map(|path| self.resolve(path));

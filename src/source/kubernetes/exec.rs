@@ -1,5 +1,8 @@
-//! The exec plugin of a user: a program that is told the cluster in `KUBERNETES_EXEC_INFO` and prints
-//! an `ExecCredential` with a token or a client certificate.
+//! The exec plugin of a user in a kubeconfig: a program that prints credentials.
+//!
+//! The program gets an `ExecCredential` object with the cluster in the variable
+//! `KUBERNETES_EXEC_INFO`. It prints an `ExecCredential` object with a token or a client
+//! certificate.
 //! <https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins>
 
 use std::ffi::OsString;
@@ -17,14 +20,18 @@ use crate::http::ClientCert;
 use crate::program::Program;
 use crate::secret::Secret;
 
-/// The versions that kubectl still knows.
+/// The API versions that kubectl supports.
 const VERSIONS: [&str; 2] =
     ["client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1"];
 
-/// The name of the extension of a cluster that is passed on to plugins.
+/// The name of the cluster extension that is passed to plugins.
 const EXTENSION: &str = "client.authentication.k8s.io/exec";
 
-/// Runs the plugin and reads what it prints.
+/// Runs the plugin and reads its output.
+///
+/// # Errors
+/// `CONFIGURATION` if the kubeconfig is wrong, `PROTOCOL` if the output contains no credentials;
+/// otherwise as for [`Program::output`].
 pub(super) fn credentials(
     plugin: &Entry,
     cluster: &Entry,
@@ -33,13 +40,13 @@ pub(super) fn credentials(
     let version = plugin.required("apiVersion")?;
     if !VERSIONS.contains(&version) {
         return Err(plugin
-            .wrong(format!("has another apiVersion than {}", VERSIONS.join(" or ")))
-            .fix("renew the plugin and its part of the kubeconfig"));
+            .error("has an apiVersion that is not supported")
+            .fix(format!("update the plugin, and set apiVersion to {}", VERSIONS.join(" or "))));
     }
     if plugin.text("interactiveMode")? == Some("Always") {
         return Err(plugin
-            .wrong("wants a person at a terminal (interactiveMode: Always)")
-            .fix("nobody can be asked here: take the context of another user"));
+            .error("requires a terminal (interactiveMode: Always), which wif-token cannot provide")
+            .fix("set --context to a context with a different user"));
     }
     let program = program(plugin, cluster, version)?;
     let output = program.output(cx).map_err(|error| match plugin.text("installHint") {
@@ -53,11 +60,15 @@ fn program(plugin: &Entry, cluster: &Entry, version: &str) -> Result<Program, Er
     let command = plugin.required("command")?;
     let name: OsString = match command.contains(['/', MAIN_SEPARATOR]) {
         true => plugin.resolve(command).into(),
-        false => command.into(), // looked up in PATH
+        false => command.into(), // found in PATH
     };
     let args = plugin.get("args").and_then(Value::as_array).into_iter().flatten();
     let args = args.map(|arg| arg.as_str().map(OsString::from)).collect::<Option<Vec<_>>>();
-    let args = args.ok_or_else(|| plugin.wrong("has args that are no text").fix("quote them"))?;
+    let args = args.ok_or_else(|| {
+        plugin
+            .error("has an argument that is not a string")
+            .fix("put each value of args in quotation marks")
+    })?;
     let spec = match plugin.is_true("provideClusterInfo") {
         true => json!({"interactive": false, "cluster": cluster_info(cluster)?}),
         false => json!({"interactive": false}),
@@ -74,7 +85,7 @@ fn program(plugin: &Entry, cluster: &Entry, version: &str) -> Result<Program, Er
     Ok(Program { name, args, variables, place: plugin.place() })
 }
 
-/// What a plugin may know of the cluster, with the extension that is meant for it.
+/// The cluster as the plugin gets it, with the cluster extension for plugins.
 fn cluster_info(cluster: &Entry) -> Result<Value, Error> {
     let mut info = Map::new();
     for key in ["server", "tls-server-name", "proxy-url"] {
@@ -87,25 +98,27 @@ fn cluster_info(cluster: &Entry) -> Result<Value, Error> {
         info.insert("certificate-authority-data".to_owned(), data.into());
     }
     let extensions = cluster.get("extensions").and_then(Value::as_array).into_iter().flatten();
-    let ours = |extension: &&Value| extension.get("name") == Some(&EXTENSION.into());
-    if let Some(config) = extensions.filter(ours).find_map(|found| found.get("extension")) {
+    let is_for_plugins = |extension: &&Value| extension.get("name") == Some(&EXTENSION.into());
+    if let Some(config) = extensions.filter(is_for_plugins).find_map(|found| found.get("extension"))
+    {
         info.insert("config".to_owned(), config.clone());
     }
     Ok(info.into())
 }
 
+/// The credentials in the output of the plugin.
 fn read(output: &Secret, version: &str, plugin: &Entry) -> Result<Credentials, Error> {
     let wrong = |why: String| {
         Error::new(Kind::Protocol, format!("the output of {} {why}", plugin.place()))
-            .fix("run the plugin by hand, or renew it")
+            .fix("run the plugin by hand to see its output, or update the plugin")
     };
-    let answer: Value =
-        serde_json::from_str(output.expose()).map_err(|_| wrong("is no JSON".to_owned()))?;
-    let is = |key, value| answer.get(key).and_then(Value::as_str) == Some(value);
+    let object: Value =
+        serde_json::from_str(output.expose()).map_err(|_| wrong("is not JSON".to_owned()))?;
+    let is = |key, value| object.get(key).and_then(Value::as_str) == Some(value);
     if !is("kind", "ExecCredential") || !is("apiVersion", version) {
-        return Err(wrong(format!("is no ExecCredential of {version}")));
+        return Err(wrong(format!("is not an ExecCredential of {version}")));
     }
-    let status = |key| answer.get("status")?.get(key)?.as_str().filter(|text| !text.is_empty());
+    let status = |key| object.get("status")?.get(key)?.as_str().filter(|text| !text.is_empty());
     let bearer = status("token").map(Secret::new);
     let client_cert = match (status("clientCertificateData"), status("clientKeyData")) {
         (Some(chain), Some(key)) => {
@@ -113,7 +126,11 @@ fn read(output: &Secret, version: &str, plugin: &Entry) -> Result<Credentials, E
             Some(ClientCert::new(&Secret::new(chain), &Secret::new(key), &place)?)
         }
         (None, None) if bearer.is_some() => None,
-        _ => return Err(wrong("has neither a token nor a whole client certificate".to_owned())),
+        _ => {
+            return Err(wrong(
+                "has neither a token nor both a client certificate and its key".to_owned(),
+            ));
+        }
     };
     Ok(Credentials { bearer, client_cert })
 }

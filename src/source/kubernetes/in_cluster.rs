@@ -1,5 +1,7 @@
-//! What a pod has: the API server's address in variables, and in a folder the token of its service
-//! account and the authority of the API server.
+//! The access of a pod to the API server of its cluster.
+//!
+//! Kubernetes sets the host and port of the API server in variables. It mounts a directory with the
+//! token of the pod's service account and the certificate authority of the API server.
 //! <https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/#directly-accessing-the-rest-api>
 
 use std::path::Path;
@@ -18,27 +20,29 @@ use crate::world::Env;
 
 const HOST: &str = "KUBERNETES_SERVICE_HOST";
 const PORT: &str = "KUBERNETES_SERVICE_PORT";
-const FOLDER: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+const DIRECTORY: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
-/// The access that this pod has.
+/// The access of this pod.
+///
+/// # Errors
+/// `CONFIGURATION` if a variable or a file cannot be used.
 pub(super) fn access(cx: &Context) -> Result<Lookup<Access>, Error> {
     let Some(server) = server(&cx.env)? else {
         return Ok(Lookup::Absent(format!("{HOST} is not set")));
     };
     let token = match file("token") {
         Err(error) if error.kind() == Kind::Absent => {
-            let why =
-                format!("{FOLDER}/token does not exist (automountServiceAccountToken: false)");
-            return Ok(Lookup::Absent(why));
+            return Ok(Lookup::absent(format!("{DIRECTORY}/token does not exist")));
         }
         token => token?,
     };
-    let authorities = Some(Authorities::Pem(file("ca.crt")?, format!("{FOLDER}/ca.crt")));
+    let authorities = Some(Authorities::Pem(file("ca.crt")?, format!("{DIRECTORY}/ca.crt")));
     let claims = jwt::claims(token.expose()).unwrap_or_default();
-    let owner = claims.get("sub").and_then(Value::as_str).and_then(service_account);
-    let (namespace, name) = owner.ok_or_else(|| {
-        Error::new(Kind::Configuration, format!("{FOLDER}/token is of no service account"))
-            .fix("let the pod have the token that Kubernetes mounts there")
+    let service_account = claims.get("sub").and_then(Value::as_str).and_then(parse_subject);
+    let (namespace, name) = service_account.ok_or_else(|| {
+        let what = format!("{DIRECTORY}/token is not the token of a service account");
+        Error::new(Kind::Configuration, what)
+            .fix("check the volume with the service account token of the pod")
     })?;
     Ok(Lookup::Found(Access {
         server,
@@ -47,11 +51,12 @@ pub(super) fn access(cx: &Context) -> Result<Lookup<Access>, Error> {
         namespace: namespace.to_owned(),
         service_account: Some(name.to_owned()),
         subject: format!("--serviceaccount={namespace}:{name}"),
-        renew: "start the pod again: its token no longer counts".to_owned(),
+        renew: "restart the pod, because its token is no longer valid".to_owned(),
         bearer: Some(token),
     }))
 }
 
+/// The URL of the API server; `None` if this is not a pod.
 fn server(env: &Env) -> Result<Option<Url>, Error> {
     let Some(host) = env.text(HOST)? else {
         return Ok(None);
@@ -61,22 +66,28 @@ fn server(env: &Env) -> Result<Option<Url>, Error> {
         true => format!("https://[{host}]:{port}"),
         false => format!("https://{host}:{port}"),
     };
-    let of_host = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':');
-    let url = Url::parse(&address).ok().filter(|_| host.chars().all(of_host));
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':');
+    let url = Url::parse(&address).ok().filter(|_| host.chars().all(is_allowed));
     url.map(Some).ok_or_else(|| {
-        Error::new(Kind::Configuration, format!("{HOST} and {PORT} make no address"))
-            .fix(format!("unset {HOST} if this is no pod"))
+        Error::new(Kind::Configuration, format!("{HOST} and {PORT} are not a host and a port"))
+            .fix(format!("correct {HOST} and {PORT}, or unset them outside a pod"))
     })
 }
 
-/// Namespace and name of a service account, as the `sub` claim has them.
-fn service_account(sub: &str) -> Option<(&str, &str)> {
+/// The namespace and the name in the `sub` claim of a service account.
+fn parse_subject(sub: &str) -> Option<(&str, &str)> {
     sub.strip_prefix("system:serviceaccount:")?.split_once(':')
 }
 
+/// A file of the directory that Kubernetes mounts.
 fn file(name: &str) -> Result<Secret, Error> {
-    let text = files::read_text(&Path::new(FOLDER).join(name), HOST, Kind::Absent);
-    let text = text.map_err(|error| error.fix("let the pod have all of its service account"))?;
+    let text = files::read_text(&Path::new(DIRECTORY).join(name), HOST, Kind::Absent);
+    let text = text.map_err(|error| {
+        error.fix(
+            "check the volume with the service account token of the pod \
+             (automountServiceAccountToken)",
+        )
+    })?;
     Ok(Secret::new(text.expose().trim()))
 }
 
@@ -85,27 +96,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_address_comes_from_variables() {
-        let address = |host: &str, port: &str| {
+    fn the_server_comes_from_variables() {
+        let url = |host: &str, port: &str| {
             let variables = [(HOST, host), (PORT, port)];
             let variables = variables.map(|(name, value)| (name.to_owned(), value.into()));
             server(&Env::Map(variables.into())).map(|url| url.unwrap().to_string())
         };
-        assert_eq!(address("10.96.0.1", "6443").unwrap(), "https://10.96.0.1:6443/");
-        assert_eq!(address("fd00::1", "443").unwrap(), "https://[fd00::1]:443/");
+        assert_eq!(url("10.96.0.1", "6443").unwrap(), "https://10.96.0.1:6443/");
+        assert_eq!(url("fd00::1", "443").unwrap(), "https://[fd00::1]:443/");
         assert_eq!(
-            address("kubernetes.default.svc", "").unwrap(),
+            url("kubernetes.default.svc", "").unwrap(),
             "https://kubernetes.default.svc:443/"
         );
-        assert_eq!(address("a/b@", "443").unwrap_err().kind(), Kind::Configuration);
+        assert_eq!(url("a/b@", "443").unwrap_err().kind(), Kind::Configuration);
         assert_eq!(server(&Env::Map([].into())).unwrap(), None);
     }
 
     #[test]
-    fn a_subject_names_its_service_account() {
-        assert_eq!(service_account("system:serviceaccount:prod:app"), Some(("prod", "app")));
+    fn a_subject_contains_namespace_and_name() {
+        assert_eq!(parse_subject("system:serviceaccount:prod:app"), Some(("prod", "app")));
         for sub in ["", "jane", "system:node:a", "system:serviceaccount:prod"] {
-            assert_eq!(service_account(sub), None, "{sub}");
+            assert_eq!(parse_subject(sub), None, "{sub}");
         }
     }
 }

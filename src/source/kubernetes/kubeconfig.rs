@@ -1,8 +1,9 @@
-//! The kubeconfig: which cluster to ask, and as whom.
+//! The kubeconfig: the API server to call, and the credentials to authenticate with.
 //!
-//! `--kubeconfig` names one file, `KUBECONFIG` a list of files that are merged: of clusters, users
-//! and contexts the first of a name counts, and so does the first `current-context`. Paths in a file
-//! are relative to it.
+//! `--kubeconfig` names one file. `KUBECONFIG` contains a list of files, which are merged: if
+//! several files define a cluster, user or context with the same name, or a `current-context`, the
+//! first file takes precedence. A relative path in a file is relative to the directory of that
+//! file.
 //! <https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/>
 
 use std::env::split_paths;
@@ -20,10 +21,13 @@ use crate::files;
 use crate::http::{Authorities, NamedProxy, Terms, Url};
 use crate::source::lookup::Lookup;
 
-/// What names the files, for messages.
+/// The option that selects the files, for messages.
 const OPTION: &str = "--kubeconfig";
 
-/// The files that were found, the first one first.
+/// How many names a message contains at most.
+const MAX_NAMES: usize = 12;
+
+/// The files that exist, with their content, in the order of precedence.
 #[derive(Debug)]
 pub(super) struct Kubeconfig {
     files: Vec<(PathBuf, Value)>,
@@ -31,13 +35,17 @@ pub(super) struct Kubeconfig {
 
 impl Kubeconfig {
     /// Reads the files that kubectl would read.
+    ///
+    /// # Errors
+    /// `ABSENT` if the file of `--kubeconfig` does not exist, `CONFIGURATION` if a file cannot be
+    /// read or is not a kubeconfig.
     pub(super) fn find(option: Option<&Path>, cx: &Context) -> Result<Lookup<Kubeconfig>, Error> {
         let (paths, place): (Vec<PathBuf>, _) = match (option, cx.env.get("KUBECONFIG")) {
             (Some(path), _) => (vec![path.to_owned()], OPTION),
             (None, Some(list)) if !list.is_empty() => (split_paths(&list).collect(), "KUBECONFIG"),
             _ => match cx.env.home()? {
                 Some(home) => (vec![home.join(".kube/config")], OPTION),
-                None => return Ok(Lookup::absent("HOME is not set")),
+                None => return Ok(Lookup::absent("the home directory is unknown")),
             },
         };
         let mut files = Vec::new();
@@ -50,74 +58,70 @@ impl Kubeconfig {
         }
         if files.iter().all(|(_, config)| config.is_null()) {
             let paths: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
-            let why = format!("{} does not exist or is empty", paths.join(", "));
-            return Ok(Lookup::Absent(why));
+            return Ok(Lookup::absent(match &paths[..] {
+                [path] => format!("{path} does not exist or is empty"),
+                _ => format!("none of {} exists and has content", paths.join(", ")),
+            }));
         }
         Ok(Lookup::Found(Kubeconfig { files }))
     }
 
-    /// The access that a context gives: the one of this name, or the current one.
+    /// The access that a context defines: the context with this name, or the current context.
+    ///
+    /// # Errors
+    /// `CONFIGURATION` if the context, its cluster or its user is missing or cannot be used;
+    /// otherwise as for [`user::credentials`].
     pub(super) fn access(&self, context: Option<&str>, cx: &Context) -> Result<Access, Error> {
         let context = self.context(context)?;
         let cluster = self.entry("cluster", context.required("cluster")?)?;
         let user = self.entry("user", context.required("user")?)?;
-        cx.log.line(format!("{} with {} and {}", context.what, cluster.what, user.what));
-        if cluster.is_true("insecure-skip-tls-verify") {
-            let wrong = cluster.wrong("has insecure-skip-tls-verify, which is refused");
-            return Err(wrong.fix(
-                "whoever stands between could take its place and keep the credentials: \
-                 give certificate-authority instead",
-            ));
-        }
+        cx.log.line(format!("using {} with {} and {}", context.what, cluster.what, user.what));
+        refuse_insecure(&cluster)?;
         let server = Url::parse(cluster.required("server")?)
-            .map_err(|why| cluster.wrong(format!("has a server that cannot be used: it {why}")))?;
-        let authorities = cluster.pem("certificate-authority")?;
-        let server_name = cluster.text("tls-server-name")?.map(|name| {
-            ServerName::try_from(name.to_owned())
-                .map_err(|_| cluster.wrong("has a tls-server-name that is no name of a host"))
-        });
+            .map_err(|why| cluster.error(format!("has an invalid server: it {why}")))?;
+        let (authorities, server_name) = (authorities(&cluster)?, server_name(&cluster)?);
         let Credentials { bearer, client_cert } = user::credentials(&user, &cluster, cx)?;
-        let terms = Terms {
-            authorities: authorities.map(|(pem, place)| Authorities::Pem(pem, place)),
-            client_cert,
-            server_name: server_name.transpose()?,
-        };
         let proxy = cluster.text("proxy-url")?;
         let proxy = proxy.map(|address| NamedProxy::new(address, "proxy-url")).transpose()?;
         Ok(Access {
             server,
             option: OPTION,
             cx: cx.narrowed(|_, http| {
-                let authorities = terms.authorities.or(http.tls.authorities.take());
-                http.tls = Terms { authorities, ..terms };
+                let authorities = authorities.or(http.tls.authorities.take());
+                http.tls = Terms { authorities, client_cert, server_name };
                 http.proxy = proxy;
             }),
             bearer,
             namespace: context.text("namespace")?.unwrap_or("default").to_owned(),
             service_account: None,
             subject: "--user=NAME".to_owned(),
-            renew: format!("renew what {} holds, or take another --context", user.place()),
+            renew: format!(
+                "renew the credentials of {}, or set --context to a different context",
+                user.place()
+            ),
         })
     }
 
+    /// The context with this name, or the current context.
     fn context(&self, name: Option<&str>) -> Result<Entry<'_>, Error> {
         let current = || {
-            let texts = self.files.iter().filter_map(|(_, file)| file.get("current-context"));
-            texts.filter_map(Value::as_str).find(|name| !name.is_empty())
+            let values = self.files.iter().filter_map(|(_, file)| file.get("current-context"));
+            values.filter_map(Value::as_str).find(|name| !name.is_empty())
         };
         match name.or_else(current) {
             Some(name) => self.entry("context", name),
             None => Err(Error::new(Kind::Configuration, "the kubeconfig has no current-context")
-                .fix(format!("name one with --context: {}", self.names("context")))),
+                .cause(self.defined("context"))
+                .fix("set --context, or run kubectl config use-context NAME")),
         }
     }
 
-    /// The first cluster, user or context of this name.
+    /// The first cluster, user or context with this name.
     fn entry(&self, kind: &'static str, name: &str) -> Result<Entry<'_>, Error> {
-        let found = self.entries(kind).find(|(_, entry)| named(entry) == Some(name));
+        let found = self.entries(kind).find(|(_, entry)| name_of(entry) == Some(name));
         let (file, entry) = found.ok_or_else(|| {
             Error::new(Kind::Configuration, format!("the kubeconfig has no {kind} {name:?}"))
-                .cause(format!("it has {}", self.names(kind)))
+                .cause(self.defined(kind))
                 .fix("check --context, --kubeconfig and KUBECONFIG")
         })?;
         Ok(Entry::new(file, format!("the {kind} {name:?}"), entry.get(kind)))
@@ -131,31 +135,55 @@ impl Kubeconfig {
         })
     }
 
-    fn names(&self, kind: &'static str) -> String {
+    /// The names that the files define, for a message.
+    fn defined(&self, kind: &'static str) -> String {
         let names: Vec<_> =
-            self.entries(kind).filter_map(|(_, entry)| named(entry)).take(12).collect();
+            self.entries(kind).filter_map(|(_, entry)| name_of(entry)).take(MAX_NAMES).collect();
         match names.is_empty() {
-            true => "none".to_owned(),
-            false => names.join(", "),
+            true => format!("no {kind}s are defined"),
+            false => format!("the defined {kind}s are {}", names.join(", ")),
         }
     }
 }
 
-/// One file: a mapping, or null where it is empty.
+fn refuse_insecure(cluster: &Entry) -> Result<(), Error> {
+    match cluster.is_true("insecure-skip-tls-verify") {
+        true => Err(cluster
+            .error("has insecure-skip-tls-verify, which would expose the credentials")
+            .fix("set certificate-authority instead")),
+        false => Ok(()),
+    }
+}
+
+fn authorities(cluster: &Entry) -> Result<Option<Authorities>, Error> {
+    let pem = cluster.pem("certificate-authority")?;
+    Ok(pem.map(|(pem, place)| Authorities::Pem(pem, place)))
+}
+
+fn server_name(cluster: &Entry) -> Result<Option<ServerName<'static>>, Error> {
+    let name = cluster.text("tls-server-name")?;
+    name.map(|name| {
+        ServerName::try_from(name.to_owned())
+            .map_err(|_| cluster.error("has a tls-server-name that is not a host name"))
+    })
+    .transpose()
+}
+
+/// The content of a file: a mapping, or null if the file is empty.
 fn read(path: &Path, place: &str, cx: &Context) -> Result<Value, Error> {
     let text = files::read_text(path, place, Kind::Absent)?;
     cx.log.warn_if_shared(path);
     let config = yaml::read(text.expose()).and_then(|config| match config {
         Value::Object(_) | Value::Null => Ok(config),
-        _ => Err("line 1 begins no mapping".to_owned()),
+        _ => Err("it is not a YAML mapping".to_owned()),
     });
     config.map_err(|why| {
-        Error::new(Kind::Configuration, format!("{} is no kubeconfig", path.display()))
+        Error::new(Kind::Configuration, format!("{} is not a kubeconfig", path.display()))
             .cause(why)
             .fix(format!("correct the file, or check {place}"))
     })
 }
 
-fn named(entry: &Value) -> Option<&str> {
+fn name_of(entry: &Value) -> Option<&str> {
     entry.get("name")?.as_str()
 }

@@ -1,9 +1,11 @@
-//! A token of a Kubernetes service account, made for Google by the API server (TokenRequest) or kept
-//! in a file by the kubelet (a projected volume).
+//! Kubernetes: the token of a service account.
 //!
-//! The API server is found as kubectl finds it: by a kubeconfig (`--kubeconfig`, `KUBECONFIG`,
-//! `~/.kube/config`), else by what a pod has. The token names the service account as
-//! `system:serviceaccount:NAMESPACE:NAME` in `sub`, and the audience that was asked for.
+//! The API server issues the token (TokenRequest), or the kubelet writes it to a file (a projected
+//! volume). To call the API server, this source uses a kubeconfig (`--kubeconfig`, `KUBECONFIG` or
+//! `~/.kube/config`, as kubectl does), or inside a pod the service account of the pod.
+//!
+//! The token is a JWT. Its `sub` is `system:serviceaccount:NAMESPACE:NAME`, and its `aud` is the
+//! requested audience.
 //! <https://kubernetes.io/docs/reference/kubernetes-api/authentication-resources/token-request-v1/>,
 //! <https://kubernetes.io/docs/concepts/storage/projected-volumes/#serviceaccounttoken>
 
@@ -31,32 +33,32 @@ use crate::options::{Seconds, Values};
 use crate::token::{Origin, SubjectToken, TokenType, jwt};
 use crate::world::Log;
 
-/// The longest life of a token that Google takes, in seconds.
-const LONGEST: u64 = 86_400;
-/// How long a token lives without `--token-lifetime`, in seconds.
-const LIFETIME: u64 = 3600;
+/// The maximum lifetime that Google's Security Token Service accepts, in seconds.
+const MAX_LIFETIME: u64 = 86_400;
+/// The default lifetime of a token, in seconds.
+const DEFAULT_LIFETIME: u64 = 3600;
 
 options! {
     /// Options of `kubernetes`.
     struct Options {
-        /// the service account whose token to ask for; in a pod its own by default
+        /// service account whose token to request (default: the service account of the pod)
         account: Option<String> = "--account=NAME",
-        /// where the service account is; by default that of the pod or of the context
+        /// namespace of the service account (default: the namespace of the pod or of the context)
         namespace: Option<String> = "--namespace=NAME",
-        /// how to reach the cluster, before KUBECONFIG and ~/.kube/config
+        /// kubeconfig file; overrides KUBECONFIG and ~/.kube/config
         kubeconfig: Option<PathBuf> = "--kubeconfig=PATH",
-        /// the context of the kubeconfig, before its current-context
+        /// context in the kubeconfig; overrides current-context
         context: Option<String> = "--context=NAME",
-        /// how long the token lives, 3600 by default
-        token_lifetime: Option<Seconds<600, LONGEST>> = "--token-lifetime",
-        /// read a projected token from this file instead of asking for one
+        /// lifetime of the token (default: 3600)
+        token_lifetime: Option<Seconds<600, MAX_LIFETIME>> = "--token-lifetime",
+        /// file with a projected token, to use instead of requesting a token
         path: Option<PathBuf> = "--path=PATH",
     }
 }
 
 pub(super) const INFO: SourceInfo = SourceInfo {
     name: "kubernetes",
-    summary: "a service account of Kubernetes, in a pod or by a kubeconfig",
+    summary: "a Kubernetes service account, from a pod or with a kubeconfig",
     options: &[Options::TABLE],
     rest: None,
     build,
@@ -66,7 +68,7 @@ pub(super) const INFO: SourceInfo = SourceInfo {
 #[derive(Debug)]
 struct Requested(Options);
 
-/// A token that the kubelet renews in a file.
+/// A token in a file that the kubelet renews.
 #[derive(Debug)]
 struct Projected(PathBuf);
 
@@ -75,7 +77,7 @@ fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
     let Some(path) = options.path else { return Ok(Box::new(Requested(options))) };
     let mut others = Options::TABLE.iter().filter(|option| option.name != "path");
     if let Some(option) = others.find(|option| values.flag(option.name)) {
-        let what = format!("--path reads an existing token, --{} requests one", option.name);
+        let what = format!("--path and --{} exclude each other", option.name);
         return Err(Error::new(Kind::Usage, what).fix("remove one of the two"));
     }
     Ok(Box::new(Projected(path)))
@@ -99,14 +101,14 @@ impl Source for Requested {
         let access = self.access(cx)?;
         let service_account = self.0.account.as_ref().or(access.service_account.as_ref());
         let service_account = service_account.ok_or_else(|| {
-            Error::new(Kind::Usage, "a kubeconfig does not say which service account to take")
-                .fix("add --account=NAME, and --namespace=NAME where it needs one")
+            Error::new(Kind::Usage, "--account is required with a kubeconfig")
+                .fix("add --account=NAME, and --namespace=NAME if needed")
         })?;
         let namespace = self.0.namespace.as_ref().unwrap_or(&access.namespace);
-        let lifetime = self.0.token_lifetime.map_or(LIFETIME, |Seconds(seconds)| seconds);
+        let lifetime = self.0.token_lifetime.map_or(DEFAULT_LIFETIME, |Seconds(seconds)| seconds);
         let (audience, lifetime) = (&audience, lifetime);
-        let asked = TokenRequest { namespace, service_account, audience, lifetime };
-        let token = asked.send(&access, request.token_type, cx)?;
+        let token_request = TokenRequest { namespace, service_account, audience, lifetime };
+        let token = token_request.send(&access, request.token_type, cx)?;
         warn_if_long(&token, &cx.log);
         Ok(token)
     }
@@ -114,27 +116,27 @@ impl Source for Requested {
 
 const SEARCH: Search = Search {
     what: "access to a Kubernetes cluster",
-    fix: "run it in a pod, or name a kubeconfig with --kubeconfig or KUBECONFIG",
+    fix: "set --kubeconfig or KUBECONFIG, or run wif-token in a pod",
 };
 
 impl Requested {
     fn access(&self, cx: &Context) -> Result<Access, Error> {
         type Place = fn(&Options, &Context) -> Result<Lookup<Access>, Error>;
-        let places: [(&str, Place); 2] = [("kubeconfig", of_kubeconfig), ("pod", of_pod)];
+        let places: [(&str, Place); 2] = [("kubeconfig", from_kubeconfig), ("pod", from_pod)];
         SEARCH.first(places, |place| place(&self.0, cx), &cx.log).map(|(_, access)| access)
     }
 }
 
-fn of_kubeconfig(options: &Options, cx: &Context) -> Result<Lookup<Access>, Error> {
+fn from_kubeconfig(options: &Options, cx: &Context) -> Result<Lookup<Access>, Error> {
     match Kubeconfig::find(options.kubeconfig.as_deref(), cx)? {
         Lookup::Found(found) => found.access(options.context.as_deref(), cx).map(Lookup::Found),
         Lookup::Absent(why) => Ok(Lookup::Absent(why)),
     }
 }
 
-fn of_pod(options: &Options, cx: &Context) -> Result<Lookup<Access>, Error> {
+fn from_pod(options: &Options, cx: &Context) -> Result<Lookup<Access>, Error> {
     match options.context {
-        Some(_) => Ok(Lookup::absent("--context is for a kubeconfig")),
+        Some(_) => Ok(Lookup::absent("--context requires a kubeconfig")),
         None => in_cluster::access(cx),
     }
 }
@@ -154,8 +156,8 @@ impl Source for Projected {
             files::read_text(&self.0, "--path", Kind::Absent).map_err(|error| {
                 match error.kind() {
                     Kind::Absent => error.fix(
-                        "check --path, and that the pod has a projected volume with a \
-                     serviceAccountToken there",
+                        "check --path, and that the pod mounts a projected volume with a \
+                         serviceAccountToken there",
                     ),
                     _ => error,
                 }
@@ -163,7 +165,8 @@ impl Source for Projected {
         let origin = Origin {
             what: format!("the file {}", self.0.display()),
             option: "--path",
-            renew: "the kubelet renews such a file: is it the one that is mounted?".to_owned(),
+            renew: "check that --path is a file in a projected volume, which the kubelet renews"
+                .to_owned(),
         };
         let token = SubjectToken::read(&text, request.token_type, cx.clock.now(), &origin)?;
         warn_if_long(&token, &cx.log);
@@ -175,19 +178,22 @@ fn refuse_other_types(request: &SubjectTokenRequest) -> Result<(), Error> {
     match request.token_type {
         TokenType::Jwt | TokenType::IdToken => Ok(()),
         TokenType::Saml2 | TokenType::AwsRequest => {
-            Err(Error::new(Kind::Configuration, "Kubernetes gives JWTs alone")
-                .fix("expect …:jwt as subject_token_type"))
+            Err(Error::new(Kind::Configuration, "Kubernetes issues only JWTs")
+                .fix("set subject_token_type to urn:ietf:params:oauth:token-type:jwt"))
         }
     }
 }
 
-/// The API server may choose another life than the one that was asked for.
+/// Logs a warning if Google would refuse the token: the API server may choose a longer lifetime
+/// than the requested one.
 fn warn_if_long(token: &SubjectToken, log: &Log) {
     let claims = jwt::claims(token.text.expose()).unwrap_or_default();
     let time = |name| claims.get(name).and_then(serde_json::Value::as_i64);
-    if let (Some(from), Some(to)) = (time("iat"), time("exp"))
-        && to.saturating_sub(from) > LONGEST as i64
+    if let (Some(issued), Some(expiry)) = (time("iat"), time("exp"))
+        && expiry.saturating_sub(issued) > MAX_LIFETIME as i64
     {
-        log.line("warning: the token lives longer than the 24 h that Google takes");
+        log.line(
+            "warning: Google refuses this token, because its lifetime is longer than 24 hours",
+        );
     }
 }

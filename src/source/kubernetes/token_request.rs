@@ -1,4 +1,8 @@
-//! Asks the API server for a token (TokenRequest), and says what to change when it gives none.
+//! Requests a token of a service account from the API server (TokenRequest), and explains its
+//! errors.
+//!
+//! `POST /api/v1/namespaces/NAMESPACE/serviceaccounts/NAME/token` with the audience and the
+//! lifetime returns the token in `status.token`. The server may choose a different lifetime.
 //! <https://kubernetes.io/docs/reference/kubernetes-api/authentication-resources/token-request-v1/>
 
 use serde_json::{Map, Value, json};
@@ -11,18 +15,22 @@ use crate::secret::Secret;
 use crate::time::parse_rfc3339;
 use crate::token::{Origin, SubjectToken, TokenType};
 
-/// Whose token to ask for, and for whom.
+/// The token to request.
 #[derive(Debug)]
 pub(super) struct TokenRequest<'a> {
     pub(super) namespace: &'a str,
     pub(super) service_account: &'a str,
     pub(super) audience: &'a str,
-    /// How long it is to live, in seconds; the API server may choose another life.
+    /// The requested lifetime in seconds.
     pub(super) lifetime: u64,
 }
 
 impl TokenRequest<'_> {
     /// Gets the token.
+    ///
+    /// # Errors
+    /// `DENIED` if the API server refuses the credentials or the client may not create the token,
+    /// `CONFIGURATION` if the service account does not exist or the server refuses the request.
     pub(super) fn send(
         &self,
         access: &Access,
@@ -44,12 +52,12 @@ impl TokenRequest<'_> {
             post = post.header("Authorization", header).hiding(token.clone());
         }
         let response = access.cx.send(post)?;
-        let fix = self.fix(&response, access);
-        let answer = response.require_success().map_err(|error| match fix {
+        let reason = self.explain(&response, access);
+        let response = response.require_success().map_err(|error| match reason {
             Some((kind, fix)) => error.of_kind(kind).fix(fix),
             None => error,
         })?;
-        self.read(&answer.json()?, &url, access, token_type, cx)
+        self.read(&response.json()?, &url, access, token_type, cx)
     }
 
     fn url(&self, access: &Access) -> Result<Url, Error> {
@@ -57,79 +65,82 @@ impl TokenRequest<'_> {
         let (namespace, name) = (segment(self.namespace)?, segment(self.service_account)?);
         let path = format!("/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token");
         Url::parse(&format!("{server}{path}")).map_err(|why| {
-            Error::new(Kind::Configuration, format!("the address of the API server {why}"))
+            Error::new(Kind::Configuration, format!("the URL of the API server {why}"))
                 .fix(format!("check {}", access.option))
         })
     }
 
     fn read(
         &self,
-        answer: &Map<String, Value>,
+        object: &Map<String, Value>,
         url: &Url,
         access: &Access,
         token_type: TokenType,
         cx: &Context,
     ) -> Result<SubjectToken, Error> {
-        let status = |key| answer.get("status")?.get(key)?.as_str();
+        let status = |key| object.get("status")?.get(key)?.as_str();
         let text = status("token").map(Secret::new).ok_or_else(|| {
-            Error::new(Kind::Protocol, format!("the answer of {url} has no status.token"))
-                .fix(format!("check {}: is it an API server?", access.option))
+            Error::new(Kind::Protocol, format!("the response from {url} has no status.token"))
+                .fix(format!("check that {} selects an API server", access.option))
         })?;
         let origin = Origin {
-            what: format!("the answer of {url}"),
+            what: format!("the response from {url}"),
             option: access.option,
-            renew: "the clocks of this host and of the API server may differ".to_owned(),
+            renew: "check the clocks of this host and of the API server".to_owned(),
         };
         let now = cx.clock.now();
         let mut token = SubjectToken::read(&text, token_type, now, &origin)?;
-        let end = status("expirationTimestamp").and_then(parse_rfc3339);
-        token.expiry = token.expiry.into_iter().chain(end).min();
+        let expiry = status("expirationTimestamp").and_then(parse_rfc3339);
+        token.expiry = token.expiry.into_iter().chain(expiry).min();
         token.refuse_expired(now, &origin)?;
         Ok(token)
     }
 
-    /// The kind of a refusal and what to change, by status; the server's own words come before it.
-    fn fix(&self, response: &Response, access: &Access) -> Option<(Kind, String)> {
+    /// The kind and the fix for an error response.
+    fn explain(&self, response: &Response, access: &Access) -> Option<(Kind, String)> {
         let (namespace, name) = (self.namespace, self.service_account);
-        let words = response.words();
+        let message = response.words();
         Some(match response.status {
             401 => (Kind::Denied, access.renew.clone()),
             403 => (
                 Kind::Denied,
                 format!(
-                    "let an administrator run \
+                    "ask an administrator to run \
                      kubectl -n {namespace} create role wif-token --verb=create \
                      --resource=serviceaccounts/token --resource-name={name} and \
                      kubectl -n {namespace} create rolebinding wif-token --role=wif-token {}, \
-                     or mount a projected serviceAccountToken and read it with --path",
+                     or mount a projected serviceAccountToken and set --path to its file",
                     access.subject
                 ),
             ),
-            404 if words.is_some_and(|words| words.ends_with("\" not found")) => {
+            404 if message.is_some_and(|message| message.ends_with("\" not found")) => {
                 (Kind::Configuration, format!("check --account={name} and --namespace={namespace}"))
             }
-            // A path that it does not know at all.
+            // Without that message, the server does not know the path.
             404 => (
                 Kind::Configuration,
-                format!("check {}: this is no API server that has TokenRequest", access.option),
+                format!("check that {} selects an API server with TokenRequest", access.option),
             ),
-            400 | 422 => {
-                (Kind::Configuration, "check --token-lifetime and the audience".to_owned())
-            }
+            400 | 422 => (Kind::Configuration, "check --token-lifetime and --audience".to_owned()),
             _ => return None,
         })
     }
 }
 
-/// A name as a part of the path. Kubernetes has no names of other characters, and a dot at either
-/// end could lead to another path.
+/// A name as a segment of the path. Names in Kubernetes contain no other characters, and a dot at
+/// the start or end could lead to a different path.
+///
+/// # Errors
+/// `CONFIGURATION` if the name is not valid.
 fn segment(name: &str) -> Result<&str, Error> {
-    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    let fits = name.chars().all(|c| inner(c) || c == '-' || c == '.');
-    match fits && name.starts_with(inner) && name.ends_with(inner) {
+    let is_alphanumeric = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let is_allowed = name.chars().all(|c| is_alphanumeric(c) || c == '-' || c == '.');
+    match is_allowed && name.starts_with(is_alphanumeric) && name.ends_with(is_alphanumeric) {
         true => Ok(name),
-        false => Err(Error::new(Kind::Configuration, format!("{name:?} is no name in Kubernetes"))
-            .fix("check --account and --namespace, or the namespace of the context")),
+        false => {
+            Err(Error::new(Kind::Configuration, format!("{name:?} is not a valid Kubernetes name"))
+                .fix("check --account and --namespace, or the namespace of the context"))
+        }
     }
 }
 
@@ -138,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_cannot_lead_to_another_path() {
+    fn a_name_cannot_lead_to_a_different_path() {
         for name in ["app", "app-1", "a.b", "0"] {
             assert_eq!(segment(name).unwrap(), name);
         }

@@ -1,5 +1,5 @@
-//! What a user of a kubeconfig proves itself by: a token, a client certificate, or a program that
-//! gets one of these.
+//! The credentials of a user in a kubeconfig: a token, a client certificate, or an exec plugin that
+//! prints one of these.
 //! <https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/#AuthInfo>
 
 use super::access::Credentials;
@@ -11,17 +11,21 @@ use crate::files;
 use crate::http::ClientCert;
 use crate::secret::Secret;
 
-/// Reads or gets the credentials of a user for a cluster.
+/// The credentials of a user for a cluster.
+///
+/// # Errors
+/// `CONFIGURATION` if the user has no credentials that are supported; otherwise as for
+/// [`exec::credentials`].
 pub(super) fn credentials(
     user: &Entry,
     cluster: &Entry,
     cx: &Context,
 ) -> Result<Credentials, Error> {
-    let impersonates = ["as", "as-uid", "as-groups", "as-user-extra"];
-    if let Some(key) = impersonates.into_iter().find(|key| user.get(key).is_some()) {
+    let impersonation = ["as", "as-uid", "as-groups", "as-user-extra"];
+    if let Some(key) = impersonation.into_iter().find(|key| user.get(key).is_some()) {
         return Err(user
-            .wrong(format!("impersonates another ({key}), which is not done here"))
-            .fix("take the context of a user who may create the token"));
+            .error(format!("impersonates another user ({key}), which is not supported"))
+            .fix("set --context to a context whose own user may create the token"));
     }
     let bearer = bearer(user, cx)?;
     let client_cert = client_cert(user)?;
@@ -33,18 +37,18 @@ pub(super) fn credentials(
     }
     Err(match (user.get("username"), user.get("auth-provider")) {
         (Some(_), _) => user
-            .wrong("has a password, which Kubernetes no longer takes (since 1.19)")
-            .fix("give it a token, a client certificate or an exec plugin"),
+            .error("has a password, which Kubernetes does not support since version 1.19")
+            .fix("add token, client-certificate or exec to the user"),
         (None, Some(_)) => user
-            .wrong("has an auth-provider, which kubectl no longer knows (since 1.26)")
-            .fix("give it the exec plugin of that provider"),
+            .error("has an auth-provider, which kubectl does not support since version 1.26")
+            .fix("replace auth-provider with the exec plugin of that provider"),
         (None, None) => user
-            .wrong("has no credentials")
-            .fix("give it a token, a client certificate or an exec plugin"),
+            .error("has no credentials")
+            .fix("add token, client-certificate or exec to the user"),
     })
 }
 
-/// A `tokenFile` beats a `token`: it is kept fresh.
+/// The bearer token. `tokenFile` overrides `token`, because the file can be renewed.
 fn bearer(user: &Entry, cx: &Context) -> Result<Option<Secret>, Error> {
     let Some(path) = user.text("tokenFile")? else {
         return Ok(user.text("token")?.map(Secret::new));
@@ -54,7 +58,8 @@ fn bearer(user: &Entry, cx: &Context) -> Result<Option<Secret>, Error> {
     let place = format!("tokenFile of {}", user.place());
     let text = files::read_text(&path, &place, Kind::Configuration)?;
     match text.expose().trim() {
-        "" => Err(user.wrong("has a tokenFile that is empty")),
+        "" => Err(Error::new(Kind::Configuration, format!("{} is empty", path.display()))
+            .fix(format!("check {place}"))),
         token => Ok(Some(Secret::new(token))),
     }
 }
@@ -63,7 +68,7 @@ fn client_cert(user: &Entry) -> Result<Option<ClientCert>, Error> {
     let place = format!("client-certificate and client-key of {}", user.place());
     match (user.pem("client-certificate")?, user.pem("client-key")?) {
         (Some((chain, _)), Some((key, _))) => ClientCert::new(&chain, &key, &place).map(Some),
-        (Some(_), None) => Err(user.wrong("has a client-certificate but no client-key")),
+        (Some(_), None) => Err(user.error("has client-certificate but no client-key")),
         (None, _) => Ok(None),
     }
 }

@@ -1,37 +1,37 @@
-//! Reads YAML into JSON values: all that a kubeconfig needs, and nothing that grows.
+//! Reads the subset of YAML that a kubeconfig needs into JSON values.
 //!
-//! Aliases are refused, since a few lines of them can stand for gigabytes, and so is deep nesting.
-//! Of plain scalars null, booleans and whole numbers are such; all else is text. Messages tell the
-//! line and nothing of its content, which may be a secret.
+//! Aliases are refused, because a few lines with aliases can expand to gigabytes. Deep nesting is
+//! refused too. Plain scalars become null, booleans and integers; every other scalar becomes a
+//! string. Messages contain the number of a line but never its content, which may be a secret.
 
 use saphyr_parser::{Event, Parser, ScalarStyle};
 use serde_json::{Map, Value};
 
-/// How deep collections may be nested.
-const DEEPEST: usize = 32;
+/// The maximum depth of nested collections.
+const MAX_DEPTH: usize = 32;
 
-/// A collection whose end has not come yet.
+/// A collection that has not ended yet.
 enum Open {
     List(Vec<Value>),
-    /// Its members, and the key whose value comes next.
+    /// The members, and the key whose value comes next.
     Map(Map<String, Value>, Option<String>),
 }
 
-/// The first document of a text; null where there is none.
+/// The first document of a text; null if there is none.
 ///
 /// # Errors
-/// Why it is not taken, with the line.
+/// Why the text is refused, with the number of the line.
 pub(super) fn read(text: &str) -> Result<Value, String> {
     let mut open: Vec<Open> = Vec::new();
     let mut document = Value::Null;
     for event in Parser::new_from_str(text) {
         let (event, span) =
-            event.map_err(|error| format!("line {} is no YAML", error.marker().line()))?;
+            event.map_err(|error| format!("line {} is not valid YAML", error.marker().line()))?;
         let refuse = |why: &str| Err(format!("line {} {why}", span.start.line()));
         let value = match event {
             Event::Scalar(text, style, ..) => scalar(&text, style),
-            Event::SequenceStart(..) | Event::MappingStart(..) if open.len() == DEEPEST => {
-                return refuse("is nested too deep");
+            Event::SequenceStart(..) | Event::MappingStart(..) if open.len() == MAX_DEPTH => {
+                return refuse("is nested too deeply");
             }
             Event::SequenceStart(..) => {
                 open.push(Open::List(Vec::new()));
@@ -46,7 +46,7 @@ pub(super) fn read(text: &str) -> Result<Value, String> {
                 Some(Open::Map(members, _)) => Value::Object(members),
                 None => continue,
             },
-            Event::Alias(_) => return refuse("has an alias, which is not taken here"),
+            Event::Alias(_) => return refuse("has an alias, which is not supported"),
             Event::DocumentEnd => break,
             _ => continue,
         };
@@ -57,7 +57,7 @@ pub(super) fn read(text: &str) -> Result<Value, String> {
                 (Some(key), value) => drop(members.insert(key, value)),
                 (None, Value::String(name)) => *key = Some(name),
                 (None, Value::Array(_) | Value::Object(_)) => {
-                    return refuse("has a key that is no text");
+                    return refuse("has a key that is not a scalar");
                 }
                 (None, other) => *key = Some(other.to_string()),
             },
@@ -83,7 +83,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn reads_what_a_kubeconfig_has() {
+    fn reads_the_yaml_of_a_kubeconfig() {
         let text = "# comment\na: &x text\n'b': [1, \"2\", 03, ~]\nc:\n- name: n\n  token: |\n    l1\n    l2\n\
                     d: {e: true, f: no}\ng:\n1: h\n---\nsecond: document\n";
         let read = read(text).unwrap();
@@ -102,15 +102,15 @@ mod tests {
     }
 
     #[test]
-    fn says_which_line_is_not_taken_and_not_what_is_in_it() {
+    fn errors_contain_the_line_number_but_not_the_content() {
         for (text, why) in [
-            ("a: b\nhunter2: 'open", "line 2 is no YAML"),
-            ("a: b\n c: d\n", "line 2 is no YAML"),
-            ("a: &x [hunter2]\nb: *x\n", "line 2 has an alias, which is not taken here"),
-            ("a: 1\n? [hunter2]\n: x\n", "line 2 has a key that is no text"),
-            (&"[".repeat(33), "line 1 is nested too deep"),
-            (&"[".repeat(1_000_000), "line 1 is no YAML"),
-            (&"- ".repeat(500_000), "line 1 is nested too deep"),
+            ("a: b\nhunter2: 'open", "line 2 is not valid YAML"),
+            ("a: b\n c: d\n", "line 2 is not valid YAML"),
+            ("a: &x [hunter2]\nb: *x\n", "line 2 has an alias, which is not supported"),
+            ("a: 1\n? [hunter2]\n: x\n", "line 2 has a key that is not a scalar"),
+            (&"[".repeat(33), "line 1 is nested too deeply"),
+            (&"[".repeat(1_000_000), "line 1 is not valid YAML"),
+            (&"- ".repeat(500_000), "line 1 is nested too deeply"),
         ] {
             assert_eq!(read(text).unwrap_err(), why);
         }

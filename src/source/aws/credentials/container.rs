@@ -1,4 +1,7 @@
-//! Credentials from the container's endpoint: ECS, Fargate, and EKS Pod Identity.
+//! Credentials from the container credentials endpoint of ECS, Fargate and EKS Pod Identity.
+//!
+//! The platform sets a variable to the endpoint, and usually a variable or a file to an
+//! authorization token. A GET request with that token returns credentials in JSON.
 //! <https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html>
 
 use super::{Account, Lookup, from_json};
@@ -7,47 +10,52 @@ use crate::files;
 use crate::http::{self, Url};
 use crate::secret::Secret;
 
-const RELATIVE: &str = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI";
-const FULL: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
+const RELATIVE_URI: &str = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI";
+const FULL_URI: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
 const TOKEN: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN";
 const TOKEN_FILE: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE";
 
-/// The hosts of ECS and EKS, which plain http may go to beside this machine.
+/// The hosts of ECS and EKS. Besides loopback addresses, only these hosts may use plain http.
 const HOSTS: [&str; 3] = ["169.254.170.2", "169.254.170.23", "fd00:ec2::23"];
 
 pub(super) fn load(account: &Account) -> Result<Lookup, Error> {
     let cx = account.cx;
-    let (address, option) = match (cx.env.text(RELATIVE)?, cx.env.text(FULL)?) {
-        (Some(path), _) => (format!("http://169.254.170.2{path}"), RELATIVE),
-        (None, Some(address)) => (address, FULL),
-        (None, None) => return Ok(Lookup::Absent(format!("{RELATIVE} and {FULL} are not set"))),
+    let (address, option) = match (cx.env.text(RELATIVE_URI)?, cx.env.text(FULL_URI)?) {
+        (Some(path), _) => (format!("http://169.254.170.2{path}"), RELATIVE_URI),
+        (None, Some(address)) => (address, FULL_URI),
+        (None, None) => {
+            return Ok(Lookup::absent("no AWS_CONTAINER_CREDENTIALS_*_URI is set"));
+        }
     };
     let url = Url::parse(&address).map_err(|why| {
         Error::new(Kind::Configuration, format!("{option} {why}")).fix(format!("correct {option}"))
     })?;
-    refuse_forbidden(&url, option)?;
+    refuse_plain_http(&url, option)?;
     let mut get = http::Request::get(&url, option).header("Accept", "application/json");
     if let Some(token) = authorization(account)? {
         get = get.header("Authorization", token);
     }
     let response = cx.send(get)?.require_success()?;
-    from_json(&response.json()?, "Token", &format!("the answer of {url}")).map(Lookup::Found)
+    let (object, place) = (response.json()?, format!("the response from {url}"));
+    from_json(&object, "Token", &place, &format!("check {option}")).map(Lookup::Found)
 }
 
-/// A token would be sent to whatever host the variable names: only these may be plain http.
-fn refuse_forbidden(url: &Url, option: &str) -> Result<(), Error> {
+/// Refuses plain http to any host but those of the platform: the authorization token would be sent
+/// unencrypted to whatever host the variable names.
+fn refuse_plain_http(url: &Url, option: &str) -> Result<(), Error> {
     let host = url.host();
-    let loopback =
+    let is_loopback =
         host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
-    if url.is_https() || loopback || HOSTS.contains(&host) {
+    if url.is_https() || is_loopback || HOSTS.contains(&host) {
         return Ok(());
     }
     let allowed = HOSTS.join(", ");
-    Err(Error::new(Kind::Configuration, format!("{option} names the forbidden host {host}"))
-        .fix(format!("use https, or http to this machine or {allowed}")))
+    Err(Error::new(Kind::Configuration, format!("{option} uses http with the host {host}"))
+        .fix(format!("use https, or one of the hosts localhost, {allowed}")))
 }
 
-/// The file beats the variable and is read again every time: it is rotated.
+/// The authorization token. The file overrides the variable, and is read for each request because
+/// the platform rotates its content.
 fn authorization(account: &Account) -> Result<Option<Secret>, Error> {
     let cx = account.cx;
     let (token, place) = match cx.env.text(TOKEN_FILE)? {
@@ -61,11 +69,9 @@ fn authorization(account: &Account) -> Result<Option<Secret>, Error> {
         },
     };
     if token.expose().chars().any(char::is_control) {
-        return Err(Error::new(
-            Kind::Configuration,
-            format!("the token of {place} has control characters"),
-        )
-        .fix(format!("correct {place}: it holds one line")));
+        let what = format!("the token from {place} contains control characters");
+        return Err(Error::new(Kind::Configuration, what)
+            .fix(format!("check {place}, whose token must be a single line")));
     }
     Ok(Some(token))
 }

@@ -1,7 +1,9 @@
-//! Credentials and region of an EC2 instance, from its metadata service, version 2.
+//! Credentials and region of an EC2 instance, from the instance metadata service, version 2
+//! (IMDSv2).
 //!
-//! A PUT gives a session token, which every GET carries. The answer to the PUT goes no further than
-//! its hop limit, 1 by default: inside a container on a bridge it never arrives.
+//! A PUT request returns a session token, which each GET request must contain. The response to the
+//! PUT request travels at most as many network hops as the hop limit allows, 1 by default. It
+//! therefore never reaches a container on a bridge network.
 //! <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance-metadata-service.html>
 
 use std::time::Duration;
@@ -10,67 +12,81 @@ use super::{Account, Lookup, from_json};
 use crate::error::{Error, Kind};
 use crate::http::{self, Response, Url};
 use crate::secret::Secret;
+use crate::source::aws::endpoint::is_region;
 
 const ENDPOINT: &str = "AWS_EC2_METADATA_SERVICE_ENDPOINT";
 const DISABLED: &str = "AWS_EC2_METADATA_DISABLED";
 
-/// How long the PUT may take: outside EC2 nobody answers.
-const PUT_LIMIT: Duration = Duration::from_secs(1);
+/// The timeout of the PUT request. Outside EC2 there is usually no response at all.
+const PUT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How long the session token is to live, in seconds: one run.
-const SESSION_LIFE: &str = "60";
+/// The lifetime of the session token in seconds: long enough for one run.
+const SESSION_LIFETIME: &str = "60";
 
 pub(super) fn load(account: &Account) -> Result<Lookup, Error> {
     let session = match Session::open(account)? {
         Ok(session) => session,
-        Err(absent) => return Ok(Lookup::Absent(absent)),
+        Err(why) => return Ok(Lookup::Absent(why)),
     };
     let path = "/latest/meta-data/iam/security-credentials/";
     let response = session.get(path, account)?;
     if response.status == 404 {
-        return Ok(Lookup::Absent("the instance has no IAM role".to_owned()));
+        return Ok(Lookup::absent("the instance has no IAM role"));
     }
-    let role = text(&response.require_success()?);
-    let role = role.lines().next().unwrap_or_default().trim().to_owned();
-    let fits = |c: char| c.is_ascii_alphanumeric() || "+=,.@_-".contains(c);
-    if role.is_empty() || !role.chars().all(fits) {
-        return Err(Error::new(Kind::Protocol, "the instance metadata name no IAM role")
-            .fix(format!("check {ENDPOINT}")));
-    }
+    let role = role_name(&response.require_success()?)?;
     let response = session.get(&format!("{path}{role}"), account)?.require_success()?;
-    let answer = response.json()?;
-    match answer.get("Code").and_then(serde_json::Value::as_str) {
+    let object = response.json()?;
+    match object.get("Code").and_then(serde_json::Value::as_str) {
         None | Some("Success") => {}
         Some(code) => {
-            let what = format!("the instance metadata give no credentials for the role {role}");
+            let what = format!("the instance metadata has no credentials for the role {role}");
             return Err(Error::new(Kind::Denied, what)
                 .cause(response.clean(code))
-                .fix("check the role's trust policy for ec2.amazonaws.com"));
+                .fix(format!("allow ec2.amazonaws.com in the trust policy of the role {role}")));
         }
     }
-    from_json(&answer, "Token", "the instance metadata").map(Lookup::Found)
+    let fix = format!("check {ENDPOINT}");
+    from_json(&object, "Token", "the instance metadata", &fix).map(Lookup::Found)
 }
 
-/// The region of the instance; `None` where there are no metadata.
+/// The name of the role on the first line of a response.
+fn role_name(response: &Response) -> Result<String, Error> {
+    let text = text(response);
+    let name = text.lines().next().unwrap_or_default().trim();
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || "+=,.@_-".contains(c);
+    match !name.is_empty() && name.chars().all(is_allowed) {
+        true => Ok(name.to_owned()),
+        false => Err(Error::new(
+            Kind::Protocol,
+            "the response from the instance metadata service is not the name of an IAM role",
+        )
+        .fix(format!("check {ENDPOINT}"))),
+    }
+}
+
+/// The region of the instance; `None` if there is no instance metadata.
+///
+/// # Errors
+/// As for [`load`].
 pub(in crate::source::aws) fn region(account: &Account) -> Result<Option<String>, Error> {
     let Ok(session) = Session::open(account)? else { return Ok(None) };
     let response = session.get("/latest/meta-data/placement/region", account)?;
     let region = text(&response).trim().to_owned();
-    let known = response.status == 200 && crate::source::aws::endpoint::is_region(&region);
-    Ok(known.then_some(region))
+    Ok((response.status == 200 && is_region(&region)).then_some(region))
 }
 
 fn text(response: &Response) -> String {
     String::from_utf8_lossy(&response.body).into_owned()
 }
 
+/// A session of IMDSv2.
 struct Session {
     base: String,
     token: Secret,
 }
 
 impl Session {
-    /// Gets a session token; the inner error says why there are no metadata here.
+    /// Gets a session token. The inner error says why there is no instance metadata.
     fn open(account: &Account) -> Result<Result<Session, String>, Error> {
         let cx = account.cx;
         let disabled = cx.env.text(DISABLED)?;
@@ -78,42 +94,45 @@ impl Session {
             return Ok(Err(format!("{DISABLED} is true")));
         }
         let base = base(account)?;
-        let url = address(&base, "/latest/api/token")?;
+        let url = parse_url(&base, "/latest/api/token")?;
         let put = http::Request::put(&url, ENDPOINT)
-            .header("X-aws-ec2-metadata-token-ttl-seconds", SESSION_LIFE)
-            .limit(PUT_LIMIT);
+            .header("X-aws-ec2-metadata-token-ttl-seconds", SESSION_LIFETIME)
+            .limit(PUT_TIMEOUT);
         let response = match cx.send(put) {
             Ok(response) => response,
             Err(error) if error.kind() == Kind::Unreachable => {
-                return Ok(Err(format!(
-                    "no answer from {base} within a second (not EC2, or a container that its hop \
-                     limit keeps out: aws ec2 modify-instance-metadata-options \
-                     --http-put-response-hop-limit 2)"
-                )));
+                cx.log.line(
+                    "for a container on EC2, run aws ec2 modify-instance-metadata-options \
+                     --http-put-response-hop-limit 2 --instance-id ID",
+                );
+                return Ok(Err(format!("no response from {base}")));
             }
             Err(error) => return Err(error),
         };
         Ok(match response.status {
             200 => Ok(Session { base, token: Secret::new(text(&response).trim()) }),
-            403 => Err(format!("the instance metadata at {base} are turned off (403)")),
-            status => Err(format!("{base} has no instance metadata of version 2 ({status})")),
+            403 => Err(format!("disabled at {base}, HTTP status 403")),
+            status => Err(format!("no IMDSv2 at {base}, HTTP status {status}")),
         })
     }
 
     fn get(&self, path: &str, account: &Account) -> Result<Response, Error> {
-        let url = address(&self.base, path)?;
+        let url = parse_url(&self.base, path)?;
         let get = http::Request::get(&url, ENDPOINT)
             .header("X-aws-ec2-metadata-token", self.token.clone());
         let response = account.cx.send(get)?;
         match response.status {
-            401 => Err(Error::new(Kind::Denied, format!("{url} refused its own session token"))
-                .cause("status 401")
-                .fix(format!("check {ENDPOINT}: a proxy may stand between"))),
+            401 => Err(Error::new(
+                Kind::Denied,
+                format!("{url} responded with status 401 to its own session token"),
+            )
+            .fix(format!("check {ENDPOINT}, and that no proxy changes the request"))),
             _ => Ok(response),
         }
     }
 }
 
+/// The URL of the instance metadata service, without a path.
 fn base(account: &Account) -> Result<String, Error> {
     if let Some(endpoint) = account.setting(ENDPOINT, "ec2_metadata_service_endpoint")? {
         return Ok(endpoint.trim_end_matches('/').to_owned());
@@ -126,7 +145,7 @@ fn base(account: &Account) -> Result<String, Error> {
     })
 }
 
-fn address(base: &str, path: &str) -> Result<Url, Error> {
+fn parse_url(base: &str, path: &str) -> Result<Url, Error> {
     Url::parse(&format!("{base}{path}")).map_err(|why| {
         Error::new(Kind::Configuration, format!("{ENDPOINT} {why}"))
             .fix(format!("correct {ENDPOINT}"))

@@ -1,45 +1,54 @@
-//! Credentials of a profile in the shared files: a role, a web identity, single sign-on, static
-//! keys, or a program.
+//! Credentials of a profile in the shared files.
+//!
+//! A profile has one of these: a role and the credentials to assume it (`source_profile` or
+//! `credential_source`), a web identity token file, AWS IAM Identity Center (SSO), a
+//! `credential_process`, or access keys.
 //! <https://docs.aws.amazon.com/sdkref/latest/guide/feature-assume-role-credentials.html>
 
 use super::{
-    Account, AssumedRole, Lookup, assume_role, container, environment, from_json, imds, made,
+    Account, AssumedRole, Credentials, Lookup, assume_role, container, environment, from_user,
+    imds, process, sso, web_identity,
 };
-use super::{sso, web_identity};
 use crate::error::{Error, Kind};
-use crate::program::Program;
 use crate::source::aws::profile_file::Profile;
 
-/// The profile in use.
+/// Credentials of the profile in use.
 pub(super) fn load(account: &Account) -> Result<Lookup, Error> {
     let name = account.profile.as_str();
     match account.files.profile(name) {
-        None if account.profile_is_named => Err(unknown(name, "the profile", account)),
-        None => Ok(Lookup::Absent("the shared files have no profile default".to_owned())),
-        Some(profile) => Search { account, names: vec![name] }.of(name, profile),
+        None if account.profile_is_named => {
+            Err(unknown_profile(name, "profile", "--profile or AWS_PROFILE", account))
+        }
+        None => Ok(Lookup::absent("\"default\" does not exist")),
+        Some(profile) => Resolver { account, names: vec![name] }.credentials(name, profile),
     }
 }
 
-fn unknown(name: &str, what: &str, account: &Account) -> Error {
-    Error::new(Kind::Configuration, format!("{what} {name} does not exist")).fix(format!(
-        "use --profile or AWS_PROFILE with one of these: {}",
-        account.files.profile_names()
-    ))
+/// The error for a name that `setting` contains.
+fn unknown_profile(name: &str, what: &str, setting: &str, account: &Account) -> Error {
+    let names = account.files.profile_names();
+    let error = Error::new(Kind::Configuration, format!("the {what} {name:?} does not exist"));
+    match names.is_empty() {
+        true => {
+            error.cause("no profiles are defined").fix("run aws configure, or aws configure sso")
+        }
+        false => error.fix(format!("set {setting} to one of {}", names.join(", "))),
+    }
 }
 
-fn wrong(name: &str, what: &str, fix: &str) -> Error {
-    Error::new(Kind::Configuration, format!("the profile {name} {what}")).fix(fix)
+fn profile_error(name: &str, what: &str, fix: &str) -> Error {
+    Error::new(Kind::Configuration, format!("the profile {name:?} {what}")).fix(fix)
 }
 
-/// A search through profiles that name each other.
-struct Search<'a> {
+/// Finds the credentials of profiles, which can refer to other profiles with `source_profile`.
+struct Resolver<'a> {
     account: &'a Account<'a>,
-    /// The profiles on the way, to find a loop.
+    /// The profiles on the way, to detect a loop.
     names: Vec<&'a str>,
 }
 
-impl<'a> Search<'a> {
-    fn of(&mut self, name: &'a str, profile: &'a Profile) -> Result<Lookup, Error> {
+impl<'a> Resolver<'a> {
+    fn credentials(&mut self, name: &'a str, profile: &'a Profile) -> Result<Lookup, Error> {
         if profile.get("role_arn").is_some() && profile.get("web_identity_token_file").is_none() {
             return self.role(name, profile).map(Lookup::Found);
         }
@@ -49,7 +58,7 @@ impl<'a> Search<'a> {
     fn without_role(&self, name: &str, profile: &Profile) -> Result<Lookup, Error> {
         if let Some(file) = profile.get("web_identity_token_file") {
             let role = role_of(profile).ok_or_else(|| {
-                wrong(name, "has web_identity_token_file but no role_arn", "set both")
+                profile_error(name, "has web_identity_token_file but no role_arn", "set role_arn")
             })?;
             return web_identity::exchange(&role, file, "web_identity_token_file", self.account);
         }
@@ -59,18 +68,19 @@ impl<'a> Search<'a> {
         if profile.is_in_credentials_file("aws_access_key_id") {
             return static_keys(name, profile);
         }
-        if let Some(line) = profile.get("credential_process") {
-            return self.program(name, line);
+        match profile.get("credential_process") {
+            Some(command_line) => process::load(name, command_line, self.account),
+            None => static_keys(name, profile),
         }
-        static_keys(name, profile)
     }
 
-    fn role(&mut self, name: &'a str, profile: &'a Profile) -> Result<super::Credentials, Error> {
+    fn role(&mut self, name: &'a str, profile: &'a Profile) -> Result<Credentials, Error> {
         if profile.get("mfa_serial").is_some() {
-            return Err(wrong(
+            return Err(profile_error(
                 name,
-                "wants an MFA code (mfa_serial), for which nobody can be asked here",
-                "use a role without MFA, or aws sts get-session-token and its credentials",
+                "requires an MFA code (mfa_serial), and wif-token cannot prompt for one",
+                "use a role without MFA, or set the credentials that aws sts get-session-token \
+                 prints",
             ));
         }
         let role = role_of(profile).unwrap_or_default();
@@ -78,88 +88,70 @@ impl<'a> Search<'a> {
             (Some(source), None) => self.source_profile(name, source)?,
             (None, Some(source)) => self.credential_source(name, source)?,
             (Some(_), Some(_)) => {
-                return Err(wrong(
+                return Err(profile_error(
                     name,
-                    "has source_profile and credential_source",
-                    "keep one of them",
+                    "has both source_profile and credential_source",
+                    "remove one of the two",
                 ));
             }
             (None, None) => {
-                return Err(wrong(
+                return Err(profile_error(
                     name,
-                    "has a role_arn but neither source_profile nor credential_source",
-                    "say with which credentials to assume the role",
+                    "has role_arn but neither source_profile nor credential_source",
+                    "set one of the two to the credentials that may assume the role",
                 ));
             }
         };
         assume_role(&role, &credentials, "role_arn", self.account)
     }
 
-    fn source_profile(&mut self, name: &str, source: &'a str) -> Result<super::Credentials, Error> {
+    fn source_profile(&mut self, name: &str, source: &'a str) -> Result<Credentials, Error> {
         let profile = self.account.files.profile(source);
-        let profile = profile.ok_or_else(|| unknown(source, "the source_profile", self.account))?;
+        let profile = profile.ok_or_else(|| {
+            unknown_profile(source, "source_profile", "source_profile", self.account)
+        })?;
         let has_keys = profile.get("aws_access_key_id").is_some();
-        if self.names.contains(&source) && !(source == name && has_keys) {
-            self.names.push(source);
-            let way = self.names.join(" → ");
-            return Err(wrong(name, "ends in a loop of source_profile", &format!("break {way}")));
-        }
+        let is_loop = self.names.contains(&source) && !(source == name && has_keys);
         self.names.push(source);
+        if is_loop {
+            let what = "has a source_profile that leads back to itself";
+            let fix = "change source_profile in one of these profiles";
+            return Err(profile_error(name, what, fix).cause(self.names.join(" → ")));
+        }
         let found = match has_keys {
             true => self.without_role(source, profile)?,
-            false => self.of(source, profile)?,
+            false => self.credentials(source, profile)?,
         };
         match found {
             Lookup::Found(credentials) => Ok(credentials),
-            Lookup::Absent(why) => {
-                let fix = format!("give {source} credentials: {why}");
-                Err(wrong(name, "has a source_profile without credentials", &fix))
+            Lookup::Absent(_) => {
+                let what = format!("the source_profile of the profile {name:?} has no credentials");
+                Err(Error::new(Kind::Configuration, what)
+                    .fix(format!("add credentials to the profile {source:?}")))
             }
         }
     }
 
-    fn credential_source(&self, name: &str, source: &str) -> Result<super::Credentials, Error> {
+    fn credential_source(&self, name: &str, source: &str) -> Result<Credentials, Error> {
         let found = match source {
             "Environment" => environment::load(self.account)?,
             "Ec2InstanceMetadata" => imds::load(self.account)?,
             "EcsContainer" => container::load(self.account)?,
             _ => {
-                let fix = "use Environment, Ec2InstanceMetadata or EcsContainer";
-                return Err(wrong(name, "has an unknown credential_source", fix));
+                let fix =
+                    "set credential_source to Environment, Ec2InstanceMetadata or EcsContainer";
+                return Err(profile_error(name, "has an unknown credential_source", fix));
             }
         };
         match found {
             Lookup::Found(credentials) => Ok(credentials),
             Lookup::Absent(why) => {
-                let what =
-                    format!("the credential_source {source} of the profile {name} has nothing");
+                let what = format!(
+                    "the credential_source {source} of the profile {name:?} has no credentials"
+                );
                 Err(Error::new(Kind::Absent, what).cause(why).fix("check credential_source"))
             }
         }
-    }
-
-    /// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html>
-    fn program(&self, name: &str, line: &str) -> Result<Lookup, Error> {
-        let place = format!("credential_process of the profile {name}");
-        let mut words = shlex::split(line).unwrap_or_default().into_iter();
-        let program = words.next().ok_or_else(|| {
-            wrong(name, "has a credential_process that cannot be split", "check its quotes")
-        })?;
-        let args = words.map(Into::into).collect();
-        let program =
-            Program { name: program.into(), args, variables: Vec::new(), place: place.clone() };
-        let output = program.output(self.account.cx)?;
-        let what = format!("the output of the {place}");
-        let object: serde_json::Map<_, _> =
-            serde_json::from_str(output.expose()).map_err(|_| {
-                Error::new(Kind::Protocol, format!("{what} is no JSON object"))
-                    .fix("run it by hand: it has to print version-1 credentials")
-            })?;
-        if object.get("Version").and_then(serde_json::Value::as_i64) != Some(1) {
-            return Err(Error::new(Kind::Protocol, format!("{what} is not of Version 1"))
-                .fix("run it by hand: it has to print version-1 credentials"));
-        }
-        from_json(&object, "SessionToken", &what).map(Lookup::Found)
     }
 }
 
@@ -177,14 +169,14 @@ fn static_keys(name: &str, profile: &Profile) -> Result<Lookup, Error> {
     match (profile.get("aws_access_key_id"), profile.get("aws_secret_access_key")) {
         (Some(key), Some(secret)) => {
             let token = profile.get("aws_session_token");
-            let what = format!("what the profile {name} holds");
-            made(key, secret, token, None, &what).map(Lookup::Found)
+            let place = format!("the profile {name:?}");
+            from_user(key, secret, token, None, &place).map(Lookup::Found)
         }
-        (Some(_), None) => Err(wrong(
+        (Some(_), None) => Err(profile_error(
             name,
             "has aws_access_key_id but no aws_secret_access_key",
-            "set both or none",
+            "set aws_secret_access_key, or remove aws_access_key_id",
         )),
-        (None, _) => Ok(Lookup::Absent(format!("the profile {name} holds no credentials"))),
+        (None, _) => Ok(Lookup::absent(format!("{name:?} has no credentials"))),
     }
 }

@@ -1,5 +1,8 @@
-//! Credentials for a web identity token in a file, as on EKS (IAM roles for service accounts): an
-//! `AssumeRoleWithWebIdentity`, which is not signed.
+//! Credentials for a web identity token in a file, for example on EKS with IAM roles for service
+//! accounts.
+//!
+//! `AssumeRoleWithWebIdentity` of AWS STS exchanges the token for credentials. The call is not
+//! signed: the token authenticates the caller.
 //! <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html>
 
 use std::thread;
@@ -9,40 +12,43 @@ use super::{Account, AssumedRole, Fields, Lookup, from_sts};
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::source::aws::profile_file;
-use crate::source::aws::query_api::{Call, Refusal};
+use crate::source::aws::query_api::{Call, ErrorResponse};
 
 const ACTION: &str = "AssumeRoleWithWebIdentity";
 
-/// How often to ask when AWS could not reach the identity provider, and how long to wait between.
-const TRIES: usize = 3;
+/// How often to send the call if AWS STS cannot reach the identity provider.
+const ATTEMPTS: usize = 3;
+/// How long to wait between two calls.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// What `AWS_WEB_IDENTITY_TOKEN_FILE` and `AWS_ROLE_ARN` name.
+/// Credentials for the token and the role in `AWS_WEB_IDENTITY_TOKEN_FILE` and `AWS_ROLE_ARN`.
 pub(super) fn from_environment(account: &Account) -> Result<Lookup, Error> {
     let env = &account.cx.env;
     let Some(file) = env.text("AWS_WEB_IDENTITY_TOKEN_FILE")? else {
-        return Ok(Lookup::Absent("AWS_WEB_IDENTITY_TOKEN_FILE is not set".to_owned()));
+        return Ok(Lookup::absent("AWS_WEB_IDENTITY_TOKEN_FILE is not set"));
     };
     let arn = env.text("AWS_ROLE_ARN")?.ok_or_else(|| {
-        Error::new(
-            Kind::Configuration,
-            "AWS_WEB_IDENTITY_TOKEN_FILE is set but AWS_ROLE_ARN is not",
-        )
-        .fix("set both or none")
+        let what = "AWS_WEB_IDENTITY_TOKEN_FILE is set, but AWS_ROLE_ARN is not set";
+        Error::new(Kind::Configuration, what)
+            .fix("set AWS_ROLE_ARN, or unset AWS_WEB_IDENTITY_TOKEN_FILE")
     })?;
     let session_name = env.text("AWS_ROLE_SESSION_NAME")?;
     let role = AssumedRole { arn, session_name, ..AssumedRole::default() };
     exchange(&role, &file, "AWS_WEB_IDENTITY_TOKEN_FILE", account)
 }
 
-/// Exchanges the token in `file` for credentials of `role`. `option` named the file.
+/// Exchanges the token in `file` for credentials of `role`. `option` is the setting that names the
+/// file.
+///
+/// # Errors
+/// `CONFIGURATION` if the file cannot be read or is empty, `DENIED` if AWS STS refuses the call.
 pub(super) fn exchange(
     role: &AssumedRole,
     file: &str,
     option: &'static str,
     account: &Account,
 ) -> Result<Lookup, Error> {
-    let path = profile_file::expand(file, account.cx)?;
+    let path = profile_file::expand_home(file, account.cx)?;
     let token = files::read_text(&path, option, Kind::Configuration)?;
     let token = token.expose().trim();
     if token.is_empty() {
@@ -54,23 +60,26 @@ pub(super) fn exchange(
     let region = account.configured_region()?;
     let call =
         Call { action: ACTION, fields, credentials: None, region: region.as_deref(), option };
-    for _ in 1..TRIES {
+    for _ in 1..ATTEMPTS {
         match call.send(account)? {
-            Err(refusal) if refusal.code == "IDPCommunicationError" => {
+            Err(response) if response.code == "IDPCommunicationError" => {
                 thread::sleep(PAUSE.min(account.cx.deadline.remaining()));
             }
-            answer => return finish(answer, role),
+            result => return read(result, role),
         }
     }
-    finish(call.send(account)?, role)
+    read(call.send(account)?, role)
 }
 
-fn finish(answer: Result<Fields, Refusal>, role: &AssumedRole) -> Result<Lookup, Error> {
-    let answer = answer.map_err(|refusal| match refusal.code.as_str() {
-        "AccessDenied" | "AccessDeniedException" | "InvalidIdentityToken" => refusal
-            .error
-            .fix(format!("check that {} trusts this token's issuer and subject", role.arn)),
-        _ => refusal.error,
+fn read(result: Result<Fields, ErrorResponse>, role: &AssumedRole) -> Result<Lookup, Error> {
+    let fields = result.map_err(|response| match response.code.as_str() {
+        "AccessDenied" | "AccessDeniedException" | "InvalidIdentityToken" => {
+            response.error.fix(format!(
+                "check that the trust policy of {} allows the token's issuer, subject and audience",
+                role.arn
+            ))
+        }
+        _ => response.error,
     })?;
-    Ok(Lookup::Found(from_sts(&answer, ACTION)?))
+    Ok(Lookup::Found(from_sts(&fields, ACTION)?))
 }

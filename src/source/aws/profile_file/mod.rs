@@ -1,51 +1,43 @@
 //! The shared config and credentials files, read as the AWS CLI reads them.
 //!
-//! Sections `[default]` and `[profile x]` in the config file, `[x]` in the credentials file, whose
-//! keys win; `[sso-session x]` and `[services x]` in the config file. A line that begins with `#` or
-//! `;` is a comment; an indented line goes on with the value before it.
+//! The config file has the sections `[default]`, `[profile NAME]`, `[sso-session NAME]` and
+//! `[services NAME]`. In the credentials file, each section is a profile: `[NAME]`. If both files
+//! set a key of a profile, the credentials file takes precedence.
 //! <https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html>
+
+mod sections;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
+use self::sections::{Keys, key_and_value, unquoted};
 use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::files;
-
-/// The keys of a section, in lower case.
-#[derive(Default)]
-pub(super) struct Keys(BTreeMap<String, Zeroizing<String>>);
-
-impl Keys {
-    /// The value of a key, where it has one.
-    pub(super) fn get(&self, key: &str) -> Option<&str> {
-        self.0.get(key).map(|value| value.as_str()).filter(|value| !value.is_empty())
-    }
-}
 
 /// The keys of a profile from both files.
 #[derive(Default)]
 pub(super) struct Profile {
     keys: Keys,
-    /// Those that the credentials file set.
+    /// The names of the keys that the credentials file sets.
     in_credentials_file: Vec<String>,
 }
 
 impl Profile {
-    /// The value of a key, where it has one.
+    /// The value of a key, if the profile sets it and the value is not empty.
     pub(super) fn get(&self, key: &str) -> Option<&str> {
         self.keys.get(key)
     }
 
-    /// Whether the credentials file set this key.
+    /// Whether the credentials file sets this key.
     pub(super) fn is_in_credentials_file(&self, key: &str) -> bool {
         self.in_credentials_file.iter().any(|set| set == key)
     }
 }
 
-/// Both files.
+/// The content of both files.
 #[derive(Default)]
 pub(super) struct Files {
     profiles: BTreeMap<String, Profile>,
@@ -60,57 +52,51 @@ impl std::fmt::Debug for Files {
 }
 
 impl Files {
-    /// Reads both files, where they are there: `AWS_CONFIG_FILE` or `~/.aws/config`, and
+    /// Reads the files that exist: `AWS_CONFIG_FILE` or `~/.aws/config`, and
     /// `AWS_SHARED_CREDENTIALS_FILE` or `~/.aws/credentials`.
     ///
     /// # Errors
-    /// `CONFIGURATION` where one is there and unreadable.
+    /// `CONFIGURATION` if a file exists but cannot be read.
     pub(super) fn read(cx: &Context) -> Result<Files, Error> {
-        let mut found = Files::default();
+        let mut files = Files::default();
         if let Some(text) = read(cx, "AWS_CONFIG_FILE", "config")? {
-            found.add_config(&text);
+            files.add_config(&text);
         }
         if let Some(text) = read(cx, "AWS_SHARED_CREDENTIALS_FILE", "credentials")? {
-            found.add_credentials(&text);
+            files.add_credentials(&text);
         }
-        Ok(found)
+        Ok(files)
     }
 
-    /// A profile by its name.
+    /// The profile with this name.
     pub(super) fn profile(&self, name: &str) -> Option<&Profile> {
         self.profiles.get(name)
     }
 
-    /// The names of all profiles, for a fix.
-    pub(super) fn profile_names(&self) -> String {
-        match self.profiles.is_empty() {
-            true => "none".to_owned(),
-            false => self.profiles.keys().map(String::as_str).collect::<Vec<_>>().join(", "),
-        }
+    /// The names of all profiles.
+    pub(super) fn profile_names(&self) -> Vec<&str> {
+        self.profiles.keys().map(String::as_str).collect()
     }
 
-    /// The keys of an `[sso-session x]` section.
+    /// The keys of the section `[sso-session NAME]`.
     pub(super) fn sso_session(&self, name: &str) -> Option<&Keys> {
         self.sso_sessions.get(name)
     }
 
-    /// The `endpoint_url` of a service in the `[services x]` section that the profile names.
+    /// The `endpoint_url` of a service in the `[services NAME]` section that the profile names.
     pub(super) fn service_endpoint(&self, profile: &Profile, service: &str) -> Option<&str> {
         let nested = self.services.get(profile.get("services")?)?.get(service)?;
-        nested
-            .lines()
-            .filter_map(split)
-            .find(|(key, _)| *key == "endpoint_url")
-            .map(|found| found.1)
+        let mut pairs = nested.lines().filter_map(key_and_value);
+        pairs.find(|(key, _)| *key == "endpoint_url").map(|(_, url)| url)
     }
 
     fn add_config(&mut self, text: &str) {
-        for (section, keys) in sections(text) {
+        for (section, keys) in sections::parse(text) {
             let (kind, name) = section.split_once([' ', '\t']).unwrap_or((&section, ""));
             let name = unquoted(name);
             match (kind, name.is_empty()) {
-                ("default", true) => self.profile_keys("default", keys, false),
-                ("profile", false) => self.profile_keys(&name, keys, false),
+                ("default", true) => self.add_profile("default", keys, false),
+                ("profile", false) => self.add_profile(&name, keys, false),
                 ("sso-session", false) => {
                     self.sso_sessions.entry(name).or_default().0.extend(keys.0)
                 }
@@ -121,12 +107,12 @@ impl Files {
     }
 
     fn add_credentials(&mut self, text: &str) {
-        for (section, keys) in sections(text) {
-            self.profile_keys(&section, keys, true);
+        for (section, keys) in sections::parse(text) {
+            self.add_profile(&section, keys, true);
         }
     }
 
-    fn profile_keys(&mut self, name: &str, keys: Keys, in_credentials_file: bool) {
+    fn add_profile(&mut self, name: &str, keys: Keys, in_credentials_file: bool) {
         let profile = self.profiles.entry(name.to_owned()).or_default();
         if in_credentials_file {
             profile.in_credentials_file.extend(keys.0.keys().cloned());
@@ -137,7 +123,7 @@ impl Files {
 
 fn read(cx: &Context, variable: &str, name: &str) -> Result<Option<Zeroizing<String>>, Error> {
     let path = match cx.env.text(variable)? {
-        Some(path) => expand(&path, cx)?,
+        Some(path) => expand_home(&path, cx)?,
         None => match cx.env.home()? {
             Some(home) => home.join(".aws").join(name),
             None => return Ok(None),
@@ -150,55 +136,12 @@ fn read(cx: &Context, variable: &str, name: &str) -> Result<Option<Zeroizing<Str
     Ok(Some(Zeroizing::new(text.expose().to_owned())))
 }
 
-/// A path in which `~` stands for the home.
-pub(super) fn expand(path: &str, cx: &Context) -> Result<PathBuf, Error> {
+/// A path in which a leading `~/` means the home directory.
+pub(super) fn expand_home(path: &str, cx: &Context) -> Result<PathBuf, Error> {
     match (path.strip_prefix("~/"), cx.env.home()?) {
         (Some(rest), Some(home)) => Ok(home.join(rest)),
         _ => Ok(Path::new(path).to_owned()),
     }
-}
-
-/// The sections of a file in their order, keys in lower case.
-fn sections(text: &str) -> Vec<(String, Keys)> {
-    let mut sections: Vec<(String, Keys)> = Vec::new();
-    let mut key_in_hand: Option<String> = None;
-    for line in text.lines() {
-        let trimmed = line.trim();
-        if trimmed.is_empty() || trimmed.starts_with(['#', ';']) {
-            continue;
-        }
-        let indented = line.starts_with([' ', '\t']);
-        if let (true, Some(key), Some((_, keys))) = (indented, &key_in_hand, sections.last_mut()) {
-            if let Some(value) = keys.0.get_mut(key) {
-                value.push('\n');
-                value.push_str(trimmed);
-            }
-            continue;
-        }
-        if let Some(name) = trimmed.strip_prefix('[').and_then(|rest| Some(rest.split_once(']')?.0))
-        {
-            sections.push((name.trim().to_owned(), Keys::default()));
-            key_in_hand = None;
-        } else if let (Some((key, value)), Some((_, keys))) = (split(trimmed), sections.last_mut())
-        {
-            let key = key.to_ascii_lowercase();
-            keys.0.insert(key.clone(), Zeroizing::new(value.to_owned()));
-            key_in_hand = Some(key);
-        }
-    }
-    sections
-}
-
-fn split(line: &str) -> Option<(&str, &str)> {
-    let (key, value) = line.split_once(['=', ':'])?;
-    Some((key.trim(), value.trim()))
-}
-
-/// A name that may stand in quotes, as in `[profile "with blank"]`.
-fn unquoted(name: &str) -> String {
-    let name = name.trim();
-    let within = |quote| name.strip_prefix(quote)?.strip_suffix(quote);
-    within('"').or_else(|| within('\'')).unwrap_or(name).to_owned()
 }
 
 #[cfg(test)]
@@ -213,22 +156,23 @@ mod tests {
     }
 
     #[test]
-    fn sections_are_profiles_by_the_rules_of_their_file() {
+    fn section_names_depend_on_the_file() {
         let files = files(
             "[default]\nregion=a\n[profile one]\nregion=b\n[two]\nregion=c\n\
-             [profile \"with blank\"]\nregion=d\n",
+             [profile \"with space\"]\nregion=d\n",
             "[two]\nregion=e\n[profile one]\nregion=f\n",
         );
         let region = |name| files.profile(name).and_then(|profile| profile.get("region"));
         assert_eq!(region("default"), Some("a"));
         assert_eq!(region("one"), Some("b"));
         assert_eq!(region("two"), Some("e"));
-        assert_eq!(region("with blank"), Some("d"));
-        assert_eq!(files.profile_names(), "default, one, profile one, two, with blank");
+        assert_eq!(region("with space"), Some("d"));
+        let names = ["default", "one", "profile one", "two", "with space"];
+        assert_eq!(files.profile_names(), names);
     }
 
     #[test]
-    fn the_credentials_file_wins() {
+    fn the_credentials_file_takes_precedence() {
         let files = files(
             "[default]\naws_access_key_id=config\noutput=json\n",
             "[default]\naws_access_key_id=credentials\n",
@@ -241,24 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn syntax_is_forgiving() {
-        let files = files(
-            "; a comment\r\n# another\r\nstray=1\r\n[profile  one ] # of section\r\n\
-             Region = eu-west-1 \r\n  # indented comment\r\nempty =\r\nurl: https://a:1/?b=c\r\n\
-             not a key\r\ns3 =\r\n  max = 3\r\n  min = 1\r\nlast = x",
-            "",
-        );
-        let profile = files.profile("one").unwrap();
-        assert_eq!(profile.get("region"), Some("eu-west-1"));
-        assert_eq!(profile.get("empty"), None);
-        assert_eq!(profile.get("url"), Some("https://a:1/?b=c"));
-        assert_eq!(profile.get("s3"), Some("\nmax = 3\nmin = 1"));
-        assert_eq!(profile.get("last"), Some("x"));
-        assert_eq!(profile.get("stray"), None);
-    }
-
-    #[test]
-    fn sessions_and_services_have_sections_of_their_own() {
+    fn sso_sessions_and_services_are_separate_from_profiles() {
         let files = files(
             "[profile p]\nservices = s\n[services s]\nsts =\n  endpoint_url = http://127.0.0.1:1\n\
              [sso-session corp]\nsso_region = eu-west-1\n",
@@ -272,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_of_a_file_shows_but_the_names_of_profiles() {
+    fn debug_output_contains_only_the_names_of_profiles() {
         let files = files("", "[default]\naws_secret_access_key=hunter2\n");
         assert_eq!(format!("{files:?}"), r#"["default"]"#);
     }

@@ -1,0 +1,98 @@
+//! The SSO session of a profile: its region, and the file that caches its token.
+
+use std::path::PathBuf;
+
+use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
+
+use super::REQUIRED;
+use super::token_cache::TokenCache;
+use crate::error::{Error, Kind};
+use crate::http::Url;
+use crate::source::aws::account::Account;
+use crate::source::aws::endpoint;
+use crate::source::aws::profile_file::Profile;
+
+/// The SSO session of a profile.
+pub(super) struct Session<'a> {
+    pub(super) profile: &'a str,
+    region: &'a str,
+    pub(super) cache: TokenCache,
+}
+
+impl<'a> Session<'a> {
+    /// The session that the profile sets.
+    ///
+    /// # Errors
+    /// `CONFIGURATION` if a key is missing or contradicts the section `[sso-session NAME]`.
+    pub(super) fn new(
+        name: &'a str,
+        profile: &'a Profile,
+        account: &'a Account,
+    ) -> Result<Self, Error> {
+        if let Some(key) = REQUIRED.iter().find(|key| profile.get(key).is_none()) {
+            let what = format!("the profile {name:?} has no {key}");
+            return Err(wrong(what, format!("set {key}, or run aws configure sso")));
+        }
+        let (region, key) = match profile.get("sso_session") {
+            Some(session) => (named_session_region(name, session, profile, account)?, session),
+            None => {
+                let start_url = profile.get("sso_start_url").ok_or_else(|| {
+                    let what =
+                        format!("the profile {name:?} has neither sso_session nor sso_start_url");
+                    wrong(what, "run aws configure sso")
+                })?;
+                (profile.get("sso_region"), start_url)
+            }
+        };
+        let region = region.filter(|region| endpoint::is_region(region)).ok_or_else(|| {
+            wrong(format!("the profile {name:?} has no valid sso_region"), "set sso_region")
+        })?;
+        let cache = TokenCache::new(cache_path(key, account)?);
+        Ok(Session { profile: name, region, cache })
+    }
+
+    /// The endpoint of a service: the configured one, or the public host that starts with `host`.
+    pub(super) fn endpoint(
+        &self,
+        service: &str,
+        host: &str,
+        account: &Account,
+    ) -> Result<Url, Error> {
+        match account.configured_endpoint(service)? {
+            Some(url) => Ok(url),
+            None => endpoint::public(&endpoint::service_host(host, self.region, false)),
+        }
+    }
+}
+
+/// The `sso_region` in the section of a session that a profile names.
+fn named_session_region<'a>(
+    name: &str,
+    session: &str,
+    profile: &Profile,
+    account: &'a Account,
+) -> Result<Option<&'a str>, Error> {
+    let keys = account.files.sso_session(session).ok_or_else(|| {
+        let what = format!("the sso_session {session:?} of the profile {name:?} does not exist");
+        wrong(what, format!("add the section [sso-session {session}] to the config file"))
+    })?;
+    let differs = |key: &&str| profile.get(key).is_some_and(|own| keys.get(key) != Some(own));
+    if let Some(key) = ["sso_region", "sso_start_url"].into_iter().find(differs) {
+        let what = format!("{key} in the profile {name:?} differs from {key} in its sso_session");
+        return Err(wrong(what, format!("remove {key} from the profile {name:?}")));
+    }
+    Ok(keys.get("sso_region"))
+}
+
+/// The cache file, named by the SHA-1 of the session name, or of the start URL in a profile without
+/// `sso_session`.
+fn cache_path(key: &str, account: &Account) -> Result<PathBuf, Error> {
+    let home = account.cx.env.home()?.unwrap_or_default();
+    let digest = digest(&SHA1_FOR_LEGACY_USE_ONLY, key.as_bytes());
+    let file: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(home.join(".aws/sso/cache").join(file + ".json"))
+}
+
+fn wrong(what: String, fix: impl Into<String>) -> Error {
+    Error::new(Kind::Configuration, what).fix(fix)
+}

@@ -1,0 +1,133 @@
+//! The access token of an SSO session: read from the cache of the AWS CLI, and refreshed there.
+//!
+//! `CreateToken` of the OIDC API refreshes an access token with the refresh token and the client
+//! registration in the cache file. The new tokens are written back, because a refresh token may be
+//! valid only once.
+//! <https://docs.aws.amazon.com/singlesignon/latest/OIDCAPIReference/API_CreateToken.html>
+
+use std::path::PathBuf;
+
+use serde_json::{Map, Value, json};
+
+use super::login;
+use super::session::Session;
+use crate::error::{Error, Kind};
+use crate::files;
+use crate::http::{self, Url};
+use crate::secret::Secret;
+use crate::source::aws::account::Account;
+use crate::time::{parse_rfc3339, rfc3339};
+
+/// A token that expires within so many seconds is refreshed, as by the AWS SDKs.
+const REFRESH_BEFORE: i64 = 15 * 60;
+
+/// The cache file of a session.
+pub(super) struct TokenCache {
+    path: PathBuf,
+}
+
+impl TokenCache {
+    pub(super) fn new(path: PathBuf) -> TokenCache {
+        TokenCache { path }
+    }
+
+    /// Reads the members of the file.
+    fn read(&self, profile: &str) -> Result<Map<String, Value>, Error> {
+        let text = files::read_text(&self.path, "sso_session", Kind::Expired)
+            .map_err(|error| error.fix(login(profile)))?;
+        serde_json::from_str(text.expose()).map_err(|_| {
+            let what = format!("{} is not JSON", self.path.display());
+            Error::new(Kind::Configuration, what).fix(login(profile))
+        })
+    }
+
+    /// Writes the new tokens for the AWS CLI and the next run.
+    fn write(&self, cached: &Map<String, Value>, response: &Map<String, Value>, account: &Account) {
+        let mut cached = cached.clone();
+        for name in ["accessToken", "refreshToken"] {
+            if let Some(value) = response.get(name) {
+                cached.insert(name.to_owned(), value.clone());
+            }
+        }
+        let lifetime = response.get("expiresIn").and_then(Value::as_i64).unwrap_or(0);
+        cached.insert("expiresAt".to_owned(), rfc3339(account.cx.clock.now() + lifetime).into());
+        let text = Secret::new(Value::from(cached).to_string());
+        if let Err(error) = files::replace(&self.path, text.expose().as_bytes()) {
+            account.cx.log.line(format!("cannot cache the SSO token: {error}"));
+        }
+    }
+}
+
+impl Session<'_> {
+    /// The cached token, refreshed if it expires soon and the cache has a refresh token.
+    ///
+    /// # Errors
+    /// `EXPIRED` if the user must sign in again.
+    pub(super) fn access_token(&self, account: &Account) -> Result<Secret, Error> {
+        let cached = self.cache.read(self.profile)?;
+        let text = |name: &str| cached.get(name).and_then(Value::as_str);
+        // A token without an expiry is treated as expired.
+        let expiry = text("expiresAt").and_then(parse_expiry).unwrap_or(0);
+        let now = account.cx.clock.now();
+        let is_refreshable =
+            ["refreshToken", "clientId", "clientSecret"].iter().all(|name| text(name).is_some());
+        if expiry - now < REFRESH_BEFORE && is_refreshable {
+            match self.refresh(&cached, account) {
+                Ok(token) => return Ok(token),
+                Err(error) if expiry <= now => return Err(error),
+                Err(error) => account.cx.log.line(format!("cannot refresh the SSO token: {error}")),
+            }
+        }
+        match text("accessToken") {
+            Some(token) if expiry > now => Ok(Secret::new(token)),
+            _ => {
+                let time = match expiry {
+                    0 => String::new(),
+                    expiry => format!(" at {}", rfc3339(expiry)),
+                };
+                let what =
+                    format!("the SSO session of the profile {:?} expired{time}", self.profile);
+                Err(Error::new(Kind::Expired, what).fix(login(self.profile)))
+            }
+        }
+    }
+
+    fn refresh(&self, cached: &Map<String, Value>, account: &Account) -> Result<Secret, Error> {
+        let member = |name: &str| cached.get(name).cloned().unwrap_or_default();
+        let base = self.endpoint("sso_oidc", "oidc", account)?;
+        let address = format!("{}/token", base.as_typed().trim_end_matches('/'));
+        let url = Url::parse(&address).map_err(|why| {
+            Error::new(Kind::Configuration, format!("the URL of the SSO token endpoint {why}"))
+                .fix("check sso_region")
+        })?;
+        let body = json!({
+            "grantType": "refresh_token",
+            "clientId": member("clientId"),
+            "clientSecret": member("clientSecret"),
+            "refreshToken": member("refreshToken"),
+        });
+        let post = http::Request::post(&url, "sso_region")
+            .header("content-type", "application/json")
+            .body(Secret::new(body.to_string()));
+        let hidden = ["clientSecret", "refreshToken"].map(member);
+        let hidden = hidden.iter().filter_map(Value::as_str).map(Secret::new);
+        let post = hidden.fold(post, http::Request::hiding);
+        let response = account.cx.send(post)?;
+        let response = response.require_success().map_err(|error| match error.kind() {
+            Kind::Denied => error.of_kind(Kind::Expired).fix(login(self.profile)),
+            _ => error,
+        })?;
+        let object = response.json()?;
+        let token = object.get("accessToken").and_then(Value::as_str).ok_or_else(|| {
+            Error::new(Kind::Protocol, format!("the response from {url} has no accessToken"))
+                .fix(login(self.profile))
+        })?;
+        self.cache.write(cached, &object, account);
+        Ok(Secret::new(token))
+    }
+}
+
+/// Parses `expiresAt`, which older versions of the AWS CLI write with `UTC` instead of `Z`.
+fn parse_expiry(text: &str) -> Option<i64> {
+    parse_rfc3339(text).or_else(|| parse_rfc3339(&text.replace("UTC", "Z")))
+}

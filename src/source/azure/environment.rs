@@ -1,0 +1,89 @@
+//! The environments in which an Azure workload has an identity, and which of them the options
+//! select.
+
+use super::options::Options;
+use super::{Azure, Lookup, app_service, arc, entra, imds};
+use crate::context::Context;
+use crate::error::{Error, Kind};
+
+choices! {
+    /// The environments, in the order of the search.
+    pub(super) enum EnvironmentName {
+        /// A service principal with a client secret or a certificate.
+        ServicePrincipal = "service-principal",
+        /// A workload identity of AKS.
+        WorkloadIdentity = "workload-identity",
+        /// The managed identity of App Service, Functions or Container Apps.
+        AppService = "app-service",
+        /// The managed identity of a server with Azure Arc.
+        Arc = "arc",
+        /// The managed identity of a virtual machine.
+        Imds = "imds",
+    }
+}
+
+/// Requests a token in an environment.
+type RequestToken = fn(&Azure, &Context) -> Result<Lookup, Error>;
+
+/// An environment, and how to get a token there.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Environment {
+    pub(super) name: EnvironmentName,
+    pub(super) request_token: RequestToken,
+}
+
+impl Environment {
+    const fn new(name: EnvironmentName, request_token: RequestToken) -> Environment {
+        Environment { name, request_token }
+    }
+}
+
+const ENVIRONMENTS: [Environment; 5] = [
+    Environment::new(EnvironmentName::ServicePrincipal, entra::service_principal),
+    Environment::new(EnvironmentName::WorkloadIdentity, entra::workload_identity),
+    Environment::new(EnvironmentName::AppService, app_service::request_token),
+    Environment::new(EnvironmentName::Arc, arc::request_token),
+    Environment::new(EnvironmentName::Imds, imds::request_token),
+];
+
+const SERVICE_PRINCIPAL: &[EnvironmentName] = &[EnvironmentName::ServicePrincipal];
+const WORKLOAD_IDENTITY: &[EnvironmentName] = &[EnvironmentName::WorkloadIdentity];
+const MANAGED_IDENTITY: &[EnvironmentName] =
+    &[EnvironmentName::AppService, EnvironmentName::Arc, EnvironmentName::Imds];
+
+impl Options {
+    /// The options that apply to some environments only, whether they are set, and those
+    /// environments.
+    fn of_environments(&self) -> [(&'static str, bool, &'static [EnvironmentName]); 6] {
+        [
+            ("--client-secret", self.client_secret.is_some(), SERVICE_PRINCIPAL),
+            ("--client-cert", self.client_cert.is_some(), SERVICE_PRINCIPAL),
+            ("--client-key", self.client_key.is_some(), SERVICE_PRINCIPAL),
+            ("--federated-token-file", self.federated_token_file.is_some(), WORKLOAD_IDENTITY),
+            ("--object-id", self.object_id.is_some(), MANAGED_IDENTITY),
+            ("--identity-resource-id", self.identity_resource_id.is_some(), MANAGED_IDENTITY),
+        ]
+    }
+}
+
+/// The environments to which all options apply, in the order of the search.
+///
+/// # Errors
+/// `USAGE` if there is none.
+pub(super) fn select(options: &Options) -> Result<Vec<Environment>, Error> {
+    let mut selected = ENVIRONMENTS.to_vec();
+    if let Some(name) = options.environment {
+        selected.retain(|environment| environment.name == name);
+    }
+    for (option, _, names) in options.of_environments().iter().filter(|(_, is_set, _)| *is_set) {
+        selected.retain(|environment| names.contains(&environment.name));
+        if selected.is_empty() {
+            let words: Vec<&str> = names.iter().map(|name| name.word()).collect();
+            let what =
+                format!("{option} requires --environment={}", words.join(" or --environment="));
+            return Err(Error::new(Kind::Usage, what)
+                .fix(format!("remove {option}, or the options of other environments")));
+        }
+    }
+    Ok(selected)
+}
