@@ -1,5 +1,7 @@
-//! Certificate, key and signature by the system: CNG, or CryptoAPI where the key lies with one of its
-//! older providers, as certificates of Active Directory's own authority often have it.
+//! Finds a certificate and signs with its key.
+//!
+//! The key belongs to CNG or to a provider of the older CryptoAPI. Certificates of Active Directory
+//! Certificate Services often have keys of the latter.
 //! <https://learn.microsoft.com/windows/win32/api/wincrypt/nf-wincrypt-cryptacquirecertificateprivatekey>
 #![allow(unsafe_code)] // calls into the operating system
 
@@ -24,26 +26,28 @@ use super::Thumbprint;
 use crate::context::Context;
 use crate::error::{Error, Kind};
 
-/// Room for the signature of an RSA key of 16384 bits, the largest that Windows makes, in bytes.
+/// The size of the largest signature in bytes: the largest RSA keys of Windows have 16384 bits.
 const LARGEST_SIGNATURE: usize = 2048;
 
-/// A key that the system keeps.
+/// A handle to a key.
 #[derive(Debug)]
 pub(super) struct Key {
     handle: usize,
-    /// [`CERT_NCRYPT_KEY_SPEC`] for a key of CNG, else which key of a CryptoAPI provider.
+    /// [`CERT_NCRYPT_KEY_SPEC`] for a key of CNG, otherwise the key spec of a CryptoAPI provider.
     spec: u32,
-    /// Whether the handle is ours to free; else it lives as long as the certificate.
-    is_ours: bool,
+    /// Whether the handle must be freed; otherwise it is valid as long as the certificate.
+    must_be_freed: bool,
     thumbprint: Thumbprint,
     _certificate: Certificate,
 }
 
 impl Key {
     pub(super) fn find(thumbprint: &Thumbprint, option: &str, cx: &Context) -> Result<Key, Error> {
-        let what = format!("there is no certificate {thumbprint} in the store of user or machine");
+        let what = format!(
+            "the certificate {thumbprint} does not exist in the store of the user or of the machine"
+        );
         let mut failure = Error::new(Kind::Configuration, what).fix(format!(
-            r"check {option}: dir Cert:\CurrentUser\My, Cert:\LocalMachine\My in PowerShell shows thumbprints"
+            r"check {option}, and list the thumbprints with PowerShell, dir Cert:\CurrentUser\My,Cert:\LocalMachine\My"
         ));
         for (place, name) in [
             (CERT_SYSTEM_STORE_CURRENT_USER, r"CurrentUser\My"),
@@ -55,7 +59,7 @@ impl Key {
             };
             match Key::of(certificate, thumbprint.clone()) {
                 Ok(key) => {
-                    cx.log.line(format!(r"signing with the certificate {thumbprint} of {name}"));
+                    cx.log.line(format!(r"signing with the certificate {thumbprint} in {name}"));
                     return Ok(key);
                 }
                 Err(error) => failure = unusable(thumbprint, name, &error),
@@ -65,8 +69,8 @@ impl Key {
     }
 
     fn of(certificate: Certificate, thumbprint: Thumbprint) -> io::Result<Key> {
-        let (mut handle, mut spec, mut is_ours) = (0, 0, 0);
-        // SAFETY: the certificate outlives the call; the others take one value each.
+        let (mut handle, mut spec, mut must_be_freed) = (0, 0, 0);
+        // SAFETY: the certificate outlives the call; each of the other pointers is valid for one value.
         let acquired = unsafe {
             CryptAcquireCertificatePrivateKey(
                 certificate.0,
@@ -74,13 +78,19 @@ impl Key {
                 null(),
                 &mut handle,
                 &mut spec,
-                &mut is_ours,
+                &mut must_be_freed,
             )
         };
         if acquired == 0 {
             return Err(io::Error::last_os_error());
         }
-        Ok(Key { handle, spec, is_ours: is_ours != 0, thumbprint, _certificate: certificate })
+        Ok(Key {
+            handle,
+            spec,
+            must_be_freed: must_be_freed != 0,
+            thumbprint,
+            _certificate: certificate,
+        })
     }
 
     /// Signs with RSASSA-PKCS1-v1_5 and SHA-256.
@@ -91,12 +101,13 @@ impl Key {
         };
         signature.map_err(|error| {
             let what = format!(
-                "the key of the certificate {} does not sign by RSA with SHA-256",
+                "cannot sign with RSA and SHA-256 and the key of the certificate {}",
                 self.thumbprint
             );
             Error::new(Kind::Configuration, what).cause(error).fix(
-                "give an RSA certificate, and where its provider knows no SHA-256 import it again: \
-                 certutil -csp \"Microsoft Software Key Storage Provider\" -importpfx FILE",
+                "use an RSA certificate, or if the provider of its key does not support SHA-256, \
+                 import the certificate again with certutil \
+                 -csp \"Microsoft Software Key Storage Provider\" -importpfx FILE",
             )
         })
     }
@@ -104,23 +115,23 @@ impl Key {
 
 impl Drop for Key {
     fn drop(&mut self) {
-        if !self.is_ours {
+        if !self.must_be_freed {
             return;
         }
         match self.spec {
-            // SAFETY: the handle is a key of CNG and is freed once.
+            // SAFETY: the handle belongs to CNG and is freed once.
             CERT_NCRYPT_KEY_SPEC => drop(unsafe { NCryptFreeObject(self.handle) }),
-            // SAFETY: the handle is a CryptoAPI provider's and is released once.
+            // SAFETY: the handle belongs to a CryptoAPI provider and is released once.
             _ => drop(unsafe { CryptReleaseContext(self.handle, 0) }),
         }
     }
 }
 
 fn unusable(thumbprint: &Thumbprint, store: &str, error: &io::Error) -> Error {
-    let what = format!(r"the key of the certificate {thumbprint} of {store} cannot be used");
+    let what = format!(r"cannot use the key of the certificate {thumbprint} in {store}");
     Error::new(Kind::Configuration, what).cause(error).fix(
-        "import the certificate with its private key, without strong protection, and let this \
-         account read it (Manage Private Keys in certlm.msc)",
+        "import the certificate with its private key and without strong private key protection, \
+         and give this account read access to the key (Manage Private Keys in certlm.msc)",
     )
 }
 
@@ -129,8 +140,8 @@ fn sign_by_cng(key: usize, message: &[u8]) -> io::Result<Vec<u8>> {
     let padding = BCRYPT_PKCS1_PADDING_INFO { pszAlgId: BCRYPT_SHA256_ALGORITHM };
     let mut signature = vec![0; LARGEST_SIGNATURE];
     let mut length = 0;
-    // SAFETY: the padding is what the flag announces; it, hash and signature have the lengths that
-    // are said and outlive the call.
+    // SAFETY: the type of the padding matches the flag. The lengths of the hash and of the signature
+    // are correct, and all three outlive the call.
     let code = unsafe {
         NCryptSignHash(
             key,
@@ -162,7 +173,7 @@ fn sign_by_crypto_api(provider: usize, spec: u32, message: &[u8]) -> io::Result<
         unsafe { CryptSignHashW(hash.0, spec, null(), 0, signature.as_mut_ptr(), &mut length) };
     checked(signed)?;
     signature.truncate(length as usize);
-    signature.reverse(); // CryptoAPI begins with the least significant byte
+    signature.reverse(); // CryptoAPI returns the least significant byte first.
     Ok(signature)
 }
 
@@ -170,13 +181,13 @@ fn checked(succeeded: i32) -> io::Result<()> {
     if succeeded == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// A SHA-256 hash that a CryptoAPI provider keeps.
+/// A handle to a SHA-256 hash of a CryptoAPI provider.
 struct Hash(usize);
 
 impl Hash {
     fn new(provider: usize) -> io::Result<Hash> {
         let mut handle = 0;
-        // SAFETY: `handle` takes one handle; no key belongs to such a hash.
+        // SAFETY: `handle` is valid for one handle; this algorithm does not need a key.
         checked(unsafe { CryptCreateHash(provider, CALG_SHA_256, 0, 0, &mut handle) })?;
         Ok(Hash(handle))
     }
@@ -184,19 +195,19 @@ impl Hash {
 
 impl Drop for Hash {
     fn drop(&mut self) {
-        // SAFETY: the hash was made and is destroyed once.
+        // SAFETY: the handle is valid and is destroyed once.
         unsafe { CryptDestroyHash(self.0) };
     }
 }
 
-/// The store `My` of a user or machine.
+/// The store `My` of the user or of the machine.
 struct Store(HCERTSTORE);
 
 impl Store {
     fn open(place: u32) -> Option<Store> {
         let flags = place | CERT_STORE_READONLY_FLAG | CERT_STORE_OPEN_EXISTING_FLAG;
         let name: *const c_void = w!("My").cast();
-        // SAFETY: the name ends with a zero, as this kind of store takes it.
+        // SAFETY: the name is null-terminated UTF-16, which this store provider requires.
         let store = unsafe { CertOpenStore(CERT_STORE_PROV_SYSTEM_W, 0, 0, flags, name) };
         (!store.is_null()).then_some(Store(store))
     }
@@ -205,9 +216,9 @@ impl Store {
         let Thumbprint(bytes) = thumbprint;
         let hash = CRYPT_INTEGER_BLOB {
             cbData: bytes.len() as u32,
-            pbData: bytes.as_ptr().cast_mut(), // which is only read
+            pbData: bytes.as_ptr().cast_mut(), // The call only reads it.
         };
-        // SAFETY: the store is open; the hash is what this search takes and outlives the call.
+        // SAFETY: the store is open; the type of the hash matches the flag, and it outlives the call.
         let found = unsafe {
             let hash = (&raw const hash).cast();
             CertFindCertificateInStore(self.0, X509_ASN_ENCODING, 0, CERT_FIND_HASH, hash, null())
@@ -218,18 +229,18 @@ impl Store {
 
 impl Drop for Store {
     fn drop(&mut self) {
-        // SAFETY: the store was opened and is closed once; certificates found in it live on.
+        // SAFETY: the handle is valid and is closed once; certificates of the store stay valid.
         unsafe { CertCloseStore(self.0, 0) };
     }
 }
 
-/// A certificate that the system keeps.
+/// A handle to a certificate.
 #[derive(Debug)]
 struct Certificate(*const CERT_CONTEXT);
 
 impl Drop for Certificate {
     fn drop(&mut self) {
-        // SAFETY: the system gave it to be freed like this, once.
+        // SAFETY: the handle is valid and is freed once.
         unsafe { CertFreeCertificateContext(self.0) };
     }
 }
@@ -245,12 +256,12 @@ mod tests {
 
     use super::*;
 
-    /// An RSA key of CNG that is not kept, and its public half: exponent and modulus.
+    /// An ephemeral RSA key of CNG, and its public key.
     fn new_key() -> (usize, RsaPublicKeyComponents<Vec<u8>>) {
         let (mut provider, mut key, bits) = (0, 0, 2048_u32.to_ne_bytes());
         let (mut blob, mut length) = (vec![0; 1024], 0);
-        // SAFETY: names end with a zero, lengths are those of what they stand for, and all of it
-        // outlives the calls; no name means that the key is not kept.
+        // SAFETY: names are null-terminated, the lengths are correct, and all pointers outlive the
+        // calls. A key without a name is not stored.
         let codes = unsafe {
             [
                 NCryptOpenStorageProvider(&mut provider, MS_KEY_STORAGE_PROVIDER, 0),
@@ -277,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_of_cng_signs_by_rsa_with_sha256() {
+    fn a_key_of_cng_signs_with_rsa_and_sha256() {
         let (key, public) = new_key();
         let signature = sign_by_cng(key, b"message").unwrap();
         public.verify(&RSA_PKCS1_2048_8192_SHA256, b"message", &signature).unwrap();
