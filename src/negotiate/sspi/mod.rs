@@ -1,7 +1,8 @@
-//! Negotiate by SSPI, with the logged-on or service account or a named one.
+//! Negotiate with SSPI, for the account of this process or for a user name and a password.
 //!
-//! The package is Negotiate: Kerberos first, NTLM where there is no domain controller or SPN. Every
-//! call gets an output buffer of its own, of the package's largest token.
+//! The security package is Negotiate: it uses Kerberos, or NTLM if there is no domain controller or
+//! if the SPN is unknown. Every call has its own output buffer with the maximum token size of the
+//! package. <https://learn.microsoft.com/windows/win32/secauthn/sspi>
 #![allow(unsafe_code)] // calls into the operating system
 
 use std::ffi::c_void;
@@ -27,7 +28,7 @@ use crate::error::{Error, Kind};
 pub(super) struct Platform {
     spn: String,
     identity: Identity,
-    /// What [`channel_bindings`] made.
+    /// The result of [`channel_bindings`].
     binding: Option<Vec<u8>>,
     credential: Credential,
     context: SecContext,
@@ -40,13 +41,14 @@ impl Platform {
         target: &Target,
         cx: &Context,
     ) -> Result<Platform, Error> {
-        cx.log.line(format!("negotiate for {} by SSPI", target.spn));
+        cx.log.line(format!("Negotiate for {} with SSPI", target.spn));
         let explain = |code| status::explain(code, &target.spn, identity);
         let account = match identity {
             Identity::Current { keytab: None, principal: None } => None,
             Identity::Current { .. } => {
-                return Err(Error::new(Kind::Configuration, "Windows takes no keytab")
-                    .fix("run as the account itself, or give --user and --password"));
+                let what = "--keytab and --principal are not supported on Windows";
+                return Err(Error::new(Kind::Configuration, what)
+                    .fix("run wif-token as the account, or use --user and --password"));
             }
             Identity::Password { user, password } => Some(Account::new(user, password.expose())),
         };
@@ -71,12 +73,12 @@ impl Platform {
     }
 }
 
-/// UTF-16 that ends with a zero.
+/// Null-terminated UTF-16.
 fn wide(text: &str) -> Vec<u16> {
     text.encode_utf16().chain([0]).collect()
 }
 
-/// Bytes that a call reads and does not change.
+/// An input buffer. The call does not change its content.
 fn buffer(kind: u32, bytes: &[u8]) -> SecBuffer {
     SecBuffer {
         cbBuffer: u32::try_from(bytes.len()).unwrap_or(0),
@@ -85,31 +87,32 @@ fn buffer(kind: u32, bytes: &[u8]) -> SecBuffer {
     }
 }
 
-/// A `SEC_CHANNEL_BINDINGS` and the application data behind it.
+/// A `SEC_CHANNEL_BINDINGS` structure, followed by the application data.
 fn channel_bindings(application_data: &[u8]) -> Vec<u8> {
     const HEADER: u32 = size_of::<SEC_CHANNEL_BINDINGS>() as u32;
     let length = u32::try_from(application_data.len()).unwrap_or(0);
-    // Types, lengths and offsets of the initiator and the acceptor; length and offset of the data.
+    // The address type, length and offset of the initiator and of the acceptor, then the length and
+    // the offset of the application data.
     let header = [0, 0, 0, 0, 0, 0, length, HEADER];
     header.into_iter().flat_map(u32::to_ne_bytes).chain(application_data.iter().copied()).collect()
 }
 
-/// The length in bytes of the largest token that Negotiate makes.
+/// The maximum size of a token in bytes.
 fn largest_token() -> Result<usize, i32> {
     let mut info: *mut SecPkgInfoW = null_mut();
-    // SAFETY: the name ends with a zero and `info` takes one pointer.
+    // SAFETY: the name is null-terminated, and `info` is valid for one pointer.
     let code = unsafe { QuerySecurityPackageInfoW(wide("Negotiate").as_ptr(), &mut info) };
     if code != SEC_E_OK {
         return Err(code);
     }
-    // SAFETY: on success `info` is null or points to a structure that is freed once, below.
+    // SAFETY: after success, `info` is null or points to a structure, which is freed once, below.
     let length = unsafe { info.as_ref() }.map_or(0, |info| info.cbMaxToken);
-    // SAFETY: the structure is the system's, and nothing refers to it any more.
+    // SAFETY: the system allocated the structure, and no reference to it is left.
     unsafe { FreeContextBuffer(info.cast()) };
     Ok(usize::try_from(length).unwrap_or(0))
 }
 
-/// An account that is not the current one, in UTF-16; wiped when dropped.
+/// A user name and a password in UTF-16. The password is wiped when this value is dropped.
 struct Account {
     user: Vec<u16>,
     domain: Vec<u16>,
@@ -117,16 +120,17 @@ struct Account {
 }
 
 impl Account {
-    /// `DOMAIN\user`; any other form, such as `user@domain`, is a user name as a whole.
+    /// Splits `DOMAIN\user`. Any other form, such as `user@domain`, is a complete user name.
     fn new(user: &str, password: &str) -> Account {
         let (domain, user) = user.split_once('\\').unwrap_or(("", user));
-        // All at once: a buffer that grows would leave pieces of the password behind.
+        // The buffer has its full capacity from the start, because growing would leave copies of
+        // parts of the password in memory.
         let mut units = Zeroizing::new(Vec::with_capacity(password.len() + 1));
         units.extend(password.encode_utf16().chain([0]));
         Account { user: wide(user), domain: wide(domain), password: units }
     }
 
-    /// The account as the system takes it, for as long as this lives.
+    /// The structure that the system requires. It is valid as long as this value.
     fn as_identity(&self) -> SEC_WINNT_AUTH_IDENTITY_W {
         let length = |text: &[u16]| u32::try_from(text.len().saturating_sub(1)).unwrap_or(0);
         SEC_WINNT_AUTH_IDENTITY_W {
@@ -141,7 +145,7 @@ impl Account {
     }
 }
 
-/// Credentials that the system keeps.
+/// A handle to credentials.
 struct Credential(SecHandle);
 
 impl Credential {
@@ -150,8 +154,9 @@ impl Credential {
         let identity: *const c_void =
             identity.as_ref().map_or(null(), |identity| (&raw const *identity).cast());
         let (mut handle, mut expiry) = (SecHandle::default(), 0);
-        // SAFETY: the package's name ends with a zero; `identity` is null, which is the current
-        // account, or points to a structure whose texts outlive the call, which copies them.
+        // SAFETY: the name of the package is null-terminated. `identity` is null, which means the
+        // current account, or points to a structure whose strings outlive the call, which copies
+        // them.
         let code = unsafe {
             AcquireCredentialsHandleW(
                 null(),
@@ -171,7 +176,7 @@ impl Credential {
 
 impl Drop for Credential {
     fn drop(&mut self) {
-        // SAFETY: the handle was acquired and is freed once.
+        // SAFETY: the handle is valid and is freed once.
         unsafe { FreeCredentialsHandle(&self.0) };
     }
 }
@@ -182,11 +187,11 @@ impl std::fmt::Debug for Credential {
     }
 }
 
-/// A sign-on that the system keeps, once it has begun.
+/// A handle to a security context; `None` before the first step.
 struct SecContext(Option<SecHandle>);
 
 impl SecContext {
-    /// The next token.
+    /// Creates the next token.
     fn step(
         &mut self,
         credential: &Credential,
@@ -207,14 +212,14 @@ impl SecContext {
         };
         let mut output_desc =
             SecBufferDesc { ulVersion: SECBUFFER_VERSION, cBuffers: 1, pBuffers: &mut output };
-        let begun = self.0;
-        let (mut handle, mut attributes, mut expiry) = (begun.unwrap_or_default(), 0, 0);
-        // SAFETY: every buffer and the name outlive the call; the output buffer has the length it
-        // says; the context is null at the first call and the one that was given after that.
+        let previous = self.0;
+        let (mut handle, mut attributes, mut expiry) = (previous.unwrap_or_default(), 0, 0);
+        // SAFETY: all buffers and the name outlive the call, and the size of the output buffer is
+        // correct. The context is null in the first call and the handle of the first call later.
         let code = unsafe {
             InitializeSecurityContextW(
                 &credential.0,
-                begun.as_ref().map_or(null(), |handle| handle),
+                previous.as_ref().map_or(null(), |handle| handle),
                 wide(spn).as_ptr(),
                 ISC_REQ_MUTUAL_AUTH,
                 0,
@@ -239,7 +244,7 @@ impl SecContext {
 impl Drop for SecContext {
     fn drop(&mut self) {
         if let Some(handle) = &self.0 {
-            // SAFETY: the handle was given by the system and is deleted once.
+            // SAFETY: the handle is valid and is deleted once.
             unsafe { DeleteSecurityContext(handle) };
         }
     }
