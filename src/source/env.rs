@@ -48,8 +48,8 @@ impl Source for Variable {
         let what = format!("the variable {}", self.name);
         let text = read(&self.name, "check --name, or configure the job to set the variable", cx)?;
         let text = field::select(&text, self.field.as_ref(), &what)?;
-        let renew = "a variable does not change while the job runs: restart the job, or configure \
-                     its CI system to issue tokens with a longer lifetime";
+        let renew = "restart the job, or configure its CI system to issue tokens with a longer \
+                     lifetime";
         let origin = Origin { what, option: "--name", renew: renew.to_owned() };
         SubjectToken::read(&text, request.token_type, cx.clock.now(), &origin)
     }
@@ -60,11 +60,9 @@ impl Source for Variable {
 /// # Errors
 /// `ABSENT` if the variable is not set or is empty.
 pub(super) fn read(name: &str, absent: &str, cx: &Context) -> Result<Secret, Error> {
-    match cx.env.text(name)? {
-        Some(text) if !text.trim().is_empty() => Ok(Secret::new(text)),
-        found => {
-            let state = if found.is_some() { "is empty" } else { "is not set" };
-            Err(Error::new(Kind::Absent, format!("{name} {state}")).fix(absent))
-        }
-    }
+    let text = cx.env.text(name)?.filter(|text| !text.trim().is_empty());
+    text.map(Secret::new).ok_or_else(|| {
+        let state = if cx.env.get(name).is_some() { "is empty" } else { "is not set" };
+        Error::new(Kind::Absent, format!("{name} {state}")).fix(absent)
+    })
 }

@@ -157,5 +157,5 @@ impl Key {
 fn not_written(path: &Path, error: &io::Error) -> Error {
     Error::new(Kind::Configuration, format!("cannot create {}", path.display()))
         .cause(error)
-        .fix("check --key: its directory must exist and be writable")
+        .fix("check that the directory of --key exists and that this user can write to it")
 }

@@ -7,8 +7,8 @@
 use crate::error::Kind;
 use crate::negotiate::{Identity, register, without_realm};
 
-const SYNC_CLOCK: &str = "synchronize the clock of this host with the domain controller: Kerberos \
-                          tolerates a difference of 5 minutes";
+const SYNC_CLOCK: &str = "synchronize the clock of this host with the domain controller (Kerberos \
+                          tolerates a difference of 5 minutes)";
 
 /// The kind and the fix for an error code. `spn` is the service that the ticket is for.
 pub(super) fn advice(code: i32, spn: &str, identity: &Identity) -> (Kind, String) {
@@ -115,7 +115,7 @@ fn wrong_account_key(identity: &Identity) -> String {
     match identity {
         Identity::Password { .. } => "check --password".to_owned(),
         Identity::Current { .. } => {
-            "create the keytab again: the password of the account has usually changed".to_owned()
+            "create the keytab again if the password of the account has changed".to_owned()
         }
     }
 }

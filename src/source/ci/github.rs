@@ -53,10 +53,9 @@ impl Source for Actions {
         let get = job::authorized(get, BEARER, ABSENT, cx)?;
         let response = cx.send(get)?.require_success();
         let response = response.map_err(|error| match error.kind() {
-            Kind::Denied => error.fix(format!(
-                "check that {BEARER} belongs to the running job: it is invalid in other jobs and \
-                 after the job"
-            )),
+            Kind::Denied => {
+                error.fix(format!("use {BEARER} only in its own job and only while the job runs"))
+            }
             _ => error,
         })?;
         job::token(&response, "value", &url, URL, request, cx)

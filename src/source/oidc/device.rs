@@ -94,7 +94,10 @@ impl Source for Device {
         let Some(token) = file.read(cx)? else { return Ok(()) };
         file.remove()?;
         self.revoke(token, cx).map_err(|error| {
-            error.fix("revoke the refresh token at the issuer; it was removed from this host")
+            error.fix(
+                "revoke the refresh token at the issuer, because it is already removed from this \
+                 host",
+            )
         })
     }
 }

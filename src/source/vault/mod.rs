@@ -170,8 +170,8 @@ impl Vault {
             }
             400 if words.contains("no entity") => (
                 Kind::Configuration,
-                "use --login, or a --token that was created by a login: root tokens and tokens \
-                 created without a login have no entity"
+                "use --login, or a --token that was created by a login, because root tokens and \
+                 tokens created without a login have no entity"
                     .to_owned(),
             ),
             400 if words.contains("allowed client ID") => (

@@ -108,7 +108,7 @@ impl<'a> Server<'a> {
             }
             412 => Some((
                 Kind::Unreachable,
-                "try again later: this standby server has not received the latest data yet"
+                "try again later, because this standby server has not received the latest data yet"
                     .to_owned(),
             )),
             status => advice(status, &words),
