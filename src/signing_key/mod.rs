@@ -1,8 +1,8 @@
 //! Private keys that sign JWTs and XML.
 //!
 //! JWTs are signed with an RSA key (RS256) or a P-256 key (ES256). The key is a JWK or PEM: PKCS#8
-//! (`PRIVATE KEY`), PKCS#1 (`RSA PRIVATE KEY`) or SEC 1 (`EC PRIVATE KEY`). XML is signed with an RSA
-//! key, which can also belong to a certificate in the Windows certificate store.
+//! (`PRIVATE KEY`), PKCS#1 (`RSA PRIVATE KEY`) or SEC 1 (`EC PRIVATE KEY`). XML is signed with an
+//! RSA key, which can also belong to a certificate in the Windows certificate store.
 //! <https://www.rfc-editor.org/rfc/rfc7515>, <https://www.rfc-editor.org/rfc/rfc7517>,
 //! <https://www.rfc-editor.org/rfc/rfc7638>
 
@@ -47,7 +47,8 @@ pub struct SigningKey {
 }
 
 impl SigningKey {
-    /// Reads the key file of `option`. `missing` is the kind of the error if the file does not exist.
+    /// Reads the key file of `option`. `missing` is the kind of the error if the file does not
+    /// exist.
     ///
     /// # Errors
     /// `missing`, or `CONFIGURATION` if the file does not contain a supported key.
@@ -92,7 +93,8 @@ impl SigningKey {
         Ok(Secret::new(pem.as_str()))
     }
 
-    /// The key ID in [`SigningKey::jwks`]: the `kid` of the JWK, otherwise the thumbprint of the key.
+    /// The key ID in [`SigningKey::jwks`]: the `kid` of the JWK, otherwise the thumbprint of the
+    /// key.
     pub fn id(&self) -> String {
         self.given_id.clone().unwrap_or_else(|| self.pair.thumbprint())
     }

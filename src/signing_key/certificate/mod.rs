@@ -3,9 +3,9 @@
 //! Windows signs with the key, so the key never leaves the system. The certificate is searched for
 //! in the store `My` (Personal) of the user, then in that of the machine.
 
-#[cfg_attr(windows, path = "windows.rs")]
-#[cfg_attr(not(windows), path = "elsewhere.rs")]
-mod store;
+#[cfg_attr(windows, path = "windows/mod.rs")]
+#[cfg_attr(not(windows), path = "unsupported.rs")]
+mod platform;
 
 use std::fmt;
 
@@ -18,8 +18,8 @@ use crate::error::Error;
 pub struct Thumbprint([u8; 20]);
 
 impl Thumbprint {
-    /// Reads 40 hexadecimal digits. Ignores spaces, colons and the invisible left-to-right mark that
-    /// the certificate dialog of Windows puts before the digits.
+    /// Reads 40 hexadecimal digits. Ignores spaces, colons and the invisible left-to-right mark
+    /// that the certificate dialog of Windows puts before the digits.
     pub fn parse(text: &str) -> Option<Thumbprint> {
         let shown = text.chars().filter(|c| !matches!(c, ' ' | ':' | '\u{200e}'));
         let digits = shown.map(|c| c.to_digit(16)).collect::<Option<Vec<u32>>>()?;
@@ -29,6 +29,11 @@ impl Thumbprint {
         });
         bytes.collect::<Option<Vec<u8>>>()?.try_into().ok().map(Thumbprint)
     }
+
+    #[cfg(windows)]
+    fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 impl fmt::Display for Thumbprint {
@@ -37,9 +42,9 @@ impl fmt::Display for Thumbprint {
     }
 }
 
-/// The key of a certificate in the store.
+/// The key of a certificate in the certificate store.
 #[derive(Debug)]
-pub struct CertificateKey(store::Key);
+pub struct CertificateKey(platform::Key);
 
 impl CertificateKey {
     /// Finds the certificate of `option`, and opens its key.
@@ -52,7 +57,7 @@ impl CertificateKey {
         option: &str,
         cx: &Context,
     ) -> Result<CertificateKey, Error> {
-        store::Key::find(thumbprint, option, cx).map(CertificateKey)
+        platform::Key::find(thumbprint, option, cx).map(CertificateKey)
     }
 }
 
