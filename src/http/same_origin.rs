@@ -1,8 +1,9 @@
 //! Redirects that stay on the same server.
 //!
 //! The agent does not follow redirects, because a redirect could send a credential to another host.
-//! A redirect to the same origin (scheme, host and port, RFC 6454) is safe in this respect. A source
-//! whose protocol requires such a redirect resolves it here and sends the next request itself.
+//! A redirect to the same origin (scheme, host and port, RFC 6454) is safe in this respect. A
+//! source whose protocol requires such a redirect resolves it here and sends the next request
+//! itself.
 
 use super::{Response, Url};
 

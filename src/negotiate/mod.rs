@@ -34,8 +34,8 @@ pub enum Identity {
     Current {
         /// `--keytab`: the file with the keys of the account. Not supported on Windows.
         keytab: Option<PathBuf>,
-        /// `--principal`: the account, if the cache or the keytab contains several. Not supported on
-        /// Windows.
+        /// `--principal`: the account, if the cache or the keytab contains several. Not supported
+        /// on Windows.
         principal: Option<String>,
     },
     /// `--user` and `--password`.
@@ -71,7 +71,8 @@ impl Negotiator {
     ///
     /// # Errors
     /// `ABSENT` if there is no security library or no ticket, `EXPIRED` if the ticket has expired,
-    /// `CONFIGURATION` if the SPN, the keytab or the account name is wrong; those of [`Self::next`].
+    /// `CONFIGURATION` if the SPN, the keytab or the account name is wrong; those of
+    /// [`Self::next`].
     pub fn new(identity: &Identity, target: &Target, cx: &Context) -> Result<Negotiator, Error> {
         check_spn(&target.spn)?;
         check_deadline(cx.deadline)?;
@@ -109,8 +110,8 @@ fn check_spn(spn: &str) -> Result<(), Error> {
 
 /// The fix if the server refuses the channel binding.
 #[cfg_attr(target_feature = "crt-static", allow(dead_code))] // for platforms with a library
-const CHANNEL_BINDING: &str = "check that no load balancer between this host and the server terminates TLS, because it \
-     breaks the channel binding";
+const CHANNEL_BINDING: &str = "check that no load balancer between this host and the server \
+                               terminates TLS, because it breaks the channel binding";
 
 /// The fix if the token of the server is malformed.
 #[cfg_attr(target_feature = "crt-static", allow(dead_code))] // for platforms with a library

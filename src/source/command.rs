@@ -12,7 +12,7 @@ use crate::token::{Origin, SubjectToken};
 
 pub(super) const INFO: SourceInfo = SourceInfo {
     name: "command",
-    summary: "a program that prints the token as text or in a JSON member",
+    summary: "a program that prints the token, as text or JSON",
     options: &[field::Options::TABLE],
     rest: Some("PROGRAM [ARG]..."),
     build,

@@ -25,8 +25,8 @@ impl SourceLine {
     /// Checks the options of a source.
     ///
     /// # Errors
-    /// `USAGE` if a required option is missing, if options exclude each other, or if there are words
-    /// after `--` that the source does not accept.
+    /// `USAGE` if a required option is missing, if options exclude each other, or if there are
+    /// words after `--` that the source does not accept.
     pub fn new(info: &'static SourceInfo, values: Values) -> Result<SourceLine, Error> {
         values.refuse_rest(info.name, info.rest.is_some())?;
         values.require(info.options())?;

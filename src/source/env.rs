@@ -22,7 +22,7 @@ options! {
 
 pub(super) const INFO: SourceInfo = SourceInfo {
     name: "env",
-    summary: "an environment variable that contains the token as text or in a JSON member",
+    summary: "an environment variable with the token, as text or JSON",
     options: &[Options::TABLE, field::Options::TABLE],
     rest: None,
     build,

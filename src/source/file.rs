@@ -25,7 +25,7 @@ options! {
 
 pub(super) const INFO: SourceInfo = SourceInfo {
     name: "file",
-    summary: "a file that contains the token as text or in a JSON member",
+    summary: "a file with the token, as text or JSON",
     options: &[Options::TABLE, field::Options::TABLE],
     rest: None,
     build,

@@ -2,8 +2,8 @@
 //! uploaded to the workload identity pool provider as a JWK set.
 //!
 //! This source is for hosts without an identity provider, and for trying out workload identity
-//! federation. The private key is a long-lived secret, but it never leaves the host, and it is valid
-//! for one pool provider only.
+//! federation. The private key is a long-lived secret, but it never leaves the host, and it is
+//! valid for one pool provider only.
 //! <https://cloud.google.com/iam/docs/workload-identity-federation-with-other-providers#manage-oidc-keys>
 
 use std::io;
@@ -45,7 +45,7 @@ options! {
 
 pub(super) const INFO: SourceInfo = SourceInfo {
     name: "key",
-    summary: "a JWT signed with a local key whose JWKS is uploaded to the pool provider",
+    summary: "a JWT signed with a local key, without an identity provider",
     options: &[Options::TABLE],
     rest: None,
     build,
@@ -125,8 +125,9 @@ impl Source for Key {
 }
 
 impl Key {
-    /// Creates the key file if it does not exist, and writes the JWK set file if it does not contain
-    /// the key. If several runs do this at the same time, they all use the key of the first.
+    /// Creates the key file if it does not exist, and writes the JWK set file if it does not
+    /// contain the key. If several runs do this at the same time, they all use the key of the
+    /// first.
     fn generate(&self, cx: &Context) -> Result<(), Error> {
         if !self.path.exists() {
             match files::create_new(&self.path, SigningKey::generate()?.expose().as_bytes()) {

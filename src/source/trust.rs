@@ -1,7 +1,7 @@
 //! The settings with which a workload identity pool provider trusts the tokens of a source.
 //!
-//! The command `config` renders them as the `gcloud` commands that create the provider. A value that
-//! depends on the environment is a placeholder in capitals, such as `ISSUER`.
+//! The command `config` renders them as the `gcloud` commands that create the provider. A value
+//! that depends on the environment is a placeholder in capitals, such as `ISSUER`.
 //! <https://cloud.google.com/sdk/gcloud/reference/iam/workload-identity-pools/providers>
 
 use std::path::PathBuf;

@@ -28,7 +28,7 @@ options! {
 
 pub(super) const INFO: SourceInfo = SourceInfo {
     name: "url",
-    summary: "a URL that returns the token as text or in a JSON member",
+    summary: "a URL that returns the token, as text or JSON",
     options: &[Options::TABLE, field::Options::TABLE],
     rest: None,
     build,

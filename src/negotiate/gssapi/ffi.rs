@@ -177,7 +177,8 @@ impl Gss {
         // SAFETY: loading runs the initializers of the library. It is the Kerberos library of the
         // system, loaded by its fixed name, and its initializers do not depend on this program.
         let library = unsafe { Library::new(name) }.ok()?;
-        // SAFETY: each type matches the declaration in RFC 2744 and in the headers of the libraries.
+        // SAFETY: each type matches the declaration in RFC 2744 and in the headers of the
+        // libraries.
         let gss = unsafe {
             Gss {
                 library: name,

@@ -102,8 +102,8 @@ fn acquire_first(
     identity: &Identity,
     deadline: Deadline,
 ) -> Result<(Oid, Result<Credential, Failure>), Error> {
-    // A password is tried with Kerberos alone first. If both mechanisms tried a wrong password, they
-    // would lock the account twice as fast.
+    // A password is tried with Kerberos alone first. If both mechanisms tried a wrong password,
+    // they would lock the account twice as fast.
     let is_password = matches!(identity, Identity::Password { .. });
     if is_password && let Err(failure) = acquire(gss, identity, KRB5)? {
         return Ok((KRB5, Err(failure)));
@@ -173,8 +173,8 @@ fn acquire(
     })
 }
 
-/// A credential store with the keytab and an in-memory ticket cache. Each account has its own cache,
-/// so a second sign-in uses the tickets of the first.
+/// A credential store with the keytab and an in-memory ticket cache. Each account has its own
+/// cache, so a second sign-in uses the tickets of the first.
 fn store(
     keytab: &Path,
     principal: Option<&str>,
@@ -191,8 +191,8 @@ fn store(
     Ok([(c"client_keytab", text([b"FILE:", path].concat())?), (c"ccache", text(cache)?)])
 }
 
-/// The name and its type. `HTTP/host` is a host-based service, so that krb5.conf applies to the host.
-/// Names with a realm and all other names are used unchanged.
+/// The name and its type. `HTTP/host` is a host-based service, so that krb5.conf applies to the
+/// host. Names with a realm and all other names are used unchanged.
 fn service_name(spn: &str) -> (String, Oid) {
     match spn.split_once('/') {
         Some((service, host)) if !host.contains(['/', '@', ':']) => {

@@ -75,8 +75,8 @@ impl SecContext {
 impl Drop for SecContext {
     fn drop(&mut self) {
         if !self.handle.is_null() {
-            // SAFETY: the handle belongs to the library and is deleted once; the call clears it. The
-            // null pointer means that no token for the server is requested.
+            // SAFETY: the handle belongs to the library and is deleted once; the call clears it.
+            // The null pointer means that no token for the server is requested.
             unsafe { (self.gss.delete_sec_context)(&mut 0, &mut self.handle, null_mut()) };
         }
     }

@@ -78,7 +78,8 @@ fn domain(code: u32, spn: &str) -> Option<Advice> {
         0x8009_0342 | 0x8009_0331 | 0x8009_0337 | 0x8009_0350 => (
             Configuration,
             "the account and the service have no common encryption type",
-            "enable AES for both accounts (msDS-SupportedEncryptionTypes) and reset their passwords",
+            "enable AES for both accounts (msDS-SupportedEncryptionTypes) and reset their \
+             passwords",
         ),
         // BAD_BINDINGS
         0x8009_0346 => (Denied, "the channel binding is wrong", CHANNEL_BINDING),

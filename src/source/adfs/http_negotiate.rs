@@ -21,25 +21,25 @@ const TOLERATED_SKEW: i64 = 5 * 60;
 const MAX_ROUNDS: usize = 6;
 
 /// The fix if AD FS does not offer Windows Authentication.
-pub(super) const ENABLE_WINDOWS_AUTHENTICATION: &str = "enable Windows Authentication for the intranet in AD FS, connect to AD FS directly and not \
-     through its Web Application Proxy, and add a part of --user-agent to WiaSupportedUserAgents \
-     (Set-AdfsProperties)";
+pub(super) const ENABLE_WINDOWS_AUTHENTICATION: &str = "enable Windows Authentication for the \
+     intranet in AD FS, connect to AD FS directly and not through its Web Application Proxy, and \
+     add a part of --user-agent to WiaSupportedUserAgents (Set-AdfsProperties)";
 
 /// The account that signs in, and the service that it signs in to.
 #[derive(Debug)]
-pub(super) struct SignOn {
+pub(super) struct HttpNegotiate {
     pub(super) identity: Identity,
     /// `--spn`.
     pub(super) spn: Option<String>,
 }
 
-impl SignOn {
+impl HttpNegotiate {
     /// Sends a request, and repeats it with tokens if the server requires authentication. `request`
     /// creates the request for each round.
     ///
     /// # Errors
-    /// `DENIED` if the server does not offer Windows Authentication or refuses the account; those of
-    /// [`Negotiator`].
+    /// `DENIED` if the server does not offer Windows Authentication or refuses the account; those
+    /// of [`Negotiator`].
     pub(super) fn send<'a>(
         &self,
         url: &Url,

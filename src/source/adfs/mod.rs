@@ -1,27 +1,27 @@
 //! Gets a subject token from AD FS for a domain account, without a stored secret.
 //!
-//! There are three protocols. `oidc` sends an OAuth client credentials request to the token endpoint
-//! and authenticates with the Windows account by HTTP Negotiate (MS-OAPX 2.2.3.4). `saml-post` sends
-//! a SAML `AuthnRequest` and reads the `SAMLResponse` from the HTML form in the response. `ws-trust`
-//! requests an assertion in a SOAP message (WS-Trust 1.3). AD FS compares relying party identifiers
-//! exactly, so they are never normalized.
+//! There are three protocols. `oidc` sends an OAuth client credentials request to the token
+//! endpoint and authenticates with the Windows account by HTTP Negotiate (MS-OAPX 2.2.3.4).
+//! `saml-post` sends a SAML `AuthnRequest` and reads the `SAMLResponse` from the HTML form in the
+//! response. `ws-trust` requests an assertion in a SOAP message (WS-Trust 1.3). AD FS compares
+//! relying party identifiers exactly, so they are never normalized.
 //! <https://learn.microsoft.com/openspecs/windows_protocols/ms-oapx>,
 //! <https://cloud.google.com/iam/docs/workload-identity-federation-with-active-directory>
 
 mod authn_request;
 mod html_page;
+mod http_negotiate;
 mod msis;
 mod oidc;
 mod options;
 mod saml_post;
-mod sign_on;
 mod signature;
 mod ws_trust;
 mod xml;
 
 use std::path::PathBuf;
 
-use self::sign_on::SignOn;
+use self::http_negotiate::HttpNegotiate;
 use super::oidc::ClientAuth;
 use super::{Source, SourceInfo, Trust};
 use crate::context::Context;
@@ -34,7 +34,7 @@ use crate::token::{SubjectToken, TokenType};
 
 pub(super) const INFO: SourceInfo = SourceInfo {
     name: "adfs",
-    summary: "AD FS, by default with the Windows or Kerberos account of this process",
+    summary: "AD FS, usually with the Windows or Kerberos account",
     options: &[options::Options::TABLE],
     rest: None,
     build: options::build,
@@ -126,7 +126,7 @@ impl Adfs {
     }
 
     /// The account and the service for HTTP Negotiate.
-    fn sign_on(&self, cx: &Context) -> Result<SignOn, Error> {
+    fn http_negotiate(&self, cx: &Context) -> Result<HttpNegotiate, Error> {
         let identity = match &self.auth {
             Auth::Password { user, password } => crate::negotiate::Identity::Password {
                 user: user.clone(),
@@ -137,6 +137,6 @@ impl Adfs {
                 principal: self.principal.clone(),
             },
         };
-        Ok(SignOn { identity, spn: self.spn.clone() })
+        Ok(HttpNegotiate { identity, spn: self.spn.clone() })
     }
 }

@@ -37,8 +37,8 @@ pub(super) fn get(
     SubjectToken::read(&Secret::new(token), request.token_type, cx.clock.now(), &origin)
 }
 
-/// Sends the request. Repeats it after a temporary error, and after the status 400 or 429 without an
-/// OAuth error, which AD FS sometimes returns without a reason.
+/// Sends the request. Repeats it after a temporary error, and after the status 400 or 429 without
+/// an OAuth error, which AD FS sometimes returns without a reason.
 fn send(adfs: &Adfs, client_id: &str, endpoint: &Url, cx: &Context) -> Result<Response, Error> {
     let is_temporary = |response: &Response| match response.oauth_error().as_deref() {
         None => response.status == 400 || retry::is_passing(response.status),
@@ -72,7 +72,7 @@ fn send_once(
             let audience = endpoint.as_typed();
             cx.send(client.authenticate(form(), client_id, audience, cx)?)
         }
-        _ => adfs.sign_on(cx)?.send(endpoint, cx, || {
+        _ => adfs.http_negotiate(cx)?.send(endpoint, cx, || {
             form()
                 .field("client_id", client_id)
                 .field("scope", "openid")

@@ -6,7 +6,7 @@
 
 use super::authn_request::AuthnRequest;
 use super::html_page::Page;
-use super::sign_on::ENABLE_WINDOWS_AUTHENTICATION;
+use super::http_negotiate::ENABLE_WINDOWS_AUTHENTICATION;
 use super::{Adfs, Signer, msis};
 use crate::context::Context;
 use crate::contract::request::SubjectTokenRequest;
@@ -56,7 +56,7 @@ fn open(signer: &Signer, cx: &Context) -> Result<Box<dyn RsaSha256>, Error> {
 
 /// Sends the request. Repeats it after a status that AD FS sometimes returns without a reason.
 fn send(adfs: &Adfs, url: &Url, cx: &Context) -> Result<Response, Error> {
-    let sign_on = adfs.sign_on(cx)?;
+    let negotiate = adfs.http_negotiate(cx)?;
     let is_temporary = |response: &Response| {
         (response.status == 400 || retry::is_passing(response.status))
             && msis::message(response).is_none()
@@ -64,7 +64,7 @@ fn send(adfs: &Adfs, url: &Url, cx: &Context) -> Result<Response, Error> {
     let mut url = url.clone();
     retry::ask(cx.deadline, is_temporary, || {
         loop {
-            let response = sign_on.send(&url, cx, || {
+            let response = negotiate.send(&url, cx, || {
                 http::Request::get(&url, "--issuer")
                     .once()
                     .header("User-Agent", adfs.user_agent.as_str())

@@ -1,9 +1,10 @@
-//! Gets the ID token of an Azure Pipelines job, for a service connection or for the pipeline itself.
+//! Gets the ID token of an Azure Pipelines job, for a service connection or for the pipeline
+//! itself.
 //!
-//! The job posts its access token to the URL in `SYSTEM_OIDCREQUESTURI` and reads the token from the
-//! member `oidcToken` of the response. A script has the access token only if its step maps it to
-//! `SYSTEM_ACCESSTOKEN`. The header `X-TFS-FedAuthRedirect: Suppress` prevents redirects to a sign-in
-//! page. The audience of the token is always `api://AzureADTokenExchange`. To use a service
+//! The job posts its access token to the URL in `SYSTEM_OIDCREQUESTURI` and reads the token from
+//! the member `oidcToken` of the response. A script has the access token only if its step maps it
+//! to `SYSTEM_ACCESSTOKEN`. The header `X-TFS-FedAuthRedirect: Suppress` prevents redirects to a
+//! sign-in page. The audience of the token is always `api://AzureADTokenExchange`. To use a service
 //! connection, a task of the same stage must refer to it, even if that task never runs.
 //! <https://learn.microsoft.com/rest/api/azure/devops/distributedtask/oidctoken/create>
 

@@ -27,7 +27,8 @@ pub(in crate::source) const INFO: SourceInfo = SourceInfo {
 const URL: &str = "ACTIONS_ID_TOKEN_REQUEST_URL";
 const BEARER: &str = "ACTIONS_ID_TOKEN_REQUEST_TOKEN";
 const ABSENT: &str = "add the permission `id-token: write` to the job (in Forgejo, add \
-                      `enable-openid-connect: true`), and do not run it for pull requests from forks";
+                      `enable-openid-connect: true`), which jobs for pull requests from forks \
+                      cannot have";
 
 /// An Actions job.
 #[derive(Debug)]

@@ -29,8 +29,8 @@ pub(super) fn url(
     })
 }
 
-/// Adds the bearer token in a variable to a request. `absent` is the fix in the error message if the
-/// variable is not set.
+/// Adds the bearer token in a variable to a request. `absent` is the fix in the error message if
+/// the variable is not set.
 pub(super) fn authorized<'a>(
     request: http::Request<'a>,
     variable: &str,

@@ -2,9 +2,9 @@
 //!
 //! The system is detected by a variable that it sets in all its jobs. There are two ways to get the
 //! token. In some systems, the job can request a new token at any time, with HTTP or with a program
-//! of the system. In the others, a variable contains the token, which is not renewed during the job;
-//! if it has expired, the error message has a fix for the system. [`system::SYSTEMS`] is the table of
-//! the systems.
+//! of the system. In the others, a variable contains the token, which is not renewed during the
+//! job; if it has expired, the error message has a fix for the system. [`system::SYSTEMS`] is the
+//! table of the systems.
 
 pub(super) mod azure_pipelines;
 pub(super) mod github;

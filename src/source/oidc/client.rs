@@ -125,8 +125,8 @@ impl Issuer<'_> {
     /// Returns the response if it is a success. `grant` is the name of the grant for the message.
     ///
     /// # Errors
-    /// Those of [`Response::require_success`], with a fix for the OAuth error (RFC 6749, section 5.2;
-    /// RFC 8707, section 2).
+    /// Those of [`Response::require_success`], with a fix for the OAuth error (RFC 6749, section
+    /// 5.2; RFC 8707, section 2).
     pub(super) fn require_success(
         &self,
         response: Response,

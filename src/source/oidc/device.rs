@@ -138,7 +138,8 @@ impl Device {
         Ok(response)
     }
 
-    /// Sends the refresh token to the issuer, stores the new refresh token, and returns the response.
+    /// Sends the refresh token to the issuer, stores the new refresh token, and returns the
+    /// response.
     ///
     /// # Errors
     /// `EXPIRED` if the user must sign in again.

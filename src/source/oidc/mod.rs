@@ -1,9 +1,9 @@
 //! Gets a token from any OpenID Connect issuer, for a client or for a user who signs in.
 //!
-//! The metadata of the issuer contains the URL of the token endpoint. The client authenticates there
-//! with a secret, a signed assertion or a certificate. With the client credentials grant, the access
-//! token in the response is the subject token, which works only if it is a JWT. With the device
-//! authorization grant ([`device`]), a user signs in first.
+//! The metadata of the issuer contains the URL of the token endpoint. The client authenticates
+//! there with a secret, a signed assertion or a certificate. With the client credentials grant, the
+//! access token in the response is the subject token, which works only if it is a JWT. With the
+//! device authorization grant ([`device`]), a user signs in first.
 //! <https://www.rfc-editor.org/rfc/rfc6749#section-4.4>,
 //! <https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfig>
 
@@ -69,8 +69,8 @@ options! {
         issuer: Url = "--issuer",
         /// the client ID that is registered at the issuer
         client_id: String = "--client-id=ID",
-        /// the grant: client-credentials for a token of the client, device for a token of a user who
-        /// signs in with a browser (default: client-credentials)
+        /// the grant: client-credentials for a token of the client, device for a token of a user
+        /// who signs in with a browser (default: client-credentials)
         flow: Option<Flow> = "--flow",
         /// how the client authenticates (default: basic with --client-secret, mtls with
         /// --client-cert, private-key-jwt with --client-key alone, otherwise none)
@@ -84,24 +84,25 @@ options! {
         /// the aud claim for --auth=private-key-jwt; some issuers require their token endpoint
         /// (default: the issuer)
         assertion_audience: Option<String> = "--assertion-audience=URL",
-        /// the scopes to request, separated by spaces or commas (default with --flow=device: openid)
+        /// the scopes to request, separated by spaces or commas (default with --flow=device:
+        /// openid)
         scope: Option<String> = "--scope=SCOPE",
         /// the resource to request a token for (RFC 8707)
         resource: Option<String> = "--resource=URI",
         /// add a form field to each request; for a secret value, write env:NAME or file:PATH
         param: Vec<Pair> = "--param",
-        /// the member of the response to use as the subject token (default: access_token, or id_token
-        /// with --flow=device)
+        /// the member of the response to use as the subject token (default: access_token, or
+        /// id_token with --flow=device)
         member: Option<TokenMember> = "--use",
-        /// the file in which --flow=device stores the refresh token (default: the path of the output
-        /// file with .refresh-token appended)
+        /// the file in which --flow=device stores the refresh token (default: the path of the
+        /// output file with .refresh-token appended)
         refresh_token_file: Option<PathBuf> = "--refresh-token-file=PATH",
     }
 }
 
 pub(super) const INFO: SourceInfo = SourceInfo {
     name: "oidc",
-    summary: "an OpenID Connect issuer, with client credentials or a user who signs in",
+    summary: "an OpenID Connect issuer, for a client or a user who signs in",
     options: &[Options::TABLE],
     rest: None,
     build,

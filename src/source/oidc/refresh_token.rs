@@ -64,8 +64,8 @@ impl RefreshTokenFile<'_> {
         Ok(Some(token))
     }
 
-    /// Stores the refresh token of a token response, if it has one. An error is only logged, because
-    /// the subject token can be used without the file.
+    /// Stores the refresh token of a token response, if it has one. An error is only logged,
+    /// because the subject token can be used without the file.
     pub(super) fn store(&self, response: &Map<String, Value>, cx: &Context) {
         let token = response.get(TOKEN).and_then(Value::as_str).filter(|token| !token.is_empty());
         let (Some(path), Some(token)) = (&self.path, token) else { return };

@@ -1,9 +1,10 @@
 //! The sign-in of a user with a browser on any device.
 //!
 //! The device authorization endpoint returns a code and a URL. They are shown on the terminal and
-//! nowhere else; no browser is started. The user opens the URL, signs in, and enters or compares the
-//! code. In the meantime, the token endpoint is polled at the interval that the issuer specifies,
-//! and less often after `slow_down` or an error. <https://www.rfc-editor.org/rfc/rfc8628#section-3>
+//! nowhere else; no browser is started. The user opens the URL, signs in, and enters or compares
+//! the code. In the meantime, the token endpoint is polled at the interval that the issuer
+//! specifies, and less often after `slow_down` or an error.
+//! <https://www.rfc-editor.org/rfc/rfc8628#section-3>
 
 use std::thread;
 use std::time::Duration;
@@ -20,8 +21,9 @@ use crate::terminal::Terminal;
 const GRANT: &str = "device authorization";
 
 /// The fix if a user must sign in.
-pub(super) const HOW_TO_SIGN_IN: &str = "run gcloud auth login --cred-file=FILE in a terminal, or run this command with \
-     GOOGLE_EXTERNAL_ACCOUNT_INTERACTIVE=1";
+pub(super) const HOW_TO_SIGN_IN: &str = "run gcloud auth login --cred-file=FILE in a terminal, \
+                                         or run this command with \
+                                         GOOGLE_EXTERNAL_ACCOUNT_INTERACTIVE=1";
 
 /// The default polling interval, and the increase after `slow_down` (RFC 8628, section 3.5).
 const INTERVAL: Duration = Duration::from_secs(5);

@@ -1,11 +1,11 @@
 //! Gets an identity token from HashiCorp Vault or OpenBao.
 //!
 //! `GET identity/oidc/token/ROLE` returns a JWT for the entity that the Vault token of the request
-//! belongs to. The `aud` of the JWT is the `client_id` of the role; the caller cannot choose it. The
-//! server publishes its discovery document and keys, so it is an OpenID Connect issuer. The Vault
-//! token either exists already or is the result of a login. A token from a login is used for one run
-//! only. It is revoked afterwards, because otherwise the server would keep its lease until the end
-//! of its TTL.
+//! belongs to. The `aud` of the JWT is the `client_id` of the role; the caller cannot choose it.
+//! The server publishes its discovery document and keys, so it is an OpenID Connect issuer. The
+//! Vault token either exists already or is the result of a login. A token from a login is used for
+//! one run only. It is revoked afterwards, because otherwise the server would keep its lease until
+//! the end of its TTL.
 //! <https://developer.hashicorp.com/vault/api-docs/secret/identity/tokens#generate-a-signed-id-token>,
 //! <https://openbao.org/api-docs/secret/identity/tokens/>
 
@@ -57,7 +57,8 @@ options! {
         login: Option<LoginName> = "--login",
         /// the Vault token for --login=token; overrides BAO_TOKEN, VAULT_TOKEN and ~/.vault-token
         token: Option<SecretRef> = "--token",
-        /// the path below auth/ at which the login method is mounted (default: the value of --login)
+        /// the path below auth/ at which the login method is mounted (default: the value of
+        /// --login)
         login_mount: Option<String> = "--login-mount=PATH",
         /// the role for --login=kubernetes or --login=jwt
         login_role: Option<String> = "--login-role=NAME",
@@ -65,8 +66,8 @@ options! {
         role_id: Option<String> = "--role-id=ID",
         /// the SecretID for --login=approle
         secret_id: Option<SecretRef> = "--secret-id",
-        /// the JWT for --login=jwt or --login=kubernetes (default for kubernetes: the service account
-        /// token of the pod)
+        /// the JWT for --login=jwt or --login=kubernetes (default for kubernetes: the service
+        /// account token of the pod)
         jwt: Option<SecretRef> = "--jwt",
         /// the user name for --login=userpass
         user: Option<String> = "--user=NAME",
@@ -147,8 +148,8 @@ impl Vault {
         server.require(response, |status, words| self.advice(status, words))
     }
 
-    /// The kind and the fix if the server refuses to create the token. `words` is the message of the
-    /// server.
+    /// The kind and the fix if the server refuses to create the token. `words` is the message of
+    /// the server.
     fn advice(&self, status: u16, words: &str) -> Option<Advice> {
         let role = &self.role;
         Some(match status {

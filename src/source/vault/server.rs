@@ -130,8 +130,7 @@ impl<'a> Server<'a> {
         });
         if let Err(error) = revoked {
             self.cx.log.line(format!(
-                "the Vault token of this run was not revoked and is valid until the end of its TTL: \
-                 {error}"
+                "the Vault token of this run was not revoked and is valid until its TTL ends: {error}"
             ));
         }
     }

@@ -1,9 +1,9 @@
 //! Requests a SAML assertion with WS-Trust 1.3.
 //!
 //! The client posts a SOAP 1.2 message, a `RequestSecurityToken`, to an endpoint of AD FS below
-//! `services/trust/13/`. Each [`Endpoint`] has its own way to sign in: HTTP Negotiate, or a user name
-//! or a signature in the message. The response contains the assertion or a SOAP [`fault`]. The bytes
-//! of the assertion are passed on unchanged, because the assertion is signed.
+//! `services/trust/13/`. Each [`Endpoint`] has its own way to sign in: HTTP Negotiate, or a user
+//! name or a signature in the message. The response contains the assertion or a SOAP [`fault`]. The
+//! bytes of the assertion are passed on unchanged, because the assertion is signed.
 //! <https://docs.oasis-open.org/ws-sx/ws-trust/v1.3/ws-trust.html>
 
 mod endpoint;
@@ -76,7 +76,7 @@ fn send(adfs: &Adfs, endpoint: Endpoint, url: &Url, cx: &Context) -> Result<Resp
             password.iter().cloned().fold(post, http::Request::hiding)
         };
         match endpoint {
-            Endpoint::WindowsTransport => adfs.sign_on(cx)?.send(url, cx, post),
+            Endpoint::WindowsTransport => adfs.http_negotiate(cx)?.send(url, cx, post),
             _ => cx.send(post()),
         }
     })
