@@ -51,7 +51,7 @@ impl Platform {
         cx: &Context,
     ) -> Result<Platform, Error> {
         let gss = Gss::load().ok_or_else(no_library)?;
-        cx.log.line(format!("Negotiate for {} with {}", target.spn, gss.library));
+        cx.log.line(format!("getting a Negotiate token for {} with {}", target.spn, gss.library));
         let explain =
             |failure| Attempt { spn: &target.spn, identity, answered: false }.explain(&failure);
         let (text, form) = service_name(&target.spn);

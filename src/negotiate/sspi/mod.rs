@@ -41,7 +41,7 @@ impl Platform {
         target: &Target,
         cx: &Context,
     ) -> Result<Platform, Error> {
-        cx.log.line(format!("Negotiate for {} with SSPI", target.spn));
+        cx.log.line(format!("getting a Negotiate token for {} with SSPI", target.spn));
         let explain = |code| status::explain(code, &target.spn, identity);
         let account = match identity {
             Identity::Current { keytab: None, principal: None } => None,

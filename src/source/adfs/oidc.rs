@@ -1,13 +1,13 @@
-//! The OAuth client credentials grant of AD FS, with a Windows account as the client.
+//! The OAuth client credentials grant of AD FS, for a Windows account or a server application.
 //!
 //! With `use_windows_client_authentication=true`, the token endpoint requires HTTP Negotiate. AD FS
 //! ignores this parameter if its behavior level is below 2. The access token is the subject token.
 //! <https://learn.microsoft.com/openspecs/windows_protocols/ms-oapx> (section 2.2.3.4)
 
-use super::{Adfs, Auth, msis};
-use crate::context::Context;
 use serde_json::Value;
 
+use super::{Adfs, Auth, msis};
+use crate::context::Context;
 use crate::contract::request::SubjectTokenRequest;
 use crate::error::{Error, Kind};
 use crate::http::{self, Response, Url, retry};

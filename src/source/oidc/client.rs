@@ -161,7 +161,7 @@ impl Issuer<'_> {
         let text = text.ok_or_else(|| {
             let fix = match self.client.member {
                 TokenMember::IdToken => "add --scope=openid, or use --use=access_token",
-                TokenMember::AccessToken => "check --issuer, and --use",
+                TokenMember::AccessToken => "check --issuer and --use",
             };
             let what = format!("the response from {endpoint} has no {member}");
             Error::new(Kind::Protocol, what).fix(fix)

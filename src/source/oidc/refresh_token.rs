@@ -54,7 +54,7 @@ impl RefreshTokenFile<'_> {
                 .fix(format!("check {OPTION}, or remove the file")));
         };
         let token = Secret::new(token);
-        if members != self.request() {
+        if members != self.identity() {
             cx.log.line(format!(
                 "the refresh token in {shown} is not used: \
                  it belongs to a different issuer, client, scope or resource"
@@ -69,7 +69,7 @@ impl RefreshTokenFile<'_> {
     pub(super) fn store(&self, response: &Map<String, Value>, cx: &Context) {
         let token = response.get(TOKEN).and_then(Value::as_str).filter(|token| !token.is_empty());
         let (Some(path), Some(token)) = (&self.path, token) else { return };
-        let mut members = self.request();
+        let mut members = self.identity();
         members.insert(TOKEN.to_owned(), token.into());
         let text = Secret::new(Value::from(members).to_string());
         let shown = path.display();
@@ -92,8 +92,8 @@ impl RefreshTokenFile<'_> {
         })
     }
 
-    /// The members that tell which request the token belongs to.
-    fn request(&self) -> Map<String, Value> {
+    /// The members that identify the issuer, the client and the request of the token.
+    fn identity(&self) -> Map<String, Value> {
         let Client { issuer, id, scope, resource, .. } = self.client;
         let members = [
             ("issuer", json!(issuer.as_typed())),
