@@ -200,7 +200,7 @@ mod tests {
 
     #[test]
     fn a_mistake_names_the_nearest_or_the_help() {
-        assert_eq!(message("fiel"), r#"there is no source or command "fiel"; did you mean file?"#);
+        assert_eq!(message("fiel"), r#""fiel" is not a source or command; did you mean file?"#);
         assert!(message("acess-token").contains("did you mean access-token?"));
         assert_eq!(message("file --pth=x"), "file has no option --pth; did you mean --path?");
         assert_eq!(
@@ -211,7 +211,7 @@ mod tests {
             message("--path=x file"),
             "there is no option --path before a source or command; name the source or command first"
         );
-        assert!(message("").starts_with("no source is named; name one of "));
+        assert!(message("").starts_with("the command line has no source; start it with one of: "));
         assert!(message("file --path").contains("--path requires a value"));
         assert!(message("file --exit-zero=1 --path=p").contains("--exit-zero takes no value"));
     }

@@ -11,6 +11,7 @@ mod proxy;
 mod request;
 mod response;
 pub mod retry;
+mod same_origin;
 mod tls;
 mod url;
 #[cfg(any(windows, test))]

@@ -1,14 +1,15 @@
-//! HTTP Negotiate (RFC 4559): "give me the next token for this target".
+//! The tokens of HTTP Negotiate (RFC 4559).
 //!
-//! The client names the service by its SPN, `HTTP/host`. The operating system's security library
-//! gets a Kerberos ticket for it, with the account that is signed on, a keytab or a password, and
-//! wraps it in SPNEGO (RFC 4178). The token goes into `Authorization: Negotiate`; what the server
-//! answers in `WWW-Authenticate: Negotiate` is the next challenge. Kerberos takes one leg, NTLM two,
-//! on one connection. A channel binding (RFC 5929) ties the tokens to the TLS connection, which
-//! Extended Protection of AD FS asks for.
+//! The client identifies the service by its service principal name (SPN), `HTTP/host`. The security
+//! library of the operating system gets a Kerberos ticket for the service, with the account of the
+//! process, a keytab or a password, and wraps the ticket in SPNEGO (RFC 4178). The client sends the
+//! token in `Authorization: Negotiate`. The header `WWW-Authenticate: Negotiate` of the response
+//! contains the next challenge. Kerberos needs one request and NTLM two, on the same connection. A
+//! channel binding (RFC 5929) binds the tokens to the TLS connection, which Extended Protection of
+//! AD FS requires.
 //!
-//! The library is SSPI on Windows and GSSAPI (RFC 2744) elsewhere, loaded when it is needed: this
-//! program builds and starts without Kerberos. Credentials are never delegated.
+//! The library is SSPI on Windows and GSSAPI (RFC 2744) on other systems. It is loaded only when it
+//! is needed, so this program builds and starts without Kerberos. Credentials are never delegated.
 
 #[cfg_attr(windows, path = "sspi/mod.rs")]
 #[cfg_attr(all(unix, not(target_feature = "crt-static")), path = "gssapi/mod.rs")]
@@ -26,37 +27,38 @@ use crate::error::{Error, Kind};
 use crate::secret::Secret;
 use crate::world::Deadline;
 
-/// Who signs on.
+/// The account that signs in.
 #[derive(Debug, Clone)]
 pub enum Identity {
-    /// The account that runs this: its Windows logon, its ticket cache, or a keytab.
+    /// The account of this process: its Windows logon, its ticket cache, or a keytab.
     Current {
-        /// `--keytab`: the file with the account's keys. Not on Windows.
+        /// `--keytab`: the file with the keys of the account. Not supported on Windows.
         keytab: Option<PathBuf>,
-        /// `--principal`: the account, where the cache or keytab holds several. Not on Windows.
+        /// `--principal`: the account, if the cache or the keytab contains several. Not supported
+        /// on Windows.
         principal: Option<String>,
     },
     /// `--user` and `--password`.
     Password {
-        /// `user@REALM`; on Windows `DOMAIN\user` too.
+        /// `user@REALM`; on Windows also `DOMAIN\user`.
         user: String,
-        /// Its password.
+        /// The password of the account.
         password: Secret,
     },
 }
 
-/// Whom the tokens are for.
+/// The service that the tokens are for.
 #[derive(Debug, Clone)]
 pub struct Target {
-    /// `HTTP/host`: krb5.conf decides on the realm and on a canonical host name. With its realm,
-    /// `HTTP/host@REALM`, it is taken to the letter.
+    /// `HTTP/host`, whose realm and canonical host name krb5.conf determines. With a realm, as in
+    /// `HTTP/host@REALM`, the name is used unchanged.
     pub spn: String,
     /// The binding to the TLS connection: `tls-server-end-point:` and the hash of the server's
     /// certificate.
     pub channel_binding: Option<Vec<u8>>,
 }
 
-/// One sign-on, from the first token to the last.
+/// One sign-in, from the first token to the last.
 #[derive(Debug)]
 pub struct Negotiator {
     platform: platform::Platform,
@@ -64,11 +66,13 @@ pub struct Negotiator {
 }
 
 impl Negotiator {
-    /// Finds the security library and the account. A password is tried at the KDC already.
+    /// Loads the security library and gets the credentials of the account. With a password, this
+    /// sends a request to the KDC.
     ///
     /// # Errors
-    /// `ABSENT` without a security library or ticket, `EXPIRED` where the ticket is over,
-    /// `CONFIGURATION` for a wrong SPN, keytab or account name; and those of [`Self::next`].
+    /// `ABSENT` if there is no security library or no ticket, `EXPIRED` if the ticket has expired,
+    /// `CONFIGURATION` if the SPN, the keytab or the account name is wrong; those of
+    /// [`Self::next`].
     pub fn new(identity: &Identity, target: &Target, cx: &Context) -> Result<Negotiator, Error> {
         check_spn(&target.spn)?;
         check_deadline(cx.deadline)?;
@@ -76,12 +80,13 @@ impl Negotiator {
         Ok(Negotiator { platform, deadline: cx.deadline })
     }
 
-    /// The token to send, given what the server answered to the one before. It is empty where the
-    /// server's last word needs no answer.
+    /// The next token to send. `challenge` is the challenge in the response to the previous token.
+    /// The token is empty if the sign-in is complete.
     ///
     /// # Errors
-    /// `DENIED` where the KDC refuses the account, `UNREACHABLE` where no KDC answers, `PROTOCOL`
-    /// for a broken challenge, `CONFIGURATION` for an SPN, realm, keytab or clock to change.
+    /// `DENIED` if the KDC refuses the account, `UNREACHABLE` if no KDC responds, `PROTOCOL` if the
+    /// challenge is malformed, `CONFIGURATION` if the SPN, the realm, the keytab or the clock is
+    /// wrong.
     pub fn next(&mut self, challenge: Option<&[u8]>) -> Result<Vec<u8>, Error> {
         check_deadline(self.deadline)?;
         self.platform.next(challenge)
@@ -92,28 +97,41 @@ fn check_deadline(deadline: Deadline) -> Result<(), Error> {
     if deadline.is_over() { Err(deadline.error()) } else { Ok(()) }
 }
 
-/// Refuses what is no `SERVICE/host[@REALM]` before a library sees it.
+/// Refuses text that is not `SERVICE/host[@REALM]`, before it is passed to a library.
 fn check_spn(spn: &str) -> Result<(), Error> {
     let (service, host) = spn.split_once('/').unwrap_or_default();
     let is_word = !spn.contains(|c: char| c.is_whitespace() || c.is_control());
     if is_word && !service.is_empty() && !service.contains('@') && !host.is_empty() {
         return Ok(());
     }
-    Err(Error::new(Kind::Configuration, format!("{spn:?} is no service principal name"))
-        .fix("write it as --spn=HTTP/host"))
+    Err(Error::new(Kind::Configuration, format!("{spn:?} is not a service principal name"))
+        .fix("set --spn to HTTP/HOST, where HOST is the host name of AD FS"))
 }
 
-/// The SPN without its realm, as `setspn` takes it.
-#[cfg_attr(target_feature = "crt-static", allow(dead_code))] // only for the libraries
+/// The fix if the server refuses the channel binding.
+#[cfg_attr(target_feature = "crt-static", allow(dead_code))] // for platforms with a library
+const CHANNEL_BINDING: &str = "check that no load balancer between this host and the server \
+                               terminates TLS, because it breaks the channel binding";
+
+/// The fix if the token of the server is malformed.
+#[cfg_attr(target_feature = "crt-static", allow(dead_code))] // for platforms with a library
+const INVALID_TOKEN: &str =
+    "check that the server belongs to the domain, because its Negotiate token is malformed";
+
+/// The SPN without its realm, which is the format of `setspn`.
+#[cfg_attr(target_feature = "crt-static", allow(dead_code))] // for platforms with a library
 fn without_realm(spn: &str) -> &str {
     spn.split('@').next().unwrap_or(spn)
 }
 
-/// What to do where the directory does not know the SPN.
-#[cfg_attr(target_feature = "crt-static", allow(dead_code))] // only for the libraries
+/// The fix if the directory does not contain the SPN.
+#[cfg_attr(target_feature = "crt-static", allow(dead_code))] // for platforms with a library
 fn register(spn: &str) -> String {
     let spn = without_realm(spn);
-    format!("register it at the service's account, setspn -S {spn} ACCOUNT, or name another, --spn")
+    format!(
+        "register the service principal name with setspn -S {spn} ACCOUNT, where ACCOUNT runs the \
+         service, or set --spn"
+    )
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! A statically linked program cannot load the Kerberos library: it says so.
+//! The implementation for the statically linked build, which cannot load a library: it returns an
+//! error.
 
 use std::convert::Infallible;
 
@@ -12,8 +13,8 @@ pub(super) struct Platform(Infallible);
 impl Platform {
     pub(super) fn new(_: &Identity, _: &Target, _: &Context) -> Result<Platform, Error> {
         Err(Error::new(Kind::Absent, "this statically linked wif-token cannot use Kerberos").fix(
-            "install the dynamically linked wif-token (the deb or rpm package), \
-             or use --auth=password or --auth=certificate where the server offers them",
+            "install the dynamically linked wif-token (the deb or rpm package), or use \
+             --protocol=ws-trust with --auth=password or --auth=certificate",
         ))
     }
 

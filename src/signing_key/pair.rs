@@ -1,4 +1,4 @@
-//! A key pair: what it signs, and the members of its public JWK.
+//! A key pair: its signatures and its public JWK.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -18,7 +18,7 @@ pub(super) enum Pair {
 }
 
 impl Pair {
-    /// The `alg` of a JWT that it signs.
+    /// The `alg` of its JWTs (RFC 7518, section 3.1).
     pub(super) fn algorithm(&self) -> &'static str {
         match self {
             Pair::Rsa(_) => "RS256",
@@ -26,10 +26,10 @@ impl Pair {
         }
     }
 
-    /// The signature by that algorithm.
+    /// Signs a message with this algorithm.
     ///
     /// # Errors
-    /// `INTERNAL` where the operating system gives no random numbers.
+    /// `INTERNAL` if the operating system does not provide random numbers.
     pub(super) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Error> {
         match self {
             Pair::Rsa(pair) => sign_rsa(pair, &RSA_PKCS1_SHA256, message),
@@ -40,7 +40,7 @@ impl Pair {
         }
     }
 
-    /// The members of the public JWK that its thumbprint covers, in the order it takes them.
+    /// The required members of the public JWK, in the order of RFC 7638, section 3.2.
     pub(super) fn public_members(&self) -> Map<String, Value> {
         let encode = |bytes: &[u8]| Value::from(URL_SAFE_NO_PAD.encode(bytes));
         let members = match self {
@@ -58,15 +58,15 @@ impl Pair {
         members.as_object().cloned().unwrap_or_default()
     }
 
-    /// The SHA-256 of the public key (RFC 7638).
+    /// The JWK thumbprint of the public key, with SHA-256 (RFC 7638).
     pub(super) fn thumbprint(&self) -> String {
         thumbprint(&self.public_members())
     }
 }
 
-/// Signing needs them, for padding or against timing.
+/// The error of a failed signature. RSA and ECDSA signatures fail only without random numbers.
 pub(super) fn no_random() -> Error {
-    Error::new(Kind::Internal, "the operating system gave no random numbers")
+    Error::new(Kind::Internal, "the operating system did not provide random numbers")
 }
 
 fn thumbprint(members: &Map<String, Value>) -> String {
@@ -74,10 +74,10 @@ fn thumbprint(members: &Map<String, Value>) -> String {
     URL_SAFE_NO_PAD.encode(digest(&SHA256, text.as_bytes()))
 }
 
-/// A signature with SHA-256 and this padding.
+/// Signs a message with RSA, SHA-256 and this padding.
 ///
 /// # Errors
-/// As [`Pair::sign`].
+/// Those of [`Pair::sign`].
 pub(super) fn sign_rsa(
     pair: &RsaKeyPair,
     padding: &'static dyn RsaEncoding,
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_thumbprint_is_that_of_rfc_7638() {
+    fn the_thumbprint_matches_rfc_7638() {
         // RFC 7638, section 3.1
         let n = "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw";
         let members = json!({"e": "AQAB", "kty": "RSA", "n": n});

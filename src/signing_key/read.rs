@@ -14,10 +14,10 @@ use zeroize::Zeroizing;
 use super::pair::Pair;
 use crate::secret::Secret;
 
-/// Why a text is no signing key: what is wrong, and what to do.
-pub(super) struct Refusal(pub(super) &'static str, pub(super) &'static str);
+/// Why a text is not a signing key, and the fix if it is not to use another key.
+pub(super) struct Refusal(pub(super) &'static str, pub(super) Option<&'static str>);
 
-/// The key pair in PEM or a JWK, with the key id if that has one.
+/// The key pair in PEM or in a JWK, and the key ID if the JWK has one.
 pub(super) fn pair(text: &Secret) -> Result<(Pair, Option<String>), Refusal> {
     match text.expose().trim_start().starts_with('{') {
         true => from_jwk(text),
@@ -25,10 +25,8 @@ pub(super) fn pair(text: &Secret) -> Result<(Pair, Option<String>), Refusal> {
     }
 }
 
-const TYPES: &str = "give an RSA key of 2048 to 4096 bits or a P-256 key";
-
 fn from_pem(text: &Secret) -> Result<Pair, Refusal> {
-    let wrong_type = || Refusal("it is a key of another type or size", TYPES);
+    let wrong_type = || Refusal("the type or the size of the key is not supported", None);
     match PrivateKeyDer::from_pem_slice(text.expose().as_bytes()) {
         Ok(PrivateKeyDer::Pkcs1(key)) => {
             let pair = RsaKeyPair::from_der(key.secret_pkcs1_der()).map_err(|_| wrong_type())?;
@@ -47,9 +45,9 @@ fn from_pem(text: &Secret) -> Result<Pair, Refusal> {
         Ok(_) => Err(wrong_type()),
         Err(_) if text.expose().contains("ENCRYPTED") => Err(Refusal(
             "it is encrypted",
-            "decrypt it with openssl pkey and protect it by its mode",
+            Some("decrypt it with openssl pkey and set the file mode to 0600"),
         )),
-        Err(_) => Err(Refusal("it is not PEM or a JWK", TYPES)),
+        Err(_) => Err(Refusal("it is neither PEM nor a JWK", None)),
     }
 }
 
@@ -58,16 +56,16 @@ fn p256_from_pkcs8(der: &[u8]) -> Result<Pair, KeyRejected> {
         .map(|pair| Pair::P256(Box::new(pair)))
 }
 
-/// Wraps a SEC 1 key on P-256 as PKCS#8, the form that ring reads (RFC 5208, section 5).
+/// Converts a P-256 key from SEC 1 to PKCS#8 (RFC 5208, section 5), because ring reads only PKCS#8.
 fn sec1_in_pkcs8(sec1: &[u8]) -> Zeroizing<Vec<u8>> {
-    /// version 0; algorithm id-ecPublicKey on secp256r1
+    /// The version 0 and the algorithm `id-ecPublicKey` with the curve `secp256r1`.
     const HEAD: &[u8] = &[
         0x02, 0x01, 0x00, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06,
         0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07,
     ];
     let length = |length: usize| [0x82, (length >> 8) as u8, length as u8];
     let mut der = Zeroizing::new(vec![0x30]);
-    // ring accepts only the shortest form of a length, which for such a key has one or two bytes.
+    // DER requires the shortest form of each length.
     let body = Zeroizing::new([&[0x04][..], &shortest(sec1.len(), length), sec1].concat());
     der.extend(shortest(HEAD.len() + body.len(), length));
     der.extend(HEAD);
@@ -84,9 +82,10 @@ fn shortest(size: usize, long: impl Fn(usize) -> [u8; 3]) -> Vec<u8> {
 }
 
 fn from_jwk(text: &Secret) -> Result<(Pair, Option<String>), Refusal> {
-    let jwk: Map<String, Value> = serde_json::from_str(text.expose())
-        .map_err(|_| Refusal("it is not a JSON object", "give one private JWK, not a set"))?;
-    let incomplete = || Refusal("the JWK lacks a private member or is wrong", TYPES);
+    let jwk: Map<String, Value> = serde_json::from_str(text.expose()).map_err(|_| {
+        Refusal("it is not a valid JSON object", Some("use a file with one private JWK"))
+    })?;
+    let incomplete = || Refusal("a member of the JWK is missing or invalid", None);
     let text = |name: &str| jwk.get(name).and_then(Value::as_str);
     let bytes = |name: &str| -> Result<Zeroizing<Vec<u8>>, Refusal> {
         let encoded = text(name).ok_or_else(incomplete)?;
@@ -119,7 +118,7 @@ fn from_jwk(text: &Secret) -> Result<(Pair, Option<String>), Refusal> {
             };
             RsaKeyPair::from_components(&components).map(|pair| Pair::Rsa(Box::new(pair)))
         }
-        _ => return Err(Refusal("it is a key of another type", TYPES)),
+        _ => return Err(Refusal("the type of the JWK is not supported", None)),
     };
     Ok((pair.map_err(|_| incomplete())?, text("kid").map(str::to_owned)))
 }

@@ -1,4 +1,5 @@
-//! A subject token on another program's standard output, run as [`crate::program`] says.
+//! Runs another program that prints the subject token on its standard output. [`crate::program`]
+//! describes how it is run.
 
 use super::field::{self, Field};
 use super::{Source, SourceInfo};
@@ -11,13 +12,13 @@ use crate::token::{Origin, SubjectToken};
 
 pub(super) const INFO: SourceInfo = SourceInfo {
     name: "command",
-    summary: "another program's output, as text or as a member of JSON",
+    summary: "a program that prints the token, as text or JSON",
     options: &[field::Options::TABLE],
     rest: Some("PROGRAM [ARG]..."),
     build,
 };
 
-/// Where the program is named.
+/// Where the command line names the program, for messages.
 const PLACE: &str = "the program after --";
 
 #[derive(Debug)]
@@ -28,8 +29,8 @@ struct Output {
 
 fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
     let Some((name, args)) = values.rest.split_first().filter(|(name, _)| !name.is_empty()) else {
-        return Err(Error::new(Kind::Usage, "there is no program to run")
-            .fix("write it after two dashes: wif-token command -- PROGRAM [ARG]..."));
+        return Err(Error::new(Kind::Usage, "the command line has no program to run")
+            .fix("add -- and the program to the end of the command line"));
     };
     let program = Program {
         name: name.clone(),
@@ -50,10 +51,12 @@ impl Source for Output {
         let text = self.program.output(cx)?;
         if text.expose().trim().is_empty() {
             return Err(Error::new(Kind::Protocol, format!("{what} is empty"))
-                .fix("run the program by hand to see why"));
+                .fix("run the program by hand to see its error output"));
         }
         let text = field::select(&text, self.field.as_ref(), &what)?;
-        let renew = "the program gives a token that is over: renew it there".to_owned();
+        let renew = "configure the program to print a valid token, \
+                     and check the clocks of this host and of the issuer";
+        let renew = renew.to_owned();
         let origin = Origin { what, option: PLACE, renew };
         SubjectToken::read(&text, request.token_type, cx.clock.now(), &origin)
     }

@@ -1,6 +1,7 @@
 //! The command line of a source: `SOURCE --option=value… [-- WORD…]`.
 //!
-//! The program is started with one; a credential configuration contains one; `config` writes one.
+//! Clients start the program with such a command line. The `executable.command` of a credential
+//! configuration contains one, and the command `config` writes one.
 
 use std::ffi::OsString;
 
@@ -9,22 +10,23 @@ use crate::error::{Error, Kind};
 use crate::options::reader::{self, Grammar, too_many_words};
 use crate::options::{COMMON, Format, OF_SOURCES, OptionInfo, Options, Values, is_name, nearest};
 
-/// A source with the options that were given for it, checked.
+/// A source and its checked options.
 #[derive(Debug)]
 pub struct SourceLine {
     /// The source.
     pub info: &'static SourceInfo,
-    /// The options of every source.
+    /// The options that all sources share.
     pub common: Options,
-    /// All options that were given.
+    /// All options of the command line.
     pub values: Values,
 }
 
 impl SourceLine {
-    /// A source with these options.
+    /// Checks the options of a source.
     ///
     /// # Errors
-    /// `USAGE` if a required option is missing, or options or words do not go together.
+    /// `USAGE` if a required option is missing, if options exclude each other, or if there are
+    /// words after `--` that the source does not accept.
     pub fn new(info: &'static SourceInfo, values: Values) -> Result<SourceLine, Error> {
         values.refuse_rest(info.name, info.rest.is_some())?;
         values.require(info.options())?;
@@ -32,18 +34,19 @@ impl SourceLine {
         if common.exit_zero && common.format == Some(Format::Text) {
             return Err(Error::new(
                 Kind::Usage,
-                "--exit-zero would hide failures of --format=text",
+                "--exit-zero and --format=text exclude each other",
             )
+            .cause("neither the exit status nor the output would show a failure")
             .fix("remove one of the two"));
         }
         Ok(SourceLine { info, common, values })
     }
 }
 
-/// Reads the arguments of this program in the command line of a credential configuration.
+/// Parses the arguments that a credential configuration passes to this program.
 ///
 /// # Errors
-/// `USAGE` if they are wrong, or do not ask for a subject token.
+/// `USAGE` if the arguments are wrong, or if they run something other than a source.
 pub fn parse(args: Vec<OsString>) -> Result<SourceLine, Error> {
     let line = reader::read(args, Words::default());
     match (line.mistake, line.grammar.source) {
@@ -53,22 +56,23 @@ pub fn parse(args: Vec<OsString>) -> Result<SourceLine, Error> {
     }
 }
 
-/// The failure of a command line that names no source.
+/// The error for a command line without a source.
 pub fn no_source() -> Error {
-    Error::new(Kind::Usage, "no source is named").fix(format!("name one of {}", names()))
+    Error::new(Kind::Usage, "the command line has no source")
+        .fix(format!("start it with one of: {}", names()))
 }
 
-/// The failure of a command line whose first word is neither a source nor one of `others`.
+/// The error for a command line whose first word is neither a source nor one of `others`.
 pub fn unknown(name: &str, others: &[&'static str]) -> Error {
     let known = SOURCES.iter().map(|source| source.name).chain(others.iter().copied());
     let kinds = if others.is_empty() { "source" } else { "source or command" };
     let what = match is_name(name) {
-        true => format!("there is no {kinds} {name:?}"),
+        true => format!("{name:?} is not a {kinds}"),
         false => format!("the first word is not a {kinds}"),
     };
     Error::new(Kind::Usage, what).fix(match nearest(name, known) {
         Some(near) => format!("did you mean {near}?"),
-        None => format!("name one of {}", names()),
+        None => format!("start the command line with one of: {}", names()),
     })
 }
 
@@ -76,6 +80,12 @@ fn names() -> String {
     SOURCES.iter().map(|source| source.name).collect::<Vec<_>>().join(", ")
 }
 
+fn only_prints(option: &str) -> Error {
+    Error::new(Kind::Usage, format!("a command line with {option} does not print a subject token"))
+        .fix(format!("remove {option}"))
+}
+
+/// Where the parser stores what it finds between the options.
 #[derive(Debug, Default)]
 struct Words {
     source: Option<&'static SourceInfo>,
@@ -91,11 +101,11 @@ impl Grammar for Words {
     }
 
     fn help(&mut self) -> Result<(), Error> {
-        Err(Error::new(Kind::Usage, "--help gives no subject token").fix("remove --help"))
+        Err(only_prints("--help"))
     }
 
     fn version(&mut self) -> Result<(), Error> {
-        Err(Error::new(Kind::Usage, "--version gives no subject token").fix("remove --version"))
+        Err(only_prints("--version"))
     }
 
     fn tables(&self) -> Vec<&'static [OptionInfo]> {

@@ -1,5 +1,7 @@
-//! A subject token in an environment variable, which cannot be renewed. The source `ci` knows the
-//! variables of CI systems.
+//! Reads a subject token from an environment variable.
+//!
+//! The program that set the variable cannot replace the token in a running process, so an expired
+//! token cannot be renewed. The source `ci` knows the variables of common CI systems.
 
 use super::field::{self, Field};
 use super::{Source, SourceInfo};
@@ -13,14 +15,14 @@ use crate::token::{Origin, SubjectToken};
 options! {
     /// Options of `env`.
     struct Options {
-        /// the variable that holds the token
+        /// the environment variable with the token
         name: String = "--name=VAR",
     }
 }
 
 pub(super) const INFO: SourceInfo = SourceInfo {
     name: "env",
-    summary: "an environment variable, as text or as a member of JSON",
+    summary: "an environment variable with the token, as text or JSON",
     options: &[Options::TABLE, field::Options::TABLE],
     rest: None,
     build,
@@ -44,19 +46,23 @@ impl Source for Variable {
         cx: &Context,
     ) -> Result<SubjectToken, Error> {
         let what = format!("the variable {}", self.name);
-        let text = read(&self.name, "let the job declare its token, or check --name", cx)?;
+        let text = read(&self.name, "check --name, or configure the job to set the variable", cx)?;
         let text = field::select(&text, self.field.as_ref(), &what)?;
-        let renew = "a variable is not renewed while a job runs: start the job again, \
-                     let its token live longer, or fetch the token later in the job";
+        let renew = "restart the job, or configure its CI system to issue tokens with a longer \
+                     lifetime";
         let origin = Origin { what, option: "--name", renew: renew.to_owned() };
         SubjectToken::read(&text, request.token_type, cx.clock.now(), &origin)
     }
 }
 
-/// The text of a variable; `absent` says what to do where it is not set.
+/// Reads a variable. `absent` is the fix in the error message if the variable is not set or empty.
+///
+/// # Errors
+/// `ABSENT` if the variable is not set or is empty.
 pub(super) fn read(name: &str, absent: &str, cx: &Context) -> Result<Secret, Error> {
     let text = cx.env.text(name)?.filter(|text| !text.trim().is_empty());
     text.map(Secret::new).ok_or_else(|| {
-        Error::new(Kind::Absent, format!("the variable {name} is not set")).fix(absent)
+        let state = if cx.env.get(name).is_some() { "is empty" } else { "is not set" };
+        Error::new(Kind::Absent, format!("{name} {state}")).fix(absent)
     })
 }

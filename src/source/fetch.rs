@@ -1,8 +1,9 @@
-//! The one way to a subject token: from the output file while it is fresh, else from the source.
+//! Gets a subject token: from the output file if the token there is still valid, otherwise from the
+//! source.
 //!
-//! The program goes this way when a client runs it. So do the commands, for a credential
-//! configuration that names this program: they honour every option of that command line, as the
-//! program would if it were started with it.
+//! This is the only implementation. It serves clients that run this program as an executable, and
+//! the commands if a credential configuration names this program as its executable. The commands
+//! honor every option of the configured command line, exactly as the started program would.
 
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use crate::contract::request::SubjectTokenRequest;
 use crate::error::Error;
 use crate::options::Format;
 
-/// A subject token to get: the source, what is asked of it, and where the token goes.
+/// How to get one subject token: the source, the request and the destination of the token.
 #[derive(Debug)]
 pub struct Fetch {
     source: Box<dyn Source>,
@@ -29,10 +30,10 @@ pub struct Fetch {
 }
 
 impl Fetch {
-    /// What a command line asks for. Nothing is opened or read for it.
+    /// The fetch that a command line describes. No file is opened or read.
     ///
     /// # Errors
-    /// `USAGE` or `CONFIGURATION` if options do not go together.
+    /// `USAGE` or `CONFIGURATION` if options exclude each other.
     pub fn new(line: &SourceLine, request: SubjectTokenRequest) -> Result<Fetch, Error> {
         let source = (line.info.build)(&line.values)?;
         let digest = request.digest(line.info.name, &line.values.identity(line.info.options()));
@@ -43,18 +44,18 @@ impl Fetch {
         Ok(Fetch { source, request, destination, timeout, expiry_margin })
     }
 
-    /// How long the run may last.
+    /// The maximum duration of the run.
     pub fn timeout(&self) -> Duration {
         self.timeout
     }
 
-    /// Where the token goes.
+    /// Where the token is written.
     pub fn destination(&self) -> &Destination {
         &self.destination
     }
 
-    /// Gets the token and stores it at its destination. `before` is called before anything that may
-    /// take time.
+    /// Gets the token and stores it at its destination. `before` is called before the first
+    /// operation that can take long.
     ///
     /// # Errors
     /// Those of the source, of [`cache::obtain`] and of [`Destination::store`].
@@ -73,7 +74,7 @@ impl Fetch {
         }
     }
 
-    /// Removes what is cached for this request, and what the source keeps beside it.
+    /// Removes the cached token of this request and what the source stores in addition to it.
     ///
     /// # Errors
     /// Those of [`CachedFile::remove`] and of [`Source::forget`].

@@ -1,7 +1,7 @@
-//! The option `--field`: take a member of JSON instead of the whole text.
+//! The option `--field`: the token is a member of a JSON document instead of the whole text.
 //!
-//! `a.b.0.c` goes down through objects by name and through arrays by number. A name that has dots
-//! itself is found too: the longest one counts.
+//! The path `a.b.0.c` selects object members by name and array elements by index. Member names that
+//! contain dots work too: at each level, the longest matching name is used.
 
 use serde_json::Value;
 
@@ -10,64 +10,70 @@ use crate::options::Values;
 use crate::secret::Secret;
 
 options! {
-    /// The option of every source that reads text or JSON.
+    /// The option that all sources of text or JSON share.
     pub(super) struct Options {
-        /// the token is this member of the JSON; dots separate levels, numbers index arrays from 0
-        /// (a.b.0.c)
+        /// use this member of the JSON as the token; dots separate levels, numbers are array
+        /// indexes from 0 (a.b.0.c)
         field: Option<String> = "--field=PATH",
     }
 }
 
-/// A member to take.
+/// The member that is the token.
 #[derive(Debug, Clone)]
 pub(crate) struct Field {
-    /// Its path.
+    /// The path of the member.
     pub(crate) path: String,
-    /// The option, or the member of a configuration, that names it.
+    /// The option or the configuration member that contains the path, for messages.
     pub(crate) option: &'static str,
 }
 
 impl Field {
-    /// The member that `--field` names.
+    /// Reads `--field`.
     pub(super) fn read(values: &Values) -> Result<Option<Field>, Error> {
         let Options { field } = Options::read(values)?;
         Ok(field.map(|path| Field { path, option: "--field" }))
     }
 }
 
-/// The whole text, or the member of it that was named. `what` says in messages what it is.
+/// Returns the member `field` of `text`, or the whole text without a `field`. `what` describes the
+/// text in messages.
 ///
 /// # Errors
-/// `PROTOCOL` where JSON was due and none came, `CONFIGURATION` where it has no such text member.
+/// `PROTOCOL` if the text is not JSON, `CONFIGURATION` if the member does not exist or is not a
+/// string.
 pub(super) fn select(text: &Secret, field: Option<&Field>, what: &str) -> Result<Secret, Error> {
     let Some(Field { path, option }) = field else {
         return Ok(text.clone());
     };
     let value: Value = serde_json::from_str(text.expose()).map_err(|_| {
-        let found =
-            if text.expose().trim_start().starts_with('<') { "HTML or XML" } else { "no JSON" };
-        Error::new(Kind::Protocol, format!("{what} holds {found}"))
-            .fix(format!("leave {option}={path} out, or check where the token comes from"))
+        let found = match text.expose().trim_start().starts_with('<') {
+            true => "is HTML or XML, not JSON",
+            false => "is not JSON",
+        };
+        Error::new(Kind::Protocol, format!("{what} {found}"))
+            .fix(format!("remove {option} if the whole text is the token"))
     })?;
     match find(&value, path) {
         Ok(Value::String(text)) => Ok(Secret::new(text.as_str())),
         Ok(other) => {
-            let wrong = format!("the member {path:?} of {what} is no text");
-            let fix = format!("check {option}; it has {}", members(other));
-            Err(Error::new(Kind::Configuration, wrong).fix(fix))
+            let wrong = format!("the member {path:?} of {what} is not a string");
+            Err(Error::new(Kind::Configuration, wrong)
+                .fix(format!("check {option}: the member is {}", contents(other))))
         }
         Err((inside, missing)) => {
-            let wrong = match missing.len() == path.len() {
-                true => format!("{what} has no member {missing:?}"),
-                false => format!("{what} has no member {missing:?} inside of what {option} names"),
+            let wrong = match path.strip_suffix(missing).map(|parent| parent.trim_end_matches('.'))
+            {
+                None | Some("") => format!("{what} has no member {missing:?}"),
+                Some(parent) => format!("{parent:?} in {what} has no member {missing:?}"),
             };
-            let fix = format!("check {option}; it has {}", members(inside));
-            Err(Error::new(Kind::Configuration, wrong).fix(fix))
+            Err(Error::new(Kind::Configuration, wrong)
+                .fix(format!("check {option}: the JSON there is {}", contents(inside))))
         }
     }
 }
 
-/// The value at the end of a path, or the last value on the way and what is missing there.
+/// Returns the value at the end of a path. If a member is missing, returns the value that should
+/// contain it and the rest of the path.
 fn find<'a, 'b>(value: &'a Value, path: &'b str) -> Result<&'a Value, (&'a Value, &'b str)> {
     if let Some(found) = step(value, path) {
         return Ok(found);
@@ -85,18 +91,19 @@ fn step<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
     }
 }
 
-/// The names of the members, which are no secrets, shortened.
-fn members(value: &Value) -> String {
+/// Describes a value without its content: the shortened names of the members, which are not secret.
+fn contents(value: &Value) -> String {
     let object = match value {
         Value::Object(object) => object,
-        Value::Array(items) => return format!("an array of {}", items.len()),
-        _ => return "no members".to_owned(),
+        Value::Array(items) => return format!("an array of length {}", items.len()),
+        Value::String(_) => return "a string".to_owned(),
+        _ => return "a number, a Boolean or null".to_owned(),
     };
     let names: Vec<String> =
         object.keys().take(12).map(|key| one_line(key).chars().take(40).collect()).collect();
     match names.is_empty() {
-        true => "none".to_owned(),
-        false => names.join(", "),
+        true => "an empty object".to_owned(),
+        false => format!("an object with {}", names.join(", ")),
     }
 }
 
@@ -114,14 +121,14 @@ mod tests {
     }
 
     #[test]
-    fn takes_the_whole_or_a_member() {
+    fn selects_the_whole_text_or_a_member() {
         let text = Secret::new(r#"{"token":"a.b.c"}"#);
         assert_eq!(select(&text, Some(&field("token")), "").unwrap().expose(), "a.b.c");
         assert_eq!(select(&text, None, "").unwrap().expose(), text.expose());
     }
 
     #[test]
-    fn a_path_leads_down() {
+    fn a_path_selects_nested_members() {
         let text = r#"[{"svids":[{"svid":"x"}],"a.b":{"c":"y"},"a":{"b.c":"z","0":"n"}}]"#;
         for (path, found) in [("0.svids.0.svid", "x"), ("0.a.b.c", "y"), ("0.a.0", "n")] {
             let token = select(&Secret::new(text), Some(&field(path)), "").unwrap();
@@ -130,32 +137,32 @@ mod tests {
     }
 
     #[test]
-    fn says_what_is_there_instead() {
+    fn errors_describe_the_json_without_its_content() {
         let configuration = Kind::Configuration;
         for (text, path, kind, words) in [
             (
                 r#"{"id_token":"secret","n":1}"#,
                 "token",
                 configuration,
-                "check --field; it has id_token, n",
+                "check --field: the JSON there is an object with id_token, n",
             ),
             (
                 r#"{"token":1}"#,
                 "token",
                 configuration,
-                r#"the member "token" of the file /t is no text"#,
+                r#"the member "token" of the file /t is not a string"#,
             ),
-            (r#"{"a":{"token":"secret"}}"#, "a", configuration, "it has token"),
+            (r#"{"a":{"token":"secret"}}"#, "a", configuration, "is an object with token"),
             (
                 r#"{"a":{"token":"secret"}}"#,
                 "a.b.c",
                 configuration,
-                r#"no member "b.c" inside of what --field names; check --field; it has token"#,
+                r#""a" in the file /t has no member "b.c"; check --field: the JSON there is an"#,
             ),
-            ("{}", "token", configuration, "it has none"),
-            ("[1]", "token", configuration, "it has an array of 1"),
-            (r#"{"a":["secret"]}"#, "a.1", configuration, "it has an array of 1"),
-            ("a.b.c", "token", Kind::Protocol, "the file /t holds no JSON"),
+            ("{}", "token", configuration, "is an empty object"),
+            ("[1]", "token", configuration, "is an array of length 1"),
+            (r#"{"a":["secret"]}"#, "a.1", configuration, "is an array of length 1"),
+            ("a.b.c", "token", Kind::Protocol, "the file /t is not JSON"),
             ("<html>", "token", Kind::Protocol, "HTML"),
         ] {
             let (found, message) = message(text, path);

@@ -1,6 +1,8 @@
-//! A subject token in a file: a Kubernetes projected token, or one that another program keeps fresh.
+//! Reads a subject token from a file: a Kubernetes projected token, or a token that another program
+//! renews.
 //!
-//! The file is read again whenever the output file does not answer, since such files are rotated.
+//! Such files are rotated. The file is therefore read again whenever the output file does not
+//! contain a valid token.
 
 use std::path::PathBuf;
 
@@ -16,24 +18,24 @@ use crate::token::{Origin, SubjectToken};
 options! {
     /// Options of `file`.
     struct Options {
-        /// the file that holds the token
+        /// the file with the token
         path: PathBuf = "--path=PATH",
     }
 }
 
 pub(super) const INFO: SourceInfo = SourceInfo {
     name: "file",
-    summary: "a file, as text or as a member of JSON",
+    summary: "a file with the token, as text or JSON",
     options: &[Options::TABLE, field::Options::TABLE],
     rest: None,
     build,
 };
 
-/// A file, or a member of the JSON in it.
+/// A file whose content, or a JSON member of its content, is the token.
 #[derive(Debug)]
 pub(crate) struct File {
     pub(crate) path: PathBuf,
-    /// The option, or the member of a configuration, that names it.
+    /// The option or the configuration member that contains the path, for messages.
     pub(crate) option: &'static str,
     pub(crate) field: Option<Field>,
 }
@@ -53,10 +55,11 @@ impl Source for File {
         let text = files::read_text(&self.path, self.option, Kind::Absent)?;
         if text.expose().trim().is_empty() {
             return Err(Error::new(Kind::Configuration, format!("{what} is empty"))
-                .fix(format!("let its writer replace it whole, or check {}", self.option)));
+                .fix(format!("check {} and the program that writes the file", self.option)));
         }
         let text = field::select(&text, self.field.as_ref(), &what)?;
-        let renew = "renew the file: whatever writes it has stopped".to_owned();
+        let renew =
+            format!("check that the program that writes {} is still running", self.path.display());
         let origin = Origin { what, option: self.option, renew };
         SubjectToken::read(&text, request.token_type, cx.clock.now(), &origin)
     }

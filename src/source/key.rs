@@ -1,8 +1,9 @@
-//! A subject token of our own: a JWT signed with a private key whose public half, as a JWK set, was
-//! uploaded to the workload identity pool provider.
+//! Creates the subject token itself: a JWT that is signed with a private key. The public key is
+//! uploaded to the workload identity pool provider as a JWK set.
 //!
-//! For hosts that have no identity provider, and to try workload identity federation out. It is a
-//! key to guard, though one that never leaves the host and works for one pool provider alone.
+//! This source is for hosts without an identity provider, and for trying out workload identity
+//! federation. The private key is a long-lived secret, but it never leaves the host, and it is
+//! valid for one pool provider only.
 //! <https://cloud.google.com/iam/docs/workload-identity-federation-with-other-providers#manage-oidc-keys>
 
 use std::io;
@@ -20,30 +21,31 @@ use crate::options::{Pair, Seconds, Values};
 use crate::signing_key::SigningKey;
 use crate::token::{SubjectToken, TokenType};
 
-/// How long a token lives without `--lifetime`, in seconds: it is exchanged at once.
+/// The default of `--lifetime`, in seconds. A short lifetime is enough: clients exchange the token
+/// at once.
 const LIFETIME: u64 = 600;
 
 options! {
     /// Options of `key`.
     struct Options {
-        /// the private key, RSA or P-256, PEM or JWK
+        /// the private key: RSA or P-256, as PEM or JWK
         key: PathBuf = "--key=PEM",
-        /// the iss claim, the issuer of the pool provider
+        /// the iss claim: the issuer URI that is configured in the pool provider
         issuer: Url = "--issuer",
         /// the sub claim
         subject: String = "--subject=NAME",
-        /// one more claim; a value that is JSON is taken as such
+        /// add a claim; a value that is valid JSON is added as JSON
         claim: Vec<Pair> = "--claim",
-        /// how long the token lives, 600 by default
+        /// the lifetime of the token in seconds (default: 600)
         lifetime: Option<Seconds<10, 86_400>> = "--lifetime",
-        /// make the key where it is absent, with its .jwks.json beside it
+        /// create the key if it does not exist, and a .jwks.json file next to it
         generate: bool = "--generate",
     }
 }
 
 pub(super) const INFO: SourceInfo = SourceInfo {
     name: "key",
-    summary: "a JWT signed here, with a key whose JWKS was uploaded to the pool provider",
+    summary: "a JWT signed with a local key, without an identity provider",
     options: &[Options::TABLE],
     rest: None,
     build,
@@ -65,14 +67,14 @@ fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
     for Pair(name, value) in options.claim {
         if ["iss", "sub", "aud", "iat", "exp"].contains(&name.as_str()) {
             return Err(Error::new(Kind::Usage, format!("--claim cannot set {name}"))
-                .fix("use --issuer, --subject, --audience and --lifetime"));
+                .fix("use --issuer, --subject, --audience or --lifetime instead"));
         }
         let value = serde_json::from_str(&value).unwrap_or_else(|_| Value::from(value));
         claims.insert(name, value);
     }
     Ok(Box::new(Key {
         path: options.key,
-        // Exactly as it was typed: the pool provider compares it with the token's iss.
+        // Not normalized: the pool provider compares the iss claim exactly.
         issuer: options.issuer.as_typed().to_owned(),
         subject: options.subject,
         claims,
@@ -94,8 +96,11 @@ impl Source for Key {
         cx: &Context,
     ) -> Result<SubjectToken, Error> {
         if request.token_type == TokenType::Saml2 {
-            return Err(Error::new(Kind::Configuration, "this source signs JWTs, not SAML")
-                .fix("expect …:jwt as subject_token_type"));
+            return Err(Error::new(
+                Kind::Configuration,
+                "the source key cannot create SAML tokens",
+            )
+            .fix("set subject_token_type to urn:ietf:params:oauth:token-type:jwt"));
         }
         let audience = request.audience()?;
         if self.generate {
@@ -120,13 +125,14 @@ impl Source for Key {
 }
 
 impl Key {
-    /// Makes the key where it is absent, and its JWK set where that does not hold the key. Of
-    /// concurrent runs one makes the key and the others use it.
+    /// Creates the key file if it does not exist, and writes the JWK set file if it does not
+    /// contain the key. If several runs do this at the same time, they all use the key of the
+    /// first.
     fn generate(&self, cx: &Context) -> Result<(), Error> {
         if !self.path.exists() {
             match files::create_new(&self.path, SigningKey::generate()?.expose().as_bytes()) {
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                    return Err(not_made(&self.path, &error));
+                    return Err(not_written(&self.path, &error));
                 }
                 _ => {}
             }
@@ -136,21 +142,21 @@ impl Key {
         let known = files::read_text(&path, "--key", Kind::Absent);
         if !known.is_ok_and(|jwks| jwks.expose().contains(&key.id())) {
             let jwks = format!("{:#}\n", key.jwks());
-            files::publish(&path, jwks.as_bytes()).map_err(|error| not_made(&path, &error))?;
+            files::publish(&path, jwks.as_bytes()).map_err(|error| not_written(&path, &error))?;
         }
         Ok(())
     }
 
     fn suggest_generate(&self, error: Error) -> Error {
         match error.kind() {
-            Kind::Absent => error.fix("check --key, or add --generate to make one"),
+            Kind::Absent => error.fix("check --key, or add --generate to create the key"),
             _ => error,
         }
     }
 }
 
-fn not_made(path: &Path, error: &io::Error) -> Error {
-    Error::new(Kind::Configuration, format!("cannot make {}", path.display()))
+fn not_written(path: &Path, error: &io::Error) -> Error {
+    Error::new(Kind::Configuration, format!("cannot create {}", path.display()))
         .cause(error)
-        .fix("check --key: its folder has to exist and be writable")
+        .fix("check that the directory of --key exists and that this user can write to it")
 }

@@ -1,27 +1,27 @@
-//! A search through the places where something may be, one after the other.
+//! Searches several places for the same thing, such as credentials, in a fixed order.
 //!
-//! A place that has nothing says why, and the next one is asked. A place that has something broken
-//! ends the search: another identity must never be used silently.
+//! If a place is empty, the search notes the reason and continues with the next place. If a place
+//! is broken, the search fails, because continuing could silently select a different identity.
 
 use crate::error::{Error, Kind};
 use crate::world::Log;
 
-/// What a place has.
+/// The result of looking in one place.
 #[derive(Debug)]
 pub enum Lookup<T> {
-    /// What was searched for.
+    /// The place has it.
     Found(T),
-    /// Nothing, for this reason.
+    /// The place does not have it, for this reason.
     Absent(String),
 }
 
 impl<T> Lookup<T> {
-    /// Nothing, for this reason.
+    /// The place does not have it, for this reason.
     pub fn absent(why: impl Into<String>) -> Lookup<T> {
         Lookup::Absent(why.into())
     }
 
-    /// What was found, changed by `change`.
+    /// Applies `change` to what was found.
     pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Lookup<U> {
         match self {
             Lookup::Found(found) => Lookup::Found(change(found)),
@@ -30,21 +30,22 @@ impl<T> Lookup<T> {
     }
 }
 
-/// What is searched for.
+/// What to search for.
 #[derive(Debug)]
 pub struct Search {
     /// Its name, as in `no WHAT found`.
     pub what: &'static str,
-    /// What to do if no place has it.
+    /// The fix in the error message if no place has it.
     pub fix: &'static str,
 }
 
 impl Search {
-    /// Asks one place after the other, and gives what the first one has that has something, with the
-    /// name of the place.
+    /// Looks in the places in order. Returns the name of the first place that has it, and what it
+    /// has.
     ///
     /// # Errors
-    /// Those of a place that is broken; `ABSENT` if no place has anything, with the reason of each.
+    /// The error of the first broken place. `ABSENT` with the reason of each place if no place has
+    /// it.
     pub fn first<P, T>(
         &self,
         places: impl IntoIterator<Item = (&'static str, P)>,
@@ -55,7 +56,7 @@ impl Search {
         for (name, place) in places {
             match ask(place)? {
                 Lookup::Found(found) => {
-                    log.line(format!("{} from: {name}", self.what));
+                    log.line(format!("found {} in: {name}", self.what));
                     return Ok((name, found));
                 }
                 Lookup::Absent(why) => absent.push(format!("{name} ({why})")),
@@ -74,7 +75,9 @@ mod tests {
 
     const SEARCH: Search = Search { what: "numbers", fix: "write one" };
 
-    fn search(places: [(&'static str, fn() -> Result<Lookup<u8>, Error>); 2]) -> String {
+    type Look = fn() -> Result<Lookup<u8>, Error>;
+
+    fn search(places: [(&'static str, Look); 2]) -> String {
         match SEARCH.first(places, |place| place(), &Log::open(None, Clock)) {
             Ok((name, number)) => format!("{number} from {name}"),
             Err(error) => error.to_string(),
@@ -94,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_place_that_has_something_counts() {
+    fn the_first_place_that_is_not_empty_is_used() {
         assert_eq!(search([("a", absent), ("b", found)]), "7 from b");
         assert_eq!(search([("a", found), ("b", broken)]), "7 from a");
     }
@@ -105,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn every_place_says_why_it_has_nothing() {
+    fn the_error_names_the_reason_of_each_place() {
         assert_eq!(
             search([("a", absent), ("b", absent)]),
             "no numbers found: looked in a (it is empty), b (it is empty); write one"

@@ -1,4 +1,4 @@
-//! Where subject tokens come from: one file or folder and one row of [`SOURCES`] each.
+//! The sources of subject tokens. Each source is one file or folder and one row of [`SOURCES`].
 
 mod adfs;
 mod aws;
@@ -29,60 +29,62 @@ use crate::error::Error;
 use crate::options::{OptionInfo, Options, Values};
 use crate::token::SubjectToken;
 
-/// A source, built from its options and ready to be asked.
+/// A source whose options have been read and checked.
 pub trait Source: Debug {
-    /// Gets a subject token for this request. Every wait ends before the deadline of `cx`.
+    /// Gets a subject token for this request. No wait exceeds the deadline of `cx`.
     ///
     /// # Errors
-    /// `ABSENT` where what the source reads does not exist in this environment; otherwise by kind.
+    /// `ABSENT` if this environment does not have what the source reads, such as a variable or a
+    /// file. All other kinds are possible; see [`Kind`](crate::error::Kind).
     fn subject_token(
         &self,
         request: &SubjectTokenRequest,
         cx: &Context,
     ) -> Result<SubjectToken, Error>;
 
-    /// What a pool provider must know to trust the tokens of this source.
+    /// The settings with which a pool provider trusts the tokens of this source.
     fn trust(&self) -> Trust {
         Trust { token_type: None, ..Trust::issuer("ISSUER") }
     }
 
-    /// How long a run for this request may last where `--timeout` does not say.
+    /// The default of `--timeout` for this request.
     fn timeout(&self, _request: &SubjectTokenRequest) -> Duration {
         Options::TIMEOUT
     }
 
-    /// Forgets what the source keeps beside the output file, such as a refresh token.
+    /// Removes and revokes what the source stores in addition to the output file, such as a refresh
+    /// token.
     ///
     /// # Errors
-    /// Those of what has to be removed or revoked.
+    /// Those of the removal and of the revocation.
     fn forget(&self, _request: &SubjectTokenRequest, _cx: &Context) -> Result<(), Error> {
         Ok(())
     }
 }
 
-/// A row of the table of sources.
+/// A row of [`SOURCES`].
 #[derive(Debug)]
 pub struct SourceInfo {
     /// The first word of the command line.
     pub name: &'static str,
-    /// Where the token comes from, in one line.
+    /// Where the token comes from, in one line of the help.
     pub summary: &'static str,
-    /// The tables of its options, besides those of every source.
+    /// The tables of its own options. The options that all sources share are not included.
     pub options: &'static [&'static [OptionInfo]],
-    /// What stands after `--`, where it takes that.
+    /// The placeholder for the words after `--`; `None` if the source accepts no such words.
     pub rest: Option<&'static str>,
-    /// Checks the options and builds the source, without touching the world.
+    /// Checks the options and builds the source, without I/O.
     pub build: fn(&Values) -> Result<Box<dyn Source>, Error>,
 }
 
 impl SourceInfo {
-    /// Its options, besides those of every source.
+    /// The options of this source. The options that all sources share are not included.
     pub fn options(&self) -> impl Iterator<Item = &'static OptionInfo> + use<> {
         self.options.iter().copied().flatten()
     }
 }
 
-/// Every source.
+/// All sources, in the order of the help.
 pub static SOURCES: &[SourceInfo] = &[
     file::INFO,
     url::INFO,
@@ -100,7 +102,7 @@ pub static SOURCES: &[SourceInfo] = &[
     key::INFO,
 ];
 
-/// The source of this name.
+/// The source with this name.
 pub fn find(name: &str) -> Option<&'static SourceInfo> {
     SOURCES.iter().find(|source| source.name == name)
 }

@@ -1,7 +1,8 @@
-//! A subject token by HTTP GET: a metadata server, a CI system's token service, a sidecar.
+//! Gets a subject token with an HTTP GET request, for example from a metadata server, the token
+//! service of a CI system or a sidecar.
 //!
-//! The counterpart of a URL-sourced credential configuration, with a deadline, a cache and secret
-//! headers that stand in a variable or a file instead of the configuration.
+//! This source corresponds to a URL-sourced credential configuration. In addition, it has a timeout
+//! and a cache, and it reads secret headers from a variable or a file instead of the configuration.
 
 use super::field::{self, Field};
 use super::{Source, SourceInfo};
@@ -17,39 +18,40 @@ use crate::token::{Origin, SubjectToken};
 options! {
     /// Options of `url`.
     struct Options {
-        /// the address to get
+        /// the URL that returns the token
         url: Url = "--url",
-        /// send this header; a secret value is env:NAME or file:PATH, after a scheme if it has one
-        /// (Authorization:Bearer env:NAME)
+        /// add this header to the request; for a secret, write env:NAME or file:PATH as the last
+        /// word of the value (Authorization:Bearer env:NAME)
         header: Vec<Header> = "--header",
     }
 }
 
 pub(super) const INFO: SourceInfo = SourceInfo {
     name: "url",
-    summary: "an HTTP GET, as text or as a member of JSON",
+    summary: "a URL that returns the token, as text or JSON",
     options: &[Options::TABLE, field::Options::TABLE],
     rest: None,
     build,
 };
 
-/// A GET, and the member of the JSON that it answers with.
+/// A GET request whose response, or a JSON member of its response, is the token.
 #[derive(Debug)]
 pub(crate) struct Get {
     pub(crate) url: Url,
-    /// The option, or the member of a configuration, that names it.
+    /// The option or the configuration member that contains the URL, for messages.
     pub(crate) option: &'static str,
     pub(crate) headers: Vec<(String, HeaderValue)>,
     pub(crate) field: Option<Field>,
 }
 
-/// The value of a header as it was asked for.
+/// The value of a header.
 #[derive(Debug)]
 pub(crate) enum HeaderValue {
+    /// A value that is not secret.
     Plain(String),
-    /// A secret, after these words.
+    /// A reference to a secret, and the words before it, such as `Bearer `.
     Secret(String, SecretRef),
-    /// A secret that stands in the configuration itself.
+    /// A secret value in the configuration itself.
     Given(Secret),
 }
 
@@ -60,9 +62,9 @@ fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
         if matches!(value, HeaderValue::Plain(_)) && is_secret(&name) {
             return Err(Error::new(
                 Kind::Usage,
-                format!("the header {name} would show its secret"),
+                format!("--header contains the value of the secret header {name}"),
             )
-            .fix(format!("write --header={name}:env:NAME or --header={name}:file:PATH")));
+            .fix(format!("use --header={name}:env:NAME or --header={name}:file:PATH")));
         }
         Ok((name, value))
     });
@@ -70,7 +72,7 @@ fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
     Ok(Box::new(Get { url, option: "--url", headers, field: Field::read(values)? }))
 }
 
-/// The last word of a value may say where its secret stands.
+/// Reads a header value, whose last word may refer to a secret.
 fn read_value(value: &str) -> HeaderValue {
     let (words, last) = value.rsplit_once(' ').map_or(("", value), |(words, last)| (words, last));
     match SecretRef::parse(last) {
@@ -80,7 +82,7 @@ fn read_value(value: &str) -> HeaderValue {
     }
 }
 
-/// Whether a header of this name carries a secret.
+/// Whether the value of a header with this name is secret.
 fn is_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     let ends = ["authorization", "cookie", "token", "key", "secret", "password"];
@@ -108,7 +110,7 @@ impl Source for Get {
             get = get.header(name.as_str(), value);
         }
         let response = cx.send(get)?.require_success()?;
-        let what = format!("the answer of {}", self.url);
+        let what = format!("the response from {}", self.url);
         let text = str::from_utf8(&response.body).map_err(|_| {
             Error::new(Kind::Protocol, format!("{what} is not UTF-8 text"))
                 .fix(format!("check {}", self.option))
@@ -118,7 +120,7 @@ impl Source for Get {
                 .fix(format!("check {}", self.option)));
         }
         let text = field::select(&Secret::new(text), self.field.as_ref(), &what)?;
-        let renew = "it serves a token that is over: renew it there".to_owned();
+        let renew = format!("check {} and the clocks of this host and of the server", self.option);
         let origin = Origin { what, option: self.option, renew };
         SubjectToken::read(&text, request.token_type, cx.clock.now(), &origin)
     }
@@ -129,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_word_of_a_header_may_be_a_secret() {
+    fn the_last_word_of_a_header_may_refer_to_a_secret() {
         let env = |name: &str| SecretRef::Env(name.to_owned());
         for (value, read) in [
             ("true", HeaderValue::Plain("true".to_owned())),
@@ -141,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_that_carry_secrets_are_known_by_name() {
+    fn secret_headers_are_recognized_by_name() {
         for (name, secret) in [
             ("Authorization", true),
             ("Proxy-Authorization", true),

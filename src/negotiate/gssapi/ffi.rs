@@ -1,7 +1,7 @@
-//! The declarations of GSSAPI (RFC 2744 appendix A), and the library that is found at run time.
+//! The declarations of GSSAPI (RFC 2744, appendix A), and the loader of the library.
 //!
-//! Credential stores and mechanisms of SPNEGO are extensions of `gssapi_ext.h`; a library without
-//! them serves for what needs none.
+//! Credential stores, passwords and the mechanisms of SPNEGO are extensions (`gssapi_ext.h`). A
+//! library without them works if no extension is needed.
 #![allow(unsafe_code)] // binds functions of a C library
 
 use std::ffi::{c_char, c_int, c_void};
@@ -22,7 +22,7 @@ pub(super) const USER_NAME: Oid = b"\x2a\x86\x48\x86\xf7\x12\x01\x02\x01\x01";
 /// 1.2.840.113554.1.2.2.1: `HTTP/host@REALM`
 pub(super) const KRB5_PRINCIPAL: Oid = b"\x2a\x86\x48\x86\xf7\x12\x01\x02\x02\x01";
 
-/// Where the library is: MIT's, Heimdal's, then what a development package leaves.
+/// The file names of the library: MIT, Heimdal, then the names in development packages.
 #[cfg(not(target_os = "macos"))]
 const LIBRARIES: &[&str] =
     &["libgssapi_krb5.so.2", "libgssapi.so.3", "libgssapi_krb5.so", "libgssapi.so"];
@@ -31,7 +31,7 @@ const LIBRARIES: &[&str] = &["/System/Library/Frameworks/GSS.framework/GSS"];
 
 pub(super) type Handle = *mut c_void;
 
-// Apple packs these structures on its Intel machines.
+// On Intel Macs, Apple's headers pack these structures.
 #[cfg_attr(not(all(target_os = "macos", target_arch = "x86_64")), repr(C))]
 #[cfg_attr(all(target_os = "macos", target_arch = "x86_64"), repr(C, packed(2)))]
 pub(super) struct Buffer {
@@ -76,7 +76,7 @@ pub(super) struct KeyValueSet {
 }
 
 impl Buffer {
-    /// `bytes` as the library takes its input, which it does not change.
+    /// An input buffer. The library does not change its content.
     pub(super) fn of(bytes: &[u8]) -> Buffer {
         Buffer { length: bytes.len(), value: bytes.as_ptr().cast_mut().cast() }
     }
@@ -168,16 +168,17 @@ pub(super) struct Gss {
 }
 
 impl Gss {
-    /// Loads the first library that is there and complete.
+    /// Loads the first library that is installed and has all required functions.
     pub(super) fn load() -> Option<Gss> {
         LIBRARIES.iter().find_map(|name| Gss::bind(name))
     }
 
     fn bind(name: &'static str) -> Option<Gss> {
-        // SAFETY: loading runs the library's initialisers; it is the system's Kerberos library, by
-        // its fixed name, and has none that depend on this program.
+        // SAFETY: loading runs the initializers of the library. It is the Kerberos library of the
+        // system, loaded by its fixed name, and its initializers do not depend on this program.
         let library = unsafe { Library::new(name) }.ok()?;
-        // SAFETY: each type is that of the function in RFC 2744 and in the libraries' headers.
+        // SAFETY: each type matches the declaration in RFC 2744 and in the headers of the
+        // libraries.
         let gss = unsafe {
             Gss {
                 library: name,
@@ -197,7 +198,8 @@ impl Gss {
                 display_status: *library.get(b"gss_display_status\0").ok()?,
             }
         };
-        // Never unloaded: the functions above stay valid, and so do its own at the exit of threads.
+        // The library is never unloaded: the pointers above must stay valid, and the library runs
+        // functions of its own when threads exit.
         std::mem::forget(library);
         Some(gss)
     }

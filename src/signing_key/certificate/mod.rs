@@ -1,9 +1,11 @@
-//! The private key of a certificate in the certificate store of Windows, which never leaves the
-//! system: it is asked to sign. The store is `My` (Personal) of the user, then of the machine.
+//! The private key of a certificate in the Windows certificate store.
+//!
+//! Windows signs with the key, so the key never leaves the system. The certificate is searched for
+//! in the store `My` (Personal) of the user, then in that of the machine.
 
-#[cfg_attr(windows, path = "windows.rs")]
-#[cfg_attr(not(windows), path = "elsewhere.rs")]
-mod store;
+#[cfg_attr(windows, path = "windows/mod.rs")]
+#[cfg_attr(not(windows), path = "unsupported.rs")]
+mod platform;
 
 use std::fmt;
 
@@ -11,13 +13,13 @@ use super::RsaSha256;
 use crate::context::Context;
 use crate::error::Error;
 
-/// The SHA-1 hash of a certificate, by which Windows names it.
+/// The SHA-1 hash of a certificate, which identifies the certificate in Windows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Thumbprint([u8; 20]);
 
 impl Thumbprint {
-    /// Reads 40 hexadecimal digits. Passed over are blanks, colons and the invisible mark that the
-    /// certificate dialog of Windows puts before them.
+    /// Reads 40 hexadecimal digits. Ignores spaces, colons and the invisible left-to-right mark
+    /// that the certificate dialog of Windows puts before the digits.
     pub fn parse(text: &str) -> Option<Thumbprint> {
         let shown = text.chars().filter(|c| !matches!(c, ' ' | ':' | '\u{200e}'));
         let digits = shown.map(|c| c.to_digit(16)).collect::<Option<Vec<u32>>>()?;
@@ -27,6 +29,11 @@ impl Thumbprint {
         });
         bytes.collect::<Option<Vec<u8>>>()?.try_into().ok().map(Thumbprint)
     }
+
+    #[cfg(windows)]
+    fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 impl fmt::Display for Thumbprint {
@@ -35,21 +42,22 @@ impl fmt::Display for Thumbprint {
     }
 }
 
-/// The key of a certificate in the store.
+/// The key of a certificate in the certificate store.
 #[derive(Debug)]
-pub struct CertificateKey(store::Key);
+pub struct CertificateKey(platform::Key);
 
 impl CertificateKey {
-    /// Finds the certificate, which `option` names, and opens its key.
+    /// Finds the certificate of `option`, and opens its key.
     ///
     /// # Errors
-    /// `CONFIGURATION` where it is not there or its key cannot be used, and on other systems.
+    /// `CONFIGURATION` if the certificate does not exist or if its key cannot be used, and on other
+    /// operating systems.
     pub fn find(
         thumbprint: &Thumbprint,
         option: &str,
         cx: &Context,
     ) -> Result<CertificateKey, Error> {
-        store::Key::find(thumbprint, option, cx).map(CertificateKey)
+        platform::Key::find(thumbprint, option, cx).map(CertificateKey)
     }
 }
 
@@ -64,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_thumbprint_is_read_as_windows_shows_it() {
+    fn thumbprints_are_read_in_the_formats_of_windows() {
         let plain = "00112233445566778899AABBCCDDEEFF01234567";
         let shown = "\u{200e}00 11 22 33 44 55 66 77 88 99 aa bb cc dd ee ff 01 23 45 67";
         for text in [plain, shown, &shown.replace(' ', ":"), &plain.to_lowercase()] {

@@ -1,5 +1,7 @@
-//! The request of `saml-post`: an AuthnRequest in the query, deflated, base64, form-encoded (SAML
-//! bindings 3.4.4.1), that asks for the answer by HTTP-POST and never for a person.
+//! The request of `saml-post`: a SAML `AuthnRequest` in the query of the URL.
+//!
+//! The XML is deflated, base64-encoded and form-encoded (SAML bindings, section 3.4.4.1). It
+//! requests a response by HTTP POST, and with `IsPassive` it forbids AD FS to interact with a user.
 //! <https://docs.oasis-open.org/security/saml/v2.0/saml-bindings-2.0-os.pdf>
 
 use base64::Engine as _;
@@ -16,31 +18,31 @@ const ASSERTION: &str = "urn:oasis:names:tc:SAML:2.0:assertion";
 const PROTOCOL: &str = "urn:oasis:names:tc:SAML:2.0:protocol";
 const HTTP_POST: &str = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST";
 
-/// What is asked of whom.
+/// The variable parts of the request.
 #[derive(Debug)]
 pub(super) struct AuthnRequest<'a> {
-    /// Where it is sent.
+    /// The URL that receives the request.
     pub(super) destination: &'a str,
-    /// Who asks: the id of the relying party trust.
+    /// The identifier of the relying party trust, which is the issuer of the request.
     pub(super) relying_party: &'a str,
-    /// Where the answer is for.
+    /// The assertion consumer service that the response is for.
     pub(super) acs_url: &'a str,
-    /// Seconds since 1970.
+    /// The current time in seconds since 1970.
     pub(super) now: i64,
 }
 
 impl AuthnRequest<'_> {
-    /// The value of the parameter `SAMLRequest`.
+    /// The value of the query parameter `SAMLRequest`, signed if there is a key.
     ///
     /// # Errors
-    /// `CONFIGURATION` where the key is not RSA.
+    /// `CONFIGURATION` if the key is not an RSA key.
     pub(super) fn parameter(&self, key: Option<&dyn RsaSha256>) -> Result<String, Error> {
         let xml = self.xml(&format!("_{}", random::hex()?), key)?;
         let deflated = miniz_oxide::deflate::compress_to_vec(xml.as_bytes(), 6);
         Ok(form::escape(&STANDARD.encode(deflated)).to_string())
     }
 
-    /// In exclusive canonical form, the signature put in after the issuer.
+    /// The XML in exclusive canonical form, with the signature after the issuer.
     fn xml(&self, id: &str, key: Option<&dyn RsaSha256>) -> Result<String, Error> {
         let (acs, destination) = (xml::attribute(self.acs_url), xml::attribute(self.destination));
         let (time, issuer) = (rfc3339(self.now), xml::text(self.relying_party));

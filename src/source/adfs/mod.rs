@@ -1,26 +1,27 @@
-//! AD FS: a domain account, with no stored secret, becomes a subject token.
+//! Gets a subject token from AD FS for a domain account, without a stored secret.
 //!
-//! Three protocols. `oidc` asks the token endpoint for client credentials and signs on with the
-//! Windows account by HTTP Negotiate (MS-OAPX 2.2.3.4). `saml-post` sends an AuthnRequest and reads
-//! the `SAMLResponse` from the form that comes back. `ws-trust` asks for an assertion by SOAP
-//! (WS-Trust 1.3). Relying party ids are compared letter by letter and never normalised.
+//! There are three protocols. `oidc` sends an OAuth client credentials request to the token
+//! endpoint and authenticates with the Windows account by HTTP Negotiate (MS-OAPX 2.2.3.4).
+//! `saml-post` sends a SAML `AuthnRequest` and reads the `SAMLResponse` from the HTML form in the
+//! response. `ws-trust` requests an assertion in a SOAP message (WS-Trust 1.3). AD FS compares
+//! relying party identifiers exactly, so they are never normalized.
 //! <https://learn.microsoft.com/openspecs/windows_protocols/ms-oapx>,
 //! <https://cloud.google.com/iam/docs/workload-identity-federation-with-active-directory>
 
 mod authn_request;
-mod form;
+mod html_page;
+mod http_negotiate;
+mod msis;
 mod oidc;
 mod options;
 mod saml_post;
-mod sign_on;
 mod signature;
-mod soap;
 mod ws_trust;
 mod xml;
 
 use std::path::PathBuf;
 
-use self::sign_on::SignOn;
+use self::http_negotiate::HttpNegotiate;
 use super::oidc::ClientAuth;
 use super::{Source, SourceInfo, Trust};
 use crate::context::Context;
@@ -33,31 +34,31 @@ use crate::token::{SubjectToken, TokenType};
 
 pub(super) const INFO: SourceInfo = SourceInfo {
     name: "adfs",
-    summary: "AD FS, signed on with the Windows or Kerberos account",
+    summary: "AD FS, usually with the Windows or Kerberos account",
     options: &[options::Options::TABLE],
     rest: None,
     build: options::build,
 };
 
-/// How to sign on.
+/// How to sign in.
 #[derive(Debug)]
 enum Auth {
-    /// The account of this process, or of a keytab.
+    /// With the account of this process, or of a keytab.
     Integrated,
-    /// Another account.
+    /// With the user name and password of an account.
     Password { user: String, password: SecretRef },
-    /// A certificate, for WS-Trust.
+    /// With a client certificate; for `ws-trust` only.
     Certificate { key: PathBuf, certificate: PathBuf },
-    /// The server application itself, for OIDC.
+    /// As the server application; for `oidc` only.
     Client(ClientAuth),
 }
 
-/// What signs the request of `saml-post`.
+/// The key that signs the request of `saml-post`.
 #[derive(Debug)]
 enum Signer {
     /// The RSA key in this file.
     Key(PathBuf),
-    /// The key of this certificate in the store of Windows.
+    /// The key of this certificate in the Windows certificate store.
     Certificate(Thumbprint),
 }
 
@@ -70,7 +71,7 @@ enum Protocol {
 
 #[derive(Debug)]
 struct Adfs {
-    /// Ends with a slash.
+    /// `--issuer`, with a slash at the end.
     issuer: Url,
     relying_party: String,
     protocol: Protocol,
@@ -99,12 +100,12 @@ impl Source for Adfs {
     ) -> Result<SubjectToken, Error> {
         let saml = !matches!(self.protocol, Protocol::Oidc { .. });
         if saml != (request.token_type == TokenType::Saml2) {
-            let (gives, expect) = match saml {
-                true => ("SAML", "urn:ietf:params:oauth:token-type:saml2"),
-                false => ("a JWT", "urn:ietf:params:oauth:token-type:jwt"),
+            let (what, expected) = match saml {
+                true => ("this --protocol returns a SAML token, not a JWT", TokenType::Saml2),
+                false => ("--protocol=oidc returns a JWT, not a SAML token", TokenType::Jwt),
             };
-            return Err(Error::new(Kind::Configuration, format!("this --protocol gives {gives}"))
-                .fix(format!("set the configuration's subject_token_type to {expect}")));
+            return Err(Error::new(Kind::Configuration, what)
+                .fix(format!("set subject_token_type to {}", expected.urn())));
         }
         match &self.protocol {
             Protocol::Oidc { client_id } => oidc::get(self, client_id, request, cx),
@@ -117,15 +118,15 @@ impl Source for Adfs {
 }
 
 impl Adfs {
-    /// An address below the issuer's.
-    fn address(&self, path: &str) -> Result<Url, Error> {
+    /// The URL of a path below the issuer.
+    fn url(&self, path: &str) -> Result<Url, Error> {
         Url::parse(&format!("{}{path}", self.issuer.as_typed())).map_err(|why| {
-            Error::new(Kind::Usage, format!("--issuer {why}")).fix("give it without a query")
+            Error::new(Kind::Usage, format!("--issuer {why}")).fix("remove the query from --issuer")
         })
     }
 
-    /// How requests are signed on by HTTP Negotiate.
-    fn sign_on(&self, cx: &Context) -> Result<SignOn, Error> {
+    /// The account and the service for HTTP Negotiate.
+    fn http_negotiate(&self, cx: &Context) -> Result<HttpNegotiate, Error> {
         let identity = match &self.auth {
             Auth::Password { user, password } => crate::negotiate::Identity::Password {
                 user: user.clone(),
@@ -136,6 +137,6 @@ impl Adfs {
                 principal: self.principal.clone(),
             },
         };
-        Ok(SignOn { identity, spn: self.spn.clone() })
+        Ok(HttpNegotiate { identity, spn: self.spn.clone() })
     }
 }

@@ -1,4 +1,4 @@
-//! What the options say: which protocol, whom to sign on as, and what goes with what.
+//! The options of `adfs`, and the rules about which of them go together.
 
 use std::path::PathBuf;
 
@@ -10,20 +10,21 @@ use crate::signing_key::Thumbprint;
 use crate::source::Source;
 use crate::source::oidc::ClientAuth;
 
-/// A User-Agent that AD FS offers Windows authentication to (`WiaSupportedUserAgents`).
+/// The default User-Agent. AD FS offers Windows Authentication only to a User-Agent that contains
+/// one of the strings in its `WiaSupportedUserAgents`, such as `MSIE 9.0`.
 const USER_AGENT: &str = concat!(
     "wif-token/",
     env!("CARGO_PKG_VERSION"),
     " (compatible; MSIE 7.0; MSIE 8.0; MSIE 9.0; MSIE 10.0; Trident/7.0)"
 );
 
-/// Where Google takes SAML responses.
+/// The assertion consumer service of Google.
 const ACS_URL: &str = "https://sts.googleapis.com/v1/token";
 
 choices! {
-    /// How to ask for a token.
+    /// How to request a token.
     enum ProtocolName {
-        /// OAuth 2.0 with an access token as the result.
+        /// OAuth 2.0; the access token is the subject token.
         Oidc = "oidc",
         /// SAML 2.0, HTTP POST binding.
         SamlPost = "saml-post",
@@ -35,9 +36,9 @@ choices! {
 choices! {
     /// How to sign in.
     enum AuthMethod {
-        /// As the account of this process.
+        /// With the account of this process.
         Integrated = "integrated",
-        /// As another account.
+        /// With the user name and password of an account.
         Password = "password",
         /// With a client certificate.
         Certificate = "certificate",
@@ -49,7 +50,7 @@ choices! {
 }
 
 choices! {
-    /// The endpoints of WS-Trust, as AD FS names them.
+    /// The WS-Trust endpoints, with the names that AD FS uses.
     pub(super) enum EndpointName {
         /// HTTP Negotiate.
         WindowsTransport = "windowstransport",
@@ -65,65 +66,57 @@ choices! {
 options! {
     /// Options of `adfs`.
     pub(super) struct Options {
-        /// the address of AD FS, such as https://adfs.example.com/adfs/
+        /// the base URL of AD FS, such as https://adfs.example.com/adfs/
         issuer: Url = "--issuer",
-        /// the id of the Web API or relying party trust, letter by letter
+        /// the identifier of the Web API (oidc) or of the relying party trust, exactly as in AD FS
         relying_party: String = "--relying-party=ID",
-        /// how to ask, oidc by default
+        /// the protocol to request a token with (default: oidc)
         protocol: Option<ProtocolName> = "--protocol",
-        /// the server application, for oidc
+        /// the client ID of the server application, for --protocol=oidc
         client_id: Option<String> = "--client-id=ID",
-        /// how to sign on: the account of this process (the default), another one, a certificate
-        /// (ws-trust), or as the server application (oidc)
+        /// how to sign in; certificate requires ws-trust, client-secret and private-key-jwt require
+        /// oidc (default: integrated, the account of this process)
         auth: Option<AuthMethod> = "--auth",
-        /// the account of --auth=password, user@REALM
+        /// the account for --auth=password, as user@REALM
         user: Option<String> = "--user=NAME",
-        /// its password
+        /// the password for --auth=password
         password: Option<SecretRef> = "--password",
-        /// the server application's secret
+        /// the secret of the server application, for --auth=client-secret
         client_secret: Option<SecretRef> = "--client-secret",
-        /// the private key of private-key-jwt or certificate
+        /// the private key for --auth=private-key-jwt or --auth=certificate
         client_key: Option<PathBuf> = "--client-key=PEM",
-        /// the certificate of --auth=certificate
+        /// the certificate for --auth=certificate
         client_cert: Option<PathBuf> = "--client-cert=PEM",
-        /// sign on with this keytab instead of the ticket cache
+        /// the Kerberos keytab to use instead of the ticket cache
         keytab: Option<PathBuf> = "--keytab=PATH",
-        /// the account in the keytab or ticket cache, name@REALM
+        /// the account in the keytab or ticket cache, as name@REALM
         principal: Option<String> = "--principal=NAME",
-        /// the service principal of AD FS, HTTP/host by default
+        /// the service principal name of AD FS (default: HTTP/HOST with the host of --issuer)
         spn: Option<String> = "--spn=SPN",
-        /// another User-Agent; AD FS has to offer it Windows authentication
+        /// the User-Agent header; must match WiaSupportedUserAgents in AD FS
         user_agent: Option<String> = "--user-agent=TEXT",
-        /// the endpoint of ws-trust, by default the one of --auth
+        /// the endpoint for --protocol=ws-trust (default: the endpoint for --auth)
         ws_trust_endpoint: Option<EndpointName> = "--ws-trust-endpoint",
-        /// the assertion consumer service of saml-post, Google's by default
+        /// the assertion consumer service for --protocol=saml-post
+        /// (default: https://sts.googleapis.com/v1/token)
         acs_url: Option<Url> = "--acs-url",
-        /// sign the request of saml-post with this RSA key
+        /// sign the request of --protocol=saml-post with this RSA key
         signing_key: Option<PathBuf> = "--signing-key=PEM",
-        /// sign it with the key of this certificate in the store of Windows, the user's or the
-        /// machine's
+        /// sign the request of --protocol=saml-post with the key of this certificate in the Windows
+        /// certificate store (CurrentUser\My or LocalMachine\My)
         signing_certificate: Option<String> = "--signing-certificate=THUMBPRINT",
     }
 }
 
-/// The source that the options describe.
+/// Builds the source.
 ///
 /// # Errors
-/// `USAGE` if something is missing or does not go together.
+/// `USAGE` if a required option is missing or if options exclude each other.
 pub(super) fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
     let options = Options::read(values)?;
     let auth = auth(&options)?;
     let protocol = protocol(&options, &auth)?;
-    match (&protocol, &auth) {
-        (Protocol::Oidc { .. }, Auth::Certificate { .. })
-        | (Protocol::SamlPost { .. }, Auth::Certificate { .. } | Auth::Client(_))
-        | (Protocol::WsTrust { .. }, Auth::Client(_)) => {
-            return Err(Error::new(Kind::Usage, "--auth and --protocol do not fit together").fix(
-                "certificate goes with ws-trust, client-secret and private-key-jwt with oidc",
-            ));
-        }
-        _ => {}
-    }
+    check_auth(options.auth, protocol_name(&options))?;
     Ok(Box::new(Adfs {
         issuer: with_slash(&options.issuer)?,
         relying_party: options.relying_party,
@@ -136,18 +129,38 @@ pub(super) fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
     }))
 }
 
+fn protocol_name(options: &Options) -> ProtocolName {
+    options.protocol.unwrap_or(ProtocolName::Oidc)
+}
+
+/// Refuses a method that the protocol does not support.
+fn check_auth(method: Option<AuthMethod>, protocol: ProtocolName) -> Result<(), Error> {
+    let Some(method) = method else { return Ok(()) };
+    let required = match method {
+        AuthMethod::Certificate => ProtocolName::WsTrust,
+        AuthMethod::ClientSecret | AuthMethod::PrivateKeyJwt => ProtocolName::Oidc,
+        AuthMethod::Integrated | AuthMethod::Password => return Ok(()),
+    };
+    if protocol == required {
+        return Ok(());
+    }
+    let (method, protocol) = (method.word(), required.word());
+    Err(Error::new(Kind::Usage, format!("--auth={method} requires --protocol={protocol}"))
+        .fix(format!("use --protocol={protocol}, or remove --auth={method}")))
+}
+
 fn protocol(options: &Options, auth: &Auth) -> Result<Protocol, Error> {
-    let protocol = options.protocol.unwrap_or(ProtocolName::Oidc);
-    let of_saml_post = [
+    let protocol = protocol_name(options);
+    let saml_post_options = [
         ("acs-url", options.acs_url.is_some()),
         ("signing-key", options.signing_key.is_some()),
         ("signing-certificate", options.signing_certificate.is_some()),
     ];
-    if let Some((option, _)) = of_saml_post.iter().find(|(_, given)| *given)
+    if let Some((option, _)) = saml_post_options.iter().find(|(_, is_set)| *is_set)
         && protocol != ProtocolName::SamlPost
     {
-        return Err(Error::new(Kind::Usage, format!("--{option} is for --protocol=saml-post"))
-            .fix(format!("remove --{option}, or add --protocol=saml-post")));
+        return Err(Error::new(Kind::Usage, format!("--{option} requires --protocol=saml-post"))
+            .fix(format!("use --protocol=saml-post, or remove --{option}")));
     }
     Ok(match protocol {
         ProtocolName::SamlPost => Protocol::SamlPost {
@@ -196,9 +209,11 @@ fn signer(options: &Options) -> Result<Option<Signer>, Error> {
     let thumbprint = Thumbprint::parse(text).ok_or_else(|| {
         Error::new(
             Kind::Usage,
-            "--signing-certificate requires a thumbprint, 40 hexadecimal digits",
+            "--signing-certificate is not a thumbprint of 40 hexadecimal digits",
         )
-        .fix(r"list thumbprints in PowerShell: dir Cert:\CurrentUser\My, Cert:\LocalMachine\My")
+        .fix(
+            r"list the thumbprints with PowerShell, dir Cert:\CurrentUser\My,Cert:\LocalMachine\My",
+        )
     })?;
     Ok(Some(Signer::Certificate(thumbprint)))
 }

@@ -1,9 +1,13 @@
-//! A SAML response by the browser's way: an AuthnRequest in the query, HTTP Negotiate, and the
-//! `SAMLResponse` in the form that a browser would post on.
+//! Gets a SAML response the way a browser does.
+//!
+//! The request has an `AuthnRequest` in its query and authenticates with HTTP Negotiate. AD FS
+//! returns an HTML form that a browser would submit to the service provider. Its hidden field
+//! `SAMLResponse` is the subject token.
 
 use super::authn_request::AuthnRequest;
-use super::form::Page;
-use super::{Adfs, Signer, oidc};
+use super::html_page::Page;
+use super::http_negotiate::ENABLE_WINDOWS_AUTHENTICATION;
+use super::{Adfs, Signer, msis};
 use crate::context::Context;
 use crate::contract::request::SubjectTokenRequest;
 use crate::error::{Error, Kind};
@@ -20,7 +24,7 @@ pub(super) fn get(
     cx: &Context,
 ) -> Result<SubjectToken, Error> {
     let key = signer.map(|signer| open(signer, cx)).transpose()?;
-    let endpoint = adfs.address("ls/")?;
+    let endpoint = adfs.url("ls/")?;
     let authn_request = AuthnRequest {
         destination: endpoint.as_typed(),
         relying_party: &adfs.relying_party,
@@ -28,12 +32,12 @@ pub(super) fn get(
         now: cx.clock.now(),
     };
     let parameter = authn_request.parameter(key.as_deref())?;
-    let url = adfs.address(&format!("ls/?SAMLRequest={parameter}"))?;
-    let response = ask(adfs, &url, cx)?;
+    let url = adfs.url(&format!("ls/?SAMLRequest={parameter}"))?;
+    let response = send(adfs, &url, cx)?;
     let origin = Origin {
-        what: format!("the SAMLResponse of {endpoint}"),
+        what: format!("the SAMLResponse from {endpoint}"),
         option: "--relying-party",
-        renew: "the clocks of this host and of AD FS may differ".to_owned(),
+        renew: "check the clocks of this host and of AD FS".to_owned(),
     };
     let text = saml_response(&response, &endpoint)?;
     SubjectToken::read(&text, request.token_type, cx.clock.now(), &origin)
@@ -50,16 +54,17 @@ fn open(signer: &Signer, cx: &Context) -> Result<Box<dyn RsaSha256>, Error> {
     })
 }
 
-fn ask(adfs: &Adfs, url: &Url, cx: &Context) -> Result<Response, Error> {
-    let sign_on = adfs.sign_on(cx)?;
-    let passes = |response: &Response| {
+/// Sends the request. Repeats it after a status that AD FS sometimes returns without a reason.
+fn send(adfs: &Adfs, url: &Url, cx: &Context) -> Result<Response, Error> {
+    let negotiate = adfs.http_negotiate(cx)?;
+    let is_temporary = |response: &Response| {
         (response.status == 400 || retry::is_passing(response.status))
-            && oidc::msis(response).is_none()
+            && msis::message(response).is_none()
     };
     let mut url = url.clone();
-    retry::ask(cx.deadline, passes, || {
+    retry::ask(cx.deadline, is_temporary, || {
         loop {
-            let response = sign_on.send(&url, cx, || {
+            let response = negotiate.send(&url, cx, || {
                 http::Request::get(&url, "--issuer")
                     .once()
                     .header("User-Agent", adfs.user_agent.as_str())
@@ -67,7 +72,7 @@ fn ask(adfs: &Adfs, url: &Url, cx: &Context) -> Result<Response, Error> {
             if response.status != 302 {
                 return Ok(response);
             }
-            url = match to_windows_sign_on(&response, &url) {
+            url = match windows_sign_in(&response, &url) {
                 Some(next) => next,
                 None => return response.require_success(),
             };
@@ -75,16 +80,11 @@ fn ask(adfs: &Adfs, url: &Url, cx: &Context) -> Result<Response, Error> {
     })
 }
 
-/// Where AD FS signs Windows accounts on. The one redirect that is followed: to this path of the
-/// same host, and from another one.
-fn to_windows_sign_on(response: &Response, from: &Url) -> Option<Url> {
-    let location = response.headers("location").next()?;
-    let to = match location.starts_with('/') {
-        true => Url::parse(&format!("{}{location}", from.origin())).ok()?,
-        false => Url::parse(location).ok()?,
-    };
-    let is_sign_on = |url: &Url| url.path().to_ascii_lowercase().ends_with("/ls/wia");
-    (to.origin() == from.origin() && is_sign_on(&to) && !is_sign_on(from)).then_some(to)
+/// The URL at which AD FS accepts Windows Authentication, if the response redirects to it. This is
+/// the only redirect that is followed, and only once.
+fn windows_sign_in(response: &Response, from: &Url) -> Option<Url> {
+    let is_sign_in = |url: &Url| url.path().to_ascii_lowercase().ends_with("/ls/wia");
+    response.same_origin_redirect(from).filter(|to| is_sign_in(to) && !is_sign_in(from))
 }
 
 fn saml_response(response: &Response, endpoint: &Url) -> Result<Secret, Error> {
@@ -92,21 +92,20 @@ fn saml_response(response: &Response, endpoint: &Url) -> Result<Secret, Error> {
     if let Some(value) = page.input("SAMLResponse").filter(|value| !value.is_empty()) {
         return Ok(Secret::new(value));
     }
-    if let Some(text) = oidc::msis(response) {
+    if let Some(text) = msis::message(response) {
         return Err(Error::new(Kind::Denied, format!("{endpoint} refused the request"))
             .cause(text)
             .fix(
-                "check --relying-party (Get-AdfsRelyingPartyTrust), --acs-url and --signing-key",
+                "check --relying-party (Get-AdfsRelyingPartyTrust), --acs-url, --signing-key and \
+                 --signing-certificate",
             ));
     }
-    if page.is_login() {
-        return Err(Error::new(Kind::Denied, format!("{endpoint} shows its login form")).fix(
-            "enable Windows authentication in AD FS for the intranet, reach AD FS itself and not \
-             its proxy (WAP), and let its WiaSupportedUserAgents hold a part of --user-agent",
-        ));
+    if page.is_sign_in() {
+        return Err(Error::new(Kind::Denied, format!("{endpoint} returned its sign-in page"))
+            .fix(ENABLE_WINDOWS_AUTHENTICATION));
     }
-    let what = format!("the answer of {endpoint} holds no SAMLResponse");
-    Err(Error::new(Kind::Protocol, what).cause(format!("status {}", response.status)).fix(
+    let what = format!("the response from {endpoint} has no SAMLResponse");
+    Err(Error::new(Kind::Protocol, what).cause(format!("HTTP status {}", response.status)).fix(
         "check --issuer, and that the relying party trust has a SAML assertion consumer endpoint \
          for --acs-url",
     ))

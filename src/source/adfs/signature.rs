@@ -1,8 +1,8 @@
-//! An XML signature, RSA-SHA256 over exclusive canonical XML.
+//! XML signatures: RSA-SHA256 over exclusive canonical XML.
 //!
-//! Nothing is canonicalised here: what is signed is written in canonical form in the first place
-//! (namespaces on the elements that use them, attributes in order, text escaped as [`super::xml`]
-//! does it). <https://www.w3.org/TR/xmldsig-core1/>, <https://www.w3.org/TR/xml-exc-c14n/>
+//! This module does not canonicalize XML. Its callers write the XML in canonical form: namespaces
+//! are declared on the elements that use them, attributes are sorted, and text is escaped by
+//! [`super::xml`]. <https://www.w3.org/TR/xmldsig-core1/>, <https://www.w3.org/TR/xml-exc-c14n/>
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -14,11 +14,12 @@ use crate::signing_key::RsaSha256;
 const DSIG: &str = "http://www.w3.org/2000/09/xmldsig#";
 const EXCLUSIVE: &str = "http://www.w3.org/2001/10/xml-exc-c14n#";
 
-/// The `Signature` element over the element of this id, whose canonical form is `canonical`.
-/// `enveloped` where it is to stand inside that element. `key_info` is put in as it is.
+/// Signs the element with this id, whose canonical form is `canonical`, and returns the `Signature`
+/// element. `enveloped` is true if the signature will be a child of the signed element. `key_info`
+/// is a `KeyInfo` element or empty.
 ///
 /// # Errors
-/// `CONFIGURATION` where the key is not RSA.
+/// `CONFIGURATION` if the key is not an RSA key.
 pub(super) fn element(
     key: &dyn RsaSha256,
     id: &str,

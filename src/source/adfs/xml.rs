@@ -1,12 +1,12 @@
-//! Text in XML, escaped as canonical XML writes it (<https://www.w3.org/TR/xml-c14n>, 2.3), so that
-//! what is signed is what is sent.
+//! Escapes text the way canonical XML does (<https://www.w3.org/TR/xml-c14n>, section 2.3), so that
+//! the XML that is sent is also the XML that is signed.
 
-/// Text between tags.
+/// Escapes the text of an element.
 pub(super) fn text(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('\r', "&#xD;")
 }
 
-/// The value of an attribute in double quotes.
+/// Escapes the value of an attribute in double quotes.
 pub(super) fn attribute(value: &str) -> String {
     let value = value.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;");
     value.replace('\t', "&#x9;").replace('\n', "&#xA;").replace('\r', "&#xD;")
@@ -17,7 +17,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn escapes_what_canonical_xml_escapes() {
+    fn text_and_attributes_are_escaped_as_in_canonical_xml() {
         assert_eq!(text("<a href=\"b\">&\r</a>"), "&lt;a href=\"b\"&gt;&amp;&#xD;&lt;/a&gt;");
         assert_eq!(attribute("<\"&\t\n\r>'"), "&lt;&quot;&amp;&#x9;&#xA;&#xD;>'");
     }

@@ -1,10 +1,11 @@
-//! The id token of an Azure Pipelines job: that of a service connection, or the pipeline's own.
+//! Gets the ID token of an Azure Pipelines job, for a service connection or for the pipeline
+//! itself.
 //!
-//! The job posts to the address in `SYSTEM_OIDCREQUESTURI` with its access token, which reaches a
-//! script only where the step maps it, and reads the token from the member `oidcToken`. Without
-//! `X-TFS-FedAuthRedirect: Suppress` a refusal would be a redirect to a sign-in page. The audience
-//! is always `api://AzureADTokenExchange`. A service connection has to be named by some task of the
-//! same stage, even one that never runs.
+//! The job posts its access token to the URL in `SYSTEM_OIDCREQUESTURI` and reads the token from
+//! the member `oidcToken` of the response. A script has the access token only if its step maps it
+//! to `SYSTEM_ACCESSTOKEN`. The header `X-TFS-FedAuthRedirect: Suppress` prevents redirects to a
+//! sign-in page. The audience of the token is always `api://AzureADTokenExchange`. To use a service
+//! connection, a task of the same stage must refer to it, even if that task never runs.
 //! <https://learn.microsoft.com/rest/api/azure/devops/distributedtask/oidctoken/create>
 
 use super::job;
@@ -18,29 +19,31 @@ use crate::token::SubjectToken;
 
 pub(in crate::source) const INFO: SourceInfo = SourceInfo {
     name: "azure-pipelines",
-    summary: "the id token of an Azure Pipelines job",
+    summary: "the ID token of an Azure Pipelines job",
     options: &[ServiceConnection::TABLE],
     rest: None,
     build,
 };
 
 options! {
-    /// The option of the sources that ask Azure Pipelines.
+    /// The option that the sources `azure-pipelines` and `ci` share.
     pub(super) struct ServiceConnection {
-        /// the Azure service connection whose token to request; by default the pipeline's own token
+        /// the ID of the service connection whose token to request in Azure Pipelines (default: the
+        /// token of the pipeline)
         pub(super) service_connection: Option<String> = "--service-connection=ID",
     }
 }
 
-const ADDRESS: &str = "SYSTEM_OIDCREQUESTURI";
-const NO_ADDRESS: &str = "run this in a job of Azure Pipelines";
+const URL: &str = "SYSTEM_OIDCREQUESTURI";
+const NO_URL: &str = "run this source in a job of Azure Pipelines";
 const BEARER: &str = "SYSTEM_ACCESSTOKEN";
-const NO_BEARER: &str = "map it in the step: env: SYSTEM_ACCESSTOKEN: $(System.AccessToken)";
+const NO_BEARER: &str =
+    "add `SYSTEM_ACCESSTOKEN: $(System.AccessToken)` to the env section of the step";
 
 /// An Azure Pipelines job.
 #[derive(Debug)]
 pub(super) struct AzurePipelines {
-    /// The id of a service connection.
+    /// The ID of the service connection; `None` for the token of the pipeline.
     pub(super) service_connection: Option<String>,
 }
 
@@ -61,39 +64,45 @@ impl Source for AzurePipelines {
     ) -> Result<SubjectToken, Error> {
         let mut query = vec![("api-version", "7.1")];
         query.extend(self.service_connection.as_deref().map(|id| ("serviceConnectionId", id)));
-        let url = job::address(ADDRESS, NO_ADDRESS, &query, cx)?;
-        let post = http::Request::post(&url, ADDRESS)
+        let url = job::url(URL, NO_URL, &query, cx)?;
+        let post = http::Request::post(&url, URL)
             .header("Accept", "application/json")
             .header("Content-Type", "application/json")
             .header("X-TFS-FedAuthRedirect", "Suppress");
         let post = job::authorized(post, BEARER, NO_BEARER, cx)?;
-        let response = self.accepted(cx.send(post)?, &url)?;
-        job::token(&response, "oidcToken", &url, ADDRESS, request, cx)
+        let response = self.require_success(cx.send(post)?, &url)?;
+        job::token(&response, "oidcToken", &url, URL, request, cx)
     }
 }
 
 impl AzurePipelines {
-    /// The answer, unless it is a refusal or a sign-in page, which comes with status 203 or 302.
-    fn accepted(&self, response: Response, url: &Url) -> Result<Response, Error> {
+    /// Returns the response if it is a success.
+    ///
+    /// # Errors
+    /// `DENIED` if the service refuses the request, or if it returns a sign-in page. A sign-in page
+    /// has the status 200, 203 or 302.
+    fn require_success(&self, response: Response, url: &Url) -> Result<Response, Error> {
         let status = response.status;
         if matches!(status, 203 | 300..=399) || (status == 200 && response.is_html()) {
-            let what = format!("{url} wants a sign-in: it does not know the token in {BEARER}");
-            return Err(Error::new(Kind::Denied, what).fix(NO_BEARER));
+            let what = format!("{url} refused the access token in {BEARER}");
+            return Err(Error::new(Kind::Denied, what)
+                .cause("it responded with a sign-in page")
+                .fix(NO_BEARER));
         }
-        let answer = response.json().ok();
-        let value = answer.as_ref().and_then(|answer| answer.get("value")?.as_str());
-        let value = value.map(|words| response.clean(words));
+        let members = response.json().ok();
+        let message = members.as_ref().and_then(|members| members.get("value")?.as_str());
+        let message = message.map(|message| response.clean(message));
         response.require_success().map_err(|error| {
-            let refused = value.is_some() || matches!(status, 400 | 403 | 404);
-            let error = match value {
-                Some(words) => error.of_kind(Kind::Denied).cause(words),
+            let refused = message.is_some() || matches!(status, 400 | 403 | 404);
+            let error = match message {
+                Some(message) => error.of_kind(Kind::Denied).cause(message),
                 None => error,
             };
             match status {
                 401 => error.fix(NO_BEARER),
                 _ if refused && self.service_connection.is_some() => error.fix(
-                    "check --service-connection, the resourceId in the address of its page, \
-                     and name the connection in a task of this stage",
+                    "set --service-connection to the resourceId in the URL of the service \
+                     connection, and refer to the connection in a task of this stage",
                 ),
                 _ => error,
             }

@@ -1,8 +1,9 @@
-//! The id token of a GitHub Actions job, or of a Forgejo Actions job, whose endpoint is the same.
+//! Gets the ID token of a GitHub Actions job, or of a Forgejo Actions job, which has the same API.
 //!
-//! A job that may ask finds an address and a bearer token in its variables. It adds the audience to
-//! the address, whose query is not empty, and reads the token from the member `value`. The token
-//! lives five minutes, but the job may ask as often as it likes while it runs.
+//! A job with the required permission has a URL and a bearer token in its variables. This source
+//! appends the audience to the URL, whose query is not empty, and reads the token from the member
+//! `value` of the response. The token is valid for five minutes. The job can request new tokens as
+//! long as it runs.
 //! <https://docs.github.com/en/actions/reference/security/oidc>,
 //! <https://forgejo.org/docs/latest/user/actions/security-openid-connect/>
 
@@ -17,16 +18,17 @@ use crate::token::SubjectToken;
 
 pub(in crate::source) const INFO: SourceInfo = SourceInfo {
     name: "github",
-    summary: "the id token of a GitHub Actions or Forgejo Actions job",
+    summary: "the ID token of a GitHub Actions or Forgejo Actions job",
     options: &[],
     rest: None,
     build,
 };
 
-const ADDRESS: &str = "ACTIONS_ID_TOKEN_REQUEST_URL";
+const URL: &str = "ACTIONS_ID_TOKEN_REQUEST_URL";
 const BEARER: &str = "ACTIONS_ID_TOKEN_REQUEST_TOKEN";
-const ABSENT: &str = "give the job permissions: id-token: write (on Forgejo \
-                      enable-openid-connect: true); a pull request from a fork gets neither";
+const ABSENT: &str = "add the permission `id-token: write` to the job (in Forgejo, add \
+                      `enable-openid-connect: true`), which jobs for pull requests from forks \
+                      cannot have";
 
 /// An Actions job.
 #[derive(Debug)]
@@ -47,14 +49,16 @@ impl Source for Actions {
         cx: &Context,
     ) -> Result<SubjectToken, Error> {
         let audience = request.audience_for_pool_provider()?;
-        let url = job::address(ADDRESS, ABSENT, &[("audience", &audience)], cx)?;
-        let get = http::Request::get(&url, ADDRESS).header("Accept", "application/json");
+        let url = job::url(URL, ABSENT, &[("audience", &audience)], cx)?;
+        let get = http::Request::get(&url, URL).header("Accept", "application/json");
         let get = job::authorized(get, BEARER, ABSENT, cx)?;
         let response = cx.send(get)?.require_success();
         let response = response.map_err(|error| match error.kind() {
-            Kind::Denied => error.fix(format!("{BEARER} works only while its own job runs")),
+            Kind::Denied => {
+                error.fix(format!("use {BEARER} only in its own job and only while the job runs"))
+            }
             _ => error,
         })?;
-        job::token(&response, "value", &url, ADDRESS, request, cx)
+        job::token(&response, "value", &url, URL, request, cx)
     }
 }

@@ -1,5 +1,5 @@
-//! What a job of a CI system asks its token service with: an address and a bearer token, each in a
-//! variable of the job, and JSON that holds the token.
+//! Requests to the token service of a CI system. One variable of the job contains the URL of the
+//! service, another one a bearer token. The response is JSON that contains the ID token.
 
 use serde_json::Value;
 
@@ -11,9 +11,9 @@ use crate::secret::Secret;
 use crate::source::env;
 use crate::token::{Origin, SubjectToken};
 
-/// The address in a variable, with these fields at the end of its query. `absent` says what to do
-/// where it is not set.
-pub(super) fn address(
+/// The URL in a variable, with these fields appended to its query. `absent` is the fix in the error
+/// message if the variable is not set.
+pub(super) fn url(
     variable: &str,
     absent: &str,
     query: &[(&str, &str)],
@@ -25,11 +25,12 @@ pub(super) fn address(
     let whole = format!("{base}{mark}{}", form::encode(query.iter().copied()));
     Url::parse(&whole).map_err(|why| {
         Error::new(Kind::Configuration, format!("{variable} {why}"))
-            .fix(format!("leave {variable} as the job got it"))
+            .fix(format!("do not change {variable} in the job"))
     })
 }
 
-/// The request with the bearer token in a variable.
+/// Adds the bearer token in a variable to a request. `absent` is the fix in the error message if
+/// the variable is not set.
 pub(super) fn authorized<'a>(
     request: http::Request<'a>,
     variable: &str,
@@ -41,7 +42,7 @@ pub(super) fn authorized<'a>(
     Ok(request.header("Authorization", header).hiding(bearer))
 }
 
-/// The token in a member of the answer from `url`, which `variable` led to.
+/// The token in a member of the response from `url`. `variable` contains the URL.
 pub(super) fn token(
     response: &Response,
     member: &str,
@@ -50,15 +51,15 @@ pub(super) fn token(
     request: &SubjectTokenRequest,
     cx: &Context,
 ) -> Result<SubjectToken, Error> {
-    let answer = response.json()?;
-    let text = answer.get(member).and_then(Value::as_str).map(Secret::new).ok_or_else(|| {
-        Error::new(Kind::Protocol, format!("the answer of {url} has no {member}"))
+    let members = response.json()?;
+    let text = members.get(member).and_then(Value::as_str).map(Secret::new).ok_or_else(|| {
+        Error::new(Kind::Protocol, format!("the response from {url} has no {member}"))
             .fix(format!("check {variable}"))
     })?;
     let origin = Origin {
-        what: format!("the {member} of {url}"),
+        what: format!("the response from {url}"),
         option: variable,
-        renew: "the clocks of this host and of the CI system may differ".to_owned(),
+        renew: "check the clocks of this host and of the CI system".to_owned(),
     };
     SubjectToken::read(&text, request.token_type, cx.clock.now(), &origin)
 }

@@ -1,9 +1,10 @@
-//! The token of a CI job, whichever system it runs in: one command for all of them.
+//! Gets the ID token of a CI job. The same command line works in all supported CI systems.
 //!
-//! The system shows itself by a variable that all its jobs have. Where a job can ask for a fresh
-//! token at any time, by HTTP or by the system's own command, it does so; elsewhere it was given one
-//! in a variable, which is not renewed: an expired one says what to do in that very system.
-//! [`system::SYSTEMS`] tells which is which.
+//! The system is detected by a variable that it sets in all its jobs. There are two ways to get the
+//! token. In some systems, the job can request a new token at any time, with HTTP or with a program
+//! of the system. In the others, a variable contains the token, which is not renewed during the
+//! job; if it has expired, the error message has a fix for the system. [`system::SYSTEMS`] is the
+//! table of the systems.
 
 pub(super) mod azure_pipelines;
 pub(super) mod github;
@@ -15,7 +16,7 @@ use std::ffi::OsString;
 use serde_json::Value;
 
 use self::azure_pipelines::ServiceConnection;
-use self::system::{Given, SYSTEMS, System, Way};
+use self::system::{SYSTEMS, System, TokenSource, TokenVariable};
 use super::{Source, SourceInfo, env};
 use crate::context::Context;
 use crate::contract::request::SubjectTokenRequest;
@@ -27,7 +28,7 @@ use crate::token::{Origin, SubjectToken, jwt};
 choices! {
     /// The CI systems.
     pub(super) enum SystemName {
-        /// GitHub Actions, and Forgejo.
+        /// GitHub Actions and Forgejo Actions.
         GitHub = "github",
         /// Azure Pipelines.
         AzurePipelines = "azure-pipelines",
@@ -47,16 +48,16 @@ choices! {
 options! {
     /// Options of `ci`.
     struct Options {
-        /// the system, by default the one whose variables are set
+        /// the CI system (default: detected from the variables of the job)
         system: Option<SystemName> = "--system",
-        /// take the token from this variable of the job, not from the system's usual one
+        /// the variable with the token; overrides the default variable of the system
         name: Option<String> = "--name=VAR",
     }
 }
 
 pub(super) const INFO: SourceInfo = SourceInfo {
     name: "ci",
-    summary: "the token of a CI job, in whichever system it runs",
+    summary: "the ID token of the CI job, in any supported CI system",
     options: &[Options::TABLE, ServiceConnection::TABLE],
     rest: None,
     build,
@@ -81,20 +82,24 @@ impl Source for Ci {
     ) -> Result<SubjectToken, Error> {
         let system = self.system(cx)?;
         cx.log.line(format!("the CI system is {}", system.name.word()));
-        match (&system.way, &self.options.name) {
-            (Way::Given(given) | Way::AskedOrGiven(_, given), Some(name)) => {
-                given.token(name, request, cx)
+        use TokenSource::{Request, RequestOrVariable, Variable};
+        match (&system.token_source, &self.options.name) {
+            (Variable(variable) | RequestOrVariable(_, variable), Some(name)) => {
+                variable.read(name, request, cx)
             }
-            (Way::Given(given), None) => given.token(given.variable, request, cx),
-            (Way::Asked(ask), None) => ask(self, request, cx),
-            (Way::Asked(_), Some(_)) => {
-                let what = format!("{} gives no token in a variable", system.name.word());
-                Err(Error::new(Kind::Configuration, what).fix("leave --name out"))
+            (Variable(variable), None) => variable.read(variable.name, request, cx),
+            (Request(get), None) => get(self, request, cx),
+            (Request(_), Some(_)) => {
+                let system = system.name.word();
+                let what = format!("--name is not supported in the CI system {system}");
+                Err(Error::new(Kind::Configuration, what)
+                    .cause("its jobs request their token and have no variable with a token")
+                    .fix("remove --name"))
             }
-            (Way::AskedOrGiven(ask, given), None) => match ask(self, request, cx) {
+            (RequestOrVariable(get, variable), None) => match get(self, request, cx) {
                 Err(error) if error.kind() == Kind::Absent => {
                     cx.log.line(error.to_string());
-                    given.token(given.variable, request, cx)
+                    variable.read(variable.name, request, cx)
                 }
                 result => result,
             },
@@ -103,25 +108,26 @@ impl Source for Ci {
 }
 
 impl Ci {
-    /// The system that was named, or else the one that this job runs in.
+    /// The system of `--system`; by default, the system that this job runs in.
     fn system(&self, cx: &Context) -> Result<&'static System, Error> {
-        let is_set = |mark| cx.env.get(mark).is_some_and(|value| !value.is_empty());
+        let is_set = |name| cx.env.get(name).is_some_and(|value| !value.is_empty());
         let found = match self.options.system {
             Some(name) => SYSTEMS.iter().find(|system| system.name == name),
-            None => SYSTEMS.iter().find(|system| is_set(system.mark)),
+            None => SYSTEMS.iter().find(|system| is_set(system.detected_by)),
         };
         found.ok_or_else(|| {
-            let marks: Vec<&str> = SYSTEMS.iter().map(|system| system.mark).collect();
-            Error::new(Kind::Absent, "this is no job of a known CI system")
-                .cause(format!("none of {} is set", marks.join(", ")))
-                .fix("name the system with --system, or its variable with the source env")
+            let variables: Vec<&str> = SYSTEMS.iter().map(|system| system.detected_by).collect();
+            Error::new(Kind::Absent, "no supported CI system was detected")
+                .cause(format!("none of the variables {} is set", variables.join(", ")))
+                .fix("set --system, or use the source env with the variable of the token")
         })
     }
 }
 
-impl Given {
-    /// The token in a variable. It was made for an audience that is not ours to choose.
-    fn token(
+impl TokenVariable {
+    /// Reads the token from the variable `name`. Logs its audience if it is not the requested one,
+    /// because the configuration of the job determines the audience.
+    fn read(
         &self,
         name: &str,
         request: &SubjectTokenRequest,
@@ -133,30 +139,28 @@ impl Given {
         let token = SubjectToken::read(&text, request.token_type, cx.clock.now(), &origin)?;
         if let Some(audience) = other_audience(&token, request) {
             cx.log.line(format!(
-                "the token is for {audience}: the pool provider has to allow that audience"
+                "the audience of the token is {audience}; \
+                 the pool provider must have it as an allowed audience"
             ));
         }
         Ok(token)
     }
 }
 
-/// The audience of the token, where it is another than was asked for.
+/// The audience of the token, if it is not the requested one.
 fn other_audience(token: &SubjectToken, request: &SubjectTokenRequest) -> Option<String> {
-    let wanted = request.audience_for_pool_provider().ok()?;
-    let claims = jwt::object(token.text.expose().split('.').nth(1)?)?;
-    let audience = claims.get("aud")?;
-    let found: Vec<&str> = match audience {
-        Value::Array(several) => several.iter().filter_map(Value::as_str).collect(),
-        _ => audience.as_str().into_iter().collect(),
+    let requested = request.audience().ok()?;
+    let claims = jwt::claims(token.text.expose())?;
+    let audiences: Vec<&str> = match claims.get("aud")? {
+        Value::Array(audiences) => audiences.iter().filter_map(Value::as_str).collect(),
+        audience => audience.as_str().into_iter().collect(),
     };
-    // A pool provider takes its name with and without the scheme.
-    let bare = |name: &str| name.trim_start_matches("https:").to_owned();
-    let same = found.iter().any(|name| bare(name) == bare(&wanted));
-    (!same).then(|| found.join(" and "))
+    let is_requested = audiences.iter().any(|audience| requested.is(audience));
+    (!is_requested).then(|| audiences.join(" and "))
 }
 
-/// The token that a system's own command prints, with one more option.
-fn printed(
+/// Runs a program of the CI system with one more option, and reads the token that it prints.
+fn run(
     command: &str,
     option: [&str; 2],
     request: &SubjectTokenRequest,
@@ -167,10 +171,13 @@ fn printed(
     let (args, place) = (words.collect(), command.to_owned());
     let program = Program { name, args, variables: Vec::new(), place };
     let text = program.output(cx).map_err(|error| match error.kind() {
-        Kind::Absent => error.fix("put it into PATH: a container has it only where it is mounted"),
+        Kind::Absent => error.fix(
+            "add the directory of the program to PATH, and mount the program if the job runs in a \
+             container",
+        ),
         _ => error,
     })?;
-    let renew = "the clocks of this host and of the CI system may differ".to_owned();
+    let renew = "check the clocks of this host and of the CI system".to_owned();
     let origin = Origin { what: format!("the output of {command}"), option: "--system", renew };
     SubjectToken::read(&text, request.token_type, cx.clock.now(), &origin)
 }

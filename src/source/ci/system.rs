@@ -1,10 +1,10 @@
-//! The CI systems: how a job knows that it runs in one, and how it gets its token there.
+//! The table of CI systems: how to detect each system, and how to get the token of its jobs.
 
 use serde_json::json;
 
 use super::azure_pipelines::AzurePipelines;
 use super::github::Actions;
-use super::{Ci, SystemName, printed};
+use super::{Ci, SystemName, run};
 use crate::context::Context;
 use crate::contract::request::SubjectTokenRequest;
 use crate::error::Error;
@@ -14,92 +14,106 @@ use crate::token::SubjectToken;
 /// A CI system.
 #[derive(Debug)]
 pub(super) struct System {
-    /// Which one it is.
+    /// Its name in `--system`.
     pub(super) name: SystemName,
-    /// The variable that every job of it has.
-    pub(super) mark: &'static str,
+    /// A variable that is set in all its jobs.
+    pub(super) detected_by: &'static str,
     /// How a job gets its token.
-    pub(super) way: Way,
+    pub(super) token_source: TokenSource,
 }
 
 /// How a job gets its token.
 #[derive(Debug)]
-pub(super) enum Way {
-    /// It asks for a fresh one, at any time.
-    Asked(Ask),
-    /// It was given one in a variable.
-    Given(Given),
-    /// It asks, or takes what it was given where what asks is absent.
-    AskedOrGiven(Ask, Given),
+pub(super) enum TokenSource {
+    /// The job can request a new token at any time.
+    Request(GetToken),
+    /// A variable contains the token.
+    Variable(TokenVariable),
+    /// As `Request`; as `Variable` if the program that requests tokens is not installed.
+    RequestOrVariable(GetToken, TokenVariable),
 }
 
-type Ask = fn(&Ci, &SubjectTokenRequest, &Context) -> Result<SubjectToken, Error>;
+type GetToken = fn(&Ci, &SubjectTokenRequest, &Context) -> Result<SubjectToken, Error>;
 
-/// A token in a variable, which stays as it was when the job began.
+/// A variable with a token, which does not change during the job.
 #[derive(Debug)]
-pub(super) struct Given {
-    /// The variable.
-    pub(super) variable: &'static str,
-    /// What to do where it is not set.
+pub(super) struct TokenVariable {
+    /// The name of the variable.
+    pub(super) name: &'static str,
+    /// The fix if the variable is not set.
     pub(super) absent: &'static str,
-    /// What to do when its token is over.
+    /// The fix if the token has expired.
     pub(super) renew: &'static str,
 }
 
-/// Every system. The first whose mark is set is the one that a job runs in.
+/// All systems, in the order of the detection.
 pub(super) static SYSTEMS: &[System] = &[
-    // Forgejo sets it too.
-    System { name: SystemName::GitHub, mark: "GITHUB_ACTIONS", way: Way::Asked(github) },
-    System { name: SystemName::AzurePipelines, mark: "TF_BUILD", way: Way::Asked(azure_pipelines) },
+    // Forgejo also sets GITHUB_ACTIONS.
+    System {
+        name: SystemName::GitHub,
+        detected_by: "GITHUB_ACTIONS",
+        token_source: TokenSource::Request(github),
+    },
+    System {
+        name: SystemName::AzurePipelines,
+        detected_by: "TF_BUILD",
+        token_source: TokenSource::Request(azure_pipelines),
+    },
     // https://buildkite.com/docs/agent/v3/cli-oidc
-    System { name: SystemName::Buildkite, mark: "BUILDKITE", way: Way::Asked(buildkite) },
+    System {
+        name: SystemName::Buildkite,
+        detected_by: "BUILDKITE",
+        token_source: TokenSource::Request(buildkite),
+    },
     // https://circleci.com/docs/oidc-tokens-with-custom-claims/
     // https://circleci.com/docs/openid-connect-tokens/
     System {
         name: SystemName::CircleCi,
-        mark: "CIRCLECI",
-        way: Way::AskedOrGiven(
+        detected_by: "CIRCLECI",
+        token_source: TokenSource::RequestOrVariable(
             circleci,
-            Given {
-                variable: "CIRCLE_OIDC_TOKEN_V2",
-                absent: "for builds of forks turn on \"Pass secrets to builds from forked pull \
-                     requests\" in the project's settings",
-                renew: "let the job find the command circleci, which gets a fresh one, \
-                    or raise the ttl in the organization's OIDC custom claims",
+            TokenVariable {
+                name: "CIRCLE_OIDC_TOKEN_V2",
+                absent: "for builds of forks, turn on \"Pass secrets to builds from forked pull \
+                         requests\" in the project settings",
+                renew: "add the command circleci to the PATH of the job to get a new token, or \
+                        increase the ttl in the OIDC custom claims of the organization",
             },
         ),
     },
     // https://docs.gitlab.com/ci/secrets/id_token_authentication/
     System {
         name: SystemName::GitLab,
-        mark: "GITLAB_CI",
-        way: Way::Given(Given {
-            variable: "GITLAB_OIDC_TOKEN",
-            absent: "declare it under id_tokens: in the job, or name yours with --name",
-            renew: "GitLab renews none during a job: raise timeout: of the job, \
-                    with which its tokens end",
+        detected_by: "GITLAB_CI",
+        token_source: TokenSource::Variable(TokenVariable {
+            name: "GITLAB_OIDC_TOKEN",
+            absent: "declare it in the id_tokens section of the job, or set --name to the variable \
+                     that is declared there",
+            renew: "increase the timeout of the job: GitLab sets the lifetime of the token to this \
+                    timeout and does not renew the token",
         }),
     },
     // https://support.atlassian.com/bitbucket-cloud/docs/integrate-pipelines-with-resource-servers-using-oidc/
     System {
         name: SystemName::Bitbucket,
-        mark: "BITBUCKET_BUILD_NUMBER",
-        way: Way::Given(Given {
-            variable: "BITBUCKET_STEP_OIDC_TOKEN",
-            absent: "put oidc: true into the step",
-            renew: "Bitbucket renews none during a step: \
-                    move what comes this late into a step of its own",
+        detected_by: "BITBUCKET_BUILD_NUMBER",
+        token_source: TokenSource::Variable(TokenVariable {
+            name: "BITBUCKET_STEP_OIDC_TOKEN",
+            absent: "add `oidc: true` to the step",
+            renew: "move this command to a separate step: Bitbucket does not renew the token \
+                    during a step",
         }),
     },
     // https://developer.hashicorp.com/terraform/cloud-docs/dynamic-provider-credentials/manual-generation
     System {
         name: SystemName::TerraformCloud,
-        mark: "TFC_RUN_ID",
-        way: Way::Given(Given {
-            variable: "TFC_WORKLOAD_IDENTITY_TOKEN",
-            absent: "set the workspace variable TFC_WORKLOAD_IDENTITY_AUDIENCE, \
-                     or name the token of a tag with --name",
-            renew: "HCP Terraform renews none during a run: start the plan or apply again",
+        detected_by: "TFC_RUN_ID",
+        token_source: TokenSource::Variable(TokenVariable {
+            name: "TFC_WORKLOAD_IDENTITY_TOKEN",
+            absent: "set the workspace variable TFC_WORKLOAD_IDENTITY_AUDIENCE, or set --name to \
+                     the variable of a tagged token",
+            renew: "start the plan or apply again: HCP Terraform does not renew the token during a \
+                    run",
         }),
     },
 ];
@@ -119,12 +133,12 @@ fn azure_pipelines(
 
 fn buildkite(_: &Ci, request: &SubjectTokenRequest, cx: &Context) -> Result<SubjectToken, Error> {
     let audience = request.audience_for_pool_provider()?;
-    printed("buildkite-agent oidc request-token", ["--audience", &audience], request, cx)
+    run("buildkite-agent oidc request-token", ["--audience", &audience], request, cx)
 }
 
 fn circleci(_: &Ci, request: &SubjectTokenRequest, cx: &Context) -> Result<SubjectToken, Error> {
     let claims = json!({ "aud": request.audience_for_pool_provider()? }).to_string();
-    printed("circleci run oidc get", ["--claims", &claims], request, cx)
+    run("circleci run oidc get", ["--claims", &claims], request, cx)
 }
 
 #[cfg(test)]
@@ -132,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_choice_is_a_system() {
+    fn every_choice_of_the_option_is_in_the_table() {
         let systems: Vec<&str> = SYSTEMS.iter().map(|system| system.name.word()).collect();
         assert_eq!(systems, SystemName::WORDS);
     }

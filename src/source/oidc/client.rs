@@ -1,7 +1,8 @@
-//! A client of an issuer, and what every grant asks and reads alike.
+//! An OAuth client and its requests to the issuer, for all grants.
 //!
-//! The issuer's metadata tells where its endpoints are. Each request to one of them carries
-//! `--resource`, `--param` and the client's proof; one token of the answer is the subject token.
+//! The metadata of the issuer contains the URLs of its endpoints. Every request to an endpoint
+//! contains `--resource`, `--param` and the authentication of the client. One member of the token
+//! response is the subject token.
 
 use serde_json::{Map, Value};
 
@@ -16,7 +17,7 @@ use crate::options::{Pair, SecretRef};
 use crate::secret::Secret;
 use crate::token::{Origin, SubjectToken};
 
-/// A client, as the options describe it.
+/// The client that the options describe.
 #[derive(Debug)]
 pub(super) struct Client {
     pub(super) issuer: Url,
@@ -25,12 +26,12 @@ pub(super) struct Client {
     pub(super) scope: Option<String>,
     pub(super) resource: Option<String>,
     params: Vec<Pair>,
-    /// Which token of an answer to take.
+    /// The member of the token response that is the subject token.
     pub(super) member: TokenMember,
 }
 
 impl Client {
-    /// The client with these options; `member` is the token to take if `--use` does not say.
+    /// Creates the client. `member` is the default of `--use`.
     ///
     /// # Errors
     /// Those of [`ClientAuth::new`].
@@ -46,15 +47,18 @@ impl Client {
         })
     }
 
-    /// Reads the issuer's metadata.
-    pub(super) fn meet<'a>(&'a self, cx: &'a Context) -> Result<Issuer<'a>, Error> {
+    /// Reads the metadata of the issuer.
+    ///
+    /// # Errors
+    /// Those of [`ClientAuth::narrowed`] and of [`Metadata::discover`].
+    pub(super) fn discover<'a>(&'a self, cx: &'a Context) -> Result<Issuer<'a>, Error> {
         let narrowed = self.auth.narrowed(cx)?;
         let metadata = Metadata::discover(&self.issuer, narrowed.as_ref().unwrap_or(cx))?;
         Ok(Issuer { client: self, metadata, narrowed, cx })
     }
 }
 
-/// The issuer, as one client deals with it.
+/// An issuer whose metadata is known, and the client that sends it requests.
 #[derive(Debug)]
 pub(super) struct Issuer<'a> {
     client: &'a Client,
@@ -65,25 +69,30 @@ pub(super) struct Issuer<'a> {
 }
 
 impl Issuer<'_> {
-    /// The address of this endpoint, where the issuer has one.
+    /// The URL of an endpoint; `None` if the metadata does not contain it.
     pub(super) fn endpoint(&self, name: &str) -> Result<Option<Url>, Error> {
         self.client.auth.endpoint(name, &self.metadata)
     }
 
-    /// The token endpoint, which every issuer has.
+    /// The URL of the token endpoint.
     pub(super) fn token_endpoint(&self) -> Result<Url, Error> {
         let endpoint = self.endpoint("token_endpoint")?;
         Ok(endpoint.unwrap_or_else(|| self.metadata.token_endpoint.clone()))
     }
 
-    /// Sends these fields, again after trouble that passes, and gives any answer.
-    pub(super) fn ask(&self, endpoint: &Url, fields: &[(&str, Text)]) -> Result<Response, Error> {
-        let passes = |response: &Response| retry::is_passing(response.status);
-        // Made anew for each try: an assertion counts once.
-        retry::ask(self.cx.deadline, passes, || self.send(self.post(endpoint, fields)?))
+    /// Sends a form with these fields, repeats it after temporary errors, and returns the response
+    /// whatever its status is.
+    pub(super) fn request(
+        &self,
+        endpoint: &Url,
+        fields: &[(&str, Text)],
+    ) -> Result<Response, Error> {
+        let is_temporary = |response: &Response| retry::is_passing(response.status);
+        // Each attempt needs a new client assertion, because the issuer accepts each one only once.
+        retry::ask(self.cx.deadline, is_temporary, || self.send(self.post(endpoint, fields)?))
     }
 
-    /// A request with these fields, to be sent once.
+    /// A form with these fields, `--resource`, `--param` and the client authentication.
     pub(super) fn post<'r>(
         &'r self,
         endpoint: &'r Url,
@@ -105,21 +114,28 @@ impl Issuer<'_> {
             };
             post = post.field(name.as_str(), value);
         }
-        auth.prove(post, id, &self.metadata.issuer, self.cx)
+        auth.authenticate(post, id, &self.metadata.issuer, self.cx)
     }
 
-    /// Sends a request and gives any answer.
+    /// Sends a request once and returns the response whatever its status is.
     pub(super) fn send(&self, post: http::Request) -> Result<Response, Error> {
         self.narrowed.as_ref().unwrap_or(self.cx).send(post)
     }
 
-    /// The same answer where it is a success; else what to change (RFC 6749 section 5.2, RFC 8707
-    /// section 2), also about the `grant`.
-    pub(super) fn accept(&self, response: Response, grant: &str) -> Result<Response, Error> {
+    /// Returns the response if it is a success. `grant` is the name of the grant for the message.
+    ///
+    /// # Errors
+    /// Those of [`Response::require_success`], with a fix for the OAuth error (RFC 6749, section
+    /// 5.2; RFC 8707, section 2).
+    pub(super) fn require_success(
+        &self,
+        response: Response,
+        grant: &str,
+    ) -> Result<Response, Error> {
         let fix = response.oauth_error().map(|error| match error.as_str() {
             "invalid_client" => self.client.auth.fix().to_owned(),
             "unauthorized_client" | "unsupported_grant_type" => {
-                format!("allow this client the {grant} grant at the issuer")
+                format!("enable the {grant} grant for this client at the issuer")
             }
             "invalid_scope" => "check --scope".to_owned(),
             "invalid_target" => "check --resource".to_owned(),
@@ -131,30 +147,33 @@ impl Issuer<'_> {
         })
     }
 
-    /// The subject token in an answer of the token endpoint.
+    /// The subject token in the members of a token response.
+    ///
+    /// # Errors
+    /// `PROTOCOL` if the response does not have the token; those of [`SubjectToken::read`].
     pub(super) fn token(
         &self,
-        answer: &Map<String, Value>,
+        members: &Map<String, Value>,
         request: &SubjectTokenRequest,
     ) -> Result<SubjectToken, Error> {
         let (endpoint, member) = (self.token_endpoint()?, self.client.member.word());
-        let text =
-            answer.get(member).and_then(Value::as_str).map(Secret::new).ok_or_else(|| {
-                let fix = match member {
-                    "id_token" => "add --scope=openid, or take --use=access_token",
-                    _ => "check --issuer: RFC 6749 section 5.1 demands one",
-                };
-                Error::new(Kind::Protocol, format!("the answer of {endpoint} has no {member}"))
-                    .fix(fix)
-            })?;
+        let text = members.get(member).and_then(Value::as_str).map(Secret::new);
+        let text = text.ok_or_else(|| {
+            let fix = match self.client.member {
+                TokenMember::IdToken => "add --scope=openid, or use --use=access_token",
+                TokenMember::AccessToken => "check --issuer and --use",
+            };
+            let what = format!("the response from {endpoint} has no {member}");
+            Error::new(Kind::Protocol, what).fix(fix)
+        })?;
         let origin = Origin {
-            what: format!("the {member} of {endpoint}"),
+            what: format!("the {member} from {endpoint}"),
             option: "--use",
-            renew: "the clocks of this host and of the issuer may differ".to_owned(),
+            renew: "check the clocks of this host and of the issuer".to_owned(),
         };
         let now = self.cx.clock.now();
         let mut token = SubjectToken::read(&text, request.token_type, now, &origin)?;
-        let expires_in = answer.get("expires_in").and_then(Value::as_i64);
+        let expires_in = members.get("expires_in").and_then(Value::as_i64);
         token.expiry = token.expiry.or(expires_in.map(|seconds| now.saturating_add(seconds)));
         token.refuse_expired(now, &origin)?;
         Ok(token)

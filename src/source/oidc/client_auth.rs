@@ -1,7 +1,7 @@
-//! How a client proves who it is at the token endpoint.
+//! The authentication of a client at the token endpoint.
 //!
-//! `client_secret_basic` and `client_secret_post` (RFC 6749, section 2.3.1), `private_key_jwt`
-//! (RFC 7523, section 2.2), `tls_client_auth` (RFC 8705, section 2), or not at all.
+//! The methods are `client_secret_basic` and `client_secret_post` (RFC 6749, section 2.3.1),
+//! `private_key_jwt` (RFC 7523, section 2.2), `tls_client_auth` (RFC 8705, section 2) and none.
 
 use std::path::PathBuf;
 
@@ -20,9 +20,11 @@ use crate::random;
 use crate::secret::Secret;
 use crate::signing_key::SigningKey;
 
-/// How long an assertion lives, in seconds: it is used at once and only once.
-const ASSERTION_LIFE: i64 = 60;
+/// The lifetime of a client assertion in seconds. It can be short, because the assertion is sent at
+/// once and only once.
+const ASSERTION_LIFETIME: i64 = 60;
 
+/// How the client authenticates, with the secrets and files of the method.
 #[derive(Debug)]
 pub(in crate::source) enum ClientAuth {
     Basic(SecretRef),
@@ -33,10 +35,10 @@ pub(in crate::source) enum ClientAuth {
 }
 
 impl ClientAuth {
-    /// Reads `--auth` and the options that belong to it.
+    /// Reads `--auth` and the options that it requires.
     ///
     /// # Errors
-    /// `USAGE` where one of these is missing.
+    /// `USAGE` if a required option is missing.
     pub(super) fn new(options: &Options) -> Result<ClientAuth, Error> {
         let secret = || options.client_secret.clone().ok_or_else(|| missing("client-secret"));
         let key = || options.client_key.clone().ok_or_else(|| missing("client-key"));
@@ -61,7 +63,10 @@ impl ClientAuth {
         })
     }
 
-    /// A context that presents the client certificate, for the method that has one.
+    /// A context that presents the client certificate; `None` for methods without a certificate.
+    ///
+    /// # Errors
+    /// `CONFIGURATION` if the certificate or its key cannot be read or used.
     pub(in crate::source) fn narrowed(&self, cx: &Context) -> Result<Option<Context>, Error> {
         let ClientAuth::Mtls { key, certificate } = self else {
             return Ok(None);
@@ -74,17 +79,21 @@ impl ClientAuth {
         Ok(Some(cx.narrowed(|_, http| http.tls.client_cert = Some(client_cert))))
     }
 
-    /// The address of this endpoint for a client with this proof, where the issuer has one.
+    /// The URL of an endpoint for this method; `None` if the metadata does not contain it.
     pub(super) fn endpoint(&self, name: &str, metadata: &Metadata) -> Result<Option<Url>, Error> {
-        let own = match self {
+        let mtls_endpoint = match self {
             ClientAuth::Mtls { .. } => metadata.mtls_endpoint(name)?,
             _ => None,
         };
-        own.map_or_else(|| metadata.endpoint(name), |own| Ok(Some(own)))
+        mtls_endpoint.map_or_else(|| metadata.endpoint(name), |endpoint| Ok(Some(endpoint)))
     }
 
-    /// Adds the proof to a request. `issuer` is what the issuer calls itself.
-    pub(in crate::source) fn prove<'a>(
+    /// Adds the client authentication to a request. `issuer` is the default audience of the client
+    /// assertion.
+    ///
+    /// # Errors
+    /// `ABSENT` or `CONFIGURATION` if the secret or the key cannot be read or used.
+    pub(in crate::source) fn authenticate<'a>(
         &self,
         request: Request<'a>,
         client_id: &str,
@@ -115,31 +124,32 @@ impl ClientAuth {
         })
     }
 
-    /// What to change when the issuer does not believe it.
-    pub(in crate::source) fn fix(&self) -> &'static str {
+    /// The fix if the issuer responds with `invalid_client`.
+    pub(super) fn fix(&self) -> &'static str {
         match self {
-            ClientAuth::Basic(_) => "check --client-id and --client-secret, or take --auth=post",
-            ClientAuth::Post(_) => "check --client-id and --client-secret, or take --auth=basic",
+            ClientAuth::Basic(_) => "check --client-id and --client-secret, or use --auth=post",
+            ClientAuth::Post(_) => "check --client-id and --client-secret, or use --auth=basic",
             ClientAuth::PrivateKeyJwt { .. } => {
-                "check --client-id, that the issuer knows the public half of --client-key, and \
-                 this host's clock; some issuers want their token endpoint as --assertion-audience"
+                "check --client-id, the clock of this host, and that the issuer has the public key \
+                 of --client-key, or set --assertion-audience to the token endpoint"
             }
             ClientAuth::Mtls { .. } => "check --client-id, --client-cert and --client-key",
             ClientAuth::None => {
-                "check --client-id, or prove the client with --client-secret, \
-                                 --client-key or --client-cert"
+                "check --client-id, or add --client-secret, --client-key or --client-cert"
             }
         }
     }
 }
 
-/// The header of `client_secret_basic`: id and secret are form-encoded before they are joined.
+/// The `Authorization` header of `client_secret_basic`. RFC 6749, section 2.3.1, requires that the
+/// client ID and the secret are form-encoded first.
 fn basic(client_id: &str, secret: &Secret) -> Secret {
     let (id, secret) = (form::escape(client_id), form::escape(secret.expose()));
     let pair = Secret::new(format!("{id}:{secret}"));
     Secret::new(format!("Basic {}", STANDARD.encode(pair.expose())))
 }
 
+/// The client assertion of `private_key_jwt`.
 fn assertion(key: &SigningKey, client_id: &str, audience: &str, now: i64) -> Result<Secret, Error> {
     let claims = json!({
         "iss": client_id,
@@ -147,7 +157,7 @@ fn assertion(key: &SigningKey, client_id: &str, audience: &str, now: i64) -> Res
         "aud": audience,
         "jti": random::hex()?,
         "iat": now,
-        "exp": now + ASSERTION_LIFE,
+        "exp": now + ASSERTION_LIFETIME,
     });
     key.sign(&claims, key.given_id())
 }
@@ -157,7 +167,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn id_and_secret_are_form_encoded_before_base64() {
+    fn client_id_and_secret_are_form_encoded_before_base64() {
         let header = basic("a:b", &Secret::new("p+ss/w%rd é"));
         let pair = STANDARD.decode(header.expose().strip_prefix("Basic ").unwrap()).unwrap();
         assert_eq!(str::from_utf8(&pair).unwrap(), "a%3Ab:p%2Bss%2Fw%25rd%20%C3%A9");

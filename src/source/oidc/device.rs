@@ -1,9 +1,10 @@
-//! A token of a person, by the device authorization grant: for workforce pools.
+//! Gets a token for a user with the device authorization grant, for workforce pools.
 //!
-//! A person is asked only where the client says that one is there (`_INTERACTIVE=1`). A refresh
-//! token, if the issuer gives one, is kept and serves later runs, with or without a person; it is
-//! revoked with `_REVOKE=1`. <https://www.rfc-editor.org/rfc/rfc8628>,
-//! <https://www.rfc-editor.org/rfc/rfc6749#section-6>, <https://www.rfc-editor.org/rfc/rfc7009>
+//! A user is asked to sign in only if the client sets `GOOGLE_EXTERNAL_ACCOUNT_INTERACTIVE=1`. If
+//! the issuer returns a refresh token, it is stored, and later runs use it without a sign-in. With
+//! `GOOGLE_EXTERNAL_ACCOUNT_REVOKE=1`, the refresh token is removed and revoked.
+//! <https://www.rfc-editor.org/rfc/rfc8628>, <https://www.rfc-editor.org/rfc/rfc6749#section-6>,
+//! <https://www.rfc-editor.org/rfc/rfc7009>
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use serde_json::{Map, Value};
 
 use super::client::{Client, Issuer};
 use super::refresh_token::RefreshTokenFile;
-use super::sign_in::{BY_HAND, sign_in};
+use super::sign_in::{HOW_TO_SIGN_IN, sign_in};
 use super::{Options, TokenMember};
 use crate::context::Context;
 use crate::contract::request::{OutputFile, SubjectTokenRequest};
@@ -22,10 +23,11 @@ use crate::secret::Secret;
 use crate::source::{Source, Trust};
 use crate::token::{SubjectToken, TokenType};
 
-/// How long a run may last in which a person signs in: clients are told to wait five minutes.
-const SIGN_IN: Duration = Duration::from_secs(290);
+/// The default timeout of a run in which a user signs in. The credential configurations that the
+/// command `config` writes let clients wait for five minutes.
+const SIGN_IN_TIMEOUT: Duration = Duration::from_secs(290);
 
-/// A token of a person.
+/// Gets a token for a user.
 #[derive(Debug)]
 pub(super) struct Device {
     client: Client,
@@ -33,7 +35,7 @@ pub(super) struct Device {
 }
 
 impl Device {
-    /// The device flow with these options.
+    /// Reads the options of the device flow.
     ///
     /// # Errors
     /// Those of [`Client::new`].
@@ -46,7 +48,7 @@ impl Device {
 }
 
 impl Source for Device {
-    /// That of a provider of a workforce pool: only there are clients interactive.
+    /// The settings of a workforce pool provider: clients are interactive only for workforce pools.
     fn trust(&self) -> Trust {
         let Client { issuer, id, member, .. } = &self.client;
         let mut trust = Trust::issuer(issuer.as_typed()).for_audience(id);
@@ -63,30 +65,25 @@ impl Source for Device {
     ) -> Result<SubjectToken, Error> {
         let file = self.file(request);
         let _lock = file.lock(cx)?;
-        let kept = file.read(cx)?;
-        if kept.is_none() && !request.interactive {
-            let what = format!("nobody is signed in at {}", self.client.issuer.host());
-            let cause = file.path.as_ref().map_or_else(
-                || "there is no --refresh-token-file or output file".to_owned(),
-                |path| format!("there is no refresh token for this in {}", path.display()),
-            );
-            return Err(Error::new(Kind::Absent, what).cause(cause).fix(BY_HAND));
+        let stored = file.read(cx)?;
+        if stored.is_none() && !request.interactive {
+            return Err(self.not_signed_in(&file));
         }
-        let issuer = self.client.meet(cx)?;
-        let answer = match kept.map(|token| self.refresh(token, &file, &issuer)) {
+        let issuer = self.client.discover(cx)?;
+        let response = match stored.map(|token| self.refresh(token, &file, &issuer)) {
             Some(Err(error)) if request.interactive && error.kind() == Kind::Expired => {
-                cx.log.line(format!("not refreshed: {error}"));
-                self.ask_person(&file, &issuer)?
+                cx.log.line(format!("the token was not refreshed: {error}"));
+                self.sign_in(&file, &issuer)?
             }
-            Some(answer) => answer?,
-            None => self.ask_person(&file, &issuer)?,
+            Some(response) => response?,
+            None => self.sign_in(&file, &issuer)?,
         };
-        issuer.token(&answer, request)
+        issuer.token(&response, request)
     }
 
     fn timeout(&self, request: &SubjectTokenRequest) -> Duration {
         match request.interactive && !request.revoke {
-            true => SIGN_IN,
+            true => SIGN_IN_TIMEOUT,
             false => options::Options::TIMEOUT,
         }
     }
@@ -98,86 +95,104 @@ impl Source for Device {
         file.remove()?;
         self.revoke(token, cx).map_err(|error| {
             error.fix(
-                "the refresh token is removed here, but has to be revoked at the issuer by hand",
+                "revoke the refresh token at the issuer, because it is already removed from this \
+                 host",
             )
         })
     }
 }
 
 impl Device {
-    /// Where the refresh token is kept, by default beside the output file.
+    /// The refresh token file; by default, it is next to the output file.
     fn file(&self, request: &SubjectTokenRequest) -> RefreshTokenFile<'_> {
-        let beside = |output_file: &OutputFile| {
+        let default = |output_file: &OutputFile| {
             let mut path = output_file.path.clone().into_os_string();
             path.push(".refresh-token");
             PathBuf::from(path)
         };
         let path = self.refresh_token_file.clone();
-        let path = path.or_else(|| request.output_file.as_ref().map(beside));
+        let path = path.or_else(|| request.output_file.as_ref().map(default));
         RefreshTokenFile { path, client: &self.client }
     }
 
-    fn ask_person(
+    fn not_signed_in(&self, file: &RefreshTokenFile) -> Error {
+        let what = format!("no user is signed in at {}", self.client.issuer.host());
+        let error = Error::new(Kind::Absent, what);
+        match &file.path {
+            Some(path) => error
+                .cause(format!("{} does not contain a matching refresh token", path.display()))
+                .fix(HOW_TO_SIGN_IN),
+            None => error
+                .cause("neither --refresh-token-file nor an output file is set")
+                .fix(format!("set one of the two, and {HOW_TO_SIGN_IN}")),
+        }
+    }
+
+    fn sign_in(
         &self,
         file: &RefreshTokenFile,
         issuer: &Issuer,
     ) -> Result<Map<String, Value>, Error> {
-        let answer = sign_in(&self.client, issuer)?;
-        file.keep(&answer, issuer.cx);
-        Ok(answer)
+        let response = sign_in(&self.client, issuer)?;
+        file.store(&response, issuer.cx);
+        Ok(response)
     }
 
-    /// What the issuer answers to a refresh token; a new one is kept before anything else.
+    /// Sends the refresh token to the issuer, stores the new refresh token, and returns the
+    /// response.
     ///
     /// # Errors
-    /// `EXPIRED` where the person has to sign in again.
+    /// `EXPIRED` if the user must sign in again.
     fn refresh(
         &self,
         token: Secret,
         file: &RefreshTokenFile,
         issuer: &Issuer,
     ) -> Result<Map<String, Value>, Error> {
-        let again =
-            |error: Error| error.of_kind(Kind::Expired).fix(format!("to sign in again, {BY_HAND}"));
+        let sign_in_again = |error: Error| {
+            error.of_kind(Kind::Expired).fix(format!("to sign in again, {HOW_TO_SIGN_IN}"))
+        };
         let endpoint = issuer.token_endpoint()?;
         let fields = [("grant_type", "refresh_token".into()), ("refresh_token", token.into())];
-        let response = issuer.ask(&endpoint, &fields)?;
-        let refusal = response.oauth_error();
-        let answer = issuer.accept(response, "refresh token").map_err(|error| {
-            match refusal.as_deref() {
+        let response = issuer.request(&endpoint, &fields)?;
+        let oauth_error = response.oauth_error();
+        let response = issuer.require_success(response, "refresh token").map_err(|error| {
+            match oauth_error.as_deref() {
                 Some("invalid_grant") => {
                     if let Err(error) = file.remove() {
                         issuer.cx.log.line(error.to_string());
                     }
-                    again(error)
+                    sign_in_again(error)
                 }
-                // Microsoft Entra ID: the token is good, but now it wants to see the person.
-                Some("interaction_required") => again(error),
+                // Microsoft Entra ID: the refresh token is valid, but the user must sign in again,
+                // for example for multi-factor authentication.
+                Some("interaction_required") => sign_in_again(error),
                 _ => error,
             }
         })?;
-        let answer = answer.json()?;
-        file.keep(&answer, issuer.cx);
+        let members = response.json()?;
+        // The old refresh token may already be invalid, so the new one is stored first.
+        file.store(&members, issuer.cx);
         let member = self.client.member.word();
-        match answer.contains_key(member) {
-            true => Ok(answer),
-            // OpenID Connect Core 1.0, section 12.2, lets an issuer renew the access token alone.
+        match members.contains_key(member) {
+            true => Ok(members),
+            // OpenID Connect Core 1.0, section 12.2: the response may have no ID token.
             false => {
-                let what = format!("{endpoint} renews no {member}");
-                Err(again(Error::new(Kind::Expired, what)))
+                let what = format!("the refresh response from {endpoint} has no {member}");
+                Err(sign_in_again(Error::new(Kind::Expired, what)))
             }
         }
     }
 
     fn revoke(&self, token: Secret, cx: &Context) -> Result<(), Error> {
-        let issuer = self.client.meet(cx)?;
+        let issuer = self.client.discover(cx)?;
         let Some(endpoint) = issuer.endpoint("revocation_endpoint")? else {
-            cx.log.line("not revoked: the issuer has no revocation_endpoint");
+            cx.log.line("the refresh token was not revoked: the issuer has no revocation_endpoint");
             return Ok(());
         };
         let fields = [("token", token.into()), ("token_type_hint", "refresh_token".into())];
-        let response = issuer.ask(&endpoint, &fields)?;
-        issuer.accept(response, "refresh token").map(drop)
+        let response = issuer.request(&endpoint, &fields)?;
+        issuer.require_success(response, "refresh token").map(drop)
     }
 }
 
@@ -188,7 +203,7 @@ mod tests {
     use crate::world::Env;
 
     #[test]
-    fn a_run_may_last_minutes_only_if_a_user_signs_in() {
+    fn the_timeout_is_long_only_if_a_user_signs_in() {
         let line = "oidc --flow=device --issuer=https://idp.example --client-id=c";
         let line = command_line::parse(line.split(' ').map(Into::into).collect()).unwrap();
         let device = (line.info.build)(&line.values).unwrap();

@@ -1,8 +1,9 @@
-//! A token from any OpenID Connect issuer: of a client, or of a person who signs in.
+//! Gets a token from any OpenID Connect issuer, for a client or for a user who signs in.
 //!
-//! The issuer's metadata tells where its token endpoint is; the client proves who it is there by a
-//! secret, a signed assertion or a certificate. By the client credentials grant the answer's access
-//! token, if it is a JWT, is the subject token. [`device`] asks a person first.
+//! The metadata of the issuer contains the URL of the token endpoint. The client authenticates
+//! there with a secret, a signed assertion or a certificate. With the client credentials grant, the
+//! access token in the response is the subject token, which works only if it is a JWT. With the
+//! device authorization grant ([`device`]), a user signs in first.
 //! <https://www.rfc-editor.org/rfc/rfc6749#section-4.4>,
 //! <https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfig>
 
@@ -28,11 +29,11 @@ use crate::options::{Pair, SecretRef, Values};
 use crate::token::SubjectToken;
 
 choices! {
-    /// Whose token it is.
+    /// The grant to use.
     enum Flow {
-        /// The client's own.
+        /// A token for the client itself.
         ClientCredentials = "client-credentials",
-        /// That of a user who signs in.
+        /// A token for a user who signs in.
         Device = "device",
     }
 }
@@ -54,7 +55,7 @@ choices! {
 }
 
 choices! {
-    /// Which token of the response is the subject token.
+    /// The member of the response that is the subject token.
     enum TokenMember {
         AccessToken = "access_token",
         IdToken = "id_token",
@@ -64,39 +65,44 @@ choices! {
 options! {
     /// Options of `oidc`.
     struct Options {
-        /// the issuer, whose metadata is read
+        /// the issuer URL; its metadata is read from /.well-known/openid-configuration
         issuer: Url = "--issuer",
-        /// the client's name at the issuer
+        /// the client ID that is registered at the issuer
         client_id: String = "--client-id=ID",
-        /// who the token is of: the client (the default), or a person who signs in with a browser
+        /// the grant: client-credentials for a token of the client, device for a token of a user
+        /// who signs in with a browser (default: client-credentials)
         flow: Option<Flow> = "--flow",
-        /// how the client proves who it is; by default what the other options allow
+        /// how the client authenticates (default: basic with --client-secret, mtls with
+        /// --client-cert, private-key-jwt with --client-key alone, otherwise none)
         auth: Option<AuthMethod> = "--auth",
-        /// the secret of --auth=basic or post
+        /// the client secret for --auth=basic or --auth=post
         client_secret: Option<SecretRef> = "--client-secret",
-        /// the private key of private-key-jwt (PEM or JWK) or mtls (PEM)
+        /// the private key for --auth=private-key-jwt (PEM or JWK) or --auth=mtls (PEM)
         client_key: Option<PathBuf> = "--client-key=PEM",
-        /// the certificate of mtls, with its chain
+        /// the certificate and its chain for --auth=mtls
         client_cert: Option<PathBuf> = "--client-cert=PEM",
-        /// the aud claim of private-key-jwt, by default the issuer; some issuers want their token
-        /// endpoint
+        /// the aud claim for --auth=private-key-jwt; some issuers require their token endpoint
+        /// (default: the issuer)
         assertion_audience: Option<String> = "--assertion-audience=URL",
-        /// the scope to ask for; commas stand for blanks; openid by default with --flow=device
+        /// the scopes to request, separated by spaces or commas (default with --flow=device:
+        /// openid)
         scope: Option<String> = "--scope=SCOPE",
-        /// the resource to ask a token for (RFC 8707)
+        /// the resource to request a token for (RFC 8707)
         resource: Option<String> = "--resource=URI",
-        /// one more form field; a value may be env:NAME or file:PATH
+        /// add a form field to each request; for a secret value, write env:NAME or file:PATH
         param: Vec<Pair> = "--param",
-        /// which token of the answer to take: access_token by default, id_token with --flow=device
+        /// the member of the response to use as the subject token (default: access_token, or
+        /// id_token with --flow=device)
         member: Option<TokenMember> = "--use",
-        /// where --flow=device keeps a refresh token, by default beside the output file
+        /// the file in which --flow=device stores the refresh token (default: the path of the
+        /// output file with .refresh-token appended)
         refresh_token_file: Option<PathBuf> = "--refresh-token-file=PATH",
     }
 }
 
 pub(super) const INFO: SourceInfo = SourceInfo {
     name: "oidc",
-    summary: "an OpenID Connect issuer, by client credentials or by a person's sign-in",
+    summary: "an OpenID Connect issuer, for a client or a user who signs in",
     options: &[Options::TABLE],
     rest: None,
     build,
@@ -107,14 +113,14 @@ fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
     match options.flow {
         Some(Flow::Device) => Ok(Box::new(Device::new(options)?)),
         _ if options.refresh_token_file.is_some() => {
-            Err(Error::new(Kind::Usage, "--refresh-token-file is for --flow=device")
+            Err(Error::new(Kind::Usage, "--refresh-token-file requires --flow=device")
                 .fix("add --flow=device, or remove --refresh-token-file"))
         }
         _ => Ok(Box::new(ClientCredentials(Client::new(options, TokenMember::AccessToken)?))),
     }
 }
 
-/// A token of the client itself.
+/// Gets a token for the client itself.
 #[derive(Debug)]
 struct ClientCredentials(Client);
 
@@ -128,10 +134,10 @@ impl Source for ClientCredentials {
         request: &SubjectTokenRequest,
         cx: &Context,
     ) -> Result<SubjectToken, Error> {
-        let issuer = self.0.meet(cx)?;
+        let issuer = self.0.discover(cx)?;
         let mut fields = vec![("grant_type", "client_credentials".into())];
         fields.extend(self.0.scope.as_deref().map(|scope| ("scope", scope.into())));
-        let response = issuer.ask(&issuer.token_endpoint()?, &fields)?;
-        issuer.token(&issuer.accept(response, "client credentials")?.json()?, request)
+        let response = issuer.request(&issuer.token_endpoint()?, &fields)?;
+        issuer.token(&issuer.require_success(response, "client credentials")?.json()?, request)
     }
 }

@@ -1,8 +1,8 @@
-//! The refresh token from one run to the next: in a file for its owner alone, bound to what it was
-//! given for.
+//! The file that stores the refresh token between runs.
 //!
-//! One that was used may work only once (RFC 9700, section 4.14.2): the lock beside the file is held
-//! from reading to replacing it.
+//! Only the owner can read the file. The file also records the issuer, the client and the request
+//! that the token belongs to. An issuer may accept each refresh token only once (RFC 9700, section
+//! 4.14.2). Therefore the lock next to the file is held from reading the token to replacing it.
 
 use std::path::PathBuf;
 
@@ -17,10 +17,10 @@ use crate::secret::Secret;
 
 const OPTION: &str = "--refresh-token-file";
 
-/// The member that holds the token.
+/// The member that contains the token.
 const TOKEN: &str = "refresh_token";
 
-/// Where the refresh token of a client is kept; without a path nothing is.
+/// The refresh token file of a client. Without a path, no token is stored.
 #[derive(Debug)]
 pub(super) struct RefreshTokenFile<'a> {
     pub(super) path: Option<PathBuf>,
@@ -28,15 +28,16 @@ pub(super) struct RefreshTokenFile<'a> {
 }
 
 impl RefreshTokenFile<'_> {
-    /// Waits for the lock beside the file.
+    /// Waits for the lock next to the file.
     pub(super) fn lock(&self, cx: &Context) -> Result<Option<Lock>, Error> {
         self.path.as_ref().map_or(Ok(None), |path| lock::beside(path, cx))
     }
 
-    /// The token, where one is kept that was given for the same.
+    /// The stored token; `None` if there is no token for this issuer, client and request.
     ///
     /// # Errors
-    /// `CONFIGURATION` where the file is unreadable or holds something else, which must not be lost.
+    /// `CONFIGURATION` if the file cannot be read, or if it is some other file, which must not be
+    /// overwritten.
     pub(super) fn read(&self, cx: &Context) -> Result<Option<Secret>, Error> {
         let Some(path) = &self.path else { return Ok(None) };
         let shown = path.display();
@@ -48,37 +49,40 @@ impl RefreshTokenFile<'_> {
         let mut members: Map<String, Value> =
             serde_json::from_str(text.expose()).unwrap_or_default();
         let Some(Value::String(token)) = members.remove(TOKEN) else {
-            let what = format!("{shown} holds no refresh token");
+            let what = format!("{shown} does not contain a refresh token");
             return Err(Error::new(Kind::Configuration, what)
                 .fix(format!("check {OPTION}, or remove the file")));
         };
         let token = Secret::new(token);
-        if members != self.given_for() {
-            cx.log.line(format!("not used: {shown}: it is of another issuer, client or request"));
+        if members != self.identity() {
+            cx.log.line(format!(
+                "the refresh token in {shown} is not used: \
+                 it belongs to a different issuer, client, scope or resource"
+            ));
             return Ok(None);
         }
         Ok(Some(token))
     }
 
-    /// Replaces the token by the one in an answer, where there is one. Trouble is logged: it costs
-    /// nobody the subject token.
-    pub(super) fn keep(&self, answer: &Map<String, Value>, cx: &Context) {
-        let token = answer.get(TOKEN).and_then(Value::as_str).filter(|token| !token.is_empty());
+    /// Stores the refresh token of a token response, if it has one. An error is only logged,
+    /// because the subject token can be used without the file.
+    pub(super) fn store(&self, response: &Map<String, Value>, cx: &Context) {
+        let token = response.get(TOKEN).and_then(Value::as_str).filter(|token| !token.is_empty());
         let (Some(path), Some(token)) = (&self.path, token) else { return };
-        let mut members = self.given_for();
+        let mut members = self.identity();
         members.insert(TOKEN.to_owned(), token.into());
         let text = Secret::new(Value::from(members).to_string());
         let shown = path.display();
         cx.log.line(match files::replace(path, text.expose().as_bytes()) {
-            Ok(()) => format!("refresh token kept in {shown}"),
-            Err(error) => format!("refresh token not kept: cannot write {shown}: {error}"),
+            Ok(()) => format!("stored the refresh token in {shown}"),
+            Err(error) => format!("cannot store the refresh token in {shown}: {error}"),
         });
     }
 
     /// Removes the file.
     ///
     /// # Errors
-    /// `CONFIGURATION` where it stays there.
+    /// `CONFIGURATION` if the file cannot be removed.
     pub(super) fn remove(&self) -> Result<(), Error> {
         let Some(path) = &self.path else { return Ok(()) };
         files::remove(path).map_err(|error| {
@@ -88,7 +92,8 @@ impl RefreshTokenFile<'_> {
         })
     }
 
-    fn given_for(&self) -> Map<String, Value> {
+    /// The members that identify the issuer, the client and the request of the token.
+    fn identity(&self) -> Map<String, Value> {
         let Client { issuer, id, scope, resource, .. } = self.client;
         let members = [
             ("issuer", json!(issuer.as_typed())),

@@ -1,9 +1,10 @@
-//! A person signs in, in a browser of any device.
+//! The sign-in of a user with a browser on any device.
 //!
-//! The issuer gives a code and an address. Both are shown on the terminal and nowhere else; no
-//! browser is started. While the person opens the address, signs in and enters or compares the code,
-//! the token endpoint is asked at the interval that the issuer names, less often when it says
-//! `slow_down` or has trouble. <https://www.rfc-editor.org/rfc/rfc8628#section-3>
+//! The device authorization endpoint returns a code and a URL. They are shown on the terminal and
+//! nowhere else; no browser is started. The user opens the URL, signs in, and enters or compares
+//! the code. In the meantime, the token endpoint is polled at the interval that the issuer
+//! specifies, and less often after `slow_down` or an error.
+//! <https://www.rfc-editor.org/rfc/rfc8628#section-3>
 
 use std::thread;
 use std::time::Duration;
@@ -16,64 +17,66 @@ use crate::http::{Response, Text, Url};
 use crate::secret::Secret;
 use crate::terminal::Terminal;
 
-/// The grant, in words.
+/// The name of the grant, for messages.
 const GRANT: &str = "device authorization";
 
-/// What to do where a person is needed.
-pub(super) const BY_HAND: &str = "run gcloud auth login --cred-file=FILE in a terminal, or this \
-                                  command with GOOGLE_EXTERNAL_ACCOUNT_INTERACTIVE=1";
+/// The fix if a user must sign in.
+pub(super) const HOW_TO_SIGN_IN: &str = "run gcloud auth login --cred-file=FILE in a terminal, \
+                                         or run this command with \
+                                         GOOGLE_EXTERNAL_ACCOUNT_INTERACTIVE=1";
 
-/// The pause between two questions where the issuer names none, and what `slow_down` adds to it.
+/// The default polling interval, and the increase after `slow_down` (RFC 8628, section 3.5).
 const INTERVAL: Duration = Duration::from_secs(5);
 
-/// Trouble doubles the pause, up to this.
-const LONGEST: Duration = Duration::from_secs(30);
+/// The maximum interval after errors. Each error doubles the interval up to this value.
+const MAX_INTERVAL: Duration = Duration::from_secs(30);
 
-/// The answer of the token endpoint once a person has signed in.
+/// Asks the user to sign in, and returns the response of the token endpoint.
 ///
 /// # Errors
-/// `ABSENT` where there is no terminal, `CONFIGURATION` where the issuer does not offer this, `DENIED`
-/// where the sign-in was declined, `EXPIRED` where nobody signed in.
+/// `ABSENT` without a terminal, `CONFIGURATION` if the issuer does not support the grant, `DENIED`
+/// if the user or the issuer declines the sign-in, `EXPIRED` if no user signs in in time.
 pub(super) fn sign_in(client: &Client, issuer: &Issuer) -> Result<Map<String, Value>, Error> {
     let no_terminal = |error| {
-        let what = "there is no terminal to ask a person at";
-        Error::new(Kind::Absent, what).cause(error).fix(BY_HAND)
+        let what = "cannot ask a user to sign in without a terminal";
+        Error::new(Kind::Absent, what).cause(error).fix(HOW_TO_SIGN_IN)
     };
     let mut terminal = Terminal::open().map_err(no_terminal)?;
     let endpoint = issuer.endpoint("device_authorization_endpoint")?.ok_or_else(|| {
-        let what = format!("{} names no device_authorization_endpoint", client.issuer);
+        let what =
+            format!("the metadata of {} has no device_authorization_endpoint", client.issuer);
         Error::new(Kind::Configuration, what)
-            .fix("turn the device authorization grant on at the issuer, or check --issuer")
+            .fix("enable the device authorization grant at the issuer, or check --issuer")
     })?;
     let scope: Option<(&str, Text)> = client.scope.as_deref().map(|scope| ("scope", scope.into()));
-    let response = issuer.ask(&endpoint, scope.as_slice())?;
-    let code = Code::read(&issuer.accept(response, GRANT)?, &endpoint)?;
+    let response = issuer.request(&endpoint, scope.as_slice())?;
+    let code = Code::read(&issuer.require_success(response, GRANT)?, &endpoint)?;
     terminal.show(&code.instructions()).map_err(no_terminal)?;
-    code.wait_for_person(issuer)
+    code.wait_for_user(issuer)
 }
 
-/// What the issuer gives for the device and for the person.
+/// The device authorization response (RFC 8628, section 3.2).
 #[derive(Debug)]
 struct Code {
     device_code: Secret,
     user_code: Secret,
     verification_uri: String,
-    /// The same with the code in it.
+    /// The URL that already contains the user code.
     verification_uri_complete: Option<String>,
     interval: Duration,
 }
 
 impl Code {
     fn read(response: &Response, endpoint: &Url) -> Result<Code, Error> {
-        let answer = response.json()?;
-        let text = |name: &str| answer.get(name).and_then(Value::as_str).map(str::to_owned);
+        let members = response.json()?;
+        let text = |name: &str| members.get(name).and_then(Value::as_str).map(str::to_owned);
         let required = |name: &str| {
             text(name).ok_or_else(|| {
-                Error::new(Kind::Protocol, format!("the answer of {endpoint} has no {name}"))
-                    .fix("check --issuer: RFC 8628 section 3.2 demands one")
+                Error::new(Kind::Protocol, format!("the response from {endpoint} has no {name}"))
+                    .fix("check --issuer")
             })
         };
-        let interval = answer.get("interval").and_then(Value::as_u64).map(Duration::from_secs);
+        let interval = members.get("interval").and_then(Value::as_u64).map(Duration::from_secs);
         Ok(Code {
             device_code: Secret::new(required("device_code")?),
             user_code: Secret::new(required("user_code")?),
@@ -83,51 +86,55 @@ impl Code {
         })
     }
 
-    /// What the person reads; the issuer has no say in how the terminal looks.
+    /// The text for the user. Control characters from the issuer are removed, because they could
+    /// change what the terminal shows.
     fn instructions(&self) -> String {
         let code = one_line(self.user_code.expose());
         let (uri, what) = match &self.verification_uri_complete {
-            Some(uri) => (uri, "check that it shows the code"),
+            Some(uri) => (uri, "check that the page shows the code"),
             None => (&self.verification_uri, "enter the code"),
         };
         format!("To sign in, open\n\n    {}\n\nand {what} {code}\n\n", one_line(uri))
     }
 
-    fn wait_for_person(&self, issuer: &Issuer) -> Result<Map<String, Value>, Error> {
+    /// Polls the token endpoint until the user has signed in.
+    fn wait_for_user(&self, issuer: &Issuer) -> Result<Map<String, Value>, Error> {
         let endpoint = issuer.token_endpoint()?;
         let fields = [
             ("grant_type", "urn:ietf:params:oauth:grant-type:device_code".into()),
             ("device_code", self.device_code.clone().into()),
         ];
         let mut interval = self.interval;
-        let mut trouble = None;
+        let mut last_error = None;
         while interval < issuer.cx.deadline.remaining() {
             thread::sleep(interval);
             let post = issuer.post(&endpoint, &fields)?.hiding(self.user_code.clone());
             let response = issuer.send(post);
-            let refusal = response.as_ref().ok().and_then(Response::oauth_error);
-            trouble = match (refusal.as_deref(), response) {
+            let oauth_error = response.as_ref().ok().and_then(Response::oauth_error);
+            last_error = match (oauth_error.as_deref(), response) {
                 (Some("authorization_pending"), _) => None,
                 (Some("slow_down"), _) => {
                     interval += INTERVAL;
                     None
                 }
                 (Some("access_denied"), Ok(response)) => return Err(declined(&response)),
-                // The second is what some issuers say of a code that they have forgotten.
-                (Some("expired_token" | "invalid_grant"), _) => return Err(too_late()),
-                (_, response) => match response.and_then(|found| issuer.accept(found, GRANT)) {
-                    Err(error) if error.kind() == Kind::Unreachable => {
-                        interval = (interval * 2).min(LONGEST.max(interval));
-                        Some(error)
+                // Some issuers return invalid_grant for an expired code.
+                (Some("expired_token" | "invalid_grant"), _) => return Err(code_expired()),
+                (_, response) => {
+                    match response.and_then(|found| issuer.require_success(found, GRANT)) {
+                        Err(error) if error.kind() == Kind::Unreachable => {
+                            interval = (interval * 2).min(MAX_INTERVAL.max(interval));
+                            Some(error)
+                        }
+                        response => return response?.json(),
                     }
-                    response => return response?.json(),
-                },
+                }
             };
         }
-        Err(trouble.unwrap_or_else(|| {
-            too_late().fix(
-                "sign in again; if the time is too short, \
-                 raise --timeout and the executable's interactive_timeout_millis",
+        Err(last_error.unwrap_or_else(|| {
+            Error::new(Kind::Expired, "no user signed in before the timeout").fix(
+                "sign in again, or increase --timeout and the interactive_timeout_millis of the \
+                 credential configuration",
             )
         }))
     }
@@ -136,11 +143,11 @@ impl Code {
 fn declined(response: &Response) -> Error {
     Error::new(Kind::Denied, "the sign-in was declined")
         .cause(response.words().unwrap_or_default())
-        .fix("sign in again and allow it, or ask who administers the issuer")
+        .fix("sign in again and approve the request, or contact the administrator of the issuer")
 }
 
-fn too_late() -> Error {
-    Error::new(Kind::Expired, "nobody signed in in time").fix("sign in again")
+fn code_expired() -> Error {
+    Error::new(Kind::Expired, "no user signed in before the code expired").fix("sign in again")
 }
 
 #[cfg(test)]
@@ -148,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_issuer_has_no_say_in_how_the_terminal_looks() {
+    fn the_issuer_cannot_control_the_terminal() {
         let mut code = Code {
             device_code: Secret::new("d"),
             user_code: Secret::new("AB\x1b[2J-CD"),
@@ -164,7 +171,7 @@ mod tests {
         assert_eq!(
             code.instructions(),
             "To sign in, open\n\n    https://idp.example/device?c=1\n\n\
-             and check that it shows the code AB [2J-CD\n\n"
+             and check that the page shows the code AB [2J-CD\n\n"
         );
     }
 }

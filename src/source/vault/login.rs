@@ -1,4 +1,4 @@
-//! How a Vault token is had: it is at hand, or a login gives one for this run.
+//! How to get a Vault token: use an existing one, or log in for this run.
 //! <https://developer.hashicorp.com/vault/api-docs/auth>
 
 use serde_json::{Value, json};
@@ -12,10 +12,10 @@ use crate::http::form;
 use crate::options::{SecretRef, missing};
 use crate::secret::Secret;
 
-/// Where a pod has its service account's token.
-const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
+/// The service account token of a pod.
+const SERVICE_ACCOUNT_TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 
-/// `--login` and the options that belong to it.
+/// `--login` and its options.
 #[derive(Debug)]
 pub(super) struct Login {
     pub(super) method: Method,
@@ -36,14 +36,14 @@ pub(super) enum Method {
 #[derive(Debug)]
 pub(super) struct Token {
     pub(super) text: Secret,
-    /// It was made for this run, which has to end it.
-    pub(super) is_of_this_run: bool,
+    /// Whether the token was created for this run and must be revoked at its end.
+    pub(super) must_be_revoked: bool,
 }
 
-/// Refuses options of another login.
-fn refuse_others(login: LoginName, options: &Options) -> Result<(), Error> {
+/// Refuses options that belong to a different login.
+fn refuse_other_options(login: LoginName, options: &Options) -> Result<(), Error> {
     use LoginName::{AppRole, Jwt, Kubernetes, Token, UserPass};
-    let given: [(&str, bool, &[LoginName]); 8] = [
+    let uses: [(&str, bool, &[LoginName]); 8] = [
         ("token", options.token.is_some(), &[Token]),
         ("login-mount", options.login_mount.is_some(), &[AppRole, Kubernetes, Jwt, UserPass]),
         ("login-role", options.login_role.is_some(), &[Kubernetes, Jwt]),
@@ -53,21 +53,23 @@ fn refuse_others(login: LoginName, options: &Options) -> Result<(), Error> {
         ("user", options.user.is_some(), &[UserPass]),
         ("password", options.password.is_some(), &[UserPass]),
     ];
-    let other = given.iter().find(|(_, given, logins)| *given && !logins.contains(&login));
+    let other = uses.iter().find(|(_, is_set, logins)| *is_set && !logins.contains(&login));
     other.map_or(Ok(()), |(option, _, logins)| {
         let logins: Vec<&str> = logins.iter().map(|login| login.word()).collect();
-        let what = format!("--{option} is not for --login={}", login.word());
-        Err(Error::new(Kind::Usage, what)
-            .fix(format!("remove it, or use --login={}", logins.join(" or --login="))))
+        let logins = format!("--login={}", logins.join(" or --login="));
+        Err(Error::new(Kind::Usage, format!("--{option} requires {logins}"))
+            .fix(format!("remove --{option}, or use {logins}")))
     })
 }
 
 impl Login {
+    /// Reads the options.
+    ///
     /// # Errors
-    /// `USAGE` where an option is missing, or is one of another login.
+    /// `USAGE` if a required option is missing, or if an option belongs to a different login.
     pub(super) fn new(options: &Options) -> Result<Login, Error> {
         let login = options.login.unwrap_or(LoginName::Token);
-        refuse_others(login, options)?;
+        refuse_other_options(login, options)?;
         let (role, jwt) = (options.login_role.clone(), options.jwt.clone());
         let method = match login {
             LoginName::AppRole => Method::AppRole {
@@ -89,16 +91,16 @@ impl Login {
         Ok(Login { method, mount: mount.unwrap_or_else(|| login.word().to_owned()) })
     }
 
-    /// The Vault token to ask with; `None` where none is sent.
+    /// The Vault token for the requests; `None` with `--login=none`.
     ///
     /// # Errors
-    /// `ABSENT` where none is at hand, `DENIED` where the login is refused.
+    /// `ABSENT` if there is no Vault token, `DENIED` if the server refuses the login.
     pub(super) fn token(&self, server: &Server) -> Result<Option<Token>, Error> {
         let cx = server.cx;
         let token = match &self.method {
             Method::None => return Ok(None),
             Method::Token(secret) => {
-                Token { text: at_hand(secret.as_ref(), cx)?, is_of_this_run: false }
+                Token { text: existing_token(secret.as_ref(), cx)?, must_be_revoked: false }
             }
             Method::AppRole { role_id, secret_id } => {
                 let role_id = match SecretRef::parse(role_id) {
@@ -107,14 +109,16 @@ impl Login {
                 };
                 let secret_id = secret_id.as_ref().map(|id| id.read("--secret-id", cx));
                 let secret_id = secret_id.transpose()?;
-                let shown = secret_id.as_ref().map(Secret::expose);
-                let body = json!({ "role_id": role_id.expose(), "secret_id": shown });
+                let exposed = secret_id.as_ref().map(Secret::expose);
+                let body = json!({ "role_id": role_id.expose(), "secret_id": exposed });
                 self.log_in("login", &body, [role_id].into_iter().chain(secret_id), server)?
             }
             Method::Kubernetes { role, jwt } => {
                 let jwt = match jwt {
                     Some(jwt) => jwt.read("--jwt", cx)?,
-                    None => files::read_text(SERVICE_ACCOUNT.as_ref(), "--jwt", Kind::Absent)?,
+                    None => {
+                        files::read_text(SERVICE_ACCOUNT_TOKEN.as_ref(), "--jwt", Kind::Absent)?
+                    }
                 };
                 let body = json!({ "role": role, "jwt": jwt.expose() });
                 self.log_in("login", &body, [jwt], server)?
@@ -133,6 +137,7 @@ impl Login {
         Ok(Some(token))
     }
 
+    /// Posts `body` to the path `end` of the login method, and reads the Vault token.
     fn log_in(
         &self,
         end: &str,
@@ -144,46 +149,50 @@ impl Login {
         let mount: Vec<String> = mount.map(|part| form::escape(part).to_string()).collect();
         let path = format!("auth/{}/{end}", mount.join("/"));
         let response = server.post(&path, body, &secrets.into_iter().collect::<Vec<_>>())?;
-        let answer = server.require(response, |status, _| self.advice(status))?;
-        let auth = answer.get("auth").and_then(Value::as_object);
+        let response = server.require(response, |status, _| self.advice(status))?;
+        let auth = response.get("auth").and_then(Value::as_object);
         let member = |name| auth?.get(name)?.as_str();
         let text = member("client_token").filter(|text| !text.is_empty()).ok_or_else(|| {
-            Error::new(Kind::Denied, format!("the login at {server} gave no Vault token"))
-                .fix("check --login-mount, and that nothing there asks for a second factor")
+            let what = format!("the login response from {server} has no client_token");
+            Error::new(Kind::Denied, what).fix(
+                "check --login-mount, and that the login does not require multi-factor \
+                 authentication",
+            )
         })?;
-        // A batch token is no lease and cannot be revoked.
-        let is_of_this_run = member("token_type") != Some("batch");
-        Ok(Token { text: Secret::new(text), is_of_this_run })
+        // A batch token has no lease and cannot be revoked.
+        let must_be_revoked = member("token_type") != Some("batch");
+        Ok(Token { text: Secret::new(text), must_be_revoked })
     }
 
-    /// What to change when the login is refused.
+    /// The kind and the fix if the server refuses the login.
     fn advice(&self, status: u16) -> Option<Advice> {
-        let fix = match &self.method {
+        let credentials = match &self.method {
             Method::AppRole { .. } => {
-                "check --role-id and --secret-id, which may be over or used up"
+                "check --role-id, and that --secret-id has not expired and has uses left"
             }
             Method::Kubernetes { .. } => {
-                "check --login-role, and that it allows this pod's service account and namespace"
+                "check --login-role, and that the role allows the service account and the \
+                 namespace of this pod"
             }
             Method::Jwt { .. } => {
-                "check --login-role and --jwt, and the role's bound_audiences and bound_claims"
+                "check --login-role, --jwt, and the bound_audiences and bound_claims of the role"
             }
             Method::UserPass { .. } => "check --user and --password",
             Method::Token(_) | Method::None => return None,
         };
-        let elsewhere = "check --login-mount, --namespace and --address";
+        let path = "check --login-mount, --namespace and --address";
         match status {
-            400 | 401 => Some((Kind::Denied, fix.to_owned())),
-            // Where nothing is mounted too: without a Vault token nobody may know.
-            403 => Some((Kind::Denied, format!("{fix}; {elsewhere}"))),
-            404 => Some((Kind::Configuration, elsewhere.to_owned())),
+            400 | 401 => Some((Kind::Denied, credentials.to_owned())),
+            // The server also returns 403 if no login method is mounted at the path.
+            403 => Some((Kind::Denied, format!("{credentials}, or {path}"))),
+            404 => Some((Kind::Configuration, path.to_owned())),
             _ => None,
         }
     }
 }
 
-/// The Vault token of the option, of a variable, or the one that `vault login` leaves in the home.
-fn at_hand(secret: Option<&SecretRef>, cx: &Context) -> Result<Secret, Error> {
+/// The Vault token of `--token`, of a variable, or of the file that `vault login` writes.
+fn existing_token(secret: Option<&SecretRef>, cx: &Context) -> Result<Secret, Error> {
     if let Some(secret) = secret {
         return secret.read("--token", cx);
     }
@@ -193,8 +202,8 @@ fn at_hand(secret: Option<&SecretRef>, cx: &Context) -> Result<Secret, Error> {
     let file = cx.env.home()?.map(|home| home.join(".vault-token"));
     match file.filter(|file| file.exists()) {
         Some(file) => SecretRef::File(file).read("--token", cx),
-        None => Err(Error::new(Kind::Absent, "there is no Vault token").fix(
-            "log in (vault login, bao login), set VAULT_TOKEN or BAO_TOKEN, or take another --login",
-        )),
+        None => Err(Error::new(Kind::Absent, "no Vault token found")
+            .cause("BAO_TOKEN and VAULT_TOKEN are not set, and ~/.vault-token does not exist")
+            .fix("run vault login or bao login, set --token, or use another --login")),
     }
 }

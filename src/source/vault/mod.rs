@@ -1,10 +1,11 @@
-//! An identity token of Vault or OpenBao.
+//! Gets an identity token from HashiCorp Vault or OpenBao.
 //!
-//! The server signs a JWT about the entity behind a Vault token: `GET identity/oidc/token/ROLE`. Its
-//! `aud` is the role's `client_id` and not the caller's choice; its key sets are published, so that
-//! the server is an issuer like any other. The Vault token is at hand, or comes from a login whose
-//! token lasts for this run alone: what a run leaves behind would count as a lease until its TTL,
-//! so it is revoked, where the policy lets it.
+//! `GET identity/oidc/token/ROLE` returns a JWT for the entity that the Vault token of the request
+//! belongs to. The `aud` of the JWT is the `client_id` of the role; the caller cannot choose it.
+//! The server publishes its discovery document and keys, so it is an OpenID Connect issuer. The
+//! Vault token either exists already or is the result of a login. A token from a login is used for
+//! one run only. It is revoked afterwards, because otherwise the server would keep its lease until
+//! the end of its TTL.
 //! <https://developer.hashicorp.com/vault/api-docs/secret/identity/tokens#generate-a-signed-id-token>,
 //! <https://openbao.org/api-docs/secret/identity/tokens/>
 
@@ -22,12 +23,12 @@ use crate::error::{Error, Kind};
 use crate::http::{Url, form};
 use crate::options::{SecretRef, Values};
 use crate::secret::Secret;
-use crate::token::{Origin, SubjectToken};
+use crate::token::{Audience, Origin, SubjectToken};
 
 choices! {
     /// How to get a Vault token.
     pub(super) enum LoginName {
-        /// Use one that exists.
+        /// Use an existing Vault token.
         Token = "token",
         /// Log in with a RoleID and a SecretID.
         AppRole = "approle",
@@ -37,7 +38,7 @@ choices! {
         Jwt = "jwt",
         /// Log in with a user name and a password.
         UserPass = "userpass",
-        /// Send none.
+        /// Send requests without a Vault token.
         None = "none",
     }
 }
@@ -45,29 +46,32 @@ choices! {
 options! {
     /// Options of `vault`.
     struct Options {
-        /// the role of identity/oidc/role
+        /// the role below identity/oidc/role/ that defines the token
         role: String = "--role=NAME",
-        /// the server, before BAO_ADDR and VAULT_ADDR
+        /// the URL of the server; overrides BAO_ADDR and VAULT_ADDR
         address: Option<Url> = "--address",
-        /// the namespace, before BAO_NAMESPACE and VAULT_NAMESPACE
+        /// the namespace; overrides BAO_NAMESPACE and VAULT_NAMESPACE
         namespace: Option<String> = "--namespace=PATH",
-        /// how to get a Vault token; none where a proxy or agent at --address adds its own
+        /// how to get a Vault token; use none if an agent or proxy at --address adds the token
+        /// (default: token, an existing Vault token)
         login: Option<LoginName> = "--login",
-        /// the Vault token, before BAO_TOKEN, VAULT_TOKEN and ~/.vault-token
+        /// the Vault token for --login=token; overrides BAO_TOKEN, VAULT_TOKEN and ~/.vault-token
         token: Option<SecretRef> = "--token",
-        /// where the login is mounted below auth/, by default at its name
+        /// the path below auth/ at which the login method is mounted (default: the value of
+        /// --login)
         login_mount: Option<String> = "--login-mount=PATH",
-        /// the role of the login
+        /// the role for --login=kubernetes or --login=jwt
         login_role: Option<String> = "--login-role=NAME",
-        /// the RoleID of approle; may be env:NAME or file:PATH
+        /// the RoleID for --login=approle; may be env:NAME or file:PATH
         role_id: Option<String> = "--role-id=ID",
-        /// the SecretID of approle
+        /// the SecretID for --login=approle
         secret_id: Option<SecretRef> = "--secret-id",
-        /// the JWT to log in with; kubernetes has the service account's by default
+        /// the JWT for --login=jwt or --login=kubernetes (default for kubernetes: the service
+        /// account token of the pod)
         jwt: Option<SecretRef> = "--jwt",
-        /// the user of userpass
+        /// the user name for --login=userpass
         user: Option<String> = "--user=NAME",
-        /// the password of userpass
+        /// the password for --login=userpass
         password: Option<SecretRef> = "--password",
     }
 }
@@ -114,24 +118,24 @@ impl Source for Vault {
     ) -> Result<SubjectToken, Error> {
         let server = Server::find(self.address.as_ref(), self.namespace.as_deref(), cx)?;
         let token = self.login.token(&server)?;
-        let answer = self.read(token.as_ref().map(|token| &token.text), &server);
-        if let Some(token) = token.filter(|token| token.is_of_this_run) {
+        let response = self.read(token.as_ref().map(|token| &token.text), &server);
+        if let Some(token) = token.filter(|token| token.must_be_revoked) {
             server.revoke(&token.text);
         }
-        let answer = answer?;
-        let data = answer.get("data").and_then(Value::as_object);
+        let response = response?;
+        let data = response.get("data").and_then(Value::as_object);
         let member = |name| data?.get(name)?.as_str();
         let text = member("token").ok_or_else(|| {
-            Error::new(Kind::Protocol, format!("the answer of {server} has no token"))
+            Error::new(Kind::Protocol, format!("the response from {server} has no token"))
                 .fix(format!("check {}", server.place))
         })?;
         if let (Some(client_id), Ok(audience)) = (member("client_id"), request.audience()) {
-            self.tell_apart(client_id, audience.as_str(), cx);
+            self.log_other_audience(client_id, audience, cx);
         }
         let origin = Origin {
-            what: format!("the answer of {server}"),
+            what: format!("the response from {server}"),
             option: "--role",
-            renew: "the clocks of this host and of the server may differ".to_owned(),
+            renew: "check the clocks of this host and of the server".to_owned(),
         };
         SubjectToken::read(&Secret::new(text), request.token_type, cx.clock.now(), &origin)
     }
@@ -144,7 +148,8 @@ impl Vault {
         server.require(response, |status, words| self.advice(status, words))
     }
 
-    /// What to change when there is no token.
+    /// The kind and the fix if the server refuses to create the token. `words` is the message of
+    /// the server.
     fn advice(&self, status: u16, words: &str) -> Option<Advice> {
         let role = &self.role;
         Some(match status {
@@ -153,30 +158,34 @@ impl Vault {
                     format!(r#"path "identity/oidc/token/{role}" {{ capabilities = ["read"] }}"#);
                 let fix = match self.login.method {
                     Method::Token(_) if words.contains("invalid token") => {
-                        "the Vault token is over: renew it, or take another --login".to_owned()
+                        "log in again with vault login or bao login, or use another --login"
+                            .to_owned()
                     }
                     Method::Token(_) => format!(
-                        "the Vault token may be over or of another namespace; \
-                         else allow it in its policy: {policy}"
+                        "check that the Vault token has not expired and that it belongs to \
+                         --namespace, or add {policy} to its policy"
                     ),
-                    _ => format!("allow it in the policy of this login: {policy}"),
+                    _ => format!("add {policy} to the policy of this login"),
                 };
                 (Kind::Denied, fix)
             }
             400 if words.contains("no entity") => (
                 Kind::Configuration,
-                "root tokens have no entity, nor has a token made without a login: \
-                 take another --login or --token"
+                "use --login, or a --token that was created by a login, because root tokens and \
+                 tokens created without a login have no entity"
                     .to_owned(),
             ),
-            400 if words.contains("allowed client ID") => {
-                let fix = format!("add the client_id of {role} to allowed_client_ids of its key");
-                (Kind::Denied, fix)
-            }
+            400 if words.contains("allowed client ID") => (
+                Kind::Denied,
+                format!(
+                    "add the client_id of the role {role} to the allowed_client_ids of its key"
+                ),
+            ),
             400 => (
                 Kind::Configuration,
                 format!(
-                    "check --role and --namespace: vault read (or bao read) identity/oidc/role/{role}"
+                    "check --role and --namespace with vault read identity/oidc/role/{role} \
+                     (or bao read)"
                 ),
             ),
             404 => (Kind::Configuration, "check --address and --namespace".to_owned()),
@@ -184,20 +193,16 @@ impl Vault {
         })
     }
 
-    /// Tells, in the log, of a token that the pool provider refuses unless its `aud` is allowed there.
-    fn tell_apart(&self, client_id: &str, audience: &str, cx: &Context) {
-        if bare(client_id) != bare(audience) {
+    /// Logs that the audience of the token is not the requested one. The pool provider refuses such
+    /// a token unless it allows the audience.
+    fn log_other_audience(&self, client_id: &str, requested: &Audience, cx: &Context) {
+        if !requested.is(client_id) {
             cx.log.line(format!(
-                "the token's aud is {client_id}, the client_id of the role {}, and not the \
-                 audience {audience}: allow it in the pool provider \
-                 (--allowed-audiences={client_id}), or make it the role's client_id",
+                "the audience of the token is {client_id}, which is the client_id of the role {}, \
+                 not {requested}; add it to the pool provider with \
+                 --allowed-audiences={client_id}, or change the client_id of the role",
                 self.role
             ));
         }
     }
-}
-
-/// An audience without the `https:` that the pool provider takes and leaves out alike.
-fn bare(audience: &str) -> &str {
-    audience.strip_prefix("https:").unwrap_or(audience)
 }

@@ -1,4 +1,4 @@
-//! The server: where it is, how to ask it, and what its refusals mean.
+//! A Vault or OpenBao server: how to find it, how to send requests, and what its errors mean.
 //! <https://developer.hashicorp.com/vault/api-docs>
 
 use std::fmt;
@@ -11,29 +11,29 @@ use crate::error::{Error, Kind};
 use crate::http::{Authorities, CaFile, Request, Response, Url, retry};
 use crate::secret::Secret;
 
-/// The class of a refusal, and what to change.
+/// The kind and the fix of an error.
 pub(super) type Advice = (Kind, String);
 
-/// How long a run waits to be rid of its Vault token, at most.
-const REVOCATION: Duration = Duration::from_secs(2);
+/// The timeout of the request that revokes a Vault token.
+const REVOCATION_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A Vault or OpenBao server, or a proxy or agent before it.
+/// A Vault or OpenBao server, or an agent or proxy in front of it.
 #[derive(Debug)]
 pub(super) struct Server<'a> {
     pub(super) cx: &'a Context,
     address: Url,
-    /// The option or variable that named it.
+    /// The option or variable that contains the address.
     pub(super) place: &'static str,
     namespace: Option<String>,
-    /// The context that trusts the authorities of a variable.
+    /// The context that trusts the certificate authorities of `BAO_CACERT` or `VAULT_CACERT`.
     narrowed: Option<Context>,
 }
 
 impl<'a> Server<'a> {
-    /// Finds the server: options, then the variables that the command line tools read.
+    /// Finds the server from the options, or from the variables that `bao` and `vault` read.
     ///
     /// # Errors
-    /// `ABSENT` where nothing names one.
+    /// `ABSENT` if no address is set, `CONFIGURATION` if a variable is not usable.
     pub(super) fn find(
         address: Option<&Url>,
         namespace: Option<&str>,
@@ -44,13 +44,13 @@ impl<'a> Server<'a> {
             (None, Some((address, name))) => {
                 let address = Url::parse(&address).map_err(|why| {
                     Error::new(Kind::Configuration, format!("{name} {why}"))
-                        .fix(format!("correct {name}, or give --address"))
+                        .fix(format!("check {name}, or set --address"))
                 })?;
                 (address, name)
             }
             (None, None) => {
-                return Err(Error::new(Kind::Absent, "there is no address of a Vault server")
-                    .fix("add --address=… or set VAULT_ADDR or BAO_ADDR"));
+                return Err(Error::new(Kind::Absent, "the address of the Vault server is not set")
+                    .fix("set --address, BAO_ADDR or VAULT_ADDR"));
             }
         };
         let namespace = match namespace {
@@ -67,13 +67,14 @@ impl<'a> Server<'a> {
         Ok(Server { cx, address, place, namespace, narrowed })
     }
 
-    /// Reads what stands at a path below `v1/`.
+    /// Sends a GET request to a path below `v1/`.
     pub(super) fn get(&self, path: &str, token: Option<&Secret>) -> Result<Response, Error> {
         let url = self.url(path)?;
-        self.ask(|| self.with_headers(Request::get(&url, self.place), token))
+        self.send_with_retries(|| self.with_headers(Request::get(&url, self.place), token))
     }
 
-    /// Writes JSON to a path below `v1/`; `secrets` are what it holds of them.
+    /// Posts JSON to a path below `v1/`. `secrets` are the secrets in the JSON, which are removed
+    /// from messages.
     pub(super) fn post(
         &self,
         path: &str,
@@ -82,14 +83,18 @@ impl<'a> Server<'a> {
     ) -> Result<Response, Error> {
         let url = self.url(path)?;
         let body = Secret::new(body.to_string());
-        self.ask(|| {
+        self.send_with_retries(|| {
             let post = self.with_headers(Request::post(&url, self.place), None);
             let post = post.header("Content-Type", "application/json").body(body.clone());
             secrets.iter().cloned().fold(post, Request::hiding)
         })
     }
 
-    /// The members of an answer, or why there are none; `advice` knows what else to change.
+    /// The members of a successful response. `advice` returns the kind and the fix for a status and
+    /// a message of the server.
+    ///
+    /// # Errors
+    /// The error for any other response.
     pub(super) fn require(
         &self,
         response: Response,
@@ -98,12 +103,13 @@ impl<'a> Server<'a> {
         let words = response.words().unwrap_or_default();
         let advice = match response.status {
             503 if words.contains("sealed") => {
-                let fix = "unseal it (vault operator unseal, bao operator unseal)";
+                let fix = "unseal the server with vault operator unseal or bao operator unseal";
                 Some((Kind::Unreachable, fix.to_owned()))
             }
             412 => Some((
                 Kind::Unreachable,
-                "this standby lags behind the active server: try again later".to_owned(),
+                "try again later, because this standby server has not received the latest data yet"
+                    .to_owned(),
             )),
             status => advice(status, &words),
         };
@@ -114,29 +120,32 @@ impl<'a> Server<'a> {
         response.json()
     }
 
-    /// Ends a Vault token. Where that fails the token lasts until its TTL, and nobody is worse off.
+    /// Revokes a Vault token. An error is only logged, because the token expires after its TTL
+    /// anyway.
     pub(super) fn revoke(&self, token: &Secret) {
         let revoked = self.url("auth/token/revoke-self").and_then(|url| {
             let post = self.with_headers(Request::post(&url, self.place), Some(token));
-            let response = self.send(post.limit(REVOCATION).once())?;
+            let response = self.send(post.limit(REVOCATION_TIMEOUT).once())?;
             response.require_success()
         });
         if let Err(error) = revoked {
-            self.cx.log.line(format!("the Vault token of this run lasts until its TTL: {error}"));
+            self.cx.log.line(format!(
+                "the Vault token of this run was not revoked and is valid until its TTL ends: {error}"
+            ));
         }
     }
 
-    /// Asks, and asks again after passing trouble. 412 is a standby of Vault Enterprise that does
-    /// not know a new token yet.
+    /// Sends a request and repeats it after temporary errors. One of these is 412: a standby server
+    /// of Vault Enterprise has not received the data of a new token yet.
     /// <https://developer.hashicorp.com/vault/docs/enterprise/consistency>
-    fn ask<'r>(&self, request: impl Fn() -> Request<'r>) -> Result<Response, Error> {
-        let passes =
+    fn send_with_retries<'r>(&self, request: impl Fn() -> Request<'r>) -> Result<Response, Error> {
+        let is_temporary =
             |response: &Response| retry::is_passing(response.status) || response.status == 412;
-        retry::ask(self.cx.deadline, passes, || self.send(request().once()))
+        retry::ask(self.cx.deadline, is_temporary, || self.send(request().once()))
     }
 
     fn with_headers<'r>(&self, request: Request<'r>, token: Option<&Secret>) -> Request<'r> {
-        // A proxy or agent may demand it, so that no other program's request can be abused.
+        // An agent or proxy can require this header as a protection against request forgery.
         let mut request = request.header("X-Vault-Request", "true");
         if let Some(namespace) = &self.namespace {
             request = request.header("X-Vault-Namespace", namespace.as_str());
@@ -151,7 +160,7 @@ impl<'a> Server<'a> {
         let url = format!("{}/v1/{path}", self.address.as_typed().trim_end_matches('/'));
         Url::parse(&url).map_err(|why| {
             Error::new(Kind::Configuration, format!("{} {why}", self.place))
-                .fix(format!("correct {}", self.place))
+                .fix(format!("check {}", self.place))
         })
     }
 
@@ -166,7 +175,8 @@ impl fmt::Display for Server<'_> {
     }
 }
 
-/// The first of these variables that is set, with its name. OpenBao's come first, as in its tools.
+/// The value and the name of the first of these variables that is set. As in the tools of OpenBao,
+/// the variables of OpenBao come first.
 pub(super) fn variable(
     names: [&'static str; 2],
     cx: &Context,

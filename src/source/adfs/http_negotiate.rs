@@ -1,8 +1,8 @@
-//! HTTP Negotiate around a request (RFC 4559).
+//! Sends a request with HTTP Negotiate authentication (RFC 4559).
 //!
-//! The first request goes without a token: the answer tells whether Windows authentication is
-//! offered at all, and opens the connection that the tokens are bound to (RFC 5929, for Extended
-//! Protection). All legs stay on that connection, as NTLM demands.
+//! The first request has no token. Its response shows whether the server offers Windows
+//! Authentication, and it opens the TLS connection that the tokens are bound to (RFC 5929, for
+//! Extended Protection). The following requests use the same connection, which NTLM requires.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -14,27 +14,32 @@ use crate::http::{Request, Response, Url, wrong_clock};
 use crate::negotiate::{Identity, Negotiator, Target};
 use crate::secret::Secret;
 
-/// Seconds by which a clock may be wrong before Kerberos refuses its tickets.
+/// The clock skew in seconds that Kerberos tolerates by default.
 const TOLERATED_SKEW: i64 = 5 * 60;
 
-/// More legs than any mechanism takes.
-const MOST_LEGS: usize = 6;
+/// The maximum number of requests with a token. No mechanism needs more than three.
+const MAX_ROUNDS: usize = 6;
 
-/// Who signs on, and with whom.
+/// The fix if AD FS does not offer Windows Authentication.
+pub(super) const ENABLE_WINDOWS_AUTHENTICATION: &str = "enable Windows Authentication for the \
+     intranet in AD FS, connect to AD FS directly and not through its Web Application Proxy, and \
+     add a part of --user-agent to WiaSupportedUserAgents (Set-AdfsProperties)";
+
+/// The account that signs in, and the service that it signs in to.
 #[derive(Debug)]
-pub(super) struct SignOn {
+pub(super) struct HttpNegotiate {
     pub(super) identity: Identity,
     /// `--spn`.
     pub(super) spn: Option<String>,
 }
 
-impl SignOn {
-    /// Sends a request, signed on where the server asks for it. `request` makes it anew for each
-    /// leg.
+impl HttpNegotiate {
+    /// Sends a request, and repeats it with tokens if the server requires authentication. `request`
+    /// creates the request for each round.
     ///
     /// # Errors
-    /// `DENIED` where the server offers no Windows authentication or refuses the account; those of
-    /// [`Negotiator`].
+    /// `DENIED` if the server does not offer Windows Authentication or refuses the account; those
+    /// of [`Negotiator`].
     pub(super) fn send<'a>(
         &self,
         url: &Url,
@@ -54,15 +59,14 @@ impl SignOn {
         };
         let mut negotiator = Negotiator::new(&self.identity, &target, cx)?;
         let mut last: Option<Vec<u8>> = None;
-        for _ in 0..MOST_LEGS {
+        for _ in 0..MAX_ROUNDS {
             let token = negotiator.next(last.as_deref())?;
             if token.is_empty() {
-                break; // the server's last word
+                break; // The server does not expect another token.
             }
             let token = Secret::new(STANDARD.encode(token));
             let header = Secret::new(format!("Negotiate {}", token.expose()));
-            let signed_on = request().header("Authorization", header).hiding(token);
-            response = cx.send(signed_on)?;
+            response = cx.send(request().header("Authorization", header).hiding(token))?;
             match challenge(&response) {
                 Some(challenge) if response.status == 401 && !challenge.is_empty() => {
                     last = Some(challenge);
@@ -77,7 +81,8 @@ impl SignOn {
     }
 }
 
-/// The token in `WWW-Authenticate: Negotiate`, empty for the bare offer; `None` without one.
+/// The token in `WWW-Authenticate: Negotiate`. It is empty in the first response; `None` if the
+/// server does not offer Negotiate.
 fn challenge(response: &Response) -> Option<Vec<u8>> {
     response.headers("www-authenticate").find_map(|value| {
         let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
@@ -86,33 +91,32 @@ fn challenge(response: &Response) -> Option<Vec<u8>> {
 }
 
 fn not_offered(url: &Url) -> Error {
-    Error::new(Kind::Denied, format!("{url} offers no Windows authentication")).fix(
-        "enable it in AD FS for the intranet, reach AD FS itself and not its proxy (WAP), and let \
-         its WiaSupportedUserAgents hold a part of --user-agent",
-    )
+    Error::new(Kind::Denied, format!("{url} does not offer Windows Authentication"))
+        .fix(ENABLE_WINDOWS_AUTHENTICATION)
 }
 
 fn refused(url: &Url, cx: &Context) -> Error {
     let error = Error::new(Kind::Denied, format!("{url} refused the account"))
-        .cause("status 401 after a good ticket");
+        .cause("HTTP status 401 for a complete Negotiate token");
     match cx.skew().filter(|skew| skew.abs() > TOLERATED_SKEW) {
         Some(skew) => error.of_kind(Kind::Configuration).fix(wrong_clock(skew)),
         None => error.fix(
-            "permit the account to use the client (Grant-AdfsApplicationPermission), and behind a \
-             balancer that ends TLS set ExtendedProtectionTokenCheck to Allow (Set-AdfsProperties)",
+            "check that the account is the ADUserPrincipalName of the server application \
+             (Get-AdfsServerApplication), or if a load balancer terminates TLS, run \
+             Set-AdfsProperties -ExtendedProtectionTokenCheck Allow",
         ),
     }
 }
 
-/// The channel binding `tls-server-end-point` of a certificate (RFC 5929, section 4.1): the hash of
-/// its signature algorithm, SHA-256 in place of weaker ones.
+/// The channel binding `tls-server-end-point` of a certificate (RFC 5929, section 4.1): its digest
+/// with the hash of its signature algorithm, or with SHA-256 if that hash is weaker.
 fn binding(certificate: &[u8]) -> Vec<u8> {
     let hash = digest(hash_of(certificate), certificate);
     [b"tls-server-end-point:", hash.as_ref()].concat()
 }
 
-/// The hash algorithms that have object identifiers of their own in a signature algorithm: with
-/// RSA, with ECDSA, and alone in the parameters of RSA-PSS.
+/// The object identifiers that imply a hash stronger than SHA-256: of RSA signatures, of ECDSA
+/// signatures, and of the hash itself in the parameters of RSA-PSS.
 const HASHES: [(&[u8], &Algorithm); 6] = [
     (&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0c], &SHA384),
     (&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0d], &SHA512),
@@ -160,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn the_hash_is_that_of_the_signature() {
+    fn the_binding_uses_the_hash_of_the_signature() {
         for (algorithm, hash) in [
             (&rcgen::PKCS_ECDSA_P256_SHA256, &SHA256),
             (&rcgen::PKCS_ECDSA_P384_SHA384, &SHA384),
@@ -174,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_certificate_is_hashed_all_the_same() {
+    fn a_malformed_certificate_is_hashed_with_sha256() {
         for der in [&[][..], &[0x30], &[0x30, 0x84, 0xff, 0xff, 0xff, 0xff], &[0x30, 0x05, 0x30]] {
             assert_eq!(hash_of(der), &SHA256);
         }

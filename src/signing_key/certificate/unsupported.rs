@@ -1,4 +1,4 @@
-//! Only Windows has a certificate store: elsewhere this says so.
+//! The implementation for operating systems without a certificate store: it returns an error.
 
 use std::convert::Infallible;
 
@@ -11,8 +11,8 @@ pub(super) struct Key(Infallible);
 
 impl Key {
     pub(super) fn find(_: &Thumbprint, option: &str, _: &Context) -> Result<Key, Error> {
-        let what = format!("{option} is for the certificate store of Windows");
-        Err(Error::new(Kind::Configuration, what).fix("give the key as --signing-key=PEM here"))
+        let what = format!("{option} is supported on Windows only");
+        Err(Error::new(Kind::Configuration, what).fix("use --signing-key"))
     }
 
     pub(super) fn sign(&self, _: &[u8]) -> Result<Vec<u8>, Error> {

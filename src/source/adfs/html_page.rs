@@ -1,9 +1,8 @@
-//! Reads the hidden fields of an HTML form, entities decoded, and knows a login form when it sees
-//! one.
+//! Reads the input fields of an HTML page, and detects sign-in pages.
 
 use html5gum::{Token, Tokenizer};
 
-/// What a page holds.
+/// The contents of an HTML page.
 #[derive(Debug, Default)]
 pub(super) struct Page {
     inputs: Vec<(String, String)>,
@@ -12,7 +11,7 @@ pub(super) struct Page {
 }
 
 impl Page {
-    /// Reads a page, however broken.
+    /// Reads a page. Malformed HTML is not an error.
     pub(super) fn read(html: &str) -> Page {
         let mut page = Page::default();
         for Ok(token) in Tokenizer::new(html) {
@@ -37,18 +36,18 @@ impl Page {
         page
     }
 
-    /// The value of a field.
+    /// The value of the input field with this name, with its entities decoded.
     pub(super) fn input(&self, name: &str) -> Option<&str> {
         self.inputs.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
     }
 
-    /// What a person reads on it, each piece of text on lines of its own.
+    /// The text of the page without its markup. Each text node starts on a new line.
     pub(super) fn text(&self) -> &str {
         &self.text
     }
 
-    /// Whether it asks a person to log in.
-    pub(super) fn is_login(&self) -> bool {
+    /// Whether the page has a password field.
+    pub(super) fn is_sign_in(&self) -> bool {
         self.has_password
     }
 }
@@ -58,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fields_are_read_with_their_entities() {
+    fn entities_in_field_values_are_decoded() {
         let page = Page::read(
             "<!DOCTYPE html><form method=POST action='https://a/'>\
              <INPUT TYPE=hidden NAME=\"SAMLResponse\" VALUE='PD94&#43;bWw&#x2f;&amp;='/>\
@@ -67,17 +66,17 @@ mod tests {
         assert_eq!(page.input("SAMLResponse"), Some("PD94+bWw/&="));
         assert_eq!(page.input("RelayState"), Some(""));
         assert_eq!(page.input("other"), None);
-        assert!(!page.is_login());
+        assert!(!page.is_sign_in());
     }
 
     #[test]
-    fn comments_and_scripts_are_no_fields() {
+    fn comments_and_titles_do_not_contain_fields() {
         let page = Page::read("<!-- <input name=SAMLResponse value=x> --><title><input name=a>");
         assert_eq!(page.input("SAMLResponse"), None);
     }
 
     #[test]
-    fn a_password_field_makes_a_login() {
-        assert!(Page::read("<form><input name=u><input type=Password name=p></form>").is_login());
+    fn a_page_with_a_password_field_is_a_sign_in_page() {
+        assert!(Page::read("<form><input name=u><input type=Password name=p></form>").is_sign_in());
     }
 }

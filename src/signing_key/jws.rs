@@ -1,0 +1,118 @@
+//! JSON Web Signatures in compact form.
+//! <https://www.rfc-editor.org/rfc/rfc7515#section-7.1>
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ring::digest::{SHA256, digest};
+use ring::signature::RSA_PSS_SHA256;
+use serde_json::{Value, json};
+
+use super::SigningKey;
+use super::pair::{Pair, sign_rsa};
+use crate::error::{Error, Kind};
+use crate::secret::Secret;
+
+impl SigningKey {
+    /// Signs claims and returns a compact JWT. `id` is the `kid` in its header.
+    ///
+    /// # Errors
+    /// `INTERNAL` if the operating system does not provide random numbers.
+    pub fn sign(&self, claims: &Value, id: Option<&str>) -> Result<Secret, Error> {
+        let mut header = json!({ "alg": self.pair.algorithm(), "typ": "JWT" });
+        if let (Some(id), Some(header)) = (id, header.as_object_mut()) {
+            header.insert("kid".to_owned(), id.into());
+        }
+        compact(&header, claims, |message| self.pair.sign(message))
+    }
+
+    /// Signs claims with PS256. The header identifies the key by the SHA-256 of its certificate
+    /// (DER), which Microsoft Entra ID requires. `option` is the option that names the key.
+    ///
+    /// # Errors
+    /// `CONFIGURATION` if the key is not an RSA key; those of [`SigningKey::sign`].
+    pub fn sign_certified(
+        &self,
+        claims: &Value,
+        certificate: &[u8],
+        option: &str,
+    ) -> Result<Secret, Error> {
+        let Pair::Rsa(pair) = &self.pair else {
+            let what = "Microsoft Entra ID does not accept signatures with P-256 keys";
+            return Err(
+                Error::new(Kind::Configuration, what).fix(format!("set {option} to an RSA key"))
+            );
+        };
+        let thumbprint = URL_SAFE_NO_PAD.encode(digest(&SHA256, certificate));
+        let header = json!({ "alg": "PS256", "typ": "JWT", "x5t#S256": thumbprint });
+        compact(&header, claims, |message| sign_rsa(pair, &RSA_PSS_SHA256, message))
+    }
+}
+
+/// Joins the header, the claims and the signature of both.
+fn compact(
+    header: &Value,
+    claims: &Value,
+    sign: impl FnOnce(&[u8]) -> Result<Vec<u8>, Error>,
+) -> Result<Secret, Error> {
+    let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let mut jwt = format!("{}.{}", encode(header), encode(claims));
+    let signature = sign(jwt.as_bytes())?;
+    jwt.push('.');
+    jwt.push_str(&URL_SAFE_NO_PAD.encode(signature));
+    Ok(Secret::new(jwt))
+}
+
+#[cfg(test)]
+mod tests {
+    use ring::signature::{
+        ECDSA_P256_SHA256_FIXED, KeyPair as _, RSA_PSS_2048_8192_SHA256, UnparsedPublicKey,
+    };
+
+    use super::super::test_vectors::{EC, RSA, SIGNED, decode, ec_jwk, parse};
+    use super::*;
+    use crate::token::jwks::{Failure, verify};
+
+    #[test]
+    fn rs256_signatures_match_rfc_7515() {
+        let signature = parse(RSA).pair.sign(SIGNED.0.as_bytes()).unwrap();
+        assert_eq!(URL_SAFE_NO_PAD.encode(signature), SIGNED.1);
+    }
+
+    #[test]
+    fn a_certified_signature_verifies_and_names_its_certificate() {
+        let key = parse(RSA);
+        let jwt = key.sign_certified(&json!({"a": 1}), b"certificate", "--client-key").unwrap();
+        let (signed, signature) = jwt.expose().rsplit_once('.').unwrap();
+        let Pair::Rsa(pair) = &key.pair else { panic!("an RSA key") };
+        UnparsedPublicKey::new(&RSA_PSS_2048_8192_SHA256, pair.public_key().as_ref())
+            .verify(signed.as_bytes(), &decode(signature))
+            .unwrap();
+        let header: Value =
+            serde_json::from_slice(&decode(signed.split('.').next().unwrap())).unwrap();
+        // printf certificate | openssl dgst -sha256 -binary | basenc --base64url
+        let expected = "A9Zt0Ig1wco_EozOrNHzGslBYwlrIPRFroQoW8CDLXI";
+        assert_eq!((&header["alg"], &header["x5t#S256"]), (&json!("PS256"), &json!(expected)));
+        let error = parse(&ec_jwk("")).sign_certified(&json!({}), b"", "--client-key").unwrap_err();
+        assert!(error.to_string().contains("set --client-key to an RSA key"), "{error}");
+    }
+
+    #[test]
+    fn es256_signatures_verify() {
+        let jwt = parse(&ec_jwk("")).sign(&json!({"a": 1}), Some("k")).unwrap();
+        let (signed, signature) = jwt.expose().rsplit_once('.').unwrap();
+        let point = [&[4][..], &decode(EC[0]), &decode(EC[1])].concat();
+        UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point)
+            .verify(signed.as_bytes(), &decode(signature))
+            .unwrap();
+    }
+
+    #[test]
+    fn the_jwk_set_verifies_the_signatures_of_the_key() {
+        let key = SigningKey::parse(&SigningKey::generate().unwrap()).ok().unwrap();
+        let token = key.sign(&json!({ "sub": "s" }), Some(&key.id())).unwrap();
+        let mut jwks = key.jwks();
+        assert_eq!(verify(token.expose(), &jwks), Ok(()));
+        jwks["keys"][0]["kid"] = "another".into();
+        assert_eq!(verify(token.expose(), &jwks), Err(Failure::UnknownKey));
+    }
+}
