@@ -6,7 +6,7 @@
 //! status and nothing else.
 //!
 //! No error carries a token, a secret or the body of an answer. Words of a far end pass through
-//! [`server_words`] first.
+//! [`redacted`] first.
 
 use std::fmt;
 
@@ -145,7 +145,7 @@ pub fn one_line(text: &str) -> String {
 
 /// Words of a far end, made fit for a message: one line, at most 300 characters, and without the
 /// `secrets` of the request or anything that looks like a token, should the far end repeat them.
-pub fn server_words(text: &str, secrets: &[&str]) -> String {
+pub fn redacted(text: &str, secrets: &[&str]) -> String {
     let mut text = one_line(text);
     for secret in secrets.iter().filter(|secret| secret.len() >= 4) {
         text = text.replace(secret, "[secret]");
@@ -187,13 +187,13 @@ mod tests {
     }
 
     #[test]
-    fn server_words_hide_what_the_far_end_repeats() {
-        let words = server_words("bad secret hunter22\nin eyJhbGciOi.x.y now", &["hunter22"]);
+    fn redacted_text_hides_what_the_far_end_repeats() {
+        let words = redacted("bad secret hunter22\nin eyJhbGciOi.x.y now", &["hunter22"]);
         assert_eq!(words, "bad secret [secret] in [token] now");
     }
 
     #[test]
-    fn server_words_are_short() {
-        assert_eq!(server_words(&"é".repeat(1000), &[]).chars().count(), 301);
+    fn redacted_text_is_short() {
+        assert_eq!(redacted(&"é".repeat(1000), &[]).chars().count(), 301);
     }
 }

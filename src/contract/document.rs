@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::expiry_margin;
 use crate::cache::Cached;
-use crate::error::{Error, server_words};
+use crate::error::{Error, redacted};
 use crate::secret::Secret;
 use crate::time::LAST_SECOND;
 use crate::token::{SubjectToken, TokenType, UNKNOWN_LIFE};
@@ -115,7 +115,7 @@ pub fn token(document: &Value, token_type: TokenType) -> Result<Secret, String> 
     }
     if document.get("success") != Some(&json!(true)) {
         let words = [text("code"), text("message")].map(Option::unwrap_or_default).join(": ");
-        return Err(server_words(&words, &[]));
+        return Err(redacted(&words, &[]));
     }
     let name = member(token_type);
     let token = text(name).filter(|token| !token.is_empty());

@@ -156,7 +156,7 @@ impl<'a> ServiceAccount<'a> {
 
     fn refusal(&self, method: &str, url: &Url, response: Response) -> Error {
         let account = &self.account.account;
-        let words = response.words().unwrap_or_default();
+        let words = response.error_text().unwrap_or_default();
         let (kind, fix) = match response.status {
             403 if words.contains("has not been used in project") || words.contains("disabled") => {
                 (

@@ -136,7 +136,7 @@ const MEANINGS: &[(&str, Kind, &str)] = &[
 
 fn refusal(response: &Response, config: &CredentialConfig, cx: &Context) -> Option<Error> {
     let error = response.oauth_error()?;
-    let words = response.words().unwrap_or_default();
+    let words = response.error_text().unwrap_or_default();
     let lower = words.to_ascii_lowercase();
     let meaning = MEANINGS.iter().find(|(part, ..)| lower.contains(part));
     let (kind, fix) = match (meaning, error.as_str()) {

@@ -4,7 +4,7 @@ use std::io;
 
 use super::tls::{self, Terms};
 use super::{Request, Url, proxy};
-use crate::error::{Error, Kind, server_words};
+use crate::error::{Error, Kind, redacted};
 use crate::files::LIMIT;
 use crate::secret::Secret;
 
@@ -61,7 +61,7 @@ pub(super) fn explain(
         other => {
             let secrets: Vec<&str> = secrets.iter().map(Secret::expose).collect();
             unreachable(format!("cannot talk to {url}"))
-                .cause(server_words(&other.to_string(), &secrets))
+                .cause(redacted(&other.to_string(), &secrets))
                 .fix(check)
         }
     }

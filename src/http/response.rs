@@ -10,7 +10,7 @@ use ureq::http::HeaderMap;
 use zeroize::Zeroizing;
 
 use super::Request;
-use crate::error::{Error, Kind, server_words};
+use crate::error::{Error, Kind, redacted};
 use crate::files::LIMIT;
 use crate::secret::Secret;
 
@@ -96,7 +96,7 @@ impl Response {
             _ => (Kind::Denied, format!("check {option} and the other options of this source")),
         };
         let error = Error::new(kind, format!("{place} answered {status}")).fix(fix);
-        Err(match self.words() {
+        Err(match self.error_text() {
             Some(words) => error.cause(words),
             None => error,
         })
@@ -125,11 +125,11 @@ impl Response {
 
     /// The `error` of an OAuth refusal (RFC 6749, section 5.2).
     pub fn oauth_error(&self) -> Option<String> {
-        Some(self.clean(self.object()?.get("error")?.as_str()?))
+        Some(self.redacted(self.object()?.get("error")?.as_str()?))
     }
 
     /// What the far end says about a refusal, where it says so in JSON: never the body itself.
-    pub fn words(&self) -> Option<String> {
+    pub fn error_text(&self) -> Option<String> {
         let object = self.object()?;
         let nested = object.get("error").and_then(Value::as_object).unwrap_or(&object);
         let text = |name: &str| nested.get(name).and_then(Value::as_str);
@@ -137,7 +137,7 @@ impl Response {
         let list = object.get("errors").and_then(Value::as_array).into_iter().flatten();
         let list = list.filter_map(Value::as_str);
         let words: Vec<&str> = text("error").into_iter().chain(description).chain(list).collect();
-        (!words.is_empty()).then(|| self.clean(&words.join(": ")))
+        (!words.is_empty()).then(|| self.redacted(&words.join(": ")))
     }
 
     fn object(&self) -> Option<Map<String, Value>> {
@@ -145,8 +145,8 @@ impl Response {
     }
 
     /// Words of the far end, fit for a message.
-    pub fn clean(&self, text: &str) -> String {
+    pub fn redacted(&self, text: &str) -> String {
         let secrets: Vec<&str> = self.secrets.iter().map(Secret::expose).collect();
-        server_words(text, &secrets)
+        redacted(text, &secrets)
     }
 }

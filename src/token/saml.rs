@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use roxmltree::{Document, Node};
 
 use super::{Origin, SubjectToken, not_a_token};
-use crate::error::{Error, Kind, server_words};
+use crate::error::{Error, Kind, redacted};
 use crate::secret::Secret;
 use crate::time::parse_rfc3339;
 
@@ -61,7 +61,7 @@ fn refuse_failure(root: Node, origin: &Origin) -> Result<(), Error> {
     match codes.first() {
         None | Some(&"Success") => Ok(()),
         Some(_) => Err(Error::new(Kind::Denied, format!("{} is a refusal", origin.what))
-            .cause(server_words(&codes.join(", "), &[]))
+            .cause(redacted(&codes.join(", "), &[]))
             .fix("look for the reason in the identity provider's log")),
     }
 }

@@ -4,7 +4,7 @@
 //! all counted from one base; MIT and Heimdal share them. MIT's GSSAPI has a few of its own.
 
 use super::library::Failure;
-use crate::error::{Error, Kind, server_words};
+use crate::error::{Error, Kind, redacted};
 use crate::negotiate::{Identity, register, without_realm};
 
 /// `ERROR_TABLE_BASE_krb5` of `krb5.h`.
@@ -42,7 +42,7 @@ impl Case<'_> {
             Identity::Current { .. } => "",
         };
         let error = Error::new(kind, format!("no Kerberos token for {}", self.spn)).fix(fix);
-        match server_words(&failure.words, &[secret]).as_str() {
+        match redacted(&failure.words, &[secret]).as_str() {
             "" => error.cause(format!("status {:#x}/{:#x}", failure.major, failure.minor)),
             words => error.cause(words),
         }

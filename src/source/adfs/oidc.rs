@@ -88,7 +88,7 @@ pub(super) fn msis(response: &Response) -> Option<String> {
     })?;
     let text = body.get(begin.0..)?;
     let text = text.split(['<', '"', '\r', '\n']).next()?;
-    Some(response.clean(text))
+    Some(response.redacted(text))
 }
 
 fn fix(response: &Response) -> Option<&'static str> {

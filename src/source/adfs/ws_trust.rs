@@ -187,7 +187,7 @@ fn fault(code: &str, reason: &str, response: &Response, url: &Url) -> Error {
         }
         _ => (Kind::Denied, "check the issuance authorization rules of the relying party trust"),
     };
-    let cause = response.clean(&format!("{code}: {reason}"));
+    let cause = response.redacted(&format!("{code}: {reason}"));
     Error::new(kind, format!("{url} refused the request")).cause(cause).fix(fix)
 }
 

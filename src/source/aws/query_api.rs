@@ -101,8 +101,8 @@ impl Call<'_> {
             return response.require_success().map(|_| Err(Refusal::unknown()));
         };
         let message = fields.as_ref().and_then(|fields| fields.get("Message")).unwrap_or_default();
-        let code = response.clean(code);
-        let cause = response.clean(&format!("{code}: {message}"));
+        let code = response.redacted(code);
+        let cause = response.redacted(&format!("{code}: {message}"));
         let (kind, fix) = self.kind_and_fix(&code, account);
         let error = Error::new(kind, format!("AWS STS refused {}", self.action)).cause(cause);
         Ok(Err(Refusal { code, error: error.fix(fix) }))

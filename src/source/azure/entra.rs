@@ -116,7 +116,7 @@ fn ask(proof: &Proof, account: Account, azure: &Azure, cx: &Context) -> Result<L
             .field("client_id", client.as_str());
         cx.send(proof.add(post, &client, &endpoint, cx)?.once())
     })?;
-    let reason = response.words().and_then(|words| aadsts::explain(&words));
+    let reason = response.error_text().and_then(|words| aadsts::explain(&words));
     let response = response.require_success().map_err(|error| match (reason, error.kind()) {
         (Some((kind, fix)), _) => error.of_kind(kind).fix(fix),
         (None, Kind::Denied) => error.fix("check --tenant-id, --client-id and its credentials"),

@@ -94,7 +94,7 @@ impl Endpoint {
     }
 
     fn explain(&self, response: &Response, identity: Option<&Identity>) -> Option<(Kind, String)> {
-        let words = response.words().unwrap_or_default();
+        let words = response.error_text().unwrap_or_default();
         if let Some((kind, fix)) = aadsts::explain(&words) {
             return Some((kind, fix.to_owned()));
         }

@@ -82,7 +82,7 @@ impl AzurePipelines {
         }
         let answer = response.json().ok();
         let value = answer.as_ref().and_then(|answer| answer.get("value")?.as_str());
-        let value = value.map(|words| response.clean(words));
+        let value = value.map(|words| response.redacted(words));
         response.require_success().map_err(|error| {
             let refused = value.is_some() || matches!(status, 400 | 403 | 404);
             let error = match value {

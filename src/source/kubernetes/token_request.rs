@@ -91,7 +91,7 @@ impl TokenRequest<'_> {
     /// The kind of a refusal and what to change, by status; the server's own words come before it.
     fn fix(&self, response: &Response, access: &Access) -> Option<(Kind, String)> {
         let (namespace, name) = (self.namespace, self.service_account);
-        let words = response.words();
+        let words = response.error_text();
         Some(match response.status {
             401 => (Kind::Denied, access.renew.clone()),
             403 => (

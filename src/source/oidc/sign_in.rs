@@ -135,7 +135,7 @@ impl Code {
 
 fn declined(response: &Response) -> Error {
     Error::new(Kind::Denied, "the sign-in was declined")
-        .cause(response.words().unwrap_or_default())
+        .cause(response.error_text().unwrap_or_default())
         .fix("sign in again and allow it, or ask who administers the issuer")
 }
 

@@ -44,7 +44,7 @@ pub(super) fn load(account: &Account) -> Result<Lookup, Error> {
         Some(code) => {
             let what = format!("the instance metadata give no credentials for the role {role}");
             return Err(Error::new(Kind::Denied, what)
-                .cause(response.clean(code))
+                .cause(response.redacted(code))
                 .fix("check the role's trust policy for ec2.amazonaws.com"));
         }
     }
