@@ -14,6 +14,7 @@ pub(super) const INFO: SourceInfo = SourceInfo {
     summary: "another program's output, as text or as a member of JSON",
     options: &[field::Options::TABLE],
     rest: Some("PROGRAM [ARG]..."),
+    example: "wif-token command --field=access_token -- /usr/local/bin/issue-token --json",
     build,
 };
 

@@ -23,6 +23,7 @@ pub(super) const INFO: SourceInfo = SourceInfo {
     summary: "an environment variable, as text or as a member of JSON",
     options: &[Options::TABLE, field::Options::TABLE],
     rest: None,
+    example: "wif-token env --name=ID_TOKEN",
     build,
 };
 

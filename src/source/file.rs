@@ -26,6 +26,7 @@ pub(super) const INFO: SourceInfo = SourceInfo {
     summary: "a file, as text or as a member of JSON",
     options: &[Options::TABLE, field::Options::TABLE],
     rest: None,
+    example: "wif-token file --path=/run/secrets/token",
     build,
 };
 

@@ -46,6 +46,7 @@ pub(super) const INFO: SourceInfo = SourceInfo {
     summary: "a JWT signed here, with a key whose JWKS was uploaded to the pool provider",
     options: &[Options::TABLE],
     rest: None,
+    example: "wif-token key --key=/etc/my-app/key.pem --issuer=https://my-app.example.com \\\n  --subject=my-app --generate",
     build,
 };
 

@@ -71,6 +71,8 @@ pub struct SourceInfo {
     pub options: &'static [&'static [OptionInfo]],
     /// What stands after `--`, where it takes that.
     pub rest: Option<&'static str>,
+    /// A command line that shows typical options. Long ones have more than one line.
+    pub example: &'static str,
     /// Checks the options and builds the source, without touching the world.
     pub build: fn(&Values) -> Result<Box<dyn Source>, Error>,
 }

@@ -30,6 +30,7 @@ pub(super) const INFO: SourceInfo = SourceInfo {
     summary: "an HTTP GET, as text or as a member of JSON",
     options: &[Options::TABLE, field::Options::TABLE],
     rest: None,
+    example: "wif-token url --url=http://127.0.0.1:8080/token --field=access_token",
     build,
 };
 

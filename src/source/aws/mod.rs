@@ -63,6 +63,7 @@ pub(super) const INFO: SourceInfo = SourceInfo {
     summary: "AWS credentials, wherever the AWS SDKs find them",
     options: &[Options::TABLE],
     rest: None,
+    example: "wif-token aws --region=eu-west-1 --profile=dev",
     build,
 };
 

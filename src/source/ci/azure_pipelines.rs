@@ -21,6 +21,7 @@ pub(in crate::source) const INFO: SourceInfo = SourceInfo {
     summary: "the id token of an Azure Pipelines job",
     options: &[ServiceConnection::TABLE],
     rest: None,
+    example: "wif-token azure-pipelines \\\n  --service-connection=00000000-0000-0000-0000-000000000000",
     build,
 };
 

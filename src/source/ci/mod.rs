@@ -59,6 +59,7 @@ pub(super) const INFO: SourceInfo = SourceInfo {
     summary: "the token of a CI job, in whichever system it runs",
     options: &[Options::TABLE, ServiceConnection::TABLE],
     rest: None,
+    example: "wif-token ci --name=GCP_ID_TOKEN",
     build,
 };
 

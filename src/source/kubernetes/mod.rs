@@ -59,6 +59,7 @@ pub(super) const INFO: SourceInfo = SourceInfo {
     summary: "a service account of Kubernetes, in a pod or by a kubeconfig",
     options: &[Options::TABLE],
     rest: None,
+    example: "wif-token kubernetes --account=my-app --namespace=default",
     build,
 };
 
