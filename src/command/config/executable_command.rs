@@ -1,4 +1,7 @@
-//! The command line of a configuration, which every client has to split alike.
+//! `executable.command` of a configuration: the command line that a client runs.
+//!
+//! Each client splits the command by its own rules, so the command only contains words that all of
+//! them read in the same way. Other words are written to an arguments file.
 
 use std::path::Path;
 
@@ -9,93 +12,105 @@ use crate::files::absolute;
 use crate::options::{COMMON, OF_SOURCES};
 use crate::source::SourceInfo;
 
-/// The command line, word by word, its paths absolute.
-pub(super) struct Command {
+/// Options of a source that the configuration states in its own members.
+const MEMBERS_OF_CONFIGURATION: [&str; 4] = ["token-type", "output-file", "format", "args-file"];
+
+/// The words of a command line. Its paths are absolute.
+pub(super) struct ExecutableCommand {
     program: String,
-    /// The source's name.
+    /// The name of the source.
     pub(super) source: &'static str,
     options: Vec<String>,
     rest: Vec<String>,
 }
 
-impl Command {
-    /// That of what was typed, without what the configuration itself says.
+impl ExecutableCommand {
+    /// The command line that runs this source with the options of the invocation.
     ///
     /// # Errors
-    /// `USAGE` for words that are not text, `CONFIGURATION` where the program cannot be told.
+    /// `USAGE` if an argument is not UTF-8, `CONFIGURATION` if the path of this program is unknown.
     pub(super) fn new(
-        typed: &Invocation,
+        invocation: &Invocation,
         program: Option<&Path>,
         info: &'static SourceInfo,
-    ) -> Result<Command, Error> {
+    ) -> Result<ExecutableCommand, Error> {
         let program = match program {
             Some(path) => path.to_owned(),
             None => std::env::current_exe().map_err(|error| {
-                Error::new(Kind::Configuration, "cannot tell where this program is")
+                Error::new(Kind::Configuration, "cannot determine the path of this program")
                     .cause(error)
                     .fix("add --program=PATH")
             })?,
         };
-        // What the configuration itself says does not stand in the command again.
-        let elsewhere = ["token-type", "output-file", "format", "args-file"];
         let tables = info
             .options()
             .chain(OF_SOURCES.iter().chain(COMMON))
-            .filter(|option| !elsewhere.contains(&option.name));
-        let rest = typed.values.rest.iter().map(|word| word.to_str().map(str::to_owned));
-        let rest = rest
-            .collect::<Option<Vec<_>>>()
-            .ok_or_else(|| Error::new(Kind::Usage, "a word after -- is not UTF-8 text"))?;
-        Ok(Command {
-            program: forward(&absolute(&program).display().to_string()),
+            .filter(|option| !MEMBERS_OF_CONFIGURATION.contains(&option.name));
+        let rest = invocation.values.rest.iter().map(|word| word.to_str().map(str::to_owned));
+        let rest = rest.collect::<Option<Vec<_>>>().ok_or_else(|| {
+            Error::new(Kind::Usage, "an argument after -- is not UTF-8 text")
+                .fix("use only UTF-8 arguments")
+        })?;
+        Ok(ExecutableCommand {
+            program: with_slashes(&absolute(&program).display().to_string()),
             source: info.name,
-            options: tables.flat_map(|option| typed.values.typed(option)).collect(),
+            options: tables.flat_map(|option| invocation.values.as_arguments(option)).collect(),
             rest,
         })
     }
 
-    /// Its words but the program.
-    pub(super) fn words(&self) -> impl Iterator<Item = &str> {
+    /// The arguments of the program.
+    pub(super) fn arguments(&self) -> impl Iterator<Item = &str> {
         let dashes = (!self.rest.is_empty()).then_some("--");
         let words = [self.source].into_iter().chain(self.options.iter().map(String::as_str));
         words.chain(dashes).chain(self.rest.iter().map(String::as_str))
     }
 
-    /// The line, where every client splits it alike.
+    /// The command line, if every client splits it in the same way.
     pub(super) fn line(&self) -> Option<String> {
-        let words: Vec<&str> = [self.program.as_str()].into_iter().chain(self.words()).collect();
+        let program = [self.program.as_str()].into_iter();
+        let words: Vec<&str> = program.chain(self.arguments()).collect();
         words.iter().all(|word| is_portable(word)).then(|| words.join(" "))
     }
 
-    /// The line that names a file of arguments, which is written here.
+    /// Writes the arguments to a file and returns the command line that names this file.
     ///
     /// # Errors
-    /// `USAGE` where neither can hold the words, `CONFIGURATION` where the file cannot be written.
+    /// `USAGE` if an argument or a path cannot be written so that it is read unchanged,
+    /// `CONFIGURATION` if the file cannot be written.
     pub(super) fn with_args_file(&self, path: &Path) -> Result<String, Error> {
         let path = absolute(path);
-        let unfit = |word: &&str| word.trim() != *word || word.is_empty() || word.starts_with('#');
-        if self.words().any(|word| unfit(&word)) {
-            return Err(Error::new(Kind::Usage, "a value begins or ends with a blank")
-                .fix("arguments files cannot hold it"));
+        let is_changed =
+            |word: &str| word.trim() != word || word.is_empty() || word.starts_with('#');
+        if self.arguments().any(is_changed) {
+            return Err(Error::new(
+                Kind::Usage,
+                "an argument cannot be written to an arguments file",
+            )
+            .cause("it is empty, begins with #, or begins or ends with a space")
+            .fix("change this argument"));
         }
-        let line = format!("{} --args-file={}", self.program, forward(&path.display().to_string()));
+        let path_word = with_slashes(&path.display().to_string());
+        let line = format!("{} --args-file={path_word}", self.program);
         if !line.split(' ').all(is_portable) || line.split(' ').count() != 2 {
-            return Err(Error::new(Kind::Usage, "a path holds what clients split differently")
-                .fix("keep --program and --out free of blanks, quotes and backslashes"));
+            return Err(Error::new(Kind::Usage, "clients would split the command differently")
+                .cause("the path of the program or of the arguments file has special characters")
+                .fix("use paths without spaces, quotes and backslashes for --program and --out"));
         }
-        publish(&path, &(self.words().collect::<Vec<_>>().join("\n") + "\n"))?;
+        publish(&path, &(self.arguments().collect::<Vec<_>>().join("\n") + "\n"))?;
         Ok(line)
     }
 }
 
-/// Whether all clients read a word as it is: without a shell, with one, and by their own rules. What
-/// only a shell's search for files would read may stand: no file is called like an option.
+/// Whether all clients read a word unchanged: those that use no shell, those that use one, and those
+/// with rules of their own. A shell would expand `?`, `[` and `{`, but no file has the name of an
+/// option, so these are allowed.
 pub(in crate::command) fn is_portable(word: &str) -> bool {
     let fits = |c: char| c.is_ascii_alphanumeric() || "-_=/.,:@%+?[]{}".contains(c);
     !word.is_empty() && word.chars().all(fits)
 }
 
-/// Backslashes are eaten by the clients that know quotes.
-pub(super) fn forward(path: &str) -> String {
+/// A path with slashes on Windows. Clients that interpret quotes remove backslashes.
+pub(super) fn with_slashes(path: &str) -> String {
     if cfg!(windows) { path.replace('\\', "/") } else { path.to_owned() }
 }
