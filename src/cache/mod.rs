@@ -11,6 +11,7 @@
 
 mod lock;
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 pub use self::lock::Lock;
@@ -61,6 +62,10 @@ impl CachedFile {
         };
         let file = match files::open_regular(&self.path) {
             Ok(file) => file,
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                world.log.line(format!("no cached token: {shown} does not exist"));
+                return None;
+            }
             Err(error) => return refuse(&error.to_string()),
         };
         let bytes = match files::read_limited(file, LIMIT) {

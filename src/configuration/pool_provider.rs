@@ -29,68 +29,44 @@ impl PoolProvider {
     /// # Errors
     /// `CONFIGURATION` with the part that is wrong.
     pub fn parse(audience: &str) -> Result<PoolProvider, Error> {
-        let wrong = |what: &str| Error::new(Kind::Configuration, format!("the audience {what}"));
+        PoolProvider::parse_value(audience, "audience")
+    }
+
+    /// Reads an audience that is the value of `place`, an option or a member.
+    ///
+    /// # Errors
+    /// As [`PoolProvider::parse`].
+    pub fn parse_value(audience: &str, place: &str) -> Result<PoolProvider, Error> {
+        let wrong = |what: &str| wrong(place, what);
+        let wrong_form = || wrong_form(place);
         let given = Audience::new(audience);
         let bare = given.without_scheme();
         if bare != audience {
-            return Err(wrong("starts with a URL scheme").fix(format!("set audience to {bare}")));
+            return Err(wrong("starts with a URL scheme").fix(format!("set {place} to {bare}")));
         }
-        let form = || {
-            wrong("is not the full resource name of a pool provider")
-                .fix(format!("use the form {FORM}"))
-        };
-        let (host, path) = audience
+        let (universe, path) = audience
             .strip_prefix("//iam.")
             .and_then(|rest| rest.split_once('/'))
-            .ok_or_else(form)?;
+            .ok_or_else(wrong_form)?;
         if audience.chars().any(|c| !c.is_ascii_alphanumeric() && !"/-_.:".contains(c)) {
             return Err(wrong("contains characters that no resource name has")
                 .fix("remove spaces and special characters"));
         }
-        let parts: Vec<&str> = path.split('/').collect();
-        let (project, pool, provider) = match parts[..] {
-            [
-                "projects",
-                project,
-                "locations",
-                "global",
-                "workloadIdentityPools",
-                pool,
-                ref rest @ ..,
-            ] => (Some(project), pool, rest),
-            ["locations", "global", "workforcePools", pool, ref rest @ ..] => (None, pool, rest),
-            _ => return Err(form()),
-        };
-        let provider = match provider {
-            ["providers", provider] if !provider.is_empty() => *provider,
-            [] | ["providers", ..] => {
-                let pool = path.split("/providers").next().unwrap_or_default();
-                let list = match project {
-                    Some(_) => "workload-identity-pools providers list --workload-identity-pool",
-                    None => "workforce-pools providers list --workforce-pool",
-                };
-                let fix = format!("append /providers/PROVIDER: gcloud iam {list}={pool}");
-                return Err(wrong("names a pool but no provider").fix(fix));
-            }
-            _ => return Err(form()),
-        };
+        let (project, pool, provider) = split(path, place)?;
         if let Some(project) = project.filter(|p| !p.bytes().all(|b| b.is_ascii_digit())) {
-            return Err(wrong("contains the project ID instead of the project number").fix(
-                format!(
-                    "use the number from gcloud projects describe {} \
-                 --format='value(projectNumber)'",
-                    quoted(project)
-                ),
-            ));
+            return Err(wrong("contains the project ID instead of the project number").fix(format!(
+                "use the number from gcloud projects describe {} --format='value(projectNumber)'",
+                quoted(project)
+            )));
         }
         if pool.is_empty() || project == Some("") {
-            return Err(form());
+            return Err(wrong_form());
         }
         Ok(PoolProvider {
             project: project.map(str::to_owned),
             pool: pool.to_owned(),
             provider: provider.to_owned(),
-            universe: host.to_owned(),
+            universe: universe.to_owned(),
         })
     }
 
@@ -152,6 +128,47 @@ impl PoolProvider {
             Some(_) => "workload-identity-pools",
             None => "workforce-pools",
         }
+    }
+}
+
+fn wrong(place: &str, what: &str) -> Error {
+    Error::new(Kind::Configuration, format!("{place} {what}"))
+}
+
+fn wrong_form(place: &str) -> Error {
+    wrong(place, "is not the full resource name of a pool provider")
+        .fix(format!("use the form {FORM}"))
+}
+
+/// The project, the pool and the provider in the path of a resource name.
+fn split<'a>(path: &'a str, place: &str) -> Result<(Option<&'a str>, &'a str, &'a str), Error> {
+    let parts: Vec<&str> = path.split('/').collect();
+    let (project, pool, rest) = match parts[..] {
+        [
+            "projects",
+            project,
+            "locations",
+            "global",
+            "workloadIdentityPools",
+            pool,
+            ref rest @ ..,
+        ] => (Some(project), pool, rest),
+        ["locations", "global", "workforcePools", pool, ref rest @ ..] => (None, pool, rest),
+        _ => return Err(wrong_form(place)),
+    };
+    match rest {
+        ["providers", provider] if !provider.is_empty() => Ok((project, pool, *provider)),
+        [] | ["providers", ..] => {
+            let pool = path.split("/providers").next().unwrap_or_default();
+            let list = match project {
+                Some(_) => "workload-identity-pools providers list --workload-identity-pool",
+                None => "workforce-pools providers list --workforce-pool",
+            };
+            Err(wrong(place, "names a pool but no provider").fix(format!(
+                "append /providers/PROVIDER with a name from gcloud iam {list}={pool}"
+            )))
+        }
+        _ => Err(wrong_form(place)),
     }
 }
 

@@ -135,42 +135,10 @@ pub(super) fn find(error: &ureq::Error) -> Option<&rustls::Error> {
     }
 }
 
+/// The failure of a TLS connection to a host. `option` contains the URL.
 pub(super) fn explain(error: &rustls::Error, host: &str, option: &str, terms: &Terms) -> Error {
-    let distrusted = |why: &str, fix: String| {
-        Error::new(Kind::Configuration, format!("the certificate of {host} is not trusted"))
-            .cause(why)
-            .fix(fix)
-    };
     match error {
-        rustls::Error::InvalidCertificate(error) => match error {
-            CertificateError::Expired | CertificateError::ExpiredContext { .. } => distrusted(
-                "it has expired",
-                format!("renew the certificate of {host}, or correct this host's clock"),
-            ),
-            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-                distrusted("it is not valid yet", "correct this host's clock".to_owned())
-            }
-            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-                distrusted("it is for another host name", format!("check the host in {option}"))
-            }
-            CertificateError::UnsupportedSignatureAlgorithmContext { .. }
-            | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
-                distrusted(
-                    "its signature algorithm is not supported",
-                    format!("install a certificate with SHA-256 or SHA-384 on {host}"),
-                )
-            }
-            _ => match &terms.authorities {
-                Some(authorities) => distrusted(
-                    "it was issued by an unknown authority",
-                    format!("add the certificate of that authority to {}", authorities.place()),
-                ),
-                None => distrusted(
-                    "it was issued by an unknown authority",
-                    "add --ca-file=PEM with the certificate of that authority".to_owned(),
-                ),
-            },
-        },
+        rustls::Error::InvalidCertificate(error) => distrust(error, host, option, terms),
         rustls::Error::AlertReceived(
             AlertDescription::CertificateRequired
             | AlertDescription::BadCertificate
@@ -179,7 +147,7 @@ pub(super) fn explain(error: &rustls::Error, host: &str, option: &str, terms: &T
             | AlertDescription::UnknownCA
             | AlertDescription::AccessDenied,
         ) => {
-            let place = terms.client_cert.as_ref().map(|shown| shown.place.as_str());
+            let place = terms.client_cert.as_ref().map(|cert| cert.place.as_str());
             let place = place.unwrap_or("--client-cert and --client-key");
             Error::new(Kind::Denied, format!("{host} requires another client certificate"))
                 .cause(error)
@@ -190,7 +158,7 @@ pub(super) fn explain(error: &rustls::Error, host: &str, option: &str, terms: &T
         | rustls::Error::InvalidMessage(_) => {
             Error::new(Kind::Protocol, format!("{host} does not support TLS 1.2 or 1.3"))
                 .cause(error)
-                .fix(format!("check the port in {option} and the server's TLS settings"))
+                .fix(format!("check the port in {option} and the TLS settings of the server"))
         }
         rustls::Error::General(_) | rustls::Error::Other(_) => Error::new(
             Kind::Configuration,
@@ -198,9 +166,47 @@ pub(super) fn explain(error: &rustls::Error, host: &str, option: &str, terms: &T
         )
         .cause(error)
         .fix(
-            "install the certificate authorities of the platform (package ca-certificates), or add \
-                 --ca-file=PEM",
+            "install the certificate authorities of the platform (package ca-certificates), \
+                     or add --ca-file=PEM",
         ),
-        _ => Error::new(Kind::Unreachable, format!("TLS with {host} failed")).cause(error),
+        _ => Error::new(Kind::Unreachable, format!("the TLS connection to {host} failed"))
+            .cause(error)
+            .fix(format!("check {option} and the TLS settings of the server")),
     }
+}
+
+/// The failure of a connection to a host whose certificate is not trusted.
+fn distrust(error: &CertificateError, host: &str, option: &str, terms: &Terms) -> Error {
+    let (why, fix) = match (error, &terms.authorities) {
+        (CertificateError::Expired | CertificateError::ExpiredContext { .. }, _) => (
+            "it has expired",
+            format!("renew the certificate of {host}, or correct this host's clock"),
+        ),
+        (CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. }, _) => {
+            ("it is not valid yet", "correct this host's clock".to_owned())
+        }
+        (
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+            _,
+        ) => ("it is for another host name", format!("check the host in {option}")),
+        (
+            CertificateError::UnsupportedSignatureAlgorithmContext { .. }
+            | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. },
+            _,
+        ) => (
+            "its signature algorithm is not supported",
+            format!("install a certificate with SHA-256 or SHA-384 on {host}"),
+        ),
+        (_, Some(authorities)) => (
+            "it was issued by an unknown authority",
+            format!("add the certificate of that authority to {}", authorities.place()),
+        ),
+        (_, None) => (
+            "it was issued by an unknown authority",
+            "add --ca-file=PEM with the certificate of that authority".to_owned(),
+        ),
+    };
+    Error::new(Kind::Configuration, format!("the certificate of {host} is not trusted"))
+        .cause(why)
+        .fix(fix)
 }

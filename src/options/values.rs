@@ -41,7 +41,7 @@ impl Values {
     pub fn add(&mut self, option: &'static OptionInfo, value: OsString) -> Result<(), Error> {
         let value = option.takes.read(value).map_err(|why| {
             Error::new(Kind::Usage, format!("--{} {why}", option.name))
-                .fix(format!("use {}", option.usage()))
+                .fix(format!("correct the value of --{}", option.name))
         })?;
         if !option.repeated {
             self.given.retain(|(given, _)| given.name != option.name);

@@ -59,7 +59,7 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     let common = crate::options::Options::new(&invocation.values);
     let info =
         invocation.source.ok_or_else(|| Error::new(Kind::Usage, "config requires a source"))?;
-    let provider = PoolProvider::parse(&full_name(&options.pool_provider))
+    let provider = PoolProvider::parse_value(&full_name(&options.pool_provider), "--pool-provider")
         .map_err(|error| error.of_kind(Kind::Usage))?;
     let mut trust = (info.build)(&invocation.values)?.trust();
     if let Some(audience) = common.audience.as_ref().filter(|name| !provider.is_named(name)) {
