@@ -149,7 +149,7 @@ fn run(
     if command.of_source && source.is_none() {
         let what = format!("{} requires a source", command.name);
         return Err(Error::new(Kind::Usage, what).fix(format!(
-            "run wif-token {} SOURCE; wif-token help lists the sources",
+            "run wif-token {} SOURCE (wif-token help lists the sources)",
             command.name
         )));
     }
