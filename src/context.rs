@@ -1,7 +1,7 @@
-//! What the code of a run may touch: its world, and the HTTP agent that shares it.
+//! The context of a run: its world (environment, clock, deadline, log) and its HTTP agent.
 //!
-//! A context is built in one place ([`Context::new`]). A part of a run that needs another
-//! environment, other trust or a shorter deadline gets a [narrowed](Context::narrowed) one.
+//! A context is built only by [`Context::new`]. A part of a run that needs another environment, other
+//! trust or a shorter deadline uses a [narrowed](Context::narrowed) context.
 
 use std::ops::Deref;
 
@@ -9,13 +9,13 @@ use crate::error::Error;
 use crate::http::{Agent, Request, Response, Settings, Url};
 use crate::world::World;
 
-/// The world of a run, and how it sends requests.
+/// The world of a run, and the agent that sends its requests.
 #[derive(Debug)]
 pub struct Context {
     agent: Agent,
 }
 
-/// A context is used as its world: `cx.env`, `cx.clock`, `cx.deadline`, `cx.log`.
+/// A context gives direct access to its world: `cx.env`, `cx.clock`, `cx.deadline`, `cx.log`.
 impl Deref for Context {
     type Target = World;
 
@@ -25,12 +25,12 @@ impl Deref for Context {
 }
 
 impl Context {
-    /// The context of a world. Nothing is opened yet.
+    /// A context for this world. No connection is opened yet.
     pub fn new(world: World, settings: Settings) -> Context {
         Context { agent: Agent::new(world, settings) }
     }
 
-    /// Another context that differs by this change, with connections of its own.
+    /// A copy of this context with this change applied. It has separate connections.
     pub fn narrowed(&self, change: impl FnOnce(&mut World, &mut Settings)) -> Context {
         let (mut world, mut settings) = (self.agent.world().clone(), self.agent.settings().clone());
         change(&mut world, &mut settings);
@@ -45,17 +45,17 @@ impl Context {
         self.agent.send(request)
     }
 
-    /// How a request reaches an address and what it trusts there, in words.
+    /// Describes how a request reaches a URL and which authorities it trusts, for reports.
     pub fn route(&self, url: &Url) -> String {
         self.agent.route(url)
     }
 
-    /// How many seconds this host's clock is ahead of the first server that stated its time.
+    /// The seconds by which this host's clock is ahead of the first server that sent its time.
     pub fn skew(&self) -> Option<i64> {
         self.agent.skew()
     }
 
-    /// The certificate of the server that was connected to last, as DER.
+    /// The certificate of the server of the latest connection, DER-encoded.
     pub fn peer_certificate(&self) -> Option<Vec<u8>> {
         self.agent.peer_certificate()
     }

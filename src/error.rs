@@ -1,46 +1,45 @@
-//! The one error type: what kind it is, what happened, and what to do about it.
+//! The error type of this program: kind, what happened, cause and fix.
 //!
-//! An error is part of the product. It is printed on one line as `what: cause; fix`, where the
-//! fix names the option, variable, command or setting to change. The kind is both the `code` of
-//! the failure document and the exit status, because Go, Terraform and Java show a failure's exit
-//! status and nothing else.
+//! An error is printed on one line as `what: cause; fix`. The fix names the option, variable, command
+//! or setting to change. The kind is both the `code` of the failure document and the exit status,
+//! because Go, Terraform and Java only show the exit status of a program that failed.
 //!
-//! No error carries a token, a secret or the body of an answer. Words of a far end pass through
-//! [`server_words`] first.
+//! No error contains a token, a secret or the body of a response. The text of a server's error
+//! message passes through [`redacted`] first.
 
 use std::fmt;
 
-/// The class of a failure: the wire `code` and the exit status.
+/// The kind of a failure: the `code` of the failure document and the exit status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// The command line is wrong. Nothing was tried.
+    /// The command line is wrong. Nothing else was done.
     Usage,
-    /// An option, a variable or a file has to be changed.
+    /// An option, a variable or a file must be changed.
     Configuration,
-    /// What this source reads does not exist in this environment.
+    /// The source does not exist in this environment.
     Absent,
-    /// The far end said no.
+    /// The server refused the request.
     Denied,
-    /// No usable answer came; trying again may help.
+    /// There was no usable response. Trying again may help.
     Unreachable,
-    /// An answer came that breaks the standard.
+    /// The response does not conform to the standard.
     Protocol,
-    /// The token is over.
+    /// The token has expired.
     Expired,
-    /// A defect of this program.
+    /// A bug in this program.
     Internal,
 }
 
-/// Every kind, its wire code, its exit status and its meaning, for the help and the parser.
+/// Every kind with its code, its exit status and its meaning, for the help and the manual.
 pub const KINDS: &[(Kind, &str, u8, &str)] = &[
-    (Kind::Usage, "USAGE", 2, "the command line"),
-    (Kind::Configuration, "CONFIGURATION", 3, "an option, variable or file to change"),
-    (Kind::Absent, "ABSENT", 4, "what the source reads does not exist here"),
-    (Kind::Denied, "DENIED", 5, "the far end said no"),
-    (Kind::Unreachable, "UNREACHABLE", 6, "no usable answer, worth a retry"),
-    (Kind::Protocol, "PROTOCOL", 7, "an answer that breaks the standard"),
-    (Kind::Expired, "EXPIRED", 8, "the token is over"),
-    (Kind::Internal, "INTERNAL", 9, "a defect of wif-token"),
+    (Kind::Usage, "USAGE", 2, "the command line is wrong"),
+    (Kind::Configuration, "CONFIGURATION", 3, "an option, variable or file must be changed"),
+    (Kind::Absent, "ABSENT", 4, "the source does not exist in this environment"),
+    (Kind::Denied, "DENIED", 5, "the server refused the request"),
+    (Kind::Unreachable, "UNREACHABLE", 6, "there was no usable response; trying again may help"),
+    (Kind::Protocol, "PROTOCOL", 7, "the response does not conform to the standard"),
+    (Kind::Expired, "EXPIRED", 8, "the token has expired"),
+    (Kind::Internal, "INTERNAL", 9, "a bug in wif-token"),
 ];
 
 impl Kind {
@@ -59,7 +58,7 @@ impl Kind {
         self.row().1
     }
 
-    /// The kind of a wire code, where it is one of ours.
+    /// The kind with this code, if there is one.
     pub fn from_code(code: &str) -> Option<Kind> {
         KINDS.iter().find(|row| row.1 == code).map(|row| row.0)
     }
@@ -76,34 +75,37 @@ pub struct Error {
 }
 
 impl Error {
-    /// A failure of `kind`; `what` says what happened, in lower case and without a full stop.
+    /// A failure of this kind. `what` states what happened, in lower case and without a full stop.
     pub fn new(kind: Kind, what: impl Into<String>) -> Error {
         Error { kind, what: what.into(), cause: None, fix: None, offline: false }
     }
 
-    /// The failure of a request that is not sent because the run is offline.
+    /// The failure of a request that was not sent because of `--offline`.
     pub fn offline() -> Error {
-        Error { offline: true, ..Error::new(Kind::Configuration, "no request is sent offline") }
+        Error {
+            offline: true,
+            ..Error::new(Kind::Configuration, "no requests are sent with --offline")
+        }
     }
 
-    /// Whether a request was not sent because the run is offline.
+    /// Whether a request was not sent because of `--offline`.
     pub fn is_offline(&self) -> bool {
         self.offline
     }
 
-    /// Adds why it happened.
+    /// Sets the cause.
     pub fn cause(mut self, cause: impl fmt::Display) -> Error {
         self.cause = Some(cause.to_string());
         self
     }
 
-    /// Adds what to do: the option, variable, command or setting to change.
+    /// Sets the fix: an imperative that names the option, variable, command or setting to change.
     pub fn fix(mut self, fix: impl Into<String>) -> Error {
         self.fix = Some(fix.into());
         self
     }
 
-    /// The same failure in another class.
+    /// The same failure with another kind.
     pub fn of_kind(self, kind: Kind) -> Error {
         Error { kind, ..self }
     }
@@ -113,12 +115,12 @@ impl Error {
         Error { what: format!("{place}: {}", self.what), ..self }
     }
 
-    /// The class of this failure.
+    /// The kind of this failure.
     pub fn kind(&self) -> Kind {
         self.kind
     }
 
-    /// What happened and why, on one line, without what to do.
+    /// What happened and the cause, on one line, without the fix.
     pub fn what(&self) -> String {
         match &self.cause {
             Some(cause) => one_line(&format!("{}: {cause}", self.what)),
@@ -126,7 +128,7 @@ impl Error {
         }
     }
 
-    /// What to do.
+    /// The fix, on one line.
     pub fn how_to_fix(&self) -> Option<String> {
         self.fix.as_deref().map(one_line)
     }
@@ -141,16 +143,16 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// Makes text fit for one line of a log or a terminal: control characters become blanks, as do the
-/// marks that reorder text.
+/// Text for one line of a log or a terminal: control characters, and characters that change the
+/// direction of text, become spaces.
 pub fn one_line(text: &str) -> String {
     let reorders = |c| matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     text.chars().map(|c| if c.is_control() || reorders(c) { ' ' } else { c }).collect()
 }
 
-/// Words of a far end, made fit for a message: one line, at most 300 characters, and without the
-/// `secrets` of the request or anything that looks like a token, should the far end repeat them.
-pub fn server_words(text: &str, secrets: &[&str]) -> String {
+/// The text of a server for use in a message: one line of at most 300 characters. The `secrets` of
+/// the request, and words that look like a token, are replaced, because a server may repeat them.
+pub fn redacted(text: &str, secrets: &[&str]) -> String {
     let mut text = one_line(text);
     for secret in secrets.iter().filter(|secret| secret.len() >= 4) {
         text = text.replace(secret, "[secret]");
@@ -170,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn prints_what_cause_and_hint_on_one_line() {
+    fn what_cause_and_fix_are_printed_on_one_line() {
         let error = Error::new(Kind::Denied, "the issuer refused")
             .cause("invalid_client\r\nSet-Cookie: x\u{202e}")
             .fix("check --client-id");
@@ -192,13 +194,13 @@ mod tests {
     }
 
     #[test]
-    fn server_words_hide_what_the_far_end_repeats() {
-        let words = server_words("bad secret hunter22\nin eyJhbGciOi.x.y now", &["hunter22"]);
+    fn redacted_text_contains_no_secrets_and_tokens() {
+        let words = redacted("bad secret hunter22\nin eyJhbGciOi.x.y now", &["hunter22"]);
         assert_eq!(words, "bad secret [secret] in [token] now");
     }
 
     #[test]
-    fn server_words_are_short() {
-        assert_eq!(server_words(&"é".repeat(1000), &[]).chars().count(), 301);
+    fn redacted_text_is_short() {
+        assert_eq!(redacted(&"é".repeat(1000), &[]).chars().count(), 301);
     }
 }

@@ -1,15 +1,16 @@
 //! `wif-token`: the executable of a credential configuration for Google Cloud workload identity
 //! federation.
 //!
-//! A Google client runs it, takes a subject token from its standard output, and exchanges the token at
-//! the Security Token Service. The story begins at [`run`]. The contract with the client is in
-//! [`contract`], the sources of tokens are in [`source`], and the one way to a token is
-//! [`source::fetch`]. What a client does with the token can be done here too: [`client`], [`command`].
+//! A Google client runs this program, reads a subject token from its standard output, and exchanges
+//! the token at the Security Token Service. Start reading at [`run`]. The contract with the client is
+//! in [`contract`], the sources of tokens are in [`source`], and every subject token is fetched by
+//! [`source::fetch`]. The program can also do what a client does with the token: see [`client`] and
+//! [`command`].
 
-// A panic would leave a client without a document; a stray line would break the document it reads.
+// A panic would leave the client without a document. A stray line would break the document.
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![warn(clippy::print_stdout, clippy::print_stderr, clippy::dbg_macro)]
-// Only a few modules touch the world: see clippy.toml.
+// Only a few modules read the environment, the clock and files: see clippy.toml.
 #![warn(clippy::disallowed_methods)]
 
 #[macro_use]
@@ -40,6 +41,7 @@ pub mod token;
 pub mod world;
 
 use std::ffi::OsString;
+use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use cli::Command;
@@ -48,19 +50,23 @@ use context::Context;
 use contract::document::revoked;
 use contract::exit::{Exit, FailureForm};
 use contract::request::SubjectTokenRequest;
-use error::Error;
+use error::{Error, Kind};
 use options::{Format, Options};
 use source::command_line::SourceLine;
 use source::fetch::Fetch;
 use token::TokenType;
 use world::{Clock, Deadline, Env, Log, World};
 
-/// Runs a command line (without the program's name), prints its output, and gives the exit status.
+/// Runs the program with these arguments (without its name), prints the output, and returns the exit
+/// status: 0 for success, 2 to 9 for a failure.
 pub fn run(args: Vec<OsString>, env: Env) -> u8 {
     let form = FailureForm { format: Format::Json, exit_zero: false, token_type: TokenType::Jwt };
     let exit = Exit::new(form);
     exit.on_panic();
 
+    if args.is_empty() && std::io::stdout().is_terminal() {
+        return exit.print(cli::SHORT_USAGE, Kind::Usage.exit_status());
+    }
     let cli::Parsed { options, format, command } = cli::parse(args);
     let mut form = FailureForm { format, exit_zero: options.exit_zero, ..form };
     if command.is_err() {
@@ -88,7 +94,7 @@ pub fn run(args: Vec<OsString>, env: Env) -> u8 {
     }
 }
 
-/// Gets a subject token, from the output file or from the source, and gives what is to be printed.
+/// Gets a subject token, from the output file or from the source, and returns the text to print.
 fn token(
     line: &SourceLine,
     request: SubjectTokenRequest,

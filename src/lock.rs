@@ -1,6 +1,6 @@
 //! A lock beside a file, `PATH.lock`, which one run holds at a time.
 //!
-//! It belongs to the open file, so that it ends with the process whatever happens to that.
+//! The operating system releases the lock when the process ends for any reason.
 
 use std::fs::File;
 use std::path::Path;
@@ -11,29 +11,29 @@ use crate::error::{Error, Kind};
 use crate::files;
 use crate::world::World;
 
-/// How long to wait between two tries.
+/// The pause between two attempts.
 const POLL: Duration = Duration::from_millis(10);
 
 /// A lock that is held until it is dropped.
 #[derive(Debug)]
 pub struct Lock {
-    /// The lock file, which its holder may write to.
+    /// The lock file. The holder of the lock may write to it.
     pub file: File,
-    /// Whether another run held it first.
+    /// Whether another run held the lock before.
     pub waited: bool,
 }
 
-/// Waits until the deadline for the lock beside `path`. Where there can be none, as on a file system
-/// without locks, the log says so and the run goes on.
+/// Waits until the deadline for the lock beside `path`. If there can be no lock, for example on a
+/// file system without locks, this is logged and the run continues without a lock.
 ///
 /// # Errors
-/// `UNREACHABLE` where another run holds it all the time.
+/// `UNREACHABLE` if another run holds the lock until the deadline.
 pub fn beside(path: &Path, world: &World) -> Result<Option<Lock>, Error> {
     let mut path = path.as_os_str().to_owned();
     path.push(".lock");
     let path = Path::new(&path);
     let none = |error: std::io::Error| {
-        world.log.line(format!("no lock: {}: {error}", path.display()));
+        world.log.line(format!("cannot lock {}: {error}", path.display()));
         Ok(None)
     };
     let file = match files::open_lock(path) {
@@ -46,15 +46,15 @@ pub fn beside(path: &Path, world: &World) -> Result<Option<Lock>, Error> {
             Ok(()) => return Ok(Some(Lock { file, waited })),
             Err(error) if !is_held(&error) => return none(error),
             Err(_) if !waited => {
-                world.log.line(format!("waiting: another run holds {}", path.display()));
+                world.log.line(format!("waiting: another run holds the lock {}", path.display()));
                 waited = true;
             }
             Err(_) => {}
         }
         if world.deadline.is_over() {
-            let what = format!("another run holds {} all the time", path.display());
+            let what = format!("another run holds the lock {}", path.display());
             return Err(Error::new(Kind::Unreachable, what)
-                .fix("let that run finish or end it, or raise --timeout"));
+                .fix("wait for that run, end it, or raise --timeout"));
         }
         thread::sleep(POLL);
     }

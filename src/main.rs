@@ -1,4 +1,4 @@
-//! Arguments and environment in, exit status out.
+//! Passes arguments and environment to the library and returns its exit status.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! Random names: ids of messages and assertions, and jitter.
+//! Random numbers: ids of messages and assertions, and the jitter of retries.
 
 use ring::rand::{SecureRandom, SystemRandom};
 
@@ -7,12 +7,12 @@ use crate::error::{Error, Kind};
 /// Random bytes.
 ///
 /// # Errors
-/// `INTERNAL` where the operating system gives none.
+/// `INTERNAL` if the operating system returns none.
 pub fn bytes<const N: usize>() -> Result<[u8; N], Error> {
     let mut bytes = [0; N];
-    SystemRandom::new()
-        .fill(&mut bytes)
-        .map_err(|_| Error::new(Kind::Internal, "the operating system gave no random numbers"))?;
+    SystemRandom::new().fill(&mut bytes).map_err(|_| {
+        Error::new(Kind::Internal, "the operating system returned no random numbers")
+    })?;
     Ok(bytes)
 }
 
@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_uuid_tells_its_version_and_variant() {
+    fn a_uuid_has_its_version_and_variant() {
         let uuid = uuid().unwrap();
         assert_eq!(uuid.len(), 36);
         assert_eq!(uuid.as_bytes()[14], b'4');

@@ -1,20 +1,20 @@
-//! Secrets: text that is wiped from memory when it is dropped, and never printed.
+//! Secrets: text that is erased from memory when it is dropped, and never printed.
 
 use std::fmt;
 
 use zeroize::Zeroizing;
 
-/// Text that must not appear in any message or log. Its memory is wiped when it is dropped.
+/// Text that must not appear in any message or log. Its memory is erased when it is dropped.
 #[derive(Clone)]
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// Takes text into keeping.
+    /// Treats this text as a secret from now on.
     pub fn new(text: impl Into<String>) -> Secret {
         Secret(Zeroizing::new(text.into()))
     }
 
-    /// The text itself, for the one place that sends or prints it.
+    /// The text itself, for the code that sends or prints it.
     pub fn expose(&self) -> &str {
         &self.0
     }

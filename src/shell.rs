@@ -1,11 +1,11 @@
-//! Command lines for a person to type or paste: each word reads as it stands.
+//! Quoting of the commands in messages, which a user may paste into a shell.
 //!
-//! What comes from a token or a path may hold anything. A word that a shell would take apart is
-//! quoted, so that a command in a message does what it says and nothing else.
+//! A word may come from a token or a path and contain anything. It is quoted if a shell would
+//! interpret it, so that a pasted command does only what it shows.
 
 use std::borrow::Cow;
 
-/// A word for a POSIX shell, in quotes where it needs them.
+/// A word for a POSIX shell, in quotes if necessary.
 pub fn quoted(word: &str) -> Cow<'_, str> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_=/.,:@%+…".contains(c);
     match !word.is_empty() && word.chars().all(plain) {
@@ -19,8 +19,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_word_is_quoted_where_a_shell_would_read_it() {
-        for (word, typed) in [
+    fn a_word_is_quoted_if_a_shell_would_interpret_it() {
+        for (word, expected) in [
             ("--member=principal://a.b/c_d/subject/repo:x/y@1", None),
             ("a b", Some("'a b'")),
             ("", Some("''")),
@@ -31,7 +31,7 @@ mod tests {
             ("{a,b}", Some("'{a,b}'")),
             ("[0]*", Some("'[0]*'")),
         ] {
-            assert_eq!(quoted(word), typed.unwrap_or(word));
+            assert_eq!(quoted(word), expected.unwrap_or(word));
         }
     }
 }

@@ -1,12 +1,12 @@
-//! The terminal of the person who started the client.
+//! The terminal of the user who started the client.
 //!
-//! It is opened by its own name: what this process has as standard output and error belongs to the
-//! client, which may keep it in a variable or a file. Nothing is read from it.
+//! It is opened by its name, because standard output and standard error belong to the client, which
+//! may capture them. Nothing is read from the terminal.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 
-/// The name of the terminal of a process, whichever that is.
+/// The name by which every process can open its own terminal.
 const NAME: &str = if cfg!(windows) { "CONOUT$" } else { "/dev/tty" };
 
 /// A terminal to write to.
@@ -17,7 +17,7 @@ impl Terminal {
     /// Opens the terminal of this process.
     ///
     /// # Errors
-    /// Those of the operating system, above all where there is no terminal.
+    /// Those of the operating system, usually because there is no terminal.
     pub fn open() -> io::Result<Terminal> {
         OpenOptions::new().write(true).open(NAME).map(Terminal)
     }

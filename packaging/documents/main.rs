@@ -1,10 +1,11 @@
 //! Writes the manual page and the shell completions from the tables of the parser.
 //!
-//! `cargo run --example documents` after a change of a table; `cargo test` fails until then.
+//! Run `cargo run --example documents` after a change to a table. Until then, `cargo test` fails.
 
 mod bash;
 mod fish;
 mod manual;
+mod manual_text;
 mod powershell;
 mod zsh;
 
@@ -15,7 +16,7 @@ use wif_token::command::COMMANDS;
 use wif_token::options::{COMMON, OF_SOURCES, OptionInfo, Takes};
 use wif_token::source::SOURCES;
 
-/// Every document: its path below `packaging` and its text.
+/// Every document: the path below `packaging`, and the text.
 fn documents() -> [(&'static str, String); 5] {
     [
         ("manual/wif-token.1", manual::text()),
@@ -39,17 +40,17 @@ fn main() -> io::Result<()> {
     Ok(())
 }
 
-/// What a shell offers as the value of an option.
+/// What a shell suggests as the value of an option.
 enum Value {
-    /// The option takes none.
+    /// The option accepts no value.
     None,
     /// One of these words.
     Words(&'static [&'static str]),
     /// The path of a file.
     File,
-    /// `env:` with a name, or `file:` with a path.
+    /// `env:` and a name, or `file:` and a path.
     Secret,
-    /// Something that no shell can know.
+    /// A value that a shell cannot suggest.
     Unknown,
 }
 
@@ -65,17 +66,17 @@ impl Value {
     }
 }
 
-/// What may stand first on a command line.
+/// The first word of a command line: a source or a command.
 struct Word {
     name: &'static str,
     summary: &'static str,
-    /// Its own options.
+    /// The options of this word only.
     own: Vec<&'static OptionInfo>,
-    /// Those of every word of its kind.
+    /// The options of every source, or of every command.
     shared: Vec<&'static [OptionInfo]>,
-    /// Whether a source follows.
+    /// Whether the word is followed by a source.
     of_source: bool,
-    /// What stands after `--`, where it takes that.
+    /// The placeholder of the arguments after `--`, if they are allowed.
     rest: Option<&'static str>,
 }
 
@@ -106,7 +107,7 @@ fn words() -> Vec<Word> {
     sources.chain(commands).collect()
 }
 
-/// The options that may stand before any word.
+/// The options that are allowed before the first word.
 fn first_options() -> impl Iterator<Item = &'static OptionInfo> {
     OF_SOURCES.iter().chain(COMMON)
 }
@@ -120,7 +121,7 @@ fn source_names() -> String {
     SOURCES.iter().map(|source| source.name).collect::<Vec<_>>().join(" ")
 }
 
-/// The options as a shell offers them: `--flag`, and `--name=` where a value follows.
+/// The options as a shell suggests them: `--flag`, or `--name=` if a value follows.
 fn offered(options: impl Iterator<Item = &'static OptionInfo>) -> String {
     let words = options.map(|option| match Value::of(option) {
         Value::None => format!("--{}", option.name),
@@ -134,10 +135,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_files_are_what_the_tables_say() {
+    fn the_files_match_the_tables() {
         for (name, text) in documents() {
-            let kept = fs::read_to_string(path(name)).unwrap_or_default().replace("\r\n", "\n");
-            assert!(kept == text, "{name} is old: run cargo run --example documents");
+            let written = fs::read_to_string(path(name)).unwrap_or_default().replace("\r\n", "\n");
+            assert!(written == text, "{name} is outdated: run cargo run --example documents");
         }
     }
 }

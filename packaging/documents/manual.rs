@@ -1,138 +1,102 @@
-//! The manual page, in the man macros that both mandoc and groff read.
+//! The manual page, in the man(7) macros that both mandoc and groff support.
 
 use std::fmt::Write as _;
 
 use wif_token::command::COMMANDS;
-use wif_token::contract::request::VARIABLES;
+use wif_token::contract::request;
 use wif_token::error::KINDS;
 use wif_token::options::{COMMON, OF_SOURCES, OptionInfo, Takes};
 use wif_token::source::SOURCES;
 
-/// The day of the last change of what is written here by hand.
-const DATE: &str = "2026-11-21";
+use super::manual_text::{DATE, EXAMPLES, FILES, HEAD, TAIL, VARIABLES};
 
-/// The longest line of the source, in bytes, as mandoc wants it.
+/// The longest line of the source that mandoc accepts, in bytes.
 const WIDTH: usize = 80;
-
-const HEAD: &str = r#".ad l
-.nh
-.SH NAME
-wif\-token \- get a subject token for Google Cloud workload identity federation
-.SH SYNOPSIS
-.B wif\-token
-.I SOURCE
-.RI [ \-\-option=value ]...
-.br
-.B wif\-token
-.I COMMAND
-.RI [ \-\-option=value ]...
-.br
-.B wif\-token help
-.RI [ SOURCE | COMMAND ]
-.SH DESCRIPTION
-.B wif\-token
-is the executable of a credential configuration for workload identity
-federation.
-gcloud, Terraform and the Google client libraries run it, read one version-1
-JSON document from its standard output, and exchange the subject token in it for
-an access token.
-.PP
-It is silent when it succeeds.
-A failure is a document on standard output, the same message as one line on
-standard error, and an exit status by kind.
-.PP
-Write each setting as one word,
-.BR \-\-name=value :
-clients split the command of a credential configuration on blanks, and few of
-them know quotes.
-What needs blanks goes into an arguments file, one argument a line.
-An option that takes a secret takes
-.BI env: NAME
-or
-.BI file: PATH ,
-never the secret.
-"#;
-
-const TAIL: &str = r#".SH FILES
-.TP
-.I OUTPUT_FILE
-The answer, kept for the next run; mode 0600, always replaced whole.
-A run that finds it fresh, and made for the same audience, token type, source
-and options, fetches nothing.
-.TP
-.I OUTPUT_FILE.lock
-The lock at which concurrent runs wait, so that one of them fetches.
-.SH EXAMPLES
-A credential configuration that runs
-.BR wif\-token :
-.PP
-.in +4n
-.nf
-gcloud iam workload\-identity\-pools create\-cred\-config \e
-    projects/1/locations/global/workloadIdentityPools/POOL/providers/NAME \e
-    \-\-executable\-command="/usr/bin/wif\-token file \-\-path=/run/token" \e
-    \-\-executable\-output\-file=/run/my\-app/subject\-token.json \e
-    \-\-output\-file=credentials.json
-.fi
-.in
-.PP
-A file that holds the bare token, for clients that run no executables:
-.PP
-.in +4n
-.nf
-wif\-token url \-\-url=https://tokens.example.com/subject \e
-    \-\-format=text \-\-output\-file=/run/my\-app/subject\-token
-.fi
-.in
-.SH SEE ALSO
-.UR https://cloud.google.com/iam/docs/workload\-identity\-federation
-Workload identity federation
-.UE
-"#;
 
 pub(super) fn text() -> String {
     let version = env!("CARGO_PKG_VERSION");
     let mut text =
         format!(".TH WIF\\-TOKEN 1 {DATE} \"wif-token {version}\" \"User Commands\"\n{HEAD}");
-    text.push_str(".SH SOURCES\n");
-    for source in SOURCES {
-        let _ = writeln!(text, ".SS {}\n{}", escaped(source.name), sentence(source.summary));
-        if let Some(rest) = source.rest {
-            let _ = writeln!(text, "Takes\n.B \\-\\-\n.I {}", escaped(rest));
-        }
-        options(&mut text, source.options());
-    }
-    text.push_str(".SH OPTIONS OF EVERY SOURCE\n");
-    options(&mut text, OF_SOURCES);
-    text.push_str(".SH COMMANDS\n");
-    for command in COMMANDS {
-        let _ = writeln!(text, ".SS {}\n{}", escaped(command.name), sentence(command.summary));
-        if command.of_source {
-            text.push_str("Takes a source and its options.\n");
-        }
-        options(&mut text, command.options());
-    }
-    text.push_str(".SH OPTIONS OF EVERY SOURCE AND COMMAND\n");
-    options(&mut text, COMMON);
-    text.push_str(".SH ENVIRONMENT\n");
-    for (name, meaning) in VARIABLES {
-        let _ = writeln!(text, ".TP\n.B GOOGLE_EXTERNAL_ACCOUNT_{name}\n{}", sentence(meaning));
-    }
-    text.push_str(
-        ".TP\n.BR HTTPS_PROXY \", \" ALL_PROXY \", \" NO_PROXY\nThe proxy, and what goes past it.\n",
-    );
+    sources(&mut text);
+    commands(&mut text);
+    environment(&mut text);
     text.push_str(".SH EXIT STATUS\n.TP\n.B 0\nSuccess.\n");
     for (_, code, status, meaning) in KINDS {
         let _ = writeln!(text, ".TP\n.B {status}\n{code}: {}.", escaped(meaning));
     }
+    text.push_str(".SH FILES\n");
+    for (name, meaning) in FILES {
+        let _ = writeln!(text, ".TP\n.I {}\n{}", escaped(name), sentence(meaning));
+    }
+    text.push_str(".SH EXAMPLES\n");
+    for (index, (task, lines)) in EXAMPLES.iter().enumerate() {
+        let task = sentence(task);
+        text.push_str(if index == 0 { "" } else { ".PP\n" });
+        let _ = writeln!(text, "{}:", task.strip_suffix('.').unwrap_or(&task));
+        example(&mut text, lines.iter().copied());
+    }
     text + TAIL
+}
+
+fn sources(text: &mut String) {
+    text.push_str(".SH SOURCES\n");
+    for source in SOURCES {
+        let _ = writeln!(text, ".SS {}\n{}", escaped(source.name), sentence(source.summary));
+        if let Some(rest) = source.rest {
+            let _ = writeln!(
+                text,
+                "The options are followed by\n.B \\-\\-\n.IR \"{}\" .",
+                escaped(rest)
+            );
+        }
+        options(text, source.options());
+        text.push_str(".PP\nExample:\n");
+        example(text, source.example.lines());
+    }
+    text.push_str(".SH OPTIONS OF EVERY SOURCE\n");
+    options(text, OF_SOURCES);
+}
+
+fn commands(text: &mut String) {
+    text.push_str(".SH COMMANDS\n");
+    for command in COMMANDS {
+        let _ = writeln!(text, ".SS {}\n{}", escaped(command.name), sentence(command.summary));
+        if command.of_source {
+            text.push_str("The name is followed by a source and its options.\n");
+        }
+        options(text, command.options());
+        text.push_str(".PP\nExample:\n");
+        example(text, command.example.lines());
+    }
+    text.push_str(".SH OPTIONS OF EVERY SOURCE AND COMMAND\n");
+    options(text, COMMON);
+}
+
+fn environment(text: &mut String) {
+    text.push_str(".SH ENVIRONMENT\n");
+    for (name, meaning) in request::VARIABLES {
+        let _ = writeln!(text, ".TP\n.B GOOGLE_EXTERNAL_ACCOUNT_{name}\n{}", sentence(meaning));
+    }
+    for (names, meaning) in VARIABLES {
+        let names = names.join(" \", \" ");
+        let _ = writeln!(text, ".TP\n.BR {names}\n{}", sentence(meaning));
+    }
+}
+
+/// Command lines that are printed unchanged.
+fn example<'a>(text: &mut String, lines: impl Iterator<Item = &'a str>) {
+    text.push_str(".PP\n.in +4n\n.nf\n");
+    for line in lines {
+        let _ = writeln!(text, "{}", escaped(line));
+    }
+    text.push_str(".fi\n.in\n");
 }
 
 fn options(text: &mut String, table: impl IntoIterator<Item = &'static OptionInfo>) {
     for option in table {
         let _ = write!(text, ".TP\n\\fB\\-\\-{}\\fR", escaped(option.name));
         if let Some(value) = option.placeholder() {
-            // A long choice may go on in the next line.
+            // A long choice can be broken.
             let _ = write!(text, "=\\fI{}\\fR", escaped(&value).replace('|', "|\\:"));
         }
         let _ = write!(text, "\n{}\n", sentence(&option.help()));
@@ -148,7 +112,8 @@ fn options(text: &mut String, table: impl IntoIterator<Item = &'static OptionInf
     }
 }
 
-/// The text as a sentence on lines of its own; a capital letter where it begins with prose.
+/// A phrase as a sentence on separate lines. It starts with a capital letter, unless it starts with a
+/// name.
 fn sentence(text: &str) -> String {
     let word = text.split(' ').next().unwrap_or_default();
     let prose = word.chars().all(|c| c.is_ascii_lowercase() || c == '\'' || c == ',');
@@ -170,9 +135,9 @@ fn wrapped(text: &str) -> String {
             lines.push('\n');
             length = 0;
         }
-        // A long path may go on in the next line.
+        // A long path can be broken.
         let word = if word.len() > 60 { word.replace('/', "/\\:") } else { word.to_owned() };
-        // A line that begins with a dot would be a request.
+        // A line that starts with a dot would be a macro.
         lines.push_str(if length == 0 && word.starts_with('.') { "\\&" } else { "" });
         lines.push_str(&word);
         length += word.len();
@@ -180,7 +145,7 @@ fn wrapped(text: &str) -> String {
     lines
 }
 
-/// Text that roff prints letter by letter.
+/// Text in which roff interprets no character.
 fn escaped(text: &str) -> String {
     let plain = [("\\", "\\e"), ("-", "\\-"), ("'", "\\(aq"), ("`", "\\(ga"), ("…", "...")];
     plain.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to))

@@ -1,4 +1,4 @@
-//! The lock beside a cached file. It also keeps the last failure, for the runs that wait.
+//! The lock beside a cached file. The lock file also contains the last failure, for waiting runs.
 
 use std::fs::File;
 use std::io::{Seek, Write};
@@ -17,18 +17,18 @@ pub struct Lock {
 }
 
 impl CachedFile {
-    /// Waits for the lock until the deadline; `None` on a file system that has no locks.
+    /// Waits for the lock until the deadline; `None` if there can be no lock.
     ///
     /// # Errors
-    /// `UNREACHABLE` if another run holds the lock all the time, or the failure of the run that
-    /// held the lock while this one waited.
+    /// `UNREACHABLE` if another run holds the lock until the deadline, or the failure of the run that
+    /// held the lock while this run waited.
     pub fn lock(&self, world: &World) -> Result<Option<Lock>, Error> {
-        let began = world.clock.now_ms();
+        let start = world.clock.now_ms();
         let Some(lock::Lock { file, waited }) = lock::beside(&self.path, world)? else {
             return Ok(None);
         };
         let lock = Lock { file };
-        match lock.failure_since(began, &self.request).filter(|_| waited) {
+        match lock.failure_since(start, &self.request).filter(|_| waited) {
             Some(error) => Err(error),
             None => Ok(Some(lock)),
         }
@@ -36,8 +36,8 @@ impl CachedFile {
 }
 
 impl Lock {
-    /// Leaves a failure for the runs that wait for this lock to make the same request.
-    pub(super) fn leave_failure(&self, error: &Error, cached: &CachedFile, world: &World) {
+    /// Shares a failure with the runs that wait for this lock to make the same request.
+    pub(super) fn share_failure(&self, error: &Error, cached: &CachedFile, world: &World) {
         let record = json!({
             "request": cached.request,
             "failed_at_ms": world.clock.now_ms(),
@@ -45,23 +45,23 @@ impl Lock {
             "message": error.to_string(),
         });
         let mut file = &self.file;
-        // Only the holder reads or writes here: no need for a rename.
+        // Only the holder of the lock reads or writes the file, so it can be written in place.
         let written = file
             .set_len(0)
             .and_then(|()| file.rewind())
             .and_then(|()| file.write_all(record.to_string().as_bytes()));
         if let Err(error) = written {
-            world.log.line(format!("the failure is not shared with waiting runs: {error}"));
+            world.log.line(format!("cannot share the failure with waiting runs: {error}"));
         }
     }
 
-    /// The failure of a run that made the same request and ended at or after `began`
-    /// (milliseconds since 1970).
-    fn failure_since(&self, began: i64, request: &str) -> Option<Error> {
+    /// The failure of a run that made the same request and failed at or after `start`, in milliseconds
+    /// since 1970.
+    fn failure_since(&self, start: i64, request: &str) -> Option<Error> {
         let bytes = files::read_limited(&self.file, LIMIT).ok()??;
         let record: Value = serde_json::from_slice(&bytes).ok()?;
         let text = |name: &str| record.get(name)?.as_str();
-        if text("request")? != request || record.get("failed_at_ms")?.as_i64()? < began {
+        if text("request")? != request || record.get("failed_at_ms")?.as_i64()? < start {
             return None;
         }
         Some(Error::new(Kind::from_code(text("code")?)?, text("message")?))

@@ -1,15 +1,17 @@
-//! A cached file: used while it is fresh, replaced whole, beside a lock of its own.
+//! A file that caches a token, with a lock beside it.
 //!
-//! It holds a subject token (the output file of the contract) or an access token (`--cache-file`).
-//! Clients read the output file before they run the executable and stop forever at a broken one, so
-//! the file only ever holds a whole success: a randomly named file in the same directory, mode 0600,
-//! synced, renamed into place. `PATH.lock` makes concurrent runs fetch once: a run that waited for
-//! the lock looks at the file again, and takes over the failure of the run that held it.
+//! It contains a subject token (the output file of the contract) or an access token (`--cache-file`).
+//! Clients read the output file before they run the executable, and fail on every run if the file is
+//! invalid. Therefore the file only contains complete documents of a success: the content is written
+//! to a temporary file in the same directory with mode 0600, synced, and renamed. `PATH.lock` makes
+//! concurrent runs fetch only once: a run that waited for the lock reads the file again, and reports
+//! the failure of the run that held the lock.
 //!
-//! If the file or the lock fails, the log says so and the run goes on without it.
+//! If the file or the lock fails, this is logged and the token is still printed.
 
 mod lock;
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 pub use self::lock::Lock;
@@ -18,7 +20,7 @@ use crate::files;
 use crate::secret::Secret;
 use crate::world::World;
 
-/// The largest file that is read, in bytes: a token of 1 MiB in base64, with room to spare.
+/// The largest file that is read, in bytes. A token of 1 MiB in base64 fits.
 const LIMIT: usize = 2 * files::LIMIT;
 
 /// What can be cached.
@@ -32,15 +34,15 @@ pub trait Cached: Sized {
     /// The content of a file for the request of this digest.
     fn to_file(&self, request: &str) -> Secret;
 
-    /// The first second since 1970 in which it is no longer handed out.
+    /// The first second since 1970 in which it is no longer used.
     fn usable_until(&self) -> i64;
 }
 
-/// A cached file, and the digest of the request that it must have been written for.
+/// A file that caches a token, and the digest of the request that the token must be for.
 #[derive(Debug)]
 pub struct CachedFile {
     path: PathBuf,
-    /// The option, variable or member that named the file, such as `--cache-file`.
+    /// The option, variable or member that names the file, such as `--cache-file`.
     place: &'static str,
     request: String,
 }
@@ -51,15 +53,19 @@ impl CachedFile {
         CachedFile { path, place, request }
     }
 
-    /// The content of the file, if it is whole, was written for this request, and has not expired.
+    /// The token in the file, if it is for this request and has not expired.
     pub fn fresh<T: Cached>(&self, world: &World) -> Option<T> {
         let shown = self.path.display();
         let refuse = |why: &str| {
-            world.log.line(format!("not used: {shown}: {why}"));
+            world.log.line(format!("cached file not used: {shown}: {why}"));
             None
         };
         let file = match files::open_regular(&self.path) {
             Ok(file) => file,
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                world.log.line(format!("no cached token: {shown} does not exist"));
+                return None;
+            }
             Err(error) => return refuse(&error.to_string()),
         };
         let bytes = match files::read_limited(file, LIMIT) {
@@ -69,7 +75,7 @@ impl CachedFile {
         };
         match T::from_file(&bytes, &self.request) {
             Ok(cached) if cached.usable_until() > world.clock.now() => {
-                world.log.line(format!("cached: {shown}"));
+                world.log.line(format!("using the cached token in {shown}"));
                 Some(cached)
             }
             Ok(_) => refuse("it has expired"),
@@ -77,15 +83,15 @@ impl CachedFile {
         }
     }
 
-    /// Replaces the file by this text, whole or not at all.
+    /// Replaces the content of the file by this text, completely or not at all.
     ///
     /// # Errors
-    /// `CONFIGURATION` with the reason; the old file is unchanged then.
+    /// `CONFIGURATION` with the reason. The old file is then unchanged.
     pub fn replace(&self, text: &str) -> Result<(), Error> {
         files::replace(&self.path, text.as_bytes()).map_err(|error| self.failed("write", &error))
     }
 
-    /// Replaces the file by this content, whole or not at all.
+    /// Replaces the content of the file by this token, completely or not at all.
     ///
     /// # Errors
     /// As [`CachedFile::replace`].
@@ -93,11 +99,11 @@ impl CachedFile {
         self.replace(cached.to_file(&self.request).expose())
     }
 
-    /// Replaces the file by this content if possible; a failure is only logged.
+    /// Replaces the content of the file by this token. A failure is only logged.
     pub fn try_write(&self, cached: &impl Cached, world: &World) {
         match self.write(cached) {
-            Ok(()) => world.log.line(format!("written to the cache: {}", self.path.display())),
-            Err(error) => world.log.line(format!("not cached: {error}")),
+            Ok(()) => world.log.line(format!("token cached in {}", self.path.display())),
+            Err(error) => world.log.line(format!("token not cached: {error}")),
         }
     }
 
@@ -116,17 +122,17 @@ impl CachedFile {
     }
 }
 
-/// What was asked for, and whether it was cached.
+/// A token, and whether it was cached.
 #[derive(Debug)]
 pub enum Obtained<T> {
-    /// It was in the file.
+    /// The token was in the file.
     Cached(T),
-    /// It was fetched now; the lock is held until this is dropped.
+    /// The token was fetched. The lock is held until this is dropped.
     New(T, Option<Lock>),
 }
 
-/// Takes what is in the file, or fetches it once for all concurrent runs. `before` is called before
-/// anything that may take time; without `reuse` it is always fetched.
+/// Gets the token in the file, or fetches one for all concurrent runs. `before` is called before
+/// anything that may take time. Without `reuse`, a token is always fetched.
 ///
 /// # Errors
 /// Those of [`CachedFile::lock`] and of `fetch`.
@@ -150,7 +156,7 @@ pub fn obtain<T: Cached>(
     let fetched = fetch().inspect_err(|error| {
         world.log.failure(error);
         if let (Some(lock), Some(file)) = (&lock, file) {
-            lock.leave_failure(error, file, world);
+            lock.share_failure(error, file, world);
         }
     })?;
     if let (Some(_), Some(file)) = (&lock, file) {

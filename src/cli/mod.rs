@@ -1,8 +1,12 @@
-//! The command line: a source or a command and its options, or `help`.
+//! The command line: a source or a command with its options, or `help`.
 //!
-//! How words and options are read is in [`crate::options::reader`].
+//! [`crate::options::reader`] reads the arguments; this module says which of them are known.
 
 mod help;
+#[cfg(test)]
+mod tests;
+
+pub use self::help::SHORT_USAGE;
 
 use std::ffi::OsString;
 
@@ -13,29 +17,29 @@ use crate::options::{COMMON, Format, OF_SOURCES, OptionInfo, Options, Values};
 use crate::source::command_line::{SourceLine, no_source, unknown};
 use crate::source::{self, SourceInfo};
 
-/// What a command line asks for.
+/// What to do.
 #[derive(Debug)]
 pub enum Command {
     /// Print this text.
     Help(String),
     /// Get a subject token.
     Token(Box<SourceLine>),
-    /// Run this command with these options, for this source if it takes one.
+    /// Run this command with these options, for this source if the command requires one.
     Run(&'static CommandInfo, Option<&'static SourceInfo>, Values),
 }
 
-/// What was read of a command line, up to a mistake if there is one.
+/// A command line that was read, up to the first mistake if there is one.
 #[derive(Debug)]
 pub struct Parsed {
-    /// The common options, known even after a mistake: they say how to report it.
+    /// The common options. They are known even after a mistake, because they say how to report it.
     pub options: Options,
     /// `--format`, or the default of the source or command.
     pub format: Format,
-    /// What to do.
+    /// What to do, or the mistake.
     pub command: Result<Command, Error>,
 }
 
-/// Reads a command line, without the name of the program.
+/// Reads the arguments of this program, without its name.
 pub fn parse(args: Vec<OsString>) -> Parsed {
     let Line { grammar, values, mistake } = reader::read(args, Words::default());
     let options = Options::new(&values);
@@ -105,7 +109,7 @@ impl Words {
         }
     }
 
-    /// What `--format` is by default: scripts use the output of a command as it is.
+    /// The default of `--format`. Scripts use the output of a command as it is.
     fn default_format(&self) -> Format {
         match self.command {
             Some(_) => Format::Text,
@@ -113,7 +117,7 @@ impl Words {
         }
     }
 
-    /// What all these words ask for.
+    /// The command that the arguments select.
     fn command(self, values: Values) -> Result<Command, Error> {
         if self.asks_for_version {
             return Ok(Command::Help(
@@ -144,8 +148,10 @@ fn run(
 ) -> Result<Command, Error> {
     if command.of_source && source.is_none() {
         let what = format!("{} requires a source", command.name);
-        return Err(Error::new(Kind::Usage, what)
-            .fix(format!("name one: wif-token {} SOURCE; run wif-token help", command.name)));
+        return Err(Error::new(Kind::Usage, what).fix(format!(
+            "run wif-token {} SOURCE (wif-token help lists the sources)",
+            command.name
+        )));
     }
     values.refuse_rest(command.name, source.is_some_and(|source| source.rest.is_some()))?;
     values.require(command.options())?;
@@ -156,151 +162,4 @@ fn run(
 fn unknown_first(word: &str) -> Error {
     let commands = COMMANDS.iter().map(|command| command.name);
     unknown(word, &commands.chain(["help"]).collect::<Vec<_>>())
-}
-
-#[cfg(test)]
-mod tests {
-    use std::path::{Path, PathBuf};
-    use std::time::Duration;
-
-    use super::*;
-    use crate::files;
-    use crate::options::OptionField;
-    use crate::source::SOURCES;
-
-    fn parsed(line: &str) -> Parsed {
-        parse(line.split(' ').map(OsString::from).collect())
-    }
-
-    /// What `--path` says.
-    fn path(line: &SourceLine) -> PathBuf {
-        OptionField::read(&line.values, "path").unwrap()
-    }
-
-    fn message(line: &str) -> String {
-        let error = parsed(line).command.unwrap_err();
-        assert_eq!(error.kind(), Kind::Usage, "{line}: {error}");
-        error.to_string()
-    }
-
-    #[test]
-    fn a_source_and_its_options() {
-        let parsed = parsed("file --path=/t --timeout 5 --audience=//a");
-        let Ok(Command::Token(line)) = parsed.command else { panic!("{parsed:?}") };
-        assert_eq!(line.info.name, "file");
-        assert_eq!(path(&line), Path::new("/t"));
-        assert_eq!(parsed.options.timeout(), Duration::from_secs(5));
-        assert_eq!(parsed.options.audience.as_deref(), Some("//a"));
-    }
-
-    #[test]
-    fn empty_words_are_skipped() {
-        assert!(matches!(parsed("file  --path=/t ").command, Ok(Command::Token(..))));
-    }
-
-    #[test]
-    fn a_mistake_names_the_nearest_or_the_help() {
-        assert_eq!(message("fiel"), r#""fiel" is not a source or command; did you mean file?"#);
-        assert!(message("acess-token").contains("did you mean access-token?"));
-        assert_eq!(message("file --pth=x"), "file has no option --pth; did you mean --path?");
-        assert_eq!(
-            message("file --nonsense"),
-            "file has no option --nonsense; run wif-token help file"
-        );
-        assert_eq!(
-            message("--path=x file"),
-            "there is no option --path before a source or command; name the source or command first"
-        );
-        assert!(message("").starts_with("the command line has no source; start it with one of: "));
-        assert!(message("file --path").contains("--path requires a value"));
-        assert!(message("file --exit-zero=1 --path=p").contains("--exit-zero takes no value"));
-    }
-
-    #[test]
-    fn words_out_of_place_are_not_repeated() {
-        for line in ["hunter22", "file hunter22", "file --hunter22", "file --timeout=hunter22"] {
-            assert!(!message(line).contains("hunter22"), "{}", message(line));
-        }
-    }
-
-    #[test]
-    fn exit_zero_counts_even_after_a_mistake() {
-        let parsed = parsed("fiel --exit-zero");
-        assert!(parsed.command.is_err() && parsed.options.exit_zero);
-    }
-
-    #[test]
-    fn words_after_two_dashes_are_for_the_program() {
-        let parsed = parsed("command --field=a -- prog --path -- x");
-        let Ok(Command::Token(line)) = parsed.command else { panic!("{parsed:?}") };
-        assert_eq!(line.values.rest, ["prog", "--path", "--", "x"]);
-        assert!(message("file --path=p -- x").contains("takes no words after --"));
-    }
-
-    #[test]
-    fn arguments_files_are_read_and_nested_once() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = |name: &str, text: String| {
-            let path = dir.path().join(name);
-            files::replace(&path, text.as_bytes()).unwrap();
-            path.display().to_string()
-        };
-        let inner = file("inner", "\u{feff}# a comment\r\n\r\n  --path=/a b \"c\"\r\n".to_owned());
-        let outer = file("outer", format!("--timeout=7\n--args-file={inner}\n"));
-        let parsed_outer = parsed(&format!("file --args-file={outer}"));
-        let Ok(Command::Token(line)) = &parsed_outer.command else { panic!("{parsed_outer:?}") };
-        assert_eq!(path(line), Path::new("/a b \"c\""));
-        assert_eq!(parsed_outer.options.timeout(), Duration::from_secs(7));
-
-        let third = file("third", format!("--args-file={outer}\n"));
-        assert!(message(&format!("file --args-file={third}")).contains("nested too deeply"));
-        let whole = file("whole", "command\n--\nprog\nwith blank\n".to_owned());
-        let parsed_whole = parsed(&format!("--args-file={whole}"));
-        let Ok(Command::Token(line)) = &parsed_whole.command else { panic!("{parsed_whole:?}") };
-        assert_eq!(line.values.rest, ["prog", "with blank"]);
-    }
-
-    #[test]
-    fn a_required_option_is_required_by_the_parser() {
-        assert_eq!(message("file --timeout=5"), "--path is missing; add --path=PATH");
-        assert!(message("id-token").starts_with("--for is missing; add --for="));
-        assert!(message("config file --pool-provider=x").starts_with("--path is missing"));
-    }
-
-    #[test]
-    fn silence_about_failures_is_refused() {
-        assert!(message("file --path=p --format=text --exit-zero").contains("--exit-zero"));
-    }
-
-    #[test]
-    fn every_option_and_source_is_in_the_help() {
-        let program = help::of_program();
-        for option in COMMON.iter().chain(OF_SOURCES) {
-            assert!(program.contains(&option.usage()), "{}", option.name);
-        }
-        for command in COMMANDS {
-            assert!(program.contains(command.summary), "{}", command.name);
-            let text = help::of_command(command);
-            for option in command.options() {
-                assert!(text.contains(&option.usage()), "{} {}", command.name, option.name);
-                assert!(COMMON.iter().all(|common| common.name != option.name), "{}", option.name);
-            }
-        }
-        for source in SOURCES {
-            assert!(program.contains(source.summary), "{}", source.name);
-            let text = help::of_source(source);
-            for option in source.options() {
-                assert!(text.contains(&option.usage()), "{} {}", source.name, option.name);
-                let mut others = COMMON.iter().chain(OF_SOURCES);
-                assert!(others.all(|other| other.name != option.name), "{}", option.name);
-            }
-        }
-        let of_config = COMMANDS.iter().filter(|command| command.of_source);
-        let of_config: Vec<_> = of_config.flat_map(|command| command.options()).collect();
-        for option in SOURCES.iter().flat_map(|source| source.options()) {
-            // Both stand in one command line.
-            assert!(of_config.iter().all(|other| other.name != option.name), "{}", option.name);
-        }
-        assert!(program.lines().all(|line| line.chars().count() <= 100), "{program}");
-    }
 }

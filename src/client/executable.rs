@@ -1,4 +1,5 @@
-//! The executable of a credential configuration: its command line, and how clients run it.
+//! The executable of a credential configuration: how clients split its command and run it.
+//! <https://google.aip.dev/auth/4117>
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -18,8 +19,8 @@ use crate::token::TokenType;
 /// The variable that must be 1 for a client to run an executable.
 pub const OPT_IN: &str = "GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES";
 
-/// The words of a command line as the clients split it: at blanks, or by the rules of a POSIX shell
-/// where there are quotes.
+/// The words of a command line as clients split it: at spaces, or by the rules of a POSIX shell if
+/// there are quotes.
 pub fn words(command: &str) -> Vec<OsString> {
     let quoted = command.contains(['"', '\'']);
     let words = if quoted { shlex::split(command) } else { None };
@@ -30,7 +31,7 @@ pub fn words(command: &str) -> Vec<OsString> {
         .collect()
 }
 
-/// The arguments of a command line that runs this program.
+/// The arguments of a command line; `None` if it runs another program than this one.
 pub fn this_program(command: &str) -> Option<Vec<OsString>> {
     let mut words = words(command).into_iter();
     let program = words.next()?;
@@ -38,12 +39,12 @@ pub fn this_program(command: &str) -> Option<Vec<OsString>> {
     matches!(name, "wif-token" | "wif-token.exe").then(|| words.collect())
 }
 
-/// Runs a program as the clients do, and takes the token from the document that it prints, or from
-/// its output file while that is fresh.
+/// Runs a program as clients do, and reads the token from the document that it prints, or from its
+/// output file if the token in it has not expired.
 ///
 /// # Errors
-/// `CONFIGURATION` if executables are not allowed, those of [`Program::run`], `PROTOCOL` if there is
-/// no token in the document, `EXPIRED` if the token has expired.
+/// `CONFIGURATION` if executables are not allowed, those of [`Program::run`], `PROTOCOL` if the
+/// document has no token, `EXPIRED` if the token has expired.
 pub fn run(
     command: &str,
     output_file: Option<&Path>,
@@ -52,15 +53,17 @@ pub fn run(
     cx: &Context,
 ) -> Result<Secret, Error> {
     if cx.env.text(OPT_IN)?.as_deref() != Some("1") {
-        return Err(Error::new(Kind::Configuration, "executables are not allowed here")
-            .fix(format!("look at the configuration's command, then set {OPT_IN}=1")));
+        return Err(Error::new(Kind::Configuration, "executables are not allowed")
+            .cause(format!("{OPT_IN} is not 1"))
+            .fix(format!("review executable.command in the configuration, then set {OPT_IN}=1")));
     }
     if let Some(token) = output_file.and_then(|path| cached(path, token_type, cx)) {
         return Ok(token);
     }
     let mut words = words(command).into_iter();
     let name = words.next().ok_or_else(|| {
-        Error::new(Kind::Configuration, "executable.command of the configuration is empty")
+        Error::new(Kind::Configuration, "executable.command is empty")
+            .fix("set executable.command in the configuration")
     })?;
     let program = Program {
         name,
@@ -74,16 +77,16 @@ pub fn run(
         if !status.success() {
             return program.failed(status);
         }
-        Error::new(Kind::Protocol, format!("the output of {shown} is no JSON document"))
-            .fix("it must print the version-1 document alone, and nothing on standard error")
+        Error::new(Kind::Protocol, format!("the output of {shown} is not a JSON document"))
+            .fix("configure the program to print only the version-1 document")
     })?;
     let token = document::token(&document, token_type).map_err(|why| {
-        Error::new(Kind::Protocol, format!("the document of {shown} gives no token")).cause(why)
+        Error::new(Kind::Protocol, format!("the document from {shown} has no token")).cause(why)
     })?;
     match expiration_time(&document) {
-        Some(end) if end <= cx.clock.now() => {
-            let what = format!("the token of {shown} ended at {}", rfc3339(end));
-            let fix = format!("run {} by hand to see why", program.place);
+        Some(expiry) if expiry <= cx.clock.now() => {
+            let what = format!("the token from {shown} expired at {}", rfc3339(expiry));
+            let fix = format!("run {} by hand to see its error output", program.place);
             Err(Error::new(Kind::Expired, what).fix(fix))
         }
         _ => Ok(token),
@@ -94,7 +97,7 @@ fn expiration_time(document: &Value) -> Option<i64> {
     document.get("expiration_time")?.as_i64()
 }
 
-/// The token in the output file of another program.
+/// The token in the output file of another program, if it has not expired.
 fn cached(path: &Path, token_type: TokenType, cx: &Context) -> Option<Secret> {
     let bytes = files::read_limited(files::open_regular(path).ok()?, files::LIMIT).ok()??;
     let document: Value = serde_json::from_slice(&bytes).ok()?;

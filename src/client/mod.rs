@@ -1,7 +1,7 @@
-//! What a Google client does: from a credential configuration to a subject token, from there by the
-//! Security Token Service to a federated access token, and on to a service account.
+//! What a Google client does: it gets the subject token of a credential configuration, exchanges it
+//! for a federated access token at the Security Token Service, and impersonates the service account.
 //!
-//! Every command goes this way; the requests themselves are in [`crate::google`].
+//! Every command uses this path. The requests themselves are in [`crate::google`].
 //! <https://google.aip.dev/auth/4117>
 
 pub mod executable;
@@ -16,8 +16,8 @@ use crate::google::token_exchange;
 use crate::secret::Secret;
 use crate::token::jwt;
 
-/// Exchanges the subject token of a configuration for an access token with this scope, and names
-/// the caller as an IAM policy would.
+/// Exchanges the subject token of a configuration for an access token with this scope. Also returns
+/// the name of the caller in an IAM policy.
 ///
 /// # Errors
 /// Those of the source and of [`token_exchange::exchange`].
@@ -31,8 +31,8 @@ pub fn federated(
     Ok((token, member(config, &subject_token)))
 }
 
-/// The caller in an IAM policy, with SUBJECT if the token does not state its subject: a grant to
-/// the whole pool must not be proposed.
+/// The name of the caller in an IAM policy. If the token does not state its subject, the name contains
+/// the placeholder SUBJECT, so that no command in a message grants access to the whole pool.
 pub fn member(config: &CredentialConfig, subject_token: &Secret) -> String {
     let Ok(provider) = PoolProvider::parse(&config.audience) else {
         return "principal:…".to_owned();

@@ -1,7 +1,8 @@
-//! The subject token of a credential configuration, from where the configuration says.
+//! Gets the subject token from the credential source of a configuration.
 //!
-//! An executable that is this program is not run: its command line is read here instead. Any other
-//! executable is run as the clients run it, if the environment allows executables.
+//! If the executable is this program, it is not started again: its command line is read here and the
+//! token is fetched in this process. Any other executable is run as clients run it, if the
+//! environment allows executables.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -26,7 +27,7 @@ use crate::world::Env;
 /// Gets the subject token.
 ///
 /// # Errors
-/// Those of the source; `CONFIGURATION` where executables are not allowed.
+/// Those of the source; `CONFIGURATION` if executables are not allowed.
 pub fn get(config: &CredentialConfig, cx: &Context) -> Result<Secret, Error> {
     let variables = variables(config);
     match &config.source {
@@ -41,7 +42,7 @@ pub fn get(config: &CredentialConfig, cx: &Context) -> Result<Secret, Error> {
         }
         CredentialSource::File(path, field) => {
             let (path, field) = (path.clone(), field.as_deref().map(named));
-            ask(&File { path, option: "credential_source.file", field }, variables, cx)
+            fetch_from(&File { path, option: "credential_source.file", field }, variables, cx)
         }
         CredentialSource::Url(url, headers, field) => {
             let given = |(name, value): &(String, Secret)| {
@@ -49,22 +50,22 @@ pub fn get(config: &CredentialConfig, cx: &Context) -> Result<Secret, Error> {
             };
             let headers = headers.iter().map(given).collect();
             let (url, field) = (url.clone(), field.as_deref().map(named));
-            ask(&Get { url, option: "credential_source.url", headers, field }, variables, cx)
+            fetch_from(&Get { url, option: "credential_source.url", headers, field }, variables, cx)
         }
         CredentialSource::Aws => {
             let aws = source::find("aws").map(|info| (info.build)(&Values::default()));
             let aws = aws.unwrap_or_else(|| Err(Error::new(Kind::Internal, "no source aws")))?;
-            ask(aws.as_ref(), variables, cx)
+            fetch_from(aws.as_ref(), variables, cx)
         }
     }
 }
 
-/// The member of JSON that holds the token, as the configuration names it.
+/// The JSON member that contains the token, as named by the configuration.
 fn named(path: &str) -> Field {
     Field { path: path.to_owned(), option: "format.subject_token_field_name" }
 }
 
-/// What a client tells an executable.
+/// The variables that a client sets for an executable.
 fn variables(config: &CredentialConfig) -> BTreeMap<String, OsString> {
     let mut variables = BTreeMap::new();
     let mut set = |name: &str, value: OsString| {
@@ -84,20 +85,20 @@ fn variables(config: &CredentialConfig) -> BTreeMap<String, OsString> {
     variables
 }
 
-fn ask(
+fn fetch_from(
     source: &dyn Source,
     variables: BTreeMap<String, OsString>,
     cx: &Context,
 ) -> Result<Secret, Error> {
-    let request = SubjectTokenRequest::new(&Options::default(), &over(variables, cx))?;
+    let request = SubjectTokenRequest::new(&Options::default(), &with_variables(variables, cx))?;
     source.subject_token(&request, cx).map(|token| token.text)
 }
 
-fn over(variables: BTreeMap<String, OsString>, cx: &Context) -> Env {
+fn with_variables(variables: BTreeMap<String, OsString>, cx: &Context) -> Env {
     Env::Over(variables, Box::new(cx.env.clone()))
 }
 
-/// Gets the token that this program would print for these arguments, without starting it again.
+/// Gets the token that this program would print for these arguments.
 fn in_process(
     args: Vec<OsString>,
     variables: BTreeMap<String, OsString>,
@@ -105,12 +106,13 @@ fn in_process(
 ) -> Result<Secret, Error> {
     let wrong = |error: Error| error.of_kind(Kind::Configuration).inside("executable.command");
     let line = command_line::parse(args).map_err(wrong)?;
-    let env = over(variables, cx);
+    let env = with_variables(variables, cx);
     let request = SubjectTokenRequest::new(&line.common, &env).map_err(wrong)?;
     let fetch = Fetch::new(&line, request).map_err(wrong)?;
     if !fetch.destination().is_document() {
-        let what = "executable.command prints the bare token, which no client reads";
-        return Err(Error::new(Kind::Configuration, what).fix("remove --format=text from it"));
+        let what = "executable.command prints the bare token, which no client can read";
+        let fix = "remove --format=text from executable.command";
+        return Err(Error::new(Kind::Configuration, what).fix(fix));
     }
     let cx = cx.narrowed(|world, http| {
         world.env = env;

@@ -1,7 +1,8 @@
-//! An access token of the Security Token Service, or of the service account that the configuration
-//! impersonates; with `--subject` that of a person, by domain-wide delegation.
+//! `access-token`: an access token for Google Cloud APIs.
 //!
-//! The federated token has the scope of the cloud platform where it only serves to impersonate, as
+//! It is the token of the service account that the configuration impersonates, or the federated
+//! token if there is none. With `--subject` it is the token of a user, through domain-wide
+//! delegation. A federated token that only serves to impersonate has the scope `cloud-platform`, as
 //! with Google's libraries. <https://cloud.google.com/iam/docs/workload-identity-federation>
 
 use std::path::PathBuf;
@@ -22,34 +23,35 @@ use crate::google::iam_credentials::ServiceAccount;
 use crate::http::{Request, Url};
 use crate::options::{Format, OptionInfo, Seconds};
 
-/// Where a JWT of a service account becomes a token.
+/// The token endpoint that exchanges a JWT of a service account.
 const OAUTH: &str = "https://oauth2.googleapis.com/token";
 const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
-/// Seconds that the assertion of `--subject` lives: it is used at once.
-const ASSERTION_LIFE: i64 = 300;
+/// The lifetime of the assertion for `--subject`, in seconds. The assertion is used immediately.
+const ASSERTION_LIFETIME: i64 = 300;
 
 options! {
     /// Options of `access-token`.
     struct Options {
-        /// what the token is for, cloud-platform by default; commas between several
+        /// OAuth scopes, separated by commas (default: cloud-platform)
         scope: Option<String> = "--scope=SCOPE",
-        /// how long the service account's token lives, before the configuration
+        /// lifetime of the service account's token; overrides the configuration
         lifetime: Option<Seconds<600, 43_200>> = "--lifetime",
-        /// a token of this person, by domain-wide delegation to the service account
+        /// get a token of this user through domain-wide delegation to the service account
         subject: Option<String> = "--subject=USER",
-        /// where --subject gets it, https://oauth2.googleapis.com/token by default
+        /// token endpoint for --subject (default: https://oauth2.googleapis.com/token)
         oauth_endpoint: Option<Url> = "--oauth-endpoint",
-        /// keep the token there, for its owner alone, and use it while it is fresh
+        /// cache the token in this file, which only its owner can read
         cache_file: Option<PathBuf> = "--cache-file=PATH",
     }
 }
 
 pub(super) const INFO: CommandInfo = CommandInfo {
     name: "access-token",
-    summary: "an access token, of the service account where there is one",
+    summary: "print an access token, of the service account if the configuration has one",
     options: &[Credentials::TABLE, Options::TABLE, Delegates::TABLE, FORMAT],
     of_source: false,
+    example: "wif-token access-token --credentials=credentials.json --format=header",
     run,
 };
 
@@ -65,19 +67,20 @@ choices! {
     }
 }
 
-/// `--format` of the commands that print a token for a header; it is read as a [`Format`].
+/// `--format` of the commands that print a bearer token. The value is read as a [`Format`].
 pub(super) const FORMAT: &[OptionInfo] = &[OptionInfo::of::<Option<Shape>>(
     "--format",
-    &["the bare token (the default), a JSON object, or Authorization: Bearer …"],
+    &["print the bare token (default), a JSON object, or an Authorization header"],
 )];
 
-fn run(typed: &Invocation, cx: &Context) -> Result<Output, Error> {
-    let options = Options::read(&typed.values)?;
+fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
+    let options = Options::read(&invocation.values)?;
     let cache_file = options.cache_file.clone();
-    let asked = Asked::new(options, Delegates::read(&typed.values)?)?;
-    let config = typed.configuration(cx)?;
-    let file = cache_file.map(|path| CachedFile::new(path, "--cache-file", asked.digest(&config)));
-    let get = || asked.get(&config, cx);
+    let request = TokenRequest::new(options, Delegates::read(&invocation.values)?)?;
+    let config = invocation.configuration(cx)?;
+    let file =
+        cache_file.map(|path| CachedFile::new(path, "--cache-file", request.digest(&config)));
+    let get = || request.get(&config, cx);
     let token = match cache::obtain(file.as_ref(), true, cx, || (), get)? {
         Obtained::Cached(token) => token,
         Obtained::New(token, _lock) => {
@@ -87,7 +90,7 @@ fn run(typed: &Invocation, cx: &Context) -> Result<Output, Error> {
             token
         }
     };
-    Ok(match typed.format {
+    Ok(match invocation.format {
         Format::Json => token.to_json() + "\n",
         Format::Text => token.text.expose().to_owned(),
         Format::Header => format!("Authorization: Bearer {}", token.text.expose()),
@@ -95,9 +98,9 @@ fn run(typed: &Invocation, cx: &Context) -> Result<Output, Error> {
     .into())
 }
 
-/// What is asked for, in whatever form it is printed.
+/// The requested token, without the form in which it is printed.
 #[derive(Debug)]
-struct Asked {
+struct TokenRequest {
     scopes: Vec<String>,
     lifetime: Option<u64>,
     delegates: Vec<String>,
@@ -105,21 +108,18 @@ struct Asked {
     oauth_endpoint: Option<Url>,
 }
 
-impl Asked {
-    fn new(options: Options, Delegates { delegate }: Delegates) -> Result<Asked, Error> {
+impl TokenRequest {
+    fn new(options: Options, Delegates { delegate }: Delegates) -> Result<TokenRequest, Error> {
         if options.subject.is_some() && options.lifetime.is_some() {
-            return Err(Error::new(
-                Kind::Usage,
-                "--lifetime is for a token of the service account itself",
-            )
-            .fix("leave it or --subject out"));
+            return Err(Error::new(Kind::Usage, "--lifetime and --subject exclude each other")
+                .fix("remove one of the two"));
         }
         if options.oauth_endpoint.is_some() && options.subject.is_none() {
-            return Err(Error::new(Kind::Usage, "--oauth-endpoint is for --subject")
-                .fix("leave it out, or add --subject=USER"));
+            return Err(Error::new(Kind::Usage, "--oauth-endpoint requires --subject")
+                .fix("add --subject=USER"));
         }
         let scopes = options.scope.as_deref().unwrap_or(CLOUD_PLATFORM).split([',', ' ']);
-        Ok(Asked {
+        Ok(TokenRequest {
             scopes: scopes.filter(|scope| !scope.is_empty()).map(full_scope).collect(),
             lifetime: options.lifetime.map(|Seconds(seconds)| seconds),
             delegates: delegate,
@@ -128,30 +128,30 @@ impl Asked {
         })
     }
 
-    /// What makes this request another than the next, together with what the file says.
+    /// A digest of this request and of the configuration, for the cache file.
     fn digest(&self, config: &CredentialConfig) -> String {
-        let asked = format!("{self:?}");
-        digest([asked.as_bytes(), config.digest.as_bytes()].into_iter())
+        let request = format!("{self:?}");
+        digest([request.as_bytes(), config.digest.as_bytes()].into_iter())
     }
 
     fn get(&self, config: &CredentialConfig, cx: &Context) -> Result<AccessToken, Error> {
         if config.impersonation.is_none() {
-            self.refuse_what_needs_an_account(config)?;
+            self.require_service_account(config)?;
             let federated = client::federated(config, &self.scopes.join(" "), cx);
             return federated.map(|(token, _)| token);
         }
         if self.subject.is_some() && config.universe != GOOGLEAPIS {
-            let what = format!("{} knows no domain-wide delegation", config.universe);
+            let what = format!("{} does not support domain-wide delegation", config.universe);
             return Err(Error::new(Kind::Configuration, what)
-                .fix("leave --subject out: only the universe googleapis.com has it"));
+                .fix("remove --subject, which works only in the universe googleapis.com"));
         }
         let account = ServiceAccount::new(config, self.delegates.clone(), || {
             client::federated(config, CLOUD_PLATFORM, cx)
         })?;
         match &self.subject {
             None => account.access_token(&self.scopes, self.lifetime, cx),
-            Some(person) => on_behalf(
-                person,
+            Some(user) => token_of_user(
+                user,
                 &self.scopes.join(" "),
                 self.oauth_endpoint.as_ref(),
                 &account,
@@ -160,21 +160,24 @@ impl Asked {
         }
     }
 
-    fn refuse_what_needs_an_account(&self, config: &CredentialConfig) -> Result<(), Error> {
+    fn require_service_account(&self, config: &CredentialConfig) -> Result<(), Error> {
         let option = match self {
-            Asked { subject: Some(_), .. } => "subject",
-            Asked { lifetime: Some(_), .. } => "lifetime",
+            TokenRequest { subject: Some(_), .. } => "subject",
+            TokenRequest { lifetime: Some(_), .. } => "lifetime",
             _ if self.delegates.is_empty() => return Ok(()),
             _ => "delegate",
         };
-        let what = format!("{} names no service account", config.path.display());
-        Err(Error::new(Kind::Configuration, what).fix(format!(
-            "--{option} is for one: write the configuration with --service-account=EMAIL"
-        )))
+        let what = format!("--{option} requires a service account");
+        Err(Error::new(Kind::Configuration, what)
+            .cause(format!("{} does not name one", config.path.display()))
+            .fix(format!(
+                "remove --{option}, or create the configuration with wif-token config SOURCE \
+                 --service-account=EMAIL"
+            )))
     }
 }
 
-/// A scope may be given without what all of Google's begin with.
+/// A scope with its prefix `https://www.googleapis.com/auth/`, which a user may leave out.
 fn full_scope(scope: &str) -> String {
     match scope.contains([':', '/']) || ["openid", "email", "profile"].contains(&scope) {
         true => scope.to_owned(),
@@ -182,10 +185,10 @@ fn full_scope(scope: &str) -> String {
     }
 }
 
-/// Domain-wide delegation: the account signs that it acts for a person of its domain.
+/// Domain-wide delegation: the service account signs an assertion for a user of its domain.
 /// <https://developers.google.com/identity/protocols/oauth2/service-account#authorizingrequests>
-fn on_behalf(
-    person: &str,
+fn token_of_user(
+    user: &str,
     scope: &str,
     endpoint: Option<&Url>,
     account: &ServiceAccount,
@@ -197,11 +200,11 @@ fn on_behalf(
     let now = cx.clock.now();
     let claims = json!({
         "iss": account.account.account,
-        "sub": person,
+        "sub": user,
         "scope": scope,
         "aud": OAUTH,
         "iat": now,
-        "exp": now + ASSERTION_LIFE,
+        "exp": now + ASSERTION_LIFETIME,
     });
     let assertion = account.sign_jwt(&claims.to_string(), cx)?;
     let post = Request::post(endpoint, "--oauth-endpoint")
@@ -210,20 +213,20 @@ fn on_behalf(
     let response = cx.send(post)?;
     let fix = match response.oauth_error().as_deref() {
         Some("unauthorized_client" | "access_denied") => Some(
-            "authorise the account's client id for these scopes: Admin console, Security, API \
-             controls, domain-wide delegation",
+            "authorize the client ID of the service account for these scopes in the Admin console \
+             (Security > API controls > Domain-wide delegation)",
         ),
-        Some("invalid_grant") => Some("check --subject: it has to be a person of the domain"),
+        Some("invalid_grant") => Some("set --subject to a user of the Workspace domain"),
         Some("invalid_scope") => Some("check --scope"),
         _ => None,
     };
-    let answer = response
+    let members = response
         .require_success()
         .map_err(|error| fix.into_iter().fold(error, |error, fix| error.fix(fix)))?
         .json()?;
-    let token = answer.get("access_token").and_then(Value::as_str).ok_or_else(|| {
-        Error::new(Kind::Protocol, format!("the answer of {endpoint} has no access_token"))
+    let token = members.get("access_token").and_then(Value::as_str).ok_or_else(|| {
+        Error::new(Kind::Protocol, format!("the response from {endpoint} has no access_token"))
             .fix("check --oauth-endpoint")
     })?;
-    Ok(AccessToken::new(token, answer.get("expires_in").and_then(Value::as_i64), now))
+    Ok(AccessToken::new(token, members.get("expires_in").and_then(Value::as_i64), now))
 }

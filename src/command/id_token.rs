@@ -1,4 +1,5 @@
-//! An OpenID Connect token of the service account, for Cloud Run, IAP and whatever else checks one.
+//! `id-token`: an OpenID Connect ID token of the service account, for services that check one, such
+//! as Cloud Run and IAP.
 //! <https://cloud.google.com/iam/docs/create-short-lived-credentials-direct#sa-credentials-oidc>
 
 use serde_json::json;
@@ -12,27 +13,28 @@ use crate::options::Format;
 options! {
     /// Options of `id-token`.
     struct Options {
-        /// who is to accept it
+        /// audience of the token, such as the URL of a Cloud Run service
         audience: String = "--for=AUDIENCE",
-        /// put the account's email address into it
+        /// add the email claims of the service account
         include_email: bool = "--include-email",
     }
 }
 
 pub(super) const INFO: CommandInfo = CommandInfo {
     name: "id-token",
-    summary: "an OpenID Connect token of the service account",
+    summary: "print an OpenID Connect ID token of the service account",
     options: &[Credentials::TABLE, Options::TABLE, Delegates::TABLE, FORMAT],
     of_source: false,
+    example: "wif-token id-token --for=https://my-service.example.com --include-email",
     run,
 };
 
-fn run(typed: &Invocation, cx: &Context) -> Result<Output, Error> {
-    let options = Options::read(&typed.values)?;
-    let config = typed.configuration(cx)?;
-    let account = service_account(&config, typed, cx)?;
+fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
+    let options = Options::read(&invocation.values)?;
+    let config = invocation.configuration(cx)?;
+    let account = service_account(&config, invocation, cx)?;
     let token = account.id_token(&options.audience, options.include_email, cx)?;
-    Ok(match typed.format {
+    Ok(match invocation.format {
         Format::Json => format!("{}\n", json!({ "id_token": token.expose() })),
         Format::Text => token.expose().to_owned(),
         Format::Header => format!("Authorization: Bearer {}", token.expose()),

@@ -1,7 +1,8 @@
-//! What follows the subject token: one file or folder and one row of [`COMMANDS`] each.
+//! The commands, which use a subject token: one file or folder and one row of [`COMMANDS`] each.
 //!
-//! A command reads the credential configuration that the Google clients read, and goes their way
-//! without one: exchange at the Security Token Service, impersonation, signatures.
+//! A command reads the credential configuration that the Google clients read and does what a client
+//! does: it exchanges the subject token at the Security Token Service, impersonates the service
+//! account, and gets tokens or signatures.
 
 mod access_token;
 mod check;
@@ -25,35 +26,37 @@ use crate::source::SourceInfo;
 pub struct CommandInfo {
     /// The first word of the command line.
     pub name: &'static str,
-    /// What it gives, in one line.
+    /// What it does, in one line.
     pub summary: &'static str,
-    /// The tables of its options, besides those of every command.
+    /// The tables of its options, without those of every command.
     pub options: &'static [&'static [OptionInfo]],
-    /// Whether a source and its options follow its name.
+    /// Whether its name is followed by a source and the options of that source.
     pub of_source: bool,
+    /// A command line that shows typical options. Long ones have more than one line.
+    pub example: &'static str,
     /// Runs it.
     pub run: fn(&Invocation, &Context) -> Result<Output, Error>,
 }
 
 impl CommandInfo {
-    /// Its options, besides those of every command.
+    /// The options, without those of every command.
     pub fn options(&self) -> impl Iterator<Item = &'static OptionInfo> + use<> {
         self.options.iter().copied().flatten()
     }
 }
 
-/// What was typed.
+/// A command with its options.
 #[derive(Debug)]
 pub struct Invocation {
     /// The options.
     pub values: Values,
     /// `--format`.
     pub format: Format,
-    /// The source, where the command takes one.
+    /// The source, if the command requires one.
     pub source: Option<&'static SourceInfo>,
 }
 
-/// What a command says, and its exit status.
+/// The output of a command and its exit status.
 #[derive(Debug)]
 pub struct Output {
     /// The text for standard output.
@@ -72,15 +75,15 @@ impl From<String> for Output {
 pub static COMMANDS: &[CommandInfo] =
     &[access_token::INFO, id_token::INFO, sign::JWT, sign::BLOB, config::INFO, check::INFO];
 
-/// The command of this name.
+/// The command with this name.
 pub fn find(name: &str) -> Option<&'static CommandInfo> {
     COMMANDS.iter().find(|command| command.name == name)
 }
 
 options! {
-    /// The option of every command that starts from a credential configuration.
+    /// The option of every command that reads a credential configuration.
     pub(super) struct Credentials {
-        /// the credential configuration; overrides GOOGLE_APPLICATION_CREDENTIALS
+        /// credential configuration to use; overrides GOOGLE_APPLICATION_CREDENTIALS
         credentials: Option<PathBuf> = "--credentials=FILE",
     }
 }
@@ -88,7 +91,7 @@ options! {
 options! {
     /// The option of every command that impersonates a service account.
     pub(super) struct Delegates {
-        /// impersonate through this service account; give the delegates in order, from the caller
+        /// service account to impersonate on the way to the target; in order from the caller
         delegate: Vec<String> = "--delegate=EMAIL",
     }
 }
@@ -101,12 +104,12 @@ impl Invocation {
     }
 }
 
-/// Goes up to the service account of a configuration.
+/// Gets the federated token that impersonates the service account of a configuration.
 fn service_account<'a>(
     config: &'a CredentialConfig,
-    typed: &Invocation,
+    invocation: &Invocation,
     cx: &Context,
 ) -> Result<ServiceAccount<'a>, Error> {
-    let Delegates { delegate } = Delegates::read(&typed.values)?;
+    let Delegates { delegate } = Delegates::read(&invocation.values)?;
     ServiceAccount::new(config, delegate, || client::federated(config, CLOUD_PLATFORM, cx))
 }

@@ -1,4 +1,4 @@
-//! Signatures by the key that Google keeps for a service account.
+//! `sign-jwt` and `sign-blob`: signatures with the Google-managed key of a service account.
 //! <https://cloud.google.com/iam/docs/create-short-lived-credentials-direct>
 
 use std::fs::File;
@@ -15,8 +15,8 @@ use crate::files::{self, LIMIT};
 use crate::google::iam_credentials::Signed;
 use crate::options::{Format, OptionInfo};
 
-/// Seconds ahead that `exp` may lie.
-const LONGEST_LIFE: i64 = 12 * 3600;
+/// The longest time from now to `exp`, in seconds.
+const LONGEST_LIFETIME: i64 = 12 * 3600;
 
 choices! {
     /// How a signature is printed.
@@ -28,16 +28,16 @@ choices! {
     }
 }
 
-/// `--format` of both commands; it is read as a [`Format`].
+/// `--format` of both commands. The value is read as a [`Format`].
 const FORMAT: &[OptionInfo] = &[OptionInfo::of::<Option<Shape>>(
     "--format",
-    &["the bare result (the default), or a JSON object with the id of the key"],
+    &["print the bare result (default), or a JSON object with the key ID"],
 )];
 
 options! {
     /// Options of `sign-jwt`.
     struct JwtOptions {
-        /// the claims, a JSON object
+        /// file with the claims, a JSON object
         payload: PathBuf = "--payload=FILE",
     }
 }
@@ -45,51 +45,53 @@ options! {
 options! {
     /// Options of `sign-blob`.
     struct BlobOptions {
-        /// the file to sign, at most 1 MiB
+        /// file to sign, at most 1 MiB
         file: PathBuf = "--file=FILE",
     }
 }
 
 pub(super) const JWT: CommandInfo = CommandInfo {
     name: "sign-jwt",
-    summary: "a JWT that the service account signs",
+    summary: "sign a JWT with the key of the service account",
     options: &[Credentials::TABLE, JwtOptions::TABLE, Delegates::TABLE, FORMAT],
     of_source: false,
+    example: "wif-token sign-jwt --payload=claims.json",
     run: sign_jwt,
 };
 
 pub(super) const BLOB: CommandInfo = CommandInfo {
     name: "sign-blob",
-    summary: "a signature of the service account, in base64",
+    summary: "sign a file with the key of the service account",
     options: &[Credentials::TABLE, BlobOptions::TABLE, Delegates::TABLE, FORMAT],
     of_source: false,
+    example: "wif-token sign-blob --file=release.tar.gz",
     run: sign_blob,
 };
 
-fn sign_jwt(typed: &Invocation, cx: &Context) -> Result<Output, Error> {
-    let JwtOptions { payload: path } = JwtOptions::read(&typed.values)?;
+fn sign_jwt(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
+    let JwtOptions { payload: path } = JwtOptions::read(&invocation.values)?;
     let text = files::read_text(&path, "--payload", Kind::Configuration)?;
     let shown = path.display();
     let claims: Map<String, Value> = serde_json::from_str(text.expose()).map_err(|_| {
-        Error::new(Kind::Configuration, format!("{shown} holds no JSON object"))
-            .fix("--payload holds the claims, as in {\"aud\":\"…\",\"exp\":…}")
+        Error::new(Kind::Configuration, format!("{shown} is not a JSON object"))
+            .fix("write the claims to the --payload file, such as {\"sub\":\"my-app\"}")
     })?;
-    let limit = cx.clock.now() + LONGEST_LIFE;
+    let limit = cx.clock.now() + LONGEST_LIFETIME;
     let wrong = claims.get("exp").and_then(|exp| match exp.as_i64() {
-        None => Some("no whole number"),
-        Some(exp) => (exp > limit).then_some("too late"),
+        None => Some("is not an integer"),
+        Some(exp) => (exp > limit).then_some("is more than 12 hours from now"),
     });
     if let Some(why) = wrong {
-        return Err(Error::new(Kind::Configuration, format!("the exp in {shown} is {why}"))
-            .fix("it is in seconds since 1970, at most 12 hours ahead"));
+        return Err(Error::new(Kind::Configuration, format!("exp in {shown} {why}"))
+            .fix("set exp to seconds since 1970, at most 12 hours from now"));
     }
-    let config = typed.configuration(cx)?;
-    let signed = service_account(&config, typed, cx)?.sign_jwt(text.expose(), cx)?;
-    Ok(output(typed.format, "signed_jwt", &signed))
+    let config = invocation.configuration(cx)?;
+    let signed = service_account(&config, invocation, cx)?.sign_jwt(text.expose(), cx)?;
+    Ok(output(invocation.format, "signed_jwt", &signed))
 }
 
-fn sign_blob(typed: &Invocation, cx: &Context) -> Result<Output, Error> {
-    let BlobOptions { file: path } = BlobOptions::read(&typed.values)?;
+fn sign_blob(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
+    let BlobOptions { file: path } = BlobOptions::read(&invocation.values)?;
     let unreadable = |cause: String| {
         Error::new(Kind::Configuration, format!("cannot read {}", path.display()))
             .cause(cause)
@@ -98,9 +100,10 @@ fn sign_blob(typed: &Invocation, cx: &Context) -> Result<Output, Error> {
     let file = File::open(&path).map_err(|error| unreadable(error.to_string()))?;
     let bytes = files::read_limited(file, LIMIT).map_err(|error| unreadable(error.to_string()))?;
     let bytes = bytes.ok_or_else(|| unreadable("it is larger than 1 MiB".to_owned()))?;
-    let config = typed.configuration(cx)?;
-    let signed = service_account(&config, typed, cx)?.sign_blob(&STANDARD.encode(bytes), cx)?;
-    Ok(output(typed.format, "signed_blob", &signed))
+    let config = invocation.configuration(cx)?;
+    let signed =
+        service_account(&config, invocation, cx)?.sign_blob(&STANDARD.encode(bytes), cx)?;
+    Ok(output(invocation.format, "signed_blob", &signed))
 }
 
 fn output(format: Format, member: &str, signed: &Signed) -> Output {

@@ -1,6 +1,7 @@
 //! The `credential_source` of a credential configuration: where a client gets the subject token.
 //!
-//! The kinds of Google's clients but `certificate`. <https://google.aip.dev/auth/4117>
+//! All kinds of Google's clients are supported, except `certificate`.
+//! <https://google.aip.dev/auth/4117>
 
 use std::path::PathBuf;
 
@@ -9,7 +10,7 @@ use crate::error::Error;
 use crate::http::Url;
 use crate::secret::Secret;
 
-/// How long a client waits for an executable, in milliseconds, where the configuration is silent.
+/// How long a client waits for an executable by default, in milliseconds.
 pub const TIMEOUT_MS: u64 = 30_000;
 
 /// Where the subject token comes from.
@@ -21,23 +22,24 @@ pub enum CredentialSource {
         command: String,
         /// How long a client waits, in milliseconds.
         timeout_ms: u64,
-        /// How long a client waits for a person, in milliseconds.
+        /// How long a client waits while a user signs in, in milliseconds.
         interactive_timeout_ms: Option<u64>,
-        /// Where the program keeps its answer.
+        /// The file in which the program caches its document.
         output_file: Option<PathBuf>,
     },
-    /// A file that holds the token, or a member of the JSON in it.
+    /// A file that contains the token as text, or as the JSON member of this name.
     File(PathBuf, Option<String>),
-    /// An HTTP GET with these headers, as text or a member of JSON.
+    /// An HTTP GET with these headers. The response contains the token as text, or as the JSON member
+    /// of this name.
     Url(Url, Vec<(String, Secret)>, Option<String>),
-    /// A signed `GetCallerIdentity` request (`environment_id` aws1).
+    /// A signed `GetCallerIdentity` request (`environment_id` is `aws1`).
     Aws,
 }
 
-/// Reads that of a whole configuration.
+/// Reads the `credential_source` member of a configuration.
 ///
 /// # Errors
-/// `CONFIGURATION` where it is of no kind, or lacks what its kind needs.
+/// `CONFIGURATION` if its kind is unknown, or a member that its kind requires is missing.
 pub(super) fn read(members: &Members) -> Result<CredentialSource, Error> {
     let source =
         members.object("credential_source")?.ok_or_else(|| members.missing("credential_source"))?;
@@ -54,7 +56,7 @@ pub(super) fn read(members: &Members) -> Result<CredentialSource, Error> {
             "aws1" => Ok(CredentialSource::Aws),
             _ => Err(source
                 .wrong("environment_id is not aws1")
-                .fix("no client knows another version: write the configuration anew")),
+                .fix("set environment_id to aws1, the only version that clients support")),
         };
     }
     let field = match source.object("format")? {
@@ -62,7 +64,11 @@ pub(super) fn read(members: &Members) -> Result<CredentialSource, Error> {
         Some(format) => match format.text("type")?.as_deref() {
             None | Some("text") => None,
             Some("json") => Some(format.required("subject_token_field_name")?),
-            Some(_) => return Err(format.wrong("type is neither text nor json")),
+            Some(_) => {
+                return Err(format
+                    .wrong("type is not text or json")
+                    .fix("set type to text or json"));
+            }
         },
     };
     if let Some(path) = source.text("file")? {
@@ -82,8 +88,10 @@ pub(super) fn read(members: &Members) -> Result<CredentialSource, Error> {
         return Ok(CredentialSource::Url(url, headers, field));
     }
     let what = match source.map.contains_key("certificate") {
-        true => "is a certificate, which only Google's own libraries use",
-        false => "names no executable, file, url or environment_id",
+        true => "uses a certificate, which only Google's libraries support",
+        false => "has no executable, file, url or environment_id",
     };
-    Err(members.wrong(&format!("credential_source {what}")).fix("write the configuration anew"))
+    Err(members
+        .wrong(&format!("credential_source {what}"))
+        .fix("create the configuration with wif-token config SOURCE"))
 }

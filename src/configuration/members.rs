@@ -1,4 +1,4 @@
-//! The members of a JSON file, typed; a wrong one is named with the objects around it.
+//! Typed access to the members of a JSON file. Errors name a member with the objects around it.
 
 use std::path::Path;
 
@@ -13,24 +13,24 @@ pub(super) struct Members<'a> {
     pub(super) map: &'a Map<String, Value>,
     /// The file.
     pub(super) path: &'a Path,
-    /// The names of the objects around them, each with a full stop.
+    /// The names of the objects around them, each followed by a full stop.
     pub(super) inside: &'static str,
 }
 
 impl<'a> Members<'a> {
-    /// A refusal that says what is wrong, and where.
+    /// An error about a member: `PATH: MEMBER what`.
     pub(super) fn wrong(&self, what: &str) -> Error {
         let what = format!("{}: {}{what}", self.path.display(), self.inside);
         Error::new(Kind::Configuration, one_line(&what))
     }
 
-    /// The refusal of a file that lacks a member.
+    /// The error for a member that is missing.
     pub(super) fn missing(&self, name: &str) -> Error {
         self.wrong(&format!("{name} is missing"))
-            .fix("let gcloud iam workload-identity-pools create-cred-config write the file")
+            .fix("create the file with gcloud iam workload-identity-pools create-cred-config")
     }
 
-    /// Text; where it is empty or null, the member counts as absent.
+    /// A string. An empty string or null is the same as a missing member.
     pub(super) fn text(&self, name: &str) -> Result<Option<String>, Error> {
         match self.map.get(name) {
             None | Some(Value::Null) => Ok(None),
@@ -38,34 +38,38 @@ impl<'a> Members<'a> {
             Some(Value::String(text)) if !text.chars().any(char::is_control) => {
                 Ok(Some(text.clone()))
             }
-            Some(Value::String(_)) => Err(self.wrong(&format!("{name} holds control characters"))),
-            Some(_) => Err(self.wrong(&format!("{name} is no text")).fix("put it in quotes")),
+            Some(Value::String(_)) => Err(self
+                .wrong(&format!("{name} contains control characters"))
+                .fix(format!("remove the control characters from {name}"))),
+            Some(_) => Err(self
+                .wrong(&format!("{name} is not a string"))
+                .fix(format!("put the value of {name} in double quotes"))),
         }
     }
 
-    /// Text that has to be there.
+    /// A string that must be present.
     pub(super) fn required(&self, name: &str) -> Result<String, Error> {
         self.text(name)?.ok_or_else(|| self.missing(name))
     }
 
-    /// An absolute address.
+    /// An absolute URL.
     pub(super) fn url(&self, name: &str) -> Result<Option<Url>, Error> {
         let Some(text) = self.text(name)? else { return Ok(None) };
         Url::parse(&text).map(Some).map_err(|why| self.wrong(&format!("{name} {why}")))
     }
 
-    /// A whole number.
+    /// A non-negative integer.
     pub(super) fn whole(&self, name: &str) -> Result<Option<u64>, Error> {
         match self.map.get(name) {
             None | Some(Value::Null) => Ok(None),
             Some(value) => value
                 .as_u64()
                 .map(Some)
-                .ok_or_else(|| self.wrong(&format!("{name} is no whole number"))),
+                .ok_or_else(|| self.wrong(&format!("{name} is not a non-negative integer"))),
         }
     }
 
-    /// The members of an object within.
+    /// The members of an object inside this one.
     pub(super) fn object(&self, name: &'static str) -> Result<Option<Members<'a>>, Error> {
         let inside = match name {
             "executable" => "executable.",
@@ -77,7 +81,7 @@ impl<'a> Members<'a> {
         match self.map.get(name) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::Object(map)) => Ok(Some(Members { map, path: self.path, inside })),
-            Some(_) => Err(self.wrong(&format!("{name} is no object"))),
+            Some(_) => Err(self.wrong(&format!("{name} is not an object"))),
         }
     }
 }

@@ -1,8 +1,9 @@
 //! A credential configuration of the type `external_account`: where the subject token comes from,
 //! where it is exchanged, and which service account is impersonated.
 //!
-//! `gcloud iam workload-identity-pools create-cred-config` writes one; every Google client reads it
-//! from `GOOGLE_APPLICATION_CREDENTIALS`. <https://google.aip.dev/auth/4117>
+//! `wif-token config` and `gcloud iam workload-identity-pools create-cred-config` write this file.
+//! Every Google client reads it from `GOOGLE_APPLICATION_CREDENTIALS`.
+//! <https://google.aip.dev/auth/4117>
 
 pub mod credential_source;
 mod members;
@@ -22,18 +23,18 @@ use crate::http::Url;
 use crate::secret::Secret;
 use crate::token::TokenType;
 
-/// The universe domain if the configuration names none.
+/// The default universe domain.
 pub const GOOGLEAPIS: &str = "googleapis.com";
 
-/// The variable that names the file.
+/// The variable that contains the path of the file.
 pub const VARIABLE: &str = "GOOGLE_APPLICATION_CREDENTIALS";
 
-/// A credential configuration, its members typed. What they mean is not judged here.
+/// A credential configuration with typed members. Whether their values work is checked elsewhere.
 #[derive(Debug)]
 pub struct CredentialConfig {
     /// The file.
     pub path: PathBuf,
-    /// A digest of all that the file says, secrets too.
+    /// A digest of the whole file, including secrets.
     pub digest: String,
     /// `audience`
     pub audience: String,
@@ -41,12 +42,12 @@ pub struct CredentialConfig {
     pub token_type: TokenType,
     /// `token_url`
     pub token_url: Url,
-    /// `service_account_impersonation_url` and what belongs to it
+    /// `service_account_impersonation_url` and `service_account_impersonation`
     pub impersonation: Option<Impersonation>,
     /// `workforce_pool_user_project`
     pub user_project: Option<String>,
-    /// `client_id` and `client_secret` (empty where there is none), of a client that the token
-    /// service knows
+    /// `client_id` and `client_secret` (empty if missing) of an OAuth client that the token service
+    /// authenticates
     pub client: Option<(String, Secret)>,
     /// `universe_domain`
     pub universe: String,
@@ -57,16 +58,16 @@ pub struct CredentialConfig {
 /// The service account to impersonate.
 #[derive(Debug, Clone)]
 pub struct Impersonation {
-    /// The address of its `generateAccessToken`.
+    /// The URL of its method `generateAccessToken`.
     pub url: Url,
-    /// Its address or unique id, as it stands in `url`.
+    /// Its email address or unique ID, as in `url`.
     pub account: String,
     /// `service_account_impersonation.token_lifetime_seconds`
     pub lifetime: Option<u64>,
 }
 
 impl Impersonation {
-    /// Another account at the same service.
+    /// The impersonation of another account at the same service.
     pub fn beside(&self, account: &str) -> Option<Impersonation> {
         let tail = format!("/{}:generateAccessToken", self.account);
         let service = self.url.as_typed().strip_suffix(tail.as_str())?;
@@ -76,10 +77,10 @@ impl Impersonation {
 }
 
 impl CredentialConfig {
-    /// Reads the file of `--credentials` or of `GOOGLE_APPLICATION_CREDENTIALS`.
+    /// Reads the file of `--credentials` or `GOOGLE_APPLICATION_CREDENTIALS`.
     ///
     /// # Errors
-    /// `USAGE` where none is named, `CONFIGURATION` where it is none or lacks what it needs.
+    /// `USAGE` if neither is set, `CONFIGURATION` if the file is not a valid configuration.
     pub fn read(option: Option<PathBuf>, cx: &Context) -> Result<CredentialConfig, Error> {
         let (path, place) = file(option, cx)?;
         let text = files::read_text(&path, place, Kind::Configuration)?;
@@ -87,7 +88,7 @@ impl CredentialConfig {
         let value: Value = serde_json::from_str(text.expose()).map_err(|error| {
             Error::new(Kind::Configuration, format!("{shown} is not JSON"))
                 .cause(format!("line {}, column {}", error.line(), error.column()))
-                .fix("let gcloud iam workload-identity-pools create-cred-config write it")
+                .fix("create the file with gcloud iam workload-identity-pools create-cred-config")
         })?;
         let digest = digest([text.expose().as_bytes()].into_iter());
         CredentialConfig::parse(&value, &path, digest)
@@ -102,10 +103,9 @@ impl CredentialConfig {
         }
         let token_type = members.required("subject_token_type")?;
         let token_type = TokenType::parse(&token_type).ok_or_else(|| {
-            let known: Vec<&str> = TokenType::ALL.iter().map(|row| row.1).collect();
             members
-                .wrong("subject_token_type is unknown")
-                .fix(format!("use one of {}", known.join(", ")))
+                .wrong("subject_token_type is not a known token type")
+                .fix(TokenType::fix_for_unknown())
         })?;
         let client_id = members.text("client_id")?;
         let client_secret = Secret::new(members.text("client_secret")?.unwrap_or_default());
@@ -123,16 +123,16 @@ impl CredentialConfig {
         })
     }
 
-    /// The service account to impersonate, for what only a service account can do.
+    /// The service account to impersonate, for commands that require one.
     ///
     /// # Errors
-    /// `CONFIGURATION` where the configuration names none.
+    /// `CONFIGURATION` if the configuration names no service account.
     pub fn service_account(&self) -> Result<&Impersonation, Error> {
         self.impersonation.as_ref().ok_or_else(|| {
             let shown = self.path.display();
-            Error::new(Kind::Configuration, format!("{shown} names no service account"))
-                .cause("a federated principal alone can neither sign nor get ID tokens")
-                .fix("write it with --service-account=EMAIL")
+            Error::new(Kind::Configuration, format!("{shown} does not name a service account"))
+                .cause("only a service account can sign and get ID tokens")
+                .fix("create it with wif-token config SOURCE --service-account=EMAIL")
         })
     }
 }
@@ -143,26 +143,27 @@ fn file(option: Option<PathBuf>, cx: &Context) -> Result<(PathBuf, &'static str)
     }
     let path = cx.env.get(VARIABLE).filter(|path| !path.is_empty());
     path.map(|path| (PathBuf::from(path), VARIABLE)).ok_or_else(|| {
-        Error::new(Kind::Usage, "there is no credential configuration")
+        Error::new(Kind::Usage, "no credential configuration is given")
             .fix(format!("add --credentials=FILE or set {VARIABLE}"))
     })
 }
 
 fn other_type(found: Option<&str>, path: &Path) -> Error {
-    let what = format!("{} is no credential configuration of an external account", path.display());
+    let what = format!("{} is not a configuration of type external_account", path.display());
     let (cause, fix) = match found {
         Some("service_account") => (
             "it is a service account key",
-            "replace it: wif-token config SOURCE --pool-provider=… --service-account=…",
+            "create a configuration with wif-token config SOURCE --service-account=EMAIL",
         ),
         Some("external_account_authorized_user" | "authorized_user") => {
-            ("it is a person's sign-in", "use the file that the sign-in was started with")
+            ("it contains the sign-in of a user", "use the configuration that was used to sign in")
         }
-        Some("impersonated_service_account") => {
-            ("it impersonates with other credentials", "use the file in its source_credentials")
-        }
-        Some(_) => ("its type is another one", "type has to be external_account"),
-        None => ("it has no type", "type has to be external_account"),
+        Some("impersonated_service_account") => (
+            "its type is impersonated_service_account",
+            "use the configuration in source_credentials",
+        ),
+        Some(_) => ("it has another type", "create a configuration with wif-token config SOURCE"),
+        None => ("it has no type", "create a configuration with wif-token config SOURCE"),
     };
     Error::new(Kind::Configuration, what).cause(cause).fix(fix)
 }
@@ -177,9 +178,9 @@ fn impersonation(members: &Members) -> Result<Option<Impersonation>, Error> {
         .map(|(_, account)| account.to_owned())
         .filter(|account| !account.is_empty() && !account.contains('/'));
     let account = account.ok_or_else(|| {
-        members.wrong(&format!("{member} is no address of generateAccessToken")).fix(
-            "it looks like https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/\
-             EMAIL:generateAccessToken, with a dash for the project",
+        members.wrong(&format!("{member} is not the URL of generateAccessToken")).fix(
+            "use the form https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/\
+             EMAIL:generateAccessToken, with a hyphen as the project",
         )
     })?;
     let lifetime = match members.object("service_account_impersonation")? {
@@ -212,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_configuration_is_typed() {
+    fn members_are_typed() {
         let config = parse(&good()).unwrap();
         let impersonation = config.impersonation.unwrap();
         assert_eq!(impersonation.account, "a@b.iam.gserviceaccount.com");
@@ -224,28 +225,28 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named() {
+    fn errors_name_the_member() {
         for (member, value, words) in [
-            ("type", json!("service_account"), "a service account key; replace it"),
+            ("type", json!("service_account"), "a service account key; create a configuration"),
             ("type", json!(null), "it has no type"),
-            ("audience", json!(null), "/c.json: audience is missing; let gcloud"),
-            ("audience", json!(1), "audience is no text"),
+            ("audience", json!(null), "/c.json: audience is missing; create the file with gcloud"),
+            ("audience", json!(1), "audience is not a string"),
             ("audience", json!("a\nb"), "control characters"),
-            ("subject_token_type", json!("jwt"), "subject_token_type is unknown; use one of urn:"),
-            ("token_url", json!("sts"), "token_url takes an absolute https:// address"),
+            ("subject_token_type", json!("jwt"), "not a known token type; use one of urn:"),
+            ("token_url", json!("sts"), "token_url must be an absolute https:// URL"),
             (
                 "service_account_impersonation_url",
                 json!("https://x/v1/projects/p/serviceAccounts/a:generateAccessToken"),
-                "with a dash for the project",
+                "with a hyphen as the project",
             ),
             (
                 "service_account_impersonation",
                 json!({"token_lifetime_seconds": "1200"}),
-                "service_account_impersonation.token_lifetime_seconds is no whole number",
+                "service_account_impersonation.token_lifetime_seconds is not a non-negative",
             ),
-            ("credential_source", json!([]), "credential_source is no object"),
-            ("credential_source", json!({}), "names no executable, file, url"),
-            ("credential_source", json!({"certificate": {}}), "is a certificate"),
+            ("credential_source", json!([]), "credential_source is not an object"),
+            ("credential_source", json!({}), "has no executable, file, url"),
+            ("credential_source", json!({"certificate": {}}), "uses a certificate"),
             ("credential_source", json!({"executable": {}}), "executable.command is missing"),
             ("credential_source", json!({"environment_id": "aws2"}), "environment_id is not aws1"),
             (
@@ -256,7 +257,7 @@ mod tests {
             (
                 "credential_source",
                 json!({"file": "/t", "format": {"type": "xml"}}),
-                "format.type is neither text nor json",
+                "format.type is not text or json",
             ),
         ] {
             let mut bad = good();

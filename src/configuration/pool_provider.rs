@@ -1,5 +1,5 @@
 //! The full resource name of a workload or workforce identity pool provider: the audience of an
-//! exchange, and the names of the principals that come out of it.
+//! exchange, and a part of the names of principals.
 //! <https://cloud.google.com/iam/docs/principal-identifiers>
 
 use crate::error::{Error, Kind};
@@ -9,13 +9,13 @@ use crate::token::Audience;
 /// A provider of a workload or workforce identity pool.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PoolProvider {
-    /// The number of the project; `None` for a workforce pool.
+    /// The project number; `None` for a workforce pool.
     pub project: Option<String>,
     /// The id of the pool.
     pub pool: String,
-    /// The id of the provider in it.
+    /// The id of the provider.
     pub provider: String,
-    /// The host before the name, without `iam.`: `googleapis.com`.
+    /// The universe domain, such as `googleapis.com`.
     pub universe: String,
 }
 
@@ -23,68 +23,50 @@ const FORM: &str = "//iam.googleapis.com/projects/NUMBER/locations/global/worklo
                     providers/PROVIDER";
 
 impl PoolProvider {
-    /// Reads an audience: the full resource name, letter by letter as the Security Token Service
-    /// wants it.
+    /// Reads an audience, which must be exactly the full resource name that the Security Token Service
+    /// expects.
     ///
     /// # Errors
-    /// `CONFIGURATION` with what is wrong about it.
+    /// `CONFIGURATION` with the part that is wrong.
     pub fn parse(audience: &str) -> Result<PoolProvider, Error> {
-        let wrong = |what: &str| Error::new(Kind::Configuration, format!("the audience {what}"));
+        PoolProvider::parse_value(audience, "audience")
+    }
+
+    /// Reads an audience that is the value of `place`, an option or a member.
+    ///
+    /// # Errors
+    /// As [`PoolProvider::parse`].
+    pub fn parse_value(audience: &str, place: &str) -> Result<PoolProvider, Error> {
+        let wrong = |what: &str| wrong(place, what);
+        let wrong_form = || wrong_form(place);
         let given = Audience::new(audience);
         let bare = given.without_scheme();
         if bare != audience {
-            return Err(wrong("begins with a scheme").fix(format!("set audience to {bare}")));
+            return Err(wrong("starts with a URL scheme").fix(format!("set {place} to {bare}")));
         }
-        let form = || wrong("is no pool provider's full name").fix(format!("it looks like {FORM}"));
-        let (host, path) = audience
+        let (universe, path) = audience
             .strip_prefix("//iam.")
             .and_then(|rest| rest.split_once('/'))
-            .ok_or_else(form)?;
+            .ok_or_else(wrong_form)?;
         if audience.chars().any(|c| !c.is_ascii_alphanumeric() && !"/-_.:".contains(c)) {
-            return Err(wrong("holds blanks or signs that no name has").fix("remove them"));
+            return Err(wrong("contains characters that no resource name has")
+                .fix("remove spaces and special characters"));
         }
-        let parts: Vec<&str> = path.split('/').collect();
-        let (project, pool, provider) = match parts[..] {
-            [
-                "projects",
-                project,
-                "locations",
-                "global",
-                "workloadIdentityPools",
-                pool,
-                ref rest @ ..,
-            ] => (Some(project), pool, rest),
-            ["locations", "global", "workforcePools", pool, ref rest @ ..] => (None, pool, rest),
-            _ => return Err(form()),
-        };
-        let provider = match provider {
-            ["providers", provider] if !provider.is_empty() => *provider,
-            [] | ["providers", ..] => {
-                let pool = path.split("/providers").next().unwrap_or_default();
-                let list = match project {
-                    Some(_) => "workload-identity-pools providers list --workload-identity-pool",
-                    None => "workforce-pools providers list --workforce-pool",
-                };
-                let fix = format!("append /providers/PROVIDER: gcloud iam {list}={pool}");
-                return Err(wrong("names a pool and no provider").fix(fix));
-            }
-            _ => return Err(form()),
-        };
+        let (project, pool, provider) = split(path, place)?;
         if let Some(project) = project.filter(|p| !p.bytes().all(|b| b.is_ascii_digit())) {
-            return Err(wrong("names the project by its id, not its number").fix(format!(
-                "put the number there: gcloud projects describe {} \
-                 --format='value(projectNumber)'",
+            return Err(wrong("contains the project ID instead of the project number").fix(format!(
+                "use the number from gcloud projects describe {} --format='value(projectNumber)'",
                 quoted(project)
             )));
         }
         if pool.is_empty() || project == Some("") {
-            return Err(form());
+            return Err(wrong_form());
         }
         Ok(PoolProvider {
             project: project.map(str::to_owned),
             pool: pool.to_owned(),
             provider: provider.to_owned(),
-            universe: host.to_owned(),
+            universe: universe.to_owned(),
         })
     }
 
@@ -102,7 +84,7 @@ impl PoolProvider {
         format!("//iam.{}/{}", self.universe, self.pool_path())
     }
 
-    /// The name of the pool as gcloud takes it.
+    /// The name of the pool in the form of gcloud.
     pub fn pool_path(&self) -> String {
         let pool = &self.pool;
         match &self.project {
@@ -113,25 +95,26 @@ impl PoolProvider {
         }
     }
 
-    /// The principal of this `google.subject`.
+    /// The name of the principal with this `google.subject`.
     pub fn principal(&self, subject: &str) -> String {
         format!("principal:{}/subject/{subject}", self.pool_name())
     }
 
-    /// The set of principals whose mapped attribute (`google.groups` or `attribute.NAME`) is this.
+    /// The name of the principals whose mapped attribute (`google.groups` or `attribute.NAME`) has this
+    /// value.
     pub fn principal_set(&self, attribute: &str, value: &str) -> String {
         let attribute = if attribute == "google.groups" { "group" } else { attribute };
         format!("principalSet:{}/{attribute}/{value}", self.pool_name())
     }
 
-    /// The command that does this with the provider. By its whole name, since gcloud takes no number
-    /// of a project in `--project`.
+    /// The `gcloud` command that does this with the provider. It uses the full name, because gcloud does
+    /// not accept a project number in `--project`.
     pub fn gcloud(&self, verb: &str) -> String {
         let (group, pool, id) = (self.gcloud_group(), self.pool_path(), &self.provider);
         format!("gcloud iam {group} providers {verb} {pool}/providers/{id}")
     }
 
-    /// The option that says what `aud` may be: a workforce pool's provider has one client.
+    /// The gcloud option that sets the accepted `aud`. A workforce pool provider has one client ID.
     pub fn audience_option(&self) -> &'static str {
         match self.project {
             Some(_) => "--allowed-audiences",
@@ -139,12 +122,53 @@ impl PoolProvider {
         }
     }
 
-    /// The group of `gcloud iam` that it belongs to.
+    /// The group of `gcloud iam` commands for this kind of pool.
     pub fn gcloud_group(&self) -> &'static str {
         match self.project {
             Some(_) => "workload-identity-pools",
             None => "workforce-pools",
         }
+    }
+}
+
+fn wrong(place: &str, what: &str) -> Error {
+    Error::new(Kind::Configuration, format!("{place} {what}"))
+}
+
+fn wrong_form(place: &str) -> Error {
+    wrong(place, "is not the full resource name of a pool provider")
+        .fix(format!("use the form {FORM}"))
+}
+
+/// The project, the pool and the provider in the path of a resource name.
+fn split<'a>(path: &'a str, place: &str) -> Result<(Option<&'a str>, &'a str, &'a str), Error> {
+    let parts: Vec<&str> = path.split('/').collect();
+    let (project, pool, rest) = match parts[..] {
+        [
+            "projects",
+            project,
+            "locations",
+            "global",
+            "workloadIdentityPools",
+            pool,
+            ref rest @ ..,
+        ] => (Some(project), pool, rest),
+        ["locations", "global", "workforcePools", pool, ref rest @ ..] => (None, pool, rest),
+        _ => return Err(wrong_form(place)),
+    };
+    match rest {
+        ["providers", provider] if !provider.is_empty() => Ok((project, pool, *provider)),
+        [] | ["providers", ..] => {
+            let pool = path.split("/providers").next().unwrap_or_default();
+            let list = match project {
+                Some(_) => "workload-identity-pools providers list --workload-identity-pool",
+                None => "workforce-pools providers list --workforce-pool",
+            };
+            Err(wrong(place, "names a pool but no provider").fix(format!(
+                "append /providers/PROVIDER with a name from gcloud iam {list}={pool}"
+            )))
+        }
+        _ => Err(wrong_form(place)),
     }
 }
 
@@ -156,7 +180,7 @@ mod tests {
         "//iam.googleapis.com/projects/123/locations/global/workloadIdentityPools/p/providers/q";
 
     #[test]
-    fn a_name_is_read_and_written() {
+    fn names_are_parsed_and_formatted() {
         let provider = PoolProvider::parse(NAME).unwrap();
         assert_eq!(provider.name(), NAME);
         assert_eq!(
@@ -177,16 +201,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said_with_the_remedy() {
+    fn errors_contain_the_fix() {
         for (from, to, fix) in [
             ("//iam", "https://iam", "set audience to //iam.googleapis.com/"),
             ("/123/", "/my-project/", "gcloud projects describe my-project"),
             ("/providers/q", "", "append /providers/PROVIDER"),
             ("/providers/q", "/providers/", "append /providers/PROVIDER"),
-            ("/locations/global", "", "it looks like //iam.googleapis.com/projects/NUMBER"),
-            ("//iam.", "//sts.", "it looks like"),
-            ("/p/", "//", "it looks like"),
-            ("/q", "/q r", "remove them"),
+            ("/locations/global", "", "use the form //iam.googleapis.com/projects/NUMBER"),
+            ("//iam.", "//sts.", "use the form"),
+            ("/p/", "//", "use the form"),
+            ("/q", "/q r", "remove spaces"),
         ] {
             let audience = NAME.replace(from, to);
             let error = PoolProvider::parse(&audience).unwrap_err();

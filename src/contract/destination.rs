@@ -21,7 +21,7 @@ pub enum Destination {
 }
 
 impl Destination {
-    /// The destination of what a request asks for. `digest` tells the request from all others.
+    /// The destination for a request. `digest` identifies the request.
     ///
     /// # Errors
     /// `USAGE` if an interactive client names no output file.
@@ -36,15 +36,16 @@ impl Destination {
             (false, Some(file)) => Ok(Destination::BareFile(file)),
             (false, None) => Ok(Destination::BareStdout),
             (true, Some(file)) if request.interactive => Ok(Destination::OutputFile(file)),
-            (true, None) if request.interactive => {
-                Err(Error::new(Kind::Usage, "an interactive client reads only the output file")
-                    .fix("set executable.output_file in the configuration, or --output-file"))
-            }
+            (true, None) if request.interactive => Err(Error::new(
+                Kind::Usage,
+                "an interactive client reads the token only from an output file",
+            )
+            .fix("set executable.output_file in the configuration, or add --output-file=PATH")),
             (true, file) => Ok(Destination::Stdout(file)),
         }
     }
 
-    /// The file that it may be cached in.
+    /// The file in which the token can be cached.
     pub fn file(&self) -> Option<&CachedFile> {
         match self {
             Destination::Stdout(file) => file.as_ref(),
@@ -53,8 +54,8 @@ impl Destination {
         }
     }
 
-    /// Whether it is a document. A bare token does not tell for which request it was made: it is
-    /// never taken from the file, and no client reads it as an answer.
+    /// Whether a document is written. A file with a bare token does not identify its request, so the
+    /// token in it is never reused, and no client can read it as a document.
     pub fn is_document(&self) -> bool {
         matches!(self, Destination::Stdout(_) | Destination::OutputFile(_))
     }
@@ -73,8 +74,8 @@ impl Destination {
         Ok(())
     }
 
-    /// The text for standard output. A bare token has no line end: clients send the content of a
-    /// file as it is.
+    /// The text for standard output. A bare token has no line break, because clients send the content
+    /// of a file unchanged.
     pub fn stdout(&self, document: &Document) -> String {
         match self {
             Destination::Stdout(_) => document.to_json() + "\n",

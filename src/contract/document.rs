@@ -1,38 +1,39 @@
-//! The version-1 documents, byte for byte as every client reads them.
+//! The version-1 documents, exactly as every client can read them.
 //!
-//! `version` is the integer 1, `success` a boolean, `code` a string, `expiration_time` whole seconds:
-//! any other type breaks some client. `token_type` is in failures too, since Rust's client cannot
-//! parse one without it. `expiration_time` lies before the true end, since no client leaves any
-//! leeway of its own.
+//! `version` is the integer 1, `success` is a boolean, `code` is a string, and `expiration_time` is in
+//! whole seconds; any other type breaks some client. A failure also has `token_type`, because the
+//! Rust client cannot parse a document without it. `expiration_time` is earlier than the real expiry,
+//! because clients use a token until its last second.
+//! <https://google.aip.dev/auth/4117>
 
 use serde_json::{Value, json};
 
 use super::expiry_margin;
 use crate::cache::Cached;
-use crate::error::{Error, server_words};
+use crate::error::{Error, redacted};
 use crate::secret::Secret;
 use crate::time::LAST_SECOND;
 use crate::token::{SubjectToken, TokenType, UNKNOWN_LIFE};
 
-/// The member of the output file that tells for which request it was made.
+/// The member of the output file that identifies the request that the token was made for.
 const REQUEST_MEMBER: &str = "wif_token_request";
 
-/// A success: a token and the time up to which clients may use it.
+/// A success: a token, and when clients must stop using it.
 #[derive(Debug)]
 pub struct Document {
     token_type: TokenType,
     /// The subject token itself.
     pub token: Secret,
-    /// Seconds since 1970, before the true end of the token.
+    /// The reported expiry in seconds since 1970. It is earlier than the real expiry.
     pub expiration_time: i64,
 }
 
 impl Document {
-    /// The document for a token, as of `now` (seconds since 1970). The margin is that of
-    /// `--expiry-margin` in seconds, by default a tenth of the remaining life and at most 300 s.
+    /// The document for a token at the time `now`, in seconds since 1970. `margin` is the value of
+    /// `--expiry-margin` in seconds; the default is a tenth of the remaining lifetime, at most 300.
     ///
     /// # Errors
-    /// `EXPIRED` where the token ends within the margin that was asked for.
+    /// `EXPIRED` if the token expires within the margin.
     pub fn new(
         token: SubjectToken,
         token_type: TokenType,
@@ -44,7 +45,7 @@ impl Document {
         Ok(Document { token_type: token_type.on_the_wire(), token: token.text, expiration_time })
     }
 
-    /// The line for standard output, without its line end.
+    /// The line for standard output, without its line break.
     pub fn to_json(&self) -> String {
         self.to_value().to_string()
     }
@@ -61,7 +62,7 @@ impl Document {
 }
 
 impl Cached for Document {
-    /// The same document with the digest of its request.
+    /// The document with the digest of its request.
     fn to_file(&self, request: &str) -> Secret {
         let mut value = self.to_value();
         if let Some(object) = value.as_object_mut() {
@@ -77,10 +78,10 @@ impl Cached for Document {
     fn from_file(bytes: &[u8], request: &str) -> Result<Document, &'static str> {
         let value: Value = serde_json::from_slice(bytes).map_err(|_| "it is not JSON")?;
         if value.get("version") != Some(&json!(1)) {
-            return Err("it is not of version 1");
+            return Err("its version is not 1");
         }
         if value.get("success") != Some(&json!(true)) {
-            return Err("it holds no success");
+            return Err("it does not report success");
         }
         if value.get(REQUEST_MEMBER).and_then(Value::as_str) != Some(request) {
             return Err("it was made for another request");
@@ -88,7 +89,7 @@ impl Cached for Document {
         let token_type = value.get("token_type").and_then(Value::as_str);
         let token_type = token_type.and_then(TokenType::parse).ok_or("it has no token_type")?;
         let token = value.get(member(token_type)).and_then(Value::as_str);
-        let token = token.filter(|token| !token.is_empty()).ok_or("it holds no token")?;
+        let token = token.filter(|token| !token.is_empty()).ok_or("it has no token")?;
         let expiration_time = value.get("expiration_time").and_then(Value::as_i64);
         let expiration_time = expiration_time
             .filter(|time| *time <= LAST_SECOND)
@@ -107,22 +108,22 @@ fn member(token_type: TokenType) -> &'static str {
 /// The token in a version-1 document of any program.
 ///
 /// # Errors
-/// Why there is none: what the program says of its failure, cleaned.
+/// Why the document has no token; for a failure, its code and message, redacted.
 pub fn token(document: &Value, token_type: TokenType) -> Result<Secret, String> {
     let text = |name: &str| document.get(name).and_then(Value::as_str);
     if document.get("version") != Some(&json!(1)) {
-        return Err("it is not of version 1".to_owned());
+        return Err("its version is not 1".to_owned());
     }
     if document.get("success") != Some(&json!(true)) {
         let words = [text("code"), text("message")].map(Option::unwrap_or_default).join(": ");
-        return Err(server_words(&words, &[]));
+        return Err(redacted(&words, &[]));
     }
     let name = member(token_type);
     let token = text(name).filter(|token| !token.is_empty());
     token.map(Secret::new).ok_or_else(|| format!("it has no {name}"))
 }
 
-/// The failure document, without its line end.
+/// The failure document, without its line break.
 pub fn failure(error: &Error, token_type: TokenType) -> String {
     json!({
         "version": 1,
@@ -134,7 +135,7 @@ pub fn failure(error: &Error, token_type: TokenType) -> String {
     .to_string()
 }
 
-/// The answer to `GOOGLE_EXTERNAL_ACCOUNT_REVOKE=1`, without its line end.
+/// The document for `GOOGLE_EXTERNAL_ACCOUNT_REVOKE=1`, without its line break.
 pub fn revoked() -> String {
     json!({"version": 1, "success": true}).to_string()
 }
@@ -150,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn success_is_pinned_byte_for_byte() {
+    fn a_success_is_pinned_exactly() {
         let mut document = document(Some(2000), None).unwrap();
         assert_eq!(
             document.to_json(),
@@ -164,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn failure_is_pinned_byte_for_byte() {
+    fn a_failure_is_pinned_exactly() {
         let error = Error::new(Kind::Denied, "the \"issuer\" refused").fix("check --client-id");
         assert_eq!(
             failure(&error, TokenType::IdToken),
@@ -179,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn an_output_file_is_used_for_its_own_request_only() {
+    fn an_output_file_is_used_only_for_its_request() {
         let file = document(Some(2000), None).unwrap().to_file("d");
         let read = Document::from_file(file.expose().as_bytes(), "d").unwrap();
         assert_eq!(read.to_file("d").expose(), file.expose());
@@ -187,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_poisoned_output_file_is_not_used() {
+    fn an_invalid_output_file_is_not_used() {
         let good = document(Some(2000), None).unwrap().to_file("d").expose().to_owned();
         for (from, to) in [
             (r#""version":1"#, r#""version":2"#),

@@ -1,9 +1,9 @@
-//! How the program ends: it prints its output once and gives the exit status. The only place that
+//! How the program ends: it prints its output once and returns the exit status. Only this module
 //! prints.
 //!
-//! On success standard error stays empty, because most clients merge it into the document that they
-//! parse. On failure it carries the message as one line, unless `--exit-zero` asks for exit status 0.
-//! The watchdog and the panic hook end the program through here too: only the first one prints.
+//! On success, standard error stays empty, because most clients merge it into the document that they
+//! parse. On failure, it contains the message as one line, unless `--exit-zero` is set. The watchdog
+//! and the panic hook end the program through this module too, and only the first caller prints.
 
 use std::io::Write;
 use std::panic;
@@ -22,9 +22,9 @@ use crate::world::Deadline;
 pub struct FailureForm {
     /// `--format`: with `text` no document is printed.
     pub format: Format,
-    /// `--exit-zero`: a failure ends with status 0 and an empty standard error.
+    /// `--exit-zero`: on failure, the status is 0 and standard error stays empty.
     pub exit_zero: bool,
-    /// The token type that was asked for.
+    /// The requested token type.
     pub token_type: TokenType,
 }
 
@@ -46,38 +46,39 @@ impl Exit {
         *self.form.lock().unwrap_or_else(PoisonError::into_inner) = form;
     }
 
-    /// Ends the process with an `INTERNAL` failure on a panic: a client can use neither a message on
-    /// standard error nor a signal. The panic's own message may contain anything and is not shown.
+    /// Makes a panic end the process with an `INTERNAL` failure, because a client can use neither a
+    /// panic message nor a signal. The panic message may contain anything and is not printed.
     #[allow(clippy::disallowed_methods)] // a panic must not unwind into an abort
     pub fn on_panic(&self) {
         let exit = self.clone();
         panic::set_hook(Box::new(move |panic| {
-            let place = panic.location().map_or("an unknown place".to_owned(), ToString::to_string);
-            let error = Error::new(Kind::Internal, format!("defect at {place}"))
-                .fix("report it with the command line and the version");
+            let location =
+                panic.location().map_or("an unknown location".to_owned(), ToString::to_string);
+            let error = Error::new(Kind::Internal, format!("wif-token has a bug at {location}"))
+                .fix("report this message with the command line and the version");
             process::exit(i32::from(exit.failure(&error)));
         }));
     }
 
     /// Ends the process with a failure shortly before the deadline.
-    #[allow(clippy::disallowed_methods)] // something hangs: nobody else can end the process
+    #[allow(clippy::disallowed_methods)] // the main thread hangs and cannot end the process
     pub fn at_deadline(&self, deadline: &Deadline) {
         let exit = self.clone();
         deadline.watch(move |error| process::exit(i32::from(exit.failure(&error))));
     }
 
-    /// Prints this on standard output and gives the exit status: `status` if all was written.
+    /// Prints a text on standard output and returns the exit status: `status` if all was written.
     pub fn print(&self, text: &str, status: u8) -> u8 {
         if self.printed.swap(true, Ordering::SeqCst) {
             return Kind::Internal.exit_status();
         }
         match write(std::io::stdout(), text) {
             Ok(()) => status,
-            Err(_) => Kind::Internal.exit_status(), // nobody reads
+            Err(_) => Kind::Internal.exit_status(), // standard output is closed
         }
     }
 
-    /// Prints a failure and gives the exit status.
+    /// Prints a failure and returns the exit status.
     pub fn failure(&self, error: &Error) -> u8 {
         if self.printed.swap(true, Ordering::SeqCst) {
             return error.kind().exit_status();

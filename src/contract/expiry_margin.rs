@@ -1,19 +1,19 @@
-//! The expiry margin: how much earlier than its true expiry a token is reported to expire.
+//! The expiry margin: how much earlier than the real expiry the expiry in the document is.
 //!
-//! No client has a leeway of its own: a token with one second left is used. So the document states
-//! an earlier time, by default a tenth of the remaining lifetime and at most five minutes.
+//! Clients use a token until its last second. Therefore the document states an earlier expiry, by
+//! default by a tenth of the remaining lifetime, at most five minutes.
 
 use crate::error::{Error, Kind};
 use crate::time::rfc3339;
 
-/// The longest margin that is taken by default, in seconds.
+/// The longest default margin, in seconds.
 const LONGEST: i64 = 300;
 
-/// The time to report for a token that expires at `expiry`, as of `now` (both in seconds since
-/// 1970). `margin` is that of `--expiry-margin`, in seconds.
+/// The expiry to report for a token that expires at `expiry`, at the time `now` (both in seconds since
+/// 1970). `margin` is the value of `--expiry-margin`, in seconds.
 ///
 /// # Errors
-/// `EXPIRED` if the token expires within the margin that was asked for.
+/// `EXPIRED` if the token expires within the margin.
 pub(super) fn reported(expiry: i64, margin: Option<u64>, now: i64) -> Result<i64, Error> {
     let remaining = expiry.saturating_sub(now);
     let margin = match margin {
@@ -22,8 +22,9 @@ pub(super) fn reported(expiry: i64, margin: Option<u64>, now: i64) -> Result<i64
     };
     if margin >= remaining {
         let what = format!("the token expires at {}, in {remaining} s", rfc3339(expiry));
-        return Err(Error::new(Kind::Expired, what)
-            .fix(format!("lower --expiry-margin={margin} or get a token with a longer lifetime")));
+        return Err(Error::new(Kind::Expired, what).fix(format!(
+            "set --expiry-margin to less than {margin}, or get a token with a longer lifetime"
+        )));
     }
     Ok(expiry - margin)
 }
@@ -45,6 +46,6 @@ mod tests {
         }
         let error = reported(2000, Some(1000), 1000).unwrap_err();
         assert_eq!(error.kind(), Kind::Expired);
-        assert!(error.to_string().contains("--expiry-margin=1000"));
+        assert!(error.to_string().contains("--expiry-margin to less than 1000"));
     }
 }

@@ -1,7 +1,8 @@
-//! The executable-sourced contract: what a Google client asks, and what it reads.
+//! The contract between a Google client and an executable credential source.
 //!
-//! The client sets `GOOGLE_EXTERNAL_ACCOUNT_*`, runs the executable, and takes one version-1 JSON
-//! document from standard output, or from the output file while the document in it is fresh.
+//! The client sets `GOOGLE_EXTERNAL_ACCOUNT_*` variables, runs the executable, and reads one version-1
+//! JSON document from its standard output. It reads the output file instead if the document in it has
+//! not expired.
 //! <https://google.aip.dev/auth/4117>
 
 pub mod destination;

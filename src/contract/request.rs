@@ -1,6 +1,7 @@
-//! What is asked for: the `GOOGLE_EXTERNAL_ACCOUNT_*` variables and the options that beat them.
+//! The request of a client: the `GOOGLE_EXTERNAL_ACCOUNT_*` variables, and the options that override
+//! them.
 //!
-//! Every variable has an option, because not every client sets them: Rust's sets none.
+//! The variables about the token have options too, because the Rust client sets no variables.
 
 use std::path::PathBuf;
 
@@ -11,51 +12,51 @@ use crate::options::Options;
 use crate::token::{Audience, TokenType};
 use crate::world::Env;
 
-/// What names the output file of a client, for messages.
+/// The setting of a client that names the output file, for messages.
 const OUTPUT_FILE: &str =
     "executable.output_file of the configuration (GOOGLE_EXTERNAL_ACCOUNT_OUTPUT_FILE)";
 
-/// The variables that are read, without their `GOOGLE_EXTERNAL_ACCOUNT_`, for the manual.
+/// The variables that are read, without `GOOGLE_EXTERNAL_ACCOUNT_`, with their meanings for the manual.
 pub const VARIABLES: &[(&str, &str)] = &[
-    ("AUDIENCE", "the audience, where there is no --audience"),
-    ("TOKEN_TYPE", "the subject token type, where there is no --token-type"),
-    ("OUTPUT_FILE", "where the answer is kept, where there is no --output-file"),
+    ("AUDIENCE", "audience of the token; --audience overrides it"),
+    ("TOKEN_TYPE", "subject token type; --token-type overrides it"),
+    ("OUTPUT_FILE", "file that caches the document; --output-file overrides it"),
     (
         "INTERACTIVE",
-        "1: a person waits at a terminal, so that the answer goes to the output file only",
+        "if 1, a user can sign in, and the document is only written to the output file",
     ),
-    ("REVOKE", "1: forget what is kept instead of getting a token"),
+    ("REVOKE", "if 1, remove the cached token and the refresh token instead of getting a token"),
 ];
 
-/// A file to cache the answer in, and what named it.
+/// A file that caches the token, and the setting that names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutputFile {
-    /// Where it is.
+    /// The path.
     pub path: PathBuf,
-    /// The option or variable that named it, for messages.
+    /// The option or variable that names the file, for messages.
     pub place: &'static str,
 }
 
-/// What a client or a command line asks for.
+/// A request for a subject token, from a client or a command line.
 #[derive(Debug, Clone)]
 pub struct SubjectTokenRequest {
     audience: Option<Audience>,
     audience_is_option: bool,
     /// The expected type, from the configuration's `subject_token_type`.
     pub token_type: TokenType,
-    /// Where the answer is kept.
+    /// The file that caches the token.
     pub output_file: Option<OutputFile>,
-    /// A person at a terminal waits; the answer goes to the output file only.
+    /// Whether a user can sign in. The document is then only written to the output file.
     pub interactive: bool,
-    /// Forget what is kept instead of fetching.
+    /// Whether to remove the cached token instead of getting one.
     pub revoke: bool,
 }
 
 impl SubjectTokenRequest {
-    /// Reads options and variables; an option beats its variable.
+    /// Reads options and variables. An option overrides its variable.
     ///
     /// # Errors
-    /// `CONFIGURATION` where a variable is not text or names an unknown token type.
+    /// `CONFIGURATION` if a variable is not UTF-8, or the token type is unknown.
     pub fn new(options: &Options, env: &Env) -> Result<SubjectTokenRequest, Error> {
         let variable = |name: &str| {
             debug_assert!(VARIABLES.iter().any(|row| row.0 == name), "{name} is not in the table");
@@ -83,20 +84,20 @@ impl SubjectTokenRequest {
         })
     }
 
-    /// The audience, for a source that cannot do without one: usually the full resource name of
-    /// the workload identity pool provider, `//iam.googleapis.com/projects/…`.
+    /// The audience, for a source that requires one. It is usually the full resource name of the pool
+    /// provider, `//iam.googleapis.com/projects/…`.
     ///
     /// # Errors
-    /// `USAGE` where none was given.
+    /// `USAGE` if no audience is set.
     pub fn audience(&self) -> Result<&Audience, Error> {
         self.audience.as_ref().ok_or_else(|| {
-            Error::new(Kind::Usage, "there is no audience")
-                .fix("add --audience=… or set GOOGLE_EXTERNAL_ACCOUNT_AUDIENCE")
+            Error::new(Kind::Usage, "no audience is set")
+                .fix("add --audience=NAME or set GOOGLE_EXTERNAL_ACCOUNT_AUDIENCE")
         })
     }
 
-    /// The audience in the form that the pool provider shows as its default: a variable that holds
-    /// `//iam.googleapis.com/…` gets its `https:`. An option counts letter by letter.
+    /// The audience in the form that a pool provider accepts by default: `https:` is added to the
+    /// `//iam.googleapis.com/…` of a variable. The value of the option is used unchanged.
     ///
     /// # Errors
     /// As [`SubjectTokenRequest::audience`].
@@ -108,8 +109,8 @@ impl SubjectTokenRequest {
         })
     }
 
-    /// A digest of what makes this request another than the next: audience, token type, the source
-    /// and its options. Hexadecimal SHA-256.
+    /// A digest that identifies the request by audience, token type, source and options of the source.
+    /// It is a hexadecimal SHA-256.
     pub fn digest(&self, source: &str, identity: &[Vec<u8>]) -> String {
         let audience = self.audience.as_ref().map_or("", Audience::as_str);
         let fixed = [audience, self.token_type.urn(), source];
@@ -117,7 +118,7 @@ impl SubjectTokenRequest {
     }
 }
 
-/// A digest that differs where any of the parts does: hexadecimal SHA-256.
+/// A digest that differs if any of the parts differs: a hexadecimal SHA-256.
 pub fn digest<'a>(parts: impl Iterator<Item = &'a [u8]>) -> String {
     let mut digest = Digest::new(&SHA256);
     for part in parts {
@@ -129,9 +130,8 @@ pub fn digest<'a>(parts: impl Iterator<Item = &'a [u8]>) -> String {
 
 fn token_type(name: &str, place: &str) -> Result<TokenType, Error> {
     TokenType::parse(name).ok_or_else(|| {
-        let known: Vec<&str> = TokenType::ALL.iter().map(|row| row.1).collect();
-        Error::new(Kind::Configuration, format!("{place} names an unknown token type"))
-            .fix(format!("use one of {}", known.join(", ")))
+        Error::new(Kind::Configuration, format!("{place} is not a known token type"))
+            .fix(TokenType::fix_for_unknown())
     })
 }
 
@@ -147,7 +147,7 @@ mod tests {
     const SAML2: &str = "urn:ietf:params:oauth:token-type:saml2";
 
     #[test]
-    fn every_variable_of_the_table_counts() {
+    fn every_variable_of_the_table_is_read() {
         let shown = |variables: &[(&str, &str)]| {
             format!("{:?}", SubjectTokenRequest::new(&Options::default(), &env(variables)))
         };
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn an_option_beats_its_variable() {
+    fn an_option_overrides_its_variable() {
         let env = env(&[("AUDIENCE", "//a"), ("TOKEN_TYPE", "nonsense"), ("OUTPUT_FILE", "/a")]);
         let options = Options {
             audience: Some("//b".to_owned()),
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn variables_count_where_there_is_no_option() {
+    fn variables_are_used_without_options() {
         let env = env(&[("AUDIENCE", "//a"), ("TOKEN_TYPE", SAML2), ("OUTPUT_FILE", "/a")]);
         let request = SubjectTokenRequest::new(&Options::default(), &env).unwrap();
         assert_eq!(request.audience().unwrap().as_str(), "//a");
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_variable_is_none() {
+    fn an_empty_variable_is_not_set() {
         let env =
             env(&[("AUDIENCE", ""), ("TOKEN_TYPE", ""), ("INTERACTIVE", "0"), ("REVOKE", "1")]);
         let request = SubjectTokenRequest::new(&Options::default(), &env).unwrap();

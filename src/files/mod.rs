@@ -1,7 +1,7 @@
-//! Reading files with a limit, and the few ways in which this program opens or makes one.
+//! Reads files with a size limit, and creates files that only their owner can access.
 //!
-//! What it makes is for its owner alone: mode 0600, and on Windows an access control list that
-//! inherits nothing and names the user and SYSTEM. It has that from the moment it exists.
+//! A new file has the mode 0600. On Windows it has an access control list that inherits nothing and
+//! contains only the user and SYSTEM. The file has these permissions from its creation.
 
 #[cfg_attr(unix, path = "unix.rs")]
 #[cfg_attr(windows, path = "windows.rs")]
@@ -20,31 +20,32 @@ use std::time::Duration;
 use crate::error::{Error, Kind};
 use crate::secret::Secret;
 
-/// The largest file, answer or output of a program that is read, in bytes.
+/// The largest file, response or program output that is read, in bytes.
 pub const LIMIT: usize = 1024 * 1024;
 
-/// The same path from the root, which need not exist.
+/// The absolute form of a path, which does not have to exist.
 pub fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
-/// Reads all of `reader`, at most `limit` bytes; `None` where there is more.
+/// Reads everything from a reader; `None` if there are more than `limit` bytes.
 pub fn read_limited(reader: impl Read, limit: usize) -> io::Result<Option<Vec<u8>>> {
     let mut bytes = Vec::with_capacity(8 * 1024);
     reader.take(limit as u64 + 1).read_to_end(&mut bytes)?;
     Ok((bytes.len() <= limit).then_some(bytes))
 }
 
-/// The text of a file that an option names, at most [`LIMIT`] bytes of UTF-8, without a byte order
-/// mark. `missing` is the kind of error for a file that does not exist.
+/// Reads a text file that an option names: at most [`LIMIT`] bytes of UTF-8, without a byte order mark.
+/// `missing` is the kind of error for a file that does not exist.
 ///
 /// # Errors
-/// `missing`, or `CONFIGURATION` where the file is unreadable, too large or not text.
+/// `missing` if the file does not exist, `CONFIGURATION` if it is unreadable, too large or not UTF-8.
 pub fn read_text(path: &Path, option: &str, missing: Kind) -> Result<Secret, Error> {
     text(path, File::open(path), option, missing)
 }
 
-/// The same for a regular file alone: where no deadline runs yet, a pipe must not make a run wait.
+/// Reads a text file like [`read_text`], but only a regular file. It is used before the deadline is
+/// set, when a pipe could make the run wait forever.
 ///
 /// # Errors
 /// As [`read_text`].
@@ -54,36 +55,37 @@ pub fn read_regular(path: &Path, option: &str) -> Result<Secret, Error> {
 
 fn text(path: &Path, file: io::Result<File>, option: &str, missing: Kind) -> Result<Secret, Error> {
     let shown = path.display();
-    let change = format!("check {option}");
+    let check = format!("check {option}");
     let bytes = file.and_then(|file| read_limited(file, LIMIT)).map_err(|error| {
-        let (kind, cause) = match error.kind() {
-            io::ErrorKind::NotFound => (missing, "it does not exist".to_owned()),
+        let (kind, what) = match error.kind() {
+            io::ErrorKind::NotFound => (missing, format!("{shown} does not exist")),
             io::ErrorKind::PermissionDenied => {
-                (Kind::Configuration, "this user may not read it".to_owned())
+                (Kind::Configuration, format!("this user cannot read {shown}"))
             }
-            io::ErrorKind::IsADirectory => (Kind::Configuration, "it is a directory".to_owned()),
-            _ => (Kind::Configuration, error.to_string()),
+            io::ErrorKind::IsADirectory => (Kind::Configuration, format!("{shown} is a directory")),
+            _ => (Kind::Configuration, format!("cannot read {shown}: {error}")),
         };
-        Error::new(kind, format!("cannot read {shown}")).cause(cause).fix(change.clone())
+        Error::new(kind, what).fix(check.clone())
     })?;
-    let wrong = |why| Error::new(Kind::Configuration, format!("{shown} {why}")).fix(change.clone());
+    let wrong = |why| Error::new(Kind::Configuration, format!("{shown} {why}")).fix(check.clone());
     let bytes = bytes.ok_or_else(|| wrong("is larger than 1 MiB"))?;
     let text = String::from_utf8(bytes).map_err(|_| wrong("is not UTF-8 text"))?;
     Ok(Secret::new(text.strip_prefix('\u{feff}').unwrap_or(&text)))
 }
 
-/// Opens a file to append to it, making it for its owner alone. On Unix links are not followed.
+/// Opens a file for appending. A new file is accessible only to its owner. On Unix, links are not
+/// followed.
 pub fn open_to_append(path: &Path) -> io::Result<File> {
     regular(private::append(path)?)
 }
 
-/// Opens a lock file to read and write, making it for its owner alone. On Unix links are not
-/// followed.
+/// Opens a lock file for reading and writing. A new file is accessible only to its owner. On Unix, links
+/// are not followed.
 pub fn open_lock(path: &Path) -> io::Result<File> {
     regular(private::read_write(path)?)
 }
 
-/// Opens a regular file to read it; a pipe or device in its place is an error instead of a wait.
+/// Opens a regular file for reading. A pipe or device is an error, so that the run does not wait.
 pub fn open_regular(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true);
@@ -95,7 +97,7 @@ pub fn open_regular(path: &Path) -> io::Result<File> {
     regular(options.open(path)?)
 }
 
-/// The same; a link in its place is an error too.
+/// Opens a regular file for reading like [`open_regular`]. A link is an error too.
 pub fn open_no_link(path: &Path) -> io::Result<File> {
     match path.symlink_metadata()?.is_symlink() {
         true => Err(io::Error::other("it is a link")),
@@ -110,39 +112,40 @@ fn regular(file: File) -> io::Result<File> {
     }
 }
 
-/// Lets a write beyond the limit of `ulimit -f` fail: its signal would kill this process, and the
-/// death of a child by a signal kills Node.
+/// Makes a write beyond the limit of `ulimit -f` fail. Otherwise a signal would kill this process, and
+/// Node clients fail if a signal kills their child process.
 #[cfg(unix)]
 pub fn survive_size_limit() {
     let noticed = std::sync::Arc::<std::sync::atomic::AtomicBool>::default();
     let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, noticed);
 }
 
-/// There is no such limit.
+/// There is no such limit on this platform.
 #[cfg(not(unix))]
 pub fn survive_size_limit() {}
 
-/// Puts a whole file in place, for its owner alone: a randomly named file in the same directory,
-/// synced to the disk, then renamed over `path`. A link at `path` is replaced, not followed.
+/// Replaces a file, completely or not at all. The new file is accessible only to its owner.
+///
+/// The content is written to a randomly named file in the same directory, synced to the disk, and
+/// renamed to `path`. A link at `path` is replaced and not followed.
 ///
 /// # Errors
-/// Those of the operating system; `path` is untouched then.
+/// Those of the operating system. `path` is then unchanged.
 pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     rename(temporary(path, content, private::create_new)?, path)
 }
 
-/// How often a rename is tried again while somebody reads one of the files, and how long to wait
-/// between.
+/// How often a rename is repeated while another process reads one of the files, and the pause between.
 const RENAMES: usize = 50;
 const RENAME_PAUSE: Duration = Duration::from_millis(20);
 
 fn rename(mut file: tempfile::NamedTempFile, path: &Path) -> io::Result<()> {
-    let mut again = RENAMES;
+    let mut retries = RENAMES;
     loop {
         match file.persist(path) {
             Ok(_) => return Ok(()),
-            Err(failed) if again > 0 && is_in_use(&failed.error) => {
-                again -= 1;
+            Err(failed) if retries > 0 && is_in_use(&failed.error) => {
+                retries -= 1;
                 file = failed.file;
                 thread::sleep(RENAME_PAUSE);
             }
@@ -151,13 +154,14 @@ fn rename(mut file: tempfile::NamedTempFile, path: &Path) -> io::Result<()> {
     }
 }
 
-/// Whether Windows refuses to rename because somebody reads the old file (`ERROR_ACCESS_DENIED`) or
-/// the new one, as virus scanners do (`ERROR_SHARING_VIOLATION`).
+/// Whether Windows refuses to rename because another process reads the old file
+/// (`ERROR_ACCESS_DENIED`) or the new file, as virus scanners do (`ERROR_SHARING_VIOLATION`).
 fn is_in_use(error: &io::Error) -> bool {
     cfg!(windows) && matches!(error.raw_os_error(), Some(5 | 32))
 }
 
-/// The same for what others may read: mode 0644, and on Windows what the directory hands down.
+/// Replaces a file like [`replace`] with one that others can read: mode 0644, and on Windows the
+/// permissions that are inherited from the directory.
 ///
 /// # Errors
 /// As [`replace`].
@@ -172,10 +176,10 @@ pub fn publish(path: &Path, content: &[u8]) -> io::Result<()> {
     rename(file, path)
 }
 
-/// Puts a whole new file in place, for its owner alone.
+/// Creates a complete new file that is accessible only to its owner.
 ///
 /// # Errors
-/// `AlreadyExists` where `path` is taken; else those of the operating system.
+/// `AlreadyExists` if `path` exists; otherwise those of the operating system.
 pub fn create_new(path: &Path, content: &[u8]) -> io::Result<()> {
     temporary(path, content, private::create_new)?.persist_noclobber(path)?;
     Ok(())
@@ -202,10 +206,10 @@ fn directory(path: &Path) -> &Path {
     }
 }
 
-/// Removes a file, if it is there.
+/// Removes a file if it exists.
 ///
 /// # Errors
-/// Those of the operating system; the file is still there then.
+/// Those of the operating system. The file then still exists.
 pub fn remove(path: &Path) -> io::Result<()> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -222,8 +226,8 @@ fn temporary_prefix(path: &Path) -> std::ffi::OsString {
     prefix
 }
 
-/// Removes the temporary files that killed runs left beside `path`. Only for the holder of the
-/// lock: nobody else writes one then.
+/// Removes the temporary files that killed runs left beside `path`. Only the holder of the lock may do
+/// this, because no other run creates such a file at that time.
 pub fn remove_leftovers(path: &Path) {
     let prefix = temporary_prefix(path);
     let Ok(entries) = directory(path).read_dir() else { return };
@@ -244,7 +248,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn leftovers_of_killed_runs_are_removed_and_nothing_else() {
+    fn only_leftovers_of_killed_runs_are_removed() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("out.json");
         let left = dir.path().join(".out.json.a1B2c3.wif-token.tmp");

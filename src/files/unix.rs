@@ -1,4 +1,5 @@
-//! Files for their owner alone: mode 0600. Links are not followed, and nothing waits for a pipe.
+//! Files that only their owner can access: mode 0600. Links are not followed, and opening a pipe does
+//! not wait.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
@@ -7,17 +8,17 @@ use std::path::Path;
 
 use rustix::fs::{Access, OFlags, access};
 
-/// Opens a file to append to it, or makes it.
+/// Opens or creates a file for appending.
 pub(super) fn append(path: &Path) -> io::Result<File> {
     open(OpenOptions::new().append(true).create(true), path)
 }
 
-/// Opens a file to read and write, or makes it.
+/// Opens or creates a file for reading and writing.
 pub(super) fn read_write(path: &Path) -> io::Result<File> {
     open(OpenOptions::new().read(true).write(true).create(true), path)
 }
 
-/// Makes a file that is not there yet.
+/// Creates a file that does not exist.
 pub(super) fn create_new(path: &Path) -> io::Result<File> {
     open(OpenOptions::new().write(true).create_new(true), path)
 }
@@ -27,7 +28,7 @@ fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     options.mode(0o600).custom_flags(flags.bits() as i32).open(path)
 }
 
-/// Makes a folder, and those above it, for its owner alone.
+/// Creates a directory and its parents. New directories are accessible only to their owner.
 ///
 /// # Errors
 /// Those of the operating system.
@@ -35,40 +36,42 @@ pub fn private_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-/// Whether others than the owner may read or write a key or secret file.
+/// Whether other users than the owner can read or write a file.
 pub fn is_shared(path: &Path) -> bool {
     mode(path) & 0o077 != 0
 }
 
-/// Who beside the owner may write a file, or replace what is in a folder: `None` for nobody. The
-/// sticky bit of a folder protects what others put there. A group with the number of the owner has
-/// that one member, by the custom of most distributions.
+/// Who can write to a file or replace the files in a directory, beside the owner; `None` for nobody.
+/// The sticky bit of a directory protects the files of other users. A group with the same number as the
+/// owner is ignored, because by convention the owner is its only member.
 pub fn writable_by_others(path: &Path) -> Option<&'static str> {
     let metadata = path.metadata().ok()?;
     match metadata.mode() {
         mode if mode & 0o1000 != 0 => None,
-        mode if mode & 0o002 != 0 => Some("everyone"),
-        mode if mode & 0o020 != 0 && metadata.gid() != metadata.uid() => Some("the group"),
+        mode if mode & 0o002 != 0 => Some("every user"),
+        mode if mode & 0o020 != 0 && metadata.gid() != metadata.uid() => {
+            Some("the group of the file")
+        }
         _ => None,
     }
 }
 
-/// Whether everyone may make files in a folder, as in `/tmp`.
+/// Whether every user can create files in a directory, as in `/tmp`.
 pub fn is_shared_folder(path: &Path) -> bool {
     mode(path) & 0o002 != 0
 }
 
-/// Whether a file may be run.
+/// Whether this user can execute a file.
 pub fn is_executable(path: &Path) -> bool {
     access(path, Access::EXEC_OK).is_ok()
 }
 
-/// Whether this user may write a file or in a folder.
+/// Whether this user can write to a file, or create files in a directory.
 pub fn may_write(path: &Path) -> bool {
     access(path, Access::WRITE_OK).is_ok()
 }
 
-/// The mode of what a path leads to; 0 where there is nothing.
+/// The mode of the file at a path; 0 if it does not exist.
 fn mode(path: &Path) -> u32 {
     path.metadata().map_or(0, |metadata| metadata.permissions().mode())
 }

@@ -1,5 +1,6 @@
-//! Files for their owner alone: an access control list that inherits nothing from the directory and
-//! gives access to the user of this process and to SYSTEM. It is there from the moment of creation.
+//! Files that only their owner can access: they have an access control list that inherits nothing from
+//! the directory and allows access to the user of this process and to SYSTEM. A file has this list from
+//! its creation.
 //! <https://learn.microsoft.com/windows/win32/secauthz/ace-strings>
 #![allow(unsafe_code)] // calls into the operating system
 
@@ -26,22 +27,22 @@ use windows_sys::Win32::Storage::FileSystem::{
 };
 use windows_sys::Win32::System::Threading::{GetCurrentProcess, OpenProcessToken};
 
-/// Opens a file to append to it, or makes it.
+/// Opens or creates a file for appending.
 pub(super) fn append(path: &Path) -> io::Result<File> {
     open(path, FILE_GENERIC_WRITE & !FILE_WRITE_DATA, OPEN_ALWAYS)
 }
 
-/// Opens a file to read and write, or makes it.
+/// Opens or creates a file for reading and writing.
 pub(super) fn read_write(path: &Path) -> io::Result<File> {
     open(path, GENERIC_READ | GENERIC_WRITE, OPEN_ALWAYS)
 }
 
-/// Makes a file that is not there yet.
+/// Creates a file that does not exist.
 pub(super) fn create_new(path: &Path) -> io::Result<File> {
     open(path, GENERIC_WRITE, CREATE_NEW)
 }
 
-/// Makes a folder and those above it, with what the folder around them hands down.
+/// Creates a directory and its parents, with the permissions that they inherit.
 ///
 /// # Errors
 /// Those of the operating system.
@@ -64,12 +65,12 @@ pub fn is_shared_folder(_path: &Path) -> bool {
     false
 }
 
-/// Every file may be tried.
+/// Whether a file can be executed is not checked here.
 pub fn is_executable(_path: &Path) -> bool {
     true
 }
 
-/// Whether this user may write a file or in a folder.
+/// Whether this user can write to a file, or create files in a directory.
 pub fn may_write(path: &Path) -> bool {
     path.metadata().is_ok_and(|metadata| !metadata.permissions().readonly())
 }
@@ -77,7 +78,10 @@ pub fn may_write(path: &Path) -> bool {
 fn open(path: &Path, access: u32, disposition: u32) -> io::Result<File> {
     let mut name: Vec<u16> = path.as_os_str().encode_wide().collect();
     if name.contains(&0) {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "its name holds a zero"));
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "the file name contains a null character",
+        ));
     }
     name.push(0);
     let descriptor = owner_only()?;
@@ -86,7 +90,7 @@ fn open(path: &Path, access: u32, disposition: u32) -> io::Result<File> {
         lpSecurityDescriptor: descriptor.0,
         bInheritHandle: 0,
     };
-    // SAFETY: the name ends with its only zero; name, attributes and descriptor outlive the call.
+    // SAFETY: the name ends with its only zero. Name, attributes and descriptor outlive the call.
     let handle = unsafe {
         CreateFileW(
             name.as_ptr(),
@@ -100,18 +104,18 @@ fn open(path: &Path, access: u32, disposition: u32) -> io::Result<File> {
     };
     match handle == INVALID_HANDLE_VALUE {
         true => Err(io::Error::last_os_error()),
-        // SAFETY: the handle is a file's, just opened, and nobody else closes it.
+        // SAFETY: the handle was just opened for a file, and nothing else closes it.
         false => Ok(unsafe { File::from_raw_handle(handle) }),
     }
 }
 
-/// The security descriptor: protected from what the directory hands down, full access for two.
+/// A security descriptor that inherits nothing and allows full access to the user and to SYSTEM.
 fn owner_only() -> io::Result<Local> {
     let user = user()?;
     let text = format!("D:P(A;;FA;;;{user})(A;;FA;;;SY)");
     let text: Vec<u16> = text.encode_utf16().chain([0]).collect();
     let mut descriptor = null_mut();
-    // SAFETY: the text ends with a zero and `descriptor` takes one pointer; no length is asked for.
+    // SAFETY: the text ends with a zero, `descriptor` can store a pointer, and no length is requested.
     let made = unsafe {
         ConvertStringSecurityDescriptorToSecurityDescriptorW(
             text.as_ptr(),
@@ -126,19 +130,19 @@ fn owner_only() -> io::Result<Local> {
     }
 }
 
-/// The user of this process, as in `S-1-5-21-…`.
+/// The security identifier of the user of this process, such as `S-1-5-21-…`.
 fn user() -> io::Result<String> {
     let mut token = null_mut();
-    // SAFETY: the pseudo handle of the own process is always valid and `token` takes one handle.
+    // SAFETY: the pseudo handle of this process is always valid, and `token` can store a handle.
     if unsafe { OpenProcessToken(GetCurrentProcess(), TOKEN_QUERY, &mut token) } == 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: the handle was just opened, and nobody else closes it.
+    // SAFETY: the handle was just opened, and nothing else closes it.
     let token = unsafe { OwnedHandle::from_raw_handle(token) };
-    // Aligned, and larger than the structure with the longest identifier, which is 84 bytes.
+    // The buffer is aligned and larger than the structure with the longest identifier (84 bytes).
     let mut buffer = [0_u64; 16];
     let (room, mut length) = (size_of_val(&buffer) as u32, 0);
-    // SAFETY: the buffer has the length it says, and both outlive the call.
+    // SAFETY: `room` is the length of the buffer, and both outlive the call.
     let known = unsafe {
         let buffer = buffer.as_mut_ptr().cast();
         GetTokenInformation(token.as_raw_handle(), TokenUser, buffer, room, &mut length)
@@ -147,8 +151,8 @@ fn user() -> io::Result<String> {
         return Err(io::Error::last_os_error());
     }
     let mut text = null_mut();
-    // SAFETY: the system has filled the buffer with this structure, whose identifier lies in the
-    // buffer too; `text` takes one pointer.
+    // SAFETY: the system has filled the buffer with this structure and its identifier, and `text` can
+    // store a pointer.
     let written = unsafe {
         let user = &*buffer.as_ptr().cast::<TOKEN_USER>();
         ConvertSidToStringSidW(user.User.Sid, &mut text)
@@ -157,7 +161,7 @@ fn user() -> io::Result<String> {
         return Err(io::Error::last_os_error());
     }
     let _text = Local(text.cast());
-    // SAFETY: the text ends with a zero, and lives until `_text` is dropped.
+    // SAFETY: the text ends with a zero and is valid until `_text` is dropped.
     let units = unsafe {
         let length = (0..).take_while(|&at| *text.add(at) != 0).count();
         &*slice_from_raw_parts(text, length)
@@ -165,12 +169,12 @@ fn user() -> io::Result<String> {
     Ok(String::from_utf16_lossy(units))
 }
 
-/// Memory that the system allocated.
+/// Memory that the system allocated and `LocalFree` frees.
 struct Local(*mut c_void);
 
 impl Drop for Local {
     fn drop(&mut self) {
-        // SAFETY: the system gave it to be freed like this, once.
+        // SAFETY: the system allocated the memory for `LocalFree`, and it is freed only here.
         unsafe { LocalFree(self.0) };
     }
 }

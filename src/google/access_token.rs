@@ -1,4 +1,4 @@
-//! An access token and its end, and the cache file of `--cache-file`.
+//! An access token, its expiry, and its form in the file of `--cache-file`.
 
 use serde_json::{Value, json};
 
@@ -8,32 +8,36 @@ use crate::time::LAST_SECOND;
 
 const URN: &str = "urn:ietf:params:oauth:token-type:access_token";
 
-/// The member of the cache file that tells for which request it was made.
+/// The member of the cache file that identifies the request that the token was made for.
 const REQUEST_MEMBER: &str = "wif_token_request";
 
-/// Seconds by which a kept token is taken to end earlier, so that whoever gets it can use it.
+/// The remaining lifetime, in seconds, below which a cached token is no longer used: the caller needs
+/// time to use it.
 const MARGIN: i64 = 300;
 
-/// How long a token counts whose answer does not say, in seconds.
-const UNKNOWN_LIFE: i64 = 600;
+/// The assumed lifetime of a token whose response states none, in seconds.
+const UNKNOWN_LIFETIME: i64 = 600;
 
 /// An access token of the Security Token Service or of a service account.
 #[derive(Debug, Clone)]
 pub struct AccessToken {
     /// The token.
     pub text: Secret,
-    /// Its true end in seconds since 1970.
+    /// When it expires, in seconds since 1970.
     pub expiry: i64,
 }
 
 impl AccessToken {
-    /// A token that lives so many seconds from `now`, where that is known.
-    pub fn new(text: &str, life: Option<i64>, now: i64) -> AccessToken {
-        let life = life.filter(|life| *life > 0).unwrap_or(UNKNOWN_LIFE);
-        AccessToken { text: Secret::new(text), expiry: now.saturating_add(life).min(LAST_SECOND) }
+    /// A token that expires `lifetime` seconds after `now`, if the lifetime is known.
+    pub fn new(text: &str, lifetime: Option<i64>, now: i64) -> AccessToken {
+        let lifetime = lifetime.filter(|lifetime| *lifetime > 0).unwrap_or(UNKNOWN_LIFETIME);
+        AccessToken {
+            text: Secret::new(text),
+            expiry: now.saturating_add(lifetime).min(LAST_SECOND),
+        }
     }
 
-    /// The answer of `--format=json`, without a line end.
+    /// The output of `--format=json`, without a line break.
     pub fn to_json(&self) -> String {
         json!({
             "access_token": self.text.expose(),
@@ -49,7 +53,7 @@ impl Cached for AccessToken {
         let value: Value = serde_json::from_slice(bytes).map_err(|_| "it is not JSON")?;
         let text = |name: &str| value.get(name).and_then(Value::as_str);
         if text("issued_token_type") != Some(URN) {
-            return Err("it holds no access token");
+            return Err("it is not an access token");
         }
         if text(REQUEST_MEMBER) != Some(request) {
             return Err("it was made for another request");
@@ -58,7 +62,7 @@ impl Cached for AccessToken {
         let expiry =
             expiry.filter(|time| *time <= LAST_SECOND).ok_or("it has no expiration_time")?;
         let token = text("access_token").filter(|token| !token.is_empty());
-        Ok(AccessToken { text: Secret::new(token.ok_or("it holds no token")?), expiry })
+        Ok(AccessToken { text: Secret::new(token.ok_or("it has no access_token")?), expiry })
     }
 
     fn to_file(&self, request: &str) -> Secret {
@@ -81,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cache_file_is_used_for_its_own_request_only() {
+    fn a_cache_file_is_used_only_for_its_request() {
         let token = AccessToken::new("ya29.x", Some(3600), 1000);
         assert_eq!(token.usable_until(), 4300);
         let file = token.to_file("d");

@@ -1,8 +1,13 @@
 //! Requests to Google: the Security Token Service and the IAM Service Account Credentials API.
+//!
+//! Each file builds the requests of one service and reads its responses. [`refusals`] translates an
+//! error response into what to change; [`gcloud`] writes the commands that do it.
 
 pub mod access_token;
+pub mod gcloud;
 pub mod iam_credentials;
+mod refusals;
 pub mod token_exchange;
 
-/// The scope that allows all that the roles of an account allow.
+/// The scope that allows everything that the roles of the caller allow.
 pub const CLOUD_PLATFORM: &str = "https://www.googleapis.com/auth/cloud-platform";

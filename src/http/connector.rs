@@ -1,5 +1,5 @@
-//! TLS as a link in the agent's chain of connectors, which also remembers the server's certificate:
-//! HTTP Negotiate binds a sign-on to it.
+//! TLS as a connector of the HTTP agent. It also stores the certificate of the server, because HTTP
+//! Negotiate binds a sign-on to that certificate (RFC 5929).
 
 use std::io::{Read as _, Write as _};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -14,12 +14,12 @@ use ureq::unversioned::transport::{
 
 use super::tls::Terms;
 
-/// The certificate of the server that was connected to last.
+/// The certificate of the server of the latest connection.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Peer(Arc<Mutex<Option<CertificateDer<'static>>>>);
 
 impl Peer {
-    /// That certificate, where the connection was TLS.
+    /// The certificate, if the connection uses TLS.
     pub(super) fn certificate(&self) -> Option<CertificateDer<'static>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -29,12 +29,12 @@ impl Peer {
     }
 }
 
-/// Wraps a connection in TLS where the address asks for it.
+/// Wraps a connection in TLS if the URL requires it.
 #[derive(Debug)]
 pub(super) struct TlsConnector {
     terms: Arc<Terms>,
     peer: Peer,
-    /// Made for the first connection that needs it: a trust store is large.
+    /// Created for the first TLS connection, because loading a trust store takes time.
     config: OnceLock<Arc<ClientConfig>>,
 }
 
@@ -84,7 +84,7 @@ impl<In: Transport> Connector<In> for TlsConnector {
     }
 }
 
-/// A connection with TLS around it.
+/// A connection with TLS.
 pub(super) struct TlsTransport {
     buffers: LazyBuffers,
     stream: StreamOwned<ClientConnection, TransportAdapter>,

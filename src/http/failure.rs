@@ -1,14 +1,14 @@
-//! Why no whole answer came, in plain words: time, names, connections, proxies, TLS, HTTP.
+//! Why there was no complete response: timeout, host name, connection, proxy, TLS or HTTP.
 
 use std::io;
 
 use super::tls::{self, Terms};
 use super::{Request, Url, proxy};
-use crate::error::{Error, Kind, server_words};
+use crate::error::{Error, Kind, redacted};
 use crate::files::LIMIT;
 use crate::secret::Secret;
 
-/// The failure of a request that went through a proxy of this name, if any.
+/// The failure of a request. `via` is the setting that names the proxy, if one was used.
 pub(super) fn explain(
     error: &ureq::Error,
     request: &Request,
@@ -25,32 +25,35 @@ pub(super) fn explain(
     let check = format!("check {option}");
     if let (Some(name), true) = (via, never_connected(error)) {
         let or = proxy::or_bypass(name, &format!("add {host} to NO_PROXY"));
-        return unreachable(format!("the proxy of {name} cannot be reached"))
+        return unreachable(format!("cannot connect to the proxy in {name}"))
             .cause(error)
             .fix(format!("check {name}{or}"));
     }
     if is_unknown_host(error) {
-        return unreachable(format!("the host of {url} is unknown"))
-            .fix(format!("check {option} and the name servers, or set HTTPS_PROXY"));
+        return unreachable(format!("the host name {host} cannot be resolved"))
+            .fix(format!("check {option} and the DNS settings, or set HTTPS_PROXY"));
     }
     match error {
-        ureq::Error::Timeout(_) => unreachable(format!("no answer from {url} in time"))
+        ureq::Error::Timeout(_) => unreachable(format!("{url} did not respond in time"))
             .fix(format!("check {option} and the network, or raise --timeout")),
         ureq::Error::ConnectProxyFailed(reason) => refused_by_proxy(reason, url, via),
         ureq::Error::BodyExceedsLimit(_) => {
             let limit = LIMIT / 1024 / 1024;
-            Error::new(Kind::Protocol, format!("the answer of {url} is larger than {limit} MiB"))
-                .fix(check)
+            Error::new(
+                Kind::Protocol,
+                format!("the response from {url} is larger than {limit} MiB"),
+            )
+            .fix(check)
         }
         ureq::Error::LargeResponseHeader(..) | ureq::Error::Protocol(_) => {
-            Error::new(Kind::Protocol, format!("{url} does not answer in HTTP")).fix(check)
+            Error::new(Kind::Protocol, format!("the response from {url} is not HTTP")).fix(check)
         }
         ureq::Error::Io(io) => {
             let what = match io.kind() {
-                io::ErrorKind::ConnectionRefused => "nothing listens at",
-                io::ErrorKind::UnexpectedEof => "the answer was cut off by",
-                io::ErrorKind::ConnectionReset => "the connection was cut by",
-                _ => "cannot talk to",
+                io::ErrorKind::ConnectionRefused => "connection refused by",
+                io::ErrorKind::UnexpectedEof => "incomplete response from",
+                io::ErrorKind::ConnectionReset => "connection reset by",
+                _ => "cannot communicate with",
             };
             let fix = match via {
                 Some(name) => format!("check {name} and {option}, or try again"),
@@ -60,21 +63,21 @@ pub(super) fn explain(
         }
         other => {
             let secrets: Vec<&str> = secrets.iter().map(Secret::expose).collect();
-            unreachable(format!("cannot talk to {url}"))
-                .cause(server_words(&other.to_string(), &secrets))
+            unreachable(format!("cannot communicate with {url}"))
+                .cause(redacted(&other.to_string(), &secrets))
                 .fix(check)
         }
     }
 }
 
-/// Whether not even a connection was made: where there is a proxy, it was that one's.
+/// Whether no connection was made. If a proxy is used, this is the connection to the proxy.
 fn never_connected(error: &ureq::Error) -> bool {
     let refused =
         matches!(error, ureq::Error::Io(io) if io.kind() == io::ErrorKind::ConnectionRefused);
     refused || is_unknown_host(error)
 }
 
-/// Whether a name could not be resolved: the standard library gives such errors no kind.
+/// Whether a host name could not be resolved. The standard library has no error kind for this.
 fn is_unknown_host(error: &ureq::Error) -> bool {
     match error {
         ureq::Error::HostNotFound => true,
@@ -85,24 +88,26 @@ fn is_unknown_host(error: &ureq::Error) -> bool {
     }
 }
 
-/// A proxy's answer to CONNECT; `reason` ends with the status, as in `… responded 407/407`.
+/// The failure of a CONNECT request to a proxy. `reason` ends with the status, as in
+/// `… responded 407/407`.
 fn refused_by_proxy(reason: &str, url: &Url, via: Option<&'static str>) -> Error {
     let name = via.unwrap_or("HTTPS_PROXY");
     let status = reason.rsplit('/').next().and_then(|status| status.parse::<u16>().ok());
     let host = url.host();
     let or = proxy::or_bypass(name, &format!("add {host} to NO_PROXY"));
     match status {
-        Some(407) => Error::new(Kind::Denied, format!("the proxy of {name} wants a password"))
+        Some(407) => Error::new(Kind::Denied, format!("the proxy in {name} requires a password"))
             .cause(format!("status 407 for {host}"))
             .fix(format!("set {} to http://USER:PASSWORD@HOST:PORT", proxy::variable(name))),
         Some(status @ 400..=499) => {
-            Error::new(Kind::Denied, format!("the proxy of {name} refused {host}"))
+            Error::new(Kind::Denied, format!("the proxy in {name} refused a connection to {host}"))
                 .cause(format!("status {status}"))
-                .fix(format!("allow {host} there{or}"))
+                .fix(format!("allow {host} in the proxy{or}"))
         }
         status => {
-            let cause = status.map_or("no answer".to_owned(), |status| format!("status {status}"));
-            Error::new(Kind::Unreachable, format!("the proxy of {name} cannot reach {host}"))
+            let cause =
+                status.map_or("no response".to_owned(), |status| format!("status {status}"));
+            Error::new(Kind::Unreachable, format!("the proxy in {name} cannot reach {host}"))
                 .cause(cause)
                 .fix(format!("check {name}{or}"))
         }

@@ -1,8 +1,8 @@
-//! The one HTTP agent: deadline, trust, proxies, no redirects, limits, and errors in plain words.
+//! The HTTP agent: deadline, trust, proxies, limits, retries and error messages.
 //!
-//! A request that carries a credential must reach the host that was named and no other: redirects
-//! are refused, plain http is only for loopback and link-local hosts (or the one of `--allow-http`),
-//! and certificates are checked against the platform's trust store or `--ca-file`.
+//! A request may carry a credential, so it must only reach the host in its URL. Redirects are refused.
+//! Plain http is only allowed for loopback and link-local hosts and the host of `--allow-http`.
+//! Certificates are verified with the trust store of the platform or with `--ca-file`.
 
 mod connector;
 mod failure;
@@ -38,28 +38,28 @@ use crate::error::{Error, Kind};
 use crate::secret::Secret;
 use crate::world::World;
 
-/// How long one request may last at most: a run that waits minutes for a person is not to spend them
-/// on a dead network.
+/// The longest time of one request. A run that waits several minutes for a user must not spend them
+/// on a network that does not respond.
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// How long a connection may lie idle and be used again: some servers close one after five seconds,
-/// and a request that crosses with the close is lost.
+/// How long an idle connection can be reused. Some servers close a connection after five seconds, and a
+/// request that is sent at this moment is lost.
 const IDLE: Duration = Duration::from_secs(2);
 
 /// How requests are sent.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
-    /// Whom to trust, and what to show to servers that ask for a certificate.
+    /// The authorities to trust, and the client certificate.
     pub tls: Terms,
-    /// `--allow-http`: the one host that plain http may go to.
+    /// `--allow-http`: the host for which plain http is allowed.
     pub allow_http: Option<String>,
-    /// The one proxy to go through, whatever the variables say.
+    /// The proxy to use instead of those of the environment.
     pub proxy: Option<NamedProxy>,
-    /// Send nothing.
+    /// Whether requests are refused (`--offline`).
     pub offline: bool,
 }
 
-/// Sends requests. Connections are kept and used again for the same host.
+/// Sends requests, and reuses connections to the same host.
 #[derive(Debug)]
 pub struct Agent {
     world: World,
@@ -70,7 +70,7 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// An agent of this world. Nothing is opened yet.
+    /// An agent for this world. No connection is opened yet.
     pub fn new(world: World, settings: Settings) -> Agent {
         let (agent, peer, skew) = (OnceLock::new(), Peer::default(), OnceLock::new());
         Agent { world, settings, agent, peer, skew }
@@ -81,12 +81,12 @@ impl Agent {
         &self.world
     }
 
-    /// How it sends requests.
+    /// The settings of this agent.
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// How a request reaches an address and what it trusts there, in words.
+    /// Describes how a request reaches a URL and which authorities it trusts, for reports.
     pub fn route(&self, url: &Url) -> String {
         let way = match proxy::for_url(url, &self.world.env) {
             Ok(None) => "directly".to_owned(),
@@ -96,27 +96,28 @@ impl Agent {
         let trust = match (&self.settings.tls.authorities, url.is_https()) {
             (_, false) => "without TLS".to_owned(),
             (Some(authorities), true) => format!("trusting {}", authorities.place()),
-            (None, true) => "trusting the platform's authorities".to_owned(),
+            (None, true) => "trusting the authorities of the platform".to_owned(),
         };
         format!("{} {way}, {trust}", url.host())
     }
 
-    /// The certificate of the server that was connected to last, as DER.
+    /// The certificate of the server of the latest connection, DER-encoded.
     pub fn peer_certificate(&self) -> Option<Vec<u8>> {
         self.peer.certificate().map(|certificate| certificate.to_vec())
     }
 
-    /// How many seconds this host's clock is ahead of the first server that stated its time.
+    /// The seconds by which this host's clock is ahead of the first server that sent its time.
     pub fn skew(&self) -> Option<i64> {
         self.skew.get().copied()
     }
 
-    /// Sends a request and reads the answer, whatever its status, up to 1 MiB. After 429 and 5xx it
-    /// is sent again, unless it is to be sent [once](Request::once).
+    /// Sends a request and reads the response of any status, up to 1 MiB. After the status 429 or 5xx,
+    /// the request is sent again, unless it must be sent only [once](Request::once).
     ///
     /// # Errors
-    /// `CONFIGURATION` where the address, the trust or the proxy has to be changed, `DENIED` by a
-    /// proxy, `UNREACHABLE` where no whole answer came, `PROTOCOL` where it is not HTTP or too long.
+    /// `CONFIGURATION` if the URL, the trust or the proxy must be changed, `DENIED` if a proxy refuses
+    /// the request, `UNREACHABLE` if there is no complete response, `PROTOCOL` if the response is not
+    /// HTTP or too long.
     pub fn send(&self, request: Request) -> Result<Response, Error> {
         if self.settings.offline {
             return Err(Error::offline());
@@ -153,12 +154,12 @@ impl Agent {
         });
         match &result {
             Ok(response) => {
-                log.line(format!("answer {} from {url}", response.status));
+                log.line(format!("{url} responded with status {}", response.status));
                 if let Some(date) = response.date {
                     self.skew.get_or_init(|| self.world.clock.now() - date);
                 }
             }
-            Err(error) => log.line(format!("no answer from {url}: {error}")),
+            Err(error) => log.line(format!("no response from {url}: {error}")),
         }
         result
     }
@@ -174,8 +175,11 @@ impl Agent {
             return Ok(());
         }
         let host = url.host();
-        Err(Error::new(Kind::Configuration, format!("{url} would send a credential in the clear"))
-            .fix(format!("use https in {}, or add --allow-http={host}", request.option)))
+        Err(Error::new(
+            Kind::Configuration,
+            format!("plain http to {url} would expose a credential"),
+        )
+        .fix(format!("use https in {}, or add --allow-http={host}", request.option)))
     }
 
     fn exchange(
@@ -213,7 +217,7 @@ impl Agent {
                     .chain(TcpConnector::default())
                     .chain(tls);
             let config = ureq::Agent::config_builder()
-                .proxy(None) // chosen for each address
+                .proxy(None) // chosen for each request
                 .max_redirects(0)
                 .max_redirects_will_error(false)
                 .http_status_as_error(false)
@@ -250,20 +254,20 @@ impl From<Error> for Failure {
 fn header(name: &str, value: &Text) -> Result<(HeaderName, HeaderValue), Error> {
     let wrong = |what| {
         Error::new(Kind::Configuration, format!("the header {name:?} {what}"))
-            .fix("a header is a name and one line of text")
+            .fix("use a valid header name and a value on one line")
     };
-    let header_name = HeaderName::try_from(name).map_err(|_| wrong("has no proper name"))?;
+    let header_name = HeaderName::try_from(name).map_err(|_| wrong("has an invalid name"))?;
     let mut header_value = HeaderValue::try_from(value.expose())
         .map_err(|_| wrong("has control characters in its value"))?;
     header_value.set_sensitive(matches!(value, Text::Secret(_)));
     Ok((header_name, header_value))
 }
 
-/// What to do about a clock that is so many seconds ahead.
+/// The fix for a clock that is this many seconds ahead.
 pub fn wrong_clock(skew: i64) -> String {
     let side = if skew > 0 { "ahead" } else { "behind" };
     format!(
-        "this host's clock is {} s {side}: set it (chronyc makestep, w32tm /resync)",
+        "correct this host's clock, which is {} s {side}, with chronyc makestep or w32tm /resync",
         skew.abs()
     )
 }

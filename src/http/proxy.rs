@@ -1,10 +1,10 @@
-//! Which proxy a request goes through: `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` as
-//! curl and most programs read them, in lower or upper case.
+//! The proxy for a request, from `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, which are
+//! read in lower or upper case, as by curl and most programs.
 //!
-//! `HTTP_PROXY` counts in lower case only: in a CGI program the upper-case one is set by whoever
-//! sends a `Proxy:` header. `NO_PROXY` is a list of hosts, domains (with or without a leading dot),
-//! addresses and networks (`10.0.0.0/8`), or `*`. Where no variable names a proxy, on Windows its own
-//! settings do.
+//! Only the lower-case `http_proxy` is read, because in a CGI program the sender of a `Proxy:` header
+//! sets the upper-case variable. `NO_PROXY` is a list of hosts, domains (with or without a leading
+//! dot), addresses and networks (`10.0.0.0/8`), or `*`. If no variable names a proxy, the settings of
+//! Windows are used there.
 //! <https://everything.curl.dev/usingcurl/proxies/env.html>
 
 use std::net::IpAddr;
@@ -15,10 +15,10 @@ use super::Url;
 use crate::error::{Error, Kind};
 use crate::world::Env;
 
-/// What is named in the place of a variable where the settings of Windows name the proxy.
+/// The name of the Windows settings in messages, in place of the name of a variable.
 const WINDOWS: &str = "the Windows settings";
 
-/// A proxy, and what names it.
+/// A proxy, and the setting that names it.
 #[derive(Debug, Clone)]
 pub struct NamedProxy {
     pub(super) proxy: Proxy,
@@ -27,20 +27,19 @@ pub struct NamedProxy {
 }
 
 impl NamedProxy {
-    /// The proxy at this address, which `name` sets.
+    /// The proxy with this URL, which the setting `name` contains.
     ///
     /// # Errors
-    /// `CONFIGURATION` if it is not the address of an HTTP proxy.
+    /// `CONFIGURATION` if it is not the URL of an HTTP proxy.
     pub fn new(address: &str, name: &'static str) -> Result<NamedProxy, Error> {
         Ok(NamedProxy { proxy: read(address, name)?, name })
     }
 }
 
-/// The proxy for this address, with the name of the variable that sets it or [`WINDOWS`]; `None` to
-/// go directly.
+/// The proxy for a URL, with the name of its variable or [`WINDOWS`]; `None` for a direct connection.
 ///
 /// # Errors
-/// `CONFIGURATION` where that is no proxy address.
+/// `CONFIGURATION` if the setting is not the URL of an HTTP proxy.
 pub(super) fn for_url(url: &Url, env: &Env) -> Result<Option<NamedProxy>, Error> {
     let names: &[&'static str] = match url.is_https() {
         true => &["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"],
@@ -60,16 +59,17 @@ fn read(address: &str, name: &'static str) -> Result<Proxy, Error> {
     let wrong = |what: &str| {
         let or = or_bypass(name, "NO_PROXY to *");
         let fix = format!("set {} to http://HOST:PORT{or}", variable(name));
-        Error::new(Kind::Configuration, format!("the proxy of {name} {what}")).fix(fix)
+        Error::new(Kind::Configuration, format!("the proxy in {name} {what}")).fix(fix)
     };
-    let proxy = Proxy::new(address).map_err(|_| wrong("is no address of a proxy"))?;
+    let proxy = Proxy::new(address).map_err(|_| wrong("is not a valid proxy URL"))?;
     match proxy.uri().scheme_str() {
         Some("http" | "https") => Ok(proxy),
-        _ => Err(wrong("is a SOCKS proxy")),
+        _ => Err(wrong("is not an HTTP proxy")),
     }
 }
 
-/// How to go past the proxy of `name`, in a fix: `NO_PROXY` counts for variables and for Windows.
+/// The end of a fix that says how to bypass the proxy. `NO_PROXY` applies to the proxies of variables
+/// and of Windows.
 pub(super) fn or_bypass(name: &'static str, how: &str) -> String {
     match name == WINDOWS || name.to_ascii_uppercase().ends_with("_PROXY") {
         true => format!(", or {how}"),
@@ -77,7 +77,7 @@ pub(super) fn or_bypass(name: &'static str, how: &str) -> String {
     }
 }
 
-/// The variable that sets another proxy than that of `name`.
+/// The variable to set for another proxy than that of `name`.
 pub(super) fn variable(name: &'static str) -> &'static str {
     if name == WINDOWS { "HTTPS_PROXY" } else { name }
 }
@@ -116,7 +116,7 @@ fn is_excluded(host: &str, no_proxy: &str) -> bool {
     })
 }
 
-/// Whether an address is this one, or lies in this network.
+/// Whether an address is equal to this address, or is in this network.
 fn is_within(address: IpAddr, entry: &str) -> bool {
     let (network, bits) = entry.split_once('/').unwrap_or((entry, "128"));
     let network = network.trim_start_matches('[').trim_end_matches(']').parse();
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn the_scheme_and_the_case_choose_the_variable() {
+    fn the_scheme_and_the_case_select_the_variable() {
         let both = [("https_proxy", "http://a:1"), ("HTTPS_PROXY", "http://b:1")];
         assert_eq!(chosen("https://idp.example/", &both), Some("https_proxy"));
         assert_eq!(chosen("https://idp.example/", &both[1..]), Some("HTTPS_PROXY"));
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn local_hosts_go_directly() {
+    fn local_hosts_use_no_proxy() {
         let proxy = [("https_proxy", "http://a:1"), ("http_proxy", "http://a:1")];
         assert_eq!(chosen("http://169.254.169.254/", &proxy), None);
         assert_eq!(chosen("https://localhost:8443/", &proxy), None);
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_proxy_is_named_by_its_variable_and_not_shown() {
+    fn an_invalid_proxy_url_is_not_shown() {
         for value in ["http://user:hunter22@", "socks5://user:hunter22@a:1"] {
             let url = Url::parse("https://idp.example/").unwrap();
             let error = for_url(&url, &env(&[("HTTPS_PROXY", value)])).unwrap_err().to_string();

@@ -1,4 +1,4 @@
-//! A request: what is sent, and which of it is secret.
+//! A request: its content, and which parts of it are secret.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -9,12 +9,12 @@ use zeroize::Zeroizing;
 use super::{Url, form};
 use crate::secret::Secret;
 
-/// A value that is sent: shown to nobody, and struck from the far end's words if it is secret.
+/// A value that is sent. A secret is never shown, and is removed from the text of the server.
 #[derive(Debug, Clone)]
 pub enum Text {
-    /// What may be seen.
+    /// A value that may be shown.
     Plain(String),
-    /// What may not.
+    /// A secret.
     Secret(Secret),
 }
 
@@ -43,19 +43,19 @@ impl From<Secret> for Text {
 #[derive(Debug)]
 pub struct Request<'a> {
     pub(super) url: &'a Url,
-    /// The option whose value chose the address, such as `--url`, for messages.
+    /// The option that contains the URL, such as `--url`, for messages.
     pub(super) option: &'static str,
     pub(super) method: Method,
     pub(super) headers: Vec<(Cow<'a, str>, Text)>,
     pub(super) form: Vec<(Cow<'a, str>, Text)>,
     body: Option<Text>,
-    /// Secrets that stand inside of what is sent.
+    /// Secrets that are a part of a header or of the body.
     hidden: Vec<Secret>,
-    /// How long it may last, where that is less than the deadline leaves.
+    /// A time limit, if it is shorter than the time until the deadline.
     pub(super) limit: Option<Duration>,
-    /// Whether it must not be sent again as it is.
+    /// Whether the request must not be repeated.
     pub(super) once: bool,
-    /// Whether it goes to the platform beneath this host.
+    /// Whether the request goes to the platform that runs this host.
     pub(super) direct: bool,
 }
 
@@ -75,17 +75,17 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// A GET of `url`, which `option` led to.
+    /// A GET request to `url`, which `option` contains.
     pub fn get(url: &'a Url, option: &'static str) -> Request<'a> {
         Request::new(Method::GET, url, option)
     }
 
-    /// A POST to `url`, which `option` led to.
+    /// A POST request to `url`, which `option` contains.
     pub fn post(url: &'a Url, option: &'static str) -> Request<'a> {
         Request::new(Method::POST, url, option)
     }
 
-    /// A PUT to `url`, which `option` led to.
+    /// A PUT request to `url`, which `option` contains.
     pub fn put(url: &'a Url, option: &'static str) -> Request<'a> {
         Request::new(Method::PUT, url, option)
     }
@@ -102,39 +102,38 @@ impl<'a> Request<'a> {
         self
     }
 
-    /// Sends these bytes; the content type is a header.
+    /// Sets the body. The content type must be set as a header.
     pub fn body(mut self, body: impl Into<Text>) -> Self {
         self.body = Some(body.into());
         self
     }
 
-    /// Keeps this too out of messages, should the far end repeat it: a part of a header or of
-    /// the body.
+    /// Also removes this secret, a part of a header or of the body, from the text of the server.
     pub fn hiding(mut self, secret: Secret) -> Self {
         self.hidden.push(secret);
         self
     }
 
-    /// Gives up after so long, even when the deadline leaves more.
+    /// Sets a time limit that is shorter than the time until the deadline.
     pub fn limit(mut self, limit: Duration) -> Self {
         self.limit = Some(limit);
         self
     }
 
-    /// Never sends it again: it carries what counts once, or the sender repeats more than this.
+    /// Never repeats the request, because its content is valid only once or the caller retries.
     pub fn once(mut self) -> Self {
         self.once = true;
         self
     }
 
-    /// Sends it past any proxy, and over plain http to a private address too: for an endpoint that
-    /// the platform beneath this host names.
+    /// Uses no proxy, and allows plain http to a private address: for an endpoint that the platform
+    /// which runs this host names.
     pub fn direct(mut self) -> Self {
         self.direct = true;
         self
     }
 
-    /// What may not be seen in any message.
+    /// The secrets that must not appear in any message.
     pub(super) fn secrets(&self) -> Vec<Secret> {
         let sent = self.headers.iter().chain(&self.form).map(|(_, text)| text).chain(&self.body);
         sent.filter_map(|text| match text {
@@ -145,7 +144,7 @@ impl<'a> Request<'a> {
         .collect()
     }
 
-    /// What is sent: the body, or the form in its place.
+    /// The content that is sent: the body, or the encoded form.
     pub(super) fn content(&self) -> Zeroizing<Vec<u8>> {
         let form = || form::encode(self.form.iter().map(|(name, value)| (name, value.expose())));
         let text = self.body.as_ref().map_or_else(form, |body| body.expose().to_owned());

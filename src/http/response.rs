@@ -1,4 +1,4 @@
-//! An answer: its status in plain words, its JSON, and what the far end says about a refusal.
+//! A response: its status as an error, its JSON, and the error message of the server.
 
 use std::time::Duration;
 
@@ -10,18 +10,18 @@ use ureq::http::HeaderMap;
 use zeroize::Zeroizing;
 
 use super::Request;
-use crate::error::{Error, Kind, server_words};
+use crate::error::{Error, Kind, redacted};
 use crate::files::LIMIT;
 use crate::secret::Secret;
 
-/// An answer of at most 1 MiB.
+/// A response of at most 1 MiB.
 #[derive(Debug)]
 pub struct Response {
     /// The HTTP status.
     pub status: u16,
-    /// The body; it may hold a token.
+    /// The body, which may contain a token.
     pub body: Zeroizing<Vec<u8>>,
-    /// The server's time in seconds since 1970, where it told it.
+    /// The server's time in seconds since 1970, if it sent the time.
     pub date: Option<i64>,
     headers: HeaderMap,
     redirect: Option<String>,
@@ -44,7 +44,7 @@ impl Response {
         });
         let date = answer.headers().get("date").and_then(|value| value.to_str().ok());
         let date = date.and_then(|date| OffsetDateTime::parse(date, &Rfc2822).ok());
-        // The limit of ureq fails at its last byte.
+        // The limit of ureq excludes the last byte.
         let limit = LIMIT as u64 + 1;
         let headers = answer.headers().clone();
         let body = answer.into_body().into_with_config().limit(limit).read_to_vec()?;
@@ -60,18 +60,18 @@ impl Response {
         })
     }
 
-    /// The values of a header that are text.
+    /// The values of a header, except those that are not text.
     pub fn headers(&self, name: &str) -> impl Iterator<Item = &str> {
         self.headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok())
     }
 
-    /// How long the server wants to be left alone, where it says so in seconds.
+    /// The `Retry-After` of the server, if it is in seconds.
     pub fn retry_after(&self) -> Option<Duration> {
         let seconds = self.headers("retry-after").next()?.parse().ok()?;
         Some(Duration::from_secs(seconds))
     }
 
-    /// The same answer where its status is 2xx.
+    /// This response, if its status is 2xx.
     ///
     /// # Errors
     /// `DENIED` for a refusal, `CONFIGURATION` for 404 and redirects, `UNREACHABLE` for 408, 429 and
@@ -81,11 +81,10 @@ impl Response {
         let (kind, fix) = match status {
             200..=299 => return Ok(self),
             300..=399 => {
-                let to = self.redirect.as_deref().unwrap_or("another address");
+                let to = self.redirect.as_deref().unwrap_or("another URL");
                 let what = format!("{place} redirects to {to}");
                 return Err(Error::new(Kind::Configuration, what).fix(format!(
-                    "redirects are refused, they could carry a credential away: \
-                     give the final address in {option}"
+                    "set {option} to the final URL, because redirects are not followed"
                 )));
             }
             401 | 403 => {
@@ -95,9 +94,9 @@ impl Response {
             408 | 429 | 500..=599 => (Kind::Unreachable, "try again later".to_owned()),
             _ => (Kind::Denied, format!("check {option} and the other options of this source")),
         };
-        let error = Error::new(kind, format!("{place} answered {status}")).fix(fix);
-        Err(match self.words() {
-            Some(words) => error.cause(words),
+        let error = Error::new(kind, format!("{place} responded with status {status}")).fix(fix);
+        Err(match self.error_text() {
+            Some(text) => error.cause(text),
             None => error,
         })
     }
@@ -105,48 +104,48 @@ impl Response {
     /// The body as a JSON object.
     ///
     /// # Errors
-    /// `PROTOCOL` where it is none; a page of HTML is called one.
+    /// `PROTOCOL` if the body is not a JSON object. The message says if it is HTML.
     pub fn json(&self) -> Result<Map<String, Value>, Error> {
         let option = self.option;
         self.object().ok_or_else(|| {
             let (what, fix) = match self.is_html() {
-                true => ("HTML", "a login page or a proxy may have answered: "),
-                false => ("no JSON object", ""),
+                true => ("HTML, not JSON", ", and whether a login page or a proxy responded"),
+                false => ("not JSON", ""),
             };
-            Error::new(Kind::Protocol, format!("{} answered with {what}", self.place))
-                .fix(format!("{fix}check {option}"))
+            Error::new(Kind::Protocol, format!("the response from {} is {what}", self.place))
+                .fix(format!("check {option}{fix}"))
         })
     }
 
-    /// Whether the body is a page for people.
+    /// Whether the body is HTML or XML.
     pub fn is_html(&self) -> bool {
         self.body.trim_ascii_start().starts_with(b"<")
     }
 
-    /// The `error` of an OAuth refusal (RFC 6749, section 5.2).
+    /// The `error` code of an OAuth error response (RFC 6749, section 5.2).
     pub fn oauth_error(&self) -> Option<String> {
-        Some(self.clean(self.object()?.get("error")?.as_str()?))
+        Some(self.redacted(self.object()?.get("error")?.as_str()?))
     }
 
-    /// What the far end says about a refusal, where it says so in JSON: never the body itself.
-    pub fn words(&self) -> Option<String> {
+    /// The error code and message in a JSON error response. The body itself is never shown.
+    pub fn error_text(&self) -> Option<String> {
         let object = self.object()?;
         let nested = object.get("error").and_then(Value::as_object).unwrap_or(&object);
         let text = |name: &str| nested.get(name).and_then(Value::as_str);
         let description = text("error_description").or(text("message"));
         let list = object.get("errors").and_then(Value::as_array).into_iter().flatten();
         let list = list.filter_map(Value::as_str);
-        let words: Vec<&str> = text("error").into_iter().chain(description).chain(list).collect();
-        (!words.is_empty()).then(|| self.clean(&words.join(": ")))
+        let parts: Vec<&str> = text("error").into_iter().chain(description).chain(list).collect();
+        (!parts.is_empty()).then(|| self.redacted(&parts.join(": ")))
     }
 
     fn object(&self) -> Option<Map<String, Value>> {
         serde_json::from_slice(&self.body).ok()
     }
 
-    /// Words of the far end, fit for a message.
-    pub fn clean(&self, text: &str) -> String {
+    /// Text of this server for use in a message: see [`redacted`].
+    pub fn redacted(&self, text: &str) -> String {
         let secrets: Vec<&str> = self.secrets.iter().map(Secret::expose).collect();
-        server_words(text, &secrets)
+        redacted(text, &secrets)
     }
 }

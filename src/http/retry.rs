@@ -1,5 +1,5 @@
-//! When to ask again: three times more at most, after pauses that grow and vary, or as the server
-//! says in `Retry-After`, and never beyond the deadline.
+//! Retries: a request is repeated at most three times, after growing random pauses or the `Retry-After`
+//! of the server, and never after the deadline.
 
 use std::thread;
 use std::time::Duration;
@@ -11,30 +11,30 @@ use crate::world::Deadline;
 
 /// The first pause; each further one is twice as long.
 const FIRST: Duration = Duration::from_millis(250);
-/// How often to ask again.
+/// How often a request is repeated.
 const TIMES: u32 = 3;
-/// The longest pause that a server may ask for.
+/// The longest `Retry-After` that is respected.
 const LONGEST: Duration = Duration::from_secs(10);
 
-/// Asks until the answer is no passing trouble, or there is no time or patience left.
+/// Sends a request until the response is not a temporary failure, or no retry is left.
 ///
 /// # Errors
-/// Those of `ask`, at once: what is not answered is not asked again.
+/// Those of `ask`. A request without a response is not repeated.
 pub fn ask(
     deadline: Deadline,
-    passes: impl Fn(&Response) -> bool,
+    is_temporary: impl Fn(&Response) -> bool,
     mut ask: impl FnMut() -> Result<Response, Error>,
 ) -> Result<Response, Error> {
     let mut pauses = Pauses { deadline, used: 0 };
     loop {
         let response = ask()?;
-        if !passes(&response) || !pauses.pause(response.retry_after()) {
+        if !is_temporary(&response) || !pauses.pause(response.retry_after()) {
             return Ok(response);
         }
     }
 }
 
-/// Whether a status tells of trouble that passes: 429 and 5xx.
+/// Whether a status is a temporary failure: 429 or 5xx.
 pub fn is_passing(status: u16) -> bool {
     matches!(status, 429 | 500..=599)
 }
@@ -46,7 +46,7 @@ struct Pauses {
 }
 
 impl Pauses {
-    /// Waits, and says whether to ask again.
+    /// Waits, and returns whether to send the request again.
     fn pause(&mut self, retry_after: Option<Duration>) -> bool {
         let pause = retry_after.unwrap_or_else(|| jittered(FIRST * 2u32.pow(self.used)));
         if self.used == TIMES || pause > LONGEST || pause >= self.deadline.remaining() {
@@ -58,7 +58,7 @@ impl Pauses {
     }
 }
 
-/// Between half of it and all of it, so that many hosts do not ask in step.
+/// A random part of a pause, at least a half, so that many hosts do not retry at the same time.
 fn jittered(pause: Duration) -> Duration {
     let [byte] = random::bytes().unwrap_or([u8::MAX]);
     pause.mul_f64(0.5 + f64::from(byte) / 510.0)
@@ -73,16 +73,16 @@ mod tests {
     }
 
     #[test]
-    fn pauses_are_few_and_stay_within_the_deadline() {
+    fn pauses_are_limited_by_count_and_deadline() {
         let mut soon = pauses(30);
-        let asked = (0..9).filter(|_| soon.pause(Some(Duration::ZERO))).count();
-        assert_eq!(asked, 3);
+        let repeated = (0..9).filter(|_| soon.pause(Some(Duration::ZERO))).count();
+        assert_eq!(repeated, 3);
         assert!(!pauses(1).pause(Some(Duration::from_secs(2))));
         assert!(!pauses(30).pause(Some(Duration::from_secs(11))));
     }
 
     #[test]
-    fn jitter_takes_away_half_at_most() {
+    fn jitter_shortens_a_pause_by_at_most_half() {
         for _ in 0..100 {
             let pause = jittered(FIRST);
             assert!((FIRST / 2..=FIRST).contains(&pause), "{pause:?}");

@@ -1,5 +1,4 @@
-//! Trust: the platform's store or other authorities, client certificates, and TLS failures in plain
-//! words.
+//! TLS: the trusted authorities, client certificates, and the messages for TLS failures.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -23,16 +22,16 @@ pub struct ClientCert {
 }
 
 impl ClientCert {
-    /// Reads both from PEM; `place` says in hints where they stand.
+    /// Reads the certificate chain and the key in PEM. `place` names the options that contain them.
     ///
     /// # Errors
-    /// `CONFIGURATION` where either holds something else.
+    /// `CONFIGURATION` if either is not in PEM.
     pub fn new(chain: &Secret, key: &Secret, place: &str) -> Result<ClientCert, Error> {
         let wrong = |what| Error::new(Kind::Configuration, what).fix(format!("check {place}"));
         let chain = certificates(chain)
-            .ok_or_else(|| wrong("the client certificate is not in PEM form"))?;
+            .ok_or_else(|| wrong("the client certificate is not in PEM format"))?;
         let key = PrivateKeyDer::from_pem_slice(key.expose().as_bytes())
-            .map_err(|_| wrong("the client key is no private key in PEM form"))?;
+            .map_err(|_| wrong("the client key is not a private key in PEM format"))?;
         Ok(ClientCert { chain, key: Arc::new(key), place: place.to_owned() })
     }
 }
@@ -40,23 +39,23 @@ impl ClientCert {
 /// A file of certificate authorities to trust.
 #[derive(Debug, Clone)]
 pub struct CaFile {
-    /// Where it is.
+    /// The path.
     pub path: PathBuf,
-    /// The option or variable that named it, for messages.
+    /// The option or variable that names the file, for messages.
     pub place: &'static str,
 }
 
-/// The authorities to trust instead of the platform's.
+/// The authorities to trust instead of those of the platform.
 #[derive(Debug, Clone)]
 pub enum Authorities {
-    /// Those in a file, which is read when they are needed.
+    /// Those in a file, which is read for the first TLS connection.
     File(CaFile),
-    /// Those in this PEM text; the second says in messages where it stands.
+    /// Those in this PEM text. The second value is the place of the text, for messages.
     Pem(Secret, String),
 }
 
 impl Authorities {
-    /// Where they are, for messages.
+    /// The place of the authorities, for messages.
     pub(super) fn place(&self) -> String {
         match self {
             Authorities::File(CaFile { path, place }) => format!("{} ({place})", path.display()),
@@ -76,30 +75,31 @@ impl Authorities {
         match roots.is_empty() {
             false => Ok(roots),
             true => {
-                let what = format!("{} holds no certificate in PEM form", self.place());
-                Err(Error::new(Kind::Configuration, what)
-                    .fix("put the certificate of the server's authority there"))
+                let what = format!("{} does not contain a certificate in PEM format", self.place());
+                Err(Error::new(Kind::Configuration, what).fix(
+                    "add the certificate of the authority that issued the server's certificate",
+                ))
             }
         }
     }
 }
 
-/// How to speak TLS: whom to trust, what to show, whom to expect.
+/// The settings of TLS connections.
 #[derive(Debug, Clone, Default)]
 pub struct Terms {
-    /// The authorities to trust instead of the platform's.
+    /// The authorities to trust instead of those of the platform.
     pub authorities: Option<Authorities>,
-    /// What to show to every server that asks for a certificate.
+    /// The certificate for every server that requests one.
     pub client_cert: Option<ClientCert>,
-    /// The name that has to be in the server's certificate, where that is not its host.
+    /// The name that must be in the certificate of the server, if it is not the host name.
     pub server_name: Option<ServerName<'static>>,
 }
 
 impl Terms {
-    /// The same for rustls.
+    /// The configuration for rustls.
     ///
     /// # Errors
-    /// `CONFIGURATION` where there is nobody to trust, or certificate and key do not match.
+    /// `CONFIGURATION` if there is no trusted authority, or client certificate and key do not match.
     pub(super) fn config(&self) -> Result<ClientConfig, Error> {
         let no_trust = |error| explain(&error, "", "", self);
         let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()))
@@ -113,20 +113,20 @@ impl Terms {
             return Ok(builder.with_no_client_auth());
         };
         builder.with_client_auth_cert(chain.clone(), key.clone_key()).map_err(|_| {
-            let what = "the client certificate and the client key do not belong together";
+            let what = "the client certificate does not match the client key";
             Error::new(Kind::Configuration, what).fix(format!("check {place}"))
         })
     }
 }
 
-/// The certificates of a PEM text; `None` where there is none or one is broken.
+/// The certificates in a PEM text; `None` if there is none or one is invalid.
 fn certificates(pem: &Secret) -> Option<Vec<CertificateDer<'static>>> {
     let found: Result<Vec<_>, _> =
         CertificateDer::pem_slice_iter(pem.expose().as_bytes()).collect();
     found.ok().filter(|found| !found.is_empty())
 }
 
-/// The TLS failure inside an error of the agent.
+/// The TLS error inside an error of the agent.
 pub(super) fn find(error: &ureq::Error) -> Option<&rustls::Error> {
     match error {
         ureq::Error::Other(error) => error.downcast_ref(),
@@ -135,42 +135,10 @@ pub(super) fn find(error: &ureq::Error) -> Option<&rustls::Error> {
     }
 }
 
+/// The failure of a TLS connection to a host. `option` contains the URL.
 pub(super) fn explain(error: &rustls::Error, host: &str, option: &str, terms: &Terms) -> Error {
-    let distrusted = |why: &str, fix: String| {
-        Error::new(Kind::Configuration, format!("the certificate of {host} is not trusted"))
-            .cause(why)
-            .fix(fix)
-    };
     match error {
-        rustls::Error::InvalidCertificate(error) => match error {
-            CertificateError::Expired | CertificateError::ExpiredContext { .. } => distrusted(
-                "it has expired",
-                format!("renew it at {host}, or set this host's clock"),
-            ),
-            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-                distrusted("it is not valid yet", "set this host's clock".to_owned())
-            }
-            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-                distrusted("it is for another name", format!("check the host in {option}"))
-            }
-            CertificateError::UnsupportedSignatureAlgorithmContext { .. }
-            | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
-                distrusted(
-                    "the algorithm of its signature is not supported",
-                    format!("give {host} a certificate signed with SHA-256 or SHA-384"),
-                )
-            }
-            _ => match &terms.authorities {
-                Some(authorities) => distrusted(
-                    "its authority is another one",
-                    format!("put that authority's certificate in {}", authorities.place()),
-                ),
-                None => distrusted(
-                    "its authority is unknown here",
-                    "give that authority's certificate with --ca-file=PEM".to_owned(),
-                ),
-            },
-        },
+        rustls::Error::InvalidCertificate(error) => distrust(error, host, option, terms),
         rustls::Error::AlertReceived(
             AlertDescription::CertificateRequired
             | AlertDescription::BadCertificate
@@ -179,25 +147,66 @@ pub(super) fn explain(error: &rustls::Error, host: &str, option: &str, terms: &T
             | AlertDescription::UnknownCA
             | AlertDescription::AccessDenied,
         ) => {
-            let place = terms.client_cert.as_ref().map(|shown| shown.place.as_str());
+            let place = terms.client_cert.as_ref().map(|cert| cert.place.as_str());
             let place = place.unwrap_or("--client-cert and --client-key");
-            Error::new(Kind::Denied, format!("{host} wants another client certificate"))
+            Error::new(Kind::Denied, format!("{host} requires another client certificate"))
                 .cause(error)
                 .fix(format!("check {place}"))
         }
         rustls::Error::AlertReceived(_)
         | rustls::Error::PeerIncompatible(_)
         | rustls::Error::InvalidMessage(_) => {
-            Error::new(Kind::Protocol, format!("{host} does not speak TLS 1.2 or 1.3"))
+            Error::new(Kind::Protocol, format!("{host} does not support TLS 1.2 or 1.3"))
                 .cause(error)
-                .fix(format!("check the port in {option} and the server's TLS settings"))
+                .fix(format!("check the port in {option} and the TLS settings of the server"))
         }
-        rustls::Error::General(_) | rustls::Error::Other(_) => {
-            Error::new(Kind::Configuration, "this host has no usable trust store").cause(error).fix(
-                "install the platform's certificate authorities (ca-certificates), \
-                 or give one with --ca-file=PEM",
-            )
-        }
-        _ => Error::new(Kind::Unreachable, format!("TLS with {host} failed")).cause(error),
+        rustls::Error::General(_) | rustls::Error::Other(_) => Error::new(
+            Kind::Configuration,
+            "this host has no usable certificate store",
+        )
+        .cause(error)
+        .fix(
+            "install the certificate authorities of the platform (package ca-certificates), \
+                     or add --ca-file=PEM",
+        ),
+        _ => Error::new(Kind::Unreachable, format!("the TLS connection to {host} failed"))
+            .cause(error)
+            .fix(format!("check {option} and the TLS settings of the server")),
     }
+}
+
+/// The failure of a connection to a host whose certificate is not trusted.
+fn distrust(error: &CertificateError, host: &str, option: &str, terms: &Terms) -> Error {
+    let (why, fix) = match (error, &terms.authorities) {
+        (CertificateError::Expired | CertificateError::ExpiredContext { .. }, _) => (
+            "it has expired",
+            format!("renew the certificate of {host}, or correct this host's clock"),
+        ),
+        (CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. }, _) => {
+            ("it is not valid yet", "correct this host's clock".to_owned())
+        }
+        (
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+            _,
+        ) => ("it is for another host name", format!("check the host in {option}")),
+        (
+            CertificateError::UnsupportedSignatureAlgorithmContext { .. }
+            | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. },
+            _,
+        ) => (
+            "its signature algorithm is not supported",
+            format!("install a certificate with SHA-256 or SHA-384 on {host}"),
+        ),
+        (_, Some(authorities)) => (
+            "it was issued by an unknown authority",
+            format!("add the certificate of that authority to {}", authorities.place()),
+        ),
+        (_, None) => (
+            "it was issued by an unknown authority",
+            "add --ca-file=PEM with the certificate of that authority".to_owned(),
+        ),
+    };
+    Error::new(Kind::Configuration, format!("the certificate of {host} is not trusted"))
+        .cause(why)
+        .fix(fix)
 }

@@ -1,13 +1,13 @@
-//! An http or https address, and the rules about the host in it.
+//! An http or https URL, and the kinds of hosts.
 
 use std::fmt;
 use std::net::IpAddr;
 
 use ureq::http::Uri;
 
-/// An absolute http or https address without credentials or fragment.
+/// An absolute http or https URL without credentials or fragment.
 ///
-/// Displayed without its query, which may hold a secret.
+/// It is displayed without its query, which may contain a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Url {
     typed: String,
@@ -16,20 +16,21 @@ pub struct Url {
 }
 
 impl Url {
-    /// Reads an address. The error says what is taken instead and does not repeat it.
+    /// Parses a URL. The error continues the name of an option or member (`must be …`) and does not
+    /// contain the value.
     pub fn parse(text: &str) -> Result<Url, String> {
-        let wrong = || "takes an absolute https:// address".to_owned();
+        let wrong = || "must be an absolute https:// URL".to_owned();
         if text.contains('#') {
-            return Err("takes an address without a fragment".to_owned());
+            return Err("must not have a fragment (#…)".to_owned());
         }
         let uri: Uri = text.parse().map_err(|_| wrong())?;
         let authority = uri.authority().ok_or_else(wrong)?;
         if authority.as_str().contains('@') {
-            return Err("takes an address without user name and password".to_owned());
+            return Err("must not contain a user name or password".to_owned());
         }
         let port = authority.as_str().strip_prefix(authority.host()).unwrap_or_default();
         if !port.is_empty() && authority.port_u16().is_none() {
-            return Err("takes an address whose port is 1 to 65535".to_owned());
+            return Err("must have a port from 1 to 65535".to_owned());
         }
         if !matches!(uri.scheme_str(), Some("http" | "https")) || authority.host().is_empty() {
             return Err(wrong());
@@ -38,22 +39,22 @@ impl Url {
         Ok(Url { typed: text.to_owned(), uri, host })
     }
 
-    /// The address letter by letter as it was written, query included.
+    /// The URL exactly as it was written, including the query.
     pub fn as_typed(&self) -> &str {
         &self.typed
     }
 
-    /// The address to send a request to.
+    /// The URL as the type of the HTTP library.
     pub fn as_uri(&self) -> &Uri {
         &self.uri
     }
 
-    /// The host in lower case; an IPv6 address without its brackets.
+    /// The host in lower case. An IPv6 address has no brackets.
     pub fn host(&self) -> &str {
         self.host.trim_start_matches('[').trim_end_matches(']')
     }
 
-    /// Scheme, host and port, by which two addresses are of the same server.
+    /// Scheme, host and port, which identify a server.
     pub fn origin(&self) -> String {
         let scheme = self.uri.scheme_str().unwrap_or_default();
         let usual = if self.is_https() { 443 } else { 80 };
@@ -70,7 +71,7 @@ impl Url {
         self.uri.scheme_str() == Some("https")
     }
 
-    /// Whether the host is on this machine or this link: plain http is fine and no proxy is used.
+    /// Whether the host is a loopback or link-local host. Plain http is allowed and no proxy is used.
     pub fn is_local(&self) -> bool {
         match self.host().parse() {
             Ok(address) => is_local(address),
@@ -91,7 +92,7 @@ impl Url {
 fn is_local(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(v4) => v4.is_loopback() || v4.is_link_local(),
-        // fd00:ec2::/32 is where AWS serves instances over IPv6.
+        // AWS uses fd00:ec2::/32 for the endpoints of an instance over IPv6.
         IpAddr::V6(v6) => {
             v6.is_loopback() || v6.is_unicast_link_local() || v6.segments()[..2] == [0xfd00, 0xec2]
         }
@@ -110,14 +111,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shows_no_query() {
+    fn the_query_is_not_displayed() {
         let url = Url::parse("https://Example.com:8443/a?secret=x").unwrap();
         assert_eq!(url.to_string(), "https://Example.com:8443/a");
         assert_eq!(url.host(), "example.com");
     }
 
     #[test]
-    fn an_origin_has_its_port() {
+    fn an_origin_includes_the_port() {
         let origin = |text| Url::parse(text).unwrap().origin();
         assert_eq!(origin("https://A.example/x"), origin("https://a.example:443/y"));
         assert_eq!(origin("http://[::1]/x"), "http://[::1]:80");
@@ -126,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_no_plain_address() {
+    fn other_texts_are_refused() {
         for text in [
             "",
             "example.com",
@@ -143,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn knows_local_hosts_by_address_and_never_by_prefix() {
+    fn local_hosts_are_recognized_by_address() {
         for (text, local) in [
             ("http://127.0.0.1:8080/", true),
             ("http://127.9.9.9/", true),
@@ -165,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn knows_private_addresses() {
+    fn private_addresses_are_recognized() {
         for (text, private) in [
             ("http://172.16.5.3:8081/", true),
             ("http://[fd00::1]/", true),

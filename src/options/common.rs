@@ -1,4 +1,4 @@
-//! The options that are not a source's or a command's own.
+//! The options that every source, or every source and command, has.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,9 +7,9 @@ use super::{OptionInfo, OptionValue, Seconds, Values};
 use crate::http::{self, Authorities, CaFile};
 
 choices! {
-    /// How the result is printed. Each source and command takes some of these.
+    /// How the result is printed. Each source and command accepts some of these.
     pub enum Format {
-        /// A JSON document: for a source, that of the contract.
+        /// A JSON document. For a source, the document of the contract.
         Json = "json",
         /// The bare token or result.
         Text = "text",
@@ -20,17 +20,17 @@ choices! {
 
 options! {
     /// Options of every source and every command.
-    #[allow(dead_code)] // the reader takes --args-file
+    #[allow(dead_code)] // the reader handles --args-file
     pub(super) struct Common {
-        /// read more arguments from this file, one per line; # begins a comment line
+        /// read more arguments from this file, one per line; lines that begin with # are comments
         args_file: Option<PathBuf> = "--args-file=PATH",
-        /// the deadline of the whole run; by default 25, or 290 if a user signs in
+        /// time limit of the whole run (default: 25, or 290 if a user can sign in)
         timeout: Option<Seconds<1, 3600>> = "--timeout",
-        /// trust these certificate authorities instead of the platform's
+        /// trust the certificate authorities in this file instead of those of the platform
         ca_file: Option<PathBuf> = "--ca-file=PEM",
         /// allow plain http to this host
         allow_http: Option<String> = "--allow-http=HOST",
-        /// append diagnostics to this file
+        /// append a log of the run to this file
         log_file: Option<PathBuf> = "--log-file=PATH",
     }
 }
@@ -49,18 +49,18 @@ options! {
     /// Options of every source.
     #[allow(dead_code)] // --format is read as a Format
     pub(super) struct OfSources {
-        /// the audience; overrides GOOGLE_EXTERNAL_ACCOUNT_AUDIENCE
+        /// audience of the token; overrides GOOGLE_EXTERNAL_ACCOUNT_AUDIENCE
         audience: Option<String> = "--audience=NAME",
-        /// the subject token type; overrides GOOGLE_EXTERNAL_ACCOUNT_TOKEN_TYPE
+        /// subject token type; overrides GOOGLE_EXTERNAL_ACCOUNT_TOKEN_TYPE
         token_type: Option<String> = "--token-type=URN",
         /// cache the token in this file; overrides GOOGLE_EXTERNAL_ACCOUNT_OUTPUT_FILE
         output_file: Option<PathBuf> = "--output-file=PATH",
-        /// report an expiry this much earlier than the true one; by default a tenth of the lifetime,
-        /// at most 300
+        /// report an expiry that is this much earlier than the real one (default: a tenth of the
+        /// lifetime, at most 300)
         expiry_margin: Option<Seconds<0, 86_400>> = "--expiry-margin",
-        /// the document of the contract (the default), or the bare token
+        /// print the document for clients (default), or the bare token
         format: Option<SourceFormat> = "--format",
-        /// exit with status 0 on a failure, so that Go and Java show its message
+        /// exit with status 0 on failure, so that Go and Java show the message
         exit_zero: bool = "--exit-zero",
     }
 }
@@ -71,7 +71,7 @@ pub const COMMON: &[OptionInfo] = Common::TABLE;
 /// Options of every source.
 pub const OF_SOURCES: &[OptionInfo] = OfSources::TABLE;
 
-/// What the options say that are not a source's or a command's own.
+/// The values of the options that every source, or every source and command, has.
 #[derive(Debug, Default)]
 pub struct Options {
     /// `--audience`
@@ -95,15 +95,15 @@ pub struct Options {
 }
 
 impl Options {
-    /// The deadline of a run without `--timeout`: clients give up after 30 s by default.
+    /// The default of `--timeout`. It is shorter than the 30 s that clients wait by default.
     pub const TIMEOUT: Duration = Duration::from_secs(25);
 
-    /// How long the run may last.
+    /// The time limit of the run.
     pub fn timeout(&self) -> Duration {
         self.timeout.unwrap_or(Self::TIMEOUT)
     }
 
-    /// Takes them from what was given.
+    /// Reads the options from the values of a command line.
     pub fn new(values: &Values) -> Options {
         let (Ok(common), Ok(of_sources)) = (Common::read(values), OfSources::read(values)) else {
             return Options::default(); // never: none of them is required

@@ -1,7 +1,7 @@
-//! What an option is, and the typed values of those that were given.
+//! The options of the command line and their typed values.
 //!
-//! One row of a table per option feeds the parser, the help, the manual and the completions. Values
-//! are checked while they are parsed; nothing is opened or read for it.
+//! Each option is one row of a table, from which the parser, the help, the manual and the completions
+//! are made. Values are checked when they are parsed. No file is opened for that.
 
 #[macro_use]
 mod typed;
@@ -25,22 +25,22 @@ use crate::error::{Error, Kind};
 /// One option of the command line.
 #[derive(Debug)]
 pub struct OptionInfo {
-    /// Its name without the dashes.
+    /// The name without the hyphens.
     pub name: &'static str,
-    /// What it takes.
+    /// The kind of its value.
     pub takes: Takes,
-    /// The word that stands for its value in the help; empty for the usual word.
+    /// The placeholder of the value in the help; empty for the usual placeholder.
     shown: &'static str,
     /// Whether it must be given.
     pub required: bool,
-    /// Whether each use adds a value; otherwise the last one counts.
+    /// Whether each use adds a value. Otherwise the last value is used.
     pub repeated: bool,
-    /// The help, in lines as they are written in the source.
+    /// The help, as lines of source code.
     help: &'static [&'static str],
 }
 
 impl OptionInfo {
-    /// The option for a field of this type, which is typed like this: `--name` or `--name=SHOWN`.
+    /// The option for a field of this type. `typed` is `--name` or `--name=PLACEHOLDER`.
     pub const fn of<T: OptionField>(
         typed: &'static str,
         help: &'static [&'static str],
@@ -50,18 +50,18 @@ impl OptionInfo {
         OptionInfo { name, takes: T::TAKES, shown, required, repeated, help }
     }
 
-    /// What it does: one sentence without a full stop.
+    /// The help: one phrase without a full stop.
     pub fn help(&self) -> String {
         self.help.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ")
     }
 
-    /// The word that stands for the value in the help; `None` for a flag.
+    /// The placeholder of the value in the help; `None` for a flag.
     pub fn placeholder(&self) -> Option<String> {
         let usual = self.takes.placeholder()?;
         Some(if self.shown.is_empty() { usual } else { self.shown.to_owned() })
     }
 
-    /// As it is typed, such as `--path=PATH`.
+    /// The option with its placeholder, such as `--path=PATH`.
     pub fn usage(&self) -> String {
         match self.placeholder() {
             None => format!("--{}", self.name),
@@ -70,7 +70,7 @@ impl OptionInfo {
     }
 }
 
-/// The name of an option that is typed like this: `--name` or `--name=SHOWN`.
+/// The name in `--name` or `--name=PLACEHOLDER`.
 pub const fn name_of(typed: &'static str) -> &'static str {
     name_and_shown(typed).0
 }
@@ -79,7 +79,8 @@ const fn name_and_shown(typed: &'static str) -> (&'static str, &'static str) {
     let (_, option) = typed.split_at(2);
     let bytes = option.as_bytes();
     let mut end = 0;
-    #[allow(clippy::indexing_slicing)] // below the length; a constant has no iterators
+    #[allow(clippy::indexing_slicing)]
+    // the index is below the length; constants cannot use iterators
     while end < bytes.len() && bytes[end] != b'=' {
         end += 1;
     }
@@ -90,7 +91,7 @@ const fn name_and_shown(typed: &'static str) -> (&'static str, &'static str) {
     }
 }
 
-/// The failure of a command line in which an option is missing that others make necessary.
+/// The failure of a command line that lacks an option which is required with other options.
 pub fn missing(name: &str) -> Error {
-    Error::new(Kind::Usage, format!("--{name} is missing")).fix(format!("add --{name}=…"))
+    Error::new(Kind::Usage, format!("--{name} is required")).fix(format!("add --{name}=…"))
 }

@@ -1,9 +1,9 @@
 //! Reads a command line: positional words and options, including those of arguments files.
 //!
-//! Clients split a command at spaces and few of them understand quotes, so each setting is one word,
-//! `--name=value`. What cannot be written so is put into an arguments file, one argument a line
-//! (`--args-file`). A double space becomes an empty word in Java: empty words are skipped. No error
-//! repeats a wrong word, which may be a misplaced secret.
+//! Clients split a command at spaces and few of them interpret quotes. Therefore each option is one
+//! word, `--name=value`, and a value with spaces is written to an arguments file (`--args-file`), one
+//! argument per line. Empty words are skipped, because Java makes one of a double space. No error
+//! contains a wrong word, which may be a misplaced secret.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -15,30 +15,31 @@ use super::{OptionInfo, OptionValue as _, Takes, Values};
 use crate::error::{Error, Kind};
 use crate::files;
 
-/// What the positional words of a command line mean.
+/// The meaning of the positional words of a command line.
 pub trait Grammar {
-    /// Takes a positional word, which is not empty. What is not UTF-8 is given as an empty text.
+    /// Reads a positional word, which is not empty. A word that is not UTF-8 is passed as an empty
+    /// string.
     ///
     /// # Errors
-    /// `USAGE` if the word has no meaning there.
+    /// `USAGE` if the word is not allowed at this place.
     fn positional(&mut self, word: &str) -> Result<(), Error>;
 
-    /// Takes `--help`, or `-h`.
+    /// Reads `--help` or `-h`.
     ///
     /// # Errors
-    /// `USAGE` if there is none.
+    /// `USAGE` if it is not allowed.
     fn help(&mut self) -> Result<(), Error>;
 
-    /// Takes `--version`, or `-V`.
+    /// Reads `--version` or `-V`.
     ///
     /// # Errors
-    /// `USAGE` if there is none.
+    /// `USAGE` if it is not allowed.
     fn version(&mut self) -> Result<(), Error>;
 
-    /// The options that are known after the words so far.
+    /// The options that are allowed after the words so far.
     fn tables(&self) -> Vec<&'static [OptionInfo]>;
 
-    /// The source or command that was named so far.
+    /// The source or command among the words so far.
     fn name(&self) -> Option<&'static str>;
 }
 
@@ -47,13 +48,13 @@ pub trait Grammar {
 pub struct Line<G> {
     /// The positional words.
     pub grammar: G,
-    /// The options, known even after a mistake: they say how to report it.
+    /// The options. They are known even after a mistake, because they say how to report it.
     pub values: Values,
-    /// The first mistake; what follows it was still read.
+    /// The first mistake. The words after it were read too.
     pub mistake: Option<Error>,
 }
 
-/// Reads a command line, without the name of the program.
+/// Reads the arguments of this program, without its name.
 pub fn read<G: Grammar>(args: Vec<OsString>, grammar: G) -> Line<G> {
     let mut line = Line { grammar, values: Values::default(), mistake: None };
     if let Err(unreadable) = line.read(args, 0) {
@@ -63,7 +64,8 @@ pub fn read<G: Grammar>(args: Vec<OsString>, grammar: G) -> Line<G> {
 }
 
 impl<G: Grammar> Line<G> {
-    /// Reads words; `depth` is 0 for the command line, 1 for an arguments file, 2 for one in it.
+    /// Reads words. `depth` is 0 for the command line, 1 for an arguments file, and 2 for a file that is
+    /// named in an arguments file.
     fn read(&mut self, args: Vec<OsString>, depth: usize) -> Result<(), Error> {
         let mut parser = Parser::from_args(args);
         loop {
@@ -98,15 +100,15 @@ impl<G: Grammar> Line<G> {
         let tables = self.grammar.tables();
         let Some(option) = tables.iter().copied().flatten().find(|option| option.name == name)
         else {
-            // Its value, if it has one, is skipped with it.
+            // Also skips the value of the option.
             let _ = parser.optional_value();
             return Err(unknown_option(name, self.grammar.name(), &tables));
         };
         let value = match (option.takes, parser.optional_value()) {
             (Takes::Flag, None) => OsString::new(),
             (Takes::Flag, Some(_)) => {
-                return Err(Error::new(Kind::Usage, format!("--{name} takes no value"))
-                    .fix(format!("write --{name} alone")));
+                return Err(Error::new(Kind::Usage, format!("--{name} does not accept a value"))
+                    .fix(format!("use --{name} without a value")));
             }
             (_, Some(value)) => value,
             (_, None) => {
@@ -114,7 +116,7 @@ impl<G: Grammar> Line<G> {
                 let next = next.filter(|word| !word.as_encoded_bytes().starts_with(b"--"));
                 next.ok_or_else(|| {
                     Error::new(Kind::Usage, format!("--{name} requires a value"))
-                        .fix(format!("write {}", option.usage()))
+                        .fix(format!("use {}", option.usage()))
                 })?
             }
         };
@@ -129,7 +131,7 @@ impl<G: Grammar> Line<G> {
     fn args_file(&mut self, path: &Path, depth: usize) -> Result<(), Error> {
         if depth > 2 {
             return Err(Error::new(Kind::Usage, "arguments files are nested too deeply")
-                .fix("an --args-file may name one other --args-file, which may name none"));
+                .fix("use at most one --args-file inside another one"));
         }
         let text = files::read_regular(path, "--args-file")?;
         let lines = text.expose().lines().map(str::trim);
@@ -138,14 +140,14 @@ impl<G: Grammar> Line<G> {
     }
 }
 
-/// The failure of a command line with more positional words than it takes.
+/// The failure of a command line with too many positional words.
 pub fn too_many_words() -> Error {
-    Error::new(Kind::Usage, "the command line has an extra word after the source or command").fix(
-        "write each setting as one word, --name=value; put values with spaces into an --args-file",
-    )
+    Error::new(Kind::Usage, "there is an unexpected word after the source or command")
+        .fix("use the form --name=value, and write values with spaces to an --args-file")
 }
 
-/// `tables` hold the options that are known after `name_before`, the source or command.
+/// The failure of a command line with an unknown option. `tables` contain the options that are allowed
+/// after `name_before`, the source or command.
 fn unknown_option(
     name: &str,
     name_before: Option<&str>,
@@ -154,17 +156,16 @@ fn unknown_option(
     let names = tables.iter().copied().flatten().map(|option| option.name);
     let what = match (is_name(name), name_before) {
         (true, Some(before)) => format!("{before} has no option --{name}"),
-        (true, None) => format!("there is no option --{name} before a source or command"),
-        (false, _) => "an option is unknown".to_owned(),
+        (true, None) => format!("--{name} is not an option before a source or command"),
+        (false, _) => "an option is not known".to_owned(),
     };
     Error::new(Kind::Usage, what).fix(match (nearest(name, names), name_before) {
         (Some(near), _) => format!("did you mean --{near}?"),
         (None, Some(before)) => format!("run wif-token help {before}"),
-        (None, None) => "name the source or command first".to_owned(),
+        (None, None) => "put the source or command first".to_owned(),
     })
 }
 
 fn unreadable(_: lexopt::Error) -> Error {
-    Error::new(Kind::Usage, "the command line cannot be read")
-        .fix("write each setting as one word, --name=value")
+    Error::new(Kind::Usage, "the command line cannot be read").fix("use the form --name=value")
 }

@@ -1,6 +1,6 @@
-//! Where a secret is: `env:NAME` or `file:PATH`.
+//! A reference to a secret: `env:NAME` or `file:PATH`.
 //!
-//! A secret is never the value of an option, because every user of the host could read it in the
+//! A secret is never the value of an option, because other users of the host could read it in the
 //! process list.
 
 use std::path::PathBuf;
@@ -10,17 +10,17 @@ use crate::files;
 use crate::secret::Secret;
 use crate::world::World;
 
-/// Where a secret stands.
+/// A reference to a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SecretRef {
     /// `env:NAME`: an environment variable.
     Env(String),
-    /// `file:PATH`: a file, read again at every run.
+    /// `file:PATH`: a file, which is read on every run.
     File(PathBuf),
 }
 
 impl SecretRef {
-    /// Reads `env:NAME` or `file:PATH`; anything else is `None`.
+    /// Parses `env:NAME` or `file:PATH`; `None` for anything else.
     pub fn parse(text: &str) -> Option<SecretRef> {
         match text.split_once(':')? {
             ("env", name) if !name.is_empty() => Some(SecretRef::Env(name.to_owned())),
@@ -29,29 +29,30 @@ impl SecretRef {
         }
     }
 
-    /// The secret, without the line end that an editor leaves. `option` is named in errors.
+    /// Reads the secret, without trailing line breaks. `option` is the option that has this reference,
+    /// for messages.
     ///
     /// # Errors
-    /// `CONFIGURATION` where the variable or file is missing, unreadable or empty.
+    /// `CONFIGURATION` if the variable or file is missing, unreadable or empty.
     pub fn read(&self, option: &str, world: &World) -> Result<Secret, Error> {
         let (text, place) = match self {
             SecretRef::Env(name) => {
                 let text = world.env.text(name)?.ok_or_else(|| {
-                    Error::new(Kind::Configuration, format!("the variable {name} is not set"))
-                        .fix(format!("set it or change {option}"))
+                    Error::new(Kind::Configuration, format!("{name} is not set"))
+                        .fix(format!("set {name} or change {option}"))
                 })?;
-                (Secret::new(text), format!("the variable {name}"))
+                (Secret::new(text), name.clone())
             }
             SecretRef::File(path) => {
                 world.log.warn_if_shared(path);
                 let text = files::read_text(path, option, Kind::Configuration)?;
-                (text, format!("the file {}", path.display()))
+                (text, path.display().to_string())
             }
         };
         let trimmed = text.expose().trim_end_matches(['\r', '\n']);
         if trimmed.is_empty() {
             return Err(Error::new(Kind::Configuration, format!("{place} is empty"))
-                .fix(format!("put the secret there or change {option}")));
+                .fix(format!("write the secret to {place} or change {option}")));
         }
         Ok(Secret::new(trimmed))
     }

@@ -1,4 +1,4 @@
-//! What an option takes, and how a value of it is read.
+//! The kinds of option values, and how a value is parsed.
 
 use std::ffi::OsString;
 
@@ -6,22 +6,22 @@ use super::SecretRef;
 use super::values::Value;
 use crate::http::Url;
 
-/// What an option takes.
+/// The kind of an option value.
 #[derive(Debug, Clone, Copy)]
 pub enum Takes {
-    /// Nothing: it is there or not.
+    /// No value: the option is given or not.
     Flag,
     /// Text.
     Text,
     /// One of these words.
     Choice(&'static [&'static str]),
-    /// A whole number of seconds between these, both included.
+    /// A whole number of seconds in this range, including both ends.
     Seconds(u64, u64),
     /// The path of a file.
     Path,
-    /// An absolute http or https address.
+    /// An absolute http or https URL.
     Url,
-    /// Where a secret stands: `env:NAME` or `file:PATH`.
+    /// A reference to a secret: `env:NAME` or `file:PATH`.
     Secret,
     /// `KEY=VALUE`.
     Pair,
@@ -30,7 +30,7 @@ pub enum Takes {
 }
 
 impl Takes {
-    /// The usual word for the value in the help; `None` for a flag.
+    /// The usual placeholder in the help; `None` for a flag.
     pub(super) fn placeholder(&self) -> Option<String> {
         Some(match self {
             Takes::Flag => return None,
@@ -45,40 +45,40 @@ impl Takes {
         })
     }
 
-    /// Reads a value. The error says what is taken instead and never repeats the value, which may
-    /// be a secret in the wrong place.
+    /// Parses a value. The error continues the name of the option (`must be …`) and never contains the
+    /// value, which may be a misplaced secret.
     pub(super) fn read(&self, value: OsString) -> Result<Value, String> {
         if let Takes::Path = self {
             return match value.is_empty() {
-                true => Err("takes a path".to_owned()),
+                true => Err("must not be empty".to_owned()),
                 false => Ok(Value::Path(value.into())),
             };
         }
-        let text = value.into_string().map_err(|_| "takes UTF-8 text".to_owned())?;
+        let text = value.into_string().map_err(|_| "must be UTF-8 text".to_owned())?;
         if text.chars().any(char::is_control) {
-            return Err("takes no control characters".to_owned());
+            return Err("must not contain control characters".to_owned());
         }
         let pair = |mark, form: &str| match text.split_once(mark) {
             Some((key, value)) if !key.trim().is_empty() => {
                 Ok(Value::Pair(key.trim().to_owned(), value.trim_start().to_owned()))
             }
-            _ => Err(format!("takes {form}")),
+            _ => Err(format!("must have the form {form}")),
         };
         match self {
-            Takes::Text if text.is_empty() => Err("takes a value".to_owned()),
+            Takes::Text if text.is_empty() => Err("must not be empty".to_owned()),
             Takes::Flag | Takes::Path | Takes::Text => Ok(Value::Text(text)),
             Takes::Choice(words) => match words.contains(&text.as_str()) {
                 true => Ok(Value::Text(text)),
-                false => Err(format!("takes one of {}", words.join(", "))),
+                false => Err(format!("must be one of {}", words.join(", "))),
             },
             Takes::Seconds(least, most) => match text.parse() {
                 Ok(seconds) if (*least..=*most).contains(&seconds) => Ok(Value::Seconds(seconds)),
-                _ => Err(format!("takes a whole number of seconds from {least} to {most}")),
+                _ => Err(format!("must be a whole number of seconds from {least} to {most}")),
             },
             Takes::Url => Url::parse(&text).map(Value::Url),
             Takes::Secret => SecretRef::parse(&text)
                 .map(Value::Secret)
-                .ok_or_else(|| "takes env:NAME or file:PATH, never the secret itself".to_owned()),
+                .ok_or_else(|| "must be env:NAME or file:PATH, not the secret itself".to_owned()),
             Takes::Pair => pair('=', "KEY=VALUE"),
             Takes::Header => pair(':', "NAME:VALUE"),
         }
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_typed_and_checked() {
+    fn values_are_parsed_and_checked() {
         assert_eq!(read(Takes::Seconds(1, 60), "60"), Ok(Value::Seconds(60)));
         assert_eq!(read(Takes::Pair, "a=b=c"), Ok(Value::Pair("a".to_owned(), "b=c".to_owned())));
         assert_eq!(

@@ -1,24 +1,24 @@
 //! Options as typed fields.
 //!
-//! [`options!`] declares the options of a source or command as a struct. The type of a field says what
-//! the option takes and whether it is required, its doc comment is the help, and the text after `=`
-//! is the option as a user types it:
+//! [`options!`] declares the options of a source or command as a struct. The type of a field determines
+//! the kind of value and whether the option is required. The doc comment is the help. The string after
+//! `=` is the option as in the help:
 //!
 //! ```ignore
 //! options! {
 //!     struct Options {
-//!         /// the file that contains the token
+//!         /// file that contains the token
 //!         path: PathBuf = "--path=PATH",
 //!         /// send this header
 //!         headers: Vec<Header> = "--header=NAME:VALUE",
-//!         /// how long the token lives
+//!         /// lifetime of the token
 //!         lifetime: Option<Seconds<60, 3600>> = "--lifetime",
 //!     }
 //! }
 //! ```
 //!
-//! `T` is required, `Option<T>` may be left out, `Vec<T>` may be repeated, `bool` is a flag. The parser
-//! enforces all that before anything else happens.
+//! `T` is required, `Option<T>` is optional, `Vec<T>` can be repeated, and `bool` is a flag. The parser
+//! enforces these rules before anything else happens.
 
 use std::path::PathBuf;
 
@@ -27,28 +27,28 @@ use super::{SecretRef, Takes, Values};
 use crate::error::Error;
 use crate::http::Url;
 
-/// A type that one value of an option can have.
+/// A type that the value of an option can have.
 pub trait OptionValue: Sized {
-    /// What the option takes.
+    /// The kind of the value.
     const TAKES: Takes;
 
-    /// The value, which [`Takes`] has checked; `None` for a value of another type.
+    /// Converts a value that [`Takes`] has checked; `None` for a value of another kind.
     fn from_value(value: &Value) -> Option<Self>;
 }
 
-/// The type of a field of [`options!`].
+/// The type of a field in [`options!`].
 pub trait OptionField: Sized {
-    /// What the option takes.
+    /// The kind of the value.
     const TAKES: Takes;
     /// Whether it must be given.
     const REQUIRED: bool = false;
-    /// Whether each use adds a value; otherwise the last one counts.
+    /// Whether each use adds a value. Otherwise the last value is used.
     const REPEATED: bool = false;
 
-    /// The value of the option of this name.
+    /// Reads the option with this name.
     ///
     /// # Errors
-    /// `USAGE` if it is required and missing.
+    /// `USAGE` if the option is required and missing.
     fn read(values: &Values, name: &'static str) -> Result<Self, Error>;
 }
 
@@ -86,7 +86,7 @@ impl OptionField for bool {
     }
 }
 
-/// A whole number of seconds between these two, both included.
+/// A whole number of seconds in this range, including both ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seconds<const LEAST: u64, const MOST: u64>(pub u64);
 
@@ -131,7 +131,7 @@ impl<const LEAST: u64, const MOST: u64> OptionValue for Seconds<LEAST, MOST> {
     }
 }
 
-/// Reads the text of a choice; used by [`choices!`].
+/// Converts the word of a choice; used by [`choices!`].
 pub fn choice<T: Copy>(value: &Value, names: &[&str], all: &[T]) -> Option<T> {
     let Value::Text(text) = value else { return None };
     names.iter().zip(all).find(|(name, _)| *name == text).map(|(_, choice)| *choice)
@@ -160,10 +160,10 @@ macro_rules! options {
                 $($crate::options::OptionInfo::of::<$type>($typed, &[$($help),+])),*
             ];
 
-            /// Takes the options from what was given.
+            /// Reads the options from the values of a command line.
             ///
             /// # Errors
-            /// `USAGE` if a required one is missing.
+            /// `USAGE` if a required option is missing.
             $visibility fn read(
                 values: &$crate::options::Values,
             ) -> Result<$name, $crate::error::Error> {
@@ -178,7 +178,7 @@ macro_rules! options {
     };
 }
 
-/// Declares an enum whose variants are the words that an option takes, written once.
+/// Declares an enum whose variants are the words that an option accepts.
 macro_rules! choices {
     (
         $(#[$attribute:meta])*
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn the_type_says_what_an_option_takes() {
+    fn the_type_of_a_field_determines_the_option() {
         let usages: Vec<String> = Given::TABLE.iter().map(|option| option.usage()).collect();
         let expected =
             ["--path=PATH", "--pace=slow|fast", "--life=SECONDS", "--tag=KEY=VALUE", "--quiet"];
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_are_read_by_their_types() {
+    fn fields_are_read_with_their_types() {
         let words =
             [("path", "/p"), ("pace", "fast"), ("life", "5"), ("tag", "a=1"), ("tag", "b=2")];
         let given = Given::read(&values(&words)).unwrap();
@@ -279,6 +279,6 @@ mod tests {
     #[test]
     fn a_required_option_that_is_missing_is_named() {
         let error = Given::read(&Values::default()).unwrap_err();
-        assert!(error.to_string().starts_with("--path is missing"), "{error}");
+        assert!(error.to_string().starts_with("--path is required"), "{error}");
     }
 }

@@ -1,4 +1,4 @@
-//! The values of the options that were given.
+//! The option values of a command line.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -17,15 +17,15 @@ pub enum Value {
     Seconds(u64),
     /// A path.
     Path(PathBuf),
-    /// An address.
+    /// A URL.
     Url(Url),
-    /// Where a secret stands.
+    /// A reference to a secret.
     Secret(SecretRef),
-    /// A key or name with its value.
+    /// A key or header name with its value.
     Pair(String, String),
 }
 
-/// The options that were given, by name, and what stood after `--`.
+/// The options of a command line with their values, and the words after `--`.
 #[derive(Debug, Default)]
 pub struct Values {
     given: Vec<(&'static OptionInfo, Value)>,
@@ -34,14 +34,14 @@ pub struct Values {
 }
 
 impl Values {
-    /// Adds a value of this option; one that is not repeated replaces the one before.
+    /// Adds a value of this option. It replaces an earlier value unless the option can be repeated.
     ///
     /// # Errors
-    /// `USAGE` where the option does not take it.
+    /// `USAGE` if the option does not accept the value.
     pub fn add(&mut self, option: &'static OptionInfo, value: OsString) -> Result<(), Error> {
         let value = option.takes.read(value).map_err(|why| {
             Error::new(Kind::Usage, format!("--{} {why}", option.name))
-                .fix(format!("write {}", option.usage()))
+                .fix(format!("correct the value of --{}", option.name))
         })?;
         if !option.repeated {
             self.given.retain(|(given, _)| given.name != option.name);
@@ -50,10 +50,10 @@ impl Values {
         Ok(())
     }
 
-    /// Refuses values in which a required one of these options is missing.
+    /// Checks that all required options of a table are given.
     ///
     /// # Errors
-    /// `USAGE` with the first one.
+    /// `USAGE` with the first option that is missing.
     pub fn require(
         &self,
         options: impl IntoIterator<Item = &'static OptionInfo>,
@@ -61,20 +61,22 @@ impl Values {
         let mut options = options.into_iter();
         let missing = options.find(|option| option.required && !self.flag(option.name));
         missing.map_or(Ok(()), |option| {
-            Err(Error::new(Kind::Usage, format!("--{} is missing", option.name))
+            Err(Error::new(Kind::Usage, format!("--{} is required", option.name))
                 .fix(format!("add {}", option.usage())))
         })
     }
 
-    /// Refuses words after `--` where `name`, a source or command, takes none.
+    /// Checks that there are no words after `--`, unless the source or command `name` accepts them.
     ///
     /// # Errors
-    /// `USAGE` if there are some.
+    /// `USAGE` if there are such words.
     pub fn refuse_rest(&self, name: &str, takes_rest: bool) -> Result<(), Error> {
         match takes_rest || self.rest.is_empty() {
             true => Ok(()),
-            false => Err(Error::new(Kind::Usage, format!("{name} takes no words after --"))
-                .fix(format!("run wif-token help {name}"))),
+            false => {
+                Err(Error::new(Kind::Usage, format!("{name} does not accept arguments after --"))
+                    .fix(format!("run wif-token help {name}")))
+            }
         }
     }
 
@@ -82,13 +84,13 @@ impl Values {
         self.given.iter().filter(move |(option, _)| option.name == name).map(|(_, value)| value)
     }
 
-    /// Whether a flag, or any other option, was given.
+    /// Whether an option is given.
     pub fn flag(&self, name: &str) -> bool {
         self.all(name).next().is_some()
     }
 
-    /// What was given of an option, as words of another command line: paths are made absolute.
-    pub fn typed<'a>(&'a self, option: &'a OptionInfo) -> impl Iterator<Item = String> + 'a {
+    /// The values of an option as arguments for another command line. Paths are made absolute.
+    pub fn as_arguments<'a>(&'a self, option: &'a OptionInfo) -> impl Iterator<Item = String> + 'a {
         let absolute = |path: &Path| files::absolute(path).display().to_string();
         let mark = if matches!(option.takes, Takes::Header) { ':' } else { '=' };
         self.all(option.name).map(move |value| {
@@ -108,8 +110,8 @@ impl Values {
         })
     }
 
-    /// What makes this request another than the next, for the digest: each of these options that was
-    /// given, with its value, and the words after `--`.
+    /// The parts that identify a request, for its digest: each of these options that is given, with its
+    /// value, and the words after `--`.
     pub fn identity(&self, options: impl IntoIterator<Item = &'static OptionInfo>) -> Vec<Vec<u8>> {
         let options = options.into_iter().flat_map(|option| {
             self.all(option.name)
@@ -129,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_on_the_command_line_is_refused_and_not_repeated() {
+    fn a_secret_on_the_command_line_is_refused_and_not_echoed() {
         static OPTION: OptionInfo = OptionInfo::of::<SecretRef>("--client-secret", &[""]);
         let error = Values::default().add(&OPTION, "hunter22".into()).unwrap_err().to_string();
         assert!(!error.contains("hunter22"));
@@ -137,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_value_counts_unless_repeated() {
+    fn the_last_value_is_used_unless_the_option_is_repeated() {
         static ONE: OptionInfo = OptionInfo::of::<String>("--one=T", &[""]);
         static MANY: OptionInfo = OptionInfo::of::<Vec<Pair>>("--many", &[""]);
         let mut values = Values::default();

@@ -1,12 +1,12 @@
-//! Runs another program and takes its standard output.
+//! Runs another program and reads its standard output.
 //!
-//! The program is run without a shell, with no input, and its errors go nowhere: most clients would
-//! merge them into the document. It runs in a process group (on Windows in a job) of its own, which
-//! is killed when it ends, at the deadline, and when this run is told to end.
+//! The program runs without a shell and without input. Its standard error is discarded, because most
+//! clients would merge it into the document. It runs in a separate process group (on Windows in a
+//! job), which is killed when the program ends, at the deadline, and when a signal ends this process.
 
 #[cfg_attr(unix, path = "unix.rs")]
 #[cfg_attr(windows, path = "windows.rs")]
-mod family;
+mod group;
 
 use std::ffi::OsString;
 use std::io::{self, Read};
@@ -15,7 +15,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
 
-use self::family::Family;
+use self::group::Group;
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::secret::Secret;
@@ -24,30 +24,30 @@ use crate::world::World;
 /// A program to run.
 #[derive(Debug)]
 pub struct Program {
-    /// A path, or a name that is looked up in `PATH`.
+    /// A path, or a name that is searched in `PATH`.
     pub name: OsString,
     /// Its arguments.
     pub args: Vec<OsString>,
-    /// Variables beside those of this process.
+    /// Environment variables, in addition to those of this process.
     pub variables: Vec<(String, OsString)>,
-    /// Where it was named, for messages, such as `credential_process`.
+    /// The setting that names the program, for messages, such as `credential_process`.
     pub place: String,
 }
 
-/// How long to wait for what is in the pipe when the program has ended.
+/// How long to read from the pipe after the program has ended.
 const DRAIN: Duration = Duration::from_millis(200);
 
-/// What became of the program.
+/// How the program ended.
 enum Outcome {
     Ended(io::Result<ExitStatus>),
     TimedOut,
 }
 
 impl Program {
-    /// Runs the program to its end and takes its standard output, at most 1 MiB of UTF-8.
+    /// Runs the program and returns its standard output, at most 1 MiB of UTF-8.
     ///
     /// # Errors
-    /// Those of [`Program::run`], and `UNREACHABLE` where it fails.
+    /// Those of [`Program::run`], and `UNREACHABLE` if the program fails.
     pub fn output(&self, world: &World) -> Result<Secret, Error> {
         match self.run(world)? {
             (status, output) if status.success() => Ok(output),
@@ -55,39 +55,42 @@ impl Program {
         }
     }
 
-    /// The failure of a run that ended with this status.
+    /// The failure of a program that ended with this status.
     pub fn failed(&self, status: ExitStatus) -> Error {
         Error::new(Kind::Unreachable, format!("{} failed", self.name.display()))
             .cause(status)
-            .fix(format!("run {} by hand to see its own message", self.place))
+            .fix(format!("run {} by hand to see its error output", self.place))
     }
 
-    /// The same, whatever status it ends with.
+    /// Runs the program and returns its exit status and its standard output, at most 1 MiB of UTF-8.
     ///
     /// # Errors
-    /// `ABSENT` where there is no such program, `CONFIGURATION` where it cannot be run,
-    /// `UNREACHABLE` where it does not end in time, `PROTOCOL` for any other output of a success.
+    /// `ABSENT` if the program does not exist, `CONFIGURATION` if it cannot be run, `UNREACHABLE` if it
+    /// does not end in time, `PROTOCOL` if the output of a success is too large or not UTF-8.
     pub fn run(&self, world: &World) -> Result<(ExitStatus, Secret), Error> {
         let shown = self.name.display();
         let mut command = Command::new(&self.name);
         command.args(&self.args).envs(self.variables.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut family = Family::spawn(&mut command).map_err(|error| self.not_started(&error))?;
+        let mut group = Group::spawn(&mut command).map_err(|error| self.not_started(&error))?;
         world.log.line(format!("running {shown}"));
 
-        let output = family.stdout().map(read_on_a_thread);
-        let outcome = family.wait(world);
-        family.kill();
+        let output = group.stdout().map(read_on_a_thread);
+        let outcome = group.wait(world);
+        group.kill();
         let status = match outcome {
             Outcome::TimedOut => {
-                return Err(Error::new(Kind::Unreachable, format!("{shown} did not end in time"))
-                    .fix(format!("run {} by hand, or raise --timeout", self.place)));
+                return Err(Error::new(
+                    Kind::Unreachable,
+                    format!("{shown} did not finish in time"),
+                )
+                .fix(format!("run {} by hand to see why, or raise --timeout", self.place)));
             }
             Outcome::Ended(status) => status.map_err(|error| self.not_started(&error))?,
         };
         let wrong = |why| {
             Error::new(Kind::Protocol, format!("the output of {shown} {why}"))
-                .fix(format!("run {} by hand to see it", self.place))
+                .fix(format!("run {} by hand to see its output", self.place))
         };
         let bytes = output.map(|output| collect(&output)).unwrap_or_default();
         if bytes.len() > files::LIMIT {
@@ -108,11 +111,11 @@ impl Program {
         };
         Error::new(kind, format!("cannot run {shown}"))
             .cause(error)
-            .fix(format!("check {}, and PATH if it is a bare name", self.place))
+            .fix(format!("check {} and PATH", self.place))
     }
 }
 
-/// Reads on a thread of its own, which ends when the writers do, or with this process.
+/// Reads on a separate thread, which ends when all writers have closed the pipe.
 fn read_on_a_thread(stdout: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
     let (sender, receiver) = mpsc::channel();
     let mut stdout = stdout.take(files::LIMIT as u64 + 1);
@@ -127,8 +130,8 @@ fn read_on_a_thread(stdout: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
     receiver
 }
 
-/// What was written. The program has ended and its group is gone: only a daemon that it left in
-/// another group can still hold the pipe, and has nothing to say.
+/// The output so far. The program and its group have ended. Only a daemon in another group can still
+/// have the pipe open, and its output does not matter.
 fn collect(output: &Receiver<Vec<u8>>) -> Vec<u8> {
     let mut bytes = Vec::new();
     while let Ok(chunk) = output.recv_timeout(DRAIN) {

@@ -16,34 +16,34 @@ use signal_hook::low_level::emulate_default_handler;
 use super::Outcome;
 use crate::world::World;
 
-pub(super) struct Family {
+pub(super) struct Group {
     child: Child,
-    /// The process group while there is one, else 0.
-    group: Arc<AtomicI32>,
+    /// The id of the process group; 0 before it exists and after it was killed.
+    id: Arc<AtomicI32>,
     child_changed: Receiver<()>,
 }
 
-impl Family {
-    /// Starts the program at the head of a new process group. A signal that ends this process kills
-    /// the group first, which would outlive it.
-    pub(super) fn spawn(command: &mut Command) -> io::Result<Family> {
+impl Group {
+    /// Starts the program in a new process group. A signal that ends this process kills the group first,
+    /// because the group would continue to run.
+    pub(super) fn spawn(command: &mut Command) -> io::Result<Group> {
         let mut signals = Signals::new([SIGCHLD, SIGHUP, SIGINT, SIGTERM])?;
         let (sender, child_changed) = mpsc::channel();
-        let group = Arc::new(AtomicI32::new(0));
-        let ending = group.clone();
+        let id = Arc::new(AtomicI32::new(0));
+        let id_for_signals = id.clone();
         thread::spawn(move || {
             for signal in signals.forever() {
                 if signal == SIGCHLD {
                     let _ = sender.send(());
                 } else {
-                    kill(&ending);
+                    kill(&id_for_signals);
                     let _ = emulate_default_handler(signal);
                 }
             }
         });
         let child = command.process_group(0).spawn()?;
-        group.store(i32::try_from(child.id()).unwrap_or(0), Ordering::SeqCst);
-        Ok(Family { child, group, child_changed })
+        id.store(i32::try_from(child.id()).unwrap_or(0), Ordering::SeqCst);
+        Ok(Group { child, id, child_changed })
     }
 
     pub(super) fn stdout(&mut self) -> Option<ChildStdout> {
@@ -67,15 +67,15 @@ impl Family {
         }
     }
 
-    /// Kills the whole group: the program, if it still runs, and what it left behind.
+    /// Kills the whole group: the program, if it still runs, and the processes that it started.
     pub(super) fn kill(&mut self) {
-        kill(&self.group);
+        kill(&self.id);
         let _ = self.child.wait();
     }
 }
 
-fn kill(group: &AtomicI32) {
-    if let Some(group) = Pid::from_raw(group.swap(0, Ordering::SeqCst)) {
+fn kill(id: &AtomicI32) {
+    if let Some(group) = Pid::from_raw(id.swap(0, Ordering::SeqCst)) {
         let _ = kill_process_group(group, Signal::KILL);
     }
 }

@@ -11,24 +11,24 @@ use win32job::{ExtendedLimitInfo, Job};
 use super::Outcome;
 use crate::world::World;
 
-/// How long to wait between two looks at the program.
+/// The pause between two checks of the program.
 const POLL: Duration = Duration::from_millis(10);
 
-pub(super) struct Family {
+pub(super) struct Group {
     child: Child,
     job: Option<Job>,
 }
 
-impl Family {
-    /// Starts the program in a job that is killed when its last handle is closed, as at the end
-    /// of this process.
-    pub(super) fn spawn(command: &mut Command) -> io::Result<Family> {
+impl Group {
+    /// Starts the program in a job that is killed when its last handle is closed, for example because
+    /// this process ends.
+    pub(super) fn spawn(command: &mut Command) -> io::Result<Group> {
         let mut limits = ExtendedLimitInfo::new();
         limits.limit_kill_on_job_close();
         let job = Job::create_with_limit_info(&limits).map_err(io::Error::other)?;
         let child = command.spawn()?;
         job.assign_process(child.as_raw_handle() as isize).map_err(io::Error::other)?;
-        Ok(Family { child, job: Some(job) })
+        Ok(Group { child, job: Some(job) })
     }
 
     pub(super) fn stdout(&mut self) -> Option<ChildStdout> {
@@ -46,7 +46,7 @@ impl Family {
         }
     }
 
-    /// Closes the job, which kills all that is in it.
+    /// Closes the job, which kills all processes in it.
     pub(super) fn kill(&mut self) {
         self.job.take();
         let _ = self.child.wait();

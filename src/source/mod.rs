@@ -73,6 +73,8 @@ pub struct SourceInfo {
     pub options: &'static [&'static [OptionInfo]],
     /// The placeholder for the words after `--`; `None` if the source accepts no such words.
     pub rest: Option<&'static str>,
+    /// A command line that shows typical options. Long ones have more than one line.
+    pub example: &'static str,
     /// Checks the options and builds the source, without I/O.
     pub build: fn(&Values) -> Result<Box<dyn Source>, Error>,
 }

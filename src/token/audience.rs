@@ -1,26 +1,26 @@
 //! The audience of a subject token.
 //!
-//! Usually it is the full resource name of a pool provider, which has two forms: with `https:` (what
-//! a pool provider accepts by default as the `aud` of a token) and without (what the Security Token
-//! Service expects as the `audience` of an exchange).
+//! It is usually the full resource name of a pool provider, which has two forms. A pool provider
+//! accepts the form with `https:` by default as the `aud` of a token. The Security Token Service
+//! expects the form without `https:` as the `audience` of an exchange.
 //! <https://cloud.google.com/iam/docs/workload-identity-federation-with-other-providers>
 
 use std::fmt;
 
-/// Whom a token is for.
+/// The audience of a token.
 #[derive(Debug, Clone)]
 pub struct Audience(String);
 
-/// How the full resource name of a workload or workforce pool provider begins, in every universe.
+/// The start of the full resource name of a workload or workforce pool provider, in every universe.
 const RESOURCE_NAME: &str = "//iam.";
 
 impl Audience {
-    /// This audience, as it was given.
+    /// An audience with this name.
     pub fn new(name: impl Into<String>) -> Audience {
         Audience(name.into())
     }
 
-    /// As it was given.
+    /// The name, unchanged.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -30,7 +30,7 @@ impl Audience {
         self.0.starts_with(RESOURCE_NAME)
     }
 
-    /// The form that a pool provider accepts by default: a resource name gets `https:`.
+    /// The form that a pool provider accepts by default: `https:` is added to a resource name.
     pub fn with_scheme(&self) -> String {
         match self.is_resource_name() {
             true => format!("https:{}", self.0),
@@ -44,7 +44,7 @@ impl Audience {
         scheme.filter(|rest| rest.starts_with("//")).unwrap_or(&self.0)
     }
 
-    /// Whether another audience means the same: the forms with and without `https:` do.
+    /// Whether another name is the same audience, with or without `https:`.
     pub fn is(&self, other: &str) -> bool {
         let same = |a: &str, b: &str| a.strip_prefix("https:").unwrap_or(a) == b;
         self.0 == other || same(&self.0, other) || same(other, &self.0)
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_two_forms_of_a_resource_name_are_one_audience() {
+    fn both_forms_of_a_resource_name_are_the_same_audience() {
         for name in [
             "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/q",
             "//iam.googleapis.com/locations/global/workforcePools/w/providers/q",
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn another_audience_has_one_form() {
+    fn other_audiences_have_one_form() {
         let audience = Audience::new("api://AzureADTokenExchange");
         assert_eq!(audience.with_scheme(), "api://AzureADTokenExchange");
         assert_eq!(audience.without_scheme(), "api://AzureADTokenExchange");

@@ -1,5 +1,7 @@
-//! Verifies a JWT with a JWK set, as the Security Token Service does: the key of its `kid` if that is
-//! known, else each one; RS256 and ES256 only.
+//! Verifies the signature of a JWT with a JWK set, as the Security Token Service does.
+//!
+//! The key is the one with the `kid` of the JWT. If the JWT has no `kid`, each key is tried. The
+//! algorithms are RS256 and ES256.
 //! <https://www.rfc-editor.org/rfc/rfc7517>, <https://www.rfc-editor.org/rfc/rfc7518#section-6>
 
 use base64::Engine as _;
@@ -11,19 +13,19 @@ use serde_json::Value;
 
 use super::jwt;
 
-/// Why a JWK set does not vouch for a token.
+/// Why a JWK set does not verify a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Failure {
-    /// It has no key of this `kid`.
+    /// The set has no key with this `kid`.
     UnknownKey,
-    /// No key of it made the signature.
+    /// The signature was not made with a key of the set.
     Signature,
 }
 
 /// Verifies the signature of a compact JWT.
 ///
 /// # Errors
-/// Why it does not hold.
+/// Why the signature is not valid.
 pub fn verify(token: &str, jwks: &Value) -> Result<(), Failure> {
     let (message, signature) = token.rsplit_once('.').ok_or(Failure::Signature)?;
     let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| Failure::Signature)?;
@@ -35,7 +37,7 @@ pub fn verify(token: &str, jwks: &Value) -> Result<(), Failure> {
     let mut any = false;
     let verified = keys.any(|key| {
         any = true;
-        is_by(key, text("alg"), message.as_bytes(), &signature).unwrap_or(false)
+        is_signed_with(key, text("alg"), message.as_bytes(), &signature).unwrap_or(false)
     });
     match (verified, any) {
         (true, _) => Ok(()),
@@ -44,7 +46,12 @@ pub fn verify(token: &str, jwks: &Value) -> Result<(), Failure> {
     }
 }
 
-fn is_by(key: &Value, algorithm: Option<&str>, message: &[u8], signature: &[u8]) -> Option<bool> {
+fn is_signed_with(
+    key: &Value,
+    algorithm: Option<&str>,
+    message: &[u8],
+    signature: &[u8],
+) -> Option<bool> {
     let bytes = |name: &str| URL_SAFE_NO_PAD.decode(key.get(name)?.as_str()?).ok();
     Some(match algorithm? {
         "RS256" => {
@@ -73,7 +80,7 @@ mod tests {
     const N: &str = "ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26mPddxHmfHQp-Vaw-4qPCJrcS2mJPMEzP1Pt0Bm4d4QlL-yRT-SFd2lZS-pCgNMsD1W_YpRPEwOWvG6b32690r2jZ47soMZo9wGzjb_7OMg0LOL-bSf63kpaSHSXndS5z5rexMdbBYUsLA9e-KXBdQOS-UTo7WTBEMa2R2CapHg665xsmtdVMTBQY4uDZlxvb3qCo5ZwKh9kG4LT6_I5IhlJH7aGhyxXFvUK-DWNmoudF8NAco9_h9iaGNj8q2ethFkMLs91kzk2PAcDTW9gb54h4FRWyuXpoQ";
 
     #[test]
-    fn the_example_of_the_standard_is_verified() {
+    fn the_example_of_rfc_7515_is_verified() {
         let keys = json!({ "keys": [{ "kty": "RSA", "n": N, "e": "AQAB" }] });
         assert_eq!(verify(RS256, &keys), Ok(()));
         let tampered = RS256.replacen(".eyJpc3MiOiJqb2Ui", ".eyJpc3MiOiJqb2Yi", 1);

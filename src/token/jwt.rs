@@ -1,7 +1,8 @@
-//! Reads (never verifies) a JSON Web Token in compact form.
+//! Reads a JSON Web Token (JWT) in compact form, without verifying its signature.
 //!
-//! Three parts joined by dots, each base64url without padding: a JSON header, a JSON object of
-//! claims, a signature. `exp` is in seconds since 1970 and may have a fraction.
+//! A JWT has three parts that are joined by dots: a JSON header, a JSON object with claims, and a
+//! signature. Each part is base64url-encoded without padding. `exp` is in seconds since 1970 and may
+//! have a fraction.
 //! <https://www.rfc-editor.org/rfc/rfc7519>, <https://www.rfc-editor.org/rfc/rfc7515#section-7.1>
 
 use base64::Engine as _;
@@ -16,44 +17,56 @@ use crate::time::LAST_SECOND;
 /// Reads a JWT and its `exp`.
 ///
 /// # Errors
-/// `PROTOCOL` where it is none, or where `exp` is no time in seconds.
+/// `PROTOCOL` if the text is not a JWT, or `exp` is not a time in seconds.
 pub fn read(text: &str, origin: &Origin) -> Result<SubjectToken, Error> {
     let option = origin.option;
     let refuse = |why: &str, fix: &str| not_a_token(origin, why, fix);
     if text.starts_with('<') {
         return Err(refuse(
             "it is HTML or XML, not a JWT",
-            &format!("check {option}, or set subject_token_type to …:saml2 if it is SAML"),
+            &format!(
+                "check {option}, or set subject_token_type to \
+                 urn:ietf:params:oauth:token-type:saml2 if the token is SAML"
+            ),
         ));
     }
     if text.starts_with(['{', '[']) {
-        return Err(refuse("it is JSON, not a JWT", "name the member that holds it with --field"));
+        return Err(refuse(
+            "it is JSON, not a JWT",
+            "add --field=MEMBER to name the member that contains the token",
+        ));
     }
     let parts: Vec<&str> = text.split('.').collect();
     let [header, claims, _signature] = parts[..] else {
         return Err(match parts.len() {
-            5 => refuse("it is an encrypted JWT", "turn token encryption off at the issuer"),
-            _ => refuse("it is opaque, not a JWT", &opaque_hint(option)),
+            5 => refuse("it is an encrypted JWT", "disable token encryption at the issuer"),
+            _ => refuse("it is an opaque token, not a JWT", &opaque_fix(option)),
         });
     };
     let (Some(_), Some(claims)) = (object(header), object(claims)) else {
-        return Err(refuse("its parts are not base64url JSON", &opaque_hint(option)));
+        return Err(refuse(
+            "it is not a JWT (its parts are not base64url-encoded JSON)",
+            &opaque_fix(option),
+        ));
     };
     let expiry = match claims.get("exp") {
         None => None,
         Some(exp) => Some(seconds(exp).ok_or_else(|| {
-            refuse("its exp is no time in seconds", "make the issuer send exp in seconds")
+            refuse(
+                "its exp is not a time in seconds",
+                "configure the issuer to set exp in seconds since 1970",
+            )
         })?),
     };
     Ok(SubjectToken { text: Secret::new(text), expiry })
 }
 
-fn opaque_hint(option: &str) -> String {
+fn opaque_fix(option: &str) -> String {
     match option {
-        "--use" => "ask the issuer for a JWT access token (often by --resource or \
-                    --param=audience=…), or take --use=id_token"
+        "--use" => "request a JWT access token (usually with --resource=URI or \
+                    --param=audience=NAME), or set --use=id_token"
             .to_owned(),
-        _ => format!("check {option}: Google exchanges signed JWTs only"),
+        _ => format!("check {option}, because Google only exchanges signed JWTs"),
     }
 }
 
@@ -96,28 +109,28 @@ mod tests {
     }
 
     #[test]
-    fn reads_the_example_of_the_standard() {
+    fn the_example_of_rfc_7519_is_read() {
         let token = read(RFC7519, &test_origin()).unwrap();
         assert_eq!(token.expiry, Some(1_300_819_380));
         assert_eq!(token.text.expose(), RFC7519);
     }
 
     #[test]
-    fn exp_may_be_absent_or_have_a_fraction() {
+    fn exp_can_be_missing_or_have_a_fraction() {
         let expiry = |claims| read(&with_claims(claims), &test_origin()).unwrap().expiry;
         assert_eq!(expiry("{}"), None);
         assert_eq!(expiry(r#"{"exp":1300819380.9}"#), Some(1_300_819_380));
     }
 
     #[test]
-    fn what_is_no_jwt_is_refused_with_the_reason() {
+    fn other_texts_are_refused_with_the_reason() {
         for (text, why) in [
             ("<html>", "HTML or XML"),
             (r#"{"access_token":"x"}"#, "--field"),
             ("opaque", "opaque"),
             ("a.b.c.d.e", "encrypted"),
-            ("a.b.c", "base64url JSON"),
-            (&with_claims("[]"), "base64url JSON"),
+            ("a.b.c", "base64url-encoded JSON"),
+            (&with_claims("[]"), "base64url-encoded JSON"),
             (&with_claims(r#"{"exp":"soon"}"#), "exp in seconds"),
             (&with_claims(r#"{"exp":1300819380000}"#), "exp in seconds"),
             ("", "opaque"),

@@ -1,8 +1,8 @@
-//! The subject token: what Google's Security Token Service exchanges, its type and its end.
+//! The subject token, which Google's Security Token Service exchanges: its types and its expiry.
 //!
-//! Claims are read, never verified: that is the work of the Security Token Service. What is read
-//! decides the expiry, and catches what could not be exchanged anyway (an opaque token, a login
-//! page, a token that is over) while there is still somebody to tell what to change.
+//! Claims are read but not verified, which is left to the Security Token Service. They determine the
+//! expiry. Text that cannot be exchanged (an opaque token, a login page, an expired token) is refused
+//! here, with a fix that the service could not know.
 
 mod audience;
 pub mod aws_request;
@@ -38,9 +38,15 @@ impl TokenType {
         (TokenType::AwsRequest, "urn:ietf:params:aws:token-type:aws4_request"),
     ];
 
-    /// The type of this name.
+    /// The type with this name.
     pub fn parse(name: &str) -> Option<TokenType> {
         Self::ALL.iter().find(|row| row.1 == name).map(|row| row.0)
+    }
+
+    /// The fix for an unknown name.
+    pub fn fix_for_unknown() -> String {
+        let names: Vec<&str> = Self::ALL.iter().map(|row| row.1).collect();
+        format!("use one of {}", names.join(", "))
     }
 
     /// Its name in `subject_token_type`.
@@ -49,8 +55,8 @@ impl TokenType {
         row.map_or("urn:ietf:params:oauth:token-type:jwt", |row| row.1)
     }
 
-    /// The `token_type` of a document: `…:jwt` unless SAML, because the Rust client up to 1.8
-    /// refuses `…:id_token`, the contract knows no signed AWS request, and no client compares it
+    /// The `token_type` of a document: `…:jwt` for everything except SAML. The Rust client up to 1.8
+    /// refuses `…:id_token`, the contract has no signed AWS requests, and no client compares the value
     /// with the configuration.
     pub fn on_the_wire(self) -> TokenType {
         match self {
@@ -60,7 +66,7 @@ impl TokenType {
     }
 }
 
-/// How long a token counts that does not say when it ends, in seconds.
+/// The assumed lifetime of a token that does not state its expiry, in seconds.
 pub const UNKNOWN_LIFE: i64 = 300;
 
 /// A token to exchange.
@@ -68,28 +74,28 @@ pub const UNKNOWN_LIFE: i64 = 300;
 pub struct SubjectToken {
     /// A compact JWT, base64 of a SAML response or assertion, or a signed AWS request.
     pub text: Secret,
-    /// Its true end in seconds since 1970, where it is known.
+    /// Its expiry in seconds since 1970, if it is known.
     pub expiry: Option<i64>,
 }
 
 /// Where a token comes from, for the messages about it.
 #[derive(Debug)]
 pub struct Origin {
-    /// Such as `the file /run/token`.
+    /// The place, such as `the file /run/token`.
     pub what: String,
-    /// The option that chose it, such as `--path`.
+    /// The option that names the place, such as `--path`.
     pub option: &'static str,
-    /// What to do when the token is over.
+    /// What to do if the token has expired.
     pub renew: String,
 }
 
 impl SubjectToken {
-    /// Reads the token that a source found: a JWT, or SAML as XML (which is base64-encoded) or as
-    /// base64 (which is passed on unchanged).
+    /// Reads the token that a source found: a JWT, a signed AWS request, or SAML as XML (which is
+    /// base64-encoded here) or in base64 (which is passed on unchanged).
     ///
     /// # Errors
-    /// `PROTOCOL` where it is no token of `token_type`, `EXPIRED` where it ends at or before `now`
-    /// (seconds since 1970).
+    /// `PROTOCOL` if the text is not a token of this type, `EXPIRED` if it has expired at `now`, in
+    /// seconds since 1970.
     pub fn read(
         text: &Secret,
         token_type: TokenType,
@@ -106,14 +112,14 @@ impl SubjectToken {
         Ok(token)
     }
 
-    /// Refuses a token that is over.
+    /// Refuses a token that has expired.
     ///
     /// # Errors
-    /// `EXPIRED` with the time of its end.
+    /// `EXPIRED` with the time of the expiry.
     pub fn refuse_expired(&self, now: i64, origin: &Origin) -> Result<(), Error> {
         match self.expiry {
             Some(expiry) if expiry <= now => {
-                let what = format!("the token in {} ended at {}", origin.what, rfc3339(expiry));
+                let what = format!("the token from {} expired at {}", origin.what, rfc3339(expiry));
                 Err(Error::new(Kind::Expired, what).fix(origin.renew.clone()))
             }
             _ => Ok(()),
@@ -122,7 +128,7 @@ impl SubjectToken {
 }
 
 fn not_a_token(origin: &Origin, why: impl std::fmt::Display, fix: &str) -> Error {
-    Error::new(Kind::Protocol, format!("{} holds no subject token", origin.what))
+    Error::new(Kind::Protocol, format!("{} does not contain a subject token", origin.what))
         .cause(why)
         .fix(fix)
 }

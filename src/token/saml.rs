@@ -1,9 +1,10 @@
-//! Reads (never verifies) a SAML 2.0 response or assertion.
+//! Reads a SAML 2.0 response or assertion, without verifying its signature.
 //!
-//! Google takes base64 of a `Response` or an `Assertion`. Such a token ends at the earliest of what
-//! the Security Token Service compares with its clock: every `NotOnOrAfter` (of the conditions and
-//! of the subject confirmation), `SessionNotOnOrAfter`, and one hour after an assertion's
-//! `IssueInstant`. An encrypted assertion shows none of these: its end is unknown.
+//! Google accepts a base64-encoded `Response` or `Assertion`. The Security Token Service compares
+//! these times with its clock, and the earliest one is the expiry of the token: every `NotOnOrAfter`
+//! (of the conditions and of the subject confirmation), every `SessionNotOnOrAfter`, and one hour
+//! after the `IssueInstant` of an assertion. The times of an encrypted assertion cannot be read, so
+//! its expiry is unknown.
 //! <https://docs.oasis-open.org/security/saml/v2.0/saml-core-2.0-os.pdf> sections 2.5.1 and 2.7.2,
 //! <https://cloud.google.com/iam/docs/workload-identity-federation-with-other-providers>
 
@@ -12,7 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use roxmltree::{Document, Node};
 
 use super::{Origin, SubjectToken, not_a_token};
-use crate::error::{Error, Kind, server_words};
+use crate::error::{Error, Kind, redacted};
 use crate::secret::Secret;
 use crate::time::parse_rfc3339;
 
@@ -21,22 +22,22 @@ pub const ASSERTION_NS: &str = "urn:oasis:names:tc:SAML:2.0:assertion";
 /// The namespace of responses.
 pub const PROTOCOL_NS: &str = "urn:oasis:names:tc:SAML:2.0:protocol";
 
-/// Seconds for which Google takes an assertion after its `IssueInstant`.
-const LONGEST_LIFE: i64 = 3600;
+/// How long Google accepts an assertion after its `IssueInstant`, in seconds.
+const LONGEST_LIFETIME: i64 = 3600;
 
-/// Reads SAML as XML, which is base64-encoded, or as base64, which is passed on unchanged.
+/// Reads SAML as XML, which is base64-encoded here, or in base64, which is passed on unchanged.
 ///
 /// # Errors
-/// `PROTOCOL` where it is neither, or no SAML 2.0 response or assertion.
+/// `PROTOCOL` if the text is not a SAML 2.0 response or assertion, `DENIED` if the response reports a
+/// failure.
 pub fn read(text: &str, origin: &Origin) -> Result<SubjectToken, Error> {
-    let fix = format!("check {}: it must give a SAML 2.0 Response or Assertion", origin.option);
+    let fix =
+        format!("check {}, which must return a SAML 2.0 Response or Assertion", origin.option);
     let refuse = |why: &str| not_a_token(origin, why, &fix);
     let (xml, token) = match text.starts_with('<') {
         true => (text.to_owned(), Secret::new(STANDARD.encode(text))),
         false => {
-            let packed: String = text.split_ascii_whitespace().collect();
-            let bytes = STANDARD.decode(packed).map_err(|_| refuse("it is not XML or base64"))?;
-            let xml = String::from_utf8(bytes).map_err(|_| refuse("its base64 holds no XML"))?;
+            let xml = decode(text).ok_or_else(|| refuse("it is not XML or base64-encoded XML"))?;
             (xml, Secret::new(text))
         }
     };
@@ -47,31 +48,65 @@ pub fn read(text: &str, origin: &Origin) -> Result<SubjectToken, Error> {
         || is(ASSERTION_NS, "Assertion")
         || is(ASSERTION_NS, "EncryptedAssertion");
     if !known {
-        return Err(refuse("it is XML of another kind"));
+        return Err(refuse("it is XML but not SAML"));
     }
     refuse_failure(root, origin)?;
-    Ok(SubjectToken { text: token, expiry: root.descendants().flat_map(ends).min() })
+    let expiry = root.descendants().flat_map(limits).filter_map(|limit| limit.expiry).min();
+    Ok(SubjectToken { text: token, expiry })
 }
 
-/// Refuses a response whose status is not success (SAML core, section 3.2.2).
+/// The XML of a base64-encoded token; `None` if it is not base64 of UTF-8 text.
+pub fn decode(base64: &str) -> Option<String> {
+    let packed: String = base64.split_ascii_whitespace().collect();
+    String::from_utf8(STANDARD.decode(packed).ok()?).ok()
+}
+
+/// Refuses a response whose status is not `Success` (SAML core, section 3.2.2).
 fn refuse_failure(root: Node, origin: &Origin) -> Result<(), Error> {
     let is_code = |node: &Node| node.has_tag_name((PROTOCOL_NS, "StatusCode"));
     let codes = root.descendants().filter(is_code).filter_map(|node| node.attribute("Value"));
     let codes: Vec<&str> = codes.map(|code| code.rsplit(':').next().unwrap_or(code)).collect();
     match codes.first() {
         None | Some(&"Success") => Ok(()),
-        Some(_) => Err(Error::new(Kind::Denied, format!("{} is a refusal", origin.what))
-            .cause(server_words(&codes.join(", "), &[]))
-            .fix("look for the reason in the identity provider's log")),
+        Some(_) => Err(Error::new(Kind::Denied, format!("{} reports a failure", origin.what))
+            .cause(redacted(&codes.join(", "), &[]))
+            .fix("look for the reason in the log of the identity provider")),
     }
 }
 
-/// The times at which this element makes the token end, in seconds since 1970.
-fn ends<'a>(node: Node<'a, '_>) -> impl Iterator<Item = i64> {
-    let time = move |name| parse_rfc3339(node.attribute(name)?);
-    let issued = node.has_tag_name((ASSERTION_NS, "Assertion")).then(|| time("IssueInstant"));
-    let oldest = issued.flatten().map(|issued| issued + LONGEST_LIFE);
-    [time("NotOnOrAfter"), time("SessionNotOnOrAfter"), oldest].into_iter().flatten()
+/// A time in an assertion that limits the validity of the token. Times are in seconds since 1970.
+#[derive(Debug)]
+pub struct Limit<'a> {
+    /// The name of the element.
+    pub element: &'a str,
+    /// The name of the attribute.
+    pub attribute: &'static str,
+    /// The value of the attribute.
+    pub time: i64,
+    /// The first second in which Google accepts the token, if this attribute limits it.
+    pub valid_from: Option<i64>,
+    /// The first second in which Google no longer accepts the token, if this attribute limits it.
+    pub expiry: Option<i64>,
+}
+
+/// The limits that an element sets. Attributes that are not times are skipped.
+pub fn limits<'a>(node: Node<'a, '_>) -> impl Iterator<Item = Limit<'a>> {
+    let element = node.tag_name().name();
+    let time = move |attribute| parse_rfc3339(node.attribute(attribute)?);
+    let expiry = move |attribute| {
+        let time = time(attribute)?;
+        Some(Limit { element, attribute, time, valid_from: None, expiry: Some(time) })
+    };
+    let valid_from = move |attribute| {
+        let time = time(attribute)?;
+        Some(Limit { element, attribute, time, valid_from: Some(time), expiry: None })
+    };
+    let issued = node.has_tag_name((ASSERTION_NS, "Assertion")).then(|| valid_from("IssueInstant"));
+    let issued = issued
+        .flatten()
+        .map(|limit| Limit { expiry: Some(limit.time + LONGEST_LIFETIME), ..limit });
+    let others = [valid_from("NotBefore"), expiry("NotOnOrAfter"), expiry("SessionNotOnOrAfter")];
+    issued.into_iter().chain(others.into_iter().flatten())
 }
 
 #[cfg(test)]
@@ -90,8 +125,8 @@ mod tests {
     }
 
     #[test]
-    fn the_earliest_end_counts() {
-        for (assertion, end) in [
+    fn the_earliest_time_is_the_expiry() {
+        for (assertion, expected) in [
             (
                 r#"<a:Assertion IssueInstant="2026-11-21T16:00:00Z">
                    <a:SubjectConfirmationData NotOnOrAfter="2026-11-21T16:05:00.250Z"/>
@@ -109,12 +144,12 @@ mod tests {
                 1_795_276_860,
             ),
         ] {
-            assert_eq!(expiry(&response(assertion)), Some(end), "{assertion}");
+            assert_eq!(expiry(&response(assertion)), Some(expected), "{assertion}");
         }
     }
 
     #[test]
-    fn an_encrypted_assertion_has_no_known_end() {
+    fn the_expiry_of_an_encrypted_assertion_is_unknown() {
         assert_eq!(expiry(&response("<a:EncryptedAssertion/>")), None);
     }
 
@@ -130,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_is_no_token() {
+    fn a_response_with_a_failure_status_is_refused() {
         let status = |codes: &str| response(&format!("<p:Status>{codes}</p:Status>"));
         let code = "urn:oasis:names:tc:SAML:2.0:status";
         let refusal = status(&format!(
@@ -145,12 +180,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_saml_is_refused_with_the_reason() {
+    fn other_texts_are_refused_with_the_reason() {
         for (text, why) in [
-            ("not base64!", "not XML or base64"),
-            (&STANDARD.encode([0xff]), "holds no XML"),
+            ("not base64!", "not XML or base64-encoded XML"),
+            (&STANDARD.encode([0xff]), "not XML or base64-encoded XML"),
             ("<html><br></html>", "not well-formed"),
-            ("<html/>", "another kind"),
+            ("<html/>", "XML but not SAML"),
             (r#"<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>"#, "not well-formed"),
         ] {
             let message = read(text, &test_origin()).unwrap_err().to_string();

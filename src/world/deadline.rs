@@ -1,16 +1,16 @@
-//! The end of a run.
+//! The deadline of a run.
 
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Kind};
 
-/// How long before the deadline the last wait ends, so that there is time to report.
+/// How long before the deadline the last wait ends, so that there is time to report a failure.
 const RESERVE: Duration = Duration::from_millis(300);
-/// How long before the deadline the watchdog reports, if something still hangs.
+/// How long before the deadline the watchdog reports a failure, if the run still hangs.
 const WATCHDOG: Duration = Duration::from_millis(100);
 
-/// The end of the run. Clients do not tell the program their own timeout.
+/// The deadline of a run. Clients do not tell the program how long they wait.
 #[derive(Debug, Clone, Copy)]
 pub struct Deadline {
     end: Instant,
@@ -19,7 +19,7 @@ pub struct Deadline {
 
 impl Deadline {
     /// A deadline that is `timeout` from now.
-    #[allow(clippy::disallowed_methods)] // this is the door
+    #[allow(clippy::disallowed_methods)] // only this module does this
     pub fn after(timeout: Duration) -> Deadline {
         Deadline { end: Instant::now() + timeout, timeout }
     }
@@ -30,7 +30,7 @@ impl Deadline {
         if other.end < self.end { other } else { self }
     }
 
-    /// How long a wait that starts now may last; zero when the time is up.
+    /// How long a wait that starts now may last; zero after the deadline.
     pub fn remaining(&self) -> Duration {
         self.until_end().saturating_sub(RESERVE)
     }
@@ -40,26 +40,25 @@ impl Deadline {
         self.remaining().is_zero()
     }
 
-    /// Runs `at_end` on a separate thread shortly before the deadline, if the process still runs
-    /// by then.
+    /// Calls `at_end` on a separate thread shortly before the deadline, if the process still runs.
     pub fn watch(&self, at_end: impl FnOnce(Error) + Send + 'static) {
         let (error, wait) = (self.error(), self.until_end().saturating_sub(WATCHDOG));
         let watchdog = thread::Builder::new().name("watchdog".into()).stack_size(64 * 1024);
-        // Without threads there is no watchdog; every wait still has its own end.
+        // If no thread can be started, there is no watchdog, but every wait is still limited.
         let _ = watchdog.spawn(move || {
             thread::sleep(wait);
             at_end(error);
         });
     }
 
-    /// The failure of a run whose time is up.
+    /// The failure of a run that reached its deadline.
     pub fn error(&self) -> Error {
         let what = format!("no token within the timeout of {} s", self.timeout.as_secs());
         Error::new(Kind::Unreachable, what)
             .fix("try again, or raise --timeout and the configuration's executable.timeout_millis")
     }
 
-    #[allow(clippy::disallowed_methods)] // this is the door
+    #[allow(clippy::disallowed_methods)] // only this module does this
     fn until_end(&self) -> Duration {
         self.end.saturating_duration_since(Instant::now())
     }

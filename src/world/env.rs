@@ -13,16 +13,16 @@ pub enum Env {
     Process,
     /// These variables and no others.
     Map(BTreeMap<String, OsString>),
-    /// These variables; all others are those of another environment.
+    /// These variables, and all other variables of another environment.
     Over(BTreeMap<String, OsString>, Box<Env>),
 }
 
 impl Env {
     /// The value of a variable in the platform's encoding; `None` if it is not set.
-    #[allow(clippy::disallowed_methods)] // this is the door
+    #[allow(clippy::disallowed_methods)] // only this module does this
     pub fn get(&self, name: &str) -> Option<OsString> {
         match self {
-            // The standard library panics on such names.
+            // The standard library panics for these names.
             Env::Process if name.is_empty() || name.contains(['=', '\0']) => None,
             Env::Process => std::env::var_os(name),
             Env::Map(map) => map.get(name).cloned(),
@@ -39,12 +39,12 @@ impl Env {
             return Ok(None);
         };
         value.into_string().map(Some).map_err(|_| {
-            Error::new(Kind::Configuration, format!("the variable {name} is not UTF-8 text"))
+            Error::new(Kind::Configuration, format!("{name} is not UTF-8 text"))
                 .fix(format!("set {name} to UTF-8 text"))
         })
     }
 
-    /// The home directory of the user; `None` if the environment does not name it.
+    /// The home directory of the user; `None` if its variable is not set.
     ///
     /// # Errors
     /// As [`Env::text`].
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn odd_variable_names_are_not_set() {
+    fn invalid_names_are_not_set() {
         for name in ["", "A=B", "A\0B"] {
             assert_eq!(Env::Process.get(name), None);
         }

@@ -1,7 +1,6 @@
-//! The only door to the world: environment, clock, deadline and log.
+//! Environment, clock, deadline and log: the only access of a run to the world around it.
 //!
-//! What a run reads, waits for and reports comes from here, so that a test can replace the
-//! environment or the time.
+//! All other modules read variables and the time through this module, so that a test can replace them.
 
 mod clock;
 mod deadline;
@@ -18,7 +17,7 @@ pub use log::Log;
 pub struct World {
     /// The environment variables.
     pub env: Env,
-    /// The time of day.
+    /// The current time.
     pub clock: Clock,
     /// When every wait must end.
     pub deadline: Deadline,

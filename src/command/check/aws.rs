@@ -1,8 +1,5 @@
-//! A signed `GetCallerIdentity` request against the rules that Google documents.
+//! Checks a signed `GetCallerIdentity` request against the rules that Google documents.
 //! <https://cloud.google.com/iam/docs/workload-identity-federation-with-other-clouds>
-
-use percent_encoding::percent_decode_str;
-use serde_json::Value;
 
 use super::report::Report;
 use crate::configuration::CredentialConfig;
@@ -10,57 +7,67 @@ use crate::context::Context;
 use crate::error::Kind;
 use crate::secret::Secret;
 use crate::time::rfc3339;
-use crate::token::{Audience, aws_request};
+use crate::token::Audience;
+use crate::token::aws_request::{LIFE, SignedRequest};
 
 const LINK: &str = "subject token";
 
+/// The headers that Google requires.
+const HEADERS: [&str; 4] = ["x-amz-date", "authorization", "host", "x-goog-cloud-target-resource"];
+
 pub(super) fn check(token: &Secret, config: &CredentialConfig, cx: &Context, report: &mut Report) {
-    let now = cx.clock.now();
-    let json = percent_decode_str(token.expose()).decode_utf8().unwrap_or_default();
-    let request: Value = serde_json::from_str(&json).unwrap_or_default();
-    let header = |name: &str| {
-        let headers = request.get("headers").and_then(Value::as_array).into_iter().flatten();
-        let text = |header: &Value, name: &str| {
-            header.get(name).and_then(Value::as_str).map(str::to_owned)
-        };
-        headers
-            .filter(|h| text(h, "key").is_some_and(|key| key.eq_ignore_ascii_case(name)))
-            .find_map(|h| text(h, "value"))
-    };
     let before = report.findings.len();
-    let mut wrong = |kind, message: &str| {
-        let fix = "make one with the source aws: wif-token aws --mode=caller-identity";
-        report.wrong(LINK, kind, message, fix);
-    };
-    let url = request.get("url").and_then(Value::as_str).unwrap_or_default();
-    if !is_sts(url) {
-        wrong(Kind::Protocol, "its url is no GetCallerIdentity at an STS host of AWS");
+    match SignedRequest::parse(token.expose()) {
+        Some(request) => check_request(&request, config, cx.clock.now(), report),
+        None => broken(report, Kind::Protocol, "the token is not percent-encoded JSON"),
     }
-    if request.get("method").and_then(Value::as_str) != Some("POST") {
-        wrong(Kind::Protocol, "its method is not POST");
+    if report.findings.len() == before {
+        report.ok(LINK, "a signed GetCallerIdentity request that follows Google's rules");
     }
-    for name in ["x-amz-date", "authorization", "host", "x-goog-cloud-target-resource"] {
-        if header(name).is_none() {
-            wrong(Kind::Protocol, &format!("it has no header {name}"));
+    let why = "AWS sends them only to Google: assertion.arn, assertion.account";
+    report.skipped("claims", why);
+}
+
+fn broken(report: &mut Report, kind: Kind, message: &str) {
+    let fix = "create the token with wif-token aws --mode=caller-identity";
+    report.broken(LINK, kind, message, fix);
+}
+
+fn check_request(
+    request: &SignedRequest,
+    config: &CredentialConfig,
+    now: i64,
+    report: &mut Report,
+) {
+    if !is_sts(request.member("url").unwrap_or_default()) {
+        let message = "the url is not a GetCallerIdentity request to an STS host of AWS";
+        broken(report, Kind::Protocol, message);
+    }
+    if request.member("method") != Some("POST") {
+        broken(report, Kind::Protocol, "the method is not POST");
+    }
+    for name in HEADERS.into_iter().filter(|name| request.header(name).is_none()) {
+        broken(report, Kind::Protocol, &format!("the request has no header {name}"));
+    }
+    let target = request.header("x-goog-cloud-target-resource");
+    if target.is_some_and(|name| !Audience::new(config.audience.as_str()).is(name)) {
+        broken(report, Kind::Configuration, "the request is for another pool provider");
+    }
+    let clock = "create a new token, and check the clock of this host";
+    match request.date() {
+        Some(date) if date > now => {
+            let message = format!("x-amz-date is in the future: {}", rfc3339(date));
+            report.broken(LINK, Kind::Configuration, message, clock);
         }
-    }
-    let target = header("x-goog-cloud-target-resource");
-    if target.is_some_and(|name| !Audience::new(config.audience.as_str()).is(&name)) {
-        wrong(Kind::Configuration, "it was made for another pool provider");
-    }
-    match aws_request::date(token.expose()) {
-        Some(date) if date > now => wrong(Kind::Configuration, "its x-amz-date lies in the future"),
-        Some(date) if date + aws_request::LIFE <= now => {
-            wrong(Kind::Expired, &format!("it was made at {}", rfc3339(date)));
+        Some(date) if date + LIFE <= now => {
+            let message = format!("the token expired at {}", rfc3339(date + LIFE));
+            report.broken(LINK, Kind::Expired, message, clock);
         }
         _ => {}
     }
-    if report.findings.len() == before {
-        report.ok(LINK, "a signed request that Google's rules allow");
-    }
-    report.skipped("claims", "AWS tells them to Google alone: assertion.arn, assertion.account");
 }
 
+/// Whether a URL is a `GetCallerIdentity` request to the global or a regional host of AWS STS.
 fn is_sts(url: &str) -> bool {
     let Some((host, query)) = url.strip_prefix("https://").and_then(|rest| rest.split_once('?'))
     else {
@@ -76,7 +83,7 @@ fn is_sts(url: &str) -> bool {
         }
         None => false,
     };
-    let has = |wanted: &str| query.split('&').any(|pair| pair.starts_with(wanted));
+    let has = |prefix: &str| query.split('&').any(|pair| pair.starts_with(prefix));
     known && has("Action=GetCallerIdentity") && has("Version=")
 }
 
@@ -85,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_hosts_of_sts_are_known_by_their_whole_name() {
+    fn sts_hosts_are_compared_by_their_whole_name() {
         for (url, sts) in [
             ("https://sts.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15", true),
             ("https://sts.eu-west-1.amazonaws.com/?Action=GetCallerIdentity&Version=1", true),

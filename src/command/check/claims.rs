@@ -1,4 +1,5 @@
-//! The claims of a token as an attribute mapping names them, and the principals that come out of it.
+//! The claims of a token, named as in an attribute mapping, and the principals that result from the
+//! mapping.
 //! <https://cloud.google.com/iam/docs/workload-identity-federation#mapping>
 
 use roxmltree::Document;
@@ -6,21 +7,20 @@ use serde_json::{Map, Value, json};
 
 use super::mapping::{Evaluated, evaluate, pairs};
 use super::report::{CLAIMS, PRINCIPAL, Report};
-use super::saml;
 use crate::configuration::CredentialConfig;
 use crate::configuration::pool_provider::PoolProvider;
 use crate::error::{Kind, one_line};
 use crate::secret::Secret;
 use crate::token::jwt;
-use crate::token::saml::ASSERTION_NS;
+use crate::token::saml::{self, ASSERTION_NS};
 
-/// The attribute that every mapping has to have.
+/// The attribute that every mapping must have.
 const SUBJECT: &str = "google.subject";
 
-/// Bytes that Google takes as a subject at most.
+/// The longest `google.subject`, in bytes.
 const LONGEST_SUBJECT: usize = 127;
 
-/// Characters of a value that are shown at most.
+/// The number of characters of a value that are shown.
 const SHOWN: usize = 200;
 
 pub(super) fn of_jwt(
@@ -41,7 +41,7 @@ pub(super) fn of_saml(
     config: &CredentialConfig,
     report: &mut Report,
 ) {
-    let xml = saml::xml(token).unwrap_or_default();
+    let xml = saml::decode(token.expose()).unwrap_or_default();
     let Ok(document) = Document::parse(&xml) else { return };
     let named = |name: &'static str| {
         document.descendants().filter(move |node| node.has_tag_name((ASSERTION_NS, name)))
@@ -60,8 +60,8 @@ pub(super) fn of_saml(
     show(&claims, mapping, "assertion.subject", config, report);
 }
 
-/// Lists the claims and what comes out of the mapping: the one that was given, or the usual one,
-/// which the pool provider need not have.
+/// Lists the claims and the principals that result from the mapping of `--mapping`, or from the usual
+/// mapping, which the pool provider may not have.
 fn show(
     claims: &Value,
     mapping: Option<&str>,
@@ -71,19 +71,20 @@ fn show(
 ) {
     list("assertion", claims, &mut report.claims);
     let count = report.claims.len();
-    report.ok(CLAIMS, format!("{count}, as a mapping names them"));
+    report.ok(CLAIMS, format!("{count} found; names as in an attribute mapping"));
     let Ok(provider) = PoolProvider::parse(&config.audience) else { return };
     let is_given = mapping.is_some();
     let usual = format!("{SUBJECT}={usual}");
     let mapping = pairs(mapping.unwrap_or(&usual));
     if mapping.iter().all(|(attribute, _)| *attribute != SUBJECT) {
         let message = format!("--mapping has no {SUBJECT}");
-        report.wrong(PRINCIPAL, Kind::Usage, message, format!("add {usual} to it"));
+        report.broken(PRINCIPAL, Kind::Usage, message, format!("add {usual} to --mapping"));
     }
     for (attribute, expression) in mapping {
         if attribute.is_empty() {
-            let fix = "write --mapping=google.subject=assertion.sub,attribute.NAME=…";
-            report.wrong(PRINCIPAL, Kind::Usage, "--mapping is no list of pairs", fix);
+            let fix = "set --mapping to pairs such as google.subject=assertion.sub";
+            let message = "--mapping is not a list of ATTRIBUTE=EXPRESSION pairs";
+            report.broken(PRINCIPAL, Kind::Usage, message, fix);
             continue;
         }
         match evaluate(expression, claims) {
@@ -92,29 +93,36 @@ fn show(
             }
             Evaluated::Missing => {
                 let message = format!("the token has no {}", one_line(expression));
-                problem(
-                    message,
-                    "map another claim: those of the token stand above",
-                    is_given,
-                    report,
-                );
+                let fix = "map a claim that the token has (see the list of claims)";
+                problem(message, fix, is_given, report);
             }
-            Evaluated::Unknown => {
-                report.skipped(PRINCIPAL, format!("{attribute} is mapped by more than a path"));
+            Evaluated::NotAPath => {
+                report.skipped(
+                    PRINCIPAL,
+                    format!("only Google can evaluate the CEL expression of {attribute}"),
+                );
             }
         }
     }
     if !report.principals.is_empty() {
-        let where_mapped = if is_given { String::new() } else { format!(" where {usual}") };
-        report.ok(PRINCIPAL, format!("what an IAM policy calls this workload{where_mapped}"));
+        let condition = match is_given {
+            true => String::new(),
+            false => format!(" if the attribute mapping is {usual}"),
+        };
+        report.ok(PRINCIPAL, format!("the name of this workload in IAM policies{condition}"));
     }
 }
 
-/// What a mapping makes wrong is an error where it was given, and else for Google to judge.
+/// A problem with the mapping of `--mapping` is an error. A problem with the usual mapping is a
+/// warning, because the pool provider may have another one.
 fn problem(message: String, fix: &str, is_given: bool, report: &mut Report) {
     match is_given {
-        true => report.wrong(PRINCIPAL, Kind::Configuration, message, fix),
-        false => report.warning(PRINCIPAL, message, format!("{fix}; --mapping=… tries one")),
+        true => report.broken(PRINCIPAL, Kind::Configuration, message, fix),
+        false => report.warning(
+            PRINCIPAL,
+            message,
+            format!("{fix}; set --mapping to try another mapping"),
+        ),
     }
     .settled_by_exchange = !is_given;
 }
@@ -139,15 +147,16 @@ fn principals(
             continue;
         }
         if !(1..=LONGEST_SUBJECT).contains(&text.len()) {
-            let message = format!("{SUBJECT} would have {} bytes, not 1 to 127", text.len());
-            let fix = "map another claim, or a part of it: assertion.sub.extract('…')";
+            let message =
+                format!("{SUBJECT} would have {} bytes, but 1 to 127 are allowed", text.len());
+            let fix = "map another claim, or a part of this one with extract()";
             problem(message, fix, is_given, report);
         }
         report.principals.push(provider.principal(&text));
     }
 }
 
-/// All values below a claim, with their expressions.
+/// Adds all values inside a claim, with the expressions that select them.
 fn list(name: &str, value: &Value, claims: &mut Vec<(String, String)>) {
     match value {
         Value::Object(members) => {
@@ -179,7 +188,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn claims_are_listed_by_their_expressions() {
+    fn claims_are_listed_with_their_expressions() {
         let mut listed = Vec::new();
         let claims = json!({
             "sub": "s",
@@ -203,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mapping_that_was_not_given_is_for_google_to_judge() {
+    fn a_problem_with_the_usual_mapping_is_only_a_warning() {
         let provider =
             "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/q";
         let provider = PoolProvider::parse(provider).unwrap();

@@ -1,4 +1,4 @@
-//! The configuration itself: audience, types, addresses, times.
+//! The members of the configuration: audience, token type, URLs and lifetimes.
 
 use super::report::Report;
 use crate::configuration::CredentialConfig;
@@ -11,7 +11,7 @@ use crate::http::Url;
 use crate::shell::quoted;
 use crate::token::TokenType;
 
-/// Seconds that a service account's token may live.
+/// The lifetimes that a service account's token can have, in seconds.
 const LIFETIMES: std::ops::RangeInclusive<u64> = 600..=43_200;
 
 pub(super) fn check(config: &CredentialConfig, report: &mut Report) {
@@ -22,16 +22,16 @@ pub(super) fn check(config: &CredentialConfig, report: &mut Report) {
     impersonation(config, report);
 }
 
-/// Who may write the configuration may run programs as whoever uses it.
+/// A user who can write the configuration can run programs as the user of the configuration.
 fn file(config: &CredentialConfig, report: &mut Report) {
     let (link, shown) = ("configuration", config.path.display().to_string());
     match files::writable_by_others(&config.path) {
         None => report.ok(link, shown),
-        Some(who) => report.wrong(
+        Some(who) => report.broken(
             link,
             Kind::Configuration,
-            format!("{who} may write {shown}"),
-            format!("run chmod go-w {}: it says where tokens go", quoted(&shown)),
+            format!("{who} can write to {shown}"),
+            format!("run chmod go-w {}", quoted(&shown)),
         ),
     };
 }
@@ -47,32 +47,37 @@ fn audience(config: &CredentialConfig, report: &mut Report) {
     };
     if ![GOOGLEAPIS, &config.universe].contains(&provider.universe.as_str()) {
         let message = format!(
-            "the audience is of {}, universe_domain is {}",
+            "the audience is in the universe {}, but universe_domain is {}",
             provider.universe, config.universe
         );
-        report.wrong(link, Kind::Configuration, message, "make them the same");
+        report.broken(
+            link,
+            Kind::Configuration,
+            message,
+            "set universe_domain to the universe of the audience",
+        );
         return;
     }
     match (&provider.project, &config.user_project) {
         (Some(_), Some(_)) => {
-            report.wrong(
+            report.broken(
                 link,
                 Kind::Configuration,
-                "workforce_pool_user_project stands beside a workload pool",
-                "remove it: clients refuse the file",
+                "clients refuse workforce_pool_user_project for a workload identity pool",
+                "remove workforce_pool_user_project",
             );
         }
         (None, None) => {
             report.warning(
                 link,
-                "a workforce pool without a project that pays for requests",
-                "set workforce_pool_user_project to the number of a project",
+                "workforce_pool_user_project is not set",
+                "set workforce_pool_user_project to the number of the project to bill",
             );
         }
         _ => {
-            let pool = if provider.project.is_some() { "workload" } else { "workforce" };
-            let (id, of) = (&provider.provider, &provider.pool);
-            report.ok(link, format!("the provider {id} of the {pool} pool {of}"));
+            let kind = if provider.project.is_some() { "workload" } else { "workforce" };
+            let (id, pool) = (&provider.provider, &provider.pool);
+            report.ok(link, format!("the provider {id} of the {kind} identity pool {pool}"));
         }
     }
 }
@@ -83,10 +88,10 @@ fn token_type(config: &CredentialConfig, report: &mut Report) {
     let is_aws = config.token_type == TokenType::AwsRequest;
     match (&config.source, is_aws) {
         (CredentialSource::Aws, false) => {
-            report.wrong(
+            report.broken(
                 link,
                 Kind::Configuration,
-                format!("{urn} does not go with environment_id"),
+                format!("{urn} does not match environment_id"),
                 "set subject_token_type to urn:ietf:params:aws:token-type:aws4_request",
             );
         }
@@ -96,8 +101,8 @@ fn token_type(config: &CredentialConfig, report: &mut Report) {
         (_, true) => {
             report.warning(
                 link,
-                format!("{urn} without environment_id"),
-                "Python and gcloud take it for their own AWS class: use a JWT (wif-token aws) for them",
+                format!("Python and gcloud cannot use {urn} without environment_id"),
+                "use a JWT for these clients: wif-token aws without --mode",
             );
         }
     }
@@ -107,18 +112,18 @@ fn token_url(config: &CredentialConfig, report: &mut Report) {
     let link = "token service";
     let url = &config.token_url;
     if !url.path().ends_with("/v1/token") {
-        report.wrong(
+        report.broken(
             link,
             Kind::Configuration,
-            format!("token_url is {url}"),
-            format!("set it to https://sts.{}/v1/token", config.universe),
+            format!("token_url does not end with /v1/token: {url}"),
+            format!("set token_url to https://sts.{}/v1/token", config.universe),
         );
         return;
     }
     address(link, url, "sts", config, report);
 }
 
-/// Names an address that is not Google's: whoever serves it gets tokens.
+/// Warns about a URL that is not Google's, because its server receives tokens.
 fn address(
     link: &'static str,
     url: &Url,
@@ -127,8 +132,8 @@ fn address(
     report: &mut Report,
 ) {
     if !url.is_https() && !url.is_local() {
-        let message = format!("{url} is plain http");
-        report.wrong(link, Kind::Configuration, message, "use https");
+        let message = format!("{url} uses plain http");
+        report.broken(link, Kind::Configuration, message, "use an https:// URL");
         return;
     }
     if url.is_local() || is_google(url.host(), service, &config.universe) {
@@ -138,11 +143,12 @@ fn address(
     report.warning(
         link,
         format!("{} is not a host of {}", url.host(), config.universe),
-        "make sure that you know who runs it: it is sent tokens",
+        "make sure that you trust this server, which receives tokens",
     );
 }
 
-/// The public host of a service, its mTLS and regional ones, and those of Private Service Connect.
+/// Whether this is the public host of a service, its mTLS or regional host, or a host of Private
+/// Service Connect.
 fn is_google(host: &str, service: &str, universe: &str) -> bool {
     let Some(name) = host.strip_suffix(universe).and_then(|name| name.strip_suffix('.')) else {
         return false;
@@ -165,22 +171,22 @@ fn impersonation(config: &CredentialConfig, report: &mut Report) {
     let link = "account service";
     let Some(impersonation) = &config.impersonation else { return };
     if let Some(lifetime) = impersonation.lifetime.filter(|life| !LIFETIMES.contains(life)) {
-        report.wrong(
+        report.broken(
             link,
             Kind::Configuration,
             format!("token_lifetime_seconds is {lifetime}"),
-            "it has to be 600 to 43200",
+            "set token_lifetime_seconds to a value from 600 to 43200",
         );
         return;
     }
     let account = &impersonation.account;
     let is_id = account.bytes().all(|byte| byte.is_ascii_digit());
     if !is_id && !account.contains('@') {
-        report.wrong(
+        report.broken(
             link,
             Kind::Configuration,
-            format!("{account} is neither an address nor a unique id"),
-            "an address ends in .iam.gserviceaccount.com",
+            format!("{account} is neither an email address nor a unique ID"),
+            "use the email address of the service account in service_account_impersonation_url",
         );
         return;
     }
@@ -192,7 +198,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hosts_of_google_are_known_by_their_whole_name() {
+    fn google_hosts_are_compared_by_their_whole_name() {
         for (host, google) in [
             ("sts.googleapis.com", true),
             ("sts.mtls.googleapis.com", true),

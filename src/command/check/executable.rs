@@ -1,4 +1,5 @@
-//! The executable of a configuration: allowed, split alike by all clients, there, and nobody else's.
+//! The executable of a configuration: clients are allowed to run it, all of them split its command in
+//! the same way, it exists, and other users cannot replace it.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -15,9 +16,9 @@ use crate::shell::quoted;
 use crate::source::command_line;
 use crate::token::TokenType;
 
-/// Milliseconds that a client takes as its time-out.
+/// The timeouts that clients accept, in milliseconds.
 const TIMEOUTS: std::ops::RangeInclusive<u64> = 5_000..=120_000;
-/// The same while a person signs in.
+/// The timeouts that clients accept while a user signs in, in milliseconds.
 const INTERACTIVE_TIMEOUTS: std::ops::RangeInclusive<u64> = 30_000..=1_800_000;
 
 pub(super) fn check(config: &CredentialConfig, cx: &Context, report: &mut Report) {
@@ -28,85 +29,92 @@ pub(super) fn check(config: &CredentialConfig, cx: &Context, report: &mut Report
     };
     let link = "executable";
     match cx.env.get(OPT_IN).is_some_and(|value| value == "1") {
-        true => report.ok(link, "clients may run one"),
-        false => report.wrong(
+        true => report.ok(link, "clients are allowed to run an executable"),
+        false => report.broken(
             link,
             Kind::Configuration,
-            "no client runs an executable here",
+            "clients refuse to run an executable here",
             format!("set {OPT_IN}=1 in the environment of the client"),
         ),
     };
     split(command, report);
     program(command, cx, report);
-    time_out(*timeout_ms, *interactive_timeout_ms, report);
+    timeout(*timeout_ms, *interactive_timeout_ms, report);
     if let Some(args) = executable::this_program(command) {
         arguments(args, *timeout_ms, config, report);
     }
     if let Some(path) = output_file {
-        folder_of(path, report);
+        output_file_directory(path, report);
     }
 }
 
 fn split(command: &str, report: &mut Report) {
     let link = "command";
     let trouble = [
-        (command.contains('\\'), "a backslash, which Python eats", "write / in paths"),
+        (command.contains('\\'), "a backslash, which Python removes", "use / in paths"),
         (
             command.contains(['"', '\'']),
-            "quotes, which Go, Java, gcloud and Rust do not know",
+            "quotes, which Go, Java, gcloud and Rust do not interpret",
             ARGS,
         ),
-        (command.contains("  "), "two blanks, which Java takes for an empty word", "write one"),
-        (command.contains('\t'), "a tab", "write a blank"),
+        (
+            command.contains("  "),
+            "consecutive spaces, which Java reads as an empty argument",
+            "use one space",
+        ),
+        (command.contains('\t'), "a tab", "use a space"),
         (
             command.split(' ').any(|word| !is_portable(word)),
-            "signs that a shell reads, which PHP and Ruby may run",
+            "shell metacharacters, which PHP and Ruby may interpret",
             ARGS,
         ),
     ];
     match trouble.into_iter().find(|(found, ..)| *found) {
         Some((_, what, fix)) => {
-            report.warning(link, format!("the command line holds {what}"), fix);
+            report.warning(link, format!("the command contains {what}"), fix);
         }
         None => {
-            report.ok(link, "every client splits it alike");
+            report.ok(link, "all clients split the command in the same way");
         }
     }
 }
 
-const ARGS: &str = "move the arguments into a file: --args-file=PATH";
+const ARGS: &str = "move the arguments to a file and use --args-file=PATH";
+
+const FIX_COMMAND: &str = "correct the path in executable.command";
 
 fn program(command: &str, cx: &Context, report: &mut Report) {
     let link = "program";
     let words = executable::words(command);
     let Some(name) = words.first() else {
-        report.wrong(link, Kind::Configuration, "the command is empty", "name a program in it");
+        report.broken(link, Kind::Configuration, "the command is empty", "set executable.command");
         return;
     };
     let path = Path::new(name);
     let shown = path.display();
     let Some(found) = find(path, cx) else {
-        report.wrong(link, Kind::Absent, format!("there is no {shown}"), "correct the command");
+        report.broken(link, Kind::Absent, format!("{shown} does not exist"), FIX_COMMAND);
         return;
     };
     let place = found.display().to_string();
     if !files::is_executable(&found) {
         let fix = format!("run chmod +x {}", quoted(&place));
-        report.wrong(link, Kind::Configuration, format!("{shown} is not executable"), fix);
+        report.broken(link, Kind::Configuration, format!("{shown} is not executable"), fix);
         return;
     }
     let places = [Some(found.as_path()), found.parent()].into_iter().flatten();
     for place in places {
         if let Some(who) = files::writable_by_others(place) {
             let place = place.display().to_string();
-            let fix = format!("run chmod go-w {}: who writes it is this workload", quoted(&place));
-            report.wrong(link, Kind::Configuration, format!("{who} may write {place}"), fix);
+            let fix = format!("run chmod go-w {}", quoted(&place));
+            let message = format!("{who} can write to {place} and so impersonate this workload");
+            report.broken(link, Kind::Configuration, message, fix);
             return;
         }
     }
     if !path.is_absolute() {
-        let message = format!("{shown} is no absolute path: clients have a PATH of their own");
-        report.warning(link, message, format!("write {place}"));
+        let message = format!("{shown} is not an absolute path, and clients may have another PATH");
+        report.warning(link, message, format!("use {place} in executable.command"));
         return;
     }
     report.ok(link, place);
@@ -116,32 +124,34 @@ fn find(path: &Path, cx: &Context) -> Option<PathBuf> {
     if path.components().count() > 1 {
         return path.is_file().then(|| path.to_owned());
     }
-    let folders = cx.env.get("PATH")?;
-    std::env::split_paths(&folders).map(|folder| folder.join(path)).find(|path| path.is_file())
+    let directories = cx.env.get("PATH")?;
+    std::env::split_paths(&directories)
+        .map(|directory| directory.join(path))
+        .find(|path| path.is_file())
 }
 
-fn time_out(timeout_ms: u64, interactive_ms: Option<u64>, report: &mut Report) {
+fn timeout(timeout_ms: u64, interactive_ms: Option<u64>, report: &mut Report) {
     let link = "timeout";
     if !TIMEOUTS.contains(&timeout_ms) {
-        report.wrong(
+        report.broken(
             link,
             Kind::Configuration,
             format!("timeout_millis is {timeout_ms}"),
-            "it has to be 5000 to 120000",
+            "set timeout_millis to a value from 5000 to 120000",
         );
     } else if let Some(ms) = interactive_ms.filter(|ms| !INTERACTIVE_TIMEOUTS.contains(ms)) {
-        report.wrong(
+        report.broken(
             link,
             Kind::Configuration,
             format!("interactive_timeout_millis is {ms}"),
-            "it has to be 30000 to 1800000",
+            "set interactive_timeout_millis to a value from 30000 to 1800000",
         );
     } else {
         report.ok(link, format!("{timeout_ms} ms"));
     }
 }
 
-/// The options of this very program.
+/// The options in a command that runs this program.
 fn arguments(args: Vec<OsString>, timeout_ms: u64, config: &CredentialConfig, report: &mut Report) {
     let link = "options";
     let built = command_line::parse(args).and_then(|line| {
@@ -157,9 +167,9 @@ fn arguments(args: Vec<OsString>, timeout_ms: u64, config: &CredentialConfig, re
     if let Some(given) = source.trust().token_type
         && kind(given) != kind(config.token_type)
     {
-        let what = format!("{name} gives {}", given.urn());
+        let what = format!("the source {name} returns a token of type {}", given.urn());
         let error = Error::new(Kind::Configuration, what)
-            .fix("make subject_token_type and the command match");
+            .fix(format!("set subject_token_type to {}", given.urn()));
         report.error(link, &error);
         return;
     }
@@ -167,9 +177,9 @@ fn arguments(args: Vec<OsString>, timeout_ms: u64, config: &CredentialConfig, re
         let seconds = timeout.as_secs();
         report.warning(
             link,
-            format!("clients give up after {timeout_ms} ms, wif-token after {seconds} s"),
+            format!("clients wait {timeout_ms} ms, but wif-token may run for {seconds} s"),
             format!(
-                "raise timeout_millis, or add --timeout={}",
+                "raise timeout_millis, or add --timeout={} to the command",
                 timeout_ms.div_euclid(1000).max(2) - 1
             ),
         );
@@ -178,45 +188,47 @@ fn arguments(args: Vec<OsString>, timeout_ms: u64, config: &CredentialConfig, re
     report.ok(link, format!("the source {name}"));
 }
 
-/// JWTs are alike, whatever they are called.
+/// The token type, with one name for both kinds of JWT.
 fn kind(token_type: TokenType) -> TokenType {
     if token_type == TokenType::IdToken { TokenType::Jwt } else { token_type }
 }
 
-fn folder_of(path: &Path, report: &mut Report) {
+fn output_file_directory(path: &Path, report: &mut Report) {
     let link = "output file";
     let shown = path.display();
     if !path.is_absolute() {
-        let message = format!("{shown} is no absolute path: clients run in folders of their own");
-        report.warning(link, message, "write the whole path");
+        let message =
+            format!("{shown} is not an absolute path, and clients run in other directories");
+        report.warning(link, message, "use an absolute path in executable.output_file");
         return;
     }
-    let folder = path.parent().unwrap_or(path);
-    let in_folder = folder.display().to_string();
-    if !folder.is_dir() {
-        let message = format!("the folder {in_folder} does not exist");
-        report.wrong(
+    let directory = path.parent().unwrap_or(path);
+    let shown_directory = directory.display().to_string();
+    if !directory.is_dir() {
+        let message = format!("the directory {shown_directory} does not exist");
+        report.broken(
             link,
             Kind::Configuration,
             message,
-            format!("run mkdir -m 700 -p {}", quoted(&in_folder)),
+            format!("run mkdir -m 700 -p {}", quoted(&shown_directory)),
         );
-    } else if let Some(who) = files::writable_by_others(folder) {
-        report.wrong(
+    } else if let Some(who) = files::writable_by_others(directory) {
+        report.broken(
             link,
             Kind::Configuration,
-            format!("{who} may replace what is in {in_folder}"),
-            format!("run chmod 700 {}: tokens are for its user alone", quoted(&in_folder)),
+            format!("{who} can replace the files in {shown_directory}"),
+            format!("run chmod 700 {}", quoted(&shown_directory)),
         );
-    } else if files::is_shared_folder(folder) {
+    } else if files::is_shared_folder(directory) {
         report.warning(
             link,
-            format!("everyone may make files in {in_folder}"),
-            "keep the output file in a folder of its user alone",
+            format!("every user can create files in {shown_directory}"),
+            "move the output file to a directory that only this user can access",
         );
-    } else if !files::may_write(folder) {
-        let message = format!("this user may not write in {in_folder}: nothing is kept");
-        report.wrong(link, Kind::Configuration, message, "choose another output_file");
+    } else if !files::may_write(directory) {
+        let message = format!("this user cannot write to {shown_directory}, so no token is cached");
+        let fix = "set executable.output_file to a path in a writable directory";
+        report.broken(link, Kind::Configuration, message, fix);
     } else {
         report.ok(link, shown.to_string());
     }

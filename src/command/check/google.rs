@@ -1,4 +1,4 @@
-//! Google's side: exchange, service account, impersonation, and what the way there is like.
+//! Google's side: the exchange, the service account, its impersonation, and the clock.
 
 use std::time::Duration;
 
@@ -9,19 +9,20 @@ use crate::configuration::{CredentialConfig, Impersonation};
 use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::google::CLOUD_PLATFORM;
-use crate::google::iam_credentials::{ServiceAccount, binding, project};
+use crate::google::gcloud::{grant_role, project};
+use crate::google::iam_credentials::ServiceAccount;
 use crate::google::token_exchange;
 use crate::http::{Request, Url, wrong_clock};
 use crate::secret::Secret;
 use crate::shell::quoted;
 
-/// Seconds by which a clock may be wrong without a warning.
+/// The clock error that causes no warning, in seconds.
 const TOLERATED_SKEW: i64 = 30;
 
-/// How long what can be done without may take.
-pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+/// The timeout of a request whose response is useful but not required.
+pub(super) const OPTIONAL_REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Where Google publishes the certificates of a service account, to everybody.
+/// The path below which Google publishes the certificates of each service account.
 const CERTIFICATES: &str = "/service_accounts/v1/metadata/x509/";
 
 pub(super) fn check(
@@ -36,8 +37,8 @@ pub(super) fn check(
     let federated = match exchanged {
         Ok(federated) => {
             report.settle();
-            let message = format!("{} took the subject token", config.token_url.host());
-            report.ok(link, message).on_the_way(cx.route(&config.token_url));
+            let message = format!("{} accepted the subject token", config.token_url.host());
+            report.ok(link, message).with_step(cx.route(&config.token_url));
             Some(federated)
         }
         Err(error) if error.is_offline() => {
@@ -45,18 +46,21 @@ pub(super) fn check(
             None
         }
         Err(error) => {
-            report.error(link, &error).on_the_way(cx.route(&config.token_url));
+            report.error(link, &error).with_step(cx.route(&config.token_url));
             None
         }
     };
     check_account(config, cx, report);
     let link = "impersonation";
     let Some(impersonation) = &config.impersonation else {
-        report.skipped(link, "no service account: roles are granted to the principal itself");
+        report.skipped(
+            link,
+            "no service account is configured, so roles must be granted to the principal",
+        );
         return;
     };
     let Some(federated) = federated else {
-        report.skipped(link, "there is no federated token");
+        report.skipped(link, "no federated token is available");
         return;
     };
     let principal = report.principals.iter().find(|name| name.starts_with("principal:")).cloned();
@@ -69,25 +73,26 @@ pub(super) fn check(
         }
     };
     match access_token(&account, cx) {
-        Ok(()) => report.ok(link, format!("{} gave an access token", impersonation.account)),
+        Ok(()) => report.ok(link, format!("got an access token of {}", impersonation.account)),
         Err(error) => {
-            let error = match missing_right(&account, &error, cx) {
+            let error = match missing_role(&account, &error, cx) {
                 Some(fix) => error.fix(fix),
                 None => error,
             };
             report.error(link, &error)
         }
     }
-    .on_the_way(cx.route(&impersonation.url));
+    .with_step(cx.route(&impersonation.url));
 }
 
 fn access_token(account: &ServiceAccount, cx: &Context) -> Result<(), Error> {
     account.access_token(&[CLOUD_PLATFORM.to_owned()], None, cx).map(|_| ())
 }
 
-/// Which right of a chain of delegates is missing, as the command that grants it. Google says whether
-/// it is that on the account or on some delegate; which one is found by going there step by step.
-fn missing_right(account: &ServiceAccount, refusal: &Error, cx: &Context) -> Option<String> {
+/// The command that grants the role that is missing in a chain of delegates. Google states only
+/// whether the role on the account or on some delegate is missing. To find the delegate, each one is
+/// impersonated in turn.
+fn missing_role(account: &ServiceAccount, refusal: &Error, cx: &Context) -> Option<String> {
     let last = account.delegates.len().checked_sub(1)?;
     let about_delegate = |error: &Error| error.what().contains("implicitDelegation");
     let missing = match refusal.kind() {
@@ -104,14 +109,14 @@ fn missing_right(account: &ServiceAccount, refusal: &Error, cx: &Context) -> Opt
     let from = before.map_or(account.member.clone(), |email| format!("serviceAccount:{email}"));
     let on = account.delegates.get(missing).unwrap_or(&account.account.account);
     Some(format!(
-        "{from} may not create tokens of {on}, or that does not exist: {}; a change takes up to 5 \
-         minutes",
-        binding(on, "serviceAccountTokenCreator", &from)
+        "check that {on} exists and allow {from} to create tokens for it (this takes up to 5 \
+         minutes): {}",
+        grant_role(on, "serviceAccountTokenCreator", &from)
     ))
 }
 
-/// Whether the service account exists: its certificates are public, while the refusal of an
-/// impersonation is the same for a missing account and a missing role.
+/// Checks whether the service account exists. Google refuses the impersonation of a missing account
+/// and a missing role with the same message, but the certificates of an account are public.
 pub(super) fn check_account(config: &CredentialConfig, cx: &Context, report: &mut Report) {
     let link = "account";
     let Some(Impersonation { url, account, .. }) = &config.impersonation else { return };
@@ -119,26 +124,29 @@ pub(super) fn check_account(config: &CredentialConfig, cx: &Context, report: &mu
         "iamcredentials.googleapis.com" => "https://www.googleapis.com".to_owned(),
         _ if url.is_local() => url.origin(),
         host => {
-            report.skipped(link, format!("{host} does not tell whether {account} exists"));
+            report.skipped(link, format!("{host} cannot tell whether {account} exists"));
             return;
         }
     };
     let Ok(address) = Url::parse(&format!("{origin}{CERTIFICATES}{account}")) else { return };
     let request = Request::get(&address, "service_account_impersonation_url");
-    match cx.send(request.once().limit(PATIENCE)) {
+    match cx.send(request.once().limit(OPTIONAL_REQUEST_TIMEOUT)) {
         Ok(response) if response.status == 200 => {
-            report.ok(link, format!("{account} exists")).on_the_way(cx.route(&address));
+            report.ok(link, format!("{account} exists")).with_step(cx.route(&address));
         }
         Ok(response) if response.status == 404 && account.contains('@') => {
             let project = project(account).unwrap_or_else(|| "PROJECT".to_owned());
             let list = format!(
-                "list those of its project: gcloud iam service-accounts list --project={}",
+                "list the existing ones: gcloud iam service-accounts list --project={}",
                 quoted(&project)
             );
-            report.wrong(link, Kind::Configuration, format!("there is no {account}"), list);
+            report.broken(link, Kind::Configuration, format!("{account} does not exist"), list);
         }
         Ok(response) => {
-            report.skipped(link, format!("{} answered {}", address.host(), response.status));
+            report.skipped(
+                link,
+                format!("{} responded with status {}", address.host(), response.status),
+            );
         }
         Err(error) => report.skipped(link, error.what()),
     }
@@ -147,12 +155,13 @@ pub(super) fn check_account(config: &CredentialConfig, cx: &Context, report: &mu
 pub(super) fn check_clock(cx: &Context, report: &mut Report) {
     let link = "clock";
     match cx.skew() {
-        None => report.skipped(link, "no server told its time"),
+        None => report.skipped(link, "no server sent its time"),
         Some(skew) if skew.abs() > TOLERATED_SKEW => {
-            report.warning(link, format!("it differs by {} s", skew.abs()), wrong_clock(skew));
+            let message = format!("this host's clock is wrong by {} s", skew.abs());
+            report.warning(link, message, wrong_clock(skew));
         }
         Some(skew) => {
-            report.ok(link, format!("it differs by {} s", skew.abs()));
+            report.ok(link, format!("this host's clock is wrong by {} s", skew.abs()));
         }
     }
 }

@@ -1,10 +1,10 @@
-//! A JWT against the rules that Google documents for OIDC subject tokens.
+//! Checks a JWT against the rules that Google documents for OIDC subject tokens.
 //! <https://cloud.google.com/iam/docs/workload-identity-federation-with-other-providers>
 
 use serde_json::{Map, Value};
 
 use super::OFFLINE;
-use super::google::PATIENCE;
+use super::google::OPTIONAL_REQUEST_TIMEOUT;
 use super::report::Report;
 use crate::configuration::CredentialConfig;
 use crate::configuration::pool_provider::PoolProvider;
@@ -19,10 +19,10 @@ use crate::token::{Audience, jwt};
 
 const LINK: &str = "subject token";
 
-/// Seconds from `iat` to `exp` at most.
-const LONGEST_LIFE: i64 = 24 * 3600;
+/// The longest lifetime, from `iat` to `exp`, in seconds.
+const LONGEST_LIFETIME: i64 = 24 * 3600;
 
-/// Characters of an audience that a pool provider can allow.
+/// The longest audience that a pool provider can allow, in characters.
 const LONGEST_AUDIENCE: usize = 256;
 
 pub(super) fn check(token: &Secret, config: &CredentialConfig, cx: &Context, report: &mut Report) {
@@ -30,8 +30,8 @@ pub(super) fn check(token: &Secret, config: &CredentialConfig, cx: &Context, rep
     let objects =
         (parts.first().copied().and_then(jwt::object), parts.get(1).copied().and_then(jwt::object));
     let (Some(header), Some(claims)) = objects else {
-        let fix = "subject_token_type and the source do not match";
-        report.wrong(LINK, Kind::Protocol, "it is no JWT", fix);
+        let fix = "set subject_token_type to the type of token that the source returns";
+        report.broken(LINK, Kind::Protocol, "the token is not a JWT", fix);
         return;
     };
     let now = cx.clock.now();
@@ -41,8 +41,8 @@ pub(super) fn check(token: &Secret, config: &CredentialConfig, cx: &Context, rep
     let issuer = issuer(&claims, report);
     audience(&claims, config, report);
     if report.findings.len() == before {
-        let end = time(&claims, "exp").map(rfc3339).unwrap_or_default();
-        report.ok(LINK, format!("a JWT that Google's rules allow, until {end}"));
+        let expiry = time(&claims, "exp").map(rfc3339).unwrap_or_default();
+        report.ok(LINK, format!("a JWT that follows Google's rules and expires at {expiry}"));
     }
     if let Some(issuer) = issuer {
         keys(token, &issuer, cx, report);
@@ -52,35 +52,41 @@ pub(super) fn check(token: &Secret, config: &CredentialConfig, cx: &Context, rep
 fn algorithm(header: &Map<String, Value>, report: &mut Report) {
     let algorithm = header.get("alg").and_then(Value::as_str).unwrap_or("none");
     if !matches!(algorithm, "RS256" | "ES256") {
-        let message = format!("it is signed with {}", algorithm.escape_default());
-        let fix = "make the issuer sign with RS256 or ES256";
-        report.wrong(LINK, Kind::Protocol, message, fix);
+        let message = format!("the token is signed with {}", algorithm.escape_default());
+        let fix = "configure the issuer to sign with RS256 or ES256";
+        report.broken(LINK, Kind::Protocol, message, fix);
     }
 }
 
-/// A time in whole seconds; in the token it may have a fraction.
+/// A time claim in whole seconds. In the token it may have a fraction.
 fn time(claims: &Map<String, Value>, name: &str) -> Option<i64> {
     claims.get(name).and_then(Value::as_f64).map(|time| time as i64)
 }
 
 fn times(claims: &Map<String, Value>, now: i64, report: &mut Report) {
     let mut wrong = |kind, message: String, fix: &str| {
-        report.wrong(LINK, kind, message, fix);
+        report.broken(LINK, kind, message, fix);
     };
     match (time(claims, "iat"), time(claims, "exp")) {
-        (_, None) => wrong(Kind::Protocol, "it has no exp".into(), "make the issuer set it"),
-        (None, _) => wrong(Kind::Protocol, "it has no iat".into(), "make the issuer set it"),
+        (_, None) => {
+            wrong(Kind::Protocol, "the token has no exp".into(), "configure the issuer to set exp");
+        }
+        (None, _) => {
+            wrong(Kind::Protocol, "the token has no iat".into(), "configure the issuer to set iat");
+        }
         (_, Some(exp)) if exp <= now => {
-            let message = format!("it ended at {}", rfc3339(exp));
-            wrong(Kind::Expired, message, "renew it, and check the clock of its issuer");
+            let message = format!("the token expired at {}", rfc3339(exp));
+            let fix = "get a new token, and check the clocks of this host and of the issuer";
+            wrong(Kind::Expired, message, fix);
         }
         (Some(iat), _) if iat > now => {
-            let message = format!("it begins at {}, in {} s", rfc3339(iat), iat - now);
-            wrong(Kind::Configuration, message, "check the clocks of its issuer and of this host");
+            let message = format!("iat is {}, which is {} s from now", rfc3339(iat), iat - now);
+            wrong(Kind::Configuration, message, "check the clocks of this host and of the issuer");
         }
-        (Some(iat), Some(exp)) if exp - iat > LONGEST_LIFE => {
-            let message = format!("it lives {} s", exp - iat);
-            wrong(Kind::Configuration, message, "Google takes none that lives longer than 86400 s");
+        (Some(iat), Some(exp)) if exp - iat > LONGEST_LIFETIME => {
+            let message = format!("the lifetime of the token is {} s", exp - iat);
+            let fix = "configure the issuer for a lifetime of at most 86400 s";
+            wrong(Kind::Configuration, message, fix);
         }
         _ => {}
     }
@@ -89,14 +95,16 @@ fn times(claims: &Map<String, Value>, now: i64, report: &mut Report) {
 fn issuer(claims: &Map<String, Value>, report: &mut Report) -> Option<String> {
     let issuer = claims.get("iss").and_then(Value::as_str).unwrap_or_default();
     let mut wrong = |message: &str| {
-        let fix = "the issuer has to be the https address that the pool provider names";
-        report.wrong(LINK, Kind::Protocol, message, fix);
+        let fix = "configure the issuer to set iss to the issuer URL in the pool provider";
+        report.broken(LINK, Kind::Protocol, message, fix);
         None
     };
     match Url::parse(issuer) {
-        _ if issuer.is_empty() => wrong("it has no iss"),
-        Err(_) => wrong("its iss is no https address"),
-        Ok(url) if !url.is_https() && !url.is_local() => wrong("its iss is plain http"),
+        _ if issuer.is_empty() => wrong("the token has no iss"),
+        Err(_) => wrong("the iss of the token is not an https:// URL"),
+        Ok(url) if !url.is_https() && !url.is_local() => {
+            wrong("the iss of the token uses plain http")
+        }
         Ok(_) => Some(issuer.to_owned()),
     }
 }
@@ -114,30 +122,30 @@ fn audience(claims: &Map<String, Value>, config: &CredentialConfig, report: &mut
     }
     let Some(first) = audiences.first() else {
         let fix = format!("get a token for the audience https:{bare}");
-        report.wrong(LINK, Kind::Protocol, "it has no aud", fix);
+        report.broken(LINK, Kind::Protocol, "the token has no aud", fix);
         return;
     };
     let length = first.chars().count();
     if length > LONGEST_AUDIENCE {
-        let message = format!("its aud has {length} characters, and a pool provider allows 256");
+        let message = format!("aud has {length} characters, but a pool provider allows 256");
         let fix = format!("get a token for the audience https:{bare}");
-        report.wrong(LINK, Kind::Configuration, message, fix);
+        report.broken(LINK, Kind::Configuration, message, fix);
         return;
     }
-    let allow = match PoolProvider::parse(bare) {
+    let fix = match PoolProvider::parse(bare) {
         Ok(provider) => {
             let option = format!("{}={first}", provider.audience_option());
-            format!("{} {}", provider.gcloud("update-oidc"), quoted(&option))
+            let update = provider.gcloud("update-oidc");
+            format!("allow this audience in the pool provider: {update} {}", quoted(&option))
         }
-        Err(_) => "correct the audience of the configuration first".to_owned(),
+        Err(_) => "correct the audience of the configuration".to_owned(),
     };
-    let message = format!("its aud is {}", crate::error::one_line(first));
-    let fix = format!("the pool provider has to allow that: {allow}");
+    let message = format!("the aud of the token is {}", crate::error::one_line(first));
     report.warning(LINK, message, fix).settled_by_exchange = true;
 }
 
-/// Whether the issuer's keys vouch for it. Where the issuer cannot be asked from here, Google may
-/// still reach it, or have been given its keys.
+/// Checks the signature with the issuer's published keys. If the issuer cannot be reached from here,
+/// Google may still reach it, or the keys may have been uploaded.
 fn keys(token: &Secret, issuer: &str, cx: &Context, report: &mut Report) {
     let link = "issuer";
     let jwks = match published(issuer, cx) {
@@ -150,21 +158,21 @@ fn keys(token: &Secret, issuer: &str, cx: &Context, report: &mut Report) {
             let fix = error.how_to_fix().unwrap_or_default();
             let finding = report.warning(link, error.what(), fix);
             finding.settled_by_exchange = true;
-            finding.on_the_way(route(issuer, cx));
+            finding.with_step(route(issuer, cx));
             return;
         }
     };
     let wrong = match jwks::verify(token.expose(), &jwks) {
         Ok(()) => {
             let message = format!("{issuer} publishes the key of the token");
-            report.ok(link, message).on_the_way(route(issuer, cx));
+            report.ok(link, message).with_step(route(issuer, cx));
             return;
         }
-        Err(Failure::UnknownKey) => "does not publish the key (kid) of the token",
+        Err(Failure::UnknownKey) => "does not publish the key of the token (kid)",
         Err(Failure::Signature) => "did not sign the token",
     };
     let error = Error::new(Kind::Protocol, format!("{issuer} {wrong}"))
-        .fix("the token may be another issuer's, or its keys have changed: get a new one");
+        .fix("get a new token, because the issuer's keys may have changed");
     report.error(link, &error);
 }
 
@@ -176,23 +184,24 @@ fn published(issuer: &str, cx: &Context) -> Result<Value, Error> {
     let get = |address: &str, name: &str| {
         let url = Url::parse(address)
             .map_err(|why| Error::new(Kind::Protocol, format!("{name} of {issuer} {why}")))?;
-        let request = Request::get(&url, "the issuer's metadata").once().limit(PATIENCE);
+        let request =
+            Request::get(&url, "the issuer's metadata").once().limit(OPTIONAL_REQUEST_TIMEOUT);
         cx.send(request)?.require_success()?.json()
     };
     let unreached = |error: Error| match error.is_offline() {
         true => error,
         false => error.fix(
-            "Google has to reach it over public https; else upload its keys to the pool provider: \
-             --jwk-json-path=FILE",
+            "make the issuer's metadata reachable for Google over public https, or upload the \
+             issuer's keys to the pool provider with --jwk-json-path=FILE",
         ),
     };
     let discovery = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
     let metadata = get(&discovery, "iss").map_err(unreached)?;
     let text = |name: &str| metadata.get(name).and_then(Value::as_str).unwrap_or_default();
     if text("issuer") != issuer {
-        let what = format!("{discovery} names another issuer than the iss of the token");
+        let what = format!("the issuer in {discovery} differs from the iss of the token");
         return Err(Error::new(Kind::Protocol, what)
-            .fix("correct it at the issuer: Google compares the two letter by letter"));
+            .fix("correct the issuer URL at the issuer, because Google compares the two exactly"));
     }
     get(text("jwks_uri"), "jwks_uri").map_err(unreached).map(Value::Object)
 }

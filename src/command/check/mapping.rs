@@ -1,12 +1,12 @@
-//! An attribute mapping, a list of `ATTRIBUTE=EXPRESSION`.
+//! An attribute mapping: a list of `ATTRIBUTE=EXPRESSION` pairs.
 //!
-//! Expressions are CEL; of it, paths alone are understood here: `assertion.sub`,
+//! The expressions are in CEL. Only paths are evaluated here: `assertion.sub`,
 //! `assertion['https://…']['a']`, `assertion.attributes['g'][0]`.
 //! <https://cloud.google.com/iam/docs/workload-identity-federation#mapping>
 
 use serde_json::Value;
 
-/// The pairs of a mapping. Commas inside of brackets and quotes belong to an expression.
+/// The pairs of a mapping. A comma inside brackets or quotes is part of an expression.
 pub(super) fn pairs(mapping: &str) -> Vec<(&str, &str)> {
     let (mut depth, mut quote, mut begin) = (0i32, None, 0);
     let mut parts = Vec::new();
@@ -28,23 +28,24 @@ pub(super) fn pairs(mapping: &str) -> Vec<(&str, &str)> {
     parts.into_iter().map(|part| part.trim().split_once('=').unwrap_or(("", part))).collect()
 }
 
-/// What an expression stands for.
+/// The result of an expression.
 #[derive(Debug, PartialEq)]
 pub(super) enum Evaluated<'a> {
     Value(&'a Value),
+    /// The token has no such claim.
     Missing,
-    /// More than a path.
-    Unknown,
+    /// The expression is not a path.
+    NotAPath,
 }
 
-/// The claim that an expression leads to.
+/// The claim that an expression selects.
 pub(super) fn evaluate<'a>(expression: &str, claims: &'a Value) -> Evaluated<'a> {
     let Some(mut rest) = expression.trim().strip_prefix("assertion") else {
-        return Evaluated::Unknown;
+        return Evaluated::NotAPath;
     };
     let mut value = Some(claims);
     while !rest.is_empty() {
-        let Some((step, after)) = step(rest) else { return Evaluated::Unknown };
+        let Some((step, after)) = step(rest) else { return Evaluated::NotAPath };
         value = value.and_then(|value| match step {
             Step::Name(name) => value.get(name),
             Step::Index(index) => value.get(index),
@@ -85,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_lead_to_claims() {
+    fn paths_select_claims() {
         let claims = json!({
             "sub": "s",
             "https://sts.amazonaws.com/": { "aws_account": "1" },
@@ -108,12 +109,12 @@ mod tests {
         for expression in
             ["assertion.sub.extract('{a}')", "'x' + assertion.sub", "assertion.sub + 'x'", "x"]
         {
-            assert_eq!(evaluate(expression, &claims), Evaluated::Unknown, "{expression}");
+            assert_eq!(evaluate(expression, &claims), Evaluated::NotAPath, "{expression}");
         }
     }
 
     #[test]
-    fn a_mapping_is_split_at_its_own_commas() {
+    fn a_mapping_is_split_only_at_commas_between_pairs() {
         assert_eq!(
             pairs("google.subject=assertion.sub,attribute.x=a['b,c'].d(1,2), google.groups=g"),
             [

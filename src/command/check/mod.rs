@@ -1,5 +1,8 @@
-//! Walks the path from a credential configuration to a service account's token, says of each link
-//! whether it holds, and what fixes it. It stops at nothing that it can still learn.
+//! `check`: finds out which link between a credential configuration and an access token is broken.
+//!
+//! It checks the configuration, gets a subject token as a client would, compares the token with the
+//! rules of Google, exchanges it and impersonates the service account. It reports each link with a
+//! fix, and continues after a broken link with everything that can still be checked.
 
 mod aws;
 mod claims;
@@ -25,7 +28,7 @@ use crate::token::TokenType;
 choices! {
     /// How the report is printed.
     enum Shape {
-        /// A line for each link.
+        /// One line for each link.
         Text = "text",
         /// JSON.
         Json = "json",
@@ -36,41 +39,42 @@ options! {
     /// Options of `check`.
     #[allow(dead_code)] // --format is read as a Format
     struct Options {
-        /// send nothing: the configuration and the token
+        /// check only the configuration and the token; send no requests
         offline: bool = "--offline",
-        /// the pool provider's attribute mapping, google.subject=assertion.sub,…
+        /// attribute mapping of the pool provider, such as google.subject=assertion.sub
         mapping: Option<String> = "--mapping=MAPPING",
-        /// a line for each link (the default), or JSON
+        /// print one line for each link (default), or JSON
         format: Option<Shape> = "--format",
     }
 }
 
 pub(super) const INFO: CommandInfo = CommandInfo {
     name: "check",
-    summary: "which link from the configuration to the token is broken, and what fixes it",
+    summary: "find out why a credential configuration does not work, and how to fix it",
     options: &[Credentials::TABLE, Options::TABLE, Delegates::TABLE],
     of_source: false,
+    example: "wif-token check --credentials=credentials.json",
     run,
 };
 
-/// Why a link was skipped that needs a request.
-const OFFLINE: &str = "no request is sent with --offline";
+/// Why a link that needs a request was skipped.
+const OFFLINE: &str = "no requests are sent with --offline";
 
-fn run(typed: &Invocation, cx: &Context) -> Result<Output, Error> {
-    let options = Options::read(&typed.values)?;
-    let Delegates { delegate } = Delegates::read(&typed.values)?;
+fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
+    let options = Options::read(&invocation.values)?;
+    let Delegates { delegate } = Delegates::read(&invocation.values)?;
     let cx = &cx.narrowed(|world, http| {
-        world.log = world.log.keeping();
+        world.log = world.log.recording();
         http.offline = options.offline;
     });
     let mut report = Report::default();
-    match typed.configuration(cx) {
+    match invocation.configuration(cx) {
         Err(error) => {
             report.error("configuration", &error);
         }
         Ok(config) => walk(&options, delegate, &config, cx, &mut report),
     }
-    let text = match typed.format {
+    let text = match invocation.format {
         Format::Json => report.to_json(),
         _ => report.to_text(),
     };
@@ -103,19 +107,19 @@ fn walk(
         }
         google::check(&token, delegates, config, cx, report);
     } else {
-        report.skipped("exchange", "there is no subject token");
+        report.skipped("exchange", "no subject token is available");
         google::check_account(config, cx, report);
     }
     google::check_clock(cx, report);
 }
 
-/// Gets the subject token as a client would, and tells the steps.
+/// Gets the subject token as a client would, and reports the steps.
 fn subject_token(config: &CredentialConfig, cx: &Context, report: &mut Report) -> Option<Secret> {
-    let before = cx.log.kept().len();
-    let got = client::subject_token::get(config, cx);
-    let mut steps: Vec<String> = cx.log.kept().into_iter().skip(before).collect();
+    let before = cx.log.recorded().len();
+    let token = client::subject_token::get(config, cx);
+    let mut steps: Vec<String> = cx.log.recorded().into_iter().skip(before).collect();
     steps.dedup();
-    match got {
+    match token {
         Ok(token) => {
             let length = token.expose().len();
             report.ok("source", format!("a token of {length} bytes")).with_steps(steps);

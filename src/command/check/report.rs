@@ -1,19 +1,19 @@
-//! What was found out, link by link.
+//! The findings of `check`, one for each link, as text and as JSON.
 
 use serde_json::{Value, json};
 
 use crate::error::{Error, Kind, one_line};
 
-/// How a link is.
+/// The state of a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Status {
-    /// It holds.
+    /// It works.
     Ok,
-    /// It works here, and may not elsewhere or later.
+    /// It works here but may fail on another host or later.
     Warning,
     /// It is broken.
     Error,
-    /// It was not tried.
+    /// It was not checked.
     Skipped,
 }
 
@@ -28,7 +28,7 @@ impl Status {
     }
 }
 
-/// One finding.
+/// The finding about one link.
 #[derive(Debug)]
 pub(super) struct Finding {
     pub(super) link: &'static str,
@@ -36,21 +36,21 @@ pub(super) struct Finding {
     kind: Option<Kind>,
     message: String,
     fix: Option<String>,
-    /// What was done on the way, such as requests.
+    /// The steps of the check, such as requests.
     steps: Vec<String>,
-    /// Whether a successful exchange shows that all is well in truth.
+    /// Whether a successful exchange proves that the link works.
     pub(super) settled_by_exchange: bool,
 }
 
-/// All of them, in their order.
+/// All findings, in the order of the links.
 #[derive(Debug, Default)]
 pub(super) struct Report {
     pub(super) findings: Vec<Finding>,
-    /// The members of a JWT's header, with their values.
+    /// The names and values of the members of a JWT header.
     pub(super) header: Vec<(String, String)>,
-    /// Claims, as an attribute mapping names them, with their values.
+    /// The names and values of the claims. Names have the form of an attribute mapping.
     pub(super) claims: Vec<(String, String)>,
-    /// The names of the caller in an IAM policy.
+    /// The names of the workload in an IAM policy.
     pub(super) principals: Vec<String>,
 }
 
@@ -67,17 +67,17 @@ impl Report {
         })
     }
 
-    /// A link that holds.
+    /// Adds a link that works.
     pub(super) fn ok(&mut self, link: &'static str, message: impl Into<String>) -> &mut Finding {
         self.add(link, Status::Ok, message.into())
     }
 
-    /// A link that was not tried.
+    /// Adds a link that was not checked.
     pub(super) fn skipped(&mut self, link: &'static str, why: impl Into<String>) {
         self.add(link, Status::Skipped, why.into());
     }
 
-    /// A link that may not hold elsewhere or later.
+    /// Adds a link that may fail on another host or later.
     pub(super) fn warning(
         &mut self,
         link: &'static str,
@@ -89,7 +89,7 @@ impl Report {
         finding
     }
 
-    /// A broken link.
+    /// Adds a broken link.
     pub(super) fn error(&mut self, link: &'static str, error: &Error) -> &mut Finding {
         let finding = self.add(link, Status::Error, error.what());
         finding.kind = Some(error.kind());
@@ -97,8 +97,8 @@ impl Report {
         finding
     }
 
-    /// The same, in words.
-    pub(super) fn wrong(
+    /// Adds a broken link without an [`Error`] of its own.
+    pub(super) fn broken(
         &mut self,
         link: &'static str,
         kind: Kind,
@@ -108,11 +108,11 @@ impl Report {
         self.error(link, &Error::new(kind, message).fix(fix))
     }
 
-    /// The exchange went well: what was only feared is not so.
+    /// The exchange succeeded, which proves that some links work.
     pub(super) fn settle(&mut self) {
         for finding in self.findings.iter_mut().filter(|finding| finding.settled_by_exchange) {
             finding.status = Status::Ok;
-            finding.message += ", and Google takes the token";
+            finding.message += ", and Google accepts the token";
             finding.fix = None;
         }
     }
@@ -123,7 +123,7 @@ impl Report {
         first.map_or(0, |error| error.kind.unwrap_or(Kind::Internal).exit_status())
     }
 
-    /// A line for each link, steps and claims indented below.
+    /// The report as text: one line for each link, with steps and claims indented below.
     pub(super) fn to_text(&self) -> String {
         let mut text = String::new();
         for finding in &self.findings {
@@ -147,7 +147,7 @@ impl Report {
         text
     }
 
-    /// The same for programs. Its schema is tests/check.schema.json.
+    /// The report as JSON. The schema is tests/check.schema.json.
     pub(super) fn to_json(&self) -> String {
         let links: Vec<Value> = self.findings.iter().map(Finding::to_json).collect();
         let named = |pairs: &[(String, String)]| -> Value {
@@ -165,19 +165,19 @@ impl Report {
     }
 }
 
-/// The link below which the claims stand.
+/// The link that lists the claims.
 pub(super) const CLAIMS: &str = "claims";
-/// The link below which the principals stand.
+/// The link that lists the principals.
 pub(super) const PRINCIPAL: &str = "principal";
 
 impl Finding {
-    /// Adds what was done on the way.
+    /// Sets the steps of the check.
     pub(super) fn with_steps(&mut self, steps: Vec<String>) {
         self.steps = steps;
     }
 
-    /// Adds one such step.
-    pub(super) fn on_the_way(&mut self, step: String) {
+    /// Adds one step of the check.
+    pub(super) fn with_step(&mut self, step: String) {
         self.steps.push(step);
     }
 
@@ -198,15 +198,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_forms_are_pinned() {
+    fn text_and_json_are_pinned() {
         let mut report = Report::default();
         report.ok("configuration", "/c.json").with_steps(vec!["a step".to_owned()]);
         report.warning("token", "odd", "look").settled_by_exchange = true;
-        report.wrong("exchange", Kind::Denied, "refused", "run this");
+        report.broken("exchange", Kind::Denied, "refused", "run this");
         report.header.push(("header.alg".to_owned(), "\"RS256\"".to_owned()));
         report.claims.push(("assertion.sub".to_owned(), "\"s\"".to_owned()));
         report.ok(CLAIMS, "1 claim");
-        report.skipped("clock", "no server told its time");
+        report.skipped("clock", "no server sent its time");
         assert_eq!(report.exit_status(), 5);
         assert_eq!(
             report.to_text(),
@@ -215,7 +215,7 @@ mod tests {
              error    exchange        refused; run this\n\
              ok       claims          1 claim\n                         header.alg = \"RS256\"\n\
              \x20                        assertion.sub = \"s\"\n\
-             skipped  clock           no server told its time\n"
+             skipped  clock           no server sent its time\n"
         );
         let json: Value = serde_json::from_str(&report.to_json()).unwrap();
         assert_eq!(
@@ -228,7 +228,9 @@ mod tests {
         assert_eq!((&json["version"], &json["ok"]), (&json!(1), &json!(false)));
         report.settle();
         assert!(
-            report.to_text().contains("ok       token           odd, and Google takes the token\n")
+            report
+                .to_text()
+                .contains("ok       token           odd, and Google accepts the token\n")
         );
     }
 }

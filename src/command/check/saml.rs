@@ -1,9 +1,9 @@
-//! SAML against the rules that Google documents for subject tokens. Signatures are looked for, not
-//! verified: that is left to Google.
+//! Checks a SAML response or assertion against the rules that Google documents for subject tokens.
+//!
+//! [`token::saml`](crate::token::saml) knows which elements limit the validity; this module judges
+//! them and everything else. A signature must be present, but only Google verifies it.
 //! <https://cloud.google.com/iam/docs/workload-identity-federation-with-other-providers>
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use roxmltree::{Document, Node};
 
 use super::report::Report;
@@ -12,7 +12,7 @@ use crate::error::Kind;
 use crate::secret::Secret;
 use crate::time::{parse_rfc3339, rfc3339};
 use crate::token::Audience;
-use crate::token::saml::{ASSERTION_NS, PROTOCOL_NS};
+use crate::token::saml::{ASSERTION_NS, PROTOCOL_NS, decode, limits};
 
 const LINK: &str = "subject token";
 const SIGNATURE_NS: &str = "http://www.w3.org/2000/09/xmldsig#";
@@ -20,165 +20,145 @@ const SUCCESS: &str = "urn:oasis:names:tc:SAML:2.0:status:Success";
 const ENTITY: &str = "urn:oasis:names:tc:SAML:2.0:nameid-format:entity";
 const BEARER: &str = "urn:oasis:names:tc:SAML:2.0:cm:bearer";
 
-/// Seconds since `IssueInstant` in which Google takes an assertion.
-const LONGEST_AGE: i64 = 3600;
-
-/// The XML of a token.
-pub(super) fn xml(token: &Secret) -> Option<String> {
-    let packed: String = token.expose().split_ascii_whitespace().collect();
-    String::from_utf8(STANDARD.decode(packed).ok()?).ok()
-}
+const FIX_AT_PROVIDER: &str = "change the settings of the identity provider";
+const FIX_CLOCKS: &str =
+    "get a new token, and check the clocks of this host and of the identity provider";
 
 pub(super) fn check(token: &Secret, config: &CredentialConfig, now: i64, report: &mut Report) {
-    let xml = xml(token).unwrap_or_default();
+    let xml = decode(token.expose()).unwrap_or_default();
     let Ok(document) = Document::parse(&xml) else {
-        let fix = "subject_token_type and the source do not match";
-        report.wrong(LINK, Kind::Protocol, "it is no SAML", fix);
+        let fix = "set subject_token_type to the type of token that the source returns";
+        report.broken(LINK, Kind::Protocol, "the token is not SAML", fix);
         return;
     };
     let root = document.root_element();
-    let all = |name: &'static str| {
-        root.descendants().filter(move |node| node.has_tag_name((ASSERTION_NS, name)))
-    };
-    if all("EncryptedAssertion").next().is_some() {
+    if descendants(root, "EncryptedAssertion").next().is_some() {
         report.ok(LINK, "an encrypted assertion, which only Google can read");
         return;
     }
-    let assertions: Vec<Node> = all("Assertion").collect();
+    let assertions: Vec<Node> = descendants(root, "Assertion").collect();
     let [assertion] = assertions[..] else {
-        let message = format!("it holds {} assertions", assertions.len());
-        report.wrong(LINK, Kind::Protocol, message, "Google takes exactly one");
+        let message = format!("the token contains {} assertions", assertions.len());
+        let fix = "configure the identity provider to send exactly one assertion";
+        report.broken(LINK, Kind::Protocol, message, fix);
         return;
     };
-    let before = report.findings.len();
-    for problem in problems(root, assertion, &config.audience, now) {
-        report.wrong(LINK, problem.0, problem.1, problem.2);
+    let mut problems = Problems::default();
+    signature(root, assertion, &mut problems);
+    statements(root, assertion, &mut problems);
+    times(assertion, now, &mut problems);
+    subject(assertion, &mut problems);
+    audience(assertion, &config.audience, &mut problems);
+    if problems.0.is_empty() {
+        report.ok(LINK, "an assertion that follows Google's rules (signature not verified here)");
     }
-    if report.findings.len() == before {
-        report.ok(
-            LINK,
-            "an assertion that Google's rules allow (its signature is not verified here)",
-        );
+    for (kind, message, fix) in problems.0 {
+        report.broken(LINK, kind, message, fix);
     }
 }
 
-type Problem = (Kind, String, &'static str);
+/// The rules that a token breaks, each with a kind, a message and a fix.
+#[derive(Default)]
+struct Problems(Vec<(Kind, String, &'static str)>);
 
-fn problems(root: Node, assertion: Node, audience: &str, now: i64) -> Vec<Problem> {
-    let mut found = Vec::new();
-    let mut add = |wrong: bool, kind: Kind, message: &str, fix: &'static str| {
-        if wrong {
-            found.push((kind, message.to_owned(), fix));
+impl Problems {
+    fn add(&mut self, kind: Kind, message: impl Into<String>, fix: &'static str) {
+        self.0.push((kind, message.into(), fix));
+    }
+
+    /// Adds a rule of the protocol that the identity provider must follow.
+    fn require(&mut self, holds: bool, message: &str) {
+        if !holds {
+            self.add(Kind::Protocol, message, FIX_AT_PROVIDER);
         }
-    };
-    let idp = "change it at the identity provider";
-    let clocks = "check the clocks of the identity provider and of this host, and renew it";
-    let children = |node: Node<'_, '_>, name: &'static str| {
-        node.children().filter(|child| child.has_tag_name((ASSERTION_NS, name))).count()
-    };
-    let is_signed = |node: Node<'_, '_>| {
-        node.children().any(|child| child.has_tag_name((SIGNATURE_NS, "Signature")))
-    };
+    }
+}
+
+/// The elements of an assertion with this name, inside a node.
+fn descendants<'a>(node: Node<'a, 'a>, name: &'static str) -> impl Iterator<Item = Node<'a, 'a>> {
+    node.descendants().filter(move |node| node.has_tag_name((ASSERTION_NS, name)))
+}
+
+/// The elements of an assertion with this name, directly below a node.
+fn children<'a>(node: Node<'a, 'a>, name: &'static str) -> impl Iterator<Item = Node<'a, 'a>> {
+    node.children().filter(move |node| node.has_tag_name((ASSERTION_NS, name)))
+}
+
+fn signature(root: Node, assertion: Node, problems: &mut Problems) {
+    let is_signed =
+        |node: Node| node.children().any(|child| child.has_tag_name((SIGNATURE_NS, "Signature")));
     let signed = is_signed(assertion) || is_signed(root);
-    add(!signed, Kind::Protocol, "neither response nor assertion is signed", idp);
+    problems.require(signed, "neither the response nor the assertion is signed");
     if root.has_tag_name((PROTOCOL_NS, "Response")) && is_signed(root) {
-        let issuer = |node: Node| {
-            let mut all = node.children().filter(|c| c.has_tag_name((ASSERTION_NS, "Issuer")));
-            all.next().and_then(|issuer| issuer.text()).map(str::to_owned)
-        };
+        let issuer = |node| children(node, "Issuer").next().and_then(|issuer| issuer.text());
         let same = issuer(root) == issuer(assertion);
-        add(!same, Kind::Protocol, "response and assertion name different issuers", idp);
+        problems.require(same, "the issuers of the response and of the assertion differ");
     }
+}
+
+fn statements(root: Node, assertion: Node, problems: &mut Problems) {
     let status = root.descendants().find(|node| node.has_tag_name((PROTOCOL_NS, "StatusCode")));
-    let failed = status.is_some_and(|status| status.attribute("Value") != Some(SUCCESS));
-    add(failed, Kind::Denied, "its status is not Success", "look into the identity provider's log");
-    add(children(assertion, "Issuer") != 1, Kind::Protocol, "it has no Issuer", idp);
-    let odd = assertion
-        .children()
-        .filter(|node| node.has_tag_name((ASSERTION_NS, "Issuer")))
-        .any(|issuer| issuer.attribute("Format").is_some_and(|format| format != ENTITY));
-    add(odd, Kind::Protocol, "the Format of its Issuer is not entity", idp);
-    add(
-        children(assertion, "AuthnStatement") == 0,
-        Kind::Protocol,
-        "it has no AuthnStatement",
-        idp,
-    );
-
+    if status.is_some_and(|status| status.attribute("Value") != Some(SUCCESS)) {
+        let fix = "look for the reason in the log of the identity provider";
+        problems.add(Kind::Denied, "the status of the response is not Success", fix);
+    }
+    let has = |name| children(assertion, name).next().is_some();
+    problems.require(children(assertion, "Issuer").count() == 1, "the assertion has no Issuer");
+    let formats = children(assertion, "Issuer").filter_map(|issuer| issuer.attribute("Format"));
+    let entities = formats.into_iter().all(|format| format == ENTITY);
+    problems.require(entities, "the Format of the Issuer is not entity");
+    problems.require(has("AuthnStatement"), "the assertion has no AuthnStatement");
     let time = |node: Node, name: &str| parse_rfc3339(node.attribute(name)?);
-    match time(assertion, "IssueInstant") {
-        None => add(true, Kind::Protocol, "it has no IssueInstant", idp),
-        Some(issued) => {
-            let (late, early) = (issued + LONGEST_AGE <= now, issued > now);
-            let when = rfc3339(issued);
-            add(late, Kind::Expired, &format!("it was issued at {when}, over an hour ago"), clocks);
-            add(early, Kind::Configuration, &format!("it will be issued at {when}"), clocks);
-        }
-    }
-    let conditions =
-        assertion.children().find(|node| node.has_tag_name((ASSERTION_NS, "Conditions")));
+    problems
+        .require(time(assertion, "IssueInstant").is_some(), "the assertion has no IssueInstant");
+    let conditions = children(assertion, "Conditions").next();
     for (name, message) in [
-        ("NotBefore", "its Conditions have no NotBefore"),
-        ("NotOnOrAfter", "its Conditions have no NotOnOrAfter"),
+        ("NotBefore", "the Conditions have no NotBefore"),
+        ("NotOnOrAfter", "the Conditions have no NotOnOrAfter"),
     ] {
-        let given = conditions.and_then(|conditions| time(conditions, name));
-        add(given.is_none(), Kind::Protocol, message, idp);
+        problems.require(conditions.and_then(|node| time(node, name)).is_some(), message);
     }
-    for node in assertion.descendants() {
-        for name in ["NotOnOrAfter", "SessionNotOnOrAfter"] {
-            if let Some(end) = time(node, name).filter(|end| *end <= now) {
-                let message =
-                    format!("{name} of its {} was {}", node.tag_name().name(), rfc3339(end));
-                add(true, Kind::Expired, &message, clocks);
-            }
-        }
-        if let Some(begin) = time(node, "NotBefore").filter(|begin| *begin > now) {
-            add(true, Kind::Configuration, &format!("NotBefore is {}", rfc3339(begin)), clocks);
-        }
-    }
-    subject(assertion, &mut add, idp);
-    restriction(assertion, audience, &mut add, idp);
-    found
 }
 
-fn subject(
-    assertion: Node,
-    add: &mut impl FnMut(bool, Kind, &str, &'static str),
-    idp: &'static str,
-) {
-    let find = |name: &'static str| {
-        assertion.descendants().filter(move |node| node.has_tag_name((ASSERTION_NS, name)))
-    };
-    add(find("NameID").next().is_none(), Kind::Protocol, "its subject has no NameID", idp);
-    let confirmations: Vec<Node> = find("SubjectConfirmation").collect();
-    let bearer = confirmations.iter().filter(|c| c.attribute("Method") == Some(BEARER)).count();
-    let one = (bearer, confirmations.len()) == (1, 1);
-    add(!one, Kind::Protocol, "it has not exactly one SubjectConfirmation, of method bearer", idp);
-    let data: Vec<Node> = find("SubjectConfirmationData").collect();
-    let ends = data.iter().any(|data| data.has_attribute("NotOnOrAfter"));
-    add(!ends, Kind::Protocol, "its SubjectConfirmationData has no NotOnOrAfter", idp);
-    let begins = data.iter().any(|data| data.has_attribute("NotBefore"));
-    add(begins, Kind::Protocol, "its SubjectConfirmationData has a NotBefore", idp);
+fn times(assertion: Node, now: i64, problems: &mut Problems) {
+    for limit in assertion.descendants().flat_map(limits) {
+        let (attribute, element, time) = (limit.attribute, limit.element, rfc3339(limit.time));
+        if limit.expiry.is_some_and(|expiry| expiry <= now) {
+            let age = if limit.valid_from.is_some() { ", more than an hour ago" } else { "" };
+            let message = format!("the token has expired: {attribute} of {element} is {time}{age}");
+            problems.add(Kind::Expired, message, FIX_CLOCKS);
+        }
+        if limit.valid_from.is_some_and(|valid_from| valid_from > now) {
+            let message = format!("the token is not valid yet: {attribute} of {element} is {time}");
+            problems.add(Kind::Configuration, message, FIX_CLOCKS);
+        }
+    }
 }
 
-fn restriction(
-    assertion: Node,
-    audience: &str,
-    add: &mut impl FnMut(bool, Kind, &str, &'static str),
-    idp: &'static str,
-) {
-    let restrictions: Vec<Node> = assertion
-        .descendants()
-        .filter(|node| node.has_tag_name((ASSERTION_NS, "AudienceRestriction")))
-        .collect();
-    add(restrictions.is_empty(), Kind::Protocol, "it has no AudienceRestriction", idp);
-    let names = |restriction: &Node| {
-        restriction
-            .children()
-            .filter_map(|child| child.text())
-            .any(|name| Audience::new(audience).is(name.trim()))
+fn subject(assertion: Node, problems: &mut Problems) {
+    let has_name = descendants(assertion, "NameID").next().is_some();
+    problems.require(has_name, "the Subject has no NameID");
+    let confirmations: Vec<Node> = descendants(assertion, "SubjectConfirmation").collect();
+    let is_bearer = |node: &Node| node.attribute("Method") == Some(BEARER);
+    let one = confirmations.len() == 1 && confirmations.iter().all(is_bearer);
+    problems.require(one, "the Subject does not have exactly one SubjectConfirmation (bearer)");
+    let data: Vec<Node> = descendants(assertion, "SubjectConfirmationData").collect();
+    let has = |name| data.iter().any(|data| data.has_attribute(name));
+    problems.require(has("NotOnOrAfter"), "the SubjectConfirmationData has no NotOnOrAfter");
+    problems.require(!has("NotBefore"), "the SubjectConfirmationData has a NotBefore");
+}
+
+fn audience(assertion: Node, audience: &str, problems: &mut Problems) {
+    let restrictions: Vec<Node> = descendants(assertion, "AudienceRestriction").collect();
+    problems.require(!restrictions.is_empty(), "the assertion has no AudienceRestriction");
+    let audience = Audience::new(audience);
+    let names_audience = |restriction: &Node| {
+        let mut names = restriction.children().filter_map(|child| child.text());
+        names.any(|name| audience.is(name.trim()))
     };
-    let all = restrictions.iter().all(names);
-    let fix = "make the identity provider's relying party (entity id) the pool provider's name, with https:";
-    add(!all, Kind::Configuration, "its AudienceRestriction names another audience", fix);
+    if !restrictions.iter().all(names_audience) {
+        let fix = "set the entity ID of the relying party to https: and the audience of the configuration";
+        let message = "the AudienceRestriction does not name the pool provider";
+        problems.add(Kind::Configuration, message, fix);
+    }
 }

@@ -1,11 +1,12 @@
-//! The configuration as JSON, with the members that gcloud writes, in its order.
+//! The configuration as JSON, with the members that gcloud writes, in the same order.
+//! <https://google.aip.dev/auth/4117>
 
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
 use super::Options;
-use super::command_line::forward;
+use super::executable_command::with_slashes;
 use crate::configuration::GOOGLEAPIS;
 use crate::configuration::credential_source::TIMEOUT_MS;
 use crate::configuration::pool_provider::PoolProvider;
@@ -14,20 +15,21 @@ use crate::options::{self, Seconds};
 use crate::source::trust::{Provider, Trust};
 use crate::token::TokenType;
 
-/// How long a client waits for a person, and may wait, in milliseconds.
+/// How long a client waits for a user by default, and at most, in milliseconds.
 const INTERACTIVE_TIMEOUT_MS: u64 = 300_000;
 const LONGEST_INTERACTIVE_TIMEOUT_MS: u64 = 1_800_000;
 
-/// How long a client waits for a program at most, in milliseconds.
+/// The longest time that a client waits for a program, in milliseconds.
 const LONGEST_TIMEOUT_MS: u64 = 120_000;
 
-/// How much longer a client waits than this program tries, in milliseconds.
+/// How much longer the client waits than this program runs, in milliseconds, so that this program
+/// reports its own timeout.
 const HEAD_START_MS: u64 = 5_000;
 
 /// The configuration that runs this command line.
 ///
 /// # Errors
-/// `USAGE` for options that do not go together, or a longer wait than any client's.
+/// `USAGE` if options exclude each other, or `--timeout` is longer than any client waits.
 pub(super) fn of(
     options: &Options,
     common: &options::Options,
@@ -36,46 +38,72 @@ pub(super) fn of(
     provider: &PoolProvider,
     trust: &Trust,
 ) -> Result<Value, Error> {
-    let usage = |what: &str, fix: &str| Err(Error::new(Kind::Usage, what).fix(fix));
     let universe = options.universe_domain.as_deref().unwrap_or(GOOGLEAPIS);
-    let token_type = match (common.token_type.as_deref().map(TokenType::parse), trust.token_type) {
-        (Some(Some(token_type)), _) => token_type,
-        (Some(None), _) => return usage("--token-type is unknown", "it is a URN, such as …:jwt"),
-        (None, None | Some(TokenType::Jwt)) if provider.project.is_none() => TokenType::IdToken,
-        (None, token_type) => token_type.unwrap_or(TokenType::Jwt),
-    };
+    let timeout = common.timeout.map(|timeout| timeout.as_secs());
+    let executable = executable(line, timeout, output_file, trust.interactive)?;
     let mut config = Map::new();
     let mut set = |name: &str, value: Value| config.insert(name.to_owned(), value);
     set("universe_domain", universe.into());
     set("type", "external_account".into());
     set("audience", provider.name().into());
-    set("subject_token_type", token_type.urn().into());
+    set("subject_token_type", token_type(common, provider, trust)?.urn().into());
     set("token_url", format!("https://sts.{universe}/v1/token").into());
-    let executable = executable(
-        line,
-        common.timeout.map(|timeout| timeout.as_secs()),
-        output_file,
-        trust.interactive,
-    )?;
     set("credential_source", json!({ "executable": executable }));
-    match (options.workforce_pool_user_project.as_deref(), &provider.project) {
-        (_, None) if matches!(trust.provider, Provider::Aws { .. }) => {
-            let what = "a workforce pool takes no signed AWS requests";
-            return usage(what, "leave out --mode=caller-identity");
-        }
-        (Some(project), None) => {
-            set("workforce_pool_user_project", project.into());
-        }
-        (None, None) => {
-            let fix = "add --workforce-pool-user-project=NUMBER";
-            return usage("a workforce pool needs a project that pays for requests", fix);
-        }
-        (Some(_), Some(_)) => {
-            let what = "--workforce-pool-user-project is for workforce pools";
-            return usage(what, "leave it out");
-        }
-        (None, Some(_)) => {}
+    if let Some(project) = user_project(options, provider, trust)? {
+        set("workforce_pool_user_project", project.into());
     }
+    impersonation(options, universe, &mut config)?;
+    Ok(config.into())
+}
+
+fn usage(what: &str, fix: &str) -> Error {
+    Error::new(Kind::Usage, what).fix(fix)
+}
+
+fn token_type(
+    common: &options::Options,
+    provider: &PoolProvider,
+    trust: &Trust,
+) -> Result<TokenType, Error> {
+    match (&common.token_type, trust.token_type) {
+        (Some(name), _) => TokenType::parse(name).ok_or_else(|| {
+            usage("--token-type is not a known token type", &TokenType::fix_for_unknown())
+        }),
+        (None, None | Some(TokenType::Jwt)) if provider.project.is_none() => Ok(TokenType::IdToken),
+        (None, token_type) => Ok(token_type.unwrap_or(TokenType::Jwt)),
+    }
+}
+
+/// The project to bill, for a workforce pool.
+fn user_project<'a>(
+    options: &'a Options,
+    provider: &PoolProvider,
+    trust: &Trust,
+) -> Result<Option<&'a str>, Error> {
+    match (options.workforce_pool_user_project.as_deref(), &provider.project) {
+        (_, None) if matches!(trust.provider, Provider::Aws { .. }) => Err(usage(
+            "a workforce pool does not accept signed AWS requests",
+            "remove --mode=caller-identity",
+        )),
+        (None, None) => Err(usage(
+            "--workforce-pool-user-project is required for a workforce pool",
+            "add --workforce-pool-user-project=NUMBER",
+        )),
+        (Some(_), Some(_)) => Err(usage(
+            "--workforce-pool-user-project is only for workforce pools",
+            "remove --workforce-pool-user-project",
+        )),
+        (project, _) => Ok(project),
+    }
+}
+
+/// Sets the members about the service account, or `token_info_url` without one.
+fn impersonation(
+    options: &Options,
+    universe: &str,
+    config: &mut Map<String, Value>,
+) -> Result<(), Error> {
+    let mut set = |name: &str, value: Value| config.insert(name.to_owned(), value);
     match (&options.service_account, options.service_account_lifetime) {
         (Some(account), lifetime) => {
             let accounts =
@@ -88,17 +116,19 @@ pub(super) fn of(
             }
         }
         (None, Some(_)) => {
-            let what = "--service-account-lifetime is for --service-account";
-            return usage(what, "add --service-account=EMAIL");
+            return Err(usage(
+                "--service-account-lifetime requires --service-account",
+                "add --service-account=EMAIL",
+            ));
         }
         (None, None) => {
             set("token_info_url", format!("https://sts.{universe}/v1/introspect").into());
         }
     }
-    Ok(config.into())
+    Ok(())
 }
 
-/// The executable, with a client that waits longer than this program tries.
+/// The member `executable`. The client waits longer than this program runs.
 fn executable(
     line: &str,
     timeout: Option<u64>,
@@ -107,15 +137,17 @@ fn executable(
 ) -> Result<Map<String, Value>, Error> {
     let timeout = timeout.map_or(0, |seconds| seconds.saturating_mul(1000) + HEAD_START_MS);
     if timeout > LONGEST_TIMEOUT_MS && !interactive {
-        return Err(Error::new(Kind::Usage, "no client waits for so long a --timeout")
-            .fix("lower it to 115 at most"));
+        return Err(usage(
+            "--timeout is longer than any client waits",
+            "set --timeout to at most 115",
+        ));
     }
     let mut executable = Map::new();
     executable.insert("command".to_owned(), line.into());
     let wait = timeout.clamp(TIMEOUT_MS, LONGEST_TIMEOUT_MS);
     executable.insert("timeout_millis".to_owned(), wait.into());
     if let Some(path) = output_file {
-        let path = forward(&path.display().to_string());
+        let path = with_slashes(&path.display().to_string());
         executable.insert("output_file".to_owned(), path.into());
     }
     if interactive {

@@ -1,7 +1,8 @@
-//! The proxy in the settings of Windows: the user's, else the machine's (`netsh winhttp`).
+//! The proxy in the settings of Windows: those of the user, or those of the machine
+//! (`netsh winhttp`).
 //!
-//! A setting names one proxy for all schemes, or one for each: `http=a:80;https=b:443`. Hosts to
-//! reach directly are patterns with `*`; `<local>` stands for names without a dot. Scripts for
+//! A setting names one proxy for all schemes, or one for each: `http=a:80;https=b:443`. The hosts to
+//! reach directly are patterns with `*`; `<local>` means all names without a dot. Scripts for
 //! automatic configuration (PAC, WPAD) are not evaluated.
 //! <https://learn.microsoft.com/windows/win32/api/winhttp/ns-winhttp-winhttp_proxy_info>
 
@@ -10,13 +11,13 @@ mod settings;
 
 use super::Url;
 
-/// The proxy for this address; `None` to go directly.
+/// The proxy for a URL; `None` for a direct connection.
 #[cfg(windows)]
 pub(super) fn for_url(url: &Url) -> Option<String> {
     settings::of_user().or_else(settings::of_machine)?.proxy(url)
 }
 
-/// A setting as Windows keeps it.
+/// A setting in the form of Windows.
 struct Setting {
     proxies: String,
     bypass: String,
@@ -42,7 +43,7 @@ fn entries(list: &str) -> impl Iterator<Item = &str> {
     list.split(|c: char| c == ';' || c.is_whitespace()).filter(|entry| !entry.is_empty())
 }
 
-/// Whether an entry of the bypass list, `[SCHEME://]HOST[:PORT]`, means this address.
+/// Whether an entry of the bypass list, `[SCHEME://]HOST[:PORT]`, matches a URL.
 fn is_direct(url: &Url, entry: &str) -> bool {
     let entry = entry.to_ascii_lowercase();
     let host = url.host();
@@ -52,14 +53,15 @@ fn is_direct(url: &Url, entry: &str) -> bool {
     let (scheme, pattern) = entry.split_once("://").unwrap_or(("", &entry));
     let origin = url.origin();
     let (of_url, authority) = origin.split_once("://").unwrap_or_default();
-    (scheme.is_empty() || scheme == of_url) && (fits(host, pattern) || fits(authority, pattern))
+    (scheme.is_empty() || scheme == of_url)
+        && (matches(host, pattern) || matches(authority, pattern))
 }
 
-/// Whether a text is this pattern, in which `*` stands for any part.
-fn fits(text: &str, pattern: &str) -> bool {
+/// Whether a text matches a pattern, in which `*` matches any part.
+fn matches(text: &str, pattern: &str) -> bool {
     let Some((head, rest)) = pattern.split_once('*') else { return text == pattern };
     let Some(tail) = text.strip_prefix(head) else { return false };
-    (0..=tail.len()).filter_map(|at| tail.get(at..)).any(|tail| fits(tail, rest))
+    (0..=tail.len()).filter_map(|at| tail.get(at..)).any(|tail| matches(tail, rest))
 }
 
 #[cfg(test)]
@@ -94,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn the_bypass_list_holds_patterns() {
+    fn the_bypass_list_contains_patterns() {
         for (url, bypass, direct) in [
             ("https://idp.example.com/", "*.example.com", true),
             ("https://idp.example.com/", "other.test;*.EXAMPLE.com", true),

@@ -1,4 +1,4 @@
-//! Reads the settings by WinHTTP.
+//! Reads the proxy settings with WinHTTP.
 #![allow(unsafe_code)] // calls into the operating system
 
 use std::ptr::slice_from_raw_parts;
@@ -11,28 +11,28 @@ use windows_sys::Win32::Networking::WinHttp::{
 
 use super::Setting;
 
-/// What the user of this process set by hand.
+/// The settings of the user of this process.
 pub(super) fn of_user() -> Option<Setting> {
     let mut found = WINHTTP_CURRENT_USER_IE_PROXY_CONFIG::default();
-    // SAFETY: the structure is there for the call to fill in.
+    // SAFETY: the structure is valid for writing during the call.
     if unsafe { WinHttpGetIEProxyConfigForCurrentUser(&mut found) } == 0 {
         return None;
     }
-    // SAFETY: the call has set each to null or to a text of its own, which is used here alone.
+    // SAFETY: the call has set each pointer to null or to a string that this function owns.
     let [_, proxies, bypass] = unsafe {
         [found.lpszAutoConfigUrl, found.lpszProxy, found.lpszProxyBypass].map(|t| take(t))
     };
     setting(proxies, bypass)
 }
 
-/// What the administrator set for services.
+/// The settings of the machine, which an administrator makes for services.
 pub(super) fn of_machine() -> Option<Setting> {
     let mut found = WINHTTP_PROXY_INFO::default();
-    // SAFETY: the structure is there for the call to fill in.
+    // SAFETY: the structure is valid for writing during the call.
     if unsafe { WinHttpGetDefaultProxyConfiguration(&mut found) } == 0 {
         return None;
     }
-    // SAFETY: the call has set each to null or to a text of its own, which is used here alone.
+    // SAFETY: the call has set each pointer to null or to a string that this function owns.
     let [proxies, bypass] = unsafe { [found.lpszProxy, found.lpszProxyBypass].map(|t| take(t)) };
     match found.dwAccessType {
         WINHTTP_ACCESS_TYPE_NAMED_PROXY => setting(proxies, bypass),
@@ -44,19 +44,20 @@ fn setting(proxies: Option<String>, bypass: Option<String>) -> Option<Setting> {
     Some(Setting { proxies: proxies?, bypass: bypass.unwrap_or_default() })
 }
 
-/// The text, which is freed.
+/// Copies a string and frees it.
 ///
 /// # Safety
-/// It is null, or ends with a zero and was allocated to be freed by `GlobalFree`, once.
+/// The pointer is null, or the string ends with a zero, was allocated with `GlobalAlloc`, and is not
+/// used afterwards.
 unsafe fn take(text: *mut u16) -> Option<String> {
     if text.is_null() {
         return None;
     }
-    // SAFETY: it ends with a zero, which is looked for from its start.
+    // SAFETY: the string ends with a zero, and no unit after it is read.
     let length = (0..).take_while(|&at| unsafe { *text.add(at) } != 0).count();
-    // SAFETY: so many units were just read.
+    // SAFETY: this number of units was just read.
     let found = String::from_utf16_lossy(unsafe { &*slice_from_raw_parts(text, length) });
-    // SAFETY: as the caller says; nothing refers to it any more.
+    // SAFETY: guaranteed by the caller; no reference to the string is left.
     unsafe { GlobalFree(text.cast()) };
     Some(found)
 }

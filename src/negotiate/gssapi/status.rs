@@ -6,7 +6,7 @@
 
 use super::krb5_error;
 use super::library::Failure;
-use crate::error::{Error, Kind, server_words};
+use crate::error::{Error, Kind, redacted};
 use crate::negotiate::{CHANNEL_BINDING, INVALID_TOKEN, Identity};
 
 /// `ERROR_TABLE_BASE_krb5` of `krb5.h`.
@@ -44,7 +44,7 @@ impl Attempt<'_> {
         };
         let what = format!("cannot get a Kerberos token for {}", self.spn);
         let error = Error::new(kind, what).fix(fix);
-        match server_words(&failure.message, &[secret]).as_str() {
+        match redacted(&failure.message, &[secret]).as_str() {
             "" => error.cause(format!("GSSAPI status {:#x}/{:#x}", failure.major, failure.minor)),
             message => error.cause(message),
         }

@@ -37,6 +37,7 @@ pub(super) const INFO: SourceInfo = SourceInfo {
     summary: "AD FS, usually with the Windows or Kerberos account",
     options: &[options::Options::TABLE],
     rest: None,
+    example: "wif-token adfs --issuer=https://adfs.example.com/adfs \\\n  --relying-party=https://iam.example.com/my-pool --client-id=my-app",
     build: options::build,
 };
 

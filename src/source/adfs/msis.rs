@@ -14,5 +14,5 @@ pub(super) fn message(response: &Response) -> Option<String> {
         digits.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
     })?;
     let text = body.get(start..)?.split(['<', '"', '\r', '\n']).next()?;
-    Some(response.clean(text))
+    Some(response.redacted(text))
 }

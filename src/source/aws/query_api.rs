@@ -110,13 +110,13 @@ impl Call<'_> {
         let Some(code) = fields.as_ref().and_then(|fields| fields.get("Code")) else {
             return response.require_success().map(|_| Err(ErrorResponse::without_code()));
         };
-        let code = response.clean(code);
+        let code = response.redacted(code);
         let message = fields.as_ref().and_then(|fields| fields.get("Message")).unwrap_or_default();
         let (kind, fix) = self.kind_and_fix(&code, account);
         let error = Error::new(kind, format!("AWS STS refused {} ({code})", self.action));
         let error = match message {
             "" => error,
-            message => error.cause(response.clean(message)),
+            message => error.cause(response.redacted(message)),
         };
         Ok(Err(ErrorResponse { code, error: error.fix(fix) }))
     }

@@ -114,7 +114,7 @@ impl Endpoint {
 
     /// The kind and the fix for an error response.
     fn explain(&self, response: &Response, identity: Option<&Identity>) -> Option<(Kind, String)> {
-        let message = response.words().unwrap_or_default();
+        let message = response.error_text().unwrap_or_default();
         if let Some((kind, fix)) = aadsts::explain(&message) {
             return Some((kind, fix.to_owned()));
         }

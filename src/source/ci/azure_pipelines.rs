@@ -22,6 +22,7 @@ pub(in crate::source) const INFO: SourceInfo = SourceInfo {
     summary: "the ID token of an Azure Pipelines job",
     options: &[ServiceConnection::TABLE],
     rest: None,
+    example: "wif-token azure-pipelines \\\n  --service-connection=00000000-0000-0000-0000-000000000000",
     build,
 };
 
@@ -91,7 +92,7 @@ impl AzurePipelines {
         }
         let members = response.json().ok();
         let message = members.as_ref().and_then(|members| members.get("value")?.as_str());
-        let message = message.map(|message| response.clean(message));
+        let message = message.map(|message| response.redacted(message));
         response.require_success().map_err(|error| {
             let refused = message.is_some() || matches!(status, 400 | 403 | 404);
             let error = match message {

@@ -21,6 +21,7 @@ pub(in crate::source) const INFO: SourceInfo = SourceInfo {
     summary: "the ID token of a GitHub Actions or Forgejo Actions job",
     options: &[],
     rest: None,
+    example: "wif-token github --audience=https://iam.example.com/my-pool",
     build,
 };
 

@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 use super::access::Credentials;
 use super::entry::Entry;
 use crate::context::Context;
-use crate::error::{Error, Kind, server_words};
+use crate::error::{Error, Kind, redacted};
 use crate::http::ClientCert;
 use crate::program::Program;
 use crate::secret::Secret;
@@ -50,7 +50,7 @@ pub(super) fn credentials(
     }
     let program = program(plugin, cluster, version)?;
     let output = program.output(cx).map_err(|error| match plugin.text("installHint") {
-        Ok(Some(fix)) if error.kind() == Kind::Absent => error.fix(server_words(fix, &[])),
+        Ok(Some(fix)) if error.kind() == Kind::Absent => error.fix(redacted(fix, &[])),
         _ => error,
     })?;
     read(&output, version, plugin)

@@ -61,6 +61,7 @@ pub(super) const INFO: SourceInfo = SourceInfo {
     summary: "a Kubernetes service account, from a pod or with a kubeconfig",
     options: &[Options::TABLE],
     rest: None,
+    example: "wif-token kubernetes --account=my-app --namespace=default",
     build,
 };
 

@@ -99,7 +99,7 @@ impl TokenRequest<'_> {
     /// The kind and the fix for an error response.
     fn explain(&self, response: &Response, access: &Access) -> Option<(Kind, String)> {
         let (namespace, name) = (self.namespace, self.service_account);
-        let message = response.words();
+        let message = response.error_text();
         Some(match response.status {
             401 => (Kind::Denied, access.renew.clone()),
             403 => (

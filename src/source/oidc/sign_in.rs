@@ -142,7 +142,7 @@ impl Code {
 
 fn declined(response: &Response) -> Error {
     Error::new(Kind::Denied, "the sign-in was declined")
-        .cause(response.words().unwrap_or_default())
+        .cause(response.error_text().unwrap_or_default())
         .fix("sign in again and approve the request, or contact the administrator of the issuer")
 }
 

@@ -81,6 +81,7 @@ pub(super) const INFO: SourceInfo = SourceInfo {
     summary: "an identity token of HashiCorp Vault or OpenBao",
     options: &[Options::TABLE],
     rest: None,
+    example: "wif-token vault --address=https://vault.example.com:8200 --role=gcp \\\n  --login=approle --role-id=my-role --secret-id=file:/run/secrets/secret-id",
     build,
 };
 

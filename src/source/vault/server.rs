@@ -100,7 +100,7 @@ impl<'a> Server<'a> {
         response: Response,
         advice: impl Fn(u16, &str) -> Option<Advice>,
     ) -> Result<Map<String, Value>, Error> {
-        let words = response.words().unwrap_or_default();
+        let words = response.error_text().unwrap_or_default();
         let advice = match response.status {
             503 if words.contains("sealed") => {
                 let fix = "unseal the server with vault operator unseal or bao operator unseal";

@@ -32,7 +32,7 @@ impl Fault {
         let (kind, fix) = self.advice();
         let Fault { code, reason } = self;
         Error::new(kind, format!("{url} refused the request"))
-            .cause(response.clean(&format!("{reason} ({code})")))
+            .cause(response.redacted(&format!("{reason} ({code})")))
             .fix(fix)
     }
 

@@ -41,7 +41,7 @@ pub(super) fn load(account: &Account) -> Result<Lookup, Error> {
         Some(code) => {
             let what = format!("the instance metadata has no credentials for the role {role}");
             return Err(Error::new(Kind::Denied, what)
-                .cause(response.clean(code))
+                .cause(response.redacted(code))
                 .fix(format!("allow ec2.amazonaws.com in the trust policy of the role {role}")));
         }
     }

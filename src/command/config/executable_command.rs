@@ -1,0 +1,116 @@
+//! `executable.command` of a configuration: the command line that a client runs.
+//!
+//! Each client splits the command by its own rules, so the command only contains words that all of
+//! them read in the same way. Other words are written to an arguments file.
+
+use std::path::Path;
+
+use super::publish;
+use crate::command::Invocation;
+use crate::error::{Error, Kind};
+use crate::files::absolute;
+use crate::options::{COMMON, OF_SOURCES};
+use crate::source::SourceInfo;
+
+/// Options of a source that the configuration states in its own members.
+const MEMBERS_OF_CONFIGURATION: [&str; 4] = ["token-type", "output-file", "format", "args-file"];
+
+/// The words of a command line. Its paths are absolute.
+pub(super) struct ExecutableCommand {
+    program: String,
+    /// The name of the source.
+    pub(super) source: &'static str,
+    options: Vec<String>,
+    rest: Vec<String>,
+}
+
+impl ExecutableCommand {
+    /// The command line that runs this source with the options of the invocation.
+    ///
+    /// # Errors
+    /// `USAGE` if an argument is not UTF-8, `CONFIGURATION` if the path of this program is unknown.
+    pub(super) fn new(
+        invocation: &Invocation,
+        program: Option<&Path>,
+        info: &'static SourceInfo,
+    ) -> Result<ExecutableCommand, Error> {
+        let program = match program {
+            Some(path) => path.to_owned(),
+            None => std::env::current_exe().map_err(|error| {
+                Error::new(Kind::Configuration, "cannot determine the path of this program")
+                    .cause(error)
+                    .fix("add --program=PATH")
+            })?,
+        };
+        let tables = info
+            .options()
+            .chain(OF_SOURCES.iter().chain(COMMON))
+            .filter(|option| !MEMBERS_OF_CONFIGURATION.contains(&option.name));
+        let rest = invocation.values.rest.iter().map(|word| word.to_str().map(str::to_owned));
+        let rest = rest.collect::<Option<Vec<_>>>().ok_or_else(|| {
+            Error::new(Kind::Usage, "an argument after -- is not UTF-8 text")
+                .fix("use only UTF-8 arguments")
+        })?;
+        Ok(ExecutableCommand {
+            program: with_slashes(&absolute(&program).display().to_string()),
+            source: info.name,
+            options: tables.flat_map(|option| invocation.values.as_arguments(option)).collect(),
+            rest,
+        })
+    }
+
+    /// The arguments of the program.
+    pub(super) fn arguments(&self) -> impl Iterator<Item = &str> {
+        let dashes = (!self.rest.is_empty()).then_some("--");
+        let words = [self.source].into_iter().chain(self.options.iter().map(String::as_str));
+        words.chain(dashes).chain(self.rest.iter().map(String::as_str))
+    }
+
+    /// The command line, if every client splits it in the same way.
+    pub(super) fn line(&self) -> Option<String> {
+        let program = [self.program.as_str()].into_iter();
+        let words: Vec<&str> = program.chain(self.arguments()).collect();
+        words.iter().all(|word| is_portable(word)).then(|| words.join(" "))
+    }
+
+    /// Writes the arguments to a file and returns the command line that names this file.
+    ///
+    /// # Errors
+    /// `USAGE` if an argument or a path cannot be written so that it is read unchanged,
+    /// `CONFIGURATION` if the file cannot be written.
+    pub(super) fn with_args_file(&self, path: &Path) -> Result<String, Error> {
+        let path = absolute(path);
+        let is_changed =
+            |word: &str| word.trim() != word || word.is_empty() || word.starts_with('#');
+        if self.arguments().any(is_changed) {
+            return Err(Error::new(
+                Kind::Usage,
+                "an argument cannot be written to an arguments file",
+            )
+            .cause("it is empty, begins with #, or begins or ends with a space")
+            .fix("change this argument"));
+        }
+        let path_word = with_slashes(&path.display().to_string());
+        let line = format!("{} --args-file={path_word}", self.program);
+        if !line.split(' ').all(is_portable) || line.split(' ').count() != 2 {
+            return Err(Error::new(Kind::Usage, "clients would split the command differently")
+                .cause("the path of the program or of the arguments file has special characters")
+                .fix("use paths without spaces, quotes and backslashes for --program and --out"));
+        }
+        publish(&path, &(self.arguments().collect::<Vec<_>>().join("\n") + "\n"))?;
+        Ok(line)
+    }
+}
+
+/// Whether all clients read a word unchanged: those that use no shell, those that use one, and those
+/// with rules of their own. A shell would expand `?`, `[` and `{`, but no file has the name of an
+/// option, so these are allowed.
+pub(in crate::command) fn is_portable(word: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "-_=/.,:@%+?[]{}".contains(c);
+    !word.is_empty() && word.chars().all(fits)
+}
+
+/// A path with slashes on Windows. Clients that interpret quotes remove backslashes.
+pub(super) fn with_slashes(path: &str) -> String {
+    if cfg!(windows) { path.replace('\\', "/") } else { path.to_owned() }
+}

@@ -1,0 +1,55 @@
+//! `gcloud` commands about service accounts, for messages.
+//!
+//! Every word is quoted for a POSIX shell, so that a command can be pasted.
+//! <https://cloud.google.com/sdk/gcloud/reference/iam/service-accounts>
+
+use crate::shell::quoted;
+
+/// The command that grants `member` the role `roles/iam.ROLE` on a service account.
+pub fn grant_role(account: &str, role: &str, member: &str) -> String {
+    let member = format!("--member={member}");
+    let (project, account, member) = (in_project(account), quoted(account), quoted(&member));
+    format!(
+        "gcloud iam service-accounts add-iam-policy-binding {account} --role=roles/iam.{role} \
+         {member}{project}"
+    )
+}
+
+/// The command that shows a service account.
+pub(super) fn describe(account: &str) -> String {
+    format!("gcloud iam service-accounts describe {}{}", quoted(account), in_project(account))
+}
+
+/// The `--project` option for a service account. gcloud looks in its default project without it.
+fn in_project(account: &str) -> String {
+    project(account).map_or_else(String::new, |project| format!(" --project={}", quoted(&project)))
+}
+
+/// The project of a service account, from its email address: `PROJECT` in
+/// `NAME@PROJECT.iam.gserviceaccount.com`, or `DOMAIN:PROJECT` in a project of a domain,
+/// `NAME@PROJECT.DOMAIN.iam.gserviceaccount.com`.
+pub fn project(account: &str) -> Option<String> {
+    let (_, host) = account.split_once('@')?;
+    let project = host.strip_suffix(".iam.gserviceaccount.com")?;
+    Some(match project.split_once('.') {
+        Some((project, domain)) => format!("{domain}:{project}"),
+        None => project.to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_project_is_read_from_the_email_address() {
+        for (account, expected) in [
+            ("app@my-project.iam.gserviceaccount.com", Some("my-project")),
+            ("app@my-project.example.com.iam.gserviceaccount.com", Some("example.com:my-project")),
+            ("1-compute@developer.gserviceaccount.com", None),
+            ("123456789012345678901", None),
+        ] {
+            assert_eq!(project(account).as_deref(), expected, "{account}");
+        }
+    }
+}
