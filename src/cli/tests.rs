@@ -38,7 +38,7 @@ fn empty_words_are_skipped() {
 
 #[test]
 fn a_mistake_suggests_the_nearest_name_or_the_help() {
-    assert!(message("fiel").contains("\"fiel\"; did you mean file?"));
+    assert!(message("fiel").ends_with("did you mean file?"));
     assert!(message("acess-token").contains("did you mean access-token?"));
     assert_eq!(message("file --pth=x"), "file has no option --pth; did you mean --path?");
     assert_eq!(
