@@ -29,6 +29,26 @@ from support.terraform import Terraform, bucket
 POOL_PROVIDER = "//iam.googleapis.com/projects/123456789012/locations/global/workloadIdentityPools/pool/providers/ci"
 
 
+# Tests wait for servers and clocks most of the time, and so for each other less than the processors allow.
+WORKERS_PER_PROCESSOR = 3
+
+
+def pytest_addoption(parser):
+    """What tests/storm runs beyond the tests of every run."""
+    parser.addoption("--storm", action="store_true", help="kill runs at every system call, and start crowds of hundreds")
+
+
+def pytest_xdist_auto_num_workers():
+    """How many tests run side by side by `--numprocesses=auto`."""
+    return WORKERS_PER_PROCESSOR * (os.cpu_count() or 1)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """First those that share a server, which one worker runs one after another, and those that take long."""
+    items.sort(key=lambda item: not item.get_closest_marker("xdist_group") and not item.get_closest_marker("long"))
+
+
 @pytest.fixture(autouse=True)
 def only_loopback(monkeypatch):
     """The tests' own requests stay on this machine whatever proxy its environment names."""
@@ -42,6 +62,12 @@ def ledger():
     found = Ledger()
     yield found
     assert found.check() == []
+
+
+@pytest.fixture
+def storm(request) -> bool:
+    """Whether the tests may take as long as tests/storm does."""
+    return request.config.getoption("--storm")
 
 
 @pytest.fixture

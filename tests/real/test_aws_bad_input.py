@@ -214,7 +214,7 @@ def test_the_audience_is_no_header(aws, run):
     ("AWS_ENDPOINT_URL_SSO_OIDC", {"config": "[default]\nsso_session = corp\n" + SSO_PROFILE + SSO_SESSION}),
 ])  # fmt: skip
 def test_a_far_end_never_answers(aws, run, program, variable, files):
-    """The run ends before its own deadline, whichever service it is that hangs."""
+    """The run ends by its own deadline, whichever service it is that hangs."""
     sign_in(aws, program, True, seconds=3600 if variable != "AWS_ENDPOINT_URL_SSO_OIDC" else -60, refresh=True)
     with far_end(hang) as far:
         key = aws.keys.user("app") if variable == "AWS_ENDPOINT_URL_STS" else None
