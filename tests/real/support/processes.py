@@ -15,7 +15,7 @@ from typing import Callable, Iterator
 
 
 @contextlib.contextmanager
-def serving(command: list, log: Path, env: dict[str, str], ready: Callable[[], object], seconds: float = 20) -> Iterator:
+def serving(command: list, log: Path, env: dict[str, str], ready: Callable[[], object], seconds: float = 60) -> Iterator:
     """Runs `command` until the block ends; `ready` is polled until it answers something true, which is yielded."""
     with log.open("wb") as output:
         server = subprocess.Popen(
@@ -36,7 +36,7 @@ def check_alive(server: subprocess.Popen, log: Path):
         raise AssertionError(f"{server.args[0]} ended with {server.returncode}:\n{log.read_text(errors='replace')[-3000:]}")
 
 
-def until(condition: Callable[[], object], what: str, seconds: float = 10, meanwhile: Callable[[], None] = lambda: None):
+def until(condition: Callable[[], object], what: str, seconds: float = 30, meanwhile: Callable[[], None] = lambda: None):
     """The first true answer of `condition`, asked again and again; its errors count as no. Fails by name after `seconds`."""
     deadline, last = time.monotonic() + seconds, None
     while time.monotonic() < deadline:
