@@ -29,8 +29,8 @@ from support.terraform import Terraform, bucket
 POOL_PROVIDER = "//iam.googleapis.com/projects/123456789012/locations/global/workloadIdentityPools/pool/providers/ci"
 
 
-# Tests wait for servers and clocks most of the time, and so for each other less than the processors allow.
-WORKERS_PER_PROCESSOR = 3
+# Tests wait for servers and clocks half of the time. With more workers they wait for each other.
+WORKERS_PER_PROCESSOR = 2
 
 
 def pytest_addoption(parser):
