@@ -15,6 +15,7 @@ from standins.azure import Azure
 from standins.issuer import Issuer
 from standins.sts import GoogleStandIn
 from standins.verify_jwt import OidcPoolProvider
+from support import workers
 from support.adfs import farm, kerberos, register
 from support.clients import Clients
 from support.commands import Commands
@@ -29,10 +30,6 @@ from support.terraform import Terraform, bucket
 POOL_PROVIDER = "//iam.googleapis.com/projects/123456789012/locations/global/workloadIdentityPools/pool/providers/ci"
 
 
-# Tests wait for servers and clocks half of the time. With more workers they wait for each other.
-WORKERS_PER_PROCESSOR = 2
-
-
 def pytest_addoption(parser):
     """What tests/storm runs beyond the tests of every run."""
     parser.addoption("--storm", action="store_true", help="kill runs at every system call, and start crowds of hundreds")
@@ -40,13 +37,17 @@ def pytest_addoption(parser):
 
 def pytest_xdist_auto_num_workers():
     """How many tests run side by side by `--numprocesses=auto`."""
-    return WORKERS_PER_PROCESSOR * (os.cpu_count() or 1)
+    return workers.count()
 
 
-@pytest.hookimpl(tryfirst=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Which worker runs which tests."""
+    return workers.Scheduling(config, log)
+
+
 def pytest_collection_modifyitems(items):
-    """First those that share a server, which one worker runs one after another, and those that take long."""
-    items.sort(key=lambda item: not item.get_closest_marker("xdist_group") and not item.get_closest_marker("long"))
+    """The order in which tests start."""
+    items.sort(key=lambda item: not workers.early(item.path.name))
 
 
 @pytest.fixture(autouse=True)

@@ -11,8 +11,6 @@ from servers.kdc import REALM
 from servers.samba import domain
 from support.adfs import CLIENT, farm
 
-pytestmark = pytest.mark.xdist_group("active-directory")
-
 
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory):

@@ -22,8 +22,6 @@ from support.aws import CallerIdentity
 from support.places import HERE, PYTHON
 from support.program import Program
 
-pytestmark = pytest.mark.xdist_group("aws-link-local")
-
 ADDRESSES = ("169.254.170.2/32", "169.254.170.23/32", "169.254.169.254/32", "fd00:ec2::23/128", "fd00:ec2::254/128")
 ELSEWHERE = NAMES["other.example.test"]  # neither loopback nor link-local
 POD_TOKEN = "pod-identity-token-4711"

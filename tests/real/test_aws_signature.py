@@ -17,8 +17,6 @@ from standins.aws_refused import AwsRefused
 from standins.verify_aws import AwsPoolProvider, known_to, verify_aws
 from support.aws import AWS4_REQUEST, REGION, CallerIdentity, google_request, google_token, second_opinion
 
-pytestmark = pytest.mark.xdist_group("ministack")
-
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):

@@ -17,8 +17,6 @@ from support.processes import until
 from support.program import JWT, token_of
 from support.signer import claims_of, some_token
 
-pytestmark = pytest.mark.long
-
 
 @pytest.fixture
 def runs(storm) -> int:

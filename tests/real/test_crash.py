@@ -21,8 +21,6 @@ from support.places import need
 from support.program import JWT, token_of
 from support.signer import some_token
 
-pytestmark = pytest.mark.long
-
 ON_FILES = {"openat", "write", "fsync", "fchmod", "flock", "linkat", "rename", "renameat", "renameat2", "close", "exit_group"}
 
 

@@ -18,8 +18,6 @@ from servers.namespace import NAMES, namespace
 from support.places import need
 from support.signer import some_token
 
-pytestmark = pytest.mark.long
-
 TOKEN = some_token()
 DEADLINE = 2
 

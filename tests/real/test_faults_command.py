@@ -9,8 +9,6 @@ import pytest
 from support.processes import alive, until
 from support.signer import some_token
 
-pytestmark = pytest.mark.long
-
 TOKEN = some_token()
 DEADLINE = 2
 

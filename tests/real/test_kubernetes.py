@@ -17,8 +17,6 @@ from standins.verify_jwt import OidcPoolProvider, verify_jwt
 from support.clients import CLIENTS
 from support.kubernetes import LONGEST, kubeconfig, kubectl, person
 
-pytestmark = pytest.mark.xdist_group("kubernetes")
-
 EXEC = "client.authentication.k8s.io"
 
 

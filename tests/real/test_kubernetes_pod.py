@@ -16,8 +16,6 @@ from support.clients import Clients
 from support.kubernetes import account, kubeconfig, kubectl
 from support.program import Program
 
-pytestmark = pytest.mark.xdist_group("kubernetes")
-
 # /var/run is a link to /run: an empty /run of this run's own holds what the kubelet mounts into a pod.
 INSIDE = """mount -t tmpfs tmpfs /run
 mkdir -p /run/secrets/kubernetes.io

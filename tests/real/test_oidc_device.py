@@ -26,8 +26,6 @@ from support.program import Run
 from support.signer import claims_of
 from support.terminal import on_terminal
 
-pytestmark = pytest.mark.xdist_group("oidc-device")
-
 WORKFORCE = "//iam.googleapis.com/locations/global/workforcePools/staff/providers/idp"
 ID_TOKEN = "urn:ietf:params:oauth:token-type:id_token"
 DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"

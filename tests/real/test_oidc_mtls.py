@@ -22,8 +22,6 @@ from support.oidc_provider import client, oidc_provider
 from support.places import need
 from support.processes import until
 
-pytestmark = pytest.mark.xdist_group("oidc-mtls")
-
 
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory) -> Authority:

@@ -20,8 +20,6 @@ from support.processes import until
 from support.program import JWT
 from support.signer import Signer, claims_of, pem
 
-pytestmark = pytest.mark.xdist_group("oidc-provider")
-
 AWKWARD = "p+l/u%s s:e&c=r?e#t \"q\" \\ 100%25"
 ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 EC_SIGNER, RSA_SIGNER = Signer("ES256", "client-ec"), Signer("RS256", "client-rsa")

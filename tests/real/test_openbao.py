@@ -17,8 +17,6 @@ from support.oidc_provider import client, oidc_provider
 from support.openbao import binary, openbao
 from support.signer import new_key, pem, tampered
 
-pytestmark = pytest.mark.xdist_group("openbao")
-
 
 @pytest.fixture(scope="module")
 def bao(tmp_path_factory):

@@ -15,8 +15,6 @@ from servers.namespace import NAMES, namespace
 from servers.nginx import answers, nginx, server
 from support.signer import some_token
 
-pytestmark = pytest.mark.xdist_group("proxy")
-
 TOKEN = some_token()
 OPEN = f"http://proxy.example.test:{proxy.OPEN}"
 DEAD = "http://proxy.example.test:1"

@@ -19,8 +19,6 @@ from support.places import missing
 from support.processes import free_ports
 from support.signer import some_token
 
-pytestmark = pytest.mark.xdist_group("tls")
-
 TOKEN = some_token()
 LIMIT = 1024 * 1024
 

@@ -23,8 +23,6 @@ from support.openbao import PASSWORD, binary, openbao, openbao_proxy
 from support.places import HERE
 from support.signer import certificate, certificate_pem, claims_of, new_key
 
-pytestmark = pytest.mark.xdist_group("vault")
-
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):

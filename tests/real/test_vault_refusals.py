@@ -9,8 +9,6 @@ from standins.token_review import PATH, TokenReviewApi
 from support.openbao import PASSWORD, openbao
 from support.processes import until
 
-pytestmark = pytest.mark.xdist_group("vault-refusals")
-
 POLICY = 'path "identity/oidc/token/google" { capabilities = ["read"] }'
 
 

@@ -26,8 +26,6 @@ from support.pysaml2_idp import IdentityProvider
 from support.signer import certificate, certificate_pem, new_key, pem, some_token
 from support.windows import WindowsProgram, wine
 
-pytestmark = pytest.mark.xdist_group("windows")
-
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory):

@@ -16,8 +16,6 @@ from servers.nginx import answers, nginx, server
 from support.signer import some_token
 from support.windows import WindowsProgram, wine
 
-pytestmark = pytest.mark.xdist_group("windows-proxy")
-
 TOKEN = some_token()
 OPEN = f"proxy.example.test:{proxy.OPEN}"
 GUARDED = f"proxy.example.test:{proxy.GUARDED}"
