@@ -162,7 +162,7 @@ def fifo(tmp_path):
 
 
 @pytest.mark.parametrize("option", ["--path", "--ca-file", "--header", "--key", "--args-file"])
-def test_a_pipe_nobody_writes_to_as_an_input_does_not_hang(hurried, tmp_path, fifo, option):
+def test_a_pipe_nobody_writes_to_as_an_input_does_not_hang(asked, tmp_path, fifo, option):
     (tmp_path / "token").write_text(TOKEN)
     url = "--url=http://127.0.0.1:9/token"
     words = {"--path": ["file", f"--path={fifo}"],
@@ -170,7 +170,8 @@ def test_a_pipe_nobody_writes_to_as_an_input_does_not_hang(hurried, tmp_path, fi
              "--header": ["url", url, f"--header=X-Key:file:{fifo}"],
              "--key": ["key", f"--key={fifo}", "--issuer=https://i.example.test", "--subject=s"],
              "--args-file": ["file", f"--path={tmp_path / 'token'}", f"--args-file={fifo}"]}
-    done = hurried.run(*words[option], f"--timeout={DEADLINE}")
+    # The watchdog ends some of these a tenth of a second before the deadline; a busy machine may be later than that.
+    done = asked.killed_after(5 * DEADLINE).run(*words[option], f"--timeout={DEADLINE}")
     assert done.status in (3, 6), done
     done.failed(done.document["code"])
 
