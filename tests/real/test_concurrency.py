@@ -93,6 +93,8 @@ def test_those_who_waited_report_the_failure_of_the_one_fetch(asked, tmp_path, r
         assert len(far.requests) == tries
         assert len({(one.stdout, one.stderr, one.status) for one in done}) == 1
         done[0].failed(kind)
+        # Tries that pause take two seconds.
+        assert max(one.seconds for one in done) < len(done), "they went one after another"
         assert output.read_bytes() == before
 
         asked.run("url", f"--url={far.url}", f"--output-file={output}").failed(kind)
