@@ -5,6 +5,8 @@ Run them by tests/packages/run.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import os
 import re
@@ -48,6 +50,14 @@ def files() -> list[Path]:
     return [ROOT / name for name in listed if name and (ROOT / name).is_file()]
 
 
+@contextlib.contextmanager
+def alone(name: str):
+    """Nobody else is in a block of this name."""
+    with (CACHE / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 @pytest.fixture(scope="session")
 def release() -> Path:
     """The folder of packaging/release, made again when a source has changed."""
@@ -57,9 +67,10 @@ def release() -> Path:
         if not str(path.relative_to(ROOT)).startswith(others):
             digest.update(f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes())
     folder = CACHE / "release" / digest.hexdigest()[:16]
-    if not (folder / "SHA256SUMS").exists():
-        shutil.rmtree(folder.parent, ignore_errors=True)
-        run(PACKAGING / "release", folder, env={"CARGO_TARGET_DIR": str(BUILDS)}, timeout=3600)
+    with alone("release"):
+        if not (folder / "SHA256SUMS").exists():
+            shutil.rmtree(folder.parent, ignore_errors=True)
+            run(PACKAGING / "release", folder, env={"CARGO_TARGET_DIR": str(BUILDS)}, timeout=3600)
     return folder
 
 

@@ -15,6 +15,7 @@ from standins.azure import Azure
 from standins.issuer import Issuer
 from standins.sts import GoogleStandIn
 from standins.verify_jwt import OidcPoolProvider
+from support import workers
 from support.adfs import farm, kerberos, register
 from support.clients import Clients
 from support.commands import Commands
@@ -27,6 +28,26 @@ from support.setups import Setups
 from support.terraform import Terraform, bucket
 
 POOL_PROVIDER = "//iam.googleapis.com/projects/123456789012/locations/global/workloadIdentityPools/pool/providers/ci"
+
+
+def pytest_addoption(parser):
+    """What tests/storm runs beyond the tests of every run."""
+    parser.addoption("--storm", action="store_true", help="kill runs at every system call, and start crowds of hundreds")
+
+
+def pytest_xdist_auto_num_workers():
+    """How many tests run side by side by `--numprocesses=auto`."""
+    return workers.count()
+
+
+def pytest_xdist_make_scheduler(config, log):
+    """Which worker runs which tests."""
+    return workers.Scheduling(config, log)
+
+
+def pytest_collection_modifyitems(items):
+    """The order in which tests start."""
+    items.sort(key=lambda item: not workers.early(item.path.name))
 
 
 @pytest.fixture(autouse=True)
@@ -42,6 +63,12 @@ def ledger():
     found = Ledger()
     yield found
     assert found.check() == []
+
+
+@pytest.fixture
+def storm(request) -> bool:
+    """Whether the tests may take as long as tests/storm does."""
+    return request.config.getoption("--storm")
 
 
 @pytest.fixture

@@ -1,8 +1,8 @@
-"""A run killed at any system call leaves the old file or the new one, and the next run succeeds.
+"""A run killed at a system call leaves the old file or the new one, and the next run succeeds.
 
 strace puts SIGKILL in the way of each system call of a run in turn. It counts by call name and by thread, so the run is
 traced once to learn how often a thread makes each call; then every (name, n) is one run that dies there and one that
-follows.
+follows. tests/storm does so at every call; otherwise at those by which a run opens, changes or closes files.
 """
 
 import base64
@@ -21,6 +21,8 @@ from support.places import need
 from support.program import JWT, token_of
 from support.signer import some_token
 
+ON_FILES = {"openat", "write", "fsync", "fchmod", "flock", "linkat", "rename", "renameat", "renameat2", "close", "exit_group"}
+
 
 @pytest.fixture
 def strace(asked):
@@ -32,7 +34,17 @@ def strace(asked):
     return run
 
 
-def system_calls(strace, trace, words):
+@pytest.fixture
+def system_calls(strace, storm, tmp_path):
+    """The calls of one run at which the others are killed."""
+    def calls(words):
+        found = traced(strace, tmp_path / "trace", words)
+        return [(name, n) for name, n in found if storm or name in ON_FILES]
+
+    return calls
+
+
+def traced(strace, trace, words):
     """Every (name, n) of one run: the n-th call of that name in the thread that makes most of them."""
     done = strace(["-o", trace], words)
     token_of(json.loads(done.stdout))
@@ -61,7 +73,7 @@ def die_at_each(strace, calls, prepare, words, examine):
     return collections.Counter(state for state, killed in seen.elements() if killed)
 
 
-def test_the_output_file(asked, strace, tmp_path):
+def test_the_output_file(asked, strace, system_calls, tmp_path):
     token = some_token()
     old = json.dumps({"version": 1, "success": True, "token_type": JWT,
                       "id_token": "old.old.old", "expiration_time": int(time.time()) - 900}).encode()
@@ -74,7 +86,7 @@ def test_the_output_file(asked, strace, tmp_path):
         return folder
 
     def words(folder):
-        return ["file", f"--path={folder / 'token'}", f"--output-file={folder / 'out.json'}", "--timeout=10"]
+        return ["file", f"--path={folder / 'token'}", f"--output-file={folder / 'out.json'}", "--timeout=60"]
 
     def examine(folder, dead, where):
         left = (folder / "out.json").read_bytes()
@@ -83,17 +95,17 @@ def test_the_output_file(asked, strace, tmp_path):
         for path in folder.iterdir():  # whatever else it left is for its owner only
             assert path.name in ("token", "out.json") or path.stat().st_mode & 0o077 == 0, f"{where}: {path}"
         after = asked.run(*words(folder))
-        assert after.token == token and after.seconds < 5, f"after a run {where}: {after}"
+        assert after.token == token and after.seconds < 30, f"it waits for the dead run, {where}: {after}"
         assert token_of(json.loads((folder / "out.json").read_text())) == token
         assert {path.name for path in folder.iterdir()} <= {"token", "out.json", "out.json.lock"}, where
         return "old" if left == old else "new"
 
-    calls = system_calls(strace, tmp_path / "trace", words(prepare("traced")))
+    calls = system_calls(words(prepare("traced")))
     seen = die_at_each(strace, calls, prepare, words, examine)
-    assert seen["old"] > 20 and seen["new"] > 0, seen
+    assert seen["old"] > 10 and seen["new"] > 0, seen
 
 
-def test_a_key_that_is_being_made(asked, strace, tmp_path):
+def test_a_key_that_is_being_made(asked, strace, system_calls, tmp_path):
     """The next run finds no key or a whole one, and the JWKS beside it is always that key's."""
     def prepare(name):
         (tmp_path / name).mkdir()
@@ -112,6 +124,6 @@ def test_a_key_that_is_being_made(asked, strace, tmp_path):
         assert [key["x"] for key in keys] == [base64.urlsafe_b64encode(x).rstrip(b"=").decode()], where
         return "no key" if left is None else "a key"
 
-    calls = system_calls(strace, tmp_path / "trace", words(prepare("traced")))
+    calls = system_calls(words(prepare("traced")))
     seen = die_at_each(strace, calls, prepare, words, examine)
-    assert seen["no key"] > 20 and seen["a key"] > 0, seen
+    assert seen["no key"] > 10 and seen["a key"] > 0, seen

@@ -1,7 +1,7 @@
 """Far ends, programs and files that misbehave: every run ends by itself, before its deadline, with the right kind.
 
-A far end here is a loopback socket of `servers/faults.py`. `DEADLINE` seconds are given to the runs that must use them
-up; `ended_by_itself` then wants the run neither cut short nor late.
+A far end here is a loopback socket of `servers/faults.py`. Runs have `DEADLINE` seconds, after which they are killed;
+`ended_by_itself` wants the run not cut short either.
 """
 
 import json
@@ -23,15 +23,21 @@ DEADLINE = 2
 
 
 @pytest.fixture
-def fetch(asked):
-    """Runs the program, which has until the deadline."""
-    return lambda url: asked.run("url", f"--url={url}", f"--timeout={DEADLINE}")
+def hurried(asked):
+    """The program, which has until the deadline."""
+    return asked.killed_after(DEADLINE)
+
+
+@pytest.fixture
+def fetch(hurried):
+    """Runs it with this URL."""
+    return lambda url: hurried.run("url", f"--url={url}", f"--timeout={DEADLINE}")
 
 
 def ended_by_itself(done, kind="UNREACHABLE"):
-    """The message, after checking that the run used its time and no more."""
+    """The message, after checking that the run used its time."""
     message = done.failed(kind)
-    assert DEADLINE / 2 < done.seconds < DEADLINE, done
+    assert done.seconds > DEADLINE / 2, done
     return message
 
 
@@ -63,7 +69,7 @@ def test_a_far_end_that_does_not_take_the_connection(fetch):
         ended_by_itself(fetch(f"http://127.0.0.1:{listening.getsockname()[1]}/token"))
 
 
-def test_the_deadline_is_of_the_whole_run_not_of_each_request(asked):
+def test_the_deadline_is_of_the_whole_run_not_of_each_request(hurried):
     """Discovery takes half of the time, the token endpoint all there is."""
     def behave(far, connection, over):
         far.requests.append(connection.recv(65536))
@@ -75,8 +81,8 @@ def test_the_deadline_is_of_the_whole_run_not_of_each_request(asked):
         connection.sendall(faults.HEAD + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
 
     with far_end(behave) as far:
-        ended_by_itself(asked.run("oidc", f"--issuer=http://127.0.0.1:{far.port}", "--client-id=i", "--auth=none",
-                                  f"--timeout={DEADLINE}"))
+        ended_by_itself(hurried.run("oidc", f"--issuer=http://127.0.0.1:{far.port}", "--client-id=i", "--auth=none",
+                                    f"--timeout={DEADLINE}"))
         assert [request[:4] for request in far.requests] == [b"GET ", b"POST"]
 
 
@@ -93,7 +99,7 @@ def test_an_answer_without_end_is_not_read_to_the_end(fetch, behave):
     with far_end(behave) as far:
         done = fetch(far.url)
         done.failed("PROTOCOL")
-        assert done.seconds < DEADLINE and far.given < 16 * 1024 * 1024, far.given
+        assert far.given < 16 * 1024 * 1024, far.given
 
 
 @pytest.mark.parametrize("behave", [faults.not_http, faults.empty])
@@ -122,7 +128,7 @@ def test_a_name_server_that_never_answers(asked):
         silent = subprocess.Popen([*space.prefix, need("python3"), "-c", script], stdout=subprocess.PIPE)
         try:
             silent.stdout.readline()
-            within = asked.behind(*space.prefix)
+            within = asked.killed_after(DEADLINE, *space.prefix)
             ended_by_itself(within.run("url", "--url=https://slow.example.test/token", f"--timeout={DEADLINE}"))
             silent.stdout.readline()  # it was asked
         finally:
@@ -140,8 +146,7 @@ def test_stdin_is_never_read(asked, tmp_path):
         reading, writing = os.pipe()
         try:
             os.write(writing, b"kept for the client")
-            done = asked.run(*source, stdin=reading)
-            assert done.token == TOKEN and done.seconds < 4
+            assert asked.killed_after(5).run(*source, stdin=reading).token == TOKEN
             assert os.read(reading, 100) == b"kept for the client"
         finally:
             os.close(reading)
@@ -165,29 +170,29 @@ def test_a_pipe_nobody_writes_to_as_an_input_does_not_hang(asked, tmp_path, fifo
              "--header": ["url", url, f"--header=X-Key:file:{fifo}"],
              "--key": ["key", f"--key={fifo}", "--issuer=https://i.example.test", "--subject=s"],
              "--args-file": ["file", f"--path={tmp_path / 'token'}", f"--args-file={fifo}"]}
-    done = asked.run(*words[option], f"--timeout={DEADLINE}", timeout=10)
-    assert done.status in (3, 6) and done.seconds < DEADLINE, done
+    # The watchdog ends some of these a tenth of a second before the deadline; a busy machine may be later than that.
+    done = asked.killed_after(5 * DEADLINE).run(*words[option], f"--timeout={DEADLINE}")
+    assert done.status in (3, 6), done
     done.failed(done.document["code"])
 
 
-def test_a_pipe_in_the_place_of_the_output_file_or_its_lock_costs_nobody_a_token(asked, tmp_path):
+def test_a_pipe_in_the_place_of_the_output_file_or_its_lock_costs_nobody_a_token(hurried, tmp_path):
     (tmp_path / "token").write_text(TOKEN)
     for name in ("out", "other.lock"):
         os.mkfifo(tmp_path / name)
         output = tmp_path / name.removesuffix(".lock")
-        done = asked.run("file", f"--path={tmp_path / 'token'}", f"--output-file={output}", f"--timeout={DEADLINE}")
-        assert done.token == TOKEN and done.seconds < DEADLINE, name
+        done = hurried.run("file", f"--path={tmp_path / 'token'}", f"--output-file={output}", f"--timeout={DEADLINE}")
+        assert done.token == TOKEN, name
 
 
-def test_a_pipe_as_log_file_does_not_hang(asked, tmp_path, fifo):
+def test_a_pipe_as_log_file_does_not_hang(hurried, tmp_path, fifo):
     (tmp_path / "token").write_text(TOKEN)
-    done = asked.run("file", f"--path={tmp_path / 'token'}", f"--log-file={fifo}", f"--timeout={DEADLINE}", logs=False)
-    assert done.seconds < DEADLINE
+    done = hurried.run("file", f"--path={tmp_path / 'token'}", f"--log-file={fifo}", f"--timeout={DEADLINE}", logs=False)
     assert done.token == TOKEN if done.status == 0 else "--log-file" in done.failed("CONFIGURATION")
 
 
 def test_a_file_without_end_is_not_read_to_the_end(asked):
     """With 256 MiB of address space: a program that reads on would be killed or panic."""
-    limited = asked.behind(need("prlimit"), f"--as={256 * 1024 * 1024}")
+    limited = asked.killed_after(DEADLINE, need("prlimit"), f"--as={256 * 1024 * 1024}")
     done = limited.run("file", "--path=/dev/zero", f"--timeout={DEADLINE}")
-    assert "--path" in done.failed("CONFIGURATION") and done.seconds < DEADLINE
+    assert "--path" in done.failed("CONFIGURATION")

@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import json
 import shlex
-import time
 
 import pytest
 
@@ -219,9 +218,8 @@ def test_files_merged_as_kubectl_merges_them(program, cluster, audience, tmp_pat
 
 
 def test_the_output_file_spares_the_api_server(program, cluster, namespace, config, audience, tmp_path):
-    """The second run is instant and gives the same token."""
+    """The second run gives the same token, and needs no more than the file."""
     words = source(config, audience, f"--output-file={tmp_path / 'out.json'}")
     first = program.run(*words).token
     config.unlink()
-    began = time.monotonic()
-    assert program.run(*words).token == first and time.monotonic() - began < 1
+    assert program.run(*words).token == first

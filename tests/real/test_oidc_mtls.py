@@ -85,7 +85,7 @@ def test_a_client_certificate_authenticates(clients, sts, server, authority, bea
     before = len(server.token_requests)
     assert clients.run("python", clients.configuration(audience, *arguments(identifier, name))).access_token in sts.issued
     assert sts.exchanges[0].claims["sub"] == identifier
-    (request,) = until(lambda: server.token_requests[before:], "the request is logged", 5)
+    (request,) = until(lambda: server.token_requests[before:], "the request is logged")
     assert (request["auth"], request["certificate"]) == ("certificate", hashlib.sha256(der(bearers[name])).hexdigest())
     assert "client_id" in request["fields"] and not {"client_secret", "client_assertion"} & set(request["fields"])
 

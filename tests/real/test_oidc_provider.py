@@ -100,7 +100,7 @@ def test_each_client_authentication(program, server, secrets, audience, method):
     assert (claims["iss"], claims["aud"], claims["sub"]) == (server.issuer, "https:" + audience, identifier)
     life = claims["exp"] - claims["iat"]
     assert claims["exp"] - run.document["expiration_time"] == pytest.approx(min(300, life / 10), abs=2)
-    (request,) = until(lambda: server.token_requests[before:], "the request is logged", 5)
+    (request,) = until(lambda: server.token_requests[before:], "the request is logged")
     assert (request["auth"], request["client"], request["status"]) == (seen, identifier, 200)
     assert ("client_secret" in request["fields"]) == (seen == "post")
 
@@ -129,7 +129,7 @@ def test_assertions_are_fresh_and_the_issuer_refuses_a_replay(program, server, s
     source = arguments(server, audience, "ec", "--auth=private-key-jwt", f"--client-key={secrets['ec.jwk']}")
     tokens = {program.run(*source, f"--audience={audience}").token for _ in range(2)}
     assert len(tokens) == 2
-    first, second = until(lambda: len(server.token_requests) == before + 2 and server.token_requests[before:], "both are logged", 5)
+    first, second = until(lambda: len(server.token_requests) == before + 2 and server.token_requests[before:], "both are logged")
     claims = [claims_of(found["assertion"]) for found in (first, second)]
     assert claims[0]["jti"] != claims[1]["jti"]
     assert all((claim["iss"], claim["sub"], claim["aud"]) == ("ec", "ec", server.issuer) for claim in claims)

@@ -75,7 +75,7 @@ class Apache:
 
     def wait_for(self, count: int) -> list[list[str]]:
         """The log, once it has this many lines: Apache writes a line after the answer."""
-        return until(lambda: len(self.log()) >= count and self.log(), f"{count} lines in Apache's log", 5)
+        return until(lambda: len(self.log()) >= count and self.log(), f"{count} lines in Apache's log")
 
 
 @contextlib.contextmanager

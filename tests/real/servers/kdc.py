@@ -69,7 +69,10 @@ class Kdc:
 
     def env(self, ccache: Path | None = None, client_keytab: Path | None = None) -> dict[str, str]:
         """What a program of this realm needs in its environment; without a cache there is no ticket."""
-        found = {"KRB5_CONFIG": str(self.config), "KRB5CCNAME": f"FILE:{ccache or self.folder / 'no-such-cache'}"}
+        # A name of its own each time: who has a client keytab leaves tickets there.
+        self.caches += 1
+        absent = self.folder / f"no-such-cache-{self.caches}"
+        found = {"KRB5_CONFIG": str(self.config), "KRB5CCNAME": f"FILE:{ccache or absent}"}
         return found | ({"KRB5_CLIENT_KTNAME": f"FILE:{client_keytab}"} if client_keytab else {})
 
     def add(self, principal: str, password: str | None = None):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import ssl
+import sys
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -39,6 +40,17 @@ class Answer:
         if isinstance(self.body, dict):
             return json.dumps(self.body).encode(), "application/json; charset=UTF-8"
         return (self.body.encode() if isinstance(self.body, str) else self.body), "text/plain; charset=UTF-8"
+
+
+class Server(ThreadingHTTPServer):
+    """Threads that end with the process."""
+
+    daemon_threads = True
+
+    def handle_error(self, *arguments):
+        """A client that went away without its answer is not an error."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(*arguments)
 
 
 class Loopback:
@@ -88,8 +100,7 @@ class Loopback:
             def log_message(self, *_):
                 """Silent: the requests are kept instead."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        self._server = Server(("127.0.0.1", 0), Handler)
         self.port = self._server.server_address[1]
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
         if tls:

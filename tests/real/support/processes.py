@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import itertools
 import os
 import signal
 import socket
@@ -13,7 +15,7 @@ from typing import Callable, Iterator
 
 
 @contextlib.contextmanager
-def serving(command: list, log: Path, env: dict[str, str], ready: Callable[[], object], seconds: float = 20) -> Iterator:
+def serving(command: list, log: Path, env: dict[str, str], ready: Callable[[], object], seconds: float = 60) -> Iterator:
     """Runs `command` until the block ends; `ready` is polled until it answers something true, which is yielded."""
     with log.open("wb") as output:
         server = subprocess.Popen(
@@ -34,7 +36,7 @@ def check_alive(server: subprocess.Popen, log: Path):
         raise AssertionError(f"{server.args[0]} ended with {server.returncode}:\n{log.read_text(errors='replace')[-3000:]}")
 
 
-def until(condition: Callable[[], object], what: str, seconds: float = 10, meanwhile: Callable[[], None] = lambda: None):
+def until(condition: Callable[[], object], what: str, seconds: float = 30, meanwhile: Callable[[], None] = lambda: None):
     """The first true answer of `condition`, asked again and again; its errors count as no. Fails by name after `seconds`."""
     deadline, last = time.monotonic() + seconds, None
     while time.monotonic() < deadline:
@@ -62,13 +64,54 @@ def listens(port: int, host: str = "127.0.0.1") -> bool:
         return probe.connect_ex((host, port)) == 0
 
 
+class Ports:
+    """Ports for servers that cannot choose one themselves: a block of them that belongs to this process.
+
+    A port that was merely free a moment ago could be taken by another worker, or by any connection, before the server binds it.
+    So the blocks are below the ports that the system chooses itself, and the first port of a block stays bound while the process
+    runs, which tells other processes that the block is taken.
+    """
+
+    BLOCKS, SIZE = range(12000, 32000, 200), 200
+
+    def __init__(self):
+        for first in self.BLOCKS:
+            self.claim = socket.socket()
+            try:
+                self.claim.bind(("127.0.0.1", first))
+                break
+            except OSError:
+                self.claim.close()
+        else:
+            raise AssertionError("no block of ports is free")
+        self.block = itertools.cycle(range(first + 1, first + self.SIZE))
+
+    def next(self) -> int:
+        """The next port of the block on which nobody listens."""
+        return next(port for port in itertools.islice(self.block, self.SIZE) if unused(port))
+
+
+def unused(port: int) -> bool:
+    """Whether a server could listen there."""
+    with socket.socket() as probe:
+        # As servers do: connections of an earlier server that have ended are not in the way.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+@functools.cache
+def ports() -> Ports:
+    """Those of this process."""
+    return Ports()
+
+
 def free_ports(count: int) -> list[int]:
-    """Different ports nobody uses now, for servers that cannot choose one themselves."""
-    with contextlib.ExitStack() as held:
-        probes = [held.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
+    """Different ports that nobody uses, for servers that cannot choose one themselves."""
+    return [ports().next() for _ in range(count)]
 
 
 def free_port() -> int:

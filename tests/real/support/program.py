@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Iterator
 
 from support.leaks import Ledger
-from support.places import PROGRAM, SYSTEM_PATH
+from support.places import PROGRAM, SYSTEM_PATH, need
 
 PREFIX = "GOOGLE_EXTERNAL_ACCOUNT_"
 JWT = "urn:ietf:params:oauth:token-type:jwt"
@@ -106,6 +106,10 @@ class Program:
         wrapper.write_text(f'#!/bin/sh\nexec {shlex.join(map(str, (*words, self.path)))} "$@"\n')
         wrapper.chmod(0o755)
         return replace(self, path=wrapper)
+
+    def killed_after(self, seconds: float, *words) -> Program:
+        """The same, killed when it has not ended by then, as a client does: on a busy machine the killer is as late as the program."""
+        return self.behind(*words, need("timeout"), "--signal=KILL", seconds)
 
     def run(self, source: str, *arguments, env: dict[str, str] | None = None, timeout: float = 40, logs: bool = True,
             **popen) -> Run:  # fmt: skip
