@@ -120,7 +120,7 @@ fn a_lock_that_is_never_released_ends_at_the_deadline() {
     assert_eq!(
         run.stderr,
         format!(
-            "another run holds {path} all the time; let that run finish or end it, or raise --timeout\n"
+            "another run holds the lock {path}; wait for that run, end it, or raise --timeout\n"
         )
     );
     assert_eq!(run.status, 6);
@@ -207,7 +207,7 @@ fn a_log_tells_the_story_without_the_token() {
     }
     let log = world.read("log");
     common::holds_no_secret(&log);
-    let words = ["kept", "not used", "kept in", "fresh"];
+    let words = ["kept", "no cached token", "token cached in", "using the cached token"];
     for word in words {
         assert!(log.contains(word), "{log}");
     }

@@ -19,7 +19,7 @@ use crate::contract::request::digest;
 use crate::error::{Error, Kind};
 use crate::google::CLOUD_PLATFORM;
 use crate::google::access_token::AccessToken;
-use crate::google::iam_credentials::ServiceAccount;
+use crate::google::service_account::ServiceAccount;
 use crate::http::{Request, Url};
 use crate::options::{Format, OptionInfo, Seconds};
 

@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use crate::context::Context;
 use crate::error::Error;
 use crate::google::CLOUD_PLATFORM;
-use crate::google::iam_credentials::ServiceAccount;
+use crate::google::service_account::ServiceAccount;
 use crate::options::{Format, OptionInfo, Values};
 use crate::source::SourceInfo;
 

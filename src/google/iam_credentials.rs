@@ -5,31 +5,16 @@
 //! tokens for the next one, and the last delegate for the account.
 //! <https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts>
 
-use std::borrow::Cow;
-
 use serde_json::{Map, Value, json};
 
 use super::access_token::AccessToken;
 use super::refusals;
-use crate::configuration::{CredentialConfig, Impersonation};
+use super::service_account::ServiceAccount;
 use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::http::{Request, Url};
 use crate::secret::Secret;
 use crate::time::parse_rfc3339;
-
-/// A service account, and the credentials and delegates to impersonate it.
-#[derive(Debug)]
-pub struct ServiceAccount<'a> {
-    /// The service account to impersonate.
-    pub account: Cow<'a, Impersonation>,
-    /// The email addresses of the delegates, in the order from the caller to the account.
-    pub delegates: Vec<String>,
-    /// The federated access token.
-    pub bearer: AccessToken,
-    /// The caller's name in an IAM policy, for messages.
-    pub member: String,
-}
 
 /// Data that was signed with the Google-managed key of a service account.
 #[derive(Debug)]
@@ -40,41 +25,7 @@ pub struct Signed {
     pub text: Secret,
 }
 
-impl<'a> ServiceAccount<'a> {
-    /// The service account of a configuration. `federated` returns the federated access token and the
-    /// caller's name in an IAM policy.
-    ///
-    /// # Errors
-    /// `CONFIGURATION` if the configuration names no service account, `USAGE` if a delegate is the
-    /// account itself, and those of `federated`.
-    pub fn new(
-        config: &'a CredentialConfig,
-        delegates: Vec<String>,
-        federated: impl FnOnce() -> Result<(AccessToken, String), Error>,
-    ) -> Result<ServiceAccount<'a>, Error> {
-        let account = config.service_account()?;
-        if delegates.contains(&account.account) {
-            return Err(Error::new(
-                Kind::Usage,
-                "a --delegate is the service account of the configuration",
-            )
-            .fix("remove it: --delegate is for the accounts in between"));
-        }
-        let (bearer, member) = federated()?;
-        Ok(ServiceAccount { account: Cow::Borrowed(account), delegates, bearer, member })
-    }
-
-    /// Impersonates the delegate at this index instead, through the delegates before it.
-    pub fn up_to(&self, index: usize) -> Option<ServiceAccount<'static>> {
-        let (before, from) = self.delegates.split_at_checked(index)?;
-        Some(ServiceAccount {
-            account: Cow::Owned(self.account.beside(from.first()?)?),
-            delegates: before.to_vec(),
-            bearer: self.bearer.clone(),
-            member: self.member.clone(),
-        })
-    }
-
+impl ServiceAccount<'_> {
     /// `generateAccessToken`: an access token with these scopes. `lifetime` is in seconds and
     /// overrides that of the configuration.
     ///

@@ -7,6 +7,7 @@ pub mod access_token;
 pub mod gcloud;
 pub mod iam_credentials;
 mod refusals;
+pub mod service_account;
 pub mod token_exchange;
 
 /// The scope that allows everything that the roles of the caller allow.

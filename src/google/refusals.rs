@@ -6,7 +6,7 @@
 //! <https://cloud.google.com/iam/docs/troubleshooting-workload-identity-federation>
 
 use super::gcloud::{self, grant_role};
-use super::iam_credentials::ServiceAccount;
+use super::service_account::ServiceAccount;
 use crate::configuration::CredentialConfig;
 use crate::configuration::pool_provider::PoolProvider;
 use crate::context::Context;

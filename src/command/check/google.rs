@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::google::CLOUD_PLATFORM;
 use crate::google::gcloud::{grant_role, project};
-use crate::google::iam_credentials::ServiceAccount;
+use crate::google::service_account::ServiceAccount;
 use crate::google::token_exchange;
 use crate::http::{Request, Url, wrong_clock};
 use crate::secret::Secret;

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::{Adfs, Auth, Protocol, Signer, ws_trust};
+use super::ws_trust::{self, EndpointName};
+use super::{Adfs, Auth, Protocol, Signer};
 use crate::error::{Error, Kind};
 use crate::http::Url;
 use crate::options::{SecretRef, Values, missing};
@@ -46,20 +47,6 @@ choices! {
         ClientSecret = "client-secret",
         /// As the server application, with its key.
         PrivateKeyJwt = "private-key-jwt",
-    }
-}
-
-choices! {
-    /// The WS-Trust endpoints, with the names that AD FS uses.
-    pub(super) enum EndpointName {
-        /// HTTP Negotiate.
-        WindowsTransport = "windowstransport",
-        /// A user name and password in the message.
-        UsernameMixed = "usernamemixed",
-        /// A client certificate.
-        CertificateMixed = "certificatemixed",
-        /// SPNEGO inside the messages, which is not supported.
-        WindowsMixed = "windowsmixed",
     }
 }
 

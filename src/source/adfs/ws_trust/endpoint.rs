@@ -2,7 +2,20 @@
 
 use crate::error::{Error, Kind};
 use crate::source::adfs::Auth;
-use crate::source::adfs::options::EndpointName;
+
+choices! {
+    /// The WS-Trust endpoints, with the names that AD FS uses.
+    pub(in crate::source::adfs) enum EndpointName {
+        /// HTTP Negotiate.
+        WindowsTransport = "windowstransport",
+        /// A user name and password in the message.
+        UsernameMixed = "usernamemixed",
+        /// A client certificate.
+        CertificateMixed = "certificatemixed",
+        /// SPNEGO inside the messages, which is not supported.
+        WindowsMixed = "windowsmixed",
+    }
+}
 
 /// An endpoint below `services/trust/13/`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

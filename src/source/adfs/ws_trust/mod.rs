@@ -18,7 +18,7 @@ use base64::engine::general_purpose::STANDARD;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
-pub(super) use self::endpoint::Endpoint;
+pub(super) use self::endpoint::{Endpoint, EndpointName};
 use self::response::Content;
 use super::{Adfs, Auth};
 use crate::context::Context;
