@@ -187,7 +187,7 @@ impl Agent {
         proxy: Option<Proxy>,
         secrets: &[Secret],
     ) -> Result<Response, Failure> {
-        if self.world.deadline.is_over() {
+        if self.world.deadline.has_passed() {
             return Err(Failure::Ours(self.world.deadline.error()));
         }
         let mut call = ureq::http::Request::builder();
@@ -201,11 +201,11 @@ impl Agent {
         }
         let limit = Some(request.limit.unwrap_or(LONGEST).min(self.world.deadline.remaining()));
         let agent = self.agent();
-        let answer = match request.method == Method::GET {
+        let response = match request.method == Method::GET {
             true => run(agent, call, (), limit, proxy),
             false => run(agent, call, request.content().as_slice(), limit, proxy),
         };
-        Response::read(answer.map_err(Failure::Http)?, request, secrets).map_err(Failure::Http)
+        Response::read(response.map_err(Failure::Http)?, request, secrets).map_err(Failure::Http)
     }
 
     fn agent(&self) -> &ureq::Agent {

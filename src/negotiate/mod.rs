@@ -89,7 +89,7 @@ impl Negotiator {
 }
 
 fn check_deadline(deadline: Deadline) -> Result<(), Error> {
-    if deadline.is_over() { Err(deadline.error()) } else { Ok(()) }
+    if deadline.has_passed() { Err(deadline.error()) } else { Ok(()) }
 }
 
 /// Refuses what is no `SERVICE/host[@REALM]` before a library sees it.

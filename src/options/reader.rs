@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use lexopt::{Arg, Parser};
 
 use super::nearest::{is_name, nearest};
-use super::{OptionInfo, OptionValue as _, Takes, Values};
+use super::{OptionInfo, OptionValue as _, ValueKind, Values};
 use crate::error::{Error, Kind};
 use crate::files;
 
@@ -104,9 +104,9 @@ impl<G: Grammar> Line<G> {
             let _ = parser.optional_value();
             return Err(unknown_option(name, self.grammar.name(), &tables));
         };
-        let value = match (option.takes, parser.optional_value()) {
-            (Takes::Flag, None) => OsString::new(),
-            (Takes::Flag, Some(_)) => {
+        let value = match (option.kind, parser.optional_value()) {
+            (ValueKind::Flag, None) => OsString::new(),
+            (ValueKind::Flag, Some(_)) => {
                 return Err(Error::new(Kind::Usage, format!("--{name} does not accept a value"))
                     .fix(format!("use --{name} without a value")));
             }

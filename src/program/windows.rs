@@ -38,7 +38,7 @@ impl Group {
     pub(super) fn wait(&mut self, world: &World) -> Outcome {
         loop {
             match self.child.try_wait() {
-                Ok(None) if world.deadline.is_over() => return Outcome::TimedOut,
+                Ok(None) if world.deadline.has_passed() => return Outcome::TimedOut,
                 Ok(None) => thread::sleep(POLL),
                 Ok(Some(status)) => return Outcome::Ended(Ok(status)),
                 Err(error) => return Outcome::Ended(Err(error)),

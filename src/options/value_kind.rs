@@ -8,7 +8,7 @@ use crate::http::Url;
 
 /// The kind of an option value.
 #[derive(Debug, Clone, Copy)]
-pub enum Takes {
+pub enum ValueKind {
     /// No value: the option is given or not.
     Flag,
     /// Text.
@@ -29,26 +29,26 @@ pub enum Takes {
     Header,
 }
 
-impl Takes {
+impl ValueKind {
     /// The usual placeholder in the help; `None` for a flag.
     pub(super) fn placeholder(&self) -> Option<String> {
         Some(match self {
-            Takes::Flag => return None,
-            Takes::Text => "TEXT".to_owned(),
-            Takes::Path => "PATH".to_owned(),
-            Takes::Choice(words) => words.join("|"),
-            Takes::Seconds(..) => "SECONDS".to_owned(),
-            Takes::Url => "URL".to_owned(),
-            Takes::Secret => "env:NAME|file:PATH".to_owned(),
-            Takes::Pair => "KEY=VALUE".to_owned(),
-            Takes::Header => "NAME:VALUE".to_owned(),
+            ValueKind::Flag => return None,
+            ValueKind::Text => "TEXT".to_owned(),
+            ValueKind::Path => "PATH".to_owned(),
+            ValueKind::Choice(words) => words.join("|"),
+            ValueKind::Seconds(..) => "SECONDS".to_owned(),
+            ValueKind::Url => "URL".to_owned(),
+            ValueKind::Secret => "env:NAME|file:PATH".to_owned(),
+            ValueKind::Pair => "KEY=VALUE".to_owned(),
+            ValueKind::Header => "NAME:VALUE".to_owned(),
         })
     }
 
     /// Parses a value. The error continues the name of the option (`must be …`) and never contains the
     /// value, which may be a misplaced secret.
     pub(super) fn read(&self, value: OsString) -> Result<Value, String> {
-        if let Takes::Path = self {
+        if let ValueKind::Path = self {
             return match value.is_empty() {
                 true => Err("must not be empty".to_owned()),
                 false => Ok(Value::Path(value.into())),
@@ -65,22 +65,22 @@ impl Takes {
             _ => Err(format!("must have the form {form}")),
         };
         match self {
-            Takes::Text if text.is_empty() => Err("must not be empty".to_owned()),
-            Takes::Flag | Takes::Path | Takes::Text => Ok(Value::Text(text)),
-            Takes::Choice(words) => match words.contains(&text.as_str()) {
+            ValueKind::Text if text.is_empty() => Err("must not be empty".to_owned()),
+            ValueKind::Flag | ValueKind::Path | ValueKind::Text => Ok(Value::Text(text)),
+            ValueKind::Choice(words) => match words.contains(&text.as_str()) {
                 true => Ok(Value::Text(text)),
                 false => Err(format!("must be one of {}", words.join(", "))),
             },
-            Takes::Seconds(least, most) => match text.parse() {
+            ValueKind::Seconds(least, most) => match text.parse() {
                 Ok(seconds) if (*least..=*most).contains(&seconds) => Ok(Value::Seconds(seconds)),
                 _ => Err(format!("must be a whole number of seconds from {least} to {most}")),
             },
-            Takes::Url => Url::parse(&text).map(Value::Url),
-            Takes::Secret => SecretRef::parse(&text)
+            ValueKind::Url => Url::parse(&text).map(Value::Url),
+            ValueKind::Secret => SecretRef::parse(&text)
                 .map(Value::Secret)
                 .ok_or_else(|| "must be env:NAME or file:PATH, not the secret itself".to_owned()),
-            Takes::Pair => pair('=', "KEY=VALUE"),
-            Takes::Header => pair(':', "NAME:VALUE"),
+            ValueKind::Pair => pair('=', "KEY=VALUE"),
+            ValueKind::Header => pair(':', "NAME:VALUE"),
         }
     }
 }
@@ -89,30 +89,33 @@ impl Takes {
 mod tests {
     use super::*;
 
-    fn read(takes: Takes, value: &str) -> Result<Value, String> {
-        takes.read(value.into())
+    fn read(kind: ValueKind, value: &str) -> Result<Value, String> {
+        kind.read(value.into())
     }
 
     #[test]
     fn values_are_parsed_and_checked() {
-        assert_eq!(read(Takes::Seconds(1, 60), "60"), Ok(Value::Seconds(60)));
-        assert_eq!(read(Takes::Pair, "a=b=c"), Ok(Value::Pair("a".to_owned(), "b=c".to_owned())));
+        assert_eq!(read(ValueKind::Seconds(1, 60), "60"), Ok(Value::Seconds(60)));
         assert_eq!(
-            read(Takes::Header, "Accept: text/plain"),
+            read(ValueKind::Pair, "a=b=c"),
+            Ok(Value::Pair("a".to_owned(), "b=c".to_owned()))
+        );
+        assert_eq!(
+            read(ValueKind::Header, "Accept: text/plain"),
             Ok(Value::Pair("Accept".to_owned(), "text/plain".to_owned()))
         );
-        for (takes, value) in [
-            (Takes::Seconds(1, 60), "61"),
-            (Takes::Seconds(1, 60), "1.5"),
-            (Takes::Choice(&["json", "text"]), "xml"),
-            (Takes::Path, ""),
-            (Takes::Text, ""),
-            (Takes::Text, "a\nb"),
-            (Takes::Url, "example.com"),
-            (Takes::Pair, "=b"),
-            (Takes::Header, "nothing"),
+        for (kind, value) in [
+            (ValueKind::Seconds(1, 60), "61"),
+            (ValueKind::Seconds(1, 60), "1.5"),
+            (ValueKind::Choice(&["json", "text"]), "xml"),
+            (ValueKind::Path, ""),
+            (ValueKind::Text, ""),
+            (ValueKind::Text, "a\nb"),
+            (ValueKind::Url, "example.com"),
+            (ValueKind::Pair, "=b"),
+            (ValueKind::Header, "nothing"),
         ] {
-            assert!(read(takes, value).is_err(), "{takes:?} {value:?}");
+            assert!(read(kind, value).is_err(), "{kind:?} {value:?}");
         }
     }
 }
