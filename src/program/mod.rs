@@ -57,8 +57,8 @@ impl Program {
 
     /// The failure of a program that ended with this status.
     pub fn failed(&self, status: ExitStatus) -> Error {
-        Error::new(Kind::Unreachable, format!("{} failed", self.name.display()))
-            .cause(status)
+        let status = status.to_string().replacen(": ", " ", 1);
+        Error::new(Kind::Unreachable, format!("{} failed with {status}", self.name.display()))
             .fix(format!("run {} by hand to see its error output", self.place))
     }
 

@@ -121,7 +121,7 @@ fn problem(message: String, fix: &str, is_given: bool, report: &mut Report) {
         false => report.warning(
             PRINCIPAL,
             message,
-            format!("{fix}; set --mapping to try another mapping"),
+            format!("{fix}, or set --mapping to try another one"),
         ),
     }
     .settled_by_exchange = !is_given;
