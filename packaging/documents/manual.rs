@@ -112,8 +112,8 @@ fn options(text: &mut String, table: impl IntoIterator<Item = &'static OptionInf
     }
 }
 
-/// A phrase as a sentence on separate lines. It starts with a capital letter, unless it starts with a
-/// name.
+/// A phrase as a sentence on separate lines. It starts with a capital letter, unless it starts with
+/// a name.
 fn sentence(text: &str) -> String {
     let word = text.split(' ').next().unwrap_or_default();
     let prose = word.chars().all(|c| c.is_ascii_lowercase() || c == '\'' || c == ',');

@@ -1,8 +1,8 @@
 //! Domain-wide delegation: a service account gets an access token of a user of its domain.
 //!
-//! The service account signs a JWT with the user as `sub`. The OAuth token endpoint exchanges the JWT
-//! for an access token, if an administrator of the domain has authorized the client ID of the service
-//! account for the scopes.
+//! The service account signs a JWT with the user as `sub`. The OAuth token endpoint exchanges the
+//! JWT for an access token, if an administrator of the domain has authorized the client ID of the
+//! service account for the scopes.
 //! <https://developers.google.com/identity/protocols/oauth2/service-account#authorizingrequests>
 
 use serde_json::{Value, json};
@@ -24,8 +24,8 @@ const ASSERTION_LIFETIME: i64 = 300;
 /// overrides the public token endpoint.
 ///
 /// # Errors
-/// `DENIED` if the delegation is not authorized, otherwise those of [`ServiceAccount::sign_jwt`] and of
-/// [`Context::send`]. `PROTOCOL` if the response has no access token.
+/// `DENIED` if the delegation is not authorized, otherwise those of [`ServiceAccount::sign_jwt`]
+/// and of [`Context::send`]. `PROTOCOL` if the response has no access token.
 pub fn access_token(
     account: &ServiceAccount,
     user: &str,

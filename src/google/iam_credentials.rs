@@ -1,8 +1,8 @@
 //! The IAM Service Account Credentials API: short-lived credentials of a service account.
 //!
 //! `POST …/v1/projects/-/serviceAccounts/ACCOUNT:METHOD` with the federated access token as bearer.
-//! The caller can impersonate the account through delegates: each delegate must be allowed to create
-//! tokens for the next one, and the last delegate for the account.
+//! The caller can impersonate the account through delegates: each delegate must be allowed to
+//! create tokens for the next one, and the last delegate for the account.
 //! <https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts>
 
 use std::borrow::Cow;
@@ -41,8 +41,8 @@ pub struct Signed {
 }
 
 impl<'a> ServiceAccount<'a> {
-    /// The service account of a configuration. `federated` returns the federated access token and the
-    /// caller's name in an IAM policy.
+    /// The service account of a configuration. `federated` returns the federated access token and
+    /// the caller's name in an IAM policy.
     ///
     /// # Errors
     /// `CONFIGURATION` if the configuration names no service account, `USAGE` if a delegate is the
@@ -79,8 +79,8 @@ impl<'a> ServiceAccount<'a> {
     /// overrides that of the configuration.
     ///
     /// # Errors
-    /// `DENIED` if a role is missing, `CONFIGURATION` if the account does not exist or the lifetime is
-    /// not allowed; otherwise those of [`Context::send`].
+    /// `DENIED` if a role is missing, `CONFIGURATION` if the account does not exist or the lifetime
+    /// is not allowed; otherwise those of [`Context::send`].
     pub fn access_token(
         &self,
         scopes: &[String],

@@ -1,8 +1,9 @@
 //! The HTTP agent: deadline, trust, proxies, limits, retries and error messages.
 //!
-//! A request may carry a credential, so it must only reach the host in its URL. Redirects are refused.
-//! Plain http is only allowed for loopback and link-local hosts and the host of `--allow-http`.
-//! Certificates are verified with the trust store of the platform or with `--ca-file`.
+//! A request may carry a credential, so it must only reach the host in its URL. Redirects are
+//! refused. Plain http is only allowed for loopback and link-local hosts and the host of
+//! `--allow-http`. Certificates are verified with the trust store of the platform or with
+//! `--ca-file`.
 
 mod connector;
 mod failure;
@@ -41,8 +42,8 @@ use crate::world::World;
 /// on a network that does not respond.
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// How long an idle connection can be reused. Some servers close a connection after five seconds, and a
-/// request that is sent at this moment is lost.
+/// How long an idle connection can be reused. Some servers close a connection after five seconds,
+/// and a request that is sent at this moment is lost.
 const IDLE: Duration = Duration::from_secs(2);
 
 /// How requests are sent.
@@ -110,13 +111,13 @@ impl Agent {
         self.skew.get().copied()
     }
 
-    /// Sends a request and reads the response of any status, up to 1 MiB. After the status 429 or 5xx,
-    /// the request is sent again, unless it must be sent only [once](Request::once).
+    /// Sends a request and reads the response of any status, up to 1 MiB. After the status 429 or
+    /// 5xx, the request is sent again, unless it must be sent only [once](Request::once).
     ///
     /// # Errors
-    /// `CONFIGURATION` if the URL, the trust or the proxy must be changed, `DENIED` if a proxy refuses
-    /// the request, `UNREACHABLE` if there is no complete response, `PROTOCOL` if the response is not
-    /// HTTP or too long.
+    /// `CONFIGURATION` if the URL, the trust or the proxy must be changed, `DENIED` if a proxy
+    /// refuses the request, `UNREACHABLE` if there is no complete response, `PROTOCOL` if the
+    /// response is not HTTP or too long.
     pub fn send(&self, request: Request) -> Result<Response, Error> {
         if self.settings.offline {
             return Err(Error::offline());

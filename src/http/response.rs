@@ -74,8 +74,8 @@ impl Response {
     /// This response, if its status is 2xx.
     ///
     /// # Errors
-    /// `DENIED` for a refusal, `CONFIGURATION` for 404 and redirects, `UNREACHABLE` for 408, 429 and
-    /// 5xx.
+    /// `DENIED` for a refusal, `CONFIGURATION` for 404 and redirects, `UNREACHABLE` for 408, 429
+    /// and 5xx.
     pub fn require_success(self) -> Result<Response, Error> {
         let (place, option, status) = (&self.place, self.option, self.status);
         let (kind, fix) = match status {

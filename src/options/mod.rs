@@ -1,7 +1,7 @@
 //! The options of the command line and their typed values.
 //!
-//! Each option is one row of a table, from which the parser, the help, the manual and the completions
-//! are made. Values are checked when they are parsed. No file is opened for that.
+//! Each option is one row of a table, from which the parser, the help, the manual and the
+//! completions are made. Values are checked when they are parsed. No file is opened for that.
 
 #[macro_use]
 mod typed;

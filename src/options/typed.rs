@@ -1,8 +1,8 @@
 //! Options as typed fields.
 //!
-//! [`options!`] declares the options of a source or command as a struct. The type of a field determines
-//! the kind of value and whether the option is required. The doc comment is the help. The string after
-//! `=` is the option as in the help:
+//! `options!` declares the options of a source or command as a struct. The type of a field
+//! determines the kind of value and whether the option is required. The doc comment is the help.
+//! The string after `=` is the option as in the help:
 //!
 //! ```ignore
 //! options! {
@@ -17,8 +17,8 @@
 //! }
 //! ```
 //!
-//! `T` is required, `Option<T>` is optional, `Vec<T>` can be repeated, and `bool` is a flag. The parser
-//! enforces these rules before anything else happens.
+//! `T` is required, `Option<T>` is optional, `Vec<T>` can be repeated, and `bool` is a flag. The
+//! parser enforces these rules before anything else happens.
 
 use std::path::PathBuf;
 
@@ -36,7 +36,7 @@ pub trait OptionValue: Sized {
     fn from_value(value: &Value) -> Option<Self>;
 }
 
-/// The type of a field in [`options!`].
+/// The type of a field in `options!`.
 pub trait OptionField: Sized {
     /// The kind of the value.
     const KIND: ValueKind;
@@ -131,7 +131,7 @@ impl<const LEAST: u64, const MOST: u64> OptionValue for Seconds<LEAST, MOST> {
     }
 }
 
-/// Converts the word of a choice; used by [`choices!`].
+/// Converts the word of a choice; used by `choices!`.
 pub fn choice<T: Copy>(value: &Value, names: &[&str], all: &[T]) -> Option<T> {
     let Value::Text(text) = value else { return None };
     names.iter().zip(all).find(|(name, _)| *name == text).map(|(_, choice)| *choice)

@@ -45,8 +45,8 @@ impl ValueKind {
         })
     }
 
-    /// Parses a value. The error continues the name of the option (`must be …`) and never contains the
-    /// value, which may be a misplaced secret.
+    /// Parses a value. The error continues the name of the option (`must be …`) and never contains
+    /// the value, which may be a misplaced secret.
     pub(super) fn read(&self, value: OsString) -> Result<Value, String> {
         if let ValueKind::Path = self {
             return match value.is_empty() {

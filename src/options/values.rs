@@ -110,8 +110,8 @@ impl Values {
         })
     }
 
-    /// The parts that identify a request, for its digest: each of these options that is given, with its
-    /// value, and the words after `--`.
+    /// The parts that identify a request, for its digest: each of these options that is given, with
+    /// its value, and the words after `--`.
     pub fn identity(&self, options: impl IntoIterator<Item = &'static OptionInfo>) -> Vec<Vec<u8>> {
         let options = options.into_iter().flat_map(|option| {
             self.all(option.name)

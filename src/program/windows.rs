@@ -20,8 +20,8 @@ pub(super) struct Group {
 }
 
 impl Group {
-    /// Starts the program in a job that is killed when its last handle is closed, for example because
-    /// this process ends.
+    /// Starts the program in a job that is killed when its last handle is closed, for example
+    /// because this process ends.
     pub(super) fn spawn(command: &mut Command) -> io::Result<Group> {
         let mut limits = ExtendedLimitInfo::new();
         limits.limit_kill_on_job_close();

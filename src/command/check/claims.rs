@@ -60,8 +60,8 @@ pub(super) fn of_saml(
     show(&claims, mapping, "assertion.subject", config, report);
 }
 
-/// Lists the claims and the principals that result from the mapping of `--mapping`, or from the usual
-/// mapping, which the pool provider may not have.
+/// Lists the claims and the principals that result from the mapping of `--mapping`, or from the
+/// usual mapping, which the pool provider may not have.
 fn show(
     claims: &Value,
     mapping: Option<&str>,

@@ -1,5 +1,5 @@
-//! The executable of a configuration: clients are allowed to run it, all of them split its command in
-//! the same way, it exists, and other users cannot replace it.
+//! The executable of a configuration: clients are allowed to run it, all of them split its command
+//! in the same way, it exists, and other users cannot replace it.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
-//! The output file of a configuration: its directory exists, this user can write to it, and other users
-//! cannot replace or plant a file in it.
+//! The output file of a configuration: its directory exists, this user can write to it, and other
+//! users cannot replace or plant a file in it.
 
 use std::path::Path;
 
@@ -34,7 +34,7 @@ pub(super) fn check(path: &Path, report: &mut Report) {
             format!("{who} can replace the files in {shown_directory}"),
             format!("run chmod 700 {}", quoted(&shown_directory)),
         );
-    } else if files::is_shared_folder(directory) {
+    } else if files::is_shared_directory(directory) {
         report.warning(
             link,
             format!("every user can create files in {shown_directory}"),
