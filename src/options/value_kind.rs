@@ -45,6 +45,19 @@ impl ValueKind {
         })
     }
 
+    /// A valid value of the option with this name, for messages; `None` if any text is valid.
+    pub(super) fn example(&self, name: &str) -> Option<String> {
+        Some(match self {
+            ValueKind::Flag | ValueKind::Text | ValueKind::Path => return None,
+            ValueKind::Choice(words) => (*words.first()?).to_owned(),
+            ValueKind::Seconds(least, most) => 30.clamp(*least, *most).to_string(),
+            ValueKind::Url => "https://example.com/path".to_owned(),
+            ValueKind::Secret => format!("env:{}", name.to_ascii_uppercase().replace('-', "_")),
+            ValueKind::Pair => "name=value".to_owned(),
+            ValueKind::Header => "Accept:text/plain".to_owned(),
+        })
+    }
+
     /// Parses a value. The error continues the name of the option (`must be …`) and never contains
     /// the value, which may be a misplaced secret.
     pub(super) fn read(&self, value: OsString) -> Result<Value, String> {
@@ -116,6 +129,8 @@ mod tests {
             (ValueKind::Header, "nothing"),
         ] {
             assert!(read(kind, value).is_err(), "{kind:?} {value:?}");
+            let example = kind.example("name");
+            assert!(example.is_none_or(|example| read(kind, &example).is_ok()), "{kind:?}");
         }
     }
 }

@@ -40,8 +40,12 @@ impl Values {
     /// `USAGE` if the option does not accept the value.
     pub fn add(&mut self, option: &'static OptionInfo, value: OsString) -> Result<(), Error> {
         let value = option.kind.read(value).map_err(|why| {
-            Error::new(Kind::Usage, format!("--{} {why}", option.name))
-                .fix(format!("correct the value of --{}", option.name))
+            Error::new(Kind::Usage, format!("--{} {why}", option.name)).fix(
+                match option.kind.example(option.name) {
+                    Some(example) => format!("use a value such as --{}={example}", option.name),
+                    None => format!("correct the value of --{}", option.name),
+                },
+            )
         })?;
         if !option.repeated {
             self.given.retain(|(given, _)| given.name != option.name);
@@ -135,7 +139,10 @@ mod tests {
         static OPTION: OptionInfo = OptionInfo::of::<SecretRef>("--client-secret", &[""]);
         let error = Values::default().add(&OPTION, "hunter22".into()).unwrap_err().to_string();
         assert!(!error.contains("hunter22"));
-        assert!(error.contains("env:NAME"), "{error}");
+        assert!(
+            error.ends_with("; use a value such as --client-secret=env:CLIENT_SECRET"),
+            "{error}"
+        );
     }
 
     #[test]
