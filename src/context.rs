@@ -1,7 +1,7 @@
 //! The context of a run: its world (environment, clock, deadline, log) and its HTTP agent.
 //!
-//! A context is built only by [`Context::new`]. A part of a run that needs another environment, other
-//! trust or a shorter deadline uses a [narrowed](Context::narrowed) context.
+//! A context is built only by [`Context::new`]. A part of a run that needs another environment,
+//! other trust or a shorter deadline uses a [narrowed](Context::narrowed) context.
 
 use std::ops::Deref;
 

@@ -1,8 +1,8 @@
 //! The error type of this program: kind, what happened, cause and fix.
 //!
-//! An error is printed on one line as `what: cause; fix`. The fix names the option, variable, command
-//! or setting to change. The kind is both the `code` of the failure document and the exit status,
-//! because Go, Terraform and Java only show the exit status of a program that failed.
+//! An error is printed on one line as `what: cause; fix`. The fix names the option, variable,
+//! command or setting to change. The kind is both the `code` of the failure document and the exit
+//! status, because Go, Terraform and Java only show the exit status of a program that failed.
 //!
 //! No error contains a token, a secret or the body of a response. The text of a server's error
 //! message passes through [`redacted`] first.

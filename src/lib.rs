@@ -2,10 +2,10 @@
 //! federation.
 //!
 //! A Google client runs this program, reads a subject token from its standard output, and exchanges
-//! the token at the Security Token Service. Start reading at [`run`]. The contract with the client is
-//! in [`contract`], the sources of tokens are in [`source`], and every subject token is fetched by
-//! [`source::fetch`]. The program can also do what a client does with the token: see [`client`] and
-//! [`command`].
+//! the token at the Security Token Service. Start reading at [`run`]. The contract with the client
+//! is in [`contract`], the sources of tokens are in [`source`], and every subject token is fetched
+//! by [`source::fetch`]. The program can also do what a client does with the token: see [`client`]
+//! and [`command`].
 
 // A panic would leave the client without a document. A stray line would break the document.
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
@@ -57,8 +57,8 @@ use source::fetch::Fetch;
 use token::TokenType;
 use world::{Clock, Deadline, Env, Log, World};
 
-/// Runs the program with these arguments (without its name), prints the output, and returns the exit
-/// status: 0 for success, 2 to 9 for a failure.
+/// Runs the program with these arguments (without its name), prints the output, and returns the
+/// exit status: 0 for success, 2 to 9 for a failure.
 pub fn run(args: Vec<OsString>, env: Env) -> u8 {
     let form = FailureForm { format: Format::Json, exit_zero: false, token_type: TokenType::Jwt };
     let exit = Exit::new(form);

@@ -51,7 +51,7 @@ pub fn beside(path: &Path, world: &World) -> Result<Option<Lock>, Error> {
             }
             Err(_) => {}
         }
-        if world.deadline.is_over() {
+        if world.deadline.has_passed() {
             let what = format!("another run holds the lock {}", path.display());
             return Err(Error::new(Kind::Unreachable, what)
                 .fix("wait for that run, end it, or raise --timeout"));

@@ -3,8 +3,8 @@
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// The last second that is accepted as a time, at the end of the year 9999. A larger number is usually
-/// in milliseconds.
+/// The last second that is accepted as a time, at the end of the year 9999. A larger number is
+/// usually in milliseconds.
 pub const LAST_SECOND: i64 = 253_402_300_799;
 
 /// Parses a time such as `2026-11-21T16:00:00Z` into seconds since 1970.

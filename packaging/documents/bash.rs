@@ -1,4 +1,5 @@
-//! Completion for bash. Because bash splits a word at `=` and `:`, the script works on the whole line.
+//! Completion for bash. Because bash splits a word at `=` and `:`, the script works on the whole
+//! line.
 
 use std::fmt::Write as _;
 

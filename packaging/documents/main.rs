@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use wif_token::command::COMMANDS;
-use wif_token::options::{COMMON, OF_SOURCES, OptionInfo, Takes};
+use wif_token::options::{COMMON, OF_SOURCES, OptionInfo, ValueKind};
 use wif_token::source::SOURCES;
 
 /// Every document: the path below `packaging`, and the text.
@@ -56,11 +56,11 @@ enum Value {
 
 impl Value {
     fn of(option: &OptionInfo) -> Value {
-        match option.takes {
-            Takes::Flag => Value::None,
-            Takes::Choice(words) => Value::Words(words),
-            Takes::Path => Value::File,
-            Takes::Secret => Value::Secret,
+        match option.kind {
+            ValueKind::Flag => Value::None,
+            ValueKind::Choice(words) => Value::Words(words),
+            ValueKind::Path => Value::File,
+            ValueKind::Secret => Value::Secret,
             _ => Value::Unknown,
         }
     }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use wif_token::command::COMMANDS;
 use wif_token::contract::request;
 use wif_token::error::KINDS;
-use wif_token::options::{COMMON, OF_SOURCES, OptionInfo, Takes};
+use wif_token::options::{COMMON, OF_SOURCES, OptionInfo, ValueKind};
 use wif_token::source::SOURCES;
 
 use super::manual_text::{DATE, EXAMPLES, FILES, HEAD, TAIL, VARIABLES};
@@ -100,7 +100,7 @@ fn options(text: &mut String, table: impl IntoIterator<Item = &'static OptionInf
             let _ = write!(text, "=\\fI{}\\fR", escaped(&value).replace('|', "|\\:"));
         }
         let _ = write!(text, "\n{}\n", sentence(&option.help()));
-        if let Takes::Seconds(least, most) = option.takes {
+        if let ValueKind::Seconds(least, most) = option.kind {
             let _ = writeln!(text, "From {least} to {most}.");
         }
         for (is_so, what) in [(option.required, "Required."), (option.repeated, "May be repeated.")]
@@ -112,8 +112,8 @@ fn options(text: &mut String, table: impl IntoIterator<Item = &'static OptionInf
     }
 }
 
-/// A phrase as a sentence on separate lines. It starts with a capital letter, unless it starts with a
-/// name.
+/// A phrase as a sentence on separate lines. It starts with a capital letter, unless it starts with
+/// a name.
 fn sentence(text: &str) -> String {
     let word = text.split(' ').next().unwrap_or_default();
     let prose = word.chars().all(|c| c.is_ascii_lowercase() || c == '\'' || c == ',');

@@ -1,5 +1,5 @@
-//! The parts of the manual that no table of the parser contains: description, environment, files and
-//! examples.
+//! The parts of the manual that no table of the parser contains: description, environment, files
+//! and examples.
 
 /// The day on which this file was last changed.
 pub(super) const DATE: &str = "2026-11-29";
@@ -58,8 +58,8 @@ Workload identity federation
 .UE
 "#;
 
-/// Variables that sources, commands and clients use, and their meaning. The variables of the contract
-/// are in [`wif_token::contract::request::VARIABLES`].
+/// Variables that sources, commands and clients use, and their meaning. The variables of the
+/// contract are in [`wif_token::contract::request::VARIABLES`].
 pub(super) const VARIABLES: &[(&[&str], &str)] = &[
     (
         &["GOOGLE_APPLICATION_CREDENTIALS"],

@@ -44,7 +44,8 @@ pub(super) fn text() -> String {
     text + TAIL
 }
 
-/// File names are not suggested here, because PowerShell suggests them if a script suggests nothing.
+/// File names are not suggested here, because PowerShell suggests them if a script suggests
+/// nothing.
 fn values(text: &mut String, source: &str, options: impl IntoIterator<Item = &'static OptionInfo>) {
     for option in options {
         let start = format!("--{}=", option.name);

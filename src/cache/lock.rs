@@ -20,8 +20,8 @@ impl CachedFile {
     /// Waits for the lock until the deadline; `None` if there can be no lock.
     ///
     /// # Errors
-    /// `UNREACHABLE` if another run holds the lock until the deadline, or the failure of the run that
-    /// held the lock while this run waited.
+    /// `UNREACHABLE` if another run holds the lock until the deadline, or the failure of the run
+    /// that held the lock while this run waited.
     pub fn lock(&self, world: &World) -> Result<Option<Lock>, Error> {
         let start = world.clock.now_ms();
         let Some(lock::Lock { file, waited }) = lock::beside(&self.path, world)? else {
@@ -55,8 +55,8 @@ impl Lock {
         }
     }
 
-    /// The failure of a run that made the same request and failed at or after `start`, in milliseconds
-    /// since 1970.
+    /// The failure of a run that made the same request and failed at or after `start`, in
+    /// milliseconds since 1970.
     fn failure_since(&self, start: i64, request: &str) -> Option<Error> {
         let bytes = files::read_limited(&self.file, LIMIT).ok()??;
         let record: Value = serde_json::from_slice(&bytes).ok()?;

@@ -1,11 +1,11 @@
 //! A file that caches a token, with a lock beside it.
 //!
-//! It contains a subject token (the output file of the contract) or an access token (`--cache-file`).
-//! Clients read the output file before they run the executable, and fail on every run if the file is
-//! invalid. Therefore the file only contains complete documents of a success: the content is written
-//! to a temporary file in the same directory with mode 0600, synced, and renamed. `PATH.lock` makes
-//! concurrent runs fetch only once: a run that waited for the lock reads the file again, and reports
-//! the failure of the run that held the lock.
+//! It contains a subject token (the output file of the contract) or an access token
+//! (`--cache-file`). Clients read the output file before they run the executable, and fail on every
+//! run if the file is invalid. Therefore the file only contains complete documents of a success:
+//! the content is written to a temporary file in the same directory with mode 0600, synced, and
+//! renamed. `PATH.lock` makes concurrent runs fetch only once: a run that waited for the lock reads
+//! the file again, and reports the failure of the run that held the lock.
 //!
 //! If the file or the lock fails, this is logged and the token is still printed.
 

@@ -1,5 +1,6 @@
 //! What a Google client does: it gets the subject token of a credential configuration, exchanges it
-//! for a federated access token at the Security Token Service, and impersonates the service account.
+//! for a federated access token at the Security Token Service, and impersonates the service
+//! account.
 //!
 //! Every command uses this path. The requests themselves are in [`crate::google`].
 //! <https://google.aip.dev/auth/4117>
@@ -31,8 +32,9 @@ pub fn federated(
     Ok((token, member(config, &subject_token)))
 }
 
-/// The name of the caller in an IAM policy. If the token does not state its subject, the name contains
-/// the placeholder SUBJECT, so that no command in a message grants access to the whole pool.
+/// The name of the caller in an IAM policy. If the token does not state its subject, the name
+/// contains the placeholder SUBJECT, so that no command in a message grants access to the whole
+/// pool.
 pub fn member(config: &CredentialConfig, subject_token: &Secret) -> String {
     let Ok(provider) = PoolProvider::parse(&config.audience) else {
         return "principal:…".to_owned();

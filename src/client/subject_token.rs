@@ -1,7 +1,7 @@
 //! Gets the subject token from the credential source of a configuration.
 //!
-//! If the executable is this program, it is not started again: its command line is read here and the
-//! token is fetched in this process. Any other executable is run as clients run it, if the
+//! If the executable is this program, it is not started again: its command line is read here and
+//! the token is fetched in this process. Any other executable is run as clients run it, if the
 //! environment allows executables.
 
 use std::collections::BTreeMap;
@@ -54,7 +54,9 @@ pub fn get(config: &CredentialConfig, cx: &Context) -> Result<Secret, Error> {
         }
         CredentialSource::Aws => {
             let aws = source::find("aws").map(|info| (info.build)(&Values::default()));
-            let aws = aws.unwrap_or_else(|| Err(Error::new(Kind::Internal, "no source aws")))?;
+            let aws = aws.unwrap_or_else(|| {
+                Err(Error::new(Kind::Internal, "the source aws does not exist"))
+            })?;
             fetch_from(aws.as_ref(), variables, cx)
         }
     }

@@ -7,8 +7,6 @@
 
 use std::path::PathBuf;
 
-use serde_json::{Value, json};
-
 use super::{CommandInfo, Credentials, Delegates, Invocation, Output};
 use crate::cache::{self, CachedFile, Obtained};
 use crate::client;
@@ -19,16 +17,10 @@ use crate::contract::request::digest;
 use crate::error::{Error, Kind};
 use crate::google::CLOUD_PLATFORM;
 use crate::google::access_token::AccessToken;
+use crate::google::domain_wide_delegation;
 use crate::google::service_account::ServiceAccount;
-use crate::http::{Request, Url};
+use crate::http::Url;
 use crate::options::{Format, OptionInfo, Seconds};
-
-/// The token endpoint that exchanges a JWT of a service account.
-const OAUTH: &str = "https://oauth2.googleapis.com/token";
-const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
-
-/// The lifetime of the assertion for `--subject`, in seconds. The assertion is used immediately.
-const ASSERTION_LIFETIME: i64 = 300;
 
 options! {
     /// Options of `access-token`.
@@ -41,7 +33,7 @@ options! {
         subject: Option<String> = "--subject=USER",
         /// token endpoint for --subject (default: https://oauth2.googleapis.com/token)
         oauth_endpoint: Option<Url> = "--oauth-endpoint",
-        /// cache the token in this file, which only its owner can read
+        /// cache the token in this file, and reuse it until it expires
         cache_file: Option<PathBuf> = "--cache-file=PATH",
     }
 }
@@ -150,13 +142,10 @@ impl TokenRequest {
         })?;
         match &self.subject {
             None => account.access_token(&self.scopes, self.lifetime, cx),
-            Some(user) => token_of_user(
-                user,
-                &self.scopes.join(" "),
-                self.oauth_endpoint.as_ref(),
-                &account,
-                cx,
-            ),
+            Some(user) => {
+                let (scope, endpoint) = (self.scopes.join(" "), self.oauth_endpoint.as_ref());
+                domain_wide_delegation::access_token(&account, user, &scope, endpoint, cx)
+            }
         }
     }
 
@@ -183,50 +172,4 @@ fn full_scope(scope: &str) -> String {
         true => scope.to_owned(),
         false => format!("https://www.googleapis.com/auth/{scope}"),
     }
-}
-
-/// Domain-wide delegation: the service account signs an assertion for a user of its domain.
-/// <https://developers.google.com/identity/protocols/oauth2/service-account#authorizingrequests>
-fn token_of_user(
-    user: &str,
-    scope: &str,
-    endpoint: Option<&Url>,
-    account: &ServiceAccount,
-    cx: &Context,
-) -> Result<AccessToken, Error> {
-    let public =
-        Url::parse(OAUTH).map_err(|why| Error::new(Kind::Internal, format!("{OAUTH} {why}")))?;
-    let endpoint = endpoint.unwrap_or(&public);
-    let now = cx.clock.now();
-    let claims = json!({
-        "iss": account.account.account,
-        "sub": user,
-        "scope": scope,
-        "aud": OAUTH,
-        "iat": now,
-        "exp": now + ASSERTION_LIFETIME,
-    });
-    let assertion = account.sign_jwt(&claims.to_string(), cx)?;
-    let post = Request::post(endpoint, "--oauth-endpoint")
-        .field("grant_type", JWT_BEARER)
-        .field("assertion", assertion.text);
-    let response = cx.send(post)?;
-    let fix = match response.oauth_error().as_deref() {
-        Some("unauthorized_client" | "access_denied") => Some(
-            "authorize the client ID of the service account for these scopes in the Admin console \
-             (Security > API controls > Domain-wide delegation)",
-        ),
-        Some("invalid_grant") => Some("set --subject to a user of the Workspace domain"),
-        Some("invalid_scope") => Some("check --scope"),
-        _ => None,
-    };
-    let members = response
-        .require_success()
-        .map_err(|error| fix.into_iter().fold(error, |error, fix| error.fix(fix)))?
-        .json()?;
-    let token = members.get("access_token").and_then(Value::as_str).ok_or_else(|| {
-        Error::new(Kind::Protocol, format!("the response from {endpoint} has no access_token"))
-            .fix("check --oauth-endpoint")
-    })?;
-    Ok(AccessToken::new(token, members.get("expires_in").and_then(Value::as_i64), now))
 }

@@ -29,8 +29,8 @@ pub enum CredentialSource {
     },
     /// A file that contains the token as text, or as the JSON member of this name.
     File(PathBuf, Option<String>),
-    /// An HTTP GET with these headers. The response contains the token as text, or as the JSON member
-    /// of this name.
+    /// An HTTP GET with these headers. The response contains the token as text, or as the JSON
+    /// member of this name.
     Url(Url, Vec<(String, Secret)>, Option<String>),
     /// A signed `GetCallerIdentity` request (`environment_id` is `aws1`).
     Aws,

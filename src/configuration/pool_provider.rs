@@ -23,8 +23,8 @@ const FORM: &str = "//iam.googleapis.com/projects/NUMBER/locations/global/worklo
                     providers/PROVIDER";
 
 impl PoolProvider {
-    /// Reads an audience, which must be exactly the full resource name that the Security Token Service
-    /// expects.
+    /// Reads an audience, which must be exactly the full resource name that the Security Token
+    /// Service expects.
     ///
     /// # Errors
     /// `CONFIGURATION` with the part that is wrong.
@@ -100,15 +100,15 @@ impl PoolProvider {
         format!("principal:{}/subject/{subject}", self.pool_name())
     }
 
-    /// The name of the principals whose mapped attribute (`google.groups` or `attribute.NAME`) has this
-    /// value.
+    /// The name of the principals whose mapped attribute (`google.groups` or `attribute.NAME`) has
+    /// this value.
     pub fn principal_set(&self, attribute: &str, value: &str) -> String {
         let attribute = if attribute == "google.groups" { "group" } else { attribute };
         format!("principalSet:{}/{attribute}/{value}", self.pool_name())
     }
 
-    /// The `gcloud` command that does this with the provider. It uses the full name, because gcloud does
-    /// not accept a project number in `--project`.
+    /// The `gcloud` command that does this with the provider. It uses the full name, because gcloud
+    /// does not accept a project number in `--project`.
     pub fn gcloud(&self, verb: &str) -> String {
         let (group, pool, id) = (self.gcloud_group(), self.pool_path(), &self.provider);
         format!("gcloud iam {group} providers {verb} {pool}/providers/{id}")

@@ -54,8 +54,8 @@ impl Destination {
         }
     }
 
-    /// Whether a document is written. A file with a bare token does not identify its request, so the
-    /// token in it is never reused, and no client can read it as a document.
+    /// Whether a document is written. A file with a bare token does not identify its request, so
+    /// the token in it is never reused, and no client can read it as a document.
     pub fn is_document(&self) -> bool {
         matches!(self, Destination::Stdout(_) | Destination::OutputFile(_))
     }
@@ -74,8 +74,8 @@ impl Destination {
         Ok(())
     }
 
-    /// The text for standard output. A bare token has no line break, because clients send the content
-    /// of a file unchanged.
+    /// The text for standard output. A bare token has no line break, because clients send the
+    /// content of a file unchanged.
     pub fn stdout(&self, document: &Document) -> String {
         match self {
             Destination::Stdout(_) => document.to_json() + "\n",

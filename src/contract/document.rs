@@ -1,9 +1,9 @@
 //! The version-1 documents, exactly as every client can read them.
 //!
-//! `version` is the integer 1, `success` is a boolean, `code` is a string, and `expiration_time` is in
-//! whole seconds; any other type breaks some client. A failure also has `token_type`, because the
-//! Rust client cannot parse a document without it. `expiration_time` is earlier than the real expiry,
-//! because clients use a token until its last second.
+//! `version` is the integer 1, `success` is a boolean, `code` is a string, and `expiration_time` is
+//! in whole seconds; any other type breaks some client. A failure also has `token_type`, because
+//! the Rust client cannot parse a document without it. `expiration_time` is earlier than the real
+//! expiry, because clients use a token until its last second.
 //! <https://google.aip.dev/auth/4117>
 
 use serde_json::{Value, json};

@@ -1,9 +1,10 @@
 //! How the program ends: it prints its output once and returns the exit status. Only this module
 //! prints.
 //!
-//! On success, standard error stays empty, because most clients merge it into the document that they
-//! parse. On failure, it contains the message as one line, unless `--exit-zero` is set. The watchdog
-//! and the panic hook end the program through this module too, and only the first caller prints.
+//! On success, standard error stays empty, because most clients merge it into the document that
+//! they parse. On failure, it contains the message as one line, unless `--exit-zero` is set. The
+//! watchdog and the panic hook end the program through this module too, and only the first caller
+//! prints.
 
 use std::io::Write;
 use std::panic;

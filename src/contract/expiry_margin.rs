@@ -9,8 +9,8 @@ use crate::time::rfc3339;
 /// The longest default margin, in seconds.
 const LONGEST: i64 = 300;
 
-/// The expiry to report for a token that expires at `expiry`, at the time `now` (both in seconds since
-/// 1970). `margin` is the value of `--expiry-margin`, in seconds.
+/// The expiry to report for a token that expires at `expiry`, at the time `now` (both in seconds
+/// since 1970). `margin` is the value of `--expiry-margin`, in seconds.
 ///
 /// # Errors
 /// `EXPIRED` if the token expires within the margin.

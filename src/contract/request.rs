@@ -1,5 +1,5 @@
-//! The request of a client: the `GOOGLE_EXTERNAL_ACCOUNT_*` variables, and the options that override
-//! them.
+//! The request of a client: the `GOOGLE_EXTERNAL_ACCOUNT_*` variables, and the options that
+//! override them.
 //!
 //! The variables about the token have options too, because the Rust client sets no variables.
 
@@ -16,7 +16,8 @@ use crate::world::Env;
 const OUTPUT_FILE: &str =
     "executable.output_file of the configuration (GOOGLE_EXTERNAL_ACCOUNT_OUTPUT_FILE)";
 
-/// The variables that are read, without `GOOGLE_EXTERNAL_ACCOUNT_`, with their meanings for the manual.
+/// The variables that are read, without `GOOGLE_EXTERNAL_ACCOUNT_`, with their meanings for the
+/// manual.
 pub const VARIABLES: &[(&str, &str)] = &[
     ("AUDIENCE", "audience of the token; --audience overrides it"),
     ("TOKEN_TYPE", "subject token type; --token-type overrides it"),
@@ -84,8 +85,8 @@ impl SubjectTokenRequest {
         })
     }
 
-    /// The audience, for a source that requires one. It is usually the full resource name of the pool
-    /// provider, `//iam.googleapis.com/projects/…`.
+    /// The audience, for a source that requires one. It is usually the full resource name of the
+    /// pool provider, `//iam.googleapis.com/projects/…`.
     ///
     /// # Errors
     /// `USAGE` if no audience is set.
@@ -109,8 +110,8 @@ impl SubjectTokenRequest {
         })
     }
 
-    /// A digest that identifies the request by audience, token type, source and options of the source.
-    /// It is a hexadecimal SHA-256.
+    /// A digest that identifies the request by audience, token type, source and options of the
+    /// source. It is a hexadecimal SHA-256.
     pub fn digest(&self, source: &str, identity: &[Vec<u8>]) -> String {
         let audience = self.audience.as_ref().map_or("", Audience::as_str);
         let fixed = [audience, self.token_type.urn(), source];

@@ -8,7 +8,7 @@
 mod private;
 
 pub use private::{
-    is_executable, is_shared, is_shared_folder, may_write, private_folder, writable_by_others,
+    is_executable, is_shared, is_shared_directory, may_write, private_directory, writable_by_others,
 };
 
 use std::fs::{File, OpenOptions};
@@ -35,11 +35,12 @@ pub fn read_limited(reader: impl Read, limit: usize) -> io::Result<Option<Vec<u8
     Ok((bytes.len() <= limit).then_some(bytes))
 }
 
-/// Reads a text file that an option names: at most [`LIMIT`] bytes of UTF-8, without a byte order mark.
-/// `missing` is the kind of error for a file that does not exist.
+/// Reads a text file that an option names: at most [`LIMIT`] bytes of UTF-8, without a byte order
+/// mark. `missing` is the kind of error for a file that does not exist.
 ///
 /// # Errors
-/// `missing` if the file does not exist, `CONFIGURATION` if it is unreadable, too large or not UTF-8.
+/// `missing` if the file does not exist, `CONFIGURATION` if it is unreadable, too large or not
+/// UTF-8.
 pub fn read_text(path: &Path, option: &str, missing: Kind) -> Result<Secret, Error> {
     text(path, File::open(path), option, missing)
 }
@@ -79,8 +80,8 @@ pub fn open_to_append(path: &Path) -> io::Result<File> {
     regular(private::append(path)?)
 }
 
-/// Opens a lock file for reading and writing. A new file is accessible only to its owner. On Unix, links
-/// are not followed.
+/// Opens a lock file for reading and writing. A new file is accessible only to its owner. On Unix,
+/// links are not followed.
 pub fn open_lock(path: &Path) -> io::Result<File> {
     regular(private::read_write(path)?)
 }
@@ -112,8 +113,8 @@ fn regular(file: File) -> io::Result<File> {
     }
 }
 
-/// Makes a write beyond the limit of `ulimit -f` fail. Otherwise a signal would kill this process, and
-/// Node clients fail if a signal kills their child process.
+/// Makes a write beyond the limit of `ulimit -f` fail. Otherwise a signal would kill this process,
+/// and Node clients fail if a signal kills their child process.
 #[cfg(unix)]
 pub fn survive_size_limit() {
     let noticed = std::sync::Arc::<std::sync::atomic::AtomicBool>::default();
@@ -135,7 +136,8 @@ pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     rename(temporary(path, content, private::create_new)?, path)
 }
 
-/// How often a rename is repeated while another process reads one of the files, and the pause between.
+/// How often a rename is repeated while another process reads one of the files, and the pause
+/// between.
 const RENAMES: usize = 50;
 const RENAME_PAUSE: Duration = Duration::from_millis(20);
 
@@ -226,8 +228,8 @@ fn temporary_prefix(path: &Path) -> std::ffi::OsString {
     prefix
 }
 
-/// Removes the temporary files that killed runs left beside `path`. Only the holder of the lock may do
-/// this, because no other run creates such a file at that time.
+/// Removes the temporary files that killed runs left beside `path`. Only the holder of the lock may
+/// do this, because no other run creates such a file at that time.
 pub fn remove_leftovers(path: &Path) {
     let prefix = temporary_prefix(path);
     let Ok(entries) = directory(path).read_dir() else { return };

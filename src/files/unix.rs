@@ -1,5 +1,5 @@
-//! Files that only their owner can access: mode 0600. Links are not followed, and opening a pipe does
-//! not wait.
+//! Files that only their owner can access: mode 0600. Links are not followed, and opening a pipe
+//! does not wait.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
@@ -32,7 +32,7 @@ fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
 ///
 /// # Errors
 /// Those of the operating system.
-pub fn private_folder(path: &Path) -> io::Result<()> {
+pub fn private_directory(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
@@ -41,9 +41,9 @@ pub fn is_shared(path: &Path) -> bool {
     mode(path) & 0o077 != 0
 }
 
-/// Who can write to a file or replace the files in a directory, beside the owner; `None` for nobody.
-/// The sticky bit of a directory protects the files of other users. A group with the same number as the
-/// owner is ignored, because by convention the owner is its only member.
+/// Who can write to a file or replace the files in a directory, beside the owner; `None` for
+/// nobody. The sticky bit of a directory protects the files of other users. A group with the same
+/// number as the owner is ignored, because by convention the owner is its only member.
 pub fn writable_by_others(path: &Path) -> Option<&'static str> {
     let metadata = path.metadata().ok()?;
     match metadata.mode() {
@@ -57,7 +57,7 @@ pub fn writable_by_others(path: &Path) -> Option<&'static str> {
 }
 
 /// Whether every user can create files in a directory, as in `/tmp`.
-pub fn is_shared_folder(path: &Path) -> bool {
+pub fn is_shared_directory(path: &Path) -> bool {
     mode(path) & 0o002 != 0
 }
 

@@ -1,6 +1,6 @@
-//! Files that only their owner can access: they have an access control list that inherits nothing from
-//! the directory and allows access to the user of this process and to SYSTEM. A file has this list from
-//! its creation.
+//! Files that only their owner can access: they have an access control list that inherits nothing
+//! from the directory and allows access to the user of this process and to SYSTEM. A file has this
+//! list from its creation.
 //! <https://learn.microsoft.com/windows/win32/secauthz/ace-strings>
 #![allow(unsafe_code)] // calls into the operating system
 
@@ -46,7 +46,7 @@ pub(super) fn create_new(path: &Path) -> io::Result<File> {
 ///
 /// # Errors
 /// Those of the operating system.
-pub fn private_folder(path: &Path) -> io::Result<()> {
+pub fn private_directory(path: &Path) -> io::Result<()> {
     std::fs::create_dir_all(path)
 }
 
@@ -61,7 +61,7 @@ pub fn writable_by_others(_path: &Path) -> Option<&'static str> {
 }
 
 /// Access control lists are not read here.
-pub fn is_shared_folder(_path: &Path) -> bool {
+pub fn is_shared_directory(_path: &Path) -> bool {
     false
 }
 
@@ -115,7 +115,8 @@ fn owner_only() -> io::Result<Local> {
     let text = format!("D:P(A;;FA;;;{user})(A;;FA;;;SY)");
     let text: Vec<u16> = text.encode_utf16().chain([0]).collect();
     let mut descriptor = null_mut();
-    // SAFETY: the text ends with a zero, `descriptor` can store a pointer, and no length is requested.
+    // SAFETY: the text ends with a zero, `descriptor` can store a pointer, and no length is
+    // requested.
     let made = unsafe {
         ConvertStringSecurityDescriptorToSecurityDescriptorW(
             text.as_ptr(),
@@ -151,8 +152,8 @@ fn user() -> io::Result<String> {
         return Err(io::Error::last_os_error());
     }
     let mut text = null_mut();
-    // SAFETY: the system has filled the buffer with this structure and its identifier, and `text` can
-    // store a pointer.
+    // SAFETY: the system has filled the buffer with this structure and its identifier, and `text`
+    // can store a pointer.
     let written = unsafe {
         let user = &*buffer.as_ptr().cast::<TOKEN_USER>();
         ConvertSidToStringSidW(user.User.Sid, &mut text)

@@ -11,8 +11,8 @@ const URN: &str = "urn:ietf:params:oauth:token-type:access_token";
 /// The member of the cache file that identifies the request that the token was made for.
 const REQUEST_MEMBER: &str = "wif_token_request";
 
-/// The remaining lifetime, in seconds, below which a cached token is no longer used: the caller needs
-/// time to use it.
+/// The remaining lifetime, in seconds, below which a cached token is no longer used: the caller
+/// needs time to use it.
 const MARGIN: i64 = 300;
 
 /// The assumed lifetime of a token whose response states none, in seconds.

@@ -16,7 +16,7 @@ pub fn grant_role(account: &str, role: &str, member: &str) -> String {
 }
 
 /// The command that shows a service account.
-pub(super) fn describe(account: &str) -> String {
+pub(in crate::google) fn describe(account: &str) -> String {
     format!("gcloud iam service-accounts describe {}{}", quoted(account), in_project(account))
 }
 

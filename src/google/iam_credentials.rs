@@ -1,8 +1,8 @@
 //! The IAM Service Account Credentials API: short-lived credentials of a service account.
 //!
 //! `POST …/v1/projects/-/serviceAccounts/ACCOUNT:METHOD` with the federated access token as bearer.
-//! The caller can impersonate the account through delegates: each delegate must be allowed to create
-//! tokens for the next one, and the last delegate for the account.
+//! The caller can impersonate the account through delegates: each delegate must be allowed to
+//! create tokens for the next one, and the last delegate for the account.
 //! <https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts>
 
 use serde_json::{Map, Value, json};
@@ -30,8 +30,8 @@ impl ServiceAccount<'_> {
     /// overrides that of the configuration.
     ///
     /// # Errors
-    /// `DENIED` if a role is missing, `CONFIGURATION` if the account does not exist or the lifetime is
-    /// not allowed; otherwise those of [`Context::send`].
+    /// `DENIED` if a role is missing, `CONFIGURATION` if the account does not exist or the lifetime
+    /// is not allowed; otherwise those of [`Context::send`].
     pub fn access_token(
         &self,
         scopes: &[String],

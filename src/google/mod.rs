@@ -1,9 +1,11 @@
-//! Requests to Google: the Security Token Service and the IAM Service Account Credentials API.
+//! Requests to Google: the Security Token Service, the IAM Service Account Credentials API and the
+//! OAuth token endpoint.
 //!
-//! Each file builds the requests of one service and reads its responses. [`refusals`] translates an
+//! Each file builds the requests of one service and reads its responses. `refusals` translates an
 //! error response into what to change; [`gcloud`] writes the commands that do it.
 
 pub mod access_token;
+pub mod domain_wide_delegation;
 pub mod gcloud;
 pub mod iam_credentials;
 mod refusals;

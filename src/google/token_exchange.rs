@@ -1,7 +1,7 @@
 //! The exchange of a subject token at the Security Token Service (RFC 8693).
 //!
-//! The request is a form. It has an `Authorization` header only if the configuration names a client.
-//! The response contains a federated access token.
+//! The request is a form. It has an `Authorization` header only if the configuration names a
+//! client. The response contains a federated access token.
 //! <https://cloud.google.com/iam/docs/reference/sts/rest/v1/TopLevel/token>
 
 use base64::Engine as _;

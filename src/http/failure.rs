@@ -50,7 +50,7 @@ pub(super) fn explain(
         }
         ureq::Error::Io(io) => {
             let what = match io.kind() {
-                io::ErrorKind::ConnectionRefused => "connection refused by",
+                io::ErrorKind::ConnectionRefused => "cannot connect to",
                 io::ErrorKind::UnexpectedEof => "incomplete response from",
                 io::ErrorKind::ConnectionReset => "connection reset by",
                 _ => "cannot communicate with",

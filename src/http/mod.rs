@@ -1,8 +1,9 @@
 //! The HTTP agent: deadline, trust, proxies, limits, retries and error messages.
 //!
-//! A request may carry a credential, so it must only reach the host in its URL. Redirects are refused.
-//! Plain http is only allowed for loopback and link-local hosts and the host of `--allow-http`.
-//! Certificates are verified with the trust store of the platform or with `--ca-file`.
+//! A request may carry a credential, so it must only reach the host in its URL. Redirects are
+//! refused. Plain http is only allowed for loopback and link-local hosts and the host of
+//! `--allow-http`. Certificates are verified with the trust store of the platform or with
+//! `--ca-file`.
 
 mod connector;
 mod failure;
@@ -42,8 +43,8 @@ use crate::world::World;
 /// on a network that does not respond.
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// How long an idle connection can be reused. Some servers close a connection after five seconds, and a
-/// request that is sent at this moment is lost.
+/// How long an idle connection can be reused. Some servers close a connection after five seconds,
+/// and a request that is sent at this moment is lost.
 const IDLE: Duration = Duration::from_secs(2);
 
 /// How requests are sent.
@@ -111,13 +112,13 @@ impl Agent {
         self.skew.get().copied()
     }
 
-    /// Sends a request and reads the response of any status, up to 1 MiB. After the status 429 or 5xx,
-    /// the request is sent again, unless it must be sent only [once](Request::once).
+    /// Sends a request and reads the response of any status, up to 1 MiB. After the status 429 or
+    /// 5xx, the request is sent again, unless it must be sent only [once](Request::once).
     ///
     /// # Errors
-    /// `CONFIGURATION` if the URL, the trust or the proxy must be changed, `DENIED` if a proxy refuses
-    /// the request, `UNREACHABLE` if there is no complete response, `PROTOCOL` if the response is not
-    /// HTTP or too long.
+    /// `CONFIGURATION` if the URL, the trust or the proxy must be changed, `DENIED` if a proxy
+    /// refuses the request, `UNREACHABLE` if there is no complete response, `PROTOCOL` if the
+    /// response is not HTTP or too long.
     pub fn send(&self, request: Request) -> Result<Response, Error> {
         if self.settings.offline {
             return Err(Error::offline());
@@ -188,7 +189,7 @@ impl Agent {
         proxy: Option<Proxy>,
         secrets: &[Secret],
     ) -> Result<Response, Failure> {
-        if self.world.deadline.is_over() {
+        if self.world.deadline.has_passed() {
             return Err(Failure::Ours(self.world.deadline.error()));
         }
         let mut call = ureq::http::Request::builder();
@@ -202,11 +203,11 @@ impl Agent {
         }
         let limit = Some(request.limit.unwrap_or(LONGEST).min(self.world.deadline.remaining()));
         let agent = self.agent();
-        let answer = match request.method == Method::GET {
+        let response = match request.method == Method::GET {
             true => run(agent, call, (), limit, proxy),
             false => run(agent, call, request.content().as_slice(), limit, proxy),
         };
-        Response::read(answer.map_err(Failure::Http)?, request, secrets).map_err(Failure::Http)
+        Response::read(response.map_err(Failure::Http)?, request, secrets).map_err(Failure::Http)
     }
 
     fn agent(&self) -> &ureq::Agent {

@@ -1,10 +1,10 @@
 //! The proxy for a request, from `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, which are
 //! read in lower or upper case, as by curl and most programs.
 //!
-//! Only the lower-case `http_proxy` is read, because in a CGI program the sender of a `Proxy:` header
-//! sets the upper-case variable. `NO_PROXY` is a list of hosts, domains (with or without a leading
-//! dot), addresses and networks (`10.0.0.0/8`), or `*`. If no variable names a proxy, the settings of
-//! Windows are used there.
+//! Only the lower-case `http_proxy` is read, because in a CGI program the sender of a `Proxy:`
+//! header sets the upper-case variable. `NO_PROXY` is a list of hosts, domains (with or without a
+//! leading dot), addresses and networks (`10.0.0.0/8`), or `*`. If no variable names a proxy, the
+//! settings of Windows are used there.
 //! <https://everything.curl.dev/usingcurl/proxies/env.html>
 
 use std::net::IpAddr;
@@ -36,7 +36,8 @@ impl NamedProxy {
     }
 }
 
-/// The proxy for a URL, with the name of its variable or [`WINDOWS`]; `None` for a direct connection.
+/// The proxy for a URL, with the name of its variable or [`WINDOWS`]; `None` for a direct
+/// connection.
 ///
 /// # Errors
 /// `CONFIGURATION` if the setting is not the URL of an HTTP proxy.
@@ -68,8 +69,8 @@ fn read(address: &str, name: &'static str) -> Result<Proxy, Error> {
     }
 }
 
-/// The end of a fix that says how to bypass the proxy. `NO_PROXY` applies to the proxies of variables
-/// and of Windows.
+/// The end of a fix that says how to bypass the proxy. `NO_PROXY` applies to the proxies of
+/// variables and of Windows.
 pub(super) fn or_bypass(name: &'static str, how: &str) -> String {
     match name == WINDOWS || name.to_ascii_uppercase().ends_with("_PROXY") {
         true => format!(", or {how}"),

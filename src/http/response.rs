@@ -32,22 +32,22 @@ pub struct Response {
 
 impl Response {
     pub(super) fn read(
-        answer: ureq::http::Response<Body>,
+        response: ureq::http::Response<Body>,
         request: &Request,
         secrets: &[Secret],
     ) -> Result<Response, ureq::Error> {
-        let status = answer.status().as_u16();
-        let location = answer.headers().get("location").and_then(|value| value.to_str().ok());
+        let status = response.status().as_u16();
+        let location = response.headers().get("location").and_then(|value| value.to_str().ok());
         let redirect = location.and_then(|location| {
             let uri: ureq::http::Uri = location.parse().ok()?;
             Some(uri.host().unwrap_or(request.url.host()).to_owned())
         });
-        let date = answer.headers().get("date").and_then(|value| value.to_str().ok());
+        let date = response.headers().get("date").and_then(|value| value.to_str().ok());
         let date = date.and_then(|date| OffsetDateTime::parse(date, &Rfc2822).ok());
         // The limit of ureq excludes the last byte.
         let limit = LIMIT as u64 + 1;
-        let headers = answer.headers().clone();
-        let body = answer.into_body().into_with_config().limit(limit).read_to_vec()?;
+        let headers = response.headers().clone();
+        let body = response.into_body().into_with_config().limit(limit).read_to_vec()?;
         Ok(Response {
             status,
             body: Zeroizing::new(body),
@@ -74,8 +74,8 @@ impl Response {
     /// This response, if its status is 2xx.
     ///
     /// # Errors
-    /// `DENIED` for a refusal, `CONFIGURATION` for 404 and redirects, `UNREACHABLE` for 408, 429 and
-    /// 5xx.
+    /// `DENIED` for a refusal, `CONFIGURATION` for 404 and redirects, `UNREACHABLE` for 408, 429
+    /// and 5xx.
     pub fn require_success(self) -> Result<Response, Error> {
         let (place, option, status) = (&self.place, self.option, self.status);
         let (kind, fix) = match status {

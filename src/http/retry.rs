@@ -1,5 +1,5 @@
-//! Retries: a request is repeated at most three times, after growing random pauses or the `Retry-After`
-//! of the server, and never after the deadline.
+//! Retries: a request is repeated at most three times, after growing random pauses or the
+//! `Retry-After` of the server, and never after the deadline.
 
 use std::thread;
 use std::time::Duration;

@@ -99,7 +99,8 @@ impl Terms {
     /// The configuration for rustls.
     ///
     /// # Errors
-    /// `CONFIGURATION` if there is no trusted authority, or client certificate and key do not match.
+    /// `CONFIGURATION` if there is no trusted authority, or client certificate and key do not
+    /// match.
     pub(super) fn config(&self) -> Result<ClientConfig, Error> {
         let no_trust = |error| explain(&error, "", "", self);
         let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()))

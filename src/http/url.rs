@@ -71,7 +71,8 @@ impl Url {
         self.uri.scheme_str() == Some("https")
     }
 
-    /// Whether the host is a loopback or link-local host. Plain http is allowed and no proxy is used.
+    /// Whether the host is a loopback or link-local host. Plain http is allowed and no proxy is
+    /// used.
     pub fn is_local(&self) -> bool {
         match self.host().parse() {
             Ok(address) => is_local(address),

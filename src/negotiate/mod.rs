@@ -94,7 +94,7 @@ impl Negotiator {
 }
 
 fn check_deadline(deadline: Deadline) -> Result<(), Error> {
-    if deadline.is_over() { Err(deadline.error()) } else { Ok(()) }
+    if deadline.has_passed() { Err(deadline.error()) } else { Ok(()) }
 }
 
 /// Refuses text that is not `SERVICE/host[@REALM]`, before it is passed to a library.

@@ -1,7 +1,7 @@
 //! The options of the command line and their typed values.
 //!
-//! Each option is one row of a table, from which the parser, the help, the manual and the completions
-//! are made. Values are checked when they are parsed. No file is opened for that.
+//! Each option is one row of a table, from which the parser, the help, the manual and the
+//! completions are made. Values are checked when they are parsed. No file is opened for that.
 
 #[macro_use]
 mod typed;
@@ -10,14 +10,14 @@ mod common;
 mod nearest;
 pub mod reader;
 mod secret_ref;
-mod takes;
+mod value_kind;
 mod values;
 
 pub use self::common::{COMMON, Format, OF_SOURCES, Options};
 pub use self::nearest::{is_name, nearest};
 pub use self::secret_ref::SecretRef;
-pub use self::takes::Takes;
 pub use self::typed::{Header, OptionField, OptionValue, Pair, Seconds, choice};
+pub use self::value_kind::ValueKind;
 pub use self::values::{Value, Values};
 
 use crate::error::{Error, Kind};
@@ -28,7 +28,7 @@ pub struct OptionInfo {
     /// The name without the hyphens.
     pub name: &'static str,
     /// The kind of its value.
-    pub takes: Takes,
+    pub kind: ValueKind,
     /// The placeholder of the value in the help; empty for the usual placeholder.
     shown: &'static str,
     /// Whether it must be given.
@@ -47,7 +47,7 @@ impl OptionInfo {
     ) -> OptionInfo {
         let (name, shown) = name_and_shown(typed);
         let (required, repeated) = (T::REQUIRED, T::REPEATED);
-        OptionInfo { name, takes: T::TAKES, shown, required, repeated, help }
+        OptionInfo { name, kind: T::KIND, shown, required, repeated, help }
     }
 
     /// The help: one phrase without a full stop.
@@ -57,7 +57,7 @@ impl OptionInfo {
 
     /// The placeholder of the value in the help; `None` for a flag.
     pub fn placeholder(&self) -> Option<String> {
-        let usual = self.takes.placeholder()?;
+        let usual = self.kind.placeholder()?;
         Some(if self.shown.is_empty() { usual } else { self.shown.to_owned() })
     }
 

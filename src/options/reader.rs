@@ -1,9 +1,9 @@
 //! Reads a command line: positional words and options, including those of arguments files.
 //!
 //! Clients split a command at spaces and few of them interpret quotes. Therefore each option is one
-//! word, `--name=value`, and a value with spaces is written to an arguments file (`--args-file`), one
-//! argument per line. Empty words are skipped, because Java makes one of a double space. No error
-//! contains a wrong word, which may be a misplaced secret.
+//! word, `--name=value`, and a value with spaces is written to an arguments file (`--args-file`),
+//! one argument per line. Empty words are skipped, because Java makes one of a double space. No
+//! error contains a wrong word, which may be a misplaced secret.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use lexopt::{Arg, Parser};
 
 use super::nearest::{is_name, nearest};
-use super::{OptionInfo, OptionValue as _, Takes, Values};
+use super::{OptionInfo, OptionValue as _, ValueKind, Values};
 use crate::error::{Error, Kind};
 use crate::files;
 
@@ -64,8 +64,8 @@ pub fn read<G: Grammar>(args: Vec<OsString>, grammar: G) -> Line<G> {
 }
 
 impl<G: Grammar> Line<G> {
-    /// Reads words. `depth` is 0 for the command line, 1 for an arguments file, and 2 for a file that is
-    /// named in an arguments file.
+    /// Reads words. `depth` is 0 for the command line, 1 for an arguments file, and 2 for a file
+    /// that is named in an arguments file.
     fn read(&mut self, args: Vec<OsString>, depth: usize) -> Result<(), Error> {
         let mut parser = Parser::from_args(args);
         loop {
@@ -104,9 +104,9 @@ impl<G: Grammar> Line<G> {
             let _ = parser.optional_value();
             return Err(unknown_option(name, self.grammar.name(), &tables));
         };
-        let value = match (option.takes, parser.optional_value()) {
-            (Takes::Flag, None) => OsString::new(),
-            (Takes::Flag, Some(_)) => {
+        let value = match (option.kind, parser.optional_value()) {
+            (ValueKind::Flag, None) => OsString::new(),
+            (ValueKind::Flag, Some(_)) => {
                 return Err(Error::new(Kind::Usage, format!("--{name} does not accept a value"))
                     .fix(format!("use --{name} without a value")));
             }
@@ -146,8 +146,8 @@ pub fn too_many_words() -> Error {
         .fix("use the form --name=value, and write values with spaces to an --args-file")
 }
 
-/// The failure of a command line with an unknown option. `tables` contain the options that are allowed
-/// after `name_before`, the source or command.
+/// The failure of a command line with an unknown option. `tables` contain the options that are
+/// allowed after `name_before`, the source or command.
 fn unknown_option(
     name: &str,
     name_before: Option<&str>,

@@ -29,8 +29,8 @@ impl SecretRef {
         }
     }
 
-    /// Reads the secret, without trailing line breaks. `option` is the option that has this reference,
-    /// for messages.
+    /// Reads the secret, without trailing line breaks. `option` is the option that has this
+    /// reference, for messages.
     ///
     /// # Errors
     /// `CONFIGURATION` if the variable or file is missing, unreadable or empty.

@@ -1,8 +1,8 @@
 //! Options as typed fields.
 //!
-//! [`options!`] declares the options of a source or command as a struct. The type of a field determines
-//! the kind of value and whether the option is required. The doc comment is the help. The string after
-//! `=` is the option as in the help:
+//! `options!` declares the options of a source or command as a struct. The type of a field
+//! determines the kind of value and whether the option is required. The doc comment is the help.
+//! The string after `=` is the option as in the help:
 //!
 //! ```ignore
 //! options! {
@@ -17,29 +17,29 @@
 //! }
 //! ```
 //!
-//! `T` is required, `Option<T>` is optional, `Vec<T>` can be repeated, and `bool` is a flag. The parser
-//! enforces these rules before anything else happens.
+//! `T` is required, `Option<T>` is optional, `Vec<T>` can be repeated, and `bool` is a flag. The
+//! parser enforces these rules before anything else happens.
 
 use std::path::PathBuf;
 
 use super::values::Value;
-use super::{SecretRef, Takes, Values};
+use super::{SecretRef, ValueKind, Values};
 use crate::error::Error;
 use crate::http::Url;
 
 /// A type that the value of an option can have.
 pub trait OptionValue: Sized {
     /// The kind of the value.
-    const TAKES: Takes;
+    const KIND: ValueKind;
 
-    /// Converts a value that [`Takes`] has checked; `None` for a value of another kind.
+    /// Converts a value that [`ValueKind`] has checked; `None` for a value of another kind.
     fn from_value(value: &Value) -> Option<Self>;
 }
 
-/// The type of a field in [`options!`].
+/// The type of a field in `options!`.
 pub trait OptionField: Sized {
     /// The kind of the value.
-    const TAKES: Takes;
+    const KIND: ValueKind;
     /// Whether it must be given.
     const REQUIRED: bool = false;
     /// Whether each use adds a value. Otherwise the last value is used.
@@ -53,7 +53,7 @@ pub trait OptionField: Sized {
 }
 
 impl<T: OptionValue> OptionField for T {
-    const TAKES: Takes = T::TAKES;
+    const KIND: ValueKind = T::KIND;
     const REQUIRED: bool = true;
 
     fn read(values: &Values, name: &'static str) -> Result<T, Error> {
@@ -62,7 +62,7 @@ impl<T: OptionValue> OptionField for T {
 }
 
 impl<T: OptionValue> OptionField for Option<T> {
-    const TAKES: Takes = T::TAKES;
+    const KIND: ValueKind = T::KIND;
 
     fn read(values: &Values, name: &'static str) -> Result<Option<T>, Error> {
         Ok(values.all(name).find_map(T::from_value))
@@ -70,7 +70,7 @@ impl<T: OptionValue> OptionField for Option<T> {
 }
 
 impl<T: OptionValue> OptionField for Vec<T> {
-    const TAKES: Takes = T::TAKES;
+    const KIND: ValueKind = T::KIND;
     const REPEATED: bool = true;
 
     fn read(values: &Values, name: &'static str) -> Result<Vec<T>, Error> {
@@ -79,7 +79,7 @@ impl<T: OptionValue> OptionField for Vec<T> {
 }
 
 impl OptionField for bool {
-    const TAKES: Takes = Takes::Flag;
+    const KIND: ValueKind = ValueKind::Flag;
 
     fn read(values: &Values, name: &'static str) -> Result<bool, Error> {
         Ok(values.flag(name))
@@ -99,9 +99,9 @@ pub struct Pair(pub String, pub String);
 pub struct Header(pub String, pub String);
 
 macro_rules! option_value {
-    ($type:ty, $takes:expr, $pattern:pat => $value:expr) => {
+    ($type:ty, $kind:expr, $pattern:pat => $value:expr) => {
         impl OptionValue for $type {
-            const TAKES: Takes = $takes;
+            const KIND: ValueKind = $kind;
 
             fn from_value(value: &Value) -> Option<Self> {
                 match value {
@@ -113,15 +113,15 @@ macro_rules! option_value {
     };
 }
 
-option_value!(String, Takes::Text, Value::Text(text) => text.clone());
-option_value!(PathBuf, Takes::Path, Value::Path(path) => path.clone());
-option_value!(Url, Takes::Url, Value::Url(url) => url.clone());
-option_value!(SecretRef, Takes::Secret, Value::Secret(secret) => secret.clone());
-option_value!(Pair, Takes::Pair, Value::Pair(key, value) => Pair(key.clone(), value.clone()));
-option_value!(Header, Takes::Header, Value::Pair(key, value) => Header(key.clone(), value.clone()));
+option_value!(String, ValueKind::Text, Value::Text(text) => text.clone());
+option_value!(PathBuf, ValueKind::Path, Value::Path(path) => path.clone());
+option_value!(Url, ValueKind::Url, Value::Url(url) => url.clone());
+option_value!(SecretRef, ValueKind::Secret, Value::Secret(secret) => secret.clone());
+option_value!(Pair, ValueKind::Pair, Value::Pair(key, value) => Pair(key.clone(), value.clone()));
+option_value!(Header, ValueKind::Header, Value::Pair(key, value) => Header(key.clone(), value.clone()));
 
 impl<const LEAST: u64, const MOST: u64> OptionValue for Seconds<LEAST, MOST> {
-    const TAKES: Takes = Takes::Seconds(LEAST, MOST);
+    const KIND: ValueKind = ValueKind::Seconds(LEAST, MOST);
 
     fn from_value(value: &Value) -> Option<Self> {
         match value {
@@ -131,7 +131,7 @@ impl<const LEAST: u64, const MOST: u64> OptionValue for Seconds<LEAST, MOST> {
     }
 }
 
-/// Converts the word of a choice; used by [`choices!`].
+/// Converts the word of a choice; used by `choices!`.
 pub fn choice<T: Copy>(value: &Value, names: &[&str], all: &[T]) -> Option<T> {
     let Value::Text(text) = value else { return None };
     names.iter().zip(all).find(|(name, _)| *name == text).map(|(_, choice)| *choice)
@@ -206,7 +206,7 @@ macro_rules! choices {
         }
 
         impl $crate::options::OptionValue for $name {
-            const TAKES: $crate::options::Takes = $crate::options::Takes::Choice($name::WORDS);
+            const KIND: $crate::options::ValueKind = $crate::options::ValueKind::Choice($name::WORDS);
 
             fn from_value(value: &$crate::options::Value) -> Option<$name> {
                 $crate::options::choice(value, $name::WORDS, &[$($name::$variant),*])

@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use super::{OptionInfo, SecretRef, Takes};
+use super::{OptionInfo, SecretRef, ValueKind};
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::http::Url;
@@ -39,9 +39,13 @@ impl Values {
     /// # Errors
     /// `USAGE` if the option does not accept the value.
     pub fn add(&mut self, option: &'static OptionInfo, value: OsString) -> Result<(), Error> {
-        let value = option.takes.read(value).map_err(|why| {
-            Error::new(Kind::Usage, format!("--{} {why}", option.name))
-                .fix(format!("correct the value of --{}", option.name))
+        let value = option.kind.read(value).map_err(|why| {
+            Error::new(Kind::Usage, format!("--{} {why}", option.name)).fix(
+                match option.kind.example(option.name) {
+                    Some(example) => format!("use a value such as --{}={example}", option.name),
+                    None => format!("correct the value of --{}", option.name),
+                },
+            )
         })?;
         if !option.repeated {
             self.given.retain(|(given, _)| given.name != option.name);
@@ -70,8 +74,8 @@ impl Values {
     ///
     /// # Errors
     /// `USAGE` if there are such words.
-    pub fn refuse_rest(&self, name: &str, takes_rest: bool) -> Result<(), Error> {
-        match takes_rest || self.rest.is_empty() {
+    pub fn refuse_rest(&self, name: &str, accepts_rest: bool) -> Result<(), Error> {
+        match accepts_rest || self.rest.is_empty() {
             true => Ok(()),
             false => {
                 Err(Error::new(Kind::Usage, format!("{name} does not accept arguments after --"))
@@ -92,10 +96,10 @@ impl Values {
     /// The values of an option as arguments for another command line. Paths are made absolute.
     pub fn as_arguments<'a>(&'a self, option: &'a OptionInfo) -> impl Iterator<Item = String> + 'a {
         let absolute = |path: &Path| files::absolute(path).display().to_string();
-        let mark = if matches!(option.takes, Takes::Header) { ':' } else { '=' };
+        let mark = if matches!(option.kind, ValueKind::Header) { ':' } else { '=' };
         self.all(option.name).map(move |value| {
             let value = match value {
-                Value::Text(text) if matches!(option.takes, Takes::Flag) => {
+                Value::Text(text) if matches!(option.kind, ValueKind::Flag) => {
                     return format!("--{}{text}", option.name);
                 }
                 Value::Text(text) => text.clone(),
@@ -110,8 +114,8 @@ impl Values {
         })
     }
 
-    /// The parts that identify a request, for its digest: each of these options that is given, with its
-    /// value, and the words after `--`.
+    /// The parts that identify a request, for its digest: each of these options that is given, with
+    /// its value, and the words after `--`.
     pub fn identity(&self, options: impl IntoIterator<Item = &'static OptionInfo>) -> Vec<Vec<u8>> {
         let options = options.into_iter().flat_map(|option| {
             self.all(option.name)
@@ -135,7 +139,10 @@ mod tests {
         static OPTION: OptionInfo = OptionInfo::of::<SecretRef>("--client-secret", &[""]);
         let error = Values::default().add(&OPTION, "hunter22".into()).unwrap_err().to_string();
         assert!(!error.contains("hunter22"));
-        assert!(error.contains("env:NAME"), "{error}");
+        assert!(
+            error.ends_with("; use a value such as --client-secret=env:CLIENT_SECRET"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Runs another program and reads its standard output.
 //!
-//! The program runs without a shell and without input. Its standard error is discarded, because most
-//! clients would merge it into the document. It runs in a separate process group (on Windows in a
-//! job), which is killed when the program ends, at the deadline, and when a signal ends this process.
+//! The program runs without a shell and without input. Its standard error is discarded, because
+//! most clients would merge it into the document. It runs in a separate process group (on Windows
+//! in a job), which is killed when the program ends, at the deadline, and when a signal ends this
+//! process.
 
 #[cfg_attr(unix, path = "unix.rs")]
 #[cfg_attr(windows, path = "windows.rs")]
@@ -57,16 +58,17 @@ impl Program {
 
     /// The failure of a program that ended with this status.
     pub fn failed(&self, status: ExitStatus) -> Error {
-        Error::new(Kind::Unreachable, format!("{} failed", self.name.display()))
-            .cause(status)
+        let status = status.to_string().replacen(": ", " ", 1);
+        Error::new(Kind::Unreachable, format!("{} failed with {status}", self.name.display()))
             .fix(format!("run {} by hand to see its error output", self.place))
     }
 
-    /// Runs the program and returns its exit status and its standard output, at most 1 MiB of UTF-8.
+    /// Runs the program and returns its exit status and its standard output, at most 1 MiB of
+    /// UTF-8.
     ///
     /// # Errors
-    /// `ABSENT` if the program does not exist, `CONFIGURATION` if it cannot be run, `UNREACHABLE` if it
-    /// does not end in time, `PROTOCOL` if the output of a success is too large or not UTF-8.
+    /// `ABSENT` if the program does not exist, `CONFIGURATION` if it cannot be run, `UNREACHABLE`
+    /// if it does not end in time, `PROTOCOL` if the output of a success is too large or not UTF-8.
     pub fn run(&self, world: &World) -> Result<(ExitStatus, Secret), Error> {
         let shown = self.name.display();
         let mut command = Command::new(&self.name);
@@ -130,8 +132,8 @@ fn read_on_a_thread(stdout: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
     receiver
 }
 
-/// The output so far. The program and its group have ended. Only a daemon in another group can still
-/// have the pipe open, and its output does not matter.
+/// The output so far. The program and its group have ended. Only a daemon in another group can
+/// still have the pipe open, and its output does not matter.
 fn collect(output: &Receiver<Vec<u8>>) -> Vec<u8> {
     let mut bytes = Vec::new();
     while let Ok(chunk) = output.recv_timeout(DRAIN) {

@@ -24,8 +24,8 @@ pub(super) struct Group {
 }
 
 impl Group {
-    /// Starts the program in a new process group. A signal that ends this process kills the group first,
-    /// because the group would continue to run.
+    /// Starts the program in a new process group. A signal that ends this process kills the group
+    /// first, because the group would continue to run.
     pub(super) fn spawn(command: &mut Command) -> io::Result<Group> {
         let mut signals = Signals::new([SIGCHLD, SIGHUP, SIGINT, SIGTERM])?;
         let (sender, child_changed) = mpsc::channel();

@@ -20,8 +20,8 @@ pub(super) struct Group {
 }
 
 impl Group {
-    /// Starts the program in a job that is killed when its last handle is closed, for example because
-    /// this process ends.
+    /// Starts the program in a job that is killed when its last handle is closed, for example
+    /// because this process ends.
     pub(super) fn spawn(command: &mut Command) -> io::Result<Group> {
         let mut limits = ExtendedLimitInfo::new();
         limits.limit_kill_on_job_close();
@@ -38,7 +38,7 @@ impl Group {
     pub(super) fn wait(&mut self, world: &World) -> Outcome {
         loop {
             match self.child.try_wait() {
-                Ok(None) if world.deadline.is_over() => return Outcome::TimedOut,
+                Ok(None) if world.deadline.has_passed() => return Outcome::TimedOut,
                 Ok(None) => thread::sleep(POLL),
                 Ok(Some(status)) => return Outcome::Ended(Ok(status)),
                 Err(error) => return Outcome::Ended(Err(error)),

@@ -1,8 +1,8 @@
 //! Reads a JSON Web Token (JWT) in compact form, without verifying its signature.
 //!
 //! A JWT has three parts that are joined by dots: a JSON header, a JSON object with claims, and a
-//! signature. Each part is base64url-encoded without padding. `exp` is in seconds since 1970 and may
-//! have a fraction.
+//! signature. Each part is base64url-encoded without padding. `exp` is in seconds since 1970 and
+//! may have a fraction.
 //! <https://www.rfc-editor.org/rfc/rfc7519>, <https://www.rfc-editor.org/rfc/rfc7515#section-7.1>
 
 use base64::Engine as _;

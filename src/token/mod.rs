@@ -1,8 +1,8 @@
 //! The subject token, which Google's Security Token Service exchanges: its types and its expiry.
 //!
-//! Claims are read but not verified, which is left to the Security Token Service. They determine the
-//! expiry. Text that cannot be exchanged (an opaque token, a login page, an expired token) is refused
-//! here, with a fix that the service could not know.
+//! Claims are read but not verified, which is left to the Security Token Service. They determine
+//! the expiry. Text that cannot be exchanged (an opaque token, a login page, an expired token) is
+//! refused here, with a fix that the service could not know.
 
 mod audience;
 pub mod aws_request;
@@ -55,9 +55,9 @@ impl TokenType {
         row.map_or("urn:ietf:params:oauth:token-type:jwt", |row| row.1)
     }
 
-    /// The `token_type` of a document: `…:jwt` for everything except SAML. The Rust client up to 1.8
-    /// refuses `…:id_token`, the contract has no signed AWS requests, and no client compares the value
-    /// with the configuration.
+    /// The `token_type` of a document: `…:jwt` for everything except SAML. The Rust client up to
+    /// 1.8 refuses `…:id_token`, the contract has no signed AWS requests, and no client compares
+    /// the value with the configuration.
     pub fn on_the_wire(self) -> TokenType {
         match self {
             TokenType::Saml2 => TokenType::Saml2,

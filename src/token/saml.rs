@@ -1,10 +1,10 @@
 //! Reads a SAML 2.0 response or assertion, without verifying its signature.
 //!
 //! Google accepts a base64-encoded `Response` or `Assertion`. The Security Token Service compares
-//! these times with its clock, and the earliest one is the expiry of the token: every `NotOnOrAfter`
-//! (of the conditions and of the subject confirmation), every `SessionNotOnOrAfter`, and one hour
-//! after the `IssueInstant` of an assertion. The times of an encrypted assertion cannot be read, so
-//! its expiry is unknown.
+//! these times with its clock, and the earliest one is the expiry of the token: every
+//! `NotOnOrAfter` (of the conditions and of the subject confirmation), every `SessionNotOnOrAfter`,
+//! and one hour after the `IssueInstant` of an assertion. The times of an encrypted assertion
+//! cannot be read, so its expiry is unknown.
 //! <https://docs.oasis-open.org/security/saml/v2.0/saml-core-2.0-os.pdf> sections 2.5.1 and 2.7.2,
 //! <https://cloud.google.com/iam/docs/workload-identity-federation-with-other-providers>
 
@@ -28,8 +28,8 @@ const LONGEST_LIFETIME: i64 = 3600;
 /// Reads SAML as XML, which is base64-encoded here, or in base64, which is passed on unchanged.
 ///
 /// # Errors
-/// `PROTOCOL` if the text is not a SAML 2.0 response or assertion, `DENIED` if the response reports a
-/// failure.
+/// `PROTOCOL` if the text is not a SAML 2.0 response or assertion, `DENIED` if the response reports
+/// a failure.
 pub fn read(text: &str, origin: &Origin) -> Result<SubjectToken, Error> {
     let fix =
         format!("check {}, which must return a SAML 2.0 Response or Assertion", origin.option);

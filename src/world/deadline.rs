@@ -36,7 +36,7 @@ impl Deadline {
     }
 
     /// Whether no further wait may start.
-    pub fn is_over(&self) -> bool {
+    pub fn has_passed(&self) -> bool {
         self.remaining().is_zero()
     }
 
@@ -72,7 +72,7 @@ mod tests {
     fn a_wait_ends_before_the_deadline() {
         let deadline = Deadline::after(Duration::from_secs(10));
         assert!(deadline.remaining() <= Duration::from_secs(10) - RESERVE);
-        assert!(Deadline::after(RESERVE).is_over());
+        assert!(Deadline::after(RESERVE).has_passed());
     }
 
     #[test]

@@ -23,8 +23,8 @@ pub struct Log {
 }
 
 impl Log {
-    /// A log that appends to `path`. A new file has the mode 0600. If the file cannot be opened, the run
-    /// continues without a log.
+    /// A log that appends to `path`. A new file has the mode 0600. If the file cannot be opened,
+    /// the run continues without a log.
     pub fn open(path: Option<&Path>, clock: Clock) -> Log {
         Log { recorded: None, files: path.and_then(open).into_iter().collect(), clock }
     }

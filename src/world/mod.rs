@@ -1,6 +1,7 @@
 //! Environment, clock, deadline and log: the only access of a run to the world around it.
 //!
-//! All other modules read variables and the time through this module, so that a test can replace them.
+//! All other modules read variables and the time through this module, so that a test can replace
+//! them.
 
 mod clock;
 mod deadline;

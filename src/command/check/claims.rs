@@ -60,8 +60,8 @@ pub(super) fn of_saml(
     show(&claims, mapping, "assertion.subject", config, report);
 }
 
-/// Lists the claims and the principals that result from the mapping of `--mapping`, or from the usual
-/// mapping, which the pool provider may not have.
+/// Lists the claims and the principals that result from the mapping of `--mapping`, or from the
+/// usual mapping, which the pool provider may not have.
 fn show(
     claims: &Value,
     mapping: Option<&str>,
@@ -121,7 +121,7 @@ fn problem(message: String, fix: &str, is_given: bool, report: &mut Report) {
         false => report.warning(
             PRINCIPAL,
             message,
-            format!("{fix}; set --mapping to try another mapping"),
+            format!("{fix}, or set --mapping to try another one"),
         ),
     }
     .settled_by_exchange = !is_given;

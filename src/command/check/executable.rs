@@ -1,9 +1,10 @@
-//! The executable of a configuration: clients are allowed to run it, all of them split its command in
-//! the same way, it exists, and other users cannot replace it.
+//! The executable of a configuration: clients are allowed to run it, all of them split its command
+//! in the same way, it exists, and other users cannot replace it.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use super::output_file;
 use super::report::Report;
 use crate::client::executable::{self, OPT_IN};
 use crate::command::config::is_portable;
@@ -44,7 +45,7 @@ pub(super) fn check(config: &CredentialConfig, cx: &Context, report: &mut Report
         arguments(args, *timeout_ms, config, report);
     }
     if let Some(path) = output_file {
-        output_file_directory(path, report);
+        output_file::check(path, report);
     }
 }
 
@@ -191,45 +192,4 @@ fn arguments(args: Vec<OsString>, timeout_ms: u64, config: &CredentialConfig, re
 /// The token type, with one name for both kinds of JWT.
 fn kind(token_type: TokenType) -> TokenType {
     if token_type == TokenType::IdToken { TokenType::Jwt } else { token_type }
-}
-
-fn output_file_directory(path: &Path, report: &mut Report) {
-    let link = "output file";
-    let shown = path.display();
-    if !path.is_absolute() {
-        let message =
-            format!("{shown} is not an absolute path, and clients run in other directories");
-        report.warning(link, message, "use an absolute path in executable.output_file");
-        return;
-    }
-    let directory = path.parent().unwrap_or(path);
-    let shown_directory = directory.display().to_string();
-    if !directory.is_dir() {
-        let message = format!("the directory {shown_directory} does not exist");
-        report.broken(
-            link,
-            Kind::Configuration,
-            message,
-            format!("run mkdir -m 700 -p {}", quoted(&shown_directory)),
-        );
-    } else if let Some(who) = files::writable_by_others(directory) {
-        report.broken(
-            link,
-            Kind::Configuration,
-            format!("{who} can replace the files in {shown_directory}"),
-            format!("run chmod 700 {}", quoted(&shown_directory)),
-        );
-    } else if files::is_shared_folder(directory) {
-        report.warning(
-            link,
-            format!("every user can create files in {shown_directory}"),
-            "move the output file to a directory that only this user can access",
-        );
-    } else if !files::may_write(directory) {
-        let message = format!("this user cannot write to {shown_directory}, so no token is cached");
-        let fix = "set executable.output_file to a path in a writable directory";
-        report.broken(link, Kind::Configuration, message, fix);
-    } else {
-        report.ok(link, shown.to_string());
-    }
 }

@@ -90,8 +90,8 @@ fn access_token(account: &ServiceAccount, cx: &Context) -> Result<(), Error> {
 }
 
 /// The command that grants the role that is missing in a chain of delegates. Google states only
-/// whether the role on the account or on some delegate is missing. To find the delegate, each one is
-/// impersonated in turn.
+/// whether the role on the account or on some delegate is missing. To find the delegate, each one
+/// is impersonated in turn.
 fn missing_role(account: &ServiceAccount, refusal: &Error, cx: &Context) -> Option<String> {
     let last = account.delegates.len().checked_sub(1)?;
     let about_delegate = |error: &Error| error.what().contains("implicitDelegation");

@@ -144,8 +144,8 @@ fn audience(claims: &Map<String, Value>, config: &CredentialConfig, report: &mut
     report.warning(LINK, message, fix).settled_by_exchange = true;
 }
 
-/// Checks the signature with the issuer's published keys. If the issuer cannot be reached from here,
-/// Google may still reach it, or the keys may have been uploaded.
+/// Checks the signature with the issuer's published keys. If the issuer cannot be reached from
+/// here, Google may still reach it, or the keys may have been uploaded.
 fn keys(token: &Secret, issuer: &str, cx: &Context, report: &mut Report) {
     let link = "issuer";
     let jwks = match published(issuer, cx) {

@@ -11,6 +11,7 @@ mod executable;
 mod google;
 mod jwt;
 mod mapping;
+mod output_file;
 mod report;
 mod saml;
 

@@ -157,7 +157,8 @@ fn audience(assertion: Node, audience: &str, problems: &mut Problems) {
         names.any(|name| audience.is(name.trim()))
     };
     if !restrictions.iter().all(names_audience) {
-        let fix = "set the entity ID of the relying party to https: and the audience of the configuration";
+        let fix = "set the entity ID of the relying party to https: followed by the audience of the \
+                   configuration";
         let message = "the AudienceRestriction does not name the pool provider";
         problems.add(Kind::Configuration, message, fix);
     }

@@ -102,9 +102,9 @@ impl ExecutableCommand {
     }
 }
 
-/// Whether all clients read a word unchanged: those that use no shell, those that use one, and those
-/// with rules of their own. A shell would expand `?`, `[` and `{`, but no file has the name of an
-/// option, so these are allowed.
+/// Whether all clients read a word unchanged: those that use no shell, those that use one, and
+/// those with rules of their own. A shell would expand `?`, `[` and `{`, but no file has the name
+/// of an option, so these are allowed.
 pub(in crate::command) fn is_portable(word: &str) -> bool {
     let fits = |c: char| c.is_ascii_alphanumeric() || "-_=/.,:@%+?[]{}".contains(c);
     !word.is_empty() && word.chars().all(fits)

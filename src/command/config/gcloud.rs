@@ -1,7 +1,7 @@
 //! The `gcloud` commands with which an administrator makes Google trust a source.
 //!
-//! They create the pool and the provider, and grant the workload access to the service account or to
-//! a project. What only the administrator knows is a placeholder in capitals.
+//! They create the pool and the provider, and grant the workload access to the service account or
+//! to a project. What only the administrator knows is a placeholder in capitals.
 //! <https://cloud.google.com/iam/docs/workload-identity-federation-with-other-providers>
 
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! `config`: a credential configuration for a source, and the `gcloud` commands that make Google trust
-//! that source.
+//! `config`: a credential configuration for a source, and the `gcloud` commands that make Google
+//! trust that source.
 //!
 //! The file has the members that `gcloud iam workload-identity-pools create-cred-config` writes, in
 //! the same order. Its command line is one that all clients split in the same way. If an argument
@@ -57,8 +57,9 @@ pub(super) const INFO: CommandInfo = CommandInfo {
 fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     let options = Options::read(&invocation.values)?;
     let common = crate::options::Options::new(&invocation.values);
-    let info =
-        invocation.source.ok_or_else(|| Error::new(Kind::Usage, "config requires a source"))?;
+    let info = invocation.source.ok_or_else(|| {
+        Error::new(Kind::Usage, "config requires a source").fix("run wif-token config SOURCE")
+    })?;
     let provider = PoolProvider::parse_value(&full_name(&options.pool_provider), "--pool-provider")
         .map_err(|error| error.of_kind(Kind::Usage))?;
     let mut trust = (info.build)(&invocation.values)?.trust();
@@ -87,8 +88,8 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     Ok(gcloud::commands(out, &provider, &trust, options.service_account.as_deref()).into())
 }
 
-/// The full resource name for a name in the form of gcloud (`projects/…`) or of an audience. It begins
-/// with the host of googleapis.com in every universe.
+/// The full resource name for a name in the form of gcloud (`projects/…`) or of an audience. It
+/// begins with the host of googleapis.com in every universe.
 fn full_name(name: &str) -> String {
     let audience = Audience::new(name);
     let name = audience.without_scheme();
@@ -114,7 +115,7 @@ fn private_file(
         },
     };
     let directory = absolute(&directory.join("wif-token"));
-    files::private_folder(&directory).map_err(|error| not_written(&directory, &error))?;
+    files::private_directory(&directory).map_err(|error| not_written(&directory, &error))?;
     let name = provider.name();
     let words = command.arguments().chain([name.as_str()]).map(str::as_bytes);
     let digest = request::digest(words);

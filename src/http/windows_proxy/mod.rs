@@ -1,8 +1,8 @@
 //! The proxy in the settings of Windows: those of the user, or those of the machine
 //! (`netsh winhttp`).
 //!
-//! A setting names one proxy for all schemes, or one for each: `http=a:80;https=b:443`. The hosts to
-//! reach directly are patterns with `*`; `<local>` means all names without a dot. Scripts for
+//! A setting names one proxy for all schemes, or one for each: `http=a:80;https=b:443`. The hosts
+//! to reach directly are patterns with `*`; `<local>` means all names without a dot. Scripts for
 //! automatic configuration (PAC, WPAD) are not evaluated.
 //! <https://learn.microsoft.com/windows/win32/api/winhttp/ns-winhttp-winhttp_proxy_info>
 

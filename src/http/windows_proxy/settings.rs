@@ -47,8 +47,8 @@ fn setting(proxies: Option<String>, bypass: Option<String>) -> Option<Setting> {
 /// Copies a string and frees it.
 ///
 /// # Safety
-/// The pointer is null, or the string ends with a zero, was allocated with `GlobalAlloc`, and is not
-/// used afterwards.
+/// The pointer is null, or the string ends with a zero, was allocated with `GlobalAlloc`, and is
+/// not used afterwards.
 unsafe fn take(text: *mut u16) -> Option<String> {
     if text.is_null() {
         return None;

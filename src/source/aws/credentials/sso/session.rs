@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 
 use super::REQUIRED;
-use super::token_cache::TokenCache;
 use crate::error::{Error, Kind};
 use crate::http::Url;
 use crate::source::aws::account::Account;
@@ -16,7 +15,8 @@ use crate::source::aws::profile_file::Profile;
 pub(super) struct Session<'a> {
     pub(super) profile: &'a str,
     region: &'a str,
-    pub(super) cache: TokenCache,
+    /// The file of the AWS CLI that caches the access token.
+    pub(super) cache_file: PathBuf,
 }
 
 impl<'a> Session<'a> {
@@ -47,8 +47,8 @@ impl<'a> Session<'a> {
         let region = region.filter(|region| endpoint::is_region(region)).ok_or_else(|| {
             wrong(format!("the profile {name:?} has no valid sso_region"), "set sso_region")
         })?;
-        let cache = TokenCache::new(cache_path(key, account)?);
-        Ok(Session { profile: name, region, cache })
+        let cache_file = cache_path(key, account)?;
+        Ok(Session { profile: name, region, cache_file })
     }
 
     /// The endpoint of a service: the configured one, or the public host that starts with `host`.

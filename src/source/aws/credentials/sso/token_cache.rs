@@ -5,7 +5,7 @@
 //! valid only once.
 //! <https://docs.aws.amazon.com/singlesignon/latest/OIDCAPIReference/API_CreateToken.html>
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
@@ -22,18 +22,14 @@ use crate::time::{parse_rfc3339, rfc3339};
 const REFRESH_BEFORE: i64 = 15 * 60;
 
 /// The cache file of a session.
-pub(super) struct TokenCache {
-    path: PathBuf,
+struct TokenCache<'a> {
+    path: &'a Path,
 }
 
-impl TokenCache {
-    pub(super) fn new(path: PathBuf) -> TokenCache {
-        TokenCache { path }
-    }
-
+impl TokenCache<'_> {
     /// Reads the members of the file.
     fn read(&self, profile: &str) -> Result<Map<String, Value>, Error> {
-        let text = files::read_text(&self.path, "sso_session", Kind::Expired)
+        let text = files::read_text(self.path, "sso_session", Kind::Expired)
             .map_err(|error| error.fix(login(profile)))?;
         serde_json::from_str(text.expose()).map_err(|_| {
             let what = format!("{} is not JSON", self.path.display());
@@ -52,19 +48,23 @@ impl TokenCache {
         let lifetime = response.get("expiresIn").and_then(Value::as_i64).unwrap_or(0);
         cached.insert("expiresAt".to_owned(), rfc3339(account.cx.clock.now() + lifetime).into());
         let text = Secret::new(Value::from(cached).to_string());
-        if let Err(error) = files::replace(&self.path, text.expose().as_bytes()) {
+        if let Err(error) = files::replace(self.path, text.expose().as_bytes()) {
             account.cx.log.line(format!("cannot cache the SSO token: {error}"));
         }
     }
 }
 
 impl Session<'_> {
+    fn cache(&self) -> TokenCache<'_> {
+        TokenCache { path: &self.cache_file }
+    }
+
     /// The cached token, refreshed if it expires soon and the cache has a refresh token.
     ///
     /// # Errors
     /// `EXPIRED` if the user must sign in again.
     pub(super) fn access_token(&self, account: &Account) -> Result<Secret, Error> {
-        let cached = self.cache.read(self.profile)?;
+        let cached = self.cache().read(self.profile)?;
         let text = |name: &str| cached.get(name).and_then(Value::as_str);
         // A token without an expiry is treated as expired.
         let expiry = text("expiresAt").and_then(parse_expiry).unwrap_or(0);
@@ -122,7 +122,7 @@ impl Session<'_> {
             Error::new(Kind::Protocol, format!("the response from {url} has no accessToken"))
                 .fix(login(self.profile))
         })?;
-        self.cache.write(cached, &object, account);
+        self.cache().write(cached, &object, account);
         Ok(Secret::new(token))
     }
 }

@@ -1,17 +1,11 @@
-//! What a refusal by Google means, and what to change.
-//!
-//! The Security Token Service responds with an OAuth error whose `error_description` is an English
-//! sentence. The IAM Service Account Credentials API responds with an HTTP status and a message. The
-//! texts are not documented, so a text that is not known here gets a fix by its code or status.
+//! Refusals of the Security Token Service.
 //! <https://cloud.google.com/iam/docs/troubleshooting-workload-identity-federation>
 
-use super::gcloud::{self, grant_role};
-use super::service_account::ServiceAccount;
 use crate::configuration::CredentialConfig;
 use crate::configuration::pool_provider::PoolProvider;
 use crate::context::Context;
 use crate::error::{Error, Kind};
-use crate::http::{Response, Url, wrong_clock};
+use crate::http::{Response, wrong_clock};
 use crate::token::TokenType;
 
 /// The clock error, in seconds, above which it is named as the likely reason of a refusal.
@@ -112,7 +106,7 @@ fn meaning_of_code(code: &str) -> (Kind, &'static str) {
 }
 
 /// The failure of a token exchange; `None` if the response is not an OAuth error.
-pub(super) fn of_exchange(
+pub(in crate::google) fn of_exchange(
     response: &Response,
     config: &CredentialConfig,
     cx: &Context,
@@ -146,87 +140,4 @@ fn complete(fix: &str, provider: &PoolProvider, token_type: TokenType) -> String
         .replace("{update}", &provider.gcloud(update))
         .replace("{audiences}", provider.audience_option())
         .replace("{name}", &provider.name())
-}
-
-/// The failure of a request to `url`, which calls `method` on a service account.
-pub(super) fn of_service_account(
-    account: &ServiceAccount,
-    method: &str,
-    url: &Url,
-    response: Response,
-) -> Error {
-    let text = response.error_text().unwrap_or_default();
-    let Some((kind, fix)) = judge(account, method, response.status, &text) else {
-        return response.require_success().err().unwrap_or_else(|| {
-            Error::new(Kind::Protocol, format!("the response from {url} is empty"))
-        });
-    };
-    let what = format!("{url} responded with status {}", response.status);
-    let error = Error::new(kind, what).fix(fix);
-    if text.is_empty() { error } else { error.cause(text) }
-}
-
-fn judge(
-    account: &ServiceAccount,
-    method: &str,
-    status: u16,
-    text: &str,
-) -> Option<(Kind, String)> {
-    let is_disabled = text.contains("has not been used in project") || text.contains("disabled");
-    Some(match status {
-        403 if is_disabled => (
-            Kind::Denied,
-            "enable the API: gcloud services enable iamcredentials.googleapis.com --project=PROJECT"
-                .to_owned(),
-        ),
-        403 => (Kind::Denied, missing_role(account, method)),
-        404 => {
-            let describe = gcloud::describe(&account.account.account);
-            (Kind::Configuration, format!("check that the service account exists: {describe}"))
-        }
-        400 => (Kind::Configuration, bad_request(method).to_owned()),
-        401 => (
-            Kind::Denied,
-            "use the same universe domain in token_url and in service_account_impersonation_url"
-                .to_owned(),
-        ),
-        _ => return None,
-    })
-}
-
-fn bad_request(method: &str) -> &'static str {
-    match method {
-        "generateAccessToken" => {
-            "check --scope and the lifetime: more than 3600 s requires the account to be in the \
-             organization policy iam.allowServiceAccountCredentialLifetimeExtension"
-        }
-        "generateIdToken" => "check --for and every --delegate",
-        "signJwt" => "check --payload and every --delegate",
-        _ => "check --file and every --delegate",
-    }
-}
-
-/// The commands that grant the roles that may be missing. Google sends the same text for a missing
-/// role and for a service account that does not exist.
-fn missing_role(account: &ServiceAccount, method: &str) -> String {
-    let (delegates, member) = (&account.delegates, &account.member);
-    let account = &account.account.account;
-    let role = match method {
-        "generateAccessToken" | "generateIdToken" => "workloadIdentityUser",
-        _ => "serviceAccountTokenCreator",
-    };
-    let Some(first) = delegates.first() else {
-        let command = grant_role(account, role, member);
-        return format!(
-            "if the service account exists, allow the workload to use it (this takes up to 5 \
-             minutes): {command}"
-        );
-    };
-    let mut commands = vec![grant_role(first, "serviceAccountTokenCreator", member)];
-    let chain = delegates.iter().zip(delegates.iter().skip(1).chain([account]));
-    commands.extend(chain.map(|(from, to)| {
-        grant_role(to, "serviceAccountTokenCreator", &format!("serviceAccount:{from}"))
-    }));
-    let commands = commands.join(" && ");
-    format!("allow each account of the chain to create tokens for the next one: {commands}")
 }

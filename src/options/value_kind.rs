@@ -1,0 +1,136 @@
+//! The kinds of option values, and how a value is parsed.
+
+use std::ffi::OsString;
+
+use super::SecretRef;
+use super::values::Value;
+use crate::http::Url;
+
+/// The kind of an option value.
+#[derive(Debug, Clone, Copy)]
+pub enum ValueKind {
+    /// No value: the option is given or not.
+    Flag,
+    /// Text.
+    Text,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// A whole number of seconds in this range, including both ends.
+    Seconds(u64, u64),
+    /// The path of a file.
+    Path,
+    /// An absolute http or https URL.
+    Url,
+    /// A reference to a secret: `env:NAME` or `file:PATH`.
+    Secret,
+    /// `KEY=VALUE`.
+    Pair,
+    /// `NAME:VALUE`.
+    Header,
+}
+
+impl ValueKind {
+    /// The usual placeholder in the help; `None` for a flag.
+    pub(super) fn placeholder(&self) -> Option<String> {
+        Some(match self {
+            ValueKind::Flag => return None,
+            ValueKind::Text => "TEXT".to_owned(),
+            ValueKind::Path => "PATH".to_owned(),
+            ValueKind::Choice(words) => words.join("|"),
+            ValueKind::Seconds(..) => "SECONDS".to_owned(),
+            ValueKind::Url => "URL".to_owned(),
+            ValueKind::Secret => "env:NAME|file:PATH".to_owned(),
+            ValueKind::Pair => "KEY=VALUE".to_owned(),
+            ValueKind::Header => "NAME:VALUE".to_owned(),
+        })
+    }
+
+    /// A valid value of the option with this name, for messages; `None` if any text is valid.
+    pub(super) fn example(&self, name: &str) -> Option<String> {
+        Some(match self {
+            ValueKind::Flag | ValueKind::Text | ValueKind::Path => return None,
+            ValueKind::Choice(words) => (*words.first()?).to_owned(),
+            ValueKind::Seconds(least, most) => 30.clamp(*least, *most).to_string(),
+            ValueKind::Url => "https://example.com/path".to_owned(),
+            ValueKind::Secret => format!("env:{}", name.to_ascii_uppercase().replace('-', "_")),
+            ValueKind::Pair => "name=value".to_owned(),
+            ValueKind::Header => "Accept:text/plain".to_owned(),
+        })
+    }
+
+    /// Parses a value. The error continues the name of the option (`must be …`) and never contains
+    /// the value, which may be a misplaced secret.
+    pub(super) fn read(&self, value: OsString) -> Result<Value, String> {
+        if let ValueKind::Path = self {
+            return match value.is_empty() {
+                true => Err("must not be empty".to_owned()),
+                false => Ok(Value::Path(value.into())),
+            };
+        }
+        let text = value.into_string().map_err(|_| "must be UTF-8 text".to_owned())?;
+        if text.chars().any(char::is_control) {
+            return Err("must not contain control characters".to_owned());
+        }
+        let pair = |mark, form: &str| match text.split_once(mark) {
+            Some((key, value)) if !key.trim().is_empty() => {
+                Ok(Value::Pair(key.trim().to_owned(), value.trim_start().to_owned()))
+            }
+            _ => Err(format!("must have the form {form}")),
+        };
+        match self {
+            ValueKind::Text if text.is_empty() => Err("must not be empty".to_owned()),
+            ValueKind::Flag | ValueKind::Path | ValueKind::Text => Ok(Value::Text(text)),
+            ValueKind::Choice(words) => match words.contains(&text.as_str()) {
+                true => Ok(Value::Text(text)),
+                false => Err(format!("must be one of {}", words.join(", "))),
+            },
+            ValueKind::Seconds(least, most) => match text.parse() {
+                Ok(seconds) if (*least..=*most).contains(&seconds) => Ok(Value::Seconds(seconds)),
+                _ => Err(format!("must be a whole number of seconds from {least} to {most}")),
+            },
+            ValueKind::Url => Url::parse(&text).map(Value::Url),
+            ValueKind::Secret => SecretRef::parse(&text)
+                .map(Value::Secret)
+                .ok_or_else(|| "must be env:NAME or file:PATH, not the secret itself".to_owned()),
+            ValueKind::Pair => pair('=', "KEY=VALUE"),
+            ValueKind::Header => pair(':', "NAME:VALUE"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(kind: ValueKind, value: &str) -> Result<Value, String> {
+        kind.read(value.into())
+    }
+
+    #[test]
+    fn values_are_parsed_and_checked() {
+        assert_eq!(read(ValueKind::Seconds(1, 60), "60"), Ok(Value::Seconds(60)));
+        assert_eq!(
+            read(ValueKind::Pair, "a=b=c"),
+            Ok(Value::Pair("a".to_owned(), "b=c".to_owned()))
+        );
+        assert_eq!(
+            read(ValueKind::Header, "Accept: text/plain"),
+            Ok(Value::Pair("Accept".to_owned(), "text/plain".to_owned()))
+        );
+        for (kind, value) in [
+            (ValueKind::Seconds(1, 60), "61"),
+            (ValueKind::Seconds(1, 60), "1.5"),
+            (ValueKind::Choice(&["json", "text"]), "xml"),
+            (ValueKind::Path, ""),
+            (ValueKind::Text, ""),
+            (ValueKind::Text, "a\nb"),
+            (ValueKind::Url, "example.com"),
+            (ValueKind::Pair, "=b"),
+            (ValueKind::Header, "nothing"),
+        ] {
+            assert!(read(kind, value).is_err(), "{kind:?} {value:?}");
+            let example = kind.example("name");
+            assert!(example.is_none_or(|example| read(kind, &example).is_ok()), "{kind:?}");
+        }
+    }
+}
