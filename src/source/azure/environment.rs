@@ -1,26 +1,10 @@
 //! The environments in which an Azure workload has an identity, and which of them the options
 //! select.
 
-use super::options::Options;
+use super::options::{EnvironmentName, Options};
 use super::{Azure, Lookup, app_service, arc, entra, imds};
 use crate::context::Context;
 use crate::error::{Error, Kind};
-
-choices! {
-    /// The environments, in the order of the search.
-    pub(super) enum EnvironmentName {
-        /// A service principal with a client secret or a certificate.
-        ServicePrincipal = "service-principal",
-        /// A workload identity of AKS.
-        WorkloadIdentity = "workload-identity",
-        /// The managed identity of App Service, Functions or Container Apps.
-        AppService = "app-service",
-        /// The managed identity of a server with Azure Arc.
-        Arc = "arc",
-        /// The managed identity of a virtual machine.
-        Imds = "imds",
-    }
-}
 
 /// Requests a token in an environment.
 type RequestToken = fn(&Azure, &Context) -> Result<Lookup, Error>;

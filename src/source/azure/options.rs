@@ -2,10 +2,25 @@
 
 use std::path::PathBuf;
 
-use super::environment::EnvironmentName;
 use crate::error::{Error, Kind};
 use crate::http::Url;
 use crate::options::SecretRef;
+
+choices! {
+    /// The environments, in the order of the search.
+    pub(super) enum EnvironmentName {
+        /// A service principal with a client secret or a certificate.
+        ServicePrincipal = "service-principal",
+        /// A workload identity of AKS.
+        WorkloadIdentity = "workload-identity",
+        /// The managed identity of App Service, Functions or Container Apps.
+        AppService = "app-service",
+        /// The managed identity of a server with Azure Arc.
+        Arc = "arc",
+        /// The managed identity of a virtual machine.
+        Imds = "imds",
+    }
+}
 
 options! {
     /// Options of `azure`.
