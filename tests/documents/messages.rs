@@ -27,7 +27,7 @@ const FOREIGN: [&str; 27] = [
     "sealed",
     "JSONDecodeError",
     "gcloud crashed",
-    "exit status 6",
+    "exit status",
     "exit code 6",
     "Executables need to be explicitly allowed",
     "timed out",
