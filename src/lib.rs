@@ -68,7 +68,9 @@ pub fn run(args: Vec<OsString>, env: Env) -> u8 {
         return exit.print(cli::SHORT_USAGE, Kind::Usage.exit_status());
     }
     let cli::Parsed { options, format, command } = cli::parse(args);
-    let mut form = FailureForm { format, exit_zero: options.exit_zero, ..form };
+    // Without a document, nothing but the exit status and standard error can report a failure.
+    let exit_zero = options.exit_zero && format == Format::Json;
+    let mut form = FailureForm { format, exit_zero, ..form };
     if command.is_err() {
         // A client that expects SAML is told so even about a mistake in the command line.
         let request = SubjectTokenRequest::new(&options, &env);
