@@ -72,12 +72,13 @@ pub struct Error {
     cause: Option<String>,
     fix: Option<String>,
     offline: bool,
+    lost: bool,
 }
 
 impl Error {
     /// A failure of this kind. `what` states what happened, in lower case and without a full stop.
     pub fn new(kind: Kind, what: impl Into<String>) -> Error {
-        Error { kind, what: what.into(), cause: None, fix: None, offline: false }
+        Error { kind, what: what.into(), cause: None, fix: None, offline: false, lost: false }
     }
 
     /// The failure of a request that was not sent because of `--offline`.
@@ -91,6 +92,16 @@ impl Error {
     /// Whether a request was not sent because of `--offline`.
     pub fn is_offline(&self) -> bool {
         self.offline
+    }
+
+    /// The same failure, of a request whose response got lost.
+    pub fn lost(self) -> Error {
+        Error { lost: true, ..self }
+    }
+
+    /// Whether a response got lost: the failure says nothing about other requests to the server.
+    pub fn is_lost(&self) -> bool {
+        self.lost
     }
 
     /// Sets the cause.

@@ -23,12 +23,13 @@ pub struct Lock {
     pub waited: bool,
 }
 
-/// Waits until the deadline for the lock beside `path`. If there can be no lock, for example on a
-/// file system without locks, this is logged and the run continues without a lock.
+/// Waits for the lock beside `path` until less than `reserve` remains before the deadline. If there
+/// can be no lock, for example on a file system without locks, this is logged and the run continues
+/// without a lock.
 ///
 /// # Errors
-/// `UNREACHABLE` if another run holds the lock until the deadline.
-pub fn beside(path: &Path, world: &World) -> Result<Option<Lock>, Error> {
+/// `UNREACHABLE` if another run holds the lock all that time.
+pub fn beside(path: &Path, reserve: Duration, world: &World) -> Result<Option<Lock>, Error> {
     let mut path = path.as_os_str().to_owned();
     path.push(".lock");
     let path = Path::new(&path);
@@ -51,7 +52,7 @@ pub fn beside(path: &Path, world: &World) -> Result<Option<Lock>, Error> {
             }
             Err(_) => {}
         }
-        if world.deadline.has_passed() {
+        if world.deadline.remaining() <= reserve {
             let what = format!("another run holds the lock {}", path.display());
             return Err(Error::new(Kind::Unreachable, what)
                 .fix("wait for that run, end it, or raise --timeout"));

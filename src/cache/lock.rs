@@ -1,4 +1,5 @@
-//! The lock beside a cached file. The lock file also contains the last failure, for waiting runs.
+//! The lock beside a cached file. The lock file also contains the last failure: for runs that wait,
+//! and, if the server refused the request, for runs that start within some seconds.
 
 use std::fs::File;
 use std::io::{Seek, Write};
@@ -7,8 +8,13 @@ use serde_json::{Value, json};
 
 use super::{CachedFile, LIMIT};
 use crate::error::{Error, Kind};
+use crate::time::rfc3339;
 use crate::world::World;
 use crate::{files, lock};
+
+/// How long a refusal is remembered, in milliseconds. Clients retry a failing helper many times
+/// (kubectl 24 times), and an identity provider locks an account after a few wrong passwords.
+const REMEMBERED_MS: i64 = 10_000;
 
 /// A lock that is held until it is dropped.
 #[derive(Debug)]
@@ -17,30 +23,91 @@ pub struct Lock {
 }
 
 impl CachedFile {
-    /// Waits for the lock until the deadline; `None` if there can be no lock.
+    /// Waits for the lock for at most half of the remaining time; `None` if there is no lock by
+    /// then, or can be none. `credentials` identifies the credentials, if refusals of them are
+    /// remembered.
     ///
     /// # Errors
-    /// `UNREACHABLE` if another run holds the lock until the deadline, or the failure of the run
-    /// that held the lock while this run waited.
-    pub fn lock(&self, world: &World) -> Result<Option<Lock>, Error> {
+    /// The failure of the run that held the lock while this run waited, or a refusal that is
+    /// remembered.
+    pub(super) fn lock(
+        &self,
+        credentials: Option<&str>,
+        world: &World,
+    ) -> Result<Option<Lock>, Error> {
         let start = world.clock.now_ms();
-        let Some(lock::Lock { file, waited }) = lock::beside(&self.path, world)? else {
-            return Ok(None);
+        let reserve = world.deadline.remaining() / 2;
+        let (file, waited) = match lock::beside(&self.path, reserve, world) {
+            Ok(Some(lock::Lock { file, waited })) => (file, waited),
+            Ok(None) => return Ok(None),
+            Err(error) => {
+                world.log.line(format!("fetching without the lock: {}", error.what()));
+                return Ok(None);
+            }
         };
         let lock = Lock { file };
-        match lock.failure_since(start, &self.request).filter(|_| waited) {
-            Some(error) => Err(error),
-            None => Ok(Some(lock)),
+        let Some(failure) = lock.failure().filter(|failure| failure.request == self.request) else {
+            return Ok(Some(lock));
+        };
+        if waited && failure.time_ms >= start && !failure.is_lost {
+            return Err(failure.error());
+        }
+        match failure.is_remembered(credentials, world.clock.now_ms()) {
+            true => Err(failure.remembered()),
+            false => Ok(Some(lock)),
         }
     }
 }
 
+/// The failure of an earlier run.
+struct Failure {
+    request: String,
+    credentials: Option<String>,
+    /// When it happened, in milliseconds since 1970.
+    time_ms: i64,
+    is_lost: bool,
+    kind: Kind,
+    message: String,
+}
+
+impl Failure {
+    fn error(self) -> Error {
+        Error::new(self.kind, self.message)
+    }
+
+    fn is_remembered(&self, credentials: Option<&str>, now_ms: i64) -> bool {
+        let since = now_ms.saturating_sub(self.time_ms);
+        self.kind == Kind::Denied
+            && credentials.is_some()
+            && self.credentials.as_deref() == credentials
+            && (0..REMEMBERED_MS).contains(&since)
+    }
+
+    fn remembered(self) -> Error {
+        let until = rfc3339((self.time_ms + REMEMBERED_MS) / 1000 + 1);
+        let fix = format!(
+            "this failure is repeated until {until} without a new attempt, so that the account is \
+             not locked"
+        );
+        self.error().fix(fix)
+    }
+}
+
 impl Lock {
-    /// Shares a failure with the runs that wait for this lock to make the same request.
-    pub(super) fn share_failure(&self, error: &Error, cached: &CachedFile, world: &World) {
+    /// Shares a failure with the runs that wait for this lock to make the same request, and
+    /// remembers a refusal.
+    pub(super) fn share_failure(
+        &self,
+        error: &Error,
+        cached: &CachedFile,
+        credentials: Option<&str>,
+        world: &World,
+    ) {
         let record = json!({
             "request": cached.request,
+            "credentials": credentials,
             "failed_at_ms": world.clock.now_ms(),
+            "lost": error.is_lost(),
             "code": error.kind().code(),
             "message": error.to_string(),
         });
@@ -55,15 +122,18 @@ impl Lock {
         }
     }
 
-    /// The failure of a run that made the same request and failed at or after `start`, in
-    /// milliseconds since 1970.
-    fn failure_since(&self, start: i64, request: &str) -> Option<Error> {
+    /// The failure in the lock file.
+    fn failure(&self) -> Option<Failure> {
         let bytes = files::read_limited(&self.file, LIMIT).ok()??;
         let record: Value = serde_json::from_slice(&bytes).ok()?;
-        let text = |name: &str| record.get(name)?.as_str();
-        if text("request")? != request || record.get("failed_at_ms")?.as_i64()? < start {
-            return None;
-        }
-        Some(Error::new(Kind::from_code(text("code")?)?, text("message")?))
+        let text = |name: &str| record.get(name).and_then(Value::as_str);
+        Some(Failure {
+            request: text("request")?.to_owned(),
+            credentials: text("credentials").map(str::to_owned),
+            time_ms: record.get("failed_at_ms")?.as_i64()?,
+            is_lost: record.get("lost").and_then(Value::as_bool).unwrap_or(false),
+            kind: Kind::from_code(text("code")?)?,
+            message: text("message")?.to_owned(),
+        })
     }
 }

@@ -5,9 +5,12 @@
 //! run if the file is invalid. Therefore the file only contains complete documents of a success:
 //! the content is written to a temporary file in the same directory with mode 0600, synced, and
 //! renamed. `PATH.lock` makes concurrent runs fetch only once: a run that waited for the lock reads
-//! the file again, and reports the failure of the run that held the lock.
+//! the file again, and reports the failure of the run that held the lock. A run stops waiting while
+//! it still has time to fetch by itself.
 //!
-//! If the file or the lock fails, this is logged and the token is still printed.
+//! If the server cannot be reached, a cached token that is still valid is used in the last minutes
+//! of its lifetime. A refusal is remembered for some seconds, so that clients that retry do not lock
+//! the account. If the file or the lock fails, this is logged and the token is still printed.
 
 mod lock;
 
@@ -18,6 +21,7 @@ pub use self::lock::Lock;
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::secret::Secret;
+use crate::time::rfc3339;
 use crate::world::World;
 
 /// The largest file that is read, in bytes. A token of 1 MiB in base64 fits.
@@ -34,8 +38,26 @@ pub trait Cached: Sized {
     /// The content of a file for the request of this digest.
     fn to_file(&self, request: &str) -> Secret;
 
-    /// The first second since 1970 in which it is no longer used.
+    /// The first second since 1970 in which it is replaced.
     fn usable_until(&self) -> i64;
+
+    /// The first second since 1970 in which it is no longer valid. This is not before
+    /// [`Cached::usable_until`].
+    fn valid_until(&self) -> i64;
+
+    /// The same, to be used until it is no longer valid.
+    fn without_margin(self) -> Self;
+}
+
+/// What a cached file contains.
+#[derive(Debug)]
+enum Content<T> {
+    /// A token to use.
+    Fresh(T),
+    /// A token to replace, which is still valid.
+    Stale(T),
+    /// No token for this request.
+    Nothing,
 }
 
 /// A file that caches a token, and the digest of the request that the token must be for.
@@ -53,18 +75,18 @@ impl CachedFile {
         CachedFile { path, place, request }
     }
 
-    /// The token in the file, if it is for this request and has not expired.
-    pub fn fresh<T: Cached>(&self, world: &World) -> Option<T> {
+    /// Reads the token for this request.
+    fn read<T: Cached>(&self, world: &World) -> Content<T> {
         let shown = self.path.display();
         let refuse = |why: &str| {
             world.log.line(format!("cached file not used: {shown}: {why}"));
-            None
+            Content::Nothing
         };
         let file = match files::open_regular(&self.path) {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 world.log.line(format!("no cached token: {shown} does not exist"));
-                return None;
+                return Content::Nothing;
             }
             Err(error) => return refuse(&error.to_string()),
         };
@@ -73,10 +95,15 @@ impl CachedFile {
             Ok(None) => return refuse("it is larger than 2 MiB"),
             Err(error) => return refuse(&error.to_string()),
         };
+        let now = world.clock.now();
         match T::from_file(&bytes, &self.request) {
-            Ok(cached) if cached.usable_until() > world.clock.now() => {
+            Ok(cached) if cached.usable_until() > now => {
                 world.log.line(format!("using the cached token in {shown}"));
-                Some(cached)
+                Content::Fresh(cached)
+            }
+            Ok(cached) if cached.valid_until() > now => {
+                world.log.line(format!("the cached token in {shown} expires soon"));
+                Content::Stale(cached)
             }
             Ok(_) => refuse("it has expired"),
             Err(why) => refuse(why),
@@ -131,36 +158,68 @@ pub enum Obtained<T> {
     New(T, Option<Lock>),
 }
 
-/// Gets the token in the file, or fetches one for all concurrent runs. `before` is called before
-/// anything that may take time. Without `reuse`, a token is always fetched.
+/// How to get a token that is not cached.
+pub struct Fetching<'a, T> {
+    /// Called before anything that may take time.
+    pub before: &'a dyn Fn(),
+    /// Fetches the token.
+    pub fetch: &'a dyn Fn() -> Result<T, Error>,
+    /// Identifies the state of the credentials, so that a changed secret is tried at once after a
+    /// refusal. `None` if refusals are not remembered.
+    pub credentials: Option<&'a dyn Fn() -> String>,
+}
+
+/// Gets the token in the file, or fetches one for all concurrent runs. Without `reuse`, a token is
+/// always fetched.
 ///
 /// # Errors
-/// Those of [`CachedFile::lock`] and of `fetch`.
+/// Those of [`CachedFile::lock`] and of the fetch.
 pub fn obtain<T: Cached>(
     file: Option<&CachedFile>,
     reuse: bool,
     world: &World,
-    before: impl FnOnce(),
-    fetch: impl FnOnce() -> Result<T, Error>,
+    fetching: &Fetching<T>,
 ) -> Result<Obtained<T>, Error> {
-    let cached = || file.filter(|_| reuse)?.fresh(world);
-    if let Some(cached) = cached() {
-        return Ok(Obtained::Cached(cached));
-    }
-    before();
+    let file_to_read = file.filter(|_| reuse);
+    let stale = match file_to_read.map_or(Content::Nothing, |file| file.read(world)) {
+        Content::Fresh(token) => return Ok(Obtained::Cached(token)),
+        Content::Stale(token) => Some(token),
+        Content::Nothing => None,
+    };
+    (fetching.before)();
     files::survive_size_limit();
-    let lock = file.map_or(Ok(None), |file| file.lock(world))?;
-    if let Some(cached) = cached() {
-        return Ok(Obtained::Cached(cached));
+    match (fetch_once(file, file_to_read, world, fetching), stale) {
+        (Err(error), Some(token))
+            if error.kind() == Kind::Unreachable && token.valid_until() > world.clock.now() =>
+        {
+            let expiry = rfc3339(token.valid_until());
+            world.log.line(format!("using the cached token until it expires at {expiry}: {error}"));
+            Ok(Obtained::Cached(token.without_margin()))
+        }
+        (result, _) => result,
     }
-    let fetched = fetch().inspect_err(|error| {
+}
+
+/// Fetches a token under the lock, unless another run has cached one meanwhile.
+fn fetch_once<T: Cached>(
+    file: Option<&CachedFile>,
+    file_to_read: Option<&CachedFile>,
+    world: &World,
+    fetching: &Fetching<T>,
+) -> Result<Obtained<T>, Error> {
+    let credentials = fetching.credentials.map(|state| state());
+    let lock = file.map_or(Ok(None), |file| file.lock(credentials.as_deref(), world))?;
+    if let Some(Content::Fresh(token)) = file_to_read.map(|file| file.read(world)) {
+        return Ok(Obtained::Cached(token));
+    }
+    let token = (fetching.fetch)().inspect_err(|error| {
         world.log.failure(error);
         if let (Some(lock), Some(file)) = (&lock, file) {
-            lock.share_failure(error, file, world);
+            lock.share_failure(error, file, credentials.as_deref(), world);
         }
     })?;
     if let (Some(_), Some(file)) = (&lock, file) {
         files::remove_leftovers(&file.path);
     }
-    Ok(Obtained::New(fetched, lock))
+    Ok(Obtained::New(token, lock))
 }

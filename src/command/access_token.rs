@@ -8,7 +8,7 @@
 use std::path::PathBuf;
 
 use super::{CommandInfo, Credentials, Delegates, Invocation, Output};
-use crate::cache::{self, CachedFile, Obtained};
+use crate::cache::{self, CachedFile, Fetching, Obtained};
 use crate::client;
 use crate::configuration::CredentialConfig;
 use crate::configuration::GOOGLEAPIS;
@@ -73,7 +73,8 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     let file =
         cache_file.map(|path| CachedFile::new(path, "--cache-file", request.digest(&config)));
     let get = || request.get(&config, cx);
-    let token = match cache::obtain(file.as_ref(), true, cx, || (), get)? {
+    let fetching = Fetching { before: &|| (), fetch: &get, credentials: None };
+    let token = match cache::obtain(file.as_ref(), true, cx, &fetching)? {
         Obtained::Cached(token) => token,
         Obtained::New(token, _lock) => {
             if let Some(file) = &file {

@@ -13,7 +13,7 @@ use crate::cache::Cached;
 use crate::error::{Error, redacted};
 use crate::secret::Secret;
 use crate::time::LAST_SECOND;
-use crate::token::{SubjectToken, TokenType, UNKNOWN_LIFE};
+use crate::token::{SubjectToken, TokenType, UNKNOWN_LIFE, jwt, saml};
 
 /// The member of the output file that identifies the request that the token was made for.
 const REQUEST_MEMBER: &str = "wif_token_request";
@@ -73,6 +73,19 @@ impl Cached for Document {
 
     fn usable_until(&self) -> i64 {
         self.expiration_time
+    }
+
+    fn valid_until(&self) -> i64 {
+        let token = self.token.expose();
+        let expiry = match self.token_type {
+            TokenType::Saml2 => saml::expiry(token),
+            TokenType::Jwt | TokenType::IdToken | TokenType::AwsRequest => jwt::expiry(token),
+        };
+        expiry.unwrap_or(self.expiration_time)
+    }
+
+    fn without_margin(self) -> Document {
+        Document { expiration_time: self.valid_until(), ..self }
     }
 
     fn from_file(bytes: &[u8], request: &str) -> Result<Document, &'static str> {

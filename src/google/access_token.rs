@@ -78,6 +78,14 @@ impl Cached for AccessToken {
     fn usable_until(&self) -> i64 {
         self.expiry - MARGIN
     }
+
+    fn valid_until(&self) -> i64 {
+        self.expiry
+    }
+
+    fn without_margin(self) -> AccessToken {
+        self
+    }
 }
 
 #[cfg(test)]

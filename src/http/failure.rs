@@ -35,7 +35,8 @@ pub(super) fn explain(
     }
     match error {
         ureq::Error::Timeout(_) => unreachable(format!("{url} did not respond in time"))
-            .fix(format!("check {option} and the network, or raise --timeout")),
+            .fix(format!("check {option} and the network, or raise --timeout"))
+            .lost(),
         ureq::Error::ConnectProxyFailed(reason) => refused_by_proxy(reason, url, via),
         ureq::Error::BodyExceedsLimit(_) => {
             let limit = LIMIT / 1024 / 1024;
@@ -59,7 +60,11 @@ pub(super) fn explain(
                 Some(name) => format!("check {name} and {option}, or try again"),
                 None => format!("check {option} and the network, or try again"),
             };
-            unreachable(format!("{what} {url}")).cause(io).fix(fix)
+            let error = unreachable(format!("{what} {url}")).cause(io).fix(fix);
+            match io.kind() {
+                io::ErrorKind::ConnectionRefused => error,
+                _ => error.lost(),
+            }
         }
         other => {
             let secrets: Vec<&str> = secrets.iter().map(Secret::expose).collect();

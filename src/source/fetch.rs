@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use super::Source;
 use super::command_line::SourceLine;
-use crate::cache::{self, CachedFile, Obtained};
+use crate::cache::{self, CachedFile, Fetching, Obtained};
 use crate::context::Context;
 use crate::contract::destination::Destination;
 use crate::contract::document::Document;
-use crate::contract::request::SubjectTokenRequest;
+use crate::contract::request::{SubjectTokenRequest, digest};
 use crate::error::Error;
-use crate::options::Format;
+use crate::options::{Format, SecretState};
 
 /// How to get one subject token: the source, the request and the destination of the token.
 #[derive(Debug)]
@@ -27,6 +27,7 @@ pub struct Fetch {
     timeout: Duration,
     /// `--expiry-margin`, in seconds.
     expiry_margin: Option<u64>,
+    secrets: SecretState,
 }
 
 impl Fetch {
@@ -41,7 +42,8 @@ impl Fetch {
         let destination = Destination::new(format, &request, digest)?;
         let timeout = line.common.timeout.unwrap_or_else(|| source.timeout(&request));
         let expiry_margin = line.common.expiry_margin;
-        Ok(Fetch { source, request, destination, timeout, expiry_margin })
+        let secrets = SecretState::of(&line.values, line.info.options());
+        Ok(Fetch { source, request, destination, timeout, expiry_margin, secrets })
     }
 
     /// The maximum duration of the run.
@@ -59,13 +61,16 @@ impl Fetch {
     ///
     /// # Errors
     /// Those of the source, of [`cache::obtain`] and of [`Destination::store`].
-    pub fn document(&self, cx: &Context, before: impl FnOnce()) -> Result<Document, Error> {
+    pub fn document(&self, cx: &Context, before: impl Fn()) -> Result<Document, Error> {
         let (file, reuse) = (self.destination.file(), self.destination.is_document());
         let fetch = || {
             let token = self.source.subject_token(&self.request, cx)?;
             Document::new(token, self.request.token_type, self.expiry_margin, cx.clock.now())
         };
-        match cache::obtain(file, reuse, cx, before, fetch)? {
+        let state = || digest(self.secrets.parts(cx).iter().map(Vec::as_slice));
+        let credentials: Option<&dyn Fn() -> String> = Some(&state);
+        let fetching = Fetching { before: &before, fetch: &fetch, credentials };
+        match cache::obtain(file, reuse, cx, &fetching)? {
             Obtained::Cached(document) => Ok(document),
             Obtained::New(document, _lock) => {
                 self.destination.store(&document, cx)?;

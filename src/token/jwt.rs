@@ -75,6 +75,11 @@ pub fn claims(text: &str) -> Option<Map<String, Value>> {
     object(text.split('.').nth(1)?)
 }
 
+/// The `exp` of a compact JWT, in seconds since 1970.
+pub fn expiry(text: &str) -> Option<i64> {
+    seconds(claims(text)?.get("exp")?)
+}
+
 /// A part of a compact JWT as a JSON object.
 pub fn object(part: &str) -> Option<Map<String, Value>> {
     match serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).ok()?).ok()? {

@@ -51,8 +51,17 @@ pub fn read(text: &str, origin: &Origin) -> Result<SubjectToken, Error> {
         return Err(refuse("it is XML but not SAML"));
     }
     refuse_failure(root, origin)?;
-    let expiry = root.descendants().flat_map(limits).filter_map(|limit| limit.expiry).min();
-    Ok(SubjectToken { text: token, expiry })
+    Ok(SubjectToken { text: token, expiry: first_expiry(&document) })
+}
+
+/// The first second in which Google no longer accepts a base64-encoded token, in seconds since 1970.
+pub fn expiry(base64: &str) -> Option<i64> {
+    let xml = decode(base64)?;
+    first_expiry(&Document::parse(&xml).ok()?)
+}
+
+fn first_expiry(document: &Document) -> Option<i64> {
+    document.root_element().descendants().flat_map(limits).filter_map(|limit| limit.expiry).min()
 }
 
 /// The XML of a base64-encoded token; `None` if it is not base64 of UTF-8 text.

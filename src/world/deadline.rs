@@ -56,6 +56,7 @@ impl Deadline {
         let what = format!("no token within the timeout of {} s", self.timeout.as_secs());
         Error::new(Kind::Unreachable, what)
             .fix("try again, or raise --timeout and the configuration's executable.timeout_millis")
+            .lost()
     }
 
     #[allow(clippy::disallowed_methods)] // only this module does this

@@ -5,6 +5,7 @@
 //! 4.14.2). Therefore the lock next to the file is held from reading the token to replacing it.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
@@ -30,7 +31,7 @@ pub(super) struct RefreshTokenFile<'a> {
 impl RefreshTokenFile<'_> {
     /// Waits for the lock next to the file.
     pub(super) fn lock(&self, cx: &Context) -> Result<Option<Lock>, Error> {
-        self.path.as_ref().map_or(Ok(None), |path| lock::beside(path, cx))
+        self.path.as_ref().map_or(Ok(None), |path| lock::beside(path, Duration::ZERO, cx))
     }
 
     /// The stored token; `None` if there is no token for this issuer, client and request.
