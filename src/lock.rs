@@ -54,7 +54,7 @@ pub fn beside(path: &Path, world: &World) -> Result<Option<Lock>, Error> {
         if world.deadline.is_over() {
             let what = format!("another run holds the lock {}", path.display());
             return Err(Error::new(Kind::Unreachable, what)
-                .fix("wait for that run, end it, or raise --timeout"));
+                .fix("wait for that run, end it, or increase --timeout"));
         }
         thread::sleep(POLL);
     }

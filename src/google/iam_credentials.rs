@@ -56,9 +56,10 @@ impl<'a> ServiceAccount<'a> {
         if delegates.contains(&account.account) {
             return Err(Error::new(
                 Kind::Usage,
-                "a --delegate is the service account of the configuration",
+                "--delegate names the service account of the configuration",
             )
-            .fix("remove it: --delegate is for the accounts in between"));
+            .fix("remove this --delegate, and use --delegate only for accounts between the workload and the \
+                 service account"));
         }
         let (bearer, member) = federated()?;
         Ok(ServiceAccount { account: Cow::Borrowed(account), delegates, bearer, member })
@@ -168,7 +169,10 @@ fn key_id(response: &Map<String, Value>) -> String {
 
 fn text<'a>(response: &'a Map<String, Value>, name: &str) -> Result<&'a str, Error> {
     response.get(name).and_then(Value::as_str).ok_or_else(|| {
-        Error::new(Kind::Protocol, format!("the response for the service account has no {name}"))
-            .fix("check service_account_impersonation_url")
+        Error::new(
+            Kind::Protocol,
+            format!("the response of the IAM Service Account Credentials API has no {name}"),
+        )
+        .fix("check service_account_impersonation_url")
     })
 }

@@ -100,14 +100,14 @@ fn meaning_of_code(code: &str) -> (Kind, &'static str) {
         "invalid_target" => (Kind::Configuration, "check the pool provider: {describe}"),
         "unauthorized_client" => (Kind::Denied, "check the pool provider: {describe}"),
         "invalid_grant" => (Kind::Denied, "run wif-token check to see the claims of the token"),
-        "invalid_request" => (Kind::Configuration, "run wif-token check"),
+        "invalid_request" => (Kind::Configuration, "run wif-token check to test the configuration"),
         "invalid_scope" => (Kind::Configuration, "check --scope"),
         "invalid_client" => (
             Kind::Configuration,
             "check client_id and client_secret in the configuration, or remove them for a workload \
              identity pool",
         ),
-        _ => (Kind::Denied, "run wif-token check"),
+        _ => (Kind::Denied, "run wif-token check to test the configuration"),
     }
 }
 
@@ -122,16 +122,16 @@ pub(super) fn of_exchange(
     let lower = text.to_ascii_lowercase();
     let known = MEANINGS.iter().find(|(part, ..)| lower.contains(part));
     let (kind, fix) = known.map_or_else(|| meaning_of_code(&code), |(_, kind, fix)| (*kind, *fix));
+    let error = response.failure(kind, format!("{} refused the token exchange", config.token_url));
     // A wrong audience is reported first, because no command could name the pool provider.
-    let mut fix = match PoolProvider::parse(&config.audience) {
-        Ok(provider) => complete(fix, &provider, config.token_type),
-        Err(wrong) => wrong.to_string(),
+    let (error, mut fix) = match PoolProvider::parse(&config.audience) {
+        Ok(provider) => (error, complete(fix, &provider, config.token_type)),
+        Err(wrong) => (error.cause(wrong.what()), wrong.how_to_fix().unwrap_or_default()),
     };
     if let Some(skew) = cx.skew().filter(|skew| skew.abs() > TOLERATED_SKEW) {
         fix = format!("{}, then {fix}", wrong_clock(skew));
     }
-    let what = format!("{} refused the subject token", config.token_url);
-    Some(Error::new(kind, what).cause(text).fix(fix))
+    Some(error.fix(fix))
 }
 
 /// Replaces the words in braces with commands about the pool provider and with its name.
@@ -162,8 +162,7 @@ pub(super) fn of_service_account(
         });
     };
     let what = format!("{url} responded with status {}", response.status);
-    let error = Error::new(kind, what).fix(fix);
-    if text.is_empty() { error } else { error.cause(text) }
+    response.failure(kind, what).fix(fix)
 }
 
 fn judge(
@@ -187,7 +186,7 @@ fn judge(
         400 => (Kind::Configuration, bad_request(method).to_owned()),
         401 => (
             Kind::Denied,
-            "use the same universe domain in token_url and in service_account_impersonation_url"
+            "check that token_url and service_account_impersonation_url are in the same universe domain"
                 .to_owned(),
         ),
         _ => return None,

@@ -149,7 +149,7 @@ pub(super) fn explain(error: &rustls::Error, host: &str, option: &str, terms: &T
         ) => {
             let place = terms.client_cert.as_ref().map(|cert| cert.place.as_str());
             let place = place.unwrap_or("--client-cert and --client-key");
-            Error::new(Kind::Denied, format!("{host} requires another client certificate"))
+            Error::new(Kind::Denied, format!("{host} requires a different client certificate"))
                 .cause(error)
                 .fix(format!("check {place}"))
         }
@@ -188,7 +188,7 @@ fn distrust(error: &CertificateError, host: &str, option: &str, terms: &Terms) -
         (
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             _,
-        ) => ("it is for another host name", format!("check the host in {option}")),
+        ) => ("it is for a different host name", format!("check the host in {option}")),
         (
             CertificateError::UnsupportedSignatureAlgorithmContext { .. }
             | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. },

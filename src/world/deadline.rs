@@ -54,8 +54,9 @@ impl Deadline {
     /// The failure of a run that reached its deadline.
     pub fn error(&self) -> Error {
         let what = format!("no token within the timeout of {} s", self.timeout.as_secs());
-        Error::new(Kind::Unreachable, what)
-            .fix("try again, or raise --timeout and the configuration's executable.timeout_millis")
+        Error::new(Kind::Unreachable, what).fix(
+            "try again, or increase --timeout and the configuration's executable.timeout_millis",
+        )
     }
 
     #[allow(clippy::disallowed_methods)] // only this module does this
