@@ -82,7 +82,9 @@ impl Kubeconfig {
         let (authorities, server_name) = (authorities(&cluster)?, server_name(&cluster)?);
         let Credentials { bearer, client_cert } = user::credentials(&user, &cluster, cx)?;
         let proxy = cluster.text("proxy-url")?;
-        let proxy = proxy.map(|address| NamedProxy::new(address, "proxy-url")).transpose()?;
+        let proxy = proxy
+            .map(|address| NamedProxy::new(address, "proxy-url of the kubeconfig"))
+            .transpose()?;
         Ok(Access {
             server,
             option: OPTION,
