@@ -58,7 +58,7 @@ pub(super) const INFO: CommandInfo = CommandInfo {
 choices! {
     /// How a token is printed.
     enum Shape {
-        /// The bare token.
+        /// Only the token.
         Text = "text",
         /// A JSON object.
         Json = "json",
@@ -70,7 +70,7 @@ choices! {
 /// `--format` of the commands that print a bearer token. The value is read as a [`Format`].
 pub(super) const FORMAT: &[OptionInfo] = &[OptionInfo::of::<Option<Shape>>(
     "--format",
-    &["print the bare token (default), a JSON object, or an Authorization header"],
+    &["print only the token (default), a JSON object, or an Authorization header"],
 )];
 
 fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {

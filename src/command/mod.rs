@@ -91,7 +91,7 @@ options! {
 options! {
     /// The option of every command that impersonates a service account.
     pub(super) struct Delegates {
-        /// service account to impersonate on the way to the target; in order from the caller
+        /// service account between the caller and the target service account; in order from the caller
         delegate: Vec<String> = "--delegate=EMAIL",
     }
 }

@@ -73,16 +73,25 @@ impl Login {
         let (role, jwt) = (options.login_role.clone(), options.jwt.clone());
         let method = match login {
             LoginName::AppRole => Method::AppRole {
-                role_id: options.role_id.clone().ok_or_else(|| missing("role-id"))?,
+                role_id: options
+                    .role_id
+                    .clone()
+                    .ok_or_else(|| missing(Options::TABLE, "role-id"))?,
                 secret_id: options.secret_id.clone(),
             },
-            LoginName::Kubernetes => {
-                Method::Kubernetes { role: role.ok_or_else(|| missing("login-role"))?, jwt }
+            LoginName::Kubernetes => Method::Kubernetes {
+                role: role.ok_or_else(|| missing(Options::TABLE, "login-role"))?,
+                jwt,
+            },
+            LoginName::Jwt => {
+                Method::Jwt { role, jwt: jwt.ok_or_else(|| missing(Options::TABLE, "jwt"))? }
             }
-            LoginName::Jwt => Method::Jwt { role, jwt: jwt.ok_or_else(|| missing("jwt"))? },
             LoginName::UserPass => Method::UserPass {
-                user: options.user.clone().ok_or_else(|| missing("user"))?,
-                password: options.password.clone().ok_or_else(|| missing("password"))?,
+                user: options.user.clone().ok_or_else(|| missing(Options::TABLE, "user"))?,
+                password: options
+                    .password
+                    .clone()
+                    .ok_or_else(|| missing(Options::TABLE, "password"))?,
             },
             LoginName::None => Method::None,
             LoginName::Token => Method::Token(options.token.clone()),
