@@ -120,7 +120,7 @@ fn a_lock_that_is_never_released_ends_at_the_deadline() {
     assert_eq!(
         run.stderr,
         format!(
-            "another run holds {path} all the time; let that run finish or end it, or raise --timeout\n"
+            "another run holds the lock {path}; wait for that run, end it, or increase --timeout\n"
         )
     );
     assert_eq!(run.status, 6);
