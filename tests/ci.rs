@@ -48,10 +48,10 @@ fn a_token_for_another_audience_is_printed_and_noted_in_the_log() {
         ];
         assert_eq!(world.run_with("ci --log-file={dir}/log", &variables).token(), token);
         let log = world.read("log");
-        let note = log.lines().find_map(|line| line.split_once("the token is for "));
+        let note = log.lines().find_map(|line| line.split_once("the audience of the token is "));
         let note = note.map(|(_, rest)| rest.to_owned());
-        let due =
-            noted.map(|noted| format!("{noted}: the pool provider has to allow that audience"));
+        let due = noted
+            .map(|noted| format!("{noted}; the pool provider must have it as an allowed audience"));
         assert_eq!(note, due);
         holds_no_secret(&log);
     }

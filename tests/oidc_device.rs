@@ -103,7 +103,7 @@ fn who_waits_for_a_sign_in_gets_its_token() {
         }
         let impatient = world.run(&format!("{} --timeout=1", line(&server)));
         assert_eq!(impatient.status, 6, "{impatient:?}");
-        assert!(impatient.stderr.contains("let that run finish or end it"), "{impatient:?}");
+        assert!(impatient.stderr.contains("wait for that run"), "{impatient:?}");
         world.run(&line(&server)).document();
         assert_eq!(person.join().unwrap(), 0);
     });
@@ -139,7 +139,7 @@ fn without_a_terminal_no_user_is_asked() {
     command.env_clear().env("PATH", "/usr/bin:/bin").env(INTERACTIVE.0, INTERACTIVE.1);
     let run = Run::new(command.output().unwrap());
     assert_eq!(run.status, 4, "{run:?}");
-    assert!(run.stderr.contains("no terminal"), "{run:?}");
+    assert!(run.stderr.contains("without a terminal"), "{run:?}");
     assert!(server.requests().iter().all(|request| !request.line.contains("/device")));
 }
 

@@ -207,7 +207,7 @@ fn a_log_tells_the_story_without_the_token() {
     }
     let log = world.read("log");
     common::holds_no_secret(&log);
-    let words = ["kept", "not used", "kept in", "fresh"];
+    let words = ["kept", "no cached token", "token cached in", "using the cached token"];
     for word in words {
         assert!(log.contains(word), "{log}");
     }

@@ -34,7 +34,8 @@ fn test() {
     };
     let line = PANIC.0;
     let message = format!(
-        "defect at tests/panic.rs:{line}:41; report it with the command line and the version"
+        "wif-token has a bug at tests/panic.rs:{line}:41; report this message with the command line \
+         and the version"
     );
     let document = format!(
         r#"{{"version":1,"success":false,"token_type":"urn:ietf:params:oauth:token-type:jwt","code":"INTERNAL","message":"{message}"}}"#

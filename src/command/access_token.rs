@@ -111,8 +111,11 @@ struct TokenRequest {
 impl TokenRequest {
     fn new(options: Options, Delegates { delegate }: Delegates) -> Result<TokenRequest, Error> {
         if options.subject.is_some() && options.lifetime.is_some() {
-            return Err(Error::new(Kind::Usage, "--lifetime and --subject exclude each other")
-                .fix("remove one of the two"));
+            return Err(Error::new(
+                Kind::Usage,
+                "--lifetime and --subject cannot be used together",
+            )
+            .fix("remove one of the two"));
         }
         if options.oauth_endpoint.is_some() && options.subject.is_none() {
             return Err(Error::new(Kind::Usage, "--oauth-endpoint requires --subject")

@@ -62,7 +62,7 @@ impl Values {
         let missing = options.find(|option| option.required && !self.flag(option.name));
         missing.map_or(Ok(()), |option| {
             Err(Error::new(Kind::Usage, format!("--{} is required", option.name))
-                .fix(format!("add {}", option.usage())))
+                .fix(format!("add {}", option.usages())))
         })
     }
 

@@ -111,7 +111,7 @@ options! {
 /// Builds the source.
 ///
 /// # Errors
-/// `USAGE` if a required option is missing or if options exclude each other.
+/// `USAGE` if a required option is missing or if options cannot be used together.
 pub(super) fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
     let options = Options::read(values)?;
     let auth = auth(&options)?;
@@ -215,7 +215,7 @@ fn signer(options: &Options) -> Result<Option<Signer>, Error> {
     let key = options.signing_key.clone().map(Signer::Key);
     let Some(text) = &options.signing_certificate else { return Ok(key) };
     if key.is_some() {
-        let what = "--signing-key and --signing-certificate exclude each other";
+        let what = "--signing-key and --signing-certificate cannot be used together";
         return Err(Error::new(Kind::Usage, what).fix("remove one of the two"));
     }
     let thumbprint = Thumbprint::parse(text).ok_or_else(|| {

@@ -1,4 +1,4 @@
-//! The options of `azure`, and which of them exclude each other.
+//! The options of `azure`, and which of them cannot be used together.
 
 use std::path::PathBuf;
 
@@ -37,7 +37,7 @@ options! {
 }
 
 impl Options {
-    /// Refuses options that exclude each other.
+    /// Refuses options that cannot be used together.
     ///
     /// # Errors
     /// `USAGE` with the options to change.
@@ -63,6 +63,6 @@ impl Options {
 fn refuse_two(options: &[(&str, bool)]) -> Result<(), Error> {
     let set: Vec<&str> = options.iter().filter(|row| row.1).map(|row| row.0).collect();
     let [first, second, ..] = set[..] else { return Ok(()) };
-    Err(Error::new(Kind::Usage, format!("{first} and {second} exclude each other"))
+    Err(Error::new(Kind::Usage, format!("{first} and {second} cannot be used together"))
         .fix("remove one of the two"))
 }
