@@ -102,8 +102,8 @@ fn the_authority_of_ca_file_is_trusted_and_no_other() {
             &[][..],
             3,
             format!(
-                "{untrusted}its authority is unknown here; \
-                 give that authority's certificate with --ca-file=PEM"
+                "{untrusted}it was issued by an unknown authority; \
+                 add --ca-file=PEM with the certificate of that authority"
             ),
         ),
         (
@@ -112,8 +112,8 @@ fn the_authority_of_ca_file_is_trusted_and_no_other() {
             &[],
             3,
             format!(
-                "{untrusted}its authority is another one; \
-                 put that authority's certificate in {{dir}}/other.pem (--ca-file)"
+                "{untrusted}it was issued by an unknown authority; \
+                 add the certificate of that authority to {{dir}}/other.pem (--ca-file)"
             ),
         ),
         (
@@ -121,22 +121,22 @@ fn the_authority_of_ca_file_is_trusted_and_no_other() {
             "--ca-file={dir}/ca.pem",
             &[],
             3,
-            format!("{untrusted}it is for another name; check the host in --url"),
+            format!("{untrusted}it is for a different host name; check the host in --url"),
         ),
         (
             &expired,
             "--ca-file={dir}/ca.pem",
             &[],
             3,
-            format!("{untrusted}it has expired; renew it at 127.0.0.1, or set this host's clock"),
+            format!("{untrusted}it has expired; renew the certificate of 127.0.0.1, or correct this host's clock"),
         ),
         (
             &good,
             "--ca-file={dir}/none.pem",
             &[],
             3,
-            "{dir}/none.pem (--ca-file) holds no certificate in PEM form; \
-             put the certificate of the server's authority there"
+            "{dir}/none.pem (--ca-file) does not contain a certificate in PEM format; \
+             add the certificate of the authority that issued the server's certificate"
                 .to_owned(),
         ),
         (
@@ -144,8 +144,8 @@ fn the_authority_of_ca_file_is_trusted_and_no_other() {
             "--ca-file={dir}/ca.pem",
             &[],
             7,
-            "127.0.0.1 does not speak TLS 1.2 or 1.3: received corrupt message of type \
-             InvalidContentType; check the port in --url and the server's TLS settings"
+            "the TLS handshake with 127.0.0.1 failed: received corrupt message of type \
+             InvalidContentType; check the port in --url and the TLS settings of the server"
                 .to_owned(),
         ),
         (
@@ -153,9 +153,9 @@ fn the_authority_of_ca_file_is_trusted_and_no_other() {
             "",
             &[("SSL_CERT_FILE", "/dev/null"), ("SSL_CERT_DIR", "{dir}/nowhere")],
             3,
-            "this host has no usable trust store: unexpected error: No CA certificates were loaded \
-             from the system; install the platform's certificate authorities (ca-certificates), \
-             or give one with --ca-file=PEM"
+            "this host has no usable certificate store: No CA certificates were loaded from the \
+             system; install the certificate authorities of the platform (package ca-certificates), \
+             or add --ca-file=PEM"
                 .to_owned(),
         ),
     ] {

@@ -36,7 +36,7 @@ fn secrets_that_others_may_read_are_warned_of_in_the_log() {
     for (mode, warned) in [(0o644, true), (0o600, false)] {
         std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
         world.run(&line).document();
-        let warning = format!("warning: others may read {shown}; run chmod 600 {shown}");
+        let warning = format!("warning: other users can read {shown}; run chmod 600 {shown}");
         assert_eq!(world.read("log").contains(&warning), warned, "{mode:o}");
         std::fs::remove_file(world.path("log")).unwrap();
     }
