@@ -213,6 +213,6 @@ fn existing_token(secret: Option<&SecretRef>, cx: &Context) -> Result<Secret, Er
         Some(file) => SecretRef::File(file).read("--token", cx),
         None => Err(Error::new(Kind::Absent, "no Vault token found")
             .cause("BAO_TOKEN and VAULT_TOKEN are not set, and ~/.vault-token does not exist")
-            .fix("run vault login or bao login, set --token, or use another --login")),
+            .fix("run vault login or bao login, set --token, or use a different --login")),
     }
 }

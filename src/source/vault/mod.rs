@@ -159,7 +159,7 @@ impl Vault {
                     format!(r#"path "identity/oidc/token/{role}" {{ capabilities = ["read"] }}"#);
                 let fix = match self.login.method {
                     Method::Token(_) if words.contains("invalid token") => {
-                        "log in again with vault login or bao login, or use another --login"
+                        "log in again with vault login or bao login, or use a different --login"
                             .to_owned()
                     }
                     Method::Token(_) => format!(
@@ -189,7 +189,11 @@ impl Vault {
                      (or bao read)"
                 ),
             ),
-            404 => (Kind::Configuration, "check --address and --namespace".to_owned()),
+            404 => (
+                Kind::Configuration,
+                "check the address and the namespace of the server (--address and --namespace)"
+                    .to_owned(),
+            ),
             _ => return None,
         })
     }
