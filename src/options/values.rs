@@ -40,8 +40,13 @@ impl Values {
     /// `USAGE` if the option does not accept the value.
     pub fn add(&mut self, option: &'static OptionInfo, value: OsString) -> Result<(), Error> {
         let value = option.takes.read(value).map_err(|why| {
-            Error::new(Kind::Usage, format!("--{} {why}", option.name))
-                .fix(format!("correct the value of --{}", option.name))
+            let fix = match option.takes {
+                Takes::Choice(_) | Takes::Secret | Takes::Pair | Takes::Header => {
+                    format!("use {}", option.usages())
+                }
+                _ => format!("correct the value of --{}", option.name),
+            };
+            Error::new(Kind::Usage, format!("--{} {why}", option.name)).fix(fix)
         })?;
         if !option.repeated {
             self.given.retain(|(given, _)| given.name != option.name);
