@@ -161,8 +161,8 @@ pub fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() || reorders(c) { ' ' } else { c }).collect()
 }
 
-/// The text of a server for use in a message: one line of at most 300 characters. The `secrets` of
-/// the request, and words that look like a token, are replaced, because a server may repeat them.
+/// The text of a server for use in a message: one line of at most 300 characters, without a full stop
+/// at the end. The `secrets` of the request, and words that look like a token, are replaced, because a server may repeat them.
 pub fn redacted(text: &str, secrets: &[&str]) -> String {
     let mut text = one_line(text);
     for secret in secrets.iter().filter(|secret| secret.len() >= 4) {
@@ -170,7 +170,7 @@ pub fn redacted(text: &str, secrets: &[&str]) -> String {
     }
     let words: Vec<&str> =
         text.split_whitespace().map(|w| if w.contains("eyJ") { "[token]" } else { w }).collect();
-    let mut text = words.join(" ");
+    let mut text = words.join(" ").trim_end_matches('.').to_owned();
     if let Some((cut, _)) = text.char_indices().nth(300) {
         text.truncate(cut);
         text.push('…');

@@ -55,7 +55,7 @@ pub fn beside(path: &Path, reserve: Duration, world: &World) -> Result<Option<Lo
         if world.deadline.remaining() <= reserve {
             let what = format!("another run holds the lock {}", path.display());
             return Err(Error::new(Kind::Unreachable, what)
-                .fix("wait for that run, end it, or raise --timeout"));
+                .fix("wait for that run, end it, or increase --timeout"));
         }
         thread::sleep(POLL);
     }

@@ -121,6 +121,10 @@ fn a_lock_that_is_never_released_costs_half_of_the_time() {
     assert!(world.read("log").contains(&line), "{}", world.read("log"));
 }
 
+fn wait(children: Vec<Child>) -> Vec<Run> {
+    children.into_iter().map(|child| Run::new(child.wait_with_output().unwrap())).collect()
+}
+
 #[test]
 fn concurrent_runs_fetch_once() {
     let world = World::new();
@@ -172,7 +176,14 @@ fn who_waits_for_a_failing_run_reports_its_failure() {
     assert!(!world.path("out").exists(), "a failure is not kept");
 
     let later = world.run(&line);
-    assert_eq!((later.status, server.count()), (5, 2), "a later run asks again");
+    assert_eq!((later.status, server.count()), (5, 1), "a refusal is remembered for ten seconds");
+
+    let lock = world.read("out.lock");
+    let at = lock.split_once("\"failed_at_ms\":").unwrap().1.split_once(',').unwrap().0;
+    let earlier = at.parse::<u64>().unwrap() - 10_000;
+    world.write("out.lock", lock.replace(at, &earlier.to_string()));
+    let later = world.run(&line);
+    assert_eq!((later.status, server.count()), (5, 2), "and the next run asks again");
 }
 
 #[cfg(unix)]

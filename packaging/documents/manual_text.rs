@@ -67,13 +67,13 @@ pub(super) const VARIABLES: &[(&[&str], &str)] = &[
     ),
     (
         &["GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES"],
-        "must be 1 for clients to run an executable, and for the commands to run another executable \
-         than wif-token",
+        "must be 1 for clients to run an executable, and for the commands to run an executable \
+         other than wif-token",
     ),
     (
         &["HTTPS_PROXY", "ALL_PROXY", "http_proxy", "NO_PROXY"],
-        "proxy for https requests, for all requests and for plain http requests, and the hosts that \
-         need no proxy. The names can be in lower case; HTTP_PROXY in upper case is ignored",
+        "proxy for https requests, for all requests, and for plain http requests; NO_PROXY lists \
+         the hosts to reach without a proxy. The names can be in lower case; HTTP_PROXY in upper case is ignored",
     ),
     (
         &["SSL_CERT_FILE", "SSL_CERT_DIR"],
@@ -82,8 +82,8 @@ pub(super) const VARIABLES: &[(&[&str], &str)] = &[
     ),
     (
         &["HOME", "USERPROFILE"],
-        "home directory of the user, on Unix and on Windows, in which .aws, .kube, .vault-token and \
-         .cache are",
+        "home directory of the user, on Unix and on Windows, which contains .aws, .kube, \
+         .vault-token and .cache",
     ),
     (
         &["XDG_CACHE_HOME", "LOCALAPPDATA"],
@@ -187,8 +187,8 @@ pub(super) const FILES: &[(&str, &str)] = &[
     ),
     (
         "CREDENTIALS.args",
-        "arguments file beside it, which config writes if clients would split the command \
-         differently",
+        "arguments file next to the configuration, which config writes if clients would split the \
+         command in different ways",
     ),
     (
         "ARGS_FILE",
@@ -199,7 +199,7 @@ pub(super) const FILES: &[(&str, &str)] = &[
         "OUTPUT_FILE",
         "the document, cached for later runs (--output-file, or executable.output_file in the \
          configuration). The mode is 0600, and the file is always replaced completely. Until the \
-         token expires, it is used by runs with the same audience, token type, source and options",
+         token expires, runs with the same audience, token type, source and options use it",
     ),
     (
         "OUTPUT_FILE.lock",
@@ -255,7 +255,7 @@ pub(super) const EXAMPLES: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "write the bare token to a file, for clients that run no executables",
+        "write only the token to a file, for clients that do not run executables",
         &[
             "wif-token url --url=https://tokens.example.com/subject --format=text \\",
             "    --output-file=/run/my-app/subject-token",

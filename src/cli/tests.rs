@@ -40,14 +40,14 @@ fn empty_words_are_skipped() {
 fn a_mistake_suggests_the_nearest_name_or_the_help() {
     assert!(message("fiel").ends_with("did you mean file?"));
     assert!(message("acess-token").contains("did you mean access-token?"));
-    assert_eq!(message("file --pth=x"), "file has no option --pth; did you mean --path?");
+    assert_eq!(message("file --pth=x"), "--pth is not an option of file; did you mean --path?");
     assert_eq!(
         message("file --nonsense"),
-        "file has no option --nonsense; run wif-token help file"
+        "--nonsense is not an option of file; run wif-token help file"
     );
     assert_eq!(
         message("--path=x file"),
-        "--path is not an option before a source or command; put the source or command first"
+        "--path is not an option of wif-token itself; put the source or command first"
     );
     assert!(message("").contains("file, url, env, "));
     assert!(message("file --path").contains("--path requires a value"));

@@ -81,11 +81,13 @@ pub fn run(
             .fix("configure the program to print only the version-1 document")
     })?;
     let token = document::token(&document, token_type).map_err(|why| {
-        Error::new(Kind::Protocol, format!("the document from {shown} has no token")).cause(why)
+        let what = format!("the output of {shown} does not contain a subject token");
+        let fix = format!("run {} by hand to see its output", program.place);
+        Error::new(Kind::Protocol, what).cause(why).fix(fix)
     })?;
     match expiration_time(&document) {
         Some(expiry) if expiry <= cx.clock.now() => {
-            let what = format!("the token from {shown} expired at {}", rfc3339(expiry));
+            let what = format!("the subject token from {shown} expired at {}", rfc3339(expiry));
             let fix = format!("run {} by hand to see its error output", program.place);
             Err(Error::new(Kind::Expired, what).fix(fix))
         }

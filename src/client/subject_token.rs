@@ -112,7 +112,8 @@ fn in_process(
     let request = SubjectTokenRequest::new(&line.common, &env).map_err(wrong)?;
     let fetch = Fetch::new(&line, request).map_err(wrong)?;
     if !fetch.destination().is_document() {
-        let what = "executable.command prints the bare token, which no client can read";
+        let what =
+            "executable.command prints only the token, without the document that clients require";
         let fix = "remove --format=text from executable.command";
         return Err(Error::new(Kind::Configuration, what).fix(fix));
     }

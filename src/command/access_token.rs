@@ -50,7 +50,7 @@ pub(super) const INFO: CommandInfo = CommandInfo {
 choices! {
     /// How a token is printed.
     enum Shape {
-        /// The bare token.
+        /// Only the token.
         Text = "text",
         /// A JSON object.
         Json = "json",
@@ -62,7 +62,7 @@ choices! {
 /// `--format` of the commands that print a bearer token. The value is read as a [`Format`].
 pub(super) const FORMAT: &[OptionInfo] = &[OptionInfo::of::<Option<Shape>>(
     "--format",
-    &["print the bare token (default), a JSON object, or an Authorization header"],
+    &["print only the token (default), a JSON object, or an Authorization header"],
 )];
 
 fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
@@ -104,8 +104,11 @@ struct TokenRequest {
 impl TokenRequest {
     fn new(options: Options, Delegates { delegate }: Delegates) -> Result<TokenRequest, Error> {
         if options.subject.is_some() && options.lifetime.is_some() {
-            return Err(Error::new(Kind::Usage, "--lifetime and --subject exclude each other")
-                .fix("remove one of the two"));
+            return Err(Error::new(
+                Kind::Usage,
+                "--lifetime and --subject cannot be used together",
+            )
+            .fix("remove one of the two"));
         }
         if options.oauth_endpoint.is_some() && options.subject.is_none() {
             return Err(Error::new(Kind::Usage, "--oauth-endpoint requires --subject")

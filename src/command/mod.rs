@@ -91,7 +91,7 @@ options! {
 options! {
     /// The option of every command that impersonates a service account.
     pub(super) struct Delegates {
-        /// delegate in the impersonation chain, in order from the caller
+        /// service account between the caller and the target service account; in order from the caller
         delegate: Vec<String> = "--delegate=EMAIL",
     }
 }

@@ -1,7 +1,6 @@
 //! `sign-jwt` and `sign-blob`: signatures with the Google-managed key of a service account.
 //! <https://cloud.google.com/iam/docs/create-short-lived-credentials-direct>
 
-use std::fs::File;
 use std::path::PathBuf;
 
 use base64::Engine as _;
@@ -11,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::{CommandInfo, Credentials, Delegates, Invocation, Output, service_account};
 use crate::context::Context;
 use crate::error::{Error, Kind};
-use crate::files::{self, LIMIT};
+use crate::files;
 use crate::google::iam_credentials::Signed;
 use crate::options::{Format, OptionInfo};
 
@@ -21,7 +20,7 @@ const LONGEST_LIFETIME: i64 = 12 * 3600;
 choices! {
     /// How a signature is printed.
     enum Shape {
-        /// The bare result.
+        /// Only the result.
         Text = "text",
         /// A JSON object.
         Json = "json",
@@ -31,7 +30,7 @@ choices! {
 /// `--format` of both commands. The value is read as a [`Format`].
 const FORMAT: &[OptionInfo] = &[OptionInfo::of::<Option<Shape>>(
     "--format",
-    &["print the bare result (default), or a JSON object with the key ID"],
+    &["print only the result (default), or a JSON object with the key ID"],
 )];
 
 options! {
@@ -73,8 +72,9 @@ fn sign_jwt(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     let text = files::read_text(&path, "--payload", Kind::Configuration)?;
     let shown = path.display();
     let claims: Map<String, Value> = serde_json::from_str(text.expose()).map_err(|_| {
-        Error::new(Kind::Configuration, format!("{shown} is not a JSON object"))
-            .fix("write the claims to the --payload file, such as {\"sub\":\"my-app\"}")
+        Error::new(Kind::Configuration, format!("{shown} is not a JSON object")).fix(
+            "write the claims to the --payload file as a JSON object, such as {\"sub\":\"my-app\"}",
+        )
     })?;
     let limit = cx.clock.now() + LONGEST_LIFETIME;
     let wrong = claims.get("exp").and_then(|exp| match exp.as_i64() {
@@ -83,7 +83,7 @@ fn sign_jwt(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     });
     if let Some(why) = wrong {
         return Err(Error::new(Kind::Configuration, format!("exp in {shown} {why}"))
-            .fix("set exp to seconds since 1970, at most 12 hours from now"));
+            .fix("set exp to a Unix time in seconds, at most 12 hours from now"));
     }
     let config = invocation.configuration(cx)?;
     let signed = service_account(&config, invocation, cx)?.sign_jwt(text.expose(), cx)?;
@@ -92,14 +92,7 @@ fn sign_jwt(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
 
 fn sign_blob(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     let BlobOptions { file: path } = BlobOptions::read(&invocation.values)?;
-    let unreadable = |cause: String| {
-        Error::new(Kind::Configuration, format!("cannot read {}", path.display()))
-            .cause(cause)
-            .fix("check --file")
-    };
-    let file = File::open(&path).map_err(|error| unreadable(error.to_string()))?;
-    let bytes = files::read_limited(file, LIMIT).map_err(|error| unreadable(error.to_string()))?;
-    let bytes = bytes.ok_or_else(|| unreadable("it is larger than 1 MiB".to_owned()))?;
+    let bytes = files::read_bytes(&path, "--file")?;
     let config = invocation.configuration(cx)?;
     let signed =
         service_account(&config, invocation, cx)?.sign_blob(&STANDARD.encode(bytes), cx)?;

@@ -27,7 +27,7 @@ impl<'a> Members<'a> {
     /// The error for a member that is missing.
     pub(super) fn missing(&self, name: &str) -> Error {
         self.wrong(&format!("{name} is missing"))
-            .fix("create the file with gcloud iam workload-identity-pools create-cred-config")
+            .fix("create the configuration with wif-token config SOURCE")
     }
 
     /// A string. An empty string or null is the same as a missing member.
@@ -55,17 +55,19 @@ impl<'a> Members<'a> {
     /// An absolute URL.
     pub(super) fn url(&self, name: &str) -> Result<Option<Url>, Error> {
         let Some(text) = self.text(name)? else { return Ok(None) };
-        Url::parse(&text).map(Some).map_err(|why| self.wrong(&format!("{name} {why}")))
+        Url::parse(&text).map(Some).map_err(|why| {
+            self.wrong(&format!("{name} {why}")).fix(format!("correct {}{name}", self.inside))
+        })
     }
 
     /// A non-negative integer.
     pub(super) fn whole(&self, name: &str) -> Result<Option<u64>, Error> {
         match self.map.get(name) {
             None | Some(Value::Null) => Ok(None),
-            Some(value) => value
-                .as_u64()
-                .map(Some)
-                .ok_or_else(|| self.wrong(&format!("{name} is not a non-negative integer"))),
+            Some(value) => value.as_u64().map(Some).ok_or_else(|| {
+                self.wrong(&format!("{name} is not a non-negative integer"))
+                    .fix(format!("set {}{name} to a number without quotes", self.inside))
+            }),
         }
     }
 
@@ -81,7 +83,9 @@ impl<'a> Members<'a> {
         match self.map.get(name) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::Object(map)) => Ok(Some(Members { map, path: self.path, inside })),
-            Some(_) => Err(self.wrong(&format!("{name} is not an object"))),
+            Some(_) => Err(self
+                .wrong(&format!("{name} is not an object"))
+                .fix("create the configuration with wif-token config SOURCE")),
         }
     }
 }

@@ -87,8 +87,8 @@ impl CredentialConfig {
         let shown = path.display();
         let value: Value = serde_json::from_str(text.expose()).map_err(|error| {
             Error::new(Kind::Configuration, format!("{shown} is not JSON"))
-                .cause(format!("line {}, column {}", error.line(), error.column()))
-                .fix("create the file with gcloud iam workload-identity-pools create-cred-config")
+                .cause(format!("syntax error in line {}, column {}", error.line(), error.column()))
+                .fix("correct the file, or create it again with wif-token config SOURCE")
         })?;
         let digest = digest([text.expose().as_bytes()].into_iter());
         CredentialConfig::parse(&value, &path, digest)
@@ -132,7 +132,9 @@ impl CredentialConfig {
             let shown = self.path.display();
             Error::new(Kind::Configuration, format!("{shown} does not name a service account"))
                 .cause("only a service account can sign and get ID tokens")
-                .fix("create it with wif-token config SOURCE --service-account=EMAIL")
+                .fix(
+                    "create the configuration with wif-token config SOURCE --service-account=EMAIL",
+                )
         })
     }
 }
@@ -153,17 +155,20 @@ fn other_type(found: Option<&str>, path: &Path) -> Error {
     let (cause, fix) = match found {
         Some("service_account") => (
             "it is a service account key",
-            "create a configuration with wif-token config SOURCE --service-account=EMAIL",
+            "create the configuration with wif-token config SOURCE --service-account=EMAIL",
         ),
-        Some("external_account_authorized_user" | "authorized_user") => {
-            ("it contains the sign-in of a user", "use the configuration that was used to sign in")
-        }
+        Some("external_account_authorized_user" | "authorized_user") => (
+            "it contains the credentials of a signed-in user",
+            "use the configuration that was passed to gcloud auth login --cred-file",
+        ),
         Some("impersonated_service_account") => (
             "its type is impersonated_service_account",
             "use the configuration in source_credentials",
         ),
-        Some(_) => ("it has another type", "create a configuration with wif-token config SOURCE"),
-        None => ("it has no type", "create a configuration with wif-token config SOURCE"),
+        Some(_) => {
+            ("it has a different type", "create the configuration with wif-token config SOURCE")
+        }
+        None => ("it has no type", "create the configuration with wif-token config SOURCE"),
     };
     Error::new(Kind::Configuration, what).cause(cause).fix(fix)
 }
@@ -227,9 +232,9 @@ mod tests {
     #[test]
     fn errors_name_the_member() {
         for (member, value, words) in [
-            ("type", json!("service_account"), "a service account key; create a configuration"),
+            ("type", json!("service_account"), "a service account key; create the configuration"),
             ("type", json!(null), "it has no type"),
-            ("audience", json!(null), "/c.json: audience is missing; create the file with gcloud"),
+            ("audience", json!(null), "/c.json: audience is missing; create the configuration"),
             ("audience", json!(1), "audience is not a string"),
             ("audience", json!("a\nb"), "control characters"),
             ("subject_token_type", json!("jwt"), "not a known token type; use one of urn:"),

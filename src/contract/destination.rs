@@ -1,4 +1,4 @@
-//! Where the token goes: a document or the bare token, to standard output or to the output file.
+//! Where the token goes: a document or only the token, to standard output or to the output file.
 
 use super::document::Document;
 use super::request::SubjectTokenRequest;
@@ -14,9 +14,9 @@ pub enum Destination {
     Stdout(Option<CachedFile>),
     /// `_INTERACTIVE=1`: standard output is a terminal, the client reads the output file only.
     OutputFile(CachedFile),
-    /// `--format=text`: the bare token on standard output.
+    /// `--format=text`: only the token on standard output.
     BareStdout,
-    /// `--format=text` with an output file: the bare token there.
+    /// `--format=text` with an output file: only the token, in that file.
     BareFile(CachedFile),
 }
 
@@ -54,8 +54,8 @@ impl Destination {
         }
     }
 
-    /// Whether a document is written. A file with a bare token does not identify its request, so
-    /// the token in it is never reused, and no client can read it as a document.
+    /// Whether a document is written. A file with only a token does not identify its request, so the
+    /// token in it is never reused, and no client can read it as a document.
     pub fn is_document(&self) -> bool {
         matches!(self, Destination::Stdout(_) | Destination::OutputFile(_))
     }
@@ -74,8 +74,8 @@ impl Destination {
         Ok(())
     }
 
-    /// The text for standard output. A bare token has no line break, because clients send the
-    /// content of a file unchanged.
+    /// The text for standard output. The token has no line break, because clients send the content
+    /// of a file unchanged.
     pub fn stdout(&self, document: &Document) -> String {
         match self {
             Destination::Stdout(_) => document.to_json() + "\n",

@@ -97,7 +97,7 @@ impl Cached for Document {
             return Err("it does not report success");
         }
         if value.get(REQUEST_MEMBER).and_then(Value::as_str) != Some(request) {
-            return Err("it was made for another request");
+            return Err("it was made for a different request");
         }
         let token_type = value.get("token_type").and_then(Value::as_str);
         let token_type = token_type.and_then(TokenType::parse).ok_or("it has no token_type")?;
@@ -128,8 +128,8 @@ pub fn token(document: &Value, token_type: TokenType) -> Result<Secret, String> 
         return Err("its version is not 1".to_owned());
     }
     if document.get("success") != Some(&json!(true)) {
-        let words = [text("code"), text("message")].map(Option::unwrap_or_default).join(": ");
-        return Err(redacted(&words, &[]));
+        let [code, message] = [text("code"), text("message")].map(Option::unwrap_or_default);
+        return Err(redacted(&format!("it reports the error {code} ({message})"), &[]));
     }
     let name = member(token_type);
     let token = text(name).filter(|token| !token.is_empty());

@@ -21,10 +21,11 @@ pub(super) fn reported(expiry: i64, margin: Option<u64>, now: i64) -> Result<i64
         Some(margin) => i64::try_from(margin).unwrap_or(i64::MAX),
     };
     if margin >= remaining {
-        let what = format!("the token expires at {}, in {remaining} s", rfc3339(expiry));
-        return Err(Error::new(Kind::Expired, what).fix(format!(
-            "set --expiry-margin to less than {margin}, or get a token with a longer lifetime"
-        )));
+        let expiry = rfc3339(expiry);
+        let what =
+            format!("the subject token expires at {expiry}, within the margin of {margin} s");
+        return Err(Error::new(Kind::Expired, what)
+            .fix("reduce --expiry-margin, or get a subject token with a longer lifetime"));
     }
     Ok(expiry - margin)
 }
@@ -46,6 +47,6 @@ mod tests {
         }
         let error = reported(2000, Some(1000), 1000).unwrap_err();
         assert_eq!(error.kind(), Kind::Expired);
-        assert!(error.to_string().contains("--expiry-margin to less than 1000"));
+        assert!(error.to_string().contains("within the margin of 1000 s"));
     }
 }

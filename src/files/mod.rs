@@ -54,24 +54,47 @@ pub fn read_regular(path: &Path, option: &str) -> Result<Secret, Error> {
     text(path, open_regular(path), option, Kind::Configuration)
 }
 
+/// Reads a file that an option names: at most [`LIMIT`] bytes.
+///
+/// # Errors
+/// `CONFIGURATION` if the file does not exist, is unreadable or too large.
+pub fn read_bytes(path: &Path, option: &str) -> Result<Vec<u8>, Error> {
+    bytes(path, File::open(path), option, Kind::Configuration)
+}
+
 fn text(path: &Path, file: io::Result<File>, option: &str, missing: Kind) -> Result<Secret, Error> {
+    let text = String::from_utf8(bytes(path, file, option, missing)?).map_err(|_| {
+        Error::new(Kind::Configuration, format!("{} is not UTF-8 text", path.display()))
+            .fix(format!("check {option}"))
+    })?;
+    Ok(Secret::new(text.strip_prefix('\u{feff}').unwrap_or(&text)))
+}
+
+fn bytes(
+    path: &Path,
+    file: io::Result<File>,
+    option: &str,
+    missing: Kind,
+) -> Result<Vec<u8>, Error> {
     let shown = path.display();
     let check = format!("check {option}");
     let bytes = file.and_then(|file| read_limited(file, LIMIT)).map_err(|error| {
-        let (kind, what) = match error.kind() {
-            io::ErrorKind::NotFound => (missing, format!("{shown} does not exist")),
+        let failure = |kind, what| Error::new(kind, what).fix(check.clone());
+        match error.kind() {
+            io::ErrorKind::NotFound => failure(missing, format!("{shown} does not exist")),
             io::ErrorKind::PermissionDenied => {
-                (Kind::Configuration, format!("this user cannot read {shown}"))
+                failure(Kind::Configuration, format!("this user cannot read {shown}"))
+                    .fix(format!("allow this user to read the file, or {check}"))
             }
-            io::ErrorKind::IsADirectory => (Kind::Configuration, format!("{shown} is a directory")),
-            _ => (Kind::Configuration, format!("cannot read {shown}: {error}")),
-        };
-        Error::new(kind, what).fix(check.clone())
+            io::ErrorKind::IsADirectory => {
+                failure(Kind::Configuration, format!("{shown} is a directory"))
+            }
+            _ => failure(Kind::Configuration, format!("cannot read {shown}")).cause(error),
+        }
     })?;
-    let wrong = |why| Error::new(Kind::Configuration, format!("{shown} {why}")).fix(check.clone());
-    let bytes = bytes.ok_or_else(|| wrong("is larger than 1 MiB"))?;
-    let text = String::from_utf8(bytes).map_err(|_| wrong("is not UTF-8 text"))?;
-    Ok(Secret::new(text.strip_prefix('\u{feff}').unwrap_or(&text)))
+    bytes.ok_or_else(|| {
+        Error::new(Kind::Configuration, format!("{shown} is larger than 1 MiB")).fix(check)
+    })
 }
 
 /// Opens a file for appending. A new file is accessible only to its owner. On Unix, links are not

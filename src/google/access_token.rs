@@ -56,7 +56,7 @@ impl Cached for AccessToken {
             return Err("it is not an access token");
         }
         if text(REQUEST_MEMBER) != Some(request) {
-            return Err("it was made for another request");
+            return Err("it was made for a different request");
         }
         let expiry = value.get("expiration_time").and_then(Value::as_i64);
         let expiry =

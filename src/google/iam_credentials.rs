@@ -119,7 +119,10 @@ fn key_id(response: &Map<String, Value>) -> String {
 
 fn text<'a>(response: &'a Map<String, Value>, name: &str) -> Result<&'a str, Error> {
     response.get(name).and_then(Value::as_str).ok_or_else(|| {
-        Error::new(Kind::Protocol, format!("the response for the service account has no {name}"))
-            .fix("check service_account_impersonation_url")
+        Error::new(
+            Kind::Protocol,
+            format!("the response of the IAM Service Account Credentials API has no {name}"),
+        )
+        .fix("check service_account_impersonation_url")
     })
 }

@@ -35,9 +35,10 @@ impl<'a> ServiceAccount<'a> {
         if delegates.contains(&account.account) {
             return Err(Error::new(
                 Kind::Usage,
-                "a --delegate is the service account of the configuration",
+                "--delegate names the service account of the configuration",
             )
-            .fix("remove it: --delegate is for the accounts in between"));
+            .fix("remove this --delegate, and use --delegate only for accounts between the workload and the \
+ service account"));
         }
         let (bearer, member) = federated()?;
         Ok(ServiceAccount { account: Cow::Borrowed(account), delegates, bearer, member })

@@ -26,7 +26,7 @@ pub(super) fn explain(
     if let (Some(name), true) = (via, never_connected(error)) {
         let or = proxy::or_bypass(name, &format!("add {host} to NO_PROXY"));
         return unreachable(format!("cannot connect to the proxy in {name}"))
-            .cause(error)
+            .cause(without_prefix(error))
             .fix(format!("check {name}{or}"));
     }
     if is_unknown_host(error) {
@@ -35,7 +35,7 @@ pub(super) fn explain(
     }
     match error {
         ureq::Error::Timeout(_) => unreachable(format!("{url} did not respond in time"))
-            .fix(format!("check {option} and the network, or raise --timeout"))
+            .fix(format!("check {option} and the network, or increase --timeout"))
             .lost(),
         ureq::Error::ConnectProxyFailed(reason) => refused_by_proxy(reason, url, via),
         ureq::Error::BodyExceedsLimit(_) => {
@@ -72,6 +72,14 @@ pub(super) fn explain(
                 .cause(redacted(&other.to_string(), &secrets))
                 .fix(check)
         }
+    }
+}
+
+/// The reason of a failure without the name of its category.
+fn without_prefix(error: &ureq::Error) -> String {
+    match error {
+        ureq::Error::Io(io) => io.to_string(),
+        other => other.to_string(),
     }
 }
 

@@ -180,7 +180,7 @@ impl Agent {
             Kind::Configuration,
             format!("plain http to {url} would expose a credential"),
         )
-        .fix(format!("use https in {}, or add --allow-http={host}", request.option)))
+        .fix(format!("use an https URL in {}, or add --allow-http={host}", request.option)))
     }
 
     fn exchange(

@@ -126,8 +126,8 @@ impl<'a> Request<'a> {
         self
     }
 
-    /// Uses no proxy, and allows plain http to a private address: for an endpoint that the platform
-    /// which runs this host names.
+    /// Uses no proxy, and allows plain http to a private address. The URL must be an endpoint of the
+    /// platform that runs this host.
     pub fn direct(mut self) -> Self {
         self.direct = true;
         self

@@ -84,21 +84,17 @@ impl Response {
                 let to = self.redirect.as_deref().unwrap_or("another URL");
                 let what = format!("{place} redirects to {to}");
                 return Err(Error::new(Kind::Configuration, what).fix(format!(
-                    "set {option} to the final URL, because redirects are not followed"
+                    "change the URL in {option} to the final URL, because redirects are not followed"
                 )));
             }
             401 | 403 => {
-                (Kind::Denied, "check the credentials and permissions of this request".to_owned())
+                (Kind::Denied, format!("check the credentials for {option} and their permissions"))
             }
-            404 => (Kind::Configuration, format!("check the path in {option}")),
+            404 => (Kind::Configuration, format!("check the path of the URL in {option}")),
             408 | 429 | 500..=599 => (Kind::Unreachable, "try again later".to_owned()),
-            _ => (Kind::Denied, format!("check {option} and the other options of this source")),
+            _ => (Kind::Denied, format!("check {option} and the options of this source")),
         };
-        let error = Error::new(kind, format!("{place} responded with status {status}")).fix(fix);
-        Err(match self.error_text() {
-            Some(text) => error.cause(text),
-            None => error,
-        })
+        Err(self.failure(kind, format!("{place} responded with status {status}")).fix(fix))
     }
 
     /// The body as a JSON object.
@@ -127,16 +123,39 @@ impl Response {
         Some(self.redacted(self.object()?.get("error")?.as_str()?))
     }
 
+    /// A failure with the error code of the server in parentheses and its message as the cause.
+    pub fn failure(&self, kind: Kind, what: impl Into<String>) -> Error {
+        let (code, message) = self.error_parts();
+        let code = code.map(|code| format!(" ({code})")).unwrap_or_default();
+        let error = Error::new(kind, what.into() + &code);
+        match message {
+            Some(message) => error.cause(message),
+            None => error,
+        }
+    }
+
     /// The error code and message in a JSON error response. The body itself is never shown.
     pub fn error_text(&self) -> Option<String> {
-        let object = self.object()?;
+        let (code, message) = self.error_parts();
+        let parts: Vec<String> = code.into_iter().chain(message).collect();
+        (!parts.is_empty()).then(|| parts.join(": "))
+    }
+
+    /// The error code and the message. An `error` that contains spaces is a message.
+    fn error_parts(&self) -> (Option<String>, Option<String>) {
+        let object = self.object().unwrap_or_default();
         let nested = object.get("error").and_then(Value::as_object).unwrap_or(&object);
         let text = |name: &str| nested.get(name).and_then(Value::as_str);
         let description = text("error_description").or(text("message"));
         let list = object.get("errors").and_then(Value::as_array).into_iter().flatten();
         let list = list.filter_map(Value::as_str);
-        let parts: Vec<&str> = text("error").into_iter().chain(description).chain(list).collect();
-        (!parts.is_empty()).then(|| self.redacted(&parts.join(": ")))
+        let (code, sentence) = match text("error") {
+            Some(error) if error.contains(char::is_whitespace) => (None, Some(error)),
+            code => (code, None),
+        };
+        let parts: Vec<&str> = sentence.into_iter().chain(description).chain(list).collect();
+        let message = (!parts.is_empty()).then(|| self.redacted(&parts.join(": ")));
+        (code.map(|code| self.redacted(code)), message)
     }
 
     fn object(&self) -> Option<Map<String, Value>> {

@@ -50,7 +50,7 @@ pub struct CaFile {
 pub enum Authorities {
     /// Those in a file, which is read for the first TLS connection.
     File(CaFile),
-    /// Those in this PEM text. The second value is the place of the text, for messages.
+    /// The authorities in this PEM text. The second value is the place of the text, for messages.
     Pem(Secret, String),
 }
 
@@ -150,14 +150,14 @@ pub(super) fn explain(error: &rustls::Error, host: &str, option: &str, terms: &T
         ) => {
             let place = terms.client_cert.as_ref().map(|cert| cert.place.as_str());
             let place = place.unwrap_or("--client-cert and --client-key");
-            Error::new(Kind::Denied, format!("{host} requires another client certificate"))
+            Error::new(Kind::Denied, format!("{host} requires a valid client certificate"))
                 .cause(error)
                 .fix(format!("check {place}"))
         }
         rustls::Error::AlertReceived(_)
         | rustls::Error::PeerIncompatible(_)
         | rustls::Error::InvalidMessage(_) => {
-            Error::new(Kind::Protocol, format!("{host} does not support TLS 1.2 or 1.3"))
+            Error::new(Kind::Protocol, format!("the TLS handshake with {host} failed"))
                 .cause(error)
                 .fix(format!("check the port in {option} and the TLS settings of the server"))
         }
@@ -165,7 +165,7 @@ pub(super) fn explain(error: &rustls::Error, host: &str, option: &str, terms: &T
             Kind::Configuration,
             "this host has no usable certificate store",
         )
-        .cause(error)
+        .cause(error.to_string().trim_start_matches("unexpected error: "))
         .fix(
             "install the certificate authorities of the platform (package ca-certificates), \
                      or add --ca-file=PEM",
@@ -189,7 +189,7 @@ fn distrust(error: &CertificateError, host: &str, option: &str, terms: &Terms) -
         (
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             _,
-        ) => ("it is for another host name", format!("check the host in {option}")),
+        ) => ("it is for a different host name", format!("check the host in {option}")),
         (
             CertificateError::UnsupportedSignatureAlgorithmContext { .. }
             | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. },

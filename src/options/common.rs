@@ -11,7 +11,7 @@ choices! {
     pub enum Format {
         /// A JSON document. For a source, the document of the contract.
         Json = "json",
-        /// The bare token or result.
+        /// Only the token or result.
         Text = "text",
         /// `Authorization: Bearer …`.
         Header = "header",
@@ -40,7 +40,7 @@ choices! {
     pub(super) enum SourceFormat {
         /// The document of the contract.
         Json = "json",
-        /// The bare token.
+        /// Only the token.
         Text = "text",
     }
 }
@@ -58,9 +58,9 @@ options! {
         /// report an expiry that is this much earlier than the real one (default: a tenth of the
         /// lifetime, at most 300)
         expiry_margin: Option<Seconds<0, 86_400>> = "--expiry-margin",
-        /// print the document for clients (default), or the bare token
+        /// print the document for clients (default), or only the token
         format: Option<SourceFormat> = "--format",
-        /// exit with status 0 on failure, so that Go and Java show the message
+        /// exit with status 0 on failure, so that Go and Java clients show the message
         exit_zero: bool = "--exit-zero",
     }
 }

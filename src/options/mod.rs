@@ -70,6 +70,11 @@ impl OptionInfo {
             Some(value) => format!("--{}={value}", self.name),
         }
     }
+
+    /// The forms of the option in words, such as `--format=json or --format=text`.
+    pub fn usages(&self) -> String {
+        self.usage().replace('|', &format!(" or --{}=", self.name))
+    }
 }
 
 /// The name in `--name` or `--name=PLACEHOLDER`.
@@ -94,6 +99,9 @@ const fn name_and_shown(typed: &'static str) -> (&'static str, &'static str) {
 }
 
 /// The failure of a command line that lacks an option which is required with other options.
-pub fn missing(name: &str) -> Error {
-    Error::new(Kind::Usage, format!("--{name} is required")).fix(format!("add --{name}=…"))
+/// `table` is the table of that option.
+pub fn missing(table: &[OptionInfo], name: &str) -> Error {
+    let option = table.iter().find(|option| option.name == name);
+    let usage = option.map_or_else(|| format!("--{name}"), OptionInfo::usages);
+    Error::new(Kind::Usage, format!("--{name} is required")).fix(format!("add {usage}"))
 }

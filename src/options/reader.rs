@@ -116,7 +116,7 @@ impl<G: Grammar> Line<G> {
                 let next = next.filter(|word| !word.as_encoded_bytes().starts_with(b"--"));
                 next.ok_or_else(|| {
                     Error::new(Kind::Usage, format!("--{name} requires a value"))
-                        .fix(format!("use {}", option.usage()))
+                        .fix(format!("use {}", option.usages()))
                 })?
             }
         };
@@ -142,8 +142,8 @@ impl<G: Grammar> Line<G> {
 
 /// The failure of a command line with too many positional words.
 pub fn too_many_words() -> Error {
-    Error::new(Kind::Usage, "there is an unexpected word after the source or command")
-        .fix("use the form --name=value, and write values with spaces to an --args-file")
+    Error::new(Kind::Usage, "unexpected argument after the source or command")
+        .fix("write options as --name=value, and put values with spaces in an --args-file")
 }
 
 /// The failure of a command line with an unknown option. `tables` contain the options that are
@@ -155,8 +155,8 @@ fn unknown_option(
 ) -> Error {
     let names = tables.iter().copied().flatten().map(|option| option.name);
     let what = match (is_name(name), name_before) {
-        (true, Some(before)) => format!("{before} has no option --{name}"),
-        (true, None) => format!("--{name} is not an option before a source or command"),
+        (true, Some(before)) => format!("--{name} is not an option of {before}"),
+        (true, None) => format!("--{name} is not an option of wif-token itself"),
         (false, _) => "an option is not known".to_owned(),
     };
     Error::new(Kind::Usage, what).fix(match (nearest(name, names), name_before) {
@@ -167,5 +167,5 @@ fn unknown_option(
 }
 
 fn unreadable(_: lexopt::Error) -> Error {
-    Error::new(Kind::Usage, "the command line cannot be read").fix("use the form --name=value")
+    Error::new(Kind::Usage, "the command line cannot be read").fix("write options as --name=value")
 }

@@ -32,7 +32,7 @@ pub trait OptionValue: Sized {
     /// The kind of the value.
     const KIND: ValueKind;
 
-    /// Converts a value that [`ValueKind`] has checked; `None` for a value of another kind.
+    /// Converts a value that [`ValueKind`] has checked; `None` for a value of a different kind.
     fn from_value(value: &Value) -> Option<Self>;
 }
 
@@ -57,7 +57,7 @@ impl<T: OptionValue> OptionField for T {
     const REQUIRED: bool = true;
 
     fn read(values: &Values, name: &'static str) -> Result<T, Error> {
-        values.all(name).find_map(T::from_value).ok_or_else(|| super::missing(name))
+        values.all(name).find_map(T::from_value).ok_or_else(|| super::missing(&[], name))
     }
 }
 

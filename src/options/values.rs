@@ -40,12 +40,16 @@ impl Values {
     /// `USAGE` if the option does not accept the value.
     pub fn add(&mut self, option: &'static OptionInfo, value: OsString) -> Result<(), Error> {
         let value = option.kind.read(value).map_err(|why| {
-            Error::new(Kind::Usage, format!("--{} {why}", option.name)).fix(
-                match option.kind.example(option.name) {
+            let fix = match option.kind {
+                ValueKind::Choice(_) | ValueKind::Secret | ValueKind::Pair | ValueKind::Header => {
+                    format!("use {}", option.usages())
+                }
+                _ => match option.kind.example(option.name) {
                     Some(example) => format!("use a value such as --{}={example}", option.name),
                     None => format!("correct the value of --{}", option.name),
                 },
-            )
+            };
+            Error::new(Kind::Usage, format!("--{} {why}", option.name)).fix(fix)
         })?;
         if !option.repeated {
             self.given.retain(|(given, _)| given.name != option.name);
@@ -66,7 +70,7 @@ impl Values {
         let missing = options.find(|option| option.required && !self.flag(option.name));
         missing.map_or(Ok(()), |option| {
             Err(Error::new(Kind::Usage, format!("--{} is required", option.name))
-                .fix(format!("add {}", option.usage())))
+                .fix(format!("add {}", option.usages())))
         })
     }
 
@@ -140,7 +144,7 @@ mod tests {
         let error = Values::default().add(&OPTION, "hunter22".into()).unwrap_err().to_string();
         assert!(!error.contains("hunter22"));
         assert!(
-            error.ends_with("; use a value such as --client-secret=env:CLIENT_SECRET"),
+            error.ends_with("use --client-secret=env:NAME or --client-secret=file:PATH"),
             "{error}"
         );
     }

@@ -58,9 +58,14 @@ impl Program {
 
     /// The failure of a program that ended with this status.
     pub fn failed(&self, status: ExitStatus) -> Error {
-        let status = status.to_string().replacen(": ", " ", 1);
-        Error::new(Kind::Unreachable, format!("{} failed with {status}", self.name.display()))
-            .fix(format!("run {} by hand to see its error output", self.place))
+        let shown = self.name.display();
+        let error = match status.code() {
+            Some(code) => {
+                Error::new(Kind::Unreachable, format!("{shown} failed with exit status {code}"))
+            }
+            None => Error::new(Kind::Unreachable, format!("{shown} was terminated")).cause(status),
+        };
+        error.fix(format!("run {} by hand to see its error output", self.place))
     }
 
     /// Runs the program and returns its exit status and its standard output, at most 1 MiB of
@@ -86,7 +91,7 @@ impl Program {
                     Kind::Unreachable,
                     format!("{shown} did not finish in time"),
                 )
-                .fix(format!("run {} by hand to see why, or raise --timeout", self.place)));
+                .fix(format!("run {} by hand to see why, or increase --timeout", self.place)));
             }
             Outcome::Ended(status) => status.map_err(|error| self.not_started(&error))?,
         };

@@ -38,9 +38,8 @@ impl SigningKey {
     ) -> Result<Secret, Error> {
         let Pair::Rsa(pair) = &self.pair else {
             let what = "Microsoft Entra ID does not accept signatures with P-256 keys";
-            return Err(
-                Error::new(Kind::Configuration, what).fix(format!("set {option} to an RSA key"))
-            );
+            return Err(Error::new(Kind::Configuration, what)
+                .fix(format!("set {option} to a file with an RSA key")));
         };
         let thumbprint = URL_SAFE_NO_PAD.encode(digest(&SHA256, certificate));
         let header = json!({ "alg": "PS256", "typ": "JWT", "x5t#S256": thumbprint });
@@ -93,7 +92,10 @@ mod tests {
         let expected = "A9Zt0Ig1wco_EozOrNHzGslBYwlrIPRFroQoW8CDLXI";
         assert_eq!((&header["alg"], &header["x5t#S256"]), (&json!("PS256"), &json!(expected)));
         let error = parse(&ec_jwk("")).sign_certified(&json!({}), b"", "--client-key").unwrap_err();
-        assert!(error.to_string().contains("set --client-key to an RSA key"), "{error}");
+        assert!(
+            error.to_string().contains("set --client-key to a file with an RSA key"),
+            "{error}"
+        );
     }
 
     #[test]

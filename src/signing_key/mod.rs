@@ -65,7 +65,9 @@ impl SigningKey {
             Error::new(Kind::Configuration, what).cause(why).fix(match fix {
                 Some(fix) => fix.to_owned(),
                 None => {
-                    format!("set {option} to an RSA key of 2048 to 4096 bits or to a P-256 key")
+                    format!(
+                        "set {option} to a file with an RSA key of 2048 to 4096 bits or a P-256 key"
+                    )
                 }
             })
         })

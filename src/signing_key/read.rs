@@ -47,7 +47,7 @@ fn from_pem(text: &Secret) -> Result<Pair, Refusal> {
             "it is encrypted",
             Some("decrypt it with openssl pkey and set the file mode to 0600"),
         )),
-        Err(_) => Err(Refusal("it is neither PEM nor a JWK", None)),
+        Err(_) => Err(Refusal("it has no private key in PEM or JWK format", None)),
     }
 }
 

@@ -52,7 +52,7 @@ impl Source for Output {
         let text = self.program.output(cx)?;
         if text.expose().trim().is_empty() {
             return Err(Error::new(Kind::Protocol, format!("{what} is empty"))
-                .fix("run the program by hand to see its error output"));
+                .fix("run the program after -- by hand to see its error output"));
         }
         let text = field::select(&text, self.field.as_ref(), &what)?;
         let renew = "configure the program to print a valid token, \

@@ -25,7 +25,7 @@ impl SourceLine {
     /// Checks the options of a source.
     ///
     /// # Errors
-    /// `USAGE` if a required option is missing, if options exclude each other, or if there are
+    /// `USAGE` if a required option is missing, if options cannot be used together, or if there are
     /// words after `--` that the source does not accept.
     pub fn new(info: &'static SourceInfo, values: Values) -> Result<SourceLine, Error> {
         values.refuse_rest(info.name, info.rest.is_some())?;
@@ -34,7 +34,7 @@ impl SourceLine {
         if common.exit_zero && common.format == Some(Format::Text) {
             return Err(Error::new(
                 Kind::Usage,
-                "--exit-zero and --format=text exclude each other",
+                "--exit-zero and --format=text cannot be used together",
             )
             .cause("neither the exit status nor the output would show a failure")
             .fix("remove one of the two"));

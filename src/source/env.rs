@@ -15,7 +15,7 @@ use crate::token::{Origin, SubjectToken};
 options! {
     /// Options of `env`.
     struct Options {
-        /// the environment variable with the token
+        /// environment variable with the token
         name: String = "--name=VAR",
     }
 }

@@ -34,7 +34,7 @@ impl Fetch {
     /// The fetch that a command line describes. No file is opened or read.
     ///
     /// # Errors
-    /// `USAGE` or `CONFIGURATION` if options exclude each other.
+    /// `USAGE` or `CONFIGURATION` if options cannot be used together.
     pub fn new(line: &SourceLine, request: SubjectTokenRequest) -> Result<Fetch, Error> {
         let source = (line.info.build)(&line.values)?;
         let digest = request.digest(line.info.name, &line.values.identity(line.info.options()));

@@ -58,7 +58,8 @@ pub(super) fn select(text: &Secret, field: Option<&Field>, what: &str) -> Result
         Ok(other) => {
             let wrong = format!("the member {path:?} of {what} is not a string");
             Err(Error::new(Kind::Configuration, wrong)
-                .fix(format!("check {option}: the member is {}", contents(other))))
+                .cause(format!("it is {}", contents(other)))
+                .fix(format!("check {option}")))
         }
         Err((inside, missing)) => {
             let wrong = match path.strip_suffix(missing).map(|parent| parent.trim_end_matches('.'))
@@ -67,7 +68,8 @@ pub(super) fn select(text: &Secret, field: Option<&Field>, what: &str) -> Result
                 Some(parent) => format!("{parent:?} in {what} has no member {missing:?}"),
             };
             Err(Error::new(Kind::Configuration, wrong)
-                .fix(format!("check {option}: the JSON there is {}", contents(inside))))
+                .cause(format!("the JSON there is {}", contents(inside)))
+                .fix(format!("check {option}")))
         }
     }
 }
@@ -144,7 +146,7 @@ mod tests {
                 r#"{"id_token":"secret","n":1}"#,
                 "token",
                 configuration,
-                "check --field: the JSON there is an object with id_token, n",
+                "the JSON there is an object with id_token, n",
             ),
             (
                 r#"{"token":1}"#,
@@ -157,7 +159,7 @@ mod tests {
                 r#"{"a":{"token":"secret"}}"#,
                 "a.b.c",
                 configuration,
-                r#""a" in the file /t has no member "b.c"; check --field: the JSON there is an"#,
+                r#""a" in the file /t has no member "b.c": the JSON there is an"#,
             ),
             ("{}", "token", configuration, "is an empty object"),
             ("[1]", "token", configuration, "is an array of length 1"),

@@ -18,7 +18,7 @@ use crate::token::{Origin, SubjectToken};
 options! {
     /// Options of `file`.
     struct Options {
-        /// the file with the token
+        /// file with the token
         path: PathBuf = "--path=PATH",
     }
 }

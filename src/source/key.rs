@@ -28,15 +28,15 @@ const LIFETIME: u64 = 600;
 options! {
     /// Options of `key`.
     struct Options {
-        /// the private key: RSA or P-256, as PEM or JWK
+        /// file with the private key (RSA or P-256, as PEM or JWK)
         key: PathBuf = "--key=PEM",
-        /// the iss claim: the issuer URI that is configured in the pool provider
+        /// iss claim: the issuer URI that is configured in the pool provider
         issuer: Url = "--issuer",
-        /// the sub claim
+        /// sub claim
         subject: String = "--subject=NAME",
         /// add a claim; a value that is valid JSON is added as JSON
         claim: Vec<Pair> = "--claim",
-        /// the lifetime of the token in seconds (default: 600)
+        /// lifetime of the token in seconds (default: 600)
         lifetime: Option<Seconds<10, 86_400>> = "--lifetime",
         /// create the key if it does not exist, and a .jwks.json file next to it
         generate: bool = "--generate",

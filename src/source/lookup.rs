@@ -56,7 +56,7 @@ impl Search {
         for (name, place) in places {
             match ask(place)? {
                 Lookup::Found(found) => {
-                    log.line(format!("found {} in: {name}", self.what));
+                    log.line(format!("found {} in {name}", self.what));
                     return Ok((name, found));
                 }
                 Lookup::Absent(why) => absent.push(format!("{name} ({why})")),

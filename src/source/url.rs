@@ -18,7 +18,7 @@ use crate::token::{Origin, SubjectToken};
 options! {
     /// Options of `url`.
     struct Options {
-        /// the URL that returns the token
+        /// URL that returns the token
         url: Url = "--url",
         /// add this header to the request; for a secret, write env:NAME or file:PATH as the last
         /// word of the value (Authorization:Bearer env:NAME)
@@ -110,7 +110,14 @@ impl Source for Get {
             };
             get = get.header(name.as_str(), value);
         }
-        let response = cx.send(get)?.require_success()?;
+        let headers = match self.option {
+            "--url" => "--header",
+            _ => "credential_source.headers",
+        };
+        let response = cx.send(get)?.require_success().map_err(|error| match error.kind() {
+            Kind::Denied => error.fix(format!("check the credentials in {headers}")),
+            _ => error,
+        })?;
         let what = format!("the response from {}", self.url);
         let text = str::from_utf8(&response.body).map_err(|_| {
             Error::new(Kind::Protocol, format!("{what} is not UTF-8 text"))

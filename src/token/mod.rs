@@ -119,7 +119,8 @@ impl SubjectToken {
     pub fn refuse_expired(&self, now: i64, origin: &Origin) -> Result<(), Error> {
         match self.expiry {
             Some(expiry) if expiry <= now => {
-                let what = format!("the token from {} expired at {}", origin.what, rfc3339(expiry));
+                let what =
+                    format!("the subject token in {} expired at {}", origin.what, rfc3339(expiry));
                 Err(Error::new(Kind::Expired, what).fix(origin.renew.clone()))
             }
             _ => Ok(()),

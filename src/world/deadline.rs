@@ -55,7 +55,7 @@ impl Deadline {
     pub fn error(&self) -> Error {
         let what = format!("no token within the timeout of {} s", self.timeout.as_secs());
         Error::new(Kind::Unreachable, what)
-            .fix("try again, or raise --timeout and the configuration's executable.timeout_millis")
+            .fix("try again, or increase --timeout and the configuration's executable.timeout_millis")
             .lost()
     }
 

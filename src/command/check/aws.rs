@@ -51,7 +51,7 @@ fn check_request(
     }
     let target = request.header("x-goog-cloud-target-resource");
     if target.is_some_and(|name| !Audience::new(config.audience.as_str()).is(name)) {
-        broken(report, Kind::Configuration, "the request is for another pool provider");
+        broken(report, Kind::Configuration, "the request is for a different pool provider");
     }
     let clock = "create a new token, and check the clock of this host";
     match request.date() {

@@ -149,7 +149,7 @@ fn principals(
         if !(1..=LONGEST_SUBJECT).contains(&text.len()) {
             let message =
                 format!("{SUBJECT} would have {} bytes, but 1 to 127 are allowed", text.len());
-            let fix = "map another claim, or a part of this one with extract()";
+            let fix = "map a different claim, or a part of this one with extract()";
             problem(message, fix, is_given, report);
         }
         report.principals.push(provider.principal(&text));

@@ -114,7 +114,8 @@ fn program(command: &str, cx: &Context, report: &mut Report) {
         }
     }
     if !path.is_absolute() {
-        let message = format!("{shown} is not an absolute path, and clients may have another PATH");
+        let message =
+            format!("{shown} is not an absolute path, and clients may have a different PATH");
         report.warning(link, message, format!("use {place} in executable.command"));
         return;
     }
@@ -180,7 +181,7 @@ fn arguments(args: Vec<OsString>, timeout_ms: u64, config: &CredentialConfig, re
             link,
             format!("clients wait {timeout_ms} ms, but wif-token may run for {seconds} s"),
             format!(
-                "raise timeout_millis, or add --timeout={} to the command",
+                "increase timeout_millis, or add --timeout={} to the command",
                 timeout_ms.div_euclid(1000).max(2) - 1
             ),
         );

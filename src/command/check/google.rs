@@ -157,11 +157,10 @@ pub(super) fn check_clock(cx: &Context, report: &mut Report) {
     match cx.skew() {
         None => report.skipped(link, "no server sent its time"),
         Some(skew) if skew.abs() > TOLERATED_SKEW => {
-            let message = format!("this host's clock is wrong by {} s", skew.abs());
-            report.warning(link, message, wrong_clock(skew));
+            report.warning(link, "this host's clock differs from the server's", wrong_clock(skew));
         }
         Some(skew) => {
-            report.ok(link, format!("this host's clock is wrong by {} s", skew.abs()));
+            report.ok(link, format!("this host's clock differs by {} s", skew.abs()));
         }
     }
 }

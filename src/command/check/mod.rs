@@ -44,7 +44,7 @@ options! {
         offline: bool = "--offline",
         /// attribute mapping of the pool provider, such as google.subject=assertion.sub
         mapping: Option<String> = "--mapping=MAPPING",
-        /// print one line for each link (default), or JSON
+        /// print one line for each check (default), or JSON
         format: Option<Shape> = "--format",
     }
 }

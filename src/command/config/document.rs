@@ -29,7 +29,7 @@ const HEAD_START_MS: u64 = 5_000;
 /// The configuration that runs this command line.
 ///
 /// # Errors
-/// `USAGE` if options exclude each other, or `--timeout` is longer than any client waits.
+/// `USAGE` if options cannot be used together, or `--timeout` is longer than any client waits.
 pub(super) fn of(
     options: &Options,
     common: &options::Options,

@@ -76,9 +76,9 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
         (Some(line), _) => line,
         (None, Some(out)) => command.with_args_file(&out.with_extension("args"))?,
         (None, None) => {
-            return Err(Error::new(Kind::Usage, "clients would split the command differently")
+            return Err(Error::new(Kind::Usage, "Google clients would split the command in different ways")
                 .cause("an option has spaces, quotes, backslashes or shell metacharacters")
-                .fix("add --out=FILE to write the arguments to a file beside it"));
+                .fix("add --out=FILE, which also writes the arguments to an arguments file in that directory"));
         }
     };
     let config = document::of(&options, &common, &line, output_file.as_deref(), &provider, &trust)?;

@@ -94,14 +94,14 @@ fn meaning_of_code(code: &str) -> (Kind, &'static str) {
         "invalid_target" => (Kind::Configuration, "check the pool provider: {describe}"),
         "unauthorized_client" => (Kind::Denied, "check the pool provider: {describe}"),
         "invalid_grant" => (Kind::Denied, "run wif-token check to see the claims of the token"),
-        "invalid_request" => (Kind::Configuration, "run wif-token check"),
+        "invalid_request" => (Kind::Configuration, "run wif-token check to test the configuration"),
         "invalid_scope" => (Kind::Configuration, "check --scope"),
         "invalid_client" => (
             Kind::Configuration,
             "check client_id and client_secret in the configuration, or remove them for a workload \
              identity pool",
         ),
-        _ => (Kind::Denied, "run wif-token check"),
+        _ => (Kind::Denied, "run wif-token check to test the configuration"),
     }
 }
 
@@ -116,16 +116,16 @@ pub(in crate::google) fn of_exchange(
     let lower = text.to_ascii_lowercase();
     let known = MEANINGS.iter().find(|(part, ..)| lower.contains(part));
     let (kind, fix) = known.map_or_else(|| meaning_of_code(&code), |(_, kind, fix)| (*kind, *fix));
+    let error = response.failure(kind, format!("{} refused the token exchange", config.token_url));
     // A wrong audience is reported first, because no command could name the pool provider.
-    let mut fix = match PoolProvider::parse(&config.audience) {
-        Ok(provider) => complete(fix, &provider, config.token_type),
-        Err(wrong) => wrong.to_string(),
+    let (error, mut fix) = match PoolProvider::parse(&config.audience) {
+        Ok(provider) => (error, complete(fix, &provider, config.token_type)),
+        Err(wrong) => (error.cause(wrong.what()), wrong.how_to_fix().unwrap_or_default()),
     };
     if let Some(skew) = cx.skew().filter(|skew| skew.abs() > TOLERATED_SKEW) {
         fix = format!("{}, then {fix}", wrong_clock(skew));
     }
-    let what = format!("{} refused the subject token", config.token_url);
-    Some(Error::new(kind, what).cause(text).fix(fix))
+    Some(error.fix(fix))
 }
 
 /// Replaces the words in braces with commands about the pool provider and with its name.

@@ -20,8 +20,7 @@ pub(in crate::google) fn of_service_account(
         });
     };
     let what = format!("{url} responded with status {}", response.status);
-    let error = Error::new(kind, what).fix(fix);
-    if text.is_empty() { error } else { error.cause(text) }
+    response.failure(kind, what).fix(fix)
 }
 
 fn judge(
@@ -45,7 +44,7 @@ fn judge(
         400 => (Kind::Configuration, bad_request(method).to_owned()),
         401 => (
             Kind::Denied,
-            "use the same universe domain in token_url and in service_account_impersonation_url"
+            "check that token_url and service_account_impersonation_url are in the same universe domain"
                 .to_owned(),
         ),
         _ => return None,

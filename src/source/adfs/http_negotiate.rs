@@ -23,7 +23,7 @@ const MAX_ROUNDS: usize = 6;
 /// The fix if AD FS does not offer Windows Authentication.
 pub(super) const ENABLE_WINDOWS_AUTHENTICATION: &str = "enable Windows Authentication for the \
      intranet in AD FS, connect to AD FS directly and not through its Web Application Proxy, and \
-     add a part of --user-agent to WiaSupportedUserAgents (Set-AdfsProperties)";
+     set --user-agent to a value that matches WiaSupportedUserAgents (Get-AdfsProperties)";
 
 /// The account that signs in, and the service that it signs in to.
 #[derive(Debug)]

@@ -102,7 +102,9 @@ impl Source for Adfs {
         let saml = !matches!(self.protocol, Protocol::Oidc { .. });
         if saml != (request.token_type == TokenType::Saml2) {
             let (what, expected) = match saml {
-                true => ("this --protocol returns a SAML token, not a JWT", TokenType::Saml2),
+                true => {
+                    ("the selected --protocol returns a SAML token, not a JWT", TokenType::Saml2)
+                }
                 false => ("--protocol=oidc returns a JWT, not a SAML token", TokenType::Jwt),
             };
             return Err(Error::new(Kind::Configuration, what)

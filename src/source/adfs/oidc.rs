@@ -30,7 +30,7 @@ pub(super) fn get(
             .fix("check --relying-party and the application permissions of the Web API")
     })?;
     let origin = Origin {
-        what: format!("the access_token from {endpoint}"),
+        what: format!("the response from {endpoint}"),
         option: "--relying-party",
         renew: "check the clocks of this host and of AD FS".to_owned(),
     };

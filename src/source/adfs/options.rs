@@ -53,38 +53,38 @@ choices! {
 options! {
     /// Options of `adfs`.
     pub(super) struct Options {
-        /// the base URL of AD FS, such as https://adfs.example.com/adfs/
+        /// base URL of AD FS, such as https://adfs.example.com/adfs/
         issuer: Url = "--issuer",
-        /// the identifier of the Web API (oidc) or of the relying party trust, exactly as in AD FS
+        /// identifier of the Web API (oidc) or of the relying party trust, exactly as in AD FS
         relying_party: String = "--relying-party=ID",
-        /// the protocol to request a token with (default: oidc)
+        /// protocol to request a token with (default: oidc)
         protocol: Option<ProtocolName> = "--protocol",
-        /// the client ID of the server application, for --protocol=oidc
+        /// client ID of the server application, for --protocol=oidc
         client_id: Option<String> = "--client-id=ID",
         /// how to sign in; certificate requires ws-trust, client-secret and private-key-jwt require
         /// oidc (default: integrated, the account of this process)
         auth: Option<AuthMethod> = "--auth",
-        /// the account for --auth=password, as user@REALM
+        /// account for --auth=password, as user@REALM
         user: Option<String> = "--user=NAME",
-        /// the password for --auth=password
+        /// password for --auth=password
         password: Option<SecretRef> = "--password",
-        /// the secret of the server application, for --auth=client-secret
+        /// secret of the server application, for --auth=client-secret
         client_secret: Option<SecretRef> = "--client-secret",
-        /// the private key for --auth=private-key-jwt or --auth=certificate
+        /// file with the private key for --auth=private-key-jwt or --auth=certificate
         client_key: Option<PathBuf> = "--client-key=PEM",
-        /// the certificate for --auth=certificate
+        /// file with the certificate for --auth=certificate
         client_cert: Option<PathBuf> = "--client-cert=PEM",
-        /// the Kerberos keytab to use instead of the ticket cache
+        /// Kerberos keytab to use instead of the ticket cache
         keytab: Option<PathBuf> = "--keytab=PATH",
-        /// the account in the keytab or ticket cache, as name@REALM
+        /// account in the keytab or ticket cache, as name@REALM
         principal: Option<String> = "--principal=NAME",
-        /// the service principal name of AD FS (default: HTTP/HOST with the host of --issuer)
+        /// service principal name of AD FS (default: HTTP/HOST with the host of --issuer)
         spn: Option<String> = "--spn=SPN",
-        /// the User-Agent header; must match WiaSupportedUserAgents in AD FS
+        /// User-Agent header; must match WiaSupportedUserAgents in AD FS
         user_agent: Option<String> = "--user-agent=TEXT",
-        /// the endpoint for --protocol=ws-trust (default: the endpoint for --auth)
+        /// endpoint for --protocol=ws-trust (default: the endpoint for --auth)
         ws_trust_endpoint: Option<EndpointName> = "--ws-trust-endpoint",
-        /// the assertion consumer service for --protocol=saml-post
+        /// assertion consumer service for --protocol=saml-post
         /// (default: https://sts.googleapis.com/v1/token)
         acs_url: Option<Url> = "--acs-url",
         /// sign the request of --protocol=saml-post with this RSA key
@@ -98,7 +98,7 @@ options! {
 /// Builds the source.
 ///
 /// # Errors
-/// `USAGE` if a required option is missing or if options exclude each other.
+/// `USAGE` if a required option is missing or if options cannot be used together.
 pub(super) fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
     let options = Options::read(values)?;
     let auth = auth(&options)?;
@@ -159,24 +159,36 @@ fn protocol(options: &Options, auth: &Auth) -> Result<Protocol, Error> {
             Protocol::WsTrust { endpoint }
         }
         ProtocolName::Oidc => Protocol::Oidc {
-            client_id: options.client_id.clone().ok_or_else(|| missing("client-id"))?,
+            client_id: options
+                .client_id
+                .clone()
+                .ok_or_else(|| missing(Options::TABLE, "client-id"))?,
         },
     })
 }
 
 fn auth(options: &Options) -> Result<Auth, Error> {
-    let key = || options.client_key.clone().ok_or_else(|| missing("client-key"));
+    let key = || options.client_key.clone().ok_or_else(|| missing(Options::TABLE, "client-key"));
     Ok(match options.auth.unwrap_or(AuthMethod::Integrated) {
         AuthMethod::Password => Auth::Password {
-            user: options.user.clone().ok_or_else(|| missing("user"))?,
-            password: options.password.clone().ok_or_else(|| missing("password"))?,
+            user: options.user.clone().ok_or_else(|| missing(Options::TABLE, "user"))?,
+            password: options
+                .password
+                .clone()
+                .ok_or_else(|| missing(Options::TABLE, "password"))?,
         },
         AuthMethod::Certificate => Auth::Certificate {
             key: key()?,
-            certificate: options.client_cert.clone().ok_or_else(|| missing("client-cert"))?,
+            certificate: options
+                .client_cert
+                .clone()
+                .ok_or_else(|| missing(Options::TABLE, "client-cert"))?,
         },
         AuthMethod::ClientSecret => {
-            let secret = options.client_secret.clone().ok_or_else(|| missing("client-secret"))?;
+            let secret = options
+                .client_secret
+                .clone()
+                .ok_or_else(|| missing(Options::TABLE, "client-secret"))?;
             Auth::Client(ClientAuth::Post(secret))
         }
         AuthMethod::PrivateKeyJwt => {
@@ -190,7 +202,7 @@ fn signer(options: &Options) -> Result<Option<Signer>, Error> {
     let key = options.signing_key.clone().map(Signer::Key);
     let Some(text) = &options.signing_certificate else { return Ok(key) };
     if key.is_some() {
-        let what = "--signing-key and --signing-certificate exclude each other";
+        let what = "--signing-key and --signing-certificate cannot be used together";
         return Err(Error::new(Kind::Usage, what).fix("remove one of the two"));
     }
     let thumbprint = Thumbprint::parse(text).ok_or_else(|| {
@@ -199,7 +211,7 @@ fn signer(options: &Options) -> Result<Option<Signer>, Error> {
             "--signing-certificate is not a thumbprint of 40 hexadecimal digits",
         )
         .fix(
-            r"list the thumbprints with PowerShell, dir Cert:\CurrentUser\My,Cert:\LocalMachine\My",
+            r"list the thumbprints in PowerShell with dir Cert:\CurrentUser\My,Cert:\LocalMachine\My",
         )
     })?;
     Ok(Some(Signer::Certificate(thumbprint)))

@@ -35,7 +35,7 @@ pub(super) fn get(
     let url = adfs.url(&format!("ls/?SAMLRequest={parameter}"))?;
     let response = send(adfs, &url, cx)?;
     let origin = Origin {
-        what: format!("the SAMLResponse from {endpoint}"),
+        what: format!("the response from {endpoint}"),
         option: "--relying-party",
         renew: "check the clocks of this host and of AD FS".to_owned(),
     };

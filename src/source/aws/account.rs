@@ -10,6 +10,9 @@ use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::http::Url;
 
+/// The option that names the AWS STS endpoint.
+const STS_ENDPOINT: &str = "--sts-endpoint";
+
 /// The settings, and the context to use them in.
 #[derive(Debug)]
 pub(super) struct Account<'a> {
@@ -121,42 +124,50 @@ impl<'a> Account<'a> {
     }
 
     /// The AWS STS endpoint to use for a region: `--sts-endpoint`, the endpoint of the environment
-    /// or of the profile, or the public endpoint.
-    pub(super) fn sts_endpoint(&self, region: &str) -> Result<Url, Error> {
+    /// or of the profile, or the public endpoint. Also returns the setting that names the endpoint.
+    pub(super) fn sts_endpoint(&self, region: &str) -> Result<(Url, &'static str), Error> {
         if let Some(url) = self.sts_endpoint {
-            return Ok(url.clone());
+            return Ok((url.clone(), STS_ENDPOINT));
         }
-        if let Some(url) = self.configured_endpoint("sts")? {
-            return Ok(url);
+        if let Some(configured) = self.configured_endpoint("sts")? {
+            return Ok(configured);
         }
         let fips = self.is_true("AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint")?;
         let dual_stack = self.is_true("AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint")?;
-        endpoint::public(&endpoint::sts_host(region, fips, dual_stack))
+        Ok((endpoint::public(&endpoint::sts_host(region, fips, dual_stack))?, STS_ENDPOINT))
     }
 
-    /// The endpoint of a service, if the environment or the profile sets one.
+    /// The endpoint of a service with the setting that names it, if the environment or the profile
+    /// sets one.
     /// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html>
     ///
     /// # Errors
     /// `CONFIGURATION` if the endpoint is not a URL.
-    pub(super) fn configured_endpoint(&self, service: &str) -> Result<Option<Url>, Error> {
+    pub(super) fn configured_endpoint(
+        &self,
+        service: &str,
+    ) -> Result<Option<(Url, &'static str)>, Error> {
         if self.is_true("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "ignore_configured_endpoint_urls")? {
             return Ok(None);
         }
-        let variable = format!("AWS_ENDPOINT_URL_{}", service.to_ascii_uppercase());
+        let variable = match service {
+            "sso" => "AWS_ENDPOINT_URL_SSO",
+            "sso_oidc" => "AWS_ENDPOINT_URL_SSO_OIDC",
+            _ => "AWS_ENDPOINT_URL_STS",
+        };
         let in_services = self
             .current_profile()
             .and_then(|profile| self.files.service_endpoint(profile, service))
             .map(str::to_owned);
         let places = [
-            (self.cx.env.text(&variable)?, variable.as_str()),
+            (self.cx.env.text(variable)?, variable),
             (self.cx.env.text("AWS_ENDPOINT_URL")?, "AWS_ENDPOINT_URL"),
             (in_services, "endpoint_url in the services section"),
             (self.profile_key("endpoint_url"), "endpoint_url in the profile"),
         ];
         let first = places.into_iter().find_map(|(url, place)| Some((url?, place)));
         first.map_or(Ok(None), |(url, place)| {
-            Url::parse(&url).map(Some).map_err(|why| {
+            Url::parse(&url).map(|url| Some((url, place))).map_err(|why| {
                 Error::new(Kind::Configuration, format!("{place} {why}"))
                     .fix(format!("correct or remove {place}"))
             })

@@ -56,7 +56,7 @@ options! {
         tag: Vec<Pair> = "--tag",
         /// AWS STS endpoint, for example a VPC interface endpoint
         sts_endpoint: Option<Url> = "--sts-endpoint",
-        /// role to assume with the credentials found
+        /// role to assume with the credentials that were found
         role_arn: Option<String> = "--role-arn=ARN",
         /// session name for --role-arn (default: wif-token)
         role_session_name: Option<String> = "--role-session-name=NAME",

@@ -51,11 +51,11 @@ pub(super) type CallResult = Result<Result<Fields, ErrorResponse>, Error>;
 impl Call<'_> {
     /// Sends the call.
     pub(super) fn send(&self, account: &Account) -> CallResult {
-        let url = self.endpoint(account)?;
+        let (url, setting) = self.endpoint(account)?;
         let action = [("Action", self.action), ("Version", VERSION)];
         let fields = self.fields.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let body = Secret::new(form::encode(action.into_iter().chain(fields)));
-        let mut post = http::Request::post(&url, self.option)
+        let mut post = http::Request::post(&url, setting)
             .header("content-type", form::CONTENT_TYPE)
             .body(body.clone());
         let is_secret = |name: &str| matches!(name, "WebIdentityToken" | "ExternalId");
@@ -70,12 +70,13 @@ impl Call<'_> {
         self.read(account.cx.send(post)?, account)
     }
 
-    fn endpoint(&self, account: &Account) -> Result<Url, Error> {
+    /// The endpoint, and the setting that names it or the region.
+    fn endpoint(&self, account: &Account) -> Result<(Url, &'static str), Error> {
         match self.region {
             Some(region) => account.sts_endpoint(region),
             None => match account.configured_endpoint("sts")? {
-                Some(url) => Ok(url),
-                None => endpoint::public("sts.amazonaws.com"),
+                Some(configured) => Ok(configured),
+                None => Ok((endpoint::public("sts.amazonaws.com")?, "AWS_REGION")),
             },
         }
     }

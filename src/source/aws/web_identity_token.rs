@@ -91,12 +91,14 @@ fn fields(audience: &str, lifetime: u64, tags: &[Pair]) -> Vec<(String, String)>
 }
 
 fn refuse_global_endpoint(region: &str, account: &Account) -> Result<(), Error> {
-    let is_global = account.sts_endpoint(region)?.host() == "sts.amazonaws.com";
+    let (endpoint, _) = account.sts_endpoint(region)?;
+    let is_global = endpoint.host() == "sts.amazonaws.com";
     match is_global || region == "aws-global" {
         true => {
             let what = format!("the global AWS STS endpoint does not support {ACTION}");
             Err(Error::new(Kind::Configuration, what).fix(
-                "set --region or AWS_REGION to a region, and --sts-endpoint to a regional endpoint",
+                "set --region or AWS_REGION to a region, and remove --sts-endpoint or set it to a \
+                 regional endpoint",
             ))
         }
         false => Ok(()),

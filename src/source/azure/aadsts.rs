@@ -42,19 +42,19 @@ const REASONS: &[(&[u32], Kind, &str)] = &[
     (
         &[700_027, 700_030, 50027],
         Kind::Denied,
-        "check that --client-cert and --client-key belong together, and add the certificate to \
-         the application (az ad app credential reset --id CLIENT_ID --cert @CERT.pem --append)",
+        "check that the certificate and the key belong together (--client-cert and --client-key, \
+         or AZURE_CLIENT_CERTIFICATE_PATH), and add the certificate to the application (az ad app credential reset --id CLIENT_ID --cert @CERT.pem --append)",
     ),
     (
         &[1_000_502],
         Kind::Expired,
-        "renew the certificate of --client-cert, and add it to the application (az ad app \
-         credential reset --id CLIENT_ID --cert @CERT.pem --append)",
+        "renew the certificate in --client-cert or AZURE_CLIENT_CERTIFICATE_PATH, and add it to \
+         the application (az ad app credential reset --id CLIENT_ID --cert @CERT.pem --append)",
     ),
     (
         &[700_024],
         Kind::Expired,
-        "check the clocks of this host and of Azure, and that the file of --federated-token-file \
+        "check the clocks of this host and of Azure, and that the token in --federated-token-file \
          or AZURE_FEDERATED_TOKEN_FILE is renewed",
     ),
     (
@@ -73,8 +73,8 @@ const REASONS: &[(&[u32], Kind, &str)] = &[
     (
         &[501_051],
         Kind::Denied,
-        "assign this identity to the application of --resource, or remove the requirement (az ad \
-         sp update --id APP_ID_URI --set appRoleAssignmentRequired=false)",
+        "assign this identity to the application that --resource names, or remove the requirement \
+         (az ad sp update --id APP_ID_URI --set appRoleAssignmentRequired=false)",
     ),
     (
         &[53003],

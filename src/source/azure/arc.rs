@@ -114,7 +114,8 @@ fn read_key(path: &Path) -> Result<Secret, Error> {
     let shown = path.display();
     let refuse = |cause: String| {
         Error::new(Kind::Configuration, format!("cannot read {shown}")).cause(cause).fix(
-            "add this user to the group himds, or on Windows to the group Hybrid agent extension \
+            "check that the Azure Connected Machine agent is connected (azcmagent show), and add \
+             this user to the group himds, or on Windows to the group Hybrid agent extension \
              applications",
         )
     };

@@ -88,12 +88,12 @@ fn request_token(
              azure.workload.identity/client-id to its service account",
         )
     })?;
-    let endpoint = endpoint(&client.tenant, azure, cx)?;
+    let (endpoint, option) = endpoint(&client.tenant, azure, cx)?;
     let scope = format!("{}/.default", azure.options.resource);
     // Each attempt has a new assertion, because an assertion is valid only once.
     let is_passing = |response: &Response| retry::is_passing(response.status);
     let response = retry::ask(cx.deadline, is_passing, || {
-        let post = http::Request::post(&endpoint, "--authority-host")
+        let post = http::Request::post(&endpoint, option)
             .header("Accept", "application/json")
             .field("grant_type", "client_credentials")
             .field("scope", scope.as_str())
@@ -103,28 +103,30 @@ fn request_token(
     let reason = response.error_text().and_then(|message| aadsts::explain(&message));
     let response = response.require_success().map_err(|error| match (reason, error.kind()) {
         (Some((kind, fix)), _) => error.of_kind(kind).fix(fix),
-        (None, Kind::Denied) => error.fix("check --tenant-id, --client-id and the credential"),
+        (None, Kind::Denied) => error.fix(
+            "check the tenant ID, the client ID and the credential (--tenant-id or AZURE_TENANT_ID, \
+             --client-id or AZURE_CLIENT_ID)",
+        ),
         (None, _) => error,
     })?;
     Ok(Lookup::Found((response.json()?, endpoint)))
 }
 
-/// The token endpoint of a tenant.
-fn endpoint(tenant: &str, azure: &Azure, cx: &Context) -> Result<Url, Error> {
+/// The token endpoint of a tenant, and the option or variable that names its host.
+fn endpoint(tenant: &str, azure: &Azure, cx: &Context) -> Result<(Url, &'static str), Error> {
     if !tenant.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte)) {
         return Err(Error::new(Kind::Configuration, "the tenant is neither a UUID nor a domain")
             .fix("check --tenant-id or AZURE_TENANT_ID (az account show --query tenantId)"));
     }
-    let host = match (&azure.options.authority_host, cx.env.text(AUTHORITY_HOST)?) {
-        (Some(host), _) => host.as_typed().to_owned(),
-        (None, Some(host)) if host.contains("://") => host,
-        (None, Some(host)) => format!("https://{host}"),
-        (None, None) => PUBLIC_CLOUD.to_owned(),
+    let (host, option) = match (&azure.options.authority_host, cx.env.text(AUTHORITY_HOST)?) {
+        (Some(host), _) => (host.as_typed().to_owned(), "--authority-host"),
+        (None, Some(host)) if host.contains("://") => (host, AUTHORITY_HOST),
+        (None, Some(host)) => (format!("https://{host}"), AUTHORITY_HOST),
+        (None, None) => (PUBLIC_CLOUD.to_owned(), "--authority-host"),
     };
-    Url::parse(&format!("{}/{tenant}/oauth2/v2.0/token", host.trim_end_matches('/'))).map_err(
-        |why| {
-            Error::new(Kind::Configuration, format!("{AUTHORITY_HOST} {why}"))
-                .fix(format!("set {AUTHORITY_HOST} to a URL such as {PUBLIC_CLOUD}"))
-        },
-    )
+    let url = format!("{}/{tenant}/oauth2/v2.0/token", host.trim_end_matches('/'));
+    Url::parse(&url).map(|url| (url, option)).map_err(|why| {
+        Error::new(Kind::Configuration, format!("{option} {why}"))
+            .fix(format!("set {option} to a URL such as {PUBLIC_CLOUD}"))
+    })
 }

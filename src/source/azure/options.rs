@@ -1,4 +1,4 @@
-//! The options of `azure`, and which of them exclude each other.
+//! The options of `azure`, and which of them cannot be used together.
 
 use std::path::PathBuf;
 
@@ -40,11 +40,11 @@ options! {
         pub(super) identity_resource_id: Option<String> = "--identity-resource-id=ID",
         /// client secret of a service principal; overrides AZURE_CLIENT_SECRET
         pub(super) client_secret: Option<SecretRef> = "--client-secret",
-        /// certificate of a service principal; overrides AZURE_CLIENT_CERTIFICATE_PATH
+        /// file with the certificate of a service principal; overrides AZURE_CLIENT_CERTIFICATE_PATH
         pub(super) client_cert: Option<PathBuf> = "--client-cert=PEM",
-        /// RSA private key of the certificate (default: in the file of --client-cert)
+        /// file with the RSA private key of the certificate (default: the file of --client-cert)
         pub(super) client_key: Option<PathBuf> = "--client-key=PEM",
-        /// token of a workload identity; overrides AZURE_FEDERATED_TOKEN_FILE
+        /// file with the token of a workload identity; overrides AZURE_FEDERATED_TOKEN_FILE
         pub(super) federated_token_file: Option<PathBuf> = "--federated-token-file=FILE",
         /// Microsoft Entra ID of a national cloud; overrides AZURE_AUTHORITY_HOST
         pub(super) authority_host: Option<Url> = "--authority-host",
@@ -52,7 +52,7 @@ options! {
 }
 
 impl Options {
-    /// Refuses options that exclude each other.
+    /// Refuses options that cannot be used together.
     ///
     /// # Errors
     /// `USAGE` with the options to change.
@@ -78,6 +78,6 @@ impl Options {
 fn refuse_two(options: &[(&str, bool)]) -> Result<(), Error> {
     let set: Vec<&str> = options.iter().filter(|row| row.1).map(|row| row.0).collect();
     let [first, second, ..] = set[..] else { return Ok(()) };
-    Err(Error::new(Kind::Usage, format!("{first} and {second} exclude each other"))
+    Err(Error::new(Kind::Usage, format!("{first} and {second} cannot be used together"))
         .fix("remove one of the two"))
 }

@@ -29,7 +29,7 @@ pub(in crate::source) const INFO: SourceInfo = SourceInfo {
 options! {
     /// The option that the sources `azure-pipelines` and `ci` share.
     pub(super) struct ServiceConnection {
-        /// the ID of the service connection whose token to request in Azure Pipelines (default: the
+        /// ID of the service connection whose token to request in Azure Pipelines (default: the
         /// token of the pipeline)
         pub(super) service_connection: Option<String> = "--service-connection=ID",
     }

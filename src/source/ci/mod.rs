@@ -48,9 +48,9 @@ choices! {
 options! {
     /// Options of `ci`.
     struct Options {
-        /// the CI system (default: detected from the variables of the job)
+        /// CI system (default: detected from the variables of the job)
         system: Option<SystemName> = "--system",
-        /// the variable with the token; overrides the default variable of the system
+        /// variable with the token; overrides the default variable of the system
         name: Option<String> = "--name=VAR",
     }
 }

@@ -8,7 +8,7 @@ use crate::secret::Secret;
 #[derive(Debug)]
 pub(super) struct Access {
     pub(super) server: Url,
-    /// The option or variable that selects the server, for messages.
+    /// The file or the variable that contains the server, for messages.
     pub(super) option: &'static str,
     /// The context with the TLS settings and the proxy for this server.
     pub(super) cx: Context,

@@ -26,6 +26,11 @@ impl<'a> Entry<'a> {
         Entry { file, what, value }
     }
 
+    /// This part with a different name in messages.
+    pub(super) fn named(self, what: String) -> Entry<'a> {
+        Entry { what, ..self }
+    }
+
     /// The name of this part and its file, for messages.
     pub(super) fn place(&self) -> String {
         format!("{} in {}", self.what, self.file.display())

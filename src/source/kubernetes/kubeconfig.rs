@@ -60,7 +60,7 @@ impl Kubeconfig {
             let paths: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
             return Ok(Lookup::absent(match &paths[..] {
                 [path] => format!("{path} does not exist or is empty"),
-                _ => format!("none of {} exists and has content", paths.join(", ")),
+                _ => format!("{} do not exist or are empty", paths.join(", ")),
             }));
         }
         Ok(Lookup::Found(Kubeconfig { files }))
@@ -82,10 +82,12 @@ impl Kubeconfig {
         let (authorities, server_name) = (authorities(&cluster)?, server_name(&cluster)?);
         let Credentials { bearer, client_cert } = user::credentials(&user, &cluster, cx)?;
         let proxy = cluster.text("proxy-url")?;
-        let proxy = proxy.map(|address| NamedProxy::new(address, "proxy-url")).transpose()?;
+        let proxy = proxy
+            .map(|address| NamedProxy::new(address, "proxy-url of the kubeconfig"))
+            .transpose()?;
         Ok(Access {
             server,
-            option: OPTION,
+            option: "the kubeconfig",
             cx: cx.narrowed(|_, http| {
                 let authorities = authorities.or(http.tls.authorities.take());
                 http.tls = Terms { authorities, client_cert, server_name };

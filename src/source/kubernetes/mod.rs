@@ -78,7 +78,7 @@ fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
     let Some(path) = options.path else { return Ok(Box::new(Requested(options))) };
     let mut others = Options::TABLE.iter().filter(|option| option.name != "path");
     if let Some(option) = others.find(|option| values.flag(option.name)) {
-        let what = format!("--path and --{} exclude each other", option.name);
+        let what = format!("--path and --{} cannot be used together", option.name);
         return Err(Error::new(Kind::Usage, what).fix("remove one of the two"));
     }
     Ok(Box::new(Projected(path)))

@@ -33,6 +33,7 @@ pub(super) fn credentials(
         return Ok(Credentials { bearer, client_cert });
     }
     if let Some(plugin) = user.part("exec") {
+        let plugin = plugin.named(format!("the exec plugin of {}", user.what));
         return exec::credentials(&plugin, cluster, cx);
     }
     Err(match (user.get("username"), user.get("auth-provider")) {

@@ -167,7 +167,7 @@ impl Issuer<'_> {
             Error::new(Kind::Protocol, what).fix(fix)
         })?;
         let origin = Origin {
-            what: format!("the {member} from {endpoint}"),
+            what: format!("the response from {endpoint}"),
             option: "--use",
             renew: "check the clocks of this host and of the issuer".to_owned(),
         };

@@ -40,9 +40,13 @@ impl ClientAuth {
     /// # Errors
     /// `USAGE` if a required option is missing.
     pub(super) fn new(options: &Options) -> Result<ClientAuth, Error> {
-        let secret = || options.client_secret.clone().ok_or_else(|| missing("client-secret"));
-        let key = || options.client_key.clone().ok_or_else(|| missing("client-key"));
-        let certificate = || options.client_cert.clone().ok_or_else(|| missing("client-cert"));
+        let secret = || {
+            options.client_secret.clone().ok_or_else(|| missing(Options::TABLE, "client-secret"))
+        };
+        let key =
+            || options.client_key.clone().ok_or_else(|| missing(Options::TABLE, "client-key"));
+        let certificate =
+            || options.client_cert.clone().ok_or_else(|| missing(Options::TABLE, "client-cert"));
         let method = options.auth.unwrap_or({
             match (&options.client_secret, &options.client_key, &options.client_cert) {
                 (Some(_), ..) => AuthMethod::Basic,

@@ -65,36 +65,36 @@ choices! {
 options! {
     /// Options of `oidc`.
     struct Options {
-        /// the issuer URL; its metadata is read from /.well-known/openid-configuration
+        /// issuer URL; its metadata is read from /.well-known/openid-configuration
         issuer: Url = "--issuer",
-        /// the client ID that is registered at the issuer
+        /// client ID that is registered at the issuer
         client_id: String = "--client-id=ID",
-        /// the grant: client-credentials for a token of the client, device for a token of a user
+        /// grant: client-credentials for a token of the client, device for a token of a user
         /// who signs in with a browser (default: client-credentials)
         flow: Option<Flow> = "--flow",
         /// how the client authenticates (default: basic with --client-secret, mtls with
         /// --client-cert, private-key-jwt with --client-key alone, otherwise none)
         auth: Option<AuthMethod> = "--auth",
-        /// the client secret for --auth=basic or --auth=post
+        /// client secret for --auth=basic or --auth=post
         client_secret: Option<SecretRef> = "--client-secret",
-        /// the private key for --auth=private-key-jwt (PEM or JWK) or --auth=mtls (PEM)
+        /// file with the private key for --auth=private-key-jwt (PEM or JWK) or --auth=mtls (PEM)
         client_key: Option<PathBuf> = "--client-key=PEM",
-        /// the certificate and its chain for --auth=mtls
+        /// file with the certificate and its chain for --auth=mtls
         client_cert: Option<PathBuf> = "--client-cert=PEM",
-        /// the aud claim for --auth=private-key-jwt; some issuers require their token endpoint
+        /// aud claim for --auth=private-key-jwt; some issuers require their token endpoint
         /// (default: the issuer)
         assertion_audience: Option<String> = "--assertion-audience=URL",
-        /// the scopes to request, separated by spaces or commas (default with --flow=device:
+        /// scopes to request, separated by spaces or commas (default with --flow=device:
         /// openid)
         scope: Option<String> = "--scope=SCOPE",
-        /// the resource to request a token for (RFC 8707)
+        /// resource to request a token for (RFC 8707)
         resource: Option<String> = "--resource=URI",
         /// add a form field to each request; for a secret value, write env:NAME or file:PATH
         param: Vec<Pair> = "--param",
-        /// the member of the response to use as the subject token (default: access_token, or
+        /// member of the response to use as the subject token (default: access_token, or
         /// id_token with --flow=device)
         member: Option<TokenMember> = "--use",
-        /// the file in which --flow=device stores the refresh token (default: the path of the
+        /// file in which --flow=device stores the refresh token (default: the path of the
         /// output file with .refresh-token appended)
         refresh_token_file: Option<PathBuf> = "--refresh-token-file=PATH",
     }

@@ -133,7 +133,7 @@ impl Code {
         }
         Err(last_error.unwrap_or_else(|| {
             Error::new(Kind::Expired, "no user signed in before the timeout").fix(
-                "sign in again, or increase --timeout and the interactive_timeout_millis of the \
+                "run the command again and sign in, or increase --timeout and the interactive_timeout_millis of the \
                  credential configuration",
             )
         }))
@@ -141,13 +141,14 @@ impl Code {
 }
 
 fn declined(response: &Response) -> Error {
-    Error::new(Kind::Denied, "the sign-in was declined")
-        .cause(response.error_text().unwrap_or_default())
-        .fix("sign in again and approve the request, or contact the administrator of the issuer")
+    response.failure(Kind::Denied, "the sign-in was declined").fix(
+        "run the command again and approve the request, or contact the administrator of the issuer",
+    )
 }
 
 fn code_expired() -> Error {
-    Error::new(Kind::Expired, "no user signed in before the code expired").fix("sign in again")
+    Error::new(Kind::Expired, "no user signed in before the code expired")
+        .fix("run the command again and sign in with the new code")
 }
 
 #[cfg(test)]

@@ -73,16 +73,25 @@ impl Login {
         let (role, jwt) = (options.login_role.clone(), options.jwt.clone());
         let method = match login {
             LoginName::AppRole => Method::AppRole {
-                role_id: options.role_id.clone().ok_or_else(|| missing("role-id"))?,
+                role_id: options
+                    .role_id
+                    .clone()
+                    .ok_or_else(|| missing(Options::TABLE, "role-id"))?,
                 secret_id: options.secret_id.clone(),
             },
-            LoginName::Kubernetes => {
-                Method::Kubernetes { role: role.ok_or_else(|| missing("login-role"))?, jwt }
+            LoginName::Kubernetes => Method::Kubernetes {
+                role: role.ok_or_else(|| missing(Options::TABLE, "login-role"))?,
+                jwt,
+            },
+            LoginName::Jwt => {
+                Method::Jwt { role, jwt: jwt.ok_or_else(|| missing(Options::TABLE, "jwt"))? }
             }
-            LoginName::Jwt => Method::Jwt { role, jwt: jwt.ok_or_else(|| missing("jwt"))? },
             LoginName::UserPass => Method::UserPass {
-                user: options.user.clone().ok_or_else(|| missing("user"))?,
-                password: options.password.clone().ok_or_else(|| missing("password"))?,
+                user: options.user.clone().ok_or_else(|| missing(Options::TABLE, "user"))?,
+                password: options
+                    .password
+                    .clone()
+                    .ok_or_else(|| missing(Options::TABLE, "password"))?,
             },
             LoginName::None => Method::None,
             LoginName::Token => Method::Token(options.token.clone()),
@@ -204,6 +213,6 @@ fn existing_token(secret: Option<&SecretRef>, cx: &Context) -> Result<Secret, Er
         Some(file) => SecretRef::File(file).read("--token", cx),
         None => Err(Error::new(Kind::Absent, "no Vault token found")
             .cause("BAO_TOKEN and VAULT_TOKEN are not set, and ~/.vault-token does not exist")
-            .fix("run vault login or bao login, set --token, or use another --login")),
+            .fix("run vault login or bao login, set --token, or use a different --login")),
     }
 }

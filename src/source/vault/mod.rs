@@ -46,32 +46,32 @@ choices! {
 options! {
     /// Options of `vault`.
     struct Options {
-        /// the role below identity/oidc/role/ that defines the token
+        /// role below identity/oidc/role/ that defines the token
         role: String = "--role=NAME",
-        /// the URL of the server; overrides BAO_ADDR and VAULT_ADDR
+        /// URL of the server; overrides BAO_ADDR and VAULT_ADDR
         address: Option<Url> = "--address",
-        /// the namespace; overrides BAO_NAMESPACE and VAULT_NAMESPACE
+        /// namespace; overrides BAO_NAMESPACE and VAULT_NAMESPACE
         namespace: Option<String> = "--namespace=PATH",
         /// how to get a Vault token; use none if an agent or proxy at --address adds the token
         /// (default: token, an existing Vault token)
         login: Option<LoginName> = "--login",
-        /// the Vault token for --login=token; overrides BAO_TOKEN, VAULT_TOKEN and ~/.vault-token
+        /// Vault token for --login=token; overrides BAO_TOKEN, VAULT_TOKEN and ~/.vault-token
         token: Option<SecretRef> = "--token",
-        /// the path below auth/ at which the login method is mounted (default: the value of
+        /// path below auth/ at which the login method is mounted (default: the value of
         /// --login)
         login_mount: Option<String> = "--login-mount=PATH",
-        /// the role for --login=kubernetes or --login=jwt
+        /// role for --login=kubernetes or --login=jwt
         login_role: Option<String> = "--login-role=NAME",
-        /// the RoleID for --login=approle; may be env:NAME or file:PATH
+        /// RoleID for --login=approle; may be env:NAME or file:PATH
         role_id: Option<String> = "--role-id=ID",
-        /// the SecretID for --login=approle
+        /// SecretID for --login=approle
         secret_id: Option<SecretRef> = "--secret-id",
-        /// the JWT for --login=jwt or --login=kubernetes (default for kubernetes: the service
+        /// JWT for --login=jwt or --login=kubernetes (default for kubernetes: the service
         /// account token of the pod)
         jwt: Option<SecretRef> = "--jwt",
-        /// the user name for --login=userpass
+        /// user name for --login=userpass
         user: Option<String> = "--user=NAME",
-        /// the password for --login=userpass
+        /// password for --login=userpass
         password: Option<SecretRef> = "--password",
     }
 }
@@ -159,7 +159,7 @@ impl Vault {
                     format!(r#"path "identity/oidc/token/{role}" {{ capabilities = ["read"] }}"#);
                 let fix = match self.login.method {
                     Method::Token(_) if words.contains("invalid token") => {
-                        "log in again with vault login or bao login, or use another --login"
+                        "log in again with vault login or bao login, or use a different --login"
                             .to_owned()
                     }
                     Method::Token(_) => format!(
@@ -189,7 +189,11 @@ impl Vault {
                      (or bao read)"
                 ),
             ),
-            404 => (Kind::Configuration, "check --address and --namespace".to_owned()),
+            404 => (
+                Kind::Configuration,
+                "check the address and the namespace of the server (--address and --namespace)"
+                    .to_owned(),
+            ),
             _ => return None,
         })
     }

@@ -40,7 +40,7 @@ impl Key {
             "the certificate {thumbprint} does not exist in the store of the user or of the machine"
         );
         let mut failure = Error::new(Kind::Configuration, what).fix(format!(
-            r"check {option}, and list the thumbprints with PowerShell, dir Cert:\CurrentUser\My,Cert:\LocalMachine\My"
+            r"check {option}, and list the thumbprints in PowerShell with dir Cert:\CurrentUser\My,Cert:\LocalMachine\My"
         ));
         for (place, name) in [
             (CERT_SYSTEM_STORE_CURRENT_USER, r"CurrentUser\My"),

@@ -35,7 +35,13 @@ pub(super) fn load(account: &Account) -> Result<Lookup, Error> {
     if let Some(token) = authorization(account)? {
         get = get.header("Authorization", token);
     }
-    let response = cx.send(get)?.require_success()?;
+    let response = cx.send(get)?.require_success().map_err(|error| match error.kind() {
+        Kind::Denied => error.fix(
+            "check AWS_CONTAINER_AUTHORIZATION_TOKEN or AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE, and \
+             the IAM role of the task or pod",
+),
+        _ => error,
+    })?;
     let (object, place) = (response.json()?, format!("the response from {url}"));
     from_json(&object, "Token", &place, &format!("check {option}")).map(Lookup::Found)
 }

@@ -127,6 +127,10 @@ impl Session {
                 format!("{url} responded with status 401 to its own session token"),
             )
             .fix(format!("check {ENDPOINT}, and that no proxy changes the request"))),
+            403 => Err(Error::new(Kind::Denied, format!("{url} responded with status 403")).fix(
+                "enable the instance metadata service with aws ec2 modify-instance-metadata-options \
+                 --http-endpoint enabled --instance-id ID",
+            )),
             _ => Ok(response),
         }
     }

@@ -35,15 +35,15 @@ pub(super) fn load(name: &str, profile: &Profile, account: &Account) -> Result<C
     let session = Session::new(name, profile, account)?;
     let token = session.access_token(account)?;
     let text = |key| profile.get(key).unwrap_or_default();
-    let base = session.endpoint("sso", "portal.sso", account)?;
+    let (base, setting) = session.endpoint("sso", "portal.sso", account)?;
     let base = base.as_typed().trim_end_matches('/');
     let (role, id) = (form::escape(text("sso_role_name")), form::escape(text("sso_account_id")));
     let address = format!("{base}/federation/credentials?role_name={role}&account_id={id}");
     let url = Url::parse(&address).map_err(|why| {
         Error::new(Kind::Configuration, format!("the URL of the SSO portal {why}"))
-            .fix("check sso_region")
+            .fix(format!("check {setting}"))
     })?;
-    let get = http::Request::get(&url, "sso_region").header("x-amz-sso_bearer_token", token);
+    let get = http::Request::get(&url, setting).header("x-amz-sso_bearer_token", token);
     let response = account.cx.send(get)?;
     let status = response.status;
     let response = response.require_success().map_err(|error| match status {

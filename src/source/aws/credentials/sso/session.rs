@@ -51,16 +51,20 @@ impl<'a> Session<'a> {
         Ok(Session { profile: name, region, cache_file })
     }
 
-    /// The endpoint of a service: the configured one, or the public host that starts with `host`.
+    /// The endpoint of a service: the configured one, or the public host that starts with `host`. Also
+    /// returns the setting that names the endpoint or its region.
     pub(super) fn endpoint(
         &self,
         service: &str,
         host: &str,
         account: &Account,
-    ) -> Result<Url, Error> {
+    ) -> Result<(Url, &'static str), Error> {
         match account.configured_endpoint(service)? {
-            Some(url) => Ok(url),
-            None => endpoint::public(&endpoint::service_host(host, self.region, false)),
+            Some(configured) => Ok(configured),
+            None => {
+                let host = endpoint::service_host(host, self.region, false);
+                Ok((endpoint::public(&host)?, "sso_region"))
+            }
         }
     }
 }

@@ -94,11 +94,11 @@ impl Session<'_> {
 
     fn refresh(&self, cached: &Map<String, Value>, account: &Account) -> Result<Secret, Error> {
         let member = |name: &str| cached.get(name).cloned().unwrap_or_default();
-        let base = self.endpoint("sso_oidc", "oidc", account)?;
+        let (base, setting) = self.endpoint("sso_oidc", "oidc", account)?;
         let address = format!("{}/token", base.as_typed().trim_end_matches('/'));
         let url = Url::parse(&address).map_err(|why| {
             Error::new(Kind::Configuration, format!("the URL of the SSO token endpoint {why}"))
-                .fix("check sso_region")
+                .fix(format!("check {setting}"))
         })?;
         let body = json!({
             "grantType": "refresh_token",
@@ -106,7 +106,7 @@ impl Session<'_> {
             "clientSecret": member("clientSecret"),
             "refreshToken": member("refreshToken"),
         });
-        let post = http::Request::post(&url, "sso_region")
+        let post = http::Request::post(&url, setting)
             .header("content-type", "application/json")
             .body(Secret::new(body.to_string()));
         let hidden = ["clientSecret", "refreshToken"].map(member);
