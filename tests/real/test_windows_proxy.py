@@ -125,7 +125,7 @@ def test_a_proxy_that_wants_a_password(windows):
 def test_a_socks_proxy(windows):
     """Said, and not gone past."""
     windows.set(USER, f"socks={OPEN}")
-    windows.fetch().failed("CONFIGURATION", "SOCKS", "HTTPS_PROXY", "NO_PROXY")
+    windows.fetch().failed("CONFIGURATION", "the Windows settings", "HTTPS_PROXY", "NO_PROXY")
 
 
 def test_an_unknown_host(windows):
