@@ -130,4 +130,4 @@ def test_a_socks_proxy(windows):
 
 def test_an_unknown_host(windows):
     """Windows has error numbers of its own for names."""
-    windows.fetch(host="nowhere.example.test").failed("UNREACHABLE", "unknown", "HTTPS_PROXY")
+    windows.fetch(host="nowhere.example.test").failed("UNREACHABLE", "nowhere.example.test", "HTTPS_PROXY")
