@@ -222,7 +222,7 @@ def test_a_header_of_the_configuration_stays_secret(commands, token_server, audi
     server, headers = token_server
     commands.program.ledger.secret("the wrong header", "wrong-header-4711")
     commands.configure(audience, {"url": server.url + "/text", "headers": {"X-Secret": "wrong-header-4711"}})
-    assert "answered 401: not [secret]" in commands.refused("DENIED", "access-token") and server.requests
+    assert "401: not [secret]" in commands.refused("DENIED", "access-token") and server.requests
 
 
 @pytest.mark.parametrize("delegates", [(FIRST,), (FIRST, SECOND)])
@@ -326,8 +326,8 @@ def test_a_token_of_a_person(commands, sts, domain, audience, tmp_path, monkeypa
 
 
 @pytest.mark.parametrize("options, words", [
-    (("--subject=bob@other.example", "--scope=devstorage.read_only"), "check --subject"),
-    ((f"--subject={PERSON}",), "domain-wide delegation"),
+    (("--subject=bob@other.example", "--scope=devstorage.read_only"), "--subject"),
+    ((f"--subject={PERSON}",), "Domain-wide delegation"),
 ])  # fmt: skip
 def test_a_person_or_scope_that_is_not_delegated(commands, sts, domain, options, words):
     """The endpoint's two refusals, each with its remedy."""

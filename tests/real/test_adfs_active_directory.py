@@ -62,7 +62,7 @@ def test_any_name_of_the_service_account(adfs):
 
 def test_a_disabled_account(adfs):
     """What to look at; AD says so before it looks at the password."""
-    adfs.run(**password_of(adfs, "disabled")).failed("DENIED", "disabled")
+    adfs.run(**password_of(adfs, "disabled")).failed("DENIED", "enabled")
 
 
 def test_an_account_that_is_not_in_the_domain(adfs):

@@ -179,7 +179,7 @@ def test_an_unknown_name(once, changes, words):
 def test_the_sign_in_form(once):
     """The three usual causes."""
     run = once.run(user_agent="Mozilla/5.0", ccache=once.kdc.ticket("alice"))
-    run.failed("DENIED", "Windows authentication", "WAP", "WiaSupportedUserAgents", "--user-agent")
+    run.failed("DENIED", "Windows Authentication", "Web Application Proxy", "WiaSupportedUserAgents", "--user-agent")
 
 
 def test_a_status_without_an_assertion(once):

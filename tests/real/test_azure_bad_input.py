@@ -133,14 +133,14 @@ def test_the_identity_is_not_assigned(azure, run, where):
         run(f"{option}=x", present=(where,)).failed("CONFIGURATION", "identity assign", option)
     run(present=(where,), client="x").failed("CONFIGURATION", "AZURE_CLIENT_ID")
     azure.machine.system = None
-    run(present=(where,)).failed("ABSENT", "identity assign", "--client-id=")
+    run(present=(where,)).failed("ABSENT", "identity assign", "--client-id")
 
 
 def test_there_are_several_identities(azure, run):
     """The option that chooses."""
     azure.machine.system = None
     azure.machine.users += [WORKER, BUILD]
-    run(present=("imds",)).failed("CONFIGURATION", "Multiple user assigned identities", "--client-id=")
+    run(present=("imds",)).failed("CONFIGURATION", "Multiple user assigned identities", "--client-id")
 
 
 # Answers that pass

@@ -33,7 +33,7 @@ from support.snapshots import slug, snapshot
 
 SCHEMA = json.loads((HERE.parent / "check.schema.json").read_text())
 LINKS = ["configuration", "audience", "token type", "token service", "account service", "executable", "command", "program",
-         "time-out", "options", "output file", "source", "subject token", "issuer", "claims", "principal", "exchange", "account",
+         "timeout", "options", "output file", "source", "subject token", "issuer", "claims", "principal", "exchange", "account",
          "impersonation", "clock"]  # fmt: skip
 
 

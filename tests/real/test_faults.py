@@ -121,7 +121,7 @@ def test_a_port_that_cannot_be_is_refused_instead_of_taking_the_usual_one(fetch)
 
 
 def test_a_name_server_that_never_answers(asked):
-    """getaddrinfo has a time-out of its own, longer than ours, and cannot be interrupted."""
+    """getaddrinfo has a timeout of its own, longer than ours, and cannot be interrupted."""
     script = ("import socket; s = socket.socket(type=socket.SOCK_DGRAM); s.bind(('%s', 53)); print(flush=True)\n"
               "while True: s.recv(512); print(flush=True)" % NAMES["idp.example.test"])
     with namespace(resolver=NAMES["idp.example.test"]) as space:

@@ -32,7 +32,7 @@ def staff(sts, ledger):
 
 @pytest.fixture
 def configuration(clients, tmp_path, staff):
-    """Interactive, since it has an interactive time-out; the token is in a file that only the program reads."""
+    """Interactive, since it has an interactive timeout; the token is in a file that only the program reads."""
     (tmp_path / "token").write_text(staff)
     return clients.configuration(WORKFORCE, "file", f"--path={tmp_path / 'token'}", output_file=tmp_path / "output.json",
                                  interactive_timeout_millis=30000)  # fmt: skip

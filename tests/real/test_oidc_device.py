@@ -171,7 +171,7 @@ def test_each_google_client_is_served_by_the_refresh_token(clients, program, ser
 
 @pytest.fixture
 def configuration(clients, server, sts, output):
-    """A workforce pool's, interactive by its time-out."""
+    """A workforce pool's, interactive by its timeout."""
     sts.add(OidcPoolProvider(WORKFORCE, server.issuer, allowed_audiences=("staff",)))
     return clients.configuration(WORKFORCE, *source(server), token_type=ID_TOKEN, output_file=output,
                                  interactive_timeout_millis=60000)  # fmt: skip

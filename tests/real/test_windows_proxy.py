@@ -125,9 +125,9 @@ def test_a_proxy_that_wants_a_password(windows):
 def test_a_socks_proxy(windows):
     """Said, and not gone past."""
     windows.set(USER, f"socks={OPEN}")
-    windows.fetch().failed("CONFIGURATION", "SOCKS", "HTTPS_PROXY", "NO_PROXY")
+    windows.fetch().failed("CONFIGURATION", "the Windows settings", "HTTPS_PROXY", "NO_PROXY")
 
 
 def test_an_unknown_host(windows):
     """Windows has error numbers of its own for names."""
-    windows.fetch(host="nowhere.example.test").failed("UNREACHABLE", "unknown", "HTTPS_PROXY")
+    windows.fetch(host="nowhere.example.test").failed("UNREACHABLE", "nowhere.example.test", "HTTPS_PROXY")

@@ -117,7 +117,8 @@ impl Source for Requested {
 
 const SEARCH: Search = Search {
     what: "access to a Kubernetes cluster",
-    fix: "set --kubeconfig or KUBECONFIG, or run wif-token in a pod",
+    fix: "set --kubeconfig or KUBECONFIG, or run wif-token in a pod with a service account token \
+          (automountServiceAccountToken)",
 };
 
 impl Requested {

@@ -116,7 +116,7 @@ class Program:
         """One run to its end, with a log file, which the leak scan reads too."""
         log = self.home.parent / f"{self.home.name}-run-{next(self.numbers)}.log"
         logging = [f"--log-file={log}"] if logs else []
-        # An open pipe without input, as Node and Java leave it: a program that reads stdin would run into the time-out.
+        # An open pipe without input, as Node and Java leave it: a program that reads stdin would run into the timeout.
         reading, writing = os.pipe()
         try:
             began = time.monotonic()
