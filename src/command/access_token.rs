@@ -145,7 +145,7 @@ impl TokenRequest {
             client::federated(config, CLOUD_PLATFORM, cx)
         })?;
         match &self.subject {
-            None => account.access_token(&self.scopes, self.lifetime, cx),
+            None => Ok(account.access_token(&self.scopes, self.lifetime, cx)?),
             Some(user) => {
                 let (scope, endpoint) = (self.scopes.join(" "), self.oauth_endpoint.as_ref());
                 domain_wide_delegation::access_token(&account, user, &scope, endpoint, cx)

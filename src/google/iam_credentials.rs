@@ -8,7 +8,7 @@
 use serde_json::{Map, Value, json};
 
 use super::access_token::AccessToken;
-use super::refusals;
+use super::refusals::{self, Refusal};
 use super::service_account::ServiceAccount;
 use crate::context::Context;
 use crate::error::{Error, Kind};
@@ -37,7 +37,7 @@ impl ServiceAccount<'_> {
         scopes: &[String],
         lifetime: Option<u64>,
         cx: &Context,
-    ) -> Result<AccessToken, Error> {
+    ) -> Result<AccessToken, Refusal> {
         let lifetime = lifetime.or(self.account.lifetime);
         let mut body = json!({ "scope": scopes });
         if let (Some(body), Some(lifetime)) = (body.as_object_mut(), lifetime) {
@@ -88,7 +88,7 @@ impl ServiceAccount<'_> {
         method: &str,
         mut body: Value,
         cx: &Context,
-    ) -> Result<Map<String, Value>, Error> {
+    ) -> Result<Map<String, Value>, Refusal> {
         let names =
             self.delegates.iter().map(|email| format!("projects/-/serviceAccounts/{email}"));
         if let (Some(body), false) = (body.as_object_mut(), self.delegates.is_empty()) {
@@ -107,7 +107,7 @@ impl ServiceAccount<'_> {
             .body(Secret::new(body.to_string()));
         let response = cx.send(post)?;
         match response.status {
-            200 => response.json(),
+            200 => Ok(response.json()?),
             _ => Err(refusals::of_service_account(self, method, &url, response)),
         }
     }

@@ -8,7 +8,7 @@ pub mod access_token;
 pub mod domain_wide_delegation;
 pub mod gcloud;
 pub mod iam_credentials;
-mod refusals;
+pub mod refusals;
 pub mod service_account;
 pub mod token_exchange;
 

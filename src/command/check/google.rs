@@ -7,9 +7,10 @@ use super::report::Report;
 use crate::client;
 use crate::configuration::{CredentialConfig, Impersonation};
 use crate::context::Context;
-use crate::error::{Error, Kind};
+use crate::error::Kind;
 use crate::google::CLOUD_PLATFORM;
 use crate::google::gcloud::{grant_role, project};
+use crate::google::refusals::Refusal;
 use crate::google::service_account::ServiceAccount;
 use crate::google::token_exchange;
 use crate::http::{Request, Url, wrong_clock};
@@ -74,10 +75,11 @@ pub(super) fn check(
     };
     match access_token(&account, cx) {
         Ok(()) => report.ok(link, format!("got an access token of {}", impersonation.account)),
-        Err(error) => {
-            let error = match missing_role(&account, &error, cx) {
-                Some(fix) => error.fix(fix),
-                None => error,
+        Err(refusal) => {
+            let fix = missing_role(&account, &refusal, cx);
+            let error = match fix {
+                Some(fix) => refusal.error.fix(fix),
+                None => refusal.error,
             };
             report.error(link, &error)
         }
@@ -85,21 +87,20 @@ pub(super) fn check(
     .with_step(cx.route(&impersonation.url));
 }
 
-fn access_token(account: &ServiceAccount, cx: &Context) -> Result<(), Error> {
+fn access_token(account: &ServiceAccount, cx: &Context) -> Result<(), Refusal> {
     account.access_token(&[CLOUD_PLATFORM.to_owned()], None, cx).map(|_| ())
 }
 
 /// The command that grants the role that is missing in a chain of delegates. Google states only
 /// whether the role on the account or on some delegate is missing. To find the delegate, each one
 /// is impersonated in turn.
-fn missing_role(account: &ServiceAccount, refusal: &Error, cx: &Context) -> Option<String> {
+fn missing_role(account: &ServiceAccount, refusal: &Refusal, cx: &Context) -> Option<String> {
     let last = account.delegates.len().checked_sub(1)?;
-    let about_delegate = |error: &Error| error.what().contains("implicitDelegation");
-    let missing = match refusal.kind() {
-        Kind::Denied if about_delegate(refusal) => (1..=last)
+    let missing = match refusal.error.kind() {
+        Kind::Denied if refusal.concerns_delegate => (1..=last)
             .find_map(|index| {
                 let refusal = access_token(&account.up_to(index)?, cx).err()?;
-                Some(index - usize::from(about_delegate(&refusal)))
+                Some(index - usize::from(refusal.concerns_delegate))
             })
             .unwrap_or(last),
         Kind::Denied => last + 1,

@@ -9,4 +9,5 @@ mod exchange;
 mod service_account;
 
 pub(super) use self::exchange::of_exchange;
+pub use self::service_account::Refusal;
 pub(super) use self::service_account::of_service_account;

@@ -6,21 +6,46 @@ use crate::google::gcloud::{self, grant_role};
 use crate::google::service_account::ServiceAccount;
 use crate::http::{Response, Url};
 
-/// The failure of a request to `url`, which calls `method` on a service account.
+/// A refused request for a service account.
+#[derive(Debug)]
+pub struct Refusal {
+    /// What the user is told.
+    pub error: Error,
+    /// Whether the caller lacks a role on a delegate; otherwise the role on the account is missing.
+    pub concerns_delegate: bool,
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Refusal {
+        Refusal { error, concerns_delegate: false }
+    }
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Error {
+        refusal.error
+    }
+}
+
+/// The refusal of a request to `url`, which calls `method` on a service account.
 pub(in crate::google) fn of_service_account(
     account: &ServiceAccount,
     method: &str,
     url: &Url,
     response: Response,
-) -> Error {
+) -> Refusal {
     let text = response.error_text().unwrap_or_default();
     let Some((kind, fix)) = judge(account, method, response.status, &text) else {
-        return response.require_success().err().unwrap_or_else(|| {
+        let error = response.require_success().err().unwrap_or_else(|| {
             Error::new(Kind::Protocol, format!("the response from {url} is empty"))
         });
+        return error.into();
     };
     let what = format!("{url} responded with status {}", response.status);
-    response.failure(kind, what).fix(fix)
+    Refusal {
+        error: response.failure(kind, what).fix(fix),
+        concerns_delegate: text.contains("implicitDelegation"),
+    }
 }
 
 fn judge(
