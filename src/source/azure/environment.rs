@@ -6,6 +6,27 @@ use super::{Azure, Lookup, app_service, arc, entra, imds};
 use crate::context::Context;
 use crate::error::{Error, Kind};
 
+/// The variables that the source reads.
+pub(super) const VARIABLES: &[&str] = &[
+    "AZURE_TENANT_ID",
+    "AZURE_CLIENT_ID",
+    "AZURE_CLIENT_SECRET",
+    "AZURE_CLIENT_CERTIFICATE_PATH",
+    "AZURE_CLIENT_CERTIFICATE_PASSWORD",
+    "AZURE_FEDERATED_TOKEN_FILE",
+    "AZURE_AUTHORITY_HOST",
+    "AZURE_POD_IDENTITY_AUTHORITY_HOST",
+    "AZURE_TOKEN_CREDENTIALS",
+    "IDENTITY_ENDPOINT",
+    "IDENTITY_HEADER",
+    "IDENTITY_SERVER_THUMBPRINT",
+    "IMDS_ENDPOINT",
+    "MSI_ENDPOINT",
+    "MSI_SECRET",
+    "ProgramFiles",
+    "ProgramData",
+];
+
 /// Requests a token in an environment.
 type RequestToken = fn(&Azure, &Context) -> Result<Lookup, Error>;
 

@@ -42,6 +42,7 @@ pub(super) const INFO: SourceInfo = SourceInfo {
     summary: "an Azure service principal, workload identity or managed identity",
     options: &[Options::TABLE],
     rest: None,
+    variables: environment::VARIABLES,
     example: "wif-token azure --resource=api://my-app --environment=imds",
     build,
 };
