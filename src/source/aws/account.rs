@@ -40,6 +40,7 @@ pub(super) const VARIABLES: &[&str] = &[
     "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
     "AWS_USE_FIPS_ENDPOINT",
     "AWS_USE_DUALSTACK_ENDPOINT",
+    "AWS_LOGIN_CACHE_DIRECTORY",
     HOME,
 ];
 
@@ -133,12 +134,13 @@ impl<'a> Account<'a> {
         ];
         let first = places.into_iter().find_map(|(region, place)| Some((region?, place)));
         let Some((region, place)) = first else { return Ok(None) };
-        match endpoint::is_region(&region) {
-            true => Ok(Some(region)),
-            false => Err(Error::new(
+        match endpoint::not_a_region(&region) {
+            None => Ok(Some(region)),
+            Some(why) => Err(Error::new(
                 Kind::Configuration,
                 format!("{place} is not a valid AWS region name"),
             )
+            .cause(why)
             .fix(format!("set {place} to a name such as eu-west-1"))),
         }
     }
@@ -162,9 +164,14 @@ impl<'a> Account<'a> {
         if let Some(url) = self.configured_endpoint("sts")? {
             return Ok(url);
         }
+        self.public_endpoint("sts", region)
+    }
+
+    /// The public endpoint of a service, of the kind that the environment or the profile selects.
+    pub(super) fn public_endpoint(&self, service: &str, region: &str) -> Result<Url, Error> {
         let fips = self.is_true("AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint")?;
         let dual_stack = self.is_true("AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint")?;
-        endpoint::public(&endpoint::sts_host(region, fips, dual_stack))
+        endpoint::public(&endpoint::host(service, region, fips, dual_stack))
     }
 
     /// The endpoint of a service, if the environment or the profile sets one.

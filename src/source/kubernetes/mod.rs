@@ -10,6 +10,7 @@
 //! <https://kubernetes.io/docs/concepts/storage/projected-volumes/#serviceaccounttoken>
 
 mod access;
+mod auth_provider;
 mod entry;
 mod exec;
 mod in_cluster;

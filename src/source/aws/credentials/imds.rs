@@ -15,6 +15,7 @@ use crate::secret::Secret;
 use crate::source::aws::endpoint::is_region;
 
 const ENDPOINT: &str = "AWS_EC2_METADATA_SERVICE_ENDPOINT";
+const MODE: &str = "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE";
 const DISABLED: &str = "AWS_EC2_METADATA_DISABLED";
 
 /// The timeout of the PUT request. Outside EC2 there is usually no response at all.
@@ -137,12 +138,19 @@ fn base(account: &Account) -> Result<String, Error> {
     if let Some(endpoint) = account.setting(ENDPOINT, "ec2_metadata_service_endpoint")? {
         return Ok(endpoint.trim_end_matches('/').to_owned());
     }
-    let mode = account
-        .setting("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "ec2_metadata_service_endpoint_mode")?;
-    Ok(match mode {
-        Some(mode) if mode.eq_ignore_ascii_case("ipv6") => "http://[fd00:ec2::254]".to_owned(),
-        _ => "http://169.254.169.254".to_owned(),
-    })
+    let mode = account.setting(MODE, "ec2_metadata_service_endpoint_mode")?;
+    match mode.unwrap_or_default().to_ascii_lowercase().as_str() {
+        "" | "ipv4" => Ok("http://169.254.169.254".to_owned()),
+        "ipv6" => Ok("http://[fd00:ec2::254]".to_owned()),
+        _ => {
+            let place = match account.cx.env.text(MODE)? {
+                Some(_) => MODE,
+                None => "ec2_metadata_service_endpoint_mode in the profile",
+            };
+            Err(Error::new(Kind::Configuration, format!("{place} is neither IPv4 nor IPv6"))
+                .fix(format!("set {place} to IPv4 or IPv6, or remove it")))
+        }
+    }
 }
 
 fn parse_url(base: &str, path: &str) -> Result<Url, Error> {
