@@ -24,6 +24,7 @@ pub(super) fn not_a_region(name: &str) -> Option<String> {
         }
         () if name.len() > 32 => "it is longer than 32 characters",
         () if has(&|c| c.is_ascii_uppercase()) => "it contains capital letters",
+        () if name.contains("fips") => "set AWS_USE_FIPS_ENDPOINT=true for FIPS endpoints",
         () => {
             return zone_region(name).map(|region| {
                 format!("{name:?} looks like an availability zone of the region {region}")
@@ -33,10 +34,14 @@ pub(super) fn not_a_region(name: &str) -> Option<String> {
     Some(plain.to_owned())
 }
 
-/// The region of an availability zone, such as `us-east-1` of `us-east-1a`.
+/// The region of an availability zone or local zone: `us-east-1` of `us-east-1a`, `us-west-2` of
+/// `us-west-2-lax-1a`. A region ends with its number.
 fn zone_region(name: &str) -> Option<&str> {
-    let region = name.strip_suffix(|c: char| c.is_ascii_lowercase())?;
-    region.ends_with(|c: char| c.is_ascii_digit()).then_some(region)
+    let number = name.find(|c: char| c.is_ascii_digit())?;
+    let (start, rest) = name.split_at_checked(number)?;
+    let zone = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+    let region = name.get(..name.len() - zone.len())?;
+    (!zone.is_empty() && start.ends_with('-')).then_some(region)
 }
 
 /// The endings of host names, by the beginning of the region name: the standard one and the one of
@@ -112,7 +117,9 @@ mod tests {
             ("'eu-west-1'", "quotation marks"),
             (" eu-west-1", "space"),
             ("us-east-1a", "availability zone of the region us-east-1"),
-            ("us-west-2-lax-1a", "availability zone"),
+            ("us-west-2-lax-1a", "availability zone of the region us-west-2"),
+            ("us-east-1-wl1-bos-wlz-1", "availability zone of the region us-east-1"),
+            ("fips-us-east-1", "AWS_USE_FIPS_ENDPOINT"),
             ("us-east-1-wl1-bos-wlz-1-of-many-more", "32 characters"),
         ] {
             let found = not_a_region(name).unwrap();
