@@ -78,6 +78,8 @@ options! {
 }
 
 const VARIABLES: &[&str] = &[
+    "BAO_AGENT_ADDR",
+    "VAULT_AGENT_ADDR",
     "BAO_ADDR",
     "VAULT_ADDR",
     "BAO_NAMESPACE",
