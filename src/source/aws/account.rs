@@ -37,6 +37,7 @@ pub(super) const VARIABLES: &[&str] = &[
     "AWS_ENDPOINT_URL_STS",
     "AWS_ENDPOINT_URL_SSO",
     "AWS_ENDPOINT_URL_SSO_OIDC",
+    "AWS_ENDPOINT_URL_SIGNIN",
     "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
     "AWS_USE_FIPS_ENDPOINT",
     "AWS_USE_DUALSTACK_ENDPOINT",
@@ -165,6 +166,12 @@ impl<'a> Account<'a> {
             return Ok(url);
         }
         self.public_endpoint("sts", region)
+    }
+
+    /// Whether neither FIPS endpoints nor endpoints with IPv6 are selected.
+    pub(super) fn has_standard_endpoints(&self) -> Result<bool, Error> {
+        Ok(!self.is_true("AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint")?
+            && !self.is_true("AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint")?)
     }
 
     /// The public endpoint of a service, of the kind that the environment or the profile selects.

@@ -71,6 +71,18 @@ pub(super) fn host(service: &str, region: &str, fips: bool, dual_stack: bool) ->
     format!("{service}{fips}.{region}.{}", if dual_stack { dual } else { standard })
 }
 
+/// The host name of AWS Sign-In in a region; `None` in partitions without a host name of its own kind.
+pub(super) fn sign_in_host(region: &str) -> Option<String> {
+    let domain = match region {
+        _ if region.starts_with("cn-") => "signin.amazonaws.cn",
+        _ if region.starts_with("us-gov-") => "signin.amazonaws-us-gov.com",
+        _ if region.starts_with("eusc-") => "signin.amazonaws-eusc.eu",
+        _ if region.contains("-iso") => return None,
+        _ => "signin.aws.amazon.com",
+    };
+    Some(format!("{region}.{domain}"))
+}
+
 /// The URL of a public host.
 ///
 /// # Errors

@@ -78,10 +78,19 @@ mod tests {
 
     #[test]
     fn only_deeper_lines_continue_a_value() {
-        let sections = parse(
-            "[a]\n    region = eu-west-1\n    s3 =\n        max = 3\n      min = 1\n\
-             \tkey = x\n  shallower = y\n   [b]\n  [c]\n z = 1\n",
-        );
+        let lines = [
+            "[a]",
+            "    region = eu-west-1",
+            "    s3 =",
+            "        max = 3",
+            "      min = 1",
+            "    key = x",
+            "  shallower = y",
+            "   [b]",
+            "  [c]",
+            "\tz = 1",
+        ];
+        let sections = parse(&lines.join("\n"));
         let names: Vec<&str> = sections.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["a", "c"], "[b] is deeper than the key before it");
         let keys = &sections[0].1;
@@ -89,6 +98,7 @@ mod tests {
         assert_eq!(keys.get("s3"), Some("\nmax = 3\nmin = 1"));
         assert_eq!(keys.get("key"), Some("x"));
         assert_eq!(keys.get("shallower"), Some("y\n[b]"));
+        assert_eq!(sections[1].1.get("z"), Some("1"));
     }
 
     #[test]
