@@ -120,6 +120,18 @@ fn a_relative_path_in_another_directory() {
         String::from_utf8(command.current_dir(world.path(directory)).output().unwrap().stdout)
     };
     assert_ne!(read("one", 3000), read("two", 3600));
+
+    let answer = json(&format!(r#"{{"data":{{"token":"{}"}}}}"#, jwt(3600)));
+    let server = Server::new(move |_| answer.clone());
+    let line = format!(
+        "url --url={}/ --field=data.token --header=Authorization:file:t --output-file={{dir}}/out",
+        server.url
+    );
+    for directory in ["one", "one", "two"] {
+        let mut command = world.command(&line, &[]);
+        assert!(command.current_dir(world.path(directory)).output().unwrap().status.success());
+    }
+    assert_eq!(server.count(), 2);
 }
 
 #[test]

@@ -123,6 +123,8 @@ impl Values {
             Value::Secret(SecretRef::File(path)) => {
                 Value::Secret(SecretRef::File(files::absolute(path)))
             }
+            Value::Text(text) => Value::Text(with_absolute_reference(text)),
+            Value::Pair(key, text) => Value::Pair(key.clone(), with_absolute_reference(text)),
             value => value.clone(),
         };
         let options = options.into_iter().flat_map(|option| {
@@ -150,6 +152,15 @@ impl Values {
             }
             _ => None,
         })
+    }
+}
+
+/// A value whose last word may be `file:PATH`, with an absolute path.
+fn with_absolute_reference(text: &str) -> String {
+    let (words, last) = text.rsplit_once(' ').unwrap_or(("", text));
+    match last.strip_prefix("file:") {
+        Some(path) => format!("{words} file:{}", files::absolute(Path::new(path)).display()),
+        None => text.to_owned(),
     }
 }
 

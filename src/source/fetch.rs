@@ -122,8 +122,9 @@ pub fn environment(source: &'static SourceInfo, named: &[String], env: &Env) -> 
 
 /// A relative path in a variable means another file in another directory.
 fn variable(name: &str, value: OsString) -> Vec<u8> {
-    let is_path = ["_FILE", "_PATH", "_CACERT"].iter().any(|end| name.ends_with(end));
-    let value = match is_path && !value.is_empty() {
+    let is_path = ["_FILE", "_PATH", "_CACERT", "KUBECONFIG"].iter().any(|end| name.ends_with(end));
+    let is_below_home = Path::new(&value).starts_with("~");
+    let value = match is_path && !is_below_home && !value.is_empty() {
         true => files::absolute(Path::new(&value)).into_os_string(),
         false => value,
     };
@@ -157,5 +158,6 @@ mod tests {
         let path = files::absolute(Path::new("c")).display().to_string();
         assert_eq!(parts, format!("AWS_CONFIG_FILE={path}").into_bytes());
         assert_eq!(variable("AWS_PROFILE", "c".into()), b"AWS_PROFILE=c");
+        assert_eq!(variable("AWS_CONFIG_FILE", "~/c".into()), b"AWS_CONFIG_FILE=~/c");
     }
 }
