@@ -104,8 +104,8 @@ fn token(
     exit: &Exit,
 ) -> Result<String, Error> {
     let revoke = request.revoke;
-    let fetch = Fetch::new(line, request)?;
-    let cx = context(&line.common, fetch.timeout(), env, line.info.name);
+    let fetch = Fetch::new(line, request, env)?;
+    let cx = context(&line.common, fetch.timeout(), fetch.env().clone(), line.info.name);
     if revoke {
         exit.at_deadline(&cx.deadline);
         fetch.forget(&cx)?;

@@ -11,13 +11,14 @@ use super::executable;
 use crate::configuration::CredentialConfig;
 use crate::configuration::credential_source::CredentialSource;
 use crate::context::Context;
-use crate::contract::request::SubjectTokenRequest;
+use crate::contract::request::{SubjectTokenRequest, digest};
 use crate::error::{Error, Kind};
+use crate::files;
 use crate::http;
 use crate::options::{Options, Values};
 use crate::secret::Secret;
-use crate::source::command_line;
-use crate::source::fetch::Fetch;
+use crate::source::command_line::{self, SourceLine};
+use crate::source::fetch::{self, Fetch};
 use crate::source::field::Field;
 use crate::source::file::File;
 use crate::source::url::{Get, HeaderValue};
@@ -100,17 +101,30 @@ fn with_variables(variables: BTreeMap<String, OsString>, cx: &Context) -> Env {
     Env::Over(variables, Box::new(cx.env.clone()))
 }
 
+/// Identifies the identity whose token [`get`] would return, for a file that caches what was obtained
+/// with it. It is empty if only the configuration selects the identity, or if it has a mistake.
+pub fn identity(config: &CredentialConfig, cx: &Context) -> String {
+    match &config.source {
+        CredentialSource::Executable { command, .. } => executable::this_program(command)
+            .and_then(|args| InProcess::new(args, variables(config), cx).ok())
+            .map_or_else(String::new, |run| run.fetch.digest().to_owned()),
+        CredentialSource::File(path, _) => files::absolute(path).display().to_string(),
+        CredentialSource::Url(..) => String::new(),
+        CredentialSource::Aws => source::find("aws").map_or_else(String::new, |aws| {
+            let variables = fetch::environment(aws, &[], &cx.env);
+            digest(variables.iter().map(Vec::as_slice))
+        }),
+    }
+}
+
 /// Gets the token that this program would print for these arguments.
 fn in_process(
     args: Vec<OsString>,
     variables: BTreeMap<String, OsString>,
     cx: &Context,
 ) -> Result<Secret, Error> {
-    let wrong = |error: Error| error.of_kind(Kind::Configuration).inside("executable.command");
-    let line = command_line::parse(args).map_err(wrong)?;
-    let env = with_variables(variables, cx);
-    let request = SubjectTokenRequest::new(&line.common, &env).map_err(wrong)?;
-    let fetch = Fetch::new(&line, request).map_err(wrong)?;
+    let InProcess { line, fetch } = InProcess::new(args, variables, cx)
+        .map_err(|error| error.of_kind(Kind::Configuration).inside("executable.command"))?;
     if !fetch.destination().is_document() {
         let what =
             "executable.command prints only the token, without the document that clients require";
@@ -118,7 +132,7 @@ fn in_process(
         return Err(Error::new(Kind::Configuration, what).fix(fix));
     }
     let cx = cx.narrowed(|world, http| {
-        world.env = env;
+        world.env = fetch.env().clone();
         world.deadline = world.deadline.at_most(fetch.timeout());
         if let Some(path) = &line.common.log_file {
             world.log = world.log.clone().also_to(path);
@@ -126,4 +140,24 @@ fn in_process(
         *http = http::Settings { offline: http.offline, ..line.common.http.clone() };
     });
     fetch.document(&cx, || ()).map(|document| document.token)
+}
+
+/// A command line of this program that runs in this process.
+struct InProcess {
+    line: SourceLine,
+    fetch: Fetch,
+}
+
+impl InProcess {
+    fn new(
+        args: Vec<OsString>,
+        variables: BTreeMap<String, OsString>,
+        cx: &Context,
+    ) -> Result<InProcess, Error> {
+        let line = command_line::parse(args)?;
+        let env = with_variables(variables, cx);
+        let request = SubjectTokenRequest::new(&line.common, &env)?;
+        let fetch = Fetch::new(&line, request, env)?;
+        Ok(InProcess { line, fetch })
+    }
 }

@@ -71,7 +71,7 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     let request = TokenRequest::new(options, Delegates::read(&invocation.values)?)?;
     let config = invocation.configuration(cx)?;
     let file =
-        cache_file.map(|path| CachedFile::new(path, "--cache-file", request.digest(&config)));
+        cache_file.map(|path| CachedFile::new(path, "--cache-file", request.digest(&config, cx)));
     let get = || request.get(&config, cx);
     let fetching = Fetching { before: &|| (), fetch: &get, credentials: None };
     let token = match cache::obtain(file.as_ref(), true, cx, &fetching)? {
@@ -124,10 +124,12 @@ impl TokenRequest {
         })
     }
 
-    /// A digest of this request and of the configuration, for the cache file.
-    fn digest(&self, config: &CredentialConfig) -> String {
+    /// A digest of this request, of the configuration and of the identity that its source uses, for
+    /// the cache file.
+    fn digest(&self, config: &CredentialConfig, cx: &Context) -> String {
         let request = format!("{self:?}");
-        digest([request.as_bytes(), config.digest.as_bytes()].into_iter())
+        let identity = client::subject_token::identity(config, cx);
+        digest([request.as_bytes(), config.digest.as_bytes(), identity.as_bytes()].into_iter())
     }
 
     fn get(&self, config: &CredentialConfig, cx: &Context) -> Result<AccessToken, Error> {

@@ -162,8 +162,9 @@ fn other_type(found: Option<&str>, path: &Path) -> Error {
             "use the configuration that was passed to gcloud auth login --cred-file",
         ),
         Some("impersonated_service_account") => (
-            "its type is impersonated_service_account",
-            "use the configuration in source_credentials",
+            "its type is impersonated_service_account, which is not supported yet",
+            "save the object in its source_credentials as a file of its own, add its \
+             service_account_impersonation_url to that object, and use that file",
         ),
         Some(_) => {
             ("it has a different type", "create the configuration with wif-token config SOURCE")

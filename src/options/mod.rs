@@ -63,6 +63,11 @@ impl OptionInfo {
         Some(if self.shown.is_empty() { usual } else { self.shown.to_owned() })
     }
 
+    /// Whether the value is the name of an environment variable.
+    fn names_variable(&self) -> bool {
+        self.shown == "VAR"
+    }
+
     /// The option with its placeholder, such as `--path=PATH`.
     pub fn usage(&self) -> String {
         match self.placeholder() {

@@ -1,6 +1,6 @@
 //! The option values of a command line.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::{OptionInfo, SecretRef, ValueKind};
@@ -119,18 +119,53 @@ impl Values {
     }
 
     /// The parts that identify a request, for its digest: each of these options that is given, with
-    /// its value, and the words after `--`.
+    /// its value, and the words after `--`. A relative path means another file in another directory,
+    /// so that paths are made absolute.
     pub fn identity(&self, options: impl IntoIterator<Item = &'static OptionInfo>) -> Vec<Vec<u8>> {
+        let absolute = |value: &Value| match value {
+            Value::Path(path) => Value::Path(files::absolute(path)),
+            Value::Secret(SecretRef::File(path)) => {
+                Value::Secret(SecretRef::File(files::absolute(path)))
+            }
+            Value::Text(text) => Value::Text(with_absolute_reference(text)),
+            Value::Pair(key, text) => Value::Pair(key.clone(), with_absolute_reference(text)),
+            value => value.clone(),
+        };
         let options = options.into_iter().flat_map(|option| {
             self.all(option.name)
-                .map(move |value| format!("{}={value:?}", option.name).into_bytes())
+                .map(move |value| format!("{}={:?}", option.name, absolute(value)).into_bytes())
         });
-        options.chain(self.rest.iter().map(|word| encoded(word))).collect()
+        let program = self.rest.first().map(|word| match Path::new(word).components().count() {
+            1 => word.clone(), // found in PATH
+            _ => files::absolute(Path::new(word)).into_os_string(),
+        });
+        let rest = program.as_ref().into_iter().chain(self.rest.iter().skip(1));
+        options.chain(rest.map(|word| word.as_encoded_bytes().to_vec())).collect()
+    }
+
+    /// The environment variables that the values name: `env:NAME`, and the value of an option such
+    /// as `--name=VAR`.
+    pub fn variables(&self) -> impl Iterator<Item = &str> {
+        self.given.iter().filter_map(|(option, value)| match value {
+            Value::Secret(SecretRef::Env(name)) => Some(name.as_str()),
+            Value::Text(name) if option.names_variable() => Some(name.as_str()),
+            Value::Text(text) | Value::Pair(_, text) => {
+                // In a header, a scheme such as `Bearer` may precede the reference.
+                let reference = text.rsplit(' ').next()?.strip_prefix("env:");
+                reference.filter(|name| !name.is_empty())
+            }
+            _ => None,
+        })
     }
 }
 
-fn encoded(word: &OsStr) -> Vec<u8> {
-    word.as_encoded_bytes().to_vec()
+/// A value whose last word may be `file:PATH`, with an absolute path.
+fn with_absolute_reference(text: &str) -> String {
+    let (words, last) = text.rsplit_once(' ').unwrap_or(("", text));
+    match last.strip_prefix("file:") {
+        Some(path) => format!("{words} file:{}", files::absolute(Path::new(path)).display()),
+        None => text.to_owned(),
+    }
 }
 
 #[cfg(test)]

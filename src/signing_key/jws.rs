@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::SigningKey;
 use super::pair::{Pair, sign_rsa};
 use crate::error::{Error, Kind};
+use crate::random;
 use crate::secret::Secret;
 
 impl SigningKey {
@@ -23,6 +24,21 @@ impl SigningKey {
             header.insert("kid".to_owned(), id.into());
         }
         compact(&header, claims, |message| self.pair.sign(message))
+    }
+
+    /// A DPoP proof for a POST request to `url`, whose header contains the public key.
+    /// <https://www.rfc-editor.org/rfc/rfc9449#section-4.2>
+    ///
+    /// # Errors
+    /// `INTERNAL` if the operating system does not provide random numbers.
+    pub fn dpop_proof(&self, url: &str, now: i64) -> Result<Secret, Error> {
+        let header = json!({
+            "typ": "dpop+jwt",
+            "alg": self.pair.algorithm(),
+            "jwk": self.pair.public_members(),
+        });
+        let claims = json!({ "htm": "POST", "htu": url, "iat": now, "jti": random::hex()? });
+        compact(&header, &claims, |message| self.pair.sign(message))
     }
 
     /// Signs claims with PS256. The header identifies the key by the SHA-256 of its certificate
@@ -96,6 +112,26 @@ mod tests {
             error.to_string().contains("set --client-key to a file with an RSA key"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn a_dpop_proof_verifies_with_the_key_in_its_header() {
+        let jwt = parse(&ec_jwk("")).dpop_proof("https://a.example/token", 7).unwrap();
+        let (signed, signature) = jwt.expose().rsplit_once('.').unwrap();
+        let part = |index| -> Value {
+            serde_json::from_slice(&decode(signed.split('.').nth(index).unwrap())).unwrap()
+        };
+        let header = part(0);
+        let coordinate = |name: &str| decode(header["jwk"][name].as_str().unwrap());
+        let point = [vec![4], coordinate("x"), coordinate("y")].concat();
+        UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point)
+            .verify(signed.as_bytes(), &decode(signature))
+            .unwrap();
+        assert_eq!((&header["typ"], &header["alg"]), (&json!("dpop+jwt"), &json!("ES256")));
+        assert!(header["jwk"].get("d").is_none());
+        let claims = part(1);
+        assert_eq!((&claims["htm"], &claims["iat"]), (&json!("POST"), &json!(7)));
+        assert_eq!(claims["htu"], "https://a.example/token");
     }
 
     #[test]

@@ -73,6 +73,11 @@ impl SigningKey {
         })
     }
 
+    /// The key in a PEM text; `None` if it is not a supported key.
+    pub fn from_pem(text: &Secret) -> Option<SigningKey> {
+        SigningKey::parse(text).ok()
+    }
+
     fn parse(text: &Secret) -> Result<SigningKey, Refusal> {
         let (pair, given_id) = read::pair(text)?;
         Ok(SigningKey { pair, given_id })

@@ -15,6 +15,7 @@ pub(super) const INFO: SourceInfo = SourceInfo {
     summary: "a program that prints the token, as text or JSON",
     options: &[field::Options::TABLE],
     rest: Some("PROGRAM [ARG]..."),
+    variables: &[],
     example: "wif-token command --field=access_token -- /usr/local/bin/issue-token --json",
     build,
 };

@@ -25,6 +25,7 @@ pub(super) const INFO: SourceInfo = SourceInfo {
     summary: "an environment variable with the token, as text or JSON",
     options: &[Options::TABLE, field::Options::TABLE],
     rest: None,
+    variables: &[],
     example: "wif-token env --name=ID_TOKEN",
     build,
 };

@@ -5,17 +5,21 @@
 //! the commands if a credential configuration names this program as its executable. The commands
 //! honor every option of the configured command line, exactly as the started program would.
 
+use std::ffi::OsString;
+use std::path::Path;
 use std::time::Duration;
 
-use super::Source;
 use super::command_line::SourceLine;
+use super::{Source, SourceInfo};
 use crate::cache::{self, CachedFile, Fetching, Obtained};
 use crate::context::Context;
 use crate::contract::destination::Destination;
 use crate::contract::document::Document;
 use crate::contract::request::{SubjectTokenRequest, digest};
 use crate::error::Error;
+use crate::files;
 use crate::options::{Format, SecretState};
+use crate::world::{Declared, Env};
 
 /// How to get one subject token: the source, the request and the destination of the token.
 #[derive(Debug)]
@@ -23,32 +27,47 @@ pub struct Fetch {
     source: Box<dyn Source>,
     request: SubjectTokenRequest,
     destination: Destination,
+    /// Identifies the request and the identity.
+    digest: String,
     /// `--timeout`, or the default of the source.
     timeout: Duration,
+    /// The environment, of which the source may read only the variables in the digest.
+    env: Env,
     /// `--expiry-margin`, in seconds.
     expiry_margin: Option<u64>,
     secrets: SecretState,
 }
 
 impl Fetch {
-    /// The fetch that a command line describes. No file is opened or read.
+    /// The fetch that a command line describes, in this environment. No file is opened or read.
     ///
     /// # Errors
     /// `USAGE` or `CONFIGURATION` if options cannot be used together.
-    pub fn new(line: &SourceLine, request: SubjectTokenRequest) -> Result<Fetch, Error> {
+    pub fn new(line: &SourceLine, request: SubjectTokenRequest, env: Env) -> Result<Fetch, Error> {
         let source = (line.info.build)(&line.values)?;
-        let digest = request.digest(line.info.name, &line.values.identity(line.info.options()));
+        let (identity, env) = identity(line, env);
+        let digest = request.digest(line.info.name, &identity);
         let format = line.common.format.unwrap_or(Format::Json);
-        let destination = Destination::new(format, &request, digest)?;
+        let destination = Destination::new(format, &request, digest.clone())?;
         let timeout = line.common.timeout.unwrap_or_else(|| source.timeout(&request));
         let expiry_margin = line.common.expiry_margin;
         let secrets = SecretState::of(&line.values, line.info.options());
-        Ok(Fetch { source, request, destination, timeout, expiry_margin, secrets })
+        Ok(Fetch { source, request, destination, digest, timeout, env, expiry_margin, secrets })
+    }
+
+    /// The environment for the context of this fetch.
+    pub fn env(&self) -> &Env {
+        &self.env
     }
 
     /// The maximum duration of the run.
     pub fn timeout(&self) -> Duration {
         self.timeout
+    }
+
+    /// Identifies the request and the identity that the token is for.
+    pub fn digest(&self) -> &str {
+        &self.digest
     }
 
     /// Where the token is written.
@@ -86,5 +105,64 @@ impl Fetch {
     pub fn forget(&self, cx: &Context) -> Result<(), Error> {
         self.destination.file().map_or(Ok(()), CachedFile::remove)?;
         self.source.forget(&self.request, cx)
+    }
+}
+
+/// The parts that identify what a command line gets in this environment, and the environment with
+/// the variables in them.
+fn identity(line: &SourceLine, env: Env) -> (Vec<Vec<u8>>, Env) {
+    let mut parts = line.values.identity(line.info.options());
+    let named: Vec<String> = line.values.variables().map(str::to_owned).collect();
+    parts.extend(environment(line.info, &named, &env));
+    let declared = Declared { fixed: line.info.variables, named, env };
+    (parts, Env::Declared(Box::new(declared)))
+}
+
+/// The variables of a source, and further ones, that are set, for a digest: each as one part with
+/// its value. The value of a secret is only used in a digest.
+pub fn environment(source: &'static SourceInfo, named: &[String], env: &Env) -> Vec<Vec<u8>> {
+    let names = source.variables.iter().copied().chain(named.iter().map(String::as_str));
+    names.filter_map(|name| Some(variable(name, env.get(name)?))).collect()
+}
+
+/// A relative path in a variable means another file in another directory.
+fn variable(name: &str, value: OsString) -> Vec<u8> {
+    let is_path = ["_FILE", "_PATH", "_CACERT", "KUBECONFIG"].iter().any(|end| name.ends_with(end));
+    let is_below_home = Path::new(&value).starts_with("~");
+    let value = match is_path && !is_below_home && !value.is_empty() {
+        true => files::absolute(Path::new(&value)).into_os_string(),
+        false => value,
+    };
+    [name.as_bytes(), b"=", value.as_encoded_bytes()].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::source::SOURCES;
+
+    #[test]
+    fn every_declared_variable_is_in_the_digest() {
+        for source in SOURCES {
+            for name in source.variables {
+                let with = |value: &str| {
+                    let env = Env::Map(BTreeMap::from([((*name).to_owned(), value.into())]));
+                    environment(source, &[], &env)
+                };
+                assert_ne!(with("/a"), with("/b"), "{name} of {}", source.name);
+                assert_eq!(with("/a").len(), 1, "{name} is declared twice");
+            }
+        }
+    }
+
+    #[test]
+    fn a_relative_path_is_made_absolute() {
+        let parts = variable("AWS_CONFIG_FILE", "c".into());
+        let path = files::absolute(Path::new("c")).display().to_string();
+        assert_eq!(parts, format!("AWS_CONFIG_FILE={path}").into_bytes());
+        assert_eq!(variable("AWS_PROFILE", "c".into()), b"AWS_PROFILE=c");
+        assert_eq!(variable("AWS_CONFIG_FILE", "~/c".into()), b"AWS_CONFIG_FILE=~/c");
     }
 }

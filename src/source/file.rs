@@ -28,6 +28,7 @@ pub(super) const INFO: SourceInfo = SourceInfo {
     summary: "a file with the token, as text or JSON",
     options: &[Options::TABLE, field::Options::TABLE],
     rest: None,
+    variables: &[],
     example: "wif-token file --path=/run/secrets/token",
     build,
 };

@@ -48,6 +48,7 @@ pub(super) const INFO: SourceInfo = SourceInfo {
     summary: "a JWT signed with a local key, without an identity provider",
     options: &[Options::TABLE],
     rest: None,
+    variables: &[],
     example: "wif-token key --key=/etc/my-app/key.pem --issuer=https://my-app.example.com \\\n  --subject=my-app --generate",
     build,
 };

@@ -73,6 +73,10 @@ pub struct SourceInfo {
     pub options: &'static [&'static [OptionInfo]],
     /// The placeholder for the words after `--`; `None` if the source accepts no such words.
     pub rest: Option<&'static str>,
+    /// The environment variables that select the identity, and all other variables that the source
+    /// reads. The digest of a request covers their values; a source that reads another variable
+    /// panics in a debug build. Variables that an option names (`env:NAME`) are added.
+    pub variables: &'static [&'static str],
     /// A command line that shows typical options. Long ones have more than one line.
     pub example: &'static str,
     /// Checks the options and builds the source, without I/O.

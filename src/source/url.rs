@@ -31,6 +31,7 @@ pub(super) const INFO: SourceInfo = SourceInfo {
     summary: "a URL that returns the token, as text or JSON",
     options: &[Options::TABLE, field::Options::TABLE],
     rest: None,
+    variables: &[],
     example: "wif-token url --url=http://127.0.0.1:8080/token --field=access_token",
     build,
 };

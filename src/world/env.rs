@@ -6,6 +6,14 @@ use std::path::PathBuf;
 
 use crate::error::{Error, Kind};
 
+/// The variable with the home directory of the user.
+pub const HOME: &str = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
+
+/// Variables that every part of a run may read, because they say how to reach a server and not which
+/// identity to use.
+const NOT_IDENTITY: [&str; 7] =
+    ["http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY"];
+
 /// Environment variables: those of the process, or a map in tests.
 #[derive(Debug, Clone)]
 pub enum Env {
@@ -15,6 +23,29 @@ pub enum Env {
     Map(BTreeMap<String, OsString>),
     /// These variables, and all other variables of another environment.
     Over(BTreeMap<String, OsString>, Box<Env>),
+    /// Another environment, in which a source may read only the variables that it declares. The
+    /// digest of a request covers exactly these, so that a cached token is never one of another
+    /// identity.
+    Declared(Box<Declared>),
+}
+
+/// The variables that a source declares, and the environment that contains them.
+#[derive(Debug, Clone)]
+pub struct Declared {
+    /// The variables of the source.
+    pub fixed: &'static [&'static str],
+    /// The variables that the command line names.
+    pub named: Vec<String>,
+    /// The environment.
+    pub env: Env,
+}
+
+impl Declared {
+    fn contains(&self, name: &str) -> bool {
+        self.fixed.contains(&name)
+            || self.named.iter().any(|named| named == name)
+            || NOT_IDENTITY.contains(&name)
+    }
 }
 
 impl Env {
@@ -27,6 +58,10 @@ impl Env {
             Env::Process => std::env::var_os(name),
             Env::Map(map) => map.get(name).cloned(),
             Env::Over(map, other) => map.get(name).cloned().or_else(|| other.get(name)),
+            Env::Declared(declared) => {
+                debug_assert!(declared.contains(name), "the source does not declare {name}");
+                declared.env.get(name)
+            }
         }
     }
 
@@ -49,14 +84,25 @@ impl Env {
     /// # Errors
     /// As [`Env::text`].
     pub fn home(&self) -> Result<Option<PathBuf>, Error> {
-        let variable = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
-        Ok(self.text(variable)?.map(PathBuf::from))
+        Ok(self.text(HOME)?.map(PathBuf::from))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[should_panic(expected = "does not declare OTHER")]
+    fn an_undeclared_variable_cannot_be_read() {
+        let env = Env::Map(BTreeMap::from([("FIXED".to_owned(), "1".into())]));
+        let declared = Declared { fixed: &["FIXED"], named: vec!["NAMED".to_owned()], env };
+        let env = Env::Declared(Box::new(declared));
+        assert_eq!(env.get("FIXED"), Some("1".into()));
+        assert_eq!(env.get("NAMED"), None);
+        assert_eq!(env.get("no_proxy"), None);
+        env.get("OTHER");
+    }
 
     #[test]
     fn invalid_names_are_not_set() {

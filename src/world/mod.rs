@@ -10,7 +10,7 @@ mod log;
 
 pub use clock::Clock;
 pub use deadline::Deadline;
-pub use env::Env;
+pub use env::{Declared, Env, HOME};
 pub use log::Log;
 
 /// The world of one run.

@@ -63,7 +63,7 @@ pub(crate) fn spoken() -> Vec<String> {
     sources(&root().join("src"), &mut text);
     let lines: Vec<&str> =
         text.lines().map(str::trim_start).filter(|line| !line.starts_with("//")).collect();
-    let text = lines.join("\n").replace("\\\n", "").replace("\\\"", "\u{1}");
+    let text = lines.join("\n").replace("\\\\", "").replace("\\\n", "").replace("\\\"", "\u{1}");
     let strings = text.split('"').skip(1).step_by(2);
     let pieces = strings.flat_map(|string| string.split(['{', '}']).step_by(2));
     let pieces = pieces

@@ -79,8 +79,7 @@ CASES = [
     Case("App Service beside the instance metadata", system("app-service"), (), ("app-service", "imds")),
     Case("App Service without that identity", None, (), ("app-service",), "nobody"),
     Case("App Service without its own identity", None, (), ("app-service",), prepare=no_system),
-    Case("an endpoint without its header", None, (), ("app-service", "imds"), None, {"IDENTITY_HEADER": None},
-         ours=system("imds"), because="MSAL, which chooses in the other SDKs, takes it for a virtual machine."),
+    Case("an endpoint without its header", None, (), ("app-service", "imds"), None, {"IDENTITY_HEADER": None}),
     Case("Arc", system("arc"), (), ("arc",)),
     Case("Arc beside the instance metadata", system("arc"), (), ("arc", "imds")),
     Case("Arc, user-assigned", user("arc"), (), ("arc",), WORKER.client_id),
@@ -93,6 +92,24 @@ CASES = [
     Case("instance metadata of one identity", user("imds"), (), ("imds",),
          prepare=lambda azure: (no_system(azure), azure.machine.users.remove(OTHER)) and None),
     Case("nothing", None),
+    # Platforms that are recognised and not supported: never the identity of the machine instead.
+    Case("Service Fabric", None, (), ("app-service", "imds"), None,
+         {"IDENTITY_ENDPOINT": "http://127.0.0.1:1", "IDENTITY_SERVER_THUMBPRINT": "AB"}),
+    Case("Azure Machine Learning", None, (), ("imds",), None, {"MSI_ENDPOINT": "http://127.0.0.1:1", "MSI_SECRET": "s"}),
+    Case("Cloud Shell", None, (), ("imds",), None, {"MSI_ENDPOINT": "http://127.0.0.1:1"}),
+    Case("App Service and its former variables", system("app-service"), (), ("app-service", "imds"), None,
+         {"MSI_ENDPOINT": "http://127.0.0.1:1", "MSI_SECRET": "s"}),
+    # AZURE_TOKEN_CREDENTIALS.
+    *(Case(f"AZURE_TOKEN_CREDENTIALS={value!r}", expect, ("secret", "federated"), ("imds",), APP.client_id,
+           {"AZURE_TOKEN_CREDENTIALS": value})
+      for value, expect in [
+          ("", principal("secret")), ("prod", principal("secret")), (" PROD ", principal("secret")),
+          ("EnvironmentCredential", principal("secret")), ("workloadidentitycredential", principal("federated")),
+          ("dev", None), ("AzureCliCredential", None), ("AzurePowerShellCredential", None), ("nonsense", None)]),
+    Case("AZURE_TOKEN_CREDENTIALS of a managed identity", user("imds"), ("secret",), ("imds",), WORKER.client_id,
+         {"AZURE_TOKEN_CREDENTIALS": "ManagedIdentityCredential"}),
+    Case("AZURE_TOKEN_CREDENTIALS of credentials that are not there", None, (), ("imds",), None,
+         {"AZURE_TOKEN_CREDENTIALS": "EnvironmentCredential"}),
 ]  # fmt: skip
 
 

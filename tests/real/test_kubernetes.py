@@ -15,6 +15,8 @@ from servers.authority import Authority
 from standins.verify_jwt import OidcPoolProvider, verify_jwt
 from support.clients import CLIENTS
 from support.kubernetes import LONGEST, commands_in, kubeconfig, kubectl, person
+from support.places import SYSTEM_PATH, need
+from support.processes import free_port, serving
 
 EXEC = "client.authentication.k8s.io"
 
@@ -36,6 +38,15 @@ def config(cluster, namespace, tmp_path):
 def source(config, audience, *more) -> tuple:
     """The words that ask for a token of `app`."""
     return ("kubernetes", "--account=app", f"--kubeconfig={config}", f"--audience={audience}", *more)
+
+
+def by_kubectl(config, namespace, audience) -> str:
+    """The token that kubectl gets with a kubeconfig."""
+    request = json.dumps({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"audiences": [audience]}})
+    path = f"/api/v1/namespaces/{namespace}/serviceaccounts/app/token"
+    done = kubectl("create", f"--kubeconfig={config}", "--raw", path, "-f", "-", given=request)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)["status"]["token"]
 
 
 def encoded(path) -> str:
@@ -102,10 +113,7 @@ def test_each_credential_is_taken_as_kubectl_takes_it(program, cluster, ledger, 
     claims = verify_jwt(run.token, cluster.pool_provider(audience))
     assert (claims["sub"], claims["aud"]) == (f"system:serviceaccount:{namespace}:app", [audience])
     if user is not exec_v1:
-        request = json.dumps({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"audiences": [audience]}})
-        path = f"/api/v1/namespaces/{namespace}/serviceaccounts/app/token"
-        done = kubectl("create", f"--kubeconfig={config}", "--raw", path, "-f", "-", given=request)
-        theirs = verify_jwt(json.loads(done.stdout)["status"]["token"], cluster.pool_provider(audience))
+        theirs = verify_jwt(by_kubectl(config, namespace, audience), cluster.pool_provider(audience))
         assert theirs["sub"] == claims["sub"]
 
 
@@ -223,3 +231,50 @@ def test_the_output_file_spares_the_api_server(program, cluster, namespace, conf
     first = program.run(*words).token
     config.unlink()
     assert program.run(*words).token == first
+
+
+def test_an_id_token_of_an_auth_provider(program, cluster, audience, tmp_path):
+    """kubectl still supports the provider oidc: while the token is valid, both use it; afterwards only kubectl renews it."""
+    namespace = cluster.namespace()
+    cluster.service_account(namespace, "maker")
+    cluster.let(namespace, {"kind": "ServiceAccount", "name": "maker", "namespace": namespace})
+    token = cluster.token(namespace, "maker")
+    settings = {"idp-issuer-url": "https://idp.example", "client-id": "kubectl", "id-token": token}
+    user = {"auth-provider": {"name": "oidc", "config": settings}}
+    config = kubeconfig(tmp_path / "config", cluster, namespace, user)
+    claims = verify_jwt(program.run(*source(config, audience)).token, cluster.pool_provider(audience))
+    assert claims["sub"] == f"system:serviceaccount:{namespace}:app"
+    assert verify_jwt(by_kubectl(config, namespace, audience), cluster.pool_provider(audience))["sub"] == claims["sub"]
+
+
+def test_a_context_without_a_user(program, cluster, audience, tmp_path):
+    """Behind `kubectl proxy` nobody has to sign in; without it the API server refuses an anonymous user."""
+    namespace, port = cluster.namespace(), free_port()
+    admin = kubeconfig(tmp_path / "admin", cluster, "default", {"token": cluster.people["admin"]})
+    config = kubeconfig(tmp_path / "config", cluster, namespace, {})
+    content = json.loads(config.read_text())
+    content["clusters"][0]["cluster"] = {"server": f"http://127.0.0.1:{port}"}
+    for users in ([{"name": "user", "user": {}}], []):
+        content["users"] = users
+        if not users:
+            del content["contexts"][0]["context"]["user"]
+        config.write_text(json.dumps(content))
+        command = [need("kubectl"), "proxy", f"--port={port}", f"--kubeconfig={admin}"]
+        env = {"PATH": SYSTEM_PATH, "HOME": "/nonexistent"}
+        with serving(command, tmp_path / "proxy.log", env, lambda: "Starting" in (tmp_path / "proxy.log").read_text()):
+            run = program.run(*source(config, audience))
+            assert verify_jwt(run.token, cluster.pool_provider(audience))["sub"] == f"system:serviceaccount:{namespace}:app"
+            assert by_kubectl(config, namespace, audience)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_data_with_line_breaks(program, cluster, namespace, audience, tmp_path, end):
+    """Other programs wrap base64 text; kubectl reads it all the same."""
+    config = kubeconfig(tmp_path / "config", cluster, namespace, {"token": cluster.people["jane"]})
+    content = json.loads(config.read_text())
+    data = content["clusters"][0]["cluster"]["certificate-authority-data"]
+    wrapped = end.join(data[start : start + 64] for start in range(0, len(data), 64)) + end
+    content["clusters"][0]["cluster"]["certificate-authority-data"] = wrapped
+    config.write_text(json.dumps(content))
+    assert verify_jwt(program.run(*source(config, audience)).token, cluster.pool_provider(audience))
+    assert by_kubectl(config, namespace, audience)

@@ -32,11 +32,15 @@ use crate::options::SecretRef;
 use crate::signing_key::Thumbprint;
 use crate::token::{SubjectToken, TokenType};
 
+/// The variables that the Kerberos libraries read.
+const VARIABLES: &[&str] = &["KRB5CCNAME", "KRB5_CONFIG", "KRB5_CLIENT_KTNAME", "KRB5_KTNAME"];
+
 pub(super) const INFO: SourceInfo = SourceInfo {
     name: "adfs",
     summary: "AD FS, usually with the Windows or Kerberos account",
     options: &[options::Options::TABLE],
     rest: None,
+    variables: VARIABLES,
     example: "wif-token adfs --issuer=https://adfs.example.com/adfs \\\n  --relying-party=https://iam.example.com/my-pool --client-id=my-app",
     build: options::build,
 };

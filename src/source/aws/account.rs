@@ -9,6 +9,41 @@ use super::profile_file::{Files, Profile};
 use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::http::Url;
+use crate::world::HOME;
+
+/// The variables that the source reads.
+pub(super) const VARIABLES: &[&str] = &[
+    "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+    "AWS_CONFIG_FILE",
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_CREDENTIAL_EXPIRATION",
+    "AWS_ROLE_ARN",
+    "AWS_ROLE_SESSION_NAME",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+    "AWS_EC2_METADATA_DISABLED",
+    "AWS_EC2_METADATA_SERVICE_ENDPOINT",
+    "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE",
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_STS",
+    "AWS_ENDPOINT_URL_SSO",
+    "AWS_ENDPOINT_URL_SSO_OIDC",
+    "AWS_ENDPOINT_URL_SIGNIN",
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+    "AWS_USE_FIPS_ENDPOINT",
+    "AWS_USE_DUALSTACK_ENDPOINT",
+    "AWS_LOGIN_CACHE_DIRECTORY",
+    HOME,
+];
 
 /// The option that names the AWS STS endpoint.
 const STS_ENDPOINT: &str = "--sts-endpoint";
@@ -103,12 +138,13 @@ impl<'a> Account<'a> {
         ];
         let first = places.into_iter().find_map(|(region, place)| Some((region?, place)));
         let Some((region, place)) = first else { return Ok(None) };
-        match endpoint::is_region(&region) {
-            true => Ok(Some(region)),
-            false => Err(Error::new(
+        match endpoint::not_a_region(&region) {
+            None => Ok(Some(region)),
+            Some(why) => Err(Error::new(
                 Kind::Configuration,
                 format!("{place} is not a valid AWS region name"),
             )
+            .cause(why)
             .fix(format!("set {place} to a name such as eu-west-1"))),
         }
     }
@@ -132,9 +168,20 @@ impl<'a> Account<'a> {
         if let Some(configured) = self.configured_endpoint("sts")? {
             return Ok(configured);
         }
+        Ok((self.public_endpoint("sts", region)?, STS_ENDPOINT))
+    }
+
+    /// Whether neither FIPS endpoints nor endpoints with IPv6 are selected.
+    pub(super) fn has_standard_endpoints(&self) -> Result<bool, Error> {
+        Ok(!self.is_true("AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint")?
+            && !self.is_true("AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint")?)
+    }
+
+    /// The public endpoint of a service, of the kind that the environment or the profile selects.
+    pub(super) fn public_endpoint(&self, service: &str, region: &str) -> Result<Url, Error> {
         let fips = self.is_true("AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint")?;
         let dual_stack = self.is_true("AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint")?;
-        Ok((endpoint::public(&endpoint::sts_host(region, fips, dual_stack))?, STS_ENDPOINT))
+        endpoint::public(&endpoint::host(service, region, fips, dual_stack))
     }
 
     /// The endpoint of a service with the setting that names it, if the environment or the profile
@@ -153,6 +200,7 @@ impl<'a> Account<'a> {
         let variable = match service {
             "sso" => "AWS_ENDPOINT_URL_SSO",
             "sso_oidc" => "AWS_ENDPOINT_URL_SSO_OIDC",
+            "signin" => "AWS_ENDPOINT_URL_SIGNIN",
             _ => "AWS_ENDPOINT_URL_STS",
         };
         let in_services = self

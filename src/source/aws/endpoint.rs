@@ -7,32 +7,80 @@ use crate::http::Url;
 /// Whether `name` has the characters of a region name. It becomes part of a host name, so that any
 /// other character could select a different host.
 pub(super) fn is_region(name: &str) -> bool {
-    let is_allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    !name.is_empty() && name.len() <= 32 && name.chars().all(is_allowed)
+    not_a_region(name).is_none()
 }
+
+/// Why `name` is not the name of a region.
+pub(super) fn not_a_region(name: &str) -> Option<String> {
+    let has = |pattern: &dyn Fn(char) -> bool| name.contains(pattern);
+    let plain = match () {
+        () if name.is_empty() => "it is empty",
+        () if has(&|c| c == '\r') => "it contains a carriage return",
+        () if has(&char::is_control) => "it contains a control character",
+        () if has(&|c| matches!(c, '"' | '\'')) => "it contains quotation marks",
+        () if has(&char::is_whitespace) => "it contains a space",
+        () if has(&|c| !c.is_ascii_alphanumeric() && c != '-') => {
+            "it contains other characters than letters, digits and hyphens"
+        }
+        () if name.len() > 32 => "it is longer than 32 characters",
+        () if has(&|c| c.is_ascii_uppercase()) => "it contains capital letters",
+        () if name.contains("fips") => "set AWS_USE_FIPS_ENDPOINT=true for FIPS endpoints",
+        () => {
+            return zone_region(name).map(|region| {
+                format!("{name:?} looks like an availability zone of the region {region}")
+            });
+        }
+    };
+    Some(plain.to_owned())
+}
+
+/// The region of an availability zone or local zone: `us-east-1` of `us-east-1a`, `us-west-2` of
+/// `us-west-2-lax-1a`. A region ends with its number.
+fn zone_region(name: &str) -> Option<&str> {
+    let number = name.find(|c: char| c.is_ascii_digit())?;
+    let (start, rest) = name.split_at_checked(number)?;
+    let zone = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+    let region = name.get(..name.len() - zone.len())?;
+    (!zone.is_empty() && start.ends_with('-')).then_some(region)
+}
+
+/// The endings of host names, by the beginning of the region name: the standard one and the one of
+/// endpoints with IPv4 and IPv6.
+const PARTITIONS: [(&str, &str, &str); 7] = [
+    ("cn-", "amazonaws.com.cn", "api.amazonwebservices.com.cn"),
+    ("eusc-", "amazonaws.eu", "api.amazonwebservices.eu"),
+    ("us-isob-", "sc2s.sgov.gov", "api.aws.scloud"),
+    ("us-isof-", "csp.hci.ic.gov", "csp.hci.ic.gov"),
+    ("eu-isoe-", "cloud.adc-e.uk", "cloud.adc-e.uk"),
+    ("us-iso-", "c2s.ic.gov", "api.aws.ic.gov"),
+    ("", "amazonaws.com", "api.aws"),
+];
 
 /// Whether a region belongs to the partition `aws-cn`.
 pub(super) fn is_china(region: &str) -> bool {
     region.starts_with("cn-")
 }
 
-/// The host name of AWS STS in a region.
-pub(super) fn sts_host(region: &str, fips: bool, dual_stack: bool) -> String {
+/// The host name of a service in a region.
+pub(super) fn host(service: &str, region: &str, fips: bool, dual_stack: bool) -> String {
     // In the partition aws-us-gov, the standard endpoints are FIPS endpoints.
     let fips = fips && (dual_stack || !region.starts_with("us-gov-"));
-    let service = if fips { "sts-fips" } else { "sts" };
-    service_host(service, region, dual_stack)
+    let fips = if fips { "-fips" } else { "" };
+    let partition = PARTITIONS.iter().find(|(start, ..)| region.starts_with(start));
+    let (_, standard, dual) = partition.unwrap_or(&("", "amazonaws.com", "api.aws"));
+    format!("{service}{fips}.{region}.{}", if dual_stack { dual } else { standard })
 }
 
-/// The host name of a service in a region.
-pub(super) fn service_host(service: &str, region: &str, dual_stack: bool) -> String {
-    let suffix = match (is_china(region), dual_stack) {
-        (false, false) => "amazonaws.com",
-        (false, true) => "api.aws",
-        (true, false) => "amazonaws.com.cn",
-        (true, true) => "api.amazonwebservices.com.cn",
+/// The host name of AWS Sign-In in a region; `None` in partitions without a host name of its own kind.
+pub(super) fn sign_in_host(region: &str) -> Option<String> {
+    let domain = match region {
+        _ if region.starts_with("cn-") => "signin.amazonaws.cn",
+        _ if region.starts_with("us-gov-") => "signin.amazonaws-us-gov.com",
+        _ if region.starts_with("eusc-") => "signin.amazonaws-eusc.eu",
+        _ if region.contains("-iso") => return None,
+        _ => "signin.aws.amazon.com",
     };
-    format!("{service}.{region}.{suffix}")
+    Some(format!("{region}.{domain}"))
 }
 
 /// The URL of a public host.
@@ -58,16 +106,38 @@ mod tests {
             ("us-gov-west-1", true, false, "sts.us-gov-west-1.amazonaws.com"),
             ("cn-north-1", false, false, "sts.cn-north-1.amazonaws.com.cn"),
             ("cn-north-1", false, true, "sts.cn-north-1.api.amazonwebservices.com.cn"),
+            ("eusc-de-east-1", true, false, "sts-fips.eusc-de-east-1.amazonaws.eu"),
+            ("us-iso-east-1", false, true, "sts.us-iso-east-1.api.aws.ic.gov"),
+            ("us-isob-east-1", false, false, "sts.us-isob-east-1.sc2s.sgov.gov"),
         ] {
-            assert_eq!(sts_host(region, fips, dual_stack), host);
+            assert_eq!(super::host("sts", region, fips, dual_stack), host);
         }
     }
 
     #[test]
     fn a_region_name_cannot_contain_a_host() {
-        for name in ["", "evil.example/", "a.b", "EU", "eu_west", "a@b"] {
-            assert!(!is_region(name), "{name}");
+        for (name, why) in [
+            ("", "empty"),
+            ("evil.example/", "other characters"),
+            ("a.b", "other characters"),
+            ("EU", "capital letters"),
+            ("eu_west", "other characters"),
+            ("a@b", "other characters"),
+            ("eu-west-1\r", "carriage return"),
+            ("eu-west-1\n", "control character"),
+            ("\"eu-west-1\"", "quotation marks"),
+            ("'eu-west-1'", "quotation marks"),
+            (" eu-west-1", "space"),
+            ("us-east-1a", "availability zone of the region us-east-1"),
+            ("us-west-2-lax-1a", "availability zone of the region us-west-2"),
+            ("us-east-1-wl1-bos-wlz-1", "availability zone of the region us-east-1"),
+            ("fips-us-east-1", "AWS_USE_FIPS_ENDPOINT"),
+            ("us-east-1-wl1-bos-wlz-1-of-many-more", "32 characters"),
+        ] {
+            let found = not_a_region(name).unwrap();
+            assert!(found.contains(why), "{name:?}: {found}");
         }
+        assert!(is_region("aws-global"));
         assert!(is_region("eu-west-1"));
     }
 }

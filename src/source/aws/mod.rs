@@ -70,6 +70,7 @@ pub(super) const INFO: SourceInfo = SourceInfo {
     summary: "AWS credentials from any place that the AWS SDKs search",
     options: &[Options::TABLE],
     rest: None,
+    variables: account::VARIABLES,
     example: "wif-token aws --region=eu-west-1 --profile=dev",
     build,
 };

@@ -33,6 +33,7 @@ pub(super) fn service_principal(azure: &Azure, cx: &Context) -> Result<Lookup, E
         let path = PathBuf::from(path);
         ClientCredential::Certificate { certificate: path.clone(), key: path, option: CERTIFICATE }
     } else {
+        refuse_user(cx)?;
         return Ok(Lookup::absent(format!("{SECRET} and {CERTIFICATE} are not set")));
     };
     let client = Client::find(azure, cx)?;
@@ -41,6 +42,21 @@ pub(super) fn service_principal(azure: &Azure, cx: &Context) -> Result<Lookup, E
         return Ok(Lookup::absent(*missing));
     }
     request_token(&credential, client, azure, cx)
+}
+
+/// Refuses a user name and a password, with which the Azure SDKs would sign in.
+fn refuse_user(cx: &Context) -> Result<(), Error> {
+    let variables = ["AZURE_CLIENT_ID", "AZURE_USERNAME", "AZURE_PASSWORD"];
+    for variable in variables {
+        if cx.env.text(variable)?.is_none() {
+            return Ok(());
+        }
+    }
+    let what = "a user name and a password of Azure are not supported";
+    let cause = "AZURE_USERNAME and AZURE_PASSWORD are set";
+    Err(Error::new(Kind::Configuration, what).cause(cause).fix(
+        "set --environment to use the identity of another environment, or unset AZURE_USERNAME",
+    ))
 }
 
 pub(super) fn workload_identity(azure: &Azure, cx: &Context) -> Result<Lookup, Error> {

@@ -6,6 +6,29 @@ use super::{Azure, Lookup, app_service, arc, entra, imds};
 use crate::context::Context;
 use crate::error::{Error, Kind};
 
+/// The variables that the source reads.
+pub(super) const VARIABLES: &[&str] = &[
+    "AZURE_TENANT_ID",
+    "AZURE_CLIENT_ID",
+    "AZURE_CLIENT_SECRET",
+    "AZURE_CLIENT_CERTIFICATE_PATH",
+    "AZURE_CLIENT_CERTIFICATE_PASSWORD",
+    "AZURE_FEDERATED_TOKEN_FILE",
+    "AZURE_AUTHORITY_HOST",
+    "AZURE_POD_IDENTITY_AUTHORITY_HOST",
+    "AZURE_TOKEN_CREDENTIALS",
+    "IDENTITY_ENDPOINT",
+    "IDENTITY_HEADER",
+    "IDENTITY_SERVER_THUMBPRINT",
+    "IMDS_ENDPOINT",
+    "MSI_ENDPOINT",
+    "MSI_SECRET",
+    "AZURE_USERNAME",
+    "AZURE_PASSWORD",
+    "ProgramFiles",
+    "ProgramData",
+];
+
 /// Requests a token in an environment.
 type RequestToken = fn(&Azure, &Context) -> Result<Lookup, Error>;
 
@@ -34,6 +57,19 @@ const SERVICE_PRINCIPAL: &[EnvironmentName] = &[EnvironmentName::ServicePrincipa
 const WORKLOAD_IDENTITY: &[EnvironmentName] = &[EnvironmentName::WorkloadIdentity];
 const MANAGED_IDENTITY: &[EnvironmentName] =
     &[EnvironmentName::AppService, EnvironmentName::Arc, EnvironmentName::Imds];
+
+/// The variable that selects environments, by the names of credentials of the Azure SDKs.
+const CREDENTIALS: &str = "AZURE_TOKEN_CREDENTIALS";
+
+/// The credentials of users. All other names are mistakes.
+const OF_USERS: [&str; 6] = [
+    "dev",
+    "azureclicredential",
+    "azuredeveloperclicredential",
+    "azurepowershellcredential",
+    "interactivebrowsercredential",
+    "visualstudiocodecredential",
+];
 
 impl Options {
     /// The options that apply to some environments only, whether they are set, and those
@@ -70,4 +106,35 @@ pub(super) fn select(options: &Options) -> Result<Vec<Environment>, Error> {
         }
     }
     Ok(selected)
+}
+
+/// Of these environments, those that `AZURE_TOKEN_CREDENTIALS` allows. Options that select
+/// environments override the variable, as in the Azure SDKs.
+///
+/// # Errors
+/// `CONFIGURATION` if the variable selects nothing that is supported.
+pub(super) fn allowed(selected: &[Environment], cx: &Context) -> Result<Vec<Environment>, Error> {
+    let mut allowed = selected.to_vec();
+    if selected.len() < ENVIRONMENTS.len() {
+        return Ok(allowed);
+    }
+    let value = cx.env.text(CREDENTIALS)?.unwrap_or_default().trim().to_ascii_lowercase();
+    let names = match value.as_str() {
+        "" | "prod" => return Ok(allowed),
+        "environmentcredential" => SERVICE_PRINCIPAL,
+        "workloadidentitycredential" => WORKLOAD_IDENTITY,
+        "managedidentitycredential" => MANAGED_IDENTITY,
+        name => {
+            let what = match OF_USERS.contains(&name) {
+                true => format!("{CREDENTIALS} selects {name}, which is not supported"),
+                false => format!("{CREDENTIALS} is not the name of an Azure credential"),
+            };
+            return Err(Error::new(Kind::Configuration, what).fix(format!(
+                "set {CREDENTIALS} to prod, EnvironmentCredential, WorkloadIdentityCredential or \
+                 ManagedIdentityCredential, or set --environment"
+            )));
+        }
+    };
+    allowed.retain(|environment| names.contains(&environment.name));
+    Ok(allowed)
 }

@@ -10,7 +10,8 @@
 //! <https://learn.microsoft.com/azure/developer/python/sdk/authentication/credential-chains>,
 //! <https://cloud.google.com/iam/docs/workload-identity-federation-with-other-clouds>
 //!
-//! Not supported: Service Fabric, Azure Machine Learning, Cloud Shell, and users who sign in.
+//! Not supported: Service Fabric, Azure Machine Learning, Cloud Shell, and users who sign in. Their
+//! variables are errors, because another identity would be used otherwise.
 
 mod aadsts;
 mod app_service;
@@ -42,6 +43,7 @@ pub(super) const INFO: SourceInfo = SourceInfo {
     summary: "an Azure service principal, workload identity or managed identity",
     options: &[Options::TABLE],
     rest: None,
+    variables: environment::VARIABLES,
     example: "wif-token azure --resource=api://my-app --environment=imds",
     build,
 };
@@ -109,7 +111,8 @@ impl Azure {
     /// # Errors
     /// As for [`Search::first`].
     fn find(&self, cx: &Context) -> Result<TokenResponse, Error> {
-        let places = self.environments.iter().map(|row| (row.name.word(), row.request_token));
+        let environments = environment::allowed(&self.environments, cx)?;
+        let places = environments.iter().map(|row| (row.name.word(), row.request_token));
         SEARCH.first(places, |request| request(self, cx), &cx.log).map(|(_, response)| response)
     }
 }

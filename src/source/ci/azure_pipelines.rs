@@ -22,6 +22,7 @@ pub(in crate::source) const INFO: SourceInfo = SourceInfo {
     summary: "the ID token of an Azure Pipelines job",
     options: &[ServiceConnection::TABLE],
     rest: None,
+    variables: VARIABLES,
     example: "wif-token azure-pipelines \\\n  --service-connection=00000000-0000-0000-0000-000000000000",
     build,
 };
@@ -38,6 +39,7 @@ options! {
 const URL: &str = "SYSTEM_OIDCREQUESTURI";
 const NO_URL: &str = "run this source in a job of Azure Pipelines";
 const BEARER: &str = "SYSTEM_ACCESSTOKEN";
+pub(super) const VARIABLES: &[&str] = &[URL, BEARER];
 const NO_BEARER: &str =
     "add `SYSTEM_ACCESSTOKEN: $(System.AccessToken)` to the env section of the step";
 

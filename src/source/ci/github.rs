@@ -21,12 +21,14 @@ pub(in crate::source) const INFO: SourceInfo = SourceInfo {
     summary: "the ID token of a GitHub Actions or Forgejo Actions job",
     options: &[],
     rest: None,
+    variables: VARIABLES,
     example: "wif-token github --audience=https://iam.example.com/my-pool",
     build,
 };
 
 const URL: &str = "ACTIONS_ID_TOKEN_REQUEST_URL";
 const BEARER: &str = "ACTIONS_ID_TOKEN_REQUEST_TOKEN";
+pub(super) const VARIABLES: &[&str] = &[URL, BEARER];
 const ABSENT: &str = "add the permission `id-token: write` to the job (in Forgejo, add \
                       `enable-openid-connect: true`), which jobs for pull requests from forks \
                       cannot have";

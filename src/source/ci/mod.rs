@@ -60,6 +60,7 @@ pub(super) const INFO: SourceInfo = SourceInfo {
     summary: "the ID token of the CI job, in any supported CI system",
     options: &[Options::TABLE, ServiceConnection::TABLE],
     rest: None,
+    variables: system::VARIABLES,
     example: "wif-token ci --name=GCP_ID_TOKEN",
     build,
 };

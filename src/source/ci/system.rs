@@ -46,6 +46,31 @@ pub(super) struct TokenVariable {
     pub(super) renew: &'static str,
 }
 
+/// The variables of all systems. The programs of Buildkite and CircleCI read the variables of their
+/// job themselves.
+pub(super) const VARIABLES: &[&str] = &[
+    "GITHUB_ACTIONS",
+    "TF_BUILD",
+    "BUILDKITE",
+    "CIRCLECI",
+    "GITLAB_CI",
+    "BITBUCKET_BUILD_NUMBER",
+    "TFC_RUN_ID",
+    "ACTIONS_ID_TOKEN_REQUEST_URL",
+    "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+    "SYSTEM_OIDCREQUESTURI",
+    "SYSTEM_ACCESSTOKEN",
+    "BUILDKITE_JOB_ID",
+    "BUILDKITE_AGENT_ACCESS_TOKEN",
+    "BUILDKITE_AGENT_ENDPOINT",
+    "CIRCLE_WORKFLOW_JOB_ID",
+    "CIRCLE_OIDC_TOKEN",
+    "CIRCLE_OIDC_TOKEN_V2",
+    "GITLAB_OIDC_TOKEN",
+    "BITBUCKET_STEP_OIDC_TOKEN",
+    "TFC_WORKLOAD_IDENTITY_TOKEN",
+];
+
 /// All systems, in the order of the detection.
 pub(super) static SYSTEMS: &[System] = &[
     // Forgejo also sets GITHUB_ACTIONS.

@@ -12,7 +12,7 @@ pub(super) struct Access {
     pub(super) option: &'static str,
     /// The context with the TLS settings and the proxy for this server.
     pub(super) cx: Context,
-    /// The bearer token of the client; `None` if a client certificate authenticates it.
+    /// The bearer token of the client; `None` if a client certificate authenticates it, or nothing.
     pub(super) bearer: Option<Secret>,
     /// The namespace of the service account unless `--namespace` is set.
     pub(super) namespace: String,
@@ -25,7 +25,7 @@ pub(super) struct Access {
 }
 
 /// What authenticates a client to the API server.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Credentials {
     pub(super) bearer: Option<Secret>,
     pub(super) client_cert: Option<ClientCert>,

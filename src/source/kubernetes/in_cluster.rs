@@ -18,8 +18,8 @@ use crate::source::lookup::Lookup;
 use crate::token::jwt;
 use crate::world::Env;
 
-const HOST: &str = "KUBERNETES_SERVICE_HOST";
-const PORT: &str = "KUBERNETES_SERVICE_PORT";
+pub(super) const HOST: &str = "KUBERNETES_SERVICE_HOST";
+pub(super) const PORT: &str = "KUBERNETES_SERVICE_PORT";
 const DIRECTORY: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
 /// The access of this pod.

@@ -74,13 +74,19 @@ impl Kubeconfig {
     pub(super) fn access(&self, context: Option<&str>, cx: &Context) -> Result<Access, Error> {
         let context = self.context(context)?;
         let cluster = self.entry("cluster", context.required("cluster")?)?;
-        let user = self.entry("user", context.required("user")?)?;
-        cx.log.line(format!("using {} with {} and {}", context.what, cluster.what, user.what));
+        // A context without a user is anonymous, for example at kubectl proxy.
+        let user = context.text("user")?.map(|name| self.entry("user", name)).transpose()?;
+        let who = user.as_ref().map_or("no user", |user| &user.what);
+        cx.log.line(format!("using {} with {} and {who}", context.what, cluster.what));
         refuse_insecure(&cluster)?;
         let server = Url::parse(cluster.required("server")?)
             .map_err(|why| cluster.error(format!("has an invalid server: it {why}")))?;
         let (authorities, server_name) = (authorities(&cluster)?, server_name(&cluster)?);
-        let Credentials { bearer, client_cert } = user::credentials(&user, &cluster, cx)?;
+        let Credentials { bearer, client_cert } = match &user {
+            Some(user) => user::credentials(user, &cluster, cx)?,
+            None => Credentials::default(),
+        };
+        let is_anonymous = bearer.is_none() && client_cert.is_none();
         let proxy = cluster.text("proxy-url")?;
         let proxy = proxy
             .map(|address| NamedProxy::new(address, "proxy-url of the kubeconfig"))
@@ -97,10 +103,16 @@ impl Kubeconfig {
             namespace: context.text("namespace")?.unwrap_or("default").to_owned(),
             service_account: None,
             subject: "--user=NAME".to_owned(),
-            renew: format!(
-                "renew the credentials of {}, or set --context to a different context",
-                user.place()
-            ),
+            renew: match user.filter(|_| !is_anonymous) {
+                Some(user) => format!(
+                    "renew the credentials of {}, or set --context to a different context",
+                    user.place()
+                ),
+                None => format!(
+                    "add a user with credentials to {}, or set --context to a different context",
+                    context.place()
+                ),
+            },
         })
     }
 

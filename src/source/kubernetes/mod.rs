@@ -10,6 +10,7 @@
 //! <https://kubernetes.io/docs/concepts/storage/projected-volumes/#serviceaccounttoken>
 
 mod access;
+mod auth_provider;
 mod entry;
 mod exec;
 mod in_cluster;
@@ -31,7 +32,7 @@ use crate::error::{Error, Kind};
 use crate::files;
 use crate::options::{Seconds, Values};
 use crate::token::{Origin, SubjectToken, TokenType, jwt};
-use crate::world::Log;
+use crate::world::{HOME, Log};
 
 /// The maximum lifetime that Google's Security Token Service accepts, in seconds.
 const MAX_LIFETIME: u64 = 86_400;
@@ -56,11 +57,14 @@ options! {
     }
 }
 
+const VARIABLES: &[&str] = &["KUBECONFIG", HOME, in_cluster::HOST, in_cluster::PORT];
+
 pub(super) const INFO: SourceInfo = SourceInfo {
     name: "kubernetes",
     summary: "a Kubernetes service account, from a pod or with a kubeconfig",
     options: &[Options::TABLE],
     rest: None,
+    variables: VARIABLES,
     example: "wif-token kubernetes --account=my-app --namespace=default",
     build,
 };

@@ -1,10 +1,10 @@
-//! The credentials of a user in a kubeconfig: a token, a client certificate, or an exec plugin that
-//! prints one of these.
+//! The credentials of a user in a kubeconfig: a token, a client certificate, an exec plugin that
+//! prints one of these, or an ID token that kubectl renews.
 //! <https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/#AuthInfo>
 
 use super::access::Credentials;
 use super::entry::Entry;
-use super::exec;
+use super::{auth_provider, exec};
 use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::files;
@@ -32,21 +32,23 @@ pub(super) fn credentials(
     if bearer.is_some() || client_cert.is_some() {
         return Ok(Credentials { bearer, client_cert });
     }
+    if user.get("exec").is_some() && user.get("auth-provider").is_some() {
+        return Err(user.error("has both exec and auth-provider").fix("remove one of the two"));
+    }
     if let Some(plugin) = user.part("exec") {
         let plugin = plugin.named(format!("the exec plugin of {}", user.what));
         return exec::credentials(&plugin, cluster, cx);
     }
-    Err(match (user.get("username"), user.get("auth-provider")) {
-        (Some(_), _) => user
+    if let Some(provider) = user.part("auth-provider") {
+        return auth_provider::credentials(&provider, user, cx);
+    }
+    match user.get("username") {
+        Some(_) => Err(user
             .error("has a password, which Kubernetes does not support since version 1.19")
-            .fix("add token, client-certificate or exec to the user"),
-        (None, Some(_)) => user
-            .error("has an auth-provider, which kubectl does not support since version 1.26")
-            .fix("replace auth-provider with the exec plugin of that provider"),
-        (None, None) => user
-            .error("has no credentials")
-            .fix("add token, client-certificate or exec to the user"),
-    })
+            .fix("add token, client-certificate or exec to the user")),
+        // As kubectl: the server decides what an anonymous user may do.
+        None => Ok(Credentials::default()),
+    }
 }
 
 /// The bearer token. `tokenFile` overrides `token`, because the file can be renewed.

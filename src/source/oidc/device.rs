@@ -138,6 +138,26 @@ impl Device {
         Ok(response)
     }
 
+    /// What follows the refusal of a refresh token. If the file contains another token by now, because
+    /// a run without a lock was faster, that token is used.
+    fn refused(
+        &self,
+        token: &Secret,
+        error: Error,
+        file: &RefreshTokenFile,
+        issuer: &Issuer,
+    ) -> Result<Map<String, Value>, Error> {
+        match file.read(issuer.cx)? {
+            Some(newer) if newer.expose() != token.expose() => self.refresh(newer, file, issuer),
+            _ => {
+                if let Err(error) = file.remove() {
+                    issuer.cx.log.line(error.to_string());
+                }
+                Err(error)
+            }
+        }
+    }
+
     /// Sends the refresh token to the issuer, stores the new refresh token, and returns the
     /// response.
     ///
@@ -153,23 +173,22 @@ impl Device {
             error.of_kind(Kind::Expired).fix(format!("to sign in again, {HOW_TO_SIGN_IN}"))
         };
         let endpoint = issuer.token_endpoint()?;
-        let fields = [("grant_type", "refresh_token".into()), ("refresh_token", token.into())];
+        let fields =
+            [("grant_type", "refresh_token".into()), ("refresh_token", token.clone().into())];
         let response = issuer.request(&endpoint, &fields)?;
         let oauth_error = response.oauth_error();
-        let response = issuer.require_success(response, "refresh token").map_err(|error| {
-            match oauth_error.as_deref() {
+        let response = match issuer.require_success(response, "refresh token") {
+            Ok(response) => response,
+            Err(error) => match oauth_error.as_deref() {
                 Some("invalid_grant") => {
-                    if let Err(error) = file.remove() {
-                        issuer.cx.log.line(error.to_string());
-                    }
-                    sign_in_again(error)
+                    return self.refused(&token, sign_in_again(error), file, issuer);
                 }
                 // Microsoft Entra ID: the refresh token is valid, but the user must sign in again,
                 // for example for multi-factor authentication.
-                Some("interaction_required") => sign_in_again(error),
-                _ => error,
-            }
-        })?;
+                Some("interaction_required") => return Err(sign_in_again(error)),
+                _ => return Err(error),
+            },
+        };
         let members = response.json()?;
         // The old refresh token may already be invalid, so the new one is stored first.
         file.store(&members, issuer.cx);

@@ -105,6 +105,7 @@ pub(super) const INFO: SourceInfo = SourceInfo {
     summary: "an OpenID Connect issuer, for a client or a user who signs in",
     options: &[Options::TABLE],
     rest: None,
+    variables: &[],
     example: "wif-token oidc --issuer=https://login.example.com --client-id=my-app \\\n  --client-secret=file:/run/secrets/client-secret --scope=gcp",
     build,
 };

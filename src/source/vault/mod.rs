@@ -24,6 +24,7 @@ use crate::http::{Url, form};
 use crate::options::{SecretRef, Values};
 use crate::secret::Secret;
 use crate::token::{Audience, Origin, SubjectToken};
+use crate::world::HOME;
 
 choices! {
     /// How to get a Vault token.
@@ -76,11 +77,26 @@ options! {
     }
 }
 
+const VARIABLES: &[&str] = &[
+    "BAO_AGENT_ADDR",
+    "VAULT_AGENT_ADDR",
+    "BAO_ADDR",
+    "VAULT_ADDR",
+    "BAO_NAMESPACE",
+    "VAULT_NAMESPACE",
+    "BAO_CACERT",
+    "VAULT_CACERT",
+    "BAO_TOKEN",
+    "VAULT_TOKEN",
+    HOME,
+];
+
 pub(super) const INFO: SourceInfo = SourceInfo {
     name: "vault",
     summary: "an identity token of HashiCorp Vault or OpenBao",
     options: &[Options::TABLE],
     rest: None,
+    variables: VARIABLES,
     example: "wif-token vault --address=https://vault.example.com:8200 --role=gcp \\\n  --login=approle --role-id=my-role --secret-id=file:/run/secrets/secret-id",
     build,
 };

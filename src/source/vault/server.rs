@@ -39,7 +39,7 @@ impl<'a> Server<'a> {
         namespace: Option<&str>,
         cx: &'a Context,
     ) -> Result<Server<'a>, Error> {
-        let (address, place) = match (address, variable(["BAO_ADDR", "VAULT_ADDR"], cx)?) {
+        let (address, place) = match (address, address_of_environment(cx)?) {
             (Some(address), _) => (address.clone(), "--address"),
             (None, Some((address, name))) => {
                 let address = Url::parse(&address).map_err(|why| {
@@ -172,6 +172,14 @@ impl<'a> Server<'a> {
 impl fmt::Display for Server<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.address.fmt(f)
+    }
+}
+
+/// The address in the variables. As in `vault`, the address of an agent overrides that of the server.
+fn address_of_environment(cx: &Context) -> Result<Option<(String, &'static str)>, Error> {
+    match variable(["BAO_AGENT_ADDR", "VAULT_AGENT_ADDR"], cx)? {
+        Some(found) => Ok(Some(found)),
+        None => variable(["BAO_ADDR", "VAULT_ADDR"], cx),
     }
 }
 

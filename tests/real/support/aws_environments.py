@@ -58,11 +58,13 @@ def expand(text: str, aws: Aws, home) -> str:
     def key(found: re.Match) -> str:
         kind, name = found[1], found[2]
         made = aws.keys.session(name) if "session" in kind else aws.keys.user(name)
+        if kind == "indented":
+            return "".join(f"    {line}\n" for line in made.profile().splitlines())
         if kind == "tight":
             return f"AWS_ACCESS_KEY_ID:{made.id}\naws_secret_access_key={made.secret}\n"
         return json.dumps({"Version": 1} | made.document("SessionToken")) if kind.startswith("process") else made.profile()
 
-    text = re.sub(r"<(user|session|tight|process|process-session) (\w+)>", key, text)
+    text = re.sub(r"<(user|session|tight|indented|process|process-session) (\w+)>", key, text)
     return text.replace("@home@", str(home)).replace("@container@", aws.container.url).replace("@sts@", aws.sts.url)
 
 
@@ -160,6 +162,12 @@ CASES = [
     Case("nested settings and continuation lines", "FILE",
          config="[default]\ns3 =\n  max_concurrent_requests = 3\n  aws_access_key_id = inner\n"
          "cli_pager = less\n    -R\n<user file>"),
+    Case("keys that are all indented", "FILE", credentials="[default]\n<indented file>"),
+    Case("keys that are indented less and less", "FILE",
+         credentials="[default]\n      region = us-east-1\n  <indented file>[other]\n  <indented other>"),
+    Case("a section indented deeper than the key before it", NOTHING, credentials="[other]\nregion = us-east-1\n  [default]\n<user file>"),
+    Case("blank keys in variables", "", env={"AWS_ACCESS_KEY_ID": " ", "AWS_SECRET_ACCESS_KEY": " "},
+         credentials="[default]\n<user file>", ours="FILE", because="No SDK could sign with blanks; botocore would try."),
     Case("unknown keys and sections", "FILE",
          config="[plugins]\nx = y\n[preview]\n[default]\nno_such_key = 1\n<user file>\n[services z]\n"),
     Case("colons, no blanks, capitals", "FILE", credentials="[default]\n<tight file>"),
@@ -251,9 +259,19 @@ CASES = [
          f"role_arn = {ROLE}webrole\nweb_identity_token_file = @home@/web-token\n", files=WEB_FILE),
     Case("web identity without its file", FAILURE, env=WEB, credentials="[default]\n<user file>"),
     Case("web identity without a role", FAILURE, env={"AWS_WEB_IDENTITY_TOKEN_FILE": "@home@/web-token"}, files=WEB_FILE),
-    Case("web identity in variables and a role in the profile", "ROLEA", env=WEB, files=WEB_FILE, ours="WEBROLE",
-         config=f"[default]\n{role('roleA', 's')}", credentials="[s]\n<user file>",
-         because="botocore alone looks at a profile's role before these variables; the SDKs' documented order is the other way."),
+    Case("web identity in variables and a role in the profile", "ROLEA", env=WEB, files=WEB_FILE,
+         config=f"[default]\n{role('roleA', 's')}", credentials="[s]\n<user file>"),
+    Case("web identity in variables and AWS_PROFILE a role", "ROLEA", env=WEB | {"AWS_PROFILE": "a"}, files=WEB_FILE,
+         config=f"[profile a]\n{role('roleA', 's')}", credentials="[s]\n<user file>"),
+    Case("web identity in variables and AWS_PROFILE keys", "WEBROLE", env=WEB | {"AWS_PROFILE": "a"}, files=WEB_FILE,
+         credentials="[a]\n<user file>"),
+    Case("web identity in variables and in the profile", "WEBROLE", env=WEB, files=WEB_FILE,
+         config=f"[default]\nrole_arn = {ROLE}roleA\nweb_identity_token_file = @home@/none\n"),
+    Case("web identity in variables and a process in the profile", "WEBROLE", env=WEB, files=WEB_FILE | {"p": "<process process>"},
+         config="[default]\ncredential_process = cat @home@/p\n"),
+    Case("web identity in variables and a role of the pod", "ROLEA", env=WEB | {"AWS_PROFILE": "a"}, files=WEB_FILE,
+         config=f"[profile a]\n{role('roleA', 'pod')}[profile pod]\nrole_arn = {ROLE}webrole\n"
+         "web_identity_token_file = @home@/web-token\n"),
     # IAM Identity Center.
     Case("an SSO session", "SSOREADER", config=f"[default]\nsso_session = corp\n{SSO_PROFILE}{SSO_SESSION}", **signed_in()),
     Case("an SSO session that is renewed", "SSOREADER", config=f"[default]\nsso_session = corp\n{SSO_PROFILE}{SSO_SESSION}",
@@ -292,6 +310,8 @@ CASES = [
     Case("a container beats an instance", "CONTAINER", env={FULL_URI: "@container@/c"}, prepare=both(container(), instance())),
     # Instances.
     Case("an instance", "INSTANCE", prepare=instance()),
+    Case("an instance in a mode that does not exist", FAILURE, env={"AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE": "ipv5"},
+         prepare=instance()),
     Case("an instance behind a profile without credentials", "INSTANCE", env={"AWS_PROFILE": "x"},
          config="[profile x]\nregion = us-east-1\n", prepare=instance()),
     Case("an instance that is switched off", NOTHING, env={"AWS_EC2_METADATA_DISABLED": "TRUE"}, prepare=instance()),

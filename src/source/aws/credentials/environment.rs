@@ -9,9 +9,13 @@ use crate::time::parse_rfc3339;
 
 pub(super) fn load(account: &Account) -> Result<Lookup, Error> {
     let env = &account.cx.env;
-    let secret = |name| env.text(name).map(|value| value.map(Secret::new));
-    let Some(key) = env.text("AWS_ACCESS_KEY_ID")? else {
-        return Ok(Lookup::absent("AWS_ACCESS_KEY_ID is not set"));
+    let text = |name| env.text(name).map(|value| value.filter(|value| !value.trim().is_empty()));
+    let secret = |name| text(name).map(|value| value.map(Secret::new));
+    let Some(key) = text("AWS_ACCESS_KEY_ID")? else {
+        return Ok(Lookup::absent(match env.get("AWS_ACCESS_KEY_ID") {
+            Some(_) => "AWS_ACCESS_KEY_ID is empty",
+            None => "AWS_ACCESS_KEY_ID is not set",
+        }));
     };
     let Some(secret_key) = secret("AWS_SECRET_ACCESS_KEY")? else {
         let what = "AWS_ACCESS_KEY_ID is set, but AWS_SECRET_ACCESS_KEY is not set";

@@ -15,6 +15,7 @@ use crate::secret::Secret;
 use crate::source::aws::endpoint::is_region;
 
 const ENDPOINT: &str = "AWS_EC2_METADATA_SERVICE_ENDPOINT";
+const MODE: &str = "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE";
 const DISABLED: &str = "AWS_EC2_METADATA_DISABLED";
 
 /// The timeout of the PUT request. Outside EC2 there is usually no response at all.
@@ -136,17 +137,27 @@ impl Session {
     }
 }
 
-/// The URL of the instance metadata service, without a path.
+/// The URL of the instance metadata service, without a path. An invalid mode is an error even if the
+/// URL is set, as in botocore.
 fn base(account: &Account) -> Result<String, Error> {
-    if let Some(endpoint) = account.setting(ENDPOINT, "ec2_metadata_service_endpoint")? {
-        return Ok(endpoint.trim_end_matches('/').to_owned());
-    }
-    let mode = account
-        .setting("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "ec2_metadata_service_endpoint_mode")?;
-    Ok(match mode {
-        Some(mode) if mode.eq_ignore_ascii_case("ipv6") => "http://[fd00:ec2::254]".to_owned(),
-        _ => "http://169.254.169.254".to_owned(),
-    })
+    let endpoint = account.setting(ENDPOINT, "ec2_metadata_service_endpoint")?;
+    let mode = account.setting(MODE, "ec2_metadata_service_endpoint_mode")?;
+    let default = match mode.unwrap_or_default().to_ascii_lowercase().as_str() {
+        "" | "ipv4" => "http://169.254.169.254",
+        "ipv6" => "http://[fd00:ec2::254]",
+        _ => {
+            let place = match account.cx.env.text(MODE)? {
+                Some(_) => MODE,
+                None => "ec2_metadata_service_endpoint_mode in the profile",
+            };
+            return Err(Error::new(
+                Kind::Configuration,
+                format!("{place} is neither IPv4 nor IPv6"),
+            )
+            .fix(format!("set {place} to IPv4 or IPv6, or remove it")));
+        }
+    };
+    Ok(endpoint.as_deref().unwrap_or(default).trim_end_matches('/').to_owned())
 }
 
 fn parse_url(base: &str, path: &str) -> Result<Url, Error> {

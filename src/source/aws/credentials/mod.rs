@@ -10,6 +10,7 @@ mod assume_role;
 mod container;
 mod environment;
 pub(super) mod imds;
+mod login;
 mod process;
 mod profile;
 mod sso;
@@ -54,9 +55,14 @@ const PLACES: [(&str, Load); 5] = [
 /// `ABSENT` if no place has credentials, with the reason of each place; `EXPIRED` if the
 /// credentials have expired; otherwise the failure of a place.
 pub(super) fn find(account: &Account) -> Result<Credentials, Error> {
-    // As in the AWS SDKs, a profile that an option selects overrides the environment.
-    let skipped = if account.profile_is_option { 2 } else { 0 };
-    let places = PLACES.into_iter().skip(skipped);
+    let mut places = PLACES.to_vec();
+    if account.profile_is_option {
+        // As in the AWS SDKs, a profile that an option selects overrides the environment.
+        places.drain(..2);
+    } else if profile::is_role(account) {
+        // As in botocore, the role of a profile overrides the web identity of a pod.
+        places.swap(1, 2);
+    }
     let (place, credentials) = SEARCH.first(places, |load| load(account), &account.cx.log)?;
     refuse_expired(credentials, place, account)
 }
@@ -113,6 +119,12 @@ fn from_user(
     if parts.clone().any(|part| !part.bytes().all(|byte| byte.is_ascii_graphic())) {
         return Err(Error::new(Kind::Configuration, format!("invalid AWS credentials in {place}"))
             .cause("they contain spaces, control characters or non-ASCII characters")
+            .fix("set the credentials again, exactly as AWS issued them"));
+    }
+    if key.trim().is_empty() || secret.trim().is_empty() {
+        let what = format!("no AWS credentials in {place}");
+        return Err(Error::new(Kind::Configuration, what)
+            .cause("the access key ID or the secret access key is empty")
             .fix("set the credentials again, exactly as AWS issued them"));
     }
     let expiry = expiry.and_then(|expiry| u64::try_from(expiry).ok());

@@ -7,10 +7,19 @@
 
 use super::{
     Account, AssumedRole, Credentials, Lookup, assume_role, container, environment, from_user,
-    imds, process, sso, web_identity,
+    imds, login, process, sso, web_identity,
 };
 use crate::error::{Error, Kind};
 use crate::source::aws::profile_file::Profile;
+
+/// Whether the profile in use is a role that other credentials assume.
+pub(super) fn is_role(account: &Account) -> bool {
+    account.current_profile().is_some_and(has_role)
+}
+
+fn has_role(profile: &Profile) -> bool {
+    profile.get("role_arn").is_some() && profile.get("web_identity_token_file").is_none()
+}
 
 /// Credentials of the profile in use.
 pub(super) fn load(account: &Account) -> Result<Lookup, Error> {
@@ -49,7 +58,7 @@ struct Resolver<'a> {
 
 impl<'a> Resolver<'a> {
     fn credentials(&mut self, name: &'a str, profile: &'a Profile) -> Result<Lookup, Error> {
-        if profile.get("role_arn").is_some() && profile.get("web_identity_token_file").is_none() {
+        if has_role(profile) {
             return self.role(name, profile).map(Lookup::Found);
         }
         self.without_role(name, profile)
@@ -67,6 +76,9 @@ impl<'a> Resolver<'a> {
         }
         if profile.is_in_credentials_file("aws_access_key_id") {
             return static_keys(name, profile);
+        }
+        if let Some(session) = profile.get("login_session") {
+            return login::load(name, session, self.account).map(Lookup::Found);
         }
         match profile.get("credential_process") {
             Some(command_line) => process::load(name, command_line, self.account),

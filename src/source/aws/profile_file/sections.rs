@@ -1,7 +1,7 @@
 //! The syntax of the shared files: sections of keys.
 //!
-//! A line that starts with `#` or `;` is a comment. An indented line continues the value of the key
-//! before it. Keys are case-insensitive; a line that is none of these is ignored, as by the AWS
+//! A line that starts with `#` or `;` is a comment. A line that is indented deeper than the key
+//! before it continues the value of that key. Keys are case-insensitive; a line that is none of these is ignored, as by the AWS
 //! CLI.
 //! <https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html>
 
@@ -30,14 +30,16 @@ impl Keys {
 /// The sections of a file with their names, in the order of the file.
 pub(super) fn parse(text: &str) -> Vec<(String, Keys)> {
     let mut sections: Vec<(String, Keys)> = Vec::new();
-    let mut last_key: Option<String> = None;
+    // The last key, and its indentation.
+    let mut last_key: Option<(String, usize)> = None;
     for line in text.lines() {
         let trimmed = line.trim();
         if trimmed.is_empty() || trimmed.starts_with(['#', ';']) {
             continue;
         }
-        let is_indented = line.starts_with([' ', '\t']);
-        if let (true, Some(key), Some((_, keys))) = (is_indented, &last_key, sections.last_mut()) {
+        let indent = line.len() - line.trim_start().len();
+        let continued = last_key.as_ref().filter(|(_, of_key)| indent > *of_key);
+        if let (Some((key, _)), Some((_, keys))) = (continued, sections.last_mut()) {
             keys.append_line(key, trimmed);
         } else if let Some(name) = section_name(trimmed) {
             sections.push((name.to_owned(), Keys::default()));
@@ -47,7 +49,7 @@ pub(super) fn parse(text: &str) -> Vec<(String, Keys)> {
         {
             let key = key.to_ascii_lowercase();
             keys.0.insert(key.clone(), Zeroizing::new(value.to_owned()));
-            last_key = Some(key);
+            last_key = Some((key, indent));
         }
     }
     sections
@@ -73,6 +75,31 @@ pub(super) fn unquoted(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_deeper_lines_continue_a_value() {
+        let lines = [
+            "[a]",
+            "    region = eu-west-1",
+            "    s3 =",
+            "        max = 3",
+            "      min = 1",
+            "    key = x",
+            "  shallower = y",
+            "   [b]",
+            "  [c]",
+            "\tz = 1",
+        ];
+        let sections = parse(&lines.join("\n"));
+        let names: Vec<&str> = sections.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["a", "c"], "[b] is deeper than the key before it");
+        let keys = &sections[0].1;
+        assert_eq!(keys.get("region"), Some("eu-west-1"));
+        assert_eq!(keys.get("s3"), Some("\nmax = 3\nmin = 1"));
+        assert_eq!(keys.get("key"), Some("x"));
+        assert_eq!(keys.get("shallower"), Some("y\n[b]"));
+        assert_eq!(sections[1].1.get("z"), Some("1"));
+    }
 
     #[test]
     fn malformed_lines_are_ignored() {

@@ -44,9 +44,14 @@ impl<'a> Session<'a> {
                 (profile.get("sso_region"), start_url)
             }
         };
-        let region = region.filter(|region| endpoint::is_region(region)).ok_or_else(|| {
-            wrong(format!("the profile {name:?} has no valid sso_region"), "set sso_region")
+        let region = region.ok_or_else(|| {
+            wrong(format!("the profile {name:?} has no sso_region"), "set sso_region")
         })?;
+        if let Some(why) = endpoint::not_a_region(region) {
+            let what = format!("the profile {name:?} has no valid sso_region");
+            let fix = "set sso_region to a name such as eu-west-1";
+            return Err(wrong(what, fix).cause(why));
+        }
         let cache_file = cache_path(key, account)?;
         Ok(Session { profile: name, region, cache_file })
     }
@@ -61,10 +66,7 @@ impl<'a> Session<'a> {
     ) -> Result<(Url, &'static str), Error> {
         match account.configured_endpoint(service)? {
             Some(configured) => Ok(configured),
-            None => {
-                let host = endpoint::service_host(host, self.region, false);
-                Ok((endpoint::public(&host)?, "sso_region"))
-            }
+            None => Ok((account.public_endpoint(host, self.region)?, "sso_region")),
         }
     }
 }

@@ -6,6 +6,7 @@
 //! <https://docs.aws.amazon.com/singlesignon/latest/OIDCAPIReference/API_CreateToken.html>
 
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
@@ -14,6 +15,7 @@ use super::session::Session;
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::http::{self, Url};
+use crate::lock;
 use crate::secret::Secret;
 use crate::source::aws::account::Account;
 use crate::time::{parse_rfc3339, rfc3339};
@@ -28,10 +30,10 @@ struct TokenCache<'a> {
 
 impl TokenCache<'_> {
     /// Reads the members of the file.
-    fn read(&self, profile: &str) -> Result<Map<String, Value>, Error> {
+    fn read(&self, profile: &str) -> Result<CachedToken, Error> {
         let text = files::read_text(self.path, "sso_session", Kind::Expired)
             .map_err(|error| error.fix(login(profile)))?;
-        serde_json::from_str(text.expose()).map_err(|_| {
+        serde_json::from_str(text.expose()).map(CachedToken).map_err(|_| {
             let what = format!("{} is not JSON", self.path.display());
             Error::new(Kind::Configuration, what).fix(login(profile))
         })
@@ -54,6 +56,45 @@ impl TokenCache<'_> {
     }
 }
 
+/// The members of the cache file.
+struct CachedToken(Map<String, Value>);
+
+impl CachedToken {
+    fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name).and_then(Value::as_str)
+    }
+
+    /// When the access token expires. A token without an expiry is treated as expired.
+    fn expiry(&self) -> i64 {
+        self.text("expiresAt").and_then(parse_expiry).unwrap_or(0)
+    }
+
+    /// Whether the token expires soon and can be refreshed.
+    fn needs_refresh(&self, now: i64) -> bool {
+        let needed = ["refreshToken", "clientId", "clientSecret"];
+        self.expiry() - now < REFRESH_BEFORE && needed.iter().all(|name| self.text(name).is_some())
+    }
+
+    /// The access token.
+    ///
+    /// # Errors
+    /// `EXPIRED` if it has expired.
+    fn valid_token(&self, profile: &str, now: i64) -> Result<Secret, Error> {
+        let expiry = self.expiry();
+        match self.text("accessToken") {
+            Some(token) if expiry > now => Ok(Secret::new(token)),
+            _ => {
+                let time = match expiry {
+                    0 => String::new(),
+                    expiry => format!(" at {}", rfc3339(expiry)),
+                };
+                let what = format!("the SSO session of the profile {profile:?} expired{time}");
+                Err(Error::new(Kind::Expired, what).fix(login(profile)))
+            }
+        }
+    }
+}
+
 impl Session<'_> {
     fn cache(&self) -> TokenCache<'_> {
         TokenCache { path: &self.cache_file }
@@ -61,35 +102,29 @@ impl Session<'_> {
 
     /// The cached token, refreshed if it expires soon and the cache has a refresh token.
     ///
+    /// The refresh token may be valid only once, and all runs and profiles of the session share it.
+    /// It is therefore used only by the run that holds the lock next to the file.
+    ///
     /// # Errors
     /// `EXPIRED` if the user must sign in again.
     pub(super) fn access_token(&self, account: &Account) -> Result<Secret, Error> {
         let cached = self.cache().read(self.profile)?;
-        let text = |name: &str| cached.get(name).and_then(Value::as_str);
-        // A token without an expiry is treated as expired.
-        let expiry = text("expiresAt").and_then(parse_expiry).unwrap_or(0);
         let now = account.cx.clock.now();
-        let is_refreshable =
-            ["refreshToken", "clientId", "clientSecret"].iter().all(|name| text(name).is_some());
-        if expiry - now < REFRESH_BEFORE && is_refreshable {
-            match self.refresh(&cached, account) {
-                Ok(token) => return Ok(token),
-                Err(error) if expiry <= now => return Err(error),
-                Err(error) => account.cx.log.line(format!("cannot refresh the SSO token: {error}")),
-            }
+        if !cached.needs_refresh(now) {
+            return cached.valid_token(self.profile, now);
         }
-        match text("accessToken") {
-            Some(token) if expiry > now => Ok(Secret::new(token)),
-            _ => {
-                let time = match expiry {
-                    0 => String::new(),
-                    expiry => format!(" at {}", rfc3339(expiry)),
-                };
-                let what =
-                    format!("the SSO session of the profile {:?} expired{time}", self.profile);
-                Err(Error::new(Kind::Expired, what).fix(login(self.profile)))
-            }
+        let _lock = lock::beside(&self.cache_file, Duration::ZERO, account.cx)?;
+        let cached = self.cache().read(self.profile)?;
+        if !cached.needs_refresh(now) {
+            return cached.valid_token(self.profile, now);
         }
+        self.refresh(&cached.0, account).or_else(|error| {
+            // Another program, such as the AWS CLI, may have used the refresh token first.
+            let found = self.cache().read(self.profile);
+            let found = found.and_then(|found| found.valid_token(self.profile, now));
+            account.cx.log.line(format!("cannot refresh the SSO token: {error}"));
+            found.map_err(|_| error)
+        })
     }
 
     fn refresh(&self, cached: &Map<String, Value>, account: &Account) -> Result<Secret, Error> {

@@ -1,0 +1,169 @@
+//! A cached token is only reused for the identity that it was obtained for. The identity depends on
+//! options, variables and files; each test changes one of them between two runs with one output file.
+
+mod common;
+
+use common::server::{Server, json};
+use common::{World, jwt};
+
+/// Runs a command line with each of these environments and one output file, and returns the tokens.
+fn tokens(world: &World, line: &str, environments: [&[(&str, &str)]; 2]) -> [String; 2] {
+    let line = format!("{line} --audience={{aud}} --output-file={{dir}}/out");
+    environments.map(|variables| {
+        let first = world.run_with(&line, variables).document().to_string();
+        let again = world.run_with(&line, variables).document().to_string();
+        assert_eq!(first, again, "the token is cached");
+        first
+    })
+}
+
+#[track_caller]
+fn differ([first, second]: [String; 2]) {
+    assert_ne!(first, second, "the token of another identity");
+}
+
+#[test]
+fn the_variable_with_the_token() {
+    let (alice, bob) = (jwt(3000), jwt(3600));
+    differ(tokens(&World::new(), "env --name=TOK", [&[("TOK", &alice)], &[("TOK", &bob)]]));
+}
+
+#[test]
+fn the_variable_of_the_ci_job() {
+    let environment = |token| vec![("GITLAB_CI", "true"), ("MY_TOKEN", token)];
+    let (first, second) = (jwt(3000), jwt(3600));
+    let environments = [&environment(first.as_str())[..], &environment(second.as_str())];
+    differ(tokens(&World::new(), "ci --name=MY_TOKEN", environments));
+}
+
+#[test]
+fn the_aws_profile_and_the_aws_files() {
+    let world = World::new();
+    let keys = |name: &str| {
+        format!(
+            "[dev]\naws_access_key_id={name}\naws_secret_access_key=s\n[prod]\naws_access_key_id=P{name}\naws_secret_access_key=s\n"
+        )
+    };
+    world.write("one", keys("AKIAONE"));
+    world.write("two", keys("AKIATWO"));
+    let line = "aws --region=eu-west-1 --mode=caller-identity";
+    let file = ("AWS_SHARED_CREDENTIALS_FILE", "{dir}/one");
+    differ(tokens(
+        &world,
+        line,
+        [&[file, ("AWS_PROFILE", "dev")], &[file, ("AWS_PROFILE", "prod")]],
+    ));
+    let other = ("AWS_SHARED_CREDENTIALS_FILE", "{dir}/two");
+    let profile = ("AWS_PROFILE", "dev");
+    differ(tokens(&world, line, [&[file, profile], &[other, profile]]));
+    let key = |id| [("AWS_ACCESS_KEY_ID", id), ("AWS_SECRET_ACCESS_KEY", "s")];
+    differ(tokens(&world, line, [&key("AKIAA"), &key("AKIAB")]));
+}
+
+#[test]
+fn the_address_and_the_token_of_vault() {
+    let world = World::new();
+    let server = |life| {
+        let answer = json(&format!(r#"{{"data":{{"token":"{}"}}}}"#, jwt(life)));
+        Server::new(move |_| answer.clone())
+    };
+    let (one, two) = (server(3000), server(3600));
+    let token = ("VAULT_TOKEN", "t");
+    let at = |url| [token, ("VAULT_ADDR", url)];
+    differ(tokens(&world, "vault --role=r", [&at(&one.url), &at(&two.url)]));
+    let before = one.count();
+    let address = ("VAULT_ADDR", one.url.as_str());
+    tokens(&world, "vault --role=r", [&[address, token], &[address, ("VAULT_TOKEN", "u")]]);
+    assert_eq!(one.count(), before + 2, "another Vault token is another identity");
+}
+
+#[test]
+fn the_azure_client() {
+    let world = World::new();
+    let answer = json(&format!(r#"{{"access_token":"{}"}}"#, jwt(3600)));
+    let server = Server::new(move |_| answer.clone());
+    let host = ("AZURE_POD_IDENTITY_AUTHORITY_HOST", server.url.as_str());
+    let line = "azure --environment=imds --resource=api://app";
+    tokens(&world, line, [&[host, ("AZURE_CLIENT_ID", "a")], &[host, ("AZURE_CLIENT_ID", "b")]]);
+    assert_eq!(server.count(), 4, "two probes and two requests");
+}
+
+#[test]
+fn the_kubeconfig() {
+    let world = World::new();
+    let answer = json(&format!(r#"{{"status":{{"token":"{}"}}}}"#, jwt(3600)));
+    let server = Server::new(move |_| answer.clone());
+    for name in ["one", "two"] {
+        world.write(
+            name,
+            format!(
+                "current-context: c\ncontexts: [{{name: c, context: {{cluster: c, user: u}}}}]\n\
+                 clusters: [{{name: c, cluster: {{server: \"{}\"}}}}]\n\
+                 users: [{{name: u, user: {{token: t}}}}]\n",
+                server.url
+            ),
+        );
+    }
+    let environments: [&[(&str, &str)]; 2] =
+        [&[("KUBECONFIG", "{dir}/one")], &[("KUBECONFIG", "{dir}/two")]];
+    tokens(&world, "kubernetes --account=a", environments);
+    assert_eq!(server.count(), 2);
+}
+
+#[test]
+fn a_relative_path_in_another_directory() {
+    let world = World::new();
+    let read = |directory: &str, life| {
+        std::fs::create_dir(world.path(directory)).unwrap();
+        world.write(&format!("{directory}/t"), jwt(life));
+        let mut command = world.command("file --path=t --output-file={dir}/out", &[]);
+        String::from_utf8(command.current_dir(world.path(directory)).output().unwrap().stdout)
+    };
+    assert_ne!(read("one", 3000), read("two", 3600));
+
+    let answer = json(&format!(r#"{{"data":{{"token":"{}"}}}}"#, jwt(3600)));
+    let server = Server::new(move |_| answer.clone());
+    let line = format!(
+        "url --url={}/ --field=data.token --header=Authorization:file:t --output-file={{dir}}/out",
+        server.url
+    );
+    for directory in ["one", "one", "two"] {
+        let mut command = world.command(&line, &[]);
+        assert!(command.current_dir(world.path(directory)).output().unwrap().status.success());
+    }
+    assert_eq!(server.count(), 2);
+}
+
+#[test]
+fn the_access_token_of_another_identity() {
+    let world = World::new();
+    let server = Server::new(|_| json(r#"{"access_token":"ya29.a","expires_in":3600}"#));
+    let config = |source: &str| {
+        format!(
+            r#"{{"type":"external_account","audience":"{}","subject_token_type":"urn:ietf:params:oauth:token-type:jwt","token_url":"{}/v1/token","credential_source":{source}}}"#,
+            common::AUDIENCE,
+            server.url
+        )
+    };
+    world.write("c.json", config(r#"{"executable":{"command":"wif-token env --name=TOK"}}"#));
+    let line = "access-token --credentials={dir}/c.json --cache-file={dir}/cache";
+    let (alice, bob) = (jwt(3000), jwt(3600));
+    let run = |token: &str| assert_eq!(world.run_with(line, &[("TOK", token)]).stdout, "ya29.a");
+    run(&alice);
+    run(&alice);
+    assert_eq!(server.count(), 1, "the access token is cached");
+    run(&bob);
+    assert_eq!(server.count(), 2, "bob's token is exchanged");
+
+    world.write("t", &alice);
+    world.write("c.json", config(r#"{"file":"t"}"#));
+    let run = |directory: &str| {
+        let status = world.command(line, &[]).current_dir(world.path(directory)).status();
+        assert!(status.unwrap().success());
+    };
+    std::fs::create_dir(world.path("other")).unwrap();
+    world.write("other/t", &bob);
+    run("");
+    run("other");
+    assert_eq!(server.count(), 4, "a relative path is another file in another directory");
+}
