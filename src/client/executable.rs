@@ -11,10 +11,11 @@ use crate::context::Context;
 use crate::contract::document;
 use crate::error::{Error, Kind};
 use crate::files;
-use crate::program::Program;
+use crate::program::{self, Program};
 use crate::secret::Secret;
 use crate::time::rfc3339;
 use crate::token::TokenType;
+use crate::world::Env;
 
 /// The variable that must be 1 for a client to run an executable.
 pub const OPT_IN: &str = "GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES";
@@ -31,32 +32,67 @@ pub fn words(command: &str) -> Vec<OsString> {
         .collect()
 }
 
-/// The arguments of a command line; `None` if it runs another program than this one.
-pub fn this_program(command: &str) -> Option<Vec<OsString>> {
-    let mut words = words(command).into_iter();
-    let program = words.next()?;
-    let name = program.to_str()?.rsplit(['/', '\\']).next()?;
-    matches!(name, "wif-token" | "wif-token.exe").then(|| words.collect())
+/// The proof that the environment allows executables.
+///
+/// The command of a configuration is untrusted input. Everything that it can make this process do
+/// requires this proof: running its program, and interpreting its options, which read variables and
+/// files, write files and send requests. Splitting it into words does not.
+#[derive(Debug)]
+pub struct Allowed(());
+
+impl Allowed {
+    /// The proof, if the user opted in.
+    ///
+    /// # Errors
+    /// `CONFIGURATION` if executables are not allowed.
+    pub fn by(env: &Env) -> Result<Allowed, Error> {
+        match env.get(OPT_IN).is_some_and(|value| value == "1") {
+            true => Ok(Allowed(())),
+            false => Err(Error::new(Kind::Configuration, "executables are not allowed")
+                .cause(format!("{OPT_IN} is not 1"))
+                .fix(format!(
+                    "review executable.command in the configuration, then set {OPT_IN}=1"
+                ))),
+        }
+    }
+}
+
+/// What a command line runs.
+#[derive(Debug)]
+pub enum Target {
+    /// This program, with these arguments. They are interpreted in this process.
+    ThisProgram(Vec<OsString>),
+    /// Another program, or none. It is run.
+    Other,
+}
+
+impl Target {
+    /// Finds out what a command line runs. The file of the program decides and not its name, which
+    /// any program can have.
+    pub fn of(command: &str, env: &Env) -> Target {
+        let mut words = words(command).into_iter();
+        let found = words.next().and_then(|name| program::find(&name, env));
+        match found.is_some_and(|path| program::is_this_program(&path)) {
+            true => Target::ThisProgram(words.collect()),
+            false => Target::Other,
+        }
+    }
 }
 
 /// Runs a program as clients do, and reads the token from the document that it prints, or from its
 /// output file if the token in it has not expired.
 ///
 /// # Errors
-/// `CONFIGURATION` if executables are not allowed, those of [`Program::run`], `PROTOCOL` if the
-/// document has no token, `EXPIRED` if the token has expired.
+/// Those of [`Program::run`], `PROTOCOL` if the document has no token, `EXPIRED` if the token has
+/// expired.
 pub fn run(
+    _: &Allowed,
     command: &str,
     output_file: Option<&Path>,
     variables: BTreeMap<String, OsString>,
     token_type: TokenType,
     cx: &Context,
 ) -> Result<Secret, Error> {
-    if cx.env.text(OPT_IN)?.as_deref() != Some("1") {
-        return Err(Error::new(Kind::Configuration, "executables are not allowed")
-            .cause(format!("{OPT_IN} is not 1"))
-            .fix(format!("review executable.command in the configuration, then set {OPT_IN}=1")));
-    }
     if let Some(token) = output_file.and_then(|path| cached(path, token_type, cx)) {
         return Ok(token);
     }

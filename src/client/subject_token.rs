@@ -1,13 +1,13 @@
 //! Gets the subject token from the credential source of a configuration.
 //!
-//! If the executable is this program, it is not started again: its command line is read here and
-//! the token is fetched in this process. Any other executable is run as clients run it, if the
-//! environment allows executables.
+//! An executable is only used if the environment allows executables. If it is this program, it is
+//! not started again: its command line is read here and the token is fetched in this process. Any
+//! other executable is run as clients run it.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
-use super::executable;
+use super::executable::{self, Allowed, Target};
 use crate::configuration::CredentialConfig;
 use crate::configuration::credential_source::CredentialSource;
 use crate::context::Context;
@@ -32,11 +32,12 @@ pub fn get(config: &CredentialConfig, cx: &Context) -> Result<Secret, Error> {
     let variables = variables(config);
     match &config.source {
         CredentialSource::Executable { command, output_file, .. } => {
-            match executable::this_program(command) {
-                Some(args) => in_process(args, variables, cx),
-                None => {
+            let allowed = Allowed::by(&cx.env)?;
+            match Target::of(command, &cx.env) {
+                Target::ThisProgram(args) => in_process(&allowed, args, variables, cx),
+                Target::Other => {
                     let file = output_file.as_deref();
-                    executable::run(command, file, variables, config.token_type, cx)
+                    executable::run(&allowed, command, file, variables, config.token_type, cx)
                 }
             }
         }
@@ -102,6 +103,7 @@ fn with_variables(variables: BTreeMap<String, OsString>, cx: &Context) -> Env {
 
 /// Gets the token that this program would print for these arguments.
 fn in_process(
+    _: &Allowed,
     args: Vec<OsString>,
     variables: BTreeMap<String, OsString>,
     cx: &Context,

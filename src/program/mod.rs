@@ -9,6 +9,10 @@
 #[cfg_attr(windows, path = "windows.rs")]
 mod group;
 
+mod find;
+
+pub use self::find::{find, is_this_program};
+
 use std::ffi::OsString;
 use std::io::{self, Read};
 use std::process::{Command, ExitStatus, Stdio};

@@ -95,7 +95,7 @@ def configured(commands, sts, audience, token, token_server, tmp_path, request):
             "file of JSON": ({"file": str(tmp_path / "token.json"), "format": as_json}, identity_pool.Credentials, {}),
             "url": ({"url": server.url + "/text", "headers": headers}, identity_pool.Credentials, {}),
             "url of JSON": ({"url": server.url + "/json", "headers": headers, "format": as_json}, identity_pool.Credentials, {}),
-            "wif-token": ({"executable": {"command": own}}, pluggable.Credentials, {"T": token}),
+            "wif-token": ({"executable": {"command": own}}, pluggable.Credentials, {ALLOW: "1", "T": token}),
             "executable": ({"executable": {"command": str(foreign)}}, pluggable.Credentials, {ALLOW: "1"}),
             "output file": ({"executable": kept}, pluggable.Credentials, {ALLOW: "1"}),
             "aws": ({"environment_id": "aws1", "regional_cred_verification_url":

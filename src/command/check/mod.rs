@@ -6,6 +6,7 @@
 
 mod aws;
 mod claims;
+mod command_options;
 mod configuration;
 mod executable;
 mod google;
@@ -19,7 +20,6 @@ use self::report::Report;
 use super::{CommandInfo, Credentials, Delegates, Invocation, Output};
 use crate::client;
 use crate::configuration::CredentialConfig;
-use crate::configuration::credential_source::CredentialSource;
 use crate::context::Context;
 use crate::error::Error;
 use crate::options::Format;
@@ -90,10 +90,14 @@ fn walk(
     report: &mut Report,
 ) {
     configuration::check(config, report);
-    if let CredentialSource::Executable { .. } = config.source {
-        executable::check(config, cx, report);
-    }
-    if let Some(token) = subject_token(config, cx, report) {
+    let token = match executable::check(config, cx, report) {
+        Some(why) => {
+            report.skipped("source", why);
+            None
+        }
+        None => subject_token(config, cx, report),
+    };
+    if let Some(token) = token {
         let mapping = options.mapping.as_deref();
         match config.token_type {
             TokenType::Jwt | TokenType::IdToken => {
