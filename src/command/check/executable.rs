@@ -4,9 +4,8 @@
 use std::path::Path;
 
 use super::report::Report;
-use super::{command_options, output_file};
+use super::{command_options, command_words, output_file};
 use crate::client::executable::{self, Allowed, OPT_IN};
-use crate::command::config::is_portable;
 use crate::configuration::CredentialConfig;
 use crate::configuration::credential_source::CredentialSource;
 use crate::context::Context;
@@ -42,8 +41,10 @@ pub(super) fn check(
             format!("set {OPT_IN}=1 in the environment of the client"),
         ),
     };
-    split(command, report);
-    program_file(command, cx, report);
+    let names_program = command_words::check(command, cx, report);
+    if names_program {
+        program_file(command, cx, report);
+    }
     timeout(*timeout_ms, *interactive_timeout_ms, report);
     let is_safe = command_options::check(command, allowed.as_ref(), config, cx, report);
     if let Some(path) = output_file {
@@ -51,42 +52,10 @@ pub(super) fn check(
     }
     match allowed {
         None => Some("executables are not allowed"),
+        Some(_) if !names_program => Some("the command does not name a program"),
         Some(_) => (!is_safe).then_some("the command would write to a file of another purpose"),
     }
 }
-
-fn split(command: &str, report: &mut Report) {
-    let link = "command";
-    let trouble = [
-        (command.contains('\\'), "a backslash, which Python removes", "use / in paths"),
-        (
-            command.contains(['"', '\'']),
-            "quotes, which Go, Java, gcloud and Rust do not interpret",
-            ARGS,
-        ),
-        (
-            command.contains("  "),
-            "consecutive spaces, which Java reads as an empty argument",
-            "use one space",
-        ),
-        (command.contains('\t'), "a tab", "use a space"),
-        (
-            command.split(' ').any(|word| !is_portable(word)),
-            "shell metacharacters, which PHP and Ruby may interpret",
-            ARGS,
-        ),
-    ];
-    match trouble.into_iter().find(|(found, ..)| *found) {
-        Some((_, what, fix)) => {
-            report.warning(link, format!("the command contains {what}"), fix);
-        }
-        None => {
-            report.ok(link, "all clients split the command in the same way");
-        }
-    }
-}
-
-const ARGS: &str = "move the arguments to a file and use --args-file=PATH";
 
 const FIX_COMMAND: &str = "correct the path in executable.command";
 
@@ -100,6 +69,15 @@ fn program_file(command: &str, cx: &Context, report: &mut Report) {
     let path = Path::new(name);
     let shown = path.display();
     let Some(found) = program::find(name, &cx.env) else {
+        if let Some(host) = command_words::another_host(&name.to_string_lossy()) {
+            let what = format!("{shown} is a path of {host}, but this host does not run {host}");
+            let fix = format!(
+                "set executable.command to {}, or run check on the host of the client",
+                command_words::on_this_host(command)
+            );
+            report.broken(link, Kind::Configuration, what, fix);
+            return;
+        }
         report.broken(link, Kind::Absent, format!("{shown} does not exist"), FIX_COMMAND);
         return;
     };

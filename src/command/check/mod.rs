@@ -7,6 +7,7 @@
 mod aws;
 mod claims;
 mod command_options;
+mod command_words;
 mod configuration;
 mod executable;
 mod google;

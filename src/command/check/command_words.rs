@@ -1,0 +1,271 @@
+//! The words of a command. Clients split a command at spaces, and no shell expands anything in it.
+//!
+//! A fix shows the corrected command. Arguments of another program may be secrets, so only those
+//! that change are shown, and no header of this program is shown.
+
+use super::report::Report;
+use crate::client::executable;
+use crate::command::config::is_portable;
+use crate::context::Context;
+use crate::error::Kind;
+use crate::program;
+use crate::shell::quoted;
+
+const LINK: &str = "command";
+const ARGS: &str = "move the arguments to a file and use --args-file=PATH";
+
+/// Reports what clients make of the command. Returns whether it names a program.
+pub(super) fn check(command: &str, cx: &Context, report: &mut Report) -> bool {
+    let words: Vec<String> = executable::words(command)
+        .into_iter()
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect();
+    if let Some((path, rest)) = path_with_space(&words, cx) {
+        space(&path, rest, command, report);
+        return command.contains(['"', '\'']);
+    }
+    if let Some(index) = words.iter().position(|word| shell_syntax(word).is_some()) {
+        unexpanded(&words, index, cx, report);
+        return index > 0;
+    }
+    portable(command, &words, report);
+    true
+}
+
+/// Reports a space in the path of the program. Some clients interpret quotes.
+fn space(path: &str, rest: Vec<String>, command: &str, report: &mut Report) {
+    let what =
+        format!("clients split the command at spaces, but the path of the program has one: {path}");
+    let windows = cfg!(windows) || another_host(path) == Some("Windows");
+    let name = path.rsplit(['/', '\\']).next().unwrap_or_default().replace(' ', "-");
+    let folder = if windows { "C:/wif-token" } else { "/usr/local/bin" };
+    let short = format!("{folder}/{name}");
+    let words: Vec<String> = [short.clone()].into_iter().chain(rest).collect();
+    let fixed = format!("set executable.command to {}", shown(&words, &[]));
+    let fix = match windows {
+        true => format!("move it to {short}, and {fixed}"),
+        false => format!("run ln -s {} {short}, and {fixed}", quoted(path)),
+    };
+    match command.contains(['"', '\'']) {
+        true => report.warning(LINK, what, fix),
+        false => report.broken(LINK, Kind::Configuration, what, fix),
+    };
+}
+
+/// The path of the program and the words after it, if the path contains a space. Without quotes
+/// the path is recognised by its file, or by the name of this program.
+fn path_with_space(words: &[String], cx: &Context) -> Option<(String, Vec<String>)> {
+    let first = words.first()?;
+    if first.contains(' ') {
+        return Some((first.clone(), words.get(1..).unwrap_or_default().to_vec()));
+    }
+    let exists = |path: &str| program::find(path.as_ref(), &cx.env).is_some();
+    if exists(first) || !first.contains(['/', '\\']) {
+        return None;
+    }
+    let joined = |count: usize| words.get(..count).unwrap_or_default().join(" ");
+    let count = (2..=words.len()).find(|count| exists(&joined(*count))).or_else(|| {
+        let last = words.iter().position(|word| is_named_like_this(word))?;
+        (last > 0).then_some(last + 1)
+    })?;
+    Some((joined(count), words.get(count..).unwrap_or_default().to_vec()))
+}
+
+/// The kind of host whose paths look like this one, if it is not the kind of this host.
+pub(super) fn another_host(path: &str) -> Option<&'static str> {
+    let mut start = path.chars();
+    let drive = matches!((start.next(), start.next(), start.next()),
+        (Some(letter), Some(':'), Some('/' | '\\')) if letter.is_ascii_alphabetic());
+    let windows = drive || path.starts_with(r"\\");
+    match cfg!(windows) {
+        true => path.starts_with('/').then_some("Unix"),
+        false => windows.then_some("Windows"),
+    }
+}
+
+/// A command of another host with the path of this program, if it runs this program.
+pub(super) fn on_this_host(command: &str) -> String {
+    let mut words: Vec<String> = command.split_ascii_whitespace().map(str::to_owned).collect();
+    let own = std::env::current_exe().ok().map(|path| path.display().to_string());
+    match (words.first_mut(), own) {
+        (Some(first), Some(own)) if is_named_like_this(first) => {
+            *first = own;
+            shown(&words, &[])
+        }
+        _ => "the path of the program on this host".to_owned(),
+    }
+}
+
+/// Whether a path ends with the name of this program.
+fn is_named_like_this(path: &str) -> bool {
+    matches!(path.rsplit(['/', '\\']).next(), Some("wif-token" | "wif-token.exe"))
+}
+
+/// What a shell would expand in a word (`~`, `$NAME`, `${NAME}` or `%NAME%`), and its variable.
+fn shell_syntax(word: &str) -> Option<(String, String)> {
+    let value = word.split_once('=').map_or(word, |(_, value)| value);
+    let home = [word, value].into_iter().filter_map(|text| text.strip_prefix('~'));
+    if home.into_iter().any(|rest| rest.is_empty() || rest.starts_with(['/', '\\'])) {
+        return Some(("~".to_owned(), "HOME".to_owned()));
+    }
+    dollar(word).or_else(|| percent(word))
+}
+
+fn dollar(word: &str) -> Option<(String, String)> {
+    word.match_indices('$').find_map(|(at, _)| {
+        let rest = word.get(at + 1..)?;
+        let (braced, rest) = rest.strip_prefix('{').map_or((false, rest), |rest| (true, rest));
+        let end = rest.find(|c: char| !is_name_character(c)).unwrap_or(rest.len());
+        let (name, after) = rest.split_at(end);
+        let text = match braced {
+            true if after.starts_with('}') => format!("${{{name}}}"),
+            true => return None,
+            false => format!("${name}"),
+        };
+        (!name.is_empty() && !name.starts_with(|c: char| c.is_ascii_digit()))
+            .then(|| (text, name.to_owned()))
+    })
+}
+
+/// The variable between two percent signs. Percent-encoding begins with two hexadecimal digits.
+fn percent(word: &str) -> Option<(String, String)> {
+    let parts: Vec<&str> = word.split('%').collect();
+    let inner = parts.get(1..parts.len().saturating_sub(1)).unwrap_or_default();
+    let name = inner.iter().find(|name| {
+        let is_hex = |start: &str| start.bytes().all(|byte| byte.is_ascii_hexdigit());
+        name.len() >= 3
+            && name.chars().all(|c| is_name_character(c) || "()".contains(c))
+            && !name.get(..2).is_some_and(is_hex)
+    })?;
+    Some((format!("%{name}%"), (*name).to_owned()))
+}
+
+fn is_name_character(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_'
+}
+
+/// Reports the first word that a shell would have to expand. Only the home directory is expanded
+/// in the fix: no command selects which variables are read.
+fn unexpanded(words: &[String], index: usize, cx: &Context, report: &mut Report) {
+    let home = cx.env.home().ok().flatten().map(|home| home.display().to_string());
+    let mut fixed = words.to_vec();
+    let mut changed = Vec::new();
+    let mut unknown = None;
+    for (index, word) in fixed.iter_mut().enumerate() {
+        while let Some((text, name)) = shell_syntax(word) {
+            changed.push(index);
+            match (name.as_str(), &home) {
+                ("HOME" | "USERPROFILE", Some(home)) if shell_syntax(home).is_none() => {
+                    *word = word.replacen(&text, home, 1);
+                }
+                _ => {
+                    unknown.get_or_insert(text);
+                    break;
+                }
+            }
+        }
+    }
+    let text = words.get(index).and_then(|word| shell_syntax(word)).unwrap_or_default().0;
+    let fix = match unknown {
+        Some(text) => format!("write the value of {text} in executable.command"),
+        None => format!("set executable.command to {}", shown(&fixed, &changed)),
+    };
+    let what = format!("the command contains {text}, and no shell expands it");
+    report.broken(LINK, Kind::Configuration, what, fix);
+}
+
+/// A command for a message: this program's with all words but headers, another program's with
+/// these words only.
+fn shown(words: &[String], changed: &[usize]) -> String {
+    let first = words.first().map(String::as_str).unwrap_or_default();
+    let is_ours = is_named_like_this(first);
+    let mut shown: Vec<&str> = Vec::new();
+    let mut after_dashes = false;
+    for (index, word) in words.iter().enumerate() {
+        let word = match word.as_str() {
+            _ if index == 0 || changed.contains(&index) => word,
+            _ if !is_ours || after_dashes => "…",
+            word if word.starts_with("--header=") => "--header=…",
+            word => word,
+        };
+        after_dashes |= word == "--";
+        if word != "…" || shown.last() != Some(&"…") {
+            shown.push(word);
+        }
+    }
+    shown.join(" ")
+}
+
+/// Syntax that some clients interpret and others do not.
+fn portable(command: &str, words: &[String], report: &mut Report) {
+    let unquoted = match words.iter().all(|word| is_portable(word)) {
+        true => format!("set executable.command to {}", shown(words, &[])),
+        false => ARGS.to_owned(),
+    };
+    let trouble = [
+        (command.contains('\\'), "a backslash, which Python removes", "use / in paths"),
+        (
+            command.contains(['"', '\'']),
+            "quotes, which Go, Java, gcloud and Rust do not interpret",
+            &unquoted,
+        ),
+        (
+            command.contains("  "),
+            "consecutive spaces, which Java reads as an empty argument",
+            "use one space",
+        ),
+        (command.contains('\t'), "a tab", "use a space"),
+        (
+            command.split(' ').any(|word| !is_portable(word)),
+            "shell metacharacters, which PHP and Ruby may interpret",
+            ARGS,
+        ),
+    ];
+    match trouble.into_iter().find(|(found, ..)| *found) {
+        Some((_, what, fix)) => {
+            report.warning(LINK, format!("the command contains {what}"), fix);
+        }
+        None => {
+            report.ok(LINK, "all clients split the command in the same way");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shell_syntax_is_found_and_percent_encoding_is_not() {
+        for (word, found) in [
+            ("~/bin/wif-token", Some("~")),
+            ("--path=~/t", Some("~")),
+            ("$HOME/t", Some("$HOME")),
+            ("--path=${HOME}/t", Some("${HOME}")),
+            ("%USERPROFILE%/wif-token.exe", Some("%USERPROFILE%")),
+            ("--path=%LOCALAPPDATA%/t", Some("%LOCALAPPDATA%")),
+            ("%ProgramFiles(x86)%/t", Some("%ProgramFiles(x86)%")),
+            ("--url=https://a/%E2%82%AC%20", None),
+            ("--for=a~b", None),
+            ("--price=5$", None),
+            ("${HOME", None),
+            ("/usr/bin/x", None),
+        ] {
+            assert_eq!(shell_syntax(word).map(|(text, _)| text).as_deref(), found, "{word}");
+        }
+    }
+
+    #[test]
+    fn arguments_that_may_be_secrets_are_not_shown() {
+        let words = |line: &str| line.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(shown(&words("/a/b --password x /home/t y"), &[3]), "/a/b … /home/t …");
+        assert_eq!(
+            shown(&words("/a/wif-token url --header=X:secret --url=https://a"), &[]),
+            "/a/wif-token url --header=… --url=https://a"
+        );
+        assert_eq!(
+            shown(&words("/a/wif-token command -- x secret"), &[]),
+            "/a/wif-token command -- …"
+        );
+    }
+}
