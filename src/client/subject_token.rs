@@ -11,12 +11,13 @@ use super::executable::{self, Allowed, Target};
 use crate::configuration::CredentialConfig;
 use crate::configuration::credential_source::CredentialSource;
 use crate::context::Context;
+use crate::contract::document::Document;
 use crate::contract::request::SubjectTokenRequest;
 use crate::error::{Error, Kind};
 use crate::http;
 use crate::options::{Options, Values};
 use crate::secret::Secret;
-use crate::source::command_line;
+use crate::source::command_line::{self, SourceLine};
 use crate::source::fetch::Fetch;
 use crate::source::field::Field;
 use crate::source::file::File;
@@ -103,16 +104,13 @@ fn with_variables(variables: BTreeMap<String, OsString>, cx: &Context) -> Env {
 
 /// Gets the token that this program would print for these arguments.
 fn in_process(
-    _: &Allowed,
+    allowed: &Allowed,
     args: Vec<OsString>,
     variables: BTreeMap<String, OsString>,
     cx: &Context,
 ) -> Result<Secret, Error> {
-    let wrong = |error: Error| error.of_kind(Kind::Configuration).inside("executable.command");
-    let line = command_line::parse(args).map_err(wrong)?;
     let env = with_variables(variables, cx);
-    let request = SubjectTokenRequest::new(&line.common, &env).map_err(wrong)?;
-    let fetch = Fetch::new(&line, request).map_err(wrong)?;
+    let (line, fetch) = fetch(allowed, args, &env)?;
     if !fetch.destination().is_document() {
         let what = "executable.command prints the bare token, which no client can read";
         let fix = "remove --format=text from executable.command";
@@ -127,4 +125,24 @@ fn in_process(
         *http = http::Settings { offline: http.offline, ..line.common.http.clone() };
     });
     fetch.document(&cx, || ()).map(|document| document.token)
+}
+
+/// The fetch that this program would make for these arguments.
+fn fetch(_: &Allowed, args: Vec<OsString>, env: &Env) -> Result<(SourceLine, Fetch), Error> {
+    let wrong = |error: Error| error.of_kind(Kind::Configuration).inside("executable.command");
+    let line = command_line::parse(args).map_err(wrong)?;
+    let request = SubjectTokenRequest::new(&line.common, env).map_err(wrong)?;
+    let fetch = Fetch::new(&line, request).map_err(wrong)?;
+    Ok((line, fetch))
+}
+
+/// Whether this program would use the token in its output file for this configuration; `None` if
+/// the configuration runs another program.
+pub fn is_cached(allowed: &Allowed, config: &CredentialConfig, cx: &Context) -> Option<bool> {
+    let CredentialSource::Executable { command, .. } = &config.source else { return None };
+    let Target::ThisProgram(args) = Target::of(command, &cx.env) else { return None };
+    let env = with_variables(variables(config), cx);
+    let (_, fetch) = fetch(allowed, args, &env).ok()?;
+    let file = fetch.destination().file()?;
+    Some(file.fresh::<Document>(cx).is_some())
 }

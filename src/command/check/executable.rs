@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::report::Report;
-use super::{command_options, command_words, output_file};
+use super::{command_options, command_words, output_document, output_file};
 use crate::client::executable::{self, Allowed, OPT_IN};
 use crate::configuration::CredentialConfig;
 use crate::configuration::credential_source::CredentialSource;
@@ -48,7 +48,13 @@ pub(super) fn check(
     timeout(*timeout_ms, *interactive_timeout_ms, report);
     let is_safe = command_options::check(command, allowed.as_ref(), config, cx, report);
     if let Some(path) = output_file {
-        output_file::check(path, report);
+        match &allowed {
+            _ if !output_file::check(path, report) => {}
+            Some(allowed) => output_document::check(path, allowed, config, cx, report),
+            None => {
+                report.ok("output file", path.display().to_string());
+            }
+        }
     }
     match allowed {
         None => Some("executables are not allowed"),

@@ -13,6 +13,7 @@ mod executable;
 mod google;
 mod jwt;
 mod mapping;
+mod output_document;
 mod output_file;
 mod report;
 mod saml;
