@@ -4,11 +4,14 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::Path;
+use std::process::ExitStatus;
+use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::context::Context;
 use crate::contract::document;
+use crate::contract::judgement::{self, Trouble};
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::program::{self, Program};
@@ -79,54 +82,123 @@ impl Target {
     }
 }
 
-/// Runs a program as clients do, and reads the token from the document that it prints, or from its
-/// output file if the token in it has not expired.
-///
-/// # Errors
-/// Those of [`Program::run`], `PROTOCOL` if the document has no token, `EXPIRED` if the token has
-/// expired.
-pub fn run(
-    _: &Allowed,
-    command: &str,
-    output_file: Option<&Path>,
-    variables: BTreeMap<String, OsString>,
-    token_type: TokenType,
-    cx: &Context,
-) -> Result<Secret, Error> {
-    if let Some(token) = output_file.and_then(|path| cached(path, token_type, cx)) {
-        return Ok(token);
+/// A command that runs another program.
+#[derive(Debug)]
+pub struct Executable<'a> {
+    /// The command line.
+    pub command: &'a str,
+    /// How long clients wait, in milliseconds.
+    pub timeout_ms: u64,
+    /// The file in which the program caches its document.
+    pub output_file: Option<&'a Path>,
+    /// The variables that a client sets.
+    pub variables: BTreeMap<String, OsString>,
+    /// The expected type of the token.
+    pub token_type: TokenType,
+}
+
+impl Executable<'_> {
+    /// Runs the program as clients do, and reads the token from the document that it prints, or
+    /// from its output file if the token in it has not expired. Adds why some clients would not
+    /// get the token.
+    ///
+    /// # Errors
+    /// Those of [`Program::run`], `PROTOCOL` if the document has no token, `EXPIRED` if the token
+    /// has expired.
+    pub fn run(
+        &self,
+        _: &Allowed,
+        troubles: &mut Vec<Trouble>,
+        cx: &Context,
+    ) -> Result<Secret, Error> {
+        if let Some(token) = self.output_file.and_then(|path| cached(path, self.token_type, cx)) {
+            return Ok(token);
+        }
+        let mut words = words(self.command).into_iter();
+        let name = words.next().ok_or_else(|| {
+            Error::new(Kind::Configuration, "executable.command is empty")
+                .fix("set executable.command in the configuration")
+        })?;
+        let program = Program {
+            name,
+            args: words.collect(),
+            variables: self.variables.clone().into_iter().collect(),
+            place: "executable.command of the configuration".to_owned(),
+        };
+        let (status, output, wrote_errors) = self.observe(&program, cx)?;
+        let shown = program.name.display();
+        let document: Value = serde_json::from_str(output.expose()).map_err(|_| {
+            if !status.success() {
+                return program.failed(status);
+            }
+            Error::new(Kind::Protocol, format!("the output of {shown} is not a JSON document"))
+                .fix("configure the program to print only the version-1 document")
+        })?;
+        if document.get("success") != Some(&Value::Bool(false)) {
+            troubles.extend(judgement::of_run(status.success(), wrote_errors));
+            let cached = self.output_file.is_some();
+            troubles.extend(judgement::of_success(&document, self.token_type, cached));
+        }
+        let token = document::token(&document, self.token_type).map_err(|why| {
+            // Another copy of this program states the kind of its failure.
+            let code = document.get("code").and_then(Value::as_str);
+            let kind = code.and_then(Kind::from_code).unwrap_or(Kind::Protocol);
+            Error::new(kind, format!("the document from {shown} has no token")).cause(why)
+        })?;
+        match expiration_time(&document) {
+            Some(expiry) if expiry <= cx.clock.now() => {
+                let what = format!("the token from {shown} expired at {}", rfc3339(expiry));
+                let fix = format!("run {} by hand to see its error output", program.place);
+                Err(Error::new(Kind::Expired, what).fix(fix))
+            }
+            _ => Ok(token),
+        }
     }
-    let mut words = words(command).into_iter();
-    let name = words.next().ok_or_else(|| {
-        Error::new(Kind::Configuration, "executable.command is empty")
-            .fix("set executable.command in the configuration")
-    })?;
-    let program = Program {
-        name,
-        args: words.collect(),
-        variables: variables.into_iter().collect(),
-        place: "executable.command of the configuration".to_owned(),
-    };
-    let (status, output) = program.run(cx)?;
+
+    /// Runs the program for at most as long as clients wait.
+    fn observe(
+        &self,
+        program: &Program,
+        cx: &Context,
+    ) -> Result<(ExitStatus, Secret, bool), Error> {
+        let timeout_ms = self.timeout_ms.min(LONGEST_TIMEOUT_MS);
+        let (limit, own) = (Duration::from_millis(timeout_ms), cx.deadline.remaining());
+        let cx = cx.narrowed(|world, _| {
+            world.deadline = world.deadline.at_most(limit + DEADLINE_RESERVE);
+        });
+        program.observe(&cx).map_err(|error| match error.kind() {
+            Kind::Unreachable => too_slow(program, timeout_ms, limit.min(own)),
+            _ => error,
+        })
+    }
+}
+
+/// The longest timeout that clients accept while a user signs in, in milliseconds.
+const LONGEST_TIMEOUT_MS: u64 = 1_800_000;
+
+/// The part of a deadline in which no wait starts. Clients wait until the end of their timeout.
+const DEADLINE_RESERVE: Duration = Duration::from_millis(300);
+
+fn too_slow(program: &Program, timeout_ms: u64, waited: Duration) -> Error {
     let shown = program.name.display();
-    let document: Value = serde_json::from_str(output.expose()).map_err(|_| {
-        if !status.success() {
-            return program.failed(status);
-        }
-        Error::new(Kind::Protocol, format!("the output of {shown} is not a JSON document"))
-            .fix("configure the program to print only the version-1 document")
-    })?;
-    let token = document::token(&document, token_type).map_err(|why| {
-        Error::new(Kind::Protocol, format!("the document from {shown} has no token")).cause(why)
-    })?;
-    match expiration_time(&document) {
-        Some(expiry) if expiry <= cx.clock.now() => {
-            let what = format!("the token from {shown} expired at {}", rfc3339(expiry));
-            let fix = format!("run {} by hand to see its error output", program.place);
-            Err(Error::new(Kind::Expired, what).fix(fix))
-        }
-        _ => Ok(token),
-    }
+    let (what, fix) = match waited.as_millis() < u128::from(timeout_ms) {
+        false => (
+            format!(
+                "{shown} did not finish within {timeout_ms} ms (timeout_millis), so clients stop it"
+            ),
+            "raise timeout_millis (at most 120000)".to_owned(),
+        ),
+        true => (
+            format!(
+                "{shown} did not finish within {} s, and clients stop it after {timeout_ms} ms \
+                 (timeout_millis)",
+                waited.as_secs()
+            ),
+            format!("add --timeout={} to wait as long as clients", timeout_ms / 1000 + 5),
+        ),
+    };
+    Error::new(Kind::Unreachable, what)
+        .fix(format!("run {} by hand to see why, or {fix}", program.place))
 }
 
 fn expiration_time(document: &Value) -> Option<i64> {

@@ -7,11 +7,12 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
-use super::executable::{self, Allowed, Target};
+use super::executable::{Allowed, Executable, Target};
 use crate::configuration::CredentialConfig;
 use crate::configuration::credential_source::CredentialSource;
 use crate::context::Context;
 use crate::contract::document::Document;
+use crate::contract::judgement::Trouble;
 use crate::contract::request::SubjectTokenRequest;
 use crate::error::{Error, Kind};
 use crate::http;
@@ -30,15 +31,30 @@ use crate::world::Env;
 /// # Errors
 /// Those of the source; `CONFIGURATION` if executables are not allowed.
 pub fn get(config: &CredentialConfig, cx: &Context) -> Result<Secret, Error> {
+    examine(config, &mut Vec::new(), cx)
+}
+
+/// Gets the subject token like [`get`], and finds out why some clients would not get it.
+///
+/// # Errors
+/// As [`get`].
+pub fn examine(
+    config: &CredentialConfig,
+    troubles: &mut Vec<Trouble>,
+    cx: &Context,
+) -> Result<Secret, Error> {
     let variables = variables(config);
     match &config.source {
-        CredentialSource::Executable { command, output_file, .. } => {
+        CredentialSource::Executable { command, output_file, timeout_ms, .. } => {
             let allowed = Allowed::by(&cx.env)?;
             match Target::of(command, &cx.env) {
                 Target::ThisProgram(args) => in_process(&allowed, args, variables, cx),
                 Target::Other => {
-                    let file = output_file.as_deref();
-                    executable::run(&allowed, command, file, variables, config.token_type, cx)
+                    let (timeout_ms, output_file) = (*timeout_ms, output_file.as_deref());
+                    let token_type = config.token_type;
+                    let other =
+                        Executable { command, timeout_ms, output_file, variables, token_type };
+                    other.run(&allowed, troubles, cx)
                 }
             }
         }

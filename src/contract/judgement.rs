@@ -25,6 +25,22 @@ impl Trouble {
     }
 }
 
+/// What is wrong with the way in which a program ended that printed a success.
+pub fn of_run(exit_status_is_0: bool, wrote_to_stderr: bool) -> Option<Trouble> {
+    match (exit_status_is_0, wrote_to_stderr) {
+        (false, _) => Some(Trouble::new(
+            "it prints a success, but its exit status is not 0, so all clients fail",
+            "end the program with exit status 0 after a success",
+        )),
+        (true, true) => Some(Trouble::new(
+            "it writes to standard error, which Python, gcloud, Node, Java and PHP read as part of \
+             the document, so they fail",
+            "write nothing to standard error on success, or redirect it to a file",
+        )),
+        (true, false) => None,
+    }
+}
+
 /// What is wrong with a document that reports success; the first problem of each member. `cached`
 /// means that clients read it from an output file, or that the configuration has one.
 pub fn of_success(document: &Value, token_type: TokenType, cached: bool) -> Vec<Trouble> {

@@ -94,7 +94,7 @@ impl Program {
         world.log.line(format!("running {shown}"));
 
         let output = group.stdout().map(read_on_a_thread);
-        let errors = group.stderr().map(read_on_a_thread);
+        let errors = group.stderr().map(watch_on_a_thread);
         let outcome = group.wait(world);
         group.kill();
         let status = match outcome {
@@ -115,8 +115,7 @@ impl Program {
         if bytes.len() > files::LIMIT {
             return Err(wrong("is larger than 1 MiB"));
         }
-        let errors = errors.map(|errors| collect(&errors)).unwrap_or_default();
-        let wrote_errors = !errors.trim_ascii().is_empty();
+        let wrote_errors = errors.is_some_and(|errors| errors.recv_timeout(DRAIN).is_ok());
         match String::from_utf8(bytes) {
             Ok(text) => Ok((status, Secret::new(text), wrote_errors)),
             Err(_) if !status.success() => Err(self.failed(status)),
@@ -145,6 +144,21 @@ fn read_on_a_thread(pipe: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
         while let Ok(length @ 1..) = pipe.read(&mut chunk) {
             if sender.send(chunk.get(..length).unwrap_or_default().to_vec()).is_err() {
                 break;
+            }
+        }
+    });
+    receiver
+}
+
+/// Reads everything on a separate thread, and sends once if it is more than white space. Standard
+/// error is not stored, because it may contain a secret.
+fn watch_on_a_thread(mut pipe: impl Read + Send + 'static) -> Receiver<()> {
+    let (sender, receiver) = mpsc::sync_channel(1);
+    thread::spawn(move || {
+        let mut chunk = [0; 8 * 1024];
+        while let Ok(length @ 1..) = pipe.read(&mut chunk) {
+            if !chunk.get(..length).unwrap_or_default().trim_ascii().is_empty() {
+                let _ = sender.try_send(());
             }
         }
     });

@@ -8,8 +8,10 @@ use crate::client::executable;
 use crate::command::config::is_portable;
 use crate::context::Context;
 use crate::error::Kind;
+use crate::options::{OptionInfo, ValueKind};
 use crate::program;
 use crate::shell::quoted;
+use crate::source::{self, SourceInfo};
 
 const LINK: &str = "command";
 const ARGS: &str = "move the arguments to a file and use --args-file=PATH";
@@ -65,8 +67,10 @@ fn path_with_space(words: &[String], cx: &Context) -> Option<(String, Vec<String
     }
     let joined = |count: usize| words.get(..count).unwrap_or_default().join(" ");
     let count = (2..=words.len()).find(|count| exists(&joined(*count))).or_else(|| {
-        let last = words.iter().position(|word| is_named_like_this(word))?;
-        (last > 0).then_some(last + 1)
+        let last =
+            words.iter().position(|word| is_named_like_this(word)).filter(|last| *last > 0)?;
+        let mut parts = words.get(1..=last)?.iter();
+        parts.all(|part| !part.starts_with(['-', '/'])).then_some(last + 1)
     })?;
     Some((joined(count), words.get(count..).unwrap_or_default().to_vec()))
 }
@@ -101,8 +105,12 @@ fn is_named_like_this(path: &str) -> bool {
     matches!(path.rsplit(['/', '\\']).next(), Some("wif-token" | "wif-token.exe"))
 }
 
-/// What a shell would expand in a word (`~`, `$NAME`, `${NAME}` or `%NAME%`), and its variable.
+/// What a shell would expand in a word (`~`, `$NAME`, `${NAME}` or `%NAME%`), and its variable. A
+/// word with spaces is a script for a shell, such as that of `sh -c`.
 fn shell_syntax(word: &str) -> Option<(String, String)> {
+    if word.contains(' ') {
+        return None;
+    }
     let value = word.split_once('=').map_or(word, |(_, value)| value);
     let home = [word, value].into_iter().filter_map(|text| text.strip_prefix('~'));
     if home.into_iter().any(|rest| rest.is_empty() || rest.starts_with(['/', '\\'])) {
@@ -122,7 +130,9 @@ fn dollar(word: &str) -> Option<(String, String)> {
             true => return None,
             false => format!("${name}"),
         };
-        (!name.is_empty() && !name.starts_with(|c: char| c.is_ascii_digit()))
+        // Other names may be part of a password.
+        let is_upper = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+        (name.starts_with(|c: char| !c.is_ascii_digit()) && name.chars().all(is_upper))
             .then(|| (text, name.to_owned()))
     })
 }
@@ -171,29 +181,50 @@ fn unexpanded(words: &[String], index: usize, cx: &Context, report: &mut Report)
         None => format!("set executable.command to {}", shown(&fixed, &changed)),
     };
     let what = format!("the command contains {text}, and no shell expands it");
-    report.broken(LINK, Kind::Configuration, what, fix);
+    // Another program may expand its arguments itself.
+    match index == 0 || words.first().is_some_and(|word| is_named_like_this(word)) {
+        true => report.broken(LINK, Kind::Configuration, what, fix),
+        false => report.warning(LINK, what, fix),
+    };
 }
 
-/// A command for a message: this program's with all words but headers, another program's with
-/// these words only.
+/// A command for a message: this program's with all words but those that may contain a secret,
+/// another program's with the program and these words only.
 fn shown(words: &[String], changed: &[usize]) -> String {
-    let first = words.first().map(String::as_str).unwrap_or_default();
-    let is_ours = is_named_like_this(first);
-    let mut shown: Vec<&str> = Vec::new();
-    let mut after_dashes = false;
+    let is_ours = words.first().is_some_and(|word| is_named_like_this(word));
+    let arguments = words.iter().position(|word| word == "--").unwrap_or(words.len());
+    let mut shown: Vec<String> = Vec::new();
     for (index, word) in words.iter().enumerate() {
-        let word = match word.as_str() {
-            _ if index == 0 || changed.contains(&index) => word,
-            _ if !is_ours || after_dashes => "…",
-            word if word.starts_with("--header=") => "--header=…",
-            word => word,
+        let word = match index == 0 || changed.contains(&index) {
+            true => word.clone(),
+            false if !is_ours || index > arguments => "…".to_owned(),
+            false if may_be_secret(words, index) => match word.split_once('=') {
+                Some((name, _)) if name.starts_with("--") => format!("{name}=…"),
+                _ => "…".to_owned(),
+            },
+            false => word.clone(),
         };
-        after_dashes |= word == "--";
-        if word != "…" || shown.last() != Some(&"…") {
+        if word != "…" || shown.last() != Some(&word) {
             shown.push(word);
         }
     }
     shown.join(" ")
+}
+
+/// Whether a word of this program's command line is an option with text for a server, or its value.
+fn may_be_secret(words: &[String], index: usize) -> bool {
+    let source = words.get(1).and_then(|name| source::find(name));
+    let of_kind = |option: &&OptionInfo| matches!(option.kind, ValueKind::Header | ValueKind::Pair);
+    let names = || source.into_iter().flat_map(SourceInfo::options).filter(of_kind);
+    let is_name = |word: Option<&String>, end: &str| {
+        word.and_then(|word| word.strip_prefix("--")).is_some_and(|word| {
+            names().any(|option| {
+                word.strip_prefix(option.name).is_some_and(|rest| rest.starts_with(end))
+            })
+        })
+    };
+    let before = index.checked_sub(1).and_then(|before| words.get(before));
+    is_name(words.get(index), "=") || is_name(before.filter(|word| !word.contains('=')), "")
 }
 
 /// Syntax that some clients interpret and others do not.
@@ -248,6 +279,8 @@ mod tests {
             ("--url=https://a/%E2%82%AC%20", None),
             ("--for=a~b", None),
             ("--price=5$", None),
+            ("--password=pa$word", None),
+            ("echo $TOKEN", None),
             ("${HOME", None),
             ("/usr/bin/x", None),
         ] {

@@ -8,13 +8,14 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::report::Report;
-use crate::client::executable::Allowed;
+use crate::client::executable::{Allowed, Target};
 use crate::client::subject_token;
 use crate::configuration::CredentialConfig;
+use crate::configuration::credential_source::CredentialSource;
 use crate::configuration::pool_provider::PoolProvider;
 use crate::context::Context;
 use crate::contract::document;
-use crate::contract::judgement;
+use crate::contract::judgement::{self, Trouble};
 use crate::error::Kind;
 use crate::files;
 use crate::shell::quoted;
@@ -46,6 +47,24 @@ pub(super) fn check(
     }
 }
 
+/// What is wrong with the output file that another program left. This program never leaves an
+/// invalid one.
+pub(super) fn left_behind(config: &CredentialConfig, cx: &Context) -> Option<Trouble> {
+    let CredentialSource::Executable { command, output_file, .. } = &config.source else {
+        return None;
+    };
+    let allowed = Allowed::by(&cx.env).ok()?;
+    let path = output_file.as_deref().filter(|path| path.is_file())?;
+    match Target::of(command, &cx.env) {
+        Target::ThisProgram(_) => None,
+        Target::Other => problem(path, &allowed, config, cx).map(|Problem { what, .. }| Trouble {
+            what: format!("it leaves an output file that clients refuse, because {what}"),
+            fix: "write the document to a temporary file in the same directory, and rename it"
+                .to_owned(),
+        }),
+    }
+}
+
 fn problem(
     path: &Path,
     allowed: &Allowed,
@@ -64,7 +83,7 @@ fn problem(
     };
     if document.get("success") == Some(&Value::Bool(false)) {
         let what = format!(
-            "{} contains a failure: Ruby fails and never runs the command, and other clients ignore it",
+            "{} contains a failure, so Ruby fails and never runs the command",
             path.display()
         );
         return Some(Problem { what, fix: remove(path) });
@@ -97,27 +116,27 @@ fn unreadable(path: &Path, bytes: &[u8]) -> Result<Value, Problem> {
         Ok(document) => {
             let empty = document.as_object().is_some_and(serde_json::Map::is_empty);
             let what = format!(
-                "{shown} is JSON, but not a document with a version: all clients except Rust fail \
-                 and never run the command"
+                "{shown} is JSON, but not a document with a version, so all clients except Rust \
+                 fail and never run the command"
             );
             Err(Problem { what, fix: if empty { remove(path) } else { own_file } })
         }
         Err(_) if text.is_empty() => Err(Problem {
-            what: format!("{shown} contains only white space or zero bytes: {stopped}"),
+            what: format!("{shown} contains only white space or zero bytes, so {stopped}"),
             fix: remove(path),
         }),
         Err(_) if text.starts_with('\u{feff}') => Err(Problem {
-            what: format!("{shown} begins with a byte order mark: {stopped}"),
+            what: format!("{shown} begins with a byte order mark, so {stopped}"),
             fix: remove(path),
         }),
         Err(_) if text.starts_with('{') => Err(Problem {
-            what: format!("{shown} is not complete JSON: {stopped}"),
+            what: format!("{shown} is not complete JSON, so {stopped}"),
             fix: remove(path),
         }),
         Err(_) => {
             let what = match jwt::claims(text).is_some() {
-                true => format!("{shown} contains a bare token, not a document: {stopped}"),
-                false => format!("{shown} is not JSON: {stopped}"),
+                true => format!("{shown} contains a bare token, not a document, so {stopped}"),
+                false => format!("{shown} is not JSON, so {stopped}"),
             };
             Err(Problem { what, fix: own_file })
         }
