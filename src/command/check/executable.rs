@@ -81,7 +81,7 @@ fn program_file(command: &str, cx: &Context, report: &mut Report) {
                 "set executable.command to {}, or run check on the host of the client",
                 command_words::on_this_host(command)
             );
-            report.broken(link, Kind::Configuration, what, fix);
+            report.broken(link, Kind::Absent, what, fix);
             return;
         }
         report.broken(link, Kind::Absent, format!("{shown} does not exist"), FIX_COMMAND);
