@@ -104,7 +104,12 @@ fn program_file(command: &str, cx: &Context, report: &mut Report) {
         }
     }
     if !path.is_absolute() {
-        let message = format!("{shown} is not an absolute path, and clients may have another PATH");
+        let why = match path.components().count() {
+            1 => "clients may have another PATH",
+            _ => "clients run in other directories",
+        };
+        let message = format!("{shown} is not an absolute path, and {why}");
+        let place = files::absolute(&found).display().to_string();
         report.warning(link, message, format!("use {place} in executable.command"));
         return;
     }
