@@ -134,6 +134,8 @@ fn a_relative_path_in_another_directory() {
     assert_eq!(server.count(), 2);
 }
 
+const OPT_IN: (&str, &str) = ("GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES", "1");
+
 #[test]
 fn the_access_token_of_another_identity() {
     let world = World::new();
@@ -145,10 +147,12 @@ fn the_access_token_of_another_identity() {
             server.url
         )
     };
-    world.write("c.json", config(r#"{"executable":{"command":"wif-token env --name=TOK"}}"#));
+    let command = format!("{} env --name=TOK", env!("CARGO_BIN_EXE_wif-token"));
+    world.write("c.json", config(&format!(r#"{{"executable":{{"command":"{command}"}}}}"#)));
     let line = "access-token --credentials={dir}/c.json --cache-file={dir}/cache";
     let (alice, bob) = (jwt(3000), jwt(3600));
-    let run = |token: &str| assert_eq!(world.run_with(line, &[("TOK", token)]).stdout, "ya29.a");
+    let run =
+        |token: &str| assert_eq!(world.run_with(line, &[("TOK", token), OPT_IN]).stdout, "ya29.a");
     run(&alice);
     run(&alice);
     assert_eq!(server.count(), 1, "the access token is cached");

@@ -75,6 +75,14 @@ impl CachedFile {
         CachedFile { path, place, request }
     }
 
+    /// The token in the file, if it is for this request and need not be replaced.
+    pub fn fresh<T: Cached>(&self, world: &World) -> Option<T> {
+        match self.read(world) {
+            Content::Fresh(token) => Some(token),
+            _ => None,
+        }
+    }
+
     /// Reads the token for this request.
     fn read<T: Cached>(&self, world: &World) -> Content<T> {
         let shown = self.path.display();

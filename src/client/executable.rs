@@ -4,17 +4,21 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::Path;
+use std::process::ExitStatus;
+use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::context::Context;
 use crate::contract::document;
+use crate::contract::judgement::{self, Trouble};
 use crate::error::{Error, Kind};
 use crate::files;
-use crate::program::Program;
+use crate::program::{self, Program};
 use crate::secret::Secret;
 use crate::time::rfc3339;
 use crate::token::TokenType;
+use crate::world::Env;
 
 /// The variable that must be 1 for a client to run an executable.
 pub const OPT_IN: &str = "GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES";
@@ -31,68 +35,172 @@ pub fn words(command: &str) -> Vec<OsString> {
         .collect()
 }
 
-/// The arguments of a command line; `None` if it runs another program than this one.
-pub fn this_program(command: &str) -> Option<Vec<OsString>> {
-    let mut words = words(command).into_iter();
-    let program = words.next()?;
-    let name = program.to_str()?.rsplit(['/', '\\']).next()?;
-    matches!(name, "wif-token" | "wif-token.exe").then(|| words.collect())
+/// The proof that the environment allows executables.
+///
+/// The command of a configuration is untrusted input. Everything that it can make this process do
+/// requires this proof: running its program, and interpreting its options, which read variables and
+/// files, write files and send requests. Splitting it into words does not.
+#[derive(Debug)]
+pub struct Allowed(());
+
+impl Allowed {
+    /// The proof, if the user opted in.
+    ///
+    /// # Errors
+    /// `CONFIGURATION` if executables are not allowed.
+    pub fn by(env: &Env) -> Result<Allowed, Error> {
+        match env.get(OPT_IN).is_some_and(|value| value == "1") {
+            true => Ok(Allowed(())),
+            false => Err(Error::new(Kind::Configuration, "executables are not allowed")
+                .cause(format!("{OPT_IN} is not 1"))
+                .fix(format!(
+                    "review executable.command in the configuration, then set {OPT_IN}=1"
+                ))),
+        }
+    }
 }
 
-/// Runs a program as clients do, and reads the token from the document that it prints, or from its
-/// output file if the token in it has not expired.
-///
-/// # Errors
-/// `CONFIGURATION` if executables are not allowed, those of [`Program::run`], `PROTOCOL` if the
-/// document has no token, `EXPIRED` if the token has expired.
-pub fn run(
-    command: &str,
-    output_file: Option<&Path>,
-    variables: BTreeMap<String, OsString>,
-    token_type: TokenType,
-    cx: &Context,
-) -> Result<Secret, Error> {
-    if cx.env.text(OPT_IN)?.as_deref() != Some("1") {
-        return Err(Error::new(Kind::Configuration, "executables are not allowed")
-            .cause(format!("{OPT_IN} is not 1"))
-            .fix(format!("review executable.command in the configuration, then set {OPT_IN}=1")));
+/// What a command line runs.
+#[derive(Debug)]
+pub enum Target {
+    /// This program, with these arguments. They are interpreted in this process.
+    ThisProgram(Vec<OsString>),
+    /// Another program, or none. It is run.
+    Other,
+}
+
+impl Target {
+    /// Finds out what a command line runs. The file of the program decides and not its name, which
+    /// any program can have.
+    pub fn of(command: &str, env: &Env) -> Target {
+        let mut words = words(command).into_iter();
+        let found = words.next().and_then(|name| program::find(&name, env));
+        match found.is_some_and(|path| program::is_this_program(&path)) {
+            true => Target::ThisProgram(words.collect()),
+            false => Target::Other,
+        }
     }
-    if let Some(token) = output_file.and_then(|path| cached(path, token_type, cx)) {
-        return Ok(token);
+}
+
+/// A command that runs another program.
+#[derive(Debug)]
+pub struct Executable<'a> {
+    /// The command line.
+    pub command: &'a str,
+    /// How long clients wait, in milliseconds.
+    pub timeout_ms: u64,
+    /// The file in which the program caches its document.
+    pub output_file: Option<&'a Path>,
+    /// The variables that a client sets.
+    pub variables: BTreeMap<String, OsString>,
+    /// The expected type of the token.
+    pub token_type: TokenType,
+}
+
+impl Executable<'_> {
+    /// Runs the program as clients do, and reads the token from the document that it prints, or
+    /// from its output file if the token in it has not expired. Adds why some clients would not
+    /// get the token.
+    ///
+    /// # Errors
+    /// Those of [`Program::run`], `PROTOCOL` if the document has no token, `EXPIRED` if the token
+    /// has expired.
+    pub fn run(
+        &self,
+        _: &Allowed,
+        troubles: &mut Vec<Trouble>,
+        cx: &Context,
+    ) -> Result<Secret, Error> {
+        if let Some(token) = self.output_file.and_then(|path| cached(path, self.token_type, cx)) {
+            return Ok(token);
+        }
+        let mut words = words(self.command).into_iter();
+        let name = words.next().ok_or_else(|| {
+            Error::new(Kind::Configuration, "executable.command is empty")
+                .fix("set executable.command in the configuration")
+        })?;
+        let program = Program {
+            name,
+            args: words.collect(),
+            variables: self.variables.clone().into_iter().collect(),
+            place: "executable.command of the configuration".to_owned(),
+        };
+        let (status, output, wrote_errors) = self.observe(&program, cx)?;
+        let shown = program.name.display();
+        let document: Value = serde_json::from_str(output.expose()).map_err(|_| {
+            if !status.success() {
+                return program.failed(status);
+            }
+            Error::new(Kind::Protocol, format!("the output of {shown} is not a JSON document"))
+                .fix("configure the program to print only the version-1 document")
+        })?;
+        if document.get("success") != Some(&Value::Bool(false)) {
+            troubles.extend(judgement::of_run(status.success(), wrote_errors));
+            let cached = self.output_file.is_some();
+            troubles.extend(judgement::of_success(&document, self.token_type, cached));
+        }
+        let token = document::token(&document, self.token_type).map_err(|why| {
+            // Another copy of this program states the kind of its failure.
+            let code = document.get("code").and_then(Value::as_str);
+            let kind = code.and_then(Kind::from_code).unwrap_or(Kind::Protocol);
+            let what = format!("the output of {shown} does not contain a subject token");
+            let fix = format!("run {} by hand to see its output", program.place);
+            Error::new(kind, what).cause(why).fix(fix)
+        })?;
+        match expiration_time(&document) {
+            Some(expiry) if expiry <= cx.clock.now() => {
+                let what = format!("the subject token from {shown} expired at {}", rfc3339(expiry));
+                let fix = format!("run {} by hand to see its error output", program.place);
+                Err(Error::new(Kind::Expired, what).fix(fix))
+            }
+            _ => Ok(token),
+        }
     }
-    let mut words = words(command).into_iter();
-    let name = words.next().ok_or_else(|| {
-        Error::new(Kind::Configuration, "executable.command is empty")
-            .fix("set executable.command in the configuration")
-    })?;
-    let program = Program {
-        name,
-        args: words.collect(),
-        variables: variables.into_iter().collect(),
-        place: "executable.command of the configuration".to_owned(),
-    };
-    let (status, output) = program.run(cx)?;
+
+    /// Runs the program for at most as long as clients wait.
+    fn observe(
+        &self,
+        program: &Program,
+        cx: &Context,
+    ) -> Result<(ExitStatus, Secret, bool), Error> {
+        let timeout_ms = self.timeout_ms.min(LONGEST_TIMEOUT_MS);
+        let (limit, own) = (Duration::from_millis(timeout_ms), cx.deadline.remaining());
+        let cx = cx.narrowed(|world, _| {
+            world.deadline = world.deadline.at_most(limit + DEADLINE_RESERVE);
+        });
+        program.observe(&cx).map_err(|error| match error.kind() {
+            Kind::Unreachable => too_slow(program, timeout_ms, limit.min(own)),
+            _ => error,
+        })
+    }
+}
+
+/// The longest timeout that clients accept while a user signs in, in milliseconds.
+const LONGEST_TIMEOUT_MS: u64 = 1_800_000;
+
+/// The part of a deadline in which no wait starts. Clients wait until the end of their timeout.
+const DEADLINE_RESERVE: Duration = Duration::from_millis(300);
+
+fn too_slow(program: &Program, timeout_ms: u64, waited: Duration) -> Error {
     let shown = program.name.display();
-    let document: Value = serde_json::from_str(output.expose()).map_err(|_| {
-        if !status.success() {
-            return program.failed(status);
-        }
-        Error::new(Kind::Protocol, format!("the output of {shown} is not a JSON document"))
-            .fix("configure the program to print only the version-1 document")
-    })?;
-    let token = document::token(&document, token_type).map_err(|why| {
-        let what = format!("the output of {shown} does not contain a subject token");
-        let fix = format!("run {} by hand to see its output", program.place);
-        Error::new(Kind::Protocol, what).cause(why).fix(fix)
-    })?;
-    match expiration_time(&document) {
-        Some(expiry) if expiry <= cx.clock.now() => {
-            let what = format!("the subject token from {shown} expired at {}", rfc3339(expiry));
-            let fix = format!("run {} by hand to see its error output", program.place);
-            Err(Error::new(Kind::Expired, what).fix(fix))
-        }
-        _ => Ok(token),
-    }
+    let (what, fix) = match waited.as_millis() < u128::from(timeout_ms) {
+        false => (
+            format!(
+                "{shown} did not finish within {timeout_ms} ms (timeout_millis), so clients stop it"
+            ),
+            "increase timeout_millis (at most 120000)".to_owned(),
+        ),
+        true => (
+            format!(
+                "{shown} did not finish within {} s, and clients stop it after {timeout_ms} ms \
+                 (timeout_millis)",
+                waited.as_secs()
+            ),
+            format!("add --timeout={} to wait as long as clients", timeout_ms / 1000 + 5),
+        ),
+    };
+    Error::new(Kind::Unreachable, what)
+        .fix(format!("run {} by hand to see why, or {fix}", program.place))
 }
 
 fn expiration_time(document: &Value) -> Option<i64> {

@@ -1,16 +1,18 @@
 //! Gets the subject token from the credential source of a configuration.
 //!
-//! If the executable is this program, it is not started again: its command line is read here and
-//! the token is fetched in this process. Any other executable is run as clients run it, if the
-//! environment allows executables.
+//! An executable is only used if the environment allows executables. If it is this program, it is
+//! not started again: its command line is read here and the token is fetched in this process. Any
+//! other executable is run as clients run it.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
-use super::executable;
+use super::executable::{Allowed, Executable, Target};
 use crate::configuration::CredentialConfig;
 use crate::configuration::credential_source::CredentialSource;
 use crate::context::Context;
+use crate::contract::document::Document;
+use crate::contract::judgement::Trouble;
 use crate::contract::request::{SubjectTokenRequest, digest};
 use crate::error::{Error, Kind};
 use crate::files;
@@ -30,14 +32,30 @@ use crate::world::Env;
 /// # Errors
 /// Those of the source; `CONFIGURATION` if executables are not allowed.
 pub fn get(config: &CredentialConfig, cx: &Context) -> Result<Secret, Error> {
+    examine(config, &mut Vec::new(), cx)
+}
+
+/// Gets the subject token like [`get`], and finds out why some clients would not get it.
+///
+/// # Errors
+/// As [`get`].
+pub fn examine(
+    config: &CredentialConfig,
+    troubles: &mut Vec<Trouble>,
+    cx: &Context,
+) -> Result<Secret, Error> {
     let variables = variables(config);
     match &config.source {
-        CredentialSource::Executable { command, output_file, .. } => {
-            match executable::this_program(command) {
-                Some(args) => in_process(args, variables, cx),
-                None => {
-                    let file = output_file.as_deref();
-                    executable::run(command, file, variables, config.token_type, cx)
+        CredentialSource::Executable { command, output_file, timeout_ms, .. } => {
+            let allowed = Allowed::by(&cx.env)?;
+            match Target::of(command, &cx.env) {
+                Target::ThisProgram(args) => in_process(&allowed, args, variables, cx),
+                Target::Other => {
+                    let (timeout_ms, output_file) = (*timeout_ms, output_file.as_deref());
+                    let token_type = config.token_type;
+                    let other =
+                        Executable { command, timeout_ms, output_file, variables, token_type };
+                    other.run(&allowed, troubles, cx)
                 }
             }
         }
@@ -102,12 +120,13 @@ fn with_variables(variables: BTreeMap<String, OsString>, cx: &Context) -> Env {
 }
 
 /// Identifies the identity whose token [`get`] would return, for a file that caches what was obtained
-/// with it. It is empty if only the configuration selects the identity, or if it has a mistake.
+/// with it. It is empty if only the configuration selects the identity, or if it has a mistake or executables are not allowed.
 pub fn identity(config: &CredentialConfig, cx: &Context) -> String {
     match &config.source {
-        CredentialSource::Executable { command, .. } => executable::this_program(command)
-            .and_then(|args| InProcess::new(args, variables(config), cx).ok())
-            .map_or_else(String::new, |run| run.fetch.digest().to_owned()),
+        CredentialSource::Executable { .. } => Allowed::by(&cx.env)
+            .ok()
+            .and_then(|allowed| own_fetch(&allowed, config, cx))
+            .map_or_else(String::new, |fetch| fetch.digest().to_owned()),
         CredentialSource::File(path, _) => files::absolute(path).display().to_string(),
         CredentialSource::Url(..) => String::new(),
         CredentialSource::Aws => source::find("aws").map_or_else(String::new, |aws| {
@@ -119,12 +138,13 @@ pub fn identity(config: &CredentialConfig, cx: &Context) -> String {
 
 /// Gets the token that this program would print for these arguments.
 fn in_process(
+    allowed: &Allowed,
     args: Vec<OsString>,
     variables: BTreeMap<String, OsString>,
     cx: &Context,
 ) -> Result<Secret, Error> {
-    let InProcess { line, fetch } = InProcess::new(args, variables, cx)
-        .map_err(|error| error.of_kind(Kind::Configuration).inside("executable.command"))?;
+    let env = with_variables(variables, cx);
+    let (line, fetch) = fetch_of(allowed, args, env)?;
     if !fetch.destination().is_document() {
         let what =
             "executable.command prints only the token, without the document that clients require";
@@ -142,22 +162,26 @@ fn in_process(
     fetch.document(&cx, || ()).map(|document| document.token)
 }
 
-/// A command line of this program that runs in this process.
-struct InProcess {
-    line: SourceLine,
-    fetch: Fetch,
+/// The fetch that this program would make for these arguments.
+fn fetch_of(_: &Allowed, args: Vec<OsString>, env: Env) -> Result<(SourceLine, Fetch), Error> {
+    let wrong = |error: Error| error.of_kind(Kind::Configuration).inside("executable.command");
+    let line = command_line::parse(args).map_err(wrong)?;
+    let request = SubjectTokenRequest::new(&line.common, &env).map_err(wrong)?;
+    let fetch = Fetch::new(&line, request, env).map_err(wrong)?;
+    Ok((line, fetch))
 }
 
-impl InProcess {
-    fn new(
-        args: Vec<OsString>,
-        variables: BTreeMap<String, OsString>,
-        cx: &Context,
-    ) -> Result<InProcess, Error> {
-        let line = command_line::parse(args)?;
-        let env = with_variables(variables, cx);
-        let request = SubjectTokenRequest::new(&line.common, &env)?;
-        let fetch = Fetch::new(&line, request, env)?;
-        Ok(InProcess { line, fetch })
-    }
+/// The fetch of a configuration whose command runs this program; `None` without the opt-in or with
+/// a mistake.
+fn own_fetch(allowed: &Allowed, config: &CredentialConfig, cx: &Context) -> Option<Fetch> {
+    let CredentialSource::Executable { command, .. } = &config.source else { return None };
+    let Target::ThisProgram(args) = Target::of(command, &cx.env) else { return None };
+    Some(fetch_of(allowed, args, with_variables(variables(config), cx)).ok()?.1)
+}
+
+/// Whether this program would use the token in its output file for this configuration; `None` if
+/// the configuration runs another program.
+pub fn is_cached(allowed: &Allowed, config: &CredentialConfig, cx: &Context) -> Option<bool> {
+    let fetch = own_fetch(allowed, config, cx)?;
+    Some(fetch.destination().file()?.fresh::<Document>(cx).is_some())
 }

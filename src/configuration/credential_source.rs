@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 
 use super::members::Members;
+use super::unsupported;
 use crate::error::Error;
 use crate::http::Url;
 use crate::secret::Secret;
@@ -43,6 +44,7 @@ pub enum CredentialSource {
 pub(super) fn read(members: &Members) -> Result<CredentialSource, Error> {
     let source =
         members.object("credential_source")?.ok_or_else(|| members.missing("credential_source"))?;
+    unsupported::refuse_in_source(&source)?;
     if let Some(executable) = source.object("executable")? {
         return Ok(CredentialSource::Executable {
             command: executable.required("command")?,

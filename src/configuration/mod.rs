@@ -8,6 +8,7 @@
 pub mod credential_source;
 mod members;
 pub mod pool_provider;
+mod unsupported;
 
 use std::path::{Path, PathBuf};
 
@@ -101,6 +102,7 @@ impl CredentialConfig {
             Some("external_account") => {}
             found => return Err(other_type(found, path)),
         }
+        unsupported::refuse_at_the_top(&members)?;
         let token_type = members.required("subject_token_type")?;
         let token_type = TokenType::parse(&token_type).ok_or_else(|| {
             members

@@ -111,11 +111,16 @@ impl Cached for Document {
     }
 }
 
-fn member(token_type: TokenType) -> &'static str {
+pub(super) fn member(token_type: TokenType) -> &'static str {
     match token_type {
         TokenType::Saml2 => "saml_response",
         TokenType::Jwt | TokenType::IdToken | TokenType::AwsRequest => "id_token",
     }
+}
+
+/// Whether this program wrote a document to an output file.
+pub fn is_ours(document: &Value) -> bool {
+    document.get(REQUEST_MEMBER).is_some()
 }
 
 /// The token in a version-1 document of any program.

@@ -9,4 +9,5 @@ pub mod destination;
 pub mod document;
 pub mod exit;
 mod expiry_margin;
+pub mod judgement;
 pub mod request;

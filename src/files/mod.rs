@@ -8,7 +8,8 @@
 mod private;
 
 pub use private::{
-    is_executable, is_shared, is_shared_directory, may_write, private_directory, writable_by_others,
+    is_executable, is_same, is_shared, is_shared_directory, may_write, private_directory,
+    writable_by_others,
 };
 
 use std::fs::{File, OpenOptions};

@@ -61,6 +61,12 @@ pub fn is_shared_directory(path: &Path) -> bool {
     mode(path) & 0o002 != 0
 }
 
+/// Whether two paths lead to the same file, through links and hard links too.
+pub fn is_same(one: &Path, other: &Path) -> bool {
+    let id = |path: &Path| path.metadata().map(|file| (file.dev(), file.ino()));
+    matches!((id(one), id(other)), (Ok(one), Ok(other)) if one == other)
+}
+
 /// Whether this user can execute a file.
 pub fn is_executable(path: &Path) -> bool {
     access(path, Access::EXEC_OK).is_ok()

@@ -65,6 +65,12 @@ pub fn is_shared_directory(_path: &Path) -> bool {
     false
 }
 
+/// Whether two paths lead to the same file, through links too.
+pub fn is_same(one: &Path, other: &Path) -> bool {
+    let canonical = |path: &Path| path.canonicalize();
+    matches!((canonical(one), canonical(other)), (Ok(one), Ok(other)) if one == other)
+}
+
 /// Whether a file can be executed is not checked here.
 pub fn is_executable(_path: &Path) -> bool {
     true

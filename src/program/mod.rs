@@ -9,6 +9,10 @@
 #[cfg_attr(windows, path = "windows.rs")]
 mod group;
 
+mod find;
+
+pub use self::find::{find, is_this_program};
+
 use std::ffi::OsString;
 use std::io::{self, Read};
 use std::process::{Command, ExitStatus, Stdio};
@@ -75,14 +79,27 @@ impl Program {
     /// `ABSENT` if the program does not exist, `CONFIGURATION` if it cannot be run, `UNREACHABLE`
     /// if it does not end in time, `PROTOCOL` if the output of a success is too large or not UTF-8.
     pub fn run(&self, world: &World) -> Result<(ExitStatus, Secret), Error> {
+        self.run_with(Stdio::null(), world).map(|(status, output, _)| (status, output))
+    }
+
+    /// Runs the program like [`Program::run`], and also returns whether it wrote to standard error.
+    ///
+    /// # Errors
+    /// As [`Program::run`].
+    pub fn observe(&self, world: &World) -> Result<(ExitStatus, Secret, bool), Error> {
+        self.run_with(Stdio::piped(), world)
+    }
+
+    fn run_with(&self, stderr: Stdio, world: &World) -> Result<(ExitStatus, Secret, bool), Error> {
         let shown = self.name.display();
         let mut command = Command::new(&self.name);
         command.args(&self.args).envs(self.variables.iter().map(|(name, value)| (name, value)));
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr);
         let mut group = Group::spawn(&mut command).map_err(|error| self.not_started(&error))?;
         world.log.line(format!("running {shown}"));
 
         let output = group.stdout().map(read_on_a_thread);
+        let errors = group.stderr().map(watch_on_a_thread);
         let outcome = group.wait(world);
         group.kill();
         let status = match outcome {
@@ -103,8 +120,9 @@ impl Program {
         if bytes.len() > files::LIMIT {
             return Err(wrong("is larger than 1 MiB"));
         }
+        let wrote_errors = errors.is_some_and(|errors| errors.recv_timeout(DRAIN).is_ok());
         match String::from_utf8(bytes) {
-            Ok(text) => Ok((status, Secret::new(text))),
+            Ok(text) => Ok((status, Secret::new(text), wrote_errors)),
             Err(_) if !status.success() => Err(self.failed(status)),
             Err(_) => Err(wrong("is not UTF-8 text")),
         }
@@ -123,14 +141,29 @@ impl Program {
 }
 
 /// Reads on a separate thread, which ends when all writers have closed the pipe.
-fn read_on_a_thread(stdout: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
+fn read_on_a_thread(pipe: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
     let (sender, receiver) = mpsc::channel();
-    let mut stdout = stdout.take(files::LIMIT as u64 + 1);
+    let mut pipe = pipe.take(files::LIMIT as u64 + 1);
     thread::spawn(move || {
         let mut chunk = [0; 8 * 1024];
-        while let Ok(length @ 1..) = stdout.read(&mut chunk) {
+        while let Ok(length @ 1..) = pipe.read(&mut chunk) {
             if sender.send(chunk.get(..length).unwrap_or_default().to_vec()).is_err() {
                 break;
+            }
+        }
+    });
+    receiver
+}
+
+/// Reads everything on a separate thread, and sends once if it is more than white space. Standard
+/// error is not stored, because it may contain a secret.
+fn watch_on_a_thread(mut pipe: impl Read + Send + 'static) -> Receiver<()> {
+    let (sender, receiver) = mpsc::sync_channel(1);
+    thread::spawn(move || {
+        let mut chunk = [0; 8 * 1024];
+        while let Ok(length @ 1..) = pipe.read(&mut chunk) {
+            if !chunk.get(..length).unwrap_or_default().trim_ascii().is_empty() {
+                let _ = sender.try_send(());
             }
         }
     });

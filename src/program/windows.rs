@@ -2,7 +2,7 @@
 
 use std::io;
 use std::os::windows::io::AsRawHandle;
-use std::process::{Child, ChildStdout, Command};
+use std::process::{Child, ChildStderr, ChildStdout, Command};
 use std::thread;
 use std::time::Duration;
 
@@ -33,6 +33,10 @@ impl Group {
 
     pub(super) fn stdout(&mut self) -> Option<ChildStdout> {
         self.child.stdout.take()
+    }
+
+    pub(super) fn stderr(&mut self) -> Option<ChildStderr> {
+        self.child.stderr.take()
     }
 
     pub(super) fn wait(&mut self, world: &World) -> Outcome {

@@ -95,7 +95,7 @@ def configured(commands, sts, audience, token, token_server, tmp_path, request):
             "file of JSON": ({"file": str(tmp_path / "token.json"), "format": as_json}, identity_pool.Credentials, {}),
             "url": ({"url": server.url + "/text", "headers": headers}, identity_pool.Credentials, {}),
             "url of JSON": ({"url": server.url + "/json", "headers": headers, "format": as_json}, identity_pool.Credentials, {}),
-            "wif-token": ({"executable": {"command": own}}, pluggable.Credentials, {"T": token}),
+            "wif-token": ({"executable": {"command": own}}, pluggable.Credentials, {ALLOW: "1", "T": token}),
             "executable": ({"executable": {"command": str(foreign)}}, pluggable.Credentials, {ALLOW: "1"}),
             "output file": ({"executable": kept}, pluggable.Credentials, {ALLOW: "1"}),
             "aws": ({"environment_id": "aws1", "regional_cred_verification_url":
@@ -171,18 +171,23 @@ def test_a_workforce_pool_names_the_project_that_pays(commands, sts, issuer, tmp
     )
 
 
-def test_the_program_itself_is_not_run(commands, sts, audience, token):
-    """No such file: its command line is read, without the opt-in that running it would take."""
-    for path in ("/no/such/place/wif-token", "C:/no/such/place/wif-token.exe", "wif-token"):
+def test_the_program_itself_is_not_run(commands, sts, audience, token, tmp_path):
+    """Under any name: its file decides. Nor is it read without the opt-in; nor is another program of its name read."""
+    link = tmp_path / "helper"
+    link.symlink_to(commands.program.path)
+    commands.configure(audience, {"executable": {"command": f"{link} env --name=T"}})
+    assert sts.impersonated[commands.output("access-token", env={"T": token})] == DEPLOYER
+    assert ALLOW + "=1" in commands.refused("CONFIGURATION", "access-token", env={"T": token, ALLOW: ""})
+    for path in ("/no/such/place/wif-token", "C:/no/such/place/wif-token.exe"):
         commands.configure(audience, {"executable": {"command": f"{path} env --name=T"}})
-        assert sts.impersonated[commands.output("access-token", env={"T": token})] == DEPLOYER
+        assert path in commands.refused("ABSENT", "access-token", env={"T": token})
 
 
 def test_no_process_is_started(commands, sts, audience, token, tmp_path):
     """The system calls of a run with the real path: one execve, its own."""
     commands.configure(audience, {"executable": {"command": f"{commands.program.path} env --name=T"}})
     trace = tmp_path / "trace"
-    env = commands.program.environment({"GOOGLE_APPLICATION_CREDENTIALS": str(commands.path), "T": token})
+    env = commands.program.environment({"GOOGLE_APPLICATION_CREDENTIALS": str(commands.path), ALLOW: "1", "T": token})
     words = [need("strace"), "-f", "-e", "trace=execve,fork,vfork", "-o", trace, commands.program.path, "access-token"]
     done = subprocess.run(words, env=env, capture_output=True, text=True, timeout=30, check=True)
     assert done.stdout in sts.impersonated
@@ -212,7 +217,7 @@ def test_another_executable_needs_the_opt_in(commands, sts, configured):
     """As with every client; not even its output file is read without it."""
     for kind in ("executable", "output file"):
         configured(kind, DEPLOYER)
-        assert ALLOW + "=1" in commands.refused("CONFIGURATION", "access-token")
+        assert ALLOW + "=1" in commands.refused("CONFIGURATION", "access-token", env={ALLOW: ""})
         assert ALLOW + "=1" in commands.refused("CONFIGURATION", "access-token", env={ALLOW: "true"})
     assert sts.requests == []
 
@@ -438,7 +443,7 @@ def test_reads_what_gcloud_writes(commands, sts, aws, issuer, audience, token_se
         return Answer(200, token if request.path == "/text" else {"value": token, "access_token": token})
 
     with Loopback(metadata) as server:
-        fill = {"folder": tmp_path, "server": server.url, "secret": token_server[1]["X-Secret"], "program": "/no/such/wif-token"}
+        fill = {"folder": tmp_path, "server": server.url, "secret": token_server[1]["X-Secret"], "program": commands.program.path}
         config = gcloud_writes(commands, group, name, [option.format(**fill) for option in options])
         source = config["credential_source"]
         if kind == "azure":

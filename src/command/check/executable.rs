@@ -1,90 +1,71 @@
 //! The executable of a configuration: clients are allowed to run it, all of them split its command
 //! in the same way, it exists, and other users cannot replace it.
 
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::output_file;
 use super::report::Report;
-use crate::client::executable::{self, OPT_IN};
-use crate::command::config::is_portable;
+use super::{command_options, command_words, output_document, output_file};
+use crate::client::executable::{self, Allowed, OPT_IN};
 use crate::configuration::CredentialConfig;
 use crate::configuration::credential_source::CredentialSource;
 use crate::context::Context;
-use crate::error::{Error, Kind};
+use crate::error::Kind;
 use crate::files;
+use crate::program;
 use crate::shell::quoted;
-use crate::source::command_line;
-use crate::token::TokenType;
 
 /// The timeouts that clients accept, in milliseconds.
 const TIMEOUTS: std::ops::RangeInclusive<u64> = 5_000..=120_000;
 /// The timeouts that clients accept while a user signs in, in milliseconds.
 const INTERACTIVE_TIMEOUTS: std::ops::RangeInclusive<u64> = 30_000..=1_800_000;
 
-pub(super) fn check(config: &CredentialConfig, cx: &Context, report: &mut Report) {
+/// Returns why the command must not be used to get a token.
+pub(super) fn check(
+    config: &CredentialConfig,
+    cx: &Context,
+    report: &mut Report,
+) -> Option<&'static str> {
     let CredentialSource::Executable { command, timeout_ms, interactive_timeout_ms, output_file } =
         &config.source
     else {
-        return;
+        return None;
     };
     let link = "executable";
-    match cx.env.get(OPT_IN).is_some_and(|value| value == "1") {
-        true => report.ok(link, "clients are allowed to run an executable"),
-        false => report.broken(
+    let allowed = Allowed::by(&cx.env).ok();
+    match allowed {
+        Some(_) => report.ok(link, "clients are allowed to run an executable"),
+        None => report.broken(
             link,
             Kind::Configuration,
             "clients refuse to run an executable here",
             format!("set {OPT_IN}=1 in the environment of the client"),
         ),
     };
-    split(command, report);
-    program(command, cx, report);
+    let names_program = command_words::check(command, cx, report);
+    if names_program {
+        program_file(command, cx, report);
+    }
     timeout(*timeout_ms, *interactive_timeout_ms, report);
-    if let Some(args) = executable::this_program(command) {
-        arguments(args, *timeout_ms, config, report);
-    }
+    let is_safe = command_options::check(command, allowed.as_ref(), config, cx, report);
     if let Some(path) = output_file {
-        output_file::check(path, report);
-    }
-}
-
-fn split(command: &str, report: &mut Report) {
-    let link = "command";
-    let trouble = [
-        (command.contains('\\'), "a backslash, which Python removes", "use / in paths"),
-        (
-            command.contains(['"', '\'']),
-            "quotes, which Go, Java, gcloud and Rust do not interpret",
-            ARGS,
-        ),
-        (
-            command.contains("  "),
-            "consecutive spaces, which Java reads as an empty argument",
-            "use one space",
-        ),
-        (command.contains('\t'), "a tab", "use a space"),
-        (
-            command.split(' ').any(|word| !is_portable(word)),
-            "shell metacharacters, which PHP and Ruby may interpret",
-            ARGS,
-        ),
-    ];
-    match trouble.into_iter().find(|(found, ..)| *found) {
-        Some((_, what, fix)) => {
-            report.warning(link, format!("the command contains {what}"), fix);
-        }
-        None => {
-            report.ok(link, "all clients split the command in the same way");
+        match &allowed {
+            _ if !output_file::check(path, report) => {}
+            Some(allowed) => output_document::check(path, allowed, config, cx, report),
+            None => {
+                report.ok("output file", path.display().to_string());
+            }
         }
     }
+    match allowed {
+        None => Some("executables are not allowed"),
+        Some(_) if !names_program => Some("the command does not name a program"),
+        Some(_) => (!is_safe).then_some("the command would write to a file of another purpose"),
+    }
 }
-
-const ARGS: &str = "move the arguments to a file and use --args-file=PATH";
 
 const FIX_COMMAND: &str = "correct the path in executable.command";
 
-fn program(command: &str, cx: &Context, report: &mut Report) {
+fn program_file(command: &str, cx: &Context, report: &mut Report) {
     let link = "program";
     let words = executable::words(command);
     let Some(name) = words.first() else {
@@ -93,7 +74,16 @@ fn program(command: &str, cx: &Context, report: &mut Report) {
     };
     let path = Path::new(name);
     let shown = path.display();
-    let Some(found) = find(path, cx) else {
+    let Some(found) = program::find(name, &cx.env) else {
+        if let Some(host) = command_words::another_host(&name.to_string_lossy()) {
+            let what = format!("{shown} is a path of {host}, but this host does not run {host}");
+            let fix = format!(
+                "set executable.command to {}, or run check on the host of the client",
+                command_words::on_this_host(command)
+            );
+            report.broken(link, Kind::Absent, what, fix);
+            return;
+        }
         report.broken(link, Kind::Absent, format!("{shown} does not exist"), FIX_COMMAND);
         return;
     };
@@ -114,22 +104,16 @@ fn program(command: &str, cx: &Context, report: &mut Report) {
         }
     }
     if !path.is_absolute() {
-        let message =
-            format!("{shown} is not an absolute path, and clients may have a different PATH");
+        let why = match path.components().count() {
+            1 => "clients may have a different PATH",
+            _ => "clients may run in a different directory",
+        };
+        let message = format!("{shown} is not an absolute path, and {why}");
+        let place = files::absolute(&found).display().to_string();
         report.warning(link, message, format!("use {place} in executable.command"));
         return;
     }
     report.ok(link, place);
-}
-
-fn find(path: &Path, cx: &Context) -> Option<PathBuf> {
-    if path.components().count() > 1 {
-        return path.is_file().then(|| path.to_owned());
-    }
-    let directories = cx.env.get("PATH")?;
-    std::env::split_paths(&directories)
-        .map(|directory| directory.join(path))
-        .find(|path| path.is_file())
 }
 
 fn timeout(timeout_ms: u64, interactive_ms: Option<u64>, report: &mut Report) {
@@ -151,46 +135,4 @@ fn timeout(timeout_ms: u64, interactive_ms: Option<u64>, report: &mut Report) {
     } else {
         report.ok(link, format!("{timeout_ms} ms"));
     }
-}
-
-/// The options in a command that runs this program.
-fn arguments(args: Vec<OsString>, timeout_ms: u64, config: &CredentialConfig, report: &mut Report) {
-    let link = "options";
-    let built = command_line::parse(args).and_then(|line| {
-        Ok((line.common.timeout(), line.info.name, (line.info.build)(&line.values)?))
-    });
-    let (timeout, name, source) = match built {
-        Ok(built) => built,
-        Err(error) => {
-            report.error(link, &error);
-            return;
-        }
-    };
-    if let Some(given) = source.trust().token_type
-        && kind(given) != kind(config.token_type)
-    {
-        let what = format!("the source {name} returns a token of type {}", given.urn());
-        let error = Error::new(Kind::Configuration, what)
-            .fix(format!("set subject_token_type to {}", given.urn()));
-        report.error(link, &error);
-        return;
-    }
-    if timeout.as_millis() > u128::from(timeout_ms) {
-        let seconds = timeout.as_secs();
-        report.warning(
-            link,
-            format!("clients wait {timeout_ms} ms, but wif-token may run for {seconds} s"),
-            format!(
-                "increase timeout_millis, or add --timeout={} to the command",
-                timeout_ms.div_euclid(1000).max(2) - 1
-            ),
-        );
-        return;
-    }
-    report.ok(link, format!("the source {name}"));
-}
-
-/// The token type, with one name for both kinds of JWT.
-fn kind(token_type: TokenType) -> TokenType {
-    if token_type == TokenType::IdToken { TokenType::Jwt } else { token_type }
 }

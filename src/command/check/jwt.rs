@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use super::OFFLINE;
 use super::google::OPTIONAL_REQUEST_TIMEOUT;
+use super::output_document::another_provider;
 use super::report::Report;
 use crate::configuration::CredentialConfig;
 use crate::configuration::pool_provider::PoolProvider;
@@ -133,6 +134,10 @@ fn audience(claims: &Map<String, Value>, config: &CredentialConfig, report: &mut
         return;
     }
     let fix = match PoolProvider::parse(bare) {
+        // Allowing it would accept the tokens of everyone who may use the other provider.
+        _ if let Some(other) = another_provider(first, config) => {
+            format!("get a token for the audience https:{bare}, because this one is for {other}")
+        }
         Ok(provider) => {
             let option = format!("{}={first}", provider.audience_option());
             let update = provider.gcloud("update-oidc");

@@ -6,22 +6,28 @@
 
 mod aws;
 mod claims;
+mod command_options;
+mod command_words;
 mod configuration;
 mod executable;
 mod google;
 mod jwt;
 mod mapping;
+mod output_document;
 mod output_file;
 mod report;
 mod saml;
+mod shell_syntax;
+
+use std::mem::take;
 
 use self::report::Report;
 use super::{CommandInfo, Credentials, Delegates, Invocation, Output};
 use crate::client;
 use crate::configuration::CredentialConfig;
-use crate::configuration::credential_source::CredentialSource;
 use crate::context::Context;
-use crate::error::Error;
+use crate::contract::judgement::Trouble;
+use crate::error::{Error, Kind};
 use crate::options::Format;
 use crate::secret::Secret;
 use crate::token::TokenType;
@@ -90,10 +96,14 @@ fn walk(
     report: &mut Report,
 ) {
     configuration::check(config, report);
-    if let CredentialSource::Executable { .. } = config.source {
-        executable::check(config, cx, report);
-    }
-    if let Some(token) = subject_token(config, cx, report) {
+    let token = match executable::check(config, cx, report) {
+        Some(why) => {
+            report.skipped("source", why);
+            None
+        }
+        None => subject_token(config, cx, report),
+    };
+    if let Some(token) = token {
         let mapping = options.mapping.as_deref();
         match config.token_type {
             TokenType::Jwt | TokenType::IdToken => {
@@ -117,9 +127,20 @@ fn walk(
 /// Gets the subject token as a client would, and reports the steps.
 fn subject_token(config: &CredentialConfig, cx: &Context, report: &mut Report) -> Option<Secret> {
     let before = cx.log.recorded().len();
-    let token = client::subject_token::get(config, cx);
+    let mut troubles = Vec::new();
+    let token = client::subject_token::examine(config, &mut troubles, cx);
     let mut steps: Vec<String> = cx.log.recorded().into_iter().skip(before).collect();
     steps.dedup();
+    if !report.has_error("output file") {
+        troubles.extend(output_document::left_behind(config, cx));
+    }
+    if !troubles.is_empty() {
+        for Trouble { what, fix } in troubles {
+            let what = format!("the program does not answer as clients require: {what}");
+            report.broken("source", Kind::Protocol, what, fix).with_steps(take(&mut steps));
+        }
+        return token.ok();
+    }
     match token {
         Ok(token) => {
             let length = token.expose().len();

@@ -1,5 +1,5 @@
-//! The output file of a configuration: its directory exists, this user can write to it, and other
-//! users cannot replace or plant a file in it.
+//! The place of the output file of a configuration: its directory exists, this user can write to
+//! it, and other users cannot replace or plant a file in it.
 
 use std::path::Path;
 
@@ -8,7 +8,14 @@ use crate::error::Kind;
 use crate::files;
 use crate::shell::quoted;
 
-pub(super) fn check(path: &Path, report: &mut Report) {
+/// Returns whether the content of the file can be judged.
+pub(super) fn check(path: &Path, report: &mut Report) -> bool {
+    let before = report.findings.len();
+    place(path, report);
+    report.findings.len() == before
+}
+
+fn place(path: &Path, report: &mut Report) {
     let link = "output file";
     let shown = path.display();
     if !path.is_absolute() {
@@ -19,7 +26,11 @@ pub(super) fn check(path: &Path, report: &mut Report) {
     }
     let directory = path.parent().unwrap_or(path);
     let shown_directory = directory.display().to_string();
-    if !directory.is_dir() {
+    if let Some(why) = not_a_file(path) {
+        let message = format!("{shown} {why}, so no token is cached");
+        let fix = "set executable.output_file to the path of a file";
+        report.broken(link, Kind::Configuration, message, fix);
+    } else if !directory.is_dir() {
         let message = format!("the directory {shown_directory} does not exist");
         report.broken(
             link,
@@ -44,7 +55,15 @@ pub(super) fn check(path: &Path, report: &mut Report) {
         let message = format!("this user cannot write to {shown_directory}, so no token is cached");
         let fix = "set executable.output_file to a path in a writable directory";
         report.broken(link, Kind::Configuration, message, fix);
-    } else {
-        report.ok(link, shown.to_string());
+    }
+}
+
+/// Why a path can never be an output file.
+fn not_a_file(path: &Path) -> Option<&'static str> {
+    let ends_with_slash = path.as_os_str().as_encoded_bytes().ends_with(b"/");
+    match path.metadata() {
+        Ok(file) if file.is_dir() => Some("is a directory"),
+        Ok(file) if !file.is_file() => Some("is not a regular file"),
+        _ => ends_with_slash.then_some("names a directory"),
     }
 }

@@ -117,6 +117,12 @@ impl Report {
         }
     }
 
+    /// Whether a link is broken.
+    pub(super) fn has_error(&self, link: &str) -> bool {
+        let mut found = self.findings.iter().filter(|finding| finding.link == link);
+        found.any(|finding| finding.status == Status::Error)
+    }
+
     /// 0, or the exit status of the first error.
     pub(super) fn exit_status(&self) -> u8 {
         let first = self.findings.iter().find(|finding| finding.status == Status::Error);

@@ -1,0 +1,215 @@
+//! The content of the output file before the command runs. Clients read this file first. Some of
+//! them stop at a document that they cannot read, and never run the command that would replace it.
+//!
+//! What each client does was observed with all of them.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::report::Report;
+use crate::client::executable::{Allowed, Target};
+use crate::client::subject_token;
+use crate::configuration::CredentialConfig;
+use crate::configuration::credential_source::CredentialSource;
+use crate::configuration::pool_provider::PoolProvider;
+use crate::context::Context;
+use crate::contract::document;
+use crate::contract::judgement::{self, Trouble};
+use crate::error::Kind;
+use crate::files;
+use crate::shell::quoted;
+use crate::time::rfc3339;
+use crate::token::{Audience, jwt};
+
+const LINK: &str = "output file";
+
+/// What is wrong with the content, and the fix.
+struct Problem {
+    what: String,
+    fix: String,
+}
+
+pub(super) fn check(
+    path: &Path,
+    allowed: &Allowed,
+    config: &CredentialConfig,
+    cx: &Context,
+    report: &mut Report,
+) {
+    match problem(path, allowed, config, cx) {
+        Some(Problem { what, fix }) => {
+            report.broken(LINK, Kind::Configuration, what, fix);
+        }
+        None => {
+            report.ok(LINK, path.display().to_string());
+        }
+    }
+}
+
+/// What is wrong with the output file that another program left. This program never leaves an
+/// invalid one.
+pub(super) fn left_behind(config: &CredentialConfig, cx: &Context) -> Option<Trouble> {
+    let CredentialSource::Executable { command, output_file, .. } = &config.source else {
+        return None;
+    };
+    let allowed = Allowed::by(&cx.env).ok()?;
+    let path = output_file.as_deref().filter(|path| path.is_file())?;
+    match Target::of(command, &cx.env) {
+        Target::ThisProgram(_) => None,
+        Target::Other => problem(path, &allowed, config, cx).map(|Problem { what, .. }| Trouble {
+            what: format!("it leaves an output file that clients refuse, because {what}"),
+            fix: "write the document to a temporary file in the same directory, and rename it"
+                .to_owned(),
+        }),
+    }
+}
+
+fn problem(
+    path: &Path,
+    allowed: &Allowed,
+    config: &CredentialConfig,
+    cx: &Context,
+) -> Option<Problem> {
+    let file = files::open_regular(path).ok()?;
+    let bytes = files::read_limited(file, 2 * files::LIMIT).ok()?;
+    let bytes = zeroize::Zeroizing::new(bytes.unwrap_or_default());
+    if bytes.is_empty() {
+        return None;
+    }
+    let document = match unreadable(path, &bytes) {
+        Ok(document) => document,
+        Err(problem) => return Some(problem),
+    };
+    if document.get("success") == Some(&Value::Bool(false)) {
+        let what = format!(
+            "{} contains a failure, so Ruby fails and never runs the command",
+            path.display()
+        );
+        return Some(Problem { what, fix: remove(path) });
+    }
+    if let Some(trouble) =
+        judgement::of_success(&document, config.token_type, true).into_iter().next()
+    {
+        let what = format!(
+            "clients read {} before they run the command, and its {}",
+            path.display(),
+            trouble.what
+        );
+        return Some(Problem { what, fix: remove(path) });
+    }
+    let expiry = document.get("expiration_time")?.as_i64()?;
+    let fresh = expiry > cx.clock.now();
+    fresh.then(|| of_another(path, &document, expiry, allowed, config, cx))?
+}
+
+/// The document, or why it is none.
+fn unreadable(path: &Path, bytes: &[u8]) -> Result<Value, Problem> {
+    let shown = path.display();
+    let text = String::from_utf8_lossy(bytes);
+    let text = text.trim_matches(|c: char| c.is_whitespace() || c == '\0');
+    let stopped = "Go, Node, Java and PHP fail and never run the command";
+    let own_file =
+        format!("set executable.output_file to a file that nothing else uses, or {}", remove(path));
+    match serde_json::from_slice::<Value>(bytes) {
+        Ok(document) if document.get("version").is_some() => Ok(document),
+        Ok(document) => {
+            let empty = document.as_object().is_some_and(serde_json::Map::is_empty);
+            let what = format!(
+                "{shown} is JSON, but not a document with a version, so all clients except Rust \
+                 fail and never run the command"
+            );
+            Err(Problem { what, fix: if empty { remove(path) } else { own_file } })
+        }
+        Err(_) if text.is_empty() => Err(Problem {
+            what: format!("{shown} contains only white space or zero bytes, so {stopped}"),
+            fix: remove(path),
+        }),
+        Err(_) if text.starts_with('\u{feff}') => Err(Problem {
+            what: format!("{shown} begins with a byte order mark, so {stopped}"),
+            fix: remove(path),
+        }),
+        Err(_) if text.starts_with('{') => Err(Problem {
+            what: format!("{shown} is not complete JSON, so {stopped}"),
+            fix: remove(path),
+        }),
+        Err(_) => {
+            let what = match jwt::claims(text).is_some() {
+                true => format!("{shown} contains only a token, not a document, so {stopped}"),
+                false => format!("{shown} is not JSON, so {stopped}"),
+            };
+            Err(Problem { what, fix: own_file })
+        }
+    }
+}
+
+/// A token that clients use until it expires, although it is not the token of this configuration.
+fn of_another(
+    path: &Path,
+    document: &Value,
+    expiry: i64,
+    allowed: &Allowed,
+    config: &CredentialConfig,
+    cx: &Context,
+) -> Option<Problem> {
+    let used = |whose: &str| Problem {
+        what: format!(
+            "{} contains a token {whose}, and clients use it until {} without running the command",
+            path.display(),
+            rfc3339(expiry)
+        ),
+        fix: format!(
+            "give each configuration its own executable.output_file, and {}",
+            remove(path)
+        ),
+    };
+    match subject_token::is_cached(allowed, config, cx) {
+        Some(true) => return None,
+        Some(false) if document::is_ours(document) => {
+            return Some(used("that wif-token got for a different request"));
+        }
+        Some(false) => {
+            return Some(match provider_of(document, config) {
+                Some(provider) => used(&format!("for {provider}, from another program")),
+                None => used("from another program"),
+            });
+        }
+        None => {}
+    }
+    provider_of(document, config).map(|provider| used(&format!("for {provider}")))
+}
+
+/// The pool provider for which the token in a document is, if it is not the one of the
+/// configuration.
+fn provider_of(document: &Value, config: &CredentialConfig) -> Option<String> {
+    let token = document.get("id_token")?.as_str()?;
+    let claims = token.split('.').nth(1).and_then(jwt::object)?;
+    let audiences: Vec<&str> = match claims.get("aud")? {
+        Value::String(text) => vec![text],
+        Value::Array(items) => items.iter().filter_map(Value::as_str).collect(),
+        _ => Vec::new(),
+    };
+    let own = Audience::new(config.audience.as_str());
+    if audiences.iter().any(|audience| own.is(audience)) {
+        return None;
+    }
+    let others = audiences.iter().filter_map(|audience| another_provider(audience, config));
+    others.into_iter().next()
+}
+
+/// The short name of the pool provider that an audience names, if it is not the one of the
+/// configuration. A token for it must not be allowed at this provider.
+pub(super) fn another_provider(audience: &str, config: &CredentialConfig) -> Option<String> {
+    let audience = Audience::new(audience);
+    let provider = PoolProvider::parse(audience.without_scheme()).ok()?;
+    (!provider.is_named(&config.audience))
+        .then(|| format!("the provider {} of the pool {}", provider.provider, provider.pool))
+}
+
+fn remove(path: &Path) -> String {
+    let path = path.display().to_string();
+    match cfg!(windows) {
+        true => format!("remove {path}"),
+        false => format!("run rm {}", quoted(&path)),
+    }
+}

@@ -1,0 +1,172 @@
+//! What Google's clients make of a version-1 document that another program wrote.
+//!
+//! Clients differ in how strictly they read a document. Typed languages refuse a member of another
+//! type; others use it, or fail when they compare it. The names of the clients come from runs of all
+//! of them with each document. gcloud stands for bq and gsutil too.
+
+use serde_json::Value;
+
+use super::document::member;
+use crate::time::LAST_SECOND;
+use crate::token::TokenType;
+
+/// What is wrong with a document, and which clients fail.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// What it is, and what clients do.
+    pub what: String,
+    /// What the program must print instead.
+    pub fix: String,
+}
+
+impl Trouble {
+    fn new(what: impl Into<String>, fix: impl Into<String>) -> Trouble {
+        Trouble { what: what.into(), fix: fix.into() }
+    }
+}
+
+/// What is wrong with the way in which a program ended that printed a success.
+pub fn of_run(exit_status_is_0: bool, wrote_to_stderr: bool) -> Option<Trouble> {
+    match (exit_status_is_0, wrote_to_stderr) {
+        (false, _) => Some(Trouble::new(
+            "it prints a success, but its exit status is not 0, so all clients fail",
+            "end the program with exit status 0 after a success",
+        )),
+        (true, true) => Some(Trouble::new(
+            "it writes to standard error, which Python, gcloud, Node, Java and PHP read as part of \
+             the document, so they fail",
+            "write nothing to standard error on success, or redirect it to a file",
+        )),
+        (true, false) => None,
+    }
+}
+
+/// What is wrong with a document that reports success; the first problem of each member. `cached`
+/// means that clients read it from an output file, or that the configuration has one.
+pub fn of_success(document: &Value, token_type: TokenType, cached: bool) -> Vec<Trouble> {
+    let version = match document.get("version") {
+        Some(Value::Number(number)) if number.as_u64() == Some(1) => None,
+        Some(Value::String(_)) => Some(Trouble::new(
+            "version is a string, which Python, gcloud, Go, Java, Ruby and Rust refuse",
+            "set version to the number 1",
+        )),
+        Some(_) => Some(Trouble::new(
+            "version is not 1, which clients refuse",
+            "set version to the number 1",
+        )),
+        None => Some(Trouble::new("version is missing, so clients fail", "add \"version\": 1")),
+    };
+    let success = match document.get("success") {
+        Some(Value::Bool(_)) => None,
+        Some(_) => Some(Trouble::new(
+            "success is not a boolean, which Go, Java and Rust refuse",
+            "set success to true without quotes",
+        )),
+        None => Some(Trouble::new("success is missing, so clients fail", "add \"success\": true")),
+    };
+    let time = expiration_time(document, cached);
+    [version, success, token(document, token_type), time].into_iter().flatten().collect()
+}
+
+fn token(document: &Value, expected: TokenType) -> Option<Trouble> {
+    let urn = expected.on_the_wire().urn();
+    let fix = format!("set token_type to {urn}");
+    let given = match document.get("token_type") {
+        None => return Some(Trouble::new("token_type is missing, so clients fail", fix)),
+        Some(given) => given.as_str().and_then(TokenType::parse),
+    };
+    let Some(given) = given else {
+        return Some(Trouble::new("token_type is unknown, so clients fail", fix));
+    };
+    let name = member(given);
+    if name != member(expected) {
+        let what =
+            format!("token_type is {}, but clients exchange the token as {urn}", given.urn());
+        return Some(Trouble::new(what, fix));
+    }
+    let text = document.get(name).and_then(Value::as_str);
+    text.is_none_or(str::is_empty).then(|| {
+        Trouble::new(
+            format!("{name} is missing, so clients fail"),
+            format!("set {name} to the token"),
+        )
+    })
+}
+
+fn expiration_time(document: &Value, cached: bool) -> Option<Trouble> {
+    let fix = "set expiration_time to the expiry in whole seconds since 1970";
+    let what = match document.get("expiration_time") {
+        None | Some(Value::Null) if cached => {
+            "expiration_time is missing, which Go, Node, Java and PHP refuse because there is an \
+             output file, and Ruby and Rust use the token forever"
+        }
+        None => return None,
+        Some(Value::Number(time)) => match time.as_i64() {
+            Some(time) if time <= LAST_SECOND => return None,
+            Some(_) => {
+                "expiration_time is not in seconds (usually milliseconds), so clients use the token \
+                 after it has expired"
+            }
+            None => "expiration_time is not a whole number, which Go, Java and Rust refuse",
+        },
+        Some(Value::String(_)) => {
+            "expiration_time is a string, which Python, gcloud, Go, Java, Ruby and Rust refuse"
+        }
+        Some(_) => "expiration_time is not a number, which clients refuse",
+    };
+    Some(Trouble::new(what, fix))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const GOOD: &str = r#"{"version":1,"success":true,"token_type":"urn:ietf:params:oauth:token-type:jwt","id_token":"a.b.c","expiration_time":1900}"#;
+
+    fn with(name: &str, value: Value) -> Value {
+        let mut document: Value = serde_json::from_str(GOOD).unwrap();
+        document[name] = value;
+        document
+    }
+
+    #[test]
+    fn each_problem_names_the_clients() {
+        let saml = "urn:ietf:params:oauth:token-type:saml2";
+        for (name, value, words) in [
+            ("version", json!("1"), "version is a string, which Python, gcloud, Go, Java, Ruby"),
+            ("version", json!(2), "version is not 1, which clients refuse"),
+            ("version", json!(1.5), "version is not 1"),
+            ("success", json!("true"), "success is not a boolean, which Go, Java and Rust refuse"),
+            ("token_type", json!("jwt"), "token_type is unknown"),
+            ("token_type", json!(null), "token_type is unknown"),
+            ("token_type", json!(saml), "but clients exchange the token as urn:ietf"),
+            ("id_token", json!(""), "id_token is missing"),
+            ("id_token", json!(5), "id_token is missing"),
+            ("expiration_time", json!(null), "which Go, Node, Java and PHP refuse"),
+            ("expiration_time", json!("1900"), "is a string, which Python"),
+            ("expiration_time", json!(1900.5), "is not a whole number, which Go, Java and Rust"),
+            ("expiration_time", json!(1_795_276_800_000_i64), "usually milliseconds"),
+            ("expiration_time", json!([]), "is not a number"),
+        ] {
+            let troubles = of_success(&with(name, value), TokenType::Jwt, true);
+            assert_eq!(troubles.len(), 1, "{name}: {troubles:?}");
+            assert!(troubles[0].what.contains(words), "{troubles:?}");
+        }
+        let nothing = of_success(&json!({}), TokenType::Jwt, true);
+        assert_eq!(nothing.len(), 4, "{nothing:?}");
+    }
+
+    #[test]
+    fn a_document_of_the_contract_is_good() {
+        let good: Value = serde_json::from_str(GOOD).unwrap();
+        assert_eq!(of_success(&good, TokenType::Jwt, true), []);
+        assert_eq!(of_success(&good, TokenType::AwsRequest, true), []);
+        let mut without: Value = good.clone();
+        without.as_object_mut().unwrap().remove("expiration_time");
+        assert_eq!(of_success(&without, TokenType::IdToken, false), []);
+        let id_token = with("token_type", json!("urn:ietf:params:oauth:token-type:id_token"));
+        assert_eq!(of_success(&id_token, TokenType::Jwt, true), []);
+    }
+}
