@@ -3,12 +3,12 @@
 //! The operating system releases the lock when the process ends for any reason.
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
 use crate::error::{Error, Kind};
-use crate::files;
+use crate::files::ownership::{self, Refusal};
 use crate::world::World;
 
 /// The pause between two attempts.
@@ -29,14 +29,12 @@ pub struct Lock {
 /// # Errors
 /// `UNREACHABLE` if another run holds the lock until the deadline.
 pub fn beside(path: &Path, world: &World) -> Result<Option<Lock>, Error> {
-    let mut path = path.as_os_str().to_owned();
-    path.push(".lock");
-    let path = Path::new(&path);
-    let none = |error: std::io::Error| {
+    let path = &path_beside(path);
+    let none = |error: Refusal| {
         world.log.line(format!("cannot lock {}: {error}", path.display()));
         Ok(None)
     };
-    let file = match files::open_lock(path) {
+    let file = match ownership::open_lock(path) {
         Ok(file) => file,
         Err(error) => return none(error),
     };
@@ -44,7 +42,7 @@ pub fn beside(path: &Path, world: &World) -> Result<Option<Lock>, Error> {
     loop {
         match fs2::FileExt::try_lock_exclusive(&file) {
             Ok(()) => return Ok(Some(Lock { file, waited })),
-            Err(error) if !is_held(&error) => return none(error),
+            Err(error) if !is_held(&error) => return none(error.into()),
             Err(_) if !waited => {
                 world.log.line(format!("waiting: another run holds the lock {}", path.display()));
                 waited = true;
@@ -58,6 +56,13 @@ pub fn beside(path: &Path, world: &World) -> Result<Option<Lock>, Error> {
         }
         thread::sleep(POLL);
     }
+}
+
+/// The path of the lock beside a file.
+pub fn path_beside(path: &Path) -> PathBuf {
+    let mut path = path.as_os_str().to_owned();
+    path.push(".lock");
+    path.into()
 }
 
 fn is_held(error: &std::io::Error) -> bool {

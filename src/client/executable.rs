@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::context::Context;
 use crate::contract::document;
 use crate::error::{Error, Kind};
-use crate::files;
+use crate::files::ownership::{self, Refusal};
 use crate::program::Program;
 use crate::secret::Secret;
 use crate::time::rfc3339;
@@ -99,7 +99,10 @@ fn expiration_time(document: &Value) -> Option<i64> {
 
 /// The token in the output file of another program, if it has not expired.
 fn cached(path: &Path, token_type: TokenType, cx: &Context) -> Option<Secret> {
-    let bytes = files::read_limited(files::open_regular(path).ok()?, files::LIMIT).ok()??;
+    let refuse = |why: &Refusal| {
+        cx.log.line(format!("cached file not used: {}: {why}", path.display()));
+    };
+    let bytes = ownership::read_trusted(path).inspect_err(refuse).ok()??;
     let document: Value = serde_json::from_slice(&bytes).ok()?;
     let fresh = expiration_time(&document)? > cx.clock.now();
     document::token(&document, token_type).ok().filter(|_| fresh)

@@ -15,8 +15,9 @@ use crate::configuration::GOOGLEAPIS;
 use crate::context::Context;
 use crate::contract::request::digest;
 use crate::error::{Error, Kind};
+use crate::files;
 use crate::google::CLOUD_PLATFORM;
-use crate::google::access_token::AccessToken;
+use crate::google::access_token::{AccessToken, is_cache_file};
 use crate::google::domain_wide_delegation;
 use crate::google::service_account::ServiceAccount;
 use crate::http::Url;
@@ -70,8 +71,9 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     let cache_file = options.cache_file.clone();
     let request = TokenRequest::new(options, Delegates::read(&invocation.values)?)?;
     let config = invocation.configuration(cx)?;
-    let file =
-        cache_file.map(|path| CachedFile::new(path, "--cache-file", request.digest(&config)));
+    let digest = request.digest(&config);
+    let cache_file = cache_file.filter(|path| !files::is_stdout(path));
+    let file = cache_file.map(|path| CachedFile::new(path, "--cache-file", digest, is_cache_file));
     let get = || request.get(&config, cx);
     let token = match cache::obtain(file.as_ref(), true, cx, || (), get)? {
         Obtained::Cached(token) => token,

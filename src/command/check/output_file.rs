@@ -1,11 +1,14 @@
 //! The output file of a configuration: its directory exists, this user can write to it, and other
 //! users cannot replace or plant a file in it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::report::Report;
+use crate::contract::existing::is_document_file;
 use crate::error::Kind;
 use crate::files;
+use crate::files::ownership::{self, Existing, Refusal};
+use crate::lock;
 use crate::shell::quoted;
 
 pub(super) fn check(path: &Path, report: &mut Report) {
@@ -27,6 +30,13 @@ pub(super) fn check(path: &Path, report: &mut Report) {
             message,
             format!("run mkdir -m 700 -p {}", quoted(&shown_directory)),
         );
+    } else if let Err((path, refusal)) = existing_files(path) {
+        let fix = refusal.fix(&path, "executable.output_file");
+        let message = format!("{} is not used: {refusal}", path.display());
+        match refusal {
+            Refusal::OtherOwner | Refusal::WritableByOthers => report.warning(link, message, fix),
+            _ => report.broken(link, Kind::Configuration, message, fix),
+        };
     } else if let Some(who) = files::writable_by_others(directory) {
         report.broken(
             link,
@@ -47,4 +57,15 @@ pub(super) fn check(path: &Path, report: &mut Report) {
     } else {
         report.ok(link, shown.to_string());
     }
+}
+
+/// Checks that an existing file can be replaced by a new document, and that the document in it and
+/// the lock beside it are trusted.
+fn existing_files(path: &Path) -> Result<(), (PathBuf, Refusal)> {
+    let is_ours = |existing: &Existing<'_>| is_document_file(existing, None);
+    ownership::require_replaceable(path, is_ours)
+        .and_then(|()| ownership::read_trusted(path))
+        .map_err(|refusal| (path.to_owned(), refusal))?;
+    let lock = lock::path_beside(path);
+    ownership::read_trusted(&lock).map(drop).map_err(|refusal| (lock, refusal))
 }

@@ -9,8 +9,9 @@ use super::publish;
 use crate::command::Invocation;
 use crate::error::{Error, Kind};
 use crate::files::absolute;
+use crate::files::ownership::Existing;
 use crate::options::{COMMON, OF_SOURCES};
-use crate::source::SourceInfo;
+use crate::source::{self, SourceInfo};
 
 /// Options of a source that the configuration states in its own members.
 const MEMBERS_OF_CONFIGURATION: [&str; 4] = ["token-type", "output-file", "format", "args-file"];
@@ -97,9 +98,17 @@ impl ExecutableCommand {
                 .cause("the path of the program or of the arguments file has special characters")
                 .fix("use paths without spaces, quotes and backslashes for --program and --out"));
         }
-        publish(&path, &(self.arguments().collect::<Vec<_>>().join("\n") + "\n"))?;
+        let text = self.arguments().collect::<Vec<_>>().join("\n") + "\n";
+        publish(&path, &text, is_args_file)?;
         Ok(line)
     }
+}
+
+/// Whether a file is an arguments file: the name of a source, and its options.
+fn is_args_file(existing: &Existing<'_>) -> bool {
+    let mut lines = std::str::from_utf8(existing.content).unwrap_or_default().lines();
+    let is_source = lines.next().is_some_and(|line| source::find(line).is_some());
+    is_source && lines.take_while(|line| *line != "--").all(|line| line.starts_with("--"))
 }
 
 /// Whether all clients read a word unchanged: those that use no shell, those that use one, and

@@ -48,7 +48,7 @@ impl TokenCache<'_> {
         let lifetime = response.get("expiresIn").and_then(Value::as_i64).unwrap_or(0);
         cached.insert("expiresAt".to_owned(), rfc3339(account.cx.clock.now() + lifetime).into());
         let text = Secret::new(Value::from(cached).to_string());
-        if let Err(error) = files::replace(self.path, text.expose().as_bytes()) {
+        if let Err(error) = files::update(self.path, text.expose().as_bytes()) {
             account.cx.log.line(format!("cannot cache the SSO token: {error}"));
         }
     }
