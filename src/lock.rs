@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::error::{Error, Kind};
 use crate::files::ownership::{self, Refusal};
+use crate::show;
 use crate::world::World;
 
 /// The pause between two attempts.
@@ -31,7 +32,7 @@ pub struct Lock {
 pub fn beside(path: &Path, world: &World) -> Result<Option<Lock>, Error> {
     let path = &path_beside(path);
     let none = |error: Refusal| {
-        world.log.line(format!("cannot lock {}: {error}", path.display()));
+        world.log.line(format!("cannot lock {}: {error}", show::path(&path)));
         Ok(None)
     };
     let file = match ownership::open_lock(path) {
@@ -44,13 +45,15 @@ pub fn beside(path: &Path, world: &World) -> Result<Option<Lock>, Error> {
             Ok(()) => return Ok(Some(Lock { file, waited })),
             Err(error) if !is_held(&error) => return none(error.into()),
             Err(_) if !waited => {
-                world.log.line(format!("waiting: another run holds the lock {}", path.display()));
+                world
+                    .log
+                    .line(format!("waiting: another run holds the lock {}", show::path(&path)));
                 waited = true;
             }
             Err(_) => {}
         }
         if world.deadline.has_passed() {
-            let what = format!("another run holds the lock {}", path.display());
+            let what = format!("another run holds the lock {}", show::path(&path));
             return Err(Error::new(Kind::Unreachable, what)
                 .fix("wait for that run, end it, or raise --timeout"));
         }

@@ -18,6 +18,7 @@ use crate::error::{Error, Kind};
 use crate::files;
 use crate::files::ownership::{self, Existing, Refusal};
 use crate::secret::Secret;
+use crate::show;
 use crate::world::World;
 
 /// What can be cached.
@@ -63,7 +64,7 @@ impl CachedFile {
 
     /// The token in the file, if it is for this request and has not expired.
     pub fn fresh<T: Cached>(&self, world: &World) -> Option<T> {
-        let shown = self.path.display();
+        let shown = show::path(&self.path);
         let refuse = |why: &str| {
             world.log.line(format!("cached file not used: {shown}: {why}"));
             None
@@ -107,7 +108,7 @@ impl CachedFile {
     /// Replaces the content of the file by this token. A failure is only logged.
     pub fn try_write(&self, cached: &impl Cached, world: &World) {
         match self.write(cached) {
-            Ok(()) => world.log.line(format!("token cached in {}", self.path.display())),
+            Ok(()) => world.log.line(format!("token cached in {}", show::path(&self.path))),
             Err(error) => world.log.line(format!("token not cached: {error}")),
         }
     }
@@ -122,7 +123,7 @@ impl CachedFile {
     }
 
     fn failed(&self, what: &str, refusal: &Refusal) -> Error {
-        Error::new(Kind::Configuration, format!("cannot {what} {}", self.path.display()))
+        Error::new(Kind::Configuration, format!("cannot {what} {}", show::path(&self.path)))
             .cause(refusal)
             .fix(refusal.fix(&self.path, self.place))
     }

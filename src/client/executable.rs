@@ -13,6 +13,7 @@ use crate::error::{Error, Kind};
 use crate::files::ownership::{self, Refusal};
 use crate::program::Program;
 use crate::secret::Secret;
+use crate::show;
 use crate::time::rfc3339;
 use crate::token::TokenType;
 
@@ -72,7 +73,7 @@ pub fn run(
         place: "executable.command of the configuration".to_owned(),
     };
     let (status, output) = program.run(cx)?;
-    let shown = program.name.display();
+    let shown = show::path(program.name.as_ref());
     let document: Value = serde_json::from_str(output.expose()).map_err(|_| {
         if !status.success() {
             return program.failed(status);
@@ -100,7 +101,7 @@ fn expiration_time(document: &Value) -> Option<i64> {
 /// The token in the output file of another program, if it has not expired.
 fn cached(path: &Path, token_type: TokenType, cx: &Context) -> Option<Secret> {
     let refuse = |why: &Refusal| {
-        cx.log.line(format!("cached file not used: {}: {why}", path.display()));
+        cx.log.line(format!("cached file not used: {}: {why}", show::path(&path)));
     };
     let bytes = ownership::read_trusted(path).inspect_err(refuse).ok()??;
     let document: Value = serde_json::from_slice(&bytes).ok()?;

@@ -22,6 +22,7 @@ use crate::google::domain_wide_delegation;
 use crate::google::service_account::ServiceAccount;
 use crate::http::Url;
 use crate::options::{Format, OptionInfo, Seconds};
+use crate::show;
 
 options! {
     /// Options of `access-token`.
@@ -160,7 +161,7 @@ impl TokenRequest {
         };
         let what = format!("--{option} requires a service account");
         Err(Error::new(Kind::Configuration, what)
-            .cause(format!("{} does not name one", config.path.display()))
+            .cause(format!("{} does not name one", show::path(&config.path)))
             .fix(format!(
                 "remove --{option}, or create the configuration with wif-token config SOURCE \
                  --service-account=EMAIL"

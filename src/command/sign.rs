@@ -14,6 +14,7 @@ use crate::error::{Error, Kind};
 use crate::files::{self, LIMIT};
 use crate::google::iam_credentials::Signed;
 use crate::options::{Format, OptionInfo};
+use crate::show;
 
 /// The longest time from now to `exp`, in seconds.
 const LONGEST_LIFETIME: i64 = 12 * 3600;
@@ -71,7 +72,7 @@ pub(super) const BLOB: CommandInfo = CommandInfo {
 fn sign_jwt(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     let JwtOptions { payload: path } = JwtOptions::read(&invocation.values)?;
     let text = files::read_text(&path, "--payload", Kind::Configuration)?;
-    let shown = path.display();
+    let shown = show::path(&path);
     let claims: Map<String, Value> = serde_json::from_str(text.expose()).map_err(|_| {
         Error::new(Kind::Configuration, format!("{shown} is not a JSON object"))
             .fix("write the claims to the --payload file, such as {\"sub\":\"my-app\"}")
@@ -93,7 +94,7 @@ fn sign_jwt(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
 fn sign_blob(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     let BlobOptions { file: path } = BlobOptions::read(&invocation.values)?;
     let unreadable = |cause: String| {
-        Error::new(Kind::Configuration, format!("cannot read {}", path.display()))
+        Error::new(Kind::Configuration, format!("cannot read {}", show::path(&path)))
             .cause(cause)
             .fix("check --file")
     };

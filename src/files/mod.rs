@@ -13,6 +13,7 @@ pub use private::{
     is_executable, is_shared, is_shared_directory, may_write, private_directory, writable_by_others,
 };
 
+use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -22,6 +23,7 @@ use std::time::Duration;
 use self::ownership::{Existing, Refusal};
 use crate::error::{Error, Kind};
 use crate::secret::Secret;
+use crate::show;
 
 /// The largest file, response or program output that is read, in bytes.
 pub const LIMIT: usize = 1024 * 1024;
@@ -66,6 +68,9 @@ fn text(path: &Path, file: io::Result<File>, option: &str, missing: Kind) -> Res
     let shown = path.display();
     let check = format!("check {option}");
     let bytes = file.and_then(|file| read_limited(file, LIMIT)).map_err(|error| {
+        if let Some(error) = not_a_path(path.as_os_str(), option) {
+            return error;
+        }
         let (kind, what) = match error.kind() {
             io::ErrorKind::NotFound => (missing, format!("{shown} does not exist")),
             io::ErrorKind::PermissionDenied => {
@@ -80,6 +85,17 @@ fn text(path: &Path, file: io::Result<File>, option: &str, missing: Kind) -> Res
     let bytes = bytes.ok_or_else(|| wrong("is larger than 1 MiB"))?;
     let text = String::from_utf8(bytes).map_err(|_| wrong("is not UTF-8 text"))?;
     Ok(Secret::new(text.strip_prefix('\u{feff}').unwrap_or(&text)))
+}
+
+/// The error for a value of `option` that may be the content of a file and not its path.
+pub fn not_a_path(value: &OsStr, option: &str) -> Option<Error> {
+    let what = show::looks_like(&value.to_string_lossy())?;
+    let error = Error::new(Kind::Configuration, format!("{option} is not the path of a file"));
+    Some(
+        error
+            .cause(format!("the value looks like {what}"))
+            .fix(format!("set {option} to the path of a file with this content")),
+    )
 }
 
 /// Opens a file for appending. A new file is accessible only to its owner. On Unix, links are not

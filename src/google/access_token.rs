@@ -54,7 +54,9 @@ pub fn is_cache_file(existing: &Existing<'_>, _new: Option<&str>) -> bool {
     let beginning = format!(r#"{{"issued_token_type":"{URN}""#);
     let content = existing.content;
     match serde_json::from_slice::<Value>(content) {
-        Ok(value) => value.get("issued_token_type").is_some_and(|name| name == URN),
+        Ok(value) => value
+            .as_object()
+            .is_some_and(|members| members.is_empty() || members.contains_key(REQUEST_MEMBER)),
         Err(error) => {
             let common = content.len().min(beginning.len());
             error.is_eof() && content.get(..common) == beginning.as_bytes().get(..common)
@@ -126,7 +128,7 @@ mod tests {
         for length in 1..=file.expose().len() {
             assert!(is_ours(&file.expose().as_bytes()[..length]), "{length}");
         }
-        for other in ["{}", "ya29.x", r#"{"access_token":"x"}"#, r#"{"type":"x""#, "[", ""] {
+        for other in ["[]", "ya29.x", r#"{"access_token":"x"}"#, r#"{"type":"x""#, "["] {
             assert!(!is_ours(other.as_bytes()), "{other}");
         }
     }

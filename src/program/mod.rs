@@ -20,6 +20,7 @@ use self::group::Group;
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::secret::Secret;
+use crate::show;
 use crate::world::World;
 
 /// A program to run.
@@ -59,8 +60,11 @@ impl Program {
     /// The failure of a program that ended with this status.
     pub fn failed(&self, status: ExitStatus) -> Error {
         let status = status.to_string().replacen(": ", " ", 1);
-        Error::new(Kind::Unreachable, format!("{} failed with {status}", self.name.display()))
-            .fix(format!("run {} by hand to see its error output", self.place))
+        Error::new(
+            Kind::Unreachable,
+            format!("{} failed with {status}", show::path(self.name.as_ref())),
+        )
+        .fix(format!("run {} by hand to see its error output", self.place))
     }
 
     /// Runs the program and returns its exit status and its standard output, at most 1 MiB of
@@ -70,7 +74,7 @@ impl Program {
     /// `ABSENT` if the program does not exist, `CONFIGURATION` if it cannot be run, `UNREACHABLE`
     /// if it does not end in time, `PROTOCOL` if the output of a success is too large or not UTF-8.
     pub fn run(&self, world: &World) -> Result<(ExitStatus, Secret), Error> {
-        let shown = self.name.display();
+        let shown = show::path(self.name.as_ref());
         let mut command = Command::new(&self.name);
         command.args(&self.args).envs(self.variables.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -106,7 +110,7 @@ impl Program {
     }
 
     fn not_started(&self, error: &io::Error) -> Error {
-        let shown = self.name.display();
+        let shown = show::path(self.name.as_ref());
         let kind = match error.kind() {
             io::ErrorKind::NotFound => Kind::Absent,
             _ => Kind::Configuration,

@@ -20,6 +20,7 @@ use crate::files;
 use crate::files::ownership::Existing;
 use crate::http::Url;
 use crate::options::{Pair, Seconds, Values};
+use crate::show;
 use crate::signing_key::SigningKey;
 use crate::token::{SubjectToken, TokenType};
 
@@ -166,7 +167,7 @@ fn is_jwks(existing: &Existing<'_>) -> bool {
 }
 
 fn not_written(path: &Path, error: &dyn Display) -> Error {
-    Error::new(Kind::Configuration, format!("cannot create {}", path.display()))
+    Error::new(Kind::Configuration, format!("cannot create {}", show::path(&path)))
         .cause(error)
         .fix("check that the directory of --key exists and that this user can write to it")
 }

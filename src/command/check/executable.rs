@@ -14,6 +14,7 @@ use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::shell::quoted;
+use crate::show;
 use crate::source::command_line;
 use crate::token::TokenType;
 
@@ -92,21 +93,24 @@ fn program(command: &str, cx: &Context, report: &mut Report) {
         return;
     };
     let path = Path::new(name);
-    let shown = path.display();
+    let shown = show::path(&path);
     let Some(found) = find(path, cx) else {
         report.broken(link, Kind::Absent, format!("{shown} does not exist"), FIX_COMMAND);
         return;
     };
-    let place = found.display().to_string();
+    let place = show::path(&found);
     if !files::is_executable(&found) {
         let fix = format!("run chmod +x {}", quoted(&place));
         report.broken(link, Kind::Configuration, format!("{shown} is not executable"), fix);
         return;
     }
-    let places = [Some(found.as_path()), found.parent()].into_iter().flatten();
-    for place in places {
+    let mut places = vec![found.clone()];
+    places.extend(found.parent().map(Path::to_owned));
+    let words = words.iter().filter_map(|word| word.to_str()?.strip_prefix("--args-file="));
+    places.extend(words.map(PathBuf::from));
+    for place in &places {
         if let Some(who) = files::writable_by_others(place) {
-            let place = place.display().to_string();
+            let place = show::path(&place);
             let fix = format!("run chmod go-w {}", quoted(&place));
             let message = format!("{who} can write to {place} and so impersonate this workload");
             report.broken(link, Kind::Configuration, message, fix);

@@ -24,6 +24,7 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::options::Format;
 use crate::secret::Secret;
+use crate::shell::quoted;
 use crate::token::TokenType;
 
 choices! {
@@ -120,6 +121,11 @@ fn subject_token(config: &CredentialConfig, cx: &Context, report: &mut Report) -
     let token = client::subject_token::get(config, cx);
     let mut steps: Vec<String> = cx.log.recorded().into_iter().skip(before).collect();
     steps.dedup();
+    for path in cx.log.shared_files() {
+        let path = path.display().to_string();
+        let message = format!("other users can access {path}, which contains a secret");
+        report.warning("secret file", message, format!("run chmod 600 {}", quoted(&path)));
+    }
     match token {
         Ok(token) => {
             let length = token.expose().len();

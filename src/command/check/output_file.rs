@@ -10,10 +10,11 @@ use crate::files;
 use crate::files::ownership::{self, Existing, Refusal};
 use crate::lock;
 use crate::shell::quoted;
+use crate::show;
 
 pub(super) fn check(path: &Path, report: &mut Report) {
     let link = "output file";
-    let shown = path.display();
+    let shown = show::path(&path);
     if !path.is_absolute() {
         let message =
             format!("{shown} is not an absolute path, and clients run in other directories");
@@ -21,7 +22,7 @@ pub(super) fn check(path: &Path, report: &mut Report) {
         return;
     }
     let directory = path.parent().unwrap_or(path);
-    let shown_directory = directory.display().to_string();
+    let shown_directory = show::path(&directory);
     if !directory.is_dir() {
         let message = format!("the directory {shown_directory} does not exist");
         report.broken(
@@ -32,7 +33,7 @@ pub(super) fn check(path: &Path, report: &mut Report) {
         );
     } else if let Err((path, refusal)) = existing_files(path) {
         let fix = refusal.fix(&path, "executable.output_file");
-        let message = format!("{} is not used: {refusal}", path.display());
+        let message = format!("{} is not used: {refusal}", show::path(&path));
         match refusal {
             Refusal::OtherOwner | Refusal::WritableByOthers => report.warning(link, message, fix),
             _ => report.broken(link, Kind::Configuration, message, fix),

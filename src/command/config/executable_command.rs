@@ -52,10 +52,17 @@ impl ExecutableCommand {
             Error::new(Kind::Usage, "an argument after -- is not UTF-8 text")
                 .fix("use only UTF-8 arguments")
         })?;
+        let options: Vec<String> =
+            tables.flat_map(|option| invocation.values.as_arguments(option)).collect();
+        if options.iter().any(|word| word.contains(char::REPLACEMENT_CHARACTER)) {
+            return Err(
+                Error::new(Kind::Usage, "a path is not UTF-8 text").fix("use only paths in UTF-8")
+            );
+        }
         Ok(ExecutableCommand {
             program: with_slashes(&absolute(&program).display().to_string()),
             source: info.name,
-            options: tables.flat_map(|option| invocation.values.as_arguments(option)).collect(),
+            options,
             rest,
         })
     }
@@ -81,14 +88,18 @@ impl ExecutableCommand {
     /// `CONFIGURATION` if the file cannot be written.
     pub(super) fn with_args_file(&self, path: &Path) -> Result<String, Error> {
         let path = absolute(path);
-        let is_changed =
-            |word: &str| word.trim() != word || word.is_empty() || word.starts_with('#');
+        let is_changed = |word: &str| {
+            let is_line = word.trim() == word && !word.is_empty() && !word.contains(['\n', '\r']);
+            !is_line || word.starts_with('#')
+        };
         if self.arguments().any(is_changed) {
             return Err(Error::new(
                 Kind::Usage,
                 "an argument cannot be written to an arguments file",
             )
-            .cause("it is empty, begins with #, or begins or ends with a space")
+            .cause(
+                "it is empty, begins with #, begins or ends with a space, or contains a line break",
+            )
             .fix("change this argument"));
         }
         let path_word = with_slashes(&path.display().to_string());

@@ -8,6 +8,7 @@
 mod document;
 mod executable_command;
 mod gcloud;
+mod grammar;
 
 use std::path::{Path, PathBuf};
 
@@ -24,6 +25,7 @@ use crate::error::{Error, Kind};
 use crate::files::ownership::{Existing, Refusal};
 use crate::files::{self, absolute};
 use crate::options::Seconds;
+use crate::show;
 use crate::token::Audience;
 
 options! {
@@ -64,6 +66,7 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     })?;
     let provider = PoolProvider::parse_value(&full_name(&options.pool_provider), "--pool-provider")
         .map_err(|error| error.of_kind(Kind::Usage))?;
+    grammar::check(&options, &provider)?;
     let mut trust = (info.build)(&invocation.values)?.trust();
     if let Some(audience) = common.audience.as_ref().filter(|name| !provider.is_named(name)) {
         trust = trust.for_audience(audience);
@@ -118,7 +121,7 @@ fn private_file(
     };
     let directory = absolute(&directory.join("wif-token"));
     files::private_directory(&directory).map_err(|error| {
-        Error::new(Kind::Configuration, format!("cannot write {}", directory.display()))
+        Error::new(Kind::Configuration, format!("cannot write {}", show::path(&directory)))
             .cause(error)
             .fix("set --out or --output-file to a path in a writable directory")
     })?;
@@ -142,7 +145,7 @@ fn publish(path: &Path, text: &str, is_ours: fn(&Existing<'_>) -> bool) -> Resul
             Refusal::Io(_) => "set --out to a path in a writable directory".to_owned(),
             refusal => refusal.fix(path, "--out"),
         };
-        Error::new(Kind::Configuration, format!("cannot write {}", path.display()))
+        Error::new(Kind::Configuration, format!("cannot write {}", show::path(&path)))
             .cause(refusal)
             .fix(fix)
     })

@@ -15,6 +15,7 @@ use crate::error::{Error, Kind};
 use crate::files;
 use crate::http::{self, Url};
 use crate::secret::Secret;
+use crate::show;
 use crate::source::aws::account::Account;
 use crate::time::{parse_rfc3339, rfc3339};
 
@@ -32,7 +33,7 @@ impl TokenCache<'_> {
         let text = files::read_text(self.path, "sso_session", Kind::Expired)
             .map_err(|error| error.fix(login(profile)))?;
         serde_json::from_str(text.expose()).map_err(|_| {
-            let what = format!("{} is not JSON", self.path.display());
+            let what = format!("{} is not JSON", show::path(&self.path));
             Error::new(Kind::Configuration, what).fix(login(profile))
         })
     }
@@ -64,6 +65,7 @@ impl Session<'_> {
     /// # Errors
     /// `EXPIRED` if the user must sign in again.
     pub(super) fn access_token(&self, account: &Account) -> Result<Secret, Error> {
+        account.cx.log.warn_if_shared(&self.cache_file);
         let cached = self.cache().read(self.profile)?;
         let text = |name: &str| cached.get(name).and_then(Value::as_str);
         // A token without an expiry is treated as expired.
