@@ -32,7 +32,7 @@ pub struct Lock {
 pub fn beside(path: &Path, world: &World) -> Result<Option<Lock>, Error> {
     let path = &path_beside(path);
     let none = |error: Refusal| {
-        world.log.line(format!("cannot lock {}: {error}", show::path(&path)));
+        world.log.line(format!("cannot lock {}: {error}", show::path(path)));
         Ok(None)
     };
     let file = match ownership::open_lock(path) {
@@ -45,15 +45,13 @@ pub fn beside(path: &Path, world: &World) -> Result<Option<Lock>, Error> {
             Ok(()) => return Ok(Some(Lock { file, waited })),
             Err(error) if !is_held(&error) => return none(error.into()),
             Err(_) if !waited => {
-                world
-                    .log
-                    .line(format!("waiting: another run holds the lock {}", show::path(&path)));
+                world.log.line(format!("waiting: another run holds the lock {}", show::path(path)));
                 waited = true;
             }
             Err(_) => {}
         }
         if world.deadline.has_passed() {
-            let what = format!("another run holds the lock {}", show::path(&path));
+            let what = format!("another run holds the lock {}", show::path(path));
             return Err(Error::new(Kind::Unreachable, what)
                 .fix("wait for that run, end it, or raise --timeout"));
         }

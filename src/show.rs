@@ -58,11 +58,14 @@ pub fn path(path: &Path) -> String {
     value(&path.to_string_lossy()).into_owned()
 }
 
+/// Finds content in a text: where it begins and where it ends.
+type Finder = fn(&str) -> Option<(usize, usize)>;
+
 /// A message without what is unmistakably content: keys, JSON objects, JWTs, tokens with a known
 /// prefix, and the credentials in URLs.
 pub fn scrubbed(text: &str) -> Cow<'_, str> {
     let mut text = Cow::Borrowed(text);
-    let finders: [(fn(&str) -> Option<(usize, usize)>, &str); 5] = [
+    let finders: [(Finder, &str); 5] = [
         (pem, "[PEM]"),
         (object, "[JSON]"),
         (jwt, "[token]"),

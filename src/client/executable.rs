@@ -101,7 +101,7 @@ fn expiration_time(document: &Value) -> Option<i64> {
 /// The token in the output file of another program, if it has not expired.
 fn cached(path: &Path, token_type: TokenType, cx: &Context) -> Option<Secret> {
     let refuse = |why: &Refusal| {
-        cx.log.line(format!("cached file not used: {}: {why}", show::path(&path)));
+        cx.log.line(format!("cached file not used: {}: {why}", show::path(path)));
     };
     let bytes = ownership::read_trusted(path).inspect_err(refuse).ok()??;
     let document: Value = serde_json::from_slice(&bytes).ok()?;

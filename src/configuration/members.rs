@@ -21,7 +21,7 @@ pub(super) struct Members<'a> {
 impl<'a> Members<'a> {
     /// An error about a member: `PATH: MEMBER what`.
     pub(super) fn wrong(&self, what: &str) -> Error {
-        let what = format!("{}: {}{what}", show::path(&self.path), self.inside);
+        let what = format!("{}: {}{what}", show::path(self.path), self.inside);
         Error::new(Kind::Configuration, one_line(&what))
     }
 

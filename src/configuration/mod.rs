@@ -150,7 +150,7 @@ fn file(option: Option<PathBuf>, cx: &Context) -> Result<(PathBuf, &'static str)
 }
 
 fn other_type(found: Option<&str>, path: &Path) -> Error {
-    let what = format!("{} is not a configuration of type external_account", show::path(&path));
+    let what = format!("{} is not a configuration of type external_account", show::path(path));
     let (cause, fix) = match found {
         Some("service_account") => (
             "it is a service account key",

@@ -196,6 +196,7 @@ fn require_trusted(file: &File, metadata: &Metadata) -> Result<(), Refusal> {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods)] // the files of other programs are not written by files.rs
 mod tests {
     use super::*;
 

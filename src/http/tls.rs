@@ -59,7 +59,7 @@ impl Authorities {
     /// The place of the authorities, for messages.
     pub(super) fn place(&self) -> String {
         match self {
-            Authorities::File(CaFile { path, place }) => format!("{} ({place})", show::path(&path)),
+            Authorities::File(CaFile { path, place }) => format!("{} ({place})", show::path(path)),
             Authorities::Pem(_, place) => place.clone(),
         }
     }

@@ -51,7 +51,7 @@ impl SecretRef {
             SecretRef::File(path) => {
                 world.log.warn_if_shared(path);
                 let text = files::read_text(path, option, Kind::Configuration)?;
-                (text, show::path(&path))
+                (text, show::path(path))
             }
         };
         let trimmed = text.expose().trim_end_matches(['\r', '\n']);

@@ -62,7 +62,7 @@ impl SigningKey {
         cx.log.warn_if_shared(path);
         let text = files::read_text(path, option, missing)?;
         SigningKey::parse(&text).map_err(|Refusal(why, fix)| {
-            let what = format!("{} does not contain a supported private key", show::path(&path));
+            let what = format!("{} does not contain a supported private key", show::path(path));
             Error::new(Kind::Configuration, what).cause(why).fix(match fix {
                 Some(fix) => fix.to_owned(),
                 None => {

@@ -167,7 +167,7 @@ fn is_jwks(existing: &Existing<'_>) -> bool {
 }
 
 fn not_written(path: &Path, error: &dyn Display) -> Error {
-    Error::new(Kind::Configuration, format!("cannot create {}", show::path(&path)))
+    Error::new(Kind::Configuration, format!("cannot create {}", show::path(path)))
         .cause(error)
         .fix("check that the directory of --key exists and that this user can write to it")
 }

@@ -79,7 +79,7 @@ impl Log {
     /// recorded.
     pub fn warn_if_shared(&self, path: &Path) {
         if files::is_shared(path) {
-            let shown = show::path(&path);
+            let shown = show::path(path);
             self.write(&format!("warning: other users can access {shown}; run chmod 600 {shown}"));
             self.record(|recorded| {
                 if !recorded.shared.iter().any(|known| known == path) {

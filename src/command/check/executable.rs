@@ -93,7 +93,7 @@ fn program(command: &str, cx: &Context, report: &mut Report) {
         return;
     };
     let path = Path::new(name);
-    let shown = show::path(&path);
+    let shown = show::path(path);
     let Some(found) = find(path, cx) else {
         report.broken(link, Kind::Absent, format!("{shown} does not exist"), FIX_COMMAND);
         return;
@@ -110,7 +110,7 @@ fn program(command: &str, cx: &Context, report: &mut Report) {
     places.extend(words.map(PathBuf::from));
     for place in &places {
         if let Some(who) = files::writable_by_others(place) {
-            let place = show::path(&place);
+            let place = show::path(place);
             let fix = format!("run chmod go-w {}", quoted(&place));
             let message = format!("{who} can write to {place} and so impersonate this workload");
             report.broken(link, Kind::Configuration, message, fix);

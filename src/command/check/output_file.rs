@@ -14,7 +14,7 @@ use crate::show;
 
 pub(super) fn check(path: &Path, report: &mut Report) {
     let link = "output file";
-    let shown = show::path(&path);
+    let shown = show::path(path);
     if !path.is_absolute() {
         let message =
             format!("{shown} is not an absolute path, and clients run in other directories");
@@ -22,7 +22,7 @@ pub(super) fn check(path: &Path, report: &mut Report) {
         return;
     }
     let directory = path.parent().unwrap_or(path);
-    let shown_directory = show::path(&directory);
+    let shown_directory = show::path(directory);
     if !directory.is_dir() {
         let message = format!("the directory {shown_directory} does not exist");
         report.broken(

@@ -145,7 +145,7 @@ fn publish(path: &Path, text: &str, is_ours: fn(&Existing<'_>) -> bool) -> Resul
             Refusal::Io(_) => "set --out to a path in a writable directory".to_owned(),
             refusal => refusal.fix(path, "--out"),
         };
-        Error::new(Kind::Configuration, format!("cannot write {}", show::path(&path)))
+        Error::new(Kind::Configuration, format!("cannot write {}", show::path(path)))
             .cause(refusal)
             .fix(fix)
     })

@@ -106,7 +106,7 @@ pub(super) fn acquire(
 /// cache, so a second sign-in uses the tickets of the first.
 fn store(keytab: &Path, principal: Option<&str>) -> Result<[(&'static CStr, CString); 2], Error> {
     let wrong = |cause: &dyn std::fmt::Display| {
-        Error::new(Kind::Configuration, format!("cannot read the keytab {}", show::path(&keytab)))
+        Error::new(Kind::Configuration, format!("cannot read the keytab {}", show::path(keytab)))
             .cause(cause)
             .fix("check --keytab, and that this user can read the file")
     };

@@ -112,7 +112,7 @@ fn key_path(response: &Response, cx: &Context) -> Result<PathBuf, Error> {
 }
 
 fn read_key(path: &Path) -> Result<Secret, Error> {
-    let shown = show::path(&path);
+    let shown = show::path(path);
     let refuse = |cause: String| {
         Error::new(Kind::Configuration, format!("cannot read {shown}")).cause(cause).fix(
             "add this user to the group himds, or on Windows to the group Hybrid agent extension \

@@ -80,7 +80,7 @@ impl ClientCredential {
 fn read_token(path: &Path, option: &'static str) -> Result<Secret, Error> {
     let text = files::read_text(path, option, Kind::Configuration)?;
     match text.expose().trim() {
-        "" => Err(Error::new(Kind::Configuration, format!("{} is empty", show::path(&path)))
+        "" => Err(Error::new(Kind::Configuration, format!("{} is empty", show::path(path)))
             .fix(format!("check {option} and the program that writes the file"))),
         token => Ok(Secret::new(token)),
     }
@@ -104,7 +104,7 @@ fn read_certificate(
             false => error,
         })?;
     CertificateDer::from_pem_slice(pem.expose().as_bytes()).map_err(|_| {
-        let what = format!("{} does not contain a certificate in PEM format", show::path(&path));
+        let what = format!("{} does not contain a certificate in PEM format", show::path(path));
         Error::new(Kind::Configuration, what).fix(format!("check {option}, or {convert}"))
     })
 }

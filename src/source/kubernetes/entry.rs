@@ -29,7 +29,7 @@ impl<'a> Entry<'a> {
 
     /// The name of this part and its file, for messages.
     pub(super) fn place(&self) -> String {
-        format!("{} in {}", self.what, show::path(&self.file))
+        format!("{} in {}", self.what, show::path(self.file))
     }
 
     /// An error about this part; `why` is the rest of the sentence.

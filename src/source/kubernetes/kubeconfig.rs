@@ -185,7 +185,7 @@ fn read(path: &Path, place: &str, cx: &Context) -> Result<Value, Error> {
         _ => Err("it is not a YAML mapping".to_owned()),
     });
     config.map_err(|why| {
-        Error::new(Kind::Configuration, format!("{} is not a kubeconfig", show::path(&path)))
+        Error::new(Kind::Configuration, format!("{} is not a kubeconfig", show::path(path)))
             .cause(why)
             .fix(format!("correct the file, or check {place}"))
     })

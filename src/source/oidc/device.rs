@@ -121,7 +121,7 @@ impl Device {
         let error = Error::new(Kind::Absent, what);
         match &file.path {
             Some(path) => error
-                .cause(format!("{} does not contain a matching refresh token", show::path(&path)))
+                .cause(format!("{} does not contain a matching refresh token", show::path(path)))
                 .fix(HOW_TO_SIGN_IN),
             None => error
                 .cause("neither --refresh-token-file nor an output file is set")

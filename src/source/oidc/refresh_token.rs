@@ -42,7 +42,7 @@ impl RefreshTokenFile<'_> {
     /// overwritten.
     pub(super) fn read(&self, cx: &Context) -> Result<Option<Secret>, Error> {
         let Some(path) = &self.path else { return Ok(None) };
-        let shown = show::path(&path);
+        let shown = show::path(path);
         cx.log.warn_if_shared(path);
         let text = match ownership::read_trusted(path) {
             Ok(Some(text)) if !ownership::is_blank(&text) => text,
@@ -82,7 +82,7 @@ impl RefreshTokenFile<'_> {
         let mut members = self.identity();
         members.insert(TOKEN.to_owned(), token.into());
         let text = Secret::new(Value::from(members).to_string());
-        let shown = show::path(&path);
+        let shown = show::path(path);
         cx.log.line(match files::replace(path, text.expose().as_bytes(), is_ours) {
             Ok(()) => format!("stored the refresh token in {shown}"),
             Err(error) => format!("cannot store the refresh token in {shown}: {error}"),
@@ -97,7 +97,7 @@ impl RefreshTokenFile<'_> {
         let Some(path) = &self.path else { return Ok(()) };
         files::remove(path, is_ours).map_err(|refusal| {
             let fix = refusal.fix(path, OPTION);
-            Error::new(Kind::Configuration, format!("cannot remove {}", show::path(&path)))
+            Error::new(Kind::Configuration, format!("cannot remove {}", show::path(path)))
                 .cause(refusal)
                 .fix(fix)
         })

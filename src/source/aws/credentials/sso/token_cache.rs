@@ -33,7 +33,7 @@ impl TokenCache<'_> {
         let text = files::read_text(self.path, "sso_session", Kind::Expired)
             .map_err(|error| error.fix(login(profile)))?;
         serde_json::from_str(text.expose()).map_err(|_| {
-            let what = format!("{} is not JSON", show::path(&self.path));
+            let what = format!("{} is not JSON", show::path(self.path));
             Error::new(Kind::Configuration, what).fix(login(profile))
         })
     }
