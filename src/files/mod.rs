@@ -315,6 +315,24 @@ mod tests {
         assert!(others.iter().all(|file| file.exists()));
     }
 
+    #[cfg(unix)]
+    #[test]
+    fn an_update_follows_links_and_keeps_the_mode() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        let dir = tempfile::tempdir().unwrap();
+        let (target, link) = (dir.path().join("target"), dir.path().join("link"));
+        create_new(&target, b"old").unwrap();
+        std::fs::set_permissions(&target, PermissionsExt::from_mode(0o640)).unwrap();
+        symlink(&target, &link).unwrap();
+        update(&link, b"new").unwrap();
+        assert!(link.symlink_metadata().unwrap().is_symlink());
+        assert_eq!(target.metadata().unwrap().permissions().mode() & 0o777, 0o640);
+        let content = read_limited(File::open(&target).unwrap(), 9).unwrap().unwrap();
+        assert_eq!(content, b"new");
+        assert!(update(&dir.path().join("none"), b"new").is_err());
+        assert!(update(Path::new("/dev/null"), b"new").is_err());
+    }
+
     #[test]
     fn reading_stops_at_the_limit() {
         assert_eq!(read_limited(&b"12345"[..], 5).unwrap().unwrap(), b"12345");
