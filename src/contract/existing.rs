@@ -37,15 +37,33 @@ pub fn is_token_file(existing: &Existing<'_>, new: Option<&str>) -> bool {
     is_document(existing.content) || old.is_some_and(|old| new.is_none_or(|new| old.is_of(new)))
 }
 
-/// Whether this is a document of any program, complete or cut short. The version of other JSON
-/// files, such as `package.json`, is not 1, and they have other members.
+/// Whether these are documents of any program. Usually it is one; programs that append to the file
+/// write several. The last one may be cut short.
 pub fn is_document(content: &[u8]) -> bool {
-    let is_cut = match serde_json::from_slice::<Value>(content) {
-        Ok(value) if !value.is_object() => return false,
-        Ok(_) => false,
-        Err(error) if error.is_eof() && content.starts_with(b"{") => true,
-        Err(_) => return false,
-    };
+    let mut documents = serde_json::Deserializer::from_slice(content).into_iter::<Value>();
+    let mut start = 0;
+    while let Some(document) = documents.next() {
+        let is_cut = match document {
+            Ok(value) if value.is_object() => false,
+            Err(error) if error.is_eof() => true,
+            _ => return false,
+        };
+        let end = if is_cut { content.len() } else { documents.byte_offset() };
+        let document = content.get(start..end).unwrap_or_default().trim_ascii();
+        if !document.starts_with(b"{") || !is_one_document(document, is_cut) {
+            return false;
+        }
+        if is_cut {
+            return true;
+        }
+        start = end;
+    }
+    start > 0
+}
+
+/// Whether an object is a document. The version of other JSON files, such as `package.json`, is not
+/// 1, and they have other members.
+fn is_one_document(content: &[u8], is_cut: bool) -> bool {
     let members = members(content);
     let is_known = |(name, _): &(&[u8], _)| MEMBERS.iter().any(|known| known.as_bytes() == *name);
     let value = |name: &[u8]| members.iter().find(|member| member.0 == name).map(|member| member.1);
@@ -144,6 +162,7 @@ mod tests {
             r#"{"version":1}"#,
             r#"{"version":"1"}"#,
             r#"{"version":1,"other":{}}"#,
+            "{\"version\":1}\n{\"version\":1,\"success\":true}\n{\"ver",
             r#"{"version":2,"success":false,"other":1}"#,
             r#"{"version":2,"id_token":"a"}"#,
             r#"{"id_token":"a.b.c","expiration_time":17"#,
@@ -172,6 +191,7 @@ mod tests {
             r#"{"access_token":"x","expires_in":1}"#,
             r#"{"success":true}"#,
             r#"{"version":1}x"#,
+            r#"{"version":1}{"type":"x"}"#,
             r#"{"version":1,}"#,
             "{version: 1}",
         ] {

@@ -12,7 +12,7 @@
 
 use std::fmt;
 use std::fs::{File, Metadata};
-use std::io;
+use std::io::{self, Read as _};
 use std::path::Path;
 
 use zeroize::Zeroizing;
@@ -21,6 +21,9 @@ use super::{private, read_limited};
 
 /// The largest file whose content is examined, in bytes. A token of 1 MiB in base64 fits.
 pub const LIMIT: usize = 2 * super::LIMIT;
+
+/// How many bytes of white space and zero bytes are read after that.
+const MOST_BLANKS: u64 = 64 * 1024 * 1024;
 
 /// Why a file is not used.
 #[derive(Debug)]
@@ -122,12 +125,25 @@ pub fn require_replaceable(
     let Some(file) = open(path)? else { return Ok(()) };
     let is_private = private::is_private(&file, &file.metadata()?);
     let mut bytes = Zeroizing::new(Vec::with_capacity(8 * 1024));
-    io::Read::read_to_end(&mut io::Read::take(file, LIMIT as u64), &mut bytes)?;
+    (&file).take(LIMIT as u64).read_to_end(&mut bytes)?;
     let content = trimmed(&bytes);
-    let is_blank = content.is_empty() && bytes.len() < LIMIT;
+    let is_blank = content.is_empty() && is_blank_to_the_end(file)?;
     match is_blank || is_ours(&Existing { content, is_private }) {
         true => Ok(()),
         false => Err(Refusal::OtherContent),
+    }
+}
+
+/// Whether the rest of a file, which may be large, contains nothing but white space and zero bytes.
+fn is_blank_to_the_end(file: File) -> io::Result<bool> {
+    let mut rest = file.take(MOST_BLANKS);
+    let mut chunk = [0; 16 * 1024];
+    loop {
+        match rest.read(&mut chunk)? {
+            0 => return Ok(rest.limit() > 0),
+            length if is_blank(chunk.get(..length).unwrap_or_default()) => {}
+            _ => return Ok(false),
+        }
     }
 }
 
@@ -209,7 +225,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("f");
         require_replaceable(&path, is_ours).unwrap();
-        let long = vec![b' '; LIMIT];
+        let long = vec![b' '; 2 * LIMIT];
+        let other = [&long[..], b"x"].concat();
         for (content, replaced) in [
             (&b""[..], true),
             (b" \r\n\t", true),
@@ -219,7 +236,8 @@ mod tests {
             (b"\xef\xbb\xbf\n ours\0", true),
             (b"theirs", false),
             (b"0", false),
-            (&long, false),
+            (&long, true),
+            (&other, false),
         ] {
             std::fs::write(&path, content).unwrap();
             assert_eq!(require_replaceable(&path, is_ours).is_ok(), replaced, "{content:?}");
