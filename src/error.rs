@@ -9,6 +9,8 @@
 
 use std::fmt;
 
+use crate::show::scrubbed;
+
 /// The kind of a failure: the `code` of the failure document and the exit status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -134,14 +136,14 @@ impl Error {
     /// What happened and the cause, on one line, without the fix.
     pub fn what(&self) -> String {
         match &self.cause {
-            Some(cause) => one_line(&format!("{}: {cause}", self.what)),
-            None => one_line(&self.what),
+            Some(cause) => one_line(&format!("{}: {}", scrubbed(&self.what), scrubbed(cause))),
+            None => one_line(&scrubbed(&self.what)),
         }
     }
 
     /// The fix, on one line.
     pub fn how_to_fix(&self) -> Option<String> {
-        self.fix.as_deref().map(one_line)
+        self.fix.as_deref().map(|fix| one_line(&scrubbed(fix)))
     }
 }
 

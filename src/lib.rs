@@ -33,6 +33,7 @@ pub mod program;
 pub mod random;
 pub mod secret;
 pub mod shell;
+pub mod show;
 pub mod signing_key;
 pub mod source;
 pub mod terminal;

@@ -3,12 +3,13 @@
 //! The operating system releases the lock when the process ends for any reason.
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
 use crate::error::{Error, Kind};
-use crate::files;
+use crate::files::ownership::{self, Refusal};
+use crate::show;
 use crate::world::World;
 
 /// The pause between two attempts.
@@ -30,14 +31,12 @@ pub struct Lock {
 /// # Errors
 /// `UNREACHABLE` if another run holds the lock all that time.
 pub fn beside(path: &Path, reserve: Duration, world: &World) -> Result<Option<Lock>, Error> {
-    let mut path = path.as_os_str().to_owned();
-    path.push(".lock");
-    let path = Path::new(&path);
-    let none = |error: std::io::Error| {
-        world.log.line(format!("cannot lock {}: {error}", path.display()));
+    let path = &path_beside(path);
+    let none = |error: Refusal| {
+        world.log.line(format!("cannot lock {}: {error}", show::path(path)));
         Ok(None)
     };
-    let file = match files::open_lock(path) {
+    let file = match ownership::open_lock(path) {
         Ok(file) => file,
         Err(error) => return none(error),
     };
@@ -45,20 +44,27 @@ pub fn beside(path: &Path, reserve: Duration, world: &World) -> Result<Option<Lo
     loop {
         match fs2::FileExt::try_lock_exclusive(&file) {
             Ok(()) => return Ok(Some(Lock { file, waited })),
-            Err(error) if !is_held(&error) => return none(error),
+            Err(error) if !is_held(&error) => return none(error.into()),
             Err(_) if !waited => {
-                world.log.line(format!("waiting: another run holds the lock {}", path.display()));
+                world.log.line(format!("waiting: another run holds the lock {}", show::path(path)));
                 waited = true;
             }
             Err(_) => {}
         }
         if world.deadline.remaining() <= reserve {
-            let what = format!("another run holds the lock {}", path.display());
+            let what = format!("another run holds the lock {}", show::path(path));
             return Err(Error::new(Kind::Unreachable, what)
                 .fix("wait for that run, end it, or increase --timeout"));
         }
         thread::sleep(POLL);
     }
+}
+
+/// The path of the lock beside a file.
+pub fn path_beside(path: &Path) -> PathBuf {
+    let mut path = path.as_os_str().to_owned();
+    path.push(".lock");
+    path.into()
 }
 
 fn is_held(error: &std::io::Error) -> bool {

@@ -16,6 +16,8 @@ use common::{Run, World, jwt};
 
 const FILE: &str = "file --path={dir}/t --audience={aud} --output-file={dir}/out";
 
+const REVOKE: &[(&str, &str)] = &[("GOOGLE_EXTERNAL_ACCOUNT_REVOKE", "1")];
+
 fn world() -> World {
     let world = World::new();
     world.write("t", jwt(3600));
@@ -55,15 +57,11 @@ fn another_request_does_not_get_the_token_of_this_one() {
 #[cfg(unix)]
 #[test]
 fn the_file_is_replaced_whole_and_is_for_its_owner() {
-    use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
     let world = world();
-    world.write("target", "untouched");
-    symlink(world.path("target"), world.path("out")).unwrap();
     world.run(FILE).document();
     let kept = fs::symlink_metadata(world.path("out")).unwrap();
-    assert!(kept.is_file(), "the link is replaced, not followed");
     assert_eq!(kept.permissions().mode() & 0o777, 0o600);
-    assert_eq!(world.read("target"), "untouched");
 
     let inode = kept.ino();
     fs::write(world.path("out"), "{}").unwrap();
@@ -73,7 +71,7 @@ fn the_file_is_replaced_whole_and_is_for_its_owner() {
     let mut left: Vec<_> =
         fs::read_dir(world.path("")).unwrap().map(|entry| names(entry.unwrap())).collect();
     left.sort();
-    assert_eq!(left, ["out", "out.lock", "t", "target"]);
+    assert_eq!(left, ["out", "out.lock", "t"]);
 }
 
 #[test]
@@ -90,11 +88,142 @@ fn a_poisoned_file_is_replaced() {
         good.replace(r#""version":1"#, r#""version":2"#),
         good.replace(r#""success":true"#, r#""success":false"#),
         good.replace("expiration_time", "other"),
-        "x".repeat(5 * 1024 * 1024),
+        format!("\u{feff}{good}"),
+        format!("{}\0\0\0", &good[..good.len() / 2]),
+        " \r\n".to_owned(),
+        "\0".repeat(4096),
     ] {
         world.write("out", poison);
         world.run(FILE).document();
         assert_eq!(world.read("out").len(), good.len());
+    }
+}
+
+/// Runs `line` and checks that the token is printed, and that the log names the file `name`, whose
+/// content is still `content`.
+fn is_left_alone(world: &World, name: &str, content: &[u8]) {
+    world.run(&format!("{FILE} --log-file={{dir}}/log")).document();
+    assert_eq!(fs::read(world.path(name)).unwrap(), content, "{name}");
+    let log = world.read("log");
+    assert!(log.contains(&world.path(name).display().to_string()), "{log}");
+    let words = ["token not cached", "cannot share", "cannot lock"];
+    assert!(words.iter().any(|word| log.contains(word)), "{log}");
+}
+
+#[test]
+fn a_file_with_another_content_is_left_alone() {
+    let world = world();
+    for content in [
+        r#"{"type":"external_account","audience":"a"}"#,
+        r#"{"name":"x","version":"1.0.0"}"#,
+        "-----BEGIN PRIVATE KEY-----\n",
+        "x = 1\n",
+        &"x".repeat(5 * 1024 * 1024),
+        &jwt(60),
+    ] {
+        world.write("out", content);
+        is_left_alone(&world, "out", content.as_bytes());
+        let revoked = world.run_with(FILE, REVOKE);
+        assert_eq!(revoked.status, 3, "{}", revoked.stdout);
+        assert_eq!(world.read("out"), content);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn links_pipes_sockets_and_devices_are_left_alone() {
+    use std::os::unix::fs::{FileTypeExt, symlink};
+    use std::os::unix::net::UnixListener;
+    let world = world();
+    let kind = || fs::symlink_metadata(world.path("out")).unwrap().file_type();
+    let clear = || fs::remove_file(world.path("out")).unwrap();
+
+    world.write("target", "{}");
+    symlink(world.path("target"), world.path("out")).unwrap();
+    world.run(FILE).document();
+    assert!(kind().is_symlink());
+    assert_eq!(world.read("target"), "{}");
+    clear();
+    let _socket = UnixListener::bind(world.path("out")).unwrap();
+    world.run(FILE).document();
+    assert!(kind().is_socket());
+    clear();
+    for (args, is_kept) in [
+        (&["p"][..], FileTypeExt::is_fifo as fn(&_) -> _),
+        (&["c", "1", "3"], FileTypeExt::is_char_device),
+    ] {
+        let mut mknod = std::process::Command::new("mknod");
+        // Only the system administrator can create a device.
+        if !mknod.arg(world.path("out")).args(args).status().unwrap().success() {
+            continue;
+        }
+        world.run(FILE).document();
+        world.run(&format!("{FILE} --format=text"));
+        world.run_with(FILE, REVOKE);
+        assert!(is_kept(&kind()), "{args:?}");
+        clear();
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_cached_file_or_lock_that_others_can_write_to_is_ignored() {
+    use std::os::unix::fs::PermissionsExt;
+    let world = world();
+    let first = world.run(FILE).document();
+    let open = |name| fs::set_permissions(world.path(name), PermissionsExt::from_mode(0o666));
+    world.write("t", jwt(1800));
+    assert_eq!(world.run(FILE).document(), first);
+    open("out").unwrap();
+    assert_ne!(world.run(FILE).document(), first, "the token of the file is not trusted");
+
+    open("out.lock").unwrap();
+    let lock = fs::File::open(world.path("out.lock")).unwrap();
+    fs2::FileExt::lock_exclusive(&lock).unwrap();
+    fs::remove_file(world.path("out")).unwrap();
+    world.run(&format!("{FILE} --timeout=2")).document();
+}
+
+/// Only the system administrator can give a file to another user.
+#[cfg(unix)]
+#[test]
+fn a_cached_file_or_lock_of_another_user_is_ignored() {
+    use std::os::unix::fs::chown;
+    let world = world();
+    let first = world.run(FILE).document();
+    world.write("t", jwt(1800));
+    if chown(world.path("out"), Some(65_534), None).is_err() {
+        return;
+    }
+    assert_ne!(world.run(FILE).document(), first, "the token of the file is not trusted");
+    chown(world.path("out.lock"), Some(65_534), None).unwrap();
+    let lock = fs::File::open(world.path("out.lock")).unwrap();
+    fs2::FileExt::lock_exclusive(&lock).unwrap();
+    fs::remove_file(world.path("out")).unwrap();
+    let run = world.run(&format!("{FILE} --timeout=2 --log-file={{dir}}/log"));
+    run.document();
+    assert!(world.read("log").contains("out.lock: it belongs to another user"));
+}
+
+#[test]
+fn a_lock_with_another_content_is_not_truncated() {
+    let world = world();
+    world.write("out.lock", "[[package]]\n");
+    fs::remove_file(world.path("t")).unwrap();
+    let run = world.run(&format!("{FILE} --log-file={{dir}}/log"));
+    assert_eq!(run.status, 4);
+    assert_eq!(world.read("out.lock"), "[[package]]\n");
+    assert!(world.read("log").contains("content of another program"));
+}
+
+#[test]
+fn a_bare_token_is_replaced_by_the_next_one_of_the_same_workload() {
+    let world = world();
+    let line = format!("{FILE} --format=text");
+    for life in [3600, 1800] {
+        world.write("t", jwt(life));
+        assert_eq!(world.run(&line).status, 0);
+        assert_eq!(world.read("out"), world.read("t"));
     }
 }
 

@@ -6,8 +6,9 @@ use std::io::{Seek, Write};
 
 use serde_json::{Value, json};
 
-use super::{CachedFile, LIMIT};
+use super::CachedFile;
 use crate::error::{Error, Kind};
+use crate::files::ownership::{LIMIT, is_blank};
 use crate::time::rfc3339;
 use crate::world::World;
 use crate::{files, lock};
@@ -111,15 +112,24 @@ impl Lock {
             "code": error.kind().code(),
             "message": error.to_string(),
         });
-        let mut file = &self.file;
         // Only the holder of the lock reads or writes the file, so it can be written in place.
-        let written = file
-            .set_len(0)
-            .and_then(|()| file.rewind())
-            .and_then(|()| file.write_all(record.to_string().as_bytes()));
-        if let Err(error) = written {
+        if let Err(error) = self.write(record.to_string().as_bytes()) {
             world.log.line(format!("cannot share the failure with waiting runs: {error}"));
         }
+    }
+
+    /// Replaces the content of the lock file, which must be empty or an earlier failure: a file of
+    /// another program may have the name of the lock, such as `poetry.lock`.
+    fn write(&self, record: &[u8]) -> std::io::Result<()> {
+        let mut file = &self.file;
+        file.rewind()?;
+        let old = files::read_limited(file, LIMIT)?;
+        if !old.is_some_and(|old| is_blank(&old) || is_record(&old)) {
+            return Err(std::io::Error::other("the lock file has a content of another program"));
+        }
+        file.set_len(0)?;
+        file.rewind()?;
+        file.write_all(record)
     }
 
     /// The failure in the lock file.
@@ -135,5 +145,13 @@ impl Lock {
             kind: Kind::from_code(text("code")?)?,
             message: text("message")?.to_owned(),
         })
+    }
+}
+
+/// Whether this is the content of a lock file after a failure, or the beginning of it.
+fn is_record(content: &[u8]) -> bool {
+    match serde_json::from_slice::<Value>(content) {
+        Ok(record) => ["request", "failed_at_ms"].iter().all(|name| record.get(name).is_some()),
+        Err(error) => error.is_eof() && content.starts_with(br#"{"request":"#),
     }
 }

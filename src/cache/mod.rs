@@ -14,18 +14,16 @@
 
 mod lock;
 
-use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub use self::lock::Lock;
 use crate::error::{Error, Kind};
 use crate::files;
+use crate::files::ownership::{self, Existing, Refusal};
 use crate::secret::Secret;
+use crate::show;
 use crate::time::rfc3339;
 use crate::world::World;
-
-/// The largest file that is read, in bytes. A token of 1 MiB in base64 fits.
-const LIMIT: usize = 2 * files::LIMIT;
 
 /// What can be cached.
 pub trait Cached: Sized {
@@ -60,6 +58,10 @@ enum Content<T> {
     Nothing,
 }
 
+/// Whether the content of a file is one that may be replaced by this token, or removed if there is
+/// no new token.
+pub type IsOurs = fn(&Existing<'_>, Option<&str>) -> bool;
+
 /// A file that caches a token, and the digest of the request that the token must be for.
 #[derive(Debug)]
 pub struct CachedFile {
@@ -67,12 +69,19 @@ pub struct CachedFile {
     /// The option, variable or member that names the file, such as `--cache-file`.
     place: &'static str,
     request: String,
+    is_ours: IsOurs,
 }
 
 impl CachedFile {
-    /// The file at `path`, which `place` names, for the request of this digest.
-    pub fn new(path: PathBuf, place: &'static str, request: String) -> CachedFile {
-        CachedFile { path, place, request }
+    /// The file at `path`, which `place` names, for the request of this digest. It is replaced only
+    /// if `is_ours` recognizes its content.
+    pub fn new(path: PathBuf, place: &'static str, request: String, is_ours: IsOurs) -> CachedFile {
+        CachedFile { path, place, request, is_ours }
+    }
+
+    /// The path of the file.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// The token in the file, if it is for this request and need not be replaced.
@@ -85,23 +94,18 @@ impl CachedFile {
 
     /// Reads the token for this request.
     fn read<T: Cached>(&self, world: &World) -> Content<T> {
-        let shown = self.path.display();
+        let shown = show::path(&self.path);
         let refuse = |why: &str| {
             world.log.line(format!("cached file not used: {shown}: {why}"));
             Content::Nothing
         };
-        let file = match files::open_regular(&self.path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == ErrorKind::NotFound => {
+        let bytes = match ownership::read_trusted(&self.path) {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => {
                 world.log.line(format!("no cached token: {shown} does not exist"));
                 return Content::Nothing;
             }
-            Err(error) => return refuse(&error.to_string()),
-        };
-        let bytes = match files::read_limited(file, LIMIT) {
-            Ok(Some(bytes)) => zeroize::Zeroizing::new(bytes),
-            Ok(None) => return refuse("it is larger than 2 MiB"),
-            Err(error) => return refuse(&error.to_string()),
+            Err(why) => return refuse(&why.to_string()),
         };
         let now = world.clock.now();
         match T::from_file(&bytes, &self.request) {
@@ -123,7 +127,9 @@ impl CachedFile {
     /// # Errors
     /// `CONFIGURATION` with the reason. The old file is then unchanged.
     pub fn replace(&self, text: &str) -> Result<(), Error> {
-        files::replace(&self.path, text.as_bytes()).map_err(|error| self.failed("write", &error))
+        let is_ours = |existing: &Existing<'_>| (self.is_ours)(existing, Some(text));
+        files::replace(&self.path, text.as_bytes(), is_ours)
+            .map_err(|refusal| self.failed("write", &refusal))
     }
 
     /// Replaces the content of the file by this token, completely or not at all.
@@ -137,7 +143,7 @@ impl CachedFile {
     /// Replaces the content of the file by this token. A failure is only logged.
     pub fn try_write(&self, cached: &impl Cached, world: &World) {
         match self.write(cached) {
-            Ok(()) => world.log.line(format!("token cached in {}", self.path.display())),
+            Ok(()) => world.log.line(format!("token cached in {}", show::path(&self.path))),
             Err(error) => world.log.line(format!("token not cached: {error}")),
         }
     }
@@ -145,15 +151,16 @@ impl CachedFile {
     /// Removes the file.
     ///
     /// # Errors
-    /// `CONFIGURATION` if it exists and cannot be removed.
+    /// `CONFIGURATION` if it exists and cannot or must not be removed.
     pub fn remove(&self) -> Result<(), Error> {
-        files::remove(&self.path).map_err(|error| self.failed("remove", &error))
+        files::remove(&self.path, |existing| (self.is_ours)(existing, None))
+            .map_err(|refusal| self.failed("remove", &refusal))
     }
 
-    fn failed(&self, what: &str, error: &std::io::Error) -> Error {
-        Error::new(Kind::Configuration, format!("cannot {what} {}", self.path.display()))
-            .cause(error)
-            .fix(format!("check {}", self.place))
+    fn failed(&self, what: &str, refusal: &Refusal) -> Error {
+        Error::new(Kind::Configuration, format!("cannot {what} {}", show::path(&self.path)))
+            .cause(refusal)
+            .fix(refusal.fix(&self.path, self.place))
     }
 }
 

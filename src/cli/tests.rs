@@ -80,7 +80,7 @@ fn arguments_files_can_be_nested_once() {
     let dir = tempfile::tempdir().unwrap();
     let file = |name: &str, text: String| {
         let path = dir.path().join(name);
-        files::replace(&path, text.as_bytes()).unwrap();
+        files::replace(&path, text.as_bytes(), |_| true).unwrap();
         path.display().to_string()
     };
     let inner = file("inner", "\u{feff}# a comment\r\n\r\n  --path=/a b \"c\"\r\n".to_owned());

@@ -13,9 +13,10 @@ use crate::context::Context;
 use crate::contract::document;
 use crate::contract::judgement::{self, Trouble};
 use crate::error::{Error, Kind};
-use crate::files;
+use crate::files::ownership::{self, Refusal};
 use crate::program::{self, Program};
 use crate::secret::Secret;
+use crate::show;
 use crate::time::rfc3339;
 use crate::token::TokenType;
 use crate::world::Env;
@@ -126,7 +127,7 @@ impl Executable<'_> {
             place: "executable.command of the configuration".to_owned(),
         };
         let (status, output, wrote_errors) = self.observe(&program, cx)?;
-        let shown = program.name.display();
+        let shown = show::path(program.name.as_ref());
         let document: Value = serde_json::from_str(output.expose()).map_err(|_| {
             if !status.success() {
                 return program.failed(status);
@@ -182,7 +183,7 @@ const LONGEST_TIMEOUT_MS: u64 = 1_800_000;
 const DEADLINE_RESERVE: Duration = Duration::from_millis(300);
 
 fn too_slow(program: &Program, timeout_ms: u64, waited: Duration) -> Error {
-    let shown = program.name.display();
+    let shown = show::path(program.name.as_ref());
     let (what, fix) = match waited.as_millis() < u128::from(timeout_ms) {
         false => (
             format!(
@@ -209,7 +210,10 @@ fn expiration_time(document: &Value) -> Option<i64> {
 
 /// The token in the output file of another program, if it has not expired.
 fn cached(path: &Path, token_type: TokenType, cx: &Context) -> Option<Secret> {
-    let bytes = files::read_limited(files::open_regular(path).ok()?, files::LIMIT).ok()??;
+    let refuse = |why: &Refusal| {
+        cx.log.line(format!("cached file not used: {}: {why}", show::path(path)));
+    };
+    let bytes = ownership::read_trusted(path).inspect_err(refuse).ok()??;
     let document: Value = serde_json::from_slice(&bytes).ok()?;
     let fresh = expiration_time(&document)? > cx.clock.now();
     document::token(&document, token_type).ok().filter(|_| fresh)

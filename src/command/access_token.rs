@@ -15,12 +15,14 @@ use crate::configuration::GOOGLEAPIS;
 use crate::context::Context;
 use crate::contract::request::digest;
 use crate::error::{Error, Kind};
+use crate::files;
 use crate::google::CLOUD_PLATFORM;
-use crate::google::access_token::AccessToken;
+use crate::google::access_token::{AccessToken, is_cache_file};
 use crate::google::domain_wide_delegation;
 use crate::google::service_account::ServiceAccount;
 use crate::http::Url;
 use crate::options::{Format, OptionInfo, Seconds};
+use crate::show;
 
 options! {
     /// Options of `access-token`.
@@ -70,8 +72,9 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     let cache_file = options.cache_file.clone();
     let request = TokenRequest::new(options, Delegates::read(&invocation.values)?)?;
     let config = invocation.configuration(cx)?;
-    let file =
-        cache_file.map(|path| CachedFile::new(path, "--cache-file", request.digest(&config, cx)));
+    let digest = request.digest(&config, cx);
+    let cache_file = cache_file.filter(|path| !files::is_stdout(path));
+    let file = cache_file.map(|path| CachedFile::new(path, "--cache-file", digest, is_cache_file));
     let get = || request.get(&config, cx);
     let fetching = Fetching { before: &|| (), fetch: &get, credentials: None };
     let token = match cache::obtain(file.as_ref(), true, cx, &fetching)? {
@@ -164,7 +167,7 @@ impl TokenRequest {
         };
         let what = format!("--{option} requires a service account");
         Err(Error::new(Kind::Configuration, what)
-            .cause(format!("{} does not name one", config.path.display()))
+            .cause(format!("{} does not name one", show::path(&config.path)))
             .fix(format!(
                 "remove --{option}, or create the configuration with wif-token config SOURCE \
                  --service-account=EMAIL"

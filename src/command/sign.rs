@@ -13,6 +13,7 @@ use crate::error::{Error, Kind};
 use crate::files;
 use crate::google::iam_credentials::Signed;
 use crate::options::{Format, OptionInfo};
+use crate::show;
 
 /// The longest time from now to `exp`, in seconds.
 const LONGEST_LIFETIME: i64 = 12 * 3600;
@@ -70,7 +71,7 @@ pub(super) const BLOB: CommandInfo = CommandInfo {
 fn sign_jwt(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     let JwtOptions { payload: path } = JwtOptions::read(&invocation.values)?;
     let text = files::read_text(&path, "--payload", Kind::Configuration)?;
-    let shown = path.display();
+    let shown = show::path(&path);
     let claims: Map<String, Value> = serde_json::from_str(text.expose()).map_err(|_| {
         Error::new(Kind::Configuration, format!("{shown} is not a JSON object")).fix(
             "write the claims to the --payload file as a JSON object, such as {\"sub\":\"my-app\"}",

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::error::{Error, Kind, one_line};
 use crate::http::Url;
+use crate::show;
 
 /// The members of an object in the file.
 pub(super) struct Members<'a> {
@@ -20,7 +21,7 @@ pub(super) struct Members<'a> {
 impl<'a> Members<'a> {
     /// An error about a member: `PATH: MEMBER what`.
     pub(super) fn wrong(&self, what: &str) -> Error {
-        let what = format!("{}: {}{what}", self.path.display(), self.inside);
+        let what = format!("{}: {}{what}", show::path(self.path), self.inside);
         Error::new(Kind::Configuration, one_line(&what))
     }
 

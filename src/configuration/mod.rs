@@ -22,6 +22,7 @@ use crate::error::{Error, Kind};
 use crate::files;
 use crate::http::Url;
 use crate::secret::Secret;
+use crate::show;
 use crate::token::TokenType;
 
 /// The default universe domain.
@@ -85,7 +86,7 @@ impl CredentialConfig {
     pub fn read(option: Option<PathBuf>, cx: &Context) -> Result<CredentialConfig, Error> {
         let (path, place) = file(option, cx)?;
         let text = files::read_text(&path, place, Kind::Configuration)?;
-        let shown = path.display();
+        let shown = show::path(&path);
         let value: Value = serde_json::from_str(text.expose()).map_err(|error| {
             Error::new(Kind::Configuration, format!("{shown} is not JSON"))
                 .cause(format!("syntax error in line {}, column {}", error.line(), error.column()))
@@ -131,7 +132,7 @@ impl CredentialConfig {
     /// `CONFIGURATION` if the configuration names no service account.
     pub fn service_account(&self) -> Result<&Impersonation, Error> {
         self.impersonation.as_ref().ok_or_else(|| {
-            let shown = self.path.display();
+            let shown = show::path(&self.path);
             Error::new(Kind::Configuration, format!("{shown} does not name a service account"))
                 .cause("only a service account can sign and get ID tokens")
                 .fix(
@@ -153,7 +154,7 @@ fn file(option: Option<PathBuf>, cx: &Context) -> Result<(PathBuf, &'static str)
 }
 
 fn other_type(found: Option<&str>, path: &Path) -> Error {
-    let what = format!("{} is not a configuration of type external_account", path.display());
+    let what = format!("{} is not a configuration of type external_account", show::path(path));
     let (cause, fix) = match found {
         Some("service_account") => (
             "it is a service account key",

@@ -1,9 +1,11 @@
 //! Where the token goes: a document or only the token, to standard output or to the output file.
 
 use super::document::Document;
+use super::existing;
 use super::request::SubjectTokenRequest;
 use crate::cache::CachedFile;
 use crate::error::{Error, Kind};
+use crate::files;
 use crate::options::Format;
 use crate::world::World;
 
@@ -30,8 +32,12 @@ impl Destination {
         request: &SubjectTokenRequest,
         digest: String,
     ) -> Result<Destination, Error> {
-        let file = request.output_file.as_ref();
-        let file = file.map(|file| CachedFile::new(file.path.clone(), file.place, digest));
+        let is_ours = match format {
+            Format::Json => existing::is_document_file,
+            _ => existing::is_token_file,
+        };
+        let file = request.output_file.as_ref().filter(|file| !files::is_stdout(&file.path));
+        let file = file.map(|file| CachedFile::new(file.path.clone(), file.place, digest, is_ours));
         match (format == Format::Json, file) {
             (false, Some(file)) => Ok(Destination::BareFile(file)),
             (false, None) => Ok(Destination::BareStdout),

@@ -16,7 +16,7 @@ use crate::time::LAST_SECOND;
 use crate::token::{SubjectToken, TokenType, UNKNOWN_LIFE, jwt, saml};
 
 /// The member of the output file that identifies the request that the token was made for.
-const REQUEST_MEMBER: &str = "wif_token_request";
+pub(super) const REQUEST_MEMBER: &str = "wif_token_request";
 
 /// A success: a token, and when clients must stop using it.
 #[derive(Debug)]

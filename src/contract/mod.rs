@@ -7,6 +7,7 @@
 
 pub mod destination;
 pub mod document;
+pub mod existing;
 pub mod exit;
 mod expiry_margin;
 pub mod judgement;

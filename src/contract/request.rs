@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use ring::digest::{Context as Digest, SHA256};
 
 use crate::error::{Error, Kind};
+use crate::files;
 use crate::options::Options;
 use crate::token::{Audience, TokenType};
 use crate::world::Env;
@@ -71,7 +72,12 @@ impl SubjectTokenRequest {
         };
         let given = options.output_file.clone().map(|path| (path, "--output-file"));
         let output_file = match (given, variable("OUTPUT_FILE")?) {
-            (None, Some(path)) => Some((path.into(), OUTPUT_FILE)),
+            (None, Some(path)) => {
+                if let Some(error) = files::not_a_path(path.as_ref(), OUTPUT_FILE) {
+                    return Err(error);
+                }
+                Some((path.into(), OUTPUT_FILE))
+            }
             (given, _) => given,
         };
         let audience = options.audience.clone();

@@ -7,19 +7,24 @@
 #[cfg_attr(windows, path = "windows.rs")]
 mod private;
 
+pub mod ownership;
+
 pub use private::{
     is_executable, is_same, is_shared, is_shared_directory, may_write, private_directory,
     writable_by_others,
 };
 
+use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
+use self::ownership::{Existing, Refusal};
 use crate::error::{Error, Kind};
 use crate::secret::Secret;
+use crate::show;
 
 /// The largest file, response or program output that is read, in bytes.
 pub const LIMIT: usize = 1024 * 1024;
@@ -27,6 +32,11 @@ pub const LIMIT: usize = 1024 * 1024;
 /// The absolute form of a path, which does not have to exist.
 pub fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// Whether a path names standard output.
+pub fn is_stdout(path: &Path) -> bool {
+    [Path::new("-"), Path::new("/dev/stdout")].contains(&path)
 }
 
 /// Reads everything from a reader; `None` if there are more than `limit` bytes.
@@ -80,6 +90,9 @@ fn bytes(
     let shown = path.display();
     let check = format!("check {option}");
     let bytes = file.and_then(|file| read_limited(file, LIMIT)).map_err(|error| {
+        if let Some(error) = not_a_path(path.as_os_str(), option) {
+            return error;
+        }
         let failure = |kind, what| Error::new(kind, what).fix(check.clone());
         match error.kind() {
             io::ErrorKind::NotFound => failure(missing, format!("{shown} does not exist")),
@@ -98,16 +111,21 @@ fn bytes(
     })
 }
 
+/// The error for a value of `option` that may be the content of a file and not its path.
+pub fn not_a_path(value: &OsStr, option: &str) -> Option<Error> {
+    let what = show::looks_like(&value.to_string_lossy())?;
+    let error = Error::new(Kind::Configuration, format!("{option} is not the path of a file"));
+    Some(
+        error
+            .cause(format!("the value looks like {what}"))
+            .fix(format!("set {option} to the path of a file with this content")),
+    )
+}
+
 /// Opens a file for appending. A new file is accessible only to its owner. On Unix, links are not
 /// followed.
 pub fn open_to_append(path: &Path) -> io::Result<File> {
     regular(private::append(path)?)
-}
-
-/// Opens a lock file for reading and writing. A new file is accessible only to its owner. On Unix,
-/// links are not followed.
-pub fn open_lock(path: &Path) -> io::Result<File> {
-    regular(private::read_write(path)?)
 }
 
 /// Opens a regular file for reading. A pipe or device is an error, so that the run does not wait.
@@ -152,12 +170,34 @@ pub fn survive_size_limit() {}
 /// Replaces a file, completely or not at all. The new file is accessible only to its owner.
 ///
 /// The content is written to a randomly named file in the same directory, synced to the disk, and
-/// renamed to `path`. A link at `path` is replaced and not followed.
+/// renamed to `path`.
 ///
 /// # Errors
-/// Those of the operating system. `path` is then unchanged.
-pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    rename(temporary(path, content, private::create_new)?, path)
+/// Those of [`ownership::require_replaceable`] and of the operating system. `path` is then
+/// unchanged.
+pub fn replace(
+    path: &Path,
+    content: &[u8],
+    is_ours: impl Fn(&Existing<'_>) -> bool,
+) -> Result<(), Refusal> {
+    ownership::require_replaceable(path, is_ours)?;
+    Ok(rename(temporary(path, content, private::create_new)?, path)?)
+}
+
+/// Updates a file of another program, whose format provides for updates: completely or not at all.
+/// Links are followed, and the owner and the permissions stay as they are.
+///
+/// # Errors
+/// Those of the operating system. The file is then unchanged.
+pub fn update(path: &Path, content: &[u8]) -> io::Result<()> {
+    let path = path.canonicalize()?;
+    let old = path.metadata()?;
+    if !old.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    let file = temporary(&path, content, private::create_new)?;
+    private::copy_access(&old, file.as_file())?;
+    rename(file, &path)
 }
 
 /// How often a rename is repeated while another process reads one of the files, and the pause
@@ -191,7 +231,12 @@ fn is_in_use(error: &io::Error) -> bool {
 ///
 /// # Errors
 /// As [`replace`].
-pub fn publish(path: &Path, content: &[u8]) -> io::Result<()> {
+pub fn publish(
+    path: &Path,
+    content: &[u8],
+    is_ours: impl Fn(&Existing<'_>) -> bool,
+) -> Result<(), Refusal> {
+    ownership::require_replaceable(path, is_ours)?;
     let create_new = |path: &Path| OpenOptions::new().write(true).create_new(true).open(path);
     let file = temporary(path, content, create_new)?;
     #[cfg(unix)]
@@ -199,7 +244,7 @@ pub fn publish(path: &Path, content: &[u8]) -> io::Result<()> {
         use std::os::unix::fs::PermissionsExt;
         file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
     }
-    rename(file, path)
+    Ok(rename(file, path)?)
 }
 
 /// Creates a complete new file that is accessible only to its owner.
@@ -235,11 +280,13 @@ fn directory(path: &Path) -> &Path {
 /// Removes a file if it exists.
 ///
 /// # Errors
-/// Those of the operating system. The file then still exists.
-pub fn remove(path: &Path) -> io::Result<()> {
+/// Those of [`ownership::require_replaceable`] and of the operating system. The file then still
+/// exists.
+pub fn remove(path: &Path, is_ours: impl Fn(&Existing<'_>) -> bool) -> Result<(), Refusal> {
+    ownership::require_replaceable(path, is_ours)?;
     match std::fs::remove_file(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        result => result,
+        result => Ok(result?),
     }
 }
 
@@ -261,9 +308,12 @@ pub fn remove_leftovers(path: &Path) {
         let name = entry.file_name();
         let bytes = name.as_encoded_bytes();
         let ours = bytes.strip_prefix(prefix.as_encoded_bytes());
-        if ours.and_then(|rest| rest.strip_suffix(TEMPORARY_SUFFIX.as_bytes())).is_some_and(
-            |random| !random.is_empty() && random.iter().all(u8::is_ascii_alphanumeric),
-        ) {
+        let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+        if is_file
+            && ours.and_then(|rest| rest.strip_suffix(TEMPORARY_SUFFIX.as_bytes())).is_some_and(
+                |random| !random.is_empty() && random.iter().all(u8::is_ascii_alphanumeric),
+            )
+        {
             let _ = std::fs::remove_file(entry.path());
         }
     }
@@ -282,11 +332,29 @@ mod tests {
             ["out.json", "out.json.lock", ".other.json.a1B2c3.wif-token.tmp", ".out.json.tmp"]
                 .map(|name| dir.path().join(name));
         for file in others.iter().chain([&left]) {
-            replace(file, b"x").unwrap();
+            replace(file, b"x", |_| false).unwrap();
         }
         remove_leftovers(&path);
         assert!(!left.exists());
         assert!(others.iter().all(|file| file.exists()));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn an_update_follows_links_and_keeps_the_mode() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        let dir = tempfile::tempdir().unwrap();
+        let (target, link) = (dir.path().join("target"), dir.path().join("link"));
+        create_new(&target, b"old").unwrap();
+        std::fs::set_permissions(&target, PermissionsExt::from_mode(0o640)).unwrap();
+        symlink(&target, &link).unwrap();
+        update(&link, b"new").unwrap();
+        assert!(link.symlink_metadata().unwrap().is_symlink());
+        assert_eq!(target.metadata().unwrap().permissions().mode() & 0o777, 0o640);
+        let content = read_limited(File::open(&target).unwrap(), 9).unwrap().unwrap();
+        assert_eq!(content, b"new");
+        assert!(update(&dir.path().join("none"), b"new").is_err());
+        assert!(update(Path::new("/dev/null"), b"new").is_err());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Files that only their owner can access: mode 0600. Links are not followed, and opening a pipe
 //! does not wait.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
@@ -16,6 +16,33 @@ pub(super) fn append(path: &Path) -> io::Result<File> {
 /// Opens or creates a file for reading and writing.
 pub(super) fn read_write(path: &Path) -> io::Result<File> {
     open(OpenOptions::new().read(true).write(true).create(true), path)
+}
+
+/// Opens a file for reading. A terminal does not become the controlling terminal.
+pub(super) fn read(path: &Path) -> io::Result<File> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+    OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path)
+}
+
+/// Whether a file belongs to this user or to the system administrator.
+pub(super) fn is_owned(_file: &File, metadata: &Metadata) -> io::Result<bool> {
+    Ok([0, rustix::process::geteuid().as_raw()].contains(&metadata.uid()))
+}
+
+/// Whether other users than the owner can write to a file.
+pub(super) fn is_writable_by_others(metadata: &Metadata) -> bool {
+    metadata.mode() & 0o022 != 0
+}
+
+/// Whether a file belongs to this user and nobody else can access it.
+pub(super) fn is_private(_file: &File, metadata: &Metadata) -> bool {
+    metadata.uid() == rustix::process::geteuid().as_raw() && metadata.mode() & 0o077 == 0
+}
+
+/// Gives a new file the owner, if possible, and the mode of the file that it replaces.
+pub(super) fn copy_access(from: &Metadata, to: &File) -> io::Result<()> {
+    let _ = std::os::unix::fs::fchown(to, Some(from.uid()), Some(from.gid()));
+    to.set_permissions(from.permissions())
 }
 
 /// Creates a file that does not exist.

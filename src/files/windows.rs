@@ -5,9 +5,10 @@
 #![allow(unsafe_code)] // calls into the operating system
 
 use std::ffi::c_void;
-use std::fs::File;
+use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::os::windows::ffi::OsStrExt;
+use std::os::windows::fs::OpenOptionsExt;
 use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
 use std::path::Path;
 use std::ptr::{null_mut, slice_from_raw_parts};
@@ -16,14 +17,17 @@ use windows_sys::Win32::Foundation::{
     GENERIC_READ, GENERIC_WRITE, INVALID_HANDLE_VALUE, LocalFree,
 };
 use windows_sys::Win32::Security::Authorization::{
-    ConvertSidToStringSidW, ConvertStringSecurityDescriptorToSecurityDescriptorW, SDDL_REVISION_1,
+    ConvertSidToStringSidW, ConvertStringSecurityDescriptorToSecurityDescriptorW, GetSecurityInfo,
+    SDDL_REVISION_1, SE_FILE_OBJECT,
 };
 use windows_sys::Win32::Security::{
-    GetTokenInformation, SECURITY_ATTRIBUTES, TOKEN_QUERY, TOKEN_USER, TokenUser,
+    GetTokenInformation, OWNER_SECURITY_INFORMATION, PSID, SECURITY_ATTRIBUTES, TOKEN_QUERY,
+    TOKEN_USER, TokenUser,
 };
 use windows_sys::Win32::Storage::FileSystem::{
-    CREATE_NEW, CreateFileW, FILE_ATTRIBUTE_NORMAL, FILE_GENERIC_WRITE, FILE_SHARE_DELETE,
-    FILE_SHARE_READ, FILE_SHARE_WRITE, FILE_WRITE_DATA, OPEN_ALWAYS,
+    CREATE_NEW, CreateFileW, FILE_ATTRIBUTE_NORMAL, FILE_FLAG_OPEN_REPARSE_POINT,
+    FILE_GENERIC_WRITE, FILE_SHARE_DELETE, FILE_SHARE_READ, FILE_SHARE_WRITE, FILE_WRITE_DATA,
+    OPEN_ALWAYS,
 };
 use windows_sys::Win32::System::Threading::{GetCurrentProcess, OpenProcessToken};
 
@@ -35,6 +39,56 @@ pub(super) fn append(path: &Path) -> io::Result<File> {
 /// Opens or creates a file for reading and writing.
 pub(super) fn read_write(path: &Path) -> io::Result<File> {
     open(path, GENERIC_READ | GENERIC_WRITE, OPEN_ALWAYS)
+}
+
+/// Opens a file for reading. A link is opened itself.
+pub(super) fn read(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).custom_flags(FILE_FLAG_OPEN_REPARSE_POINT).open(path)
+}
+
+/// Whether a file belongs to this user, to the administrators or to SYSTEM.
+pub(super) fn is_owned(file: &File, _metadata: &Metadata) -> io::Result<bool> {
+    let owner = owner(file)?;
+    Ok(owner == user()? || ["S-1-5-32-544", "S-1-5-18"].contains(&owner.as_str()))
+}
+
+/// Access control lists are not read here.
+pub(super) fn is_writable_by_others(_metadata: &Metadata) -> bool {
+    false
+}
+
+/// Whether a file belongs to this user. Access control lists are not read here.
+pub(super) fn is_private(file: &File, metadata: &Metadata) -> bool {
+    is_owned(file, metadata).unwrap_or(false)
+}
+
+/// The new file has the access control list with which it was created.
+pub(super) fn copy_access(_from: &Metadata, _to: &File) -> io::Result<()> {
+    Ok(())
+}
+
+/// The security identifier of the owner of a file.
+fn owner(file: &File) -> io::Result<String> {
+    let (mut owner, mut descriptor) = (null_mut(), null_mut());
+    // SAFETY: the handle is open, and both pointers can store the results that are requested.
+    let status = unsafe {
+        GetSecurityInfo(
+            file.as_raw_handle(),
+            SE_FILE_OBJECT,
+            OWNER_SECURITY_INFORMATION,
+            &mut owner,
+            null_mut(),
+            null_mut(),
+            null_mut(),
+            &mut descriptor,
+        )
+    };
+    if status != 0 {
+        return Err(io::Error::from_raw_os_error(status as i32));
+    }
+    let _descriptor = Local(descriptor);
+    // SAFETY: the identifier is part of the descriptor, which is valid until it is dropped.
+    unsafe { text_of(owner) }
 }
 
 /// Creates a file that does not exist.
@@ -104,7 +158,7 @@ fn open(path: &Path, access: u32, disposition: u32) -> io::Result<File> {
             FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
             &attributes,
             disposition,
-            FILE_ATTRIBUTE_NORMAL,
+            FILE_ATTRIBUTE_NORMAL | FILE_FLAG_OPEN_REPARSE_POINT,
             null_mut(),
         )
     };
@@ -157,14 +211,18 @@ fn user() -> io::Result<String> {
     if known == 0 {
         return Err(io::Error::last_os_error());
     }
+    // SAFETY: the system has filled the buffer with this structure and its identifier.
+    unsafe { text_of((*buffer.as_ptr().cast::<TOKEN_USER>()).User.Sid) }
+}
+
+/// A security identifier as text.
+///
+/// # Safety
+/// `sid` points to a valid security identifier.
+unsafe fn text_of(sid: PSID) -> io::Result<String> {
     let mut text = null_mut();
-    // SAFETY: the system has filled the buffer with this structure and its identifier, and `text`
-    // can store a pointer.
-    let written = unsafe {
-        let user = &*buffer.as_ptr().cast::<TOKEN_USER>();
-        ConvertSidToStringSidW(user.User.Sid, &mut text)
-    };
-    if written == 0 {
+    // SAFETY: the identifier is valid, and `text` can store a pointer.
+    if unsafe { ConvertSidToStringSidW(sid, &mut text) } == 0 {
         return Err(io::Error::last_os_error());
     }
     let _text = Local(text.cast());

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::cache::Cached;
+use crate::files::ownership::Existing;
 use crate::secret::Secret;
 use crate::time::LAST_SECOND;
 
@@ -45,6 +46,21 @@ impl AccessToken {
             "expiration_time": self.expiry,
         })
         .to_string()
+    }
+}
+
+/// Whether a file of `--cache-file` was written by this program, completely or not.
+pub fn is_cache_file(existing: &Existing<'_>, _new: Option<&str>) -> bool {
+    let beginning = format!(r#"{{"issued_token_type":"{URN}""#);
+    let content = existing.content;
+    match serde_json::from_slice::<Value>(content) {
+        Ok(value) => value
+            .as_object()
+            .is_some_and(|members| members.is_empty() || members.contains_key(REQUEST_MEMBER)),
+        Err(error) => {
+            let common = content.len().min(beginning.len());
+            error.is_eof() && content.get(..common) == beginning.as_bytes().get(..common)
+        }
     }
 }
 
@@ -110,6 +126,18 @@ mod tests {
             let bad = file.expose().replacen(from, to, 1);
             assert_ne!(bad, file.expose());
             assert!(AccessToken::from_file(bad.as_bytes(), "d").is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn only_a_cache_file_is_recognized() {
+        let is_ours = |content: &[u8]| is_cache_file(&Existing { content, is_private: true }, None);
+        let file = AccessToken::new("ya29.x", Some(3600), 1000).to_file("d");
+        for length in 1..=file.expose().len() {
+            assert!(is_ours(&file.expose().as_bytes()[..length]), "{length}");
+        }
+        for other in ["[]", "ya29.x", r#"{"access_token":"x"}"#, r#"{"type":"x""#, "["] {
+            assert!(!is_ours(other.as_bytes()), "{other}");
         }
     }
 

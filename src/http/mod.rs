@@ -37,6 +37,7 @@ pub use url::Url;
 
 use crate::error::{Error, Kind};
 use crate::secret::Secret;
+use crate::show;
 use crate::world::World;
 
 /// The longest time of one request. A run that waits several minutes for a user must not spend them
@@ -254,7 +255,7 @@ impl From<Error> for Failure {
 
 fn header(name: &str, value: &Text) -> Result<(HeaderName, HeaderValue), Error> {
     let wrong = |what| {
-        Error::new(Kind::Configuration, format!("the header {name:?} {what}"))
+        Error::new(Kind::Configuration, format!("the header {:?} {what}", show::value(name)))
             .fix("use a valid header name and a value on one line")
     };
     let header_name = HeaderName::try_from(name).map_err(|_| wrong("has an invalid name"))?;

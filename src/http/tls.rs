@@ -12,6 +12,7 @@ use rustls_platform_verifier::BuilderVerifierExt as _;
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::secret::Secret;
+use crate::show;
 
 /// A client certificate chain with its private key.
 #[derive(Debug, Clone)]
@@ -58,7 +59,7 @@ impl Authorities {
     /// The place of the authorities, for messages.
     pub(super) fn place(&self) -> String {
         match self {
-            Authorities::File(CaFile { path, place }) => format!("{} ({place})", path.display()),
+            Authorities::File(CaFile { path, place }) => format!("{} ({place})", show::path(path)),
             Authorities::Pem(_, place) => place.clone(),
         }
     }

@@ -25,6 +25,7 @@ use std::path::PathBuf;
 use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::secret::Secret;
+use crate::show;
 use crate::world::Deadline;
 
 /// The account that signs in.
@@ -104,8 +105,11 @@ fn check_spn(spn: &str) -> Result<(), Error> {
     if is_word && !service.is_empty() && !service.contains('@') && !host.is_empty() {
         return Ok(());
     }
-    Err(Error::new(Kind::Configuration, format!("{spn:?} is not a service principal name"))
-        .fix("set --spn to HTTP/HOST, where HOST is the host name of AD FS"))
+    Err(Error::new(
+        Kind::Configuration,
+        format!("{:?} is not a service principal name", show::value(spn)),
+    )
+    .fix("set --spn to HTTP/HOST, where HOST is the host name of AD FS"))
 }
 
 /// The fix if the server refuses the channel binding.

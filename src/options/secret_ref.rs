@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::secret::Secret;
+use crate::show;
 use crate::world::World;
 
 /// A reference to a secret.
@@ -22,7 +23,11 @@ pub enum SecretRef {
 impl SecretRef {
     /// Parses `env:NAME` or `file:PATH`; `None` for anything else.
     pub fn parse(text: &str) -> Option<SecretRef> {
-        match text.split_once(':')? {
+        let (kind, value) = text.split_once(':')?;
+        if show::looks_like(value).is_some() {
+            return None;
+        }
+        match (kind, value) {
             ("env", name) if !name.is_empty() => Some(SecretRef::Env(name.to_owned())),
             ("file", path) if !path.is_empty() => Some(SecretRef::File(path.into())),
             _ => None,
@@ -38,7 +43,7 @@ impl SecretRef {
         let (text, place) = match self {
             SecretRef::Env(name) => {
                 let text = world.env.text(name)?.ok_or_else(|| {
-                    Error::new(Kind::Configuration, format!("{name} is not set"))
+                    Error::new(Kind::Configuration, format!("{} is not set", show::value(name)))
                         .fix(format!("set {name} or change {option}"))
                 })?;
                 (Secret::new(text), name.clone())
@@ -46,7 +51,7 @@ impl SecretRef {
             SecretRef::File(path) => {
                 world.log.warn_if_shared(path);
                 let text = files::read_text(path, option, Kind::Configuration)?;
-                (text, path.display().to_string())
+                (text, show::path(path))
             }
         };
         let trimmed = text.expose().trim_end_matches(['\r', '\n']);
@@ -66,7 +71,15 @@ mod tests {
     fn a_reference_names_a_variable_or_a_file() {
         assert_eq!(SecretRef::parse("env:A"), Some(SecretRef::Env("A".into())));
         assert_eq!(SecretRef::parse("file:/a:b"), Some(SecretRef::File("/a:b".into())));
-        for other in ["hunter2", "env:", "file:", "pass:x", ""] {
+        for other in [
+            "hunter2",
+            "env:",
+            "file:",
+            "pass:x",
+            "",
+            "env:eyJhbGciOiJSUzI1NiJ9",
+            "file:-----BEGIN",
+        ] {
             assert_eq!(SecretRef::parse(other), None, "{other}");
         }
     }

@@ -72,7 +72,7 @@ mod tests {
         let option = format!("file:{}", file.path().display());
         let before = state_of(&option, &world(&[]));
         assert_eq!(before, state_of(&option, &world(&[])));
-        crate::files::replace(file.path(), b"changed").unwrap();
+        crate::files::replace(file.path(), b"changed", |_| true).unwrap();
         assert_ne!(before, state_of(&option, &world(&[])));
     }
 }

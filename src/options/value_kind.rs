@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use super::SecretRef;
 use super::values::Value;
 use crate::http::Url;
+use crate::show;
 
 /// The kind of an option value.
 #[derive(Debug, Clone, Copy)]
@@ -64,10 +65,18 @@ impl ValueKind {
         if let ValueKind::Path = self {
             return match value.is_empty() {
                 true => Err("must not be empty".to_owned()),
-                false => Ok(Value::Path(value.into())),
+                false => match show::content(&value.to_string_lossy()) {
+                    Some(what) => Err(format!("must be a path, but the value looks like {what}")),
+                    None => Ok(Value::Path(value.into())),
+                },
             };
         }
         let text = value.into_string().map_err(|_| "must be UTF-8 text".to_owned())?;
+        if let (ValueKind::Text, Some(what @ ("a JWT" | "JSON" | "a PEM key or certificate"))) =
+            (self, show::content(&text))
+        {
+            return Err(format!("must be a name or text, but the value looks like {what}"));
+        }
         if text.chars().any(char::is_control) {
             return Err("must not contain control characters".to_owned());
         }
@@ -122,6 +131,8 @@ mod tests {
             (ValueKind::Seconds(1, 60), "1.5"),
             (ValueKind::Choice(&["json", "text"]), "xml"),
             (ValueKind::Path, ""),
+            (ValueKind::Path, "-----BEGIN PRIVATE KEY-----"),
+            (ValueKind::Text, "eyJhbGciOiJSUzI1NiJ9.e30.c2ln"),
             (ValueKind::Text, ""),
             (ValueKind::Text, "a\nb"),
             (ValueKind::Url, "example.com"),

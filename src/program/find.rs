@@ -59,7 +59,7 @@ mod tests {
         let place = |folder: &str, mode| {
             let path = dir.path().join(folder).join("tool");
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            files::replace(&path, b"#!/bin/sh\n").unwrap();
+            files::replace(&path, b"#!/bin/sh\n", |_| true).unwrap();
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
             path
         };
@@ -84,7 +84,7 @@ mod tests {
         let own = std::env::current_exe().unwrap();
         let (link, other) = (dir.path().join("helper"), dir.path().join(own.file_name().unwrap()));
         std::os::unix::fs::symlink(&own, &link).unwrap();
-        files::replace(&other, b"another program").unwrap();
+        files::replace(&other, b"another program", |_| true).unwrap();
         assert!(is_this_program(&own) && is_this_program(&link));
         assert!(!is_this_program(&other) && !is_this_program(dir.path()));
     }

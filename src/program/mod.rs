@@ -24,6 +24,7 @@ use self::group::Group;
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::secret::Secret;
+use crate::show;
 use crate::world::World;
 
 /// A program to run.
@@ -62,7 +63,7 @@ impl Program {
 
     /// The failure of a program that ended with this status.
     pub fn failed(&self, status: ExitStatus) -> Error {
-        let shown = self.name.display();
+        let shown = show::path(self.name.as_ref());
         let error = match status.code() {
             Some(code) => {
                 Error::new(Kind::Unreachable, format!("{shown} failed with exit status {code}"))
@@ -91,7 +92,7 @@ impl Program {
     }
 
     fn run_with(&self, stderr: Stdio, world: &World) -> Result<(ExitStatus, Secret, bool), Error> {
-        let shown = self.name.display();
+        let shown = show::path(self.name.as_ref());
         let mut command = Command::new(&self.name);
         command.args(&self.args).envs(self.variables.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr);
@@ -129,7 +130,7 @@ impl Program {
     }
 
     fn not_started(&self, error: &io::Error) -> Error {
-        let shown = self.name.display();
+        let shown = show::path(self.name.as_ref());
         let kind = match error.kind() {
             io::ErrorKind::NotFound => Kind::Absent,
             _ => Kind::Configuration,

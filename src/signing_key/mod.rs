@@ -29,6 +29,7 @@ use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::secret::Secret;
+use crate::show;
 
 /// A key that signs with RSASSA-PKCS1-v1_5 and SHA-256, which XML signatures require.
 pub trait RsaSha256 {
@@ -61,7 +62,7 @@ impl SigningKey {
         cx.log.warn_if_shared(path);
         let text = files::read_text(path, option, missing)?;
         SigningKey::parse(&text).map_err(|Refusal(why, fix)| {
-            let what = format!("{} does not contain a supported private key", path.display());
+            let what = format!("{} does not contain a supported private key", show::path(path));
             Error::new(Kind::Configuration, what).cause(why).fix(match fix {
                 Some(fix) => fix.to_owned(),
                 None => {

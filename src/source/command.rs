@@ -8,6 +8,7 @@ use crate::contract::request::SubjectTokenRequest;
 use crate::error::{Error, Kind};
 use crate::options::Values;
 use crate::program::Program;
+use crate::show;
 use crate::token::{Origin, SubjectToken};
 
 pub(super) const INFO: SourceInfo = SourceInfo {
@@ -49,7 +50,7 @@ impl Source for Output {
         request: &SubjectTokenRequest,
         cx: &Context,
     ) -> Result<SubjectToken, Error> {
-        let what = format!("the output of {}", self.program.name.display());
+        let what = format!("the output of {}", show::path(self.program.name.as_ref()));
         let text = self.program.output(cx)?;
         if text.expose().trim().is_empty() {
             return Err(Error::new(Kind::Protocol, format!("{what} is empty"))

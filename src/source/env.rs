@@ -10,6 +10,7 @@ use crate::contract::request::SubjectTokenRequest;
 use crate::error::{Error, Kind};
 use crate::options::Values;
 use crate::secret::Secret;
+use crate::show;
 use crate::token::{Origin, SubjectToken};
 
 options! {
@@ -64,6 +65,11 @@ impl Source for Variable {
 pub(super) fn read(name: &str, absent: &str, cx: &Context) -> Result<Secret, Error> {
     let text = cx.env.text(name)?.filter(|text| !text.trim().is_empty());
     text.map(Secret::new).ok_or_else(|| {
+        if let Some(what) = show::looks_like(name) {
+            return Error::new(Kind::Configuration, "--name is not the name of a variable")
+                .cause(format!("the value looks like {what}"))
+                .fix("set --name to the name of the variable with the token");
+        }
         let state = if cx.env.get(name).is_some() { "is empty" } else { "is not set" };
         Error::new(Kind::Absent, format!("{name} {state}")).fix(absent)
     })

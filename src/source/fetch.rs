@@ -103,8 +103,10 @@ impl Fetch {
     /// # Errors
     /// Those of [`CachedFile::remove`] and of [`Source::forget`].
     pub fn forget(&self, cx: &Context) -> Result<(), Error> {
-        self.destination.file().map_or(Ok(()), CachedFile::remove)?;
-        self.source.forget(&self.request, cx)
+        // A refresh token is revoked even if the output file cannot be removed.
+        let removed = self.destination.file().map_or(Ok(()), CachedFile::remove);
+        self.source.forget(&self.request, cx)?;
+        removed
     }
 }
 

@@ -13,6 +13,7 @@ use crate::contract::request::SubjectTokenRequest;
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::options::Values;
+use crate::show;
 use crate::token::{Origin, SubjectToken};
 
 options! {
@@ -53,15 +54,17 @@ impl Source for File {
         request: &SubjectTokenRequest,
         cx: &Context,
     ) -> Result<SubjectToken, Error> {
-        let what = format!("the file {}", self.path.display());
+        let what = format!("the file {}", show::path(&self.path));
         let text = files::read_text(&self.path, self.option, Kind::Absent)?;
         if text.expose().trim().is_empty() {
             return Err(Error::new(Kind::Configuration, format!("{what} is empty"))
                 .fix(format!("check {} and the program that writes the file", self.option)));
         }
         let text = field::select(&text, self.field.as_ref(), &what)?;
-        let renew =
-            format!("check that the program that writes {} is still running", self.path.display());
+        let renew = format!(
+            "check that the program that writes {} is still running",
+            show::path(&self.path)
+        );
         let origin = Origin { what, option: self.option, renew };
         SubjectToken::read(&text, request.token_type, cx.clock.now(), &origin)
     }

@@ -6,6 +6,7 @@
 //! valid for one pool provider only.
 //! <https://cloud.google.com/iam/docs/workload-identity-federation-with-other-providers#manage-oidc-keys>
 
+use std::fmt::Display;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -16,8 +17,10 @@ use crate::context::Context;
 use crate::contract::request::SubjectTokenRequest;
 use crate::error::{Error, Kind};
 use crate::files;
+use crate::files::ownership::Existing;
 use crate::http::Url;
 use crate::options::{Pair, Seconds, Values};
+use crate::show;
 use crate::signing_key::SigningKey;
 use crate::token::{SubjectToken, TokenType};
 
@@ -144,7 +147,8 @@ impl Key {
         let known = files::read_text(&path, "--key", Kind::Absent);
         if !known.is_ok_and(|jwks| jwks.expose().contains(&key.id())) {
             let jwks = format!("{:#}\n", key.jwks());
-            files::publish(&path, jwks.as_bytes()).map_err(|error| not_written(&path, &error))?;
+            files::publish(&path, jwks.as_bytes(), is_jwks)
+                .map_err(|refusal| not_written(&path, &refusal))?;
         }
         Ok(())
     }
@@ -157,8 +161,14 @@ impl Key {
     }
 }
 
-fn not_written(path: &Path, error: &io::Error) -> Error {
-    Error::new(Kind::Configuration, format!("cannot create {}", path.display()))
+/// Whether a file is a JWK set, which is replaced if it does not contain the key.
+fn is_jwks(existing: &Existing<'_>) -> bool {
+    let value: Value = serde_json::from_slice(existing.content).unwrap_or_default();
+    value.get("keys").is_some_and(Value::is_array)
+}
+
+fn not_written(path: &Path, error: &dyn Display) -> Error {
+    Error::new(Kind::Configuration, format!("cannot create {}", show::path(path)))
         .cause(error)
         .fix("check that the directory of --key exists and that this user can write to it")
 }

@@ -6,20 +6,29 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Clock;
 use crate::error::{Error, one_line};
 use crate::files;
+use crate::show::{self, scrubbed};
 use crate::time::rfc3339;
 
 /// Appends lines to a file, to memory, or to nothing.
 #[derive(Debug, Clone)]
 pub struct Log {
-    recorded: Option<Arc<Mutex<Vec<String>>>>,
+    recorded: Option<Arc<Mutex<Recorded>>>,
     files: Vec<Arc<File>>,
     clock: Clock,
+}
+
+/// What a log records in memory.
+#[derive(Debug, Default)]
+struct Recorded {
+    lines: Vec<String>,
+    /// Files with a secret that other users can access.
+    shared: Vec<PathBuf>,
 }
 
 impl Log {
@@ -42,18 +51,22 @@ impl Log {
 
     /// The recorded lines.
     pub fn recorded(&self) -> Vec<String> {
-        let lines = self.recorded.as_ref();
-        lines.map_or_else(Vec::new, |lines| {
-            lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
-        })
+        self.record(|recorded| recorded.lines.clone()).unwrap_or_default()
+    }
+
+    /// The recorded files with a secret that other users can access.
+    pub fn shared_files(&self) -> Vec<PathBuf> {
+        self.record(|recorded| recorded.shared.clone()).unwrap_or_default()
+    }
+
+    fn record<T>(&self, with: impl FnOnce(&mut Recorded) -> T) -> Option<T> {
+        let recorded = self.recorded.as_ref()?;
+        Some(with(&mut recorded.lock().unwrap_or_else(PoisonError::into_inner)))
     }
 
     /// Writes one line about a step of the run.
     pub fn line(&self, text: impl AsRef<str>) {
-        if let Some(lines) = &self.recorded {
-            let mut lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
-            lines.push(one_line(text.as_ref()));
-        }
+        self.record(|recorded| recorded.lines.push(one_line(&scrubbed(text.as_ref()))));
         self.write(text.as_ref());
     }
 
@@ -62,18 +75,24 @@ impl Log {
         self.write(&format!("failed: {} {error}", error.kind().code()));
     }
 
-    /// Writes a warning if other users can read a file with a key or secret.
+    /// Writes a warning if other users can access a file with a key or secret. Only the path is
+    /// recorded.
     pub fn warn_if_shared(&self, path: &Path) {
         if files::is_shared(path) {
-            let shown = path.display();
-            self.line(format!("warning: other users can read {shown}; run chmod 600 {shown}"));
+            let shown = show::path(path);
+            self.write(&format!("warning: other users can access {shown}; run chmod 600 {shown}"));
+            self.record(|recorded| {
+                if !recorded.shared.iter().any(|known| known == path) {
+                    recorded.shared.push(path.to_owned());
+                }
+            });
         }
     }
 
     fn write(&self, text: &str) {
         for mut file in self.files.iter().map(Arc::as_ref) {
             let (time, pid) = (rfc3339(self.clock.now()), std::process::id());
-            let line = format!("{time} [{pid}] {}\n", one_line(text));
+            let line = format!("{time} [{pid}] {}\n", one_line(&scrubbed(text)));
             // Each line is one write, so that the lines of concurrent runs are not mixed.
             let _ = file.write_all(line.as_bytes());
         }

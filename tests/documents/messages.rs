@@ -59,26 +59,68 @@ fn is_known(quoted: &str, spoken: &[String]) -> bool {
 
 /// Everything that the program says: the text in its sources, cut where something is put in.
 pub(crate) fn spoken() -> Vec<String> {
-    let mut text = String::new();
-    sources(&root().join("src"), &mut text);
-    let lines: Vec<&str> =
-        text.lines().map(str::trim_start).filter(|line| !line.starts_with("//")).collect();
-    let text = lines.join("\n").replace("\\\\", "").replace("\\\n", "").replace("\\\"", "\u{1}");
-    let strings = text.split('"').skip(1).step_by(2);
-    let pieces = strings.flat_map(|string| string.split(['{', '}']).step_by(2));
-    let pieces = pieces
-        .map(|piece| piece.replace('\u{1}', "\"").trim_matches([' ', ':', ';', ',']).to_owned());
+    let mut literals = Vec::new();
+    sources(&root().join("src"), &mut literals);
+    let pieces = literals.iter().flat_map(|text| text.split(['{', '}']).step_by(2));
+    let pieces = pieces.map(|piece| piece.trim_matches([' ', ':', ';', ',']).to_owned());
     pieces.filter(|piece| piece.len() > 8 && piece.contains(' ')).collect()
 }
 
-fn sources(folder: &Path, text: &mut String) {
+fn sources(folder: &Path, literals: &mut Vec<String>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         match path.is_dir() {
-            true => sources(&path, text),
-            false => *text += &fs::read_to_string(path).unwrap().replace("'\"'", ""),
+            true => sources(&path, literals),
+            false => literals.extend(strings(&fs::read_to_string(path).unwrap())),
         }
     }
+}
+
+/// The text of the string literals in a Rust source.
+fn strings(source: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut rest = source;
+    while let Some(start) = rest.find(['"', '/', '\'']) {
+        let (before, at) = rest.split_at(start);
+        let raw_end = before.ends_with("r#").then_some("\"#");
+        let raw_end = raw_end.or(before.ends_with('r').then_some("\""));
+        rest = if at.starts_with("//") {
+            at.split_once('\n').map_or("", |(_, rest)| rest)
+        } else if let Some(rest) = at.strip_prefix("'\"'") {
+            rest
+        } else if let Some((text, rest)) =
+            raw_end.and_then(|end| at.strip_prefix('"')?.split_once(end))
+        {
+            found.push(text.to_owned());
+            rest
+        } else if let Some(at) = at.strip_prefix('"') {
+            let (text, rest) = at.split_at(end_of_string(at));
+            let (first, more) = text.split_once("\\\n").unwrap_or((text, ""));
+            let more = more.split("\\\n").map(str::trim_start);
+            found.push((first.to_owned() + &more.collect::<String>()).replace("\\\"", "\""));
+            rest.get(1..).unwrap_or_default()
+        } else {
+            at.get(1..).unwrap_or_default()
+        };
+    }
+    found
+}
+
+/// Where the quotation mark is that ends a string.
+fn end_of_string(text: &str) -> usize {
+    let mut is_escaped = false;
+    let end = text.char_indices().find(|(_, c)| {
+        let ends = *c == '"' && !is_escaped;
+        is_escaped = *c == '\\' && !is_escaped;
+        ends
+    });
+    end.map_or(text.len(), |(index, _)| index)
+}
+
+#[test]
+fn strings_are_found_among_comments_characters_and_raw_strings() {
+    let source = "// it's \"no\"\nf('\"', \"a \\\"b\\\" \\\n   c\\\\\", r#\"d \"e\"#, r\"\\\")";
+    assert_eq!(strings(source), ["a \"b\" c\\\\", "d \"e", "\\"]);
 }
 
 #[test]

@@ -109,6 +109,10 @@ impl Sandbox {
         let text = self.relocate(text);
         self.scripts_of_the_repository(&text);
         fixtures::prepare(self, &text);
+        if text.contains("--out=credentials.json") {
+            // The command does not replace the configuration of the fixtures.
+            fs::remove_file(self.path("work/credentials.json")).ok();
+        }
         self.bash(&text, "").map(drop)
     }
 

@@ -51,12 +51,20 @@ def test_another_request_fetches_anew(commands, sts, audience, cached, options):
     assert len(sts.iam.calls) == 2
 
 
-@pytest.mark.parametrize("content", ["", "{}", "\0" * 4096, "[1]", '{"access_token":"ya29.planted","expiration_time":4000000000}'])
-def test_a_file_that_is_not_ours_is_replaced(commands, sts, cached, content):
+@pytest.mark.parametrize("content", ["", "{}", "\0" * 4096])
+def test_a_file_without_content_is_replaced(commands, sts, cached, content):
     """Nothing of it is used."""
     cached.write_text(content)
     assert commands.output("access-token", f"--cache-file={cached}") in sts.impersonated
     assert json.loads(cached.read_text())["access_token"] in sts.impersonated
+
+
+@pytest.mark.parametrize("content", ["[1]", '{"access_token":"ya29.planted","expiration_time":4000000000}'])
+def test_a_file_that_is_not_ours_is_left_alone(commands, sts, cached, content):
+    """Nothing of it is used, and it is not replaced."""
+    cached.write_text(content)
+    assert commands.output("access-token", f"--cache-file={cached}") in sts.impersonated
+    assert cached.read_text() == content
 
 
 @pytest.mark.parametrize("left, used", [(400, True), (299, False)])

@@ -47,7 +47,7 @@ def leftovers(folder):
 # Poison
 
 POISON = {
-    "nothing": b"", "{}": b"{}", "an array": b"[]", "a number": b"1", "null": b"null", "not UTF-8": b"\xff\xfe{}",
+    "nothing": b"", "{}": b"{}", "a byte order mark": b"\xef\xbb\xbf{}",
     "truncated": json.dumps(GOOD).encode()[:-40], "two documents": json.dumps(GOOD).encode() * 2,
     "a failure": json.dumps({"version": 1, "success": False, "code": "DENIED", "message": "no"}).encode(),
     "version 2": json.dumps(GOOD | {"version": 2}).encode(),
@@ -57,8 +57,12 @@ POISON = {
     "no token": json.dumps({k: v for k, v in GOOD.items() if k != "id_token"}).encode(),
     "no request": json.dumps(GOOD).encode(),
     "another request": json.dumps(GOOD | {"wif_token_request": "0" * 64}).encode(),
-    "5 MB of garbage": b"\x00garbage" * 655_360, "5 MB of blanks": b" " * 5_000_000,
-    "deep nesting": b"[" * 200_000,
+    "5 MB of blanks": b" " * 5_000_000, "zero bytes": b"\0" * 4096,
+}
+
+OTHERS = {
+    "an array": b"[]", "a number": b"1", "null": b"null", "not UTF-8": b"\xff\xfe{}", "a key": b"-----BEGIN PRIVATE KEY-----\n",
+    "a configuration": b'{"type": "external_account"}', "5 MB of garbage": b"\x00garbage" * 655_360, "deep nesting": b"[" * 200_000,
 }
 
 
@@ -70,6 +74,14 @@ def test_a_poisoned_file_is_replaced(folder, run, token, poison):
     assert run(output).token == token
     assert token_of(json.loads(output.read_text())) == token
     assert output.stat().st_mode & 0o777 == 0o600 and leftovers(folder) == []
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_a_file_with_another_content_is_left_alone(folder, run, token, other):
+    output = folder / "out.json"
+    output.write_bytes(OTHERS[other])
+    assert run(output).token == token
+    assert output.read_bytes() == OTHERS[other] and leftovers(folder) == []
 
 
 def test_what_was_stored_for_this_request_is_poison_once_it_is_changed(folder, run, token):
@@ -119,13 +131,12 @@ def test_a_directory_that_does_not_exist(folder, run, token):
     assert run(folder / "token/out.json").token == token
 
 
-def test_a_symbolic_link_in_the_place_of_the_output_file_is_replaced_and_its_target_untouched(folder, run, token):
+def test_a_symbolic_link_in_the_place_of_the_output_file_and_its_target_are_untouched(folder, run, token):
     (folder / "victim").write_text("precious")
     (folder / "out.json").symlink_to(folder / "victim")
     assert run(folder / "out.json").token == token
     assert (folder / "victim").read_text() == "precious"
-    assert not (folder / "out.json").is_symlink()
-    assert token_of(json.loads((folder / "out.json").read_text())) == token
+    assert (folder / "out.json").is_symlink()
 
 
 @pytest.mark.parametrize("exists", [True, False])

@@ -26,6 +26,10 @@ pub(super) fn check(config: &CredentialConfig, report: &mut Report) {
 fn file(config: &CredentialConfig, report: &mut Report) {
     let (link, shown) = ("configuration", config.path.display().to_string());
     match files::writable_by_others(&config.path) {
+        None if has_secret(config) && files::is_shared(&config.path) => {
+            let message = format!("other users can read {shown}, which contains a secret");
+            report.warning(link, message, format!("run chmod 600 {}", quoted(&shown)))
+        }
         None => report.ok(link, shown),
         Some(who) => report.broken(
             link,
@@ -34,6 +38,12 @@ fn file(config: &CredentialConfig, report: &mut Report) {
             format!("run chmod go-w {}", quoted(&shown)),
         ),
     };
+}
+
+/// Whether the configuration contains a client secret or HTTP headers, which usually authenticate.
+fn has_secret(config: &CredentialConfig) -> bool {
+    let secret = config.client.as_ref().is_some_and(|(_, secret)| !secret.expose().is_empty());
+    secret || matches!(&config.source, CredentialSource::Url(_, headers, _) if !headers.is_empty())
 }
 
 fn audience(config: &CredentialConfig, report: &mut Report) {

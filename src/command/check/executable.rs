@@ -1,7 +1,7 @@
 //! The executable of a configuration: clients are allowed to run it, all of them split its command
 //! in the same way, it exists, and other users cannot replace it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::report::Report;
 use super::{command_options, command_words, output_document, output_file};
@@ -13,6 +13,7 @@ use crate::error::Kind;
 use crate::files;
 use crate::program;
 use crate::shell::quoted;
+use crate::show;
 
 /// The timeouts that clients accept, in milliseconds.
 const TIMEOUTS: std::ops::RangeInclusive<u64> = 5_000..=120_000;
@@ -73,7 +74,7 @@ fn program_file(command: &str, cx: &Context, report: &mut Report) {
         return;
     };
     let path = Path::new(name);
-    let shown = path.display();
+    let shown = show::path(path);
     let Some(found) = program::find(name, &cx.env) else {
         if let Some(host) = command_words::another_host(&name.to_string_lossy()) {
             let what = format!("{shown} is a path of {host}, but this host does not run {host}");
@@ -87,16 +88,19 @@ fn program_file(command: &str, cx: &Context, report: &mut Report) {
         report.broken(link, Kind::Absent, format!("{shown} does not exist"), FIX_COMMAND);
         return;
     };
-    let place = found.display().to_string();
+    let place = show::path(&found);
     if !files::is_executable(&found) {
         let fix = format!("run chmod +x {}", quoted(&place));
         report.broken(link, Kind::Configuration, format!("{shown} is not executable"), fix);
         return;
     }
-    let places = [Some(found.as_path()), found.parent()].into_iter().flatten();
-    for place in places {
+    let mut places = vec![found.clone()];
+    places.extend(found.parent().map(Path::to_owned));
+    let words = words.iter().filter_map(|word| word.to_str()?.strip_prefix("--args-file="));
+    places.extend(words.map(PathBuf::from));
+    for place in &places {
         if let Some(who) = files::writable_by_others(place) {
-            let place = place.display().to_string();
+            let place = show::path(place);
             let fix = format!("run chmod go-w {}", quoted(&place));
             let message = format!("{who} can write to {place} and so impersonate this workload");
             report.broken(link, Kind::Configuration, message, fix);

@@ -30,6 +30,7 @@ use crate::contract::judgement::Trouble;
 use crate::error::{Error, Kind};
 use crate::options::Format;
 use crate::secret::Secret;
+use crate::shell::quoted;
 use crate::token::TokenType;
 
 choices! {
@@ -131,6 +132,11 @@ fn subject_token(config: &CredentialConfig, cx: &Context, report: &mut Report) -
     let token = client::subject_token::examine(config, &mut troubles, cx);
     let mut steps: Vec<String> = cx.log.recorded().into_iter().skip(before).collect();
     steps.dedup();
+    for path in cx.log.shared_files() {
+        let path = path.display().to_string();
+        let message = format!("other users can access {path}, which contains a secret");
+        report.warning("secret file", message, format!("run chmod 600 {}", quoted(&path)));
+    }
     if !report.has_error("output file") {
         troubles.extend(output_document::left_behind(config, cx));
     }

@@ -15,10 +15,13 @@ use crate::configuration::credential_source::CredentialSource;
 use crate::configuration::pool_provider::PoolProvider;
 use crate::context::Context;
 use crate::contract::document;
+use crate::contract::existing::is_document_file;
 use crate::contract::judgement::{self, Trouble};
 use crate::error::Kind;
 use crate::files;
+use crate::files::ownership;
 use crate::shell::quoted;
+use crate::show;
 use crate::time::rfc3339;
 use crate::token::{Audience, jwt};
 
@@ -41,9 +44,16 @@ pub(super) fn check(
         Some(Problem { what, fix }) => {
             report.broken(LINK, Kind::Configuration, what, fix);
         }
-        None => {
-            report.ok(LINK, path.display().to_string());
-        }
+        None => match ownership::require_replaceable(path, |file| is_document_file(file, None)) {
+            Ok(()) => {
+                report.ok(LINK, show::path(path).to_string());
+            }
+            Err(refusal) => {
+                let what = format!("{} is not used: {refusal}", show::path(path));
+                let fix = refusal.fix(path, "executable.output_file");
+                report.broken(LINK, Kind::Configuration, what, fix);
+            }
+        },
     }
 }
 

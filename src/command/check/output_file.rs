@@ -1,12 +1,16 @@
 //! The place of the output file of a configuration: its directory exists, this user can write to
 //! it, and other users cannot replace or plant a file in it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::report::Report;
+use crate::contract::existing::is_document_file;
 use crate::error::Kind;
 use crate::files;
+use crate::files::ownership::{self, Existing, Refusal};
+use crate::lock;
 use crate::shell::quoted;
+use crate::show;
 
 /// Returns whether the content of the file can be judged.
 pub(super) fn check(path: &Path, report: &mut Report) -> bool {
@@ -17,20 +21,17 @@ pub(super) fn check(path: &Path, report: &mut Report) -> bool {
 
 fn place(path: &Path, report: &mut Report) {
     let link = "output file";
-    let shown = path.display();
+    let shown = show::path(path);
     if !path.is_absolute() {
-        let message =
-            format!("{shown} is not an absolute path, and clients run in other directories");
+        let message = format!(
+            "{shown} is not an absolute path, and clients may run in a different directory"
+        );
         report.warning(link, message, "use an absolute path in executable.output_file");
         return;
     }
     let directory = path.parent().unwrap_or(path);
-    let shown_directory = directory.display().to_string();
-    if let Some(why) = not_a_file(path) {
-        let message = format!("{shown} {why}, so no token is cached");
-        let fix = "set executable.output_file to the path of a file";
-        report.broken(link, Kind::Configuration, message, fix);
-    } else if !directory.is_dir() {
+    let shown_directory = show::path(directory);
+    if !directory.is_dir() {
         let message = format!("the directory {shown_directory} does not exist");
         report.broken(
             link,
@@ -38,6 +39,13 @@ fn place(path: &Path, report: &mut Report) {
             message,
             format!("run mkdir -m 700 -p {}", quoted(&shown_directory)),
         );
+    } else if let Err((path, refusal)) = existing_files(path) {
+        let fix = refusal.fix(&path, "executable.output_file");
+        let message = format!("{} is not used: {refusal}", show::path(&path));
+        match refusal {
+            Refusal::OtherOwner | Refusal::WritableByOthers => report.warning(link, message, fix),
+            _ => report.broken(link, Kind::Configuration, message, fix),
+        };
     } else if let Some(who) = files::writable_by_others(directory) {
         report.broken(
             link,
@@ -58,12 +66,16 @@ fn place(path: &Path, report: &mut Report) {
     }
 }
 
-/// Why a path can never be an output file.
-fn not_a_file(path: &Path) -> Option<&'static str> {
-    let ends_with_slash = path.as_os_str().as_encoded_bytes().ends_with(b"/");
-    match path.metadata() {
-        Ok(file) if file.is_dir() => Some("is a directory"),
-        Ok(file) if !file.is_file() => Some("is not a regular file"),
-        _ => ends_with_slash.then_some("names a directory"),
-    }
+/// Checks that an existing file is trusted, and the lock beside it. Its content is judged later.
+fn existing_files(path: &Path) -> Result<(), (PathBuf, Refusal)> {
+    let is_ours = |existing: &Existing<'_>| is_document_file(existing, None);
+    ownership::require_replaceable(path, is_ours)
+        .or_else(|refusal| match refusal {
+            Refusal::OtherContent => Ok(()),
+            refusal => Err(refusal),
+        })
+        .and_then(|()| ownership::read_trusted(path))
+        .map_err(|refusal| (path.to_owned(), refusal))?;
+    let lock = lock::path_beside(path);
+    ownership::read_trusted(&lock).map(drop).map_err(|refusal| (lock, refusal))
 }

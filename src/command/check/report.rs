@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::error::{Error, Kind, one_line};
+use crate::show::scrubbed;
 
 /// The state of a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +61,7 @@ impl Report {
             link,
             status,
             kind: None,
-            message: one_line(&message),
+            message: one_line(&scrubbed(&message)),
             fix: None,
             steps: Vec::new(),
             settled_by_exchange: false,
@@ -85,7 +86,7 @@ impl Report {
         fix: impl Into<String>,
     ) -> &mut Finding {
         let finding = self.add(link, Status::Warning, message.into());
-        finding.fix = Some(one_line(&fix.into()));
+        finding.fix = Some(one_line(&scrubbed(&fix.into())));
         finding
     }
 

@@ -9,8 +9,9 @@ use super::publish;
 use crate::command::Invocation;
 use crate::error::{Error, Kind};
 use crate::files::absolute;
+use crate::files::ownership::Existing;
 use crate::options::{COMMON, OF_SOURCES};
-use crate::source::SourceInfo;
+use crate::source::{self, SourceInfo};
 
 /// Options of a source that the configuration states in its own members.
 const MEMBERS_OF_CONFIGURATION: [&str; 4] = ["token-type", "output-file", "format", "args-file"];
@@ -51,10 +52,17 @@ impl ExecutableCommand {
             Error::new(Kind::Usage, "an argument after -- is not UTF-8 text")
                 .fix("use only UTF-8 arguments")
         })?;
+        let options: Vec<String> =
+            tables.flat_map(|option| invocation.values.as_arguments(option)).collect();
+        if options.iter().any(|word| word.contains(char::REPLACEMENT_CHARACTER)) {
+            return Err(
+                Error::new(Kind::Usage, "a path is not UTF-8 text").fix("use only paths in UTF-8")
+            );
+        }
         Ok(ExecutableCommand {
             program: with_slashes(&absolute(&program).display().to_string()),
             source: info.name,
-            options: tables.flat_map(|option| invocation.values.as_arguments(option)).collect(),
+            options,
             rest,
         })
     }
@@ -80,14 +88,18 @@ impl ExecutableCommand {
     /// `CONFIGURATION` if the file cannot be written.
     pub(super) fn with_args_file(&self, path: &Path) -> Result<String, Error> {
         let path = absolute(path);
-        let is_changed =
-            |word: &str| word.trim() != word || word.is_empty() || word.starts_with('#');
+        let is_changed = |word: &str| {
+            let is_line = word.trim() == word && !word.is_empty() && !word.contains(['\n', '\r']);
+            !is_line || word.starts_with('#')
+        };
         if self.arguments().any(is_changed) {
             return Err(Error::new(
                 Kind::Usage,
                 "an argument cannot be written to an arguments file",
             )
-            .cause("it is empty, begins with #, or begins or ends with a space")
+            .cause(
+                "it is empty, begins with #, begins or ends with a space, or contains a line break",
+            )
             .fix("change this argument"));
         }
         let path_word = with_slashes(&path.display().to_string());
@@ -97,9 +109,17 @@ impl ExecutableCommand {
                 .cause("the path of the program or of the arguments file has special characters")
                 .fix("use paths without spaces, quotes and backslashes for --program and --out"));
         }
-        publish(&path, &(self.arguments().collect::<Vec<_>>().join("\n") + "\n"))?;
+        let text = self.arguments().collect::<Vec<_>>().join("\n") + "\n";
+        publish(&path, &text, is_args_file)?;
         Ok(line)
     }
+}
+
+/// Whether a file is an arguments file: the name of a source, and its options.
+fn is_args_file(existing: &Existing<'_>) -> bool {
+    let mut lines = std::str::from_utf8(existing.content).unwrap_or_default().lines();
+    let is_source = lines.next().is_some_and(|line| source::find(line).is_some());
+    is_source && lines.take_while(|line| *line != "--").all(|line| line.starts_with("--"))
 }
 
 /// Whether all clients read a word unchanged: those that use no shell, those that use one, and

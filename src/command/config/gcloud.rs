@@ -7,6 +7,7 @@
 use std::path::Path;
 
 use crate::configuration::pool_provider::PoolProvider;
+use crate::error::one_line;
 use crate::google::gcloud::grant_role;
 use crate::shell::quoted;
 use crate::source::trust::{Provider, Trust};
@@ -23,7 +24,7 @@ pub(super) fn commands(
     let create = provider.gcloud(&format!("create-{}", trust.provider.kind()));
     let options = provider_options(provider, trust);
     let grant = grant(provider, trust, account);
-    let written = out.display();
+    let written = one_line(&out.display().to_string());
     format!(
         "# The configuration was written to {written}.\n\
          # Create the pool:\n\

@@ -8,9 +8,11 @@
 mod document;
 mod executable_command;
 mod gcloud;
+mod grammar;
 
-use std::io;
 use std::path::{Path, PathBuf};
+
+use serde_json::Value;
 
 use self::executable_command::ExecutableCommand;
 pub(super) use self::executable_command::is_portable;
@@ -20,8 +22,10 @@ use crate::configuration::pool_provider::PoolProvider;
 use crate::context::Context;
 use crate::contract::request;
 use crate::error::{Error, Kind};
+use crate::files::ownership::{Existing, Refusal};
 use crate::files::{self, absolute};
 use crate::options::Seconds;
+use crate::show;
 use crate::token::Audience;
 
 options! {
@@ -62,12 +66,13 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     })?;
     let provider = PoolProvider::parse_value(&full_name(&options.pool_provider), "--pool-provider")
         .map_err(|error| error.of_kind(Kind::Usage))?;
+    grammar::check(&options, &provider)?;
     let mut trust = (info.build)(&invocation.values)?.trust();
     if let Some(audience) = common.audience.as_ref().filter(|name| !provider.is_named(name)) {
         trust = trust.for_audience(audience);
     }
     let command = ExecutableCommand::new(invocation, options.program.as_deref(), info)?;
-    let out = options.out.as_deref();
+    let out = options.out.as_deref().filter(|path| !files::is_stdout(path));
     let output_file = match &common.output_file {
         Some(path) => Some(absolute(path)),
         None => private_file(&command, &provider, cx)?,
@@ -84,7 +89,7 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     let config = document::of(&options, &common, &line, output_file.as_deref(), &provider, &trust)?;
     let config = format!("{config:#}\n");
     let Some(out) = out else { return Ok(config.into()) };
-    publish(out, &config)?;
+    publish(out, &config, is_configuration)?;
     Ok(gcloud::commands(out, &provider, &trust, options.service_account.as_deref()).into())
 }
 
@@ -115,7 +120,11 @@ fn private_file(
         },
     };
     let directory = absolute(&directory.join("wif-token"));
-    files::private_directory(&directory).map_err(|error| not_written(&directory, &error))?;
+    files::private_directory(&directory).map_err(|error| {
+        Error::new(Kind::Configuration, format!("cannot write {}", show::path(&directory)))
+            .cause(error)
+            .fix("set --out or --output-file to a path in a writable directory")
+    })?;
     let name = provider.name();
     let words = command.arguments().chain([name.as_str()]).map(str::as_bytes);
     let digest = request::digest(words);
@@ -123,12 +132,21 @@ fn private_file(
     Ok(Some(directory.join(format!("{}-{digest}.json", command.source))))
 }
 
-fn publish(path: &Path, text: &str) -> Result<(), Error> {
-    files::publish(path, text.as_bytes()).map_err(|error| not_written(path, &error))
+/// Whether a file is a configuration that runs an executable. Only such a file is replaced.
+fn is_configuration(existing: &Existing<'_>) -> bool {
+    let value: Value = serde_json::from_slice(existing.content).unwrap_or_default();
+    let command = value.pointer("/credential_source/executable/command");
+    value.get("type").is_some_and(|name| name == "external_account") && command.is_some()
 }
 
-fn not_written(path: &Path, error: &io::Error) -> Error {
-    Error::new(Kind::Configuration, format!("cannot write {}", path.display()))
-        .cause(error)
-        .fix("set --out or --output-file to a path in a writable directory")
+fn publish(path: &Path, text: &str, is_ours: fn(&Existing<'_>) -> bool) -> Result<(), Error> {
+    files::publish(path, text.as_bytes(), is_ours).map_err(|refusal| {
+        let fix = match &refusal {
+            Refusal::Io(_) => "set --out to a path in a writable directory".to_owned(),
+            refusal => refusal.fix(path, "--out"),
+        };
+        Error::new(Kind::Configuration, format!("cannot write {}", show::path(path)))
+            .cause(refusal)
+            .fix(fix)
+    })
 }

@@ -11,6 +11,7 @@ use super::library::Failure;
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::negotiate::Identity;
+use crate::show;
 use crate::world::Deadline;
 
 /// The routine error `GSS_S_BAD_MECH` (RFC 2744): the library does not support the mechanism.
@@ -105,7 +106,7 @@ pub(super) fn acquire(
 /// cache, so a second sign-in uses the tickets of the first.
 fn store(keytab: &Path, principal: Option<&str>) -> Result<[(&'static CStr, CString); 2], Error> {
     let wrong = |cause: &dyn std::fmt::Display| {
-        Error::new(Kind::Configuration, format!("cannot read the keytab {}", keytab.display()))
+        Error::new(Kind::Configuration, format!("cannot read the keytab {}", show::path(keytab)))
             .cause(cause)
             .fix("check --keytab, and that this user can read the file")
     };

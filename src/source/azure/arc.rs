@@ -20,6 +20,7 @@ use crate::error::{Error, Kind};
 use crate::files;
 use crate::http::Response;
 use crate::secret::Secret;
+use crate::show;
 use crate::world::Env;
 
 const ENDPOINT: &str = "IDENTITY_ENDPOINT";
@@ -111,7 +112,7 @@ fn key_path(response: &Response, cx: &Context) -> Result<PathBuf, Error> {
 }
 
 fn read_key(path: &Path) -> Result<Secret, Error> {
-    let shown = path.display();
+    let shown = show::path(path);
     let refuse = |cause: String| {
         Error::new(Kind::Configuration, format!("cannot read {shown}")).cause(cause).fix(
             "check that the Azure Connected Machine agent is connected (azcmagent show), and add \

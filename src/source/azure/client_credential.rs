@@ -18,6 +18,7 @@ use crate::http::{self, Url};
 use crate::options::SecretRef;
 use crate::random;
 use crate::secret::Secret;
+use crate::show;
 use crate::signing_key::SigningKey;
 
 /// The variable that names a certificate file.
@@ -79,7 +80,7 @@ impl ClientCredential {
 fn read_token(path: &Path, option: &'static str) -> Result<Secret, Error> {
     let text = files::read_text(path, option, Kind::Configuration)?;
     match text.expose().trim() {
-        "" => Err(Error::new(Kind::Configuration, format!("{} is empty", path.display()))
+        "" => Err(Error::new(Kind::Configuration, format!("{} is empty", show::path(path)))
             .fix(format!("check {option} and the program that writes the file"))),
         token => Ok(Secret::new(token)),
     }
@@ -103,7 +104,7 @@ fn read_certificate(
             false => error,
         })?;
     CertificateDer::from_pem_slice(pem.expose().as_bytes()).map_err(|_| {
-        let what = format!("{} does not contain a certificate in PEM format", path.display());
+        let what = format!("{} does not contain a certificate in PEM format", show::path(path));
         Error::new(Kind::Configuration, what).fix(format!("check {option}, or {convert}"))
     })
 }

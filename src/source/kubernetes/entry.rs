@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::secret::Secret;
+use crate::show;
 
 /// A cluster, user or context, or a part of one.
 #[derive(Debug)]
@@ -33,7 +34,7 @@ impl<'a> Entry<'a> {
 
     /// The name of this part and its file, for messages.
     pub(super) fn place(&self) -> String {
-        format!("{} in {}", self.what, self.file.display())
+        format!("{} in {}", self.what, show::path(self.file))
     }
 
     /// An error about this part; `why` is the rest of the sentence.

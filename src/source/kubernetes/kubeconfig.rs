@@ -19,6 +19,7 @@ use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::http::{Authorities, NamedProxy, Terms, Url};
+use crate::show;
 use crate::source::lookup::Lookup;
 
 /// The option that selects the files, for messages.
@@ -42,7 +43,12 @@ impl Kubeconfig {
     pub(super) fn find(option: Option<&Path>, cx: &Context) -> Result<Lookup<Kubeconfig>, Error> {
         let (paths, place): (Vec<PathBuf>, _) = match (option, cx.env.get("KUBECONFIG")) {
             (Some(path), _) => (vec![path.to_owned()], OPTION),
-            (None, Some(list)) if !list.is_empty() => (split_paths(&list).collect(), "KUBECONFIG"),
+            (None, Some(list)) if !list.is_empty() => {
+                if let Some(error) = files::not_a_path(&list, "KUBECONFIG") {
+                    return Err(error);
+                }
+                (split_paths(&list).collect(), "KUBECONFIG")
+            }
             _ => match cx.env.home()? {
                 Some(home) => (vec![home.join(".kube/config")], OPTION),
                 None => return Ok(Lookup::absent("the home directory is unknown")),
@@ -57,7 +63,7 @@ impl Kubeconfig {
             }
         }
         if files.iter().all(|(_, config)| config.is_null()) {
-            let paths: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
+            let paths: Vec<_> = paths.iter().map(|path| show::path(path)).collect();
             return Ok(Lookup::absent(match &paths[..] {
                 [path] => format!("{path} does not exist or is empty"),
                 _ => format!("{} do not exist or are empty", paths.join(", ")),
@@ -133,6 +139,7 @@ impl Kubeconfig {
     /// The first cluster, user or context with this name.
     fn entry(&self, kind: &'static str, name: &str) -> Result<Entry<'_>, Error> {
         let found = self.entries(kind).find(|(_, entry)| name_of(entry) == Some(name));
+        let name = show::value(name);
         let (file, entry) = found.ok_or_else(|| {
             Error::new(Kind::Configuration, format!("the kubeconfig has no {kind} {name:?}"))
                 .cause(self.defined(kind))
@@ -192,7 +199,7 @@ fn read(path: &Path, place: &str, cx: &Context) -> Result<Value, Error> {
         _ => Err("it is not a YAML mapping".to_owned()),
     });
     config.map_err(|why| {
-        Error::new(Kind::Configuration, format!("{} is not a kubeconfig", path.display()))
+        Error::new(Kind::Configuration, format!("{} is not a kubeconfig", show::path(path)))
             .cause(why)
             .fix(format!("correct the file, or check {place}"))
     })

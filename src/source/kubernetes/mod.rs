@@ -31,6 +31,7 @@ use crate::contract::request::SubjectTokenRequest;
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::options::{Seconds, Values};
+use crate::show;
 use crate::token::{Origin, SubjectToken, TokenType, jwt};
 use crate::world::{HOME, Log};
 
@@ -169,7 +170,7 @@ impl Source for Projected {
                 }
             })?;
         let origin = Origin {
-            what: format!("the file {}", self.0.display()),
+            what: format!("the file {}", show::path(&self.0)),
             option: "--path",
             renew: "check that --path is a file in a projected volume, which the kubelet renews"
                 .to_owned(),

@@ -12,6 +12,7 @@ use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::http::{Request, Response, Url};
 use crate::secret::Secret;
+use crate::show;
 use crate::time::parse_rfc3339;
 use crate::token::{Origin, SubjectToken, TokenType};
 
@@ -137,10 +138,11 @@ fn segment(name: &str) -> Result<&str, Error> {
     let is_allowed = name.chars().all(|c| is_alphanumeric(c) || c == '-' || c == '.');
     match is_allowed && name.starts_with(is_alphanumeric) && name.ends_with(is_alphanumeric) {
         true => Ok(name),
-        false => {
-            Err(Error::new(Kind::Configuration, format!("{name:?} is not a valid Kubernetes name"))
-                .fix("check --account and --namespace, or the namespace of the context"))
-        }
+        false => Err(Error::new(
+            Kind::Configuration,
+            format!("{:?} is not a valid Kubernetes name", show::value(name)),
+        )
+        .fix("check --account and --namespace, or the namespace of the context")),
     }
 }
 

@@ -10,6 +10,7 @@ use crate::error::{Error, Kind};
 use crate::files;
 use crate::http::ClientCert;
 use crate::secret::Secret;
+use crate::show;
 
 /// The credentials of a user for a cluster.
 ///
@@ -28,7 +29,7 @@ pub(super) fn credentials(
             .fix("set --context to a context whose own user may create the token"));
     }
     let bearer = bearer(user, cx)?;
-    let client_cert = client_cert(user)?;
+    let client_cert = client_cert(user, cx)?;
     if bearer.is_some() || client_cert.is_some() {
         return Ok(Credentials { bearer, client_cert });
     }
@@ -61,14 +62,17 @@ fn bearer(user: &Entry, cx: &Context) -> Result<Option<Secret>, Error> {
     let place = format!("tokenFile of {}", user.place());
     let text = files::read_text(&path, &place, Kind::Configuration)?;
     match text.expose().trim() {
-        "" => Err(Error::new(Kind::Configuration, format!("{} is empty", path.display()))
+        "" => Err(Error::new(Kind::Configuration, format!("{} is empty", show::path(&path)))
             .fix(format!("check {place}"))),
         token => Ok(Some(Secret::new(token))),
     }
 }
 
-fn client_cert(user: &Entry) -> Result<Option<ClientCert>, Error> {
+fn client_cert(user: &Entry, cx: &Context) -> Result<Option<ClientCert>, Error> {
     let place = format!("client-certificate and client-key of {}", user.place());
+    if let Some(path) = user.text("client-key")? {
+        cx.log.warn_if_shared(&user.resolve(path));
+    }
     match (user.pem("client-certificate")?, user.pem("client-key")?) {
         (Some((chain, _)), Some((key, _))) => ClientCert::new(&chain, &key, &place).map(Some),
         (Some(_), None) => Err(user.error("has client-certificate but no client-key")),

@@ -20,6 +20,7 @@ use crate::contract::request::{OutputFile, SubjectTokenRequest};
 use crate::error::{Error, Kind};
 use crate::options;
 use crate::secret::Secret;
+use crate::show;
 use crate::source::{Source, Trust};
 use crate::token::{SubjectToken, TokenType};
 
@@ -120,7 +121,7 @@ impl Device {
         let error = Error::new(Kind::Absent, what);
         match &file.path {
             Some(path) => error
-                .cause(format!("{} does not contain a matching refresh token", path.display()))
+                .cause(format!("{} does not contain a matching refresh token", show::path(path)))
                 .fix(HOW_TO_SIGN_IN),
             None => error
                 .cause("neither --refresh-token-file nor an output file is set")

@@ -13,8 +13,10 @@ use super::client::Client;
 use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::files;
+use crate::files::ownership::{self, Existing, Refusal};
 use crate::lock::{self, Lock};
 use crate::secret::Secret;
+use crate::show;
 
 const OPTION: &str = "--refresh-token-file";
 
@@ -41,14 +43,22 @@ impl RefreshTokenFile<'_> {
     /// overwritten.
     pub(super) fn read(&self, cx: &Context) -> Result<Option<Secret>, Error> {
         let Some(path) = &self.path else { return Ok(None) };
-        let shown = path.display();
+        let shown = show::path(path);
         cx.log.warn_if_shared(path);
-        let text = match files::read_text(path, OPTION, Kind::Absent) {
-            Err(error) if error.kind() == Kind::Absent => return Ok(None),
-            text => text?,
+        let text = match ownership::read_trusted(path) {
+            Ok(Some(text)) if !ownership::is_blank(&text) => text,
+            Ok(_) => return Ok(None),
+            Err(refusal @ (Refusal::OtherOwner | Refusal::WritableByOthers)) => {
+                cx.log.line(format!("the refresh token in {shown} is not used: {refusal}"));
+                return Ok(None);
+            }
+            Err(refusal) => {
+                let what = format!("cannot use {shown}");
+                let fix = refusal.fix(path, OPTION);
+                return Err(Error::new(Kind::Configuration, what).cause(refusal).fix(fix));
+            }
         };
-        let mut members: Map<String, Value> =
-            serde_json::from_str(text.expose()).unwrap_or_default();
+        let mut members: Map<String, Value> = serde_json::from_slice(&text).unwrap_or_default();
         let Some(Value::String(token)) = members.remove(TOKEN) else {
             let what = format!("{shown} does not contain a refresh token");
             return Err(Error::new(Kind::Configuration, what)
@@ -73,8 +83,8 @@ impl RefreshTokenFile<'_> {
         let mut members = self.identity();
         members.insert(TOKEN.to_owned(), token.into());
         let text = Secret::new(Value::from(members).to_string());
-        let shown = path.display();
-        cx.log.line(match files::replace(path, text.expose().as_bytes()) {
+        let shown = show::path(path);
+        cx.log.line(match files::replace(path, text.expose().as_bytes(), is_ours) {
             Ok(()) => format!("stored the refresh token in {shown}"),
             Err(error) => format!("cannot store the refresh token in {shown}: {error}"),
         });
@@ -86,10 +96,11 @@ impl RefreshTokenFile<'_> {
     /// `CONFIGURATION` if the file cannot be removed.
     pub(super) fn remove(&self) -> Result<(), Error> {
         let Some(path) = &self.path else { return Ok(()) };
-        files::remove(path).map_err(|error| {
-            Error::new(Kind::Configuration, format!("cannot remove {}", path.display()))
-                .cause(error)
-                .fix(format!("check {OPTION}"))
+        files::remove(path, is_ours).map_err(|refusal| {
+            let fix = refusal.fix(path, OPTION);
+            Error::new(Kind::Configuration, format!("cannot remove {}", show::path(path)))
+                .cause(refusal)
+                .fix(fix)
         })
     }
 
@@ -104,4 +115,12 @@ impl RefreshTokenFile<'_> {
         ];
         members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
+}
+
+/// Whether a file was written by this program: it has the members of a refresh token file.
+fn is_ours(existing: &Existing<'_>) -> bool {
+    let members: Map<String, Value> = serde_json::from_slice(existing.content).unwrap_or_default();
+    ["issuer", "client_id", "scope", "resource", TOKEN]
+        .iter()
+        .all(|name| members.contains_key(*name))
 }

@@ -27,6 +27,7 @@ use crate::error::{Error, Kind};
 use crate::files;
 use crate::http::{self, Response, Url, retry};
 use crate::secret::Secret;
+use crate::show;
 use crate::signing_key::SigningKey;
 use crate::token::{Origin, SubjectToken};
 
@@ -107,7 +108,7 @@ fn signed(timestamp: &str, key: &Path, certificate: &Path, cx: &Context) -> Resu
     let key = SigningKey::read(key, "--client-key", Kind::Configuration, cx)?;
     let pem = files::read_text(certificate, "--client-cert", Kind::Configuration)?;
     let certificate = CertificateDer::from_pem_slice(pem.expose().as_bytes()).map_err(|_| {
-        let what = format!("{} does not contain a PEM certificate", certificate.display());
+        let what = format!("{} does not contain a PEM certificate", show::path(certificate));
         Error::new(Kind::Configuration, what).fix("check --client-cert")
     })?;
     Ok(format!("{timestamp}{}", envelope::signed_by(&key, &certificate, timestamp)?))

@@ -143,7 +143,7 @@ impl Login<'_> {
             return Err(Error::new(Kind::Protocol, what).fix(self.sign_in()));
         }
         let text = Secret::new(Value::from(refreshed.clone()).to_string());
-        if let Err(error) = files::replace(&self.path, text.expose().as_bytes()) {
+        if let Err(error) = files::update(&self.path, text.expose().as_bytes()) {
             cx.log.line(format!("cannot cache the credentials of aws login: {error}"));
         }
         Ok(refreshed)

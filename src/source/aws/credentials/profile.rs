@@ -10,6 +10,7 @@ use super::{
     imds, login, process, sso, web_identity,
 };
 use crate::error::{Error, Kind};
+use crate::show;
 use crate::source::aws::profile_file::Profile;
 
 /// Whether the profile in use is a role that other credentials assume.
@@ -35,7 +36,7 @@ pub(super) fn load(account: &Account) -> Result<Lookup, Error> {
 
 /// The error for a name that `setting` contains.
 fn unknown_profile(name: &str, what: &str, setting: &str, account: &Account) -> Error {
-    let names = account.files.profile_names();
+    let (name, names) = (show::value(name), account.files.profile_names());
     let error = Error::new(Kind::Configuration, format!("the {what} {name:?} does not exist"));
     match names.is_empty() {
         true => {

@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::{Account, AssumedRole, Fields, Lookup, from_sts};
 use crate::error::{Error, Kind};
 use crate::files;
+use crate::show;
 use crate::source::aws::profile_file;
 use crate::source::aws::query_api::{Call, ErrorResponse};
 
@@ -52,7 +53,7 @@ pub(super) fn exchange(
     let token = files::read_text(&path, option, Kind::Configuration)?;
     let token = token.expose().trim();
     if token.is_empty() {
-        return Err(Error::new(Kind::Configuration, format!("{} is empty", path.display()))
+        return Err(Error::new(Kind::Configuration, format!("{} is empty", show::path(&path)))
             .fix(format!("check {option}")));
     }
     let mut fields = role.fields();

@@ -132,6 +132,9 @@ fn read(cx: &Context, variable: &str, name: &str) -> Result<Option<Zeroizing<Str
     if !path.exists() {
         return Ok(None);
     }
+    if name == "credentials" {
+        cx.log.warn_if_shared(&path);
+    }
     let text = files::read_text(&path, variable, Kind::Configuration)?;
     Ok(Some(Zeroizing::new(text.expose().to_owned())))
 }

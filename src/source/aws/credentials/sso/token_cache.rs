@@ -17,6 +17,7 @@ use crate::files;
 use crate::http::{self, Url};
 use crate::lock;
 use crate::secret::Secret;
+use crate::show;
 use crate::source::aws::account::Account;
 use crate::time::{parse_rfc3339, rfc3339};
 
@@ -34,7 +35,7 @@ impl TokenCache<'_> {
         let text = files::read_text(self.path, "sso_session", Kind::Expired)
             .map_err(|error| error.fix(login(profile)))?;
         serde_json::from_str(text.expose()).map(CachedToken).map_err(|_| {
-            let what = format!("{} is not JSON", self.path.display());
+            let what = format!("{} is not JSON", show::path(self.path));
             Error::new(Kind::Configuration, what).fix(login(profile))
         })
     }
@@ -50,7 +51,7 @@ impl TokenCache<'_> {
         let lifetime = response.get("expiresIn").and_then(Value::as_i64).unwrap_or(0);
         cached.insert("expiresAt".to_owned(), rfc3339(account.cx.clock.now() + lifetime).into());
         let text = Secret::new(Value::from(cached).to_string());
-        if let Err(error) = files::replace(self.path, text.expose().as_bytes()) {
+        if let Err(error) = files::update(self.path, text.expose().as_bytes()) {
             account.cx.log.line(format!("cannot cache the SSO token: {error}"));
         }
     }
@@ -108,6 +109,7 @@ impl Session<'_> {
     /// # Errors
     /// `EXPIRED` if the user must sign in again.
     pub(super) fn access_token(&self, account: &Account) -> Result<Secret, Error> {
+        account.cx.log.warn_if_shared(&self.cache_file);
         let cached = self.cache().read(self.profile)?;
         let now = account.cx.clock.now();
         if !cached.needs_refresh(now) {

@@ -1,0 +1,129 @@
+//! The grammar of each value that becomes a part of the configuration or of a command to paste.
+
+use super::Options;
+use crate::configuration::pool_provider::PoolProvider;
+use crate::error::{Error, Kind};
+
+/// Checks the values of the options.
+///
+/// # Errors
+/// `USAGE` with the first option whose value cannot be right.
+pub(super) fn check(options: &Options, provider: &PoolProvider) -> Result<(), Error> {
+    let refuse = |valid: bool, option: &str, what: &str, example: &str| match valid {
+        true => Ok(()),
+        false => Err(Error::new(Kind::Usage, format!("{option} {what}"))
+            .fix(format!("use a value such as {option}={example}"))),
+    };
+    let ids = [&provider.pool, &provider.provider];
+    refuse(
+        ids.iter().all(|id| is_label(id)) && is_domain(&provider.universe),
+        "--pool-provider",
+        "has an ID with other characters than a-z, 0-9 and -",
+        "projects/123456789012/locations/global/workloadIdentityPools/my-pool/providers/my-provider",
+    )?;
+    refuse(
+        options.service_account.as_deref().is_none_or(is_service_account),
+        "--service-account",
+        "is not the email address of a service account",
+        "my-account@my-project.iam.gserviceaccount.com",
+    )?;
+    refuse(
+        options.universe_domain.as_deref().is_none_or(is_domain),
+        "--universe-domain",
+        "is not a domain name in lower case",
+        "googleapis.com",
+    )?;
+    refuse(
+        options.workforce_pool_user_project.as_deref().is_none_or(is_project),
+        "--workforce-pool-user-project",
+        "is not a project number or project ID",
+        "123456789012",
+    )
+}
+
+/// The email address of a service account, or its unique ID.
+fn is_service_account(text: &str) -> bool {
+    let is_name = |name: &str| {
+        let fits = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(fits)
+    };
+    is_number(text)
+        || text.split_once('@').is_some_and(|(name, host)| is_name(name) && is_domain(host))
+}
+
+/// A project number, or a project ID, which may begin with a domain and a colon.
+fn is_project(text: &str) -> bool {
+    let id = match text.split_once(':') {
+        Some((domain, id)) if is_domain(domain) => id,
+        _ => text,
+    };
+    let begins = id.starts_with(|c: char| c.is_ascii_lowercase());
+    is_number(text) || (begins && is_label(id) && (6..=30).contains(&id.len()))
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn is_domain(text: &str) -> bool {
+    text.len() <= 253 && text.contains('.') && text.split('.').all(is_label)
+}
+
+/// Lower-case letters, digits, and hyphens that are not at an end.
+fn is_label(text: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=63).contains(&text.len())
+        && !text.starts_with('-')
+        && !text.ends_with('-')
+        && text.bytes().all(fits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_follow_their_grammar() {
+        type Case = (fn(&str) -> bool, &'static [&'static str], &'static [&'static str]);
+        let cases: [Case; 3] = [
+            (
+                is_service_account,
+                &[
+                    "a@b.iam.gserviceaccount.com",
+                    "123-compute@developer.gserviceaccount.com",
+                    "my-project@appspot.gserviceaccount.com",
+                    "app@p.example.com.iam.gserviceaccount.com",
+                    "123456789012345678901",
+                ],
+                &[
+                    "",
+                    "app",
+                    "serviceAccount:a@b.iam.gserviceaccount.com",
+                    "a@b@c.com",
+                    "a@b",
+                    "a b@c.com",
+                    "a@c.com/../x",
+                    "a@c.com\nrm",
+                    "$(id)@c.com",
+                    "a@c.com:generateIdToken?",
+                ],
+            ),
+            (
+                is_domain,
+                &["googleapis.com", "example.goog", "u-1.apis.example"],
+                &["", "com", "Googleapis.com", "a..b", "-a.com", "a.com/", "a.com:1", "a b.com"],
+            ),
+            (
+                is_project,
+                &["1", "123456789012", "my-project", "example.com:my-project"],
+                &["", "-1", "1.5", "proj", "My-Project", "my project", "my-project-", "a/b-c-d"],
+            ),
+        ];
+        for (is_valid, good, bad) in cases {
+            assert!(good.iter().all(|text| is_valid(text)), "{good:?}");
+            for text in bad {
+                assert!(!is_valid(text), "{text}");
+            }
+        }
+    }
+}

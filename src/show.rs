@@ -1,0 +1,239 @@
+//! Which values may be shown in a message, a log or a report.
+//!
+//! A setting that takes a path, a name or a URL may be given the content instead: a key, a token, or
+//! a whole file. Such a value is described and not repeated. [`looks_like`] decides about a value
+//! before it becomes part of a message, and [`scrubbed`] removes what is unmistakably content from
+//! every message.
+
+use std::borrow::Cow;
+use std::path::Path;
+
+/// The longest name of a file on all common file systems, in bytes.
+const LONGEST_NAME: usize = 255;
+
+/// How tokens of well-known issuers begin.
+const TOKEN_PREFIXES: &[&str] =
+    &["ghp_", "gho_", "ghs_", "github_pat_", "glpat-", "hvs.", "hvb.", "ya29.", "xoxb-", "GOCSPX-"];
+
+/// What a value looks like, if it may be content and not a path, name or URL.
+pub fn looks_like(value: &str) -> Option<&'static str> {
+    let is_relative = !value.starts_with(['/', '.', '~']) && value.get(1..2) != Some(":");
+    let is_secret = || is_relative && is_random(value);
+    content(value).or_else(|| is_secret().then_some("a token or a secret"))
+}
+
+/// What a value unmistakably is, if it is content and not a path, name or URL.
+pub fn content(value: &str) -> Option<&'static str> {
+    let text = value.trim();
+    let is_assignment = || {
+        text.split_once('=').is_some_and(|(name, value)| {
+            let is_name = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+            !name.is_empty() && !value.is_empty() && name.chars().all(is_name)
+        })
+    };
+    Some(match text {
+        _ if text.starts_with('{') || text.starts_with("[{") => "JSON",
+        _ if text.contains("-----BEGIN") => "a PEM key or certificate",
+        _ if text.starts_with('<') => "XML",
+        _ if jwt(text).is_some() => "a JWT",
+        _ if credentials(text).is_some() => "a URL with a user name or password",
+        _ if TOKEN_PREFIXES.iter().any(|prefix| text.starts_with(prefix)) => "a token",
+        _ if value.chars().any(char::is_control) => "text with line breaks or control characters",
+        _ if is_assignment() => "an assignment, NAME=VALUE",
+        _ if text.split(['/', '\\']).any(|name| name.len() > LONGEST_NAME) => "a token or a text",
+        _ => return None,
+    })
+}
+
+/// A value for a message: the value itself, or what it looks like.
+pub fn value(value: &str) -> Cow<'_, str> {
+    match looks_like(value) {
+        Some(what) => format!("[a value that looks like {what}]").into(),
+        None => value.into(),
+    }
+}
+
+/// A path for a message: the path itself, or what it looks like.
+pub fn path(path: &Path) -> String {
+    value(&path.to_string_lossy()).into_owned()
+}
+
+/// Finds content in a text: where it begins and where it ends.
+type Finder = fn(&str) -> Option<(usize, usize)>;
+
+/// A message without what is unmistakably content: keys, JSON objects, JWTs, tokens with a known
+/// prefix, and the credentials in URLs.
+pub fn scrubbed(text: &str) -> Cow<'_, str> {
+    let mut text = Cow::Borrowed(text);
+    let finders: [(Finder, &str); 5] = [
+        (pem, "[PEM]"),
+        (object, "[JSON]"),
+        (jwt, "[token]"),
+        (prefixed, "[token]"),
+        (credentials, "[credentials]"),
+    ];
+    for (find, replacement) in finders {
+        while let Some((start, end)) = find(&text) {
+            let mut new = text.into_owned();
+            new.replace_range(start..end, replacement);
+            text = new.into();
+        }
+    }
+    text
+}
+
+/// A key in PEM format, up to the end of the text if its last line is missing.
+fn pem(text: &str) -> Option<(usize, usize)> {
+    let start = text.find("-----BEGIN")?;
+    let rest = text.get(start..)?;
+    let last = rest.rfind("-----END").and_then(|end| Some((end, rest.get(end + 8..)?)));
+    let end = last.and_then(|(end, rest)| Some(end + 8 + rest.find("-----")? + 5));
+    Some((start, start + end.unwrap_or(rest.len())))
+}
+
+/// Words in the names of JSON members that contain a secret.
+const SECRET_MEMBERS: &[&str] = &[
+    "secret",
+    "Secret",
+    "token",
+    "accessToken",
+    "SessionToken",
+    "password",
+    "private_key",
+    "client_email",
+    "credential",
+    "AccessKey",
+];
+
+/// A JSON object with secrets, also in quotes, up to the end of the text if it is cut short.
+fn object(text: &str) -> Option<(usize, usize)> {
+    let opens = |(start, _): &(usize, &str)| {
+        let rest = text.get(start + 1..).unwrap_or_default();
+        rest.trim_start_matches(|c: char| c.is_whitespace() || c == '\\' || c == 'n')
+            .starts_with('"')
+    };
+    let (start, _) = text.match_indices('{').find(opens)?;
+    let end = text.rfind('}').filter(|&end| end > start).map_or(text.len(), |end| end + 1);
+    let object = text.get(start..end)?;
+    SECRET_MEMBERS.iter().any(|word| object.contains(word)).then_some((start, end))
+}
+
+/// A part of a JWT, or a text that contains one: all characters around `eyJ` that a JWT can have.
+fn jwt(text: &str) -> Option<(usize, usize)> {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || "-_.+/=".contains(c);
+    text.match_indices("eyJ").find_map(|(at, _)| {
+        let before = text.get(..at)?;
+        let is_first = !before.ends_with(|c: char| c.is_ascii_alphanumeric());
+        let rest = text.get(at..)?;
+        let length = rest.find(|c| !is_part(c)).unwrap_or(rest.len());
+        (is_first && length > 12).then_some((at, at + length))
+    })
+}
+
+fn prefixed(text: &str) -> Option<(usize, usize)> {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    let find = |prefix: &&str| {
+        let at = text.find(*prefix)?;
+        let rest = text.get(at..)?;
+        let length = rest.find(|c| !is_part(c)).unwrap_or(rest.len());
+        (length > prefix.len() + 12).then_some((at, at + length))
+    };
+    TOKEN_PREFIXES.iter().find_map(find)
+}
+
+/// The user name and password in a URL.
+fn credentials(text: &str) -> Option<(usize, usize)> {
+    text.match_indices("://").find_map(|(at, _)| {
+        let start = at + 3;
+        let authority = text.get(start..)?.split(['/', '?', '#', ' ', '"']).next()?;
+        let end = start + authority.rfind('@')?;
+        (text.get(start..end)? != "[credentials]").then_some((start, end))
+    })
+}
+
+/// Whether a text consists of random letters and digits, as a secret does. In words, upper case,
+/// lower case and digits alternate less often.
+fn is_random(text: &str) -> bool {
+    let class = |byte: u8| match byte {
+        b'a'..=b'z' => Some(0),
+        b'A'..=b'Z' => Some(1),
+        b'0'..=b'9' => Some(2),
+        b'+' | b'/' | b'_' | b'-' | b'=' | b'~' | b'.' => Some(3),
+        _ => None,
+    };
+    let Some(classes) = text.bytes().map(class).collect::<Option<Vec<_>>>() else { return false };
+    let changes = classes.windows(2).filter(|pair| pair.first() != pair.last()).count();
+    let has_all = (0..3).all(|class| classes.contains(&class));
+    classes.len() >= 32 && has_all && changes * 20 >= classes.len() * 9
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const JWT: &str = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJtZSJ9.c2lnbmF0dXJl";
+
+    #[test]
+    fn content_is_described() {
+        for (value, what) in [
+            ("-----BEGIN PRIVATE KEY-----\nMIIE", "a PEM key or certificate"),
+            (" {\n \"type\": 1}", "JSON"),
+            ("[{}]", "JSON"),
+            ("<saml/>", "XML"),
+            (JWT, "a JWT"),
+            ("Bearer eyJhbGciOiJSUzI1NiJ9.", "a JWT"),
+            ("https://user:hunter2@host/", "a URL with a user name or password"),
+            ("glpat-x", "a token"),
+            ("a\nb", "text with line breaks or control characters"),
+            ("ID_TOKEN=x", "an assignment, NAME=VALUE"),
+            (&"x".repeat(256), "a token or a text"),
+            ("q8Zk2Vt/Lm0xWb7RcY3nHs5Jd1PgE9uTfA4oKi6S", "a token or a secret"),
+        ] {
+            assert_eq!(looks_like(value), Some(what), "{value}");
+            assert_eq!(super::value(value), format!("[a value that looks like {what}]"));
+        }
+    }
+
+    #[test]
+    fn paths_names_and_urls_are_shown() {
+        for value in [
+            "/run/secrets/token",
+            "C:/Program Files/wif-token/key.pem",
+            "~/.aws/sso/cache/9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08.json",
+            "token",
+            "CI_JOB_JWT_V2",
+            "my-profile@prod",
+            "https://login.example.com:8443/a?b=c",
+            "my-app-sa@my-project-123456.iam.gserviceaccount.com",
+            "//iam.googleapis.com/projects/123456789/locations/global/workloadIdentityPools/p",
+            "arn:aws:iam::123456789012:role/MyRole",
+            "MyCompany/MyProduct2/ServiceAccounts/Token1",
+            "/tmp/aB3dE5fG7hI9jK1lM3nO5pQ7rS9tU1vW3xY5z",
+            "keyJack",
+            "00000000-0000-0000-0000-000000000000",
+        ] {
+            assert_eq!(looks_like(value), None, "{value}");
+            assert_eq!(scrubbed(value), value);
+        }
+    }
+
+    #[test]
+    fn messages_contain_no_content() {
+        for (text, shown) in [
+            (format!("cannot read {JWT}: too long"), "cannot read [token]: too long"),
+            (format!("a/{JWT} and {JWT}"), "a/[token] and [token]"),
+            (
+                "x -----BEGIN A----- MII= -----END A----- y -----BEGIN B----- MII".to_owned(),
+                "x [PEM] y [PEM]",
+            ),
+            ("{  \"a\": {\"token\": 1} } does not exist".to_owned(), "[JSON] does not exist"),
+            ("the profile \"{\\n \\\"secret\\\": 1".to_owned(), "the profile \"[JSON]"),
+            ("http://u:p@h/ and http://h".to_owned(), "http://[credentials]@h/ and http://h"),
+            ("glpat-0123456789abcdef is bad".to_owned(), "[token] is bad"),
+            ("{\"sub\":\"my-app\"} stays".to_owned(), "{\"sub\":\"my-app\"} stays"),
+            ("${name} {} {aud} stays".to_owned(), "${name} {} {aud} stays"),
+        ] {
+            assert_eq!(scrubbed(&text), shown);
+        }
+    }
+}
