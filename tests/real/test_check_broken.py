@@ -231,7 +231,7 @@ ROWS = [
     row("no file", options("--credentials=/nowhere/c.json"), "CONFIGURATION", "configuration", "/nowhere/c.json"),
     row("no JSON", with_(Setups.ours, lambda s: setattr(s, "text", "{")), "CONFIGURATION", "configuration", "JSON"),
     row("a service account key", config(type="service_account"), "CONFIGURATION", "configuration", "service account key"),
-    row("a person's sign-in", config(type="authorized_user"), "CONFIGURATION", "configuration", "sign-in"),
+    row("a person's sign-in", config(type="authorized_user"), "CONFIGURATION", "configuration", "signed-in"),
     row("no type", config(type=None), "CONFIGURATION", "configuration", "external_account"),
     row("no audience", config(audience=None), "CONFIGURATION", "configuration", "audience"),
     row("no token_url", config(token_url=None), "CONFIGURATION", "configuration", "token_url"),

@@ -346,7 +346,7 @@ def warned(name: str, setup: Setup, report: Report, link: str, *names: str):
 
 @pytest.mark.parametrize("name, change, link, names", [
     ("two-spaces", {"command": "{program}  file --path={dir}/token"}, "command", ["Java"]),
-    ("quotes", {"command": "{program} file '--path={dir}/token'"}, "command", ["--args-file=PATH"]),
+    ("quotes", {"command": "{program} file '--path={dir}/token'"}, "command", ["executable.command"]),
     ("timeout-longer-than-the-client-s", {"command": "{program} file --timeout=60 --path={dir}/token"}, "options",
      ["timeout_millis", "--timeout=29"]),
     ("relative-output-file", {"output_file": "out.json"}, "output file", ["out.json"]),

@@ -206,11 +206,11 @@ def test_the_name_in_the_certificate(program, cluster, audience, tmp_path, names
     """`tls-server-name`, for an address that is not in it."""
     user, url = {"token": cluster.people["jane"]}, cluster.url.replace("127.0.0.1", "localhost")
     config = kubeconfig(tmp_path / "config", cluster, namespace, user, server=url)
-    program.run(*source(config, audience)).failed("CONFIGURATION", "host name", "--kubeconfig")
+    program.run(*source(config, audience)).failed("CONFIGURATION", "host name", "kubeconfig")
     config = kubeconfig(tmp_path / "config", cluster, namespace, user, server=url, tls_server_name="kubernetes.default.svc")
     assert program.run(*source(config, audience)).token
     config = kubeconfig(tmp_path / "config", cluster, namespace, user, tls_server_name="other.default.svc")
-    program.run(*source(config, audience)).failed("CONFIGURATION", "host name", "--kubeconfig")
+    program.run(*source(config, audience)).failed("CONFIGURATION", "host name", "kubeconfig")
 
 
 def test_files_merged_as_kubectl_merges_them(program, cluster, audience, tmp_path, namespace):

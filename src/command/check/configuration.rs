@@ -40,10 +40,12 @@ fn file(config: &CredentialConfig, report: &mut Report) {
     };
 }
 
-/// Whether the configuration contains a client secret or HTTP headers, which usually authenticate.
+/// Whether the configuration contains a client secret or an HTTP header that may authenticate.
+/// `Metadata`, which Azure instance metadata requires, does not.
 fn has_secret(config: &CredentialConfig) -> bool {
     let secret = config.client.as_ref().is_some_and(|(_, secret)| !secret.expose().is_empty());
-    secret || matches!(&config.source, CredentialSource::Url(_, headers, _) if !headers.is_empty())
+    let CredentialSource::Url(_, headers, _) = &config.source else { return secret };
+    secret || headers.iter().any(|(name, _)| !name.eq_ignore_ascii_case("Metadata"))
 }
 
 fn audience(config: &CredentialConfig, report: &mut Report) {
