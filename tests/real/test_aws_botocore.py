@@ -7,7 +7,6 @@ one in which the two are meant to differ. Which credentials the program took is 
 from __future__ import annotations
 
 import json
-import stat
 import subprocess
 
 import pytest
