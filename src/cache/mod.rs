@@ -60,6 +60,7 @@ impl CachedFile {
             world.log.line(format!("cached file not used: {shown}: {why}"));
             None
         };
+        let _waiting = files::Waiting::new(&self.path);
         let file = match files::open_regular(&self.path) {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -131,8 +132,8 @@ pub enum Obtained<T> {
     New(T, Option<Lock>),
 }
 
-/// Gets the token in the file, or fetches one for all concurrent runs. `before` is called before
-/// anything that may take time. Without `reuse`, a token is always fetched.
+/// Gets the token in the file, or fetches one for all concurrent runs. Without
+/// `reuse`, a token is always fetched.
 ///
 /// # Errors
 /// Those of [`CachedFile::lock`] and of `fetch`.
@@ -140,14 +141,12 @@ pub fn obtain<T: Cached>(
     file: Option<&CachedFile>,
     reuse: bool,
     world: &World,
-    before: impl FnOnce(),
     fetch: impl FnOnce() -> Result<T, Error>,
 ) -> Result<Obtained<T>, Error> {
     let cached = || file.filter(|_| reuse)?.fresh(world);
     if let Some(cached) = cached() {
         return Ok(Obtained::Cached(cached));
     }
-    before();
     files::survive_size_limit();
     let lock = file.map_or(Ok(None), |file| file.lock(world))?;
     if let Some(cached) = cached() {

@@ -99,6 +99,7 @@ fn expiration_time(document: &Value) -> Option<i64> {
 
 /// The token in the output file of another program, if it has not expired.
 fn cached(path: &Path, token_type: TokenType, cx: &Context) -> Option<Secret> {
+    let _waiting = files::Waiting::new(path);
     let bytes = files::read_limited(files::open_regular(path).ok()?, files::LIMIT).ok()??;
     let document: Value = serde_json::from_slice(&bytes).ok()?;
     let fresh = expiration_time(&document)? > cx.clock.now();

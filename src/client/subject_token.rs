@@ -124,5 +124,5 @@ fn in_process(
         }
         *http = http::Settings { offline: http.offline, ..line.common.http.clone() };
     });
-    fetch.document(&cx, || ()).map(|document| document.token)
+    fetch.document(&cx).map(|document| document.token)
 }

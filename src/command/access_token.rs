@@ -73,7 +73,7 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     let file =
         cache_file.map(|path| CachedFile::new(path, "--cache-file", request.digest(&config)));
     let get = || request.get(&config, cx);
-    let token = match cache::obtain(file.as_ref(), true, cx, || (), get)? {
+    let token = match cache::obtain(file.as_ref(), true, cx, get)? {
         Obtained::Cached(token) => token,
         Obtained::New(token, _lock) => {
             if let Some(file) = &file {

@@ -97,6 +97,7 @@ fn sign_blob(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
             .cause(cause)
             .fix("check --file")
     };
+    let _waiting = files::Waiting::new(&path);
     let file = File::open(&path).map_err(|error| unreadable(error.to_string()))?;
     let bytes = files::read_limited(file, LIMIT).map_err(|error| unreadable(error.to_string()))?;
     let bytes = bytes.ok_or_else(|| unreadable("it is larger than 1 MiB".to_owned()))?;

@@ -6,6 +6,9 @@
 #[cfg_attr(unix, path = "unix.rs")]
 #[cfg_attr(windows, path = "windows.rs")]
 mod private;
+mod waiting;
+
+pub use waiting::{Waiting, waiting_for};
 
 pub use private::{
     is_executable, is_shared, is_shared_directory, may_write, private_directory, writable_by_others,
@@ -28,6 +31,12 @@ pub fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
+/// Whether there is a file at a path.
+pub fn exists(path: &Path) -> bool {
+    let _waiting = Waiting::new(path);
+    path.exists()
+}
+
 /// Reads everything from a reader; `None` if there are more than `limit` bytes.
 pub fn read_limited(reader: impl Read, limit: usize) -> io::Result<Option<Vec<u8>>> {
     let mut bytes = Vec::with_capacity(8 * 1024);
@@ -42,7 +51,7 @@ pub fn read_limited(reader: impl Read, limit: usize) -> io::Result<Option<Vec<u8
 /// `missing` if the file does not exist, `CONFIGURATION` if it is unreadable, too large or not
 /// UTF-8.
 pub fn read_text(path: &Path, option: &str, missing: Kind) -> Result<Secret, Error> {
-    text(path, File::open(path), option, missing)
+    text(path, |path| File::open(path), option, missing)
 }
 
 /// Reads a text file like [`read_text`], but only a regular file. It is used before the deadline is
@@ -51,13 +60,19 @@ pub fn read_text(path: &Path, option: &str, missing: Kind) -> Result<Secret, Err
 /// # Errors
 /// As [`read_text`].
 pub fn read_regular(path: &Path, option: &str) -> Result<Secret, Error> {
-    text(path, open_regular(path), option, Kind::Configuration)
+    text(path, open_regular, option, Kind::Configuration)
 }
 
-fn text(path: &Path, file: io::Result<File>, option: &str, missing: Kind) -> Result<Secret, Error> {
+fn text(
+    path: &Path,
+    open: fn(&Path) -> io::Result<File>,
+    option: &str,
+    missing: Kind,
+) -> Result<Secret, Error> {
     let shown = path.display();
     let check = format!("check {option}");
-    let bytes = file.and_then(|file| read_limited(file, LIMIT)).map_err(|error| {
+    let _waiting = Waiting::new(path);
+    let bytes = open(path).and_then(|file| read_limited(file, LIMIT)).map_err(|error| {
         let (kind, what) = match error.kind() {
             io::ErrorKind::NotFound => (missing, format!("{shown} does not exist")),
             io::ErrorKind::PermissionDenied => {
@@ -77,12 +92,14 @@ fn text(path: &Path, file: io::Result<File>, option: &str, missing: Kind) -> Res
 /// Opens a file for appending. A new file is accessible only to its owner. On Unix, links are not
 /// followed.
 pub fn open_to_append(path: &Path) -> io::Result<File> {
+    let _waiting = Waiting::new(path);
     regular(private::append(path)?)
 }
 
 /// Opens a lock file for reading and writing. A new file is accessible only to its owner. On Unix,
 /// links are not followed.
 pub fn open_lock(path: &Path) -> io::Result<File> {
+    let _waiting = Waiting::new(path);
     regular(private::read_write(path)?)
 }
 
@@ -95,6 +112,7 @@ pub fn open_regular(path: &Path) -> io::Result<File> {
         &mut options,
         rustix::fs::OFlags::NONBLOCK.bits() as i32,
     );
+    let _waiting = Waiting::new(path);
     regular(options.open(path)?)
 }
 
@@ -192,6 +210,7 @@ fn temporary(
     content: &[u8],
     create_new: impl Fn(&Path) -> io::Result<File>,
 ) -> io::Result<tempfile::NamedTempFile> {
+    let _waiting = Waiting::new(path);
     let mut file = tempfile::Builder::new()
         .prefix(&temporary_prefix(path))
         .suffix(TEMPORARY_SUFFIX)
@@ -213,6 +232,7 @@ fn directory(path: &Path) -> &Path {
 /// # Errors
 /// Those of the operating system. The file then still exists.
 pub fn remove(path: &Path) -> io::Result<()> {
+    let _waiting = Waiting::new(path);
     match std::fs::remove_file(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         result => result,

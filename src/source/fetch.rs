@@ -54,18 +54,17 @@ impl Fetch {
         &self.destination
     }
 
-    /// Gets the token and stores it at its destination. `before` is called before the first
-    /// operation that can take long.
+    /// Gets the token and stores it at its destination.
     ///
     /// # Errors
     /// Those of the source, of [`cache::obtain`] and of [`Destination::store`].
-    pub fn document(&self, cx: &Context, before: impl FnOnce()) -> Result<Document, Error> {
+    pub fn document(&self, cx: &Context) -> Result<Document, Error> {
         let (file, reuse) = (self.destination.file(), self.destination.is_document());
         let fetch = || {
             let token = self.source.subject_token(&self.request, cx)?;
             Document::new(token, self.request.token_type, self.expiry_margin, cx.clock.now())
         };
-        match cache::obtain(file, reuse, cx, before, fetch)? {
+        match cache::obtain(file, reuse, cx, fetch)? {
             Obtained::Cached(document) => Ok(document),
             Obtained::New(document, _lock) => {
                 self.destination.store(&document, cx)?;
