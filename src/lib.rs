@@ -31,6 +31,7 @@ pub mod lock;
 pub mod negotiate;
 pub mod program;
 pub mod random;
+mod redaction;
 pub mod secret;
 pub mod shell;
 pub mod signing_key;
