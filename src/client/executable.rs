@@ -13,7 +13,7 @@ use crate::error::{Error, Kind};
 use crate::files;
 use crate::program::Program;
 use crate::secret::Secret;
-use crate::time::rfc3339;
+use crate::time::{self, rfc3339};
 use crate::token::TokenType;
 
 /// The variable that must be 1 for a client to run an executable.
@@ -94,7 +94,7 @@ pub fn run(
 }
 
 fn expiration_time(document: &Value) -> Option<i64> {
-    document.get("expiration_time")?.as_i64()
+    time::instant(document.get("expiration_time")?)
 }
 
 /// The token in the output file of another program, if it has not expired.
