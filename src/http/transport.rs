@@ -159,13 +159,13 @@ impl Transport for TcpTransport {
 
     /// Whether the server has neither closed the connection nor sent what nobody asked for.
     fn is_open(&mut self) -> bool {
-        let mut is_silent = || {
+        let mut is_silent = || -> io::Result<bool> {
             self.stream.set_nonblocking(true)?;
             let read = self.stream.read(&mut [0]);
             self.stream.set_nonblocking(false)?;
             Ok(matches!(read, Err(error) if error.kind() == ErrorKind::WouldBlock))
         };
-        is_silent().unwrap_or_else(|_: io::Error| false)
+        is_silent().unwrap_or(false)
     }
 }
 

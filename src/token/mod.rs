@@ -9,6 +9,7 @@ pub mod aws_request;
 pub mod jwks;
 pub mod jwt;
 pub mod saml;
+pub mod xml;
 
 pub use audience::Audience;
 
