@@ -118,7 +118,7 @@ mod tests {
             ("a: 1\n? [hunter2]\n: x\n", "line 2 has a key that is not a scalar"),
             (&"[".repeat(33), "line 1 is nested too deeply"),
             (&"[".repeat(1_000_000), "line 1 is not valid YAML"),
-            (&"- x\n".repeat(20_000), "line 19999 exceeds the limit of 20000 values"),
+            (&"- x\n".repeat(20_000), "line 19998 exceeds the limit of 20000 values"),
             (&"- ".repeat(500_000), "line 1 is nested too deeply"),
         ] {
             assert_eq!(read(text).unwrap_err(), why);
