@@ -9,6 +9,7 @@
 
 use std::fmt;
 
+use crate::redaction;
 use crate::show::scrubbed;
 
 /// The kind of a failure: the `code` of the failure document and the exit status.
@@ -166,10 +167,7 @@ pub fn one_line(text: &str) -> String {
 /// The text of a server for use in a message: one line of at most 300 characters, without a full stop
 /// at the end. The `secrets` of the request, and words that look like a token, are replaced, because a server may repeat them.
 pub fn redacted(text: &str, secrets: &[&str]) -> String {
-    let mut text = one_line(text);
-    for secret in secrets.iter().filter(|secret| secret.len() >= 4) {
-        text = text.replace(secret, "[secret]");
-    }
+    let text = one_line(&redaction::remove(text, secrets));
     let words: Vec<&str> =
         text.split_whitespace().map(|w| if w.contains("eyJ") { "[token]" } else { w }).collect();
     let mut text = words.join(" ").trim_end_matches('.').to_owned();

@@ -31,6 +31,7 @@ pub mod lock;
 pub mod negotiate;
 pub mod program;
 pub mod random;
+mod redaction;
 pub mod secret;
 pub mod shell;
 pub mod show;
@@ -43,7 +44,6 @@ pub mod world;
 
 use std::ffi::OsString;
 use std::io::IsTerminal as _;
-use std::time::Duration;
 
 use cli::Command;
 use command::{Invocation, Output};
@@ -62,7 +62,9 @@ use world::{Clock, Deadline, Env, Log, World};
 /// exit status: 0 for success, 2 to 9 for a failure.
 pub fn run(args: Vec<OsString>, env: Env) -> u8 {
     let form = FailureForm { format: Format::Json, exit_zero: false, token_type: TokenType::Jwt };
-    let exit = Exit::new(form);
+    // Opening a file or writing the output may block, so the deadline starts here.
+    let deadline = Deadline::after(Options::TIMEOUT);
+    let exit = Exit::new(form, deadline);
     exit.on_panic();
 
     if args.is_empty() && std::io::stdout().is_terminal() {
@@ -83,12 +85,13 @@ pub fn run(args: Vec<OsString>, env: Env) -> u8 {
         Command::Token(line) => {
             let request = SubjectTokenRequest::new(&line.common, &env)?;
             exit.set_form(FailureForm { token_type: request.token_type, ..form });
-            token(&line, request, env, &exit).map(Output::from)
+            token(&line, request, env, deadline, &exit).map(Output::from)
         }
         Command::Run(command, source, values) => {
-            let cx = context(&options, options.timeout(), env, command.name);
-            exit.at_deadline(&cx.deadline);
-            (command.run)(&Invocation { values, format, source }, &cx)
+            let deadline = deadline.with_timeout(options.timeout());
+            exit.at_deadline(deadline);
+            let cx = context(&options, deadline, env, command.name);
+            (command.run)(&Invocation { values, format, source, exit: exit.clone() }, &cx)
         }
     });
     match result {
@@ -102,22 +105,23 @@ fn token(
     line: &SourceLine,
     request: SubjectTokenRequest,
     env: Env,
+    deadline: Deadline,
     exit: &Exit,
 ) -> Result<String, Error> {
     let revoke = request.revoke;
     let fetch = Fetch::new(line, request, env)?;
-    let cx = context(&line.common, fetch.timeout(), fetch.env().clone(), line.info.name);
+    let deadline = deadline.with_timeout(fetch.timeout());
+    exit.at_deadline(deadline);
+    let cx = context(&line.common, deadline, fetch.env().clone(), line.info.name);
     if revoke {
-        exit.at_deadline(&cx.deadline);
         fetch.forget(&cx)?;
         return Ok(revoked() + "\n");
     }
-    let document = fetch.document(&cx, || exit.at_deadline(&cx.deadline))?;
+    let document = fetch.document(&cx)?;
     Ok(fetch.destination().stdout(&document))
 }
 
-fn context(options: &Options, timeout: Duration, env: Env, name: &str) -> Context {
-    let deadline = Deadline::after(timeout);
+fn context(options: &Options, deadline: Deadline, env: Env, name: &str) -> Context {
     let log = Log::open(options.log_file.as_deref(), Clock);
     log.line(format!("wif-token {} {name}", env!("CARGO_PKG_VERSION")));
     Context::new(World { env, clock: Clock, deadline, log }, options.http.clone())

@@ -27,7 +27,8 @@ fn a_bearer_with_a_line_break_is_not_sent() {
 /// A JWT for this audience, given as JSON.
 fn jwt_for(audience: &str, exp: i64) -> String {
     let claims = format!(r#"{{"sub":"s","exp":{exp},"aud":{audience}}}"#);
-    format!("e30.{}.{}", URL_SAFE_NO_PAD.encode(claims), SECRETS[2])
+    let header = URL_SAFE_NO_PAD.encode(r#"{"alg":"RS256"}"#);
+    format!("{header}.{}.{}", URL_SAFE_NO_PAD.encode(claims), SECRETS[2])
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 /// The modules, from the lowest layer to the highest. Those of one row do not use each other.
 const LAYERS: &[&[&str]] = &[
-    &["show"],
+    &["redaction", "show"],
     &["error", "secret", "time", "shell", "terminal"],
     &["files", "random", "token"],
     &["world"],

@@ -5,8 +5,9 @@
 use std::process::{Command, ExitCode};
 
 use wif_token::contract::exit::{Exit, FailureForm};
-use wif_token::options::Format;
+use wif_token::options::{Format, Options};
 use wif_token::token::TokenType;
+use wif_token::world::Deadline;
 
 /// Where it panics, and the panic, whose words are a secret.
 const PANIC: (u32, fn()) = (line!(), || panic!("hunter2-in-a-panic"));
@@ -23,7 +24,7 @@ fn main() -> ExitCode {
 
 fn panics(exit_zero: bool) {
     let form = FailureForm { format: Format::Json, exit_zero, token_type: TokenType::Jwt };
-    Exit::new(form).on_panic();
+    Exit::new(form, Deadline::after(Options::TIMEOUT)).on_panic();
     PANIC.1();
 }
 

@@ -99,6 +99,7 @@ impl CachedFile {
             world.log.line(format!("cached file not used: {shown}: {why}"));
             Content::Nothing
         };
+        let _waiting = files::Waiting::new(&self.path);
         let bytes = match ownership::read_trusted(&self.path) {
             Ok(Some(bytes)) => bytes,
             Ok(None) => {
@@ -175,8 +176,6 @@ pub enum Obtained<T> {
 
 /// How to get a token that is not cached.
 pub struct Fetching<'a, T> {
-    /// Called before anything that may take time.
-    pub before: &'a dyn Fn(),
     /// Fetches the token.
     pub fetch: &'a dyn Fn() -> Result<T, Error>,
     /// Identifies the state of the credentials, so that a changed secret is tried at once after a
@@ -201,7 +200,6 @@ pub fn obtain<T: Cached>(
         Content::Stale(token) => Some(token),
         Content::Nothing => None,
     };
-    (fetching.before)();
     files::survive_size_limit();
     match (fetch_once(file, file_to_read, world, fetching), stale) {
         (Err(error), Some(token))

@@ -13,11 +13,12 @@ use crate::context::Context;
 use crate::contract::document;
 use crate::contract::judgement::{self, Trouble};
 use crate::error::{Error, Kind};
+use crate::files;
 use crate::files::ownership::{self, Refusal};
 use crate::program::{self, Program};
 use crate::secret::Secret;
 use crate::show;
-use crate::time::rfc3339;
+use crate::time::{self, rfc3339};
 use crate::token::TokenType;
 use crate::world::Env;
 
@@ -205,11 +206,12 @@ fn too_slow(program: &Program, timeout_ms: u64, waited: Duration) -> Error {
 }
 
 fn expiration_time(document: &Value) -> Option<i64> {
-    document.get("expiration_time")?.as_i64()
+    time::instant(document.get("expiration_time")?)
 }
 
 /// The token in the output file of another program, if it has not expired.
 fn cached(path: &Path, token_type: TokenType, cx: &Context) -> Option<Secret> {
+    let _waiting = files::Waiting::new(path);
     let refuse = |why: &Refusal| {
         cx.log.line(format!("cached file not used: {}: {why}", show::path(path)));
     };

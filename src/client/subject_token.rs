@@ -159,7 +159,7 @@ fn in_process(
         }
         *http = http::Settings { offline: http.offline, ..line.common.http.clone() };
     });
-    fetch.document(&cx, || ()).map(|document| document.token)
+    fetch.document(&cx).map(|document| document.token)
 }
 
 /// The fetch that this program would make for these arguments.

@@ -15,6 +15,7 @@ use crate::configuration::CredentialConfig;
 use std::path::PathBuf;
 
 use crate::context::Context;
+use crate::contract::exit::Exit;
 use crate::error::Error;
 use crate::google::CLOUD_PLATFORM;
 use crate::google::service_account::ServiceAccount;
@@ -54,6 +55,8 @@ pub struct Invocation {
     pub format: Format,
     /// The source, if the command requires one.
     pub source: Option<&'static SourceInfo>,
+    /// How the program ends if the command reaches its deadline.
+    pub exit: Exit,
 }
 
 /// The output of a command and its exit status.

@@ -10,13 +10,19 @@ use std::io::Write;
 use std::panic;
 use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, mpsc};
+use std::thread;
+use std::time::Duration;
 
 use super::document;
 use crate::error::{Error, Kind};
+use crate::files;
 use crate::options::Format;
 use crate::token::TokenType;
 use crate::world::Deadline;
+
+/// How long the watchdog waits until its output is read.
+const PRINTING: Duration = Duration::from_millis(50);
 
 /// How a failure is reported.
 #[derive(Debug, Clone, Copy)]
@@ -31,20 +37,46 @@ pub struct FailureForm {
 
 /// The one exit of this process.
 #[derive(Debug, Clone)]
-pub struct Exit {
-    form: Arc<Mutex<FailureForm>>,
-    printed: Arc<AtomicBool>,
+pub struct Exit(Arc<State>);
+
+struct State {
+    form: Mutex<FailureForm>,
+    printed: AtomicBool,
+    /// The end of the run, for the watchdog.
+    deadline: Mutex<Deadline>,
+    earlier: Condvar,
+    /// What a command prints if it reaches its deadline, and its exit status.
+    unfinished: Mutex<Option<Unfinished>>,
+}
+
+type Unfinished = Box<dyn Fn(&Error) -> (String, u8) + Send>;
+
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("State").field("form", &self.form).finish_non_exhaustive()
+    }
 }
 
 impl Exit {
-    /// An exit that has not happened yet.
-    pub fn new(form: FailureForm) -> Exit {
-        Exit { form: Arc::new(Mutex::new(form)), printed: Arc::default() }
+    /// An exit that has not happened yet. From now on, a watchdog ends the process shortly before
+    /// the deadline.
+    pub fn new(form: FailureForm, deadline: Deadline) -> Exit {
+        let exit = Exit(Arc::new(State {
+            form: Mutex::new(form),
+            printed: AtomicBool::new(false),
+            deadline: Mutex::new(deadline),
+            earlier: Condvar::new(),
+            unfinished: Mutex::new(None),
+        }));
+        let watched = exit.clone();
+        // If no thread can be started, there is no watchdog, but most waits are still limited.
+        let _ = thread::Builder::new().stack_size(64 * 1024).spawn(move || watched.watch());
+        exit
     }
 
     /// Sets how failures are reported from now on.
     pub fn set_form(&self, form: FailureForm) {
-        *self.form.lock().unwrap_or_else(PoisonError::into_inner) = form;
+        *self.0.form.lock().unwrap_or_else(PoisonError::into_inner) = form;
     }
 
     /// Makes a panic end the process with an `INTERNAL` failure, because a client can use neither a
@@ -61,16 +93,66 @@ impl Exit {
         }));
     }
 
-    /// Ends the process with a failure shortly before the deadline.
+    /// Sets the deadline of the run, when its timeout is known.
+    pub fn at_deadline(&self, deadline: Deadline) {
+        let mut current = self.0.deadline.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_earlier = deadline.until_watchdog() < current.until_watchdog();
+        *current = deadline;
+        if is_earlier {
+            self.0.earlier.notify_one();
+        }
+    }
+
+    /// Sets what the command prints instead of a failure if it reaches its deadline, and its exit
+    /// status. It gets the failure.
+    pub fn if_unfinished(&self, unfinished: impl Fn(&Error) -> (String, u8) + Send + 'static) {
+        let mut current = self.0.unfinished.lock().unwrap_or_else(PoisonError::into_inner);
+        *current = Some(Box::new(unfinished));
+    }
+
+    /// Waits for the deadline, and ends the process.
     #[allow(clippy::disallowed_methods)] // the main thread hangs and cannot end the process
-    pub fn at_deadline(&self, deadline: &Deadline) {
-        let exit = self.clone();
-        deadline.watch(move |error| process::exit(i32::from(exit.failure(&error))));
+    fn watch(&self) {
+        let mut deadline = self.0.deadline.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            match deadline.until_watchdog() {
+                Duration::ZERO => break,
+                left => {
+                    let waited = self.0.earlier.wait_timeout(deadline, left);
+                    deadline = waited.unwrap_or_else(PoisonError::into_inner).0;
+                }
+            }
+        }
+        let (deadline, exit) = (*deadline, self.clone());
+        let (sender, printed) = mpsc::channel();
+        // If nobody reads the output, this must not keep the process alive.
+        thread::spawn(move || sender.send(exit.hangs(deadline.error())));
+        let status = printed.recv_timeout(PRINTING);
+        process::exit(i32::from(status.unwrap_or(Kind::Unreachable.exit_status())));
+    }
+
+    /// Prints that the run reached its deadline, and what it waits for. Returns the exit status.
+    fn hangs(&self, error: Error) -> u8 {
+        if self.0.printed.load(Ordering::SeqCst) {
+            let error = error.cause("nothing reads standard output");
+            return self.on_standard_error(&error.fix("read the output of wif-token"));
+        }
+        let error = match files::waiting_for() {
+            Some(path) => error
+                .cause(format!("still waiting for the file {}", path.display()))
+                .fix("check whether it is a pipe, and whether its file system responds"),
+            None => error,
+        };
+        let unfinished = self.0.unfinished.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match unfinished.map(|unfinished| unfinished(&error)) {
+            Some((text, status)) => self.print(&text, status),
+            None => self.failure(&error),
+        }
     }
 
     /// Prints a text on standard output and returns the exit status: `status` if all was written.
     pub fn print(&self, text: &str, status: u8) -> u8 {
-        if self.printed.swap(true, Ordering::SeqCst) {
+        if self.0.printed.swap(true, Ordering::SeqCst) {
             return Kind::Internal.exit_status();
         }
         match write(std::io::stdout(), text) {
@@ -81,19 +163,28 @@ impl Exit {
 
     /// Prints a failure and returns the exit status.
     pub fn failure(&self, error: &Error) -> u8 {
-        if self.printed.swap(true, Ordering::SeqCst) {
+        if self.0.printed.swap(true, Ordering::SeqCst) {
             return error.kind().exit_status();
         }
-        let form = *self.form.lock().unwrap_or_else(PoisonError::into_inner);
+        let form = self.form();
         if form.format == Format::Json {
             let document = document::failure(error, form.token_type);
             let _ = write(std::io::stdout(), &format!("{document}\n"));
         }
-        if form.exit_zero {
+        self.on_standard_error(error)
+    }
+
+    fn on_standard_error(&self, error: &Error) -> u8 {
+        if self.form().exit_zero {
             return 0;
         }
         let _ = write(std::io::stderr(), &format!("{error}\n"));
         error.kind().exit_status()
+    }
+
+    /// How a failure is reported.
+    fn form(&self) -> FailureForm {
+        *self.0.form.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

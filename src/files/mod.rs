@@ -6,6 +6,9 @@
 #[cfg_attr(unix, path = "unix.rs")]
 #[cfg_attr(windows, path = "windows.rs")]
 mod private;
+mod waiting;
+
+pub use waiting::{Waiting, waiting_for};
 
 pub mod ownership;
 
@@ -39,6 +42,12 @@ pub fn is_stdout(path: &Path) -> bool {
     [Path::new("-"), Path::new("/dev/stdout")].contains(&path)
 }
 
+/// Whether there is a file at a path.
+pub fn exists(path: &Path) -> bool {
+    let _waiting = Waiting::new(path);
+    path.exists()
+}
+
 /// Reads everything from a reader; `None` if there are more than `limit` bytes.
 pub fn read_limited(reader: impl Read, limit: usize) -> io::Result<Option<Vec<u8>>> {
     let mut bytes = Vec::with_capacity(8 * 1024);
@@ -53,7 +62,7 @@ pub fn read_limited(reader: impl Read, limit: usize) -> io::Result<Option<Vec<u8
 /// `missing` if the file does not exist, `CONFIGURATION` if it is unreadable, too large or not
 /// UTF-8.
 pub fn read_text(path: &Path, option: &str, missing: Kind) -> Result<Secret, Error> {
-    text(path, File::open(path), option, missing)
+    text(path, |path| File::open(path), option, missing)
 }
 
 /// Reads a text file like [`read_text`], but only a regular file. It is used before the deadline is
@@ -62,7 +71,7 @@ pub fn read_text(path: &Path, option: &str, missing: Kind) -> Result<Secret, Err
 /// # Errors
 /// As [`read_text`].
 pub fn read_regular(path: &Path, option: &str) -> Result<Secret, Error> {
-    text(path, open_regular(path), option, Kind::Configuration)
+    text(path, open_regular, option, Kind::Configuration)
 }
 
 /// Reads a file that an option names: at most [`LIMIT`] bytes.
@@ -70,11 +79,16 @@ pub fn read_regular(path: &Path, option: &str) -> Result<Secret, Error> {
 /// # Errors
 /// `CONFIGURATION` if the file does not exist, is unreadable or too large.
 pub fn read_bytes(path: &Path, option: &str) -> Result<Vec<u8>, Error> {
-    bytes(path, File::open(path), option, Kind::Configuration)
+    bytes(path, |path| File::open(path), option, Kind::Configuration)
 }
 
-fn text(path: &Path, file: io::Result<File>, option: &str, missing: Kind) -> Result<Secret, Error> {
-    let text = String::from_utf8(bytes(path, file, option, missing)?).map_err(|_| {
+fn text(
+    path: &Path,
+    open: fn(&Path) -> io::Result<File>,
+    option: &str,
+    missing: Kind,
+) -> Result<Secret, Error> {
+    let text = String::from_utf8(bytes(path, open, option, missing)?).map_err(|_| {
         Error::new(Kind::Configuration, format!("{} is not UTF-8 text", path.display()))
             .fix(format!("check {option}"))
     })?;
@@ -83,13 +97,14 @@ fn text(path: &Path, file: io::Result<File>, option: &str, missing: Kind) -> Res
 
 fn bytes(
     path: &Path,
-    file: io::Result<File>,
+    open: fn(&Path) -> io::Result<File>,
     option: &str,
     missing: Kind,
 ) -> Result<Vec<u8>, Error> {
     let shown = path.display();
     let check = format!("check {option}");
-    let bytes = file.and_then(|file| read_limited(file, LIMIT)).map_err(|error| {
+    let _waiting = Waiting::new(path);
+    let bytes = open(path).and_then(|file| read_limited(file, LIMIT)).map_err(|error| {
         if let Some(error) = not_a_path(path.as_os_str(), option) {
             return error;
         }
@@ -125,6 +140,7 @@ pub fn not_a_path(value: &OsStr, option: &str) -> Option<Error> {
 /// Opens a file for appending. A new file is accessible only to its owner. On Unix, links are not
 /// followed.
 pub fn open_to_append(path: &Path) -> io::Result<File> {
+    let _waiting = Waiting::new(path);
     regular(private::append(path)?)
 }
 
@@ -137,6 +153,7 @@ pub fn open_regular(path: &Path) -> io::Result<File> {
         &mut options,
         rustix::fs::OFlags::NONBLOCK.bits() as i32,
     );
+    let _waiting = Waiting::new(path);
     regular(options.open(path)?)
 }
 
@@ -261,6 +278,7 @@ fn temporary(
     content: &[u8],
     create_new: impl Fn(&Path) -> io::Result<File>,
 ) -> io::Result<tempfile::NamedTempFile> {
+    let _waiting = Waiting::new(path);
     let mut file = tempfile::Builder::new()
         .prefix(&temporary_prefix(path))
         .suffix(TEMPORARY_SUFFIX)
@@ -283,6 +301,7 @@ fn directory(path: &Path) -> &Path {
 /// Those of [`ownership::require_replaceable`] and of the operating system. The file then still
 /// exists.
 pub fn remove(path: &Path, is_ours: impl Fn(&Existing<'_>) -> bool) -> Result<(), Refusal> {
+    let _waiting = Waiting::new(path);
     ownership::require_replaceable(path, is_ours)?;
     match std::fs::remove_file(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),

@@ -106,6 +106,7 @@ pub fn read_trusted(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Refusal> 
 /// # Errors
 /// Why the file is not used as a lock.
 pub fn open_lock(path: &Path) -> Result<File, Refusal> {
+    let _waiting = super::Waiting::new(path);
     let file = private::read_write(path).map_err(|error| refusal(path, error))?;
     let metadata = file.metadata()?;
     require_regular(&metadata)?;

@@ -3,9 +3,12 @@
 use serde_json::{Value, json};
 
 use crate::cache::Cached;
+use crate::error::{Error, Kind};
 use crate::files::ownership::Existing;
+use crate::http::Url;
 use crate::secret::Secret;
 use crate::time::LAST_SECOND;
+use crate::token;
 
 const URN: &str = "urn:ietf:params:oauth:token-type:access_token";
 
@@ -29,13 +32,24 @@ pub struct AccessToken {
 }
 
 impl AccessToken {
-    /// A token that expires `lifetime` seconds after `now`, if the lifetime is known.
-    pub fn new(text: &str, lifetime: Option<i64>, now: i64) -> AccessToken {
-        let lifetime = lifetime.filter(|lifetime| *lifetime > 0).unwrap_or(UNKNOWN_LIFETIME);
-        AccessToken {
-            text: Secret::new(text),
-            expiry: now.saturating_add(lifetime).min(LAST_SECOND),
+    /// A token that expires `lifetime` seconds after `now`, if the lifetime is known. `place` is the
+    /// server that issued it, and the option or member that contains the URL of the server.
+    ///
+    /// # Errors
+    /// `PROTOCOL` if the text is not a bearer token.
+    pub fn new(
+        text: &str,
+        lifetime: Option<i64>,
+        now: i64,
+        (server, option): (&Url, &str),
+    ) -> Result<AccessToken, Error> {
+        if !token::is_bearer(text) {
+            let what = format!("the access token from {server} is not a valid bearer token");
+            return Err(Error::new(Kind::Protocol, what).fix(format!("check {option}")));
         }
+        let lifetime = lifetime.filter(|lifetime| *lifetime > 0).unwrap_or(UNKNOWN_LIFETIME);
+        let expiry = now.saturating_add(lifetime).min(LAST_SECOND);
+        Ok(AccessToken { text: Secret::new(text), expiry })
     }
 
     /// The output of `--format=json`, without a line break.
@@ -77,7 +91,7 @@ impl Cached for AccessToken {
         let expiry = value.get("expiration_time").and_then(Value::as_i64);
         let expiry =
             expiry.filter(|time| *time <= LAST_SECOND).ok_or("it has no expiration_time")?;
-        let token = text("access_token").filter(|token| !token.is_empty());
+        let token = text("access_token").filter(|token| token::is_bearer(token));
         Ok(AccessToken { text: Secret::new(token.ok_or("it has no access_token")?), expiry })
     }
 
@@ -108,9 +122,14 @@ impl Cached for AccessToken {
 mod tests {
     use super::*;
 
+    fn token(lifetime: Option<i64>) -> AccessToken {
+        let url = Url::parse("https://sts.googleapis.com/").unwrap();
+        AccessToken::new("ya29.x", lifetime, 1000, (&url, "token_url")).unwrap()
+    }
+
     #[test]
     fn a_cache_file_is_used_only_for_its_request() {
-        let token = AccessToken::new("ya29.x", Some(3600), 1000);
+        let token = token(Some(3600));
         assert_eq!(token.usable_until(), 4300);
         let file = token.to_file("d");
         let read = AccessToken::from_file(file.expose().as_bytes(), "d").unwrap();
@@ -132,7 +151,7 @@ mod tests {
     #[test]
     fn only_a_cache_file_is_recognized() {
         let is_ours = |content: &[u8]| is_cache_file(&Existing { content, is_private: true }, None);
-        let file = AccessToken::new("ya29.x", Some(3600), 1000).to_file("d");
+        let file = token(Some(3600)).to_file("d");
         for length in 1..=file.expose().len() {
             assert!(is_ours(&file.expose().as_bytes()[..length]), "{length}");
         }
@@ -144,7 +163,7 @@ mod tests {
     #[test]
     fn json_is_pinned() {
         assert_eq!(
-            AccessToken::new("ya29.x", None, 1000).to_json(),
+            token(None).to_json(),
             r#"{"access_token":"ya29.x","token_type":"Bearer","expiration_time":1600}"#
         );
     }

@@ -12,6 +12,7 @@ use super::service_account::ServiceAccount;
 use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::http::{Request, Url};
+use crate::time;
 
 /// The OAuth token endpoint, which is also the audience of the JWT.
 const OAUTH: &str = "https://oauth2.googleapis.com/token";
@@ -59,7 +60,8 @@ pub fn access_token(
         Error::new(Kind::Protocol, format!("the response from {endpoint} has no access_token"))
             .fix("check --oauth-endpoint")
     })?;
-    Ok(AccessToken::new(token, members.get("expires_in").and_then(Value::as_i64), now))
+    let lifetime = members.get("expires_in").and_then(time::lifetime);
+    AccessToken::new(token, lifetime, now, (endpoint, "--oauth-endpoint"))
 }
 
 /// What to do about an OAuth error.

@@ -15,6 +15,7 @@ use crate::error::{Error, Kind};
 use crate::http::{Request, Url};
 use crate::secret::Secret;
 use crate::time::parse_rfc3339;
+use crate::token::jwt;
 
 /// Data that was signed with the Google-managed key of a service account.
 #[derive(Debug)]
@@ -47,7 +48,8 @@ impl ServiceAccount<'_> {
         let token = text(&response, "accessToken")?;
         let expiry = response.get("expireTime").and_then(Value::as_str).and_then(parse_rfc3339);
         let now = cx.clock.now();
-        Ok(AccessToken::new(token, expiry.map(|expiry| expiry - now), now))
+        let place = (&self.account.url, "service_account_impersonation_url");
+        Ok(AccessToken::new(token, expiry.map(|expiry| expiry - now), now, place)?)
     }
 
     /// `generateIdToken`: an OpenID Connect token for this audience.
@@ -62,7 +64,7 @@ impl ServiceAccount<'_> {
     ) -> Result<Secret, Error> {
         let body = json!({ "audience": audience, "includeEmail": include_email });
         let response = self.call("generateIdToken", body, cx)?;
-        text(&response, "token").map(Secret::new)
+        jwt(&response, "token")
     }
 
     /// `signJwt`: signs these claims, a JSON object, as a JWT.
@@ -71,7 +73,7 @@ impl ServiceAccount<'_> {
     /// As [`ServiceAccount::access_token`].
     pub fn sign_jwt(&self, claims: &str, cx: &Context) -> Result<Signed, Error> {
         let response = self.call("signJwt", json!({ "payload": claims }), cx)?;
-        Ok(Signed { key_id: key_id(&response), text: Secret::new(text(&response, "signedJwt")?) })
+        Ok(Signed { key_id: key_id(&response), text: jwt(&response, "signedJwt")? })
     }
 
     /// `signBlob`: signs these base64-encoded bytes with RSA and SHA-256.
@@ -115,6 +117,17 @@ impl ServiceAccount<'_> {
 
 fn key_id(response: &Map<String, Value>) -> String {
     response.get("keyId").and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+/// A signed JWT in a response.
+fn jwt(response: &Map<String, Value>, name: &str) -> Result<Secret, Error> {
+    match text(response, name)? {
+        token if jwt::is_signed(token) => Ok(Secret::new(token)),
+        _ => {
+            let what = format!("{name} in the response for the service account is not a JWT");
+            Err(Error::new(Kind::Protocol, what).fix("check service_account_impersonation_url"))
+        }
+    }
 }
 
 fn text<'a>(response: &'a Map<String, Value>, name: &str) -> Result<&'a str, Error> {

@@ -15,6 +15,7 @@ use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::http::Request;
 use crate::secret::Secret;
+use crate::time;
 
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
@@ -58,6 +59,6 @@ pub fn exchange(
         let what = format!("the response from {} has no access_token", config.token_url);
         Error::new(Kind::Protocol, what).fix("check token_url")
     })?;
-    let lifetime = members.get("expires_in").and_then(Value::as_i64);
-    Ok(AccessToken::new(token, lifetime, cx.clock.now()))
+    let lifetime = members.get("expires_in").and_then(time::lifetime);
+    AccessToken::new(token, lifetime, cx.clock.now(), (&config.token_url, "token_url"))
 }

@@ -2,6 +2,8 @@
 
 use std::io;
 
+use ureq::Timeout;
+
 use super::tls::{self, Terms};
 use super::{Request, Url, proxy};
 use crate::error::{Error, Kind, redacted};
@@ -34,6 +36,26 @@ pub(super) fn explain(
             .fix(format!("check {option} and the DNS settings, or set HTTPS_PROXY"));
     }
     match error {
+        ureq::Error::Timeout(stage) if let Some(name) = via => {
+            let or = proxy::or_bypass(name, &format!("add {host} to NO_PROXY"));
+            let what = match stage {
+                Timeout::Resolve => {
+                    format!("the host name of the proxy in {name} was not resolved")
+                }
+                Timeout::Connect => format!("the proxy in {name} did not connect to {host}"),
+                _ => format!("{url} did not respond through the proxy in {name}"),
+            };
+            unreachable(format!("{what} in time"))
+                .fix(format!("check {name}{or}, or raise --timeout"))
+        }
+        ureq::Error::Timeout(Timeout::Resolve) => {
+            unreachable(format!("the host name {host} was not resolved in time"))
+                .fix("check the DNS settings, or raise --timeout")
+        }
+        ureq::Error::Timeout(Timeout::Connect) => {
+            unreachable(format!("cannot connect to {url} in time"))
+                .fix(format!("check {option} and the network, or raise --timeout"))
+        }
         ureq::Error::Timeout(_) => unreachable(format!("{url} did not respond in time"))
             .fix(format!("check {option} and the network, or increase --timeout"))
             .lost(),

@@ -14,6 +14,7 @@ mod response;
 pub mod retry;
 mod same_origin;
 mod tls;
+mod transport;
 mod url;
 #[cfg(any(windows, test))]
 mod windows_proxy;
@@ -24,11 +25,11 @@ use std::time::Duration;
 use ureq::http::header::CONTENT_TYPE;
 use ureq::http::request::Builder;
 use ureq::http::{HeaderName, HeaderValue, Method};
-use ureq::unversioned::resolver::DefaultResolver;
-use ureq::unversioned::transport::{ConnectProxyConnector, Connector as _, TcpConnector};
+use ureq::unversioned::transport::Connector as _;
 use ureq::{AsSendBody, Body, Proxy};
 
 use self::connector::{Peer, TlsConnector};
+use self::transport::{ProxyConnector, Resolver, TcpConnector};
 pub use proxy::NamedProxy;
 pub use request::{Request, Text};
 pub use response::Response;
@@ -215,8 +216,8 @@ impl Agent {
         self.agent.get_or_init(|| {
             let tls = TlsConnector::new(Arc::new(self.settings.tls.clone()), self.peer.clone());
             let connectors =
-                ().chain(ConnectProxyConnector::default())
-                    .chain(TcpConnector::default())
+                ().chain(ProxyConnector::default())
+                    .chain(TcpConnector(self.world.deadline))
                     .chain(tls);
             let config = ureq::Agent::config_builder()
                 .proxy(None) // chosen for each request
@@ -226,7 +227,7 @@ impl Agent {
                 .max_idle_age(IDLE)
                 .user_agent(concat!("wif-token/", env!("CARGO_PKG_VERSION")))
                 .accept("*/*");
-            ureq::Agent::with_parts(config.build(), connectors, DefaultResolver::default())
+            ureq::Agent::with_parts(config.build(), connectors, Resolver::default())
         })
     }
 }

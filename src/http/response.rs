@@ -81,7 +81,8 @@ impl Response {
         let (kind, fix) = match status {
             200..=299 => return Ok(self),
             300..=399 => {
-                let to = self.redirect.as_deref().unwrap_or("another URL");
+                let to = self.redirect.as_deref().map(|host| self.redacted(host));
+                let to = to.as_deref().unwrap_or("another URL");
                 let what = format!("{place} redirects to {to}");
                 return Err(Error::new(Kind::Configuration, what).fix(format!(
                     "change the URL in {option} to the final URL, because redirects are not followed"

@@ -5,7 +5,7 @@
 //! in a job), which is killed when the program ends, at the deadline, and when a signal ends this
 //! process.
 
-#[cfg_attr(unix, path = "unix.rs")]
+#[cfg_attr(unix, path = "unix/mod.rs")]
 #[cfg_attr(windows, path = "windows.rs")]
 mod group;
 

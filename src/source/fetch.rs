@@ -75,12 +75,11 @@ impl Fetch {
         &self.destination
     }
 
-    /// Gets the token and stores it at its destination. `before` is called before the first
-    /// operation that can take long.
+    /// Gets the token and stores it at its destination.
     ///
     /// # Errors
     /// Those of the source, of [`cache::obtain`] and of [`Destination::store`].
-    pub fn document(&self, cx: &Context, before: impl Fn()) -> Result<Document, Error> {
+    pub fn document(&self, cx: &Context) -> Result<Document, Error> {
         let (file, reuse) = (self.destination.file(), self.destination.is_document());
         let fetch = || {
             let token = self.source.subject_token(&self.request, cx)?;
@@ -88,7 +87,7 @@ impl Fetch {
         };
         let state = || digest(self.secrets.parts(cx).iter().map(Vec::as_slice));
         let credentials: Option<&dyn Fn() -> String> = Some(&state);
-        let fetching = Fetching { before: &before, fetch: &fetch, credentials };
+        let fetching = Fetching { fetch: &fetch, credentials };
         match cache::obtain(file, reuse, cx, &fetching)? {
             Obtained::Cached(document) => Ok(document),
             Obtained::New(document, _lock) => {

@@ -134,7 +134,7 @@ impl Key {
     /// contain the key. If several runs do this at the same time, they all use the key of the
     /// first.
     fn generate(&self, cx: &Context) -> Result<(), Error> {
-        if !self.path.exists() {
+        if !files::exists(&self.path) {
             match files::create_new(&self.path, SigningKey::generate()?.expose().as_bytes()) {
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
                     return Err(not_written(&self.path, &error));

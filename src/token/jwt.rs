@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use super::{Origin, SubjectToken, not_a_token};
 use crate::error::Error;
 use crate::secret::Secret;
-use crate::time::LAST_SECOND;
+use crate::time::instant;
 
 /// Reads a JWT and its `exp`.
 ///
@@ -37,21 +37,27 @@ pub fn read(text: &str, origin: &Origin) -> Result<SubjectToken, Error> {
         ));
     }
     let parts: Vec<&str> = text.split('.').collect();
-    let [header, claims, _signature] = parts[..] else {
+    let [header, claims, signature] = parts[..] else {
         return Err(match parts.len() {
             5 => refuse("it is an encrypted JWT", "disable token encryption at the issuer"),
             _ => refuse("it is an opaque token, not a JWT", &opaque_fix(option)),
         });
     };
-    let (Some(_), Some(claims)) = (object(header), object(claims)) else {
+    let (Some(header), Some(claims)) = (object(header), object(claims)) else {
         return Err(refuse(
             "it is not a JWT (its parts are not base64url-encoded JSON)",
             &opaque_fix(option),
         ));
     };
+    if !has_signature(&header, signature) {
+        return Err(refuse(
+            "it is a JWT without a valid signature",
+            "configure the issuer to sign with RS256 or ES256",
+        ));
+    }
     let expiry = match claims.get("exp") {
         None => None,
-        Some(exp) => Some(seconds(exp).ok_or_else(|| {
+        Some(exp) => Some(instant(exp).ok_or_else(|| {
             refuse(
                 "its exp is not a time in seconds",
                 "configure the issuer to set exp in seconds since 1970",
@@ -70,6 +76,28 @@ fn opaque_fix(option: &str) -> String {
     }
 }
 
+/// Whether a text is a compact JWT with a signature, which is not verified.
+pub fn is_signed(text: &str) -> bool {
+    match text.split('.').collect::<Vec<_>>()[..] {
+        [header, claims, signature] => {
+            let header = object(header);
+            object(claims).is_some()
+                && header.is_some_and(|header| has_signature(&header, signature))
+        }
+        _ => false,
+    }
+}
+
+fn has_signature(header: &Map<String, Value>, signature: &str) -> bool {
+    let algorithm = header.get("alg").and_then(Value::as_str).unwrap_or_default();
+    let is_signed = !algorithm.is_empty() && !algorithm.eq_ignore_ascii_case("none");
+    let is_base64url = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    is_signed
+        && signature.len() % 4 != 1
+        && !signature.is_empty()
+        && signature.bytes().all(is_base64url)
+}
+
 /// The claims of a compact JWT.
 pub fn claims(text: &str) -> Option<Map<String, Value>> {
     object(text.split('.').nth(1)?)
@@ -77,7 +105,7 @@ pub fn claims(text: &str) -> Option<Map<String, Value>> {
 
 /// The `exp` of a compact JWT, in seconds since 1970.
 pub fn expiry(text: &str) -> Option<i64> {
-    seconds(claims(text)?.get("exp")?)
+    instant(claims(text)?.get("exp")?)
 }
 
 /// A part of a compact JWT as a JSON object.
@@ -86,11 +114,6 @@ pub fn object(part: &str) -> Option<Map<String, Value>> {
         Value::Object(object) => Some(object),
         _ => None,
     }
-}
-
-fn seconds(value: &Value) -> Option<i64> {
-    let seconds = value.as_i64().or_else(|| value.as_f64().map(|seconds| seconds as i64))?;
-    (0..=LAST_SECOND).contains(&seconds).then_some(seconds)
 }
 
 #[cfg(test)]
@@ -106,7 +129,7 @@ mod tests {
     );
 
     fn with_claims(claims: &str) -> String {
-        format!("e30.{}.AA", URL_SAFE_NO_PAD.encode(claims))
+        format!("eyJhbGciOiJSUzI1NiJ9.{}.AA", URL_SAFE_NO_PAD.encode(claims))
     }
 
     fn message(text: &str) -> String {
@@ -139,6 +162,10 @@ mod tests {
             (&with_claims(r#"{"exp":"soon"}"#), "exp in seconds"),
             (&with_claims(r#"{"exp":1300819380000}"#), "exp in seconds"),
             ("", "opaque"),
+            ("eyJhbGciOiJSUzI1NiJ9.e30.", "without a valid signature"),
+            ("eyJhbGciOiJSUzI1NiJ9.e30.a b", "without a valid signature"),
+            ("eyJhbGciOiJub25lIn0.e30.AA", "without a valid signature"),
+            ("e30.e30.AA", "without a valid signature"),
         ] {
             assert!(message(text).contains(why), "{text}: {}", message(text));
         }

@@ -9,6 +9,7 @@ pub mod aws_request;
 pub mod jwks;
 pub mod jwt;
 pub mod saml;
+pub mod xml;
 
 pub use audience::Audience;
 
@@ -128,6 +129,13 @@ impl SubjectToken {
     }
 }
 
+/// Whether a text is a bearer token (`b64token` of RFC 6750, section 2.1), so that a header that
+/// contains it is one line.
+pub fn is_bearer(text: &str) -> bool {
+    let text = text.trim_end_matches('=');
+    !text.is_empty() && text.bytes().all(|c| c.is_ascii_alphanumeric() || b"-._~+/".contains(&c))
+}
+
 fn not_a_token(origin: &Origin, why: impl std::fmt::Display, fix: &str) -> Error {
     Error::new(Kind::Protocol, format!("{} does not contain a subject token", origin.what))
         .cause(why)
@@ -142,6 +150,21 @@ pub(crate) fn test_origin() -> Origin {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_bearer_token_is_one_word() {
+        for (text, is_token) in [
+            ("ya29.c.b0_-~+/==", true),
+            ("", false),
+            ("==", false),
+            ("a=b", false),
+            ("a b", false),
+            ("a\r\nX: y", false),
+            ("é", false),
+        ] {
+            assert_eq!(is_bearer(text), is_token, "{text:?}");
+        }
+    }
 
     #[test]
     fn type_names_round_trip() {

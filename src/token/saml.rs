@@ -12,7 +12,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use roxmltree::{Document, Node};
 
-use super::{Origin, SubjectToken, not_a_token};
+use super::{Origin, SubjectToken, not_a_token, xml as parser};
 use crate::error::{Error, Kind, redacted};
 use crate::secret::Secret;
 use crate::time::parse_rfc3339;
@@ -41,7 +41,7 @@ pub fn read(text: &str, origin: &Origin) -> Result<SubjectToken, Error> {
             (xml, Secret::new(text))
         }
     };
-    let document = Document::parse(&xml).map_err(|_| refuse("it is not well-formed XML"))?;
+    let document = parser::parse(&xml).ok_or_else(|| refuse("it is not well-formed XML"))?;
     let root = document.root_element();
     let is = |namespace, name| root.has_tag_name((namespace, name));
     let known = is(PROTOCOL_NS, "Response")
@@ -57,7 +57,7 @@ pub fn read(text: &str, origin: &Origin) -> Result<SubjectToken, Error> {
 /// The first second in which Google no longer accepts a base64-encoded token, in seconds since 1970.
 pub fn expiry(base64: &str) -> Option<i64> {
     let xml = decode(base64)?;
-    first_expiry(&Document::parse(&xml).ok()?)
+    first_expiry(&parser::parse(&xml)?)
 }
 
 fn first_expiry(document: &Document) -> Option<i64> {

@@ -1,6 +1,5 @@
 //! The deadline of a run.
 
-use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Kind};
@@ -30,6 +29,14 @@ impl Deadline {
         if other.end < self.end { other } else { self }
     }
 
+    /// This deadline for a wait that starts now and may last as long as `timeout` at most.
+    #[allow(clippy::disallowed_methods)] // only this module does this
+    pub fn waiting_at_most(self, timeout: Duration) -> Deadline {
+        let end =
+            timeout.checked_add(RESERVE).and_then(|timeout| Instant::now().checked_add(timeout));
+        Deadline { end: end.map_or(self.end, |end| end.min(self.end)), ..self }
+    }
+
     /// How long a wait that starts now may last; zero after the deadline.
     pub fn remaining(&self) -> Duration {
         self.until_end().saturating_sub(RESERVE)
@@ -40,15 +47,15 @@ impl Deadline {
         self.remaining().is_zero()
     }
 
-    /// Calls `at_end` on a separate thread shortly before the deadline, if the process still runs.
-    pub fn watch(&self, at_end: impl FnOnce(Error) + Send + 'static) {
-        let (error, wait) = (self.error(), self.until_end().saturating_sub(WATCHDOG));
-        let watchdog = thread::Builder::new().name("watchdog".into()).stack_size(64 * 1024);
-        // If no thread can be started, there is no watchdog, but every wait is still limited.
-        let _ = watchdog.spawn(move || {
-            thread::sleep(wait);
-            at_end(error);
-        });
+    /// How long the watchdog waits before it reports that the run hangs.
+    pub fn until_watchdog(&self) -> Duration {
+        self.until_end().saturating_sub(WATCHDOG)
+    }
+
+    /// A deadline with the same start and another timeout.
+    pub fn with_timeout(self, timeout: Duration) -> Deadline {
+        let end = self.end.checked_sub(self.timeout).and_then(|start| start.checked_add(timeout));
+        end.map_or(self, |end| Deadline { end, timeout })
     }
 
     /// The failure of a run that reached its deadline.

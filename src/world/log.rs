@@ -19,7 +19,7 @@ use crate::time::rfc3339;
 #[derive(Debug, Clone)]
 pub struct Log {
     recorded: Option<Arc<Mutex<Recorded>>>,
-    files: Vec<Arc<File>>,
+    files: Vec<Arc<(PathBuf, File)>>,
     clock: Clock,
 }
 
@@ -90,7 +90,9 @@ impl Log {
     }
 
     fn write(&self, text: &str) {
-        for mut file in self.files.iter().map(Arc::as_ref) {
+        for (path, file) in self.files.iter().map(Arc::as_ref) {
+            let mut file = file;
+            let _waiting = files::Waiting::new(path);
             let (time, pid) = (rfc3339(self.clock.now()), std::process::id());
             let line = format!("{time} [{pid}] {}\n", one_line(&scrubbed(text)));
             // Each line is one write, so that the lines of concurrent runs are not mixed.
@@ -99,6 +101,6 @@ impl Log {
     }
 }
 
-fn open(path: &Path) -> Option<Arc<File>> {
-    files::open_to_append(path).ok().map(Arc::new)
+fn open(path: &Path) -> Option<Arc<(PathBuf, File)>> {
+    files::open_to_append(path).ok().map(|file| Arc::new((path.to_owned(), file)))
 }

@@ -10,7 +10,7 @@ use super::{AUDIENCE, Run, World, holds_no_secret, jwt};
 pub const EMAIL: &str = "app@example-project.iam.gserviceaccount.com";
 pub const FEDERATED: &str = "hunter2-bearer-of-the-pool";
 pub const IMPERSONATED: &str = "hunter2-bearer-of-the-account";
-pub const SIGNED: &str = "hunter2-bearer-signed";
+pub const SIGNED: &str = "eyJhbGciOiJSUzI1NiJ9.e30.hunter2-bearer-signed0";
 
 /// Answers by method: the last part of the path, after its colon if it has one.
 pub fn google() -> Server {

@@ -2,7 +2,6 @@
 //! mapping.
 //! <https://cloud.google.com/iam/docs/workload-identity-federation#mapping>
 
-use roxmltree::Document;
 use serde_json::{Map, Value, json};
 
 use super::mapping::{Evaluated, evaluate, pairs};
@@ -13,6 +12,7 @@ use crate::error::{Kind, one_line};
 use crate::secret::Secret;
 use crate::token::jwt;
 use crate::token::saml::{self, ASSERTION_NS};
+use crate::token::xml as parser;
 
 /// The attribute that every mapping must have.
 const SUBJECT: &str = "google.subject";
@@ -42,7 +42,7 @@ pub(super) fn of_saml(
     report: &mut Report,
 ) {
     let xml = saml::decode(token.expose()).unwrap_or_default();
-    let Ok(document) = Document::parse(&xml) else { return };
+    let Some(document) = parser::parse(&xml) else { return };
     let named = |name: &'static str| {
         document.descendants().filter(move |node| node.has_tag_name((ASSERTION_NS, name)))
     };

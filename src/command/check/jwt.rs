@@ -14,7 +14,7 @@ use crate::error::{Error, Kind};
 use crate::http::{Request, Url};
 use crate::secret::Secret;
 use crate::shell::quoted;
-use crate::time::rfc3339;
+use crate::time::{instant, rfc3339};
 use crate::token::jwks::{self, Failure};
 use crate::token::{Audience, jwt};
 
@@ -61,13 +61,20 @@ fn algorithm(header: &Map<String, Value>, report: &mut Report) {
 
 /// A time claim in whole seconds. In the token it may have a fraction.
 fn time(claims: &Map<String, Value>, name: &str) -> Option<i64> {
-    claims.get(name).and_then(Value::as_f64).map(|time| time as i64)
+    claims.get(name).and_then(instant)
 }
 
 fn times(claims: &Map<String, Value>, now: i64, report: &mut Report) {
     let mut wrong = |kind, message: String, fix: &str| {
         report.broken(LINK, kind, message, fix);
     };
+    for name in ["iat", "exp", "nbf"] {
+        if claims.get(name).is_some_and(|value| instant(value).is_none()) {
+            let message = format!("{name} of the token is not a time in seconds since 1970");
+            let fix = format!("configure the issuer to set {name} in seconds since 1970");
+            return wrong(Kind::Protocol, message, &fix);
+        }
+    }
     match (time(claims, "iat"), time(claims, "exp")) {
         (_, None) => {
             wrong(Kind::Protocol, "the token has no exp".into(), "configure the issuer to set exp");

@@ -76,28 +76,49 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
         http.offline = options.offline;
     });
     let mut report = Report::default();
+    next("configuration", &report, invocation);
     match invocation.configuration(cx) {
         Err(error) => {
             report.error("configuration", &error);
         }
-        Ok(config) => walk(&options, delegate, &config, cx, &mut report),
+        Ok(config) => walk(invocation, &options, delegate, &config, cx, &mut report),
     }
-    let text = match invocation.format {
+    let (text, status) = output(&report, invocation.format);
+    Ok(Output { text, status })
+}
+
+fn output(report: &Report, format: Format) -> (String, u8) {
+    let text = match format {
         Format::Json => report.to_json(),
         _ => report.to_text(),
     };
-    Ok(Output { text, status: report.exit_status() })
+    (text, report.exit_status())
+}
+
+/// If the run reaches its deadline before the next link is checked, prints the links so far.
+fn next(link: &'static str, report: &Report, invocation: &Invocation) {
+    let (report, format) = (report.clone(), invocation.format);
+    invocation.exit.if_unfinished(move |error| {
+        let mut report = report.clone();
+        report.error(link, error);
+        output(&report, format)
+    });
 }
 
 fn walk(
+    invocation: &Invocation,
     options: &Options,
     delegates: Vec<String>,
     config: &CredentialConfig,
     cx: &Context,
     report: &mut Report,
 ) {
+    next("configuration", report, invocation);
     configuration::check(config, report);
-    let token = match executable::check(config, cx, report) {
+    next("executable", report, invocation);
+    let skipped = executable::check(config, cx, report);
+    next("source", report, invocation);
+    let token = match skipped {
         Some(why) => {
             report.skipped("source", why);
             None
@@ -105,6 +126,7 @@ fn walk(
         None => subject_token(config, cx, report),
     };
     if let Some(token) = token {
+        next("token", report, invocation);
         let mapping = options.mapping.as_deref();
         match config.token_type {
             TokenType::Jwt | TokenType::IdToken => {
@@ -117,9 +139,11 @@ fn walk(
             }
             TokenType::AwsRequest => aws::check(&token, config, cx, report),
         }
+        next("exchange", report, invocation);
         google::check(&token, delegates, config, cx, report);
     } else {
         report.skipped("exchange", "no subject token is available");
+        next("account", report, invocation);
         google::check_account(config, cx, report);
     }
     google::check_clock(cx, report);

@@ -30,7 +30,7 @@ impl Status {
 }
 
 /// The finding about one link.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Finding {
     pub(super) link: &'static str,
     pub(super) status: Status,
@@ -44,7 +44,7 @@ pub(super) struct Finding {
 }
 
 /// All findings, in the order of the links.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Report {
     pub(super) findings: Vec<Finding>,
     /// The names and values of the members of a JWT header.

@@ -4,7 +4,7 @@
 //! them and everything else. A signature must be present, but only Google verifies it.
 //! <https://cloud.google.com/iam/docs/workload-identity-federation-with-other-providers>
 
-use roxmltree::{Document, Node};
+use roxmltree::Node;
 
 use super::report::Report;
 use crate::configuration::CredentialConfig;
@@ -13,6 +13,7 @@ use crate::secret::Secret;
 use crate::time::{parse_rfc3339, rfc3339};
 use crate::token::Audience;
 use crate::token::saml::{ASSERTION_NS, PROTOCOL_NS, decode, limits};
+use crate::token::xml as parser;
 
 const LINK: &str = "subject token";
 const SIGNATURE_NS: &str = "http://www.w3.org/2000/09/xmldsig#";
@@ -26,7 +27,7 @@ const FIX_CLOCKS: &str =
 
 pub(super) fn check(token: &Secret, config: &CredentialConfig, now: i64, report: &mut Report) {
     let xml = decode(token.expose()).unwrap_or_default();
-    let Ok(document) = Document::parse(&xml) else {
+    let Some(document) = parser::parse(&xml) else {
         let fix = "set subject_token_type to the type of token that the source returns";
         report.broken(LINK, Kind::Protocol, "the token is not SAML", fix);
         return;

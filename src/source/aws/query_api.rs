@@ -5,7 +5,6 @@
 //! <https://docs.aws.amazon.com/STS/latest/APIReference/welcome.html>
 
 use aws_credential_types::Credentials;
-use roxmltree::Document;
 
 use super::account::Account;
 use super::endpoint;
@@ -13,6 +12,7 @@ use super::sign::{self, SigningRequest};
 use crate::error::{Error, Kind};
 use crate::http::{self, Response, Url, form, wrong_clock};
 use crate::secret::Secret;
+use crate::token::xml;
 
 /// The version of the API.
 pub(super) const VERSION: &str = "2011-06-15";
@@ -180,7 +180,7 @@ pub(super) struct Fields(Vec<(String, Secret)>);
 impl Fields {
     fn parse(body: &[u8]) -> Option<Fields> {
         let text = str::from_utf8(body).ok()?;
-        let document = Document::parse(text).ok()?;
+        let document = xml::parse(text)?;
         let elements =
             document.descendants().filter(|node| node.is_element() && node.text().is_some());
         let field = |node: roxmltree::Node| {

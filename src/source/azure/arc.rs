@@ -35,7 +35,7 @@ const MAX_KEY_SIZE: usize = 4096;
 pub(super) fn request_token(azure: &Azure, cx: &Context) -> Result<Lookup, Error> {
     let address = match (cx.env.text(ENDPOINT)?, cx.env.text(IMDS_ENDPOINT)?) {
         (Some(address), Some(_)) => address,
-        _ if agent_program(&cx.env)?.exists() => DEFAULT_ENDPOINT.to_owned(),
+        _ if files::exists(&agent_program(&cx.env)?) => DEFAULT_ENDPOINT.to_owned(),
         _ => {
             return Ok(Lookup::absent("the Azure Connected Machine agent is not installed"));
         }
@@ -120,6 +120,7 @@ fn read_key(path: &Path) -> Result<Secret, Error> {
              applications",
         )
     };
+    let _waiting = files::Waiting::new(path);
     let bytes = files::open_no_link(path)
         .and_then(|file| files::read_limited(file, MAX_KEY_SIZE))
         .map_err(|error| refuse(error.to_string()))?;

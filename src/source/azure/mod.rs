@@ -36,6 +36,7 @@ use crate::error::{Error, Kind};
 use crate::http::Url;
 use crate::options::Values;
 use crate::secret::Secret;
+use crate::time;
 use crate::token::{Origin, SubjectToken};
 
 pub(super) const INFO: SourceInfo = SourceInfo {
@@ -120,9 +121,6 @@ impl Azure {
 /// The expiry that the response states, in seconds since 1970-01-01 UTC, for a token that does not
 /// contain its expiry. Managed identity endpoints write numbers as strings.
 fn expiry(response: &Map<String, Value>, now: i64) -> Option<i64> {
-    let seconds = |name: &str| match response.get(name)? {
-        Value::String(text) => text.parse().ok(),
-        number => number.as_i64(),
-    };
-    seconds("expires_on").or_else(|| Some(now.saturating_add(seconds("expires_in")?)))
+    let lifetime = || Some(now + time::lifetime(response.get("expires_in")?)?);
+    response.get("expires_on").and_then(time::instant).or_else(lifetime)
 }

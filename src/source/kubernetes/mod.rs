@@ -32,6 +32,7 @@ use crate::error::{Error, Kind};
 use crate::files;
 use crate::options::{Seconds, Values};
 use crate::show;
+use crate::time;
 use crate::token::{Origin, SubjectToken, TokenType, jwt};
 use crate::world::{HOME, Log};
 
@@ -195,7 +196,7 @@ fn refuse_other_types(request: &SubjectTokenRequest) -> Result<(), Error> {
 /// than the requested one.
 fn warn_if_long(token: &SubjectToken, log: &Log) {
     let claims = jwt::claims(token.text.expose()).unwrap_or_default();
-    let time = |name| claims.get(name).and_then(serde_json::Value::as_i64);
+    let time = |name| claims.get(name).and_then(time::instant);
     if let (Some(issued), Some(expiry)) = (time("iat"), time("exp"))
         && expiry.saturating_sub(issued) > MAX_LIFETIME as i64
     {

@@ -10,6 +10,9 @@ use serde_json::{Map, Value};
 /// The maximum depth of nested collections.
 const MAX_DEPTH: usize = 32;
 
+/// The largest number of scalars and collections.
+const MAX_NODES: usize = 20_000;
+
 /// A collection that has not ended yet.
 enum Open {
     List(Vec<Value>),
@@ -24,10 +27,15 @@ enum Open {
 pub(super) fn read(text: &str) -> Result<Value, String> {
     let mut open: Vec<Open> = Vec::new();
     let mut document = Value::Null;
+    let mut nodes = 0;
     for event in Parser::new_from_str(text) {
         let (event, span) =
             event.map_err(|error| format!("line {} is not valid YAML", error.marker().line()))?;
         let refuse = |why: &str| Err(format!("line {} {why}", span.start.line()));
+        nodes += 1;
+        if nodes > MAX_NODES {
+            return refuse("exceeds the limit of 20000 values");
+        }
         let value = match event {
             Event::Scalar(text, style, ..) => scalar(&text, style),
             Event::SequenceStart(..) | Event::MappingStart(..) if open.len() == MAX_DEPTH => {
@@ -110,6 +118,7 @@ mod tests {
             ("a: 1\n? [hunter2]\n: x\n", "line 2 has a key that is not a scalar"),
             (&"[".repeat(33), "line 1 is nested too deeply"),
             (&"[".repeat(1_000_000), "line 1 is not valid YAML"),
+            (&"- x\n".repeat(20_000), "line 19998 exceeds the limit of 20000 values"),
             (&"- ".repeat(500_000), "line 1 is nested too deeply"),
         ] {
             assert_eq!(read(text).unwrap_err(), why);

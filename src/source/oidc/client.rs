@@ -15,6 +15,7 @@ use crate::error::{Error, Kind};
 use crate::http::{self, Response, Text, Url, retry};
 use crate::options::{Pair, SecretRef};
 use crate::secret::Secret;
+use crate::time;
 use crate::token::{Origin, SubjectToken};
 
 /// The client that the options describe.
@@ -173,7 +174,7 @@ impl Issuer<'_> {
         };
         let now = self.cx.clock.now();
         let mut token = SubjectToken::read(&text, request.token_type, now, &origin)?;
-        let expires_in = members.get("expires_in").and_then(Value::as_i64);
+        let expires_in = members.get("expires_in").and_then(time::lifetime);
         token.expiry = token.expiry.or(expires_in.map(|seconds| now.saturating_add(seconds)));
         token.refuse_expired(now, &origin)?;
         Ok(token)

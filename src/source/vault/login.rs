@@ -209,7 +209,7 @@ fn existing_token(secret: Option<&SecretRef>, cx: &Context) -> Result<Secret, Er
         return Ok(Secret::new(token));
     }
     let file = cx.env.home()?.map(|home| home.join(".vault-token"));
-    match file.filter(|file| file.exists()) {
+    match file.filter(|file| files::exists(file)) {
         Some(file) => SecretRef::File(file).read("--token", cx),
         None => Err(Error::new(Kind::Absent, "no Vault token found")
             .cause("BAO_TOKEN and VAULT_TOKEN are not set, and ~/.vault-token does not exist")

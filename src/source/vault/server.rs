@@ -67,10 +67,13 @@ impl<'a> Server<'a> {
         Ok(Server { cx, address, place, namespace, narrowed })
     }
 
-    /// Sends a GET request to a path below `v1/`.
+    /// Sends a GET request to a path below `v1/`. It ends early enough to revoke the token.
     pub(super) fn get(&self, path: &str, token: Option<&Secret>) -> Result<Response, Error> {
         let url = self.url(path)?;
-        self.send_with_retries(|| self.with_headers(Request::get(&url, self.place), token))
+        let left = self.cx.deadline.remaining();
+        let limit = left - REVOCATION_TIMEOUT.min(left / 4);
+        let get = || self.with_headers(Request::get(&url, self.place), token).limit(limit);
+        self.send_with_retries(get)
     }
 
     /// Posts JSON to a path below `v1/`. `secrets` are the secrets in the JSON, which are removed

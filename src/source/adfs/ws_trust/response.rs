@@ -2,9 +2,8 @@
 
 use std::ops::Range;
 
-use roxmltree::Document;
-
 use super::fault::Fault;
+use crate::token::xml;
 
 /// What a response contains.
 #[derive(Debug, PartialEq, Eq)]
@@ -20,7 +19,7 @@ pub(super) enum Content {
 
 /// Reads the body of a response.
 pub(super) fn read(text: &str) -> Content {
-    let Ok(document) = Document::parse(text) else { return Content::Other };
+    let Some(document) = xml::parse(text) else { return Content::Other };
     let find = |name: &str| document.descendants().find(|node| node.tag_name().name() == name);
     if let Some(fault) = find("Fault") {
         return Content::Fault(Fault::read(fault));

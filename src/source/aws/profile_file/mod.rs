@@ -129,7 +129,7 @@ fn read(cx: &Context, variable: &str, name: &str) -> Result<Option<Zeroizing<Str
             None => return Ok(None),
         },
     };
-    if !path.exists() {
+    if !files::exists(&path) {
         return Ok(None);
     }
     if name == "credentials" {

@@ -17,6 +17,7 @@ use crate::error::{Error, Kind};
 use crate::http::{self, Response, Url, form};
 use crate::shell;
 use crate::source::aws::profile_file::Profile;
+use crate::time;
 
 /// The keys that every profile with SSO must set.
 const REQUIRED: [&str; 2] = ["sso_account_id", "sso_role_name"];
@@ -66,7 +67,8 @@ fn role_credentials(response: &Response, url: &Url) -> Result<Credentials, Error
     let member =
         |name: &str| credentials.get(name).and_then(Value::as_str).ok_or_else(|| missing(name));
     // In contrast to every other expiry of AWS, this one is in milliseconds.
-    let expiry = credentials.get("expiration").and_then(Value::as_i64).map(|ms| ms / 1000);
+    let expiry = credentials.get("expiration").and_then(Value::as_i64);
+    let expiry = expiry.and_then(|ms| time::instant(&(ms / 1000).into()));
     let (key, secret) = (member("accessKeyId")?, member("secretAccessKey")?);
     from_server(key, secret, Some(member("sessionToken")?), expiry, &place)
 }

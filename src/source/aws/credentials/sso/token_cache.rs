@@ -19,7 +19,7 @@ use crate::lock;
 use crate::secret::Secret;
 use crate::show;
 use crate::source::aws::account::Account;
-use crate::time::{parse_rfc3339, rfc3339};
+use crate::time::{self, parse_rfc3339, rfc3339};
 
 /// A token that expires within so many seconds is refreshed, as by the AWS SDKs.
 const REFRESH_BEFORE: i64 = 15 * 60;
@@ -48,7 +48,7 @@ impl TokenCache<'_> {
                 cached.insert(name.to_owned(), value.clone());
             }
         }
-        let lifetime = response.get("expiresIn").and_then(Value::as_i64).unwrap_or(0);
+        let lifetime = response.get("expiresIn").and_then(time::lifetime).unwrap_or(0);
         cached.insert("expiresAt".to_owned(), rfc3339(account.cx.clock.now() + lifetime).into());
         let text = Secret::new(Value::from(cached).to_string());
         if let Err(error) = files::update(self.path, text.expose().as_bytes()) {

@@ -1,35 +1,51 @@
-//! A program and its children, as a process group.
+//! A program and its children, as a process group that ends with this process.
+//!
+//! A signal that ends this process kills the group first. Linux also kills the program itself if
+//! this process ends in any other way, also by a signal that cannot be caught.
+
+mod death;
 
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStderr, ChildStdout, Command};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use rustix::process::{Pid, Signal, kill_process_group};
-use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{
+    SIGABRT, SIGALRM, SIGCHLD, SIGHUP, SIGINT, SIGPROF, SIGQUIT, SIGSYS, SIGTERM, SIGTRAP, SIGUSR1,
+    SIGUSR2, SIGVTALRM, SIGXCPU,
+};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 
 use super::Outcome;
 use crate::world::World;
 
+/// The signals that end a process and that can be caught, without those of a fault in this process.
+/// The standard library makes every program ignore SIGPIPE.
+const ENDING: [i32; 13] = [
+    SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGXCPU, SIGVTALRM, SIGPROF,
+    SIGTRAP, SIGSYS, SIGABRT,
+];
+
 pub(super) struct Group {
     child: Child,
-    /// The id of the process group; 0 before it exists and after it was killed.
-    id: Arc<AtomicI32>,
+    /// The id of the process group; `None` before it exists and after it was killed. It is locked
+    /// while the program is started, so that a signal at this moment finds the group.
+    id: Arc<Mutex<Option<Pid>>>,
     child_changed: Receiver<()>,
 }
 
 impl Group {
-    /// Starts the program in a new process group. A signal that ends this process kills the group
-    /// first, because the group would continue to run.
+    /// Starts the program in a new process group. A signal that this process ignores, for example
+    /// below `nohup`, stays ignored.
     pub(super) fn spawn(command: &mut Command) -> io::Result<Group> {
-        let mut signals = Signals::new([SIGCHLD, SIGHUP, SIGINT, SIGTERM])?;
+        let ending = ENDING.into_iter().filter(|signal| !death::is_ignored(*signal));
+        let mut signals = Signals::new(ending.chain([SIGCHLD]))?;
         let (sender, child_changed) = mpsc::channel();
-        let id = Arc::new(AtomicI32::new(0));
+        let id = Arc::new(Mutex::new(None));
         let id_for_signals = id.clone();
         thread::spawn(move || {
             for signal in signals.forever() {
@@ -41,8 +57,11 @@ impl Group {
                 }
             }
         });
-        let child = command.process_group(0).spawn()?;
-        id.store(i32::try_from(child.id()).unwrap_or(0), Ordering::SeqCst);
+        let mut started = id.lock().unwrap_or_else(PoisonError::into_inner);
+        death::with_parent(command.process_group(0));
+        let child = command.spawn()?;
+        *started = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+        drop(started);
         Ok(Group { child, id, child_changed })
     }
 
@@ -78,8 +97,8 @@ impl Group {
     }
 }
 
-fn kill(id: &AtomicI32) {
-    if let Some(group) = Pid::from_raw(id.swap(0, Ordering::SeqCst)) {
+fn kill(id: &Mutex<Option<Pid>>) {
+    if let Some(group) = id.lock().unwrap_or_else(PoisonError::into_inner).take() {
         let _ = kill_process_group(group, Signal::KILL);
     }
 }

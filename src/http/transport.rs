@@ -1,0 +1,225 @@
+//! TCP as a connector of the HTTP agent. Every wait ends on time.
+//!
+//! The kernel rounds the timeout of a socket up: Linux by up to two seconds if it is longer than
+//! sixteen. A server that hangs would be named too late, after the watchdog has ended the run.
+//! Therefore a wait consists of short slices, and none is longer than the time until the deadline
+//! of the run, whatever the HTTP library allows.
+
+use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use ureq::config::Config;
+use ureq::http::Uri;
+use ureq::unversioned::resolver::{self, DefaultResolver, ResolvedSocketAddrs};
+use ureq::unversioned::transport::{
+    Buffers, ConnectProxyConnector, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout,
+    Transport,
+};
+use ureq::{Error, Timeout};
+
+use crate::world::Deadline;
+
+/// The longest timeout that a socket gets. Linux rounds it up by at most 32 ms.
+const SLICE: Duration = Duration::from_millis(250);
+
+/// By how much Windows prolongs the timeout of a socket. A socket must not be used after a timeout
+/// there, so that a wait is one slice.
+const WINDOWS_DELAY: Duration = Duration::from_millis(500);
+
+/// Resolves a host name on a separate thread, and names the stage of a timeout.
+#[derive(Debug, Default)]
+pub(super) struct Resolver(DefaultResolver);
+
+impl resolver::Resolver for Resolver {
+    fn resolve(
+        &self,
+        uri: &Uri,
+        config: &Config,
+        timeout: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, Error> {
+        self.0.resolve(uri, config, timeout).map_err(|error| match error {
+            Error::Timeout(_) => Error::Timeout(Timeout::Resolve),
+            other => other,
+        })
+    }
+}
+
+/// Connects to a proxy, and names the stage of a timeout.
+#[derive(Debug, Default)]
+pub(super) struct ProxyConnector(ConnectProxyConnector);
+
+impl<In: Transport> Connector<In> for ProxyConnector {
+    type Out = <ConnectProxyConnector as Connector<In>>::Out;
+
+    fn connect(
+        &self,
+        details: &ConnectionDetails,
+        chained: Option<In>,
+    ) -> Result<Option<Self::Out>, Error> {
+        self.0.connect(details, chained).map_err(|error| match error {
+            Error::Timeout(Timeout::Resolve) => error,
+            Error::Timeout(_) => Error::Timeout(Timeout::Connect),
+            other => other,
+        })
+    }
+}
+
+/// Connects to the first address that accepts a connection.
+#[derive(Debug)]
+pub(super) struct TcpConnector(pub(super) Deadline);
+
+impl<In: Transport> Connector<In> for TcpConnector {
+    type Out = Either<In, TcpTransport>;
+
+    fn connect(
+        &self,
+        details: &ConnectionDetails,
+        chained: Option<In>,
+    ) -> Result<Option<Self::Out>, Error> {
+        if let Some(tunnel) = chained {
+            return Ok(Some(Either::A(tunnel)));
+        }
+        let wait = Wait::new(details.timeout, self.0, Timeout::Connect);
+        let stream = connect(&details.addrs, &wait)?;
+        stream.set_nodelay(true)?;
+        let (input, output) =
+            (details.config.input_buffer_size(), details.config.output_buffer_size());
+        let buffers = LazyBuffers::new(input, output);
+        let (read, write) = (Duration::ZERO, Duration::ZERO);
+        Ok(Some(Either::B(TcpTransport { stream, buffers, deadline: self.0, read, write })))
+    }
+}
+
+fn connect(addresses: &[SocketAddr], wait: &Wait) -> Result<TcpStream, Error> {
+    let mut failure = Error::Timeout(wait.reason);
+    for (index, address) in addresses.iter().enumerate() {
+        let left = wait.left()?;
+        let is_last = index + 1 == addresses.len();
+        let share = if is_last { left } else { left / 2 };
+        match TcpStream::connect_timeout(address, share) {
+            Ok(stream) => return Ok(stream),
+            Err(error) if is_timeout(&error) => failure = Error::Timeout(wait.reason),
+            Err(error) => failure = Error::Io(error),
+        }
+    }
+    Err(failure)
+}
+
+/// A TCP connection.
+#[derive(Debug)]
+pub(super) struct TcpTransport {
+    stream: TcpStream,
+    buffers: LazyBuffers,
+    deadline: Deadline,
+    /// The timeouts that the socket has; zero if it has none yet.
+    read: Duration,
+    write: Duration,
+}
+
+impl Transport for TcpTransport {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        &mut self.buffers
+    }
+
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
+        let wait = Wait::new(timeout, self.deadline, timeout.reason);
+        let mut output = self.buffers.output().get(..amount).unwrap_or_default();
+        while !output.is_empty() {
+            let slice = wait.slice()?;
+            if slice != self.write {
+                set_timeout(self.stream.set_write_timeout(Some(slice)))?;
+                self.write = slice;
+            }
+            match self.stream.write(output) {
+                Ok(0) => return Err(Error::Io(ErrorKind::WriteZero.into())),
+                Ok(length) => output = output.get(length..).unwrap_or_default(),
+                Err(error) => wait.next_slice(error)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
+        let wait = Wait::new(timeout, self.deadline, timeout.reason);
+        let length = loop {
+            let slice = wait.slice()?;
+            if slice != self.read {
+                set_timeout(self.stream.set_read_timeout(Some(slice)))?;
+                self.read = slice;
+            }
+            match self.stream.read(self.buffers.input_append_buf()) {
+                Ok(length) => break length,
+                Err(error) => wait.next_slice(error)?,
+            }
+        };
+        self.buffers.input_appended(length);
+        Ok(length > 0)
+    }
+
+    /// Whether the server has neither closed the connection nor sent what nobody asked for.
+    fn is_open(&mut self) -> bool {
+        let mut is_silent = || -> io::Result<bool> {
+            self.stream.set_nonblocking(true)?;
+            let read = self.stream.read(&mut [0]);
+            self.stream.set_nonblocking(false)?;
+            Ok(matches!(read, Err(error) if error.kind() == ErrorKind::WouldBlock))
+        };
+        is_silent().unwrap_or(false)
+    }
+}
+
+/// Sets the timeout of a socket. macOS refuses it after the server has closed the connection, when
+/// there may still be a response to read.
+fn set_timeout(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if cfg!(target_os = "macos") && error.kind() == ErrorKind::InvalidInput => {
+            Ok(())
+        }
+        result => result,
+    }
+}
+
+/// One wait, until its own timeout or the end of the run.
+struct Wait {
+    end: Deadline,
+    reason: Timeout,
+}
+
+impl Wait {
+    fn new(timeout: NextTimeout, deadline: Deadline, reason: Timeout) -> Wait {
+        Wait { end: deadline.waiting_at_most(*timeout.after), reason }
+    }
+
+    /// The time that is left.
+    fn left(&self) -> Result<Duration, Error> {
+        match self.end.remaining() {
+            Duration::ZERO => Err(Error::Timeout(self.reason)),
+            left => Ok(left),
+        }
+    }
+
+    /// The timeout of a socket for the next part of this wait.
+    fn slice(&self) -> Result<Duration, Error> {
+        let left = self.left()?;
+        Ok(match cfg!(windows) {
+            true => left.saturating_sub(WINDOWS_DELAY).max(Duration::from_millis(1)),
+            // A kernel counts in ticks of up to 10 ms, and zero would be no timeout.
+            false => left.min(SLICE).max(Duration::from_millis(1)),
+        })
+    }
+
+    /// Whether to go on after a failed read or write.
+    fn next_slice(&self, error: io::Error) -> Result<(), Error> {
+        match error.kind() {
+            ErrorKind::Interrupted => Ok(()),
+            _ if is_timeout(&error) && cfg!(windows) => Err(Error::Timeout(self.reason)),
+            _ if is_timeout(&error) => Ok(()),
+            _ => Err(Error::Io(error)),
+        }
+    }
+}
+
+fn is_timeout(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+}

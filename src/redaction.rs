@@ -1,0 +1,347 @@
+//! Removes secrets from the text of a server, in every encoding in which a server may repeat them.
+//!
+//! The text is searched as it is and after undoing percent-encoding, the escapes of JSON and the
+//! entities of XML, each alone and two of them in any order. In each of these forms a secret is
+//! found literally, in hexadecimal, and in base64 or base64url, also as a part of something longer
+//! such as `id:secret`.
+
+use std::collections::BTreeSet;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+/// Shorter secrets are not removed: they would also be found where they are not.
+const SHORTEST: usize = 4;
+/// A longer text is not searched and not shown.
+const LONGEST: usize = 64 * 1024;
+
+/// All characters except the unreserved ones of RFC 3986.
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// A byte of a form of the text, and the bytes of the text that it stands for.
+type Unit = (u8, usize, usize);
+
+/// The text with each secret replaced by `[secret]`.
+pub(crate) fn remove(text: &str, secrets: &[&str]) -> String {
+    if text.len() > LONGEST {
+        return format!("(a text of {} bytes)", text.len());
+    }
+    let secrets: BTreeSet<String> = secrets.iter().flat_map(|secret| parts(secret)).collect();
+    let needles: Vec<Needle> = secrets
+        .iter()
+        .filter(|secret| secret.len() >= SHORTEST)
+        .flat_map(|secret| needles(secret))
+        .collect();
+    if needles.is_empty() {
+        return text.to_owned();
+    }
+    let plain: Vec<Unit> = text.bytes().enumerate().map(|(at, byte)| (byte, at, at + 1)).collect();
+    let mut hidden = vec![false; text.len()];
+    search(&plain, &needles, 2, &mut hidden);
+    let mut result = String::with_capacity(text.len());
+    let mut before = false;
+    for (at, c) in text.char_indices() {
+        let is_hidden = hidden.iter().skip(at).take(c.len_utf8()).any(|hidden| *hidden);
+        match (is_hidden, before) {
+            (true, false) => result.push_str("[secret]"),
+            (true, true) => {}
+            (false, _) => result.push(c),
+        }
+        before = is_hidden;
+    }
+    result
+}
+
+/// What is secret in a value that was sent: the value; the credentials in the value of an
+/// `Authorization` header; and of basic credentials the name and the password too.
+fn parts(secret: &str) -> Vec<String> {
+    let mut parts = vec![secret.to_owned(), secret.trim().to_owned()];
+    if let Some((scheme, rest)) = secret.split_once(' ') {
+        if scheme.chars().all(|c| c.is_ascii_alphanumeric()) && !rest.contains(' ') {
+            parts.push(rest.to_owned());
+        }
+        let pair = STANDARD.decode(rest).ok().and_then(|pair| String::from_utf8(pair).ok());
+        if let Some((_, password)) = pair.as_deref().and_then(|pair| pair.split_once(':')) {
+            parts.push(password.to_owned());
+            parts.push(percent_decode_str(password).decode_utf8_lossy().into_owned());
+        }
+    }
+    parts
+}
+
+/// Something to search for.
+struct Needle {
+    bytes: Vec<u8>,
+    /// The characters that belong to it on both sides, if it is a part of an encoded value.
+    around: fn(u8) -> bool,
+    any_case: bool,
+}
+
+fn needles(secret: &str) -> Vec<Needle> {
+    let bytes: Vec<u8> = secret.bytes().map(blank).collect();
+    let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let mut needles = vec![
+        Needle { bytes, around: |_| false, any_case: false },
+        Needle { bytes: hex.into_bytes(), around: |byte| byte.is_ascii_hexdigit(), any_case: true },
+    ];
+    // Basic credentials are percent-encoded before (RFC 6749, section 2.3.1).
+    let encoded = [UNRESERVED, NON_ALPHANUMERIC].map(|set| utf8_percent_encode(secret, set));
+    let encoded = encoded.map(|encoded| encoded.to_string());
+    let inner = encoded.iter().map(String::as_str).chain([secret]);
+    for (inner, before) in inner.flat_map(|inner| (0..3).map(move |before| (inner, before))) {
+        // The characters that depend on these bytes only, wherever they are in what is encoded.
+        let whole = STANDARD.encode([&vec![0; before], inner.as_bytes()].concat());
+        let first = (before * 8).div_ceil(6);
+        let last = (before + inner.len()) * 8 / 6;
+        let core = whole.get(first..last).unwrap_or_default();
+        if core.len() >= SHORTEST {
+            let bytes = core.bytes().map(standard).collect();
+            needles.push(Needle { bytes, around: is_base64, any_case: false });
+        }
+    }
+    needles
+}
+
+fn is_base64(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_' | b'=')
+}
+
+/// The character of base64 for one of base64url.
+fn standard(byte: u8) -> u8 {
+    match byte {
+        b'-' => b'+',
+        b'_' => b'/',
+        other => other,
+    }
+}
+
+/// A line break or another control character may have become a space, and a space `+`.
+fn blank(byte: u8) -> u8 {
+    if byte.is_ascii_control() || byte == b'+' { b' ' } else { byte }
+}
+
+/// Marks what the needles match, in this form of the text and in those that undo an encoding.
+fn search(units: &[Unit], needles: &[Needle], depth: usize, hidden: &mut [bool]) {
+    for needle in needles {
+        find(units, needle, hidden);
+    }
+    if depth == 0 {
+        return;
+    }
+    for decode in [percent as Decode, json, xml] {
+        let decoded = undo(units, decode);
+        if decoded.len() < units.len() {
+            search(&decoded, needles, depth - 1, hidden);
+        }
+    }
+}
+
+fn find(units: &[Unit], needle: &Needle, hidden: &mut [bool]) {
+    let form = |byte: u8| match (needle.any_case, (needle.around)(b'+')) {
+        (true, _) => byte.to_ascii_lowercase(),
+        (false, true) => standard(byte),
+        (false, false) => blank(byte),
+    };
+    let length = needle.bytes.len();
+    let mut start = 0;
+    while let Some(window) = units.get(start..start + length) {
+        if !window.iter().map(|unit| form(unit.0)).eq(needle.bytes.iter().copied()) {
+            start += 1;
+            continue;
+        }
+        let is_around = |unit: &&Unit| (needle.around)(unit.0);
+        let before = units.iter().take(start).rev().take_while(is_around).count();
+        let after = units.iter().skip(start + length).take_while(is_around).count();
+        for (_, from, to) in units.iter().skip(start - before).take(before + length + after) {
+            hidden.iter_mut().take(*to).skip(*from).for_each(|byte| *byte = true);
+        }
+        start += length + after;
+    }
+}
+
+/// The bytes that an encoded character at the start stands for, and its length.
+type Decode = fn(&[u8]) -> Option<(Vec<u8>, usize)>;
+
+fn undo(units: &[Unit], decode: Decode) -> Vec<Unit> {
+    let bytes: Vec<u8> = units.iter().map(|unit| unit.0).collect();
+    let mut decoded = Vec::with_capacity(units.len());
+    let mut at = 0;
+    while let (Some(unit), Some(rest)) = (units.get(at), bytes.get(at..)) {
+        match decode(rest) {
+            Some((bytes, length)) => {
+                let end = units.get(at + length - 1).map_or(unit.2, |last| last.2);
+                decoded.extend(bytes.into_iter().map(|byte| (byte, unit.1, end)));
+                at += length;
+            }
+            None => {
+                decoded.push(*unit);
+                at += 1;
+            }
+        }
+    }
+    decoded
+}
+
+fn number(digits: &[u8], radix: u32) -> Option<u32> {
+    u32::from_str_radix(std::str::from_utf8(digits).ok()?, radix).ok()
+}
+
+fn character(code: u32) -> Option<Vec<u8>> {
+    Some(char::from_u32(code)?.to_string().into_bytes())
+}
+
+fn percent(text: &[u8]) -> Option<(Vec<u8>, usize)> {
+    let code = number(text.strip_prefix(b"%")?.get(..2)?, 16)?;
+    Some((vec![u8::try_from(code).ok()?], 3))
+}
+
+/// An escape of JSON, or of the string literals of most languages.
+fn json(text: &[u8]) -> Option<(Vec<u8>, usize)> {
+    let rest = text.strip_prefix(b"\\")?;
+    let byte = match rest.first()? {
+        b'n' => b'\n',
+        b'r' => b'\r',
+        b't' => b'\t',
+        b'b' => 8,
+        b'f' => 12,
+        b'x' => return Some((character(number(rest.get(1..3)?, 16)?)?, 4)),
+        b'u' => {
+            let high = number(rest.get(1..5)?, 16)?;
+            let low = rest.get(5..11).and_then(|low| number(low.strip_prefix(b"\\u")?, 16));
+            return match low {
+                Some(low @ 0xdc00..=0xdfff) if (0xd800..0xdc00).contains(&high) => {
+                    let code = 0x1_0000 + ((high - 0xd800) << 10) + (low - 0xdc00);
+                    Some((character(code)?, 12))
+                }
+                _ => Some((character(high)?, 6)),
+            };
+        }
+        other @ (b'"' | b'\'' | b'\\' | b'/') => *other,
+        _ => return None,
+    };
+    Some((vec![byte], 2))
+}
+
+fn xml(text: &[u8]) -> Option<(Vec<u8>, usize)> {
+    let end = text.iter().take(12).position(|byte| *byte == b';')?;
+    let name = text.get(..end)?.strip_prefix(b"&")?;
+    let bytes = match name {
+        b"amp" => b"&".to_vec(),
+        b"lt" => b"<".to_vec(),
+        b"gt" => b">".to_vec(),
+        b"quot" => b"\"".to_vec(),
+        b"apos" => b"'".to_vec(),
+        b"nbsp" => b" ".to_vec(),
+        _ => {
+            let digits = name.strip_prefix(b"#")?;
+            match digits.strip_prefix(b"x").or(digits.strip_prefix(b"X")) {
+                Some(digits) => character(number(digits, 16)?)?,
+                None => character(number(digits, 10)?)?,
+            }
+        }
+    };
+    Some((bytes, end + 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
+
+    use super::*;
+
+    fn xml_of(text: &str) -> String {
+        let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+        text.replace('"', "&quot;").replace('\'', "&#39;")
+    }
+
+    fn json_of(text: &str) -> String {
+        serde_json::to_string(text).unwrap().trim_matches('"').to_owned()
+    }
+
+    fn ascii_json_of(text: &str) -> String {
+        text.encode_utf16().map(|unit| format!("\\u{unit:04X}")).collect()
+    }
+
+    /// Every encoding in which a server may repeat a secret.
+    fn encodings(secret: &str) -> Vec<String> {
+        let percent = utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string();
+        let lower = percent.split('%').enumerate().map(|(index, part)| match index {
+            0 => part.to_owned(),
+            _ => format!("%{}{}", part[..2].to_lowercase(), &part[2..]),
+        });
+        let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
+        let mut all = vec![
+            secret.to_owned(),
+            lower.collect(),
+            percent.replace("%20", "+"),
+            percent.clone(),
+            json_of(secret),
+            json_of(secret).replace('/', "\\/"),
+            ascii_json_of(secret),
+            xml_of(secret),
+            hex.to_uppercase(),
+            hex,
+            json_of(&xml_of(secret)),
+            xml_of(&json_of(secret)),
+            utf8_percent_encode(&json_of(secret), NON_ALPHANUMERIC).to_string(),
+        ];
+        for text in [secret.to_owned(), format!("id:{secret}"), format!("{percent}:{percent}")] {
+            for engine in [&STANDARD, &STANDARD_NO_PAD, &URL_SAFE, &URL_SAFE_NO_PAD] {
+                let encoded = engine.encode(&text);
+                all.push(utf8_percent_encode(&encoded, NON_ALPHANUMERIC).to_string());
+                all.push(format!("Basic {encoded}"));
+            }
+        }
+        all
+    }
+
+    fn random_secret(seed: u64) -> String {
+        const CHARACTERS: &[char] = &[
+            'a', 'B', '7', '/', '+', '=', '%', '&', '<', '>', '"', '\'', '\\', ' ', '@', ':', 'é',
+            '😀', '\n', '-', '_', '~', 'u', '0', ';', '#',
+        ];
+        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        let mut next = || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state as usize
+        };
+        let length = 6 + next() % 30;
+        format!(
+            "x{}y",
+            (0..length).map(|_| CHARACTERS[next() % CHARACTERS.len()]).collect::<String>()
+        )
+    }
+
+    #[test]
+    fn no_encoding_of_a_random_secret_remains() {
+        for seed in 1..60 {
+            let secret = random_secret(seed);
+            let pair = format!("id:{}", utf8_percent_encode(&secret, NON_ALPHANUMERIC));
+            let header = format!("Basic {}", STANDARD.encode(&pair));
+            for encoded in encodings(&secret) {
+                for sent in [vec![secret.as_str()], vec![header.as_str(), secret.as_str()]] {
+                    let shown = remove(&format!("no <{encoded}> today"), &sent);
+                    let rest = shown.replace("[secret]", "").replace("Basic", "");
+                    assert!(
+                        rest.len() <= "no <> today".len() + 3,
+                        "{secret:?}: {encoded:?}: {shown:?}"
+                    );
+                }
+            }
+            let shown = remove(&format!("no {header}"), &[&header]);
+            assert!(!shown.contains(header.trim_start_matches("Basic ")), "{shown}");
+        }
+    }
+
+    #[test]
+    fn other_text_and_short_secrets_remain() {
+        assert_eq!(
+            remove("the user abc is unknown %41 \\n &amp;", &["abc", "hunter22"]),
+            "the user abc is unknown %41 \\n &amp;"
+        );
+        assert_eq!(remove("no hunter22, é", &["hunter22"]), "no [secret], é");
+    }
+}

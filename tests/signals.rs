@@ -1,0 +1,111 @@
+//! A program that a source runs ends with this process, whatever ends this process.
+#![cfg(target_os = "linux")]
+
+mod common;
+
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::process::Child;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use common::World;
+use rustix::process::{Pid, Signal, kill_process};
+
+/// Every signal that can end a process, without those of faults.
+const ENDING: [Signal; 17] = [
+    Signal::HUP,
+    Signal::INT,
+    Signal::QUIT,
+    Signal::TERM,
+    Signal::USR1,
+    Signal::USR2,
+    Signal::ALARM,
+    Signal::XCPU,
+    Signal::VTALARM,
+    Signal::PROF,
+    Signal::TRAP,
+    Signal::SYS,
+    Signal::ABORT,
+    Signal::POWER,
+    Signal::STKFLT,
+    Signal::IO,
+    Signal::KILL,
+];
+
+/// Starts a run whose program has written its process id, and returns both.
+fn started(world: &World, before: &str) -> (Child, Pid) {
+    world
+        .write("program", "#!/bin/sh\necho $$ > \"$1.new\"; mv \"$1.new\" \"$1\"; exec sleep 60\n");
+    let line = "command --timeout=30 -- /bin/sh {dir}/program {dir}/pid";
+    let mut command = world.command(line, &[]);
+    if !before.is_empty() {
+        let (program, args) = (command.get_program().to_owned(), command.get_args());
+        let mut shell = std::process::Command::new("/bin/sh");
+        shell.arg("-c").arg(format!("{before}; exec \"$0\" \"$@\"")).arg(program).args(args);
+        command = shell;
+    }
+    let run = command.process_group(0).spawn().unwrap();
+    let end = Instant::now() + Duration::from_secs(10);
+    while !world.path("pid").exists() && Instant::now() < end {
+        thread::sleep(Duration::from_millis(5));
+    }
+    let pid = world.read("pid").trim().parse().unwrap();
+    (run, Pid::from_raw(pid).unwrap())
+}
+
+fn ends_soon(pid: Pid) -> bool {
+    let end = Instant::now() + Duration::from_secs(2);
+    while Instant::now() < end {
+        // The process that collects orphans may be slow, so a zombie counts as ended.
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()));
+        if stat.map_or(true, |stat| stat.contains(") Z ") || stat.contains(") X ")) {
+            return true;
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    false
+}
+
+#[test]
+fn the_program_ends_with_every_signal_that_ends_this_process() {
+    for signal in ENDING {
+        let world = World::new();
+        let (mut run, program) = started(&world, "");
+        kill_process(Pid::from_child(&run), signal).unwrap();
+        let status = run.wait().unwrap();
+        assert_eq!(status.signal(), Some(signal.as_raw()), "{signal:?}: {status:?}");
+        assert!(ends_soon(program), "{signal:?}");
+    }
+}
+
+/// A signal may come before the program is started, while it is, or after.
+#[test]
+fn a_signal_at_any_moment_leaves_no_program() {
+    for delay in 0..60 {
+        let world = World::new();
+        world.write("program", "#!/bin/sh\necho $$ > \"$1\"; exec sleep 60\n");
+        let line = "command --timeout=30 -- /bin/sh {dir}/program {dir}/pid";
+        let mut run = world.command(line, &[]).spawn().unwrap();
+        thread::sleep(Duration::from_micros(delay * 300));
+        kill_process(Pid::from_child(&run), Signal::TERM).unwrap();
+        run.wait().unwrap();
+        thread::sleep(Duration::from_millis(20));
+        if let Ok(pid) =
+            std::fs::read_to_string(world.path("pid")).unwrap_or_default().trim().parse()
+        {
+            assert!(ends_soon(Pid::from_raw(pid).unwrap()), "after {delay}");
+        }
+    }
+}
+
+#[test]
+fn a_signal_that_is_ignored_stays_ignored() {
+    let world = World::new();
+    let (mut run, program) = started(&world, "trap '' HUP");
+    kill_process(Pid::from_child(&run), Signal::HUP).unwrap();
+    thread::sleep(Duration::from_millis(200));
+    assert!(run.try_wait().unwrap().is_none(), "it still runs");
+    kill_process(Pid::from_child(&run), Signal::TERM).unwrap();
+    run.wait().unwrap();
+    assert!(ends_soon(program));
+}
