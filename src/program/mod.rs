@@ -15,6 +15,7 @@ pub use self::find::{find, is_this_program};
 
 use std::ffi::OsString;
 use std::io::{self, Read};
+use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
@@ -26,6 +27,9 @@ use crate::files;
 use crate::secret::Secret;
 use crate::show;
 use crate::world::World;
+
+/// The error code for a file that the system cannot run: `ENOEXEC`, `ERROR_BAD_EXE_FORMAT`.
+const NOT_A_PROGRAM: i32 = if cfg!(windows) { 193 } else { 8 };
 
 /// A program to run.
 #[derive(Debug)]
@@ -131,6 +135,19 @@ impl Program {
 
     fn not_started(&self, error: &io::Error) -> Error {
         let shown = show::path(self.name.as_ref());
+        let is_malformed = error.raw_os_error() == Some(NOT_A_PROGRAM);
+        let lacks_interpreter = error.kind() == io::ErrorKind::NotFound
+            && Path::new(&self.name).parent() != Some(Path::new(""))
+            && files::exists(Path::new(&self.name));
+        if is_malformed || lacks_interpreter {
+            let cause = match is_malformed {
+                true => "it is not a program for this platform, or a script without a #! line",
+                false => "the interpreter in its #! line does not exist",
+            };
+            return Error::new(Kind::Configuration, format!("cannot run {shown}")).cause(cause).fix(
+                "correct its first line, such as #!/bin/sh, without a line end of Windows (CRLF)",
+            );
+        }
         let kind = match error.kind() {
             io::ErrorKind::NotFound => Kind::Absent,
             _ => Kind::Configuration,

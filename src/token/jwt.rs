@@ -36,6 +36,12 @@ pub fn read(text: &str, origin: &Origin) -> Result<SubjectToken, Error> {
             "add --field=MEMBER to name the member that contains the token",
         ));
     }
+    if text.starts_with(['"', '\'']) {
+        return Err(refuse(
+            "it is enclosed in quotes",
+            "remove the quotes, for example with jq -r instead of jq",
+        ));
+    }
     let parts: Vec<&str> = text.split('.').collect();
     let [header, claims, signature] = parts[..] else {
         return Err(match parts.len() {

@@ -28,7 +28,9 @@ pub(in crate::source) const INFO: SourceInfo = SourceInfo {
 
 const URL: &str = "ACTIONS_ID_TOKEN_REQUEST_URL";
 const BEARER: &str = "ACTIONS_ID_TOKEN_REQUEST_TOKEN";
-pub(super) const VARIABLES: &[&str] = &[URL, BEARER];
+/// Set by act, which runs workflows on any host but issues no tokens.
+const ACT: &str = "ACT";
+pub(super) const VARIABLES: &[&str] = &[URL, BEARER, ACT];
 const ABSENT: &str = "add the permission `id-token: write` to the job (in Forgejo, add \
                       `enable-openid-connect: true`), which jobs for pull requests from forks \
                       cannot have";
@@ -51,6 +53,10 @@ impl Source for Actions {
         request: &SubjectTokenRequest,
         cx: &Context,
     ) -> Result<SubjectToken, Error> {
+        if cx.env.get(URL).is_none() && cx.env.get(ACT).is_some() {
+            return Err(Error::new(Kind::Absent, "act does not issue OIDC tokens")
+                .fix("run the job on GitHub, or configure another source for act"));
+        }
         let audience = request.audience_for_pool_provider()?;
         let url = job::url(URL, ABSENT, &[("audience", &audience)], cx)?;
         let get = http::Request::get(&url, URL).header("Accept", "application/json");
