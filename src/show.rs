@@ -147,7 +147,8 @@ fn credentials(text: &str) -> Option<(usize, usize)> {
         let start = at + 3;
         let authority = text.get(start..)?.split(['/', '?', '#', ' ', '"']).next()?;
         let end = start + authority.rfind('@')?;
-        (text.get(start..end)? != "[credentials]").then_some((start, end))
+        let placeholders = ["[credentials]", "USER:PASSWORD"];
+        (!placeholders.contains(&text.get(start..end)?)).then_some((start, end))
     })
 }
 
@@ -229,6 +230,7 @@ mod tests {
             ("{  \"a\": {\"token\": 1} } does not exist".to_owned(), "[JSON] does not exist"),
             ("the profile \"{\\n \\\"secret\\\": 1".to_owned(), "the profile \"[JSON]"),
             ("http://u:p@h/ and http://h".to_owned(), "http://[credentials]@h/ and http://h"),
+            ("http://USER:PASSWORD@HOST stays".to_owned(), "http://USER:PASSWORD@HOST stays"),
             ("glpat-0123456789abcdef is bad".to_owned(), "[token] is bad"),
             ("{\"sub\":\"my-app\"} stays".to_owned(), "{\"sub\":\"my-app\"} stays"),
             ("${name} {} {aud} stays".to_owned(), "${name} {} {aud} stays"),

@@ -25,7 +25,7 @@ LIMIT = 1024 * 1024
 
 def longest_token() -> str:
     """A token of the most bytes that are read; its signature is the long part."""
-    return "e30.e30.".ljust(LIMIT, "a")
+    return "eyJhbGciOiJSUzI1NiJ9.e30.".ljust(LIMIT, "a")
 
 
 @pytest.fixture(scope="module")
