@@ -67,7 +67,7 @@ fn a_silent_server_or_proxy_is_named() {
 
 /// The kernel rounds the timeout of a socket up by seconds if it is longer than sixteen.
 #[test]
-#[ignore = "takes 25 s"]
+#[ignore = "takes 25 s: run by tests/storm"]
 fn a_silent_server_or_proxy_is_named_at_the_default_timeout() {
     thread::scope(|scope| {
         for timeout in [5, 15, 25] {

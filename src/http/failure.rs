@@ -36,29 +36,7 @@ pub(super) fn explain(
             .fix(format!("check {option} and the DNS settings, or set HTTPS_PROXY"));
     }
     match error {
-        ureq::Error::Timeout(stage) if let Some(name) = via => {
-            let or = proxy::or_bypass(name, &format!("add {host} to NO_PROXY"));
-            let what = match stage {
-                Timeout::Resolve => {
-                    format!("the host name of the proxy in {name} was not resolved")
-                }
-                Timeout::Connect => format!("the proxy in {name} did not connect to {host}"),
-                _ => format!("{url} did not respond through the proxy in {name}"),
-            };
-            unreachable(format!("{what} in time"))
-                .fix(format!("check {name}{or}, or raise --timeout"))
-        }
-        ureq::Error::Timeout(Timeout::Resolve) => {
-            unreachable(format!("the host name {host} was not resolved in time"))
-                .fix("check the DNS settings, or raise --timeout")
-        }
-        ureq::Error::Timeout(Timeout::Connect) => {
-            unreachable(format!("cannot connect to {url} in time"))
-                .fix(format!("check {option} and the network, or raise --timeout"))
-        }
-        ureq::Error::Timeout(_) => unreachable(format!("{url} did not respond in time"))
-            .fix(format!("check {option} and the network, or increase --timeout"))
-            .lost(),
+        ureq::Error::Timeout(stage) => timed_out(*stage, request, via),
         ureq::Error::ConnectProxyFailed(reason) => refused_by_proxy(reason, url, via),
         ureq::Error::BodyExceedsLimit(_) => {
             let limit = LIMIT / 1024 / 1024;
@@ -71,29 +49,65 @@ pub(super) fn explain(
         ureq::Error::LargeResponseHeader(..) | ureq::Error::Protocol(_) => {
             Error::new(Kind::Protocol, format!("the response from {url} is not HTTP")).fix(check)
         }
-        ureq::Error::Io(io) => {
-            let what = match io.kind() {
-                io::ErrorKind::ConnectionRefused => "cannot connect to",
-                io::ErrorKind::UnexpectedEof => "incomplete response from",
-                io::ErrorKind::ConnectionReset => "connection reset by",
-                _ => "cannot communicate with",
-            };
-            let fix = match via {
-                Some(name) => format!("check {name} and {option}, or try again"),
-                None => format!("check {option} and the network, or try again"),
-            };
-            let error = unreachable(format!("{what} {url}")).cause(io).fix(fix);
-            match io.kind() {
-                io::ErrorKind::ConnectionRefused => error,
-                _ => error.lost(),
-            }
-        }
+        ureq::Error::Io(io) => interrupted(io, request, via),
         other => {
             let secrets: Vec<&str> = secrets.iter().map(Secret::expose).collect();
             unreachable(format!("cannot communicate with {url}"))
                 .cause(redacted(&other.to_string(), &secrets))
                 .fix(check)
         }
+    }
+}
+
+/// The failure of a request that took too long. The server may have received it unless the host was
+/// not even found or connected.
+fn timed_out(stage: Timeout, request: &Request, via: Option<&'static str>) -> Error {
+    let (url, option) = (request.url, request.option);
+    let host = url.host();
+    let (what, check) = match (stage, via) {
+        (Timeout::Resolve, Some(name)) => {
+            (format!("the host name of the proxy in {name} was not resolved"), name)
+        }
+        (Timeout::Connect, Some(name)) => {
+            (format!("the proxy in {name} did not connect to {host}"), name)
+        }
+        (_, Some(name)) => (format!("{url} did not respond through the proxy in {name}"), name),
+        (Timeout::Resolve, None) => {
+            (format!("the host name {host} was not resolved"), "the DNS settings")
+        }
+        (Timeout::Connect, None) => (format!("cannot connect to {url}"), option),
+        (_, None) => (format!("{url} did not respond"), option),
+    };
+    let or = match (stage, via) {
+        (_, Some(name)) => proxy::or_bypass(name, &format!("add {host} to NO_PROXY")),
+        (Timeout::Resolve, None) => String::new(),
+        _ => " and the network".to_owned(),
+    };
+    let error = Error::new(Kind::Unreachable, format!("{what} in time"))
+        .fix(format!("check {check}{or}, or increase --timeout"));
+    match stage {
+        Timeout::Resolve | Timeout::Connect => error,
+        _ => error.lost(),
+    }
+}
+
+/// The failure of a connection.
+fn interrupted(io: &io::Error, request: &Request, via: Option<&'static str>) -> Error {
+    let (url, option) = (request.url, request.option);
+    let what = match io.kind() {
+        io::ErrorKind::ConnectionRefused => "cannot connect to",
+        io::ErrorKind::UnexpectedEof => "incomplete response from",
+        io::ErrorKind::ConnectionReset => "connection reset by",
+        _ => "cannot communicate with",
+    };
+    let fix = match via {
+        Some(name) => format!("check {name} and {option}, or try again"),
+        None => format!("check {option} and the network, or try again"),
+    };
+    let error = Error::new(Kind::Unreachable, format!("{what} {url}")).cause(io).fix(fix);
+    match io.kind() {
+        io::ErrorKind::ConnectionRefused => error,
+        _ => error.lost(),
     }
 }
 
