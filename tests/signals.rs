@@ -32,18 +32,18 @@ const ENDING: [Signal; 17] = [
     Signal::KILL,
 ];
 
-/// Starts a run whose program has written its process id, and returns both.
-fn started(world: &World, before: &str) -> (Child, Pid) {
+/// The tests may run where signals are ignored, such as under `nohup`.
+const DEFAULT_SIGNALS: [&str; 2] = ["env", "--default-signal"];
+
+/// Starts a run whose program has written its process id, and returns both. `launcher` is a program
+/// with arguments that starts the run.
+fn started(world: &World, launcher: &[&str]) -> (Child, Pid) {
     world
         .write("program", "#!/bin/sh\necho $$ > \"$1.new\"; mv \"$1.new\" \"$1\"; exec sleep 60\n");
-    let line = "command --timeout=30 -- /bin/sh {dir}/program {dir}/pid";
-    let mut command = world.command(line, &[]);
-    if !before.is_empty() {
-        let (program, args) = (command.get_program().to_owned(), command.get_args());
-        let mut shell = std::process::Command::new("/bin/sh");
-        shell.arg("-c").arg(format!("{before}; exec \"$0\" \"$@\"")).arg(program).args(args);
-        command = shell;
-    }
+    let run = world.command("command --timeout=30 -- /bin/sh {dir}/program {dir}/pid", &[]);
+    let mut command = std::process::Command::new(launcher[0]);
+    command.args(&launcher[1..]).arg(run.get_program()).args(run.get_args()).env_clear();
+    command.envs(run.get_envs().filter_map(|(name, value)| Some((name, value?))));
     let run = command.process_group(0).spawn().unwrap();
     let end = Instant::now() + Duration::from_secs(10);
     while !world.path("pid").exists() && Instant::now() < end {
@@ -70,7 +70,7 @@ fn ends_soon(pid: Pid) -> bool {
 fn the_program_ends_with_every_signal_that_ends_this_process() {
     for signal in ENDING {
         let world = World::new();
-        let (mut run, program) = started(&world, "");
+        let (mut run, program) = started(&world, &DEFAULT_SIGNALS);
         kill_process(Pid::from_child(&run), signal).unwrap();
         let status = run.wait().unwrap();
         assert_eq!(status.signal(), Some(signal.as_raw()), "{signal:?}: {status:?}");
@@ -101,7 +101,7 @@ fn a_signal_at_any_moment_leaves_no_program() {
 #[test]
 fn a_signal_that_is_ignored_stays_ignored() {
     let world = World::new();
-    let (mut run, program) = started(&world, "trap '' HUP");
+    let (mut run, program) = started(&world, &["/bin/sh", "-c", "trap '' HUP; exec \"$0\" \"$@\""]);
     kill_process(Pid::from_child(&run), Signal::HUP).unwrap();
     thread::sleep(Duration::from_millis(200));
     assert!(run.try_wait().unwrap().is_none(), "it still runs");

@@ -126,7 +126,7 @@ fn walk(
         None => subject_token(config, cx, report),
     };
     if let Some(token) = token {
-        next("token", report, invocation);
+        next("subject token", report, invocation);
         let mapping = options.mapping.as_deref();
         match config.token_type {
             TokenType::Jwt | TokenType::IdToken => {
