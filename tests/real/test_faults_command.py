@@ -66,7 +66,12 @@ def test_a_child_in_a_session_of_its_own_does_not_keep_our_stdout(hurried, tmp_p
 
 @pytest.mark.parametrize("word", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=lambda word: word.name)
 def test_a_run_that_is_told_to_stop_takes_its_command_along(asked, tmp_path, word):
-    child = asked.start(*[w.replace(f"--timeout={DEADLINE}", "--timeout=60") for w in shell(tmp_path, "wait")])
+    # The tests may run where a signal is ignored, such as in the background of a shell.
+    before = signal.signal(word, signal.SIG_DFL)
+    try:
+        child = asked.start(*[w.replace(f"--timeout={DEADLINE}", "--timeout=60") for w in shell(tmp_path, "wait")])
+    finally:
+        signal.signal(word, before)
     try:
         pids(tmp_path)
         child.send_signal(word)
