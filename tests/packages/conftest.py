@@ -25,7 +25,7 @@ CACHE = Path(
 )
 BUILDS = CACHE / "release-builds"
 # A JWT that is fresh until 2100.
-TOKEN = "eyJhbGciOiJub25lIn0.eyJleHAiOjQxMDI0NDQ4MDB9.c2ln"
+TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJleHAiOjQxMDI0NDQ4MDB9.c2ln"
 
 
 def run(*command, env: dict | None = None, check: bool = True, **more) -> subprocess.CompletedProcess:
