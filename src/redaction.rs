@@ -79,7 +79,7 @@ struct Needle {
 }
 
 fn needles(secret: &str) -> Vec<Needle> {
-    let bytes: Vec<u8> = secret.bytes().map(blank).collect();
+    let bytes: Vec<u8> = secret.bytes().map(space).collect();
     let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
     let mut needles = vec![
         Needle { bytes, around: |_| false, any_case: false },
@@ -117,7 +117,7 @@ fn standard(byte: u8) -> u8 {
 }
 
 /// A line break or another control character may have become a space, and a space `+`.
-fn blank(byte: u8) -> u8 {
+fn space(byte: u8) -> u8 {
     if byte.is_ascii_control() || byte == b'+' { b' ' } else { byte }
 }
 
@@ -141,7 +141,7 @@ fn find(units: &[Unit], needle: &Needle, hidden: &mut [bool]) {
     let form = |byte: u8| match (needle.any_case, (needle.around)(b'+')) {
         (true, _) => byte.to_ascii_lowercase(),
         (false, true) => standard(byte),
-        (false, false) => blank(byte),
+        (false, false) => space(byte),
     };
     let length = needle.bytes.len();
     let mut start = 0;

@@ -1,8 +1,8 @@
 //! Which content of an existing file may be replaced by a new token.
 //!
 //! Clients read the output file first, and most of them fail on every run if it contains a document
-//! that they cannot use. Therefore a document of the contract is replaced whoever wrote it, even if
-//! it is incomplete. Any other content is of another program, and is left alone.
+//! that they cannot use. Therefore a document of the contract is replaced, even if another program
+//! wrote it or it is incomplete. Any other content belongs to another program and is left alone.
 
 use serde_json::{Map, Value};
 
