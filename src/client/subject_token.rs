@@ -60,7 +60,7 @@ pub fn examine(
             }
         }
         CredentialSource::File(path, field) => {
-            let (path, field) = (path.clone(), field.as_deref().map(named));
+            let (path, field) = (path.clone(), named(field.clone()));
             fetch_from(&File { path, option: "credential_source.file", field }, variables, cx)
         }
         CredentialSource::Url(url, headers, field) => {
@@ -68,8 +68,9 @@ pub fn examine(
                 (name.clone(), HeaderValue::Given(value.clone()))
             };
             let headers = headers.iter().map(given).collect();
-            let (url, field) = (url.clone(), field.as_deref().map(named));
-            fetch_from(&Get { url, option: "credential_source.url", headers, field }, variables, cx)
+            let (url, field) = (url.clone(), named(field.clone()));
+            let (option, header_option) = ("credential_source.url", "credential_source.headers");
+            fetch_from(&Get { url, option, header_option, headers, field }, variables, cx)
         }
         CredentialSource::Aws => {
             let aws = source::find("aws").map(|info| (info.build)(&Values::default()));
@@ -82,8 +83,11 @@ pub fn examine(
 }
 
 /// The JSON member that contains the token, as named by the configuration.
-fn named(path: &str) -> Field {
-    Field { path: path.to_owned(), option: "format.subject_token_field_name" }
+fn named(path: Option<String>) -> Field {
+    let option = "format.subject_token_field_name";
+    let add = "set format.type to json, and format.subject_token_field_name to the member that \
+               contains the token";
+    Field { path, option, add }
 }
 
 /// The variables that a client sets for an executable.

@@ -27,7 +27,7 @@ const PLACE: &str = "the program after --";
 #[derive(Debug)]
 struct Output {
     program: Program,
-    field: Option<Field>,
+    field: Field,
 }
 
 fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
@@ -56,11 +56,10 @@ impl Source for Output {
             return Err(Error::new(Kind::Protocol, format!("{what} is empty"))
                 .fix("run the program after -- by hand to see its error output"));
         }
-        let text = field::select(&text, self.field.as_ref(), &what)?;
+        let text = field::select(&text, &self.field, &what)?;
         let renew = "configure the program to print a valid token, \
                      and check the clocks of this host and of the issuer";
-        let renew = renew.to_owned();
-        let origin = Origin { what, option: PLACE, renew };
+        let origin = Origin { json: Some(self.field.add), ..Origin::new(what, PLACE, renew) };
         SubjectToken::read(&text, request.token_type, cx.clock.now(), &origin)
     }
 }

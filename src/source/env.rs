@@ -34,7 +34,7 @@ pub(super) const INFO: SourceInfo = SourceInfo {
 #[derive(Debug)]
 struct Variable {
     name: String,
-    field: Option<Field>,
+    field: Field,
 }
 
 fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
@@ -50,10 +50,10 @@ impl Source for Variable {
     ) -> Result<SubjectToken, Error> {
         let what = format!("the variable {}", self.name);
         let text = read(&self.name, "check --name, or configure the job to set the variable", cx)?;
-        let text = field::select(&text, self.field.as_ref(), &what)?;
+        let text = field::select(&text, &self.field, &what)?;
         let renew = "restart the job, or configure its CI system to issue tokens with a longer \
                      lifetime";
-        let origin = Origin { what, option: "--name", renew: renew.to_owned() };
+        let origin = Origin { json: Some(self.field.add), ..Origin::new(what, "--name", renew) };
         SubjectToken::read(&text, request.token_type, cx.clock.now(), &origin)
     }
 }

@@ -18,31 +18,38 @@ options! {
     }
 }
 
-/// The member that is the token.
+/// Which part of a text is the token.
 #[derive(Debug, Clone)]
 pub(crate) struct Field {
-    /// The path of the member.
-    pub(crate) path: String,
+    /// The path of the member; `None` for the whole text.
+    pub(crate) path: Option<String>,
     /// The option or the configuration member that contains the path, for messages.
     pub(crate) option: &'static str,
+    /// What to do if the token is a member, but no path is given.
+    pub(crate) add: &'static str,
 }
 
 impl Field {
     /// Reads `--field`.
-    pub(super) fn read(values: &Values) -> Result<Option<Field>, Error> {
+    pub(super) fn read(values: &Values) -> Result<Field, Error> {
         let Options { field } = Options::read(values)?;
-        Ok(field.map(|path| Field { path, option: "--field" }))
+        Ok(Field::of_option(field))
+    }
+
+    fn of_option(path: Option<String>) -> Field {
+        let add = "add --field=MEMBER to name the member that contains the token";
+        Field { path, option: "--field", add }
     }
 }
 
-/// Returns the member `field` of `text`, or the whole text without a `field`. `what` describes the
-/// text in messages.
+/// Returns the member of `text` at the path of `field`, or the whole text. `what` describes the text
+/// in messages.
 ///
 /// # Errors
 /// `PROTOCOL` if the text is not JSON, `CONFIGURATION` if the member does not exist or is not a
 /// string.
-pub(super) fn select(text: &Secret, field: Option<&Field>, what: &str) -> Result<Secret, Error> {
-    let Some(Field { path, option }) = field else {
+pub(super) fn select(text: &Secret, field: &Field, what: &str) -> Result<Secret, Error> {
+    let Field { path: Some(path), option, .. } = field else {
         return Ok(text.clone());
     };
     let value: Value = serde_json::from_str(text.expose()).map_err(|_| {
@@ -114,26 +121,26 @@ mod tests {
     use super::*;
 
     fn field(path: &str) -> Field {
-        Field { path: path.to_owned(), option: "--field" }
+        Field::of_option(Some(path.to_owned()))
     }
 
     fn message(text: &str, path: &str) -> (Kind, String) {
-        let error = select(&Secret::new(text), Some(&field(path)), "the file /t").unwrap_err();
+        let error = select(&Secret::new(text), &field(path), "the file /t").unwrap_err();
         (error.kind(), error.to_string())
     }
 
     #[test]
     fn selects_the_whole_text_or_a_member() {
         let text = Secret::new(r#"{"token":"a.b.c"}"#);
-        assert_eq!(select(&text, Some(&field("token")), "").unwrap().expose(), "a.b.c");
-        assert_eq!(select(&text, None, "").unwrap().expose(), text.expose());
+        assert_eq!(select(&text, &field("token"), "").unwrap().expose(), "a.b.c");
+        assert_eq!(select(&text, &Field::of_option(None), "").unwrap().expose(), text.expose());
     }
 
     #[test]
     fn a_path_selects_nested_members() {
         let text = r#"[{"svids":[{"svid":"x"}],"a.b":{"c":"y"},"a":{"b.c":"z","0":"n"}}]"#;
         for (path, found) in [("0.svids.0.svid", "x"), ("0.a.b.c", "y"), ("0.a.0", "n")] {
-            let token = select(&Secret::new(text), Some(&field(path)), "").unwrap();
+            let token = select(&Secret::new(text), &field(path), "").unwrap();
             assert_eq!(token.expose(), found, "{path}");
         }
     }

@@ -40,7 +40,7 @@ pub(crate) struct File {
     pub(crate) path: PathBuf,
     /// The option or the configuration member that contains the path, for messages.
     pub(crate) option: &'static str,
-    pub(crate) field: Option<Field>,
+    pub(crate) field: Field,
 }
 
 fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
@@ -60,12 +60,12 @@ impl Source for File {
             return Err(Error::new(Kind::Configuration, format!("{what} is empty"))
                 .fix(format!("check {} and the program that writes the file", self.option)));
         }
-        let text = field::select(&text, self.field.as_ref(), &what)?;
+        let text = field::select(&text, &self.field, &what)?;
         let renew = format!(
             "check that the program that writes {} is still running",
             show::path(&self.path)
         );
-        let origin = Origin { what, option: self.option, renew };
+        let origin = Origin { json: Some(self.field.add), ..Origin::new(what, self.option, renew) };
         SubjectToken::read(&text, request.token_type, cx.clock.now(), &origin)
     }
 }

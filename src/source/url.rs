@@ -42,8 +42,10 @@ pub(crate) struct Get {
     pub(crate) url: Url,
     /// The option or the configuration member that contains the URL, for messages.
     pub(crate) option: &'static str,
+    /// The option or the configuration member that contains the headers, for messages.
+    pub(crate) header_option: &'static str,
     pub(crate) headers: Vec<(String, HeaderValue)>,
-    pub(crate) field: Option<Field>,
+    pub(crate) field: Field,
 }
 
 /// The value of a header.
@@ -71,7 +73,13 @@ fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
         Ok((name, value))
     });
     let headers = headers.collect::<Result<_, _>>()?;
-    Ok(Box::new(Get { url, option: "--url", headers, field: Field::read(values)? }))
+    Ok(Box::new(Get {
+        url,
+        option: "--url",
+        header_option: "--header",
+        headers,
+        field: Field::read(values)?,
+    }))
 }
 
 /// Reads a header value, whose last word may refer to a secret.
@@ -111,10 +119,7 @@ impl Source for Get {
             };
             get = get.header(name.as_str(), value);
         }
-        let headers = match self.option {
-            "--url" => "--header",
-            _ => "credential_source.headers",
-        };
+        let headers = self.header_option;
         let response = cx.send(get)?.require_success().map_err(|error| match error.kind() {
             Kind::Denied => error.fix(format!("check the credentials in {headers}")),
             _ => error,
@@ -128,9 +133,9 @@ impl Source for Get {
             return Err(Error::new(Kind::Protocol, format!("{what} is empty"))
                 .fix(format!("check {}", self.option)));
         }
-        let text = field::select(&Secret::new(text), self.field.as_ref(), &what)?;
+        let text = field::select(&Secret::new(text), &self.field, &what)?;
         let renew = format!("check {} and the clocks of this host and of the server", self.option);
-        let origin = Origin { what, option: self.option, renew };
+        let origin = Origin { json: Some(self.field.add), ..Origin::new(what, self.option, renew) };
         SubjectToken::read(&text, request.token_type, cx.clock.now(), &origin)
     }
 }

@@ -31,10 +31,8 @@ pub fn read(text: &str, origin: &Origin) -> Result<SubjectToken, Error> {
         ));
     }
     if text.starts_with(['{', '[']) {
-        return Err(refuse(
-            "it is JSON, not a JWT",
-            "add --field=MEMBER to name the member that contains the token",
-        ));
+        let check = format!("check {option}");
+        return Err(refuse("it is JSON, not a JWT", origin.json.unwrap_or(&check)));
     }
     if text.starts_with(['"', '\'']) {
         return Err(refuse(
@@ -46,13 +44,13 @@ pub fn read(text: &str, origin: &Origin) -> Result<SubjectToken, Error> {
     let [header, claims, signature] = parts[..] else {
         return Err(match parts.len() {
             5 => refuse("it is an encrypted JWT", "disable token encryption at the issuer"),
-            _ => refuse("it is an opaque token, not a JWT", &opaque_fix(option)),
+            _ => refuse("it is an opaque token, not a JWT", &opaque_fix(origin)),
         });
     };
     let (Some(header), Some(claims)) = (object(header), object(claims)) else {
         return Err(refuse(
             "it is not a JWT (its parts are not base64url-encoded JSON)",
-            &opaque_fix(option),
+            &opaque_fix(origin),
         ));
     };
     if !has_signature(&header, signature) {
@@ -73,13 +71,11 @@ pub fn read(text: &str, origin: &Origin) -> Result<SubjectToken, Error> {
     Ok(SubjectToken { text: Secret::new(text), expiry })
 }
 
-fn opaque_fix(option: &str) -> String {
-    match option {
-        "--use" => "request a JWT access token (usually with --resource=URI or \
-                    --param=audience=NAME), or set --use=id_token"
-            .to_owned(),
-        _ => format!("check {option}, because Google only exchanges signed JWTs"),
-    }
+fn opaque_fix(origin: &Origin) -> String {
+    origin.opaque.map_or_else(
+        || format!("check {}, because Google only exchanges signed JWTs", origin.option),
+        str::to_owned,
+    )
 }
 
 /// Whether a text is a compact JWT with a signature, which is not verified.
@@ -160,7 +156,8 @@ mod tests {
     fn other_texts_are_refused_with_the_reason() {
         for (text, why) in [
             ("<html>", "HTML or XML"),
-            (r#"{"access_token":"x"}"#, "--field"),
+            (r#"{"access_token":"x"}"#, "it is JSON, not a JWT; check --path"),
+            ("\"a.b.c\"", "enclosed in quotes"),
             ("opaque", "opaque"),
             ("a.b.c.d.e", "encrypted"),
             ("a.b.c", "base64url-encoded JSON"),

@@ -88,6 +88,17 @@ pub struct Origin {
     pub option: &'static str,
     /// What to do if the token has expired.
     pub renew: String,
+    /// What to do if the text is JSON and the token is one of its members.
+    pub json: Option<&'static str>,
+    /// What to do if the token is not a JWT.
+    pub opaque: Option<&'static str>,
+}
+
+impl Origin {
+    /// A place whose option is what to check if the text is not a token.
+    pub fn new(what: String, option: &'static str, renew: impl Into<String>) -> Origin {
+        Origin { what, option, renew: renew.into(), json: None, opaque: None }
+    }
 }
 
 impl SubjectToken {
@@ -144,7 +155,7 @@ fn not_a_token(origin: &Origin, why: impl std::fmt::Display, fix: &str) -> Error
 
 #[cfg(test)]
 pub(crate) fn test_origin() -> Origin {
-    Origin { what: "the test".into(), option: "--path", renew: "make a new one".into() }
+    Origin::new("the test".into(), "--path", "make a new one")
 }
 
 #[cfg(test)]

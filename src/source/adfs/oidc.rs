@@ -29,11 +29,11 @@ pub(super) fn get(
         Error::new(Kind::Protocol, format!("the response from {endpoint} has no access_token"))
             .fix("check --relying-party and the application permissions of the Web API")
     })?;
-    let origin = Origin {
-        what: format!("the response from {endpoint}"),
-        option: "--relying-party",
-        renew: "check the clocks of this host and of AD FS".to_owned(),
-    };
+    let origin = Origin::new(
+        format!("the response from {endpoint}"),
+        "--relying-party",
+        "check the clocks of this host and of AD FS",
+    );
     SubjectToken::read(&Secret::new(token), request.token_type, cx.clock.now(), &origin)
 }
 

@@ -34,11 +34,11 @@ pub(super) fn get(
     let parameter = authn_request.parameter(key.as_deref())?;
     let url = adfs.url(&format!("ls/?SAMLRequest={parameter}"))?;
     let response = send(adfs, &url, cx)?;
-    let origin = Origin {
-        what: format!("the response from {endpoint}"),
-        option: "--relying-party",
-        renew: "check the clocks of this host and of AD FS".to_owned(),
-    };
+    let origin = Origin::new(
+        format!("the response from {endpoint}"),
+        "--relying-party",
+        "check the clocks of this host and of AD FS",
+    );
     let text = saml_response(&response, &endpoint)?;
     SubjectToken::read(&text, request.token_type, cx.clock.now(), &origin)
 }

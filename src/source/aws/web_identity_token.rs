@@ -48,11 +48,11 @@ pub(super) fn get(
         match call.send(account)? {
             Ok(fields) => {
                 let text = Secret::new(fields.required("WebIdentityToken", ACTION)?);
-                let origin = Origin {
-                    what: format!("the response from AWS STS to {ACTION}"),
-                    option: "--sts-endpoint",
-                    renew: "check the clocks of this host and of AWS".to_owned(),
-                };
+                let origin = Origin::new(
+                    format!("the response from AWS STS to {ACTION}"),
+                    "--sts-endpoint",
+                    "check the clocks of this host and of AWS",
+                );
                 return SubjectToken::read(&text, request.token_type, now, &origin);
             }
             Err(response) if response.code.starts_with("SessionDurationEscalation") => {

@@ -97,7 +97,7 @@ impl Source for Azure {
                 .fix("check that this URL is a token endpoint of Azure"));
         };
         let renew = "check the clocks of this host and of Azure".to_owned();
-        let origin = Origin { what, option: "--resource", renew };
+        let origin = Origin::new(what, "--resource", renew);
         let now = cx.clock.now();
         let mut token = SubjectToken::read(&Secret::new(text), request.token_type, now, &origin)?;
         token.expiry = token.expiry.or_else(|| expiry(&response, now));

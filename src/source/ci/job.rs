@@ -56,10 +56,10 @@ pub(super) fn token(
         Error::new(Kind::Protocol, format!("the response from {url} has no {member}"))
             .fix(format!("check {variable}"))
     })?;
-    let origin = Origin {
-        what: format!("the response from {url}"),
-        option: variable,
-        renew: "check the clocks of this host and of the CI system".to_owned(),
-    };
+    let origin = Origin::new(
+        format!("the response from {url}"),
+        variable,
+        "check the clocks of this host and of the CI system",
+    );
     SubjectToken::read(&text, request.token_type, cx.clock.now(), &origin)
 }

@@ -137,7 +137,7 @@ impl TokenVariable {
     ) -> Result<SubjectToken, Error> {
         let text = env::read(name, self.absent, cx)?;
         let what = format!("the variable {name}");
-        let origin = Origin { what, option: "--name", renew: self.renew.to_owned() };
+        let origin = Origin::new(what, "--name", self.renew);
         let token = SubjectToken::read(&text, request.token_type, cx.clock.now(), &origin)?;
         if let Some(audience) = other_audience(&token, request) {
             cx.log.line(format!(
@@ -179,7 +179,7 @@ fn run(
         ),
         _ => error,
     })?;
-    let renew = "check the clocks of this host and of the CI system".to_owned();
-    let origin = Origin { what: format!("the output of {command}"), option: "--system", renew };
+    let renew = "check the clocks of this host and of the CI system";
+    let origin = Origin::new(format!("the output of {command}"), "--system", renew);
     SubjectToken::read(&text, request.token_type, cx.clock.now(), &origin)
 }

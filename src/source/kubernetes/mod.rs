@@ -170,12 +170,11 @@ impl Source for Projected {
                     _ => error,
                 }
             })?;
-        let origin = Origin {
-            what: format!("the file {}", show::path(&self.0)),
-            option: "--path",
-            renew: "check that --path is a file in a projected volume, which the kubelet renews"
-                .to_owned(),
-        };
+        let origin = Origin::new(
+            format!("the file {}", show::path(&self.0)),
+            "--path",
+            "check that --path is a file in a projected volume, which the kubelet renews",
+        );
         let token = SubjectToken::read(&text, request.token_type, cx.clock.now(), &origin)?;
         warn_if_long(&token, &cx.log);
         Ok(token)

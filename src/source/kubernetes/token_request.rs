@@ -84,11 +84,11 @@ impl TokenRequest<'_> {
             Error::new(Kind::Protocol, format!("the response from {url} has no status.token"))
                 .fix(format!("check that {} selects an API server", access.option))
         })?;
-        let origin = Origin {
-            what: format!("the response from {url}"),
-            option: access.option,
-            renew: "check the clocks of this host and of the API server".to_owned(),
-        };
+        let origin = Origin::new(
+            format!("the response from {url}"),
+            access.option,
+            "check the clocks of this host and of the API server",
+        );
         let now = cx.clock.now();
         let mut token = SubjectToken::read(&text, token_type, now, &origin)?;
         let expiry = status("expirationTimestamp").and_then(parse_rfc3339);

@@ -168,9 +168,15 @@ impl Issuer<'_> {
             Error::new(Kind::Protocol, what).fix(fix)
         })?;
         let origin = Origin {
-            what: format!("the response from {endpoint}"),
-            option: "--use",
-            renew: "check the clocks of this host and of the issuer".to_owned(),
+            opaque: Some(
+                "request a JWT access token (usually with --resource=URI or --param=audience=NAME), \
+                 or set --use=id_token",
+            ),
+            ..Origin::new(
+                format!("the response from {endpoint}"),
+                "--use",
+                "check the clocks of this host and of the issuer",
+            )
         };
         let now = self.cx.clock.now();
         let mut token = SubjectToken::read(&text, request.token_type, now, &origin)?;

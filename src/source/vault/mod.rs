@@ -149,11 +149,11 @@ impl Source for Vault {
         if let (Some(client_id), Ok(audience)) = (member("client_id"), request.audience()) {
             self.log_other_audience(client_id, audience, cx);
         }
-        let origin = Origin {
-            what: format!("the response from {server}"),
-            option: "--role",
-            renew: "check the clocks of this host and of the server".to_owned(),
-        };
+        let origin = Origin::new(
+            format!("the response from {server}"),
+            "--role",
+            "check the clocks of this host and of the server",
+        );
         SubjectToken::read(&Secret::new(text), request.token_type, cx.clock.now(), &origin)
     }
 }

@@ -46,11 +46,11 @@ pub(super) fn get(
         Content::Other => return Err(no_assertion(response, endpoint, &url)),
     };
     let token = Secret::new(STANDARD.encode(assertion));
-    let origin = Origin {
-        what: format!("the response from {url}"),
-        option: "--relying-party",
-        renew: "check the clocks of this host and of AD FS".to_owned(),
-    };
+    let origin = Origin::new(
+        format!("the response from {url}"),
+        "--relying-party",
+        "check the clocks of this host and of AD FS",
+    );
     SubjectToken::read(&token, request.token_type, cx.clock.now(), &origin)
 }
 
