@@ -164,8 +164,9 @@ pub fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() || reorders(c) { ' ' } else { c }).collect()
 }
 
-/// The text of a server for use in a message: one line of at most 300 characters, without a full stop
-/// at the end. The `secrets` of the request, and words that look like a token, are replaced, because a server may repeat them.
+/// The text of a server for use in a message: one line of at most 300 characters, without a full
+/// stop at the end. The `secrets` of the request, and words that look like a token, are replaced,
+/// because a server may repeat them.
 pub fn redacted(text: &str, secrets: &[&str]) -> String {
     let text = one_line(&redaction::remove(text, secrets));
     let words: Vec<&str> =
