@@ -99,7 +99,8 @@ impl CachedFile {
             world.log.line(format!("cached file not used: {shown}: {why}"));
             Content::Nothing
         };
-        let _waiting = files::Waiting::new(&self.path);
+        // This does not start the watchdog: clients read the file themselves before they start this
+        // program, so its file system responds.
         let bytes = match ownership::read_trusted(&self.path) {
             Ok(Some(bytes)) => bytes,
             Ok(None) => {
@@ -200,6 +201,7 @@ pub fn obtain<T: Cached>(
         Content::Stale(token) => Some(token),
         Content::Nothing => None,
     };
+    files::may_wait();
     files::survive_size_limit();
     match (fetch_once(file, file_to_read, world, fetching), stale) {
         (Err(error), Some(token))

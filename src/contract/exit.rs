@@ -7,6 +7,8 @@
 //! prints.
 
 use std::io::Write;
+#[cfg(unix)]
+use std::os::fd::AsFd;
 use std::panic;
 use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -58,8 +60,8 @@ impl std::fmt::Debug for State {
 }
 
 impl Exit {
-    /// An exit that has not happened yet. From now on, a watchdog ends the process shortly before
-    /// the deadline.
+    /// An exit that has not happened yet. From its first wait on, a watchdog ends the process
+    /// shortly before the deadline.
     pub fn new(form: FailureForm, deadline: Deadline) -> Exit {
         let exit = Exit(Arc::new(State {
             form: Mutex::new(form),
@@ -69,8 +71,11 @@ impl Exit {
             unfinished: Mutex::new(None),
         }));
         let watched = exit.clone();
-        // If no thread can be started, there is no watchdog, but most waits are still limited.
-        let _ = thread::Builder::new().stack_size(64 * 1024).spawn(move || watched.watch());
+        files::before_the_first_wait(move || {
+            let watched = watched.clone();
+            // If no thread can be started, there is no watchdog, but most waits are still limited.
+            let _ = thread::Builder::new().stack_size(64 * 1024).spawn(move || watched.watch());
+        });
         exit
     }
 
@@ -188,7 +193,26 @@ impl Exit {
     }
 }
 
+#[cfg(unix)]
+fn write(mut to: impl Write + AsFd, text: &str) -> std::io::Result<()> {
+    if text.len() > libc::PIPE_BUF || !is_writable(&to) {
+        files::may_wait();
+    }
+    to.write_all(text.as_bytes())?;
+    to.flush()
+}
+
+/// Whether `PIPE_BUF` bytes can be written without a wait.
+#[cfg(unix)]
+fn is_writable(to: &impl AsFd) -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    poll(&mut [PollFd::new(to, PollFlags::OUT)], Some(&now)) == Ok(1)
+}
+
+#[cfg(windows)]
 fn write(mut to: impl Write, text: &str) -> std::io::Result<()> {
+    files::may_wait();
     to.write_all(text.as_bytes())?;
     to.flush()
 }

@@ -16,7 +16,7 @@ pub use self::private::{
     writable_by_others,
 };
 pub use self::replace::{create_new, publish, remove, remove_leftovers, replace, update};
-pub use self::waiting::{Waiting, waiting_for};
+pub use self::waiting::{Waiting, before_the_first_wait, may_wait, waiting_for};
 
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};

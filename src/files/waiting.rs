@@ -1,9 +1,27 @@
-//! The file that the run waits for, so that the watchdog can name it.
+//! The file that the run waits for, so that the watchdog can name it, and the start of the watchdog.
+//!
+//! A run that finds its token in the output file waits for nothing. It is not worth a thread, which
+//! costs it a tenth of its time, so the first wait starts the watchdog.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, Once, OnceLock, PoisonError};
 
 static FILE: Mutex<Option<PathBuf>> = Mutex::new(None);
+static START: OnceLock<Box<dyn Fn() + Send + Sync>> = OnceLock::new();
+
+/// Sets what the first wait of this process starts.
+pub fn before_the_first_wait(start: impl Fn() + Send + Sync + 'static) {
+    // The first exit of the process is the one that is used.
+    let _ = START.set(Box::new(start));
+}
+
+/// From now on the run may wait, for a file, a server, a program or a reader.
+pub fn may_wait() {
+    static STARTED: Once = Once::new();
+    if let Some(start) = START.get() {
+        STARTED.call_once(start);
+    }
+}
 
 /// As long as this value exists, the run may wait for a file, for example because its file system
 /// does not respond.
@@ -14,6 +32,7 @@ pub struct Waiting(Option<PathBuf>);
 impl Waiting {
     /// The run may wait for the file at this path.
     pub fn new(path: &Path) -> Waiting {
+        may_wait();
         Waiting(swap(Some(path.to_owned())))
     }
 }
