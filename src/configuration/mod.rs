@@ -162,7 +162,8 @@ fn other_type(found: Option<&str>, path: &Path) -> Error {
         ),
         Some("external_account_authorized_user" | "authorized_user") => (
             "it contains the credentials of a signed-in user",
-            "use the configuration that was passed to gcloud auth login --cred-file",
+            "create the configuration with wif-token config SOURCE, or use the one that was passed to \
+             gcloud auth login --cred-file",
         ),
         Some("impersonated_service_account") => (
             "its type is impersonated_service_account, which is not supported yet",

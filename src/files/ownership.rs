@@ -13,11 +13,12 @@
 use std::fmt;
 use std::fs::{File, Metadata};
 use std::io::{self, Read as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
 use super::{private, read_limited};
+use crate::show;
 
 /// The largest file whose content is examined, in bytes. A token of 1 MiB in base64 fits.
 pub const LIMIT: usize = 2 * super::LIMIT;
@@ -38,6 +39,8 @@ pub enum Refusal {
     WritableByOthers,
     /// It has a content that this program did not write.
     OtherContent,
+    /// It cannot be created, because this directory does not exist.
+    NoDirectory(PathBuf),
 }
 
 impl Refusal {
@@ -53,6 +56,11 @@ impl Refusal {
             }
             Refusal::WritableByOthers => format!("run chmod go-w {shown}"),
             Refusal::OtherContent => format!("set {place} to another path, or remove {shown}"),
+            Refusal::NoDirectory(directory) => {
+                let directory = directory.display().to_string();
+                let directory = crate::shell::quoted(&directory);
+                format!("run mkdir -m 700 -p {directory}, or set {place} to another path")
+            }
         }
     }
 }
@@ -66,6 +74,9 @@ impl fmt::Display for Refusal {
             Refusal::WritableByOthers => f.write_str("other users can write to it"),
             Refusal::OtherContent => {
                 f.write_str("its content was not written by wif-token, so it is left unchanged")
+            }
+            Refusal::NoDirectory(directory) => {
+                write!(f, "the directory {} does not exist", show::path(directory))
             }
         }
     }
@@ -188,7 +199,16 @@ fn names_a_directory(path: &Path) -> bool {
 fn refusal(path: &Path, error: io::Error) -> Refusal {
     match path.symlink_metadata().map(|metadata| require_regular(&metadata)) {
         Ok(Err(refusal)) => refusal,
-        _ => Refusal::Io(error),
+        _ => not_created(path, error),
+    }
+}
+
+/// The reason for which a file could not be opened or created, if no other file is in its place.
+pub(super) fn not_created(path: &Path, error: io::Error) -> Refusal {
+    let directory = super::directory(path);
+    match error.kind() == io::ErrorKind::NotFound && !directory.is_dir() {
+        true => Refusal::NoDirectory(directory.to_owned()),
+        false => Refusal::Io(error),
     }
 }
 

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::ownership::{self, Existing, Refusal};
-use super::{private, waiting::Waiting};
+use super::{directory, private, waiting::Waiting};
 
 /// Replaces a file. The new file is accessible only to its owner.
 ///
@@ -23,7 +23,8 @@ pub fn replace(
     is_ours: impl Fn(&Existing<'_>) -> bool,
 ) -> Result<(), Refusal> {
     ownership::require_replaceable(path, is_ours)?;
-    Ok(rename(temporary(path, content, private::create_new)?, path)?)
+    let file = temporary(path, content, private::create_new);
+    Ok(rename(file.map_err(|error| ownership::not_created(path, error))?, path)?)
 }
 
 /// Updates a file of another program, whose format provides for updates: completely or not at all.
@@ -80,7 +81,8 @@ pub fn publish(
 ) -> Result<(), Refusal> {
     ownership::require_replaceable(path, is_ours)?;
     let create_new = |path: &Path| OpenOptions::new().write(true).create_new(true).open(path);
-    let file = temporary(path, content, create_new)?;
+    let file = temporary(path, content, create_new);
+    let file = file.map_err(|error| ownership::not_created(path, error))?;
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
@@ -111,13 +113,6 @@ fn temporary(
     file.as_file_mut().write_all(content)?;
     file.as_file().sync_all()?;
     Ok(file)
-}
-
-fn directory(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    }
 }
 
 /// Removes a file if it exists.

@@ -41,7 +41,7 @@ impl Values {
     pub fn add(&mut self, option: &'static OptionInfo, value: OsString) -> Result<(), Error> {
         let value = option.kind.read(value).map_err(|why| {
             let fix = match option.kind {
-                ValueKind::Choice(_) | ValueKind::Secret | ValueKind::Pair | ValueKind::Header => {
+                ValueKind::Secret | ValueKind::Pair | ValueKind::Header => {
                     format!("use {}", option.usages())
                 }
                 _ => match option.kind.example(option.name) {

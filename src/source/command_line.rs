@@ -72,7 +72,8 @@ pub fn unknown(name: &str, others: &[&'static str]) -> Error {
     };
     Error::new(Kind::Usage, what).fix(match nearest(name, known) {
         Some(near) => format!("did you mean {near}?"),
-        None => format!("start the command line with one of: {}", names()),
+        None if others.is_empty() => format!("start the command line with one of: {}", names()),
+        None => "run wif-token help to list the sources and commands".to_owned(),
     })
 }
 

@@ -21,6 +21,10 @@ use crate::time::instant;
 pub fn read(text: &str, origin: &Origin) -> Result<SubjectToken, Error> {
     let option = origin.option;
     let refuse = |why: &str, fix: &str| not_a_token(origin, why, fix);
+    if text.starts_with("-----BEGIN ") {
+        let fix = format!("check {option}");
+        return Err(refuse("it is a PEM key or certificate, not a JWT", &fix));
+    }
     if text.starts_with('<') {
         return Err(refuse(
             "it is HTML or XML, not a JWT",
@@ -156,6 +160,7 @@ mod tests {
     fn other_texts_are_refused_with_the_reason() {
         for (text, why) in [
             ("<html>", "HTML or XML"),
+            ("-----BEGIN PRIVATE KEY-----", "it is a PEM key"),
             (r#"{"access_token":"x"}"#, "it is JSON, not a JWT; check --path"),
             ("\"a.b.c\"", "enclosed in quotes"),
             ("opaque", "opaque"),

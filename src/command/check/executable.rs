@@ -38,7 +38,7 @@ pub(super) fn check(
         None => report.broken(
             link,
             Kind::Configuration,
-            "clients refuse to run an executable here",
+            format!("clients refuse to run an executable, because {OPT_IN} is not 1"),
             format!("set {OPT_IN}=1 in the environment of the client"),
         ),
     };

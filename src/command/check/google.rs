@@ -7,7 +7,7 @@ use super::report::Report;
 use crate::client;
 use crate::configuration::{CredentialConfig, Impersonation};
 use crate::context::Context;
-use crate::error::Kind;
+use crate::error::{Error, Kind};
 use crate::google::CLOUD_PLATFORM;
 use crate::google::gcloud::{grant_role, project};
 use crate::google::refusals::Refusal;
@@ -35,6 +35,7 @@ pub(super) fn check(
 ) {
     let link = "exchange";
     let exchanged = token_exchange::exchange(config, token, CLOUD_PLATFORM, cx);
+    let is_offline = exchanged.as_ref().is_err_and(Error::is_offline);
     let federated = match exchanged {
         Ok(federated) => {
             report.settle();
@@ -61,7 +62,8 @@ pub(super) fn check(
         return;
     };
     let Some(federated) = federated else {
-        report.skipped(link, "no federated token is available");
+        let why = if is_offline { OFFLINE } else { "no federated token is available" };
+        report.skipped(link, why);
         return;
     };
     let principal = report.principals.iter().find(|name| name.starts_with("principal:")).cloned();
@@ -153,9 +155,10 @@ pub(super) fn check_account(config: &CredentialConfig, cx: &Context, report: &mu
     }
 }
 
-pub(super) fn check_clock(cx: &Context, report: &mut Report) {
+pub(super) fn check_clock(is_offline: bool, cx: &Context, report: &mut Report) {
     let link = "clock";
     match cx.skew() {
+        None if is_offline => report.skipped(link, OFFLINE),
         None => report.skipped(link, "no server sent its time"),
         Some(skew) if skew.abs() > TOLERATED_SKEW => {
             report.warning(link, "this host's clock differs from the server's", wrong_clock(skew));

@@ -148,7 +148,11 @@ fn audience(claims: &Map<String, Value>, config: &CredentialConfig, report: &mut
         Ok(provider) => {
             let option = format!("{}={first}", provider.audience_option());
             let update = provider.gcloud("update-oidc");
-            format!("allow this audience in the pool provider: {update} {}", quoted(&option))
+            format!(
+                "get a token for the audience https:{bare}, or allow this audience in the pool \
+                 provider: {update} {}",
+                quoted(&option)
+            )
         }
         Err(_) => "correct the audience of the configuration".to_owned(),
     };

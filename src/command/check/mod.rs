@@ -146,7 +146,7 @@ fn walk(
         next("account", report, invocation);
         google::check_account(config, cx, report);
     }
-    google::check_clock(cx, report);
+    google::check_clock(options.offline, cx, report);
 }
 
 /// Gets the subject token as a client would, and reports the steps.

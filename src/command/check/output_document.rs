@@ -175,8 +175,12 @@ fn of_another(
     };
     match subject_token::is_cached(allowed, config, cx) {
         Some(true) => return None,
+        // Its own command replaces this file, and need not wait for anybody to remove it.
         Some(false) if document::is_ours(document) => {
-            return Some(used("that wif-token got for a different request"));
+            return Some(Problem {
+                fix: "give each configuration its own executable.output_file".to_owned(),
+                ..used("that wif-token got for a different request")
+            });
         }
         Some(false) => {
             return Some(match provider_of(document, config) {

@@ -105,9 +105,12 @@ impl ExecutableCommand {
         let path_word = with_slashes(&path.display().to_string());
         let line = format!("{} --args-file={path_word}", self.program);
         if !line.split(' ').all(is_portable) || line.split(' ').count() != 2 {
-            return Err(Error::new(Kind::Usage, "clients would split the command differently")
-                .cause("the path of the program or of the arguments file has special characters")
-                .fix("use paths without spaces, quotes and backslashes for --program and --out"));
+            return Err(Error::new(
+                Kind::Usage,
+                "Google clients would split the command in different ways",
+            )
+            .cause("the path of the program or of the arguments file has special characters")
+            .fix("use paths without spaces, quotes and backslashes for --program and --out"));
         }
         let text = self.arguments().collect::<Vec<_>>().join("\n") + "\n";
         publish(&path, &text, is_args_file)?;

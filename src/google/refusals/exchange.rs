@@ -93,15 +93,20 @@ fn meaning_of_code(code: &str) -> (Kind, &'static str) {
     match code {
         "invalid_target" => (Kind::Configuration, "check the pool provider: {describe}"),
         "unauthorized_client" => (Kind::Denied, "check the pool provider: {describe}"),
-        "invalid_grant" => (Kind::Denied, "run wif-token check to see the claims of the token"),
-        "invalid_request" => (Kind::Configuration, "run wif-token check to test the configuration"),
+        "invalid_grant" => (
+            Kind::Denied,
+            "compare the claims of the token, which wif-token check lists, with the pool provider: {describe}",
+        ),
+        "invalid_request" => {
+            (Kind::Configuration, "check the configuration and the pool provider: {describe}")
+        }
         "invalid_scope" => (Kind::Configuration, "check --scope"),
         "invalid_client" => (
             Kind::Configuration,
             "check client_id and client_secret in the configuration, or remove them for a workload \
              identity pool",
         ),
-        _ => (Kind::Denied, "run wif-token check to test the configuration"),
+        _ => (Kind::Denied, "check the configuration and the pool provider: {describe}"),
     }
 }
 

@@ -100,7 +100,11 @@ fn from_server(
     expiry: Option<i64>,
     place: &str,
 ) -> Result<Credentials, Error> {
-    from_user(key, secret, token, expiry, place).map_err(|error| error.of_kind(Kind::Protocol))
+    from_user(key, secret, token, expiry, place).map_err(|error| {
+        error
+            .of_kind(Kind::Protocol)
+            .fix("check the server or program that returned these credentials")
+    })
 }
 
 /// Credentials that the user set in `place`, without the spaces around each part.

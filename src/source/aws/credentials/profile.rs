@@ -10,6 +10,7 @@ use super::{
     imds, login, process, sso, web_identity,
 };
 use crate::error::{Error, Kind};
+use crate::shell::quoted;
 use crate::show;
 use crate::source::aws::profile_file::Profile;
 
@@ -27,7 +28,8 @@ pub(super) fn load(account: &Account) -> Result<Lookup, Error> {
     let name = account.profile.as_str();
     match account.files.profile(name) {
         None if account.profile_is_named => {
-            Err(unknown_profile(name, "profile", "--profile or AWS_PROFILE", account))
+            let names = account.files.profile_names();
+            Err(unknown_profile(name, "profile", "--profile or AWS_PROFILE", &names))
         }
         None => Ok(Lookup::absent("\"default\" does not exist")),
         Some(profile) => Resolver { account, names: vec![name] }.credentials(name, profile),
@@ -35,13 +37,11 @@ pub(super) fn load(account: &Account) -> Result<Lookup, Error> {
 }
 
 /// The error for a name that `setting` contains.
-fn unknown_profile(name: &str, what: &str, setting: &str, account: &Account) -> Error {
-    let (name, names) = (show::value(name), account.files.profile_names());
+fn unknown_profile(name: &str, what: &str, setting: &str, names: &[&str]) -> Error {
+    let name = show::value(name);
     let error = Error::new(Kind::Configuration, format!("the {what} {name:?} does not exist"));
     match names.is_empty() {
-        true => {
-            error.cause("no profiles are defined").fix("run aws configure, or aws configure sso")
-        }
+        true => error.fix(format!("create it with aws configure --profile {}", quoted(&name))),
         false => error.fix(format!("set {setting} to one of {}", names.join(", "))),
     }
 }
@@ -121,7 +121,9 @@ impl<'a> Resolver<'a> {
     fn source_profile(&mut self, name: &str, source: &'a str) -> Result<Credentials, Error> {
         let profile = self.account.files.profile(source);
         let profile = profile.ok_or_else(|| {
-            unknown_profile(source, "source_profile", "source_profile", self.account)
+            let mut others = self.account.files.profile_names();
+            others.retain(|other| *other != name);
+            unknown_profile(source, "source_profile", "source_profile", &others)
         })?;
         let has_keys = profile.get("aws_access_key_id").is_some();
         let is_loop = self.names.contains(&source) && !(source == name && has_keys);
