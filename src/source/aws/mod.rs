@@ -22,7 +22,7 @@ mod sign;
 mod web_identity_token;
 
 use self::account::Account;
-use self::credentials::AssumedRole;
+use self::credentials::{AssumedRole, ExternalId};
 use super::{Source, SourceInfo, Trust};
 use crate::context::Context;
 use crate::contract::request::SubjectTokenRequest;
@@ -104,10 +104,10 @@ fn refuse_jwt_options(options: &Options) -> Result<(), Error> {
 
 /// The role of `--role-arn`, with the options that require it.
 fn role(options: &Options) -> Result<Option<AssumedRole>, Error> {
-    let (session_name, external_id) =
-        (options.role_session_name.clone(), options.external_id.clone());
+    let session_name = options.role_session_name.clone();
     let Some(arn) = options.role_arn.clone() else {
-        let role_options = [("--role-session-name", session_name), ("--external-id", external_id)];
+        let role_options =
+            [("--role-session-name", &session_name), ("--external-id", &options.external_id)];
         let set = role_options.iter().find(|(_, value)| value.is_some());
         return set.map_or(Ok(None), |(option, _)| {
             Err(Error::new(Kind::Usage, format!("{option} requires --role-arn"))
@@ -118,6 +118,7 @@ fn role(options: &Options) -> Result<Option<AssumedRole>, Error> {
         return Err(Error::new(Kind::Usage, "--role-arn is not an ARN")
             .fix("set --role-arn to a value such as arn:aws:iam::123456789012:role/NAME"));
     }
+    let external_id = options.external_id.as_deref().map(ExternalId::of_option);
     Ok(Some(AssumedRole { arn, session_name, external_id, duration: None }))
 }
 

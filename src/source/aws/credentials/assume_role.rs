@@ -16,10 +16,33 @@ const SESSION_NAME: &str = "wif-token";
 pub(in crate::source::aws) struct AssumedRole {
     pub(in crate::source::aws) arn: String,
     pub(in crate::source::aws) session_name: Option<String>,
-    /// The external ID, or a reference to it: `env:NAME` or `file:PATH`.
-    pub(in crate::source::aws) external_id: Option<String>,
+    pub(in crate::source::aws) external_id: Option<ExternalId>,
     /// The lifetime of the session in seconds.
     pub(in crate::source::aws) duration: Option<String>,
+}
+
+/// An external ID.
+#[derive(Debug)]
+pub(in crate::source::aws) enum ExternalId {
+    /// The ID itself. In a profile, `env:NAME` is an ID like any other.
+    Literal(String),
+    /// Where the ID is, as in an option.
+    Reference(SecretRef),
+}
+
+impl ExternalId {
+    /// The ID in the value of an option.
+    pub(in crate::source::aws) fn of_option(value: &str) -> ExternalId {
+        SecretRef::parse(value)
+            .map_or_else(|| ExternalId::Literal(value.to_owned()), ExternalId::Reference)
+    }
+
+    fn read(&self, account: &Account) -> Result<Secret, Error> {
+        match self {
+            ExternalId::Literal(id) => Ok(Secret::new(id.as_str())),
+            ExternalId::Reference(secret) => secret.read("--external-id", account.cx),
+        }
+    }
 }
 
 impl AssumedRole {
@@ -45,11 +68,7 @@ pub(in crate::source::aws) fn assume_role(
     let region = account.configured_region()?;
     let mut fields = role.fields();
     if let Some(id) = &role.external_id {
-        let id = match SecretRef::parse(id) {
-            Some(secret) => secret.read("--external-id", account.cx)?,
-            None => Secret::new(id.as_str()),
-        };
-        fields.push(("ExternalId".to_owned(), id.expose().to_owned()));
+        fields.push(("ExternalId".to_owned(), id.read(account)?.expose().to_owned()));
     }
     let call = Call {
         action: "AssumeRole",

@@ -22,7 +22,7 @@ use aws_credential_types::Credentials;
 use serde_json::{Map, Value};
 
 use self::assume_role::from_sts;
-pub(super) use self::assume_role::{AssumedRole, assume_role};
+pub(super) use self::assume_role::{AssumedRole, ExternalId, assume_role};
 use super::account::Account;
 use super::query_api::Fields;
 use crate::error::{Error, Kind};

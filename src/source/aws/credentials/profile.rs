@@ -6,8 +6,8 @@
 //! <https://docs.aws.amazon.com/sdkref/latest/guide/feature-assume-role-credentials.html>
 
 use super::{
-    Account, AssumedRole, Credentials, Lookup, assume_role, container, environment, from_user,
-    imds, login, process, sso, web_identity,
+    Account, AssumedRole, Credentials, ExternalId, Lookup, assume_role, container, environment,
+    from_user, imds, login, process, sso, web_identity,
 };
 use crate::error::{Error, Kind};
 use crate::shell::quoted;
@@ -175,7 +175,7 @@ fn role_of(profile: &Profile) -> Option<AssumedRole> {
     Some(AssumedRole {
         arn: text("role_arn")?,
         session_name: text("role_session_name"),
-        external_id: text("external_id"),
+        external_id: text("external_id").map(ExternalId::Literal),
         duration: text("duration_seconds"),
     })
 }
