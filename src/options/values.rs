@@ -122,18 +122,21 @@ impl Values {
     /// its value, and the words after `--`. A relative path means another file in another directory,
     /// so that paths are made absolute.
     pub fn identity(&self, options: impl IntoIterator<Item = &'static OptionInfo>) -> Vec<Vec<u8>> {
-        let absolute = |value: &Value| match value {
+        let absolute = |option: &OptionInfo, value: &Value| match value {
             Value::Path(path) => Value::Path(files::absolute(path)),
             Value::Secret(SecretRef::File(path)) => {
                 Value::Secret(SecretRef::File(files::absolute(path)))
             }
-            Value::Text(text) => Value::Text(with_absolute_reference(text)),
-            Value::Pair(key, text) => Value::Pair(key.clone(), with_absolute_reference(text)),
+            Value::Text(text) => Value::Text(with_absolute_reference(option, text)),
+            Value::Pair(key, text) => {
+                Value::Pair(key.clone(), with_absolute_reference(option, text))
+            }
             value => value.clone(),
         };
         let options = options.into_iter().flat_map(|option| {
-            self.all(option.name)
-                .map(move |value| format!("{}={:?}", option.name, absolute(value)).into_bytes())
+            self.all(option.name).map(move |value| {
+                format!("{}={:?}", option.name, absolute(option, value)).into_bytes()
+            })
         });
         let program = self.rest.first().map(|word| match Path::new(word).components().count() {
             1 => word.clone(), // found in PATH
@@ -150,19 +153,26 @@ impl Values {
             Value::Secret(SecretRef::Env(name)) => Some(name.as_str()),
             Value::Text(name) if option.names_variable() => Some(name.as_str()),
             Value::Text(text) | Value::Pair(_, text) => {
-                // In a header, a scheme such as `Bearer` may precede the reference.
-                let reference = text.rsplit(' ').next()?.strip_prefix("env:");
-                reference.filter(|name| !name.is_empty())
+                reference(option, text).1.strip_prefix("env:").filter(|name| !name.is_empty())
             }
             _ => None,
         })
     }
 }
 
-/// A value whose last word may be `file:PATH`, with an absolute path.
-fn with_absolute_reference(text: &str) -> String {
-    let (words, last) = text.rsplit_once(' ').unwrap_or(("", text));
-    match last.strip_prefix("file:") {
+/// Where a value may refer to a secret, and the words before it: in a header, a scheme such as
+/// `Bearer` may precede the reference.
+fn reference<'a>(option: &OptionInfo, text: &'a str) -> (&'a str, &'a str) {
+    match option.kind {
+        ValueKind::Header => text.rsplit_once(' ').unwrap_or(("", text)),
+        _ => ("", text),
+    }
+}
+
+/// A value that may be a reference `file:PATH`, with an absolute path.
+fn with_absolute_reference(option: &OptionInfo, text: &str) -> String {
+    let (words, reference) = reference(option, text);
+    match reference.strip_prefix("file:") {
         Some(path) => format!("{words} file:{}", files::absolute(Path::new(path)).display()),
         None => text.to_owned(),
     }
