@@ -97,12 +97,12 @@ impl Error {
         self.offline
     }
 
-    /// The same failure, of a request whose response got lost.
+    /// The same failure, of a request whose response got lost or that a proxy refused.
     pub fn lost(self) -> Error {
         Error { lost: true, ..self }
     }
 
-    /// Whether a response got lost: the failure says nothing about other requests to the server.
+    /// Whether the failure says nothing about other requests to the server.
     pub fn is_lost(&self) -> bool {
         self.lost
     }

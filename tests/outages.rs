@@ -100,6 +100,86 @@ fn a_refusal_is_not_sent_again_until_the_secret_changes() {
     assert_eq!(posts(&server), 2, "a changed secret is tried at once");
 }
 
+/// Every file that was read may contain the secret: one that an option, a header, a parameter or a
+/// variable names, and one at a default place.
+#[cfg(unix)]
+#[test]
+fn a_changed_file_is_tried_at_once() {
+    let refuse = || response("403 Forbidden", "application/json", r#"{"errors":["no"]}"#);
+    for (line, file, variables) in [
+        ("url --url={url} --header=Authorization:Bearer\u{1}file:{dir}/s", "s", &[][..]),
+        (
+            "oidc --issuer={url} --client-id=c --client-secret=env:X --param=k=file:{dir}/s",
+            "s",
+            &[("X", "x")],
+        ),
+        (
+            "vault --address={url} --role=r --login=approle --role-id=file:{dir}/s --secret-id=env:X",
+            "s",
+            &[("X", "x")],
+        ),
+        ("vault --address={url} --role=r", ".vault-token", &[]),
+        (
+            "azure --resource=api://x --allow-http=127.0.0.1",
+            "s",
+            &[
+                ("AZURE_FEDERATED_TOKEN_FILE", "{dir}/s"),
+                ("AZURE_TENANT_ID", "t"),
+                ("AZURE_CLIENT_ID", "c"),
+                ("AZURE_AUTHORITY_HOST", "{url}"),
+            ],
+        ),
+    ] {
+        let world = World::new();
+        let server = issuer(refuse);
+        world.write(file, jwt(600));
+        let line = line.replace("{url}", &server.url) + " --audience={aud} --output-file={dir}/out";
+        let variables: Vec<(&str, String)> = variables
+            .iter()
+            .map(|(name, value)| (*name, value.replace("{url}", &server.url)))
+            .collect();
+        let variables: Vec<(&str, &str)> =
+            variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let mut command = world.command(&line, &variables);
+        let words: Vec<_> = command.get_args().map(|word| word.to_owned()).collect();
+        let run = || {
+            let mut again = std::process::Command::new(command.get_program());
+            again.args(words.iter().map(|word| word.to_str().unwrap().replace('\u{1}', " ")));
+            again.env_clear();
+            again.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+            Run::new(again.output().unwrap())
+        };
+        let first = run();
+        assert_eq!(first.status, 5, "{line}: {first:?}");
+        let asked = server.count();
+        assert_eq!((run().status, server.count()), (5, asked), "{line}: it is remembered");
+        world.write(file, jwt(601));
+        run();
+        assert!(server.count() > asked, "{line}: a changed file is tried at once");
+        command.arg("unused");
+    }
+}
+
+/// The run that waits for the lock has another secret than the one that fails.
+#[test]
+fn a_secret_that_changes_meanwhile_is_tried() {
+    let world = World::new();
+    let server = issuer(|| {
+        thread::sleep(Duration::from_millis(700));
+        response("401 Unauthorized", "application/json", r#"{"error":"invalid_client"}"#)
+    });
+    let line = CLIENT.replace("{url}", &server.url).replace("env:SECRET", "file:{dir}/secret");
+    world.write("secret", "hunter2-wrong");
+    let first = world.command(&line, &[]).spawn().unwrap();
+    while posts(&server) == 0 {
+        thread::sleep(Duration::from_millis(5));
+    }
+    world.write("secret", "hunter2-other!");
+    let second = world.run(&line);
+    first.wait_with_output().unwrap();
+    assert_eq!((second.status, posts(&server)), (5, 2), "{second:?}");
+}
+
 #[test]
 fn a_lost_response_fails_one_run_only() {
     let world = World::new();

@@ -4,7 +4,6 @@
 mod common;
 
 use std::fs;
-use std::io::Write as _;
 use std::process::Child;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -136,7 +135,10 @@ fn links_pipes_sockets_and_devices_are_left_alone() {
     use std::os::unix::net::UnixListener;
     let world = world();
     let kind = || fs::symlink_metadata(world.path("out")).unwrap().file_type();
-    let clear = || fs::remove_file(world.path("out")).unwrap();
+    let clear = || {
+        assert!(!world.path("out.lock").exists(), "without a file to cache in, there is no lock");
+        fs::remove_file(world.path("out")).unwrap();
+    };
 
     world.write("target", "{}");
     symlink(world.path("target"), world.path("out")).unwrap();
@@ -331,8 +333,7 @@ fn pipes_in_place_of_files_do_not_hang_a_run() {
 #[test]
 fn a_log_tells_the_story_without_the_token() {
     let world = world();
-    let mut log = fs::File::create(world.path("log")).unwrap();
-    writeln!(log, "kept").unwrap();
+    fs::write(world.path("log"), "2026-01-31T12:00:00Z [7] kept\n").unwrap();
     for _ in 0..2 {
         world.run(&format!("{FILE} --log-file={{dir}}/log")).document();
     }
@@ -341,5 +342,17 @@ fn a_log_tells_the_story_without_the_token() {
     let words = ["kept", "no cached token", "token cached in", "using the cached token"];
     for word in words {
         assert!(log.contains(word), "{log}");
+    }
+}
+
+/// Whoever may choose the log must not write to `authorized_keys` with it.
+#[test]
+fn a_log_is_not_appended_to_another_file() {
+    let world = world();
+    let others = ["ssh-ed25519 AAAA robot\n", "{}", "\n", "2026-01-31 [7] kept\n", "\u{0}"];
+    for other in others {
+        fs::write(world.path("log"), other).unwrap();
+        world.run(&format!("{FILE} --log-file={{dir}}/log")).document();
+        assert_eq!(world.read("log"), other);
     }
 }

@@ -1,6 +1,7 @@
 //! The lock beside a cached file. The lock file also contains the last failure: for runs that wait,
 //! and, if the server refused the request, for runs that start within some seconds.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Seek, Write};
 
@@ -9,6 +10,7 @@ use serde_json::{Value, json};
 use super::CachedFile;
 use crate::error::{Error, Kind};
 use crate::files::ownership::{LIMIT, is_blank};
+use crate::show;
 use crate::time::rfc3339;
 use crate::world::World;
 use crate::{files, lock};
@@ -25,17 +27,20 @@ pub struct Lock {
 
 impl CachedFile {
     /// Waits for the lock for at most half of the remaining time; `None` if there is no lock by
-    /// then, or can be none. `credentials` identifies the credentials, if refusals of them are
-    /// remembered.
+    /// then, or can be none.
     ///
     /// # Errors
     /// The failure of the run that held the lock while this run waited, or a refusal that is
     /// remembered.
     pub(super) fn lock(
         &self,
-        credentials: Option<&str>,
+        remembers_refusals: bool,
         world: &World,
     ) -> Result<Option<Lock>, Error> {
+        if self.path.symlink_metadata().is_ok_and(|file| !file.is_file()) {
+            world.log.line(format!("{} is not a regular file", show::path(&self.path)));
+            return Ok(None);
+        }
         let start = world.clock.now_ms();
         let reserve = world.deadline.remaining() / 2;
         let (file, waited) = match lock::beside(&self.path, reserve, world) {
@@ -47,15 +52,13 @@ impl CachedFile {
             }
         };
         let lock = Lock { file };
-        let Some(failure) = lock.failure().filter(|failure| failure.request == self.request) else {
-            return Ok(Some(lock));
-        };
-        if waited && failure.time_ms >= start && !failure.is_lost {
-            return Err(failure.error());
-        }
-        match failure.is_remembered(credentials, world.clock.now_ms()) {
-            true => Err(failure.remembered()),
-            false => Ok(Some(lock)),
+        match lock.failure() {
+            Some(failure) if !failure.concerns(&self.request) => Ok(Some(lock)),
+            Some(failure) if waited && failure.time_ms >= start => Err(failure.error()),
+            Some(failure) if remembers_refusals && failure.is_recent(world.clock.now_ms()) => {
+                Err(failure.remembered())
+            }
+            _ => Ok(Some(lock)),
         }
     }
 }
@@ -63,7 +66,8 @@ impl CachedFile {
 /// The failure of an earlier run.
 struct Failure {
     request: String,
-    credentials: Option<String>,
+    /// The files that were read, and their states at that time.
+    files: BTreeMap<String, String>,
     /// When it happened, in milliseconds since 1970.
     time_ms: i64,
     is_lost: bool,
@@ -76,12 +80,17 @@ impl Failure {
         Error::new(self.kind, self.message)
     }
 
-    fn is_remembered(&self, credentials: Option<&str>, now_ms: i64) -> bool {
+    /// Whether another attempt at the same request would fail in the same way. A changed file, such
+    /// as one with a secret, is tried at once; the variables of a request belong to its digest.
+    fn concerns(&self, request: &str) -> bool {
+        let is_unchanged =
+            |(path, state): (&String, &String)| files::state(path.as_ref()) == *state;
+        self.request == request && !self.is_lost && self.files.iter().all(is_unchanged)
+    }
+
+    fn is_recent(&self, now_ms: i64) -> bool {
         let since = now_ms.saturating_sub(self.time_ms);
-        self.kind == Kind::Denied
-            && credentials.is_some()
-            && self.credentials.as_deref() == credentials
-            && (0..REMEMBERED_MS).contains(&since)
+        self.kind == Kind::Denied && (0..REMEMBERED_MS).contains(&since)
     }
 
     fn remembered(self) -> Error {
@@ -97,16 +106,14 @@ impl Failure {
 impl Lock {
     /// Shares a failure with the runs that wait for this lock to make the same request, and
     /// remembers a refusal.
-    pub(super) fn share_failure(
-        &self,
-        error: &Error,
-        cached: &CachedFile,
-        credentials: Option<&str>,
-        world: &World,
-    ) {
+    pub(super) fn share_failure(&self, error: &Error, cached: &CachedFile, world: &World) {
+        let files: BTreeMap<String, String> = files::seen()
+            .into_iter()
+            .map(|(path, state)| (path.to_string_lossy().into_owned(), state))
+            .collect();
         let record = json!({
             "request": cached.request,
-            "credentials": credentials,
+            "files": files,
             "failed_at_ms": world.clock.now_ms(),
             "lost": error.is_lost(),
             "code": error.kind().code(),
@@ -137,9 +144,11 @@ impl Lock {
         let bytes = files::read_limited(&self.file, LIMIT).ok()??;
         let record: Value = serde_json::from_slice(&bytes).ok()?;
         let text = |name: &str| record.get(name).and_then(Value::as_str);
+        let state =
+            |(path, state): (&String, &Value)| Some((path.clone(), state.as_str()?.to_owned()));
         Some(Failure {
             request: text("request")?.to_owned(),
-            credentials: text("credentials").map(str::to_owned),
+            files: record.get("files")?.as_object()?.iter().filter_map(state).collect(),
             time_ms: record.get("failed_at_ms")?.as_i64()?,
             is_lost: record.get("lost").and_then(Value::as_bool).unwrap_or(false),
             kind: Kind::from_code(text("code")?)?,

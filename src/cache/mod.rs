@@ -179,9 +179,8 @@ pub enum Obtained<T> {
 pub struct Fetching<'a, T> {
     /// Fetches the token.
     pub fetch: &'a dyn Fn() -> Result<T, Error>,
-    /// Identifies the state of the credentials, so that a changed secret is tried at once after a
-    /// refusal. `None` if refusals are not remembered.
-    pub credentials: Option<&'a dyn Fn() -> String>,
+    /// Whether a refusal is remembered.
+    pub remembers_refusals: bool,
 }
 
 /// Gets the token in the file, or fetches one for all concurrent runs. Without `reuse`, a token is
@@ -222,15 +221,14 @@ fn fetch_once<T: Cached>(
     world: &World,
     fetching: &Fetching<T>,
 ) -> Result<Obtained<T>, Error> {
-    let credentials = fetching.credentials.map(|state| state());
-    let lock = file.map_or(Ok(None), |file| file.lock(credentials.as_deref(), world))?;
+    let lock = file.map_or(Ok(None), |file| file.lock(fetching.remembers_refusals, world))?;
     if let Some(Content::Fresh(token)) = file_to_read.map(|file| file.read(world)) {
         return Ok(Obtained::Cached(token));
     }
     let token = (fetching.fetch)().inspect_err(|error| {
         world.log.failure(error);
         if let (Some(lock), Some(file)) = (&lock, file) {
-            lock.share_failure(error, file, credentials.as_deref(), world);
+            lock.share_failure(error, file, world);
         }
     })?;
     if let (Some(_), Some(file)) = (&lock, file) {

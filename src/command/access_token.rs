@@ -76,7 +76,7 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     let cache_file = cache_file.filter(|path| !files::is_stdout(path));
     let file = cache_file.map(|path| CachedFile::new(path, "--cache-file", digest, is_cache_file));
     let get = || request.get(&config, cx);
-    let fetching = Fetching { fetch: &get, credentials: None };
+    let fetching = Fetching { fetch: &get, remembers_refusals: false };
     let token = match cache::obtain(file.as_ref(), true, cx, &fetching)? {
         Obtained::Cached(token) => token,
         Obtained::New(token, _lock) => {

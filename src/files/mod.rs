@@ -9,6 +9,7 @@ mod private;
 
 pub mod ownership;
 mod replace;
+mod seen;
 mod waiting;
 
 pub use self::private::{
@@ -16,6 +17,7 @@ pub use self::private::{
     writable_by_others,
 };
 pub use self::replace::{create_new, publish, remove, remove_leftovers, replace, update};
+pub use self::seen::{seen, state};
 pub use self::waiting::{Waiting, before_the_first_wait, may_wait, waiting_for};
 
 use std::ffi::OsStr;
@@ -23,6 +25,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use self::ownership::Refusal;
 use crate::error::{Error, Kind};
 use crate::secret::Secret;
 use crate::show;
@@ -51,6 +54,7 @@ pub fn is_stdout(path: &Path) -> bool {
 /// Whether there is a file at a path.
 pub fn exists(path: &Path) -> bool {
     let _waiting = Waiting::new(path);
+    seen::note(path);
     path.exists()
 }
 
@@ -110,6 +114,7 @@ fn bytes(
     let shown = path.display();
     let check = format!("check {option}");
     let _waiting = Waiting::new(path);
+    seen::note(path);
     let bytes = open(path).and_then(|file| read_limited(file, LIMIT)).map_err(|error| {
         if let Some(error) = not_a_path(path.as_os_str(), option) {
             return error;
@@ -143,11 +148,16 @@ pub fn not_a_path(value: &OsStr, option: &str) -> Option<Error> {
     )
 }
 
-/// Opens a file for appending. A new file is accessible only to its owner. On Unix, links are not
-/// followed.
-pub fn open_to_append(path: &Path) -> io::Result<File> {
+/// Opens a file for appending that is new or empty, or begins like this `is_ours` recognizes. A new
+/// file is accessible only to its owner. An existing one must belong to this user or to the system
+/// administrator, and on Unix no other user may write to it; links are not followed.
+///
+/// # Errors
+/// Why the file is not used.
+pub fn open_to_append(path: &Path, is_ours: impl Fn(&[u8]) -> bool) -> Result<File, Refusal> {
     let _waiting = Waiting::new(path);
-    regular(private::append(path)?)
+    ownership::require_appendable(path, is_ours)?;
+    Ok(regular(private::append(path).map_err(|error| Refusal::of(path, error))?)?)
 }
 
 /// Opens a regular file for reading. A pipe or device is an error, so that the run does not wait.

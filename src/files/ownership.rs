@@ -44,6 +44,15 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// The reason for which a file could not be opened or created, if no other file is in its place.
+    pub fn of(path: &Path, error: io::Error) -> Refusal {
+        let directory = super::directory(path);
+        match error.kind() == io::ErrorKind::NotFound && !directory.is_dir() {
+            true => Refusal::NoDirectory(directory.to_owned()),
+            false => Refusal::Io(error),
+        }
+    }
+
     /// What to do about the file at `path`, which the setting `place` names.
     pub fn fix(&self, path: &Path, place: &str) -> String {
         let path = path.display().to_string();
@@ -146,6 +155,24 @@ pub fn require_replaceable(
     }
 }
 
+/// Checks that lines may be appended to the file at `path`: it does not exist, or it is trusted and
+/// `is_ours` recognizes its beginning, if it has any content.
+///
+/// # Errors
+/// Why the file must be left unchanged.
+pub fn require_appendable(path: &Path, is_ours: impl Fn(&[u8]) -> bool) -> Result<(), Refusal> {
+    let Some(file) = open(path)? else { return Ok(()) };
+    require_trusted(&file, &file.metadata()?)?;
+    let mut beginning = [0; 64];
+    let length = (&file).read(&mut beginning)?;
+    match beginning.get(..length) {
+        Some(beginning) if !beginning.is_empty() && !is_ours(beginning) => {
+            Err(Refusal::OtherContent)
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Whether the rest of a file, which may be large, contains nothing but white space and zero bytes.
 fn is_blank_to_the_end(file: File) -> io::Result<bool> {
     let mut rest = file.take(MOST_BLANKS);
@@ -199,16 +226,7 @@ fn names_a_directory(path: &Path) -> bool {
 fn refusal(path: &Path, error: io::Error) -> Refusal {
     match path.symlink_metadata().map(|metadata| require_regular(&metadata)) {
         Ok(Err(refusal)) => refusal,
-        _ => not_created(path, error),
-    }
-}
-
-/// The reason for which a file could not be opened or created, if no other file is in its place.
-pub(super) fn not_created(path: &Path, error: io::Error) -> Refusal {
-    let directory = super::directory(path);
-    match error.kind() == io::ErrorKind::NotFound && !directory.is_dir() {
-        true => Refusal::NoDirectory(directory.to_owned()),
-        false => Refusal::Io(error),
+        _ => Refusal::of(path, error),
     }
 }
 

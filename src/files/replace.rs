@@ -24,7 +24,7 @@ pub fn replace(
 ) -> Result<(), Refusal> {
     ownership::require_replaceable(path, is_ours)?;
     let file = temporary(path, content, private::create_new);
-    Ok(rename(file.map_err(|error| ownership::not_created(path, error))?, path)?)
+    Ok(rename(file.map_err(|error| Refusal::of(path, error))?, path)?)
 }
 
 /// Updates a file of another program, whose format provides for updates: completely or not at all.
@@ -82,7 +82,7 @@ pub fn publish(
     ownership::require_replaceable(path, is_ours)?;
     let create_new = |path: &Path| OpenOptions::new().write(true).create_new(true).open(path);
     let file = temporary(path, content, create_new);
-    let file = file.map_err(|error| ownership::not_created(path, error))?;
+    let file = file.map_err(|error| Refusal::of(path, error))?;
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;

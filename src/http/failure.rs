@@ -147,11 +147,13 @@ fn refused_by_proxy(reason: &str, url: &Url, via: Option<&'static str>) -> Error
     match status {
         Some(407) => Error::new(Kind::Denied, format!("the proxy in {name} requires a password"))
             .cause(format!("status 407 for {host}"))
-            .fix(format!("set {} to http://USER:PASSWORD@HOST:PORT", proxy::variable(name))),
+            .fix(format!("set {} to http://USER:PASSWORD@HOST:PORT", proxy::variable(name)))
+            .lost(),
         Some(status @ 400..=499) => {
             Error::new(Kind::Denied, format!("the proxy in {name} refused a connection to {host}"))
                 .cause(format!("status {status}"))
                 .fix(format!("allow {host} in the proxy{or}"))
+                .lost()
         }
         status => {
             let cause =

@@ -10,14 +10,12 @@ mod common;
 mod nearest;
 pub mod reader;
 mod secret_ref;
-mod secret_state;
 mod value_kind;
 mod values;
 
 pub use self::common::{COMMON, Format, OF_SOURCES, Options};
 pub use self::nearest::{is_name, nearest};
 pub use self::secret_ref::SecretRef;
-pub use self::secret_state::SecretState;
 pub use self::typed::{Header, OptionField, OptionValue, Pair, Seconds, choice};
 pub use self::value_kind::ValueKind;
 pub use self::values::{Value, Values};

@@ -26,7 +26,7 @@ use crate::error::{Error, Kind};
 use crate::files;
 use crate::secret::Secret;
 use crate::show;
-use crate::world::World;
+use crate::world::{Deadline, World};
 
 /// The error code for a file that the system cannot run: `ENOEXEC`, `ERROR_BAD_EXE_FORMAT`.
 const NOT_A_PROGRAM: i32 = if cfg!(windows) { 193 } else { 8 };
@@ -121,7 +121,7 @@ impl Program {
             Error::new(Kind::Protocol, format!("the output of {shown} {why}"))
                 .fix(format!("run {} by hand to see its output", self.place))
         };
-        let bytes = output.map(|output| collect(&output)).unwrap_or_default();
+        let bytes = output.map(|output| collect(&output, world.deadline)).unwrap_or_default();
         if bytes.len() > files::LIMIT {
             return Err(wrong("is larger than 1 MiB"));
         }
@@ -190,9 +190,9 @@ fn watch_on_a_thread(mut pipe: impl Read + Send + 'static) -> Receiver<()> {
 
 /// The output so far. The program and its group have ended. Only a daemon in another group can
 /// still have the pipe open, and its output does not matter.
-fn collect(output: &Receiver<Vec<u8>>) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    while let Ok(chunk) = output.recv_timeout(DRAIN) {
+fn collect(output: &Receiver<Vec<u8>>, deadline: Deadline) -> Vec<u8> {
+    let (end, mut bytes) = (deadline.waiting_at_most(DRAIN), Vec::new());
+    while let Ok(chunk) = output.recv_timeout(end.remaining()) {
         bytes.extend(chunk);
     }
     bytes

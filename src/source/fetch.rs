@@ -15,10 +15,10 @@ use crate::cache::{self, CachedFile, Fetching, Obtained};
 use crate::context::Context;
 use crate::contract::destination::Destination;
 use crate::contract::document::Document;
-use crate::contract::request::{SubjectTokenRequest, digest};
+use crate::contract::request::SubjectTokenRequest;
 use crate::error::Error;
 use crate::files;
-use crate::options::{Format, SecretState};
+use crate::options::Format;
 use crate::world::{Declared, Env};
 
 /// How to get one subject token: the source, the request and the destination of the token.
@@ -35,7 +35,6 @@ pub struct Fetch {
     env: Env,
     /// `--expiry-margin`, in seconds.
     expiry_margin: Option<u64>,
-    secrets: SecretState,
 }
 
 impl Fetch {
@@ -51,8 +50,7 @@ impl Fetch {
         let destination = Destination::new(format, &request, digest.clone())?;
         let timeout = line.common.timeout.unwrap_or_else(|| source.timeout(&request));
         let expiry_margin = line.common.expiry_margin;
-        let secrets = SecretState::of(&line.values, line.info.options());
-        Ok(Fetch { source, request, destination, digest, timeout, env, expiry_margin, secrets })
+        Ok(Fetch { source, request, destination, digest, timeout, env, expiry_margin })
     }
 
     /// The environment for the context of this fetch.
@@ -85,9 +83,7 @@ impl Fetch {
             let token = self.source.subject_token(&self.request, cx)?;
             Document::new(token, self.request.token_type, self.expiry_margin, cx.clock.now())
         };
-        let state = || digest(self.secrets.parts(cx).iter().map(Vec::as_slice));
-        let credentials: Option<&dyn Fn() -> String> = Some(&state);
-        let fetching = Fetching { fetch: &fetch, credentials };
+        let fetching = Fetching { fetch: &fetch, remembers_refusals: true };
         match cache::obtain(file, reuse, cx, &fetching)? {
             Obtained::Cached(document) => Ok(document),
             Obtained::New(document, _lock) => {

@@ -6,7 +6,6 @@
 //! valid for one pool provider only.
 //! <https://cloud.google.com/iam/docs/workload-identity-federation-with-other-providers#manage-oidc-keys>
 
-use std::fmt::Display;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -17,7 +16,7 @@ use crate::context::Context;
 use crate::contract::request::SubjectTokenRequest;
 use crate::error::{Error, Kind};
 use crate::files;
-use crate::files::ownership::Existing;
+use crate::files::ownership::{self, Existing, Refusal};
 use crate::http::Url;
 use crate::options::{Pair, Seconds, Values};
 use crate::show;
@@ -134,21 +133,24 @@ impl Key {
     /// contain the key. If several runs do this at the same time, they all use the key of the
     /// first.
     fn generate(&self, cx: &Context) -> Result<(), Error> {
+        let jwks_path = self.path.with_extension("jwks.json");
+        // Without a place for the public key, the private key would be of no use.
+        ownership::require_replaceable(&jwks_path, is_jwks)
+            .map_err(|refusal| not_created(&jwks_path, &refusal))?;
         if !files::exists(&self.path) {
             match files::create_new(&self.path, SigningKey::generate()?.expose().as_bytes()) {
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                    return Err(not_written(&self.path, &error));
+                    return Err(not_created(&self.path, &Refusal::of(&self.path, error)));
                 }
                 _ => {}
             }
         }
         let key = SigningKey::read(&self.path, "--key", Kind::Absent, cx)?;
-        let path = self.path.with_extension("jwks.json");
-        let known = files::read_text(&path, "--key", Kind::Absent);
+        let known = files::read_text(&jwks_path, "--key", Kind::Absent);
         if !known.is_ok_and(|jwks| jwks.expose().contains(&key.id())) {
             let jwks = format!("{:#}\n", key.jwks());
-            files::publish(&path, jwks.as_bytes(), is_jwks)
-                .map_err(|refusal| not_written(&path, &refusal))?;
+            files::publish(&jwks_path, jwks.as_bytes(), is_jwks)
+                .map_err(|refusal| not_created(&jwks_path, &refusal))?;
         }
         Ok(())
     }
@@ -167,8 +169,8 @@ fn is_jwks(existing: &Existing<'_>) -> bool {
     value.get("keys").is_some_and(Value::is_array)
 }
 
-fn not_written(path: &Path, error: &dyn Display) -> Error {
+fn not_created(path: &Path, refusal: &Refusal) -> Error {
     Error::new(Kind::Configuration, format!("cannot create {}", show::path(path)))
-        .cause(error)
-        .fix("check that the directory of --key exists and that this user can write to it")
+        .cause(refusal)
+        .fix(refusal.fix(path, "--key"))
 }

@@ -11,9 +11,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Clock;
 use crate::error::{Error, one_line};
-use crate::files;
+use crate::files::{self, ownership, ownership::Refusal};
 use crate::show::{self, scrubbed};
-use crate::time::rfc3339;
+use crate::time::{parse_rfc3339, rfc3339};
 
 /// Appends lines to a file, to memory, or to nothing.
 #[derive(Debug, Clone)]
@@ -101,6 +101,20 @@ impl Log {
     }
 }
 
+/// Checks that the file at `path`, if there is one, may be used as a log.
+///
+/// # Errors
+/// Why the log is not written.
+pub fn require_usable(path: &Path) -> Result<(), Refusal> {
+    ownership::require_appendable(path, is_log)
+}
+
+/// Whether a file begins like a line of a log: `2026-01-31T…Z [PID] `.
+fn is_log(beginning: &[u8]) -> bool {
+    let line = String::from_utf8_lossy(beginning);
+    line.split_once(" [").is_some_and(|(time, _)| parse_rfc3339(time).is_some())
+}
+
 fn open(path: &Path) -> Option<Arc<(PathBuf, File)>> {
-    files::open_to_append(path).ok().map(|file| Arc::new((path.to_owned(), file)))
+    files::open_to_append(path, is_log).ok().map(|file| Arc::new((path.to_owned(), file)))
 }

@@ -6,7 +6,7 @@
 mod clock;
 mod deadline;
 mod env;
-mod log;
+pub mod log;
 
 pub use clock::Clock;
 pub use deadline::Deadline;

@@ -12,11 +12,12 @@ use crate::configuration::CredentialConfig;
 use crate::configuration::credential_source::CredentialSource;
 use crate::context::Context;
 use crate::error::{Error, Kind};
-use crate::files;
+use crate::files::{self, ownership::Refusal};
 use crate::options::{COMMON, Format, OF_SOURCES, ValueKind};
 use crate::program;
 use crate::source::command_line::{self, SourceLine};
 use crate::token::{Audience, TokenType};
+use crate::world;
 
 const LINK: &str = "options";
 
@@ -240,21 +241,23 @@ fn files_in_use(line: &SourceLine, config: &CredentialConfig) -> Vec<(String, St
 fn log_file(path: &Path, report: &mut Report) {
     let shown = path.display();
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let file = path.symlink_metadata();
-    let why = match (&file, directory) {
-        (Ok(file), _) if !file.is_file() => "is not a regular file",
-        (Ok(_), _) if !files::may_write(path) => "cannot be written by this user",
-        (Err(_), Some(directory)) if !directory.is_dir() => "is in a directory that does not exist",
-        (Err(_), Some(directory)) if !files::may_write(directory) => {
-            "is in a directory where this user cannot create files"
+    let is_new = path.symlink_metadata().is_err();
+    let (why, fix) = match (world::log::require_usable(path), directory) {
+        (Err(refusal), _) => (refusal.to_string(), refusal.fix(path, "--log-file")),
+        (Ok(()), Some(directory)) if is_new && !directory.is_dir() => {
+            let refusal = Refusal::NoDirectory(directory.to_owned());
+            (refusal.to_string(), refusal.fix(path, "--log-file"))
+        }
+        (Ok(()), Some(directory)) if is_new && !files::may_write(directory) => (
+            "this user cannot create files in its directory".to_owned(),
+            "set --log-file to a path in a directory where this user can create files".to_owned(),
+        ),
+        (Ok(()), _) if !is_new && !files::may_write(path) => {
+            ("this user cannot write to it".to_owned(), "check --log-file".to_owned())
         }
         _ => return,
     };
-    report.warning(
-        LINK,
-        format!("no log is written, because {shown} {why}"),
-        "set --log-file to the absolute path of a regular file in a writable directory",
-    );
+    report.warning(LINK, format!("no log is written to {shown}: {why}"), fix);
 }
 
 /// Whether two paths name one file, which does not have to exist.

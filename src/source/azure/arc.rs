@@ -120,7 +120,6 @@ fn read_key(path: &Path) -> Result<Secret, Error> {
              applications",
         )
     };
-    let _waiting = files::Waiting::new(path);
     let bytes = files::open_no_link(path)
         .and_then(|file| files::read_limited(file, MAX_KEY_SIZE))
         .map_err(|error| refuse(error.to_string()))?;

@@ -54,7 +54,8 @@ class Squid:
     def during(self, run, **given):
         """What `run` returns, and the lines logged for it; squid writes them when the tunnel has ended."""
         before = len(self.requests())
-        return run(**given), until(lambda: self.requests()[before:], "squid has logged the run")
+        done = run(**given)
+        return done, until(lambda: self.requests()[before:], f"squid has logged the run, which ended as {done}")
 
 
 @contextlib.contextmanager
