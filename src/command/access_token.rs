@@ -150,9 +150,15 @@ impl TokenRequest {
             client::federated(config, CLOUD_PLATFORM, cx)
         })?;
         match &self.subject {
-            None => Ok(account.access_token(&self.scopes, self.lifetime, cx)?),
+            None => Ok(account.access_token(
+                &self.scopes,
+                self.lifetime,
+                "--scope and --lifetime",
+                cx,
+            )?),
             Some(user) => {
-                let (scope, endpoint) = (self.scopes.join(" "), self.oauth_endpoint.as_ref());
+                let scope = self.scopes.join(" ");
+                let endpoint = (self.oauth_endpoint.as_ref(), "--oauth-endpoint");
                 domain_wide_delegation::access_token(&account, user, &scope, endpoint, cx)
             }
         }

@@ -33,7 +33,7 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     let options = Options::read(&invocation.values)?;
     let config = invocation.configuration(cx)?;
     let account = service_account(&config, invocation, cx)?;
-    let token = account.id_token(&options.audience, options.include_email, cx)?;
+    let token = account.id_token(&options.audience, options.include_email, "--for", cx)?;
     Ok(match invocation.format {
         Format::Json => format!("{}\n", json!({ "id_token": token.expose() })),
         Format::Text => token.expose().to_owned(),

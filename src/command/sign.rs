@@ -87,7 +87,8 @@ fn sign_jwt(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
             .fix("set exp to a Unix time in seconds, at most 12 hours from now"));
     }
     let config = invocation.configuration(cx)?;
-    let signed = service_account(&config, invocation, cx)?.sign_jwt(text.expose(), cx)?;
+    let signed =
+        service_account(&config, invocation, cx)?.sign_jwt(text.expose(), "--payload", cx)?;
     Ok(output(invocation.format, "signed_jwt", &signed))
 }
 
@@ -95,8 +96,11 @@ fn sign_blob(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     let BlobOptions { file: path } = BlobOptions::read(&invocation.values)?;
     let bytes = files::read_bytes(&path, "--file")?;
     let config = invocation.configuration(cx)?;
-    let signed =
-        service_account(&config, invocation, cx)?.sign_blob(&STANDARD.encode(bytes), cx)?;
+    let signed = service_account(&config, invocation, cx)?.sign_blob(
+        &STANDARD.encode(bytes),
+        "--file",
+        cx,
+    )?;
     Ok(output(invocation.format, "signed_blob", &signed))
 }
 

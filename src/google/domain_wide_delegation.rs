@@ -14,7 +14,7 @@ use crate::error::{Error, Kind};
 use crate::http::{Request, Url};
 use crate::time;
 
-/// The OAuth token endpoint, which is also the audience of the JWT.
+/// The public OAuth token endpoint, which is also the audience of the JWT.
 const OAUTH: &str = "https://oauth2.googleapis.com/token";
 const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
@@ -22,7 +22,7 @@ const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 const ASSERTION_LIFETIME: i64 = 300;
 
 /// Gets an access token of this user with these scopes, which are separated by spaces. `endpoint`
-/// overrides the public token endpoint.
+/// overrides the public token endpoint, and `place` names the setting for it.
 ///
 /// # Errors
 /// `DENIED` if the delegation is not authorized, otherwise those of [`ServiceAccount::sign_jwt`]
@@ -31,7 +31,7 @@ pub fn access_token(
     account: &ServiceAccount,
     user: &str,
     scope: &str,
-    endpoint: Option<&Url>,
+    (endpoint, place): (Option<&Url>, &'static str),
     cx: &Context,
 ) -> Result<AccessToken, Error> {
     let public =
@@ -46,8 +46,8 @@ pub fn access_token(
         "iat": now,
         "exp": now + ASSERTION_LIFETIME,
     });
-    let assertion = account.sign_jwt(&claims.to_string(), cx)?;
-    let post = Request::post(endpoint, "--oauth-endpoint")
+    let assertion = account.sign_jwt(&claims.to_string(), "the user and the scopes", cx)?;
+    let post = Request::post(endpoint, place)
         .field("grant_type", JWT_BEARER)
         .field("assertion", assertion.text);
     let response = cx.send(post)?;
@@ -58,10 +58,10 @@ pub fn access_token(
         .json()?;
     let token = members.get("access_token").and_then(Value::as_str).ok_or_else(|| {
         Error::new(Kind::Protocol, format!("the response from {endpoint} has no access_token"))
-            .fix("check --oauth-endpoint")
+            .fix(format!("check {place}"))
     })?;
     let lifetime = members.get("expires_in").and_then(time::lifetime);
-    AccessToken::new(token, lifetime, now, (endpoint, "--oauth-endpoint"))
+    AccessToken::new(token, lifetime, now, (endpoint, place))
 }
 
 /// What to do about an OAuth error.
@@ -71,8 +71,8 @@ fn fix_for(code: &str) -> Option<&'static str> {
             "authorize the client ID of the service account for these scopes in the Admin console \
              (Security > API controls > Domain-wide delegation)",
         ),
-        "invalid_grant" => Some("set --subject to a user of the Workspace domain"),
-        "invalid_scope" => Some("check --scope"),
+        "invalid_grant" => Some("request the token of a user of the Workspace domain"),
+        "invalid_scope" => Some("check the requested scopes"),
         _ => None,
     }
 }

@@ -28,7 +28,8 @@ pub struct Signed {
 
 impl ServiceAccount<'_> {
     /// `generateAccessToken`: an access token with these scopes. `lifetime` is in seconds and
-    /// overrides that of the configuration.
+    /// overrides that of the configuration. `place` names the settings, for messages, as in the
+    /// other methods.
     ///
     /// # Errors
     /// `DENIED` if a role is missing, `CONFIGURATION` if the account does not exist or the lifetime
@@ -37,6 +38,7 @@ impl ServiceAccount<'_> {
         &self,
         scopes: &[String],
         lifetime: Option<u64>,
+        place: &str,
         cx: &Context,
     ) -> Result<AccessToken, Refusal> {
         let lifetime = lifetime.or(self.account.lifetime);
@@ -44,7 +46,7 @@ impl ServiceAccount<'_> {
         if let (Some(body), Some(lifetime)) = (body.as_object_mut(), lifetime) {
             body.insert("lifetime".to_owned(), format!("{lifetime}s").into());
         }
-        let response = self.call("generateAccessToken", body, cx)?;
+        let response = self.call("generateAccessToken", body, place, cx)?;
         let token = text(&response, "accessToken")?;
         let expiry = response.get("expireTime").and_then(Value::as_str).and_then(parse_rfc3339);
         let now = cx.clock.now();
@@ -60,10 +62,11 @@ impl ServiceAccount<'_> {
         &self,
         audience: &str,
         include_email: bool,
+        place: &str,
         cx: &Context,
     ) -> Result<Secret, Error> {
         let body = json!({ "audience": audience, "includeEmail": include_email });
-        let response = self.call("generateIdToken", body, cx)?;
+        let response = self.call("generateIdToken", body, place, cx)?;
         jwt(&response, "token")
     }
 
@@ -71,8 +74,8 @@ impl ServiceAccount<'_> {
     ///
     /// # Errors
     /// As [`ServiceAccount::access_token`].
-    pub fn sign_jwt(&self, claims: &str, cx: &Context) -> Result<Signed, Error> {
-        let response = self.call("signJwt", json!({ "payload": claims }), cx)?;
+    pub fn sign_jwt(&self, claims: &str, place: &str, cx: &Context) -> Result<Signed, Error> {
+        let response = self.call("signJwt", json!({ "payload": claims }), place, cx)?;
         Ok(Signed { key_id: key_id(&response), text: jwt(&response, "signedJwt")? })
     }
 
@@ -80,8 +83,8 @@ impl ServiceAccount<'_> {
     ///
     /// # Errors
     /// As [`ServiceAccount::access_token`].
-    pub fn sign_blob(&self, base64: &str, cx: &Context) -> Result<Signed, Error> {
-        let response = self.call("signBlob", json!({ "payload": base64 }), cx)?;
+    pub fn sign_blob(&self, base64: &str, place: &str, cx: &Context) -> Result<Signed, Error> {
+        let response = self.call("signBlob", json!({ "payload": base64 }), place, cx)?;
         Ok(Signed { key_id: key_id(&response), text: Secret::new(text(&response, "signedBlob")?) })
     }
 
@@ -89,6 +92,7 @@ impl ServiceAccount<'_> {
         &self,
         method: &str,
         mut body: Value,
+        place: &str,
         cx: &Context,
     ) -> Result<Map<String, Value>, Refusal> {
         let names =
@@ -110,7 +114,7 @@ impl ServiceAccount<'_> {
         let response = cx.send(post)?;
         match response.status {
             200 => Ok(response.json()?),
-            _ => Err(refusals::of_service_account(self, method, &url, response)),
+            _ => Err(refusals::of_service_account(self, (method, place), &url, response)),
         }
     }
 }

@@ -35,10 +35,12 @@ impl<'a> ServiceAccount<'a> {
         if delegates.contains(&account.account) {
             return Err(Error::new(
                 Kind::Usage,
-                "--delegate names the service account of the configuration",
+                "a delegate is the service account of the configuration itself",
             )
-            .fix("remove this --delegate, and use --delegate only for accounts between the workload and the \
- service account"));
+            .fix(
+                "remove it from the delegates, which are only accounts between the workload and the \
+                 service account",
+            ));
         }
         let (bearer, member) = federated()?;
         Ok(ServiceAccount { account: Cow::Borrowed(account), delegates, bearer, member })

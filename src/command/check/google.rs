@@ -90,7 +90,7 @@ pub(super) fn check(
 }
 
 fn access_token(account: &ServiceAccount, cx: &Context) -> Result<(), Refusal> {
-    account.access_token(&[CLOUD_PLATFORM.to_owned()], None, cx).map(|_| ())
+    account.access_token(&[CLOUD_PLATFORM.to_owned()], None, "the configuration", cx).map(|_| ())
 }
 
 /// The command that grants the role that is missing in a chain of delegates. Google states only

@@ -100,7 +100,7 @@ fn meaning_of_code(code: &str) -> (Kind, &'static str) {
         "invalid_request" => {
             (Kind::Configuration, "check the configuration and the pool provider: {describe}")
         }
-        "invalid_scope" => (Kind::Configuration, "check --scope"),
+        "invalid_scope" => (Kind::Configuration, "check the requested scopes"),
         "invalid_client" => (
             Kind::Configuration,
             "check client_id and client_secret in the configuration, or remove them for a workload \

@@ -27,15 +27,16 @@ impl From<Refusal> for Error {
     }
 }
 
-/// The refusal of a request to `url`, which calls `method` on a service account.
+/// The refusal of a request to `url`, which calls a method on a service account. `place` names the
+/// settings that the request consists of.
 pub(in crate::google) fn of_service_account(
     account: &ServiceAccount,
-    method: &str,
+    (method, place): (&str, &str),
     url: &Url,
     response: Response,
 ) -> Refusal {
     let text = response.error_text().unwrap_or_default();
-    let Some((kind, fix)) = judge(account, method, response.status, &text) else {
+    let Some((kind, fix)) = judge(account, (method, place), response.status, &text) else {
         let error = response.require_success().err().unwrap_or_else(|| {
             Error::new(Kind::Protocol, format!("the response from {url} is empty"))
         });
@@ -50,7 +51,7 @@ pub(in crate::google) fn of_service_account(
 
 fn judge(
     account: &ServiceAccount,
-    method: &str,
+    (method, place): (&str, &str),
     status: u16,
     text: &str,
 ) -> Option<(Kind, String)> {
@@ -66,7 +67,7 @@ fn judge(
             let describe = gcloud::describe(&account.account.account);
             (Kind::Configuration, format!("check that the service account exists: {describe}"))
         }
-        400 => (Kind::Configuration, bad_request(method).to_owned()),
+        400 => (Kind::Configuration, bad_request(method, place)),
         401 => (
             Kind::Denied,
             "check that token_url and service_account_impersonation_url are in the same universe domain"
@@ -76,15 +77,13 @@ fn judge(
     })
 }
 
-fn bad_request(method: &str) -> &'static str {
+fn bad_request(method: &str, place: &str) -> String {
     match method {
-        "generateAccessToken" => {
-            "check --scope and the lifetime: more than 3600 s requires the account to be in the \
+        "generateAccessToken" => format!(
+            "check {place}: a lifetime of more than 3600 s requires the account to be in the \
              organization policy iam.allowServiceAccountCredentialLifetimeExtension"
-        }
-        "generateIdToken" => "check --for and every --delegate",
-        "signJwt" => "check --payload and every --delegate",
-        _ => "check --file and every --delegate",
+        ),
+        _ => format!("check {place} and the delegates"),
     }
 }
 
