@@ -81,7 +81,8 @@ pub(super) fn of_command(command: &CommandInfo) -> String {
     text.push_str("options:\n");
     options(&mut text, command.options());
     if command.of_source {
-        text.push_str("plus the options of the source: run wif-token help SOURCE\n");
+        text.push_str("plus the options of the source, such as --audience and --output-file:\n");
+        text.push_str("run wif-token help SOURCE\n");
     }
     text.push_str("\noptions of every command:\n");
     options(&mut text, COMMON);
