@@ -70,6 +70,10 @@ impl Grammar for Words {
                 self.source = Some(source::find(word).ok_or_else(|| unknown_first(word))?);
                 Ok(())
             }
+            _ if self.tables().into_iter().flatten().any(|option| option.name == "credentials") => {
+                let fix = "name the credential configuration with --credentials=FILE";
+                Err(too_many_words().fix(fix))
+            }
             _ => Err(too_many_words()),
         }
     }
@@ -161,5 +165,5 @@ fn run(
 
 fn unknown_first(word: &str) -> Error {
     let commands = COMMANDS.iter().map(|command| command.name);
-    unknown(word, &commands.chain(["help"]).collect::<Vec<_>>())
+    unknown(word, &commands.chain(["help", "--version"]).collect::<Vec<_>>())
 }

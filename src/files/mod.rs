@@ -28,6 +28,7 @@ use std::path::{Path, PathBuf};
 use self::ownership::Refusal;
 use crate::error::{Error, Kind};
 use crate::secret::Secret;
+use crate::shell;
 use crate::show;
 
 /// The largest file, response or program output that is read, in bytes.
@@ -121,7 +122,13 @@ fn bytes(
         }
         let failure = |kind, what| Error::new(kind, what).fix(check.clone());
         match error.kind() {
-            io::ErrorKind::NotFound => failure(missing, format!("{shown} does not exist")),
+            io::ErrorKind::NotFound => {
+                let absent = failure(missing, format!("{shown} does not exist"));
+                match no_path(&shown.to_string(), option) {
+                    Some((cause, fix)) => absent.cause(cause).fix(fix),
+                    None => absent,
+                }
+            }
             io::ErrorKind::PermissionDenied => {
                 failure(Kind::Configuration, format!("this user cannot read {shown}"))
                     .fix(format!("allow this user to read the file, or {check}"))
@@ -135,6 +142,20 @@ fn bytes(
     bytes.ok_or_else(|| {
         Error::new(Kind::Configuration, format!("{shown} is larger than 1 MiB")).fix(check)
     })
+}
+
+/// Why a value of `option` is no path outside of a shell, and what to do.
+fn no_path(value: &str, option: &str) -> Option<(String, String)> {
+    if value.starts_with(['"', '\'']) {
+        let fix = format!("write the path in {option} without quotes");
+        return Some(("the quotes are part of this path".to_owned(), fix));
+    }
+    if value.contains(" --") {
+        let fix = "in an arguments file, write each option on a line of its own".to_owned();
+        return Some(("the value contains another option".to_owned(), fix));
+    }
+    let (text, _) = shell::expansion(value)?;
+    Some((format!("only a shell expands {text}"), format!("set {option} to the absolute path")))
 }
 
 /// The error for a value of `option` that may be the content of a file and not its path.

@@ -7,8 +7,13 @@ pub fn is_name(word: &str) -> bool {
     !word.is_empty() && word.len() <= 24 && word.chars().all(fits)
 }
 
-/// The name that is most similar to this word, if any name is similar.
+/// The name that is most similar to this word, if any name is similar. A name of which the word is the
+/// first part is preferred.
 pub fn nearest(word: &str, names: impl Iterator<Item = &'static str>) -> Option<&'static str> {
-    let distance = |name| strsim::damerau_levenshtein(word, name);
-    names.min_by_key(|name| distance(name)).filter(|name| distance(name) <= 1 + name.len() / 4)
+    let names: Vec<_> = names.collect();
+    let continues = |name: &&str| name.strip_prefix(word).is_some_and(|rest| rest.starts_with('-'));
+    let distance = |name: &str| strsim::damerau_levenshtein(word, name);
+    let similar = |name: &&str| distance(name) <= 1 + name.len() / 4;
+    let first = names.iter().copied().find(continues);
+    first.or_else(|| names.into_iter().min_by_key(|name| distance(name)).filter(similar))
 }

@@ -14,6 +14,7 @@ use super::nearest::{is_name, nearest};
 use super::{OptionInfo, OptionValue as _, ValueKind, Values};
 use crate::error::{Error, Kind};
 use crate::files;
+use crate::show;
 
 /// The meaning of the positional words of a command line.
 pub trait Grammar {
@@ -81,9 +82,9 @@ impl<G: Grammar> Line<G> {
                 Some(Arg::Value(word)) => self.grammar.positional(word.to_str().unwrap_or("")),
                 Some(Arg::Short('h') | Arg::Long("help")) => self.grammar.help(),
                 Some(Arg::Short('V') | Arg::Long("version")) => self.grammar.version(),
-                Some(Arg::Short(_)) => {
-                    Err(Error::new(Kind::Usage, "the only short options are -h and -V")
-                        .fix("run wif-token help"))
+                Some(Arg::Short(letter)) => {
+                    let fix = if letter == 'v' { LOG } else { "run wif-token help" };
+                    Err(Error::new(Kind::Usage, "the only short options are -h and -V").fix(fix))
                 }
                 Some(Arg::Long(name)) => {
                     let name = name.to_owned();
@@ -136,8 +137,26 @@ impl<G: Grammar> Line<G> {
         let text = files::read_regular(path, "--args-file")?;
         let lines = text.expose().lines().map(str::trim);
         let words = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
+        if words.clone().take_while(|line| *line != "--").any(is_quoted) {
+            return Err(Error::new(Kind::Usage, format!("{} has quotes", show::path(path)))
+                .cause("no shell reads an arguments file")
+                .fix("write each argument on a line of its own, without quotes"));
+        }
         self.read(words.map(OsString::from).collect(), depth)
     }
+}
+
+/// What to use instead of an option that prints more.
+const LOG: &str = "to see each step of the run, use --log-file=PATH";
+
+/// Whether a line of an arguments file, or the value in it, is in quotes.
+fn is_quoted(line: &str) -> bool {
+    let value = line.split_once('=').map_or(line, |(_, value)| value);
+    [line, value].iter().any(|text| {
+        ['"', '\'']
+            .iter()
+            .any(|quote| text.len() > 1 && text.starts_with(*quote) && text.ends_with(*quote))
+    })
 }
 
 /// The failure of a command line with too many positional words.
@@ -159,6 +178,9 @@ fn unknown_option(
         (true, None) => format!("--{name} is not an option of wif-token itself"),
         (false, _) => "an option is not known".to_owned(),
     };
+    if ["verbose", "debug", "trace"].contains(&name) {
+        return Error::new(Kind::Usage, what).fix(LOG);
+    }
     Error::new(Kind::Usage, what).fix(match (nearest(name, names), name_before) {
         (Some(near), _) => format!("did you mean --{near}?"),
         (None, Some(before)) => format!("run wif-token help {before}"),

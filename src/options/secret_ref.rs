@@ -34,6 +34,18 @@ impl SecretRef {
         }
     }
 
+    /// Checks that the variable or file exists, before anything else is done.
+    ///
+    /// # Errors
+    /// As [`SecretRef::read`].
+    pub fn require(&self, option: &str, world: &World) -> Result<(), Error> {
+        let exists = match self {
+            SecretRef::Env(name) => world.env.get(name).is_some(),
+            SecretRef::File(path) => files::exists(path),
+        };
+        if exists { Ok(()) } else { self.read(option, world).map(|_| ()) }
+    }
+
     /// Reads the secret, without trailing line breaks. `option` is the option that has this
     /// reference, for messages.
     ///

@@ -146,6 +146,17 @@ impl Values {
         options.chain(rest.map(|word| word.as_encoded_bytes().to_vec())).collect()
     }
 
+    /// The secrets that the values name, each with its option.
+    pub fn secrets(&self) -> impl Iterator<Item = (&'static OptionInfo, SecretRef)> {
+        self.given.iter().filter_map(|(option, value)| match value {
+            Value::Secret(secret) => Some((*option, secret.clone())),
+            Value::Pair(_, text) => {
+                SecretRef::parse(reference(option, text).1).map(|secret| (*option, secret))
+            }
+            _ => None,
+        })
+    }
+
     /// The environment variables that the values name: `env:NAME`, and the value of an option such
     /// as `--name=VAR`.
     pub fn variables(&self) -> impl Iterator<Item = &str> {

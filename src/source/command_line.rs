@@ -70,7 +70,10 @@ pub fn unknown(name: &str, others: &[&'static str]) -> Error {
         true => format!("{name:?} is not a {kinds}"),
         false => format!("the first word is not a {kinds}"),
     };
-    Error::new(Kind::Usage, what).fix(match nearest(name, known) {
+    let lower = name.to_ascii_lowercase();
+    let meant = SOURCES.iter().find(|source| source.also.contains(&lower.as_str()));
+    let near = meant.map(|source| source.name).or_else(|| nearest(&lower, known));
+    Error::new(Kind::Usage, what).fix(match near {
         Some(near) => format!("did you mean {near}?"),
         None if others.is_empty() => format!("start the command line with one of: {}", names()),
         None => "run wif-token help to list the sources and commands".to_owned(),

@@ -23,6 +23,7 @@ options! {
 
 pub(super) const INFO: SourceInfo = SourceInfo {
     name: "env",
+    also: &["environment", "variable"],
     summary: "an environment variable with the token, as text or JSON",
     options: &[Options::TABLE, field::Options::TABLE],
     rest: None,

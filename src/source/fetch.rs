@@ -18,7 +18,7 @@ use crate::contract::document::Document;
 use crate::contract::request::SubjectTokenRequest;
 use crate::error::Error;
 use crate::files;
-use crate::options::Format;
+use crate::options::{Format, SecretRef};
 use crate::world::{Declared, Env};
 
 /// How to get one subject token: the source, the request and the destination of the token.
@@ -35,6 +35,8 @@ pub struct Fetch {
     env: Env,
     /// `--expiry-margin`, in seconds.
     expiry_margin: Option<u64>,
+    /// The secrets that the command line names, each with its option.
+    secrets: Vec<(String, SecretRef)>,
 }
 
 impl Fetch {
@@ -50,7 +52,10 @@ impl Fetch {
         let destination = Destination::new(format, &request, digest.clone())?;
         let timeout = line.common.timeout.unwrap_or_else(|| source.timeout(&request));
         let expiry_margin = line.common.expiry_margin;
-        Ok(Fetch { source, request, destination, digest, timeout, env, expiry_margin })
+        let secrets = line.values.secrets();
+        let secrets =
+            secrets.map(|(option, secret)| (format!("--{}", option.name), secret)).collect();
+        Ok(Fetch { source, request, destination, digest, timeout, env, expiry_margin, secrets })
     }
 
     /// The environment for the context of this fetch.
@@ -80,6 +85,8 @@ impl Fetch {
     pub fn document(&self, cx: &Context) -> Result<Document, Error> {
         let (file, reuse) = (self.destination.file(), self.destination.is_document());
         let fetch = || {
+            // A missing secret is reported at once, and not after a server could not be reached.
+            self.secrets.iter().try_for_each(|(option, secret)| secret.require(option, cx))?;
             let token = self.source.subject_token(&self.request, cx)?;
             Document::new(token, self.request.token_type, self.expiry_margin, cx.clock.now())
         };

@@ -26,6 +26,7 @@ options! {
 
 pub(super) const INFO: SourceInfo = SourceInfo {
     name: "file",
+    also: &["path"],
     summary: "a file with the token, as text or JSON",
     options: &[Options::TABLE, field::Options::TABLE],
     rest: None,

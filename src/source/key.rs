@@ -47,6 +47,7 @@ options! {
 
 pub(super) const INFO: SourceInfo = SourceInfo {
     name: "key",
+    also: &["jwt", "pem", "self-signed", "certificate"],
     summary: "a JWT signed with a local key, without an identity provider",
     options: &[Options::TABLE],
     rest: None,

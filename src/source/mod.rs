@@ -67,6 +67,8 @@ pub trait Source: Debug {
 pub struct SourceInfo {
     /// The first word of the command line.
     pub name: &'static str,
+    /// Other words for it, which a user may try first.
+    pub also: &'static [&'static str],
     /// Where the token comes from, in one line of the help.
     pub summary: &'static str,
     /// The tables of its own options. The options that all sources share are not included.

@@ -28,6 +28,7 @@ options! {
 
 pub(super) const INFO: SourceInfo = SourceInfo {
     name: "url",
+    also: &["http", "https"],
     summary: "a URL that returns the token, as text or JSON",
     options: &[Options::TABLE, field::Options::TABLE],
     rest: None,

@@ -4,14 +4,13 @@
 //! that change are shown, and no header of this program is shown.
 
 use super::report::Report;
-use super::shell_syntax::shell_syntax;
 use crate::client::executable;
 use crate::command::config::is_portable;
 use crate::context::Context;
 use crate::error::Kind;
 use crate::options::{OptionInfo, ValueKind};
 use crate::program;
-use crate::shell::quoted;
+use crate::shell::{self, quoted};
 use crate::source::{self, SourceInfo};
 
 const LINK: &str = "command";
@@ -27,7 +26,7 @@ pub(super) fn check(command: &str, cx: &Context, report: &mut Report) -> bool {
         space(&path, rest, command, report);
         return command.contains(['"', '\'']);
     }
-    if let Some(index) = words.iter().position(|word| shell_syntax(word).is_some()) {
+    if let Some(index) = words.iter().position(|word| shell::expansion(word).is_some()) {
         unexpanded(&words, index, cx, report);
         return index > 0;
     }
@@ -114,10 +113,10 @@ fn unexpanded(words: &[String], index: usize, cx: &Context, report: &mut Report)
     let mut changed = Vec::new();
     let mut unknown = None;
     for (index, word) in fixed.iter_mut().enumerate() {
-        while let Some((text, name)) = shell_syntax(word) {
+        while let Some((text, name)) = shell::expansion(word) {
             changed.push(index);
             match (name.as_str(), &home) {
-                ("HOME" | "USERPROFILE", Some(home)) if shell_syntax(home).is_none() => {
+                ("HOME" | "USERPROFILE", Some(home)) if shell::expansion(home).is_none() => {
                     *word = word.replacen(&text, home, 1);
                 }
                 _ => {
@@ -127,7 +126,7 @@ fn unexpanded(words: &[String], index: usize, cx: &Context, report: &mut Report)
             }
         }
     }
-    let text = words.get(index).and_then(|word| shell_syntax(word)).unwrap_or_default().0;
+    let text = words.get(index).and_then(|word| shell::expansion(word)).unwrap_or_default().0;
     let fix = match unknown {
         Some(text) => format!("write the value of {text} in executable.command"),
         None => format!("set executable.command to {}", shown(&fixed, &changed)),

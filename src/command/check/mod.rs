@@ -17,7 +17,6 @@ mod output_document;
 mod output_file;
 mod report;
 mod saml;
-mod shell_syntax;
 
 use std::mem::take;
 

@@ -37,6 +37,7 @@ const VARIABLES: &[&str] = &["KRB5CCNAME", "KRB5_CONFIG", "KRB5_CLIENT_KTNAME", 
 
 pub(super) const INFO: SourceInfo = SourceInfo {
     name: "adfs",
+    also: &["saml", "ws-trust", "active-directory"],
     summary: "AD FS, usually with the Windows or Kerberos account",
     options: &[options::Options::TABLE],
     rest: None,

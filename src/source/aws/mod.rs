@@ -67,6 +67,7 @@ options! {
 
 pub(super) const INFO: SourceInfo = SourceInfo {
     name: "aws",
+    also: &["ec2", "ecs", "eks", "lambda", "amazon", "sts", "imds"],
     summary: "AWS credentials from any place that the AWS SDKs search",
     options: &[Options::TABLE],
     rest: None,

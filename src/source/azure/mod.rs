@@ -41,6 +41,7 @@ use crate::token::{Origin, SubjectToken};
 
 pub(super) const INFO: SourceInfo = SourceInfo {
     name: "azure",
+    also: &["entra", "aad", "msi", "managed-identity", "azure-ad"],
     summary: "an Azure service principal, workload identity or managed identity",
     options: &[Options::TABLE],
     rest: None,

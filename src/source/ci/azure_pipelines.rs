@@ -19,6 +19,7 @@ use crate::token::SubjectToken;
 
 pub(in crate::source) const INFO: SourceInfo = SourceInfo {
     name: "azure-pipelines",
+    also: &["azure-devops", "ado", "vsts"],
     summary: "the ID token of an Azure Pipelines job",
     options: &[ServiceConnection::TABLE],
     rest: None,

@@ -63,6 +63,7 @@ const VARIABLES: &[&str] = &["KUBECONFIG", HOME, in_cluster::HOST, in_cluster::P
 
 pub(super) const INFO: SourceInfo = SourceInfo {
     name: "kubernetes",
+    also: &["k8s", "gke", "aks", "openshift", "kubectl", "serviceaccount"],
     summary: "a Kubernetes service account, from a pod or with a kubeconfig",
     options: &[Options::TABLE],
     rest: None,

@@ -102,6 +102,7 @@ options! {
 
 pub(super) const INFO: SourceInfo = SourceInfo {
     name: "oidc",
+    also: &["oauth", "oauth2", "okta", "keycloak", "auth0", "device"],
     summary: "an OpenID Connect issuer, for a client or a user who signs in",
     options: &[Options::TABLE],
     rest: None,

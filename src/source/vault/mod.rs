@@ -93,6 +93,7 @@ const VARIABLES: &[&str] = &[
 
 pub(super) const INFO: SourceInfo = SourceInfo {
     name: "vault",
+    also: &["hashicorp", "openbao", "bao"],
     summary: "an identity token of HashiCorp Vault or OpenBao",
     options: &[Options::TABLE],
     rest: None,
