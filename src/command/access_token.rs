@@ -70,7 +70,7 @@ pub(super) const FORMAT: &[OptionInfo] = &[OptionInfo::of::<Option<Shape>>(
 fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     let options = Options::read(&invocation.values)?;
     let cache_file = options.cache_file.clone();
-    let request = TokenRequest::new(options, Delegates::read(&invocation.values)?)?;
+    let request = TokenRequest::new(options, Delegates::of(&invocation.values)?)?;
     let config = invocation.configuration(cx)?;
     let digest = request.digest(&config, cx);
     let cache_file = cache_file.filter(|path| !files::is_stdout(path));
@@ -105,7 +105,7 @@ struct TokenRequest {
 }
 
 impl TokenRequest {
-    fn new(options: Options, Delegates { delegate }: Delegates) -> Result<TokenRequest, Error> {
+    fn new(options: Options, delegates: Vec<String>) -> Result<TokenRequest, Error> {
         if options.subject.is_some() && options.lifetime.is_some() {
             return Err(Error::new(
                 Kind::Usage,
@@ -121,7 +121,7 @@ impl TokenRequest {
         Ok(TokenRequest {
             scopes: scopes.filter(|scope| !scope.is_empty()).map(full_scope).collect(),
             lifetime: options.lifetime.map(|Seconds(seconds)| seconds),
-            delegates: delegate,
+            delegates,
             subject: options.subject,
             oauth_endpoint: options.oauth_endpoint,
         })

@@ -7,6 +7,7 @@
 mod access_token;
 mod check;
 mod config;
+mod grammar;
 mod id_token;
 mod sign;
 
@@ -99,6 +100,20 @@ options! {
     }
 }
 
+impl Delegates {
+    /// The delegates of a command line.
+    ///
+    /// # Errors
+    /// `USAGE` if one is not the name of a service account.
+    fn of(values: &Values) -> Result<Vec<String>, Error> {
+        let Delegates { delegate } = Delegates::read(values)?;
+        delegate
+            .iter()
+            .try_for_each(|name| grammar::require_service_account(name, "--delegate"))?;
+        Ok(delegate)
+    }
+}
+
 impl Invocation {
     /// Reads the credential configuration.
     fn configuration(&self, cx: &Context) -> Result<CredentialConfig, Error> {
@@ -113,6 +128,6 @@ fn service_account<'a>(
     invocation: &Invocation,
     cx: &Context,
 ) -> Result<ServiceAccount<'a>, Error> {
-    let Delegates { delegate } = Delegates::read(&invocation.values)?;
-    ServiceAccount::new(config, delegate, || client::federated(config, CLOUD_PLATFORM, cx))
+    let delegates = Delegates::of(&invocation.values)?;
+    ServiceAccount::new(config, delegates, || client::federated(config, CLOUD_PLATFORM, cx))
 }

@@ -69,7 +69,7 @@ const OFFLINE: &str = "no requests are sent with --offline";
 
 fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     let options = Options::read(&invocation.values)?;
-    let Delegates { delegate } = Delegates::read(&invocation.values)?;
+    let delegates = Delegates::of(&invocation.values)?;
     let cx = &cx.narrowed(|world, http| {
         world.log = world.log.recording();
         http.offline = options.offline;
@@ -80,7 +80,7 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
         Err(error) => {
             report.error("configuration", &error);
         }
-        Ok(config) => walk(invocation, &options, delegate, &config, cx, &mut report),
+        Ok(config) => walk(invocation, &options, delegates, &config, cx, &mut report),
     }
     let (text, status) = output(&report, invocation.format);
     Ok(Output { text, status })

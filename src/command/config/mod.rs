@@ -8,7 +8,6 @@
 mod document;
 mod executable_command;
 mod gcloud;
-mod grammar;
 
 use std::path::{Path, PathBuf};
 
@@ -16,6 +15,7 @@ use serde_json::Value;
 
 use self::executable_command::ExecutableCommand;
 pub(super) use self::executable_command::is_portable;
+use super::grammar::{self, is_domain, is_label, is_project};
 use super::{CommandInfo, Invocation, Output};
 use crate::configuration::GOOGLEAPIS;
 use crate::configuration::pool_provider::PoolProvider;
@@ -66,7 +66,7 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     })?;
     let provider = PoolProvider::parse_value(&full_name(&options.pool_provider), "--pool-provider")
         .map_err(|error| error.of_kind(Kind::Usage))?;
-    grammar::check(&options, &provider)?;
+    check_grammar(&options, &provider)?;
     let mut trust = (info.build)(&invocation.values)?.trust();
     if let Some(audience) = common.audience.as_ref().filter(|name| !provider.is_named(name)) {
         trust = trust.for_audience(audience);
@@ -149,4 +149,30 @@ fn publish(path: &Path, text: &str, is_ours: fn(&Existing<'_>) -> bool) -> Resul
             .cause(refusal)
             .fix(fix)
     })
+}
+
+/// Checks the values of the options.
+fn check_grammar(options: &Options, provider: &PoolProvider) -> Result<(), Error> {
+    let ids = [&provider.pool, &provider.provider];
+    grammar::require(
+        ids.iter().all(|id| is_label(id)) && is_domain(&provider.universe),
+        "--pool-provider",
+        "has an ID with other characters than a-z, 0-9 and -",
+        "projects/123456789012/locations/global/workloadIdentityPools/my-pool/providers/my-provider",
+    )?;
+    if let Some(account) = &options.service_account {
+        grammar::require_service_account(account, "--service-account")?;
+    }
+    grammar::require(
+        options.universe_domain.as_deref().is_none_or(is_domain),
+        "--universe-domain",
+        "is not a domain name in lower case",
+        "googleapis.com",
+    )?;
+    grammar::require(
+        options.workforce_pool_user_project.as_deref().is_none_or(is_project),
+        "--workforce-pool-user-project",
+        "is not a project number or project ID",
+        "123456789012",
+    )
 }

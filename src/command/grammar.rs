@@ -1,43 +1,29 @@
-//! The grammar of each value that becomes a part of the configuration or of a command to paste.
+//! The grammar of values that become a part of a configuration, a request or a command to paste.
 
-use super::Options;
-use crate::configuration::pool_provider::PoolProvider;
 use crate::error::{Error, Kind};
 
-/// Checks the values of the options.
+/// Checks a value of an option, of which `example` is a valid one.
 ///
 /// # Errors
-/// `USAGE` with the first option whose value cannot be right.
-pub(super) fn check(options: &Options, provider: &PoolProvider) -> Result<(), Error> {
-    let refuse = |valid: bool, option: &str, what: &str, example: &str| match valid {
+/// `USAGE` if the value cannot be right. `what` continues the name of the option.
+pub(super) fn require(valid: bool, option: &str, what: &str, example: &str) -> Result<(), Error> {
+    match valid {
         true => Ok(()),
         false => Err(Error::new(Kind::Usage, format!("{option} {what}"))
             .fix(format!("use a value such as {option}={example}"))),
-    };
-    let ids = [&provider.pool, &provider.provider];
-    refuse(
-        ids.iter().all(|id| is_label(id)) && is_domain(&provider.universe),
-        "--pool-provider",
-        "has an ID with other characters than a-z, 0-9 and -",
-        "projects/123456789012/locations/global/workloadIdentityPools/my-pool/providers/my-provider",
-    )?;
-    refuse(
-        options.service_account.as_deref().is_none_or(is_service_account),
-        "--service-account",
+    }
+}
+
+/// Checks that a value of an option names a service account.
+///
+/// # Errors
+/// `USAGE` if it does not.
+pub(super) fn require_service_account(text: &str, option: &str) -> Result<(), Error> {
+    require(
+        is_service_account(text),
+        option,
         "is not the email address of a service account",
         "my-account@my-project.iam.gserviceaccount.com",
-    )?;
-    refuse(
-        options.universe_domain.as_deref().is_none_or(is_domain),
-        "--universe-domain",
-        "is not a domain name in lower case",
-        "googleapis.com",
-    )?;
-    refuse(
-        options.workforce_pool_user_project.as_deref().is_none_or(is_project),
-        "--workforce-pool-user-project",
-        "is not a project number or project ID",
-        "123456789012",
     )
 }
 
@@ -52,7 +38,7 @@ fn is_service_account(text: &str) -> bool {
 }
 
 /// A project number, or a project ID, which may begin with a domain and a colon.
-fn is_project(text: &str) -> bool {
+pub(super) fn is_project(text: &str) -> bool {
     let id = match text.split_once(':') {
         Some((domain, id)) if is_domain(domain) => id,
         _ => text,
@@ -65,12 +51,12 @@ fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-fn is_domain(text: &str) -> bool {
+pub(super) fn is_domain(text: &str) -> bool {
     text.len() <= 253 && text.contains('.') && text.split('.').all(is_label)
 }
 
 /// Lower-case letters, digits, and hyphens that are not at an end.
-fn is_label(text: &str) -> bool {
+pub(super) fn is_label(text: &str) -> bool {
     let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     (1..=63).contains(&text.len())
         && !text.starts_with('-')
