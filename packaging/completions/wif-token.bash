@@ -79,6 +79,7 @@ _wif_token() {
         sign-blob:--file=*) compopt -o default ;;
         sign-blob:--format=*) _wif_token_words 'text json' ;;
         config:--program=*) compopt -o default ;;
+        config:--for-os=*) _wif_token_words 'linux macos windows' ;;
         config:--out=*) compopt -o default ;;
         check:--credentials=*) compopt -o default ;;
         check:--format=*) _wif_token_words 'text json' ;;
@@ -107,7 +108,7 @@ _wif_token() {
         id-token:*) _wif_token_words '--credentials= --for= --include-email --delegate= --format= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
         sign-jwt:*) _wif_token_words '--credentials= --payload= --delegate= --format= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
         sign-blob:*) _wif_token_words '--credentials= --file= --delegate= --format= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
-        config:*) _wif_token_words 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes key --pool-provider= --service-account= --service-account-lifetime= --workforce-pool-user-project= --universe-domain= --program= --out= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
+        config:*) _wif_token_words 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes key --pool-provider= --service-account= --service-account-lifetime= --workforce-pool-user-project= --universe-domain= --program= --for-os= --file-sourced --out= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
         check:*) _wif_token_words '--credentials= --offline --mapping= --format= --delegate= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
         :-*) _wif_token_words '--audience= --token-type= --output-file= --expiry-margin= --format= --exit-zero --args-file= --timeout= --ca-file= --allow-http= --log-file= --help --version' ;;
         :*) _wif_token_words 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes key access-token id-token sign-jwt sign-blob config check help' ;;

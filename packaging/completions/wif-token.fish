@@ -153,6 +153,8 @@ complete -c wif-token -n '__fish_seen_subcommand_from config' -l service-account
 complete -c wif-token -n '__fish_seen_subcommand_from config' -l workforce-pool-user-project -x -d 'project to bill for API requests; required for a workforce pool'
 complete -c wif-token -n '__fish_seen_subcommand_from config' -l universe-domain -x -d 'universe domain (default: googleapis.com)'
 complete -c wif-token -n '__fish_seen_subcommand_from config' -l program -r -F -d 'path of wif-token on the hosts that use the configuration (default: the path here)'
+complete -c wif-token -n '__fish_seen_subcommand_from config' -l for-os -x -a 'linux macos windows' -d 'operating system of the hosts that use the configuration, if not this one; paths are then written as given'
+complete -c wif-token -n '__fish_seen_subcommand_from config' -l file-sourced -d 'for clients that run no executables: the configuration names the --output-file, which another process renews'
 complete -c wif-token -n '__fish_seen_subcommand_from config' -l out -r -F -d 'write the configuration to this file and print the gcloud commands'
 complete -c wif-token -n '__fish_seen_subcommand_from check' -l credentials -r -F -d 'credential configuration to use; overrides GOOGLE_APPLICATION_CREDENTIALS'
 complete -c wif-token -n '__fish_seen_subcommand_from check' -l offline -d 'check only the configuration and the token; send no requests'

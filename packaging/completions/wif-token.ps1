@@ -30,6 +30,7 @@ Register-ArgumentCompleter -Native -CommandName wif-token -ScriptBlock {
         'id-token:--format=*' { $start = '--format='; 'text json header'; break }
         'sign-jwt:--format=*' { $start = '--format='; 'text json'; break }
         'sign-blob:--format=*' { $start = '--format='; 'text json'; break }
+        'config:--for-os=*' { $start = '--for-os='; 'linux macos windows'; break }
         'check:--format=*' { $start = '--format='; 'text json'; break }
         '*:--format=*' { $start = '--format='; 'json text'; break }
         '*:--*=*' { ''; break }
@@ -52,7 +53,7 @@ Register-ArgumentCompleter -Native -CommandName wif-token -ScriptBlock {
         'id-token:*' { '--credentials= --for= --include-email --delegate= --format= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'sign-jwt:*' { '--credentials= --payload= --delegate= --format= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'sign-blob:*' { '--credentials= --file= --delegate= --format= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
-        'config:*' { 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes key --pool-provider= --service-account= --service-account-lifetime= --workforce-pool-user-project= --universe-domain= --program= --out= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
+        'config:*' { 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes key --pool-provider= --service-account= --service-account-lifetime= --workforce-pool-user-project= --universe-domain= --program= --for-os= --file-sourced --out= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'check:*' { '--credentials= --offline --mapping= --format= --delegate= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         ':-*' { '--audience= --token-type= --output-file= --expiry-margin= --format= --exit-zero --args-file= --timeout= --ca-file= --allow-http= --log-file= --help --version'; break }
         ':*' { 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes key access-token id-token sign-jwt sign-blob config check help'; break }

@@ -97,25 +97,39 @@ impl Values {
         self.all(name).next().is_some()
     }
 
-    /// The values of an option as arguments for another command line. Paths are made absolute.
-    pub fn as_arguments<'a>(&'a self, option: &'a OptionInfo) -> impl Iterator<Item = String> + 'a {
-        let absolute = |path: &Path| files::absolute(path).display().to_string();
+    /// The values of an option as arguments for another command line. `path` converts the paths,
+    /// also those in references to secrets.
+    ///
+    /// # Errors
+    /// Those of `path`.
+    pub fn as_arguments(
+        &self,
+        option: &OptionInfo,
+        path: impl Fn(&Path) -> Result<String, Error>,
+    ) -> Result<Vec<String>, Error> {
         let mark = if matches!(option.kind, ValueKind::Header) { ':' } else { '=' };
-        self.all(option.name).map(move |value| {
+        let argument = |value: &Value| {
             let value = match value {
                 Value::Text(text) if matches!(option.kind, ValueKind::Flag) => {
-                    return format!("--{}{text}", option.name);
+                    return Ok(format!("--{}{text}", option.name));
                 }
                 Value::Text(text) => text.clone(),
                 Value::Seconds(seconds) => seconds.to_string(),
-                Value::Path(path) => absolute(path),
+                Value::Path(value) => path(value)?,
                 Value::Url(url) => url.as_typed().to_owned(),
                 Value::Secret(SecretRef::Env(name)) => format!("env:{name}"),
-                Value::Secret(SecretRef::File(path)) => format!("file:{}", absolute(path)),
-                Value::Pair(key, value) => format!("{key}{mark}{value}"),
+                Value::Secret(SecretRef::File(file)) => format!("file:{}", path(file)?),
+                Value::Pair(key, text) => match SecretRef::parse(reference(option, text).1) {
+                    Some(SecretRef::File(file)) => {
+                        let words = text.strip_suffix(reference(option, text).1).unwrap_or("");
+                        format!("{key}{mark}{words}file:{}", path(&file)?)
+                    }
+                    _ => format!("{key}{mark}{text}"),
+                },
             };
-            format!("--{}={value}", option.name)
-        })
+            Ok(format!("--{}={value}", option.name))
+        };
+        self.all(option.name).map(argument).collect()
     }
 
     /// The parts that identify a request, for its digest: each of these options that is given, with

@@ -44,7 +44,7 @@ pub trait Source: Debug {
 
     /// The settings with which a pool provider trusts the tokens of this source.
     fn trust(&self) -> Trust {
-        Trust { token_type: None, ..Trust::issuer("ISSUER") }
+        Trust { token_type: None, ..Trust::unknown_issuer() }
     }
 
     /// The default of `--timeout` for this request.

@@ -1,7 +1,8 @@
 //! The settings with which a workload identity pool provider trusts the tokens of a source.
 //!
 //! The command `config` renders them as the `gcloud` commands that create the provider. A value
-//! that depends on the environment is a placeholder in capitals, such as `ISSUER`.
+//! that depends on the environment is a placeholder in capitals, such as `ISSUER`, which is
+//! explained.
 //! <https://cloud.google.com/sdk/gcloud/reference/iam/workload-identity-pools/providers>
 
 use std::path::PathBuf;
@@ -15,8 +16,12 @@ pub struct Trust {
     pub provider: Provider,
     /// The CEL expression to map to `google.subject`.
     pub subject: &'static str,
+    /// The CEL condition on the claims, if the issuer has tokens for other organizations too.
+    pub condition: Option<String>,
     /// The subject of the tokens, if the options of the source determine it.
     pub principal: Option<String>,
+    /// Each placeholder, and what to replace it with.
+    pub placeholders: Vec<(&'static str, &'static str)>,
     /// The type of the tokens; `None` if the source passes on tokens of any type.
     pub token_type: Option<TokenType>,
     /// Whether the source may ask a user to sign in.
@@ -63,7 +68,32 @@ impl Trust {
     pub fn issuer(issuer: &str) -> Trust {
         let provider = Provider::Oidc { issuer: issuer.to_owned(), audience: None, jwks: None };
         let (subject, token_type) = ("assertion.sub", Some(TokenType::Jwt));
-        Trust { provider, subject, principal: None, token_type, interactive: false }
+        Trust {
+            provider,
+            subject,
+            condition: None,
+            principal: None,
+            placeholders: Vec::new(),
+            token_type,
+            interactive: false,
+        }
+    }
+
+    /// Trusts the JWTs of an issuer that the options of the source do not determine.
+    pub fn unknown_issuer() -> Trust {
+        Trust::issuer("ISSUER").explain("ISSUER", "the iss of the token; wif-token check prints it")
+    }
+
+    /// Adds the meaning of a placeholder.
+    pub fn explain(mut self, placeholder: &'static str, meaning: &'static str) -> Trust {
+        self.placeholders.push((placeholder, meaning));
+        self
+    }
+
+    /// Accepts only tokens that meet this condition, because the issuer has tokens for other
+    /// organizations too.
+    pub fn only_if(self, condition: &str) -> Trust {
+        Trust { condition: Some(condition.to_owned()), ..self }
     }
 
     /// Trusts the assertions of the identity provider with this metadata.

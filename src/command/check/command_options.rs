@@ -219,7 +219,9 @@ fn files_in_use(line: &SourceLine, config: &CredentialConfig) -> Vec<(String, St
     let options = line.info.options().chain(OF_SOURCES).chain(COMMON);
     let with_path =
         options.filter(|option| matches!(option.kind, ValueKind::Path | ValueKind::Secret));
-    let words = with_path.flat_map(|option| line.values.as_arguments(option).collect::<Vec<_>>());
+    let absolute = |path: &Path| Ok(files::absolute(path).display().to_string());
+    let words =
+        with_path.flat_map(|option| line.values.as_arguments(option, absolute).unwrap_or_default());
     let mut used: Vec<(String, String)> = words
         .filter_map(|word| {
             let (name, path) = word.split_once('=')?;

@@ -1,12 +1,11 @@
 //! The configuration as JSON, with the members that gcloud writes, in the same order.
 //! <https://google.aip.dev/auth/4117>
 
-use std::path::Path;
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
 use super::Options;
-use super::executable_command::with_slashes;
 use crate::configuration::GOOGLEAPIS;
 use crate::configuration::credential_source::TIMEOUT_MS;
 use crate::configuration::pool_provider::PoolProvider;
@@ -26,21 +25,18 @@ const LONGEST_TIMEOUT_MS: u64 = 120_000;
 /// reports its own timeout.
 const HEAD_START_MS: u64 = 5_000;
 
-/// The configuration that runs this command line.
+/// The configuration with this `credential_source`.
 ///
 /// # Errors
-/// `USAGE` if options cannot be used together, or `--timeout` is longer than any client waits.
+/// `USAGE` if options cannot be used together.
 pub(super) fn of(
     options: &Options,
     common: &options::Options,
-    line: &str,
-    output_file: Option<&Path>,
+    source: Value,
     provider: &PoolProvider,
     trust: &Trust,
 ) -> Result<Value, Error> {
     let universe = options.universe_domain.as_deref().unwrap_or(GOOGLEAPIS);
-    let timeout = common.timeout.map(|timeout| timeout.as_secs());
-    let executable = executable(line, timeout, output_file, trust.interactive)?;
     let mut config = Map::new();
     let mut set = |name: &str, value: Value| config.insert(name.to_owned(), value);
     set("universe_domain", universe.into());
@@ -48,7 +44,7 @@ pub(super) fn of(
     set("audience", provider.name().into());
     set("subject_token_type", token_type(common, provider, trust)?.urn().into());
     set("token_url", format!("https://sts.{universe}/v1/token").into());
-    set("credential_source", json!({ "executable": executable }));
+    set("credential_source", source);
     if let Some(project) = user_project(options, provider, trust)? {
         set("workforce_pool_user_project", project.into());
     }
@@ -60,7 +56,11 @@ fn usage(what: &str, fix: &str) -> Error {
     Error::new(Kind::Usage, what).fix(fix)
 }
 
-fn token_type(
+/// `subject_token_type`: that of `--token-type`, or the type that the source returns.
+///
+/// # Errors
+/// `USAGE` if `--token-type` is not known.
+pub(super) fn token_type(
     common: &options::Options,
     provider: &PoolProvider,
     trust: &Trust,
@@ -128,13 +128,17 @@ fn impersonation(
     Ok(())
 }
 
-/// The member `executable`. The client waits longer than this program runs.
-fn executable(
+/// The `credential_source` that runs a command line. The client waits longer than this program runs.
+///
+/// # Errors
+/// `USAGE` if `--timeout` is longer than any client waits.
+pub(super) fn executable(
     line: &str,
-    timeout: Option<u64>,
-    output_file: Option<&Path>,
+    timeout: Option<Duration>,
+    output_file: Option<&str>,
     interactive: bool,
-) -> Result<Map<String, Value>, Error> {
+) -> Result<Value, Error> {
+    let timeout = timeout.map(|timeout| timeout.as_secs());
     let timeout = timeout.map_or(0, |seconds| seconds.saturating_mul(1000) + HEAD_START_MS);
     if timeout > LONGEST_TIMEOUT_MS && !interactive {
         return Err(usage(
@@ -147,12 +151,16 @@ fn executable(
     let wait = timeout.clamp(TIMEOUT_MS, LONGEST_TIMEOUT_MS);
     executable.insert("timeout_millis".to_owned(), wait.into());
     if let Some(path) = output_file {
-        let path = with_slashes(&path.display().to_string());
         executable.insert("output_file".to_owned(), path.into());
     }
     if interactive {
         let wait = timeout.clamp(INTERACTIVE_TIMEOUT_MS, LONGEST_INTERACTIVE_TIMEOUT_MS);
         executable.insert("interactive_timeout_millis".to_owned(), wait.into());
     }
-    Ok(executable)
+    Ok(json!({ "executable": executable }))
+}
+
+/// The `credential_source` of clients that only read a file.
+pub(super) fn file(path: &str) -> Value {
+    json!({ "file": path, "format": { "type": "text" } })
 }

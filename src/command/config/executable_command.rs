@@ -5,19 +5,22 @@
 
 use std::path::Path;
 
+use super::host::{self, HostSystem};
 use super::publish;
 use crate::command::Invocation;
 use crate::error::{Error, Kind};
 use crate::files::absolute;
 use crate::files::ownership::Existing;
 use crate::options::{COMMON, OF_SOURCES};
+use crate::shell::quoted;
 use crate::source::{self, SourceInfo};
 
 /// Options of a source that the configuration states in its own members.
 const MEMBERS_OF_CONFIGURATION: [&str; 4] = ["token-type", "output-file", "format", "args-file"];
 
-/// The words of a command line. Its paths are absolute.
+/// The words of a command line. Its paths are absolute on the hosts that use the configuration.
 pub(super) struct ExecutableCommand {
+    os: Option<HostSystem>,
     program: String,
     /// The name of the source.
     pub(super) source: &'static str,
@@ -26,17 +29,24 @@ pub(super) struct ExecutableCommand {
 }
 
 impl ExecutableCommand {
-    /// The command line that runs this source with the options of the invocation.
+    /// The command line that runs this source with the options of the invocation, on hosts with this
+    /// operating system; `None` is this host.
     ///
     /// # Errors
-    /// `USAGE` if an argument is not UTF-8, `CONFIGURATION` if the path of this program is unknown.
+    /// `USAGE` if an argument is not UTF-8 or a path is not one of such a host, `CONFIGURATION` if the
+    /// path of this program is unknown.
     pub(super) fn new(
         invocation: &Invocation,
         program: Option<&Path>,
         info: &'static SourceInfo,
+        os: Option<HostSystem>,
     ) -> Result<ExecutableCommand, Error> {
         let program = match program {
             Some(path) => path.to_owned(),
+            None if os.is_some() => {
+                return Err(Error::new(Kind::Usage, "--for-os requires --program")
+                    .fix("add --program=PATH with the path of wif-token on the other hosts"));
+            }
             None => std::env::current_exe().map_err(|error| {
                 Error::new(Kind::Configuration, "cannot determine the path of this program")
                     .cause(error)
@@ -52,15 +62,14 @@ impl ExecutableCommand {
             Error::new(Kind::Usage, "an argument after -- is not UTF-8 text")
                 .fix("use only UTF-8 arguments")
         })?;
-        let options: Vec<String> =
-            tables.flat_map(|option| invocation.values.as_arguments(option)).collect();
-        if options.iter().any(|word| word.contains(char::REPLACEMENT_CHARACTER)) {
-            return Err(
-                Error::new(Kind::Usage, "a path is not UTF-8 text").fix("use only paths in UTF-8")
-            );
+        let mut options = Vec::new();
+        for option in tables {
+            let path = |path: &Path| host::path(path, &format!("--{}", option.name), os);
+            options.extend(invocation.values.as_arguments(option, path)?);
         }
         Ok(ExecutableCommand {
-            program: with_slashes(&absolute(&program).display().to_string()),
+            os,
+            program: host::path(&program, "--program", os)?,
             source: info.name,
             options,
             rest,
@@ -81,12 +90,30 @@ impl ExecutableCommand {
         words.iter().all(|word| is_portable(word)).then(|| words.join(" "))
     }
 
+    /// A command for a shell that writes the token to a file, for clients that read only files.
+    /// `more` are options that the configuration would otherwise state.
+    pub(super) fn for_shell(&self, more: &[String]) -> String {
+        let (source, rest) = (self.source, self.rest.iter().map(String::as_str));
+        let dashes = (!self.rest.is_empty()).then_some("--");
+        let options = self.options.iter().chain(more).map(String::as_str);
+        let words = [self.program.as_str(), source].into_iter().chain(options);
+        words.chain(dashes).chain(rest).map(quoted).collect::<Vec<_>>().join(" ")
+    }
+
     /// Writes the arguments to a file and returns the command line that names this file.
     ///
     /// # Errors
     /// `USAGE` if an argument or a path cannot be written so that it is read unchanged,
     /// `CONFIGURATION` if the file cannot be written.
     pub(super) fn with_args_file(&self, path: &Path) -> Result<String, Error> {
+        if self.os.is_some() {
+            return Err(Error::new(
+                Kind::Usage,
+                "Google clients would split the command in different ways",
+            )
+            .cause("an option has spaces, quotes, backslashes or shell metacharacters")
+            .fix("change this option, or run wif-token config without --for-os on such a host"));
+        }
         let path = absolute(path);
         let is_changed = |word: &str| {
             let is_line = word.trim() == word && !word.is_empty() && !word.contains(['\n', '\r']);
@@ -102,7 +129,7 @@ impl ExecutableCommand {
             )
             .fix("change this argument"));
         }
-        let path_word = with_slashes(&path.display().to_string());
+        let path_word = host::path(&path, "--out", None)?;
         let line = format!("{} --args-file={path_word}", self.program);
         if !line.split(' ').all(is_portable) || line.split(' ').count() != 2 {
             return Err(Error::new(
@@ -131,9 +158,4 @@ fn is_args_file(existing: &Existing<'_>) -> bool {
 pub(in crate::command) fn is_portable(word: &str) -> bool {
     let fits = |c: char| c.is_ascii_alphanumeric() || "-_=/.,:@%+?[]{}".contains(c);
     !word.is_empty() && word.chars().all(fits)
-}
-
-/// A path with slashes on Windows. Clients that interpret quotes remove backslashes.
-pub(super) fn with_slashes(path: &str) -> String {
-    if cfg!(windows) { path.replace('\\', "/") } else { path.to_owned() }
 }

@@ -4,51 +4,64 @@
 //! to a project. What only the administrator knows is a placeholder in capitals.
 //! <https://cloud.google.com/iam/docs/workload-identity-federation-with-other-providers>
 
-use std::path::Path;
-
 use crate::configuration::pool_provider::PoolProvider;
-use crate::error::one_line;
 use crate::google::gcloud::grant_role;
 use crate::shell::quoted;
 use crate::source::trust::{Provider, Trust};
 
-/// The commands, with a comment above each. `out` is the configuration that was written.
-pub(super) fn commands(
-    out: &Path,
-    provider: &PoolProvider,
-    trust: &Trust,
-    account: Option<&str>,
-) -> String {
+/// The placeholders that do not depend on the source.
+const PLACEHOLDERS: [(&str, &str); 4] = [
+    ("NUMBER", "the organization, as gcloud organizations list prints it"),
+    ("PROJECT", "the ID of the project with the resources that the workload uses"),
+    ("ROLE", "a role on that project, such as roles/storage.objectViewer"),
+    ("SUBJECT", "the subject of the token; wif-token check prints it"),
+];
+
+/// The commands, with a comment above each, and the meaning of every placeholder in them.
+pub(super) fn commands(provider: &PoolProvider, trust: &Trust, account: Option<&str>) -> String {
     let (group, pool) = (provider.gcloud_group(), provider.pool_path());
     let organization = if provider.project.is_none() { " --organization=NUMBER" } else { "" };
     let create = provider.gcloud(&format!("create-{}", trust.provider.kind()));
     let options = provider_options(provider, trust);
     let grant = grant(provider, trust, account);
-    let written = one_line(&out.display().to_string());
-    format!(
-        "# The configuration was written to {written}.\n\
-         # Create the pool:\n\
+    let commands = format!(
+        "# Create the pool:\n\
          gcloud iam {group} create {pool}{organization}\n\
          # Create the provider in the pool:\n{create} {options}\n{grant}"
-    )
+    );
+    explanation(&commands, trust) + &commands
+}
+
+/// The meaning of each placeholder in the commands.
+fn explanation(commands: &str, trust: &Trust) -> String {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let is_used = |name: &str| commands.split(|c| !is_part(c)).any(|word| word == name);
+    let known = trust.placeholders.iter().chain(&PLACEHOLDERS);
+    let lines = known
+        .filter(|(name, _)| is_used(name))
+        .map(|(name, meaning)| format!("#   {name}: {meaning}\n"))
+        .collect::<String>();
+    match lines.is_empty() {
+        true => lines,
+        false => format!("# Replace the words in capitals:\n{lines}"),
+    }
 }
 
 fn grant(provider: &PoolProvider, trust: &Trust, account: Option<&str>) -> String {
-    let (note, member) = match (&trust.principal, &trust.provider) {
-        (Some(subject), _) => ("", provider.principal(subject)),
-        (None, Provider::Aws { .. }) => {
-            let role = "arn:aws:sts::ACCOUNT:assumed-role/ROLE";
-            ("", provider.principal_set("attribute.aws_role", role))
+    let member = match (&trust.principal, &trust.provider) {
+        (role, Provider::Aws { .. }) => {
+            let any = "arn:aws:sts::ACCOUNT:assumed-role/IAM_ROLE";
+            provider.principal_set("attribute.aws_role", role.as_deref().unwrap_or(any))
         }
-        (None, _) => (" (wif-token check prints the SUBJECT)", provider.principal("SUBJECT")),
+        (subject, _) => provider.principal(subject.as_deref().unwrap_or("SUBJECT")),
     };
     match account {
         Some(account) => format!(
-            "# Allow the workload to impersonate the service account{note}:\n{}\n",
+            "# Allow the workload to impersonate the service account:\n{}\n",
             grant_role(account, "workloadIdentityUser", &member)
         ),
         None => format!(
-            "# Grant a role to the workload{note}:\ngcloud projects add-iam-policy-binding PROJECT \
+            "# Grant a role to the workload:\ngcloud projects add-iam-policy-binding PROJECT \
              --role=ROLE {}\n",
             quoted(&format!("--member={member}"))
         ),
@@ -80,5 +93,8 @@ fn provider_options(provider: &PoolProvider, trust: &Trust) -> String {
         // gcloud has a default mapping for AWS.
         options.push(format!("--attribute-mapping=google.subject={}", trust.subject));
     }
+    options.extend(
+        trust.condition.iter().map(|condition| format!("--attribute-condition={condition}")),
+    );
     options.iter().map(|option| quoted(option)).collect::<Vec<_>>().join(" ")
 }

@@ -8,6 +8,7 @@
 mod document;
 mod executable_command;
 mod gcloud;
+mod host;
 
 use std::path::{Path, PathBuf};
 
@@ -15,18 +16,20 @@ use serde_json::Value;
 
 use self::executable_command::ExecutableCommand;
 pub(super) use self::executable_command::is_portable;
+use self::host::HostSystem;
 use super::grammar::{self, is_domain, is_label, is_project};
 use super::{CommandInfo, Invocation, Output};
 use crate::configuration::GOOGLEAPIS;
 use crate::configuration::pool_provider::PoolProvider;
 use crate::context::Context;
 use crate::contract::request;
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, one_line};
 use crate::files::ownership::{Existing, Refusal};
 use crate::files::{self, absolute};
-use crate::options::Seconds;
+use crate::options::{self, Format, Seconds};
 use crate::show;
-use crate::token::Audience;
+use crate::source::Trust;
+use crate::token::{Audience, TokenType};
 
 options! {
     /// Options of `config`.
@@ -44,6 +47,12 @@ options! {
         universe_domain: Option<String> = "--universe-domain=DOMAIN",
         /// path of wif-token on the hosts that use the configuration (default: the path here)
         program: Option<PathBuf> = "--program=PATH",
+        /// operating system of the hosts that use the configuration, if not this one; paths are then
+        /// written as given
+        for_os: Option<HostSystem> = "--for-os",
+        /// for clients that run no executables: the configuration names the --output-file, which
+        /// another process renews
+        file_sourced: bool = "--file-sourced",
         /// write the configuration to this file and print the gcloud commands
         out: Option<PathBuf> = "--out=FILE",
     }
@@ -60,7 +69,7 @@ pub(super) const INFO: CommandInfo = CommandInfo {
 
 fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     let options = Options::read(&invocation.values)?;
-    let common = crate::options::Options::new(&invocation.values);
+    let common = options::Options::new(&invocation.values);
     let info = invocation.source.ok_or_else(|| {
         Error::new(Kind::Usage, "config requires a source").fix("run wif-token config SOURCE")
     })?;
@@ -71,26 +80,77 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     if let Some(audience) = common.audience.as_ref().filter(|name| !provider.is_named(name)) {
         trust = trust.for_audience(audience);
     }
-    let command = ExecutableCommand::new(invocation, options.program.as_deref(), info)?;
+    let os = options.for_os;
+    let command = ExecutableCommand::new(invocation, options.program.as_deref(), info, os)?;
     let out = options.out.as_deref().filter(|path| !files::is_stdout(path));
     let output_file = match &common.output_file {
-        Some(path) => Some(absolute(path)),
+        Some(path) => Some(host::path(path, "--output-file", os)?),
+        None if os.is_some() => None,
         None => private_file(&command, &provider, cx)?,
     };
-    let line = match (command.line(), out) {
-        (Some(line), _) => line,
-        (None, Some(out)) => command.with_args_file(&out.with_extension("args"))?,
-        (None, None) => {
-            return Err(Error::new(Kind::Usage, "Google clients would split the command in different ways")
-                .cause("an option has spaces, quotes, backslashes or shell metacharacters")
-                .fix("add --out=FILE, which also writes the arguments to an arguments file in that directory"));
-        }
+    let (source, command_for_shell) = if options.file_sourced || common.format == Some(Format::Text)
+    {
+        let token_type = document::token_type(&common, &provider, &trust)?;
+        let (file, more) = file_sourced(&common, output_file, &trust, &provider, token_type)?;
+        (document::file(&file), Some(command.for_shell(&more)))
+    } else {
+        let line = command_line(&command, out)?;
+        let (timeout, output_file) = (common.timeout, output_file.as_deref());
+        (document::executable(&line, timeout, output_file, trust.interactive)?, None)
     };
-    let config = document::of(&options, &common, &line, output_file.as_deref(), &provider, &trust)?;
+    let config = document::of(&options, &common, source, &provider, &trust)?;
     let config = format!("{config:#}\n");
     let Some(out) = out else { return Ok(config.into()) };
     publish(out, &config, is_configuration)?;
-    Ok(gcloud::commands(out, &provider, &trust, options.service_account.as_deref()).into())
+    let written = one_line(&out.display().to_string());
+    let mut text = format!("# The configuration was written to {written}.\n");
+    if let Some(command) = command_for_shell {
+        text += &format!(
+            "# Run this again before the token expires, such as from a timer:\n{command}\n"
+        );
+    }
+    text += &gcloud::commands(&provider, &trust, options.service_account.as_deref());
+    Ok(text.into())
+}
+
+/// The command line that a client runs. The arguments are written beside `out` if a client would
+/// split them.
+fn command_line(command: &ExecutableCommand, out: Option<&Path>) -> Result<String, Error> {
+    match (command.line(), out) {
+        (Some(line), _) => Ok(line),
+        (None, Some(out)) => command.with_args_file(&out.with_extension("args")),
+        (None, None) => {
+            Err(Error::new(Kind::Usage, "Google clients would split the command in different ways")
+                .cause("an option has spaces, quotes, backslashes or shell metacharacters")
+                .fix("add --out=FILE, which also writes the arguments to an arguments file in that directory"))
+        }
+    }
+}
+
+/// The file that clients read, and the options with which this program writes the token to it.
+fn file_sourced(
+    common: &options::Options,
+    output_file: Option<String>,
+    trust: &Trust,
+    provider: &PoolProvider,
+    token_type: TokenType,
+) -> Result<(String, Vec<String>), Error> {
+    if trust.interactive {
+        return Err(Error::new(Kind::Usage, "a user can sign in only if clients run this program")
+            .fix("remove --file-sourced and --format=text"));
+    }
+    let Some(file) = output_file.filter(|_| common.output_file.is_some()) else {
+        return Err(Error::new(Kind::Usage, "a file-sourced configuration requires --output-file")
+            .fix("add --output-file=PATH, the file that clients read"));
+    };
+    let mut more = vec!["--format=text".to_owned(), format!("--output-file={file}")];
+    if common.audience.is_none() {
+        more.push(format!("--audience={}", provider.name()));
+    }
+    if token_type != TokenType::Jwt {
+        more.push(format!("--token-type={}", token_type.urn()));
+    }
+    Ok((file, more))
 }
 
 /// The full resource name for a name in the form of gcloud (`projects/…`) or of an audience. It
@@ -110,7 +170,7 @@ fn private_file(
     command: &ExecutableCommand,
     provider: &PoolProvider,
     cx: &Context,
-) -> Result<Option<PathBuf>, Error> {
+) -> Result<Option<String>, Error> {
     let variable = if cfg!(windows) { "LOCALAPPDATA" } else { "XDG_CACHE_HOME" };
     let directory = match cx.env.text(variable)? {
         Some(directory) => PathBuf::from(directory),
@@ -129,14 +189,16 @@ fn private_file(
     let words = command.arguments().chain([name.as_str()]).map(str::as_bytes);
     let digest = request::digest(words);
     let digest = digest.get(..16).unwrap_or_default();
-    Ok(Some(directory.join(format!("{}-{digest}.json", command.source))))
+    let path = directory.join(format!("{}-{digest}.json", command.source));
+    host::path(&path, "--output-file", None).map(Some)
 }
 
-/// Whether a file is a configuration that runs an executable. Only such a file is replaced.
+/// Whether a file is a configuration as this command writes it. Only such a file is replaced.
 fn is_configuration(existing: &Existing<'_>) -> bool {
     let value: Value = serde_json::from_slice(existing.content).unwrap_or_default();
-    let command = value.pointer("/credential_source/executable/command");
-    value.get("type").is_some_and(|name| name == "external_account") && command.is_some()
+    let sources = ["/credential_source/executable/command", "/credential_source/file"];
+    value.get("type").is_some_and(|name| name == "external_account")
+        && sources.iter().any(|source| value.pointer(source).is_some())
 }
 
 fn publish(path: &Path, text: &str, is_ours: fn(&Existing<'_>) -> bool) -> Result<(), Error> {

@@ -95,7 +95,10 @@ impl Source for Adfs {
                 let issuer = self.issuer.as_typed().trim_end_matches('/');
                 Trust::issuer(issuer).for_audience(&self.relying_party)
             }
-            _ => Trust::saml("FEDERATIONMETADATA.XML".into()),
+            _ => Trust::saml("METADATA".into()).explain(
+                "METADATA",
+                "the file from https://HOST/FederationMetadata/2007-06/FederationMetadata.xml of AD FS",
+            ),
         }
     }
 

@@ -123,12 +123,34 @@ fn role(options: &Options) -> Result<Option<AssumedRole>, Error> {
     Ok(Some(AssumedRole { arn, session_name, external_id, duration: None }))
 }
 
+/// The trust in the signed requests of a role with this ARN, `arn:aws:iam::ACCOUNT:role/PATH/NAME`.
+fn trust_of_role(arn: &str) -> Option<Trust> {
+    let [_, partition, _, _, account, resource] = arn.split(':').collect::<Vec<_>>()[..] else {
+        return None;
+    };
+    let name = resource.strip_prefix("role/")?.rsplit('/').next()?;
+    let session = format!("arn:{partition}:sts::{account}:assumed-role/{name}");
+    Some(Trust { principal: Some(session), ..Trust::aws(account) })
+}
+
 impl Source for Aws {
     fn trust(&self) -> Trust {
-        match self.options.mode {
-            Some(Mode::CallerIdentity) => Trust::aws("ACCOUNT"),
-            _ => Trust::issuer("https://UUID.tokens.sts.global.api.aws"),
-        }
+        let role = self.options.role_arn.as_deref();
+        let trust = match self.options.mode {
+            Some(Mode::CallerIdentity) => {
+                if let Some(trust) = role.and_then(trust_of_role) {
+                    return trust;
+                }
+                Trust::aws("ACCOUNT")
+                .explain("ACCOUNT", "the number that this prints: aws sts get-caller-identity --query Account")
+                .explain("IAM_ROLE", "the name of the IAM role of the workload")
+            }
+            _ => Trust::issuer("https://UUID.tokens.sts.global.api.aws").explain(
+                "UUID",
+                "the part of the URL that this prints: aws iam get-outbound-web-identity-federation-info",
+            ),
+        };
+        Trust { principal: role.map(str::to_owned), ..trust }
     }
 
     fn subject_token(

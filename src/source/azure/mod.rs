@@ -84,6 +84,10 @@ impl Source for Azure {
         let tenant = tenant.unwrap_or("TENANT_ID");
         Trust::issuer(&format!("https://sts.windows.net/{tenant}/"))
             .for_audience(&self.options.resource)
+            .explain(
+                "TENANT_ID",
+                "the ID of the tenant, which this prints: az account show --query tenantId",
+            )
     }
 
     fn subject_token(

@@ -37,6 +37,8 @@ options! {
     }
 }
 
+/// The audience of every token.
+const AUDIENCE: &str = "api://AzureADTokenExchange";
 const URL: &str = "SYSTEM_OIDCREQUESTURI";
 const NO_URL: &str = "run this source in a job of Azure Pipelines";
 const BEARER: &str = "SYSTEM_ACCESSTOKEN";
@@ -58,7 +60,22 @@ fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
 
 impl Source for AzurePipelines {
     fn trust(&self) -> Trust {
-        Trust::issuer("ISSUER").for_audience("api://AzureADTokenExchange")
+        let organization = "the ID in https://vstoken.dev.azure.com/ORGANIZATION_ID, the iss of the \
+                            pipeline's token";
+        let Some(connection) = &self.service_connection else {
+            return Trust::issuer("https://vstoken.dev.azure.com/ORGANIZATION_ID")
+                .for_audience(AUDIENCE)
+                .explain("ORGANIZATION_ID", organization);
+        };
+        // The whole subject is longer than google.subject may be.
+        let subject = r#"assertion.sub.extract("/sc/{connection}")"#;
+        let name = format!("ORGANIZATION_ID/{connection}");
+        let trust = Trust::issuer("https://login.microsoftonline.com/TENANT_ID/v2.0")
+            .for_audience(AUDIENCE)
+            .only_if(&format!("{subject} == \"{name}\""))
+            .explain("TENANT_ID", "the tenant in the Issuer of the service connection")
+            .explain("ORGANIZATION_ID", organization);
+        Trust { subject, principal: Some(name), ..trust }
     }
 
     fn subject_token(

@@ -47,6 +47,8 @@ fn build(_: &Values) -> Result<Box<dyn Source>, Error> {
 impl Source for Actions {
     fn trust(&self) -> Trust {
         Trust::issuer("https://token.actions.githubusercontent.com")
+            .only_if(r#"assertion.repository_owner_id == "OWNER_ID""#)
+            .explain("OWNER_ID", "the number that this prints: gh api users/OWNER --jq .id")
     }
 
     fn subject_token(

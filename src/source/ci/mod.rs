@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use self::azure_pipelines::ServiceConnection;
 use self::system::{SYSTEMS, System, TokenSource, TokenVariable};
-use super::{Source, SourceInfo, env};
+use super::{Source, SourceInfo, Trust, env};
 use crate::context::Context;
 use crate::contract::request::SubjectTokenRequest;
 use crate::error::{Error, Kind};
@@ -78,6 +78,19 @@ fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
 }
 
 impl Source for Ci {
+    fn trust(&self) -> Trust {
+        let named = SYSTEMS.iter().find(|system| Some(system.name) == self.options.system);
+        named.map_or_else(
+            || {
+                Trust::issuer("ISSUER").explain(
+                    "ISSUER",
+                    "the issuer of the CI system; wif-token config ci --system=NAME prints it",
+                )
+            },
+            |system| (system.trust)(self),
+        )
+    }
+
     fn subject_token(
         &self,
         request: &SubjectTokenRequest,

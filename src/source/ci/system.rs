@@ -8,7 +8,7 @@ use super::{Ci, SystemName, run};
 use crate::context::Context;
 use crate::contract::request::SubjectTokenRequest;
 use crate::error::Error;
-use crate::source::Source;
+use crate::source::{Source, Trust};
 use crate::token::SubjectToken;
 
 /// A CI system.
@@ -20,6 +20,8 @@ pub(super) struct System {
     pub(super) detected_by: &'static str,
     /// How a job gets its token.
     pub(super) token_source: TokenSource,
+    /// How a pool provider trusts its tokens.
+    pub(super) trust: fn(&Ci) -> Trust,
 }
 
 /// How a job gets its token.
@@ -79,17 +81,20 @@ pub(super) static SYSTEMS: &[System] = &[
         name: SystemName::GitHub,
         detected_by: "GITHUB_ACTIONS",
         token_source: TokenSource::Request(github),
+        trust: |_| Actions.trust(),
     },
     System {
         name: SystemName::AzurePipelines,
         detected_by: "TF_BUILD",
         token_source: TokenSource::Request(azure_pipelines),
+        trust: |ci| pipelines(ci).trust(),
     },
     // https://buildkite.com/docs/agent/v3/cli-oidc
     System {
         name: SystemName::Buildkite,
         detected_by: "BUILDKITE",
         token_source: TokenSource::Request(buildkite),
+        trust: |_| trust_of_buildkite(),
     },
     // https://circleci.com/docs/oidc-tokens-with-custom-claims/
     // https://circleci.com/docs/openid-connect-tokens/
@@ -106,6 +111,7 @@ pub(super) static SYSTEMS: &[System] = &[
                         increase the ttl in the OIDC custom claims of the organization",
             },
         ),
+        trust: |_| trust_of_circleci(),
     },
     // https://docs.gitlab.com/ci/secrets/id_token_authentication/
     System {
@@ -118,6 +124,7 @@ pub(super) static SYSTEMS: &[System] = &[
             renew: "increase the timeout of the job: GitLab sets the lifetime of the token to this \
                     timeout and does not renew the token",
         }),
+        trust: |_| trust_of_gitlab(),
     },
     // https://support.atlassian.com/bitbucket-cloud/docs/integrate-pipelines-with-resource-servers-using-oidc/
     System {
@@ -129,6 +136,7 @@ pub(super) static SYSTEMS: &[System] = &[
             renew: "move this command to a separate step: Bitbucket does not renew the token \
                     during a step",
         }),
+        trust: |_| trust_of_bitbucket(),
     },
     // https://developer.hashicorp.com/terraform/cloud-docs/dynamic-provider-credentials/manual-generation
     System {
@@ -141,8 +149,45 @@ pub(super) static SYSTEMS: &[System] = &[
             renew: "start the plan or apply again: HCP Terraform does not renew the token during a \
                     run",
         }),
+        trust: |_| trust_of_hcp_terraform(),
     },
 ];
+
+fn trust_of_buildkite() -> Trust {
+    Trust::issuer("https://agent.buildkite.com")
+        .only_if(r#"assertion.organization_id == "ORGANIZATION_ID""#)
+        .explain("ORGANIZATION_ID", "the organization_id of the token; wif-token check prints it")
+}
+
+fn trust_of_circleci() -> Trust {
+    Trust::issuer("https://oidc.circleci.com/org/ORGANIZATION_ID")
+        .explain("ORGANIZATION_ID", "the organization ID in the organization settings of CircleCI")
+}
+
+fn trust_of_gitlab() -> Trust {
+    Trust::issuer("https://gitlab.com")
+        .only_if(r#"assertion.namespace_id == "NAMESPACE_ID""#)
+        .explain(
+            "NAMESPACE_ID",
+            "the ID of the group of the project in GitLab; for your own instance, set --issuer-uri to its \
+             URL, and omit the condition if nobody else uses the instance",
+        )
+}
+
+fn trust_of_bitbucket() -> Trust {
+    let issuer =
+        "https://api.bitbucket.org/2.0/workspaces/WORKSPACE/pipelines-config/identity/oidc";
+    Trust::issuer(issuer).explain("WORKSPACE", "the ID of the workspace in its URL")
+}
+
+fn trust_of_hcp_terraform() -> Trust {
+    Trust::issuer("https://app.terraform.io")
+        .only_if(r#"assertion.terraform_organization_id == "ORGANIZATION_ID""#)
+        .explain(
+            "ORGANIZATION_ID",
+            "the ID in the general settings of the organization, which begins with org-",
+        )
+}
 
 fn github(_: &Ci, request: &SubjectTokenRequest, cx: &Context) -> Result<SubjectToken, Error> {
     Actions.subject_token(request, cx)
@@ -153,8 +198,11 @@ fn azure_pipelines(
     request: &SubjectTokenRequest,
     cx: &Context,
 ) -> Result<SubjectToken, Error> {
-    let service_connection = ci.service_connection.service_connection.clone();
-    AzurePipelines { service_connection }.subject_token(request, cx)
+    pipelines(ci).subject_token(request, cx)
+}
+
+fn pipelines(ci: &Ci) -> AzurePipelines {
+    AzurePipelines { service_connection: ci.service_connection.service_connection.clone() }
 }
 
 fn buildkite(_: &Ci, request: &SubjectTokenRequest, cx: &Context) -> Result<SubjectToken, Error> {

@@ -72,6 +72,17 @@ pub(super) const INFO: SourceInfo = SourceInfo {
     build,
 };
 
+fn trust_of_cluster() -> Trust {
+    Trust::issuer("ISSUER")
+        .with_jwks("JWKS".into())
+        .explain("ISSUER", "the issuer that this prints: kubectl get --raw /.well-known/openid-configuration")
+        .explain(
+            "JWKS",
+            "the file that this writes: kubectl get --raw /openid/v1/jwks > JWKS; omit --jwk-json-path if \
+             Google can reach the issuer (as with GKE, EKS and AKS), because uploaded keys are not renewed",
+        )
+}
+
 /// A token to request from the API server.
 #[derive(Debug)]
 struct Requested(Options);
@@ -96,7 +107,7 @@ impl Source for Requested {
         let names = self.0.namespace.as_ref().zip(self.0.account.as_ref());
         let principal =
             names.map(|(namespace, name)| format!("system:serviceaccount:{namespace}:{name}"));
-        Trust { principal, ..Trust::issuer("ISSUER") }
+        Trust { principal, ..trust_of_cluster() }
     }
 
     fn subject_token(
@@ -152,7 +163,7 @@ fn from_pod(options: &Options, cx: &Context) -> Result<Lookup<Access>, Error> {
 
 impl Source for Projected {
     fn trust(&self) -> Trust {
-        Trust::issuer("ISSUER")
+        trust_of_cluster()
     }
 
     fn subject_token(

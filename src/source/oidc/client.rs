@@ -32,6 +32,12 @@ pub(super) struct Client {
 }
 
 impl Client {
+    /// The audience that the options request, with `--resource` or a parameter of some issuers.
+    pub(super) fn requested_audience(&self) -> Option<&str> {
+        let parameter = self.params.iter().find(|Pair(name, _)| name == "audience");
+        self.resource.as_deref().or(parameter.map(|Pair(_, value)| value.as_str()))
+    }
+
     /// Creates the client. `member` is the default of `--use`.
     ///
     /// # Errors

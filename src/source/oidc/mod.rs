@@ -129,7 +129,14 @@ struct ClientCredentials(Client);
 
 impl Source for ClientCredentials {
     fn trust(&self) -> Trust {
-        Trust::issuer(self.0.issuer.as_typed()).for_audience("AUD")
+        let trust = Trust::issuer(self.0.issuer.as_typed());
+        match self.0.requested_audience() {
+            Some(audience) => trust.for_audience(audience),
+            None => {
+                let meaning = "the aud of the token; wif-token check prints it";
+                trust.for_audience("AUD").explain("AUD", meaning)
+            }
+        }
     }
 
     fn subject_token(

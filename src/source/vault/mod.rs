@@ -126,7 +126,13 @@ impl Source for Vault {
         let namespace =
             self.namespace.as_deref().map(|path| format!("{}/", path.trim_matches('/')));
         let namespace = namespace.unwrap_or_default();
-        Trust::issuer(&format!("{address}/v1/{namespace}identity/oidc")).for_audience("CLIENT_ID")
+        Trust::issuer(&format!("{address}/v1/{namespace}identity/oidc"))
+            .for_audience("CLIENT_ID")
+            .explain("ADDRESS", "the api_addr of the server, as in the iss of its tokens")
+            .explain(
+                "CLIENT_ID",
+                "the client_id that this prints: vault read identity/oidc/role/NAME",
+            )
     }
 
     fn subject_token(
