@@ -155,6 +155,13 @@ impl Exit {
         }
     }
 
+    /// Shows a part of the output early on standard output, which is a terminal.
+    pub fn show(&self, text: &str) {
+        if !self.0.printed.load(Ordering::SeqCst) {
+            let _ = write(std::io::stdout(), text);
+        }
+    }
+
     /// Prints a text on standard output and returns the exit status: `status` if all was written.
     pub fn print(&self, text: &str, status: u8) -> u8 {
         if self.0.printed.swap(true, Ordering::SeqCst) {

@@ -12,6 +12,7 @@ mod configuration;
 mod executable;
 mod google;
 mod jwt;
+mod look;
 mod mapping;
 mod output_document;
 mod output_file;
@@ -20,6 +21,7 @@ mod saml;
 
 use std::mem::take;
 
+use self::look::Look;
 use self::report::Report;
 use super::{CommandInfo, Credentials, Delegates, Invocation, Output};
 use crate::client;
@@ -74,8 +76,9 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
         world.log = world.log.recording();
         http.offline = options.offline;
     });
-    let mut report = Report::default();
-    next("configuration", &report, invocation);
+    let look = Look::of_stdout(&cx.env).filter(|_| invocation.format != Format::Json);
+    let mut report = Report::new(look);
+    next("configuration", &mut report, invocation);
     match invocation.configuration(cx) {
         Err(error) => {
             report.error("configuration", &error);
@@ -94,8 +97,12 @@ fn output(report: &Report, format: Format) -> (String, u8) {
     (text, report.exit_status())
 }
 
-/// If the run reaches its deadline before the next link is checked, prints the links so far.
-fn next(link: &'static str, report: &Report, invocation: &Invocation) {
+/// Shows the links so far, if a user watches a terminal. If the run reaches its deadline before the
+/// next link is checked, it prints the rest of them.
+fn next(link: &'static str, report: &mut Report, invocation: &Invocation) {
+    if let Some(text) = report.show() {
+        invocation.exit.show(&text);
+    }
     let (report, format) = (report.clone(), invocation.format);
     invocation.exit.if_unfinished(move |error| {
         let mut report = report.clone();
@@ -153,8 +160,12 @@ fn subject_token(config: &CredentialConfig, cx: &Context, report: &mut Report) -
     let before = cx.log.recorded().len();
     let mut troubles = Vec::new();
     let token = client::subject_token::examine(config, &mut troubles, cx);
-    let mut steps: Vec<String> = cx.log.recorded().into_iter().skip(before).collect();
-    steps.dedup();
+    let mut steps: Vec<String> = Vec::new();
+    for step in cx.log.recorded().into_iter().skip(before) {
+        if !steps.contains(&step) {
+            steps.push(step);
+        }
+    }
     for path in cx.log.shared_files() {
         let path = path.display().to_string();
         let message = format!("other users can access {path}, which contains a secret");

@@ -2,8 +2,12 @@
 
 use serde_json::{Value, json};
 
+use super::look::Look;
 use crate::error::{Error, Kind, one_line};
 use crate::show::scrubbed;
+
+/// Where the message of a link begins, in columns.
+pub(super) const COLUMN: usize = 25;
 
 /// The state of a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +23,7 @@ pub(super) enum Status {
 }
 
 impl Status {
-    fn word(self) -> &'static str {
+    pub(super) fn word(self) -> &'static str {
         match self {
             Status::Ok => "ok",
             Status::Warning => "warning",
@@ -35,8 +39,8 @@ pub(super) struct Finding {
     pub(super) link: &'static str,
     pub(super) status: Status,
     kind: Option<Kind>,
-    message: String,
-    fix: Option<String>,
+    pub(super) message: String,
+    pub(super) fix: Option<String>,
     /// The steps of the check, such as requests.
     steps: Vec<String>,
     /// Whether a successful exchange proves that the link works.
@@ -53,9 +57,42 @@ pub(super) struct Report {
     pub(super) claims: Vec<(String, String)>,
     /// The names of the workload in an IAM policy.
     pub(super) principals: Vec<String>,
+    /// How it looks on a terminal, where each link is shown when it is checked.
+    look: Option<Look>,
+    /// How many findings have been shown.
+    shown: usize,
 }
 
 impl Report {
+    /// A report that is shown like this.
+    pub(super) fn new(look: Option<Look>) -> Report {
+        Report { look, ..Report::default() }
+    }
+
+    /// On a terminal, the findings that were not shown yet and will not change.
+    pub(super) fn show(&mut self) -> Option<String> {
+        let look = self.look.as_ref()?;
+        let new = self.findings.iter().skip(self.shown);
+        let new: Vec<_> = new.take_while(|finding| !finding.settled_by_exchange).collect();
+        let text =
+            new.iter().map(|finding| look.finding(finding, &self.details(finding))).collect();
+        self.shown += new.len();
+        Some(text)
+    }
+
+    /// The steps of the check, and the claims or principals that a finding lists.
+    fn details(&self, finding: &Finding) -> Vec<String> {
+        let mut details = finding.steps.clone();
+        if finding.link == CLAIMS {
+            let members = self.header.iter().chain(&self.claims);
+            details.extend(members.map(|(name, value)| format!("{name} = {value}")));
+        }
+        if finding.link == PRINCIPAL {
+            details.extend(self.principals.iter().cloned());
+        }
+        details
+    }
+
     fn add(&mut self, link: &'static str, status: Status, message: String) -> &mut Finding {
         self.findings.push_mut(Finding {
             link,
@@ -115,6 +152,7 @@ impl Report {
             finding.status = Status::Ok;
             finding.message += ", and Google accepts the token";
             finding.fix = None;
+            finding.settled_by_exchange = false;
         }
     }
 
@@ -130,25 +168,22 @@ impl Report {
         first.map_or(0, |error| error.kind.unwrap_or(Kind::Internal).exit_status())
     }
 
-    /// The report as text: one line for each link, with steps and claims indented below.
+    /// The report as text: one line for each link, with its details indented below. On a terminal,
+    /// it is what was not shown yet, and the summary.
     pub(super) fn to_text(&self) -> String {
         let mut text = String::new();
+        if let Some(look) = &self.look {
+            for finding in self.findings.iter().skip(self.shown) {
+                text += &look.finding(finding, &self.details(finding));
+            }
+            return text + &look.summary(self);
+        }
         for finding in &self.findings {
             let fix = finding.fix.as_ref().map(|fix| format!("; {fix}")).unwrap_or_default();
             let (status, link) = (finding.status.word(), finding.link);
             text += &format!("{status:<8} {link:<15} {}{fix}\n", finding.message);
-            for step in &finding.steps {
-                text += &format!("{:25}{step}\n", "");
-            }
-            if finding.link == CLAIMS {
-                for (name, value) in self.header.iter().chain(&self.claims) {
-                    text += &format!("{:25}{name} = {value}\n", "");
-                }
-            }
-            if finding.link == PRINCIPAL {
-                for principal in &self.principals {
-                    text += &format!("{:25}{principal}\n", "");
-                }
+            for detail in self.details(finding) {
+                text += &format!("{:COLUMN$}{detail}\n", "");
             }
         }
         text

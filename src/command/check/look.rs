@@ -1,0 +1,167 @@
+//! The report on a terminal: each link is shown when it is checked, in color and wrapped to the
+//! width of the terminal. The last line says how many links hold, and what to fix first.
+//!
+//! `NO_COLOR` turns the color off. <https://no-color.org>
+
+use std::io::IsTerminal as _;
+
+use terminal_size::{Width, terminal_size};
+
+use super::report::{COLUMN, Finding, Report, Status};
+use crate::world::Env;
+
+/// Narrower terminals are treated like this, in columns.
+const NARROWEST: usize = 60;
+/// The width of a terminal that does not tell its width.
+const USUAL: usize = 80;
+
+/// How a report looks on a terminal.
+#[derive(Debug, Clone)]
+pub(super) struct Look {
+    width: usize,
+    has_color: bool,
+}
+
+impl Look {
+    /// How a report looks on standard output; `None` if that is no terminal.
+    pub(super) fn of_stdout(env: &Env) -> Option<Look> {
+        if !std::io::stdout().is_terminal() {
+            return None;
+        }
+        let is_set = |name| env.get(name).is_some_and(|value| !value.is_empty());
+        let is_dumb = env.get("TERM").is_some_and(|term| term == "dumb");
+        // Older consoles of Windows print the escape sequences.
+        let knows_color = if cfg!(windows) { is_set("WT_SESSION") } else { !is_dumb };
+        let width = terminal_size().map_or(USUAL, |(Width(width), _)| usize::from(width));
+        Some(Look { width: width.max(NARROWEST), has_color: knows_color && !is_set("NO_COLOR") })
+    }
+
+    /// One link with its details, the fix on a line of its own.
+    pub(super) fn finding(&self, finding: &Finding, details: &[String]) -> String {
+        let mut text = self.colored(finding.status, &format!("{:<8}", finding.status.word()));
+        text += &format!(" {:<15} ", finding.link);
+        text += &self.wrapped(&finding.message);
+        if let Some(fix) = &finding.fix {
+            // A command to paste is not wrapped.
+            let (words, command) = match fix.find("gcloud ").filter(|at| *at > 0) {
+                Some(at) => fix.split_at(at),
+                None => (fix.as_str(), ""),
+            };
+            text +=
+                &format!("{:COLUMN$}{}", "", self.wrapped(&format!("Fix: {}", words.trim_end())));
+            if !command.is_empty() {
+                text += &format!("{:COLUMN$}{command}\n", "");
+            }
+        }
+        for detail in details {
+            text += &format!("{:COLUMN$}{}", "", self.wrapped(detail));
+        }
+        text
+    }
+
+    /// The last line.
+    pub(super) fn summary(&self, report: &Report) -> String {
+        let count =
+            |status| report.findings.iter().filter(|finding| finding.status == status).count();
+        let (skipped, warnings) = (count(Status::Skipped), count(Status::Warning));
+        let checked = report.findings.len() - skipped;
+        let mut text = format!("{} of {checked} links hold", checked - count(Status::Error));
+        for (number, what) in [(warnings, "with a warning"), (skipped, "not checked")] {
+            if number > 0 {
+                text += &format!(", {number} {what}");
+            }
+        }
+        let first = [Status::Error, Status::Warning]
+            .into_iter()
+            .find_map(|status| report.findings.iter().find(|finding| finding.status == status));
+        let status = first.map_or(Status::Ok, |finding| finding.status);
+        if let Some(Finding { link, fix: Some(fix), .. }) = first {
+            text += &format!(". First fix: {link}: {fix}");
+        }
+        format!("\n{}\n", self.colored(status, &text))
+    }
+
+    fn colored(&self, status: Status, text: &str) -> String {
+        let code = match status {
+            Status::Ok => "32",      // green
+            Status::Warning => "33", // yellow
+            Status::Error => "31",   // red
+            Status::Skipped => "2",  // dim
+        };
+        if self.has_color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+
+    /// A text that begins at [`COLUMN`], in lines that end between words and at the width of the
+    /// terminal, with a line break at the end.
+    fn wrapped(&self, text: &str) -> String {
+        let room = self.width - COLUMN;
+        let mut lines = vec![String::new()];
+        for word in text.split(' ') {
+            match lines.last_mut() {
+                Some(line) if line.is_empty() => line.push_str(word),
+                Some(line) if line.chars().count() + 1 + word.chars().count() <= room => {
+                    line.push(' ');
+                    line.push_str(word);
+                }
+                _ => lines.push(word.to_owned()),
+            }
+        }
+        lines.join(&format!("\n{:COLUMN$}", "")) + "\n"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Kind;
+
+    fn report() -> Report {
+        let mut report = Report::default();
+        report.ok("configuration", "/c.json").with_steps(vec!["a step".to_owned()]);
+        let message = "the pool provider does not allow the audience of this token";
+        report.broken(
+            "audience",
+            Kind::Configuration,
+            message,
+            "add it: gcloud iam x y --a=b --c=d --e=f --g=h",
+        );
+        report.warning("clock", "odd", "set the clock");
+        report.skipped("exchange", "no token");
+        report
+    }
+
+    #[test]
+    fn text_is_wrapped_between_words_and_commands_are_not() {
+        let look = Look { width: 60, has_color: false };
+        let report = report();
+        let text: String =
+            report.findings.iter().map(|finding| look.finding(finding, &[])).collect();
+        assert_eq!(
+            text,
+            "ok       configuration   /c.json\n\
+             error    audience        the pool provider does not allow\n\
+             \x20                        the audience of this token\n\
+             \x20                        Fix: add it:\n\
+             \x20                        gcloud iam x y --a=b --c=d --e=f --g=h\n\
+             warning  clock           odd\n\
+             \x20                        Fix: set the clock\n\
+             skipped  exchange        no token\n"
+        );
+        assert_eq!(
+            look.summary(&report),
+            "\n2 of 3 links hold, 1 with a warning, 1 not checked. First fix: audience: add it: \
+             gcloud iam x y --a=b --c=d --e=f --g=h\n"
+        );
+    }
+
+    #[test]
+    fn color_shows_the_status() {
+        let look = Look { width: 80, has_color: true };
+        let mut report = report();
+        assert!(
+            look.finding(&report.findings[1], &[]).starts_with("\x1b[31merror   \x1b[0m audience")
+        );
+        report.findings.truncate(1);
+        assert_eq!(look.summary(&report), "\n\x1b[32m1 of 1 links hold\x1b[0m\n");
+    }
+}

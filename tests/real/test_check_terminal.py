@@ -1,0 +1,72 @@
+"""`check` on a terminal: in color and wrapped between words, each link when it is checked, and what to fix first at the end."""
+
+import json
+import time
+
+import pytest
+
+from support.program import PREFIX
+from support.terminal import on_terminal
+
+WIDTH = 80  # of a terminal that does not tell it
+LINK = ("ok", "warning", "error", "skipped")
+
+
+@pytest.fixture
+def check(program, audience, tmp_path):
+    """Runs `check` of a configuration whose command is another program, on a terminal."""
+
+    def run(command: str, *options, env: dict[str, str] | None = None, person=lambda text: True):
+        path = tmp_path / "configuration.json"
+        path.write_text(json.dumps({
+            "type": "external_account", "audience": audience, "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+            "token_url": "https://sts.googleapis.com/v1/token",
+            "credential_source": {"executable": {"command": command, "output_file": str(tmp_path / "none" / "output.json")}},
+        }))  # fmt: skip
+        env = program.environment({f"{PREFIX}ALLOW_EXECUTABLES": "1", "TERM": "xterm", **(env or {})})
+        return on_terminal([program.path, "check", f"--credentials={path}", *options], env, person=person)
+
+    return run
+
+
+@pytest.mark.parametrize("env", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
+def test_without_color(check, env):
+    """As the user wants it, or the terminal."""
+    status, text = check("/bin/false", "--offline", env=env)
+    assert status == 3 and "\x1b" not in text
+    lines = text.splitlines()
+    assert all(line.split(" ")[0] in LINK for line in lines[:-2] if line[:1] != " ")
+    assert all(len(line) <= WIDTH or " " not in line.strip()[30:] for line in lines[:-1]), "wrapped between words"
+    assert lines[-2] == "" and " links hold, " in lines[-1] and ". First fix: " in lines[-1]
+
+
+def test_in_color(check):
+    """Green for what holds and red for what does not, the last line in the color of the worst."""
+    _, text = check("/bin/false", "--offline", env={"NO_COLOR": ""})
+    assert text.startswith("\x1b[32mok      \x1b[0m configuration")
+    assert "\x1b[31merror   \x1b[0m" in text and text.splitlines()[-1].startswith("\x1b[31m")
+
+
+def test_each_link_is_shown_when_it_is_checked(check, tmp_path):
+    """The first links stand there while the program still runs."""
+    program = tmp_path / "slow"
+    program.write_text("#!/bin/sh\nsleep 3\n")
+    program.chmod(0o755)
+    seen = []
+
+    def person(text):
+        seen.append(("ok" in text and "source" not in text, time.monotonic()))
+        return False
+
+    status, text = check(str(program), person=person)
+    assert status == 3 and text.count(" timeout  ") == 1, "each link once"
+    assert seen[0][0] and seen[-1][1] - seen[0][1] > 2
+
+
+def test_a_run_that_reaches_its_deadline(check, tmp_path):
+    """Shows the rest, and the summary."""
+    program = tmp_path / "slow"
+    program.write_text("#!/bin/sh\nsleep 30\n")
+    program.chmod(0o755)
+    status, text = check(str(program), "--timeout=2")
+    assert status == 3 and text.count(" timeout  ") == 1 and ". First fix: " in text.splitlines()[-1]
