@@ -197,11 +197,13 @@ def test_gcloud_runs_the_commands(program, iam, tmp_path, audience):
     (["adfs", "--protocol=ws-trust", "--issuer=https://adfs.example/adfs/", "--relying-party=https://rp.example"], "saml",
      {"idpMetadataXml": "<xml/>"}, {"google.subject": "assertion.subject"}),
     (["file", "--path=/t"], "oidc", {"issuerUri": "ISSUER"}, {"google.subject": "assertion.sub"}),
+    (["kubernetes"], "oidc", {"issuerUri": "ISSUER", "jwksJson": '{"keys": []}'}, {"google.subject": "assertion.sub"}),
 ])  # fmt: skip
 def test_gcloud_makes_the_provider_of_each_kind(program, iam, tmp_path, audience, words, kind, settings, mapping):
     """OIDC, SAML and AWS; without a service account the project's own policy names the workload."""
     (tmp_path / "metadata.xml").write_text("<xml/>")
-    edit = {"FEDERATIONMETADATA.XML": f"{tmp_path}/metadata.xml", "=ACCOUNT ": "=123456789012 ", "=ROLE ": "=roles/viewer ",
+    (tmp_path / "keys.json").write_text(json.dumps({"keys": []}))
+    edit = {"=METADATA": f"={tmp_path}/metadata.xml", "=JWKS": f"={tmp_path}/keys.json", "=ACCOUNT ": "=123456789012 ", "=ROLE ": "=roles/viewer ",
             " PROJECT ": " my-project "}  # fmt: skip
     if words == ["aws", "--mode=caller-identity"]:
         edit["--account-id=ACCOUNT"] = "--account-id=123456789012"
@@ -210,8 +212,22 @@ def test_gcloud_makes_the_provider_of_each_kind(program, iam, tmp_path, audience
     assert provider[2].get("attributeMapping") == mapping or mapping is None
     assert binding[0] == "/v1/projects/my-project:setIamPolicy"
     (bound,) = binding[2]["policy"]["bindings"]
-    expected = {"aws": "attribute.aws_role/arn:aws:sts::ACCOUNT:assumed-role/ROLE"}.get(kind, "subject/SUBJECT")
+    expected = {"aws": "attribute.aws_role/arn:aws:sts::ACCOUNT:assumed-role/IAM_ROLE"}.get(kind, "subject/SUBJECT")
     assert bound["members"][0].endswith(f"//iam.googleapis.com/{POOL}/{expected}")
+
+
+@pytest.mark.parametrize("words, condition, mapping", [
+    (["github"], 'assertion.repository_owner_id == "OWNER_ID"', "assertion.sub"),
+    (["ci", "--system=gitlab"], 'assertion.namespace_id == "NAMESPACE_ID"', "assertion.sub"),
+    (["azure-pipelines", "--service-connection=1-2"], 'assertion.sub.extract("/sc/{connection}") == "ORGANIZATION_ID/1-2"',
+     'assertion.sub.extract("/sc/{connection}")'),
+])  # fmt: skip
+def test_gcloud_reads_the_condition_of_a_shared_issuer(program, iam, tmp_path, audience, words, condition, mapping):
+    """With its quotes, as the shell passes them on."""
+    edit = {" PROJECT ": " my-project ", "=ROLE ": "=roles/viewer "}
+    _, provider, _ = commands(program, Gcloud(tmp_path), iam, tmp_path, [*words, f"--pool-provider={audience}"], edit)
+    assert provider[2]["attributeCondition"] == condition
+    assert provider[2]["attributeMapping"] == {"google.subject": mapping}
 
 
 @pytest.mark.parametrize("words, client", [

@@ -184,7 +184,7 @@ fn list(name: &str, value: &Value, claims: &mut Vec<(String, String)>) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::report::Status;
+    use super::super::status::Status;
     use super::*;
 
     #[test]

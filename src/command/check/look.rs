@@ -7,7 +7,7 @@ use std::io::IsTerminal as _;
 
 use terminal_size::{Width, terminal_size};
 
-use super::report::{COLUMN, Finding, Report, Status};
+use super::status::{COLUMN, Status};
 use crate::world::Env;
 
 /// Narrower terminals are treated like this, in columns.
@@ -37,15 +37,21 @@ impl Look {
     }
 
     /// One link with its details, the fix on a line of its own.
-    pub(super) fn finding(&self, finding: &Finding, details: &[String]) -> String {
-        let mut text = self.colored(finding.status, &format!("{:<8}", finding.status.word()));
-        text += &format!(" {:<15} ", finding.link);
-        text += &self.wrapped(&finding.message);
-        if let Some(fix) = &finding.fix {
+    pub(super) fn link(
+        &self,
+        (status, link): (Status, &str),
+        message: &str,
+        fix: Option<&str>,
+        details: &[String],
+    ) -> String {
+        let mut text = self.colored(status, &format!("{:<8}", status.word()));
+        text += &format!(" {link:<15} ");
+        text += &self.wrapped(message);
+        if let Some(fix) = fix {
             // A command to paste is not wrapped.
             let (words, command) = match fix.find("gcloud ").filter(|at| *at > 0) {
                 Some(at) => fix.split_at(at),
-                None => (fix.as_str(), ""),
+                None => (fix, ""),
             };
             text +=
                 &format!("{:COLUMN$}{}", "", self.wrapped(&format!("Fix: {}", words.trim_end())));
@@ -59,29 +65,8 @@ impl Look {
         text
     }
 
-    /// The last line.
-    pub(super) fn summary(&self, report: &Report) -> String {
-        let count =
-            |status| report.findings.iter().filter(|finding| finding.status == status).count();
-        let (skipped, warnings) = (count(Status::Skipped), count(Status::Warning));
-        let checked = report.findings.len() - skipped;
-        let mut text = format!("{} of {checked} links hold", checked - count(Status::Error));
-        for (number, what) in [(warnings, "with a warning"), (skipped, "not checked")] {
-            if number > 0 {
-                text += &format!(", {number} {what}");
-            }
-        }
-        let first = [Status::Error, Status::Warning]
-            .into_iter()
-            .find_map(|status| report.findings.iter().find(|finding| finding.status == status));
-        let status = first.map_or(Status::Ok, |finding| finding.status);
-        if let Some(Finding { link, fix: Some(fix), .. }) = first {
-            text += &format!(". First fix: {link}: {fix}");
-        }
-        format!("\n{}\n", self.colored(status, &text))
-    }
-
-    fn colored(&self, status: Status, text: &str) -> String {
+    /// A text in the color of a status.
+    pub(super) fn colored(&self, status: Status, text: &str) -> String {
         let code = match status {
             Status::Ok => "32",      // green
             Status::Warning => "33", // yellow
@@ -113,55 +98,30 @@ impl Look {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Kind;
-
-    fn report() -> Report {
-        let mut report = Report::default();
-        report.ok("configuration", "/c.json").with_steps(vec!["a step".to_owned()]);
-        let message = "the pool provider does not allow the audience of this token";
-        report.broken(
-            "audience",
-            Kind::Configuration,
-            message,
-            "add it: gcloud iam x y --a=b --c=d --e=f --g=h",
-        );
-        report.warning("clock", "odd", "set the clock");
-        report.skipped("exchange", "no token");
-        report
-    }
 
     #[test]
     fn text_is_wrapped_between_words_and_commands_are_not() {
         let look = Look { width: 60, has_color: false };
-        let report = report();
-        let text: String =
-            report.findings.iter().map(|finding| look.finding(finding, &[])).collect();
+        let message = "the pool provider does not allow the audience of this token";
+        let fix = "add it: gcloud iam x y --a=b --c=d --e=f --g=h --i=j";
+        let text =
+            look.link((Status::Error, "audience"), message, Some(fix), &["a step".to_owned()]);
         assert_eq!(
             text,
-            "ok       configuration   /c.json\n\
-             error    audience        the pool provider does not allow\n\
+            "error    audience        the pool provider does not allow\n\
              \x20                        the audience of this token\n\
              \x20                        Fix: add it:\n\
-             \x20                        gcloud iam x y --a=b --c=d --e=f --g=h\n\
-             warning  clock           odd\n\
-             \x20                        Fix: set the clock\n\
-             skipped  exchange        no token\n"
-        );
-        assert_eq!(
-            look.summary(&report),
-            "\n2 of 3 links hold, 1 with a warning, 1 not checked. First fix: audience: add it: \
-             gcloud iam x y --a=b --c=d --e=f --g=h\n"
+             \x20                        gcloud iam x y --a=b --c=d --e=f --g=h --i=j\n\
+             \x20                        a step\n"
         );
     }
 
     #[test]
     fn color_shows_the_status() {
         let look = Look { width: 80, has_color: true };
-        let mut report = report();
-        assert!(
-            look.finding(&report.findings[1], &[]).starts_with("\x1b[31merror   \x1b[0m audience")
+        assert_eq!(
+            look.link((Status::Skipped, "clock"), "offline", None, &[]),
+            "\x1b[2mskipped \x1b[0m clock           offline\n"
         );
-        report.findings.truncate(1);
-        assert_eq!(look.summary(&report), "\n\x1b[32m1 of 1 links hold\x1b[0m\n");
     }
 }

@@ -18,6 +18,7 @@ mod output_document;
 mod output_file;
 mod report;
 mod saml;
+mod status;
 
 use std::mem::take;
 

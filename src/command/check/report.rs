@@ -3,35 +3,9 @@
 use serde_json::{Value, json};
 
 use super::look::Look;
+use super::status::{COLUMN, Status};
 use crate::error::{Error, Kind, one_line};
 use crate::show::scrubbed;
-
-/// Where the message of a link begins, in columns.
-pub(super) const COLUMN: usize = 25;
-
-/// The state of a link.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Status {
-    /// It works.
-    Ok,
-    /// It works here but may fail on another host or later.
-    Warning,
-    /// It is broken.
-    Error,
-    /// It was not checked.
-    Skipped,
-}
-
-impl Status {
-    pub(super) fn word(self) -> &'static str {
-        match self {
-            Status::Ok => "ok",
-            Status::Warning => "warning",
-            Status::Error => "error",
-            Status::Skipped => "skipped",
-        }
-    }
-}
 
 /// The finding about one link.
 #[derive(Debug, Clone)]
@@ -39,8 +13,8 @@ pub(super) struct Finding {
     pub(super) link: &'static str,
     pub(super) status: Status,
     kind: Option<Kind>,
-    pub(super) message: String,
-    pub(super) fix: Option<String>,
+    message: String,
+    fix: Option<String>,
     /// The steps of the check, such as requests.
     steps: Vec<String>,
     /// Whether a successful exchange proves that the link works.
@@ -75,7 +49,7 @@ impl Report {
         let new = self.findings.iter().skip(self.shown);
         let new: Vec<_> = new.take_while(|finding| !finding.settled_by_exchange).collect();
         let text =
-            new.iter().map(|finding| look.finding(finding, &self.details(finding))).collect();
+            new.iter().map(|finding| finding.on_terminal(look, &self.details(finding))).collect();
         self.shown += new.len();
         Some(text)
     }
@@ -174,9 +148,9 @@ impl Report {
         let mut text = String::new();
         if let Some(look) = &self.look {
             for finding in self.findings.iter().skip(self.shown) {
-                text += &look.finding(finding, &self.details(finding));
+                text += &finding.on_terminal(look, &self.details(finding));
             }
-            return text + &look.summary(self);
+            return text + &self.summary(look);
         }
         for finding in &self.findings {
             let fix = finding.fix.as_ref().map(|fix| format!("; {fix}")).unwrap_or_default();
@@ -187,6 +161,28 @@ impl Report {
             }
         }
         text
+    }
+
+    /// The last line on a terminal.
+    fn summary(&self, look: &Look) -> String {
+        let count =
+            |status| self.findings.iter().filter(|finding| finding.status == status).count();
+        let (skipped, warnings) = (count(Status::Skipped), count(Status::Warning));
+        let checked = self.findings.len() - skipped;
+        let mut text = format!("{} of {checked} links hold", checked - count(Status::Error));
+        for (number, what) in [(warnings, "with a warning"), (skipped, "not checked")] {
+            if number > 0 {
+                text += &format!(", {number} {what}");
+            }
+        }
+        let first = [Status::Error, Status::Warning]
+            .into_iter()
+            .find_map(|status| self.findings.iter().find(|finding| finding.status == status));
+        let status = first.map_or(Status::Ok, |finding| finding.status);
+        if let Some(Finding { link, fix: Some(fix), .. }) = first {
+            text += &format!(". First fix: {link}: {fix}");
+        }
+        format!("\n{}\n", look.colored(status, &text))
     }
 
     /// The report as JSON. The schema is tests/check.schema.json.
@@ -221,6 +217,10 @@ impl Finding {
     /// Adds one step of the check.
     pub(super) fn with_step(&mut self, step: String) {
         self.steps.push(step);
+    }
+
+    fn on_terminal(&self, look: &Look, details: &[String]) -> String {
+        look.link((self.status, self.link), &self.message, self.fix.as_deref(), details)
     }
 
     fn to_json(&self) -> Value {

@@ -1,0 +1,28 @@
+//! The status of a link.
+
+/// Where the message of a link begins, in columns.
+pub(super) const COLUMN: usize = 25;
+
+/// The state of a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Status {
+    /// It works.
+    Ok,
+    /// It works here but may fail on another host or later.
+    Warning,
+    /// It is broken.
+    Error,
+    /// It was not checked.
+    Skipped,
+}
+
+impl Status {
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Status::Ok => "ok",
+            Status::Warning => "warning",
+            Status::Error => "error",
+            Status::Skipped => "skipped",
+        }
+    }
+}
