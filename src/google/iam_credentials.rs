@@ -5,6 +5,8 @@
 //! create tokens for the next one, and the last delegate for the account.
 //! <https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts>
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
 use super::access_token::AccessToken;
@@ -85,7 +87,13 @@ impl ServiceAccount<'_> {
     /// As [`ServiceAccount::access_token`].
     pub fn sign_blob(&self, base64: &str, place: &str, cx: &Context) -> Result<Signed, Error> {
         let response = self.call("signBlob", json!({ "payload": base64 }), place, cx)?;
-        Ok(Signed { key_id: key_id(&response), text: Secret::new(text(&response, "signedBlob")?) })
+        let signature = text(&response, "signedBlob")?;
+        match STANDARD.decode(signature) {
+            Ok(bytes) if !bytes.is_empty() => {
+                Ok(Signed { key_id: key_id(&response), text: Secret::new(signature) })
+            }
+            _ => Err(malformed("signedBlob", "base64")),
+        }
     }
 
     fn call(
@@ -127,11 +135,13 @@ fn key_id(response: &Map<String, Value>) -> String {
 fn jwt(response: &Map<String, Value>, name: &str) -> Result<Secret, Error> {
     match text(response, name)? {
         token if jwt::is_signed(token) => Ok(Secret::new(token)),
-        _ => {
-            let what = format!("{name} in the response for the service account is not a JWT");
-            Err(Error::new(Kind::Protocol, what).fix("check service_account_impersonation_url"))
-        }
+        _ => Err(malformed(name, "a JWT")),
     }
+}
+
+fn malformed(name: &str, expected: &str) -> Error {
+    let what = format!("{name} in the response for the service account is not {expected}");
+    Error::new(Kind::Protocol, what).fix("check service_account_impersonation_url")
 }
 
 fn text<'a>(response: &'a Map<String, Value>, name: &str) -> Result<&'a str, Error> {

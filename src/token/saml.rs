@@ -25,7 +25,7 @@ pub const PROTOCOL_NS: &str = "urn:oasis:names:tc:SAML:2.0:protocol";
 /// How long Google accepts an assertion after its `IssueInstant`, in seconds.
 const LONGEST_LIFETIME: i64 = 3600;
 
-/// Reads SAML as XML, which is base64-encoded here, or in base64, which is passed on unchanged.
+/// Reads SAML as XML, which is base64-encoded here, or in base64, of which white space is removed.
 ///
 /// # Errors
 /// `PROTOCOL` if the text is not a SAML 2.0 response or assertion, `DENIED` if the response reports
@@ -38,7 +38,7 @@ pub fn read(text: &str, origin: &Origin) -> Result<SubjectToken, Error> {
         true => (text.to_owned(), Secret::new(STANDARD.encode(text))),
         false => {
             let xml = decode(text).ok_or_else(|| refuse("it is not XML or base64-encoded XML"))?;
-            (xml, Secret::new(text))
+            (xml, Secret::new(without_space(text)))
         }
     };
     let document = parser::parse(&xml).ok_or_else(|| refuse("it is not well-formed XML"))?;
@@ -66,8 +66,11 @@ fn first_expiry(document: &Document) -> Option<i64> {
 
 /// The XML of a base64-encoded token; `None` if it is not base64 of UTF-8 text.
 pub fn decode(base64: &str) -> Option<String> {
-    let packed: String = base64.split_ascii_whitespace().collect();
-    String::from_utf8(STANDARD.decode(packed).ok()?).ok()
+    String::from_utf8(STANDARD.decode(without_space(base64)).ok()?).ok()
+}
+
+fn without_space(text: &str) -> String {
+    text.split_ascii_whitespace().collect()
 }
 
 /// Refuses a response whose status is not `Success` (SAML core, section 3.2.2).
