@@ -3,18 +3,30 @@
 //! The text is searched as it is and after undoing percent-encoding, the escapes of JSON and the
 //! entities of XML, each alone and up to three of them in any order. In each of these forms a secret is
 //! found literally in upper or lower case, in hexadecimal, and in base64 or base64url, also in lines
-//! or groups, and as a part of something longer such as `id:secret`.
+//! or groups, encoded more than once, and as a part of something longer such as `id:secret`.
 
 use std::collections::BTreeSet;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
+use base64::{Engine as _, alphabet};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 /// Shorter secrets are not removed: they would also be found where they are not.
 const SHORTEST: usize = 4;
 /// A longer text is not searched and not shown.
-const LONGEST: usize = 64 * 1024;
+const LONGEST: usize = 16 * 1024;
+
+/// A shorter run of digits is not examined as something that was encoded more than once.
+const SHORTEST_RUN: usize = 8;
+
+/// Reads base64 with or without padding, and also a part of it.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
+);
 
 /// All characters except the unreserved ones of RFC 3986.
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -148,12 +160,54 @@ fn search(units: &[Unit], needles: &[Needle], depth: usize, hidden: &mut [bool])
     if depth == 0 {
         return;
     }
+    encoded_again(&joined, needles, depth, hidden);
+    if joined.len() < units.len() {
+        encoded_again(units, needles, depth, hidden);
+    }
     for decode in [percent as Decode, json, xml] {
         let decoded = undo(units, decode);
         if decoded.len() < units.len() {
             search(&decoded, needles, depth - 1, hidden);
         }
     }
+}
+
+/// Marks the runs of base64 and hexadecimal digits whose content the needles match, which is what was
+/// encoded more than once.
+fn encoded_again(units: &[Unit], needles: &[Needle], depth: usize, hidden: &mut [bool]) {
+    let is_digit = |byte: u8| is_base64(byte) && byte != b'=';
+    for run in units.chunk_by(|one, next| is_digit(one.0) && is_digit(next.0)) {
+        if run.len() < SHORTEST_RUN {
+            continue;
+        }
+        let digits: Vec<u8> = run.iter().map(|unit| standard(unit.0)).collect();
+        // What is before the encoded value may look like a part of it.
+        let contents =
+            (0..4).filter_map(|start| LENIENT.decode(whole(digits.get(start..)?, 4)).ok());
+        let contents = contents.chain(bytes_of_hex(&digits));
+        let is_secret = contents.into_iter().any(|content| {
+            let units: Vec<Unit> =
+                content.iter().enumerate().map(|(at, byte)| (*byte, at, at + 1)).collect();
+            let mut found = vec![false; content.len()];
+            search(&units, needles, depth - 1, &mut found);
+            found.contains(&true)
+        });
+        if is_secret {
+            for (_, from, to) in run {
+                hidden.iter_mut().take(*to).skip(*from).for_each(|byte| *byte = true);
+            }
+        }
+    }
+}
+
+/// The digits without a last one that says nothing.
+fn whole(digits: &[u8], size: usize) -> &[u8] {
+    let length = if digits.len() % size == 1 { digits.len() - 1 } else { digits.len() };
+    digits.get(..length).unwrap_or_default()
+}
+
+fn bytes_of_hex(digits: &[u8]) -> Option<Vec<u8>> {
+    whole(digits, 2).chunks(2).map(|pair| u8::try_from(number(pair, 16)?).ok()).collect()
 }
 
 fn find(units: &[Unit], needle: &Needle, around: Option<fn(u8) -> bool>, hidden: &mut [bool]) {

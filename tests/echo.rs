@@ -1,0 +1,222 @@
+//! A server that repeats a secret, in any encoding, finds no way to print it: not in the document, on
+//! standard error, in the log, or in the failure that the lock records. Every source that sends a
+//! secret meets every encoding.
+
+mod common;
+
+use std::fs;
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+
+use common::World;
+use common::server::{Server, json, response};
+
+/// A command line that sends the secret in `SECRET` or in one of these variables to the server.
+type Case = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
+
+const CASES: &[Case] = &[
+    ("basic", "oidc --issuer={url} --client-id=c --client-secret=env:SECRET", &[]),
+    ("post", "oidc --issuer={url} --client-id=c --auth=post --client-secret=env:SECRET", &[]),
+    ("parameter", "oidc --issuer={url} --client-id=c --param=x=env:SECRET", &[]),
+    ("header", "url --url={url}/t --header=X-Api-Key:env:SECRET", &[]),
+    ("vault token", "vault --address={url} --role=r --token=env:SECRET", &[]),
+    (
+        "approle",
+        "vault --address={url} --role=r --login=approle --role-id=r --secret-id=env:SECRET",
+        &[],
+    ),
+    (
+        "userpass",
+        "vault --address={url} --role=r --login=userpass --user=u --password=env:SECRET",
+        &[],
+    ),
+    ("vault jwt", "vault --address={url} --role=r --login=jwt --jwt=env:SECRET", &[]),
+    (
+        "entra",
+        "azure --resource=api://r --tenant-id=t --client-id=c --client-secret=env:SECRET",
+        &[("AZURE_AUTHORITY_HOST", "{url}")],
+    ),
+    (
+        "app service",
+        "azure --resource=api://r",
+        &[("IDENTITY_ENDPOINT", "{url}/msi"), ("IDENTITY_HEADER", "{secret}")],
+    ),
+    (
+        "github",
+        "github",
+        &[
+            ("ACTIONS_ID_TOKEN_REQUEST_URL", "{url}/t?x=1"),
+            ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "{secret}"),
+        ],
+    ),
+    (
+        "pipeline",
+        "azure-pipelines",
+        &[("SYSTEM_OIDCREQUESTURI", "{url}/t"), ("SYSTEM_ACCESSTOKEN", "{secret}")],
+    ),
+    (
+        "aws session",
+        "aws --region=eu-west-1",
+        &[
+            ("AWS_ACCESS_KEY_ID", "AKIDENV"),
+            ("AWS_SECRET_ACCESS_KEY", "other"),
+            ("AWS_SESSION_TOKEN", "{secret}"),
+            ("AWS_ENDPOINT_URL_STS", "{url}"),
+        ],
+    ),
+    (
+        "aws container",
+        "aws --region=eu-west-1",
+        &[
+            ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "{url}/c"),
+            ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "{secret}"),
+        ],
+    ),
+    ("kubeconfig", "kubernetes --account=a --namespace=n --kubeconfig={dir}/kubeconfig", &[]),
+    (
+        "adfs",
+        "adfs --issuer={url}/adfs --relying-party=r --client-id=c --auth=client-secret \
+         --client-secret=env:SECRET",
+        &[],
+    ),
+];
+
+const KUBECONFIG: &str = "apiVersion: v1\nkind: Config\ncurrent-context: c\n\
+    contexts: [{name: c, context: {cluster: k, user: u}}]\n\
+    clusters: [{name: k, cluster: {server: '{url}'}}]\n\
+    users: [{name: u, user: {token: '{secret}'}}]\n";
+
+/// The encodings in which a server may repeat a secret.
+fn encodings(secret: &str) -> Vec<String> {
+    let each = |form: fn(char) -> String| secret.chars().map(form).collect::<String>();
+    let percent = each(|c| format!("%{:02X}", u32::from(c)));
+    let lines = |text: &str| {
+        let chunks: Vec<_> = text.as_bytes().chunks(12).map(String::from_utf8_lossy).collect();
+        chunks.join("\\r\\n")
+    };
+    let form = each(|c| match c {
+        ' ' => "+".to_owned(),
+        c if c.is_ascii_alphanumeric() => c.to_string(),
+        c => format!("%{:02x}", u32::from(c)),
+    });
+    let escaped = serde_json::to_string(secret).unwrap().trim_matches('"').to_owned();
+    let basic = STANDARD.encode(format!("c:{secret}"));
+    let base64 = STANDARD.encode(secret);
+    let hex = each(|c| format!("{:02x}", u32::from(c)));
+    vec![
+        secret.to_owned(),
+        secret.to_ascii_uppercase(),
+        percent.to_ascii_lowercase(),
+        percent.replace('%', "%25"),
+        form,
+        each(|c| format!("\\u{:04x}", u32::from(c))),
+        escaped.replace('/', "\\/"),
+        escaped,
+        each(|c| format!("&#{};", u32::from(c))),
+        each(|c| format!("&#x{:x};", u32::from(c))),
+        secret.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;"),
+        URL_SAFE_NO_PAD.encode(secret),
+        lines(&base64),
+        STANDARD.encode(&base64),
+        base64,
+        basic,
+        hex.to_ascii_uppercase(),
+        lines(&hex),
+        hex,
+        percent,
+    ]
+}
+
+/// How many characters of a secret may remain: what is shorter says little about it.
+const REMAINS: usize = 6;
+
+fn assert_hidden(text: &str, shown: &str, what: &str) {
+    let known = ["error", "description"];
+    let bytes: Vec<char> = shown.chars().collect();
+    for part in bytes.windows(REMAINS) {
+        let part: String = part.iter().collect();
+        let is_known = known.iter().any(|word| word.contains(&part));
+        assert!(is_known || !text.contains(&part), "{what}: {part:?} of {shown:?} in {text}");
+    }
+}
+
+fn try_all(case: &Case, secret: &str) {
+    let (name, line, variables) = *case;
+    let answer = Arc::new(Mutex::new(String::new()));
+    let told = answer.clone();
+    let server = Server::new(move |request| {
+        if request.line.contains("/.well-known/") {
+            let host = request.header("host").unwrap();
+            let issuer = request.line.split("/.well-known").next().unwrap_or_default();
+            let path = issuer.split_once(' ').map_or("", |(_, path)| path);
+            return json(&format!(
+                r#"{{"issuer":"http://{host}{path}","token_endpoint":"http://{host}/token"}}"#
+            ));
+        }
+        let text = told.lock().unwrap().clone();
+        let description = serde_json::to_string(&text).unwrap();
+        response(
+            "400 Bad Request",
+            "application/json",
+            &format!(
+                r#"{{"error":"invalid_request","error_description":{description},"errors":[{description}],"message":{description}}}"#
+            ),
+        )
+    });
+    let world = World::new();
+    let fill = |text: &str| text.replace("{url}", &server.url).replace("{secret}", secret);
+    world.write("kubeconfig", fill(KUBECONFIG));
+    let mut variables: Vec<(&str, String)> =
+        variables.iter().map(|(name, value)| (*name, fill(value))).collect();
+    variables.push(("SECRET", secret.to_owned()));
+    let variables: Vec<(&str, &str)> =
+        variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    for (number, encoded) in encodings(secret).into_iter().enumerate() {
+        *answer.lock().unwrap() = encoded.clone();
+        let line = fill(line) + " --audience={aud} --output-file={dir}/out --log-file={dir}/log";
+        let before = server.count();
+        let run = world.run_with(&line, &variables);
+        assert!(run.status > 0 && server.count() > before, "{name}: {run:?}");
+        for kept in ["log", "out.lock"] {
+            let text = fs::read_to_string(world.path(kept)).unwrap_or_default();
+            let what = format!("{name}, encoding {number}, {kept}");
+            assert_hidden(&text, &encoded, &what);
+            let _ = fs::remove_file(world.path(kept));
+        }
+        let what = format!("{name}, encoding {number}");
+        assert_hidden(&(run.stdout + &run.stderr), &encoded, &what);
+    }
+}
+
+/// Printable secrets with the characters that encodings change, each other than the last.
+fn secrets() -> Vec<String> {
+    const SPECIAL: &[u8] = b"/+=&%<>\"\\~:!#;,?@[]{}|^`$*()-_.";
+    let mut state: u64 = 0x5eed;
+    let mut next = |limit: usize| {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(state >> 33).unwrap() % limit
+    };
+    (0..3)
+        .map(|_| {
+            (0..28)
+                .map(|at| match at % 3 {
+                    0 => char::from(SPECIAL[next(SPECIAL.len())]),
+                    _ => char::from(b"GHJKMNPQRSTUVWXYZghjkmnpqrstuvwxyz0123456789"[next(44)]),
+                })
+                .collect()
+        })
+        .collect()
+}
+
+#[test]
+fn no_encoding_of_a_secret_is_printed() {
+    thread::scope(|scope| {
+        for case in CASES {
+            scope.spawn(move || secrets().iter().for_each(|secret| try_all(case, secret)));
+        }
+    });
+}
