@@ -42,7 +42,10 @@ impl Response {
             let uri: ureq::http::Uri = location.parse().ok()?;
             Some(uri.host().unwrap_or(request.url.host()).to_owned())
         });
-        let date = response.headers().get("date").and_then(|value| value.to_str().ok());
+        // A cache sends the time at which it stored the response, and the age of the response.
+        let is_cached = response.headers().contains_key("age");
+        let date = response.headers().get("date").filter(|_| !is_cached);
+        let date = date.and_then(|value| value.to_str().ok());
         let date = date.and_then(|date| OffsetDateTime::parse(date, &Rfc2822).ok());
         // The limit of ureq excludes the last byte.
         let limit = LIMIT as u64 + 1;
