@@ -80,7 +80,8 @@ impl Fetch {
     pub fn document(&self, cx: &Context) -> Result<Document, Error> {
         let (file, reuse) = (self.destination.file(), self.destination.is_document());
         let fetch = || {
-            let token = self.source.subject_token(&self.request, cx)?;
+            let token = self.source.subject_token(&self.request, cx);
+            let token = token.map_err(|error| cx.blaming_clock(error))?;
             Document::new(token, self.request.token_type, self.expiry_margin, cx.clock.now())
         };
         let fetching = Fetching { fetch: &fetch, remembers_refusals: true };

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::error::{Error, Kind, one_line};
+use crate::error::{Error, Kind, is_of_clock, one_line};
 use crate::show::scrubbed;
 
 /// The state of a link.
@@ -41,6 +41,8 @@ pub(super) struct Finding {
     steps: Vec<String>,
     /// Whether a successful exchange proves that the link works.
     pub(super) settled_by_exchange: bool,
+    /// The time in seconds since 1970 that a failure depends on.
+    pub(super) limit: Option<i64>,
 }
 
 /// All findings, in the order of the links.
@@ -65,6 +67,7 @@ impl Report {
             fix: None,
             steps: Vec::new(),
             settled_by_exchange: false,
+            limit: None,
         })
     }
 
@@ -95,6 +98,7 @@ impl Report {
         let finding = self.add(link, Status::Error, error.what());
         finding.kind = Some(error.kind());
         finding.fix = error.how_to_fix();
+        finding.limit = error.limit();
         finding
     }
 
@@ -116,6 +120,26 @@ impl Report {
             finding.message += ", and Google accepts the token";
             finding.fix = None;
         }
+    }
+
+    /// Whether a failure depends on the time.
+    pub(super) fn depends_on_time(&self) -> bool {
+        self.findings.iter().any(|finding| finding.limit.is_some())
+    }
+
+    /// Sets the fix of the failures that the clock causes: it shows `now` and is `skew` seconds
+    /// ahead. Returns whether there is such a failure.
+    pub(super) fn blame_clock(&mut self, now: i64, skew: i64, fix: &str) -> bool {
+        let of_clock = |finding: &&mut Finding| {
+            finding.limit.is_some_and(|limit| is_of_clock(limit, now, skew))
+        };
+        let found = self.findings.iter_mut().filter(of_clock);
+        found.map(|finding| finding.fix = Some(fix.to_owned())).count() > 0
+    }
+
+    /// Moves the latest finding before all others, because it is the cause of others.
+    pub(super) fn move_latest_to_front(&mut self) {
+        self.findings.rotate_right(1);
     }
 
     /// Whether a link is broken.
