@@ -116,7 +116,8 @@ fn request_token(
             .field("client_id", client.id.as_str());
         cx.send(credential.add_to(post, &client.id, &endpoint, cx)?.once())
     })?;
-    let reason = response.error_text().and_then(|message| aadsts::explain(&message));
+    let reason = response.error_text();
+    let reason = reason.and_then(|message| aadsts::explain(&message, cx.wrong_clock()));
     let response = response.require_success().map_err(|error| match (reason, error.kind()) {
         (Some((kind, fix)), _) => error.of_kind(kind).fix(fix),
         (None, Kind::Denied) => error.fix(
