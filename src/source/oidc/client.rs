@@ -24,7 +24,7 @@ use crate::token::{Origin, SubjectToken};
 pub(super) struct Client {
     pub(super) issuer: Url,
     pub(super) id: String,
-    pub(super) auth: ClientAuth,
+    auth: ClientAuth,
     pub(super) scope: Option<String>,
     pub(super) resource: Option<String>,
     params: Vec<Pair>,
@@ -133,9 +133,15 @@ impl Issuer<'_> {
         response: Response,
         grant: &str,
     ) -> Result<Response, Error> {
-        let Issuer { client, metadata, .. } = self;
-        let clock = self.cx.wrong_clock();
-        let refusal = Refusal { response: &response, client, metadata, grant, clock };
+        let Client { auth, scope, .. } = self.client;
+        let refusal = Refusal {
+            response: &response,
+            auth,
+            has_scope: scope.is_some(),
+            metadata: &self.metadata,
+            grant,
+            clock: self.cx.wrong_clock(),
+        };
         let reason = refusal.explain();
         response.require_success().map_err(|error| match (error.kind(), reason) {
             (Kind::Denied, Some((kind, fix))) => error.of_kind(kind).fix(fix),

@@ -5,7 +5,7 @@
 //! <https://www.rfc-editor.org/rfc/rfc6749#section-5.2>, <https://www.rfc-editor.org/rfc/rfc8707>,
 //! <https://www.rfc-editor.org/rfc/rfc9449#section-8>
 
-use super::client::Client;
+use super::client_auth::ClientAuth;
 use super::discovery::Metadata;
 use crate::error::Kind;
 use crate::http::Response;
@@ -17,10 +17,12 @@ const TURN_OFF_DPOP: &str = "turn off DPoP for this client at the issuer, becaus
                              (DPoP) header in token requests, in the general settings of the \
                              application)";
 
-/// An error response of an issuer, and the client and the grant of the request.
+/// An error response of an issuer, and what the request consists of.
 pub(super) struct Refusal<'a> {
     pub(super) response: &'a Response,
-    pub(super) client: &'a Client,
+    pub(super) auth: &'a ClientAuth,
+    /// Whether the request has a scope.
+    pub(super) has_scope: bool,
     pub(super) metadata: &'a Metadata,
     /// The name of the grant.
     pub(super) grant: &'a str,
@@ -56,11 +58,10 @@ impl Refusal<'_> {
 
     /// The fix for a client that does not authenticate or may not use the grant.
     fn fix_client(&self, code: &str) -> String {
-        let auth = &self.client.auth;
         let enable = format!("enable the {} grant for this client at the issuer", self.grant);
         match code {
             "invalid_client" if self.says(CERTIFICATE) => ADD_CERTIFICATE.to_owned(),
-            "invalid_client" if self.says(&["expired"]) && !auth.is_signed() => {
+            "invalid_client" if self.says(&["expired"]) && !self.auth.is_signed() => {
                 "create a new client secret or certificate at the issuer, and set it with \
                  --client-secret or --client-cert"
                     .to_owned()
@@ -73,14 +74,14 @@ impl Refusal<'_> {
             "unauthorized_client" if self.says(&["service account"]) => {
                 format!("{enable} (in Keycloak: Service accounts roles, in the client's settings)")
             }
-            "invalid_grant" if auth.is_signed() => self.fix_authentication(),
+            "invalid_grant" if self.auth.is_signed() => self.fix_authentication(),
             "invalid_grant" => self.fix_request(code).to_owned(),
             _ => enable,
         }
     }
 
     fn fix_authentication(&self) -> String {
-        let auth = &self.client.auth;
+        let auth = self.auth;
         let of_clock = self.clock.clone().filter(|_| auth.is_signed());
         let of_method = of_clock.or_else(|| auth.other_method(self.metadata));
         of_method.unwrap_or_else(|| auth.fix().to_owned())
@@ -93,7 +94,7 @@ impl Refusal<'_> {
             "invalid_request" if self.says(&["pushed authorization"]) => {
                 "turn off required pushed authorization requests (PAR) for this client at the issuer"
             }
-            "invalid_scope" if self.client.scope.is_none() => {
+            "invalid_scope" if !self.has_scope => {
                 "add --scope with a scope that the issuer allows for this client"
             }
             "invalid_scope" => "check --scope",
