@@ -52,7 +52,12 @@ impl Context {
 
     /// The seconds by which this host's clock is ahead of the latest server that sent its time.
     pub fn skew(&self) -> Option<i64> {
-        self.agent.skew()
+        self.clocks().last().map(|(_, skew)| *skew)
+    }
+
+    /// The servers that sent their time, as [`Agent::clocks`] returns them.
+    pub fn clocks(&self) -> Vec<(String, i64)> {
+        self.agent.clocks()
     }
 
     /// The fix for the clock of this host; `None` unless a server has shown that it is wrong.

@@ -21,8 +21,7 @@ mod url;
 #[cfg(any(windows, test))]
 mod windows_proxy;
 
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use ureq::http::header::CONTENT_TYPE;
@@ -73,19 +72,19 @@ pub struct Agent {
     settings: Settings,
     agent: OnceLock<ureq::Agent>,
     peer: Peer,
-    skew: Skew,
+    clocks: Clocks,
 }
 
 impl Agent {
     /// An agent for this world. No connection is opened yet.
     pub fn new(world: World, settings: Settings) -> Agent {
-        let (agent, peer, skew) = (OnceLock::new(), Peer::default(), Skew::default());
-        Agent { world, settings, agent, peer, skew }
+        let (agent, peer, clocks) = (OnceLock::new(), Peer::default(), Clocks::default());
+        Agent { world, settings, agent, peer, clocks }
     }
 
-    /// A separate agent for this world that shares what this one knows about the clock.
+    /// A separate agent for this world that shares what this one knows about clocks.
     pub fn narrowed(&self, world: World, settings: Settings) -> Agent {
-        Agent { skew: self.skew.clone(), ..Agent::new(world, settings) }
+        Agent { clocks: self.clocks.clone(), ..Agent::new(world, settings) }
     }
 
     /// The world of this agent.
@@ -118,9 +117,10 @@ impl Agent {
         self.peer.certificate().map(|certificate| certificate.to_vec())
     }
 
-    /// The seconds by which this host's clock is ahead of the latest server that sent its time.
-    pub fn skew(&self) -> Option<i64> {
-        self.skew.get()
+    /// The servers that sent their time, the latest one last: the origin of each, and the seconds by
+    /// which this host's clock is ahead of it.
+    pub fn clocks(&self) -> Vec<(String, i64)> {
+        self.clocks.lock().clone()
     }
 
     /// Sends a request and reads the response of any status, up to 1 MiB. After the status 429 or
@@ -168,7 +168,7 @@ impl Agent {
             Ok(response) => {
                 log.line(format!("{url} responded with status {}", response.status));
                 if let Some(date) = response.date {
-                    self.skew.set(self.world.clock.now() - date);
+                    self.clocks.record(url.origin(), self.world.clock.now() - date);
                 }
             }
             Err(error) => log.line(format!("no response from {url}: {error}")),
@@ -275,26 +275,19 @@ fn header(name: &str, value: &Text) -> Result<(HeaderName, HeaderValue), Error> 
     Ok((header_name, header_value))
 }
 
-/// The seconds by which this host's clock is ahead of the latest server that sent its time.
-#[derive(Debug, Clone)]
-struct Skew(Arc<AtomicI64>);
+/// The servers that sent their time: see [`Agent::clocks`].
+#[derive(Debug, Clone, Default)]
+struct Clocks(Arc<Mutex<Vec<(String, i64)>>>);
 
-impl Skew {
-    /// The value before a server sent its time.
-    const UNKNOWN: i64 = i64::MIN;
-
-    fn get(&self) -> Option<i64> {
-        Some(self.0.load(Ordering::Relaxed)).filter(|skew| *skew != Skew::UNKNOWN)
+impl Clocks {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<(String, i64)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn set(&self, skew: i64) {
-        self.0.store(skew, Ordering::Relaxed);
-    }
-}
-
-impl Default for Skew {
-    fn default() -> Skew {
-        Skew(Arc::new(AtomicI64::new(Skew::UNKNOWN)))
+    fn record(&self, origin: String, skew: i64) {
+        let mut clocks = self.lock();
+        clocks.retain(|(other, _)| *other != origin);
+        clocks.push((origin, skew));
     }
 }
 

@@ -26,6 +26,7 @@ pub struct Response {
     headers: HeaderMap,
     redirect: Option<String>,
     place: String,
+    host: String,
     option: &'static str,
     secrets: Vec<Secret>,
 }
@@ -58,6 +59,7 @@ impl Response {
             headers,
             redirect,
             place: request.url.to_string(),
+            host: request.url.host().to_owned(),
             option: request.option,
             secrets: secrets.to_vec(),
         })
@@ -91,8 +93,28 @@ impl Response {
                     "change the URL in {option} to the final URL, because redirects are not followed"
                 )));
             }
+            401 | 403 | 407 if self.is_of_squid() => {
+                let host = &self.host;
+                (
+                    Kind::Denied,
+                    format!("allow {host} in the proxy that responded in its place (Squid)"),
+                )
+            }
+            500..=599 if self.is_of_squid() => {
+                let host = &self.host;
+                let fix = "check that the proxy (Squid) that responded in place of the server can reach";
+                (Kind::Unreachable, format!("{fix} {host}"))
+            }
             401 | 403 => {
-                (Kind::Denied, format!("check the credentials for {option} and their permissions"))
+                let host = &self.host;
+                let or = match self.is_html() {
+                    true => format!(", or whether a proxy responded in place of {host}"),
+                    false => String::new(),
+                };
+                (
+                    Kind::Denied,
+                    format!("check the credentials for {option} and their permissions{or}"),
+                )
             }
             404 => (Kind::Configuration, format!("check the path of the URL in {option}")),
             408 | 429 | 500..=599 => (Kind::Unreachable, "try again later".to_owned()),
@@ -115,6 +137,16 @@ impl Response {
             Error::new(Kind::Protocol, format!("the response from {} is {what}", self.place))
                 .fix(format!("check {option}{fix}"))
         })
+    }
+
+    /// Whether the response is a page, such as that of a proxy, and not the JSON of an API.
+    pub fn is_page(&self) -> bool {
+        self.is_html() || self.is_of_squid()
+    }
+
+    /// Whether the proxy Squid responded in place of the server.
+    fn is_of_squid(&self) -> bool {
+        self.headers("x-squid-error").next().is_some()
     }
 
     /// Whether the body is HTML or XML.

@@ -177,6 +177,19 @@ pub(super) fn check_clock(is_offline: bool, cx: &Context, report: &mut Report) {
         }
         Some(skew) => {
             report.ok(link, format!("this host's clock differs by {} s", skew.abs()));
+            for (server, skew) in cx.clocks() {
+                check_other_clock(&server, skew, report);
+            }
         }
     }
+}
+
+/// Reports the clock of another server, if this host's clock is right and that one is not.
+fn check_other_clock(server: &str, skew: i64, report: &mut Report) {
+    if skew.abs() <= TOLERATED_SKEW {
+        return;
+    }
+    let side = if skew > 0 { "behind" } else { "ahead" };
+    let fix = format!("correct the clock of {server}, which is {} s {side}", skew.abs());
+    report.warning("clock", format!("the clock of {server} differs from this host's"), fix);
 }

@@ -52,7 +52,11 @@ pub(in crate::google) fn of_service_account(
         let what = format!("{what} ({})", reason.code);
         return response.failure(kind, what).fix(fix).into();
     }
-    let Some((kind, fix)) = judge(account, (method, place), response.status, &text) else {
+    let judgement = match response.is_page() {
+        true => None,
+        false => judge(account, (method, place), response.status, &text),
+    };
+    let Some((kind, fix)) = judgement else {
         let error = response.require_success().err().unwrap_or_else(|| {
             Error::new(Kind::Protocol, format!("the response from {url} is empty"))
         });

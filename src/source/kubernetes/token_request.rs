@@ -99,6 +99,9 @@ impl TokenRequest<'_> {
 
     /// The kind and the fix for an error response.
     fn explain(&self, response: &Response, access: &Access) -> Option<(Kind, String)> {
+        if response.is_page() {
+            return None;
+        }
         let (namespace, name) = (self.namespace, self.service_account);
         let message = response.error_text().unwrap_or_default();
         let says = |words: &str| message.contains(words);

@@ -104,8 +104,13 @@ impl<'a> Server<'a> {
         advice: impl Fn(u16, &str) -> Option<Advice>,
     ) -> Result<Map<String, Value>, Error> {
         let words = response.error_text().unwrap_or_default();
-        let advice =
-            self.of_state(response.status, &words).or_else(|| advice(response.status, &words));
+        let advice = match response.is_page() {
+            true => None,
+            false => {
+                let of_state = self.of_state(response.status, &words);
+                of_state.or_else(|| advice(response.status, &words))
+            }
+        };
         let response = response.require_success().map_err(|error| match advice {
             Some((kind, fix)) => error.of_kind(kind).fix(fix),
             None => error,
