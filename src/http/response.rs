@@ -102,7 +102,8 @@ impl Response {
             }
             500..=599 if self.is_of_squid() => {
                 let host = &self.host;
-                let fix = "check that the proxy (Squid) that responded in place of the server can reach";
+                let fix =
+                    "check that the proxy (Squid) that responded in place of the server can reach";
                 (Kind::Unreachable, format!("{fix} {host}"))
             }
             401 | 403 => {
