@@ -5,8 +5,8 @@
 
 use std::ops::Deref;
 
-use crate::error::Error;
-use crate::http::{Agent, Request, Response, Settings, Url};
+use crate::error::{self, Error};
+use crate::http::{Agent, Request, Response, Settings, TOLERATED_SKEW, Url, wrong_clock};
 use crate::world::World;
 
 /// The world of a run, and the agent that sends its requests.
@@ -34,7 +34,7 @@ impl Context {
     pub fn narrowed(&self, change: impl FnOnce(&mut World, &mut Settings)) -> Context {
         let (mut world, mut settings) = (self.agent.world().clone(), self.agent.settings().clone());
         change(&mut world, &mut settings);
-        Context::new(world, settings)
+        Context { agent: self.agent.narrowed(world, settings) }
     }
 
     /// Sends a request, as [`Agent::send`] does.
@@ -50,9 +50,36 @@ impl Context {
         self.agent.route(url)
     }
 
-    /// The seconds by which this host's clock is ahead of the first server that sent its time.
+    /// The seconds by which this host's clock is ahead of the latest server that sent its time.
     pub fn skew(&self) -> Option<i64> {
-        self.agent.skew()
+        self.clocks().last().map(|(_, skew)| *skew)
+    }
+
+    /// The servers that sent their time, as [`Agent::clocks`] returns them.
+    pub fn clocks(&self) -> Vec<(String, i64)> {
+        self.agent.clocks()
+    }
+
+    /// The fix for the clock of this host; `None` unless a server has shown that it is wrong.
+    pub fn wrong_clock(&self) -> Option<String> {
+        self.wrong_clock_by(TOLERATED_SKEW)
+    }
+
+    /// The same, for a server that tolerates a difference of so many seconds.
+    pub fn wrong_clock_by(&self, tolerated: i64) -> Option<String> {
+        self.skew().filter(|skew| skew.abs() > tolerated).map(wrong_clock)
+    }
+
+    /// The same failure with the clock as the thing to fix, if a server has shown that the failure
+    /// would not happen with a correct clock.
+    pub fn blaming_clock(&self, error: Error) -> Error {
+        let (limit, skew) = (error.limit(), self.skew());
+        let is_of_clock =
+            |(limit, skew): (i64, i64)| error::is_of_clock(limit, self.clock.now(), skew);
+        match self.wrong_clock().filter(|_| limit.zip(skew).is_some_and(is_of_clock)) {
+            Some(fix) => error.fix(fix),
+            None => error,
+        }
     }
 
     /// The certificate of the server of the latest connection, DER-encoded.

@@ -76,12 +76,21 @@ pub struct Error {
     fix: Option<String>,
     offline: bool,
     lost: bool,
+    limit: Option<i64>,
 }
 
 impl Error {
     /// A failure of this kind. `what` states what happened, in lower case and without a full stop.
     pub fn new(kind: Kind, what: impl Into<String>) -> Error {
-        Error { kind, what: what.into(), cause: None, fix: None, offline: false, lost: false }
+        Error {
+            kind,
+            what: what.into(),
+            cause: None,
+            fix: None,
+            offline: false,
+            lost: false,
+            limit: None,
+        }
     }
 
     /// The failure of a request that was not sent because of `--offline`.
@@ -105,6 +114,17 @@ impl Error {
     /// Whether the failure says nothing about other requests to the server.
     pub fn is_lost(&self) -> bool {
         self.lost
+    }
+
+    /// The same failure, which happens only before or only after this time, in seconds since 1970,
+    /// because something expires or becomes valid then.
+    pub fn depending_on(self, limit: i64) -> Error {
+        Error { limit: Some(limit), ..self }
+    }
+
+    /// The time that the failure depends on.
+    pub fn limit(&self) -> Option<i64> {
+        self.limit
     }
 
     /// Sets the cause.
@@ -157,6 +177,12 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+/// Whether the clock is the cause of a failure that depends on the time `limit`: the clock shows
+/// `now` and is `skew` seconds ahead.
+pub fn is_of_clock(limit: i64, now: i64, skew: i64) -> bool {
+    (limit <= now) != (limit <= now.saturating_sub(skew))
+}
+
 /// Text for one line of a log or a terminal: control characters, and characters that change the
 /// direction of text, become spaces.
 pub fn one_line(text: &str) -> String {
@@ -192,6 +218,19 @@ mod tests {
             error.to_string(),
             "the issuer refused: invalid_client  Set-Cookie: x ; check --client-id"
         );
+    }
+
+    #[test]
+    fn the_clock_is_the_cause_if_a_correct_one_changes_the_result() {
+        for (limit, now, skew, expected) in [
+            (1000, 2000, 1200, true),  // not expired yet at 800
+            (1000, 2000, 600, false),  // expired at 1400 too
+            (3000, 2000, -1200, true), // already valid at 3200
+            (3000, 2000, -600, false), // not valid yet at 2600 either
+            (i64::MAX, 2000, i64::MIN, true),
+        ] {
+            assert_eq!(is_of_clock(limit, now, skew), expected, "{limit} {skew}");
+        }
     }
 
     #[test]

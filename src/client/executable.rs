@@ -131,7 +131,7 @@ impl Executable<'_> {
         let shown = show::path(program.name.as_ref());
         let document: Value = serde_json::from_str(output.expose()).map_err(|_| {
             if !status.success() {
-                return program.failed(status);
+                return program.failed(status, cx);
             }
             Error::new(Kind::Protocol, format!("the output of {shown} is not a JSON document"))
                 .fix("configure the program to print only the version-1 document")
@@ -153,7 +153,7 @@ impl Executable<'_> {
             Some(expiry) if expiry <= cx.clock.now() => {
                 let what = format!("the subject token from {shown} expired at {}", rfc3339(expiry));
                 let fix = format!("run {} by hand to see its error output", program.place);
-                Err(Error::new(Kind::Expired, what).fix(fix))
+                Err(Error::new(Kind::Expired, what).fix(fix).depending_on(expiry))
             }
             _ => Ok(token),
         }

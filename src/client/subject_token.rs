@@ -116,7 +116,8 @@ fn fetch_from(
     cx: &Context,
 ) -> Result<Secret, Error> {
     let request = SubjectTokenRequest::new(&Options::default(), &with_variables(variables, cx))?;
-    source.subject_token(&request, cx).map(|token| token.text)
+    let token = source.subject_token(&request, cx).map_err(|error| cx.blaming_clock(error))?;
+    Ok(token.text)
 }
 
 fn with_variables(variables: BTreeMap<String, OsString>, cx: &Context) -> Env {

@@ -15,6 +15,18 @@ pub fn grant_role(account: &str, role: &str, member: &str) -> String {
     )
 }
 
+/// The command that grants `member` the role `roles/ROLE` on a project, which is quoted already.
+pub(in crate::google) fn grant_project_role(project: &str, role: &str, member: &str) -> String {
+    let member = format!("--member={member}");
+    let member = quoted(&member);
+    format!("gcloud projects add-iam-policy-binding {project} --role=roles/{role} {member}")
+}
+
+/// The command that enables a service account.
+pub(in crate::google) fn enable(account: &str) -> String {
+    format!("gcloud iam service-accounts enable {}{}", quoted(account), in_project(account))
+}
+
 /// The command that shows a service account.
 pub(in crate::google) fn describe(account: &str) -> String {
     format!("gcloud iam service-accounts describe {}{}", quoted(account), in_project(account))

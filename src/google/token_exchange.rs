@@ -48,7 +48,7 @@ pub fn exchange(
         post = post.field("options", json!({ "userProject": project }).to_string().as_str());
     }
     let response = cx.send(post)?;
-    if matches!(response.status, 400 | 401 | 403)
+    if matches!(response.status, 400 | 401 | 403 | 429)
         && let Some(error) = refusals::of_exchange(&response, config, cx)
     {
         return Err(error);

@@ -4,17 +4,18 @@ use std::io;
 
 use ureq::Timeout;
 
+use super::proxy::NamedProxy;
 use super::tls::{self, Terms};
-use super::{Request, Url, proxy};
+use super::{Request, proxy, proxy_refusal};
 use crate::error::{Error, Kind, redacted};
 use crate::files::LIMIT;
 use crate::secret::Secret;
 
-/// The failure of a request. `via` is the setting that names the proxy, if one was used.
+/// The failure of a request. `proxy` is the proxy, if one was used.
 pub(super) fn explain(
     error: &ureq::Error,
     request: &Request,
-    via: Option<&'static str>,
+    proxy: Option<&NamedProxy>,
     terms: &Terms,
     secrets: &[Secret],
 ) -> Error {
@@ -23,6 +24,10 @@ pub(super) fn explain(
     if let Some(error) = tls::find(error) {
         return tls::explain(error, host, option, terms);
     }
+    if let (ureq::Error::ConnectProxyFailed(head), Some(proxy)) = (error, proxy) {
+        return proxy_refusal::explain(head, request, proxy);
+    }
+    let via = proxy.map(|proxy| proxy.name);
     let unreachable = |what: String| Error::new(Kind::Unreachable, what);
     let check = format!("check {option}");
     if let (Some(name), true) = (via, never_connected(error)) {
@@ -37,7 +42,6 @@ pub(super) fn explain(
     }
     match error {
         ureq::Error::Timeout(stage) => timed_out(*stage, request, via),
-        ureq::Error::ConnectProxyFailed(reason) => refused_by_proxy(reason, url, via),
         ureq::Error::BodyExceedsLimit(_) => {
             let limit = LIMIT / 1024 / 1024;
             Error::new(
@@ -134,33 +138,5 @@ fn is_unknown_host(error: &ureq::Error) -> bool {
         ureq::Error::Io(io) if cfg!(windows) => matches!(io.raw_os_error(), Some(11001..=11004)),
         ureq::Error::Io(io) => io.to_string().starts_with("failed to lookup address information"),
         _ => false,
-    }
-}
-
-/// The failure of a CONNECT request to a proxy. `reason` ends with the status, as in
-/// `… responded 407/407`.
-fn refused_by_proxy(reason: &str, url: &Url, via: Option<&'static str>) -> Error {
-    let name = via.unwrap_or("HTTPS_PROXY");
-    let status = reason.rsplit('/').next().and_then(|status| status.parse::<u16>().ok());
-    let host = url.host();
-    let or = proxy::or_bypass(name, &format!("add {host} to NO_PROXY"));
-    match status {
-        Some(407) => Error::new(Kind::Denied, format!("the proxy in {name} requires a password"))
-            .cause(format!("status 407 for {host}"))
-            .fix(format!("set {} to http://USER:PASSWORD@HOST:PORT", proxy::variable(name)))
-            .lost(),
-        Some(status @ 400..=499) => {
-            Error::new(Kind::Denied, format!("the proxy in {name} refused a connection to {host}"))
-                .cause(format!("status {status}"))
-                .fix(format!("allow {host} in the proxy{or}"))
-                .lost()
-        }
-        status => {
-            let cause =
-                status.map_or("no response".to_owned(), |status| format!("status {status}"));
-            Error::new(Kind::Unreachable, format!("the proxy in {name} cannot reach {host}"))
-                .cause(cause)
-                .fix(format!("check {name}{or}"))
-        }
     }
 }

@@ -9,6 +9,8 @@ mod connector;
 mod failure;
 pub mod form;
 mod proxy;
+mod proxy_connector;
+mod proxy_refusal;
 mod request;
 mod response;
 pub mod retry;
@@ -19,7 +21,7 @@ mod url;
 #[cfg(any(windows, test))]
 mod windows_proxy;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use ureq::http::header::CONTENT_TYPE;
@@ -29,7 +31,8 @@ use ureq::unversioned::transport::Connector as _;
 use ureq::{AsSendBody, Body, Proxy};
 
 use self::connector::{Peer, TlsConnector};
-use self::transport::{ProxyConnector, Resolver, TcpConnector};
+use self::proxy_connector::ProxyConnector;
+use self::transport::{Resolver, TcpConnector};
 pub use proxy::NamedProxy;
 pub use request::{Request, Text};
 pub use response::Response;
@@ -69,14 +72,19 @@ pub struct Agent {
     settings: Settings,
     agent: OnceLock<ureq::Agent>,
     peer: Peer,
-    skew: OnceLock<i64>,
+    clocks: Clocks,
 }
 
 impl Agent {
     /// An agent for this world. No connection is opened yet.
     pub fn new(world: World, settings: Settings) -> Agent {
-        let (agent, peer, skew) = (OnceLock::new(), Peer::default(), OnceLock::new());
-        Agent { world, settings, agent, peer, skew }
+        let (agent, peer, clocks) = (OnceLock::new(), Peer::default(), Clocks::default());
+        Agent { world, settings, agent, peer, clocks }
+    }
+
+    /// A separate agent for this world that shares what this one knows about clocks.
+    pub fn narrowed(&self, world: World, settings: Settings) -> Agent {
+        Agent { clocks: self.clocks.clone(), ..Agent::new(world, settings) }
     }
 
     /// The world of this agent.
@@ -109,9 +117,10 @@ impl Agent {
         self.peer.certificate().map(|certificate| certificate.to_vec())
     }
 
-    /// The seconds by which this host's clock is ahead of the first server that sent its time.
-    pub fn skew(&self) -> Option<i64> {
-        self.skew.get().copied()
+    /// The servers that sent their time, the latest one last: the origin of each, and the seconds by
+    /// which this host's clock is ahead of it.
+    pub fn clocks(&self) -> Vec<(String, i64)> {
+        self.clocks.lock().clone()
     }
 
     /// Sends a request and reads the response of any status, up to 1 MiB. After the status 429 or
@@ -152,14 +161,14 @@ impl Agent {
                 error.downcast().map_or_else(|_| self.world.deadline.error(), |error| *error)
             }
             Failure::Http(error) => {
-                failure::explain(&error, request, proxy_name, &self.settings.tls, secrets)
+                failure::explain(&error, request, via, &self.settings.tls, secrets)
             }
         });
         match &result {
             Ok(response) => {
                 log.line(format!("{url} responded with status {}", response.status));
                 if let Some(date) = response.date {
-                    self.skew.get_or_init(|| self.world.clock.now() - date);
+                    self.clocks.record(url.origin(), self.world.clock.now() - date);
                 }
             }
             Err(error) => log.line(format!("no response from {url}: {error}")),
@@ -265,6 +274,25 @@ fn header(name: &str, value: &Text) -> Result<(HeaderName, HeaderValue), Error> 
     header_value.set_sensitive(matches!(value, Text::Secret(_)));
     Ok((header_name, header_value))
 }
+
+/// The servers that sent their time: see [`Agent::clocks`].
+#[derive(Debug, Clone, Default)]
+struct Clocks(Arc<Mutex<Vec<(String, i64)>>>);
+
+impl Clocks {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<(String, i64)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn record(&self, origin: String, skew: i64) {
+        let mut clocks = self.lock();
+        clocks.retain(|(other, _)| *other != origin);
+        clocks.push((origin, skew));
+    }
+}
+
+/// The difference between two clocks that is not an error, in seconds.
+pub const TOLERATED_SKEW: i64 = 30;
 
 /// The fix for a clock that is this many seconds ahead.
 pub fn wrong_clock(skew: i64) -> String {

@@ -34,6 +34,11 @@ impl NamedProxy {
     pub fn new(address: &str, name: &'static str) -> Result<NamedProxy, Error> {
         Ok(NamedProxy { proxy: read(address, name)?, name })
     }
+
+    /// Whether the URL contains a user name or a password.
+    pub(super) fn has_account(&self) -> bool {
+        self.proxy.username().is_some() || self.proxy.password().is_some()
+    }
 }
 
 /// The proxy for a URL, with the name of its variable or [`WINDOWS`]; `None` for a direct

@@ -26,6 +26,7 @@ pub struct Response {
     headers: HeaderMap,
     redirect: Option<String>,
     place: String,
+    host: String,
     option: &'static str,
     secrets: Vec<Secret>,
 }
@@ -42,7 +43,10 @@ impl Response {
             let uri: ureq::http::Uri = location.parse().ok()?;
             Some(uri.host().unwrap_or(request.url.host()).to_owned())
         });
-        let date = response.headers().get("date").and_then(|value| value.to_str().ok());
+        // A cache sends the time at which it stored the response, and the age of the response.
+        let is_cached = response.headers().contains_key("age");
+        let date = response.headers().get("date").filter(|_| !is_cached);
+        let date = date.and_then(|value| value.to_str().ok());
         let date = date.and_then(|date| OffsetDateTime::parse(date, &Rfc2822).ok());
         // The limit of ureq excludes the last byte.
         let limit = LIMIT as u64 + 1;
@@ -55,6 +59,7 @@ impl Response {
             headers,
             redirect,
             place: request.url.to_string(),
+            host: request.url.host().to_owned(),
             option: request.option,
             secrets: secrets.to_vec(),
         })
@@ -88,8 +93,29 @@ impl Response {
                     "change the URL in {option} to the final URL, because redirects are not followed"
                 )));
             }
+            401 | 403 | 407 if self.is_of_squid() => {
+                let host = &self.host;
+                (
+                    Kind::Denied,
+                    format!("allow {host} in the proxy that responded in its place (Squid)"),
+                )
+            }
+            500..=599 if self.is_of_squid() => {
+                let host = &self.host;
+                let fix =
+                    "check that the proxy (Squid) that responded in place of the server can reach";
+                (Kind::Unreachable, format!("{fix} {host}"))
+            }
             401 | 403 => {
-                (Kind::Denied, format!("check the credentials for {option} and their permissions"))
+                let host = &self.host;
+                let or = match self.is_html() {
+                    true => format!(", or whether a proxy responded in place of {host}"),
+                    false => String::new(),
+                };
+                (
+                    Kind::Denied,
+                    format!("check the credentials for {option} and their permissions{or}"),
+                )
             }
             404 => (Kind::Configuration, format!("check the path of the URL in {option}")),
             408 | 429 | 500..=599 => (Kind::Unreachable, "try again later".to_owned()),
@@ -112,6 +138,16 @@ impl Response {
             Error::new(Kind::Protocol, format!("the response from {} is {what}", self.place))
                 .fix(format!("check {option}{fix}"))
         })
+    }
+
+    /// Whether the response is a page, such as that of a proxy, and not the JSON of an API.
+    pub fn is_page(&self) -> bool {
+        self.is_html() || self.is_of_squid()
+    }
+
+    /// Whether the proxy Squid responded in place of the server.
+    fn is_of_squid(&self) -> bool {
+        self.headers("x-squid-error").next().is_some()
     }
 
     /// Whether the body is HTML or XML.

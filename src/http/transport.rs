@@ -13,8 +13,7 @@ use ureq::config::Config;
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{self, DefaultResolver, ResolvedSocketAddrs};
 use ureq::unversioned::transport::{
-    Buffers, ConnectProxyConnector, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout,
-    Transport,
+    Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, Transport,
 };
 use ureq::{Error, Timeout};
 
@@ -40,26 +39,6 @@ impl resolver::Resolver for Resolver {
     ) -> Result<ResolvedSocketAddrs, Error> {
         self.0.resolve(uri, config, timeout).map_err(|error| match error {
             Error::Timeout(_) => Error::Timeout(Timeout::Resolve),
-            other => other,
-        })
-    }
-}
-
-/// Connects to a proxy, and names the stage of a timeout.
-#[derive(Debug, Default)]
-pub(super) struct ProxyConnector(ConnectProxyConnector);
-
-impl<In: Transport> Connector<In> for ProxyConnector {
-    type Out = <ConnectProxyConnector as Connector<In>>::Out;
-
-    fn connect(
-        &self,
-        details: &ConnectionDetails,
-        chained: Option<In>,
-    ) -> Result<Option<Self::Out>, Error> {
-        self.0.connect(details, chained).map_err(|error| match error {
-            Error::Timeout(Timeout::Resolve) => error,
-            Error::Timeout(_) => Error::Timeout(Timeout::Connect),
             other => other,
         })
     }

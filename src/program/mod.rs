@@ -10,12 +10,12 @@
 mod group;
 
 mod find;
+mod obstacle;
 
 pub use self::find::{find, is_this_program};
 
 use std::ffi::OsString;
 use std::io::{self, Read};
-use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
@@ -27,9 +27,6 @@ use crate::files;
 use crate::secret::Secret;
 use crate::show;
 use crate::world::{Deadline, World};
-
-/// The error code for a file that the system cannot run: `ENOEXEC`, `ERROR_BAD_EXE_FORMAT`.
-const NOT_A_PROGRAM: i32 = if cfg!(windows) { 193 } else { 8 };
 
 /// A program to run.
 #[derive(Debug)]
@@ -61,13 +58,17 @@ impl Program {
     pub fn output(&self, world: &World) -> Result<Secret, Error> {
         match self.run(world)? {
             (status, output) if status.success() => Ok(output),
-            (status, _) => Err(self.failed(status)),
+            (status, _) => Err(self.failed(status, world)),
         }
     }
 
     /// The failure of a program that ended with this status.
-    pub fn failed(&self, status: ExitStatus) -> Error {
+    pub fn failed(&self, status: ExitStatus, world: &World) -> Error {
         let shown = show::path(self.name.as_ref());
+        let file = find(&self.name, &world.env);
+        if let Some(obstacle) = file.and_then(|file| obstacle::of_failed(&file, status)) {
+            return obstacle.explain(&shown);
+        }
         let error = match status.code() {
             Some(code) => {
                 Error::new(Kind::Unreachable, format!("{shown} failed with exit status {code}"))
@@ -97,10 +98,15 @@ impl Program {
 
     fn run_with(&self, stderr: Stdio, world: &World) -> Result<(ExitStatus, Secret, bool), Error> {
         let shown = show::path(self.name.as_ref());
+        let file = find(&self.name, &world.env);
+        if let Some(obstacle) = file.and_then(|file| obstacle::of_text(&file)) {
+            return Err(obstacle.explain(&shown));
+        }
         let mut command = Command::new(&self.name);
         command.args(&self.args).envs(self.variables.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr);
-        let mut group = Group::spawn(&mut command).map_err(|error| self.not_started(&error))?;
+        let mut group =
+            Group::spawn(&mut command).map_err(|error| self.not_started(&error, world))?;
         world.log.line(format!("running {shown}"));
 
         let output = group.stdout().map(read_on_a_thread);
@@ -115,7 +121,7 @@ impl Program {
                 )
                 .fix(format!("run {} by hand to see why, or increase --timeout", self.place)));
             }
-            Outcome::Ended(status) => status.map_err(|error| self.not_started(&error))?,
+            Outcome::Ended(status) => status.map_err(|error| self.not_started(&error, world))?,
         };
         let wrong = |why| {
             Error::new(Kind::Protocol, format!("the output of {shown} {why}"))
@@ -128,25 +134,16 @@ impl Program {
         let wrote_errors = errors.is_some_and(|errors| errors.recv_timeout(DRAIN).is_ok());
         match String::from_utf8(bytes) {
             Ok(text) => Ok((status, Secret::new(text), wrote_errors)),
-            Err(_) if !status.success() => Err(self.failed(status)),
+            Err(_) if !status.success() => Err(self.failed(status, world)),
             Err(_) => Err(wrong("is not UTF-8 text")),
         }
     }
 
-    fn not_started(&self, error: &io::Error) -> Error {
-        let shown = show::path(self.name.as_ref());
-        let is_malformed = error.raw_os_error() == Some(NOT_A_PROGRAM);
-        let lacks_interpreter = error.kind() == io::ErrorKind::NotFound
-            && Path::new(&self.name).parent() != Some(Path::new(""))
-            && files::exists(Path::new(&self.name));
-        if is_malformed || lacks_interpreter {
-            let cause = match is_malformed {
-                true => "it is not a program for this platform, or a script without a #! line",
-                false => "the interpreter in its #! line does not exist",
-            };
-            return Error::new(Kind::Configuration, format!("cannot run {shown}")).cause(cause).fix(
-                "correct its first line, such as #!/bin/sh, without a line end of Windows (CRLF)",
-            );
+    fn not_started(&self, error: &io::Error, world: &World) -> Error {
+        let (shown, place) = (show::path(self.name.as_ref()), &self.place);
+        let file = find(&self.name, &world.env);
+        if let Some(obstacle) = file.and_then(|file| obstacle::of_file(&file, error)) {
+            return obstacle.explain(&shown);
         }
         let kind = match error.kind() {
             io::ErrorKind::NotFound => Kind::Absent,
@@ -154,7 +151,7 @@ impl Program {
         };
         Error::new(kind, format!("cannot run {shown}"))
             .cause(error)
-            .fix(format!("check {} and PATH", self.place))
+            .fix(format!("check {place} and PATH"))
     }
 }
 

@@ -54,8 +54,11 @@ impl SigningKey {
     ) -> Result<Secret, Error> {
         let Pair::Rsa(pair) = &self.pair else {
             let what = "Microsoft Entra ID does not accept signatures with P-256 keys";
-            return Err(Error::new(Kind::Configuration, what)
-                .fix(format!("set {option} to a file with an RSA key")));
+            return Err(Error::new(Kind::Configuration, what).fix(format!(
+                "create a certificate with an RSA key (openssl req -x509 -newkey rsa:2048), add \
+                     it to the application (az ad app credential reset --id CLIENT_ID --cert \
+                     @CERT.pem --append), and set {option} to a file with the new key"
+            )));
         };
         let thumbprint = URL_SAFE_NO_PAD.encode(digest(&SHA256, certificate));
         let header = json!({ "alg": "PS256", "typ": "JWT", "x5t#S256": thumbprint });
@@ -109,7 +112,7 @@ mod tests {
         assert_eq!((&header["alg"], &header["x5t#S256"]), (&json!("PS256"), &json!(expected)));
         let error = parse(&ec_jwk("")).sign_certified(&json!({}), b"", "--client-key").unwrap_err();
         assert!(
-            error.to_string().contains("set --client-key to a file with an RSA key"),
+            error.to_string().contains("set --client-key to a file with the new key"),
             "{error}"
         );
     }

@@ -133,7 +133,7 @@ impl SubjectToken {
             Some(expiry) if expiry <= now => {
                 let what =
                     format!("the subject token in {} expired at {}", origin.what, rfc3339(expiry));
-                Err(Error::new(Kind::Expired, what).fix(origin.renew.clone()))
+                Err(Error::new(Kind::Expired, what).fix(origin.renew.clone()).depending_on(expiry))
             }
             _ => Ok(()),
         }

@@ -9,10 +9,18 @@ use crate::error::{Error, Kind};
 /// The variable with the home directory of the user.
 pub const HOME: &str = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
 
-/// Variables that every part of a run may read, because they say how to reach a server and not which
-/// identity to use.
-const NOT_IDENTITY: [&str; 7] =
-    ["http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY"];
+/// Variables that every part of a run may read, because they say how to reach a server or a program
+/// and not which identity to use.
+const NOT_IDENTITY: [&str; 8] = [
+    "http_proxy",
+    "https_proxy",
+    "HTTPS_PROXY",
+    "all_proxy",
+    "ALL_PROXY",
+    "no_proxy",
+    "NO_PROXY",
+    "PATH",
+];
 
 /// Environment variables: those of the process, or a map in tests.
 #[derive(Debug, Clone)]

@@ -6,13 +6,15 @@ use std::path::Path;
 use super::pages::{Page, root};
 
 /// How messages of Google, of other servers and of clients begin, or a part that tells them.
-const FOREIGN: [&str; 27] = [
+const FOREIGN: [&str; 29] = [
     "The audience in ID Token",
     "issuer in ID Token",
     "The given credential is rejected",
     "The size of mapped attribute exceeds",
     "is stale to sign-in",
     "Identity not found",
+    "Unable to load the proper Managed Identity",
+    "Request is prohibited by organization's policy",
     "Error connecting to the given credential",
     "Permission 'iam.",
     "AADSTS",

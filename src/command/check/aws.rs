@@ -57,11 +57,11 @@ fn check_request(
     match request.date() {
         Some(date) if date > now => {
             let message = format!("x-amz-date is in the future: {}", rfc3339(date));
-            report.broken(LINK, Kind::Configuration, message, clock);
+            report.broken(LINK, Kind::Configuration, message, clock).limit = Some(date);
         }
         Some(date) if date + LIFE <= now => {
             let message = format!("the token expired at {}", rfc3339(date + LIFE));
-            report.broken(LINK, Kind::Expired, message, clock);
+            report.broken(LINK, Kind::Expired, message, clock).limit = Some(date + LIFE);
         }
         _ => {}
     }

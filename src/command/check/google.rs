@@ -10,15 +10,12 @@ use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::google::CLOUD_PLATFORM;
 use crate::google::gcloud::{grant_role, project};
-use crate::google::refusals::Refusal;
+use crate::google::refusals::{MissingRole, Refusal};
 use crate::google::service_account::ServiceAccount;
 use crate::google::token_exchange;
-use crate::http::{Request, Url, wrong_clock};
+use crate::http::{Request, TOLERATED_SKEW, Url, wrong_clock};
 use crate::secret::Secret;
 use crate::shell::quoted;
-
-/// The clock error that causes no warning, in seconds.
-const TOLERATED_SKEW: i64 = 30;
 
 /// The timeout of a request whose response is useful but not required.
 pub(super) const OPTIONAL_REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
@@ -98,15 +95,15 @@ fn access_token(account: &ServiceAccount, cx: &Context) -> Result<(), Refusal> {
 /// is impersonated in turn.
 fn missing_role(account: &ServiceAccount, refusal: &Refusal, cx: &Context) -> Option<String> {
     let last = account.delegates.len().checked_sub(1)?;
-    let missing = match refusal.error.kind() {
-        Kind::Denied if refusal.concerns_delegate => (1..=last)
+    let is_on_delegate = |refusal: &Refusal| refusal.missing_role == Some(MissingRole::OnDelegate);
+    let missing = match refusal.missing_role? {
+        MissingRole::OnDelegate => (1..=last)
             .find_map(|index| {
                 let refusal = access_token(&account.up_to(index)?, cx).err()?;
-                Some(index - usize::from(refusal.concerns_delegate))
+                Some(index - usize::from(is_on_delegate(&refusal)))
             })
             .unwrap_or(last),
-        Kind::Denied => last + 1,
-        _ => return None,
+        MissingRole::OnAccount => last + 1,
     };
     let before = missing.checked_sub(1).and_then(|index| account.delegates.get(index));
     let from = before.map_or(account.member.clone(), |email| format!("serviceAccount:{email}"));
@@ -155,16 +152,44 @@ pub(super) fn check_account(config: &CredentialConfig, cx: &Context, report: &mu
     }
 }
 
+/// Asks the Security Token Service for the time if no server has sent it. The response to this
+/// request does not matter.
+pub(super) fn ask_time(config: &CredentialConfig, cx: &Context) {
+    if cx.skew().is_none() {
+        let request = Request::get(&config.token_url, "token_url");
+        let _ = cx.send(request.once().limit(OPTIONAL_REQUEST_TIMEOUT));
+    }
+}
+
+/// Reports the clock, before everything else if it is wrong.
 pub(super) fn check_clock(is_offline: bool, cx: &Context, report: &mut Report) {
     let link = "clock";
     match cx.skew() {
         None if is_offline => report.skipped(link, OFFLINE),
         None => report.skipped(link, "no server sent its time"),
         Some(skew) if skew.abs() > TOLERATED_SKEW => {
-            report.warning(link, "this host's clock differs from the server's", wrong_clock(skew));
+            let (message, fix) = ("this host's clock differs from the server's", wrong_clock(skew));
+            match report.blame_clock(cx.clock.now(), skew, &fix) {
+                true => report.broken(link, Kind::Configuration, message, fix),
+                false => report.warning(link, message, fix),
+            };
+            report.move_latest_to_front();
         }
         Some(skew) => {
             report.ok(link, format!("this host's clock differs by {} s", skew.abs()));
+            for (server, skew) in cx.clocks() {
+                check_other_clock(&server, skew, report);
+            }
         }
     }
+}
+
+/// Reports the clock of another server, if this host's clock is right and that one is not.
+fn check_other_clock(server: &str, skew: i64, report: &mut Report) {
+    if skew.abs() <= TOLERATED_SKEW {
+        return;
+    }
+    let side = if skew > 0 { "behind" } else { "ahead" };
+    let fix = format!("correct the clock of {server}, which is {} s {side}", skew.abs());
+    report.warning("clock", format!("the clock of {server} differs from this host's"), fix);
 }

@@ -65,36 +65,39 @@ fn time(claims: &Map<String, Value>, name: &str) -> Option<i64> {
 }
 
 fn times(claims: &Map<String, Value>, now: i64, report: &mut Report) {
-    let mut wrong = |kind, message: String, fix: &str| {
-        report.broken(LINK, kind, message, fix);
+    let mut wrong = |kind, message: String, fix: &str, limit| {
+        report.broken(LINK, kind, message, fix).limit = limit;
     };
     for name in ["iat", "exp", "nbf"] {
         if claims.get(name).is_some_and(|value| instant(value).is_none()) {
             let message = format!("{name} of the token is not a time in seconds since 1970");
             let fix = format!("configure the issuer to set {name} in seconds since 1970");
-            return wrong(Kind::Protocol, message, &fix);
+            return wrong(Kind::Protocol, message, &fix, None);
         }
     }
     match (time(claims, "iat"), time(claims, "exp")) {
         (_, None) => {
-            wrong(Kind::Protocol, "the token has no exp".into(), "configure the issuer to set exp");
+            let fix = "configure the issuer to set exp";
+            wrong(Kind::Protocol, "the token has no exp".into(), fix, None);
         }
         (None, _) => {
-            wrong(Kind::Protocol, "the token has no iat".into(), "configure the issuer to set iat");
+            let fix = "configure the issuer to set iat";
+            wrong(Kind::Protocol, "the token has no iat".into(), fix, None);
         }
         (_, Some(exp)) if exp <= now => {
             let message = format!("the token expired at {}", rfc3339(exp));
             let fix = "get a new token, and check the clocks of this host and of the issuer";
-            wrong(Kind::Expired, message, fix);
+            wrong(Kind::Expired, message, fix, Some(exp));
         }
         (Some(iat), _) if iat > now => {
             let message = format!("iat is {}, which is {} s from now", rfc3339(iat), iat - now);
-            wrong(Kind::Configuration, message, "check the clocks of this host and of the issuer");
+            let fix = "check the clocks of this host and of the issuer";
+            wrong(Kind::Configuration, message, fix, Some(iat));
         }
         (Some(iat), Some(exp)) if exp - iat > LONGEST_LIFETIME => {
             let message = format!("the lifetime of the token is {} s", exp - iat);
             let fix = "configure the issuer for a lifetime of at most 86400 s";
-            wrong(Kind::Configuration, message, fix);
+            wrong(Kind::Configuration, message, fix, None);
         }
         _ => {}
     }

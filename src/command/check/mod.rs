@@ -153,6 +153,9 @@ fn walk(
         next("account", report, invocation);
         google::check_account(config, cx, report);
     }
+    if report.depends_on_time() {
+        google::ask_time(config, cx);
+    }
     google::check_clock(options.offline, cx, report);
 }
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::look::Look;
 use super::status::{COLUMN, Status};
-use crate::error::{Error, Kind, one_line};
+use crate::error::{Error, Kind, is_of_clock, one_line};
 use crate::show::scrubbed;
 
 /// The finding about one link.
@@ -19,6 +19,8 @@ pub(super) struct Finding {
     steps: Vec<String>,
     /// Whether a successful exchange proves that the link works.
     pub(super) settled_by_exchange: bool,
+    /// The time in seconds since 1970 that a failure depends on.
+    pub(super) limit: Option<i64>,
 }
 
 /// All findings, in the order of the links.
@@ -76,6 +78,7 @@ impl Report {
             fix: None,
             steps: Vec::new(),
             settled_by_exchange: false,
+            limit: None,
         })
     }
 
@@ -106,6 +109,7 @@ impl Report {
         let finding = self.add(link, Status::Error, error.what());
         finding.kind = Some(error.kind());
         finding.fix = error.how_to_fix();
+        finding.limit = error.limit();
         finding
     }
 
@@ -127,6 +131,29 @@ impl Report {
             finding.message += ", and Google accepts the token";
             finding.fix = None;
             finding.settled_by_exchange = false;
+        }
+    }
+
+    /// Whether a failure depends on the time.
+    pub(super) fn depends_on_time(&self) -> bool {
+        self.findings.iter().any(|finding| finding.limit.is_some())
+    }
+
+    /// Sets the fix of the failures that the clock causes: it shows `now` and is `skew` seconds
+    /// ahead. Returns whether there is such a failure.
+    pub(super) fn blame_clock(&mut self, now: i64, skew: i64, fix: &str) -> bool {
+        let of_clock = |finding: &&mut Finding| {
+            finding.limit.is_some_and(|limit| is_of_clock(limit, now, skew))
+        };
+        let found = self.findings.iter_mut().filter(of_clock);
+        found.map(|finding| finding.fix = Some(fix.to_owned())).count() > 0
+    }
+
+    /// Moves the latest finding before all others that were not shown yet, because it is the cause of
+    /// others.
+    pub(super) fn move_latest_to_front(&mut self) {
+        if let Some(rest) = self.findings.get_mut(self.shown..).filter(|rest| !rest.is_empty()) {
+            rest.rotate_right(1);
         }
     }
 

@@ -53,18 +53,19 @@ pub(super) fn check(token: &Secret, config: &CredentialConfig, now: i64, report:
     if problems.0.is_empty() {
         report.ok(LINK, "an assertion that follows Google's rules (signature not verified here)");
     }
-    for (kind, message, fix) in problems.0 {
-        report.broken(LINK, kind, message, fix);
+    for (kind, message, fix, limit) in problems.0 {
+        report.broken(LINK, kind, message, fix).limit = limit;
     }
 }
 
-/// The rules that a token breaks, each with a kind, a message and a fix.
+/// The rules that a token breaks, each with a kind, a message, a fix, and the time that it depends
+/// on.
 #[derive(Default)]
-struct Problems(Vec<(Kind, String, &'static str)>);
+struct Problems(Vec<(Kind, String, &'static str, Option<i64>)>);
 
 impl Problems {
     fn add(&mut self, kind: Kind, message: impl Into<String>, fix: &'static str) {
-        self.0.push((kind, message.into(), fix));
+        self.0.push((kind, message.into(), fix, None));
     }
 
     /// Adds a rule of the protocol that the identity provider must follow.
@@ -127,11 +128,11 @@ fn times(assertion: Node, now: i64, problems: &mut Problems) {
         if limit.expiry.is_some_and(|expiry| expiry <= now) {
             let age = if limit.valid_from.is_some() { ", more than an hour ago" } else { "" };
             let message = format!("the token has expired: {attribute} of {element} is {time}{age}");
-            problems.add(Kind::Expired, message, FIX_CLOCKS);
+            problems.0.push((Kind::Expired, message, FIX_CLOCKS, limit.expiry));
         }
         if limit.valid_from.is_some_and(|valid_from| valid_from > now) {
             let message = format!("the token is not valid yet: {attribute} of {element} is {time}");
-            problems.add(Kind::Configuration, message, FIX_CLOCKS);
+            problems.0.push((Kind::Configuration, message, FIX_CLOCKS, limit.valid_from));
         }
     }
 }

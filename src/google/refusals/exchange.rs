@@ -1,15 +1,13 @@
 //! Refusals of the Security Token Service.
 //! <https://cloud.google.com/iam/docs/troubleshooting-workload-identity-federation>
 
+use super::reason::Reason;
 use crate::configuration::CredentialConfig;
 use crate::configuration::pool_provider::PoolProvider;
 use crate::context::Context;
 use crate::error::{Error, Kind};
-use crate::http::{Response, wrong_clock};
+use crate::http::Response;
 use crate::token::TokenType;
-
-/// The clock error, in seconds, above which it is named as the likely reason of a refusal.
-const TOLERATED_SKEW: i64 = 60;
 
 /// A part of an `error_description` in lower case, the kind of the failure, and the fix.
 /// [`complete`] replaces the words in braces.
@@ -110,27 +108,44 @@ fn meaning_of_code(code: &str) -> (Kind, &'static str) {
     }
 }
 
-/// The failure of a token exchange; `None` if the response is not an OAuth error.
+/// The failure of a token exchange; `None` if the response contains no reason.
 pub(in crate::google) fn of_exchange(
     response: &Response,
     config: &CredentialConfig,
     cx: &Context,
 ) -> Option<Error> {
+    let what = format!("{} refused the token exchange", config.token_url);
+    let reason = Reason::read(response);
+    if let Some((kind, fix)) = reason.explain(&member(config)) {
+        return Some(response.failure(kind, format!("{what} ({})", reason.code)).fix(fix));
+    }
     let code = response.oauth_error()?;
     let text = response.error_text().unwrap_or_default();
     let lower = text.to_ascii_lowercase();
     let known = MEANINGS.iter().find(|(part, ..)| lower.contains(part));
     let (kind, fix) = known.map_or_else(|| meaning_of_code(&code), |(_, kind, fix)| (*kind, *fix));
-    let error = response.failure(kind, format!("{} refused the token exchange", config.token_url));
+    let error = response.failure(kind, what);
     // A wrong audience is reported first, because no command could name the pool provider.
     let (error, mut fix) = match PoolProvider::parse(&config.audience) {
         Ok(provider) => (error, complete(fix, &provider, config.token_type)),
         Err(wrong) => (error.cause(wrong.what()), wrong.how_to_fix().unwrap_or_default()),
     };
-    if let Some(skew) = cx.skew().filter(|skew| skew.abs() > TOLERATED_SKEW) {
-        fix = format!("{}, then {fix}", wrong_clock(skew));
+    let may_be_of_clock = kind == Kind::Expired
+        || known.is_none() && code == "invalid_grant"
+        || config.token_type == TokenType::AwsRequest && kind == Kind::Denied;
+    if let Some(clock) = cx.wrong_clock().filter(|_| may_be_of_clock) {
+        fix = match kind {
+            Kind::Expired => format!("{clock}, then get a new token"),
+            _ => format!("{clock}, then {fix}"),
+        };
     }
     Some(error.fix(fix))
+}
+
+/// The form of the caller's name in an IAM policy.
+fn member(config: &CredentialConfig) -> String {
+    PoolProvider::parse(&config.audience)
+        .map_or_else(|_| "PRINCIPAL".to_owned(), |provider| provider.principal("SUBJECT"))
 }
 
 /// Replaces the words in braces with commands about the pool provider and with its name.

@@ -1,23 +1,34 @@
 //! Refusals of the IAM Service Account Credentials API.
 //! <https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts>
 
+use super::reason::Reason;
 use crate::error::{Error, Kind};
 use crate::google::gcloud::{self, grant_role};
 use crate::google::service_account::ServiceAccount;
 use crate::http::{Response, Url};
+use crate::shell::quoted;
 
 /// A refused request for a service account.
 #[derive(Debug)]
 pub struct Refusal {
     /// What the user is told.
     pub error: Error,
-    /// Whether the caller lacks a role on a delegate; otherwise the role on the account is missing.
-    pub concerns_delegate: bool,
+    /// The role that is missing; `None` if no role would help.
+    pub missing_role: Option<MissingRole>,
+}
+
+/// On what the role that the caller lacks must be granted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MissingRole {
+    /// On the service account.
+    OnAccount,
+    /// On one of the delegates.
+    OnDelegate,
 }
 
 impl From<Error> for Refusal {
     fn from(error: Error) -> Refusal {
-        Refusal { error, concerns_delegate: false }
+        Refusal { error, missing_role: None }
     }
 }
 
@@ -35,18 +46,28 @@ pub(in crate::google) fn of_service_account(
     url: &Url,
     response: Response,
 ) -> Refusal {
-    let text = response.error_text().unwrap_or_default();
-    let Some((kind, fix)) = judge(account, (method, place), response.status, &text) else {
+    let (text, reason) = (response.error_text().unwrap_or_default(), Reason::read(&response));
+    let what = format!("{url} responded with status {}", response.status);
+    if let Some((kind, fix)) = reason.explain(&account.member) {
+        let what = format!("{what} ({})", reason.code);
+        return response.failure(kind, what).fix(fix).into();
+    }
+    let judgement = match response.is_page() {
+        true => None,
+        false => judge(account, (method, place), response.status, &text),
+    };
+    let Some((kind, fix)) = judgement else {
         let error = response.require_success().err().unwrap_or_else(|| {
             Error::new(Kind::Protocol, format!("the response from {url} is empty"))
         });
         return error.into();
     };
-    let what = format!("{url} responded with status {}", response.status);
-    Refusal {
-        error: response.failure(kind, what).fix(fix),
-        concerns_delegate: text.contains("implicitDelegation"),
-    }
+    let missing_role = match (response.status, kind) {
+        (403, Kind::Denied) if reason.concerns_delegate(&text) => Some(MissingRole::OnDelegate),
+        (403, Kind::Denied) => Some(MissingRole::OnAccount),
+        _ => None,
+    };
+    Refusal { error: response.failure(kind, what).fix(fix), missing_role }
 }
 
 fn judge(
@@ -55,16 +76,16 @@ fn judge(
     status: u16,
     text: &str,
 ) -> Option<(Kind, String)> {
-    let is_disabled = text.contains("has not been used in project") || text.contains("disabled");
+    let name = &account.account.account;
     Some(match status {
-        403 if is_disabled => (
-            Kind::Denied,
-            "enable the API: gcloud services enable iamcredentials.googleapis.com --project=PROJECT"
-                .to_owned(),
+        403 if text.contains(UNUSED) => (Kind::Denied, enable_api(text)),
+        400 | 403 if is_disabled(text) => (
+            Kind::Configuration,
+            format!("enable the service account: {}", gcloud::enable(name)),
         ),
         403 => (Kind::Denied, missing_role(account, method)),
         404 => {
-            let describe = gcloud::describe(&account.account.account);
+            let describe = gcloud::describe(name);
             (Kind::Configuration, format!("check that the service account exists: {describe}"))
         }
         400 => (Kind::Configuration, bad_request(method, place)),
@@ -75,6 +96,24 @@ fn judge(
         ),
         _ => return None,
     })
+}
+
+/// A part of the message for an API that is not enabled, before the project.
+const UNUSED: &str = "has not been used in project ";
+
+/// The command that enables the API in the project that the message names.
+fn enable_api(text: &str) -> String {
+    let project = text.split_once(UNUSED).and_then(|(_, rest)| rest.split_whitespace().next());
+    format!(
+        "enable the API: gcloud services enable iamcredentials.googleapis.com --project={}",
+        quoted(project.unwrap_or("PROJECT"))
+    )
+}
+
+/// Whether the service account is disabled. An API that is disabled has a structured reason.
+fn is_disabled(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    text.contains("account") && text.contains("disabled")
 }
 
 fn bad_request(method: &str, place: &str) -> String {

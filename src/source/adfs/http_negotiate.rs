@@ -10,7 +10,7 @@ use ring::digest::{Algorithm, SHA256, SHA384, SHA512, digest};
 
 use crate::context::Context;
 use crate::error::{Error, Kind};
-use crate::http::{Request, Response, Url, wrong_clock};
+use crate::http::{Request, Response, Url};
 use crate::negotiate::{Identity, Negotiator, Target};
 use crate::secret::Secret;
 
@@ -21,9 +21,11 @@ const TOLERATED_SKEW: i64 = 5 * 60;
 const MAX_ROUNDS: usize = 6;
 
 /// The fix if AD FS does not offer Windows Authentication.
-pub(super) const ENABLE_WINDOWS_AUTHENTICATION: &str = "enable Windows Authentication for the \
-     intranet in AD FS, connect to AD FS directly and not through its Web Application Proxy, and \
-     set --user-agent to a value that matches WiaSupportedUserAgents (Get-AdfsProperties)";
+pub(super) const ENABLE_WINDOWS_AUTHENTICATION: &str = "connect to AD FS directly and not through \
+     its Web Application Proxy, enable Windows Authentication for the intranet \
+     (Set-AdfsGlobalAuthenticationPolicy -PrimaryIntranetAuthenticationProvider \
+     WindowsAuthentication), or set --user-agent to a value that contains one of the \
+     WiaSupportedUserAgents (Get-AdfsProperties)";
 
 /// The account that signs in, and the service that it signs in to.
 #[derive(Debug)]
@@ -98,8 +100,8 @@ fn not_offered(url: &Url) -> Error {
 fn refused(url: &Url, cx: &Context) -> Error {
     let error = Error::new(Kind::Denied, format!("{url} refused the account"))
         .cause("HTTP status 401 for a complete Negotiate token");
-    match cx.skew().filter(|skew| skew.abs() > TOLERATED_SKEW) {
-        Some(skew) => error.of_kind(Kind::Configuration).fix(wrong_clock(skew)),
+    match cx.wrong_clock_by(TOLERATED_SKEW) {
+        Some(clock) => error.of_kind(Kind::Configuration).fix(clock),
         None => error.fix(
             "check that the account is the ADUserPrincipalName of the server application \
              (Get-AdfsServerApplication), or if a load balancer terminates TLS, run \

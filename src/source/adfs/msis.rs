@@ -16,3 +16,40 @@ pub(super) fn message(response: &Response) -> Option<String> {
     let text = body.get(start..)?.split(['<', '"', '\r', '\n']).next()?;
     Some(response.redacted(text))
 }
+
+/// Numbers of messages, and the fix.
+const FIXES: [(&[u32], &str); 6] = [
+    (
+        &[5007],
+        "allow the account in the access control policy of the relying party trust \
+         (Set-AdfsRelyingPartyTrust -AccessControlPolicyName)",
+    ),
+    (
+        &[7007],
+        "set --relying-party to exactly one of the identifiers of the relying party trust \
+         (Get-AdfsRelyingPartyTrust)",
+    ),
+    (
+        &[3200],
+        "set --acs-url to an assertion consumer endpoint of the relying party trust \
+         (Get-AdfsRelyingPartyTrust)",
+    ),
+    (
+        &[37, 38],
+        "add the certificate of --signing-key or --signing-certificate to the relying party trust \
+         (Set-AdfsRelyingPartyTrust -RequestSigningCertificate)",
+    ),
+    (&[9223], "set --client-id to the identifier of a client (Get-AdfsServerApplication)"),
+    (
+        &[9602],
+        "set --relying-party to exactly one of the identifiers of the Web API \
+         (Get-AdfsWebApiApplication)",
+    ),
+];
+
+/// The fix for a message, if its number is known.
+pub(super) fn fix(message: &str) -> Option<&'static str> {
+    let digits = message.strip_prefix("MSIS")?.split(':').next()?;
+    let number: u32 = digits.parse().ok()?;
+    FIXES.iter().find(|(numbers, _)| numbers.contains(&number)).map(|(_, fix)| *fix)
+}

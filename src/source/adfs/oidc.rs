@@ -46,7 +46,8 @@ fn send(adfs: &Adfs, client_id: &str, endpoint: &Url, cx: &Context) -> Result<Re
     };
     let send = || send_once(adfs, client_id, endpoint, cx);
     let response = retry::ask(cx.deadline, is_temporary, send)?;
-    let (text, fix) = (msis::message(&response), fix(&response, &adfs.auth));
+    let text = msis::message(&response);
+    let fix = text.as_deref().and_then(msis::fix).or_else(|| fix(&response, &adfs.auth));
     response.require_success().map_err(|error| {
         let error = text.into_iter().fold(error, |error, text| error.cause(text));
         fix.into_iter().fold(error, |error, fix| error.fix(fix))

@@ -93,16 +93,18 @@ fn saml_response(response: &Response, endpoint: &Url) -> Result<Secret, Error> {
         return Ok(Secret::new(value));
     }
     if let Some(text) = msis::message(response) {
+        let fix = msis::fix(&text).unwrap_or(
+            "check --relying-party (Get-AdfsRelyingPartyTrust), --acs-url, --signing-key and \
+             --signing-certificate",
+        );
         return Err(Error::new(Kind::Denied, format!("{endpoint} refused the request"))
             .cause(text)
-            .fix(
-                "check --relying-party (Get-AdfsRelyingPartyTrust), --acs-url, --signing-key and \
-                 --signing-certificate",
-            ));
+            .fix(fix));
     }
     if page.is_sign_in() {
-        return Err(Error::new(Kind::Denied, format!("{endpoint} returned its sign-in page"))
-            .fix(ENABLE_WINDOWS_AUTHENTICATION));
+        let what = format!("{endpoint} returned its sign-in page");
+        let cause = "it does not use Windows Authentication for this request";
+        return Err(Error::new(Kind::Denied, what).cause(cause).fix(ENABLE_WINDOWS_AUTHENTICATION));
     }
     let what = format!("the response from {endpoint} has no SAMLResponse");
     Err(Error::new(Kind::Protocol, what).cause(format!("HTTP status {}", response.status)).fix(

@@ -10,7 +10,7 @@ use super::account::Account;
 use super::endpoint;
 use super::sign::{self, SigningRequest};
 use crate::error::{Error, Kind};
-use crate::http::{self, Response, Url, form, wrong_clock};
+use crate::http::{self, Response, Url, form};
 use crate::secret::Secret;
 use crate::token::xml;
 
@@ -34,6 +34,8 @@ pub(super) struct Call<'a> {
     pub(super) region: Option<&'a str>,
     /// The option or setting that caused the call, for messages.
     pub(super) option: &'static str,
+    /// The fix if AWS denies access without naming a kind of policy; `None` for a missing IAM policy.
+    pub(super) if_denied: Option<String>,
 }
 
 /// An error response of AWS STS.
@@ -113,7 +115,7 @@ impl Call<'_> {
         };
         let code = response.redacted(code);
         let message = fields.as_ref().and_then(|fields| fields.get("Message")).unwrap_or_default();
-        let (kind, fix) = self.kind_and_fix(&code, account);
+        let (kind, fix) = self.kind_and_fix(&code, message, account);
         let error = Error::new(kind, format!("AWS STS refused {} ({code})", self.action));
         let error = match message {
             "" => error,
@@ -122,11 +124,16 @@ impl Call<'_> {
         Ok(Err(ErrorResponse { code, error: error.fix(fix) }))
     }
 
-    fn kind_and_fix(&self, code: &str, account: &Account) -> (Kind, String) {
-        let skew = account.cx.skew().filter(|skew| skew.abs() > TOLERATED_SKEW);
-        if let Some(skew) = skew {
-            return (Kind::Configuration, wrong_clock(skew));
+    fn kind_and_fix(&self, code: &str, message: &str, account: &Account) -> (Kind, String) {
+        if is_of_clock(code, message) {
+            let fix = account.cx.wrong_clock().unwrap_or_else(|| {
+                "correct this host's clock with chronyc makestep or w32tm /resync, because the \
+                 signature contains its time"
+                    .to_owned()
+            });
+            return (Kind::Configuration, fix);
         }
+        let region = self.region.unwrap_or("the region");
         match code {
             "ExpiredToken" | "ExpiredTokenException" => (Kind::Expired, self.renewal()),
             "Throttling"
@@ -135,19 +142,80 @@ impl Call<'_> {
             | "InternalFailure"
             | "ServiceUnavailable"
             | "IDPCommunicationError" => (Kind::Unreachable, "try again later".to_owned()),
-            "InvalidClientTokenId"
-            | "UnrecognizedClientException"
-            | "SignatureDoesNotMatch"
-            | "IncompleteSignature" => (
-                Kind::Denied,
-                "check the access key ID, the secret access key and the session token".to_owned(),
-            ),
-            "AccessDenied" | "AccessDeniedException" => {
-                let statement = policy_statement(self.action);
-                (Kind::Denied, format!("attach an IAM policy with {statement} to the caller"))
+            "InvalidClientTokenId" | "UnrecognizedClientException" => {
+                (Kind::Denied, self.unknown_key())
             }
+            "SignatureDoesNotMatch" | "InvalidSignatureException" | "IncompleteSignature" => {
+                let fix = "check that the secret access key and the session token belong to the \
+                           access key ID";
+                match account.cx.wrong_clock_by(TOLERATED_SKEW) {
+                    Some(clock) => (Kind::Configuration, clock),
+                    None => (Kind::Denied, fix.to_owned()),
+                }
+            }
+            "RegionDisabledException" => (
+                Kind::Configuration,
+                format!(
+                    "activate AWS STS in {region} (IAM console, Account settings), or set \
+                     AWS_REGION to another region"
+                ),
+            ),
+            "OptInRequired" => (
+                Kind::Configuration,
+                format!(
+                    "run aws account enable-region --region-name {region}, or set AWS_REGION to \
+                     another region"
+                ),
+            ),
+            "AccessDenied" | "AccessDeniedException" => (Kind::Denied, self.if_denied(message)),
+            "ValidationError" if message.contains("DurationSeconds") => (
+                Kind::Configuration,
+                "lower duration_seconds in the profile, or raise the maximum session duration of \
+                 the role"
+                    .to_owned(),
+            ),
             _ => (Kind::Denied, format!("check {}", self.option)),
         }
+    }
+
+    /// The fix if AWS does not know the access key ID.
+    fn unknown_key(&self) -> String {
+        let credentials = self.credentials;
+        let key = credentials.map(Credentials::access_key_id).unwrap_or_default();
+        let has_token = credentials.is_some_and(|found| found.session_token().is_some());
+        match (key.starts_with("ASIA"), has_token) {
+            (true, false) => "set the session token (AWS_SESSION_TOKEN or aws_session_token), which \
+                              temporary credentials (ASIA…) require"
+                .to_owned(),
+            (false, false) => "check that the access key exists and is active (aws iam \
+                               list-access-keys), and that it belongs to the partition of the region"
+                .to_owned(),
+            (_, true) => "renew the credentials, or in an opt-in region, where AWS STS refuses \
+                          session tokens of its global endpoint, run aws iam \
+                          set-security-token-service-preferences \
+                          --global-endpoint-token-version v2Token"
+                .to_owned(),
+        }
+    }
+
+    /// The fix if AWS denies access with this message.
+    fn if_denied(&self, message: &str) -> String {
+        let fix = denying_policy(message, self.action).or_else(|| self.if_denied.clone());
+        fix.unwrap_or_else(|| {
+            let statement = self.policy_statement();
+            format!("attach an IAM policy with {statement} to the caller")
+        })
+    }
+
+    /// An IAM policy statement that allows the action.
+    fn policy_statement(&self) -> String {
+        let action = format!("\"sts:{}\"", self.action);
+        let has_tags = self.fields.iter().any(|(name, _)| name.starts_with("Tags."));
+        let actions = match has_tags {
+            true => format!("[{action},\"sts:Tag{}\"]", self.action),
+            false => action,
+        };
+        format!(r#"{{"Effect":"Allow","Action":{actions},"Resource":"*"}}"#)
     }
 
     /// How to renew what authenticates the caller.
@@ -168,9 +236,33 @@ impl ErrorResponse {
     }
 }
 
-/// An IAM policy statement that allows an action of AWS STS.
-fn policy_statement(action: &str) -> String {
-    format!(r#"{{"Effect":"Allow","Action":"sts:{action}","Resource":"*"}}"#)
+/// Whether AWS refuses a signature because of its time.
+fn is_of_clock(code: &str, message: &str) -> bool {
+    matches!(code, "RequestExpired" | "RequestTimeTooSkewed" | "RequestInTheFuture")
+        || ["Signature expired", "Signature not yet current"]
+            .iter()
+            .any(|text| message.starts_with(text))
+}
+
+/// The kinds of policy that AWS names in a message, other than those that allow an action by default,
+/// and where they are changed.
+const POLICIES: [(&str, &str); 7] = [
+    ("service control policy", "the service control policies of the AWS organization"),
+    ("resource control policy", "the resource control policies of the AWS organization"),
+    ("permissions boundary", "the permissions boundary of the caller"),
+    ("session policy", "the session policy that was passed when the caller's role was assumed"),
+    ("VPC endpoint policy", "the policy of the VPC endpoint of AWS STS"),
+    ("explicit deny in an identity-based policy", "the policies of the caller, which deny it"),
+    ("explicit deny in a resource-based policy", "the trust policy of the role, which denies it"),
+];
+
+/// The fix if the message names the kind of policy that denies the action.
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html>
+fn denying_policy(message: &str, action: &str) -> Option<String> {
+    let message = message.to_ascii_lowercase();
+    let named = |(name, _): &&(&str, &str)| message.contains(&name.to_ascii_lowercase());
+    let (_, place) = POLICIES.iter().find(named)?;
+    Some(format!("ask an administrator of AWS to allow sts:{action} in {place}"))
 }
 
 /// The text elements of a response, by name.

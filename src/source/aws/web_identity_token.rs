@@ -44,6 +44,7 @@ pub(super) fn get(
             credentials: Some(credentials),
             region: Some(region),
             option: "--sts-endpoint",
+            if_denied: None,
         };
         match call.send(account)? {
             Ok(fields) => {

@@ -6,13 +6,13 @@ use crate::error::Kind;
 /// Codes, the kind of failure, and the fix.
 const REASONS: &[(&[u32], Kind, &str)] = &[
     (
-        &[90002, 900_021, 900_023],
+        &[90002, 50059, 900_021, 900_023],
         Kind::Configuration,
         "check --tenant-id or AZURE_TENANT_ID (az account show --query tenantId), and set \
          --authority-host if the tenant is in a national cloud",
     ),
     (
-        &[700_016],
+        &[700_016, 70001, 50034],
         Kind::Configuration,
         "check --client-id or AZURE_CLIENT_ID (az ad app list --query [].appId), and that the \
          application is in this tenant",
@@ -52,7 +52,19 @@ const REASONS: &[(&[u32], Kind, &str)] = &[
          the application (az ad app credential reset --id CLIENT_ID --cert @CERT.pem --append)",
     ),
     (
-        &[700_024],
+        &[700_025],
+        Kind::Configuration,
+        "register the application as a confidential client (Authentication, Allow public client \
+         flows: No), or use another application",
+    ),
+    (
+        &[900_432, 700_023],
+        Kind::Configuration,
+        "set --authority-host or AZURE_AUTHORITY_HOST to the cloud of the tenant, such as \
+         https://login.microsoftonline.us",
+    ),
+    (
+        &[700_024, 500_133],
         Kind::Expired,
         "check the clocks of this host and of Azure, and that the token in --federated-token-file \
          or AZURE_FEDERATED_TOKEN_FILE is renewed",
@@ -71,7 +83,7 @@ const REASONS: &[(&[u32], Kind, &str)] = &[
          update --identifier-uris) that has a service principal (az ad sp create)",
     ),
     (
-        &[501_051],
+        &[501_051, 50105],
         Kind::Denied,
         "assign this identity to the application that --resource names, or remove the requirement \
          (az ad sp update --id APP_ID_URI --set appRoleAssignmentRequired=false)",
@@ -82,14 +94,28 @@ const REASONS: &[(&[u32], Kind, &str)] = &[
         "ask the administrator of the tenant to exclude this identity from the Conditional Access \
          policy",
     ),
+    (
+        &[500_021],
+        Kind::Denied,
+        "ask the administrator of the proxy of this network to add the tenant to its tenant \
+         restrictions (header Restrict-Access-To-Tenants)",
+    ),
+    (&[90033, 90055, 50196], Kind::Unreachable, "try again later"),
 ];
 
+/// The codes for an assertion that is not valid at the time of the server.
+const OF_CLOCK: [u32; 2] = [700_024, 500_133];
+
 /// The kind and the fix for an error message of Microsoft Entra ID; `None` if it has no known code.
-pub(super) fn explain(message: &str) -> Option<(Kind, &'static str)> {
+/// `clock` is the fix for the clock of this host, if it is wrong.
+pub(super) fn explain(message: &str, clock: Option<String>) -> Option<(Kind, String)> {
     let (_, rest) = message.split_once("AADSTS")?;
     let code: u32 = rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()?;
-    let reason = REASONS.iter().find(|(codes, ..)| codes.contains(&code));
-    reason.map(|(_, kind, fix)| (*kind, *fix))
+    let (_, kind, fix) = REASONS.iter().find(|(codes, ..)| codes.contains(&code))?;
+    Some(match clock.filter(|_| OF_CLOCK.contains(&code)) {
+        Some(clock) => (Kind::Configuration, clock),
+        None => (*kind, (*fix).to_owned()),
+    })
 }
 
 #[cfg(test)]
@@ -98,7 +124,7 @@ mod tests {
 
     #[test]
     fn all_digits_of_a_code_count() {
-        let kind = |message| explain(message).map(|(kind, _)| kind);
+        let kind = |message| explain(message, None).map(|(kind, _)| kind);
         assert_eq!(
             kind("invalid_client: AADSTS7000222: The keys are expired."),
             Some(Kind::Expired)

@@ -116,10 +116,12 @@ fn request_token(
             .field("client_id", client.id.as_str());
         cx.send(credential.add_to(post, &client.id, &endpoint, cx)?.once())
     })?;
-    let reason = response.error_text().and_then(|message| aadsts::explain(&message));
+    let reason = response.error_text();
+    let reason = reason.and_then(|message| aadsts::explain(&message, cx.wrong_clock()));
+    let is_page = response.is_page();
     let response = response.require_success().map_err(|error| match (reason, error.kind()) {
         (Some((kind, fix)), _) => error.of_kind(kind).fix(fix),
-        (None, Kind::Denied) => error.fix(
+        (None, Kind::Denied) if !is_page => error.fix(
             "check the tenant ID, the client ID and the credential (--tenant-id or AZURE_TENANT_ID, \
              --client-id or AZURE_CLIENT_ID)",
         ),

@@ -115,8 +115,8 @@ impl Endpoint {
     /// The kind and the fix for an error response.
     fn explain(&self, response: &Response, identity: Option<&Identity>) -> Option<(Kind, String)> {
         let message = response.error_text().unwrap_or_default();
-        if let Some((kind, fix)) = aadsts::explain(&message) {
-            return Some((kind, fix.to_owned()));
+        if let Some(reason) = aadsts::explain(&message, None) {
+            return Some(reason);
         }
         let message = message.to_ascii_lowercase();
         let is_unknown = UNKNOWN.iter().any(|text| message.contains(text));
@@ -131,6 +131,13 @@ impl Endpoint {
                 );
                 (Kind::Configuration, fix)
             }
+            (_, None) if message.contains(NO_DEFAULT) => (
+                Kind::Configuration,
+                "set --client-id to the client ID of a user-assigned identity of this app, because \
+                 the app usually has no system-assigned identity, or enable that one (az webapp \
+                 identity assign, az containerapp identity assign --system-assigned)"
+                    .to_owned(),
+            ),
             (_, None) if is_unknown => (
                 Kind::Absent,
                 "enable the system-assigned identity of this machine or app (az vm identity \
@@ -145,9 +152,14 @@ impl Endpoint {
     }
 }
 
+/// The message of App Service and Container Apps if the app does not have the requested identity or,
+/// without one in the request, no system-assigned identity.
+const NO_DEFAULT: &str = "unable to load the proper managed identity";
+
 /// Parts of the error messages of the endpoints for an identity that does not exist or is not
 /// assigned, in lower case.
-const UNKNOWN: [&str; 4] = [
+const UNKNOWN: [&str; 5] = [
+    NO_DEFAULT,
     "identity not found",
     "no user assigned or delegated managed identity found",
     "unable to load requested managed identity",

@@ -46,7 +46,7 @@ pub(super) fn credentials(
         None => Err(provider.error("has an id-token that is not a JWT with an expiry").fix(renew)),
         Some(expiry) if expiry - EXPIRES_SOON <= cx.clock.now() => {
             let what = format!("the id-token of {} expired at {}", user.place(), rfc3339(expiry));
-            Err(Error::new(Kind::Expired, what).fix(renew))
+            Err(Error::new(Kind::Expired, what).fix(renew).depending_on(expiry))
         }
         Some(_) => Ok(Credentials { bearer: Some(Secret::new(token)), client_cert: None }),
     }

@@ -99,10 +99,29 @@ impl TokenRequest<'_> {
 
     /// The kind and the fix for an error response.
     fn explain(&self, response: &Response, access: &Access) -> Option<(Kind, String)> {
+        if response.is_page() {
+            return None;
+        }
         let (namespace, name) = (self.namespace, self.service_account);
-        let message = response.error_text();
+        let message = response.error_text().unwrap_or_default();
+        let says = |words: &str| message.contains(words);
         Some(match response.status {
             401 => (Kind::Denied, access.renew.clone()),
+            400 | 403 | 422 if says("admission webhook") || says("ValidatingAdmissionPolicy") => (
+                Kind::Denied,
+                "ask an administrator to allow this request in the admission policy of the cluster"
+                    .to_owned(),
+            ),
+            403 if says("being terminated") => {
+                (Kind::Configuration, format!("check --namespace={namespace}, which is being deleted"))
+            }
+            // The admission plugin NodeRestriction limits the credentials of kubelets.
+            403 if says("audience") || says("node requested token") => (
+                Kind::Denied,
+                "set --kubeconfig to credentials that do not belong to a node, or mount a projected \
+                 serviceAccountToken with this audience and set --path to its file"
+                    .to_owned(),
+            ),
             403 => (
                 Kind::Denied,
                 format!(
@@ -114,7 +133,7 @@ impl TokenRequest<'_> {
                     access.subject
                 ),
             ),
-            404 if message.is_some_and(|message| message.ends_with("\" not found")) => {
+            404 if message.ends_with("\" not found") => {
                 (Kind::Configuration, format!("check --account={name} and --namespace={namespace}"))
             }
             // Without that message, the server does not know the path.
@@ -122,6 +141,12 @@ impl TokenRequest<'_> {
                 Kind::Configuration,
                 format!("check that {} selects an API server with TokenRequest", access.option),
             ),
+            400 | 422 if says("expirationSeconds") => {
+                (Kind::Configuration, "check --token-lifetime".to_owned())
+            }
+            400 | 422 if says("spec.audiences") => {
+                (Kind::Configuration, "check --audience".to_owned())
+            }
             400 | 422 => (Kind::Configuration, "check --token-lifetime and --audience".to_owned()),
             _ => return None,
         })

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::client_auth::ClientAuth;
 use super::discovery::Metadata;
+use super::refusal::Refusal;
 use super::{Options, TokenMember};
 use crate::context::Context;
 use crate::contract::request::SubjectTokenRequest;
@@ -132,24 +133,24 @@ impl Issuer<'_> {
     /// Returns the response if it is a success. `grant` is the name of the grant for the message.
     ///
     /// # Errors
-    /// Those of [`Response::require_success`], with a fix for the OAuth error (RFC 6749, section
-    /// 5.2; RFC 8707, section 2).
+    /// Those of [`Response::require_success`], with a fix for the OAuth error.
     pub(super) fn require_success(
         &self,
         response: Response,
         grant: &str,
     ) -> Result<Response, Error> {
-        let fix = response.oauth_error().map(|error| match error.as_str() {
-            "invalid_client" => self.client.auth.fix().to_owned(),
-            "unauthorized_client" | "unsupported_grant_type" => {
-                format!("enable the {grant} grant for this client at the issuer")
-            }
-            "invalid_scope" => "check --scope".to_owned(),
-            "invalid_target" => "check --resource".to_owned(),
-            _ => "check --scope, --resource and --param".to_owned(),
-        });
-        response.require_success().map_err(|error| match (error.kind(), fix) {
-            (Kind::Denied, Some(fix)) => error.fix(fix),
+        let Client { auth, scope, .. } = self.client;
+        let refusal = Refusal {
+            response: &response,
+            auth,
+            has_scope: scope.is_some(),
+            metadata: &self.metadata,
+            grant,
+            clock: self.cx.wrong_clock(),
+        };
+        let reason = refusal.explain();
+        response.require_success().map_err(|error| match (error.kind(), reason) {
+            (Kind::Denied, Some((kind, fix))) => error.of_kind(kind).fix(fix),
             _ => error,
         })
     }

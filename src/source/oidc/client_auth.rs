@@ -24,6 +24,15 @@ use crate::signing_key::SigningKey;
 /// once and only once.
 const ASSERTION_LIFETIME: i64 = 60;
 
+/// The names of the methods in the metadata of an issuer.
+const METHODS: [(&str, AuthMethod); 5] = [
+    ("client_secret_basic", AuthMethod::Basic),
+    ("client_secret_post", AuthMethod::Post),
+    ("private_key_jwt", AuthMethod::PrivateKeyJwt),
+    ("tls_client_auth", AuthMethod::Mtls),
+    ("none", AuthMethod::None),
+];
+
 /// How the client authenticates, with the secrets and files of the method.
 #[derive(Debug)]
 pub(in crate::source) enum ClientAuth {
@@ -126,6 +135,31 @@ impl ClientAuth {
             }
             ClientAuth::Mtls { .. } | ClientAuth::None => request.field("client_id", client_id),
         })
+    }
+
+    /// Whether an assertion that contains the time authenticates the client.
+    pub(super) fn is_signed(&self) -> bool {
+        matches!(self, ClientAuth::PrivateKeyJwt { .. })
+    }
+
+    /// The fix if the metadata of the issuer does not list this method but others.
+    pub(super) fn other_method(&self, metadata: &Metadata) -> Option<String> {
+        let method = match self {
+            ClientAuth::Basic(_) => AuthMethod::Basic,
+            ClientAuth::Post(_) => AuthMethod::Post,
+            ClientAuth::PrivateKeyJwt { .. } => AuthMethod::PrivateKeyJwt,
+            ClientAuth::Mtls { .. } => AuthMethod::Mtls,
+            ClientAuth::None => AuthMethod::None,
+        };
+        let listed = metadata.auth_methods();
+        let is_listed = |row: &&(&str, AuthMethod)| listed.contains(&row.0);
+        let supported: Vec<&str> =
+            METHODS.iter().filter(is_listed).map(|(_, method)| method.word()).collect();
+        if supported.is_empty() || supported.contains(&method.word()) {
+            return None;
+        }
+        let options = supported.join(" or --auth=");
+        Some(format!("use --auth={options}, the only methods that the issuer supports"))
     }
 
     /// The fix if the issuer responds with `invalid_client`.

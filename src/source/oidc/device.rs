@@ -186,7 +186,9 @@ impl Device {
                 }
                 // Microsoft Entra ID: the refresh token is valid, but the user must sign in again,
                 // for example for multi-factor authentication.
-                Some("interaction_required") => return Err(sign_in_again(error)),
+                Some("interaction_required" | "consent_required" | "login_required") => {
+                    return Err(sign_in_again(error));
+                }
                 _ => return Err(error),
             },
         };

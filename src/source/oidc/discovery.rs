@@ -32,7 +32,12 @@ impl Metadata {
             Error::new(Kind::Usage, format!("--issuer {why}")).fix("remove the query from --issuer")
         })?;
         let response = cx.send(Request::get(&url, "--issuer"))?;
-        let members = response.require_success()?.json()?;
+        let is_unknown = response.oauth_error().as_deref() == Some("invalid_tenant");
+        let response = response.require_success().map_err(|error| match is_unknown {
+            true => error.of_kind(Kind::Configuration).fix("check the tenant in --issuer"),
+            false => error,
+        })?;
+        let members = response.json()?;
         let issuer = members.get("issuer").and_then(Value::as_str).unwrap_or("").to_owned();
         if issuer.trim_end_matches('/') != typed.trim_end_matches('/') {
             let what = format!("{url} is the metadata of a different issuer");
@@ -52,6 +57,13 @@ impl Metadata {
     /// The URL of an endpoint; `None` if the metadata does not contain it.
     pub(super) fn endpoint(&self, name: &str) -> Result<Option<Url>, Error> {
         endpoint(name, &self.members, &self.url)
+    }
+
+    /// The methods with which a client can authenticate at the token endpoint; empty if the metadata
+    /// does not list them.
+    pub(super) fn auth_methods(&self) -> Vec<&str> {
+        let listed = self.members.get("token_endpoint_auth_methods_supported");
+        listed.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect()
     }
 
     /// The URL of an endpoint for clients with a certificate (RFC 8705, section 5); `None` if they

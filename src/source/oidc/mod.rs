@@ -12,6 +12,7 @@ mod client_auth;
 mod device;
 mod discovery;
 mod refresh_token;
+mod refusal;
 mod sign_in;
 
 use std::path::PathBuf;

@@ -158,7 +158,7 @@ impl Login {
         let mount: Vec<String> = mount.map(|part| form::escape(part).to_string()).collect();
         let path = format!("auth/{}/{end}", mount.join("/"));
         let response = server.post(&path, body, &secrets.into_iter().collect::<Vec<_>>())?;
-        let response = server.require(response, |status, _| self.advice(status))?;
+        let response = server.require(response, |status, words| self.advice(status, words))?;
         let auth = response.get("auth").and_then(Value::as_object);
         let member = |name| auth?.get(name)?.as_str();
         let text = member("client_token").filter(|text| !text.is_empty()).ok_or_else(|| {
@@ -173,11 +173,42 @@ impl Login {
         Ok(Token { text: Secret::new(text), must_be_revoked })
     }
 
+    /// The fix if the Vault token has no entity.
+    pub(super) fn fix_for_no_entity(&self) -> &'static str {
+        match self.method {
+            Method::Token(_) => {
+                "set --login to approle, kubernetes, jwt or userpass, or set --token to a token that \
+                 vault login or bao login returned for such a method, because root tokens and their \
+                 child tokens have no entity"
+            }
+            Method::None => {
+                "configure auto_auth of the agent or proxy with a method such as approle or \
+                 kubernetes, because root tokens and their child tokens have no entity"
+            }
+            _ => {
+                "check that the login method at --login-mount creates entities (vault auth list \
+                 -detailed), or use a different --login"
+            }
+        }
+    }
+
+    /// The fix if the request arrived at the server without a Vault token.
+    pub(super) fn fix_for_no_token(&self) -> &'static str {
+        match self.method {
+            Method::None => {
+                "--login=none requires an agent or proxy at --address that adds the token: set \
+                 use_auto_auth_token in its api_proxy block, or use a different --login"
+            }
+            _ => "check that the proxies in front of the server pass on the header X-Vault-Token",
+        }
+    }
+
     /// The kind and the fix if the server refuses the login.
-    fn advice(&self, status: u16) -> Option<Advice> {
+    fn advice(&self, status: u16, words: &str) -> Option<Advice> {
         let credentials = match &self.method {
             Method::AppRole { .. } => {
-                "check --role-id, and that --secret-id has not expired and has uses left"
+                "check --role-id, and that --secret-id has not expired, has uses left and is not a \
+                 wrapping token"
             }
             Method::Kubernetes { .. } => {
                 "check --login-role, and that the role allows the service account and the \
@@ -191,6 +222,10 @@ impl Login {
         };
         let path = "check --login-mount, --namespace and --address";
         match status {
+            // Without a login method at the path, the server requires a Vault token.
+            400 if words.contains("missing client token") => {
+                Some((Kind::Configuration, path.to_owned()))
+            }
             400 | 401 => Some((Kind::Denied, credentials.to_owned())),
             // The server also returns 403 if no login method is mounted at the path.
             403 => Some((Kind::Denied, format!("{credentials}, or {path}"))),

@@ -193,12 +193,12 @@ impl Vault {
                 };
                 (Kind::Denied, fix)
             }
-            400 if words.contains("no entity") => (
-                Kind::Configuration,
-                "use --login, or a --token that was created by a login, because root tokens and \
-                 tokens created without a login have no entity"
-                    .to_owned(),
-            ),
+            400 if words.contains("no entity") => {
+                (Kind::Configuration, self.login.fix_for_no_entity().to_owned())
+            }
+            400 if words.contains("missing client token") => {
+                (Kind::Configuration, self.login.fix_for_no_token().to_owned())
+            }
             400 if words.contains("allowed client ID") => (
                 Kind::Denied,
                 format!(

@@ -104,23 +104,48 @@ impl<'a> Server<'a> {
         advice: impl Fn(u16, &str) -> Option<Advice>,
     ) -> Result<Map<String, Value>, Error> {
         let words = response.error_text().unwrap_or_default();
-        let advice = match response.status {
-            503 if words.contains("sealed") => {
-                let fix = "unseal the server with vault operator unseal or bao operator unseal";
-                Some((Kind::Unreachable, fix.to_owned()))
+        let advice = match response.is_page() {
+            true => None,
+            false => {
+                let of_state = self.of_state(response.status, &words);
+                of_state.or_else(|| advice(response.status, &words))
             }
-            412 => Some((
-                Kind::Unreachable,
-                "try again later, because this standby server has not received the latest data yet"
-                    .to_owned(),
-            )),
-            status => advice(status, &words),
         };
         let response = response.require_success().map_err(|error| match advice {
             Some((kind, fix)) => error.of_kind(kind).fix(fix),
             None => error,
         })?;
         response.json()
+    }
+
+    /// The kind and the fix for a server that is in no state to respond to the request.
+    fn of_state(&self, status: u16, words: &str) -> Option<Advice> {
+        let says = |text: &str| words.contains(text);
+        let fix = match status {
+            503 if says("sealed") => {
+                "unseal the server with vault operator unseal or bao operator unseal".to_owned()
+            }
+            412 => "try again later, because this standby server has not received the latest data \
+                    yet"
+            .to_owned(),
+            _ if status == 472 || says("DR secondary") => {
+                let place = self.place;
+                let fix = format!(
+                    "set {place} to the primary cluster, because this server is a disaster \
+                     recovery secondary"
+                );
+                return Some((Kind::Configuration, fix));
+            }
+            473 => {
+                format!("set {} to the active server, because this one is a standby", self.place)
+            }
+            501 => "initialize the server with vault operator init or bao operator init".to_owned(),
+            500 if says("active cluster node not found") => {
+                "try again when the cluster has an active server (vault status)".to_owned()
+            }
+            _ => return None,
+        };
+        Some((Kind::Unreachable, fix))
     }
 
     /// Revokes a Vault token. An error is only logged, because the token expires after its TTL

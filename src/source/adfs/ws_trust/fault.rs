@@ -28,8 +28,11 @@ impl Fault {
     }
 
     /// The error for a `response` from `url` that contains this fault.
-    pub(super) fn explain(&self, response: &Response, url: &Url) -> Error {
+    /// `clock` is the fix for the clock of this host, if it is wrong.
+    pub(super) fn explain(&self, response: &Response, url: &Url, clock: Option<String>) -> Error {
         let (kind, fix) = self.advice();
+        let is_of_clock = self.code == "MessageExpired";
+        let fix = clock.filter(|_| is_of_clock).unwrap_or_else(|| fix.to_owned());
         let Fault { code, reason } = self;
         Error::new(kind, format!("{url} refused the request"))
             .cause(response.redacted(&format!("{reason} ({code})")))

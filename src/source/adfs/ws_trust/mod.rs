@@ -42,7 +42,7 @@ pub(super) fn get(
     let text = str::from_utf8(&response.body).unwrap_or_default();
     let assertion = match response::read(text) {
         Content::Assertion(range) => text.get(range).unwrap_or_default(),
-        Content::Fault(fault) => return Err(fault.explain(&response, &url)),
+        Content::Fault(fault) => return Err(fault.explain(&response, &url, cx.wrong_clock())),
         Content::Other => return Err(no_assertion(response, endpoint, &url)),
     };
     let token = Secret::new(STANDARD.encode(assertion));

@@ -2,7 +2,7 @@
 //! <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>
 
 use super::{Account, Credentials, Fields, from_server};
-use crate::error::{Error, Kind};
+use crate::error::Error;
 use crate::options::SecretRef;
 use crate::secret::Secret;
 use crate::source::aws::query_api::Call;
@@ -76,17 +76,12 @@ pub(in crate::source::aws) fn assume_role(
         credentials: Some(credentials),
         region: region.as_deref(),
         option,
-    };
-    let fields = call.send(account)?.map_err(|response| {
-        let fix = format!(
+        if_denied: Some(format!(
             "check {option}, the trust policy of {}, and that the caller is allowed sts:AssumeRole",
             role.arn
-        );
-        match response.error.kind() {
-            Kind::Denied if response.code.starts_with("AccessDenied") => response.error.fix(fix),
-            _ => response.error,
-        }
-    })?;
+        )),
+    };
+    let fields = call.send(account)?.map_err(|response| response.error)?;
     from_sts(&fields, call.action)
 }
 

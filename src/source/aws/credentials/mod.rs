@@ -77,7 +77,8 @@ fn refuse_expired(
             let what =
                 format!("the AWS credentials from the {place} expired at {}", rfc3339(expiry));
             Err(Error::new(Kind::Expired, what)
-                .fix("renew the credentials, or check the clocks of this host and of AWS"))
+                .fix("renew the credentials, or check the clocks of this host and of AWS")
+                .depending_on(expiry))
         }
         _ => Ok(credentials),
     }

@@ -59,27 +59,35 @@ pub(super) fn exchange(
     let mut fields = role.fields();
     fields.push(("WebIdentityToken".to_owned(), token.to_owned()));
     let region = account.configured_region()?;
-    let call =
-        Call { action: ACTION, fields, credentials: None, region: region.as_deref(), option };
+    let call = Call {
+        action: ACTION,
+        fields,
+        credentials: None,
+        region: region.as_deref(),
+        option,
+        if_denied: Some(format!(
+            "check that the trust policy of {} allows the token's issuer, subject and audience",
+            role.arn
+        )),
+    };
     for _ in 1..ATTEMPTS {
         match call.send(account)? {
             Err(response) if response.code == "IDPCommunicationError" => {
                 thread::sleep(PAUSE.min(account.cx.deadline.remaining()));
             }
-            result => return read(result, role),
+            result => return read(result),
         }
     }
-    read(call.send(account)?, role)
+    read(call.send(account)?)
 }
 
-fn read(result: Result<Fields, ErrorResponse>, role: &AssumedRole) -> Result<Lookup, Error> {
+fn read(result: Result<Fields, ErrorResponse>) -> Result<Lookup, Error> {
     let fields = result.map_err(|response| match response.code.as_str() {
-        "AccessDenied" | "AccessDeniedException" | "InvalidIdentityToken" => {
-            response.error.fix(format!(
-                "check that the trust policy of {} allows the token's issuer, subject and audience",
-                role.arn
-            ))
-        }
+        "InvalidIdentityToken" => response.error.fix(
+            "check that the AWS account of the role has an IAM OIDC provider for the token's issuer \
+             (aws iam list-open-id-connect-providers), whose client ID list contains the token's \
+             audience, and that AWS can reach the issuer",
+        ),
         _ => response.error,
     })?;
     Ok(Lookup::Found(from_sts(&fields, ACTION)?))

@@ -65,33 +65,38 @@ impl CachedToken {
         self.0.get(name).and_then(Value::as_str)
     }
 
-    /// When the access token expires. A token without an expiry is treated as expired.
-    fn expiry(&self) -> i64 {
-        self.text("expiresAt").and_then(parse_expiry).unwrap_or(0)
+    /// When the access token expires, if the file states it.
+    fn expiry(&self) -> Option<i64> {
+        self.text("expiresAt").and_then(parse_expiry)
     }
 
     /// Whether the token expires soon and can be refreshed.
     fn needs_refresh(&self, now: i64) -> bool {
         let needed = ["refreshToken", "clientId", "clientSecret"];
-        self.expiry() - now < REFRESH_BEFORE && needed.iter().all(|name| self.text(name).is_some())
+        let expires_soon = self.expiry().is_none_or(|expiry| expiry - now < REFRESH_BEFORE);
+        expires_soon && needed.iter().all(|name| self.text(name).is_some())
     }
 
     /// The access token.
     ///
     /// # Errors
-    /// `EXPIRED` if it has expired.
-    fn valid_token(&self, profile: &str, now: i64) -> Result<Secret, Error> {
-        let expiry = self.expiry();
-        match self.text("accessToken") {
-            Some(token) if expiry > now => Ok(Secret::new(token)),
-            _ => {
-                let time = match expiry {
-                    0 => String::new(),
-                    expiry => format!(" at {}", rfc3339(expiry)),
-                };
-                let what = format!("the SSO session of the profile {profile:?} expired{time}");
-                Err(Error::new(Kind::Expired, what).fix(login(profile)))
+    /// `EXPIRED` if it has expired, or if the file has no token with an expiry.
+    fn valid_token(&self, session: &Session, now: i64) -> Result<Secret, Error> {
+        let expired = |what: String| {
+            let what = format!("the SSO session of the profile {:?} {what}", session.profile);
+            Error::new(Kind::Expired, what).fix(login(session.profile))
+        };
+        let incomplete = |member: &str| {
+            let path = show::path(&session.cache_file);
+            expired("cannot be used".to_owned()).cause(format!("{path} has no valid {member}"))
+        };
+        let token = self.text("accessToken").ok_or_else(|| incomplete("accessToken"))?;
+        match self.expiry() {
+            Some(expiry) if expiry > now => Ok(Secret::new(token)),
+            Some(expiry) => {
+                Err(expired(format!("expired at {}", rfc3339(expiry))).depending_on(expiry))
             }
+            None => Err(incomplete("expiresAt")),
         }
     }
 }
@@ -113,17 +118,17 @@ impl Session<'_> {
         let cached = self.cache().read(self.profile)?;
         let now = account.cx.clock.now();
         if !cached.needs_refresh(now) {
-            return cached.valid_token(self.profile, now);
+            return cached.valid_token(self, now);
         }
         let _lock = lock::beside(&self.cache_file, Duration::ZERO, account.cx)?;
         let cached = self.cache().read(self.profile)?;
         if !cached.needs_refresh(now) {
-            return cached.valid_token(self.profile, now);
+            return cached.valid_token(self, now);
         }
         self.refresh(&cached.0, account).or_else(|error| {
             // Another program, such as the AWS CLI, may have used the refresh token first.
             let found = self.cache().read(self.profile);
-            let found = found.and_then(|found| found.valid_token(self.profile, now));
+            let found = found.and_then(|found| found.valid_token(self, now));
             account.cx.log.line(format!("cannot refresh the SSO token: {error}"));
             found.map_err(|_| error)
         })

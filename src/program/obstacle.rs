@@ -1,0 +1,274 @@
+//! Why the operating system does not start a file that exists.
+//!
+//! The error code alone does not tell: the same one is returned for a missing file and for a missing
+//! interpreter. The first bytes of the file contain the reason.
+//! <https://man7.org/linux/man-pages/man2/execve.2.html>,
+//! <https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.eheader.html>
+
+use std::io::{self, Read as _};
+use std::path::Path;
+use std::process::ExitStatus;
+
+use crate::error::{Error, Kind};
+use crate::files;
+use crate::shell::quoted;
+use crate::show;
+
+/// Why a file cannot be run, and what to do.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Obstacle {
+    pub(super) cause: String,
+    pub(super) fix: String,
+}
+
+impl Obstacle {
+    /// The failure of the program `shown`.
+    pub(super) fn explain(self, shown: &str) -> Error {
+        Error::new(Kind::Configuration, format!("cannot run {shown}"))
+            .cause(self.cause)
+            .fix(self.fix)
+    }
+}
+
+/// The error code for a file that the system cannot run: `ENOEXEC`, `ERROR_BAD_EXE_FORMAT`.
+const NOT_A_PROGRAM: i32 = if cfg!(windows) { 193 } else { 8 };
+
+/// `ERROR_EXE_MACHINE_TYPE_MISMATCH`.
+const OTHER_MACHINE: i32 = 216;
+
+/// How many bytes of a file are read.
+const HEAD: u64 = 256;
+
+/// The processor architectures in the header of an ELF file, with the name that Rust uses.
+const MACHINES: [(u16, &str); 8] = [
+    (3, "x86"),
+    (21, "powerpc64"),
+    (22, "s390x"),
+    (40, "arm"),
+    (62, "x86_64"),
+    (183, "aarch64"),
+    (243, "riscv64"),
+    (258, "loongarch64"),
+];
+
+/// The obstacle in a file that the system did not start with this error; `None` if the file does not
+/// tell.
+pub(super) fn of_file(path: &Path, error: &io::Error) -> Option<Obstacle> {
+    let code = error.raw_os_error()?;
+    let is_refused = error.kind() == io::ErrorKind::PermissionDenied;
+    if is_refused && !files::is_executable(path) {
+        return Some(Obstacle {
+            cause: "it is not executable".to_owned(),
+            fix: format!("run chmod +x {}", quoted(&path.display().to_string())),
+        });
+    }
+    let is_format = matches!(code, NOT_A_PROGRAM | OTHER_MACHINE);
+    let is_missing = error.kind() == io::ErrorKind::NotFound && files::exists(path);
+    if !is_format && !is_missing && !is_refused {
+        return None;
+    }
+    let head = head(path)?;
+    match head.strip_prefix(b"#!") {
+        Some(line) => of_script(path, line),
+        None if is_refused => None,
+        None if is_missing => of_loader(&head),
+        None => Some(of_format(&head)),
+    }
+}
+
+/// The first bytes of a file.
+fn head(path: &Path) -> Option<Vec<u8>> {
+    let (mut bytes, file) = (Vec::new(), files::open_regular(path).ok()?);
+    file.take(HEAD).read_to_end(&mut bytes).ok()?;
+    Some(bytes)
+}
+
+/// The obstacle in a text without a `#!` line. The C library of many systems runs it with a shell, but
+/// most clients do not.
+pub(super) fn of_text(path: &Path) -> Option<Obstacle> {
+    let head = head(path).filter(|_| cfg!(unix) && files::is_executable(path))?;
+    match head.strip_prefix(b"#!") {
+        Some(line) if first_line(line).trim_ascii().is_empty() => of_script(path, line),
+        Some(_) => None,
+        None => (!head.contains(&0)).then(|| of_format(&head)),
+    }
+}
+
+/// The exit statuses of shells and of `env` for what they cannot run.
+const CANNOT_RUN: [i32; 3] = [2, 126, 127];
+
+/// The obstacle in a file that ended with this status. The line end of Windows is then a part of the
+/// name that `#!/usr/bin/env` does not find. A file that the system cannot run ends with such a
+/// status if the C library runs it with a shell.
+pub(super) fn of_failed(path: &Path, status: ExitStatus) -> Option<Obstacle> {
+    let head =
+        head(path).filter(|_| status.code().is_some_and(|code| CANNOT_RUN.contains(&code)))?;
+    match head.strip_prefix(b"#!") {
+        Some(line) if first_line(line).ends_with(b"\r") => Some(windows_line_ends(path)),
+        Some(_) => None,
+        None => machine(&head).and_then(of_machine).or_else(|| of_other_system(&head)),
+    }
+}
+
+/// The obstacle in the interpreter of a script, whose first line is `#!` and `line`.
+fn of_script(path: &Path, line: &[u8]) -> Option<Obstacle> {
+    let line = first_line(line);
+    if line.ends_with(b"\r") {
+        return Some(windows_line_ends(path));
+    }
+    let line = String::from_utf8_lossy(line);
+    let interpreter = line.split_whitespace().next().unwrap_or_default();
+    if interpreter.is_empty() {
+        return Some(without_interpreter("its #! line names no interpreter"));
+    }
+    match files::exists(interpreter.as_ref()) {
+        true if files::is_executable(interpreter.as_ref()) => None,
+        true => Some(Obstacle {
+            cause: "the interpreter in its #! line is not executable".to_owned(),
+            fix: "correct its first line, such as #!/bin/sh".to_owned(),
+        }),
+        false => Some(Obstacle {
+            cause: format!(
+                "the interpreter in its #! line does not exist: {}",
+                show::path(interpreter.as_ref())
+            ),
+            fix: "install the interpreter, or correct the first line of the script".to_owned(),
+        }),
+    }
+}
+
+fn first_line(text: &[u8]) -> &[u8] {
+    text.split(|byte| *byte == b'\n').next().unwrap_or_default()
+}
+
+/// The obstacle of a script whose lines end with CRLF.
+fn windows_line_ends(path: &Path) -> Obstacle {
+    Obstacle {
+        cause: "its #! line has the line end of Windows (CRLF)".to_owned(),
+        fix: format!(
+            "run sed -i 's/\\r$//' {}, or save it with the line ends of Unix (LF)",
+            quoted(&path.display().to_string())
+        ),
+    }
+}
+
+fn without_interpreter(cause: &str) -> Obstacle {
+    let fix = match cfg!(windows) {
+        true => "put its interpreter before it, such as python or powershell -File",
+        false => "add a first line that names the interpreter, such as #!/bin/sh",
+    };
+    Obstacle { cause: cause.to_owned(), fix: fix.to_owned() }
+}
+
+/// The obstacle of a program whose dynamic loader is missing.
+fn of_loader(head: &[u8]) -> Option<Obstacle> {
+    if let Some(obstacle) = machine(head).and_then(of_machine) {
+        return Some(obstacle);
+    }
+    head.starts_with(b"\x7fELF").then(|| Obstacle {
+        cause: "its dynamic loader does not exist, usually because it was built for another C \
+                library (glibc or musl)"
+            .to_owned(),
+        fix: "install a build for this distribution, or a statically linked one".to_owned(),
+    })
+}
+
+/// The obstacle of a program for another operating system.
+fn of_other_system(head: &[u8]) -> Option<Obstacle> {
+    let system = match head {
+        [b'M', b'Z', ..] if !cfg!(windows) => "Windows",
+        [0x7f, b'E', b'L', b'F', ..] if !cfg!(target_os = "linux") => "Linux",
+        [0xcf, 0xfa, 0xed, 0xfe, ..] | [0xca, 0xfe, 0xba, 0xbe, ..]
+            if !cfg!(target_os = "macos") =>
+        {
+            "macOS"
+        }
+        _ => return None,
+    };
+    Some(of_wrong_build(format!("it is a program for {system}")))
+}
+
+fn of_wrong_build(cause: String) -> Obstacle {
+    Obstacle { cause, fix: format!("install a build for {}", this_system()) }
+}
+
+/// The obstacle of a file that is neither a script with a `#!` line nor a program for this system.
+fn of_format(head: &[u8]) -> Obstacle {
+    let of_other = || machine(head).and_then(of_machine).or_else(|| of_other_system(head));
+    match head {
+        [] => without_interpreter("it is empty"),
+        [0xef, 0xbb, 0xbf, ..] => Obstacle {
+            cause: "it begins with a byte order mark".to_owned(),
+            fix: "save it as UTF-8 without a byte order mark".to_owned(),
+        },
+        _ if !head.contains(&0) => without_interpreter("it has no #! line"),
+        _ => of_other().unwrap_or_else(|| {
+            of_wrong_build("it is damaged or not a program for this system".to_owned())
+        }),
+    }
+}
+
+fn this_system() -> String {
+    format!("{} on {}", std::env::consts::OS, std::env::consts::ARCH)
+}
+
+/// The obstacle of a program for this processor architecture, if it is not that of this host.
+fn of_machine(machine: u16) -> Option<Obstacle> {
+    let (_, name) = MACHINES.iter().find(|(number, _)| *number == machine)?;
+    (*name != std::env::consts::ARCH)
+        .then(|| of_wrong_build(format!("it is built for the processor architecture {name}")))
+}
+
+/// The processor architecture in the header of an ELF file.
+fn machine(head: &[u8]) -> Option<u16> {
+    let [low, high] = head.get(18..20)?.try_into().ok()?;
+    head.starts_with(b"\x7fELF").then(|| match head.get(5) {
+        Some(2) => u16::from_be_bytes([low, high]),
+        _ => u16::from_le_bytes([low, high]),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The beginning of an ELF file for a processor architecture.
+    fn elf(number: u16, is_big_endian: bool) -> Vec<u8> {
+        let mut head = vec![0; 64];
+        head[..4].copy_from_slice(b"\x7fELF");
+        head[5] = 1 + u8::from(is_big_endian);
+        let number = if is_big_endian { number.to_be_bytes() } else { number.to_le_bytes() };
+        head[18..20].copy_from_slice(&number);
+        head
+    }
+
+    #[test]
+    fn the_architecture_of_a_program_is_named() {
+        for (head, named) in [
+            (elf(22, true), "s390x"),
+            (elf(243, false), "riscv64"),
+            (b"MZ\x90\0\x03".to_vec(), if cfg!(windows) { "damaged" } else { "Windows" }),
+            (
+                b"\xcf\xfa\xed\xfe\0".to_vec(),
+                if cfg!(target_os = "macos") { "damaged" } else { "macOS" },
+            ),
+            (b"\0\x01".to_vec(), "not a program for this system"),
+            (b"".to_vec(), "empty"),
+            (b"\xef\xbb\xbf#!/bin/sh\n".to_vec(), "byte order mark"),
+            (b"echo x\n".to_vec(), "no #! line"),
+        ] {
+            let obstacle = of_format(&head);
+            assert!(obstacle.cause.contains(named), "{obstacle:?}");
+        }
+        let own = MACHINES.iter().find(|(_, name)| *name == std::env::consts::ARCH);
+        assert_eq!(own.and_then(|(number, _)| of_machine(*number)), None);
+    }
+
+    #[test]
+    fn a_missing_loader_is_reported_for_a_program_of_this_host() {
+        let own = MACHINES.iter().find(|(_, name)| *name == std::env::consts::ARCH);
+        let loader = own.and_then(|(number, _)| of_loader(&elf(*number, false)));
+        assert!(loader.is_none_or(|obstacle| obstacle.cause.contains("dynamic loader")));
+        assert_eq!(of_loader(b"text"), None);
+    }
+}

@@ -1,0 +1,121 @@
+//! What an OAuth error of an issuer means, and what to change.
+//!
+//! The `error` is a code. Issuers use some codes for several causes, which only the
+//! `error_description`, an English sentence, tells apart.
+//! <https://www.rfc-editor.org/rfc/rfc6749#section-5.2>, <https://www.rfc-editor.org/rfc/rfc8707>,
+//! <https://www.rfc-editor.org/rfc/rfc9449#section-8>
+
+use super::client_auth::ClientAuth;
+use super::discovery::Metadata;
+use crate::error::Kind;
+use crate::http::Response;
+
+/// The fix if the issuer requires DPoP, which binds a token to a key. Google accepts only bearer
+/// tokens.
+const TURN_OFF_DPOP: &str = "turn off DPoP for this client at the issuer, because Google accepts \
+                             only bearer tokens (in Okta: Require Demonstrating Proof of Possession \
+                             (DPoP) header in token requests, in the general settings of the \
+                             application)";
+
+/// An error response of an issuer, and what the request consists of.
+pub(super) struct Refusal<'a> {
+    pub(super) response: &'a Response,
+    pub(super) auth: &'a ClientAuth,
+    /// Whether the request has a scope.
+    pub(super) has_scope: bool,
+    pub(super) metadata: &'a Metadata,
+    /// The name of the grant.
+    pub(super) grant: &'a str,
+    /// The fix for the clock of this host, if it is wrong.
+    pub(super) clock: Option<String>,
+}
+
+impl Refusal<'_> {
+    /// The kind and the fix; `None` if the response is not an OAuth error.
+    pub(super) fn explain(&self) -> Option<(Kind, String)> {
+        let requires_dpop = self.response.headers("dpop-nonce").next().is_some();
+        if requires_dpop || self.says(&["dpop"]) {
+            return Some((Kind::Denied, TURN_OFF_DPOP.to_owned()));
+        }
+        let code = self.response.oauth_error()?;
+        Some(match code.as_str() {
+            "temporarily_unavailable" | "server_error" | "slow_down" => {
+                (Kind::Unreachable, "try again later".to_owned())
+            }
+            "invalid_client"
+            | "unauthorized_client"
+            | "unsupported_grant_type"
+            | "invalid_grant" => (Kind::Denied, self.fix_client(&code)),
+            _ => (Kind::Denied, self.fix_request(&code).to_owned()),
+        })
+    }
+
+    /// Whether the message of the issuer contains one of these words in lower case.
+    fn says(&self, words: &[&str]) -> bool {
+        let text = self.response.error_text().unwrap_or_default().to_ascii_lowercase();
+        words.iter().any(|word| text.contains(word))
+    }
+
+    /// The fix for a client that does not authenticate or may not use the grant.
+    fn fix_client(&self, code: &str) -> String {
+        let enable = format!("enable the {} grant for this client at the issuer", self.grant);
+        match code {
+            "invalid_client" if self.says(CERTIFICATE) => ADD_CERTIFICATE.to_owned(),
+            "invalid_client" if self.says(&["expired"]) && !self.auth.is_signed() => {
+                "create a new client secret or certificate at the issuer, and set it with \
+                 --client-secret or --client-cert"
+                    .to_owned()
+            }
+            "invalid_client" => self.fix_authentication(),
+            // Keycloak responds to a wrong secret with this code.
+            "unauthorized_client" if self.says(&["credential", "client secret"]) => {
+                self.fix_authentication()
+            }
+            "unauthorized_client" if self.says(&["service account"]) => {
+                format!("{enable} (in Keycloak: Service accounts roles, in the client's settings)")
+            }
+            "invalid_grant" if self.auth.is_signed() => self.fix_authentication(),
+            "invalid_grant" => self.fix_request(code).to_owned(),
+            _ => enable,
+        }
+    }
+
+    fn fix_authentication(&self) -> String {
+        let auth = self.auth;
+        let of_clock = self.clock.clone().filter(|_| auth.is_signed());
+        let of_method = of_clock.or_else(|| auth.other_method(self.metadata));
+        of_method.unwrap_or_else(|| auth.fix().to_owned())
+    }
+
+    /// The fix for a request that the issuer does not accept.
+    fn fix_request(&self, code: &str) -> &'static str {
+        match code {
+            "invalid_request" if self.says(CERTIFICATE) => ADD_CERTIFICATE,
+            "invalid_request" if self.says(&["pushed authorization"]) => {
+                "turn off required pushed authorization requests (PAR) for this client at the issuer"
+            }
+            "invalid_scope" if !self.has_scope => {
+                "add --scope with a scope that the issuer allows for this client"
+            }
+            "invalid_scope" => "check --scope",
+            "invalid_target" => "check --resource",
+            "access_denied" | "invalid_request" if self.says(&["audience"]) => {
+                "check --param=audience=NAME, and allow the client to use that API at the issuer"
+            }
+            "access_denied" | "consent_required" => {
+                "allow the client to use the requested scopes and API at the issuer"
+            }
+            "interaction_required" | "login_required" => {
+                "exclude this client from the sign-in policies of the issuer, such as multi-factor \
+                 authentication, or use --flow=device for a user"
+            }
+            _ => "check --scope, --resource and --param",
+        }
+    }
+}
+
+/// Words in the messages of issuers that require a client certificate.
+const CERTIFICATE: &[&str] = &["mtls", "mutual", "client certificate"];
+
+const ADD_CERTIFICATE: &str = "add --client-cert and --client-key with the certificate that is \
+                               registered for this client at the issuer";
