@@ -50,7 +50,7 @@ pub(super) fn check(
     let is_safe = command_options::check(command, allowed.as_ref(), config, cx, report);
     if let Some(path) = output_file {
         match &allowed {
-            _ if !output_file::check(path, report) => {}
+            _ if !output_file::check(path, interactive_timeout_ms.is_some(), report) => {}
             Some(allowed) => output_document::check(path, allowed, config, cx, report),
             None => {
                 report.ok("output file", path.display().to_string());

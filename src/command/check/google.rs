@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::OFFLINE;
-use super::report::Report;
+use super::report::{ACCOUNT, Report};
 use crate::client;
 use crate::configuration::{CredentialConfig, Impersonation};
 use crate::context::Context;
@@ -76,7 +76,10 @@ pub(super) fn check(
         }
     };
     match access_token(&account, cx) {
-        Ok(()) => report.ok(link, format!("got an access token of {}", impersonation.account)),
+        Ok(()) => {
+            report.settle_account(&impersonation.account);
+            report.ok(link, format!("got an access token of {}", impersonation.account))
+        }
         Err(refusal) => {
             let fix = missing_role(&account, &refusal, cx);
             let error = match fix {
@@ -121,7 +124,7 @@ fn missing_role(account: &ServiceAccount, refusal: &Refusal, cx: &Context) -> Op
 /// Checks whether the service account exists. Google refuses the impersonation of a missing account
 /// and a missing role with the same message, but the certificates of an account are public.
 pub(super) fn check_account(config: &CredentialConfig, cx: &Context, report: &mut Report) {
-    let link = "account";
+    let link = ACCOUNT;
     let Some(Impersonation { url, account, .. }) = &config.impersonation else { return };
     let origin = match url.host() {
         "iamcredentials.googleapis.com" => "https://www.googleapis.com".to_owned(),

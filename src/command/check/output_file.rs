@@ -9,19 +9,26 @@ use crate::error::Kind;
 use crate::files;
 use crate::files::ownership::{self, Existing, Refusal};
 use crate::lock;
-use crate::shell::quoted;
+use crate::shell::{self, quoted};
 use crate::show;
 
-/// Returns whether the content of the file can be judged.
-pub(super) fn check(path: &Path, report: &mut Report) -> bool {
+/// Returns whether the content of the file can be judged. `is_required`: clients get the token only
+/// from the file, because a user signs in.
+pub(super) fn check(path: &Path, is_required: bool, report: &mut Report) -> bool {
     let before = report.findings.len();
-    place(path, report);
+    place(path, is_required, report);
     report.findings.len() == before
 }
 
-fn place(path: &Path, report: &mut Report) {
+fn place(path: &Path, is_required: bool, report: &mut Report) {
     let link = "output file";
     let shown = show::path(path);
+    if let Some((text, _)) = shell::expansion(&shown) {
+        let message = format!("clients do not expand {text} in executable.output_file");
+        let fix = "set executable.output_file to an absolute path without variables";
+        report.broken(link, Kind::Configuration, message, fix);
+        return;
+    }
     if !path.is_absolute() {
         let message = format!(
             "{shown} is not an absolute path, and clients may run in a different directory"
@@ -32,13 +39,7 @@ fn place(path: &Path, report: &mut Report) {
     let directory = path.parent().unwrap_or(path);
     let shown_directory = show::path(directory);
     if !directory.is_dir() {
-        let message = format!("the directory {shown_directory} does not exist");
-        report.broken(
-            link,
-            Kind::Configuration,
-            message,
-            format!("run mkdir -m 700 -p {}", quoted(&shown_directory)),
-        );
+        missing_directory(directory, is_required, report);
     } else if let Err((path, refusal)) = existing_files(path) {
         let fix = refusal.fix(&path, "executable.output_file");
         let message = format!("{} is not used: {refusal}", show::path(&path));
@@ -62,7 +63,33 @@ fn place(path: &Path, report: &mut Report) {
     } else if !files::may_write(directory) {
         let message = format!("this user cannot write to {shown_directory}, so no token is cached");
         let fix = "set executable.output_file to a path in a writable directory";
-        report.broken(link, Kind::Configuration, message, fix);
+        not_cached(message, fix, is_required, report);
+    }
+}
+
+/// Clients get a token without the file, but each of their runs gets a new one.
+fn not_cached(message: String, fix: &str, is_required: bool, report: &mut Report) {
+    let link = "output file";
+    match is_required {
+        true => report.broken(link, Kind::Configuration, message, fix),
+        false => report.warning(link, message, fix),
+    };
+}
+
+fn missing_directory(directory: &Path, is_required: bool, report: &mut Report) {
+    let shown = show::path(directory);
+    let existing = directory.ancestors().find(|path| path.exists());
+    match existing.filter(|path| !path.is_dir()) {
+        Some(file) => {
+            let message = format!("{} is not a directory, so no token is cached", show::path(file));
+            let fix = "set executable.output_file to a path in a writable directory";
+            not_cached(message, fix, is_required, report);
+        }
+        None => {
+            let message = format!("the directory {shown} does not exist, so no token is cached");
+            let fix = format!("run mkdir -m 700 -p {}", quoted(&shown));
+            not_cached(message, &fix, is_required, report);
+        }
     }
 }
 
