@@ -28,9 +28,24 @@ const AMZ_DATE: &[BorrowedFormatItem] =
 pub fn read(text: &str, origin: &Origin) -> Result<SubjectToken, Error> {
     let fix = format!("check {}, or use wif-token aws --mode=caller-identity", origin.option);
     let request = SignedRequest::parse(text).map_err(|why| not_a_token(origin, why, &fix))?;
-    let date = request.date().filter(|_| request.header("authorization").is_some());
-    let date = date.ok_or_else(|| not_a_token(origin, "it is not a signed AWS request", &fix))?;
+    let is_signed =
+        ["authorization", "x-amz-date"].iter().all(|name| request.header(name).is_some());
+    let why = match is_signed {
+        true => "its x-amz-date does not have the form YYYYMMDDTHHMMSSZ",
+        false => "it is not a signed AWS request",
+    };
+    let date = request.date().filter(|_| is_signed);
+    let date = date.ok_or_else(|| not_a_token(origin, why, &fix))?;
     Ok(SubjectToken { text: Secret::new(text), expiry: Some(date + LIFE) })
+}
+
+/// Whether a text is a request, percent-encoded at most twice.
+pub(super) fn has_headers(text: &str) -> bool {
+    let once = percent_decode_str(text).decode_utf8_lossy();
+    let twice = percent_decode_str(&once).decode_utf8_lossy();
+    [text, &once, &twice].iter().any(|json| {
+        serde_json::from_str(json).is_ok_and(|value: Value| value.get("headers").is_some())
+    })
 }
 
 /// The members of a signed request.

@@ -117,6 +117,10 @@ fn region(url: &str) -> Result<&str, (String, String)> {
         None => None,
     };
     let Some(region) = region else {
+        if host.ends_with(".amazonaws.com.cn") {
+            let what = "the url is in the AWS partition aws-cn, which Google does not support";
+            return wrong(what, "use a JWT: wif-token aws --mode=jwt");
+        }
         let message = format!(
             "the host in the url of the GetCallerIdentity request is {}, but Google accepts only \
              sts.amazonaws.com and sts.REGION.amazonaws.com",
@@ -183,11 +187,11 @@ fn check_signature(
         );
         broken(report, message, "add each signed header to headers");
     }
-    let url = request.member("url").unwrap_or_default();
+    let url = request.member("url").filter(|_| region.is_some()).unwrap_or_default();
     let host = url
         .split_once("://")
         .map_or("", |(_, rest)| rest.split(['/', '?']).next().unwrap_or_default());
-    if request.header("host").is_some_and(|name| name != host) {
+    if region.is_some() && request.header("host").is_some_and(|name| name != host) {
         broken(
             report,
             "the header host differs from the host in the url",

@@ -120,7 +120,7 @@ fn token_type(config: &CredentialConfig, report: &mut Report) {
         (_, true) => {
             report.warning(
                 link,
-                format!("Python and gcloud cannot use {urn} without environment_id"),
+                format!("Python, gcloud and Ruby cannot use {urn} without environment_id"),
                 "use a JWT for these clients: wif-token aws without --mode",
             );
         }

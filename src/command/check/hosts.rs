@@ -17,29 +17,34 @@ const OTHER_CLOUDS: &[&str] =
 /// The universe that the other members must be in: `universe_domain`, unless it is wrong.
 pub(super) fn universe<'a>(config: &'a CredentialConfig, report: &mut Report) -> &'a str {
     let universe = config.universe.as_str();
-    let is_part = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.".contains(c);
-    let is_name = universe.contains('.')
-        && !universe.starts_with('.')
-        && !universe.ends_with('.')
-        && universe.chars().all(is_part);
-    let service =
-        ["sts.", "iam.", "iamcredentials.", "www."].iter().find(|name| universe.starts_with(*name));
-    let what = match service {
+    let service = SERVICES.iter().find_map(|service| universe.strip_prefix(service));
+    let lower = universe.to_ascii_lowercase();
+    let (what, expected) = match service {
         _ if universe == GOOGLEAPIS => return universe,
-        _ if looks_like(universe, GOOGLEAPIS) => {
-            "looks like googleapis.com, but is a different domain"
+        _ if !is_domain(&lower) => ("is not a domain name", GOOGLEAPIS),
+        Some(rest) if !looks_like(rest, GOOGLEAPIS) => {
+            ("is the host of a service, not the domain of a universe", rest)
         }
-        _ if !is_name => "is not a domain name",
-        Some(_) => "is the host of a service, not the domain of a universe",
-        None => return universe,
+        _ if looks_like(&lower, GOOGLEAPIS) => ("is not googleapis.com", GOOGLEAPIS),
+        _ if lower != universe => ("is not in lower case", lower.as_str()),
+        _ => return universe,
     };
     report.broken(
         "configuration",
         Kind::Configuration,
         format!("universe_domain is {}, which {what}", show::value(universe)),
-        "set universe_domain to googleapis.com, or remove it",
+        format!("set universe_domain to {expected}"),
     );
     GOOGLEAPIS
+}
+
+/// The beginnings of hosts that are not a universe.
+const SERVICES: &[&str] = &["sts.", "iam.", "iamcredentials.", "www."];
+
+fn is_domain(text: &str) -> bool {
+    let is_part = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let is_label = |label: &str| !label.is_empty() && label.chars().all(is_part);
+    text.contains('.') && text.split('.').all(is_label)
 }
 
 /// A URL to which clients send tokens.

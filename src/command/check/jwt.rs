@@ -148,6 +148,7 @@ fn audience(claims: &Map<String, Value>, config: &CredentialConfig, report: &mut
         return;
     }
     let fix = match PoolProvider::parse(bare) {
+        _ if report.has_error("audience") => "correct the audience of the configuration".to_owned(),
         // Allowing it would accept the tokens of everyone who may use the other provider.
         _ if let Some(other) = another_provider(first, config) => {
             format!("get a token for the audience https:{bare}, because this one is for {other}")
@@ -163,7 +164,7 @@ fn audience(claims: &Map<String, Value>, config: &CredentialConfig, report: &mut
                 quoted(&option)
             )
         }
-        Err(_) => "correct the audience of the configuration".to_owned(),
+        Err(error) => error.how_to_fix().unwrap_or_default(),
     };
     let message = format!("the aud of the token is {}", crate::error::one_line(first));
     report.warning(LINK, message, fix).settled_by_exchange = true;

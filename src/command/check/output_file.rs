@@ -26,8 +26,7 @@ fn place(path: &Path, is_required: bool, report: &mut Report) {
     if let Some((text, _)) = shell::expansion(&shown) {
         let message = format!("clients do not expand {text} in executable.output_file");
         let fix = "set executable.output_file to an absolute path without variables";
-        report.broken(link, Kind::Configuration, message, fix);
-        return;
+        return not_cached(&message, fix, is_required, report);
     }
     if !path.is_absolute() {
         let message = format!(
@@ -61,36 +60,38 @@ fn place(path: &Path, is_required: bool, report: &mut Report) {
             "move the output file to a directory that only this user can access",
         );
     } else if !files::may_write(directory) {
-        let message = format!("this user cannot write to {shown_directory}, so no token is cached");
+        let message = format!("this user cannot write to {shown_directory}");
         let fix = "set executable.output_file to a path in a writable directory";
-        not_cached(message, fix, is_required, report);
+        not_cached(&message, fix, is_required, report);
     }
 }
 
 /// Clients get a token without the file, but each of their runs gets a new one.
-fn not_cached(message: String, fix: &str, is_required: bool, report: &mut Report) {
+fn not_cached(what: &str, fix: &str, is_required: bool, report: &mut Report) {
     let link = "output file";
     match is_required {
-        true => report.broken(link, Kind::Configuration, message, fix),
-        false => report.warning(link, message, fix),
+        true => {
+            let message = format!("{what}, so clients do not get the token of a user");
+            report.broken(link, Kind::Configuration, message, fix)
+        }
+        false => report.warning(link, format!("{what}, so no token is cached"), fix),
     };
 }
 
 fn missing_directory(directory: &Path, is_required: bool, report: &mut Report) {
     let shown = show::path(directory);
     let existing = directory.ancestors().find(|path| path.exists());
-    match existing.filter(|path| !path.is_dir()) {
-        Some(file) => {
-            let message = format!("{} is not a directory, so no token is cached", show::path(file));
-            let fix = "set executable.output_file to a path in a writable directory";
-            not_cached(message, fix, is_required, report);
-        }
-        None => {
-            let message = format!("the directory {shown} does not exist, so no token is cached");
-            let fix = format!("run mkdir -m 700 -p {}", quoted(&shown));
-            not_cached(message, &fix, is_required, report);
-        }
-    }
+    let (what, fix) = match existing.filter(|path| !path.is_dir()) {
+        Some(file) => (
+            format!("{} is not a directory", show::path(file)),
+            "set executable.output_file to a path in a writable directory".to_owned(),
+        ),
+        None => (
+            format!("the directory {shown} does not exist"),
+            format!("run mkdir -m 700 -p {}", quoted(&shown)),
+        ),
+    };
+    not_cached(&what, &fix, is_required, report);
 }
 
 /// Checks that an existing file is trusted, and the lock beside it. Its content is judged later.

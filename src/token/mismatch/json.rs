@@ -32,10 +32,6 @@ pub(super) fn explain(text: &str, expected: TokenType, origin: &Origin) -> Optio
             format!("set {} to the place of the token", origin.option),
         ));
     }
-    // Its own reader says how a request must be encoded.
-    if expected == TokenType::AwsRequest && value.get("headers").is_some() {
-        return None;
-    }
     let add = origin.json.unwrap_or(&check);
     let Some(path) = path_of_token(&value, DEEPEST) else {
         return Some((format!("it is JSON, not {noun}"), add.to_owned()));
