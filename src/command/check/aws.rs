@@ -59,7 +59,7 @@ fn check_request(
     let region = match region(request.member("url").unwrap_or_default()) {
         Ok(region) => Some(region),
         Err((message, fix)) => {
-            broken(report, message, &fix);
+            report.broken(LINK, Kind::Protocol, message, fix);
             None
         }
     };
@@ -101,7 +101,7 @@ fn check_request(
 fn region(url: &str) -> Result<&str, (String, String)> {
     let wrong = |what: &str, fix: &str| Err((what.to_owned(), fix.to_owned()));
     let form = "https://sts.REGION.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15";
-    let set = format!("set the url to {form}");
+    let set = format!("set the url to {form}, or {NEW}");
     let Some(rest) = url.strip_prefix("https://") else {
         return wrong(
             "the url of the GetCallerIdentity request does not begin with https://",
@@ -276,7 +276,7 @@ mod tests {
             ),
             (
                 "https://sts.cn-north-1.amazonaws.com.cn?Action=GetCallerIdentity&Version=1",
-                Err("the host"),
+                Err("aws-cn"),
             ),
             ("https://sts.eu-west-1.api.aws?Action=GetCallerIdentity&Version=1", Err("the host")),
             ("https://sts.evil.com?Action=GetCallerIdentity&Version=1", Err("the host")),

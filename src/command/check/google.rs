@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::OFFLINE;
-use super::report::{ACCOUNT, Report};
+use super::report::{ACCOUNT, Finding, Report};
 use crate::client;
 use crate::configuration::{CredentialConfig, Impersonation};
 use crate::context::Context;
@@ -75,13 +75,22 @@ pub(super) fn check(
             return;
         }
     };
-    match access_token(&account, cx) {
+    impersonate(&account, cx, report).with_step(cx.route(&impersonation.url));
+}
+
+fn impersonate<'r>(
+    account: &ServiceAccount,
+    cx: &Context,
+    report: &'r mut Report,
+) -> &'r mut Finding {
+    let (link, email) = ("impersonation", &account.account.account);
+    match access_token(account, cx) {
         Ok(()) => {
-            report.settle_account(&impersonation.account);
-            report.ok(link, format!("got an access token of {}", impersonation.account))
+            report.settle_account(email);
+            report.ok(link, format!("got an access token of {email}"))
         }
         Err(refusal) => {
-            let fix = missing_role(&account, &refusal, cx);
+            let fix = missing_role(account, &refusal, cx);
             let error = match fix {
                 Some(fix) => refusal.error.fix(fix),
                 None => refusal.error,
@@ -89,7 +98,6 @@ pub(super) fn check(
             report.error(link, &error)
         }
     }
-    .with_step(cx.route(&impersonation.url));
 }
 
 fn access_token(account: &ServiceAccount, cx: &Context) -> Result<(), Refusal> {
