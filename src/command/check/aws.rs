@@ -82,6 +82,7 @@ fn check_request(
         broken(report, message, "send each header once");
     }
     target(request, config, report);
+    date(request, now, report);
     if request.header("authorization").is_some() {
         match request.signature() {
             Some(signature) => check_signature(request, &signature, &names, region, report),
@@ -93,7 +94,6 @@ fn check_request(
             ),
         }
     }
-    date(request, now, report);
 }
 
 /// The region of a `GetCallerIdentity` request to the global or a regional host of AWS STS, or what
@@ -180,7 +180,9 @@ fn check_signature(
         let fix = format!("sign the header {name} too");
         broken(report, format!("SignedHeaders does not name {name}"), &fix);
     }
-    if let Some(name) = signature.headers.iter().find(|name| !names.contains(name)) {
+    let mut others = signature.headers.iter().filter(|name| !HEADERS.contains(name));
+    let unknown = others.find(|name| !names.contains(name));
+    if let Some(name) = unknown {
         let message = format!(
             "SignedHeaders names {}, but the request has no such header",
             show::value(name)
