@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::configuration::duplicates;
 use crate::context::Context;
 use crate::contract::document;
 use crate::contract::judgement::{self, Trouble};
@@ -133,9 +134,19 @@ impl Executable<'_> {
             if !status.success() {
                 return program.failed(status);
             }
-            Error::new(Kind::Protocol, format!("the output of {shown} is not a JSON document"))
+            let what = match output.expose().starts_with('\u{feff}') {
+                true => "begins with a byte order mark",
+                false => "is not a JSON document",
+            };
+            Error::new(Kind::Protocol, format!("the output of {shown} {what}"))
                 .fix("configure the program to print only the version-1 document")
         })?;
+        if let Some(name) = duplicates::first(output.expose()) {
+            troubles.push(Trouble {
+                what: format!("the member {} occurs twice, which Rust refuses", show::value(&name)),
+                fix: "print each member of the document once".to_owned(),
+            });
+        }
         if document.get("success") != Some(&Value::Bool(false)) {
             troubles.extend(judgement::of_run(status.success(), wrote_errors));
             let cached = self.output_file.is_some();

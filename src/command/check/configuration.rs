@@ -17,8 +17,8 @@ const LIFETIMES: std::ops::RangeInclusive<u64> = 600..=43_200;
 
 pub(super) fn check(config: &CredentialConfig, report: &mut Report) {
     file(config, report);
-    strictness::check(config, report);
     let universe = hosts::universe(config, report);
+    strictness::check(config, universe, report);
     audience(config, universe, report);
     token_type(config, report);
     token_url(config, universe, report);

@@ -62,50 +62,48 @@ pub(super) struct Address<'a> {
 impl Address<'_> {
     /// Reports a URL that is not Google's.
     pub(super) fn check(&self, universe: &str, report: &mut Report) {
-        let Address { link, member, url, service, path } = self;
-        let expected = format!("https://{service}.{universe}{path}");
-        let set = format!("set {member} to {expected}");
-        if !url.is_https() && !url.is_local() {
-            let message = format!("{member} uses plain http: {url}");
-            report.broken(link, Kind::Configuration, message, set);
-            return;
-        }
-        if url.is_local() {
-            report.ok(link, url.to_string());
-            return;
-        }
+        match self.problem(universe) {
+            None => report.ok(self.link, self.url.to_string()),
+            Some((true, message, fix)) => {
+                report.broken(self.link, Kind::Configuration, message, fix)
+            }
+            Some((false, message, fix)) => report.warning(self.link, message, fix),
+        };
+    }
+
+    /// Whether a URL that is not Google's is an error, the message, and the fix.
+    pub(super) fn problem(&self, universe: &str) -> Option<(bool, String, String)> {
+        let Address { member, url, service, path, .. } = self;
+        let set = format!("set {member} to https://{service}.{universe}{path}");
         let host = url.host();
+        if url.is_local() {
+            return None;
+        }
+        if !url.is_https() {
+            return Some((true, format!("{member} uses plain http: {url}"), set));
+        }
         if is_google(host, service, universe) {
             let is_usual = url.path() == path && url.origin().ends_with(":443");
-            match is_usual {
-                true => report.ok(link, url.to_string()),
-                false => {
-                    let message = format!("{member} has the wrong port or path: {url}");
-                    report.broken(link, Kind::Configuration, message, set)
-                }
-            };
-            return;
+            let message = format!("{member} has the wrong port or path: {url}");
+            return (!is_usual).then_some((true, message, set));
         }
         if universe != GOOGLEAPIS && is_google(host, service, GOOGLEAPIS) {
             let message = format!(
                 "{member} is in the universe googleapis.com, but universe_domain is {universe}"
             );
-            let fix = format!("{set}, or remove universe_domain");
-            report.broken(link, Kind::Configuration, message, fix);
-        } else if is_mistaken(host, &format!("{service}.{universe}")) {
-            let message = format!("the host {host} in {member} is not {service}.{universe}");
-            report.broken(link, Kind::Configuration, message, set);
-        } else {
-            let message = format!("the host {host} in {member} is not a host of {universe}");
-            let other = host.strip_prefix(service).and_then(|rest| rest.strip_prefix('.'));
-            let other = other
-                .map(|other| format!(", set universe_domain to {other} if that is your universe"));
-            let fix = format!(
-                "{set}{}, or make sure that you trust this server, which receives tokens",
-                other.unwrap_or_default()
-            );
-            report.warning(link, message, fix);
+            return Some((true, message, format!("{set}, or remove universe_domain")));
         }
+        if is_mistaken(host, &format!("{service}.{universe}")) {
+            let message = format!("the host {host} in {member} is not {service}.{universe}");
+            return Some((true, message, set));
+        }
+        let message = format!("the host {host} in {member} is not a host of {universe}");
+        let other = host.strip_prefix(service).and_then(|rest| rest.strip_prefix('.'));
+        let other = other.map_or_else(String::new, |other| {
+            format!(", set universe_domain to {other} if that is your universe")
+        });
+        let trust = "or make sure that you trust this server, which receives tokens";
+        Some((false, message, format!("{set}{other}, {trust}")))
     }
 }
 

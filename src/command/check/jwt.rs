@@ -154,7 +154,11 @@ fn audience(claims: &Map<String, Value>, config: &CredentialConfig, report: &mut
             format!("get a token for the audience https:{bare}, because this one is for {other}")
         }
         // A resource name with a mistake is for this or another provider, not for a client.
-        Ok(_) if first.contains("//iam.") => format!("get a token for the audience https:{bare}"),
+        Ok(_)
+            if first.contains("/workloadIdentityPools/") || first.contains("/workforcePools/") =>
+        {
+            format!("get a token for the audience https:{bare}")
+        }
         Ok(provider) => {
             let option = format!("{}={first}", provider.audience_option());
             let update = provider.gcloud("update-oidc");

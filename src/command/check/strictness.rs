@@ -2,14 +2,18 @@
 //! that occur twice, members of another type that this program does not use, and paths that only a
 //! shell completes.
 
+use std::path::Path;
+
 use serde_json::Value;
 
+use super::hosts::Address;
 use super::report::Report;
 use crate::configuration::credential_source::CredentialSource;
 use crate::configuration::{CredentialConfig, duplicates};
 use crate::error::Kind;
 use crate::files;
 use crate::shell;
+use crate::http::Url;
 use crate::show;
 
 const LINK: &str = "configuration";
@@ -18,7 +22,7 @@ const LINK: &str = "configuration";
 const STRINGS: [&str; 5] =
     ["quota_project_id", "token_info_url", "project_id", "client_email", "revoke_url"];
 
-pub(super) fn check(config: &CredentialConfig, report: &mut Report) {
+pub(super) fn check(config: &CredentialConfig, universe: &str, report: &mut Report) {
     let shown = show::path(&config.path);
     let mut refused = |what: String, fix: String| {
         report.broken(LINK, Kind::Configuration, format!("{shown}{what}"), fix);
@@ -41,13 +45,27 @@ pub(super) fn check(config: &CredentialConfig, report: &mut Report) {
             refused(what, format!("put the value of {name} in double quotes, or remove it"));
         }
     }
+    if let Some(url) = members.get("token_info_url").and_then(Value::as_str) {
+        token_info_url(url, universe, report);
+    }
     if let CredentialSource::File(path, _) = &config.source {
         token_file(path, report);
     }
 }
 
+/// `token_info_url`, to which gcloud sends the access token.
+fn token_info_url(url: &str, universe: &str, report: &mut Report) {
+    let (link, member, service) = ("token service", "token_info_url", "sts");
+    let Ok(url) = Url::parse(url) else { return };
+    let path = "/v1/introspect".to_owned();
+    let address = Address { link, member, url: &url, service, path };
+    if address.problem(universe).is_some() {
+        address.check(universe, report);
+    }
+}
+
 /// `credential_source.file`, which clients read as it is.
-fn token_file(path: &std::path::Path, report: &mut Report) {
+fn token_file(path: &Path, report: &mut Report) {
     let (link, shown) = ("source", show::path(path));
     if let Some((text, _)) = shell::expansion(&shown) {
         let message = format!("clients do not expand {text} in credential_source.file");

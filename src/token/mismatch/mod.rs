@@ -99,7 +99,10 @@ fn other(text: &str, expected: TokenType, origin: &Origin) -> Option<Explanation
         ),
         _ if let Some((_, kind)) = known => (
             format!("it is {kind}, not a subject token"),
-            format!("check {option}, which must contain a token that the identity provider signed"),
+            origin.opaque.map_or_else(
+                || format!("check {option}: only tokens that an identity provider signed can be exchanged"),
+                str::to_owned,
+            ),
         ),
         _ if text.starts_with("https://") || text.starts_with("http://") => {
             ("it is a URL".to_owned(), format!("use the source url, or check {option}"))

@@ -44,12 +44,16 @@ const WRAPPINGS: &[(Unwrap, &str, &str)] = &[
     (punctuation, "it ends with punctuation", "remove the punctuation after the token"),
 ];
 
-/// How many wrappings can be around each other.
-const DEEPEST: usize = 3;
+/// How many more wrappings can be inside the first one.
+const DEEPEST: usize = 2;
+
+/// The longest text in which more than one wrapping is looked for, in bytes.
+const LONGEST: usize = 32 * 1024;
 
 pub(super) fn explain(text: &str, expected: TokenType, origin: &Origin) -> Option<Explanation> {
-    let found = outermost(text, origin, DEEPEST);
-    if found.is_some() {
+    let is_long = text.len() > LONGEST;
+    let found = outermost(text, origin, if is_long { 0 } else { DEEPEST });
+    if found.is_some() || is_long {
         return found;
     }
     let words = text.split(|c: char| c.is_whitespace() || ",;\"'".contains(c));
