@@ -141,12 +141,7 @@ impl Executable<'_> {
             Error::new(Kind::Protocol, format!("the output of {shown} {what}"))
                 .fix("configure the program to print only the version-1 document")
         })?;
-        if let Some(name) = duplicates::first(output.expose()) {
-            troubles.push(Trouble {
-                what: format!("the member {} occurs twice, which Rust refuses", show::value(&name)),
-                fix: "print each member of the document once".to_owned(),
-            });
-        }
+        troubles.extend(repeated(&output));
         if document.get("success") != Some(&Value::Bool(false)) {
             troubles.extend(judgement::of_run(status.success(), wrote_errors));
             let cached = self.output_file.is_some();
@@ -186,6 +181,15 @@ impl Executable<'_> {
             _ => error,
         })
     }
+}
+
+/// A member that occurs twice in the document of a program.
+fn repeated(output: &Secret) -> Option<Trouble> {
+    let name = duplicates::first(output.expose())?;
+    Some(Trouble {
+        what: format!("the member {} occurs twice, which Rust refuses", show::value(&name)),
+        fix: "print each member of the document once".to_owned(),
+    })
 }
 
 /// The longest timeout that clients accept while a user signs in, in milliseconds.

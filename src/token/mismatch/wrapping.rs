@@ -48,7 +48,7 @@ const WRAPPINGS: &[(Unwrap, &str, &str)] = &[
 const DEEPEST: usize = 2;
 
 /// The longest text in which more than one wrapping is looked for, in bytes.
-const LONGEST: usize = 32 * 1024;
+const LONGEST: usize = 16 * 1024;
 
 pub(super) fn explain(text: &str, expected: TokenType, origin: &Origin) -> Option<Explanation> {
     let is_long = text.len() > LONGEST;
