@@ -53,6 +53,11 @@ pub fn value(value: &str) -> Cow<'_, str> {
     }
 }
 
+/// Whether bytes are UTF-16 text with a byte order mark, as PowerShell and editors on Windows write.
+pub fn is_utf16(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff")
+}
+
 /// A path for a message: the path itself, or what it looks like.
 pub fn path(path: &Path) -> String {
     value(&path.to_string_lossy()).into_owned()

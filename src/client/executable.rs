@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::configuration::duplicates;
 use crate::context::Context;
 use crate::contract::document;
 use crate::contract::judgement::{self, Trouble};
@@ -133,9 +134,14 @@ impl Executable<'_> {
             if !status.success() {
                 return program.failed(status, cx);
             }
-            Error::new(Kind::Protocol, format!("the output of {shown} is not a JSON document"))
+            let what = match output.expose().starts_with('\u{feff}') {
+                true => "begins with a byte order mark",
+                false => "is not a JSON document",
+            };
+            Error::new(Kind::Protocol, format!("the output of {shown} {what}"))
                 .fix("configure the program to print only the version-1 document")
         })?;
+        troubles.extend(repeated(&output));
         if document.get("success") != Some(&Value::Bool(false)) {
             troubles.extend(judgement::of_run(status.success(), wrote_errors));
             let cached = self.output_file.is_some();
@@ -175,6 +181,15 @@ impl Executable<'_> {
             _ => error,
         })
     }
+}
+
+/// A member that occurs twice in the document of a program.
+fn repeated(output: &Secret) -> Option<Trouble> {
+    let name = duplicates::first(output.expose())?;
+    Some(Trouble {
+        what: format!("the member {} occurs twice, which Rust refuses", show::value(&name)),
+        fix: "print each member of the document once".to_owned(),
+    })
 }
 
 /// The longest timeout that clients accept while a user signs in, in milliseconds.

@@ -27,8 +27,14 @@ impl<'a> Members<'a> {
 
     /// The error for a member that is missing.
     pub(super) fn missing(&self, name: &str) -> Error {
-        self.wrong(&format!("{name} is missing"))
-            .fix("create the configuration with wif-token config SOURCE")
+        let missing = self.wrong(&format!("{name} is missing"));
+        let plain = |name: &str| name.replace(['_', '-'], "").to_ascii_lowercase();
+        match self.map.keys().find(|key| *key != name && plain(key) == plain(name)) {
+            Some(key) => missing
+                .cause(format!("the name {key} is spelled differently"))
+                .fix(format!("rename {key} to {name}")),
+            None => missing.fix("create the configuration with wif-token config SOURCE"),
+        }
     }
 
     /// A string. An empty string or null is the same as a missing member.
@@ -42,6 +48,9 @@ impl<'a> Members<'a> {
             Some(Value::String(_)) => Err(self
                 .wrong(&format!("{name} contains control characters"))
                 .fix(format!("remove the control characters from {name}"))),
+            Some(Value::Array(_)) => Err(self
+                .wrong(&format!("{name} is a list, not a string"))
+                .fix(format!("write {name} as one string in double quotes"))),
             Some(_) => Err(self
                 .wrong(&format!("{name} is not a string"))
                 .fix(format!("put the value of {name} in double quotes"))),

@@ -6,6 +6,7 @@
 //! <https://google.aip.dev/auth/4117>
 
 pub mod credential_source;
+pub mod duplicates;
 mod members;
 pub mod pool_provider;
 mod unsupported;

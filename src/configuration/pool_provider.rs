@@ -47,7 +47,7 @@ impl PoolProvider {
         let (universe, path) = audience
             .strip_prefix("//iam.")
             .and_then(|rest| rest.split_once('/'))
-            .ok_or_else(wrong_form)?;
+            .ok_or_else(|| wrong_host(audience, place))?;
         if audience.chars().any(|c| !c.is_ascii_alphanumeric() && !"/-_.:".contains(c)) {
             return Err(wrong("contains characters that no resource name has")
                 .fix("remove spaces and special characters"));
@@ -140,6 +140,19 @@ fn wrong_form(place: &str) -> Error {
         .fix(format!("use the form {FORM}"))
 }
 
+/// The error for a name that does not begin with the right host. The rest may be right.
+fn wrong_host(audience: &str, place: &str) -> Error {
+    let starts = ["projects/", "locations/"];
+    let path = starts.iter().find_map(|start| audience.get(audience.find(start)?..));
+    let path = path.unwrap_or_default();
+    let is_path = split(path, place).is_ok() && !path.contains(' ');
+    match is_path {
+        true => wrong(place, "does not begin with //iam.googleapis.com/")
+            .fix(format!("set {place} to //iam.googleapis.com/{path}")),
+        false => wrong_form(place),
+    }
+}
+
 /// The project, the pool and the provider in the path of a resource name.
 fn split<'a>(path: &'a str, place: &str) -> Result<(Option<&'a str>, &'a str, &'a str), Error> {
     let parts: Vec<&str> = path.split('/').collect();
@@ -208,7 +221,10 @@ mod tests {
             ("/providers/q", "", "append /providers/PROVIDER"),
             ("/providers/q", "/providers/", "append /providers/PROVIDER"),
             ("/locations/global", "", "use the form //iam.googleapis.com/projects/NUMBER"),
-            ("//iam.", "//sts.", "use the form"),
+            ("//iam.", "//sts.", "set audience to //iam.googleapis.com/projects/123/"),
+            ("//iam.googleapis.com", "//googleapis.com", "set audience to //iam.googleapis.com/"),
+            ("//iam.googleapis.com/", "", "set audience to //iam.googleapis.com/projects/123/"),
+            ("//iam.googleapis.com", "iam.googleapis.com", "set audience to //iam.googleapis.com/"),
             ("/p/", "//", "use the form"),
             ("/q", "/q r", "remove spaces"),
         ] {

@@ -140,8 +140,8 @@ fn identity(text: &str, any: bool) -> Option<Identity> {
     jwt::claims(text).map(claims).or_else(|| {
         let is_saml = || saml::decode(text).is_some_and(|xml| xml.trim_start().starts_with('<'));
         match aws_request::SignedRequest::parse(text) {
-            Some(_) => Some(Identity::AwsRequest),
-            None => is_saml().then_some(Identity::Saml),
+            Ok(_) => Some(Identity::AwsRequest),
+            Err(_) => is_saml().then_some(Identity::Saml),
         }
     })
 }

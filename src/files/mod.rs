@@ -76,6 +76,13 @@ pub fn read_text(path: &Path, option: &str, missing: Kind) -> Result<Secret, Err
     text(path, |path| File::open(path), option, missing)
 }
 
+/// Whether a file begins with a byte order mark, which [`read_text`] skips and other programs do not.
+pub fn has_byte_order_mark(path: &Path) -> bool {
+    let mut start = [0; 3];
+    let read = open_regular(path).and_then(|mut file| file.read_exact(&mut start));
+    read.is_ok() && start == *b"\xef\xbb\xbf"
+}
+
 /// Reads a text file like [`read_text`], but only a regular file. It is used before the deadline is
 /// set, when a pipe could make the run wait forever.
 ///
@@ -99,9 +106,14 @@ fn text(
     option: &str,
     missing: Kind,
 ) -> Result<Secret, Error> {
-    let text = String::from_utf8(bytes(path, open, option, missing)?).map_err(|_| {
-        Error::new(Kind::Configuration, format!("{} is not UTF-8 text", path.display()))
-            .fix(format!("check {option}"))
+    let text = String::from_utf8(bytes(path, open, option, missing)?).map_err(|error| {
+        let shown = path.display();
+        match show::is_utf16(error.as_bytes()) {
+            true => Error::new(Kind::Configuration, format!("{shown} is UTF-16 text, not UTF-8"))
+                .fix(format!("save {shown} as UTF-8 without a byte order mark")),
+            false => Error::new(Kind::Configuration, format!("{shown} is not UTF-8 text"))
+                .fix(format!("check {option}")),
+        }
     })?;
     Ok(Secret::new(text.strip_prefix('\u{feff}').unwrap_or(&text)))
 }

@@ -135,6 +135,9 @@ impl Program {
         match String::from_utf8(bytes) {
             Ok(text) => Ok((status, Secret::new(text), wrote_errors)),
             Err(_) if !status.success() => Err(self.failed(status, world)),
+            Err(error) if show::is_utf16(error.as_bytes()) => {
+                Err(wrong("is UTF-16 text, not UTF-8"))
+            }
             Err(_) => Err(wrong("is not UTF-8 text")),
         }
     }

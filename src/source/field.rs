@@ -27,6 +27,8 @@ pub(crate) struct Field {
     pub(crate) option: &'static str,
     /// What to do if the token is a member, but no path is given.
     pub(crate) add: &'static str,
+    /// Whether the path may lead into nested objects and arrays.
+    pub(crate) nested: bool,
 }
 
 impl Field {
@@ -38,7 +40,7 @@ impl Field {
 
     fn of_option(path: Option<String>) -> Field {
         let add = "add --field=MEMBER to name the member that contains the token";
-        Field { path, option: "--field", add }
+        Field { path, option: "--field", add, nested: true }
     }
 }
 
@@ -49,7 +51,7 @@ impl Field {
 /// `PROTOCOL` if the text is not JSON, `CONFIGURATION` if the member does not exist or is not a
 /// string.
 pub(super) fn select(text: &Secret, field: &Field, what: &str) -> Result<Secret, Error> {
-    let Field { path: Some(path), option, .. } = field else {
+    let Field { path: Some(path), option, nested, .. } = field else {
         return Ok(text.clone());
     };
     let value: Value = serde_json::from_str(text.expose()).map_err(|_| {
@@ -60,7 +62,14 @@ pub(super) fn select(text: &Secret, field: &Field, what: &str) -> Result<Secret,
         Error::new(Kind::Protocol, format!("{what} {found}"))
             .fix(format!("remove {option} if the whole text is the token"))
     })?;
-    match find(&value, path) {
+    let found = find(&value, path);
+    if !nested && found.is_ok() && value.as_object().is_none_or(|top| !top.contains_key(path)) {
+        let wrong = format!("{path} is not a member at the top of {what}");
+        return Err(Error::new(Kind::Configuration, wrong)
+            .cause("clients do not look for the token in nested objects or arrays")
+            .fix(format!("use an executable such as wif-token file or url with --field={path}")));
+    }
+    match found {
         Ok(Value::String(text)) => Ok(Secret::new(text.as_str())),
         Ok(other) => {
             let wrong = format!("the member {path:?} of {what} is not a string");

@@ -13,6 +13,7 @@ use crate::http::{self, Text, Url};
 use crate::options::SecretRef;
 use crate::options::{Header, Values};
 use crate::secret::Secret;
+use crate::show;
 use crate::token::{Origin, SubjectToken};
 
 options! {
@@ -127,8 +128,11 @@ impl Source for Get {
         })?;
         let what = format!("the response from {}", self.url);
         let text = str::from_utf8(&response.body).map_err(|_| {
-            Error::new(Kind::Protocol, format!("{what} is not UTF-8 text"))
-                .fix(format!("check {}", self.option))
+            let is = match show::is_utf16(&response.body) {
+                true => "is UTF-16 text, not UTF-8",
+                false => "is not UTF-8 text",
+            };
+            Error::new(Kind::Protocol, format!("{what} {is}")).fix(format!("check {}", self.option))
         })?;
         if text.trim().is_empty() {
             return Err(Error::new(Kind::Protocol, format!("{what} is empty"))

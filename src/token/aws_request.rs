@@ -26,22 +26,70 @@ const AMZ_DATE: &[BorrowedFormatItem] =
 /// # Errors
 /// `PROTOCOL` if the text is not a signed request.
 pub fn read(text: &str, origin: &Origin) -> Result<SubjectToken, Error> {
-    let date = SignedRequest::parse(text).and_then(|request| request.date()).ok_or_else(|| {
-        let fix = format!("check {}, or use wif-token aws --mode=caller-identity", origin.option);
-        not_a_token(origin, "it is not a signed AWS request", &fix)
-    })?;
+    let fix = format!("check {}, or use wif-token aws --mode=caller-identity", origin.option);
+    let request = SignedRequest::parse(text).map_err(|why| not_a_token(origin, why, &fix))?;
+    let is_signed =
+        ["authorization", "x-amz-date"].iter().all(|name| request.header(name).is_some());
+    let why = match is_signed {
+        true => "its x-amz-date does not have the form YYYYMMDDTHHMMSSZ",
+        false => "it is not a signed AWS request",
+    };
+    let date = request.date().filter(|_| is_signed);
+    let date = date.ok_or_else(|| not_a_token(origin, why, &fix))?;
     Ok(SubjectToken { text: Secret::new(text), expiry: Some(date + LIFE) })
+}
+
+/// Whether a text is a request, percent-encoded at most twice.
+pub(super) fn has_headers(text: &str) -> bool {
+    let once = percent_decode_str(text).decode_utf8_lossy();
+    let twice = percent_decode_str(&once).decode_utf8_lossy();
+    [text, &once, &twice].iter().any(|json| {
+        serde_json::from_str(json).is_ok_and(|value: Value| value.get("headers").is_some())
+    })
 }
 
 /// The members of a signed request.
 #[derive(Debug)]
 pub struct SignedRequest(Value);
 
+/// What a Signature Version 4 states about itself.
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/create-signed-request.html>
+#[derive(Debug)]
+pub struct Signature<'a> {
+    /// The ID of the access key. It begins with `ASIA` if the key is temporary.
+    pub key_id: &'a str,
+    /// The day, such as `20261121`.
+    pub day: &'a str,
+    /// The region, such as `eu-west-1`.
+    pub region: &'a str,
+    /// The service, such as `sts`.
+    pub service: &'a str,
+    /// The names of the signed headers.
+    pub headers: Vec<&'a str>,
+}
+
 impl SignedRequest {
-    /// Decodes a request; `None` if the text is not percent-encoded JSON.
-    pub fn parse(text: &str) -> Option<SignedRequest> {
-        let json = percent_decode_str(text).decode_utf8().ok()?;
-        serde_json::from_str(&json).ok().map(SignedRequest)
+    /// Decodes a request, which is JSON that is percent-encoded once.
+    ///
+    /// # Errors
+    /// What the text is instead.
+    pub fn parse(text: &str) -> Result<SignedRequest, &'static str> {
+        let decode = |text: &str| Some(percent_decode_str(text).decode_utf8().ok()?.into_owned());
+        let json = decode(text).unwrap_or_default();
+        match serde_json::from_str(&json) {
+            Ok(Value::Object(_)) if text.starts_with(['{', ' ']) => {
+                Err("it is JSON that is not percent-encoded")
+            }
+            // The Security Token Service would decode it as a space.
+            Ok(Value::Object(_)) if text.contains('+') => {
+                Err("it contains a plus sign that is not percent-encoded")
+            }
+            Ok(request @ Value::Object(_)) => Ok(SignedRequest(request)),
+            _ if decode(&json).is_some_and(|json| json.starts_with('{')) => {
+                Err("it is percent-encoded twice")
+            }
+            _ => Err("it is not percent-encoded JSON"),
+        }
     }
 
     /// The `url` or `method`.
@@ -49,21 +97,41 @@ impl SignedRequest {
         self.0.get(name)?.as_str()
     }
 
-    /// The value of a header, whose name is in lower case.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        let mut headers = self.0.get("headers")?.as_array()?.iter();
-        let has_name = |header: &&Value| {
-            let key = header.get("key").and_then(Value::as_str);
-            key.is_some_and(|key| key.eq_ignore_ascii_case(name))
-        };
-        headers.find(has_name)?.get("value")?.as_str()
+    /// The names, in lower case, and values of the headers; `None` if they do not have this form.
+    pub fn headers(&self) -> Option<Vec<(String, &str)>> {
+        let headers = self.0.get("headers")?.as_array()?.iter();
+        headers
+            .map(|header| {
+                let key = header.get("key")?.as_str()?.to_ascii_lowercase();
+                Some((key, header.get("value")?.as_str()?))
+            })
+            .collect()
     }
 
-    /// The `x-amz-date` in seconds since 1970, if the request is signed.
+    /// The value of a header, whose name is in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers()?.into_iter().find(|(key, _)| key == name).map(|(_, value)| value)
+    }
+
+    /// The `x-amz-date` in seconds since 1970.
     pub fn date(&self) -> Option<i64> {
-        self.header("authorization")?;
         let date = PrimitiveDateTime::parse(self.header("x-amz-date")?, AMZ_DATE).ok()?;
         Some(date.assume_utc().unix_timestamp())
+    }
+
+    /// The signature; `None` if the request has none of this form.
+    pub fn signature(&self) -> Option<Signature<'_>> {
+        let parts = self.header("authorization")?.strip_prefix("AWS4-HMAC-SHA256 ")?;
+        let part = |name: &str| {
+            let mut parts = parts.split(',');
+            parts.find_map(|part| part.trim().strip_prefix(name)?.strip_prefix('='))
+        };
+        let scope: Vec<&str> = part("Credential")?.split('/').collect();
+        let [key_id, day, region, service, "aws4_request"] = scope[..] else { return None };
+        let digest = part("Signature")?;
+        let is_digest = digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let headers = part("SignedHeaders")?.split(';').collect();
+        is_digest.then_some(Signature { key_id, day, region, service, headers })
     }
 }
 
@@ -82,8 +150,41 @@ mod tests {
 
     #[test]
     fn other_texts_are_refused() {
-        for text in ["", "a.b.c", "{}", r#"{"headers":[{"key":"x-amz-date","value":"now"}]}"#] {
-            assert!(read(text, &test_origin()).is_err(), "{text}");
+        let json = r#"{"headers":[{"key":"x-amz-date","value":"20261121T160000Z"}]}"#;
+        let once = crate::http::form::escape(json).to_string();
+        for (text, why) in [
+            ("", "it is not percent-encoded JSON"),
+            ("a.b.c", "it is not percent-encoded JSON"),
+            ("%7B%22a%22%3A%22b+c%22%7D", "a plus sign that is not percent-encoded"),
+            (json, "it is JSON that is not percent-encoded"),
+            (&once, "it is not a signed AWS request"),
+            (&crate::http::form::escape(&once).to_string(), "it is percent-encoded twice"),
+        ] {
+            let message = read(text, &test_origin()).unwrap_err().to_string();
+            assert!(message.contains(why), "{text}: {message}");
+        }
+    }
+
+    #[test]
+    fn a_signature_states_its_scope_and_headers() {
+        let digest = "0".repeat(64);
+        let request = |value: String| {
+            SignedRequest(
+                serde_json::json!({"headers": [{"key": "Authorization", "value": value}]}),
+            )
+        };
+        let good = format!(
+            "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20261121/eu-west-1/sts/aws4_request, \
+             SignedHeaders=host;x-amz-date, Signature={digest}"
+        );
+        let parsed = request(good.clone());
+        let signature = parsed.signature().unwrap();
+        assert_eq!((signature.day, signature.region), ("20261121", "eu-west-1"));
+        assert_eq!(signature.headers, ["host", "x-amz-date"]);
+        for (from, to) in
+            [("AWS4-HMAC", "AWS4-ECDSA"), ("/aws4_request", ""), ("SignedHeaders", "x"), ("00", "")]
+        {
+            assert!(request(good.replacen(from, to, 1)).signature().is_none(), "{from}");
         }
     }
 }

@@ -8,6 +8,7 @@ mod audience;
 pub mod aws_request;
 pub mod jwks;
 pub mod jwt;
+pub mod mismatch;
 pub mod saml;
 pub mod xml;
 
@@ -116,10 +117,15 @@ impl SubjectToken {
     ) -> Result<SubjectToken, Error> {
         let text = text.expose().trim();
         let token = match token_type {
-            TokenType::Saml2 => saml::read(text, origin)?,
-            TokenType::Jwt | TokenType::IdToken => jwt::read(text, origin)?,
-            TokenType::AwsRequest => aws_request::read(text, origin)?,
+            TokenType::Saml2 => saml::read(text, origin),
+            TokenType::Jwt | TokenType::IdToken => jwt::read(text, origin),
+            TokenType::AwsRequest => aws_request::read(text, origin),
         };
+        let token = token.map_err(|error| match error.kind() {
+            Kind::Protocol => mismatch::explain(text, token_type, origin)
+                .map_or(error, |(why, fix)| not_a_token(origin, why, &fix)),
+            _ => error,
+        })?;
         token.refuse_expired(now, origin)?;
         Ok(token)
     }

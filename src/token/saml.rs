@@ -43,15 +43,25 @@ pub fn read(text: &str, origin: &Origin) -> Result<SubjectToken, Error> {
     };
     let document = parser::parse(&xml).ok_or_else(|| refuse("it is not well-formed XML"))?;
     let root = document.root_element();
-    let is = |namespace, name| root.has_tag_name((namespace, name));
-    let known = is(PROTOCOL_NS, "Response")
-        || is(ASSERTION_NS, "Assertion")
-        || is(ASSERTION_NS, "EncryptedAssertion");
-    if !known {
+    if !is_known(root) {
         return Err(refuse("it is XML but not SAML"));
     }
     refuse_failure(root, origin)?;
     Ok(SubjectToken { text: token, expiry: first_expiry(&document) })
+}
+
+fn is_known(root: Node) -> bool {
+    let is = |namespace, name| root.has_tag_name((namespace, name));
+    is(PROTOCOL_NS, "Response")
+        || is(ASSERTION_NS, "Assertion")
+        || is(ASSERTION_NS, "EncryptedAssertion")
+}
+
+/// Whether a text is a SAML 2.0 response or assertion, as XML or in base64.
+pub fn is_saml(text: &str) -> bool {
+    let decoded = if text.starts_with('<') { None } else { decode(text) };
+    let document = parser::parse(decoded.as_deref().unwrap_or(text));
+    document.is_some_and(|document| is_known(document.root_element()))
 }
 
 /// The first second in which Google no longer accepts a base64-encoded token, in seconds since 1970.

@@ -131,6 +131,16 @@ pub fn jwt(life: i64) -> String {
     jwt_until(now() + life)
 }
 
+/// An unsigned JWT for the pool provider [`AUDIENCE`], issued at this second.
+pub fn token_from(iat: i64) -> String {
+    let encode = |text: &str| URL_SAFE_NO_PAD.encode(text);
+    let (exp, aud) = (iat + 3600, format!("https:{AUDIENCE}"));
+    let claims = format!(
+        r#"{{"iss":"https://idp.example","sub":"s","aud":"{aud}","iat":{iat},"exp":{exp}}}"#
+    );
+    format!("{}.{}.{}", encode(r#"{"alg":"RS256"}"#), encode(&claims), SECRETS[2])
+}
+
 pub fn jwt_until(exp: i64) -> String {
     let encode = |text: &str| URL_SAFE_NO_PAD.encode(text);
     let claims = format!(r#"{{"iss":"https://idp.example","sub":"s","exp":{exp}}}"#);

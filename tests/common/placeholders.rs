@@ -8,6 +8,8 @@
 //! | `{server}`, `{host}` | `http://127.0.0.1:PORT` of the loopback server; the same without `http://` | yes |
 //! | `{jwt}`, `{jwt+N}`, `{jwt-N}` | an unsigned JWT that expires in 3600 (in N, N ago) seconds | yes |
 //! | `{jwt@N}` | the same, expiring at epoch second N | yes |
+//! | `{token}` | an unsigned JWT for the pool provider of `{aud}`, of a lifetime of one hour | no |
+//! | `{amz}`, `{amz-day}` | the start of the run as AWS writes it, `20261121T160000Z`, and its day | no |
 //! | `{now+N}`, `{now-N}` | an epoch second | within two days of now |
 //! | `{time+N}`, `{time-N}` | the same as `2026-11-21T16:00:00Z` | within two days of now |
 //! | `{skew}` | the seconds since 2020-11-21T16:00:00Z, the `Date` of a server with a wrong clock | yes |
@@ -67,6 +69,9 @@ impl Placeholders {
             "aud" => Some(AUDIENCE.to_owned()),
             "large" => Some("a".repeat(1024 * 1024 + 1)),
             "jwt" => Some(jwt_until(self.start + 3600)),
+            "token" => Some(super::token_from(self.start)),
+            "amz" => Some(self.amz()),
+            "amz-day" => Some(self.amz().chars().take(8).collect()),
             _ => None,
         };
         fixed.or_else(|| self.at(name))
@@ -85,6 +90,10 @@ impl Placeholders {
             "time" => OffsetDateTime::from_unix_timestamp(second).ok()?.format(&Rfc3339).ok(),
             _ => None,
         }
+    }
+
+    fn amz(&self) -> String {
+        time_of(self.start).replace(['-', ':'], "")
     }
 
     fn host(&self) -> &str {

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from dataclasses import dataclass
 from typing import Callable
 from urllib.parse import quote, unquote
@@ -135,6 +136,14 @@ def aws(edit: Callable[[dict], None] = lambda request: None, account: str = ACCO
     return made
 
 
+def document(setup: Setup, edit: Callable[[str], str]):
+    """Changes the token in the document of another program."""
+    path = setup.folder / "document.json"
+    found = json.loads(path.read_text())
+    found["id_token"] = edit(found["id_token"])
+    path.write_text(json.dumps(found))
+
+
 def set_header(name: str, value: str | None) -> Callable[[dict], None]:
     """Changes a header of a signed request, or takes it away."""
 
@@ -142,6 +151,17 @@ def set_header(name: str, value: str | None) -> Callable[[dict], None]:
         request["headers"] = [h for h in request["headers"] if h["key"].lower() != name]
         if value:
             request["headers"].append({"key": name, "value": value})
+
+    return edit
+
+
+def sign_only(*names: str) -> Callable[[dict], None]:
+    """Leaves only these names in SignedHeaders."""
+
+    def edit(request: dict):
+        for header in request["headers"]:
+            if header["key"].lower() == "authorization":
+                header["value"] = re.sub("SignedHeaders=[^,]*", "SignedHeaders=" + ";".join(names), header["value"])
 
     return edit
 
@@ -288,8 +308,6 @@ ROWS = [
     row("a source of another type", config(ours("key", "--key={dir}/k.pem", "--issuer=https://i.example", "--subject=s"),
                                            subject_token_type=SAML2), "CONFIGURATION", "options", "subject_token_type"),
     row("an arguments file that is not there", ours("--args-file={dir}/args"), "CONFIGURATION", "options", "{dir}/args"),
-    row("no folder for the output file", executable(output_file="{dir}/none/out.json"),
-        "CONFIGURATION", "output file", "{dir}/none"),
     row("an output file that everyone may replace",
         with_(executable(output_file="{dir}/open/out.json"), lambda s: (s.folder / "open").mkdir() or (s.folder / "open").chmod(0o777)),
         "CONFIGURATION", "output file", "chmod 700 {dir}/open"),
@@ -312,6 +330,11 @@ ROWS = [
     row("another program without a token", foreign(id_token=None), "PROTOCOL", "source", "id_token"),
     # --- a JWT against Google's rules
     row("no JWT at all", raw("opaque"), "PROTOCOL", "subject token", "JWT"),
+    row("a JWT in quotes", with_(foreign(), lambda s: document(s, lambda token: f'"{token}"')), "PROTOCOL", "subject token", "quotes"),
+    row("a JWT in base64", with_(foreign(), lambda s: document(s, lambda token: base64.b64encode(token.encode()).decode())),
+        "PROTOCOL", "subject token", "base64"),
+    row("SAML for a JWT", raw(base64.b64encode(b'<p:Response xmlns:p="urn:oasis:names:tc:SAML:2.0:protocol"/>').decode()),
+        "PROTOCOL", "subject token", "subject_token_type", "saml2"),
     row("another algorithm", hmac, "PROTOCOL", "subject token", "HS256"),
     row("no exp", claims(exp=None), "PROTOCOL", "subject token", "exp"),
     row("no iat", claims(iat=None), "PROTOCOL", "subject token", "iat"),
@@ -363,6 +386,13 @@ ROWS = [
         "PROTOCOL", "subject token", "x-goog-cloud-target-resource"),
     row("AWS for another provider", aws(target="//iam.googleapis.com/" + PROVIDER + "-2"),
         "CONFIGURATION", "subject token", "pool provider"),
+    row("AWS whose target is not signed", aws(sign_only("host", "x-amz-date")),
+        "PROTOCOL", "subject token", "SignedHeaders", "x-goog-cloud-target-resource"),
+    row("AWS for a target with https:", aws(target="https://iam.googleapis.com/" + PROVIDER),
+        "CONFIGURATION", "subject token", "x-goog-cloud-target-resource", "{aud}"),
+    row("AWS of another region", aws(lambda r: (r.update(url=r["url"].replace("us-east-1", "eu-west-1")),
+                                               set_header("host", "sts.eu-west-1.amazonaws.com")(r))),
+        "PROTOCOL", "subject token", "us-east-1", "eu-west-1"),
     row("AWS of long ago", aws(set_header("x-amz-date", "20200913T122640Z")), "EXPIRED", "subject token", "2020-09-13T12:41:40Z"),
     row("AWS of tomorrow", aws(set_header("x-amz-date", "20990101T000000Z")), "CONFIGURATION", "subject token", "x-amz-date"),
     # --- the mapping
@@ -409,7 +439,7 @@ ROWS = [
     row("a chain that is cut at its end", chain(
         ("serviceAccountTokenCreator", FIRST, None), ("serviceAccountTokenCreator", SECOND, "serviceAccount:" + FIRST)),
         "DENIED", "impersonation", "getAccessToken", SECOND),
-    row("a delegate that is the account", options(f"--delegate={DEPLOYER}"), "USAGE", "impersonation", "--delegate"),
+    row("a delegate that is the account", options(f"--delegate={DEPLOYER}"), "USAGE", "impersonation", "delegates"),
 ]  # fmt: skip
 
 

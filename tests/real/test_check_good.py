@@ -350,6 +350,7 @@ def warned(name: str, setup: Setup, report: Report, link: str, *names: str):
     ("timeout-longer-than-the-client-s", {"command": "{program} file --timeout=60 --path={dir}/token"}, "options",
      ["timeout_millis", "--timeout=29"]),
     ("relative-output-file", {"output_file": "out.json"}, "output file", ["out.json"]),
+    ("no-folder-for-the-output-file", {"output_file": "{dir}/none/out.json"}, "output file", ["mkdir -m 700 -p", "/none"]),
 ])  # fmt: skip
 def test_what_does_not_work_everywhere_is_a_warning(setups, name, change, link, names):
     """What works in some clients, or not for ever, is said, and costs no exit status."""

@@ -104,7 +104,7 @@ fn show(
             }
         }
     }
-    if !report.principals.is_empty() {
+    if !report.principals.is_empty() && !report.has_problem(PRINCIPAL) {
         let condition = match is_given {
             true => String::new(),
             false => format!(" if the attribute mapping is {usual}"),
@@ -151,6 +151,7 @@ fn principals(
                 format!("{SUBJECT} would have {} bytes, but 1 to 127 are allowed", text.len());
             let fix = "map a different claim, or a part of this one with extract()";
             problem(message, fix, is_given, report);
+            continue;
         }
         report.principals.push(provider.principal(&text));
     }

@@ -1,13 +1,14 @@
 //! The members of the configuration: audience, token type, URLs and lifetimes.
 
+use super::hosts::{self, Address};
 use super::report::Report;
+use super::strictness;
 use crate::configuration::CredentialConfig;
 use crate::configuration::GOOGLEAPIS;
 use crate::configuration::credential_source::CredentialSource;
 use crate::configuration::pool_provider::PoolProvider;
 use crate::error::Kind;
 use crate::files;
-use crate::http::Url;
 use crate::shell::quoted;
 use crate::token::TokenType;
 
@@ -16,10 +17,12 @@ const LIFETIMES: std::ops::RangeInclusive<u64> = 600..=43_200;
 
 pub(super) fn check(config: &CredentialConfig, report: &mut Report) {
     file(config, report);
-    audience(config, report);
+    let universe = hosts::universe(config, report);
+    strictness::check(config, universe, report);
+    audience(config, universe, report);
     token_type(config, report);
-    token_url(config, report);
-    impersonation(config, report);
+    token_url(config, universe, report);
+    impersonation(config, universe, report);
 }
 
 /// A user who can write the configuration can run programs as the user of the configuration.
@@ -48,7 +51,7 @@ fn has_secret(config: &CredentialConfig) -> bool {
     secret || headers.iter().any(|(name, _)| !name.eq_ignore_ascii_case("Metadata"))
 }
 
-fn audience(config: &CredentialConfig, report: &mut Report) {
+fn audience(config: &CredentialConfig, universe: &str, report: &mut Report) {
     let link = "audience";
     let provider = match PoolProvider::parse(&config.audience) {
         Ok(provider) => provider,
@@ -57,17 +60,21 @@ fn audience(config: &CredentialConfig, report: &mut Report) {
             return;
         }
     };
-    if ![GOOGLEAPIS, &config.universe].contains(&provider.universe.as_str()) {
+    if ![GOOGLEAPIS, universe].contains(&provider.universe.as_str()) {
         let message = format!(
-            "the audience is in the universe {}, but universe_domain is {}",
-            provider.universe, config.universe
+            "the audience is in the universe {}, but universe_domain is {universe}",
+            provider.universe
         );
-        report.broken(
-            link,
-            Kind::Configuration,
-            message,
-            "set universe_domain to the universe of the audience",
-        );
+        let expected = PoolProvider { universe: GOOGLEAPIS.to_owned(), ..provider.clone() };
+        let set = format!("set audience to {}", expected.name());
+        let fix = match hosts::looks_like(&provider.universe, GOOGLEAPIS) {
+            true => set,
+            false => format!(
+                "{set}, or set universe_domain to {} if that is your universe",
+                provider.universe
+            ),
+        };
+        report.broken(link, Kind::Configuration, message, fix);
         return;
     }
     match (&provider.project, &config.user_project) {
@@ -113,73 +120,30 @@ fn token_type(config: &CredentialConfig, report: &mut Report) {
         (_, true) => {
             report.warning(
                 link,
-                format!("Python and gcloud cannot use {urn} without environment_id"),
+                format!("Python, gcloud and Ruby cannot use {urn} without environment_id"),
                 "use a JWT for these clients: wif-token aws without --mode",
             );
         }
     }
 }
 
-fn token_url(config: &CredentialConfig, report: &mut Report) {
+fn token_url(config: &CredentialConfig, universe: &str, report: &mut Report) {
     let link = "token service";
-    let url = &config.token_url;
-    if !url.path().ends_with("/v1/token") {
+    let (url, path) = (&config.token_url, "/v1/token");
+    if !url.path().ends_with(path) {
         report.broken(
             link,
             Kind::Configuration,
-            format!("token_url does not end with /v1/token: {url}"),
-            format!("set token_url to https://sts.{}/v1/token", config.universe),
+            format!("token_url does not end with {path}: {url}"),
+            format!("set token_url to https://sts.{universe}{path}"),
         );
         return;
     }
-    address(link, url, "sts", config, report);
+    let (member, service, path) = ("token_url", "sts", path.to_owned());
+    Address { link, member, url, service, path }.check(universe, report);
 }
 
-/// Warns about a URL that is not Google's, because its server receives tokens.
-fn address(
-    link: &'static str,
-    url: &Url,
-    service: &str,
-    config: &CredentialConfig,
-    report: &mut Report,
-) {
-    if !url.is_https() && !url.is_local() {
-        let message = format!("{url} uses plain http");
-        report.broken(link, Kind::Configuration, message, "use an https:// URL");
-        return;
-    }
-    if url.is_local() || is_google(url.host(), service, &config.universe) {
-        report.ok(link, url.to_string());
-        return;
-    }
-    report.warning(
-        link,
-        format!("{} is not a host of {}", url.host(), config.universe),
-        "make sure that you trust this server, which receives tokens",
-    );
-}
-
-/// Whether this is the public host of a service, its mTLS or regional host, or a host of Private
-/// Service Connect.
-fn is_google(host: &str, service: &str, universe: &str) -> bool {
-    let Some(name) = host.strip_suffix(universe).and_then(|name| name.strip_suffix('.')) else {
-        return false;
-    };
-    let word = |word: &str| {
-        !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-    };
-    let parts: Vec<&str> = name.split('.').collect();
-    match parts[..] {
-        [first] | [first, "mtls"] => first == service || first.ends_with(&format!("-{service}")),
-        [first, "p"] => {
-            first.strip_prefix(service).and_then(|rest| rest.strip_prefix('-')).is_some_and(word)
-        }
-        [first, region, "rep"] => first == service && word(region),
-        _ => false,
-    }
-}
-
-fn impersonation(config: &CredentialConfig, report: &mut Report) {
+fn impersonation(config: &CredentialConfig, universe: &str, report: &mut Report) {
     let link = "account service";
     let Some(impersonation) = &config.impersonation else { return };
     if let Some(lifetime) = impersonation.lifetime.filter(|life| !LIFETIMES.contains(life)) {
@@ -202,28 +166,17 @@ fn impersonation(config: &CredentialConfig, report: &mut Report) {
         );
         return;
     }
-    address(link, &impersonation.url, "iamcredentials", config, report);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn google_hosts_are_compared_by_their_whole_name() {
-        for (host, google) in [
-            ("sts.googleapis.com", true),
-            ("sts.mtls.googleapis.com", true),
-            ("sts-mine.p.googleapis.com", true),
-            ("sts.europe-west1.rep.googleapis.com", true),
-            ("us-east1-sts.googleapis.com", true),
-            ("evil.googleapis.com", false),
-            ("sts.googleapis.com.example", false),
-            ("xsts.googleapis.com", false),
-            ("sts.googleapis.com.p.googleapis.com", false),
-            ("sts-.p.googleapis.com", false),
-        ] {
-            assert_eq!(is_google(host, "sts", "googleapis.com"), google, "{host}");
-        }
+    if let Some((_, domain)) = account.split_once('@')
+        && universe == GOOGLEAPIS
+        && !domain.ends_with("gserviceaccount.com")
+    {
+        let message = format!("{account} is not the email address of a service account");
+        let fix = "use an email address such as NAME@PROJECT.iam.gserviceaccount.com in \
+                   service_account_impersonation_url";
+        report.broken(link, Kind::Configuration, message, fix);
+        return;
     }
+    let (member, service) = ("service_account_impersonation_url", "iamcredentials");
+    let path = format!("/v1/projects/-/serviceAccounts/{account}:generateAccessToken");
+    Address { link, member, url: &impersonation.url, service, path }.check(universe, report);
 }

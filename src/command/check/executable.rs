@@ -47,10 +47,15 @@ pub(super) fn check(
         program_file(command, cx, report);
     }
     timeout(*timeout_ms, *interactive_timeout_ms, report);
+    if interactive_timeout_ms.is_some() && output_file.is_none() {
+        let message = "interactive_timeout_millis is set, but output_file is not, and clients read \
+                       the token of a user only from that file";
+        report.warning("output file", message, "set executable.output_file to an absolute path");
+    }
     let is_safe = command_options::check(command, allowed.as_ref(), config, cx, report);
     if let Some(path) = output_file {
         match &allowed {
-            _ if !output_file::check(path, report) => {}
+            _ if !output_file::check(path, interactive_timeout_ms.is_some(), report) => {}
             Some(allowed) => output_document::check(path, allowed, config, cx, report),
             None => {
                 report.ok("output file", path.display().to_string());

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::OFFLINE;
-use super::report::Report;
+use super::report::{ACCOUNT, Finding, Report};
 use crate::client;
 use crate::configuration::{CredentialConfig, Impersonation};
 use crate::context::Context;
@@ -72,10 +72,22 @@ pub(super) fn check(
             return;
         }
     };
-    match access_token(&account, cx) {
-        Ok(()) => report.ok(link, format!("got an access token of {}", impersonation.account)),
+    impersonate(&account, cx, report).with_step(cx.route(&impersonation.url));
+}
+
+fn impersonate<'r>(
+    account: &ServiceAccount,
+    cx: &Context,
+    report: &'r mut Report,
+) -> &'r mut Finding {
+    let (link, email) = ("impersonation", &account.account.account);
+    match access_token(account, cx) {
+        Ok(()) => {
+            report.settle_account(email);
+            report.ok(link, format!("got an access token of {email}"))
+        }
         Err(refusal) => {
-            let fix = missing_role(&account, &refusal, cx);
+            let fix = missing_role(account, &refusal, cx);
             let error = match fix {
                 Some(fix) => refusal.error.fix(fix),
                 None => refusal.error,
@@ -83,7 +95,6 @@ pub(super) fn check(
             report.error(link, &error)
         }
     }
-    .with_step(cx.route(&impersonation.url));
 }
 
 fn access_token(account: &ServiceAccount, cx: &Context) -> Result<(), Refusal> {
@@ -118,7 +129,7 @@ fn missing_role(account: &ServiceAccount, refusal: &Refusal, cx: &Context) -> Op
 /// Checks whether the service account exists. Google refuses the impersonation of a missing account
 /// and a missing role with the same message, but the certificates of an account are public.
 pub(super) fn check_account(config: &CredentialConfig, cx: &Context, report: &mut Report) {
-    let link = "account";
+    let link = ACCOUNT;
     let Some(Impersonation { url, account, .. }) = &config.impersonation else { return };
     let origin = match url.host() {
         "iamcredentials.googleapis.com" => "https://www.googleapis.com".to_owned(),

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use super::OFFLINE;
 use super::google::OPTIONAL_REQUEST_TIMEOUT;
+use super::mismatch;
 use super::output_document::another_provider;
 use super::report::Report;
 use crate::configuration::CredentialConfig;
@@ -32,12 +33,15 @@ pub(super) fn check(token: &Secret, config: &CredentialConfig, cx: &Context, rep
         (parts.first().copied().and_then(jwt::object), parts.get(1).copied().and_then(jwt::object));
     let (Some(header), Some(claims)) = objects else {
         let fix = "set subject_token_type to the type of token that the source returns";
-        report.broken(LINK, Kind::Protocol, "the token is not a JWT", fix);
-        return;
+        let otherwise = ("its parts are not base64url-encoded JSON", fix);
+        return mismatch::report(token, config.token_type, otherwise, report);
     };
     let now = cx.clock.now();
     let before = report.findings.len();
-    algorithm(&header, report);
+    if algorithm(&header, report) && !jwt::is_signed(token.expose()) {
+        let otherwise = ("it has no valid signature", "pass on the whole token, unchanged");
+        mismatch::report(token, config.token_type, otherwise, report);
+    }
     times(&claims, now, report);
     let issuer = issuer(&claims, report);
     audience(&claims, config, report);
@@ -50,13 +54,16 @@ pub(super) fn check(token: &Secret, config: &CredentialConfig, cx: &Context, rep
     }
 }
 
-fn algorithm(header: &Map<String, Value>, report: &mut Report) {
+/// Returns whether Google accepts the algorithm.
+fn algorithm(header: &Map<String, Value>, report: &mut Report) -> bool {
     let algorithm = header.get("alg").and_then(Value::as_str).unwrap_or("none");
-    if !matches!(algorithm, "RS256" | "ES256") {
+    let is_accepted = matches!(algorithm, "RS256" | "ES256");
+    if !is_accepted {
         let message = format!("the token is signed with {}", algorithm.escape_default());
         let fix = "configure the issuer to sign with RS256 or ES256";
         report.broken(LINK, Kind::Protocol, message, fix);
     }
+    is_accepted
 }
 
 /// A time claim in whole seconds. In the token it may have a fraction.
@@ -144,9 +151,16 @@ fn audience(claims: &Map<String, Value>, config: &CredentialConfig, report: &mut
         return;
     }
     let fix = match PoolProvider::parse(bare) {
+        _ if report.has_error("audience") => "correct the audience of the configuration".to_owned(),
         // Allowing it would accept the tokens of everyone who may use the other provider.
         _ if let Some(other) = another_provider(first, config) => {
             format!("get a token for the audience https:{bare}, because this one is for {other}")
+        }
+        // A resource name with a mistake is for this or another provider, not for a client.
+        Ok(_)
+            if first.contains("/workloadIdentityPools/") || first.contains("/workforcePools/") =>
+        {
+            format!("get a token for the audience https:{bare}")
         }
         Ok(provider) => {
             let option = format!("{}={first}", provider.audience_option());
@@ -157,7 +171,7 @@ fn audience(claims: &Map<String, Value>, config: &CredentialConfig, report: &mut
                 quoted(&option)
             )
         }
-        Err(_) => "correct the audience of the configuration".to_owned(),
+        Err(error) => error.how_to_fix().unwrap_or_default(),
     };
     let message = format!("the aud of the token is {}", crate::error::one_line(first));
     report.warning(LINK, message, fix).settled_by_exchange = true;
@@ -181,18 +195,18 @@ fn keys(token: &Secret, issuer: &str, cx: &Context, report: &mut Report) {
             return;
         }
     };
-    let wrong = match jwks::verify(token.expose(), &jwks) {
+    let (wrong, may_be_uploaded) = match jwks::verify(token.expose(), &jwks) {
         Ok(()) => {
             let message = format!("{issuer} publishes the key of the token");
             report.ok(link, message).with_step(route(issuer, cx));
             return;
         }
-        Err(Failure::UnknownKey) => "does not publish the key of the token (kid)",
-        Err(Failure::Signature) => "did not sign the token",
+        Err(Failure::UnknownKey) => ("does not publish the key of the token (kid)", true),
+        Err(Failure::Signature) => ("did not sign the token", false),
     };
     let error = Error::new(Kind::Protocol, format!("{issuer} {wrong}"))
         .fix("get a new token, because the issuer's keys may have changed");
-    report.error(link, &error);
+    report.error(link, &error).settled_by_exchange = may_be_uploaded;
 }
 
 fn route(issuer: &str, cx: &Context) -> String {

@@ -11,14 +11,17 @@ mod command_words;
 mod configuration;
 mod executable;
 mod google;
+mod hosts;
 mod jwt;
 mod look;
 mod mapping;
+mod mismatch;
 mod output_document;
 mod output_file;
 mod report;
 mod saml;
 mod status;
+mod strictness;
 
 use std::mem::take;
 

@@ -9,19 +9,25 @@ use crate::error::Kind;
 use crate::files;
 use crate::files::ownership::{self, Existing, Refusal};
 use crate::lock;
-use crate::shell::quoted;
+use crate::shell::{self, quoted};
 use crate::show;
 
-/// Returns whether the content of the file can be judged.
-pub(super) fn check(path: &Path, report: &mut Report) -> bool {
+/// Returns whether the content of the file can be judged. `is_required`: clients get the token only
+/// from the file, because a user signs in.
+pub(super) fn check(path: &Path, is_required: bool, report: &mut Report) -> bool {
     let before = report.findings.len();
-    place(path, report);
+    place(path, is_required, report);
     report.findings.len() == before
 }
 
-fn place(path: &Path, report: &mut Report) {
+fn place(path: &Path, is_required: bool, report: &mut Report) {
     let link = "output file";
     let shown = show::path(path);
+    if let Some((text, _)) = shell::expansion(&shown) {
+        let message = format!("clients do not expand {text} in executable.output_file");
+        let fix = "set executable.output_file to an absolute path without variables";
+        return not_cached(&message, fix, is_required, report);
+    }
     if !path.is_absolute() {
         let message = format!(
             "{shown} is not an absolute path, and clients may run in a different directory"
@@ -32,13 +38,7 @@ fn place(path: &Path, report: &mut Report) {
     let directory = path.parent().unwrap_or(path);
     let shown_directory = show::path(directory);
     if !directory.is_dir() {
-        let message = format!("the directory {shown_directory} does not exist");
-        report.broken(
-            link,
-            Kind::Configuration,
-            message,
-            format!("run mkdir -m 700 -p {}", quoted(&shown_directory)),
-        );
+        missing_directory(directory, is_required, report);
     } else if let Err((path, refusal)) = existing_files(path) {
         let fix = refusal.fix(&path, "executable.output_file");
         let message = format!("{} is not used: {refusal}", show::path(&path));
@@ -60,10 +60,38 @@ fn place(path: &Path, report: &mut Report) {
             "move the output file to a directory that only this user can access",
         );
     } else if !files::may_write(directory) {
-        let message = format!("this user cannot write to {shown_directory}, so no token is cached");
+        let message = format!("this user cannot write to {shown_directory}");
         let fix = "set executable.output_file to a path in a writable directory";
-        report.broken(link, Kind::Configuration, message, fix);
+        not_cached(&message, fix, is_required, report);
     }
+}
+
+/// Clients get a token without the file, but each of their runs gets a new one.
+fn not_cached(what: &str, fix: &str, is_required: bool, report: &mut Report) {
+    let link = "output file";
+    match is_required {
+        true => {
+            let message = format!("{what}, so clients do not get the token of a user");
+            report.broken(link, Kind::Configuration, message, fix)
+        }
+        false => report.warning(link, format!("{what}, so no token is cached"), fix),
+    };
+}
+
+fn missing_directory(directory: &Path, is_required: bool, report: &mut Report) {
+    let shown = show::path(directory);
+    let existing = directory.ancestors().find(|path| path.exists());
+    let (what, fix) = match existing.filter(|path| !path.is_dir()) {
+        Some(file) => (
+            format!("{} is not a directory", show::path(file)),
+            "set executable.output_file to a path in a writable directory".to_owned(),
+        ),
+        None => (
+            format!("the directory {shown} does not exist"),
+            format!("run mkdir -m 700 -p {}", quoted(&shown)),
+        ),
+    };
+    not_cached(&what, &fix, is_required, report);
 }
 
 /// Checks that an existing file is trusted, and the lock beside it. Its content is judged later.

@@ -1,5 +1,7 @@
 //! The findings of `check`, one for each link, as text and as JSON.
 
+use std::ptr;
+
 use serde_json::{Value, json};
 
 use super::look::Look;
@@ -63,7 +65,8 @@ impl Report {
             let members = self.header.iter().chain(&self.claims);
             details.extend(members.map(|(name, value)| format!("{name} = {value}")));
         }
-        if finding.link == PRINCIPAL {
+        let last = self.findings.iter().rfind(|finding| finding.link == PRINCIPAL);
+        if last.is_some_and(|last| ptr::eq(last, finding)) {
             details.extend(self.principals.iter().cloned());
         }
         details
@@ -128,6 +131,7 @@ impl Report {
     pub(super) fn settle(&mut self) {
         for finding in self.findings.iter_mut().filter(|finding| finding.settled_by_exchange) {
             finding.status = Status::Ok;
+            finding.kind = None;
             finding.message += ", and Google accepts the token";
             finding.fix = None;
             finding.settled_by_exchange = false;
@@ -157,10 +161,28 @@ impl Report {
         }
     }
 
+    /// The service account was impersonated, which proves that it exists.
+    pub(super) fn settle_account(&mut self, account: &str) {
+        let is_wrong =
+            |finding: &&mut Finding| finding.link == ACCOUNT && finding.status == Status::Error;
+        for finding in self.findings.iter_mut().filter(is_wrong) {
+            finding.status = Status::Ok;
+            finding.kind = None;
+            finding.fix = None;
+            finding.message = format!("{account} exists, because it was impersonated");
+        }
+    }
+
     /// Whether a link is broken.
     pub(super) fn has_error(&self, link: &str) -> bool {
         let mut found = self.findings.iter().filter(|finding| finding.link == link);
         found.any(|finding| finding.status == Status::Error)
+    }
+
+    /// Whether a link has an error or a warning.
+    pub(super) fn has_problem(&self, link: &str) -> bool {
+        let mut found = self.findings.iter().filter(|finding| finding.link == link);
+        found.any(|finding| matches!(finding.status, Status::Error | Status::Warning))
     }
 
     /// 0, or the exit status of the first error.
@@ -232,6 +254,8 @@ impl Report {
 
 /// The link that lists the claims.
 pub(super) const CLAIMS: &str = "claims";
+/// The link of the existence of the service account.
+pub(super) const ACCOUNT: &str = "account";
 /// The link that lists the principals.
 pub(super) const PRINCIPAL: &str = "principal";
 

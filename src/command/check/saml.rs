@@ -6,6 +6,7 @@
 
 use roxmltree::Node;
 
+use super::mismatch;
 use super::report::Report;
 use crate::configuration::CredentialConfig;
 use crate::error::Kind;
@@ -28,9 +29,14 @@ const FIX_CLOCKS: &str =
 pub(super) fn check(token: &Secret, config: &CredentialConfig, now: i64, report: &mut Report) {
     let xml = decode(token.expose()).unwrap_or_default();
     let Some(document) = parser::parse(&xml) else {
-        let fix = "set subject_token_type to the type of token that the source returns";
-        report.broken(LINK, Kind::Protocol, "the token is not SAML", fix);
-        return;
+        let otherwise = match token.expose().starts_with('<') {
+            true => ("it is XML that is not base64-encoded", "encode the whole document in base64"),
+            false => (
+                "it is not base64-encoded XML",
+                "set subject_token_type to the type of token that the source returns",
+            ),
+        };
+        return mismatch::report(token, config.token_type, otherwise, report);
     };
     let root = document.root_element();
     if descendants(root, "EncryptedAssertion").next().is_some() {

@@ -150,7 +150,9 @@ impl Source for Aws {
                 "the part of the URL that this prints: aws iam get-outbound-web-identity-federation-info",
             ),
         };
-        Trust { principal: role.map(str::to_owned), ..trust }
+        // Without --mode, subject_token_type decides.
+        let token_type = self.options.mode.and(trust.token_type);
+        Trust { principal: role.map(str::to_owned), token_type, ..trust }
     }
 
     fn subject_token(

@@ -1,0 +1,183 @@
+//! The hosts and the universe in a configuration. Their servers receive tokens, so a host that only
+//! looks like Google's is an error, and any other host a warning.
+
+use super::report::Report;
+use crate::configuration::{CredentialConfig, GOOGLEAPIS};
+use crate::error::Kind;
+use crate::http::Url;
+use crate::show;
+
+/// The largest number of typing mistakes in a host that looks like Google's.
+const TYPING_MISTAKES: usize = 3;
+
+/// Hosts of other clouds, which have services of similar names.
+const OTHER_CLOUDS: &[&str] =
+    &[".amazonaws.com", ".amazonaws.com.cn", ".microsoftonline.com", ".windows.net", ".azure.com"];
+
+/// The universe that the other members must be in: `universe_domain`, unless it is wrong.
+pub(super) fn universe<'a>(config: &'a CredentialConfig, report: &mut Report) -> &'a str {
+    let universe = config.universe.as_str();
+    let service = SERVICES.iter().find_map(|service| universe.strip_prefix(service));
+    let lower = universe.to_ascii_lowercase();
+    let (what, expected) = match service {
+        _ if universe == GOOGLEAPIS => return universe,
+        _ if !is_domain(&lower) => ("is not a domain name", GOOGLEAPIS),
+        Some(rest) if !looks_like(rest, GOOGLEAPIS) => {
+            ("is the host of a service, not the domain of a universe", rest)
+        }
+        _ if looks_like(&lower, GOOGLEAPIS) => ("is not googleapis.com", GOOGLEAPIS),
+        _ if lower != universe => ("is not in lower case", lower.as_str()),
+        _ => return universe,
+    };
+    report.broken(
+        "configuration",
+        Kind::Configuration,
+        format!("universe_domain is {}, which {what}", show::value(universe)),
+        format!("set universe_domain to {expected}"),
+    );
+    GOOGLEAPIS
+}
+
+/// The beginnings of hosts that are not a universe.
+const SERVICES: &[&str] = &["sts.", "iam.", "iamcredentials.", "www."];
+
+fn is_domain(text: &str) -> bool {
+    let is_part = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let is_label = |label: &str| !label.is_empty() && label.chars().all(is_part);
+    text.contains('.') && text.split('.').all(is_label)
+}
+
+/// A URL to which clients send tokens.
+pub(super) struct Address<'a> {
+    pub(super) link: &'static str,
+    /// The member of the configuration.
+    pub(super) member: &'static str,
+    pub(super) url: &'a Url,
+    /// The first label of the host.
+    pub(super) service: &'static str,
+    /// The path at a host of Google.
+    pub(super) path: String,
+}
+
+impl Address<'_> {
+    /// Reports a URL that is not Google's.
+    pub(super) fn check(&self, universe: &str, report: &mut Report) {
+        match self.problem(universe) {
+            None => report.ok(self.link, self.url.to_string()),
+            Some((true, message, fix)) => {
+                report.broken(self.link, Kind::Configuration, message, fix)
+            }
+            Some((false, message, fix)) => report.warning(self.link, message, fix),
+        };
+    }
+
+    /// Whether a URL that is not Google's is an error, the message, and the fix.
+    pub(super) fn problem(&self, universe: &str) -> Option<(bool, String, String)> {
+        let Address { member, url, service, path, .. } = self;
+        let set = format!("set {member} to https://{service}.{universe}{path}");
+        let host = url.host();
+        if url.is_local() {
+            return None;
+        }
+        if !url.is_https() {
+            return Some((true, format!("{member} uses plain http: {url}"), set));
+        }
+        if is_google(host, service, universe) {
+            let is_usual = url.path() == path && url.origin().ends_with(":443");
+            let message = format!("{member} has the wrong port or path: {url}");
+            return (!is_usual).then_some((true, message, set));
+        }
+        if universe != GOOGLEAPIS && is_google(host, service, GOOGLEAPIS) {
+            let message = format!(
+                "{member} is in the universe googleapis.com, but universe_domain is {universe}"
+            );
+            return Some((true, message, format!("{set}, or remove universe_domain")));
+        }
+        if is_mistaken(host, &format!("{service}.{universe}")) {
+            let message = format!("the host {host} in {member} is not {service}.{universe}");
+            return Some((true, message, set));
+        }
+        let message = format!("the host {host} in {member} is not a host of {universe}");
+        let other = host.strip_prefix(service).and_then(|rest| rest.strip_prefix('.'));
+        let other = other.map_or_else(String::new, |other| {
+            format!(", set universe_domain to {other} if that is your universe")
+        });
+        let trust = "or make sure that you trust this server, which receives tokens";
+        Some((false, message, format!("{set}{other}, {trust}")))
+    }
+}
+
+/// Whether a host was probably meant to be another one.
+fn is_mistaken(host: &str, expected: &str) -> bool {
+    looks_like(host, expected) || OTHER_CLOUDS.iter().any(|cloud| host.ends_with(cloud))
+}
+
+/// Whether a domain can be taken for another one: it has the name of Google in it, letters of other
+/// alphabets, or few typing mistakes.
+pub(super) fn looks_like(domain: &str, expected: &str) -> bool {
+    let has_other_letters = domain.split('.').any(|label| label.starts_with("xn--"));
+    let mistakes = || strsim::osa_distance(domain, expected);
+    has_other_letters || domain.contains("google") || mistakes() <= TYPING_MISTAKES
+}
+
+/// Whether this is the public host of a service, its mTLS or regional host, or a host of Private
+/// Service Connect.
+fn is_google(host: &str, service: &str, universe: &str) -> bool {
+    let Some(name) = host.strip_suffix(universe).and_then(|name| name.strip_suffix('.')) else {
+        return false;
+    };
+    let word = |word: &str| {
+        !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    let parts: Vec<&str> = name.split('.').collect();
+    match parts[..] {
+        [first] | [first, "mtls"] => first == service || first.ends_with(&format!("-{service}")),
+        [first, "p"] => {
+            first.strip_prefix(service).and_then(|rest| rest.strip_prefix('-')).is_some_and(word)
+        }
+        [first, region, "rep"] => first == service && word(region),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn google_hosts_are_compared_by_their_whole_name() {
+        for (host, google) in [
+            ("sts.googleapis.com", true),
+            ("sts.mtls.googleapis.com", true),
+            ("sts-mine.p.googleapis.com", true),
+            ("sts.europe-west1.rep.googleapis.com", true),
+            ("us-east1-sts.googleapis.com", true),
+            ("evil.googleapis.com", false),
+            ("sts.googleapis.com.example", false),
+            ("xsts.googleapis.com", false),
+            ("sts.googleapis.com.p.googleapis.com", false),
+            ("sts-.p.googleapis.com", false),
+        ] {
+            assert_eq!(is_google(host, "sts", "googleapis.com"), google, "{host}");
+        }
+    }
+
+    #[test]
+    fn hosts_that_look_like_google_s_are_mistakes() {
+        for (host, mistaken) in [
+            ("sts.googleapis.com.example.test", true),
+            ("sts.goog1eapis.com", true),
+            ("sts.gogleapis.com", true),
+            ("sts.googleapis.co", true),
+            ("stsgoogleapis.com", true),
+            ("sts.google.com", true),
+            ("iamcredentials.googleapis.com", true),
+            ("sts.xn--ggleapis-0nf.com", true),
+            ("sts.eu-west-1.amazonaws.com", true),
+            ("sts.example.test", false),
+            ("gateway.example.test", false),
+        ] {
+            assert_eq!(is_mistaken(host, "sts.googleapis.com"), mistaken, "{host}");
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! What this program accepts in a configuration, and some clients do not: a byte order mark, members
+//! that occur twice, members of another type that this program does not use, and paths that only a
+//! shell completes.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::hosts::Address;
+use super::report::Report;
+use crate::configuration::credential_source::CredentialSource;
+use crate::configuration::{CredentialConfig, duplicates};
+use crate::error::Kind;
+use crate::files;
+use crate::http::Url;
+use crate::shell;
+use crate::show;
+
+const LINK: &str = "configuration";
+
+/// Members that this program ignores, and that Go reads as a string.
+const STRINGS: [&str; 5] =
+    ["quota_project_id", "token_info_url", "project_id", "client_email", "revoke_url"];
+
+pub(super) fn check(config: &CredentialConfig, universe: &str, report: &mut Report) {
+    let shown = show::path(&config.path);
+    let mut refused = |what: String, fix: String| {
+        report.broken(LINK, Kind::Configuration, format!("{shown}{what}"), fix);
+    };
+    if files::has_byte_order_mark(&config.path) {
+        let what = " begins with a byte order mark, which Python, gcloud, Go and Node refuse";
+        refused(what.to_owned(), format!("save {shown} as UTF-8 without a byte order mark"));
+    }
+    let text = files::read_text(&config.path, "--credentials", Kind::Configuration);
+    let text = text.as_ref().map_or("", |text| text.expose());
+    if let Some(name) = duplicates::first(text) {
+        let name = show::value(&name);
+        let what = format!(": {name} occurs twice, and clients disagree about which one they use");
+        refused(what, format!("remove one {name}"));
+    }
+    let members: Value = serde_json::from_str(text).unwrap_or_default();
+    for name in STRINGS {
+        if members.get(name).is_some_and(|value| !value.is_string() && !value.is_null()) {
+            let what = format!(": {name} is not a string, so Go refuses the file");
+            refused(what, format!("put the value of {name} in double quotes, or remove it"));
+        }
+    }
+    if let Some(url) = members.get("token_info_url").and_then(Value::as_str) {
+        token_info_url(url, universe, report);
+    }
+    if let CredentialSource::File(path, _) = &config.source {
+        token_file(path, report);
+    }
+}
+
+/// `token_info_url`, to which gcloud sends the access token.
+fn token_info_url(url: &str, universe: &str, report: &mut Report) {
+    let (link, member, service) = ("token service", "token_info_url", "sts");
+    let Ok(url) = Url::parse(url) else { return };
+    let path = "/v1/introspect".to_owned();
+    let address = Address { link, member, url: &url, service, path };
+    if address.problem(universe).is_some() {
+        address.check(universe, report);
+    }
+}
+
+/// `credential_source.file`, which clients read as it is.
+fn token_file(path: &Path, report: &mut Report) {
+    let (link, shown) = ("source", show::path(path));
+    if let Some((text, _)) = shell::expansion(&shown) {
+        let message = format!("clients do not expand {text} in credential_source.file");
+        let fix = "set credential_source.file to an absolute path without variables";
+        report.broken(link, Kind::Configuration, message, fix);
+    } else if files::has_byte_order_mark(path) {
+        let message = format!(
+            "{shown} begins with a byte order mark, which clients send as part of the token"
+        );
+        let fix = format!("save {shown} as UTF-8 without a byte order mark");
+        report.broken(link, Kind::Configuration, message, fix);
+    } else if !path.is_absolute() {
+        let message = format!(
+            "{shown} is not an absolute path, and clients may run in a different directory"
+        );
+        report.warning(link, message, "use an absolute path in credential_source.file");
+    }
+}

@@ -1,0 +1,125 @@
+//! JSON where a token is expected: well-known files, and JSON with a member that is a token.
+
+use serde_json::{Map, Value};
+
+use super::{Explanation, noun, type_of};
+use crate::error::one_line;
+use crate::token::{Origin, TokenType};
+
+/// Values of the member `type` of Google's files.
+const GOOGLE_FILES: &[(&str, &str)] = &[
+    ("external_account", "a credential configuration"),
+    ("service_account", "a service account key"),
+    ("impersonated_service_account", "a credential configuration"),
+    ("authorized_user", "the credentials of a signed-in user"),
+    ("external_account_authorized_user", "the credentials of a signed-in user"),
+];
+
+/// How deep a token is looked for.
+const DEEPEST: usize = 4;
+
+pub(super) fn explain(text: &str, expected: TokenType, origin: &Origin) -> Option<Explanation> {
+    let noun = noun(expected);
+    let value = match serde_json::from_str::<Value>(text) {
+        Ok(value @ (Value::Object(_) | Value::Array(_))) => value,
+        Err(_) if text.starts_with(['{', '[']) => Value::Null,
+        _ => return None,
+    };
+    let check = format!("check {}", origin.option);
+    if let Some(kind) = value.as_object().and_then(known) {
+        return Some((
+            format!("it is {kind}, not {noun}"),
+            format!("set {} to the place of the token", origin.option),
+        ));
+    }
+    let add = origin.json.unwrap_or(&check);
+    let Some(path) = path_of_token(&value, DEEPEST) else {
+        return Some((format!("it is JSON, not {noun}"), add.to_owned()));
+    };
+    let fix = match add.contains("--field") {
+        true => format!("add --field={path}"),
+        // A configuration names only members at the top.
+        false if path.contains('.') => {
+            format!("use an executable such as wif-token file or url with --field={path}")
+        }
+        false => add.replace("the member that contains the token", &path),
+    };
+    Some((format!("it is JSON, not {noun}, and the token is its member {path}"), fix))
+}
+
+/// What a well-known JSON object is.
+fn known(members: &Map<String, Value>) -> Option<&'static str> {
+    let text = |name: &str| members.get(name).and_then(Value::as_str);
+    let has = |name: &str| members.contains_key(name);
+    if let Some((_, kind)) = GOOGLE_FILES.iter().find(|(name, _)| text("type") == Some(name)) {
+        return Some(kind);
+    }
+    match members {
+        _ if has("keys") && members.get("keys").is_some_and(Value::is_array) => Some("a JWK set"),
+        _ if has("kty") => Some("a JWK"),
+        _ if has("authorization_endpoint") || has("jwks_uri") => Some("the metadata of an issuer"),
+        _ if has("error") || members.get("success") == Some(&Value::Bool(false)) => {
+            Some("JSON that reports an error")
+        }
+        _ => None,
+    }
+}
+
+/// The path of the first member that is a token, such as `data.id_token`.
+fn path_of_token(value: &Value, depth: usize) -> Option<String> {
+    let below = |name: String, value: &Value| match value {
+        Value::String(text) => type_of(text).map(|_| name),
+        Value::Object(_) | Value::Array(_) if depth > 0 => {
+            path_of_token(value, depth - 1).map(|path| format!("{name}.{path}"))
+        }
+        _ => None,
+    };
+    match value {
+        Value::Object(members) => {
+            members.iter().find_map(|(name, value)| below(shown(name)?, value))
+        }
+        Value::Array(items) => {
+            items.iter().enumerate().find_map(|(index, value)| below(index.to_string(), value))
+        }
+        _ => None,
+    }
+}
+
+/// The name of a member, if it is short enough to be a name.
+fn shown(name: &str) -> Option<String> {
+    (name.len() <= 40).then(|| one_line(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const JWT: &str = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJtZSJ9.c2lnbmF0dXJl";
+
+    #[test]
+    fn json_is_described_and_its_token_is_found() {
+        let origin = Origin { json: Some("add --field=MEMBER"), ..crate::token::test_origin() };
+        for (text, words) in [
+            (
+                r#"{"type":"external_account"}"#.to_owned(),
+                "it is a credential configuration, not a JWT; set --path to",
+            ),
+            (r#"{"type":"service_account"}"#.to_owned(), "it is a service account key"),
+            (r#"{"keys":[]}"#.to_owned(), "it is a JWK set"),
+            (r#"{"kty":"EC"}"#.to_owned(), "it is a JWK,"),
+            (r#"{"error":"x"}"#.to_owned(), "reports an error"),
+            (r#"{"access_token":"x"}"#.to_owned(), "it is JSON, not a JWT; add --field=MEMBER"),
+            (
+                format!(r#"{{"a":1,"id_token":"{JWT}"}}"#),
+                "its member id_token; add --field=id_token",
+            ),
+            (format!(r#"[{{"data":{{"jwt":"{JWT}"}}}}]"#), "add --field=0.data.jwt"),
+            ("{\"token\":".to_owned(), "it is JSON, not a JWT"),
+        ] {
+            let (what, fix) = explain(&text, TokenType::Jwt, &origin).unwrap();
+            assert!(format!("{what}; {fix}").contains(words), "{text}: {what}; {fix}");
+        }
+        assert_eq!(explain("\"x\"", TokenType::Jwt, &origin), None);
+        assert_eq!(explain("a.b.c", TokenType::Jwt, &origin), None);
+    }
+}

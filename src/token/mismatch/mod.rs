@@ -1,0 +1,190 @@
+//! What a text is that is not a token of the expected type, and what to change.
+//!
+//! A text is examined only after the reader of the expected type refused it, so nothing here can
+//! refuse a token. Only names are shown, never a part of a value.
+
+mod json;
+mod placeholder;
+mod wrapping;
+
+use super::aws_request::{self, SignedRequest};
+use super::{Origin, TokenType, jwt, saml};
+
+/// What a text is, and the fix.
+pub type Explanation = (String, String);
+
+/// How tokens begin that are not subject tokens.
+const OTHER_TOKENS: &[(&str, &str)] = &[
+    ("ya29.", "a Google access token"),
+    ("ghp_", "a GitHub token"),
+    ("gho_", "a GitHub token"),
+    ("ghs_", "a GitHub token"),
+    ("github_pat_", "a GitHub token"),
+    ("glpat-", "a GitLab access token"),
+    ("hvs.", "a Vault token"),
+    ("hvb.", "a Vault token"),
+    ("AKIA", "the ID of an AWS access key"),
+    ("ASIA", "the ID of an AWS access key"),
+];
+
+/// Explains why a text is not a token of the expected type; `None` if it has the form of one, or looks
+/// like an opaque or damaged token.
+pub fn explain(text: &str, expected: TokenType, origin: &Origin) -> Option<Explanation> {
+    let found = type_of(text);
+    if found.is_some_and(|found| noun(found) == noun(expected)) {
+        return None;
+    }
+    // Its own reader says how a request must be encoded.
+    if expected == TokenType::AwsRequest && aws_request::has_headers(text) {
+        return None;
+    }
+    encoding(text, origin)
+        .or_else(|| placeholder::explain(text, origin))
+        .or_else(|| found.map(|found| another_type(found, expected)))
+        .or_else(|| json::explain(text, expected, origin))
+        .or_else(|| wrapping::explain(text, expected, origin))
+        .or_else(|| other(text, expected, origin))
+}
+
+/// What a token of this type is called.
+pub fn noun(token_type: TokenType) -> &'static str {
+    match token_type {
+        TokenType::Jwt | TokenType::IdToken => "a JWT",
+        TokenType::Saml2 => "SAML",
+        TokenType::AwsRequest => "a signed AWS request",
+    }
+}
+
+/// The type of a token, with one name for both kinds of JWT; `None` if the text is not a token.
+fn type_of(text: &str) -> Option<TokenType> {
+    if jwt::is_signed(text) {
+        return Some(TokenType::Jwt);
+    }
+    if saml::is_saml(text) {
+        return Some(TokenType::Saml2);
+    }
+    let request = SignedRequest::parse(text).ok()?;
+    request.headers().map(|_| TokenType::AwsRequest)
+}
+
+fn encoding(text: &str, origin: &Origin) -> Option<Explanation> {
+    let what = match text {
+        _ if text.starts_with('\u{feff}') => "it begins with a byte order mark",
+        _ if text.contains('\0') => "it is UTF-16 text or contains zero bytes",
+        _ => return None,
+    };
+    let fix = format!("check {}, which must be UTF-8 without a byte order mark", origin.option);
+    Some((what.to_owned(), fix))
+}
+
+fn another_type(found: TokenType, expected: TokenType) -> Explanation {
+    let what = format!("it is {}, but the expected type is {}", noun(found), expected.urn());
+    (what, format!("set subject_token_type to {}", found.urn()))
+}
+
+/// Texts that contain no token.
+fn other(text: &str, expected: TokenType, origin: &Origin) -> Option<Explanation> {
+    let (noun, option) = (noun(expected), origin.option);
+    let is_path =
+        text.starts_with(['/', '~']) || text.starts_with("./") || text.get(1..3) == Some(":\\");
+    let parts: Vec<_> = text.split('.').map(jwt::object).collect();
+    let known = OTHER_TOKENS.iter().find(|(prefix, _)| text.starts_with(prefix));
+    let (what, fix) = match text {
+        _ if text.starts_with("-----BEGIN ") => {
+            (format!("it is a PEM key or certificate, not {noun}"), format!("check {option}"))
+        }
+        _ if text.starts_with('<') && expected != TokenType::Saml2 => (
+            format!("it is HTML or XML, not {noun}"),
+            format!("check {option}, which usually returns a sign-in page or an error page"),
+        ),
+        _ if let Some((_, kind)) = known => (
+            format!("it is {kind}, not a subject token"),
+            origin.opaque.map_or_else(
+                || format!("check {option}: only tokens that an identity provider signed can be exchanged"),
+                str::to_owned,
+            ),
+        ),
+        _ if text.starts_with("https://") || text.starts_with("http://") => {
+            ("it is a URL".to_owned(), format!("use the source url, or check {option}"))
+        }
+        _ if text.split_whitespace().count() > 2 => (
+            "it is a text of several words".to_owned(),
+            format!("check {option}: the text is usually an error message"),
+        ),
+        _ if is_path && text.len() < 256 && !text.contains(' ') => (
+            "it looks like the path of a file".to_owned(),
+            format!("use the source file, or check {option}"),
+        ),
+        _ if matches!(parts[..], [Some(_), Some(_)]) => (
+            "it is a JWT without its signature".to_owned(),
+            "pass on the whole token, with all three parts".to_owned(),
+        ),
+        _ if matches!(parts[..], [Some(_)] | [Some(_), None]) => (
+            "it is only the beginning of a JWT".to_owned(),
+            "pass on the whole token, with all three parts".to_owned(),
+        ),
+        _ => return None,
+    };
+    Some((what, fix))
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+
+    use super::*;
+    use crate::token::test_origin;
+
+    const JWT: &str = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJtZSJ9.c2lnbmF0dXJl";
+    const SAML: &str = r#"<p:Response xmlns:p="urn:oasis:names:tc:SAML:2.0:protocol"/>"#;
+    const AWS: &str = "%7B%22url%22%3A%22u%22%2C%22headers%22%3A%5B%5D%7D";
+
+    fn message(text: &str, expected: TokenType) -> String {
+        let explained = explain(text, expected, &test_origin());
+        explained.map_or_else(String::new, |(what, fix)| format!("{what}; {fix}"))
+    }
+
+    #[test]
+    fn a_token_of_another_type_names_its_type() {
+        let encoded = STANDARD.encode(SAML);
+        for (text, expected, found) in [
+            (SAML, TokenType::Jwt, TokenType::Saml2),
+            (&encoded, TokenType::IdToken, TokenType::Saml2),
+            (AWS, TokenType::Jwt, TokenType::AwsRequest),
+            (JWT, TokenType::Saml2, TokenType::Jwt),
+            (JWT, TokenType::AwsRequest, TokenType::Jwt),
+            (&encoded, TokenType::AwsRequest, TokenType::Saml2),
+            (AWS, TokenType::Saml2, TokenType::AwsRequest),
+        ] {
+            let message = message(text, expected);
+            assert!(message.contains(&format!("it is {}, but", noun(found))), "{text}: {message}");
+            assert!(message.ends_with(&format!("set subject_token_type to {}", found.urn())));
+        }
+        assert_eq!(message(JWT, TokenType::IdToken), "");
+    }
+
+    #[test]
+    fn texts_without_a_token_are_described() {
+        for (text, words) in [
+            ("\u{feff}a.b.c", "byte order mark"),
+            ("e\0y\0J\0", "UTF-16"),
+            ("-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----", "it is a PEM key"),
+            ("<html><body>Sign in</body></html>", "it is HTML or XML, not a JWT"),
+            ("ya29.c.x", "a Google access token"),
+            ("AKIAIOSFODNN7EXAMPLE", "the ID of an AWS access key"),
+            ("https://idp.example/token", "it is a URL"),
+            ("/run/secrets/token", "the path of a file"),
+            ("C:\\run\\token", "the path of a file"),
+            ("error: you are not logged in", "several words"),
+            ("eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJtZSJ9", "without its signature"),
+            ("eyJhbGciOiJSUzI1NiJ9", "only the beginning"),
+        ] {
+            let message = message(text, TokenType::Jwt);
+            assert!(message.contains(words), "{text}: {message}");
+        }
+        for text in ["opaque", "a.b.c", "a.b.c.d.e", "q8Zk2Vt/Lm0xWb7RcY3nHs5Jd1PgE9uTfA4oKi6S"] {
+            assert_eq!(message(text, TokenType::Jwt), "", "{text}");
+        }
+    }
+}
