@@ -67,17 +67,13 @@ fn token_info_url(url: &str, universe: &str, report: &mut Report) {
 /// `credential_source.file`, which clients read as it is.
 fn token_file(path: &Path, report: &mut Report) {
     let (link, shown) = ("source", show::path(path));
-    if let Some((text, _)) = shell::expansion(&shown) {
-        let message = format!("clients do not expand {text} in credential_source.file");
-        let fix = "set credential_source.file to an absolute path without variables";
-        report.broken(link, Kind::Configuration, message, fix);
-    } else if files::has_byte_order_mark(path) {
+    if files::has_byte_order_mark(path) {
         let message = format!(
             "{shown} begins with a byte order mark, which clients send as part of the token"
         );
         let fix = format!("save {shown} as UTF-8 without a byte order mark");
         report.broken(link, Kind::Configuration, message, fix);
-    } else if !path.is_absolute() {
+    } else if !path.is_absolute() && shell::expansion(&shown).is_none() {
         let message = format!(
             "{shown} is not an absolute path, and clients may run in a different directory"
         );
