@@ -73,11 +73,12 @@ struct Failure {
     is_lost: bool,
     kind: Kind,
     message: String,
+    fix: String,
 }
 
 impl Failure {
     fn error(self) -> Error {
-        Error::new(self.kind, self.message)
+        Error::new(self.kind, self.message).fix(self.fix)
     }
 
     /// Whether another attempt at the same request would fail in the same way. A changed file, such
@@ -96,8 +97,9 @@ impl Failure {
     fn remembered(self) -> Error {
         let until = rfc3339((self.time_ms + REMEMBERED_MS) / 1000 + 1);
         let fix = format!(
-            "this failure is repeated until {until} without a new attempt, so that the account is \
-             not locked"
+            "{}; this failure is repeated until {until} without a new attempt, so that the account \
+             is not locked",
+            self.fix
         );
         self.error().fix(fix)
     }
@@ -117,7 +119,8 @@ impl Lock {
             "failed_at_ms": world.clock.now_ms(),
             "lost": error.is_lost(),
             "code": error.kind().code(),
-            "message": error.to_string(),
+            "message": error.what(),
+            "fix": error.how_to_fix(),
         });
         // Only the holder of the lock reads or writes the file, so it can be written in place.
         if let Err(error) = self.write(record.to_string().as_bytes()) {
@@ -153,6 +156,7 @@ impl Lock {
             is_lost: record.get("lost").and_then(Value::as_bool).unwrap_or(false),
             kind: Kind::from_code(text("code")?)?,
             message: text("message")?.to_owned(),
+            fix: text("fix")?.to_owned(),
         })
     }
 }

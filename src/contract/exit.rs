@@ -175,6 +175,7 @@ impl Exit {
 
     /// Prints a failure and returns the exit status.
     pub fn failure(&self, error: &Error) -> u8 {
+        debug_assert!(error.how_to_fix().is_some(), "no fix for: {error}");
         if self.0.printed.swap(true, Ordering::SeqCst) {
             return error.kind().exit_status();
         }

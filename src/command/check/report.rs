@@ -112,6 +112,7 @@ impl Report {
         let finding = self.add(link, Status::Error, error.what());
         finding.kind = Some(error.kind());
         finding.fix = error.how_to_fix();
+        debug_assert!(finding.fix.is_some(), "no fix for: {}", finding.message);
         finding.limit = error.limit();
         finding
     }
