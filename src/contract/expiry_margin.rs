@@ -21,11 +21,12 @@ pub(super) fn reported(expiry: i64, margin: Option<u64>, now: i64) -> Result<i64
         Some(margin) => i64::try_from(margin).unwrap_or(i64::MAX),
     };
     if margin >= remaining {
-        let expiry = rfc3339(expiry);
+        let (limit, expiry) = (expiry.saturating_sub(margin), rfc3339(expiry));
         let what =
             format!("the subject token expires at {expiry}, within the margin of {margin} s");
         return Err(Error::new(Kind::Expired, what)
-            .fix("reduce --expiry-margin, or get a subject token with a longer lifetime"));
+            .fix("reduce --expiry-margin, or get a subject token with a longer lifetime")
+            .depending_on(limit));
     }
     Ok(expiry - margin)
 }

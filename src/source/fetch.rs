@@ -87,10 +87,10 @@ impl Fetch {
         let fetch = || {
             // A missing secret is reported at once, and not after a server could not be reached.
             self.secrets.iter().try_for_each(|(option, secret)| secret.require(option, cx))?;
-            let token = self.source.subject_token(&self.request, cx);
-            let token = token.map_err(|error| cx.blaming_clock(error))?;
+            let token = self.source.subject_token(&self.request, cx)?;
             Document::new(token, self.request.token_type, self.expiry_margin, cx.clock.now())
         };
+        let fetch = || fetch().map_err(|error| cx.blaming_clock(error));
         let fetching = Fetching { fetch: &fetch, remembers_refusals: true };
         match cache::obtain(file, reuse, cx, &fetching)? {
             Obtained::Cached(document) => Ok(document),

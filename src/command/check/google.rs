@@ -174,19 +174,22 @@ pub(super) fn ask_time(config: &CredentialConfig, cx: &Context) {
 
 /// Reports the clock, before everything else if it is wrong.
 pub(super) fn check_clock(is_offline: bool, cx: &Context, report: &mut Report) {
-    let link = "clock";
-    match cx.skew() {
-        None if is_offline => report.skipped(link, OFFLINE),
-        None => report.skipped(link, "no server sent its time"),
-        Some(skew) if skew.abs() > TOLERATED_SKEW => {
-            let (message, fix) = ("this host's clock differs from the server's", wrong_clock(skew));
-            match report.blame_clock(cx.clock.now(), skew, &fix) {
+    let (link, skew) = ("clock", cx.skew());
+    let wrong = skew.filter(|skew| skew.abs() > TOLERATED_SKEW);
+    let fix = wrong_clock(wrong.unwrap_or(0));
+    let is_cause = report.blame_clock(cx.clock.now(), wrong.unwrap_or(0), &fix);
+    match (skew, wrong) {
+        (None, _) if is_offline => report.skipped(link, OFFLINE),
+        (None, _) => report.skipped(link, "no server sent its time"),
+        (_, Some(_)) => {
+            let message = "this host's clock differs from the server's";
+            match is_cause {
                 true => report.broken(link, Kind::Configuration, message, fix),
                 false => report.warning(link, message, fix),
             };
             report.move_latest_to_front();
         }
-        Some(skew) => {
+        (Some(skew), None) => {
             report.ok(link, format!("this host's clock differs by {} s", skew.abs()));
             for (server, skew) in cx.clocks() {
                 check_other_clock(&server, skew, report);

@@ -51,7 +51,7 @@ impl Report {
     pub(super) fn show(&mut self) -> Option<String> {
         let look = self.look.as_ref()?;
         let new = self.findings.iter().skip(self.shown);
-        let new: Vec<_> = new.take_while(|finding| !finding.settled_by_exchange).collect();
+        let new: Vec<_> = new.take_while(|finding| !finding.may_change()).collect();
         let text =
             new.iter().map(|finding| finding.on_terminal(look, &self.details(finding))).collect();
         self.shown += new.len();
@@ -145,13 +145,16 @@ impl Report {
     }
 
     /// Sets the fix of the failures that the clock causes: it shows `now` and is `skew` seconds
-    /// ahead. Returns whether there is such a failure.
+    /// ahead. Returns whether there is such a failure. No finding changes after this.
     pub(super) fn blame_clock(&mut self, now: i64, skew: i64, fix: &str) -> bool {
-        let of_clock = |finding: &&mut Finding| {
-            finding.limit.is_some_and(|limit| is_of_clock(limit, now, skew))
-        };
-        let found = self.findings.iter_mut().filter(of_clock);
-        found.map(|finding| finding.fix = Some(fix.to_owned())).count() > 0
+        let mut found = false;
+        for finding in &mut self.findings {
+            if finding.limit.take().is_some_and(|limit| is_of_clock(limit, now, skew)) {
+                finding.fix = Some(fix.to_owned());
+                found = true;
+            }
+        }
+        found
     }
 
     /// Moves the latest finding before all others that were not shown yet, because it is the cause of
@@ -261,6 +264,11 @@ pub(super) const ACCOUNT: &str = "account";
 pub(super) const PRINCIPAL: &str = "principal";
 
 impl Finding {
+    /// Whether the exchange or the time of a server can change the finding.
+    fn may_change(&self) -> bool {
+        self.settled_by_exchange || self.limit.is_some()
+    }
+
     /// Sets the steps of the check.
     pub(super) fn with_steps(&mut self, steps: Vec<String>) {
         self.steps = steps;
