@@ -1,8 +1,10 @@
 //! What a cached file and its lock do when the server is not well: a cached token bridges an outage, a
-//! lost response fails one run only, and a refusal is not sent again for some seconds.
+//! lost response does not fail other runs, and a refusal is not sent again for some seconds.
 
 mod common;
 
+use std::fs;
+use std::io::{Seek, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -181,7 +183,7 @@ fn a_secret_that_changes_meanwhile_is_tried() {
 }
 
 #[test]
-fn a_lost_response_fails_one_run_only() {
+fn a_lost_response_costs_nobody_a_token() {
     let world = World::new();
     let (asked, token) = (AtomicUsize::new(0), jwt(3600));
     let server = Arc::new(issuer(move || match asked.fetch_add(1, Ordering::SeqCst) {
@@ -205,9 +207,68 @@ fn a_lost_response_fails_one_run_only() {
         others.chain([first.join().unwrap()]).collect()
     });
     assert!(began.elapsed() < Duration::from_secs(8));
-    let (last, others) = runs.split_last().unwrap();
-    assert_eq!(last.status, 6, "{last:?}");
-    for run in others {
+    for run in runs {
         assert_eq!(run.status, 0, "{run:?}");
     }
+}
+
+/// Runs that stop waiting for the lock, and runs that get it first, can cache a token that a waiting
+/// run must not miss.
+#[test]
+fn who_waits_for_a_failing_run_uses_a_token_that_is_cached_meanwhile() {
+    let world = World::new();
+    let server = refusing_after_one_token();
+    let token = client(&world, &server, "hunter2-right").token();
+    let cached = world.read("out");
+    fs::remove_file(world.path("out")).unwrap();
+    assert_eq!(client(&world, &server, "hunter2-right").status, 5);
+
+    let mut lock = fs::OpenOptions::new();
+    let mut lock = lock.read(true).write(true).open(world.path("out.lock")).unwrap();
+    fs2::FileExt::lock_exclusive(&lock).unwrap();
+    let mut failure: serde_json::Value = serde_json::from_reader(&lock).unwrap();
+    fs::remove_file(world.path("log")).unwrap();
+    let waiting = world
+        .command(&CLIENT.replace("{url}", &server.url), &[("SECRET", "hunter2-right")])
+        .spawn()
+        .unwrap();
+    let log = || fs::read_to_string(world.path("log")).unwrap_or_default();
+    while !log().contains("waiting: another run holds") {
+        thread::sleep(Duration::from_millis(5));
+    }
+    world.write("out", &cached);
+    failure["failed_at_ms"] = (now() * 1000 + 1000).into();
+    lock.set_len(0).unwrap();
+    lock.rewind().unwrap();
+    lock.write_all(failure.to_string().as_bytes()).unwrap();
+    fs2::FileExt::unlock(&lock).unwrap();
+    let run = Run::new(waiting.wait_with_output().unwrap());
+    assert_eq!((run.token(), posts(&server)), (token, 2), "{}", log());
+}
+
+/// An issuer that refuses every request but the first.
+fn refusing_after_one_token() -> Server {
+    let (asked, token) = (AtomicUsize::new(0), jwt(3600));
+    issuer(move || match asked.fetch_add(1, Ordering::SeqCst) {
+        0 => json(&format!(r#"{{"access_token":"{token}"}}"#)),
+        _ => response("401 Unauthorized", "application/json", r#"{"error":"invalid_client"}"#),
+    })
+}
+
+#[test]
+fn a_token_that_is_cached_during_an_outage_is_used() {
+    let world = World::new();
+    let (asked, token) = (AtomicUsize::new(0), jwt(3600));
+    let (out, cached) = (world.path("out"), world.path("cached"));
+    let server = issuer(move || match asked.fetch_add(1, Ordering::SeqCst) {
+        0 => json(&format!(r#"{{"access_token":"{token}"}}"#)),
+        _ => {
+            fs::copy(&cached, &out).unwrap();
+            Vec::new()
+        }
+    });
+    let first = client(&world, &server, "hunter2-right");
+    fs::rename(world.path("out"), world.path("cached")).unwrap();
+    let second = client(&world, &server, "hunter2-right");
+    assert_eq!((second.token(), posts(&server)), (first.token(), 2));
 }

@@ -6,7 +6,10 @@
 //! the content is written to a temporary file in the same directory with mode 0600, synced, and
 //! renamed. `PATH.lock` makes concurrent runs fetch only once: a run that waited for the lock reads
 //! the file again, and reports the failure of the run that held the lock. A run stops waiting while
-//! it still has time to fetch by itself.
+//! it still has time to fetch by itself. Before a run fails, it reads the file once more.
+//!
+//! `tests/model` checks this protocol in every order of its steps, with runs that are killed or
+//! stopped. `tests/model_steps` compares the steps there with the calls here.
 //!
 //! If the server cannot be reached, a cached token that is still valid is used in the last minutes
 //! of its lifetime. A refusal is remembered for some seconds, so that clients that retry do not lock
@@ -195,22 +198,32 @@ pub fn obtain<T: Cached>(
     fetching: &Fetching<T>,
 ) -> Result<Obtained<T>, Error> {
     let file_to_read = file.filter(|_| reuse);
-    let stale = match file_to_read.map_or(Content::Nothing, |file| file.read(world)) {
+    let read = || file_to_read.map_or(Content::Nothing, |file| file.read(world));
+    let first = match read() {
         Content::Fresh(token) => return Ok(Obtained::Cached(token)),
-        Content::Stale(token) => Some(token),
-        Content::Nothing => None,
+        content => content,
     };
     files::may_wait();
     files::survive_size_limit();
-    match (fetch_once(file, file_to_read, world, fetching), stale) {
-        (Err(error), Some(token))
+    let error = match fetch_once(file, file_to_read, world, fetching) {
+        Err(error) => error,
+        obtained => return obtained,
+    };
+    // Another run may have cached a token since, or a token for another request.
+    let last = match read() {
+        Content::Nothing => first,
+        content => content,
+    };
+    match last {
+        Content::Fresh(token) => Ok(Obtained::Cached(token)),
+        Content::Stale(token)
             if error.kind() == Kind::Unreachable && token.valid_until() > world.clock.now() =>
         {
             let expiry = rfc3339(token.valid_until());
             world.log.line(format!("using the cached token until it expires at {expiry}: {error}"));
             Ok(Obtained::Cached(token.without_margin()))
         }
-        (result, _) => result,
+        _ => Err(error),
     }
 }
 

@@ -23,8 +23,27 @@ pub fn replace(
     is_ours: impl Fn(&Existing<'_>) -> bool,
 ) -> Result<(), Refusal> {
     ownership::require_replaceable(path, is_ours)?;
-    let file = temporary(path, content, private::create_new);
-    Ok(rename(file.map_err(|error| Refusal::of(path, error))?, path)?)
+    put(path, content, private::create_new)
+}
+
+/// How often a file is written again that was removed before its rename.
+const REPEATS: usize = 2;
+
+/// Puts a file with this content at `path`. While a run that did not get the lock does this, the run
+/// that holds the lock may remove the temporary file as a leftover.
+fn put(
+    path: &Path,
+    content: &[u8],
+    create_new: impl Fn(&Path) -> io::Result<File>,
+) -> Result<(), Refusal> {
+    let mut repeats = REPEATS;
+    loop {
+        let file = temporary(path, content, &create_new);
+        match rename(file.map_err(|error| Refusal::of(path, error))?, path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && repeats > 0 => repeats -= 1,
+            result => return Ok(result?),
+        }
+    }
 }
 
 /// Updates a file of another program, whose format provides for updates: completely or not at all.
@@ -139,7 +158,8 @@ fn temporary_prefix(path: &Path) -> std::ffi::OsString {
 }
 
 /// Removes the temporary files that killed runs left beside `path`. Only the holder of the lock may
-/// do this, because no other run creates such a file at that time.
+/// do this, because only a run that waited too long for the lock creates such a file at that time,
+/// and such a run creates it again.
 pub fn remove_leftovers(path: &Path) {
     let prefix = temporary_prefix(path);
     let Ok(entries) = directory(path).read_dir() else { return };
@@ -177,6 +197,26 @@ mod tests {
         remove_leftovers(&path);
         assert!(!left.exists());
         assert!(others.iter().all(|file| file.exists()));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_that_is_taken_for_a_leftover_is_written_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("out.json");
+        for (removals, is_written) in [(1, true), (REPEATS, true), (REPEATS + 1, false)] {
+            let left = std::cell::Cell::new(removals);
+            let _ = std::fs::remove_file(&path);
+            let written = put(&path, b"new", |temporary| {
+                let file = private::create_new(temporary)?;
+                if left.get() > 0 {
+                    left.set(left.get() - 1);
+                    remove_leftovers(&path);
+                }
+                Ok(file)
+            });
+            assert_eq!((written.is_ok(), path.exists()), (is_written, is_written), "{removals}");
+        }
     }
 
     #[cfg(unix)]
