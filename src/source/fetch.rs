@@ -84,13 +84,7 @@ impl Fetch {
     /// Those of the source, of [`cache::obtain`] and of [`Destination::store`].
     pub fn document(&self, cx: &Context) -> Result<Document, Error> {
         let (file, reuse) = (self.destination.file(), self.destination.is_document());
-        let fetch = || {
-            // A missing secret is reported at once, and not after a server could not be reached.
-            self.secrets.iter().try_for_each(|(option, secret)| secret.require(option, cx))?;
-            let token = self.source.subject_token(&self.request, cx)?;
-            Document::new(token, self.request.token_type, self.expiry_margin, cx.clock.now())
-        };
-        let fetch = || fetch().map_err(|error| cx.blaming_clock(error));
+        let fetch = || self.new_document(cx).map_err(|error| cx.blaming_clock(error));
         let fetching = Fetching { fetch: &fetch, remembers_refusals: true };
         match cache::obtain(file, reuse, cx, &fetching)? {
             Obtained::Cached(document) => Ok(document),
@@ -99,6 +93,13 @@ impl Fetch {
                 Ok(document)
             }
         }
+    }
+
+    fn new_document(&self, cx: &Context) -> Result<Document, Error> {
+        // A missing secret is reported at once, and not after a server could not be reached.
+        self.secrets.iter().try_for_each(|(option, secret)| secret.require(option, cx))?;
+        let token = self.source.subject_token(&self.request, cx)?;
+        Document::new(token, self.request.token_type, self.expiry_margin, cx.clock.now())
     }
 
     /// Removes the cached token of this request and what the source stores in addition to it.
