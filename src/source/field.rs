@@ -38,7 +38,7 @@ impl Field {
         Ok(Field::of_option(field))
     }
 
-    fn of_option(path: Option<String>) -> Field {
+    pub(super) fn of_option(path: Option<String>) -> Field {
         let add = "add --field=MEMBER to name the member that contains the token";
         Field { path, option: "--field", add, nested: true }
     }
