@@ -357,4 +357,17 @@ const SHAPES: &[(&str, &str, &str, &str)] = &[
     ("message", "hunter2-secret\n", "hunter2-secret", ""),
     ("message", "hunter2-secret\n", "hunter2-secre", ""),
     ("message", "hunter2-secret\n", "aHVudGVyMi1zZWNyZXQ", ""),
+    (
+        "message",
+        "hunter2-secret\n",
+        "VVZWR1FsRlZSa0pSVlVaQ1VWVkdRbEZWUmtKUlZVWkNVVlZHUWxGVlJrSlJWVVpD",
+        "",
+    ),
+    (
+        "message",
+        "hunter2-secret\n",
+        "VVZWR1FsRlZSa0pSVlVaQ1VWVkdRbEZWUmtKUlZVWkNVVlZHUWxGVlJrSlJWVVpD ",
+        "",
+    ),
+    ("message", "hunter2-secret\n", "3531 ", ""),
 ];
