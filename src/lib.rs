@@ -25,6 +25,9 @@ pub mod context;
 pub mod contract;
 pub mod error;
 pub mod files;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod google;
 pub mod http;
 pub mod lock;

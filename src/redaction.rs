@@ -15,7 +15,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 /// Shorter secrets are not removed: they would also be found where they are not.
 const SHORTEST: usize = 4;
 /// A longer text is not searched and not shown.
-const LONGEST: usize = 16 * 1024;
+const LONGEST: usize = 8 * 1024;
 
 /// A shorter run of digits is not examined as something that was encoded more than once.
 const SHORTEST_RUN: usize = 8;
@@ -50,7 +50,7 @@ pub(crate) fn remove(text: &str, secrets: &[&str]) -> String {
     }
     let plain: Vec<Unit> = text.bytes().enumerate().map(|(at, byte)| (byte, at, at + 1)).collect();
     let mut hidden = vec![false; text.len()];
-    search(&plain, &needles, 3, &mut hidden);
+    search(plain, &needles, 3, &mut hidden);
     let mut result = String::with_capacity(text.len());
     let mut before = false;
     for (at, c) in text.char_indices() {
@@ -96,14 +96,15 @@ fn needles(secret: &str) -> Vec<Needle> {
     let mut needles = vec![Needle { bytes, form: text, around: None }];
     // Basic credentials are percent-encoded before (RFC 6749, section 2.3.1).
     let encoded = [UNRESERVED, NON_ALPHANUMERIC].map(|set| utf8_percent_encode(secret, set));
-    let encoded = encoded.map(|encoded| encoded.to_string());
-    let inner = encoded.iter().map(String::as_str).chain([secret]);
-    needles.extend(inner.clone().map(|inner| {
+    let [encoded, all_encoded] = encoded.map(|encoded| encoded.to_string());
+    let inner = BTreeSet::from([secret, &encoded, &all_encoded]);
+    needles.extend(inner.iter().map(|inner| {
         let hex: String = inner.bytes().map(|byte| format!("{byte:02x}")).collect();
         let (form, around) = (lower as fn(u8) -> u8, is_hex as fn(u8) -> bool);
         Needle { bytes: hex.into_bytes(), form, around: Some(around) }
     }));
-    for (inner, before) in inner.flat_map(|inner| (0..3).map(move |before| (inner, before))) {
+    for (inner, before) in inner.iter().flat_map(|inner| (0..3).map(move |before| (inner, before)))
+    {
         // The characters that depend on these bytes only, wherever they are in what is encoded.
         let whole = STANDARD.encode([&vec![0; before], inner.as_bytes()].concat());
         let first = (before * 8).div_ceil(6);
@@ -144,8 +145,23 @@ fn text(byte: u8) -> u8 {
     if byte.is_ascii_control() || byte == b'+' { b' ' } else { byte.to_ascii_lowercase() }
 }
 
-/// Marks what the needles match, in this form of the text and in those that undo an encoding.
-fn search(units: &[Unit], needles: &[Needle], depth: usize, hidden: &mut [bool]) {
+/// Marks what the needles match, in this form of the text and in those that undo as many encodings as
+/// `depth`.
+fn search(units: Vec<Unit>, needles: &[Needle], depth: usize, hidden: &mut [bool]) {
+    let (mut seen, mut forms) = (BTreeSet::new(), vec![units]);
+    for depth in (0..=depth).rev() {
+        forms.iter().for_each(|form| mark(form, needles, depth, hidden));
+        let undone = forms.iter().filter(|_| depth > 0).flat_map(|form| {
+            let decoded = [percent as Decode, json, xml].map(|decode| undo(form, decode));
+            decoded.into_iter().filter(|decoded| decoded.len() < form.len())
+        });
+        // Different orders often lead to the same form.
+        forms = undone.filter(|form| seen.insert(form.clone())).collect();
+    }
+}
+
+/// Marks what the needles match in one form of the text, and in the content of its encoded runs.
+fn mark(units: &[Unit], needles: &[Needle], depth: usize, hidden: &mut [bool]) {
     for needle in needles {
         find(units, needle, needle.around, hidden);
     }
@@ -163,12 +179,6 @@ fn search(units: &[Unit], needles: &[Needle], depth: usize, hidden: &mut [bool])
     encoded_again(&joined, needles, depth, hidden);
     if joined.len() < units.len() {
         encoded_again(units, needles, depth, hidden);
-    }
-    for decode in [percent as Decode, json, xml] {
-        let decoded = undo(units, decode);
-        if decoded.len() < units.len() {
-            search(&decoded, needles, depth - 1, hidden);
-        }
     }
 }
 
@@ -189,7 +199,7 @@ fn encoded_again(units: &[Unit], needles: &[Needle], depth: usize, hidden: &mut 
             let units: Vec<Unit> =
                 content.iter().enumerate().map(|(at, byte)| (*byte, at, at + 1)).collect();
             let mut found = vec![false; content.len()];
-            search(&units, needles, depth - 1, &mut found);
+            search(units, needles, depth - 1, &mut found);
             found.contains(&true)
         });
         if is_secret {

@@ -63,28 +63,31 @@ pub fn path(path: &Path) -> String {
     value(&path.to_string_lossy()).into_owned()
 }
 
-/// Finds content in a text: where it begins and where it ends.
-type Finder = fn(&str) -> Option<(usize, usize)>;
-
 /// A message without what is unmistakably content: keys, JSON objects, JWTs, tokens with a known
 /// prefix, and the credentials in URLs.
 pub fn scrubbed(text: &str) -> Cow<'_, str> {
     let mut text = Cow::Borrowed(text);
-    let finders: [(Finder, &str); 5] = [
-        (pem, "[PEM]"),
-        (object, "[JSON]"),
-        (jwt, "[token]"),
-        (prefixed, "[token]"),
-        (credentials, "[credentials]"),
-    ];
-    for (find, replacement) in finders {
-        while let Some((start, end)) = find(&text) {
-            let mut new = text.into_owned();
-            new.replace_range(start..end, replacement);
-            text = new.into();
-        }
+    replace(&mut text, "[PEM]", pem);
+    replace(&mut text, "[JSON]", object);
+    replace(&mut text, "[token]", jwt);
+    for prefix in TOKEN_PREFIXES {
+        replace(&mut text, "[token]", |text| prefixed(text, prefix));
     }
+    replace(&mut text, "[credentials]", credentials);
     text
+}
+
+/// Replaces all that `find` finds. It returns where the first one in a text begins and ends.
+fn replace(text: &mut Cow<str>, replacement: &str, find: impl Fn(&str) -> Option<(usize, usize)>) {
+    let (mut rest, mut result) = (text.as_ref(), String::new());
+    while let Some((start, end)) = find(rest) {
+        result.push_str(rest.get(..start).unwrap_or_default());
+        result.push_str(replacement);
+        rest = rest.get(end..).unwrap_or_default();
+    }
+    if rest.len() < text.len() {
+        *text = Cow::Owned(result + rest);
+    }
 }
 
 /// A key in PEM format, up to the end of the text if its last line is missing.
@@ -127,23 +130,22 @@ fn object(text: &str) -> Option<(usize, usize)> {
 fn jwt(text: &str) -> Option<(usize, usize)> {
     let is_part = |c: char| c.is_ascii_alphanumeric() || "-_.+/=".contains(c);
     text.match_indices("eyJ").find_map(|(at, _)| {
-        let before = text.get(..at)?;
-        let is_first = !before.ends_with(|c: char| c.is_ascii_alphanumeric());
+        if text.get(..at)?.ends_with(|c: char| c.is_ascii_alphanumeric()) {
+            return None;
+        }
         let rest = text.get(at..)?;
         let length = rest.find(|c| !is_part(c)).unwrap_or(rest.len());
-        (is_first && length > 12).then_some((at, at + length))
+        (length > 12).then_some((at, at + length))
     })
 }
 
-fn prefixed(text: &str) -> Option<(usize, usize)> {
+fn prefixed(text: &str, prefix: &str) -> Option<(usize, usize)> {
     let is_part = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    let find = |prefix: &&str| {
-        let at = text.find(*prefix)?;
+    text.match_indices(prefix).find_map(|(at, _)| {
         let rest = text.get(at..)?;
         let length = rest.find(|c| !is_part(c)).unwrap_or(rest.len());
         (length > prefix.len() + 12).then_some((at, at + length))
-    };
-    TOKEN_PREFIXES.iter().find_map(find)
+    })
 }
 
 /// The user name and password in a URL.
@@ -237,6 +239,7 @@ mod tests {
             ("http://u:p@h/ and http://h".to_owned(), "http://[credentials]@h/ and http://h"),
             ("http://USER:PASSWORD@HOST stays".to_owned(), "http://USER:PASSWORD@HOST stays"),
             ("glpat-0123456789abcdef is bad".to_owned(), "[token] is bad"),
+            ("not glpat- but glpat-0123456789abcdef".to_owned(), "not glpat- but [token]"),
             ("{\"sub\":\"my-app\"} stays".to_owned(), "{\"sub\":\"my-app\"} stays"),
             ("${name} {} {aud} stays".to_owned(), "${name} {} {aud} stays"),
         ] {

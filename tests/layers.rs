@@ -22,6 +22,7 @@ const LAYERS: &[&[&str]] = &[
     &["client"],
     &["command"],
     &["cli"],
+    &["fuzzing"],
     &["lib", "main"],
 ];
 

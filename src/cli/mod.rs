@@ -41,7 +41,7 @@ pub struct Parsed {
 
 /// Reads the arguments of this program, without its name.
 pub fn parse(args: Vec<OsString>) -> Parsed {
-    let Line { grammar, values, mistake } = reader::read(args, Words::default());
+    let Line { grammar, values, mistake, .. } = reader::read(args, Words::default());
     let options = Options::new(&values);
     let format = options.format.unwrap_or_else(|| grammar.default_format());
     let command = mistake.map_or_else(|| grammar.command(values), Err);

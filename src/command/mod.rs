@@ -5,7 +5,7 @@
 //! account, and gets tokens or signatures.
 
 mod access_token;
-mod check;
+pub(crate) mod check;
 mod config;
 mod grammar;
 mod id_token;

@@ -97,7 +97,11 @@ impl CredentialConfig {
         CredentialConfig::parse(&value, &path, digest)
     }
 
-    fn parse(value: &Value, path: &Path, digest: String) -> Result<CredentialConfig, Error> {
+    pub(crate) fn parse(
+        value: &Value,
+        path: &Path,
+        digest: String,
+    ) -> Result<CredentialConfig, Error> {
         let empty = Map::new();
         let members = Members { map: value.as_object().unwrap_or(&empty), path, inside: "" };
         match members.text("type")?.as_deref() {

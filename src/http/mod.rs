@@ -8,6 +8,8 @@
 mod connector;
 mod failure;
 pub mod form;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod proxy;
 mod proxy_connector;
 mod proxy_refusal;
@@ -236,7 +238,10 @@ impl Agent {
                 .max_idle_age(IDLE)
                 .user_agent(concat!("wif-token/", env!("CARGO_PKG_VERSION")))
                 .accept("*/*");
-            ureq::Agent::with_parts(config.build(), connectors, Resolver::default())
+            let agent = ureq::Agent::with_parts(config.build(), connectors, Resolver::default());
+            #[cfg(feature = "fuzzing")]
+            let agent = fuzzing::without_network(&agent);
+            agent
         })
     }
 }

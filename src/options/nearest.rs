@@ -7,9 +7,15 @@ pub fn is_name(word: &str) -> bool {
     !word.is_empty() && word.len() <= 24 && word.chars().all(fits)
 }
 
+/// No name is longer, in bytes.
+const LONGEST: usize = 64;
+
 /// The name that is most similar to this word, if any name is similar. A name of which the word is the
 /// first part is preferred.
 pub fn nearest(word: &str, names: impl Iterator<Item = &'static str>) -> Option<&'static str> {
+    if word.len() > LONGEST {
+        return None;
+    }
     let names: Vec<_> = names.collect();
     let continues = |name: &&str| name.strip_prefix(word).is_some_and(|rest| rest.starts_with('-'));
     let distance = |name: &str| strsim::damerau_levenshtein(word, name);

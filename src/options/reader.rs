@@ -16,6 +16,12 @@ use crate::error::{Error, Kind};
 use crate::files;
 use crate::show;
 
+/// The largest number of arguments files. A file that names others would be read many times.
+const MOST_FILES: usize = 16;
+
+/// How many mistakes are read. Only the first one is reported.
+const MOST_MISTAKES: usize = 100;
+
 /// The meaning of the positional words of a command line.
 pub trait Grammar {
     /// Reads a positional word, which is not empty. A word that is not UTF-8 is passed as an empty
@@ -53,11 +59,16 @@ pub struct Line<G> {
     pub values: Values,
     /// The first mistake. The words after it were read too.
     pub mistake: Option<Error>,
+    /// How many arguments files were named.
+    files: usize,
+    /// How many mistakes there are.
+    mistakes: usize,
 }
 
 /// Reads the arguments of this program, without its name.
 pub fn read<G: Grammar>(args: Vec<OsString>, grammar: G) -> Line<G> {
-    let mut line = Line { grammar, values: Values::default(), mistake: None };
+    let mut line =
+        Line { grammar, values: Values::default(), mistake: None, files: 0, mistakes: 0 };
     if let Err(unreadable) = line.read(args, 0) {
         line.mistake.get_or_insert(unreadable);
     }
@@ -93,6 +104,10 @@ impl<G: Grammar> Line<G> {
             };
             if let Err(mistake) = step {
                 self.mistake.get_or_insert(mistake);
+                self.mistakes += 1;
+            }
+            if self.mistakes > MOST_MISTAKES {
+                return Ok(());
             }
         }
     }
@@ -122,17 +137,22 @@ impl<G: Grammar> Line<G> {
             }
         };
         self.values.add(option, value)?;
-        let path = self.values.all("args-file").find_map(PathBuf::from_value);
-        match path.filter(|_| name == "args-file") {
-            Some(path) => self.args_file(&path, depth + 1),
-            None => Ok(()),
+        if name != "args-file" {
+            return Ok(());
         }
+        let path = self.values.all(name).find_map(PathBuf::from_value);
+        path.map_or(Ok(()), |path| self.args_file(&path, depth + 1))
     }
 
     fn args_file(&mut self, path: &Path, depth: usize) -> Result<(), Error> {
         if depth > 2 {
             return Err(Error::new(Kind::Usage, "arguments files are nested too deeply")
                 .fix("use at most one --args-file inside another one"));
+        }
+        self.files += 1;
+        if self.files > MOST_FILES {
+            return Err(Error::new(Kind::Usage, "the command line names too many arguments files")
+                .fix("put the options in one --args-file"));
         }
         let text = files::read_regular(path, "--args-file")?;
         let lines = text.expose().lines().map(str::trim);

@@ -38,7 +38,7 @@ impl Field {
         Ok(Field::of_option(field))
     }
 
-    fn of_option(path: Option<String>) -> Field {
+    pub(super) fn of_option(path: Option<String>) -> Field {
         let add = "add --field=MEMBER to name the member that contains the token";
         Field { path, option: "--field", add, nested: true }
     }
@@ -96,8 +96,15 @@ fn find<'a, 'b>(value: &'a Value, path: &'b str) -> Result<&'a Value, (&'a Value
     if let Some(found) = step(value, path) {
         return Ok(found);
     }
-    let dots = path.rmatch_indices('.').map(|(at, _)| path.split_at(at));
-    let next = dots.filter_map(|(name, rest)| Some((step(value, name)?, rest.get(1..)?))).next();
+    let next = match value {
+        Value::Object(members) => members
+            .iter()
+            .filter_map(|(name, inside)| {
+                Some((inside, path.strip_prefix(name)?.strip_prefix('.')?))
+            })
+            .min_by_key(|(_, rest)| rest.len()),
+        _ => path.split_once('.').and_then(|(name, rest)| Some((step(value, name)?, rest))),
+    };
     let (inside, rest) = next.ok_or((value, path))?;
     find(inside, rest)
 }

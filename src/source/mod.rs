@@ -10,6 +10,8 @@ mod env;
 pub mod fetch;
 pub(crate) mod field;
 pub(crate) mod file;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod key;
 mod kubernetes;
 pub mod lookup;

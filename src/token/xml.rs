@@ -23,14 +23,17 @@ pub fn parse(text: &str) -> Option<Document<'_>> {
 fn is_limited(text: &str) -> bool {
     let (mut tags, mut depth, mut namespaces) = (0, 0_usize, 0);
     for tag in text.split('<').skip(1) {
-        let attributes = tag.matches("=\"").chain(tag.matches("='")).count();
+        let mut attributes = 0;
         namespaces += tag.matches("xmlns").count();
         tags += 1;
         match tag.as_bytes().first() {
             Some(b'/') => depth = depth.saturating_sub(1),
             Some(b'!' | b'?') => {}
-            _ if tag.split('>').next().is_some_and(|tag| tag.ends_with('/')) => {}
-            _ => depth += 1,
+            _ => {
+                let (count, is_empty) = of_element(tag);
+                attributes = count;
+                depth += usize::from(!is_empty);
+            }
         }
         if tags > MOST_TAGS
             || depth > DEEPEST
@@ -41,6 +44,25 @@ fn is_limited(text: &str) -> bool {
         }
     }
     true
+}
+
+/// The number of attributes of an element, and whether its tag ends with `/>`.
+fn of_element(tag: &str) -> (usize, bool) {
+    let (mut attributes, mut quote, mut last) = (0, None, 0);
+    for byte in tag.bytes() {
+        match (quote, byte) {
+            (Some(open), _) if open == byte => quote = None,
+            (Some(_), _) => {}
+            (None, b'"' | b'\'') => {
+                quote = Some(byte);
+                attributes += 1;
+            }
+            (None, b'>') => break,
+            (None, _) => {}
+        }
+        last = byte;
+    }
+    (attributes, last == b'/')
 }
 
 #[cfg(test)]
@@ -64,6 +86,10 @@ mod tests {
             (format!("<r>{}</r>", "<a/>".repeat(MOST_TAGS)), false),
             (format!("<r{}/>", attributes(MOST_ATTRIBUTES)), true),
             (format!("<r{}/>", attributes(MOST_ATTRIBUTES + 1)), false),
+            (format!("<r{}/>", attributes(MOST_ATTRIBUTES + 1).replace('=', " = ")), false),
+            (format!("<r>{}</r>", " a='v'".repeat(MOST_ATTRIBUTES + 1)), true),
+            (nested(DEEPEST + 1, &|_| "<a b='/>'>".to_owned()), false),
+            (format!("<r>{}</r>", "<a b='>'/>".repeat(DEEPEST + 1)), true),
             (format!("<r>{}</r>", "<a xmlns='u'/>".repeat(MOST_NAMESPACES + 1)), false),
             ("<r>".to_owned(), false),
         ] {

@@ -10,6 +10,8 @@ mod command_options;
 mod command_words;
 mod configuration;
 mod executable;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod google;
 mod hosts;
 mod jwt;

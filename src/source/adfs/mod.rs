@@ -9,6 +9,8 @@
 //! <https://cloud.google.com/iam/docs/workload-identity-federation-with-active-directory>
 
 mod authn_request;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod html_page;
 mod http_negotiate;
 mod msis;

@@ -9,12 +9,17 @@ pub(super) fn message(response: &Response) -> Option<String> {
     if response.is_html() {
         body = Page::read(&body).text().to_owned();
     }
+    find(&body).map(|text| response.redacted(text))
+}
+
+/// The first message in a text.
+pub(super) fn find(body: &str) -> Option<&str> {
     let (start, _) = body.match_indices("MSIS").find(|(at, _)| {
-        let digits = body.get(at + 4..).unwrap_or_default().split(':').next();
-        digits.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
+        let rest = body.get(at + 4..).unwrap_or_default();
+        let after = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+        after.len() < rest.len() && after.starts_with(':')
     })?;
-    let text = body.get(start..)?.split(['<', '"', '\r', '\n']).next()?;
-    Some(response.redacted(text))
+    body.get(start..)?.split(['<', '"', '\r', '\n']).next()
 }
 
 /// Numbers of messages, and the fix.

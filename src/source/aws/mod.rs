@@ -21,6 +21,9 @@ mod query_api;
 mod sign;
 mod web_identity_token;
 
+#[cfg(feature = "fuzzing")]
+pub(crate) use self::credentials::fuzzing;
+
 use self::account::Account;
 use self::credentials::{AssumedRole, ExternalId};
 use super::{Source, SourceInfo, Trust};

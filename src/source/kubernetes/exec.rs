@@ -107,7 +107,7 @@ fn cluster_info(cluster: &Entry) -> Result<Value, Error> {
 }
 
 /// The credentials in the output of the plugin.
-fn read(output: &Secret, version: &str, plugin: &Entry) -> Result<Credentials, Error> {
+pub(super) fn read(output: &Secret, version: &str, plugin: &Entry) -> Result<Credentials, Error> {
     let wrong = |why: String| {
         Error::new(Kind::Protocol, format!("the output of {} {why}", plugin.place()))
             .fix("run the plugin by hand to see its output, or update the plugin")

@@ -35,6 +35,15 @@ pub(super) struct Kubeconfig {
 }
 
 impl Kubeconfig {
+    /// The content of one file.
+    ///
+    /// # Errors
+    /// Why the text is refused.
+    #[cfg(feature = "fuzzing")]
+    pub(super) fn of_text(text: &str) -> Result<Kubeconfig, String> {
+        Ok(Kubeconfig { files: vec![(PathBuf::from("/kubeconfig"), parse(text)?)] })
+    }
+
     /// Reads the files that kubectl would read.
     ///
     /// # Errors
@@ -123,7 +132,7 @@ impl Kubeconfig {
     }
 
     /// The context with this name, or the current context.
-    fn context(&self, name: Option<&str>) -> Result<Entry<'_>, Error> {
+    pub(super) fn context(&self, name: Option<&str>) -> Result<Entry<'_>, Error> {
         let current = || {
             let values = self.files.iter().filter_map(|(_, file)| file.get("current-context"));
             values.filter_map(Value::as_str).find(|name| !name.is_empty())
@@ -137,7 +146,7 @@ impl Kubeconfig {
     }
 
     /// The first cluster, user or context with this name.
-    fn entry(&self, kind: &'static str, name: &str) -> Result<Entry<'_>, Error> {
+    pub(super) fn entry(&self, kind: &'static str, name: &str) -> Result<Entry<'_>, Error> {
         let found = self.entries(kind).find(|(_, entry)| name_of(entry) == Some(name));
         let name = show::value(name);
         let (file, entry) = found.ok_or_else(|| {
@@ -194,15 +203,19 @@ fn server_name(cluster: &Entry) -> Result<Option<ServerName<'static>>, Error> {
 fn read(path: &Path, place: &str, cx: &Context) -> Result<Value, Error> {
     let text = files::read_text(path, place, Kind::Absent)?;
     cx.log.warn_if_shared(path);
-    let config = yaml::read(text.expose()).and_then(|config| match config {
-        Value::Object(_) | Value::Null => Ok(config),
-        _ => Err("it is not a YAML mapping".to_owned()),
-    });
-    config.map_err(|why| {
+    parse(text.expose()).map_err(|why| {
         Error::new(Kind::Configuration, format!("{} is not a kubeconfig", show::path(path)))
             .cause(why)
             .fix(format!("correct the file, or check {place}"))
     })
+}
+
+/// The content of a text: a mapping, or null if the text is empty.
+fn parse(text: &str) -> Result<Value, String> {
+    match yaml::read(text)? {
+        config @ (Value::Object(_) | Value::Null) => Ok(config),
+        _ => Err("it is not a YAML mapping".to_owned()),
+    }
 }
 
 fn name_of(entry: &Value) -> Option<&str> {

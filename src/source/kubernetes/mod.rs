@@ -13,6 +13,8 @@ mod access;
 mod auth_provider;
 mod entry;
 mod exec;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod in_cluster;
 mod kubeconfig;
 mod token_request;

@@ -9,7 +9,7 @@ use crate::http::{Response, Url};
 
 /// A SOAP fault.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Fault {
+pub(in crate::source::adfs) struct Fault {
     /// The innermost code, without its namespace prefix, such as `InvalidScope`.
     code: String,
     reason: String,

@@ -9,7 +9,7 @@
 mod endpoint;
 mod envelope;
 mod fault;
-mod response;
+pub(super) mod response;
 
 use std::path::Path;
 

@@ -7,7 +7,7 @@ use crate::token::xml;
 
 /// What a response contains.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Content {
+pub(in crate::source::adfs) enum Content {
     /// The position of the assertion in the text. The assertion is signed, so its bytes must not
     /// change.
     Assertion(Range<usize>),
@@ -18,7 +18,7 @@ pub(super) enum Content {
 }
 
 /// Reads the body of a response.
-pub(super) fn read(text: &str) -> Content {
+pub(in crate::source::adfs) fn read(text: &str) -> Content {
     let Some(document) = xml::parse(text) else { return Content::Other };
     let find = |name: &str| document.descendants().find(|node| node.tag_name().name() == name);
     if let Some(fault) = find("Fault") {

@@ -9,6 +9,8 @@
 mod assume_role;
 mod container;
 mod environment;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 pub(super) mod imds;
 mod login;
 mod process;

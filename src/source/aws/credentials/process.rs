@@ -6,7 +6,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Account, Lookup, from_json};
+use super::{Account, Credentials, Lookup, from_json};
 use crate::error::{Error, Kind};
 use crate::program::Program;
 
@@ -31,15 +31,20 @@ pub(super) fn load(profile: &str, command_line: &str, account: &Account) -> Resu
         }
         _ => error,
     })?;
+    read(output.expose(), &place).map(Lookup::Found)
+}
+
+/// The credentials in the output of the program that `place` names.
+pub(super) fn read(output: &str, place: &str) -> Result<Credentials, Error> {
     let what = format!("the output of the {place}");
     let fix = "run the command by hand, and check that it prints credentials of version 1";
     let wrong = |why: &str| Error::new(Kind::Protocol, format!("{what} {why}")).fix(fix);
     let object: Map<String, Value> =
-        serde_json::from_str(output.expose()).map_err(|_| wrong("is not a JSON object"))?;
+        serde_json::from_str(output).map_err(|_| wrong("is not a JSON object"))?;
     if object.get("Version").and_then(Value::as_i64) != Some(1) {
         return Err(wrong("does not have \"Version\": 1"));
     }
-    from_json(&object, "SessionToken", &what, fix).map(Lookup::Found)
+    from_json(&object, "SessionToken", &what, fix)
 }
 
 /// The error for a command line whose program does not exist because backslashes were removed from
@@ -55,7 +60,7 @@ fn not_started(command_line: &str, place: &str) -> Error {
 
 /// The words of a command line, as botocore splits it: by the rules of the C runtime on Windows, and
 /// by those of a POSIX shell elsewhere.
-fn split(command_line: &str, windows: bool) -> Option<Vec<String>> {
+pub(super) fn split(command_line: &str, windows: bool) -> Option<Vec<String>> {
     match windows {
         true => split_on_windows(command_line),
         false => shlex::split(command_line),

@@ -90,7 +90,7 @@ impl Files {
         pairs.find(|(key, _)| *key == "endpoint_url").map(|(_, url)| url)
     }
 
-    fn add_config(&mut self, text: &str) {
+    pub(super) fn add_config(&mut self, text: &str) {
         for (section, keys) in sections::parse(text) {
             let (kind, name) = section.split_once([' ', '\t']).unwrap_or((&section, ""));
             let name = unquoted(name);
@@ -106,7 +106,7 @@ impl Files {
         }
     }
 
-    fn add_credentials(&mut self, text: &str) {
+    pub(super) fn add_credentials(&mut self, text: &str) {
         for (section, keys) in sections::parse(text) {
             self.add_profile(&section, keys, true);
         }

@@ -7,7 +7,7 @@
 //! <https://docs.aws.amazon.com/singlesignon/latest/PortalAPIReference/API_GetRoleCredentials.html>
 
 mod session;
-mod token_cache;
+pub(super) mod token_cache;
 
 use serde_json::Value;
 

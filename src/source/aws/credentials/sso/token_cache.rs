@@ -34,7 +34,7 @@ impl TokenCache<'_> {
     fn read(&self, profile: &str) -> Result<CachedToken, Error> {
         let text = files::read_text(self.path, "sso_session", Kind::Expired)
             .map_err(|error| error.fix(login(profile)))?;
-        serde_json::from_str(text.expose()).map(CachedToken).map_err(|_| {
+        CachedToken::parse(text.expose()).ok_or_else(|| {
             let what = format!("{} is not JSON", show::path(self.path));
             Error::new(Kind::Configuration, what).fix(login(profile))
         })
@@ -58,9 +58,14 @@ impl TokenCache<'_> {
 }
 
 /// The members of the cache file.
-struct CachedToken(Map<String, Value>);
+pub(in crate::source::aws::credentials) struct CachedToken(Map<String, Value>);
 
 impl CachedToken {
+    /// Reads the text of the file; `None` if it is not a JSON object.
+    pub(in crate::source::aws::credentials) fn parse(text: &str) -> Option<CachedToken> {
+        serde_json::from_str(text).ok().map(CachedToken)
+    }
+
     fn text(&self, name: &str) -> Option<&str> {
         self.0.get(name).and_then(Value::as_str)
     }
@@ -71,7 +76,7 @@ impl CachedToken {
     }
 
     /// Whether the token expires soon and can be refreshed.
-    fn needs_refresh(&self, now: i64) -> bool {
+    pub(in crate::source::aws::credentials) fn needs_refresh(&self, now: i64) -> bool {
         let needed = ["refreshToken", "clientId", "clientSecret"];
         let expires_soon = self.expiry().is_none_or(|expiry| expiry - now < REFRESH_BEFORE);
         expires_soon && needed.iter().all(|name| self.text(name).is_some())

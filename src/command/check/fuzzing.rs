@@ -1,0 +1,20 @@
+//! The parsers of `check`, for fuzzing.
+
+use serde_json::json;
+
+use super::mapping;
+use crate::shell;
+
+/// Splits an attribute mapping and evaluates its expressions. Each expression must be a part of the
+/// mapping.
+pub(crate) fn attribute_mapping(text: &str) {
+    let claims = json!({"sub": "s", "a": {"b": ["c"], "https://a.example": 1}});
+    let pairs = mapping::pairs(text);
+    assert!(
+        pairs.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>() <= text.len()
+    );
+    for (_, expression) in pairs {
+        mapping::evaluate(expression, &claims);
+    }
+    shell::expansion(text);
+}

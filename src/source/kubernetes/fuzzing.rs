@@ -1,0 +1,42 @@
+//! The parsers of a kubeconfig and of what a plugin prints, for fuzzing.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::entry::Entry;
+use super::exec;
+use super::kubeconfig::Kubeconfig;
+use crate::secret::Secret;
+
+/// The parts of a context, with the members of each that contain base64-encoded PEM.
+const PARTS: [(&str, &[&str]); 2] =
+    [("cluster", &["certificate-authority"]), ("user", &["client-certificate", "client-key"])];
+
+/// Reads a kubeconfig, with what its current context names. Returns the reason if it is refused.
+pub(crate) fn kubeconfig(text: &str) -> Option<String> {
+    let config = match Kubeconfig::of_text(text) {
+        Ok(config) => config,
+        Err(why) => return Some(why),
+    };
+    let context = config.context(None).ok()?;
+    for (kind, members) in PARTS {
+        let Ok(Some(name)) = context.text(kind) else { continue };
+        let Ok(part) = config.entry(kind, name) else { continue };
+        for member in members {
+            // A path would be opened.
+            if part.get(member).is_none() {
+                let _ = part.pem(member);
+            }
+        }
+    }
+    None
+}
+
+/// Reads what an exec plugin prints.
+pub(crate) fn exec_credential(text: &str) -> Option<String> {
+    let nothing = Value::Null;
+    let plugin = Entry::new(Path::new("/kubeconfig"), "the plugin".to_owned(), Some(&nothing));
+    let read = exec::read(&Secret::new(text), "client.authentication.k8s.io/v1", &plugin);
+    read.err().map(|error| error.to_string())
+}
