@@ -331,7 +331,7 @@ def test_a_token_of_a_person(commands, sts, domain, audience, tmp_path, monkeypa
 
 
 @pytest.mark.parametrize("options, words", [
-    (("--subject=bob@other.example", "--scope=devstorage.read_only"), "--subject"),
+    (("--subject=bob@other.example", "--scope=devstorage.read_only"), "Workspace domain"),
     ((f"--subject={PERSON}",), "Domain-wide delegation"),
 ])  # fmt: skip
 def test_a_person_or_scope_that_is_not_delegated(commands, sts, domain, options, words):

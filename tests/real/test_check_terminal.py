@@ -33,7 +33,7 @@ def check(program, audience, tmp_path):
 def test_without_color(check, env):
     """As the user wants it, or the terminal."""
     status, text = check("/bin/false", "--offline", env=env)
-    assert status == 3 and "\x1b" not in text
+    assert status == 6 and "\x1b" not in text
     lines = text.splitlines()
     assert all(line.split(" ")[0] in LINK for line in lines[:-2] if line[:1] != " ")
     assert all(len(line) <= WIDTH or " " not in line.strip()[30:] for line in lines[:-1]), "wrapped between words"
@@ -59,7 +59,7 @@ def test_each_link_is_shown_when_it_is_checked(check, tmp_path):
         return False
 
     status, text = check(str(program), person=person)
-    assert status == 3 and text.count(" timeout  ") == 1, "each link once"
+    assert status == 7 and text.count(" timeout  ") == 1, "each link once"
     assert seen[0][0] and seen[-1][1] - seen[0][1] > 2
 
 
@@ -69,4 +69,4 @@ def test_a_run_that_reaches_its_deadline(check, tmp_path):
     program.write_text("#!/bin/sh\nsleep 30\n")
     program.chmod(0o755)
     status, text = check(str(program), "--timeout=2")
-    assert status == 3 and text.count(" timeout  ") == 1 and ". First fix: " in text.splitlines()[-1]
+    assert status == 6 and text.count(" timeout  ") == 1 and ". First fix: " in text.splitlines()[-1]
