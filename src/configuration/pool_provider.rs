@@ -22,6 +22,9 @@ pub struct PoolProvider {
 const FORM: &str = "//iam.googleapis.com/projects/NUMBER/locations/global/workloadIdentityPools/POOL/\
                     providers/PROVIDER";
 
+/// The longest audience that a pool provider can allow, in characters.
+pub const LONGEST_AUDIENCE: usize = 256;
+
 impl PoolProvider {
     /// Reads an audience, which must be exactly the full resource name that the Security Token
     /// Service expects.
@@ -114,11 +117,38 @@ impl PoolProvider {
         format!("gcloud iam {group} providers {verb} {pool}/providers/{id}")
     }
 
-    /// The gcloud option that sets the accepted `aud`. A workforce pool provider has one client ID.
-    pub fn audience_option(&self) -> &'static str {
+    /// What to do about a token with another `aud`, which is `None` if it is not known.
+    pub fn fix_audience(&self, aud: Option<&str>) -> String {
+        let request = format!("get a token for the audience https:{}", self.name());
+        let is_provider = |aud: &str| {
+            ["/workloadIdentityPools/", "/workforcePools/"].iter().any(|part| aud.contains(part))
+        };
+        match aud {
+            // Allowing it would accept the tokens of everyone who may use the other provider.
+            Some(aud) if !is_provider(aud) && aud.chars().count() <= LONGEST_AUDIENCE => {
+                format!("{request}, or {}", self.allow_audience(aud))
+            }
+            _ => request,
+        }
+    }
+
+    /// How to make the provider accept tokens with this `aud`. The command replaces the whole list of
+    /// audiences, so the present ones must be repeated. An empty list allows the name of the provider.
+    /// The provider of a workforce pool has one client ID instead.
+    fn allow_audience(&self, aud: &str) -> String {
+        let update = self.gcloud("update-oidc");
         match self.project {
-            Some(_) => "--allowed-audiences",
-            None => "--client-id",
+            Some(_) => format!(
+                "allow this one in addition to the present audiences of the pool provider (https:{} if \
+                 it has none), which the command replaces: {update} {}",
+                self.name(),
+                quoted(&format!("--allowed-audiences=PRESENT,{aud}"))
+            ),
+            None => format!(
+                "make this one the client ID of the pool provider, the only audience that it accepts: \
+                 {update} {}",
+                quoted(&format!("--client-id={aud}"))
+            ),
         }
     }
 

@@ -64,7 +64,9 @@ impl Refusal {
                 format!("set {place} to a path in a directory that only this user can write to")
             }
             Refusal::WritableByOthers => format!("run chmod go-w {shown}"),
-            Refusal::OtherContent => format!("set {place} to another path, or remove {shown}"),
+            Refusal::OtherContent => {
+                format!("set {place} to another path, or remove {shown} if nothing needs it")
+            }
             Refusal::NoDirectory(directory) => {
                 let directory = directory.display().to_string();
                 let directory = crate::shell::quoted(&directory);

@@ -49,7 +49,7 @@ pub fn exchange(
     }
     let response = cx.send(post)?;
     if matches!(response.status, 400 | 401 | 403 | 429)
-        && let Some(error) = refusals::of_exchange(&response, config, cx)
+        && let Some(error) = refusals::of_exchange(&response, config, subject_token, cx)
     {
         return Err(error);
     }

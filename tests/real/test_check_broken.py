@@ -413,7 +413,7 @@ ROWS = [
         with_(Setups.ours, lambda s: (s.claims(iss="https://127.0.0.1:9"), s.sts.add(OidcPoolProvider(s.audience, "https://127.0.0.1:9")))),
         "DENIED", "exchange", "Error connecting", "--jwk-json-path"),
     row("an issuer that calls itself otherwise", with_(Setups.ours, lambda s: setattr(s.issuer, "claimed", "https://other.example")),
-        "CONFIGURATION", "exchange", "discovery document", "--issuer-uri"),
+        "CONFIGURATION", "exchange", "discovery document", "providers describe"),
     row("too long a subject at Google", claims(sub="x" * 128), "CONFIGURATION", "exchange", "127 bytes", "--attribute-mapping"),
     row("no token service", config(token_url="http://127.0.0.1:9/v1/token"),
         "UNREACHABLE", "exchange", "http://127.0.0.1:9/v1/token"),

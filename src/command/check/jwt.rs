@@ -9,12 +9,11 @@ use super::mismatch;
 use super::output_document::another_provider;
 use super::report::Report;
 use crate::configuration::CredentialConfig;
-use crate::configuration::pool_provider::PoolProvider;
+use crate::configuration::pool_provider::{LONGEST_AUDIENCE, PoolProvider};
 use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::http::{Request, Url};
 use crate::secret::Secret;
-use crate::shell::quoted;
 use crate::time::{instant, rfc3339};
 use crate::token::jwks::{self, Failure};
 use crate::token::{Audience, jwt};
@@ -23,9 +22,6 @@ const LINK: &str = "subject token";
 
 /// The longest lifetime, from `iat` to `exp`, in seconds.
 const LONGEST_LIFETIME: i64 = 24 * 3600;
-
-/// The longest audience that a pool provider can allow, in characters.
-const LONGEST_AUDIENCE: usize = 256;
 
 pub(super) fn check(token: &Secret, config: &CredentialConfig, cx: &Context, report: &mut Report) {
     let parts: Vec<&str> = token.expose().split('.').collect();
@@ -156,21 +152,7 @@ fn audience(claims: &Map<String, Value>, config: &CredentialConfig, report: &mut
         _ if let Some(other) = another_provider(first, config) => {
             format!("get a token for the audience https:{bare}, because this one is for {other}")
         }
-        // A resource name with a mistake is for this or another provider, not for a client.
-        Ok(_)
-            if first.contains("/workloadIdentityPools/") || first.contains("/workforcePools/") =>
-        {
-            format!("get a token for the audience https:{bare}")
-        }
-        Ok(provider) => {
-            let option = format!("{}={first}", provider.audience_option());
-            let update = provider.gcloud("update-oidc");
-            format!(
-                "get a token for the audience https:{bare}, or allow this audience in the pool \
-                 provider: {update} {}",
-                quoted(&option)
-            )
-        }
+        Ok(provider) => provider.fix_audience(Some(first)),
         Err(error) => error.how_to_fix().unwrap_or_default(),
     };
     let message = format!("the aud of the token is {}", crate::error::one_line(first));

@@ -7,7 +7,8 @@ use crate::configuration::pool_provider::PoolProvider;
 use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::http::Response;
-use crate::token::TokenType;
+use crate::secret::Secret;
+use crate::token::{TokenType, jwt};
 
 /// A part of an `error_description` in lower case, the kind of the failure, and the fix.
 /// [`complete`] replaces the words in braces.
@@ -23,22 +24,18 @@ const MEANINGS: &[(&str, Kind, &str)] = &[
         "check that the pool and the provider exist and are enabled (new ones take up to 5 \
          minutes): {describe}",
     ),
-    (
-        "audience in id token",
-        Kind::Denied,
-        "allow the aud of the token with {update} {audiences}=AUD, or get a token for the audience \
-         https:{name}",
-    ),
+    ("audience in id token", Kind::Denied, "{audience}"),
     (
         "`issuer` claim in oidc discovery",
         Kind::Configuration,
         "use the same issuer in the token (iss), in the issuer's metadata and in the pool provider: \
-         {update} --issuer-uri=ISS",
+         {describe}",
     ),
     (
         "issuer in id token",
         Kind::Configuration,
-        "set the issuer of the pool provider to the iss of the token: {update} --issuer-uri=ISS",
+        "use a pool provider for the issuer of the token (iss), or change the issuer for all workloads \
+         of this one: {update} --issuer-uri=ISS",
     ),
     (
         "error connecting to the given credential's issuer",
@@ -59,7 +56,8 @@ const MEANINGS: &[(&str, Kind, &str)] = &[
     (
         "127 bytes",
         Kind::Configuration,
-        "map a shorter value to google.subject: {update} --attribute-mapping=google.subject=…",
+        "map a shorter value to google.subject, and repeat the rest of the mapping, which {describe} \
+         prints: {update} --attribute-mapping=google.subject=VALUE,REST",
     ),
     (
         "attribute condition",
@@ -112,6 +110,7 @@ fn meaning_of_code(code: &str) -> (Kind, &'static str) {
 pub(in crate::google) fn of_exchange(
     response: &Response,
     config: &CredentialConfig,
+    subject_token: &Secret,
     cx: &Context,
 ) -> Option<Error> {
     let what = format!("{} refused the token exchange", config.token_url);
@@ -127,7 +126,7 @@ pub(in crate::google) fn of_exchange(
     let error = response.failure(kind, what);
     // A wrong audience is reported first, because no command could name the pool provider.
     let (error, mut fix) = match PoolProvider::parse(&config.audience) {
-        Ok(provider) => (error, complete(fix, &provider, config.token_type)),
+        Ok(provider) => (error, complete(fix, &provider, config.token_type, subject_token)),
         Err(wrong) => (error.cause(wrong.what()), wrong.how_to_fix().unwrap_or_default()),
     };
     let may_be_of_clock = kind == Kind::Expired
@@ -148,8 +147,19 @@ fn member(config: &CredentialConfig) -> String {
         .map_or_else(|_| "PRINCIPAL".to_owned(), |provider| provider.principal("SUBJECT"))
 }
 
+/// The first `aud` of a JWT.
+fn audience(subject_token: &Secret) -> Option<String> {
+    let aud = jwt::claims(subject_token.expose())?.remove("aud")?;
+    aud.as_str().or_else(|| aud.get(0)?.as_str()).map(str::to_owned)
+}
+
 /// Replaces the words in braces with commands about the pool provider and with its name.
-fn complete(fix: &str, provider: &PoolProvider, token_type: TokenType) -> String {
+fn complete(
+    fix: &str,
+    provider: &PoolProvider,
+    token_type: TokenType,
+    subject_token: &Secret,
+) -> String {
     let (update, keys) = match token_type {
         TokenType::Jwt | TokenType::IdToken => ("update-oidc", "--jwk-json-path"),
         TokenType::Saml2 => ("update-saml", "--idp-metadata-path"),
@@ -158,6 +168,5 @@ fn complete(fix: &str, provider: &PoolProvider, token_type: TokenType) -> String
     fix.replace("{describe}", &provider.gcloud("describe"))
         .replace("{keys}", &format!("{{update}} {keys}=FILE"))
         .replace("{update}", &provider.gcloud(update))
-        .replace("{audiences}", provider.audience_option())
-        .replace("{name}", &provider.name())
+        .replace("{audience}", &provider.fix_audience(audience(subject_token).as_deref()))
 }

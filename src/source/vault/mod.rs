@@ -227,8 +227,7 @@ impl Vault {
         if !requested.is(client_id) {
             cx.log.line(format!(
                 "the audience of the token is {client_id}, which is the client_id of the role {}, \
-                 not {requested}; add it to the pool provider with \
-                 --allowed-audiences={client_id}, or change the client_id of the role",
+                 not {requested}; allow it in the pool provider, or change the client_id of the role",
                 self.role
             ));
         }
