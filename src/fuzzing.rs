@@ -195,11 +195,11 @@ fn configuration(input: &[u8]) -> Vec<String> {
     }
 }
 
-/// The lines of an arguments file, which mean the same on the command line. Only a file must not
-/// have quotes.
+/// The lines of an arguments file, which mean the same on the command line. Only a file may begin with
+/// a byte order mark, and must not have quotes.
 fn arguments(input: &[u8]) -> Vec<String> {
     let text = text(input);
-    let lines = text.lines().map(str::trim);
+    let lines = text.strip_prefix('\u{feff}').unwrap_or(&text).lines().map(str::trim);
     let words: Vec<OsString> = lines
         .filter(|line| !line.is_empty() && !line.starts_with('#'))
         .map(OsString::from)
