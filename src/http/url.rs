@@ -32,10 +32,14 @@ impl Url {
         if !port.is_empty() && authority.port_u16().is_none() {
             return Err("must have a port from 1 to 65535".to_owned());
         }
-        if !matches!(uri.scheme_str(), Some("http" | "https")) || authority.host().is_empty() {
+        // A bracket inside a host would end the host in another place for the next parser.
+        let host = authority.host();
+        let name = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        let is_host = !name.is_empty() && !name.contains(['[', ']']);
+        if !matches!(uri.scheme_str(), Some("http" | "https")) || !is_host {
             return Err(wrong());
         }
-        let host = authority.host().to_ascii_lowercase();
+        let host = host.to_ascii_lowercase();
         Ok(Url { typed: text.to_owned(), uri, host })
     }
 
@@ -139,6 +143,8 @@ mod tests {
             "https://a:99999/",
             "https://[::1]:65536/",
             "https://a:/",
+            "https://[]/",
+            "https://a[b:]:5/",
         ] {
             assert!(Url::parse(text).is_err(), "{text}");
         }
