@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use super::{private, read_limited};
-use crate::show;
+use crate::{shell, show};
 
 /// The largest file whose content is examined, in bytes. A token of 1 MiB in base64 fits.
 pub const LIMIT: usize = 2 * super::LIMIT;
@@ -56,7 +56,7 @@ impl Refusal {
     /// What to do about the file at `path`, which the setting `place` names.
     pub fn fix(&self, path: &Path, place: &str) -> String {
         let path = path.display().to_string();
-        let shown = crate::shell::quoted(&path);
+        let shown = shell::quoted(&path);
         match self {
             Refusal::Io(_) => format!("check {place}"),
             Refusal::NotRegular(_) => format!("set {place} to the path of a regular file"),
@@ -69,7 +69,12 @@ impl Refusal {
             }
             Refusal::NoDirectory(directory) => {
                 let directory = directory.display().to_string();
-                let directory = crate::shell::quoted(&directory);
+                if let Some((expanded, _)) = shell::expansion(&directory) {
+                    return format!(
+                        "set {place} to the absolute path: only a shell expands {expanded}"
+                    );
+                }
+                let directory = shell::quoted(&directory);
                 format!("run mkdir -m 700 -p {directory}, or set {place} to another path")
             }
         }

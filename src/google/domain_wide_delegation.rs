@@ -71,7 +71,9 @@ fn fix_for(code: &str) -> Option<&'static str> {
             "authorize the client ID of the service account for these scopes in the Admin console \
              (Security > API controls > Domain-wide delegation)",
         ),
-        "invalid_grant" => Some("request the token of a user of the Workspace domain"),
+        "invalid_grant" => {
+            Some("request the token of a user of the Workspace domain, by email address")
+        }
         "invalid_scope" => Some("check the requested scopes"),
         _ => None,
     }

@@ -299,11 +299,12 @@ impl Clocks {
 /// The difference between two clocks that is not an error, in seconds.
 pub const TOLERATED_SKEW: i64 = 30;
 
+/// How to set the clock.
+pub const SET_CLOCK: &str = "as root: chronyc makestep; on Windows: w32tm /resync; for a container, on \
+                             the container host";
+
 /// The fix for a clock that is this many seconds ahead.
 pub fn wrong_clock(skew: i64) -> String {
     let side = if skew > 0 { "ahead" } else { "behind" };
-    format!(
-        "correct this host's clock, which is {} s {side}, with chronyc makestep or w32tm /resync",
-        skew.abs()
-    )
+    format!("correct this host's clock, which is {} s {side} ({SET_CLOCK})", skew.abs())
 }

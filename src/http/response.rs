@@ -97,7 +97,9 @@ impl Response {
                 let host = &self.host;
                 (
                     Kind::Denied,
-                    format!("allow {host} in the proxy that responded in its place (Squid)"),
+                    format!(
+                        "allow {host} in the proxy (Squid), which responded in place of the server"
+                    ),
                 )
             }
             500..=599 if self.is_of_squid() => {
@@ -107,15 +109,16 @@ impl Response {
                 (Kind::Unreachable, format!("{fix} {host}"))
             }
             401 | 403 => {
-                let host = &self.host;
-                let or = match self.is_html() {
-                    true => format!(", or whether a proxy responded in place of {host}"),
-                    false => String::new(),
+                let credentials =
+                    format!("check the credentials for {option} and their permissions");
+                let fix = match self.is_html() {
+                    true => format!(
+                        "check whether a proxy responded in place of {}, otherwise {credentials}",
+                        self.host
+                    ),
+                    false => credentials,
                 };
-                (
-                    Kind::Denied,
-                    format!("check the credentials for {option} and their permissions{or}"),
-                )
+                (Kind::Denied, fix)
             }
             404 => (Kind::Configuration, format!("check the path of the URL in {option}")),
             408 | 429 | 500..=599 => (Kind::Unreachable, "try again later".to_owned()),

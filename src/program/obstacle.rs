@@ -144,9 +144,9 @@ fn first_line(text: &[u8]) -> &[u8] {
 /// The obstacle of a script whose lines end with CRLF.
 fn windows_line_ends(path: &Path) -> Obstacle {
     Obstacle {
-        cause: "its #! line has the line end of Windows (CRLF)".to_owned(),
+        cause: "it has Windows line endings (CRLF)".to_owned(),
         fix: format!(
-            "run sed -i 's/\\r$//' {}, or save it with the line ends of Unix (LF)",
+            "save it with Unix line endings (LF), for example with dos2unix {}",
             quoted(&path.display().to_string())
         ),
     }
@@ -196,7 +196,10 @@ fn of_wrong_build(cause: String) -> Obstacle {
 fn of_format(head: &[u8]) -> Obstacle {
     let of_other = || machine(head).and_then(of_machine).or_else(|| of_other_system(head));
     match head {
-        [] => without_interpreter("it is empty"),
+        [] => Obstacle {
+            cause: "it is empty".to_owned(),
+            fix: "restore the file, or check its path".to_owned(),
+        },
         [0xef, 0xbb, 0xbf, ..] => Obstacle {
             cause: "it begins with a byte order mark".to_owned(),
             fix: "save it as UTF-8 without a byte order mark".to_owned(),

@@ -120,7 +120,7 @@ def test_the_resource_is_a_scope(run, build):
 
 def test_the_resource_wants_an_assignment(run, build):
     """Of the identity to its application."""
-    run(client=BUILD.client_id, AZURE_CLIENT_SECRET=SECRET, resource=CLOSED).failed("DENIED", "AADSTS501051", "appRoleAssignmentRequired")
+    run(client=BUILD.client_id, AZURE_CLIENT_SECRET=SECRET, resource=CLOSED).failed("DENIED", "AADSTS501051", "app role")
 
 
 # Identity not found

@@ -372,7 +372,7 @@ def test_another_clock_is_a_warning(setups, ahead, side):
     date = formatdate(time.time() + ahead, usegmt=True)
     setup = setups.url(lambda _: Answer(200, setup.token, {"Date": date}))
     setup.token = setups.jwt()
-    warned(f"clock-{side}", setup, setup.check(), "clock", f" s {side}", "correct the clock of")
+    warned(f"clock-{side}", setup, setup.check(), "clock", f" s {side}", "to correct its clock")
 
 
 @pytest.mark.parametrize("broken", ["audience", "token", "account"])

@@ -119,7 +119,9 @@ fn region(url: &str) -> Result<&str, (String, String)> {
     let Some(region) = region else {
         if host.ends_with(".amazonaws.com.cn") {
             let what = "the url is in the AWS partition aws-cn, which Google does not support";
-            return wrong(what, "use a JWT: wif-token aws --mode=jwt");
+            let fix = "set subject_token_type to urn:ietf:params:oauth:token-type:jwt, and use \
+                       wif-token aws without --mode=caller-identity and an OIDC pool provider";
+            return wrong(what, fix);
         }
         let message = format!(
             "the host in the url of the GetCallerIdentity request is {}, but Google accepts only \

@@ -121,7 +121,8 @@ fn token_type(config: &CredentialConfig, report: &mut Report) {
             report.warning(
                 link,
                 format!("Python, gcloud and Ruby cannot use {urn} without environment_id"),
-                "use a JWT for these clients: wif-token aws without --mode",
+                "for these clients, set subject_token_type to urn:ietf:params:oauth:token-type:jwt, and use \
+                 wif-token aws without --mode=caller-identity and an OIDC pool provider",
             );
         }
     }

@@ -204,6 +204,9 @@ fn check_other_clock(server: &str, skew: i64, report: &mut Report) {
         return;
     }
     let side = if skew > 0 { "behind" } else { "ahead" };
-    let fix = format!("correct the clock of {server}, which is {} s {side}", skew.abs());
+    let fix = format!(
+        "ask the operator of {server} to correct its clock, which is {} s {side}",
+        skew.abs()
+    );
     report.warning("clock", format!("the clock of {server} differs from this host's"), fix);
 }

@@ -79,17 +79,16 @@ fn not_cached(what: &str, fix: &str, is_required: bool, report: &mut Report) {
 }
 
 fn missing_directory(directory: &Path, is_required: bool, report: &mut Report) {
-    let shown = show::path(directory);
     let existing = directory.ancestors().find(|path| path.exists());
     let (what, fix) = match existing.filter(|path| !path.is_dir()) {
         Some(file) => (
             format!("{} is not a directory", show::path(file)),
             "set executable.output_file to a path in a writable directory".to_owned(),
         ),
-        None => (
-            format!("the directory {shown} does not exist"),
-            format!("run mkdir -m 700 -p {}", quoted(&shown)),
-        ),
+        None => {
+            let refusal = Refusal::NoDirectory(directory.to_owned());
+            (refusal.to_string(), refusal.fix(directory, "executable.output_file"))
+        }
     };
     not_cached(&what, &fix, is_required, report);
 }

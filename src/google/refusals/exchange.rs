@@ -129,6 +129,11 @@ pub(in crate::google) fn of_exchange(
         Ok(provider) => (error, complete(fix, &provider, config.token_type, subject_token)),
         Err(wrong) => (error.cause(wrong.what()), wrong.how_to_fix().unwrap_or_default()),
     };
+    if config.token_type == TokenType::AwsRequest && lower.contains("signature") {
+        fix = "create the request again with wif-token aws --mode=caller-identity, because AWS did not \
+               accept its signature"
+            .to_owned();
+    }
     let may_be_of_clock = kind == Kind::Expired
         || known.is_none() && code == "invalid_grant"
         || config.token_type == TokenType::AwsRequest && kind == Kind::Denied;

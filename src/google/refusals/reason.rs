@@ -122,7 +122,10 @@ impl Reason {
             "CONSUMER_SUSPENDED" | "GCP_SUSPENDED" => {
                 format!("ask Google Cloud Support why the project {project} is suspended")
             }
-            "LOCATION_POLICY_VIOLATED" | "RESOURCE_USAGE_RESTRICTION_VIOLATED" => format!(
+            "LOCATION_POLICY_VIOLATED" => format!(
+                "ask an administrator of the organization which location policy blocks {service}"
+            ),
+            "RESOURCE_USAGE_RESTRICTION_VIOLATED" => format!(
                 "ask an administrator of the organization to allow {service} in the organization \
                  policy constraints/gcp.restrictServiceUsage"
             ),
@@ -131,8 +134,8 @@ impl Reason {
                 "request the scope https://www.googleapis.com/auth/cloud-platform".to_owned()
             }
             code => format!(
-                "ask an administrator of the organization about the reason {code}, which no role \
-                 on the service account changes"
+                "ask an administrator of the organization about the reason {code}; granting a role does \
+                 not help"
             ),
         }
     }
@@ -143,10 +146,15 @@ impl Reason {
             "" => "the vpcServiceControlsUniqueIdentifier of this message",
             uid => uid,
         };
+        // The Security Token Service knows no caller yet.
+        let caller = match service.starts_with("sts.") {
+            true => "any identity",
+            false => member,
+        };
         format!(
             "ask an administrator of the organization to look up {uid} in the VPC Service Controls \
-             troubleshooter, and to add an ingress rule to the perimeter that allows {member} and \
-             the address of this host to use {service}"
+             troubleshooter, and to add an ingress rule for {caller} from the address of this host to \
+             {service}"
         )
     }
 }

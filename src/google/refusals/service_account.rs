@@ -81,7 +81,10 @@ fn judge(
         403 if text.contains(UNUSED) => (Kind::Denied, enable_api(text)),
         400 | 403 if is_disabled(text) => (
             Kind::Configuration,
-            format!("enable the service account: {}", gcloud::enable(name)),
+            format!(
+                "ask the owner why the service account is disabled, then enable it: {}",
+                gcloud::enable(name)
+            ),
         ),
         403 => (Kind::Denied, missing_role(account, method)),
         404 => {

@@ -22,10 +22,10 @@ const MAX_ROUNDS: usize = 6;
 
 /// The fix if AD FS does not offer Windows Authentication.
 pub(super) const ENABLE_WINDOWS_AUTHENTICATION: &str = "connect to AD FS directly and not through \
-     its Web Application Proxy, enable Windows Authentication for the intranet \
-     (Set-AdfsGlobalAuthenticationPolicy -PrimaryIntranetAuthenticationProvider \
-     WindowsAuthentication), or set --user-agent to a value that contains one of the \
-     WiaSupportedUserAgents (Get-AdfsProperties)";
+     its Web Application Proxy, set --user-agent to a value that contains one of the \
+     WiaSupportedUserAgents (Get-AdfsProperties), or ask an administrator of AD FS to add \
+     WindowsAuthentication to the authentication providers of the intranet \
+     (Get-AdfsGlobalAuthenticationPolicy lists them; the Set- cmdlet replaces the list)";
 
 /// The account that signs in, and the service that it signs in to.
 #[derive(Debug)]
@@ -104,8 +104,9 @@ fn refused(url: &Url, cx: &Context) -> Error {
         Some(clock) => error.of_kind(Kind::Configuration).fix(clock),
         None => error.fix(
             "check that the account is the ADUserPrincipalName of the server application \
-             (Get-AdfsServerApplication), or if a load balancer terminates TLS, run \
-             Set-AdfsProperties -ExtendedProtectionTokenCheck Allow",
+             (Get-AdfsServerApplication), or if a load balancer terminates TLS, connect to a server of \
+             the farm directly, or ask an administrator of AD FS about ExtendedProtectionTokenCheck \
+             (Get-AdfsProperties)",
         ),
     }
 }

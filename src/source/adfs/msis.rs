@@ -26,8 +26,8 @@ pub(super) fn find(body: &str) -> Option<&str> {
 const FIXES: [(&[u32], &str); 6] = [
     (
         &[5007],
-        "allow the account in the access control policy of the relying party trust \
-         (Set-AdfsRelyingPartyTrust -AccessControlPolicyName)",
+        "ask an administrator of AD FS to allow the account in the access control policy of the \
+         relying party trust (Get-AdfsRelyingPartyTrust shows its name)",
     ),
     (
         &[7007],
@@ -41,8 +41,9 @@ const FIXES: [(&[u32], &str); 6] = [
     ),
     (
         &[37, 38],
-        "add the certificate of --signing-key or --signing-certificate to the relying party trust \
-         (Set-AdfsRelyingPartyTrust -RequestSigningCertificate)",
+        "add the certificate of --signing-key or --signing-certificate to the \
+         RequestSigningCertificate list of the relying party trust (Get-AdfsRelyingPartyTrust shows \
+         the list; Set-AdfsRelyingPartyTrust replaces it)",
     ),
     (&[9223], "set --client-id to the identifier of a client (Get-AdfsServerApplication)"),
     (

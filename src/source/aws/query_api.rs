@@ -10,7 +10,7 @@ use super::account::Account;
 use super::endpoint;
 use super::sign::{self, SigningRequest};
 use crate::error::{Error, Kind};
-use crate::http::{self, Response, Url, form};
+use crate::http::{self, Response, SET_CLOCK, Url, form};
 use crate::secret::Secret;
 use crate::token::xml;
 
@@ -127,9 +127,9 @@ impl Call<'_> {
     fn kind_and_fix(&self, code: &str, message: &str, account: &Account) -> (Kind, String) {
         if is_of_clock(code, message) {
             let fix = account.cx.wrong_clock().unwrap_or_else(|| {
-                "correct this host's clock with chronyc makestep or w32tm /resync, because the \
-                 signature contains its time"
-                    .to_owned()
+                format!(
+                    "correct this host's clock ({SET_CLOCK}), because the signature contains its time"
+                )
             });
             return (Kind::Configuration, fix);
         }
@@ -163,11 +163,17 @@ impl Call<'_> {
             "OptInRequired" => (
                 Kind::Configuration,
                 format!(
-                    "run aws account enable-region --region-name {region}, or set AWS_REGION to \
-                     another region"
+                    "set AWS_REGION to an enabled region, or ask an administrator of the AWS account to \
+                     run aws account enable-region --region-name {region}"
                 ),
             ),
             "AccessDenied" | "AccessDeniedException" => (Kind::Denied, self.if_denied(message)),
+            "ValidationError" if message.contains("chaining") => (
+                Kind::Configuration,
+                "set duration_seconds to at most 3600, because a role that another role assumes has \
+                 sessions of at most one hour"
+                    .to_owned(),
+            ),
             "ValidationError" if message.contains("DurationSeconds") => (
                 Kind::Configuration,
                 "lower duration_seconds in the profile, or raise the maximum session duration of \
@@ -190,10 +196,8 @@ impl Call<'_> {
             (false, false) => "check that the access key exists and is active (aws iam \
                                list-access-keys), and that it belongs to the partition of the region"
                 .to_owned(),
-            (_, true) => "renew the credentials, or in an opt-in region, where AWS STS refuses \
-                          session tokens of its global endpoint, run aws iam \
-                          set-security-token-service-preferences \
-                          --global-endpoint-token-version v2Token"
+            (_, true) => "renew the credentials; for an opt-in region, get them from a regional \
+                          endpoint of AWS STS, for example with AWS_STS_REGIONAL_ENDPOINTS=regional"
                 .to_owned(),
         }
     }

@@ -12,10 +12,10 @@ const REASONS: &[(&[u32], Kind, &str)] = &[
          --authority-host if the tenant is in a national cloud",
     ),
     (
-        &[700_016, 70001, 50034],
+        &[700_016, 70001],
         Kind::Configuration,
-        "check --client-id or AZURE_CLIENT_ID (az ad app list --query [].appId), and that the \
-         application is in this tenant",
+        "check --client-id or AZURE_CLIENT_ID, and that the application is in this tenant (az ad app \
+         show --id CLIENT_ID)",
     ),
     (
         &[7_000_229],
@@ -54,8 +54,8 @@ const REASONS: &[(&[u32], Kind, &str)] = &[
     (
         &[700_025],
         Kind::Configuration,
-        "register the application as a confidential client (Authentication, Allow public client \
-         flows: No), or use another application",
+        "use an application of its own for this workload, or set Authentication > Allow public client \
+         flows to No if no other program signs in with this one",
     ),
     (
         &[900_432, 700_023],
@@ -85,8 +85,8 @@ const REASONS: &[(&[u32], Kind, &str)] = &[
     (
         &[501_051, 50105],
         Kind::Denied,
-        "assign this identity to the application that --resource names, or remove the requirement \
-         (az ad sp update --id APP_ID_URI --set appRoleAssignmentRequired=false)",
+        "assign this identity to an app role of the application that --resource names, which requires \
+         an assignment (Enterprise applications > Users and groups)",
     ),
     (
         &[53003],

@@ -159,7 +159,7 @@ impl ClientAuth {
             return None;
         }
         let options = supported.join(" or --auth=");
-        Some(format!("use --auth={options}, the only methods that the issuer supports"))
+        Some(format!("use --auth={options}, which the metadata of the issuer lists"))
     }
 
     /// The fix if the issuer responds with `invalid_client`.

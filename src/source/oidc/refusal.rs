@@ -12,8 +12,8 @@ use crate::http::Response;
 
 /// The fix if the issuer requires DPoP, which binds a token to a key. Google accepts only bearer
 /// tokens.
-const TURN_OFF_DPOP: &str = "turn off DPoP for this client at the issuer, because Google accepts \
-                             only bearer tokens (in Okta: Require Demonstrating Proof of Possession \
+const TURN_OFF_DPOP: &str = "use a client that does not require DPoP, because Google accepts only \
+                             bearer tokens (in Okta: clear Require Demonstrating Proof of Possession \
                              (DPoP) header in token requests, in the general settings of the \
                              application)";
 
@@ -92,7 +92,7 @@ impl Refusal<'_> {
         match code {
             "invalid_request" if self.says(CERTIFICATE) => ADD_CERTIFICATE,
             "invalid_request" if self.says(&["pushed authorization"]) => {
-                "turn off required pushed authorization requests (PAR) for this client at the issuer"
+                "use a client that does not require pushed authorization requests (PAR)"
             }
             "invalid_scope" if !self.has_scope => {
                 "add --scope with a scope that the issuer allows for this client"
@@ -100,13 +100,14 @@ impl Refusal<'_> {
             "invalid_scope" => "check --scope",
             "invalid_target" => "check --resource",
             "access_denied" | "invalid_request" if self.says(&["audience"]) => {
-                "check --param=audience=NAME, and allow the client to use that API at the issuer"
+                "set --param=audience=IDENTIFIER to the identifier of an API that the issuer allows \
+                 this client to use"
             }
             "access_denied" | "consent_required" => {
                 "allow the client to use the requested scopes and API at the issuer"
             }
             "interaction_required" | "login_required" => {
-                "exclude this client from the sign-in policies of the issuer, such as multi-factor \
+                "use a client for machine-to-machine access, which needs no multi-factor \
                  authentication, or use --flow=device for a user"
             }
             _ => "check --scope, --resource and --param",

@@ -139,7 +139,13 @@ impl<'a> Server<'a> {
             473 => {
                 format!("set {} to the active server, because this one is a standby", self.place)
             }
-            501 => "initialize the server with vault operator init or bao operator init".to_owned(),
+            501 => {
+                let place = self.place;
+                format!(
+                    "check {place} and the storage of the server, and initialize only a new server \
+                     (vault operator init or bao operator init)"
+                )
+            }
             500 if says("active cluster node not found") => {
                 "try again when the cluster has an active server (vault status)".to_owned()
             }
