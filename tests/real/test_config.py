@@ -203,8 +203,8 @@ def test_gcloud_makes_the_provider_of_each_kind(program, iam, tmp_path, audience
     """OIDC, SAML and AWS; without a service account the project's own policy names the workload."""
     (tmp_path / "metadata.xml").write_text("<xml/>")
     (tmp_path / "keys.json").write_text(json.dumps({"keys": []}))
-    edit = {"=METADATA": f"={tmp_path}/metadata.xml", "=JWKS": f"={tmp_path}/keys.json", "=ACCOUNT ": "=123456789012 ", "=ROLE ": "=roles/viewer ",
-            " PROJECT ": " my-project "}  # fmt: skip
+    edit = {"=METADATA": f"={tmp_path}/metadata.xml", "=JWKS": f"={tmp_path}/keys.json", "=ACCOUNT ": "=123456789012 ",
+            "=ROLE ": "=roles/viewer ", " PROJECT ": " my-project "}  # fmt: skip
     if words == ["aws", "--mode=caller-identity"]:
         edit["--account-id=ACCOUNT"] = "--account-id=123456789012"
     _, provider, binding = commands(program, Gcloud(tmp_path), iam, tmp_path, [*words, f"--pool-provider={audience}"], edit)
