@@ -156,7 +156,7 @@ fn bytes(
     })
 }
 
-/// Why a value of `option` is no path outside of a shell, and what to do.
+/// Why a value of `option` works only in a shell, and the fix.
 fn no_path(value: &str, option: &str) -> Option<(String, String)> {
     if value.starts_with(['"', '\'']) {
         let fix = format!("write the path in {option} without quotes");
