@@ -77,10 +77,10 @@ pub(super) const INFO: SourceInfo = SourceInfo {
 fn trust_of_cluster() -> Trust {
     Trust::issuer("ISSUER")
         .with_jwks("JWKS".into())
-        .explain("ISSUER", "the issuer that this prints: kubectl get --raw /.well-known/openid-configuration")
+        .explain("ISSUER", "the issuer in the output of: kubectl get --raw /.well-known/openid-configuration")
         .explain(
             "JWKS",
-            "the file that this writes: kubectl get --raw /openid/v1/jwks > JWKS; omit --jwk-json-path if \
+            "a file with the output of: kubectl get --raw /openid/v1/jwks; omit --jwk-json-path if \
              Google can reach the issuer (as with GKE, EKS and AKS), because uploaded keys are not renewed",
         )
 }
