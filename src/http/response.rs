@@ -97,7 +97,9 @@ impl Response {
                 let host = &self.host;
                 (
                     Kind::Denied,
-                    format!("allow {host} in the proxy that responded in its place (Squid)"),
+                    format!(
+                        "allow {host} in the proxy (Squid), which responded in place of the server"
+                    ),
                 )
             }
             500..=599 if self.is_of_squid() => {

@@ -155,8 +155,7 @@ fn contract(line: &SourceLine, config: &CredentialConfig, report: &mut Report) {
     }
     let audience = Audience::new(config.audience.as_str());
     if common.audience.as_deref().is_some_and(|given| !audience.is(given)) {
-        let what = "--audience differs from the audience of the configuration, so the token is for \
-                    another recipient";
+        let what = "--audience differs from the audience of the configuration";
         let fix = format!(
             "remove --audience from executable.command, or set --audience=https:{}",
             audience.without_scheme()

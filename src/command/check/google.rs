@@ -135,7 +135,7 @@ pub(super) fn check_account(config: &CredentialConfig, cx: &Context, report: &mu
         "iamcredentials.googleapis.com" => "https://www.googleapis.com".to_owned(),
         _ if url.is_local() => url.origin(),
         host => {
-            report.skipped(link, format!("{host} cannot tell whether {account} exists"));
+            report.skipped(link, format!("whether {account} exists cannot be checked at {host}"));
             return;
         }
     };

@@ -217,7 +217,7 @@ pub(super) fn another_provider(audience: &str, config: &CredentialConfig) -> Opt
     let audience = Audience::new(audience);
     let provider = PoolProvider::parse(audience.without_scheme()).ok()?;
     (!provider.is_named(&config.audience))
-        .then(|| format!("the provider {} of the pool {}", provider.provider, provider.pool))
+        .then(|| format!("the provider {:?} of the pool {:?}", provider.provider, provider.pool))
 }
 
 fn remove(path: &Path) -> String {
