@@ -163,7 +163,7 @@ fn no_path(value: &str, option: &str) -> Option<(String, String)> {
         return Some(("the quotes are part of this path".to_owned(), fix));
     }
     if value.contains(" --") {
-        let fix = "in an arguments file, write each option on a line of its own".to_owned();
+        let fix = "in an arguments file, write each option on a separate line".to_owned();
         return Some(("the value contains another option".to_owned(), fix));
     }
     let (text, _) = shell::expansion(value)?;

@@ -160,7 +160,7 @@ impl<G: Grammar> Line<G> {
         if words.clone().take_while(|line| *line != "--").any(is_quoted) {
             return Err(Error::new(Kind::Usage, format!("{} contains quotes", show::path(path)))
                 .cause("arguments files are not read by a shell")
-                .fix("write each argument on a line of its own, without quotes"));
+                .fix("write each argument on a separate line, without quotes"));
         }
         self.read(words.map(OsString::from).collect(), depth)
     }

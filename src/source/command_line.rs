@@ -37,7 +37,7 @@ impl SourceLine {
                 "--exit-zero and --format=text cannot be used together",
             )
             .cause("neither the exit status nor the output would show a failure")
-            .fix("remove one of the two"));
+            .fix("remove --exit-zero or --format=text"));
         }
         Ok(SourceLine { info, common, values })
     }

@@ -138,7 +138,7 @@ fn region(url: &str) -> Result<&str, (String, String)> {
     }
     match (path, value("Action"), value("Version")) {
         ("", Some("GetCallerIdentity"), Some(_)) => Ok(region),
-        ("", Some("GetCallerIdentity"), None) => wrong("the url has no Version", &set),
+        ("", Some("GetCallerIdentity"), None) => wrong("the url has no parameter Version", &set),
         ("", ..) => wrong("the Action in the url is not GetCallerIdentity", &set),
         _ => wrong("the url of the GetCallerIdentity request has a path", &set),
     }
@@ -224,7 +224,7 @@ fn check_signature(
         broken(
             report,
             message,
-            &format!("add the session token as the header {SECURITY_TOKEN}, and sign it"),
+            &format!("add the session token as the header {SECURITY_TOKEN} and sign that header"),
         );
     }
 }

@@ -148,7 +148,7 @@ pub(super) fn check_account(config: &CredentialConfig, cx: &Context, report: &mu
         Ok(response) if response.status == 404 && account.contains('@') => {
             let project = project(account).unwrap_or_else(|| "PROJECT".to_owned());
             let list = format!(
-                "list the existing ones: gcloud iam service-accounts list --project={}",
+                "list the service accounts of the project: gcloud iam service-accounts list --project={}",
                 quoted(&project)
             );
             report.broken(link, Kind::Configuration, format!("{account} does not exist"), list);

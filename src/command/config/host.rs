@@ -33,7 +33,7 @@ pub(super) fn path(path: &Path, option: &str, os: Option<HostSystem>) -> Result<
     })?;
     if let Some((expanded, _)) = shell::expansion(text) {
         return Err(usage(&format!("contains {expanded}"))
-            .cause("nothing expands it when a client runs the command")
+            .cause("no shell expands it when a client runs the command")
             .fix("write the absolute path"));
     }
     let is_windows = cfg!(windows) && os.is_none() || os == Some(HostSystem::Windows);

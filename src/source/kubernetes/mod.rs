@@ -99,7 +99,8 @@ fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
     let mut others = Options::TABLE.iter().filter(|option| option.name != "path");
     if let Some(option) = others.find(|option| values.flag(option.name)) {
         let what = format!("--path and --{} cannot be used together", option.name);
-        return Err(Error::new(Kind::Usage, what).fix("remove one of the two"));
+        let fix = format!("remove --path or --{}", option.name);
+        return Err(Error::new(Kind::Usage, what).fix(fix));
     }
     Ok(Box::new(Projected(path)))
 }

@@ -44,7 +44,7 @@ pub(super) fn explain(text: &str, expected: TokenType, origin: &Origin) -> Optio
         }
         false => add.replace("the member that contains the token", &path),
     };
-    Some((format!("it is JSON, not {noun}, and the token is its member {path}"), fix))
+    Some((format!("it is JSON, not {noun}, and the token is in the member {path}"), fix))
 }
 
 /// What a well-known JSON object is.
@@ -111,7 +111,7 @@ mod tests {
             (r#"{"access_token":"x"}"#.to_owned(), "it is JSON, not a JWT; add --field=MEMBER"),
             (
                 format!(r#"{{"a":1,"id_token":"{JWT}"}}"#),
-                "its member id_token; add --field=id_token",
+                "in the member id_token; add --field=id_token",
             ),
             (format!(r#"[{{"data":{{"jwt":"{JWT}"}}}}]"#), "add --field=0.data.jwt"),
             ("{\"token\":".to_owned(), "it is JSON, not a JWT"),
