@@ -1,5 +1,5 @@
-//! Entries for fuzzing: each reads bytes as one parser of the program does, and checks what must
-//! hold for every input. `tests/fuzz` runs them; they are not part of the program.
+//! Fuzz targets: each reads bytes as one parser of the program does, and checks what must hold for
+//! every input. `tests/fuzz` runs them; they are not part of the program.
 
 mod answers;
 
@@ -33,7 +33,7 @@ use crate::token::{Origin, SubjectToken, TokenType, jwks, jwt, saml};
 /// Reads an input. Returns the messages of errors, which must not contain any part of the input.
 type Entry = fn(&[u8]) -> Vec<String>;
 
-/// The entries with their names.
+/// The fuzz targets with their names.
 const ENTRIES: &[(&str, Entry)] = &[
     ("jwt", jwt),
     ("saml", saml),
@@ -74,12 +74,12 @@ const ENTRIES: &[(&str, Entry)] = &[
     ("message", message),
 ];
 
-/// The names of the entries.
+/// The names of the fuzz targets.
 pub fn names() -> impl Iterator<Item = &'static str> {
     ENTRIES.iter().map(|(name, _)| *name)
 }
 
-/// Runs the entry with this name. Returns whether there is one.
+/// Runs the fuzz target with this name. Returns whether it exists.
 ///
 /// # Panics
 /// If something does not hold that must hold for every input.
@@ -195,8 +195,8 @@ fn configuration(input: &[u8]) -> Vec<String> {
     }
 }
 
-/// The lines of an arguments file, which mean the same on the command line. Only a file may begin with
-/// a byte order mark, and must not have quotes.
+/// An arguments file means the same as its lines on the command line, except that quotes are refused
+/// and a byte order mark at the beginning is ignored.
 fn arguments(input: &[u8]) -> Vec<String> {
     let text = text(input);
     let lines = text.strip_prefix('\u{feff}').unwrap_or(&text).lines().map(str::trim);

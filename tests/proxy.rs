@@ -50,8 +50,8 @@ fn the_reason_of_a_proxy_is_named_with_its_fix() {
             "HTTP/1.1 407 x|Proxy-Authenticate: Negotiate|Proxy-Authenticate: NTLM",
             "DENIED (5): the proxy in HTTPS_PROXY offers only Negotiate and NTLM authentication: \
              status 407 for idp.example; configure the proxy to offer Basic authentication or to \
-             allow idp.example without authentication, set HTTPS_PROXY to a local proxy that signs \
-             in to it, such as Cntlm or Px, or add idp.example to NO_PROXY",
+             allow idp.example without authentication, or set HTTPS_PROXY to a local proxy that \
+             authenticates to this proxy, such as Cntlm or Px, or add idp.example to NO_PROXY",
         ),
         (
             nobody,

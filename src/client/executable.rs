@@ -187,7 +187,10 @@ impl Executable<'_> {
 fn repeated(output: &Secret) -> Option<Trouble> {
     let name = duplicates::first(output.expose())?;
     Some(Trouble {
-        what: format!("the member {} occurs twice, which Rust refuses", show::value(&name)),
+        what: format!(
+            "the output has the member {} twice, which the Rust client rejects",
+            show::value(&name)
+        ),
         fix: "print each member of the document once".to_owned(),
     })
 }

@@ -111,7 +111,7 @@ impl TokenRequest {
                 Kind::Usage,
                 "--lifetime and --subject cannot be used together",
             )
-            .fix("remove one of the two"));
+            .fix("remove --lifetime or --subject"));
         }
         if options.oauth_endpoint.is_some() && options.subject.is_none() {
             return Err(Error::new(Kind::Usage, "--oauth-endpoint requires --subject")

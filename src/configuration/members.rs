@@ -31,7 +31,7 @@ impl<'a> Members<'a> {
         let plain = |name: &str| name.replace(['_', '-'], "").to_ascii_lowercase();
         match self.map.keys().find(|key| *key != name && plain(key) == plain(name)) {
             Some(key) => missing
-                .cause(format!("the name {key} is spelled differently"))
+                .cause(format!("the configuration has {}{key}", self.inside))
                 .fix(format!("rename {key} to {name}")),
             None => missing.fix("create the configuration with wif-token config SOURCE"),
         }
@@ -50,10 +50,10 @@ impl<'a> Members<'a> {
                 .fix(format!("remove the control characters from {name}"))),
             Some(Value::Array(_)) => Err(self
                 .wrong(&format!("{name} is a list, not a string"))
-                .fix(format!("write {name} as one string in double quotes"))),
+                .fix(format!("set {}{name} to a string in double quotes", self.inside))),
             Some(_) => Err(self
                 .wrong(&format!("{name} is not a string"))
-                .fix(format!("put the value of {name} in double quotes"))),
+                .fix(format!("set {}{name} to a string in double quotes", self.inside))),
         }
     }
 

@@ -167,13 +167,13 @@ fn other_type(found: Option<&str>, path: &Path) -> Error {
         ),
         Some("external_account_authorized_user" | "authorized_user") => (
             "it contains the credentials of a signed-in user",
-            "create the configuration with wif-token config SOURCE, or use the one that was passed to \
+            "create the configuration with wif-token config SOURCE, or use the file that was passed to \
              gcloud auth login --cred-file",
         ),
         Some("impersonated_service_account") => (
             "its type is impersonated_service_account, which is not supported yet",
-            "save the object in its source_credentials as a file of its own, add its \
-             service_account_impersonation_url to that object, and use that file",
+            "save the object source_credentials as a separate file, add \
+             service_account_impersonation_url to that object, and use the new file",
         ),
         Some(_) => {
             ("it has a different type", "create the configuration with wif-token config SOURCE")

@@ -96,7 +96,7 @@ pub(super) fn refuse_in_source(source: &Members) -> Result<(), Error> {
     match (places.next(), places.next()) {
         (Some(first), Some(second)) if !(is_aws && *second == "url") => {
             return Err(source
-                .wrong(&format!("{first} and {second} exclude each other"))
+                .wrong(&format!("{first} and {second} cannot be used together"))
                 .cause("clients disagree about which of them they use")
                 .fix(format!("remove {first} or {second} from credential_source")));
         }
@@ -228,11 +228,17 @@ mod tests {
             ),
             (
                 file("certificate", json!({})),
-                "certificate and file exclude each other: clients disagree",
+                "certificate and file cannot be used together: clients disagree",
             ),
-            (file("url", json!("https://x")), "file and url exclude each other"),
-            (file("executable", json!({"command": "x"})), "executable and file exclude each other"),
-            (file("environment_id", json!("aws1")), "environment_id and file exclude each other"),
+            (file("url", json!("https://x")), "file and url cannot be used together"),
+            (
+                file("executable", json!({"command": "x"})),
+                "executable and file cannot be used together",
+            ),
+            (
+                file("environment_id", json!("aws1")),
+                "environment_id and file cannot be used together",
+            ),
             (file("method", json!("POST")), "credential_source.method is not"),
             (
                 file("regional_cred_verification_url", json!("https://x")),

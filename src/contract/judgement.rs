@@ -97,8 +97,8 @@ fn expiration_time(document: &Value, cached: bool) -> Option<Trouble> {
     let fix = "set expiration_time to the expiry in whole seconds since 1970";
     let what = match document.get("expiration_time") {
         None | Some(Value::Null) if cached => {
-            "expiration_time is missing, which Go, Node, Java and PHP refuse because there is an \
-             output file, and Ruby and Rust use the token forever"
+            "expiration_time is missing, which Go, Node, Java and PHP refuse if there is an output \
+             file, and Ruby and Rust use the token forever"
         }
         None => return None,
         Some(Value::Number(time)) => match time.as_i64() {

@@ -156,14 +156,14 @@ fn bytes(
     })
 }
 
-/// Why a value of `option` is no path outside of a shell, and what to do.
+/// Why a value of `option` works only in a shell, and the fix.
 fn no_path(value: &str, option: &str) -> Option<(String, String)> {
     if value.starts_with(['"', '\'']) {
         let fix = format!("write the path in {option} without quotes");
         return Some(("the quotes are part of this path".to_owned(), fix));
     }
     if value.contains(" --") {
-        let fix = "in an arguments file, write each option on a line of its own".to_owned();
+        let fix = "in an arguments file, write each option on a separate line".to_owned();
         return Some(("the value contains another option".to_owned(), fix));
     }
     let (text, _) = shell::expansion(value)?;

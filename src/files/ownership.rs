@@ -44,7 +44,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// The reason for which a file could not be opened or created, if no other file is in its place.
+    /// Why a file could not be opened or created.
     pub fn of(path: &Path, error: io::Error) -> Refusal {
         let directory = super::directory(path);
         match error.kind() == io::ErrorKind::NotFound && !directory.is_dir() {

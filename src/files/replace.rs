@@ -26,11 +26,11 @@ pub fn replace(
     put(path, content, private::create_new)
 }
 
-/// How often a file is written again that was removed before its rename.
+/// How often a temporary file is written again if it was removed before its rename.
 const REPEATS: usize = 2;
 
-/// Puts a file with this content at `path`. While a run that did not get the lock does this, the run
-/// that holds the lock may remove the temporary file as a leftover.
+/// Writes a file with this content at `path`. Another run, which holds the lock, may remove the
+/// temporary file as a leftover; the file is then written again.
 fn put(
     path: &Path,
     content: &[u8],

@@ -5,6 +5,9 @@
 
 use crate::shell::quoted;
 
+/// The option without which gcloud asks for a condition if the policy has conditional bindings.
+pub const UNCONDITIONAL: &str = "--condition=None";
+
 /// The command that grants `member` the role `roles/iam.ROLE` on a service account.
 pub fn grant_role(account: &str, role: &str, member: &str) -> String {
     let member = format!("--member={member}");
@@ -19,7 +22,9 @@ pub fn grant_role(account: &str, role: &str, member: &str) -> String {
 pub(in crate::google) fn grant_project_role(project: &str, role: &str, member: &str) -> String {
     let member = format!("--member={member}");
     let member = quoted(&member);
-    format!("gcloud projects add-iam-policy-binding {project} --role=roles/{role} {member}")
+    format!(
+        "gcloud projects add-iam-policy-binding {project} --role=roles/{role} {member} {UNCONDITIONAL}"
+    )
 }
 
 /// The command that enables a service account.

@@ -30,8 +30,7 @@ pub struct Signed {
 
 impl ServiceAccount<'_> {
     /// `generateAccessToken`: an access token with these scopes. `lifetime` is in seconds and
-    /// overrides that of the configuration. `place` names the settings, for messages, as in the
-    /// other methods.
+    /// overrides that of the configuration. `place` names the settings in messages.
     ///
     /// # Errors
     /// `DENIED` if a role is missing, `CONFIGURATION` if the account does not exist or the lifetime

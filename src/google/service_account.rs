@@ -38,8 +38,8 @@ impl<'a> ServiceAccount<'a> {
                 "a delegate is the service account of the configuration itself",
             )
             .fix(
-                "remove it from the delegates, which are only accounts between the workload and the \
-                 service account",
+                "remove it: delegates are only the accounts between the workload and that service \
+                 account",
             ));
         }
         let (bearer, member) = federated()?;

@@ -82,8 +82,8 @@ impl Refusal {
                 format!("the proxy in {name} offers only {schemes} authentication"),
                 format!(
                     "configure the proxy to offer Basic authentication or to allow {host} without \
-                     authentication, set {setting} to a local proxy that signs in to it, such as \
-                     Cntlm or Px{or}"
+                     authentication, or set {setting} to a local proxy that authenticates to this \
+                     proxy, such as Cntlm or Px{or}"
                 ),
             )
         } else if proxy.has_account() {

@@ -158,9 +158,9 @@ impl<G: Grammar> Line<G> {
         let lines = text.expose().lines().map(str::trim);
         let words = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
         if words.clone().take_while(|line| *line != "--").any(is_quoted) {
-            return Err(Error::new(Kind::Usage, format!("{} has quotes", show::path(path)))
-                .cause("no shell reads an arguments file")
-                .fix("write each argument on a line of its own, without quotes"));
+            return Err(Error::new(Kind::Usage, format!("{} contains quotes", show::path(path)))
+                .cause("arguments files are not read by a shell")
+                .fix("write each argument on a separate line, without quotes"));
         }
         self.read(words.map(OsString::from).collect(), depth)
     }

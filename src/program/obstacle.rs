@@ -51,8 +51,8 @@ const MACHINES: [(u16, &str); 8] = [
     (258, "loongarch64"),
 ];
 
-/// The obstacle in a file that the system did not start with this error; `None` if the file does not
-/// tell.
+/// The reason that the system did not start a file, with this error; `None` if the file does not show
+/// it.
 pub(super) fn of_file(path: &Path, error: &io::Error) -> Option<Obstacle> {
     let code = error.raw_os_error()?;
     let is_refused = error.kind() == io::ErrorKind::PermissionDenied;
@@ -83,7 +83,7 @@ fn head(path: &Path) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// The obstacle in a text without a `#!` line. The C library of many systems runs it with a shell, but
+/// The reason that a text without a `#!` line does not start. The C library of many systems runs it with a shell, but
 /// most clients do not.
 pub(super) fn of_text(path: &Path) -> Option<Obstacle> {
     let head = head(path).filter(|_| cfg!(unix) && files::is_executable(path))?;
@@ -97,8 +97,8 @@ pub(super) fn of_text(path: &Path) -> Option<Obstacle> {
 /// The exit statuses of shells and of `env` for what they cannot run.
 const CANNOT_RUN: [i32; 3] = [2, 126, 127];
 
-/// The obstacle in a file that ended with this status. The line end of Windows is then a part of the
-/// name that `#!/usr/bin/env` does not find. A file that the system cannot run ends with such a
+/// Finds the reason for which a script exited with this status. With CRLF line endings,
+/// `#!/usr/bin/env` looks for a name that ends with `\r`. A file that the system cannot run ends with such a
 /// status if the C library runs it with a shell.
 pub(super) fn of_failed(path: &Path, status: ExitStatus) -> Option<Obstacle> {
     let head =
@@ -110,7 +110,7 @@ pub(super) fn of_failed(path: &Path, status: ExitStatus) -> Option<Obstacle> {
     }
 }
 
-/// The obstacle in the interpreter of a script, whose first line is `#!` and `line`.
+/// The reason that the interpreter of a script does not start. The first line is `#!` and `line`.
 fn of_script(path: &Path, line: &[u8]) -> Option<Obstacle> {
     let line = first_line(line);
     if line.ends_with(b"\r") {
@@ -119,7 +119,7 @@ fn of_script(path: &Path, line: &[u8]) -> Option<Obstacle> {
     let line = String::from_utf8_lossy(line);
     let interpreter = line.split_whitespace().next().unwrap_or_default();
     if interpreter.is_empty() {
-        return Some(without_interpreter("its #! line names no interpreter"));
+        return Some(without_interpreter("its #! line does not name an interpreter"));
     }
     match files::exists(interpreter.as_ref()) {
         true if files::is_executable(interpreter.as_ref()) => None,
@@ -141,7 +141,7 @@ fn first_line(text: &[u8]) -> &[u8] {
     text.split(|byte| *byte == b'\n').next().unwrap_or_default()
 }
 
-/// The obstacle of a script whose lines end with CRLF.
+/// The reason that a script with CRLF line endings does not start.
 fn windows_line_ends(path: &Path) -> Obstacle {
     Obstacle {
         cause: "it has Windows line endings (CRLF)".to_owned(),
@@ -154,13 +154,13 @@ fn windows_line_ends(path: &Path) -> Obstacle {
 
 fn without_interpreter(cause: &str) -> Obstacle {
     let fix = match cfg!(windows) {
-        true => "put its interpreter before it, such as python or powershell -File",
+        true => "run it with its interpreter, such as python FILE or powershell -File FILE",
         false => "add a first line that names the interpreter, such as #!/bin/sh",
     };
     Obstacle { cause: cause.to_owned(), fix: fix.to_owned() }
 }
 
-/// The obstacle of a program whose dynamic loader is missing.
+/// The reason that a program without its dynamic loader does not start.
 fn of_loader(head: &[u8]) -> Option<Obstacle> {
     if let Some(obstacle) = machine(head).and_then(of_machine) {
         return Some(obstacle);
@@ -173,7 +173,7 @@ fn of_loader(head: &[u8]) -> Option<Obstacle> {
     })
 }
 
-/// The obstacle of a program for another operating system.
+/// The reason that a program for another operating system does not start.
 fn of_other_system(head: &[u8]) -> Option<Obstacle> {
     let system = match head {
         [b'M', b'Z', ..] if !cfg!(windows) => "Windows",
@@ -192,7 +192,8 @@ fn of_wrong_build(cause: String) -> Obstacle {
     Obstacle { cause, fix: format!("install a build for {}", this_system()) }
 }
 
-/// The obstacle of a file that is neither a script with a `#!` line nor a program for this system.
+/// The reason that a file does not start that is neither a script with a `#!` line nor a program for
+/// this system.
 fn of_format(head: &[u8]) -> Obstacle {
     let of_other = || machine(head).and_then(of_machine).or_else(|| of_other_system(head));
     match head {
@@ -215,7 +216,8 @@ fn this_system() -> String {
     format!("{} on {}", std::env::consts::OS, std::env::consts::ARCH)
 }
 
-/// The obstacle of a program for this processor architecture, if it is not that of this host.
+/// The reason that a program for this processor architecture does not start, if this host has
+/// another one.
 fn of_machine(machine: u16) -> Option<Obstacle> {
     let (_, name) = MACHINES.iter().find(|(number, _)| *number == machine)?;
     (*name != std::env::consts::ARCH)

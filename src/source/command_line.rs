@@ -37,7 +37,7 @@ impl SourceLine {
                 "--exit-zero and --format=text cannot be used together",
             )
             .cause("neither the exit status nor the output would show a failure")
-            .fix("remove one of the two"));
+            .fix("remove --exit-zero or --format=text"));
         }
         Ok(SourceLine { info, common, values })
     }
@@ -66,13 +66,16 @@ pub fn no_source() -> Error {
 pub fn unknown(name: &str, others: &[&'static str]) -> Error {
     let known = SOURCES.iter().map(|source| source.name).chain(others.iter().copied());
     let kinds = if others.is_empty() { "source" } else { "source or command" };
-    let what = match is_name(name) {
+    let lower = name.to_ascii_lowercase();
+    let meant = SOURCES
+        .iter()
+        .find(|source| source.name == lower || source.also.contains(&lower.as_str()))
+        .map(|source| source.name);
+    let what = match is_name(name) || meant.is_some() {
         true => format!("{name:?} is not a {kinds}"),
         false => format!("the first word is not a {kinds}"),
     };
-    let lower = name.to_ascii_lowercase();
-    let meant = SOURCES.iter().find(|source| source.also.contains(&lower.as_str()));
-    let near = meant.map(|source| source.name).or_else(|| nearest(&lower, known));
+    let near = meant.or_else(|| nearest(&lower, known));
     Error::new(Kind::Usage, what).fix(match near {
         Some(near) => format!("did you mean {near}?"),
         None if others.is_empty() => format!("start the command line with one of: {}", names()),

@@ -67,7 +67,9 @@ pub(super) fn select(text: &Secret, field: &Field, what: &str) -> Result<Secret,
         let wrong = format!("{path} is not a member at the top of {what}");
         return Err(Error::new(Kind::Configuration, wrong)
             .cause("clients do not look for the token in nested objects or arrays")
-            .fix(format!("use an executable such as wif-token file or url with --field={path}")));
+            .fix(format!(
+                "configure an executable source, for example wif-token file --field={path}"
+            )));
     }
     match found {
         Ok(Value::String(text)) => Ok(Secret::new(text.as_str())),

@@ -62,10 +62,7 @@ impl Source for File {
                 .fix(format!("check {} and the program that writes the file", self.option)));
         }
         let text = field::select(&text, &self.field, &what)?;
-        let renew = format!(
-            "check that the program that writes {} is still running",
-            show::path(&self.path)
-        );
+        let renew = format!("check the program or timer that renews {}", show::path(&self.path));
         let origin = Origin { json: Some(self.field.add), ..Origin::new(what, self.option, renew) };
         SubjectToken::read(&text, request.token_type, cx.clock.now(), &origin)
     }

@@ -31,7 +31,7 @@ pub fn read(text: &str, origin: &Origin) -> Result<SubjectToken, Error> {
     let is_signed =
         ["authorization", "x-amz-date"].iter().all(|name| request.header(name).is_some());
     let why = match is_signed {
-        true => "its x-amz-date does not have the form YYYYMMDDTHHMMSSZ",
+        true => "x-amz-date in the request does not have the form YYYYMMDDTHHMMSSZ",
         false => "it is not a signed AWS request",
     };
     let date = request.date().filter(|_| is_signed);

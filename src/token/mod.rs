@@ -1,7 +1,7 @@
 //! The subject token, which Google's Security Token Service exchanges: its types and its expiry.
 //!
 //! Claims are read but not verified, which is left to the Security Token Service. They determine
-//! the expiry. Text that cannot be exchanged (an opaque token, a login page, an expired token) is
+//! the expiry. Text that cannot be exchanged (an opaque token, a sign-in page, an expired token) is
 //! refused here, with a fix that the service could not know.
 
 mod audience;

@@ -37,7 +37,7 @@ def test_without_color(check, env):
     lines = text.splitlines()
     assert all(line.split(" ")[0] in LINK for line in lines[:-2] if line[:1] != " ")
     assert all(len(line) <= WIDTH or " " not in line.strip()[30:] for line in lines[:-1]), "wrapped between words"
-    assert lines[-2] == "" and " links hold, " in lines[-1] and ". First fix: " in lines[-1]
+    assert lines[-2] == "" and " checks passed, " in lines[-1] and ". Fix first (" in lines[-1]
 
 
 def test_in_color(check):
@@ -47,8 +47,8 @@ def test_in_color(check):
     assert "\x1b[31merror   \x1b[0m" in text and text.splitlines()[-1].startswith("\x1b[31m")
 
 
-def test_each_link_is_shown_when_it_is_checked(check, tmp_path):
-    """The first links stand there while the program still runs."""
+def test_each_check_is_shown_as_soon_as_it_has_run(check, tmp_path):
+    """The first checks are shown while the program still runs."""
     program = tmp_path / "slow"
     program.write_text("#!/bin/sh\nsleep 3\n")
     program.chmod(0o755)
@@ -59,7 +59,7 @@ def test_each_link_is_shown_when_it_is_checked(check, tmp_path):
         return False
 
     status, text = check(str(program), person=person)
-    assert status == 7 and text.count(" timeout  ") == 1, "each link once"
+    assert status == 7 and text.count(" timeout  ") == 1, "each check once"
     assert seen[0][0] and seen[-1][1] - seen[0][1] > 2
 
 
@@ -69,4 +69,4 @@ def test_a_run_that_reaches_its_deadline(check, tmp_path):
     program.write_text("#!/bin/sh\nsleep 30\n")
     program.chmod(0o755)
     status, text = check(str(program), "--timeout=2")
-    assert status == 6 and text.count(" timeout  ") == 1 and ". First fix: " in text.splitlines()[-1]
+    assert status == 6 and text.count(" timeout  ") == 1 and ". Fix first (" in text.splitlines()[-1]

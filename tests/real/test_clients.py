@@ -74,7 +74,7 @@ def test_the_client_s_variables_alone_are_enough(clients, sts, own_key, audience
 
 @each_client
 def test_impersonates_a_service_account(clients, sts, own_key, audience, client):
-    """The federated token is exchanged once more; the client returns the account's token."""
+    """The federated token is exchanged again; the client returns the account's token."""
     outcome = clients.run(client, clients.configuration(audience, *own_key, email=EMAIL))
     assert sts.impersonated[outcome.access_token] == EMAIL
     assert sts.exchanges[-1].claims["sub"] == SUBJECT

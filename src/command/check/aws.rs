@@ -42,7 +42,7 @@ pub(super) fn check(token: &Secret, config: &CredentialConfig, cx: &Context, rep
     if report.findings.len() == before {
         report.ok(LINK, "a signed GetCallerIdentity request that follows Google's rules");
     }
-    let why = "AWS sends them only to Google: assertion.arn, assertion.account";
+    let why = "AWS returns these claims only to Google: assertion.arn, assertion.account";
     report.skipped("claims", why);
 }
 
@@ -67,7 +67,7 @@ fn check_request(
         broken(report, "the method is not POST", "sign a POST request without a body");
     }
     let Some(headers) = request.headers() else {
-        let fix = "set headers to a list of objects with the strings key and value";
+        let fix = "set headers to a list of objects, each with the string members key and value";
         return broken(report, "the headers do not have the form that Google requires", fix);
     };
     for name in HEADERS.into_iter().filter(|name| request.header(name).is_none()) {
@@ -90,7 +90,7 @@ fn check_request(
                 report,
                 "the header authorization is not a Signature Version 4 (AWS4-HMAC-SHA256 with \
                  Credential, SignedHeaders and Signature)",
-                "sign the request with AWS4-HMAC-SHA256",
+                "sign the request with Signature Version 4",
             ),
         }
     }
@@ -140,7 +140,7 @@ fn region(url: &str) -> Result<&str, (String, String)> {
     }
     match (path, value("Action"), value("Version")) {
         ("", Some("GetCallerIdentity"), Some(_)) => Ok(region),
-        ("", Some("GetCallerIdentity"), None) => wrong("the url has no Version", &set),
+        ("", Some("GetCallerIdentity"), None) => wrong("the url has no parameter Version", &set),
         ("", ..) => wrong("the Action in the url is not GetCallerIdentity", &set),
         _ => wrong("the url of the GetCallerIdentity request has a path", &set),
     }
@@ -165,7 +165,7 @@ fn target(request: &SignedRequest, config: &CredentialConfig, report: &mut Repor
         false => "names a different pool provider",
     };
     let message = format!("the header {TARGET} {what}");
-    let fix = format!("set it to {}, or {NEW}", audience.without_scheme());
+    let fix = format!("set the header to {}, or {NEW}", audience.without_scheme());
     report.broken(LINK, Kind::Configuration, message, fix);
 }
 
@@ -179,7 +179,7 @@ fn check_signature(
     let is_signed =
         |name: &str| signature.headers.iter().any(|signed| signed.eq_ignore_ascii_case(name));
     for name in SIGNED.into_iter().filter(|name| names.contains(name) && !is_signed(name)) {
-        let fix = format!("sign the header {name} too");
+        let fix = format!("add {name} to the signed headers");
         broken(report, format!("SignedHeaders does not name {name}"), &fix);
     }
     let mut others = signature.headers.iter().filter(|name| !HEADERS.contains(name));
@@ -199,7 +199,7 @@ fn check_signature(
         broken(
             report,
             "the header host differs from the host in the url",
-            "sign the host of the url",
+            "sign the host name that is in the url",
         );
     }
     if let Some(region) = region.filter(|region| *region != signature.region) {
@@ -207,14 +207,18 @@ fn check_signature(
             "the signature is for the region {}, but the host in the url is in {region}",
             show::value(signature.region)
         );
-        broken(report, message, &format!("sign for the region {region}"));
+        broken(report, message, &format!("sign the request for the region {region}"));
     }
     if signature.service != "sts" {
-        broken(report, "the signature is not for the service sts", "sign for the service sts");
+        broken(
+            report,
+            "the signature is not for the service sts",
+            "sign the request for the service sts",
+        );
     }
     if request.header("x-amz-date").is_some_and(|date| !date.starts_with(signature.day)) {
         let message = "the day in Credential differs from the day of x-amz-date";
-        broken(report, message, "sign with the day of x-amz-date");
+        broken(report, message, "use the same date in Credential and x-amz-date");
     }
     if signature.key_id.starts_with("ASIA") && !names.contains(&SECURITY_TOKEN) {
         let message =
@@ -222,7 +226,7 @@ fn check_signature(
         broken(
             report,
             message,
-            &format!("add the session token as the header {SECURITY_TOKEN}, and sign it"),
+            &format!("add the session token as the header {SECURITY_TOKEN} and sign that header"),
         );
     }
 }

@@ -148,15 +148,14 @@ fn contract(line: &SourceLine, config: &CredentialConfig, report: &mut Report) {
     if common.exit_zero {
         report.warning(
             LINK,
-            "--exit-zero ends a failure with exit status 0: Go and Java then show its message, but \
-             the exit status no longer tells the cause",
+            "--exit-zero makes failures exit with status 0: Go and Java then show the message, but the \
+             exit status does not show the cause",
             "remove --exit-zero from executable.command unless you need the message in Go or Java",
         );
     }
     let audience = Audience::new(config.audience.as_str());
     if common.audience.as_deref().is_some_and(|given| !audience.is(given)) {
-        let what = "--audience differs from the audience of the configuration, so the token is for \
-                    another recipient";
+        let what = "--audience differs from the audience of the configuration";
         let fix = format!(
             "remove --audience from executable.command, or set --audience=https:{}",
             audience.without_scheme()

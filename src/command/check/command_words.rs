@@ -36,8 +36,9 @@ pub(super) fn check(command: &str, cx: &Context, report: &mut Report) -> bool {
 
 /// Reports a space in the path of the program. Some clients interpret quotes.
 fn space(path: &str, rest: Vec<String>, command: &str, report: &mut Report) {
-    let what =
-        format!("clients split the command at spaces, but the path of the program has one: {path}");
+    let what = format!(
+        "clients split the command at spaces, but the path of the program contains one: {path}"
+    );
     let windows = cfg!(windows) || another_host(path) == Some("Windows");
     let name = path.rsplit(['/', '\\']).next().unwrap_or_default().replace(' ', "-");
     let folder = if windows { "C:/wif-token" } else { "/usr/local/bin" };

@@ -96,7 +96,7 @@ fn audience(config: &CredentialConfig, universe: &str, report: &mut Report) {
         _ => {
             let kind = if provider.project.is_some() { "workload" } else { "workforce" };
             let (id, pool) = (&provider.provider, &provider.pool);
-            report.ok(link, format!("the provider {id} of the {kind} identity pool {pool}"));
+            report.ok(link, format!("the provider {id:?} of the {kind} identity pool {pool:?}"));
         }
     }
 }

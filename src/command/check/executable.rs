@@ -49,7 +49,7 @@ pub(super) fn check(
     timeout(*timeout_ms, *interactive_timeout_ms, report);
     if interactive_timeout_ms.is_some() && output_file.is_none() {
         let message = "interactive_timeout_millis is set, but output_file is not, and clients read \
-                       the token of a user only from that file";
+                       the token of a signed-in user only from that file";
         report.warning("output file", message, "set executable.output_file to an absolute path");
     }
     let is_safe = command_options::check(command, allowed.as_ref(), config, cx, report);
@@ -65,7 +65,9 @@ pub(super) fn check(
     match allowed {
         None => Some("executables are not allowed"),
         Some(_) if !names_program => Some("the command does not name a program"),
-        Some(_) => (!is_safe).then_some("the command would write to a file of another purpose"),
+        Some(_) => {
+            (!is_safe).then_some("the command would overwrite a file that has another purpose")
+        }
     }
 }
 

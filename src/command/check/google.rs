@@ -135,7 +135,7 @@ pub(super) fn check_account(config: &CredentialConfig, cx: &Context, report: &mu
         "iamcredentials.googleapis.com" => "https://www.googleapis.com".to_owned(),
         _ if url.is_local() => url.origin(),
         host => {
-            report.skipped(link, format!("{host} cannot tell whether {account} exists"));
+            report.skipped(link, format!("whether {account} exists cannot be checked at {host}"));
             return;
         }
     };
@@ -148,7 +148,7 @@ pub(super) fn check_account(config: &CredentialConfig, cx: &Context, report: &mu
         Ok(response) if response.status == 404 && account.contains('@') => {
             let project = project(account).unwrap_or_else(|| "PROJECT".to_owned());
             let list = format!(
-                "list the existing ones: gcloud iam service-accounts list --project={}",
+                "list the service accounts of the project: gcloud iam service-accounts list --project={}",
                 quoted(&project)
             );
             report.broken(link, Kind::Configuration, format!("{account} does not exist"), list);

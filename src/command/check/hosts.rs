@@ -21,18 +21,20 @@ pub(super) fn universe<'a>(config: &'a CredentialConfig, report: &mut Report) ->
     let lower = universe.to_ascii_lowercase();
     let (what, expected) = match service {
         _ if universe == GOOGLEAPIS => return universe,
-        _ if !is_domain(&lower) => ("is not a domain name", GOOGLEAPIS),
+        _ if !is_domain(&lower) => (", which is not a domain name".to_owned(), GOOGLEAPIS),
         Some(rest) if !looks_like(rest, GOOGLEAPIS) => {
-            ("is the host of a service, not the domain of a universe", rest)
+            (", which is the host of a service, not the domain of a universe".to_owned(), rest)
         }
-        _ if looks_like(&lower, GOOGLEAPIS) => ("is not googleapis.com", GOOGLEAPIS),
-        _ if lower != universe => ("is not in lower case", lower.as_str()),
+        _ if looks_like(&lower, GOOGLEAPIS) => {
+            (format!(", but Google's domain is {GOOGLEAPIS}"), GOOGLEAPIS)
+        }
+        _ if lower != universe => (", which is not in lower case".to_owned(), lower.as_str()),
         _ => return universe,
     };
     report.broken(
         "configuration",
         Kind::Configuration,
-        format!("universe_domain is {}, which {what}", show::value(universe)),
+        format!("universe_domain is {}{what}", show::value(universe)),
         format!("set universe_domain to {expected}"),
     );
     GOOGLEAPIS
@@ -55,7 +57,7 @@ pub(super) struct Address<'a> {
     pub(super) url: &'a Url,
     /// The first label of the host.
     pub(super) service: &'static str,
-    /// The path at a host of Google.
+    /// The path on a Google host.
     pub(super) path: String,
 }
 
@@ -83,9 +85,14 @@ impl Address<'_> {
             return Some((true, format!("{member} uses plain http: {url}"), set));
         }
         if is_google(host, service, universe) {
-            let is_usual = url.path() == path && url.origin().ends_with(":443");
-            let message = format!("{member} has the wrong port or path: {url}");
-            return (!is_usual).then_some((true, message, set));
+            let (origin, given) = (url.origin(), show::value(url.path()));
+            let (_, port) = origin.rsplit_once(':').unwrap_or_default();
+            let wrong = match (url.path() == path, port) {
+                (true, "443") => return None,
+                (true, _) => format!("the port {port} instead of 443"),
+                (false, _) => format!("the path {given} instead of {path}"),
+            };
+            return Some((true, format!("{member} has {wrong}"), set));
         }
         if universe != GOOGLEAPIS && is_google(host, service, GOOGLEAPIS) {
             let message = format!(

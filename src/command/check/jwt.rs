@@ -20,6 +20,9 @@ use crate::token::{Audience, jwt};
 
 const LINK: &str = "subject token";
 
+/// What an audience must be.
+const FULL_NAME: &str = "the full resource name of the pool provider";
+
 /// The longest lifetime, from `iat` to `exp`, in seconds.
 const LONGEST_LIFETIME: i64 = 24 * 3600;
 
@@ -35,7 +38,7 @@ pub(super) fn check(token: &Secret, config: &CredentialConfig, cx: &Context, rep
     let now = cx.clock.now();
     let before = report.findings.len();
     if algorithm(&header, report) && !jwt::is_signed(token.expose()) {
-        let otherwise = ("it has no valid signature", "pass on the whole token, unchanged");
+        let otherwise = ("it has no valid signature", "pass the complete token, unchanged");
         mismatch::report(token, config.token_type, otherwise, report);
     }
     times(&claims, now, report);
@@ -147,7 +150,11 @@ fn audience(claims: &Map<String, Value>, config: &CredentialConfig, report: &mut
         return;
     }
     let fix = match PoolProvider::parse(bare) {
-        _ if report.has_error("audience") => "correct the audience of the configuration".to_owned(),
+        _ if report.has_error("audience") => {
+            let of_token = PoolProvider::parse(Audience::new(*first).without_scheme());
+            let name = of_token.map(|provider| provider.name());
+            format!("set audience to {}", name.as_deref().unwrap_or(FULL_NAME))
+        }
         // Allowing it would accept the tokens of everyone who may use the other provider.
         _ if let Some(other) = another_provider(first, config) => {
             format!("get a token for the audience https:{bare}, because this one is for {other}")

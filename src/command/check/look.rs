@@ -1,5 +1,5 @@
-//! The report on a terminal: each link is shown when it is checked, in color and wrapped to the
-//! width of the terminal. The last line says how many links hold, and what to fix first.
+//! The report on a terminal: each check is shown as soon as it has run, in color and wrapped to the
+//! width of the terminal. The last line says how many checks passed, and what to fix first.
 //!
 //! `NO_COLOR` turns the color off. <https://no-color.org>
 
@@ -10,9 +10,9 @@ use terminal_size::{Width, terminal_size};
 use super::status::{COLUMN, Status};
 use crate::world::Env;
 
-/// Narrower terminals are treated like this, in columns.
+/// The minimum width of the report, in columns.
 const NARROWEST: usize = 60;
-/// The width of a terminal that does not tell its width.
+/// The width if that of the terminal is unknown.
 const USUAL: usize = 80;
 
 /// How a report looks on a terminal.
@@ -23,7 +23,8 @@ pub(super) struct Look {
 }
 
 impl Look {
-    /// How a report looks on standard output; `None` if that is no terminal.
+    /// How a report looks on standard output; `None` if standard output is not a
+    /// terminal.
     pub(super) fn of_stdout(env: &Env) -> Option<Look> {
         if !std::io::stdout().is_terminal() {
             return None;
@@ -36,7 +37,7 @@ impl Look {
         Some(Look { width: width.max(NARROWEST), has_color: knows_color && !is_set("NO_COLOR") })
     }
 
-    /// One link with its details, the fix on a line of its own.
+    /// Formats one finding, with the fix on its own line.
     pub(super) fn link(
         &self,
         (status, link): (Status, &str),
@@ -65,7 +66,7 @@ impl Look {
         text
     }
 
-    /// A text in the color of a status.
+    /// Colors text by status.
     pub(super) fn colored(&self, status: Status, text: &str) -> String {
         let code = match status {
             Status::Ok => "32",      // green

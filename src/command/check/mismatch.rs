@@ -1,5 +1,5 @@
-//! A token that is not of the type that the configuration expects. Only another program can return
-//! one, because this program refuses it.
+//! A token of another type than the configuration expects. Only other programs return one: wif-token
+//! refuses it.
 
 use super::report::Report;
 use crate::error::Kind;

@@ -1,8 +1,9 @@
-//! `check`: finds out which link between a credential configuration and an access token is broken.
+//! `check`: finds out at which step from a credential configuration to an access token the set-up
+//! fails.
 //!
 //! It checks the configuration, gets a subject token as a client would, compares the token with the
-//! rules of Google, exchanges it and impersonates the service account. It reports each link with a
-//! fix, and continues after a broken link with everything that can still be checked.
+//! rules of Google, exchanges it and impersonates the service account. It reports each
+//! check with a fix, and continues after a failed check with everything that can still be checked.
 
 mod aws;
 mod claims;
@@ -43,7 +44,7 @@ use crate::token::TokenType;
 choices! {
     /// How the report is printed.
     enum Shape {
-        /// One line for each link.
+        /// One line for each check.
         Text = "text",
         /// JSON.
         Json = "json",
@@ -72,7 +73,7 @@ pub(super) const INFO: CommandInfo = CommandInfo {
     run,
 };
 
-/// Why a link that needs a request was skipped.
+/// Why a check that needs a request was skipped.
 const OFFLINE: &str = "no requests are sent with --offline";
 
 fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
@@ -103,8 +104,8 @@ fn output(report: &Report, format: Format) -> (String, u8) {
     (text, report.exit_status())
 }
 
-/// Shows the links so far, if a user watches a terminal. If the run reaches its deadline before the
-/// next link is checked, it prints the rest of them.
+/// Shows the checks so far, if a user watches a terminal. If the run reaches its deadline during the
+/// next check, it prints the rest of them.
 fn next(link: &'static str, report: &mut Report, invocation: &Invocation) {
     if let Some(text) = report.show() {
         invocation.exit.show(&text);

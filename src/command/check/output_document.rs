@@ -93,7 +93,7 @@ fn problem(
     };
     if document.get("success") == Some(&Value::Bool(false)) {
         let what = format!(
-            "{} contains a failure, so Ruby fails and never runs the command",
+            "{} contains a failure document, so Ruby fails and never runs the command",
             path.display()
         );
         return Some(Problem { what, fix: remove(path) });
@@ -132,7 +132,7 @@ fn unreadable(path: &Path, bytes: &[u8]) -> Result<Value, Problem> {
             Err(Problem { what, fix: if empty { remove(path) } else { own_file } })
         }
         Err(_) if text.is_empty() => Err(Problem {
-            what: format!("{shown} contains only white space or zero bytes, so {stopped}"),
+            what: format!("{shown} contains only whitespace or zero bytes, so {stopped}"),
             fix: remove(path),
         }),
         Err(_) if text.starts_with('\u{feff}') => Err(Problem {
@@ -217,7 +217,7 @@ pub(super) fn another_provider(audience: &str, config: &CredentialConfig) -> Opt
     let audience = Audience::new(audience);
     let provider = PoolProvider::parse(audience.without_scheme()).ok()?;
     (!provider.is_named(&config.audience))
-        .then(|| format!("the provider {} of the pool {}", provider.provider, provider.pool))
+        .then(|| format!("the provider {:?} of the pool {:?}", provider.provider, provider.pool))
 }
 
 fn remove(path: &Path) -> String {

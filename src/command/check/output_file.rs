@@ -71,7 +71,7 @@ fn not_cached(what: &str, fix: &str, is_required: bool, report: &mut Report) {
     let link = "output file";
     match is_required {
         true => {
-            let message = format!("{what}, so clients do not get the token of a user");
+            let message = format!("{what}, so clients do not get the token of a signed-in user");
             report.broken(link, Kind::Configuration, message, fix)
         }
         false => report.warning(link, format!("{what}, so no token is cached"), fix),

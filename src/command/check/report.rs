@@ -1,4 +1,4 @@
-//! The findings of `check`, one for each link, as text and as JSON.
+//! The findings of `check`, one for each check, as text and as JSON.
 
 use std::ptr;
 
@@ -9,7 +9,7 @@ use super::status::{COLUMN, Status};
 use crate::error::{Error, Kind, is_of_clock, one_line};
 use crate::show::scrubbed;
 
-/// The finding about one link.
+/// The finding of one check.
 #[derive(Debug, Clone)]
 pub(super) struct Finding {
     pub(super) link: &'static str,
@@ -19,13 +19,13 @@ pub(super) struct Finding {
     fix: Option<String>,
     /// The steps of the check, such as requests.
     steps: Vec<String>,
-    /// Whether a successful exchange proves that the link works.
+    /// Whether a successful exchange proves that the check passes.
     pub(super) settled_by_exchange: bool,
     /// The time in seconds since 1970 that a failure depends on.
     pub(super) limit: Option<i64>,
 }
 
-/// All findings, in the order of the links.
+/// All findings, in the order of the checks.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Report {
     pub(super) findings: Vec<Finding>,
@@ -35,7 +35,7 @@ pub(super) struct Report {
     pub(super) claims: Vec<(String, String)>,
     /// The names of the workload in an IAM policy.
     pub(super) principals: Vec<String>,
-    /// How it looks on a terminal, where each link is shown when it is checked.
+    /// How the report looks on a terminal, where each check is shown as soon as it has run.
     look: Option<Look>,
     /// How many findings have been shown.
     shown: usize,
@@ -85,17 +85,17 @@ impl Report {
         })
     }
 
-    /// Adds a link that works.
+    /// Adds a check that passed.
     pub(super) fn ok(&mut self, link: &'static str, message: impl Into<String>) -> &mut Finding {
         self.add(link, Status::Ok, message.into())
     }
 
-    /// Adds a link that was not checked.
+    /// Adds a check that was not run.
     pub(super) fn skipped(&mut self, link: &'static str, why: impl Into<String>) {
         self.add(link, Status::Skipped, why.into());
     }
 
-    /// Adds a link that may fail on another host or later.
+    /// Adds a check that may fail on another host or later.
     pub(super) fn warning(
         &mut self,
         link: &'static str,
@@ -107,7 +107,7 @@ impl Report {
         finding
     }
 
-    /// Adds a broken link.
+    /// Adds a failed check.
     pub(super) fn error(&mut self, link: &'static str, error: &Error) -> &mut Finding {
         let finding = self.add(link, Status::Error, error.what());
         finding.kind = Some(error.kind());
@@ -117,7 +117,7 @@ impl Report {
         finding
     }
 
-    /// Adds a broken link without an [`Error`] of its own.
+    /// Adds a failed check without an [`Error`] of its own.
     pub(super) fn broken(
         &mut self,
         link: &'static str,
@@ -128,7 +128,7 @@ impl Report {
         self.error(link, &Error::new(kind, message).fix(fix))
     }
 
-    /// The exchange succeeded, which proves that some links work.
+    /// The exchange succeeded, which proves that some checks pass.
     pub(super) fn settle(&mut self) {
         for finding in self.findings.iter_mut().filter(|finding| finding.settled_by_exchange) {
             finding.status = Status::Ok;
@@ -177,13 +177,13 @@ impl Report {
         }
     }
 
-    /// Whether a link is broken.
+    /// Whether a check failed.
     pub(super) fn has_error(&self, link: &str) -> bool {
         let mut found = self.findings.iter().filter(|finding| finding.link == link);
         found.any(|finding| finding.status == Status::Error)
     }
 
-    /// Whether a link has an error or a warning.
+    /// Whether a check has an error or a warning.
     pub(super) fn has_problem(&self, link: &str) -> bool {
         let mut found = self.findings.iter().filter(|finding| finding.link == link);
         found.any(|finding| matches!(finding.status, Status::Error | Status::Warning))
@@ -195,7 +195,7 @@ impl Report {
         first.map_or(0, |error| error.kind.unwrap_or(Kind::Internal).exit_status())
     }
 
-    /// The report as text: one line for each link, with its details indented below. On a terminal,
+    /// The report as text: one line for each check, with its details indented below. On a terminal,
     /// it is what was not shown yet, and the summary.
     pub(super) fn to_text(&self) -> String {
         let mut text = String::new();
@@ -222,8 +222,8 @@ impl Report {
             |status| self.findings.iter().filter(|finding| finding.status == status).count();
         let (skipped, warnings) = (count(Status::Skipped), count(Status::Warning));
         let checked = self.findings.len() - skipped;
-        let mut text = format!("{} of {checked} links hold", checked - count(Status::Error));
-        for (number, what) in [(warnings, "with a warning"), (skipped, "not checked")] {
+        let mut text = format!("{} of {checked} checks passed", checked - count(Status::Error));
+        for (number, what) in [(warnings, "with a warning"), (skipped, "not run")] {
             if number > 0 {
                 text += &format!(", {number} {what}");
             }
@@ -233,7 +233,7 @@ impl Report {
             .find_map(|status| self.findings.iter().find(|finding| finding.status == status));
         let status = first.map_or(Status::Ok, |finding| finding.status);
         if let Some(Finding { link, fix: Some(fix), .. }) = first {
-            text += &format!(". First fix: {link}: {fix}");
+            text += &format!(". Fix first ({link}): {fix}");
         }
         format!("\n{}\n", look.colored(status, &text))
     }
@@ -256,11 +256,11 @@ impl Report {
     }
 }
 
-/// The link that lists the claims.
+/// The check that lists the claims.
 pub(super) const CLAIMS: &str = "claims";
-/// The link of the existence of the service account.
+/// The check of the existence of the service account.
 pub(super) const ACCOUNT: &str = "account";
-/// The link that lists the principals.
+/// The check that lists the principals.
 pub(super) const PRINCIPAL: &str = "principal";
 
 impl Finding {

@@ -1,9 +1,9 @@
-//! The status of a link.
+//! The status of a check.
 
-/// Where the message of a link begins, in columns.
+/// Where the message of a check begins, in columns.
 pub(super) const COLUMN: usize = 25;
 
-/// The state of a link.
+/// The status of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Status {
     /// It works.

@@ -35,14 +35,16 @@ pub(super) fn check(config: &CredentialConfig, universe: &str, report: &mut Repo
     let text = text.as_ref().map_or("", |text| text.expose());
     if let Some(name) = duplicates::first(text) {
         let name = show::value(&name);
-        let what = format!(": {name} occurs twice, and clients disagree about which one they use");
-        refused(what, format!("remove one {name}"));
+        let what = format!(
+            ": the member {name} occurs twice, and clients disagree about which one they use"
+        );
+        refused(what, format!("remove one of the two members {name}"));
     }
     let members: Value = serde_json::from_str(text).unwrap_or_default();
     for name in STRINGS {
         if members.get(name).is_some_and(|value| !value.is_string() && !value.is_null()) {
             let what = format!(": {name} is not a string, so Go refuses the file");
-            refused(what, format!("put the value of {name} in double quotes, or remove it"));
+            refused(what, format!("set {name} to a string in double quotes, or remove {name}"));
         }
     }
     if let Some(url) = members.get("token_info_url").and_then(Value::as_str) {

@@ -5,13 +5,13 @@
 //! <https://cloud.google.com/iam/docs/workload-identity-federation-with-other-providers>
 
 use crate::configuration::pool_provider::PoolProvider;
-use crate::google::gcloud::grant_role;
+use crate::google::gcloud::{UNCONDITIONAL, grant_role};
 use crate::shell::quoted;
 use crate::source::trust::{Provider, Trust};
 
 /// The placeholders that do not depend on the source.
 const PLACEHOLDERS: [(&str, &str); 4] = [
-    ("NUMBER", "the organization, as gcloud organizations list prints it"),
+    ("NUMBER", "the ID of the organization (gcloud organizations list)"),
     ("PROJECT", "the ID of the project with the resources that the workload uses"),
     ("ROLE", "a role on that project, such as roles/storage.objectViewer"),
     ("SUBJECT", "the subject of the token; wif-token check prints it"),
@@ -27,7 +27,7 @@ pub(super) fn commands(provider: &PoolProvider, trust: &Trust, account: Option<&
     let commands = format!(
         "# Create the pool:\n\
          gcloud iam {group} create {pool}{organization}\n\
-         # Create the provider in the pool:\n{create} {options}\n{grant}"
+         # Create the pool provider:\n{create} {options}\n{grant}"
     );
     explanation(&commands, trust) + &commands
 }
@@ -62,7 +62,7 @@ fn grant(provider: &PoolProvider, trust: &Trust, account: Option<&str>) -> Strin
         ),
         None => format!(
             "# Grant a role to the workload:\ngcloud projects add-iam-policy-binding PROJECT \
-             --role=ROLE {}\n",
+             --role=ROLE {} {UNCONDITIONAL}\n",
             quoted(&format!("--member={member}"))
         ),
     }

@@ -33,7 +33,7 @@ pub(super) fn path(path: &Path, option: &str, os: Option<HostSystem>) -> Result<
     })?;
     if let Some((expanded, _)) = shell::expansion(text) {
         return Err(usage(&format!("contains {expanded}"))
-            .cause("nothing expands it when a client runs the command")
+            .cause("no shell expands it when a client runs the command")
             .fix("write the absolute path"));
     }
     let is_windows = cfg!(windows) && os.is_none() || os == Some(HostSystem::Windows);
@@ -42,8 +42,9 @@ pub(super) fn path(path: &Path, option: &str, os: Option<HostSystem>) -> Result<
         false => text.to_owned(),
     };
     match os {
-        None if !is_windows && is_windows_path(text) => Err(usage("is a path on Windows")
-            .fix("add --for-os=windows, so that the paths are those of a Windows host")),
+        None if !is_windows && is_windows_path(text) => {
+            Err(usage("is a Windows path").fix("add --for-os=windows"))
+        }
         None => Ok(with_slashes(&files::absolute(path).display().to_string())),
         Some(HostSystem::Windows) if is_windows_path(text) => Ok(with_slashes(text)),
         Some(HostSystem::Linux | HostSystem::MacOs) if text.starts_with('/') => Ok(text.to_owned()),

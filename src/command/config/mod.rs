@@ -47,11 +47,11 @@ options! {
         universe_domain: Option<String> = "--universe-domain=DOMAIN",
         /// path of wif-token on the hosts that use the configuration (default: the path here)
         program: Option<PathBuf> = "--program=PATH",
-        /// operating system of the hosts that use the configuration, if not this one; paths are then
-        /// written as given
+        /// operating system of the hosts that use the configuration, if it differs from this host;
+        /// paths are then written unchanged
         for_os: Option<HostSystem> = "--for-os",
-        /// for clients that run no executables: the configuration names the --output-file, which
-        /// another process renews
+        /// write a configuration for clients that do not run executables; they read --output-file,
+        /// which another process must renew
         file_sourced: bool = "--file-sourced",
         /// write the configuration to this file and print the gcloud commands
         out: Option<PathBuf> = "--out=FILE",
@@ -106,7 +106,7 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     let mut text = format!("# The configuration was written to {written}.\n");
     if let Some(command) = command_for_shell {
         text += &format!(
-            "# Run this again before the token expires, such as from a timer:\n{command}\n"
+            "# Run this command regularly, before the token expires (for example, from a timer):\n{command}\n"
         );
     }
     text += &gcloud::commands(&provider, &trust, options.service_account.as_deref());
@@ -136,8 +136,11 @@ fn file_sourced(
     token_type: TokenType,
 ) -> Result<(String, Vec<String>), Error> {
     if trust.interactive {
-        return Err(Error::new(Kind::Usage, "a user can sign in only if clients run this program")
-            .fix("remove --file-sourced and --format=text"));
+        return Err(Error::new(
+            Kind::Usage,
+            "a user can sign in only through an executable source",
+        )
+        .fix("remove --file-sourced and --format=text"));
     }
     let Some(file) = output_file.filter(|_| common.output_file.is_some()) else {
         return Err(Error::new(Kind::Usage, "a file-sourced configuration requires --output-file")

@@ -91,7 +91,7 @@ fn judge(
             let describe = gcloud::describe(name);
             (Kind::Configuration, format!("check that the service account exists: {describe}"))
         }
-        400 => (Kind::Configuration, bad_request(method, place)),
+        400 => (Kind::Configuration, bad_request(account, method, place)),
         401 => (
             Kind::Denied,
             "check that token_url and service_account_impersonation_url are in the same universe domain"
@@ -119,12 +119,13 @@ fn is_disabled(text: &str) -> bool {
     text.contains("account") && text.contains("disabled")
 }
 
-fn bad_request(method: &str, place: &str) -> String {
+fn bad_request(account: &ServiceAccount, method: &str, place: &str) -> String {
     match method {
         "generateAccessToken" => format!(
             "check {place}: a lifetime of more than 3600 s requires the account to be in the \
              organization policy iam.allowServiceAccountCredentialLifetimeExtension"
         ),
+        _ if account.delegates.is_empty() => format!("check {place}"),
         _ => format!("check {place} and the delegates"),
     }
 }

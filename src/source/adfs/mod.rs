@@ -99,7 +99,7 @@ impl Source for Adfs {
             }
             _ => Trust::saml("METADATA".into()).explain(
                 "METADATA",
-                "the file from https://HOST/FederationMetadata/2007-06/FederationMetadata.xml of AD FS",
+                "the file downloaded from https://ADFS_HOST/FederationMetadata/2007-06/FederationMetadata.xml",
             ),
         }
     }

@@ -203,7 +203,9 @@ fn signer(options: &Options) -> Result<Option<Signer>, Error> {
     let Some(text) = &options.signing_certificate else { return Ok(key) };
     if key.is_some() {
         let what = "--signing-key and --signing-certificate cannot be used together";
-        return Err(Error::new(Kind::Usage, what).fix("remove one of the two"));
+        return Err(
+            Error::new(Kind::Usage, what).fix("remove --signing-key or --signing-certificate")
+        );
     }
     let thumbprint = Thumbprint::parse(text).ok_or_else(|| {
         Error::new(

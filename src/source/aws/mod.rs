@@ -88,21 +88,26 @@ struct Aws {
 
 fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
     let options = Options::read(values)?;
-    refuse_jwt_options(&options)?;
+    refuse_jwt_only(&options)?;
     let role = role(&options)?;
     Ok(Box::new(Aws { options, role }))
 }
 
-/// Refuses options of the mode `jwt` in the mode `caller-identity`.
-fn refuse_jwt_options(options: &Options) -> Result<(), Error> {
+/// Refuses what only the mode `jwt` supports in the mode `caller-identity`.
+fn refuse_jwt_only(options: &Options) -> Result<(), Error> {
     let jwt_options =
         [("--duration", options.duration.is_some()), ("--tag", !options.tag.is_empty())];
+    let role = options.role_arn.as_deref();
     match jwt_options.iter().find(|(_, is_set)| *is_set) {
-        Some((option, _)) if options.mode == Some(Mode::CallerIdentity) => {
-            Err(Error::new(Kind::Usage, format!("{option} requires --mode=jwt"))
-                .fix(format!("remove {option}, or set --mode=jwt")))
-        }
-        _ => Ok(()),
+        _ if options.mode != Some(Mode::CallerIdentity) => Ok(()),
+        _ if role.is_some_and(|arn| arn.starts_with("arn:aws-cn:")) => Err(Error::new(
+            Kind::Usage,
+            "--mode=caller-identity does not work in AWS China regions",
+        )
+        .fix("set --mode=jwt")),
+        Some((option, _)) => Err(Error::new(Kind::Usage, format!("{option} requires --mode=jwt"))
+            .fix(format!("remove {option}, or set --mode=jwt"))),
+        None => Ok(()),
     }
 }
 
@@ -145,12 +150,12 @@ impl Source for Aws {
                     return trust;
                 }
                 Trust::aws("ACCOUNT")
-                .explain("ACCOUNT", "the number that this prints: aws sts get-caller-identity --query Account")
+                .explain("ACCOUNT", "the account ID in the output of: aws sts get-caller-identity --query Account")
                 .explain("IAM_ROLE", "the name of the IAM role of the workload")
             }
             _ => Trust::issuer("https://UUID.tokens.sts.global.api.aws").explain(
                 "UUID",
-                "the part of the URL that this prints: aws iam get-outbound-web-identity-federation-info",
+                "the first label of the issuer in the output of: aws iam get-outbound-web-identity-federation-info",
             ),
         };
         // Without --mode, subject_token_type decides.

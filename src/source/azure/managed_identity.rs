@@ -133,9 +133,9 @@ impl Endpoint {
             }
             (_, None) if message.contains(NO_DEFAULT) => (
                 Kind::Configuration,
-                "set --client-id to the client ID of a user-assigned identity of this app, because \
-                 the app usually has no system-assigned identity, or enable that one (az webapp \
-                 identity assign, az containerapp identity assign --system-assigned)"
+                "set --client-id to a user-assigned identity of this app, or enable the \
+                 system-assigned identity (az webapp identity assign, az containerapp identity \
+                 assign --system-assigned): usually the app does not have one"
                     .to_owned(),
             ),
             (_, None) if is_unknown => (

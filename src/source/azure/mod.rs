@@ -86,7 +86,7 @@ impl Source for Azure {
             .for_audience(&self.options.resource)
             .explain(
                 "TENANT_ID",
-                "the ID of the tenant, which this prints: az account show --query tenantId",
+                "the tenant ID in the output of: az account show --query tenantId",
             )
     }
 

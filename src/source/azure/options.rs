@@ -79,5 +79,5 @@ fn refuse_two(options: &[(&str, bool)]) -> Result<(), Error> {
     let set: Vec<&str> = options.iter().filter(|row| row.1).map(|row| row.0).collect();
     let [first, second, ..] = set[..] else { return Ok(()) };
     Err(Error::new(Kind::Usage, format!("{first} and {second} cannot be used together"))
-        .fix("remove one of the two"))
+        .fix(format!("remove {first} or {second}")))
 }

@@ -48,7 +48,7 @@ impl Source for Actions {
     fn trust(&self) -> Trust {
         Trust::issuer("https://token.actions.githubusercontent.com")
             .only_if(r#"assertion.repository_owner_id == "OWNER_ID""#)
-            .explain("OWNER_ID", "the number that this prints: gh api users/OWNER --jq .id")
+            .explain("OWNER_ID", "the number in the output of: gh api users/OWNER --jq .id")
     }
 
     fn subject_token(

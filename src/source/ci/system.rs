@@ -161,7 +161,8 @@ fn trust_of_buildkite() -> Trust {
 
 fn trust_of_circleci() -> Trust {
     Trust::issuer("https://oidc.circleci.com/org/ORGANIZATION_ID")
-        .explain("ORGANIZATION_ID", "the organization ID in the organization settings of CircleCI")
+        .explain("ORGANIZATION_ID", "the organization ID in the organization settings of CircleCI; for CIRCLE_OIDC_TOKEN_V2, add \
+             --allowed-audiences with this ID")
 }
 
 fn trust_of_gitlab() -> Trust {
@@ -177,7 +178,11 @@ fn trust_of_gitlab() -> Trust {
 fn trust_of_bitbucket() -> Trust {
     let issuer =
         "https://api.bitbucket.org/2.0/workspaces/WORKSPACE/pipelines-config/identity/oidc";
-    Trust::issuer(issuer).explain("WORKSPACE", "the ID of the workspace in its URL")
+    Trust::issuer(issuer).explain(
+        "WORKSPACE",
+        "the workspace ID, as in the URL of the workspace; if the step has oidc: true, add \
+         --allowed-audiences with the audience of the workspace",
+    )
 }
 
 fn trust_of_hcp_terraform() -> Trust {

@@ -77,10 +77,10 @@ pub(super) const INFO: SourceInfo = SourceInfo {
 fn trust_of_cluster() -> Trust {
     Trust::issuer("ISSUER")
         .with_jwks("JWKS".into())
-        .explain("ISSUER", "the issuer that this prints: kubectl get --raw /.well-known/openid-configuration")
+        .explain("ISSUER", "the issuer in the output of: kubectl get --raw /.well-known/openid-configuration")
         .explain(
             "JWKS",
-            "the file that this writes: kubectl get --raw /openid/v1/jwks > JWKS; omit --jwk-json-path if \
+            "a file with the output of: kubectl get --raw /openid/v1/jwks; omit --jwk-json-path if \
              Google can reach the issuer (as with GKE, EKS and AKS), because uploaded keys are not renewed",
         )
 }
@@ -99,7 +99,8 @@ fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
     let mut others = Options::TABLE.iter().filter(|option| option.name != "path");
     if let Some(option) = others.find(|option| values.flag(option.name)) {
         let what = format!("--path and --{} cannot be used together", option.name);
-        return Err(Error::new(Kind::Usage, what).fix("remove one of the two"));
+        let fix = format!("remove --path or --{}", option.name);
+        return Err(Error::new(Kind::Usage, what).fix(fix));
     }
     Ok(Box::new(Projected(path)))
 }

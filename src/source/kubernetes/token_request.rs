@@ -112,14 +112,15 @@ impl TokenRequest<'_> {
                 "ask an administrator to allow this request in the admission policy of the cluster"
                     .to_owned(),
             ),
-            403 if says("being terminated") => {
-                (Kind::Configuration, format!("check --namespace={namespace}, which is being deleted"))
-            }
+            403 if says("being terminated") => (
+                Kind::Configuration,
+                format!("set --namespace to another namespace, because {namespace} is being deleted"),
+            ),
             // The admission plugin NodeRestriction limits the credentials of kubelets.
             403 if says("audience") || says("node requested token") => (
                 Kind::Denied,
                 "set --kubeconfig to credentials that do not belong to a node, or mount a projected \
-                 serviceAccountToken with this audience and set --path to its file"
+                 serviceAccountToken volume with this audience, and set --path to its file"
                     .to_owned(),
             ),
             403 => (
@@ -129,7 +130,7 @@ impl TokenRequest<'_> {
                      kubectl -n {namespace} create role wif-token --verb=create \
                      --resource=serviceaccounts/token --resource-name={name} and \
                      kubectl -n {namespace} create rolebinding wif-token --role=wif-token {}, \
-                     or mount a projected serviceAccountToken and set --path to its file",
+                     or mount a projected serviceAccountToken volume, and set --path to its file",
                     access.subject
                 ),
             ),

@@ -26,7 +26,9 @@ pub(super) fn credentials(
     if let Some(key) = impersonation.into_iter().find(|key| user.get(key).is_some()) {
         return Err(user
             .error(format!("impersonates another user ({key}), which is not supported"))
-            .fix("set --context to a context whose own user may create the token"));
+            .fix(
+                "set --context to a context whose user can create the token without impersonation",
+            ));
     }
     let bearer = bearer(user, cx)?;
     let client_cert = client_cert(user, cx)?;
@@ -34,7 +36,9 @@ pub(super) fn credentials(
         return Ok(Credentials { bearer, client_cert });
     }
     if user.get("exec").is_some() && user.get("auth-provider").is_some() {
-        return Err(user.error("has both exec and auth-provider").fix("remove one of the two"));
+        return Err(user
+            .error("has both exec and auth-provider")
+            .fix("remove exec or auth-provider from the user"));
     }
     if let Some(plugin) = user.part("exec") {
         let plugin = plugin.named(format!("the exec plugin of {}", user.what));

@@ -137,7 +137,7 @@ impl ClientAuth {
         })
     }
 
-    /// Whether an assertion that contains the time authenticates the client.
+    /// Whether the client authenticates with an assertion that contains a time.
     pub(super) fn is_signed(&self) -> bool {
         matches!(self, ClientAuth::PrivateKeyJwt { .. })
     }

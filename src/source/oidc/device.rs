@@ -125,7 +125,7 @@ impl Device {
                 .fix(HOW_TO_SIGN_IN),
             None => error
                 .cause("neither --refresh-token-file nor an output file is set")
-                .fix(format!("set one of the two, and {HOW_TO_SIGN_IN}")),
+                .fix(format!("set --refresh-token-file or --output-file, and {HOW_TO_SIGN_IN}")),
         }
     }
 

@@ -131,7 +131,7 @@ impl Source for Vault {
             .explain("ADDRESS", "the api_addr of the server, as in the iss of its tokens")
             .explain(
                 "CLIENT_ID",
-                "the client_id that this prints: vault read identity/oidc/role/NAME",
+                "the client_id in the output of: vault read identity/oidc/role/NAME",
             )
     }
 

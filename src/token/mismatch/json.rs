@@ -29,7 +29,7 @@ pub(super) fn explain(text: &str, expected: TokenType, origin: &Origin) -> Optio
     if let Some(kind) = value.as_object().and_then(known) {
         return Some((
             format!("it is {kind}, not {noun}"),
-            format!("set {} to the place of the token", origin.option),
+            format!("set {} to the location of the token", origin.option),
         ));
     }
     let add = origin.json.unwrap_or(&check);
@@ -40,11 +40,11 @@ pub(super) fn explain(text: &str, expected: TokenType, origin: &Origin) -> Optio
         true => format!("add --field={path}"),
         // A configuration names only members at the top.
         false if path.contains('.') => {
-            format!("use an executable such as wif-token file or url with --field={path}")
+            format!("configure an executable source, for example wif-token file --field={path}")
         }
         false => add.replace("the member that contains the token", &path),
     };
-    Some((format!("it is JSON, not {noun}, and the token is its member {path}"), fix))
+    Some((format!("it is JSON, not {noun}, and the token is in the member {path}"), fix))
 }
 
 /// What a well-known JSON object is.
@@ -111,7 +111,7 @@ mod tests {
             (r#"{"access_token":"x"}"#.to_owned(), "it is JSON, not a JWT; add --field=MEMBER"),
             (
                 format!(r#"{{"a":1,"id_token":"{JWT}"}}"#),
-                "its member id_token; add --field=id_token",
+                "in the member id_token; add --field=id_token",
             ),
             (format!(r#"[{{"data":{{"jwt":"{JWT}"}}}}]"#), "add --field=0.data.jwt"),
             ("{\"token\":".to_owned(), "it is JSON, not a JWT"),

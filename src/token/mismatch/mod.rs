@@ -1,4 +1,4 @@
-//! What a text is that is not a token of the expected type, and what to change.
+//! Identifies text that is not a token of the expected type, and says what to change.
 //!
 //! A text is examined only after the reader of the expected type refused it, so nothing here can
 //! refuse a token. Only names are shown, never a part of a value.
@@ -95,12 +95,12 @@ fn other(text: &str, expected: TokenType, origin: &Origin) -> Option<Explanation
         }
         _ if text.starts_with('<') && expected != TokenType::Saml2 => (
             format!("it is HTML or XML, not {noun}"),
-            format!("check {option}, which usually returns a sign-in page or an error page"),
+            format!("check {option}: HTML is usually a sign-in page or an error page"),
         ),
         _ if let Some((_, kind)) = known => (
             format!("it is {kind}, not a subject token"),
             origin.opaque.map_or_else(
-                || format!("check {option}: only tokens that an identity provider signed can be exchanged"),
+                || format!("check {option}: Google accepts only tokens that an identity provider signed"),
                 str::to_owned,
             ),
         ),
@@ -108,8 +108,8 @@ fn other(text: &str, expected: TokenType, origin: &Origin) -> Option<Explanation
             ("it is a URL".to_owned(), format!("use the source url, or check {option}"))
         }
         _ if text.split_whitespace().count() > 2 => (
-            "it is a text of several words".to_owned(),
-            format!("check {option}: the text is usually an error message"),
+            "it is several words".to_owned(),
+            format!("check {option}: such text is usually an error message"),
         ),
         _ if is_path && text.len() < 256 && !text.contains(' ') => (
             "it looks like the path of a file".to_owned(),
@@ -117,11 +117,11 @@ fn other(text: &str, expected: TokenType, origin: &Origin) -> Option<Explanation
         ),
         _ if matches!(parts[..], [Some(_), Some(_)]) => (
             "it is a JWT without its signature".to_owned(),
-            "pass on the whole token, with all three parts".to_owned(),
+            "pass the complete token, with all three parts".to_owned(),
         ),
         _ if matches!(parts[..], [Some(_)] | [Some(_), None]) => (
             "it is only the beginning of a JWT".to_owned(),
-            "pass on the whole token, with all three parts".to_owned(),
+            "pass the complete token, with all three parts".to_owned(),
         ),
         _ => return None,
     };

@@ -13,33 +13,47 @@ const NOTHING: &[&str] = &["null", "none", "nil", "undefined", "nan", "true", "f
 /// Words in the placeholders of documentation.
 const WORDS: &[&str] = &["token", "jwt", "assertion", "saml", "your", "changeme", "placeholder"];
 
+/// The fix for what a shell, a template or a CI system should have expanded.
+const UNEXPANDED: &str = "write the token itself, because no shell or template expands the text";
+
 pub(super) fn explain(text: &str, origin: &Origin) -> Option<Explanation> {
     if text.len() > LONGEST {
         return None;
     }
     if NOTHING.iter().any(|word| text.eq_ignore_ascii_case(word)) {
         let what = format!("it is the word {}", text.to_ascii_lowercase());
-        let fix = format!("check {}: the program that wrote it found no token", origin.option);
+        let fix = format!(
+            "check {}: usually the program that wrote the word did not find a token",
+            origin.option
+        );
         return Some((what, fix));
     }
     if !text.is_empty() && text.chars().all(|c| "*xX•".contains(c)) || is_masked(text) {
         let what = "it is a masked value".to_owned();
-        let fix = format!("check {}: logs and consoles mask the token", origin.option);
+        let fix = format!(
+            "copy the token from its source, because logs and consoles show masked values (check {})",
+            origin.option
+        );
         return Some((what, fix));
     }
-    let what = match text {
-        _ if text.starts_with("${{") => "it is an expression ${{ … }} of a CI system",
-        _ if text.starts_with("{{") => "it is an expression {{ … }} of a template",
-        _ if text.starts_with("$(") => "it is a command substitution, $(…)",
-        _ if text.starts_with('`') && text.contains(' ') => "it is a command substitution, `…`",
-        _ if is_variable(text) => "it is the name of a variable, such as $NAME or %NAME%",
-        _ if text.starts_with('@') => "it is the name of a file after an at sign",
-        _ if is_example(text) => "it is a placeholder",
+    let (what, fix) = match text {
+        _ if text.starts_with("${{") => ("it is an expression ${{ … }} of a CI system", UNEXPANDED),
+        _ if text.starts_with("{{") => ("it is an expression {{ … }} of a template", UNEXPANDED),
+        _ if text.starts_with("$(") => ("it is a command substitution, $(…)", UNEXPANDED),
+        _ if text.starts_with('`') && text.contains(' ') => {
+            ("it is a command substitution, `…`", UNEXPANDED)
+        }
+        _ if is_variable(text) => {
+            ("it is a reference to a variable, such as $NAME or %NAME%", UNEXPANDED)
+        }
+        _ if text.starts_with('@') => (
+            "it is a file name after an at sign (@FILE)",
+            "replace the file name with the content of the file",
+        ),
+        _ if is_example(text) => ("it is a placeholder", "replace the placeholder with the token"),
         _ => return None,
     };
-    let fix =
-        format!("replace it by the token, because nothing expands it (check {})", origin.option);
-    Some((what.to_owned(), fix))
+    Some((what.to_owned(), format!("{fix} (check {})", origin.option)))
 }
 
 fn is_masked(text: &str) -> bool {
@@ -81,11 +95,11 @@ mod tests {
     #[test]
     fn what_nothing_has_replaced_is_recognized() {
         for (text, words) in [
-            ("$ID_TOKEN", "the name of a variable"),
-            ("${ID_TOKEN}", "the name of a variable"),
-            ("$env:ID_TOKEN", "the name of a variable"),
-            ("%ID_TOKEN%", "the name of a variable"),
-            ("!ID_TOKEN!", "the name of a variable"),
+            ("$ID_TOKEN", "a reference to a variable"),
+            ("${ID_TOKEN}", "a reference to a variable"),
+            ("$env:ID_TOKEN", "a reference to a variable"),
+            ("%ID_TOKEN%", "a reference to a variable"),
+            ("!ID_TOKEN!", "a reference to a variable"),
             ("${{ secrets.ID_TOKEN }}", "${{ … }}"),
             ("{{ .Values.token }}", "{{ … }}"),
             ("$(cat /run/token)", "$(…)"),

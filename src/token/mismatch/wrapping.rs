@@ -1,4 +1,4 @@
-//! A token inside another text: quotes, a header, an assignment, white space, or one encoding too
+//! A token inside another text: quotes, a header, an assignment, whitespace, or one encoding too
 //! many.
 
 use base64::Engine as _;
@@ -19,17 +19,17 @@ const WRAPPINGS: &[(Unwrap, &str, &str)] = &[
     (
         scheme,
         "it begins with the name of an authentication scheme",
-        "remove Bearer before the token",
+        "remove the scheme (such as Bearer) before the token",
     ),
     (
         assignment,
         "it has a name before the token, as in NAME=TOKEN",
         "remove the name before the token",
     ),
-    (white_space, "it contains white space", "write the token on one line, without spaces"),
+    (white_space, "it contains whitespace", "write the token on one line, without spaces"),
     (escapes, "it contains \\n as two characters", "write the token without escape sequences"),
     (percent, "it is percent-encoded", "decode it once as a URL component"),
-    (base64, "it is encoded in base64 once more", "decode it, for example with base64 -d"),
+    (base64, "it is base64-encoded twice", "decode it once, for example with base64 -d"),
     (
         padding,
         "its parts are encoded in base64, not in base64url without padding",
@@ -39,7 +39,7 @@ const WRAPPINGS: &[(Unwrap, &str, &str)] = &[
     (
         element,
         "it is enclosed in angle brackets or an XML element",
-        "remove everything around the token",
+        "remove the brackets or the element",
     ),
     (punctuation, "it ends with punctuation", "remove the punctuation after the token"),
 ];
@@ -47,7 +47,7 @@ const WRAPPINGS: &[(Unwrap, &str, &str)] = &[
 /// How many more wrappings can be inside the first one.
 const DEEPEST: usize = 2;
 
-/// The longest text in which more than one wrapping is looked for, in bytes.
+/// The maximum length in bytes of a text that is searched for nested wrappings.
 const LONGEST: usize = 16 * 1024;
 
 pub(super) fn explain(text: &str, expected: TokenType, origin: &Origin) -> Option<Explanation> {
@@ -64,11 +64,11 @@ pub(super) fn explain(text: &str, expected: TokenType, origin: &Origin) -> Optio
         0 => None,
         1 => Some((
             "it contains a token and other text".to_owned(),
-            format!("remove everything except the token (check {})", origin.option),
+            format!("check {}: only the token is allowed, without other text", origin.option),
         )),
         count => Some((
             format!("it contains {count} tokens"),
-            format!("remove all tokens except one (check {})", origin.option),
+            format!("check {}: only one token is allowed", origin.option),
         )),
     }
 }
@@ -188,13 +188,13 @@ mod tests {
             (format!("export ID_TOKEN={quoted}"), "a name before the token"),
             (format!("$env:ID_TOKEN = '{JWT}'"), "a name before the token"),
             (format!("token: {JWT}"), "a name before the token"),
-            ("ID_TOKEN=$CI_TOKEN".to_owned(), "the name of a variable"),
-            ("Bearer ${TOKEN}".to_owned(), "the name of a variable"),
-            (format!("{head}\n{tail}"), "white space"),
+            ("ID_TOKEN=$CI_TOKEN".to_owned(), "a reference to a variable"),
+            ("Bearer ${TOKEN}".to_owned(), "a reference to a variable"),
+            (format!("{head}\n{tail}"), "whitespace"),
             (format!("{JWT}\\n"), "\\n as two characters"),
             (JWT.replace('.', "%2E"), "percent-encoded"),
-            (STANDARD.encode(JWT), "base64 once more"),
-            (twice, "base64 once more"),
+            (STANDARD.encode(JWT), "base64-encoded twice"),
+            (twice, "base64-encoded twice"),
             (JWT.replacen("fQ", "fQ==", 1).replace("J9.", "J9=."), "base64url"),
             (format!("-----BEGIN TOKEN-----\n{head}\n{tail}\n-----END TOKEN-----"), "PEM lines"),
             (format!("<token>{JWT}</token>"), "an XML element"),

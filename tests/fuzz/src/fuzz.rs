@@ -1,4 +1,4 @@
-//! The entry that the variable `ENTRY` names, as a target of libFuzzer.
+//! The fuzz target that the variable `ENTRY` names, as a target of libFuzzer.
 #![no_main]
 
 use std::sync::LazyLock;
@@ -8,5 +8,5 @@ use libfuzzer_sys::fuzz_target;
 static ENTRY: LazyLock<String> = LazyLock::new(|| std::env::var("ENTRY").unwrap_or_default());
 
 fuzz_target!(|input: &[u8]| {
-    assert!(wif_token::fuzzing::run(&ENTRY, input), "ENTRY names no entry: {:?}", *ENTRY);
+    assert!(wif_token::fuzzing::run(&ENTRY, input), "ENTRY does not name a fuzz target: {:?}", *ENTRY);
 });

@@ -1,10 +1,10 @@
-//! Runs every entry with the inputs in `corpus` and with long adversarial inputs.
+//! Runs every fuzz target with the inputs in `corpus` and with long adversarial inputs.
 //!
 //! A long input must not take more than [`MEMORY`]. It must not take more than [`TIME`] of the
 //! processor either, unless the time is in proportion to the length: a slow machine is not a failure.
 //!
 //! With arguments, `ENTRY FILE…`, it runs only these inputs. With `--worst`, it prints the slowest
-//! and the largest input of each entry.
+//! and the largest input of each fuzz target.
 
 mod measure;
 mod shapes;
@@ -65,7 +65,7 @@ impl Run {
         for folder in files(&corpus) {
             let name = folder.file_name().unwrap_or_default();
             if !fuzzing::names().any(|entry| name == entry) {
-                self.failures.push(format!("{}: there is no such entry", folder.display()));
+                self.failures.push(format!("{}: there is no such fuzz target", folder.display()));
             }
         }
     }
@@ -84,7 +84,7 @@ impl Run {
         let run = || measure(&what, || fuzzing::run(entry, input));
         match catch_unwind(AssertUnwindSafe(run)) {
             Ok((true, cost)) => return Some(cost),
-            Ok((false, _)) => self.failures.push(format!("{entry} is not an entry")),
+            Ok((false, _)) => self.failures.push(format!("{entry} is not a fuzz target")),
             Err(_) => self.failures.push(format!("{what}: it panicked, see above")),
         }
         None

@@ -33,7 +33,7 @@ impl Shape {
     }
 }
 
-/// The shapes for an entry.
+/// The shapes for a fuzz target.
 pub fn of(entry: &str) -> Vec<Shape> {
     let mut shapes: Vec<Shape> =
         PARTS.iter().map(|part| shape(String::new(), part, "", same)).collect();
@@ -101,7 +101,7 @@ fn as_jwt(claims: String) -> String {
     format!("eyJhbGciOiJSUzI1NiJ9.{}.c2ln", URL_SAFE_NO_PAD.encode(claims))
 }
 
-/// Parts for every entry.
+/// Parts for every fuzz target.
 const PARTS: &[&str] = &[
     "a", " ", "\n", "\r\n", "\0", "é", "[", "{", "<", "(", "\"", "'", "\\", "=", ".", ",", "-",
     "&", "%", ":", "#", "/", "?", "@", "eyJ", "%41", "{\"a\":", "[1,", "<a>", "a:b\n", "a=b\n",
@@ -210,7 +210,7 @@ const ANSWERS: &[Parts] = &[
     ),
 ];
 
-/// The names of entries, the beginning, the part and the end.
+/// The names of fuzz targets, the beginning, the part and the end.
 const SHAPES: &[(&str, &str, &str, &str)] = &[
     ("jwt", "eyJhbGciOiJSUzI1NiJ9.", "A", ".c2ln"),
     ("jwt", "eyJhbGciOiJSUzI1NiJ9.e30.", "A", ""),

@@ -53,7 +53,7 @@ fn not_started(command_line: &str, place: &str) -> Error {
     let program = command_line.split_whitespace().next().unwrap_or_default();
     Error::new(Kind::Absent, format!("cannot run {program}"))
         .cause(format!(
-            "outside quotation marks, a backslash in the {place} only quotes the next character"
+            "outside quotation marks, a backslash in the {place} only escapes the next character"
         ))
         .fix(format!("put the path in single quotation marks, or check {place}"))
 }

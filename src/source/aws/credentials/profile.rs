@@ -104,14 +104,14 @@ impl<'a> Resolver<'a> {
                 return Err(profile_error(
                     name,
                     "has both source_profile and credential_source",
-                    "remove one of the two",
+                    "remove source_profile or credential_source",
                 ));
             }
             (None, None) => {
                 return Err(profile_error(
                     name,
                     "has role_arn but neither source_profile nor credential_source",
-                    "set one of the two to the credentials that may assume the role",
+                    "set source_profile or credential_source to the credentials that may assume the role",
                 ));
             }
         };

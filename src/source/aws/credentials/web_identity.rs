@@ -84,8 +84,8 @@ pub(super) fn exchange(
 fn read(result: Result<Fields, ErrorResponse>) -> Result<Lookup, Error> {
     let fields = result.map_err(|response| match response.code.as_str() {
         "InvalidIdentityToken" => response.error.fix(
-            "check that the AWS account of the role has an IAM OIDC provider for the token's issuer \
-             (aws iam list-open-id-connect-providers), whose client ID list contains the token's \
+            "check that the AWS account of the role has an IAM OIDC provider for the issuer of the \
+             token (aws iam list-open-id-connect-providers), that its client IDs contain the \
              audience, and that AWS can reach the issuer",
         ),
         _ => response.error,
