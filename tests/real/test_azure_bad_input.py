@@ -71,7 +71,7 @@ def test_the_tenant_is_unknown(run, build):
 
 def test_the_client_is_unknown(run):
     """In this tenant."""
-    run(client="nobody", AZURE_CLIENT_SECRET=SECRET).failed("CONFIGURATION", "AADSTS700016", "--client-id", "az ad app list")
+    run(client="nobody", AZURE_CLIENT_SECRET=SECRET).failed("CONFIGURATION", "AADSTS700016", "--client-id", "az ad app show")
 
 
 @pytest.mark.parametrize("claims, code, words", [
