@@ -84,7 +84,7 @@ fn program_file(command: &str, cx: &Context, report: &mut Report) {
     let shown = show::path(path);
     let Some(found) = program::find(name, &cx.env) else {
         if let Some(host) = command_words::another_host(&name.to_string_lossy()) {
-            let what = format!("{shown} is a path of {host}, but this host does not run {host}");
+            let what = format!("{shown} is a {host} path, but this host does not run {host}");
             let fix = format!(
                 "set executable.command to {}, or run check on the host of the client",
                 command_words::on_this_host(command)

@@ -186,7 +186,7 @@ fn subject_token(config: &CredentialConfig, cx: &Context, report: &mut Report) -
     }
     if !troubles.is_empty() {
         for Trouble { what, fix } in troubles {
-            let what = format!("the program does not answer as clients require: {what}");
+            let what = format!("the program does not behave as clients require: {what}");
             report.broken("source", Kind::Protocol, what, fix).with_steps(take(&mut steps));
         }
         return token.ok();

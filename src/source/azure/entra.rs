@@ -52,7 +52,7 @@ fn refuse_user(cx: &Context) -> Result<(), Error> {
             return Ok(());
         }
     }
-    let what = "a user name and a password of Azure are not supported";
+    let what = "signing in to Azure with a user name and password is not supported";
     let cause = "AZURE_USERNAME and AZURE_PASSWORD are set";
     Err(Error::new(Kind::Configuration, what).cause(cause).fix(
         "set --environment to use the identity of another environment, or unset AZURE_USERNAME",

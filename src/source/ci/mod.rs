@@ -109,7 +109,7 @@ impl Source for Ci {
                 let system = system.name.word();
                 let what = format!("--name is not supported in the CI system {system}");
                 Err(Error::new(Kind::Configuration, what)
-                    .cause("its jobs request their token and have no variable with a token")
+                    .cause("its jobs request the token, and no variable contains a token")
                     .fix("remove --name"))
             }
             (RequestOrVariable(get, variable), None) => match get(self, request, cx) {

@@ -73,7 +73,7 @@ fn encoding(text: &str, origin: &Origin) -> Option<Explanation> {
         _ if text.contains('\0') => "it is UTF-16 text or contains zero bytes",
         _ => return None,
     };
-    let fix = format!("check {}, which must be UTF-8 without a byte order mark", origin.option);
+    let fix = format!("check {}: the token must be UTF-8 without a byte order mark", origin.option);
     Some((what.to_owned(), fix))
 }
 
