@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::Path;
-use std::process::ExitStatus;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -16,7 +15,7 @@ use crate::contract::judgement::{self, Trouble};
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::files::ownership::{self, Refusal};
-use crate::program::{self, Program};
+use crate::program::{self, Observed, Program};
 use crate::secret::Secret;
 use crate::show;
 use crate::time::{self, rfc3339};
@@ -128,7 +127,7 @@ impl Executable<'_> {
             variables: self.variables.clone().into_iter().collect(),
             place: "executable.command of the configuration".to_owned(),
         };
-        let (status, output, wrote_errors) = self.observe(&program, cx)?;
+        let Observed { status, output, wrote_errors, keeps_open } = self.observe(&program, cx)?;
         let shown = show::path(program.name.as_ref());
         let document: Value = serde_json::from_str(output.expose()).map_err(|_| {
             if !status.success() {
@@ -142,6 +141,7 @@ impl Executable<'_> {
                 .fix("configure the program to print only the version-1 document")
         })?;
         troubles.extend(repeated(&output));
+        troubles.extend(keeps_open.then(judgement::keeps_output_open));
         if document.get("success") != Some(&Value::Bool(false)) {
             troubles.extend(judgement::of_run(status.success(), wrote_errors));
             let cached = self.output_file.is_some();
@@ -166,11 +166,7 @@ impl Executable<'_> {
     }
 
     /// Runs the program for at most as long as clients wait.
-    fn observe(
-        &self,
-        program: &Program,
-        cx: &Context,
-    ) -> Result<(ExitStatus, Secret, bool), Error> {
+    fn observe(&self, program: &Program, cx: &Context) -> Result<Observed, Error> {
         let timeout_ms = self.timeout_ms.min(LONGEST_TIMEOUT_MS);
         let (limit, own) = (Duration::from_millis(timeout_ms), cx.deadline.remaining());
         let cx = cx.narrowed(|world, _| {

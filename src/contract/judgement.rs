@@ -41,6 +41,15 @@ pub fn of_run(exit_status_is_0: bool, wrote_to_stderr: bool) -> Option<Trouble> 
     }
 }
 
+/// What clients make of a program that leaves a process with its standard output.
+pub fn keeps_output_open() -> Trouble {
+    Trouble::new(
+        "it leaves a process that keeps its standard output open, for which clients wait until their \
+         timeout",
+        "redirect the standard output of the background process, for example to /dev/null",
+    )
+}
+
 /// What is wrong with a document that reports success; the first problem of each member. `cached`
 /// means that clients read it from an output file, or that the configuration has one.
 pub fn of_success(document: &Value, token_type: TokenType, cached: bool) -> Vec<Trouble> {
@@ -93,6 +102,9 @@ fn token(document: &Value, expected: TokenType) -> Option<Trouble> {
     })
 }
 
+/// No smaller number of seconds is a time at which a token expires: it is in 1972.
+const FIRST_TIME: i64 = 2 * 365 * 86_400;
+
 fn expiration_time(document: &Value, cached: bool) -> Option<Trouble> {
     let fix = "set expiration_time to the expiry in whole seconds since 1970";
     let what = match document.get("expiration_time") {
@@ -102,6 +114,12 @@ fn expiration_time(document: &Value, cached: bool) -> Option<Trouble> {
         }
         None => return None,
         Some(Value::Number(time)) => match time.as_i64() {
+            Some(time) if (1..FIRST_TIME).contains(&time) => {
+                return Some(Trouble::new(
+                    "expiration_time is a lifetime, not a time, so clients consider the token expired",
+                    fix,
+                ));
+            }
             Some(time) if time <= LAST_SECOND => return None,
             Some(_) => {
                 "expiration_time is not in seconds (usually milliseconds), so clients use the token \
@@ -123,7 +141,7 @@ mod tests {
 
     use super::*;
 
-    const GOOD: &str = r#"{"version":1,"success":true,"token_type":"urn:ietf:params:oauth:token-type:jwt","id_token":"a.b.c","expiration_time":1900}"#;
+    const GOOD: &str = r#"{"version":1,"success":true,"token_type":"urn:ietf:params:oauth:token-type:jwt","id_token":"a.b.c","expiration_time":1900000000}"#;
 
     fn with(name: &str, value: Value) -> Value {
         let mut document: Value = serde_json::from_str(GOOD).unwrap();

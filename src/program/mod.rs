@@ -17,7 +17,7 @@ pub use self::find::{find, is_this_program};
 use std::ffi::OsString;
 use std::io::{self, Read};
 use std::process::{Command, ExitStatus, Stdio};
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
@@ -39,6 +39,19 @@ pub struct Program {
     pub variables: Vec<(String, OsString)>,
     /// The setting that names the program, for messages, such as `credential_process`.
     pub place: String,
+}
+
+/// How a program ended that [`Program::observe`] ran.
+#[derive(Debug)]
+pub struct Observed {
+    /// Its exit status.
+    pub status: ExitStatus,
+    /// Its standard output.
+    pub output: Secret,
+    /// Whether it wrote to standard error.
+    pub wrote_errors: bool,
+    /// Whether a process that it started kept its standard output open after its end.
+    pub keeps_open: bool,
 }
 
 /// How long to read from the pipe after the program has ended.
@@ -85,18 +98,18 @@ impl Program {
     /// `ABSENT` if the program does not exist, `CONFIGURATION` if it cannot be run, `UNREACHABLE`
     /// if it does not end in time, `PROTOCOL` if the output of a success is too large or not UTF-8.
     pub fn run(&self, world: &World) -> Result<(ExitStatus, Secret), Error> {
-        self.run_with(Stdio::null(), world).map(|(status, output, _)| (status, output))
+        self.run_with(false, world).map(|observed| (observed.status, observed.output))
     }
 
     /// Runs the program like [`Program::run`], and also returns whether it wrote to standard error.
     ///
     /// # Errors
     /// As [`Program::run`].
-    pub fn observe(&self, world: &World) -> Result<(ExitStatus, Secret, bool), Error> {
-        self.run_with(Stdio::piped(), world)
+    pub fn observe(&self, world: &World) -> Result<Observed, Error> {
+        self.run_with(true, world)
     }
 
-    fn run_with(&self, stderr: Stdio, world: &World) -> Result<(ExitStatus, Secret, bool), Error> {
+    fn run_with(&self, is_observed: bool, world: &World) -> Result<Observed, Error> {
         let shown = show::path(self.name.as_ref());
         let file = find(&self.name, &world.env);
         if let Some(obstacle) = file.and_then(|file| obstacle::of_text(&file)) {
@@ -104,7 +117,8 @@ impl Program {
         }
         let mut command = Command::new(&self.name);
         command.args(&self.args).envs(self.variables.iter().map(|(name, value)| (name, value)));
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr);
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        command.stderr(if is_observed { Stdio::piped() } else { Stdio::null() });
         let mut group =
             Group::spawn(&mut command).map_err(|error| self.not_started(&error, world))?;
         world.log.line(format!("running {shown}"));
@@ -112,6 +126,9 @@ impl Program {
         let output = group.stdout().map(read_on_a_thread);
         let errors = group.stderr().map(watch_on_a_thread);
         let outcome = group.wait(world);
+        let observed = output.as_ref().filter(|_| is_observed);
+        let (mut bytes, keeps_open) =
+            observed.map(|output| collect(output, world.deadline)).unwrap_or_default();
         group.kill();
         let status = match outcome {
             Outcome::TimedOut => {
@@ -127,13 +144,15 @@ impl Program {
             Error::new(Kind::Protocol, format!("the output of {shown} {why}"))
                 .fix(format!("run {} by hand to see its output", self.place))
         };
-        let bytes = output.map(|output| collect(&output, world.deadline)).unwrap_or_default();
+        bytes.extend(output.map(|output| collect(&output, world.deadline).0).unwrap_or_default());
         if bytes.len() > files::LIMIT {
             return Err(wrong("is larger than 1 MiB"));
         }
         let wrote_errors = errors.is_some_and(|errors| errors.recv_timeout(DRAIN).is_ok());
         match String::from_utf8(bytes) {
-            Ok(text) => Ok((status, Secret::new(text), wrote_errors)),
+            Ok(text) => {
+                Ok(Observed { status, output: Secret::new(text), wrote_errors, keeps_open })
+            }
             Err(_) if !status.success() => Err(self.failed(status, world)),
             Err(error) if show::is_utf16(error.as_bytes()) => {
                 Err(wrong("is UTF-16 text, not UTF-8"))
@@ -188,12 +207,15 @@ fn watch_on_a_thread(mut pipe: impl Read + Send + 'static) -> Receiver<()> {
     receiver
 }
 
-/// The output so far. The program and its group have ended. Only a daemon in another group can
-/// still have the pipe open, and its output does not matter.
-fn collect(output: &Receiver<Vec<u8>>, deadline: Deadline) -> Vec<u8> {
+/// The output so far, and whether a process still has the pipe open. The program has ended. After
+/// its group has ended too, only a daemon in another group can have it open, and the output of that
+/// does not matter.
+fn collect(output: &Receiver<Vec<u8>>, deadline: Deadline) -> (Vec<u8>, bool) {
     let (end, mut bytes) = (deadline.waiting_at_most(DRAIN), Vec::new());
-    while let Ok(chunk) = output.recv_timeout(end.remaining()) {
-        bytes.extend(chunk);
+    loop {
+        match output.recv_timeout(end.remaining()) {
+            Ok(chunk) => bytes.extend(chunk),
+            Err(error) => return (bytes, error == RecvTimeoutError::Timeout),
+        }
     }
-    bytes
 }

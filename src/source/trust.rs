@@ -109,6 +109,16 @@ impl Trust {
         Trust { provider, subject: "assertion.arn", token_type, ..Trust::issuer("") }
     }
 
+    /// Trusts the signed requests of an AWS account that the options of the source do not determine.
+    pub fn of_any_aws_account() -> Trust {
+        Trust::aws("ACCOUNT")
+            .explain(
+                "ACCOUNT",
+                "the account ID in the output of: aws sts get-caller-identity --query Account",
+            )
+            .explain("IAM_ROLE", "the name of the IAM role of the workload")
+    }
+
     /// Sets the audience of the tokens, if it is not the resource name of the pool provider.
     pub fn for_audience(mut self, name: &str) -> Trust {
         if let Provider::Oidc { audience, .. } = &mut self.provider {

@@ -185,7 +185,16 @@ fn portable(command: &str, words: &[String], report: &mut Report) {
         true => format!("set executable.command to {}", shown(words, &[])),
         false => ARGS.to_owned(),
     };
+    let is_operator = |word: &str| {
+        let word = word.trim_start_matches(|c: char| c.is_ascii_digit());
+        ["|", "||", "&", "&&", ";"].contains(&word) || word.starts_with(['<', '>'])
+    };
     let trouble = [
+        (
+            words.iter().any(|word| is_operator(word)),
+            "an operator of a shell, which clients pass to the program as an argument",
+            "write a script with this command line, and set executable.command to the script",
+        ),
         (command.contains('\\'), "a backslash, which Python removes", "use / in paths"),
         (
             command.contains(['"', '\'']),

@@ -3,6 +3,7 @@
 use super::hosts::{self, Address};
 use super::report::Report;
 use super::strictness;
+use crate::command::grammar::is_label;
 use crate::configuration::CredentialConfig;
 use crate::configuration::GOOGLEAPIS;
 use crate::configuration::credential_source::CredentialSource;
@@ -10,6 +11,7 @@ use crate::configuration::pool_provider::PoolProvider;
 use crate::error::Kind;
 use crate::files;
 use crate::shell::quoted;
+use crate::show;
 use crate::token::TokenType;
 
 /// The lifetimes that a service account's token can have, in seconds.
@@ -60,6 +62,12 @@ fn audience(config: &CredentialConfig, universe: &str, report: &mut Report) {
             return;
         }
     };
+    if let Some(id) = [&provider.pool, &provider.provider].into_iter().find(|id| !is_label(id)) {
+        let message = format!("{} has other characters than a-z, 0-9 and -", show::value(id));
+        let fix = "correct the name of the pool or of the provider in audience";
+        report.broken(link, Kind::Configuration, message, fix);
+        return;
+    }
     if ![GOOGLEAPIS, universe].contains(&provider.universe.as_str()) {
         let message = format!(
             "the audience is in the universe {}, but universe_domain is {universe}",
@@ -158,7 +166,7 @@ fn impersonation(config: &CredentialConfig, universe: &str, report: &mut Report)
     }
     let account = &impersonation.account;
     let is_id = account.bytes().all(|byte| byte.is_ascii_digit());
-    if !is_id && !account.contains('@') {
+    if !is_id && (!account.contains('@') || account.contains(':')) {
         report.broken(
             link,
             Kind::Configuration,

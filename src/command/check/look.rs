@@ -77,10 +77,15 @@ impl Look {
         if self.has_color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
 
-    /// A text that begins at [`COLUMN`], in lines that end between words and at the width of the
-    /// terminal, with a line break at the end.
+    /// A text that begins at [`COLUMN`], with a line break at the end.
     fn wrapped(&self, text: &str) -> String {
-        let room = self.width - COLUMN;
+        self.lines(text, COLUMN) + "\n"
+    }
+
+    /// A text that begins at this column, in lines that end between words and at the width of the
+    /// terminal.
+    pub(super) fn lines(&self, text: &str, column: usize) -> String {
+        let room = self.width - column;
         let mut lines = vec![String::new()];
         for word in text.split(' ') {
             match lines.last_mut() {
@@ -92,7 +97,7 @@ impl Look {
                 _ => lines.push(word.to_owned()),
             }
         }
-        lines.join(&format!("\n{:COLUMN$}", "")) + "\n"
+        lines.join(&format!("\n{:column$}", ""))
     }
 }
 

@@ -235,7 +235,7 @@ impl Report {
         if let Some(Finding { link, fix: Some(fix), .. }) = first {
             text += &format!(". Fix first ({link}): {fix}");
         }
-        format!("\n{}\n", look.colored(status, &text))
+        format!("\n{}\n", look.colored(status, &look.lines(&text, 0)))
     }
 
     /// The report as JSON. The schema is tests/check.schema.json.

@@ -10,7 +10,8 @@ use crate::shell::quoted;
 use crate::source::trust::{Provider, Trust};
 
 /// The placeholders that do not depend on the source.
-const PLACEHOLDERS: [(&str, &str); 4] = [
+const PLACEHOLDERS: [(&str, &str); 5] = [
+    ("AUD", "the aud of the token; wif-token check prints it"),
     ("NUMBER", "the ID of the organization (gcloud organizations list)"),
     ("PROJECT", "the ID of the project with the resources that the workload uses"),
     ("ROLE", "a role on that project, such as roles/storage.objectViewer"),

@@ -26,9 +26,9 @@ use crate::contract::request;
 use crate::error::{Error, Kind, one_line};
 use crate::files::ownership::{Existing, Refusal};
 use crate::files::{self, absolute};
-use crate::options::{self, Format, Seconds};
+use crate::options::{self, Format, Seconds, ValueKind};
 use crate::show;
-use crate::source::Trust;
+use crate::source::{SourceInfo, Trust};
 use crate::token::{Audience, TokenType};
 
 options! {
@@ -76,7 +76,7 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     let provider = PoolProvider::parse_value(&full_name(&options.pool_provider), "--pool-provider")
         .map_err(|error| error.of_kind(Kind::Usage))?;
     check_grammar(&options, &provider)?;
-    let mut trust = (info.build)(&invocation.values)?.trust();
+    let mut trust = of_type(&common, (info.build)(&invocation.values)?.trust());
     if let Some(audience) = common.audience.as_ref().filter(|name| !provider.is_named(name)) {
         trust = trust.for_audience(audience);
     }
@@ -88,6 +88,9 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
         None if os.is_some() => None,
         None => private_file(&command, &provider, cx)?,
     };
+    if os.is_none() {
+        refuse_shared_file(invocation, info, output_file.as_deref(), out)?;
+    }
     let (source, command_for_shell) = if options.file_sourced || common.format == Some(Format::Text)
     {
         let token_type = document::token_type(&common, &provider, &trust)?;
@@ -111,6 +114,43 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     }
     text += &gcloud::commands(&provider, &trust, options.service_account.as_deref());
     Ok(text.into())
+}
+
+/// The trust in tokens of the type in `--token-type`, if the source passes on tokens of any type.
+fn of_type(common: &options::Options, trust: Trust) -> Trust {
+    match common.token_type.as_deref().and_then(TokenType::parse) {
+        Some(TokenType::Saml2) if trust.token_type.is_none() => Trust::saml("METADATA".into())
+            .explain("METADATA", "the file with the metadata of the identity provider"),
+        Some(TokenType::AwsRequest) if trust.token_type.is_none() => Trust::of_any_aws_account(),
+        _ => trust,
+    }
+}
+
+/// Refuses an output file that is also the configuration or a file that the source reads.
+fn refuse_shared_file(
+    invocation: &Invocation,
+    info: &SourceInfo,
+    output_file: Option<&str>,
+    out: Option<&Path>,
+) -> Result<(), Error> {
+    let Some(output_file) = output_file.map(Path::new) else { return Ok(()) };
+    let shared = |option: &str| {
+        let what = format!("--output-file and {option} name the same file");
+        Error::new(Kind::Usage, what).fix("set --output-file to a file that nothing else uses")
+    };
+    if out.is_some_and(|out| absolute(out) == output_file) {
+        return Err(shared("--out"));
+    }
+    let paths =
+        info.options().filter(|option| matches!(option.kind, ValueKind::Path | ValueKind::Secret));
+    for option in paths {
+        let names_it = |path: &Path| match absolute(path) == output_file {
+            true => Err(shared(&format!("--{}", option.name))),
+            false => Ok(String::new()),
+        };
+        invocation.values.as_arguments(option, names_it)?;
+    }
+    Ok(())
 }
 
 /// The command line that a client runs. The arguments are written beside `out` if a client would
@@ -226,6 +266,11 @@ fn check_grammar(options: &Options, provider: &PoolProvider) -> Result<(), Error
         "projects/123456789012/locations/global/workloadIdentityPools/my-pool/providers/my-provider",
     )?;
     if let Some(account) = &options.service_account {
+        // Other universes may have other domains.
+        let is_user = options.universe_domain.is_none()
+            && account.contains('@')
+            && !account.ends_with("gserviceaccount.com");
+        let account = if is_user { "" } else { account.as_str() };
         grammar::require_service_account(account, "--service-account")?;
     }
     grammar::require(

@@ -133,10 +133,7 @@ impl Source for ClientCredentials {
         let trust = Trust::issuer(self.0.issuer.as_typed());
         match self.0.requested_audience() {
             Some(audience) => trust.for_audience(audience),
-            None => {
-                let meaning = "the aud of the token; wif-token check prints it";
-                trust.for_audience("AUD").explain("AUD", meaning)
-            }
+            None => trust.for_audience("AUD"),
         }
     }
 
