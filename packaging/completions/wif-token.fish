@@ -152,7 +152,7 @@ complete -c wif-token -n '__fish_seen_subcommand_from config' -l service-account
 complete -c wif-token -n '__fish_seen_subcommand_from config' -l service-account-lifetime -x -d 'lifetime of the access tokens of the service account'
 complete -c wif-token -n '__fish_seen_subcommand_from config' -l workforce-pool-user-project -x -d 'project to bill for API requests; required for a workforce pool'
 complete -c wif-token -n '__fish_seen_subcommand_from config' -l universe-domain -x -d 'universe domain (default: googleapis.com)'
-complete -c wif-token -n '__fish_seen_subcommand_from config' -l program -r -F -d 'path of wif-token on the hosts that use the configuration (default: the path here)'
+complete -c wif-token -n '__fish_seen_subcommand_from config' -l program -r -F -d 'path of wif-token on the hosts that use the configuration (default: the path of this program; required with --for-os)'
 complete -c wif-token -n '__fish_seen_subcommand_from config' -l for-os -x -a 'linux macos windows' -d 'operating system of the hosts that use the configuration, if it differs from this host; paths are then written unchanged'
 complete -c wif-token -n '__fish_seen_subcommand_from config' -l file-sourced -d 'write a configuration for clients that do not run executables; they read --output-file, which another process must renew'
 complete -c wif-token -n '__fish_seen_subcommand_from config' -l out -r -F -d 'write the configuration to this file and print the gcloud commands'

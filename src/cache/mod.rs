@@ -186,8 +186,8 @@ pub struct Fetching<'a, T> {
     pub remembers_refusals: bool,
 }
 
-/// Gets the token in the file, or fetches one for all concurrent runs. Without `reuse`, a token is
-/// always fetched.
+/// Returns the cached token, or fetches one token that all concurrent runs share. Without `reuse`, a
+/// token is always fetched.
 ///
 /// # Errors
 /// Those of [`CachedFile::lock`] and of the fetch.

@@ -300,8 +300,8 @@ impl Clocks {
 pub const TOLERATED_SKEW: i64 = 30;
 
 /// How to set the clock.
-pub const SET_CLOCK: &str = "as root: chronyc makestep; on Windows: w32tm /resync; for a container, on \
-                             the container host";
+pub const SET_CLOCK: &str = "chronyc makestep as root, w32tm /resync on Windows, or on the container \
+                             host for a container";
 
 /// The fix for a clock that is this many seconds ahead.
 pub fn wrong_clock(skew: i64) -> String {

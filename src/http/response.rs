@@ -135,7 +135,9 @@ impl Response {
         let option = self.option;
         self.object().ok_or_else(|| {
             let (what, fix) = match self.is_html() {
-                true => ("HTML, not JSON", ", and whether a sign-in page or a proxy responded"),
+                true => {
+                    ("HTML, not JSON", ", and check whether a sign-in page or a proxy responded")
+                }
                 false => ("not JSON", ""),
             };
             Error::new(Kind::Protocol, format!("the response from {} is {what}", self.place))

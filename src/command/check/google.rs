@@ -120,8 +120,8 @@ fn missing_role(account: &ServiceAccount, refusal: &Refusal, cx: &Context) -> Op
     let from = before.map_or(account.member.clone(), |email| format!("serviceAccount:{email}"));
     let on = account.delegates.get(missing).unwrap_or(&account.account.account);
     Some(format!(
-        "check that {on} exists and allow {from} to create tokens for it (this takes up to 5 \
-         minutes): {}",
+        "check that {on} exists, and allow {from} to create tokens for it (the change takes effect \
+         within about 5 minutes): {}",
         grant_role(on, "serviceAccountTokenCreator", &from)
     ))
 }

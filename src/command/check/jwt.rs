@@ -213,7 +213,7 @@ fn published(issuer: &str, cx: &Context) -> Result<Value, Error> {
     let unreached = |error: Error| match error.is_offline() {
         true => error,
         false => error.fix(
-            "make the issuer's metadata reachable for Google over public https, or upload the \
+            "make the issuer's metadata reachable by Google over public HTTPS, or upload the \
              issuer's keys to the pool provider with --jwk-json-path=FILE",
         ),
     };

@@ -127,7 +127,7 @@ impl ExecutableCommand {
             .cause(
                 "it is empty, begins with #, begins or ends with a space, or contains a line break",
             )
-            .fix("change this argument"));
+            .fix("change the argument that is empty or has one of these characters"));
         }
         let path_word = host::path(&path, "--out", None)?;
         let line = format!("{} --args-file={path_word}", self.program);

@@ -44,7 +44,7 @@ fn explanation(commands: &str, trust: &Trust) -> String {
         .collect::<String>();
     match lines.is_empty() {
         true => lines,
-        false => format!("# Replace the words in capitals:\n{lines}"),
+        false => format!("# Replace the placeholders in capitals:\n{lines}"),
     }
 }
 

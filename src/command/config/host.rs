@@ -1,6 +1,7 @@
-//! Paths of the hosts that use a configuration: this host, or one with `--for-os`.
+//! Paths on the hosts that use a configuration: this host, or hosts with the operating system in
+//! `--for-os`.
 //!
-//! Clients pass the words of a command on without a shell, and may run in any directory. Therefore a
+//! Clients run a command without a shell, and may run in any directory. Therefore a
 //! path must be absolute, and nothing in it is expanded.
 
 use std::path::Path;

@@ -45,7 +45,8 @@ options! {
         workforce_pool_user_project: Option<String> = "--workforce-pool-user-project=NUMBER",
         /// universe domain (default: googleapis.com)
         universe_domain: Option<String> = "--universe-domain=DOMAIN",
-        /// path of wif-token on the hosts that use the configuration (default: the path here)
+        /// path of wif-token on the hosts that use the configuration (default: the path of this
+        /// program; required with --for-os)
         program: Option<PathBuf> = "--program=PATH",
         /// operating system of the hosts that use the configuration, if it differs from this host;
         /// paths are then written unchanged

@@ -40,7 +40,7 @@ const MEANINGS: &[(&str, Kind, &str)] = &[
     (
         "error connecting to the given credential's issuer",
         Kind::Denied,
-        "make the issuer's metadata reachable for Google over public https, or upload the issuer's \
+        "make the issuer's metadata reachable by Google over public HTTPS, or upload the issuer's \
          keys: {keys}",
     ),
     (

@@ -128,7 +128,8 @@ impl Call<'_> {
         if is_of_clock(code, message) {
             let fix = account.cx.wrong_clock().unwrap_or_else(|| {
                 format!(
-                    "correct this host's clock ({SET_CLOCK}), because the signature contains its time"
+                    "correct this host's clock, because AWS STS refuses requests with a wrong signing \
+                     time ({SET_CLOCK})"
                 )
             });
             return (Kind::Configuration, fix);
@@ -196,8 +197,8 @@ impl Call<'_> {
             (false, false) => "check that the access key exists and is active (aws iam \
                                list-access-keys), and that it belongs to the partition of the region"
                 .to_owned(),
-            (_, true) => "renew the credentials; for an opt-in region, get them from a regional \
-                          endpoint of AWS STS, for example with AWS_STS_REGIONAL_ENDPOINTS=regional"
+            (_, true) => "renew the credentials, or for an opt-in region, get them from a regional \
+                          endpoint of AWS STS (for example, set AWS_STS_REGIONAL_ENDPOINTS=regional)"
                 .to_owned(),
         }
     }

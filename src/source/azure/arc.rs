@@ -116,8 +116,7 @@ fn read_key(path: &Path) -> Result<Secret, Error> {
     let refuse = |cause: String| {
         Error::new(Kind::Configuration, format!("cannot read {shown}")).cause(cause).fix(
             "check that the Azure Connected Machine agent is connected (azcmagent show), and add \
-             this user to the group himds, or on Windows to the group Hybrid agent extension \
-             applications",
+             this user to the group \"himds\" (on Windows: \"Hybrid agent extension applications\")",
         )
     };
     let bytes = files::open_no_link(path)

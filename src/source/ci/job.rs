@@ -24,8 +24,9 @@ pub(super) fn url(
     let mark = if base.contains('?') { '&' } else { '?' };
     let whole = format!("{base}{mark}{}", form::encode(query.iter().copied()));
     Url::parse(&whole).map_err(|why| {
-        Error::new(Kind::Configuration, format!("{variable} {why}"))
-            .fix(format!("do not change {variable} in the job"))
+        Error::new(Kind::Configuration, format!("{variable} {why}")).fix(format!(
+            "remove {variable} from the job, because the CI system sets this variable"
+        ))
     })
 }
 

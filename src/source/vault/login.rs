@@ -177,9 +177,9 @@ impl Login {
     pub(super) fn fix_for_no_entity(&self) -> &'static str {
         match self.method {
             Method::Token(_) => {
-                "set --login to approle, kubernetes, jwt or userpass, or set --token to a token that \
-                 vault login or bao login returned for such a method, because root tokens and their \
-                 child tokens have no entity"
+                "set --login to approle, kubernetes, jwt or userpass, or set --token to a token from \
+                 vault login or bao login with one of these methods (root tokens and their child \
+                 tokens have no entity)"
             }
             Method::None => {
                 "configure auto_auth of the agent or proxy with a method such as approle or \

@@ -142,8 +142,8 @@ impl<'a> Server<'a> {
             501 => {
                 let place = self.place;
                 format!(
-                    "check {place} and the storage of the server, and initialize only a new server \
-                     (vault operator init or bao operator init)"
+                    "check {place} and the storage of the server, or initialize the server if it is \
+                     new (vault operator init or bao operator init)"
                 )
             }
             500 if says("active cluster node not found") => {

@@ -10,7 +10,7 @@ use super::{Explanation, placeholder, type_of};
 use crate::secret::Secret;
 use crate::token::{Origin, TokenType};
 
-/// Removes something around a token; `None` if it is not there.
+/// Removes one kind of wrapping from a token; `None` if the text does not have that wrapping.
 type Unwrap = fn(&str) -> Option<Secret>;
 
 /// What is around a token, and the fix.

@@ -25,7 +25,7 @@ use crate::time::{parse_rfc3339, rfc3339};
 
 const DIRECTORY: &str = "AWS_LOGIN_CACHE_DIRECTORY";
 
-/// Credentials that expire within so many seconds are refreshed, as in botocore.
+/// Credentials are refreshed if they expire within this number of seconds, as in botocore.
 const REFRESH_BEFORE: i64 = 5 * 60;
 
 /// The credentials of a session, refreshed if they expire soon.
