@@ -212,6 +212,26 @@ fn secrets() -> Vec<String> {
         .collect()
 }
 
+/// The lock file names the files that a run has read, so that a changed one is tried at once.
+#[test]
+fn content_in_place_of_a_path_is_not_written_to_the_lock() {
+    let (token, key) = (common::jwt(60), "-----BEGIN PRIVATE KEY-----\nhunter2-bearer\n");
+    for content in [token.as_str(), key, r#"{"private_key":"hunter2-bearer"}"#] {
+        let world = World::new();
+        for (line, variable) in [
+            ("aws --region=eu-west-1", "AWS_WEB_IDENTITY_TOKEN_FILE"),
+            ("azure --resource=api://r --tenant-id=t --client-id=c", "AZURE_FEDERATED_TOKEN_FILE"),
+            ("kubernetes --account=a --namespace=n", "KUBECONFIG"),
+        ] {
+            let line = format!("{line} --audience={{aud}} --output-file={{dir}}/out");
+            let role = ("AWS_ROLE_ARN", "arn:aws:iam::1:role/r");
+            let run = world.run_with(&line, &[role, (variable, content)]);
+            assert_ne!(run.status, 0, "{run:?}");
+            common::holds_no_secret(&world.read("out.lock"));
+        }
+    }
+}
+
 #[test]
 fn no_encoding_of_a_secret_is_printed() {
     thread::scope(|scope| {

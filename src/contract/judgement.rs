@@ -102,7 +102,7 @@ fn token(document: &Value, expected: TokenType) -> Option<Trouble> {
     })
 }
 
-/// No smaller number of seconds is a time at which a token expires: it is in 1972.
+/// Smaller numbers of seconds are lifetimes, because this time is in 1972.
 const FIRST_TIME: i64 = 2 * 365 * 86_400;
 
 fn expiration_time(document: &Value, cached: bool) -> Option<Trouble> {

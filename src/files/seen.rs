@@ -6,11 +6,17 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::UNIX_EPOCH;
 
+use crate::show;
+
 static SEEN: Mutex<BTreeMap<PathBuf, String>> = Mutex::new(BTreeMap::new());
 
 /// Notes that a file is read now. A file that does not exist is noted too, because it may be
-/// created later.
+/// created later. A value that may be the content of a file is not noted, because the noted paths are
+/// written to the lock file.
 pub(super) fn note(path: &Path) {
+    if show::looks_like(&path.to_string_lossy()).is_some() {
+        return;
+    }
     let (path, state) = (super::absolute(path), state(path));
     SEEN.lock().unwrap_or_else(PoisonError::into_inner).entry(path).or_insert(state);
 }
