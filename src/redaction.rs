@@ -1,9 +1,9 @@
 //! Removes secrets from the text of a server, in every encoding in which a server may repeat them.
 //!
 //! The text is searched as it is and after undoing percent-encoding, the escapes of JSON and the
-//! entities of XML, each alone and up to three of them in any order. In each of these forms a secret is
-//! found literally in upper or lower case, in hexadecimal, and in base64 or base64url, also in lines
-//! or groups, encoded more than once, and as a part of something longer such as `id:secret`.
+//! entities of XML, each alone and up to three of them in any order. In each of these forms a secret
+//! is found literally in upper or lower case, in hexadecimal, and in base64 or base64url, also in
+//! lines or groups, encoded more than once, and as a part of something longer such as `id:secret`.
 
 use std::collections::BTreeSet;
 

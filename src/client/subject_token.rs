@@ -125,7 +125,8 @@ fn with_variables(variables: BTreeMap<String, OsString>, cx: &Context) -> Env {
 }
 
 /// Identifies the identity whose token [`get`] would return, for a file that caches what was obtained
-/// with it. It is empty if only the configuration selects the identity, or if it has a mistake or executables are not allowed.
+/// with it. It is empty if only the configuration selects the identity, if the configuration has a
+/// mistake, or if executables are not allowed.
 pub fn identity(config: &CredentialConfig, cx: &Context) -> String {
     match &config.source {
         CredentialSource::Executable { .. } => Allowed::by(&cx.env)

@@ -19,12 +19,16 @@ pub(super) fn require(valid: bool, option: &str, what: &str, example: &str) -> R
 /// # Errors
 /// `USAGE` if it does not.
 pub(super) fn require_service_account(text: &str, option: &str) -> Result<(), Error> {
-    require(
-        is_service_account(text),
-        option,
-        "is not the email address of a service account",
-        "my-account@my-project.iam.gserviceaccount.com",
-    )
+    match is_service_account(text) {
+        true => Ok(()),
+        false => Err(not_a_service_account(option)),
+    }
+}
+
+/// The error for a value of an option that does not name a service account.
+pub(super) fn not_a_service_account(option: &str) -> Error {
+    Error::new(Kind::Usage, format!("{option} is not the email address of a service account"))
+        .fix(format!("use a value such as {option}=my-account@my-project.iam.gserviceaccount.com"))
 }
 
 /// The email address of a service account, or its unique ID.

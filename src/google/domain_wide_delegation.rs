@@ -72,7 +72,7 @@ fn fix_for(code: &str) -> Option<&'static str> {
              (Security > API controls > Domain-wide delegation)",
         ),
         "invalid_grant" => {
-            Some("request the token of a user of the Workspace domain, by email address")
+            Some("use the email address of a user in the Workspace domain as the subject")
         }
         "invalid_scope" => Some("check the requested scopes"),
         _ => None,

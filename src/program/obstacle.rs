@@ -83,8 +83,8 @@ fn head(path: &Path) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// The reason that a text without a `#!` line does not start. The C library of many systems runs it with a shell, but
-/// most clients do not.
+/// The reason that a text without a `#!` line does not start. The C library of many systems runs it
+/// with a shell, but most clients do not.
 pub(super) fn of_text(path: &Path) -> Option<Obstacle> {
     let head = head(path).filter(|_| cfg!(unix) && files::is_executable(path))?;
     match head.strip_prefix(b"#!") {
@@ -98,8 +98,8 @@ pub(super) fn of_text(path: &Path) -> Option<Obstacle> {
 const CANNOT_RUN: [i32; 3] = [2, 126, 127];
 
 /// Finds the reason for which a script exited with this status. With CRLF line endings,
-/// `#!/usr/bin/env` looks for a name that ends with `\r`. A file that the system cannot run ends with such a
-/// status if the C library runs it with a shell.
+/// `#!/usr/bin/env` looks for a name that ends with `\r`. A file that the system cannot run ends with
+/// such a status if the C library runs it with a shell.
 pub(super) fn of_failed(path: &Path, status: ExitStatus) -> Option<Obstacle> {
     let head =
         head(path).filter(|_| status.code().is_some_and(|code| CANNOT_RUN.contains(&code)))?;

@@ -267,12 +267,14 @@ fn check_grammar(options: &Options, provider: &PoolProvider) -> Result<(), Error
         "projects/123456789012/locations/global/workloadIdentityPools/my-pool/providers/my-provider",
     )?;
     if let Some(account) = &options.service_account {
+        grammar::require_service_account(account, "--service-account")?;
         // Other universes may have other domains.
         let is_user = options.universe_domain.is_none()
             && account.contains('@')
             && !account.ends_with("gserviceaccount.com");
-        let account = if is_user { "" } else { account.as_str() };
-        grammar::require_service_account(account, "--service-account")?;
+        if is_user {
+            return Err(grammar::not_a_service_account("--service-account"));
+        }
     }
     grammar::require(
         options.universe_domain.as_deref().is_none_or(is_domain),
