@@ -5,7 +5,8 @@
 //! the token at the Security Token Service. Start reading at [`run`]. The contract with the client
 //! is in [`contract`], the sources of tokens are in [`source`], and every subject token is fetched
 //! by [`source::fetch`]. The program can also do what a client does with the token: see [`client`]
-//! and [`command`].
+//! and [`command`]. For other tools it is a credential helper: see
+//! [`helper`].
 
 // A panic would leave the client without a document. A stray line would break the document.
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
@@ -29,6 +30,7 @@ pub mod files;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod google;
+pub mod helper;
 pub mod http;
 pub mod lock;
 pub mod negotiate;
@@ -45,50 +47,54 @@ pub mod time;
 pub mod token;
 pub mod world;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::IsTerminal as _;
 
 use cli::Command;
-use command::{Invocation, Output};
+use command::Invocation;
 use context::Context;
 use contract::document::revoked;
-use contract::exit::{Exit, FailureForm};
+use contract::exit::{Exit, FailureForm, Output};
 use contract::request::SubjectTokenRequest;
 use error::{Error, Kind};
-use options::{Format, Options};
+use helper::Call;
+use options::Options;
 use source::command_line::SourceLine;
 use source::fetch::Fetch;
-use token::TokenType;
 use world::{Clock, Deadline, Env, Log, World};
 
-/// Runs the program with these arguments (without its name), prints the output, and returns the
-/// exit status: 0 for success, 2 to 9 for a failure.
-pub fn run(args: Vec<OsString>, env: Env) -> u8 {
-    let form = FailureForm { format: Format::Json, exit_zero: false, token_type: TokenType::Jwt };
+/// Runs the program, called by this name and with these arguments, prints the output, and returns
+/// the exit status: 0 for success, 2 to 9 for a failure.
+pub fn run(name: &OsStr, args: Vec<OsString>, env: Env) -> u8 {
     // Opening a file or writing the output may block, so the deadline starts here.
     let deadline = Deadline::after(Options::TIMEOUT);
-    let exit = Exit::new(form, deadline);
+    let exit = Exit::new(FailureForm::DOCUMENT, deadline);
     exit.on_panic();
 
+    let args = helper::arguments(name, args);
     if args.is_empty() && std::io::stdout().is_terminal() {
         return exit.print(cli::SHORT_USAGE, Kind::Usage.exit_status());
     }
-    let cli::Parsed { options, format, command } = cli::parse(args);
-    // Without a document, nothing but the exit status and standard error can report a failure.
-    let exit_zero = options.exit_zero && format == Format::Json;
-    let mut form = FailureForm { format, exit_zero, ..form };
+    let cli::Parsed { options, format, helper, command } = cli::parse(args);
+    let mut form = FailureForm::new(format, options.exit_zero);
     if command.is_err() {
         // A client that expects SAML is told so even about a mistake in the command line.
         let request = SubjectTokenRequest::new(&options, &env);
         form.token_type = request.map_or(form.token_type, |request| request.token_type);
     }
-    exit.set_form(form);
+    exit.set_form(helper.map_or(form, |helper| helper.failure));
     let result = command.and_then(|command| match command {
         Command::Help(text) => Ok(text.into()),
         Command::Token(line) => {
             let request = SubjectTokenRequest::new(&line.common, &env)?;
             exit.set_form(FailureForm { token_type: request.token_type, ..form });
             token(&line, request, env, deadline, &exit).map(Output::from)
+        }
+        Command::Helper(helper, words, values) => {
+            let deadline = deadline.with_timeout(options.timeout());
+            exit.at_deadline(deadline);
+            let cx = context(&options, deadline, env, helper.name);
+            (helper.run)(&Call { words, values }, &cx)
         }
         Command::Run(command, source, values) => {
             let deadline = deadline.with_timeout(options.timeout());

@@ -5,5 +5,7 @@ use std::process::ExitCode;
 use wif_token::world::Env;
 
 fn main() -> ExitCode {
-    ExitCode::from(wif_token::run(std::env::args_os().skip(1).collect(), Env::Process))
+    let mut args = std::env::args_os();
+    let name = args.next().unwrap_or_default();
+    ExitCode::from(wif_token::run(&name, args.collect(), Env::Process))
 }

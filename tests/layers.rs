@@ -20,6 +20,7 @@ const LAYERS: &[&[&str]] = &[
     &["configuration", "source"],
     &["google"],
     &["client"],
+    &["helper"],
     &["command"],
     &["cli"],
     &["fuzzing"],

@@ -6,7 +6,6 @@ use std::process::{Command, ExitCode};
 
 use wif_token::contract::exit::{Exit, FailureForm};
 use wif_token::options::{Format, Options};
-use wif_token::token::TokenType;
 use wif_token::world::Deadline;
 
 /// Where it panics, and the panic, whose words are a secret.
@@ -23,7 +22,7 @@ fn main() -> ExitCode {
 }
 
 fn panics(exit_zero: bool) {
-    let form = FailureForm { format: Format::Json, exit_zero, token_type: TokenType::Jwt };
+    let form = FailureForm::new(Format::Json, exit_zero);
     Exit::new(form, Deadline::after(Options::TIMEOUT)).on_panic();
     PANIC.1();
 }

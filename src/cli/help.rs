@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use crate::command::{COMMANDS, CommandInfo};
 use crate::error::KINDS;
+use crate::helper::{HELPERS, HelperInfo};
 use crate::options::{COMMON, OF_SOURCES, OptionInfo};
 use crate::source::{SOURCES, SourceInfo};
 
@@ -29,7 +30,8 @@ and prints the document that gcloud, Terraform and the client libraries read.
 
 usage: wif-token SOURCE [--option=value]...
        wif-token COMMAND [--option=value]...
-       wif-token help [SOURCE|COMMAND]
+       wif-token helper HELPER [WORD]... [--option=value]...
+       wif-token help [SOURCE|COMMAND|helper HELPER]
 ";
 
 /// The help of the program.
@@ -43,9 +45,10 @@ pub(super) fn of_program() -> String {
     for command in COMMANDS {
         row(&mut text, command.name, command.summary, NAME_COLUMN);
     }
+    helpers(&mut text);
     text.push_str("\noptions of every source:\n");
     options(&mut text, OF_SOURCES);
-    text.push_str("\noptions of every source and command:\n");
+    text.push_str("\noptions of every source, command and helper:\n");
     options(&mut text, COMMON);
     text.push_str("\nexit statuses, with the code in the failure document:\n");
     for (_, code, status, meaning) in KINDS {
@@ -87,6 +90,40 @@ pub(super) fn of_command(command: &CommandInfo) -> String {
     text.push_str("\noptions of every command:\n");
     options(&mut text, COMMON);
     example(&mut text, command.example, &format!("docs/commands/{}.md", command.name));
+    text
+}
+
+fn helpers(text: &mut String) {
+    text.push_str("\nhelpers that give other tools credentials:\n");
+    for helper in HELPERS {
+        row(text, helper.name, helper.summary, NAME_COLUMN);
+    }
+}
+
+/// The help of the word `helper`.
+pub(super) fn of_helpers() -> String {
+    let mut text = "usage: wif-token helper HELPER [WORD]... [--option=value]...\n".to_owned();
+    helpers(&mut text);
+    text.push_str(
+        "\nfor what to write into the settings of a tool: wif-token help helper HELPER\n",
+    );
+    text
+}
+
+/// The help of a helper.
+pub(super) fn of_helper(helper: &HelperInfo) -> String {
+    let name = format!("helper {} {}", helper.name, helper.words);
+    let mut text = usage(name.trim_end(), helper.options(), None);
+    summary(&mut text, helper.summary);
+    text.push_str("to use it:\n");
+    for line in helper.stanza.lines() {
+        let _ = writeln!(text, "  {line}");
+    }
+    text.push_str("\noptions:\n");
+    options(&mut text, helper.options());
+    text.push_str("\noptions of every command:\n");
+    options(&mut text, COMMON);
+    let _ = writeln!(text, "\ndocumentation: docs/helpers/{}.md", helper.name);
     text
 }
 

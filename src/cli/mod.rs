@@ -10,10 +10,12 @@ pub use self::help::SHORT_USAGE;
 
 use std::ffi::OsString;
 
+use crate::client::credentials::CredentialOptions;
 use crate::command::{self, COMMANDS, CommandInfo};
 use crate::error::{Error, Kind};
+use crate::helper::{self, HELPERS, HelperInfo};
 use crate::options::reader::{self, Grammar, Line, too_many_words};
-use crate::options::{COMMON, Format, OF_SOURCES, OptionInfo, Options, Values};
+use crate::options::{COMMON, Format, OF_SOURCES, OptionInfo, Options, Values, is_name, nearest};
 use crate::source::command_line::{SourceLine, no_source, unknown};
 use crate::source::{self, SourceInfo};
 
@@ -24,6 +26,8 @@ pub enum Command {
     Help(String),
     /// Get a subject token.
     Token(Box<SourceLine>),
+    /// Answer a tool, with these words after the name of the helper and these options.
+    Helper(&'static HelperInfo, Vec<String>, Values),
     /// Run this command with these options, for this source if the command requires one.
     Run(&'static CommandInfo, Option<&'static SourceInfo>, Values),
 }
@@ -35,6 +39,8 @@ pub struct Parsed {
     pub options: Options,
     /// `--format`, or the default of the source or command.
     pub format: Format,
+    /// The helper, which says how a mistake is reported.
+    pub helper: Option<&'static HelperInfo>,
     /// What to do, or the mistake.
     pub command: Result<Command, Error>,
 }
@@ -44,14 +50,20 @@ pub fn parse(args: Vec<OsString>) -> Parsed {
     let Line { grammar, values, mistake, .. } = reader::read(args, Words::default());
     let options = Options::new(&values);
     let format = options.format.unwrap_or_else(|| grammar.default_format());
+    let helper = grammar.helper;
     let command = mistake.map_or_else(|| grammar.command(values), Err);
-    Parsed { options, format, command }
+    Parsed { options, format, helper, command }
 }
 
 #[derive(Debug, Default)]
 struct Words {
     command: Option<&'static CommandInfo>,
     source: Option<&'static SourceInfo>,
+    /// Whether the word `helper` came first.
+    is_helper: bool,
+    helper: Option<&'static HelperInfo>,
+    /// The words after the name of the helper.
+    words: Vec<String>,
     asks_for_help: bool,
     asks_for_version: bool,
     positionals: usize,
@@ -59,6 +71,14 @@ struct Words {
 
 impl Grammar for Words {
     fn positional(&mut self, word: &str) -> Result<(), Error> {
+        if self.helper.is_some() {
+            self.words.push(word.to_owned());
+            return Ok(());
+        }
+        if self.is_helper {
+            self.helper = Some(helper::find(word).ok_or_else(|| unknown_helper(word))?);
+            return Ok(());
+        }
         self.positionals += 1;
         let takes_source =
             self.asks_for_help || self.command.is_some_and(|command| command.of_source);
@@ -89,6 +109,11 @@ impl Grammar for Words {
     }
 
     fn tables(&self) -> Vec<&'static [OptionInfo]> {
+        if self.is_helper {
+            let every = CredentialOptions::TABLE; // before the name of the helper is known
+            let own = self.helper.map_or([every, &[], &[]], HelperInfo::tables);
+            return [COMMON].into_iter().chain(own).collect();
+        }
         let of_source = self.source.map(|source| source.options).unwrap_or_default();
         let of_command = self.command.map(|command| command.options).unwrap_or_default();
         let takes_source_options = self.command.is_none() || self.source.is_some();
@@ -99,15 +124,17 @@ impl Grammar for Words {
 
     fn name(&self) -> Option<&'static str> {
         let command = self.command.map(|command| command.name);
+        let command = command.or(self.helper.map(|helper| helper.name));
         command.or(self.source.map(|source| source.name))
     }
 }
 
 impl Words {
     fn first(&mut self, word: &str) -> Result<(), Error> {
+        self.is_helper = word == "helper";
         self.source = source::find(word);
         self.command = command::find(word);
-        match self.source.is_some() || self.command.is_some() {
+        match self.source.is_some() || self.command.is_some() || self.is_helper {
             true => Ok(()),
             false => Err(unknown_first(word)),
         }
@@ -127,6 +154,18 @@ impl Words {
             return Ok(Command::Help(
                 concat!("wif-token ", env!("CARGO_PKG_VERSION"), "\n").to_owned(),
             ));
+        }
+        if self.is_helper {
+            return match self.helper {
+                Some(helper) if self.asks_for_help => Ok(Command::Help(help::of_helper(helper))),
+                Some(helper) => {
+                    values.refuse_rest(helper.name, false)?;
+                    values.require(helper.options())?;
+                    Ok(Command::Helper(helper, self.words, values))
+                }
+                None if self.asks_for_help => Ok(Command::Help(help::of_helpers())),
+                None => Err(no_helper()),
+            };
         }
         match (self.command, self.source) {
             (Some(command), _) if self.asks_for_help => {
@@ -163,7 +202,28 @@ fn run(
     Ok(Command::Run(command, source, values))
 }
 
+/// The names of the helpers, for messages.
+fn helper_names() -> String {
+    HELPERS.iter().map(|helper| helper.name).collect::<Vec<_>>().join(", ")
+}
+
+fn no_helper() -> Error {
+    Error::new(Kind::Usage, "helper requires the name of a helper")
+        .fix(format!("continue with one of: {}", helper_names()))
+}
+
+fn unknown_helper(word: &str) -> Error {
+    let what = match is_name(word) {
+        true => format!("{word:?} is not a helper"),
+        false => "the word after helper is not a helper".to_owned(),
+    };
+    Error::new(Kind::Usage, what).fix(match nearest(word, HELPERS.iter().map(|info| info.name)) {
+        Some(near) => format!("did you mean {near}?"),
+        None => format!("use one of: {}", helper_names()),
+    })
+}
+
 fn unknown_first(word: &str) -> Error {
     let commands = COMMANDS.iter().map(|command| command.name);
-    unknown(word, &commands.chain(["help", "--version"]).collect::<Vec<_>>())
+    unknown(word, &commands.chain(["helper", "help", "--version"]).collect::<Vec<_>>())
 }

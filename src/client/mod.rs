@@ -5,6 +5,7 @@
 //! Every command uses this path. The requests themselves are in [`crate::google`].
 //! <https://google.aip.dev/auth/4117>
 
+pub mod credentials;
 pub mod executable;
 pub mod subject_token;
 

@@ -7,19 +7,20 @@
 
 use std::path::PathBuf;
 
-use super::{CommandInfo, Credentials, Delegates, Invocation, Output};
+use super::{CommandInfo, Credentials, Delegates, Invocation};
 use crate::cache::{self, CachedFile, Fetching, Obtained};
 use crate::client;
 use crate::configuration::CredentialConfig;
 use crate::configuration::GOOGLEAPIS;
 use crate::context::Context;
+use crate::contract::exit::Output;
 use crate::contract::request::digest;
 use crate::error::{Error, Kind};
 use crate::files;
-use crate::google::CLOUD_PLATFORM;
 use crate::google::access_token::{AccessToken, is_cache_file};
 use crate::google::domain_wide_delegation;
 use crate::google::service_account::ServiceAccount;
+use crate::google::{CLOUD_PLATFORM, scopes};
 use crate::http::Url;
 use crate::options::{Format, OptionInfo, Seconds};
 use crate::show;
@@ -117,9 +118,8 @@ impl TokenRequest {
             return Err(Error::new(Kind::Usage, "--oauth-endpoint requires --subject")
                 .fix("add --subject=USER"));
         }
-        let scopes = options.scope.as_deref().unwrap_or(CLOUD_PLATFORM).split([',', ' ']);
         Ok(TokenRequest {
-            scopes: scopes.filter(|scope| !scope.is_empty()).map(full_scope).collect(),
+            scopes: scopes(options.scope.as_deref()),
             lifetime: options.lifetime.map(|Seconds(seconds)| seconds),
             delegates,
             subject: options.subject,
@@ -178,13 +178,5 @@ impl TokenRequest {
                 "remove --{option}, or create the configuration with wif-token config SOURCE \
                  --service-account=EMAIL"
             )))
-    }
-}
-
-/// A scope with its prefix `https://www.googleapis.com/auth/`, which a user may leave out.
-fn full_scope(scope: &str) -> String {
-    match scope.contains([':', '/']) || ["openid", "email", "profile"].contains(&scope) {
-        true => scope.to_owned(),
-        false => format!("https://www.googleapis.com/auth/{scope}"),
     }
 }

@@ -5,8 +5,9 @@
 use serde_json::json;
 
 use super::access_token::FORMAT;
-use super::{CommandInfo, Credentials, Delegates, Invocation, Output, service_account};
+use super::{CommandInfo, Credentials, Delegates, Invocation, service_account};
 use crate::context::Context;
+use crate::contract::exit::Output;
 use crate::error::Error;
 use crate::options::Format;
 

@@ -7,7 +7,6 @@
 mod access_token;
 pub(crate) mod check;
 mod config;
-mod grammar;
 mod id_token;
 mod sign;
 
@@ -16,11 +15,11 @@ use crate::configuration::CredentialConfig;
 use std::path::PathBuf;
 
 use crate::context::Context;
-use crate::contract::exit::Exit;
+use crate::contract::exit::{Exit, Output};
 use crate::error::Error;
 use crate::google::CLOUD_PLATFORM;
 use crate::google::service_account::ServiceAccount;
-use crate::options::{Format, OptionInfo, Values};
+use crate::options::{Format, OptionInfo, Values, grammar};
 use crate::source::SourceInfo;
 
 /// A row of the table of commands.
@@ -58,21 +57,6 @@ pub struct Invocation {
     pub source: Option<&'static SourceInfo>,
     /// How the program ends if the command reaches its deadline.
     pub exit: Exit,
-}
-
-/// The output of a command and its exit status.
-#[derive(Debug)]
-pub struct Output {
-    /// The text for standard output.
-    pub text: String,
-    /// 0, or that of a [`Kind`](crate::error::Kind).
-    pub status: u8,
-}
-
-impl From<String> for Output {
-    fn from(text: String) -> Output {
-        Output { text, status: 0 }
-    }
 }
 
 /// Every command.

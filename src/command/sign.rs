@@ -7,8 +7,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
-use super::{CommandInfo, Credentials, Delegates, Invocation, Output, service_account};
+use super::{CommandInfo, Credentials, Delegates, Invocation, service_account};
 use crate::context::Context;
+use crate::contract::exit::Output;
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::google::iam_credentials::Signed;

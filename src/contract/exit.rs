@@ -29,12 +29,58 @@ const PRINTING: Duration = Duration::from_millis(50);
 /// How a failure is reported.
 #[derive(Debug, Clone, Copy)]
 pub struct FailureForm {
-    /// `--format`: with `text` no document is printed.
-    pub format: Format,
-    /// `--exit-zero`: on failure, the status is 0 and standard error stays empty.
-    pub exit_zero: bool,
+    /// What standard output contains, for a token of this type.
+    pub output: fn(&Error, TokenType) -> String,
     /// The requested token type.
     pub token_type: TokenType,
+    /// Whether the message is printed on standard error.
+    pub message: bool,
+    /// The exit status, if it is not that of the kind of failure.
+    pub status: Option<u8>,
+}
+
+impl FailureForm {
+    /// Only the message, on standard error.
+    pub const MESSAGE: FailureForm = FailureForm {
+        output: |_, _| String::new(),
+        token_type: TokenType::Jwt,
+        message: true,
+        status: None,
+    };
+
+    /// The document of the contract, and the message on standard error.
+    pub const DOCUMENT: FailureForm = FailureForm {
+        output: |error, token_type| document::failure(error, token_type) + "\n",
+        ..FailureForm::MESSAGE
+    };
+
+    /// The form that the options select: with `exit_zero`, a failure has only the document, and the
+    /// status of a success.
+    pub fn new(format: Format, exit_zero: bool) -> FailureForm {
+        match format {
+            Format::Json if exit_zero => {
+                FailureForm { message: false, status: Some(0), ..FailureForm::DOCUMENT }
+            }
+            Format::Json => FailureForm::DOCUMENT,
+            // Nothing but the exit status and standard error can report a failure.
+            _ => FailureForm::MESSAGE,
+        }
+    }
+}
+
+/// What a run prints, and its exit status.
+#[derive(Debug)]
+pub struct Output {
+    /// The text for standard output.
+    pub text: String,
+    /// 0, or that of a [`Kind`].
+    pub status: u8,
+}
+
+impl From<String> for Output {
+    fn from(text: String) -> Output {
+        Output { text, status: 0 }
+    }
 }
 
 /// The one exit of this process.
@@ -180,19 +226,19 @@ impl Exit {
             return error.kind().exit_status();
         }
         let form = self.form();
-        if form.format == Format::Json {
-            let document = document::failure(error, form.token_type);
-            let _ = write(std::io::stdout(), &format!("{document}\n"));
+        let output = (form.output)(error, form.token_type);
+        if !output.is_empty() {
+            let _ = write(std::io::stdout(), &output);
         }
         self.on_standard_error(error)
     }
 
     fn on_standard_error(&self, error: &Error) -> u8 {
-        if self.form().exit_zero {
-            return 0;
+        let form = self.form();
+        if form.message {
+            let _ = write(std::io::stderr(), &format!("{error}\n"));
         }
-        let _ = write(std::io::stderr(), &format!("{error}\n"));
-        error.kind().exit_status()
+        form.status.unwrap_or(error.kind().exit_status())
     }
 
     /// How a failure is reported.

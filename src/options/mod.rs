@@ -7,6 +7,7 @@
 mod typed;
 
 mod common;
+pub mod grammar;
 mod nearest;
 pub mod reader;
 mod secret_ref;

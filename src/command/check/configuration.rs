@@ -3,13 +3,13 @@
 use super::hosts::{self, Address};
 use super::report::Report;
 use super::strictness;
-use crate::command::grammar::is_label;
 use crate::configuration::CredentialConfig;
 use crate::configuration::GOOGLEAPIS;
 use crate::configuration::credential_source::CredentialSource;
 use crate::configuration::pool_provider::PoolProvider;
 use crate::error::Kind;
 use crate::files;
+use crate::options::grammar::is_label;
 use crate::shell::quoted;
 use crate::show;
 use crate::token::TokenType;

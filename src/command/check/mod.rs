@@ -30,10 +30,11 @@ use std::mem::take;
 
 use self::look::Look;
 use self::report::Report;
-use super::{CommandInfo, Credentials, Delegates, Invocation, Output};
+use super::{CommandInfo, Credentials, Delegates, Invocation};
 use crate::client;
 use crate::configuration::CredentialConfig;
 use crate::context::Context;
+use crate::contract::exit::Output;
 use crate::contract::judgement::Trouble;
 use crate::error::{Error, Kind};
 use crate::options::Format;

@@ -6,7 +6,7 @@ use crate::error::{Error, Kind};
 ///
 /// # Errors
 /// `USAGE` if the value cannot be right. `what` continues the name of the option.
-pub(super) fn require(valid: bool, option: &str, what: &str, example: &str) -> Result<(), Error> {
+pub fn require(valid: bool, option: &str, what: &str, example: &str) -> Result<(), Error> {
     match valid {
         true => Ok(()),
         false => Err(Error::new(Kind::Usage, format!("{option} {what}"))
@@ -18,7 +18,7 @@ pub(super) fn require(valid: bool, option: &str, what: &str, example: &str) -> R
 ///
 /// # Errors
 /// `USAGE` if it does not.
-pub(super) fn require_service_account(text: &str, option: &str) -> Result<(), Error> {
+pub fn require_service_account(text: &str, option: &str) -> Result<(), Error> {
     match is_service_account(text) {
         true => Ok(()),
         false => Err(not_a_service_account(option)),
@@ -26,7 +26,7 @@ pub(super) fn require_service_account(text: &str, option: &str) -> Result<(), Er
 }
 
 /// The error for a value of an option that does not name a service account.
-pub(super) fn not_a_service_account(option: &str) -> Error {
+pub fn not_a_service_account(option: &str) -> Error {
     Error::new(Kind::Usage, format!("{option} is not the email address of a service account"))
         .fix(format!("use a value such as {option}=my-account@my-project.iam.gserviceaccount.com"))
 }
@@ -42,7 +42,7 @@ fn is_service_account(text: &str) -> bool {
 }
 
 /// A project number, or a project ID, which may begin with a domain and a colon.
-pub(super) fn is_project(text: &str) -> bool {
+pub fn is_project(text: &str) -> bool {
     let id = match text.split_once(':') {
         Some((domain, id)) if is_domain(domain) => id,
         _ => text,
@@ -55,12 +55,13 @@ fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-pub(super) fn is_domain(text: &str) -> bool {
+/// A domain name in lower case, with at least two labels.
+pub fn is_domain(text: &str) -> bool {
     text.len() <= 253 && text.contains('.') && text.split('.').all(is_label)
 }
 
 /// Lower-case letters, digits, and hyphens that are not at an end.
-pub(super) fn is_label(text: &str) -> bool {
+pub fn is_label(text: &str) -> bool {
     let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     (1..=63).contains(&text.len())
         && !text.starts_with('-')

@@ -1,0 +1,113 @@
+//! The hosts that may get a token.
+//!
+//! A helper that answers every host gives the token to anyone who can make the tool ask for it.
+//! Therefore the host of a request is parsed like a URL and compared exactly.
+
+use crate::error::{Error, Kind};
+use crate::http::Url;
+use crate::options::grammar::is_label;
+
+/// The hosts of Google that a helper knows, and the hosts of `--allow-host`.
+#[derive(Debug)]
+pub struct Hosts {
+    patterns: &'static [&'static str],
+    allowed: Vec<String>,
+}
+
+impl Hosts {
+    /// The hosts that match one of `patterns`, where a leading `*.` stands for one or more labels,
+    /// and the hosts in `allowed`.
+    ///
+    /// # Errors
+    /// `USAGE` if one of `allowed` is not a host.
+    pub(super) fn new(
+        patterns: &'static [&'static str],
+        allowed: Vec<String>,
+    ) -> Result<Hosts, Error> {
+        let is_host = |name: &&String| {
+            let url = Url::parse(&format!("https://{name}/"));
+            url.is_ok_and(|url| url.as_uri().authority().is_some_and(|host| host.host() == *name))
+        };
+        match allowed.iter().all(|name| is_host(&name)) {
+            true => Ok(Hosts {
+                patterns,
+                allowed: allowed.iter().map(|name| name.to_ascii_lowercase()).collect(),
+            }),
+            false => Err(Error::new(Kind::Usage, "--allow-host is not the name of a host")
+                .fix("use a name without a port, such as --allow-host=registry.example.com")),
+        }
+    }
+
+    /// The names of `--allow-host`.
+    pub(super) fn allowed(&self) -> &[String] {
+        &self.allowed
+    }
+
+    /// Whether a token may be sent to this URL. A host of Google must be asked through https on the
+    /// port 443. A host of `--allow-host` may have any port, and plain http if it is a host of this
+    /// machine.
+    pub(super) fn contain(&self, url: &Url) -> bool {
+        let (host, port) = (url.host(), url.as_uri().port_u16());
+        let is_google = url.is_https()
+            && port.is_none_or(|port| port == 443)
+            && self.patterns.iter().any(|pattern| matches(host, pattern));
+        let is_allowed = (url.is_https() || url.is_local())
+            && self.allowed.iter().any(|name| name.trim_matches(['[', ']']) == host);
+        is_google || is_allowed
+    }
+}
+
+fn matches(host: &str, pattern: &str) -> bool {
+    match pattern.strip_prefix('*') {
+        None => host == pattern,
+        Some(end) => host
+            .strip_suffix(end)
+            .is_some_and(|labels| !labels.is_empty() && labels.split('.').all(is_label)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_compared_exactly() {
+        let allowed =
+            vec!["Registry.example.com".to_owned(), "127.0.0.1".to_owned(), "[::1]".to_owned()];
+        let hosts = Hosts::new(&["gcr.io", "*.pkg.dev"], allowed).unwrap();
+        for url in [
+            "https://gcr.io/",
+            "https://GCR.io:443/v2/",
+            "https://europe-docker.pkg.dev/v2/",
+            "https://docker.us.rep.pkg.dev/",
+            "https://registry.example.com:5000/",
+            "http://127.0.0.1:5000/",
+            "http://[::1]:5000/",
+        ] {
+            assert!(hosts.contain(&Url::parse(url).unwrap()), "{url}");
+        }
+        for url in [
+            "http://gcr.io/",
+            "https://gcr.io:8443/",
+            "https://gcr.io./",
+            "https://pkg.dev/",
+            "https://.pkg.dev/",
+            "https://xpkg.dev/",
+            "https://a..pkg.dev/",
+            "https://docker.pkg.dev.example.com/",
+            "https://gcr.io.example.com/",
+            "http://registry.example.com/",
+            "https://example.com/",
+            "https://127.0.0.2/",
+        ] {
+            assert!(Url::parse(url).is_ok_and(|url| !hosts.contain(&url)), "{url}");
+        }
+    }
+
+    #[test]
+    fn only_names_are_allowed() {
+        for name in ["", "*", "*.example.com", "a:5000", "https://a", "a/b", "u@a", "a b"] {
+            assert!(Hosts::new(&[], vec![name.to_owned()]).is_err(), "{name}");
+        }
+    }
+}
