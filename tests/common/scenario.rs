@@ -5,6 +5,8 @@
 //! | `args` | one argument a line; the first is the source or command |
 //! | `env` | variables, a `NAME=value` a line |
 //! | `home/` | the home folder, which is also the working directory; the log file must be `{home}/log` |
+//! | `program` | the name under which the program is started, if it is not `wif-token`. Only on Unix |
+//! | `stdin` | what the program reads from standard input |
 //! | `http`, `answers` | HTTP requests and responses: see [`super::traffic`] |
 //! | `after/` | by path in the home folder, strings that a file must contain after the run, one a line; `!string`: it must not; `(absent)`: the file must not exist |
 //! | `terminal` | what the terminal shows; if this file exists, the run has a terminal. Only on Linux |
@@ -27,7 +29,9 @@ use super::snapshot;
 use super::traffic::Traffic;
 
 const THREADS: usize = 8;
-const FILES: [&str; 8] = ["args", "env", "home", "http", "answers", "after", "terminal", "output"];
+const FILES: [&str; 10] = [
+    "args", "env", "home", "program", "stdin", "http", "answers", "after", "terminal", "output",
+];
 
 /// Runs all scenarios of an area and fails if one does.
 pub fn run_area(area: &str) {

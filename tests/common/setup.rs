@@ -2,9 +2,9 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::Mutex;
 
 use super::placeholders::Placeholders;
@@ -18,6 +18,9 @@ pub struct Setup {
     pub world: World,
     pub placeholders: Placeholders,
     variables: Vec<(String, String)>,
+    /// The name under which the program is started; empty for its own.
+    program: String,
+    stdin: String,
 }
 
 impl Setup {
@@ -26,10 +29,11 @@ impl Setup {
         let home = world.path("").display().to_string();
         let home = home.trim_end_matches(['/', '\\']).to_owned();
         let placeholders = Placeholders::new(home, server.to_owned());
-        Setup { world, placeholders, variables: Vec::new() }
+        Setup { world, placeholders, variables: Vec::new(), program: String::new(), stdin: String::new() }
     }
 
-    /// Adds the `home/` and `env` (one `NAME=value` a line) of a folder, if they exist.
+    /// Adds the `home/`, `env` (one `NAME=value` a line), `program` and `stdin` of a folder, if they
+    /// exist.
     pub fn take(&mut self, folder: &Path) {
         let home = folder.join("home");
         for path in files_below(&home) {
@@ -43,6 +47,8 @@ impl Setup {
         let env = self.placeholders.fill(&read(folder, "env"));
         let variable = |line: &str| line.split_once('=').map(|(k, v)| (k.to_owned(), v.to_owned()));
         self.variables.extend(env.lines().filter_map(variable));
+        self.program = read(folder, "program").trim().to_owned();
+        self.stdin = self.placeholders.fill(&read(folder, "stdin"));
     }
 
     /// The output of a run in the home folder. It must not contain a secret, nor must `{home}/log`.
@@ -50,7 +56,7 @@ impl Setup {
     where
         for<'a> &'a T: Into<OsString>,
     {
-        self.judge(&Run::new(output(&mut self.command(args, more)).unwrap()))
+        self.judge(&Run::new(output(&mut self.command(args, more), &self.stdin).unwrap()))
     }
 
     /// The same on a terminal, and what the terminal showed, which may contain a secret.
@@ -66,6 +72,10 @@ impl Setup {
         let mut command = self.world.command("", &[]);
         command.current_dir(self.world.path("")).args(args.iter().map(Into::into));
         command.envs(self.variables.iter().cloned()).envs(more.iter().cloned());
+        #[cfg(unix)]
+        if !self.program.is_empty() {
+            std::os::unix::process::CommandExt::arg0(&mut command, &self.program);
+        }
         command
     }
 
@@ -76,11 +86,16 @@ impl Setup {
     }
 }
 
-/// Runs a command whose standard streams are set.
-pub fn output(command: &mut Command) -> io::Result<Output> {
+/// Runs a command whose other standard streams are set, with this text on standard input.
+pub fn output(command: &mut Command, stdin: &str) -> io::Result<Output> {
     let alone = STARTING.lock().unwrap();
-    let child = command.spawn()?;
+    if !stdin.is_empty() {
+        command.stdin(Stdio::piped());
+    }
+    let mut child = command.spawn()?;
     drop(alone);
+    // A run that does not read its input may have ended already.
+    child.stdin.take().map(|mut input| input.write_all(stdin.as_bytes()));
     child.wait_with_output()
 }
 

@@ -17,7 +17,7 @@ pub fn run(world: &World, command: &Command) -> (Run, String) {
     script.env_clear().envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
     script.current_dir(world.path(""));
     script.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut output = output(&mut script).expect("script(1) of util-linux");
+    let mut output = output(&mut script, "").expect("script(1) of util-linux");
     let shown = String::from_utf8(output.stdout).unwrap().replace("\r\n", "\n");
     output.stdout = world.read("stdout").into_bytes();
     output.stderr = world.read("stderr").into_bytes();
