@@ -13,7 +13,7 @@ macro_rules! areas {
 }
 
 areas! {
-    adfs aws azure azure_pipelines check ci commands contract executables fetch github helpers kubernetes
+    adfs aws azure azure_pipelines check ci commands contract credentials executables fetch github helpers kubernetes
     oidc oidc_device requests url vault
 }
 

@@ -104,12 +104,12 @@ _wif_token() {
         adfs:*) _wif_token_words '--issuer= --relying-party= --protocol= --client-id= --auth= --user= --password= --client-secret= --client-key= --client-cert= --keytab= --principal= --spn= --user-agent= --ws-trust-endpoint= --acs-url= --signing-key= --signing-certificate= --audience= --token-type= --output-file= --expiry-margin= --format= --exit-zero --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
         kubernetes:*) _wif_token_words '--account= --namespace= --kubeconfig= --context= --token-lifetime= --path= --audience= --token-type= --output-file= --expiry-margin= --format= --exit-zero --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
         key:*) _wif_token_words '--key= --issuer= --subject= --claim= --lifetime= --generate --audience= --token-type= --output-file= --expiry-margin= --format= --exit-zero --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
-        access-token:*) _wif_token_words '--credentials= --scope= --lifetime= --subject= --oauth-endpoint= --cache-file= --delegate= --format= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
-        id-token:*) _wif_token_words '--credentials= --for= --include-email --delegate= --format= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
-        sign-jwt:*) _wif_token_words '--credentials= --payload= --delegate= --format= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
-        sign-blob:*) _wif_token_words '--credentials= --file= --delegate= --format= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
+        access-token:*) _wif_token_words '--credentials= --service-account= --delegate= --scope= --lifetime= --subject= --oauth-endpoint= --cache-file= --format= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
+        id-token:*) _wif_token_words '--credentials= --service-account= --delegate= --for= --include-email --format= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
+        sign-jwt:*) _wif_token_words '--credentials= --service-account= --delegate= --payload= --format= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
+        sign-blob:*) _wif_token_words '--credentials= --service-account= --delegate= --file= --format= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
         config:*) _wif_token_words 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes key --pool-provider= --service-account= --service-account-lifetime= --workforce-pool-user-project= --universe-domain= --program= --for-os= --file-sourced --out= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
-        check:*) _wif_token_words '--credentials= --offline --mapping= --format= --delegate= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
+        check:*) _wif_token_words '--credentials= --service-account= --delegate= --offline --mapping= --format= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
         :-*) _wif_token_words '--audience= --token-type= --output-file= --expiry-margin= --format= --exit-zero --args-file= --timeout= --ca-file= --allow-http= --log-file= --help --version' ;;
         :*) _wif_token_words 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes key access-token id-token sign-jwt sign-blob config check help' ;;
     esac

@@ -49,12 +49,12 @@ Register-ArgumentCompleter -Native -CommandName wif-token -ScriptBlock {
         'adfs:*' { '--issuer= --relying-party= --protocol= --client-id= --auth= --user= --password= --client-secret= --client-key= --client-cert= --keytab= --principal= --spn= --user-agent= --ws-trust-endpoint= --acs-url= --signing-key= --signing-certificate= --audience= --token-type= --output-file= --expiry-margin= --format= --exit-zero --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'kubernetes:*' { '--account= --namespace= --kubeconfig= --context= --token-lifetime= --path= --audience= --token-type= --output-file= --expiry-margin= --format= --exit-zero --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'key:*' { '--key= --issuer= --subject= --claim= --lifetime= --generate --audience= --token-type= --output-file= --expiry-margin= --format= --exit-zero --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
-        'access-token:*' { '--credentials= --scope= --lifetime= --subject= --oauth-endpoint= --cache-file= --delegate= --format= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
-        'id-token:*' { '--credentials= --for= --include-email --delegate= --format= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
-        'sign-jwt:*' { '--credentials= --payload= --delegate= --format= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
-        'sign-blob:*' { '--credentials= --file= --delegate= --format= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
+        'access-token:*' { '--credentials= --service-account= --delegate= --scope= --lifetime= --subject= --oauth-endpoint= --cache-file= --format= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
+        'id-token:*' { '--credentials= --service-account= --delegate= --for= --include-email --format= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
+        'sign-jwt:*' { '--credentials= --service-account= --delegate= --payload= --format= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
+        'sign-blob:*' { '--credentials= --service-account= --delegate= --file= --format= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'config:*' { 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes key --pool-provider= --service-account= --service-account-lifetime= --workforce-pool-user-project= --universe-domain= --program= --for-os= --file-sourced --out= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
-        'check:*' { '--credentials= --offline --mapping= --format= --delegate= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
+        'check:*' { '--credentials= --service-account= --delegate= --offline --mapping= --format= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         ':-*' { '--audience= --token-type= --output-file= --expiry-margin= --format= --exit-zero --args-file= --timeout= --ca-file= --allow-http= --log-file= --help --version'; break }
         ':*' { 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes key access-token id-token sign-jwt sign-blob config check help'; break }
     }

@@ -23,6 +23,8 @@ const REMEMBERED_MS: i64 = 10_000;
 #[derive(Debug)]
 pub struct Lock {
     file: File,
+    /// Whether another run held the lock before.
+    pub(super) waited: bool,
 }
 
 impl CachedFile {
@@ -51,7 +53,7 @@ impl CachedFile {
                 return Ok(None);
             }
         };
-        let lock = Lock { file };
+        let lock = Lock { file, waited };
         match lock.failure() {
             Some(failure) if !failure.concerns(&self.request) => Ok(Some(lock)),
             Some(failure) if waited && failure.time_ms >= start => Err(failure.error()),

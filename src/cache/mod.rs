@@ -11,12 +11,16 @@
 //! `tests/model` checks this protocol in every order of its steps, with runs that are killed or
 //! stopped. `tests/model_steps` compares the steps there with the calls here.
 //!
+//! A caller may need a token that is usable for some time. A token that is issued with less is given
+//! to every run that was waiting for it, and replaced by the next run.
+//!
 //! If the server cannot be reached, a cached token that is still valid is used in the last minutes
 //! of its lifetime. A refusal is remembered for some seconds, so that clients that retry do not lock
 //! the account. If the file or the lock fails, this is logged and the token is still printed.
 
 mod lock;
 
+use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 
 pub use self::lock::Lock;
@@ -36,8 +40,9 @@ pub trait Cached: Sized {
     /// Why the content is not used, for the log.
     fn from_file(bytes: &[u8], request: &str) -> Result<Self, &'static str>;
 
-    /// The content of a file for the request of this digest.
-    fn to_file(&self, request: &str) -> Secret;
+    /// The content of a file for the request of this digest, and of a `next` one if getting the
+    /// token changed the digest.
+    fn to_file(&self, request: &str, next: Option<&str>) -> Secret;
 
     /// The first second since 1970 in which it is replaced.
     fn usable_until(&self) -> i64;
@@ -72,6 +77,10 @@ pub struct CachedFile {
     /// The option, variable or member that names the file, such as `--cache-file`.
     place: &'static str,
     request: String,
+    /// The digest of the same request after the fetch, if the fetch changed it.
+    next: OnceCell<String>,
+    /// How long a token must still be valid, in seconds.
+    min_life: i64,
     is_ours: IsOurs,
 }
 
@@ -79,7 +88,18 @@ impl CachedFile {
     /// The file at `path`, which `place` names, for the request of this digest. It is replaced only
     /// if `is_ours` recognizes its content.
     pub fn new(path: PathBuf, place: &'static str, request: String, is_ours: IsOurs) -> CachedFile {
-        CachedFile { path, place, request, is_ours }
+        CachedFile { path, place, request, next: OnceCell::new(), min_life: 0, is_ours }
+    }
+
+    /// The same file, whose token is replaced if it is usable for less than so many seconds.
+    pub fn for_at_least(self, min_life: i64) -> CachedFile {
+        CachedFile { min_life, ..self }
+    }
+
+    /// Notes the digest that the request has from now on, because the fetch has changed the
+    /// credentials.
+    pub fn request_is_now(&self, digest: String) {
+        let _ = self.next.set(digest);
     }
 
     /// The path of the file.
@@ -114,7 +134,7 @@ impl CachedFile {
         };
         let now = world.clock.now();
         match T::from_file(&bytes, &self.request) {
-            Ok(cached) if cached.usable_until() > now => {
+            Ok(cached) if cached.usable_until() - self.min_life > now => {
                 world.log.line(format!("using the cached token in {shown}"));
                 Content::Fresh(cached)
             }
@@ -142,7 +162,7 @@ impl CachedFile {
     /// # Errors
     /// As [`CachedFile::replace`].
     pub fn write(&self, cached: &impl Cached) -> Result<(), Error> {
-        self.replace(cached.to_file(&self.request).expose())
+        self.replace(cached.to_file(&self.request, self.next.get().map(String::as_str)).expose())
     }
 
     /// Replaces the content of the file by this token. A failure is only logged.
@@ -205,7 +225,7 @@ pub fn obtain<T: Cached>(
     };
     files::may_wait();
     files::survive_size_limit();
-    let error = match fetch_once(file, file_to_read, world, fetching) {
+    let error = match fetch_once(file, file_to_read, &first, world, fetching) {
         Err(error) => error,
         obtained => return obtained,
     };
@@ -227,16 +247,36 @@ pub fn obtain<T: Cached>(
     }
 }
 
-/// Fetches a token under the lock, unless another run has cached one meanwhile.
+/// Whether the run that held the lock has fetched this token while this run waited. Then no token
+/// that lives longer can be had.
+fn is_of_another_run<T: Cached>(
+    token: &T,
+    first: &Content<T>,
+    lock: Option<&Lock>,
+    world: &World,
+) -> bool {
+    let is_new = match first {
+        Content::Stale(old) => old.valid_until() < token.valid_until(),
+        _ => true,
+    };
+    is_new && lock.is_some_and(|lock| lock.waited) && token.usable_until() > world.clock.now()
+}
+
+/// Fetches a token under the lock, unless another run has cached one since the content was `first`.
 fn fetch_once<T: Cached>(
     file: Option<&CachedFile>,
     file_to_read: Option<&CachedFile>,
+    first: &Content<T>,
     world: &World,
     fetching: &Fetching<T>,
 ) -> Result<Obtained<T>, Error> {
     let lock = file.map_or(Ok(None), |file| file.lock(fetching.remembers_refusals, world))?;
-    if let Some(Content::Fresh(token)) = file_to_read.map(|file| file.read(world)) {
-        return Ok(Obtained::Cached(token));
+    match file_to_read.map_or(Content::Nothing, |file| file.read(world)) {
+        Content::Fresh(token) => return Ok(Obtained::Cached(token)),
+        Content::Stale(token) if is_of_another_run(&token, first, lock.as_ref(), world) => {
+            return Ok(Obtained::Cached(token));
+        }
+        _ => {}
     }
     let token = (fetching.fetch)().inspect_err(|error| {
         world.log.failure(error);

@@ -1,21 +1,37 @@
-//! The credentials that a command or helper uses.
+//! The credentials that every command and helper uses: where they come from, and the service
+//! accounts that they impersonate.
+//!
+//! An origin (a subject token, a user, or the metadata server) yields an access token. Each service
+//! account after it is impersonated with the token of the one before. The last account of this chain
+//! is the one whose tokens and signatures are requested.
+//! <https://google.aip.dev/auth/4110>
 
-use std::path::PathBuf;
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
 
-use super::federated;
-use crate::configuration::{CredentialConfig, Impersonation};
+use super::{federated, subject_token, token_cache, user_token};
+use crate::cache::{self, Cached, CachedFile, Fetching, IsOurs, Obtained};
+use crate::configuration::credential_file::CredentialFile;
+use crate::configuration::search::{self, Place};
+use crate::configuration::user::UserCredentials;
+use crate::configuration::{CredentialConfig, GOOGLEAPIS, Impersonation};
 use crate::context::Context;
-use crate::error::Error;
+use crate::contract::request::digest;
+use crate::error::{Error, Kind};
+use crate::files;
 use crate::google::CLOUD_PLATFORM;
-use crate::google::access_token::AccessToken;
+use crate::google::access_token::{AccessToken, MIN_LIFE};
+use crate::google::metadata_server::MetadataServer;
 use crate::google::service_account::ServiceAccount;
 use crate::options::{Values, grammar};
-use crate::secret::Secret;
+use crate::show;
+use crate::token::jwt;
 
 options! {
     /// Options that select credentials.
     pub struct CredentialOptions {
-        /// credential configuration to use; overrides GOOGLE_APPLICATION_CREDENTIALS
+        /// credential file to use; overrides GOOGLE_APPLICATION_CREDENTIALS
         credentials: Option<PathBuf> = "--credentials=FILE",
         /// service account to impersonate with these credentials
         service_account: Option<String> = "--service-account=EMAIL",
@@ -24,25 +40,166 @@ options! {
     }
 }
 
-/// Credentials, and the service account that they impersonate.
+impl CredentialOptions {
+    /// Reads the options, and checks the names of service accounts.
+    ///
+    /// # Errors
+    /// `USAGE` if an option has a wrong value.
+    pub fn checked(values: &Values) -> Result<CredentialOptions, Error> {
+        let options = CredentialOptions::read(values)?;
+        let account = options.service_account.iter().map(|name| (name, "--service-account"));
+        let mut names = account.chain(options.delegate.iter().map(|name| (name, "--delegate")));
+        names.try_for_each(|(name, option)| grammar::require_service_account(name, option))?;
+        Ok(options)
+    }
+}
+
+/// Where the first token of the chain comes from.
+#[derive(Debug)]
+pub enum Origin {
+    /// A subject token, which the Security Token Service exchanges.
+    ExternalAccount(Box<CredentialConfig>),
+    /// A user who signed in.
+    User(Box<UserCredentials>),
+    /// The metadata server.
+    MetadataServer(MetadataServer),
+}
+
+/// A service account of the chain.
+#[derive(Debug)]
+pub struct Hop {
+    /// The service account.
+    pub account: Impersonation,
+    /// The service accounts between the one before and this one.
+    pub delegates: Vec<String>,
+}
+
+/// Credentials, and the service accounts that they impersonate.
 #[derive(Debug)]
 pub struct Credentials {
-    config: CredentialConfig,
-    delegates: Vec<String>,
+    /// Where the first token comes from.
+    pub origin: Origin,
+    /// The service accounts, in the order in which they are impersonated.
+    pub hops: Vec<Hop>,
+    /// What identifies the credentials besides the members of their file: the file itself and, for a
+    /// user, the sign-in, which a new refresh token continues.
+    file: String,
+    sign_in: RefCell<String>,
 }
 
 impl Credentials {
-    /// Reads the credentials that the options select.
+    /// Finds the credentials that the options select.
     ///
     /// # Errors
-    /// `USAGE` if an option has a wrong value; otherwise those of [`CredentialConfig::read`].
+    /// `USAGE` if an option has a wrong value; otherwise those of [`search::search`] and
+    /// [`CredentialFile::read`].
     pub fn find(values: &Values, cx: &Context) -> Result<Credentials, Error> {
-        let options = CredentialOptions::read(values)?;
-        for name in &options.delegate {
-            grammar::require_service_account(name, "--delegate")?;
+        let CredentialOptions { credentials, service_account, delegate } =
+            CredentialOptions::checked(values)?;
+        let mut found = match search::search(credentials, cx)? {
+            Place::File(path, place) => {
+                Credentials::of_file(CredentialFile::read(&path, place)?, &path)
+            }
+            Place::MetadataServer(origin) => {
+                let file = origin.to_string();
+                let origin = Origin::MetadataServer(MetadataServer { origin });
+                Credentials { origin, hops: Vec::new(), file, sign_in: RefCell::default() }
+            }
+        };
+        found.impersonate(service_account)?;
+        found.delegate(delegate)?;
+        Ok(found)
+    }
+
+    fn of_file(file: CredentialFile, path: &Path) -> Credentials {
+        let mut hops = Vec::new();
+        let mut file = file;
+        let origin = loop {
+            file = match file {
+                CredentialFile::Impersonated { source, account, delegates } => {
+                    hops.insert(0, Hop { account, delegates });
+                    *source
+                }
+                CredentialFile::User(user) => break Origin::User(user),
+                CredentialFile::ExternalAccount(config) => {
+                    let account = config.impersonation.clone();
+                    hops.splice(..0, account.map(|account| Hop { account, delegates: Vec::new() }));
+                    break Origin::ExternalAccount(config);
+                }
+            };
+        };
+        let sign_in = match &origin {
+            Origin::User(user) => user_token::of(&user.refresh_token),
+            _ => String::new(),
+        };
+        let file = files::absolute(path).display().to_string();
+        Credentials { origin, hops, file, sign_in: RefCell::new(sign_in) }
+    }
+
+    /// Adds the service account of `--service-account`, unless the chain already ends with it.
+    fn impersonate(&mut self, account: Option<String>) -> Result<(), Error> {
+        let Some(account) = account else { return Ok(()) };
+        let last = self.hops.last();
+        if last.is_some_and(|hop| hop.account.account == account) {
+            return Ok(());
         }
-        let config = CredentialConfig::read(options.credentials, cx)?;
-        Ok(Credentials { config, delegates: options.delegate })
+        let account = match last.and_then(|hop| hop.account.beside(&account)) {
+            Some(account) => account,
+            None => Impersonation::of(&account, self.universe())?,
+        };
+        self.hops.push(Hop { account, delegates: Vec::new() });
+        Ok(())
+    }
+
+    /// Impersonates the last service account through these delegates.
+    fn delegate(&mut self, delegates: Vec<String>) -> Result<(), Error> {
+        if delegates.is_empty() {
+            return Ok(());
+        }
+        let shown = self.shown();
+        let Some(hop) = self.hops.last_mut() else {
+            return Err(Error::new(Kind::Configuration, "--delegate requires a service account")
+                .cause(format!("{shown} does not name one"))
+                .fix("remove --delegate, or add --service-account=EMAIL"));
+        };
+        if delegates.contains(&hop.account.account) {
+            let what = "a delegate is the service account of the configuration itself";
+            return Err(Error::new(Kind::Usage, what).fix(
+                "remove it: delegates are only the accounts between the workload and that service \
+                 account",
+            ));
+        }
+        hop.delegates = delegates;
+        Ok(())
+    }
+
+    /// The universe domain.
+    pub fn universe(&self) -> &str {
+        match &self.origin {
+            Origin::ExternalAccount(config) => &config.universe,
+            Origin::User(user) => &user.universe,
+            Origin::MetadataServer(_) => GOOGLEAPIS,
+        }
+    }
+
+    /// The file or server, for messages.
+    fn shown(&self) -> String {
+        show::path(self.file.as_ref())
+    }
+
+    /// The error for a request that only a service account can make.
+    pub fn no_service_account(&self) -> Error {
+        let fix = match &self.origin {
+            Origin::ExternalAccount(_) => {
+                "add --service-account=EMAIL, or create the configuration with wif-token config \
+                 SOURCE --service-account=EMAIL"
+            }
+            _ => "add --service-account=EMAIL",
+        };
+        let what = format!("{} does not name a service account", self.shown());
+        Error::new(Kind::Configuration, what)
+            .cause("only a service account can sign and get ID tokens")
+            .fix(fix)
     }
 
     /// An access token with these scopes. A cached one is used if it is still valid for `min_life`
@@ -53,40 +210,218 @@ impl Credentials {
     pub fn access_token(
         &self,
         scopes: &[String],
-        _min_life: i64,
+        min_life: i64,
         cx: &Context,
     ) -> Result<AccessToken, Error> {
-        if self.config.impersonation.is_none() {
-            return Ok(federated(&self.config, &scopes.join(" "), cx)?.0);
-        }
-        Ok(self.service_account(cx)?.access_token(scopes, None, "--scope", cx)?)
+        let Some(hop) = self.hops.last() else {
+            return Ok(self.bearer(scopes, Reuse::For(min_life), cx)?.0);
+        };
+        let request = format!("access token of {hop:?} {scopes:?}");
+        let entry = Entry { reuse: Reuse::For(min_life), ..Entry::new("access-token", &request) };
+        self.cached(entry, cx, &|| {
+            self.with_account(cx, |account| Ok(account.access_token(scopes, None, "--scope", cx)?))
+        })
+        .map(|(token, _)| token)
     }
 
-    /// An ID token of the service account for this audience. `place` names the option with the
-    /// audience. A cached one is used if it is still valid for `min_life` seconds.
+    /// An ID token for this audience, with the email address of the account if `include_email` is
+    /// set. `place` names the option with the audience.
     ///
     /// # Errors
     /// `CONFIGURATION` if there is no service account, and those of the source and of Google.
     pub fn id_token(
         &self,
         audience: &str,
+        include_email: bool,
         place: &str,
-        _min_life: i64,
         cx: &Context,
-    ) -> Result<Secret, Error> {
-        self.service_account(cx)?.id_token(audience, true, place, cx)
+    ) -> Result<AccessToken, Error> {
+        let hop = self.hops.last();
+        let request = format!("ID token of {hop:?} {audience:?} {include_email}");
+        self.cached(Entry::new("id-token", &request), cx, &|| {
+            let text = match (&self.origin, hop) {
+                (Origin::MetadataServer(server), None) => server.id_token(audience, cx)?,
+                _ => self.with_account(cx, |account| {
+                    account.id_token(audience, include_email, place, cx)
+                })?,
+            };
+            let expiry = jwt::expiry(text.expose()).unwrap_or(cx.clock.now());
+            Ok(AccessToken { text, expiry, member: None })
+        })
+        .map(|(token, _)| token)
     }
 
-    /// The service account whose tokens these are.
+    /// The service account whose tokens and signatures are requested.
     ///
     /// # Errors
-    /// `CONFIGURATION` if there is none.
-    pub fn account(&self) -> Result<&Impersonation, Error> {
-        self.config.service_account()
+    /// `CONFIGURATION` if there is none; those of the metadata server.
+    pub fn account(&self, cx: &Context) -> Result<Impersonation, Error> {
+        match (self.hops.last(), &self.origin) {
+            (Some(hop), _) => Ok(hop.account.clone()),
+            (None, Origin::MetadataServer(server)) => {
+                Impersonation::of(&server.email(cx)?, self.universe())
+            }
+            _ => Err(self.no_service_account()),
+        }
     }
 
-    fn service_account(&self, cx: &Context) -> Result<ServiceAccount<'_>, Error> {
-        let delegates = self.delegates.clone();
-        ServiceAccount::new(&self.config, delegates, || federated(&self.config, CLOUD_PLATFORM, cx))
+    /// Calls a method of the service account. If Google refuses it with a cached token of the caller,
+    /// it is called again with a new one, which may have other attributes.
+    ///
+    /// # Errors
+    /// Those of [`Credentials::account`], of the accounts before it, and of `call`.
+    pub fn with_account<T>(
+        &self,
+        cx: &Context,
+        call: impl Fn(&ServiceAccount) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let delegates = self.hops.last().map_or_else(Vec::new, |hop| hop.delegates.clone());
+        let account = self.account(cx)?;
+        let service_account = |reuse| {
+            let (bearer, is_cached) = self.bearer(&[CLOUD_PLATFORM.to_owned()], reuse, cx)?;
+            let member = bearer.member.clone().unwrap_or_else(|| "principal:…".to_owned());
+            let (account, delegates) = (Cow::Borrowed(&account), delegates.clone());
+            Ok::<_, Error>((ServiceAccount { account, delegates, bearer, member }, is_cached))
+        };
+        let (first, is_cached) = service_account(Reuse::For(MIN_LIFE))?;
+        match call(&first) {
+            Err(error) if is_cached && error.kind() == Kind::Denied => {
+                cx.log.line(format!("trying again with a new token of the caller: {error}"));
+                call(&service_account(Reuse::Never)?.0)
+            }
+            result => result,
+        }
+    }
+
+    /// The access token of the account before the last one, or of the origin, and whether it was
+    /// cached.
+    fn bearer(
+        &self,
+        scopes: &[String],
+        reuse: Reuse,
+        cx: &Context,
+    ) -> Result<(AccessToken, bool), Error> {
+        let before = self.hops.split_last().map_or(&[][..], |(_, before)| before);
+        let request = format!("access token of {before:?} {scopes:?}");
+        self.cached(Entry { reuse, ..Entry::new("access-token", &request) }, cx, &|| {
+            let cloud_platform = [CLOUD_PLATFORM.to_owned()];
+            let mut bearer = self.of_origin(scopes, cx)?;
+            for Hop { account, delegates } in before {
+                let (name, delegates) = (&account.account, delegates.clone());
+                let member = bearer.member.take().unwrap_or_default();
+                let account = Cow::Borrowed(account);
+                let account = ServiceAccount { account, delegates, bearer, member };
+                bearer = account.access_token(&cloud_platform, None, "the credential file", cx)?;
+                bearer.member = Some(format!("serviceAccount:{name}"));
+            }
+            Ok(bearer)
+        })
+    }
+
+    /// An access token of the origin.
+    fn of_origin(&self, scopes: &[String], cx: &Context) -> Result<AccessToken, Error> {
+        match &self.origin {
+            Origin::ExternalAccount(config) => federated(config, &scopes.join(" "), cx),
+            Origin::MetadataServer(server) => {
+                let mut token = server.access_token(scopes, cx)?;
+                token.member = Some("serviceAccount:EMAIL".to_owned());
+                Ok(token)
+            }
+            Origin::User(user) => {
+                // The source of an impersonation gets all scopes that the user granted.
+                let scopes = if self.hops.is_empty() { scopes } else { &[] };
+                let (mut refreshed, sign_in) = user_token::get(user, scopes, cx)?;
+                self.sign_in.replace(sign_in);
+                refreshed.token.member = Some("user:EMAIL".to_owned());
+                Ok(refreshed.token)
+            }
+        }
+    }
+
+    /// Returns the cached token for a request, or fetches one. Also returns whether it was cached.
+    ///
+    /// # Errors
+    /// Those of the fetch and of [`cache::obtain`].
+    pub fn cached<T: Cached>(
+        &self,
+        entry: Entry,
+        cx: &Context,
+        fetch: &dyn Fn() -> Result<T, Error>,
+    ) -> Result<(T, bool), Error> {
+        let of_origin = match &self.origin {
+            Origin::ExternalAccount(config) => {
+                [config.digest.clone(), subject_token::identity(config, cx)].concat()
+            }
+            Origin::User(user) => format!("{:?}", user.identity()),
+            Origin::MetadataServer(_) => String::new(),
+        };
+        let Entry { kind, request, reuse, is_ours, file } = entry;
+        let parts = [&self.file, &of_origin, request].map(str::as_bytes);
+        let place = digest(parts.into_iter());
+        let digest = || digest([place.as_bytes(), self.sign_in.borrow().as_bytes()].into_iter());
+        let (before, min_life) = (digest(), if let Reuse::For(life) = reuse { life } else { 0 });
+        let path = match file {
+            Some(path) => Some((path.to_owned(), "--cache-file")),
+            None => token_cache::path(kind, &place, cx).map(|path| (path, PRIVATE_CACHE)),
+        };
+        let file = path.filter(|(path, _)| !files::is_stdout(path)).map(|(path, place)| {
+            CachedFile::new(path, place, before.clone(), is_ours).for_at_least(min_life)
+        });
+        let fetch = || {
+            let token = fetch()?;
+            if let Some(file) = file.as_ref().filter(|_| digest() != before) {
+                file.request_is_now(digest());
+            }
+            Ok(token)
+        };
+        let fetching = Fetching { fetch: &fetch, remembers_refusals: false };
+        let reuse = !matches!(reuse, Reuse::Never);
+        Ok(match cache::obtain(file.as_ref(), reuse, cx, &fetching)? {
+            Obtained::Cached(token) => (token, true),
+            Obtained::New(token, _lock) => {
+                if let Some(written) = &file {
+                    written.try_write(&token, cx);
+                    if entry.file.is_none() {
+                        token_cache::tidy(written.path(), cx);
+                    }
+                }
+                (token, false)
+            }
+        })
     }
 }
+
+/// A token in the cache.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry<'a> {
+    /// The kind of the token, for the name of the file.
+    pub kind: &'static str,
+    /// What was requested with these credentials.
+    pub request: &'a str,
+    /// Which token is used.
+    pub reuse: Reuse,
+    /// Which files may be replaced.
+    pub is_ours: IsOurs,
+    /// The file, if it is not one of the private cache.
+    pub file: Option<&'a Path>,
+}
+
+impl<'a> Entry<'a> {
+    /// An access token or ID token for this request.
+    pub fn new(kind: &'static str, request: &'a str) -> Entry<'a> {
+        let is_ours = AccessToken::is_ours;
+        Entry { kind, request, reuse: Reuse::For(MIN_LIFE), is_ours, file: None }
+    }
+}
+
+/// Which cached token is used.
+#[derive(Debug, Clone, Copy)]
+pub enum Reuse {
+    /// One that is valid for so many seconds.
+    For(i64),
+    /// None.
+    Never,
+}
+
+/// How messages name the place of a file in the cache.
+const PRIVATE_CACHE: &str = if cfg!(windows) { "LOCALAPPDATA" } else { "XDG_CACHE_HOME" };

@@ -8,6 +8,8 @@
 pub mod credentials;
 pub mod executable;
 pub mod subject_token;
+pub mod token_cache;
+pub mod user_token;
 
 use crate::configuration::CredentialConfig;
 use crate::configuration::pool_provider::PoolProvider;
@@ -18,8 +20,7 @@ use crate::google::token_exchange;
 use crate::secret::Secret;
 use crate::token::jwt;
 
-/// Exchanges the subject token of a configuration for an access token with this scope. Also returns
-/// the name of the caller in an IAM policy.
+/// Exchanges the subject token of a configuration for an access token with this scope.
 ///
 /// # Errors
 /// Those of the source and of [`token_exchange::exchange`].
@@ -27,10 +28,11 @@ pub fn federated(
     config: &CredentialConfig,
     scope: &str,
     cx: &Context,
-) -> Result<(AccessToken, String), Error> {
+) -> Result<AccessToken, Error> {
     let subject_token = subject_token::get(config, cx)?;
-    let token = token_exchange::exchange(config, &subject_token, scope, cx)?;
-    Ok((token, member(config, &subject_token)))
+    let mut token = token_exchange::exchange(config, &subject_token, scope, cx)?;
+    token.member = Some(member(config, &subject_token));
+    Ok(token)
 }
 
 /// The name of the caller in an IAM policy. If the token does not state its subject, the name

@@ -7,23 +7,17 @@
 
 use std::path::PathBuf;
 
-use super::{CommandInfo, Credentials, Delegates, Invocation};
-use crate::cache::{self, CachedFile, Fetching, Obtained};
-use crate::client;
-use crate::configuration::CredentialConfig;
+use super::{CommandInfo, Invocation};
+use crate::client::credentials::{CredentialOptions, Credentials, Entry};
 use crate::configuration::GOOGLEAPIS;
 use crate::context::Context;
 use crate::contract::exit::Output;
-use crate::contract::request::digest;
 use crate::error::{Error, Kind};
-use crate::files;
-use crate::google::access_token::{AccessToken, is_cache_file};
+use crate::google::access_token::{AccessToken, MIN_LIFE};
 use crate::google::domain_wide_delegation;
-use crate::google::service_account::ServiceAccount;
-use crate::google::{CLOUD_PLATFORM, scopes};
+use crate::google::scopes;
 use crate::http::Url;
 use crate::options::{Format, OptionInfo, Seconds};
-use crate::show;
 
 options! {
     /// Options of `access-token`.
@@ -36,7 +30,7 @@ options! {
         subject: Option<String> = "--subject=USER",
         /// token endpoint for --subject (default: https://oauth2.googleapis.com/token)
         oauth_endpoint: Option<Url> = "--oauth-endpoint",
-        /// cache the token in this file, and reuse it until it expires
+        /// cache the token in this file instead of the private cache of the user
         cache_file: Option<PathBuf> = "--cache-file=PATH",
     }
 }
@@ -44,7 +38,7 @@ options! {
 pub(super) const INFO: CommandInfo = CommandInfo {
     name: "access-token",
     summary: "print an access token, of the service account if the configuration has one",
-    options: &[Credentials::TABLE, Options::TABLE, Delegates::TABLE, FORMAT],
+    options: &[CredentialOptions::TABLE, Options::TABLE, FORMAT],
     of_source: false,
     example: "wif-token access-token --credentials=credentials.json --format=header",
     run,
@@ -70,23 +64,17 @@ pub(super) const FORMAT: &[OptionInfo] = &[OptionInfo::of::<Option<Shape>>(
 
 fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     let options = Options::read(&invocation.values)?;
-    let cache_file = options.cache_file.clone();
-    let request = TokenRequest::new(options, Delegates::of(&invocation.values)?)?;
-    let config = invocation.configuration(cx)?;
-    let digest = request.digest(&config, cx);
-    let cache_file = cache_file.filter(|path| !files::is_stdout(path));
-    let file = cache_file.map(|path| CachedFile::new(path, "--cache-file", digest, is_cache_file));
-    let get = || request.get(&config, cx);
-    let fetching = Fetching { fetch: &get, remembers_refusals: false };
-    let token = match cache::obtain(file.as_ref(), true, cx, &fetching)? {
-        Obtained::Cached(token) => token,
-        Obtained::New(token, _lock) => {
-            if let Some(file) = &file {
-                file.try_write(&token, cx);
-            }
-            token
-        }
-    };
+    options.check()?;
+    let credentials = invocation.credentials(cx)?;
+    if credentials.hops.is_empty() {
+        options.require_no_service_account()?;
+    }
+    if options.subject.is_some() && credentials.universe() != GOOGLEAPIS {
+        let what = format!("{} does not support domain-wide delegation", credentials.universe());
+        return Err(Error::new(Kind::Configuration, what)
+            .fix("remove --subject, which works only in the universe googleapis.com"));
+    }
+    let token = options.token(&credentials, cx)?;
     Ok(match invocation.format {
         Format::Json => token.to_json() + "\n",
         Format::Text => token.text.expose().to_owned(),
@@ -95,88 +83,61 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     .into())
 }
 
-/// The requested token, without the form in which it is printed.
-#[derive(Debug)]
-struct TokenRequest {
-    scopes: Vec<String>,
-    lifetime: Option<u64>,
-    delegates: Vec<String>,
-    subject: Option<String>,
-    oauth_endpoint: Option<Url>,
-}
-
-impl TokenRequest {
-    fn new(options: Options, delegates: Vec<String>) -> Result<TokenRequest, Error> {
-        if options.subject.is_some() && options.lifetime.is_some() {
+impl Options {
+    /// Checks that the options can be used together.
+    fn check(&self) -> Result<(), Error> {
+        if self.subject.is_some() && self.lifetime.is_some() {
             return Err(Error::new(
                 Kind::Usage,
                 "--lifetime and --subject cannot be used together",
             )
             .fix("remove --lifetime or --subject"));
         }
-        if options.oauth_endpoint.is_some() && options.subject.is_none() {
+        if self.oauth_endpoint.is_some() && self.subject.is_none() {
             return Err(Error::new(Kind::Usage, "--oauth-endpoint requires --subject")
                 .fix("add --subject=USER"));
         }
-        Ok(TokenRequest {
-            scopes: scopes(options.scope.as_deref()),
-            lifetime: options.lifetime.map(|Seconds(seconds)| seconds),
-            delegates,
-            subject: options.subject,
-            oauth_endpoint: options.oauth_endpoint,
-        })
+        Ok(())
     }
 
-    /// A digest of this request, of the configuration and of the identity that its source uses, for
-    /// the cache file.
-    fn digest(&self, config: &CredentialConfig, cx: &Context) -> String {
-        let request = format!("{self:?}");
-        let identity = client::subject_token::identity(config, cx);
-        digest([request.as_bytes(), config.digest.as_bytes(), identity.as_bytes()].into_iter())
-    }
-
-    fn get(&self, config: &CredentialConfig, cx: &Context) -> Result<AccessToken, Error> {
-        if config.impersonation.is_none() {
-            self.require_service_account(config)?;
-            let federated = client::federated(config, &self.scopes.join(" "), cx);
-            return federated.map(|(token, _)| token);
-        }
-        if self.subject.is_some() && config.universe != GOOGLEAPIS {
-            let what = format!("{} does not support domain-wide delegation", config.universe);
-            return Err(Error::new(Kind::Configuration, what)
-                .fix("remove --subject, which works only in the universe googleapis.com"));
-        }
-        let account = ServiceAccount::new(config, self.delegates.clone(), || {
-            client::federated(config, CLOUD_PLATFORM, cx)
-        })?;
-        match &self.subject {
-            None => Ok(account.access_token(
-                &self.scopes,
-                self.lifetime,
-                "--scope and --lifetime",
-                cx,
-            )?),
-            Some(user) => {
-                let scope = self.scopes.join(" ");
-                let endpoint = (self.oauth_endpoint.as_ref(), "--oauth-endpoint");
-                domain_wide_delegation::access_token(&account, user, &scope, endpoint, cx)
-            }
-        }
-    }
-
-    fn require_service_account(&self, config: &CredentialConfig) -> Result<(), Error> {
+    /// Refuses the options that only a service account can honor.
+    fn require_no_service_account(&self) -> Result<(), Error> {
         let option = match self {
-            TokenRequest { subject: Some(_), .. } => "subject",
-            TokenRequest { lifetime: Some(_), .. } => "lifetime",
-            _ if self.delegates.is_empty() => return Ok(()),
-            _ => "delegate",
+            Options { subject: Some(_), .. } => "subject",
+            Options { lifetime: Some(_), .. } => "lifetime",
+            _ => return Ok(()),
         };
         let what = format!("--{option} requires a service account");
         Err(Error::new(Kind::Configuration, what)
-            .cause(format!("{} does not name one", show::path(&config.path)))
-            .fix(format!(
-                "remove --{option}, or create the configuration with wif-token config SOURCE \
-                 --service-account=EMAIL"
-            )))
+            .cause("the credentials do not name one")
+            .fix(format!("remove --{option}, or add --service-account=EMAIL")))
+    }
+
+    /// The cached token for this request, or a new one.
+    fn token(&self, credentials: &Credentials, cx: &Context) -> Result<AccessToken, Error> {
+        let scopes = scopes(self.scope.as_deref());
+        let lifetime = self.lifetime.as_ref().map(|Seconds(seconds)| *seconds);
+        let user = self.subject.as_deref();
+        let endpoint = self.oauth_endpoint.as_ref();
+        let hop = credentials.hops.last();
+        if hop.is_none() && self.cache_file.is_none() {
+            return credentials.access_token(&scopes, MIN_LIFE, cx);
+        }
+        let endpoint_text = endpoint.map(Url::as_typed);
+        let request =
+            format!("access token of {hop:?} {scopes:?} {lifetime:?} {user:?} {endpoint_text:?}");
+        let entry =
+            Entry { file: self.cache_file.as_deref(), ..Entry::new("access-token", &request) };
+        let token = credentials.cached(entry, cx, &|| match (hop, user) {
+            (None, _) => credentials.access_token(&scopes, MIN_LIFE, cx),
+            (_, None) => credentials.with_account(cx, |account| {
+                Ok(account.access_token(&scopes, lifetime, "--scope and --lifetime", cx)?)
+            }),
+            (_, Some(user)) => credentials.with_account(cx, |account| {
+                let endpoint = (endpoint, "--oauth-endpoint");
+                domain_wide_delegation::access_token(account, user, &scopes.join(" "), endpoint, cx)
+            }),
+        })?;
+        Ok(token.0)
     }
 }

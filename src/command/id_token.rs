@@ -5,7 +5,8 @@
 use serde_json::json;
 
 use super::access_token::FORMAT;
-use super::{CommandInfo, Credentials, Delegates, Invocation, service_account};
+use super::{CommandInfo, Invocation};
+use crate::client::credentials::CredentialOptions;
 use crate::context::Context;
 use crate::contract::exit::Output;
 use crate::error::Error;
@@ -24,7 +25,7 @@ options! {
 pub(super) const INFO: CommandInfo = CommandInfo {
     name: "id-token",
     summary: "print an OpenID Connect ID token of the service account",
-    options: &[Credentials::TABLE, Options::TABLE, Delegates::TABLE, FORMAT],
+    options: &[CredentialOptions::TABLE, Options::TABLE, FORMAT],
     of_source: false,
     example: "wif-token id-token --for=https://my-service.example.com --include-email",
     run,
@@ -32,9 +33,8 @@ pub(super) const INFO: CommandInfo = CommandInfo {
 
 fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     let options = Options::read(&invocation.values)?;
-    let config = invocation.configuration(cx)?;
-    let account = service_account(&config, invocation, cx)?;
-    let token = account.id_token(&options.audience, options.include_email, "--for", cx)?;
+    let credentials = invocation.credentials(cx)?;
+    let token = credentials.id_token(&options.audience, options.include_email, "--for", cx)?.text;
     Ok(match invocation.format {
         Format::Json => format!("{}\n", json!({ "id_token": token.expose() })),
         Format::Text => token.expose().to_owned(),

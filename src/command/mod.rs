@@ -1,8 +1,8 @@
 //! The commands, which use a subject token: one file or folder and one row of [`COMMANDS`] each.
 //!
-//! A command reads the credential configuration that the Google clients read and does what a client
-//! does: it exchanges the subject token at the Security Token Service, impersonates the service
-//! account, and gets tokens or signatures.
+//! A command finds the credentials that the Google clients find and does what a client does: it
+//! exchanges a subject token at the Security Token Service, impersonates a service account, and gets
+//! tokens or signatures.
 
 mod access_token;
 pub(crate) mod check;
@@ -10,16 +10,11 @@ mod config;
 mod id_token;
 mod sign;
 
-use crate::client;
-use crate::configuration::CredentialConfig;
-use std::path::PathBuf;
-
+use crate::client::credentials::Credentials;
 use crate::context::Context;
 use crate::contract::exit::{Exit, Output};
 use crate::error::Error;
-use crate::google::CLOUD_PLATFORM;
-use crate::google::service_account::ServiceAccount;
-use crate::options::{Format, OptionInfo, Values, grammar};
+use crate::options::{Format, OptionInfo, Values};
 use crate::source::SourceInfo;
 
 /// A row of the table of commands.
@@ -68,50 +63,9 @@ pub fn find(name: &str) -> Option<&'static CommandInfo> {
     COMMANDS.iter().find(|command| command.name == name)
 }
 
-options! {
-    /// The option of every command that reads a credential configuration.
-    pub(super) struct Credentials {
-        /// credential configuration to use; overrides GOOGLE_APPLICATION_CREDENTIALS
-        credentials: Option<PathBuf> = "--credentials=FILE",
-    }
-}
-
-options! {
-    /// The option of every command that impersonates a service account.
-    pub(super) struct Delegates {
-        /// service account between the caller and the target service account; in order from the caller
-        delegate: Vec<String> = "--delegate=EMAIL",
-    }
-}
-
-impl Delegates {
-    /// The delegates of a command line.
-    ///
-    /// # Errors
-    /// `USAGE` if one is not the name of a service account.
-    fn of(values: &Values) -> Result<Vec<String>, Error> {
-        let Delegates { delegate } = Delegates::read(values)?;
-        delegate
-            .iter()
-            .try_for_each(|name| grammar::require_service_account(name, "--delegate"))?;
-        Ok(delegate)
-    }
-}
-
 impl Invocation {
-    /// Reads the credential configuration.
-    fn configuration(&self, cx: &Context) -> Result<CredentialConfig, Error> {
-        let Credentials { credentials } = Credentials::read(&self.values)?;
-        CredentialConfig::read(credentials, cx)
+    /// Finds the credentials.
+    fn credentials(&self, cx: &Context) -> Result<Credentials, Error> {
+        Credentials::find(&self.values, cx)
     }
-}
-
-/// Gets the federated token that impersonates the service account of a configuration.
-fn service_account<'a>(
-    config: &'a CredentialConfig,
-    invocation: &Invocation,
-    cx: &Context,
-) -> Result<ServiceAccount<'a>, Error> {
-    let delegates = Delegates::of(&invocation.values)?;
-    ServiceAccount::new(config, delegates, || client::federated(config, CLOUD_PLATFORM, cx))
 }

@@ -7,7 +7,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
-use super::{CommandInfo, Credentials, Delegates, Invocation, service_account};
+use super::{CommandInfo, Invocation};
+use crate::client::credentials::CredentialOptions;
 use crate::context::Context;
 use crate::contract::exit::Output;
 use crate::error::{Error, Kind};
@@ -54,7 +55,7 @@ options! {
 pub(super) const JWT: CommandInfo = CommandInfo {
     name: "sign-jwt",
     summary: "sign a JWT with the key of the service account",
-    options: &[Credentials::TABLE, JwtOptions::TABLE, Delegates::TABLE, FORMAT],
+    options: &[CredentialOptions::TABLE, JwtOptions::TABLE, FORMAT],
     of_source: false,
     example: "wif-token sign-jwt --payload=claims.json",
     run: sign_jwt,
@@ -63,7 +64,7 @@ pub(super) const JWT: CommandInfo = CommandInfo {
 pub(super) const BLOB: CommandInfo = CommandInfo {
     name: "sign-blob",
     summary: "sign a file with the key of the service account",
-    options: &[Credentials::TABLE, BlobOptions::TABLE, Delegates::TABLE, FORMAT],
+    options: &[CredentialOptions::TABLE, BlobOptions::TABLE, FORMAT],
     of_source: false,
     example: "wif-token sign-blob --file=release.tar.gz",
     run: sign_blob,
@@ -87,21 +88,18 @@ fn sign_jwt(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
         return Err(Error::new(Kind::Configuration, format!("exp in {shown} {why}"))
             .fix("set exp to a Unix time in seconds, at most 12 hours from now"));
     }
-    let config = invocation.configuration(cx)?;
-    let signed =
-        service_account(&config, invocation, cx)?.sign_jwt(text.expose(), "--payload", cx)?;
+    let signed = invocation
+        .credentials(cx)?
+        .with_account(cx, |account| account.sign_jwt(text.expose(), "--payload", cx))?;
     Ok(output(invocation.format, "signed_jwt", &signed))
 }
 
 fn sign_blob(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     let BlobOptions { file: path } = BlobOptions::read(&invocation.values)?;
-    let bytes = files::read_bytes(&path, "--file")?;
-    let config = invocation.configuration(cx)?;
-    let signed = service_account(&config, invocation, cx)?.sign_blob(
-        &STANDARD.encode(bytes),
-        "--file",
-        cx,
-    )?;
+    let base64 = STANDARD.encode(files::read_bytes(&path, "--file")?);
+    let signed = invocation
+        .credentials(cx)?
+        .with_account(cx, |account| account.sign_blob(&base64, "--file", cx))?;
     Ok(output(invocation.format, "signed_blob", &signed))
 }
 

@@ -16,7 +16,16 @@ pub(super) struct Members<'a> {
     pub(super) path: &'a Path,
     /// The names of the objects around them, each followed by a full stop.
     pub(super) inside: &'static str,
+    /// How to create the file again.
+    pub(super) remedy: &'static str,
 }
+
+/// How to create a configuration of the type `external_account` again.
+pub(super) const WIF_TOKEN_CONFIG: &str = "create the configuration with wif-token config SOURCE";
+
+/// How to create the credentials of a user again.
+pub(super) const GCLOUD_LOGIN: &str =
+    "create the file again with gcloud auth application-default login";
 
 impl<'a> Members<'a> {
     /// An error about a member: `PATH: MEMBER what`.
@@ -33,7 +42,7 @@ impl<'a> Members<'a> {
             Some(key) => missing
                 .cause(format!("the configuration has {}{key}", self.inside))
                 .fix(format!("rename {key} to {name}")),
-            None => missing.fix("create the configuration with wif-token config SOURCE"),
+            None => missing.fix(self.remedy),
         }
     }
 
@@ -55,6 +64,20 @@ impl<'a> Members<'a> {
                 .wrong(&format!("{name} is not a string"))
                 .fix(format!("set {}{name} to a string in double quotes", self.inside))),
         }
+    }
+
+    /// A list of strings, which is empty if the member is missing.
+    pub(super) fn texts(&self, name: &str) -> Result<Vec<String>, Error> {
+        let text = |item: &Value| item.as_str().map(str::to_owned);
+        let list = match self.map.get(name) {
+            None | Some(Value::Null) => Some(Vec::new()),
+            Some(Value::Array(items)) => items.iter().map(text).collect(),
+            Some(_) => None,
+        };
+        list.ok_or_else(|| {
+            self.wrong(&format!("{name} is not a list of strings"))
+                .fix(format!("set {}{name} to a list of strings in double quotes", self.inside))
+        })
     }
 
     /// A string that must be present.
@@ -92,10 +115,10 @@ impl<'a> Members<'a> {
         };
         match self.map.get(name) {
             None | Some(Value::Null) => Ok(None),
-            Some(Value::Object(map)) => Ok(Some(Members { map, path: self.path, inside })),
-            Some(_) => Err(self
-                .wrong(&format!("{name} is not an object"))
-                .fix("create the configuration with wif-token config SOURCE")),
+            Some(Value::Object(map)) => {
+                Ok(Some(Members { map, path: self.path, inside, remedy: self.remedy }))
+            }
+            Some(_) => Err(self.wrong(&format!("{name} is not an object")).fix(self.remedy)),
         }
     }
 }

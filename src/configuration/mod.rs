@@ -1,29 +1,29 @@
-//! A credential configuration of the type `external_account`: where the subject token comes from,
-//! where it is exchanged, and which service account is impersonated.
+//! Credential files, and where they are found. This file is about those of the type
+//! `external_account`: where the subject token comes from, where it is exchanged, and which service
+//! account is impersonated.
 //!
-//! `wif-token config` and `gcloud iam workload-identity-pools create-cred-config` write this file.
+//! `wif-token config` and `gcloud iam workload-identity-pools create-cred-config` write such a file.
 //! Every Google client reads it from `GOOGLE_APPLICATION_CREDENTIALS`.
 //! <https://google.aip.dev/auth/4117>
 
+pub mod credential_file;
 pub mod credential_source;
 pub mod duplicates;
 mod members;
 pub mod pool_provider;
+pub mod search;
 mod unsupported;
+pub mod user;
 
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
 use self::credential_source::CredentialSource;
-use self::members::Members;
-use crate::context::Context;
-use crate::contract::request::digest;
+use self::members::{Members, WIF_TOKEN_CONFIG};
 use crate::error::{Error, Kind};
-use crate::files;
 use crate::http::Url;
 use crate::secret::Secret;
-use crate::show;
 use crate::token::TokenType;
 
 /// The default universe domain.
@@ -70,6 +70,20 @@ pub struct Impersonation {
 }
 
 impl Impersonation {
+    /// The impersonation of an account in this universe.
+    ///
+    /// # Errors
+    /// `CONFIGURATION` if the universe is not a domain.
+    pub fn of(account: &str, universe: &str) -> Result<Impersonation, Error> {
+        let service = format!("https://iamcredentials.{universe}/v1/projects/-/serviceAccounts");
+        let url = Url::parse(&format!("{service}/{account}:generateAccessToken"));
+        let url = url.map_err(|_| {
+            Error::new(Kind::Configuration, "universe_domain is not a domain")
+                .fix("correct universe_domain in the credential file")
+        })?;
+        Ok(Impersonation { url, account: account.to_owned(), lifetime: None })
+    }
+
     /// The impersonation of another account at the same service.
     pub fn beside(&self, account: &str) -> Option<Impersonation> {
         let tail = format!("/{}:generateAccessToken", self.account);
@@ -80,34 +94,18 @@ impl Impersonation {
 }
 
 impl CredentialConfig {
-    /// Reads the file of `--credentials` or `GOOGLE_APPLICATION_CREDENTIALS`.
-    ///
-    /// # Errors
-    /// `USAGE` if neither is set, `CONFIGURATION` if the file is not a valid configuration.
-    pub fn read(option: Option<PathBuf>, cx: &Context) -> Result<CredentialConfig, Error> {
-        let (path, place) = file(option, cx)?;
-        let text = files::read_text(&path, place, Kind::Configuration)?;
-        let shown = show::path(&path);
-        let value: Value = serde_json::from_str(text.expose()).map_err(|error| {
-            Error::new(Kind::Configuration, format!("{shown} is not JSON"))
-                .cause(format!("syntax error in line {}, column {}", error.line(), error.column()))
-                .fix("correct the file, or create it again with wif-token config SOURCE")
-        })?;
-        let digest = digest([text.expose().as_bytes()].into_iter());
-        CredentialConfig::parse(&value, &path, digest)
-    }
-
     pub(crate) fn parse(
         value: &Value,
         path: &Path,
         digest: String,
     ) -> Result<CredentialConfig, Error> {
         let empty = Map::new();
-        let members = Members { map: value.as_object().unwrap_or(&empty), path, inside: "" };
-        match members.text("type")?.as_deref() {
-            Some("external_account") => {}
-            found => return Err(other_type(found, path)),
-        }
+        let members = Members {
+            map: value.as_object().unwrap_or(&empty),
+            path,
+            inside: "",
+            remedy: WIF_TOKEN_CONFIG,
+        };
         unsupported::refuse_at_the_top(&members)?;
         let token_type = members.required("subject_token_type")?;
         let token_type = TokenType::parse(&token_type).ok_or_else(|| {
@@ -130,57 +128,6 @@ impl CredentialConfig {
             source: credential_source::read(&members)?,
         })
     }
-
-    /// The service account to impersonate, for commands that require one.
-    ///
-    /// # Errors
-    /// `CONFIGURATION` if the configuration names no service account.
-    pub fn service_account(&self) -> Result<&Impersonation, Error> {
-        self.impersonation.as_ref().ok_or_else(|| {
-            let shown = show::path(&self.path);
-            Error::new(Kind::Configuration, format!("{shown} does not name a service account"))
-                .cause("only a service account can sign and get ID tokens")
-                .fix(
-                    "create the configuration with wif-token config SOURCE --service-account=EMAIL",
-                )
-        })
-    }
-}
-
-fn file(option: Option<PathBuf>, cx: &Context) -> Result<(PathBuf, &'static str), Error> {
-    if let Some(path) = option {
-        return Ok((path, "--credentials"));
-    }
-    let path = cx.env.get(VARIABLE).filter(|path| !path.is_empty());
-    path.map(|path| (PathBuf::from(path), VARIABLE)).ok_or_else(|| {
-        Error::new(Kind::Usage, "no credential configuration is given")
-            .fix(format!("add --credentials=FILE or set {VARIABLE}"))
-    })
-}
-
-fn other_type(found: Option<&str>, path: &Path) -> Error {
-    let what = format!("{} is not a configuration of type external_account", show::path(path));
-    let (cause, fix) = match found {
-        Some("service_account") => (
-            "it is a service account key",
-            "create the configuration with wif-token config SOURCE --service-account=EMAIL",
-        ),
-        Some("external_account_authorized_user" | "authorized_user") => (
-            "it contains the credentials of a signed-in user",
-            "create the configuration with wif-token config SOURCE, or use the file that was passed to \
-             gcloud auth login --cred-file",
-        ),
-        Some("impersonated_service_account") => (
-            "its type is impersonated_service_account, which is not supported yet",
-            "save the object source_credentials as a separate file, add \
-             service_account_impersonation_url to that object, and use the new file",
-        ),
-        Some(_) => {
-            ("it has a different type", "create the configuration with wif-token config SOURCE")
-        }
-        None => ("it has no type", "create the configuration with wif-token config SOURCE"),
-    };
-    Error::new(Kind::Configuration, what).cause(cause).fix(fix)
 }
 
 fn impersonation(members: &Members) -> Result<Option<Impersonation>, Error> {
@@ -242,8 +189,6 @@ mod tests {
     #[test]
     fn errors_name_the_member() {
         for (member, value, words) in [
-            ("type", json!("service_account"), "a service account key; create the configuration"),
-            ("type", json!(null), "it has no type"),
             ("audience", json!(null), "/c.json: audience is missing; create the configuration"),
             ("audience", json!(1), "audience is not a string"),
             ("audience", json!("a\nb"), "control characters"),

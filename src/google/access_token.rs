@@ -12,12 +12,17 @@ use crate::token;
 
 const URN: &str = "urn:ietf:params:oauth:token-type:access_token";
 
-/// The member of the cache file that identifies the request that the token was made for.
+/// The members of the cache file that identify the request that the token was made for: as it was
+/// when the token was fetched, and as it is since then if that changed the credentials.
 const REQUEST_MEMBER: &str = "wif_token_request";
+const NEXT_REQUEST_MEMBER: &str = "wif_token_next_request";
 
-/// The remaining lifetime, in seconds, below which a cached token is no longer used: the caller
+/// The member of the cache file with the name of the owner.
+const MEMBER: &str = "wif_token_member";
+
+/// The remaining lifetime, in seconds, below which a cached token is replaced by default: the caller
 /// needs time to use it.
-const MARGIN: i64 = 300;
+pub const MIN_LIFE: i64 = 300;
 
 /// The assumed lifetime of a token whose response states none, in seconds.
 const UNKNOWN_LIFETIME: i64 = 600;
@@ -29,6 +34,9 @@ pub struct AccessToken {
     pub text: Secret,
     /// When it expires, in seconds since 1970.
     pub expiry: i64,
+    /// The name of its owner in an IAM policy, for messages, if it is used to impersonate a service
+    /// account.
+    pub member: Option<String>,
 }
 
 impl AccessToken {
@@ -49,7 +57,22 @@ impl AccessToken {
         }
         let lifetime = lifetime.filter(|lifetime| *lifetime > 0).unwrap_or(UNKNOWN_LIFETIME);
         let expiry = now.saturating_add(lifetime).min(LAST_SECOND);
-        Ok(AccessToken { text: Secret::new(text), expiry })
+        Ok(AccessToken { text: Secret::new(text), expiry, member: None })
+    }
+
+    /// Whether a file was written for an access token, completely or not.
+    pub fn is_ours(existing: &Existing<'_>, _new: Option<&str>) -> bool {
+        let beginning = format!(r#"{{"issued_token_type":"{URN}""#);
+        let content = existing.content;
+        match serde_json::from_slice::<Value>(content) {
+            Ok(value) => value
+                .as_object()
+                .is_some_and(|members| members.is_empty() || members.contains_key(REQUEST_MEMBER)),
+            Err(error) => {
+                let common = content.len().min(beginning.len());
+                error.is_eof() && content.get(..common) == beginning.as_bytes().get(..common)
+            }
+        }
     }
 
     /// The output of `--format=json`, without a line break.
@@ -63,21 +86,6 @@ impl AccessToken {
     }
 }
 
-/// Whether a file of `--cache-file` was written by this program, completely or not.
-pub fn is_cache_file(existing: &Existing<'_>, _new: Option<&str>) -> bool {
-    let beginning = format!(r#"{{"issued_token_type":"{URN}""#);
-    let content = existing.content;
-    match serde_json::from_slice::<Value>(content) {
-        Ok(value) => value
-            .as_object()
-            .is_some_and(|members| members.is_empty() || members.contains_key(REQUEST_MEMBER)),
-        Err(error) => {
-            let common = content.len().min(beginning.len());
-            error.is_eof() && content.get(..common) == beginning.as_bytes().get(..common)
-        }
-    }
-}
-
 impl Cached for AccessToken {
     fn from_file(bytes: &[u8], request: &str) -> Result<AccessToken, &'static str> {
         let value: Value = serde_json::from_slice(bytes).map_err(|_| "it is not JSON")?;
@@ -85,28 +93,37 @@ impl Cached for AccessToken {
         if text("issued_token_type") != Some(URN) {
             return Err("it is not an access token");
         }
-        if text(REQUEST_MEMBER) != Some(request) {
+        if ![REQUEST_MEMBER, NEXT_REQUEST_MEMBER].iter().any(|name| text(name) == Some(request)) {
             return Err("it was made for a different request");
         }
         let expiry = value.get("expiration_time").and_then(Value::as_i64);
         let expiry =
             expiry.filter(|time| *time <= LAST_SECOND).ok_or("it has no expiration_time")?;
         let token = text("access_token").filter(|token| token::is_bearer(token));
-        Ok(AccessToken { text: Secret::new(token.ok_or("it has no access_token")?), expiry })
+        Ok(AccessToken {
+            text: Secret::new(token.ok_or("it has no access_token")?),
+            expiry,
+            member: text(MEMBER).map(str::to_owned),
+        })
     }
 
-    fn to_file(&self, request: &str) -> Secret {
-        let value = json!({
+    fn to_file(&self, request: &str, next: Option<&str>) -> Secret {
+        let mut value = json!({
             "issued_token_type": URN,
             "access_token": self.text.expose(),
             "expiration_time": self.expiry,
             REQUEST_MEMBER: request,
         });
+        for (name, text) in [(NEXT_REQUEST_MEMBER, next), (MEMBER, self.member.as_deref())] {
+            if let (Some(members), Some(text)) = (value.as_object_mut(), text) {
+                members.insert(name.to_owned(), text.into());
+            }
+        }
         Secret::new(value.to_string())
     }
 
     fn usable_until(&self) -> i64 {
-        self.expiry - MARGIN
+        self.expiry
     }
 
     fn valid_until(&self) -> i64 {
@@ -130,8 +147,7 @@ mod tests {
     #[test]
     fn a_cache_file_is_used_only_for_its_request() {
         let token = token(Some(3600));
-        assert_eq!(token.usable_until(), 4300);
-        let file = token.to_file("d");
+        let file = token.to_file("d", None);
         let read = AccessToken::from_file(file.expose().as_bytes(), "d").unwrap();
         assert_eq!((read.text.expose(), read.expiry), ("ya29.x", 4600));
         assert!(AccessToken::from_file(file.expose().as_bytes(), "e").is_err());
@@ -149,9 +165,19 @@ mod tests {
     }
 
     #[test]
+    fn a_cache_file_is_used_for_the_request_after_a_change_of_the_credentials() {
+        let file = token(Some(3600)).to_file("d", Some("e"));
+        for (request, is_used) in [("d", true), ("e", true), ("f", false)] {
+            let read = AccessToken::from_file(file.expose().as_bytes(), request);
+            assert_eq!(read.is_ok(), is_used, "{request}");
+        }
+    }
+
+    #[test]
     fn only_a_cache_file_is_recognized() {
-        let is_ours = |content: &[u8]| is_cache_file(&Existing { content, is_private: true }, None);
-        let file = token(Some(3600)).to_file("d");
+        let is_ours =
+            |content: &[u8]| AccessToken::is_ours(&Existing { content, is_private: true }, None);
+        let file = token(Some(3600)).to_file("d", None);
         for length in 1..=file.expose().len() {
             assert!(is_ours(&file.expose().as_bytes()[..length]), "{length}");
         }

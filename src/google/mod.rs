@@ -8,6 +8,8 @@ pub mod access_token;
 pub mod domain_wide_delegation;
 pub mod gcloud;
 pub mod iam_credentials;
+pub mod metadata_server;
+pub mod refresh;
 pub mod refusals;
 pub mod service_account;
 pub mod token_exchange;

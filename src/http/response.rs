@@ -165,6 +165,16 @@ impl Response {
         Some(self.redacted(self.object()?.get("error")?.as_str()?))
     }
 
+    /// The `error_subtype` of Google's OAuth error response.
+    pub fn oauth_error_subtype(&self) -> Option<String> {
+        Some(self.redacted(self.object()?.get("error_subtype")?.as_str()?))
+    }
+
+    /// The body as text; `None` if it is not UTF-8.
+    pub fn text(&self) -> Option<&str> {
+        std::str::from_utf8(&self.body).ok()
+    }
+
     /// A failure with the error code of the server in parentheses and its message as the cause.
     pub fn failure(&self, kind: Kind, what: impl Into<String>) -> Error {
         let (code, message) = self.error_parts();

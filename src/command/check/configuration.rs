@@ -1,5 +1,7 @@
 //! The members of the configuration: audience, token type, URLs and lifetimes.
 
+use std::path::Path;
+
 use super::hosts::{self, Address};
 use super::report::Report;
 use super::strictness;
@@ -18,7 +20,7 @@ use crate::token::TokenType;
 const LIFETIMES: std::ops::RangeInclusive<u64> = 600..=43_200;
 
 pub(super) fn check(config: &CredentialConfig, report: &mut Report) {
-    file(config, report);
+    file(&config.path, has_secret(config), report);
     let universe = hosts::universe(config, report);
     strictness::check(config, universe, report);
     audience(config, universe, report);
@@ -28,10 +30,10 @@ pub(super) fn check(config: &CredentialConfig, report: &mut Report) {
 }
 
 /// A user who can write the configuration can run programs as the user of the configuration.
-fn file(config: &CredentialConfig, report: &mut Report) {
-    let (link, shown) = ("configuration", config.path.display().to_string());
-    match files::writable_by_others(&config.path) {
-        None if has_secret(config) && files::is_shared(&config.path) => {
+pub(super) fn file(path: &Path, has_secret: bool, report: &mut Report) {
+    let (link, shown) = ("configuration", path.display().to_string());
+    match files::writable_by_others(path) {
+        None if has_secret && files::is_shared(path) => {
             let message = format!("other users can read {shown}, which contains a secret");
             report.warning(link, message, format!("run chmod 600 {}", quoted(&shown)))
         }

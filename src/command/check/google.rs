@@ -1,14 +1,17 @@
 //! Google's side: the exchange, the service account, its impersonation, and the clock.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
-use super::OFFLINE;
 use super::report::{ACCOUNT, Finding, Report};
+use super::{Check, OFFLINE};
 use crate::client;
+use crate::client::credentials::Hop;
 use crate::configuration::{CredentialConfig, Impersonation};
 use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::google::CLOUD_PLATFORM;
+use crate::google::access_token::AccessToken;
 use crate::google::gcloud::{grant_role, project};
 use crate::google::refusals::{MissingRole, Refusal};
 use crate::google::service_account::ServiceAccount;
@@ -23,13 +26,8 @@ pub(super) const OPTIONAL_REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// The path below which Google publishes the certificates of each service account.
 const CERTIFICATES: &str = "/service_accounts/v1/metadata/x509/";
 
-pub(super) fn check(
-    token: &Secret,
-    delegates: Vec<String>,
-    config: &CredentialConfig,
-    cx: &Context,
-    report: &mut Report,
-) {
+pub(super) fn check(token: &Secret, config: &CredentialConfig, check: &Check, report: &mut Report) {
+    let cx = check.cx;
     let link = "exchange";
     let exchanged = token_exchange::exchange(config, token, CLOUD_PLATFORM, cx);
     let is_offline = exchanged.as_ref().is_err_and(Error::is_offline);
@@ -49,42 +47,60 @@ pub(super) fn check(
             None
         }
     };
-    check_account(config, cx, report);
-    let link = "impersonation";
-    let Some(impersonation) = &config.impersonation else {
-        report.skipped(
-            link,
-            "no service account is configured, so roles must be granted to the principal",
-        );
-        return;
-    };
-    let Some(federated) = federated else {
-        let why = if is_offline { OFFLINE } else { "no federated token is available" };
-        report.skipped(link, why);
-        return;
-    };
     let principal = report.principals.iter().find(|name| name.starts_with("principal:")).cloned();
     let member = principal.unwrap_or_else(|| client::member(config, token));
-    let account = match ServiceAccount::new(config, delegates, || Ok((federated, member))) {
-        Ok(account) => account,
-        Err(error) => {
-            report.error(link, &error);
-            return;
-        }
-    };
-    impersonate(&account, cx, report).with_step(cx.route(&impersonation.url));
+    check_accounts(check, report);
+    if check.hops.is_empty() {
+        let why = "no service account is configured, so roles must be granted to the principal";
+        report.skipped("impersonation", why);
+        return;
+    }
+    let why = if is_offline { OFFLINE } else { "no federated token is available" };
+    impersonate_all(federated.ok_or(why), member, check, report);
+}
+
+/// Impersonates each service account with the token of the one before. `bearer` is the first token,
+/// or the reason why there is none, and `member` its owner in an IAM policy.
+pub(super) fn impersonate_all(
+    bearer: Result<AccessToken, &str>,
+    member: String,
+    check: &Check,
+    report: &mut Report,
+) {
+    let mut caller = bearer.map(|bearer| (bearer, member));
+    for Hop { account, delegates } in check.hops {
+        let (bearer, member) = match caller {
+            Ok(caller) => caller,
+            Err(why) => return report.skipped("impersonation", why),
+        };
+        let (url, name) = (account.url.clone(), account.account.clone());
+        let (account, delegates) = (Cow::Borrowed(account), delegates.clone());
+        let account = ServiceAccount { account, delegates, bearer, member };
+        let (token, finding) = impersonate(&account, check.cx, report);
+        finding.with_step(check.cx.route(&url));
+        caller = token
+            .map(|token| (token, format!("serviceAccount:{name}")))
+            .ok_or("no access token of the service account before is available");
+    }
+}
+
+/// Checks whether the service accounts exist.
+pub(super) fn check_accounts(check: &Check, report: &mut Report) {
+    for hop in check.hops {
+        check_account(&hop.account, check.cx, report);
+    }
 }
 
 fn impersonate<'r>(
     account: &ServiceAccount,
     cx: &Context,
     report: &'r mut Report,
-) -> &'r mut Finding {
+) -> (Option<AccessToken>, &'r mut Finding) {
     let (link, email) = ("impersonation", &account.account.account);
     match access_token(account, cx) {
-        Ok(()) => {
+        Ok(token) => {
             report.settle_account(email);
-            report.ok(link, format!("got an access token of {email}"))
+            (Some(token), report.ok(link, format!("got an access token of {email}")))
         }
         Err(refusal) => {
             let fix = missing_role(account, &refusal, cx);
@@ -92,13 +108,13 @@ fn impersonate<'r>(
                 Some(fix) => refusal.error.fix(fix),
                 None => refusal.error,
             };
-            report.error(link, &error)
+            (None, report.error(link, &error))
         }
     }
 }
 
-fn access_token(account: &ServiceAccount, cx: &Context) -> Result<(), Refusal> {
-    account.access_token(&[CLOUD_PLATFORM.to_owned()], None, "the configuration", cx).map(|_| ())
+fn access_token(account: &ServiceAccount, cx: &Context) -> Result<AccessToken, Refusal> {
+    account.access_token(&[CLOUD_PLATFORM.to_owned()], None, "the configuration", cx)
 }
 
 /// The command that grants the role that is missing in a chain of delegates. Google states only
@@ -128,9 +144,12 @@ fn missing_role(account: &ServiceAccount, refusal: &Refusal, cx: &Context) -> Op
 
 /// Checks whether the service account exists. Google refuses the impersonation of a missing account
 /// and a missing role with the same message, but the certificates of an account are public.
-pub(super) fn check_account(config: &CredentialConfig, cx: &Context, report: &mut Report) {
+fn check_account(
+    Impersonation { url, account, .. }: &Impersonation,
+    cx: &Context,
+    report: &mut Report,
+) {
     let link = ACCOUNT;
-    let Some(Impersonation { url, account, .. }) = &config.impersonation else { return };
     let origin = match url.host() {
         "iamcredentials.googleapis.com" => "https://www.googleapis.com".to_owned(),
         _ if url.is_local() => url.origin(),

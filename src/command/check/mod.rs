@@ -18,6 +18,7 @@ mod hosts;
 mod jwt;
 mod look;
 mod mapping;
+mod metadata_server;
 mod mismatch;
 mod output_document;
 mod output_file;
@@ -25,13 +26,15 @@ mod report;
 mod saml;
 mod status;
 mod strictness;
+mod user;
 
 use std::mem::take;
 
 use self::look::Look;
 use self::report::Report;
-use super::{CommandInfo, Credentials, Delegates, Invocation};
+use super::{CommandInfo, Invocation};
 use crate::client;
+use crate::client::credentials::{CredentialOptions, Hop, Origin};
 use crate::configuration::CredentialConfig;
 use crate::context::Context;
 use crate::contract::exit::Output;
@@ -68,7 +71,7 @@ options! {
 pub(super) const INFO: CommandInfo = CommandInfo {
     name: "check",
     summary: "find out why a credential configuration does not work, and how to fix it",
-    options: &[Credentials::TABLE, Options::TABLE, Delegates::TABLE],
+    options: &[CredentialOptions::TABLE, Options::TABLE],
     of_source: false,
     example: "wif-token check --credentials=credentials.json",
     run,
@@ -79,7 +82,7 @@ const OFFLINE: &str = "no requests are sent with --offline";
 
 fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     let options = Options::read(&invocation.values)?;
-    let delegates = Delegates::of(&invocation.values)?;
+    CredentialOptions::checked(&invocation.values)?;
     let cx = &cx.narrowed(|world, http| {
         world.log = world.log.recording();
         http.offline = options.offline;
@@ -87,11 +90,21 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     let look = Look::of_stdout(&cx.env).filter(|_| invocation.format != Format::Json);
     let mut report = Report::new(look);
     next("configuration", &mut report, invocation);
-    match invocation.configuration(cx) {
+    match invocation.credentials(cx) {
         Err(error) => {
             report.error("configuration", &error);
         }
-        Ok(config) => walk(invocation, &options, delegates, &config, cx, &mut report),
+        Ok(credentials) => {
+            let check = Check { invocation, options: &options, hops: &credentials.hops, cx };
+            match &credentials.origin {
+                Origin::ExternalAccount(config) => walk(&check, config, &mut report),
+                Origin::User(user) => user::check(&check, user, &mut report),
+                Origin::MetadataServer(server) => {
+                    metadata_server::check(&check, server, &mut report)
+                }
+            }
+            google::check_clock(options.offline, cx, &mut report);
+        }
     }
     let (text, status) = output(&report, invocation.format);
     Ok(Output { text, status })
@@ -119,14 +132,24 @@ fn next(link: &'static str, report: &mut Report, invocation: &Invocation) {
     });
 }
 
-fn walk(
-    invocation: &Invocation,
-    options: &Options,
-    delegates: Vec<String>,
-    config: &CredentialConfig,
-    cx: &Context,
-    report: &mut Report,
-) {
+/// What every part of the walk needs.
+struct Check<'a> {
+    invocation: &'a Invocation,
+    options: &'a Options,
+    /// The service accounts that are impersonated.
+    hops: &'a [Hop],
+    cx: &'a Context,
+}
+
+impl Check<'_> {
+    /// Begins with this check.
+    fn next(&self, link: &'static str, report: &mut Report) {
+        next(link, report, self.invocation);
+    }
+}
+
+fn walk(check: &Check, config: &CredentialConfig, report: &mut Report) {
+    let Check { invocation, options, cx, .. } = *check;
     next("configuration", report, invocation);
     configuration::check(config, report);
     next("executable", report, invocation);
@@ -154,16 +177,15 @@ fn walk(
             TokenType::AwsRequest => aws::check(&token, config, cx, report),
         }
         next("exchange", report, invocation);
-        google::check(&token, delegates, config, cx, report);
+        google::check(&token, config, check, report);
     } else {
         report.skipped("exchange", "no subject token is available");
         next("account", report, invocation);
-        google::check_account(config, cx, report);
+        google::check_accounts(check, report);
     }
     if report.depends_on_time() {
         google::ask_time(config, cx);
     }
-    google::check_clock(options.offline, cx, report);
 }
 
 /// Gets the subject token as a client would, and reports the steps.

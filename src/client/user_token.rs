@@ -1,0 +1,150 @@
+//! The access token of a user who signed in, and the refresh token, which the token endpoint for
+//! workforce identity pools may replace at each use.
+//!
+//! The old refresh token stops working when it is replaced, so a new one must not be lost. The lock
+//! belongs to the credential file: from reading the refresh token to storing the new one, no other
+//! run uses the file. If the file cannot be written, the new token is kept in the private cache, as
+//! long as the file contains the token that it replaces.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::token_cache;
+use crate::configuration::credential_file::CredentialFile;
+use crate::configuration::user::UserCredentials;
+use crate::context::Context;
+use crate::contract::request::digest;
+use crate::error::{Error, Kind};
+use crate::files;
+use crate::files::ownership::{self, Existing};
+use crate::google::refresh::{self, Refreshed};
+use crate::lock;
+use crate::secret::Secret;
+use crate::show;
+
+/// The member with the refresh token, in the credential file and in the private cache.
+const TOKEN: &str = "refresh_token";
+
+/// The member with the digest of the token that a kept token replaces.
+const REPLACES: &str = "replaces";
+
+/// Gets an access token with these scopes. Also returns the digest of the refresh token that is in
+/// the credential file afterwards.
+///
+/// # Errors
+/// Those of [`refresh::refresh`]; `CONFIGURATION` if a new refresh token cannot be stored.
+pub fn get(
+    user: &UserCredentials,
+    scopes: &[String],
+    cx: &Context,
+) -> Result<(Refreshed, String), Error> {
+    if !user.is_workforce {
+        let refreshed = refresh::refresh(user, &user.refresh_token, scopes, cx)?;
+        return Ok((refreshed, of(&user.refresh_token)));
+    }
+    let store = Store { user, path: user.path.canonicalize().unwrap_or(user.path.clone()) };
+    let kept = store.kept(cx);
+    let mut lock = lock::beside(&store.path, Duration::ZERO, cx)?;
+    if let (None, Some(kept)) = (&lock, &kept) {
+        lock = lock::beside(kept, Duration::ZERO, cx)?;
+    }
+    let in_file = store.in_file()?;
+    let current = kept.as_ref().and_then(|kept| read_kept(kept, &in_file));
+    let refreshed = refresh::refresh(user, current.as_ref().unwrap_or(&in_file), scopes, cx)?;
+    let mut digest = of(&in_file);
+    if let Some(new) = &refreshed.rotated {
+        match store.write(&in_file, new) {
+            Ok(()) => digest = of(new),
+            Err(why) => {
+                let shown = show::path(&store.path);
+                cx.log.line(format!("cannot store the new refresh token in {shown}: {why}"));
+                keep(kept.as_ref(), &in_file, new).map_err(|error| lost(&shown, &why, &error))?;
+            }
+        }
+    }
+    drop(lock);
+    Ok((refreshed, digest))
+}
+
+/// A digest of a refresh token, which identifies the sign-in.
+pub fn of(token: &Secret) -> String {
+    digest([token.expose().as_bytes()].into_iter())
+}
+
+/// The credential file.
+struct Store<'a> {
+    user: &'a UserCredentials,
+    /// The file itself, and not a link to it.
+    path: PathBuf,
+}
+
+impl Store<'_> {
+    /// The place in the private cache.
+    fn kept(&self, cx: &Context) -> Option<PathBuf> {
+        let digest = digest([self.path.as_os_str().as_encoded_bytes()].into_iter());
+        token_cache::path("refresh-token", &digest, cx)
+    }
+
+    /// The refresh token that is in the file now.
+    fn in_file(&self) -> Result<Secret, Error> {
+        let mut file = CredentialFile::read(&self.path, "--credentials")?;
+        loop {
+            file = match file {
+                CredentialFile::Impersonated { source, .. } => *source,
+                CredentialFile::User(user) => return Ok(user.refresh_token),
+                CredentialFile::ExternalAccount(_) => {
+                    let what = format!("{} was replaced", show::path(&self.path));
+                    return Err(Error::new(Kind::Configuration, what).fix("run wif-token again"));
+                }
+            };
+        }
+    }
+
+    /// Replaces the refresh token in the file, which still contains `old`. All other members stay.
+    fn write(&self, old: &Secret, new: &Secret) -> Result<(), String> {
+        let text = files::read_text(&self.path, "--credentials", Kind::Configuration);
+        let text = text.map_err(|error| error.to_string())?;
+        let mut value: Value =
+            serde_json::from_str(text.expose()).map_err(|_| "it is not JSON".to_owned())?;
+        let object = match self.user.inside {
+            Some(name) => value.get_mut(name),
+            None => Some(&mut value),
+        };
+        let member = object.and_then(|object| object.get_mut(TOKEN));
+        match member {
+            Some(member) if *member == old.expose() => *member = new.expose().into(),
+            // The user has signed in again meanwhile.
+            _ => return Ok(()),
+        }
+        let text = Secret::new(format!("{value:#}"));
+        files::update(&self.path, text.expose().as_bytes()).map_err(|error| error.to_string())
+    }
+}
+
+/// The kept token, if it replaces the one in the credential file.
+fn read_kept(path: &Path, in_file: &Secret) -> Option<Secret> {
+    let bytes = ownership::read_trusted(path).ok()??;
+    let value: Value = serde_json::from_slice(&bytes).ok()?;
+    let replaces = value.get(REPLACES)?.as_str()?;
+    (replaces == of(in_file)).then_some(Secret::new(value.get(TOKEN)?.as_str()?))
+}
+
+/// Keeps a refresh token in the private cache.
+fn keep(path: Option<&PathBuf>, in_file: &Secret, new: &Secret) -> Result<(), String> {
+    let path = path.ok_or("there is no private cache")?;
+    let record = json!({ REPLACES: of(in_file), TOKEN: new.expose() });
+    let record = Secret::new(record.to_string());
+    let is_ours = |existing: &Existing<'_>| {
+        serde_json::from_slice::<Value>(existing.content)
+            .is_ok_and(|value| value.get(REPLACES).is_some())
+    };
+    files::replace(path, record.expose().as_bytes(), is_ours).map_err(|error| error.to_string())
+}
+
+fn lost(shown: &str, why: &str, other: &str) -> Error {
+    Error::new(Kind::Configuration, format!("the new refresh token cannot be stored in {shown}"))
+        .cause(format!("{why}; in the private cache: {other}"))
+        .fix("allow this user to write the file, and sign in again with gcloud auth application-default login")
+}

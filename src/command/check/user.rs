@@ -1,0 +1,67 @@
+//! The credentials of a user: the refresh token, its scopes, and the project that is billed.
+
+use super::report::Report;
+use super::{Check, OFFLINE, configuration, google};
+use crate::client::user_token;
+use crate::configuration::user::UserCredentials;
+use crate::error::{Error, Kind};
+use crate::google::CLOUD_PLATFORM;
+use crate::google::refresh::sign_in;
+use crate::show;
+
+pub(super) fn check(check: &Check, user: &UserCredentials, report: &mut Report) {
+    check.next("configuration", report);
+    configuration::file(&user.path, true, report);
+    quota_project(user, report);
+    check.next("refresh token", report);
+    let refreshed = user_token::get(user, &[], check.cx);
+    let token = match refreshed {
+        Ok((refreshed, _)) => {
+            let message = format!("{} accepted the refresh token", user.token_url.host());
+            report.ok("refresh token", message).with_step(check.cx.route(&user.token_url));
+            scopes(refreshed.scope.as_deref(), user, report);
+            Ok(refreshed.token)
+        }
+        Err(error) if error.is_offline() => {
+            report.skipped("refresh token", OFFLINE);
+            Err(OFFLINE)
+        }
+        Err(error) => {
+            report.error("refresh token", &error).with_step(check.cx.route(&user.token_url));
+            Err("no access token of the user is available")
+        }
+    };
+    google::check_accounts(check, report);
+    google::impersonate_all(token, "user:EMAIL".to_owned(), check, report);
+}
+
+/// Whether the user granted access to Google Cloud. The scopes are known if the response lists them.
+fn scopes(granted: Option<&str>, user: &UserCredentials, report: &mut Report) {
+    let Some(granted) = granted else { return };
+    let scopes: Vec<&str> = granted.split(' ').filter(|scope| !scope.is_empty()).collect();
+    if scopes.contains(&CLOUD_PLATFORM) {
+        report.ok("scopes", "the user granted the scope cloud-platform");
+        return;
+    }
+    let command = sign_in(user, &[CLOUD_PLATFORM.to_owned()]);
+    let error = Error::new(Kind::Denied, "the user did not grant the scope cloud-platform")
+        .fix(format!("sign in again with this scope: {command}"));
+    report.error("scopes", &error);
+}
+
+/// The client libraries bill the requests of a user to the quota project.
+fn quota_project(user: &UserCredentials, report: &mut Report) {
+    let link = "quota project";
+    match &user.quota_project {
+        Some(project) => {
+            report.ok(link, format!("client libraries bill requests to {}", show::value(project)));
+        }
+        None => {
+            report.warning(
+                link,
+                "quota_project_id is not set, so some APIs refuse requests of client libraries",
+                "run gcloud auth application-default set-quota-project PROJECT",
+            );
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Where credentials are found, in the order of Google's client libraries.
+//!
+//! 1. the file of `--credentials`, then of `GOOGLE_APPLICATION_CREDENTIALS`
+//! 2. the well-known file, which `gcloud auth application-default login` writes
+//! 3. the metadata server, if `GCE_METADATA_HOST` names one or this host belongs to Google Cloud
+//!
+//! A place that exists is used. If its credentials do not work, the next place is not tried, because
+//! its credentials may be those of another identity. <https://google.aip.dev/auth/4110>
+
+use std::path::{Path, PathBuf};
+
+use super::VARIABLE;
+use crate::context::Context;
+use crate::error::{Error, Kind};
+use crate::files;
+use crate::http::Url;
+use crate::show;
+use crate::world::HOME;
+
+/// The variable that moves the folder of gcloud's settings.
+const GCLOUD_FOLDER: &str = "CLOUDSDK_CONFIG";
+
+/// The variable with the host, and the port if it is not 80, of the metadata server.
+pub const METADATA_HOST: &str = "GCE_METADATA_HOST";
+
+/// The variable that is `true` if there is no metadata server.
+const NO_METADATA: &str = "NO_GCE_CHECK";
+
+/// The metadata server of every host of Google Cloud.
+const METADATA_ADDRESS: &str = "169.254.169.254";
+
+/// The file in the folder of gcloud's settings.
+const WELL_KNOWN: &str = "application_default_credentials.json";
+
+/// Where credentials are.
+#[derive(Debug)]
+pub enum Place {
+    /// In this file, which the option, variable or place of this name contains.
+    File(PathBuf, &'static str),
+    /// At the metadata server with this origin, such as `http://169.254.169.254`.
+    MetadataServer(Url),
+}
+
+/// Finds the credentials. `option` is the value of `--credentials`.
+///
+/// # Errors
+/// `USAGE` if there are none, `CONFIGURATION` if a variable has a wrong value.
+pub fn search(option: Option<PathBuf>, cx: &Context) -> Result<Place, Error> {
+    if let Some(path) = option {
+        return Ok(Place::File(path, "--credentials"));
+    }
+    if let Some(path) = cx.env.get(VARIABLE).filter(|path| !path.is_empty()) {
+        return Ok(Place::File(path.into(), VARIABLE));
+    }
+    let well_known = well_known(cx)?;
+    match &well_known {
+        Some((path, place)) if files::exists(path) => {
+            return Ok(Place::File(path.clone(), place));
+        }
+        _ => {}
+    }
+    if let Some(server) = metadata_server(cx)? {
+        return Ok(Place::MetadataServer(server));
+    }
+    let well_known = match well_known {
+        Some((path, _)) => format!("{} does not exist", show::path(&path)),
+        None => format!("{} is not set", home_variable()),
+    };
+    let cause = format!(
+        "{VARIABLE} is not set, {well_known}, and this host does not belong to Google Cloud"
+    );
+    Err(Error::new(Kind::Usage, "no credentials are given")
+        .cause(cause)
+        .fix(format!("add --credentials=FILE or set {VARIABLE}")))
+}
+
+/// The well-known file, and the variable that its path is made of.
+fn well_known(cx: &Context) -> Result<Option<(PathBuf, &'static str)>, Error> {
+    if let Some(folder) = cx.env.get(GCLOUD_FOLDER).filter(|folder| !folder.is_empty()) {
+        return Ok(Some((Path::new(&folder).join(WELL_KNOWN), GCLOUD_FOLDER)));
+    }
+    let below = if cfg!(windows) { "gcloud" } else { ".config/gcloud" };
+    let home = cx.env.text(home_variable())?;
+    Ok(home.map(|home| (Path::new(&home).join(below).join(WELL_KNOWN), home_variable())))
+}
+
+fn home_variable() -> &'static str {
+    if cfg!(windows) { "APPDATA" } else { HOME }
+}
+
+/// The origin of the metadata server. Without a variable that names it, one is asked only on a host
+/// that Google runs: other clouds have a server with other secrets at the same address.
+fn metadata_server(cx: &Context) -> Result<Option<Url>, Error> {
+    let is_off = cx.env.text(NO_METADATA)?.is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    if is_off {
+        return Ok(None);
+    }
+    let host = match cx.env.text(METADATA_HOST)? {
+        // The name leads to the same address, without a lookup that a name server could answer.
+        Some(host) if host == "metadata.google.internal" => METADATA_ADDRESS.to_owned(),
+        Some(host) => host,
+        None if is_google_host() => METADATA_ADDRESS.to_owned(),
+        None => return Ok(None),
+    };
+    let url = Url::parse(&format!("http://{host}")).ok().filter(|url| url.path() == "/");
+    url.map(Some).ok_or_else(|| {
+        Error::new(Kind::Configuration, format!("{METADATA_HOST} is not a host"))
+            .fix(format!("set {METADATA_HOST} to HOST or HOST:PORT, or unset it"))
+    })
+}
+
+/// Whether the firmware says that this is a machine of Google Cloud, as Google's libraries detect it.
+/// <https://cloud.google.com/compute/docs/instances/detect-compute-engine>
+#[cfg(not(windows))]
+fn is_google_host() -> bool {
+    let product = Path::new("/sys/class/dmi/id/product_name");
+    let text = files::exists(product)
+        .then(|| files::read_text(product, METADATA_HOST, Kind::Configuration).ok());
+    text.flatten().is_some_and(|text| text.expose().starts_with("Google"))
+}
+
+/// On Windows, only the variable names a metadata server.
+#[cfg(windows)]
+fn is_google_host() -> bool {
+    false
+}

@@ -1,0 +1,108 @@
+//! The metadata server of a Google Cloud host, and of `wif-token exec`: tokens of the service account
+//! that is attached to the host.
+//!
+//! Every request has the header `Metadata-Flavor: Google`, and so has every response: without it, the
+//! response is one of another server. A request takes at most a second.
+//! <https://cloud.google.com/compute/docs/metadata/overview>
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::access_token::AccessToken;
+use crate::configuration::search::METADATA_HOST;
+use crate::context::Context;
+use crate::error::{Error, Kind};
+use crate::http::{Request, Response, Url, form};
+use crate::options::grammar;
+use crate::secret::Secret;
+use crate::time;
+use crate::token::jwt;
+
+/// The time limit of a request, which stays on the host.
+const LIMIT: Duration = Duration::from_secs(1);
+
+/// The path of the service account that is used.
+const ACCOUNT: &str = "/computeMetadata/v1/instance/service-accounts/default";
+
+/// The metadata server at an origin.
+#[derive(Debug)]
+pub struct MetadataServer {
+    /// Such as `http://169.254.169.254`.
+    pub origin: Url,
+}
+
+impl MetadataServer {
+    /// The email address of the service account.
+    ///
+    /// # Errors
+    /// `ABSENT` if the host has no service account, and those of [`Context::send`].
+    pub fn email(&self, cx: &Context) -> Result<String, Error> {
+        let response = self.get("email", &[], cx)?;
+        let email = response.text().unwrap_or_default().trim();
+        grammar::require_service_account(email, METADATA_HOST)
+            .map_err(|_| self.malformed("email address"))?;
+        Ok(email.to_owned())
+    }
+
+    /// An access token with these scopes.
+    ///
+    /// # Errors
+    /// As [`MetadataServer::email`].
+    pub fn access_token(&self, scopes: &[String], cx: &Context) -> Result<AccessToken, Error> {
+        let response = self.get("token", &[("scopes", &scopes.join(","))], cx)?;
+        let members = response.json()?;
+        let token = members.get("access_token").and_then(Value::as_str);
+        let token = token.ok_or_else(|| self.malformed("access token"))?;
+        let lifetime = members.get("expires_in").and_then(time::lifetime);
+        AccessToken::new(token, lifetime, cx.clock.now(), (&self.origin, METADATA_HOST))
+    }
+
+    /// An ID token for this audience.
+    ///
+    /// # Errors
+    /// As [`MetadataServer::email`].
+    pub fn id_token(&self, audience: &str, cx: &Context) -> Result<Secret, Error> {
+        let response = self.get("identity", &[("audience", audience), ("format", "full")], cx)?;
+        let token = response.text().unwrap_or_default().trim();
+        match jwt::is_signed(token) {
+            true => Ok(Secret::new(token)),
+            false => Err(self.malformed("ID token")),
+        }
+    }
+
+    fn get(&self, name: &str, query: &[(&str, &str)], cx: &Context) -> Result<Response, Error> {
+        let origin = self.origin.as_typed();
+        let query = form::encode(query.iter().map(|(name, value)| (*name, *value)));
+        let mark = if query.is_empty() { "" } else { "?" };
+        let url = Url::parse(&format!("{origin}{ACCOUNT}/{name}{mark}{query}"))
+            .map_err(|why| Error::new(Kind::Configuration, format!("{METADATA_HOST} {why}")))?;
+        let get = Request::get(&url, METADATA_HOST).header("Metadata-Flavor", "Google");
+        let response =
+            cx.send(get.direct().once().limit(LIMIT)).map_err(|error| match error.kind() {
+                Kind::Unreachable => error.fix(remedy()),
+                _ => error,
+            })?;
+        if !response.headers("metadata-flavor").any(|flavor| flavor == "Google") {
+            let what = format!("{} is not a metadata server of Google", self.origin.as_typed());
+            return Err(Error::new(Kind::Protocol, what).fix(remedy()));
+        }
+        if response.status == 404 {
+            let what = format!("{} has no service account", self.origin.as_typed());
+            let fix = "attach a service account to this host, or add --credentials=FILE";
+            return Err(response.failure(Kind::Absent, what).fix(fix));
+        }
+        response.require_success()
+    }
+
+    fn malformed(&self, what: &str) -> Error {
+        let origin = self.origin.as_typed();
+        Error::new(Kind::Protocol, format!("the response from {origin} has no {what}"))
+            .fix(remedy())
+    }
+}
+
+/// What to do if the server is not the right one.
+fn remedy() -> String {
+    format!("correct or unset {METADATA_HOST}, or add --credentials=FILE")
+}

@@ -1,0 +1,123 @@
+//! The access token of a user who signed in, for a refresh token (RFC 6749, section 6).
+//!
+//! The client authenticates in the form at the endpoint for Google accounts, and in the header at
+//! the endpoint for workforce identity pools, as in Google's libraries. The second endpoint may
+//! replace the refresh token: the old one then stops working.
+//! <https://developers.google.com/identity/protocols/oauth2/native-app#offline>
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+
+use super::access_token::AccessToken;
+use crate::configuration::user::UserCredentials;
+use crate::context::Context;
+use crate::error::{Error, Kind};
+use crate::http::{Request, Response};
+use crate::secret::Secret;
+use crate::shell::quoted;
+use crate::time;
+
+/// The response to a refresh token.
+#[derive(Debug)]
+pub struct Refreshed {
+    /// The access token.
+    pub token: AccessToken,
+    /// The refresh token that replaces the one that was sent.
+    pub rotated: Option<Secret>,
+    /// The scopes of the access token, separated by spaces.
+    pub scope: Option<String>,
+}
+
+/// Gets an access token for this refresh token, with these scopes if there are any. Without scopes it
+/// has all those that the user granted.
+///
+/// # Errors
+/// `DENIED` if the user must sign in again; otherwise those of [`Context::send`]. `PROTOCOL` if the
+/// response has no access token.
+pub fn refresh(
+    user: &UserCredentials,
+    refresh_token: &Secret,
+    scopes: &[String],
+    cx: &Context,
+) -> Result<Refreshed, Error> {
+    let (url, member) = (&user.token_url, user.token_url_member());
+    let mut post = Request::post(url, member)
+        .header("Accept", "application/json")
+        .field("grant_type", "refresh_token");
+    if user.is_workforce {
+        let pair = Secret::new(format!("{}:{}", user.client_id, user.client_secret.expose()));
+        let header = Secret::new(format!("Basic {}", STANDARD.encode(pair.expose())));
+        post = post.header("Authorization", header).hiding(user.client_secret.clone());
+    } else {
+        post = post
+            .field("client_id", user.client_id.as_str())
+            .field("client_secret", user.client_secret.clone());
+    }
+    post = post.field("refresh_token", refresh_token.clone());
+    if !user.is_workforce && !scopes.is_empty() {
+        post = post.field("scope", scopes.join(" ").as_str());
+    }
+    // A refresh token that is used twice may be revoked, so a lost response is not sent for again.
+    let response = cx.send(if user.is_workforce { post.once() } else { post })?;
+    if let Some(error) = refusal(&response, user, scopes) {
+        return Err(error);
+    }
+    let members = response.require_success()?.json()?;
+    let text =
+        |name: &str| members.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let token = text("access_token").ok_or_else(|| {
+        Error::new(Kind::Protocol, format!("the response from {url} has no access_token"))
+            .fix(format!("check {member}"))
+    })?;
+    let lifetime = members.get("expires_in").and_then(time::lifetime);
+    let rotated = text("refresh_token").filter(|token| *token != refresh_token.expose());
+    Ok(Refreshed {
+        token: AccessToken::new(token, lifetime, cx.clock.now(), (url, member))?,
+        rotated: rotated.map(Secret::new),
+        scope: text("scope").map(str::to_owned),
+    })
+}
+
+/// The command with which the user signs in again, for these scopes if they are not the usual ones.
+pub fn sign_in(user: &UserCredentials, scopes: &[String]) -> String {
+    let mut command = "gcloud auth application-default login".to_owned();
+    if user.is_workforce {
+        command.push_str(" --login-config=FILE");
+    }
+    if !scopes.is_empty() && !user.is_workforce {
+        // gcloud stores the account of the user with these two.
+        let scopes = ["openid", "https://www.googleapis.com/auth/userinfo.email"]
+            .into_iter()
+            .chain(scopes.iter().map(String::as_str).filter(|scope| *scope != "openid"));
+        let scopes: Vec<&str> = scopes.collect();
+        command.push_str(&format!(" --scopes={}", quoted(&scopes.join(","))));
+    }
+    command
+}
+
+/// What a refusal means; `None` if the response is not an OAuth error.
+fn refusal(response: &Response, user: &UserCredentials, scopes: &[String]) -> Option<Error> {
+    if !matches!(response.status, 400 | 401 | 403) {
+        return None;
+    }
+    let code = response.oauth_error()?;
+    let what = format!("{} refused the refresh token", user.token_url);
+    let subtype = response.oauth_error_subtype().unwrap_or_default();
+    let kind = match code.as_str() {
+        "invalid_client" | "unauthorized_client" | "deleted_client" | "disabled_client" => {
+            Kind::Configuration
+        }
+        _ => Kind::Denied,
+    };
+    let scopes = if code == "invalid_scope" { scopes } else { &[] };
+    let again = format!("sign in again: {}", sign_in(user, scopes));
+    let fix = match subtype.contains("rapt") {
+        true => format!(
+            "{again} (the organization requires this from time to time; the credentials of a workload \
+             do not)"
+        ),
+        false => again,
+    };
+    Some(response.failure(kind, what).fix(fix))
+}
