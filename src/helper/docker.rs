@@ -31,7 +31,7 @@ const MIN_LIFE: i64 = 55 * 60;
 
 pub(super) const INFO: HelperInfo = HelperInfo {
     name: "docker",
-    summary: "docker, podman, skopeo: log in to Artifact Registry",
+    summary: "log in to Artifact Registry with docker, podman, buildah and skopeo",
     words: "get|list|store|erase",
     options: &[],
     program: "docker-credential-",
