@@ -17,14 +17,18 @@ fn transcripts() {
     assert!(failed.is_empty(), "{} failed:\n{}", failed.len(), failed.join("\n"));
 }
 
-/// `wif-token help` lists the sources and commands; `help.txt` has the help of each.
+/// `wif-token help` lists the sources, commands and helpers; `help.txt` has the help of each.
 #[test]
-fn help_is_pinned_for_every_source_and_command() {
+fn help_is_pinned_for_every_source_command_and_helper() {
     let pinned = include_str!("transcripts/help.txt");
-    let help = common::World::new().run("help").stdout;
-    let name = |line: &str| Some(line.strip_prefix("  ")?.split(' ').next()?.to_owned());
-    let names: Vec<_> = help.lines().filter_map(name).collect();
-    let names = names.iter().filter(|name| name.starts_with(|c: char| c.is_ascii_lowercase()));
+    let help: &'static str = common::World::new().run("help").stdout.leak();
+    let is_name = |word: &&str| word.starts_with(|c: char| c.is_ascii_lowercase());
+    let name = |line: &'static str| line.strip_prefix("  ")?.split(' ').next().filter(is_name);
+    let section = |part: &'static str| {
+        let before = if part.starts_with("helpers") { "helper " } else { "" };
+        part.lines().filter_map(name).map(move |name| before.to_owned() + name)
+    };
+    let names = help.split("\n\n").flat_map(section);
     let missing: Vec<_> = names
         .clone()
         .filter(|name| !pinned.contains(&format!("$ wif-token help {name}\n")))

@@ -12,9 +12,12 @@ _wif_token() {
     read -ra words <<<"$line"
     case $line in *' ') ;; *) whole=${words[-1]} && unset 'words[-1]' ;; esac
     for word in "${words[@]:1}"; do
-        case $word in
-            -*) ;;
-            config) first=$word ;;
+        case $first:$word in
+            *:-*) ;;
+            help:helper) first=help-helper && break ;;
+            help:*) break ;;
+            helper:*) first=helper-$word && break ;;
+            *:help | *:helper | *:config) first=$word ;;
             *) first=$word && break ;;
         esac
     done
@@ -83,13 +86,15 @@ _wif_token() {
         config:--out=*) compopt -o default ;;
         check:--credentials=*) compopt -o default ;;
         check:--format=*) _wif_token_words 'text json' ;;
+        helper-docker:--credentials=*) compopt -o default ;;
         *:--output-file=*) compopt -o default ;;
         *:--format=*) _wif_token_words 'json text' ;;
         *:--args-file=*) compopt -o default ;;
         *:--ca-file=*) compopt -o default ;;
         *:--log-file=*) compopt -o default ;;
         *:-*=*) : ;;
-        help:*) _wif_token_words 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes key access-token id-token sign-jwt sign-blob config check' ;;
+        help:*) _wif_token_words 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes key access-token id-token sign-jwt sign-blob config check helper' ;;
+        helper:* | help-helper:*) _wif_token_words 'docker' ;;
         file:*) _wif_token_words '--path= --field= --audience= --token-type= --output-file= --expiry-margin= --format= --exit-zero --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
         url:*) _wif_token_words '--url= --header= --field= --audience= --token-type= --output-file= --expiry-margin= --format= --exit-zero --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
         env:*) _wif_token_words '--name= --field= --audience= --token-type= --output-file= --expiry-margin= --format= --exit-zero --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
@@ -110,8 +115,9 @@ _wif_token() {
         sign-blob:*) _wif_token_words '--credentials= --service-account= --delegate= --file= --format= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
         config:*) _wif_token_words 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes key --pool-provider= --service-account= --service-account-lifetime= --workforce-pool-user-project= --universe-domain= --program= --for-os= --file-sourced --out= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
         check:*) _wif_token_words '--credentials= --service-account= --delegate= --offline --mapping= --format= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
+        helper-docker:*) _wif_token_words 'get list store erase --credentials= --service-account= --delegate= --scope= --allow-host= --min-life= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
         :-*) _wif_token_words '--audience= --token-type= --output-file= --expiry-margin= --format= --exit-zero --args-file= --timeout= --ca-file= --allow-http= --log-file= --help --version' ;;
-        :*) _wif_token_words 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes key access-token id-token sign-jwt sign-blob config check help' ;;
+        :*) _wif_token_words 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes key access-token id-token sign-jwt sign-blob config check helper help' ;;
     esac
 }
 complete -F _wif_token wif-token

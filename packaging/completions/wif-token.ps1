@@ -5,7 +5,9 @@ Register-ArgumentCompleter -Native -CommandName wif-token -ScriptBlock {
     $before = $line.CommandElements | Select-Object -Skip 1 |
         Where-Object { $_.Extent.EndOffset -lt $cursor } | ForEach-Object { $_.ToString() }
     $words = @($before | Where-Object { -not $_.StartsWith('-') })
-    $first = if ($words.Count -gt 1 -and $words[0] -in 'config') { $words[1] } else { $words[0] }
+    $first, $second = $words[0..1]
+    if ($second -and $first -in 'config') { $first = $second }
+    elseif ($second -and ($first -eq 'helper' -or "$first $second" -eq 'help helper')) { $first += "-$second" }
     $start = ''
     $offer = switch -Wildcard -CaseSensitive ("${first}:$word") {
         'ci:--system=*' { $start = '--system='; 'github azure-pipelines buildkite circleci gitlab bitbucket terraform-cloud'; break }
@@ -34,7 +36,9 @@ Register-ArgumentCompleter -Native -CommandName wif-token -ScriptBlock {
         'check:--format=*' { $start = '--format='; 'text json'; break }
         '*:--format=*' { $start = '--format='; 'json text'; break }
         '*:--*=*' { ''; break }
-        'help:*' { 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes key access-token id-token sign-jwt sign-blob config check'; break }
+        'help:*' { 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes key access-token id-token sign-jwt sign-blob config check helper'; break }
+        'helper:*' { 'docker'; break }
+        'help-helper:*' { 'docker'; break }
         'file:*' { '--path= --field= --audience= --token-type= --output-file= --expiry-margin= --format= --exit-zero --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'url:*' { '--url= --header= --field= --audience= --token-type= --output-file= --expiry-margin= --format= --exit-zero --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'env:*' { '--name= --field= --audience= --token-type= --output-file= --expiry-margin= --format= --exit-zero --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
@@ -55,8 +59,9 @@ Register-ArgumentCompleter -Native -CommandName wif-token -ScriptBlock {
         'sign-blob:*' { '--credentials= --service-account= --delegate= --file= --format= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'config:*' { 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes key --pool-provider= --service-account= --service-account-lifetime= --workforce-pool-user-project= --universe-domain= --program= --for-os= --file-sourced --out= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'check:*' { '--credentials= --service-account= --delegate= --offline --mapping= --format= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
+        'helper-docker:*' { 'get list store erase --credentials= --service-account= --delegate= --scope= --allow-host= --min-life= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         ':-*' { '--audience= --token-type= --output-file= --expiry-margin= --format= --exit-zero --args-file= --timeout= --ca-file= --allow-http= --log-file= --help --version'; break }
-        ':*' { 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes key access-token id-token sign-jwt sign-blob config check help'; break }
+        ':*' { 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes key access-token id-token sign-jwt sign-blob config check helper help'; break }
     }
     -split $offer | ForEach-Object { "$start$_" } | Where-Object { $_.StartsWith($word) } |
         ForEach-Object { [System.Management.Automation.CompletionResult]::new($_) }

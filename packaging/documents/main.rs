@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use wif_token::command::COMMANDS;
+use wif_token::helper::HELPERS;
 use wif_token::options::{COMMON, OF_SOURCES, OptionInfo, ValueKind};
 use wif_token::source::SOURCES;
 
@@ -66,45 +67,97 @@ impl Value {
     }
 }
 
-/// The first word of a command line: a source or a command.
+/// A word that selects options: a source, a command, or a helper, which follows the word `helper`.
 struct Word {
     name: &'static str,
+    kind: Kind,
     summary: &'static str,
     /// The options of this word only.
     own: Vec<&'static OptionInfo>,
-    /// The options of every source, or of every command.
+    /// The options of every source, or of every command and helper.
     shared: Vec<&'static [OptionInfo]>,
     /// Whether the word is followed by a source.
     of_source: bool,
     /// The placeholder of the arguments after `--`, if they are allowed.
     rest: Option<&'static str>,
+    /// The words of a helper, of which one follows.
+    actions: Vec<&'static str>,
+}
+
+#[derive(PartialEq)]
+enum Kind {
+    Source,
+    Command,
+    Helper,
 }
 
 impl Word {
+    /// Its name. Because a helper can have the name of a source, `helper-` is before that of a helper.
+    fn key(&self) -> String {
+        let before = if self.kind == Kind::Helper { "helper-" } else { "" };
+        before.to_owned() + self.name
+    }
+
+    /// What can follow it, as a shell suggests it.
+    fn offered(&self) -> String {
+        let sources = if self.of_source { source_names() + " " } else { String::new() };
+        let actions: String = self.actions.iter().map(|action| format!("{action} ")).collect();
+        sources + &actions + &offered(self.options())
+    }
+
     fn options(&self) -> impl Iterator<Item = &'static OptionInfo> {
         self.own.iter().copied().chain(self.shared.iter().copied().flatten())
     }
 }
 
-/// Every source, then every command.
+/// Every source, then every command, then every helper.
 fn words() -> Vec<Word> {
     let sources = SOURCES.iter().map(|source| Word {
         name: source.name,
+        kind: Kind::Source,
         summary: source.summary,
         own: source.options().collect(),
         shared: vec![OF_SOURCES, COMMON],
         of_source: false,
         rest: source.rest,
+        actions: Vec::new(),
     });
     let commands = COMMANDS.iter().map(|command| Word {
         name: command.name,
+        kind: Kind::Command,
         summary: command.summary,
         own: command.options().collect(),
         shared: vec![COMMON],
         of_source: command.of_source,
         rest: None,
+        actions: Vec::new(),
     });
-    sources.chain(commands).collect()
+    let helpers = HELPERS.iter().map(|helper| Word {
+        name: helper.name,
+        kind: Kind::Helper,
+        summary: helper.summary,
+        own: helper.options().collect(),
+        shared: vec![COMMON],
+        of_source: false,
+        rest: None,
+        actions: actions(helper.words),
+    });
+    sources.chain(commands).chain(helpers).collect()
+}
+
+/// The actions of a helper: the first of the words that its help shows, such as `get|list`.
+fn actions(words: &'static str) -> Vec<&'static str> {
+    let first = words.split(' ').next().unwrap_or_default();
+    first.split('|').filter(|word| word.starts_with(|c: char| c.is_ascii_lowercase())).collect()
+}
+
+/// The words that can be first, and those that can follow `help`, except `help` itself.
+fn first_words(words: &[Word]) -> String {
+    names(words, |word| word.kind != Kind::Helper) + " helper"
+}
+
+fn helper_names(words: &[Word]) -> String {
+    names(words, |word| word.kind == Kind::Helper)
 }
 
 /// The options that are allowed before the first word.

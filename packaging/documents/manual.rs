@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use wif_token::command::COMMANDS;
 use wif_token::contract::request;
 use wif_token::error::KINDS;
+use wif_token::helper::HELPERS;
 use wif_token::options::{COMMON, OF_SOURCES, OptionInfo, ValueKind};
 use wif_token::source::SOURCES;
 
@@ -19,6 +20,7 @@ pub(super) fn text() -> String {
         format!(".TH WIF\\-TOKEN 1 {DATE} \"wif-token {version}\" \"User Commands\"\n{HEAD}");
     sources(&mut text);
     commands(&mut text);
+    helpers(&mut text);
     environment(&mut text);
     text.push_str(".SH EXIT STATUS\n.TP\n.B 0\nSuccess.\n");
     for (_, code, status, meaning) in KINDS {
@@ -68,7 +70,23 @@ fn commands(text: &mut String) {
         text.push_str(".PP\nExample:\n");
         example(text, command.example.lines());
     }
-    text.push_str(".SH OPTIONS OF EVERY SOURCE AND COMMAND\n");
+}
+
+fn helpers(text: &mut String) {
+    text.push_str(".SH HELPERS\nEach gives the credentials of a configuration to another tool.\n");
+    let mut shared = [&[][..]; 2];
+    for helper in HELPERS {
+        let [own, of_every @ ..] = helper.tables();
+        shared = of_every;
+        let name = format!("{} {}", helper.full_name(), helper.words);
+        let _ = writeln!(text, ".SS {}\n{}", escaped(name.trim_end()), sentence(helper.summary));
+        options(text, own);
+        text.push_str(".PP\nTo use it:\n");
+        example(text, helper.stanza.lines());
+    }
+    text.push_str(".SH OPTIONS OF EVERY HELPER\n");
+    options(text, shared.into_iter().flatten());
+    text.push_str(".SH OPTIONS OF EVERY SOURCE, COMMAND AND HELPER\n");
     options(text, COMMON);
 }
 

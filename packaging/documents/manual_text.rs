@@ -18,8 +18,13 @@ wif\-token \- get a subject token for Google Cloud workload identity federation
 .I COMMAND
 .RI [ \-\-option=value ]...
 .br
+.B wif\-token helper
+.I HELPER
+.RI [ WORD ]...
+.RI [ \-\-option=value ]...
+.br
 .B wif\-token help
-.RI [ SOURCE | COMMAND ]
+.RI [ SOURCE | COMMAND |\fBhelper\fR " " HELPER ]
 .SH DESCRIPTION
 .B wif\-token
 is the executable in a credential configuration for workload identity
@@ -45,6 +50,9 @@ or
 .BI file: PATH ,
 never the secret itself.
 .PP
+A helper answers another tool, such as docker, that asks a program for
+credentials.
+.PP
 To start, create a configuration with
 .BR "wif\-token config" ,
 then test it with
@@ -63,7 +71,7 @@ Workload identity federation
 pub(super) const VARIABLES: &[(&[&str], &str)] = &[
     (
         &["GOOGLE_APPLICATION_CREDENTIALS"],
-        "credential configuration that clients and the commands read; --credentials overrides it",
+        "credential configuration that clients, commands and helpers read; --credentials overrides it",
     ),
     (
         &["GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES"],

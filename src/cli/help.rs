@@ -112,7 +112,7 @@ pub(super) fn of_helpers() -> String {
 
 /// The help of a helper.
 pub(super) fn of_helper(helper: &HelperInfo) -> String {
-    let name = format!("helper {} {}", helper.name, helper.words);
+    let name = format!("{} {}", helper.full_name(), helper.words);
     let mut text = usage(name.trim_end(), helper.options(), None);
     summary(&mut text, helper.summary);
     text.push_str("to use it:\n");

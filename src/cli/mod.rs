@@ -1,4 +1,4 @@
-//! The command line: a source or a command with its options, or `help`.
+//! The command line: a source, a command or a helper with its options, or `help`.
 //!
 //! [`crate::options::reader`] reads the arguments; this module says which of them are known.
 
@@ -87,7 +87,7 @@ impl Grammar for Words {
             1 => self.first(word),
             2 if self.asks_for_help && self.command.is_none() => self.first(word),
             2 if takes_source => {
-                self.source = Some(source::find(word).ok_or_else(|| unknown_first(word))?);
+                self.source = Some(source::find(word).ok_or_else(|| self.unknown_first(word))?);
                 Ok(())
             }
             _ if self.tables().into_iter().flatten().any(|option| option.name == "credentials") => {
@@ -122,10 +122,12 @@ impl Grammar for Words {
         [COMMON].into_iter().chain(own).chain(of_sources).collect()
     }
 
-    fn name(&self) -> Option<&'static str> {
+    fn name(&self) -> Option<String> {
+        if self.is_helper {
+            return Some(self.helper.map_or("helper".to_owned(), HelperInfo::full_name));
+        }
         let command = self.command.map(|command| command.name);
-        let command = command.or(self.helper.map(|helper| helper.name));
-        command.or(self.source.map(|source| source.name))
+        command.or(self.source.map(|source| source.name)).map(str::to_owned)
     }
 }
 
@@ -136,15 +138,28 @@ impl Words {
         self.command = command::find(word);
         match self.source.is_some() || self.command.is_some() || self.is_helper {
             true => Ok(()),
-            false => Err(unknown_first(word)),
+            false => Err(self.unknown_first(word)),
         }
     }
 
-    /// The default of `--format`. Scripts use the output of a command as it is.
+    /// The failure of a command line whose first word is not known.
+    fn unknown_first(&self, word: &str) -> Error {
+        if let Some(helper) = helper::find(word) {
+            let help = if self.asks_for_help { "help " } else { "" };
+            return Error::new(Kind::Usage, format!("{word:?} is not a source or command"))
+                .cause("it is a helper")
+                .fix(format!("run wif-token {help}{}", helper.full_name()));
+        }
+        let commands = COMMANDS.iter().map(|command| command.name);
+        unknown(word, &commands.chain(["helper", "help", "--version"]).collect::<Vec<_>>())
+    }
+
+    /// The default of `--format`. Scripts use the output of a command as it
+    /// is, and no client reads that of a helper.
     fn default_format(&self) -> Format {
-        match self.command {
-            Some(_) => Format::Text,
-            None => Format::Json,
+        match self.command.is_some() || self.is_helper {
+            true => Format::Text,
+            false => Format::Json,
         }
     }
 
@@ -159,7 +174,7 @@ impl Words {
             return match self.helper {
                 Some(helper) if self.asks_for_help => Ok(Command::Help(help::of_helper(helper))),
                 Some(helper) => {
-                    values.refuse_rest(helper.name, false)?;
+                    values.refuse_rest(&helper.full_name(), false)?;
                     values.require(helper.options())?;
                     Ok(Command::Helper(helper, self.words, values))
                 }
@@ -221,9 +236,4 @@ fn unknown_helper(word: &str) -> Error {
         Some(near) => format!("did you mean {near}?"),
         None => format!("use one of: {}", helper_names()),
     })
-}
-
-fn unknown_first(word: &str) -> Error {
-    let commands = COMMANDS.iter().map(|command| command.name);
-    unknown(word, &commands.chain(["helper", "help", "--version"]).collect::<Vec<_>>())
 }

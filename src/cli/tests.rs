@@ -47,7 +47,7 @@ fn a_mistake_suggests_the_nearest_name_or_the_help() {
     );
     assert_eq!(
         message("--path=x file"),
-        "--path is not an option of wif-token itself; put the source or command first"
+        "--path is not an option of wif-token itself; put the source, command or helper first"
     );
     assert!(message("").contains("file, url, env, "));
     assert!(message("file --path").contains("--path requires a value"));

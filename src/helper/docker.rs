@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use super::{Call, HelperInfo, input};
 use crate::context::Context;
 use crate::contract::exit::{FailureForm, Output};
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::http::Url;
 
 /// The hosts of Artifact Registry and Container Registry.
@@ -31,7 +31,7 @@ const MIN_LIFE: i64 = 55 * 60;
 
 pub(super) const INFO: HelperInfo = HelperInfo {
     name: "docker",
-    summary: "docker, podman, skopeo: log in to Artifact Registry",
+    summary: "log in to Artifact Registry with docker, podman, buildah and skopeo",
     words: "get|list|store|erase",
     options: &[],
     program: "docker-credential-",
@@ -53,6 +53,11 @@ fn run(call: &Call, cx: &Context) -> Result<Output, Error> {
         "get" => {
             let server = input::read()?;
             let server = server.trim();
+            if server.is_empty() {
+                let what = "standard input does not contain the address of a registry";
+                let fix = "run echo europe-docker.pkg.dev | wif-token helper docker get";
+                return Err(Error::new(Kind::Usage, what).fix(fix));
+            }
             if !url(server).is_some_and(|url| hosts.contain(&url)) {
                 return Ok(Output { text: NOT_FOUND.to_owned(), status: 1 });
             }

@@ -45,6 +45,11 @@ pub struct HelperInfo {
 }
 
 impl HelperInfo {
+    /// The words that select it on the command line: `helper` and its name.
+    pub fn full_name(&self) -> String {
+        format!("helper {}", self.name)
+    }
+
     /// The options, without those of every source and command.
     pub fn options(&self) -> impl Iterator<Item = &'static OptionInfo> + use<> {
         self.tables().into_iter().flatten()
@@ -85,7 +90,7 @@ options! {
         scope: Option<String> = "--scope=SCOPE",
         /// give the token to this host too, on every port; a name without a port
         allow_host: Vec<String> = "--allow-host=HOST",
-        /// renew a cached token that is valid for less than this (default: 300)
+        /// renew a cached token that is valid for less than this (default: 300, or 3300 for docker)
         min_life: Option<Seconds<0, 43_200>> = "--min-life",
     }
 }
@@ -115,11 +120,11 @@ impl Call {
     /// The failure of a command line with wrong words after the name of the helper.
     fn wrong_words(&self, helper: &HelperInfo) -> Error {
         let what = match self.words.is_empty() {
-            true => format!("helper {} requires an action", helper.name),
-            false => format!("helper {} does not know this action", helper.name),
+            true => format!("{} requires an action", helper.full_name()),
+            false => format!("{} does not know this action", helper.full_name()),
         };
-        Error::new(Kind::Usage, what)
-            .fix(format!("use wif-token helper {} {}", helper.name, helper.words))
+        let usage = format!("{} {}", helper.full_name(), helper.words);
+        Error::new(Kind::Usage, what).fix(format!("use wif-token {usage}"))
     }
 
     /// The hosts that may get a token: those of Google that match one of `patterns`, and those of

@@ -46,8 +46,9 @@ pub trait Grammar {
     /// The options that are allowed after the words so far.
     fn tables(&self) -> Vec<&'static [OptionInfo]>;
 
-    /// The source or command among the words so far.
-    fn name(&self) -> Option<&'static str>;
+    /// The source or command among the words so far, or the word `helper` with the name of a helper:
+    /// what follows `wif-token help`.
+    fn name(&self) -> Option<String>;
 }
 
 /// A command line that was read, up to the first mistake if there is one.
@@ -118,7 +119,7 @@ impl<G: Grammar> Line<G> {
         else {
             // Also skips the value of the option.
             let _ = parser.optional_value();
-            return Err(unknown_option(name, self.grammar.name(), &tables));
+            return Err(unknown_option(name, self.grammar.name().as_deref(), &tables));
         };
         let value = match (option.kind, parser.optional_value()) {
             (ValueKind::Flag, None) => OsString::new(),
@@ -186,7 +187,7 @@ pub fn too_many_words() -> Error {
 }
 
 /// The failure of a command line with an unknown option. `tables` contain the options that are
-/// allowed after `name_before`, the source or command.
+/// allowed after `name_before`, the source, command or helper.
 fn unknown_option(
     name: &str,
     name_before: Option<&str>,
@@ -204,7 +205,7 @@ fn unknown_option(
     Error::new(Kind::Usage, what).fix(match (nearest(name, names), name_before) {
         (Some(near), _) => format!("did you mean --{near}?"),
         (None, Some(before)) => format!("run wif-token help {before}"),
-        (None, None) => "put the source or command first".to_owned(),
+        (None, None) => "put the source, command or helper first".to_owned(),
     })
 }
 

@@ -79,7 +79,7 @@ pub fn unknown(name: &str, others: &[&'static str]) -> Error {
     Error::new(Kind::Usage, what).fix(match near {
         Some(near) => format!("did you mean {near}?"),
         None if others.is_empty() => format!("start the command line with one of: {}", names()),
-        None => "run wif-token help to list the sources and commands".to_owned(),
+        None => "run wif-token help to list the sources, commands and helpers".to_owned(),
     })
 }
 
@@ -120,7 +120,7 @@ impl Grammar for Words {
         [COMMON, OF_SOURCES].into_iter().chain(own.iter().copied()).collect()
     }
 
-    fn name(&self) -> Option<&'static str> {
-        self.source.map(|source| source.name)
+    fn name(&self) -> Option<String> {
+        self.source.map(|source| source.name.to_owned())
     }
 }

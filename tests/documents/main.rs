@@ -76,9 +76,13 @@ fn check(block: &Block, sandbox: &mut Sandbox) -> Result<(), String> {
     }
 }
 
-/// A synopsis names a source or command, and no option that its help lacks.
+/// A synopsis names a source, command or helper, and no option that its help lacks.
 fn synopsis(text: &str) -> Result<(), String> {
-    let name = text.split_whitespace().nth(1).unwrap_or("");
+    let mut words = text.split_whitespace().skip(1);
+    let name = match words.next() {
+        Some("helper") => format!("helper {}", words.next().unwrap_or("")),
+        name => name.unwrap_or("").to_owned(),
+    };
     let world = common::World::new();
     let help = world.run(&format!("help {name}"));
     let known = world.run("help").stdout + &help.stdout;
@@ -128,12 +132,12 @@ fn the_readme_is_short_and_names_the_test_command() {
 }
 
 #[test]
-fn every_source_and_command_has_a_page_and_a_row() {
+fn every_source_command_and_helper_has_a_page_and_a_row() {
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
     let help = common::World::new().run("help").stdout;
     let mut count = 0;
-    for (heading, folder) in [("sources", "sources"), ("commands", "commands")] {
-        let section = help.split("\n\n").find(|part| part.starts_with(heading)).unwrap();
+    for folder in ["sources", "commands", "helpers"] {
+        let section = help.split("\n\n").find(|part| part.starts_with(folder)).unwrap();
         for name in section.lines().skip(1).filter_map(|line| line.strip_prefix("  ")) {
             let Some(name) = name.split(' ').next().filter(|name| !name.is_empty()) else {
                 continue;

@@ -64,7 +64,7 @@ def test_the_manual():
     shown = run("groff", "-ww", "-man", "-Tutf8", MANUAL)
     assert shown.stderr == ""
     text = re.sub(".\b", "", run("man", "--local-file", MANUAL, env={"MANWIDTH": "200"}).stdout)
-    for heading in ("NAME", "SYNOPSIS", "SOURCES", "ENVIRONMENT", "EXIT STATUS", "FILES", "EXAMPLES"):
+    for heading in ("NAME", "SYNOPSIS", "SOURCES", "COMMANDS", "HELPERS", "ENVIRONMENT", "EXIT STATUS", "FILES", "EXAMPLES"):
         assert f"\n{heading}\n" in text
     assert "--output-file=PATH" in text and "GOOGLE_EXTERNAL_ACCOUNT_AUDIENCE" in text
 
@@ -78,7 +78,7 @@ def test_syntax(command):
 
 @pytest.mark.parametrize("shell", [bash, zsh, fish])
 @pytest.mark.parametrize("line, offered", [
-    ("wif-token ", ["file", "oidc", "adfs", "help"]),
+    ("wif-token ", ["file", "oidc", "adfs", "helper"]),
     ("wif-token help ", ["file", "oidc", "adfs"]),
     ("wif-token config ", ["file", "oidc"]),
     ("wif-token access-token --format=", ["header"]),
@@ -86,6 +86,8 @@ def test_syntax(command):
     ("wif-token oidc --auth=", ["basic", "post", "private-key-jwt", "mtls"]),
     ("wif-token oidc --client-secret=", ["env:", "file:"]),
     ("wif-token file --format=", ["json", "text"]),
+    ("wif-token helper docker ", ["get", "list", "store", "erase"]),
+    ("wif-token helper docker --", ["--allow-host", "--service-account", "--timeout"]),
 ])  # fmt: skip
 def test_what_a_shell_offers(shell, line, offered):
     """Sources, options and the words that an option takes."""
@@ -100,6 +102,9 @@ def test_what_a_shell_offers(shell, line, offered):
     ("wif-token oidc --iss", "wif-token oidc --issuer="),
     ("wif-token file --format=te", "wif-token file --format=text "),
     ("wif-token oidc --client-secret=f", "wif-token oidc --client-secret=file:"),
+    ("wif-token helper doc", "wif-token helper docker "),
+    ("wif-token help helper doc", "wif-token help helper docker "),
+    ("wif-token helper docker --allow-ho", "wif-token helper docker --allow-host="),
     ("wif-token file --path=/etc/hostn", "wif-token file --path=/etc/hostname"),
     ("wif-token oidc --client-secret=file:/etc/hostn", "wif-token oidc --client-secret=file:/etc/hostname"),
 ])  # fmt: skip
@@ -109,7 +114,8 @@ def test_what_a_shell_completes(shell, line, completed):
 
 
 def test_the_options_of_one_source_alone():
-    """Those of another are not offered."""
+    """Those of another are not offered, nor those of a helper."""
+    assert "--allow-host" not in bash("wif-token aws --") and "--allow-host" not in zsh("wif-token aws --")
     assert "--keytab" not in bash("wif-token file --") and "--keytab" in bash("wif-token adfs --")
 
 

@@ -54,9 +54,12 @@ class Server(ThreadingHTTPServer):
 
 
 class Loopback:
-    """Serves `answer` until `close`, over TLS where it is given; `url` has no trailing slash."""
+    """Serves `answer` until `close`, over TLS where it is given; `url` has no trailing slash.
 
-    def __init__(self, answer: Callable[[Request], Answer], tls: ssl.SSLContext | None = None):
+    `address` is another address of this machine and its port, for clients that know a host by name and by the usual port.
+    """
+
+    def __init__(self, answer: Callable[[Request], Answer], tls: ssl.SSLContext | None = None, address: tuple[str, int] = ("127.0.0.1", 0)):
         self.requests: list[Request] = []
         self.connections = 0
         standin = self
@@ -100,9 +103,9 @@ class Loopback:
             def log_message(self, *_):
                 """Silent: the requests are kept instead."""
 
-        self._server = Server(("127.0.0.1", 0), Handler)
+        self._server = Server(address, Handler)
         self.port = self._server.server_address[1]
-        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
+        self.url = f"{'https' if tls else 'http'}://{address[0]}:{self.port}"
         if tls:
             self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         # The poll interval bounds `close`; requests themselves never wait for it.
