@@ -167,7 +167,7 @@ def test_a_workforce_pool_names_the_project_that_pays(commands, sts, issuer, tmp
         assert ours == asked_by_google(commands, sts, identity_pool.Credentials, {}, monkeypatch)
     sts.clients["the app"] = "another"
     assert "(invalid_client): The OAuth client was not found; check client_id and client_secret" in commands.refused(
-        "CONFIGURATION", "access-token"
+        "CONFIGURATION", "access-token", "--scope=devstorage.read_only"
     )
 
 

@@ -251,8 +251,8 @@ ROWS = [
     row("no file", options("--credentials=/nowhere/c.json"), "CONFIGURATION", "configuration", "/nowhere/c.json"),
     row("no JSON", with_(Setups.ours, lambda s: setattr(s, "text", "{")), "CONFIGURATION", "configuration", "JSON"),
     row("a service account key", config(type="service_account"), "CONFIGURATION", "configuration", "service account key"),
-    row("a person's sign-in", config(type="authorized_user"), "CONFIGURATION", "configuration", "signed-in"),
-    row("no type", config(type=None), "CONFIGURATION", "configuration", "external_account"),
+    row("a person's sign-in", config(type="authorized_user"), "CONFIGURATION", "configuration", "client_id is missing"),
+    row("no type", config(type=None), "CONFIGURATION", "configuration", "no type"),
     row("no audience", config(audience=None), "CONFIGURATION", "configuration", "audience"),
     row("no token_url", config(token_url=None), "CONFIGURATION", "configuration", "token_url"),
     row("no credential_source", config(credential_source=None), "CONFIGURATION", "configuration", "credential_source"),
@@ -439,7 +439,7 @@ ROWS = [
     row("a chain that is cut at its end", chain(
         ("serviceAccountTokenCreator", FIRST, None), ("serviceAccountTokenCreator", SECOND, "serviceAccount:" + FIRST)),
         "DENIED", "impersonation", "getAccessToken", SECOND),
-    row("a delegate that is the account", options(f"--delegate={DEPLOYER}"), "USAGE", "impersonation", "delegates"),
+    row("a delegate that is the account", options(f"--delegate={DEPLOYER}"), "USAGE", "configuration", "delegate"),
 ]  # fmt: skip
 
 
