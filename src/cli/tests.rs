@@ -162,6 +162,20 @@ fn the_help_lists_every_option_and_has_no_long_lines() {
 }
 
 #[test]
+fn the_help_of_a_helper_lists_every_option_and_has_no_long_lines() {
+    for helper in HELPERS {
+        let text = help::of_helper(helper);
+        let mut long = text.lines().filter(|line| line.chars().count() > 80);
+        assert_eq!(long.next(), None, "{text}");
+        assert!(help::of_program().contains(helper.name) && text.contains(helper.summary));
+        for option in helper.options() {
+            assert!(text.contains(&format!("  --{}", option.name)), "{}", option.name);
+            assert!(COMMON.iter().all(|common| common.name != option.name), "{}", option.name);
+        }
+    }
+}
+
+#[test]
 fn examples_are_valid_command_lines() {
     let commands = COMMANDS.iter().map(|command| (command.name, command.example));
     for (name, example) in SOURCES.iter().map(|s| (s.name, s.example)).chain(commands) {

@@ -38,7 +38,10 @@ pub(super) const INFO: HelperInfo = HelperInfo {
     stanza: "\
 in ~/.docker/config.json, with one line for each registry:
   {\"credHelpers\": {\"europe-docker.pkg.dev\": \"wif-token\"}}
-docker starts docker-credential-wif-token, which the packages install.",
+docker starts docker-credential-wif-token, which the packages install. To set
+options, write a program docker-credential-NAME with these lines, and use NAME:
+  #!/bin/sh
+  exec wif-token helper docker --credentials=FILE \"$@\"",
     failure: FailureForm {
         output: |error, _| format!("{error}\n"),
         status: Some(1),

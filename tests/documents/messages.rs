@@ -6,7 +6,7 @@ use std::path::Path;
 use super::pages::{Page, root};
 
 /// How messages of Google, of other servers and of clients begin, or a part that tells them.
-const FOREIGN: [&str; 29] = [
+const FOREIGN: [&str; 31] = [
     "The audience in ID Token",
     "issuer in ID Token",
     "The given credential is rejected",
@@ -21,6 +21,8 @@ const FOREIGN: [&str; 29] = [
     "MSIS",
     "HTTP/",
     "access_denied",
+    "denied: ",
+    "error getting credentials - err: exec",
     "invalid_client",
     "invalid_grant",
     "invalid_scope",

@@ -40,10 +40,12 @@ def test_both_architectures(release):
 
 
 def test_what_is_in_the_image(image):
-    """Three files, and a user who is nobody."""
+    """Three files, the names of two helpers, and a user who is nobody."""
     root = image / "rootfs"
     found = {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
-    assert found == {"wif-token", "copy", "etc/ssl/certs/ca-certificates.crt"}
+    helpers = {"docker-credential-wif-token", "git-credential-wif-token"}
+    assert found == {"wif-token", "copy", "etc/ssl/certs/ca-certificates.crt"} | helpers
+    assert {str((root / name).readlink()) for name in helpers} == {"wif-token"}
     process = json.loads((image / "config.json").read_text())["process"]
     assert process["args"] == ["/wif-token"] and process["user"]["uid"] == 65532
     assert run("chroot", f"--userspec={NOBODY}", root, "/wif-token", "--version").stdout == f"wif-token {VERSION}\n"

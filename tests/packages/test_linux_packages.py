@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from conftest import PACKAGING, TOKEN, VERSION, documentation, run
 
 NEWER = "999.0.0"
 PATHS = {
-    "usr/bin/wif-token", "usr/share/man/man1/wif-token.1.gz", "usr/share/bash-completion/completions/wif-token",
+    "usr/bin/wif-token", "usr/bin/docker-credential-wif-token", "usr/bin/git-credential-wif-token",
+    "usr/share/man/man1/wif-token.1.gz", "usr/share/bash-completion/completions/wif-token",
     "usr/share/fish/vendor_completions.d/wif-token.fish", "usr/lib/systemd/system/wif-token@.service",
     "usr/lib/systemd/system/wif-token@.timer"} | {f"usr/share/doc/wif-token/{name}" for name in documentation()}  # fmt: skip
 # rpm on Debian has no list of what Debian's own packages provide.
@@ -98,6 +100,7 @@ def test_install_run_upgrade_and_remove(kind, release, newer, system):
     assert system.run("wif-token", "--version").stdout == f"wif-token {VERSION}\n"
     system.put("token", TOKEN)
     assert system.run("wif-token", "file", "--path=/token", "--format=text", "--audience=a").stdout == TOKEN
+    assert json.loads(system.run("docker-credential-wif-token", "list").stdout) == {"https://gcr.io": "oauth2accesstoken"}
     assert VERSION in installed()
 
     install(newer[kind])

@@ -41,7 +41,8 @@ def test_the_archive(static):
     """What a person who unpacks it looks for."""
     names = {str(path.relative_to(static)) for path in static.rglob("*") if path.is_file()}
     assert names == {
-        "wif-token", "LICENSE", "dependencies.txt", "musl.txt", "manual/wif-token.1",
+        "wif-token", "docker-credential-wif-token", "git-credential-wif-token",
+        "LICENSE", "dependencies.txt", "musl.txt", "manual/wif-token.1",
         "completions/wif-token.bash", "completions/_wif-token", "completions/wif-token.fish", "completions/wif-token.ps1",
         "systemd/wif-token@.service", "systemd/wif-token@.timer"} | documentation()  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -13,7 +14,8 @@ import pytest
 from conftest import PACKAGING, ROOT, VERSION, documentation, run
 
 NAME = f"wif-token-{VERSION}-windows-x86_64"
-FILES = {"wif-token.exe", "wif-token.ps1", "wif-token-task.xml", "LICENSE.txt", "dependencies.txt"} | documentation()
+HELPERS = {"docker-credential-wif-token.cmd", "git-credential-wif-token"}
+FILES = {"wif-token.exe", "wif-token.ps1", "wif-token-task.xml", "LICENSE.txt", "dependencies.txt"} | HELPERS | documentation()
 QUIET = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 
 
@@ -56,6 +58,8 @@ def test_install_run_and_remove(release, wine):
     folder = wine.drive / "wif-token"
     assert {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} == FILES
     assert wine(r"C:\wif-token\wif-token.exe", "--version").strip() == f"wif-token {VERSION}"
+    listed = wine("cmd", "/c", r"C:\wif-token\docker-credential-wif-token.cmd", "list")
+    assert json.loads(listed) == {"https://gcr.io": "oauth2accesstoken"}
     wine("msiexec", "/x", msi, "/qn")
     assert not (wine.drive / "wif-token").exists()
 

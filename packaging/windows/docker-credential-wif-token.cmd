@@ -1,0 +1,1 @@
+@"%~dp0wif-token.exe" helper docker %*
