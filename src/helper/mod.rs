@@ -19,7 +19,7 @@ use crate::context::Context;
 use crate::contract::exit::{FailureForm, Output};
 use crate::error::{Error, Kind};
 use crate::google::access_token::AccessToken;
-use crate::google::scopes;
+use crate::google::{CLOUD_PLATFORM, scopes};
 use crate::options::{OptionInfo, Seconds, Values};
 
 /// A row of the table of helpers.
@@ -81,7 +81,7 @@ pub fn arguments(name: &OsStr, args: Vec<OsString>) -> Vec<OsString> {
 options! {
     /// Options of every helper.
     struct Shared {
-        /// OAuth scopes, separated by commas (default: cloud-platform)
+        /// OAuth scopes, separated by commas (default: those that the tool requires)
         scope: Option<String> = "--scope=SCOPE",
         /// give the token to this host too, on every port; a name without a port
         allow_host: Vec<String> = "--allow-host=HOST",
@@ -118,8 +118,8 @@ impl Call {
             true => format!("helper {} requires an action", helper.name),
             false => format!("helper {} does not know this action", helper.name),
         };
-        Error::new(Kind::Usage, what)
-            .fix(format!("use wif-token helper {} {}", helper.name, helper.words))
+        let usage = format!("use wif-token helper {} {}", helper.name, helper.words);
+        Error::new(Kind::Usage, what).fix(usage.trim_end())
     }
 
     /// The hosts that may get a token: those of Google that match one of `patterns`, and those of
@@ -137,9 +137,30 @@ impl Call {
     /// # Errors
     /// Those of [`Credentials::find`] and [`Credentials::access_token`].
     fn access_token(&self, min_life: i64, cx: &Context) -> Result<AccessToken, Error> {
+        self.access_token_with(CLOUD_PLATFORM, min_life, cx)
+    }
+
+    /// The same, with these scopes unless `--scope` is set.
+    ///
+    /// # Errors
+    /// As for [`Call::access_token`].
+    fn access_token_with(
+        &self,
+        default_scope: &str,
+        min_life: i64,
+        cx: &Context,
+    ) -> Result<AccessToken, Error> {
         let Shared { scope, min_life: own, .. } = Shared::read(&self.values)?;
         let min_life = own.map_or(min_life, |Seconds(seconds)| seconds as i64);
         let credentials = Credentials::find(&self.values, cx)?;
-        credentials.access_token(&scopes(scope.as_deref()), min_life, cx)
+        let scopes = scopes(Some(scope.as_deref().unwrap_or(default_scope)));
+        credentials.access_token(&scopes, min_life, cx)
     }
+}
+
+/// When a tool must ask again for a token that expires at `expiry`, in seconds since 1970. A tool
+/// uses a token until the time that it is told, and a request takes time too.
+fn ask_again_at(expiry: i64, cx: &Context) -> i64 {
+    let remaining = expiry.saturating_sub(cx.clock.now());
+    expiry - (remaining / 10).clamp(0, 60)
 }
