@@ -6,9 +6,13 @@
 //! A token goes only to hosts of Google and to hosts that `--allow-host` names. For any other host,
 //! a helper answers that it has no credentials, so that the tool continues without it.
 
+mod bazel;
 mod docker;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod host;
 mod input;
+pub mod kubernetes;
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -57,7 +61,7 @@ impl HelperInfo {
 }
 
 /// Every helper.
-pub static HELPERS: &[HelperInfo] = &[docker::INFO];
+pub static HELPERS: &[HelperInfo] = &[docker::INFO, kubernetes::INFO, bazel::INFO];
 
 /// The helper with this name.
 pub fn find(name: &str) -> Option<&'static HelperInfo> {
