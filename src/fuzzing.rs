@@ -21,6 +21,7 @@ use crate::contract::{existing, judgement};
 use crate::error::Kind;
 use crate::files::ownership::Existing;
 use crate::google::access_token::AccessToken;
+use crate::helper::fuzzing as helper;
 use crate::http::Url;
 use crate::redaction;
 use crate::secret::Secret;
@@ -49,6 +50,8 @@ const ENTRIES: &[(&str, Entry)] = &[
     }),
     ("kubeconfig", |input| kubernetes::kubeconfig(&text(input)).into_iter().collect()),
     ("exec_credential", |input| kubernetes::exec_credential(&text(input)).into_iter().collect()),
+    ("exec_info", |input| helper::exec_info(&text(input)).into_iter().collect()),
+    ("bazel_request", |input| helper::bazel_request(&text(input)).into_iter().collect()),
     ("html_form", |input| {
         adfs::form(&text(input));
         Vec::new()

@@ -13,7 +13,8 @@ macro_rules! areas {
 }
 
 areas! {
-    adfs aws azure azure_pipelines check ci commands contract credentials executables fetch github helpers kubernetes
+    adfs aws azure azure_pipelines check check_kubernetes ci commands contract credentials executables fetch github
+    helpers kubernetes
     oidc oidc_device requests url vault
 }
 

@@ -2,7 +2,7 @@
 
 set -l words help file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes key access-token id-token sign-jwt sign-blob config check helper
 set -l sources file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes key
-set -l helpers docker
+set -l helpers docker kubernetes bazel
 complete -c wif-token -f
 complete -c wif-token -s h -l help -d 'print help'
 complete -c wif-token -s V -l version -d 'print the version'
@@ -169,10 +169,26 @@ complete -c wif-token -n 'not __fish_seen_subcommand_from helper; and __fish_see
 complete -c wif-token -n 'not __fish_seen_subcommand_from helper; and __fish_seen_subcommand_from check' -l offline -d 'check only the configuration and the token; send no requests'
 complete -c wif-token -n 'not __fish_seen_subcommand_from helper; and __fish_seen_subcommand_from check' -l mapping -x -d 'attribute mapping of the pool provider, such as google.subject=assertion.sub'
 complete -c wif-token -n 'not __fish_seen_subcommand_from helper; and __fish_seen_subcommand_from check' -l format -x -a 'text json' -d 'print one line for each check (default), or JSON'
+complete -c wif-token -n 'not __fish_seen_subcommand_from helper; and __fish_seen_subcommand_from check' -l helper -x -a 'kubernetes' -d 'also check this credential helper: kubernetes sends a request to the cluster of the kubeconfig'
+complete -c wif-token -n 'not __fish_seen_subcommand_from helper; and __fish_seen_subcommand_from check' -l kubeconfig -r -F -d 'kubeconfig file; overrides KUBECONFIG and ~/.kube/config'
+complete -c wif-token -n 'not __fish_seen_subcommand_from helper; and __fish_seen_subcommand_from check' -l context -x -d 'context in the kubeconfig; overrides current-context'
 complete -c wif-token -n '__fish_seen_subcommand_from helper; and __fish_seen_subcommand_from docker' -l credentials -r -F -d 'credential file to use; overrides GOOGLE_APPLICATION_CREDENTIALS'
 complete -c wif-token -n '__fish_seen_subcommand_from helper; and __fish_seen_subcommand_from docker' -l service-account -x -d 'service account to impersonate with these credentials'
 complete -c wif-token -n '__fish_seen_subcommand_from helper; and __fish_seen_subcommand_from docker' -l delegate -x -d 'service account between the caller and the target service account; in order from the caller'
-complete -c wif-token -n '__fish_seen_subcommand_from helper; and __fish_seen_subcommand_from docker' -l scope -x -d 'OAuth scopes, separated by commas (default: cloud-platform)'
+complete -c wif-token -n '__fish_seen_subcommand_from helper; and __fish_seen_subcommand_from docker' -l scope -x -d 'OAuth scopes, separated by commas (default: those that the tool requires)'
 complete -c wif-token -n '__fish_seen_subcommand_from helper; and __fish_seen_subcommand_from docker' -l allow-host -x -d 'give the token to this host too, on every port; a name without a port'
 complete -c wif-token -n '__fish_seen_subcommand_from helper; and __fish_seen_subcommand_from docker' -l min-life -x -d 'renew a cached token that is valid for less than this (default: 300, or 3300 for docker)'
 complete -c wif-token -n '__fish_seen_subcommand_from helper; and __fish_seen_subcommand_from docker' -a 'get list store erase'
+complete -c wif-token -n '__fish_seen_subcommand_from helper; and __fish_seen_subcommand_from kubernetes' -l credentials -r -F -d 'credential file to use; overrides GOOGLE_APPLICATION_CREDENTIALS'
+complete -c wif-token -n '__fish_seen_subcommand_from helper; and __fish_seen_subcommand_from kubernetes' -l service-account -x -d 'service account to impersonate with these credentials'
+complete -c wif-token -n '__fish_seen_subcommand_from helper; and __fish_seen_subcommand_from kubernetes' -l delegate -x -d 'service account between the caller and the target service account; in order from the caller'
+complete -c wif-token -n '__fish_seen_subcommand_from helper; and __fish_seen_subcommand_from kubernetes' -l scope -x -d 'OAuth scopes, separated by commas (default: those that the tool requires)'
+complete -c wif-token -n '__fish_seen_subcommand_from helper; and __fish_seen_subcommand_from kubernetes' -l allow-host -x -d 'give the token to this host too, on every port; a name without a port'
+complete -c wif-token -n '__fish_seen_subcommand_from helper; and __fish_seen_subcommand_from kubernetes' -l min-life -x -d 'renew a cached token that is valid for less than this (default: 300, or 3300 for docker)'
+complete -c wif-token -n '__fish_seen_subcommand_from helper; and __fish_seen_subcommand_from bazel' -l credentials -r -F -d 'credential file to use; overrides GOOGLE_APPLICATION_CREDENTIALS'
+complete -c wif-token -n '__fish_seen_subcommand_from helper; and __fish_seen_subcommand_from bazel' -l service-account -x -d 'service account to impersonate with these credentials'
+complete -c wif-token -n '__fish_seen_subcommand_from helper; and __fish_seen_subcommand_from bazel' -l delegate -x -d 'service account between the caller and the target service account; in order from the caller'
+complete -c wif-token -n '__fish_seen_subcommand_from helper; and __fish_seen_subcommand_from bazel' -l scope -x -d 'OAuth scopes, separated by commas (default: those that the tool requires)'
+complete -c wif-token -n '__fish_seen_subcommand_from helper; and __fish_seen_subcommand_from bazel' -l allow-host -x -d 'give the token to this host too, on every port; a name without a port'
+complete -c wif-token -n '__fish_seen_subcommand_from helper; and __fish_seen_subcommand_from bazel' -l min-life -x -d 'renew a cached token that is valid for less than this (default: 300, or 3300 for docker)'
+complete -c wif-token -n '__fish_seen_subcommand_from helper; and __fish_seen_subcommand_from bazel' -a 'get'

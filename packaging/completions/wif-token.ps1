@@ -34,11 +34,12 @@ Register-ArgumentCompleter -Native -CommandName wif-token -ScriptBlock {
         'sign-blob:--format=*' { $start = '--format='; 'text json'; break }
         'config:--for-os=*' { $start = '--for-os='; 'linux macos windows'; break }
         'check:--format=*' { $start = '--format='; 'text json'; break }
+        'check:--helper=*' { $start = '--helper='; 'kubernetes'; break }
         '*:--format=*' { $start = '--format='; 'json text'; break }
         '*:--*=*' { ''; break }
         'help:*' { 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes key access-token id-token sign-jwt sign-blob config check helper'; break }
-        'helper:*' { 'docker'; break }
-        'help-helper:*' { 'docker'; break }
+        'helper:*' { 'docker kubernetes bazel'; break }
+        'help-helper:*' { 'docker kubernetes bazel'; break }
         'file:*' { '--path= --field= --audience= --token-type= --output-file= --expiry-margin= --format= --exit-zero --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'url:*' { '--url= --header= --field= --audience= --token-type= --output-file= --expiry-margin= --format= --exit-zero --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'env:*' { '--name= --field= --audience= --token-type= --output-file= --expiry-margin= --format= --exit-zero --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
@@ -58,8 +59,10 @@ Register-ArgumentCompleter -Native -CommandName wif-token -ScriptBlock {
         'sign-jwt:*' { '--credentials= --service-account= --delegate= --payload= --format= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'sign-blob:*' { '--credentials= --service-account= --delegate= --file= --format= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'config:*' { 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes key --pool-provider= --service-account= --service-account-lifetime= --workforce-pool-user-project= --universe-domain= --program= --for-os= --file-sourced --out= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
-        'check:*' { '--credentials= --service-account= --delegate= --offline --mapping= --format= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
+        'check:*' { '--credentials= --service-account= --delegate= --offline --mapping= --format= --helper= --kubeconfig= --context= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'helper-docker:*' { 'get list store erase --credentials= --service-account= --delegate= --scope= --allow-host= --min-life= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
+        'helper-kubernetes:*' { '--credentials= --service-account= --delegate= --scope= --allow-host= --min-life= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
+        'helper-bazel:*' { 'get --credentials= --service-account= --delegate= --scope= --allow-host= --min-life= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         ':-*' { '--audience= --token-type= --output-file= --expiry-margin= --format= --exit-zero --args-file= --timeout= --ca-file= --allow-http= --log-file= --help --version'; break }
         ':*' { 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes key access-token id-token sign-jwt sign-blob config check helper help'; break }
     }

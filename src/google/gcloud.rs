@@ -19,7 +19,7 @@ pub fn grant_role(account: &str, role: &str, member: &str) -> String {
 }
 
 /// The command that grants `member` the role `roles/ROLE` on a project, which is quoted already.
-pub(in crate::google) fn grant_project_role(project: &str, role: &str, member: &str) -> String {
+pub fn grant_project_role(project: &str, role: &str, member: &str) -> String {
     let member = format!("--member={member}");
     let member = quoted(&member);
     format!(

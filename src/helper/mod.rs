@@ -6,9 +6,13 @@
 //! A token goes only to hosts of Google and to hosts that `--allow-host` names. For any other host,
 //! a helper answers that it has no credentials, so that the tool continues without it.
 
+mod bazel;
 mod docker;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod host;
 mod input;
+pub mod kubernetes;
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -19,7 +23,7 @@ use crate::context::Context;
 use crate::contract::exit::{FailureForm, Output};
 use crate::error::{Error, Kind};
 use crate::google::access_token::AccessToken;
-use crate::google::scopes;
+use crate::google::{CLOUD_PLATFORM, scopes};
 use crate::options::{OptionInfo, Seconds, Values};
 
 /// A row of the table of helpers.
@@ -62,7 +66,7 @@ impl HelperInfo {
 }
 
 /// Every helper.
-pub static HELPERS: &[HelperInfo] = &[docker::INFO];
+pub static HELPERS: &[HelperInfo] = &[docker::INFO, kubernetes::INFO, bazel::INFO];
 
 /// The helper with this name.
 pub fn find(name: &str) -> Option<&'static HelperInfo> {
@@ -86,7 +90,7 @@ pub fn arguments(name: &OsStr, args: Vec<OsString>) -> Vec<OsString> {
 options! {
     /// Options of every helper.
     struct Shared {
-        /// OAuth scopes, separated by commas (default: cloud-platform)
+        /// OAuth scopes, separated by commas (default: those that the tool requires)
         scope: Option<String> = "--scope=SCOPE",
         /// give the token to this host too, on every port; a name without a port
         allow_host: Vec<String> = "--allow-host=HOST",
@@ -123,8 +127,8 @@ impl Call {
             true => format!("{} requires an action", helper.full_name()),
             false => format!("{} does not know this action", helper.full_name()),
         };
-        let usage = format!("{} {}", helper.full_name(), helper.words);
-        Error::new(Kind::Usage, what).fix(format!("use wif-token {usage}"))
+        let usage = format!("use wif-token {} {}", helper.full_name(), helper.words);
+        Error::new(Kind::Usage, what).fix(usage.trim_end())
     }
 
     /// The hosts that may get a token: those of Google that match one of `patterns`, and those of
@@ -142,9 +146,30 @@ impl Call {
     /// # Errors
     /// Those of [`Credentials::find`] and [`Credentials::access_token`].
     fn access_token(&self, min_life: i64, cx: &Context) -> Result<AccessToken, Error> {
+        self.access_token_with(CLOUD_PLATFORM, min_life, cx)
+    }
+
+    /// The same, with these scopes unless `--scope` is set.
+    ///
+    /// # Errors
+    /// As for [`Call::access_token`].
+    fn access_token_with(
+        &self,
+        default_scope: &str,
+        min_life: i64,
+        cx: &Context,
+    ) -> Result<AccessToken, Error> {
         let Shared { scope, min_life: own, .. } = Shared::read(&self.values)?;
         let min_life = own.map_or(min_life, |Seconds(seconds)| seconds as i64);
         let credentials = Credentials::find(&self.values, cx)?;
-        credentials.access_token(&scopes(scope.as_deref()), min_life, cx)
+        let scopes = scopes(Some(scope.as_deref().unwrap_or(default_scope)));
+        credentials.access_token(&scopes, min_life, cx)
     }
+}
+
+/// When a tool must ask again for a token that expires at `expiry`, in seconds since 1970. A tool
+/// uses a token until the time that it is told, and a request takes time too.
+fn ask_again_at(expiry: i64, cx: &Context) -> i64 {
+    let remaining = expiry.saturating_sub(cx.clock.now());
+    expiry - (remaining / 10).clamp(0, 60)
 }

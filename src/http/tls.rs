@@ -94,6 +94,8 @@ pub struct Terms {
     pub client_cert: Option<ClientCert>,
     /// The name that must be in the certificate of the server, if it is not the host name.
     pub server_name: Option<ServerName<'static>>,
+    /// How to trust another authority, if `--ca-file` is not the way.
+    pub how_to_trust: Option<String>,
 }
 
 impl Terms {
@@ -205,7 +207,9 @@ fn distrust(error: &CertificateError, host: &str, option: &str, terms: &Terms) -
         ),
         (_, None) => (
             "it was issued by an unknown authority",
-            "add --ca-file=PEM with the certificate of that authority".to_owned(),
+            terms.how_to_trust.clone().unwrap_or_else(|| {
+                "add --ca-file=PEM with the certificate of that authority".to_owned()
+            }),
         ),
     };
     Error::new(Kind::Configuration, format!("the certificate of {host} is not trusted"))

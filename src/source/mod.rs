@@ -13,7 +13,7 @@ pub(crate) mod file;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
 mod key;
-mod kubernetes;
+pub(crate) mod kubernetes;
 pub mod lookup;
 mod oidc;
 pub mod trust;

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::pages::{Page, root};
 
 /// How messages of Google, of other servers and of clients begin, or a part that tells them.
-const FOREIGN: [&str; 31] = [
+const FOREIGN: [&str; 36] = [
     "The audience in ID Token",
     "issuer in ID Token",
     "The given credential is rejected",
@@ -37,6 +37,11 @@ const FOREIGN: [&str; 31] = [
     "timed out",
     "sha256sum: ",
     "curl: ",
+    "Failed to get credentials for",
+    "You must be logged in to the server",
+    "executable wif-token not found",
+    "interactiveMode must be specified",
+    "plugin is configured to use API version",
     "0x",
 ];
 

@@ -4,6 +4,7 @@
 //! It checks the configuration, gets a subject token as a client would, compares the token with the
 //! rules of Google, exchanges it and impersonates the service account. It reports each
 //! check with a fix, and continues after a failed check with everything that can still be checked.
+//! With `--helper`, it then does what a credential helper does for another tool.
 
 mod aws;
 mod claims;
@@ -16,6 +17,7 @@ pub(crate) mod fuzzing;
 mod google;
 mod hosts;
 mod jwt;
+mod kubernetes;
 mod look;
 mod mapping;
 mod metadata_server;
@@ -71,7 +73,7 @@ options! {
 pub(super) const INFO: CommandInfo = CommandInfo {
     name: "check",
     summary: "find out why a credential configuration does not work, and how to fix it",
-    options: &[CredentialOptions::TABLE, Options::TABLE],
+    options: &[CredentialOptions::TABLE, Options::TABLE, kubernetes::Options::TABLE],
     of_source: false,
     example: "wif-token check --credentials=credentials.json",
     run,
@@ -83,6 +85,7 @@ const OFFLINE: &str = "no requests are sent with --offline";
 fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     let options = Options::read(&invocation.values)?;
     CredentialOptions::checked(&invocation.values)?;
+    let helper = kubernetes::Options::of(invocation)?;
     let cx = &cx.narrowed(|world, http| {
         world.log = world.log.recording();
         http.offline = options.offline;
@@ -105,6 +108,10 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
             }
             google::check_clock(options.offline, cx, &mut report);
         }
+    }
+    if helper.names_helper() {
+        next("cluster", &mut report, invocation);
+        kubernetes::check(&helper, invocation, cx, &mut report);
     }
     let (text, status) = output(&report, invocation.format);
     Ok(Output { text, status })

@@ -9,16 +9,16 @@
 use std::env::split_paths;
 use std::path::{Path, PathBuf};
 
-use rustls_pki_types::ServerName;
 use serde_json::Value;
 
 use super::access::{Access, Credentials};
+use super::endpoint::Endpoint;
 use super::entry::Entry;
 use super::{user, yaml};
 use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::files;
-use crate::http::{Authorities, NamedProxy, Terms, Url};
+use crate::http::Terms;
 use crate::show;
 use crate::source::lookup::Lookup;
 
@@ -93,25 +93,18 @@ impl Kubeconfig {
         let user = context.text("user")?.map(|name| self.entry("user", name)).transpose()?;
         let who = user.as_ref().map_or("no user", |user| &user.what);
         cx.log.line(format!("using {} with {} and {who}", context.what, cluster.what));
-        refuse_insecure(&cluster)?;
-        let server = Url::parse(cluster.required("server")?)
-            .map_err(|why| cluster.error(format!("has an invalid server: it {why}")))?;
-        let (authorities, server_name) = (authorities(&cluster)?, server_name(&cluster)?);
+        let Endpoint { server, tls, proxy } = Endpoint::of(&cluster)?;
         let Credentials { bearer, client_cert } = match &user {
             Some(user) => user::credentials(user, &cluster, cx)?,
             None => Credentials::default(),
         };
         let is_anonymous = bearer.is_none() && client_cert.is_none();
-        let proxy = cluster.text("proxy-url")?;
-        let proxy = proxy
-            .map(|address| NamedProxy::new(address, "proxy-url of the kubeconfig"))
-            .transpose()?;
         Ok(Access {
             server,
             option: "the kubeconfig",
             cx: cx.narrowed(|_, http| {
-                let authorities = authorities.or(http.tls.authorities.take());
-                http.tls = Terms { authorities, client_cert, server_name };
+                let authorities = tls.authorities.or(http.tls.authorities.take());
+                http.tls = Terms { authorities, client_cert, ..tls };
                 http.proxy = proxy;
             }),
             bearer,
@@ -174,29 +167,6 @@ impl Kubeconfig {
             false => format!("the defined {kind}s are {}", names.join(", ")),
         }
     }
-}
-
-fn refuse_insecure(cluster: &Entry) -> Result<(), Error> {
-    match cluster.is_true("insecure-skip-tls-verify") {
-        true => Err(cluster
-            .error("has insecure-skip-tls-verify, which would expose the credentials")
-            .fix("set certificate-authority instead")),
-        false => Ok(()),
-    }
-}
-
-fn authorities(cluster: &Entry) -> Result<Option<Authorities>, Error> {
-    let pem = cluster.pem("certificate-authority")?;
-    Ok(pem.map(|(pem, place)| Authorities::Pem(pem, place)))
-}
-
-fn server_name(cluster: &Entry) -> Result<Option<ServerName<'static>>, Error> {
-    let name = cluster.text("tls-server-name")?;
-    name.map(|name| {
-        ServerName::try_from(name.to_owned())
-            .map_err(|_| cluster.error("has a tls-server-name that is not a host name"))
-    })
-    .transpose()
 }
 
 /// The content of a file: a mapping, or null if the file is empty.

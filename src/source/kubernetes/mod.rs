@@ -11,6 +11,8 @@
 
 mod access;
 mod auth_provider;
+pub(crate) mod cluster;
+mod endpoint;
 mod entry;
 mod exec;
 #[cfg(feature = "fuzzing")]

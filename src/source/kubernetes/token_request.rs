@@ -160,9 +160,7 @@ impl TokenRequest<'_> {
 /// # Errors
 /// `CONFIGURATION` if the name is not valid.
 fn segment(name: &str) -> Result<&str, Error> {
-    let is_alphanumeric = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    let is_allowed = name.chars().all(|c| is_alphanumeric(c) || c == '-' || c == '.');
-    match is_allowed && name.starts_with(is_alphanumeric) && name.ends_with(is_alphanumeric) {
+    match is_name(name) {
         true => Ok(name),
         false => Err(Error::new(
             Kind::Configuration,
@@ -170,6 +168,13 @@ fn segment(name: &str) -> Result<&str, Error> {
         )
         .fix("check --account and --namespace, or the namespace of the context")),
     }
+}
+
+/// Whether this is the name of an object, which is safe in the path of a URL.
+pub(super) fn is_name(name: &str) -> bool {
+    let is_alphanumeric = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let is_allowed = name.chars().all(|c| is_alphanumeric(c) || c == '-' || c == '.');
+    is_allowed && name.starts_with(is_alphanumeric) && name.ends_with(is_alphanumeric)
 }
 
 #[cfg(test)]

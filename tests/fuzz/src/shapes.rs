@@ -72,8 +72,8 @@ pub fn of(entry: &str) -> Vec<Shape> {
                 }
             }
         }
-        "aws_process" | "aws_sso" | "exec_credential" | "output_file" | "configuration"
-        | "kubeconfig" => json(&mut shapes, "", same),
+        "aws_process" | "aws_sso" | "exec_credential" | "exec_info" | "bazel_request"
+        | "output_file" | "configuration" | "kubeconfig" => json(&mut shapes, "", same),
         _ => {}
     }
     shapes

@@ -20,6 +20,7 @@ from typing import Iterator
 import requests
 
 from servers.authority import Authority, Certificate
+from standins.gke_authenticator import GkeAuthenticator
 from standins.verify_jwt import OidcPoolProvider, fetch
 from support.places import SYSTEM_PATH, need
 from support.processes import free_port, serving
@@ -30,11 +31,12 @@ LONGEST = 7200  # seconds that a token of this API server may live, whatever is 
 
 @dataclass
 class Cluster:
-    """One running API server. `people` are user names with a token each; `admin` may do everything."""
+    """One running API server. `people` are user names with a token each; `admin` may do everything. `google` knows access tokens."""
 
     url: str
     authority: Authority
     people: dict[str, str]
+    google: GkeAuthenticator
     clients: dict[str, Certificate] = field(default_factory=dict)
 
     @property
@@ -122,9 +124,9 @@ def commands_in(message: str) -> list[str]:
     return found
 
 
-def kubectl(*words, env: dict[str, str] | None = None, given: str = "") -> subprocess.CompletedProcess:
+def kubectl(*words, env: dict[str, str] | None = None, given: str = "", program: str = "kubectl") -> subprocess.CompletedProcess:
     """One run of kubectl with an environment of its own."""
-    return subprocess.run([str(word) for word in [need("kubectl"), *words]], input=given, capture_output=True, text=True,
+    return subprocess.run([str(word) for word in [need(program), *words]], input=given, capture_output=True, text=True,
                           env={"PATH": SYSTEM_PATH, "HOME": "/nonexistent", **(env or {})}, timeout=60, check=False)  # fmt: skip
 
 
@@ -138,13 +140,16 @@ def cluster(folder: Path) -> Iterator[Cluster]:
     ))  # fmt: skip
     (folder / "issuer.key").write_text(pem(new_key("RSA"), "traditional"))
     shown = authority.server("api", "127.0.0.1", "kubernetes.default.svc")
-    found = Cluster(f"https://127.0.0.1:{port}", authority, people)
-    with etcd(folder) as store:
+    google = GkeAuthenticator()
+    found = Cluster(f"https://127.0.0.1:{port}", authority, people, google)
+    with etcd(folder) as store, google.serving(folder / "webhook.json") as webhook:
         command = [
             need("kube-apiserver"), f"--etcd-servers={store}", "--bind-address=127.0.0.1", f"--secure-port={port}",
             "--advertise-address=127.0.0.1", f"--cert-dir={folder}", f"--tls-cert-file={shown.cert}",
             f"--tls-private-key-file={shown.key}", f"--client-ca-file={authority.ca}",
             f"--token-auth-file={folder / 'tokens.csv'}", "--authorization-mode=RBAC",
+            f"--authentication-token-webhook-config-file={webhook}", "--authentication-token-webhook-version=v1",
+            "--authentication-token-webhook-cache-ttl=0",
             f"--service-account-issuer={found.url}", f"--service-account-signing-key-file={folder / 'issuer.key'}",
             f"--service-account-key-file={folder / 'issuer.key'}", f"--service-account-jwks-uri={found.url}/openid/v1/jwks",
             f"--service-account-max-token-expiration={LONGEST}s", "--service-cluster-ip-range=10.96.0.0/16",
@@ -157,6 +162,7 @@ def cluster(folder: Path) -> Iterator[Cluster]:
 
         with serving(command, folder / "kube-apiserver.log", env, ready, seconds=60):
             publish(found)
+            aggregate(found)
             yield found
 
 
@@ -167,6 +173,13 @@ def publish(found: Cluster):
     binding = {"metadata": {"name": "discovery"}, "roleRef": role, "subjects": [everybody]}
     found.call("POST", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", binding)
     assert fetch(found.url + "/.well-known/openid-configuration", found.pool_provider("any"))["issuer"] == found.url
+
+
+def aggregate(found: Cluster):
+    """Fills the role `view`, as the controller manager does, which does not run here."""
+    path = "/apis/rbac.authorization.k8s.io/v1/clusterroles/"
+    rules = found.call("GET", path + "system:aggregate-to-view")["rules"]
+    found.call("PUT", path + "view", found.call("GET", path + "view") | {"rules": rules})
 
 
 @contextlib.contextmanager

@@ -50,6 +50,8 @@ def locate(name: str) -> Path | None:
              "rust-client": RUST_CLIENT, "aws-signature": AWS_SIGNATURE, "bao": VENV_BIN / "bao",
              "ministack": VENV_BIN / "ministack", "kube-apiserver": CACHE / "kubernetes" / "kube-apiserver",
              "kubectl": CACHE / "kubernetes" / "kubectl"}  # fmt: skip
+    if name.startswith("kubectl-"):
+        parts[name] = CACHE / "kubectl" / name
     if name in parts:
         return parts[name] if parts[name].exists() else None
     found = shutil.which(name) or shutil.which(name, path=SYSTEM_PATH)

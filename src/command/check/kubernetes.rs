@@ -1,0 +1,235 @@
+//! `--helper=kubernetes`: whether the cluster that kubectl would ask accepts the access token.
+//!
+//! One request lists at most one pod in the namespace of the context. It is authenticated and
+//! authorized like the requests of kubectl, and the refusal states whom the cluster takes the caller
+//! for. The plugin of the kubeconfig is not run: the token is that of the configuration.
+//! <https://kubernetes.io/docs/reference/access-authn-authz/rbac/>,
+//! <https://cloud.google.com/kubernetes-engine/docs/how-to/iam>
+
+use std::path::PathBuf;
+
+use super::OFFLINE;
+use super::report::{Finding, Report};
+use crate::client::credentials::Credentials;
+use crate::command::Invocation;
+use crate::context::Context;
+use crate::error::{Error, Kind};
+use crate::google::gcloud::grant_project_role;
+use crate::google::scopes;
+use crate::helper::kubernetes::{MIN_LIFE, SCOPES};
+use crate::http::Response;
+use crate::shell::quoted;
+use crate::source::kubernetes::cluster::Cluster;
+
+choices! {
+    /// The credential helper to check.
+    enum Helper {
+        /// The plugin of kubectl.
+        Kubernetes = "kubernetes",
+    }
+}
+
+options! {
+    /// Options of `check` that concern a credential helper.
+    pub(super) struct Options {
+        /// also check this credential helper: kubernetes sends a request to the cluster of the
+        /// kubeconfig
+        helper: Option<Helper> = "--helper",
+        /// kubeconfig file; overrides KUBECONFIG and ~/.kube/config
+        kubeconfig: Option<PathBuf> = "--kubeconfig=PATH",
+        /// context in the kubeconfig; overrides current-context
+        context: Option<String> = "--context=NAME",
+    }
+}
+
+impl Options {
+    /// Reads the options.
+    ///
+    /// # Errors
+    /// `USAGE` if an option has no effect.
+    pub(super) fn of(invocation: &Invocation) -> Result<Options, Error> {
+        let options = Options::read(&invocation.values)?;
+        let of_kubeconfig = ["context", "kubeconfig"];
+        let useless = of_kubeconfig.into_iter().find(|name| invocation.values.flag(name));
+        match (useless, options.helper) {
+            (Some(name), None) => {
+                Err(Error::new(Kind::Usage, format!("--{name} requires --helper=kubernetes"))
+                    .fix(format!("add --helper=kubernetes, or remove --{name}")))
+            }
+            _ => Ok(options),
+        }
+    }
+
+    /// Whether there is a helper to check.
+    pub(super) fn names_helper(&self) -> bool {
+        self.helper.is_some()
+    }
+}
+
+const CLUSTER: &str = "cluster";
+
+pub(super) fn check(options: &Options, invocation: &Invocation, cx: &Context, report: &mut Report) {
+    let is_broken = report.exit_status() != 0;
+    let context = options.context.as_deref();
+    let cluster = match Cluster::find(options.kubeconfig.as_deref(), context, cx) {
+        Ok(cluster) => cluster,
+        Err(error) => {
+            report.error("kubeconfig", &error);
+            return report.skipped(CLUSTER, "no cluster is known");
+        }
+    };
+    kubeconfig(&cluster, report);
+    if is_broken {
+        return report.skipped(CLUSTER, "a check before it failed, so there is no access token");
+    }
+    match ask(&cluster, invocation, cx) {
+        Err(error) if error.is_offline() => report.skipped(CLUSTER, OFFLINE),
+        Err(error) => report.error(CLUSTER, &error).with_step(cluster.route()),
+        Ok((credentials, response)) => {
+            judge(&cluster, &credentials, response, cx, report).with_step(cluster.route());
+        }
+    }
+}
+
+fn kubeconfig(cluster: &Cluster, report: &mut Report) {
+    let Cluster { context, server, .. } = cluster;
+    let found = format!("{context} leads to {server}");
+    match cluster.has_plugin {
+        true => report.ok("kubeconfig", found),
+        false => report.warning(
+            "kubeconfig",
+            format!("{found}, but its user has no exec entry, so kubectl uses other credentials"),
+            "add the exec entry in the output of wif-token help helper kubernetes to the user",
+        ),
+    };
+}
+
+/// Sends the token that the helper would print.
+fn ask(
+    cluster: &Cluster,
+    invocation: &Invocation,
+    cx: &Context,
+) -> Result<(Credentials, Response), Error> {
+    let credentials = Credentials::find(&invocation.values, cx)?;
+    let token = credentials.access_token(&scopes(Some(SCOPES)), MIN_LIFE, cx)?;
+    let path = format!("/api/v1/namespaces/{}/pods?limit=1", cluster.namespace);
+    let response = cluster.get(&path, &token.text).map_err(|error| match error.how_to_fix() {
+        Some(fix) if error.kind() == Kind::Unreachable => error
+            .fix(format!("{fix}, or allow this host in the authorized networks of the cluster")),
+        _ => error,
+    })?;
+    Ok((credentials, response))
+}
+
+fn judge<'r>(
+    cluster: &Cluster,
+    credentials: &Credentials,
+    response: Response,
+    cx: &Context,
+    report: &'r mut Report,
+) -> &'r mut Finding {
+    let Cluster { context, server, namespace, .. } = cluster;
+    let message = response.error_text().unwrap_or_default();
+    let user = user(&message);
+    let fix = match (response.status, user) {
+        (403, Some(user)) if user != ANONYMOUS => {
+            let what = format!(
+                "{server} accepts the token of {user}, which may not list pods in the namespace \
+                 {namespace}"
+            );
+            return report.warning(CLUSTER, what, grant(cluster, user));
+        }
+        _ if response.is_page() => None,
+        (401, _) | (403, Some(_)) => Some(match credentials.account(cx) {
+            Ok(_) => format!("check that {context} leads to a cluster of Google Kubernetes Engine"),
+            Err(_) => format!(
+                "check that {context} leads to a cluster of Google Kubernetes Engine, or use a \
+                 service account: wif-token config SOURCE --service-account=EMAIL"
+            ),
+        }),
+        (403, None) => Some(format!(
+            "allow the connection to the cluster, usually with {}",
+            grant_project_role(
+                &project(&cluster.name),
+                "container.clusterViewer",
+                &member(credentials, cx, report)
+            )
+        )),
+        (404, _) => Some(format!("check that {context} leads to a Kubernetes API server")),
+        _ => None,
+    };
+    let result = response.require_success().and_then(|response| response.json());
+    match (result, fix) {
+        (Ok(_), _) => {
+            let what = format!("{server} accepts the token and lists pods in {namespace}");
+            report.ok(CLUSTER, what)
+        }
+        (Err(error), Some(fix)) => report.error(CLUSTER, &error.fix(fix)),
+        (Err(error), None) => report.error(CLUSTER, &error),
+    }
+}
+
+/// The user of a request that was not authenticated.
+const ANONYMOUS: &str = "system:anonymous";
+
+/// Whom the API server takes the caller for, in the message of a refusal such as `pods is forbidden:
+/// User "name" cannot list resource "pods"`.
+fn user(message: &str) -> Option<&str> {
+    let (_, rest) = message.split_once("User \"")?;
+    rest.split_once('"').map(|(user, _)| user)
+}
+
+/// The commands that allow a user to read the objects of a namespace: one in the cluster, and one in
+/// its project.
+fn grant(cluster: &Cluster, user: &str) -> String {
+    let member = match user {
+        _ if user.starts_with("principal:") => user.to_owned(),
+        _ if user.ends_with(".gserviceaccount.com") => format!("serviceAccount:{user}"),
+        _ => format!("user:{user}"),
+    };
+    format!(
+        "if it must, run kubectl create rolebinding wif-token --clusterrole=view {} --namespace={}, \
+         or, for the whole project, {}",
+        quoted(&format!("--user={user}")),
+        cluster.namespace,
+        grant_project_role(&project(&cluster.name), "container.viewer", &member)
+    )
+}
+
+/// The caller in an IAM policy.
+fn member(credentials: &Credentials, cx: &Context, report: &Report) -> String {
+    let principal = report.principals.iter().find(|name| name.starts_with("principal:"));
+    match credentials.account(cx) {
+        Ok(account) => format!("serviceAccount:{}", account.account),
+        Err(_) => principal.cloned().unwrap_or_else(|| "MEMBER".to_owned()),
+    }
+}
+
+/// The project in the name that gcloud gives a cluster, `gke_PROJECT_LOCATION_CLUSTER`.
+fn project(cluster: &str) -> String {
+    let parts: Vec<&str> = cluster.splitn(4, '_').collect();
+    match parts[..] {
+        ["gke", project, _, _] => quoted(project).into_owned(),
+        _ => "PROJECT".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_project_is_in_the_name_that_gcloud_writes() {
+        assert_eq!(project("gke_my-project_europe-west1_my-cluster"), "my-project");
+        for name in ["", "prod", "gke_my-project", "eks_my-project_eu_a"] {
+            assert_eq!(project(name), "PROJECT", "{name}");
+        }
+    }
+
+    #[test]
+    fn the_user_is_in_the_message() {
+        let message = r#"pods is forbidden: User "a@b.example" cannot list resource "pods""#;
+        assert_eq!(user(message), Some("a@b.example"));
+        assert_eq!(user("Permission denied"), None);
+    }
+}

@@ -1,0 +1,112 @@
+//! The cluster that kubectl would ask, without the credentials of the kubeconfig.
+//!
+//! `wif-token check` sends a token of its own there, as kubectl does with the token of a plugin.
+
+use std::path::Path;
+
+use super::endpoint::Endpoint;
+use super::kubeconfig::Kubeconfig;
+use super::token_request::is_name;
+use crate::context::Context;
+use crate::error::{Error, Kind};
+use crate::http::{Request, Response, Terms, Url};
+use crate::secret::Secret;
+use crate::source::lookup::Lookup;
+
+/// The member of a kubeconfig that contains the URL of the server, for messages.
+const OPTION: &str = "the kubeconfig";
+
+/// The cluster of a context.
+#[derive(Debug)]
+pub(crate) struct Cluster {
+    /// The context in messages, such as `the context "dev"`.
+    pub(crate) context: String,
+    /// The name of the cluster in the kubeconfig.
+    pub(crate) name: String,
+    /// The namespace of the context.
+    pub(crate) namespace: String,
+    /// The API server.
+    pub(crate) server: Url,
+    /// Whether the user of the context gets credentials from a plugin.
+    pub(crate) has_plugin: bool,
+    /// The context with the TLS settings and the proxy for the server.
+    cx: Context,
+}
+
+impl Cluster {
+    /// The cluster of this context, or of the current context, in the files that kubectl would read.
+    ///
+    /// # Errors
+    /// `ABSENT` if there is no kubeconfig, `CONFIGURATION` if it cannot be used.
+    pub(crate) fn find(
+        kubeconfig: Option<&Path>,
+        context: Option<&str>,
+        cx: &Context,
+    ) -> Result<Cluster, Error> {
+        let config = match Kubeconfig::find(kubeconfig, cx)? {
+            Lookup::Found(config) => config,
+            Lookup::Absent(why) => {
+                return Err(Error::new(Kind::Absent, "no kubeconfig found")
+                    .cause(why)
+                    .fix("set --kubeconfig or KUBECONFIG"));
+            }
+        };
+        let context = config.context(context)?;
+        let name = context.required("cluster")?;
+        let cluster = config.entry("cluster", name)?;
+        let user = context.text("user")?.map(|name| config.entry("user", name)).transpose()?;
+        let namespace = context.text("namespace")?.unwrap_or("default");
+        if !is_name(namespace) {
+            return Err(context.error("has a namespace that is not a valid Kubernetes name"));
+        }
+        let Endpoint { server, tls, proxy } = Endpoint::of(&cluster)?;
+        if !server.is_https() && !server.is_local() {
+            return Err(cluster
+                .error("has a server with plain http, and kubectl sends no token there")
+                .fix("set server to an https URL"));
+        }
+        // kubectl does not know --ca-file.
+        let how_to_trust = format!(
+            "set certificate-authority-data of {} to the certificate of that authority",
+            cluster.place()
+        );
+        Ok(Cluster {
+            context: context.what.clone(),
+            name: name.to_owned(),
+            namespace: namespace.to_owned(),
+            server,
+            has_plugin: user.is_some_and(|user| user.get("exec").is_some()),
+            cx: cx.narrowed(|_, http| {
+                http.tls = Terms { how_to_trust: Some(how_to_trust), ..tls };
+                http.proxy = proxy;
+            }),
+        })
+    }
+
+    /// Sends a GET request for this path, with this token.
+    ///
+    /// # Errors
+    /// Those of [`Context::send`].
+    pub(crate) fn get(&self, path: &str, token: &Secret) -> Result<Response, Error> {
+        let server = self.server.as_typed().trim_end_matches('/');
+        let url = Url::parse(&format!("{server}{path}")).map_err(|why| {
+            Error::new(Kind::Configuration, format!("the URL of the API server {why}"))
+                .fix(format!("check {OPTION}"))
+        })?;
+        let header = Secret::new(format!("Bearer {}", token.expose()));
+        let request = Request::get(&url, OPTION)
+            .header("Accept", ACCEPT)
+            .header("Authorization", header)
+            .hiding(token.clone());
+        self.cx.send(request)
+    }
+
+    /// How requests reach the server, for reports.
+    pub(crate) fn route(&self) -> String {
+        self.cx.route(&self.server)
+    }
+}
+
+/// Only the metadata of the objects, which servers before version 1.15 do not know.
+const ACCEPT: &str =
+    "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1, application/json";
