@@ -29,9 +29,8 @@ use super::snapshot;
 use super::traffic::Traffic;
 
 const THREADS: usize = 8;
-const FILES: [&str; 10] = [
-    "args", "env", "home", "program", "stdin", "http", "answers", "after", "terminal", "output",
-];
+const FILES: [&str; 10] =
+    ["args", "env", "home", "program", "stdin", "http", "answers", "after", "terminal", "output"];
 
 /// Runs all scenarios of an area and fails if one does.
 pub fn run_area(area: &str) {

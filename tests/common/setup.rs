@@ -29,7 +29,13 @@ impl Setup {
         let home = world.path("").display().to_string();
         let home = home.trim_end_matches(['/', '\\']).to_owned();
         let placeholders = Placeholders::new(home, server.to_owned());
-        Setup { world, placeholders, variables: Vec::new(), program: String::new(), stdin: String::new() }
+        Setup {
+            world,
+            placeholders,
+            variables: Vec::new(),
+            program: String::new(),
+            stdin: String::new(),
+        }
     }
 
     /// Adds the `home/`, `env` (one `NAME=value` a line), `program` and `stdin` of a folder, if they
