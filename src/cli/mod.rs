@@ -122,10 +122,10 @@ impl Grammar for Words {
         [COMMON].into_iter().chain(own).chain(of_sources).collect()
     }
 
-    fn name(&self) -> Option<&'static str> {
+    fn name(&self) -> Option<String> {
         let command = self.command.map(|command| command.name);
-        let command = command.or(self.helper.map(|helper| helper.name));
-        command.or(self.source.map(|source| source.name))
+        let name = command.or(self.source.map(|source| source.name)).map(str::to_owned);
+        name.or(self.helper.map(|helper| format!("helper {}", helper.name)))
     }
 }
 
@@ -159,7 +159,7 @@ impl Words {
             return match self.helper {
                 Some(helper) if self.asks_for_help => Ok(Command::Help(help::of_helper(helper))),
                 Some(helper) => {
-                    values.refuse_rest(helper.name, false)?;
+                    values.refuse_rest(&format!("helper {}", helper.name), false)?;
                     values.require(helper.options())?;
                     Ok(Command::Helper(helper, self.words, values))
                 }

@@ -46,8 +46,8 @@ pub trait Grammar {
     /// The options that are allowed after the words so far.
     fn tables(&self) -> Vec<&'static [OptionInfo]>;
 
-    /// The source or command among the words so far.
-    fn name(&self) -> Option<&'static str>;
+    /// The source, command or helper among the words so far, as in `wif-token help NAME`.
+    fn name(&self) -> Option<String>;
 }
 
 /// A command line that was read, up to the first mistake if there is one.
@@ -118,7 +118,7 @@ impl<G: Grammar> Line<G> {
         else {
             // Also skips the value of the option.
             let _ = parser.optional_value();
-            return Err(unknown_option(name, self.grammar.name(), &tables));
+            return Err(unknown_option(name, self.grammar.name().as_deref(), &tables));
         };
         let value = match (option.kind, parser.optional_value()) {
             (ValueKind::Flag, None) => OsString::new(),
