@@ -24,11 +24,8 @@ impl Hosts {
         patterns: &'static [&'static str],
         allowed: Vec<String>,
     ) -> Result<Hosts, Error> {
-        let is_host = |name: &&String| {
-            let url = Url::parse(&format!("https://{name}/"));
-            url.is_ok_and(|url| url.as_uri().authority().is_some_and(|host| host.host() == *name))
-        };
-        match allowed.iter().all(|name| is_host(&name)) {
+        let is_host = |name: &String| url_of(name).is_some_and(|url| url.as_uri().port().is_none());
+        match allowed.iter().all(is_host) {
             true => Ok(Hosts {
                 patterns,
                 allowed: allowed.iter().map(|name| name.to_ascii_lowercase()).collect(),
@@ -55,6 +52,14 @@ impl Hosts {
             && self.allowed.iter().any(|name| name.trim_matches(['[', ']']) == host);
         is_google || is_allowed
     }
+}
+
+/// The URL of a server that is named by its host, and by its port if it has one; `None` for a text
+/// that is not such a name.
+pub(super) fn url_of(server: &str) -> Option<Url> {
+    let url = Url::parse(&format!("https://{server}")).ok()?;
+    let is_whole = url.as_uri().authority().is_some_and(|authority| authority.as_str() == server);
+    is_whole.then_some(url)
 }
 
 fn matches(host: &str, pattern: &str) -> bool {
