@@ -6,9 +6,12 @@
 //! A token goes only to hosts of Google and to hosts that `--allow-host` names. For any other host,
 //! a helper answers that it has no credentials, so that the tool continues without it.
 
+mod cargo;
 mod docker;
+mod git;
 mod host;
 mod input;
+mod keyring;
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -57,7 +60,7 @@ impl HelperInfo {
 }
 
 /// Every helper.
-pub static HELPERS: &[HelperInfo] = &[docker::INFO];
+pub static HELPERS: &[HelperInfo] = &[docker::INFO, git::INFO, cargo::INFO, keyring::INFO];
 
 /// The helper with this name.
 pub fn find(name: &str) -> Option<&'static HelperInfo> {
