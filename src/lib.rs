@@ -94,7 +94,7 @@ pub fn run(name: &OsStr, args: Vec<OsString>, env: Env) -> u8 {
             let deadline = deadline.with_timeout(options.timeout());
             exit.at_deadline(deadline);
             let cx = context(&options, deadline, env, helper.name);
-            (helper.run)(&Call { words, values }, &cx)
+            (helper.run)(&Call { words, values, exit: exit.clone() }, &cx)
         }
         Command::Run(command, source, values) => {
             let deadline = deadline.with_timeout(options.timeout());

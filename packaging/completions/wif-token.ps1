@@ -28,18 +28,20 @@ Register-ArgumentCompleter -Native -CommandName wif-token -ScriptBlock {
         'adfs:--password=*' { $start = '--password='; 'env: file:'; break }
         'adfs:--client-secret=*' { $start = '--client-secret='; 'env: file:'; break }
         'adfs:--ws-trust-endpoint=*' { $start = '--ws-trust-endpoint='; 'windowstransport usernamemixed certificatemixed windowsmixed'; break }
-        'access-token:--format=*' { $start = '--format='; 'text json header'; break }
-        'id-token:--format=*' { $start = '--format='; 'text json header'; break }
+        'access-token:--format=*' { $start = '--format='; 'text json header bearer'; break }
+        'id-token:--format=*' { $start = '--format='; 'text json header bearer'; break }
         'sign-jwt:--format=*' { $start = '--format='; 'text json'; break }
         'sign-blob:--format=*' { $start = '--format='; 'text json'; break }
         'config:--for-os=*' { $start = '--for-os='; 'linux macos windows'; break }
         'check:--format=*' { $start = '--format='; 'text json'; break }
         'check:--helper=*' { $start = '--helper='; 'kubernetes'; break }
+        'helper-keyring:--mode=*' { $start = '--mode='; 'password creds'; break }
+        'helper-keyring:--output=*' { $start = '--output='; 'plain json'; break }
         '*:--format=*' { $start = '--format='; 'json text'; break }
         '*:--*=*' { ''; break }
         'help:*' { 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes key access-token id-token sign-jwt sign-blob config check helper'; break }
-        'helper:*' { 'docker kubernetes bazel'; break }
-        'help-helper:*' { 'docker kubernetes bazel'; break }
+        'helper:*' { 'bazel cargo docker git keyring kubernetes'; break }
+        'help-helper:*' { 'bazel cargo docker git keyring kubernetes'; break }
         'file:*' { '--path= --field= --audience= --token-type= --output-file= --expiry-margin= --format= --exit-zero --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'url:*' { '--url= --header= --field= --audience= --token-type= --output-file= --expiry-margin= --format= --exit-zero --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'env:*' { '--name= --field= --audience= --token-type= --output-file= --expiry-margin= --format= --exit-zero --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
@@ -60,9 +62,12 @@ Register-ArgumentCompleter -Native -CommandName wif-token -ScriptBlock {
         'sign-blob:*' { '--credentials= --service-account= --delegate= --file= --format= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'config:*' { 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes key --pool-provider= --service-account= --service-account-lifetime= --workforce-pool-user-project= --universe-domain= --program= --for-os= --file-sourced --out= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'check:*' { '--credentials= --service-account= --delegate= --offline --mapping= --format= --helper= --kubeconfig= --context= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
-        'helper-docker:*' { 'get list store erase --credentials= --service-account= --delegate= --scope= --allow-host= --min-life= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
-        'helper-kubernetes:*' { '--credentials= --service-account= --delegate= --scope= --allow-host= --min-life= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'helper-bazel:*' { 'get --credentials= --service-account= --delegate= --scope= --allow-host= --min-life= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
+        'helper-cargo:*' { '--cargo-plugin --credentials= --service-account= --delegate= --scope= --allow-host= --min-life= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
+        'helper-docker:*' { 'get list store erase --credentials= --service-account= --delegate= --scope= --allow-host= --min-life= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
+        'helper-git:*' { 'get store erase --credentials= --service-account= --delegate= --scope= --allow-host= --min-life= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
+        'helper-keyring:*' { 'get --mode= --output= --credentials= --service-account= --delegate= --scope= --allow-host= --min-life= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
+        'helper-kubernetes:*' { '--credentials= --service-account= --delegate= --scope= --allow-host= --min-life= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         ':-*' { '--audience= --token-type= --output-file= --expiry-margin= --format= --exit-zero --args-file= --timeout= --ca-file= --allow-http= --log-file= --help --version'; break }
         ':*' { 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes key access-token id-token sign-jwt sign-blob config check helper help'; break }
     }

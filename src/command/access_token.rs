@@ -53,13 +53,15 @@ choices! {
         Json = "json",
         /// `Authorization: Bearer …`.
         Header = "header",
+        /// `Bearer …`.
+        Bearer = "bearer",
     }
 }
 
 /// `--format` of the commands that print a bearer token. The value is read as a [`Format`].
 pub(super) const FORMAT: &[OptionInfo] = &[OptionInfo::of::<Option<Shape>>(
     "--format",
-    &["print only the token (default), a JSON object, or an Authorization header"],
+    &["print only the token (default), a JSON object, an Authorization header, or its value"],
 )];
 
 fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
@@ -79,6 +81,7 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
         Format::Json => token.to_json() + "\n",
         Format::Text => token.text.expose().to_owned(),
         Format::Header => format!("Authorization: Bearer {}", token.text.expose()),
+        Format::Bearer => format!("Bearer {}", token.text.expose()),
     }
     .into())
 }

@@ -39,6 +39,7 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
         Format::Json => format!("{}\n", json!({ "id_token": token.expose() })),
         Format::Text => token.expose().to_owned(),
         Format::Header => format!("Authorization: Bearer {}", token.expose()),
+        Format::Bearer => format!("Bearer {}", token.expose()),
     }
     .into())
 }

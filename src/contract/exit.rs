@@ -201,7 +201,7 @@ impl Exit {
         }
     }
 
-    /// Shows a part of the output early on standard output, which is a terminal.
+    /// Shows a part of the output early on standard output, to a user or to a tool that answers.
     pub fn show(&self, text: &str) {
         if !self.0.printed.load(Ordering::SeqCst) {
             let _ = write(std::io::stdout(), text);
@@ -211,7 +211,7 @@ impl Exit {
     /// Prints a text on standard output and returns the exit status: `status` if all was written.
     pub fn print(&self, text: &str, status: u8) -> u8 {
         if self.0.printed.swap(true, Ordering::SeqCst) {
-            return Kind::Internal.exit_status();
+            return self.form().status.unwrap_or(Kind::Internal.exit_status());
         }
         match write(std::io::stdout(), text) {
             Ok(()) => status,
@@ -223,7 +223,7 @@ impl Exit {
     pub fn failure(&self, error: &Error) -> u8 {
         debug_assert!(error.how_to_fix().is_some(), "no fix for: {error}");
         if self.0.printed.swap(true, Ordering::SeqCst) {
-            return error.kind().exit_status();
+            return self.form().status.unwrap_or(error.kind().exit_status());
         }
         let form = self.form();
         let output = (form.output)(error, form.token_type);

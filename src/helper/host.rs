@@ -55,6 +55,14 @@ impl Hosts {
     }
 }
 
+/// The URL of a server that is named by its host, and by its port if it has one; `None` for a text
+/// that is not such a name.
+pub(super) fn url_of(server: &str) -> Option<Url> {
+    let url = Url::parse(&format!("https://{server}")).ok()?;
+    let is_whole = url.as_uri().authority().is_some_and(|authority| authority.as_str() == server);
+    is_whole.then_some(url)
+}
+
 fn matches(host: &str, pattern: &str) -> bool {
     match pattern.strip_prefix('*') {
         None => host == pattern,

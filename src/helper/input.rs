@@ -1,6 +1,6 @@
 //! The request of a tool on standard input.
 
-use std::io::Read;
+use std::io::{self, BufRead, Read};
 
 use crate::error::{Error, Kind};
 use crate::files;
@@ -14,19 +14,45 @@ const LIMIT: usize = 64 * 1024;
 /// `USAGE` if it is longer than 64 KiB, is not UTF-8, or contains control characters other than line
 /// breaks and tabs.
 pub(super) fn read() -> Result<String, Error> {
+    parse(stdin())
+}
+
+/// Standard input, for a tool that writes one request on each line.
+pub(super) fn stdin() -> impl BufRead {
     files::may_wait();
     #[allow(clippy::disallowed_methods)] // the tool writes its request there
-    let input = std::io::stdin().lock();
-    parse(input)
+    io::stdin().lock()
+}
+
+/// Reads the next line, including its end; `None` if there is none. `begins` is called when the
+/// first byte has arrived.
+///
+/// # Errors
+/// As [`read`]. What follows the line cannot be read then.
+pub(super) fn line(
+    mut input: impl BufRead,
+    begins: impl FnOnce(),
+) -> Result<Option<String>, Error> {
+    if input.fill_buf().is_ok_and(<[u8]>::is_empty) {
+        return Ok(None);
+    }
+    begins();
+    let mut bytes = Vec::new();
+    let read = input.take(LIMIT as u64 + 1).read_until(b'\n', &mut bytes);
+    checked(read.map(|length| (length <= LIMIT).then_some(bytes))).map(Some)
 }
 
 fn parse(input: impl Read) -> Result<String, Error> {
+    checked(files::read_limited(input, LIMIT))
+}
+
+/// The text of a request; `None` stands for one that is too long.
+fn checked(bytes: io::Result<Option<Vec<u8>>>) -> Result<String, Error> {
     let wrong = |what| {
         Error::new(Kind::Usage, format!("standard input {what}"))
             .fix("let the tool start wif-token, or write a request of its protocol")
     };
-    let bytes =
-        files::read_limited(input, LIMIT).map_err(|error| wrong("cannot be read").cause(error))?;
+    let bytes = bytes.map_err(|error| wrong("cannot be read").cause(error))?;
     let bytes = bytes.ok_or_else(|| wrong("is longer than 64 KiB"))?;
     let text = String::from_utf8(bytes).map_err(|_| wrong("is not UTF-8 text"))?;
     let is_allowed = |c: char| !c.is_control() || matches!(c, '\n' | '\r' | '\t');
@@ -47,5 +73,15 @@ mod tests {
         for bad in [&b"a\0b"[..], b"\x1b[2J", b"\xff", &vec![b'a'; LIMIT + 1]] {
             assert!(parse(bad).is_err());
         }
+    }
+
+    #[test]
+    fn lines_are_read_one_by_one() {
+        let mut input = &b"a\nb"[..];
+        let mut begun = 0;
+        let mut next = || line(&mut input, || begun += 1).unwrap();
+        assert_eq!([next(), next(), next()], [Some("a\n".to_owned()), Some("b".to_owned()), None]);
+        assert_eq!(begun, 2);
+        assert!(line(&vec![b'a'; LIMIT + 1][..], || ()).is_err());
     }
 }

@@ -7,11 +7,14 @@
 //! a helper answers that it has no credentials, so that the tool continues without it.
 
 mod bazel;
+mod cargo;
 mod docker;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
+mod git;
 mod host;
 mod input;
+mod keyring;
 pub mod kubernetes;
 
 use std::ffi::{OsStr, OsString};
@@ -20,11 +23,11 @@ use std::path::Path;
 pub use self::host::Hosts;
 use crate::client::credentials::{CredentialOptions, Credentials};
 use crate::context::Context;
-use crate::contract::exit::{FailureForm, Output};
+use crate::contract::exit::{Exit, FailureForm, Output};
 use crate::error::{Error, Kind};
 use crate::google::access_token::AccessToken;
 use crate::google::{CLOUD_PLATFORM, scopes};
-use crate::options::{OptionInfo, Seconds, Values};
+use crate::options::{OptionInfo, Seconds, ValueKind, Values};
 
 /// A row of the table of helpers.
 #[derive(Debug)]
@@ -37,8 +40,8 @@ pub struct HelperInfo {
     pub words: &'static str,
     /// The options of this helper only.
     pub options: &'static [OptionInfo],
-    /// The names under which a tool starts this program for the helper, such as
-    /// `docker-credential-`, which another word follows; empty if there are none.
+    /// The name under which a tool starts this program for the helper; empty if there is none. One
+    /// that ends with a hyphen, such as `docker-credential-`, is followed by any other word.
     pub program: &'static str,
     /// What to write into which file, so that the tool uses the helper.
     pub stanza: &'static str,
@@ -66,7 +69,8 @@ impl HelperInfo {
 }
 
 /// Every helper.
-pub static HELPERS: &[HelperInfo] = &[docker::INFO, kubernetes::INFO, bazel::INFO];
+pub static HELPERS: &[HelperInfo] =
+    &[bazel::INFO, cargo::INFO, docker::INFO, git::INFO, keyring::INFO, kubernetes::INFO];
 
 /// The helper with this name.
 pub fn find(name: &str) -> Option<&'static HelperInfo> {
@@ -74,12 +78,22 @@ pub fn find(name: &str) -> Option<&'static HelperInfo> {
 }
 
 /// The arguments of a program that was started under this name. A tool that chooses the name of its
-/// helper, such as `docker-credential-wif-token`, passes only the words of its protocol.
+/// helper, such as `docker-credential-wif-token`, passes only the words of its protocol. So does a
+/// tool whose first word is a flag of its helper, such as `--cargo-plugin`.
 pub fn arguments(name: &OsStr, args: Vec<OsString>) -> Vec<OsString> {
     let name = Path::new(name).file_stem().and_then(OsStr::to_str).unwrap_or_default();
-    let is_called =
-        |helper: &&HelperInfo| !helper.program.is_empty() && name.starts_with(helper.program);
-    match HELPERS.iter().find(is_called) {
+    let flag = args.first().and_then(|word| word.to_str()?.strip_prefix("--"));
+    let is_meant = |helper: &&HelperInfo| {
+        let is_called = match helper.program.ends_with('-') {
+            true => name.starts_with(helper.program),
+            false => name == helper.program && !name.is_empty(),
+        };
+        let has_flag = |option: &OptionInfo| {
+            matches!(option.kind, ValueKind::Flag) && flag == Some(option.name)
+        };
+        is_called || helper.options.iter().any(has_flag)
+    };
+    match HELPERS.iter().find(is_meant) {
         Some(helper) => {
             ["helper", helper.name].map(OsString::from).into_iter().chain(args).collect()
         }
@@ -106,6 +120,8 @@ pub struct Call {
     pub words: Vec<String>,
     /// The options.
     pub values: Values,
+    /// How the program ends, for a protocol with more than one message.
+    pub exit: Exit,
 }
 
 impl Call {

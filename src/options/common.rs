@@ -15,6 +15,8 @@ choices! {
         Text = "text",
         /// `Authorization: Bearer …`.
         Header = "header",
+        /// `Bearer …`.
+        Bearer = "bearer",
     }
 }
 

@@ -68,8 +68,12 @@ pub struct Line<G> {
 
 /// Reads the arguments of this program, without its name.
 pub fn read<G: Grammar>(args: Vec<OsString>, grammar: G) -> Line<G> {
-    let mut line =
-        Line { grammar, values: Values::default(), mistake: None, files: 0, mistakes: 0 };
+    read_after(Values::default(), args, grammar)
+}
+
+/// Reads more arguments, after those with these values.
+pub fn read_after<G: Grammar>(values: Values, args: Vec<OsString>, grammar: G) -> Line<G> {
+    let mut line = Line { grammar, values, mistake: None, files: 0, mistakes: 0 };
     if let Err(unreadable) = line.read(args, 0) {
         line.mistake.get_or_insert(unreadable);
     }

@@ -26,7 +26,7 @@ pub enum Value {
 }
 
 /// The options of a command line with their values, and the words after `--`.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Values {
     given: Vec<(&'static OptionInfo, Value)>,
     /// The words after `--`.

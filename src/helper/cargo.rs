@@ -1,0 +1,213 @@
+//! The credential provider of cargo: access tokens for Cargo registries in Artifact Registry.
+//!
+//! Cargo starts the provider with the only word `--cargo-plugin`. The provider greets with the
+//! versions of the protocol that it knows, and answers one JSON object on each line with another,
+//! until its input ends. The further words of `credential-provider = ["wif-token", …]` are in the
+//! request. Cargo shows the message of an answer only if the exit status is 0, and passes standard
+//! error on, so every failure is an answer.
+//! <https://doc.rust-lang.org/cargo/reference/credential-provider-protocol.html>
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::{Call, HelperInfo, input};
+use crate::context::Context;
+use crate::contract::exit::{FailureForm, Output};
+use crate::error::{Error, Kind};
+use crate::http::Url;
+use crate::options::reader::{self, Grammar, Line, too_many_words};
+use crate::options::{self, COMMON, OptionInfo};
+use crate::world::{Clock, Deadline, Log};
+
+/// The hosts of Artifact Registry.
+const HOSTS: &[&str] = &["*.pkg.dev"];
+
+/// The versions of the protocol.
+const HELLO: &str = "{\"v\":[1]}\n";
+
+/// How long cargo may wait before its next request.
+const IDLE: Duration = Duration::from_secs(24 * 3600);
+
+/// A token is renewed when it is valid for less than this, in seconds.
+const MIN_LIFE: i64 = 300;
+
+pub(super) const INFO: HelperInfo = HelperInfo {
+    name: "cargo",
+    summary: "cargo: use registries in Artifact Registry",
+    words: "--cargo-plugin",
+    options: Options::TABLE,
+    program: "cargo-credential-",
+    stanza: "\
+in ~/.cargo/config.toml:
+  [registries.my-repo]
+  index = \"sparse+https://europe-cargo.pkg.dev/my-project/my-repo/\"
+  credential-provider = [\"wif-token\", \"helper\", \"cargo\"]
+options follow in the same list.",
+    failure: FailureForm {
+        // A mistake in the command line is found before the greeting.
+        output: |error, _| format!("{HELLO}{}", answer(Err(failure(error)))),
+        ..ANSWERED
+    },
+    run,
+};
+
+/// A failure after the greeting.
+const ANSWERED: FailureForm = FailureForm {
+    output: |error, _| answer(Err(failure(error))),
+    message: false,
+    status: Some(0),
+    ..FailureForm::MESSAGE
+};
+
+options! {
+    /// Options of `cargo`.
+    struct Options {
+        /// speak the protocol of cargo, which adds this option
+        cargo_plugin: bool = "--cargo-plugin",
+    }
+}
+
+fn run(call: &Call, cx: &Context) -> Result<Output, Error> {
+    if !Options::read(&call.values)?.cargo_plugin || !call.words.is_empty() {
+        call.exit.set_form(FailureForm::MESSAGE);
+        let what = "helper cargo requires --cargo-plugin and no other word";
+        return Err(Error::new(Kind::Usage, what).fix("use wif-token helper cargo --cargo-plugin"));
+    }
+    call.exit.set_form(ANSWERED);
+    call.exit.show(HELLO);
+    let timeout = options::Options::new(&call.values).timeout();
+    let mut input = input::stdin();
+    // The first request must arrive before the deadline of the run.
+    while let Some(line) = input::line(&mut input, || {
+        call.exit.at_deadline(Deadline::after(timeout));
+    })? {
+        call.exit.show(&answer(get(&line, call, cx)));
+        call.exit.at_deadline(Deadline::after(IDLE));
+    }
+    Ok(String::new().into())
+}
+
+/// One line of the protocol.
+fn answer(result: Result<Value, Value>) -> String {
+    let (name, content) = result.map_or_else(|error| ("Err", error), |value| ("Ok", value));
+    format!("{}\n", json!({ name: content }))
+}
+
+fn failure(error: &Error) -> Value {
+    json!({ "kind": "other", "message": error.to_string(), "caused-by": [] })
+}
+
+/// Answers a request.
+fn get(line: &str, call: &Call, cx: &Context) -> Result<Value, Value> {
+    let result = Request::parse(line).and_then(|request| {
+        let (call, cx) = request.own(call, cx)?;
+        let hosts = call.hosts(HOSTS)?;
+        // Cargo asks the next provider if the URL is not supported, and otherwise stops.
+        if !request.index().is_some_and(|url| hosts.contain(&url)) {
+            return Ok(Err(json!({ "kind": "url-not-supported" })));
+        }
+        if request.kind != "get" {
+            return Ok(Err(json!({ "kind": "operation-not-supported" })));
+        }
+        let token = call.access_token(MIN_LIFE, &cx)?;
+        Ok(Ok(json!({
+            "kind": "get",
+            "token": format!("Bearer {}", token.text.expose()),
+            "cache": "expires",
+            "expiration": token.expiry,
+            "operation_independent": true,
+        })))
+    });
+    result.unwrap_or_else(|error| Err(failure(&error)))
+}
+
+/// A request of cargo.
+struct Request {
+    kind: String,
+    index_url: String,
+    args: Vec<OsString>,
+}
+
+impl Request {
+    fn parse(line: &str) -> Result<Request, Error> {
+        let request: Value =
+            serde_json::from_str(line).map_err(|_| wrong("the request is not JSON"))?;
+        if request.get("v") != Some(&json!(1)) {
+            return Err(wrong("the request has another version of the protocol than 1"));
+        }
+        let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
+        let registry = request.get("registry");
+        let index_url = text(registry.and_then(|registry| registry.get("index-url")));
+        let args = match request.get("args") {
+            None => Some(Vec::new()),
+            Some(args) => args.as_array().and_then(|args| {
+                args.iter().map(|arg| text(Some(arg)).map(OsString::from)).collect()
+            }),
+        };
+        Ok(Request {
+            kind: text(request.get("kind")).ok_or_else(|| wrong("the request has no kind"))?,
+            index_url: index_url.ok_or_else(|| wrong("the request has no registry.index-url"))?,
+            args: args.ok_or_else(|| wrong("the request's args are not a list of strings"))?,
+        })
+    }
+
+    /// The URL of a sparse index that is reached through https.
+    fn index(&self) -> Option<Url> {
+        let url = Url::parse(self.index_url.strip_prefix("sparse+")?).ok()?;
+        url.is_https().then_some(url)
+    }
+
+    /// The call and the context with the options of this request.
+    fn own(&self, call: &Call, cx: &Context) -> Result<(Call, Context), Error> {
+        let name = ["helper", INFO.name];
+        let args = match self.args.iter().take(2).eq(name.iter()) {
+            true => self.args.iter().skip(2),
+            false => self.args.iter().skip(0),
+        };
+        let line = reader::read_after(call.values.clone(), args.cloned().collect(), Words);
+        let Line { values, mistake: None, .. } = line else {
+            return Err(line.mistake.unwrap_or_else(too_many_words));
+        };
+        values.refuse_rest("helper cargo", false)?;
+        let options = options::Options::new(&values);
+        let deadline = Deadline::after(options.timeout());
+        call.exit.at_deadline(deadline);
+        let cx = cx.narrowed(|world, settings| {
+            world.deadline = deadline;
+            world.log = Log::open(options.log_file.as_deref(), Clock);
+            *settings = options.http;
+        });
+        Ok((Call { words: Vec::new(), values, exit: call.exit.clone() }, cx))
+    }
+}
+
+fn wrong(what: &str) -> Error {
+    Error::new(Kind::Usage, what).fix("let cargo start wif-token, or update wif-token")
+}
+
+/// The words of a request: only options.
+struct Words;
+
+impl Grammar for Words {
+    fn positional(&mut self, _: &str) -> Result<(), Error> {
+        Err(too_many_words())
+    }
+
+    fn help(&mut self) -> Result<(), Error> {
+        self.positional("")
+    }
+
+    fn version(&mut self) -> Result<(), Error> {
+        self.positional("")
+    }
+
+    fn tables(&self) -> Vec<&'static [OptionInfo]> {
+        [COMMON].into_iter().chain(INFO.tables()).collect()
+    }
+
+    fn name(&self) -> Option<String> {
+        Some(format!("helper {}", INFO.name))
+    }
+}

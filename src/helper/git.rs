@@ -1,0 +1,123 @@
+//! The credential helper of git: access tokens for Google's git servers.
+//!
+//! Git writes `key=value` lines up to an empty line, and reads the same form. A host without
+//! credentials is answered with nothing, so that git asks the next helper, and an unknown action is
+//! ignored. A git that announces the capability `authtype` (2.46 and later) can send the token as a
+//! bearer token; any other gets it as a password. <https://git-scm.com/docs/gitcredentials>
+
+use super::{Call, HelperInfo, host, input};
+use crate::context::Context;
+use crate::contract::exit::{FailureForm, Output};
+use crate::error::{Error, Kind};
+use crate::google::access_token::AccessToken;
+
+/// The hosts of Google's git servers: Cloud Source Repositories, Secure Source Manager, Developer
+/// Connect, and the servers of Gerrit.
+const HOSTS: &[&str] = &[
+    "source.developers.google.com",
+    "googlesource.com",
+    "*.googlesource.com",
+    "*.sourcemanager.dev",
+    "*.developerconnect.dev",
+    "*.blueoryx.dev",
+];
+
+/// The user name for an access token. `googlesource.com` requires one that begins with `git-`, and
+/// the other servers accept any.
+const USER: &str = "git-account";
+
+/// A token is renewed when it is valid for less than this, in seconds.
+const MIN_LIFE: i64 = 300;
+
+pub(super) const INFO: HelperInfo = HelperInfo {
+    name: "git",
+    summary: "git: clone, fetch and push to Google's git servers",
+    words: "get|store|erase",
+    options: &[],
+    program: "git-credential-",
+    stanza: "\
+in ~/.gitconfig:
+  [credential \"https://source.developers.google.com\"]
+      helper =
+      helper = wif-token
+git starts git-credential-wif-token, which the packages install.",
+    failure: FailureForm::MESSAGE,
+    run,
+};
+
+fn run(call: &Call, cx: &Context) -> Result<Output, Error> {
+    let hosts = call.hosts(HOSTS)?;
+    match call.words.first().map(String::as_str) {
+        None => Err(call.wrong_words(&INFO)),
+        Some("get") => {
+            let input = input::read()?;
+            let request = Request::parse(&input)?;
+            match request.server()?.is_some_and(|url| hosts.contain(&url)) {
+                true => Ok(request.answer(&call.access_token(MIN_LIFE, cx)?).into()),
+                false => Ok(String::new().into()),
+            }
+        }
+        Some("store" | "erase") => input::read().map(|_| String::new().into()),
+        Some(_) => Ok(String::new().into()), // a git of the future may have more actions
+    }
+}
+
+/// The attributes that git knows of a credential, in order.
+struct Request<'a>(Vec<(&'a str, &'a str)>);
+
+impl<'a> Request<'a> {
+    fn parse(text: &'a str) -> Result<Request<'a>, Error> {
+        let lines = text.split('\n').take_while(|line| !line.is_empty());
+        // A line break inside a value would begin an attribute for another host (CVE-2020-5260).
+        let parsed = lines.map(|line| line.split_once('=').filter(|_| !line.contains('\r')));
+        let wrong = || wrong("has a line that is not NAME=VALUE");
+        parsed.collect::<Option<_>>().map(Request).ok_or_else(wrong)
+    }
+
+    /// The value of an attribute. A later one replaces an earlier one.
+    fn value(&self, name: &str) -> Option<&'a str> {
+        self.values(name).next()
+    }
+
+    /// The values of an attribute, the latest first.
+    fn values(&self, name: &str) -> impl Iterator<Item = &'a str> {
+        let named = self.0.iter().rev().filter(move |(key, _)| *key == name);
+        named.map(|(_, value)| *value)
+    }
+
+    /// The server that requires credentials; `None` if it is not reached through https.
+    fn server(&self) -> Result<Option<crate::http::Url>, Error> {
+        match self.value("protocol").ok_or_else(|| wrong("does not name a protocol"))? {
+            "https" => match self.value("host") {
+                None | Some("") => Err(wrong("does not name a host")),
+                Some(server) => Ok(host::url_of(server)),
+            },
+            _ => Ok(None),
+        }
+    }
+
+    /// Whether git can send a bearer token, and the server does not require something else.
+    fn takes_bearer(&self) -> bool {
+        // An empty value clears the list.
+        let list = |name| self.values(name).take_while(|value| !value.is_empty());
+        let is_bearer = |challenge: &str| {
+            challenge.split([' ', ',']).any(|word| word.eq_ignore_ascii_case("bearer"))
+        };
+        list("capability[]").any(|capability| capability == "authtype")
+            && (list("wwwauth[]").next().is_none() || list("wwwauth[]").any(is_bearer))
+    }
+
+    fn answer(&self, token: &AccessToken) -> String {
+        let text = token.text.expose();
+        let credential = match self.takes_bearer() {
+            true => format!("capability[]=authtype\nauthtype=Bearer\ncredential={text}\n"),
+            false => format!("username={USER}\npassword={text}\n"),
+        };
+        format!("{credential}password_expiry_utc={}\n", token.expiry)
+    }
+}
+
+fn wrong(what: &str) -> Error {
+    Error::new(Kind::Usage, format!("the request on standard input {what}"))
+        .fix("let git start wif-token, or test it with git credential fill")
+}

@@ -1,0 +1,107 @@
+//! The program `keyring` of pip, uv, pdm and others: access tokens for Python repositories in
+//! Artifact Registry.
+//!
+//! The tools run `keyring get SERVICE [USER]`, where the service is first the URL of the index and
+//! then only its host. `--mode=creds` requests the user name too. A service without a password is
+//! answered with a status other than 0, and nothing else.
+//! <https://github.com/jaraco/keyring#command-line-utility>
+
+use serde_json::json;
+
+use super::{Call, HelperInfo, host};
+use crate::context::Context;
+use crate::contract::exit::{FailureForm, Output};
+use crate::error::{Error, Kind};
+use crate::http::Url;
+
+/// The hosts of Artifact Registry.
+const HOSTS: &[&str] = &["*.pkg.dev"];
+
+/// The user name for an access token.
+/// <https://cloud.google.com/artifact-registry/docs/python/authentication>
+const USER: &str = "oauth2accesstoken";
+
+/// A token is renewed when it is valid for less than this, in seconds.
+const MIN_LIFE: i64 = 300;
+
+pub(super) const INFO: HelperInfo = HelperInfo {
+    name: "keyring",
+    summary: "pip, uv: install packages from Artifact Registry",
+    words: "get URL [USER]",
+    options: Options::TABLE,
+    program: "keyring",
+    stanza: "\
+make the program available as keyring, in a directory of PATH:
+  ln -s \"$(command -v wif-token)\" ~/.local/bin/keyring
+pip:
+  pip config set global.keyring-provider subprocess
+  pip config set global.index-url https://oauth2accesstoken@europe-python.pkg.dev/my-project/my-repo/simple/
+uv:
+  export UV_KEYRING_PROVIDER=subprocess
+  export UV_DEFAULT_INDEX=https://oauth2accesstoken@europe-python.pkg.dev/my-project/my-repo/simple/",
+    failure: FailureForm::MESSAGE,
+    run,
+};
+
+choices! {
+    /// What is printed.
+    enum Mode {
+        /// Only the password.
+        Password = "password",
+        /// The user name and the password.
+        Creds = "creds",
+    }
+}
+
+choices! {
+    /// How it is printed.
+    enum Form {
+        /// A line for each value.
+        Plain = "plain",
+        /// A JSON object.
+        Json = "json",
+    }
+}
+
+options! {
+    /// Options of `keyring`.
+    struct Options {
+        /// print the password (default), or the user name and the password
+        mode: Option<Mode> = "--mode",
+        /// print a line for each value (default), or a JSON object
+        output: Option<Form> = "--output",
+    }
+}
+
+fn run(call: &Call, cx: &Context) -> Result<Output, Error> {
+    let hosts = call.hosts(HOSTS)?;
+    let Options { mode, output } = Options::read(&call.values)?;
+    let service = match call.words.as_slice() {
+        [action, service] | [action, service, _] if action == "get" => service,
+        _ => {
+            let what = "helper keyring only gets passwords: it requires get and a URL";
+            let fix = format!("use wif-token helper keyring {}", INFO.words);
+            return Err(Error::new(Kind::Usage, what).fix(fix));
+        }
+    };
+    if !url(service).is_some_and(|url| hosts.contain(&url)) {
+        return Ok(Output { text: String::new(), status: 1 });
+    }
+    let token = call.access_token(MIN_LIFE, cx)?;
+    let password = token.text.expose();
+    let text = match (mode.unwrap_or(Mode::Password), output.unwrap_or(Form::Plain)) {
+        (Mode::Password, Form::Plain) => password.to_owned(),
+        (Mode::Password, Form::Json) => json!({ "password": password }).to_string(),
+        (Mode::Creds, Form::Plain) => format!("{USER}\n{password}"),
+        (Mode::Creds, Form::Json) => json!({ "username": USER, "password": password }).to_string(),
+    };
+    Ok((text + "\n").into())
+}
+
+/// The URL of a service, which a tool may name by its host alone.
+fn url(service: &str) -> Option<Url> {
+    match service.contains("://") {
+        true => Url::parse(service).ok(),
+        false => host::url_of(service),
+    }
+}

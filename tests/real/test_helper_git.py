@@ -1,0 +1,162 @@
+"""git clones from and pushes to servers that want an access token, with the program as its only credential helper.
+
+The servers are git's own http-backend, behind TLS, under the names of Google's.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from standins.guarded import Guarded
+from standins.loopback import Answer, Request
+from support.places import SYSTEM_PATH, missing
+from support.tools import Tools
+
+SOURCE, GERRIT, FOREIGN = "source.developers.google.com", "app.googlesource.com", "git.example.test"
+GITS = [path for folder in SYSTEM_PATH.split(os.pathsep) if (path := Path(folder) / "git").exists()]
+CAPABLE = (2, 46)  # the first version that sends a bearer token
+
+
+def version(git: Path) -> tuple[int, ...]:
+    """Of this git."""
+    text = subprocess.run([git, "--version"], capture_output=True, text=True, check=True).stdout
+    return tuple(int(part) for part in re.search(r"(\d+)\.(\d+)", text).groups())
+
+
+@pytest.fixture(params=GITS or [None], ids=str)
+def git(request) -> Path:
+    """Each git of this machine."""
+    return request.param or missing("git is not here: run tests/real/install")
+
+
+class Backend:
+    """git-http-backend (gitprotocol-http) for the repositories of one folder."""
+
+    def __init__(self, git: Path, folder: Path):
+        self.git, self.folder = git, folder
+
+    def __call__(self, request: Request) -> Answer:
+        headers = {"HTTP_" + name.upper().replace("-", "_"): value for name, value in request.headers.items()}
+        env = headers | {
+            "PATH": SYSTEM_PATH, "HOME": str(self.folder), "GIT_PROJECT_ROOT": str(self.folder), "GIT_HTTP_EXPORT_ALL": "1",
+            "REQUEST_METHOD": request.method, "PATH_INFO": request.path, "QUERY_STRING": request.raw_query, "REMOTE_USER": "git",
+            "CONTENT_TYPE": request.headers.get("content-type", ""), "CONTENT_LENGTH": str(len(request.body)),
+            "GIT_PROTOCOL": request.headers.get("git-protocol", ""),
+        }  # fmt: skip
+        done = subprocess.run([self.git, "http-backend"], env=env, input=request.body, capture_output=True, check=True)
+        head, _, body = done.stdout.partition(b"\r\n\r\n")
+        answered = dict(line.split(": ", 1) for line in head.decode().split("\r\n"))
+        return Answer(int(answered.pop("Status", "200").split()[0]), body, answered)
+
+
+@pytest.fixture
+def tools(git, commands, sts, issuer, audience, tmp_path):
+    """git with the program as its helper; each server has the repository `app.git` with one commit."""
+    servers = Guarded(tmp_path, sts, SOURCE, GERRIT, FOREIGN)
+    folder = tmp_path / "git"
+    folder.mkdir()
+    (tmp_path / "token").write_text(issuer.token("https:" + audience))
+    commands.configure(audience, {"file": str(tmp_path / "token")})
+    config = folder / ".gitconfig"
+    config.write_text(f'[http]\n\tsslCAInfo = {servers.ca}\n[credential]\n\thelper =\n\thelper = "wif-token --timeout=20"\n'
+                      "[user]\n\tname = a\n\temail = a@example.test\n")  # fmt: skip
+    found = Tools(folder, commands, servers, {"GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "", "LC_ALL": "C"})
+    found.link("git-credential-wif-token")
+    (tmp_path / "served").mkdir()
+    backend = Backend(git, tmp_path / "served")
+    for name in (SOURCE, GERRIT, FOREIGN):
+        servers.serve(name, backend, "Basic", "git-.*" if name == GERRIT else ".+")
+    found.run(git, "init", "--quiet", "--bare", tmp_path / "served" / "app.git")
+    found.run(git, "init", "--quiet", "first")
+    commit(found, git, "first")
+    found.run(git, "push", "--quiet", tmp_path / "served" / "app.git", "HEAD:master", cwd=folder / "first")
+    yield found
+    servers.close()
+
+
+def commit(tools: Tools, git: Path, name: str):
+    """Makes an empty commit."""
+    tools.run(git, "commit", "--quiet", "--allow-empty", "--message=a", cwd=tools.folder / name)
+
+
+@pytest.mark.parametrize("host", [SOURCE, GERRIT])
+@pytest.mark.parametrize("scheme", ["Basic", "Bearer"])
+def test_git_clones_and_pushes(git, tools, sts, host, scheme):
+    """With the token as the password, or as what it is where git can; the token is the account's."""
+    if scheme == "Bearer" and version(git) < CAPABLE:
+        pytest.skip("this git sends no bearer token")
+    tools.servers.serve(host, tools.servers.hosts[host].content, scheme, "git-.*" if scheme == "Basic" else "")
+    cloned = tools.run(git, "clone", "--quiet", f"https://{host}/app.git", "clone")
+    assert cloned.stderr == "" and cloned.stdout == ""
+    commit(tools, git, "clone")
+    tools.run(git, "push", "--quiet", cwd=tools.folder / "clone")
+    proofs = tools.servers.proofs[host]
+    assert set(proofs) == {"", "Basic git-account" if scheme == "Basic" else "Bearer"}
+    assert len(sts.exchanges) == len(sts.iam.calls) > 0
+    left = [path.name for path in tools.folder.iterdir()]
+    assert sorted(left) == [".gitconfig", "bin", "clone", "first"], "store and erase keep nothing"
+
+
+def test_git_tells_when_the_password_expires(git, tools, sts):
+    """`git credential` fills in what the helper says, as far as this git knows it."""
+    asked = f"protocol=https\nhost={SOURCE}\n\n"
+    filled = tools.run(git, "credential", "fill", input=asked).stdout
+    assert filled.startswith(f"protocol=https\nhost={SOURCE}\nusername=git-account\npassword={list(sts.impersonated)[-1]}\n")
+    assert ("password_expiry_utc=" in filled) == (version(git) >= (2, 40))
+    if version(git) >= CAPABLE:
+        filled = tools.run(git, "credential", "fill", input="capability[]=authtype\n" + asked).stdout
+        assert f"authtype=Bearer\ncredential={list(sts.impersonated)[-1]}\n" in filled and "password=" not in filled
+
+
+def test_a_foreign_host_gets_nothing(git, tools, sts):
+    """git goes on without a credential; the program says nothing, and asks Google for nothing."""
+    failed = tools.run(git, "clone", "--quiet", f"https://{FOREIGN}/app.git", status=128)
+    assert "could not read Username" in failed.stderr and "wif-token" not in failed.stderr
+    assert set(tools.servers.proofs[FOREIGN]) == {""} and sts.exchanges == []
+
+
+def test_a_foreign_host_that_is_allowed_gets_a_token(git, tools):
+    """By an option of the helper in git's own settings."""
+    helper = f"wif-token --allow-host={FOREIGN}"
+    tools.run(git, "-c", f"credential.helper={helper}", "clone", "--quiet", f"https://{FOREIGN}/app.git", "clone")
+    assert "Basic git-account" in tools.servers.proofs[FOREIGN]
+
+
+@pytest.mark.parametrize("host", [
+    "source.developers.google.com.example.test", "xsource.developers.google.com", "googlesource.com.", "xgooglesource.com",
+    "source.developers.google.com:8443", "a@source.developers.google.com", "source.developers.google.com/.example.test",
+    "source.developers.google.com%2f.example.test", "sourcemanager.dev", "..sourcemanager.dev", "\u017fourcemanager.dev",
+])  # fmt: skip
+def test_a_host_that_looks_alike_gets_nothing(git, tools, sts, host):
+    """Whatever git hands over as the host."""
+    found = tools.run("git-credential-wif-token", "get", input=f"protocol=https\nhost={host}\n\n")
+    assert (found.stdout, found.stderr) == ("", "") and sts.exchanges == []
+
+
+def test_git_shows_why_there_is_no_token(git, tools, sts, issuer):
+    """One line of the program on git's standard error."""
+    sts.pool_providers.clear()
+    failed = tools.run(git, "clone", "--quiet", f"https://{SOURCE}/app.git", status=128)
+    line, *rest = failed.stderr.splitlines()
+    assert line.startswith(f"{sts.token_url} refused the token exchange") and "; " in line
+    assert not any("wif-token" in line for line in rest)
+
+
+def test_a_revoked_token_is_reported_as_git_does(git, tools, sts):
+    """git has it erased, in vain, and ends: the helper does not make it hang."""
+    tools.servers.revoked = Everything()
+    failed = tools.run(git, "clone", "--quiet", f"https://{SOURCE}/app.git", status=128)
+    assert "Authentication failed" in failed.stderr
+    assert tools.servers.proofs[SOURCE] == ["", "Basic git-account"]
+
+
+class Everything:
+    """A set of all tokens."""
+
+    def __contains__(self, _) -> bool:
+        return True
