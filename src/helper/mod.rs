@@ -6,6 +6,7 @@
 //! A token goes only to hosts of Google and to hosts that `--allow-host` names. For any other host,
 //! a helper answers that it has no credentials, so that the tool continues without it.
 
+mod aws;
 mod docker;
 mod host;
 mod input;
@@ -57,7 +58,7 @@ impl HelperInfo {
 }
 
 /// Every helper.
-pub static HELPERS: &[HelperInfo] = &[docker::INFO];
+pub static HELPERS: &[HelperInfo] = &[aws::INFO, docker::INFO];
 
 /// The helper with this name.
 pub fn find(name: &str) -> Option<&'static HelperInfo> {
