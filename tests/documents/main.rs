@@ -76,9 +76,14 @@ fn check(block: &Block, sandbox: &mut Sandbox) -> Result<(), String> {
     }
 }
 
-/// A synopsis names a source or command, and no option that its help lacks.
+/// A synopsis names a source, command or helper, and no option that its help lacks.
 fn synopsis(text: &str) -> Result<(), String> {
-    let name = text.split_whitespace().nth(1).unwrap_or("");
+    let words: Vec<_> = text.split_whitespace().skip(1).take(2).collect();
+    let name = match words[..] {
+        ["helper", helper] => format!("helper {helper}"),
+        [name, ..] => name.to_owned(),
+        [] => String::new(),
+    };
     let world = common::World::new();
     let help = world.run(&format!("help {name}"));
     let known = world.run("help").stdout + &help.stdout;
