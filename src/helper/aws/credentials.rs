@@ -125,7 +125,12 @@ impl Cached for RoleCredentials {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
     use super::*;
+    use crate::http::Settings;
+    use crate::world::{Clock, Deadline, Env, Log, World};
 
     fn credentials() -> RoleCredentials {
         let found = Credentials::new("ASIAX", "s/+=", Some("t/+=".to_owned()), None, "test");
@@ -164,6 +169,28 @@ mod tests {
             assert_ne!(bad, file.expose());
             assert!(read(&bad, "d").is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn cached_credentials_are_used_until_five_minutes_before_they_expire() {
+        let world = World {
+            env: Env::Map(BTreeMap::new()),
+            clock: Clock,
+            deadline: Deadline::after(Duration::from_secs(10)),
+            log: Log::open(None, Clock),
+        };
+        let cx = Context::new(world, Settings::default());
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("credentials");
+        let file = CachedFile::new(path, "--cache-file", "d".to_owned(), |_, _| true);
+        let get = |lifetime| {
+            let expiry = cx.clock.now() + lifetime;
+            let fetch = || Ok(RoleCredentials { expiry, ..credentials() });
+            obtain(Some(&file), &fetch, &cx).unwrap().expiry - cx.clock.now()
+        };
+        assert!((280..=290).contains(&get(290)));
+        assert!((890..=900).contains(&get(900)));
+        assert!((890..=900).contains(&get(3600)));
     }
 
     #[test]

@@ -81,7 +81,7 @@ fn run(call: &Call, cx: &Context) -> Result<Output, Error> {
     let google = Credentials::find(&call.values, &google_cx)?;
     let fetch = || {
         let token = google.id_token(audience, "--audience", MIN_LIFE, &google_cx)?;
-        let (credentials, expiry) = session.assume(&token, fixes(&token, &options.role_arn, cx))?;
+        let (credentials, expiry) = session.assume(&token, fixes(&token, &options.role_arn))?;
         Ok(RoleCredentials::new(&credentials, expiry))
     };
     let found = credentials::obtain(None, &fetch, cx)?;
@@ -124,8 +124,7 @@ fn refuse_loop(cx: &Context) -> Result<(), Error> {
 }
 
 /// What to do if AWS STS refuses this ID token for a role.
-fn fixes(token: &Secret, role: &str, cx: &Context) -> Fixes {
-    let clock = cx.wrong_clock();
+fn fixes(token: &Secret, role: &str) -> Fixes {
     Fixes {
         denied: format!(
             "allow the service account in the trust policy of {role}, as in {}",
@@ -136,11 +135,9 @@ fn fixes(token: &Secret, role: &str, cx: &Context) -> Fixes {
              an AWS partition that does not know Google, to an IAM OIDC provider for \
              https://accounts.google.com"
         ),
-        expired: clock.unwrap_or_else(|| {
-            "try again, and check that the service account is enabled and that the clock of this \
-             host is correct"
-                .to_owned()
-        }),
+        expired: "try again, and check that the service account is enabled and that the clock of \
+                  this host is correct"
+            .to_owned(),
     }
 }
 

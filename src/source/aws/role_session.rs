@@ -95,13 +95,24 @@ impl<'a> RoleSession<'a> {
             if_invalid: invalid,
             if_expired: expired,
         };
-        let credentials = web_identity.assume(&self.role, &self.account)?;
-        let credentials = refuse_expired(credentials, "STS response", &self.account)?;
+        let credentials = web_identity
+            .assume(&self.role, &self.account)
+            .and_then(|credentials| refuse_expired(credentials, "STS response", &self.account))
+            .map_err(|error| self.blaming_clock(error))?;
         let expiry = expiry(&credentials).ok_or_else(|| {
             Error::new(Kind::Protocol, "the response from AWS STS has no valid Expiration")
                 .fix("check --sts-endpoint, AWS_ENDPOINT_URL_STS and AWS_ENDPOINT_URL")
         })?;
         Ok((credentials, expiry))
+    }
+
+    /// The same failure with the clock as the thing to fix, if something has expired and AWS has shown
+    /// that the clock of this host is wrong.
+    fn blaming_clock(&self, error: Error) -> Error {
+        match self.account.cx.wrong_clock() {
+            Some(fix) if error.kind() == Kind::Expired => error.fix(fix),
+            _ => error,
+        }
     }
 }
 
