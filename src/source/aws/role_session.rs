@@ -66,10 +66,10 @@ impl<'a> RoleSession<'a> {
             require(is_session_name(name), "--session-name", what, "my-app")?;
         }
         let account = Account::without_profiles(request.region, request.sts_endpoint, cx);
-        let configured = account.configured_sts_endpoint()?;
-        match &configured {
-            Some((url, setting)) => require_https(url, setting)?,
-            None => require_region(partition, &account)?,
+        let region = account.configured_region()?;
+        match account.configured_sts_endpoint()? {
+            Some((url, setting)) => require_https(&url, setting)?,
+            None => require_region(partition, region.as_deref())?,
         }
         let role = AssumedRole {
             arn: request.role_arn.to_owned(),
@@ -152,13 +152,12 @@ fn require_https(url: &Url, setting: &str) -> Result<(), Error> {
 }
 
 /// A role can be assumed only at the endpoints of its own partition.
-fn require_region(partition: &str, account: &Account) -> Result<(), Error> {
-    let Some(region) = account.configured_region()? else {
+fn require_region(partition: &str, region: Option<&str>) -> Result<(), Error> {
+    let Some(region) = region else {
         return Err(Error::new(Kind::Configuration, "no AWS region is set")
             .fix("add --region=REGION, or set AWS_REGION"));
     };
-    let of_region = endpoint::partition(&region);
-    if of_region == partition && !region.ends_with("-global") {
+    if endpoint::partition(region) == partition && !region.ends_with("-global") {
         return Ok(());
     }
     let what = format!("the role of --role-arn cannot be assumed in the region {region}");
