@@ -14,7 +14,7 @@ use crate::cache::Cached;
 use crate::cli;
 use crate::client::executable;
 use crate::command::check::fuzzing as check;
-use crate::configuration::CredentialConfig;
+use crate::configuration::credential_file::CredentialFile;
 use crate::configuration::pool_provider::PoolProvider;
 use crate::contract::document::Document;
 use crate::contract::{existing, judgement};
@@ -151,10 +151,10 @@ fn output_file(input: &[u8]) -> Vec<String> {
     let mut messages = Vec::new();
     match Document::from_file(input, "request") {
         Ok(document) => {
-            let written = document.to_file("request");
+            let written = document.to_file("request", None);
             let read = Document::from_file(written.expose().as_bytes(), "request");
             assert_eq!(
-                read.map(|read| read.to_file("request").expose().to_owned()).as_deref(),
+                read.map(|read| read.to_file("request", None).expose().to_owned()).as_deref(),
                 Ok(written.expose())
             );
             assert!(existing::is_document(written.expose().as_bytes()));
@@ -163,10 +163,10 @@ fn output_file(input: &[u8]) -> Vec<String> {
         Err(why) => messages.push(why.to_owned()),
     }
     if let Ok(token) = AccessToken::from_file(input, "request") {
-        let written = token.to_file("request");
+        let written = token.to_file("request", None);
         let read = AccessToken::from_file(written.expose().as_bytes(), "request");
         assert_eq!(
-            read.map(|read| read.to_file("request").expose().to_owned()).as_deref(),
+            read.map(|read| read.to_file("request", None).expose().to_owned()).as_deref(),
             Ok(written.expose())
         );
     }
@@ -183,8 +183,8 @@ fn output_file(input: &[u8]) -> Vec<String> {
 /// A credential configuration, with the words of its command and the pool provider of its audience.
 fn configuration(input: &[u8]) -> Vec<String> {
     let Ok(value) = serde_json::from_slice::<Value>(input) else { return Vec::new() };
-    match CredentialConfig::parse(&value, Path::new("/credentials.json"), String::new()) {
-        Ok(config) => {
+    match CredentialFile::parse(&value, Path::new("/credentials.json"), None, String::new()) {
+        Ok(CredentialFile::ExternalAccount(config)) => {
             if let Ok(provider) = PoolProvider::parse(&config.audience) {
                 assert_eq!(provider.name(), config.audience);
             }
@@ -194,6 +194,7 @@ fn configuration(input: &[u8]) -> Vec<String> {
             }
             Vec::new()
         }
+        Ok(_) => Vec::new(),
         Err(error) => vec![error.to_string()],
     }
 }

@@ -88,13 +88,14 @@ _wif_token() {
         check:--format=*) _wif_token_words 'text json' ;;
         check:--helper=*) _wif_token_words 'kubernetes' ;;
         check:--kubeconfig=*) compopt -o default ;;
+        helper-aws:--credentials=*) compopt -o default ;;
         helper-bazel:--credentials=*) compopt -o default ;;
         helper-cargo:--credentials=*) compopt -o default ;;
         helper-docker:--credentials=*) compopt -o default ;;
         helper-git:--credentials=*) compopt -o default ;;
+        helper-keyring:--credentials=*) compopt -o default ;;
         helper-keyring:--mode=*) _wif_token_words 'password creds' ;;
         helper-keyring:--output=*) _wif_token_words 'plain json' ;;
-        helper-keyring:--credentials=*) compopt -o default ;;
         helper-kubernetes:--credentials=*) compopt -o default ;;
         *:--output-file=*) compopt -o default ;;
         *:--format=*) _wif_token_words 'json text' ;;
@@ -103,7 +104,7 @@ _wif_token() {
         *:--log-file=*) compopt -o default ;;
         *:-*=*) : ;;
         help:*) _wif_token_words 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes key access-token id-token sign-jwt sign-blob config check helper' ;;
-        helper:* | help-helper:*) _wif_token_words 'bazel cargo docker git keyring kubernetes' ;;
+        helper:* | help-helper:*) _wif_token_words 'aws bazel cargo docker git keyring kubernetes' ;;
         file:*) _wif_token_words '--path= --field= --audience= --token-type= --output-file= --expiry-margin= --format= --exit-zero --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
         url:*) _wif_token_words '--url= --header= --field= --audience= --token-type= --output-file= --expiry-margin= --format= --exit-zero --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
         env:*) _wif_token_words '--name= --field= --audience= --token-type= --output-file= --expiry-margin= --format= --exit-zero --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
@@ -124,12 +125,13 @@ _wif_token() {
         sign-blob:*) _wif_token_words '--credentials= --service-account= --delegate= --file= --format= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
         config:*) _wif_token_words 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes key --pool-provider= --service-account= --service-account-lifetime= --workforce-pool-user-project= --universe-domain= --program= --for-os= --file-sourced --out= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
         check:*) _wif_token_words '--credentials= --service-account= --delegate= --offline --mapping= --format= --helper= --kubeconfig= --context= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
-        helper-bazel:*) _wif_token_words 'get --credentials= --service-account= --delegate= --scope= --allow-host= --min-life= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
-        helper-cargo:*) _wif_token_words '--cargo-plugin --credentials= --service-account= --delegate= --scope= --allow-host= --min-life= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
-        helper-docker:*) _wif_token_words 'get list store erase --credentials= --service-account= --delegate= --scope= --allow-host= --min-life= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
-        helper-git:*) _wif_token_words 'get store erase --credentials= --service-account= --delegate= --scope= --allow-host= --min-life= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
-        helper-keyring:*) _wif_token_words 'get --mode= --output= --credentials= --service-account= --delegate= --scope= --allow-host= --min-life= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
-        helper-kubernetes:*) _wif_token_words '--credentials= --service-account= --delegate= --scope= --allow-host= --min-life= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
+        helper-aws:*) _wif_token_words '--credentials= --service-account= --delegate= --min-life= --role-arn= --audience= --session-name= --duration= --region= --sts-endpoint= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
+        helper-bazel:*) _wif_token_words 'get --credentials= --service-account= --delegate= --min-life= --scope= --allow-host= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
+        helper-cargo:*) _wif_token_words '--credentials= --service-account= --delegate= --min-life= --cargo-plugin --scope= --allow-host= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
+        helper-docker:*) _wif_token_words 'get list store erase --credentials= --service-account= --delegate= --min-life= --scope= --allow-host= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
+        helper-git:*) _wif_token_words 'get store erase --credentials= --service-account= --delegate= --min-life= --scope= --allow-host= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
+        helper-keyring:*) _wif_token_words 'get --credentials= --service-account= --delegate= --min-life= --mode= --output= --scope= --allow-host= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
+        helper-kubernetes:*) _wif_token_words '--credentials= --service-account= --delegate= --min-life= --scope= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
         :-*) _wif_token_words '--audience= --token-type= --output-file= --expiry-margin= --format= --exit-zero --args-file= --timeout= --ca-file= --allow-http= --log-file= --help --version' ;;
         :*) _wif_token_words 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes key access-token id-token sign-jwt sign-blob config check helper help' ;;
     esac

@@ -40,8 +40,8 @@ Register-ArgumentCompleter -Native -CommandName wif-token -ScriptBlock {
         '*:--format=*' { $start = '--format='; 'json text'; break }
         '*:--*=*' { ''; break }
         'help:*' { 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes key access-token id-token sign-jwt sign-blob config check helper'; break }
-        'helper:*' { 'bazel cargo docker git keyring kubernetes'; break }
-        'help-helper:*' { 'bazel cargo docker git keyring kubernetes'; break }
+        'helper:*' { 'aws bazel cargo docker git keyring kubernetes'; break }
+        'help-helper:*' { 'aws bazel cargo docker git keyring kubernetes'; break }
         'file:*' { '--path= --field= --audience= --token-type= --output-file= --expiry-margin= --format= --exit-zero --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'url:*' { '--url= --header= --field= --audience= --token-type= --output-file= --expiry-margin= --format= --exit-zero --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'env:*' { '--name= --field= --audience= --token-type= --output-file= --expiry-margin= --format= --exit-zero --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
@@ -62,12 +62,13 @@ Register-ArgumentCompleter -Native -CommandName wif-token -ScriptBlock {
         'sign-blob:*' { '--credentials= --service-account= --delegate= --file= --format= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'config:*' { 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes key --pool-provider= --service-account= --service-account-lifetime= --workforce-pool-user-project= --universe-domain= --program= --for-os= --file-sourced --out= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'check:*' { '--credentials= --service-account= --delegate= --offline --mapping= --format= --helper= --kubeconfig= --context= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
-        'helper-bazel:*' { 'get --credentials= --service-account= --delegate= --scope= --allow-host= --min-life= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
-        'helper-cargo:*' { '--cargo-plugin --credentials= --service-account= --delegate= --scope= --allow-host= --min-life= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
-        'helper-docker:*' { 'get list store erase --credentials= --service-account= --delegate= --scope= --allow-host= --min-life= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
-        'helper-git:*' { 'get store erase --credentials= --service-account= --delegate= --scope= --allow-host= --min-life= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
-        'helper-keyring:*' { 'get --mode= --output= --credentials= --service-account= --delegate= --scope= --allow-host= --min-life= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
-        'helper-kubernetes:*' { '--credentials= --service-account= --delegate= --scope= --allow-host= --min-life= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
+        'helper-aws:*' { '--credentials= --service-account= --delegate= --min-life= --role-arn= --audience= --session-name= --duration= --region= --sts-endpoint= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
+        'helper-bazel:*' { 'get --credentials= --service-account= --delegate= --min-life= --scope= --allow-host= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
+        'helper-cargo:*' { '--credentials= --service-account= --delegate= --min-life= --cargo-plugin --scope= --allow-host= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
+        'helper-docker:*' { 'get list store erase --credentials= --service-account= --delegate= --min-life= --scope= --allow-host= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
+        'helper-git:*' { 'get store erase --credentials= --service-account= --delegate= --min-life= --scope= --allow-host= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
+        'helper-keyring:*' { 'get --credentials= --service-account= --delegate= --min-life= --mode= --output= --scope= --allow-host= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
+        'helper-kubernetes:*' { '--credentials= --service-account= --delegate= --min-life= --scope= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         ':-*' { '--audience= --token-type= --output-file= --expiry-margin= --format= --exit-zero --args-file= --timeout= --ca-file= --allow-http= --log-file= --help --version'; break }
         ':*' { 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes key access-token id-token sign-jwt sign-blob config check helper help'; break }
     }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use wif_token::command::COMMANDS;
 use wif_token::contract::request;
 use wif_token::error::KINDS;
-use wif_token::helper::HELPERS;
+use wif_token::helper::{HELPERS, OF_HELPERS};
 use wif_token::options::{COMMON, OF_SOURCES, OptionInfo, ValueKind};
 use wif_token::source::SOURCES;
 
@@ -74,18 +74,15 @@ fn commands(text: &mut String) {
 
 fn helpers(text: &mut String) {
     text.push_str(".SH HELPERS\nEach gives the credentials of a configuration to another tool.\n");
-    let mut shared = [&[][..]; 2];
     for helper in HELPERS {
-        let [own, of_every @ ..] = helper.tables();
-        shared = of_every;
         let name = format!("{} {}", helper.full_name(), helper.words);
         let _ = writeln!(text, ".SS {}\n{}", escaped(name.trim_end()), sentence(helper.summary));
-        options(text, own);
+        options(text, helper.options.iter().copied().flatten());
         text.push_str(".PP\nTo use it:\n");
         example(text, helper.stanza.lines());
     }
     text.push_str(".SH OPTIONS OF EVERY HELPER\n");
-    options(text, shared.into_iter().flatten());
+    options(text, OF_HELPERS.into_iter().flatten());
     text.push_str(".SH OPTIONS OF EVERY SOURCE, COMMAND AND HELPER\n");
     options(text, COMMON);
 }

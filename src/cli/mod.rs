@@ -110,9 +110,10 @@ impl Grammar for Words {
 
     fn tables(&self) -> Vec<&'static [OptionInfo]> {
         if self.is_helper {
-            let every = CredentialOptions::TABLE; // before the name of the helper is known
-            let own = self.helper.map_or([every, &[], &[]], HelperInfo::tables);
-            return [COMMON].into_iter().chain(own).collect();
+            let own = self.helper.map(HelperInfo::tables).into_iter().flatten();
+            // Before the name of the helper, only these are known.
+            let every = [COMMON, CredentialOptions::TABLE];
+            return every.into_iter().chain(own).collect();
         }
         let of_source = self.source.map(|source| source.options).unwrap_or_default();
         let of_command = self.command.map(|command| command.options).unwrap_or_default();

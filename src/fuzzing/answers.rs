@@ -1,5 +1,6 @@
 //! Whole runs of sources and of a token exchange, with the input as the responses of the servers.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::Path;
@@ -101,10 +102,11 @@ fn exchange(cx: &Context) -> Result<(), Error> {
         "credential_source": {"file": "/t"},
     });
     let config = CredentialConfig::parse(&configuration, Path::new("/c.json"), String::new())?;
-    let account = ServiceAccount::new(&config, Vec::new(), || {
-        let token = token_exchange::exchange(&config, &Secret::new(SECRET), "scope", cx)?;
-        Ok((token, "principal://a".to_owned()))
-    })?;
+    let bearer = token_exchange::exchange(&config, &Secret::new(SECRET), "scope", cx)?;
+    let account = config.impersonation.as_ref().map(Cow::Borrowed);
+    let Some(account) = account else { return Ok(()) };
+    let (delegates, member) = (Vec::new(), "principal://a".to_owned());
+    let account = ServiceAccount { account, delegates, bearer, member };
     account.access_token(&["scope".to_owned()], None, "--scope", cx)?;
     account.id_token("https://b.example", true, "--audience", cx)?;
     account.sign_jwt("{}", "--payload", cx)?;

@@ -9,7 +9,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Call, HelperInfo, ask_again_at, input};
+use super::{AllowHost, Call, HelperInfo, Scope, ask_again_at, input};
 use crate::context::Context;
 use crate::contract::exit::{FailureForm, Output};
 use crate::error::{Error, Kind};
@@ -26,7 +26,7 @@ pub(super) const INFO: HelperInfo = HelperInfo {
     name: "bazel",
     summary: "Bazel: read from Cloud Storage, Artifact Registry and remote caches",
     words: "get",
-    options: &[],
+    options: &[Scope::TABLE, AllowHost::TABLE],
     program: "bazel-credential-",
     stanza: "\
 in .bazelrc, with one line for each pattern of hosts:

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Call, HelperInfo, input};
+use super::{AllowHost, Call, HelperInfo, Scope, input};
 use crate::context::Context;
 use crate::contract::exit::{FailureForm, Output};
 use crate::error::{Error, Kind};
@@ -37,7 +37,7 @@ pub(super) const INFO: HelperInfo = HelperInfo {
     name: "cargo",
     summary: "cargo: use registries in Artifact Registry",
     words: "--cargo-plugin",
-    options: Options::TABLE,
+    options: &[Options::TABLE, Scope::TABLE, AllowHost::TABLE],
     program: "cargo-credential-",
     stanza: "\
 in ~/.cargo/config.toml:
@@ -162,11 +162,9 @@ impl Request {
     /// The call and the context with the options of this request.
     fn own(&self, call: &Call, cx: &Context) -> Result<(Call, Context), Error> {
         let name = ["helper", INFO.name];
-        let args = match self.args.iter().take(2).eq(name.iter()) {
-            true => self.args.iter().skip(2),
-            false => self.args.iter().skip(0),
-        };
-        let line = reader::read_after(call.values.clone(), args.cloned().collect(), Words);
+        let named = if self.args.iter().take(2).eq(name.iter()) { name.len() } else { 0 };
+        let args = self.args.iter().skip(named).cloned().collect();
+        let line = reader::read_after(call.values.clone(), args, Words);
         let Line { values, mistake: None, .. } = line else {
             return Err(line.mistake.unwrap_or_else(too_many_words));
         };

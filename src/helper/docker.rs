@@ -9,7 +9,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Call, HelperInfo, input};
+use super::{AllowHost, Call, HelperInfo, Scope, input};
 use crate::context::Context;
 use crate::contract::exit::{FailureForm, Output};
 use crate::error::{Error, Kind};
@@ -33,13 +33,13 @@ pub(super) const INFO: HelperInfo = HelperInfo {
     name: "docker",
     summary: "log in to Artifact Registry with docker, podman, buildah and skopeo",
     words: "get|list|store|erase",
-    options: &[],
+    options: &[Scope::TABLE, AllowHost::TABLE],
     program: "docker-credential-",
     stanza: "\
 in ~/.docker/config.json, with one line for each registry:
   {\"credHelpers\": {\"europe-docker.pkg.dev\": \"wif-token\"}}
 docker starts docker-credential-wif-token, which the packages install. To set
-options, write a program docker-credential-NAME with these lines, and use NAME:
+options, write a program docker-credential-NAME with these lines; use NAME:
   #!/bin/sh
   exec wif-token helper docker --credentials=FILE \"$@\"",
     failure: FailureForm {

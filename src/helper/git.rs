@@ -5,7 +5,7 @@
 //! ignored. A git that announces the capability `authtype` (2.46 and later) can send the token as a
 //! bearer token; any other gets it as a password. <https://git-scm.com/docs/gitcredentials>
 
-use super::{Call, HelperInfo, host, input};
+use super::{AllowHost, Call, HelperInfo, Scope, host, input};
 use crate::context::Context;
 use crate::contract::exit::{FailureForm, Output};
 use crate::error::{Error, Kind};
@@ -33,7 +33,7 @@ pub(super) const INFO: HelperInfo = HelperInfo {
     name: "git",
     summary: "git: clone, fetch and push to Google's git servers",
     words: "get|store|erase",
-    options: &[],
+    options: &[Scope::TABLE, AllowHost::TABLE],
     program: "git-credential-",
     stanza: "\
 in ~/.gitconfig:

@@ -8,7 +8,7 @@
 
 use serde_json::json;
 
-use super::{Call, HelperInfo, host};
+use super::{AllowHost, Call, HelperInfo, Scope, host};
 use crate::context::Context;
 use crate::contract::exit::{FailureForm, Output};
 use crate::error::{Error, Kind};
@@ -28,17 +28,18 @@ pub(super) const INFO: HelperInfo = HelperInfo {
     name: "keyring",
     summary: "pip, uv: install packages from Artifact Registry",
     words: "get URL [USER]",
-    options: Options::TABLE,
+    options: &[Options::TABLE, Scope::TABLE, AllowHost::TABLE],
     program: "keyring",
     stanza: "\
 make the program available as keyring, in a directory of PATH:
   ln -s \"$(command -v wif-token)\" ~/.local/bin/keyring
 pip:
   pip config set global.keyring-provider subprocess
-  pip config set global.index-url https://oauth2accesstoken@europe-python.pkg.dev/my-project/my-repo/simple/
+  pip config set global.index-url \\
+    https://oauth2accesstoken@europe-python.pkg.dev/my-project/my-repo/simple/
 uv:
   export UV_KEYRING_PROVIDER=subprocess
-  export UV_DEFAULT_INDEX=https://oauth2accesstoken@europe-python.pkg.dev/my-project/my-repo/simple/",
+  export UV_DEFAULT_INDEX=URL, the same one",
     failure: FailureForm::MESSAGE,
     run,
 };

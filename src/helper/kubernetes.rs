@@ -9,7 +9,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Call, HelperInfo, ask_again_at};
+use super::{Call, HelperInfo, Scope, ask_again_at};
 use crate::context::Context;
 use crate::contract::exit::{FailureForm, Output};
 use crate::error::{Error, Kind};
@@ -33,7 +33,7 @@ pub(super) const INFO: HelperInfo = HelperInfo {
     name: "kubernetes",
     summary: "kubectl, Helm and others: authenticate to a GKE cluster",
     words: "",
-    options: &[],
+    options: &[Scope::TABLE],
     program: "",
     stanza: "\
 in the kubeconfig, for the user of the cluster:

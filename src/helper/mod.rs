@@ -6,6 +6,7 @@
 //! A token goes only to hosts of Google and to hosts that `--allow-host` names. For any other host,
 //! a helper answers that it has no credentials, so that the tool continues without it.
 
+mod aws;
 mod bazel;
 mod cargo;
 mod docker;
@@ -38,8 +39,8 @@ pub struct HelperInfo {
     pub summary: &'static str,
     /// The words after the name, as in the help; empty if there are none.
     pub words: &'static str,
-    /// The options of this helper only.
-    pub options: &'static [OptionInfo],
+    /// The tables of its options, without those of every helper.
+    pub options: &'static [&'static [OptionInfo]],
     /// The name under which a tool starts this program for the helper; empty if there is none. One
     /// that ends with a hyphen, such as `docker-credential-`, is followed by any other word.
     pub program: &'static str,
@@ -59,18 +60,28 @@ impl HelperInfo {
 
     /// The options, without those of every source and command.
     pub fn options(&self) -> impl Iterator<Item = &'static OptionInfo> + use<> {
-        self.tables().into_iter().flatten()
+        self.tables().flatten()
     }
 
     /// The tables of the options, without those of every source and command.
-    pub fn tables(&self) -> [&'static [OptionInfo]; 3] {
-        [self.options, CredentialOptions::TABLE, Shared::TABLE]
+    pub fn tables(&self) -> impl Iterator<Item = &'static [OptionInfo]> + use<> {
+        OF_HELPERS.into_iter().chain(self.options.iter().copied())
     }
 }
 
+/// The tables of the options of every helper.
+pub const OF_HELPERS: [&[OptionInfo]; 2] = [CredentialOptions::TABLE, MinLife::TABLE];
+
 /// Every helper.
-pub static HELPERS: &[HelperInfo] =
-    &[bazel::INFO, cargo::INFO, docker::INFO, git::INFO, keyring::INFO, kubernetes::INFO];
+pub static HELPERS: &[HelperInfo] = &[
+    aws::INFO,
+    bazel::INFO,
+    cargo::INFO,
+    docker::INFO,
+    git::INFO,
+    keyring::INFO,
+    kubernetes::INFO,
+];
 
 /// The helper with this name.
 pub fn find(name: &str) -> Option<&'static HelperInfo> {
@@ -91,7 +102,7 @@ pub fn arguments(name: &OsStr, args: Vec<OsString>) -> Vec<OsString> {
         let has_flag = |option: &OptionInfo| {
             matches!(option.kind, ValueKind::Flag) && flag == Some(option.name)
         };
-        is_called || helper.options.iter().any(has_flag)
+        is_called || helper.options().any(has_flag)
     };
     match HELPERS.iter().find(is_meant) {
         Some(helper) => {
@@ -103,13 +114,25 @@ pub fn arguments(name: &OsStr, args: Vec<OsString>) -> Vec<OsString> {
 
 options! {
     /// Options of every helper.
-    struct Shared {
+    struct MinLife {
+        /// renew what is cached if it is valid for less than this (default: 300, for aws 600, for docker 3300)
+        min_life: Option<Seconds<0, 43_200>> = "--min-life",
+    }
+}
+
+options! {
+    /// Options of a helper that prints an access token.
+    struct Scope {
         /// OAuth scopes, separated by commas (default: those that the tool requires)
         scope: Option<String> = "--scope=SCOPE",
+    }
+}
+
+options! {
+    /// Options of a helper that prints a token only for some hosts.
+    struct AllowHost {
         /// give the token to this host too, on every port; a name without a port
         allow_host: Vec<String> = "--allow-host=HOST",
-        /// renew a cached token that is valid for less than this (default: 300, or 3300 for docker)
-        min_life: Option<Seconds<0, 43_200>> = "--min-life",
     }
 }
 
@@ -153,7 +176,7 @@ impl Call {
     /// # Errors
     /// `USAGE` if `--allow-host` has a wrong value.
     fn hosts(&self, patterns: &'static [&'static str]) -> Result<Hosts, Error> {
-        Hosts::new(patterns, Shared::read(&self.values)?.allow_host)
+        Hosts::new(patterns, AllowHost::read(&self.values)?.allow_host)
     }
 
     /// An access token that is valid for `min_life` seconds if Google issues such tokens;
@@ -175,11 +198,16 @@ impl Call {
         min_life: i64,
         cx: &Context,
     ) -> Result<AccessToken, Error> {
-        let Shared { scope, min_life: own, .. } = Shared::read(&self.values)?;
-        let min_life = own.map_or(min_life, |Seconds(seconds)| seconds as i64);
+        let Scope { scope } = Scope::read(&self.values)?;
         let credentials = Credentials::find(&self.values, cx)?;
         let scopes = scopes(Some(scope.as_deref().unwrap_or(default_scope)));
-        credentials.access_token(&scopes, min_life, cx)
+        credentials.access_token(&scopes, self.min_life(min_life)?, cx)
+    }
+
+    /// `--min-life` in seconds, or this default.
+    fn min_life(&self, default: i64) -> Result<i64, Error> {
+        let MinLife { min_life } = MinLife::read(&self.values)?;
+        Ok(min_life.map_or(default, |Seconds(seconds)| seconds as i64))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The sources of subject tokens. Each source is one file or folder and one row of [`SOURCES`].
 
 mod adfs;
-mod aws;
+pub mod aws;
 mod azure;
 mod ci;
 mod command;

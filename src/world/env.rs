@@ -9,9 +9,14 @@ use crate::error::{Error, Kind};
 /// The variable with the home directory of the user.
 pub const HOME: &str = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
 
+/// The variable that is set while the helper `aws` gets its own credentials, so that a profile cannot
+/// run the helper for them again.
+pub const IN_HELPER_AWS: &str = "WIF_TOKEN_IN_HELPER_AWS";
+
 /// Variables that every part of a run may read, because they say how to reach a server or a program
 /// and not which identity to use.
-const NOT_IDENTITY: [&str; 8] = [
+const NOT_IDENTITY: [&str; 9] = [
+    IN_HELPER_AWS,
     "http_proxy",
     "https_proxy",
     "HTTPS_PROXY",
@@ -57,6 +62,12 @@ impl Declared {
 }
 
 impl Env {
+    /// This environment with another value of a variable.
+    #[must_use]
+    pub fn with(self, name: &str, value: &str) -> Env {
+        Env::Over(BTreeMap::from([(name.to_owned(), value.into())]), Box::new(self))
+    }
+
     /// The value of a variable in the platform's encoding; `None` if it is not set.
     #[allow(clippy::disallowed_methods)] // only this module does this
     pub fn get(&self, name: &str) -> Option<OsString> {

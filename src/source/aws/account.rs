@@ -91,6 +91,25 @@ impl<'a> Account<'a> {
         })
     }
 
+    /// The settings of the environment and of these options. No profile file is read: the profile in
+    /// use can be the one whose `credential_process` is this run.
+    pub(super) fn without_profiles(
+        region: Option<&'a str>,
+        sts_endpoint: Option<&'a Url>,
+        cx: &'a Context,
+    ) -> Account<'a> {
+        Account {
+            cx,
+            files: Files::default(),
+            profile: String::new(),
+            profile_is_option: false,
+            profile_is_named: false,
+            region_option: region,
+            sts_endpoint,
+            region: OnceCell::new(),
+        }
+    }
+
     /// The profile in use, if the files define it.
     pub(super) fn current_profile(&self) -> Option<&Profile> {
         self.files.profile(&self.profile)
@@ -159,16 +178,29 @@ impl<'a> Account<'a> {
         })
     }
 
-    /// The AWS STS endpoint to use for a region: `--sts-endpoint`, the endpoint of the environment
-    /// or of the profile, or the public endpoint. Also returns the setting that names the endpoint.
-    pub(super) fn sts_endpoint(&self, region: &str) -> Result<(Url, &'static str), Error> {
-        if let Some(url) = self.sts_endpoint {
-            return Ok((url.clone(), STS_ENDPOINT));
-        }
-        if let Some(configured) = self.configured_endpoint("sts")? {
+    /// The AWS STS endpoint to use: `--sts-endpoint`, the endpoint of the environment or of the
+    /// profile, or the public endpoint of the region, which is the global one if there is no region.
+    /// Also returns the setting that names the endpoint.
+    pub(super) fn sts_endpoint(&self, region: Option<&str>) -> Result<(Url, &'static str), Error> {
+        if let Some(configured) = self.configured_sts_endpoint()? {
             return Ok(configured);
         }
-        Ok((self.public_endpoint("sts", region)?, STS_ENDPOINT))
+        match region {
+            Some(region) => Ok((self.public_endpoint("sts", region)?, STS_ENDPOINT)),
+            None => Ok((endpoint::public("sts.amazonaws.com")?, "AWS_REGION")),
+        }
+    }
+
+    /// The AWS STS endpoint of `--sts-endpoint`, of the environment or of the profile, with the
+    /// setting that names it.
+    ///
+    /// # Errors
+    /// `CONFIGURATION` if the endpoint is not a URL.
+    pub(super) fn configured_sts_endpoint(&self) -> Result<Option<(Url, &'static str)>, Error> {
+        match self.sts_endpoint {
+            Some(url) => Ok(Some((url.clone(), STS_ENDPOINT))),
+            None => self.configured_endpoint("sts"),
+        }
     }
 
     /// Whether neither FIPS endpoints nor endpoints with IPv6 are selected.

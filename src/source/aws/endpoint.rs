@@ -44,17 +44,32 @@ fn zone_region(name: &str) -> Option<&str> {
     (!zone.is_empty() && start.ends_with('-')).then_some(region)
 }
 
-/// The endings of host names, by the beginning of the region name: the standard one and the one of
-/// endpoints with IPv4 and IPv6.
-const PARTITIONS: [(&str, &str, &str); 7] = [
-    ("cn-", "amazonaws.com.cn", "api.amazonwebservices.com.cn"),
-    ("eusc-", "amazonaws.eu", "api.amazonwebservices.eu"),
-    ("us-isob-", "sc2s.sgov.gov", "api.aws.scloud"),
-    ("us-isof-", "csp.hci.ic.gov", "csp.hci.ic.gov"),
-    ("eu-isoe-", "cloud.adc-e.uk", "cloud.adc-e.uk"),
-    ("us-iso-", "c2s.ic.gov", "api.aws.ic.gov"),
-    ("", "amazonaws.com", "api.aws"),
+/// The partitions: the name in ARNs, the beginning of the region names, and the endings of host names,
+/// the standard one and the one of endpoints with IPv4 and IPv6.
+const PARTITIONS: [(&str, &str, &str, &str); 8] = [
+    ("aws-cn", "cn-", "amazonaws.com.cn", "api.amazonwebservices.com.cn"),
+    ("aws-us-gov", "us-gov-", "amazonaws.com", "api.aws"),
+    ("aws-eusc", "eusc-", "amazonaws.eu", "api.amazonwebservices.eu"),
+    ("aws-iso-b", "us-isob-", "sc2s.sgov.gov", "api.aws.scloud"),
+    ("aws-iso-f", "us-isof-", "csp.hci.ic.gov", "csp.hci.ic.gov"),
+    ("aws-iso-e", "eu-isoe-", "cloud.adc-e.uk", "cloud.adc-e.uk"),
+    ("aws-iso", "us-iso-", "c2s.ic.gov", "api.aws.ic.gov"),
+    AWS,
 ];
+
+/// The partition of all other regions.
+const AWS: (&str, &str, &str, &str) = ("aws", "", "amazonaws.com", "api.aws");
+
+/// The name of the partition of a region, as in ARNs.
+pub(super) fn partition(region: &str) -> &'static str {
+    let found = PARTITIONS.iter().find(|(_, start, ..)| region.starts_with(start));
+    found.unwrap_or(&AWS).0
+}
+
+/// Whether a partition has this name.
+pub(super) fn is_partition(name: &str) -> bool {
+    PARTITIONS.iter().any(|(known, ..)| *known == name)
+}
 
 /// Whether a region belongs to the partition `aws-cn`.
 pub(super) fn is_china(region: &str) -> bool {
@@ -66,8 +81,8 @@ pub(super) fn host(service: &str, region: &str, fips: bool, dual_stack: bool) ->
     // In the partition aws-us-gov, the standard endpoints are FIPS endpoints.
     let fips = fips && (dual_stack || !region.starts_with("us-gov-"));
     let fips = if fips { "-fips" } else { "" };
-    let partition = PARTITIONS.iter().find(|(start, ..)| region.starts_with(start));
-    let (_, standard, dual) = partition.unwrap_or(&("", "amazonaws.com", "api.aws"));
+    let found = PARTITIONS.iter().find(|(_, start, ..)| region.starts_with(start));
+    let (_, _, standard, dual) = found.unwrap_or(&AWS);
     format!("{service}{fips}.{region}.{}", if dual_stack { dual } else { standard })
 }
 
@@ -112,6 +127,22 @@ mod tests {
         ] {
             assert_eq!(super::host("sts", region, fips, dual_stack), host);
         }
+    }
+
+    #[test]
+    fn a_region_belongs_to_a_partition() {
+        for (region, name) in [
+            ("eu-west-1", "aws"),
+            ("cn-north-1", "aws-cn"),
+            ("us-gov-west-1", "aws-us-gov"),
+            ("eusc-de-east-1", "aws-eusc"),
+            ("us-iso-east-1", "aws-iso"),
+            ("us-isob-east-1", "aws-iso-b"),
+        ] {
+            assert_eq!(partition(region), name);
+            assert!(is_partition(name));
+        }
+        assert!(!is_partition("AWS") && !is_partition(""));
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod credentials;
 mod endpoint;
 mod profile_file;
 mod query_api;
+pub mod role_session;
 mod sign;
 mod web_identity_token;
 

@@ -1,13 +1,14 @@
 //! Calls to the AWS Security Token Service (AWS STS) with its Query API.
 //!
-//! A call is an HTTP POST of form fields, signed or unsigned. The response is XML. An error
-//! response contains an `Error` element with a `Code` and a `Message`.
+//! A call is an HTTP POST of form fields, signed or unsigned. The response is XML, or JSON with
+//! members of the same names. An error response contains an `Error` element with a `Code` and a
+//! `Message`.
 //! <https://docs.aws.amazon.com/STS/latest/APIReference/welcome.html>
 
 use aws_credential_types::Credentials;
+use serde_json::Value;
 
 use super::account::Account;
-use super::endpoint;
 use super::sign::{self, SigningRequest};
 use crate::error::{Error, Kind};
 use crate::http::{self, Response, SET_CLOCK, Url, form};
@@ -34,6 +35,8 @@ pub(super) struct Call<'a> {
     pub(super) region: Option<&'a str>,
     /// The option or setting that caused the call, for messages.
     pub(super) option: &'static str,
+    /// The setting with the lifetime that is requested, for messages.
+    pub(super) lifetime: &'static str,
     /// The fix if AWS denies access without naming a kind of policy; `None` for a missing IAM policy.
     pub(super) if_denied: Option<String>,
 }
@@ -53,7 +56,7 @@ pub(super) type CallResult = Result<Result<Fields, ErrorResponse>, Error>;
 impl Call<'_> {
     /// Sends the call.
     pub(super) fn send(&self, account: &Account) -> CallResult {
-        let (url, setting) = self.endpoint(account)?;
+        let (url, setting) = account.sts_endpoint(self.region)?;
         let action = [("Action", self.action), ("Version", VERSION)];
         let fields = self.fields.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let body = Secret::new(form::encode(action.into_iter().chain(fields)));
@@ -70,17 +73,6 @@ impl Call<'_> {
             }
         }
         self.read(account.cx.send(post)?, account)
-    }
-
-    /// The endpoint, and the setting that names it or the region.
-    fn endpoint(&self, account: &Account) -> Result<(Url, &'static str), Error> {
-        match self.region {
-            Some(region) => account.sts_endpoint(region),
-            None => match account.configured_endpoint("sts")? {
-                Some(configured) => Ok(configured),
-                None => Ok((endpoint::public("sts.amazonaws.com")?, "AWS_REGION")),
-            },
-        }
     }
 
     fn signature(
@@ -106,7 +98,8 @@ impl Call<'_> {
         let fields = Fields::parse(&response.body);
         if (200..300).contains(&response.status) {
             return fields.map(Ok).ok_or_else(|| {
-                let what = format!("the response from AWS STS to {} is not XML", self.action);
+                let what =
+                    format!("the response from AWS STS to {} is neither XML nor JSON", self.action);
                 Error::new(Kind::Protocol, what).fix(CHECK_ENDPOINT)
             });
         }
@@ -136,7 +129,10 @@ impl Call<'_> {
         }
         let region = self.region.unwrap_or("the region");
         match code {
-            "ExpiredToken" | "ExpiredTokenException" => (Kind::Expired, self.renewal()),
+            "ExpiredToken" | "ExpiredTokenException" => (
+                Kind::Expired,
+                "renew the AWS credentials, for example with aws sso login".to_owned(),
+            ),
             "Throttling"
             | "ThrottlingException"
             | "RequestLimitExceeded"
@@ -158,7 +154,7 @@ impl Call<'_> {
                 Kind::Configuration,
                 format!(
                     "activate AWS STS in {region} (IAM console, Account settings), or set \
-                     AWS_REGION to another region"
+                     --region or AWS_REGION to another region"
                 ),
             ),
             "OptInRequired" => (
@@ -177,9 +173,16 @@ impl Call<'_> {
             ),
             "ValidationError" if message.contains("DurationSeconds") => (
                 Kind::Configuration,
-                "lower duration_seconds in the profile, or raise the maximum session duration of \
-                 the role"
-                    .to_owned(),
+                format!(
+                    "lower {}, or raise the maximum session duration of the role (aws iam \
+                     update-role --max-session-duration)",
+                    self.lifetime
+                ),
+            ),
+            "ValidationError" => (Kind::Configuration, format!("check {}", self.option)),
+            "MalformedPolicyDocument" => (
+                Kind::Configuration,
+                "ask an administrator of AWS to correct the policies of the role".to_owned(),
             ),
             _ => (Kind::Denied, format!("check {}", self.option)),
         }
@@ -222,16 +225,6 @@ impl Call<'_> {
         };
         format!(r#"{{"Effect":"Allow","Action":{actions},"Resource":"*"}}"#)
     }
-
-    /// How to renew what authenticates the caller.
-    fn renewal(&self) -> String {
-        match self.credentials {
-            Some(_) => "renew the AWS credentials, for example with aws sso login".to_owned(),
-            None => {
-                format!("check the program that writes the token file named by {}", self.option)
-            }
-        }
-    }
 }
 
 impl ErrorResponse {
@@ -270,12 +263,17 @@ fn denying_policy(message: &str, action: &str) -> Option<String> {
     Some(format!("ask an administrator of AWS to allow sts:{action} in {place}"))
 }
 
-/// The text elements of a response, by name.
+/// The text elements or members of a response, by name.
 #[derive(Debug)]
 pub(super) struct Fields(Vec<(String, Secret)>);
 
 impl Fields {
     fn parse(body: &[u8]) -> Option<Fields> {
+        if body.trim_ascii_start().starts_with(b"{") {
+            let mut fields = Vec::new();
+            add_members("", &serde_json::from_slice(body).ok()?, &mut fields);
+            return Some(Fields(fields));
+        }
         let text = str::from_utf8(body).ok()?;
         let document = xml::parse(text)?;
         let elements =
@@ -300,5 +298,18 @@ impl Fields {
             let what = format!("the response from AWS STS to {action} has no {name}");
             Error::new(Kind::Protocol, what).fix(CHECK_ENDPOINT)
         })
+    }
+}
+
+/// Adds the texts and numbers in a JSON value with the names of their members.
+fn add_members(name: &str, value: &Value, fields: &mut Vec<(String, Secret)>) {
+    match value {
+        Value::Object(members) => {
+            members.iter().for_each(|(name, value)| add_members(name, value, fields));
+        }
+        Value::Array(values) => values.iter().for_each(|value| add_members(name, value, fields)),
+        Value::String(text) => fields.push((name.to_owned(), Secret::new(text.trim()))),
+        Value::Number(number) => fields.push((name.to_owned(), Secret::new(number.to_string()))),
+        Value::Null | Value::Bool(_) => {}
     }
 }

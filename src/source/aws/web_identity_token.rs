@@ -44,6 +44,7 @@ pub(super) fn get(
             credentials: Some(credentials),
             region: Some(region),
             option: "--sts-endpoint",
+            lifetime: "--duration",
             if_denied: None,
         };
         match call.send(account)? {
@@ -92,7 +93,7 @@ fn fields(audience: &str, lifetime: u64, tags: &[Pair]) -> Vec<(String, String)>
 }
 
 fn refuse_global_endpoint(region: &str, account: &Account) -> Result<(), Error> {
-    let (endpoint, _) = account.sts_endpoint(region)?;
+    let (endpoint, _) = account.sts_endpoint(Some(region))?;
     let is_global = endpoint.host() == "sts.amazonaws.com";
     match is_global || region == "aws-global" {
         true => {

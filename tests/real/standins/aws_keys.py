@@ -77,12 +77,13 @@ class AwsKeys:
         self._keys: dict[str, AccessKey] = {}
         self._ledger = ledger
 
-    def add(self, key: AccessKey) -> AccessKey:
-        """Makes a key known; returns it."""
+    def add(self, key: AccessKey, is_printed: bool = False) -> AccessKey:
+        """Makes a key known; returns it. Where the program prints it as its result, the secret is like a token."""
         assert self._keys.get(key.id, key).secret == key.secret, f"two keys are called {key.id}"
         self._keys[key.id] = key
         if self._ledger is not None:
-            self._ledger.secret(f"the secret of {key.id}", key.secret)
+            register = self._ledger.token if is_printed else self._ledger.secret
+            register(f"the secret of {key.id}", key.secret)
             if key.token:
                 self._ledger.token(f"the session token of {key.id}", key.token)
                 self._ledger.token(f"the session token of {key.id} (percent-encoded)", quote(key.token, safe=""))

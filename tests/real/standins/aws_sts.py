@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from standins.aws_keys import ACCOUNT, AccessKey, AwsKeys, session_key
 from standins.aws_refused import NAMESPACE, AwsRefused
+from standins.aws_trust import check_form, check_trust, verified
 from standins.issuer import Issuer
 from standins.loopback import Answer, Loopback, Request
 from standins.sigv4 import SignedRequest, verify
@@ -69,6 +70,10 @@ class AwsSts:
         self.calls: list[Call] = []
         self.refusals: list[AwsRefused] = []
         self.external_ids: dict[str, str] = {}  # role ARN -> what its trust policy demands
+        self.google_keys = None  # gives Google's key set; then tokens of Google alone may assume a role, by these policies
+        self.trust: dict[str, dict] = {}  # role ARN -> its trust policy
+        self.longest = 3600  # seconds: the maximum session duration of the roles
+        self.seconds_left: int | None = None  # of sessions for a token of Google, if not what was asked for
         elliptic = Signer("ES384", "EC384_0")
         elliptic.key = ec.generate_private_key(ec.SECP384R1())
         self.signers = {"RS256": Signer("RS256", "RSA_0"), "ES384": elliptic}
@@ -106,6 +111,9 @@ class AwsSts:
             caller = verify(signed, self.keys, self.region, self.clock)
         elif "authorization" in request.headers:
             raise AwsRefused(400, "ValidationError", "AssumeRoleWithWebIdentity is not signed.")
+        elif self.google_keys:
+            form = parse_qsl(request.body.decode(), True)
+            check_form(form, request.raw_query, request.headers.get("content-type", ""))
         if action in self.fail_first:
             raise self.fail_first.pop(action)
         if action in self.refuse:
@@ -163,12 +171,28 @@ class AwsSts:
                 "InvalidIdentityToken",
                 "The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)",
             )
+        if self.google_keys:
+            return self._assume_role_with_google(role, token, parameters)
         who = element("SubjectFromWebIdentityToken", "system:serviceaccount:app:app") + element(
             "Provider", "https://oidc.example.test"
         )
         return who + self._credentials(role, parameters, f"{role[0]} by {token}")
 
-    def _credentials(self, role: tuple[str, str], parameters: dict, purpose: str) -> str:
+    def _assume_role_with_google(self, role: tuple[str, str], token: str, parameters: dict) -> str:
+        claims = verified(token, self.google_keys())
+        check_trust(self.trust.get(role[0]), claims)
+        if int(parameters.get("DurationSeconds", "3600")) > self.longest:
+            raise AwsRefused(
+                400, "ValidationError", "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."
+            )
+        client = claims.get("azp", claims["aud"])
+        who = (element("SubjectFromWebIdentityToken", claims["sub"]) + element("Audience", client)
+               + element("Provider", "accounts.google.com"))  # fmt: skip
+        return who + self._credentials(role, parameters, f"{role[0]} by {token}", self.seconds_left, is_printed=True)
+
+    def _credentials(
+        self, role: tuple[str, str], parameters: dict, purpose: str, left: int | None = None, is_printed: bool = False
+    ) -> str:
         seconds = parameters.get("DurationSeconds", "3600")
         require(
             seconds.isdigit() and 900 <= int(seconds) <= 43200, "durationSeconds",
@@ -176,8 +200,9 @@ class AwsSts:
         )
         arn, name = role
         session = parameters["RoleSessionName"]
-        key = session_key(name[:8] + hashlib.sha256(purpose.encode()).hexdigest()[:8], int(seconds))
-        key = self.keys.add(replace(key, arn=f"arn:aws:sts::{arn.split(':')[4]}:assumed-role/{name}/{session}"))
+        key = session_key(name[:8] + hashlib.sha256(purpose.encode()).hexdigest()[:8], int(seconds) if left is None else left)
+        key = replace(key, arn=f"arn:aws:sts::{arn.split(':')[4]}:assumed-role/{name}/{session}")
+        key = self.keys.add(key, is_printed)
         inner = (element("AccessKeyId", key.id) + element("SecretAccessKey", key.secret) + element("SessionToken", key.token)
                  + element("Expiration", key.expiration))  # fmt: skip
         user = element("Arn", key.arn) + element("AssumedRoleId", f"AROA{key.id[4:]}:{session}")

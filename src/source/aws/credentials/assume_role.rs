@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::options::SecretRef;
 use crate::secret::Secret;
 use crate::source::aws::query_api::Call;
-use crate::time::parse_rfc3339;
+use crate::time::{instant, parse_rfc3339};
 
 /// The default session name.
 const SESSION_NAME: &str = "wif-token";
@@ -76,6 +76,7 @@ pub(in crate::source::aws) fn assume_role(
         credentials: Some(credentials),
         region: region.as_deref(),
         option,
+        lifetime: "duration_seconds in the profile",
         if_denied: Some(format!(
             "check {option}, the trust policy of {}, and that the caller is allowed sts:AssumeRole",
             role.arn
@@ -90,7 +91,8 @@ pub(in crate::source::aws) fn assume_role(
 /// # Errors
 /// `PROTOCOL` if a part is missing or malformed.
 pub(super) fn from_sts(fields: &Fields, action: &str) -> Result<Credentials, Error> {
-    let expiry = fields.get("Expiration").and_then(parse_rfc3339);
+    let time = |text: &str| parse_rfc3339(text).or_else(|| instant(&text.into()));
+    let expiry = fields.get("Expiration").and_then(time);
     let required = |name| fields.required(name, action);
     let (key, secret) = (required("AccessKeyId")?, required("SecretAccessKey")?);
     let place = format!("the response from AWS STS to {action}");

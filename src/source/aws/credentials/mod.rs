@@ -25,6 +25,7 @@ use serde_json::{Map, Value};
 
 use self::assume_role::from_sts;
 pub(super) use self::assume_role::{AssumedRole, ExternalId, assume_role};
+pub(super) use self::web_identity::WebIdentity;
 use super::account::Account;
 use super::query_api::Fields;
 use crate::error::{Error, Kind};
@@ -69,7 +70,9 @@ pub(super) fn find(account: &Account) -> Result<Credentials, Error> {
     refuse_expired(credentials, place, account)
 }
 
-fn refuse_expired(
+/// # Errors
+/// `EXPIRED` if the credentials, which were found in `place`, have expired.
+pub(super) fn refuse_expired(
     credentials: Credentials,
     place: &str,
     account: &Account,

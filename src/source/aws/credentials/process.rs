@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use super::{Account, Credentials, Lookup, from_json};
 use crate::error::{Error, Kind};
 use crate::program::Program;
+use crate::world::IN_HELPER_AWS;
 
 /// Runs the command line of a profile.
 ///
@@ -24,8 +25,15 @@ pub(super) fn load(profile: &str, command_line: &str, account: &Account) -> Resu
         Error::new(Kind::Configuration, what).fix("correct credential_process")
     })?;
     let args = words.map(Into::into).collect();
-    let program = Program { name: name.into(), args, variables: Vec::new(), place: place.clone() };
+    let marker = account.cx.env.get(IN_HELPER_AWS);
+    let is_in_helper = marker.is_some();
+    let variables = marker.into_iter().map(|value| (IN_HELPER_AWS.to_owned(), value)).collect();
+    let program = Program { name: name.into(), args, variables, place: place.clone() };
     let output = program.output(account.cx).map_err(|error| match error.kind() {
+        Kind::Unreachable if is_in_helper => error.fix(
+            "set --profile in the command of the credential configuration to another profile, \
+             because this credential_process can be the one that runs wif-token helper aws",
+        ),
         Kind::Absent if command_line.contains('\\') && !cfg!(windows) => {
             not_started(command_line, &place)
         }

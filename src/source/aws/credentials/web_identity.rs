@@ -1,4 +1,4 @@
-//! Credentials for a web identity token in a file, for example on EKS with IAM roles for service
+//! Credentials for a web identity token, for example one in a file on EKS with IAM roles for service
 //! accounts.
 //!
 //! `AssumeRoleWithWebIdentity` of AWS STS exchanges the token for credentials. The call is not
@@ -8,7 +8,7 @@
 use std::thread;
 use std::time::Duration;
 
-use super::{Account, AssumedRole, Fields, Lookup, from_sts};
+use super::{Account, AssumedRole, Credentials, Fields, Lookup, from_sts};
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::show;
@@ -56,39 +56,79 @@ pub(super) fn exchange(
         return Err(Error::new(Kind::Configuration, format!("{} is empty", show::path(&path)))
             .fix(format!("check {option}")));
     }
-    let mut fields = role.fields();
-    fields.push(("WebIdentityToken".to_owned(), token.to_owned()));
-    let region = account.configured_region()?;
-    let call = Call {
-        action: ACTION,
-        fields,
-        credentials: None,
-        region: region.as_deref(),
+    let web_identity = WebIdentity {
+        token,
         option,
-        if_denied: Some(format!(
+        lifetime: "duration_seconds in the profile",
+        if_denied: format!(
             "check that the trust policy of {} allows the token's issuer, subject and audience",
             role.arn
-        )),
+        ),
+        if_invalid: "check that the AWS account of the role has an IAM OIDC provider for the \
+                     issuer of the token (aws iam list-open-id-connect-providers), that its client \
+                     IDs contain the audience, and that AWS can reach the issuer"
+            .to_owned(),
+        if_expired: format!("check the program that writes the token file named by {option}"),
     };
-    for _ in 1..ATTEMPTS {
-        match call.send(account)? {
-            Err(response) if response.code == "IDPCommunicationError" => {
-                thread::sleep(PAUSE.min(account.cx.deadline.remaining()));
-            }
-            result => return read(result),
-        }
-    }
-    read(call.send(account)?)
+    web_identity.assume(role, account).map(Lookup::Found)
 }
 
-fn read(result: Result<Fields, ErrorResponse>) -> Result<Lookup, Error> {
-    let fields = result.map_err(|response| match response.code.as_str() {
-        "InvalidIdentityToken" => response.error.fix(
-            "check that the AWS account of the role has an IAM OIDC provider for the issuer of the \
-             token (aws iam list-open-id-connect-providers), that its client IDs contain the \
-             audience, and that AWS can reach the issuer",
-        ),
-        _ => response.error,
-    })?;
-    Ok(Lookup::Found(from_sts(&fields, ACTION)?))
+/// A token for `AssumeRoleWithWebIdentity`, and what to do if AWS STS refuses it.
+pub(in crate::source::aws) struct WebIdentity<'a> {
+    pub(in crate::source::aws) token: &'a str,
+    /// The setting that names the token or the role.
+    pub(in crate::source::aws) option: &'static str,
+    /// The setting with the lifetime of the credentials.
+    pub(in crate::source::aws) lifetime: &'static str,
+    /// The fix if the trust policy does not allow the token.
+    pub(in crate::source::aws) if_denied: String,
+    /// The fix if AWS cannot verify the token.
+    pub(in crate::source::aws) if_invalid: String,
+    /// The fix if the token has expired or is revoked.
+    pub(in crate::source::aws) if_expired: String,
+}
+
+impl WebIdentity<'_> {
+    /// Exchanges the token for credentials of a role.
+    ///
+    /// # Errors
+    /// `DENIED` if AWS STS refuses the call; otherwise as for [`Call::send`].
+    pub(in crate::source::aws) fn assume(
+        &self,
+        role: &AssumedRole,
+        account: &Account,
+    ) -> Result<Credentials, Error> {
+        let mut fields = role.fields();
+        fields.push(("WebIdentityToken".to_owned(), self.token.to_owned()));
+        let region = account.configured_region()?;
+        let call = Call {
+            action: ACTION,
+            fields,
+            credentials: None,
+            region: region.as_deref(),
+            option: self.option,
+            lifetime: self.lifetime,
+            if_denied: Some(self.if_denied.clone()),
+        };
+        for _ in 1..ATTEMPTS {
+            match call.send(account)? {
+                Err(response) if response.code == "IDPCommunicationError" => {
+                    thread::sleep(PAUSE.min(account.cx.deadline.remaining()));
+                }
+                result => return self.read(result),
+            }
+        }
+        self.read(call.send(account)?)
+    }
+
+    fn read(&self, result: Result<Fields, ErrorResponse>) -> Result<Credentials, Error> {
+        let fields = result.map_err(|response| match response.code.as_str() {
+            "InvalidIdentityToken" => response.error.fix(&self.if_invalid),
+            "ExpiredToken" | "ExpiredTokenException" | "IDPRejectedClaim" => {
+                response.error.fix(&self.if_expired)
+            }
+            _ => response.error,
+        })?;
+        from_sts(&fields, ACTION)
+    }
 }

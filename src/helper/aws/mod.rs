@@ -1,0 +1,162 @@
+//! The `credential_process` of the AWS CLI and the AWS SDKs: temporary credentials of an IAM role for
+//! a Google service account.
+//!
+//! Google issues an ID token for the service account, and `AssumeRoleWithWebIdentity` of AWS STS
+//! exchanges it. AWS accepts Google's tokens without an IAM OIDC provider; the trust policy of the
+//! role compares `azp`, `aud` and `sub` of the token as `accounts.google.com:aud`, `:oaud` and `:sub`.
+//! The tool splits the command like a shell and runs it without one. It reads one JSON object from
+//! standard output, and shows standard error to the user if the status is not 0.
+//! <https://docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html>
+
+mod credentials;
+
+use serde_json::json;
+
+use self::credentials::RoleCredentials;
+use super::{Call, HelperInfo};
+use crate::client::credentials::{Credentials, Entry, Reuse};
+use crate::context::Context;
+use crate::contract::exit::{FailureForm, Output};
+use crate::error::{Error, Kind};
+use crate::http::Url;
+use crate::options::Seconds;
+use crate::options::reader::too_many_words;
+use crate::secret::Secret;
+use crate::source::aws::role_session::{self, Fixes, RoleSession};
+use crate::token::jwt;
+use crate::world::IN_HELPER_AWS;
+
+options! {
+    /// Options of `helper aws`.
+    struct Options {
+        /// role to assume
+        role_arn: String = "--role-arn=ARN",
+        /// audience of the ID token, accounts.google.com:oaud in a trust policy (default:
+        /// sts.amazonaws.com)
+        audience: Option<String> = "--audience=AUDIENCE",
+        /// name of the session (default: wif-token)
+        session_name: Option<String> = "--session-name=NAME",
+        /// lifetime of the credentials (default: 3600)
+        duration: Option<Seconds<900, 43_200>> = "--duration",
+        /// AWS region; overrides AWS_REGION
+        region: Option<String> = "--region=NAME",
+        /// AWS STS endpoint, for example a VPC interface endpoint
+        sts_endpoint: Option<Url> = "--sts-endpoint",
+    }
+}
+
+/// The default of `--audience`.
+const AUDIENCE: &str = "sts.amazonaws.com";
+
+/// The SDKs of AWS start the helper at every call when less than 10 minutes remain, so credentials are
+/// renewed when less than this remains, in seconds.
+const MIN_LIFE: i64 = 600;
+
+pub(super) const INFO: HelperInfo = HelperInfo {
+    name: "aws",
+    summary: "AWS CLI and SDKs: assume an IAM role with a service account",
+    words: "",
+    options: &[Options::TABLE],
+    program: "",
+    stanza: "\
+in ~/.aws/config, with the credential configuration in
+GOOGLE_APPLICATION_CREDENTIALS or --credentials:
+  [profile google]
+  region = eu-west-1
+  credential_process = wif-token helper aws --role-arn=ARN --region=eu-west-1
+docs/helpers/aws.md shows the trust policy of the role.",
+    failure: FailureForm::MESSAGE,
+    run,
+};
+
+fn run(call: &Call, cx: &Context) -> Result<Output, Error> {
+    if !call.words.is_empty() {
+        return Err(too_many_words());
+    }
+    let options = Options::read(&call.values)?;
+    let audience = options.audience.as_deref().unwrap_or(AUDIENCE);
+    refuse_loop(cx)?;
+    let session = RoleSession::new(&request(&options), cx)?;
+    let google_cx = cx.narrowed(|world, _| world.env = world.env.clone().with(IN_HELPER_AWS, "1"));
+    let google = Credentials::find(&call.values, &google_cx)?;
+    let request = format!("{} {audience:?}", session.identity);
+    let entry = Entry {
+        reuse: Reuse::For(call.min_life(MIN_LIFE)?),
+        is_ours: RoleCredentials::is_ours,
+        ..Entry::new("aws-credentials", &request)
+    };
+    let (found, _) = google.cached(entry, cx, &|| {
+        let token = google.id_token(audience, false, "--audience", &google_cx)?.text;
+        let (credentials, expiry) = session.assume(&token, fixes(&token, &options.role_arn))?;
+        Ok(RoleCredentials::new(&credentials, expiry))
+    })?;
+    let (_, account) = role_session::parts(&options.role_arn).unwrap_or_default();
+    Ok(found.to_json(account).into())
+}
+
+fn request(options: &Options) -> role_session::Request<'_> {
+    role_session::Request {
+        role_arn: &options.role_arn,
+        session_name: options.session_name.as_deref(),
+        duration: options.duration.map(|Seconds(seconds)| seconds),
+        region: options.region.as_deref(),
+        sts_endpoint: options.sts_endpoint.as_ref(),
+    }
+}
+
+/// Refuses to run for a profile from which this helper gets its own credentials.
+fn refuse_loop(cx: &Context) -> Result<(), Error> {
+    match cx.env.get(IN_HELPER_AWS) {
+        None => Ok(()),
+        Some(_) => {
+            let what = "wif-token helper aws gets its own credentials from an AWS profile that runs \
+                        wif-token helper aws";
+            Err(Error::new(Kind::Configuration, what).fix(
+                "set --profile in the command of the credential configuration to another profile",
+            ))
+        }
+    }
+}
+
+/// What to do if AWS STS refuses this ID token for a role.
+fn fixes(token: &Secret, role: &str) -> Fixes {
+    Fixes {
+        denied: format!(
+            "allow the service account in the trust policy of {role}, as in {}",
+            trust_policy(token)
+        ),
+        invalid: format!(
+            "set the Federated principal in the trust policy of {role} to accounts.google.com, or in \
+             an AWS partition that does not know Google, to an IAM OIDC provider for \
+             https://accounts.google.com"
+        ),
+        expired: "try again, and check that the service account is enabled and that the clock of \
+                  this host is correct"
+            .to_owned(),
+    }
+}
+
+/// The trust policy that allows the service account of this ID token, and no other, to assume a role,
+/// as one line of JSON.
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html>
+fn trust_policy(token: &Secret) -> String {
+    let claims = jwt::claims(token.expose()).unwrap_or_default();
+    let claim = |name: &str| claims.get(name).and_then(|claim| claim.as_str());
+    let (audience, subject) = (claim("aud"), claim("sub").unwrap_or("UNIQUE_ID"));
+    json!({
+        "Version": "2012-10-17",
+        "Statement": [{
+            "Effect": "Allow",
+            "Principal": { "Federated": "accounts.google.com" },
+            "Action": "sts:AssumeRoleWithWebIdentity",
+            "Condition": {
+                "StringEquals": {
+                    "accounts.google.com:aud": claim("azp").unwrap_or(subject),
+                    "accounts.google.com:oaud": audience.unwrap_or(AUDIENCE),
+                    "accounts.google.com:sub": subject,
+                },
+            },
+        }],
+    })
+    .to_string()
+}

@@ -1,0 +1,226 @@
+//! A session of an IAM role for an OpenID Connect token, for the credential helper `aws`.
+//!
+//! The region and the endpoint come from options and environment variables. Unlike the source `aws`,
+//! this does not read the AWS config files, because the SDK that starts the helper does not say which
+//! profile it uses.
+//! <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html>
+
+use aws_credential_types::Credentials;
+
+use super::account::Account;
+use super::credentials::{AssumedRole, WebIdentity, expiry, refuse_expired};
+use super::endpoint;
+use crate::context::Context;
+use crate::error::{Error, Kind};
+use crate::http::Url;
+use crate::options::grammar::require;
+use crate::secret::Secret;
+
+/// The role, and where to assume it, from the options with these names.
+#[derive(Debug)]
+pub struct Request<'a> {
+    /// `--role-arn`
+    pub role_arn: &'a str,
+    /// `--session-name`
+    pub session_name: Option<&'a str>,
+    /// `--duration`, in seconds
+    pub duration: Option<u64>,
+    /// `--region`
+    pub region: Option<&'a str>,
+    /// `--sts-endpoint`
+    pub sts_endpoint: Option<&'a Url>,
+}
+
+/// What to do if AWS STS refuses the token.
+#[derive(Debug)]
+pub struct Fixes {
+    /// The trust policy does not allow it.
+    pub denied: String,
+    /// AWS cannot verify it.
+    pub invalid: String,
+    /// It has expired or is revoked.
+    pub expired: String,
+}
+
+/// A role that can be assumed with a token.
+#[derive(Debug)]
+pub struct RoleSession<'a> {
+    role: AssumedRole,
+    account: Account<'a>,
+    /// What identifies the credentials: the role, the session, and where it is assumed.
+    pub identity: String,
+}
+
+impl<'a> RoleSession<'a> {
+    /// Checks the request, without sending anything.
+    ///
+    /// # Errors
+    /// `USAGE` if an option has a wrong value; `CONFIGURATION` if there is no region, if the role
+    /// belongs to another partition than the region, or if the endpoint is not https.
+    pub fn new(request: &Request<'a>, cx: &'a Context) -> Result<RoleSession<'a>, Error> {
+        let (partition, _) = parts(request.role_arn).ok_or_else(|| {
+            let what = "--role-arn is not the ARN of an IAM role";
+            Error::new(Kind::Usage, what)
+                .fix("use a value such as --role-arn=arn:aws:iam::123456789012:role/NAME")
+        })?;
+        if let Some(name) = request.session_name {
+            let what = "is not 2 to 64 letters, digits and characters of _+=,.@-";
+            require(is_session_name(name), "--session-name", what, "my-app")?;
+        }
+        let account = Account::without_profiles(request.region, request.sts_endpoint, cx);
+        let region = account.configured_region()?;
+        let endpoint = account.configured_sts_endpoint()?;
+        match &endpoint {
+            Some((url, setting)) => require_https(url, setting)?,
+            None => require_region(partition, region.as_deref())?,
+        }
+        let role = AssumedRole {
+            arn: request.role_arn.to_owned(),
+            session_name: request.session_name.map(str::to_owned),
+            duration: request.duration.map(|seconds| seconds.to_string()),
+            external_id: None,
+        };
+        let endpoint = endpoint.as_ref().map(|(url, _)| url.as_typed());
+        let identity = format!("{role:?} {region:?} {endpoint:?}");
+        Ok(RoleSession { role, account, identity })
+    }
+
+    /// Assumes the role. Also returns when the credentials expire, in seconds since 1970.
+    ///
+    /// # Errors
+    /// `DENIED`, `CONFIGURATION` or `EXPIRED` if AWS STS refuses the call; `PROTOCOL` if the response
+    /// contains no valid credentials.
+    pub fn assume(&self, token: &Secret, fixes: Fixes) -> Result<(Credentials, i64), Error> {
+        let Fixes { denied, invalid, expired } = fixes;
+        let web_identity = WebIdentity {
+            token: token.expose(),
+            option: "--role-arn and --session-name",
+            lifetime: "--duration",
+            if_denied: denied,
+            if_invalid: invalid,
+            if_expired: expired,
+        };
+        let credentials = web_identity
+            .assume(&self.role, &self.account)
+            .and_then(|credentials| refuse_expired(credentials, "STS response", &self.account))
+            .map_err(|error| self.blaming_clock(error))?;
+        let expiry = expiry(&credentials).ok_or_else(|| {
+            Error::new(Kind::Protocol, "the response from AWS STS has no valid Expiration")
+                .fix("check --sts-endpoint, AWS_ENDPOINT_URL_STS and AWS_ENDPOINT_URL")
+        })?;
+        Ok((credentials, expiry))
+    }
+
+    /// The same failure with the clock as the thing to fix, if something has expired and AWS has shown
+    /// that the clock of this host is wrong.
+    fn blaming_clock(&self, error: Error) -> Error {
+        match self.account.cx.wrong_clock() {
+            Some(fix) if error.kind() == Kind::Expired => error.fix(fix),
+            _ => error,
+        }
+    }
+}
+
+/// The partition and the number of the account in the ARN of a role,
+/// `arn:PARTITION:iam::ACCOUNT:role/PATH/NAME`.
+pub fn parts(arn: &str) -> Option<(&str, &str)> {
+    let [_, partition, _, _, account, resource] = arn.split(':').collect::<Vec<_>>()[..] else {
+        return None;
+    };
+    let is_name = |name: &str| (1..=64).contains(&name.len()) && name.chars().all(is_of_name);
+    let name = resource.strip_prefix("role/")?.rsplit('/').next()?;
+    let is_role = arn.starts_with(&format!("arn:{partition}:iam::{account}:role/"))
+        && endpoint::is_partition(partition)
+        && account.len() == 12
+        && account.bytes().all(|byte| byte.is_ascii_digit())
+        && resource.bytes().all(|byte| byte.is_ascii_graphic())
+        && arn.len() <= 2048
+        && is_name(name);
+    is_role.then_some((partition, account))
+}
+
+fn is_session_name(name: &str) -> bool {
+    (2..=64).contains(&name.len()) && name.chars().all(is_of_name)
+}
+
+fn is_of_name(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "_+=,.@-".contains(c)
+}
+
+/// Whoever reads the token can assume the role with it, so `--allow-http` does not apply.
+fn require_https(url: &Url, setting: &str) -> Result<(), Error> {
+    match url.is_https() || url.is_local() {
+        true => Ok(()),
+        false => Err(Error::new(Kind::Configuration, format!("{setting} is not an https URL"))
+            .fix(format!("set {setting} to an https URL"))),
+    }
+}
+
+/// A role can be assumed only at the endpoints of its own partition.
+fn require_region(partition: &str, region: Option<&str>) -> Result<(), Error> {
+    let Some(region) = region else {
+        return Err(Error::new(Kind::Configuration, "no AWS region is set")
+            .fix("add --region=REGION, or set AWS_REGION"));
+    };
+    if endpoint::partition(region) == partition && !region.ends_with("-global") {
+        return Ok(());
+    }
+    let what = format!("the role of --role-arn cannot be assumed in the region {region}");
+    Err(Error::new(Kind::Configuration, what)
+        .cause(format!("the partition of the role is {partition}"))
+        .fix(format!("set --region to a region of {partition}, or check --role-arn")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_arns_of_roles_are_accepted() {
+        let account = "123456789012";
+        for (arn, partition) in [
+            ("arn:aws:iam::123456789012:role/deploy", "aws"),
+            ("arn:aws-cn:iam::123456789012:role/a/b-1/deploy+=,.@_x", "aws-cn"),
+            ("arn:aws-us-gov:iam::123456789012:role/deploy", "aws-us-gov"),
+        ] {
+            assert_eq!(parts(arn), Some((partition, account)), "{arn}");
+        }
+        for arn in [
+            "",
+            "deploy",
+            "arn:aws:iam::123456789012:user/deploy",
+            "arn:aws:iam::123456789012:role/",
+            "arn:aws:iam::123456789012:role/a/",
+            "arn:aws:iam::123456789012:role/a b",
+            "arn:aws:iam::123456789012:role/a\n",
+            "arn:aws:iam::123456789012:role/\u{e9}",
+            "arn:aws:iam::12345678901:role/a",
+            "arn:aws:iam::12345678901a:role/a",
+            "arn:aws:iam:eu-west-1:123456789012:role/a",
+            "arn:aws:sts::123456789012:role/a",
+            "arn:moon:iam::123456789012:role/a",
+            "ARN:aws:iam::123456789012:role/a",
+            "arn:aws:iam::123456789012:role/a:b",
+            &format!("arn:aws:iam::123456789012:role/{}", "a".repeat(65)),
+        ] {
+            assert_eq!(parts(arn), None, "{arn}");
+        }
+    }
+
+    #[test]
+    fn session_names_are_those_of_aws() {
+        for (name, is_valid) in [
+            ("ab", true),
+            ("deployer@my-project.iam.gserviceaccount.com", true),
+            ("A_b+c=d,e.f@g-1", true),
+            ("a", false),
+            ("a b", false),
+            ("a/b", false),
+            ("\u{e9}\u{e9}", false),
+            (&"a".repeat(64), true),
+            (&"a".repeat(65), false),
+        ] {
+            assert_eq!(is_session_name(name), is_valid, "{name}");
+        }
+    }
+}
