@@ -18,7 +18,7 @@ use crate::files::ownership::{self, Refusal};
 use crate::program::{self, Observed, Program};
 use crate::secret::Secret;
 use crate::show;
-use crate::time::{self, rfc3339};
+use crate::time::rfc3339;
 use crate::token::TokenType;
 use crate::world::Env;
 
@@ -146,6 +146,7 @@ impl Executable<'_> {
             troubles.extend(judgement::of_run(status.success(), wrote_errors));
             let cached = self.output_file.is_some();
             troubles.extend(judgement::of_success(&document, self.token_type, cached));
+            troubles.extend(judgement::outlives_token(&document));
         }
         let token = document::token(&document, self.token_type).map_err(|why| {
             // Another copy of this program states the kind of its failure.
@@ -155,7 +156,7 @@ impl Executable<'_> {
             let fix = format!("run {} by hand to see its output", program.place);
             Error::new(kind, what).cause(why).fix(fix)
         })?;
-        match expiration_time(&document) {
+        match document::expiry(&document) {
             Some(expiry) if expiry <= cx.clock.now() => {
                 let what = format!("the subject token from {shown} expired at {}", rfc3339(expiry));
                 let fix = format!("run {} by hand to see its error output", program.place);
@@ -182,13 +183,11 @@ impl Executable<'_> {
 /// A member that occurs twice in the document of a program.
 fn repeated(output: &Secret) -> Option<Trouble> {
     let name = duplicates::first(output.expose())?;
-    Some(Trouble {
-        what: format!(
-            "the output has the member {} twice, which the Rust client rejects",
-            show::value(&name)
-        ),
-        fix: "print each member of the document once".to_owned(),
-    })
+    let what = format!(
+        "the output has the member {} twice, which the Rust client rejects",
+        show::value(&name)
+    );
+    Some(Trouble::new(what, "print each member of the document once"))
 }
 
 /// The longest timeout that clients accept while a user signs in, in milliseconds.
@@ -219,10 +218,6 @@ fn too_slow(program: &Program, timeout_ms: u64, waited: Duration) -> Error {
         .fix(format!("run {} by hand to see why, or {fix}", program.place))
 }
 
-fn expiration_time(document: &Value) -> Option<i64> {
-    time::instant(document.get("expiration_time")?)
-}
-
 /// The token in the output file of another program, if it has not expired.
 fn cached(path: &Path, token_type: TokenType, cx: &Context) -> Option<Secret> {
     let _waiting = files::Waiting::new(path);
@@ -231,6 +226,6 @@ fn cached(path: &Path, token_type: TokenType, cx: &Context) -> Option<Secret> {
     };
     let bytes = ownership::read_trusted(path).inspect_err(refuse).ok()??;
     let document: Value = serde_json::from_slice(&bytes).ok()?;
-    let fresh = expiration_time(&document)? > cx.clock.now();
+    let fresh = document::expiry(&document)? > cx.clock.now();
     document::token(&document, token_type).ok().filter(|_| fresh)
 }

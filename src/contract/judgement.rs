@@ -6,8 +6,8 @@
 
 use serde_json::Value;
 
-use super::document::member;
-use crate::time::LAST_SECOND;
+use super::document::{expiry_of_token, member};
+use crate::time::{LAST_SECOND, rfc3339};
 use crate::token::TokenType;
 
 /// What is wrong with a document, and which clients fail.
@@ -17,11 +17,14 @@ pub struct Trouble {
     pub what: String,
     /// What the program must print instead.
     pub fix: String,
+    /// Whether a client fails now; otherwise, only later.
+    pub fails: bool,
 }
 
 impl Trouble {
-    fn new(what: impl Into<String>, fix: impl Into<String>) -> Trouble {
-        Trouble { what: what.into(), fix: fix.into() }
+    /// A trouble with which a client fails now.
+    pub fn new(what: impl Into<String>, fix: impl Into<String>) -> Trouble {
+        Trouble { what: what.into(), fix: fix.into(), fails: true }
     }
 }
 
@@ -135,6 +138,23 @@ fn expiration_time(document: &Value, cached: bool) -> Option<Trouble> {
     Some(Trouble::new(what, fix))
 }
 
+/// By how much `expiration_time` may be later than the expiry of the token, in seconds. Programs
+/// compute it from a lifetime, a moment after the token was issued.
+const TOLERANCE: i64 = 60;
+
+/// A token that expires before the `expiration_time` until which clients reuse it.
+pub fn outlives_token(document: &Value) -> Option<Trouble> {
+    let stated = document.get("expiration_time")?.as_i64().filter(|time| *time <= LAST_SECOND)?;
+    let expiry = expiry_of_token(document).filter(|expiry| stated - expiry > TOLERANCE)?;
+    let (stated, expiry) = (rfc3339(stated), rfc3339(expiry));
+    let what = format!(
+        "expiration_time is {stated}, but the token expires at {expiry}, so clients that reuse it \
+         use an expired token"
+    );
+    let fix = "set expiration_time to the time at which the token expires";
+    Some(Trouble { fails: false, ..Trouble::new(what, fix) })
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -174,6 +194,19 @@ mod tests {
         }
         let nothing = of_success(&json!({}), TokenType::Jwt, true);
         assert_eq!(nothing.len(), 4, "{nothing:?}");
+    }
+
+    #[test]
+    fn expiration_time_may_be_a_minute_after_the_expiry_of_the_token() {
+        // A JWT whose exp is 1900000000.
+        let mut document = with("id_token", json!("e30.eyJleHAiOjE5MDAwMDAwMDB9.AA"));
+        for (time, is_good) in [(0, true), (60, true), (61, false), (-600, true)] {
+            document["expiration_time"] = json!(1_900_000_000 + time);
+            assert_eq!(outlives_token(&document).is_none(), is_good, "{time}");
+        }
+        assert_eq!(outlives_token(&with("expiration_time", json!(4_070_908_800_i64))), None);
+        document["expiration_time"] = json!(4_070_908_800_000_i64);
+        assert_eq!(outlives_token(&document), None);
     }
 
     #[test]

@@ -5,9 +5,13 @@
 
 use serde_json::Value;
 
+use crate::context::Context;
+use crate::contract::document;
+use crate::contract::request::SubjectTokenRequest;
 use crate::error::{Error, Kind, one_line};
 use crate::options::Values;
 use crate::secret::Secret;
+use crate::token::{Origin, SubjectToken};
 
 options! {
     /// The option that all sources of text or JSON share.
@@ -41,6 +45,30 @@ impl Field {
     pub(super) fn of_option(path: Option<String>) -> Field {
         let add = "add --field=MEMBER to name the member that contains the token";
         Field { path, option: "--field", add, nested: true }
+    }
+
+    /// The subject token in a text from `origin`, which may be the document of an executable.
+    ///
+    /// # Errors
+    /// `PROTOCOL` and `CONFIGURATION` if the text does not have the member; those of
+    /// [`SubjectToken::read`].
+    pub(super) fn token(
+        &self,
+        text: &Secret,
+        origin: Origin,
+        request: &SubjectTokenRequest,
+        cx: &Context,
+    ) -> Result<SubjectToken, Error> {
+        let origin = Origin { json: Some(self.add), ..origin };
+        let found = select(text, self, &origin.what)?;
+        let now = cx.clock.now();
+        let mut token = SubjectToken::read(&found, request.token_type, now, &origin)?;
+        let document = serde_json::from_str::<Value>(text.expose()).ok();
+        if let Some(expiry) = document.and_then(|document| document::expiry(&document)) {
+            token.expiry = Some(expiry);
+            token.refuse_expired(now, &origin)?;
+        }
+        Ok(token)
     }
 }
 

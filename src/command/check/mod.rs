@@ -184,11 +184,16 @@ fn subject_token(config: &CredentialConfig, cx: &Context, report: &mut Report) -
     if !report.has_error("output file") {
         troubles.extend(output_document::left_behind(config, cx));
     }
-    if !troubles.is_empty() {
-        for Trouble { what, fix } in troubles {
-            let what = format!("the program does not behave as clients require: {what}");
-            report.broken("source", Kind::Protocol, what, fix).with_steps(take(&mut steps));
-        }
+    let fails = troubles.iter().any(|trouble| trouble.fails);
+    for Trouble { what, fix, fails } in troubles {
+        let what = format!("the program does not behave as clients require: {what}");
+        let finding = match fails {
+            true => report.broken("source", Kind::Protocol, what, fix),
+            false => report.warning("source", what, fix),
+        };
+        finding.with_steps(take(&mut steps));
+    }
+    if fails {
         return token.ok();
     }
     match token {
