@@ -26,6 +26,9 @@ const FULL_NAME: &str = "the full resource name of the pool provider";
 /// The longest lifetime, from `iat` to `exp`, in seconds.
 const LONGEST_LIFETIME: i64 = 24 * 3600;
 
+/// How far in the future `nbf` may be, in seconds.
+const TOLERATED_SKEW: i64 = 60;
+
 pub(super) fn check(token: &Secret, config: &CredentialConfig, cx: &Context, report: &mut Report) {
     let parts: Vec<&str> = token.expose().split('.').collect();
     let objects =
@@ -99,6 +102,12 @@ fn times(claims: &Map<String, Value>, now: i64, report: &mut Report) {
             let message = format!("iat is {}, which is {} s from now", rfc3339(iat), iat - now);
             let fix = "check the clocks of this host and of the issuer";
             wrong(Kind::Configuration, message, fix, Some(iat));
+        }
+        _ if let Some(nbf) = time(claims, "nbf").filter(|nbf| nbf - now > TOLERATED_SKEW) => {
+            let message = format!("the token is not valid yet: nbf is {}", rfc3339(nbf));
+            let fix = "check the clocks of this host and of the issuer, or configure the issuer \
+                       to set nbf to the time of issue";
+            wrong(Kind::Configuration, message, fix, Some(nbf));
         }
         (Some(iat), Some(exp)) if exp - iat > LONGEST_LIFETIME => {
             let message = format!("the lifetime of the token is {} s", exp - iat);
