@@ -120,16 +120,16 @@ fn times(claims: &Map<String, Value>, now: i64, report: &mut Report) {
 
 fn issuer(claims: &Map<String, Value>, report: &mut Report) -> Option<String> {
     let issuer = claims.get("iss").and_then(Value::as_str).unwrap_or_default();
-    let mut wrong = |message: &str| {
+    let mut wrong = |message: String| {
         let fix = "configure the issuer to set iss to the issuer URL in the pool provider";
         report.broken(LINK, Kind::Protocol, message, fix);
         None
     };
-    match Url::parse(issuer) {
-        _ if issuer.is_empty() => wrong("the token has no iss"),
-        Err(_) => wrong("the iss of the token is not an https:// URL"),
+    match Url::parse_issuer(issuer) {
+        _ if issuer.is_empty() => wrong("the token has no iss".to_owned()),
+        Err(why) => wrong(format!("the iss of the token {why}")),
         Ok(url) if !url.is_https() && !url.is_local() => {
-            wrong("the iss of the token uses plain http")
+            wrong("the iss of the token uses plain http".to_owned())
         }
         Ok(_) => Some(issuer.to_owned()),
     }
