@@ -115,8 +115,9 @@ impl Delegates {
 }
 
 impl Invocation {
-    /// Reads the credential configuration.
+    /// Reads the credential configuration. Every command that sends requests does this first.
     fn configuration(&self, cx: &Context) -> Result<CredentialConfig, Error> {
+        cx.require_authorities()?;
         let Credentials { credentials } = Credentials::read(&self.values)?;
         CredentialConfig::read(credentials, cx)
     }

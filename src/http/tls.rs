@@ -49,7 +49,7 @@ pub struct CaFile {
 /// The authorities to trust instead of those of the platform.
 #[derive(Debug, Clone)]
 pub enum Authorities {
-    /// Those in a file, which is read for the first TLS connection.
+    /// Those in a file, which is read before the first request.
     File(CaFile),
     /// The authorities in this PEM text. The second value is the place of the text, for messages.
     Pem(Secret, String),
@@ -97,6 +97,14 @@ pub struct Terms {
 }
 
 impl Terms {
+    /// Reads the trusted authorities, so that a mistake in them is reported before a connection.
+    ///
+    /// # Errors
+    /// `CONFIGURATION` if their file cannot be read or contains no certificate.
+    pub fn require_authorities(&self) -> Result<(), Error> {
+        self.authorities.as_ref().map_or(Ok(()), |authorities| authorities.roots().map(drop))
+    }
+
     /// The configuration for rustls.
     ///
     /// # Errors

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::OFFLINE;
 use super::report::{ACCOUNT, Finding, Report};
+use super::{OFFLINE, is_offline};
 use crate::client;
 use crate::configuration::{CredentialConfig, Impersonation};
 use crate::context::Context;
-use crate::error::{Error, Kind};
+use crate::error::Kind;
 use crate::google::CLOUD_PLATFORM;
 use crate::google::gcloud::{grant_role, project};
 use crate::google::refusals::{MissingRole, Refusal};
@@ -32,7 +32,7 @@ pub(super) fn check(
 ) {
     let link = "exchange";
     let exchanged = token_exchange::exchange(config, token, CLOUD_PLATFORM, cx);
-    let is_offline = exchanged.as_ref().is_err_and(Error::is_offline);
+    let is_skipped = exchanged.as_ref().is_err_and(|error| is_offline(error, cx));
     let federated = match exchanged {
         Ok(federated) => {
             report.settle();
@@ -40,7 +40,7 @@ pub(super) fn check(
             report.ok(link, message).with_step(cx.route(&config.token_url));
             Some(federated)
         }
-        Err(error) if error.is_offline() => {
+        Err(_) if is_skipped => {
             report.skipped(link, OFFLINE);
             None
         }
@@ -59,7 +59,7 @@ pub(super) fn check(
         return;
     };
     let Some(federated) = federated else {
-        let why = if is_offline { OFFLINE } else { "no federated token is available" };
+        let why = if is_skipped { OFFLINE } else { "no federated token is available" };
         report.skipped(link, why);
         return;
     };

@@ -3,11 +3,11 @@
 
 use serde_json::{Map, Value};
 
-use super::OFFLINE;
 use super::google::OPTIONAL_REQUEST_TIMEOUT;
 use super::mismatch;
 use super::output_document::another_provider;
 use super::report::Report;
+use super::{OFFLINE, is_offline};
 use crate::configuration::CredentialConfig;
 use crate::configuration::pool_provider::{LONGEST_AUDIENCE, PoolProvider};
 use crate::context::Context;
@@ -181,7 +181,7 @@ fn keys(token: &Secret, issuer: &str, cx: &Context, report: &mut Report) {
     let link = "issuer";
     let jwks = match published(issuer, cx) {
         Ok(jwks) => jwks,
-        Err(error) if error.is_offline() => {
+        Err(error) if is_offline(&error, cx) => {
             report.skipped(link, OFFLINE);
             return;
         }
@@ -219,7 +219,7 @@ fn published(issuer: &str, cx: &Context) -> Result<Value, Error> {
             Request::get(&url, "the issuer's metadata").once().limit(OPTIONAL_REQUEST_TIMEOUT);
         cx.send(request)?.require_success()?.json()
     };
-    let unreached = |error: Error| match error.is_offline() {
+    let unreached = |error: Error| match error.is_offline() || error.is_local() {
         true => error,
         false => error.fix(
             "make the issuer's metadata reachable by Google over public HTTPS, or upload the \

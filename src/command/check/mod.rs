@@ -128,6 +128,9 @@ fn walk(
 ) {
     next("configuration", report, invocation);
     configuration::check(config, report);
+    if let Err(error) = cx.require_valid_proxy(&config.token_url) {
+        report.error("token service", &error);
+    }
     next("executable", report, invocation);
     let skipped = executable::check(config, cx, report);
     next("source", report, invocation);
@@ -163,6 +166,12 @@ fn walk(
         google::ask_time(config, cx);
     }
     google::check_clock(options.offline, cx, report);
+}
+
+/// Whether a request to Google or to the issuer was not sent because of `--offline`. Then the
+/// settings that would also prevent it were reported before.
+fn is_offline(error: &Error, cx: &Context) -> bool {
+    error.is_offline() || error.is_local() && cx.is_offline()
 }
 
 /// Gets the subject token as a client would, and reports the steps.
