@@ -33,7 +33,7 @@ pub(super) fn explain(text: &str, expected: TokenType, origin: &Origin) -> Optio
         ));
     }
     let add = origin.json.unwrap_or(&check);
-    let Some(path) = path_of_token(&value, DEEPEST) else {
+    let Some(path) = path_of_token(&value) else {
         return Some((format!("it is JSON, not {noun}"), add.to_owned()));
     };
     let fix = match add.contains("--field") {
@@ -66,11 +66,15 @@ fn known(members: &Map<String, Value>) -> Option<&'static str> {
 }
 
 /// The path of the first member that is a token, such as `data.id_token`.
-fn path_of_token(value: &Value, depth: usize) -> Option<String> {
+pub fn path_of_token(value: &Value) -> Option<String> {
+    path_below(value, DEEPEST)
+}
+
+fn path_below(value: &Value, depth: usize) -> Option<String> {
     let below = |name: String, value: &Value| match value {
         Value::String(text) => type_of(text).map(|_| name),
         Value::Object(_) | Value::Array(_) if depth > 0 => {
-            path_of_token(value, depth - 1).map(|path| format!("{name}.{path}"))
+            path_below(value, depth - 1).map(|path| format!("{name}.{path}"))
         }
         _ => None,
     };
