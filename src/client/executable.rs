@@ -19,7 +19,7 @@ use crate::program::{self, Observed, Program};
 use crate::secret::Secret;
 use crate::show;
 use crate::time::rfc3339;
-use crate::token::TokenType;
+use crate::token::{Origin, TokenType, mismatch};
 use crate::world::Env;
 
 /// The variable that must be 1 for a client to run an executable.
@@ -129,20 +129,16 @@ impl Executable<'_> {
         };
         let Observed { status, output, wrote_errors, keeps_open } = self.observe(&program, cx)?;
         let shown = show::path(program.name.as_ref());
-        let document: Value = serde_json::from_str(output.expose()).map_err(|_| {
-            if !status.success() {
-                return program.failed(status, cx);
-            }
-            let what = match output.expose().starts_with('\u{feff}') {
-                true => "begins with a byte order mark",
-                false => "is not a JSON document",
-            };
-            Error::new(Kind::Protocol, format!("the output of {shown} {what}"))
-                .fix("configure the program to print only the version-1 document")
+        let document = serde_json::from_str(output.expose()).ok().filter(judgement::is_document);
+        let document: Value = document.ok_or_else(|| match status.success() {
+            true => not_a_document(&shown, &output, self.token_type),
+            false => program.failed(status, cx),
         })?;
         troubles.extend(repeated(&output));
         troubles.extend(keeps_open.then(judgement::keeps_output_open));
-        if document.get("success") != Some(&Value::Bool(false)) {
+        if judgement::is_failure(&document) {
+            troubles.extend(judgement::of_failure(&document));
+        } else {
             troubles.extend(judgement::of_run(status.success(), wrote_errors));
             let cached = self.output_file.is_some();
             troubles.extend(judgement::of_success(&document, self.token_type, cached));
@@ -178,6 +174,34 @@ impl Executable<'_> {
             _ => error,
         })
     }
+}
+
+/// The failure of a program whose output is not a version-1 document.
+fn not_a_document(program: &str, output: &Secret, expected: TokenType) -> Error {
+    let text = output.expose().trim();
+    let json = serde_json::from_str::<Value>(text).ok();
+    let begin = |options: &str| {
+        format!("put wif-token command{options} -- at the beginning of executable.command")
+    };
+    let print = "configure the program to print only the version-1 document";
+    let place = "executable.command";
+    let origin = Origin { json: Some(print), ..Origin::new(place.to_owned(), place, "") };
+    let explained = json.as_ref().and_then(|_| mismatch::explain(text, expected, &origin));
+    let (what, fix) = match json.as_ref().and_then(mismatch::path_of_token) {
+        Some(path) => {
+            let kind = json.as_ref().map_or("JSON", mismatch::kind_of);
+            let what = format!("it is {kind}, and the token is in the member {path}");
+            (what, begin(&format!(" --field={path}")))
+        }
+        None if mismatch::is_token(text) => ("it is only a token".to_owned(), begin("")),
+        None if text.starts_with('\u{feff}') => {
+            ("it begins with a byte order mark".to_owned(), print.to_owned())
+        }
+        None => explained.unwrap_or_else(|| ("it is not JSON".to_owned(), print.to_owned())),
+    };
+    Error::new(Kind::Protocol, format!("the output of {program} is not a version-1 document"))
+        .cause(what)
+        .fix(fix)
 }
 
 /// A member that occurs twice in the document of a program.

@@ -129,8 +129,13 @@ pub fn token(document: &Value, token_type: TokenType) -> Result<Secret, String> 
         return Err("its version is not 1".to_owned());
     }
     if document.get("success") != Some(&json!(true)) {
-        let [code, message] = [text("code"), text("message")].map(Option::unwrap_or_default);
-        return Err(redacted(&format!("it reports the error {code} ({message})"), &[]));
+        let filled = |name: &str| text(name).filter(|text| !text.is_empty());
+        let why = match (filled("code"), filled("message")) {
+            (Some(code), Some(message)) => format!("it reports the error {code} ({message})"),
+            (None, Some(error)) | (Some(error), None) => format!("it reports the error {error}"),
+            (None, None) => "it reports an error without a code and a message".to_owned(),
+        };
+        return Err(redacted(&why, &[]));
     }
     let name = member(token_type);
     let token = text(name).filter(|token| !token.is_empty());

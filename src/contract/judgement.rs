@@ -53,6 +53,41 @@ pub fn keeps_output_open() -> Trouble {
     )
 }
 
+/// Whether JSON has a member that only a document of the contract has, even if it is incomplete.
+pub fn is_document(value: &Value) -> bool {
+    value.get("version").is_some() || value.get("success").is_some()
+}
+
+/// Whether a document reports a failure.
+pub fn is_failure(document: &Value) -> bool {
+    let success = document.get("success");
+    success.is_some_and(|success| *success == false || *success == "false")
+}
+
+/// Why clients do not show the reason that a document with a failure states.
+pub fn of_failure(document: &Value) -> Vec<Trouble> {
+    let why = "so clients do not show why the program failed";
+    let member = |name: &str| match document.get(name) {
+        Some(Value::String(text)) if !text.is_empty() => None,
+        None | Some(Value::Null | Value::String(_)) => Some(Trouble::new(
+            format!("{name} is missing, {why}"),
+            format!("set {name} to a string"),
+        )),
+        Some(_) => Some(Trouble::new(
+            format!("{name} is not a string, which typed languages such as Go refuse, {why}"),
+            format!("set {name} to a string in double quotes"),
+        )),
+    };
+    let success = document.get("success").filter(|success| success.is_string()).map(|_| {
+        Trouble::new(
+            "success is not a boolean, which Go, Java and Rust refuse",
+            "set success to false without quotes",
+        )
+    });
+    let troubles = [success, member("code"), member("message")].into_iter().flatten();
+    troubles.map(|trouble| Trouble { fails: false, ..trouble }).collect()
+}
+
 /// What is wrong with a document that reports success; the first problem of each member. `cached`
 /// means that clients read it from an output file, or that the configuration has one.
 pub fn of_success(document: &Value, token_type: TokenType, cached: bool) -> Vec<Trouble> {
@@ -194,6 +229,24 @@ mod tests {
         }
         let nothing = of_success(&json!({}), TokenType::Jwt, true);
         assert_eq!(nothing.len(), 4, "{nothing:?}");
+    }
+
+    #[test]
+    fn a_failure_has_a_code_and_a_message() {
+        for (document, words) in [
+            (json!({"success": false, "code": "E", "message": "m"}), vec![]),
+            (json!({"success": false, "message": "m"}), vec!["code is missing"]),
+            (json!({"success": false, "code": 401, "message": "m"}), vec!["code is not a string"]),
+            (json!({"success": false, "code": "E", "message": ""}), vec!["message is missing"]),
+            (json!({"success": "false"}), vec!["success is not", "code is", "message is"]),
+        ] {
+            assert!(is_failure(&document));
+            let troubles = of_failure(&document);
+            assert_eq!(troubles.len(), words.len(), "{troubles:?}");
+            for (trouble, word) in troubles.iter().zip(words) {
+                assert!(trouble.what.contains(word) && !trouble.fails, "{trouble:?}");
+            }
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ mod json;
 mod placeholder;
 mod wrapping;
 
-pub use self::json::path_of_token;
+pub use self::json::{kind_of, path_of_token};
 use super::aws_request::{self, SignedRequest};
 use super::{Origin, TokenType, jwt, saml};
 
