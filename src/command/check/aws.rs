@@ -139,7 +139,10 @@ fn region(url: &str) -> Result<&str, (String, String)> {
         return wrong("the url is a presigned URL", fix);
     }
     match (path, value("Action"), value("Version")) {
-        ("", Some("GetCallerIdentity"), Some(_)) => Ok(region),
+        ("", Some("GetCallerIdentity"), Some("2011-06-15")) => Ok(region),
+        ("", Some("GetCallerIdentity"), Some(_)) => {
+            wrong("the Version in the url is not 2011-06-15", &set)
+        }
         ("", Some("GetCallerIdentity"), None) => wrong("the url has no parameter Version", &set),
         ("", ..) => wrong("the Action in the url is not GetCallerIdentity", &set),
         _ => wrong("the url of the GetCallerIdentity request has a path", &set),
@@ -262,40 +265,55 @@ mod tests {
                 Ok("us-east-1"),
             ),
             (
-                "https://sts.eu-west-1.amazonaws.com/?Action=GetCallerIdentity&Version=1",
+                "https://sts.eu-west-1.amazonaws.com/?Action=GetCallerIdentity&Version=2011-06-15",
                 Ok("eu-west-1"),
             ),
             (
-                "https://sts.us-gov-west-1.amazonaws.com?Version=1&Action=GetCallerIdentity",
+                "https://sts.us-gov-west-1.amazonaws.com?Version=2011-06-15&Action=GetCallerIdentity",
                 Ok("us-gov-west-1"),
             ),
             (
-                "https://sts.eu-west-1.amazonaws.com:443?Action=GetCallerIdentity&Version=1",
-                Err("the host"),
-            ),
-            ("https://sts.a.b.amazonaws.com?Action=GetCallerIdentity&Version=1", Err("the host")),
-            (
-                "https://sts.eu-west-1a.amazonaws.com?Action=GetCallerIdentity&Version=1",
+                "https://sts.eu-west-1.amazonaws.com:443?Action=GetCallerIdentity&Version=2011-06-15",
                 Err("the host"),
             ),
             (
-                "https://sts-fips.us-east-1.amazonaws.com?Action=GetCallerIdentity&Version=1",
+                "https://sts.a.b.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15",
                 Err("the host"),
             ),
             (
-                "https://sts.cn-north-1.amazonaws.com.cn?Action=GetCallerIdentity&Version=1",
+                "https://sts.eu-west-1a.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15",
+                Err("the host"),
+            ),
+            (
+                "https://sts-fips.us-east-1.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15",
+                Err("the host"),
+            ),
+            (
+                "https://sts.cn-north-1.amazonaws.com.cn?Action=GetCallerIdentity&Version=2011-06-15",
                 Err("aws-cn"),
             ),
-            ("https://sts.eu-west-1.api.aws?Action=GetCallerIdentity&Version=1", Err("the host")),
-            ("https://sts.evil.com?Action=GetCallerIdentity&Version=1", Err("the host")),
-            ("http://sts.amazonaws.com?Action=GetCallerIdentity&Version=1", Err("https://")),
-            ("https://sts.amazonaws.com?Action=AssumeRole&Version=1", Err("Action")),
-            ("https://sts.amazonaws.com?Action=GetCallerIdentity2&Version=1", Err("Action")),
+            (
+                "https://sts.eu-west-1.api.aws?Action=GetCallerIdentity&Version=2011-06-15",
+                Err("the host"),
+            ),
+            ("https://sts.evil.com?Action=GetCallerIdentity&Version=2011-06-15", Err("the host")),
+            (
+                "http://sts.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15",
+                Err("https://"),
+            ),
+            ("https://sts.amazonaws.com?Action=AssumeRole&Version=2011-06-15", Err("Action")),
+            (
+                "https://sts.amazonaws.com?Action=GetCallerIdentity2&Version=2011-06-15",
+                Err("Action"),
+            ),
             ("https://sts.amazonaws.com", Err("Action")),
             ("https://sts.amazonaws.com?Action=GetCallerIdentity", Err("Version")),
-            ("https://sts.amazonaws.com/x?Action=GetCallerIdentity&Version=1", Err("path")),
             (
-                "https://sts.amazonaws.com?Action=GetCallerIdentity&Version=1&X-Amz-Signature=0",
+                "https://sts.amazonaws.com/x?Action=GetCallerIdentity&Version=2011-06-15",
+                Err("path"),
+            ),
+            (
+                "https://sts.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15&X-Amz-Signature=0",
                 Err("presigned"),
             ),
         ] {
