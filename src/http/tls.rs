@@ -31,8 +31,13 @@ impl ClientCert {
         let wrong = |what| Error::new(Kind::Configuration, what).fix(format!("check {place}"));
         let chain = certificates(chain)
             .ok_or_else(|| wrong("the client certificate is not in PEM format"))?;
-        let key = PrivateKeyDer::from_pem_slice(key.expose().as_bytes())
-            .map_err(|_| wrong("the client key is not a private key in PEM format"))?;
+        let key = PrivateKeyDer::from_pem_slice(key.expose().as_bytes()).map_err(|_| {
+            let error = wrong("the client key is not a private key in PEM format");
+            match show::other_key(key.expose()) {
+                Some((what, fix)) => error.cause(what).fix(fix.replace("OPTION", "the client key")),
+                None => error,
+            }
+        })?;
         Ok(ClientCert { chain, key: Arc::new(key), place: place.to_owned() })
     }
 }
