@@ -18,7 +18,7 @@ use crate::files::ownership::{self, Refusal};
 use crate::program::{self, Observed, Program};
 use crate::secret::Secret;
 use crate::show;
-use crate::time::rfc3339;
+use crate::time::{self, rfc3339};
 use crate::token::{Origin, TokenType, mismatch};
 use crate::world::Env;
 
@@ -152,7 +152,8 @@ impl Executable<'_> {
             let fix = format!("run {} by hand to see its output", program.place);
             Error::new(kind, what).cause(why).fix(fix)
         })?;
-        match document::expiry(&document) {
+        // As clients do. The expiry of the token itself is left to the token service.
+        match document.get("expiration_time").and_then(time::instant) {
             Some(expiry) if expiry <= cx.clock.now() => {
                 let what = format!("the subject token from {shown} expired at {}", rfc3339(expiry));
                 let fix = format!("run {} by hand to see its error output", program.place);
