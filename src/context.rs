@@ -45,6 +45,27 @@ impl Context {
         self.agent.send(request)
     }
 
+    /// Checks the settings of all requests: the trusted authorities.
+    ///
+    /// # Errors
+    /// `CONFIGURATION` if their file cannot be read or contains no certificate.
+    pub fn require_authorities(&self) -> Result<(), Error> {
+        self.agent.settings().tls.require_authorities()
+    }
+
+    /// Checks that the proxy for a URL is valid.
+    ///
+    /// # Errors
+    /// `CONFIGURATION` if it is not.
+    pub fn require_valid_proxy(&self, url: &Url) -> Result<(), Error> {
+        self.agent.require_valid_proxy(url)
+    }
+
+    /// Whether requests are refused (`--offline`).
+    pub fn is_offline(&self) -> bool {
+        self.agent.settings().offline
+    }
+
     /// Describes how a request reaches a URL and which authorities it trusts, for reports.
     pub fn route(&self, url: &Url) -> String {
         self.agent.route(url)

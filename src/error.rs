@@ -76,6 +76,7 @@ pub struct Error {
     fix: Option<String>,
     offline: bool,
     lost: bool,
+    local: bool,
     limit: Option<i64>,
 }
 
@@ -89,6 +90,7 @@ impl Error {
             fix: None,
             offline: false,
             lost: false,
+            local: false,
             limit: None,
         }
     }
@@ -114,6 +116,17 @@ impl Error {
     /// Whether the failure says nothing about other requests to the server.
     pub fn is_lost(&self) -> bool {
         self.lost
+    }
+
+    /// The same failure, with its cause in the settings of this host, such as its proxy.
+    pub fn local(self) -> Error {
+        Error { local: true, ..self }
+    }
+
+    /// Whether the cause is in the settings of this host. Then the server was not reached, and its
+    /// URL need not be changed.
+    pub fn is_local(&self) -> bool {
+        self.local
     }
 
     /// The same failure, which happens only before or only after this time, in seconds since 1970,

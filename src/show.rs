@@ -58,6 +58,35 @@ pub fn is_utf16(bytes: &[u8]) -> bool {
     bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff")
 }
 
+/// What a text is that is not an unencrypted private key in PEM format, and the fix, in which `FILE`
+/// stands for the path, and `OPTION` for the option that contains it.
+pub fn other_key(text: &str) -> Option<(&'static str, &'static str)> {
+    let text = text.trim_start();
+    Some(match text {
+        _ if text.contains("ENCRYPTED") => (
+            "it is encrypted",
+            "decrypt it with openssl pkey -in FILE -out FILE.new, and set the mode of the new file \
+             to 0600",
+        ),
+        _ if text.contains("BEGIN OPENSSH PRIVATE KEY") => (
+            "it is an OpenSSH key",
+            "convert it with cp -p FILE FILE.new && ssh-keygen -p -m PKCS8 -N '' -f FILE.new",
+        ),
+        _ if text.starts_with("PuTTY-User-Key-File") => {
+            ("it is a PuTTY key", "convert it with puttygen FILE -O private-openssh -o FILE.new")
+        }
+        _ if text.contains("PUBLIC KEY-----") || text.starts_with("ssh-") => {
+            ("it is a public key", "set OPTION to the file with the private key")
+        }
+        _ if text.contains("BEGIN CERTIFICATE") && !text.contains("PRIVATE KEY") => (
+            "it is only a certificate",
+            "set OPTION to the file with its private key, which openssl pkcs12 -in CERTIFICATE.pfx \
+             -nodes extracts from a PFX file",
+        ),
+        _ => return None,
+    })
+}
+
 /// A path for a message: the path itself, or what it looks like.
 pub fn path(path: &Path) -> String {
     value(&path.to_string_lossy()).into_owned()
@@ -223,6 +252,22 @@ mod tests {
             assert_eq!(looks_like(value), None, "{value}");
             assert_eq!(scrubbed(value), value);
         }
+    }
+
+    #[test]
+    fn other_keys_are_described() {
+        for (text, words) in [
+            ("-----BEGIN ENCRYPTED PRIVATE KEY-----", "it is encrypted"),
+            ("-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED", "it is encrypted"),
+            ("-----BEGIN OPENSSH PRIVATE KEY-----", "it is an OpenSSH key"),
+            ("PuTTY-User-Key-File-3: ssh-rsa", "it is a PuTTY key"),
+            ("-----BEGIN RSA PUBLIC KEY-----", "it is a public key"),
+            ("ssh-rsa AAAA", "it is a public key"),
+            ("-----BEGIN CERTIFICATE-----", "it is only a certificate"),
+        ] {
+            assert_eq!(other_key(text).map(|(what, _)| what), Some(words), "{text}");
+        }
+        assert_eq!(other_key("-----BEGIN PRIVATE KEY-----"), None);
     }
 
     #[test]

@@ -19,7 +19,7 @@ use crate::program::{self, Observed, Program};
 use crate::secret::Secret;
 use crate::show;
 use crate::time::{self, rfc3339};
-use crate::token::TokenType;
+use crate::token::{Origin, TokenType, mismatch};
 use crate::world::Env;
 
 /// The variable that must be 1 for a client to run an executable.
@@ -129,23 +129,20 @@ impl Executable<'_> {
         };
         let Observed { status, output, wrote_errors, keeps_open } = self.observe(&program, cx)?;
         let shown = show::path(program.name.as_ref());
-        let document: Value = serde_json::from_str(output.expose()).map_err(|_| {
-            if !status.success() {
-                return program.failed(status, cx);
-            }
-            let what = match output.expose().starts_with('\u{feff}') {
-                true => "begins with a byte order mark",
-                false => "is not a JSON document",
-            };
-            Error::new(Kind::Protocol, format!("the output of {shown} {what}"))
-                .fix("configure the program to print only the version-1 document")
+        let document = serde_json::from_str(output.expose()).ok().filter(judgement::is_document);
+        let document: Value = document.ok_or_else(|| match status.success() {
+            true => not_a_document(&shown, &output, self.token_type),
+            false => program.failed(status, cx),
         })?;
         troubles.extend(repeated(&output));
         troubles.extend(keeps_open.then(judgement::keeps_output_open));
-        if document.get("success") != Some(&Value::Bool(false)) {
+        if judgement::is_failure(&document) {
+            troubles.extend(judgement::of_failure(&document));
+        } else {
             troubles.extend(judgement::of_run(status.success(), wrote_errors));
             let cached = self.output_file.is_some();
             troubles.extend(judgement::of_success(&document, self.token_type, cached));
+            troubles.extend(judgement::outlives_token(&document));
         }
         let token = document::token(&document, self.token_type).map_err(|why| {
             // Another copy of this program states the kind of its failure.
@@ -155,7 +152,8 @@ impl Executable<'_> {
             let fix = format!("run {} by hand to see its output", program.place);
             Error::new(kind, what).cause(why).fix(fix)
         })?;
-        match expiration_time(&document) {
+        // As clients do. The expiry of the token itself is left to the token service.
+        match document.get("expiration_time").and_then(time::instant) {
             Some(expiry) if expiry <= cx.clock.now() => {
                 let what = format!("the subject token from {shown} expired at {}", rfc3339(expiry));
                 let fix = format!("run {} by hand to see its error output", program.place);
@@ -179,16 +177,42 @@ impl Executable<'_> {
     }
 }
 
+/// The failure of a program whose output is not a version-1 document.
+fn not_a_document(program: &str, output: &Secret, expected: TokenType) -> Error {
+    let text = output.expose().trim();
+    let json = serde_json::from_str::<Value>(text).ok();
+    let begin = |options: &str| {
+        format!("put wif-token command{options} -- at the beginning of executable.command")
+    };
+    let print = "configure the program to print only the version-1 document";
+    let place = "executable.command";
+    let origin = Origin { json: Some(print), ..Origin::new(place.to_owned(), place, "") };
+    let explained = json.as_ref().and_then(|_| mismatch::explain(text, expected, &origin));
+    let (what, fix) = match json.as_ref().and_then(mismatch::path_of_token) {
+        Some(path) => {
+            let kind = json.as_ref().map_or("JSON", mismatch::kind_of);
+            let what = format!("it is {kind}, and the token is in the member {path}");
+            (what, begin(&format!(" --field={path}")))
+        }
+        None if mismatch::is_token(text) => ("it is only a token".to_owned(), begin("")),
+        None if text.starts_with('\u{feff}') => {
+            ("it begins with a byte order mark".to_owned(), print.to_owned())
+        }
+        None => explained.unwrap_or_else(|| ("it is not JSON".to_owned(), print.to_owned())),
+    };
+    Error::new(Kind::Protocol, format!("the output of {program} is not a version-1 document"))
+        .cause(what)
+        .fix(fix)
+}
+
 /// A member that occurs twice in the document of a program.
 fn repeated(output: &Secret) -> Option<Trouble> {
     let name = duplicates::first(output.expose())?;
-    Some(Trouble {
-        what: format!(
-            "the output has the member {} twice, which the Rust client rejects",
-            show::value(&name)
-        ),
-        fix: "print each member of the document once".to_owned(),
-    })
+    let what = format!(
+        "the output has the member {} twice, which the Rust client rejects",
+        show::value(&name)
+    );
+    Some(Trouble::new(what, "print each member of the document once"))
 }
 
 /// The longest timeout that clients accept while a user signs in, in milliseconds.
@@ -219,10 +243,6 @@ fn too_slow(program: &Program, timeout_ms: u64, waited: Duration) -> Error {
         .fix(format!("run {} by hand to see why, or {fix}", program.place))
 }
 
-fn expiration_time(document: &Value) -> Option<i64> {
-    time::instant(document.get("expiration_time")?)
-}
-
 /// The token in the output file of another program, if it has not expired.
 fn cached(path: &Path, token_type: TokenType, cx: &Context) -> Option<Secret> {
     let _waiting = files::Waiting::new(path);
@@ -231,6 +251,6 @@ fn cached(path: &Path, token_type: TokenType, cx: &Context) -> Option<Secret> {
     };
     let bytes = ownership::read_trusted(path).inspect_err(refuse).ok()??;
     let document: Value = serde_json::from_slice(&bytes).ok()?;
-    let fresh = expiration_time(&document)? > cx.clock.now();
+    let fresh = document::expiry(&document)? > cx.clock.now();
     document::token(&document, token_type).ok().filter(|_| fresh)
 }

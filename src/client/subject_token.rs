@@ -87,7 +87,7 @@ fn named(path: Option<String>) -> Field {
     let option = "format.subject_token_field_name";
     let add = "set format.type to json, and format.subject_token_field_name to the member that \
                contains the token";
-    Field { path, option, add, nested: false }
+    Field { path, option, add, remove: "set format.type to text", nested: false }
 }
 
 /// The variables that a client sets for an executable.

@@ -64,8 +64,9 @@ pub fn find(name: &str) -> Option<&'static CommandInfo> {
 }
 
 impl Invocation {
-    /// Finds the credentials.
+    /// Finds the credentials. Every command that sends requests does this first.
     fn credentials(&self, cx: &Context) -> Result<Credentials, Error> {
+        cx.require_authorities()?;
         Credentials::find(&self.values, cx)
     }
 }

@@ -65,7 +65,12 @@ pub(super) fn read(members: &Members) -> Result<CredentialSource, Error> {
         None => None,
         Some(format) => match format.text("type")?.as_deref() {
             None | Some("text") => None,
-            Some("json") => Some(format.required("subject_token_field_name")?),
+            Some("json") => Some(format.required("subject_token_field_name").map_err(|error| {
+                error.fix(
+                    "set format.subject_token_field_name to the member with the token, or \
+                           set format.type to text if the whole text is the token",
+                )
+            })?),
             Some(_) => {
                 return Err(format
                     .wrong("type is not text or json")

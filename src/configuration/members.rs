@@ -54,9 +54,13 @@ impl<'a> Members<'a> {
             Some(Value::String(text)) if !text.chars().any(char::is_control) => {
                 Ok(Some(text.clone()))
             }
-            Some(Value::String(_)) => Err(self
-                .wrong(&format!("{name} contains control characters"))
-                .fix(format!("remove the control characters from {name}"))),
+            Some(Value::String(text)) => {
+                let what =
+                    if text.contains(['\n', '\r']) { "line break" } else { "control character" };
+                Err(self
+                    .wrong(&format!("{name} contains a {what}"))
+                    .fix(format!("remove the {what} from {}{name}", self.inside)))
+            }
             Some(Value::Array(_)) => Err(self
                 .wrong(&format!("{name} is a list, not a string"))
                 .fix(format!("set {}{name} to a string in double quotes", self.inside))),

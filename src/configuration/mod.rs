@@ -191,7 +191,7 @@ mod tests {
         for (member, value, words) in [
             ("audience", json!(null), "/c.json: audience is missing; create the configuration"),
             ("audience", json!(1), "audience is not a string"),
-            ("audience", json!("a\nb"), "control characters"),
+            ("audience", json!("a\nb"), "contains a line break"),
             ("subject_token_type", json!("jwt"), "not a known token type; use one of urn:"),
             ("token_url", json!("sts"), "token_url must be an absolute https:// URL"),
             (

@@ -25,6 +25,9 @@ const FORM: &str = "//iam.googleapis.com/projects/NUMBER/locations/global/worklo
 /// The longest audience that a pool provider can allow, in characters.
 pub const LONGEST_AUDIENCE: usize = 256;
 
+/// The longest `google.subject`, in bytes.
+pub const LONGEST_SUBJECT: usize = 127;
+
 impl PoolProvider {
     /// Reads an audience, which must be exactly the full resource name that the Security Token
     /// Service expects.

@@ -12,8 +12,8 @@ use super::expiry_margin;
 use crate::cache::Cached;
 use crate::error::{Error, redacted};
 use crate::secret::Secret;
-use crate::time::LAST_SECOND;
-use crate::token::{SubjectToken, TokenType, UNKNOWN_LIFE, jwt, saml};
+use crate::time::{self, LAST_SECOND};
+use crate::token::{SubjectToken, TokenType, UNKNOWN_LIFE};
 
 /// The member of the output file that identifies the request that the token was made for.
 pub(super) const REQUEST_MEMBER: &str = "wif_token_request";
@@ -76,12 +76,7 @@ impl Cached for Document {
     }
 
     fn valid_until(&self) -> i64 {
-        let token = self.token.expose();
-        let expiry = match self.token_type {
-            TokenType::Saml2 => saml::expiry(token),
-            TokenType::Jwt | TokenType::IdToken | TokenType::AwsRequest => jwt::expiry(token),
-        };
-        expiry.unwrap_or(self.expiration_time)
+        self.token_type.expiry(self.token.expose()).unwrap_or(self.expiration_time)
     }
 
     fn without_margin(self) -> Document {
@@ -107,6 +102,7 @@ impl Cached for Document {
         let expiration_time = expiration_time
             .filter(|time| *time <= LAST_SECOND)
             .ok_or("it has no expiration_time in seconds")?;
+        let expiration_time = token_type.expiry(token).unwrap_or(i64::MAX).min(expiration_time);
         Ok(Document { token_type, token: Secret::new(token), expiration_time })
     }
 }
@@ -133,12 +129,30 @@ pub fn token(document: &Value, token_type: TokenType) -> Result<Secret, String> 
         return Err("its version is not 1".to_owned());
     }
     if document.get("success") != Some(&json!(true)) {
-        let [code, message] = [text("code"), text("message")].map(Option::unwrap_or_default);
-        return Err(redacted(&format!("it reports the error {code} ({message})"), &[]));
+        let filled = |name: &str| text(name).filter(|text| !text.is_empty());
+        let why = match (filled("code"), filled("message")) {
+            (Some(code), Some(message)) => format!("it reports the error {code} ({message})"),
+            (None, Some(error)) | (Some(error), None) => format!("it reports the error {error}"),
+            (None, None) => "it reports an error without a code and a message".to_owned(),
+        };
+        return Err(redacted(&why, &[]));
     }
     let name = member(token_type);
     let token = text(name).filter(|token| !token.is_empty());
     token.map(Secret::new).ok_or_else(|| format!("it has no {name}"))
+}
+
+/// When the token in a version-1 document of any program expires, in seconds since 1970: at its
+/// `expiration_time`, or earlier if the token says so. `None` without an `expiration_time`.
+pub fn expiry(document: &Value) -> Option<i64> {
+    let stated = time::instant(document.get("expiration_time")?)?;
+    Some(expiry_of_token(document).unwrap_or(stated).min(stated))
+}
+
+/// The expiry that the token in a version-1 document states, in seconds since 1970.
+pub(super) fn expiry_of_token(document: &Value) -> Option<i64> {
+    let token_type = TokenType::parse(document.get("token_type")?.as_str()?)?;
+    token_type.expiry(document.get(member(token_type))?.as_str()?)
 }
 
 /// The failure document, without its line break.

@@ -6,8 +6,8 @@
 
 use serde_json::Value;
 
-use super::document::member;
-use crate::time::LAST_SECOND;
+use super::document::{expiry_of_token, member};
+use crate::time::{LAST_SECOND, rfc3339};
 use crate::token::TokenType;
 
 /// What is wrong with a document, and which clients fail.
@@ -17,11 +17,14 @@ pub struct Trouble {
     pub what: String,
     /// What the program must print instead.
     pub fix: String,
+    /// Whether a client fails now; otherwise, only later.
+    pub fails: bool,
 }
 
 impl Trouble {
-    fn new(what: impl Into<String>, fix: impl Into<String>) -> Trouble {
-        Trouble { what: what.into(), fix: fix.into() }
+    /// A trouble with which a client fails now.
+    pub fn new(what: impl Into<String>, fix: impl Into<String>) -> Trouble {
+        Trouble { what: what.into(), fix: fix.into(), fails: true }
     }
 }
 
@@ -48,6 +51,41 @@ pub fn keeps_output_open() -> Trouble {
          timeout",
         "redirect the standard output of the background process, for example to /dev/null",
     )
+}
+
+/// Whether JSON has a member that only a document of the contract has, even if it is incomplete.
+pub fn is_document(value: &Value) -> bool {
+    value.get("version").is_some() || value.get("success").is_some()
+}
+
+/// Whether a document reports a failure.
+pub fn is_failure(document: &Value) -> bool {
+    let success = document.get("success");
+    success.is_some_and(|success| *success == false || *success == "false")
+}
+
+/// Why clients do not show the reason that a document with a failure states.
+pub fn of_failure(document: &Value) -> Vec<Trouble> {
+    let why = "so clients do not show why the program failed";
+    let member = |name: &str| match document.get(name) {
+        Some(Value::String(text)) if !text.is_empty() => None,
+        None | Some(Value::Null | Value::String(_)) => Some(Trouble::new(
+            format!("{name} is missing, {why}"),
+            format!("set {name} to a string"),
+        )),
+        Some(_) => Some(Trouble::new(
+            format!("{name} is not a string, which typed languages such as Go refuse, {why}"),
+            format!("set {name} to a string in double quotes"),
+        )),
+    };
+    let success = document.get("success").filter(|success| success.is_string()).map(|_| {
+        Trouble::new(
+            "success is not a boolean, which Go, Java and Rust refuse",
+            "set success to false without quotes",
+        )
+    });
+    let troubles = [success, member("code"), member("message")].into_iter().flatten();
+    troubles.map(|trouble| Trouble { fails: false, ..trouble }).collect()
 }
 
 /// What is wrong with a document that reports success; the first problem of each member. `cached`
@@ -135,6 +173,23 @@ fn expiration_time(document: &Value, cached: bool) -> Option<Trouble> {
     Some(Trouble::new(what, fix))
 }
 
+/// By how much `expiration_time` may be later than the expiry of the token, in seconds. Programs
+/// compute it from a lifetime, a moment after the token was issued.
+const TOLERANCE: i64 = 60;
+
+/// A token that expires before the `expiration_time` until which clients reuse it.
+pub fn outlives_token(document: &Value) -> Option<Trouble> {
+    let stated = document.get("expiration_time")?.as_i64().filter(|time| *time <= LAST_SECOND)?;
+    let expiry = expiry_of_token(document).filter(|expiry| stated - expiry > TOLERANCE)?;
+    let (stated, expiry) = (rfc3339(stated), rfc3339(expiry));
+    let what = format!(
+        "expiration_time is {stated}, but the token expires at {expiry}, so clients that reuse it \
+         use an expired token"
+    );
+    let fix = "set expiration_time to the time at which the token expires";
+    Some(Trouble { fails: false, ..Trouble::new(what, fix) })
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -174,6 +229,37 @@ mod tests {
         }
         let nothing = of_success(&json!({}), TokenType::Jwt, true);
         assert_eq!(nothing.len(), 4, "{nothing:?}");
+    }
+
+    #[test]
+    fn a_failure_has_a_code_and_a_message() {
+        for (document, words) in [
+            (json!({"success": false, "code": "E", "message": "m"}), vec![]),
+            (json!({"success": false, "message": "m"}), vec!["code is missing"]),
+            (json!({"success": false, "code": 401, "message": "m"}), vec!["code is not a string"]),
+            (json!({"success": false, "code": "E", "message": ""}), vec!["message is missing"]),
+            (json!({"success": "false"}), vec!["success is not", "code is", "message is"]),
+        ] {
+            assert!(is_failure(&document));
+            let troubles = of_failure(&document);
+            assert_eq!(troubles.len(), words.len(), "{troubles:?}");
+            for (trouble, word) in troubles.iter().zip(words) {
+                assert!(trouble.what.contains(word) && !trouble.fails, "{trouble:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn expiration_time_may_be_a_minute_after_the_expiry_of_the_token() {
+        // A JWT whose exp is 1900000000.
+        let mut document = with("id_token", json!("e30.eyJleHAiOjE5MDAwMDAwMDB9.AA"));
+        for (time, is_good) in [(0, true), (60, true), (61, false), (-600, true)] {
+            document["expiration_time"] = json!(1_900_000_000 + time);
+            assert_eq!(outlives_token(&document).is_none(), is_good, "{time}");
+        }
+        assert_eq!(outlives_token(&with("expiration_time", json!(4_070_908_800_i64))), None);
+        document["expiration_time"] = json!(4_070_908_800_000_i64);
+        assert_eq!(outlives_token(&document), None);
     }
 
     #[test]

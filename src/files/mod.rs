@@ -136,7 +136,7 @@ fn bytes(
         match error.kind() {
             io::ErrorKind::NotFound => {
                 let absent = failure(missing, format!("{shown} does not exist"));
-                match no_path(&shown.to_string(), option) {
+                match mistaken_path(&shown.to_string(), option) {
                     Some((cause, fix)) => absent.cause(cause).fix(fix),
                     None => absent,
                 }
@@ -156,8 +156,23 @@ fn bytes(
     })
 }
 
-/// Why a value of `option` works only in a shell, and the fix.
-fn no_path(value: &str, option: &str) -> Option<(String, String)> {
+/// Why a value of `option` is not a path on this host, and the fix.
+pub fn mistaken_path(value: &str, option: &str) -> Option<(String, String)> {
+    if value.trim() != value {
+        let what = "the path begins or ends with a space".to_owned();
+        return Some((what, format!("remove the space from {option}")));
+    }
+    if let Some((_, path)) = value.split_once("://").filter(|(scheme, _)| is_scheme(scheme)) {
+        let fix = match value.strip_prefix("file://") {
+            Some(_) if path.starts_with('/') => format!("set {option} to {path}"),
+            _ => format!("set {option} to the path of a file"),
+        };
+        return Some(("it is a URL, not a path".to_owned(), fix));
+    }
+    if let Some(system) = another_system(value) {
+        let fix = format!("set {option} to a path on this host");
+        return Some((format!("it is a {system} path, but this host does not run {system}"), fix));
+    }
     if value.starts_with(['"', '\'']) {
         let fix = format!("write the path in {option} without quotes");
         return Some(("the quotes are part of this path".to_owned(), fix));
@@ -168,6 +183,22 @@ fn no_path(value: &str, option: &str) -> Option<(String, String)> {
     }
     let (text, _) = shell::expansion(value)?;
     Some((format!("only a shell expands {text}"), format!("set {option} to the absolute path")))
+}
+
+fn is_scheme(text: &str) -> bool {
+    matches!(text, "file" | "http" | "https")
+}
+
+/// The kind of host whose paths look like this one, if it is not the kind of this host.
+pub fn another_system(path: &str) -> Option<&'static str> {
+    let mut start = path.chars();
+    let drive = matches!((start.next(), start.next(), start.next()),
+        (Some(letter), Some(':'), Some('/' | '\\')) if letter.is_ascii_alphabetic());
+    let windows = drive || path.starts_with(r"\\");
+    match cfg!(windows) {
+        true => path.starts_with('/').then_some("Unix"),
+        false => windows.then_some("Windows"),
+    }
 }
 
 /// The error for a value of `option` that may be the content of a file and not its path.

@@ -1,13 +1,13 @@
 //! An access token, its expiry, and its form in the file of `--cache-file`.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::cache::Cached;
 use crate::error::{Error, Kind};
 use crate::files::ownership::Existing;
 use crate::http::Url;
 use crate::secret::Secret;
-use crate::time::LAST_SECOND;
+use crate::time::{self, LAST_SECOND};
 use crate::token;
 
 const URN: &str = "urn:ietf:params:oauth:token-type:access_token";
@@ -44,7 +44,7 @@ impl AccessToken {
     /// server that issued it, and the option or member that contains the URL of the server.
     ///
     /// # Errors
-    /// `PROTOCOL` if the text is not a bearer token.
+    /// `PROTOCOL` if the text is not a bearer token, or has expired.
     pub fn new(
         text: &str,
         lifetime: Option<i64>,
@@ -55,7 +55,11 @@ impl AccessToken {
             let what = format!("the access token from {server} is not a valid bearer token");
             return Err(Error::new(Kind::Protocol, what).fix(format!("check {option}")));
         }
-        let lifetime = lifetime.filter(|lifetime| *lifetime > 0).unwrap_or(UNKNOWN_LIFETIME);
+        let lifetime = lifetime.unwrap_or(UNKNOWN_LIFETIME);
+        if lifetime <= 0 {
+            let what = format!("the access token from {server} has already expired");
+            return Err(another_server(what, option));
+        }
         let expiry = now.saturating_add(lifetime).min(LAST_SECOND);
         Ok(AccessToken { text: Secret::new(text), expiry, member: None })
     }
@@ -75,6 +79,29 @@ impl AccessToken {
         }
     }
 
+    /// The token in an OAuth response (RFC 6749, section 5.1), at the time `now`. `place` is as for
+    /// [`AccessToken::new`].
+    ///
+    /// # Errors
+    /// `PROTOCOL` if the response does not contain a valid bearer token.
+    pub fn of_oauth(
+        members: &Map<String, Value>,
+        now: i64,
+        (server, option): (&Url, &str),
+    ) -> Result<AccessToken, Error> {
+        let text = |name: &str| members.get(name).and_then(Value::as_str);
+        let token = text("access_token").ok_or_else(|| {
+            Error::new(Kind::Protocol, format!("the response from {server} has no access_token"))
+                .fix(format!("check {option}"))
+        })?;
+        if text("token_type").is_some_and(|name| !name.eq_ignore_ascii_case("Bearer")) {
+            let what = format!("the token_type in the response from {server} is not Bearer");
+            return Err(another_server(what, option));
+        }
+        let lifetime = members.get("expires_in").and_then(time::lifetime);
+        AccessToken::new(token, lifetime, now, (server, option))
+    }
+
     /// The output of `--format=json`, without a line break.
     pub fn to_json(&self) -> String {
         json!({
@@ -84,6 +111,12 @@ impl AccessToken {
         })
         .to_string()
     }
+}
+
+/// A response that Google never sends. `option` contains the URL.
+fn another_server(what: String, option: &str) -> Error {
+    Error::new(Kind::Protocol, what)
+        .fix(format!("check {option}: usually a proxy or an emulator responded instead of Google"))
 }
 
 impl Cached for AccessToken {
@@ -183,6 +216,15 @@ mod tests {
         }
         for other in ["[]", "ya29.x", r#"{"access_token":"x"}"#, r#"{"type":"x""#, "["] {
             assert!(!is_ours(other.as_bytes()), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_token_without_a_remaining_lifetime_is_refused() {
+        let url = Url::parse("https://sts.googleapis.com/").unwrap();
+        for lifetime in [0, -1] {
+            let error = AccessToken::new("ya29.x", Some(lifetime), 1000, (&url, "token_url"));
+            assert_eq!(error.unwrap_err().kind(), Kind::Protocol);
         }
     }
 

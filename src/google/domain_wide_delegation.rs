@@ -5,14 +5,13 @@
 //! service account for the scopes.
 //! <https://developers.google.com/identity/protocols/oauth2/service-account#authorizingrequests>
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::access_token::AccessToken;
 use super::service_account::ServiceAccount;
 use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::http::{Request, Url};
-use crate::time;
 
 /// The public OAuth token endpoint, which is also the audience of the JWT.
 const OAUTH: &str = "https://oauth2.googleapis.com/token";
@@ -56,12 +55,7 @@ pub fn access_token(
         .require_success()
         .map_err(|error| fix.into_iter().fold(error, |error, fix| error.fix(fix)))?
         .json()?;
-    let token = members.get("access_token").and_then(Value::as_str).ok_or_else(|| {
-        Error::new(Kind::Protocol, format!("the response from {endpoint} has no access_token"))
-            .fix(format!("check {place}"))
-    })?;
-    let lifetime = members.get("expires_in").and_then(time::lifetime);
-    AccessToken::new(token, lifetime, now, (endpoint, place))
+    AccessToken::of_oauth(&members, now, (endpoint, place))
 }
 
 /// What to do about an OAuth error.

@@ -51,8 +51,12 @@ impl ServiceAccount<'_> {
         let token = text(&response, "accessToken")?;
         let expiry = response.get("expireTime").and_then(Value::as_str).and_then(parse_rfc3339);
         let now = cx.clock.now();
+        let lifetime = expiry.map(|expiry| expiry - now);
+        // If this host's clock is ahead, a valid token seems to have expired.
+        let is_valid = |left: &i64| *left <= 0 && left.saturating_add(cx.skew().unwrap_or(0)) > 0;
+        let lifetime = lifetime.filter(|left| !is_valid(left));
         let place = (&self.account.url, "service_account_impersonation_url");
-        Ok(AccessToken::new(token, expiry.map(|expiry| expiry - now), now, place)?)
+        Ok(AccessToken::new(token, lifetime, now, place)?)
     }
 
     /// `generateIdToken`: an OpenID Connect token for this audience.

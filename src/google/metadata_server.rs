@@ -7,8 +7,6 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
-
 use super::access_token::AccessToken;
 use crate::configuration::search::METADATA_HOST;
 use crate::context::Context;
@@ -16,7 +14,6 @@ use crate::error::{Error, Kind};
 use crate::http::{Request, Response, Url, form};
 use crate::options::grammar;
 use crate::secret::Secret;
-use crate::time;
 use crate::token::jwt;
 
 /// The time limit of a request, which stays on the host.
@@ -51,11 +48,8 @@ impl MetadataServer {
     /// As [`MetadataServer::email`].
     pub fn access_token(&self, scopes: &[String], cx: &Context) -> Result<AccessToken, Error> {
         let response = self.get("token", &[("scopes", &scopes.join(","))], cx)?;
-        let members = response.json()?;
-        let token = members.get("access_token").and_then(Value::as_str);
-        let token = token.ok_or_else(|| self.malformed("access token"))?;
-        let lifetime = members.get("expires_in").and_then(time::lifetime);
-        AccessToken::new(token, lifetime, cx.clock.now(), (&self.origin, METADATA_HOST))
+        let place = (&self.origin, METADATA_HOST);
+        AccessToken::of_oauth(&response.json()?, cx.clock.now(), place)
     }
 
     /// An ID token for this audience.

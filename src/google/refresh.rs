@@ -16,7 +16,6 @@ use crate::error::{Error, Kind};
 use crate::http::{Request, Response};
 use crate::secret::Secret;
 use crate::shell::quoted;
-use crate::time;
 
 /// The response to a refresh token.
 #[derive(Debug)]
@@ -66,14 +65,9 @@ pub fn refresh(
     let members = response.require_success()?.json()?;
     let text =
         |name: &str| members.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
-    let token = text("access_token").ok_or_else(|| {
-        Error::new(Kind::Protocol, format!("the response from {url} has no access_token"))
-            .fix(format!("check {member}"))
-    })?;
-    let lifetime = members.get("expires_in").and_then(time::lifetime);
     let rotated = text("refresh_token").filter(|token| *token != refresh_token.expose());
     Ok(Refreshed {
-        token: AccessToken::new(token, lifetime, cx.clock.now(), (url, member))?,
+        token: AccessToken::of_oauth(&members, cx.clock.now(), (url, member))?,
         rotated: rotated.map(Secret::new),
         scope: text("scope").map(str::to_owned),
     })

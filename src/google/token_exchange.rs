@@ -6,16 +6,15 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::access_token::AccessToken;
 use super::refusals;
 use crate::configuration::CredentialConfig;
 use crate::context::Context;
-use crate::error::{Error, Kind};
+use crate::error::Error;
 use crate::http::Request;
 use crate::secret::Secret;
-use crate::time;
 
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
@@ -55,10 +54,5 @@ pub fn exchange(
     }
     let response = response.require_success()?;
     let members = response.json()?;
-    let token = members.get("access_token").and_then(Value::as_str).ok_or_else(|| {
-        let what = format!("the response from {} has no access_token", config.token_url);
-        Error::new(Kind::Protocol, what).fix("check token_url")
-    })?;
-    let lifetime = members.get("expires_in").and_then(time::lifetime);
-    AccessToken::new(token, lifetime, cx.clock.now(), (&config.token_url, "token_url"))
+    AccessToken::of_oauth(&members, cx.clock.now(), (&config.token_url, "token_url"))
 }

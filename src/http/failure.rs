@@ -25,7 +25,7 @@ pub(super) fn explain(
         return tls::explain(error, host, option, terms);
     }
     if let (ureq::Error::ConnectProxyFailed(head), Some(proxy)) = (error, proxy) {
-        return proxy_refusal::explain(head, request, proxy);
+        return proxy_refusal::explain(head, request, proxy).local();
     }
     let via = proxy.map(|proxy| proxy.name);
     let unreachable = |what: String| Error::new(Kind::Unreachable, what);
@@ -34,7 +34,8 @@ pub(super) fn explain(
         let or = proxy::or_bypass(name, &format!("add {host} to NO_PROXY"));
         return unreachable(format!("cannot connect to the proxy in {name}"))
             .cause(without_prefix(error))
-            .fix(format!("check {name}{or}"));
+            .fix(format!("check {name}{or}"))
+            .local();
     }
     if is_unknown_host(error) {
         return unreachable(format!("the host name {host} cannot be resolved"))
@@ -90,6 +91,7 @@ fn timed_out(stage: Timeout, request: &Request, via: Option<&'static str>) -> Er
     let error = Error::new(Kind::Unreachable, format!("{what} in time"))
         .fix(format!("check {check}{or}, or increase --timeout"));
     match stage {
+        Timeout::Resolve | Timeout::Connect if via.is_some() => error.local(),
         Timeout::Resolve | Timeout::Connect => error,
         _ => error.lost(),
     }

@@ -133,18 +133,34 @@ impl Agent {
     /// refuses the request, `UNREACHABLE` if there is no complete response, `PROTOCOL` if the
     /// response is not HTTP or too long.
     pub fn send(&self, request: Request) -> Result<Response, Error> {
+        let via = self.prepare(&request).map_err(Error::local)?;
         if self.settings.offline {
             return Err(Error::offline());
         }
-        self.refuse_plain_http(&request)?;
-        let via = match &self.settings.proxy {
-            _ if request.direct => None,
-            Some(proxy) => Some(proxy.clone()),
-            None => proxy::for_url(request.url, &self.world.env)?,
-        };
         let secrets = request.secrets();
         let again = |response: &Response| !request.once && retry::is_passing(response.status);
         retry::ask(self.world.deadline, again, || self.send_once(&request, via.as_ref(), &secrets))
+    }
+
+    /// Checks everything that can be checked without the network, and chooses the proxy.
+    fn prepare(&self, request: &Request) -> Result<Option<NamedProxy>, Error> {
+        if self.agent.get().is_none() {
+            self.settings.tls.require_authorities()?;
+        }
+        self.refuse_plain_http(request)?;
+        match &self.settings.proxy {
+            _ if request.direct => Ok(None),
+            Some(proxy) => Ok(Some(proxy.clone())),
+            None => proxy::for_url(request.url, &self.world.env),
+        }
+    }
+
+    /// Checks that the proxy for a URL is valid.
+    ///
+    /// # Errors
+    /// `CONFIGURATION` if it is not.
+    pub fn require_valid_proxy(&self, url: &Url) -> Result<(), Error> {
+        proxy::for_url(url, &self.world.env).map(drop)
     }
 
     fn send_once(

@@ -68,6 +68,18 @@ fn read(address: &str, name: &'static str) -> Result<Proxy, Error> {
         Error::new(Kind::Configuration, format!("the proxy in {name} {what}")).fix(fix)
     };
     let proxy = Proxy::new(address).map_err(|_| wrong("is not a valid proxy URL"))?;
+    let authority = proxy.uri().authority();
+    if authority.is_none_or(|authority| authority.host().is_empty()) {
+        return Err(wrong("has no host"));
+    }
+    // The library uses port 80 instead of an invalid one.
+    let has_port =
+        authority.is_some_and(|authority| !authority.as_str().ends_with(authority.host()));
+    if has_port
+        && authority.is_none_or(|authority| authority.port_u16().is_none_or(|port| port == 0))
+    {
+        return Err(wrong("does not have a port from 1 to 65535"));
+    }
     match proxy.uri().scheme_str() {
         Some("http" | "https") => Ok(proxy),
         _ => Err(wrong("is not an HTTP proxy")),
@@ -189,6 +201,22 @@ mod tests {
             ("fd00::1", "10.0.0.0/8", false),
         ] {
             assert_eq!(is_excluded(host, list), excluded, "{host} in {list}");
+        }
+    }
+
+    #[test]
+    fn a_proxy_has_a_host_and_a_valid_port() {
+        for (address, words) in [
+            ("http://proxy.example:abc", "does not have a port from 1 to 65535"),
+            ("http://hunter2:p@proxy.example:99999", "does not have a port from 1 to 65535"),
+            ("proxy.example:0", "does not have a port"),
+            ("http://:80", "has no host"),
+        ] {
+            let error = read(address, "HTTPS_PROXY").unwrap_err().to_string();
+            assert!(error.contains(words) && !error.contains("hunter2"), "{address}: {error}");
+        }
+        for address in ["proxy.example", "http://[::1]:3128", "http://u:p@[::1]", "a.example:1"] {
+            assert!(read(address, "HTTPS_PROXY").is_ok(), "{address}");
         }
     }
 

@@ -31,8 +31,13 @@ impl ClientCert {
         let wrong = |what| Error::new(Kind::Configuration, what).fix(format!("check {place}"));
         let chain = certificates(chain)
             .ok_or_else(|| wrong("the client certificate is not in PEM format"))?;
-        let key = PrivateKeyDer::from_pem_slice(key.expose().as_bytes())
-            .map_err(|_| wrong("the client key is not a private key in PEM format"))?;
+        let key = PrivateKeyDer::from_pem_slice(key.expose().as_bytes()).map_err(|_| {
+            let error = wrong("the client key is not a private key in PEM format");
+            match show::other_key(key.expose()) {
+                Some((what, fix)) => error.cause(what).fix(fix.replace("OPTION", "the client key")),
+                None => error,
+            }
+        })?;
         Ok(ClientCert { chain, key: Arc::new(key), place: place.to_owned() })
     }
 }
@@ -49,7 +54,7 @@ pub struct CaFile {
 /// The authorities to trust instead of those of the platform.
 #[derive(Debug, Clone)]
 pub enum Authorities {
-    /// Those in a file, which is read for the first TLS connection.
+    /// Those in a file, which is read before the first request.
     File(CaFile),
     /// The authorities in this PEM text. The second value is the place of the text, for messages.
     Pem(Secret, String),
@@ -99,6 +104,14 @@ pub struct Terms {
 }
 
 impl Terms {
+    /// Reads the trusted authorities, so that a mistake in them is reported before a connection.
+    ///
+    /// # Errors
+    /// `CONFIGURATION` if their file cannot be read or contains no certificate.
+    pub fn require_authorities(&self) -> Result<(), Error> {
+        self.authorities.as_ref().map_or(Ok(()), |authorities| authorities.roots().map(drop))
+    }
+
     /// The configuration for rustls.
     ///
     /// # Errors

@@ -43,6 +43,22 @@ impl Url {
         Ok(Url { typed: text.to_owned(), uri, host })
     }
 
+    /// Parses the URL of an OpenID Connect issuer, which has no query (Discovery 1.0, section 3).
+    ///
+    /// The error is that of [`Url::parse`].
+    pub fn parse_issuer(text: &str) -> Result<Url, String> {
+        let url = Url::parse(text)?;
+        match url.has_query() {
+            false => Ok(url),
+            true => Err("must not have a query (?…)".to_owned()),
+        }
+    }
+
+    /// Whether there is a query, even an empty one.
+    pub fn has_query(&self) -> bool {
+        self.uri.query().is_some()
+    }
+
     /// The URL exactly as it was written, including the query.
     pub fn as_typed(&self) -> &str {
         &self.typed
@@ -148,6 +164,12 @@ mod tests {
         ] {
             assert!(Url::parse(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn an_issuer_has_no_query() {
+        assert!(Url::parse_issuer("https://idp.example/realms/r").is_ok());
+        assert!(Url::parse_issuer("https://idp.example/realms/r?").is_err());
     }
 
     #[test]

@@ -17,7 +17,7 @@ mod values;
 pub use self::common::{COMMON, Format, OF_SOURCES, Options};
 pub use self::nearest::{is_name, nearest};
 pub use self::secret_ref::SecretRef;
-pub use self::typed::{Header, OptionField, OptionValue, Pair, Seconds, choice};
+pub use self::typed::{Header, Issuer, OptionField, OptionValue, Pair, Seconds, choice};
 pub use self::value_kind::ValueKind;
 pub use self::values::{Value, Values};
 

@@ -98,6 +98,10 @@ pub struct Pair(pub String, pub String);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header(pub String, pub String);
 
+/// The URL of an OpenID Connect issuer.
+#[derive(Debug, Clone)]
+pub struct Issuer(pub Url);
+
 macro_rules! option_value {
     ($type:ty, $kind:expr, $pattern:pat => $value:expr) => {
         impl OptionValue for $type {
@@ -116,6 +120,7 @@ macro_rules! option_value {
 option_value!(String, ValueKind::Text, Value::Text(text) => text.clone());
 option_value!(PathBuf, ValueKind::Path, Value::Path(path) => path.clone());
 option_value!(Url, ValueKind::Url, Value::Url(url) => url.clone());
+option_value!(Issuer, ValueKind::Issuer, Value::Url(url) => Issuer(url.clone()));
 option_value!(SecretRef, ValueKind::Secret, Value::Secret(secret) => secret.clone());
 option_value!(Pair, ValueKind::Pair, Value::Pair(key, value) => Pair(key.clone(), value.clone()));
 option_value!(Header, ValueKind::Header, Value::Pair(key, value) => Header(key.clone(), value.clone()));

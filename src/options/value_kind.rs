@@ -22,6 +22,8 @@ pub enum ValueKind {
     Path,
     /// An absolute http or https URL.
     Url,
+    /// The URL of an OpenID Connect issuer.
+    Issuer,
     /// A reference to a secret: `env:NAME` or `file:PATH`.
     Secret,
     /// `KEY=VALUE`.
@@ -39,7 +41,7 @@ impl ValueKind {
             ValueKind::Path => "PATH".to_owned(),
             ValueKind::Choice(words) => words.join("|"),
             ValueKind::Seconds(..) => "SECONDS".to_owned(),
-            ValueKind::Url => "URL".to_owned(),
+            ValueKind::Url | ValueKind::Issuer => "URL".to_owned(),
             ValueKind::Secret => "env:NAME|file:PATH".to_owned(),
             ValueKind::Pair => "KEY=VALUE".to_owned(),
             ValueKind::Header => "NAME:VALUE".to_owned(),
@@ -53,6 +55,7 @@ impl ValueKind {
             ValueKind::Choice(words) => (*words.first()?).to_owned(),
             ValueKind::Seconds(least, most) => 30.clamp(*least, *most).to_string(),
             ValueKind::Url => "https://example.com/path".to_owned(),
+            ValueKind::Issuer => "https://idp.example.com".to_owned(),
             ValueKind::Secret => format!("env:{}", name.to_ascii_uppercase().replace('-', "_")),
             ValueKind::Pair => "name=value".to_owned(),
             ValueKind::Header => "Accept:text/plain".to_owned(),
@@ -98,6 +101,7 @@ impl ValueKind {
                 _ => Err(format!("must be a whole number of seconds from {least} to {most}")),
             },
             ValueKind::Url => Url::parse(&text).map(Value::Url),
+            ValueKind::Issuer => Url::parse_issuer(&text).map(Value::Url),
             ValueKind::Secret => SecretRef::parse(&text)
                 .map(Value::Secret)
                 .ok_or_else(|| "must be env:NAME or file:PATH, not the secret itself".to_owned()),
@@ -136,6 +140,7 @@ mod tests {
             (ValueKind::Text, ""),
             (ValueKind::Text, "a\nb"),
             (ValueKind::Url, "example.com"),
+            (ValueKind::Issuer, "https://idp.example?a=b"),
             (ValueKind::Pair, "=b"),
             (ValueKind::Header, "nothing"),
         ] {

@@ -29,6 +29,7 @@ use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::secret::Secret;
+use crate::shell::quoted;
 use crate::show;
 
 /// A key that signs with RSASSA-PKCS1-v1_5 and SHA-256, which XML signatures require.
@@ -64,7 +65,9 @@ impl SigningKey {
         SigningKey::parse(&text).map_err(|Refusal(why, fix)| {
             let what = format!("{} does not contain a supported private key", show::path(path));
             Error::new(Kind::Configuration, what).cause(why).fix(match fix {
-                Some(fix) => fix.to_owned(),
+                Some(fix) => {
+                    fix.replace("OPTION", option).replace("FILE", &quoted(&show::path(path)))
+                }
                 None => {
                     format!(
                         "set {option} to a file with an RSA key of 2048 to 4096 bits or a P-256 key"

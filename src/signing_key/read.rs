@@ -13,8 +13,10 @@ use zeroize::Zeroizing;
 
 use super::pair::Pair;
 use crate::secret::Secret;
+use crate::show;
 
-/// Why a text is not a signing key, and the fix if it is not to use another key.
+/// Why a text is not a signing key, and the fix if it is not to use a key of another type. `FILE` in
+/// the fix stands for the path, and `OPTION` for the option that contains it.
 pub(super) struct Refusal(pub(super) &'static str, pub(super) Option<&'static str>);
 
 /// The key pair in PEM or in a JWK, and the key ID if the JWK has one.
@@ -43,11 +45,10 @@ fn from_pem(text: &Secret) -> Result<Pair, Refusal> {
                 .map_err(|_| wrong_type())
         }
         Ok(_) => Err(wrong_type()),
-        Err(_) if text.expose().contains("ENCRYPTED") => Err(Refusal(
-            "it is encrypted",
-            Some("decrypt it with openssl pkey and set the file mode to 0600"),
-        )),
-        Err(_) => Err(Refusal("it has no private key in PEM or JWK format", None)),
+        Err(_) => Err(match show::other_key(text.expose()) {
+            Some((what, fix)) => Refusal(what, Some(fix)),
+            None => Refusal("it has no private key in PEM or JWK format", None),
+        }),
     }
 }
 
@@ -85,6 +86,15 @@ fn from_jwk(text: &Secret) -> Result<(Pair, Option<String>), Refusal> {
     let jwk: Map<String, Value> = serde_json::from_str(text.expose()).map_err(|_| {
         Refusal("it is not a valid JSON object", Some("use a file with one private JWK"))
     })?;
+    if jwk.contains_key("keys") {
+        return Err(Refusal("it is a JWK set", Some("use a file with one private JWK")));
+    }
+    if jwk.contains_key("kty") && !jwk.contains_key("d") {
+        return Err(Refusal(
+            "it is a public key",
+            Some("set OPTION to the file with the private key"),
+        ));
+    }
     let incomplete = || Refusal("a member of the JWK is missing or invalid", None);
     let text = |name: &str| jwk.get(name).and_then(Value::as_str);
     let bytes = |name: &str| -> Result<Zeroizing<Vec<u8>>, Refusal> {

@@ -57,10 +57,8 @@ impl Source for Output {
             return Err(Error::new(Kind::Protocol, format!("{what} is empty"))
                 .fix("run the program after -- by hand to see its error output"));
         }
-        let text = field::select(&text, &self.field, &what)?;
         let renew = "configure the program to print a valid token, \
                      and check the clocks of this host and of the issuer";
-        let origin = Origin { json: Some(self.field.add), ..Origin::new(what, PLACE, renew) };
-        SubjectToken::read(&text, request.token_type, cx.clock.now(), &origin)
+        self.field.token(&text, Origin::new(what, PLACE, renew), request, cx)
     }
 }

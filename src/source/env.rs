@@ -51,11 +51,9 @@ impl Source for Variable {
     ) -> Result<SubjectToken, Error> {
         let what = format!("the variable {}", self.name);
         let text = read(&self.name, "check --name, or configure the job to set the variable", cx)?;
-        let text = field::select(&text, &self.field, &what)?;
         let renew = "restart the job, or configure its CI system to issue tokens with a longer \
                      lifetime";
-        let origin = Origin { json: Some(self.field.add), ..Origin::new(what, "--name", renew) };
-        SubjectToken::read(&text, request.token_type, cx.clock.now(), &origin)
+        self.field.token(&text, Origin::new(what, "--name", renew), request, cx)
     }
 }
 

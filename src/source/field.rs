@@ -5,9 +5,13 @@
 
 use serde_json::Value;
 
+use crate::context::Context;
+use crate::contract::document;
+use crate::contract::request::SubjectTokenRequest;
 use crate::error::{Error, Kind, one_line};
 use crate::options::Values;
 use crate::secret::Secret;
+use crate::token::{Origin, SubjectToken, mismatch};
 
 options! {
     /// The option that all sources of text or JSON share.
@@ -27,6 +31,8 @@ pub(crate) struct Field {
     pub(crate) option: &'static str,
     /// What to do if the token is a member, but no path is given.
     pub(crate) add: &'static str,
+    /// What to do if the whole text is the token, but a path is given.
+    pub(crate) remove: &'static str,
     /// Whether the path may lead into nested objects and arrays.
     pub(crate) nested: bool,
 }
@@ -40,7 +46,43 @@ impl Field {
 
     pub(super) fn of_option(path: Option<String>) -> Field {
         let add = "add --field=MEMBER to name the member that contains the token";
-        Field { path, option: "--field", add, nested: true }
+        Field { path, option: "--field", add, remove: "remove --field", nested: true }
+    }
+
+    /// What to do if the path is wrong and the token is a member at `path`.
+    fn correct(&self, path: Option<String>) -> String {
+        match path {
+            None => format!("check {}", self.option),
+            Some(path) if self.nested => format!("use {}={path}", self.option),
+            Some(path) if !path.contains('.') => format!("set {} to {path}", self.option),
+            Some(path) => {
+                format!("configure an executable source, for example wif-token file --field={path}")
+            }
+        }
+    }
+
+    /// The subject token in a text from `origin`, which may be the document of an executable.
+    ///
+    /// # Errors
+    /// `PROTOCOL` and `CONFIGURATION` if the text does not have the member; those of
+    /// [`SubjectToken::read`].
+    pub(super) fn token(
+        &self,
+        text: &Secret,
+        origin: Origin,
+        request: &SubjectTokenRequest,
+        cx: &Context,
+    ) -> Result<SubjectToken, Error> {
+        let origin = Origin { json: Some(self.add), ..origin };
+        let found = select(text, self, &origin.what)?;
+        let now = cx.clock.now();
+        let mut token = SubjectToken::read(&found, request.token_type, now, &origin)?;
+        let document = serde_json::from_str::<Value>(text.expose()).ok();
+        if let Some(expiry) = document.and_then(|document| document::expiry(&document)) {
+            token.expiry = Some(expiry);
+            token.refuse_expired(now, &origin)?;
+        }
+        Ok(token)
     }
 }
 
@@ -51,25 +93,26 @@ impl Field {
 /// `PROTOCOL` if the text is not JSON, `CONFIGURATION` if the member does not exist or is not a
 /// string.
 pub(super) fn select(text: &Secret, field: &Field, what: &str) -> Result<Secret, Error> {
-    let Field { path: Some(path), option, nested, .. } = field else {
+    let Field { path: Some(path), nested, .. } = field else {
         return Ok(text.clone());
     };
     let value: Value = serde_json::from_str(text.expose()).map_err(|_| {
-        let found = match text.expose().trim_start().starts_with('<') {
-            true => "is HTML or XML, not JSON",
-            false => "is not JSON",
+        let (text, remove) = (text.expose().trim(), field.remove);
+        let (found, fix) = match text {
+            _ if mismatch::is_token(text) => ("is only a token, not JSON", remove.to_owned()),
+            _ if text.starts_with('<') => {
+                ("is HTML or XML, not JSON", format!("{remove} if the whole text is the token"))
+            }
+            _ => ("is not JSON", format!("{remove} if the whole text is the token")),
         };
-        Error::new(Kind::Protocol, format!("{what} {found}"))
-            .fix(format!("remove {option} if the whole text is the token"))
+        Error::new(Kind::Protocol, format!("{what} {found}")).fix(fix)
     })?;
     let found = find(&value, path);
     if !nested && found.is_ok() && value.as_object().is_none_or(|top| !top.contains_key(path)) {
         let wrong = format!("{path} is not a member at the top of {what}");
         return Err(Error::new(Kind::Configuration, wrong)
             .cause("clients do not look for the token in nested objects or arrays")
-            .fix(format!(
-                "configure an executable source, for example wif-token file --field={path}"
-            )));
+            .fix(field.correct(Some(path.clone()))));
     }
     match found {
         Ok(Value::String(text)) => Ok(Secret::new(text.as_str())),
@@ -77,7 +120,7 @@ pub(super) fn select(text: &Secret, field: &Field, what: &str) -> Result<Secret,
             let wrong = format!("the member {path:?} of {what} is not a string");
             Err(Error::new(Kind::Configuration, wrong)
                 .cause(format!("it is {}", contents(other)))
-                .fix(format!("check {option}")))
+                .fix(field.correct(mismatch::path_of_token(&value))))
         }
         Err((inside, missing)) => {
             let wrong = match path.strip_suffix(missing).map(|parent| parent.trim_end_matches('.'))
@@ -87,7 +130,7 @@ pub(super) fn select(text: &Secret, field: &Field, what: &str) -> Result<Secret,
             };
             Err(Error::new(Kind::Configuration, wrong)
                 .cause(format!("the JSON there is {}", contents(inside)))
-                .fix(format!("check {option}")))
+                .fix(field.correct(mismatch::path_of_token(&value))))
         }
     }
 }

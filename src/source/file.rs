@@ -61,9 +61,7 @@ impl Source for File {
             return Err(Error::new(Kind::Configuration, format!("{what} is empty"))
                 .fix(format!("check {} and the program that writes the file", self.option)));
         }
-        let text = field::select(&text, &self.field, &what)?;
         let renew = format!("check the program or timer that renews {}", show::path(&self.path));
-        let origin = Origin { json: Some(self.field.add), ..Origin::new(what, self.option, renew) };
-        SubjectToken::read(&text, request.token_type, cx.clock.now(), &origin)
+        self.field.token(&text, Origin::new(what, self.option, renew), request, cx)
     }
 }

@@ -17,8 +17,7 @@ use crate::contract::request::SubjectTokenRequest;
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::files::ownership::{self, Existing, Refusal};
-use crate::http::Url;
-use crate::options::{Pair, Seconds, Values};
+use crate::options::{Issuer, Pair, Seconds, Values};
 use crate::show;
 use crate::signing_key::SigningKey;
 use crate::token::{SubjectToken, TokenType};
@@ -33,7 +32,7 @@ options! {
         /// file with the private key (RSA or P-256, as PEM or JWK)
         key: PathBuf = "--key=PEM",
         /// iss claim: the issuer URI that is configured in the pool provider
-        issuer: Url = "--issuer",
+        issuer: Issuer = "--issuer",
         /// sub claim
         subject: String = "--subject=NAME",
         /// add a claim; a value that is valid JSON is added as JSON
@@ -80,7 +79,7 @@ fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
     Ok(Box::new(Key {
         path: options.key,
         // Not normalized: the pool provider compares the iss claim exactly.
-        issuer: options.issuer.as_typed().to_owned(),
+        issuer: options.issuer.0.as_typed().to_owned(),
         subject: options.subject,
         claims,
         lifetime: options.lifetime.map_or(LIFETIME, |Seconds(seconds)| seconds),

@@ -138,10 +138,8 @@ impl Source for Get {
             return Err(Error::new(Kind::Protocol, format!("{what} is empty"))
                 .fix(format!("check {}", self.option)));
         }
-        let text = field::select(&Secret::new(text), &self.field, &what)?;
         let renew = format!("check {} and the clocks of this host and of the server", self.option);
-        let origin = Origin { json: Some(self.field.add), ..Origin::new(what, self.option, renew) };
-        SubjectToken::read(&text, request.token_type, cx.clock.now(), &origin)
+        self.field.token(&Secret::new(text), Origin::new(what, self.option, renew), request, cx)
     }
 }
 

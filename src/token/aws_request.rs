@@ -43,9 +43,18 @@ pub fn read(text: &str, origin: &Origin) -> Result<SubjectToken, Error> {
 pub(super) fn has_headers(text: &str) -> bool {
     let once = percent_decode_str(text).decode_utf8_lossy();
     let twice = percent_decode_str(&once).decode_utf8_lossy();
-    [text, &once, &twice].iter().any(|json| {
+    let form = once.replace('+', " ");
+    [text, &once, &twice, &form].iter().any(|json| {
         serde_json::from_str(json).is_ok_and(|value: Value| value.get("headers").is_some())
     })
+}
+
+/// A form encodes a space as a plus sign, and the Security Token Service decodes only `%20`.
+const PLUS: &str =
+    "it has a plus sign instead of %20 or %2B, as quote_plus of Python encodes a space";
+
+fn is_object(json: &str) -> bool {
+    serde_json::from_str(json).is_ok_and(|value: Value| value.is_object())
 }
 
 /// The members of a signed request.
@@ -80,11 +89,9 @@ impl SignedRequest {
             Ok(Value::Object(_)) if text.starts_with(['{', ' ']) => {
                 Err("it is JSON that is not percent-encoded")
             }
-            // The Security Token Service would decode it as a space.
-            Ok(Value::Object(_)) if text.contains('+') => {
-                Err("it contains a plus sign that is not percent-encoded")
-            }
+            Ok(Value::Object(_)) if text.contains('+') => Err(PLUS),
             Ok(request @ Value::Object(_)) => Ok(SignedRequest(request)),
+            Err(_) if is_object(&json.replace('+', " ")) => Err(PLUS),
             _ if decode(&json).is_some_and(|json| json.starts_with('{')) => {
                 Err("it is percent-encoded twice")
             }
@@ -155,7 +162,8 @@ mod tests {
         for (text, why) in [
             ("", "it is not percent-encoded JSON"),
             ("a.b.c", "it is not percent-encoded JSON"),
-            ("%7B%22a%22%3A%22b+c%22%7D", "a plus sign that is not percent-encoded"),
+            ("%7B%22a%22%3A%22b+c%22%7D", "a plus sign instead of %20"),
+            ("%7B%22a%22%3A+%22b%22%7D", "a plus sign instead of %20"),
             (json, "it is JSON that is not percent-encoded"),
             (&once, "it is not a signed AWS request"),
             (&crate::http::form::escape(&once).to_string(), "it is percent-encoded twice"),

@@ -57,6 +57,15 @@ impl TokenType {
         row.map_or("urn:ietf:params:oauth:token-type:jwt", |row| row.1)
     }
 
+    /// When Google no longer accepts a token of this type, in seconds since 1970; `None` if the token
+    /// does not state it.
+    pub fn expiry(self, text: &str) -> Option<i64> {
+        match self {
+            TokenType::Saml2 => saml::expiry(text),
+            TokenType::Jwt | TokenType::IdToken | TokenType::AwsRequest => jwt::expiry(text),
+        }
+    }
+
     /// The `token_type` of a document: `…:jwt` for everything except SAML. The Rust client up to
     /// 1.8 refuses `…:id_token`, the contract has no signed AWS requests, and no client compares
     /// the value with the configuration.

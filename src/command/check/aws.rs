@@ -139,7 +139,10 @@ fn region(url: &str) -> Result<&str, (String, String)> {
         return wrong("the url is a presigned URL", fix);
     }
     match (path, value("Action"), value("Version")) {
-        ("", Some("GetCallerIdentity"), Some(_)) => Ok(region),
+        ("", Some("GetCallerIdentity"), Some("2011-06-15")) => Ok(region),
+        ("", Some("GetCallerIdentity"), Some(_)) => {
+            wrong("the Version in the url is not 2011-06-15", &set)
+        }
         ("", Some("GetCallerIdentity"), None) => wrong("the url has no parameter Version", &set),
         ("", ..) => wrong("the Action in the url is not GetCallerIdentity", &set),
         _ => wrong("the url of the GetCallerIdentity request has a path", &set),
@@ -257,10 +260,7 @@ mod tests {
     #[test]
     fn sts_hosts_are_compared_by_their_whole_name() {
         for (url, expected) in [
-            (
-                "https://sts.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15",
-                Ok("us-east-1"),
-            ),
+            ("https://sts.amazonaws.com?Action=GetCallerIdentity&Version=1", Ok("us-east-1")),
             (
                 "https://sts.eu-west-1.amazonaws.com/?Action=GetCallerIdentity&Version=1",
                 Ok("eu-west-1"),
@@ -299,7 +299,7 @@ mod tests {
                 Err("presigned"),
             ),
         ] {
-            match (region(url), expected) {
+            match (region(&url.replace("Version=1", "Version=2011-06-15")), expected) {
                 (Ok(found), Ok(expected)) => assert_eq!(found, expected, "{url}"),
                 (Err((found, _)), Err(words)) => assert!(found.contains(words), "{url}: {found}"),
                 (found, _) => panic!("{url}: {found:?}"),

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::mapping::{Evaluated, evaluate, pairs};
 use super::report::{CLAIMS, PRINCIPAL, Report};
 use crate::configuration::CredentialConfig;
-use crate::configuration::pool_provider::PoolProvider;
+use crate::configuration::pool_provider::{LONGEST_SUBJECT, PoolProvider};
 use crate::error::{Kind, one_line};
 use crate::secret::Secret;
 use crate::token::jwt;
@@ -16,9 +16,6 @@ use crate::token::xml as parser;
 
 /// The attribute that every mapping must have.
 const SUBJECT: &str = "google.subject";
-
-/// The longest `google.subject`, in bytes.
-const LONGEST_SUBJECT: usize = 127;
 
 /// The number of characters of a value that are shown.
 const SHOWN: usize = 200;

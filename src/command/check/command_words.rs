@@ -8,6 +8,7 @@ use crate::client::executable;
 use crate::command::config::is_portable;
 use crate::context::Context;
 use crate::error::Kind;
+use crate::files;
 use crate::options::{OptionInfo, ValueKind};
 use crate::program;
 use crate::shell::{self, quoted};
@@ -39,7 +40,7 @@ fn space(path: &str, rest: Vec<String>, command: &str, report: &mut Report) {
     let what = format!(
         "clients split the command at spaces, but the path of the program contains one: {path}"
     );
-    let windows = cfg!(windows) || another_host(path) == Some("Windows");
+    let windows = cfg!(windows) || files::another_system(path) == Some("Windows");
     let name = path.rsplit(['/', '\\']).next().unwrap_or_default().replace(' ', "-");
     let folder = if windows { "C:/wif-token" } else { "/usr/local/bin" };
     let short = format!("{folder}/{name}");
@@ -74,18 +75,6 @@ fn path_with_space(words: &[String], cx: &Context) -> Option<(String, Vec<String
         parts.all(|part| !part.starts_with(['-', '/'])).then_some(last + 1)
     })?;
     Some((joined(count), words.get(count..).unwrap_or_default().to_vec()))
-}
-
-/// The kind of host whose paths look like this one, if it is not the kind of this host.
-pub(super) fn another_host(path: &str) -> Option<&'static str> {
-    let mut start = path.chars();
-    let drive = matches!((start.next(), start.next(), start.next()),
-        (Some(letter), Some(':'), Some('/' | '\\')) if letter.is_ascii_alphabetic());
-    let windows = drive || path.starts_with(r"\\");
-    match cfg!(windows) {
-        true => path.starts_with('/').then_some("Unix"),
-        false => windows.then_some("Windows"),
-    }
 }
 
 /// A command of another host with the path of this program, if it runs this program.

@@ -83,7 +83,7 @@ fn program_file(command: &str, cx: &Context, report: &mut Report) {
     let path = Path::new(name);
     let shown = show::path(path);
     let Some(found) = program::find(name, &cx.env) else {
-        if let Some(host) = command_words::another_host(&name.to_string_lossy()) {
+        if let Some(host) = files::another_system(&name.to_string_lossy()) {
             let what = format!("{shown} is a {host} path, but this host does not run {host}");
             let fix = format!(
                 "set executable.command to {}, or run check on the host of the client",

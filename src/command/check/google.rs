@@ -4,12 +4,12 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use super::report::{ACCOUNT, Finding, Report};
-use super::{Check, OFFLINE};
+use super::{Check, OFFLINE, is_offline};
 use crate::client;
 use crate::client::credentials::Hop;
 use crate::configuration::{CredentialConfig, Impersonation};
 use crate::context::Context;
-use crate::error::{Error, Kind};
+use crate::error::Kind;
 use crate::google::CLOUD_PLATFORM;
 use crate::google::access_token::AccessToken;
 use crate::google::gcloud::{grant_role, project};
@@ -30,7 +30,7 @@ pub(super) fn check(token: &Secret, config: &CredentialConfig, check: &Check, re
     let cx = check.cx;
     let link = "exchange";
     let exchanged = token_exchange::exchange(config, token, CLOUD_PLATFORM, cx);
-    let is_offline = exchanged.as_ref().is_err_and(Error::is_offline);
+    let is_skipped = exchanged.as_ref().is_err_and(|error| is_offline(error, cx));
     let federated = match exchanged {
         Ok(federated) => {
             report.settle();
@@ -38,7 +38,7 @@ pub(super) fn check(token: &Secret, config: &CredentialConfig, check: &Check, re
             report.ok(link, message).with_step(cx.route(&config.token_url));
             Some(federated)
         }
-        Err(error) if error.is_offline() => {
+        Err(_) if is_skipped => {
             report.skipped(link, OFFLINE);
             None
         }
@@ -55,7 +55,7 @@ pub(super) fn check(token: &Secret, config: &CredentialConfig, check: &Check, re
         report.skipped("impersonation", why);
         return;
     }
-    let why = if is_offline { OFFLINE } else { "no federated token is available" };
+    let why = if is_skipped { OFFLINE } else { "no federated token is available" };
     impersonate_all(federated.ok_or(why), member, check, report);
 }
 

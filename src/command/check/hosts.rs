@@ -88,6 +88,9 @@ impl Address<'_> {
             let (origin, given) = (url.origin(), show::value(url.path()));
             let (_, port) = origin.rsplit_once(':').unwrap_or_default();
             let wrong = match (url.path() == path, port) {
+                (true, "443") if url.has_query() => {
+                    return Some((false, format!("{member} has a query (?…)"), set));
+                }
                 (true, "443") => return None,
                 (true, _) => format!("the port {port} instead of 443"),
                 (false, _) => format!("the path {given} instead of {path}"),

@@ -3,11 +3,11 @@
 
 use serde_json::{Map, Value};
 
-use super::OFFLINE;
 use super::google::OPTIONAL_REQUEST_TIMEOUT;
 use super::mismatch;
 use super::output_document::another_provider;
 use super::report::Report;
+use super::{OFFLINE, is_offline};
 use crate::configuration::CredentialConfig;
 use crate::configuration::pool_provider::{LONGEST_AUDIENCE, PoolProvider};
 use crate::context::Context;
@@ -25,6 +25,9 @@ const FULL_NAME: &str = "the full resource name of the pool provider";
 
 /// The longest lifetime, from `iat` to `exp`, in seconds.
 const LONGEST_LIFETIME: i64 = 24 * 3600;
+
+/// How far in the future `nbf` may be, in seconds.
+const TOLERATED_SKEW: i64 = 60;
 
 pub(super) fn check(token: &Secret, config: &CredentialConfig, cx: &Context, report: &mut Report) {
     let parts: Vec<&str> = token.expose().split('.').collect();
@@ -100,6 +103,12 @@ fn times(claims: &Map<String, Value>, now: i64, report: &mut Report) {
             let fix = "check the clocks of this host and of the issuer";
             wrong(Kind::Configuration, message, fix, Some(iat));
         }
+        _ if let Some(nbf) = time(claims, "nbf").filter(|nbf| nbf - now > TOLERATED_SKEW) => {
+            let message = format!("the token is not valid yet: nbf is {}", rfc3339(nbf));
+            let fix = "check the clocks of this host and of the issuer, or configure the issuer \
+                       to set nbf to the time of issue";
+            wrong(Kind::Configuration, message, fix, Some(nbf));
+        }
         (Some(iat), Some(exp)) if exp - iat > LONGEST_LIFETIME => {
             let message = format!("the lifetime of the token is {} s", exp - iat);
             let fix = "configure the issuer for a lifetime of at most 86400 s";
@@ -111,16 +120,16 @@ fn times(claims: &Map<String, Value>, now: i64, report: &mut Report) {
 
 fn issuer(claims: &Map<String, Value>, report: &mut Report) -> Option<String> {
     let issuer = claims.get("iss").and_then(Value::as_str).unwrap_or_default();
-    let mut wrong = |message: &str| {
+    let mut wrong = |message: String| {
         let fix = "configure the issuer to set iss to the issuer URL in the pool provider";
         report.broken(LINK, Kind::Protocol, message, fix);
         None
     };
-    match Url::parse(issuer) {
-        _ if issuer.is_empty() => wrong("the token has no iss"),
-        Err(_) => wrong("the iss of the token is not an https:// URL"),
+    match Url::parse_issuer(issuer) {
+        _ if issuer.is_empty() => wrong("the token has no iss".to_owned()),
+        Err(why) => wrong(format!("the iss of the token {why}")),
         Ok(url) if !url.is_https() && !url.is_local() => {
-            wrong("the iss of the token uses plain http")
+            wrong("the iss of the token uses plain http".to_owned())
         }
         Ok(_) => Some(issuer.to_owned()),
     }
@@ -172,7 +181,7 @@ fn keys(token: &Secret, issuer: &str, cx: &Context, report: &mut Report) {
     let link = "issuer";
     let jwks = match published(issuer, cx) {
         Ok(jwks) => jwks,
-        Err(error) if error.is_offline() => {
+        Err(error) if is_offline(&error, cx) => {
             report.skipped(link, OFFLINE);
             return;
         }
@@ -210,7 +219,7 @@ fn published(issuer: &str, cx: &Context) -> Result<Value, Error> {
             Request::get(&url, "the issuer's metadata").once().limit(OPTIONAL_REQUEST_TIMEOUT);
         cx.send(request)?.require_success()?.json()
     };
-    let unreached = |error: Error| match error.is_offline() {
+    let unreached = |error: Error| match error.is_offline() || error.is_local() {
         true => error,
         false => error.fix(
             "make the issuer's metadata reachable by Google over public HTTPS, or upload the \

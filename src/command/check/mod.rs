@@ -159,6 +159,9 @@ fn walk(check: &Check, config: &CredentialConfig, report: &mut Report) {
     let Check { invocation, options, cx, .. } = *check;
     next("configuration", report, invocation);
     configuration::check(config, report);
+    if let Err(error) = cx.require_valid_proxy(&config.token_url) {
+        report.error("token service", &error);
+    }
     next("executable", report, invocation);
     let skipped = executable::check(config, cx, report);
     next("source", report, invocation);
@@ -195,6 +198,12 @@ fn walk(check: &Check, config: &CredentialConfig, report: &mut Report) {
     }
 }
 
+/// Whether a request to Google or to the issuer was not sent because of `--offline`. Then the
+/// settings that would also prevent it were reported before.
+fn is_offline(error: &Error, cx: &Context) -> bool {
+    error.is_offline() || error.is_local() && cx.is_offline()
+}
+
 /// Gets the subject token as a client would, and reports the steps.
 fn subject_token(config: &CredentialConfig, cx: &Context, report: &mut Report) -> Option<Secret> {
     let before = cx.log.recorded().len();
@@ -214,11 +223,16 @@ fn subject_token(config: &CredentialConfig, cx: &Context, report: &mut Report) -
     if !report.has_error("output file") {
         troubles.extend(output_document::left_behind(config, cx));
     }
-    if !troubles.is_empty() {
-        for Trouble { what, fix } in troubles {
-            let what = format!("the program does not behave as clients require: {what}");
-            report.broken("source", Kind::Protocol, what, fix).with_steps(take(&mut steps));
-        }
+    let fails = troubles.iter().any(|trouble| trouble.fails);
+    for Trouble { what, fix, fails } in troubles {
+        let what = format!("the program does not behave as clients require: {what}");
+        let finding = match fails {
+            true => report.broken("source", Kind::Protocol, what, fix),
+            false => report.warning("source", what, fix),
+        };
+        finding.with_steps(take(&mut steps));
+    }
+    if fails {
         return token.ok();
     }
     match token {

@@ -27,12 +27,6 @@ use crate::token::{Audience, jwt};
 
 const LINK: &str = "output file";
 
-/// What is wrong with the content, and the fix.
-struct Problem {
-    what: String,
-    fix: String,
-}
-
 pub(super) fn check(
     path: &Path,
     allowed: &Allowed,
@@ -41,8 +35,11 @@ pub(super) fn check(
     report: &mut Report,
 ) {
     match problem(path, allowed, config, cx) {
-        Some(Problem { what, fix }) => {
+        Some(Trouble { what, fix, fails: true }) => {
             report.broken(LINK, Kind::Configuration, what, fix);
+        }
+        Some(Trouble { what, fix, fails: false }) => {
+            report.warning(LINK, what, fix);
         }
         None => match ownership::require_replaceable(path, |file| is_document_file(file, None)) {
             Ok(()) => {
@@ -67,11 +64,14 @@ pub(super) fn left_behind(config: &CredentialConfig, cx: &Context) -> Option<Tro
     let path = output_file.as_deref().filter(|path| path.is_file())?;
     match Target::of(command, &cx.env) {
         Target::ThisProgram(_) => None,
-        Target::Other => problem(path, &allowed, config, cx).map(|Problem { what, .. }| Trouble {
-            what: format!("it leaves an output file that clients refuse, because {what}"),
-            fix: "write the document to a temporary file in the same directory, and rename it"
-                .to_owned(),
-        }),
+        Target::Other => {
+            let Trouble { what, .. } =
+                problem(path, &allowed, config, cx).filter(|trouble| trouble.fails)?;
+            Some(Trouble::new(
+                format!("it leaves an output file that clients refuse, because {what}"),
+                "write the document to a temporary file in the same directory, and rename it",
+            ))
+        }
     }
 }
 
@@ -80,7 +80,7 @@ fn problem(
     allowed: &Allowed,
     config: &CredentialConfig,
     cx: &Context,
-) -> Option<Problem> {
+) -> Option<Trouble> {
     let file = files::open_regular(path).ok()?;
     let bytes = files::read_limited(file, 2 * files::LIMIT).ok()?;
     let bytes = zeroize::Zeroizing::new(bytes.unwrap_or_default());
@@ -96,7 +96,7 @@ fn problem(
             "{} contains a failure document, so Ruby fails and never runs the command",
             path.display()
         );
-        return Some(Problem { what, fix: remove(path) });
+        return Some(Trouble::new(what, remove(path)));
     }
     if let Some(trouble) =
         judgement::of_success(&document, config.token_type, true).into_iter().next()
@@ -106,15 +106,26 @@ fn problem(
             path.display(),
             trouble.what
         );
-        return Some(Problem { what, fix: remove(path) });
+        return Some(Trouble::new(what, remove(path)));
     }
     let expiry = document.get("expiration_time")?.as_i64()?;
-    let fresh = expiry > cx.clock.now();
-    fresh.then(|| of_another(path, &document, expiry, allowed, config, cx))?
+    let now = cx.clock.now();
+    if expiry <= now {
+        return None;
+    }
+    let trouble = judgement::outlives_token(&document).map(|Trouble { what, fix, .. }| Trouble {
+        what: format!("in {}, {what}", show::path(path)),
+        fix: format!("configure the program that writes the file to {fix}, and {}", remove(path)),
+        fails: document::expiry(&document).is_some_and(|expiry| expiry <= now),
+    });
+    match trouble {
+        Some(trouble) if trouble.fails => Some(trouble),
+        trouble => of_another(path, &document, expiry, allowed, config, cx).or(trouble),
+    }
 }
 
 /// The document, or why it is none.
-fn unreadable(path: &Path, bytes: &[u8]) -> Result<Value, Problem> {
+fn unreadable(path: &Path, bytes: &[u8]) -> Result<Value, Trouble> {
     let shown = path.display();
     let text = String::from_utf8_lossy(bytes);
     let text = text.trim_matches(|c: char| c.is_whitespace() || c == '\0');
@@ -129,26 +140,25 @@ fn unreadable(path: &Path, bytes: &[u8]) -> Result<Value, Problem> {
                 "{shown} is JSON, but not a document with a version, so all clients except Rust \
                  fail and never run the command"
             );
-            Err(Problem { what, fix: if empty { remove(path) } else { own_file } })
+            Err(Trouble::new(what, if empty { remove(path) } else { own_file }))
         }
-        Err(_) if text.is_empty() => Err(Problem {
-            what: format!("{shown} contains only whitespace or zero bytes, so {stopped}"),
-            fix: remove(path),
-        }),
-        Err(_) if text.starts_with('\u{feff}') => Err(Problem {
-            what: format!("{shown} begins with a byte order mark, so {stopped}"),
-            fix: remove(path),
-        }),
-        Err(_) if text.starts_with('{') => Err(Problem {
-            what: format!("{shown} is not complete JSON, so {stopped}"),
-            fix: remove(path),
-        }),
+        Err(_) if text.is_empty() => Err(Trouble::new(
+            format!("{shown} contains only whitespace or zero bytes, so {stopped}"),
+            remove(path),
+        )),
+        Err(_) if text.starts_with('\u{feff}') => Err(Trouble::new(
+            format!("{shown} begins with a byte order mark, so {stopped}"),
+            remove(path),
+        )),
+        Err(_) if text.starts_with('{') => {
+            Err(Trouble::new(format!("{shown} is not complete JSON, so {stopped}"), remove(path)))
+        }
         Err(_) => {
             let what = match jwt::claims(text).is_some() {
                 true => format!("{shown} contains only a token, not a document, so {stopped}"),
                 false => format!("{shown} is not JSON, so {stopped}"),
             };
-            Err(Problem { what, fix: own_file })
+            Err(Trouble::new(what, own_file))
         }
     }
 }
@@ -161,23 +171,21 @@ fn of_another(
     allowed: &Allowed,
     config: &CredentialConfig,
     cx: &Context,
-) -> Option<Problem> {
-    let used = |whose: &str| Problem {
-        what: format!(
+) -> Option<Trouble> {
+    let used = |whose: &str| {
+        let what = format!(
             "{} contains a token {whose}, and clients use it until {} without running the command",
             path.display(),
             rfc3339(expiry)
-        ),
-        fix: format!(
-            "give each configuration its own executable.output_file, and {}",
-            remove(path)
-        ),
+        );
+        let own_file = "give each configuration its own executable.output_file";
+        Trouble::new(what, format!("{own_file}, and {}", remove(path)))
     };
     match subject_token::is_cached(allowed, config, cx) {
         Some(true) => return None,
         // Its own command replaces this file, and need not wait for anybody to remove it.
         Some(false) if document::is_ours(document) => {
-            return Some(Problem {
+            return Some(Trouble {
                 fix: "give each configuration its own executable.output_file".to_owned(),
                 ..used("that wif-token got for a different request")
             });

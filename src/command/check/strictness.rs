@@ -13,7 +13,6 @@ use crate::configuration::{CredentialConfig, duplicates};
 use crate::error::Kind;
 use crate::files;
 use crate::http::Url;
-use crate::shell;
 use crate::show;
 
 const LINK: &str = "configuration";
@@ -75,7 +74,7 @@ fn token_file(path: &Path, report: &mut Report) {
         );
         let fix = format!("save {shown} as UTF-8 without a byte order mark");
         report.broken(link, Kind::Configuration, message, fix);
-    } else if !path.is_absolute() && shell::expansion(&shown).is_none() {
+    } else if !path.is_absolute() && files::mistaken_path(&shown, "").is_none() {
         let message = format!(
             "{shown} is not an absolute path, and clients may run in a different directory"
         );

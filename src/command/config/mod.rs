@@ -20,16 +20,18 @@ use self::host::HostSystem;
 
 use super::{CommandInfo, Invocation};
 use crate::configuration::GOOGLEAPIS;
-use crate::configuration::pool_provider::PoolProvider;
+use crate::configuration::pool_provider::{LONGEST_SUBJECT, PoolProvider};
 use crate::context::Context;
 use crate::contract::exit::Output;
 use crate::contract::request;
 use crate::error::{Error, Kind, one_line};
 use crate::files::ownership::{Existing, Refusal};
 use crate::files::{self, absolute};
+use crate::http::Url;
 use crate::options::grammar::{self, is_domain, is_label, is_project};
 use crate::options::{self, Format, Seconds, ValueKind};
 use crate::show;
+use crate::source::trust::Provider;
 use crate::source::{SourceInfo, Trust};
 use crate::token::{Audience, TokenType};
 
@@ -80,6 +82,7 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
         .map_err(|error| error.of_kind(Kind::Usage))?;
     check_grammar(&options, &provider)?;
     let mut trust = of_type(&common, (info.build)(&invocation.values)?.trust());
+    check_trust(&trust)?;
     if let Some(audience) = common.audience.as_ref().filter(|name| !provider.is_named(name)) {
         trust = trust.for_audience(audience);
     }
@@ -117,6 +120,27 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     }
     text += &gcloud::commands(&provider, &trust, options.service_account.as_deref());
     Ok(text.into())
+}
+
+/// Refuses tokens that no pool provider can trust.
+fn check_trust(trust: &Trust) -> Result<(), Error> {
+    let Provider::Oidc { issuer, .. } = &trust.provider else { return Ok(()) };
+    if Url::parse(issuer).is_ok_and(|url| !url.is_https()) {
+        let what = "--issuer uses plain http, but pool providers accept only issuers with https";
+        return Err(Error::new(Kind::Usage, what)
+            .fix("set --issuer to the https:// URL in the iss of the tokens"));
+    }
+    let length = trust.principal.as_ref().map_or(0, String::len);
+    if length > LONGEST_SUBJECT {
+        let what = format!(
+            "the subject of the tokens has {length} bytes, but google.subject is limited to \
+             {LONGEST_SUBJECT}"
+        );
+        return Err(
+            Error::new(Kind::Usage, what).fix("use a shorter name, for example in --subject")
+        );
+    }
+    Ok(())
 }
 
 /// The trust in tokens of the type in `--token-type`, if the source passes on tokens of any type.

@@ -6,7 +6,7 @@ use super::ws_trust::{self, EndpointName};
 use super::{Adfs, Auth, Protocol, Signer};
 use crate::error::{Error, Kind};
 use crate::http::Url;
-use crate::options::{SecretRef, Values, missing};
+use crate::options::{Issuer, SecretRef, Values, missing};
 use crate::signing_key::Thumbprint;
 use crate::source::Source;
 use crate::source::oidc::ClientAuth;
@@ -54,7 +54,7 @@ options! {
     /// Options of `adfs`.
     pub(super) struct Options {
         /// base URL of AD FS, such as https://adfs.example.com/adfs/
-        issuer: Url = "--issuer",
+        issuer: Issuer = "--issuer",
         /// identifier of the Web API (oidc) or of the relying party trust, exactly as in AD FS
         relying_party: String = "--relying-party=ID",
         /// protocol to request a token with (default: oidc)
@@ -105,7 +105,7 @@ pub(super) fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
     let protocol = protocol(&options, &auth)?;
     check_auth(options.auth, protocol_name(&options))?;
     Ok(Box::new(Adfs {
-        issuer: with_slash(&options.issuer)?,
+        issuer: with_slash(&options.issuer.0)?,
         relying_party: options.relying_party,
         protocol,
         auth,

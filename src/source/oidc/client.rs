@@ -46,7 +46,7 @@ impl Client {
     pub(super) fn new(options: Options, member: TokenMember) -> Result<Client, Error> {
         Ok(Client {
             auth: ClientAuth::new(&options)?,
-            issuer: options.issuer,
+            issuer: options.issuer.0,
             id: options.client_id,
             scope: options.scope.map(|scope| scope.replace(',', " ")),
             resource: options.resource,

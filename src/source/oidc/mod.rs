@@ -25,8 +25,7 @@ use super::{Source, SourceInfo, Trust};
 use crate::context::Context;
 use crate::contract::request::SubjectTokenRequest;
 use crate::error::{Error, Kind};
-use crate::http::Url;
-use crate::options::{Pair, SecretRef, Values};
+use crate::options::{Issuer, Pair, SecretRef, Values};
 use crate::token::SubjectToken;
 
 choices! {
@@ -67,7 +66,7 @@ options! {
     /// Options of `oidc`.
     struct Options {
         /// issuer URL; its metadata is read from /.well-known/openid-configuration
-        issuer: Url = "--issuer",
+        issuer: Issuer = "--issuer",
         /// client ID that is registered at the issuer
         client_id: String = "--client-id=ID",
         /// grant: client-credentials for a token of the client, device for a token of a user

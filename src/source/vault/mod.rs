@@ -122,7 +122,10 @@ fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
 
 impl Source for Vault {
     fn trust(&self) -> Trust {
-        let address = self.address.as_ref().map_or("ADDRESS", Url::as_typed).trim_end_matches('/');
+        // A server behind plain http has another address in the iss of its tokens, or Google refuses
+        // them.
+        let address = self.address.as_ref().filter(|address| address.is_https());
+        let address = address.map_or("ADDRESS", Url::as_typed).trim_end_matches('/');
         let namespace =
             self.namespace.as_deref().map(|path| format!("{}/", path.trim_matches('/')));
         let namespace = namespace.unwrap_or_default();

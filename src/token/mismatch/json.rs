@@ -33,7 +33,10 @@ pub(super) fn explain(text: &str, expected: TokenType, origin: &Origin) -> Optio
         ));
     }
     let add = origin.json.unwrap_or(&check);
-    let Some(path) = path_of_token(&value, DEEPEST) else {
+    let Some(path) = path_of_token(&value) else {
+        if let Some((kind, fix)) = value.as_object().and_then(without_token) {
+            return Some((format!("it is {kind}"), fix.to_owned()));
+        }
         return Some((format!("it is JSON, not {noun}"), add.to_owned()));
     };
     let fix = match add.contains("--field") {
@@ -58,19 +61,57 @@ fn known(members: &Map<String, Value>) -> Option<&'static str> {
         _ if has("keys") && members.get("keys").is_some_and(Value::is_array) => Some("a JWK set"),
         _ if has("kty") => Some("a JWK"),
         _ if has("authorization_endpoint") || has("jwks_uri") => Some("the metadata of an issuer"),
-        _ if has("error") || members.get("success") == Some(&Value::Bool(false)) => {
-            Some("JSON that reports an error")
+        _ => None,
+    }
+}
+
+/// What JSON with a token is.
+pub fn kind_of(value: &Value) -> &'static str {
+    match value {
+        _ if value.get("kind").is_some_and(|kind| kind == "ExecCredential") => {
+            "an ExecCredential for Kubernetes"
         }
+        _ if value.get("access_token").or_else(|| value.get("id_token")).is_some() => {
+            "a response of a token endpoint"
+        }
+        _ => "other JSON",
+    }
+}
+
+/// What a well-known JSON object without a subject token is, and the fix.
+fn without_token(members: &Map<String, Value>) -> Option<(&'static str, &'static str)> {
+    let has = |name: &str| members.contains_key(name);
+    match members {
+        _ if has("AccessKeyId") && has("SecretAccessKey") => Some((
+            "AWS credentials, as a credential_process prints them",
+            "use the source aws with a profile that has this credential_process",
+        )),
+        _ if members.get("kind").is_some_and(|kind| kind == "ExecCredential") => Some((
+            "an ExecCredential for Kubernetes without a subject token",
+            "use the source kubernetes with the kubeconfig that names this program",
+        )),
+        _ if has("access_token") || has("accessToken") => Some((
+            "an access token that Google cannot verify, not a subject token",
+            "request an ID token instead",
+        )),
+        _ if has("error") || members.get("success") == Some(&Value::Bool(false)) => Some((
+            "JSON that reports an error",
+            "repeat the request or run the program by hand to see the error",
+        )),
         _ => None,
     }
 }
 
 /// The path of the first member that is a token, such as `data.id_token`.
-fn path_of_token(value: &Value, depth: usize) -> Option<String> {
+pub fn path_of_token(value: &Value) -> Option<String> {
+    path_below(value, DEEPEST)
+}
+
+fn path_below(value: &Value, depth: usize) -> Option<String> {
     let below = |name: String, value: &Value| match value {
         Value::String(text) => type_of(text).map(|_| name),
         Value::Object(_) | Value::Array(_) if depth > 0 => {
-            path_of_token(value, depth - 1).map(|path| format!("{name}.{path}"))
+            path_below(value, depth - 1).map(|path| format!("{name}.{path}"))
         }
         _ => None,
     };
@@ -108,7 +149,16 @@ mod tests {
             (r#"{"keys":[]}"#.to_owned(), "it is a JWK set"),
             (r#"{"kty":"EC"}"#.to_owned(), "it is a JWK,"),
             (r#"{"error":"x"}"#.to_owned(), "reports an error"),
-            (r#"{"access_token":"x"}"#.to_owned(), "it is JSON, not a JWT; add --field=MEMBER"),
+            (r#"{"access_token":"x"}"#.to_owned(), "an access token that Google cannot verify"),
+            (
+                r#"{"Version":1,"AccessKeyId":"x","SecretAccessKey":"y"}"#.to_owned(),
+                "it is AWS credentials, as a credential_process prints them; use the source aws",
+            ),
+            (
+                r#"{"kind":"ExecCredential","status":{"token":"x"}}"#.to_owned(),
+                "an ExecCredential for Kubernetes without a subject token; use the source kubernetes",
+            ),
+            (r#"{"other":"x"}"#.to_owned(), "it is JSON, not a JWT; add --field=MEMBER"),
             (
                 format!(r#"{{"a":1,"id_token":"{JWT}"}}"#),
                 "in the member id_token; add --field=id_token",

@@ -7,6 +7,7 @@ mod json;
 mod placeholder;
 mod wrapping;
 
+pub use self::json::{kind_of, path_of_token};
 use super::aws_request::{self, SignedRequest};
 use super::{Origin, TokenType, jwt, saml};
 
@@ -65,6 +66,11 @@ fn type_of(text: &str) -> Option<TokenType> {
     }
     let request = SignedRequest::parse(text).ok()?;
     request.headers().map(|_| TokenType::AwsRequest)
+}
+
+/// Whether a text is a token of any type.
+pub fn is_token(text: &str) -> bool {
+    type_of(text).is_some()
 }
 
 fn encoding(text: &str, origin: &Origin) -> Option<Explanation> {

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable
@@ -179,7 +180,7 @@ class Setups:
         token = self.jwt() if token is None else token
         wire, member = (SAML2, "saml_response") if token_type == SAML2 else (JWT, "id_token")
         document = {"version": 1, "success": True, "token_type": wire, member: token,
-                    "expiration_time": 4102444800} | document  # fmt: skip
+                    "expiration_time": int(time.time()) + 240} | document  # fmt: skip
         setup = self.executable(str(self.folder / "helper"), token, token_type)
         del setup.executable["output_file"]
         setup.file("document.json", json.dumps({name: value for name, value in document.items() if value is not None}))
