@@ -169,7 +169,7 @@ complete -c wif-token -n 'not __fish_seen_subcommand_from helper; and __fish_see
 complete -c wif-token -n 'not __fish_seen_subcommand_from helper; and __fish_seen_subcommand_from check' -l offline -d 'check only the configuration and the token; send no requests'
 complete -c wif-token -n 'not __fish_seen_subcommand_from helper; and __fish_seen_subcommand_from check' -l mapping -x -d 'attribute mapping of the pool provider, such as google.subject=assertion.sub'
 complete -c wif-token -n 'not __fish_seen_subcommand_from helper; and __fish_seen_subcommand_from check' -l format -x -a 'text json' -d 'print one line for each check (default), or JSON'
-complete -c wif-token -n 'not __fish_seen_subcommand_from helper; and __fish_seen_subcommand_from check' -l helper -x -a 'kubernetes' -d 'also check this credential helper: kubernetes sends a request to the cluster of the kubeconfig'
+complete -c wif-token -n 'not __fish_seen_subcommand_from helper; and __fish_seen_subcommand_from check' -l helper -x -a 'kubernetes' -d 'also check this credential helper, with a request to the cluster of the kubeconfig'
 complete -c wif-token -n 'not __fish_seen_subcommand_from helper; and __fish_seen_subcommand_from check' -l kubeconfig -r -F -d 'kubeconfig file; overrides KUBECONFIG and ~/.kube/config'
 complete -c wif-token -n 'not __fish_seen_subcommand_from helper; and __fish_seen_subcommand_from check' -l context -x -d 'context in the kubeconfig; overrides current-context'
 complete -c wif-token -n '__fish_seen_subcommand_from helper; and __fish_seen_subcommand_from aws' -l credentials -r -F -d 'credential file to use; overrides GOOGLE_APPLICATION_CREDENTIALS'

@@ -13,18 +13,16 @@ use super::{AllowHost, Call, HelperInfo, Scope, ask_again_at, input};
 use crate::context::Context;
 use crate::contract::exit::{FailureForm, Output};
 use crate::error::{Error, Kind};
+use crate::google::access_token::MIN_LIFE;
 use crate::http::Url;
 use crate::time::rfc3339;
 
 /// The hosts of Google Cloud APIs and of Artifact Registry.
 const HOSTS: &[&str] = &["*.googleapis.com", "*.pkg.dev"];
 
-/// The seconds that a token must be valid, because a build takes time.
-const MIN_LIFE: i64 = 300;
-
 pub(super) const INFO: HelperInfo = HelperInfo {
     name: "bazel",
-    summary: "Bazel: read from Cloud Storage, Artifact Registry and remote caches",
+    summary: "Bazel: authenticate to Google Cloud APIs and caches",
     words: "get",
     options: &[Scope::TABLE, AllowHost::TABLE],
     program: "bazel-credential-",

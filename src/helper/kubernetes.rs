@@ -13,14 +13,12 @@ use super::{Call, HelperInfo, Scope, ask_again_at};
 use crate::context::Context;
 use crate::contract::exit::{FailureForm, Output};
 use crate::error::{Error, Kind};
+use crate::google::access_token::MIN_LIFE;
 use crate::time::rfc3339;
 
 /// The scopes of gke-gcloud-auth-plugin. Without `userinfo.email`, the cluster knows a service
 /// account only by its numeric ID, which no role binding names.
 pub const SCOPES: &str = "cloud-platform,userinfo.email";
-
-/// The seconds that a token must be valid.
-pub const MIN_LIFE: i64 = 300;
 
 /// The variable with the request.
 const REQUEST: &str = "KUBERNETES_EXEC_INFO";

@@ -4,10 +4,12 @@ tokens as a GKE cluster does; and `check --helper=kubernetes`.
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import shlex
 import ssl
+import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -210,6 +212,49 @@ def test_a_token_is_renewed_before_it_expires(helper, cluster, sts, google, audi
 
         until(renewed, "the plugin ran for the second time", 3 * lifetime)
     assert len(sts.exchanges) == len(set(google.reviewed)) == 2
+
+
+def test_fifty_at_once_cause_one_exchange(helper, commands, sts):
+    """As when many clients start: each gets the token of the first."""
+    env = {"GOOGLE_APPLICATION_CREDENTIALS": str(commands.path), ALLOW: "1"}
+    runs = [commands.program.start("helper", "kubernetes", env=env, stdin=subprocess.DEVNULL) for _ in range(50)]
+    outputs = {run.communicate(timeout=60) for run in runs}
+    assert {run.returncode for run in runs} == {0}
+    ((output, error),) = outputs
+    assert error == b"" and json.loads(output)["status"]["token"] in sts.impersonated
+    assert len(sts.exchanges) == len(sts.iam.calls) == 1
+
+
+@pytest.mark.parametrize("client", VERSIONS[1:])  # Debian's kubectl crashes when it writes an exec entry
+def test_the_commands_of_the_page(helper, cluster, commands, namespace, tmp_path, client):
+    """`kubectl config` writes a kubeconfig that works, with each version."""
+    config, path = tmp_path / "config", f"{commands.program.path.parent}:{SYSTEM_PATH}"
+    certificate = base64.b64encode(cluster.ca.read_bytes()).decode()
+    for words in (
+        f"set-credentials my-cluster --exec-api-version={EXEC}/v1beta1 --exec-command=wif-token --exec-arg=helper --exec-arg=kubernetes",
+        f"set-cluster my-cluster --server={cluster.url}",
+        f"set clusters.my-cluster.certificate-authority-data {certificate}",
+        f"set-context my-cluster --cluster=my-cluster --user=my-cluster --namespace={namespace}",
+    ):
+        done = kubectl("config", *words.split(), f"--kubeconfig={config}", program=client)
+        assert done.returncode == 0, done.stderr
+    env = {"PATH": path, "HOME": str(commands.program.home), "GOOGLE_APPLICATION_CREDENTIALS": str(commands.path), ALLOW: "1"}
+    done = kubectl("--context=my-cluster", "get", "serviceaccounts", f"--kubeconfig={config}", env=env, program=client)
+    assert done.returncode == 0 and "app" in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("change, said", [
+    ({"command": "/nonexistent/wif-token"}, "wif-token"),
+    ({"interactiveMode": None}, "interactiveMode must be specified"),
+    ({"command": "wif-token-of-nobody"}, "executable wif-token-of-nobody not found"),
+])  # fmt: skip
+def test_what_kubectl_says_about_a_wrong_entry(helper, cluster, sts, tmp_path, change, said):
+    """As the page quotes it; the program does not run."""
+    user = helper.user()
+    user["exec"] = {name: value for name, value in (user["exec"] | change).items() if value is not None}
+    done = helper.kubectl(kubeconfig(tmp_path / "config", cluster, "default", user), "get", "pods")
+    assert done.returncode != 0 and said in done.stderr, done.stderr
+    assert helper.runs == 0 and sts.requests == []
 
 
 @dataclass

@@ -16,7 +16,7 @@ use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::google::gcloud::grant_project_role;
 use crate::google::scopes;
-use crate::helper::kubernetes::{MIN_LIFE, SCOPES};
+use crate::helper::kubernetes::SCOPES;
 use crate::http::Response;
 use crate::shell::quoted;
 use crate::source::kubernetes::cluster::Cluster;
@@ -32,8 +32,7 @@ choices! {
 options! {
     /// Options of `check` that concern a credential helper.
     pub(super) struct Options {
-        /// also check this credential helper: kubernetes sends a request to the cluster of the
-        /// kubeconfig
+        /// also check this credential helper, with a request to the cluster of the kubeconfig
         helper: Option<Helper> = "--helper",
         /// kubeconfig file; overrides KUBECONFIG and ~/.kube/config
         kubeconfig: Option<PathBuf> = "--kubeconfig=PATH",
@@ -86,7 +85,8 @@ pub(super) fn check(options: &Options, invocation: &Invocation, cx: &Context, re
         Err(error) if error.is_offline() => report.skipped(CLUSTER, OFFLINE),
         Err(error) => report.error(CLUSTER, &error).with_step(cluster.route()),
         Ok((credentials, response)) => {
-            judge(&cluster, &credentials, response, cx, report).with_step(cluster.route());
+            let account = credentials.account(cx).ok().map(|account| account.account);
+            judge(&cluster, account, response, report).with_step(cluster.route());
         }
     }
 }
@@ -104,14 +104,17 @@ fn kubeconfig(cluster: &Cluster, report: &mut Report) {
     };
 }
 
-/// Sends the token that the helper would print.
+/// No access token lives longer, in seconds, so that a cached one is not used.
+const LONGEST_LIFE: i64 = 24 * 3600;
+
+/// Sends a token like those that the helper prints.
 fn ask(
     cluster: &Cluster,
     invocation: &Invocation,
     cx: &Context,
 ) -> Result<(Credentials, Response), Error> {
-    let credentials = Credentials::find(&invocation.values, cx)?;
-    let token = credentials.access_token(&scopes(Some(SCOPES)), MIN_LIFE, cx)?;
+    let credentials = invocation.credentials(cx)?;
+    let token = credentials.access_token(&scopes(Some(SCOPES)), LONGEST_LIFE, cx)?;
     let path = format!("/api/v1/namespaces/{}/pods?limit=1", cluster.namespace);
     let response = cluster.get(&path, &token.text).map_err(|error| match error.how_to_fix() {
         Some(fix) if error.kind() == Kind::Unreachable => error
@@ -123,9 +126,8 @@ fn ask(
 
 fn judge<'r>(
     cluster: &Cluster,
-    credentials: &Credentials,
+    account: Option<String>,
     response: Response,
-    cx: &Context,
     report: &'r mut Report,
 ) -> &'r mut Finding {
     let Cluster { context, server, namespace, .. } = cluster;
@@ -140,9 +142,11 @@ fn judge<'r>(
             return report.warning(CLUSTER, what, grant(cluster, user));
         }
         _ if response.is_page() => None,
-        (401, _) | (403, Some(_)) => Some(match credentials.account(cx) {
-            Ok(_) => format!("check that {context} leads to a cluster of Google Kubernetes Engine"),
-            Err(_) => format!(
+        (401, _) | (403, Some(_)) => Some(match account {
+            Some(_) => {
+                format!("check that {context} leads to a cluster of Google Kubernetes Engine")
+            }
+            None => format!(
                 "check that {context} leads to a cluster of Google Kubernetes Engine, or use a \
                  service account: wif-token config SOURCE --service-account=EMAIL"
             ),
@@ -152,7 +156,7 @@ fn judge<'r>(
             grant_project_role(
                 &project(&cluster.name),
                 "container.clusterViewer",
-                &member(credentials, cx, report)
+                &member(account, report)
             )
         )),
         (404, _) => Some(format!("check that {context} leads to a Kubernetes API server")),
@@ -197,12 +201,10 @@ fn grant(cluster: &Cluster, user: &str) -> String {
 }
 
 /// The caller in an IAM policy.
-fn member(credentials: &Credentials, cx: &Context, report: &Report) -> String {
+fn member(account: Option<String>, report: &Report) -> String {
     let principal = report.principals.iter().find(|name| name.starts_with("principal:"));
-    match credentials.account(cx) {
-        Ok(account) => format!("serviceAccount:{}", account.account),
-        Err(_) => principal.cloned().unwrap_or_else(|| "MEMBER".to_owned()),
-    }
+    let account = account.map(|account| format!("serviceAccount:{account}"));
+    account.or(principal.cloned()).unwrap_or_else(|| "MEMBER".to_owned())
 }
 
 /// The project in the name that gcloud gives a cluster, `gke_PROJECT_LOCATION_CLUSTER`.
