@@ -26,7 +26,7 @@ const MIN_LIFE: i64 = 300;
 
 pub(super) const INFO: HelperInfo = HelperInfo {
     name: "keyring",
-    summary: "pip, uv: install packages from Artifact Registry",
+    summary: "install packages from Artifact Registry with pip and uv",
     words: "get URL [USER]",
     options: Options::TABLE,
     program: "keyring",
@@ -80,7 +80,7 @@ fn run(call: &Call, cx: &Context) -> Result<Output, Error> {
         [action, service] | [action, service, _] if action == "get" => service,
         _ => {
             let what = "helper keyring only gets passwords: it requires get and a URL";
-            let fix = format!("use wif-token helper keyring {}", INFO.words);
+            let fix = format!("use wif-token {} {}", INFO.full_name(), INFO.words);
             return Err(Error::new(Kind::Usage, what).fix(fix));
         }
     };
