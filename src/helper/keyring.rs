@@ -33,12 +33,11 @@ pub(super) const INFO: HelperInfo = HelperInfo {
     stanza: "\
 make the program available as keyring, in a directory of PATH:
   ln -s \"$(command -v wif-token)\" ~/.local/bin/keyring
-pip:
+pip and uv:
+  url=oauth2accesstoken@europe-python.pkg.dev/my-project/my-repo/simple/
   pip config set global.keyring-provider subprocess
-  pip config set global.index-url https://oauth2accesstoken@europe-python.pkg.dev/my-project/my-repo/simple/
-uv:
-  export UV_KEYRING_PROVIDER=subprocess
-  export UV_DEFAULT_INDEX=https://oauth2accesstoken@europe-python.pkg.dev/my-project/my-repo/simple/",
+  pip config set global.index-url \"https://$url\"
+  export UV_KEYRING_PROVIDER=subprocess UV_DEFAULT_INDEX=\"https://$url\"",
     failure: FailureForm::MESSAGE,
     run,
 };
