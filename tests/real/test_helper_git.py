@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -153,6 +154,15 @@ def test_a_revoked_token_is_reported_as_git_does(git, tools, sts):
     failed = tools.run(git, "clone", "--quiet", f"https://{SOURCE}/app.git", status=128)
     assert "Authentication failed" in failed.stderr
     assert tools.servers.proofs[SOURCE] == ["", "Basic git-account"]
+
+
+def test_fifty_at_once_use_one_token(git, tools, sts):
+    """As many fetches of one build do."""
+    asked = f"protocol=https\nhost={SOURCE}\n\n"
+    with ThreadPoolExecutor(50) as threads:
+        runs = list(threads.map(lambda _: tools.run("git-credential-wif-token", "get", input=asked), range(50)))
+    assert len({run.stdout for run in runs}) == len(sts.exchanges) == len(sts.iam.calls) == 1
+    assert {run.stderr for run in runs} == {""}
 
 
 class Everything:
