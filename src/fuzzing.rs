@@ -52,6 +52,8 @@ const ENTRIES: &[(&str, Entry)] = &[
     ("exec_credential", |input| kubernetes::exec_credential(&text(input)).into_iter().collect()),
     ("exec_info", |input| helper::exec_info(&text(input)).into_iter().collect()),
     ("bazel_request", |input| helper::bazel_request(&text(input)).into_iter().collect()),
+    ("git_request", |input| helper::git_request(&text(input)).into_iter().collect()),
+    ("cargo_request", |input| helper::cargo_request(&text(input)).into_iter().collect()),
     ("html_form", |input| {
         adfs::form(&text(input));
         Vec::new()

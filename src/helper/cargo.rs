@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{AllowHost, Call, HelperInfo, Scope, input};
+use super::{AllowHost, Call, HelperInfo, Scope, ask_again_at, input};
 use crate::context::Context;
 use crate::contract::exit::{FailureForm, Output};
 use crate::error::{Error, Kind};
@@ -35,7 +35,7 @@ const MIN_LIFE: i64 = 300;
 
 pub(super) const INFO: HelperInfo = HelperInfo {
     name: "cargo",
-    summary: "cargo: use registries in Artifact Registry",
+    summary: "use Cargo registries in Artifact Registry",
     words: "--cargo-plugin",
     options: &[Options::TABLE, Scope::TABLE, AllowHost::TABLE],
     program: "cargo-credential-",
@@ -116,7 +116,7 @@ fn get(line: &str, call: &Call, cx: &Context) -> Result<Value, Value> {
             "kind": "get",
             "token": format!("Bearer {}", token.text.expose()),
             "cache": "expires",
-            "expiration": token.expiry,
+            "expiration": ask_again_at(token.expiry, &cx),
             "operation_independent": true,
         })))
     });
@@ -161,14 +161,13 @@ impl Request {
 
     /// The call and the context with the options of this request.
     fn own(&self, call: &Call, cx: &Context) -> Result<(Call, Context), Error> {
-        let name = ["helper", INFO.name];
-        let named = if self.args.iter().take(2).eq(name.iter()) { name.len() } else { 0 };
-        let args = self.args.iter().skip(named).cloned().collect();
+        let name = ["helper", INFO.name].map(OsString::from);
+        let args = self.args.strip_prefix(&name).unwrap_or(&self.args).to_vec();
         let line = reader::read_after(call.values.clone(), args, Words);
         let Line { values, mistake: None, .. } = line else {
             return Err(line.mistake.unwrap_or_else(too_many_words));
         };
-        values.refuse_rest("helper cargo", false)?;
+        values.refuse_rest(&INFO.full_name(), false)?;
         let options = options::Options::new(&values);
         let deadline = Deadline::after(options.timeout());
         call.exit.at_deadline(deadline);
@@ -206,6 +205,12 @@ impl Grammar for Words {
     }
 
     fn name(&self) -> Option<String> {
-        Some(format!("helper {}", INFO.name))
+        Some(INFO.full_name())
     }
+}
+
+/// The index of a request, for fuzzing.
+#[cfg(feature = "fuzzing")]
+pub(super) fn index(text: &str) -> Result<Option<Url>, Error> {
+    Request::parse(text).map(|request| request.index())
 }

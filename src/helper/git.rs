@@ -5,11 +5,12 @@
 //! ignored. A git that announces the capability `authtype` (2.46 and later) can send the token as a
 //! bearer token; any other gets it as a password. <https://git-scm.com/docs/gitcredentials>
 
-use super::{AllowHost, Call, HelperInfo, Scope, host, input};
+use super::{AllowHost, Call, HelperInfo, Scope, ask_again_at, host, input};
 use crate::context::Context;
 use crate::contract::exit::{FailureForm, Output};
 use crate::error::{Error, Kind};
 use crate::google::access_token::AccessToken;
+use crate::http::Url;
 
 /// The hosts of Google's git servers: Cloud Source Repositories, Secure Source Manager, Developer
 /// Connect, and the servers of Gerrit.
@@ -31,7 +32,7 @@ const MIN_LIFE: i64 = 300;
 
 pub(super) const INFO: HelperInfo = HelperInfo {
     name: "git",
-    summary: "git: clone, fetch and push to Google's git servers",
+    summary: "clone, fetch and push with git to Google's git servers",
     words: "get|store|erase",
     options: &[Scope::TABLE, AllowHost::TABLE],
     program: "git-credential-",
@@ -53,7 +54,10 @@ fn run(call: &Call, cx: &Context) -> Result<Output, Error> {
             let input = input::read()?;
             let request = Request::parse(&input)?;
             match request.server()?.is_some_and(|url| hosts.contain(&url)) {
-                true => Ok(request.answer(&call.access_token(MIN_LIFE, cx)?).into()),
+                true => {
+                    let token = call.access_token(MIN_LIFE, cx)?;
+                    Ok(request.answer(&token, ask_again_at(token.expiry, cx)).into())
+                }
                 false => Ok(String::new().into()),
             }
         }
@@ -86,7 +90,7 @@ impl<'a> Request<'a> {
     }
 
     /// The server that requires credentials; `None` if it is not reached through https.
-    fn server(&self) -> Result<Option<crate::http::Url>, Error> {
+    fn server(&self) -> Result<Option<Url>, Error> {
         match self.value("protocol").ok_or_else(|| wrong("does not name a protocol"))? {
             "https" => match self.value("host") {
                 None | Some("") => Err(wrong("does not name a host")),
@@ -107,17 +111,25 @@ impl<'a> Request<'a> {
             && (list("wwwauth[]").next().is_none() || list("wwwauth[]").any(is_bearer))
     }
 
-    fn answer(&self, token: &AccessToken) -> String {
+    fn answer(&self, token: &AccessToken, expiry: i64) -> String {
         let text = token.text.expose();
         let credential = match self.takes_bearer() {
             true => format!("capability[]=authtype\nauthtype=Bearer\ncredential={text}\n"),
             false => format!("username={USER}\npassword={text}\n"),
         };
-        format!("{credential}password_expiry_utc={}\n", token.expiry)
+        format!("{credential}password_expiry_utc={expiry}\n")
     }
 }
 
 fn wrong(what: &str) -> Error {
     Error::new(Kind::Usage, format!("the request on standard input {what}"))
         .fix("let git start wif-token, or test it with git credential fill")
+}
+
+/// The server of a request, for fuzzing.
+#[cfg(feature = "fuzzing")]
+pub(super) fn server(text: &str) -> Result<Option<Url>, Error> {
+    let request = Request::parse(text)?;
+    request.takes_bearer();
+    request.server()
 }

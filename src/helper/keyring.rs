@@ -26,20 +26,18 @@ const MIN_LIFE: i64 = 300;
 
 pub(super) const INFO: HelperInfo = HelperInfo {
     name: "keyring",
-    summary: "pip, uv: install packages from Artifact Registry",
+    summary: "install packages from Artifact Registry with pip and uv",
     words: "get URL [USER]",
     options: &[Options::TABLE, Scope::TABLE, AllowHost::TABLE],
     program: "keyring",
     stanza: "\
 make the program available as keyring, in a directory of PATH:
   ln -s \"$(command -v wif-token)\" ~/.local/bin/keyring
-pip:
+pip and uv:
+  url=oauth2accesstoken@europe-python.pkg.dev/my-project/my-repo/simple/
   pip config set global.keyring-provider subprocess
-  pip config set global.index-url \\
-    https://oauth2accesstoken@europe-python.pkg.dev/my-project/my-repo/simple/
-uv:
-  export UV_KEYRING_PROVIDER=subprocess
-  export UV_DEFAULT_INDEX=URL, the same one",
+  pip config set global.index-url \"https://$url\"
+  export UV_KEYRING_PROVIDER=subprocess UV_DEFAULT_INDEX=\"https://$url\"",
     failure: FailureForm::MESSAGE,
     run,
 };
@@ -81,7 +79,7 @@ fn run(call: &Call, cx: &Context) -> Result<Output, Error> {
         [action, service] | [action, service, _] if action == "get" => service,
         _ => {
             let what = "helper keyring only gets passwords: it requires get and a URL";
-            let fix = format!("use wif-token helper keyring {}", INFO.words);
+            let fix = format!("use wif-token {} {}", INFO.full_name(), INFO.words);
             return Err(Error::new(Kind::Usage, what).fix(fix));
         }
     };

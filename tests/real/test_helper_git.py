@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -97,9 +98,9 @@ def test_git_clones_and_pushes(git, tools, sts, host, scheme):
     tools.run(git, "push", "--quiet", cwd=tools.folder / "clone")
     proofs = tools.servers.proofs[host]
     assert set(proofs) == {"", "Basic git-account" if scheme == "Basic" else "Bearer"}
-    assert len(sts.exchanges) == len(sts.iam.calls) > 0
+    assert len(sts.exchanges) == len(sts.iam.calls) == 1, "both used one token"
     left = [path.name for path in tools.folder.iterdir()]
-    assert sorted(left) == [".gitconfig", "bin", "clone", "first"], "store and erase keep nothing"
+    assert sorted(left) == [".cache", ".gitconfig", "bin", "clone", "first"], "store and erase keep nothing"
 
 
 def test_git_tells_when_the_password_expires(git, tools, sts):
@@ -153,6 +154,15 @@ def test_a_revoked_token_is_reported_as_git_does(git, tools, sts):
     failed = tools.run(git, "clone", "--quiet", f"https://{SOURCE}/app.git", status=128)
     assert "Authentication failed" in failed.stderr
     assert tools.servers.proofs[SOURCE] == ["", "Basic git-account"]
+
+
+def test_fifty_at_once_use_one_token(git, tools, sts):
+    """As many fetches of one build do."""
+    asked = f"protocol=https\nhost={SOURCE}\n\n"
+    with ThreadPoolExecutor(50) as threads:
+        runs = list(threads.map(lambda _: tools.run("git-credential-wif-token", "get", input=asked), range(50)))
+    assert len({run.stdout for run in runs}) == len(sts.exchanges) == len(sts.iam.calls) == 1
+    assert {run.stderr for run in runs} == {""}
 
 
 class Everything:
