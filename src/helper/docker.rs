@@ -38,8 +38,8 @@ pub(super) const INFO: HelperInfo = HelperInfo {
     stanza: "\
 in ~/.docker/config.json, with one line for each registry:
   {\"credHelpers\": {\"europe-docker.pkg.dev\": \"wif-token\"}}
-docker starts docker-credential-wif-token, which the packages install. To set
-options, write a program docker-credential-NAME with these lines; use NAME:
+docker starts docker-credential-wif-token, which the packages install.
+To set options, write a program docker-credential-NAME, and use its NAME:
   #!/bin/sh
   exec wif-token helper docker --credentials=FILE \"$@\"",
     failure: FailureForm {

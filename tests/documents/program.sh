@@ -2,12 +2,10 @@
 # In the place of the program. No server can be reached here: a run that finds nothing (4) or reaches
 # nothing (6) is as good as a success; any other failure is noted, and fails the block.
 root="{root}" program="{program}"
-case $0 in
-*-credential-*)
-    # The name tells the program which helper it is.
-    ln -sf "$program" "$root/tmp/${0##*/}"
-    program=$root/tmp/${0##*/}
-    ;;
+# A tool starts its helper by a name of its own.
+case ${0##*/} in
+wif-token*) ;;
+*) mkdir -p "$root/named" && ln -sf "$program" "$root/named/${0##*/}" && program=$root/named/${0##*/} ;;
 esac
 [ -z "$SHOWN" ] || exec "$program" "$@"
 said=$root/said.$$
