@@ -82,6 +82,10 @@ fn program_file(command: &str, cx: &Context, report: &mut Report) {
     };
     let path = Path::new(name);
     let shown = show::path(path);
+    if let Some(error) = program::obstacle(name, &cx.env) {
+        report.error(link, &error);
+        return;
+    }
     let Some(found) = program::find(name, &cx.env) else {
         if let Some(host) = command_words::another_host(&name.to_string_lossy()) {
             let what = format!("{shown} is a {host} path, but this host does not run {host}");
@@ -96,11 +100,6 @@ fn program_file(command: &str, cx: &Context, report: &mut Report) {
         return;
     };
     let place = show::path(&found);
-    if !files::is_executable(&found) {
-        let fix = format!("run chmod +x {}", quoted(&place));
-        report.broken(link, Kind::Configuration, format!("{shown} is not executable"), fix);
-        return;
-    }
     let mut places = vec![found.clone()];
     places.extend(found.parent().map(Path::to_owned));
     let words = words.iter().filter_map(|word| word.to_str()?.strip_prefix("--args-file="));
