@@ -23,6 +23,8 @@ mod output_document;
 mod output_file;
 mod report;
 mod saml;
+mod shell_syntax;
+mod shown_command;
 mod status;
 mod strictness;
 
