@@ -97,9 +97,9 @@ impl Grammar for Words {
         [COMMON].into_iter().chain(own).chain(of_sources).collect()
     }
 
-    fn name(&self) -> Option<&'static str> {
+    fn names(&self) -> Vec<&'static str> {
         let command = self.command.map(|command| command.name);
-        command.or(self.source.map(|source| source.name))
+        command.into_iter().chain(self.source.map(|source| source.name)).collect()
     }
 }
 

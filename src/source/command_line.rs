@@ -120,7 +120,7 @@ impl Grammar for Words {
         [COMMON, OF_SOURCES].into_iter().chain(own.iter().copied()).collect()
     }
 
-    fn name(&self) -> Option<&'static str> {
-        self.source.map(|source| source.name)
+    fn names(&self) -> Vec<&'static str> {
+        self.source.iter().map(|source| source.name).collect()
     }
 }

@@ -82,7 +82,8 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
         trust = trust.for_audience(audience);
     }
     let os = options.for_os;
-    let command = ExecutableCommand::new(invocation, options.program.as_deref(), info, os)?;
+    let command =
+        ExecutableCommand::new(invocation, options.program.as_deref(), info, os, &cx.env)?;
     let out = options.out.as_deref().filter(|path| !files::is_stdout(path));
     let output_file = match &common.output_file {
         Some(path) => Some(host::path(path, "--output-file", os)?),
@@ -157,7 +158,7 @@ fn refuse_shared_file(
 /// The command line that a client runs. The arguments are written beside `out` if a client would
 /// split them.
 fn command_line(command: &ExecutableCommand, out: Option<&Path>) -> Result<String, Error> {
-    match (command.line(), out) {
+    match (command.line()?, out) {
         (Some(line), _) => Ok(line),
         (None, Some(out)) => command.with_args_file(&out.with_extension("args")),
         (None, None) => {

@@ -47,8 +47,6 @@ fn build(_: &Values) -> Result<Box<dyn Source>, Error> {
 impl Source for Actions {
     fn trust(&self) -> Trust {
         Trust::issuer("https://token.actions.githubusercontent.com")
-            .only_if(r#"assertion.repository_owner_id == "OWNER_ID""#)
-            .explain("OWNER_ID", "the number in the output of: gh api users/OWNER --jq .id")
     }
 
     fn subject_token(
