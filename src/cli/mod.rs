@@ -12,9 +12,10 @@ use std::ffi::OsString;
 
 use crate::command::{self, COMMANDS, CommandInfo};
 use crate::error::{Error, Kind};
-use crate::options::reader::{self, Grammar, Line, too_many_words};
+use crate::options::reader::{self, Grammar, Line};
 use crate::options::{COMMON, Format, OF_SOURCES, OptionInfo, Options, Values};
-use crate::source::command_line::{SourceLine, no_source, unknown};
+use crate::source::command_line::SourceLine;
+use crate::source::slips::{no_source, unexpected, unknown};
 use crate::source::{self, SourceInfo};
 
 /// What to do.
@@ -65,6 +66,7 @@ impl Grammar for Words {
         match self.positionals {
             1 if word == "help" => self.help(),
             1 => self.first(word),
+            2 if self.asks_for_help && word == "help" => Ok(()),
             2 if self.asks_for_help && self.command.is_none() => self.first(word),
             2 if takes_source => {
                 self.source = Some(source::find(word).ok_or_else(|| unknown_first(word))?);
@@ -72,9 +74,9 @@ impl Grammar for Words {
             }
             _ if self.tables().into_iter().flatten().any(|option| option.name == "credentials") => {
                 let fix = "name the credential configuration with --credentials=FILE";
-                Err(too_many_words().fix(fix))
+                Err(unexpected(word, None).fix(fix))
             }
-            _ => Err(too_many_words()),
+            _ => Err(unexpected(word, self.source)),
         }
     }
 
@@ -164,6 +166,7 @@ fn run(
 }
 
 fn unknown_first(word: &str) -> Error {
-    let commands = COMMANDS.iter().map(|command| command.name);
-    unknown(word, &commands.chain(["help", "--version"]).collect::<Vec<_>>())
+    let commands = COMMANDS.iter().map(|command| (command.name, command.also));
+    let more: [(&str, &[&str]); 2] = [("help", &["usage"]), ("--version", &["version"])];
+    unknown(word, &commands.chain(more).collect::<Vec<_>>())
 }

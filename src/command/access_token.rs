@@ -42,6 +42,7 @@ options! {
 
 pub(super) const INFO: CommandInfo = CommandInfo {
     name: "access-token",
+    also: &["token", "get-token", "print-access-token", "print-token", "exchange"],
     summary: "print an access token, of the service account if the configuration has one",
     options: &[Credentials::TABLE, Options::TABLE, Delegates::TABLE, FORMAT],
     of_source: false,

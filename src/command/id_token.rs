@@ -22,6 +22,7 @@ options! {
 
 pub(super) const INFO: CommandInfo = CommandInfo {
     name: "id-token",
+    also: &["identity-token", "print-identity-token"],
     summary: "print an OpenID Connect ID token of the service account",
     options: &[Credentials::TABLE, Options::TABLE, Delegates::TABLE, FORMAT],
     of_source: false,

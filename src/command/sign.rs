@@ -52,6 +52,7 @@ options! {
 
 pub(super) const JWT: CommandInfo = CommandInfo {
     name: "sign-jwt",
+    also: &[],
     summary: "sign a JWT with the key of the service account",
     options: &[Credentials::TABLE, JwtOptions::TABLE, Delegates::TABLE, FORMAT],
     of_source: false,
@@ -61,6 +62,7 @@ pub(super) const JWT: CommandInfo = CommandInfo {
 
 pub(super) const BLOB: CommandInfo = CommandInfo {
     name: "sign-blob",
+    also: &["sign"],
     summary: "sign a file with the key of the service account",
     options: &[Credentials::TABLE, BlobOptions::TABLE, Delegates::TABLE, FORMAT],
     of_source: false,

@@ -94,7 +94,10 @@ impl<G: Grammar> Line<G> {
                 Some(Arg::Short('h') | Arg::Long("help")) => self.grammar.help(),
                 Some(Arg::Short('V') | Arg::Long("version")) => self.grammar.version(),
                 Some(Arg::Short(letter)) => {
-                    let fix = if letter == 'v' { LOG } else { "run wif-token help" };
+                    let fix = match letter {
+                        'v' => LOG,
+                        _ => "begin each option with two hyphens, such as --timeout=30",
+                    };
                     Err(Error::new(Kind::Usage, "the only short options are -h and -V").fix(fix))
                 }
                 Some(Arg::Long(name)) => {
@@ -207,12 +210,6 @@ fn is_quoted(line: &str) -> bool {
     })
 }
 
-/// The failure of a command line with too many positional words.
-pub fn too_many_words() -> Error {
-    Error::new(Kind::Usage, "unexpected argument after the source or command")
-        .fix("write options as --name=value, and put values with spaces in an --args-file")
-}
-
 /// Names of options in other tools, with the options here that mean the same. The first one is used
 /// that the source or command has.
 const SYNONYMS: [(&str, &[&str]); 6] = [
@@ -236,10 +233,11 @@ fn unknown_option(name: &str, before: &[&'static str], tables: &[&'static [Optio
     if ["verbose", "debug", "trace"].contains(&name) {
         return Error::new(Kind::Usage, what).fix(LOG);
     }
+    let lower = name.to_ascii_lowercase().replace('_', "-");
     let also =
-        SYNONYMS.iter().find(|(other, _)| *other == name).map_or(&[] as &[&str], |row| row.1);
+        SYNONYMS.iter().find(|(other, _)| *other == lower).map_or(&[] as &[&str], |row| row.1);
     let near = also.iter().find_map(|also| names().find(|name| name == also));
-    let near = near.or_else(|| nearest(name, names()));
+    let near = near.or_else(|| nearest(&lower, names()));
     Error::new(Kind::Usage, what).fix(match (near, before.last()) {
         (Some(near), _) => format!("did you mean --{near}?"),
         (None, Some(last)) => format!("run wif-token help {last}"),

@@ -68,6 +68,7 @@ options! {
 
 pub(super) const INFO: CommandInfo = CommandInfo {
     name: "check",
+    also: &["verify", "validate", "test", "diagnose", "doctor", "lint", "status"],
     summary: "find out why a credential configuration does not work, and how to fix it",
     options: &[Credentials::TABLE, Options::TABLE, Delegates::TABLE],
     of_source: false,

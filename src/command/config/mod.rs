@@ -61,6 +61,7 @@ options! {
 
 pub(super) const INFO: CommandInfo = CommandInfo {
     name: "config",
+    also: &["configure", "configuration", "create-cred-config", "init", "setup"],
     summary: "create a credential configuration and the gcloud commands for a source",
     options: &[Options::TABLE],
     of_source: true,

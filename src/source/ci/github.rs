@@ -18,7 +18,7 @@ use crate::token::SubjectToken;
 
 pub(in crate::source) const INFO: SourceInfo = SourceInfo {
     name: "github",
-    also: &["github-actions", "actions", "forgejo"],
+    also: &["github-actions", "gha", "gh", "actions", "forgejo", "gitea"],
     summary: "the ID token of a GitHub Actions or Forgejo Actions job",
     options: &[],
     rest: None,
