@@ -64,11 +64,9 @@ fn is_name_character(c: char) -> bool {
 
 /// The text with the characters that a word processor or a web page replaced, and what they are.
 pub fn without_typography(text: &str) -> Option<(String, &'static str)> {
-    let mut found = None;
+    let (mut found, mut is_start) = (None, true);
     let mut plain = String::with_capacity(text.len());
     for c in text.chars() {
-        let is_start =
-            plain.trim_end_matches('-').is_empty() || plain.trim_end_matches('-').ends_with(' ');
         let (what, replacement) = match c {
             '\u{2010}'..='\u{2015}' | '\u{2212}' if is_start => ("a dash in place of --", "--"),
             '\u{2018}'..='\u{201f}' | '\u{ab}' | '\u{bb}' => ("typographic quotes", ""),
@@ -76,9 +74,11 @@ pub fn without_typography(text: &str) -> Option<(String, &'static str)> {
             '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}' => ("an invisible character", ""),
             _ => {
                 plain.push(c);
+                is_start = c == ' ' || is_start && c == '-';
                 continue;
             }
         };
+        is_start = replacement == " " || is_start;
         found.get_or_insert(what);
         plain.push_str(replacement);
     }
