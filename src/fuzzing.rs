@@ -219,7 +219,10 @@ fn arguments(input: &[u8]) -> Vec<String> {
         let mut option = OsString::from("--args-file=");
         option.push(file.path());
         let of_file = cli::parse(vec![option]).command.err().map(|error| error.to_string());
-        assert_eq!(of_file, of_words);
+        let several = "has more than one argument";
+        if !of_file.as_ref().is_some_and(|error| error.contains(several)) {
+            assert_eq!(of_file, of_words);
+        }
     }
     Vec::new()
 }

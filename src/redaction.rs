@@ -2,8 +2,9 @@
 //!
 //! The text is searched as it is and after undoing percent-encoding, the escapes of JSON and the
 //! entities of XML, each alone and up to three of them in any order. In each of these forms a secret
-//! is found literally in upper or lower case, in hexadecimal, and in base64 or base64url, also in
-//! lines or groups, encoded more than once, and as a part of something longer such as `id:secret`.
+//! is found literally in upper or lower case, reversed, in hexadecimal, in base32, and in base64 or
+//! base64url, also in lines or groups, encoded more than once, and as a part of something longer such
+//! as `id:secret`. The beginning or end of a secret that was cut off is found too.
 
 use std::collections::BTreeSet;
 
@@ -16,6 +17,14 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 const SHORTEST: usize = 4;
 /// A longer text is not searched and not shown.
 const LONGEST: usize = 8 * 1024;
+
+/// A shorter beginning or end of a secret is not removed. It says little about the secret, and it would
+/// also be found where it is not.
+const SHORTEST_PART: usize = 12;
+/// The same for a part that may be words.
+const SHORTEST_WORDS: usize = 20;
+/// A shorter secret may be a word backwards.
+const SHORTEST_REVERSED: usize = 8;
 
 /// A shorter run of digits is not examined as something that was encoded more than once.
 const SHORTEST_RUN: usize = 8;
@@ -82,48 +91,129 @@ fn parts(secret: &str) -> Vec<String> {
     parts
 }
 
+/// How characters are reduced to one of those that mean the same.
+#[derive(Clone, Copy, PartialEq)]
+enum Form {
+    /// A line break or another control character may have become a space, and a space `+`. A server
+    /// may change the case, for example of a name.
+    Text,
+    /// Hexadecimal and base32.
+    Lower,
+    /// Base64 and base64url.
+    Base64,
+}
+
+impl Form {
+    const ALL: [Form; 3] = [Form::Text, Form::Lower, Form::Base64];
+
+    fn of(self, byte: u8) -> u8 {
+        match self {
+            Form::Text if byte.is_ascii_control() || byte == b'+' => b' ',
+            Form::Text | Form::Lower => byte.to_ascii_lowercase(),
+            Form::Base64 => standard(byte),
+        }
+    }
+}
+
 /// Something to search for.
 struct Needle {
     bytes: Vec<u8>,
-    /// Reduces characters to one of those that mean the same. It was applied to `bytes`.
-    form: fn(u8) -> u8,
+    /// What was applied to `bytes`.
+    form: Form,
     /// The characters that belong to it on both sides, if it is a part of an encoded value.
-    around: Option<fn(u8) -> bool>,
+    around: Around,
+    /// The lengths of the shortest beginning and the shortest end that are found alone.
+    parts: [usize; 2],
+}
+
+impl Needle {
+    fn literal(bytes: &[u8]) -> Needle {
+        let first = bytes.get(..SHORTEST_PART).unwrap_or(bytes);
+        let last = bytes.get(bytes.len().saturating_sub(SHORTEST_PART)..).unwrap_or(bytes);
+        let shortest = |part| if may_be_words(part) { SHORTEST_WORDS } else { SHORTEST_PART };
+        let parts = [shortest(first), shortest(last)];
+        let bytes = bytes.iter().map(|byte| Form::Text.of(*byte)).collect();
+        Needle { bytes, form: Form::Text, around: None, parts }
+    }
+
+    /// The digits of an encoding, each of which stands for this many bits.
+    fn digits(digits: &str, bits: usize, form: Form, around: fn(u8) -> bool) -> Needle {
+        // The digits at the ends also depend on other bytes.
+        let parts = [SHORTEST_PART * 8 / bits - 2; 2];
+        let bytes = digits.bytes().map(|digit| form.of(digit)).collect();
+        Needle { bytes, form, around: Some(around), parts }
+    }
 }
 
 fn needles(secret: &str) -> Vec<Needle> {
-    let bytes = secret.bytes().map(text).collect();
-    let mut needles = vec![Needle { bytes, form: text, around: None }];
+    let mut needles = vec![Needle::literal(secret.as_bytes())];
+    if secret.len() >= SHORTEST_REVERSED {
+        let reversed: String = secret.chars().rev().collect();
+        needles.push(Needle::literal(reversed.as_bytes()));
+    }
+    let latin1: Option<Vec<u8>> = secret.chars().map(|c| u8::try_from(c).ok()).collect();
+    needles.extend(latin1.filter(|_| !secret.is_ascii()).map(|bytes| Needle::literal(&bytes)));
     // Basic credentials are percent-encoded before (RFC 6749, section 2.3.1).
     let encoded = [UNRESERVED, NON_ALPHANUMERIC].map(|set| utf8_percent_encode(secret, set));
     let [encoded, all_encoded] = encoded.map(|encoded| encoded.to_string());
     let inner = BTreeSet::from([secret, &encoded, &all_encoded]);
     needles.extend(inner.iter().map(|inner| {
         let hex: String = inner.bytes().map(|byte| format!("{byte:02x}")).collect();
-        let (form, around) = (lower as fn(u8) -> u8, is_hex as fn(u8) -> bool);
-        Needle { bytes: hex.into_bytes(), form, around: Some(around) }
+        Needle::digits(&hex, 4, Form::Lower, is_hex)
     }));
     for (inner, before) in inner.iter().flat_map(|inner| (0..3).map(move |before| (inner, before)))
     {
-        // The characters that depend on these bytes only, wherever they are in what is encoded.
         let whole = STANDARD.encode([&vec![0; before], inner.as_bytes()].concat());
-        let first = (before * 8).div_ceil(6);
-        let last = (before + inner.len()) * 8 / 6;
-        let core = whole.get(first..last).unwrap_or_default();
-        if core.len() >= SHORTEST {
-            let bytes = core.bytes().map(standard).collect();
-            needles.push(Needle { bytes, form: standard, around: Some(is_base64) });
-        }
+        needles.extend(
+            core(&whole, before, inner.len(), 6)
+                .map(|core| Needle::digits(core, 6, Form::Base64, is_base64)),
+        );
+    }
+    for before in 0..5 {
+        let whole = base32(&[&vec![0; before], secret.as_bytes()].concat());
+        needles.extend(
+            core(&whole, before, secret.len(), 5)
+                .map(|core| Needle::digits(core, 5, Form::Lower, is_base32)),
+        );
     }
     needles
 }
 
-fn is_hex(byte: u8) -> bool {
-    byte.is_ascii_hexdigit()
+/// The digits that depend on these bytes only, wherever they are in what is encoded. Each digit
+/// stands for this many bits.
+fn core(whole: &str, before: usize, length: usize, bits: usize) -> Option<&str> {
+    let (first, last) = ((before * 8).div_ceil(bits), (before + length) * 8 / bits);
+    whole.get(first..last).filter(|core| core.len() >= SHORTEST)
 }
 
-fn lower(byte: u8) -> u8 {
-    byte.to_ascii_lowercase()
+/// Base32 without padding (RFC 4648, section 6).
+fn base32(bytes: &[u8]) -> String {
+    let bit =
+        |index: usize| bytes.get(index / 8).is_some_and(|byte| byte >> (7 - index % 8) & 1 == 1);
+    let digit =
+        |index: usize| (0..5).fold(0, |digit, at| digit * 2 + u8::from(bit(index * 5 + at)));
+    (0..(bytes.len() * 8).div_ceil(5))
+        .map(|index| match digit(index) {
+            letter @ ..26 => char::from(b'a' + letter),
+            number => char::from(b'2' + number - 26),
+        })
+        .collect()
+}
+
+/// Whether a text may consist of words, such as `client-secret`. In a random text there are digits,
+/// capitals after small letters, or other characters.
+fn may_be_words(part: &[u8]) -> bool {
+    let fits = |byte: &u8| byte.is_ascii_alphabetic() || b"-_./: ".contains(byte);
+    let rises = |pair: &[u8]| matches!(pair, [b'a'..=b'z', b'A'..=b'Z']);
+    part.iter().all(fits) && !part.windows(2).any(rises)
+}
+
+fn is_base32(byte: u8) -> bool {
+    byte.is_ascii_alphabetic() || matches!(byte, b'2'..=b'7' | b'=')
+}
+
+fn is_hex(byte: u8) -> bool {
+    byte.is_ascii_hexdigit()
 }
 
 fn is_base64(byte: u8) -> bool {
@@ -137,12 +227,6 @@ fn standard(byte: u8) -> u8 {
         b'_' => b'/',
         other => other,
     }
-}
-
-/// A line break or another control character may have become a space, and a space `+`. A server may
-/// change the case, for example of a name.
-fn text(byte: u8) -> u8 {
-    if byte.is_ascii_control() || byte == b'+' { b' ' } else { byte.to_ascii_lowercase() }
 }
 
 /// Marks what the needles match, in this form of the text and in those that undo as many encodings as
@@ -162,16 +246,13 @@ fn search(units: Vec<Unit>, needles: &[Needle], depth: usize, hidden: &mut [bool
 
 /// Marks what the needles match in one form of the text, and in the content of its encoded runs.
 fn mark(units: &[Unit], needles: &[Needle], depth: usize, hidden: &mut [bool]) {
-    for needle in needles {
-        find(units, needle, needle.around, hidden);
-    }
+    find_all(units, needles.iter().map(|needle| (needle, needle.around)), hidden);
     // MIME breaks base64 into lines, and hexadecimal digits are often in groups.
     let is_between = |byte: u8| matches!(byte, b' ' | b':') || byte.is_ascii_control();
     let joined: Vec<Unit> = units.iter().filter(|unit| !is_between(unit.0)).copied().collect();
     if joined.len() < units.len() {
-        for needle in needles.iter().filter(|needle| needle.around.is_some()) {
-            find(&joined, needle, None, hidden);
-        }
+        let encoded = needles.iter().filter(|needle| needle.around.is_some());
+        find_all(&joined, encoded.map(|needle| (needle, None)), hidden);
     }
     if depth == 0 {
         return;
@@ -220,22 +301,55 @@ fn bytes_of_hex(digits: &[u8]) -> Option<Vec<u8>> {
     whole(digits, 2).chunks(2).map(|pair| u8::try_from(number(pair, 16)?).ok()).collect()
 }
 
-fn find(units: &[Unit], needle: &Needle, around: Option<fn(u8) -> bool>, hidden: &mut [bool]) {
-    let length = needle.bytes.len();
-    let mut start = 0;
-    while let Some(window) = units.get(start..start + length) {
-        if !window.iter().map(|unit| (needle.form)(unit.0)).eq(needle.bytes.iter().copied()) {
-            start += 1;
-            continue;
+/// The characters that belong to a needle on both sides.
+type Around = Option<fn(u8) -> bool>;
+
+fn find_all<'a>(
+    units: &[Unit],
+    needles: impl Iterator<Item = (&'a Needle, Around)> + Clone,
+    hidden: &mut [bool],
+) {
+    for form in Form::ALL {
+        let text: Vec<u8> = units.iter().map(|unit| form.of(unit.0)).collect();
+        for (needle, around) in needles.clone().filter(|(needle, _)| needle.form == form) {
+            for (start, length) in found(&text, needle) {
+                let is_around = |unit: &&Unit| around.is_some_and(|around| around(unit.0));
+                let before = units.iter().take(start).rev().take_while(is_around).count();
+                let after = units.iter().skip(start + length).take_while(is_around).count();
+                let units = units.iter().skip(start - before).take(before + length + after);
+                for (_, from, to) in units {
+                    hidden.iter_mut().take(*to).skip(*from).for_each(|byte| *byte = true);
+                }
+            }
         }
-        let is_around = |unit: &&Unit| around.is_some_and(|around| around(unit.0));
-        let before = units.iter().take(start).rev().take_while(is_around).count();
-        let after = units.iter().skip(start + length).take_while(is_around).count();
-        for (_, from, to) in units.iter().skip(start - before).take(before + length + after) {
-            hidden.iter_mut().take(*to).skip(*from).for_each(|byte| *byte = true);
-        }
-        start += length + after;
     }
+}
+
+/// Where a needle is, or its beginning or end if that is long enough, and the length of that.
+fn found(text: &[u8], needle: &Needle) -> Vec<(usize, usize)> {
+    let (bytes, [beginning, end]) = (needle.bytes.as_slice(), needle.parts);
+    let (Some(first), Some(last)) = (bytes.first(), bytes.last()) else { return Vec::new() };
+    let mut found = Vec::new();
+    let mut next = 0;
+    for (at, byte) in text.iter().enumerate() {
+        if byte == first && at >= next {
+            let rest = text.get(at..).unwrap_or_default();
+            let length = rest.iter().zip(bytes).take_while(|(one, other)| one == other).count();
+            if length >= beginning.min(bytes.len()) {
+                found.push((at, length));
+                next = if length == bytes.len() { at + length } else { next };
+            }
+        }
+        if byte == last && end < bytes.len() {
+            let until = text.get(..=at).unwrap_or_default().iter().rev();
+            let pairs = until.zip(bytes.iter().rev());
+            let length = pairs.take_while(|(one, other)| one == other).count();
+            if (end..bytes.len()).contains(&length) {
+                found.push((at + 1 - length, length));
+            }
+        }
+    }
+    found
 }
 
 /// The bytes that an encoded character at the start stands for, and its length.
@@ -453,5 +567,62 @@ mod tests {
             "the user abc is unknown %41 \\n &amp;"
         );
         assert_eq!(remove("no hunter22, é", &["hunter22"]), "no [secret], é");
+    }
+
+    /// A server that cuts its text, and one that cuts the secret.
+    #[test]
+    fn the_beginning_or_end_of_a_secret_is_removed() {
+        let secret = "Kx7~pQ2mZt/9Lw:4Vb8Rn1Hs6";
+        let encode = |text: &str| {
+            let percent = utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+            let pair = STANDARD.encode(format!("id:{text}"));
+            [text.to_owned(), percent, xml_of(text), STANDARD.encode(text), pair]
+        };
+        for length in SHORTEST_PART..secret.len() {
+            for part in [&secret[..length], &secret[secret.len() - length..]] {
+                for encoded in encode(part) {
+                    let shown = remove(&format!("no <{encoded}… today"), &[secret]);
+                    assert_eq!(shown, "no <[secret]… today", "{part:?}: {encoded:?}");
+                }
+            }
+        }
+        for (text, secret) in [
+            ("client-secret is wrong", "client-secret-of-my-app"),
+            ("invalid_client: the client is unknown", "invalid_client_for_tests"),
+            ("No such user: Service Account", "Service Account of the build"),
+            ("the password must have digits", "the password of bob"),
+            ("hunter2-clie is short", "hunter2-cli"),
+        ] {
+            let all =
+                if text.contains(secret) { text.replace(secret, "[secret]") } else { text.into() };
+            assert_eq!(remove(text, &[secret]), all);
+        }
+        assert_eq!(
+            remove("not client-secret-of-my-a…", &["client-secret-of-my-app"]),
+            "not [secret]…"
+        );
+    }
+
+    #[test]
+    fn base32_and_reversed_and_latin_1_are_removed() {
+        assert_eq!(base32(b"foobar"), "mzxw6ytboi");
+        assert_eq!(base32(b""), "");
+        for secret in ["Kx7~pQ2mZt/9Lw:4Vb8Rn1Hs6", "hunter22", "pässwörd-é"] {
+            let reversed: String = secret.chars().rev().collect();
+            let latin1: Vec<u8> = secret.chars().map(|c| c as u8).collect();
+            let encoded = base32(secret.as_bytes());
+            for text in [
+                reversed,
+                encoded.to_uppercase(),
+                base32(format!("id:{secret}").as_bytes()).to_uppercase() + "===",
+                percent_encoding::percent_encode(&latin1, NON_ALPHANUMERIC).to_string(),
+                encoded,
+            ] {
+                let shown = remove(&format!("no <{text}> today"), &[secret]);
+                assert_eq!(shown, "no <[secret]> today", "{text}");
+            }
+        }
+        // A short secret backwards may be a word.
+        assert_eq!(remove("no user", &["resu"]), "no user");
     }
 }

@@ -62,6 +62,34 @@ fn is_name_character(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_'
 }
 
+/// The text with the characters that a word processor or a web page replaced, and what they are.
+pub fn without_typography(text: &str) -> Option<(String, &'static str)> {
+    let (mut found, mut is_start) = (None, true);
+    let mut plain = String::with_capacity(text.len());
+    for c in text.chars() {
+        let (what, replacement) = match c {
+            '\u{2010}'..='\u{2015}' | '\u{2212}' if is_start => ("a dash in place of --", "--"),
+            '\u{2018}'..='\u{201f}' | '\u{ab}' | '\u{bb}' => ("typographic quotes", ""),
+            '\u{a0}' | '\u{2007}' | '\u{202f}' | '\u{3000}' => ("a no-break space", " "),
+            '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}' => ("an invisible character", ""),
+            _ => {
+                plain.push(c);
+                is_start = c == ' ' || is_start && c == '-';
+                continue;
+            }
+        };
+        is_start = replacement == " " || is_start;
+        found.get_or_insert(what);
+        plain.push_str(replacement);
+    }
+    let dashes = |word: &str| match word.trim_start_matches('-') {
+        rest if word.starts_with("---") => format!("--{rest}"),
+        _ => word.to_owned(),
+    };
+    let plain = plain.split(' ').map(dashes).collect::<Vec<_>>().join(" ");
+    found.map(|what| (plain, what))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,6 +108,21 @@ mod tests {
             ("[0]*", Some("'[0]*'")),
         ] {
             assert_eq!(quoted(word), expected.unwrap_or(word));
+        }
+    }
+
+    #[test]
+    fn typography_is_undone() {
+        for (text, plain) in [
+            ("a \u{2013}path=x", Some("a --path=x")),
+            ("a -\u{2013}path=x-\u{2013}y", Some("a --path=x-\u{2013}y")),
+            ("a \u{2014} b", Some("a -- b")),
+            ("a --x=\u{201c}y\u{201d}", Some("a --x=y")),
+            ("a\u{a0}--x", Some("a --x")),
+            ("a --x\u{200b}", Some("a --x")),
+            ("a --name=b\u{2013}c \u{e9}", None),
+        ] {
+            assert_eq!(without_typography(text).map(|found| found.0).as_deref(), plain, "{text}");
         }
     }
 

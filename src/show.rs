@@ -45,6 +45,18 @@ pub fn content(value: &str) -> Option<&'static str> {
     })
 }
 
+/// Whether a text is the usual name of a variable, in capitals. A random text in capitals may be a
+/// secret.
+pub fn is_variable(name: &str) -> bool {
+    let fits = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+    let is_random =
+        name.len() >= 12 && !name.contains('_') && name.contains(|c: char| c.is_ascii_digit());
+    name.len() <= 64
+        && name.starts_with(|c: char| !c.is_ascii_digit())
+        && name.chars().all(fits)
+        && !is_random
+}
+
 /// A value for a message: the value itself, or what it looks like.
 pub fn value(value: &str) -> Cow<'_, str> {
     match looks_like(value) {

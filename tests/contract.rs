@@ -23,12 +23,35 @@ fn standard_input_is_not_read() {
     assert_eq!(left, "for somebody else");
 }
 
+/// The output cannot be written. This is said even with `--exit-zero`, because there is no document.
 #[test]
-fn nobody_listening_is_no_crash() {
+fn an_output_that_cannot_be_written_is_reported() {
     let world = World::new();
     world.write("t", jwt(3600));
-    let (reader, writer) = std::io::pipe().unwrap();
-    drop(reader);
-    let status = world.command("file --path={dir}/t", &[]).stdout(writer).status().unwrap();
-    assert_eq!(status.code(), Some(9));
+    let run = |line: &str, stdout: Stdio| {
+        let output = world.command(line, &[]).stdout(stdout).stderr(Stdio::piped()).output();
+        let output = output.unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let nobody_reads = || Stdio::from(std::io::pipe().unwrap().1);
+    for line in ["file --path={dir}/t", "file --path={dir}/t --exit-zero", "help"] {
+        let (status, stderr) = run(line, nobody_reads());
+        assert_eq!(status, Some(3), "{line}: {stderr}");
+        assert!(stderr.starts_with("cannot write to standard output: "), "{line}: {stderr}");
+        assert!(stderr.ends_with("; check why the program that reads it has ended\n"), "{stderr}");
+    }
+    for line in ["file --path={dir}/none", "file --path={dir}/none --exit-zero"] {
+        let (status, stderr) = run(line, nobody_reads());
+        assert_eq!(status, Some(4), "{line}: {stderr}");
+        assert!(stderr.contains("none does not exist"), "{line}: {stderr}");
+    }
+    if cfg!(target_os = "linux") {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let (status, stderr) = run("file --path={dir}/t", full.into());
+        assert_eq!(status, Some(3), "{stderr}");
+        assert!(
+            stderr.ends_with("; free space there, or redirect it to another place\n"),
+            "{stderr}"
+        );
+    }
 }

@@ -97,21 +97,24 @@ fn encodings(secret: &str) -> Vec<String> {
         let chunks: Vec<_> = text.as_bytes().chunks(12).map(String::from_utf8_lossy).collect();
         chunks.join("\\r\\n")
     };
-    let form = each(|c| match c {
-        ' ' => "+".to_owned(),
-        c if c.is_ascii_alphanumeric() => c.to_string(),
-        c => format!("%{:02x}", u32::from(c)),
-    });
     let escaped = serde_json::to_string(secret).unwrap().trim_matches('"').to_owned();
     let basic = STANDARD.encode(format!("c:{secret}"));
     let base64 = STANDARD.encode(secret);
     let hex = each(|c| format!("{:02x}", u32::from(c)));
+    // A server that cuts what it repeats.
+    let (beginning, end) = (&secret[..secret.len() / 2], &secret[secret.len() / 2..]);
     vec![
+        beginning.to_owned(),
+        end.to_owned(),
+        STANDARD.encode(beginning),
+        form_of(end),
+        base32(secret.as_bytes()),
+        secret.chars().rev().collect(),
         secret.to_owned(),
         secret.to_ascii_uppercase(),
         percent.to_ascii_lowercase(),
         percent.replace('%', "%25"),
-        form,
+        form_of(secret),
         each(|c| format!("\\u{:04x}", u32::from(c))),
         escaped.replace('/', "\\/"),
         escaped,
@@ -128,6 +131,26 @@ fn encodings(secret: &str) -> Vec<String> {
         hex,
         percent,
     ]
+}
+
+fn form_of(secret: &str) -> String {
+    let encoded = |c: char| match c {
+        ' ' => "+".to_owned(),
+        c if c.is_ascii_alphanumeric() => c.to_string(),
+        c => format!("%{:02x}", u32::from(c)),
+    };
+    secret.chars().map(encoded).collect()
+}
+
+/// Base32 with padding (RFC 4648, section 6).
+fn base32(bytes: &[u8]) -> String {
+    let bits: String = bytes.iter().map(|byte| format!("{byte:08b}")).collect();
+    let digit = |bits: &[u8]| {
+        let bits = format!("{:0<5}", std::str::from_utf8(bits).unwrap());
+        char::from(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"[usize::from_str_radix(&bits, 2).unwrap()])
+    };
+    let digits: String = bits.as_bytes().chunks(5).map(digit).collect();
+    format!("{digits}{}", "=".repeat((8 - digits.len() % 8) % 8))
 }
 
 /// How many characters of a secret may remain: what is shorter says little about it.

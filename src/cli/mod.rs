@@ -14,9 +14,10 @@ use crate::client::credentials::CredentialOptions;
 use crate::command::{self, COMMANDS, CommandInfo};
 use crate::error::{Error, Kind};
 use crate::helper::{self, HELPERS, HelperInfo};
-use crate::options::reader::{self, Grammar, Line, too_many_words};
+use crate::options::reader::{self, Grammar, Line};
 use crate::options::{COMMON, Format, OF_SOURCES, OptionInfo, Options, Values, is_name, nearest};
-use crate::source::command_line::{SourceLine, no_source, unknown};
+use crate::source::command_line::SourceLine;
+use crate::source::slips::{no_source, unexpected, unknown};
 use crate::source::{self, SourceInfo};
 
 /// What to do.
@@ -85,6 +86,7 @@ impl Grammar for Words {
         match self.positionals {
             1 if word == "help" => self.help(),
             1 => self.first(word),
+            2 if self.asks_for_help && word == "help" => Ok(()),
             2 if self.asks_for_help && self.command.is_none() => self.first(word),
             2 if takes_source => {
                 self.source = Some(source::find(word).ok_or_else(|| self.unknown_first(word))?);
@@ -92,9 +94,9 @@ impl Grammar for Words {
             }
             _ if self.tables().into_iter().flatten().any(|option| option.name == "credentials") => {
                 let fix = "name the credential configuration with --credentials=FILE";
-                Err(too_many_words().fix(fix))
+                Err(unexpected(word, None).fix(fix))
             }
-            _ => Err(too_many_words()),
+            _ => Err(unexpected(word, self.source)),
         }
     }
 
@@ -123,12 +125,13 @@ impl Grammar for Words {
         [COMMON].into_iter().chain(own).chain(of_sources).collect()
     }
 
-    fn name(&self) -> Option<String> {
+    fn names(&self) -> Vec<String> {
         if self.is_helper {
-            return Some(self.helper.map_or("helper".to_owned(), HelperInfo::full_name));
+            return vec![self.helper.map_or("helper".to_owned(), HelperInfo::full_name)];
         }
         let command = self.command.map(|command| command.name);
-        command.or(self.source.map(|source| source.name)).map(str::to_owned)
+        let names = command.into_iter().chain(self.source.map(|source| source.name));
+        names.map(str::to_owned).collect()
     }
 }
 
@@ -151,8 +154,10 @@ impl Words {
                 .cause("it is a helper")
                 .fix(format!("run wif-token {help}{}", helper.full_name()));
         }
-        let commands = COMMANDS.iter().map(|command| command.name);
-        unknown(word, &commands.chain(["helper", "help", "--version"]).collect::<Vec<_>>())
+        let commands = COMMANDS.iter().map(|command| (command.name, command.also));
+        let more: [(&str, &[&str]); 3] =
+            [("helper", &[]), ("help", &["usage"]), ("--version", &["version"])];
+        unknown(word, &commands.chain(more).collect::<Vec<_>>())
     }
 
     /// The default of `--format`. Scripts use the output of a command as it

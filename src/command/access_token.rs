@@ -37,6 +37,7 @@ options! {
 
 pub(super) const INFO: CommandInfo = CommandInfo {
     name: "access-token",
+    also: &["token", "get-token", "print-access-token", "print-token", "exchange"],
     summary: "print an access token, of the service account if the configuration has one",
     options: &[CredentialOptions::TABLE, Options::TABLE, FORMAT],
     of_source: false,

@@ -24,6 +24,7 @@ options! {
 
 pub(super) const INFO: CommandInfo = CommandInfo {
     name: "id-token",
+    also: &["identity-token", "print-identity-token"],
     summary: "print an OpenID Connect ID token of the service account",
     options: &[CredentialOptions::TABLE, Options::TABLE, FORMAT],
     of_source: false,

@@ -22,6 +22,8 @@ use crate::source::SourceInfo;
 pub struct CommandInfo {
     /// The first word of the command line.
     pub name: &'static str,
+    /// Other words for it, which a user may try first.
+    pub also: &'static [&'static str],
     /// What it does, in one line.
     pub summary: &'static str,
     /// The tables of its options, without those of every command.

@@ -54,6 +54,7 @@ options! {
 
 pub(super) const JWT: CommandInfo = CommandInfo {
     name: "sign-jwt",
+    also: &[],
     summary: "sign a JWT with the key of the service account",
     options: &[CredentialOptions::TABLE, JwtOptions::TABLE, FORMAT],
     of_source: false,
@@ -63,6 +64,7 @@ pub(super) const JWT: CommandInfo = CommandInfo {
 
 pub(super) const BLOB: CommandInfo = CommandInfo {
     name: "sign-blob",
+    also: &["sign"],
     summary: "sign a file with the key of the service account",
     options: &[CredentialOptions::TABLE, BlobOptions::TABLE, FORMAT],
     of_source: false,

@@ -6,7 +6,7 @@
 //! watchdog and the panic hook end the program through this module too, and only the first caller
 //! prints.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 #[cfg(unix)]
 use std::os::fd::AsFd;
 use std::panic;
@@ -215,7 +215,7 @@ impl Exit {
         }
         match write(std::io::stdout(), text) {
             Ok(()) => status,
-            Err(_) => Kind::Internal.exit_status(), // standard output is closed
+            Err(error) => report(&not_written(error)),
         }
     }
 
@@ -227,24 +227,44 @@ impl Exit {
         }
         let form = self.form();
         let output = (form.output)(error, form.token_type);
-        if !output.is_empty() {
-            let _ = write(std::io::stdout(), &output);
+        if !output.is_empty() && write(std::io::stdout(), &output).is_err() {
+            return report(error);
         }
         self.on_standard_error(error)
     }
 
     fn on_standard_error(&self, error: &Error) -> u8 {
         let form = self.form();
+        let status = form.status.unwrap_or(error.kind().exit_status());
         if form.message {
-            let _ = write(std::io::stderr(), &format!("{error}\n"));
+            report(error);
         }
-        form.status.unwrap_or(error.kind().exit_status())
+        status
     }
 
     /// How a failure is reported.
     fn form(&self) -> FailureForm {
         *self.0.form.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Prints a failure on standard error and returns the exit status.
+fn report(error: &Error) -> u8 {
+    let _ = write(std::io::stderr(), &format!("{error}\n"));
+    error.kind().exit_status()
+}
+
+/// The failure to print the output. If standard output is closed, the standard library opens
+/// `/dev/null` in its place, and there is no failure.
+fn not_written(error: std::io::Error) -> Error {
+    let fix = match error.kind() {
+        ErrorKind::BrokenPipe => "check why the program that reads it has ended",
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            "free space there, or redirect it to another place"
+        }
+        _ => "redirect it to another place",
+    };
+    Error::new(Kind::Configuration, "cannot write to standard output").cause(error).fix(fix)
 }
 
 #[cfg(unix)]

@@ -13,8 +13,8 @@ mod seen;
 mod waiting;
 
 pub use self::private::{
-    is_executable, is_same, is_shared, is_shared_directory, may_write, private_directory,
-    writable_by_others,
+    is_executable, is_on_noexec, is_same, is_shared, is_shared_directory, may_write,
+    private_directory, writable_by_others,
 };
 pub use self::replace::{create_new, publish, remove, remove_leftovers, replace, update};
 pub use self::seen::{seen, state};

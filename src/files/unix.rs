@@ -99,6 +99,13 @@ pub fn is_executable(path: &Path) -> bool {
     access(path, Access::EXEC_OK).is_ok()
 }
 
+/// Whether the file system of a file is mounted so that no program on it can be run.
+pub fn is_on_noexec(path: &Path) -> bool {
+    const NOEXEC: u64 = 8;
+    let flags = rustix::fs::statvfs(path).map_or(0, |system| system.f_flag.bits());
+    cfg!(target_os = "linux") && flags & NOEXEC != 0
+}
+
 /// Whether this user can write to a file, or create files in a directory.
 pub fn may_write(path: &Path) -> bool {
     access(path, Access::WRITE_OK).is_ok()

@@ -130,6 +130,11 @@ pub fn is_executable(_path: &Path) -> bool {
     true
 }
 
+/// Whether the file system of a file does not allow programs is not checked here.
+pub fn is_on_noexec(_path: &Path) -> bool {
+    false
+}
+
 /// Whether this user can write to a file, or create files in a directory.
 pub fn may_write(path: &Path) -> bool {
     path.metadata().is_ok_and(|metadata| !metadata.permissions().readonly())

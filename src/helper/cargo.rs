@@ -17,7 +17,7 @@ use crate::context::Context;
 use crate::contract::exit::{FailureForm, Output};
 use crate::error::{Error, Kind};
 use crate::http::Url;
-use crate::options::reader::{self, Grammar, Line, too_many_words};
+use crate::options::reader::{self, Grammar, Line};
 use crate::options::{self, COMMON, OptionInfo};
 use crate::world::{Clock, Deadline, Log};
 
@@ -165,7 +165,7 @@ impl Request {
         let args = self.args.strip_prefix(&name).unwrap_or(&self.args).to_vec();
         let line = reader::read_after(call.values.clone(), args, Words);
         let Line { values, mistake: None, .. } = line else {
-            return Err(line.mistake.unwrap_or_else(too_many_words));
+            return Err(line.mistake.unwrap_or_else(|| INFO.unexpected_word()));
         };
         values.refuse_rest(&INFO.full_name(), false)?;
         let options = options::Options::new(&values);
@@ -189,7 +189,7 @@ struct Words;
 
 impl Grammar for Words {
     fn positional(&mut self, _: &str) -> Result<(), Error> {
-        Err(too_many_words())
+        Err(INFO.unexpected_word())
     }
 
     fn help(&mut self) -> Result<(), Error> {
@@ -204,8 +204,8 @@ impl Grammar for Words {
         [COMMON].into_iter().chain(INFO.tables()).collect()
     }
 
-    fn name(&self) -> Option<String> {
-        Some(INFO.full_name())
+    fn names(&self) -> Vec<String> {
+        vec![INFO.full_name()]
     }
 }
 

@@ -58,6 +58,12 @@ impl HelperInfo {
         format!("helper {}", self.name)
     }
 
+    /// The failure of a command line with a word that the helper does not expect.
+    fn unexpected_word(&self) -> Error {
+        Error::new(Kind::Usage, format!("unexpected argument after {}", self.full_name()))
+            .fix("write options as --name=value, and put values with spaces in an --args-file")
+    }
+
     /// The options, without those of every source and command.
     pub fn options(&self) -> impl Iterator<Item = &'static OptionInfo> + use<> {
         self.tables().flatten()

@@ -46,9 +46,9 @@ pub trait Grammar {
     /// The options that are allowed after the words so far.
     fn tables(&self) -> Vec<&'static [OptionInfo]>;
 
-    /// The source or command among the words so far, or the word `helper` with the name of a helper:
-    /// what follows `wif-token help`.
-    fn name(&self) -> Option<String>;
+    /// The command and the source among the words so far, or the word `helper` with the name of a
+    /// helper.
+    fn names(&self) -> Vec<String>;
 }
 
 /// A command line that was read, up to the first mistake if there is one.
@@ -99,7 +99,10 @@ impl<G: Grammar> Line<G> {
                 Some(Arg::Short('h') | Arg::Long("help")) => self.grammar.help(),
                 Some(Arg::Short('V') | Arg::Long("version")) => self.grammar.version(),
                 Some(Arg::Short(letter)) => {
-                    let fix = if letter == 'v' { LOG } else { "run wif-token help" };
+                    let fix = match letter {
+                        'v' => LOG,
+                        _ => "begin each option with two hyphens, such as --timeout=30",
+                    };
                     Err(Error::new(Kind::Usage, "the only short options are -h and -V").fix(fix))
                 }
                 Some(Arg::Long(name)) => {
@@ -123,7 +126,7 @@ impl<G: Grammar> Line<G> {
         else {
             // Also skips the value of the option.
             let _ = parser.optional_value();
-            return Err(unknown_option(name, self.grammar.name().as_deref(), &tables));
+            return Err(unknown_option(name, &self.grammar.names(), &tables));
         };
         let value = match (option.kind, parser.optional_value()) {
             (ValueKind::Flag, None) => OsString::new(),
@@ -167,7 +170,35 @@ impl<G: Grammar> Line<G> {
                 .cause("arguments files are not read by a shell")
                 .fix("write each argument on a separate line, without quotes"));
         }
+        let options = words.clone().take_while(|line| *line != "--");
+        if let Some(fix) = options.filter_map(|line| self.several_arguments(line)).next() {
+            let what = format!("a line of {} has more than one argument", show::path(path));
+            return Err(Error::new(Kind::Usage, what).fix(fix));
+        }
         self.read(words.map(OsString::from).collect(), depth)
+    }
+
+    /// What to do about a line of an arguments file with more than one argument. The value of an
+    /// option may contain spaces.
+    fn several_arguments(&self, line: &str) -> Option<&'static str> {
+        let (first, rest) = line.split_once(char::is_whitespace)?;
+        let is_known = |word: &str| {
+            let name = word.strip_prefix("--").map(|word| word.split('=').next().unwrap_or(word));
+            let mut known = self.grammar.tables().into_iter().flatten();
+            name.is_some_and(|name| known.any(|option| option.name == name))
+        };
+        match first.strip_prefix("--") {
+            Some(option) if !option.contains('=') => {
+                Some("write --name=value, with an equals sign, on a separate line for each option")
+            }
+            Some(_) if !rest.split_whitespace().any(is_known) => None,
+            None if first.ends_with("wif-token") || first.ends_with("wif-token.exe") => Some(
+                "remove the path of the program, and write the source and each option on a \
+                 separate line",
+            ),
+            None if !rest.split_whitespace().any(|word| word.starts_with("--")) => None,
+            _ => Some("write the source and each option on a separate line"),
+        }
     }
 }
 
@@ -184,31 +215,37 @@ fn is_quoted(line: &str) -> bool {
     })
 }
 
-/// The failure of a command line with too many positional words.
-pub fn too_many_words() -> Error {
-    Error::new(Kind::Usage, "unexpected argument after the source or command")
-        .fix("write options as --name=value, and put values with spaces in an --args-file")
-}
+/// Names of options in other tools, with the options here that mean the same. The first one is used
+/// that the source or command has.
+const SYNONYMS: [(&str, &[&str]); 6] = [
+    ("aud", &["audience"]),
+    ("file", &["path", "output-file", "credentials"]),
+    ("out", &["output-file"]),
+    ("password-file", &["password"]),
+    ("resource", &["relying-party", "audience"]),
+    ("username", &["user"]),
+];
 
 /// The failure of a command line with an unknown option. `tables` contain the options that are
-/// allowed after `name_before`, the source, command or helper.
-fn unknown_option(
-    name: &str,
-    name_before: Option<&str>,
-    tables: &[&'static [OptionInfo]],
-) -> Error {
-    let names = tables.iter().copied().flatten().map(|option| option.name);
-    let what = match (is_name(name), name_before) {
-        (true, Some(before)) => format!("--{name} is not an option of {before}"),
-        (true, None) => format!("--{name} is not an option of wif-token itself"),
+/// allowed after `before`, the command and the source, or the helper.
+fn unknown_option(name: &str, before: &[String], tables: &[&'static [OptionInfo]]) -> Error {
+    let names = || tables.iter().copied().flatten().map(|option| option.name);
+    let what = match (is_name(name), before) {
         (false, _) => "an option is not known".to_owned(),
+        (true, []) => format!("--{name} is not an option of wif-token itself"),
+        (true, before) => format!("--{name} is not an option of {}", before.join(" or ")),
     };
     if ["verbose", "debug", "trace"].contains(&name) {
         return Error::new(Kind::Usage, what).fix(LOG);
     }
-    Error::new(Kind::Usage, what).fix(match (nearest(name, names), name_before) {
+    let lower = name.to_ascii_lowercase().replace('_', "-");
+    let also =
+        SYNONYMS.iter().find(|(other, _)| *other == lower).map_or(&[] as &[&str], |row| row.1);
+    let near = also.iter().find_map(|also| names().find(|name| name == also));
+    let near = near.or_else(|| nearest(&lower, names()));
+    Error::new(Kind::Usage, what).fix(match (near, before.last()) {
         (Some(near), _) => format!("did you mean --{near}?"),
-        (None, Some(before)) => format!("run wif-token help {before}"),
+        (None, Some(last)) => format!("run wif-token help {last}"),
         (None, None) => "put the source, command or helper first".to_owned(),
     })
 }

@@ -9,7 +9,7 @@ use crate::error::{Error, Kind};
 use crate::files;
 use crate::secret::Secret;
 use crate::show;
-use crate::world::World;
+use crate::world::{World, env};
 
 /// A reference to a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,8 +55,8 @@ impl SecretRef {
         let (text, place) = match self {
             SecretRef::Env(name) => {
                 let text = world.env.text(name)?.ok_or_else(|| {
-                    Error::new(Kind::Configuration, format!("{} is not set", show::value(name)))
-                        .fix(format!("set {name} or change {option}"))
+                    let fix = format!("set {name} or change {option}");
+                    env::not_set(Kind::Configuration, name, option, fix)
                 })?;
                 (Secret::new(text), name.clone())
             }

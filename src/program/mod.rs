@@ -14,7 +14,7 @@ mod obstacle;
 
 pub use self::find::{find, is_this_program};
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::{self, Read};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
@@ -26,7 +26,7 @@ use crate::error::{Error, Kind};
 use crate::files;
 use crate::secret::Secret;
 use crate::show;
-use crate::world::{Deadline, World};
+use crate::world::{Deadline, Env, World};
 
 /// A program to run.
 #[derive(Debug)]
@@ -54,6 +54,16 @@ pub struct Observed {
     pub keeps_open: bool,
 }
 
+/// Why the program of a command cannot be run, as far as its file shows that; `None` if it does not
+/// exist.
+pub fn obstacle(name: &OsStr, env: &Env) -> Option<Error> {
+    let obstacle = match find(name, env) {
+        Some(file) => obstacle::before_start(&file, env),
+        None => obstacle::of_path(name),
+    };
+    obstacle.map(|obstacle| obstacle.explain(&show::path(name.as_ref())))
+}
+
 /// How long to read from the pipe after the program has ended.
 const DRAIN: Duration = Duration::from_millis(200);
 
@@ -78,13 +88,16 @@ impl Program {
     /// The failure of a program that ended with this status.
     pub fn failed(&self, status: ExitStatus, world: &World) -> Error {
         let shown = show::path(self.name.as_ref());
-        let file = find(&self.name, &world.env);
-        if let Some(obstacle) = file.and_then(|file| obstacle::of_failed(&file, status)) {
+        let env = self.env(world);
+        let file = find(&self.name, &env);
+        if let Some(obstacle) = file.and_then(|file| obstacle::of_failed(&file, status, &env)) {
             return obstacle.explain(&shown);
         }
         let error = match status.code() {
             Some(code) => {
-                Error::new(Kind::Unreachable, format!("{shown} failed with exit status {code}"))
+                let what = format!("{shown} failed with exit status {code}");
+                let error = Error::new(Kind::Unreachable, what);
+                obstacle::of_status(code).into_iter().fold(error, Error::cause)
             }
             None => Error::new(Kind::Unreachable, format!("{shown} was terminated")).cause(status),
         };
@@ -111,7 +124,7 @@ impl Program {
 
     fn run_with(&self, is_observed: bool, world: &World) -> Result<Observed, Error> {
         let shown = show::path(self.name.as_ref());
-        let file = find(&self.name, &world.env);
+        let file = find(&self.name, &self.env(world));
         if let Some(obstacle) = file.and_then(|file| obstacle::of_text(&file)) {
             return Err(obstacle.explain(&shown));
         }
@@ -161,10 +174,20 @@ impl Program {
         }
     }
 
+    /// The environment of the program.
+    fn env(&self, world: &World) -> Env {
+        let variables = self.variables.iter().cloned().collect();
+        Env::Over(variables, Box::new(world.env.clone()))
+    }
+
     fn not_started(&self, error: &io::Error, world: &World) -> Error {
         let (shown, place) = (show::path(self.name.as_ref()), &self.place);
-        let file = find(&self.name, &world.env);
-        if let Some(obstacle) = file.and_then(|file| obstacle::of_file(&file, error)) {
+        let env = self.env(world);
+        let obstacle = match find(&self.name, &env) {
+            Some(file) => obstacle::of_file(&file, error, &env),
+            None => obstacle::of_path(&self.name),
+        };
+        if let Some(obstacle) = obstacle {
             return obstacle.explain(&shown);
         }
         let kind = match error.kind() {

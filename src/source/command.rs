@@ -13,7 +13,7 @@ use crate::token::{Origin, SubjectToken};
 
 pub(super) const INFO: SourceInfo = SourceInfo {
     name: "command",
-    also: &["exec", "executable", "process", "program"],
+    also: &["exec", "executable", "process", "program", "run", "script"],
     summary: "a program that prints the token, as text or JSON",
     options: &[field::Options::TABLE],
     rest: Some("PROGRAM [ARG]..."),

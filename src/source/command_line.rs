@@ -5,10 +5,11 @@
 
 use std::ffi::OsString;
 
-use super::{SOURCES, SourceInfo, find};
+use super::slips::{no_source, unexpected, unknown};
+use super::{SourceInfo, find};
 use crate::error::{Error, Kind};
-use crate::options::reader::{self, Grammar, too_many_words};
-use crate::options::{COMMON, Format, OF_SOURCES, OptionInfo, Options, Values, is_name, nearest};
+use crate::options::reader::{self, Grammar};
+use crate::options::{COMMON, Format, OF_SOURCES, OptionInfo, Options, Values};
 
 /// A source and its checked options.
 #[derive(Debug)]
@@ -56,37 +57,6 @@ pub fn parse(args: Vec<OsString>) -> Result<SourceLine, Error> {
     }
 }
 
-/// The error for a command line without a source.
-pub fn no_source() -> Error {
-    Error::new(Kind::Usage, "the command line has no source")
-        .fix(format!("start it with one of: {}", names()))
-}
-
-/// The error for a command line whose first word is neither a source nor one of `others`.
-pub fn unknown(name: &str, others: &[&'static str]) -> Error {
-    let known = SOURCES.iter().map(|source| source.name).chain(others.iter().copied());
-    let kinds = if others.is_empty() { "source" } else { "source or command" };
-    let lower = name.to_ascii_lowercase();
-    let meant = SOURCES
-        .iter()
-        .find(|source| source.name == lower || source.also.contains(&lower.as_str()))
-        .map(|source| source.name);
-    let what = match is_name(name) || meant.is_some() {
-        true => format!("{name:?} is not a {kinds}"),
-        false => format!("the first word is not a {kinds}"),
-    };
-    let near = meant.or_else(|| nearest(&lower, known));
-    Error::new(Kind::Usage, what).fix(match near {
-        Some(near) => format!("did you mean {near}?"),
-        None if others.is_empty() => format!("start the command line with one of: {}", names()),
-        None => "run wif-token help to list the sources, commands and helpers".to_owned(),
-    })
-}
-
-fn names() -> String {
-    SOURCES.iter().map(|source| source.name).collect::<Vec<_>>().join(", ")
-}
-
 fn only_prints(option: &str) -> Error {
     Error::new(Kind::Usage, format!("a command line with {option} does not print a subject token"))
         .fix(format!("remove {option}"))
@@ -100,8 +70,8 @@ struct Words {
 
 impl Grammar for Words {
     fn positional(&mut self, word: &str) -> Result<(), Error> {
-        if self.source.is_some() {
-            return Err(too_many_words());
+        if let Some(source) = self.source {
+            return Err(unexpected(word, Some(source)));
         }
         self.source = Some(find(word).ok_or_else(|| unknown(word, &[]))?);
         Ok(())
@@ -120,7 +90,7 @@ impl Grammar for Words {
         [COMMON, OF_SOURCES].into_iter().chain(own.iter().copied()).collect()
     }
 
-    fn name(&self) -> Option<String> {
-        self.source.map(|source| source.name.to_owned())
+    fn names(&self) -> Vec<String> {
+        self.source.iter().map(|source| source.name.to_owned()).collect()
     }
 }

@@ -12,6 +12,7 @@ use crate::options::Values;
 use crate::secret::Secret;
 use crate::show;
 use crate::token::{Origin, SubjectToken};
+use crate::world::env;
 
 options! {
     /// Options of `env`.
@@ -69,7 +70,9 @@ pub(super) fn read(name: &str, absent: &str, cx: &Context) -> Result<Secret, Err
                 .cause(format!("the value looks like {what}"))
                 .fix("set --name to the name of the variable with the token");
         }
-        let state = if cx.env.get(name).is_some() { "is empty" } else { "is not set" };
-        Error::new(Kind::Absent, format!("{name} {state}")).fix(absent)
+        match cx.env.get(name) {
+            Some(_) => Error::new(Kind::Absent, format!("{name} is empty")).fix(absent),
+            None => env::not_set(Kind::Absent, name, "--name", absent),
+        }
     })
 }

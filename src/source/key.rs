@@ -46,7 +46,7 @@ options! {
 
 pub(super) const INFO: SourceInfo = SourceInfo {
     name: "key",
-    also: &["jwt", "pem", "self-signed", "certificate"],
+    also: &["jwt", "pem", "self-signed", "certificate", "cert", "jwk"],
     summary: "a JWT signed with a local key, without an identity provider",
     options: &[Options::TABLE],
     rest: None,

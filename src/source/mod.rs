@@ -16,6 +16,7 @@ mod key;
 pub(crate) mod kubernetes;
 pub mod lookup;
 mod oidc;
+pub mod slips;
 pub mod trust;
 pub(crate) mod url;
 mod vault;

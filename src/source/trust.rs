@@ -9,6 +9,49 @@ use std::path::PathBuf;
 
 use crate::token::TokenType;
 
+/// An issuer whose tokens are for many organizations.
+struct SharedIssuer {
+    url: &'static str,
+    /// The claim with the stable ID of the organization.
+    claim: &'static str,
+    /// The placeholder for that ID, and what to replace it with.
+    placeholder: (&'static str, &'static str),
+}
+
+/// Google refuses providers of most of these issuers without a condition.
+const SHARED_ISSUERS: &[SharedIssuer] = &[
+    SharedIssuer {
+        url: "https://token.actions.githubusercontent.com",
+        claim: "repository_owner_id",
+        placeholder: ("OWNER_ID", "the number in the output of: gh api users/OWNER --jq .id"),
+    },
+    SharedIssuer {
+        url: "https://agent.buildkite.com",
+        claim: "organization_id",
+        placeholder: (
+            "ORGANIZATION_ID",
+            "the organization_id of the token; wif-token check prints it",
+        ),
+    },
+    SharedIssuer {
+        url: "https://gitlab.com",
+        claim: "namespace_id",
+        placeholder: (
+            "NAMESPACE_ID",
+            "the ID of the group of the project in GitLab; for your own instance, set --issuer-uri to its \
+             URL, and omit the condition if nobody else uses the instance",
+        ),
+    },
+    SharedIssuer {
+        url: "https://app.terraform.io",
+        claim: "terraform_organization_id",
+        placeholder: (
+            "ORGANIZATION_ID",
+            "the ID in the general settings of the organization, which begins with org-",
+        ),
+    },
+];
+
 /// The settings of a pool provider that depend on the source.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Trust {
@@ -64,17 +107,20 @@ impl Provider {
 }
 
 impl Trust {
-    /// Trusts the JWTs of this issuer.
+    /// Trusts the JWTs of this issuer; if it is shared, only those for one organization.
     pub fn issuer(issuer: &str) -> Trust {
         let provider = Provider::Oidc { issuer: issuer.to_owned(), audience: None, jwks: None };
-        let (subject, token_type) = ("assertion.sub", Some(TokenType::Jwt));
+        let is_issuer = |shared: &&SharedIssuer| shared.url == issuer.trim_end_matches('/');
+        let shared = SHARED_ISSUERS.iter().find(is_issuer);
         Trust {
             provider,
-            subject,
-            condition: None,
+            subject: "assertion.sub",
+            condition: shared.map(|shared| {
+                format!("assertion.{} == \"{}\"", shared.claim, shared.placeholder.0)
+            }),
             principal: None,
-            placeholders: Vec::new(),
-            token_type,
+            placeholders: shared.iter().map(|shared| shared.placeholder).collect(),
+            token_type: Some(TokenType::Jwt),
             interactive: false,
         }
     }

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use crate::error::{Error, Kind};
+use crate::show;
 
 /// The variable with the home directory of the user.
 pub const HOME: &str = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
@@ -104,6 +105,17 @@ impl Env {
     /// As [`Env::text`].
     pub fn home(&self) -> Result<Option<PathBuf>, Error> {
         Ok(self.text(HOME)?.map(PathBuf::from))
+    }
+}
+
+/// The failure of an option that names a variable which is not set. A shell may have expanded the
+/// variable, so a name that may be its value is not repeated.
+pub fn not_set(kind: Kind, name: &str, option: &str, fix: impl Into<String>) -> Error {
+    match show::is_variable(name) {
+        true => Error::new(kind, format!("{name} is not set")).fix(fix),
+        false => Error::new(kind, format!("{option} does not name a variable that is set")).fix(
+            format!("write the name of the variable in {option}, such as TOKEN, and not its value ($TOKEN)"),
+        ),
     }
 }
 

@@ -5,7 +5,7 @@
 
 mod clock;
 mod deadline;
-mod env;
+pub mod env;
 pub mod log;
 
 pub use clock::Clock;

@@ -1,38 +1,44 @@
 //! The words of a command. Clients split a command at spaces, and no shell expands anything in it.
 //!
-//! A fix shows the corrected command. Arguments of another program may be secrets, so only those
-//! that change are shown, and no header of this program is shown.
+//! A fix shows the corrected command.
 
 use super::report::Report;
+use super::shell_syntax::{self, Verdict};
+use super::shown_command::{is_named_like_this, shown};
 use crate::client::executable;
 use crate::command::config::is_portable;
 use crate::context::Context;
 use crate::error::Kind;
 use crate::files;
-use crate::options::{OptionInfo, ValueKind};
 use crate::program;
 use crate::shell::{self, quoted};
-use crate::source::{self, SourceInfo};
 
 const LINK: &str = "command";
 const ARGS: &str = "move the arguments to a file and use --args-file=PATH";
 
-/// Reports what clients make of the command. Returns whether it names a program.
-pub(super) fn check(command: &str, cx: &Context, report: &mut Report) -> bool {
+/// Reports what clients make of the command.
+pub(super) fn check(command: &str, cx: &Context, report: &mut Report) -> Verdict {
     let words: Vec<String> = executable::words(command)
         .into_iter()
         .map(|word| word.to_string_lossy().into_owned())
         .collect();
+    if let Some(verdict) = shell_syntax::check(command, &words, report) {
+        return verdict;
+    }
+    let usable_if = |names_program| match names_program {
+        true => Verdict::Usable,
+        false => Verdict::NoProgram,
+    };
     if let Some((path, rest)) = path_with_space(&words, cx) {
         space(&path, rest, command, report);
-        return command.contains(['"', '\'']);
+        return usable_if(command.contains(['"', '\'']));
     }
     if let Some(index) = words.iter().position(|word| shell::expansion(word).is_some()) {
         unexpanded(&words, index, cx, report);
-        return index > 0;
+        return usable_if(index > 0);
     }
     portable(command, &words, report);
-    true
+    Verdict::Usable
 }
 
 /// Reports a space in the path of the program. Some clients interpret quotes.
@@ -90,11 +96,6 @@ pub(super) fn on_this_host(command: &str) -> String {
     }
 }
 
-/// Whether a path ends with the name of this program.
-fn is_named_like_this(path: &str) -> bool {
-    matches!(path.rsplit(['/', '\\']).next(), Some("wif-token" | "wif-token.exe"))
-}
-
 /// Reports the first word that a shell would have to expand. Only the home directory is expanded
 /// in the fix: no command selects which variables are read.
 fn unexpanded(words: &[String], index: usize, cx: &Context, report: &mut Report) {
@@ -129,61 +130,13 @@ fn unexpanded(words: &[String], index: usize, cx: &Context, report: &mut Report)
     };
 }
 
-/// A command for a message: this program's with all words but those that may contain a secret,
-/// another program's with the program and these words only.
-fn shown(words: &[String], changed: &[usize]) -> String {
-    let is_ours = words.first().is_some_and(|word| is_named_like_this(word));
-    let arguments = words.iter().position(|word| word == "--").unwrap_or(words.len());
-    let mut shown: Vec<String> = Vec::new();
-    for (index, word) in words.iter().enumerate() {
-        let word = match index == 0 || changed.contains(&index) {
-            true => word.clone(),
-            false if !is_ours || index > arguments => "…".to_owned(),
-            false if may_be_secret(words, index) => match word.split_once('=') {
-                Some((name, _)) if name.starts_with("--") => format!("{name}=…"),
-                _ => "…".to_owned(),
-            },
-            false => word.clone(),
-        };
-        if word != "…" || shown.last() != Some(&word) {
-            shown.push(word);
-        }
-    }
-    shown.join(" ")
-}
-
-/// Whether a word of this program's command line is an option with text for a server, or its value.
-fn may_be_secret(words: &[String], index: usize) -> bool {
-    let source = words.get(1).and_then(|name| source::find(name));
-    let of_kind = |option: &&OptionInfo| matches!(option.kind, ValueKind::Header | ValueKind::Pair);
-    let names = || source.into_iter().flat_map(SourceInfo::options).filter(of_kind);
-    let is_name = |word: Option<&String>, end: &str| {
-        word.and_then(|word| word.strip_prefix("--")).is_some_and(|word| {
-            names().any(|option| {
-                word.strip_prefix(option.name).is_some_and(|rest| rest.starts_with(end))
-            })
-        })
-    };
-    let before = index.checked_sub(1).and_then(|before| words.get(before));
-    is_name(words.get(index), "=") || is_name(before.filter(|word| !word.contains('=')), "")
-}
-
 /// Syntax that some clients interpret and others do not.
 fn portable(command: &str, words: &[String], report: &mut Report) {
     let unquoted = match words.iter().all(|word| is_portable(word)) {
         true => format!("set executable.command to {}", shown(words, &[])),
         false => ARGS.to_owned(),
     };
-    let is_operator = |word: &str| {
-        let word = word.trim_start_matches(|c: char| c.is_ascii_digit());
-        ["|", "||", "&", "&&", ";"].contains(&word) || word.starts_with(['<', '>'])
-    };
     let trouble = [
-        (
-            words.iter().any(|word| is_operator(word)),
-            "an operator of a shell, which clients pass to the program as an argument",
-            "write a script with this command line, and set executable.command to the script",
-        ),
         (command.contains('\\'), "a backslash, which Python removes", "use / in paths"),
         (
             command.contains(['"', '\'']),
@@ -191,13 +144,18 @@ fn portable(command: &str, words: &[String], report: &mut Report) {
             &unquoted,
         ),
         (
-            command.contains("  "),
-            "consecutive spaces, which Java reads as an empty argument",
-            "use one space",
+            command.contains("  ") || command.ends_with(' '),
+            "a space too many, which Java reads as an empty argument",
+            "use one space between words and none at the end",
+        ),
+        (
+            command.starts_with(' '),
+            "a space at its beginning, which Java reads as an empty program",
+            "remove the space",
         ),
         (command.contains('\t'), "a tab", "use a space"),
         (
-            command.split(' ').any(|word| !is_portable(word)),
+            words.iter().any(|word| !is_portable(word)),
             "shell metacharacters, which PHP and Ruby may interpret",
             ARGS,
         ),
@@ -209,24 +167,5 @@ fn portable(command: &str, words: &[String], report: &mut Report) {
         None => {
             report.ok(LINK, "all clients split the command in the same way");
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn arguments_that_may_be_secrets_are_not_shown() {
-        let words = |line: &str| line.split(' ').map(str::to_owned).collect::<Vec<_>>();
-        assert_eq!(shown(&words("/a/b --password x /home/t y"), &[3]), "/a/b … /home/t …");
-        assert_eq!(
-            shown(&words("/a/wif-token url --header=X:secret --url=https://a"), &[]),
-            "/a/wif-token url --header=… --url=https://a"
-        );
-        assert_eq!(
-            shown(&words("/a/wif-token command -- x secret"), &[]),
-            "/a/wif-token command -- …"
-        );
     }
 }

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::report::Report;
+use super::shell_syntax::Verdict;
 use super::{command_options, command_words, output_document, output_file};
 use crate::client::executable::{self, Allowed, OPT_IN};
 use crate::configuration::CredentialConfig;
@@ -42,8 +43,8 @@ pub(super) fn check(
             format!("set {OPT_IN}=1 in the environment of the client"),
         ),
     };
-    let names_program = command_words::check(command, cx, report);
-    if names_program {
+    let verdict = command_words::check(command, cx, report);
+    if verdict == Verdict::Usable {
         program_file(command, cx, report);
     }
     timeout(*timeout_ms, *interactive_timeout_ms, report);
@@ -52,7 +53,8 @@ pub(super) fn check(
                        the token of a signed-in user only from that file";
         report.warning("output file", message, "set executable.output_file to an absolute path");
     }
-    let is_safe = command_options::check(command, allowed.as_ref(), config, cx, report);
+    let is_safe = verdict == Verdict::Wrong
+        || command_options::check(command, allowed.as_ref(), config, cx, report);
     if let Some(path) = output_file {
         match &allowed {
             _ if !output_file::check(path, interactive_timeout_ms.is_some(), report) => {}
@@ -62,10 +64,11 @@ pub(super) fn check(
             }
         }
     }
-    match allowed {
-        None => Some("executables are not allowed"),
-        Some(_) if !names_program => Some("the command does not name a program"),
-        Some(_) => {
+    match (allowed, verdict) {
+        (None, _) => Some("executables are not allowed"),
+        (_, Verdict::NoProgram) => Some("the command does not name a program"),
+        (_, Verdict::Wrong) => Some("the command must be corrected first"),
+        (_, Verdict::Usable) => {
             (!is_safe).then_some("the command would overwrite a file that has another purpose")
         }
     }
@@ -82,6 +85,10 @@ fn program_file(command: &str, cx: &Context, report: &mut Report) {
     };
     let path = Path::new(name);
     let shown = show::path(path);
+    if let Some(error) = program::obstacle(name, &cx.env) {
+        report.error(link, &error);
+        return;
+    }
     let Some(found) = program::find(name, &cx.env) else {
         if let Some(host) = files::another_system(&name.to_string_lossy()) {
             let what = format!("{shown} is a {host} path, but this host does not run {host}");
@@ -96,11 +103,6 @@ fn program_file(command: &str, cx: &Context, report: &mut Report) {
         return;
     };
     let place = show::path(&found);
-    if !files::is_executable(&found) {
-        let fix = format!("run chmod +x {}", quoted(&place));
-        report.broken(link, Kind::Configuration, format!("{shown} is not executable"), fix);
-        return;
-    }
     let mut places = vec![found.clone()];
     places.extend(found.parent().map(Path::to_owned));
     let words = words.iter().filter_map(|word| word.to_str()?.strip_prefix("--args-file="));

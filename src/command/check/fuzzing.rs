@@ -17,4 +17,5 @@ pub(crate) fn attribute_mapping(text: &str) {
         mapping::evaluate(expression, &claims);
     }
     shell::expansion(text);
+    shell::without_typography(text);
 }

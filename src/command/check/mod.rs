@@ -26,6 +26,8 @@ mod output_document;
 mod output_file;
 mod report;
 mod saml;
+mod shell_syntax;
+mod shown_command;
 mod status;
 mod strictness;
 mod user;
@@ -72,6 +74,7 @@ options! {
 
 pub(super) const INFO: CommandInfo = CommandInfo {
     name: "check",
+    also: &["verify", "validate", "test", "diagnose", "doctor", "lint", "status"],
     summary: "find out why a credential configuration does not work, and how to fix it",
     options: &[CredentialOptions::TABLE, Options::TABLE, kubernetes::Options::TABLE],
     of_source: false,

@@ -3,7 +3,7 @@
 //! Each client splits the command by its own rules, so the command only contains words that all of
 //! them read in the same way. Other words are written to an arguments file.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::host::{self, HostSystem};
 use super::publish;
@@ -12,8 +12,11 @@ use crate::error::{Error, Kind};
 use crate::files::absolute;
 use crate::files::ownership::Existing;
 use crate::options::{COMMON, OF_SOURCES};
+use crate::program;
 use crate::shell::quoted;
+use crate::show;
 use crate::source::{self, SourceInfo};
+use crate::world::Env;
 
 /// Options of a source that the configuration states in its own members.
 const MEMBERS_OF_CONFIGURATION: [&str; 4] = ["token-type", "output-file", "format", "args-file"];
@@ -40,19 +43,9 @@ impl ExecutableCommand {
         program: Option<&Path>,
         info: &'static SourceInfo,
         os: Option<HostSystem>,
+        env: &Env,
     ) -> Result<ExecutableCommand, Error> {
-        let program = match program {
-            Some(path) => path.to_owned(),
-            None if os.is_some() => {
-                return Err(Error::new(Kind::Usage, "--for-os requires --program")
-                    .fix("add --program=PATH with the path of wif-token on the other hosts"));
-            }
-            None => std::env::current_exe().map_err(|error| {
-                Error::new(Kind::Configuration, "cannot determine the path of this program")
-                    .cause(error)
-                    .fix("add --program=PATH")
-            })?,
-        };
+        let program = own_program(program, os, env)?;
         let tables = info
             .options()
             .chain(OF_SOURCES.iter().chain(COMMON))
@@ -84,10 +77,25 @@ impl ExecutableCommand {
     }
 
     /// The command line, if every client splits it in the same way.
-    pub(super) fn line(&self) -> Option<String> {
+    ///
+    /// # Errors
+    /// `USAGE` if no command line with this program is split in the same way.
+    pub(super) fn line(&self) -> Result<Option<String>, Error> {
+        if !is_portable(&self.program) {
+            let example = match self.program.get(1..2) {
+                Some(":") => "C:/wif-token/wif-token.exe",
+                _ => "/usr/local/bin/wif-token",
+            };
+            let what = "clients would not find the program";
+            return Err(Error::new(Kind::Usage, what)
+                .cause("its path contains a space or another special character")
+                .fix(format!(
+                    "install or link the program elsewhere, and set --program={example}"
+                )));
+        }
         let program = [self.program.as_str()].into_iter();
         let words: Vec<&str> = program.chain(self.arguments()).collect();
-        words.iter().all(|word| is_portable(word)).then(|| words.join(" "))
+        Ok(words.iter().all(|word| is_portable(word)).then(|| words.join(" ")))
     }
 
     /// A command for a shell that writes the token to a file, for clients that read only files.
@@ -131,17 +139,38 @@ impl ExecutableCommand {
         }
         let path_word = host::path(&path, "--out", None)?;
         let line = format!("{} --args-file={path_word}", self.program);
-        if !line.split(' ').all(is_portable) || line.split(' ').count() != 2 {
+        if !is_portable(&path_word) {
             return Err(Error::new(
                 Kind::Usage,
                 "Google clients would split the command in different ways",
             )
-            .cause("the path of the program or of the arguments file has special characters")
-            .fix("use paths without spaces, quotes and backslashes for --program and --out"));
+            .cause("the path of the arguments file has special characters")
+            .fix("use a path without spaces, quotes and backslashes for --out"));
         }
         let text = self.arguments().collect::<Vec<_>>().join("\n") + "\n";
         publish(&path, &text, is_args_file)?;
         Ok(line)
+    }
+}
+
+/// The path of this program on the hosts that use the configuration. A name without a directory is
+/// searched in `PATH`, as a shell does.
+fn own_program(given: Option<&Path>, os: Option<HostSystem>, env: &Env) -> Result<PathBuf, Error> {
+    match given {
+        Some(name) if os.is_none() && name.components().count() == 1 => {
+            program::find(name.as_os_str(), env).ok_or_else(|| {
+                let what = format!("--program is not found in PATH: {}", show::path(name));
+                Error::new(Kind::Usage, what).fix("set --program to an absolute path")
+            })
+        }
+        Some(path) => Ok(path.to_owned()),
+        None if os.is_some() => Err(Error::new(Kind::Usage, "--for-os requires --program")
+            .fix("add --program=PATH with the path of wif-token on the other hosts")),
+        None => std::env::current_exe().map_err(|error| {
+            Error::new(Kind::Configuration, "cannot determine the path of this program")
+                .cause(error)
+                .fix("add --program=PATH")
+        }),
     }
 }
 

@@ -65,6 +65,7 @@ options! {
 
 pub(super) const INFO: CommandInfo = CommandInfo {
     name: "config",
+    also: &["configure", "configuration", "create-cred-config", "init", "setup"],
     summary: "create a credential configuration and the gcloud commands for a source",
     options: &[Options::TABLE],
     of_source: true,
@@ -87,7 +88,8 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
         trust = trust.for_audience(audience);
     }
     let os = options.for_os;
-    let command = ExecutableCommand::new(invocation, options.program.as_deref(), info, os)?;
+    let command =
+        ExecutableCommand::new(invocation, options.program.as_deref(), info, os, &cx.env)?;
     let out = options.out.as_deref().filter(|path| !files::is_stdout(path));
     let output_file = match &common.output_file {
         Some(path) => Some(host::path(path, "--output-file", os)?),
@@ -183,7 +185,7 @@ fn refuse_shared_file(
 /// The command line that a client runs. The arguments are written beside `out` if a client would
 /// split them.
 fn command_line(command: &ExecutableCommand, out: Option<&Path>) -> Result<String, Error> {
-    match (command.line(), out) {
+    match (command.line()?, out) {
         (Some(line), _) => Ok(line),
         (None, Some(out)) => command.with_args_file(&out.with_extension("args")),
         (None, None) => {

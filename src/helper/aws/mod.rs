@@ -20,7 +20,6 @@ use crate::contract::exit::{FailureForm, Output};
 use crate::error::{Error, Kind};
 use crate::http::Url;
 use crate::options::Seconds;
-use crate::options::reader::too_many_words;
 use crate::secret::Secret;
 use crate::source::aws::role_session::{self, Fixes, RoleSession};
 use crate::token::jwt;
@@ -71,7 +70,7 @@ docs/helpers/aws.md shows the trust policy of the role.",
 
 fn run(call: &Call, cx: &Context) -> Result<Output, Error> {
     if !call.words.is_empty() {
-        return Err(too_many_words());
+        return Err(INFO.unexpected_word());
     }
     let options = Options::read(&call.values)?;
     let audience = options.audience.as_deref().unwrap_or(AUDIENCE);

@@ -71,7 +71,7 @@ options! {
 
 pub(super) const INFO: SourceInfo = SourceInfo {
     name: "aws",
-    also: &["ec2", "ecs", "eks", "lambda", "amazon", "sts", "imds"],
+    also: &["ec2", "ecs", "eks", "lambda", "amazon", "sts", "imds", "irsa", "sso"],
     summary: "AWS credentials from any place that the AWS SDKs search",
     options: &[Options::TABLE],
     rest: None,

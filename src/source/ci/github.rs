@@ -18,7 +18,7 @@ use crate::token::SubjectToken;
 
 pub(in crate::source) const INFO: SourceInfo = SourceInfo {
     name: "github",
-    also: &["github-actions", "actions", "forgejo"],
+    also: &["github-actions", "gha", "gh", "actions", "forgejo", "gitea"],
     summary: "the ID token of a GitHub Actions or Forgejo Actions job",
     options: &[],
     rest: None,
@@ -47,8 +47,6 @@ fn build(_: &Values) -> Result<Box<dyn Source>, Error> {
 impl Source for Actions {
     fn trust(&self) -> Trust {
         Trust::issuer("https://token.actions.githubusercontent.com")
-            .only_if(r#"assertion.repository_owner_id == "OWNER_ID""#)
-            .explain("OWNER_ID", "the number in the output of: gh api users/OWNER --jq .id")
     }
 
     fn subject_token(

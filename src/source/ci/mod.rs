@@ -57,7 +57,16 @@ options! {
 
 pub(super) const INFO: SourceInfo = SourceInfo {
     name: "ci",
-    also: &["gitlab", "circleci", "bitbucket", "buildkite", "terraform", "hcp-terraform"],
+    also: &[
+        "gitlab",
+        "gitlab-ci",
+        "glab",
+        "circleci",
+        "bitbucket",
+        "buildkite",
+        "terraform",
+        "hcp-terraform",
+    ],
     summary: "the ID token of the CI job, in any supported CI system",
     options: &[Options::TABLE, ServiceConnection::TABLE],
     rest: None,

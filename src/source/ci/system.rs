@@ -94,7 +94,7 @@ pub(super) static SYSTEMS: &[System] = &[
         name: SystemName::Buildkite,
         detected_by: "BUILDKITE",
         token_source: TokenSource::Request(buildkite),
-        trust: |_| trust_of_buildkite(),
+        trust: |_| Trust::issuer("https://agent.buildkite.com"),
     },
     // https://circleci.com/docs/oidc-tokens-with-custom-claims/
     // https://circleci.com/docs/openid-connect-tokens/
@@ -124,7 +124,7 @@ pub(super) static SYSTEMS: &[System] = &[
             renew: "increase the timeout of the job: GitLab sets the lifetime of the token to this \
                     timeout and does not renew the token",
         }),
-        trust: |_| trust_of_gitlab(),
+        trust: |_| Trust::issuer("https://gitlab.com"),
     },
     // https://support.atlassian.com/bitbucket-cloud/docs/integrate-pipelines-with-resource-servers-using-oidc/
     System {
@@ -149,30 +149,14 @@ pub(super) static SYSTEMS: &[System] = &[
             renew: "start the plan or apply again: HCP Terraform does not renew the token during a \
                     run",
         }),
-        trust: |_| trust_of_hcp_terraform(),
+        trust: |_| Trust::issuer("https://app.terraform.io"),
     },
 ];
-
-fn trust_of_buildkite() -> Trust {
-    Trust::issuer("https://agent.buildkite.com")
-        .only_if(r#"assertion.organization_id == "ORGANIZATION_ID""#)
-        .explain("ORGANIZATION_ID", "the organization_id of the token; wif-token check prints it")
-}
 
 fn trust_of_circleci() -> Trust {
     Trust::issuer("https://oidc.circleci.com/org/ORGANIZATION_ID")
         .explain("ORGANIZATION_ID", "the organization ID in the organization settings of CircleCI; for CIRCLE_OIDC_TOKEN_V2, add \
              --allowed-audiences with this ID")
-}
-
-fn trust_of_gitlab() -> Trust {
-    Trust::issuer("https://gitlab.com")
-        .only_if(r#"assertion.namespace_id == "NAMESPACE_ID""#)
-        .explain(
-            "NAMESPACE_ID",
-            "the ID of the group of the project in GitLab; for your own instance, set --issuer-uri to its \
-             URL, and omit the condition if nobody else uses the instance",
-        )
 }
 
 fn trust_of_bitbucket() -> Trust {
@@ -183,15 +167,6 @@ fn trust_of_bitbucket() -> Trust {
         "the workspace ID, as in the URL of the workspace; if the step has oidc: true, add \
          --allowed-audiences with the audience of the workspace",
     )
-}
-
-fn trust_of_hcp_terraform() -> Trust {
-    Trust::issuer("https://app.terraform.io")
-        .only_if(r#"assertion.terraform_organization_id == "ORGANIZATION_ID""#)
-        .explain(
-            "ORGANIZATION_ID",
-            "the ID in the general settings of the organization, which begins with org-",
-        )
 }
 
 fn github(_: &Ci, request: &SubjectTokenRequest, cx: &Context) -> Result<SubjectToken, Error> {

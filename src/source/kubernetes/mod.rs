@@ -67,7 +67,17 @@ const VARIABLES: &[&str] = &["KUBECONFIG", HOME, in_cluster::HOST, in_cluster::P
 
 pub(super) const INFO: SourceInfo = SourceInfo {
     name: "kubernetes",
-    also: &["k8s", "gke", "aks", "openshift", "kubectl", "serviceaccount"],
+    also: &[
+        "k8s",
+        "gke",
+        "aks",
+        "openshift",
+        "kubectl",
+        "serviceaccount",
+        "service-account",
+        "pod",
+        "kube",
+    ],
     summary: "a Kubernetes service account, from a pod or with a kubeconfig",
     options: &[Options::TABLE],
     rest: None,

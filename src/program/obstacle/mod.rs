@@ -5,14 +5,19 @@
 //! <https://man7.org/linux/man-pages/man2/execve.2.html>,
 //! <https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.eheader.html>
 
+mod script;
+
+use std::ffi::OsStr;
 use std::io::{self, Read as _};
 use std::path::Path;
 use std::process::ExitStatus;
 
+use self::script::without_interpreter;
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::shell::quoted;
 use crate::show;
+use crate::world::Env;
 
 /// Why a file cannot be run, and what to do.
 #[derive(Debug, PartialEq, Eq)]
@@ -53,14 +58,11 @@ const MACHINES: [(u16, &str); 8] = [
 
 /// The reason that the system did not start a file, with this error; `None` if the file does not show
 /// it.
-pub(super) fn of_file(path: &Path, error: &io::Error) -> Option<Obstacle> {
+pub(super) fn of_file(path: &Path, error: &io::Error, env: &Env) -> Option<Obstacle> {
     let code = error.raw_os_error()?;
     let is_refused = error.kind() == io::ErrorKind::PermissionDenied;
     if is_refused && !files::is_executable(path) {
-        return Some(Obstacle {
-            cause: "it is not executable".to_owned(),
-            fix: format!("run chmod +x {}", quoted(&path.display().to_string())),
-        });
+        return Some(not_executable(path));
     }
     let is_format = matches!(code, NOT_A_PROGRAM | OTHER_MACHINE);
     let is_missing = error.kind() == io::ErrorKind::NotFound && files::exists(path);
@@ -69,10 +71,50 @@ pub(super) fn of_file(path: &Path, error: &io::Error) -> Option<Obstacle> {
     }
     let head = head(path)?;
     match head.strip_prefix(b"#!") {
-        Some(line) => of_script(path, line),
+        Some(line) => script::obstacle(path, line, env),
         None if is_refused => None,
         None if is_missing => of_loader(&head),
         None => Some(of_format(&head)),
+    }
+}
+
+/// The reason that a file will not start which can be known before it is run: its mode, or the first
+/// line of a script. Whether the system runs a program for another processor is not known.
+pub(super) fn before_start(path: &Path, env: &Env) -> Option<Obstacle> {
+    if !files::is_executable(path) {
+        return Some(not_executable(path));
+    }
+    let head = head(path).filter(|_| cfg!(unix))?;
+    match head.strip_prefix(b"#!") {
+        Some(line) => script::obstacle(path, line, env),
+        None => (!head.contains(&0)).then(|| of_format(&head)),
+    }
+}
+
+/// The reason that no file is found at this path of a program.
+pub(super) fn of_path(name: &OsStr) -> Option<Obstacle> {
+    let path = Path::new(name);
+    if path.is_dir() {
+        let fix = "add the name of the program to the path".to_owned();
+        return Some(Obstacle { cause: "it is a directory".to_owned(), fix });
+    }
+    path.is_symlink().then(|| Obstacle {
+        cause: "it is a link to a file that does not exist".to_owned(),
+        fix: format!("install the program again, or correct the link {}", show::path(path)),
+    })
+}
+
+fn not_executable(path: &Path) -> Obstacle {
+    let shown = path.display().to_string();
+    match files::is_on_noexec(path) {
+        true => Obstacle {
+            cause: "its file system is mounted with the option noexec".to_owned(),
+            fix: "move it to another file system, for example to /usr/local/bin".to_owned(),
+        },
+        false => Obstacle {
+            cause: "it is not executable".to_owned(),
+            fix: format!("run chmod +x {}", quoted(&shown)),
+        },
     }
 }
 
@@ -88,8 +130,7 @@ fn head(path: &Path) -> Option<Vec<u8>> {
 pub(super) fn of_text(path: &Path) -> Option<Obstacle> {
     let head = head(path).filter(|_| cfg!(unix) && files::is_executable(path))?;
     match head.strip_prefix(b"#!") {
-        Some(line) if first_line(line).trim_ascii().is_empty() => of_script(path, line),
-        Some(_) => None,
+        Some(line) => script::without_name(line),
         None => (!head.contains(&0)).then(|| of_format(&head)),
     }
 }
@@ -97,67 +138,24 @@ pub(super) fn of_text(path: &Path) -> Option<Obstacle> {
 /// The exit statuses of shells and of `env` for what they cannot run.
 const CANNOT_RUN: [i32; 3] = [2, 126, 127];
 
-/// Finds the reason for which a script exited with this status. With CRLF line endings,
-/// `#!/usr/bin/env` looks for a name that ends with `\r`. A file that the system cannot run ends with
-/// such a status if the C library runs it with a shell.
-pub(super) fn of_failed(path: &Path, status: ExitStatus) -> Option<Obstacle> {
+/// The reason that a file ended with this status. `env` ends a script with it that it cannot run. A
+/// program that the system cannot run ends with it if the C library runs it with a shell.
+pub(super) fn of_failed(path: &Path, status: ExitStatus, env: &Env) -> Option<Obstacle> {
     let head =
         head(path).filter(|_| status.code().is_some_and(|code| CANNOT_RUN.contains(&code)))?;
     match head.strip_prefix(b"#!") {
-        Some(line) if first_line(line).ends_with(b"\r") => Some(windows_line_ends(path)),
-        Some(_) => None,
+        Some(line) => script::obstacle(path, line, env),
         None => machine(&head).and_then(of_machine).or_else(|| of_other_system(&head)),
     }
 }
 
-/// The reason that the interpreter of a script does not start. The first line is `#!` and `line`.
-fn of_script(path: &Path, line: &[u8]) -> Option<Obstacle> {
-    let line = first_line(line);
-    if line.ends_with(b"\r") {
-        return Some(windows_line_ends(path));
+/// What an exit status of a shell usually means.
+pub(super) fn of_status(code: i32) -> Option<&'static str> {
+    match code {
+        126 => Some("usually a program that it runs is not executable"),
+        127 => Some("usually a program that it runs is not in PATH"),
+        _ => None,
     }
-    let line = String::from_utf8_lossy(line);
-    let interpreter = line.split_whitespace().next().unwrap_or_default();
-    if interpreter.is_empty() {
-        return Some(without_interpreter("its #! line does not name an interpreter"));
-    }
-    match files::exists(interpreter.as_ref()) {
-        true if files::is_executable(interpreter.as_ref()) => None,
-        true => Some(Obstacle {
-            cause: "the interpreter in its #! line is not executable".to_owned(),
-            fix: "correct its first line, such as #!/bin/sh".to_owned(),
-        }),
-        false => Some(Obstacle {
-            cause: format!(
-                "the interpreter in its #! line does not exist: {}",
-                show::path(interpreter.as_ref())
-            ),
-            fix: "install the interpreter, or correct the first line of the script".to_owned(),
-        }),
-    }
-}
-
-fn first_line(text: &[u8]) -> &[u8] {
-    text.split(|byte| *byte == b'\n').next().unwrap_or_default()
-}
-
-/// The reason that a script with CRLF line endings does not start.
-fn windows_line_ends(path: &Path) -> Obstacle {
-    Obstacle {
-        cause: "it has Windows line endings (CRLF)".to_owned(),
-        fix: format!(
-            "save it with Unix line endings (LF), for example with dos2unix {}",
-            quoted(&path.display().to_string())
-        ),
-    }
-}
-
-fn without_interpreter(cause: &str) -> Obstacle {
-    let fix = match cfg!(windows) {
-        true => "run it with its interpreter, such as python FILE or powershell -File FILE",
-        false => "add a first line that names the interpreter, such as #!/bin/sh",
-    };
-    Obstacle { cause: cause.to_owned(), fix: fix.to_owned() }
 }
 
 /// The reason that a program without its dynamic loader does not start.
