@@ -71,7 +71,7 @@ pub fn run(args: Vec<OsString>, env: Env) -> u8 {
     exit.on_panic();
 
     if args.is_empty() && std::io::stdout().is_terminal() {
-        return exit.print(cli::SHORT_USAGE, Kind::Usage.exit_status());
+        return exit.print(&cli::short_usage(), Kind::Usage.exit_status());
     }
     let cli::Parsed { options, format, command } = cli::parse(args);
     // Without a document, nothing but the exit status and standard error can report a failure.
