@@ -113,7 +113,10 @@ impl Group {
     /// Returns whether there are any; other systems than Linux do not tell.
     pub(super) fn kill_outside(&mut self) -> bool {
         #[cfg(target_os = "linux")]
-        return self.pipe.as_deref().is_some_and(session::kill_holders);
+        return self
+            .pipe
+            .as_deref()
+            .is_some_and(|pipe| session::kill_holders(pipe, self.child.id()));
         #[cfg(not(target_os = "linux"))]
         false
     }

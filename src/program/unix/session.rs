@@ -10,7 +10,7 @@ use std::fs::{self, File};
 use std::os::fd::AsFd;
 use std::path::Path;
 
-use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+use rustix::process::{Pid, Signal, WaitOptions, getpgid, kill_process, waitpid};
 
 use crate::files;
 
@@ -28,12 +28,17 @@ pub(super) fn name_of(pipe: impl AsFd) -> Option<String> {
 const GENERATIONS: usize = 8;
 
 /// Kills the adopted processes that have this pipe open, and those that they leave behind. Returns
-/// whether there are any.
-pub(super) fn kill_holders(pipe: &str) -> bool {
+/// whether there are any. Those of the group of the program have been killed and may not have ended.
+pub(super) fn kill_holders(pipe: &str, program: u32) -> bool {
+    let is_outside = |child: &&Pid| {
+        let group = getpgid(Some(**child)).map(|group| group.as_raw_nonzero().get());
+        group.is_ok_and(|group| u32::try_from(group) != Ok(program))
+    };
     let mut any = false;
     for _ in 0..GENERATIONS {
         let children = children();
-        let holders: Vec<&Pid> = children.iter().filter(|child| holds(**child, pipe)).collect();
+        let outside = children.iter().filter(is_outside);
+        let holders: Vec<&Pid> = outside.filter(|child| holds(**child, pipe)).collect();
         if holders.is_empty() {
             break;
         }
