@@ -149,9 +149,9 @@ impl Check<'_> {
 }
 
 fn walk(check: &Check, config: &CredentialConfig, report: &mut Report) {
-    let Check { invocation, options, cx, .. } = *check;
+    let Check { invocation, options, hops, cx } = *check;
     next("configuration", report, invocation);
-    configuration::check(config, report);
+    configuration::check(config, hops, report);
     next("executable", report, invocation);
     let skipped = executable::check(config, cx, report);
     next("source", report, invocation);
