@@ -102,7 +102,7 @@ impl Credentials {
             }
             Place::MetadataServer(origin) => {
                 let file = origin.to_string();
-                let origin = Origin::MetadataServer(MetadataServer { origin });
+                let origin = Origin::MetadataServer(MetadataServer::new(origin));
                 Credentials { origin, hops: Vec::new(), file, sign_in: RefCell::default() }
             }
         };
@@ -353,7 +353,8 @@ impl Credentials {
                 [config.digest.clone(), subject_token::identity(config, cx)].concat()
             }
             Origin::User(user) => format!("{:?}", user.identity()),
-            Origin::MetadataServer(_) => String::new(),
+            // Another host, or another server at the same port, has another account.
+            Origin::MetadataServer(server) => server.account(cx)?.to_owned(),
         };
         let Entry { kind, request, reuse, is_ours, file } = entry;
         let parts = [&self.file, &of_origin, request].map(str::as_bytes);
