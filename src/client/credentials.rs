@@ -246,7 +246,7 @@ impl Credentials {
                 })?,
             };
             let expiry = jwt::expiry(text.expose()).unwrap_or(cx.clock.now());
-            Ok(AccessToken { text, expiry, member: None })
+            Ok(AccessToken { text, expiry, issued: cx.clock.now(), member: None })
         })
         .map(|(token, _)| token)
     }
