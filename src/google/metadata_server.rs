@@ -100,7 +100,7 @@ impl MetadataServer {
         let get = Request::get(&url, METADATA_HOST).header("Metadata-Flavor", "Google");
         let response =
             cx.send(get.direct().once().limit(LIMIT)).map_err(|error| match error.kind() {
-                Kind::Unreachable => error.fix(remedy()),
+                Kind::Unreachable | Kind::Configuration => error.fix(remedy()),
                 _ => error,
             })?;
         if !response.headers("metadata-flavor").any(|flavor| flavor == "Google") {

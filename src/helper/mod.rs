@@ -19,7 +19,6 @@ use crate::context::Context;
 use crate::contract::exit::{FailureForm, Output};
 use crate::error::{Error, Kind};
 use crate::google::access_token::AccessToken;
-use crate::google::scopes;
 use crate::options::{OptionInfo, Seconds, Values};
 
 /// A row of the table of helpers.
@@ -145,6 +144,6 @@ impl Call {
         let Shared { scope, min_life: own, .. } = Shared::read(&self.values)?;
         let min_life = own.map_or(min_life, |Seconds(seconds)| seconds as i64);
         let credentials = Credentials::find(&self.values, cx)?;
-        credentials.access_token(&scopes(scope.as_deref()), min_life, cx)
+        credentials.access_token(&credentials.scopes(scope.as_deref()), min_life, cx)
     }
 }
