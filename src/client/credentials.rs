@@ -156,10 +156,12 @@ impl Credentials {
         Ok(())
     }
 
-    /// The scopes in the value of `--scope`; without a value, those in the file, or `cloud-platform`.
+    /// The scopes in the value of `--scope`. Without a value, these are the scopes in the file, all that
+    /// the user granted (an empty list), or `cloud-platform`, as in Google's client libraries.
     pub fn scopes(&self, option: Option<&str>) -> Vec<String> {
+        let is_of_user = self.hops.is_empty() && matches!(self.origin, Origin::User(_));
         match option {
-            None if !self.scopes.is_empty() => self.scopes.clone(),
+            None if is_of_user || !self.scopes.is_empty() => self.scopes.clone(),
             _ => google::scopes(option),
         }
     }
