@@ -8,7 +8,7 @@
 //! new token to a temporary file, the next run finishes the update.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use serde_json::{Value, json};
 
@@ -54,10 +54,12 @@ pub fn get(
             .fix("save the credentials in a file, and use that file"));
     }
     let kept = store.kept(cx);
-    let mut lock = lock::beside(&store.path, Duration::ZERO, cx)?;
+    // A request that the deadline ends may lose the new refresh token, so time is left for it.
+    let reserve = cx.deadline.remaining() / 2;
+    let mut lock = lock::beside(&store.path, reserve, cx)?;
     match (&lock, &kept) {
         (Some(_), _) => store.finish_update(cx),
-        (None, Some(kept)) => lock = lock::beside(kept, Duration::ZERO, cx)?,
+        (None, Some(kept)) => lock = lock::beside(kept, reserve, cx)?,
         (None, None) => {}
     }
     let in_file = store.in_file()?;
