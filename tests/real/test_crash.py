@@ -6,11 +6,11 @@ follows. tests/storm does so at every call; otherwise at those by which a run op
 """
 
 import base64
-import shutil
 import collections
 import json
 import os
 import re
+import shutil
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor

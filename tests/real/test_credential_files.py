@@ -6,9 +6,12 @@ the stand-in. Where the places of credentials are compared, google-auth judges t
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import subprocess
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,13 +21,15 @@ import pytest
 from standins.metadata import MetadataServer
 from standins.oauth import CLOUD_PLATFORM, EMAIL
 from support.credential_files import CLIENT, SOURCES, TARGET, USERS, Asked, CredentialFiles
-from support.gcloud import Gcloud
-from support.impersonation import FIRST, SECOND, STORAGE
 from support.crowd import crowd
-from support.places import HERE, NODE_MODULES, PYTHON, need
+from support.gcloud import Gcloud
+from support.impersonation import SECOND, STORAGE
+from support.places import HERE, NODE_MODULES, PYTHON, missing, need
 
 AUDIENCE = "https://app.example.test"
 LIBRARIES = ["python", "node"]
+# Seconds, longer than any deadline of these tests, and than what a busy machine adds.
+FAR_TOO_LONG = 15
 
 
 @pytest.fixture
@@ -43,7 +48,8 @@ def library(commands, sts, ledger, tmp_path):
                  "node": [need("node"), HERE / "clients" / "node_default.mjs", NODE_MODULES]}[name]  # fmt: skip
         env = {"GOOGLE_APPLICATION_CREDENTIALS": str(commands.path)} if env is None else env
         # A library would ask gcloud and Google for a project.
-        settings = {"PATH": str(tmp_path), "GOOGLE_CLOUD_PROJECT": "example-project", "HOME": str(tmp_path / "home"), "NO_PROXY": "127.0.0.1"}
+        settings = {"PATH": str(tmp_path), "HOME": str(tmp_path / "home"), "GOOGLE_CLOUD_PROJECT": "example-project",
+                    "NO_PROXY": "127.0.0.1"}  # fmt: skip
         done = subprocess.run([str(word) for word in [*words, sts.url, *arguments]], env=settings | env, stdin=subprocess.DEVNULL,
                               capture_output=True, text=True, timeout=60, check=False)  # fmt: skip
         ledger.note(f"what {name} said", done.stderr)
@@ -320,3 +326,87 @@ def test_the_account_of_the_host_impersonates(commands, sts, host, monkeypatch):
     message = commands.run("access-token", f"--service-account={TARGET}", "--timeout=5", env=env | {"HTTPS_PROXY": "http://127.0.0.1:9"})
     assert message.status == 6 and "iamcredentials.googleapis.com" in message.stderr
     assert len(host.tokens) == 1 and sts.requests == []
+
+
+# What goes wrong
+
+def test_the_lock_is_held_or_the_endpoint_stalls(commands, sts, files, monkeypatch):
+    """The run ends in time, and leaves the refresh token to the other run."""
+    files.write("external_account_authorized_user")
+    before = files.path.read_bytes()
+    with open(f"{files.path}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for command in ("access-token", "check"):
+            run = commands.run(command, "--timeout=2")
+            assert run.status == 6 and run.seconds < FAR_TOO_LONG, run.described()
+            assert f"another run holds the lock {files.path}.lock; wait for that run" in run.stdout + run.stderr
+    assert sts.requests == []
+    monkeypatch.setattr(sts, "_route", lambda _: time.sleep(FAR_TOO_LONG))
+    for command in ("access-token", "check"):
+        run = commands.run(command, "--timeout=2")
+        assert run.status == 6 and run.seconds < FAR_TOO_LONG, run.described()
+        assert "did not respond in time; check token_url" in run.stdout + run.stderr
+    assert files.path.read_bytes() == before
+
+
+def test_a_cache_of_another_user(commands, sts, files):
+    """A directory of another user is not used; a file of another user in an own one is replaced."""
+    if os.geteuid() != 0:
+        missing("files of another user need root")
+    files.write("authorized_user")
+    first = commands.output("access-token")
+    cache = commands.program.home / ".cache" / "wif-token"
+    (kept,) = [path for path in cache.glob("*.json") if first in path.read_text()]
+    assert commands.output("access-token") == first
+    os.chown(kept, 65534, 65534)
+    second = commands.output("access-token")
+    assert second != first and second in kept.read_text() and kept.stat().st_uid == 0
+    os.chown(cache, 65534, 65534)
+    for mode in (0o777, 0o755, 0o700):
+        cache.chmod(mode)
+        assert commands.output("access-token") not in (first, second)
+    assert second in kept.read_text()
+
+
+UNTRUSTED = {
+    "huge": (lambda path: path.write_bytes(b" " * (2 << 20)), "is larger than 1 MiB"),
+    "a directory": (lambda path: path.mkdir(), "is a directory"),
+    "a link to nothing": (lambda path: path.symlink_to("nothing"), "does not exist"),
+    "a link to itself": (lambda path: path.symlink_to(path), "cannot read"),
+    "UTF-16": (lambda path: path.write_text("{}", encoding="utf-16"), "is UTF-16 text, not UTF-8"),
+    "not text": (lambda path: path.write_bytes(b"\xff" * 9), "is not UTF-8 text"),
+    "not JSON": (lambda path: path.write_text('{"refresh_token": "hunter2-refresh'), "is not JSON: syntax error in line 1"),
+    "a list": (lambda path: path.write_text('["hunter2-refresh"]'), "it has no type"),
+    "deep": (lambda path: path.write_text("[" * 100_000), "is not JSON"),
+    "a secret of another type": (lambda path: path.write_text(
+        '{"type": "authorized_user", "client_id": "c", "client_secret": {"a": "hunter2-secret"}, "refresh_token": "hunter2-refresh"}'),
+        "client_secret is not a string"),
+    "a secret as the type": (lambda path: path.write_text('{"type": "hunter2-refresh"}'), "its type is not supported"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", list(UNTRUSTED))
+def test_a_file_that_cannot_be_used(commands, files, ledger, case):
+    """Refused by every command with the same line, without its content."""
+    put, words = UNTRUSTED[case]
+    for secret in ("hunter2-refresh", "hunter2-secret"):
+        ledger.secret(secret, secret)
+    put(files.path)
+    message = commands.refused("CONFIGURATION", "access-token")
+    assert words in message and str(files.path) in message
+    report = commands.run("check")
+    assert (report.status, report.stdout) == (3, f"error    configuration   {message}")
+
+
+def test_a_pipe(commands, files):
+    """A pipe is read once, which is enough for a Google account, and ends at the deadline if nobody writes."""
+    files.write("authorized_user")
+    pipe = files.path.with_name("pipe")
+    os.mkfifo(pipe)
+    env = {"GOOGLE_APPLICATION_CREDENTIALS": str(pipe)}
+    with subprocess.Popen(["cp", "--no-preserve=all", "/dev/stdin", pipe], stdin=files.path.open("rb")) as _:
+        assert commands.output("access-token", env=env)
+    for command in ("access-token", "check"):
+        run = commands.run(command, "--timeout=2", env=env)
+        assert run.status == 6 and run.seconds < FAR_TOO_LONG
+        assert f"still waiting for the file {pipe}" in run.stdout + run.stderr

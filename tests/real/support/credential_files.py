@@ -46,8 +46,8 @@ class CredentialFiles:
         """The members of one type; `user` as in the stand-in."""
         client = {"client_id": CLIENT, "client_secret": CLIENT_SECRET}
         if kind == "authorized_user":
-            found = {"type": kind, "account": "", **client, "refresh_token": self.sign_in(kind, **user), "universe_domain": "googleapis.com"}
-            return found | {"token_uri": self.sts.url + OF_ACCOUNTS}
+            found = {"type": kind, "account": "", **client, "refresh_token": self.sign_in(kind, **user)}
+            return found | {"token_uri": self.sts.url + OF_ACCOUNTS, "universe_domain": "googleapis.com"}
         if kind == "external_account_authorized_user":
             found = {"type": kind, "audience": WORKFORCE, **client, "refresh_token": self.sign_in(kind, **user)}
             return found | {"token_url": self.sts.url + OF_WORKFORCE, "token_info_url": self.sts.url + "/v1/introspect"}
