@@ -120,7 +120,7 @@ impl Credentials {
         let origin = loop {
             file = match file {
                 CredentialFile::Impersonated { source, account, delegates, scopes } => {
-                    hops.insert(0, Hop { account, delegates });
+                    hops.insert(0, Hop { account: *account, delegates });
                     of_file = scopes;
                     *source
                 }

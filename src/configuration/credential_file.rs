@@ -26,7 +26,7 @@ pub enum CredentialFile {
         /// The credentials in `source_credentials`.
         source: Box<CredentialFile>,
         /// The service account.
-        account: Impersonation,
+        account: Box<Impersonation>,
         /// The service accounts between them, in order from the source.
         delegates: Vec<String>,
         /// The scopes of its tokens if no others are requested.
@@ -100,7 +100,8 @@ fn impersonated(members: &Members, path: &Path, digest: String) -> Result<Creden
     let source = source.ok_or_else(|| members.missing("source_credentials"))?;
     let source = CredentialFile::parse(source, path, Some("source_credentials"), digest)?;
     let scopes = members.texts("scopes")?;
-    Ok(CredentialFile::Impersonated { source: Box::new(source), account, delegates, scopes })
+    let (source, account) = (Box::new(source), Box::new(account));
+    Ok(CredentialFile::Impersonated { source, account, delegates, scopes })
 }
 
 fn other_type(found: Option<&str>, path: &Path, inside: &str) -> Error {
