@@ -143,7 +143,7 @@ impl CachedFile {
         let now = world.clock.now();
         match T::from_file(&bytes, &self.request) {
             Ok(cached) if cached.issued() > now + TOLERATED_SKEW => {
-                refuse("the clock was ahead when it was fetched, so its expiry is wrong")
+                refuse("the clock was ahead when the token was fetched, so its expiry is wrong")
             }
             Ok(cached) if cached.usable_until() - self.min_life > now => {
                 world.log.line(format!("using the cached token in {shown}"));

@@ -50,8 +50,10 @@ pub fn get(
     if !store.path.is_file() {
         let what = format!("{} is not a regular file", show::path(&user.path));
         return Err(Error::new(Kind::Configuration, what)
-            .cause("the refresh token of a workforce user is replaced at each use")
-            .fix("save the credentials in a file, and use that file"));
+            .cause(
+                "the refresh token of a workforce user is replaced at each use and must be stored",
+            )
+            .fix("save the credentials in a file, and use the path of that file"));
     }
     let kept = store.kept(cx);
     // A request that the deadline ends may lose the new refresh token, so time is left for it.
@@ -152,10 +154,14 @@ impl Store<'_> {
         if let Some(content) = left.last().and_then(|left| self.with_other_token(left)) {
             let shown = show::path(&self.path);
             match files::update(&self.path, content.expose().as_bytes()) {
-                Ok(()) => cx.log.line(format!("finished the update of {shown} by a killed run")),
+                Ok(()) => {
+                    cx.log.line(format!("completed the update of {shown} that a killed run began"))
+                }
                 // The temporary file is kept for the next run.
                 Err(why) => {
-                    return cx.log.line(format!("cannot finish the update of {shown}: {why}"));
+                    return cx.log.line(format!(
+                        "cannot complete the update of {shown} that a killed run began: {why}"
+                    ));
                 }
             }
         }

@@ -9,7 +9,9 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import subprocess
+import tempfile
 import threading
 import time
 from dataclasses import replace
@@ -410,3 +412,23 @@ def test_a_pipe(commands, files):
         run = commands.run(command, "--timeout=2", env=env)
         assert run.status == 6 and run.seconds < FAR_TOO_LONG
         assert f"still waiting for the file {pipe}" in run.stdout + run.stderr
+
+
+def test_a_group_that_the_file_cannot_keep(commands, files, ledger):
+    """As nobody, who is not in the group of the file: its members lose their access, and no other group gets any."""
+    if os.geteuid() != 0:
+        missing("running as another user needs root")
+    shared = Path(tempfile.mkdtemp(prefix="wif-token-shared-"))  # pytest's own folder is closed to others
+    program = replace(commands.program, home=shared, path=Path(shutil.copy(commands.program.path, shared)))
+    try:
+        path = Path(shutil.copy(files.write("external_account_authorized_user"), shared))
+        path.chmod(0o640)
+        for owned, group in ((shared, 65534), (path, 0)):
+            os.chown(owned, 65534, group)
+        run = program.run("access-token", f"--credentials={path}", user=65534, group=65534, extra_groups=[], logs=False)
+        ledger.token("the token of nobody", run.stdout)
+        assert run.status == 0 and json.loads(path.read_text())["refresh_token"] != files.refresh_token(), run.described()
+        found = path.stat()
+        assert (found.st_uid, found.st_gid, found.st_mode & 0o777) == (65534, 65534, 0o600)
+    finally:
+        shutil.rmtree(shared)
