@@ -20,10 +20,10 @@ use crate::context::Context;
 use crate::contract::request::digest;
 use crate::error::{Error, Kind};
 use crate::files;
-use crate::google::CLOUD_PLATFORM;
 use crate::google::access_token::{AccessToken, MIN_LIFE};
 use crate::google::metadata_server::MetadataServer;
 use crate::google::service_account::ServiceAccount;
+use crate::google::{self, CLOUD_PLATFORM};
 use crate::options::{Values, grammar};
 use crate::show;
 use crate::token::jwt;
@@ -81,6 +81,8 @@ pub struct Credentials {
     pub origin: Origin,
     /// The service accounts, in the order in which they are impersonated.
     pub hops: Vec<Hop>,
+    /// The scopes in the file for the tokens of the last service account.
+    scopes: Vec<String>,
     /// What identifies the credentials besides the members of their file: the file itself and, for a
     /// user, the sign-in, which a new refresh token continues.
     file: String,
@@ -102,8 +104,9 @@ impl Credentials {
             }
             Place::MetadataServer(origin) => {
                 let file = origin.to_string();
-                let origin = Origin::MetadataServer(MetadataServer { origin });
-                Credentials { origin, hops: Vec::new(), file, sign_in: RefCell::default() }
+                let origin = Origin::MetadataServer(MetadataServer::new(origin));
+                let (hops, scopes) = (Vec::new(), Vec::new());
+                Credentials { origin, hops, scopes, file, sign_in: RefCell::default() }
             }
         };
         found.impersonate(service_account)?;
@@ -112,12 +115,13 @@ impl Credentials {
     }
 
     fn of_file(file: CredentialFile, path: &Path) -> Credentials {
-        let mut hops = Vec::new();
+        let (mut hops, mut of_file) = (Vec::new(), Vec::new());
         let mut file = file;
         let origin = loop {
             file = match file {
-                CredentialFile::Impersonated { source, account, delegates } => {
-                    hops.insert(0, Hop { account, delegates });
+                CredentialFile::Impersonated { source, account, delegates, scopes } => {
+                    hops.insert(0, Hop { account: *account, delegates });
+                    of_file = scopes;
                     *source
                 }
                 CredentialFile::User(user) => break Origin::User(user),
@@ -133,7 +137,7 @@ impl Credentials {
             _ => String::new(),
         };
         let file = files::absolute(path).display().to_string();
-        Credentials { origin, hops, file, sign_in: RefCell::new(sign_in) }
+        Credentials { origin, hops, scopes: of_file, file, sign_in: RefCell::new(sign_in) }
     }
 
     /// Adds the service account of `--service-account`, unless the chain already ends with it.
@@ -148,7 +152,18 @@ impl Credentials {
             None => Impersonation::of(&account, self.universe())?,
         };
         self.hops.push(Hop { account, delegates: Vec::new() });
+        self.scopes.clear();
         Ok(())
+    }
+
+    /// The scopes in the value of `--scope`. Without a value, these are the scopes in the file, all that
+    /// the user granted (an empty list), or `cloud-platform`, as in Google's client libraries.
+    pub fn scopes(&self, option: Option<&str>) -> Vec<String> {
+        let is_of_user = self.hops.is_empty() && matches!(self.origin, Origin::User(_));
+        match option {
+            None if is_of_user || !self.scopes.is_empty() => self.scopes.clone(),
+            _ => google::scopes(option),
+        }
     }
 
     /// Impersonates the last service account through these delegates.
@@ -246,7 +261,7 @@ impl Credentials {
                 })?,
             };
             let expiry = jwt::expiry(text.expose()).unwrap_or(cx.clock.now());
-            Ok(AccessToken { text, expiry, member: None })
+            Ok(AccessToken { text, expiry, issued: cx.clock.now(), member: None })
         })
         .map(|(token, _)| token)
     }
@@ -353,7 +368,8 @@ impl Credentials {
                 [config.digest.clone(), subject_token::identity(config, cx)].concat()
             }
             Origin::User(user) => format!("{:?}", user.identity()),
-            Origin::MetadataServer(_) => String::new(),
+            // Another host, or another server at the same port, has another account.
+            Origin::MetadataServer(server) => server.account(cx)?.to_owned(),
         };
         let Entry { kind, request, reuse, is_ours, file } = entry;
         let parts = [&self.file, &of_origin, request].map(str::as_bytes);

@@ -10,6 +10,7 @@ use super::{CredentialConfig, Impersonation, impersonation};
 use crate::contract::request::digest;
 use crate::error::{Error, Kind};
 use crate::files;
+use crate::options::grammar::is_service_account;
 use crate::show;
 
 /// The content of a credential file.
@@ -25,9 +26,11 @@ pub enum CredentialFile {
         /// The credentials in `source_credentials`.
         source: Box<CredentialFile>,
         /// The service account.
-        account: Impersonation,
+        account: Box<Impersonation>,
         /// The service accounts between them, in order from the source.
         delegates: Vec<String>,
+        /// The scopes of its tokens if no others are requested.
+        scopes: Vec<String>,
     },
 }
 
@@ -87,11 +90,18 @@ fn impersonated(members: &Members, path: &Path, digest: String) -> Result<Creden
     let account = account.ok_or_else(|| members.missing("service_account_impersonation_url"))?;
     let delegates = members.texts("delegates")?;
     let email = |name: String| name.strip_prefix(ACCOUNTS).map(str::to_owned).unwrap_or(name);
-    let delegates = delegates.into_iter().map(email).collect();
+    let delegates: Vec<String> = delegates.into_iter().map(email).collect();
+    if !delegates.iter().all(|name| is_service_account(name)) {
+        return Err(members
+            .wrong("delegates contains a name that is not the email address of a service account")
+            .fix("set delegates to a list of email addresses of service accounts"));
+    }
     let source = members.map.get("source_credentials").filter(|source| source.is_object());
     let source = source.ok_or_else(|| members.missing("source_credentials"))?;
     let source = CredentialFile::parse(source, path, Some("source_credentials"), digest)?;
-    Ok(CredentialFile::Impersonated { source: Box::new(source), account, delegates })
+    let scopes = members.texts("scopes")?;
+    let (source, account) = (Box::new(source), Box::new(account));
+    Ok(CredentialFile::Impersonated { source, account, delegates, scopes })
 }
 
 fn other_type(found: Option<&str>, path: &Path, inside: &str) -> Error {

@@ -13,10 +13,12 @@ mod seen;
 mod waiting;
 
 pub use self::private::{
-    is_executable, is_on_noexec, is_same, is_shared, is_shared_directory, may_write,
-    private_directory, writable_by_others,
+    is_executable, is_on_noexec, is_own_directory, is_same, is_shared, is_shared_directory,
+    may_write, private_directory, writable_by_others,
 };
-pub use self::replace::{create_new, publish, remove, remove_leftovers, replace, update};
+pub use self::replace::{
+    create_new, leftovers, publish, remove, remove_leftovers, replace, update,
+};
 pub use self::seen::{seen, state};
 pub use self::waiting::{Waiting, before_the_first_wait, may_wait, waiting_for};
 

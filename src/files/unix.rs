@@ -39,10 +39,16 @@ pub(super) fn is_private(_file: &File, metadata: &Metadata) -> bool {
     metadata.uid() == rustix::process::geteuid().as_raw() && metadata.mode() & 0o077 == 0
 }
 
-/// Gives a new file the owner, if possible, and the mode of the file that it replaces.
+/// Gives a new file the owner, if possible, the group and the mode of the file that it replaces. If
+/// the file cannot have that group, no group gets access: the group of this user may have other
+/// members.
 pub(super) fn copy_access(from: &Metadata, to: &File) -> io::Result<()> {
-    let _ = std::os::unix::fs::fchown(to, Some(from.uid()), Some(from.gid()));
-    to.set_permissions(from.permissions())
+    use std::os::unix::fs::fchown;
+    let group = Some(from.gid());
+    let has_group =
+        fchown(to, Some(from.uid()), group).or_else(|_| fchown(to, None, group)).is_ok();
+    let kept = if has_group { 0o7777 } else { 0o7707 };
+    to.set_permissions(PermissionsExt::from_mode(from.mode() & kept))
 }
 
 /// Creates a file that does not exist.
@@ -81,6 +87,13 @@ pub fn writable_by_others(path: &Path) -> Option<&'static str> {
         }
         _ => None,
     }
+}
+
+/// Whether a directory belongs to this user, and no other user can replace the files in it.
+pub fn is_own_directory(path: &Path) -> bool {
+    let owner = path.metadata().map(|directory| directory.uid());
+    owner.is_ok_and(|owner| owner == rustix::process::geteuid().as_raw())
+        && writable_by_others(path).is_none()
 }
 
 /// Whether every user can create files in a directory, as in `/tmp`.

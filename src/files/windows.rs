@@ -114,6 +114,12 @@ pub fn writable_by_others(_path: &Path) -> Option<&'static str> {
     None
 }
 
+/// Whether a directory belongs to this user. The directory for application data inherits the access
+/// control list of the user's profile, so this is not examined.
+pub fn is_own_directory(path: &Path) -> bool {
+    path.is_dir()
+}
+
 /// Access control lists are not read here.
 pub fn is_shared_directory(_path: &Path) -> bool {
     false

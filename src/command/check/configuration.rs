@@ -5,10 +5,10 @@ use std::path::Path;
 use super::hosts::{self, Address};
 use super::report::Report;
 use super::strictness;
-use crate::configuration::CredentialConfig;
-use crate::configuration::GOOGLEAPIS;
+use crate::client::credentials::Hop;
 use crate::configuration::credential_source::CredentialSource;
 use crate::configuration::pool_provider::PoolProvider;
+use crate::configuration::{CredentialConfig, GOOGLEAPIS, Impersonation};
 use crate::error::Kind;
 use crate::files;
 use crate::options::grammar::is_label;
@@ -19,14 +19,14 @@ use crate::token::TokenType;
 /// The lifetimes that a service account's token can have, in seconds.
 const LIFETIMES: std::ops::RangeInclusive<u64> = 600..=43_200;
 
-pub(super) fn check(config: &CredentialConfig, report: &mut Report) {
+pub(super) fn check(config: &CredentialConfig, hops: &[Hop], report: &mut Report) {
     file(&config.path, has_secret(config), report);
-    let universe = hosts::universe(config, report);
+    let universe = hosts::universe(&config.universe, report);
     strictness::check(config, universe, report);
     audience(config, universe, report);
     token_type(config, report);
     token_url(config, universe, report);
-    impersonation(config, universe, report);
+    impersonations(hops, universe, report);
 }
 
 /// A user who can write the configuration can run programs as the user of the configuration.
@@ -154,9 +154,15 @@ fn token_url(config: &CredentialConfig, universe: &str, report: &mut Report) {
     Address { link, member, url, service, path }.check(universe, report);
 }
 
-fn impersonation(config: &CredentialConfig, universe: &str, report: &mut Report) {
+/// The service accounts, and the service that receives the tokens of those who impersonate them.
+pub(super) fn impersonations(hops: &[Hop], universe: &str, report: &mut Report) {
+    for hop in hops {
+        impersonation(&hop.account, universe, report);
+    }
+}
+
+fn impersonation(impersonation: &Impersonation, universe: &str, report: &mut Report) {
     let link = "account service";
-    let Some(impersonation) = &config.impersonation else { return };
     if let Some(lifetime) = impersonation.lifetime.filter(|life| !LIFETIMES.contains(life)) {
         report.broken(
             link,

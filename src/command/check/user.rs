@@ -1,7 +1,8 @@
 //! The credentials of a user: the refresh token, its scopes, and the project that is billed.
 
+use super::hosts::{self, Address};
 use super::report::Report;
-use super::{Check, OFFLINE, configuration, google};
+use super::{Check, OFFLINE, configuration, google, strictness};
 use crate::client::user_token;
 use crate::configuration::user::UserCredentials;
 use crate::error::{Error, Kind};
@@ -12,7 +13,14 @@ use crate::show;
 pub(super) fn check(check: &Check, user: &UserCredentials, report: &mut Report) {
     check.next("configuration", report);
     configuration::file(&user.path, true, report);
-    quota_project(user, report);
+    let universe = hosts::universe(&user.universe, report);
+    strictness::file(&user.path, universe, report);
+    token_service(user, universe, report);
+    configuration::impersonations(check.hops, universe, report);
+    // The requests of a service account are billed to its own project.
+    if check.hops.is_empty() {
+        quota_project(user, report);
+    }
     check.next("refresh token", report);
     let refreshed = user_token::get(user, &[], check.cx);
     let token = match refreshed {
@@ -34,6 +42,22 @@ pub(super) fn check(check: &Check, user: &UserCredentials, report: &mut Report) 
     google::check_accounts(check, report);
     google::impersonate_all(token, "user:EMAIL".to_owned(), check, report);
 }
+
+/// The token endpoint, which receives the refresh token.
+fn token_service(user: &UserCredentials, universe: &str, report: &mut Report) {
+    let (link, url, member) = ("token service", &user.token_url, user.token_url_member());
+    if !user.is_workforce && OLD_TOKEN_URLS.contains(&url.as_typed()) {
+        report.ok(link, url.to_string());
+        return;
+    }
+    let (service, path) =
+        if user.is_workforce { ("sts", "/v1/oauthtoken") } else { ("oauth2", "/token") };
+    Address { link, member, url, service, path: path.to_owned() }.check(universe, report);
+}
+
+/// Token endpoints for Google accounts in files that old tools wrote.
+const OLD_TOKEN_URLS: [&str; 2] =
+    ["https://accounts.google.com/o/oauth2/token", "https://www.googleapis.com/oauth2/v4/token"];
 
 /// Whether the user granted access to Google Cloud. The scopes are known if the response lists them.
 fn scopes(granted: Option<&str>, user: &UserCredentials, report: &mut Report) {
