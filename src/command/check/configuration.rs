@@ -10,7 +10,6 @@ use crate::configuration::credential_source::CredentialSource;
 use crate::configuration::pool_provider::PoolProvider;
 use crate::error::Kind;
 use crate::files;
-use crate::shell::quoted;
 use crate::show;
 use crate::token::TokenType;
 
@@ -33,14 +32,18 @@ fn file(config: &CredentialConfig, report: &mut Report) {
     match files::writable_by_others(&config.path) {
         None if has_secret(config) && files::is_shared(&config.path) => {
             let message = format!("other users can read {shown}, which contains a secret");
-            report.warning(link, message, format!("run chmod 600 {}", quoted(&shown)))
+            report.warning(
+                link,
+                message,
+                format!("run {}", files::owner_only_command(&config.path)),
+            )
         }
         None => report.ok(link, shown),
         Some(who) => report.broken(
             link,
             Kind::Configuration,
             format!("{who} can write to {shown}"),
-            format!("run chmod go-w {}", quoted(&shown)),
+            format!("run {}", files::no_writers_command(&config.path)),
         ),
     };
 }
