@@ -8,6 +8,8 @@ use std::path::Path;
 
 use rustix::fs::{Access, OFlags, access};
 
+use crate::shell::quoted;
+
 /// Opens or creates a file for appending.
 pub(super) fn append(path: &Path) -> io::Result<File> {
     open(OpenOptions::new().append(true).create(true), path)
@@ -94,6 +96,17 @@ pub fn is_own_directory(path: &Path) -> bool {
     let owner = path.metadata().map(|directory| directory.uid());
     owner.is_ok_and(|owner| owner == rustix::process::geteuid().as_raw())
         && writable_by_others(path).is_none()
+}
+
+/// The command that lets only the owner access a file or directory.
+pub fn owner_only_command(path: &Path) -> String {
+    let mode = if path.is_dir() { 700 } else { 600 };
+    format!("chmod {mode} {}", quoted(&path.display().to_string()))
+}
+
+/// The command that lets only the owner write to a file or directory.
+pub fn no_writers_command(path: &Path) -> String {
+    format!("chmod go-w {}", quoted(&path.display().to_string()))
 }
 
 /// Whether every user can create files in a directory, as in `/tmp`.

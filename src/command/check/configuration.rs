@@ -12,7 +12,6 @@ use crate::configuration::{CredentialConfig, GOOGLEAPIS, Impersonation};
 use crate::error::Kind;
 use crate::files;
 use crate::options::grammar::is_label;
-use crate::shell::quoted;
 use crate::show;
 use crate::token::TokenType;
 
@@ -35,14 +34,14 @@ pub(super) fn file(path: &Path, has_secret: bool, report: &mut Report) {
     match files::writable_by_others(path) {
         None if has_secret && files::is_shared(path) => {
             let message = format!("other users can read {shown}, which contains a secret");
-            report.warning(link, message, format!("run chmod 600 {}", quoted(&shown)))
+            report.warning(link, message, format!("run {}", files::owner_only_command(path)))
         }
         None => report.ok(link, shown),
         Some(who) => report.broken(
             link,
             Kind::Configuration,
             format!("{who} can write to {shown}"),
-            format!("run chmod go-w {}", quoted(&shown)),
+            format!("run {}", files::no_writers_command(path)),
         ),
     };
 }
