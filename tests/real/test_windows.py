@@ -24,7 +24,7 @@ from support.adfs import ALICE, CLIENT, PASSWORDS, farm, issues_saml, register
 from support.program import EXIT_STATUS
 from support.pysaml2_idp import IdentityProvider
 from support.signer import certificate, certificate_pem, new_key, pem, some_token
-from support.windows import WindowsProgram, wine
+from support.windows import WindowsProgram, others_may_read, wine
 
 
 @pytest.fixture(scope="module")
@@ -170,13 +170,6 @@ def test_a_generated_key_is_private_and_its_key_set_is_not(windows, tmp_path):
     assert run.token
     assert not others_may_read(tmp_path / "key.pem")
     assert others_may_read(tmp_path / "key.jwks.json")
-
-
-def others_may_read(path) -> bool:
-    """Wine shows an access control list as a mode: what it gives the user of the process, it gives the group too."""
-    mode = path.stat().st_mode
-    assert mode & 0o600 == 0o600, f"its owner may not use {path}"
-    return mode & 0o007 != 0
 
 
 @pytest.mark.parametrize("drive", ["", "Z:"])
