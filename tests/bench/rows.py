@@ -1,6 +1,7 @@
 """The rows of the table. A new row is one `Row(...)` in `rows`: what is compared, the goal, our command, the peer's.
 
-`measure` is "wall" or "peak", both as a ratio to the peer; "MiB" compares our own peak memory with the goal.
+`measure` is "wall" or "peak", both as a ratio to the peer; "MiB" compares our own peak memory with the goal, "more" the
+milliseconds by which we take longer. A row whose peer is slow has a tenth of the pairs.
 """
 
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ class Row:
     goal: float
     ours: Command
     peer: Command
+    slow: bool = False
 
 
 def rows(binaries, far, folder):
