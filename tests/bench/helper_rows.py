@@ -6,7 +6,6 @@ import hashlib
 import json
 import shutil
 from dataclasses import replace
-from pathlib import Path
 
 from aws_rows import test_cache
 from far_end import ACCOUNT, jwt
@@ -18,7 +17,8 @@ REGISTRY = "https://europe-docker.pkg.dev"
 CLUSTER = {"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential",
            "spec": {"interactive": False, "cluster": {"server": "https://203.0.113.7"}}}
 CRATES = {"v": 1, "registry": {"index-url": "sparse+https://europe-cargo.pkg.dev/p/r/"}, "kind": "get", "operation": "read"}
-INDEX = "https://oauth2accesstoken@europe-python.pkg.dev/p/r/simple/"
+FRESH = "hunter2-fresh"
+INDEX = "https://europe-python.pkg.dev/p/r/simple/"
 
 # The words of a command, what the tool writes to its standard input, and what begins the name of the file that answers.
 RUNS = {
@@ -47,22 +47,18 @@ def helper_rows(binaries, far, folder):
             cat = Command(["cat", str(cached)], ENV)
             made += [Row(f"{name}, {build} build : cat", measure, limit, ours, cat) for measure, limit in
                      (("wall", goal), ("peak", 1.6))]
-    path = binaries.get("static", binaries["release"])
-    return [*made, stored(path, far, folder), *replaced(path, far, folder)]
+    build, path = list(binaries.items())[-1]
+    return [*made, stored(path, far, folder), *replaced(build, path, far, folder)]
 
 
-def credentials(path, far, folder, **more):
-    """A credential file whose subject token this program gets from a file."""
-    found = folder / f"{'-'.join(['credentials', *more])}-{Path(path).parent.parent.name}.json"
-    found.write_text(json.dumps({
+def variables(path, far, folder, **more):
+    """With a credential file, whose subject token this program gets from a file, and a private cache in this folder."""
+    folder.mkdir(exist_ok=True)
+    file = folder / "credentials.json"
+    file.write_text(json.dumps({
         "type": "external_account", "audience": AUDIENCE, "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
         "token_url": f"{far.issuer}/v1/token",
-        "credential_source": {"executable": {"command": f"{path} file --path={folder}/subject-token"}}} | more))
-    return found
-
-
-def variables(folder, file):
-    """With a private cache in this folder."""
+        "credential_source": {"executable": {"command": f"{path} file --path={folder.parent}/subject-token"}}} | more))
     return ENV | {"GOOGLE_APPLICATION_CREDENTIALS": str(file), "GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES": "1",
                   "XDG_CACHE_HOME": str(folder), "KUBERNETES_EXEC_INFO": json.dumps(CLUSTER)}
 
@@ -71,7 +67,7 @@ def fresh(name, build, path, far, folder):
     """The run, and the file in the private cache that answers it. The run does not trust the server, so nothing else can."""
     words, text, kind = RUNS[name]
     cache = folder / f"cache-{name.split()[-1]}-{build}"
-    env = variables(cache, credentials(path, far, folder, service_account_impersonation_url=far.issuer + ACCOUNT))
+    env = variables(path, far, cache, service_account_impersonation_url=far.issuer + ACCOUNT)
     request = cache.with_suffix(".stdin")
     request.write_text(text)
     ours = Command([path, *(word.format(far=far.issuer) for word in words)], env, str(request))
@@ -82,14 +78,14 @@ def fresh(name, build, path, far, folder):
 
 def stored(path, far, folder):
     """One exchange whose token does not live long enough to be used again, with a cache and without one."""
-    file = credentials(path, far, folder)
+    env = variables(path, far, folder / "cache-stored")
     words = [path, "helper", "kubernetes", "--min-life=43200", f"--ca-file={far.ca}"]
-    cached, uncached = (Command(words, variables(cache, file)) for cache in (folder / "cache-stored", Path("relative")))
+    cached, uncached = Command(words, env), Command(words, env | {"XDG_CACHE_HOME": "relative"})
     assert "federated" in cached.output() and cached.output() == uncached.output()
     return Row("helper, one exchange : the same without a cache", "more", 5, cached, uncached)
 
 
-def replaced(path, far, folder):
+def replaced(build, path, far, folder):
     """What a helper replaces, where it is installed."""
     made = []
     for name, (tool, words, prepare) in TOOLS.items():
@@ -99,17 +95,17 @@ def replaced(path, far, folder):
             continue
         home = folder / tool
         home.mkdir()
-        ours, _ = fresh(name, "static", path, far, folder)
+        ours, _ = fresh(name, build, path, far, folder)
         theirs = Command([program, *words], ENV | {"HOME": str(home)} | prepare(home), ours.stdin)
-        assert "hunter2-fresh" in theirs.output()
-        made += [Row(f"{name} : {' '.join([tool, *words])}", measure, 0.1, ours, theirs, slow=True) for measure in
+        assert FRESH[-4:] in theirs.output()  # the AWS CLI shows no more
+        made += [Row(f"{name} : {' '.join([tool, *words])}", measure, 1.0, ours, theirs, slow=True) for measure in
                  ("wall", "peak")]
     return made
 
 
 def gcloud(home):
     """gcloud with an access token in a file, which takes less than its database."""
-    (home / "token").write_text("hunter2-fresh")
+    (home / "token").write_text(FRESH)
     return {"CLOUDSDK_AUTH_ACCESS_TOKEN_FILE": str(home / "token"), "CLOUDSDK_CONFIG": str(home / "gcloud"),
             "CLOUDSDK_CORE_DISABLE_USAGE_REPORTING": "1", "CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK": "1"}
 
@@ -120,28 +116,26 @@ def gke_plugin(home):
     (home / ".kube" / "config").write_text(json.dumps({
         "apiVersion": "v1", "kind": "Config", "current-context": "c", "contexts": [{"name": "c", "context": {"cluster": "c"}}]}))
     (home / ".kube" / "gke_gcloud_auth_plugin_cache").write_text(json.dumps({
-        "current_context": "c", "access_token": "hunter2-fresh", "token_expiry": "2099-01-01T00:00:00Z", "extra_args": ""}))
+        "current_context": "c", "access_token": FRESH, "token_expiry": "2099-01-01T00:00:00Z", "extra_args": ""}))
     return {"KUBERNETES_EXEC_INFO": json.dumps(CLUSTER).replace("v1\"", "v1beta1\""), "KUBECONFIG": str(home / ".kube" / "config")}
 
 
-def aws_sso(home):
-    """The AWS CLI with a profile of single sign-on and credentials in its cache."""
-    account, url = "123456789012", "https://example.awsapps.com/start"
+def aws_cli(home):
+    """The AWS CLI with a profile that assumes a role, and credentials in its cache."""
     cache = home / ".aws" / "cli" / "cache"
     cache.mkdir(parents=True)
-    (home / ".aws" / "config").write_text(f"[default]\nregion = us-east-1\nsso_start_url = {url}\nsso_region = us-east-1\n"
-                                          f"sso_account_id = {account}\nsso_role_name = bench\n")
-    key = json.dumps({"accountId": account, "roleName": "bench", "startUrl": url}, sort_keys=True, separators=(",", ":"))
-    (cache / f"{hashlib.sha1(key.encode()).hexdigest()}.json").write_text(json.dumps({
-        "ProviderType": "sso", "Credentials": {
-            "AccessKeyId": "ASIABENCH", "SecretAccessKey": "hunter2-fresh", "SessionToken": "hunter2-session",
-            "Expiration": "2099-01-01T00:00:00Z", "AccountId": account}}))
+    (home / ".aws" / "config").write_text(
+        f"[default]\nregion = us-east-1\nrole_arn = {ROLE}\nrole_session_name = bench\nsource_profile = keys\n"
+        "[profile keys]\naws_access_key_id = AKIABENCH\naws_secret_access_key = hunter2-key\n")
+    key = hashlib.sha1(json.dumps({"RoleArn": ROLE, "RoleSessionName": "bench"}).encode()).hexdigest()
+    (cache / f"{key}.json").write_text(json.dumps({
+        "Credentials": {"AccessKeyId": FRESH, "SecretAccessKey": FRESH, "SessionToken": FRESH, "Expiration": "2099-01-01T00:00:00Z"}}))
     return {}
 
 
 TOOLS = {
     "access-token": ("gcloud", ["auth", "print-access-token"], gcloud),
-    "helper aws": ("aws", ["configure", "export-credentials"], aws_sso),
+    "helper aws": ("aws", ["configure", "list"], aws_cli),
     "helper docker": ("docker-credential-gcloud", ["get"], gcloud),
     "helper kubernetes": ("gke-gcloud-auth-plugin", [], gke_plugin),
 }
