@@ -9,6 +9,7 @@
 pub mod credential_file;
 pub mod credential_source;
 pub mod duplicates;
+mod firmware;
 mod members;
 pub mod pool_provider;
 pub mod search;

@@ -1,6 +1,6 @@
 //! The request of a tool on standard input.
 
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead, Read, StdinLock};
 
 use crate::error::{Error, Kind};
 use crate::files;
@@ -19,9 +19,43 @@ pub(super) fn read() -> Result<String, Error> {
 
 /// Standard input, for a tool that writes one request on each line.
 pub(super) fn stdin() -> impl BufRead {
-    files::may_wait();
     #[allow(clippy::disallowed_methods)] // the tool writes its request there
-    io::stdin().lock()
+    Stdin(io::stdin().lock())
+}
+
+/// Standard input. The run waits only if the tool has not written its request yet.
+struct Stdin(StdinLock<'static>);
+
+impl Stdin {
+    fn may_wait(&self) {
+        #[cfg(unix)]
+        {
+            use rustix::event::{PollFd, PollFlags, Timespec, poll};
+            let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+            if poll(&mut [PollFd::new(&self.0, PollFlags::IN)], Some(&now)) == Ok(1) {
+                return;
+            }
+        }
+        files::may_wait();
+    }
+}
+
+impl Read for Stdin {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.may_wait();
+        self.0.read(buffer)
+    }
+}
+
+impl BufRead for Stdin {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.may_wait();
+        self.0.fill_buf()
+    }
+
+    fn consume(&mut self, read: usize) {
+        self.0.consume(read);
+    }
 }
 
 /// Reads the next line, including its end; `None` if there is none. `begins` is called when the

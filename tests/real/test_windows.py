@@ -25,7 +25,7 @@ from support.adfs import ALICE, CLIENT, PASSWORDS, farm, issues_saml, register
 from support.program import EXIT_STATUS
 from support.pysaml2_idp import IdentityProvider
 from support.signer import certificate, certificate_pem, new_key, pem, some_token
-from support.windows import WindowsProgram, wine
+from support.windows import WindowsProgram, others_may_read, wine
 
 
 @pytest.fixture(scope="module")
