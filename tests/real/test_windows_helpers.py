@@ -137,12 +137,10 @@ def test_docker_at_another_registry(user, sts):
     assert (run.status, run.stdout, run.stderr) == (1, "credentials not found in native keychain\n", "") and sts.requests == []
 
 
-@pytest.mark.parametrize("end", ["\n", "\r\n"])
-def test_git(user, sts, end):
-    """Called by name; a shell of Windows may end lines with both characters."""
-    request = end.join(["protocol=https", f"host={GIT}", "", ""]).encode()
-    run = user.run("git-credential-wif-token", "get", given=request)
-    assert (run.status, run.stderr) == (0, ""), run.described()
+def test_git(user, sts):
+    """Called by name; git writes line feeds on Windows too, and so does the answer."""
+    run = user.run("git-credential-wif-token", "get", given=f"protocol=https\nhost={GIT}\n\n".encode())
+    assert (run.status, run.stderr) == (0, "") and "\r" not in run.stdout, run.described()
     assert sts.impersonated[dict(line.split("=", 1) for line in run.stdout.splitlines())["password"]] == DEPLOYER
 
 
