@@ -121,12 +121,13 @@ def test_the_options_of_one_source_alone():
 
 # The systems that read the YAML of the pages, by a line that their files have, with the command that judges a file. `None`: the
 # schema of Azure Pipelines has expressions that Python does not read, that of Bitbucket is older than `oidc: audiences`, and
-# Ansible is not installed. tests/documents parses those.
+# Ansible is not installed. tests/documents parses those. kubectl reads the kubeconfig of the page in tests/real.
 SYSTEMS = {
     "apiVersion:": ("kubernetes-validate", "--strict"),
     "jobs:": ("check-jsonschema", "--builtin-schema=vendor.github-workflows"),
     " +id_tokens:": ("check-jsonschema", "--builtin-schema=vendor.gitlab-ci"),
     "steps:": None,
+    "users:": None,
     "pipelines:": None,
     "- name: .*\n +hosts:": None,
 }

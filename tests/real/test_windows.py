@@ -185,13 +185,6 @@ def test_a_secret_that_others_may_read(windows, far, tmp_path):
         assert bool(re.search(command, run.log)) is warned, run.described()
 
 
-def others_may_read(path) -> bool:
-    """Wine shows an access control list as a mode: what it gives the user of the process, it gives the group too."""
-    mode = path.stat().st_mode
-    assert mode & 0o600 == 0o600, f"its owner may not use {path}"
-    return mode & 0o007 != 0
-
-
 @pytest.mark.parametrize("drive", ["", "Z:"])
 def test_paths_with_forward_slashes(windows, token, tmp_path, drive):
     """The portable spelling, with and without a drive."""
