@@ -79,7 +79,7 @@ pub(super) fn of_command(command: &CommandInfo) -> String {
         true => format!("{} SOURCE", command.name),
         false => command.name.to_owned(),
     };
-    let mut text = usage(&name, command.options(), None);
+    let mut text = usage(&name, command.options(), command.rest);
     summary(&mut text, command.summary);
     text.push_str("options:\n");
     options(&mut text, command.options());
