@@ -8,6 +8,7 @@ from command_rows import command_rows
 from far_end import far_end
 from measure import Launcher
 from rows import rows
+from server_rows import server_rows
 
 
 def main():
@@ -26,7 +27,8 @@ def main():
     with far_end(scratch) as far:
         measured = {}
         made = rows(binaries, far, scratch) + aws_rows(binaries, far, scratch)
-        for row in made + command_rows(binaries["release"], far, scratch):
+        made += command_rows(binaries["release"], far, scratch) + server_rows(binaries["release"], far, scratch)
+        for row in made:
             key = repr((row.ours, row.peer))
             if key not in measured:
                 measured[key] = launcher.pairs(row.ours, row.peer, given.pairs)

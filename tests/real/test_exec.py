@@ -106,6 +106,13 @@ def test_check_first_fails_before_the_command_starts(commands, tmp_path):
     assert run.status not in (0, 1) and run.stderr.count("\n") == 1 and not mark.exists(), run.described()
 
 
+def test_an_executable_needs_the_opt_in(commands, sts, audience, tmp_path):
+    """Also the program itself; with it, a client gets a token."""
+    commands.configure(audience, {"executable": {"command": f"{commands.program.path} file --path={tmp_path / 'token'}"}})
+    assert commands.run("exec", "--check-first", "--", "true", env={ALLOW: ""}).status == 3 and sts.requests == []
+    assert printed(commands, python("access"))["access_token"] in sts.impersonated
+
+
 def test_no_credentials_reach_the_command_but_by_the_server(commands):
     """The variables that clients prefer are gone, and gcloud's folder is an empty one."""
     script = 'env; ls -A "$CLOUDSDK_CONFIG"; stat -c %a "$CLOUDSDK_CONFIG"'

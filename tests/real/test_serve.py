@@ -166,6 +166,24 @@ def test_a_server_that_ends_frees_its_socket(commands, served, tmp_path):
         assert commands.program.finish(server).status == 0 and not path.exists()
 
 
+def test_the_socket_of_systemd_is_used(commands, served, sts):
+    """As systemd passes it: descriptor 3, with the number of the process. The first client is answered although it came before."""
+    env = {"GOOGLE_APPLICATION_CREDENTIALS": str(commands.path), "LISTEN_FDS": "1"}
+    with served(), socket.create_server(("127.0.0.1", 0)) as listener:
+        script = f'exec 3<&{listener.fileno()} {listener.fileno()}<&-; LISTEN_PID=$$ exec {commands.program.path} serve'
+        waiting = socket.create_connection(listener.getsockname())
+        waiting.sendall(f"GET {ACCESS_PATH} HTTP/1.0\r\nHost: metadata\r\nMetadata-Flavor: Google\r\n\r\n".encode())
+        words = ["sh", "-c", script]
+        server = subprocess.Popen(words, env=commands.program.environment(env), pass_fds=[listener.fileno()])
+        try:
+            with waiting.makefile("rb") as response:
+                head, _, body = response.read().partition(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 200 ") and json.loads(body)["access_token"] in sts.impersonated
+        finally:
+            server.terminate()
+        assert server.wait(30) == 0
+
+
 def connects(path: Path) -> bool:
     """Whether somebody takes connections there."""
     with socket.socket(socket.AF_UNIX) as probe:
