@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import re
 import socket
 import subprocess
@@ -43,11 +44,16 @@ class Served:
 
 
 @pytest.fixture
-def served(commands, issuer, audience, ledger, tmp_path):
-    """Starts a server for a configuration whose subject token is in a file."""
+def configured(commands, issuer, audience, ledger, tmp_path):
+    """A configuration whose subject token is in a file."""
     path = tmp_path / "token"
     path.write_text(ledger.token("the subject token", issuer.token("https:" + audience)))
     commands.configure(audience, {"file": str(path)})
+
+
+@pytest.fixture
+def served(commands, configured, ledger, tmp_path):
+    """Starts a server."""
     ledger.secret("the secret of /subject-token", SECRET)
 
     @contextmanager
@@ -147,34 +153,33 @@ def test_memory_does_not_grow(commands, served, sts):
     assert len(sts.exchanges) == 1
 
 
-def test_a_server_that_ends_frees_its_socket(commands, served, tmp_path):
+def test_a_server_that_ends_frees_its_socket(commands, configured, tmp_path):
     """A Unix socket is private, is removed at the end, and one that nothing listens at is replaced."""
     path = tmp_path / "socket"
     env = {"GOOGLE_APPLICATION_CREDENTIALS": str(commands.path)}
     with socket.socket(socket.AF_UNIX) as stale:
         stale.bind(str(path))
-    with served():
-        server = commands.program.start("serve", f"--listen=unix:{path}", env=env)
-        until(lambda: connects(path), "the server listens")
-        assert path.stat().st_mode & 0o777 == 0o600
-        second = commands.run("serve", f"--listen=unix:{path}")
-        assert second.status == 3 and "another process listens" in second.stderr, second.described()
-        words = ["curl", "-sS", "--unix-socket", str(path), "-H", "Metadata-Flavor: Google", f"http://metadata.google.internal{ACCESS_PATH}"]
-        done = subprocess.run(words, capture_output=True, text=True, timeout=30, check=False)
-        assert json.loads(done.stdout)["access_token"] in commands.sts.impersonated, done.stderr
-        server.terminate()
-        assert commands.program.finish(server).status == 0 and not path.exists()
+    server = commands.program.start("serve", f"--listen=unix:{path}", env=env)
+    until(lambda: connects(path), "the server listens")
+    assert path.stat().st_mode & 0o777 == 0o600
+    second = commands.run("serve", f"--listen=unix:{path}")
+    assert second.status == 3 and "another process listens" in second.stderr, second.described()
+    words = ["curl", "-sS", "--unix-socket", str(path), "-H", "Metadata-Flavor: Google", f"http://metadata.google.internal{ACCESS_PATH}"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=30, check=False)
+    assert json.loads(done.stdout)["access_token"] in commands.sts.impersonated, done.stderr
+    server.terminate()
+    assert commands.program.finish(server).status == 0 and not path.exists()
 
 
-def test_the_socket_of_systemd_is_used(commands, served, sts):
+def test_the_socket_of_systemd_is_used(commands, configured, sts):
     """As systemd passes it: descriptor 3, with the number of the process. The first client is answered although it came before."""
     env = {"GOOGLE_APPLICATION_CREDENTIALS": str(commands.path), "LISTEN_FDS": "1"}
-    with served(), socket.create_server(("127.0.0.1", 0)) as listener:
-        script = f'exec 3<&{listener.fileno()} {listener.fileno()}<&-; LISTEN_PID=$$ exec {commands.program.path} serve'
-        waiting = socket.create_connection(listener.getsockname())
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        words = ["sh", "-c", f"LISTEN_PID=$$ exec {commands.program.path} serve"]
+        waiting = socket.create_connection(listener.getsockname(), timeout=30)
         waiting.sendall(f"GET {ACCESS_PATH} HTTP/1.0\r\nHost: metadata\r\nMetadata-Flavor: Google\r\n\r\n".encode())
-        words = ["sh", "-c", script]
-        server = subprocess.Popen(words, env=commands.program.environment(env), pass_fds=[listener.fileno()])
+        passed = {"pass_fds": [3], "preexec_fn": lambda: os.dup2(listener.fileno(), 3)}
+        server = subprocess.Popen(words, env=commands.program.environment(env), **passed)
         try:
             with waiting.makefile("rb") as response:
                 head, _, body = response.read().partition(b"\r\n\r\n")
