@@ -23,7 +23,8 @@ def server_rows(path, far, folder):
     env = ENV | {"TMPDIR": str(folder), "HOME": str(folder)}
     start, alone = Command([*execute, "true"], env), Command(["true"], env)
     made = [Row("exec -- true : true", "wall", 6.0, start, alone), Row("exec -- true: peak memory in MiB", "MiB", 8, start, alone)]
-    for what, count, more in (("5000 requests, one connection", 5000, ""), ("1000 requests, 1000 connections", 1000, '-H "Connection: close"')):
+    shapes = (("5000 requests, one connection", 5000, ""), ("1000 requests, 1000 connections", 1000, '-H "Connection: close"'))
+    for what, count, more in shapes:
         client = ["sh", "-c", CURL % (more, count)]
         made.append(Row(f"{what} : minimal server", "wall", 2.0, Command([*execute, *client], env),
                         Command([str(folder / "minimal"), *client], env)))

@@ -160,15 +160,19 @@ def test_a_server_that_ends_frees_its_socket(commands, configured, tmp_path):
     with socket.socket(socket.AF_UNIX) as stale:
         stale.bind(str(path))
     server = commands.program.start("serve", f"--listen=unix:{path}", env=env)
-    until(lambda: connects(path), "the server listens")
-    assert path.stat().st_mode & 0o777 == 0o600
-    second = commands.run("serve", f"--listen=unix:{path}")
-    assert second.status == 3 and "another process listens" in second.stderr, second.described()
-    words = ["curl", "-sS", "--unix-socket", str(path), "-H", "Metadata-Flavor: Google", f"http://metadata.google.internal{ACCESS_PATH}"]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=30, check=False)
-    assert json.loads(done.stdout)["access_token"] in commands.sts.impersonated, done.stderr
-    server.terminate()
-    assert commands.program.finish(server).status == 0 and not path.exists()
+    try:
+        until(lambda: connects(path), "the server listens")
+        assert path.stat().st_mode & 0o777 == 0o600
+        second = commands.run("serve", f"--listen=unix:{path}")
+        assert second.status == 3 and "another process listens" in second.stderr, second.described()
+        url = f"http://metadata.google.internal{ACCESS_PATH}"
+        words = ["curl", "-sS", "--unix-socket", str(path), "-H", "Metadata-Flavor: Google", url]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=30, check=False)
+        assert json.loads(done.stdout)["access_token"] in commands.sts.impersonated, done.stderr
+    finally:
+        server.terminate()
+        run = commands.program.finish(server)
+    assert run.status == 0 and not path.exists()
 
 
 def test_the_socket_of_systemd_is_used(commands, configured, sts):

@@ -29,9 +29,8 @@ async fn main() {
 /// Reads the configuration, lets the library run the executable and exchange its token, prints the access token.
 async fn exchange(path: &str) -> Result<(), Box<dyn Error>> {
     let configuration = serde_json::from_str(&std::fs::read_to_string(path)?)?;
-    let credentials = Builder::new(configuration)
-        .with_scopes([SCOPE])
-        .build_access_token_credentials()?;
+    let credentials =
+        Builder::new(configuration).with_scopes([SCOPE]).build_access_token_credentials()?;
     let token = credentials.access_token().await?.token;
     println!("{}", serde_json::json!({ "access_token": token }));
     Ok(())
@@ -39,7 +38,8 @@ async fn exchange(path: &str) -> Result<(), Box<dyn Error>> {
 
 /// Prints the access token of the default credentials.
 async fn default() -> Result<(), Box<dyn Error>> {
-    let credentials = credentials::Builder::default().with_scopes([SCOPE]).build_access_token_credentials()?;
+    let credentials =
+        credentials::Builder::default().with_scopes([SCOPE]).build_access_token_credentials()?;
     let token = credentials.access_token().await?.token;
     println!("{}", serde_json::json!({ "access_token": token }));
     Ok(())
