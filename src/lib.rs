@@ -38,6 +38,8 @@ pub mod program;
 pub mod random;
 mod redaction;
 pub mod secret;
+#[cfg(unix)]
+pub mod server;
 pub mod shell;
 pub mod show;
 pub mod signing_key;

@@ -20,7 +20,7 @@ const LAYERS: &[&[&str]] = &[
     &["configuration", "source"],
     &["google"],
     &["client"],
-    &["helper"],
+    &["helper", "server"],
     &["command"],
     &["cli"],
     &["fuzzing"],

@@ -129,7 +129,7 @@ fn words() -> Vec<Word> {
         own: command.options().collect(),
         shared: vec![COMMON],
         of_source: command.of_source,
-        rest: None,
+        rest: command.rest,
         actions: Vec::new(),
     });
     let helpers = HELPERS.iter().map(|helper| Word {

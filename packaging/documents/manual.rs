@@ -44,19 +44,21 @@ fn sources(text: &mut String) {
     text.push_str(".SH SOURCES\n");
     for source in SOURCES {
         let _ = writeln!(text, ".SS {}\n{}", escaped(source.name), sentence(source.summary));
-        if let Some(rest) = source.rest {
-            let _ = writeln!(
-                text,
-                "The options are followed by\n.B \\-\\-\n.IR \"{}\" .",
-                escaped(rest)
-            );
-        }
+        after_hyphens(text, source.rest);
         options(text, source.options());
         text.push_str(".PP\nExample:\n");
         example(text, source.example.lines());
     }
     text.push_str(".SH OPTIONS OF EVERY SOURCE\n");
     options(text, OF_SOURCES);
+}
+
+/// The arguments after `--`.
+fn after_hyphens(text: &mut String, rest: Option<&str>) {
+    if let Some(rest) = rest {
+        let _ =
+            writeln!(text, "The options are followed by\n.B \\-\\-\n.IR \"{}\" .", escaped(rest));
+    }
 }
 
 fn commands(text: &mut String) {
@@ -66,6 +68,7 @@ fn commands(text: &mut String) {
         if command.of_source {
             text.push_str("The name is followed by a source and its options.\n");
         }
+        after_hyphens(text, command.rest);
         options(text, command.options());
         text.push_str(".PP\nExample:\n");
         example(text, command.example.lines());

@@ -95,7 +95,7 @@ pub(super) fn of_command(command: &CommandInfo, width: usize) -> String {
         false => command.name.to_owned(),
     };
     let mut page = Page::new(width);
-    page.usage_of(&name, command.options(), None);
+    page.usage_of(&name, command.options(), command.rest);
     page.text.push('\n');
     page.paragraph(command.summary);
     page.heading("options:");

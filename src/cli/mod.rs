@@ -221,7 +221,8 @@ fn run(
             command.name
         )));
     }
-    values.refuse_rest(command.name, source.is_some_and(|source| source.rest.is_some()))?;
+    let takes_rest = command.rest.or(source.and_then(|source| source.rest)).is_some();
+    values.refuse_rest(command.name, takes_rest)?;
     values.require(command.options())?;
     values.require(source.into_iter().flat_map(SourceInfo::options))?;
     Ok(Command::Run(command, source, values))

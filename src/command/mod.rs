@@ -7,7 +7,13 @@
 mod access_token;
 pub(crate) mod check;
 mod config;
+#[cfg(unix)]
+mod exec;
 mod id_token;
+#[cfg(unix)]
+mod serve;
+#[cfg(unix)]
+mod serving;
 mod sign;
 
 use crate::client::credentials::Credentials;
@@ -30,6 +36,8 @@ pub struct CommandInfo {
     pub options: &'static [&'static [OptionInfo]],
     /// Whether its name is followed by a source and the options of that source.
     pub of_source: bool,
+    /// The placeholder of the arguments after `--`, if they are allowed.
+    pub rest: Option<&'static str>,
     /// A command line that shows typical options. Long ones have more than one line.
     pub example: &'static str,
     /// Runs it.
@@ -57,8 +65,18 @@ pub struct Invocation {
 }
 
 /// Every command.
-pub static COMMANDS: &[CommandInfo] =
-    &[access_token::INFO, id_token::INFO, sign::JWT, sign::BLOB, config::INFO, check::INFO];
+pub static COMMANDS: &[CommandInfo] = &[
+    access_token::INFO,
+    id_token::INFO,
+    sign::JWT,
+    sign::BLOB,
+    #[cfg(unix)]
+    exec::INFO,
+    #[cfg(unix)]
+    serve::INFO,
+    config::INFO,
+    check::INFO,
+];
 
 /// The command with this name.
 pub fn find(name: &str) -> Option<&'static CommandInfo> {

@@ -58,6 +58,7 @@ pub(super) const JWT: CommandInfo = CommandInfo {
     summary: "sign a JWT with the key of the service account",
     options: &[CredentialOptions::TABLE, JwtOptions::TABLE, FORMAT],
     of_source: false,
+    rest: None,
     example: "wif-token sign-jwt --payload=claims.json",
     run: sign_jwt,
 };
@@ -68,6 +69,7 @@ pub(super) const BLOB: CommandInfo = CommandInfo {
     summary: "sign a file with the key of the service account",
     options: &[CredentialOptions::TABLE, BlobOptions::TABLE, FORMAT],
     of_source: false,
+    rest: None,
     example: "wif-token sign-blob --file=release.tar.gz",
     run: sign_blob,
 };

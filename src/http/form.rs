@@ -1,7 +1,9 @@
 //! Form encoding. A space becomes `%20`, which all servers decode, also in client credentials
 //! (RFC 6749, section 2.3.1). <https://url.spec.whatwg.org/#application/x-www-form-urlencoded>
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
+use percent_encoding::{
+    AsciiSet, NON_ALPHANUMERIC, PercentEncode, percent_decode_str, utf8_percent_encode,
+};
 
 /// The content type of a form.
 pub const CONTENT_TYPE: &str = "application/x-www-form-urlencoded";
@@ -18,4 +20,14 @@ pub fn escape(text: &str) -> PercentEncode<'_> {
 pub fn encode<'a, N: AsRef<str>>(fields: impl Iterator<Item = (N, &'a str)>) -> String {
     let field = |(name, value): (N, &str)| format!("{}={}", escape(name.as_ref()), escape(value));
     fields.map(field).collect::<Vec<_>>().join("&")
+}
+
+/// Decodes one name or value; `None` if a percent sign does not begin an escape, or if the result is
+/// not UTF-8.
+pub fn decode(text: &str) -> Option<String> {
+    let is_escape = |part: &str| {
+        part.get(..2).is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    };
+    let is_valid = text.split('%').skip(1).all(is_escape);
+    is_valid.then(|| percent_decode_str(text).decode_utf8().ok().map(|text| text.into_owned()))?
 }

@@ -13,6 +13,8 @@ mod find;
 mod obstacle;
 
 pub use self::find::{find, is_this_program};
+#[cfg(unix)]
+pub use self::group::{is_ignored, leave_signals};
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read};

@@ -9,6 +9,7 @@ from far_end import far_end
 from helper_rows import helper_rows
 from measure import Launcher
 from rows import rows
+from server_rows import server_rows
 
 
 def main():
@@ -28,6 +29,7 @@ def main():
         measured = {}
         made = rows(binaries, far, scratch) + aws_rows(binaries, far, scratch)
         made += command_rows(binaries["release"], far, scratch) + helper_rows(binaries, far, scratch)
+        made += server_rows(binaries["release"], far, scratch)
         for row in made:
             key = repr((row.ours, row.peer))
             if key not in measured:

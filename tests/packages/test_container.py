@@ -92,6 +92,21 @@ def test_the_schemas_of_kubernetes(tmp_path):
     assert run(validate, "--strict", wrong, check=False).returncode != 0
 
 
+def test_the_sidecar_of_the_documentation(tmp_path):
+    """The pod of docs/commands/serve.md: a native sidecar, whose address the workload has in its variables."""
+    page = (ROOT / "docs" / "commands" / "serve.md").read_text()
+    path = tmp_path / "pod.yaml"
+    path.write_text(page.partition("```yaml\n")[2].partition("```")[0])
+    run(CACHE / "packages-venv" / "bin" / "kubernetes-validate", "--strict", path)
+    spec = yaml.safe_load(path.read_text())["spec"]
+    (sidecar,), (workload,) = spec["initContainers"], spec["containers"]
+    assert sidecar["restartPolicy"] == "Always"
+    variables = {found["name"]: found["value"] for found in workload["env"]}
+    address = variables["GCE_METADATA_HOST"]
+    assert f"--listen={address}" in sidecar["command"] and list(variables.values()).count(address) == 3
+    assert variables["NO_PROXY"] == address.partition(":")[0]
+
+
 def test_the_paths_of_the_example_agree(deployment):
     """The configuration's command, arguments and output file lie in volumes of the workload, as does the secret."""
     config = next(part for part in yaml.safe_load_all(EXAMPLE.read_text()) if part["kind"] == "ConfigMap")["data"]

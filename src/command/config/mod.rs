@@ -69,6 +69,7 @@ pub(super) const INFO: CommandInfo = CommandInfo {
     summary: "create a credential configuration and the gcloud commands for a source",
     options: &[Options::TABLE],
     of_source: true,
+    rest: None,
     example: "wif-token config file --path=/run/secrets/token \\\n  --pool-provider=\"$POOL_PROVIDER\" --out=credentials.json",
     run,
 };

@@ -10,6 +10,7 @@ mod session;
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStderr, ChildStdout, Command};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -32,6 +33,19 @@ const ENDING: [i32; 13] = [
     SIGTRAP, SIGSYS, SIGABRT,
 ];
 
+/// Whether this process handles the signals in another way.
+static FORWARDED: AtomicBool = AtomicBool::new(false);
+
+/// Leaves all signals to the caller, which passes them on and waits for another program.
+pub fn leave_signals() {
+    FORWARDED.store(true, Ordering::SeqCst);
+}
+
+/// Whether a signal is ignored, for example below `nohup`.
+pub fn is_ignored(signal: i32) -> bool {
+    death::is_ignored(signal)
+}
+
 pub(super) struct Group {
     child: Child,
     /// The id of the process group; `None` before it exists and after it was killed. It is locked
@@ -47,7 +61,8 @@ impl Group {
     /// Starts the program in a new process group. A signal that this process ignores, for example
     /// below `nohup`, stays ignored.
     pub(super) fn spawn(command: &mut Command) -> io::Result<Group> {
-        let ending = ENDING.into_iter().filter(|signal| !death::is_ignored(*signal));
+        let is_ours = !FORWARDED.load(Ordering::SeqCst);
+        let ending = ENDING.into_iter().filter(|signal| is_ours && !death::is_ignored(*signal));
         let mut signals = Signals::new(ending.chain([SIGCHLD]))?;
         let (sender, child_changed) = mpsc::channel();
         let id = Arc::new(Mutex::new(None));

@@ -1,15 +1,21 @@
 //! A real client: Google's Rust library exchanging what the executable answers.
 //!
-//! `rust-client CREDENTIAL_CONFIGURATION` prints `{"access_token":…}`, or the error and its causes on stderr.
+//! `rust-client CREDENTIAL_CONFIGURATION` prints `{"access_token":…}`, or the error and its causes on stderr. Without a
+//! configuration, it uses the default credentials, which are those of a metadata server if there is no file.
 //! It uses the public interface only: <https://docs.rs/google-cloud-auth/latest/google_cloud_auth/credentials/external_account/>.
 
-use google_cloud_auth::credentials::external_account::Builder;
+use google_cloud_auth::credentials::{self, external_account::Builder};
 use std::error::Error;
+
+const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
-    let path = std::env::args().nth(1).expect("the path of a credential configuration");
-    if let Err(error) = exchange(&path).await {
+    let result = match std::env::args().nth(1) {
+        Some(path) => exchange(&path).await,
+        None => default().await,
+    };
+    if let Err(error) = result {
         eprintln!("{error}");
         let mut cause = error.source();
         while let Some(error) = cause {
@@ -23,9 +29,17 @@ async fn main() {
 /// Reads the configuration, lets the library run the executable and exchange its token, prints the access token.
 async fn exchange(path: &str) -> Result<(), Box<dyn Error>> {
     let configuration = serde_json::from_str(&std::fs::read_to_string(path)?)?;
-    let credentials = Builder::new(configuration)
-        .with_scopes(["https://www.googleapis.com/auth/cloud-platform"])
-        .build_access_token_credentials()?;
+    let credentials =
+        Builder::new(configuration).with_scopes([SCOPE]).build_access_token_credentials()?;
+    let token = credentials.access_token().await?.token;
+    println!("{}", serde_json::json!({ "access_token": token }));
+    Ok(())
+}
+
+/// Prints the access token of the default credentials.
+async fn default() -> Result<(), Box<dyn Error>> {
+    let credentials =
+        credentials::Builder::default().with_scopes([SCOPE]).build_access_token_credentials()?;
     let token = credentials.access_token().await?.token;
     println!("{}", serde_json::json!({ "access_token": token }));
     Ok(())

@@ -1,0 +1,92 @@
+//! `serve`: a metadata server that runs until it is told to end, for containers and services.
+//!
+//! Clients find it by `GCE_METADATA_HOST`, and read a subject token from `/subject-token` with
+//! `credential_source.url`. <https://cloud.google.com/compute/docs/metadata/overview>
+
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::low_level::pipe;
+
+use super::{CommandInfo, Invocation, serving};
+use crate::client::credentials::CredentialOptions;
+use crate::context::Context;
+use crate::contract::exit::Output;
+use crate::error::{Error, Kind};
+use crate::options::SecretRef;
+use crate::program;
+use crate::server::{Listener, Server};
+use crate::world::Deadline;
+
+options! {
+    /// Options of `serve`.
+    struct Options {
+        /// where to listen: 127.0.0.1:PORT, [::1]:PORT or unix:PATH (default: the socket that systemd
+        /// passes)
+        listen: Option<String> = "--listen=ADDRESS",
+        /// secret that a client must send to get the subject token
+        token: Option<SecretRef> = "--token",
+        /// number of another user who may connect
+        allow_uid: Vec<String> = "--allow-uid=NUMBER",
+    }
+}
+
+pub(super) const INFO: CommandInfo = CommandInfo {
+    name: "serve",
+    summary: "run a metadata server for clients on this host",
+    options: &[CredentialOptions::TABLE, Options::TABLE, serving::Options::TABLE],
+    of_source: false,
+    rest: None,
+    example: "wif-token serve --listen=127.0.0.1:8080 --credentials=credentials.json",
+    also: &[],
+    run,
+};
+
+fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
+    let options = Options::read(&invocation.values)?;
+    let mut settings = serving::settings(invocation, cx)?;
+    settings.secret = match &options.token {
+        None => None,
+        Some(token) => Some(token.read("--token", cx)?),
+    };
+    for uid in &options.allow_uid {
+        let uid = uid.parse().map_err(|_| {
+            Error::new(Kind::Usage, "--allow-uid is not the number of a user")
+                .fix("use a value such as --allow-uid=1000 (id -u NAME prints it)")
+        })?;
+        settings.users.0.push(uid);
+    }
+    let listener = match &options.listen {
+        Some(address) => Listener::at(address)?,
+        None => Listener::from_systemd(&cx.env)?,
+    };
+    let ended = ended_by_signal().map_err(|error| {
+        Error::new(Kind::Internal, "cannot handle signals")
+            .cause(error)
+            .fix("raise the limit of open files (ulimit -n)")
+    })?;
+    invocation.exit.at_deadline(Deadline::after(FOREVER));
+    let server = Server::new(settings, listener, ended)?;
+    cx.log.line("the metadata server is ready");
+    server.run();
+    cx.log.line("the metadata server has ended");
+    Ok(String::new().into())
+}
+
+/// Longer than any process runs.
+pub(super) const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
+/// A socket that becomes readable when a signal tells this process to end.
+fn ended_by_signal() -> std::io::Result<UnixStream> {
+    program::leave_signals();
+    let (ended, end) = UnixStream::pair()?;
+    for signal in [SIGTERM, SIGINT, SIGHUP] {
+        if !program::is_ignored(signal) {
+            pipe::register(signal, end.try_clone()?)?;
+        }
+    }
+    // The write end stays open until the process ends.
+    std::mem::forget(end);
+    Ok(ended)
+}

@@ -1,0 +1,105 @@
+//! What `exec` and `serve` have in common: what the metadata server hands out.
+
+use std::sync::Arc;
+
+use super::Invocation;
+use crate::client::credentials::{Credentials, Origin};
+use crate::client::subject_token;
+use crate::configuration::pool_provider::PoolProvider;
+use crate::context::Context;
+use crate::error::{Error, Kind};
+use crate::google::access_token::{AccessToken, MIN_LIFE};
+use crate::google::scopes;
+use crate::options::grammar::{is_project, require};
+use crate::options::{Options as Common, Values};
+use crate::server::{AllowedUsers, Fetch, Identity, Settings, Wanted};
+use crate::token::jwt;
+use crate::world::{Clock, Deadline, World};
+
+options! {
+    /// Options of both commands.
+    pub(super) struct Options {
+        /// ID of the project (default: that of the service account)
+        project: Option<String> = "--project=ID",
+        /// number of the project (default: that of the workload identity pool)
+        project_number: Option<String> = "--project-number=NUMBER",
+        /// OAuth scopes of a token that is requested without scopes, separated by commas (default:
+        /// cloud-platform)
+        scope: Option<String> = "--scope=SCOPE",
+    }
+}
+
+/// How long the metadata server serves a subject token whose expiry is not known, in seconds.
+const UNKNOWN_LIFE: i64 = 60;
+
+/// The settings of the server. The credentials are validated, and no token is fetched.
+///
+/// # Errors
+/// `USAGE` if an option has a wrong value, and those of [`Credentials::find`].
+pub(super) fn settings(invocation: &Invocation, cx: &Context) -> Result<Settings, Error> {
+    let options = Options::read(&invocation.values)?;
+    if let Some(project) = &options.project {
+        require(is_project(project), "--project", "is not a project ID", "my-project")?;
+    }
+    let number = options.project_number.as_ref().map(|text| text.parse::<u64>());
+    let is_number = !matches!(number, Some(Err(_)));
+    require(is_number, "--project-number", "is not a number", "123456789012")?;
+    let credentials = invocation.credentials(cx)?;
+    let email = match (credentials.hops.last(), &credentials.origin) {
+        (Some(hop), _) => hop.account.account.clone(),
+        (None, Origin::MetadataServer(server)) => server.email(cx)?,
+        (None, _) => "default".to_owned(),
+    };
+    let identity = Identity {
+        project: options.project.or_else(|| Identity::project_of(&email)),
+        project_number: number.and_then(Result::ok).or_else(|| pool_project(&credentials)),
+        universe: credentials.universe().to_owned(),
+        scopes: scopes(options.scope.as_deref()),
+        email,
+    };
+    let common = Common::new(&invocation.values);
+    let timeout = common.timeout();
+    let (values, world) = (Arc::new(invocation.values.clone()), World::clone(cx));
+    let fetch: Fetch = Arc::new(move |wanted| {
+        let common = Common::new(&values);
+        let deadline = Deadline::after(common.timeout());
+        let cx = Context::new(World { deadline, ..world.clone() }, common.http);
+        let result = token(&values, wanted, &cx);
+        result.inspect_err(|error| cx.log.failure(error))
+    });
+    Ok(Settings {
+        identity,
+        fetch,
+        secret: None,
+        users: AllowedUsers::default(),
+        timeout,
+        log: cx.log.clone(),
+    })
+}
+
+/// The number of the project of the workload identity pool.
+fn pool_project(credentials: &Credentials) -> Option<u64> {
+    let Origin::ExternalAccount(config) = &credentials.origin else { return None };
+    PoolProvider::parse(&config.audience).ok()?.project?.parse().ok()
+}
+
+/// Fetches a token. The credentials are read each time, because their file may have changed.
+fn token(values: &Values, wanted: &Wanted, cx: &Context) -> Result<AccessToken, Error> {
+    let credentials = Credentials::find(values, cx)?;
+    match (wanted, &credentials.origin) {
+        (Wanted::Access(scopes), _) => credentials.access_token(scopes, MIN_LIFE, cx),
+        (Wanted::Identity(audience, is_full), _) => {
+            credentials.id_token(audience, *is_full, "the audience", cx)
+        }
+        (Wanted::Subject(_), Origin::ExternalAccount(config)) => {
+            let text = subject_token::get(config, cx)?;
+            let expiry = jwt::expiry(text.expose()).unwrap_or(Clock.now() + UNKNOWN_LIFE);
+            Ok(AccessToken { text, expiry, member: None })
+        }
+        (Wanted::Subject(_), _) => {
+            let what = "the credentials have no subject token";
+            Err(Error::new(Kind::Configuration, what)
+                .fix("set --credentials to a file of type external_account"))
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! One connection: its bytes, and what it waits for.
+
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+use super::listener::Stream;
+use super::request::{Received, Request};
+use super::response::Response;
+use super::tokens::Wanted;
+use crate::google::access_token::AccessToken;
+use crate::world::Deadline;
+
+/// How long a request may take to arrive.
+const ARRIVAL: Duration = Duration::from_secs(5);
+
+/// How long a response may take to be read.
+const READING: Duration = Duration::from_secs(5);
+
+/// A connection and its state.
+pub(super) struct Connection {
+    stream: Stream,
+    received: Vec<u8>,
+    to_send: Zeroizing<Vec<u8>>,
+    pub(super) state: State,
+    /// When the state ends; none while no request has begun.
+    pub(super) deadline: Option<Deadline>,
+    keeps_open: bool,
+}
+
+/// What a connection waits for.
+pub(super) enum State {
+    /// For a request, or the rest of one.
+    Request,
+    /// For a token. The old one is served when the deadline passes.
+    Token { wanted: Wanted, is_head: bool, old: Option<AccessToken> },
+    /// Until the client has read the response.
+    Sending,
+    /// For nothing: it is closed.
+    Closed,
+}
+
+/// What has been received.
+pub(super) enum Event {
+    Request(Request),
+    Wrong(u16),
+    Nothing,
+}
+
+impl Connection {
+    pub(super) fn new(stream: Stream) -> Connection {
+        Connection {
+            stream,
+            received: Vec::new(),
+            to_send: Zeroizing::default(),
+            state: State::Request,
+            deadline: Some(Deadline::after(ARRIVAL)),
+            keeps_open: false,
+        }
+    }
+
+    pub(super) fn stream(&self) -> &Stream {
+        &self.stream
+    }
+
+    /// Whether no request has begun, so that closing it loses nothing.
+    pub(super) fn is_idle(&self) -> bool {
+        matches!(self.state, State::Request) && self.received.is_empty()
+    }
+
+    /// Reads what has arrived, and returns a request if it is complete.
+    pub(super) fn receive(&mut self) -> Event {
+        let mut chunk = [0; 4096];
+        loop {
+            match self.stream.read(&mut chunk) {
+                Ok(0) => {
+                    self.state = State::Closed;
+                    return Event::Nothing;
+                }
+                Ok(length) => {
+                    if self.received.is_empty() {
+                        self.deadline = Some(Deadline::after(ARRIVAL));
+                    }
+                    self.received.extend(chunk.get(..length).unwrap_or_default());
+                    match self.next_request() {
+                        Event::Nothing => {}
+                        event => return event,
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Event::Nothing,
+                Err(_) => {
+                    self.state = State::Closed;
+                    return Event::Nothing;
+                }
+            }
+        }
+    }
+
+    /// The next request among the bytes that were received.
+    pub(super) fn next_request(&mut self) -> Event {
+        match Request::read(&self.received) {
+            Received::Part => Event::Nothing,
+            Received::Wrong(status) => {
+                self.keeps_open = false;
+                Event::Wrong(status)
+            }
+            Received::Whole(request, length) => {
+                self.received.drain(..length.min(self.received.len()));
+                self.keeps_open = request.keeps_open;
+                Event::Request(request)
+            }
+        }
+    }
+
+    /// Sends a response. `body` is not sent to a HEAD request.
+    pub(super) fn respond(&mut self, response: &Response, is_head: bool) {
+        self.to_send = response.bytes(self.keeps_open, is_head);
+        self.state = State::Sending;
+        self.deadline = Some(Deadline::after(READING));
+        self.send();
+    }
+
+    /// Sends as much as the client takes. Afterwards the connection waits for the next request, or is
+    /// closed.
+    pub(super) fn send(&mut self) {
+        while !self.to_send.is_empty() {
+            match self.stream.write(&self.to_send) {
+                Ok(length) => {
+                    let sent = length.min(self.to_send.len());
+                    self.to_send.drain(..sent);
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(_) => {
+                    self.state = State::Closed;
+                    return;
+                }
+            }
+        }
+        self.deadline = (!self.received.is_empty()).then(|| Deadline::after(ARRIVAL));
+        self.state = if self.keeps_open { State::Request } else { State::Closed };
+    }
+}

@@ -1,0 +1,252 @@
+//! Where the server listens: a loopback address, a Unix socket, or the socket that systemd passes.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, listen, socket_with, sockopt};
+
+use super::peer;
+use crate::error::{Error, Kind};
+use crate::show;
+use crate::world::Env;
+
+/// How many connections wait in the kernel until they are accepted.
+const BACKLOG: i32 = 1024;
+
+/// A socket that listens.
+#[derive(Debug)]
+pub enum Listener {
+    /// At a loopback address.
+    Tcp(TcpListener),
+    /// At a path. The file with this device and inode is removed at the end if this process made it.
+    Unix(UnixListener, Option<(PathBuf, (u64, u64))>),
+}
+
+/// A connection.
+#[derive(Debug)]
+pub(super) enum Stream {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl Listener {
+    /// Listens at a free port of 127.0.0.1.
+    ///
+    /// # Errors
+    /// Those of [`Listener::at`].
+    pub fn anywhere() -> Result<Listener, Error> {
+        Listener::tcp(SocketAddr::from(([127, 0, 0, 1], 0)), "127.0.0.1")
+    }
+
+    /// Listens at the address of `--listen`: `127.0.0.1:PORT`, `[::1]:PORT` or `unix:PATH`.
+    ///
+    /// # Errors
+    /// `USAGE` for any other address; `CONFIGURATION` if the address is in use or cannot be used.
+    pub fn at(address: &str) -> Result<Listener, Error> {
+        if let Some(path) = address.strip_prefix("unix:").filter(|path| !path.is_empty()) {
+            return Listener::unix(Path::new(path));
+        }
+        let parsed: Option<SocketAddr> = address.parse().ok();
+        match parsed.filter(|address| address.ip().is_loopback()) {
+            Some(parsed) => Listener::tcp(parsed, address),
+            None => {
+                Err(Error::new(Kind::Usage, "--listen is not a loopback address or a Unix socket")
+                    .fix("use --listen=127.0.0.1:PORT, --listen=[::1]:PORT or --listen=unix:PATH"))
+            }
+        }
+    }
+
+    fn tcp(address: SocketAddr, shown: &str) -> Result<Listener, Error> {
+        let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+        let open = || -> io::Result<OwnedFd> {
+            let socket = socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+            sockopt::set_socket_reuseaddr(&socket, true)?;
+            bind(&socket, &address)?;
+            listen(&socket, BACKLOG)?;
+            Ok(socket)
+        };
+        let socket = open().map_err(|error| failed(shown, &error, "choose another port"))?;
+        Listener::Tcp(TcpListener::from(socket)).ready(shown)
+    }
+
+    /// Binds a Unix socket that only its owner can connect to. A socket that nothing listens at any
+    /// more is replaced.
+    fn unix(path: &Path) -> Result<Listener, Error> {
+        let shown = show::path(path);
+        if let Ok(existing) = path.symlink_metadata() {
+            if !existing.file_type().is_socket() {
+                let what = format!("{shown} exists and is not a socket");
+                return Err(
+                    Error::new(Kind::Configuration, what).fix("set --listen to another path")
+                );
+            }
+            match UnixStream::connect(path) {
+                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                    std::fs::remove_file(path)
+                        .map_err(|error| failed(&shown, &error, "remove the socket"))?;
+                }
+                _ => {
+                    let what = format!("another process listens at {shown}");
+                    return Err(Error::new(Kind::Configuration, what)
+                        .fix("end that process, or set --listen to another path"));
+                }
+            }
+        }
+        let open = || -> io::Result<OwnedFd> {
+            let address = rustix::net::SocketAddrUnix::new(path)?;
+            let flags = SocketFlags::CLOEXEC;
+            let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+            bind(&socket, &address)?;
+            // Nobody can connect before the socket listens.
+            std::fs::set_permissions(path, PermissionsExt::from_mode(0o600))?;
+            listen(&socket, BACKLOG)?;
+            Ok(socket)
+        };
+        let fix = "set --listen to a path in a directory that this user can write to";
+        let socket = open().map_err(|error| failed(&shown, &error, fix))?;
+        let made = path.symlink_metadata().map(|file| (file.dev(), file.ino()));
+        let made = made.map_err(|error| failed(&shown, &error, fix))?;
+        let made = Some((path.to_owned(), made));
+        Listener::Unix(UnixListener::from(socket), made).ready(&shown)
+    }
+
+    /// The socket that systemd passes to this process.
+    /// <https://www.freedesktop.org/software/systemd/man/latest/sd_listen_fds.html>
+    ///
+    /// # Errors
+    /// `USAGE` if there is none; `CONFIGURATION` if it is not one socket that listens at a loopback
+    /// address or at a path.
+    pub fn from_systemd(env: &Env) -> Result<Listener, Error> {
+        let text = |name: &str| env.text(name);
+        let is_own = text("LISTEN_PID")? == Some(std::process::id().to_string());
+        let wrong = |what: &str| {
+            Error::new(Kind::Configuration, format!("the socket of systemd {what}")).fix(
+                "set one ListenStream in the socket unit, to 127.0.0.1:PORT, [::1]:PORT or a path",
+            )
+        };
+        match text("LISTEN_FDS")? {
+            Some(count) if is_own && count == "1" => {}
+            Some(_) if is_own => return Err(wrong("is not exactly one")),
+            _ => {
+                return Err(Error::new(Kind::Usage, "--listen is required")
+                    .cause("systemd does not pass a socket to this process")
+                    .fix("add --listen=127.0.0.1:PORT or --listen=unix:PATH"));
+            }
+        }
+        // SAFETY: systemd passes the first socket as this descriptor to the process with the number in
+        // LISTEN_PID, which is this one, and nothing else in this process uses the descriptor.
+        #[allow(unsafe_code)]
+        let socket = unsafe { OwnedFd::from_raw_fd(3) };
+        rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC)
+            .map_err(|_| wrong("does not exist"))?;
+        let listens = sockopt::socket_acceptconn(&socket).unwrap_or(false);
+        if !listens || sockopt::socket_type(&socket) != Ok(SocketType::STREAM) {
+            return Err(wrong("is not a stream socket that listens"));
+        }
+        let tcp = TcpListener::from(socket);
+        match tcp.local_addr() {
+            Ok(address) if address.ip().is_loopback() => {
+                Listener::Tcp(tcp).ready("the socket of systemd")
+            }
+            Ok(_) => Err(wrong("listens at an address that other hosts can reach")),
+            Err(_) => {
+                let unix = UnixListener::from(OwnedFd::from(tcp));
+                Listener::Unix(unix, None).ready("the socket of systemd")
+            }
+        }
+    }
+
+    fn ready(self, shown: &str) -> Result<Listener, Error> {
+        let result = match &self {
+            Listener::Tcp(listener) => listener.set_nonblocking(true),
+            Listener::Unix(listener, _) => listener.set_nonblocking(true),
+        };
+        result.map(|()| self).map_err(|error| failed(shown, &error, "check --listen"))
+    }
+
+    /// The address with its port; `None` for a Unix socket.
+    pub fn address(&self) -> Option<SocketAddr> {
+        match self {
+            Listener::Tcp(listener) => listener.local_addr().ok(),
+            Listener::Unix(..) => None,
+        }
+    }
+
+    /// Accepts one connection, if one waits, and says which user made it.
+    pub(super) fn accept(&self) -> Option<(Stream, Option<u32>)> {
+        match self {
+            Listener::Tcp(listener) => {
+                let (stream, from) = listener.accept().ok()?;
+                let uid = stream.local_addr().ok().and_then(|local| peer::of_tcp(from, local));
+                stream.set_nonblocking(true).ok()?;
+                // Each response is one write, which must not wait for more.
+                let _ = stream.set_nodelay(true);
+                Some((Stream::Tcp(stream), uid))
+            }
+            Listener::Unix(listener, _) => {
+                let (stream, _) = listener.accept().ok()?;
+                stream.set_nonblocking(true).ok()?;
+                let uid = peer::of_unix(&stream);
+                Some((Stream::Unix(stream), uid))
+            }
+        }
+    }
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Listener::Tcp(listener) => listener.as_fd(),
+            Listener::Unix(listener, _) => listener.as_fd(),
+        }
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if let Listener::Unix(_, Some((path, made))) = self
+            && path.symlink_metadata().is_ok_and(|file| (file.dev(), file.ino()) == *made)
+        {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+impl AsFd for Stream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Stream::Tcp(stream) => stream.as_fd(),
+            Stream::Unix(stream) => stream.as_fd(),
+        }
+    }
+}
+
+impl io::Read for Stream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Stream::Tcp(stream) => stream.read(buffer),
+            Stream::Unix(stream) => stream.read(buffer),
+        }
+    }
+}
+
+impl io::Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Stream::Tcp(stream) => stream.write(bytes),
+            Stream::Unix(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn failed(shown: &str, error: &io::Error, fix: &str) -> Error {
+    Error::new(Kind::Configuration, format!("cannot listen at {shown}")).cause(error).fix(fix)
+}

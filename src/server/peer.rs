@@ -1,0 +1,186 @@
+//! Which user is at the other end of a connection.
+//!
+//! Every process of a host can connect to a loopback address, so a connection of another user is
+//! refused. On Linux, the kernel says who owns exactly the socket at the other end: `NETLINK_SOCK_DIAG`
+//! with both addresses of the connection. Without that, `/proc/net/tcp` lists the sockets.
+//! <https://man7.org/linux/man-pages/man7/sock_diag.7.html>
+
+use std::net::SocketAddr;
+use std::os::fd::AsFd;
+
+/// Which users may connect: the user of this process, root, and some more.
+#[derive(Debug, Clone, Default)]
+pub struct AllowedUsers(pub Vec<u32>);
+
+impl AllowedUsers {
+    /// Whether a user may connect. An owner that is not known may not.
+    pub(super) fn contains(&self, uid: Option<u32>) -> bool {
+        let own = rustix::process::getuid().as_raw();
+        uid.is_some_and(|uid| uid == own || uid == 0 || self.0.contains(&uid))
+    }
+}
+
+/// The user at the other end of a Unix socket.
+#[cfg(target_os = "linux")]
+pub(super) fn of_unix(socket: impl AsFd) -> Option<u32> {
+    Some(rustix::net::sockopt::socket_peercred(socket).ok()?.uid.as_raw())
+}
+
+/// The mode of the socket file lets only its owner connect.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn of_unix(_socket: impl AsFd) -> Option<u32> {
+    Some(rustix::process::getuid().as_raw())
+}
+
+/// The user of the process that connected from `peer` to `local`.
+#[cfg(target_os = "linux")]
+pub(super) fn of_tcp(peer: SocketAddr, local: SocketAddr) -> Option<u32> {
+    linux::ask_kernel(peer, local).or_else(|| linux::search_table(peer, local))
+}
+
+/// On other systems, every user of the host can connect.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn of_tcp(_peer: SocketAddr, _local: SocketAddr) -> Option<u32> {
+    Some(rustix::process::getuid().as_raw())
+}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::fmt::Write as _;
+    use std::net::{IpAddr, SocketAddr};
+
+    use rustix::net::netlink::{SOCK_DIAG, SocketAddrNetlink};
+    use rustix::net::{
+        AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, sendto, socket_with,
+        sockopt,
+    };
+
+    use crate::files;
+
+    /// The message type for a question about a socket by its family.
+    const SOCK_DIAG_BY_FAMILY: u16 = 20;
+    const NLM_F_REQUEST: u16 = 1;
+    const TCP: u8 = 6;
+    /// The sizes of `struct nlmsghdr` and of `struct inet_diag_req_v2`, in bytes.
+    const HEADER: usize = 16;
+    const REQUEST: usize = 56;
+    /// Where `idiag_uid` is in `struct inet_diag_msg`.
+    const UID: usize = 64;
+    /// Where the ports and addresses are in that structure: `struct inet_diag_sockid`.
+    const SOCKET_ID: usize = 4;
+    const ADDRESSES: usize = 36;
+
+    /// Asks the kernel who owns the socket that is connected from `peer` to `local`.
+    pub(super) fn ask_kernel(peer: SocketAddr, local: SocketAddr) -> Option<u32> {
+        let socket = socket_with(
+            AddressFamily::NETLINK,
+            SocketType::DGRAM,
+            SocketFlags::CLOEXEC,
+            Some(SOCK_DIAG),
+        )
+        .ok()?;
+        let timeout = Some(std::time::Duration::from_millis(200));
+        sockopt::set_socket_timeout(&socket, sockopt::Timeout::Recv, timeout).ok()?;
+        let kernel = SocketAddrNetlink::new(0, 0);
+        sendto(&socket, &request(peer, local), SendFlags::empty(), &kernel).ok()?;
+        let mut answer = [0_u8; 1024];
+        let (length, _) = recv(&socket, &mut answer[..], RecvFlags::empty()).ok()?;
+        owner(answer.get(..length)?, peer, local)
+    }
+
+    /// The owner in the answer, if the answer is about this socket.
+    fn owner(answer: &[u8], peer: SocketAddr, local: SocketAddr) -> Option<u32> {
+        let kind = answer.get(4..6)?;
+        let message = answer.get(HEADER..)?;
+        let id = message.get(SOCKET_ID..SOCKET_ID + ADDRESSES)?;
+        if kind != SOCK_DIAG_BY_FAMILY.to_ne_bytes() || id != socket_id(peer, local) {
+            return None;
+        }
+        Some(u32::from_ne_bytes(message.get(UID..UID + 4)?.try_into().ok()?))
+    }
+
+    fn request(peer: SocketAddr, local: SocketAddr) -> Vec<u8> {
+        let family = match peer {
+            SocketAddr::V4(_) => AddressFamily::INET,
+            SocketAddr::V6(_) => AddressFamily::INET6,
+        };
+        let mut bytes = Vec::with_capacity(HEADER + REQUEST);
+        bytes.extend(((HEADER + REQUEST) as u32).to_ne_bytes());
+        bytes.extend(SOCK_DIAG_BY_FAMILY.to_ne_bytes());
+        bytes.extend(NLM_F_REQUEST.to_ne_bytes());
+        bytes.extend([0; 8]); // sequence number, port
+        bytes.extend([family.as_raw() as u8, TCP, 0, 0]);
+        bytes.extend(u32::MAX.to_ne_bytes()); // sockets in every state
+        bytes.extend(socket_id(peer, local));
+        bytes.extend([0; 4]); // any interface
+        bytes.extend([0xff; 8]); // no cookie
+        bytes
+    }
+
+    /// Ports and addresses in network byte order, from the point of view of the peer.
+    fn socket_id(peer: SocketAddr, local: SocketAddr) -> Vec<u8> {
+        let address = |address: SocketAddr| {
+            let mut bytes = match address.ip() {
+                IpAddr::V4(v4) => v4.octets().to_vec(),
+                IpAddr::V6(v6) => v6.octets().to_vec(),
+            };
+            bytes.resize(16, 0);
+            bytes
+        };
+        let ports = [peer, local].map(|address| address.port().to_be_bytes()).concat();
+        [ports, address(peer), address(local)].concat()
+    }
+
+    /// Searches the table of all TCP sockets.
+    pub(super) fn search_table(peer: SocketAddr, local: SocketAddr) -> Option<u32> {
+        let table = if peer.is_ipv4() { "/proc/net/tcp" } else { "/proc/net/tcp6" };
+        let bytes = files::read_bytes(table.as_ref(), table).ok()?;
+        let text = String::from_utf8(bytes).ok()?;
+        let (from, to) = (in_table(peer), in_table(local));
+        text.lines().find_map(|line| {
+            let mut fields = line.split_whitespace().skip(1);
+            let is_it = fields.next() == Some(&from) && fields.next() == Some(&to);
+            is_it.then(|| fields.nth(4)?.parse().ok())?
+        })
+    }
+
+    /// An address as the table shows it: groups of four bytes in the order of the host.
+    fn in_table(address: SocketAddr) -> String {
+        let bytes = match address.ip() {
+            IpAddr::V4(v4) => v4.octets().to_vec(),
+            IpAddr::V6(v6) => v6.octets().to_vec(),
+        };
+        let mut text = String::new();
+        for group in bytes.chunks_exact(4) {
+            let group = u32::from_ne_bytes(group.try_into().unwrap_or_default());
+            let _ = write!(text, "{group:08X}");
+        }
+        format!("{text}:{:04X}", address.port())
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use std::net::{TcpListener, TcpStream};
+
+        use super::*;
+
+        #[test]
+        fn the_owner_of_a_connection_is_found_in_both_ways() {
+            let own = rustix::process::getuid().as_raw();
+            for address in ["127.0.0.1:0", "[::1]:0"] {
+                let Ok(listener) = TcpListener::bind(address) else { continue };
+                let local = listener.local_addr().unwrap();
+                let client = TcpStream::connect(local).unwrap();
+                let peer = client.local_addr().unwrap();
+                assert_eq!(ask_kernel(peer, local), Some(own), "{address}");
+                assert_eq!(search_table(peer, local), Some(own), "{address}");
+                // Another process may have the same port at another loopback address.
+                let mut other = peer;
+                other.set_ip(if peer.is_ipv4() { [127, 0, 0, 77].into() } else { local.ip() });
+                other.set_port(if peer.is_ipv4() { peer.port() } else { local.port() });
+                assert_eq!(ask_kernel(other, local), None, "{address}");
+                assert_eq!(search_table(other, local), None, "{address}");
+            }
+        }
+    }
+}

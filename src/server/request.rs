@@ -1,0 +1,187 @@
+//! The head of a request, and what is refused before anything else is looked at.
+//!
+//! A page in a browser can make it send requests to any address, also to a name that leads to the
+//! loopback address (DNS rebinding), but it cannot add the header `Metadata-Flavor`, and `Host` names
+//! the page's own server. A proxy adds `X-Forwarded-For`.
+//! <https://cloud.google.com/compute/docs/metadata/querying-metadata#security>
+
+use crate::http::form;
+
+/// The longest head of a request, in bytes.
+const LONGEST_HEAD: usize = 8 * 1024;
+
+/// The longest body of a request, in bytes. Newer clients send a certificate chain with a request for
+/// a token.
+const LONGEST_BODY: usize = 16 * 1024;
+
+/// The largest number of headers.
+const MOST_HEADERS: usize = 64;
+
+/// A complete request.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Request {
+    /// GET, HEAD or POST.
+    pub(super) method: String,
+    /// The path without the query, decoded.
+    pub(super) path: String,
+    /// The parameters of the query, decoded.
+    pub(super) query: Vec<(String, String)>,
+    /// The headers; names are in lower case.
+    headers: Vec<(String, String)>,
+    /// Whether the connection stays open after the response.
+    pub(super) keeps_open: bool,
+}
+
+/// What the bytes of a connection contain so far.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Received {
+    /// The beginning of a request.
+    Part,
+    /// A request of this many bytes.
+    Whole(Request, usize),
+    /// Something else: the status to respond with.
+    Wrong(u16),
+}
+
+impl Request {
+    /// Reads the first request in these bytes.
+    pub(super) fn read(bytes: &[u8]) -> Received {
+        let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
+        let mut parsed = httparse::Request::new(&mut headers);
+        let head = match parsed.parse(bytes) {
+            Ok(httparse::Status::Complete(length)) if length <= LONGEST_HEAD => length,
+            Ok(httparse::Status::Partial) if bytes.len() <= LONGEST_HEAD => return Received::Part,
+            Ok(_) | Err(httparse::Error::TooManyHeaders) => return Received::Wrong(431),
+            Err(_) => return Received::Wrong(400),
+        };
+        let text = |value: &[u8]| String::from_utf8(value.to_vec()).ok();
+        let mut read = Vec::new();
+        for header in parsed.headers.iter() {
+            let Some(value) = text(header.value) else { return Received::Wrong(400) };
+            read.push((header.name.to_ascii_lowercase(), value.trim().to_owned()));
+        }
+        let (method, target) = (parsed.method.unwrap_or_default(), parsed.path.unwrap_or_default());
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let decoded = form::decode(path).filter(|path| path.starts_with('/'));
+        let (Some(path), Some(query)) = (decoded, parameters(query)) else {
+            return Received::Wrong(400);
+        };
+        let is_http_11 = parsed.version == Some(1);
+        let mut request =
+            Request { method: method.to_owned(), path, query, headers: read, keeps_open: false };
+        let closes =
+            request.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
+        request.keeps_open = is_http_11 && !closes;
+        match request.body_length() {
+            Err(status) => Received::Wrong(status),
+            Ok(body) if bytes.len() < head + body => Received::Part,
+            Ok(body) => Received::Whole(request, head + body),
+        }
+    }
+
+    /// The value of a header that is sent once.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        let mut values = self.headers.iter().filter(|(found, _)| found == name);
+        let (_, value) = values.next()?;
+        values.next().is_none().then_some(value.as_str())
+    }
+
+    /// Whether a header is sent at all.
+    pub(super) fn has_header(&self, name: &str) -> bool {
+        self.headers.iter().any(|(found, _)| found == name)
+    }
+
+    /// The value of the first parameter with this name.
+    pub(super) fn parameter(&self, name: &str) -> Option<&str> {
+        let found = self.query.iter().find(|(found, _)| found == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
+    fn body_length(&self) -> Result<usize, u16> {
+        if self.has_header("transfer-encoding") {
+            return Err(411);
+        }
+        if !self.has_header("content-length") {
+            return Ok(0);
+        }
+        let length = self.header("content-length").filter(|value| {
+            !value.is_empty() && value.len() < 10 && value.bytes().all(|byte| byte.is_ascii_digit())
+        });
+        match length.and_then(|value| value.parse().ok()) {
+            Some(length) if length <= LONGEST_BODY => Ok(length),
+            Some(_) => Err(413),
+            None => Err(400),
+        }
+    }
+}
+
+/// The parameters of a query.
+fn parameters(query: &str) -> Option<Vec<(String, String)>> {
+    let parts = query.split('&').filter(|part| !part.is_empty());
+    parts
+        .map(|part| {
+            let (name, value) = part.split_once('=').unwrap_or((part, ""));
+            Some((form::decode(name)?, form::decode(&value.replace('+', " "))?))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn whole(text: &str) -> Request {
+        match Request::read(text.as_bytes()) {
+            Received::Whole(request, length) if length == text.len() => request,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_request_is_read() {
+        let request = whole(
+            "GET /computeMetadata/v1/a%20b?scopes=x%2Cy,z&recursive HTTP/1.1\r\nHost: a\r\nX: 1\r\nx: 2\r\n\r\n",
+        );
+        assert_eq!(
+            (request.method.as_str(), request.path.as_str()),
+            ("GET", "/computeMetadata/v1/a b")
+        );
+        assert_eq!(request.parameter("scopes"), Some("x,y,z"));
+        assert_eq!(request.parameter("recursive"), Some(""));
+        assert_eq!((request.header("host"), request.header("x")), (Some("a"), None));
+        assert!(request.has_header("x") && request.keeps_open);
+        assert!(!whole("GET / HTTP/1.0\r\n\r\n").keeps_open);
+        assert!(!whole("GET / HTTP/1.1\r\nConnection: close\r\n\r\n").keeps_open);
+        whole("POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc");
+    }
+
+    #[test]
+    fn what_is_no_request_has_a_status() {
+        let long = format!("GET /{} HTTP/1.1\r\n\r\n", "a".repeat(LONGEST_HEAD));
+        let many = format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(MOST_HEADERS + 1));
+        for (text, status) in [
+            (long.as_str(), 431),
+            (&long[..LONGEST_HEAD + 1], 431),
+            (many.as_str(), 431),
+            ("GET / HTTP/1.1\r\nHost : a\r\n\r\n", 400),
+            ("GET a HTTP/1.1\r\n\r\n", 400),
+            ("GET /%zz HTTP/1.1\r\n\r\n", 400),
+            ("GET /%ff HTTP/1.1\r\n\r\n", 400),
+            ("\x16\x03\x01", 400),
+            ("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", 411),
+            ("POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400),
+            ("POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", 400),
+            ("POST / HTTP/1.1\r\nContent-Length: 16385\r\n\r\n", 413),
+        ] {
+            assert_eq!(Request::read(text.as_bytes()), Received::Wrong(status), "{text:?}");
+        }
+        for part in [
+            "",
+            "GET",
+            "GET / HTTP/1.1\r\nHost: a\r\n",
+            "POST / HTTP/1.1\r\nContent-Length: 1\r\n\r\n",
+        ] {
+            assert_eq!(Request::read(part.as_bytes()), Received::Part, "{part:?}");
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! The responses of a metadata server.
+
+use std::fmt::Write as _;
+
+use ring::digest::{SHA256, digest};
+use zeroize::Zeroizing;
+
+/// A response.
+pub(super) struct Response {
+    status: u16,
+    content_type: &'static str,
+    /// Where the client must ask instead.
+    location: Option<String>,
+    /// Whether the response has a tag of its content.
+    is_tagged: bool,
+    /// It may contain a token.
+    body: Zeroizing<String>,
+}
+
+impl Response {
+    /// A value that does not change while the server runs.
+    pub(super) fn value(content_type: &'static str, body: String) -> Response {
+        Response {
+            status: 200,
+            content_type,
+            location: None,
+            is_tagged: true,
+            body: Zeroizing::new(body),
+        }
+    }
+
+    /// A token.
+    pub(super) fn token(content_type: &'static str, body: String) -> Response {
+        Response { is_tagged: false, ..Response::value(content_type, body) }
+    }
+
+    /// A redirect to this URL.
+    pub(super) fn redirect(location: String) -> Response {
+        let body = Zeroizing::default();
+        Response {
+            status: 301,
+            content_type: HTML,
+            location: Some(location),
+            is_tagged: false,
+            body,
+        }
+    }
+
+    /// A failure with one line of text, which clients show.
+    pub(super) fn failure(status: u16, message: &str) -> Response {
+        let body = Zeroizing::new(format!("{message}\n"));
+        Response { status, content_type: TEXT, location: None, is_tagged: false, body }
+    }
+
+    /// The bytes of the response. They contain no body for a HEAD request.
+    pub(super) fn bytes(&self, keeps_open: bool, is_head: bool) -> Zeroizing<Vec<u8>> {
+        let reason = match self.status {
+            200 => "OK",
+            301 => "Moved Permanently",
+            400 => "Bad Request",
+            403 => "Forbidden",
+            404 => "Not Found",
+            405 => "Method Not Allowed",
+            503 => "Service Unavailable",
+            _ => "Error",
+        };
+        let mut head = format!(
+            "HTTP/1.1 {} {reason}\r\nMetadata-Flavor: Google\r\nServer: Metadata Server for VM\r\n\
+             Content-Type: {}\r\nContent-Length: {}\r\nX-XSS-Protection: 0\r\n\
+             X-Frame-Options: SAMEORIGIN\r\n",
+            self.status,
+            self.content_type,
+            self.body.len()
+        );
+        if let Some(location) = &self.location {
+            let _ = write!(head, "Location: {location}\r\n");
+        }
+        if self.is_tagged {
+            let hash = digest(&SHA256, self.body.as_bytes());
+            let tag: String =
+                hash.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+            let _ = write!(head, "ETag: {tag}\r\n");
+        }
+        head.push_str(if keeps_open { "\r\n" } else { "Connection: close\r\n\r\n" });
+        let mut bytes = head.into_bytes();
+        if !is_head {
+            bytes.extend(self.body.as_bytes());
+        }
+        Zeroizing::new(bytes)
+    }
+}
+
+const TEXT: &str = "text/plain; charset=utf-8";
+const HTML: &str = "text/html";

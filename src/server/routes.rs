@@ -1,0 +1,201 @@
+//! Which requests are answered, and how.
+
+use std::net::SocketAddr;
+
+use serde_json::json;
+
+use super::Settings;
+use super::request::Request;
+use super::response::Response;
+use super::tokens::Wanted;
+use super::tree::{self, Found};
+use crate::error::{Error, Kind};
+use crate::google::access_token::AccessToken;
+use crate::google::scopes;
+use crate::world::Clock;
+
+/// How a request is answered.
+pub(super) enum Route {
+    /// At once.
+    Response(Response),
+    /// With a token.
+    Token(Wanted),
+}
+
+const JSON: &str = "application/json";
+const TEXT: &str = "application/text";
+
+/// The type of an ID token; Ruby's client compares it exactly.
+const IDENTITY: &str = "text/html";
+
+const ROOT: &str = "/computeMetadata/v1/";
+
+/// Answers a request. `address` is the one that the server listens at, if it is not a Unix socket.
+pub(super) fn route(request: &Request, settings: &Settings, address: Option<SocketAddr>) -> Route {
+    match refusal(request, settings, address) {
+        Some(response) => Route::Response(response),
+        None => answer(request, settings),
+    }
+}
+
+fn refuse(status: u16, what: &str) -> Option<Response> {
+    Some(Response::failure(status, what))
+}
+
+fn refusal(
+    request: &Request,
+    settings: &Settings,
+    address: Option<SocketAddr>,
+) -> Option<Response> {
+    if !request.header("host").is_some_and(|host| is_own(host, address)) {
+        return refuse(403, "the Host header does not name this metadata server");
+    }
+    if request.has_header("x-forwarded-for") {
+        return refuse(403, "requests through a proxy are refused (X-Forwarded-For)");
+    }
+    let is_token_request = request.path.ends_with("/token");
+    let is_allowed = match request.method.as_str() {
+        "GET" | "HEAD" => true,
+        "POST" => is_token_request,
+        _ => false,
+    };
+    if !is_allowed {
+        return refuse(405, "only GET and HEAD are allowed");
+    }
+    match request.path.as_str() {
+        "/healthz" => None,
+        "/subject-token" => {
+            let sent =
+                request.header("authorization").and_then(|value| value.strip_prefix("Bearer "));
+            match &settings.secret {
+                None => refuse(403, "start wif-token serve with --token to serve /subject-token"),
+                Some(secret) if sent.is_some_and(|sent| is_equal(sent, secret.expose())) => None,
+                Some(_) => refuse(403, "the Authorization header is not Bearer and the --token"),
+            }
+        }
+        _ if request.header("metadata-flavor") == Some("Google") => None,
+        _ => refuse(403, "Missing Metadata-Flavor:Google header."),
+    }
+}
+
+/// Compares two secrets in a time that does not depend on where they differ.
+fn is_equal(one: &str, other: &str) -> bool {
+    let differs = one.bytes().zip(other.bytes()).fold(0, |differs, (a, b)| differs | (a ^ b));
+    one.len() == other.len() && differs == 0
+}
+
+/// Whether `Host` names this server: its address, or a name that leads nowhere else on this host.
+fn is_own(host: &str, address: Option<SocketAddr>) -> bool {
+    let host = host.to_ascii_lowercase();
+    ["metadata.google.internal", "metadata"].contains(&host.as_str())
+        || match address {
+            Some(address) => {
+                host == address.to_string() || host == format!("localhost:{}", address.port())
+            }
+            None => host == "localhost",
+        }
+}
+
+fn answer(request: &Request, settings: &Settings) -> Route {
+    let path = match request.path.as_str() {
+        "/" => {
+            let root = "computeMetadata/\n".to_owned();
+            return Route::Response(Response::value(TEXT, root));
+        }
+        "/healthz" => return Route::Response(Response::token(TEXT, "ok\n".to_owned())),
+        "/subject-token" => {
+            let is_json = request.parameter("format") == Some("json");
+            return Route::Token(Wanted::Subject(is_json));
+        }
+        path => path,
+    };
+    let Some(path) = path.strip_prefix(ROOT) else { return nothing(request, settings) };
+    if let Some(name) = of_account(path, settings) {
+        match name {
+            "token" => {
+                let scopes_wanted = request.parameter("scopes").filter(|value| !value.is_empty());
+                let wanted = match scopes_wanted {
+                    Some(value) => scopes(Some(value)),
+                    None => settings.identity.scopes.clone(),
+                };
+                return Route::Token(Wanted::Access(wanted));
+            }
+            "identity" => return identity(request),
+            _ => {}
+        }
+    }
+    nothing(request, settings)
+}
+
+/// A path of the tree, or the response for a path that does not exist.
+fn nothing(request: &Request, settings: &Settings) -> Route {
+    let path = request.path.strip_prefix(ROOT);
+    let recursive = request
+        .parameter("recursive")
+        .is_some_and(|value| value.is_empty() || value.eq_ignore_ascii_case("true"));
+    let alt = request.parameter("alt");
+    let found = match (path, request.path.as_str()) {
+        (Some(path), _) => tree::find(&settings.identity, path, recursive, alt),
+        (None, "/computeMetadata" | "/computeMetadata/v1") => Found::Redirect,
+        (None, "/computeMetadata/") => Found::Body(TEXT, "v1/\n".to_owned()),
+        (None, _) => Found::Nothing,
+    };
+    Route::Response(match found {
+        Found::Body(content_type, body) => Response::value(content_type, body),
+        Found::Redirect => {
+            let host = request.header("host").unwrap_or("metadata.google.internal");
+            Response::redirect(format!("http://{host}{}/", request.path))
+        }
+        Found::Nothing => Response::failure(404, "this metadata server does not have this value"),
+    })
+}
+
+/// The name below the configured service account, such as `token`.
+fn of_account<'a>(path: &'a str, settings: &Settings) -> Option<&'a str> {
+    let (account, name) = path.strip_prefix("instance/service-accounts/")?.split_once('/')?;
+    (account == "default" || account == settings.identity.email).then_some(name)
+}
+
+fn identity(request: &Request) -> Route {
+    match request.parameter("audience").filter(|audience| !audience.is_empty()) {
+        None => {
+            let what = "non-empty audience parameter required";
+            Route::Response(Response::failure(400, what))
+        }
+        Some(audience) => {
+            let is_full = request.parameter("format") == Some("full");
+            Route::Token(Wanted::Identity(audience.to_owned(), is_full))
+        }
+    }
+}
+
+/// The response with a token.
+pub(super) fn token(wanted: &Wanted, token: &AccessToken) -> Response {
+    match wanted {
+        Wanted::Access(_) => {
+            let body = json!({
+                "access_token": token.text.expose(),
+                "expires_in": (token.expiry - Clock.now()).max(0),
+                "token_type": "Bearer",
+            });
+            Response::token(JSON, body.to_string())
+        }
+        Wanted::Identity(..) => Response::token(IDENTITY, token.text.expose().to_owned()),
+        Wanted::Subject(true) => {
+            let body = json!({ "subject_token": token.text.expose(), "expires_at": token.expiry });
+            Response::token(JSON, body.to_string())
+        }
+        Wanted::Subject(false) => Response::token(TEXT, token.text.expose().to_owned()),
+    }
+}
+
+/// The response for a failed fetch. Clients repeat a request after 503, so a failure that another
+/// request cannot avoid has another status.
+pub(super) fn failure(error: &Error) -> Response {
+    let status = match error.kind() {
+        Kind::Denied => 403,
+        Kind::Usage | Kind::Configuration | Kind::Absent => 400,
+        Kind::Unreachable | Kind::Protocol | Kind::Expired | Kind::Internal => 503,
+    };
+    Response::failure(status, &error.to_string())
+}

@@ -1,0 +1,151 @@
+//! The tokens that the server hands out. Requests for the same token share one fetch.
+//!
+//! A token is renewed when less than five minutes of its life remain. While it is still valid, it is
+//! served if the renewal fails or takes longer than two seconds.
+
+use std::collections::HashMap;
+use std::io::Write as _;
+use std::os::unix::net::UnixStream;
+use std::sync::mpsc::{Receiver, Sender};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use crate::error::{Error, Kind};
+use crate::google::access_token::{AccessToken, MIN_LIFE};
+use crate::world::Clock;
+
+/// A token that a client requests.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Wanted {
+    /// An access token with these scopes.
+    Access(Vec<String>),
+    /// An ID token for this audience, with the email address if the flag is set.
+    Identity(String, bool),
+    /// The subject token, in JSON if the flag is set.
+    Subject(bool),
+}
+
+/// Fetches a token. It is called in another thread.
+pub type Fetch = Arc<dyn Fn(&Wanted) -> Result<AccessToken, Error> + Send + Sync>;
+
+/// How many tokens are fetched at a time.
+const THREADS: usize = 4;
+
+/// How many tokens are kept.
+const MOST: usize = 64;
+
+/// How long a client waits for a new token while an old one is valid.
+pub(super) const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The tokens, and the threads that fetch them.
+pub(super) struct Tokens {
+    known: HashMap<Wanted, Known>,
+    fetch: Fetch,
+    queue: Arc<Mutex<Receiver<Wanted>>>,
+    send: Sender<Wanted>,
+    results: Receiver<(Wanted, Result<AccessToken, Error>)>,
+    done: Sender<(Wanted, Result<AccessToken, Error>)>,
+    /// A byte is written to it when a result is there.
+    wake: UnixStream,
+    threads: usize,
+    pending: usize,
+}
+
+#[derive(Default)]
+struct Known {
+    token: Option<AccessToken>,
+    is_pending: bool,
+}
+
+/// What there is for a request.
+pub(super) enum Answer {
+    /// A token to hand out.
+    Token(AccessToken),
+    /// It is being fetched. Until then, this one is valid, if there is one.
+    Pending(Option<AccessToken>),
+}
+
+impl Tokens {
+    pub(super) fn new(fetch: Fetch, wake: UnixStream) -> Tokens {
+        let (send, queue) = mpsc::channel();
+        let (done, results) = mpsc::channel();
+        let queue = Arc::new(Mutex::new(queue));
+        let known = HashMap::new();
+        Tokens { known, fetch, queue, send, results, done, wake, threads: 0, pending: 0 }
+    }
+
+    /// The token for a request; a fetch is started if there is none that lives long enough.
+    pub(super) fn get(&mut self, wanted: &Wanted) -> Answer {
+        let now = Clock.now();
+        self.forget(wanted, now);
+        let known = self.known.entry(wanted.clone()).or_default();
+        let valid = known.token.clone().filter(|token| token.expiry > now);
+        match valid {
+            Some(token) if token.expiry - now >= MIN_LIFE => Answer::Token(token),
+            valid => {
+                if !known.is_pending {
+                    known.is_pending = true;
+                    self.start(wanted);
+                }
+                Answer::Pending(valid)
+            }
+        }
+    }
+
+    /// The next result that has arrived. A failure of a renewal does not concern those that have a
+    /// valid token.
+    pub(super) fn next_result(&mut self) -> Option<(Wanted, Result<AccessToken, Error>)> {
+        let (wanted, result) = self.results.try_recv().ok()?;
+        self.pending = self.pending.saturating_sub(1);
+        let known = self.known.entry(wanted.clone()).or_default();
+        known.is_pending = false;
+        if let Ok(token) = &result {
+            known.token = Some(token.clone());
+        }
+        Some((wanted, result))
+    }
+
+    /// Drops the tokens that have expired if there are too many, then any that is not being fetched.
+    fn forget(&mut self, wanted: &Wanted, now: i64) {
+        if self.known.len() < MOST || self.known.contains_key(wanted) {
+            return;
+        }
+        let is_valid = |known: &Known| known.token.as_ref().is_some_and(|token| token.expiry > now);
+        self.known.retain(|_, known| known.is_pending || is_valid(known));
+        if self.known.len() >= MOST {
+            self.known.retain(|_, known| known.is_pending);
+        }
+    }
+
+    fn start(&mut self, wanted: &Wanted) {
+        self.pending += 1;
+        if self.pending > self.threads && self.threads < THREADS {
+            let (queue, done, fetch) = (self.queue.clone(), self.done.clone(), self.fetch.clone());
+            let wake = self.wake.try_clone();
+            let work = move || {
+                while let Some(wanted) = next(&queue) {
+                    let result = fetch(&wanted);
+                    if done.send((wanted, result)).is_err() {
+                        return;
+                    }
+                    // A full pipe wakes the server too.
+                    let _ = wake.as_ref().map(|mut wake| wake.write(&[0]));
+                }
+            };
+            if thread::Builder::new().spawn(work).is_ok() {
+                self.threads += 1;
+            }
+        }
+        if self.threads == 0 || self.send.send(wanted.clone()).is_err() {
+            let error = Error::new(Kind::Unreachable, "no thread can be started")
+                .fix("raise the limit of processes (ulimit -u)");
+            let _ = self.done.send((wanted.clone(), Err(error)));
+            let _ = (&self.wake).write(&[0]);
+        }
+    }
+}
+
+fn next(queue: &Mutex<Receiver<Wanted>>) -> Option<Wanted> {
+    queue.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
+}
