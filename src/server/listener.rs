@@ -176,22 +176,25 @@ impl Listener {
         }
     }
 
-    /// Accepts one connection, if one waits, and says which user made it.
-    pub(super) fn accept(&self) -> Option<(Stream, Option<u32>)> {
+    /// Accepts one connection, and says which user made it.
+    ///
+    /// # Errors
+    /// `WouldBlock` if none waits, and those of the operating system.
+    pub(super) fn accept(&self) -> io::Result<(Stream, Option<u32>)> {
         match self {
             Listener::Tcp(listener) => {
-                let (stream, from) = listener.accept().ok()?;
+                let (stream, from) = listener.accept()?;
                 let uid = stream.local_addr().ok().and_then(|local| peer::of_tcp(from, local));
-                stream.set_nonblocking(true).ok()?;
+                stream.set_nonblocking(true)?;
                 // Each response is one write, which must not wait for more.
                 let _ = stream.set_nodelay(true);
-                Some((Stream::Tcp(stream), uid))
+                Ok((Stream::Tcp(stream), uid))
             }
             Listener::Unix(listener, _) => {
-                let (stream, _) = listener.accept().ok()?;
-                stream.set_nonblocking(true).ok()?;
+                let (stream, _) = listener.accept()?;
+                stream.set_nonblocking(true)?;
                 let uid = peer::of_unix(&stream);
-                Some((Stream::Unix(stream), uid))
+                Ok((Stream::Unix(stream), uid))
             }
         }
     }

@@ -64,8 +64,9 @@ mod linux {
     /// The sizes of `struct nlmsghdr` and of `struct inet_diag_req_v2`, in bytes.
     const HEADER: usize = 16;
     const REQUEST: usize = 56;
-    /// Where `idiag_uid` is in `struct inet_diag_msg`.
+    /// Where `idiag_uid` and `idiag_inode` are in `struct inet_diag_msg`.
     const UID: usize = 64;
+    const INODE: usize = 68;
     /// Where the ports and addresses are in that structure: `struct inet_diag_sockid`.
     const SOCKET_ID: usize = 4;
     const ADDRESSES: usize = 36;
@@ -88,7 +89,8 @@ mod linux {
         owner(answer.get(..length)?, peer, local)
     }
 
-    /// The owner in the answer, if the answer is about this socket.
+    /// The owner in the answer, if the answer is about this socket. A socket that its process has
+    /// closed has no inode, and may seem to be root's.
     fn owner(answer: &[u8], peer: SocketAddr, local: SocketAddr) -> Option<u32> {
         let kind = answer.get(4..6)?;
         let message = answer.get(HEADER..)?;
@@ -96,7 +98,8 @@ mod linux {
         if kind != SOCK_DIAG_BY_FAMILY.to_ne_bytes() || id != socket_id(peer, local) {
             return None;
         }
-        Some(u32::from_ne_bytes(message.get(UID..UID + 4)?.try_into().ok()?))
+        let number = |at| Some(u32::from_ne_bytes(message.get(at..at + 4)?.try_into().ok()?));
+        number(UID).filter(|_| number(INODE).is_some_and(|inode| inode != 0))
     }
 
     fn request(peer: SocketAddr, local: SocketAddr) -> Vec<u8> {
@@ -140,7 +143,8 @@ mod linux {
         text.lines().find_map(|line| {
             let mut fields = line.split_whitespace().skip(1);
             let is_it = fields.next() == Some(&from) && fields.next() == Some(&to);
-            is_it.then(|| fields.nth(4)?.parse().ok())?
+            let (uid, inode) = (is_it.then(|| fields.nth(4))??, fields.nth(1)?);
+            uid.parse().ok().filter(|_| inode != "0")
         })
     }
 
