@@ -161,11 +161,12 @@ impl Server {
     /// Accepts what waits. The connection that has been idle for the longest time makes room.
     fn accept(&mut self) {
         self.pause = None;
-        for _ in 0..MOST_CONNECTIONS {
-            self.connections.retain(|connection| !matches!(connection.state, State::Closed));
-            if self.connections.len() >= MOST_CONNECTIONS && !self.close_idle() {
-                return;
-            }
+        self.connections.retain(|connection| !matches!(connection.state, State::Closed));
+        if self.connections.len() >= MOST_CONNECTIONS {
+            self.close_idle();
+        }
+        // There may be no further one, so that only the first one takes the place of another.
+        for _ in self.connections.len()..MOST_CONNECTIONS {
             let (stream, uid) = match self.listener.accept() {
                 Ok(accepted) => accepted,
                 Err(error) => {
@@ -193,15 +194,13 @@ impl Server {
 
     /// Closes the connection that has been idle for the longest time, if there is one that may be
     /// closed.
-    fn close_idle(&mut self) -> bool {
+    fn close_idle(&mut self) {
         let idle = self.connections.iter().enumerate();
         let idle = idle.filter_map(|(index, connection)| Some((connection.idle_from()?, index)));
-        match idle.min() {
-            Some((from, index)) if from.until_end().is_zero() => {
-                self.connections.remove(index);
-                true
-            }
-            _ => false,
+        if let Some((from, index)) = idle.min()
+            && from.until_end().is_zero()
+        {
+            self.connections.remove(index);
         }
     }
 
