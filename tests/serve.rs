@@ -882,7 +882,7 @@ fn a_wrong_socket_of_systemd_is_refused() {
     let run = |mut command: Command| Run::new(command.output().unwrap());
     for (command, status, message) in [
         (activated(&command, &loopback, "1", "1"), 2, "--listen is required"),
-        (activated(&command, &loopback, "$$", ""), 3, "is not exactly one"),
+        (activated(&command, &loopback, "$$", ""), 2, "--listen is required"),
         (activated(&command, &loopback, "$$", "2"), 3, "is not exactly one"),
         (activated(&command, &loopback, "$$", "0"), 3, "is not exactly one"),
         (activated(&command, &everywhere, "$$", "1"), 3, "other hosts can reach"),
