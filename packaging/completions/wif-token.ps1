@@ -32,6 +32,7 @@ Register-ArgumentCompleter -Native -CommandName wif-token -ScriptBlock {
         'id-token:--format=*' { $start = '--format='; 'text json header bearer'; break }
         'sign-jwt:--format=*' { $start = '--format='; 'text json'; break }
         'sign-blob:--format=*' { $start = '--format='; 'text json'; break }
+        'serve:--token=*' { $start = '--token='; 'env: file:'; break }
         'config:--for-os=*' { $start = '--for-os='; 'linux macos windows'; break }
         'check:--format=*' { $start = '--format='; 'text json'; break }
         'check:--helper=*' { $start = '--helper='; 'kubernetes'; break }
@@ -39,7 +40,7 @@ Register-ArgumentCompleter -Native -CommandName wif-token -ScriptBlock {
         'helper-keyring:--output=*' { $start = '--output='; 'plain json'; break }
         '*:--format=*' { $start = '--format='; 'json text'; break }
         '*:--*=*' { ''; break }
-        'help:*' { 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes key access-token id-token sign-jwt sign-blob config check helper'; break }
+        'help:*' { 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes key access-token id-token sign-jwt sign-blob exec serve config check helper'; break }
         'helper:*' { 'aws bazel cargo docker git keyring kubernetes'; break }
         'help-helper:*' { 'aws bazel cargo docker git keyring kubernetes'; break }
         'file:*' { '--path= --field= --audience= --token-type= --output-file= --expiry-margin= --format= --exit-zero --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
@@ -60,6 +61,8 @@ Register-ArgumentCompleter -Native -CommandName wif-token -ScriptBlock {
         'id-token:*' { '--credentials= --service-account= --delegate= --for= --include-email --format= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'sign-jwt:*' { '--credentials= --service-account= --delegate= --payload= --format= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'sign-blob:*' { '--credentials= --service-account= --delegate= --file= --format= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
+        'exec:*' { '--credentials= --service-account= --delegate= --check-first --project= --project-number= --scope= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
+        'serve:*' { '--credentials= --service-account= --delegate= --listen= --token= --allow-uid= --project= --project-number= --scope= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'config:*' { 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes key --pool-provider= --service-account= --service-account-lifetime= --workforce-pool-user-project= --universe-domain= --program= --for-os= --file-sourced --out= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'check:*' { '--credentials= --service-account= --delegate= --offline --mapping= --format= --helper= --kubeconfig= --context= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'helper-aws:*' { '--credentials= --service-account= --delegate= --min-life= --role-arn= --audience= --session-name= --duration= --region= --sts-endpoint= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
@@ -70,7 +73,7 @@ Register-ArgumentCompleter -Native -CommandName wif-token -ScriptBlock {
         'helper-keyring:*' { 'get --credentials= --service-account= --delegate= --min-life= --mode= --output= --scope= --allow-host= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'helper-kubernetes:*' { '--credentials= --service-account= --delegate= --min-life= --scope= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         ':-*' { '--audience= --token-type= --output-file= --expiry-margin= --format= --exit-zero --args-file= --timeout= --ca-file= --allow-http= --log-file= --help --version'; break }
-        ':*' { 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes key access-token id-token sign-jwt sign-blob config check helper help'; break }
+        ':*' { 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes key access-token id-token sign-jwt sign-blob exec serve config check helper help'; break }
     }
     -split $offer | ForEach-Object { "$start$_" } | Where-Object { $_.StartsWith($word) } |
         ForEach-Object { [System.Management.Automation.CompletionResult]::new($_) }
