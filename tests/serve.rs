@@ -626,9 +626,54 @@ fn too_few_files_make_it_wait_and_not_spin() {
     let ticks = serving.ticks();
     thread::sleep(Duration::from_secs(1));
     assert!(serving.ticks() - ticks < 20, "it waits without work");
+    let log = world.read("log");
+    assert!(log.contains("cannot accept a connection"), "{log}");
     drop(clients);
     thread::sleep(Duration::from_millis(300));
     assert_eq!(serving.get("/").status, 200);
+}
+
+#[test]
+fn a_client_that_hangs_up_costs_nothing() {
+    let google = Google::new();
+    google.set(|google| google.delay = Duration::from_secs(2));
+    let world = google.world(true);
+    let mut serving = Serving::start(&world, "--listen=unix:{dir}/s");
+    serving.address = world.path("s").display().to_string();
+    let get = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{FLAVOR}\r\n");
+    let (start, ticks) = (Instant::now(), serving.ticks());
+    // More than there may be connections: those whose client has gone take no place.
+    for number in 0..100 {
+        let mut client = Client::connect(&serving.address);
+        client.send(&get(&token_path(if number % 2 == 0 { "" } else { "?scopes=pubsub" })));
+        thread::sleep(Duration::from_millis(2));
+    }
+    assert_eq!(serving.send(&get("/")).status, 200);
+    assert!(start.elapsed() < Duration::from_millis(1900), "{:?}", start.elapsed());
+    assert_eq!(serving.send(&get(&token_path(""))).json()["access_token"], IMPERSONATED);
+    assert!(serving.ticks() - ticks < 50, "it waits without work");
+    assert!(google.calls("token") <= 2);
+}
+
+#[test]
+fn many_different_tokens_do_not_pile_up() {
+    let google = Google::new();
+    google.set(|google| google.delay = Duration::from_secs(20));
+    let world = google.world(true);
+    let mut serving = Serving::start(&world, "--listen=unix:{dir}/s");
+    serving.address = world.path("s").display().to_string();
+    let ask = |number: usize| {
+        let path = format!("{ACCOUNT}identity?audience={number}");
+        let mut client = Client::connect(&serving.address);
+        client.send(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{FLAVOR}\r\n"));
+        client
+    };
+    for number in 0..300 {
+        ask(number);
+    }
+    let response = ask(300).response(false).unwrap();
+    assert_eq!(response.status, 503);
+    assert!(response.body.contains("too many different tokens"), "{}", response.body);
 }
 
 // The life of a token, and failures.
