@@ -57,18 +57,20 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
         })?;
         settings.users.0.push(uid);
     }
-    let listener = match &options.listen {
-        Some(address) => Listener::at(address)?,
-        None => Listener::from_systemd(&cx.env)?,
-    };
+    // A signal from now on also removes the socket.
     let ended = ended_by_signal().map_err(|error| {
         Error::new(Kind::Internal, "cannot handle signals")
             .cause(error)
             .fix("raise the limit of open files (ulimit -n)")
     })?;
+    let listener = match &options.listen {
+        Some(address) => Listener::at(address)?,
+        None => Listener::from_systemd(&cx.env)?,
+    };
     invocation.exit.at_deadline(Deadline::after(FOREVER));
+    let address = listener.address().map(|address| format!(" at {address}")).unwrap_or_default();
     let server = Server::new(settings, listener, ended)?;
-    cx.log.line("the metadata server is ready");
+    cx.log.line(format!("the metadata server is ready{address}"));
     server.run();
     cx.log.line("the metadata server has ended");
     Ok(String::new().into())

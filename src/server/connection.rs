@@ -18,6 +18,10 @@ const ARRIVAL: Duration = Duration::from_secs(5);
 /// How long a response may take to be read.
 const READING: Duration = Duration::from_secs(5);
 
+/// How long a connection stays open although no request has begun and others wait: the client has
+/// just connected, or read a response.
+const GRACE: Duration = Duration::from_millis(50);
+
 /// A connection and its state.
 pub(super) struct Connection {
     stream: Stream,
@@ -26,6 +30,8 @@ pub(super) struct Connection {
     pub(super) state: State,
     /// When the state ends; none while no request has begun.
     pub(super) deadline: Option<Deadline>,
+    /// Until when the connection is not closed to make room for another.
+    grace: Deadline,
     keeps_open: bool,
 }
 
@@ -56,6 +62,7 @@ impl Connection {
             to_send: Zeroizing::default(),
             state: State::Request,
             deadline: Some(Deadline::after(ARRIVAL)),
+            grace: Deadline::after(GRACE),
             keeps_open: false,
         }
     }
@@ -64,9 +71,10 @@ impl Connection {
         &self.stream
     }
 
-    /// Whether no request has begun, so that closing it loses nothing.
-    pub(super) fn is_idle(&self) -> bool {
-        matches!(self.state, State::Request) && self.received.is_empty()
+    /// From when on closing it loses nothing; `None` while there is a request.
+    pub(super) fn idle_from(&self) -> Option<Deadline> {
+        let is_idle = matches!(self.state, State::Request) && self.received.is_empty();
+        is_idle.then_some(self.grace)
     }
 
     /// Reads what has arrived, and returns a request if it is complete.
@@ -98,8 +106,12 @@ impl Connection {
         }
     }
 
-    /// The next request among the bytes that were received.
+    /// The next request among the bytes that were received, unless the connection waits for something
+    /// else.
     pub(super) fn next_request(&mut self) -> Event {
+        if !matches!(self.state, State::Request) {
+            return Event::Nothing;
+        }
         match Request::read(&self.received) {
             Received::Part => Event::Nothing,
             Received::Wrong(status) => {
@@ -114,7 +126,7 @@ impl Connection {
         }
     }
 
-    /// Sends a response. `body` is not sent to a HEAD request.
+    /// Sends a response. A HEAD request gets no body.
     pub(super) fn respond(&mut self, response: &Response, is_head: bool) {
         self.to_send = response.bytes(self.keeps_open, is_head);
         self.state = State::Sending;
@@ -140,6 +152,7 @@ impl Connection {
             }
         }
         self.deadline = (!self.received.is_empty()).then(|| Deadline::after(ARRIVAL));
+        self.grace = Deadline::after(GRACE);
         self.state = if self.keeps_open { State::Request } else { State::Closed };
     }
 }

@@ -21,7 +21,7 @@ const BACKLOG: i32 = 1024;
 #[derive(Debug)]
 pub enum Listener {
     /// At a loopback address.
-    Tcp(TcpListener),
+    Tcp(TcpListener, peer::Finder),
     /// At a path. The file with this device and inode is removed at the end if this process made it.
     Unix(UnixListener, Option<(PathBuf, (u64, u64))>),
 }
@@ -70,7 +70,7 @@ impl Listener {
             Ok(socket)
         };
         let socket = open().map_err(|error| failed(shown, &error, "choose another port"))?;
-        Listener::Tcp(TcpListener::from(socket)).ready(shown)
+        Listener::Tcp(TcpListener::from(socket), peer::Finder::new()).ready(shown)
     }
 
     /// Binds a Unix socket that only its owner can connect to. A socket that nothing listens at any
@@ -150,7 +150,7 @@ impl Listener {
         let tcp = TcpListener::from(socket);
         match tcp.local_addr() {
             Ok(address) if address.ip().is_loopback() => {
-                Listener::Tcp(tcp).ready("the socket of systemd")
+                Listener::Tcp(tcp, peer::Finder::new()).ready("the socket of systemd")
             }
             Ok(_) => Err(wrong("listens at an address that other hosts can reach")),
             Err(_) => {
@@ -162,7 +162,7 @@ impl Listener {
 
     fn ready(self, shown: &str) -> Result<Listener, Error> {
         let result = match &self {
-            Listener::Tcp(listener) => listener.set_nonblocking(true),
+            Listener::Tcp(listener, _) => listener.set_nonblocking(true),
             Listener::Unix(listener, _) => listener.set_nonblocking(true),
         };
         result.map(|()| self).map_err(|error| failed(shown, &error, "check --listen"))
@@ -171,27 +171,30 @@ impl Listener {
     /// The address with its port; `None` for a Unix socket.
     pub fn address(&self) -> Option<SocketAddr> {
         match self {
-            Listener::Tcp(listener) => listener.local_addr().ok(),
+            Listener::Tcp(listener, _) => listener.local_addr().ok(),
             Listener::Unix(..) => None,
         }
     }
 
-    /// Accepts one connection, if one waits, and says which user made it.
-    pub(super) fn accept(&self) -> Option<(Stream, Option<u32>)> {
+    /// Accepts one connection, and says which user made it.
+    ///
+    /// # Errors
+    /// `WouldBlock` if none waits, and those of the operating system.
+    pub(super) fn accept(&self) -> io::Result<(Stream, Option<u32>)> {
         match self {
-            Listener::Tcp(listener) => {
-                let (stream, from) = listener.accept().ok()?;
-                let uid = stream.local_addr().ok().and_then(|local| peer::of_tcp(from, local));
-                stream.set_nonblocking(true).ok()?;
+            Listener::Tcp(listener, finder) => {
+                let (stream, from) = listener.accept()?;
+                let uid = stream.local_addr().ok().and_then(|local| finder.of_tcp(from, local));
+                stream.set_nonblocking(true)?;
                 // Each response is one write, which must not wait for more.
                 let _ = stream.set_nodelay(true);
-                Some((Stream::Tcp(stream), uid))
+                Ok((Stream::Tcp(stream), uid))
             }
             Listener::Unix(listener, _) => {
-                let (stream, _) = listener.accept().ok()?;
-                stream.set_nonblocking(true).ok()?;
+                let (stream, _) = listener.accept()?;
+                stream.set_nonblocking(true)?;
                 let uid = peer::of_unix(&stream);
-                Some((Stream::Unix(stream), uid))
+                Ok((Stream::Unix(stream), uid))
             }
         }
     }
@@ -200,7 +203,7 @@ impl Listener {
 impl AsFd for Listener {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
-            Listener::Tcp(listener) => listener.as_fd(),
+            Listener::Tcp(listener, _) => listener.as_fd(),
             Listener::Unix(listener, _) => listener.as_fd(),
         }
     }

@@ -15,7 +15,7 @@ mod routes;
 mod tokens;
 mod tree;
 
-use std::io::Read as _;
+use std::io::{ErrorKind, Read as _};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
@@ -24,9 +24,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use self::connection::{Connection, Event, State};
 use self::response::Response;
 use self::routes::Route;
-use self::tokens::{Answer, PATIENCE, Tokens};
+use self::tokens::{Answer, Tokens};
 use crate::error::{Error, Kind};
-use crate::google::access_token::AccessToken;
 use crate::secret::Secret;
 use crate::world::{Deadline, Log};
 
@@ -37,6 +36,10 @@ pub use self::tree::Identity;
 
 /// The largest number of open connections. Further ones wait in the kernel.
 const MOST_CONNECTIONS: usize = 64;
+
+/// How long no connection is accepted after the operating system has refused one, for example because
+/// too many files are open.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// What the server hands out, and to whom.
 pub struct Settings {
@@ -60,6 +63,8 @@ pub struct Server {
     listener: Listener,
     tokens: Tokens,
     connections: Vec<Connection>,
+    /// Until when no connection is accepted.
+    pause: Option<Deadline>,
     /// Readable when a token has arrived.
     woken: UnixStream,
     /// Readable when the server must end.
@@ -84,7 +89,8 @@ impl Server {
                 .fix("raise the limit of open files (ulimit -n)")
         })?;
         let tokens = Tokens::new(settings.fetch.clone(), wake);
-        Ok(Server { settings, listener, tokens, connections: Vec::new(), woken, ended })
+        let connections = Vec::new();
+        Ok(Server { settings, listener, tokens, connections, pause: None, woken, ended })
     }
 
     /// Runs until the end.
@@ -108,9 +114,15 @@ impl Server {
 
     /// Waits until something happens; `None` at the end.
     fn wait(&self) -> Option<Ready> {
-        let has_room = self.connections.len() < MOST_CONNECTIONS
-            || self.connections.iter().any(Connection::is_idle);
-        let listens = if has_room { PollFlags::IN } else { PollFlags::empty() };
+        let idle = self.connections.iter().filter_map(Connection::idle_from);
+        let accepts_from = match self.pause {
+            None if self.connections.len() < MOST_CONNECTIONS => None,
+            pause => pause.or(idle.min()).filter(|from| !from.until_end().is_zero()),
+        };
+        let is_full = self.connections.len() >= MOST_CONNECTIONS
+            && !self.connections.iter().any(|connection| connection.idle_from().is_some());
+        let accepts = accepts_from.is_none() && !is_full;
+        let listens = if accepts { PollFlags::IN } else { PollFlags::empty() };
         let mut waits = vec![
             PollFd::new(&self.ended, PollFlags::IN),
             PollFd::new(&self.woken, PollFlags::IN),
@@ -125,7 +137,7 @@ impl Server {
             PollFd::new(connection.stream(), flags)
         }));
         let deadlines = self.connections.iter().filter_map(|connection| connection.deadline);
-        let next = deadlines.map(|deadline| deadline.until_watchdog()).min();
+        let next = deadlines.chain(accepts_from).min().map(|deadline| deadline.until_end());
         let timeout = next.map(|left| Timespec {
             tv_sec: left.as_secs() as i64,
             tv_nsec: i64::from(left.subsec_nanos()),
@@ -146,17 +158,27 @@ impl Server {
         })
     }
 
-    /// Accepts what waits. The oldest idle connection makes room.
+    /// Accepts what waits. The connection that has been idle for the longest time makes room.
     fn accept(&mut self) {
-        loop {
-            self.connections.retain(|connection| !matches!(connection.state, State::Closed));
-            if self.connections.len() >= MOST_CONNECTIONS {
-                let Some(idle) = self.connections.iter().position(Connection::is_idle) else {
+        self.pause = None;
+        self.connections.retain(|connection| !matches!(connection.state, State::Closed));
+        if self.connections.len() >= MOST_CONNECTIONS {
+            self.close_idle();
+        }
+        // There may be no further one, so that only the first one takes the place of another.
+        for _ in self.connections.len()..MOST_CONNECTIONS {
+            let (stream, uid) = match self.listener.accept() {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    let is_usual = [ErrorKind::WouldBlock, ErrorKind::ConnectionAborted];
+                    if !is_usual.contains(&error.kind()) {
+                        self.settings.log.line(format!("cannot accept a connection: {error}"));
+                        self.close_idle();
+                        self.pause = Some(Deadline::after(PAUSE));
+                    }
                     return;
-                };
-                self.connections.remove(idle);
-            }
-            let Some((stream, uid)) = self.listener.accept() else { return };
+                }
+            };
             let mut connection = Connection::new(stream);
             if !self.settings.users.contains(uid) {
                 self.settings.log.line("a connection of another user was refused");
@@ -170,22 +192,39 @@ impl Server {
         }
     }
 
+    /// Closes the connection that has been idle for the longest time, if there is one that may be
+    /// closed.
+    fn close_idle(&mut self) {
+        let idle = self.connections.iter().enumerate();
+        let idle = idle.filter_map(|(index, connection)| Some((connection.idle_from()?, index)));
+        if let Some((from, index)) = idle.min()
+            && from.until_end().is_zero()
+        {
+            self.connections.remove(index);
+        }
+    }
+
     /// Continues with a connection that is ready.
     fn proceed(&mut self, index: usize) {
         let Some(connection) = self.connections.get_mut(index) else { return };
-        let mut event = match connection.state {
+        let event = match connection.state {
             State::Request => connection.receive(),
             State::Sending => {
                 connection.send();
-                Event::Nothing
+                connection.next_request()
             }
-            State::Token { .. } => {
+            State::Token { .. } | State::Closed => {
                 connection.state = State::Closed; // the client has gone
                 Event::Nothing
             }
-            State::Closed => Event::Nothing,
         };
-        // A client may send several requests without waiting for the responses.
+        self.handle(index, event);
+    }
+
+    /// Answers a request, and those after it: a client may send several without waiting for the
+    /// responses.
+    fn handle(&mut self, index: usize, mut event: Event) {
+        let Some(connection) = self.connections.get_mut(index) else { return };
         loop {
             match event {
                 Event::Nothing => return,
@@ -202,56 +241,64 @@ impl Server {
                             Answer::Token(token) => {
                                 connection.respond(&routes::token(&wanted, &token), is_head);
                             }
-                            Answer::Pending(old) => {
-                                let limit =
-                                    if old.is_some() { PATIENCE } else { self.settings.timeout };
-                                connection.deadline = Some(Deadline::after(limit));
-                                connection.state = State::Token { wanted, is_head, old };
+                            Answer::Pending => {
+                                connection.deadline = Some(Deadline::after(self.settings.timeout));
+                                connection.state = State::Token { wanted, is_head, old: None };
+                            }
+                            Answer::Renewing(old, deadline) => {
+                                connection.deadline = Some(deadline);
+                                connection.state = State::Token { wanted, is_head, old: Some(old) };
                             }
                         },
                     }
                 }
             }
-            event = match connection.state {
-                State::Request => connection.next_request(),
-                _ => Event::Nothing,
-            };
+            event = connection.next_request();
         }
     }
 
     /// Gives the tokens that have arrived to those that wait for them.
     fn distribute(&mut self) {
         while let Some((wanted, result)) = self.tokens.next_result() {
-            for connection in &mut self.connections {
-                let State::Token { wanted: waiting, is_head, old } = &connection.state else {
-                    continue;
-                };
-                if *waiting == wanted {
+            self.answer(|connection| match &connection.state {
+                State::Token { wanted: waiting, is_head, old } if *waiting == wanted => {
                     let response = match (&result, old) {
                         (Ok(token), _) | (Err(_), Some(token)) => routes::token(&wanted, token),
                         (Err(error), None) => routes::failure(error),
                     };
-                    let is_head = *is_head;
-                    connection.respond(&response, is_head);
+                    Some((response, *is_head))
                 }
-            }
+                _ => None,
+            });
         }
     }
 
     fn pass_deadlines(&mut self) {
-        for connection in &mut self.connections {
-            let has_passed =
-                connection.deadline.is_some_and(|deadline| deadline.until_watchdog().is_zero());
-            if !has_passed {
-                continue;
+        let has_passed = |connection: &Connection| {
+            connection.deadline.is_some_and(|deadline| deadline.until_end().is_zero())
+        };
+        self.answer(|connection| match &connection.state {
+            State::Token { wanted, is_head, old } if has_passed(connection) => {
+                let late = "no token within the timeout; increase --timeout";
+                let response = match old {
+                    Some(token) => routes::token(wanted, token),
+                    None => Response::failure(503, late),
+                };
+                Some((response, *is_head))
             }
-            match &connection.state {
-                State::Token { wanted, is_head, old } => {
-                    let response = late(wanted, old.as_ref());
-                    let is_head = *is_head;
-                    connection.respond(&response, is_head);
-                }
-                State::Request | State::Sending | State::Closed => connection.state = State::Closed,
+            _ => None,
+        });
+        self.connections.retain(|connection| !has_passed(connection));
+    }
+
+    /// Responds to the connections for which there is a response, and whether its body is left out.
+    fn answer(&mut self, response: impl Fn(&Connection) -> Option<(Response, bool)>) {
+        for index in 0..self.connections.len() {
+            let Some(connection) = self.connections.get_mut(index) else { return };
+            if let Some((response, is_head)) = response(connection) {
+                connection.respond(&response, is_head);
+                let event = connection.next_request();
+                self.handle(index, event);
             }
         }
     }
@@ -263,12 +310,4 @@ struct Ready {
     is_woken: bool,
     is_connected: bool,
     connections: Vec<usize>,
-}
-
-/// The response to a request whose token has not arrived in time.
-fn late(wanted: &Wanted, old: Option<&AccessToken>) -> Response {
-    match old {
-        Some(token) => routes::token(wanted, token),
-        None => Response::failure(503, "no token within the timeout; increase --timeout"),
-    }
 }

@@ -32,27 +32,48 @@ pub(super) fn of_unix(_socket: impl AsFd) -> Option<u32> {
     Some(rustix::process::getuid().as_raw())
 }
 
-/// The user of the process that connected from `peer` to `local`.
+/// Finds the users of TCP connections.
+#[derive(Debug)]
+pub struct Finder {
+    /// A socket to the kernel, which is there also when too many files are open.
+    #[cfg(target_os = "linux")]
+    kernel: Option<std::os::fd::OwnedFd>,
+}
+
 #[cfg(target_os = "linux")]
-pub(super) fn of_tcp(peer: SocketAddr, local: SocketAddr) -> Option<u32> {
-    linux::ask_kernel(peer, local).or_else(|| linux::search_table(peer, local))
+impl Finder {
+    pub(super) fn new() -> Finder {
+        Finder { kernel: linux::kernel() }
+    }
+
+    /// The user of the process that connected from `peer` to `local`.
+    pub(super) fn of_tcp(&self, peer: SocketAddr, local: SocketAddr) -> Option<u32> {
+        let asked = self.kernel.as_ref().and_then(|kernel| linux::ask(kernel, peer, local));
+        asked.or_else(|| linux::search_table(peer, local))
+    }
 }
 
 /// On other systems, every user of the host can connect.
 #[cfg(not(target_os = "linux"))]
-pub(super) fn of_tcp(_peer: SocketAddr, _local: SocketAddr) -> Option<u32> {
-    Some(rustix::process::getuid().as_raw())
+impl Finder {
+    pub(super) fn new() -> Finder {
+        Finder {}
+    }
+
+    pub(super) fn of_tcp(&self, _peer: SocketAddr, _local: SocketAddr) -> Option<u32> {
+        Some(rustix::process::getuid().as_raw())
+    }
 }
 
 #[cfg(target_os = "linux")]
 mod linux {
     use std::fmt::Write as _;
     use std::net::{IpAddr, SocketAddr};
+    use std::os::fd::OwnedFd;
 
     use rustix::net::netlink::{SOCK_DIAG, SocketAddrNetlink};
     use rustix::net::{
         AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, sendto, socket_with,
-        sockopt,
     };
 
     use crate::files;
@@ -64,31 +85,33 @@ mod linux {
     /// The sizes of `struct nlmsghdr` and of `struct inet_diag_req_v2`, in bytes.
     const HEADER: usize = 16;
     const REQUEST: usize = 56;
-    /// Where `idiag_uid` is in `struct inet_diag_msg`.
+    /// Where `idiag_uid` and `idiag_inode` are in `struct inet_diag_msg`.
     const UID: usize = 64;
+    const INODE: usize = 68;
     /// Where the ports and addresses are in that structure: `struct inet_diag_sockid`.
     const SOCKET_ID: usize = 4;
     const ADDRESSES: usize = 36;
 
-    /// Asks the kernel who owns the socket that is connected from `peer` to `local`.
-    pub(super) fn ask_kernel(peer: SocketAddr, local: SocketAddr) -> Option<u32> {
-        let socket = socket_with(
-            AddressFamily::NETLINK,
-            SocketType::DGRAM,
-            SocketFlags::CLOEXEC,
-            Some(SOCK_DIAG),
-        )
-        .ok()?;
-        let timeout = Some(std::time::Duration::from_millis(200));
-        sockopt::set_socket_timeout(&socket, sockopt::Timeout::Recv, timeout).ok()?;
-        let kernel = SocketAddrNetlink::new(0, 0);
-        sendto(&socket, &request(peer, local), SendFlags::empty(), &kernel).ok()?;
-        let mut answer = [0_u8; 1024];
-        let (length, _) = recv(&socket, &mut answer[..], RecvFlags::empty()).ok()?;
-        owner(answer.get(..length)?, peer, local)
+    /// A socket for questions to the kernel.
+    pub(super) fn kernel() -> Option<OwnedFd> {
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        socket_with(AddressFamily::NETLINK, SocketType::DGRAM, flags, Some(SOCK_DIAG)).ok()
     }
 
-    /// The owner in the answer, if the answer is about this socket.
+    /// Asks the kernel who owns the socket that is connected from `peer` to `local`. The answer is
+    /// there when the question has been sent.
+    pub(super) fn ask(kernel: &OwnedFd, peer: SocketAddr, local: SocketAddr) -> Option<u32> {
+        let address = SocketAddrNetlink::new(0, 0);
+        sendto(kernel, &request(peer, local), SendFlags::empty(), &address).ok()?;
+        let (mut found, mut answer) = (None, [0_u8; 1024]);
+        while let Ok((length, _)) = recv(kernel, &mut answer[..], RecvFlags::empty()) {
+            found = owner(answer.get(..length)?, peer, local);
+        }
+        found
+    }
+
+    /// The owner in the answer, if the answer is about this socket. A socket that its process has
+    /// closed has no inode, and may seem to be root's.
     fn owner(answer: &[u8], peer: SocketAddr, local: SocketAddr) -> Option<u32> {
         let kind = answer.get(4..6)?;
         let message = answer.get(HEADER..)?;
@@ -96,7 +119,8 @@ mod linux {
         if kind != SOCK_DIAG_BY_FAMILY.to_ne_bytes() || id != socket_id(peer, local) {
             return None;
         }
-        Some(u32::from_ne_bytes(message.get(UID..UID + 4)?.try_into().ok()?))
+        let number = |at| Some(u32::from_ne_bytes(message.get(at..at + 4)?.try_into().ok()?));
+        number(UID).filter(|_| number(INODE).is_some_and(|inode| inode != 0))
     }
 
     fn request(peer: SocketAddr, local: SocketAddr) -> Vec<u8> {
@@ -140,7 +164,8 @@ mod linux {
         text.lines().find_map(|line| {
             let mut fields = line.split_whitespace().skip(1);
             let is_it = fields.next() == Some(&from) && fields.next() == Some(&to);
-            is_it.then(|| fields.nth(4)?.parse().ok())?
+            let (uid, inode) = (is_it.then(|| fields.nth(4))??, fields.nth(1)?);
+            uid.parse().ok().filter(|_| inode != "0")
         })
     }
 
@@ -172,14 +197,22 @@ mod linux {
                 let local = listener.local_addr().unwrap();
                 let client = TcpStream::connect(local).unwrap();
                 let peer = client.local_addr().unwrap();
-                assert_eq!(ask_kernel(peer, local), Some(own), "{address}");
+                let kernel = kernel().unwrap();
+                assert_eq!(ask(&kernel, peer, local), Some(own), "{address}");
                 assert_eq!(search_table(peer, local), Some(own), "{address}");
                 // Another process may have the same port at another loopback address.
                 let mut other = peer;
                 other.set_ip(if peer.is_ipv4() { [127, 0, 0, 77].into() } else { local.ip() });
                 other.set_port(if peer.is_ipv4() { peer.port() } else { local.port() });
-                assert_eq!(ask_kernel(other, local), None, "{address}");
+                assert_eq!(ask(&kernel, other, local), None, "{address}");
                 assert_eq!(search_table(other, local), None, "{address}");
+                assert_eq!(ask(&kernel, peer, local), Some(own), "{address}");
+                // A socket that is closed has no owner: it must not seem to be root's.
+                let accepted = listener.accept().unwrap();
+                drop(client);
+                assert_eq!(ask(&kernel, peer, local), None, "{address}");
+                assert_eq!(search_table(peer, local), None, "{address}");
+                drop(accepted);
             }
         }
     }

@@ -24,6 +24,8 @@ pub(super) struct Request {
     pub(super) method: String,
     /// The path without the query, decoded.
     pub(super) path: String,
+    /// The query as it was sent, with its question mark; empty if there is none.
+    pub(super) query_text: String,
     /// The parameters of the query, decoded.
     pub(super) query: Vec<(String, String)>,
     /// The headers; names are in lower case.
@@ -63,12 +65,14 @@ impl Request {
         let (method, target) = (parsed.method.unwrap_or_default(), parsed.path.unwrap_or_default());
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let decoded = form::decode(path).filter(|path| path.starts_with('/'));
+        let query_text = target.find('?').and_then(|at| target.get(at..)).unwrap_or_default();
         let (Some(path), Some(query)) = (decoded, parameters(query)) else {
             return Received::Wrong(400);
         };
         let is_http_11 = parsed.version == Some(1);
+        let (method, query_text) = (method.to_owned(), query_text.to_owned());
         let mut request =
-            Request { method: method.to_owned(), path, query, headers: read, keeps_open: false };
+            Request { method, path, query_text, query, headers: read, keeps_open: false };
         let closes =
             request.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
         request.keeps_open = is_http_11 && !closes;

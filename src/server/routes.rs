@@ -144,7 +144,7 @@ fn nothing(request: &Request, settings: &Settings) -> Route {
         Found::Body(content_type, body) => Response::value(content_type, body),
         Found::Redirect => {
             let host = request.header("host").unwrap_or("metadata.google.internal");
-            Response::redirect(format!("http://{host}{}/", request.path))
+            Response::redirect(format!("http://{host}{}/{}", request.path, request.query_text))
         }
         Found::Nothing => Response::failure(404, "this metadata server does not have this value"),
     })

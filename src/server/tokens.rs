@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use crate::error::{Error, Kind};
 use crate::google::access_token::{AccessToken, MIN_LIFE};
-use crate::world::Clock;
+use crate::world::{Clock, Deadline};
 
 /// A token that a client requests.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -35,8 +35,11 @@ const THREADS: usize = 4;
 /// How many tokens are kept.
 const MOST: usize = 64;
 
-/// How long a client waits for a new token while an old one is valid.
-pub(super) const PATIENCE: Duration = Duration::from_secs(2);
+/// How many tokens wait to be fetched.
+const MOST_PENDING: usize = 256;
+
+/// How long clients wait for a new token while an old one is valid.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The tokens, and the threads that fetch them.
 pub(super) struct Tokens {
@@ -55,15 +58,18 @@ pub(super) struct Tokens {
 #[derive(Default)]
 struct Known {
     token: Option<AccessToken>,
-    is_pending: bool,
+    /// While it is being fetched: until when clients with a valid token wait.
+    pending: Option<Deadline>,
 }
 
 /// What there is for a request.
 pub(super) enum Answer {
     /// A token to hand out.
     Token(AccessToken),
-    /// It is being fetched. Until then, this one is valid, if there is one.
-    Pending(Option<AccessToken>),
+    /// It is being fetched.
+    Pending,
+    /// It is being fetched, and this valid one is handed out if that fails or at the deadline.
+    Renewing(AccessToken, Deadline),
 }
 
 impl Tokens {
@@ -80,16 +86,21 @@ impl Tokens {
         let now = Clock.now();
         self.forget(wanted, now);
         let known = self.known.entry(wanted.clone()).or_default();
-        let valid = known.token.clone().filter(|token| token.expiry > now);
+        // It must be valid at the end of the wait too.
+        let least = now + PATIENCE.as_secs() as i64;
+        let valid = known.token.clone().filter(|token| token.expiry > least);
+        if let Some(token) = valid.clone().filter(|token| token.expiry - now >= MIN_LIFE) {
+            return Answer::Token(token);
+        }
+        let is_new = known.pending.is_none();
+        let patience = *known.pending.get_or_insert_with(|| Deadline::after(PATIENCE));
+        if is_new {
+            self.start(wanted);
+        }
         match valid {
-            Some(token) if token.expiry - now >= MIN_LIFE => Answer::Token(token),
-            valid => {
-                if !known.is_pending {
-                    known.is_pending = true;
-                    self.start(wanted);
-                }
-                Answer::Pending(valid)
-            }
+            Some(token) if patience.until_end().is_zero() => Answer::Token(token),
+            Some(token) => Answer::Renewing(token, patience),
+            None => Answer::Pending,
         }
     }
 
@@ -99,7 +110,7 @@ impl Tokens {
         let (wanted, result) = self.results.try_recv().ok()?;
         self.pending = self.pending.saturating_sub(1);
         let known = self.known.entry(wanted.clone()).or_default();
-        known.is_pending = false;
+        known.pending = None;
         if let Ok(token) = &result {
             known.token = Some(token.clone());
         }
@@ -112,9 +123,9 @@ impl Tokens {
             return;
         }
         let is_valid = |known: &Known| known.token.as_ref().is_some_and(|token| token.expiry > now);
-        self.known.retain(|_, known| known.is_pending || is_valid(known));
+        self.known.retain(|_, known| known.pending.is_some() || is_valid(known));
         if self.known.len() >= MOST {
-            self.known.retain(|_, known| known.is_pending);
+            self.known.retain(|_, known| known.pending.is_some());
         }
     }
 
@@ -137,9 +148,16 @@ impl Tokens {
                 self.threads += 1;
             }
         }
-        if self.threads == 0 || self.send.send(wanted.clone()).is_err() {
-            let error = Error::new(Kind::Unreachable, "no thread can be started")
-                .fix("raise the limit of processes (ulimit -u)");
+        let refusal = if self.pending > MOST_PENDING {
+            let what = "too many different tokens are requested at the same time";
+            Some(Error::new(Kind::Unreachable, what).fix("request fewer scopes and audiences"))
+        } else if self.threads == 0 || self.send.send(wanted.clone()).is_err() {
+            let error = Error::new(Kind::Unreachable, "no thread can be started");
+            Some(error.fix("raise the limit of processes (ulimit -u)"))
+        } else {
+            None
+        };
+        if let Some(error) = refusal {
             let _ = self.done.send((wanted.clone(), Err(error)));
             let _ = (&self.wake).write(&[0]);
         }

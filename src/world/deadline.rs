@@ -10,7 +10,7 @@ const RESERVE: Duration = Duration::from_millis(300);
 const WATCHDOG: Duration = Duration::from_millis(100);
 
 /// The deadline of a run. Clients do not tell the program how long they wait.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Deadline {
     end: Instant,
     timeout: Duration,
@@ -66,8 +66,9 @@ impl Deadline {
             .lost()
     }
 
+    /// The time that remains; zero after the deadline.
     #[allow(clippy::disallowed_methods)] // only this module does this
-    fn until_end(&self) -> Duration {
+    pub fn until_end(&self) -> Duration {
         self.end.saturating_duration_since(Instant::now())
     }
 }

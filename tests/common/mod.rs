@@ -4,6 +4,8 @@
 #![allow(dead_code, unreachable_pub)] // each test file takes what it needs
 
 pub mod google;
+#[cfg(unix)]
+pub mod metadata;
 pub mod outcome;
 pub mod placeholders;
 pub mod scenario;

@@ -1,0 +1,414 @@
+//! `exec`: the environment, streams, signals and exit status of the command, and what is left behind.
+#![cfg(target_os = "linux")]
+
+mod common;
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use common::google::IMPERSONATED;
+use common::metadata::{ACCOUNT, Client, Google};
+use common::{Run, World};
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+
+/// The run of a shell script below `exec`, with the default handling of signals.
+fn exec(world: &World, options: &str, script: &str) -> Command {
+    let line = format!("exec --credentials={{dir}}/c.json --log-file={{dir}}/log {options} --");
+    let run = world.command(&line, &[]);
+    fs::create_dir_all(world.path("tmp")).unwrap();
+    let mut command = Command::new("env");
+    command.arg("--default-signal").arg(run.get_program()).args(run.get_args());
+    command.args(["/bin/sh", "-c", script]).current_dir(world.path("")).env_clear();
+    command.envs(run.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    command.env("TMPDIR", world.path("tmp"));
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn run(world: &World, options: &str, script: &str) -> Run {
+    let run = Run::new(exec(world, options, script).output().unwrap());
+    assert!(leaves_nothing(world), "{run:?}");
+    run
+}
+
+fn leaves_nothing(world: &World) -> bool {
+    fs::read_dir(world.path("tmp")).unwrap().count() == 0
+}
+
+/// What the file contains when it is there.
+fn await_file(path: &Path) -> String {
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs(10) {
+        match fs::read_to_string(path) {
+            Ok(text) if text.ends_with('\n') => return text,
+            _ => thread::sleep(Duration::from_millis(5)),
+        }
+    }
+    panic!("no {}", path.display());
+}
+
+fn signal(child: &Child, signal: Signal) {
+    kill_process(Pid::from_child(child), signal).unwrap();
+}
+
+/// Writes the address of the server to the file `host`, then waits until standard input ends.
+const WAITS: &str = "echo $GCE_METADATA_HOST > host.new; mv host.new host; cat > /dev/null";
+
+/// Starts [`WAITS`], and returns the address.
+fn waiting(world: &World) -> (Child, String) {
+    let child = exec(world, "", WAITS).stdin(Stdio::piped()).spawn().unwrap();
+    (child, await_file(&world.path("host")).trim().to_owned())
+}
+
+fn get(address: &str, path: &str) -> common::metadata::Response {
+    let mut client = Client::connect(address);
+    client.send(&format!(
+        "GET {path} HTTP/1.1\r\nHost: {address}\r\nMetadata-Flavor: Google\r\n\r\n"
+    ));
+    client.response(false).unwrap()
+}
+
+#[test]
+fn clients_of_the_command_get_tokens_while_it_runs() {
+    let google = Google::new();
+    let world = google.world(true);
+    let (mut child, address) = waiting(&world);
+    assert!(address.starts_with("127.0.0.1:"), "{address}");
+    assert_eq!(google.server.count(), 0, "no token is fetched before one is requested");
+    let token = get(&address, &format!("{ACCOUNT}token"));
+    assert_eq!(token.json()["access_token"], IMPERSONATED);
+    let id_token = get(&address, &format!("{ACCOUNT}identity?audience=a"));
+    assert_eq!(id_token.status, 200);
+    assert_eq!(get(&address, "/subject-token").status, 403);
+    drop(child.stdin.take());
+    let run = Run::new(child.wait_with_output().unwrap());
+    assert_eq!((run.status, run.stdout.as_str(), run.stderr.as_str()), (0, "", ""));
+    assert!(TcpStream::connect(&address).is_err(), "the server has ended");
+    assert!(leaves_nothing(&world));
+    let log = world.read("log");
+    common::holds_no_secret(&log);
+    assert!(!log.contains("hunter2"), "{log}");
+}
+
+#[test]
+fn the_environment_leads_to_the_server_and_nowhere_else() {
+    let google = Google::new();
+    let world = google.world(true);
+    let mut command =
+        exec(&world, "", "env; ls -A \"$CLOUDSDK_CONFIG\"; stat -c mode=%a \"$CLOUDSDK_CONFIG\"");
+    command.envs([
+        ("GOOGLE_APPLICATION_CREDENTIALS", "/other"),
+        ("NO_GCE_CHECK", "true"),
+        ("GCE_METADATA_HOST", "other"),
+        ("GCE_METADATA_IP", "other"),
+        ("GCE_METADATA_ROOT", "other"),
+        ("METADATA_SERVER_DETECTION", "none"),
+        ("CLOUDSDK_CONFIG", "/other"),
+        ("no_proxy", "a.example, b.example"),
+        ("NO_PROXY", "b.example,,c.example"),
+        ("http_proxy", "http://proxy.example"),
+        ("OTHER", "kept"),
+    ]);
+    let run = Run::new(command.output().unwrap());
+    let variables: Vec<(&str, &str)> =
+        run.stdout.lines().filter_map(|line| line.split_once('=')).collect();
+    let value = |name: &str| variables.iter().find(|(found, _)| *found == name).map(|(_, v)| *v);
+    let host = value("GCE_METADATA_HOST").unwrap();
+    assert!(host.starts_with("127.0.0.1:"), "{host}");
+    assert_eq!(value("GCE_METADATA_IP"), Some(host));
+    assert_eq!(value("GCE_METADATA_ROOT"), Some(host));
+    assert_eq!(value("METADATA_SERVER_DETECTION"), Some("assume-present"));
+    assert_eq!(value("GOOGLE_APPLICATION_CREDENTIALS"), None);
+    assert_eq!(value("NO_GCE_CHECK"), None);
+    let union = Some("a.example,b.example,c.example,127.0.0.1");
+    assert_eq!((value("no_proxy"), value("NO_PROXY")), (union, union));
+    assert_eq!((value("http_proxy"), value("OTHER")), (Some("http://proxy.example"), Some("kept")));
+    assert_eq!(value("mode"), Some("700"));
+    let folder = value("CLOUDSDK_CONFIG").unwrap();
+    assert!(folder.starts_with(world.path("tmp").to_str().unwrap()), "{folder}");
+    assert!(run.stdout.ends_with("mode=700\n"), "it is empty: {}", run.stdout);
+    let before = run.stdout.lines().rev().nth(1).unwrap();
+    assert!(before.contains('='), "it is empty: {}", run.stdout);
+    assert!(!run.stdout.contains("hunter2"));
+    assert!(!Path::new(folder).exists());
+}
+
+#[test]
+fn the_exit_status_is_that_of_the_command() {
+    let google = Google::new();
+    let world = google.world(true);
+    for (script, status) in [
+        ("exit 0", 0),
+        ("exit 1", 1),
+        ("exit 42", 42),
+        ("exit 255", 255),
+        ("kill -TERM $$", 128 + 15),
+        ("kill -KILL $$", 128 + 9),
+        ("ulimit -c 0; kill -SEGV $$", 128 + 11),
+        // What the command writes to its configuration is removed with it.
+        ("mkdir -p $CLOUDSDK_CONFIG/a/b; touch $CLOUDSDK_CONFIG/a/b/c; exit 3", 3),
+    ] {
+        let run = run(&world, "", script);
+        let expected = (status, "", "");
+        assert_eq!((run.status, run.stdout.as_str(), run.stderr.as_str()), expected, "{script}");
+    }
+    world.write("plain", "text");
+    for (command, status, message) in [
+        ("none-such", 127, "none-such is not found; correct the command after --\n"),
+        ("{dir}/none", 127, "none is not found; correct the command after --\n"),
+        ("{dir}/plain", 126, "cannot run "),
+        ("/", 126, "cannot run "),
+        ("", 2, "exec requires a command"),
+    ] {
+        let line = format!("exec --credentials={{dir}}/c.json -- {command}");
+        let run = world.run_with(&line, &[("TMPDIR", "{dir}/tmp")]);
+        assert_eq!((run.status, run.stdout.as_str()), (status, ""), "{command}: {run:?}");
+        assert!(run.stderr.contains(message), "{run:?}");
+        assert_eq!(run.stderr.matches('\n').count(), 1, "{run:?}");
+        assert!(leaves_nothing(&world), "{command}");
+    }
+    assert_eq!(google.server.count(), 0);
+}
+
+#[test]
+fn the_configuration_is_validated_before_the_command_starts() {
+    let google = Google::new();
+    let world = google.world(true);
+    let script = "touch started";
+    world.write("bad.json", "{}");
+    for options in
+        ["--credentials={dir}/bad.json", "--credentials={dir}/none", "--project=X_", "--unknown=x"]
+    {
+        let line = format!("exec {options} -- /bin/touch {{dir}}/started");
+        let run = world.run(&line);
+        assert!(![0, 126, 127].contains(&run.status), "{run:?}");
+        assert!(!world.path("started").exists());
+    }
+    google.set(|google| google.failure = Some("403 Forbidden"));
+    let failed = run(&world, "--check-first", script);
+    assert!(![0, 126, 127].contains(&failed.status), "{failed:?}");
+    failed.holds_no_secret();
+    assert!(!world.path("started").exists());
+    assert_eq!(run(&world, "", script).status, 0);
+    assert!(world.path("started").exists());
+    google.set(|google| google.failure = None);
+    assert_eq!(run(&world, "--check-first", "exit 5").status, 5);
+    assert_eq!(google.calls("generateAccessToken"), 1);
+}
+
+#[test]
+fn the_standard_streams_are_those_of_the_command() {
+    let google = Google::new();
+    let world = google.world(true);
+    let mut command = exec(&world, "", "cat; echo error >&2; readlink /proc/self/fd/0 > stdin");
+    let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+    let bytes: Vec<u8> = (0..200_000_u32).map(|number| (number * 7 % 256) as u8).collect();
+    let mut input = child.stdin.take().unwrap();
+    let sent = bytes.clone();
+    let writer = thread::spawn(move || input.write_all(&sent).unwrap());
+    let output = child.wait_with_output().unwrap();
+    writer.join().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert!(output.stdout == bytes && output.stderr == b"error\n");
+    assert!(world.read("stdin").starts_with("pipe:"));
+
+    // The command has no file that it would not have without this program.
+    let lists = "ls /proc/$$/fd; true";
+    let without = Command::new("/bin/sh").args(["-c", lists]).output().unwrap();
+    assert_eq!(run(&world, "", lists).stdout, String::from_utf8(without.stdout).unwrap());
+
+    // Standard output is closed, or nobody reads it.
+    let script = exec(&world, "", "exit 7");
+    for redirection in [">&-", ">&- 2>&- <&-", "| true", "> /dev/full"] {
+        let mut shell = Command::new("bash");
+        let line = format!("\"$0\" \"$@\" {redirection}; exit ${{PIPESTATUS[0]}}");
+        shell.arg("-c").arg(line).arg(script.get_program()).args(script.get_args()).env_clear();
+        shell.envs(script.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let run = Run::new(shell.output().unwrap());
+        assert_eq!((run.status, run.stderr.as_str()), (7, ""), "{redirection}");
+    }
+}
+
+/// Notes each signal in the file `signals`, and ends after SIGTERM with 9. The process waits in short
+/// steps, after which the shell handles a signal.
+const NOTES: &str =
+    "for name in HUP USR1 USR2 INT QUIT WINCH; do trap \"echo $name >> signals\" $name; done;
+    trap 'echo TERM >> signals; exit 9' TERM; echo $$ > pid; while :; do sleep 0.02; done";
+
+#[test]
+fn a_signal_is_passed_on_once() {
+    let google = Google::new();
+    let world = google.world(true);
+    let child = exec(&world, "", NOTES).spawn().unwrap();
+    await_file(&world.path("pid"));
+    let mut expected = String::new();
+    for (sent, name) in [
+        (Signal::USR1, "USR1"),
+        (Signal::USR2, "USR2"),
+        (Signal::HUP, "HUP"),
+        (Signal::INT, "INT"),
+        (Signal::QUIT, "QUIT"),
+        (Signal::WINCH, "WINCH"),
+        (Signal::INT, "INT"),
+        (Signal::TERM, "TERM"),
+    ] {
+        signal(&child, sent);
+        expected += &format!("{name}\n");
+        let start = Instant::now();
+        while fs::read_to_string(world.path("signals")).unwrap_or_default() != expected {
+            assert!(start.elapsed() < Duration::from_secs(5), "{name}: {}", world.read("signals"));
+            thread::sleep(Duration::from_millis(5));
+        }
+        thread::sleep(Duration::from_millis(60));
+    }
+    let run = Run::new(child.wait_with_output().unwrap());
+    assert_eq!((run.status, run.stdout.as_str(), run.stderr.as_str()), (9, "", ""));
+    assert_eq!(world.read("signals"), expected);
+    assert!(leaves_nothing(&world));
+}
+
+#[test]
+fn a_signal_that_ends_the_command_is_its_exit_status() {
+    let google = Google::new();
+    for (sent, status) in [(Signal::TERM, 143), (Signal::HUP, 129), (Signal::INT, 130)] {
+        let world = google.world(true);
+        let child = exec(&world, "", "echo $$ > pid; exec sleep 60").spawn().unwrap();
+        await_file(&world.path("pid"));
+        thread::sleep(Duration::from_millis(50));
+        signal(&child, sent);
+        assert_eq!(Run::new(child.wait_with_output().unwrap()).status, status, "{sent:?}");
+        assert!(leaves_nothing(&world));
+    }
+}
+
+/// The run on a terminal of its own, whose keys are standard input.
+fn on_terminal(world: &World, command: &Command) -> Child {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    let line = shlex::try_join(words.map(|word| word.to_str().unwrap())).unwrap();
+    let mut terminal = Command::new("script");
+    // The shell of script(1) would get the signals too.
+    terminal.args(["--quiet", "--return", "--command", &format!("exec {line}"), "/dev/null"]);
+    terminal.env_clear();
+    terminal.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    terminal.current_dir(world.path("")).stdin(Stdio::piped()).stdout(Stdio::piped());
+    terminal.spawn().expect("script(1) of util-linux")
+}
+
+/// The terminal sends SIGINT to `wif-token` and to the command: the command gets it once, and twice
+/// would make terraform stop hard. In another process group, the terminal does not reach it.
+#[test]
+fn the_interrupt_of_a_terminal_reaches_the_command_once() {
+    let google = Google::new();
+    for (script, is_apart) in [(NOTES, false), ("exec setsid /bin/sh notes", true)] {
+        let world = google.world(true);
+        world.write("notes", NOTES);
+        let command = exec(&world, "", script);
+        let mut terminal = on_terminal(&world, &command);
+        let pid = await_file(&world.path("pid"));
+        let mut keys = terminal.stdin.take().unwrap();
+        for count in 1..=2 {
+            keys.write_all(b"\x03").unwrap();
+            let expected = "INT\n".repeat(count);
+            let start = Instant::now();
+            while fs::read_to_string(world.path("signals")).unwrap_or_default() != expected {
+                assert!(start.elapsed() < Duration::from_secs(5), "{is_apart}");
+                thread::sleep(Duration::from_millis(5));
+            }
+            thread::sleep(Duration::from_millis(200));
+            assert_eq!(world.read("signals"), expected, "{is_apart}");
+        }
+        kill_process(Pid::from_raw(pid.trim().parse().unwrap()).unwrap(), Signal::TERM).unwrap();
+        assert_eq!(terminal.wait().unwrap().code(), Some(9), "{is_apart}");
+        assert!(leaves_nothing(&world));
+    }
+}
+
+#[test]
+fn the_command_has_the_terminal() {
+    let google = Google::new();
+    let world = google.world(true);
+    let command = exec(&world, "", "test -t 0 && stty size && read line && echo \"<$line>\"");
+    let mut terminal = on_terminal(&world, &command);
+    let mut keys = terminal.stdin.take().unwrap();
+    keys.write_all(b"typed\n").unwrap();
+    let mut shown = String::new();
+    terminal.stdout.take().unwrap().read_to_string(&mut shown).unwrap();
+    assert_eq!(terminal.wait().unwrap().code(), Some(0), "{shown}");
+    assert!(shown.contains("<typed>"), "{shown}");
+}
+
+#[test]
+fn a_kill_of_this_process_leaves_the_command_and_no_server() {
+    let google = Google::new();
+    let world = google.world(true);
+    let script = "trap 'echo TERM > signals' TERM; echo $GCE_METADATA_HOST > host; echo $$ > pid; \
+                  while :; do sleep 0.02; done";
+    let mut child = exec(&world, "", script).spawn().unwrap();
+    let pid = await_file(&world.path("pid"));
+    let address = await_file(&world.path("host")).trim().to_owned();
+    assert_eq!(get(&address, "/").status, 200);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    thread::sleep(Duration::from_millis(200));
+    let command = Pid::from_raw(pid.trim().parse().unwrap()).unwrap();
+    assert!(test_kill_process(command).is_ok(), "the command runs");
+    assert!(TcpStream::connect(&address).is_err(), "the server has ended");
+    kill_process(command, Signal::KILL).unwrap();
+}
+
+#[test]
+fn a_signal_that_is_ignored_stays_ignored() {
+    let google = Google::new();
+    let world = google.world(true);
+    let command = exec(&world, "", "echo $$ > pid; exec sleep 60");
+    let mut shell = Command::new("/bin/sh");
+    let words: Vec<_> = command.get_args().skip(1).collect();
+    shell.args(["-c", "trap '' HUP; exec \"$0\" \"$@\""]).args(words).env_clear();
+    shell.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let mut child = shell.current_dir(world.path("")).spawn().unwrap();
+    let pid = await_file(&world.path("pid")).trim().to_owned();
+    thread::sleep(Duration::from_millis(50));
+    signal(&child, Signal::HUP);
+    kill_process(Pid::from_raw(pid.parse().unwrap()).unwrap(), Signal::HUP).unwrap();
+    thread::sleep(Duration::from_millis(200));
+    assert!(child.try_wait().unwrap().is_none(), "both still run");
+    signal(&child, Signal::TERM);
+    assert_eq!(child.wait().unwrap().code(), Some(143));
+}
+
+/// A signal may come before the command is started, while it is, or after.
+#[test]
+fn a_signal_at_any_moment_ends_the_command() {
+    let google = Google::new();
+    for delay in 0..40 {
+        let world = google.world(true);
+        let child = exec(&world, "", "echo $$ > pid; exec sleep 60").spawn().unwrap();
+        thread::sleep(Duration::from_micros(delay * 400));
+        signal(&child, Signal::TERM);
+        let start = Instant::now();
+        let output = child.wait_with_output().unwrap();
+        assert!(start.elapsed() < Duration::from_secs(5), "after {delay}");
+        assert!(!output.status.success(), "after {delay}");
+        assert!(leaves_nothing(&world), "after {delay}");
+    }
+}
+
+#[test]
+fn runs_leave_nothing_behind() {
+    let google = Google::new();
+    let world = google.world(true);
+    for _ in 0..30 {
+        assert_eq!(run(&world, "", "exit 0").status, 0);
+    }
+    let mut names: Vec<_> = fs::read_dir(world.path("")).unwrap().collect();
+    names.retain(|entry| {
+        let name = entry.as_ref().unwrap().file_name().into_string().unwrap();
+        !["t", "c.json", "log", "tmp", ".cache"].contains(&name.as_str())
+    });
+    assert!(names.is_empty(), "{names:?}");
+}
