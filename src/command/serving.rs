@@ -64,8 +64,7 @@ pub(super) fn settings(invocation: &Invocation, cx: &Context) -> Result<Settings
         let common = Common::new(&values);
         let deadline = Deadline::after(common.timeout());
         let cx = Context::new(World { deadline, ..world.clone() }, common.http);
-        let result = token(&values, wanted, &cx);
-        result.inspect_err(|error| cx.log.failure(error))
+        token(&values, wanted, &cx)
     });
     Ok(Settings {
         identity,
@@ -94,7 +93,7 @@ fn token(values: &Values, wanted: &Wanted, cx: &Context) -> Result<AccessToken, 
         (Wanted::Subject(_), Origin::ExternalAccount(config)) => {
             let text = subject_token::get(config, cx)?;
             let expiry = jwt::expiry(text.expose()).unwrap_or(Clock.now() + UNKNOWN_LIFE);
-            Ok(AccessToken { text, expiry, member: None })
+            Ok(AccessToken { text, expiry, issued: Clock.now(), member: None })
         }
         (Wanted::Subject(_), _) => {
             let what = "the credentials have no subject token";

@@ -194,8 +194,8 @@ pub(super) fn token(wanted: &Wanted, token: &AccessToken) -> Response {
 pub(super) fn failure(error: &Error) -> Response {
     let status = match error.kind() {
         Kind::Denied => 403,
-        Kind::Usage | Kind::Configuration | Kind::Absent => 400,
-        Kind::Unreachable | Kind::Protocol | Kind::Expired | Kind::Internal => 503,
+        Kind::Usage | Kind::Configuration | Kind::Absent | Kind::Protocol => 400,
+        Kind::Unreachable | Kind::Expired | Kind::Internal => 503,
     };
     Response::failure(status, &error.to_string())
 }
