@@ -602,6 +602,7 @@ fn ten_thousand_requests_leave_nothing() {
     (0..1000).for_each(|_| assert_eq!(serving.get("/").status, 200));
     let after = serving.memory();
     assert!(after <= before + 256, "{before} KiB, then {after} KiB");
+    thread::sleep(Duration::from_millis(300)); // the last clients may have just gone
     let files = std::fs::read_dir(format!("/proc/{}/fd", serving.child.id())).unwrap().count();
     assert!(files < 20, "{files} open files");
     assert_eq!(google.server.count(), 2);
