@@ -134,7 +134,7 @@ impl CachedFile {
         };
         let now = world.clock.now();
         match T::from_file(&bytes, &self.request) {
-            Ok(cached) if cached.usable_until() - self.min_life > now => {
+            Ok(cached) if cached.usable_until().saturating_sub(self.min_life) > now => {
                 world.log.line(format!("using the cached token in {shown}"));
                 Content::Fresh(cached)
             }

@@ -25,6 +25,7 @@ use crate::google::access_token::{AccessToken, MIN_LIFE};
 use crate::google::metadata_server::MetadataServer;
 use crate::google::service_account::ServiceAccount;
 use crate::options::{Values, grammar};
+use crate::secret::Secret;
 use crate::show;
 use crate::token::jwt;
 
@@ -81,10 +82,11 @@ pub struct Credentials {
     pub origin: Origin,
     /// The service accounts, in the order in which they are impersonated.
     pub hops: Vec<Hop>,
-    /// What identifies the credentials besides the members of their file: the file itself and, for a
-    /// user, the sign-in, which a new refresh token continues.
+    /// What identifies the credentials besides the members of their file: the file itself, and who is
+    /// behind it now. That is the sign-in of a user, which a new refresh token continues, the content of
+    /// a file with the subject token, or the account that is attached to the host.
     file: String,
-    sign_in: RefCell<String>,
+    holder: RefCell<String>,
 }
 
 impl Credentials {
@@ -98,12 +100,12 @@ impl Credentials {
             CredentialOptions::checked(values)?;
         let mut found = match search::search(credentials, cx)? {
             Place::File(path, place) => {
-                Credentials::of_file(CredentialFile::read(&path, place)?, &path)
+                Credentials::of_file(CredentialFile::read(&path, place)?, &path, cx)
             }
             Place::MetadataServer(origin) => {
                 let file = origin.to_string();
                 let origin = Origin::MetadataServer(MetadataServer { origin });
-                Credentials { origin, hops: Vec::new(), file, sign_in: RefCell::default() }
+                Credentials { origin, hops: Vec::new(), file, holder: RefCell::default() }
             }
         };
         found.impersonate(service_account)?;
@@ -111,7 +113,7 @@ impl Credentials {
         Ok(found)
     }
 
-    fn of_file(file: CredentialFile, path: &Path) -> Credentials {
+    fn of_file(file: CredentialFile, path: &Path, cx: &Context) -> Credentials {
         let mut hops = Vec::new();
         let mut file = file;
         let origin = loop {
@@ -128,12 +130,13 @@ impl Credentials {
                 }
             };
         };
-        let sign_in = match &origin {
+        let holder = match &origin {
             Origin::User(user) => user_token::of(&user.refresh_token),
-            _ => String::new(),
+            Origin::ExternalAccount(config) => subject_token::content(config, cx),
+            Origin::MetadataServer(_) => String::new(),
         };
         let file = files::absolute(path).display().to_string();
-        Credentials { origin, hops, file, sign_in: RefCell::new(sign_in) }
+        Credentials { origin, hops, file, holder: RefCell::new(holder) }
     }
 
     /// Adds the service account of `--service-account`, unless the chain already ends with it.
@@ -238,15 +241,18 @@ impl Credentials {
     ) -> Result<AccessToken, Error> {
         let hop = self.hops.last();
         let request = format!("ID token of {hop:?} {audience:?} {include_email}");
-        self.cached(Entry::new("id-token", &request), cx, &|| {
-            let text = match (&self.origin, hop) {
-                (Origin::MetadataServer(server), None) => server.id_token(audience, cx)?,
-                _ => self.with_account(cx, |account| {
-                    account.id_token(audience, include_email, place, cx)
-                })?,
-            };
+        let token = |text: Secret| {
             let expiry = jwt::expiry(text.expose()).unwrap_or(cx.clock.now());
-            Ok(AccessToken { text, expiry, member: None })
+            AccessToken { text, expiry, member: None }
+        };
+        // The metadata server has a cache of its own.
+        if let (Origin::MetadataServer(server), None) = (&self.origin, hop) {
+            return server.id_token(audience, cx).map(token);
+        }
+        self.cached(Entry::new("id-token", &request), cx, &|| {
+            let call =
+                |account: &ServiceAccount| account.id_token(audience, include_email, place, cx);
+            self.with_account(cx, call).map(token)
         })
         .map(|(token, _)| token)
     }
@@ -285,7 +291,7 @@ impl Credentials {
         };
         let (first, is_cached) = service_account(Reuse::For(MIN_LIFE))?;
         match call(&first) {
-            Err(error) if is_cached && error.kind() == Kind::Denied => {
+            Err(error) if is_cached && matches!(error.kind(), Kind::Denied | Kind::Expired) => {
                 cx.log.line(format!("trying again with a new token of the caller: {error}"));
                 call(&service_account(Reuse::Never)?.0)
             }
@@ -302,6 +308,9 @@ impl Credentials {
         cx: &Context,
     ) -> Result<(AccessToken, bool), Error> {
         let before = self.hops.split_last().map_or(&[][..], |(_, before)| before);
+        if let (Origin::MetadataServer(_), []) = (&self.origin, before) {
+            return Ok((self.of_origin(scopes, cx)?, false));
+        }
         let request = format!("access token of {before:?} {scopes:?}");
         self.cached(Entry { reuse, ..Entry::new("access-token", &request) }, cx, &|| {
             let cloud_platform = [CLOUD_PLATFORM.to_owned()];
@@ -331,7 +340,7 @@ impl Credentials {
                 // The source of an impersonation gets all scopes that the user granted.
                 let scopes = if self.hops.is_empty() { scopes } else { &[] };
                 let (mut refreshed, sign_in) = user_token::get(user, scopes, cx)?;
-                self.sign_in.replace(sign_in);
+                self.holder.replace(sign_in);
                 refreshed.token.member = Some("user:EMAIL".to_owned());
                 Ok(refreshed.token)
             }
@@ -353,12 +362,18 @@ impl Credentials {
                 [config.digest.clone(), subject_token::identity(config, cx)].concat()
             }
             Origin::User(user) => format!("{:?}", user.identity()),
-            Origin::MetadataServer(_) => String::new(),
+            // Another account may be attached to the host, or the directory shared with other hosts.
+            Origin::MetadataServer(server) => {
+                if self.holder.borrow().is_empty() {
+                    self.holder.replace(server.email(cx)?);
+                }
+                String::new()
+            }
         };
         let Entry { kind, request, reuse, is_ours, file } = entry;
         let parts = [&self.file, &of_origin, request].map(str::as_bytes);
         let place = digest(parts.into_iter());
-        let digest = || digest([place.as_bytes(), self.sign_in.borrow().as_bytes()].into_iter());
+        let digest = || digest([place.as_bytes(), self.holder.borrow().as_bytes()].into_iter());
         let (before, min_life) = (digest(), if let Reuse::For(life) = reuse { life } else { 0 });
         let path = match file {
             Some(path) => Some((path.to_owned(), "--cache-file")),

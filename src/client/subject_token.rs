@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::path::Path;
 
 use super::executable::{Allowed, Executable, Target};
 use crate::configuration::CredentialConfig;
@@ -140,6 +141,23 @@ pub fn identity(config: &CredentialConfig, cx: &Context) -> String {
             digest(variables.iter().map(Vec::as_slice))
         }),
     }
+}
+
+/// A digest of the file that contains the token, because its content selects the identity; empty if
+/// the token is not in a file, or the file cannot be read.
+pub fn content(config: &CredentialConfig, cx: &Context) -> String {
+    let own = || own_fetch(&Allowed::by(&cx.env).ok()?, config, cx);
+    let path = match &config.source {
+        CredentialSource::File(path, _) => Some(path.clone()),
+        CredentialSource::Executable { .. } => {
+            own().and_then(|fetch| fetch.token_file().map(Path::to_owned))
+        }
+        CredentialSource::Url(..) | CredentialSource::Aws => None,
+    };
+    let text = path.and_then(|path| {
+        files::read_text(&path, "credential_source.file", Kind::Absent).ok()
+    });
+    text.map_or_else(String::new, |text| digest([text.expose().as_bytes()].into_iter()))
 }
 
 /// Gets the token that this program would print for these arguments.

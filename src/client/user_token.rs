@@ -84,7 +84,7 @@ impl Store<'_> {
     /// The place in the private cache.
     fn kept(&self, cx: &Context) -> Option<PathBuf> {
         let digest = digest([self.path.as_os_str().as_encoded_bytes()].into_iter());
-        token_cache::path("refresh-token", &digest, cx)
+        token_cache::path(token_cache::REFRESH_TOKEN, &digest, cx)
     }
 
     /// The refresh token that is in the file now.
@@ -145,6 +145,6 @@ fn keep(path: Option<&PathBuf>, in_file: &Secret, new: &Secret) -> Result<(), St
 
 fn lost(shown: &str, why: &str, other: &str) -> Error {
     Error::new(Kind::Configuration, format!("the new refresh token cannot be stored in {shown}"))
-        .cause(format!("{why}; in the private cache: {other}"))
+        .cause(format!("{why} (in the private cache: {other})"))
         .fix("allow this user to write the file, and sign in again with gcloud auth application-default login")
 }

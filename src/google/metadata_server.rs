@@ -75,6 +75,11 @@ impl MetadataServer {
         let response =
             cx.send(get.direct().once().limit(LIMIT)).map_err(|error| match error.kind() {
                 Kind::Unreachable => error.fix(remedy()),
+                // There is no https URL to use instead.
+                _ if !self.origin.is_local() => error.fix(format!(
+                    "set {METADATA_HOST} to metadata.google.internal, or add --allow-http={}",
+                    self.origin.host()
+                )),
                 _ => error,
             })?;
         if !response.headers("metadata-flavor").any(|flavor| flavor == "Google") {
