@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -149,8 +150,11 @@ fn the_cache_is_private_and_does_not_grow() {
     let cache = world.path("cache/wif-token");
     fs::create_dir_all(&cache).unwrap();
     let old = std::time::SystemTime::now() - Duration::from_secs(8 * 24 * 3600);
-    for name in ["access-token-1.json", "access-token-1.json.lock", "other.txt"] {
+    let old_token = format!("access-token-{}.json", "0a".repeat(32));
+    let kept = [format!("refresh-token-{}.json", "0a".repeat(32)), "settings.json".to_owned()];
+    for name in [&old_token, &format!("{old_token}.lock"), &kept[0], &kept[1]] {
         let file = fs::File::create(cache.join(name)).unwrap();
+        file.set_permissions(PermissionsExt::from_mode(0o600)).unwrap();
         file.set_modified(old).unwrap();
     }
     run(&world, "c.json", "cache");
@@ -159,10 +163,93 @@ fn the_cache_is_private_and_does_not_grow() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     names.sort();
-    assert_eq!(names.len(), 3, "{names:?}");
-    assert!(names.contains(&"other.txt".to_owned()), "{names:?}");
+    assert_eq!(names.len(), 4, "{names:?}");
+    assert!(kept.iter().all(|name| names.contains(name)), "{names:?}");
     for name in names.iter().filter(|name| name.ends_with(".json")) {
         let mode = cache.join(name).metadata().unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
+}
+
+/// A token service and IAM, whose tokens are numbered. The `refused` token is not accepted any more.
+fn google(refused: &'static str) -> Server {
+    let number = AtomicUsize::new(0);
+    Server::new(move |request| match request.line.contains("/token ") {
+        true => {
+            let number = number.fetch_add(1, Ordering::SeqCst);
+            json(&format!(r#"{{"access_token":"pool-{number}","expires_in":3600}}"#))
+        }
+        _ if request.header("authorization") == Some(&format!("Bearer {refused}"))
+            && request.body.contains("again") =>
+        {
+            let details = r#"{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"ACCESS_TOKEN_EXPIRED"}"#;
+            let error = format!(r#"{{"error":{{"code":401,"details":[{details}]}}}}"#);
+            response("401 Unauthorized", "application/json", &error)
+        }
+        _ => json(r#"{"accessToken":"account","expireTime":"2999-01-01T00:00:00Z"}"#),
+    })
+}
+
+/// Writes a configuration with this credential source.
+fn write_workload(world: &World, server: &Server, source: &str, more: &str) {
+    let config = format!(
+        r#"{{"type":"external_account","audience":"{}","subject_token_type":"urn:ietf:params:oauth:token-type:jwt","token_url":"{}/token"{more},"credential_source":{source}}}"#,
+        common::AUDIENCE,
+        server.url
+    );
+    world.write("c.json", world.fill(&config));
+}
+
+const ALLOWED: (&str, &str) = ("GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES", "1");
+
+#[test]
+fn another_token_in_the_file_is_not_answered_from_the_cache() {
+    for source in
+        [r#"{"file":"{dir}/t"}"#, r#"{"executable":{"command":"wif-token file --path={dir}/t"}}"#]
+    {
+        let (world, server) = (World::new(), google(""));
+        write_workload(&world, &server, source, "");
+        let get = || {
+            let cache = ("XDG_CACHE_HOME", "{dir}/cache");
+            world.run_with("access-token --credentials={dir}/c.json", &[cache, ALLOWED])
+        };
+        for (life, expected) in [(3600, "pool-0"), (3600, "pool-0"), (1800, "pool-1")] {
+            world.write("t", common::jwt_until(1_900_000_000 + life));
+            let run = get();
+            assert_eq!(run.stdout, expected, "{source}: {run:?}");
+        }
+    }
+}
+
+#[test]
+fn a_cached_token_of_the_caller_that_has_expired_is_renewed_once() {
+    let (world, server) = (World::new(), google("pool-0"));
+    let account = format!(
+        r#","service_account_impersonation_url":"{}/v1/projects/-/serviceAccounts/app@example-project.iam.gserviceaccount.com:generateAccessToken""#,
+        server.url
+    );
+    write_workload(&world, &server, r#"{"file":"{dir}/t"}"#, &account);
+    world.write("t", common::jwt(3600));
+    for scope in ["first", "again"] {
+        let line = format!("access-token --credentials={{dir}}/c.json --scope={scope}");
+        let run = world.run_with(&line, &[("XDG_CACHE_HOME", "{dir}/cache")]);
+        assert_eq!(run.stdout, "account", "{run:?}");
+    }
+    assert_eq!(server.count(), 5);
+}
+
+#[test]
+fn a_token_of_another_attached_account_is_not_answered_from_the_cache() {
+    let (world, number) = (World::new(), AtomicUsize::new(0));
+    let server = Server::new(move |_| {
+        let number = number.fetch_add(1, Ordering::SeqCst);
+        let token = format!(r#"{{"access_token":"host-{number}","expires_in":3600}}"#);
+        response("200 OK", "application/json\r\nMetadata-Flavor: Google", &token)
+    });
+    let host = server.url.strip_prefix("http://").unwrap().trim_end_matches('/');
+    let variables = [("GCE_METADATA_HOST", host), ("HOME", "{dir}"), ("XDG_CACHE_HOME", "{dir}")];
+    for expected in ["host-0", "host-1"] {
+        let run = world.run_with("access-token", &variables);
+        assert_eq!(run.stdout, expected, "{run:?}");
     }
 }

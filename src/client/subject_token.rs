@@ -154,9 +154,8 @@ pub fn content(config: &CredentialConfig, cx: &Context) -> String {
         }
         CredentialSource::Url(..) | CredentialSource::Aws => None,
     };
-    let text = path.and_then(|path| {
-        files::read_text(&path, "credential_source.file", Kind::Absent).ok()
-    });
+    let text =
+        path.and_then(|path| files::read_text(&path, "credential_source.file", Kind::Absent).ok());
     text.map_or_else(String::new, |text| digest([text.expose().as_bytes()].into_iter()))
 }
 

@@ -73,7 +73,8 @@ impl<'a> Request<'a> {
     fn parse(text: &'a str) -> Result<Request<'a>, Error> {
         let lines = text.split('\n').take_while(|line| !line.is_empty());
         // A line break inside a value would begin an attribute for another host (CVE-2020-5260).
-        let parsed = lines.map(|line| line.split_once('=').filter(|_| !line.contains(['\r', '\0'])));
+        let parsed =
+            lines.map(|line| line.split_once('=').filter(|_| !line.contains(['\r', '\0'])));
         let wrong = || wrong("has a line that is not NAME=VALUE");
         parsed.collect::<Option<_>>().map(Request).ok_or_else(wrong)
     }
