@@ -204,9 +204,9 @@ const ALLOWED: (&str, &str) = ("GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES", "1")
 
 #[test]
 fn another_token_in_the_file_is_not_answered_from_the_cache() {
-    for source in
-        [r#"{"file":"{dir}/t"}"#, r#"{"executable":{"command":"wif-token file --path={dir}/t"}}"#]
-    {
+    let program = env!("CARGO_BIN_EXE_wif-token");
+    let command = format!(r#"{{"executable":{{"command":"{program} file --path={{dir}}/t"}}}}"#);
+    for source in [r#"{"file":"{dir}/t"}"#, &command] {
         let (world, server) = (World::new(), google(""));
         write_workload(&world, &server, source, "");
         let get = || {

@@ -53,6 +53,11 @@ impl CredentialOptions {
         names.try_for_each(|(name, option)| grammar::require_service_account(name, option))?;
         Ok(options)
     }
+
+    /// Whether `--service-account` names this account.
+    pub fn adds(&self, account: &str) -> bool {
+        self.service_account.as_deref() == Some(account)
+    }
 }
 
 /// Where the first token of the chain comes from.

@@ -10,6 +10,7 @@ use super::{CredentialConfig, Impersonation, impersonation};
 use crate::contract::request::digest;
 use crate::error::{Error, Kind};
 use crate::files;
+use crate::options::grammar;
 use crate::show;
 
 /// The content of a credential file.
@@ -87,9 +88,16 @@ fn impersonated(members: &Members, path: &Path, digest: String) -> Result<Creden
     let account = account.ok_or_else(|| members.missing("service_account_impersonation_url"))?;
     let delegates = members.texts("delegates")?;
     let email = |name: String| name.strip_prefix(ACCOUNTS).map(str::to_owned).unwrap_or(name);
-    let delegates = delegates.into_iter().map(email).collect();
-    let source = members.map.get("source_credentials").filter(|source| source.is_object());
-    let source = source.ok_or_else(|| members.missing("source_credentials"))?;
+    let delegates: Vec<String> = delegates.into_iter().map(email).collect();
+    if delegates.iter().any(|name| grammar::require_service_account(name, "delegates").is_err()) {
+        let what = "delegates contains a value that is not the email address of a service account";
+        return Err(members.wrong(what).fix(format!("use values such as {ACCOUNTS}EMAIL")));
+    }
+    let source = match members.map.get("source_credentials") {
+        None | Some(Value::Null) => Err(members.missing("source_credentials")),
+        Some(source) if source.is_object() => Ok(source),
+        Some(_) => Err(members.wrong("source_credentials is not an object").fix(GCLOUD_LOGIN)),
+    }?;
     let source = CredentialFile::parse(source, path, Some("source_credentials"), digest)?;
     Ok(CredentialFile::Impersonated { source: Box::new(source), account, delegates })
 }

@@ -4,11 +4,11 @@ use std::path::Path;
 
 use super::hosts::{self, Address};
 use super::report::Report;
-use super::strictness;
-use crate::configuration::CredentialConfig;
-use crate::configuration::GOOGLEAPIS;
+use super::{Check, strictness};
+use crate::client::credentials::{CredentialOptions, Hop};
 use crate::configuration::credential_source::CredentialSource;
 use crate::configuration::pool_provider::PoolProvider;
+use crate::configuration::{CredentialConfig, GOOGLEAPIS, Impersonation};
 use crate::error::Kind;
 use crate::files;
 use crate::options::grammar::is_label;
@@ -19,14 +19,30 @@ use crate::token::TokenType;
 /// The lifetimes that a service account's token can have, in seconds.
 const LIFETIMES: std::ops::RangeInclusive<u64> = 600..=43_200;
 
-pub(super) fn check(config: &CredentialConfig, report: &mut Report) {
+pub(super) fn check(config: &CredentialConfig, check: &Check, report: &mut Report) {
     file(&config.path, has_secret(config), report);
-    let universe = hosts::universe(config, report);
+    let universe = hosts::universe(&config.universe, report);
     strictness::check(config, universe, report);
     audience(config, universe, report);
     token_type(config, report);
     token_url(config, universe, report);
-    impersonation(config, universe, report);
+    if let Some(account) = &config.impersonation {
+        impersonation(account, universe, report);
+    }
+    accounts(check, usize::from(config.impersonation.is_some()), universe, report);
+}
+
+/// The accounts that are impersonated after the first `checked` ones. That of `--service-account` is
+/// not in the file.
+pub(super) fn accounts(check: &Check, checked: usize, universe: &str, report: &mut Report) {
+    let options = CredentialOptions::checked(&check.invocation.values).ok();
+    for Hop { account, .. } in check.hops.iter().skip(checked) {
+        let is_added = options.as_ref().is_some_and(|options| options.adds(&account.account));
+        let usual = Impersonation::of(&account.account, universe).ok().map(|usual| usual.url);
+        if !is_added || usual.as_ref() != Some(&account.url) {
+            impersonation(account, universe, report);
+        }
+    }
 }
 
 /// A user who can write the configuration can run programs as the user of the configuration.
@@ -154,9 +170,8 @@ fn token_url(config: &CredentialConfig, universe: &str, report: &mut Report) {
     Address { link, member, url, service, path }.check(universe, report);
 }
 
-fn impersonation(config: &CredentialConfig, universe: &str, report: &mut Report) {
+fn impersonation(impersonation: &Impersonation, universe: &str, report: &mut Report) {
     let link = "account service";
-    let Some(impersonation) = &config.impersonation else { return };
     if let Some(lifetime) = impersonation.lifetime.filter(|life| !LIFETIMES.contains(life)) {
         report.broken(
             link,

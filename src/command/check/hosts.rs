@@ -2,7 +2,7 @@
 //! looks like Google's is an error, and any other host a warning.
 
 use super::report::Report;
-use crate::configuration::{CredentialConfig, GOOGLEAPIS};
+use crate::configuration::GOOGLEAPIS;
 use crate::error::Kind;
 use crate::http::Url;
 use crate::show;
@@ -15,8 +15,7 @@ const OTHER_CLOUDS: &[&str] =
     &[".amazonaws.com", ".amazonaws.com.cn", ".microsoftonline.com", ".windows.net", ".azure.com"];
 
 /// The universe that the other members must be in: `universe_domain`, unless it is wrong.
-pub(super) fn universe<'a>(config: &'a CredentialConfig, report: &mut Report) -> &'a str {
-    let universe = config.universe.as_str();
+pub(super) fn universe<'a>(universe: &'a str, report: &mut Report) -> &'a str {
     let service = SERVICES.iter().find_map(|service| universe.strip_prefix(service));
     let lower = universe.to_ascii_lowercase();
     let (what, expected) = match service {

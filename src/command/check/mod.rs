@@ -161,7 +161,7 @@ impl Check<'_> {
 fn walk(check: &Check, config: &CredentialConfig, report: &mut Report) {
     let Check { invocation, options, cx, .. } = *check;
     next("configuration", report, invocation);
-    configuration::check(config, report);
+    configuration::check(config, check, report);
     if let Err(error) = cx.require_valid_proxy(&config.token_url) {
         report.error("token service", &error);
     }

@@ -22,15 +22,23 @@ const STRINGS: [&str; 5] =
     ["quota_project_id", "token_info_url", "project_id", "client_email", "revoke_url"];
 
 pub(super) fn check(config: &CredentialConfig, universe: &str, report: &mut Report) {
-    let shown = show::path(&config.path);
+    file(&config.path, universe, report);
+    if let CredentialSource::File(path, _) = &config.source {
+        token_file(path, report);
+    }
+}
+
+/// What every credential file has in common.
+pub(super) fn file(path: &Path, universe: &str, report: &mut Report) {
+    let shown = show::path(path);
     let mut refused = |what: String, fix: String| {
         report.broken(LINK, Kind::Configuration, format!("{shown}{what}"), fix);
     };
-    if files::has_byte_order_mark(&config.path) {
+    if files::has_byte_order_mark(path) {
         let what = " begins with a byte order mark, which Python, gcloud, Go and Node refuse";
         refused(what.to_owned(), format!("save {shown} as UTF-8 without a byte order mark"));
     }
-    let text = files::read_text(&config.path, "--credentials", Kind::Configuration);
+    let text = files::read_text(path, "--credentials", Kind::Configuration);
     let text = text.as_ref().map_or("", |text| text.expose());
     if let Some(name) = duplicates::first(text) {
         let name = show::value(&name);
@@ -48,9 +56,6 @@ pub(super) fn check(config: &CredentialConfig, universe: &str, report: &mut Repo
     }
     if let Some(url) = members.get("token_info_url").and_then(Value::as_str) {
         token_info_url(url, universe, report);
-    }
-    if let CredentialSource::File(path, _) = &config.source {
-        token_file(path, report);
     }
 }
 

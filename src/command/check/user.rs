@@ -1,21 +1,65 @@
 //! The credentials of a user: the refresh token, its scopes, and the project that is billed.
 
+use super::hosts::{self, Address};
 use super::report::Report;
-use super::{Check, OFFLINE, configuration, google};
+use super::{Check, OFFLINE, configuration, google, strictness};
 use crate::client::user_token;
 use crate::configuration::user::UserCredentials;
 use crate::error::{Error, Kind};
 use crate::google::CLOUD_PLATFORM;
+use crate::google::access_token::AccessToken;
 use crate::google::refresh::sign_in;
 use crate::show;
 
 pub(super) fn check(check: &Check, user: &UserCredentials, report: &mut Report) {
     check.next("configuration", report);
     configuration::file(&user.path, true, report);
+    let universe = hosts::universe(&user.universe, report);
+    strictness::file(&user.path, universe, report);
+    token_url(user, universe, report);
+    configuration::accounts(check, 0, universe, report);
     quota_project(user, report);
     check.next("refresh token", report);
-    let refreshed = user_token::get(user, &[], check.cx);
-    let token = match refreshed {
+    let token = refresh(check, user, report);
+    google::check_accounts(check, report);
+    google::impersonate_all(token, "user:EMAIL".to_owned(), check, report);
+}
+
+/// The other token endpoints for Google accounts, of which older files contain one.
+const OLDER: [&str; 3] = [
+    "https://accounts.google.com/o/oauth2/token",
+    "https://www.googleapis.com/oauth2/v3/token",
+    "https://www.googleapis.com/oauth2/v4/token",
+];
+
+/// The token endpoint, which gets the refresh token and the client secret.
+fn token_url(user: &UserCredentials, universe: &str, report: &mut Report) {
+    let (link, url, member) = (TOKEN_SERVICE, &user.token_url, user.token_url_member());
+    let (service, path) = match user.is_workforce {
+        true => ("sts", "/v1/oauthtoken".to_owned()),
+        false => ("oauth2", "/token".to_owned()),
+    };
+    match OLDER.contains(&url.as_typed()) && !user.is_workforce {
+        true => drop(report.ok(link, url.to_string())),
+        false => Address { link, member, url, service, path }.check(universe, report),
+    }
+}
+
+const TOKEN_SERVICE: &str = "token service";
+
+/// Uses the refresh token. Returns the access token, or why there is none.
+fn refresh(
+    check: &Check,
+    user: &UserCredentials,
+    report: &mut Report,
+) -> Result<AccessToken, &'static str> {
+    const NONE: &str = "no access token of the user is available";
+    if report.has_error(TOKEN_SERVICE) {
+        // A refresh token works until it is revoked, so a server that is not Google's does not get it.
+        report.skipped("refresh token", "no refresh token is sent to this token service");
+        return Err(NONE);
+    }
+    match user_token::get(user, &[], check.cx) {
         Ok((refreshed, _)) => {
             let message = format!("{} accepted the refresh token", user.token_url.host());
             report.ok("refresh token", message).with_step(check.cx.route(&user.token_url));
@@ -28,11 +72,9 @@ pub(super) fn check(check: &Check, user: &UserCredentials, report: &mut Report) 
         }
         Err(error) => {
             report.error("refresh token", &error).with_step(check.cx.route(&user.token_url));
-            Err("no access token of the user is available")
+            Err(NONE)
         }
-    };
-    google::check_accounts(check, report);
-    google::impersonate_all(token, "user:EMAIL".to_owned(), check, report);
+    }
 }
 
 /// Whether the user granted access to Google Cloud. The scopes are known if the response lists them.
