@@ -6,6 +6,7 @@ mod common;
 use std::collections::HashSet;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -218,6 +219,21 @@ fn another_token_in_the_file_is_not_answered_from_the_cache() {
             let run = get();
             assert_eq!(run.stdout, expected, "{source}: {run:?}");
         }
+    }
+}
+
+#[test]
+fn a_pipe_with_the_token_is_read_once_and_not_answered_from_the_cache() {
+    let (world, server) = (World::new(), google(""));
+    write_workload(&world, &server, r#"{"file":"{dir}/t"}"#, "");
+    assert!(Command::new("mkfifo").arg(world.path("t")).status().unwrap().success());
+    for expected in ["pool-0", "pool-1"] {
+        let (pipe, token) = (world.path("t"), common::jwt(3600));
+        let writer = thread::spawn(move || fs::write(pipe, token));
+        let cache = ("XDG_CACHE_HOME", "{dir}/cache");
+        let run = world.run_with("access-token --credentials={dir}/c.json", &[cache]);
+        assert_eq!(run.stdout, expected, "{run:?}");
+        writer.join().unwrap().unwrap();
     }
 }
 

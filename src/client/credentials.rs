@@ -105,7 +105,7 @@ impl Credentials {
             CredentialOptions::checked(values)?;
         let mut found = match search::search(credentials, cx)? {
             Place::File(path, place) => {
-                Credentials::of_file(CredentialFile::read(&path, place)?, &path, cx)
+                Credentials::of_file(CredentialFile::read(&path, place)?, &path)
             }
             Place::MetadataServer(origin) => {
                 let file = origin.to_string();
@@ -118,7 +118,7 @@ impl Credentials {
         Ok(found)
     }
 
-    fn of_file(file: CredentialFile, path: &Path, cx: &Context) -> Credentials {
+    fn of_file(file: CredentialFile, path: &Path) -> Credentials {
         let mut hops = Vec::new();
         let mut file = file;
         let origin = loop {
@@ -137,8 +137,7 @@ impl Credentials {
         };
         let holder = match &origin {
             Origin::User(user) => user_token::of(&user.refresh_token),
-            Origin::ExternalAccount(config) => subject_token::content(config, cx),
-            Origin::MetadataServer(_) => String::new(),
+            _ => String::new(), // known when it is needed
         };
         let file = files::absolute(path).display().to_string();
         Credentials { origin, hops, file, holder: RefCell::new(holder) }
@@ -364,6 +363,10 @@ impl Credentials {
     ) -> Result<(T, bool), Error> {
         let of_origin = match &self.origin {
             Origin::ExternalAccount(config) => {
+                let Some(content) = subject_token::content(config, cx) else {
+                    return Ok((fetch()?, false));
+                };
+                self.holder.replace(content);
                 [config.digest.clone(), subject_token::identity(config, cx)].concat()
             }
             Origin::User(user) => format!("{:?}", user.identity()),

@@ -143,9 +143,10 @@ pub fn identity(config: &CredentialConfig, cx: &Context) -> String {
     }
 }
 
-/// A digest of the file that contains the token, because its content selects the identity; empty if
-/// the token is not in a file, or the file cannot be read.
-pub fn content(config: &CredentialConfig, cx: &Context) -> String {
+/// A digest of the file that contains the token, because its content selects the identity. It is empty
+/// if the token is not in a file, and `None` if the file is not a regular file or cannot be read: what a
+/// pipe contains can be read only once.
+pub fn content(config: &CredentialConfig, cx: &Context) -> Option<String> {
     let own = || own_fetch(&Allowed::by(&cx.env).ok()?, config, cx);
     let path = match &config.source {
         CredentialSource::File(path, _) => Some(path.clone()),
@@ -154,9 +155,11 @@ pub fn content(config: &CredentialConfig, cx: &Context) -> String {
         }
         CredentialSource::Url(..) | CredentialSource::Aws => None,
     };
-    let text =
-        path.and_then(|path| files::read_text(&path, "credential_source.file", Kind::Absent).ok());
-    text.map_or_else(String::new, |text| digest([text.expose().as_bytes()].into_iter()))
+    let Some(path) = path else { return Some(String::new()) };
+    // To open a pipe would release the program that writes to it.
+    let text = path.is_file().then(|| files::read_regular(&path, "credential_source.file"));
+    let text = text?.ok()?;
+    Some(digest([text.expose().as_bytes()].into_iter()))
 }
 
 /// Gets the token that this program would print for these arguments.
