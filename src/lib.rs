@@ -73,7 +73,7 @@ pub fn run(name: &OsStr, args: Vec<OsString>, env: Env) -> u8 {
 
     let args = helper::arguments(name, args);
     if args.is_empty() && std::io::stdout().is_terminal() {
-        return exit.print(cli::SHORT_USAGE, Kind::Usage.exit_status());
+        return exit.print(&cli::short_usage(), Kind::Usage.exit_status());
     }
     let cli::Parsed { options, format, helper, command } = cli::parse(args);
     let mut form = FailureForm::new(format, options.exit_zero);

@@ -336,8 +336,11 @@ fn found(text: &[u8], needle: &Needle) -> Vec<(usize, usize)> {
             let rest = text.get(at..).unwrap_or_default();
             let length = rest.iter().zip(bytes).take_while(|(one, other)| one == other).count();
             if length >= beginning.min(bytes.len()) {
-                found.push((at, length));
-                next = if length == bytes.len() { at + length } else { next };
+                let part = rest.get(..length).unwrap_or_default();
+                let is_whole = length == bytes.len();
+                let part = if is_whole { part } else { part.trim_ascii_end() };
+                found.push((at, part.len()));
+                next = if is_whole { at + length } else { next };
             }
         }
         if byte == last && end < bytes.len() {
@@ -345,7 +348,10 @@ fn found(text: &[u8], needle: &Needle) -> Vec<(usize, usize)> {
             let pairs = until.zip(bytes.iter().rev());
             let length = pairs.take_while(|(one, other)| one == other).count();
             if (end..bytes.len()).contains(&length) {
-                found.push((at + 1 - length, length));
+                // What is after the scheme of a header begins with a space.
+                let start = at + 1 - length;
+                let part = text.get(start..=at).unwrap_or_default().trim_ascii_start();
+                found.push((at + 1 - part.len(), part.len()));
             }
         }
     }
@@ -601,6 +607,7 @@ mod tests {
             remove("not client-secret-of-my-a…", &["client-secret-of-my-app"]),
             "not [secret]…"
         );
+        assert_eq!(remove("no Kx7~pQ2mZt9Lw", &["Bearer Kx7~pQ2mZt9Lw"]), "no [secret]");
     }
 
     #[test]

@@ -1,10 +1,23 @@
-//! The terminal of the user who started the client.
+//! The terminal of the user who started the client, and its width.
 //!
 //! It is opened by its name, because standard output and standard error belong to the client, which
 //! may capture them. Nothing is read from the terminal.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
+
+use terminal_size::{Width, terminal_size_of};
+
+/// The narrowest width to which text is wrapped, in columns.
+pub const NARROWEST: usize = 40;
+
+/// The width of the terminal on standard output, at least [`NARROWEST`]; `None` if standard output is
+/// not a terminal or the width is unknown.
+pub fn width() -> Option<usize> {
+    let stdout = io::stdout();
+    let size = stdout.is_terminal().then(|| terminal_size_of(&stdout)).flatten();
+    size.map(|(Width(width), _)| usize::from(width).max(NARROWEST))
+}
 
 /// The name by which every process can open its own terminal.
 const NAME: &str = if cfg!(windows) { "CONOUT$" } else { "/dev/tty" };

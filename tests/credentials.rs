@@ -6,11 +6,12 @@ mod common;
 use std::collections::HashSet;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::PathBuf;
 use std::process::Command;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use common::server::{Server, json, response};
 use common::{Run, World};
@@ -150,23 +151,32 @@ fn the_cache_is_private_and_does_not_grow() {
     write(&world, "c.json", &server.url);
     let cache = world.path("cache/wif-token");
     fs::create_dir_all(&cache).unwrap();
-    let old = std::time::SystemTime::now() - Duration::from_secs(8 * 24 * 3600);
-    let old_token = format!("access-token-{}.json", "0a".repeat(32));
-    let kept = [format!("refresh-token-{}.json", "0a".repeat(32)), "settings.json".to_owned()];
-    for name in [&old_token, &format!("{old_token}.lock"), &kept[0], &kept[1]] {
+    fs::set_permissions(&cache, PermissionsExt::from_mode(0o700)).unwrap();
+    let digest = "0".repeat(64);
+    let old = [
+        format!("access-token-{digest}.json"),
+        format!("id-token-{digest}.json.lock"),
+        format!(".access-token-{digest}.json.a1B2c3.wif-token.tmp"),
+    ];
+    // A refresh token may be the only valid one, and the other files are not of this program.
+    let kept = [
+        format!("refresh-token-{digest}.json"),
+        "credentials.json".to_owned(),
+        "my-key.json.lock".to_owned(),
+    ];
+    for name in old.iter().chain(&kept) {
         let file = fs::File::create(cache.join(name)).unwrap();
-        file.set_permissions(PermissionsExt::from_mode(0o600)).unwrap();
-        file.set_modified(old).unwrap();
+        file.set_modified(SystemTime::now() - Duration::from_secs(8 * 24 * 3600)).unwrap();
     }
     run(&world, "c.json", "cache");
-    let mut names: Vec<String> = fs::read_dir(&cache)
+    let names: Vec<String> = fs::read_dir(&cache)
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
-    names.sort();
-    assert_eq!(names.len(), 4, "{names:?}");
     assert!(kept.iter().all(|name| names.contains(name)), "{names:?}");
-    for name in names.iter().filter(|name| name.ends_with(".json")) {
+    let new: Vec<_> = names.iter().filter(|name| !kept.contains(name)).collect();
+    assert_eq!(new.len(), 2, "{names:?}");
+    for name in new {
         let mode = cache.join(name).metadata().unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{name}");
     }
@@ -255,17 +265,145 @@ fn a_cached_token_of_the_caller_that_has_expired_is_renewed_once() {
 }
 
 #[test]
-fn a_token_of_another_attached_account_is_not_answered_from_the_cache() {
-    let (world, number) = (World::new(), AtomicUsize::new(0));
-    let server = Server::new(move |_| {
-        let number = number.fetch_add(1, Ordering::SeqCst);
-        let token = format!(r#"{{"access_token":"host-{number}","expires_in":3600}}"#);
-        response("200 OK", "application/json\r\nMetadata-Flavor: Google", &token)
-    });
-    let host = server.url.strip_prefix("http://").unwrap().trim_end_matches('/');
-    let variables = [("GCE_METADATA_HOST", host), ("HOME", "{dir}"), ("XDG_CACHE_HOME", "{dir}")];
-    for expected in ["host-0", "host-1"] {
-        let run = world.run_with("access-token", &variables);
-        assert_eq!(run.stdout, expected, "{run:?}");
+fn a_cache_that_others_can_write_to_is_not_used() {
+    let (world, server) = (World::new(), endpoint(3600));
+    write(&world, "c.json", &server.url);
+    let cache = world.path("cache/wif-token");
+    fs::create_dir_all(&cache).unwrap();
+    fs::set_permissions(&cache, PermissionsExt::from_mode(0o777)).unwrap();
+    for expected in ["access-1", "access-2"] {
+        assert_eq!(run(&world, "c.json", "cache").stdout, expected);
     }
+    assert_eq!(fs::read_dir(&cache).unwrap().count(), 0);
+}
+
+#[test]
+fn a_relative_or_unwritable_cache_is_not_used() {
+    let (world, server) = (World::new(), endpoint(3600));
+    write(&world, "c.json", &server.url);
+    world.write("file", "");
+    for (cache, expected) in [("relative", "access-1"), ("{dir}/file", "access-2")] {
+        let variables = [("XDG_CACHE_HOME", cache), ("HOME", "")];
+        let run = world.run_with("access-token --credentials={dir}/c.json", &variables);
+        assert_eq!((run.status, run.stdout.as_str()), (0, expected), "{run:?}");
+    }
+    assert!(!world.path("relative").exists());
+}
+
+#[test]
+fn a_token_that_was_cached_while_the_clock_was_ahead_is_not_used() {
+    let (world, server) = (World::new(), endpoint(3600));
+    write(&world, "c.json", &server.url);
+    assert_eq!(run(&world, "c.json", "cache").stdout, "access-1");
+    let mut entries = fs::read_dir(world.path("cache/wif-token")).unwrap();
+    let path = entries.find_map(|entry| {
+        let path = entry.unwrap().path();
+        path.extension().is_some_and(|end| end == "json").then_some(path)
+    });
+    let path = path.unwrap();
+    let text = fs::read_to_string(&path).unwrap();
+    let mut members: serde_json::Value = serde_json::from_str(&text).unwrap();
+    for name in ["wif_token_issued", "expiration_time"] {
+        members[name] = (members[name].as_i64().unwrap() + 7200).into();
+    }
+    fs::write(&path, members.to_string()).unwrap();
+    assert_eq!(run(&world, "c.json", "cache").stdout, "access-2");
+}
+
+/// The temporary file of a run that was killed before it replaced `c.json`, changed so many seconds
+/// ago.
+fn leave_behind(world: &World, text: &str, age: u64) -> PathBuf {
+    let path = world.path(".c.json.a1B2c3.wif-token.tmp");
+    fs::write(&path, text).unwrap();
+    fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
+    let file = fs::File::options().write(true).open(&path).unwrap();
+    file.set_modified(SystemTime::now() - Duration::from_secs(age)).unwrap();
+    path
+}
+
+#[test]
+fn the_update_of_a_killed_run_is_finished() {
+    let (world, server) = (World::new(), endpoint(3600));
+    write(&world, "c.json", &server.url);
+    // The endpoint refuses refresh-0 from now on.
+    assert_eq!(run(&world, "c.json", "cache-1").stdout, "access-1");
+    let new = world.read("c.json");
+    write(&world, "c.json", &server.url);
+    fs::set_permissions(world.path("c.json"), PermissionsExt::from_mode(0o640)).unwrap();
+    let left = leave_behind(&world, &new, 0);
+    assert_eq!(run(&world, "c.json", "cache-2").stdout, "access-2");
+    assert!(world.read("c.json").contains("\"refresh-2\"") && !left.exists());
+    let mode = world.path("c.json").metadata().unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o640);
+}
+
+#[test]
+fn what_is_not_the_end_of_an_update_is_removed_and_not_used() {
+    let (world, server) = (World::new(), endpoint(3600));
+    write(&world, "c.json", &server.url);
+    let text = world.read("c.json");
+    let other_token = text.replace("refresh-0", "refresh-of-the-killed-run");
+    for (left, age) in [
+        // The user has signed in again after the run was killed.
+        (other_token.clone(), 60),
+        (other_token.replace("\"c\"", "\"another client\""), 0),
+        (other_token.replace("\"refresh-of-the-killed-run\"", "1"), 0),
+        (other_token[..other_token.len() - 1].to_owned(), 0),
+        (String::new(), 0),
+    ] {
+        let path = leave_behind(&world, &left, age);
+        let run = run(&world, "c.json", &format!("cache-{}", server.count()));
+        assert_eq!(run.status, 0, "{left}: {run:?}");
+        assert!(!path.exists(), "{left}");
+        assert!(!world.read("c.json").contains("killed"), "{left}");
+    }
+}
+
+#[test]
+fn credentials_of_a_workforce_user_must_be_in_a_file() {
+    let (world, server) = (World::new(), endpoint(3600));
+    write(&world, "c.json", &server.url);
+    let program = env!("CARGO_BIN_EXE_wif-token");
+    let script = format!("cat c.json | {program} access-token --credentials=/dev/stdin");
+    let run = Command::new("sh")
+        .args(["-c", &script])
+        .current_dir(world.path(""))
+        .env("XDG_CACHE_HOME", world.path("cache"))
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8(run.stderr).unwrap();
+    assert!(stderr.starts_with("/dev/stdin is not a regular file: the refresh token"), "{stderr}");
+    assert_eq!((run.status.code(), server.count()), (Some(3), 0));
+}
+
+#[test]
+fn another_account_of_the_metadata_server_is_not_answered_from_the_cache() {
+    let attached = Arc::new(Mutex::new("one"));
+    let shared = attached.clone();
+    let server = Server::new(move |request| {
+        let account = shared.lock().unwrap();
+        let body = match request.line.contains("/email") {
+            true => format!("{account}@my-project.iam.gserviceaccount.com"),
+            false => format!(r#"{{"access_token":"access-of-{account}","expires_in":3600}}"#),
+        };
+        response("200 OK\r\nMetadata-Flavor: Google", "text/plain", &body)
+    });
+    let world = World::new();
+    let host = server.url.strip_prefix("http://").unwrap().trim_end_matches('/').to_owned();
+    let ask = |options: &str| {
+        let variables = [
+            ("GCE_METADATA_HOST", host.as_str()),
+            ("GOOGLE_APPLICATION_CREDENTIALS", ""),
+            ("CLOUDSDK_CONFIG", "{dir}"),
+            ("XDG_CACHE_HOME", "{dir}/cache"),
+        ];
+        world.run_with(&format!("access-token{options}"), &variables).stdout
+    };
+    let file = " --cache-file={dir}/cached";
+    assert_eq!([ask(file), ask(file)], ["access-of-one", "access-of-one"]);
+    assert_eq!(server.count(), 3, "the account twice, and one token");
+    assert_eq!(ask(""), "access-of-one");
+    assert_eq!(server.count(), 4, "the server has a cache of its own");
+    *attached.lock().unwrap() = "two";
+    assert_eq!([ask(file), ask("")], ["access-of-two", "access-of-two"]);
 }

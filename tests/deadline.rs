@@ -150,3 +150,23 @@ mod unix {
         }
     }
 }
+
+/// The program waits for a process that has left its process group, and whose child has too.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_process_in_another_session_ends_at_the_deadline() {
+    let world = World::new();
+    let script = "echo $$ >{dir}/first; sleep 60 & echo $! >{dir}/second; wait";
+    world.write("script", world.fill(script));
+    let began = Instant::now();
+    let run = world.run("command --timeout=2 -- setsid --wait sh {dir}/script");
+    assert!(began.elapsed() < Duration::from_secs(2), "{run:?}");
+    assert_eq!(run.status, 6, "{run:?}");
+    assert!(run.stderr.contains("it left a process in another session"), "{run:?}");
+    for name in ["first", "second"] {
+        let id = world.read(name);
+        let status = std::fs::read_to_string(format!("/proc/{}/status", id.trim()));
+        let is_over = status.is_ok_and(|status| !status.contains("zombie"));
+        assert!(!is_over, "{name} still runs");
+    }
+}

@@ -156,7 +156,14 @@ fn base32(bytes: &[u8]) -> String {
 /// How many characters of a secret may remain: what is shorter says little about it.
 const REMAINS: usize = 6;
 
+/// The lock file names a request by its SHA-256, which contains any six characters now and then.
+fn without_digests(text: &str) -> String {
+    let is_hex = |part: &&str| part.len() == 64 && part.bytes().all(|b| b.is_ascii_hexdigit());
+    text.split('"').filter(|part| !is_hex(part)).collect::<Vec<_>>().join("\"")
+}
+
 fn assert_hidden(text: &str, shown: &str, what: &str) {
+    let text = without_digests(text);
     let known = ["error", "description"];
     let bytes: Vec<char> = shown.chars().collect();
     for part in bytes.windows(REMAINS) {

@@ -32,6 +32,9 @@ use crate::show;
 use crate::time::rfc3339;
 use crate::world::World;
 
+/// By how much the clocks of hosts that share a file may differ, in seconds.
+const TOLERATED_SKEW: i64 = 300;
+
 /// What can be cached.
 pub trait Cached: Sized {
     /// Reads the content of a file that was written for the request of this digest.
@@ -50,6 +53,11 @@ pub trait Cached: Sized {
     /// The first second since 1970 in which it is no longer valid. This is not before
     /// [`Cached::usable_until`].
     fn valid_until(&self) -> i64;
+
+    /// The second since 1970 in which it was fetched, if this is known.
+    fn issued(&self) -> i64 {
+        i64::MIN
+    }
 
     /// The same, to be used until it is no longer valid.
     fn without_margin(self) -> Self;
@@ -134,6 +142,9 @@ impl CachedFile {
         };
         let now = world.clock.now();
         match T::from_file(&bytes, &self.request) {
+            Ok(cached) if cached.issued() > now + TOLERATED_SKEW => {
+                refuse("the clock was ahead when the token was fetched, so its expiry is wrong")
+            }
             Ok(cached) if cached.usable_until().saturating_sub(self.min_life) > now => {
                 world.log.line(format!("using the cached token in {shown}"));
                 Content::Fresh(cached)

@@ -1,4 +1,7 @@
 //! The help, rendered from the same tables as the parser.
+//!
+//! It is wrapped to the width of the terminal, from 40 to 80 columns. Command lines to paste are not
+//! wrapped.
 
 use std::fmt::Write as _;
 
@@ -7,9 +10,10 @@ use crate::error::KINDS;
 use crate::helper::{HELPERS, HelperInfo};
 use crate::options::{COMMON, OF_SOURCES, OptionInfo};
 use crate::source::{SOURCES, SourceInfo};
+use crate::terminal;
 
 /// The longest line, in characters.
-const WIDTH: usize = 80;
+pub(super) const WIDTH: usize = 80;
 
 /// The column at which the descriptions of sources, commands and exit statuses begin.
 const NAME_COLUMN: usize = 19;
@@ -17,176 +21,213 @@ const NAME_COLUMN: usize = 19;
 /// The column at which the descriptions of options begin.
 const OPTION_COLUMN: usize = 28;
 
+/// The column at which all descriptions begin on a narrow terminal, below the names.
+const NARROW_COLUMN: usize = 6;
+
+/// The width of the help on standard output.
+pub(super) fn width() -> usize {
+    terminal::width().map_or(WIDTH, |width| width.min(WIDTH))
+}
+
 /// The usage for a user who starts the program without arguments on a terminal.
-pub const SHORT_USAGE: &str = "\
-start with:  wif-token config SOURCE --pool-provider=NAME --out=credentials.json
-then run:    wif-token check --credentials=credentials.json
-for help:    wif-token help
-";
-
-const INTRODUCTION: &str = "\
-wif-token fetches a subject token for Google Cloud workload identity federation
-and prints the document that gcloud, Terraform and the client libraries read.
-
-usage: wif-token SOURCE [--option=value]...
-       wif-token COMMAND [--option=value]...
-       wif-token helper HELPER [WORD]... [--option=value]...
-       wif-token help [SOURCE|COMMAND|helper HELPER]
-";
+pub fn short_usage() -> String {
+    let mut page = Page::new(width());
+    let config = "wif-token config SOURCE --pool-provider=NAME --out=credentials.json";
+    page.columns("start with:", config, 13);
+    page.columns("then run:", "wif-token check --credentials=credentials.json", 13);
+    page.columns("for help:", "wif-token help", 13);
+    page.text
+}
 
 /// The help of the program.
-pub(super) fn of_program() -> String {
-    let mut text = INTRODUCTION.to_owned();
-    text.push_str("\nsources of subject tokens:\n");
+pub(super) fn of_program(width: usize) -> String {
+    let mut page = Page::new(width);
+    page.paragraph(
+        "wif-token fetches a subject token for Google Cloud workload identity federation and \
+         prints the document that gcloud, Terraform and the client libraries read.",
+    );
+    page.usage("usage: ", "wif-token SOURCE [--option=value]...");
+    page.usage("", "wif-token COMMAND [--option=value]...");
+    page.usage("", "wif-token helper HELPER [WORD]... [--option=value]...");
+    page.usage("", "wif-token help [SOURCE|COMMAND|helper HELPER]");
+    page.heading("\nsources of subject tokens:");
     for source in SOURCES {
-        row(&mut text, source.name, source.summary, NAME_COLUMN);
+        page.row(source.name, source.summary, NAME_COLUMN);
     }
-    text.push_str("\ncommands that use a subject token:\n");
+    page.heading("\ncommands that use a subject token:");
     for command in COMMANDS {
-        row(&mut text, command.name, command.summary, NAME_COLUMN);
+        page.row(command.name, command.summary, NAME_COLUMN);
     }
-    helpers(&mut text);
-    text.push_str("\noptions of every source:\n");
-    options(&mut text, OF_SOURCES);
-    text.push_str("\noptions of every source, command and helper:\n");
-    options(&mut text, COMMON);
-    text.push_str("\nexit statuses, with the code in the failure document:\n");
+    page.helpers();
+    page.heading("\noptions of every source:");
+    page.options(OF_SOURCES);
+    page.heading("\noptions of every source, command and helper:");
+    page.options(COMMON);
+    page.heading("\nexit statuses, with the code in the failure document:");
     for (_, code, status, meaning) in KINDS {
-        row(&mut text, &format!("{status} {code}"), meaning, NAME_COLUMN);
+        page.row(&format!("{status} {code}"), meaning, NAME_COLUMN);
     }
-    text
+    page.text
 }
 
 /// The help of a source.
-pub(super) fn of_source(source: &SourceInfo) -> String {
-    let mut text = usage(source.name, source.options(), source.rest);
-    summary(&mut text, source.summary);
+pub(super) fn of_source(source: &SourceInfo, width: usize) -> String {
+    let mut page = Page::new(width);
+    page.usage_of(source.name, source.options(), source.rest);
+    page.text.push('\n');
+    page.paragraph(source.summary);
     if source.options().next().is_some() {
-        text.push_str("options:\n");
-        options(&mut text, source.options());
-        text.push('\n');
+        page.heading("options:");
+        page.options(source.options());
+        page.text.push('\n');
     }
-    text.push_str("options of every source:\n");
-    options(&mut text, OF_SOURCES);
-    options(&mut text, COMMON);
-    example(&mut text, source.example, &format!("docs/sources/{}.md", source.name));
-    text
+    page.heading("options of every source:");
+    page.options(OF_SOURCES);
+    page.options(COMMON);
+    page.example(source.example, &format!("docs/sources/{}.md", source.name));
+    page.text
 }
 
 /// The help of a command.
-pub(super) fn of_command(command: &CommandInfo) -> String {
+pub(super) fn of_command(command: &CommandInfo, width: usize) -> String {
     let name = match command.of_source {
         true => format!("{} SOURCE", command.name),
         false => command.name.to_owned(),
     };
-    let mut text = usage(&name, command.options(), None);
-    summary(&mut text, command.summary);
-    text.push_str("options:\n");
-    options(&mut text, command.options());
+    let mut page = Page::new(width);
+    page.usage_of(&name, command.options(), None);
+    page.text.push('\n');
+    page.paragraph(command.summary);
+    page.heading("options:");
+    page.options(command.options());
     if command.of_source {
-        text.push_str("plus the options of the source, such as --audience and --output-file:\n");
-        text.push_str("run wif-token help SOURCE\n");
+        page.heading("plus the options of the source, such as --audience and --output-file:");
+        page.heading("run wif-token help SOURCE");
     }
-    text.push_str("\noptions of every command:\n");
-    options(&mut text, COMMON);
-    example(&mut text, command.example, &format!("docs/commands/{}.md", command.name));
-    text
-}
-
-fn helpers(text: &mut String) {
-    text.push_str("\nhelpers that give other tools credentials:\n");
-    for helper in HELPERS {
-        row(text, helper.name, helper.summary, NAME_COLUMN);
-    }
+    page.heading("\noptions of every command:");
+    page.options(COMMON);
+    page.example(command.example, &format!("docs/commands/{}.md", command.name));
+    page.text
 }
 
 /// The help of the word `helper`.
-pub(super) fn of_helpers() -> String {
-    let mut text = "usage: wif-token helper HELPER [WORD]... [--option=value]...\n".to_owned();
-    helpers(&mut text);
-    text.push_str(
-        "\nfor what to write into the settings of a tool: wif-token help helper HELPER\n",
-    );
-    text
+pub(super) fn of_helpers(width: usize) -> String {
+    let mut page = Page::new(width);
+    page.usage("usage: ", "wif-token helper HELPER [WORD]... [--option=value]...");
+    page.helpers();
+    page.heading("\nfor what to write into the settings of a tool: wif-token help helper HELPER");
+    page.text
 }
 
 /// The help of a helper.
-pub(super) fn of_helper(helper: &HelperInfo) -> String {
+pub(super) fn of_helper(helper: &HelperInfo, width: usize) -> String {
     let name = format!("{} {}", helper.full_name(), helper.words);
-    let mut text = usage(name.trim_end(), helper.options(), None);
-    summary(&mut text, helper.summary);
-    text.push_str("to use it:\n");
+    let mut page = Page::new(width);
+    page.usage_of(name.trim_end(), helper.options(), None);
+    page.text.push('\n');
+    page.paragraph(helper.summary);
+    page.heading("to use it:");
     for line in helper.stanza.lines() {
-        let _ = writeln!(text, "  {line}");
+        let _ = writeln!(page.text, "  {line}");
     }
-    text.push_str("\noptions:\n");
-    options(&mut text, helper.options());
-    text.push_str("\noptions of every command:\n");
-    options(&mut text, COMMON);
-    let _ = writeln!(text, "\ndocumentation: docs/helpers/{}.md", helper.name);
-    text
+    page.heading("\noptions:");
+    page.options(helper.options());
+    page.heading("\noptions of every command:");
+    page.options(COMMON);
+    page.heading(&format!("\ndocumentation: docs/helpers/{}.md", helper.name));
+    page.text
 }
 
-fn usage(
-    name: &str,
-    options: impl Iterator<Item = &'static OptionInfo>,
-    rest: Option<&str>,
-) -> String {
-    let (required, others): (Vec<_>, Vec<_>) = options.partition(|option| option.required);
-    let mut words: Vec<String> = name.split(' ').map(str::to_owned).collect();
-    words.extend(required.iter().map(|option| option.usage()));
-    if !others.is_empty() {
-        words.push("[--option=value]...".to_owned());
+/// A text of lines that are at most this wide, except for longer words.
+struct Page {
+    text: String,
+    width: usize,
+}
+
+impl Page {
+    fn new(width: usize) -> Page {
+        Page { text: String::new(), width }
     }
-    words.extend(rest.map(|rest| format!("-- {rest}")));
-    let mut text = String::new();
-    columns(&mut text, "usage: wif-token ", &words.join(" "), "usage: wif-token ".len());
-    text
-}
 
-fn summary(text: &mut String, summary: &str) {
-    text.push('\n');
-    columns(text, "", summary, 0);
-    text.push('\n');
-}
-
-fn options(text: &mut String, options: impl IntoIterator<Item = &'static OptionInfo>) {
-    for option in options {
-        let mut help = option.help();
-        if option.repeated {
-            help.push_str("; may be repeated");
+    fn helpers(&mut self) {
+        self.heading("\nhelpers that give other tools credentials:");
+        for helper in HELPERS {
+            self.row(helper.name, helper.summary, NAME_COLUMN);
         }
-        row(text, &option.usage(), &help, OPTION_COLUMN);
     }
-}
 
-fn example(text: &mut String, command_line: &str, page: &str) {
-    text.push_str("\nexample:\n");
-    for line in command_line.lines() {
-        let _ = writeln!(text, "  {line}");
+    fn usage_of(
+        &mut self,
+        name: &str,
+        options: impl Iterator<Item = &'static OptionInfo>,
+        rest: Option<&str>,
+    ) {
+        let (required, others): (Vec<_>, Vec<_>) = options.partition(|option| option.required);
+        let mut words: Vec<String> = name.split(' ').map(str::to_owned).collect();
+        words.extend(required.iter().map(|option| option.usage()));
+        if !others.is_empty() {
+            words.push("[--option=value]...".to_owned());
+        }
+        words.extend(rest.map(|rest| format!("-- {rest}")));
+        self.usage("usage: ", &format!("wif-token {}", words.join(" ")));
     }
-    let _ = writeln!(text, "\ndocumentation: {page}");
-}
 
-/// A name and its description, which begins at `column`. A long name is on a line of its own.
-fn row(text: &mut String, name: &str, description: &str, column: usize) {
-    if name.len() + 4 <= column {
-        columns(text, &format!("  {name}"), description, column);
-        return;
+    /// A command line, whose further lines begin below its arguments.
+    fn usage(&mut self, label: &str, command_line: &str) {
+        let (program, arguments) = command_line.split_once(' ').unwrap_or((command_line, ""));
+        let left = format!("{label:7}{program} ");
+        self.columns(&left, arguments, left.len());
     }
-    for (index, line) in wrapped(name, WIDTH - 6).iter().enumerate() {
-        let indent = if index == 0 { 2 } else { 6 };
-        let _ = writeln!(text, "{:indent$}{line}", "");
-    }
-    columns(text, "", description, column);
-}
 
-/// `left`, and `right` wrapped into a column that begins at `column`.
-fn columns(text: &mut String, left: &str, right: &str, column: usize) {
-    let mut left = left;
-    for line in wrapped(right, WIDTH - column) {
-        let _ = writeln!(text, "{left:column$}{line}");
-        left = "";
+    fn paragraph(&mut self, text: &str) {
+        self.heading(text);
+        self.text.push('\n');
+    }
+
+    fn heading(&mut self, text: &str) {
+        self.columns("", text, 0);
+    }
+
+    fn options(&mut self, options: impl IntoIterator<Item = &'static OptionInfo>) {
+        for option in options {
+            let mut help = option.help();
+            if option.repeated {
+                help.push_str("; may be repeated");
+            }
+            self.row(&option.usage(), &help, OPTION_COLUMN);
+        }
+    }
+
+    fn example(&mut self, command_line: &str, page: &str) {
+        self.heading("\nexample:");
+        for line in command_line.lines() {
+            let _ = writeln!(self.text, "  {line}");
+        }
+        self.heading(&format!("\ndocumentation: {page}"));
+    }
+
+    /// A name and its description, which begins at `column`. A long name is on a line of its own, and
+    /// on a narrow terminal every name.
+    fn row(&mut self, name: &str, description: &str, column: usize) {
+        let column = if self.width < 60 { NARROW_COLUMN } else { column };
+        if name.len() + 4 <= column {
+            self.columns(&format!("  {name}"), description, column);
+            return;
+        }
+        for (index, line) in wrapped(name, self.width - 6).iter().enumerate() {
+            let indent = if index == 0 { 2 } else { 6 };
+            let _ = writeln!(self.text, "{:indent$}{line}", "");
+        }
+        self.columns("", description, column);
+    }
+
+    /// `left`, and `right` wrapped into a column that begins at `column`.
+    fn columns(&mut self, left: &str, right: &str, column: usize) {
+        let mut left = left;
+        for line in wrapped(right, self.width - column) {
+            let _ = writeln!(self.text, "{left:column$}{line}");
+            left = "";
+        }
     }
 }
 

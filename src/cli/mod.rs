@@ -6,7 +6,7 @@ mod help;
 #[cfg(test)]
 mod tests;
 
-pub use self::help::SHORT_USAGE;
+pub use self::help::short_usage;
 
 use std::ffi::OsString;
 
@@ -178,24 +178,28 @@ impl Words {
         }
         if self.is_helper {
             return match self.helper {
-                Some(helper) if self.asks_for_help => Ok(Command::Help(help::of_helper(helper))),
+                Some(helper) if self.asks_for_help => {
+                    Ok(Command::Help(help::of_helper(helper, help::width())))
+                }
                 Some(helper) => {
                     values.refuse_rest(&helper.full_name(), false)?;
                     values.require(helper.options())?;
                     Ok(Command::Helper(helper, self.words, values))
                 }
-                None if self.asks_for_help => Ok(Command::Help(help::of_helpers())),
+                None if self.asks_for_help => Ok(Command::Help(help::of_helpers(help::width()))),
                 None => Err(no_helper()),
             };
         }
         match (self.command, self.source) {
             (Some(command), _) if self.asks_for_help => {
-                Ok(Command::Help(help::of_command(command)))
+                Ok(Command::Help(help::of_command(command, help::width())))
             }
             (None, Some(source)) if self.asks_for_help => {
-                Ok(Command::Help(help::of_source(source)))
+                Ok(Command::Help(help::of_source(source, help::width())))
             }
-            (None, None) if self.asks_for_help => Ok(Command::Help(help::of_program())),
+            (None, None) if self.asks_for_help => {
+                Ok(Command::Help(help::of_program(help::width())))
+            }
             (Some(command), source) => run(command, source, values),
             (None, Some(source)) => {
                 SourceLine::new(source, values).map(|line| Command::Token(Box::new(line)))

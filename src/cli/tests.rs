@@ -110,6 +110,22 @@ fn exit_zero_is_refused_for_bare_tokens() {
     assert!(message("file --path=p --format=text --exit-zero").contains("--exit-zero"));
 }
 
+/// A line that is longer than the terminal is one long word, or a part of a command line to paste.
+#[test]
+fn the_help_fits_narrow_terminals() {
+    for width in [40, 59, 60, 72] {
+        let mut pages = vec![help::of_program(width)];
+        pages.extend(COMMANDS.iter().map(|command| help::of_command(command, width)));
+        pages.extend(SOURCES.iter().map(|source| help::of_source(source, width)));
+        for page in pages {
+            let (page, _example) = page.split_once("\nexample:").unwrap_or((&page, ""));
+            for line in page.lines().filter(|line| line.chars().count() > width) {
+                assert!(!line.trim().contains(' '), "{width}: {line:?}");
+            }
+        }
+    }
+}
+
 #[test]
 fn the_help_lists_every_option_and_has_no_long_lines() {
     let fits = |text: &str| {
@@ -117,16 +133,16 @@ fn the_help_lists_every_option_and_has_no_long_lines() {
         assert_eq!(long.next(), None, "{text}");
     };
     let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let program = help::of_program();
+    let program = help::of_program(help::WIDTH);
     fits(&program);
     let program = one_line(&program);
-    fits(SHORT_USAGE);
+    fits(&short_usage());
     for option in COMMON.iter().chain(OF_SOURCES) {
         assert!(program.contains(&format!("--{}", option.name)), "{}", option.name);
     }
     for command in COMMANDS {
         assert!(program.contains(command.summary), "{}", command.name);
-        let text = help::of_command(command);
+        let text = help::of_command(command, help::WIDTH);
         fits(&text);
         for option in command.options() {
             assert!(
@@ -140,7 +156,7 @@ fn the_help_lists_every_option_and_has_no_long_lines() {
     }
     for source in SOURCES {
         assert!(program.contains(source.summary), "{}", source.name);
-        let text = help::of_source(source);
+        let text = help::of_source(source, help::WIDTH);
         fits(&text);
         for option in source.options() {
             assert!(
@@ -164,10 +180,12 @@ fn the_help_lists_every_option_and_has_no_long_lines() {
 #[test]
 fn the_help_of_a_helper_lists_every_option_and_has_no_long_lines() {
     for helper in HELPERS {
-        let text = help::of_helper(helper);
+        let text = help::of_helper(helper, help::WIDTH);
         let mut long = text.lines().filter(|line| line.chars().count() > 80);
         assert_eq!(long.next(), None, "{text}");
-        assert!(help::of_program().contains(helper.name) && text.contains(helper.summary));
+        assert!(
+            help::of_program(help::WIDTH).contains(helper.name) && text.contains(helper.summary)
+        );
         for option in helper.options() {
             assert!(text.contains(&format!("  --{}", option.name)), "{}", option.name);
             assert!(COMMON.iter().all(|common| common.name != option.name), "{}", option.name);

@@ -20,10 +20,10 @@ use crate::context::Context;
 use crate::contract::request::digest;
 use crate::error::{Error, Kind};
 use crate::files;
-use crate::google::CLOUD_PLATFORM;
 use crate::google::access_token::{AccessToken, MIN_LIFE};
 use crate::google::metadata_server::MetadataServer;
 use crate::google::service_account::ServiceAccount;
+use crate::google::{self, CLOUD_PLATFORM};
 use crate::options::{Values, grammar};
 use crate::secret::Secret;
 use crate::show;
@@ -52,11 +52,6 @@ impl CredentialOptions {
         let mut names = account.chain(options.delegate.iter().map(|name| (name, "--delegate")));
         names.try_for_each(|(name, option)| grammar::require_service_account(name, option))?;
         Ok(options)
-    }
-
-    /// Whether `--service-account` names this account.
-    pub fn adds(&self, account: &str) -> bool {
-        self.service_account.as_deref() == Some(account)
     }
 }
 
@@ -87,9 +82,11 @@ pub struct Credentials {
     pub origin: Origin,
     /// The service accounts, in the order in which they are impersonated.
     pub hops: Vec<Hop>,
+    /// The scopes in the file for the tokens of the last service account.
+    scopes: Vec<String>,
     /// What identifies the credentials besides the members of their file: the file itself, and who is
-    /// behind it now. That is the sign-in of a user, which a new refresh token continues, the content of
-    /// a file with the subject token, or the account that is attached to the host.
+    /// behind it now. That is the sign-in of a user, which a new refresh token continues, or the content
+    /// of a file with the subject token.
     file: String,
     holder: RefCell<String>,
 }
@@ -109,8 +106,9 @@ impl Credentials {
             }
             Place::MetadataServer(origin) => {
                 let file = origin.to_string();
-                let origin = Origin::MetadataServer(MetadataServer { origin });
-                Credentials { origin, hops: Vec::new(), file, holder: RefCell::default() }
+                let origin = Origin::MetadataServer(MetadataServer::new(origin));
+                let (hops, scopes) = (Vec::new(), Vec::new());
+                Credentials { origin, hops, scopes, file, holder: RefCell::default() }
             }
         };
         found.impersonate(service_account)?;
@@ -119,12 +117,13 @@ impl Credentials {
     }
 
     fn of_file(file: CredentialFile, path: &Path) -> Credentials {
-        let mut hops = Vec::new();
+        let (mut hops, mut of_file) = (Vec::new(), Vec::new());
         let mut file = file;
         let origin = loop {
             file = match file {
-                CredentialFile::Impersonated { source, account, delegates } => {
-                    hops.insert(0, Hop { account, delegates });
+                CredentialFile::Impersonated { source, account, delegates, scopes } => {
+                    hops.insert(0, Hop { account: *account, delegates });
+                    of_file = scopes;
                     *source
                 }
                 CredentialFile::User(user) => break Origin::User(user),
@@ -140,7 +139,7 @@ impl Credentials {
             _ => String::new(), // known when it is needed
         };
         let file = files::absolute(path).display().to_string();
-        Credentials { origin, hops, file, holder: RefCell::new(holder) }
+        Credentials { origin, hops, scopes: of_file, file, holder: RefCell::new(holder) }
     }
 
     /// Adds the service account of `--service-account`, unless the chain already ends with it.
@@ -155,7 +154,18 @@ impl Credentials {
             None => Impersonation::of(&account, self.universe())?,
         };
         self.hops.push(Hop { account, delegates: Vec::new() });
+        self.scopes.clear();
         Ok(())
+    }
+
+    /// The scopes in the value of `--scope`. Without a value, these are the scopes in the file, all that
+    /// the user granted (an empty list), or `cloud-platform`, as in Google's client libraries.
+    pub fn scopes(&self, option: Option<&str>) -> Vec<String> {
+        let is_of_user = self.hops.is_empty() && matches!(self.origin, Origin::User(_));
+        match option {
+            None if is_of_user || !self.scopes.is_empty() => self.scopes.clone(),
+            _ => google::scopes(option),
+        }
     }
 
     /// Impersonates the last service account through these delegates.
@@ -247,7 +257,7 @@ impl Credentials {
         let request = format!("ID token of {hop:?} {audience:?} {include_email}");
         let token = |text: Secret| {
             let expiry = jwt::expiry(text.expose()).unwrap_or(cx.clock.now());
-            AccessToken { text, expiry, member: None }
+            AccessToken { text, expiry, issued: cx.clock.now(), member: None }
         };
         // The metadata server has a cache of its own.
         if let (Origin::MetadataServer(server), None) = (&self.origin, hop) {
@@ -370,13 +380,8 @@ impl Credentials {
                 [config.digest.clone(), subject_token::identity(config, cx)].concat()
             }
             Origin::User(user) => format!("{:?}", user.identity()),
-            // Another account may be attached to the host, or the directory shared with other hosts.
-            Origin::MetadataServer(server) => {
-                if self.holder.borrow().is_empty() {
-                    self.holder.replace(server.email(cx)?);
-                }
-                String::new()
-            }
+            // Another host, or another server at the same port, has another account.
+            Origin::MetadataServer(server) => server.account(cx)?.to_owned(),
         };
         let Entry { kind, request, reuse, is_ours, file } = entry;
         let parts = [&self.file, &of_origin, request].map(str::as_bytes);

@@ -4,10 +4,11 @@
 //! The old refresh token stops working when it is replaced, so a new one must not be lost. The lock
 //! belongs to the credential file: from reading the refresh token to storing the new one, no other
 //! run uses the file. If the file cannot be written, the new token is kept in the private cache, as
-//! long as the file contains the token that it replaces.
+//! long as the file contains the token that it replaces. If a run is killed after it has written the
+//! new token to a temporary file, the next run finishes the update.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::SystemTime;
 
 use serde_json::{Value, json};
 
@@ -34,7 +35,8 @@ const REPLACES: &str = "replaces";
 /// the credential file afterwards.
 ///
 /// # Errors
-/// Those of [`refresh::refresh`]; `CONFIGURATION` if a new refresh token cannot be stored.
+/// Those of [`refresh::refresh`]; `CONFIGURATION` if a new refresh token cannot be stored, or the
+/// credentials of a workforce user are not in a file.
 pub fn get(
     user: &UserCredentials,
     scopes: &[String],
@@ -45,10 +47,22 @@ pub fn get(
         return Ok((refreshed, of(&user.refresh_token)));
     }
     let store = Store { user, path: user.path.canonicalize().unwrap_or(user.path.clone()) };
+    if !store.path.is_file() {
+        let what = format!("{} is not a regular file", show::path(&user.path));
+        return Err(Error::new(Kind::Configuration, what)
+            .cause(
+                "the refresh token of a workforce user is replaced at each use and must be stored",
+            )
+            .fix("save the credentials in a file, and use the path of that file"));
+    }
     let kept = store.kept(cx);
-    let mut lock = lock::beside(&store.path, Duration::ZERO, cx)?;
-    if let (None, Some(kept)) = (&lock, &kept) {
-        lock = lock::beside(kept, Duration::ZERO, cx)?;
+    // A request that the deadline ends may lose the new refresh token, so time is left for it.
+    let reserve = cx.deadline.remaining() / 2;
+    let mut lock = lock::beside(&store.path, reserve, cx)?;
+    match (&lock, &kept) {
+        (Some(_), _) => store.finish_update(cx),
+        (None, Some(kept)) => lock = lock::beside(kept, reserve, cx)?,
+        (None, None) => {}
     }
     let in_file = store.in_file()?;
     let current = kept.as_ref().and_then(|kept| read_kept(kept, &in_file));
@@ -108,18 +122,62 @@ impl Store<'_> {
         let text = text.map_err(|error| error.to_string())?;
         let mut value: Value =
             serde_json::from_str(text.expose()).map_err(|_| "it is not JSON".to_owned())?;
-        let object = match self.user.inside {
-            Some(name) => value.get_mut(name),
-            None => Some(&mut value),
-        };
-        let member = object.and_then(|object| object.get_mut(TOKEN));
-        match member {
+        match self.token(&mut value) {
             Some(member) if *member == old.expose() => *member = new.expose().into(),
             // The user has signed in again meanwhile.
             _ => return Ok(()),
         }
         let text = Secret::new(format!("{value:#}"));
         files::update(&self.path, text.expose().as_bytes()).map_err(|error| error.to_string())
+    }
+
+    /// The member with the refresh token in the content of the file.
+    fn token<'v>(&self, content: &'v mut Value) -> Option<&'v mut Value> {
+        let object = match self.user.inside {
+            Some(name) => content.get_mut(name)?,
+            None => content,
+        };
+        object.get_mut(TOKEN)
+    }
+
+    /// Finishes the update of a run that was killed before its last step: the temporary file has the
+    /// only valid refresh token. The caller holds the lock.
+    fn finish_update(&self, cx: &Context) {
+        let changed = |path: &PathBuf| path.metadata().and_then(|file| file.modified()).ok();
+        let mut left = files::leftovers(&self.path);
+        if left.is_empty() {
+            return;
+        }
+        let file = changed(&self.path).unwrap_or(SystemTime::UNIX_EPOCH);
+        left.retain(|left| changed(left).is_some_and(|time| time >= file));
+        left.sort_by_key(changed);
+        if let Some(content) = left.last().and_then(|left| self.with_other_token(left)) {
+            let shown = show::path(&self.path);
+            match files::update(&self.path, content.expose().as_bytes()) {
+                Ok(()) => {
+                    cx.log.line(format!("completed the update of {shown} that a killed run began"))
+                }
+                // The temporary file is kept for the next run.
+                Err(why) => {
+                    return cx.log.line(format!(
+                        "cannot complete the update of {shown} that a killed run began: {why}"
+                    ));
+                }
+            }
+        }
+        files::remove_leftovers(&self.path);
+    }
+
+    /// The content of a temporary file, if it is complete and differs from the file only in the refresh
+    /// token.
+    fn with_other_token(&self, left: &Path) -> Option<Secret> {
+        let bytes = ownership::read_trusted(left).ok()??;
+        let content = Secret::new(std::str::from_utf8(&bytes).ok()?);
+        let text = files::read_text(&self.path, "--credentials", Kind::Configuration).ok()?;
+        let [mut new, mut old] = [&content, &text].map(|text| serde_json::from_str(text.expose()));
+        let (new, old) = (new.as_mut().ok()?, old.as_mut().ok()?);
+        let [new_token, old_token] = [self.token(new)?.take(), self.token(old)?.take()];
+        (new == old && new_token.is_string() && new_token != old_token).then_some(content)
     }
 }
 
@@ -140,7 +198,9 @@ fn keep(path: Option<&PathBuf>, in_file: &Secret, new: &Secret) -> Result<(), St
         serde_json::from_slice::<Value>(existing.content)
             .is_ok_and(|value| value.get(REPLACES).is_some())
     };
-    files::replace(path, record.expose().as_bytes(), is_ours).map_err(|error| error.to_string())
+    files::replace(path, record.expose().as_bytes(), is_ours).map_err(|error| error.to_string())?;
+    files::remove_leftovers(path);
+    Ok(())
 }
 
 fn lost(shown: &str, why: &str, other: &str) -> Error {

@@ -15,7 +15,6 @@ use crate::contract::exit::Output;
 use crate::error::{Error, Kind};
 use crate::google::access_token::{AccessToken, MIN_LIFE};
 use crate::google::domain_wide_delegation;
-use crate::google::scopes;
 use crate::http::Url;
 use crate::options::{Format, OptionInfo, Seconds};
 
@@ -119,7 +118,7 @@ impl Options {
 
     /// The cached token for this request, or a new one.
     fn token(&self, credentials: &Credentials, cx: &Context) -> Result<AccessToken, Error> {
-        let scopes = scopes(self.scope.as_deref());
+        let scopes = credentials.scopes(self.scope.as_deref());
         let lifetime = self.lifetime.as_ref().map(|Seconds(seconds)| *seconds);
         let user = self.subject.as_deref();
         let endpoint = self.oauth_endpoint.as_ref();

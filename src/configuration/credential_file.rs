@@ -10,7 +10,7 @@ use super::{CredentialConfig, Impersonation, impersonation};
 use crate::contract::request::digest;
 use crate::error::{Error, Kind};
 use crate::files;
-use crate::options::grammar;
+use crate::options::grammar::is_service_account;
 use crate::show;
 
 /// The content of a credential file.
@@ -26,9 +26,11 @@ pub enum CredentialFile {
         /// The credentials in `source_credentials`.
         source: Box<CredentialFile>,
         /// The service account.
-        account: Impersonation,
+        account: Box<Impersonation>,
         /// The service accounts between them, in order from the source.
         delegates: Vec<String>,
+        /// The scopes of its tokens if no others are requested.
+        scopes: Vec<String>,
     },
 }
 
@@ -89,9 +91,10 @@ fn impersonated(members: &Members, path: &Path, digest: String) -> Result<Creden
     let delegates = members.texts("delegates")?;
     let email = |name: String| name.strip_prefix(ACCOUNTS).map(str::to_owned).unwrap_or(name);
     let delegates: Vec<String> = delegates.into_iter().map(email).collect();
-    if delegates.iter().any(|name| grammar::require_service_account(name, "delegates").is_err()) {
-        let what = "delegates contains a value that is not the email address of a service account";
-        return Err(members.wrong(what).fix(format!("use values such as {ACCOUNTS}EMAIL")));
+    if !delegates.iter().all(|name| is_service_account(name)) {
+        return Err(members
+            .wrong("delegates contains a name that is not the email address of a service account")
+            .fix("set delegates to a list of email addresses of service accounts"));
     }
     let source = match members.map.get("source_credentials") {
         None | Some(Value::Null) => Err(members.missing("source_credentials")),
@@ -99,7 +102,9 @@ fn impersonated(members: &Members, path: &Path, digest: String) -> Result<Creden
         Some(_) => Err(members.wrong("source_credentials is not an object").fix(GCLOUD_LOGIN)),
     }?;
     let source = CredentialFile::parse(source, path, Some("source_credentials"), digest)?;
-    Ok(CredentialFile::Impersonated { source: Box::new(source), account, delegates })
+    let scopes = members.texts("scopes")?;
+    let (source, account) = (Box::new(source), Box::new(account));
+    Ok(CredentialFile::Impersonated { source, account, delegates, scopes })
 }
 
 fn other_type(found: Option<&str>, path: &Path, inside: &str) -> Error {

@@ -9,6 +9,7 @@
 pub mod credential_file;
 pub mod credential_source;
 pub mod duplicates;
+mod firmware;
 mod members;
 pub mod pool_provider;
 pub mod search;
@@ -23,6 +24,7 @@ use self::credential_source::CredentialSource;
 use self::members::{Members, WIF_TOKEN_CONFIG};
 use crate::error::{Error, Kind};
 use crate::http::Url;
+use crate::options::grammar::is_domain;
 use crate::secret::Secret;
 use crate::token::TokenType;
 
@@ -77,7 +79,7 @@ impl Impersonation {
     pub fn of(account: &str, universe: &str) -> Result<Impersonation, Error> {
         let service = format!("https://iamcredentials.{universe}/v1/projects/-/serviceAccounts");
         let url = Url::parse(&format!("{service}/{account}:generateAccessToken"));
-        let url = url.map_err(|_| {
+        let url = url.ok().filter(|_| is_domain(universe)).ok_or_else(|| {
             Error::new(Kind::Configuration, "universe_domain is not a domain")
                 .fix("correct universe_domain in the credential file")
         })?;

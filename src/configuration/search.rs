@@ -9,7 +9,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::VARIABLE;
+use super::{VARIABLE, firmware};
 use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::files;
@@ -106,7 +106,7 @@ fn metadata_server(cx: &Context) -> Result<Option<Url>, Error> {
         // The name leads to the same address, without a lookup that a name server could answer.
         Some(host) if METADATA_NAMES.contains(&host.as_str()) => METADATA_ADDRESS.to_owned(),
         Some(host) => host,
-        None if is_google_host() => METADATA_ADDRESS.to_owned(),
+        None if firmware::is_of_google() => METADATA_ADDRESS.to_owned(),
         None => return Ok(None),
     };
     let is_host = |url: &Url| url.path() == "/" && !url.has_query() && !host.ends_with('/');
@@ -115,20 +115,4 @@ fn metadata_server(cx: &Context) -> Result<Option<Url>, Error> {
         Error::new(Kind::Configuration, format!("{METADATA_HOST} is not a host"))
             .fix(format!("set {METADATA_HOST} to HOST or HOST:PORT, or unset it"))
     })
-}
-
-/// Whether the firmware says that this is a machine of Google Cloud, as Google's libraries detect it.
-/// <https://cloud.google.com/compute/docs/instances/detect-compute-engine>
-#[cfg(not(windows))]
-fn is_google_host() -> bool {
-    let product = Path::new("/sys/class/dmi/id/product_name");
-    let text = files::exists(product)
-        .then(|| files::read_text(product, METADATA_HOST, Kind::Configuration).ok());
-    text.flatten().is_some_and(|text| text.expose().starts_with("Google"))
-}
-
-/// On Windows, only the variable names a metadata server.
-#[cfg(windows)]
-fn is_google_host() -> bool {
-    false
 }

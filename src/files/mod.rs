@@ -9,14 +9,18 @@ mod private;
 
 pub mod ownership;
 mod replace;
+#[cfg(any(windows, test))]
+mod sddl;
 mod seen;
 mod waiting;
 
 pub use self::private::{
-    is_executable, is_on_noexec, is_same, is_shared, is_shared_directory, may_write,
-    private_directory, writable_by_others,
+    is_executable, is_on_noexec, is_own_directory, is_same, is_shared, is_shared_directory,
+    may_write, no_writers_command, owner_only_command, private_directory, writable_by_others,
 };
-pub use self::replace::{create_new, publish, remove, remove_leftovers, replace, update};
+pub use self::replace::{
+    create_new, leftovers, publish, remove, remove_leftovers, replace, update,
+};
 pub use self::seen::{seen, state};
 pub use self::waiting::{STDIN, Waiting, before_the_first_wait, may_wait, waiting_for};
 

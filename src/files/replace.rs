@@ -3,9 +3,9 @@
 //! The content is written to a randomly named file in the same directory, synced to the disk, and
 //! renamed. What a killed run leaves behind is removed by a later run.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{DirEntry, File, OpenOptions};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
@@ -161,21 +161,24 @@ fn temporary_prefix(path: &Path) -> std::ffi::OsString {
 /// do this, because only a run that waited too long for the lock creates such a file at that time,
 /// and such a run creates it again.
 pub fn remove_leftovers(path: &Path) {
-    let prefix = temporary_prefix(path);
-    let Ok(entries) = directory(path).read_dir() else { return };
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        let bytes = name.as_encoded_bytes();
-        let ours = bytes.strip_prefix(prefix.as_encoded_bytes());
-        let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
-        if is_file
-            && ours.and_then(|rest| rest.strip_suffix(TEMPORARY_SUFFIX.as_bytes())).is_some_and(
-                |random| !random.is_empty() && random.iter().all(u8::is_ascii_alphanumeric),
-            )
-        {
-            let _ = std::fs::remove_file(entry.path());
-        }
+    for left in leftovers(path) {
+        let _ = std::fs::remove_file(left);
     }
+}
+
+/// The temporary files that killed runs left beside `path`.
+pub fn leftovers(path: &Path) -> Vec<PathBuf> {
+    let prefix = temporary_prefix(path);
+    let is_leftover = |entry: &DirEntry| {
+        let name = entry.file_name();
+        let ours = name.as_encoded_bytes().strip_prefix(prefix.as_encoded_bytes());
+        let random = ours.and_then(|rest| rest.strip_suffix(TEMPORARY_SUFFIX.as_bytes()));
+        random.is_some_and(|random| {
+            !random.is_empty() && random.iter().all(u8::is_ascii_alphanumeric)
+        }) && entry.file_type().is_ok_and(|kind| kind.is_file())
+    };
+    let entries = directory(path).read_dir().into_iter().flatten().flatten();
+    entries.filter(is_leftover).map(|entry| entry.path()).collect()
 }
 
 #[cfg(test)]

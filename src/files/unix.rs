@@ -8,6 +8,8 @@ use std::path::Path;
 
 use rustix::fs::{Access, OFlags, access};
 
+use crate::shell::quoted;
+
 /// Opens or creates a file for appending.
 pub(super) fn append(path: &Path) -> io::Result<File> {
     open(OpenOptions::new().append(true).create(true), path)
@@ -39,10 +41,16 @@ pub(super) fn is_private(_file: &File, metadata: &Metadata) -> bool {
     metadata.uid() == rustix::process::geteuid().as_raw() && metadata.mode() & 0o077 == 0
 }
 
-/// Gives a new file the owner, if possible, and the mode of the file that it replaces.
+/// Gives a new file the owner, if possible, the group and the mode of the file that it replaces. If
+/// the file cannot have that group, no group gets access: the group of this user may have other
+/// members.
 pub(super) fn copy_access(from: &Metadata, to: &File) -> io::Result<()> {
-    let _ = std::os::unix::fs::fchown(to, Some(from.uid()), Some(from.gid()));
-    to.set_permissions(from.permissions())
+    use std::os::unix::fs::fchown;
+    let group = Some(from.gid());
+    let has_group =
+        fchown(to, Some(from.uid()), group).or_else(|_| fchown(to, None, group)).is_ok();
+    let kept = if has_group { 0o7777 } else { 0o7707 };
+    to.set_permissions(PermissionsExt::from_mode(from.mode() & kept))
 }
 
 /// Creates a file that does not exist.
@@ -81,6 +89,24 @@ pub fn writable_by_others(path: &Path) -> Option<&'static str> {
         }
         _ => None,
     }
+}
+
+/// Whether a directory belongs to this user, and no other user can replace the files in it.
+pub fn is_own_directory(path: &Path) -> bool {
+    let owner = path.metadata().map(|directory| directory.uid());
+    owner.is_ok_and(|owner| owner == rustix::process::geteuid().as_raw())
+        && writable_by_others(path).is_none()
+}
+
+/// The command that lets only the owner access a file or directory.
+pub fn owner_only_command(path: &Path) -> String {
+    let mode = if path.is_dir() { 700 } else { 600 };
+    format!("chmod {mode} {}", quoted(&path.display().to_string()))
+}
+
+/// The command that lets only the owner write to a file or directory.
+pub fn no_writers_command(path: &Path) -> String {
+    format!("chmod go-w {}", quoted(&path.display().to_string()))
 }
 
 /// Whether every user can create files in a directory, as in `/tmp`.

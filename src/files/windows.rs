@@ -17,12 +17,13 @@ use windows_sys::Win32::Foundation::{
     GENERIC_READ, GENERIC_WRITE, INVALID_HANDLE_VALUE, LocalFree,
 };
 use windows_sys::Win32::Security::Authorization::{
-    ConvertSidToStringSidW, ConvertStringSecurityDescriptorToSecurityDescriptorW, GetSecurityInfo,
+    ConvertSecurityDescriptorToStringSecurityDescriptorW, ConvertSidToStringSidW,
+    ConvertStringSecurityDescriptorToSecurityDescriptorW, GetNamedSecurityInfoW, GetSecurityInfo,
     SDDL_REVISION_1, SE_FILE_OBJECT,
 };
 use windows_sys::Win32::Security::{
-    GetTokenInformation, OWNER_SECURITY_INFORMATION, PSID, SECURITY_ATTRIBUTES, TOKEN_QUERY,
-    TOKEN_USER, TokenUser,
+    DACL_SECURITY_INFORMATION, GetTokenInformation, OWNER_SECURITY_INFORMATION, PSID,
+    SECURITY_ATTRIBUTES, TOKEN_QUERY, TOKEN_USER, TokenUser,
 };
 use windows_sys::Win32::Storage::FileSystem::{
     CREATE_NEW, CreateFileW, FILE_ATTRIBUTE_NORMAL, FILE_FLAG_OPEN_REPARSE_POINT,
@@ -30,6 +31,8 @@ use windows_sys::Win32::Storage::FileSystem::{
     OPEN_ALWAYS,
 };
 use windows_sys::Win32::System::Threading::{GetCurrentProcess, OpenProcessToken};
+
+use super::sddl;
 
 /// Opens or creates a file for appending.
 pub(super) fn append(path: &Path) -> io::Result<File> {
@@ -104,19 +107,98 @@ pub fn private_directory(path: &Path) -> io::Result<()> {
     std::fs::create_dir_all(path)
 }
 
-/// Access control lists are not read here.
-pub fn is_shared(_path: &Path) -> bool {
-    false
+/// Whether other users can read or write a file.
+pub fn is_shared(path: &Path) -> bool {
+    !groups_with(path, sddl::READING | sddl::WRITING).is_empty()
 }
 
-/// Access control lists are not read here.
-pub fn writable_by_others(_path: &Path) -> Option<&'static str> {
-    None
+/// Who can write to a file or replace the files in a directory, beside the owner and administrators;
+/// `None` for nobody. Only groups of all users are examined.
+pub fn writable_by_others(path: &Path) -> Option<&'static str> {
+    groups_with(path, writing(path)).first().map(|(_, _, name)| *name)
 }
 
-/// Access control lists are not read here.
-pub fn is_shared_directory(_path: &Path) -> bool {
-    false
+/// Whether a directory is one in which no group of all users can replace files. The directory for
+/// application data inherits the access control list of the user's profile, so its owner is not
+/// examined.
+pub fn is_own_directory(path: &Path) -> bool {
+    path.is_dir() && writable_by_others(path).is_none()
+}
+
+/// Whether every user can create files in a directory.
+pub fn is_shared_directory(path: &Path) -> bool {
+    !groups_with(path, sddl::CREATING).is_empty()
+}
+
+/// The command that lets only this user and SYSTEM access a file or directory.
+pub fn owner_only_command(path: &Path) -> String {
+    let user = user().map_or_else(|_| "%USERNAME%".to_owned(), |user| format!("*{user}"));
+    let groups: Vec<String> = sddl::GROUPS.iter().map(|(_, sid, _)| format!("*{sid}")).collect();
+    let inherit = if path.is_dir() { "(OI)(CI)" } else { "" };
+    format!(
+        "icacls \"{}\" /inheritance:r /remove:g {} /grant:r \"{user}:{inherit}F\" \
+         \"*S-1-5-18:{inherit}F\"",
+        path.display(),
+        groups.join(" ")
+    )
+}
+
+/// The command that lets groups of all users only read a file or directory to which they can write.
+pub fn no_writers_command(path: &Path) -> String {
+    let inherit = if path.is_dir() { "(OI)(CI)" } else { "" };
+    let groups: Vec<String> = groups_with(path, writing(path))
+        .into_iter()
+        .map(|(_, sid, _)| format!("\"*{sid}:{inherit}RX\""))
+        .collect();
+    format!("icacls \"{}\" /inheritance:d /grant:r {}", path.display(), groups.join(" "))
+}
+
+fn writing(path: &Path) -> u32 {
+    if path.is_dir() { sddl::REPLACING } else { sddl::WRITING }
+}
+
+/// The groups of all users that have one of these rights; none if the list cannot be read.
+fn groups_with(path: &Path, rights: u32) -> Vec<&'static sddl::Group> {
+    access_list(path).map_or_else(|_| Vec::new(), |list| sddl::groups_with(&list, rights))
+}
+
+/// The access control list of a file or directory, as text.
+fn access_list(path: &Path) -> io::Result<String> {
+    let name: Vec<u16> = path.as_os_str().encode_wide().chain([0]).collect();
+    let mut descriptor = null_mut();
+    // SAFETY: the name ends with a zero, and `descriptor` can store the result.
+    let status = unsafe {
+        GetNamedSecurityInfoW(
+            name.as_ptr(),
+            SE_FILE_OBJECT,
+            DACL_SECURITY_INFORMATION,
+            null_mut(),
+            null_mut(),
+            null_mut(),
+            null_mut(),
+            &mut descriptor,
+        )
+    };
+    if status != 0 {
+        return Err(io::Error::from_raw_os_error(status as i32));
+    }
+    let descriptor = Local(descriptor);
+    let mut text = null_mut();
+    // SAFETY: the descriptor is valid, `text` can store a pointer, and no length is requested.
+    let made = unsafe {
+        ConvertSecurityDescriptorToStringSecurityDescriptorW(
+            descriptor.0,
+            SDDL_REVISION_1,
+            DACL_SECURITY_INFORMATION,
+            &mut text,
+            null_mut(),
+        )
+    };
+    match made {
+        0 => Err(io::Error::last_os_error()),
+        // SAFETY: the system has just allocated this text, which ends with a zero.
+        _ => Ok(unsafe { owned(text) }),
+    }
 }
 
 /// Whether two paths lead to the same file, through links too.
@@ -230,13 +312,22 @@ unsafe fn text_of(sid: PSID) -> io::Result<String> {
     if unsafe { ConvertSidToStringSidW(sid, &mut text) } == 0 {
         return Err(io::Error::last_os_error());
     }
+    // SAFETY: the system has just allocated this text, which ends with a zero.
+    Ok(unsafe { owned(text) })
+}
+
+/// A text of the system, which is freed.
+///
+/// # Safety
+/// `text` ends with a zero, the system allocated it for `LocalFree`, and nothing else frees it.
+unsafe fn owned(text: *mut u16) -> String {
     let _text = Local(text.cast());
     // SAFETY: the text ends with a zero and is valid until `_text` is dropped.
     let units = unsafe {
         let length = (0..).take_while(|&at| *text.add(at) != 0).count();
         &*slice_from_raw_parts(text, length)
     };
-    Ok(String::from_utf16_lossy(units))
+    String::from_utf16_lossy(units)
 }
 
 /// Memory that the system allocated and `LocalFree` frees.

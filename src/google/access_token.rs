@@ -20,6 +20,9 @@ const NEXT_REQUEST_MEMBER: &str = "wif_token_next_request";
 /// The member of the cache file with the name of the owner.
 const MEMBER: &str = "wif_token_member";
 
+/// The member of the cache file with the time at which the token was fetched.
+const ISSUED: &str = "wif_token_issued";
+
 /// The remaining lifetime, in seconds, below which a cached token is replaced by default: the caller
 /// needs time to use it.
 pub const MIN_LIFE: i64 = 300;
@@ -34,6 +37,8 @@ pub struct AccessToken {
     pub text: Secret,
     /// When it expires, in seconds since 1970.
     pub expiry: i64,
+    /// When it was fetched, in seconds since 1970.
+    pub issued: i64,
     /// The name of its owner in an IAM policy, for messages, if it is used to impersonate a service
     /// account.
     pub member: Option<String>,
@@ -61,7 +66,7 @@ impl AccessToken {
             return Err(another_server(what, option));
         }
         let expiry = now.saturating_add(lifetime).min(LAST_SECOND);
-        Ok(AccessToken { text: Secret::new(text), expiry, member: None })
+        Ok(AccessToken { text: Secret::new(text), expiry, issued: now, member: None })
     }
 
     /// Whether a file was written for an access token, completely or not.
@@ -136,6 +141,7 @@ impl Cached for AccessToken {
         Ok(AccessToken {
             text: Secret::new(token.ok_or("it has no access_token")?),
             expiry,
+            issued: value.get(ISSUED).and_then(Value::as_i64).unwrap_or(i64::MIN),
             member: text(MEMBER).map(str::to_owned),
         })
     }
@@ -145,6 +151,7 @@ impl Cached for AccessToken {
             "issued_token_type": URN,
             "access_token": self.text.expose(),
             "expiration_time": self.expiry,
+            ISSUED: self.issued,
             REQUEST_MEMBER: request,
         });
         for (name, text) in [(NEXT_REQUEST_MEMBER, next), (MEMBER, self.member.as_deref())] {
@@ -161,6 +168,10 @@ impl Cached for AccessToken {
 
     fn valid_until(&self) -> i64 {
         self.expiry
+    }
+
+    fn issued(&self) -> i64 {
+        self.issued
     }
 
     fn without_margin(self) -> AccessToken {

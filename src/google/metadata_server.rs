@@ -5,6 +5,7 @@
 //! response is one of another server. A request takes at most a second.
 //! <https://cloud.google.com/compute/docs/metadata/overview>
 
+use std::cell::OnceCell;
 use std::time::Duration;
 
 use super::access_token::AccessToken;
@@ -27,16 +28,35 @@ const ACCOUNT: &str = "/computeMetadata/v1/instance/service-accounts/default";
 pub struct MetadataServer {
     /// Such as `http://169.254.169.254`.
     pub origin: Url,
+    account: OnceCell<String>,
 }
 
 impl MetadataServer {
+    /// The server with this origin.
+    pub fn new(origin: Url) -> MetadataServer {
+        MetadataServer { origin, account: OnceCell::new() }
+    }
+
+    /// The name of the identity that is attached to the host: the email address of a service account,
+    /// or on GKE the name of a workload identity pool.
+    ///
+    /// # Errors
+    /// As [`MetadataServer::email`].
+    pub fn account(&self, cx: &Context) -> Result<&str, Error> {
+        if let Some(account) = self.account.get() {
+            return Ok(account);
+        }
+        let response = self.get("email", &[], cx)?;
+        let account = response.text().unwrap_or_default().trim().to_owned();
+        Ok(self.account.get_or_init(|| account))
+    }
+
     /// The email address of the service account.
     ///
     /// # Errors
     /// `ABSENT` if the host has no service account, and those of [`Context::send`].
     pub fn email(&self, cx: &Context) -> Result<String, Error> {
-        let response = self.get("email", &[], cx)?;
-        let email = response.text().unwrap_or_default().trim();
+        let email = self.account(cx)?;
         grammar::require_service_account(email, METADATA_HOST)
             .map_err(|_| self.malformed("email address"))?;
         Ok(email.to_owned())
@@ -74,12 +94,12 @@ impl MetadataServer {
         let get = Request::get(&url, METADATA_HOST).header("Metadata-Flavor", "Google");
         let response =
             cx.send(get.direct().once().limit(LIMIT)).map_err(|error| match error.kind() {
-                Kind::Unreachable => error.fix(remedy()),
                 // There is no https URL to use instead.
-                _ if !self.origin.is_local() => error.fix(format!(
+                Kind::Configuration if !self.origin.is_local() => error.fix(format!(
                     "set {METADATA_HOST} to metadata.google.internal, or add --allow-http={}",
                     self.origin.host()
                 )),
+                Kind::Unreachable | Kind::Configuration => error.fix(remedy()),
                 _ => error,
             })?;
         if !response.headers("metadata-flavor").any(|flavor| flavor == "Google") {

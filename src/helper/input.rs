@@ -1,6 +1,6 @@
 //! The request of a tool on standard input.
 
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead, Read, StdinLock};
 use std::path::Path;
 
 use crate::error::{Error, Kind};
@@ -15,7 +15,6 @@ const LIMIT: usize = 64 * 1024;
 /// `USAGE` if it is longer than 64 KiB, is not UTF-8, or contains control characters other than line
 /// breaks and tabs.
 pub(super) fn read() -> Result<String, Error> {
-    let _waiting = Waiting::new(Path::new(STDIN));
     parse(stdin())
 }
 
@@ -25,7 +24,6 @@ pub(super) fn read() -> Result<String, Error> {
 /// # Errors
 /// `USAGE` if it is longer than 64 KiB.
 pub(super) fn read_lossy() -> Result<String, Error> {
-    let _waiting = Waiting::new(Path::new(STDIN));
     limited(files::read_limited(stdin(), LIMIT))
         .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
 }
@@ -33,7 +31,42 @@ pub(super) fn read_lossy() -> Result<String, Error> {
 /// Standard input, for a tool that writes one request on each line.
 pub(super) fn stdin() -> impl BufRead {
     #[allow(clippy::disallowed_methods)] // the tool writes its request there
-    io::stdin().lock()
+    Stdin(io::stdin().lock())
+}
+
+/// Standard input. The run waits only if the tool has not written its request yet.
+struct Stdin(StdinLock<'static>);
+
+impl Stdin {
+    fn waiting(&self) -> Option<Waiting> {
+        #[cfg(unix)]
+        {
+            use rustix::event::{PollFd, PollFlags, Timespec, poll};
+            let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+            if poll(&mut [PollFd::new(&self.0, PollFlags::IN)], Some(&now)) == Ok(1) {
+                return None;
+            }
+        }
+        Some(Waiting::new(Path::new(STDIN)))
+    }
+}
+
+impl Read for Stdin {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let _waiting = self.waiting();
+        self.0.read(buffer)
+    }
+}
+
+impl BufRead for Stdin {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        let _waiting = self.waiting();
+        self.0.fill_buf()
+    }
+
+    fn consume(&mut self, read: usize) {
+        self.0.consume(read);
+    }
 }
 
 /// Reads the next line, including its end; `None` if there is none. `begins` is called when the
@@ -45,7 +78,6 @@ pub(super) fn line(
     mut input: impl BufRead,
     begins: impl FnOnce(),
 ) -> Result<Option<String>, Error> {
-    let _waiting = Waiting::new(Path::new(STDIN));
     if input.fill_buf().is_ok_and(<[u8]>::is_empty) {
         return Ok(None);
     }

@@ -206,7 +206,9 @@ impl Call {
     ) -> Result<AccessToken, Error> {
         let Scope { scope } = Scope::read(&self.values)?;
         let credentials = Credentials::find(&self.values, cx)?;
-        let scopes = scopes(Some(scope.as_deref().unwrap_or(default_scope)));
+        let known = credentials.scopes(scope.as_deref());
+        let is_default = scope.is_none() && known == [CLOUD_PLATFORM];
+        let scopes = if is_default { scopes(Some(default_scope)) } else { known };
         credentials.access_token(&scopes, self.min_life(min_life)?, cx)
     }
 

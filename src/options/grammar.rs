@@ -32,7 +32,7 @@ pub fn not_a_service_account(option: &str) -> Error {
 }
 
 /// The email address of a service account, or its unique ID.
-fn is_service_account(text: &str) -> bool {
+pub fn is_service_account(text: &str) -> bool {
     let is_name = |name: &str| {
         let fits = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
         name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(fits)

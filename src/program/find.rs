@@ -31,7 +31,7 @@ pub fn find(name: &OsStr, env: &Env) -> Option<PathBuf> {
 
 /// Whether a file is the program of this process, under this or another name.
 pub fn is_this_program(path: &Path) -> bool {
-    std::env::current_exe().is_ok_and(|own| files::is_same(path, &own))
+    std::env::current_exe().is_ok_and(|own| path == own || files::is_same(path, &own))
 }
 
 /// Whether a name is not searched in `PATH`.

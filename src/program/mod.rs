@@ -144,13 +144,7 @@ impl Program {
             observed.map(|output| collect(output, world.deadline)).unwrap_or_default();
         group.kill();
         let status = match outcome {
-            Outcome::TimedOut => {
-                return Err(Error::new(
-                    Kind::Unreachable,
-                    format!("{shown} did not finish in time"),
-                )
-                .fix(format!("run {} by hand to see why, or increase --timeout", self.place)));
-            }
+            Outcome::TimedOut => return Err(self.timed_out(group.kill_outside(), &shown)),
             Outcome::Ended(status) => status.map_err(|error| self.not_started(&error, world))?,
         };
         let wrong = |why| {
@@ -172,6 +166,16 @@ impl Program {
             }
             Err(_) => Err(wrong("is not UTF-8 text")),
         }
+    }
+
+    /// The failure of a program that did not end in time. It may have started a process in another
+    /// session, which was killed too.
+    fn timed_out(&self, is_outside: bool, shown: &str) -> Error {
+        let error = Error::new(Kind::Unreachable, format!("{shown} did not finish in time"));
+        let why =
+            is_outside.then_some("it left a process in another session, which was terminated");
+        let fix = format!("run {} by hand to see why, or increase --timeout", self.place);
+        why.into_iter().fold(error, Error::cause).fix(fix)
     }
 
     /// The environment of the program.

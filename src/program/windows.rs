@@ -55,4 +55,9 @@ impl Group {
         self.job.take();
         let _ = self.child.wait();
     }
+
+    /// No process can leave the job.
+    pub(super) fn kill_outside(&mut self) -> bool {
+        false
+    }
 }

@@ -80,7 +80,8 @@ impl Log {
     pub fn warn_if_shared(&self, path: &Path) {
         if files::is_shared(path) {
             let shown = show::path(path);
-            self.write(&format!("warning: other users can access {shown}; run chmod 600 {shown}"));
+            let command = files::owner_only_command(path);
+            self.write(&format!("warning: other users can access {shown}; run {command}"));
             self.record(|recorded| {
                 if !recorded.shared.iter().any(|known| known == path) {
                     recorded.shared.push(path.to_owned());

@@ -54,11 +54,15 @@ def web_identity_token(path, far):
     return made
 
 
+def test_cache():
+    """Where tests/real/install puts things."""
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return Path(os.environ.get("WIF_TOKEN_TEST_CACHE") or home / "wif-token-tests")
+
+
 def python_with(module):
     """The Python that tests/real/install made, or this one, if it has this module; None otherwise."""
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    cache = Path(os.environ.get("WIF_TOKEN_TEST_CACHE") or home / "wif-token-tests")
-    for python in (str(cache / "venv" / "bin" / "python"), "python3"):
+    for python in (str(test_cache() / "venv" / "bin" / "python"), "python3"):
         try:
             if subprocess.run([python, "-c", f"import {module}"], capture_output=True).returncode == 0:
                 return python

@@ -6,6 +6,7 @@ from pathlib import Path
 from aws_rows import aws_rows
 from command_rows import command_rows
 from far_end import far_end
+from helper_rows import helper_rows
 from measure import Launcher
 from rows import rows
 
@@ -26,10 +27,11 @@ def main():
     with far_end(scratch) as far:
         measured = {}
         made = rows(binaries, far, scratch) + aws_rows(binaries, far, scratch)
-        for row in made + command_rows(binaries["release"], far, scratch):
+        made += command_rows(binaries["release"], far, scratch) + helper_rows(binaries, far, scratch)
+        for row in made:
             key = repr((row.ours, row.peer))
             if key not in measured:
-                measured[key] = launcher.pairs(row.ours, row.peer, given.pairs)
+                measured[key] = launcher.pairs(row.ours, row.peer, given.pairs // 10 if row.slow else given.pairs)
             print(line(row, *measured[key]), flush=True)
         if far is None:
             print("the https rows need nginx, openssl, curl and jq: not measured")
@@ -39,12 +41,14 @@ def main():
 
 def line(row, ours, peer, ratio):
     """One row as text. Memory in KiB, wall time in milliseconds, whatever is compared with the goal last."""
-    if row.measure == "wall":
+    if row.measure in ("wall", "more"):
         cells, value = (f"{ours.wall:.2f} ms", f"{peer.wall:.2f} ms"), ratio.wall
     else:
         cells, value = (f"{ours.peak:.0f} KiB", f"{peer.peak:.0f} KiB"), ratio.peak
     if row.measure == "MiB":
         value = ours.peak / 1024
+    if row.measure == "more":
+        value = ours.wall - peer.wall
     name = f"{row.what} ({row.measure})" if row.measure != "MiB" else row.what
     verdict = "met" if value <= row.goal else "missed"
     return f"{name:48} {cells[0]:>10} {cells[1]:>10} {value:7.2f} {row.goal:6.2f}  {verdict}"

@@ -1,5 +1,5 @@
 """The far end of the https rows: nginx on loopback with a certificate of a CA made here by openssl, answering
-discovery, the token request, the exchange and the impersonation with fixed answers, and AWS's GetWebIdentityToken with fixed XML."""
+discovery, the token request, the exchange and the impersonation with fixed answers, and two actions of AWS with fixed XML."""
 
 import base64
 import contextlib
@@ -24,18 +24,26 @@ http {{
     location = /.well-known/openid-configuration {{ return 200 '{discovery}'; }}
     location = /token {{ return 200 '{granted}'; }}
     location = / {{ return 200 '{aws}'; }}
+    location = /assume {{ return 200 '{assumed}'; }}
     location = /subject {{ return 200 '{subject}'; }}
     location = /v1/token {{ return 200 '{exchanged}'; }}
     location = {account} {{ return 200 '{impersonated}'; }}
+    location = {id_token} {{ return 200 '{identity}'; }}
   }}
 }}
 """
 
 ACCOUNT = "/v1/projects/-/serviceAccounts/app@example-project.iam.gserviceaccount.com:generateAccessToken"
+ID_TOKEN = ACCOUNT.replace("AccessToken", "IdToken")
 
 AWS = """<GetWebIdentityTokenResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetWebIdentityTokenResult>
 <WebIdentityToken>{token}</WebIdentityToken><Expiration>2099-01-01T00:00:00Z</Expiration></GetWebIdentityTokenResult>
 </GetWebIdentityTokenResponse>"""
+
+
+ASSUMED = """<AssumeRoleWithWebIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleWithWebIdentityResult>
+<Credentials><AccessKeyId>ASIABENCH</AccessKeyId><SecretAccessKey>impersonated</SecretAccessKey><SessionToken>{token}</SessionToken>
+<Expiration>2099-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>"""
 
 
 class FarEnd:
@@ -88,7 +96,8 @@ def far_end(folder):
     certificates(folder)
     far = FarEnd(folder, port)
     (folder / "nginx.conf").write_text(CONFIG.format(
-        folder=folder, port=port, aws=AWS.format(token=jwt()), subject=jwt(), account=ACCOUNT,
+        folder=folder, port=port, aws=AWS.format(token=jwt()), assumed=ASSUMED.format(token=jwt()), id_token=ID_TOKEN,
+        identity=json.dumps({"token": jwt()}), subject=jwt(), account=ACCOUNT,
         exchanged=json.dumps({"access_token": "ya29.federated", "token_type": "Bearer", "expires_in": 3599}),
         impersonated=json.dumps({"accessToken": "ya29.impersonated", "expireTime": "2099-01-01T00:00:00Z"}),
         discovery=json.dumps({"issuer": far.issuer, "token_endpoint": far.token_endpoint}),

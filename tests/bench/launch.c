@@ -1,4 +1,4 @@
-/* launch PROGRAM ARG...: runs a program once with stdin and stdout on /dev/null and prints to stdout
+/* launch INPUT PROGRAM ARG...: runs a program once with stdin from a file and stdout on /dev/null and prints to stdout
  * "NANOSECONDS PEAK_KIB STATUS": wall time from before the spawn to after the exit, and its peak resident memory.
  *
  * A small static program of its own, because Linux carries the high-water mark of the process that calls exec over
@@ -27,13 +27,13 @@ int main(int argc, char **argv)
     pid_t pid;
     int status;
 
-    if (argc < 2)
+    if (argc < 3)
         return 2;
     posix_spawn_file_actions_init(&files);
-    posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_addopen(&files, 0, argv[1], O_RDONLY, 0);
     posix_spawn_file_actions_addopen(&files, 1, "/dev/null", O_WRONLY, 0);
     long long began = now();
-    if (posix_spawnp(&pid, argv[1], &files, NULL, argv + 1, environ) != 0)
+    if (posix_spawnp(&pid, argv[2], &files, NULL, argv + 2, environ) != 0)
         return 127;
     wait4(pid, &status, 0, &used);
     printf("%lld %ld %d\n", now() - began, used.ru_maxrss, status);

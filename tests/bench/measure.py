@@ -1,6 +1,7 @@
 """Measures two commands in turn (A B A B …), so that whatever else the machine does falls on both."""
 
 import json
+import os
 import statistics
 import subprocess
 from dataclasses import dataclass
@@ -9,14 +10,15 @@ from pathlib import Path
 
 @dataclass
 class Command:
-    """A command with its whole environment."""
+    """A command with its whole environment, and the file that is its standard input."""
 
     words: list
     env: dict
+    stdin: str = os.devnull
 
     def output(self):
-        return subprocess.run(self.words, env=self.env, stdin=subprocess.DEVNULL, check=True, capture_output=True,
-                              text=True).stdout
+        with open(self.stdin) as stdin:
+            return subprocess.run(self.words, env=self.env, stdin=stdin, check=True, capture_output=True, text=True).stdout
 
 
 @dataclass
@@ -41,7 +43,7 @@ class Launcher:
         self.path = Path(path)
 
     def once(self, command):
-        done = subprocess.run([self.path, *command.words], env=command.env, check=True, capture_output=True, text=True)
+        done = subprocess.run([self.path, command.stdin, *command.words], env=command.env, check=True, capture_output=True, text=True)
         nanoseconds, kib, status = map(int, done.stdout.split())
         assert status == 0, (command, done.stderr)
         return nanoseconds / 1e6, kib

@@ -40,7 +40,7 @@ const FUNCTIONS: &[(&str, &str, &str)] = &[
 const OTHERS: &str = "all and_then as_bytes as_file as_file_mut as_os_str as_ref blaming_clock cause clone code collect \
     contains directory display error expose failed file filter fix from_file get how_to_fix inspect_err \
     into into_iter into_owned is_blank is_document is_file is_held is_in_use is_lost is_of_another_run \
-    is_ok_and is_ours is_record is_some_and iter kind map map_err map_or may_wait mistaken_path new new_document none \
+    is_ok_and is_ours is_record is_some_and issued iter kind map map_err map_or may_wait mistaken_path new new_document none \
     not_a_path now now_ms of ok_or_else other path path_beside prefix read_limited refuse \
     remembered require_replaceable rewind rfc3339 saturating_sub seen sleep state \
     suffix survive_size_limit symlink_metadata temporary_prefix to_file \

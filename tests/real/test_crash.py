@@ -10,6 +10,7 @@ import collections
 import json
 import os
 import re
+import shutil
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from support.credential_files import CredentialFiles
 from support.places import need
 from support.program import JWT, token_of
 from support.signer import some_token
@@ -47,7 +49,7 @@ def system_calls(strace, storm, tmp_path):
 def traced(strace, trace, words):
     """Every (name, n) of one run: the n-th call of that name in the thread that makes most of them."""
     done = strace(["-o", trace], words)
-    token_of(json.loads(done.stdout))
+    assert done.returncode == 0, done.stderr
     counts = collections.Counter()
     for (_, name), count in collections.Counter(re.findall(r"^(\d+) +(\w+)\(", trace.read_text(), re.M)).items():
         counts[name] = max(counts[name], count)
@@ -127,3 +129,51 @@ def test_a_key_that_is_being_made(asked, strace, system_calls, tmp_path):
     calls = system_calls(words(prepare("traced")))
     seen = die_at_each(strace, calls, prepare, words, examine)
     assert seen["no key"] > 10 and seen["a key"] > 0, seen
+
+
+def test_a_refresh_token_that_is_replaced(asked, strace, storm, sts, ledger, audience, tmp_path):
+    """The file is always whole. Once the new token is in any file, the next run has it; before that, only Google has."""
+    oauth, names = sts.oauth, {"c.json", "c.json.lock", "token"}
+
+    def prepare(name):
+        (tmp_path / name).mkdir()
+        files = CredentialFiles(tmp_path / name / "c.json", sts, ledger, audience, "unused")
+        files.write("external_account_authorized_user")
+        shutil.copy(files.path, tmp_path / f"{name}.json")
+        return tmp_path / name
+
+    def words(folder):
+        return ["access-token", f"--credentials={folder / 'c.json'}", "--timeout=60"]
+
+    def complete(path):
+        try:
+            return json.loads(path.read_text())["refresh_token"]
+        except (ValueError, KeyError):
+            return None
+
+    def examine(folder, dead, where):
+        before, left = (json.loads(path.read_text()) for path in (tmp_path / f"{folder.name}.json", folder / "c.json"))
+        old, in_file = before.pop("refresh_token"), left.pop("refresh_token")
+        assert left == before, where
+        valid = old
+        if old in oauth.replaced:
+            (valid,) = [token for token, user in oauth.users.items() if user is oauth.users[old] and token not in oauth.replaced]
+        on_disk = {complete(path) for path in folder.iterdir() if path.name != "token"}
+        for path in folder.iterdir():
+            assert path.name in names or path.stat().st_mode & 0o077 == 0, f"{where}: {path}"
+        after = asked.run(*words(folder))
+        if after.status != 0:
+            assert valid not in on_disk and "sign in again" in after.stderr, f"{where}: {after.described()}"
+            return "lost"
+        assert {path.name for path in folder.iterdir()} <= names, where
+        assert complete(folder / "c.json") not in oauth.replaced, where
+        if valid in (old, in_file):
+            return "old" if valid == old else "new"
+        assert valid in oauth.replaced, f"{where}: the next run has not used it"
+        return "recovered"
+
+    folder = prepare("traced")
+    found = traced(strace, tmp_path / "trace", words(folder))
+    calls = [(name, n) for name, n in found if storm or name in ON_FILES]
+    seen = die_at_each(strace, calls, prepare, words, examine)
+    assert seen["old"] > 10 and seen["new"] > 0 and seen["recovered"] > 0, seen

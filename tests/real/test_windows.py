@@ -7,6 +7,7 @@ proves the bindings, the loops and the HTTP, not Windows itself, and its Negotia
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +25,7 @@ from support.adfs import ALICE, CLIENT, PASSWORDS, farm, issues_saml, register
 from support.program import EXIT_STATUS
 from support.pysaml2_idp import IdentityProvider
 from support.signer import certificate, certificate_pem, new_key, pem, some_token
-from support.windows import WindowsProgram, wine
+from support.windows import WindowsProgram, others_may_read, wine
 
 
 @pytest.fixture(scope="module")
@@ -170,6 +171,18 @@ def test_a_generated_key_is_private_and_its_key_set_is_not(windows, tmp_path):
     assert run.token
     assert not others_may_read(tmp_path / "key.pem")
     assert others_may_read(tmp_path / "key.jwks.json")
+
+
+def test_a_secret_that_others_may_read(windows, far, tmp_path):
+    """The log has the command that repairs the access control list, which needs no shell in particular."""
+    secret = tmp_path / "secret"
+    secret.write_text("hunter2-bearer")
+    for mode, warned in ((0o644, True), (0o600, False)):
+        secret.chmod(mode)
+        run = windows.run("url", f"--url={far.url}/token", "--field=id_token", f"--header=Authorization:Bearer file:{secret}")
+        assert ("other users can access" in run.log) is warned, run.described()
+        command = rf'run icacls "{secret}" /inheritance:r /remove:g \*S-1-1-0 .*\*S-1-5-32-545 .*/grant:r "\*S-1-5-[-\d]+:F" "\*S-1-5-18:F"'
+        assert bool(re.search(command, run.log)) is warned, run.described()
 
 
 def others_may_read(path) -> bool:

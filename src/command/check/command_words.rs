@@ -144,9 +144,14 @@ fn portable(command: &str, words: &[String], report: &mut Report) {
             &unquoted,
         ),
         (
-            command.contains("  ") || command.ends_with(' '),
-            "a space too many, which Java reads as an empty argument",
-            "use one space between words and none at the end",
+            command.contains("  "),
+            "consecutive spaces, which Java reads as an empty argument",
+            "use one space",
+        ),
+        (
+            command.ends_with(' '),
+            "a space at its end, which Java reads as an empty argument",
+            "remove the space",
         ),
         (
             command.starts_with(' '),

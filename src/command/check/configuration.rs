@@ -4,45 +4,28 @@ use std::path::Path;
 
 use super::hosts::{self, Address};
 use super::report::Report;
-use super::{Check, strictness};
-use crate::client::credentials::{CredentialOptions, Hop};
+use super::strictness;
+use crate::client::credentials::Hop;
 use crate::configuration::credential_source::CredentialSource;
 use crate::configuration::pool_provider::PoolProvider;
 use crate::configuration::{CredentialConfig, GOOGLEAPIS, Impersonation};
 use crate::error::Kind;
 use crate::files;
 use crate::options::grammar::is_label;
-use crate::shell::quoted;
 use crate::show;
 use crate::token::TokenType;
 
 /// The lifetimes that a service account's token can have, in seconds.
 const LIFETIMES: std::ops::RangeInclusive<u64> = 600..=43_200;
 
-pub(super) fn check(config: &CredentialConfig, check: &Check, report: &mut Report) {
+pub(super) fn check(config: &CredentialConfig, hops: &[Hop], report: &mut Report) {
     file(&config.path, has_secret(config), report);
     let universe = hosts::universe(&config.universe, report);
     strictness::check(config, universe, report);
     audience(config, universe, report);
     token_type(config, report);
     token_url(config, universe, report);
-    if let Some(account) = &config.impersonation {
-        impersonation(account, universe, report);
-    }
-    accounts(check, usize::from(config.impersonation.is_some()), universe, report);
-}
-
-/// The accounts that are impersonated after the first `checked` ones. That of `--service-account` is
-/// not in the file.
-pub(super) fn accounts(check: &Check, checked: usize, universe: &str, report: &mut Report) {
-    let options = CredentialOptions::checked(&check.invocation.values).ok();
-    for Hop { account, .. } in check.hops.iter().skip(checked) {
-        let is_added = options.as_ref().is_some_and(|options| options.adds(&account.account));
-        let usual = Impersonation::of(&account.account, universe).ok().map(|usual| usual.url);
-        if !is_added || usual.as_ref() != Some(&account.url) {
-            impersonation(account, universe, report);
-        }
-    }
+    impersonations(hops, universe, report);
 }
 
 /// A user who can write the configuration can run programs as the user of the configuration.
@@ -51,14 +34,14 @@ pub(super) fn file(path: &Path, has_secret: bool, report: &mut Report) {
     match files::writable_by_others(path) {
         None if has_secret && files::is_shared(path) => {
             let message = format!("other users can read {shown}, which contains a secret");
-            report.warning(link, message, format!("run chmod 600 {}", quoted(&shown)))
+            report.warning(link, message, format!("run {}", files::owner_only_command(path)))
         }
         None => report.ok(link, shown),
         Some(who) => report.broken(
             link,
             Kind::Configuration,
             format!("{who} can write to {shown}"),
-            format!("run chmod go-w {}", quoted(&shown)),
+            format!("run {}", files::no_writers_command(path)),
         ),
     };
 }
@@ -168,6 +151,13 @@ fn token_url(config: &CredentialConfig, universe: &str, report: &mut Report) {
     }
     let (member, service, path) = ("token_url", "sts", path.to_owned());
     Address { link, member, url, service, path }.check(universe, report);
+}
+
+/// The service accounts, and the service that receives the tokens of those who impersonate them.
+pub(super) fn impersonations(hops: &[Hop], universe: &str, report: &mut Report) {
+    for hop in hops {
+        impersonation(&hop.account, universe, report);
+    }
 }
 
 fn impersonation(impersonation: &Impersonation, universe: &str, report: &mut Report) {

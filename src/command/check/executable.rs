@@ -13,7 +13,6 @@ use crate::context::Context;
 use crate::error::Kind;
 use crate::files;
 use crate::program;
-use crate::shell::quoted;
 use crate::show;
 
 /// The timeouts that clients accept, in milliseconds.
@@ -109,8 +108,8 @@ fn program_file(command: &str, cx: &Context, report: &mut Report) {
     places.extend(words.map(PathBuf::from));
     for place in &places {
         if let Some(who) = files::writable_by_others(place) {
+            let fix = format!("run {}", files::no_writers_command(place));
             let place = show::path(place);
-            let fix = format!("run chmod go-w {}", quoted(&place));
             let message = format!("{who} can write to {place} and so impersonate this workload");
             report.broken(link, Kind::Configuration, message, fix);
             return;

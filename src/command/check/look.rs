@@ -5,13 +5,14 @@
 
 use std::io::IsTerminal as _;
 
-use terminal_size::{Width, terminal_size};
-
 use super::status::{COLUMN, Status};
+use crate::terminal;
 use crate::world::Env;
 
-/// The minimum width of the report, in columns.
-const NARROWEST: usize = 60;
+/// On a narrower terminal, the message is below the name of the check.
+const NARROW: usize = 60;
+/// Where the message begins on such a terminal.
+const NARROW_COLUMN: usize = 4;
 /// The width if that of the terminal is unknown.
 const USUAL: usize = 80;
 
@@ -33,8 +34,8 @@ impl Look {
         let is_dumb = env.get("TERM").is_some_and(|term| term == "dumb");
         // Older consoles of Windows print the escape sequences.
         let knows_color = if cfg!(windows) { is_set("WT_SESSION") } else { !is_dumb };
-        let width = terminal_size().map_or(USUAL, |(Width(width), _)| usize::from(width));
-        Some(Look { width: width.max(NARROWEST), has_color: knows_color && !is_set("NO_COLOR") })
+        let width = terminal::width().unwrap_or(USUAL);
+        Some(Look { width, has_color: knows_color && !is_set("NO_COLOR") })
     }
 
     /// Formats one finding, with the fix on its own line.
@@ -45,8 +46,12 @@ impl Look {
         fix: Option<&str>,
         details: &[String],
     ) -> String {
+        let column = self.column();
         let mut text = self.colored(status, &format!("{:<8}", status.word()));
-        text += &format!(" {link:<15} ");
+        text += &match column {
+            NARROW_COLUMN => format!(" {link}\n{:column$}", ""),
+            _ => format!(" {link:<15} "),
+        };
         text += &self.wrapped(message);
         if let Some(fix) = fix {
             // A command to paste is not wrapped.
@@ -55,13 +60,13 @@ impl Look {
                 None => (fix, ""),
             };
             text +=
-                &format!("{:COLUMN$}{}", "", self.wrapped(&format!("Fix: {}", words.trim_end())));
+                &format!("{:column$}{}", "", self.wrapped(&format!("Fix: {}", words.trim_end())));
             if !command.is_empty() {
-                text += &format!("{:COLUMN$}{command}\n", "");
+                text += &format!("{:column$}{command}\n", "");
             }
         }
         for detail in details {
-            text += &format!("{:COLUMN$}{}", "", self.wrapped(detail));
+            text += &format!("{:column$}{}", "", self.wrapped(detail));
         }
         text
     }
@@ -77,9 +82,14 @@ impl Look {
         if self.has_color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
 
-    /// A text that begins at [`COLUMN`], with a line break at the end.
+    /// Where messages begin, in columns.
+    fn column(&self) -> usize {
+        if self.width < NARROW { NARROW_COLUMN } else { COLUMN }
+    }
+
+    /// A message, with a line break at the end.
     fn wrapped(&self, text: &str) -> String {
-        self.lines(text, COLUMN) + "\n"
+        self.lines(text, self.column()) + "\n"
     }
 
     /// A text that begins at this column, in lines that end between words and at the width of the
@@ -119,6 +129,24 @@ mod tests {
              \x20                        Fix: add it:\n\
              \x20                        gcloud iam x y --a=b --c=d --e=f --g=h --i=j\n\
              \x20                        a step\n"
+        );
+    }
+
+    #[test]
+    fn on_a_narrow_terminal_the_message_is_below_the_name() {
+        let look = Look { width: 40, has_color: false };
+        let text = look.link(
+            (Status::Warning, "secret file"),
+            "other users can access a file, which contains a secret",
+            Some("run chmod 600 PATH"),
+            &[],
+        );
+        assert_eq!(
+            text,
+            "warning  secret file\n    \
+             other users can access a file, which\n    \
+             contains a secret\n    \
+             Fix: run chmod 600 PATH\n"
         );
     }
 

@@ -44,9 +44,9 @@ use crate::context::Context;
 use crate::contract::exit::Output;
 use crate::contract::judgement::Trouble;
 use crate::error::{Error, Kind};
+use crate::files;
 use crate::options::Format;
 use crate::secret::Secret;
-use crate::shell::quoted;
 use crate::token::TokenType;
 
 choices! {
@@ -159,9 +159,9 @@ impl Check<'_> {
 }
 
 fn walk(check: &Check, config: &CredentialConfig, report: &mut Report) {
-    let Check { invocation, options, cx, .. } = *check;
+    let Check { invocation, options, hops, cx } = *check;
     next("configuration", report, invocation);
-    configuration::check(config, check, report);
+    configuration::check(config, hops, report);
     if let Err(error) = cx.require_valid_proxy(&config.token_url) {
         report.error("token service", &error);
     }
@@ -219,9 +219,10 @@ fn subject_token(config: &CredentialConfig, cx: &Context, report: &mut Report) -
         }
     }
     for path in cx.log.shared_files() {
-        let path = path.display().to_string();
+        let fix = format!("run {}", files::owner_only_command(&path));
+        let path = path.display();
         let message = format!("other users can access {path}, which contains a secret");
-        report.warning("secret file", message, format!("run chmod 600 {}", quoted(&path)));
+        report.warning("secret file", message, fix);
     }
     if !report.has_error("output file") {
         troubles.extend(output_document::left_behind(config, cx));

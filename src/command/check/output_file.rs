@@ -9,7 +9,7 @@ use crate::error::Kind;
 use crate::files;
 use crate::files::ownership::{self, Existing, Refusal};
 use crate::lock;
-use crate::shell::{self, quoted};
+use crate::shell;
 use crate::show;
 
 /// Returns whether the content of the file can be judged. `is_required`: clients get the token only
@@ -51,7 +51,7 @@ fn place(path: &Path, is_required: bool, report: &mut Report) {
             link,
             Kind::Configuration,
             format!("{who} can replace the files in {shown_directory}"),
-            format!("run chmod 700 {}", quoted(&shown_directory)),
+            format!("run {}", files::owner_only_command(directory)),
         );
     } else if files::is_shared_directory(directory) {
         report.warning(

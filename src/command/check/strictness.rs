@@ -28,7 +28,7 @@ pub(super) fn check(config: &CredentialConfig, universe: &str, report: &mut Repo
     }
 }
 
-/// What every credential file has in common.
+/// The text of a credential file of any type.
 pub(super) fn file(path: &Path, universe: &str, report: &mut Report) {
     let shown = show::path(path);
     let mut refused = |what: String, fix: String| {

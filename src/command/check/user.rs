@@ -11,41 +11,25 @@ use crate::google::access_token::AccessToken;
 use crate::google::refresh::sign_in;
 use crate::show;
 
+/// The check of the endpoint that receives the refresh token.
+const TOKEN_SERVICE: &str = "token service";
+
 pub(super) fn check(check: &Check, user: &UserCredentials, report: &mut Report) {
     check.next("configuration", report);
     configuration::file(&user.path, true, report);
     let universe = hosts::universe(&user.universe, report);
     strictness::file(&user.path, universe, report);
-    token_url(user, universe, report);
-    configuration::accounts(check, 0, universe, report);
-    quota_project(user, report);
+    token_service(user, universe, report);
+    configuration::impersonations(check.hops, universe, report);
+    // The requests of a service account are billed to its own project.
+    if check.hops.is_empty() {
+        quota_project(user, report);
+    }
     check.next("refresh token", report);
     let token = refresh(check, user, report);
     google::check_accounts(check, report);
     google::impersonate_all(token, "user:EMAIL".to_owned(), check, report);
 }
-
-/// The other token endpoints for Google accounts, of which older files contain one.
-const OLDER: [&str; 3] = [
-    "https://accounts.google.com/o/oauth2/token",
-    "https://www.googleapis.com/oauth2/v3/token",
-    "https://www.googleapis.com/oauth2/v4/token",
-];
-
-/// The token endpoint, which gets the refresh token and the client secret.
-fn token_url(user: &UserCredentials, universe: &str, report: &mut Report) {
-    let (link, url, member) = (TOKEN_SERVICE, &user.token_url, user.token_url_member());
-    let (service, path) = match user.is_workforce {
-        true => ("sts", "/v1/oauthtoken".to_owned()),
-        false => ("oauth2", "/token".to_owned()),
-    };
-    match OLDER.contains(&url.as_typed()) && !user.is_workforce {
-        true => drop(report.ok(link, url.to_string())),
-        false => Address { link, member, url, service, path }.check(universe, report),
-    }
-}
-
-const TOKEN_SERVICE: &str = "token service";
 
 /// Uses the refresh token. Returns the access token, or why there is none.
 fn refresh(
@@ -76,6 +60,25 @@ fn refresh(
         }
     }
 }
+
+/// The token endpoint, which receives the refresh token.
+fn token_service(user: &UserCredentials, universe: &str, report: &mut Report) {
+    let (link, url, member) = (TOKEN_SERVICE, &user.token_url, user.token_url_member());
+    if !user.is_workforce && OLD_TOKEN_URLS.contains(&url.as_typed()) {
+        report.ok(link, url.to_string());
+        return;
+    }
+    let (service, path) =
+        if user.is_workforce { ("sts", "/v1/oauthtoken") } else { ("oauth2", "/token") };
+    Address { link, member, url, service, path: path.to_owned() }.check(universe, report);
+}
+
+/// Token endpoints for Google accounts in files that old tools wrote.
+const OLD_TOKEN_URLS: [&str; 3] = [
+    "https://accounts.google.com/o/oauth2/token",
+    "https://www.googleapis.com/oauth2/v3/token",
+    "https://www.googleapis.com/oauth2/v4/token",
+];
 
 /// Whether the user granted access to Google Cloud. The scopes are known if the response lists them.
 fn scopes(granted: Option<&str>, user: &UserCredentials, report: &mut Report) {

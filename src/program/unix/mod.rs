@@ -4,6 +4,8 @@
 //! this process ends in any other way, also by a signal that cannot be caught.
 
 mod death;
+#[cfg(target_os = "linux")]
+mod session;
 
 use std::io;
 use std::os::unix::process::CommandExt;
@@ -36,6 +38,9 @@ pub(super) struct Group {
     /// while the program is started, so that a signal at this moment finds the group.
     id: Arc<Mutex<Option<Pid>>>,
     child_changed: Receiver<()>,
+    /// The name of the pipe of standard output.
+    #[cfg(target_os = "linux")]
+    pipe: Option<String>,
 }
 
 impl Group {
@@ -59,10 +64,18 @@ impl Group {
         });
         let mut started = id.lock().unwrap_or_else(PoisonError::into_inner);
         death::with_parent(command.process_group(0));
+        #[cfg(target_os = "linux")]
+        session::adopt();
         let child = command.spawn()?;
         *started = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
         drop(started);
-        Ok(Group { child, id, child_changed })
+        Ok(Group {
+            #[cfg(target_os = "linux")]
+            pipe: child.stdout.as_ref().and_then(session::name_of),
+            child,
+            id,
+            child_changed,
+        })
     }
 
     pub(super) fn stdout(&mut self) -> Option<ChildStdout> {
@@ -94,6 +107,18 @@ impl Group {
     pub(super) fn kill(&mut self) {
         kill(&self.id);
         let _ = self.child.wait();
+    }
+
+    /// After [`Group::kill`], kills the processes that left the group and have standard output open.
+    /// Returns whether there are any; other systems than Linux do not tell.
+    pub(super) fn kill_outside(&mut self) -> bool {
+        #[cfg(target_os = "linux")]
+        return self
+            .pipe
+            .as_deref()
+            .is_some_and(|pipe| session::kill_holders(pipe, self.child.id()));
+        #[cfg(not(target_os = "linux"))]
+        false
     }
 }
 

@@ -141,7 +141,8 @@ class IamCredentials:
 # Method -> the permission it takes, the fields of its body, what it gives.
 METHODS = {
     "generateAccessToken": (iam_policy.GET_ACCESS_TOKEN, {"scope": list, "lifetime": str}, IamCredentials.generate_access_token),
-    "generateIdToken": (iam_policy.GET_OPEN_ID_TOKEN, {"audience": str, "includeEmail": bool}, IamCredentials.generate_id_token),
+    "generateIdToken": (iam_policy.GET_OPEN_ID_TOKEN, {"audience": str, "includeEmail": bool, "useEmailAzp": bool},
+                        IamCredentials.generate_id_token),
     "signJwt": (iam_policy.SIGN_JWT, {"payload": str}, IamCredentials.sign_jwt),
     "signBlob": (iam_policy.SIGN_BLOB, {"payload": str}, IamCredentials.sign_blob),
 }

@@ -18,6 +18,7 @@ from standins.delegation import Delegation
 from standins.iam_credentials import PATH, IamCredentials
 from standins.introspection import introspect
 from standins.loopback import Answer, Loopback, Request
+from standins.oauth import OAuth
 from standins.refused import ApiRefused, Refused
 from standins.token_exchange import TOKEN_TYPE, Exchange, exchange
 from standins.verify_aws import AwsPoolProvider
@@ -41,6 +42,7 @@ class GoogleStandIn:
         self.iam.policies.accounts[DEPLOYER] = {}
         self.impersonated = self.iam.impersonated  # access token -> service account
         self.delegation = Delegation(self.iam.keys)
+        self.oauth = OAuth(self.iam.tokens)
         self._http = Loopback(self._answer)
         self.url = self._http.url
         self.token_url = self.url + "/v1/token"
@@ -80,6 +82,8 @@ class GoogleStandIn:
                 return self._exchange(request)
             case "POST", "/v1/introspect":
                 return introspect(request, self.issued)
+            case "POST", "/token" | "/v1/oauthtoken" if self.oauth.answers(request):
+                return self.oauth.answer(request)
             case "POST", "/token":
                 return self.delegation.answer(request, accounts)
             case "POST", path if PATH.fullmatch(path):

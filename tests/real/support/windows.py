@@ -54,6 +54,18 @@ class Wine:
         """A command that runs the .exe."""
         return self.folder / "wif-token"
 
+    def named(self, name: str) -> Path:
+        """A command that runs the .exe under this name."""
+        if not (self.folder / name).exists():
+            program = self.folder / f"{name}.exe"
+            if not program.exists():
+                shutil.copy(self.folder / "wif-token.exe", program)
+            exported = " ".join(f"{variable}='{value}'" for variable, value in self.settings.items())
+            command = " ".join(map(str, [*self.launcher, WINE]))
+            (self.folder / name).write_text(WRAPPER.format(settings=exported, wine=command, program=program))
+            (self.folder / name).chmod(0o755)
+        return self.folder / name
+
     def start(self, *command, **popen) -> subprocess.Popen:
         """Starts another Windows program."""
         env = {"PATH": SYSTEM_PATH, "HOME": str(self.folder), **self.settings}
@@ -72,6 +84,13 @@ class Wine:
         with self.start(*command, **quiet) as child:
             said, _ = child.communicate(timeout=60)
         assert child.returncode == 0, f"{command} -> {child.returncode}: {said}"
+
+
+def others_may_read(path: Path) -> bool:
+    """Wine shows an access control list as a mode: what it gives the user of the process, it gives the group too."""
+    mode = path.stat().st_mode
+    assert mode & 0o600 == 0o600, f"its owner may not use {path}"
+    return mode & 0o007 != 0
 
 
 def prefix(folder: Path) -> Path:
@@ -106,10 +125,7 @@ def wine(folder: Path, launcher: tuple[str, ...] = ()) -> Iterator[Wine]:
         shutil.copy(found, folder)
     settings = {"WINEPREFIX": str(prefix(folder)), "WINEARCH": "win64", "WINEDEBUG": "-all"}
     found = Wine(folder, launcher, settings)
-    exported = " ".join(f"{name}='{value}'" for name, value in settings.items())
-    command = " ".join(map(str, [*launcher, WINE]))
-    found.program.write_text(WRAPPER.format(settings=exported, wine=command, program=folder / "wif-token.exe"))
-    found.program.chmod(0o755)
+    found.named("wif-token")
     env = {"PATH": SYSTEM_PATH, "HOME": str(folder), **settings}
 
     def ready() -> bool:
