@@ -12,7 +12,7 @@ use common::World;
 use common::server::{Server, json};
 
 const REQUEST: &str = r#"{"v":1,"kind":"get","operation":"read","registry":{"index-url":"sparse+https://europe-cargo.pkg.dev/my-project/my-repo/"},"args":["--timeout=1"]}"#;
-const LATE: &str = r#"{"Err":{"kind":"other","message":"no token within the timeout of 1 s; "#;
+const LATE: &str = r#"{"Err":{"kind":"other","message":"no token within the timeout of 1 s: still waiting for standard input; "#;
 
 struct Provider {
     child: Child,

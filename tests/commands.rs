@@ -8,7 +8,7 @@ use std::fs;
 
 use common::google::*;
 use common::server::{Server, json, response};
-use common::{SECRETS, jwt, now};
+use common::{SECRETS, now};
 use serde_json::{Value, json as object};
 
 #[test]
@@ -33,15 +33,12 @@ fn a_cached_token_is_for_its_own_request_whatever_its_form() {
     let server = google();
     let world = world(&server);
     assert_eq!(succeeds(&world, CACHED), IMPERSONATED);
-    fs::remove_file(world.path("t")).unwrap();
-    assert_eq!(succeeds(&world, CACHED), IMPERSONATED);
     let header = succeeds(&world, &format!("{CACHED} --format=header --timeout=9"));
     assert_eq!(header, format!("Authorization: Bearer {IMPERSONATED}"));
     fs::rename(world.path("cache"), world.path("moved")).unwrap();
     assert_eq!(succeeds(&world, &CACHED.replace("/cache", "/moved")), IMPERSONATED);
     assert_eq!(impersonations(&server), 1);
 
-    world.write("t", jwt(3600));
     for (number, option) in
         ["--scope=bigquery", "--lifetime=900", "--delegate=a@x.example", "--delegate=b@x.example"]
             .iter()

@@ -53,5 +53,9 @@ fn an_output_that_cannot_be_written_is_reported() {
             stderr.ends_with("; free space there, or redirect it to another place\n"),
             "{stderr}"
         );
+        // docker knows no other status of a failure.
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let (status, stderr) = run("helper docker list", full.into());
+        assert_eq!(status, Some(1), "{stderr}");
     }
 }

@@ -7,6 +7,8 @@ use std::collections::HashSet;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, SystemTime};
@@ -180,6 +182,88 @@ fn the_cache_is_private_and_does_not_grow() {
     }
 }
 
+/// A token service and IAM, whose tokens are numbered. The `refused` token is not accepted any more.
+fn google(refused: &'static str) -> Server {
+    let number = AtomicUsize::new(0);
+    Server::new(move |request| match request.line.contains("/token ") {
+        true => {
+            let number = number.fetch_add(1, Ordering::SeqCst);
+            json(&format!(r#"{{"access_token":"pool-{number}","expires_in":3600}}"#))
+        }
+        _ if request.header("authorization") == Some(&format!("Bearer {refused}"))
+            && request.body.contains("again") =>
+        {
+            let details = r#"{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"ACCESS_TOKEN_EXPIRED"}"#;
+            let error = format!(r#"{{"error":{{"code":401,"details":[{details}]}}}}"#);
+            response("401 Unauthorized", "application/json", &error)
+        }
+        _ => json(r#"{"accessToken":"account","expireTime":"2999-01-01T00:00:00Z"}"#),
+    })
+}
+
+/// Writes a configuration with this credential source.
+fn write_workload(world: &World, server: &Server, source: &str, more: &str) {
+    let config = format!(
+        r#"{{"type":"external_account","audience":"{}","subject_token_type":"urn:ietf:params:oauth:token-type:jwt","token_url":"{}/token"{more},"credential_source":{source}}}"#,
+        common::AUDIENCE,
+        server.url
+    );
+    world.write("c.json", world.fill(&config));
+}
+
+const ALLOWED: (&str, &str) = ("GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES", "1");
+
+#[test]
+fn another_token_in_the_file_is_not_answered_from_the_cache() {
+    let program = env!("CARGO_BIN_EXE_wif-token");
+    let command = format!(r#"{{"executable":{{"command":"{program} file --path={{dir}}/t"}}}}"#);
+    for source in [r#"{"file":"{dir}/t"}"#, &command] {
+        let (world, server) = (World::new(), google(""));
+        write_workload(&world, &server, source, "");
+        let get = || {
+            let cache = ("XDG_CACHE_HOME", "{dir}/cache");
+            world.run_with("access-token --credentials={dir}/c.json", &[cache, ALLOWED])
+        };
+        for (life, expected) in [(3600, "pool-0"), (3600, "pool-0"), (1800, "pool-1")] {
+            world.write("t", common::jwt_until(1_900_000_000 + life));
+            let run = get();
+            assert_eq!(run.stdout, expected, "{source}: {run:?}");
+        }
+    }
+}
+
+#[test]
+fn a_pipe_with_the_token_is_read_once_and_not_answered_from_the_cache() {
+    let (world, server) = (World::new(), google(""));
+    write_workload(&world, &server, r#"{"file":"{dir}/t"}"#, "");
+    assert!(Command::new("mkfifo").arg(world.path("t")).status().unwrap().success());
+    for expected in ["pool-0", "pool-1"] {
+        let (pipe, token) = (world.path("t"), common::jwt(3600));
+        let writer = thread::spawn(move || fs::write(pipe, token));
+        let cache = ("XDG_CACHE_HOME", "{dir}/cache");
+        let run = world.run_with("access-token --credentials={dir}/c.json", &[cache]);
+        assert_eq!(run.stdout, expected, "{run:?}");
+        writer.join().unwrap().unwrap();
+    }
+}
+
+#[test]
+fn a_cached_token_of_the_caller_that_has_expired_is_renewed_once() {
+    let (world, server) = (World::new(), google("pool-0"));
+    let account = format!(
+        r#","service_account_impersonation_url":"{}/v1/projects/-/serviceAccounts/app@example-project.iam.gserviceaccount.com:generateAccessToken""#,
+        server.url
+    );
+    write_workload(&world, &server, r#"{"file":"{dir}/t"}"#, &account);
+    world.write("t", common::jwt(3600));
+    for scope in ["first", "again"] {
+        let line = format!("access-token --credentials={{dir}}/c.json --scope={scope}");
+        let run = world.run_with(&line, &[("XDG_CACHE_HOME", "{dir}/cache")]);
+        assert_eq!(run.stdout, "account", "{run:?}");
+    }
+    assert_eq!(server.count(), 5);
+}
+
 #[test]
 fn a_cache_that_others_can_write_to_is_not_used() {
     let (world, server) = (World::new(), endpoint(3600));
@@ -281,7 +365,7 @@ fn credentials_of_a_workforce_user_must_be_in_a_file() {
     write(&world, "c.json", &server.url);
     let program = env!("CARGO_BIN_EXE_wif-token");
     let script = format!("cat c.json | {program} access-token --credentials=/dev/stdin");
-    let run = std::process::Command::new("sh")
+    let run = Command::new("sh")
         .args(["-c", &script])
         .current_dir(world.path(""))
         .env("XDG_CACHE_HOME", world.path("cache"))
@@ -306,17 +390,20 @@ fn another_account_of_the_metadata_server_is_not_answered_from_the_cache() {
     });
     let world = World::new();
     let host = server.url.strip_prefix("http://").unwrap().trim_end_matches('/').to_owned();
-    let ask = || {
+    let ask = |options: &str| {
         let variables = [
             ("GCE_METADATA_HOST", host.as_str()),
             ("GOOGLE_APPLICATION_CREDENTIALS", ""),
             ("CLOUDSDK_CONFIG", "{dir}"),
             ("XDG_CACHE_HOME", "{dir}/cache"),
         ];
-        world.run_with("access-token", &variables).stdout
+        world.run_with(&format!("access-token{options}"), &variables).stdout
     };
-    assert_eq!([ask(), ask()], ["access-of-one", "access-of-one"]);
+    let file = " --cache-file={dir}/cached";
+    assert_eq!([ask(file), ask(file)], ["access-of-one", "access-of-one"]);
     assert_eq!(server.count(), 3, "the account twice, and one token");
+    assert_eq!(ask(""), "access-of-one");
+    assert_eq!(server.count(), 4, "the server has a cache of its own");
     *attached.lock().unwrap() = "two";
-    assert_eq!(ask(), "access-of-two");
+    assert_eq!([ask(file), ask("")], ["access-of-two", "access-of-two"]);
 }

@@ -145,7 +145,7 @@ impl CachedFile {
             Ok(cached) if cached.issued() > now + TOLERATED_SKEW => {
                 refuse("the clock was ahead when the token was fetched, so its expiry is wrong")
             }
-            Ok(cached) if cached.usable_until() - self.min_life > now => {
+            Ok(cached) if cached.usable_until().saturating_sub(self.min_life) > now => {
                 world.log.line(format!("using the cached token in {shown}"));
                 Content::Fresh(cached)
             }

@@ -25,6 +25,7 @@ use crate::google::metadata_server::MetadataServer;
 use crate::google::service_account::ServiceAccount;
 use crate::google::{self, CLOUD_PLATFORM};
 use crate::options::{Values, grammar};
+use crate::secret::Secret;
 use crate::show;
 use crate::token::jwt;
 
@@ -83,10 +84,11 @@ pub struct Credentials {
     pub hops: Vec<Hop>,
     /// The scopes in the file for the tokens of the last service account.
     scopes: Vec<String>,
-    /// What identifies the credentials besides the members of their file: the file itself and, for a
-    /// user, the sign-in, which a new refresh token continues.
+    /// What identifies the credentials besides the members of their file: the file itself, and who is
+    /// behind it now. That is the sign-in of a user, which a new refresh token continues, or the content
+    /// of a file with the subject token.
     file: String,
-    sign_in: RefCell<String>,
+    holder: RefCell<String>,
 }
 
 impl Credentials {
@@ -106,7 +108,7 @@ impl Credentials {
                 let file = origin.to_string();
                 let origin = Origin::MetadataServer(MetadataServer::new(origin));
                 let (hops, scopes) = (Vec::new(), Vec::new());
-                Credentials { origin, hops, scopes, file, sign_in: RefCell::default() }
+                Credentials { origin, hops, scopes, file, holder: RefCell::default() }
             }
         };
         found.impersonate(service_account)?;
@@ -132,12 +134,12 @@ impl Credentials {
                 }
             };
         };
-        let sign_in = match &origin {
+        let holder = match &origin {
             Origin::User(user) => user_token::of(&user.refresh_token),
-            _ => String::new(),
+            _ => String::new(), // known when it is needed
         };
         let file = files::absolute(path).display().to_string();
-        Credentials { origin, hops, scopes: of_file, file, sign_in: RefCell::new(sign_in) }
+        Credentials { origin, hops, scopes: of_file, file, holder: RefCell::new(holder) }
     }
 
     /// Adds the service account of `--service-account`, unless the chain already ends with it.
@@ -253,15 +255,18 @@ impl Credentials {
     ) -> Result<AccessToken, Error> {
         let hop = self.hops.last();
         let request = format!("ID token of {hop:?} {audience:?} {include_email}");
-        self.cached(Entry::new("id-token", &request), cx, &|| {
-            let text = match (&self.origin, hop) {
-                (Origin::MetadataServer(server), None) => server.id_token(audience, cx)?,
-                _ => self.with_account(cx, |account| {
-                    account.id_token(audience, include_email, place, cx)
-                })?,
-            };
+        let token = |text: Secret| {
             let expiry = jwt::expiry(text.expose()).unwrap_or(cx.clock.now());
-            Ok(AccessToken { text, expiry, issued: cx.clock.now(), member: None })
+            AccessToken { text, expiry, issued: cx.clock.now(), member: None }
+        };
+        // The metadata server has a cache of its own.
+        if let (Origin::MetadataServer(server), None) = (&self.origin, hop) {
+            return server.id_token(audience, cx).map(token);
+        }
+        self.cached(Entry::new("id-token", &request), cx, &|| {
+            let call =
+                |account: &ServiceAccount| account.id_token(audience, include_email, place, cx);
+            self.with_account(cx, call).map(token)
         })
         .map(|(token, _)| token)
     }
@@ -300,7 +305,7 @@ impl Credentials {
         };
         let (first, is_cached) = service_account(Reuse::For(MIN_LIFE))?;
         match call(&first) {
-            Err(error) if is_cached && error.kind() == Kind::Denied => {
+            Err(error) if is_cached && matches!(error.kind(), Kind::Denied | Kind::Expired) => {
                 cx.log.line(format!("trying again with a new token of the caller: {error}"));
                 call(&service_account(Reuse::Never)?.0)
             }
@@ -317,6 +322,9 @@ impl Credentials {
         cx: &Context,
     ) -> Result<(AccessToken, bool), Error> {
         let before = self.hops.split_last().map_or(&[][..], |(_, before)| before);
+        if let (Origin::MetadataServer(_), []) = (&self.origin, before) {
+            return Ok((self.of_origin(scopes, cx)?, false));
+        }
         let request = format!("access token of {before:?} {scopes:?}");
         self.cached(Entry { reuse, ..Entry::new("access-token", &request) }, cx, &|| {
             let cloud_platform = [CLOUD_PLATFORM.to_owned()];
@@ -346,7 +354,7 @@ impl Credentials {
                 // The source of an impersonation gets all scopes that the user granted.
                 let scopes = if self.hops.is_empty() { scopes } else { &[] };
                 let (mut refreshed, sign_in) = user_token::get(user, scopes, cx)?;
-                self.sign_in.replace(sign_in);
+                self.holder.replace(sign_in);
                 refreshed.token.member = Some("user:EMAIL".to_owned());
                 Ok(refreshed.token)
             }
@@ -365,6 +373,10 @@ impl Credentials {
     ) -> Result<(T, bool), Error> {
         let of_origin = match &self.origin {
             Origin::ExternalAccount(config) => {
+                let Some(content) = subject_token::content(config, cx) else {
+                    return Ok((fetch()?, false));
+                };
+                self.holder.replace(content);
                 [config.digest.clone(), subject_token::identity(config, cx)].concat()
             }
             Origin::User(user) => format!("{:?}", user.identity()),
@@ -374,7 +386,7 @@ impl Credentials {
         let Entry { kind, request, reuse, is_ours, file } = entry;
         let parts = [&self.file, &of_origin, request].map(str::as_bytes);
         let place = digest(parts.into_iter());
-        let digest = || digest([place.as_bytes(), self.sign_in.borrow().as_bytes()].into_iter());
+        let digest = || digest([place.as_bytes(), self.holder.borrow().as_bytes()].into_iter());
         let (before, min_life) = (digest(), if let Reuse::For(life) = reuse { life } else { 0 });
         let path = match file {
             Some(path) => Some((path.to_owned(), "--cache-file")),

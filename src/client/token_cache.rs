@@ -52,7 +52,8 @@ fn directory(cx: &Context) -> Option<PathBuf> {
 }
 
 /// Removes the tokens and locks that were not changed for a week, and what killed runs left. A run
-/// that adds a file does this, so that the directory does not grow without a limit.
+/// that adds a file does this, so that the directory does not grow without a limit. Other files stay:
+/// the directory may be a link to another.
 pub fn tidy(path: &Path, cx: &Context) {
     let now = SystemTime::UNIX_EPOCH + Duration::from_secs(cx.clock.now().max(0) as u64);
     let Some(entries) = path.parent().and_then(|directory| directory.read_dir().ok()) else {

@@ -205,6 +205,9 @@ fn keep(path: Option<&PathBuf>, in_file: &Secret, new: &Secret) -> Result<(), St
 
 fn lost(shown: &str, why: &str, other: &str) -> Error {
     Error::new(Kind::Configuration, format!("the new refresh token cannot be stored in {shown}"))
-        .cause(format!("{why}; in the private cache: {other}"))
-        .fix("allow this user to write the file, and sign in again with gcloud auth application-default login")
+        .cause(format!("{why}, and in the private cache: {other}"))
+        .fix(
+            "check the mode of the file and the free space, then sign in again with gcloud auth \
+             application-default login",
+        )
 }

@@ -96,8 +96,11 @@ fn impersonated(members: &Members, path: &Path, digest: String) -> Result<Creden
             .wrong("delegates contains a name that is not the email address of a service account")
             .fix("set delegates to a list of email addresses of service accounts"));
     }
-    let source = members.map.get("source_credentials").filter(|source| source.is_object());
-    let source = source.ok_or_else(|| members.missing("source_credentials"))?;
+    let source = match members.map.get("source_credentials") {
+        None | Some(Value::Null) => Err(members.missing("source_credentials")),
+        Some(source) if source.is_object() => Ok(source),
+        Some(_) => Err(members.wrong("source_credentials is not an object").fix(GCLOUD_LOGIN)),
+    }?;
     let source = CredentialFile::parse(source, path, Some("source_credentials"), digest)?;
     let scopes = members.texts("scopes")?;
     let (source, account) = (Box::new(source), Box::new(account));

@@ -29,6 +29,10 @@ const NO_METADATA: &str = "NO_GCE_CHECK";
 /// The metadata server of every host of Google Cloud.
 const METADATA_ADDRESS: &str = "169.254.169.254";
 
+/// Its name, as users write it.
+const METADATA_NAMES: [&str; 3] =
+    ["metadata.google.internal", "metadata.google.internal.", "metadata.google.internal:80"];
+
 /// The file in the folder of gcloud's settings.
 const WELL_KNOWN: &str = "application_default_credentials.json";
 
@@ -63,7 +67,10 @@ pub fn search(option: Option<PathBuf>, cx: &Context) -> Result<Place, Error> {
         return Ok(Place::MetadataServer(server));
     }
     let well_known = match well_known {
-        Some((path, _)) => format!("{} does not exist", show::path(&path)),
+        Some((path, _)) => match path.try_exists() {
+            Err(error) => format!("{} cannot be read ({error})", show::path(&path)),
+            Ok(_) => format!("{} does not exist", show::path(&path)),
+        },
         None => format!("{} is not set", home_variable()),
     };
     let cause = format!(
@@ -97,12 +104,13 @@ fn metadata_server(cx: &Context) -> Result<Option<Url>, Error> {
     }
     let host = match cx.env.text(METADATA_HOST)? {
         // The name leads to the same address, without a lookup that a name server could answer.
-        Some(host) if host == "metadata.google.internal" => METADATA_ADDRESS.to_owned(),
+        Some(host) if METADATA_NAMES.contains(&host.as_str()) => METADATA_ADDRESS.to_owned(),
         Some(host) => host,
         None if firmware::is_of_google() => METADATA_ADDRESS.to_owned(),
         None => return Ok(None),
     };
-    let url = Url::parse(&format!("http://{host}")).ok().filter(|url| url.path() == "/");
+    let is_host = |url: &Url| url.path() == "/" && !url.has_query() && !host.ends_with('/');
+    let url = Url::parse(&format!("http://{host}")).ok().filter(is_host);
     url.map(Some).ok_or_else(|| {
         Error::new(Kind::Configuration, format!("{METADATA_HOST} is not a host"))
             .fix(format!("set {METADATA_HOST} to HOST or HOST:PORT, or unset it"))

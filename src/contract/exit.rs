@@ -189,6 +189,9 @@ impl Exit {
             return self.on_standard_error(&error.fix("read the output of wif-token"));
         }
         let error = match files::waiting_for() {
+            Some(path) if path.as_os_str() == files::STDIN => error
+                .cause(format!("still waiting for {}", files::STDIN))
+                .fix("configure the tool to start wif-token, or close standard input after the request"),
             Some(path) => error
                 .cause(format!("still waiting for the file {}", path.display()))
                 .fix("check whether it is a pipe, and whether its file system responds"),
@@ -215,7 +218,7 @@ impl Exit {
         }
         match write(std::io::stdout(), text) {
             Ok(()) => status,
-            Err(error) => report(&not_written(error)),
+            Err(error) => self.without_output(&not_written(error)),
         }
     }
 
@@ -228,9 +231,16 @@ impl Exit {
         let form = self.form();
         let output = (form.output)(error, form.token_type);
         if !output.is_empty() && write(std::io::stdout(), &output).is_err() {
-            return report(error);
+            return self.without_output(error);
         }
         self.on_standard_error(error)
+    }
+
+    /// Reports a failure when nothing can be written to standard output, so that only standard error
+    /// and a status other than 0 can tell it.
+    fn without_output(&self, error: &Error) -> u8 {
+        let status = report(error);
+        self.form().status.filter(|status| *status != 0).unwrap_or(status)
     }
 
     fn on_standard_error(&self, error: &Error) -> u8 {

@@ -22,7 +22,7 @@ pub use self::replace::{
     create_new, leftovers, publish, remove, remove_leftovers, replace, update,
 };
 pub use self::seen::{seen, state};
-pub use self::waiting::{Waiting, before_the_first_wait, may_wait, waiting_for};
+pub use self::waiting::{STDIN, Waiting, before_the_first_wait, may_wait, waiting_for};
 
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};

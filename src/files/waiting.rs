@@ -6,6 +6,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, Once, OnceLock, PoisonError};
 
+/// The name of standard input, among the files that the run waits for.
+pub const STDIN: &str = "standard input";
+
 static FILE: Mutex<Option<PathBuf>> = Mutex::new(None);
 static START: OnceLock<Box<dyn Fn() + Send + Sync>> = OnceLock::new();
 

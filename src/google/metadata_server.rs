@@ -94,6 +94,11 @@ impl MetadataServer {
         let get = Request::get(&url, METADATA_HOST).header("Metadata-Flavor", "Google");
         let response =
             cx.send(get.direct().once().limit(LIMIT)).map_err(|error| match error.kind() {
+                // There is no https URL to use instead.
+                Kind::Configuration if !self.origin.is_local() => error.fix(format!(
+                    "set {METADATA_HOST} to metadata.google.internal, or add --allow-http={}",
+                    self.origin.host()
+                )),
                 Kind::Unreachable | Kind::Configuration => error.fix(remedy()),
                 _ => error,
             })?;

@@ -181,7 +181,7 @@ impl Request {
 }
 
 fn wrong(what: &str) -> Error {
-    Error::new(Kind::Usage, what).fix("let cargo start wif-token, or update wif-token")
+    Error::new(Kind::Usage, what).fix("configure cargo to start wif-token, or update wif-token")
 }
 
 /// The words of a request: only options.

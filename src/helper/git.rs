@@ -51,7 +51,7 @@ fn run(call: &Call, cx: &Context) -> Result<Output, Error> {
     match call.words.first().map(String::as_str) {
         None => Err(call.wrong_words(&INFO)),
         Some("get") => {
-            let input = input::read()?;
+            let input = input::read_lossy()?;
             let request = Request::parse(&input)?;
             match request.server()?.is_some_and(|url| hosts.contain(&url)) {
                 true => {
@@ -61,7 +61,7 @@ fn run(call: &Call, cx: &Context) -> Result<Output, Error> {
                 false => Ok(String::new().into()),
             }
         }
-        Some("store" | "erase") => input::read().map(|_| String::new().into()),
+        Some("store" | "erase") => input::read_lossy().map(|_| String::new().into()),
         Some(_) => Ok(String::new().into()), // a git of the future may have more actions
     }
 }
@@ -73,7 +73,8 @@ impl<'a> Request<'a> {
     fn parse(text: &'a str) -> Result<Request<'a>, Error> {
         let lines = text.split('\n').take_while(|line| !line.is_empty());
         // A line break inside a value would begin an attribute for another host (CVE-2020-5260).
-        let parsed = lines.map(|line| line.split_once('=').filter(|_| !line.contains('\r')));
+        let parsed =
+            lines.map(|line| line.split_once('=').filter(|_| !line.contains(['\r', '\0'])));
         let wrong = || wrong("has a line that is not NAME=VALUE");
         parsed.collect::<Option<_>>().map(Request).ok_or_else(wrong)
     }
@@ -123,7 +124,7 @@ impl<'a> Request<'a> {
 
 fn wrong(what: &str) -> Error {
     Error::new(Kind::Usage, format!("the request on standard input {what}"))
-        .fix("let git start wif-token, or test it with git credential fill")
+        .fix("configure git to start wif-token, or test the helper with git credential fill")
 }
 
 /// The server of a request, for fuzzing.

@@ -1,9 +1,10 @@
 //! The request of a tool on standard input.
 
 use std::io::{self, BufRead, Read, StdinLock};
+use std::path::Path;
 
 use crate::error::{Error, Kind};
-use crate::files;
+use crate::files::{self, STDIN, Waiting};
 
 /// The largest request, in bytes.
 const LIMIT: usize = 64 * 1024;
@@ -17,6 +18,16 @@ pub(super) fn read() -> Result<String, Error> {
     parse(stdin())
 }
 
+/// Reads standard input to its end, without the other rules of [`read`]: a server decides what is in
+/// some of the values that git passes on. What is not UTF-8 is replaced.
+///
+/// # Errors
+/// `USAGE` if it is longer than 64 KiB.
+pub(super) fn read_lossy() -> Result<String, Error> {
+    limited(files::read_limited(stdin(), LIMIT))
+        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+}
+
 /// Standard input, for a tool that writes one request on each line.
 pub(super) fn stdin() -> impl BufRead {
     #[allow(clippy::disallowed_methods)] // the tool writes its request there
@@ -27,29 +38,29 @@ pub(super) fn stdin() -> impl BufRead {
 struct Stdin(StdinLock<'static>);
 
 impl Stdin {
-    fn may_wait(&self) {
+    fn waiting(&self) -> Option<Waiting> {
         #[cfg(unix)]
         {
             use rustix::event::{PollFd, PollFlags, Timespec, poll};
             let now = Timespec { tv_sec: 0, tv_nsec: 0 };
             if poll(&mut [PollFd::new(&self.0, PollFlags::IN)], Some(&now)) == Ok(1) {
-                return;
+                return None;
             }
         }
-        files::may_wait();
+        Some(Waiting::new(Path::new(STDIN)))
     }
 }
 
 impl Read for Stdin {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.may_wait();
+        let _waiting = self.waiting();
         self.0.read(buffer)
     }
 }
 
 impl BufRead for Stdin {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        self.may_wait();
+        let _waiting = self.waiting();
         self.0.fill_buf()
     }
 
@@ -80,14 +91,20 @@ fn parse(input: impl Read) -> Result<String, Error> {
     checked(files::read_limited(input, LIMIT))
 }
 
-/// The text of a request; `None` stands for one that is too long.
-fn checked(bytes: io::Result<Option<Vec<u8>>>) -> Result<String, Error> {
-    let wrong = |what| {
-        Error::new(Kind::Usage, format!("standard input {what}"))
-            .fix("let the tool start wif-token, or write a request of its protocol")
-    };
+fn wrong(what: &str) -> Error {
+    Error::new(Kind::Usage, format!("standard input {what}"))
+        .fix("configure the tool to start wif-token, or write a request of its protocol")
+}
+
+/// The bytes of a request; `None` stands for one that is too long.
+fn limited(bytes: io::Result<Option<Vec<u8>>>) -> Result<Vec<u8>, Error> {
     let bytes = bytes.map_err(|error| wrong("cannot be read").cause(error))?;
-    let bytes = bytes.ok_or_else(|| wrong("is longer than 64 KiB"))?;
+    bytes.ok_or_else(|| wrong("is longer than 64 KiB"))
+}
+
+/// The text of a request.
+fn checked(bytes: io::Result<Option<Vec<u8>>>) -> Result<String, Error> {
+    let bytes = limited(bytes)?;
     let text = String::from_utf8(bytes).map_err(|_| wrong("is not UTF-8 text"))?;
     let is_allowed = |c: char| !c.is_control() || matches!(c, '\n' | '\r' | '\t');
     match text.chars().all(is_allowed) {

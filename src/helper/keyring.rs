@@ -78,7 +78,7 @@ fn run(call: &Call, cx: &Context) -> Result<Output, Error> {
     let service = match call.words.as_slice() {
         [action, service] | [action, service, _] if action == "get" => service,
         _ => {
-            let what = "helper keyring only gets passwords: it requires get and a URL";
+            let what = "helper keyring requires the action get and a URL";
             let fix = format!("use wif-token {} {}", INFO.full_name(), INFO.words);
             return Err(Error::new(Kind::Usage, what).fix(fix));
         }

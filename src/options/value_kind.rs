@@ -94,7 +94,8 @@ impl ValueKind {
             ValueKind::Flag | ValueKind::Path | ValueKind::Text => Ok(Value::Text(text)),
             ValueKind::Choice(words) => match words.contains(&text.as_str()) {
                 true => Ok(Value::Text(text)),
-                false => Err(format!("must be one of {}", words.join(", "))),
+                false if words.len() > 1 => Err(format!("must be one of {}", words.join(", "))),
+                false => Err(format!("must be {}", words.concat())),
             },
             ValueKind::Seconds(least, most) => match text.parse() {
                 Ok(seconds) if (*least..=*most).contains(&seconds) => Ok(Value::Seconds(seconds)),

@@ -73,6 +73,11 @@ impl Fetch {
         &self.digest
     }
 
+    /// The file that contains the token, if there is one.
+    pub fn token_file(&self) -> Option<&Path> {
+        self.source.token_file()
+    }
+
     /// Where the token is written.
     pub fn destination(&self) -> &Destination {
         &self.destination

@@ -187,4 +187,4 @@ def test_fifty_at_once_use_one_token(tools, sts):
 def test_nothing_is_stored(tools):
     """pip offers to store a password that a user typed: the program says that it cannot."""
     failed = tools.run("keyring", "set", f"https://{INDEX}/", USER, input="hunter2-password", status=2)
-    assert "helper keyring only gets passwords" in failed.stderr
+    assert "helper keyring requires the action get and a URL" in failed.stderr

@@ -79,7 +79,7 @@ pub(super) fn check(options: &Options, invocation: &Invocation, cx: &Context, re
     };
     kubeconfig(&cluster, report);
     if is_broken {
-        return report.skipped(CLUSTER, "a check before it failed, so there is no access token");
+        return report.skipped(CLUSTER, "an earlier check failed, so there is no access token");
     }
     match ask(&cluster, invocation, cx) {
         Err(error) if error.is_offline() => report.skipped(CLUSTER, OFFLINE),
@@ -99,7 +99,7 @@ fn kubeconfig(cluster: &Cluster, report: &mut Report) {
         false => report.warning(
             "kubeconfig",
             format!("{found}, but its user has no exec entry, so kubectl uses other credentials"),
-            "add the exec entry in the output of wif-token help helper kubernetes to the user",
+            "copy the exec entry from wif-token help helper kubernetes to the user of that context",
         ),
     };
 }

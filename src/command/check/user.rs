@@ -7,8 +7,12 @@ use crate::client::user_token;
 use crate::configuration::user::UserCredentials;
 use crate::error::{Error, Kind};
 use crate::google::CLOUD_PLATFORM;
+use crate::google::access_token::AccessToken;
 use crate::google::refresh::sign_in;
 use crate::show;
+
+/// The check of the endpoint that receives the refresh token.
+const TOKEN_SERVICE: &str = "token service";
 
 pub(super) fn check(check: &Check, user: &UserCredentials, report: &mut Report) {
     check.next("configuration", report);
@@ -22,8 +26,24 @@ pub(super) fn check(check: &Check, user: &UserCredentials, report: &mut Report) 
         quota_project(user, report);
     }
     check.next("refresh token", report);
-    let refreshed = user_token::get(user, &[], check.cx);
-    let token = match refreshed {
+    let token = refresh(check, user, report);
+    google::check_accounts(check, report);
+    google::impersonate_all(token, "user:EMAIL".to_owned(), check, report);
+}
+
+/// Uses the refresh token. Returns the access token, or why there is none.
+fn refresh(
+    check: &Check,
+    user: &UserCredentials,
+    report: &mut Report,
+) -> Result<AccessToken, &'static str> {
+    const NONE: &str = "no access token of the user is available";
+    if report.has_error(TOKEN_SERVICE) {
+        // A refresh token works until it is revoked, so a server that is not Google's does not get it.
+        report.skipped("refresh token", "no refresh token is sent to this token service");
+        return Err(NONE);
+    }
+    match user_token::get(user, &[], check.cx) {
         Ok((refreshed, _)) => {
             let message = format!("{} accepted the refresh token", user.token_url.host());
             report.ok("refresh token", message).with_step(check.cx.route(&user.token_url));
@@ -36,16 +56,14 @@ pub(super) fn check(check: &Check, user: &UserCredentials, report: &mut Report) 
         }
         Err(error) => {
             report.error("refresh token", &error).with_step(check.cx.route(&user.token_url));
-            Err("no access token of the user is available")
+            Err(NONE)
         }
-    };
-    google::check_accounts(check, report);
-    google::impersonate_all(token, "user:EMAIL".to_owned(), check, report);
+    }
 }
 
 /// The token endpoint, which receives the refresh token.
 fn token_service(user: &UserCredentials, universe: &str, report: &mut Report) {
-    let (link, url, member) = ("token service", &user.token_url, user.token_url_member());
+    let (link, url, member) = (TOKEN_SERVICE, &user.token_url, user.token_url_member());
     if !user.is_workforce && OLD_TOKEN_URLS.contains(&url.as_typed()) {
         report.ok(link, url.to_string());
         return;
@@ -56,8 +74,11 @@ fn token_service(user: &UserCredentials, universe: &str, report: &mut Report) {
 }
 
 /// Token endpoints for Google accounts in files that old tools wrote.
-const OLD_TOKEN_URLS: [&str; 2] =
-    ["https://accounts.google.com/o/oauth2/token", "https://www.googleapis.com/oauth2/v4/token"];
+const OLD_TOKEN_URLS: [&str; 3] = [
+    "https://accounts.google.com/o/oauth2/token",
+    "https://www.googleapis.com/oauth2/v3/token",
+    "https://www.googleapis.com/oauth2/v4/token",
+];
 
 /// Whether the user granted access to Google Cloud. The scopes are known if the response lists them.
 fn scopes(granted: Option<&str>, user: &UserCredentials, report: &mut Report) {
