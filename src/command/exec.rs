@@ -85,6 +85,10 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     let address = listener.address().unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0)));
     let (ended, end) = UnixStream::pair().map_err(internal)?;
     let server = Server::new(settings, listener, ended)?;
+    // A signal from now on is passed on to the command, so that the folder is removed.
+    program::leave_signals();
+    let signals = PASSED.into_iter().filter(|signal| !program::is_ignored(*signal));
+    let signals = SignalsInfo::<WithOrigin>::new(signals).map_err(internal)?;
     let mut builder = tempfile::Builder::new();
     let builder = builder.prefix("wif-token-").permissions(PermissionsExt::from_mode(0o700));
     let folder = builder.tempdir().map_err(internal)?;
@@ -92,9 +96,6 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     command.args(args);
     set_variables(&mut command, address, folder.path(), &cx.env);
     invocation.exit.at_deadline(Deadline::after(FOREVER));
-    program::leave_signals();
-    let signals = PASSED.into_iter().filter(|signal| !program::is_ignored(*signal));
-    let signals = SignalsInfo::<WithOrigin>::new(signals).map_err(internal)?;
     let server = thread::Builder::new().spawn(|| server.run()).map_err(internal)?;
     let child = match command.spawn() {
         Ok(child) => child,
