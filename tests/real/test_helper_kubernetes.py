@@ -317,7 +317,7 @@ def test_check_of_a_cluster_that_is_not_google_s(check, helper, cluster, google,
     google.sts = None
     config = kubeconfig(tmp_path / "config", cluster, namespace, helper.user())
     line, status = check.run(config)
-    assert "status 401: Unauthorized; check that the context" in line and "Google Kubernetes Engine" in line and status == 5
+    assert "status 401: Unauthorized; check that the context" in line and "points to a GKE cluster" in line and status == 5
     assert "You must be logged in" in helper.kubectl(config, "get", "pods").stderr
 
 
