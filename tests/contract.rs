@@ -38,7 +38,10 @@ fn an_output_that_cannot_be_written_is_reported() {
         let (status, stderr) = run(line, nobody_reads());
         assert_eq!(status, Some(3), "{line}: {stderr}");
         assert!(stderr.starts_with("cannot write to standard output: "), "{line}: {stderr}");
-        assert!(stderr.ends_with("; check why the program that reads it has ended\n"), "{stderr}");
+        assert!(
+            stderr.ends_with("; check why the program that reads the output exited\n"),
+            "{stderr}"
+        );
     }
     for line in ["file --path={dir}/none", "file --path={dir}/none --exit-zero"] {
         let (status, stderr) = run(line, nobody_reads());
@@ -50,7 +53,7 @@ fn an_output_that_cannot_be_written_is_reported() {
         let (status, stderr) = run("file --path={dir}/t", full.into());
         assert_eq!(status, Some(3), "{stderr}");
         assert!(
-            stderr.ends_with("; free space there, or redirect it to another place\n"),
+            stderr.ends_with("; free disk space, or redirect the output to another file\n"),
             "{stderr}"
         );
         // docker knows no other status of a failure.

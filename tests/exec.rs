@@ -159,8 +159,8 @@ fn the_exit_status_is_that_of_the_command() {
     }
     world.write("plain", "text");
     for (command, status, message) in [
-        ("none-such", 127, "none-such is not found; correct the command after --\n"),
-        ("{dir}/none", 127, "none is not found; correct the command after --\n"),
+        ("none-such", 127, "none-such was not found; correct the command after --\n"),
+        ("{dir}/none", 127, "none was not found; correct the command after --\n"),
         ("{dir}/plain", 126, "cannot run "),
         ("/", 126, "cannot run "),
         ("", 2, "exec requires a command"),

@@ -414,7 +414,7 @@ fn another_user_gets_nothing() {
     let response = ask_as_nobody(&[&serving.address, &path, "127.0.0.2", &port]);
     assert!(response.starts_with("HTTP/1.1 403 "), "{response}");
     assert_eq!(google.server.count(), 0);
-    assert!(world.read("log").contains("of another user was refused"));
+    assert!(world.read("log").contains("from another user was refused"));
     drop(serving);
 
     let world = google.world(true);
@@ -842,7 +842,7 @@ fn a_socket_file_is_private_and_removed_at_the_end() {
     // It is in use.
     let run = world.run(&format!("serve --credentials={{dir}}/c.json {options}"));
     assert_eq!(run.status, 3, "{run:?}");
-    assert!(run.stderr.contains("another process listens at"), "{run:?}");
+    assert!(run.stderr.contains("another process listens on"), "{run:?}");
     assert_eq!(get("localhost").status, 200);
     assert_eq!(serving.end().code(), Some(0));
     assert!(!path.exists());
@@ -929,10 +929,10 @@ fn a_wrong_socket_of_systemd_is_refused() {
     for (command, status, message) in [
         (activated(&command, &loopback, "1", "1"), 2, "--listen is required"),
         (activated(&command, &loopback, "$$", ""), 2, "--listen is required"),
-        (activated(&command, &loopback, "$$", "2"), 3, "is not exactly one"),
-        (activated(&command, &loopback, "$$", "0"), 3, "is not exactly one"),
+        (activated(&command, &loopback, "$$", "2"), 3, "did not pass exactly one socket"),
+        (activated(&command, &loopback, "$$", "0"), 3, "did not pass exactly one socket"),
         (activated(&command, &everywhere, "$$", "1"), 3, "other hosts can reach"),
-        (activated(&command, &connected, "$$", "1"), 3, "is not a stream socket that listens"),
+        (activated(&command, &connected, "$$", "1"), 3, "is not a listening stream socket"),
         (command, 2, "--listen is required"),
     ] {
         let run = run(command);

@@ -36,7 +36,8 @@ options! {
         credentials: Option<PathBuf> = "--credentials=FILE",
         /// service account to impersonate with these credentials
         service_account: Option<String> = "--service-account=EMAIL",
-        /// service account between the caller and the target service account; in order from the caller
+        /// service account between the caller and the target service account; list them in order
+        /// from the caller
         delegate: Vec<String> = "--delegate=EMAIL",
     }
 }
@@ -84,9 +85,9 @@ pub struct Credentials {
     pub hops: Vec<Hop>,
     /// The scopes in the file for the tokens of the last service account.
     scopes: Vec<String>,
-    /// What identifies the credentials besides the members of their file: the file itself, and who is
-    /// behind it now. That is the sign-in of a user, which a new refresh token continues, or the content
-    /// of a file with the subject token.
+    /// What identifies the credentials besides the members of the file: the path of the file, and
+    /// the current identity. The identity is the sign-in of a user, which a new refresh token
+    /// continues, or the content of the file with the subject token.
     file: String,
     holder: RefCell<String>,
 }
@@ -176,15 +177,14 @@ impl Credentials {
         let shown = self.shown();
         let Some(hop) = self.hops.last_mut() else {
             return Err(Error::new(Kind::Configuration, "--delegate requires a service account")
-                .cause(format!("{shown} does not name one"))
+                .cause(format!("{shown} does not name a service account"))
                 .fix("remove --delegate, or add --service-account=EMAIL"));
         };
         if delegates.contains(&hop.account.account) {
-            let what = "a delegate is the service account of the configuration itself";
-            return Err(Error::new(Kind::Usage, what).fix(
-                "remove it: delegates are only the accounts between the workload and that service \
-                 account",
-            ));
+            let what = "--delegate names the target service account";
+            return Err(Error::new(Kind::Usage, what)
+                .cause("delegates are the accounts between the caller and the target")
+                .fix("remove that --delegate"));
         }
         hop.delegates = delegates;
         Ok(())
@@ -306,7 +306,7 @@ impl Credentials {
         let (first, is_cached) = service_account(Reuse::For(MIN_LIFE))?;
         match call(&first) {
             Err(error) if is_cached && matches!(error.kind(), Kind::Denied | Kind::Expired) => {
-                cx.log.line(format!("trying again with a new token of the caller: {error}"));
+                cx.log.line(format!("trying again with a new token for the caller: {error}"));
                 call(&service_account(Reuse::Never)?.0)
             }
             result => result,

@@ -209,7 +209,7 @@ fn not_a_document(program: &str, output: &Secret, expected: TokenType) -> Error 
 fn repeated(output: &Secret) -> Option<Trouble> {
     let name = duplicates::first(output.expose())?;
     let what = format!(
-        "the output has the member {} twice, which the Rust client rejects",
+        "the output contains the member {} twice, which the Rust client rejects",
         show::value(&name)
     );
     Some(Trouble::new(what, "print each member of the document once"))
@@ -236,7 +236,7 @@ fn too_slow(program: &Program, timeout_ms: u64, waited: Duration) -> Error {
                  (timeout_millis)",
                 waited.as_secs()
             ),
-            format!("add --timeout={} to wait as long as clients", timeout_ms / 1000 + 5),
+            format!("add --timeout={} to wait as long as clients do", timeout_ms / 1000 + 5),
         ),
     };
     Error::new(Kind::Unreachable, what)

@@ -1,6 +1,6 @@
 //! The user's private cache of tokens: one file for each request, with its own lock.
 //!
-//! A tool that starts this program many times causes one exchange. The directory is
+//! A tool that starts this program many times causes only one token exchange. The directory is
 //! `$XDG_CACHE_HOME/wif-token`, `~/.cache/wif-token`, or `%LOCALAPPDATA%\wif-token`. A run works
 //! without a cache if there is no such directory and none can be created, or if another user could
 //! replace or remove the files in it.
@@ -25,7 +25,7 @@ pub const REFRESH_TOKEN: &str = "refresh-token";
 pub fn path(kind: &str, digest: &str, cx: &Context) -> Option<PathBuf> {
     let directory = directory(cx)?;
     let none = |why: &str| {
-        cx.log.line(format!("no cache in {}: {why}", show::path(&directory)));
+        cx.log.line(format!("cannot use the cache in {}: {why}", show::path(&directory)));
         None
     };
     if !directory.is_dir()
@@ -35,7 +35,7 @@ pub fn path(kind: &str, digest: &str, cx: &Context) -> Option<PathBuf> {
     }
     match files::is_own_directory(&directory) {
         true => Some(directory.join(format!("{kind}-{digest}.json"))),
-        false => none("it belongs to another user, or other users can write to it"),
+        false => none("the directory belongs to another user, or other users can write to it"),
     }
 }
 
@@ -51,9 +51,9 @@ fn directory(cx: &Context) -> Option<PathBuf> {
     Some(parent?.join("wif-token"))
 }
 
-/// Removes the tokens and locks that were not changed for a week, and what killed runs left. A run
-/// that adds a file does this, so that the directory does not grow without a limit. Other files stay:
-/// the directory may be a link to another.
+/// Removes tokens, locks and temporary files that have not changed for a week. A run that adds a
+/// file does this, so that the directory does not grow without a limit. Other files stay: the
+/// directory may be a link to another.
 pub fn tidy(path: &Path, cx: &Context) {
     let now = SystemTime::UNIX_EPOCH + Duration::from_secs(cx.clock.now().max(0) as u64);
     let Some(entries) = path.parent().and_then(|directory| directory.read_dir().ok()) else {

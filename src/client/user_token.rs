@@ -28,7 +28,7 @@ use crate::show;
 /// The member with the refresh token, in the credential file and in the private cache.
 const TOKEN: &str = "refresh_token";
 
-/// The member with the digest of the token that a kept token replaces.
+/// The member with the digest of the token that the stored token replaces.
 const REPLACES: &str = "replaces";
 
 /// Gets an access token with these scopes. Also returns the digest of the refresh token that is in
@@ -53,7 +53,7 @@ pub fn get(
             .cause(
                 "the refresh token of a workforce user is replaced at each use and must be stored",
             )
-            .fix("save the credentials in a file, and use the path of that file"));
+            .fix("save the credentials in a regular file, and use the path of that file"));
     }
     let kept = store.kept(cx);
     // A request that the deadline ends may lose the new refresh token, so time is left for it.
@@ -109,7 +109,7 @@ impl Store<'_> {
                 CredentialFile::Impersonated { source, .. } => *source,
                 CredentialFile::User(user) => return Ok(user.refresh_token),
                 CredentialFile::ExternalAccount(_) => {
-                    let what = format!("{} was replaced", show::path(&self.path));
+                    let what = format!("{} was replaced during this run", show::path(&self.path));
                     return Err(Error::new(Kind::Configuration, what).fix("run wif-token again"));
                 }
             };
@@ -154,14 +154,12 @@ impl Store<'_> {
         if let Some(content) = left.last().and_then(|left| self.with_other_token(left)) {
             let shown = show::path(&self.path);
             match files::update(&self.path, content.expose().as_bytes()) {
-                Ok(()) => {
-                    cx.log.line(format!("completed the update of {shown} that a killed run began"))
-                }
+                Ok(()) => cx.log.line(format!("completed the interrupted update of {shown}")),
                 // The temporary file is kept for the next run.
                 Err(why) => {
-                    return cx.log.line(format!(
-                        "cannot complete the update of {shown} that a killed run began: {why}"
-                    ));
+                    return cx
+                        .log
+                        .line(format!("cannot complete the interrupted update of {shown}: {why}"));
                 }
             }
         }
@@ -205,9 +203,9 @@ fn keep(path: Option<&PathBuf>, in_file: &Secret, new: &Secret) -> Result<(), St
 
 fn lost(shown: &str, why: &str, other: &str) -> Error {
     Error::new(Kind::Configuration, format!("the new refresh token cannot be stored in {shown}"))
-        .cause(format!("{why}, and in the private cache: {other}"))
+        .cause(format!("{why} (in the private cache: {other})"))
         .fix(
-            "check the mode of the file and the free space, then sign in again with gcloud auth \
-             application-default login",
+            "check the permissions of the file and the free disk space, then sign in again with \
+             gcloud auth application-default login",
         )
 }

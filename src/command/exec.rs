@@ -1,9 +1,9 @@
 //! `exec`: runs a command with a metadata server that lives as long as the command.
 //!
 //! The command and its children find the server by the variables that Google's libraries read. The
-//! terminal and the standard streams are those of the command. A signal is passed on, except one that
-//! the terminal has sent to the command already: a command such as terraform stops hard at the second
-//! SIGINT. <https://cloud.google.com/compute/docs/metadata/overview>
+//! terminal and the standard streams are those of the command. A signal is passed on, except one
+//! that the terminal has sent to the command already: a command such as terraform stops immediately
+//! at the second SIGINT. <https://cloud.google.com/compute/docs/metadata/overview>
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
@@ -40,14 +40,14 @@ use crate::world::{Deadline, Env};
 options! {
     /// Options of `exec`.
     struct Options {
-        /// get an access token before the command starts, and fail if that fails
+        /// get an access token first, and start the command only if this succeeds
         check_first: bool = "--check-first",
     }
 }
 
 pub(super) const INFO: CommandInfo = CommandInfo {
     name: "exec",
-    summary: "run a command whose Google clients get tokens from a metadata server",
+    summary: "run a command with a metadata server that provides its tokens",
     options: &[CredentialOptions::TABLE, Options::TABLE, serving::Options::TABLE],
     of_source: false,
     rest: Some("COMMAND [ARG]..."),
@@ -59,7 +59,7 @@ pub(super) const INFO: CommandInfo = CommandInfo {
 /// The signals that are passed on.
 const PASSED: [i32; 7] = [SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGINT, SIGQUIT, SIGWINCH];
 
-/// Those that a terminal sends to all processes in the foreground.
+/// The signals that a terminal sends to all processes in the foreground.
 const OF_TERMINAL: [i32; 3] = [SIGINT, SIGQUIT, SIGWINCH];
 
 /// The exit statuses of a shell for a command that is not found, and one that cannot be run.
@@ -77,9 +77,9 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
         (settings.fetch)(&Wanted::Access(settings.identity.scopes.clone()))?;
     }
     let internal = |error: std::io::Error| {
-        Error::new(Kind::Internal, "cannot prepare the metadata server")
+        Error::new(Kind::Internal, "cannot start the metadata server")
             .cause(error)
-            .fix("check TMPDIR, and raise the limit of open files (ulimit -n)")
+            .fix("check TMPDIR, or raise the limit of open files (ulimit -n)")
     };
     let listener = Listener::anywhere()?;
     let address = listener.address().unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0)));
@@ -109,7 +109,8 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     Ok(Output { text: String::new(), status: status.unwrap_or(u8::MAX) })
 }
 
-/// Sets the variables by which clients find the server, and removes those that would lead elsewhere.
+/// Sets the variables by which clients find the server, and removes the variables that would select
+/// other credentials or no server.
 fn set_variables(command: &mut Command, address: SocketAddr, folder: &Path, env: &Env) {
     for name in [METADATA_HOST, "GCE_METADATA_IP", "GCE_METADATA_ROOT"] {
         command.env(name, address.to_string());
@@ -122,7 +123,8 @@ fn set_variables(command: &mut Command, address: SocketAddr, folder: &Path, env:
     command.env("no_proxy", &no_proxy).env("NO_PROXY", &no_proxy);
 }
 
-/// The hosts of both variables, and the address without its port, which some clients do not compare.
+/// The hosts of both variables, and the address without its port, because some clients do not
+/// compare ports.
 fn no_proxy(address: SocketAddr, env: &Env) -> OsString {
     let values = ["no_proxy", "NO_PROXY"].map(|name| env.get(name).unwrap_or_default());
     let mut seen = BTreeSet::new();
@@ -140,7 +142,7 @@ fn not_run(name: &OsStr, error: std::io::Error, invocation: &Invocation) -> Erro
     let shown = show::path(name.as_ref());
     let (status, what, fix) = match error.kind() {
         ErrorKind::NotFound => {
-            (NOT_FOUND, format!("{shown} is not found"), "correct the command after --")
+            (NOT_FOUND, format!("{shown} was not found"), "correct the command after --")
         }
         _ => (NOT_RUN, format!("cannot run {shown}"), "correct the command after --"),
     };

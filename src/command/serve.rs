@@ -1,4 +1,4 @@
-//! `serve`: a metadata server that runs until it is told to end, for containers and services.
+//! `serve`: a metadata server that runs until a signal stops it, for containers and services.
 //!
 //! Clients find it by `GCE_METADATA_HOST`, and read a subject token from `/subject-token` with
 //! `credential_source.url`. <https://cloud.google.com/compute/docs/metadata/overview>
@@ -22,12 +22,12 @@ use crate::world::Deadline;
 options! {
     /// Options of `serve`.
     struct Options {
-        /// where to listen: 127.0.0.1:PORT, [::1]:PORT or unix:PATH (default: the socket that systemd
-        /// passes)
+        /// address to listen on: 127.0.0.1:PORT, [::1]:PORT or unix:PATH (default: the socket that
+        /// systemd passes)
         listen: Option<String> = "--listen=ADDRESS",
         /// secret that a client must send to get the subject token
         token: Option<SecretRef> = "--token",
-        /// number of another user who may connect
+        /// numeric ID of another user who may connect
         allow_uid: Vec<String> = "--allow-uid=NUMBER",
     }
 }
@@ -52,8 +52,8 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     };
     for uid in &options.allow_uid {
         let uid = uid.parse().map_err(|_| {
-            Error::new(Kind::Usage, "--allow-uid is not the number of a user")
-                .fix("use a value such as --allow-uid=1000 (id -u NAME prints it)")
+            Error::new(Kind::Usage, "--allow-uid is not a numeric user ID")
+                .fix("use a value such as --allow-uid=1000 (id -u NAME prints the ID of a user)")
         })?;
         settings.users.0.push(uid);
     }
@@ -72,14 +72,14 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     let server = Server::new(settings, listener, ended)?;
     cx.log.line(format!("the metadata server is ready{address}"));
     server.run();
-    cx.log.line("the metadata server has ended");
+    cx.log.line("the metadata server has stopped");
     Ok(String::new().into())
 }
 
 /// Longer than any process runs.
 pub(super) const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
-/// A socket that becomes readable when a signal tells this process to end.
+/// A socket that becomes readable when a signal stops this process.
 fn ended_by_signal() -> std::io::Result<UnixStream> {
     program::leave_signals();
     let (ended, end) = UnixStream::pair()?;

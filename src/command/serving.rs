@@ -1,4 +1,4 @@
-//! What `exec` and `serve` have in common: what the metadata server hands out.
+//! What `exec` and `serve` have in common: their options, and the tokens of the metadata server.
 
 use std::sync::Arc;
 
@@ -19,11 +19,11 @@ use crate::world::{Clock, Deadline, World};
 options! {
     /// Options of both commands.
     pub(super) struct Options {
-        /// ID of the project (default: that of the service account)
+        /// ID of the project (default: the project of the service account)
         project: Option<String> = "--project=ID",
-        /// number of the project (default: that of the workload identity pool)
+        /// number of the project (default: the project of the workload identity pool)
         project_number: Option<String> = "--project-number=NUMBER",
-        /// OAuth scopes of a token that is requested without scopes, separated by commas (default:
+        /// OAuth scopes for requests that do not specify scopes, separated by commas (default:
         /// cloud-platform)
         scope: Option<String> = "--scope=SCOPE",
     }
@@ -96,7 +96,7 @@ fn token(values: &Values, wanted: &Wanted, cx: &Context) -> Result<AccessToken, 
             Ok(AccessToken { text, expiry, issued: Clock.now(), member: None })
         }
         (Wanted::Subject(_), _) => {
-            let what = "the credentials have no subject token";
+            let what = "the credentials do not provide a subject token";
             Err(Error::new(Kind::Configuration, what)
                 .fix("set --credentials to a file of type external_account"))
         }

@@ -110,26 +110,27 @@ fn impersonated(members: &Members, path: &Path, digest: String) -> Result<Creden
 fn other_type(found: Option<&str>, path: &Path, inside: &str) -> Error {
     let shown = show::path(path);
     let what = match inside.is_empty() {
-        true => format!("{shown} contains no credentials that can be used"),
+        true => format!("{shown} does not contain usable credentials"),
         false => format!("source_credentials in {shown} cannot be used"),
     };
     let config = "create the configuration with wif-token config SOURCE";
     let (cause, fix) = match found {
         Some("service_account") => (
-            "it is a service account key, which anyone who copies it can use for years".to_owned(),
-            "replace the key: run wif-token config SOURCE --service-account=EMAIL, which prints the \
-             commands that let a workload use the account without a key, then delete the key with \
-             gcloud iam service-accounts keys delete"
+            "it is a service account key, a long-lived secret that works for anyone who copies the \
+             file"
+                .to_owned(),
+            "run wif-token config SOURCE --service-account=EMAIL to set up access without a key, \
+             then delete the key with gcloud iam service-accounts keys delete"
                 .to_owned(),
         ),
         Some("impersonated_service_account") => (
             "it is itself of the type impersonated_service_account".to_owned(),
             "set source_credentials to the credentials of the first account of the chain, and \
-             delegates to the accounts between"
+             delegates to the accounts in between"
                 .to_owned(),
         ),
         Some(_) => ("its type is not supported".to_owned(), config.to_owned()),
-        None => ("it has no type".to_owned(), config.to_owned()),
+        None => ("the member type is not set".to_owned(), config.to_owned()),
     };
     Error::new(Kind::Configuration, what).cause(cause).fix(fix)
 }

@@ -17,7 +17,7 @@ use crate::http::Url;
 use crate::show;
 use crate::world::HOME;
 
-/// The variable that moves the folder of gcloud's settings.
+/// The variable with the path of the folder for the settings of gcloud.
 const GCLOUD_FOLDER: &str = "CLOUDSDK_CONFIG";
 
 /// The variable with the host, and the port if it is not 80, of the metadata server.
@@ -39,7 +39,7 @@ const WELL_KNOWN: &str = "application_default_credentials.json";
 /// Where credentials are.
 #[derive(Debug)]
 pub enum Place {
-    /// In this file, which the option, variable or place of this name contains.
+    /// In this file, which the option or variable of this name determines.
     File(PathBuf, &'static str),
     /// At the metadata server with this origin, such as `http://169.254.169.254`.
     MetadataServer(Url),
@@ -73,15 +73,14 @@ pub fn search(option: Option<PathBuf>, cx: &Context) -> Result<Place, Error> {
         },
         None => format!("{} is not set", home_variable()),
     };
-    let cause = format!(
-        "{VARIABLE} is not set, {well_known}, and this host does not belong to Google Cloud"
-    );
-    Err(Error::new(Kind::Usage, "no credentials are given")
+    let cause =
+        format!("{VARIABLE} is not set, {well_known}, and this host is not a Google Cloud host");
+    Err(Error::new(Kind::Usage, "no credentials were found")
         .cause(cause)
         .fix(format!("add --credentials=FILE or set {VARIABLE}")))
 }
 
-/// The well-known file, and the variable that its path is made of.
+/// The path of the well-known file, and the variable that determines the path.
 fn well_known(cx: &Context) -> Result<Option<(PathBuf, &'static str)>, Error> {
     if let Some(folder) = cx.env.get(GCLOUD_FOLDER).filter(|folder| !folder.is_empty()) {
         return Ok(Some((Path::new(&folder).join(WELL_KNOWN), GCLOUD_FOLDER)));
@@ -95,15 +94,15 @@ fn home_variable() -> &'static str {
     if cfg!(windows) { "APPDATA" } else { HOME }
 }
 
-/// The origin of the metadata server. Without a variable that names it, one is asked only on a host
-/// that Google runs: other clouds have a server with other secrets at the same address.
+/// The origin of the metadata server. Unless a variable names the server, it is used only on a
+/// Google Cloud host: other clouds have a server with other secrets at the same address.
 fn metadata_server(cx: &Context) -> Result<Option<Url>, Error> {
     let is_off = cx.env.text(NO_METADATA)?.is_some_and(|value| value.eq_ignore_ascii_case("true"));
     if is_off {
         return Ok(None);
     }
     let host = match cx.env.text(METADATA_HOST)? {
-        // The name leads to the same address, without a lookup that a name server could answer.
+        // The fixed address avoids a DNS lookup that another server could answer.
         Some(host) if METADATA_NAMES.contains(&host.as_str()) => METADATA_ADDRESS.to_owned(),
         Some(host) => host,
         None if firmware::is_of_google() => METADATA_ADDRESS.to_owned(),
@@ -112,7 +111,7 @@ fn metadata_server(cx: &Context) -> Result<Option<Url>, Error> {
     let is_host = |url: &Url| url.path() == "/" && !url.has_query() && !host.ends_with('/');
     let url = Url::parse(&format!("http://{host}")).ok().filter(is_host);
     url.map(Some).ok_or_else(|| {
-        Error::new(Kind::Configuration, format!("{METADATA_HOST} is not a host"))
+        Error::new(Kind::Configuration, format!("{METADATA_HOST} is not a host name"))
             .fix(format!("set {METADATA_HOST} to HOST or HOST:PORT, or unset it"))
     })
 }

@@ -21,7 +21,7 @@ const TOKEN_URL: &str = "https://oauth2.googleapis.com/token";
 pub struct UserCredentials {
     /// The file.
     pub path: PathBuf,
-    /// The objects in the file around the members, such as `source_credentials`.
+    /// The object in the file that contains the members, such as `source_credentials`.
     pub inside: Option<&'static str>,
     /// Whether the user belongs to a workforce identity pool.
     pub is_workforce: bool,

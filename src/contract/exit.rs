@@ -191,10 +191,10 @@ impl Exit {
         let error = match files::waiting_for() {
             Some(path) if path.as_os_str() == files::STDIN => error
                 .cause(format!("still waiting for {}", files::STDIN))
-                .fix("configure the tool to start wif-token, or close standard input after the request"),
+                .fix("configure the tool to run wif-token, or close standard input after the request"),
             Some(path) => error
                 .cause(format!("still waiting for the file {}", path.display()))
-                .fix("check whether it is a pipe, and whether its file system responds"),
+                .fix("check that the path is a regular file and that its file system responds"),
             None => error,
         };
         let unfinished = self.0.unfinished.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -236,8 +236,8 @@ impl Exit {
         self.on_standard_error(error)
     }
 
-    /// Reports a failure when nothing can be written to standard output, so that only standard error
-    /// and a status other than 0 can tell it.
+    /// Reports a failure when nothing can be written to standard output, so that only standard
+    /// error and a status other than 0 can report the failure.
     fn without_output(&self, error: &Error) -> u8 {
         let status = report(error);
         self.form().status.filter(|status| *status != 0).unwrap_or(status)
@@ -268,11 +268,11 @@ fn report(error: &Error) -> u8 {
 /// `/dev/null` in its place, and there is no failure.
 fn not_written(error: std::io::Error) -> Error {
     let fix = match error.kind() {
-        ErrorKind::BrokenPipe => "check why the program that reads it has ended",
+        ErrorKind::BrokenPipe => "check why the program that reads the output exited",
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-            "free space there, or redirect it to another place"
+            "free disk space, or redirect the output to another file"
         }
-        _ => "redirect it to another place",
+        _ => "redirect the output to another file",
     };
     Error::new(Kind::Configuration, "cannot write to standard output").cause(error).fix(fix)
 }

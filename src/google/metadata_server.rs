@@ -1,8 +1,8 @@
 //! The metadata server of a Google Cloud host, and of `wif-token exec`: tokens of the service account
 //! that is attached to the host.
 //!
-//! Every request has the header `Metadata-Flavor: Google`, and so has every response: without it, the
-//! response is one of another server. A request takes at most a second.
+//! Every request has the header `Metadata-Flavor: Google`, and so has every response: a response
+//! without it comes from another server. A request takes at most a second.
 //! <https://cloud.google.com/compute/docs/metadata/overview>
 
 use std::cell::OnceCell;
@@ -103,7 +103,7 @@ impl MetadataServer {
                 _ => error,
             })?;
         if !response.headers("metadata-flavor").any(|flavor| flavor == "Google") {
-            let what = format!("{} is not a metadata server of Google", self.origin.as_typed());
+            let what = format!("{} is not a Google metadata server", self.origin.as_typed());
             return Err(Error::new(Kind::Protocol, what).fix(remedy()));
         }
         if response.status == 404 {
@@ -116,7 +116,7 @@ impl MetadataServer {
 
     fn malformed(&self, what: &str) -> Error {
         let origin = self.origin.as_typed();
-        Error::new(Kind::Protocol, format!("the response from {origin} has no {what}"))
+        Error::new(Kind::Protocol, format!("the response from {origin} does not contain an {what}"))
             .fix(remedy())
     }
 }

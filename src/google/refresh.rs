@@ -57,7 +57,8 @@ pub fn refresh(
     if !user.is_workforce && !scopes.is_empty() {
         post = post.field("scope", scopes.join(" ").as_str());
     }
-    // A refresh token that is used twice may be revoked, so a lost response is not sent for again.
+    // A refresh token that is used twice may be revoked, so the request is not repeated if the
+    // response is lost.
     let response = cx.send(if user.is_workforce { post.once() } else { post })?;
     if let Some(error) = refusal(&response, user, scopes) {
         return Err(error);
@@ -108,8 +109,7 @@ fn refusal(response: &Response, user: &UserCredentials, scopes: &[String]) -> Op
     let again = format!("sign in again: {}", sign_in(user, scopes));
     let fix = match subtype.contains("rapt") {
         true => format!(
-            "{again} (the organization requires this from time to time; the credentials of a workload \
-             do not)"
+            "{again} (the organization requires this regularly for users, but not for workloads)"
         ),
         false => again,
     };

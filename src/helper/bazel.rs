@@ -27,10 +27,10 @@ pub(super) const INFO: HelperInfo = HelperInfo {
     options: &[Scope::TABLE, AllowHost::TABLE],
     program: "bazel-credential-",
     stanza: "\
-in .bazelrc, with one line for each pattern of hosts:
+in .bazelrc, with one line for each host pattern:
   common --credential_helper=*.googleapis.com=bazel-credential-wif-token
   common --credential_helper=*.pkg.dev=bazel-credential-wif-token
-Bazel passes only the word get, so give the program this name:
+Bazel passes only the argument get, so link the program under this name:
   ln -s \"$(command -v wif-token)\" ~/.local/bin/bazel-credential-wif-token",
     failure: FailureForm::MESSAGE,
     run,
@@ -56,7 +56,7 @@ pub(super) fn uri(request: &str) -> Result<String, Error> {
     let request: Option<Value> = serde_json::from_str(request).ok();
     let uri = request.as_ref().and_then(|request| request.get("uri")?.as_str());
     uri.map(str::to_owned).ok_or_else(|| {
-        Error::new(Kind::Usage, "standard input is not a JSON object with the string uri")
+        Error::new(Kind::Usage, "standard input is not a JSON object with the string member uri")
             .fix(r#"write a request such as {"uri": "https://storage.googleapis.com/"}"#)
     })
 }

@@ -1,10 +1,10 @@
 //! The credential provider of cargo: access tokens for Cargo registries in Artifact Registry.
 //!
-//! Cargo starts the provider with the only word `--cargo-plugin`. The provider greets with the
-//! versions of the protocol that it knows, and answers one JSON object on each line with another,
-//! until its input ends. The further words of `credential-provider = ["wif-token", …]` are in the
-//! request. Cargo shows the message of an answer only if the exit status is 0, and passes standard
-//! error on, so every failure is an answer.
+//! Cargo starts the provider with the single argument `--cargo-plugin`. The provider first prints
+//! the protocol versions that it supports. It then answers each line, which is a JSON object, with
+//! another, until standard input ends. The remaining arguments in `credential-provider =
+//! ["wif-token", …]` are in the request. Cargo shows the message of a response only if the exit
+//! status is 0, and passes standard error on, so every failure is reported in a response.
 //! <https://doc.rust-lang.org/cargo/reference/credential-provider-protocol.html>
 
 use std::ffi::OsString;
@@ -44,7 +44,7 @@ in ~/.cargo/config.toml:
   [registries.my-repo]
   index = \"sparse+https://europe-cargo.pkg.dev/my-project/my-repo/\"
   credential-provider = [\"wif-token\", \"helper\", \"cargo\"]
-options follow in the same list.",
+add options to the same list.",
     failure: FailureForm {
         // A mistake in the command line is found before the greeting.
         output: |error, _| format!("{HELLO}{}", answer(Err(failure(error)))),
@@ -64,7 +64,7 @@ const ANSWERED: FailureForm = FailureForm {
 options! {
     /// Options of `cargo`.
     struct Options {
-        /// speak the protocol of cargo, which adds this option
+        /// use the credential provider protocol; cargo adds this option
         cargo_plugin: bool = "--cargo-plugin",
     }
 }
@@ -72,7 +72,7 @@ options! {
 fn run(call: &Call, cx: &Context) -> Result<Output, Error> {
     if !Options::read(&call.values)?.cargo_plugin || !call.words.is_empty() {
         call.exit.set_form(FailureForm::MESSAGE);
-        let what = "helper cargo requires --cargo-plugin and no other word";
+        let what = "helper cargo requires --cargo-plugin and accepts no action";
         return Err(Error::new(Kind::Usage, what).fix("use wif-token helper cargo --cargo-plugin"));
     }
     call.exit.set_form(ANSWERED);
@@ -135,7 +135,7 @@ impl Request {
         let request: Value =
             serde_json::from_str(line).map_err(|_| wrong("the request is not JSON"))?;
         if request.get("v") != Some(&json!(1)) {
-            return Err(wrong("the request has another version of the protocol than 1"));
+            return Err(wrong("the protocol version of the request is not 1"));
         }
         let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
         let registry = request.get("registry");
@@ -149,7 +149,7 @@ impl Request {
         Ok(Request {
             kind: text(request.get("kind")).ok_or_else(|| wrong("the request has no kind"))?,
             index_url: index_url.ok_or_else(|| wrong("the request has no registry.index-url"))?,
-            args: args.ok_or_else(|| wrong("the request's args are not a list of strings"))?,
+            args: args.ok_or_else(|| wrong("args in the request is not a list of strings"))?,
         })
     }
 
@@ -181,7 +181,8 @@ impl Request {
 }
 
 fn wrong(what: &str) -> Error {
-    Error::new(Kind::Usage, what).fix("configure cargo to start wif-token, or update wif-token")
+    Error::new(Kind::Usage, what)
+        .fix("configure cargo to run wif-token as its credential provider, or update wif-token")
 }
 
 /// The words of a request: only options.

@@ -1,11 +1,12 @@
 //! The credential helper of docker, podman, buildah, skopeo and their libraries: access tokens for
 //! Artifact Registry and Container Registry.
 //!
-//! `get` reads the server from standard input and prints a JSON object. A server without credentials
-//! is answered with a fixed text on standard output and status 1: the tool then continues without
-//! credentials. docker passes standard error on to the user and skopeo shows standard output, so a
-//! failure is printed on both. `store` and `erase` succeed without storing anything, so that a login
-//! and a logout do not fail. <https://github.com/docker/docker-credential-helpers>
+//! `get` reads the server from standard input and prints a JSON object. For a server without
+//! credentials, the helper prints a fixed text on standard output and exits with status 1, and the
+//! tool continues without credentials. docker passes standard error on to the user and skopeo shows
+//! standard output, so a failure is printed on both. `store` and `erase` succeed without storing
+//! anything, so that a login and a logout do not fail.
+//! <https://github.com/docker/docker-credential-helpers>
 
 use serde_json::{Map, Value, json};
 
@@ -39,7 +40,7 @@ pub(super) const INFO: HelperInfo = HelperInfo {
 in ~/.docker/config.json, with one line for each registry:
   {\"credHelpers\": {\"europe-docker.pkg.dev\": \"wif-token\"}}
 docker starts docker-credential-wif-token, which the packages install.
-To set options, write a program docker-credential-NAME, and use its NAME:
+To set options, write a script docker-credential-NAME, and configure NAME:
   #!/bin/sh
   exec wif-token helper docker --credentials=FILE \"$@\"",
     failure: FailureForm {

@@ -1,9 +1,10 @@
 //! The credential helper of git: access tokens for Google's git servers.
 //!
-//! Git writes `key=value` lines up to an empty line, and reads the same form. A host without
-//! credentials is answered with nothing, so that git asks the next helper, and an unknown action is
-//! ignored. A git that announces the capability `authtype` (2.46 and later) can send the token as a
-//! bearer token; any other gets it as a password. <https://git-scm.com/docs/gitcredentials>
+//! Git writes `key=value` lines up to an empty line, and expects the response in the same form. For
+//! a host without credentials, the helper prints nothing, so that git runs the next helper. An
+//! unknown action is ignored. A git that announces the capability `authtype` (2.46 and later) can
+//! send the token as a bearer token; other versions get the token as a password.
+//! <https://git-scm.com/docs/gitcredentials>
 
 use super::{AllowHost, Call, HelperInfo, Scope, ask_again_at, host, input};
 use crate::context::Context;
@@ -124,7 +125,7 @@ impl<'a> Request<'a> {
 
 fn wrong(what: &str) -> Error {
     Error::new(Kind::Usage, format!("the request on standard input {what}"))
-        .fix("configure git to start wif-token, or test the helper with git credential fill")
+        .fix("configure git to run wif-token, or test the helper with git credential fill")
 }
 
 /// The server of a request, for fuzzing.

@@ -1,7 +1,7 @@
 //! The hosts that may get a token.
 //!
-//! A helper that answers every host gives the token to anyone who can make the tool ask for it.
-//! Therefore the host of a request is parsed like a URL and compared exactly.
+//! A helper that answers for every host gives the token to anyone who can make the tool send a
+//! request. Therefore the host of a request is parsed like a URL and compared exactly.
 
 use std::net::IpAddr;
 
@@ -9,7 +9,7 @@ use crate::error::{Error, Kind};
 use crate::http::Url;
 use crate::options::grammar::is_label;
 
-/// The hosts of Google that a helper knows, and the hosts of `--allow-host`.
+/// The hosts of Google for which a helper has tokens, and the hosts of `--allow-host`.
 #[derive(Debug)]
 pub struct Hosts {
     patterns: &'static [&'static str],
@@ -31,8 +31,8 @@ impl Hosts {
         let is_host = |name: &String| is_address(name) || name.split('.').all(is_label);
         match allowed.iter().all(is_host) {
             true => Ok(Hosts { patterns, allowed }),
-            false => Err(Error::new(Kind::Usage, "--allow-host is not the name of a host")
-                .fix("use a name without a port, such as --allow-host=registry.example.com")),
+            false => Err(Error::new(Kind::Usage, "--allow-host is not a host name or IP address")
+                .fix("use a value without a port, such as --allow-host=registry.example.com")),
         }
     }
 
@@ -41,7 +41,7 @@ impl Hosts {
         &self.allowed
     }
 
-    /// Whether a token may be sent to this URL. A host of Google must be asked through https on the
+    /// Whether a token may be sent to this URL. A host of Google must be reached through https on
     /// port 443. A host of `--allow-host` may have any port, and plain http if it is a host of this
     /// machine.
     pub(super) fn contain(&self, url: &Url) -> bool {

@@ -73,7 +73,7 @@ impl BufRead for Stdin {
 /// first byte has arrived.
 ///
 /// # Errors
-/// As [`read`]. What follows the line cannot be read then.
+/// As [`read`]. After an error, the rest of the input cannot be read.
 pub(super) fn line(
     mut input: impl BufRead,
     begins: impl FnOnce(),
@@ -92,8 +92,9 @@ fn parse(input: impl Read) -> Result<String, Error> {
 }
 
 fn wrong(what: &str) -> Error {
-    Error::new(Kind::Usage, format!("standard input {what}"))
-        .fix("configure the tool to start wif-token, or write a request of its protocol")
+    Error::new(Kind::Usage, format!("standard input {what}")).fix(
+        "configure the tool to run wif-token as its credential helper, or write a valid request",
+    )
 }
 
 /// The bytes of a request; `None` stands for one that is too long.

@@ -2,8 +2,8 @@
 //! Artifact Registry.
 //!
 //! The tools run `keyring get SERVICE [USER]`, where the service is first the URL of the index and
-//! then only its host. `--mode=creds` requests the user name too. A service without a password is
-//! answered with a status other than 0, and nothing else.
+//! then only its host. `--mode=creds` requests the user name too. For a service without a password,
+//! the helper prints nothing and exits with a status other than 0.
 //! <https://github.com/jaraco/keyring#command-line-utility>
 
 use serde_json::json;
@@ -31,7 +31,7 @@ pub(super) const INFO: HelperInfo = HelperInfo {
     options: &[Options::TABLE, Scope::TABLE, AllowHost::TABLE],
     program: "keyring",
     stanza: "\
-make the program available as keyring, in a directory of PATH:
+link the program as keyring in a directory in PATH:
   ln -s \"$(command -v wif-token)\" ~/.local/bin/keyring
 pip and uv:
   url=oauth2accesstoken@europe-python.pkg.dev/my-project/my-repo/simple/

@@ -3,8 +3,8 @@
 //!
 //! The client states the version of the protocol in `KUBERNETES_EXEC_INFO` and expects it in the
 //! `ExecCredential` object that the plugin prints. On a failure it shows only standard error. It
-//! sends the token to the server of the kubeconfig that also names this program, so there is no list
-//! of hosts here; clients send no token through plain http.
+//! sends the token to the server of the kubeconfig that also names this program, so this helper has
+//! no list of hosts. Clients do not send tokens through plain http.
 //! <https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins>
 
 use serde_json::{Value, json};
@@ -78,11 +78,11 @@ pub(super) fn version(request: Option<&str>) -> Result<&'static str, Error> {
     let request: Value = serde_json::from_str(request).unwrap_or_default();
     if request.get("kind").and_then(Value::as_str) != Some("ExecCredential") {
         return Err(Error::new(Kind::Usage, format!("{REQUEST} is not an ExecCredential object"))
-            .fix(format!("unset {REQUEST}, which kubectl sets for its plugins")));
+            .fix(format!("unset {REQUEST}, or run the helper through kubectl")));
     }
     let asked = request.get("apiVersion").and_then(Value::as_str).unwrap_or_default();
     let version = VERSIONS.into_iter().find(|version| *version == asked).ok_or_else(|| {
-        let what = format!("{REQUEST} has an apiVersion that is not supported");
+        let what = format!("the apiVersion in {REQUEST} is not supported");
         Error::new(Kind::Configuration, what).fix(format!(
             "set apiVersion in the exec entry of the kubeconfig to {}",
             VERSIONS.join(" or ")
@@ -92,9 +92,12 @@ pub(super) fn version(request: Option<&str>) -> Result<&'static str, Error> {
     match is_insecure == Some(&Value::Bool(true)) {
         false => Ok(version),
         true => {
-            Err(Error::new(Kind::Configuration, "the token would be sent to an unknown server")
-                .cause("the cluster in the kubeconfig has insecure-skip-tls-verify")
-                .fix("set certificate-authority-data, or tls-server-name, instead"))
+            let what = "the token could be sent to a server that is not verified";
+            let fix = "remove insecure-skip-tls-verify, and set certificate-authority-data or \
+                       tls-server-name";
+            Err(Error::new(Kind::Configuration, what)
+                .cause("insecure-skip-tls-verify is set for the cluster in the kubeconfig")
+                .fix(fix))
         }
     }
 }

@@ -1,10 +1,11 @@
-//! Credential helpers: `wif-token helper NAME` answers other tools that ask a program for
-//! credentials, each in its own protocol.
+//! Credential helpers: `wif-token helper NAME` provides credentials to other tools, each in the
+//! protocol of the tool.
 //!
-//! A helper is one file or folder and one row of [`HELPERS`]. Its file contains all that is known
-//! of the tool: the protocol, the hosts that a token may go to, and how the tool shows a failure.
-//! A token goes only to hosts of Google and to hosts that `--allow-host` names. For any other host,
-//! a helper answers that it has no credentials, so that the tool continues without it.
+//! A helper is one file or folder and one row of [`HELPERS`]. The file contains everything that is
+//! specific to the tool: the protocol, the hosts that a token may go to, and how the tool shows a
+//! failure. A token goes only to hosts of Google and to hosts that `--allow-host` names. For any
+//! other host, the helper reports that there are no credentials, so that the tool continues without
+//! it.
 
 mod aws;
 mod bazel;
@@ -35,16 +36,16 @@ use crate::options::{OptionInfo, Seconds, ValueKind, Values};
 pub struct HelperInfo {
     /// The word after `helper`.
     pub name: &'static str,
-    /// What it does, in one line.
+    /// A summary in one line.
     pub summary: &'static str,
-    /// The words after the name, as in the help; empty if there are none.
+    /// The arguments after the name, as the help shows them; empty if there are none.
     pub words: &'static str,
-    /// The tables of its options, without those of every helper.
+    /// The tables of the options that only this helper has.
     pub options: &'static [&'static [OptionInfo]],
     /// The name under which a tool starts this program for the helper; empty if there is none. One
     /// that ends with a hyphen, such as `docker-credential-`, is followed by any other word.
     pub program: &'static str,
-    /// What to write into which file, so that the tool uses the helper.
+    /// The settings that make the tool use the helper.
     pub stanza: &'static str,
     /// How the tool is told about a failure.
     pub failure: FailureForm,
@@ -53,7 +54,7 @@ pub struct HelperInfo {
 }
 
 impl HelperInfo {
-    /// The words that select it on the command line: `helper` and its name.
+    /// The words that select the helper on the command line: `helper` and the name.
     pub fn full_name(&self) -> String {
         format!("helper {}", self.name)
     }
@@ -121,7 +122,8 @@ pub fn arguments(name: &OsStr, args: Vec<OsString>) -> Vec<OsString> {
 options! {
     /// Options of every helper.
     struct MinLife {
-        /// renew what is cached if it is valid for less than this (default: 300, for aws 600, for docker 3300)
+        /// renew cached credentials that expire within this time (default: 300, for aws 600, for
+        /// docker 3300)
         min_life: Option<Seconds<0, 43_200>> = "--min-life",
     }
 }
@@ -129,7 +131,7 @@ options! {
 options! {
     /// Options of a helper that prints an access token.
     struct Scope {
-        /// OAuth scopes, separated by commas (default: those that the tool requires)
+        /// OAuth scopes, separated by commas (default: the scopes that the tool requires)
         scope: Option<String> = "--scope=SCOPE",
     }
 }
@@ -137,7 +139,7 @@ options! {
 options! {
     /// Options of a helper that prints a token only for some hosts.
     struct AllowHost {
-        /// give the token to this host too, on every port; a name without a port
+        /// also allow tokens for this host, on any port; HOST must not include a port
         allow_host: Vec<String> = "--allow-host=HOST",
     }
 }
@@ -170,7 +172,7 @@ impl Call {
     fn wrong_words(&self, helper: &HelperInfo) -> Error {
         let what = match self.words.is_empty() {
             true => format!("{} requires an action", helper.full_name()),
-            false => format!("{} does not know this action", helper.full_name()),
+            false => format!("{} does not support this action", helper.full_name()),
         };
         let usage = format!("use wif-token {} {}", helper.full_name(), helper.words);
         Error::new(Kind::Usage, what).fix(usage.trim_end())
@@ -219,8 +221,9 @@ impl Call {
     }
 }
 
-/// When a tool must ask again for a token that expires at `expiry`, in seconds since 1970. A tool
-/// uses a token until the time that it is told, and a request takes time too.
+/// The expiry to report to a tool for a token that expires at `expiry`, in seconds since 1970. It
+/// is a little earlier, because a tool uses a token until the reported expiry and the request
+/// itself takes time.
 fn ask_again_at(expiry: i64, cx: &Context) -> i64 {
     let remaining = expiry.saturating_sub(cx.clock.now());
     expiry - (remaining / 10).clamp(0, 60)

@@ -18,8 +18,8 @@ const ARRIVAL: Duration = Duration::from_secs(5);
 /// How long a response may take to be read.
 const READING: Duration = Duration::from_secs(5);
 
-/// How long a connection stays open although no request has begun and others wait: the client has
-/// just connected, or read a response.
+/// How long a connection stays open without a request while other connections wait. The client has
+/// just connected or has just read a response.
 const GRACE: Duration = Duration::from_millis(50);
 
 /// A connection and its state.
@@ -28,7 +28,7 @@ pub(super) struct Connection {
     received: Vec<u8>,
     to_send: Zeroizing<Vec<u8>>,
     pub(super) state: State,
-    /// When the state ends; none while no request has begun.
+    /// When the state ends; `None` while no request has begun.
     pub(super) deadline: Option<Deadline>,
     /// Until when the connection is not closed to make room for another.
     grace: Deadline,
@@ -71,7 +71,8 @@ impl Connection {
         &self.stream
     }
 
-    /// From when on closing it loses nothing; `None` while there is a request.
+    /// The time from which the connection can be closed without losing a request; `None` while
+    /// there is a request.
     pub(super) fn idle_from(&self) -> Option<Deadline> {
         let is_idle = matches!(self.state, State::Request) && self.received.is_empty();
         is_idle.then_some(self.grace)
@@ -134,8 +135,8 @@ impl Connection {
         self.send();
     }
 
-    /// Sends as much as the client takes. Afterwards the connection waits for the next request, or is
-    /// closed.
+    /// Sends as much as the client accepts. Afterwards the connection waits for the next request,
+    /// or is closed.
     pub(super) fn send(&mut self) {
         while !self.to_send.is_empty() {
             match self.stream.write(&self.to_send) {

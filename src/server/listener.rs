@@ -22,7 +22,8 @@ const BACKLOG: i32 = 1024;
 pub enum Listener {
     /// At a loopback address.
     Tcp(TcpListener, peer::Finder),
-    /// At a path. The file with this device and inode is removed at the end if this process made it.
+    /// At a path. The file with this device and inode is removed at the end if this process created
+    /// the file.
     Unix(UnixListener, Option<(PathBuf, (u64, u64))>),
 }
 
@@ -73,8 +74,8 @@ impl Listener {
         Listener::Tcp(TcpListener::from(socket), peer::Finder::new()).ready(shown)
     }
 
-    /// Binds a Unix socket that only its owner can connect to. A socket that nothing listens at any
-    /// more is replaced.
+    /// Binds a Unix socket that only its owner can connect to. A socket that no process listens on
+    /// any more is replaced.
     fn unix(path: &Path) -> Result<Listener, Error> {
         let shown = show::path(path);
         if let Ok(existing) = path.symlink_metadata() {
@@ -90,9 +91,9 @@ impl Listener {
                         .map_err(|error| failed(&shown, &error, "remove the socket"))?;
                 }
                 _ => {
-                    let what = format!("another process listens at {shown}");
+                    let what = format!("another process listens on {shown}");
                     return Err(Error::new(Kind::Configuration, what)
-                        .fix("end that process, or set --listen to another path"));
+                        .fix("stop that process, or set --listen to another path"));
                 }
             }
         }
@@ -124,16 +125,17 @@ impl Listener {
         let text = |name: &str| env.text(name);
         let is_own = text("LISTEN_PID")? == Some(std::process::id().to_string());
         let wrong = |what: &str| {
-            Error::new(Kind::Configuration, format!("the socket of systemd {what}")).fix(
-                "set one ListenStream in the socket unit, to 127.0.0.1:PORT, [::1]:PORT or a path",
+            Error::new(Kind::Configuration, what).fix(
+                "set exactly one ListenStream in the socket unit, to 127.0.0.1:PORT, [::1]:PORT or \
+                 a path",
             )
         };
         match text("LISTEN_FDS")? {
             Some(count) if is_own && count == "1" => {}
-            Some(_) if is_own => return Err(wrong("is not exactly one")),
+            Some(_) if is_own => return Err(wrong("systemd did not pass exactly one socket")),
             _ => {
                 return Err(Error::new(Kind::Usage, "--listen is required")
-                    .cause("systemd does not pass a socket to this process")
+                    .cause("systemd did not pass a socket to this process")
                     .fix("add --listen=127.0.0.1:PORT or --listen=unix:PATH"));
             }
         }
@@ -142,20 +144,22 @@ impl Listener {
         #[allow(unsafe_code)]
         let socket = unsafe { OwnedFd::from_raw_fd(3) };
         rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC)
-            .map_err(|_| wrong("does not exist"))?;
+            .map_err(|_| wrong("the socket from systemd is not open"))?;
         let listens = sockopt::socket_acceptconn(&socket).unwrap_or(false);
         if !listens || sockopt::socket_type(&socket) != Ok(SocketType::STREAM) {
-            return Err(wrong("is not a stream socket that listens"));
+            return Err(wrong("the socket from systemd is not a listening stream socket"));
         }
         let tcp = TcpListener::from(socket);
         match tcp.local_addr() {
             Ok(address) if address.ip().is_loopback() => {
-                Listener::Tcp(tcp, peer::Finder::new()).ready("the socket of systemd")
+                Listener::Tcp(tcp, peer::Finder::new()).ready("the socket from systemd")
             }
-            Ok(_) => Err(wrong("listens at an address that other hosts can reach")),
+            Ok(_) => Err(wrong(
+                "the socket from systemd listens on an address that other hosts can reach",
+            )),
             Err(_) => {
                 let unix = UnixListener::from(OwnedFd::from(tcp));
-                Listener::Unix(unix, None).ready("the socket of systemd")
+                Listener::Unix(unix, None).ready("the socket from systemd")
             }
         }
     }
@@ -176,7 +180,7 @@ impl Listener {
         }
     }
 
-    /// Accepts one connection, and says which user made it.
+    /// Accepts one connection. Also returns the user who opened it.
     ///
     /// # Errors
     /// `WouldBlock` if none waits, and those of the operating system.
@@ -251,5 +255,5 @@ impl io::Write for Stream {
 }
 
 fn failed(shown: &str, error: &io::Error, fix: &str) -> Error {
-    Error::new(Kind::Configuration, format!("cannot listen at {shown}")).cause(error).fix(fix)
+    Error::new(Kind::Configuration, format!("cannot listen on {shown}")).cause(error).fix(fix)
 }

@@ -37,17 +37,18 @@ pub use self::tree::Identity;
 /// The largest number of open connections. Further ones wait in the kernel.
 const MOST_CONNECTIONS: usize = 64;
 
-/// How long no connection is accepted after the operating system has refused one, for example because
-/// too many files are open.
+/// How long no connection is accepted after the operating system has failed to accept one, for
+/// example because too many files are open.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// What the server hands out, and to whom.
+/// The settings of a server.
 pub struct Settings {
     /// The project and the service account.
     pub identity: Identity,
     /// Fetches a token.
     pub fetch: Fetch,
-    /// The secret with which `/subject-token` is requested; without it, the path is refused.
+    /// The secret that a request for `/subject-token` must contain; `None` refuses every such
+    /// request.
     pub secret: Option<Secret>,
     /// Which users may connect.
     pub users: AllowedUsers,
@@ -57,7 +58,7 @@ pub struct Settings {
     pub log: Log,
 }
 
-/// A server that was not started yet.
+/// A server that has not been started.
 pub struct Server {
     settings: Settings,
     listener: Listener,
@@ -84,7 +85,7 @@ impl Server {
             Ok::<_, std::io::Error>((woken, wake))
         };
         let (woken, wake) = pair().map_err(|error| {
-            Error::new(Kind::Internal, "cannot make a pair of sockets")
+            Error::new(Kind::Internal, "cannot create a pair of sockets")
                 .cause(error)
                 .fix("raise the limit of open files (ulimit -n)")
         })?;
@@ -158,14 +159,15 @@ impl Server {
         })
     }
 
-    /// Accepts what waits. The connection that has been idle for the longest time makes room.
+    /// Accepts the waiting connections. If there are too many, the one that has been idle the
+    /// longest is closed.
     fn accept(&mut self) {
         self.pause = None;
         self.connections.retain(|connection| !matches!(connection.state, State::Closed));
         if self.connections.len() >= MOST_CONNECTIONS {
             self.close_idle();
         }
-        // There may be no further one, so that only the first one takes the place of another.
+        // Only one idle connection is closed, because there may be only one new connection.
         for _ in self.connections.len()..MOST_CONNECTIONS {
             let (stream, uid) = match self.listener.accept() {
                 Ok(accepted) => accepted,
@@ -181,7 +183,7 @@ impl Server {
             };
             let mut connection = Connection::new(stream);
             if !self.settings.users.contains(uid) {
-                self.settings.log.line("a connection of another user was refused");
+                self.settings.log.line("a connection from another user was refused");
                 let what = "this metadata server belongs to another user";
                 connection.respond(&Response::failure(403, what), false);
                 continue;
@@ -229,7 +231,7 @@ impl Server {
             match event {
                 Event::Nothing => return,
                 Event::Wrong(status) => {
-                    let what = "the request is not valid HTTP, or too large";
+                    let what = "the request is not valid HTTP or is too large";
                     return connection.respond(&Response::failure(status, what), false);
                 }
                 Event::Request(request) => {
@@ -257,7 +259,7 @@ impl Server {
         }
     }
 
-    /// Gives the tokens that have arrived to those that wait for them.
+    /// Responds to the connections that wait for a token that has arrived.
     fn distribute(&mut self) {
         while let Some((wanted, result)) = self.tokens.next_result() {
             self.answer(|connection| match &connection.state {
@@ -279,7 +281,7 @@ impl Server {
         };
         self.answer(|connection| match &connection.state {
             State::Token { wanted, is_head, old } if has_passed(connection) => {
-                let late = "no token within the timeout; increase --timeout";
+                let late = "no token was received within the timeout; increase --timeout";
                 let response = match old {
                     Some(token) => routes::token(wanted, token),
                     None => Response::failure(503, late),

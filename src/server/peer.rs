@@ -1,19 +1,20 @@
 //! Which user is at the other end of a connection.
 //!
-//! Every process of a host can connect to a loopback address, so a connection of another user is
-//! refused. On Linux, the kernel says who owns exactly the socket at the other end: `NETLINK_SOCK_DIAG`
-//! with both addresses of the connection. Without that, `/proc/net/tcp` lists the sockets.
+//! Every process of a host can connect to a loopback address, so a connection from another user is
+//! refused. On Linux, the kernel says who owns exactly the socket at the other end:
+//! `NETLINK_SOCK_DIAG` with both addresses of the connection. Without that, `/proc/net/tcp` lists
+//! the sockets.
 //! <https://man7.org/linux/man-pages/man7/sock_diag.7.html>
 
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
 
-/// Which users may connect: the user of this process, root, and some more.
+/// Which users may connect: the user of this process, root, and the users of `--allow-uid`.
 #[derive(Debug, Clone, Default)]
 pub struct AllowedUsers(pub Vec<u32>);
 
 impl AllowedUsers {
-    /// Whether a user may connect. An owner that is not known may not.
+    /// Whether a user may connect. An unknown user may not.
     pub(super) fn contains(&self, uid: Option<u32>) -> bool {
         let own = rustix::process::getuid().as_raw();
         uid.is_some_and(|uid| uid == own || uid == 0 || self.0.contains(&uid))
@@ -35,7 +36,8 @@ pub(super) fn of_unix(_socket: impl AsFd) -> Option<u32> {
 /// Finds the users of TCP connections.
 #[derive(Debug)]
 pub struct Finder {
-    /// A socket to the kernel, which is there also when too many files are open.
+    /// A socket to the kernel. It is opened at the start, so that it works even when too many files
+    /// are open.
     #[cfg(target_os = "linux")]
     kernel: Option<std::os::fd::OwnedFd>,
 }
@@ -78,7 +80,7 @@ mod linux {
 
     use crate::files;
 
-    /// The message type for a question about a socket by its family.
+    /// The type of a message that requests the data of a socket.
     const SOCK_DIAG_BY_FAMILY: u16 = 20;
     const NLM_F_REQUEST: u16 = 1;
     const TCP: u8 = 6;
@@ -92,14 +94,14 @@ mod linux {
     const SOCKET_ID: usize = 4;
     const ADDRESSES: usize = 36;
 
-    /// A socket for questions to the kernel.
+    /// A socket for requests to the kernel.
     pub(super) fn kernel() -> Option<OwnedFd> {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         socket_with(AddressFamily::NETLINK, SocketType::DGRAM, flags, Some(SOCK_DIAG)).ok()
     }
 
-    /// Asks the kernel who owns the socket that is connected from `peer` to `local`. The answer is
-    /// there when the question has been sent.
+    /// Asks the kernel who owns the socket that is connected from `peer` to `local`. The response
+    /// is available as soon as the request has been sent.
     pub(super) fn ask(kernel: &OwnedFd, peer: SocketAddr, local: SocketAddr) -> Option<u32> {
         let address = SocketAddrNetlink::new(0, 0);
         sendto(kernel, &request(peer, local), SendFlags::empty(), &address).ok()?;
@@ -110,8 +112,8 @@ mod linux {
         found
     }
 
-    /// The owner in the answer, if the answer is about this socket. A socket that its process has
-    /// closed has no inode, and may seem to be root's.
+    /// The owner in the response, if the response is about this socket. A socket that its process
+    /// has closed has no inode, and may seem to be root's.
     fn owner(answer: &[u8], peer: SocketAddr, local: SocketAddr) -> Option<u32> {
         let kind = answer.get(4..6)?;
         let message = answer.get(HEADER..)?;

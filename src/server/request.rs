@@ -1,8 +1,8 @@
-//! The head of a request, and what is refused before anything else is looked at.
+//! The head of a request, and what is refused before any other check.
 //!
-//! A page in a browser can make it send requests to any address, also to a name that leads to the
-//! loopback address (DNS rebinding), but it cannot add the header `Metadata-Flavor`, and `Host` names
-//! the page's own server. A proxy adds `X-Forwarded-For`.
+//! A web page can make a browser send requests to any address, even to a name that resolves to the
+//! loopback address (DNS rebinding). The page cannot add the header `Metadata-Flavor`, and `Host`
+//! names the server of the page. A proxy adds `X-Forwarded-For`.
 //! <https://cloud.google.com/compute/docs/metadata/querying-metadata#security>
 
 use crate::http::form;

@@ -9,11 +9,11 @@ use zeroize::Zeroizing;
 pub(super) struct Response {
     status: u16,
     content_type: &'static str,
-    /// Where the client must ask instead.
+    /// The URL to which the client is redirected.
     location: Option<String>,
-    /// Whether the response has a tag of its content.
+    /// Whether the response has an `ETag` header.
     is_tagged: bool,
-    /// It may contain a token.
+    /// The body, which may contain a token.
     body: Zeroizing<String>,
 }
 

@@ -14,7 +14,7 @@ use crate::google::access_token::AccessToken;
 use crate::google::scopes;
 use crate::world::Clock;
 
-/// How a request is answered.
+/// The response to a request.
 pub(super) enum Route {
     /// At once.
     Response(Response),
@@ -30,7 +30,7 @@ const IDENTITY: &str = "text/html";
 
 const ROOT: &str = "/computeMetadata/v1/";
 
-/// Answers a request. `address` is the one that the server listens at, if it is not a Unix socket.
+/// Answers a request. `address` is the address of the server; `None` for a Unix socket.
 pub(super) fn route(request: &Request, settings: &Settings, address: Option<SocketAddr>) -> Route {
     match refusal(request, settings, address) {
         Some(response) => Route::Response(response),
@@ -51,7 +51,10 @@ fn refusal(
         return refuse(403, "the Host header does not name this metadata server");
     }
     if request.has_header("x-forwarded-for") {
-        return refuse(403, "requests through a proxy are refused (X-Forwarded-For)");
+        return refuse(
+            403,
+            "requests with an X-Forwarded-For header are refused; connect without a proxy",
+        );
     }
     let is_token_request = request.path.ends_with("/token");
     let is_allowed = match request.method.as_str() {
@@ -68,9 +71,14 @@ fn refusal(
             let sent =
                 request.header("authorization").and_then(|value| value.strip_prefix("Bearer "));
             match &settings.secret {
-                None => refuse(403, "start wif-token serve with --token to serve /subject-token"),
+                None => refuse(
+                    403,
+                    "/subject-token is not available; start wif-token serve with --token",
+                ),
                 Some(secret) if sent.is_some_and(|sent| is_equal(sent, secret.expose())) => None,
-                Some(_) => refuse(403, "the Authorization header is not Bearer and the --token"),
+                Some(_) => {
+                    refuse(403, "the Authorization header is not Bearer with the secret of --token")
+                }
             }
         }
         _ if request.header("metadata-flavor") == Some("Google") => None,
@@ -84,7 +92,7 @@ fn is_equal(one: &str, other: &str) -> bool {
     one.len() == other.len() && differs == 0
 }
 
-/// Whether `Host` names this server: its address, or a name that leads nowhere else on this host.
+/// Whether `Host` names this server: its address, or a name that cannot mean another server.
 fn is_own(host: &str, address: Option<SocketAddr>) -> bool {
     let host = host.to_ascii_lowercase();
     ["metadata.google.internal", "metadata"].contains(&host.as_str())
@@ -146,7 +154,9 @@ fn nothing(request: &Request, settings: &Settings) -> Route {
             let host = request.header("host").unwrap_or("metadata.google.internal");
             Response::redirect(format!("http://{host}{}/{}", request.path, request.query_text))
         }
-        Found::Nothing => Response::failure(404, "this metadata server does not have this value"),
+        Found::Nothing => {
+            Response::failure(404, "this metadata server does not provide this value")
+        }
     })
 }
 
@@ -189,8 +199,8 @@ pub(super) fn token(wanted: &Wanted, token: &AccessToken) -> Response {
     }
 }
 
-/// The response for a failed fetch. Clients repeat a request after 503, so a failure that another
-/// request cannot avoid has another status.
+/// The response for a failed fetch. Clients repeat a request after 503, so a failure that a
+/// repeated request cannot fix has another status.
 pub(super) fn failure(error: &Error) -> Response {
     let status = match error.kind() {
         Kind::Denied => 403,

@@ -1,4 +1,4 @@
-//! The tokens that the server hands out. Requests for the same token share one fetch.
+//! The tokens that the server provides. Requests for the same token share one fetch.
 //!
 //! A token is renewed when less than five minutes of its life remain. While it is still valid, it is
 //! served if the renewal fails or takes longer than two seconds.
@@ -32,10 +32,10 @@ pub type Fetch = Arc<dyn Fn(&Wanted) -> Result<AccessToken, Error> + Send + Sync
 /// How many tokens are fetched at a time.
 const THREADS: usize = 4;
 
-/// How many tokens are kept.
+/// The largest number of cached tokens.
 const MOST: usize = 64;
 
-/// How many tokens wait to be fetched.
+/// The largest number of tokens that wait to be fetched.
 const MOST_PENDING: usize = 256;
 
 /// How long clients wait for a new token while an old one is valid.
@@ -49,7 +49,7 @@ pub(super) struct Tokens {
     send: Sender<Wanted>,
     results: Receiver<(Wanted, Result<AccessToken, Error>)>,
     done: Sender<(Wanted, Result<AccessToken, Error>)>,
-    /// A byte is written to it when a result is there.
+    /// Receives a byte when a result is available.
     wake: UnixStream,
     threads: usize,
     pending: usize,
@@ -62,13 +62,14 @@ struct Known {
     pending: Option<Deadline>,
 }
 
-/// What there is for a request.
+/// The result of a lookup.
 pub(super) enum Answer {
-    /// A token to hand out.
+    /// A valid token.
     Token(AccessToken),
-    /// It is being fetched.
+    /// The token is being fetched.
     Pending,
-    /// It is being fetched, and this valid one is handed out if that fails or at the deadline.
+    /// The token is being renewed. This one is still valid and is served if the renewal fails, or
+    /// at the deadline.
     Renewing(AccessToken, Deadline),
 }
 
@@ -81,12 +82,12 @@ impl Tokens {
         Tokens { known, fetch, queue, send, results, done, wake, threads: 0, pending: 0 }
     }
 
-    /// The token for a request; a fetch is started if there is none that lives long enough.
+    /// The token for a request; starts a fetch if no cached token is valid for long enough.
     pub(super) fn get(&mut self, wanted: &Wanted) -> Answer {
         let now = Clock.now();
         self.forget(wanted, now);
         let known = self.known.entry(wanted.clone()).or_default();
-        // It must be valid at the end of the wait too.
+        // The token must still be valid at the end of the wait.
         let least = now + PATIENCE.as_secs() as i64;
         let valid = known.token.clone().filter(|token| token.expiry > least);
         if let Some(token) = valid.clone().filter(|token| token.expiry - now >= MIN_LIFE) {
@@ -104,7 +105,7 @@ impl Tokens {
         }
     }
 
-    /// The next result that has arrived. A failure of a renewal does not concern those that have a
+    /// The next result that has arrived. A failed renewal has no effect on clients that have a
     /// valid token.
     pub(super) fn next_result(&mut self) -> Option<(Wanted, Result<AccessToken, Error>)> {
         let (wanted, result) = self.results.try_recv().ok()?;
@@ -150,9 +151,12 @@ impl Tokens {
         }
         let refusal = if self.pending > MOST_PENDING {
             let what = "too many different tokens are requested at the same time";
-            Some(Error::new(Kind::Unreachable, what).fix("request fewer scopes and audiences"))
+            Some(
+                Error::new(Kind::Unreachable, what)
+                    .fix("request fewer different scopes and audiences at the same time"),
+            )
         } else if self.threads == 0 || self.send.send(wanted.clone()).is_err() {
-            let error = Error::new(Kind::Unreachable, "no thread can be started");
+            let error = Error::new(Kind::Unreachable, "cannot start a thread");
             Some(error.fix("raise the limit of processes (ulimit -u)"))
         } else {
             None

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::google::gcloud;
 
-/// What the server says about the project and the service account.
+/// The project and the service account that the server reports.
 #[derive(Debug, Clone)]
 pub struct Identity {
     /// The email address of the service account, or `default` if there is none.

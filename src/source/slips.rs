@@ -1,4 +1,4 @@
-//! What a user may have meant by a word that is not allowed at its place.
+//! What a user may have meant by a word that is not allowed where it is.
 //!
 //! The word is repeated only if it looks like a name: it may be a misplaced secret.
 
@@ -11,13 +11,13 @@ use crate::shell;
 const COMMAND_LINES: [(&[&str], &str); 3] = [
     (
         &["spiffe", "spire"],
-        "use the output of spire-agent: wif-token command --field=0.svids.0.svid -- spire-agent api \
-         fetch jwt -audience AUDIENCE -output json",
+        "run wif-token command --field=0.svids.0.svid -- spire-agent api fetch jwt -audience \
+         AUDIENCE -output json",
     ),
     (
         &["login", "signin", "sign-in", "auth", "logout"],
         "run wif-token oidc --flow=device to sign in a user, or gcloud auth login --cred-file=FILE \
-         for gcloud",
+         to sign in to gcloud",
     ),
     (&["stdin", "pipe"], "write the token to a file, and use wif-token file --path=PATH"),
 ];
@@ -25,7 +25,7 @@ const COMMAND_LINES: [(&[&str], &str); 3] = [
 /// The error for a command line without a source.
 pub fn no_source() -> Error {
     Error::new(Kind::Usage, "the command line has no source")
-        .fix(format!("start it with one of: {}", names()))
+        .fix(format!("start the command line with one of: {}", names()))
 }
 
 fn names() -> String {
@@ -49,7 +49,7 @@ pub fn unknown(word: &str, others: &[(&'static str, &'static [&'static str])]) -
     Error::new(Kind::Usage, what).fix(match (line, near) {
         (Some((_, line)), _) => (*line).to_owned(),
         (None, _) if is_this_program(&lower) => {
-            "remove it: the arguments begin with the source or command".to_owned()
+            "remove the program name, and begin the arguments with the source or command".to_owned()
         }
         (None, Some(near)) => format!("did you mean {near}?"),
         (None, None) if has_dash(word) => HYPHENS.to_owned(),
@@ -92,7 +92,7 @@ pub fn unexpected(word: &str, source: Option<&'static SourceInfo>) -> Error {
             format!("write -- before the program: wif-token {} -- PROGRAM ARGUMENT", source.name)
         }
         (_, _, Some(option)) => {
-            format!("name each value with its option, such as {}", option.usage())
+            format!("pass each value with its option, such as {}", option.usage())
         }
         _ => {
             "write options as --name=value, and put values with spaces in an --args-file".to_owned()

@@ -176,7 +176,7 @@ REFUSALS = {
     "a revoked token": (lambda file, sts: setattr(sts.oauth.users[file["refresh_token"]], "revoked", True), "DENIED", "revoked"),
     "a replaced token": (lambda file, sts: sts.oauth.replaced.add(file["refresh_token"]), "DENIED", "revoked"),
     "another sign-in": (lambda file, sts: setattr(sts.oauth.users[file["refresh_token"]], "must_reauthenticate", True),
-                        "DENIED", "the organization requires this from time to time"),
+                        "DENIED", "the organization requires this regularly for users"),
 }  # fmt: skip
 
 
@@ -305,7 +305,7 @@ def test_a_file_that_does_not_work_is_not_passed_over(commands, sts, places, hos
 def test_no_metadata_server_is_asked(commands, host, library):
     """NO_GCE_CHECK turns it off for google-auth and for the program; without any place, both say so."""
     env = {"GOOGLE_APPLICATION_CREDENTIALS": "", "GCE_METADATA_HOST": host.host, "GCE_METADATA_IP": host.host, "NO_GCE_CHECK": "true"}
-    assert commands.refused("USAGE", "access-token", env=env).startswith("no credentials are given: ")
+    assert commands.refused("USAGE", "access-token", env=env).startswith("no credentials were found: ")
     assert "Your default credentials were not found" in library("python", env=env).stderr
     assert host.asked == []
     del env["GCE_METADATA_HOST"]
@@ -378,7 +378,7 @@ UNTRUSTED = {
     "UTF-16": (lambda path: path.write_text("{}", encoding="utf-16"), "is UTF-16 text, not UTF-8"),
     "not text": (lambda path: path.write_bytes(b"\xff" * 9), "is not UTF-8 text"),
     "not JSON": (lambda path: path.write_text('{"refresh_token": "hunter2-refresh'), "is not JSON: syntax error in line 1"),
-    "a list": (lambda path: path.write_text('["hunter2-refresh"]'), "it has no type"),
+    "a list": (lambda path: path.write_text('["hunter2-refresh"]'), "the member type is not set"),
     "deep": (lambda path: path.write_text("[" * 100_000), "is not JSON"),
     "a secret of another type": (lambda path: path.write_text(
         '{"type": "authorized_user", "client_id": "c", "client_secret": {"a": "hunter2-secret"}, "refresh_token": "hunter2-refresh"}'),

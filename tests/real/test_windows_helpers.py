@@ -180,4 +180,4 @@ def test_the_firmware_says_whose_host_it_is(isolated):
         run = program.run("access-token", "--timeout=5")
         assert ("http://169.254.169.254" in run.stderr) == asks and run.status == (6 if asks else 2), run.described()
     running.run("reg", "delete", FIRMWARE, "/v", "SystemProductName", "/f")
-    assert "does not belong to Google Cloud" in program.run("access-token").stderr
+    assert "is not a Google Cloud host" in program.run("access-token").stderr

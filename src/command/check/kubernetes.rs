@@ -1,8 +1,9 @@
 //! `--helper=kubernetes`: whether the cluster that kubectl would ask accepts the access token.
 //!
 //! One request lists at most one pod in the namespace of the context. It is authenticated and
-//! authorized like the requests of kubectl, and the refusal states whom the cluster takes the caller
-//! for. The plugin of the kubeconfig is not run: the token is that of the configuration.
+//! authorized like the requests of kubectl, and a refusal names the user as whom the cluster
+//! identifies the caller. The plugin of the kubeconfig is not run: the token is that of the
+//! configuration.
 //! <https://kubernetes.io/docs/reference/access-authn-authz/rbac/>,
 //! <https://cloud.google.com/kubernetes-engine/docs/how-to/iam>
 
@@ -32,7 +33,7 @@ choices! {
 options! {
     /// Options of `check` that concern a credential helper.
     pub(super) struct Options {
-        /// also check this credential helper, with a request to the cluster of the kubeconfig
+        /// also check this credential helper by sending a request to the cluster in the kubeconfig
         helper: Option<Helper> = "--helper",
         /// kubeconfig file; overrides KUBECONFIG and ~/.kube/config
         kubeconfig: Option<PathBuf> = "--kubeconfig=PATH",
@@ -74,7 +75,7 @@ pub(super) fn check(options: &Options, invocation: &Invocation, cx: &Context, re
         Ok(cluster) => cluster,
         Err(error) => {
             report.error("kubeconfig", &error);
-            return report.skipped(CLUSTER, "no cluster is known");
+            return report.skipped(CLUSTER, "no cluster was found");
         }
     };
     kubeconfig(&cluster, report);
@@ -93,18 +94,21 @@ pub(super) fn check(options: &Options, invocation: &Invocation, cx: &Context, re
 
 fn kubeconfig(cluster: &Cluster, report: &mut Report) {
     let Cluster { context, server, .. } = cluster;
-    let found = format!("{context} leads to {server}");
+    let found = format!("{context} points to {server}");
     match cluster.has_plugin {
         true => report.ok("kubeconfig", found),
         false => report.warning(
             "kubeconfig",
-            format!("{found}, but its user has no exec entry, so kubectl uses other credentials"),
+            format!(
+                "{found}, but the user of the context has no exec entry, so kubectl uses other \
+                 credentials"
+            ),
             "copy the exec entry from wif-token help helper kubernetes to the user of that context",
         ),
     };
 }
 
-/// No access token lives longer, in seconds, so that a cached one is not used.
+/// Longer than the lifetime of any access token, in seconds, so that a cached token is not used.
 const LONGEST_LIFE: i64 = 24 * 3600;
 
 /// Sends a token like those that the helper prints.
@@ -117,8 +121,9 @@ fn ask(
     let token = credentials.access_token(&scopes(Some(SCOPES)), LONGEST_LIFE, cx)?;
     let path = format!("/api/v1/namespaces/{}/pods?limit=1", cluster.namespace);
     let response = cluster.get(&path, &token.text).map_err(|error| match error.how_to_fix() {
-        Some(fix) if error.kind() == Kind::Unreachable => error
-            .fix(format!("{fix}, or allow this host in the authorized networks of the cluster")),
+        Some(fix) if error.kind() == Kind::Unreachable => {
+            error.fix(format!("{fix}, or add this host to the authorized networks of the cluster"))
+        }
         _ => error,
     })?;
     Ok((credentials, response))
@@ -136,19 +141,19 @@ fn judge<'r>(
     let fix = match (response.status, user) {
         (403, Some(user)) if user != ANONYMOUS => {
             let what = format!(
-                "{server} accepts the token of {user}, which may not list pods in the namespace \
-                 {namespace}"
+                "{server} accepts the token, but {user} is not allowed to list pods in the \
+                 namespace {namespace}"
             );
             return report.warning(CLUSTER, what, grant(cluster, user));
         }
         _ if response.is_page() => None,
         (401, _) | (403, Some(_)) => Some(match account {
             Some(_) => {
-                format!("check that {context} leads to a cluster of Google Kubernetes Engine")
+                format!("check that {context} points to a GKE cluster")
             }
             None => format!(
-                "check that {context} leads to a cluster of Google Kubernetes Engine, or use a \
-                 service account: wif-token config SOURCE --service-account=EMAIL"
+                "check that {context} points to a GKE cluster, or use a service account with \
+                 wif-token config SOURCE --service-account=EMAIL"
             ),
         }),
         (403, None) => Some(format!(
@@ -159,7 +164,7 @@ fn judge<'r>(
                 &member(account, report)
             )
         )),
-        (404, _) => Some(format!("check that {context} leads to a Kubernetes API server")),
+        (404, _) => Some(format!("check that {context} points to a Kubernetes API server")),
         _ => None,
     };
     let result = response.require_success().and_then(|response| response.json());
@@ -176,8 +181,8 @@ fn judge<'r>(
 /// The user of a request that was not authenticated.
 const ANONYMOUS: &str = "system:anonymous";
 
-/// Whom the API server takes the caller for, in the message of a refusal such as `pods is forbidden:
-/// User "name" cannot list resource "pods"`.
+/// The user as whom the API server identifies the caller, from the message of a refusal such as
+/// `pods is forbidden: User "name" cannot list resource "pods"`.
 fn user(message: &str) -> Option<&str> {
     let (_, rest) = message.split_once("User \"")?;
     rest.split_once('"').map(|(user, _)| user)
@@ -192,8 +197,8 @@ fn grant(cluster: &Cluster, user: &str) -> String {
         _ => format!("user:{user}"),
     };
     format!(
-        "if it must, run kubectl create rolebinding wif-token --clusterrole=view {} --namespace={}, \
-         or, for the whole project, {}",
+        "to allow it, run kubectl create rolebinding wif-token --clusterrole=view {} \
+         --namespace={}, or for the whole project, {}",
         quoted(&format!("--user={user}")),
         cluster.namespace,
         grant_project_role(&project(&cluster.name), "container.viewer", &member)

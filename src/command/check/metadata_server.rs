@@ -23,7 +23,7 @@ pub(super) fn check(check: &Check, server: &MetadataServer, report: &mut Report)
         }
         Err(error) => {
             report.error(link, &error);
-            (Err("no access token of the metadata server is available"), String::new())
+            (Err("no access token from the metadata server is available"), String::new())
         }
     };
     google::check_accounts(check, report);

@@ -37,10 +37,10 @@ fn refresh(
     user: &UserCredentials,
     report: &mut Report,
 ) -> Result<AccessToken, &'static str> {
-    const NONE: &str = "no access token of the user is available";
+    const NONE: &str = "no access token for the user is available";
     if report.has_error(TOKEN_SERVICE) {
         // A refresh token works until it is revoked, so a server that is not Google's does not get it.
-        report.skipped("refresh token", "no refresh token is sent to this token service");
+        report.skipped("refresh token", "the refresh token was not sent to this token service");
         return Err(NONE);
     }
     match user_token::get(user, &[], check.cx) {
@@ -104,7 +104,7 @@ fn quota_project(user: &UserCredentials, report: &mut Report) {
         None => {
             report.warning(
                 link,
-                "quota_project_id is not set, so some APIs refuse requests of client libraries",
+                "quota_project_id is not set, so some APIs refuse requests from client libraries",
                 "run gcloud auth application-default set-quota-project PROJECT",
             );
         }

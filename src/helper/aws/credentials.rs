@@ -8,11 +8,11 @@ use crate::files::ownership::Existing;
 use crate::secret::Secret;
 use crate::time::{LAST_SECOND, rfc3339};
 
-/// What a cached file says that it contains.
+/// The value of the member `type` in a cached file.
 const TYPE: &str = "aws_role_credentials";
 
-/// The members of a cached file that identify the request that the credentials were made for: as it
-/// was when they were fetched, and as it is since then if that changed the Google credentials.
+/// The members of a cached file that identify the request for the credentials: the request at the
+/// time of the fetch, and the later request if the fetch changed the Google credentials.
 const REQUEST_MEMBER: &str = "wif_token_request";
 const NEXT_REQUEST_MEMBER: &str = "wif_token_next_request";
 
@@ -68,7 +68,9 @@ impl Cached for RoleCredentials {
         }
         let is_graphic =
             |text: &&str| !text.is_empty() && text.bytes().all(|byte: u8| byte.is_ascii_graphic());
-        let part = |name| text(name).filter(is_graphic).ok_or("a part of the credentials is wrong");
+        let part = |name| {
+            text(name).filter(is_graphic).ok_or("a part of the credentials is missing or not valid")
+        };
         let expiry = value.get("expiration_time").and_then(Value::as_i64);
         Ok(RoleCredentials {
             key_id: part("access_key_id")?.to_owned(),

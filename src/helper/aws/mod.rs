@@ -28,10 +28,10 @@ use crate::world::IN_HELPER_AWS;
 options! {
     /// Options of `helper aws`.
     struct Options {
-        /// role to assume
+        /// IAM role to assume
         role_arn: String = "--role-arn=ARN",
-        /// audience of the ID token, accounts.google.com:oaud in a trust policy (default:
-        /// sts.amazonaws.com)
+        /// audience of the ID token, which a trust policy checks as accounts.google.com:oaud
+        /// (default: sts.amazonaws.com)
         audience: Option<String> = "--audience=AUDIENCE",
         /// name of the session (default: wif-token)
         session_name: Option<String> = "--session-name=NAME",
@@ -121,16 +121,16 @@ fn refuse_loop(cx: &Context) -> Result<(), Error> {
 fn fixes(token: &Secret, role: &str) -> Fixes {
     Fixes {
         denied: format!(
-            "allow the service account in the trust policy of {role}, as in {}",
+            "allow the service account in the trust policy of {role}, for example with {}",
             trust_policy(token)
         ),
         invalid: format!(
-            "set the Federated principal in the trust policy of {role} to accounts.google.com, or in \
-             an AWS partition that does not know Google, to an IAM OIDC provider for \
-             https://accounts.google.com"
+            "set the Federated principal in the trust policy of {role} to accounts.google.com, or \
+             to an IAM OIDC provider for https://accounts.google.com if the AWS partition does not \
+             support Google as a built-in provider"
         ),
-        expired: "try again, and check that the service account is enabled and that the clock of \
-                  this host is correct"
+        expired: "check that the service account is enabled and that the clock of this host is \
+                  correct, then try again"
             .to_owned(),
     }
 }

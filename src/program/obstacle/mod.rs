@@ -1,7 +1,7 @@
 //! Why the operating system does not start a file that exists.
 //!
-//! The error code alone does not tell: the same one is returned for a missing file and for a missing
-//! interpreter. The first bytes of the file contain the reason.
+//! The error code alone does not identify the reason: the same code is returned for a missing file
+//! and for a missing interpreter. The first bytes of the file contain the reason.
 //! <https://man7.org/linux/man-pages/man2/execve.2.html>,
 //! <https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.eheader.html>
 
@@ -109,7 +109,8 @@ fn not_executable(path: &Path) -> Obstacle {
     match files::is_on_noexec(path) {
         true => Obstacle {
             cause: "its file system is mounted with the option noexec".to_owned(),
-            fix: "move it to another file system, for example to /usr/local/bin".to_owned(),
+            fix: "move the program to another file system, for example to /usr/local/bin"
+                .to_owned(),
         },
         false => Obstacle {
             cause: "it is not executable".to_owned(),
@@ -201,7 +202,7 @@ fn of_format(head: &[u8]) -> Obstacle {
         },
         [0xef, 0xbb, 0xbf, ..] => Obstacle {
             cause: "it begins with a byte order mark".to_owned(),
-            fix: "save it as UTF-8 without a byte order mark".to_owned(),
+            fix: "save the file as UTF-8 without a byte order mark".to_owned(),
         },
         _ if !head.contains(&0) => without_interpreter("it has no #! line"),
         _ => of_other().unwrap_or_else(|| {

@@ -28,10 +28,11 @@ pub(super) fn obstacle(path: &Path, line: &[u8], env: &Env) -> Option<Obstacle> 
     }
     let wrong = |what: &str| Obstacle {
         cause: format!("the interpreter in its #! line {what}"),
-        fix: "correct its first line, such as #!/bin/sh".to_owned(),
+        fix: "correct the first line of the script, such as #!/bin/sh".to_owned(),
     };
     if !files::exists(file) {
-        return Some(not_found(&format!("does not exist: {}", show::path(file)), "install it"));
+        let what = format!("{} in its #! line does not exist", show::path(file));
+        return Some(not_found(&what, "install the interpreter"));
     }
     if file.is_dir() {
         return Some(wrong("is a directory"));
@@ -51,7 +52,7 @@ pub(super) fn without_name(line: &[u8]) -> Option<Obstacle> {
 
 pub(super) fn without_interpreter(cause: &str) -> Obstacle {
     let fix = match cfg!(windows) {
-        true => "run it with its interpreter, such as python FILE or powershell -File FILE",
+        true => "run the script with its interpreter, such as python FILE or powershell -File FILE",
         false => "add a first line that names the interpreter, such as #!/bin/sh",
     };
     Obstacle { cause: cause.to_owned(), fix: fix.to_owned() }
@@ -59,7 +60,7 @@ pub(super) fn without_interpreter(cause: &str) -> Obstacle {
 
 fn not_found(what: &str, install: &str) -> Obstacle {
     Obstacle {
-        cause: format!("the interpreter in its #! line {what}"),
+        cause: format!("the interpreter {what}"),
         fix: format!("{install}, or correct the first line of the script"),
     }
 }
@@ -77,13 +78,13 @@ fn of_env(rest: &str, env: &Env) -> Option<Obstacle> {
         return None;
     }
     let shown = show::value(name);
-    let what = format!("is not found in PATH: {shown}");
+    let what = format!("{shown} in its #! line is not in PATH");
     match name.contains(char::is_whitespace) {
         true => Some(Obstacle {
             cause: format!("env looks for an interpreter with the name \"{shown}\""),
-            fix: format!("write #!/usr/bin/env -S {name} in the first line of the script"),
+            fix: format!("set the first line of the script to #!/usr/bin/env -S {name}"),
         }),
-        false => Some(not_found(&what, "install it, add its directory to PATH")),
+        false => Some(not_found(&what, "install the interpreter, add its directory to PATH")),
     }
 }
 
@@ -96,7 +97,7 @@ fn windows_line_ends(path: &Path) -> Obstacle {
     Obstacle {
         cause: "it has Windows line endings (CRLF)".to_owned(),
         fix: format!(
-            "save it with Unix line endings (LF), for example with dos2unix {}",
+            "save the script with Unix line endings (LF), for example with dos2unix {}",
             quoted(&path.display().to_string())
         ),
     }

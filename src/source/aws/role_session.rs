@@ -34,11 +34,11 @@ pub struct Request<'a> {
 /// What to do if AWS STS refuses the token.
 #[derive(Debug)]
 pub struct Fixes {
-    /// The trust policy does not allow it.
+    /// If the trust policy does not allow the token.
     pub denied: String,
-    /// AWS cannot verify it.
+    /// If AWS cannot verify the token.
     pub invalid: String,
-    /// It has expired or is revoked.
+    /// If the token has expired or is revoked.
     pub expired: String,
 }
 
@@ -64,7 +64,7 @@ impl<'a> RoleSession<'a> {
                 .fix("use a value such as --role-arn=arn:aws:iam::123456789012:role/NAME")
         })?;
         if let Some(name) = request.session_name {
-            let what = "is not 2 to 64 letters, digits and characters of _+=,.@-";
+            let what = "does not consist of 2 to 64 letters, digits or characters from _+=,.@-";
             require(is_session_name(name), "--session-name", what, "my-app")?;
         }
         let account = Account::without_profiles(request.region, request.sts_endpoint, cx);
@@ -111,8 +111,8 @@ impl<'a> RoleSession<'a> {
         Ok((credentials, expiry))
     }
 
-    /// The same failure with the clock as the thing to fix, if something has expired and AWS has shown
-    /// that the clock of this host is wrong.
+    /// The same failure with a fix for the clock, if something has expired and AWS has shown that
+    /// the clock of this host is wrong.
     fn blaming_clock(&self, error: Error) -> Error {
         match self.account.cx.wrong_clock() {
             Some(fix) if error.kind() == Kind::Expired => error.fix(fix),
@@ -147,7 +147,7 @@ fn is_of_name(c: char) -> bool {
     c.is_ascii_alphanumeric() || "_+=,.@-".contains(c)
 }
 
-/// Whoever reads the token can assume the role with it, so `--allow-http` does not apply.
+/// Anyone who reads the token can assume the role, so `--allow-http` does not apply.
 fn require_https(url: &Url, setting: &str) -> Result<(), Error> {
     match url.is_https() || url.is_local() {
         true => Ok(()),
@@ -168,7 +168,7 @@ fn require_region(partition: &str, region: Option<&str>) -> Result<(), Error> {
     let what = format!("the role of --role-arn cannot be assumed in the region {region}");
     Err(Error::new(Kind::Configuration, what)
         .cause(format!("the partition of the role is {partition}"))
-        .fix(format!("set --region to a region of {partition}, or check --role-arn")))
+        .fix(format!("set --region to a region in the partition {partition}, or check --role-arn")))
 }
 
 #[cfg(test)]
