@@ -252,7 +252,7 @@ ROWS = [
     row("no JSON", with_(Setups.ours, lambda s: setattr(s, "text", "{")), "CONFIGURATION", "configuration", "JSON"),
     row("a service account key", config(type="service_account"), "CONFIGURATION", "configuration", "service account key"),
     row("a person's sign-in", config(type="authorized_user"), "CONFIGURATION", "configuration", "client_id is missing"),
-    row("no type", config(type=None), "CONFIGURATION", "configuration", "no type"),
+    row("no type", config(type=None), "CONFIGURATION", "configuration", "type is not set"),
     row("no audience", config(audience=None), "CONFIGURATION", "configuration", "audience"),
     row("no token_url", config(token_url=None), "CONFIGURATION", "configuration", "token_url"),
     row("no credential_source", config(credential_source=None), "CONFIGURATION", "configuration", "credential_source"),

@@ -105,7 +105,8 @@ def test_what_is_cached_is_private(user):
 def test_old_files_are_removed(user):
     """By a run that adds one; those of other programs stay."""
     user.cache.mkdir()
-    old = [user.cache / name for name in ("access-token-1.json", "access-token-1.json.lock", "other.txt")]
+    name = "access-token-" + 64 * "0"
+    old = [user.cache / file for file in (f"{name}.json", f"{name}.json.lock", "access-token-1.json")]
     for path in old:
         path.write_text("{}")
         os.utime(path, (0, time.time() - 8 * 24 * 3600))
