@@ -153,10 +153,10 @@ fn output_file(input: &[u8]) -> Vec<String> {
     let mut messages = Vec::new();
     match Document::from_file(input, "request") {
         Ok(document) => {
-            let written = document.to_file("request", None);
+            let written = document.to_file("request");
             let read = Document::from_file(written.expose().as_bytes(), "request");
             assert_eq!(
-                read.map(|read| read.to_file("request", None).expose().to_owned()).as_deref(),
+                read.map(|read| read.to_file("request").expose().to_owned()).as_deref(),
                 Ok(written.expose())
             );
             assert!(existing::is_document(written.expose().as_bytes()));
@@ -165,10 +165,10 @@ fn output_file(input: &[u8]) -> Vec<String> {
         Err(why) => messages.push(why.to_owned()),
     }
     if let Ok(token) = AccessToken::from_file(input, "request") {
-        let written = token.to_file("request", None);
+        let written = token.to_file("request");
         let read = AccessToken::from_file(written.expose().as_bytes(), "request");
         assert_eq!(
-            read.map(|read| read.to_file("request", None).expose().to_owned()).as_deref(),
+            read.map(|read| read.to_file("request").expose().to_owned()).as_deref(),
             Ok(written.expose())
         );
     }

@@ -224,12 +224,96 @@ fn another_token_in_the_file_is_not_answered_from_the_cache() {
             let cache = ("XDG_CACHE_HOME", "{dir}/cache");
             world.run_with("access-token --credentials={dir}/c.json", &[cache, ALLOWED])
         };
-        for (life, expected) in [(3600, "pool-0"), (3600, "pool-0"), (1800, "pool-1")] {
+        for (life, expected) in [(3600, "pool-0"), (1800, "pool-1")] {
             world.write("t", common::jwt_until(1_900_000_000 + life));
-            let run = get();
-            assert_eq!(run.stdout, expected, "{source}: {run:?}");
+            for run in [get(), get()] {
+                assert_eq!(run.stdout, expected, "{source}: {run:?}");
+            }
         }
     }
+}
+
+fn cached(world: &World, options: &str) -> String {
+    let cache = ("XDG_CACHE_HOME", "{dir}/cache");
+    let line = format!("access-token --credentials={{dir}}/c.json{options}");
+    let run = world.run_with(&line, &[cache, ALLOWED, ("AWS_EC2_METADATA_DISABLED", "true")]);
+    assert_eq!((run.status, run.stderr.as_str()), (0, ""), "{run:?}");
+    run.stdout
+}
+
+#[test]
+fn other_keys_in_a_profile_are_not_answered_from_the_cache() {
+    let (world, server) = (World::new(), google(""));
+    let source = r#"{"environment_id":"aws1","regional_cred_verification_url":"https://sts.{region}.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15"}"#;
+    write_workload(&world, &server, source, "");
+    let config = world.read("c.json").replace("token-type:jwt", "token-type:aws4_request");
+    world.write(
+        "c.json",
+        config.replace("params:oauth:token-type:aws4", "params:aws:token-type:aws4"),
+    );
+    fs::create_dir(world.path(".aws")).unwrap();
+    let write_keys = |key: &str| {
+        let text = format!(
+            "[default]\naws_access_key_id={key}\naws_secret_access_key=s\nregion=eu-west-1\n"
+        );
+        world.write(".aws/credentials", text);
+    };
+    write_keys("AKIAONE");
+    assert_eq!([cached(&world, ""), cached(&world, "")], ["pool-0", "pool-0"]);
+    write_keys("AKIATWO");
+    assert_eq!([cached(&world, ""), cached(&world, "")], ["pool-1", "pool-1"]);
+}
+
+#[test]
+fn what_was_made_with_a_cached_token_depends_on_the_same_files() {
+    let (world, server) = (World::new(), google(""));
+    let account = format!(
+        r#","service_account_impersonation_url":"{}/v1/projects/-/serviceAccounts/app@example-project.iam.gserviceaccount.com:generateAccessToken""#,
+        server.url
+    );
+    write_workload(&world, &server, r#"{"file":"{dir}/t"}"#, &account);
+    world.write("t", common::jwt_until(1_900_000_000));
+    // The second one is made with the token of the pool that the first one has cached.
+    cached(&world, " --scope=first");
+    cached(&world, " --scope=second");
+    assert_eq!(server.count(), 3);
+    world.write("t", common::jwt_until(1_900_000_001));
+    cached(&world, " --scope=second");
+    assert_eq!(server.count(), 5, "another subject token, and another impersonation");
+}
+
+#[test]
+fn the_token_of_another_program_is_cached_only_with_its_output_file() {
+    let (world, server) = (World::new(), google(""));
+    let document = |time: i64| {
+        format!(
+            r#"{{"version":1,"success":true,"token_type":"urn:ietf:params:oauth:token-type:jwt","id_token":"{}","expiration_time":{time}}}"#,
+            common::jwt_until(time)
+        )
+    };
+    let script = world.write("program", "#!/bin/sh\ncat \"${0%/*}/document\"\n");
+    fs::set_permissions(&script, PermissionsExt::from_mode(0o755)).unwrap();
+    write_workload(&world, &server, r#"{"executable":{"command":"{dir}/program"}}"#, "");
+    world.write("document", document(1_900_000_000));
+    assert_eq!([cached(&world, ""), cached(&world, "")], ["pool-0", "pool-1"]);
+    let source = r#"{"executable":{"command":"{dir}/program","output_file":"{dir}/out.json"}}"#;
+    write_workload(&world, &server, source, "");
+    world.write("out.json", document(1_900_000_000));
+    assert_eq!([cached(&world, ""), cached(&world, "")], ["pool-2", "pool-2"]);
+    world.write("out.json", document(1_900_000_001));
+    assert_eq!([cached(&world, ""), cached(&world, "")], ["pool-3", "pool-3"]);
+}
+
+#[test]
+fn a_new_refresh_token_is_stored_before_the_rest_of_the_response_is_judged() {
+    let world = World::new();
+    let server = Server::new(|_| {
+        json(r#"{"access_token":"access","expires_in":0,"refresh_token":"refresh-1"}"#)
+    });
+    write(&world, "c.json", &server.url);
+    let run = run(&world, "c.json", "cache");
+    assert_eq!(run.status, 7, "{run:?}");
+    assert!(world.read("c.json").contains("\"refresh-1\""));
 }
 
 #[test]

@@ -1,13 +1,13 @@
 //! The lock beside a cached file. The lock file also contains the last failure: for runs that wait,
 //! and, if the server refused the request, for runs that start within some seconds.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Seek, Write};
 
 use serde_json::{Value, json};
 
 use super::CachedFile;
+use super::dependencies::Dependencies;
 use crate::error::{Error, Kind};
 use crate::files::ownership::{LIMIT, is_blank};
 use crate::show;
@@ -68,8 +68,7 @@ impl CachedFile {
 /// The failure of an earlier run.
 struct Failure {
     request: String,
-    /// The files that were read, and their states at that time.
-    files: BTreeMap<String, String>,
+    files: Dependencies,
     /// When it happened, in milliseconds since 1970.
     time_ms: i64,
     is_lost: bool,
@@ -86,9 +85,7 @@ impl Failure {
     /// Whether another attempt at the same request would fail in the same way. A changed file, such
     /// as one with a secret, is tried at once; the variables of a request belong to its digest.
     fn concerns(&self, request: &str) -> bool {
-        let is_unchanged =
-            |(path, state): (&String, &String)| files::state(path.as_ref()) == *state;
-        self.request == request && !self.is_lost && self.files.iter().all(is_unchanged)
+        self.request == request && !self.is_lost && self.files.are_unchanged()
     }
 
     fn is_recent(&self, now_ms: i64) -> bool {
@@ -111,13 +108,9 @@ impl Lock {
     /// Shares a failure with the runs that wait for this lock to make the same request, and
     /// remembers a refusal.
     pub(super) fn share_failure(&self, error: &Error, cached: &CachedFile, world: &World) {
-        let files: BTreeMap<String, String> = files::seen()
-            .into_iter()
-            .map(|(path, state)| (path.to_string_lossy().into_owned(), state))
-            .collect();
         let record = json!({
             "request": cached.request,
-            "files": files,
+            "files": Dependencies::seen().to_json(),
             "failed_at_ms": world.clock.now_ms(),
             "lost": error.is_lost(),
             "code": error.kind().code(),
@@ -149,11 +142,9 @@ impl Lock {
         let bytes = files::read_limited(&self.file, LIMIT).ok()??;
         let record: Value = serde_json::from_slice(&bytes).ok()?;
         let text = |name: &str| record.get(name).and_then(Value::as_str);
-        let state =
-            |(path, state): (&String, &Value)| Some((path.clone(), state.as_str()?.to_owned()));
         Some(Failure {
             request: text("request")?.to_owned(),
-            files: record.get("files")?.as_object()?.iter().filter_map(state).collect(),
+            files: Dependencies::read(record.get("files")?)?,
             time_ms: record.get("failed_at_ms")?.as_i64()?,
             is_lost: record.get("lost").and_then(Value::as_bool).unwrap_or(false),
             kind: Kind::from_code(text("code")?)?,

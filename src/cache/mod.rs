@@ -18,9 +18,10 @@
 //! of its lifetime. A refusal is remembered for some seconds, so that clients that retry do not lock
 //! the account. If the file or the lock fails, this is logged and the token is still printed.
 
+mod dependencies;
 mod lock;
+pub mod sealed;
 
-use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 
 pub use self::lock::Lock;
@@ -43,9 +44,8 @@ pub trait Cached: Sized {
     /// Why the content is not used, for the log.
     fn from_file(bytes: &[u8], request: &str) -> Result<Self, &'static str>;
 
-    /// The content of a file for the request of this digest, and of a `next` one if getting the
-    /// token changed the digest.
-    fn to_file(&self, request: &str, next: Option<&str>) -> Secret;
+    /// The content of a file for the request of this digest.
+    fn to_file(&self, request: &str) -> Secret;
 
     /// The first second since 1970 in which it is replaced.
     fn usable_until(&self) -> i64;
@@ -85,8 +85,6 @@ pub struct CachedFile {
     /// The option, variable or member that names the file, such as `--cache-file`.
     place: &'static str,
     request: String,
-    /// The digest of the same request after the fetch, if the fetch changed it.
-    next: OnceCell<String>,
     /// How long a token must still be valid, in seconds.
     min_life: i64,
     is_ours: IsOurs,
@@ -96,18 +94,12 @@ impl CachedFile {
     /// The file at `path`, which `place` names, for the request of this digest. It is replaced only
     /// if `is_ours` recognizes its content.
     pub fn new(path: PathBuf, place: &'static str, request: String, is_ours: IsOurs) -> CachedFile {
-        CachedFile { path, place, request, next: OnceCell::new(), min_life: 0, is_ours }
+        CachedFile { path, place, request, min_life: 0, is_ours }
     }
 
     /// The same file, whose token is replaced if it is usable for less than so many seconds.
     pub fn for_at_least(self, min_life: i64) -> CachedFile {
         CachedFile { min_life, ..self }
-    }
-
-    /// Notes the digest that the request has from now on, because the fetch has changed the
-    /// credentials.
-    pub fn request_is_now(&self, digest: String) {
-        let _ = self.next.set(digest);
     }
 
     /// The path of the file.
@@ -173,7 +165,7 @@ impl CachedFile {
     /// # Errors
     /// As [`CachedFile::replace`].
     pub fn write(&self, cached: &impl Cached) -> Result<(), Error> {
-        self.replace(cached.to_file(&self.request, self.next.get().map(String::as_str)).expose())
+        self.replace(cached.to_file(&self.request).expose())
     }
 
     /// Replaces the content of the file by this token. A failure is only logged.

@@ -7,7 +7,6 @@
 //! <https://google.aip.dev/auth/4110>
 
 use std::borrow::Cow;
-use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
 use super::{federated, subject_token, token_cache, user_token};
@@ -85,11 +84,8 @@ pub struct Credentials {
     pub hops: Vec<Hop>,
     /// The scopes in the file for the tokens of the last service account.
     scopes: Vec<String>,
-    /// What identifies the credentials besides the members of the file: the path of the file, and
-    /// the current identity. The identity is the sign-in of a user, which a new refresh token
-    /// continues, or the content of the file with the subject token.
+    /// The path of the file, or the origin of the metadata server.
     file: String,
-    holder: RefCell<String>,
 }
 
 impl Credentials {
@@ -109,7 +105,7 @@ impl Credentials {
                 let file = origin.to_string();
                 let origin = Origin::MetadataServer(MetadataServer::new(origin));
                 let (hops, scopes) = (Vec::new(), Vec::new());
-                Credentials { origin, hops, scopes, file, holder: RefCell::default() }
+                Credentials { origin, hops, scopes, file }
             }
         };
         found.impersonate(service_account)?;
@@ -135,12 +131,8 @@ impl Credentials {
                 }
             };
         };
-        let holder = match &origin {
-            Origin::User(user) => user_token::of(&user.refresh_token),
-            _ => String::new(), // known when it is needed
-        };
         let file = files::absolute(path).display().to_string();
-        Credentials { origin, hops, scopes: of_file, file, holder: RefCell::new(holder) }
+        Credentials { origin, hops, scopes: of_file, file }
     }
 
     /// Adds the service account of `--service-account`, unless the chain already ends with it.
@@ -353,10 +345,9 @@ impl Credentials {
             Origin::User(user) => {
                 // The source of an impersonation gets all scopes that the user granted.
                 let scopes = if self.hops.is_empty() { scopes } else { &[] };
-                let (mut refreshed, sign_in) = user_token::get(user, scopes, cx)?;
-                self.holder.replace(sign_in);
-                refreshed.token.member = Some("user:EMAIL".to_owned());
-                Ok(refreshed.token)
+                let mut token = user_token::get(user, scopes, cx)?.token;
+                token.member = Some("user:EMAIL".to_owned());
+                Ok(token)
             }
         }
     }
@@ -373,10 +364,6 @@ impl Credentials {
     ) -> Result<(T, bool), Error> {
         let of_origin = match &self.origin {
             Origin::ExternalAccount(config) => {
-                let Some(content) = subject_token::content(config, cx) else {
-                    return Ok((fetch()?, false));
-                };
-                self.holder.replace(content);
                 [config.digest.clone(), subject_token::identity(config, cx)].concat()
             }
             Origin::User(user) => format!("{:?}", user.identity()),
@@ -384,34 +371,31 @@ impl Credentials {
             Origin::MetadataServer(server) => server.account(cx)?.to_owned(),
         };
         let Entry { kind, request, reuse, is_ours, file } = entry;
-        let parts = [&self.file, &of_origin, request].map(str::as_bytes);
-        let place = digest(parts.into_iter());
-        let digest = || digest([place.as_bytes(), self.holder.borrow().as_bytes()].into_iter());
-        let (before, min_life) = (digest(), if let Reuse::For(life) = reuse { life } else { 0 });
+        // The platform of another host that shares the home directory has another identity.
+        let host = token_cache::host(cx);
+        let parts = [&self.file, &of_origin, request, &host].map(str::as_bytes);
+        let digest = digest(parts.into_iter());
+        let min_life = if let Reuse::For(life) = reuse { life } else { 0 };
         let path = match file {
             Some(path) => Some((path.to_owned(), "--cache-file")),
-            None => token_cache::path(kind, &place, cx).map(|path| (path, PRIVATE_CACHE)),
+            None => token_cache::path(kind, &digest, cx).map(|path| (path, PRIVATE_CACHE)),
         };
         let file = path.filter(|(path, _)| !files::is_stdout(path)).map(|(path, place)| {
-            CachedFile::new(path, place, before.clone(), is_ours).for_at_least(min_life)
+            CachedFile::new(path, place, digest, is_ours).for_at_least(min_life)
         });
-        let fetch = || {
-            let token = fetch()?;
-            if let Some(file) = file.as_ref().filter(|_| digest() != before) {
-                file.request_is_now(digest());
-            }
-            Ok(token)
-        };
-        let fetching = Fetching { fetch: &fetch, remembers_refusals: false };
+        let fetching = Fetching { fetch, remembers_refusals: false };
         let reuse = !matches!(reuse, Reuse::Never);
         Ok(match cache::obtain(file.as_ref(), reuse, cx, &fetching)? {
             Obtained::Cached(token) => (token, true),
             Obtained::New(token, _lock) => {
-                if let Some(written) = &file {
-                    written.try_write(&token, cx);
-                    if entry.file.is_none() {
-                        token_cache::tidy(written.path(), cx);
+                match &file {
+                    Some(file) if entry.file.is_some() => file.try_write(&token, cx),
+                    Some(file) if files::has_seen_all() => {
+                        file.try_write(&token, cx);
+                        token_cache::tidy(file.path(), cx);
                     }
+                    Some(_) => cx.log.line("token not cached: its identity may change unnoticed"),
+                    None => {}
                 }
                 (token, false)
             }

@@ -252,5 +252,7 @@ fn cached(path: &Path, token_type: TokenType, cx: &Context) -> Option<Secret> {
     let bytes = ownership::read_trusted(path).inspect_err(refuse).ok()??;
     let document: Value = serde_json::from_slice(&bytes).ok()?;
     let fresh = document::expiry(&document)? > cx.clock.now();
-    document::token(&document, token_type).ok().filter(|_| fresh)
+    let token = document::token(&document, token_type).ok().filter(|_| fresh)?;
+    files::note(path);
+    Some(token)
 }

@@ -6,7 +6,6 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::Path;
 
 use super::executable::{Allowed, Executable, Target};
 use crate::configuration::CredentialConfig;
@@ -141,25 +140,6 @@ pub fn identity(config: &CredentialConfig, cx: &Context) -> String {
             digest(variables.iter().map(Vec::as_slice))
         }),
     }
-}
-
-/// A digest of the file that contains the token, because its content selects the identity. It is empty
-/// if the token is not in a file, and `None` if the file is not a regular file or cannot be read: what a
-/// pipe contains can be read only once.
-pub fn content(config: &CredentialConfig, cx: &Context) -> Option<String> {
-    let own = || own_fetch(&Allowed::by(&cx.env).ok()?, config, cx);
-    let path = match &config.source {
-        CredentialSource::File(path, _) => Some(path.clone()),
-        CredentialSource::Executable { .. } => {
-            own().and_then(|fetch| fetch.token_file().map(Path::to_owned))
-        }
-        CredentialSource::Url(..) | CredentialSource::Aws => None,
-    };
-    let Some(path) = path else { return Some(String::new()) };
-    // To open a pipe would release the program that writes to it.
-    let text = path.is_file().then(|| files::read_regular(&path, "credential_source.file"));
-    let text = text?.ok()?;
-    Some(digest([text.expose().as_bytes()].into_iter()))
 }
 
 /// Gets the token that this program would print for these arguments.

@@ -51,6 +51,18 @@ fn directory(cx: &Context) -> Option<PathBuf> {
     Some(parent?.join("wif-token"))
 }
 
+/// The name of this host.
+#[cfg(unix)]
+pub fn host(_cx: &Context) -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// The name of this host.
+#[cfg(windows)]
+pub fn host(cx: &Context) -> String {
+    cx.env.get("COMPUTERNAME").unwrap_or_default().to_string_lossy().into_owned()
+}
+
 /// Removes tokens, locks and temporary files that have not changed for a week. A run that adds a
 /// file does this, so that the directory does not grow without a limit. Other files stay: the
 /// directory may be a link to another.

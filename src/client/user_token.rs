@@ -31,20 +31,15 @@ const TOKEN: &str = "refresh_token";
 /// The member with the digest of the token that the stored token replaces.
 const REPLACES: &str = "replaces";
 
-/// Gets an access token with these scopes. Also returns the digest of the refresh token that is in
-/// the credential file afterwards.
+/// Gets an access token with these scopes.
 ///
 /// # Errors
 /// Those of [`refresh::refresh`]; `CONFIGURATION` if a new refresh token cannot be stored, or the
 /// credentials of a workforce user are not in a file.
-pub fn get(
-    user: &UserCredentials,
-    scopes: &[String],
-    cx: &Context,
-) -> Result<(Refreshed, String), Error> {
+pub fn get(user: &UserCredentials, scopes: &[String], cx: &Context) -> Result<Refreshed, Error> {
     if !user.is_workforce {
-        let refreshed = refresh::refresh(user, &user.refresh_token, scopes, cx)?;
-        return Ok((refreshed, of(&user.refresh_token)));
+        // Google does not replace the refresh token of a Google account.
+        return refresh::refresh(user, &user.refresh_token, scopes, cx, |_| Ok(()));
     }
     let store = Store { user, path: user.path.canonicalize().unwrap_or(user.path.clone()) };
     if !store.path.is_file() {
@@ -66,24 +61,20 @@ pub fn get(
     }
     let in_file = store.in_file()?;
     let current = kept.as_ref().and_then(|kept| read_kept(kept, &in_file));
-    let refreshed = refresh::refresh(user, current.as_ref().unwrap_or(&in_file), scopes, cx)?;
-    let mut digest = of(&in_file);
-    if let Some(new) = &refreshed.rotated {
-        match store.write(&in_file, new) {
-            Ok(()) => digest = of(new),
-            Err(why) => {
-                let shown = show::path(&store.path);
-                cx.log.line(format!("cannot store the new refresh token in {shown}: {why}"));
-                keep(kept.as_ref(), &in_file, new).map_err(|error| lost(&shown, &why, &error))?;
-            }
-        }
-    }
+    let sent = current.as_ref().unwrap_or(&in_file);
+    let refreshed = refresh::refresh(user, sent, scopes, cx, |new| {
+        store.write(&in_file, new).or_else(|why| {
+            let shown = show::path(&store.path);
+            cx.log.line(format!("cannot store the new refresh token in {shown}: {why}"));
+            keep(kept.as_ref(), &in_file, new).map_err(|error| lost(&shown, &why, &error))
+        })
+    });
     drop(lock);
-    Ok((refreshed, digest))
+    refreshed
 }
 
-/// A digest of a refresh token, which identifies the sign-in.
-pub fn of(token: &Secret) -> String {
+/// A digest of a refresh token.
+fn of(token: &Secret) -> String {
     digest([token.expose().as_bytes()].into_iter())
 }
 

@@ -8,6 +8,7 @@ use crate::client::subject_token;
 use crate::configuration::pool_provider::PoolProvider;
 use crate::context::Context;
 use crate::error::{Error, Kind};
+use crate::files;
 use crate::google::access_token::{AccessToken, MIN_LIFE};
 use crate::google::scopes;
 use crate::options::grammar::{is_project, require};
@@ -61,6 +62,7 @@ pub(super) fn settings(invocation: &Invocation, cx: &Context) -> Result<Settings
     let timeout = common.timeout();
     let (values, world) = (Arc::new(invocation.values.clone()), World::clone(cx));
     let fetch: Fetch = Arc::new(move |wanted| {
+        files::forget_seen();
         let common = Common::new(&values);
         let deadline = Deadline::after(common.timeout());
         let cx = Context::new(World { deadline, ..world.clone() }, common.http);

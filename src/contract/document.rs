@@ -10,13 +10,11 @@ use serde_json::{Value, json};
 
 use super::expiry_margin;
 use crate::cache::Cached;
+use crate::cache::sealed::REQUEST_MEMBER;
 use crate::error::{Error, redacted};
 use crate::secret::Secret;
 use crate::time::{self, LAST_SECOND};
 use crate::token::{SubjectToken, TokenType, UNKNOWN_LIFE};
-
-/// The member of the output file that identifies the request that the token was made for.
-pub(super) const REQUEST_MEMBER: &str = "wif_token_request";
 
 /// A success: a token, and when clients must stop using it.
 #[derive(Debug)]
@@ -63,7 +61,7 @@ impl Document {
 
 impl Cached for Document {
     /// The document with the digest of its request.
-    fn to_file(&self, request: &str, _next: Option<&str>) -> Secret {
+    fn to_file(&self, request: &str) -> Secret {
         let mut value = self.to_value();
         if let Some(object) = value.as_object_mut() {
             object.insert(REQUEST_MEMBER.to_owned(), request.into());
@@ -191,7 +189,7 @@ mod tests {
         );
         document.token_type = TokenType::Saml2;
         assert_eq!(
-            document.to_file("d", None).expose(),
+            document.to_file("d").expose(),
             r#"{"version":1,"success":true,"token_type":"urn:ietf:params:oauth:token-type:saml2","saml_response":"a.b.c","expiration_time":1900,"wif_token_request":"d"}"#
         );
     }
@@ -213,15 +211,15 @@ mod tests {
 
     #[test]
     fn an_output_file_is_used_only_for_its_request() {
-        let file = document(Some(2000), None).unwrap().to_file("d", None);
+        let file = document(Some(2000), None).unwrap().to_file("d");
         let read = Document::from_file(file.expose().as_bytes(), "d").unwrap();
-        assert_eq!(read.to_file("d", None).expose(), file.expose());
+        assert_eq!(read.to_file("d").expose(), file.expose());
         assert!(Document::from_file(file.expose().as_bytes(), "other").is_err());
     }
 
     #[test]
     fn an_invalid_output_file_is_not_used() {
-        let good = document(Some(2000), None).unwrap().to_file("d", None).expose().to_owned();
+        let good = document(Some(2000), None).unwrap().to_file("d").expose().to_owned();
         for (from, to) in [
             (r#""version":1"#, r#""version":2"#),
             (r#""version":1"#, r#""version":"1""#),

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::ownership::{self, Existing, Refusal};
-use super::{directory, private, waiting::Waiting};
+use super::{directory, private, seen, waiting::Waiting};
 
 /// Replaces a file. The new file is accessible only to its owner.
 ///
@@ -71,7 +71,10 @@ fn rename(mut file: tempfile::NamedTempFile, path: &Path) -> io::Result<()> {
     let mut retries = RENAMES;
     loop {
         match file.persist(path) {
-            Ok(_) => return Ok(()),
+            Ok(_) => {
+                seen::note_own(path);
+                return Ok(());
+            }
             Err(failed) if retries > 0 && is_in_use(&failed.error) => {
                 retries -= 1;
                 file = failed.file;

@@ -1,29 +1,69 @@
-//! The files that this process has read, each with its state at that time, so that a later run knows
-//! whether one of them was changed since.
+//! What the result of this thread depends on: the files that it has read, each with its state at that
+//! time, so that a later run knows whether one of them was changed since; and whether there is more,
+//! such as another program, whose changes cannot be observed.
 
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 use std::time::UNIX_EPOCH;
 
 use crate::show;
 
-static SEEN: Mutex<BTreeMap<PathBuf, String>> = Mutex::new(BTreeMap::new());
+thread_local! {
+    static SEEN: RefCell<BTreeMap<PathBuf, String>> = const { RefCell::new(BTreeMap::new()) };
+    static IS_ALL: Cell<bool> = const { Cell::new(true) };
+}
 
 /// Notes that a file is read now. A file that does not exist is noted too, because it may be
 /// created later. A value that may be the content of a file is not noted, because the noted paths are
-/// written to the lock file.
-pub(super) fn note(path: &Path) {
+/// written to files.
+pub fn note(path: &Path) {
     if show::looks_like(&path.to_string_lossy()).is_some() {
         return;
     }
     let (path, state) = (super::absolute(path), state(path));
-    SEEN.lock().unwrap_or_else(PoisonError::into_inner).entry(path).or_insert(state);
+    SEEN.with_borrow_mut(|seen| {
+        seen.entry(path).or_insert(state);
+    });
+}
+
+/// Notes a file that was read earlier, in this state.
+pub fn note_in_state(path: &str, state: &str) {
+    SEEN.with_borrow_mut(|seen| {
+        seen.entry(path.into()).or_insert_with(|| state.to_owned());
+    });
+}
+
+/// Notes the new state of a file that this process has just written.
+pub(super) fn note_own(path: &Path) {
+    let written = path.canonicalize().ok();
+    SEEN.with_borrow_mut(|seen| {
+        for (path, known) in seen.iter_mut().filter(|(path, _)| path.canonicalize().ok() == written)
+        {
+            *known = state(path);
+        }
+    });
+}
+
+/// Notes that the result depends on something that cannot be observed.
+pub fn note_unknown() {
+    IS_ALL.set(false);
 }
 
 /// The files that were read so far, with their states.
 pub fn seen() -> BTreeMap<PathBuf, String> {
-    SEEN.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    SEEN.with_borrow(BTreeMap::clone)
+}
+
+/// Whether the result depends on these files and on nothing that cannot be observed.
+pub fn has_seen_all() -> bool {
+    IS_ALL.get()
+}
+
+/// Begins again, for a thread that makes another request.
+pub fn forget_seen() {
+    SEEN.with_borrow_mut(BTreeMap::clear);
+    IS_ALL.set(true);
 }
 
 /// The number of a file (on Unix), its size and when it was last modified; empty if there is none.
@@ -45,13 +85,30 @@ mod tests {
     fn a_change_creation_or_removal_changes_the_state() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("secret");
+        forget_seen();
         note(&path);
         assert_eq!(seen()[&path], "");
-        crate::files::replace(&path, b"one", |_| true).unwrap();
-        let one = state(&path);
-        crate::files::replace(&path, b"two", |_| true).unwrap();
-        assert!(![String::new(), one].contains(&state(&path)));
+        let mut states = vec![String::new()];
+        for content in ["one", "two"] {
+            let _ = std::fs::remove_file(&path);
+            std::fs::copy(tempfile_with(&dir, content), &path).unwrap();
+            assert!(!states.contains(&state(&path)));
+            states.push(state(&path));
+        }
         note(&path);
         assert_eq!(seen()[&path], "", "the first state counts");
+        crate::files::update(&path, b"three").unwrap();
+        assert_eq!(seen()[&path], state(&path), "but not before a change of this process");
+        assert!(has_seen_all());
+        note_unknown();
+        assert!(!has_seen_all());
+        forget_seen();
+        assert!(seen().is_empty() && has_seen_all());
+    }
+
+    fn tempfile_with(dir: &tempfile::TempDir, content: &str) -> PathBuf {
+        let path = dir.path().join(content);
+        crate::files::create_new(&path, content.as_bytes()).unwrap();
+        path
     }
 }

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::cache::Cached;
+use crate::cache::sealed::{self, REQUEST_MEMBER};
 use crate::error::{Error, Kind};
 use crate::files::ownership::Existing;
 use crate::http::Url;
@@ -11,11 +12,6 @@ use crate::time::{self, LAST_SECOND};
 use crate::token;
 
 const URN: &str = "urn:ietf:params:oauth:token-type:access_token";
-
-/// The members of the cache file that identify the request that the token was made for: as it was
-/// when the token was fetched, and as it is since then if that changed the credentials.
-const REQUEST_MEMBER: &str = "wif_token_request";
-const NEXT_REQUEST_MEMBER: &str = "wif_token_next_request";
 
 /// The member of the cache file with the name of the owner.
 const MEMBER: &str = "wif_token_member";
@@ -126,13 +122,10 @@ fn another_server(what: String, option: &str) -> Error {
 
 impl Cached for AccessToken {
     fn from_file(bytes: &[u8], request: &str) -> Result<AccessToken, &'static str> {
-        let value: Value = serde_json::from_slice(bytes).map_err(|_| "it is not JSON")?;
+        let value = sealed::open(bytes, request)?;
         let text = |name: &str| value.get(name).and_then(Value::as_str);
         if text("issued_token_type") != Some(URN) {
             return Err("it is not an access token");
-        }
-        if ![REQUEST_MEMBER, NEXT_REQUEST_MEMBER].iter().any(|name| text(name) == Some(request)) {
-            return Err("it was made for a different request");
         }
         let expiry = value.get("expiration_time").and_then(Value::as_i64);
         let expiry =
@@ -146,20 +139,15 @@ impl Cached for AccessToken {
         })
     }
 
-    fn to_file(&self, request: &str, next: Option<&str>) -> Secret {
-        let mut value = json!({
+    fn to_file(&self, request: &str) -> Secret {
+        let members = json!({
             "issued_token_type": URN,
             "access_token": self.text.expose(),
             "expiration_time": self.expiry,
             ISSUED: self.issued,
-            REQUEST_MEMBER: request,
+            MEMBER: self.member,
         });
-        for (name, text) in [(NEXT_REQUEST_MEMBER, next), (MEMBER, self.member.as_deref())] {
-            if let (Some(members), Some(text)) = (value.as_object_mut(), text) {
-                members.insert(name.to_owned(), text.into());
-            }
-        }
-        Secret::new(value.to_string())
+        sealed::seal(members, request)
     }
 
     fn usable_until(&self) -> i64 {
@@ -191,7 +179,7 @@ mod tests {
     #[test]
     fn a_cache_file_is_used_only_for_its_request() {
         let token = token(Some(3600));
-        let file = token.to_file("d", None);
+        let file = token.to_file("d");
         let read = AccessToken::from_file(file.expose().as_bytes(), "d").unwrap();
         assert_eq!((read.text.expose(), read.expiry), ("ya29.x", 4600));
         assert!(AccessToken::from_file(file.expose().as_bytes(), "e").is_err());
@@ -209,19 +197,10 @@ mod tests {
     }
 
     #[test]
-    fn a_cache_file_is_used_for_the_request_after_a_change_of_the_credentials() {
-        let file = token(Some(3600)).to_file("d", Some("e"));
-        for (request, is_used) in [("d", true), ("e", true), ("f", false)] {
-            let read = AccessToken::from_file(file.expose().as_bytes(), request);
-            assert_eq!(read.is_ok(), is_used, "{request}");
-        }
-    }
-
-    #[test]
     fn only_a_cache_file_is_recognized() {
         let is_ours =
             |content: &[u8]| AccessToken::is_ours(&Existing { content, is_private: true }, None);
-        let file = token(Some(3600)).to_file("d", None);
+        let file = token(Some(3600)).to_file("d");
         for length in 1..=file.expose().len() {
             assert!(is_ours(&file.expose().as_bytes()[..length]), "{length}");
         }

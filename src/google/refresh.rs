@@ -22,23 +22,23 @@ use crate::shell::quoted;
 pub struct Refreshed {
     /// The access token.
     pub token: AccessToken,
-    /// The refresh token that replaces the one that was sent.
-    pub rotated: Option<Secret>,
     /// The scopes of the access token, separated by spaces.
     pub scope: Option<String>,
 }
 
 /// Gets an access token for this refresh token, with these scopes if there are any. Without scopes it
-/// has all those that the user granted.
+/// has all those that the user granted. `store` gets the refresh token that replaces the one that was
+/// sent, before anything else in the response can be wrong.
 ///
 /// # Errors
-/// `DENIED` if the user must sign in again; otherwise those of [`Context::send`]. `PROTOCOL` if the
-/// response has no access token.
+/// `DENIED` if the user must sign in again; otherwise those of [`Context::send`] and of `store`.
+/// `PROTOCOL` if the response has no access token.
 pub fn refresh(
     user: &UserCredentials,
     refresh_token: &Secret,
     scopes: &[String],
     cx: &Context,
+    store: impl FnOnce(&Secret) -> Result<(), Error>,
 ) -> Result<Refreshed, Error> {
     let (url, member) = (&user.token_url, user.token_url_member());
     let mut post = Request::post(url, member)
@@ -66,10 +66,11 @@ pub fn refresh(
     let members = response.require_success()?.json()?;
     let text =
         |name: &str| members.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
-    let rotated = text("refresh_token").filter(|token| *token != refresh_token.expose());
+    if let Some(new) = text("refresh_token").filter(|token| *token != refresh_token.expose()) {
+        store(&Secret::new(new))?;
+    }
     Ok(Refreshed {
         token: AccessToken::of_oauth(&members, cx.clock.now(), (url, member))?,
-        rotated: rotated.map(Secret::new),
         scope: text("scope").map(str::to_owned),
     })
 }

@@ -24,6 +24,7 @@ use std::path::PathBuf;
 
 use crate::context::Context;
 use crate::error::{Error, Kind};
+use crate::files;
 use crate::secret::Secret;
 use crate::show;
 use crate::world::Deadline;
@@ -77,6 +78,12 @@ impl Negotiator {
     pub fn new(identity: &Identity, target: &Target, cx: &Context) -> Result<Negotiator, Error> {
         check_spn(&target.spn)?;
         check_deadline(cx.deadline)?;
+        match identity {
+            Identity::Current { keytab: Some(keytab), .. } => files::note(keytab),
+            // Another ticket or logon is not noticed.
+            Identity::Current { keytab: None, .. } => files::note_unknown(),
+            Identity::Password { .. } => {}
+        }
         let platform = platform::Platform::new(identity, target, cx)?;
         Ok(Negotiator { platform, deadline: cx.deadline })
     }

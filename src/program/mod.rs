@@ -125,6 +125,8 @@ impl Program {
     }
 
     fn run_with(&self, is_observed: bool, world: &World) -> Result<Observed, Error> {
+        // What the program prints may depend on anything.
+        files::note_unknown();
         let shown = show::path(self.name.as_ref());
         let file = find(&self.name, &self.env(world));
         if let Some(obstacle) = file.and_then(|file| obstacle::of_text(&file)) {

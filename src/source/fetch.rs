@@ -73,11 +73,6 @@ impl Fetch {
         &self.digest
     }
 
-    /// The file that contains the token, if there is one.
-    pub fn token_file(&self) -> Option<&Path> {
-        self.source.token_file()
-    }
-
     /// Where the token is written.
     pub fn destination(&self) -> &Destination {
         &self.destination
@@ -92,7 +87,12 @@ impl Fetch {
         let fetch = || self.new_document(cx).map_err(|error| cx.blaming_clock(error));
         let fetching = Fetching { fetch: &fetch, remembers_refusals: true };
         match cache::obtain(file, reuse, cx, &fetching)? {
-            Obtained::Cached(document) => Ok(document),
+            Obtained::Cached(document) => {
+                if let Some(file) = file {
+                    files::note(file.path());
+                }
+                Ok(document)
+            }
             Obtained::New(document, _lock) => {
                 self.destination.store(&document, cx)?;
                 Ok(document)

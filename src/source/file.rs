@@ -4,7 +4,7 @@
 //! Such files are rotated. The file is therefore read again whenever the output file does not
 //! contain a valid token.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::field::{self, Field};
 use super::{Source, SourceInfo};
@@ -50,10 +50,6 @@ fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
 }
 
 impl Source for File {
-    fn token_file(&self) -> Option<&Path> {
-        Some(&self.path)
-    }
-
     fn subject_token(
         &self,
         request: &SubjectTokenRequest,

@@ -24,7 +24,6 @@ mod vault;
 pub use self::trust::Trust;
 
 use std::fmt::Debug;
-use std::path::Path;
 use std::time::Duration;
 
 use crate::context::Context;
@@ -49,11 +48,6 @@ pub trait Source: Debug {
     /// The settings with which a pool provider trusts the tokens of this source.
     fn trust(&self) -> Trust {
         Trust { token_type: None, ..Trust::unknown_issuer() }
-    }
-
-    /// The file that contains the token itself. Another content may be the token of another identity.
-    fn token_file(&self) -> Option<&Path> {
-        None
     }
 
     /// The default of `--timeout` for this request.

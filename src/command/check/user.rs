@@ -44,7 +44,7 @@ fn refresh(
         return Err(NONE);
     }
     match user_token::get(user, &[], check.cx) {
-        Ok((refreshed, _)) => {
+        Ok(refreshed) => {
             let message = format!("{} accepted the refresh token", user.token_url.host());
             report.ok("refresh token", message).with_step(check.cx.route(&user.token_url));
             scopes(refreshed.scope.as_deref(), user, report);

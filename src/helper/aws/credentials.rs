@@ -3,18 +3,13 @@
 use aws_credential_types::Credentials;
 use serde_json::{Value, json};
 
-use crate::cache::Cached;
+use crate::cache::{Cached, sealed};
 use crate::files::ownership::Existing;
 use crate::secret::Secret;
 use crate::time::{LAST_SECOND, rfc3339};
 
 /// The value of the member `type` in a cached file.
 const TYPE: &str = "aws_role_credentials";
-
-/// The members of a cached file that identify the request for the credentials: the request at the
-/// time of the fetch, and the later request if the fetch changed the Google credentials.
-const REQUEST_MEMBER: &str = "wif_token_request";
-const NEXT_REQUEST_MEMBER: &str = "wif_token_next_request";
 
 /// Temporary credentials of a role.
 #[derive(Debug)]
@@ -58,13 +53,10 @@ impl RoleCredentials {
 
 impl Cached for RoleCredentials {
     fn from_file(bytes: &[u8], request: &str) -> Result<RoleCredentials, &'static str> {
-        let value: Value = serde_json::from_slice(bytes).map_err(|_| "it is not JSON")?;
+        let value = sealed::open(bytes, request)?;
         let text = |name: &str| value.get(name).and_then(Value::as_str);
         if text("type") != Some(TYPE) {
             return Err("it does not contain credentials of an AWS role");
-        }
-        if ![REQUEST_MEMBER, NEXT_REQUEST_MEMBER].iter().any(|name| text(name) == Some(request)) {
-            return Err("it was made for a different request");
         }
         let is_graphic =
             |text: &&str| !text.is_empty() && text.bytes().all(|byte: u8| byte.is_ascii_graphic());
@@ -82,19 +74,15 @@ impl Cached for RoleCredentials {
         })
     }
 
-    fn to_file(&self, request: &str, next: Option<&str>) -> Secret {
-        let mut value = json!({
+    fn to_file(&self, request: &str) -> Secret {
+        let members = json!({
             "type": TYPE,
             "access_key_id": self.key_id,
             "secret_access_key": self.secret.expose(),
             "session_token": self.session_token.expose(),
             "expiration_time": self.expiry,
-            REQUEST_MEMBER: request,
         });
-        if let (Some(members), Some(next)) = (value.as_object_mut(), next) {
-            members.insert(NEXT_REQUEST_MEMBER.to_owned(), next.into());
-        }
-        Secret::new(value.to_string())
+        sealed::seal(members, request)
     }
 
     fn usable_until(&self) -> i64 {
@@ -131,7 +119,7 @@ mod tests {
 
     #[test]
     fn a_cached_file_is_used_only_for_its_request() {
-        let file = credentials().to_file("d", None);
+        let file = credentials().to_file("d");
         let read = |text: &str, request| RoleCredentials::from_file(text.as_bytes(), request);
         let found = read(file.expose(), "d").unwrap();
         assert_eq!(found.to_json("1"), credentials().to_json("1"));

@@ -45,6 +45,7 @@ impl RefreshTokenFile<'_> {
         let Some(path) = &self.path else { return Ok(None) };
         let shown = show::path(path);
         cx.log.warn_if_shared(path);
+        files::note(path);
         let text = match ownership::read_trusted(path) {
             Ok(Some(text)) if !ownership::is_blank(&text) => text,
             Ok(_) => return Ok(None),

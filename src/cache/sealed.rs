@@ -1,0 +1,76 @@
+//! The members that a file of the private cache has beside those of its token: which request the
+//! token is for, and which files the result depends on.
+
+use serde_json::{Map, Value};
+
+use super::dependencies::Dependencies;
+use crate::secret::Secret;
+
+/// The member with the digest of the request.
+pub const REQUEST_MEMBER: &str = "wif_token_request";
+
+/// The member with the files.
+const FILES_MEMBER: &str = "wif_token_files";
+
+/// The content of a file with these members for a request.
+pub fn seal(members: Value, request: &str) -> Secret {
+    let mut members = members;
+    if let Some(object) = members.as_object_mut() {
+        object.insert(REQUEST_MEMBER.to_owned(), request.into());
+        object.insert(FILES_MEMBER.to_owned(), Dependencies::seen().to_json());
+    }
+    Secret::new(members.to_string())
+}
+
+/// The members in a file, if it is for this request and no file that it depends on has changed.
+///
+/// # Errors
+/// Why the content is not used, for the log.
+pub fn open(bytes: &[u8], request: &str) -> Result<Map<String, Value>, &'static str> {
+    let members: Map<String, Value> =
+        serde_json::from_slice(bytes).map_err(|_| "it is not a JSON object")?;
+    if members.get(REQUEST_MEMBER).and_then(Value::as_str) != Some(request) {
+        return Err("it was made for a different request");
+    }
+    let files = members.get(FILES_MEMBER).and_then(Dependencies::read);
+    let unchanged = files.filter(Dependencies::are_unchanged);
+    // What is made with this token depends on the same files.
+    unchanged.ok_or("a file that the token depends on has changed")?.note();
+    Ok(members)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::files;
+
+    #[test]
+    fn a_changed_file_makes_another_request_of_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("credentials");
+        files::create_new(&path, b"one").unwrap();
+        files::note(&path);
+        let file = seal(json!({"a": 1}), "d");
+        let opens = || open(file.expose().as_bytes(), "d").is_ok();
+        assert!(opens() && open(file.expose().as_bytes(), "e").is_err());
+        std::fs::remove_file(&path).unwrap();
+        assert!(!opens());
+        files::create_new(&path, b"two").unwrap();
+        assert!(!opens());
+    }
+
+    #[test]
+    fn a_file_of_unknown_origin_is_not_used() {
+        for text in [
+            "[]",
+            "{",
+            r#"{"wif_token_request":"d"}"#,
+            r#"{"wif_token_request":"d","wif_token_files":{"a":1}}"#,
+        ] {
+            assert!(open(text.as_bytes(), "d").is_err(), "{text}");
+        }
+        assert!(open(br#"{"wif_token_request":"d","wif_token_files":{}}"#, "d").is_ok());
+    }
+}
