@@ -15,6 +15,7 @@ use common::google::IMPERSONATED;
 use common::metadata::{ACCOUNT, Client, Google};
 use common::{Run, World};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use serde_json::json as object;
 
 /// The run of a shell script below `exec`, with the default handling of signals.
 fn exec(world: &World, options: &str, script: &str) -> Command {
@@ -172,6 +173,11 @@ fn the_exit_status_is_that_of_the_command() {
         assert_eq!(run.stderr.matches('\n').count(), 1, "{run:?}");
         assert!(leaves_nothing(&world), "{command}");
     }
+    let run = world.run("exec --credentials={dir}/c.json ls -l");
+    assert_eq!(run.status, 2);
+    assert!(
+        run.stderr.ends_with("; write -- before the program: wif-token exec -- COMMAND [ARG]...\n")
+    );
     assert_eq!(google.server.count(), 0);
 }
 
@@ -189,6 +195,14 @@ fn the_configuration_is_validated_before_the_command_starts() {
         assert!(![0, 126, 127].contains(&run.status), "{run:?}");
         assert!(!world.path("started").exists());
     }
+    let executable = r#"{"executable":{"command":"/bin/false"}}"#;
+    let file = object!({"file": world.fill("{dir}/t")}).to_string();
+    world.write("executable.json", world.read("c.json").replace(&file, executable));
+    let line = "exec --credentials={dir}/executable.json -- /bin/touch {dir}/started";
+    let refused = world.run(line);
+    assert_eq!(refused.status, 3, "{refused:?}");
+    assert!(refused.stderr.starts_with("executables are not allowed: "), "{refused:?}");
+    assert!(!world.path("started").exists());
     google.set(|google| google.failure = Some("403 Forbidden"));
     let failed = run(&world, "--check-first", script);
     assert!(![0, 126, 127].contains(&failed.status), "{failed:?}");

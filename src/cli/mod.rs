@@ -92,11 +92,7 @@ impl Grammar for Words {
                 self.source = Some(source::find(word).ok_or_else(|| self.unknown_first(word))?);
                 Ok(())
             }
-            _ if self.tables().into_iter().flatten().any(|option| option.name == "credentials") => {
-                let fix = "name the credential configuration with --credentials=FILE";
-                Err(unexpected(word, None).fix(fix))
-            }
-            _ => Err(unexpected(word, self.source)),
+            _ => Err(self.unexpected(word)),
         }
     }
 
@@ -136,6 +132,15 @@ impl Grammar for Words {
 }
 
 impl Words {
+    fn unexpected(&self, word: &str) -> Error {
+        let names = [self.command.map(|command| command.name), self.source.map(|info| info.name)];
+        let name = names.into_iter().flatten().collect::<Vec<_>>().join(" ");
+        let of_command = self.command.and_then(|command| command.rest);
+        let rest = self.source.map_or(of_command, |source| source.rest);
+        let options: Vec<_> = self.tables().into_iter().flatten().collect();
+        unexpected(word, &name, rest, &options)
+    }
+
     fn first(&mut self, word: &str) -> Result<(), Error> {
         self.is_helper = word == "helper";
         self.source = source::find(word);

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use super::Invocation;
 use crate::client::credentials::{Credentials, Origin};
+use crate::client::executable::Allowed;
 use crate::client::subject_token;
+use crate::configuration::CredentialConfig;
+use crate::configuration::credential_source::CredentialSource;
 use crate::configuration::pool_provider::PoolProvider;
 use crate::context::Context;
 use crate::error::{Error, Kind};
@@ -36,7 +39,8 @@ const UNKNOWN_LIFE: i64 = 60;
 /// The settings of the server. The credentials are validated, and no token is fetched.
 ///
 /// # Errors
-/// `USAGE` if an option has a wrong value, and those of [`Credentials::find`].
+/// `USAGE` if an option has a wrong value, `CONFIGURATION` if executables are not allowed but required,
+/// and those of [`Credentials::find`].
 pub(super) fn settings(invocation: &Invocation, cx: &Context) -> Result<Settings, Error> {
     let options = Options::read(&invocation.values)?;
     if let Some(project) = &options.project {
@@ -46,6 +50,9 @@ pub(super) fn settings(invocation: &Invocation, cx: &Context) -> Result<Settings
     let is_number = !matches!(number, Some(Err(_)));
     require(is_number, "--project-number", "is not a number", "123456789012")?;
     let credentials = invocation.credentials(cx)?;
+    if let Origin::ExternalAccount(config) = &credentials.origin {
+        require_opt_in(config, cx)?;
+    }
     let email = match (credentials.hops.last(), &credentials.origin) {
         (Some(hop), _) => hop.account.account.clone(),
         (None, Origin::MetadataServer(server)) => server.email(cx)?,
@@ -76,6 +83,14 @@ pub(super) fn settings(invocation: &Invocation, cx: &Context) -> Result<Settings
         timeout,
         log: cx.log.clone(),
     })
+}
+
+/// Clients of a server that may not run the executable would never get a token.
+fn require_opt_in(config: &CredentialConfig, cx: &Context) -> Result<(), Error> {
+    match config.source {
+        CredentialSource::Executable { .. } => Allowed::by(&cx.env).map(|_| ()),
+        _ => Ok(()),
+    }
 }
 
 /// The number of the project of the workload identity pool.

@@ -105,7 +105,7 @@ fn get(line: &str, call: &Call, cx: &Context) -> Result<Value, Value> {
         let (call, cx) = request.own(call, cx)?;
         let hosts = call.hosts(HOSTS)?;
         // Cargo asks the next provider if the URL is not supported, and otherwise stops.
-        if !request.index().is_some_and(|url| hosts.contain(&url)) {
+        if !hosts.permit(request.index().as_ref(), &cx.log) {
             return Ok(Err(json!({ "kind": "url-not-supported" })));
         }
         if request.kind != "get" {

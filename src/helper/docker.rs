@@ -62,7 +62,7 @@ fn run(call: &Call, cx: &Context) -> Result<Output, Error> {
                 let fix = "run echo europe-docker.pkg.dev | wif-token helper docker get";
                 return Err(Error::new(Kind::Usage, what).fix(fix));
             }
-            if !url(server).is_some_and(|url| hosts.contain(&url)) {
+            if !hosts.permit(url(server).as_ref(), &cx.log) {
                 return Ok(Output { text: NOT_FOUND.to_owned(), status: 1 });
             }
             let token = call.access_token(MIN_LIFE, cx)?;

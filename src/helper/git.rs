@@ -54,7 +54,7 @@ fn run(call: &Call, cx: &Context) -> Result<Output, Error> {
         Some("get") => {
             let input = input::read_lossy()?;
             let request = Request::parse(&input)?;
-            match request.server()?.is_some_and(|url| hosts.contain(&url)) {
+            match hosts.permit(request.server()?.as_ref(), &cx.log) {
                 true => {
                     let token = call.access_token(MIN_LIFE, cx)?;
                     Ok(request.answer(&token, ask_again_at(token.expiry, cx)).into())

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use crate::error::{Error, Kind};
 use crate::http::Url;
 use crate::options::grammar::is_label;
+use crate::world::Log;
 
 /// The hosts of Google for which a helper has tokens, and the hosts of `--allow-host`.
 #[derive(Debug)]
@@ -32,7 +33,10 @@ impl Hosts {
         match allowed.iter().all(is_host) {
             true => Ok(Hosts { patterns, allowed }),
             false => Err(Error::new(Kind::Usage, "--allow-host is not a host name or IP address")
-                .fix("use a value without a port, such as --allow-host=registry.example.com")),
+                .fix(
+                    "use a name without a scheme, port, path or wildcard, such as \
+                      --allow-host=registry.example.com",
+                )),
         }
     }
 
@@ -41,10 +45,27 @@ impl Hosts {
         &self.allowed
     }
 
+    /// Whether a token may be sent to this URL, which is `None` if the request does not contain one.
+    /// The log says why not, because the tool continues without credentials and shows nothing.
+    pub(super) fn permit(&self, url: Option<&Url>, log: &Log) -> bool {
+        let is_permitted = url.is_some_and(|url| self.contain(url));
+        match url {
+            None => log.line("no token: the request does not contain the URL of an HTTPS server"),
+            Some(url) if !is_permitted => log.line(format!(
+                "no token for {}: this helper has tokens only for {} with https on port 443, and for \
+                 the hosts of --allow-host",
+                url.origin(),
+                self.patterns.join(", "),
+            )),
+            Some(_) => {}
+        }
+        is_permitted
+    }
+
     /// Whether a token may be sent to this URL. A host of Google must be reached through https on
     /// port 443. A host of `--allow-host` may have any port, and plain http if it is a host of this
     /// machine.
-    pub(super) fn contain(&self, url: &Url) -> bool {
+    fn contain(&self, url: &Url) -> bool {
         let (host, port) = (url.host(), url.as_uri().port_u16());
         let is_google = url.is_https()
             && port.is_none_or(|port| port == 443)

@@ -71,7 +71,8 @@ struct Words {
 impl Grammar for Words {
     fn positional(&mut self, word: &str) -> Result<(), Error> {
         if let Some(source) = self.source {
-            return Err(unexpected(word, Some(source)));
+            let options: Vec<_> = source.options().collect();
+            return Err(unexpected(word, source.name, source.rest, &options));
         }
         self.source = Some(find(word).ok_or_else(|| unknown(word, &[]))?);
         Ok(())

@@ -2,9 +2,9 @@
 //!
 //! The word is repeated only if it looks like a name: it may be a misplaced secret.
 
-use super::{SOURCES, SourceInfo};
+use super::SOURCES;
 use crate::error::{Error, Kind};
-use crate::options::{is_name, nearest};
+use crate::options::{OptionInfo, is_name, nearest};
 use crate::shell;
 
 /// Words for which there is a command line, but neither a source nor a command.
@@ -78,20 +78,27 @@ fn is_this_program(word: &str) -> bool {
     ["wif-token", "wif-token.exe"].contains(&word.rsplit(['/', '\\']).next().unwrap_or(word))
 }
 
-/// The error for a positional word after the source or command.
-pub fn unexpected(word: &str, source: Option<&'static SourceInfo>) -> Error {
+/// The error for a positional word after the source or command with this name, these arguments after
+/// `--` if they are allowed, and these options.
+pub fn unexpected(
+    word: &str,
+    name: &str,
+    rest: Option<&str>,
+    options: &[&'static OptionInfo],
+) -> Error {
+    let find = |name: &str| options.iter().find(|option| option.name == name);
+    let given = word.split_once('=').and_then(|(name, _)| find(name));
+    let is_file = word.to_ascii_lowercase().ends_with(".json");
+    let likely = options.iter().find(|option| option.required).or_else(|| find("credentials"));
     let error = Error::new(Kind::Usage, "unexpected argument after the source or command");
-    let options = || source.into_iter().flat_map(SourceInfo::options);
-    let name = word.split_once('=').map(|(name, _)| name);
-    let given = options().find(|option| Some(option.name) == name);
-    let required = options().find(|option| option.required);
-    error.fix(match (source, given, required) {
+    error.fix(match (given, rest, likely) {
         _ if has_dash(word) => HYPHENS.to_owned(),
-        (_, Some(option), _) => format!("did you mean {}?", option.usage()),
-        (Some(source), ..) if source.rest.is_some() => {
-            format!("write -- before the program: wif-token {} -- PROGRAM ARGUMENT", source.name)
+        (Some(option), ..) => format!("did you mean {}?", option.usage()),
+        (_, Some(rest), ..) => format!("write -- before the program: wif-token {name} -- {rest}"),
+        (.., Some(option)) if is_file && option.name == "credentials" => {
+            format!("name the credential configuration with {}", option.usage())
         }
-        (_, _, Some(option)) => {
+        (.., Some(option)) => {
             format!("pass each value with its option, such as {}", option.usage())
         }
         _ => {

@@ -68,6 +68,9 @@ impl Options {
 
 const CLUSTER: &str = "cluster";
 
+/// The plugin that `gcloud container clusters get-credentials` writes into a kubeconfig.
+const PLUGIN_OF_GCLOUD: &str = "gke-gcloud-auth-plugin";
+
 pub(super) fn check(options: &Options, invocation: &Invocation, cx: &Context, report: &mut Report) {
     let is_broken = report.exit_status() != 0;
     let context = options.context.as_deref();
@@ -95,17 +98,21 @@ pub(super) fn check(options: &Options, invocation: &Invocation, cx: &Context, re
 fn kubeconfig(cluster: &Cluster, report: &mut Report) {
     let Cluster { context, server, .. } = cluster;
     let found = format!("{context} points to {server}");
-    match cluster.has_plugin {
-        true => report.ok("kubeconfig", found),
-        false => report.warning(
-            "kubeconfig",
-            format!(
-                "{found}, but the user of the context has no exec entry, so kubectl uses other \
-                 credentials"
-            ),
-            "copy the exec entry from wif-token help helper kubernetes to the user of that context",
-        ),
+    let other = match cluster.plugin.as_deref() {
+        None => "has no exec entry, so kubectl uses other credentials",
+        Some(plugin) if plugin.file_stem().is_some_and(|name| name == PLUGIN_OF_GCLOUD) => {
+            "runs gke-gcloud-auth-plugin, so kubectl uses the account of gcloud"
+        }
+        Some(_) => {
+            report.ok("kubeconfig", found);
+            return;
+        }
     };
+    report.warning(
+        "kubeconfig",
+        format!("{found}, but the user of the context {other}"),
+        "copy the exec entry from wif-token help helper kubernetes to the user of that context",
+    );
 }
 
 /// Longer than the lifetime of any access token, in seconds, so that a cached token is not used.

@@ -160,6 +160,7 @@ fn require_https(url: &Url, setting: &str) -> Result<(), Error> {
 fn require_region(partition: &str, region: Option<&str>) -> Result<(), Error> {
     let Some(region) = region else {
         return Err(Error::new(Kind::Configuration, "no AWS region is set")
+            .cause("the region of an AWS profile is not used")
             .fix("add --region=REGION, or set AWS_REGION"));
     };
     if endpoint::partition(region) == partition && !region.ends_with("-global") {

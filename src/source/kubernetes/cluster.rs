@@ -2,7 +2,9 @@
 //!
 //! `wif-token check` sends a token of its own there, as kubectl does with the token of a plugin.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
 
 use super::endpoint::Endpoint;
 use super::kubeconfig::Kubeconfig;
@@ -27,8 +29,8 @@ pub(crate) struct Cluster {
     pub(crate) namespace: String,
     /// The API server.
     pub(crate) server: Url,
-    /// Whether the user of the context gets credentials from a plugin.
-    pub(crate) has_plugin: bool,
+    /// The program from which the user of the context gets credentials, if there is an exec entry.
+    pub(crate) plugin: Option<PathBuf>,
     /// The context with the TLS settings and the proxy for the server.
     cx: Context,
 }
@@ -75,7 +77,9 @@ impl Cluster {
             name: name.to_owned(),
             namespace: namespace.to_owned(),
             server,
-            has_plugin: user.is_some_and(|user| user.get("exec").is_some()),
+            plugin: user
+                .and_then(|user| user.part("exec"))
+                .map(|exec| exec.get("command").and_then(Value::as_str).unwrap_or_default().into()),
             cx: cx.narrowed(|_, http| {
                 http.tls = Terms { how_to_trust: Some(how_to_trust), ..tls };
                 http.proxy = proxy;
