@@ -11,7 +11,7 @@ use crate::options::grammar::is_label;
 
 /// The hosts of Google for which a helper has tokens, and the hosts of `--allow-host`.
 #[derive(Debug)]
-pub struct Hosts {
+pub(super) struct Hosts {
     patterns: &'static [&'static str],
     allowed: Vec<String>,
 }
