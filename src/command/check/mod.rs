@@ -160,15 +160,14 @@ impl Check<'_> {
 }
 
 fn walk(check: &Check, config: &CredentialConfig, report: &mut Report) {
-    let Check { invocation, options, hops, cx } = *check;
-    next("configuration", report, invocation);
+    let Check { options, hops, cx, .. } = *check;
     configuration::check(config, hops, report);
     if let Err(error) = cx.require_valid_proxy(&config.token_url) {
         report.error("token service", &error);
     }
-    next("executable", report, invocation);
+    check.next("executable", report);
     let skipped = executable::check(config, cx, report);
-    next("source", report, invocation);
+    check.next("source", report);
     let token = match skipped {
         Some(why) => {
             report.skipped("source", why);
@@ -177,7 +176,7 @@ fn walk(check: &Check, config: &CredentialConfig, report: &mut Report) {
         None => subject_token(config, cx, report),
     };
     if let Some(token) = token {
-        next("subject token", report, invocation);
+        check.next("subject token", report);
         let mapping = options.mapping.as_deref();
         match config.token_type {
             TokenType::Jwt | TokenType::IdToken => {
@@ -190,11 +189,11 @@ fn walk(check: &Check, config: &CredentialConfig, report: &mut Report) {
             }
             TokenType::AwsRequest => aws::check(&token, config, cx, report),
         }
-        next("exchange", report, invocation);
+        check.next("exchange", report);
         google::check(&token, config, check, report);
     } else {
         report.skipped("exchange", "no subject token is available");
-        next("account", report, invocation);
+        check.next("account", report);
         google::check_accounts(check, report);
     }
     if report.depends_on_time() {
