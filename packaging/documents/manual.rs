@@ -78,8 +78,8 @@ fn commands(text: &mut String) {
 fn helpers(text: &mut String) {
     text.push_str(".SH HELPERS\nEach gives the credentials of a configuration to another tool.\n");
     for helper in HELPERS {
-        let name = format!("{} {}", helper.full_name(), helper.words);
-        let _ = writeln!(text, ".SS {}\n{}", escaped(name.trim_end()), sentence(helper.summary));
+        let name = helper.usage();
+        let _ = writeln!(text, ".SS {}\n{}", escaped(&name), sentence(helper.summary));
         options(text, helper.options.iter().copied().flatten());
         text.push_str(".PP\nTo use it:\n");
         example(text, helper.stanza.lines());

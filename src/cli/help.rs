@@ -121,9 +121,8 @@ pub(super) fn of_helpers(width: usize) -> String {
 
 /// The help of a helper.
 pub(super) fn of_helper(helper: &HelperInfo, width: usize) -> String {
-    let name = format!("{} {}", helper.full_name(), helper.words);
     let mut page = Page::new(width);
-    page.usage_of(name.trim_end(), helper.options(), None);
+    page.usage_of(&helper.usage(), helper.options(), None);
     page.text.push('\n');
     page.paragraph(helper.summary);
     page.heading("to use it:");

@@ -13,7 +13,7 @@ use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::google::access_token::{AccessToken, MIN_LIFE};
-use crate::google::scopes;
+use crate::google::{gcloud, scopes};
 use crate::options::grammar::{is_project, require};
 use crate::options::{Options as Common, Values};
 use crate::server::{AllowedUsers, Fetch, Identity, Settings, Wanted};
@@ -59,7 +59,7 @@ pub(super) fn settings(invocation: &Invocation, cx: &Context) -> Result<Settings
         (None, _) => "default".to_owned(),
     };
     let identity = Identity {
-        project: options.project.or_else(|| Identity::project_of(&email)),
+        project: options.project.or_else(|| gcloud::project(&email)),
         project_number: number.and_then(Result::ok).or_else(|| pool_project(&credentials)),
         universe: credentials.universe().to_owned(),
         scopes: scopes(options.scope.as_deref()),

@@ -55,16 +55,16 @@ impl Refusal {
 
     /// What to do about the file at `path`, which the setting `place` names.
     pub fn fix(&self, path: &Path, place: &str) -> String {
-        let path = path.display().to_string();
-        let shown = shell::quoted(&path);
         match self {
             Refusal::Io(_) => format!("check {place}"),
             Refusal::NotRegular(_) => format!("set {place} to the path of a regular file"),
             Refusal::OtherOwner => {
                 format!("set {place} to a path in a directory that only this user can write to")
             }
-            Refusal::WritableByOthers => format!("run chmod go-w {shown}"),
+            Refusal::WritableByOthers => format!("run {}", private::no_writers_command(path)),
             Refusal::OtherContent => {
+                let shown = path.display().to_string();
+                let shown = shell::quoted(&shown);
                 format!("set {place} to another path, or remove {shown} if nothing needs it")
             }
             Refusal::NoDirectory(directory) => {

@@ -116,11 +116,9 @@ impl ServiceAccount<'_> {
         let url = Url::parse(&format!("{address}{method}")).map_err(|why| {
             Error::new(Kind::Configuration, format!("service_account_impersonation_url {why}"))
         })?;
-        let bearer = Secret::new(format!("Bearer {}", self.bearer.text.expose()));
         let post = Request::post(&url, "service_account_impersonation_url")
             .header("Content-Type", "application/json")
-            .header("Authorization", bearer)
-            .hiding(self.bearer.text.clone())
+            .bearer(&self.bearer.text)
             .body(Secret::new(body.to_string()));
         let response = cx.send(post)?;
         match response.status {

@@ -5,8 +5,6 @@
 //! replace the refresh token: the old one then stops working.
 //! <https://developers.google.com/identity/protocols/oauth2/native-app#offline>
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use super::access_token::AccessToken;
@@ -45,9 +43,7 @@ pub fn refresh(
         .header("Accept", "application/json")
         .field("grant_type", "refresh_token");
     if user.is_workforce {
-        let pair = Secret::new(format!("{}:{}", user.client_id, user.client_secret.expose()));
-        let header = Secret::new(format!("Basic {}", STANDARD.encode(pair.expose())));
-        post = post.header("Authorization", header).hiding(user.client_secret.clone());
+        post = post.basic(&user.client_id, &user.client_secret);
     } else {
         post = post
             .field("client_id", user.client_id.as_str())

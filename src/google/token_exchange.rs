@@ -4,8 +4,6 @@
 //! client. The response contains a federated access token.
 //! <https://cloud.google.com/iam/docs/reference/sts/rest/v1/TopLevel/token>
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
 use super::access_token::AccessToken;
@@ -39,9 +37,7 @@ pub fn exchange(
         .field("subject_token_type", config.token_type.urn())
         .field("subject_token", subject_token.clone());
     if let Some((id, secret)) = &config.client {
-        let pair = Secret::new(format!("{id}:{}", secret.expose()));
-        let header = Secret::new(format!("Basic {}", STANDARD.encode(pair.expose())));
-        post = post.header("Authorization", header).hiding(secret.clone());
+        post = post.basic(id, secret);
     } else if let Some(project) = &config.user_project {
         // A client belongs to a project, so the user project applies only without a client.
         post = post.field("options", json!({ "userProject": project }).to_string().as_str());

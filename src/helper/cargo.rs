@@ -16,6 +16,7 @@ use super::{AllowHost, Call, HelperInfo, Scope, ask_again_at, input};
 use crate::context::Context;
 use crate::contract::exit::{FailureForm, Output};
 use crate::error::{Error, Kind};
+use crate::google::access_token::MIN_LIFE;
 use crate::http::Url;
 use crate::options::reader::{self, Grammar, Line};
 use crate::options::{self, COMMON, OptionInfo};
@@ -29,9 +30,6 @@ const HELLO: &str = "{\"v\":[1]}\n";
 
 /// How long cargo may wait before its next request.
 const IDLE: Duration = Duration::from_secs(24 * 3600);
-
-/// A token is renewed when it is valid for less than this, in seconds.
-const MIN_LIFE: i64 = 300;
 
 pub(super) const INFO: HelperInfo = HelperInfo {
     name: "cargo",
@@ -73,7 +71,7 @@ fn run(call: &Call, cx: &Context) -> Result<Output, Error> {
     if !Options::read(&call.values)?.cargo_plugin || !call.words.is_empty() {
         call.exit.set_form(FailureForm::MESSAGE);
         let what = "helper cargo requires --cargo-plugin and accepts no action";
-        return Err(Error::new(Kind::Usage, what).fix("use wif-token helper cargo --cargo-plugin"));
+        return Err(Error::new(Kind::Usage, what).fix(INFO.how_to_use()));
     }
     call.exit.set_form(ANSWERED);
     call.exit.show(HELLO);

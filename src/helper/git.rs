@@ -10,7 +10,7 @@ use super::{AllowHost, Call, HelperInfo, Scope, ask_again_at, host, input};
 use crate::context::Context;
 use crate::contract::exit::{FailureForm, Output};
 use crate::error::{Error, Kind};
-use crate::google::access_token::AccessToken;
+use crate::google::access_token::{AccessToken, MIN_LIFE};
 use crate::http::Url;
 
 /// The hosts of Google's git servers: Cloud Source Repositories, Secure Source Manager, Developer
@@ -27,9 +27,6 @@ const HOSTS: &[&str] = &[
 /// The user name for an access token. `googlesource.com` requires one that begins with `git-`, and
 /// the other servers accept any.
 const USER: &str = "git-account";
-
-/// A token is renewed when it is valid for less than this, in seconds.
-const MIN_LIFE: i64 = 300;
 
 pub(super) const INFO: HelperInfo = HelperInfo {
     name: "git",

@@ -12,7 +12,7 @@ use crate::world::Log;
 
 /// The hosts of Google for which a helper has tokens, and the hosts of `--allow-host`.
 #[derive(Debug)]
-pub struct Hosts {
+pub(super) struct Hosts {
     patterns: &'static [&'static str],
     allowed: Vec<String>,
 }

@@ -12,6 +12,7 @@ use super::{AllowHost, Call, HelperInfo, Scope, host};
 use crate::context::Context;
 use crate::contract::exit::{FailureForm, Output};
 use crate::error::{Error, Kind};
+use crate::google::access_token::MIN_LIFE;
 use crate::http::Url;
 
 /// The hosts of Artifact Registry.
@@ -20,9 +21,6 @@ const HOSTS: &[&str] = &["*.pkg.dev"];
 /// The user name for an access token.
 /// <https://cloud.google.com/artifact-registry/docs/python/authentication>
 const USER: &str = "oauth2accesstoken";
-
-/// A token is renewed when it is valid for less than this, in seconds.
-const MIN_LIFE: i64 = 300;
 
 pub(super) const INFO: HelperInfo = HelperInfo {
     name: "keyring",
@@ -79,8 +77,7 @@ fn run(call: &Call, cx: &Context) -> Result<Output, Error> {
         [action, service] | [action, service, _] if action == "get" => service,
         _ => {
             let what = "helper keyring requires the action get and a URL";
-            let fix = format!("use wif-token {} {}", INFO.full_name(), INFO.words);
-            return Err(Error::new(Kind::Usage, what).fix(fix));
+            return Err(Error::new(Kind::Usage, what).fix(INFO.how_to_use()));
         }
     };
     if !hosts.permit(url(service).as_ref(), &cx.log) {

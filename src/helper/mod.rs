@@ -22,7 +22,7 @@ pub mod kubernetes;
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
-pub use self::host::Hosts;
+use self::host::Hosts;
 use crate::client::credentials::{CredentialOptions, Credentials};
 use crate::context::Context;
 use crate::contract::exit::{Exit, FailureForm, Output};
@@ -57,6 +57,16 @@ impl HelperInfo {
     /// The words that select the helper on the command line: `helper` and the name.
     pub fn full_name(&self) -> String {
         format!("helper {}", self.name)
+    }
+
+    /// The whole command line without options, such as `helper docker get|list|store|erase`.
+    pub fn usage(&self) -> String {
+        format!("{} {}", self.full_name(), self.words).trim_end().to_owned()
+    }
+
+    /// The fix for wrong words after the name.
+    fn how_to_use(&self) -> String {
+        format!("use wif-token {}", self.usage())
     }
 
     /// The failure of a command line with a word that the helper does not expect.
@@ -174,8 +184,7 @@ impl Call {
             true => format!("{} requires an action", helper.full_name()),
             false => format!("{} does not support this action", helper.full_name()),
         };
-        let usage = format!("use wif-token {} {}", helper.full_name(), helper.words);
-        Error::new(Kind::Usage, what).fix(usage.trim_end())
+        Error::new(Kind::Usage, what).fix(helper.how_to_use())
     }
 
     /// The hosts that may get a token: those of Google that match one of `patterns`, and those of

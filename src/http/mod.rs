@@ -5,6 +5,7 @@
 //! `--allow-http`. Certificates are verified with the trust store of the platform or with
 //! `--ca-file`.
 
+mod clocks;
 mod connector;
 mod failure;
 pub mod form;
@@ -23,7 +24,7 @@ mod url;
 #[cfg(any(windows, test))]
 mod windows_proxy;
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use ureq::http::header::CONTENT_TYPE;
@@ -32,9 +33,11 @@ use ureq::http::{HeaderName, HeaderValue, Method};
 use ureq::unversioned::transport::Connector as _;
 use ureq::{AsSendBody, Body, Proxy};
 
+use self::clocks::Clocks;
 use self::connector::{Peer, TlsConnector};
 use self::proxy_connector::ProxyConnector;
 use self::transport::{Resolver, TcpConnector};
+pub use clocks::{SET_CLOCK, TOLERATED_SKEW, wrong_clock};
 pub use proxy::NamedProxy;
 pub use request::{Request, Text};
 pub use response::Response;
@@ -294,33 +297,4 @@ fn header(name: &str, value: &Text) -> Result<(HeaderName, HeaderValue), Error> 
         .map_err(|_| wrong("has control characters in its value"))?;
     header_value.set_sensitive(matches!(value, Text::Secret(_)));
     Ok((header_name, header_value))
-}
-
-/// The servers that sent their time: see [`Agent::clocks`].
-#[derive(Debug, Clone, Default)]
-struct Clocks(Arc<Mutex<Vec<(String, i64)>>>);
-
-impl Clocks {
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<(String, i64)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn record(&self, origin: String, skew: i64) {
-        let mut clocks = self.lock();
-        clocks.retain(|(other, _)| *other != origin);
-        clocks.push((origin, skew));
-    }
-}
-
-/// The difference between two clocks that is not an error, in seconds.
-pub const TOLERATED_SKEW: i64 = 30;
-
-/// How to set the clock.
-pub const SET_CLOCK: &str = "chronyc makestep as root, w32tm /resync on Windows, or on the container \
-                             host for a container";
-
-/// The fix for a clock that is this many seconds ahead.
-pub fn wrong_clock(skew: i64) -> String {
-    let side = if skew > 0 { "ahead" } else { "behind" };
-    format!("correct this host's clock, which is {} s {side} ({SET_CLOCK})", skew.abs())
 }

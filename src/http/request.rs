@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use ureq::http::Method;
 use zeroize::Zeroizing;
 
@@ -96,6 +98,19 @@ impl<'a> Request<'a> {
         self
     }
 
+    /// Authenticates with a name and a password (RFC 7617).
+    pub fn basic(self, name: &str, password: &Secret) -> Self {
+        let pair = Secret::new(format!("{name}:{}", password.expose()));
+        let header = Secret::new(format!("Basic {}", STANDARD.encode(pair.expose())));
+        self.header("Authorization", header).hiding(password.clone())
+    }
+
+    /// Authenticates with a token (RFC 6750, section 2.1).
+    pub fn bearer(self, token: &Secret) -> Self {
+        let header = Secret::new(format!("Bearer {}", token.expose()));
+        self.header("Authorization", header).hiding(token.clone())
+    }
+
     /// Adds a form field.
     pub fn field(mut self, name: impl Into<Cow<'a, str>>, value: impl Into<Text>) -> Self {
         self.form.push((name.into(), value.into()));
@@ -149,5 +164,24 @@ impl<'a> Request<'a> {
         let form = || form::encode(self.form.iter().map(|(name, value)| (name, value.expose())));
         let text = self.body.as_ref().map_or_else(form, |body| body.expose().to_owned());
         Zeroizing::new(text.into_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_authorization_header_is_secret() {
+        let url = Url::parse("https://idp.example/token").unwrap();
+        let secret = Secret::new("hunter2-secret");
+        for (request, expected) in [
+            (Request::post(&url, "--url").basic("id", &secret), "Basic aWQ6aHVudGVyMi1zZWNyZXQ="),
+            (Request::post(&url, "--url").bearer(&secret), "Bearer hunter2-secret"),
+        ] {
+            let secrets = request.secrets();
+            let secrets: Vec<&str> = secrets.iter().map(Secret::expose).collect();
+            assert_eq!(secrets, [expected, "hunter2-secret"]);
+        }
     }
 }

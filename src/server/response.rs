@@ -5,6 +5,14 @@ use std::fmt::Write as _;
 use ring::digest::{SHA256, digest};
 use zeroize::Zeroizing;
 
+/// The content types of values, as Google sends them.
+pub(super) const TEXT: &str = "application/text";
+pub(super) const JSON: &str = "application/json";
+
+/// Those of failures and of redirects.
+const PLAIN: &str = "text/plain; charset=utf-8";
+const HTML: &str = "text/html";
+
 /// A response.
 pub(super) struct Response {
     status: u16,
@@ -36,20 +44,14 @@ impl Response {
 
     /// A redirect to this URL.
     pub(super) fn redirect(location: String) -> Response {
-        let body = Zeroizing::default();
-        Response {
-            status: 301,
-            content_type: HTML,
-            location: Some(location),
-            is_tagged: false,
-            body,
-        }
+        let (location, body) = (Some(location), Zeroizing::default());
+        Response { status: 301, content_type: HTML, location, is_tagged: false, body }
     }
 
     /// A failure with one line of text, which clients show.
     pub(super) fn failure(status: u16, message: &str) -> Response {
         let body = Zeroizing::new(format!("{message}\n"));
-        Response { status, content_type: TEXT, location: None, is_tagged: false, body }
+        Response { status, content_type: PLAIN, location: None, is_tagged: false, body }
     }
 
     /// The bytes of the response. They contain no body for a HEAD request.
@@ -89,6 +91,3 @@ impl Response {
         Zeroizing::new(bytes)
     }
 }
-
-const TEXT: &str = "text/plain; charset=utf-8";
-const HTML: &str = "text/html";

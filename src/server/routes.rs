@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::Settings;
 use super::request::Request;
-use super::response::Response;
+use super::response::{JSON, Response, TEXT};
 use super::tokens::Wanted;
 use super::tree::{self, Found};
 use crate::error::{Error, Kind};
@@ -21,9 +21,6 @@ pub(super) enum Route {
     /// With a token.
     Token(Wanted),
 }
-
-const JSON: &str = "application/json";
-const TEXT: &str = "application/text";
 
 /// The type of an ID token; Ruby's client compares it exactly.
 const IDENTITY: &str = "text/html";

@@ -7,7 +7,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::google::gcloud;
+use super::response::{JSON, TEXT};
 
 /// The project and the service account that the server reports.
 #[derive(Debug, Clone)]
@@ -24,13 +24,6 @@ pub struct Identity {
     pub scopes: Vec<String>,
 }
 
-impl Identity {
-    /// The project of a service account, from its email address.
-    pub fn project_of(email: &str) -> Option<String> {
-        gcloud::project(email)
-    }
-}
-
 /// What is at a path.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Found {
@@ -41,9 +34,6 @@ pub(super) enum Found {
     /// Nothing.
     Nothing,
 }
-
-const TEXT: &str = "application/text";
-const JSON: &str = "application/json";
 
 /// Looks up a path below `/computeMetadata/v1/`.
 pub(super) fn find(identity: &Identity, path: &str, recursive: bool, alt: Option<&str>) -> Found {

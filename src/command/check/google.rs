@@ -47,8 +47,7 @@ pub(super) fn check(token: &Secret, config: &CredentialConfig, check: &Check, re
             None
         }
     };
-    let principal = report.principals.iter().find(|name| name.starts_with("principal:")).cloned();
-    let member = principal.unwrap_or_else(|| client::member(config, token));
+    let member = report.principal().unwrap_or_else(|| client::member(config, token));
     check_accounts(check, report);
     if check.hops.is_empty() {
         let why = "no service account is configured, so roles must be granted to the principal";

@@ -155,9 +155,7 @@ fn judge<'r>(
         }
         _ if response.is_page() => None,
         (401, _) | (403, Some(_)) => Some(match account {
-            Some(_) => {
-                format!("check that {context} points to a GKE cluster")
-            }
+            Some(_) => format!("check that {context} points to a GKE cluster"),
             None => format!(
                 "check that {context} points to a GKE cluster, or use a service account with \
                  wif-token config SOURCE --service-account=EMAIL"
@@ -214,9 +212,8 @@ fn grant(cluster: &Cluster, user: &str) -> String {
 
 /// The caller in an IAM policy.
 fn member(account: Option<String>, report: &Report) -> String {
-    let principal = report.principals.iter().find(|name| name.starts_with("principal:"));
     let account = account.map(|account| format!("serviceAccount:{account}"));
-    account.or(principal.cloned()).unwrap_or_else(|| "MEMBER".to_owned())
+    account.or_else(|| report.principal()).unwrap_or_else(|| "MEMBER".to_owned())
 }
 
 /// The project in the name that gcloud gives a cluster, `gke_PROJECT_LOCATION_CLUSTER`.

@@ -12,6 +12,7 @@ mod command_options;
 mod command_words;
 mod configuration;
 mod executable;
+mod external_account;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
 mod google;
@@ -32,22 +33,14 @@ mod status;
 mod strictness;
 mod user;
 
-use std::mem::take;
-
 use self::look::Look;
 use self::report::Report;
 use super::{CommandInfo, Invocation};
-use crate::client;
 use crate::client::credentials::{CredentialOptions, Hop, Origin};
-use crate::configuration::CredentialConfig;
 use crate::context::Context;
 use crate::contract::exit::Output;
-use crate::contract::judgement::Trouble;
-use crate::error::{Error, Kind};
-use crate::files;
+use crate::error::Error;
 use crate::options::Format;
-use crate::secret::Secret;
-use crate::token::TokenType;
 
 choices! {
     /// How the report is printed.
@@ -104,7 +97,9 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
         Ok(credentials) => {
             let check = Check { invocation, options: &options, hops: &credentials.hops, cx };
             match &credentials.origin {
-                Origin::ExternalAccount(config) => walk(&check, config, &mut report),
+                Origin::ExternalAccount(config) => {
+                    external_account::check(&check, config, &mut report)
+                }
                 Origin::User(user) => user::check(&check, user, &mut report),
                 Origin::MetadataServer(server) => {
                     metadata_server::check(&check, server, &mut report)
@@ -143,7 +138,7 @@ fn next(link: &'static str, report: &mut Report, invocation: &Invocation) {
     });
 }
 
-/// What every part of the walk needs.
+/// What the check of each type of credentials needs.
 struct Check<'a> {
     invocation: &'a Invocation,
     options: &'a Options,
@@ -159,100 +154,8 @@ impl Check<'_> {
     }
 }
 
-fn walk(check: &Check, config: &CredentialConfig, report: &mut Report) {
-    let Check { invocation, options, hops, cx } = *check;
-    next("configuration", report, invocation);
-    configuration::check(config, hops, report);
-    if let Err(error) = cx.require_valid_proxy(&config.token_url) {
-        report.error("token service", &error);
-    }
-    next("executable", report, invocation);
-    let skipped = executable::check(config, cx, report);
-    next("source", report, invocation);
-    let token = match skipped {
-        Some(why) => {
-            report.skipped("source", why);
-            None
-        }
-        None => subject_token(config, cx, report),
-    };
-    if let Some(token) = token {
-        next("subject token", report, invocation);
-        let mapping = options.mapping.as_deref();
-        match config.token_type {
-            TokenType::Jwt | TokenType::IdToken => {
-                jwt::check(&token, config, cx, report);
-                claims::of_jwt(&token, mapping, config, report);
-            }
-            TokenType::Saml2 => {
-                saml::check(&token, config, cx.clock.now(), report);
-                claims::of_saml(&token, mapping, config, report);
-            }
-            TokenType::AwsRequest => aws::check(&token, config, cx, report),
-        }
-        next("exchange", report, invocation);
-        google::check(&token, config, check, report);
-    } else {
-        report.skipped("exchange", "no subject token is available");
-        next("account", report, invocation);
-        google::check_accounts(check, report);
-    }
-    if report.depends_on_time() {
-        google::ask_time(config, cx);
-    }
-}
-
 /// Whether a request to Google or to the issuer was not sent because of `--offline`. Then the
 /// settings that would also prevent it were reported before.
 fn is_offline(error: &Error, cx: &Context) -> bool {
     error.is_offline() || error.is_local() && cx.is_offline()
-}
-
-/// Gets the subject token as a client would, and reports the steps.
-fn subject_token(config: &CredentialConfig, cx: &Context, report: &mut Report) -> Option<Secret> {
-    let before = cx.log.recorded().len();
-    let mut troubles = Vec::new();
-    let token = client::subject_token::examine(config, &mut troubles, cx);
-    let mut steps: Vec<String> = Vec::new();
-    for step in cx.log.recorded().into_iter().skip(before) {
-        if !steps.contains(&step) {
-            steps.push(step);
-        }
-    }
-    for path in cx.log.shared_files() {
-        let fix = format!("run {}", files::owner_only_command(&path));
-        let path = path.display();
-        let message = format!("other users can access {path}, which contains a secret");
-        report.warning("secret file", message, fix);
-    }
-    if !report.has_error("output file") {
-        troubles.extend(output_document::left_behind(config, cx));
-    }
-    let fails = troubles.iter().any(|trouble| trouble.fails);
-    for Trouble { what, fix, fails } in troubles {
-        let what = format!("the program does not behave as clients require: {what}");
-        let finding = match fails {
-            true => report.broken("source", Kind::Protocol, what, fix),
-            false => report.warning("source", what, fix),
-        };
-        finding.with_steps(take(&mut steps));
-    }
-    if fails {
-        return token.ok();
-    }
-    match token {
-        Ok(token) => {
-            let length = token.expose().len();
-            report.ok("source", format!("a token of {length} bytes")).with_steps(steps);
-            Some(token)
-        }
-        Err(error) if error.is_offline() => {
-            report.skipped("source", OFFLINE);
-            None
-        }
-        Err(error) => {
-            report.error("source", &error).with_steps(steps);
-            None
-        }
-    }
 }

@@ -177,6 +177,11 @@ impl Report {
         }
     }
 
+    /// The principal that is the workload itself, if the token shows it.
+    pub(super) fn principal(&self) -> Option<String> {
+        self.principals.iter().find(|name| name.starts_with("principal:")).cloned()
+    }
+
     /// Whether a check failed.
     pub(super) fn has_error(&self, link: &str) -> bool {
         let mut found = self.findings.iter().filter(|finding| finding.link == link);

@@ -15,7 +15,6 @@ use crate::show;
 const TOKEN_SERVICE: &str = "token service";
 
 pub(super) fn check(check: &Check, user: &UserCredentials, report: &mut Report) {
-    check.next("configuration", report);
     configuration::file(&user.path, true, report);
     let universe = hosts::universe(&user.universe, report);
     strictness::file(&user.path, universe, report);

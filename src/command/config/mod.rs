@@ -9,6 +9,7 @@ mod document;
 mod executable_command;
 mod gcloud;
 mod host;
+mod output_file;
 
 use std::path::{Path, PathBuf};
 
@@ -17,22 +18,20 @@ use serde_json::Value;
 use self::executable_command::ExecutableCommand;
 pub(super) use self::executable_command::is_portable;
 use self::host::HostSystem;
-
 use super::{CommandInfo, Invocation};
 use crate::configuration::GOOGLEAPIS;
 use crate::configuration::pool_provider::{LONGEST_SUBJECT, PoolProvider};
 use crate::context::Context;
 use crate::contract::exit::Output;
-use crate::contract::request;
 use crate::error::{Error, Kind, one_line};
+use crate::files;
 use crate::files::ownership::{Existing, Refusal};
-use crate::files::{self, absolute};
 use crate::http::Url;
 use crate::options::grammar::{self, is_domain, is_label, is_project};
-use crate::options::{self, Format, Seconds, ValueKind};
+use crate::options::{self, Format, Seconds};
 use crate::show;
+use crate::source::Trust;
 use crate::source::trust::Provider;
-use crate::source::{SourceInfo, Trust};
 use crate::token::{Audience, TokenType};
 
 options! {
@@ -95,10 +94,10 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     let output_file = match &common.output_file {
         Some(path) => Some(host::path(path, "--output-file", os)?),
         None if os.is_some() => None,
-        None => private_file(&command, &provider, cx)?,
+        None => output_file::private(&command, &provider, cx)?,
     };
     if os.is_none() {
-        refuse_shared_file(invocation, info, output_file.as_deref(), out)?;
+        output_file::refuse_shared(invocation, info, output_file.as_deref(), out)?;
     }
     let (source, command_for_shell) = if options.file_sourced || common.format == Some(Format::Text)
     {
@@ -157,33 +156,6 @@ fn of_type(common: &options::Options, trust: Trust) -> Trust {
     }
 }
 
-/// Refuses an output file that is also the configuration or a file that the source reads.
-fn refuse_shared_file(
-    invocation: &Invocation,
-    info: &SourceInfo,
-    output_file: Option<&str>,
-    out: Option<&Path>,
-) -> Result<(), Error> {
-    let Some(output_file) = output_file.map(Path::new) else { return Ok(()) };
-    let shared = |option: &str| {
-        let what = format!("--output-file and {option} name the same file");
-        Error::new(Kind::Usage, what).fix("set --output-file to a file that nothing else uses")
-    };
-    if out.is_some_and(|out| absolute(out) == output_file) {
-        return Err(shared("--out"));
-    }
-    let paths =
-        info.options().filter(|option| matches!(option.kind, ValueKind::Path | ValueKind::Secret));
-    for option in paths {
-        let names_it = |path: &Path| match absolute(path) == output_file {
-            true => Err(shared(&format!("--{}", option.name))),
-            false => Ok(String::new()),
-        };
-        invocation.values.as_arguments(option, names_it)?;
-    }
-    Ok(())
-}
-
 /// The command line that a client runs. The arguments are written beside `out` if a client would
 /// split them.
 fn command_line(command: &ExecutableCommand, out: Option<&Path>) -> Result<String, Error> {
@@ -236,35 +208,6 @@ fn full_name(name: &str) -> String {
         true => name.to_owned(),
         false => format!("//iam.{GOOGLEAPIS}/{}", name.trim_start_matches('/')),
     }
-}
-
-/// An output file for this request in a directory that only this user can access. The directory is
-/// created; without a home directory there is no file.
-fn private_file(
-    command: &ExecutableCommand,
-    provider: &PoolProvider,
-    cx: &Context,
-) -> Result<Option<String>, Error> {
-    let variable = if cfg!(windows) { "LOCALAPPDATA" } else { "XDG_CACHE_HOME" };
-    let directory = match cx.env.text(variable)? {
-        Some(directory) => PathBuf::from(directory),
-        None => match cx.env.home()? {
-            Some(home) => home.join(".cache"),
-            None => return Ok(None),
-        },
-    };
-    let directory = absolute(&directory.join("wif-token"));
-    files::private_directory(&directory).map_err(|error| {
-        Error::new(Kind::Configuration, format!("cannot write {}", show::path(&directory)))
-            .cause(error)
-            .fix("set --out or --output-file to a path in a writable directory")
-    })?;
-    let name = provider.name();
-    let words = command.arguments().chain([name.as_str()]).map(str::as_bytes);
-    let digest = request::digest(words);
-    let digest = digest.get(..16).unwrap_or_default();
-    let path = directory.join(format!("{}-{digest}.json", command.source));
-    host::path(&path, "--output-file", None).map(Some)
 }
 
 /// Whether a file is a configuration as this command writes it. Only such a file is replaced.

@@ -16,6 +16,7 @@ mod account;
 mod caller_identity;
 mod credentials;
 mod endpoint;
+mod fields;
 mod profile_file;
 mod query_api;
 pub mod role_session;

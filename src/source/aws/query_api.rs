@@ -6,21 +6,16 @@
 //! <https://docs.aws.amazon.com/STS/latest/APIReference/welcome.html>
 
 use aws_credential_types::Credentials;
-use serde_json::Value;
 
 use super::account::Account;
+use super::fields::{CHECK_ENDPOINT, Fields};
 use super::sign::{self, SigningRequest};
 use crate::error::{Error, Kind};
 use crate::http::{self, Response, SET_CLOCK, Url, form};
 use crate::secret::Secret;
-use crate::token::xml;
 
 /// The version of the API.
 pub(super) const VERSION: &str = "2011-06-15";
-
-/// The fix for a response that is not from AWS STS.
-const CHECK_ENDPOINT: &str =
-    "check --sts-endpoint, AWS_ENDPOINT_URL_STS, AWS_ENDPOINT_URL and endpoint_url in the profile";
 
 /// How many seconds the clock of this host may differ before AWS refuses a signature.
 const TOLERATED_SKEW: i64 = 5 * 60;
@@ -261,55 +256,4 @@ fn denying_policy(message: &str, action: &str) -> Option<String> {
     let named = |(name, _): &&(&str, &str)| message.contains(&name.to_ascii_lowercase());
     let (_, place) = POLICIES.iter().find(named)?;
     Some(format!("ask an administrator of AWS to allow sts:{action} in {place}"))
-}
-
-/// The text elements or members of a response, by name.
-#[derive(Debug)]
-pub(super) struct Fields(Vec<(String, Secret)>);
-
-impl Fields {
-    fn parse(body: &[u8]) -> Option<Fields> {
-        if body.trim_ascii_start().starts_with(b"{") {
-            let mut fields = Vec::new();
-            add_members("", &serde_json::from_slice(body).ok()?, &mut fields);
-            return Some(Fields(fields));
-        }
-        let text = str::from_utf8(body).ok()?;
-        let document = xml::parse(text)?;
-        let elements =
-            document.descendants().filter(|node| node.is_element() && node.text().is_some());
-        let field = |node: roxmltree::Node| {
-            (node.tag_name().name().to_owned(), Secret::new(node.text().unwrap_or_default().trim()))
-        };
-        Some(Fields(elements.map(field).collect()))
-    }
-
-    /// The text of the first element with this name.
-    pub(super) fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(found, _)| found == name).map(|(_, text)| text.expose())
-    }
-
-    /// The text of the first element with this name, in the response to `action`.
-    ///
-    /// # Errors
-    /// `PROTOCOL` if the element is missing or empty.
-    pub(super) fn required(&self, name: &str, action: &str) -> Result<&str, Error> {
-        self.get(name).filter(|text| !text.is_empty()).ok_or_else(|| {
-            let what = format!("the response from AWS STS to {action} has no {name}");
-            Error::new(Kind::Protocol, what).fix(CHECK_ENDPOINT)
-        })
-    }
-}
-
-/// Adds the texts and numbers in a JSON value with the names of their members.
-fn add_members(name: &str, value: &Value, fields: &mut Vec<(String, Secret)>) {
-    match value {
-        Value::Object(members) => {
-            members.iter().for_each(|(name, value)| add_members(name, value, fields));
-        }
-        Value::Array(values) => values.iter().for_each(|value| add_members(name, value, fields)),
-        Value::String(text) => fields.push((name.to_owned(), Secret::new(text.trim()))),
-        Value::Number(number) => fields.push((name.to_owned(), Secret::new(number.to_string()))),
-        Value::Null | Value::Bool(_) => {}
-    }
 }

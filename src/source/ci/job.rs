@@ -39,8 +39,7 @@ pub(super) fn authorized<'a>(
     cx: &Context,
 ) -> Result<http::Request<'a>, Error> {
     let bearer = Secret::new(env::read(variable, absent, cx)?.expose().trim());
-    let header = Secret::new(format!("Bearer {}", bearer.expose()));
-    Ok(request.header("Authorization", header).hiding(bearer))
+    Ok(request.bearer(&bearer))
 }
 
 /// The token in a member of the response from `url`. `variable` contains the URL.

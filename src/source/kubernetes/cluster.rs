@@ -97,12 +97,7 @@ impl Cluster {
             Error::new(Kind::Configuration, format!("the URL of the API server {why}"))
                 .fix(format!("check {OPTION}"))
         })?;
-        let header = Secret::new(format!("Bearer {}", token.expose()));
-        let request = Request::get(&url, OPTION)
-            .header("Accept", ACCEPT)
-            .header("Authorization", header)
-            .hiding(token.clone());
-        self.cx.send(request)
+        self.cx.send(Request::get(&url, OPTION).header("Accept", ACCEPT).bearer(token))
     }
 
     /// How requests reach the server, for reports.

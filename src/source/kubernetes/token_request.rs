@@ -49,8 +49,7 @@ impl TokenRequest<'_> {
             .header("Content-Type", "application/json")
             .body(body.to_string().as_str());
         if let Some(token) = &access.bearer {
-            let header = Secret::new(format!("Bearer {}", token.expose()));
-            post = post.header("Authorization", header).hiding(token.clone());
+            post = post.bearer(token);
         }
         let response = access.cx.send(post)?;
         let reason = self.explain(&response, access);

@@ -5,8 +5,6 @@
 
 use std::path::PathBuf;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
 use super::discovery::Metadata;
@@ -116,8 +114,8 @@ impl ClientAuth {
         Ok(match self {
             ClientAuth::Basic(secret) => {
                 let secret = secret.read("--client-secret", cx)?;
-                let header = basic(client_id, &secret);
-                request.header("Authorization", header).hiding(secret)
+                let (id, encoded) = encoded(client_id, &secret);
+                request.basic(&id, &encoded).hiding(secret)
             }
             ClientAuth::Post(secret) => {
                 let secret = secret.read("--client-secret", cx)?;
@@ -179,12 +177,11 @@ impl ClientAuth {
     }
 }
 
-/// The `Authorization` header of `client_secret_basic`. RFC 6749, section 2.3.1, requires that the
-/// client ID and the secret are form-encoded first.
-fn basic(client_id: &str, secret: &Secret) -> Secret {
-    let (id, secret) = (form::escape(client_id), form::escape(secret.expose()));
-    let pair = Secret::new(format!("{id}:{secret}"));
-    Secret::new(format!("Basic {}", STANDARD.encode(pair.expose())))
+/// The client ID and the secret for `client_secret_basic`. RFC 6749, section 2.3.1, requires that
+/// they are form-encoded.
+fn encoded(client_id: &str, secret: &Secret) -> (String, Secret) {
+    let secret = Secret::new(form::escape(secret.expose()).to_string());
+    (form::escape(client_id).to_string(), secret)
 }
 
 /// The client assertion of `private_key_jwt`.
@@ -206,8 +203,7 @@ mod tests {
 
     #[test]
     fn client_id_and_secret_are_form_encoded_before_base64() {
-        let header = basic("a:b", &Secret::new("p+ss/w%rd é"));
-        let pair = STANDARD.decode(header.expose().strip_prefix("Basic ").unwrap()).unwrap();
-        assert_eq!(str::from_utf8(&pair).unwrap(), "a%3Ab:p%2Bss%2Fw%25rd%20%C3%A9");
+        let (id, secret) = encoded("a:b", &Secret::new("p+ss/w%rd é"));
+        assert_eq!((id.as_str(), secret.expose()), ("a%3Ab", "p%2Bss%2Fw%25rd%20%C3%A9"));
     }
 }

@@ -27,7 +27,7 @@ use self::assume_role::from_sts;
 pub(super) use self::assume_role::{AssumedRole, ExternalId, assume_role};
 pub(super) use self::web_identity::WebIdentity;
 use super::account::Account;
-use super::query_api::Fields;
+use super::fields::Fields;
 use crate::error::{Error, Kind};
 use crate::source::lookup::{self, Search};
 use crate::time::{parse_rfc3339, rfc3339};

@@ -1,0 +1,148 @@
+//! Finds the needles in the text and in everything that it may stand for.
+
+use std::collections::BTreeSet;
+
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+use base64::{Engine as _, alphabet};
+
+use super::Unit;
+use super::escapes::{self, number};
+use super::needles::{Around, Form, Needle, is_base64, standard};
+
+/// A shorter run of digits is not examined as something that was encoded more than once.
+const SHORTEST_RUN: usize = 8;
+
+/// Reads base64 with or without padding, and also a part of it.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
+);
+
+/// Marks what the needles match, in this form of the text and in those that undo as many encodings as
+/// `depth`.
+pub(super) fn search(units: Vec<Unit>, needles: &[Needle], depth: usize, hidden: &mut [bool]) {
+    let (mut seen, mut forms) = (BTreeSet::new(), vec![units]);
+    for depth in (0..=depth).rev() {
+        forms.iter().for_each(|form| mark(form, needles, depth, hidden));
+        let undone = forms.iter().filter(|_| depth > 0).flat_map(|form| {
+            let decoded = escapes::ALL.map(|decode| escapes::undo(form, decode));
+            decoded.into_iter().filter(|decoded| decoded.len() < form.len())
+        });
+        // Different orders often lead to the same form.
+        forms = undone.filter(|form| seen.insert(form.clone())).collect();
+    }
+}
+
+/// Marks what the needles match in one form of the text, and in the content of its encoded runs.
+fn mark(units: &[Unit], needles: &[Needle], depth: usize, hidden: &mut [bool]) {
+    find_all(units, needles.iter().map(|needle| (needle, needle.around)), hidden);
+    // MIME breaks base64 into lines, and hexadecimal digits are often in groups.
+    let is_between = |byte: u8| matches!(byte, b' ' | b':') || byte.is_ascii_control();
+    let joined: Vec<Unit> = units.iter().filter(|unit| !is_between(unit.0)).copied().collect();
+    if joined.len() < units.len() {
+        let encoded = needles.iter().filter(|needle| needle.around.is_some());
+        find_all(&joined, encoded.map(|needle| (needle, None)), hidden);
+    }
+    if depth == 0 {
+        return;
+    }
+    encoded_again(&joined, needles, depth, hidden);
+    if joined.len() < units.len() {
+        encoded_again(units, needles, depth, hidden);
+    }
+}
+
+/// Marks the runs of base64 and hexadecimal digits whose content the needles match, which is what was
+/// encoded more than once.
+fn encoded_again(units: &[Unit], needles: &[Needle], depth: usize, hidden: &mut [bool]) {
+    let is_digit = |byte: u8| is_base64(byte) && byte != b'=';
+    for run in units.chunk_by(|one, next| is_digit(one.0) && is_digit(next.0)) {
+        if run.len() < SHORTEST_RUN {
+            continue;
+        }
+        let digits: Vec<u8> = run.iter().map(|unit| standard(unit.0)).collect();
+        // What is before the encoded value may look like a part of it.
+        let contents =
+            (0..4).filter_map(|start| LENIENT.decode(whole(digits.get(start..)?, 4)).ok());
+        let contents = contents.chain(bytes_of_hex(&digits));
+        let is_secret = contents.into_iter().any(|content| {
+            let units: Vec<Unit> =
+                content.iter().enumerate().map(|(at, byte)| (*byte, at, at + 1)).collect();
+            let mut found = vec![false; content.len()];
+            search(units, needles, depth - 1, &mut found);
+            found.contains(&true)
+        });
+        if is_secret {
+            for (_, from, to) in run {
+                hidden.iter_mut().take(*to).skip(*from).for_each(|byte| *byte = true);
+            }
+        }
+    }
+}
+
+/// The digits without a last one that says nothing.
+fn whole(digits: &[u8], size: usize) -> &[u8] {
+    let length = if digits.len() % size == 1 { digits.len() - 1 } else { digits.len() };
+    digits.get(..length).unwrap_or_default()
+}
+
+fn bytes_of_hex(digits: &[u8]) -> Option<Vec<u8>> {
+    whole(digits, 2).chunks(2).map(|pair| u8::try_from(number(pair, 16)?).ok()).collect()
+}
+
+fn find_all<'a>(
+    units: &[Unit],
+    needles: impl Iterator<Item = (&'a Needle, Around)> + Clone,
+    hidden: &mut [bool],
+) {
+    for form in Form::ALL {
+        let text: Vec<u8> = units.iter().map(|unit| form.of(unit.0)).collect();
+        for (needle, around) in needles.clone().filter(|(needle, _)| needle.form == form) {
+            for (start, length) in found(&text, needle) {
+                let is_around = |unit: &&Unit| around.is_some_and(|around| around(unit.0));
+                let before = units.iter().take(start).rev().take_while(is_around).count();
+                let after = units.iter().skip(start + length).take_while(is_around).count();
+                let units = units.iter().skip(start - before).take(before + length + after);
+                for (_, from, to) in units {
+                    hidden.iter_mut().take(*to).skip(*from).for_each(|byte| *byte = true);
+                }
+            }
+        }
+    }
+}
+
+/// Where a needle is, or its beginning or end if that is long enough, and the length of that.
+fn found(text: &[u8], needle: &Needle) -> Vec<(usize, usize)> {
+    let (bytes, [beginning, end]) = (needle.bytes.as_slice(), needle.parts);
+    let (Some(first), Some(last)) = (bytes.first(), bytes.last()) else { return Vec::new() };
+    let mut found = Vec::new();
+    let mut next = 0;
+    for (at, byte) in text.iter().enumerate() {
+        if byte == first && at >= next {
+            let rest = text.get(at..).unwrap_or_default();
+            let length = rest.iter().zip(bytes).take_while(|(one, other)| one == other).count();
+            if length >= beginning.min(bytes.len()) {
+                let part = rest.get(..length).unwrap_or_default();
+                let is_whole = length == bytes.len();
+                let part = if is_whole { part } else { part.trim_ascii_end() };
+                found.push((at, part.len()));
+                next = if is_whole { at + length } else { next };
+            }
+        }
+        if byte == last && end < bytes.len() {
+            let until = text.get(..=at).unwrap_or_default().iter().rev();
+            let pairs = until.zip(bytes.iter().rev());
+            let length = pairs.take_while(|(one, other)| one == other).count();
+            if (end..bytes.len()).contains(&length) {
+                // What is after the scheme of a header begins with a space.
+                let start = at + 1 - length;
+                let part = text.get(start..=at).unwrap_or_default().trim_ascii_start();
+                found.push((at + 1 - part.len(), part.len()));
+            }
+        }
+    }
+    found
+}

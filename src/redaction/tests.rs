@@ -1,0 +1,184 @@
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::needles::{SHORTEST_PART, base32};
+use super::*;
+
+fn xml_of(text: &str) -> String {
+    let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    text.replace('"', "&quot;").replace('\'', "&#39;")
+}
+
+fn json_of(text: &str) -> String {
+    serde_json::to_string(text).unwrap().trim_matches('"').to_owned()
+}
+
+fn ascii_json_of(text: &str) -> String {
+    text.encode_utf16().map(|unit| format!("\\u{unit:04X}")).collect()
+}
+
+/// Every encoding in which a server may repeat a secret.
+fn encodings(secret: &str) -> Vec<String> {
+    let percent = utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string();
+    let lower = percent.split('%').enumerate().map(|(index, part)| match index {
+        0 => part.to_owned(),
+        _ => format!("%{}{}", part[..2].to_lowercase(), &part[2..]),
+    });
+    let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let mut all = vec![
+        secret.to_owned(),
+        lower.collect(),
+        percent.replace("%20", "+"),
+        percent.clone(),
+        json_of(secret),
+        json_of(secret).replace('/', "\\/"),
+        ascii_json_of(secret),
+        xml_of(secret),
+        hex.to_uppercase(),
+        hex,
+        json_of(&xml_of(secret)),
+        xml_of(&json_of(secret)),
+        utf8_percent_encode(&json_of(secret), NON_ALPHANUMERIC).to_string(),
+    ];
+    for text in [secret.to_owned(), format!("id:{secret}"), format!("{percent}:{percent}")] {
+        for engine in [&STANDARD, &STANDARD_NO_PAD, &URL_SAFE, &URL_SAFE_NO_PAD] {
+            let encoded = engine.encode(&text);
+            all.push(utf8_percent_encode(&encoded, NON_ALPHANUMERIC).to_string());
+            all.push(format!("Basic {encoded}"));
+        }
+    }
+    all
+}
+
+fn random_secret(seed: u64) -> String {
+    const CHARACTERS: &[char] = &[
+        'a', 'B', '7', '/', '+', '=', '%', '&', '<', '>', '"', '\'', '\\', ' ', '@', ':', 'é',
+        '😀', '\n', '-', '_', '~', 'u', '0', ';', '#',
+    ];
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state as usize
+    };
+    let length = 6 + next() % 30;
+    format!("x{}y", (0..length).map(|_| CHARACTERS[next() % CHARACTERS.len()]).collect::<String>())
+}
+
+/// Encodings that are broken into lines or groups. What remains of one are characters at its
+/// ends that depend on other bytes too.
+#[test]
+fn nothing_long_remains_of_lines_and_groups() {
+    for seed in 1..40 {
+        let secret = random_secret(seed) + &random_secret(seed + 100);
+        let percent = utf8_percent_encode(&secret, NON_ALPHANUMERIC).to_string();
+        for inner in [&secret, &percent] {
+            let hex: Vec<String> = inner.bytes().map(|byte| format!("{byte:02x}")).collect();
+            let base64 = STANDARD.encode(format!("id:{inner}")).into_bytes();
+            let lines: Vec<&str> =
+                base64.chunks(19).map(|line| std::str::from_utf8(line).unwrap()).collect();
+            let twice = utf8_percent_encode(&percent, NON_ALPHANUMERIC).to_string();
+            for encoded in [
+                hex.join(":"),
+                hex.join(" ").to_uppercase(),
+                hex.concat(),
+                lines.join("\r\n"),
+                lines.join("\\n"),
+                lines.join(" "),
+                inner.to_ascii_uppercase(),
+                twice,
+            ] {
+                let shown = remove(&format!("no <{encoded}> today"), &[&secret]);
+                let rest = shown.replace("[secret]", " ");
+                let longest = rest.split([' ', '\r', '\n', ':']).map(str::len).max();
+                assert!(longest < Some(10), "{secret:?}: {encoded:?}: {shown:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn no_encoding_of_a_random_secret_remains() {
+    for seed in 1..60 {
+        let secret = random_secret(seed);
+        let pair = format!("id:{}", utf8_percent_encode(&secret, NON_ALPHANUMERIC));
+        let header = format!("Basic {}", STANDARD.encode(&pair));
+        for encoded in encodings(&secret) {
+            for sent in [vec![secret.as_str()], vec![header.as_str(), secret.as_str()]] {
+                let shown = remove(&format!("no <{encoded}> today"), &sent);
+                let rest = shown.replace("[secret]", "").replace("Basic", "");
+                assert!(
+                    rest.len() <= "no <> today".len() + 3,
+                    "{secret:?}: {encoded:?}: {shown:?}"
+                );
+            }
+        }
+        let shown = remove(&format!("no {header}"), &[&header]);
+        assert!(!shown.contains(header.trim_start_matches("Basic ")), "{shown}");
+    }
+}
+
+#[test]
+fn other_text_and_short_secrets_remain() {
+    assert_eq!(
+        remove("the user abc is unknown %41 \\n &amp;", &["abc", "hunter22"]),
+        "the user abc is unknown %41 \\n &amp;"
+    );
+    assert_eq!(remove("no hunter22, é", &["hunter22"]), "no [secret], é");
+}
+
+/// A server that cuts its text, and one that cuts the secret.
+#[test]
+fn the_beginning_or_end_of_a_secret_is_removed() {
+    let secret = "Kx7~pQ2mZt/9Lw:4Vb8Rn1Hs6";
+    let encode = |text: &str| {
+        let percent = utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+        let pair = STANDARD.encode(format!("id:{text}"));
+        [text.to_owned(), percent, xml_of(text), STANDARD.encode(text), pair]
+    };
+    for length in SHORTEST_PART..secret.len() {
+        for part in [&secret[..length], &secret[secret.len() - length..]] {
+            for encoded in encode(part) {
+                let shown = remove(&format!("no <{encoded}… today"), &[secret]);
+                assert_eq!(shown, "no <[secret]… today", "{part:?}: {encoded:?}");
+            }
+        }
+    }
+    for (text, secret) in [
+        ("client-secret is wrong", "client-secret-of-my-app"),
+        ("invalid_client: the client is unknown", "invalid_client_for_tests"),
+        ("No such user: Service Account", "Service Account of the build"),
+        ("the password must have digits", "the password of bob"),
+        ("hunter2-clie is short", "hunter2-cli"),
+    ] {
+        let all =
+            if text.contains(secret) { text.replace(secret, "[secret]") } else { text.into() };
+        assert_eq!(remove(text, &[secret]), all);
+    }
+    assert_eq!(remove("not client-secret-of-my-a…", &["client-secret-of-my-app"]), "not [secret]…");
+    assert_eq!(remove("no Kx7~pQ2mZt9Lw", &["Bearer Kx7~pQ2mZt9Lw"]), "no [secret]");
+}
+
+#[test]
+fn base32_and_reversed_and_latin_1_are_removed() {
+    assert_eq!(base32(b"foobar"), "mzxw6ytboi");
+    assert_eq!(base32(b""), "");
+    for secret in ["Kx7~pQ2mZt/9Lw:4Vb8Rn1Hs6", "hunter22", "pässwörd-é"] {
+        let reversed: String = secret.chars().rev().collect();
+        let latin1: Vec<u8> = secret.chars().map(|c| c as u8).collect();
+        let encoded = base32(secret.as_bytes());
+        for text in [
+            reversed,
+            encoded.to_uppercase(),
+            base32(format!("id:{secret}").as_bytes()).to_uppercase() + "===",
+            percent_encoding::percent_encode(&latin1, NON_ALPHANUMERIC).to_string(),
+            encoded,
+        ] {
+            let shown = remove(&format!("no <{text}> today"), &[secret]);
+            assert_eq!(shown, "no <[secret]> today", "{text}");
+        }
+    }
+    // A short secret backwards may be a word.
+    assert_eq!(remove("no user", &["resu"]), "no user");
+}
