@@ -11,6 +11,8 @@ pub mod ownership;
 mod replace;
 #[cfg(any(windows, test))]
 mod sddl;
+#[cfg(windows)]
+mod security;
 mod seen;
 mod waiting;
 
