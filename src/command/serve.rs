@@ -3,11 +3,7 @@
 //! Clients find it by `GCE_METADATA_HOST`, and read a subject token from `/subject-token` with
 //! `credential_source.url`. <https://cloud.google.com/compute/docs/metadata/overview>
 
-use std::os::unix::net::UnixStream;
 use std::time::Duration;
-
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::low_level::pipe;
 
 use super::{CommandInfo, Invocation, serving};
 use crate::client::credentials::CredentialOptions;
@@ -16,7 +12,7 @@ use crate::contract::exit::Output;
 use crate::error::{Error, Kind};
 use crate::options::SecretRef;
 use crate::program;
-use crate::server::{Listener, Server};
+use crate::server::{AllowedUsers, Listener, MORE_FILES, Server, Waker, Woken};
 use crate::world::Deadline;
 
 options! {
@@ -50,18 +46,10 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
         None => None,
         Some(token) => Some(token.read("--token", cx)?),
     };
-    for uid in &options.allow_uid {
-        let uid = uid.parse().map_err(|_| {
-            Error::new(Kind::Usage, "--allow-uid is not a numeric user ID")
-                .fix("use a value such as --allow-uid=1000 (id -u NAME prints the ID of a user)")
-        })?;
-        settings.users.0.push(uid);
-    }
+    settings.users = AllowedUsers::new(&options.allow_uid)?;
     // A signal from now on also removes the socket.
     let ended = ended_by_signal().map_err(|error| {
-        Error::new(Kind::Internal, "cannot handle signals")
-            .cause(error)
-            .fix("raise the limit of open files (ulimit -n)")
+        Error::new(Kind::Internal, "cannot handle signals").cause(error).fix(MORE_FILES)
     })?;
     let listener = match &options.listen {
         Some(address) => Listener::at(address)?,
@@ -80,15 +68,25 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
 pub(super) const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// A socket that becomes readable when a signal stops this process.
-fn ended_by_signal() -> std::io::Result<UnixStream> {
+#[cfg(unix)]
+fn ended_by_signal() -> std::io::Result<Woken> {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
     program::leave_signals();
-    let (ended, end) = UnixStream::pair()?;
+    let (ended, end) = Waker::new()?;
     for signal in [SIGTERM, SIGINT, SIGHUP] {
         if !program::is_ignored(signal) {
-            pipe::register(signal, end.try_clone()?)?;
+            signal_hook::low_level::pipe::register(signal, end.descriptor()?)?;
         }
     }
     // The write end stays open until the process ends.
     std::mem::forget(end);
+    Ok(ended)
+}
+
+/// A socket that becomes readable when the console stops this process.
+#[cfg(windows)]
+fn ended_by_signal() -> std::io::Result<Woken> {
+    let (ended, end) = Waker::new()?;
+    program::on_console_event(move || end.wake())?;
     Ok(ended)
 }

@@ -4,13 +4,12 @@
 //! served if the renewal fails or takes longer than two seconds.
 
 use std::collections::HashMap;
-use std::io::Write as _;
-use std::os::unix::net::UnixStream;
 use std::sync::mpsc::{Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
+use super::system::Waker;
 use crate::error::{Error, Kind};
 use crate::google::access_token::{AccessToken, MIN_LIFE};
 use crate::world::{Clock, Deadline};
@@ -49,8 +48,8 @@ pub(super) struct Tokens {
     send: Sender<Wanted>,
     results: Receiver<(Wanted, Result<AccessToken, Error>)>,
     done: Sender<(Wanted, Result<AccessToken, Error>)>,
-    /// Receives a byte when a result is available.
-    wake: UnixStream,
+    /// Is used when a result is available.
+    waker: Waker,
     threads: usize,
     pending: usize,
 }
@@ -74,12 +73,12 @@ pub(super) enum Answer {
 }
 
 impl Tokens {
-    pub(super) fn new(fetch: Fetch, wake: UnixStream) -> Tokens {
+    pub(super) fn new(fetch: Fetch, waker: Waker) -> Tokens {
         let (send, queue) = mpsc::channel();
         let (done, results) = mpsc::channel();
         let queue = Arc::new(Mutex::new(queue));
         let known = HashMap::new();
-        Tokens { known, fetch, queue, send, results, done, wake, threads: 0, pending: 0 }
+        Tokens { known, fetch, queue, send, results, done, waker, threads: 0, pending: 0 }
     }
 
     /// The token for a request; starts a fetch if no cached token is valid for long enough.
@@ -134,15 +133,14 @@ impl Tokens {
         self.pending += 1;
         if self.pending > self.threads && self.threads < THREADS {
             let (queue, done, fetch) = (self.queue.clone(), self.done.clone(), self.fetch.clone());
-            let wake = self.wake.try_clone();
+            let waker = self.waker.clone();
             let work = move || {
                 while let Some(wanted) = next(&queue) {
                     let result = fetch(&wanted);
                     if done.send((wanted, result)).is_err() {
                         return;
                     }
-                    // A full pipe wakes the server too.
-                    let _ = wake.as_ref().map(|mut wake| wake.write(&[0]));
+                    waker.wake();
                 }
             };
             if thread::Builder::new().spawn(work).is_ok() {
@@ -157,13 +155,16 @@ impl Tokens {
             )
         } else if self.threads == 0 || self.send.send(wanted.clone()).is_err() {
             let error = Error::new(Kind::Unreachable, "cannot start a thread");
-            Some(error.fix("raise the limit of processes (ulimit -u)"))
+            Some(error.fix(match cfg!(windows) {
+                true => "close other programs on this host",
+                false => "raise the limit of processes (ulimit -u)",
+            }))
         } else {
             None
         };
         if let Some(error) = refusal {
             let _ = self.done.send((wanted.clone(), Err(error)));
-            let _ = (&self.wake).write(&[0]);
+            self.waker.wake();
         }
     }
 }
