@@ -129,6 +129,7 @@ fn table<R: Row>(family: u32) -> Option<Vec<R>> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
     use std::net::{TcpListener, TcpStream};
 
     use super::*;
@@ -139,7 +140,9 @@ mod tests {
         for address in ["127.0.0.1:0", "[::1]:0"] {
             let Ok(listener) = TcpListener::bind(address) else { continue };
             let local = listener.local_addr().unwrap();
-            let client = TcpStream::connect(local).unwrap();
+            let mut client = TcpStream::connect(local).unwrap();
+            // Wine knows the owner of a socket that has sent something.
+            client.write_all(b"x").unwrap();
             let peer = client.local_addr().unwrap();
             let accepted = listener.accept().unwrap();
             assert_eq!(of_tcp(peer, local), Some(own.clone()), "{address}");
