@@ -86,7 +86,7 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     let (ended, end) = UnixStream::pair().map_err(internal)?;
     let server = Server::new(settings, listener, ended)?;
     // A signal from now on is passed on to the command, so that the folder is removed.
-    program::leave_signals();
+    program::leave_signals(&PASSED);
     let signals = PASSED.into_iter().filter(|signal| !program::is_ignored(*signal));
     let signals = SignalsInfo::<WithOrigin>::new(signals).map_err(internal)?;
     let mut builder = tempfile::Builder::new();
@@ -97,7 +97,7 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     set_variables(&mut command, address, folder.path(), &cx.env);
     invocation.exit.at_deadline(Deadline::after(FOREVER));
     let server = thread::Builder::new().spawn(|| server.run()).map_err(internal)?;
-    let child = match command.spawn() {
+    let child = match program::start_beside(&mut command) {
         Ok(child) => child,
         Err(error) => return Err(not_run(name, error, invocation)),
     };

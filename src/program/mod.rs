@@ -14,7 +14,7 @@ mod obstacle;
 
 pub use self::find::{find, is_this_program};
 #[cfg(unix)]
-pub use self::group::{is_ignored, leave_signals};
+pub use self::group::{is_ignored, leave_signals, start_beside};
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read};
@@ -68,12 +68,6 @@ pub fn obstacle(name: &OsStr, env: &Env) -> Option<Error> {
 
 /// How long to read from the pipe after the program has ended.
 const DRAIN: Duration = Duration::from_millis(200);
-
-/// How the program ended.
-enum Outcome {
-    Ended(io::Result<ExitStatus>),
-    TimedOut,
-}
 
 impl Program {
     /// Runs the program and returns its standard output, at most 1 MiB of UTF-8.
@@ -142,15 +136,15 @@ impl Program {
 
         let output = group.stdout().map(read_on_a_thread);
         let errors = group.stderr().map(watch_on_a_thread);
-        let outcome = group.wait(world);
+        let is_in_time = group.wait(world);
         let observed = output.as_ref().filter(|_| is_observed);
         let (mut bytes, keeps_open) =
             observed.map(|output| collect(output, world.deadline)).unwrap_or_default();
-        group.kill();
-        let status = match outcome {
-            Outcome::TimedOut => return Err(self.timed_out(group.kill_outside(), &shown)),
-            Outcome::Ended(status) => status.map_err(|error| self.not_started(&error, world))?,
-        };
+        let status = group.end();
+        if !is_in_time {
+            return Err(self.timed_out(group.kill_outside(), &shown));
+        }
+        let status = status.map_err(|error| self.not_started(&error, world))?;
         let wrong = |why| {
             Error::new(Kind::Protocol, format!("the output of {shown} {why}"))
                 .fix(format!("run {} by hand to see its output", self.place))

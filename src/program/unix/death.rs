@@ -3,8 +3,9 @@
 
 use std::process::Command;
 
-/// Whether this process ignores a signal, because its parent does or the standard library does.
-pub(super) fn is_ignored(signal: i32) -> bool {
+/// Whether this process ignores a signal, because its parent does, for example `nohup`, or the standard
+/// library does.
+pub fn is_ignored(signal: i32) -> bool {
     let mut action = std::mem::MaybeUninit::<libc::sigaction>::zeroed();
     // SAFETY: no action is set, and the current one is written to a value of its type.
     let read = unsafe { libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr()) };
