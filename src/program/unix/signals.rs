@@ -49,6 +49,7 @@ pub(super) fn handle() -> io::Result<()> {
     let is_ours = |signal: &i32| !handling.left.contains(signal) && !death::is_ignored(*signal);
     let mut signals = Signals::new(ENDING.into_iter().filter(is_ours).chain([SIGCHLD]))?;
     thread::Builder::new().spawn(move || {
+        death::unblock(SIGCHLD);
         for signal in signals.forever() {
             if signal == SIGCHLD {
                 running::child_changed();
