@@ -30,7 +30,7 @@ use crate::client::credentials::CredentialOptions;
 use crate::configuration::VARIABLE;
 use crate::configuration::search::METADATA_HOST;
 use crate::context::Context;
-use crate::contract::exit::{FailureForm, Output};
+use crate::contract::exit::{FailureForm, Output, contain_panics};
 use crate::error::{Error, Kind};
 use crate::program;
 use crate::server::{Listener, Server, Wanted};
@@ -74,7 +74,7 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     };
     let settings = serving::settings(invocation, cx)?;
     if options.check_first {
-        (settings.fetch)(&Wanted::Access(settings.identity.scopes.clone()))?;
+        (settings.fetch)(&Wanted::Access(settings.identity.scopes.clone()), true)?;
     }
     let internal = |error: std::io::Error| {
         Error::new(Kind::Internal, "cannot start the metadata server")
@@ -83,10 +83,10 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     };
     let listener = Listener::anywhere()?;
     let address = listener.address().unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0)));
-    let (ended, end) = UnixStream::pair().map_err(internal)?;
+    let (ended, _end) = UnixStream::pair().map_err(internal)?;
     let server = Server::new(settings, listener, ended)?;
     // A signal from now on is passed on to the command, so that the folder is removed.
-    program::leave_signals();
+    program::leave_signals(&PASSED);
     let signals = PASSED.into_iter().filter(|signal| !program::is_ignored(*signal));
     let signals = SignalsInfo::<WithOrigin>::new(signals).map_err(internal)?;
     let mut builder = tempfile::Builder::new();
@@ -96,14 +96,21 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     command.args(args);
     set_variables(&mut command, address, folder.path(), &cx.env);
     invocation.exit.at_deadline(Deadline::after(FOREVER));
-    let server = thread::Builder::new().spawn(|| server.run()).map_err(internal)?;
-    let child = match command.spawn() {
+    // If the server fails, the command goes on without it.
+    let log = cx.log.clone();
+    let serve = move || {
+        let for_panics = log.clone();
+        contain_panics(move |error| for_panics.failure(&error));
+        if let Err(error) = server.run() {
+            log.failure(&error);
+        }
+    };
+    thread::Builder::new().spawn(serve).map_err(internal)?;
+    let child = match program::start_beside(&mut command) {
         Ok(child) => child,
         Err(error) => return Err(not_run(name, error, invocation)),
     };
     let status = wait(child, signals).map_err(internal)?;
-    drop(end);
-    let _ = server.join();
     let signal = status.signal().map(|signal| 128 + signal);
     let status = status.code().or(signal).and_then(|status| u8::try_from(status).ok());
     Ok(Output { text: String::new(), status: status.unwrap_or(u8::MAX) })

@@ -71,19 +71,22 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     let address = listener.address().map(|address| format!(" at {address}")).unwrap_or_default();
     let server = Server::new(settings, listener, ended)?;
     cx.log.line(format!("the metadata server is ready{address}"));
-    server.run();
+    server.run()?;
     cx.log.line("the metadata server has stopped");
     Ok(String::new().into())
 }
+
+/// The signals that stop the server.
+const STOPPING: [i32; 3] = [SIGTERM, SIGINT, SIGHUP];
 
 /// Longer than any process runs.
 pub(super) const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// A socket that becomes readable when a signal stops this process.
 fn ended_by_signal() -> std::io::Result<UnixStream> {
-    program::leave_signals();
+    program::leave_signals(&STOPPING);
     let (ended, end) = UnixStream::pair()?;
-    for signal in [SIGTERM, SIGINT, SIGHUP] {
+    for signal in STOPPING {
         if !program::is_ignored(signal) {
             pipe::register(signal, end.try_clone()?)?;
         }

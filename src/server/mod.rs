@@ -27,7 +27,7 @@ use self::routes::Route;
 use self::tokens::{Answer, Tokens};
 use crate::error::{Error, Kind};
 use crate::secret::Secret;
-use crate::world::{Deadline, Log};
+use crate::world::{Clock, Deadline, Log};
 
 pub use self::listener::Listener;
 pub use self::peer::AllowedUsers;
@@ -95,9 +95,11 @@ impl Server {
     }
 
     /// Runs until the end.
-    pub fn run(mut self) {
-        loop {
-            let Some(ready) = self.wait() else { return };
+    ///
+    /// # Errors
+    /// `INTERNAL` if too many fetches panic.
+    pub fn run(mut self) -> Result<(), Error> {
+        while let Some(ready) = self.wait() {
             if ready.is_woken {
                 let _ = self.woken.read(&mut [0; 64]);
                 self.distribute();
@@ -110,7 +112,12 @@ impl Server {
                 self.accept();
             }
             self.connections.retain(|connection| !matches!(connection.state, State::Closed));
+            if self.tokens.has_failed() {
+                return Err(Error::new(Kind::Internal, "wif-token has a bug that repeats")
+                    .fix("report the failures that --log-file=PATH contains"));
+            }
         }
+        Ok(())
     }
 
     /// Waits until something happens; `None` at the end.
@@ -239,7 +246,7 @@ impl Server {
                     let is_head = request.method == "HEAD";
                     match routes::route(&request, &self.settings, address) {
                         Route::Response(response) => connection.respond(&response, is_head),
-                        Route::Token(wanted) => match self.tokens.get(&wanted) {
+                        Route::Token(wanted) => match self.tokens.get(&wanted, Clock.now()) {
                             Answer::Token(token) => {
                                 connection.respond(&routes::token(&wanted, &token), is_head);
                             }
@@ -261,7 +268,10 @@ impl Server {
 
     /// Responds to the connections that wait for a token that has arrived.
     fn distribute(&mut self) {
-        while let Some((wanted, result)) = self.tokens.next_result() {
+        while let Some((wanted, result)) = self.tokens.next_result(Clock.now()) {
+            if let Err(error) = &result {
+                self.settings.log.failure(error);
+            }
             self.answer(|connection| match &connection.state {
                 State::Token { wanted: waiting, is_head, old } if *waiting == wanted => {
                     let response = match (&result, old) {
