@@ -74,7 +74,7 @@ pub fn beside(path: &Path, reserve: Duration, world: &World) -> Result<Option<Lo
         if world.deadline.remaining() <= reserve {
             let what = format!("another run holds the lock {}", show::path(path));
             return Err(Error::new(Kind::Unreachable, what)
-                .fix("wait for that run, end it, or increase --timeout"));
+                .fix("wait for that run, stop it, or increase --timeout"));
         }
         thread::sleep(POLL);
     }

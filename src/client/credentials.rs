@@ -35,8 +35,8 @@ options! {
         credentials: Option<PathBuf> = "--credentials=FILE",
         /// service account to impersonate with these credentials
         service_account: Option<String> = "--service-account=EMAIL",
-        /// service account between the caller and the target service account; list them in order
-        /// from the caller
+        /// service account between the caller and the target service account, in order from the
+        /// caller
         delegate: Vec<String> = "--delegate=EMAIL",
     }
 }
@@ -275,7 +275,7 @@ impl Credentials {
             let expiry = jwt::expiry(text.expose()).unwrap_or(cx.clock.now());
             AccessToken { text, expiry, issued: cx.clock.now(), member: None }
         };
-        // The metadata server has a cache of its own.
+        // The metadata server has its own cache.
         if let (Origin::MetadataServer(server), None) = (&self.origin, hop) {
             return server.id_token(audience, cx).map(token);
         }
@@ -398,7 +398,9 @@ impl Credentials {
                         file.try_write(&token, cx);
                         token_cache::tidy(file.path(), cx);
                     }
-                    Some(_) => cx.log.line("token not cached: its identity may change unnoticed"),
+                    Some(_) => {
+                        cx.log.line("token not cached: a change of its identity cannot be detected")
+                    }
                     None => {}
                 }
                 (token, false)

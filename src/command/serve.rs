@@ -1,6 +1,6 @@
 //! `serve`: a metadata server that runs until a signal stops it, for containers and services.
 //!
-//! Clients find it by `GCE_METADATA_HOST`, and read a subject token from `/subject-token` with
+//! Clients find it through `GCE_METADATA_HOST`, and read a subject token from `/subject-token` with
 //! `credential_source.url`. <https://cloud.google.com/compute/docs/metadata/overview>
 
 use std::os::unix::net::UnixStream;
@@ -57,11 +57,11 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
         })?;
         settings.users.0.push(uid);
     }
-    // A signal from now on also removes the socket.
+    // From here on, a signal also removes the socket.
     let ended = ended_by_signal().map_err(|error| {
-        Error::new(Kind::Internal, "cannot handle signals")
+        Error::new(Kind::Internal, "cannot install signal handlers")
             .cause(error)
-            .fix("raise the limit of open files (ulimit -n)")
+            .fix("raise the limit on open files (ulimit -n)")
     })?;
     let listener = match &options.listen {
         Some(address) => Listener::at(address)?,

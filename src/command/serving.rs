@@ -88,7 +88,7 @@ pub(super) fn settings(invocation: &Invocation, cx: &Context) -> Result<Settings
     })
 }
 
-/// Clients of a server that may not run the executable would never get a token.
+/// If the server may not run the executable, its clients never get a token.
 fn require_opt_in(config: &CredentialConfig, cx: &Context) -> Result<(), Error> {
     match config.source {
         CredentialSource::Executable { .. } => Allowed::by(&cx.env).map(|_| ()),

@@ -225,7 +225,7 @@ impl Exit {
         }
     }
 
-    /// Shows a part of the output early on standard output, to a user or to a tool that answers.
+    /// Prints a part of the output early, for a user or for a tool that responds to it.
     pub fn show(&self, text: &str) {
         if !self.0.printed.load(Ordering::SeqCst) {
             let _ = write(std::io::stdout(), text);

@@ -43,7 +43,7 @@ pub struct Program {
     pub place: String,
 }
 
-/// How a program ended that [`Program::observe`] ran.
+/// The result of [`Program::observe`]: how the program ended.
 #[derive(Debug)]
 pub struct Observed {
     /// Its exit status.
@@ -233,8 +233,8 @@ fn watch_on_a_thread(mut pipe: impl Read + Send + 'static) -> io::Result<Receive
 }
 
 /// The output so far, and whether a process still has the pipe open. The program has ended. After
-/// its group has ended too, only a daemon in another group can have it open, and the output of that
-/// does not matter.
+/// its group has ended too, only a daemon in another group can have the pipe open, and the output
+/// of a daemon does not matter.
 fn collect(output: &Receiver<Vec<u8>>, deadline: Deadline) -> (Vec<u8>, bool) {
     let (end, mut bytes) = (deadline.waiting_at_most(DRAIN), Vec::new());
     loop {

@@ -1,9 +1,9 @@
-//! A metadata server like that of a Compute Engine host, at a loopback address or a Unix socket: for
-//! clients that run no executables, and for ID tokens in all of Google's libraries.
+//! A metadata server like that of a Compute Engine host, on a loopback address or a Unix socket:
+//! for clients that do not run executables, and for ID tokens in all of Google's libraries.
 //!
 //! One thread accepts connections, reads requests and responds; it never waits for a client or for
-//! Google. A few more threads fetch tokens. A request must have the header `Metadata-Flavor: Google`,
-//! and must come from the same user.
+//! Google. A few more threads fetch tokens. A request for metadata must have the header
+//! `Metadata-Flavor: Google`, and every connection must come from an allowed user.
 //! <https://cloud.google.com/compute/docs/metadata/overview>
 
 mod connection;
@@ -34,10 +34,10 @@ pub use self::peer::AllowedUsers;
 pub use self::tokens::{Fetch, Wanted};
 pub use self::tree::Identity;
 
-/// The largest number of open connections. Further ones wait in the kernel.
+/// The largest number of open connections. Further connections wait in the kernel.
 const MOST_CONNECTIONS: usize = 64;
 
-/// How long no connection is accepted after the operating system has failed to accept one, for
+/// The pause in accepting connections after the operating system has failed to accept one, for
 /// example because too many files are open.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -64,11 +64,11 @@ pub struct Server {
     listener: Listener,
     tokens: Tokens,
     connections: Vec<Connection>,
-    /// Until when no connection is accepted.
+    /// No connection is accepted before this time.
     pause: Option<Deadline>,
     /// Readable when a token has arrived.
     woken: UnixStream,
-    /// Readable when the server must end.
+    /// Readable when the server must stop.
     ended: UnixStream,
 }
 
@@ -87,14 +87,14 @@ impl Server {
         let (woken, wake) = pair().map_err(|error| {
             Error::new(Kind::Internal, "cannot create a pair of sockets")
                 .cause(error)
-                .fix("raise the limit of open files (ulimit -n)")
+                .fix("raise the limit on open files (ulimit -n)")
         })?;
         let tokens = Tokens::new(settings.fetch.clone(), wake);
         let connections = Vec::new();
         Ok(Server { settings, listener, tokens, connections, pause: None, woken, ended })
     }
 
-    /// Runs until the end.
+    /// Runs until the server must stop.
     ///
     /// # Errors
     /// `INTERNAL` if too many fetches panic.
@@ -120,7 +120,7 @@ impl Server {
         Ok(())
     }
 
-    /// Waits until something happens; `None` at the end.
+    /// Waits until something happens; `None` if the server must stop.
     fn wait(&self) -> Option<Ready> {
         let idle = self.connections.iter().filter_map(Connection::idle_from);
         let accepts_from = match self.pause {
@@ -223,7 +223,7 @@ impl Server {
                 connection.next_request()
             }
             State::Token { .. } | State::Closed => {
-                connection.state = State::Closed; // the client has gone
+                connection.state = State::Closed; // the client has disconnected
                 Event::Nothing
             }
         };
@@ -303,7 +303,7 @@ impl Server {
         self.connections.retain(|connection| !has_passed(connection));
     }
 
-    /// Responds to the connections for which there is a response, and whether its body is left out.
+    /// Sends the response for each connection that has one. The flag says whether to omit the body.
     fn answer(&mut self, response: impl Fn(&Connection) -> Option<(Response, bool)>) {
         for index in 0..self.connections.len() {
             let Some(connection) = self.connections.get_mut(index) else { return };

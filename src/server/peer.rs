@@ -1,9 +1,9 @@
 //! Which user is at the other end of a connection.
 //!
 //! Every process of a host can connect to a loopback address, so a connection from another user is
-//! refused. On Linux, the kernel says who owns exactly the socket at the other end:
-//! `NETLINK_SOCK_DIAG` with both addresses of the connection. Without that, `/proc/net/tcp` lists
-//! the sockets.
+//! refused. On Linux, the kernel reports the owner of the socket at the other end: a
+//! `NETLINK_SOCK_DIAG` request identifies the socket by both addresses of the connection. If that
+//! fails, the socket is searched for in `/proc/net/tcp`.
 //! <https://man7.org/linux/man-pages/man7/sock_diag.7.html>
 
 use std::net::SocketAddr;
@@ -27,7 +27,7 @@ pub(super) fn of_unix(socket: impl AsFd) -> Option<u32> {
     Some(rustix::net::sockopt::socket_peercred(socket).ok()?.uid.as_raw())
 }
 
-/// The mode of the socket file lets only its owner connect.
+/// The mode of the socket file allows only its owner to connect.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn of_unix(_socket: impl AsFd) -> Option<u32> {
     Some(rustix::process::getuid().as_raw())
@@ -113,7 +113,7 @@ mod linux {
     }
 
     /// The owner in the response, if the response is about this socket. A socket that its process
-    /// has closed has no inode, and may seem to be root's.
+    /// has closed has no inode, and may appear to be owned by root.
     fn owner(answer: &[u8], peer: SocketAddr, local: SocketAddr) -> Option<u32> {
         let kind = answer.get(4..6)?;
         let message = answer.get(HEADER..)?;
@@ -209,7 +209,7 @@ mod linux {
                 assert_eq!(ask(&kernel, other, local), None, "{address}");
                 assert_eq!(search_table(other, local), None, "{address}");
                 assert_eq!(ask(&kernel, peer, local), Some(own), "{address}");
-                // A socket that is closed has no owner: it must not seem to be root's.
+                // A closed socket has no owner: it must not appear to be owned by root.
                 let accepted = listener.accept().unwrap();
                 drop(client);
                 assert_eq!(ask(&kernel, peer, local), None, "{address}");

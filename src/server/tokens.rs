@@ -81,7 +81,7 @@ struct Known {
     token: Option<AccessToken>,
     /// When the token expires, measured from its arrival.
     until: Option<Deadline>,
-    /// While it is being fetched: until when clients with a valid token wait.
+    /// While the token is being fetched: how long clients with a valid token wait.
     pending: Option<Deadline>,
 }
 
@@ -167,7 +167,8 @@ impl Tokens {
         Some((wanted, result))
     }
 
-    /// Drops the tokens that have expired if there are too many, then any that is not being fetched.
+    /// If there are too many tokens, drops those that have expired, then all that are not being
+    /// fetched.
     fn forget(&mut self, wanted: &Wanted, now: i64) {
         if self.known.len() < MOST || self.known.contains_key(wanted) {
             return;
@@ -211,7 +212,7 @@ impl Tokens {
             )
         } else if self.live_threads() == 0 || self.send.send((wanted.clone(), reuses)).is_err() {
             let error = Error::new(Kind::Unreachable, "cannot start a thread");
-            Some(error.fix("raise the limit of processes (ulimit -u)"))
+            Some(error.fix("raise the limit on processes (ulimit -u)"))
         } else {
             None
         };
