@@ -124,6 +124,17 @@ fn a_refresh_token_that_can_be_stored_nowhere_ends_the_run() {
 }
 
 #[test]
+fn requests_with_other_scopes_share_the_token_of_a_workforce_user() {
+    let (world, server) = (World::new(), endpoint(3600));
+    write(&world, "c.json", &server.url);
+    for scope in ["", " --scope=first", " --scope=second", ""] {
+        let line = format!("access-token --credentials={{dir}}/c.json{scope}");
+        let run = world.run_with(&line, &[("XDG_CACHE_HOME", "{dir}/cache")]);
+        assert_eq!(run.stdout, "access-1", "{scope}: {run:?}");
+    }
+}
+
+#[test]
 fn another_sign_in_is_not_answered_from_the_cache() {
     let (world, server) = (World::new(), endpoint(3600));
     write(&world, "c.json", &server.url);
