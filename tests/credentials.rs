@@ -316,6 +316,46 @@ fn the_token_of_another_program_is_cached_only_with_its_output_file() {
 }
 
 #[test]
+fn the_aws_credentials_of_another_service_account_are_not_answered_from_the_cache() {
+    let number = AtomicUsize::new(0);
+    let server = Server::new(move |request| {
+        if request.line.contains("/token ") {
+            return json(r#"{"access_token":"pool","expires_in":3600}"#);
+        }
+        if request.line.contains(":generateAccessToken ") {
+            return json(r#"{"accessToken":"account","expireTime":"2999-01-01T00:00:00Z"}"#);
+        }
+        if request.line.contains(":generateIdToken ") {
+            return json(&format!(r#"{{"token":"{}"}}"#, common::jwt(3600)));
+        }
+        let key = format!("ASIA{}", number.fetch_add(1, Ordering::SeqCst));
+        let body = format!(
+            "<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdentityResult><Credentials>\
+             <AccessKeyId>{key}</AccessKeyId><SecretAccessKey>s</SecretAccessKey>\
+             <SessionToken>t</SessionToken><Expiration>2999-01-01T00:00:00Z</Expiration>\
+             </Credentials></AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>"
+        );
+        response("200 OK", "text/xml", &body)
+    });
+    let world = World::new();
+    let account = format!(
+        r#","service_account_impersonation_url":"{}/v1/projects/-/serviceAccounts/app@example-project.iam.gserviceaccount.com:generateAccessToken""#,
+        server.url
+    );
+    write_workload(&world, &server, r#"{"file":"{dir}/t"}"#, &account);
+    world.write("t", common::jwt(3600));
+    for (name, key) in [("one", "ASIA0"), ("two", "ASIA1"), ("one", "ASIA0"), ("two", "ASIA1")] {
+        let line = format!(
+            "helper aws --credentials={{dir}}/c.json --role-arn=arn:aws:iam::123456789012:role/deploy \
+             --sts-endpoint={} --service-account={name}-app@example-project.iam.gserviceaccount.com",
+            server.url
+        );
+        let run = world.run_with(&line, &[("XDG_CACHE_HOME", "{dir}/cache")]);
+        assert!(run.stdout.contains(&format!("\"{key}\"")), "{run:?}");
+    }
+}
+
+#[test]
 fn a_new_refresh_token_is_stored_before_the_rest_of_the_response_is_judged() {
     let world = World::new();
     let server = Server::new(|_| {
