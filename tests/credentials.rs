@@ -316,6 +316,26 @@ fn the_token_of_another_program_is_cached_only_with_its_output_file() {
 }
 
 #[test]
+fn a_program_with_an_output_file_causes_one_exchange() {
+    let program = env!("CARGO_BIN_EXE_wif-token");
+    let other = World::new();
+    let copy = other.path("copy");
+    fs::copy(program, &copy).unwrap();
+    for (name, cache) in [(program, "in this process"), (copy.to_str().unwrap(), "another program")]
+    {
+        let (world, server) = (World::new(), google(""));
+        world.write("t", common::jwt(3600));
+        let source = format!(
+            r#"{{"executable":{{"command":"{name} command -- cat {{dir}}/t","output_file":"{{dir}}/out.json"}}}}"#
+        );
+        write_workload(&world, &server, &source, "");
+        assert_eq!([cached(&world, ""), cached(&world, "")], ["pool-0", "pool-0"], "{cache}");
+        fs::remove_file(world.path("out.json")).unwrap();
+        assert_eq!([cached(&world, ""), cached(&world, "")], ["pool-1", "pool-1"], "{cache}");
+    }
+}
+
+#[test]
 fn the_aws_credentials_of_another_service_account_are_not_answered_from_the_cache() {
     let number = AtomicUsize::new(0);
     let server = Server::new(move |request| {

@@ -401,7 +401,9 @@ impl Credentials {
             Obtained::Cached(token) => (token, true),
             Obtained::New(token, _lock) => {
                 match &file {
-                    Some(file) if entry.file.is_some() => file.try_write(&token, cx),
+                    Some(file) if entry.file.is_some() => {
+                        file.try_write(&token, cx);
+                    }
                     Some(file) if files::has_seen_all() => {
                         file.try_write(&token, cx);
                         token_cache::tidy(file.path(), cx);
