@@ -169,12 +169,15 @@ impl CachedFile {
         self.replace(cached.to_file(&self.request).expose())
     }
 
-    /// Replaces the content of the file by this token. A failure is only logged.
-    pub fn try_write(&self, cached: &impl Cached, world: &World) {
-        match self.write(cached) {
-            Ok(()) => world.log.line(format!("token cached in {}", show::path(&self.path))),
-            Err(error) => world.log.line(format!("token not cached: {error}")),
-        }
+    /// Replaces the content of the file by this token, and returns whether this succeeded. A failure is
+    /// only logged.
+    pub fn try_write(&self, cached: &impl Cached, world: &World) -> bool {
+        let written = self.write(cached);
+        world.log.line(match &written {
+            Ok(()) => format!("token cached in {}", show::path(&self.path)),
+            Err(error) => format!("token not cached: {error}"),
+        });
+        written.is_ok()
     }
 
     /// Removes the file.

@@ -239,8 +239,18 @@ impl Credentials {
     fn request(&self, scopes: &[String]) -> String {
         match self.hops.last() {
             Some(hop) => format!("access token of {hop:?} {scopes:?}"),
-            None => request_of_bearer(&[], scopes),
+            None => self.request_of_bearer(&[], scopes),
         }
+    }
+
+    /// What the origin and these accounts after it are asked for, for the cache. The token of a
+    /// workforce user has the same scopes for every request.
+    fn request_of_bearer(&self, hops: &[Hop], scopes: &[String]) -> String {
+        let scopes = match &self.origin {
+            Origin::User(user) if user.is_workforce => &[],
+            _ => scopes,
+        };
+        format!("access token of {hops:?} {scopes:?}")
     }
 
     /// Removes the cached access token with these scopes if it is the one that a server refused.
@@ -341,7 +351,7 @@ impl Credentials {
         if let (Origin::MetadataServer(_), []) = (&self.origin, before) {
             return Ok((self.of_origin(scopes, cx)?, false));
         }
-        let request = request_of_bearer(before, scopes);
+        let request = self.request_of_bearer(before, scopes);
         self.cached(Entry { reuse, ..Entry::new("access-token", &request) }, cx, &|| {
             let cloud_platform = [CLOUD_PLATFORM.to_owned()];
             let mut bearer = self.of_origin(scopes, cx)?;
@@ -393,7 +403,9 @@ impl Credentials {
             Obtained::Cached(token) => (token, true),
             Obtained::New(token, _lock) => {
                 match &file {
-                    Some(file) if entry.file.is_some() => file.try_write(&token, cx),
+                    Some(file) if entry.file.is_some() => {
+                        file.try_write(&token, cx);
+                    }
                     Some(file) if files::has_seen_all() => {
                         file.try_write(&token, cx);
                         token_cache::tidy(file.path(), cx);
@@ -432,11 +444,6 @@ impl Credentials {
             CachedFile::new(path, place, digest, is_ours).for_at_least(min_life)
         }))
     }
-}
-
-/// What the origin and these accounts after it are asked for, for the cache.
-fn request_of_bearer(hops: &[Hop], scopes: &[String]) -> String {
-    format!("access token of {hops:?} {scopes:?}")
 }
 
 /// A token in the cache.

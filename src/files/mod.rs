@@ -23,7 +23,9 @@ pub use self::private::{
 pub use self::replace::{
     create_new, leftovers, publish, remove, remove_leftovers, replace, update,
 };
-pub use self::seen::{forget_seen, has_seen_all, note, note_in_state, note_unknown, seen, state};
+pub use self::seen::{
+    forget_seen, has_seen_all, note, note_in_state, note_stored, note_unknown, seen, state,
+};
 pub use self::waiting::{STDIN, Waiting, before_the_first_wait, may_wait, waiting_for};
 
 use std::ffi::OsStr;

@@ -78,7 +78,7 @@ fn run(call: &Call, cx: &Context) -> Result<Output, Error> {
     let session = RoleSession::new(&request(&options), cx)?;
     let google_cx = cx.narrowed(|world, _| world.env = world.env.clone().with(IN_HELPER_AWS, "1"));
     let google = Credentials::find(&call.values, &google_cx)?;
-    let request = format!("{} {audience:?}", session.identity);
+    let request = format!("{} {audience:?} {:?}", session.identity, google.hops.last());
     let entry = Entry {
         reuse: Reuse::For(call.min_life(MIN_LIFE)?),
         is_ours: RoleCredentials::is_ours,
