@@ -25,7 +25,7 @@ AWS_SIGNATURE = CACHE / "aws-signature" / "debug" / "aws-signature"
 SYSTEM_PATH = os.pathsep.join(["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"])
 
 # Clients that no registry of the tests offers: used where they are installed, never a failure where they are not.
-OPTIONAL = {"gcloud", "terraform"}
+OPTIONAL = {"gcloud", "gsutil", "bq", "gke-gcloud-auth-plugin", "terraform"}
 
 
 def need(name: str) -> Path:
