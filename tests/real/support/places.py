@@ -49,6 +49,7 @@ def locate(name: str) -> Path | None:
     parts = {"oidc-provider": NODE_MODULES / "oidc-provider", "google-auth-library": NODE_MODULES / "google-auth-library",
              "actions-core": NODE_MODULES / "@actions" / "core",
              "rust-client": RUST_CLIENT, "go-client": CACHE / "go-client" / "go-client",
+             "grpc-client": CACHE / "grpc-client" / "grpc-client",
              "google-auth-java": JARS / "google-auth-library-oauth2-http.jar", "aws-signature": AWS_SIGNATURE, "bao": VENV_BIN / "bao",
              "ministack": VENV_BIN / "ministack", "kube-apiserver": CACHE / "kubernetes" / "kube-apiserver",
              "kubectl": CACHE / "kubernetes" / "kubectl"}  # fmt: skip
