@@ -16,6 +16,7 @@ mod tokens;
 mod tree;
 
 use std::io::{ErrorKind, Read as _};
+use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
@@ -62,6 +63,8 @@ pub struct Settings {
 pub struct Server {
     settings: Settings,
     listener: Listener,
+    /// The address of the listener; `None` for a Unix socket.
+    address: Option<SocketAddr>,
     tokens: Tokens,
     connections: Vec<Connection>,
     /// No connection is accepted before this time.
@@ -90,8 +93,8 @@ impl Server {
                 .fix("raise the limit on open files (ulimit -n)")
         })?;
         let tokens = Tokens::new(settings.fetch.clone(), wake);
-        let connections = Vec::new();
-        Ok(Server { settings, listener, tokens, connections, pause: None, woken, ended })
+        let (address, connections) = (listener.address(), Vec::new());
+        Ok(Server { settings, listener, address, tokens, connections, pause: None, woken, ended })
     }
 
     /// Runs until the server must stop.
@@ -242,9 +245,8 @@ impl Server {
                     return connection.respond(&Response::failure(status, what), false);
                 }
                 Event::Request(request) => {
-                    let address = self.listener.address();
                     let is_head = request.method == "HEAD";
-                    match routes::route(&request, &self.settings, address) {
+                    match routes::route(&request, &self.settings, self.address) {
                         Route::Response(response) => connection.respond(&response, is_head),
                         Route::Token(wanted) => match self.tokens.get(&wanted, Clock.now()) {
                             Answer::Token(token) => {
