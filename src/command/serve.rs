@@ -1,6 +1,6 @@
 //! `serve`: a metadata server that runs until a signal stops it, for containers and services.
 //!
-//! Clients find it by `GCE_METADATA_HOST`, and read a subject token from `/subject-token` with
+//! Clients find it through `GCE_METADATA_HOST`, and read a subject token from `/subject-token` with
 //! `credential_source.url`. <https://cloud.google.com/compute/docs/metadata/overview>
 
 use std::time::Duration;
@@ -47,9 +47,9 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
         Some(token) => Some(token.read("--token", cx)?),
     };
     settings.users = AllowedUsers::new(&options.allow_uid)?;
-    // A signal from now on also removes the socket.
+    // From here on, a signal also removes the socket.
     let ended = ended_by_signal().map_err(|error| {
-        Error::new(Kind::Internal, "cannot handle signals").cause(error).fix(MORE_FILES)
+        Error::new(Kind::Internal, "cannot install signal handlers").cause(error).fix(MORE_FILES)
     })?;
     let listener = match &options.listen {
         Some(address) => Listener::at(address)?,
@@ -59,7 +59,7 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     let address = listener.address().map(|address| format!(" at {address}")).unwrap_or_default();
     let server = Server::new(settings, listener, ended)?;
     cx.log.line(format!("the metadata server is ready{address}"));
-    server.run();
+    server.run()?;
     cx.log.line("the metadata server has stopped");
     Ok(String::new().into())
 }
@@ -71,9 +71,10 @@ pub(super) const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 #[cfg(unix)]
 fn ended_by_signal() -> std::io::Result<Woken> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-    program::leave_signals();
+    const STOPPING: [i32; 3] = [SIGTERM, SIGINT, SIGHUP];
+    program::leave_signals(&STOPPING);
     let (ended, end) = Waker::new()?;
-    for signal in [SIGTERM, SIGINT, SIGHUP] {
+    for signal in STOPPING {
         if !program::is_ignored(signal) {
             signal_hook::low_level::pipe::register(signal, end.descriptor()?)?;
         }

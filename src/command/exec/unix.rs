@@ -30,7 +30,7 @@ pub(super) struct Signals(SignalsInfo<WithOrigin>);
 impl Signals {
     /// Collects the signals from now on.
     pub(super) fn catch() -> io::Result<Signals> {
-        program::leave_signals();
+        program::leave_signals(&PASSED);
         let signals = PASSED.into_iter().filter(|signal| !program::is_ignored(*signal));
         SignalsInfo::new(signals).map(Signals)
     }
@@ -41,12 +41,17 @@ pub(super) fn command(name: &OsStr, _env: &Env) -> Command {
     Command::new(name)
 }
 
+/// Starts the command.
+pub(super) fn start(command: &mut Command) -> io::Result<Child> {
+    program::start_beside(command)
+}
+
 /// A text of bytes that come from texts of the operating system, split at ASCII characters.
 pub(super) fn os_string(bytes: Vec<u8>) -> OsString {
     OsString::from_vec(bytes)
 }
 
-/// Waits for the command, and passes signals on to it until it has ended. Returns its exit status.
+/// Waits until the command ends, and passes signals on to it. Returns its exit status.
 pub(super) fn wait(child: Child, signals: Signals) -> io::Result<i32> {
     let status = wait_passing(child, signals.0)?;
     let signal = status.signal().map(|signal| 128 + signal);
@@ -57,7 +62,7 @@ fn wait_passing(mut child: Child, mut signals: SignalsInfo<WithOrigin>) -> io::R
     let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) else {
         return child.wait();
     };
-    // After the child was waited for, its number may belong to another process.
+    // Once the child has been waited for, its process ID may be reused.
     let running = Arc::new(Mutex::new(true));
     let handle = signals.handle();
     let is_running = running.clone();

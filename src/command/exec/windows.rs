@@ -24,6 +24,11 @@ pub(super) fn command(name: &OsStr, env: &Env) -> Command {
     program::find_with_pathext(name, env).map_or_else(|| Command::new(name), Command::new)
 }
 
+/// Starts the command.
+pub(super) fn start(command: &mut Command) -> io::Result<Child> {
+    command.spawn()
+}
+
 /// A text of bytes that come from texts of the operating system, split at ASCII characters.
 pub(super) fn os_string(bytes: Vec<u8>) -> OsString {
     String::from_utf8_lossy(&bytes).into_owned().into()

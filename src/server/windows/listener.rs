@@ -1,4 +1,4 @@
-//! Where the server listens: a loopback address.
+//! Where the server listens: on a loopback address.
 #![allow(unsafe_code)] // calls into the operating system
 
 use std::io;
@@ -28,26 +28,28 @@ const VERSION: u16 = 0x0202;
 pub struct Listener(TcpListener);
 
 impl Listener {
-    /// Listens at a free port of 127.0.0.1.
+    /// Listens on a free port of 127.0.0.1.
     ///
     /// # Errors
     /// Those of [`Listener::at`].
     pub fn anywhere() -> Result<Listener, Error> {
-        Listener::tcp(SocketAddr::from(([127, 0, 0, 1], 0)), "127.0.0.1")
+        let fix = "check the loopback interface";
+        Listener::tcp(SocketAddr::from(([127, 0, 0, 1], 0)), "127.0.0.1", fix)
     }
 
-    /// Listens at the address of `--listen`: `127.0.0.1:PORT` or `[::1]:PORT`.
+    /// Listens on the address of `--listen`: `127.0.0.1:PORT` or `[::1]:PORT`.
     ///
     /// # Errors
     /// `USAGE` for any other address; `CONFIGURATION` if the address is in use or cannot be used.
     pub fn at(address: &str) -> Result<Listener, Error> {
         let parsed: Option<SocketAddr> = address.parse().ok();
         match parsed.filter(|address| address.ip().is_loopback()) {
-            Some(parsed) => Listener::tcp(parsed, address),
-            None if address.starts_with("unix:") => Err(usage(
-                "--listen is a Unix socket, and wif-token serves only loopback addresses on Windows",
-            )),
-            None => Err(usage("--listen is not a loopback address")),
+            Some(parsed) => Listener::tcp(parsed, address, "set --listen to another port"),
+            None if address.starts_with("unix:") => {
+                let error = usage("--listen is a Unix socket", "use");
+                Err(error.cause("on Windows, wif-token listens only on loopback addresses"))
+            }
+            None => Err(usage("--listen is not a loopback address", "use")),
         }
     }
 
@@ -56,10 +58,10 @@ impl Listener {
     /// # Errors
     /// `USAGE`.
     pub fn from_systemd(_env: &Env) -> Result<Listener, Error> {
-        Err(usage("--listen is required"))
+        Err(usage("--listen is required", "add"))
     }
 
-    fn tcp(address: SocketAddr, shown: &str) -> Result<Listener, Error> {
+    fn tcp(address: SocketAddr, shown: &str, fix: &str) -> Result<Listener, Error> {
         let open = || {
             let listener = open(address)?;
             listener.set_nonblocking(true)?;
@@ -68,7 +70,7 @@ impl Listener {
         open().map_err(|error: io::Error| {
             Error::new(Kind::Configuration, format!("cannot listen on {shown}"))
                 .cause(error)
-                .fix("choose another port")
+                .fix(fix)
         })
     }
 
@@ -80,7 +82,7 @@ impl Listener {
     /// Accepts one connection. Also returns the user who opened it.
     ///
     /// # Errors
-    /// `WouldBlock` if none waits, and those of the operating system.
+    /// `WouldBlock` if no connection waits, and those of the operating system.
     pub(in crate::server) fn accept(&self) -> io::Result<(Stream, Option<String>)> {
         let (stream, from) = self.0.accept()?;
         let user = stream.local_addr().ok().and_then(|local| peer::of_tcp(from, local));
@@ -97,8 +99,9 @@ impl AsSocket for Listener {
     }
 }
 
-fn usage(what: &str) -> Error {
-    Error::new(Kind::Usage, what).fix("use --listen=127.0.0.1:PORT or --listen=[::1]:PORT")
+fn usage(what: &str, verb: &str) -> Error {
+    let fix = format!("{verb} --listen=127.0.0.1:PORT or --listen=[::1]:PORT");
+    Error::new(Kind::Usage, what).fix(fix)
 }
 
 /// A socket whose address no other socket can use, as that of another user could otherwise. The

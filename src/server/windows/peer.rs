@@ -48,12 +48,19 @@ impl AllowedUsers {
 
 /// The user of the process that connected from `peer` to `local`.
 pub(in crate::server) fn of_tcp(peer: SocketAddr, local: SocketAddr) -> Option<String> {
-    let owner = match peer.is_ipv4() {
-        true => owner(&table::<MIB_TCPROW_OWNER_PID>(AF_INET.into())?, peer, local),
-        false => owner(&table::<MIB_TCP6ROW_OWNER_PID>(AF_INET6.into())?, peer, local),
-    };
-    // 0 is the number of a connection that its process has closed.
-    files::user_of_process(owner.filter(|id| *id != 0)?).ok()
+    let in_ipv4 = || owner::<MIB_TCPROW_OWNER_PID>(AF_INET.into(), peer, local);
+    let in_ipv6 = || owner::<MIB_TCP6ROW_OWNER_PID>(AF_INET6.into(), mapped(peer), mapped(local));
+    let owner = peer.is_ipv4().then(in_ipv4).flatten().or_else(in_ipv6)?;
+    files::user_of_process(owner).ok()
+}
+
+/// The address of an IPv6 socket that is connected by IPv4. The sockets of Java and .NET are such
+/// sockets.
+fn mapped(address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(v4) => SocketAddr::new(v4.to_ipv6_mapped().into(), address.port()),
+        IpAddr::V6(_) => address,
+    }
 }
 
 /// A row of a table of connections.
@@ -93,9 +100,12 @@ fn in_host_order(port: u32) -> u16 {
     u16::from_be_bytes([high, low])
 }
 
-fn owner<R: Row>(rows: &[R], peer: SocketAddr, local: SocketAddr) -> Option<u32> {
+/// The process that owns the connection. A connection that its process has closed belongs to the
+/// process 0.
+fn owner<R: Row>(family: u32, peer: SocketAddr, local: SocketAddr) -> Option<u32> {
     let ends = [peer, local].map(|address| (address.ip(), address.port()));
-    rows.iter().find(|row| row.ends() == ends).map(Row::process)
+    let rows = table::<R>(family)?;
+    rows.iter().find(|row| row.ends() == ends).map(Row::process).filter(|id| *id != 0)
 }
 
 /// The table of all connections of a family.
@@ -143,8 +153,7 @@ mod tests {
             let mut client = TcpStream::connect(local).unwrap();
             // Wine knows the owner of a socket that has sent something.
             client.write_all(b"x").unwrap();
-            let peer = client.local_addr().unwrap();
-            let accepted = listener.accept().unwrap();
+            let (accepted, peer) = listener.accept().unwrap();
             assert_eq!(of_tcp(peer, local), Some(own.clone()), "{address}");
             let mut other = peer;
             other.set_ip(if peer.is_ipv4() { [127, 0, 0, 77].into() } else { local.ip() });
