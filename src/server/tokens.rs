@@ -105,13 +105,14 @@ impl Known {
         Some(AccessToken { expiry: token.expiry.min(until), ..token })
     }
 
-    /// Replaces the token. One that is already known does not become younger.
+    /// Replaces the token. One that is already known, from a cache, does not become younger.
     fn set(&mut self, token: &AccessToken, now: i64) {
         let life = u64::try_from(token.expiry.saturating_sub(now)).unwrap_or(0);
         let until = Deadline::after(Duration::from_secs(life).min(LONGEST));
-        let is_same =
-            self.token.as_ref().is_some_and(|old| old.text.expose() == token.text.expose());
-        let old = self.until.filter(|_| is_same);
+        let is_same = |old: &AccessToken| {
+            (old.text.expose(), old.expiry) == (token.text.expose(), token.expiry)
+        };
+        let old = self.until.filter(|_| self.token.as_ref().is_some_and(is_same));
         self.until = Some(old.map_or(until, |old| old.min(until)));
         self.token = Some(token.clone());
     }
