@@ -115,13 +115,10 @@ mod tests {
             states.push(state(&path));
         }
         let before = path.metadata().unwrap().modified().unwrap();
-        std::fs::write(&path, "six").unwrap();
-        std::fs::File::options().write(true).open(&path).unwrap().set_modified(before).unwrap();
-        assert_eq!(
-            states.contains(&state(&path)),
-            cfg!(windows),
-            "the time of a change is not set"
-        );
+        let mut file = std::fs::File::options().write(true).open(&path).unwrap();
+        std::io::Write::write_all(&mut file, b"six").unwrap();
+        file.set_modified(before).unwrap();
+        assert!(cfg!(windows) || !states.contains(&state(&path)));
         note(&path);
         assert_eq!(seen()[&path], "", "the first state counts");
         crate::files::update(&path, b"three").unwrap();
