@@ -313,6 +313,20 @@ fn the_token_of_another_program_is_cached_only_with_its_output_file() {
     assert_eq!([cached(&world, ""), cached(&world, "")], ["pool-2", "pool-2"]);
     world.write("out.json", document(1_900_000_001));
     assert_eq!([cached(&world, ""), cached(&world, "")], ["pool-3", "pool-3"]);
+    let source = r#"{"executable":{"command":"{dir}/program","output_file":"relative.json"}}"#;
+    write_workload(&world, &server, source, "");
+    for directory in ["one", "two"] {
+        fs::create_dir(world.path(directory)).unwrap();
+        world.write(&format!("{directory}/relative.json"), document(1_900_000_000));
+    }
+    for (directory, expected) in
+        [("one", "pool-4"), ("one", "pool-4"), ("two", "pool-5"), ("two", "pool-5")]
+    {
+        let variables = [("XDG_CACHE_HOME", "{dir}/cache"), ALLOWED];
+        let mut command = world.command("access-token --credentials={dir}/c.json", &variables);
+        let run = command.current_dir(world.path(directory)).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&run.stdout), expected, "{directory}");
+    }
 }
 
 #[test]

@@ -227,12 +227,16 @@ def test_fifty_at_once_ask_once(commands, sts, files, storm, kind):
     assert len(sts.requests) == (1 if kind in USERS else 2)
 
 
-def test_another_host_with_the_same_home_asks_again(commands, sts, files):
+@pytest.mark.parametrize("isolated, change", [
+    ("--uts", "hostname another-host.example"),
+    ("--mount", 'mount --bind "$HOME/boot_id" /proc/sys/kernel/random/boot_id'),
+], ids=["another name", "the same name"])
+def test_another_host_with_the_same_home_asks_again(commands, sts, files, isolated, change):
     """What the platform of a host says about it is in no file, so a token is one of the host."""
     files.write("authorized_user")
     first = commands.output("access-token")
-    script = 'hostname another-host.example && exec "$@"'
-    elsewhere = commands.program.behind(need("unshare"), "--uts", "sh", "-ec", script, "sh")
+    (commands.program.home / "boot_id").write_text("00000000-0000-4000-8000-000000000000\n")
+    elsewhere = commands.program.behind(need("unshare"), isolated, "sh", "-ec", f'{change} && exec "$@"', "sh")
     run = elsewhere.run("access-token", f"--credentials={files.path}")
     assert run.status == 0 and run.stdout not in ("", first), run.stderr
     assert len(sts.requests) == 2
