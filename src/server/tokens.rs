@@ -85,14 +85,15 @@ impl Tokens {
     /// The token for a request; starts a fetch if no cached token is valid for long enough.
     pub(super) fn get(&mut self, wanted: &Wanted) -> Answer {
         let now = Clock.now();
+        let fresh = self.known.get(wanted).and_then(|known| known.token.as_ref());
+        if let Some(token) = fresh.filter(|token| token.expiry - now >= MIN_LIFE) {
+            return Answer::Token(token.clone());
+        }
         self.forget(wanted, now);
         let known = self.known.entry(wanted.clone()).or_default();
         // The token must still be valid at the end of the wait.
         let least = now + PATIENCE.as_secs() as i64;
         let valid = known.token.clone().filter(|token| token.expiry > least);
-        if let Some(token) = valid.clone().filter(|token| token.expiry - now >= MIN_LIFE) {
-            return Answer::Token(token);
-        }
         let is_new = known.pending.is_none();
         let patience = *known.pending.get_or_insert_with(|| Deadline::after(PATIENCE));
         if is_new {
