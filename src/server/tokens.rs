@@ -129,6 +129,10 @@ impl Tokens {
 
     /// The token for a request at this time; starts a fetch if no cached token is valid for long enough.
     pub(super) fn get(&mut self, wanted: &Wanted, now: i64) -> Answer {
+        let fresh = self.known.get(wanted).and_then(|known| known.token(now));
+        if let Some(token) = fresh.filter(|token| token.expiry - now >= MIN_LIFE) {
+            return Answer::Token(token);
+        }
         self.forget(wanted, now);
         let known = self.known.entry(wanted.clone()).or_default();
         // The token must still be valid at the end of the wait.
@@ -138,9 +142,6 @@ impl Tokens {
         let earlier = token.as_ref().map(|token| token.expiry + TOLERATED_SKEW);
         let reuses = known.token.as_ref().map(|token| token.expiry) <= earlier;
         let valid = token.filter(|token| token.expiry > least);
-        if let Some(token) = valid.clone().filter(|token| token.expiry - now >= MIN_LIFE) {
-            return Answer::Token(token);
-        }
         let is_new = known.pending.is_none();
         let patience = *known.pending.get_or_insert_with(|| Deadline::after(PATIENCE));
         if is_new {
