@@ -153,7 +153,7 @@ def test_asks_what_gcloud_asks(commands, clients, sts, configured, tmp_path, kin
     assert ours.scope == (CLOUD_PLATFORM if email else theirs.scope)
 
 
-def test_a_workforce_pool_names_the_project_that_pays(commands, sts, issuer, tmp_path, monkeypatch):
+def test_a_workforce_pool_names_the_project_that_is_billed(commands, sts, issuer, tmp_path, monkeypatch):
     """As google-auth does, and not beside a client, which has a project of its own."""
     sts.add(OidcPoolProvider(WORKFORCE, issuer.url))
     sts.clients["the app"] = commands.program.ledger.secret("the client's secret", "client-secret-4711")
@@ -317,7 +317,7 @@ def domain(sts, configured, audience):
     sts.delegation.authorized[TARGET] = {STORAGE}
 
 
-def test_a_token_of_a_person(commands, sts, domain, audience, tmp_path, monkeypatch):
+def test_a_token_of_a_user(commands, sts, domain, audience, tmp_path, monkeypatch):
     """By domain-wide delegation, with the same claims as google-auth's but for the shorter life of the assertion."""
     options = (f"--subject={PERSON}", "--scope=devstorage.read_only", f"--oauth-endpoint={sts.oauth_url}")
     ours = sts.delegation.grants[commands.output("access-token", *options)]
@@ -334,7 +334,7 @@ def test_a_token_of_a_person(commands, sts, domain, audience, tmp_path, monkeypa
     (("--subject=bob@other.example", "--scope=devstorage.read_only"), "Workspace domain"),
     ((f"--subject={PERSON}",), "Domain-wide delegation"),
 ])  # fmt: skip
-def test_a_person_or_scope_that_is_not_delegated(commands, sts, domain, options, words):
+def test_a_user_or_scope_that_is_not_delegated(commands, sts, domain, options, words):
     """The endpoint's two refusals, each with its remedy."""
     assert words in commands.refused("DENIED", "access-token", *options, f"--oauth-endpoint={sts.oauth_url}")
 
@@ -363,7 +363,7 @@ def test_one_connection_for_one_host(commands, sts, domain, arguments, requests)
 
 @pytest.mark.parametrize("method", ["/v1/token", ":generateAccessToken"])
 @pytest.mark.parametrize("status", [429, 500, 503])
-def test_waits_as_long_as_it_is_told(commands, sts, configured, monkeypatch, status, method):
+def test_waits_for_the_requested_time(commands, sts, configured, monkeypatch, status, method):
     """One passing failure with Retry-After: a pause of that length, then the token."""
     configured("file", DEPLOYER)
     real, failed = sts._route, []

@@ -54,7 +54,7 @@ def refused(call, code: str, status: int):
 
 
 @pytest.mark.parametrize("kind", ["user", "session"])
-def test_boto3_gets_a_token_that_google_would_take(aws, audience, kind):
+def test_boto3_gets_a_token_that_google_would_accept(aws, audience, kind):
     """RS256 of a published key; the claims as AWS documents them."""
     key = getattr(aws.keys, kind)("app")
     got = boto(aws, "sts", key).get_web_identity_token(
@@ -186,7 +186,7 @@ def test_duration_and_tags_are_passed_on(aws, token):
 
 
 @pytest.mark.parametrize("form", ["", "https:"])
-def test_the_audience_of_the_option_is_taken_as_it_is(aws, token, audience, form):
+def test_the_audience_of_the_option_is_used_unchanged(aws, token, audience, form):
     """`--audience` chooses among the forms that the pool provider accepts."""
     token(aws.keys.user("app"), f"--audience={form}{audience}")
     if form:
@@ -254,7 +254,7 @@ def test_a_role_of_the_options(aws, token, program, external_id):
 
 
 @pytest.mark.parametrize("options", [[], ["--duration=60"], ["--duration=3600", "--tag=team=a b", "--tag=x=1"]])
-def test_ministack_takes_the_parameters(program, audience, ledger, tmp_path, options):
+def test_ministack_accepts_the_parameters(program, audience, ledger, tmp_path, options):
     """Another's reading of AWS's documentation. Its token is a stub, so that only what was asked for counts."""
     folder = tmp_path / "ministack"
     folder.mkdir()

@@ -287,7 +287,7 @@ def test_offline_a_source_on_the_network_is_skipped(setups):
     assert not (difference := snapshot("check/good/offline-url.txt", setup.normalised(report))), difference
 
 
-def test_an_unreachable_issuer_is_told_and_settled(setups):
+def test_an_unreachable_issuer_is_reported_and_settled(setups):
     """Google takes the token: what was feared is not so."""
     report = uploaded_keys(setups).check()
     (line,) = [line for line in report.lines() if line.startswith("ok       issuer")]

@@ -131,7 +131,7 @@ def uploaded_jwks(program, path, audience) -> dict:
     return json.loads(path.with_suffix("").with_suffix(".jwks.json").read_text())
 
 
-def test_a_key_made_again_gets_its_own_key_set(program, audience, tmp_path):
+def test_a_recreated_key_gets_its_own_key_set(program, audience, tmp_path):
     """The key was lost: what lies beside the new one must be its own public half, for that is what people upload."""
     path = tmp_path / "demo.pem"
     source = ["key", f"--key={path}", "--issuer=https://issuer.example.test", "--subject=s", f"--audience={audience}"]

@@ -59,7 +59,7 @@ def test_exchanges_a_token_signed_by_an_own_key(clients, sts, own_key, audience,
 
 
 @pytest.mark.parametrize("client", ["python", "node", "gcloud"])
-def test_the_client_s_variables_alone_are_enough(clients, sts, own_key, audience, tmp_path, client):
+def test_the_variables_of_the_client_are_enough(clients, sts, own_key, audience, tmp_path, client):
     """Audience, token type and output file come by GOOGLE_EXTERNAL_ACCOUNT_*; only the Rust client sets none."""
     output = tmp_path / "output.json"
     path = clients.configuration(audience, *own_key, output_file=output)

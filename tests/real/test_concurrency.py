@@ -85,7 +85,7 @@ def test_many_runs_fetch_once_and_a_reader_sees_only_whole_documents(asked, runs
 
 
 @pytest.mark.parametrize("status, kind, tries", [(b"503 Service Unavailable", "UNREACHABLE", 4), (b"403 Forbidden", "DENIED", 1)])
-def test_those_who_waited_report_the_failure_of_the_one_fetch(asked, tmp_path, runs, status, kind, tries):
+def test_waiting_runs_report_the_failure_of_the_one_fetch(asked, tmp_path, runs, status, kind, tries):
     output, opened = tmp_path / "out.json", threading.Event()
     before = stale(output)
     with far_end(behind_a_gate(status, b"fixture-body", opened)) as far:
@@ -102,7 +102,7 @@ def test_those_who_waited_report_the_failure_of_the_one_fetch(asked, tmp_path, r
         assert len(far.requests) == (1 if kind == "DENIED" else 2 * tries)
 
 
-def test_when_the_one_who_fetches_is_killed_another_takes_over(asked, tmp_path):
+def test_when_the_fetching_run_is_killed_another_run_fetches(asked, tmp_path):
     """And only one: the others get what that one fetched."""
     output, token, opened = tmp_path / "out.json", some_token(), threading.Event()
     with far_end(behind_a_gate(b"200 OK", token.encode(), opened)) as far:
@@ -132,7 +132,7 @@ def test_a_success_after_a_failure(asked, tmp_path):
     assert json.loads(output.read_text())["id_token"] == token
 
 
-def test_a_lock_that_is_held_for_ever_ends_at_the_deadline(asked, tmp_path):
+def test_a_lock_that_is_never_released_ends_the_wait_at_the_deadline(asked, tmp_path):
     """The one who holds it never gets its answer: the other still ends, and in time."""
     output = tmp_path / "out.json"
     with far_end(behind_a_gate(b"200 OK", b"", threading.Event())) as far:

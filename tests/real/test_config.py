@@ -91,7 +91,7 @@ def test_a_secret_stays_where_it_is(config, program):
     assert f"--client-secret=file:{program.home}/secret" in found["credential_source"]["executable"]["command"].split()
 
 
-def test_what_no_command_line_can_hold_stands_in_a_file(config, program, setups, tmp_path):
+def test_what_a_command_line_cannot_contain_is_in_a_file(config, program, setups, tmp_path):
     """Beside the configuration, which works."""
     folder = tmp_path / "with blanks"
     folder.mkdir()
@@ -106,7 +106,7 @@ def test_what_no_command_line_can_hold_stands_in_a_file(config, program, setups,
     assert setup.check().first("warning") is None is setup.check().first("error")
 
 
-def test_an_audience_of_one_s_own_is_kept(config, tmp_path):
+def test_a_custom_audience_is_kept(config, tmp_path):
     """It says what the token is for; the pool provider has to allow it."""
     out = tmp_path / "c.json"
     run = config("file", "--path=/t", "--audience=api://my-app", f"--out={out}")

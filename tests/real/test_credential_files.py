@@ -209,7 +209,7 @@ def test_a_scope_that_was_not_granted(commands, sts, files):
 
 
 @pytest.mark.parametrize("kind", ["external_account_authorized_user", "external_account of an account"])
-def test_fifty_at_once_ask_once(commands, sts, files, storm, kind):
+def test_fifty_runs_at_once_send_one_request(commands, sts, files, storm, kind):
     """All of them wait for the run that asks, and get its token."""
     files.write(kind)
     first = commands.output("access-token")
@@ -300,7 +300,7 @@ def test_gets_an_id_token_of_the_host_as_a_library_does(commands, host, library,
 
 
 @pytest.mark.parametrize("name", LIBRARIES)
-def test_a_file_that_does_not_work_is_not_passed_over(commands, sts, places, host, library, name):
+def test_a_file_that_does_not_work_is_not_skipped(commands, sts, places, host, library, name):
     """Neither the program nor a library goes on to the next place."""
     env = places["variables"] | {"GCE_METADATA_HOST": host.host, "GCE_METADATA_IP": host.host}
     for path, text in [("GOOGLE_APPLICATION_CREDENTIALS", None), ("GOOGLE_APPLICATION_CREDENTIALS", "{}"),

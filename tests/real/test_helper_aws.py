@@ -128,7 +128,7 @@ def test_the_output_is_that_of_a_credential_process(tools):
                      "Expiration": key.expiration, "AccountId": ACCOUNT}  # fmt: skip
 
 
-def test_the_id_token_goes_to_aws_alone(tools):
+def test_the_id_token_goes_only_to_aws(tools):
     """Google gets no ID token back, and AWS gets nothing else of Google's."""
     assert helper(tools).status == 0
     (call,) = tools.commands.sts.iam.calls

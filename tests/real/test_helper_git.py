@@ -133,7 +133,7 @@ def test_a_foreign_host_that_is_allowed_gets_a_token(git, tools):
     "source.developers.google.com:8443", "a@source.developers.google.com", "source.developers.google.com/.example.test",
     "source.developers.google.com%2f.example.test", "sourcemanager.dev", "..sourcemanager.dev", "\u017fourcemanager.dev",
 ])  # fmt: skip
-def test_a_host_that_looks_alike_gets_nothing(git, tools, sts, host):
+def test_a_similar_host_gets_nothing(git, tools, sts, host):
     """Whatever git hands over as the host."""
     found = tools.run("git-credential-wif-token", "get", input=f"protocol=https\nhost={host}\n\n")
     assert (found.stdout, found.stderr) == ("", "") and sts.exchanges == []

@@ -170,7 +170,7 @@ class Backend(backend.KeyringBackend):
     "https://europe-python.pkg.dev@example.test/", "https://example.test/europe-python.pkg.dev", "\\", "https://[::1]/",
 ])  # fmt: skip
 @pytest.mark.parametrize("mode", ["password", "creds"])
-def test_a_service_that_looks_alike_gets_nothing(tools, sts, mode, service):
+def test_a_similar_service_gets_nothing(tools, sts, mode, service):
     """Only a status tells so; both the pips and uv then go on."""
     found = tools.run("keyring", f"--mode={mode}", "get", service, USER, status=None)
     assert (found.stdout, found.stderr, found.returncode, sts.exchanges) == ("", "", 1, [])

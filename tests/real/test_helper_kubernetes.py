@@ -338,7 +338,7 @@ def test_check_of_the_trust(check, helper, cluster, namespace, tmp_path):
     assert check.run(named)[0].startswith("ok ")
 
 
-def test_check_of_a_server_that_is_gone(check, helper, cluster, tmp_path):
+def test_check_of_a_server_that_does_not_run(check, helper, cluster, tmp_path):
     """Usually the network or the authorized networks of the cluster."""
     config = kubeconfig(tmp_path / "config", cluster, "default", helper.user(), server=f"https://127.0.0.1:{free_port()}")
     line, status = check.run(config)

@@ -122,7 +122,7 @@ def refresh_by_hand(server, token: str, identifier="staff") -> tuple[int, str | 
     ("staff", ["--auth=none"]),
     ("confidential", ["--client-secret=file:{secret}"]),
 ])  # fmt: skip
-def test_a_person_signs_in_and_out(program, server, ledger, tmp_path, output, kept, identifier, options):
+def test_a_user_signs_in_and_out(program, server, ledger, tmp_path, output, kept, identifier, options):
     """Sign-in, refresh with rotation, revocation; public client, and one that proves itself at every endpoint."""
     (tmp_path / "secret").write_text(ledger.secret("the client secret", SECRET))
     (tmp_path / "secret").chmod(0o600)
@@ -252,7 +252,7 @@ def test_google_auth_signs_in_and_out(clients, server, sts, ledger, configuratio
     assert outcome.status == 1 and "gcloud auth login" in outcome.complaint
 
 
-def test_a_person_declines(program, server, output, kept):
+def test_a_user_declines(program, server, output, kept):
     """At the page that asks to confirm the code."""
     person = Person(decline=True)
     run = interactive(program, source(server), output, person)
@@ -270,7 +270,7 @@ def test_nobody_signs_in(program, tmp_path, output):
     assert errors[-1] in ("expired_token", "invalid_grant")
 
 
-def test_a_busy_issuer_is_asked_less_often(program, server, output):
+def test_a_busy_issuer_is_polled_less_often(program, server, output):
     """slow_down adds five seconds; sooner would be answered by another slow_down."""
     before = len(server.token_requests)
     sign_in(program, source(server, "busy"), output, Person(slow=1.5))

@@ -211,7 +211,7 @@ def test_a_resource_that_the_issuer_refuses_is_denied(program, server, audience)
     program.run(*source, f"--resource={audience}").failed("DENIED", "invalid_target")
 
 
-def test_an_issuer_that_names_itself_otherwise(program, server, audience):
+def test_an_issuer_with_another_name_in_its_metadata(program, server, audience):
     """OpenID Connect Discovery section 4.3: `localhost` is not the issuer `127.0.0.1`."""
     other = server.issuer.replace("127.0.0.1", "localhost")
     source = ["oidc", f"--issuer={other}", "--client-id=public", "--auth=none", f"--audience={audience}"]

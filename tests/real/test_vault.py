@@ -242,7 +242,7 @@ def test_a_vault_token_that_may_not_revoke_itself(program, bao):
     assert run.token and "not revoked" in run.log and "TTL" in run.log
 
 
-def test_another_client_id_is_told_of_in_the_log_and_may_be_allowed(clients, bao, sts, audience):
+def test_another_client_id_is_logged_and_can_be_allowed(clients, bao, sts, audience):
     """A role that the server named itself: Google refuses its `aud` until the pool provider allows it."""
     bao.server.call("POST", "identity/oidc/role/unnamed", key="wif", ttl="10m")
     client_id = bao.server.call("GET", "identity/oidc/role/unnamed")["data"]["client_id"]

@@ -39,7 +39,7 @@ def test_a_user_without_the_policy(ask, server):
     assert ask("poor").token
 
 
-def test_a_token_that_is_over(ask, server):
+def test_an_expired_token(ask, server):
     """It lived for a second."""
     server.call("POST", "auth/userpass/users/brief", password=PASSWORD, token_policies=["tokens"], token_ttl="1s")
     token = server.user_token("brief")

@@ -284,7 +284,7 @@ def test_a_provider_without_sha_256(trusting, imports):
     assert trusting.legs() == []
 
 
-def test_a_certificate_that_is_not_there(trusting):
+def test_a_certificate_that_does_not_exist(trusting):
     """Both stores were looked through."""
     trusting.run().failed("CONFIGURATION", "certificate", "--signing-certificate", r"Cert:\LocalMachine\My")
 

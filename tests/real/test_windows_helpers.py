@@ -173,7 +173,7 @@ def isolated(tmp_path, ledger):
         yield WindowsProgram(home, ledger, found.program), found
 
 
-def test_the_firmware_says_whose_host_it_is(isolated):
+def test_the_firmware_identifies_the_host(isolated):
     """As for Google's libraries, the product name decides whether the metadata server is asked."""
     program, running = isolated
     for product, asks in (("Google Compute Engine", True), ("Google", True), ("Other Google", False)):
