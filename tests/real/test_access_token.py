@@ -55,7 +55,7 @@ def token(issuer, audience) -> str:
 
 @pytest.fixture
 def token_server(ledger, token):
-    """Gives the token, as text and as JSON, to whoever shows a secret."""
+    """Gives the token, as text and as JSON, to every client that sends the secret."""
     secret = ledger.secret("the header of the configuration", "url-header-4711-0815")
 
     def answer(request):
@@ -223,7 +223,7 @@ def test_another_executable_needs_the_opt_in(commands, sts, configured):
 
 
 def test_a_header_of_the_configuration_stays_secret(commands, token_server, audience):
-    """The far end repeats what it was sent; the ledger knows it."""
+    """The server repeats what it was sent; the ledger knows it."""
     server, headers = token_server
     commands.program.ledger.secret("the wrong header", "wrong-header-4711")
     commands.configure(audience, {"url": server.url + "/text", "headers": {"X-Secret": "wrong-header-4711"}})
@@ -261,7 +261,7 @@ def test_short_names_of_scopes(commands, sts, configured, given, sent):
 
 
 def test_lifetimes(commands, sts, configured):
-    """Up to an hour; more where the organisation policy lists the account."""
+    """Up to an hour; more where the organization policy lists the account."""
     configured("file", DEPLOYER)
     now = time.time()
     document = json.loads(commands.output("access-token", "--format=json", "--lifetime=600"))
@@ -310,7 +310,7 @@ PERSON = "ann@example.com"
 
 @pytest.fixture
 def domain(sts, configured, audience):
-    """A person of a domain whose administrator authorised the target for reading storage."""
+    """A user of a domain whose administrator authorized the target for reading storage."""
     configured("file", TARGET)
     sts.iam.policies.grant(CREATOR, on=TARGET, to=principal(audience))
     sts.delegation.people.add(PERSON)
@@ -382,7 +382,7 @@ def test_waits_for_the_requested_time(commands, sts, configured, monkeypatch, st
 
 @pytest.mark.parametrize("method", ["/v1/token", ":generateAccessToken"])
 def test_ends_at_its_deadline(commands, sts, configured, monkeypatch, method):
-    """A far end that does not answer."""
+    """A server that does not answer."""
     configured("file", DEPLOYER)
     real = sts._route
     monkeypatch.setattr(sts, "_route", lambda request: time.sleep(FAR_TOO_LONG) if request.path.endswith(method) else real(request))

@@ -1,6 +1,6 @@
 """`--cache-file`: kept for its owner and its own request, fetched once by runs that come together, a failure shared by them.
 
-The far end holds the subject token back until every run has the lock file open, so that nothing here depends on time.
+The server holds the subject token back until every run has the lock file open, so that nothing here depends on time.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def test_a_crowd_fetches_once(commands, sts, issuer, audience, cached):
 
 
 def test_a_crowd_shares_a_failure(commands, sts, audience, cached):
-    """Nobody hammers a far end that said no; the next run asks again."""
+    """A refused request is not repeated within a run; the next run sends it again."""
     run = together(commands, audience, cached, Answer(403, {"message": "not today"}))
     assert (run.status, run.stdout) == (5, "") and "not today" in run.stderr and sts.requests == []
     assert "refused" in commands.refused("UNREACHABLE", "access-token", f"--cache-file={cached}")

@@ -72,7 +72,7 @@ def test_a_tampered_token_is_refused(saml, idp):
 
 
 def test_what_is_asked(once):
-    """IsPassive, HTTP-POST, Google's consumer service; the identifier letter by letter; one line of the query."""
+    """IsPassive, HTTP-POST, Google's consumer service; the identifier exactly; one line of the query."""
     odd = "urn:Example:<&\"'>:%2F/../x"
     once.front.relying_parties[odd] = once.front.relying_parties[once.relying_party]
     run = once.run(relying_party=odd, ccache=once.kdc.ticket("alice"))

@@ -1,6 +1,6 @@
 """Assertions of another identity provider, SimpleSAMLphp, through AD FS's form and its WS-Trust envelope.
 
-What pysaml2 signs and what SimpleSAMLphp signs differ in namespaces, prefixes and layout: both arrive byte for byte, and
+What pysaml2 signs and what SimpleSAMLphp signs differ in namespaces, prefixes and layout: both arrive exactly, and
 Google's stand-in takes both.
 """
 

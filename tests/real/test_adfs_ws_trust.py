@@ -151,7 +151,7 @@ def test_a_wrong_password(trust):
 
 
 def test_an_unknown_relying_party(trust):
-    """InvalidScope; the identifier goes out letter by letter."""
+    """InvalidScope; the identifier goes out exactly."""
     odd = "https://Other.Example.test:443/a/../b?<&>"
     trust.run(relying_party=odd, ccache=trust.kdc.ticket("alice")).failed("CONFIGURATION", "InvalidScope", "--relying-party")
     trust.front.relying_parties[odd] = trust.front.relying_parties[trust.relying_party]

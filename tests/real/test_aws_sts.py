@@ -224,7 +224,7 @@ def test_the_region_is_found_where_the_sdks_find_it(aws, token, program, env, op
 
 @pytest.mark.parametrize("place", ["option", "AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL", "profile", "services"])
 def test_the_endpoint_is_found_where_the_sdks_find_it(aws, token, program, place):
-    """A VPC interface endpoint, say; the narrower place beats the wider one, which leads nowhere here."""
+    """A VPC interface endpoint, say; the narrower place overrides the wider one, which leads nowhere here."""
     nowhere = "http://127.0.0.1:9"
     places = {"AWS_ENDPOINT_URL_STS": "", "AWS_ENDPOINT_URL": nowhere, "profile": nowhere, "services": nowhere} | {
         place: aws.sts.url

@@ -69,7 +69,7 @@ def test_the_stand_in_refuses(devops, method, query, without, status):
 
 
 def test_the_stand_in_redirects_unless_the_client_suppresses_it(devops):
-    """As the real one does: to a page for people."""
+    """As the real one does: to a page for users."""
     answer = requests.post(devops.address + "?api-version=7.1", allow_redirects=False, timeout=10)
     assert answer.status_code == 302 and answer.headers["location"].endswith("/_signin")
 

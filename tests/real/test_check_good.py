@@ -62,7 +62,7 @@ def command(setups: Setups) -> Setup:
 
 
 def args_file(setups: Setups) -> Setup:
-    """With its arguments in a file, for a path with blanks."""
+    """With its arguments in a file, for a path with spaces."""
     (setups.folder / "a b").mkdir()
     setup = setups.ours(f"--args-file={setups.folder}/args")
     setup.file("a b/token", setup.token)

@@ -38,7 +38,7 @@ def exchanged(clients, sts, audience, *arguments, env=None, client="python") -> 
     ('{{"id_token": "{token}", "other": 1}}', ["--field=id_token"]),
 ])  # fmt: skip
 def test_file(clients, sts, audience, tmp_path, token, content, options):
-    """Text, with blanks around it, and a field of JSON."""
+    """Text, with spaces around it, and a field of JSON."""
     path = tmp_path / "token"
     path.write_text(content.format(token=token))
     assert exchanged(clients, sts, audience, "file", f"--path={path}", *options) == token
@@ -82,7 +82,7 @@ def test_url(clients, sts, ledger, audience, tmp_path, token, header, sent):
 
 
 def test_url_with_a_bearer(program, ledger, issuer, audience, token):
-    """`WORDS env:NAME`: on a command line without quoting the blank needs an arguments file, so without a client here."""
+    """`WORDS env:NAME`: on a command line without quoting the space needs an arguments file, so without a client here."""
     secret = ledger.secret("the request token", "request-token-4711")
     server = Loopback(lambda request: Answer(200, token) if "authorization" in request.headers else Answer(401, "no"))
     try:
@@ -132,7 +132,7 @@ def uploaded_jwks(program, path, audience) -> dict:
 
 
 def test_a_recreated_key_gets_its_own_key_set(program, audience, tmp_path):
-    """The key was lost: what lies beside the new one must be its own public half, for that is what people upload."""
+    """The key was lost: what lies beside the new one must be its own public half, for that is what users upload."""
     path = tmp_path / "demo.pem"
     source = ["key", f"--key={path}", "--issuer=https://issuer.example.test", "--subject=s", f"--audience={audience}"]
     assert program.run(*source, "--generate").token
@@ -143,7 +143,7 @@ def test_a_recreated_key_gets_its_own_key_set(program, audience, tmp_path):
 
 
 def test_args_file(clients, sts, audience, tmp_path, token):
-    """One argument a line, `#` comments: for what a command line without quoting cannot hold, a blank in a path here."""
+    """One argument a line, `#` comments: for what a command line without quoting cannot hold, a space in a path here."""
     folder = tmp_path / "with blank"
     folder.mkdir()
     (folder / "token").write_text(token)

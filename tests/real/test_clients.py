@@ -154,7 +154,7 @@ def test_shows_code_and_message_of_a_failure_that_exits_zero(clients, sts, audie
 
 @each_client
 def test_is_refused_for_a_token_of_another_audience(clients, sts, own_key, audience, client):
-    """The stand-in does say no: the same run with one thing wrong gets no access token, and the client shows why."""
+    """The stand-in does refuse: the same run with one thing wrong gets no access token, and the client shows why."""
     configuration = clients.configuration(audience, *own_key)
     configuration.write_text(configuration.read_text().replace(f"--audience={audience}", "--audience=https://other.example"))
     outcome = clients.run(client, configuration)

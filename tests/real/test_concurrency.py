@@ -1,7 +1,7 @@
 """Many runs on one output file: one fetch, one answer for all who waited, never a half-written file, never the token
 of another request.
 
-The far end holds its answer until every other run stands at the lock, see support/crowd.py.
+The server holds its answer until every other run stands at the lock, see support/crowd.py.
 """
 
 import json
@@ -33,7 +33,7 @@ def stale(path):
 
 
 def behind_a_gate(status, body, opened):
-    """A far end that answers only once `opened` is set."""
+    """A server that answers only once `opened` is set."""
     def behave(far, connection, over):
         far.requests.append(connection.recv(65536))
         opened.wait(60)

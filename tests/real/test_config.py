@@ -175,7 +175,7 @@ def commands(program, gcloud, iam, tmp_path, words: list[str], edit: dict[str, s
 
 
 def test_gcloud_runs_the_commands(program, iam, tmp_path, audience):
-    """Pool, provider with issuer, keys and mapping, and the binding, letter by letter as Google receives them."""
+    """Pool, provider with issuer, keys and mapping, and the binding, exactly as Google receives them."""
     (tmp_path / "keys.json").write_text(json.dumps({"keys": []}))
     words = [*KEY, f"--pool-provider={audience}", f"--service-account={DEPLOYER}"]
     pool, provider, binding = commands(program, Gcloud(tmp_path), iam, tmp_path, words, {"/k.jwks.json": f"{tmp_path}/keys.json"})
@@ -235,7 +235,7 @@ def test_gcloud_reads_the_condition_of_a_shared_issuer(program, iam, tmp_path, a
     (["file", "--path=/t", "--audience=my-client"], "my-client"),
 ])  # fmt: skip
 def test_gcloud_makes_the_provider_of_a_workforce_pool(program, iam, tmp_path, words, client):
-    """It has a client in place of audiences, and belongs to an organisation."""
+    """It has a client in place of audiences, and belongs to an organization."""
     edit = {"NUMBER": "1234", "ISSUER": "https://idp.example", " PROJECT ": " my-project ", "=ROLE ": "=roles/viewer "}
     words = [*words, f"--pool-provider={WORKFORCE}", PAYS]
     pool, provider, binding = commands(program, Gcloud(tmp_path), iam, tmp_path, words, edit)

@@ -1,6 +1,6 @@
-"""Far ends, programs and files that misbehave: every run ends by itself, before its deadline, with the right kind.
+"""Servers, programs and files that misbehave: every run ends by itself, before its deadline, with the right kind.
 
-A far end here is a loopback socket of `servers/faults.py`. Runs have `DEADLINE` seconds, after which they are killed;
+A server here is a loopback socket of `servers/faults.py`. Runs have `DEADLINE` seconds, after which they are killed;
 `ended_by_itself` wants the run not cut short either.
 """
 
@@ -41,7 +41,7 @@ def ended_by_itself(done, kind="UNREACHABLE"):
     return message
 
 
-# Far ends
+# Servers
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_a_server_that_never_responds(fetch, scheme):

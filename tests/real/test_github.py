@@ -69,7 +69,7 @@ def test_the_stand_in_refuses(service, change, status):
 
 @pytest.mark.parametrize("source", ["github", "ci"])
 def test_asks_as_the_toolkit_does(service, asked, audience, source):
-    """The same request, letter by letter as far as it counts, and a new token at each."""
+    """The same request, exactly as far as it counts, and a new token at each."""
     first = toolkit(asked, "https:" + audience, service.environment())["token"]
     run = asked.run(source, env=service.environment())
     assert run.token == service.issued[-1] != first
@@ -102,7 +102,7 @@ def test_a_client_is_served_for_longer_than_a_token_lives(clients, sts, service,
 
 
 def test_the_token_service_of_google_refuses_the_default_audience(clients, sts, service, audience):
-    """The stand-in does say no: a token without our audience would be worth nothing."""
+    """The stand-in does refuse: a token without our audience would be worth nothing."""
     configuration = clients.configuration(audience, "github", f"--audience={DEFAULT_AUDIENCE}")
     assert clients.run("python", configuration, env=service.environment()).status != 0
     assert sts.exchanges == [] and sts.refusals[0].error == "invalid_grant"

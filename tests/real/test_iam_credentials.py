@@ -316,7 +316,7 @@ PERSON = "ann@example.com"
 
 @pytest.fixture
 def domain(sts, creator):
-    """A person, and the target authorised for two scopes."""
+    """A user, and the target authorized for two scopes."""
     sts.delegation.people.add(PERSON)
     sts.delegation.authorized[TARGET] = {STORAGE, "openid"}
 
@@ -359,7 +359,7 @@ def grant(sts, **fields) -> requests.Response:
     ({"iat": LATE, "exp": LATE + 60}, 400, "invalid_grant", "short-lived token"),
 ])  # fmt: skip
 def test_a_grant_is_refused(sts, domain, change, status, error, text):
-    """Each claim wrong, another key, another person, a scope too many."""
+    """Each claim wrong, another key, another user, a scope too many."""
     assert grant(sts, assertion=assertion(sts)).json()["token_type"] == "Bearer"
     answer = grant(sts, assertion=assertion(sts, **change))
     assert (answer.status_code, answer.json()["error"]) == (status, error), answer.text

@@ -84,7 +84,7 @@ def test_gcloud_signs_in_and_out(clients, sts, configuration, staff, tmp_path):
 
 
 def test_the_program_alone(program, tmp_path, staff):
-    """The documents byte for byte, without any client."""
+    """The documents exactly, without any client."""
     output = tmp_path / "output.json"
     source = ["env", "--name=TOKEN"]
     asked = program.request(WORKFORCE, output_file=output, interactive="1") | {"TOKEN": staff}

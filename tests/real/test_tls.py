@@ -1,6 +1,6 @@
 """TLS and HTTP answers against nginx and a private CA: who is trusted, who is refused, and what is said.
 
-The refusals are as much the point as the successes: the far end's access log shows what a refused run did *not* send.
+The refusals are as much the point as the successes: the server's access log shows what a refused run did *not* send.
 """
 
 import json

@@ -204,7 +204,7 @@ def test_a_namespace(clients, bao, sts, ledger, audience):
 
 
 def test_tls(program, audience, tmp_path_factory):
-    """The authority of VAULT_CACERT or BAO_CACERT is trusted; --ca-file beats it; a stranger's is not."""
+    """The authority of VAULT_CACERT or BAO_CACERT is trusted; --ca-file overrides it; a stranger's is not."""
     with openbao(tmp_path_factory.mktemp("tls"), tls=True) as server, openbao(tmp_path_factory.mktemp("other"), tls=True) as other:
         token = program.ledger.secret("the token", server.issue_for(audience))
         env = {"VAULT_ADDR": server.url, "VAULT_TOKEN": token}
