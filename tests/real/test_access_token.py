@@ -125,7 +125,7 @@ def asked_by_google(commands, sts, google: type, env: dict[str, str], monkeypatc
 @pytest.mark.parametrize("email", [None, DEPLOYER])
 @pytest.mark.parametrize("kind", KINDS)
 def test_asks_what_google_s_library_asks(commands, sts, configured, monkeypatch, kind, email):
-    """The same audience, token, scope, account, life. For an impersonation google-auth asks the exchange for the scope iam,
+    """The same audience, token, scope, account and lifetime. For an impersonation google-auth asks the exchange for the scope iam,
     Google's other libraries for cloud-platform, as the program does."""
     there = configured(kind, email, **({"service_account_impersonation": {"token_lifetime_seconds": 1234}} if email else {}))
     found = commands.output("access-token", env=there.env)
@@ -286,7 +286,7 @@ def bind(sts, message: str) -> int:
                                      "sign-blob --file={payload}"])  # fmt: skip
 @pytest.mark.parametrize("delegates", [(), (FIRST,), (FIRST, SECOND)])
 def test_the_command_of_a_refusal_repairs_it(commands, sts, configured, tmp_path, command, delegates):
-    """Refused, bound as the message says, answered."""
+    """Refused, granted with the command in the message, then allowed."""
     (tmp_path / "payload").write_text("{}")
     configured("file", TARGET)
     sts.iam.policies.accounts |= {email: {} for email in (*delegates, TARGET)}
@@ -335,12 +335,12 @@ def test_a_token_of_a_user(commands, sts, domain, audience, tmp_path, monkeypatc
     ((f"--subject={PERSON}",), "Domain-wide delegation"),
 ])  # fmt: skip
 def test_a_user_or_scope_that_is_not_delegated(commands, sts, domain, options, words):
-    """The endpoint's two refusals, each with its remedy."""
+    """The two refusals of the endpoint, each with its fix."""
     assert words in commands.refused("DENIED", "access-token", *options, f"--oauth-endpoint={sts.oauth_url}")
 
 
 def test_in_a_shell(commands, sts, configured, tmp_path):
-    """The token alone, without a line end, and the header that curl takes."""
+    """The token alone, without a line break, and the header for curl."""
     configured("file", DEPLOYER)
     env = commands.program.environment({"GOOGLE_APPLICATION_CREDENTIALS": str(commands.path)})
     env["PATH"] = os.pathsep.join([str(commands.program.path.parent), env["PATH"]])
@@ -364,7 +364,7 @@ def test_one_connection_for_one_host(commands, sts, domain, arguments, requests)
 @pytest.mark.parametrize("method", ["/v1/token", ":generateAccessToken"])
 @pytest.mark.parametrize("status", [429, 500, 503])
 def test_waits_for_the_requested_time(commands, sts, configured, monkeypatch, status, method):
-    """One passing failure with Retry-After: a pause of that length, then the token."""
+    """One temporary failure with Retry-After: a pause of that length, then the token."""
     configured("file", DEPLOYER)
     real, failed = sts._route, []
 

@@ -78,7 +78,7 @@ def test_a_service_that_the_directory_does_not_know(adfs, how):
 
 
 def test_a_service_name_of_the_option(adfs):
-    """--spn where AD FS runs under another name than its host's."""
+    """--spn, if AD FS has another service principal name than that of its host."""
     for spn in (SERVICE, f"{SERVICE}@{REALM}"):
         assert adfs.run(spn=spn, ccache=adfs.kdc.ticket("alice")).token
 

@@ -124,7 +124,7 @@ def test_terraform_reads_its_state(request, clients, sts, aws, audience, terrafo
 
 @each_client
 def test_shows_that_there_are_no_credentials(clients, sts, aws, audience, client):
-    """Status 4, and what was looked at, as far as the client shows it."""
+    """Status 4, and the places that were searched, as far as the client shows them."""
     outcome = clients.run(
         client, clients.configuration(audience, "aws"), env=aws.environment() | {"AWS_EC2_METADATA_DISABLED": "true"}
     )

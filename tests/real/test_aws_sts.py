@@ -255,7 +255,7 @@ def test_a_role_of_the_options(aws, token, program, external_id):
 
 @pytest.mark.parametrize("options", [[], ["--duration=60"], ["--duration=3600", "--tag=team=a b", "--tag=x=1"]])
 def test_ministack_accepts_the_parameters(program, audience, ledger, tmp_path, options):
-    """Another's reading of AWS's documentation. Its token is a stub, so that only what was asked for counts."""
+    """An independent implementation of AWS's documentation. Its token is a stub, so only the request is compared."""
     folder = tmp_path / "ministack"
     folder.mkdir()
     with ministack(folder) as server:

@@ -58,7 +58,7 @@ def test_another_environment_than_the_one_asked_for(azure, run, environment):
     ("0ld-secret-value-4711", "EXPIRED", ["AADSTS7000222", "az ad app credential reset"]),
 ])  # fmt: skip
 def test_the_secret_is_refused(run, build, ledger, secret, code, words):
-    """Wrong, and over."""
+    """A wrong secret, and an expired one."""
     ledger.secret("the secret sent", secret)
     run(client=BUILD.client_id, AZURE_CLIENT_SECRET=secret).failed(code, *words)
 
@@ -81,7 +81,7 @@ def test_the_client_is_unknown(run):
     ({"exp": 1}, "EXPIRED", ["AADSTS700024", "--federated-token-file"]),
 ])  # fmt: skip
 def test_the_pod_s_token_is_refused(azure, run, build, tmp_path, claims, code, words):
-    """No trust for its subject, issuer or audience; or it is over."""
+    """The subject, issuer or audience is not trusted, or the token has expired."""
     path = tmp_path / "projected"
     path.write_text(azure.tenant.projected(**claims))
     run(client=BUILD.client_id, AZURE_FEDERATED_TOKEN_FILE=str(path)).failed(code, *words)
@@ -224,7 +224,7 @@ def test_the_agent_s_key_is_missing_or_empty(azure, arc, ledger):
 
 
 def test_the_agent_refuses_its_key(azure, arc):
-    """Another one stands in the file."""
+    """The file contains another key."""
     azure.arc.realm = KEYS + "/other.key"
     (azure.keys / "other.key").write_text("another-key-4711")
     arc().failed("DENIED", "401", "azcmagent show")

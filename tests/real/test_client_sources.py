@@ -54,7 +54,7 @@ def test_file_is_read_every_time(clients, sts, issuer, audience, tmp_path, token
 
 
 def test_env(clients, sts, audience, token):
-    """As GitLab and others hand theirs over; the client passes its environment on."""
+    """GitLab and others provide the token in this way; the client passes its environment on."""
     assert exchanged(clients, sts, audience, "env", "--name=ID_TOKEN", env={"ID_TOKEN": token}) == token
     document = json.dumps({"token": token})
     assert exchanged(clients, sts, audience, "env", "--name=DOCUMENT", "--field=token", env={"DOCUMENT": document}) == token
@@ -123,7 +123,7 @@ def test_key(clients, sts, ledger, audience, tmp_path, kind, claims):
 
 
 def uploaded_jwks(program, path, audience) -> dict:
-    """The key set that the program writes beside an existing key."""
+    """The key set that the program writes next to an existing key."""
     source = ["key", f"--key={path}", "--issuer=https://issuer.example.test", "--subject=s", f"--audience={audience}"]
     before = path.read_text()
     assert program.run(*source, "--generate").token
@@ -132,7 +132,7 @@ def uploaded_jwks(program, path, audience) -> dict:
 
 
 def test_a_recreated_key_gets_its_own_key_set(program, audience, tmp_path):
-    """The key was lost: what lies beside the new one must be its own public half, for that is what users upload."""
+    """The key was lost: the key set next to the new key must contain its public half, because users upload it."""
     path = tmp_path / "demo.pem"
     source = ["key", f"--key={path}", "--issuer=https://issuer.example.test", "--subject=s", f"--audience={audience}"]
     assert program.run(*source, "--generate").token

@@ -95,7 +95,7 @@ def test_shares_the_output_file(clients, sts, token_server, audience, tmp_path, 
 
 @each_client
 def test_renews_an_expired_output_file(clients, sts, token_server, audience, tmp_path, client):
-    """No client applies leeway: the program replaces what is over."""
+    """No client applies a margin: the program replaces an expired token."""
     output = tmp_path / "output.json"
     source = ("url", f"--url={token_server.url}/token", "--field=token")
     configuration = clients.configuration(audience, *source, output_file=output)
@@ -144,7 +144,7 @@ def test_shows_a_failure(clients, sts, audience, client):
 
 @each_client
 def test_shows_code_and_message_of_a_failure_that_exits_zero(clients, sts, audience, client):
-    """--exit-zero: every client shows both, and nothing on stderr spoils the document."""
+    """--exit-zero: every client shows code and message, and standard error is empty."""
     outcome = clients.run(client, clients.configuration(audience, "env", "--name=NO_SUCH_TOKEN", "--exit-zero"))
     assert outcome.status != 0 and sts.requests == []
     shown = {"python": "code: ABSENT, message: ", "gcloud": "code: ABSENT, message: ",

@@ -25,7 +25,7 @@ def runs(storm) -> int:
 
 
 def stale(path):
-    """A well-formed output file whose token is over; returns its bytes."""
+    """A well-formed output file whose token has expired; returns its bytes."""
     over = int(time.time()) - 600
     path.write_text(json.dumps({"version": 1, "success": True, "token_type": JWT, "id_token": some_token(exp=over),
                                 "expiration_time": over - 300}))
@@ -123,7 +123,7 @@ def test_when_the_fetching_run_is_killed_another_run_fetches(asked, tmp_path):
 
 
 def test_a_success_after_a_failure(asked, tmp_path):
-    """Nothing of a failed crowd stands in the way of the next run."""
+    """The failure of many runs does not affect the next run."""
     output, opened = tmp_path / "out.json", threading.Event()
     with far_end(behind_a_gate(b"500 Oops", b"", opened)) as far:
         crowd(asked, 20, ("url", f"--url={far.url}", f"--output-file={output}"), output, far, opened)
@@ -161,7 +161,7 @@ def test_another_request_never_gets_this_ones_token(asked, audience, tmp_path):
 
 
 def test_a_fresh_file_is_for_one_request_only(asked, audience, tmp_path):
-    """Audience, source and option by option: a change fetches anew, the same again does not."""
+    """A change of the audience, the source or an option causes a fetch; the same request again does not."""
     output, tokens = tmp_path / "out.json", {}
     for name in ("a", "b"):
         tokens[name] = some_token(sub=name)

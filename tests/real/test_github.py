@@ -44,7 +44,7 @@ def test_the_toolkit_gets_a_token(service, program, audience):
 
 
 def test_the_toolkit_is_refused(service, program):
-    """Another bearer token, and the words of a job that is over."""
+    """Another bearer token, and the response to a job that has ended."""
     assert "401" in toolkit(program, "a", service.environment() | {"ACTIONS_ID_TOKEN_REQUEST_TOKEN": "other"})["error"]
     service.job_runs = False
     assert "'Completed' state" in toolkit(program, "a", service.environment())["error"]
@@ -91,7 +91,7 @@ def test_each_google_client_exchanges_it(clients, sts, service, audience, tmp_pa
 
 
 def test_a_client_is_served_for_longer_than_a_token_lives(clients, sts, service, audience, tmp_path):
-    """The kept token is over: a new one is fetched, which a file that one step wrote could not do."""
+    """The cached token has expired: a new one is fetched, which is not possible with a file that one step wrote."""
     output = tmp_path / "out.json"
     configuration = clients.configuration(audience, "github", f"--audience=https:{audience}", output_file=output)
     assert clients.run("python", configuration, env=service.environment()).access_token in sts.issued

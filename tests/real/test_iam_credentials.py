@@ -116,7 +116,7 @@ def test_a_missing_account_looks_like_a_missing_role(sts, call, method):
     ("serviceAccount:" + FIRST, False),
 ])  # fmt: skip
 def test_members(sts, issuer, call, audience, member, allowed):
-    """Each kind of principal, and its neighbour that is somebody else."""
+    """Each kind of principal, and a similar name that is another principal."""
     pool = pool_of(audience)
     sts.iam.policies.grant(CREATOR, on=TARGET, to=member.format(pool=pool, other=pool + "2"))
     subject_token = issuer.token("https:" + audience, repository="example/app", groups=["builders"])
@@ -144,7 +144,7 @@ def test_a_service_account_is_a_member_too(sts, call, audience):
     (STORAGE, False),
 ])  # fmt: skip
 def test_the_scope_of_a_federated_token_is_used(sts, issuer, call, creator, audience, scope, allowed):
-    """Two scopes are good for this API."""
+    """This API accepts two scopes."""
     token = federated_token(sts, audience, issuer.token("https:" + audience), scope)
     answer = call("generateAccessToken", token=token)
     if not allowed:

@@ -71,7 +71,7 @@ def token(cluster, folder):
 
 
 def token_file(cluster, folder):
-    """In a file beside it, by a relative path."""
+    """In a file next to it, by a relative path."""
     (folder / "jane.token").write_text(cluster.people["jane"] + "\n")
     return {"tokenFile": "jane.token"}
 
@@ -137,7 +137,7 @@ def test_with_uploaded_keys(asked, cluster, namespace, config, audience):
 
 @pytest.mark.parametrize("asked, given", [(600, 600), (None, 3600), (86400, LONGEST)])
 def test_the_lifetime_is_that_of_the_server(program, cluster, namespace, config, audience, asked, given):
-    """It may be shorter than what was asked for; the end that is reported follows."""
+    """The lifetime can be shorter than requested; the reported expiry is that of the token."""
     run = program.run(*source(config, audience, *([f"--token-lifetime={asked}"] if asked else [])))
     claims = verify_jwt(run.token, cluster.pool_provider(audience))
     assert claims["exp"] - claims["iat"] == given
@@ -145,7 +145,7 @@ def test_the_lifetime_is_that_of_the_server(program, cluster, namespace, config,
 
 
 def test_a_missing_permission_is_reported_with_the_commands_that_grant_it(program, cluster, ledger, audience, tmp_path):
-    """The API server's own words, and what kubectl then really does."""
+    """The message of the API server, and the effect of the kubectl commands in the fix."""
     namespace = cluster.namespace()
     config = kubeconfig(tmp_path / "config", cluster, namespace, {"token": cluster.people["jane"]})
     admin = kubeconfig(tmp_path / "admin", cluster, "default", {"token": cluster.people["admin"]})
@@ -179,7 +179,7 @@ def test_an_expired_token(program, cluster, ledger, audience, tmp_path, namespac
 
 
 def test_a_certificate_of_another_authority(program, cluster, audience, tmp_path, namespace):
-    """The API server takes such a client for nobody."""
+    """The API server treats such a client as anonymous."""
     stranger = Authority(tmp_path / "stranger").client("jane", "jane")
     user = {"client-certificate": str(stranger.cert), "client-key": str(stranger.key)}
     config = kubeconfig(tmp_path / "config", cluster, namespace, user)
@@ -187,7 +187,7 @@ def test_a_certificate_of_another_authority(program, cluster, audience, tmp_path
 
 
 def test_trust_is_that_of_the_cluster(program, cluster, audience, tmp_path, namespace):
-    """By path as well; another authority is not believed, and neither is --ca-file beside the cluster's own."""
+    """By path as well. Another authority is not trusted, and --ca-file does not replace the authority of the cluster."""
     user, other = {"token": cluster.people["jane"]}, Authority(tmp_path / "other").ca
     by_path = kubeconfig(tmp_path / "by-path", cluster, namespace, user, certificate_authority="authority.pem")
     (tmp_path / "authority.pem").write_bytes(cluster.ca.read_bytes())

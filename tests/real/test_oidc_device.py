@@ -61,13 +61,13 @@ def no_code_leaks(server, ledger):
 
 @pytest.fixture
 def output(tmp_path):
-    """Where the answer is kept."""
+    """The path of the output file."""
     return tmp_path / "output.json"
 
 
 @pytest.fixture
 def kept(output):
-    """Where the refresh token is kept."""
+    """The path of the refresh token file."""
     return output.with_name(output.name + ".refresh-token")
 
 
@@ -261,7 +261,7 @@ def test_a_user_declines(program, server, output, kept):
 
 
 def test_nobody_signs_in(program, tmp_path, output):
-    """It is the issuer that says when the code is over."""
+    """The issuer decides when the code expires."""
     device = {"interval": 1, "life": 3, "busy": []}
     with oidc_provider(tmp_path, [client("staff", "none", **GRANTS)], device=device) as brief:
         interactive(program, source(brief), output).failed("EXPIRED")

@@ -107,7 +107,7 @@ def test_the_stored_document_is_what_is_printed_the_next_time(folder, run, token
 
 
 def test_files_of_a_killed_run_are_removed_by_the_next_run(folder, run, token):
-    """Beside an absolute path and beside a bare name; what belongs to others stays."""
+    """Next to an absolute path and next to a bare name. Files of other programs remain."""
     for output in (str(folder / "out.json"), "out.json"):
         (folder / ".out.json.aB3xYz.wif-token.tmp").write_text("half a docu")
         (folder / ".other.json.aB3xYz.wif-token.tmp").write_text("another output file's")
@@ -177,7 +177,7 @@ def fill(folder):
 
 
 def test_a_full_disk(run, small, token):
-    """The old file stays as it was, and nothing half-written stays beside it."""
+    """The old file is unchanged, and no incomplete file remains next to it."""
     old = json.dumps(GOOD | {"expiration_time": int(time.time()) - 60}).encode()
     (small / "out.json").write_bytes(old)
     fill(small)

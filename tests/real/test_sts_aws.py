@@ -141,7 +141,7 @@ def test_refuses_another_account(audience, keys):
 
 
 def test_refuses_an_expired_session(audience, keys, pool_provider):
-    """The signature is good, the session over."""
+    """The signature is valid, but the session has expired."""
     refused(google_token(keys.session("alice", seconds=-1), audience), pool_provider, UNKNOWN, "expired")
 
 

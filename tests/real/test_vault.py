@@ -83,7 +83,7 @@ def test_clients(clients, bao, sts, audience, name):
 
 @pytest.mark.parametrize("names", ["VAULT", "BAO"])
 def test_the_variables_and_the_file_of_its_own_command_line(program, bao, audience, names):
-    """`bao login` writes ~/.vault-token; then nothing but the address is to be said."""
+    """`bao login` writes ~/.vault-token; after that, only the address is required."""
     env = {f"{names}_ADDR": bao.server.url}
     login = [binary(), "login", "-no-print", "-method=userpass", "username=workload", f"password={PASSWORD}"]
     subprocess.run(login, env=program.environment(env), check=True, stdin=subprocess.DEVNULL)

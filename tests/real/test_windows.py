@@ -140,7 +140,7 @@ def test_files_that_somebody_reads(windows, reader, far, token, poisoned):
 
 
 def test_an_output_file_that_is_never_closed(windows, reader, far, token, poisoned):
-    """It costs nobody the token, and the old file stays whole."""
+    """The token is printed, and the old file is unchanged."""
     with reader(poisoned.parent, "out.json") as of_old:
         reads(of_old)
         run = windows.run("url", f"--url={far.url}/token", "--field=id_token", f"--output-file={poisoned}")

@@ -133,7 +133,7 @@ def test_docker(user, sts, name, words):
 
 
 def test_docker_at_another_registry(user, sts):
-    """The text and the status by which docker goes on without credentials."""
+    """The text and the status after which docker continues without credentials."""
     run = user.run("docker-credential-wif-token", "get", given=b"registry.example.test\r\n")
     assert (run.status, run.stdout, run.stderr) == (1, "credentials not found in native keychain\n", "") and sts.requests == []
 
