@@ -432,7 +432,7 @@ impl Credentials {
     }
 }
 
-/// What the origin and these accounts after it are asked for, for the cache.
+/// Identifies a request to the origin and to these accounts after it, for the cache.
 fn request_of_bearer(hops: &[Hop], scopes: &[String]) -> String {
     format!("access token of {hops:?} {scopes:?}")
 }
