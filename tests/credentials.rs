@@ -145,7 +145,7 @@ fn another_sign_in_is_not_answered_from_the_cache() {
 }
 
 #[test]
-fn a_token_that_lives_too_short_is_given_to_all_that_wait_and_then_renewed() {
+fn a_short_lived_token_is_given_to_all_waiting_runs_and_then_renewed() {
     let (world, server) = (World::new(), endpoint(100));
     write(&world, "c.json", &server.url);
     let runs = crowd(&world, 12, |_| "cache".to_owned());
@@ -276,7 +276,7 @@ fn other_keys_in_a_profile_are_not_answered_from_the_cache() {
 }
 
 #[test]
-fn what_was_made_with_a_cached_token_depends_on_the_same_files() {
+fn a_result_depends_on_the_files_of_its_cached_token() {
     let (world, server) = (World::new(), google(""));
     let account = format!(
         r#","service_account_impersonation_url":"{}/v1/projects/-/serviceAccounts/app@example-project.iam.gserviceaccount.com:generateAccessToken""#,
@@ -507,7 +507,7 @@ fn the_update_of_a_killed_run_is_finished() {
 }
 
 #[test]
-fn what_is_not_the_end_of_an_update_is_removed_and_not_used() {
+fn other_temporary_files_are_removed_and_not_used() {
     let (world, server) = (World::new(), endpoint(3600));
     write(&world, "c.json", &server.url);
     let text = world.read("c.json");

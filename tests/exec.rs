@@ -108,7 +108,7 @@ fn clients_of_the_command_get_tokens_while_it_runs() {
 }
 
 #[test]
-fn the_environment_leads_to_the_server_and_nowhere_else() {
+fn the_environment_selects_only_the_server() {
     let google = Google::new();
     let world = google.world(true);
     let mut command =
@@ -374,7 +374,7 @@ fn the_command_has_the_terminal() {
 }
 
 #[test]
-fn a_kill_of_this_process_leaves_the_command_and_no_server() {
+fn after_a_kill_the_command_continues_without_the_server() {
     let google = Google::new();
     let world = google.world(true);
     let script = "trap 'echo TERM > signals' TERM; echo $GCE_METADATA_HOST > host; echo $$ > pid; \

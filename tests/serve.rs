@@ -161,7 +161,7 @@ fn an_access_token_has_the_scopes_that_the_client_requests() {
 }
 
 #[test]
-fn scopes_go_to_the_exchange_where_there_is_no_service_account() {
+fn without_a_service_account_the_exchange_gets_the_scopes() {
     let google = Google::new();
     let world = google.world(false);
     let serving = Serving::start(&world, "");
@@ -177,7 +177,7 @@ fn scopes_go_to_the_exchange_where_there_is_no_service_account() {
 }
 
 #[test]
-fn an_id_token_is_that_for_the_audience() {
+fn an_id_token_has_the_requested_audience() {
     let google = Google::new();
     let world = google.world(true);
     let serving = Serving::start(&world, "");
@@ -250,7 +250,7 @@ fn head_has_no_body_and_post_is_only_for_a_token() {
 // Security.
 
 #[test]
-fn a_request_needs_the_header_and_the_own_host() {
+fn a_request_requires_the_header_and_the_host_of_the_server() {
     let google = Google::new();
     let world = google.world(true);
     let serving = Serving::start(&world, "--token=env:TOKEN");
@@ -336,7 +336,7 @@ fn the_subject_token_needs_its_secret() {
 }
 
 #[test]
-fn what_is_too_large_or_no_request_is_refused() {
+fn requests_that_are_too_large_or_invalid_are_refused() {
     let google = Google::new();
     let world = google.world(true);
     let serving = Serving::start(&world, "");
@@ -551,7 +551,7 @@ fn requests_that_are_sent_at_once_are_answered_in_order() {
 }
 
 #[test]
-fn a_client_that_does_not_read_stops_nobody() {
+fn a_client_that_does_not_read_blocks_no_other_client() {
     let google = Google::new();
     let world = google.world(true);
     let serving = Serving::start(&world, "");
@@ -680,7 +680,7 @@ fn a_program_gets_no_files_of_the_server() {
 }
 
 #[test]
-fn too_few_files_make_it_wait_and_not_spin() {
+fn without_free_descriptors_the_server_waits() {
     let google = Google::new();
     let world = google.world(true);
     let binary = env!("CARGO_BIN_EXE_wif-token");
@@ -706,7 +706,7 @@ fn too_few_files_make_it_wait_and_not_spin() {
 }
 
 #[test]
-fn a_client_that_hangs_up_costs_nothing() {
+fn a_client_that_disconnects_has_no_effect() {
     let google = Google::new();
     google.set(|google| google.delay = Duration::from_secs(2));
     let world = google.world(true);
@@ -794,7 +794,7 @@ fn the_old_token_is_served_if_its_renewal_fails() {
 }
 
 #[test]
-fn a_failure_has_a_status_that_tells_whether_to_repeat_the_request() {
+fn the_status_of_a_failure_says_whether_to_retry() {
     let google = Google::new();
     let world = google.world(false);
     let serving = Serving::start(&world, "--timeout=3");
@@ -829,7 +829,7 @@ fn a_failure_has_a_status_that_tells_whether_to_repeat_the_request() {
 // Where it listens, and how it ends.
 
 #[test]
-fn signals_end_it_with_success() {
+fn signals_stop_the_server_with_status_zero() {
     let google = Google::new();
     for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
         let world = google.world(true);
@@ -850,7 +850,7 @@ fn signals_end_it_with_success() {
 }
 
 #[test]
-fn a_signal_ends_it_also_while_a_token_is_fetched() {
+fn a_signal_stops_the_server_while_a_token_is_fetched() {
     let google = Google::new();
     google.set(|google| google.delay = Duration::from_secs(5));
     let world = google.world(true);
@@ -866,7 +866,7 @@ fn a_signal_ends_it_also_while_a_token_is_fetched() {
 }
 
 #[test]
-fn only_loopback_addresses_and_sockets_are_listened_at() {
+fn the_server_listens_only_on_loopback_addresses_and_sockets() {
     let google = Google::new();
     let world = google.world(true);
     for listen in
@@ -954,7 +954,7 @@ fn activated(command: &Command, socket: &impl AsFd, pid: &str, count: &str) -> C
 }
 
 #[test]
-fn the_socket_of_systemd_is_taken() {
+fn the_socket_of_systemd_is_used() {
     let google = Google::new();
     let world = google.world(true);
     let tcp = TcpListener::bind("127.0.0.1:0").unwrap();

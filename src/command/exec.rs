@@ -48,7 +48,7 @@ options! {
 
 pub(super) const INFO: CommandInfo = CommandInfo {
     name: "exec",
-    summary: "run a command with a metadata server that provides its tokens",
+    summary: "run a command that gets its tokens from a metadata server",
     options: &[CredentialOptions::TABLE, Options::TABLE, serving::Options::TABLE],
     of_source: false,
     rest: Some("COMMAND [ARG]..."),
