@@ -19,11 +19,11 @@ options! {
     /// Options of `serve`.
     struct Options {
         /// address to listen on: 127.0.0.1:PORT, [::1]:PORT or unix:PATH (default: the socket that
-        /// systemd passes)
+        /// systemd passes; on Windows, a loopback address is required)
         listen: Option<String> = "--listen=ADDRESS",
         /// secret that a client must send to get the subject token
         token: Option<SecretRef> = "--token",
-        /// numeric ID of another user who may connect
+        /// numeric ID of another user who may connect (not on Windows)
         allow_uid: Vec<String> = "--allow-uid=NUMBER",
     }
 }
