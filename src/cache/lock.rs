@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io::{Seek, Write};
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
@@ -22,7 +23,7 @@ const REMEMBERED_MS: i64 = 10_000;
 /// A lock that is held until it is dropped.
 #[derive(Debug)]
 pub struct Lock {
-    file: File,
+    file: Arc<File>,
     /// Whether another run held the lock before.
     pub(super) waited: bool,
 }
@@ -126,7 +127,7 @@ impl Lock {
     /// Replaces the content of the lock file, which must be empty or an earlier failure: a file of
     /// another program may have the name of the lock, such as `poetry.lock`.
     fn write(&self, record: &[u8]) -> std::io::Result<()> {
-        let mut file = &self.file;
+        let mut file = &*self.file;
         file.rewind()?;
         let old = files::read_limited(file, LIMIT)?;
         if !old.is_some_and(|old| is_blank(&old) || is_record(&old)) {
@@ -139,7 +140,7 @@ impl Lock {
 
     /// The failure in the lock file.
     fn failure(&self) -> Option<Failure> {
-        let bytes = files::read_limited(&self.file, LIMIT).ok()??;
+        let bytes = files::read_limited(&*self.file, LIMIT).ok()??;
         let record: Value = serde_json::from_slice(&bytes).ok()?;
         let text = |name: &str| record.get(name).and_then(Value::as_str);
         Some(Failure {

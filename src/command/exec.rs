@@ -30,7 +30,7 @@ use crate::client::credentials::CredentialOptions;
 use crate::configuration::VARIABLE;
 use crate::configuration::search::METADATA_HOST;
 use crate::context::Context;
-use crate::contract::exit::{FailureForm, Output};
+use crate::contract::exit::{FailureForm, Output, contain_panics};
 use crate::error::{Error, Kind};
 use crate::program;
 use crate::server::{Listener, Server, Wanted};
@@ -83,7 +83,7 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     };
     let listener = Listener::anywhere()?;
     let address = listener.address().unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0)));
-    let (ended, end) = UnixStream::pair().map_err(internal)?;
+    let (ended, _end) = UnixStream::pair().map_err(internal)?;
     let server = Server::new(settings, listener, ended)?;
     // A signal from now on is passed on to the command, so that the folder is removed.
     program::leave_signals(&PASSED);
@@ -96,14 +96,21 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     command.args(args);
     set_variables(&mut command, address, folder.path(), &cx.env);
     invocation.exit.at_deadline(Deadline::after(FOREVER));
-    let server = thread::Builder::new().spawn(|| server.run()).map_err(internal)?;
+    // If the server fails, the command goes on without it.
+    let log = cx.log.clone();
+    let serve = move || {
+        let for_panics = log.clone();
+        contain_panics(move |error| for_panics.failure(&error));
+        if let Err(error) = server.run() {
+            log.failure(&error);
+        }
+    };
+    thread::Builder::new().spawn(serve).map_err(internal)?;
     let child = match program::start_beside(&mut command) {
         Ok(child) => child,
         Err(error) => return Err(not_run(name, error, invocation)),
     };
     let status = wait(child, signals).map_err(internal)?;
-    drop(end);
-    let _ = server.join();
     let signal = status.signal().map(|signal| 128 + signal);
     let status = status.code().or(signal).and_then(|status| u8::try_from(status).ok());
     Ok(Output { text: String::new(), status: status.unwrap_or(u8::MAX) })

@@ -71,7 +71,7 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     let address = listener.address().map(|address| format!(" at {address}")).unwrap_or_default();
     let server = Server::new(settings, listener, ended)?;
     cx.log.line(format!("the metadata server is ready{address}"));
-    server.run();
+    server.run()?;
     cx.log.line("the metadata server has stopped");
     Ok(String::new().into())
 }

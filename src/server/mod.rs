@@ -95,9 +95,11 @@ impl Server {
     }
 
     /// Runs until the end.
-    pub fn run(mut self) {
-        loop {
-            let Some(ready) = self.wait() else { return };
+    ///
+    /// # Errors
+    /// `INTERNAL` if too many fetches panic.
+    pub fn run(mut self) -> Result<(), Error> {
+        while let Some(ready) = self.wait() {
             if ready.is_woken {
                 let _ = self.woken.read(&mut [0; 64]);
                 self.distribute();
@@ -110,7 +112,12 @@ impl Server {
                 self.accept();
             }
             self.connections.retain(|connection| !matches!(connection.state, State::Closed));
+            if self.tokens.has_failed() {
+                return Err(Error::new(Kind::Internal, "wif-token has a bug that repeats")
+                    .fix("report the failures that --log-file=PATH contains"));
+            }
         }
+        Ok(())
     }
 
     /// Waits until something happens; `None` at the end.
@@ -262,6 +269,9 @@ impl Server {
     /// Responds to the connections that wait for a token that has arrived.
     fn distribute(&mut self) {
         while let Some((wanted, result)) = self.tokens.next_result() {
+            if let Err(error) = &result {
+                self.settings.log.failure(error);
+            }
             self.answer(|connection| match &connection.state {
                 State::Token { wanted: waiting, is_head, old } if *waiting == wanted => {
                     let response = match (&result, old) {

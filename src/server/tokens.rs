@@ -6,11 +6,13 @@
 use std::collections::HashMap;
 use std::io::Write as _;
 use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
+use crate::contract::exit;
 use crate::error::{Error, Kind};
 use crate::google::access_token::{AccessToken, MIN_LIFE};
 use crate::world::{Clock, Deadline};
@@ -41,18 +43,30 @@ const MOST_PENDING: usize = 256;
 /// How long clients wait for a new token while an old one is valid.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// How many threads may panic before the server ends.
+const MOST_LOST: usize = 16;
+
 /// The tokens, and the threads that fetch them.
 pub(super) struct Tokens {
     known: HashMap<Wanted, Known>,
-    fetch: Fetch,
-    queue: Arc<Mutex<Receiver<Wanted>>>,
     send: Sender<Wanted>,
     results: Receiver<(Wanted, Result<AccessToken, Error>)>,
-    done: Sender<(Wanted, Result<AccessToken, Error>)>,
-    /// Receives a byte when a result is available.
-    wake: UnixStream,
+    worker: Worker,
+    /// How many threads were started.
     threads: usize,
     pending: usize,
+}
+
+/// What a thread needs to fetch tokens.
+#[derive(Clone)]
+struct Worker {
+    fetch: Fetch,
+    queue: Arc<Mutex<Receiver<Wanted>>>,
+    done: Sender<(Wanted, Result<AccessToken, Error>)>,
+    /// Receives a byte when a result is available.
+    wake: Arc<UnixStream>,
+    /// How many threads panicked.
+    lost: Arc<AtomicUsize>,
 }
 
 #[derive(Default)]
@@ -77,9 +91,9 @@ impl Tokens {
     pub(super) fn new(fetch: Fetch, wake: UnixStream) -> Tokens {
         let (send, queue) = mpsc::channel();
         let (done, results) = mpsc::channel();
-        let queue = Arc::new(Mutex::new(queue));
-        let known = HashMap::new();
-        Tokens { known, fetch, queue, send, results, done, wake, threads: 0, pending: 0 }
+        let (queue, wake) = (Arc::new(Mutex::new(queue)), Arc::new(wake));
+        let worker = Worker { fetch, queue, done, wake, lost: Arc::default() };
+        Tokens { known: HashMap::new(), send, results, worker, threads: 0, pending: 0 }
     }
 
     /// The token for a request; starts a fetch if no cached token is valid for long enough.
@@ -110,6 +124,7 @@ impl Tokens {
     pub(super) fn next_result(&mut self) -> Option<(Wanted, Result<AccessToken, Error>)> {
         let (wanted, result) = self.results.try_recv().ok()?;
         self.pending = self.pending.saturating_sub(1);
+        self.start_thread();
         let known = self.known.entry(wanted.clone()).or_default();
         known.pending = None;
         if let Ok(token) = &result {
@@ -130,44 +145,68 @@ impl Tokens {
         }
     }
 
+    /// Whether so many threads panicked that the server must end: each of them stays in memory.
+    pub(super) fn has_failed(&self) -> bool {
+        self.worker.lost.load(Ordering::SeqCst) >= MOST_LOST
+    }
+
+    /// How many threads fetch tokens or wait for a request.
+    fn live_threads(&self) -> usize {
+        self.threads.saturating_sub(self.worker.lost.load(Ordering::SeqCst))
+    }
+
+    fn start_thread(&mut self) {
+        let live = self.live_threads();
+        let worker = self.worker.clone();
+        if self.pending > live
+            && live < THREADS
+            && thread::Builder::new().spawn(move || worker.run()).is_ok()
+        {
+            self.threads += 1;
+        }
+    }
+
     fn start(&mut self, wanted: &Wanted) {
         self.pending += 1;
-        if self.pending > self.threads && self.threads < THREADS {
-            let (queue, done, fetch) = (self.queue.clone(), self.done.clone(), self.fetch.clone());
-            let wake = self.wake.try_clone();
-            let work = move || {
-                while let Some(wanted) = next(&queue) {
-                    let result = fetch(&wanted);
-                    if done.send((wanted, result)).is_err() {
-                        return;
-                    }
-                    // A full pipe wakes the server too.
-                    let _ = wake.as_ref().map(|mut wake| wake.write(&[0]));
-                }
-            };
-            if thread::Builder::new().spawn(work).is_ok() {
-                self.threads += 1;
-            }
-        }
+        self.start_thread();
         let refusal = if self.pending > MOST_PENDING {
             let what = "too many different tokens are requested at the same time";
             Some(
                 Error::new(Kind::Unreachable, what)
                     .fix("request fewer different scopes and audiences at the same time"),
             )
-        } else if self.threads == 0 || self.send.send(wanted.clone()).is_err() {
+        } else if self.live_threads() == 0 || self.send.send(wanted.clone()).is_err() {
             let error = Error::new(Kind::Unreachable, "cannot start a thread");
             Some(error.fix("raise the limit of processes (ulimit -u)"))
         } else {
             None
         };
         if let Some(error) = refusal {
-            let _ = self.done.send((wanted.clone(), Err(error)));
-            let _ = (&self.wake).write(&[0]);
+            self.worker.report(wanted.clone(), Err(error));
         }
     }
 }
 
-fn next(queue: &Mutex<Receiver<Wanted>>) -> Option<Wanted> {
-    queue.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
+impl Worker {
+    fn run(&self) {
+        while let Some(wanted) = self.next() {
+            let (worker, lost) = (self.clone(), wanted.clone());
+            exit::contain_panics(move |error| {
+                worker.lost.fetch_add(1, Ordering::SeqCst);
+                worker.report(lost, Err(error));
+            });
+            let result = (self.fetch)(&wanted);
+            self.report(wanted, result);
+        }
+    }
+
+    fn next(&self) -> Option<Wanted> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
+    }
+
+    fn report(&self, wanted: Wanted, result: Result<AccessToken, Error>) {
+        let _ = self.done.send((wanted, result));
+        // A full pipe wakes the server too.
+        let _ = (&*self.wake).write(&[0]);
+    }
 }

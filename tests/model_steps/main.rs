@@ -44,7 +44,7 @@ const OTHERS: &str = "and_then are_unchanged as_bytes as_file as_file_mut as_os_
     may_wait mistaken_path new new_document none note_own not_a_path now now_ms of ok_or_else \
     other path path_beside prefix read_limited refuse remembered require_replaceable rewind \
     rfc3339 saturating_sub seen sleep suffix survive_size_limit symlink_metadata \
-    temporary_prefix to_file to_json to_string usable_until valid_until what without_margin";
+    taken temporary_prefix to_file to_json to_string usable_until valid_until what without_margin";
 
 /// Calls with the name of a step that are not steps: a function, and the call in it. The first makes an
 /// error, the next reads the time before the wait, and the last follows a success, which no later run

@@ -28,6 +28,7 @@ pub fn start_beside(command: &mut Command) -> io::Result<Child> {
 
 pub(super) struct Group {
     child: Child,
+    is_ended: bool,
     /// The name of the pipe of standard output.
     #[cfg(target_os = "linux")]
     pipe: Option<String>,
@@ -45,6 +46,7 @@ impl Group {
             #[cfg(target_os = "linux")]
             pipe: child.stdout.as_ref().and_then(session::name_of),
             child,
+            is_ended: false,
         })
     }
 
@@ -63,6 +65,7 @@ impl Group {
 
     /// Kills the whole group: the program, if it still runs, and the processes that it started.
     pub(super) fn end(&mut self) -> io::Result<ExitStatus> {
+        self.is_ended = true;
         running::end(&mut self.child)
     }
 
@@ -76,5 +79,13 @@ impl Group {
             .is_some_and(|pipe| session::kill_holders(pipe, self.child.id()));
         #[cfg(not(target_os = "linux"))]
         false
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if !self.is_ended {
+            let _ = self.end();
+        }
     }
 }
