@@ -88,7 +88,7 @@ mod server {
         Exit::new(FailureForm::MESSAGE, Deadline::after(Duration::from_secs(60))).on_panic();
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("file");
-        let fetch = move |wanted: &Wanted| {
+        let fetch = move |wanted: &Wanted, _: bool| {
             let deadline = Deadline::after(Duration::from_secs(30));
             let log = Log::open(None, Clock);
             let world = World { env: Env::Process, clock: Clock, deadline, log };

@@ -86,6 +86,8 @@ pub struct Credentials {
     scopes: Vec<String>,
     /// The path of the file, or the origin of the metadata server.
     file: String,
+    /// Whether cached access tokens and ID tokens may be used.
+    pub reuses_cache: bool,
 }
 
 impl Credentials {
@@ -105,7 +107,7 @@ impl Credentials {
                 let file = origin.to_string();
                 let origin = Origin::MetadataServer(MetadataServer::new(origin));
                 let (hops, scopes) = (Vec::new(), Vec::new());
-                Credentials { origin, hops, scopes, file }
+                Credentials { origin, hops, scopes, file, reuses_cache: true }
             }
         };
         found.impersonate(service_account)?;
@@ -132,7 +134,7 @@ impl Credentials {
             };
         };
         let file = files::absolute(path).display().to_string();
-        Credentials { origin, hops, scopes: of_file, file }
+        Credentials { origin, hops, scopes: of_file, file, reuses_cache: true }
     }
 
     /// Adds the service account of `--service-account`, unless the chain already ends with it.
@@ -384,7 +386,7 @@ impl Credentials {
             CachedFile::new(path, place, digest, is_ours).for_at_least(min_life)
         });
         let fetching = Fetching { fetch, remembers_refusals: false };
-        let reuse = !matches!(reuse, Reuse::Never);
+        let reuse = self.reuses_cache && !matches!(reuse, Reuse::Never);
         Ok(match cache::obtain(file.as_ref(), reuse, cx, &fetching)? {
             Obtained::Cached(token) => (token, true),
             Obtained::New(token, _lock) => {

@@ -74,7 +74,7 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     };
     let settings = serving::settings(invocation, cx)?;
     if options.check_first {
-        (settings.fetch)(&Wanted::Access(settings.identity.scopes.clone()))?;
+        (settings.fetch)(&Wanted::Access(settings.identity.scopes.clone()), true)?;
     }
     let internal = |error: std::io::Error| {
         Error::new(Kind::Internal, "cannot start the metadata server")

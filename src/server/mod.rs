@@ -27,7 +27,7 @@ use self::routes::Route;
 use self::tokens::{Answer, Tokens};
 use crate::error::{Error, Kind};
 use crate::secret::Secret;
-use crate::world::{Deadline, Log};
+use crate::world::{Clock, Deadline, Log};
 
 pub use self::listener::Listener;
 pub use self::peer::AllowedUsers;
@@ -246,7 +246,7 @@ impl Server {
                     let is_head = request.method == "HEAD";
                     match routes::route(&request, &self.settings, address) {
                         Route::Response(response) => connection.respond(&response, is_head),
-                        Route::Token(wanted) => match self.tokens.get(&wanted) {
+                        Route::Token(wanted) => match self.tokens.get(&wanted, Clock.now()) {
                             Answer::Token(token) => {
                                 connection.respond(&routes::token(&wanted, &token), is_head);
                             }
@@ -268,7 +268,7 @@ impl Server {
 
     /// Responds to the connections that wait for a token that has arrived.
     fn distribute(&mut self) {
-        while let Some((wanted, result)) = self.tokens.next_result() {
+        while let Some((wanted, result)) = self.tokens.next_result(Clock.now()) {
             if let Err(error) = &result {
                 self.settings.log.failure(error);
             }

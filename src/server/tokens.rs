@@ -2,6 +2,9 @@
 //!
 //! A token is renewed when less than five minutes of its life remain. While it is still valid, it is
 //! served if the renewal fails or takes longer than two seconds.
+//!
+//! The clock of the host may be set while the server runs. A token has expired when the clock or the time
+//! since its arrival says so: a suspended host measures only the former.
 
 use std::collections::HashMap;
 use std::io::Write as _;
@@ -15,7 +18,8 @@ use std::time::Duration;
 use crate::contract::exit;
 use crate::error::{Error, Kind};
 use crate::google::access_token::{AccessToken, MIN_LIFE};
-use crate::world::{Clock, Deadline};
+use crate::http::TOLERATED_SKEW;
+use crate::world::Deadline;
 
 /// A token that a client requests.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -28,8 +32,8 @@ pub enum Wanted {
     Subject(bool),
 }
 
-/// Fetches a token. It is called in another thread.
-pub type Fetch = Arc<dyn Fn(&Wanted) -> Result<AccessToken, Error> + Send + Sync>;
+/// Fetches a token; a cached one is used only if the flag is set. It is called in another thread.
+pub type Fetch = Arc<dyn Fn(&Wanted, bool) -> Result<AccessToken, Error> + Send + Sync>;
 
 /// How many tokens are fetched at a time.
 const THREADS: usize = 4;
@@ -43,13 +47,16 @@ const MOST_PENDING: usize = 256;
 /// How long clients wait for a new token while an old one is valid.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// Longer than any token lives.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+
 /// How many threads may panic before the server ends.
 const MOST_LOST: usize = 16;
 
 /// The tokens, and the threads that fetch them.
 pub(super) struct Tokens {
     known: HashMap<Wanted, Known>,
-    send: Sender<Wanted>,
+    send: Sender<(Wanted, bool)>,
     results: Receiver<(Wanted, Result<AccessToken, Error>)>,
     worker: Worker,
     /// How many threads were started.
@@ -61,7 +68,7 @@ pub(super) struct Tokens {
 #[derive(Clone)]
 struct Worker {
     fetch: Fetch,
-    queue: Arc<Mutex<Receiver<Wanted>>>,
+    queue: Arc<Mutex<Receiver<(Wanted, bool)>>>,
     done: Sender<(Wanted, Result<AccessToken, Error>)>,
     /// Receives a byte when a result is available.
     wake: Arc<UnixStream>,
@@ -72,6 +79,8 @@ struct Worker {
 #[derive(Default)]
 struct Known {
     token: Option<AccessToken>,
+    /// When the token expires, measured from its arrival.
+    until: Option<Deadline>,
     /// While it is being fetched: until when clients with a valid token wait.
     pending: Option<Deadline>,
 }
@@ -87,6 +96,28 @@ pub(super) enum Answer {
     Renewing(AccessToken, Deadline),
 }
 
+impl Known {
+    /// The token with the earlier one of both expiries.
+    fn token(&self, now: i64) -> Option<AccessToken> {
+        let left = self.until?.until_end().as_millis().div_ceil(1000);
+        let until = now.saturating_add(i64::try_from(left).unwrap_or(i64::MAX));
+        let token = self.token.clone()?;
+        Some(AccessToken { expiry: token.expiry.min(until), ..token })
+    }
+
+    /// Replaces the token. One that is already known, from a cache, does not become younger.
+    fn set(&mut self, token: &AccessToken, now: i64) {
+        let life = u64::try_from(token.expiry.saturating_sub(now)).unwrap_or(0);
+        let until = Deadline::after(Duration::from_secs(life).min(LONGEST));
+        let is_same = |old: &AccessToken| {
+            (old.text.expose(), old.expiry) == (token.text.expose(), token.expiry)
+        };
+        let old = self.until.filter(|_| self.token.as_ref().is_some_and(is_same));
+        self.until = Some(old.map_or(until, |old| old.min(until)));
+        self.token = Some(token.clone());
+    }
+}
+
 impl Tokens {
     pub(super) fn new(fetch: Fetch, wake: UnixStream) -> Tokens {
         let (send, queue) = mpsc::channel();
@@ -96,21 +127,24 @@ impl Tokens {
         Tokens { known: HashMap::new(), send, results, worker, threads: 0, pending: 0 }
     }
 
-    /// The token for a request; starts a fetch if no cached token is valid for long enough.
-    pub(super) fn get(&mut self, wanted: &Wanted) -> Answer {
-        let now = Clock.now();
+    /// The token for a request at this time; starts a fetch if no cached token is valid for long enough.
+    pub(super) fn get(&mut self, wanted: &Wanted, now: i64) -> Answer {
         self.forget(wanted, now);
         let known = self.known.entry(wanted.clone()).or_default();
         // The token must still be valid at the end of the wait.
         let least = now + PATIENCE.as_secs() as i64;
-        let valid = known.token.clone().filter(|token| token.expiry > least);
+        let token = known.token(now);
+        // After the clock was set back, the files of the cache seem to be valid for longer too.
+        let earlier = token.as_ref().map(|token| token.expiry + TOLERATED_SKEW);
+        let reuses = known.token.as_ref().map(|token| token.expiry) <= earlier;
+        let valid = token.filter(|token| token.expiry > least);
         if let Some(token) = valid.clone().filter(|token| token.expiry - now >= MIN_LIFE) {
             return Answer::Token(token);
         }
         let is_new = known.pending.is_none();
         let patience = *known.pending.get_or_insert_with(|| Deadline::after(PATIENCE));
         if is_new {
-            self.start(wanted);
+            self.start(wanted, reuses);
         }
         match valid {
             Some(token) if patience.until_end().is_zero() => Answer::Token(token),
@@ -121,15 +155,16 @@ impl Tokens {
 
     /// The next result that has arrived. A failed renewal has no effect on clients that have a
     /// valid token.
-    pub(super) fn next_result(&mut self) -> Option<(Wanted, Result<AccessToken, Error>)> {
+    pub(super) fn next_result(&mut self, now: i64) -> Option<(Wanted, Result<AccessToken, Error>)> {
         let (wanted, result) = self.results.try_recv().ok()?;
         self.pending = self.pending.saturating_sub(1);
         self.start_thread();
         let known = self.known.entry(wanted.clone()).or_default();
         known.pending = None;
         if let Ok(token) = &result {
-            known.token = Some(token.clone());
+            known.set(token, now);
         }
+        let result = result.map(|token| known.token(now).unwrap_or(token));
         Some((wanted, result))
     }
 
@@ -166,7 +201,7 @@ impl Tokens {
         }
     }
 
-    fn start(&mut self, wanted: &Wanted) {
+    fn start(&mut self, wanted: &Wanted, reuses: bool) {
         self.pending += 1;
         self.start_thread();
         let refusal = if self.pending > MOST_PENDING {
@@ -175,7 +210,7 @@ impl Tokens {
                 Error::new(Kind::Unreachable, what)
                     .fix("request fewer different scopes and audiences at the same time"),
             )
-        } else if self.live_threads() == 0 || self.send.send(wanted.clone()).is_err() {
+        } else if self.live_threads() == 0 || self.send.send((wanted.clone(), reuses)).is_err() {
             let error = Error::new(Kind::Unreachable, "cannot start a thread");
             Some(error.fix("raise the limit of processes (ulimit -u)"))
         } else {
@@ -189,18 +224,18 @@ impl Tokens {
 
 impl Worker {
     fn run(&self) {
-        while let Some(wanted) = self.next() {
+        while let Some((wanted, reuses)) = self.next() {
             let (worker, lost) = (self.clone(), wanted.clone());
             exit::contain_panics(move |error| {
                 worker.lost.fetch_add(1, Ordering::SeqCst);
                 worker.report(lost, Err(error));
             });
-            let result = (self.fetch)(&wanted);
+            let result = (self.fetch)(&wanted, reuses);
             self.report(wanted, result);
         }
     }
 
-    fn next(&self) -> Option<Wanted> {
+    fn next(&self) -> Option<(Wanted, bool)> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
     }
 
@@ -208,5 +243,72 @@ impl Worker {
         let _ = self.done.send((wanted, result));
         // A full pipe wakes the server too.
         let _ = (&*self.wake).write(&[0]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use super::*;
+    use crate::secret::Secret;
+
+    const LIFE: i64 = 3600;
+
+    /// The tokens of a server whose tokens contain whether a cached one could be used.
+    fn tokens() -> (Tokens, UnixStream) {
+        let (woken, wake) = UnixStream::pair().unwrap();
+        let fetch = |_: &Wanted, reuses| {
+            let text = Secret::new(format!("{reuses}"));
+            Ok(AccessToken { text, expiry: LIFE, issued: 0, member: None })
+        };
+        (Tokens::new(Arc::new(fetch), wake), woken)
+    }
+
+    fn wanted() -> Wanted {
+        Wanted::Access(Vec::new())
+    }
+
+    /// The token that is fetched for a request at this time.
+    fn fetched(tokens: &mut Tokens, woken: &mut UnixStream, now: i64) -> AccessToken {
+        assert!(!matches!(tokens.get(&wanted(), now), Answer::Token(_)));
+        woken.read_exact(&mut [0]).unwrap();
+        tokens.next_result(now).unwrap().1.unwrap()
+    }
+
+    #[test]
+    fn a_token_does_not_live_longer_when_the_clock_is_set_back() {
+        let (mut tokens, mut woken) = tokens();
+        assert_eq!(fetched(&mut tokens, &mut woken, LIFE - 200).expiry, LIFE);
+        let back = LIFE - 10_000;
+        let Answer::Renewing(old, _) = tokens.get(&wanted(), back) else { panic!("no renewal") };
+        assert!((back + 198..=back + 200).contains(&old.expiry), "{}", old.expiry);
+        woken.read_exact(&mut [0]).unwrap();
+        assert_eq!(tokens.next_result(back).unwrap().1.unwrap().text.expose(), "false");
+        // The new token has its whole life, and is served from now on.
+        let Answer::Token(new) = tokens.get(&wanted(), back) else { panic!("no token") };
+        assert_eq!((new.text.expose(), new.expiry), ("false", LIFE));
+    }
+
+    #[test]
+    fn a_token_expires_when_the_clock_is_set_forward() {
+        let (mut tokens, mut woken) = tokens();
+        fetched(&mut tokens, &mut woken, 0);
+        assert!(matches!(tokens.get(&wanted(), 0), Answer::Token(_)));
+        assert!(matches!(tokens.get(&wanted(), LIFE), Answer::Pending));
+        woken.read_exact(&mut [0]).unwrap();
+        assert_eq!(tokens.next_result(LIFE).unwrap().1.unwrap().text.expose(), "true");
+    }
+
+    /// A source may have a cache of its own.
+    #[test]
+    fn the_same_token_does_not_become_younger() {
+        let now = LIFE - 100;
+        let mut known = Known::default();
+        let text = || Secret::new("same".to_owned());
+        let token = AccessToken { text: text(), expiry: LIFE, issued: 0, member: None };
+        known.set(&token, now);
+        known.set(&token, now - 5000);
+        assert!(known.token(now - 5000).unwrap().expiry <= now - 4900);
     }
 }
