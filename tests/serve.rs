@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use common::Run;
 use common::google::{EMAIL, FEDERATED, IMPERSONATED, body, method};
 use common::metadata::{ACCOUNT, ALLOW, Client, Google, Response, Serving, runs_program};
-use rustix::process::Signal;
+use rustix::process::{Resource, Signal, getrlimit, setrlimit};
 use serde_json::json;
 
 const ROOT: &str = "/computeMetadata/v1/";
@@ -494,10 +494,14 @@ fn idle_connections_do_not_delay_a_request() {
     let google = Google::new();
     let world = google.world(true);
     let serving = Serving::start(&world, "");
-    let idle: Vec<Client> = (0..200).map(|_| Client::connect(&serving.address)).collect();
+    let mut files = getrlimit(Resource::Nofile);
+    files.current = files.maximum;
+    setrlimit(Resource::Nofile, files).unwrap();
+    let idle: Vec<_> = (0..1000).map(|_| TcpStream::connect(&serving.address).unwrap()).collect();
     let start = Instant::now();
     assert_eq!(serving.get("/").status, 200);
-    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+    // Usually less than a second.
+    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
     drop(idle);
     assert_eq!(serving.end().code(), Some(0));
 }
