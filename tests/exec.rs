@@ -412,6 +412,15 @@ fn a_signal_that_is_ignored_stays_ignored() {
     assert_eq!(child.wait().unwrap().code(), Some(143));
 }
 
+#[test]
+fn the_command_gets_no_files_of_the_server() {
+    let google = Google::new();
+    let world = google.world(true);
+    let script = "ls /proc/$$/fd";
+    let alone = Run::new(Command::new("/bin/sh").args(["-c", script]).output().unwrap());
+    assert_eq!(run(&world, "", script).stdout, alone.stdout);
+}
+
 /// A program that ran for the first token must not leave a handler that ends this process.
 #[test]
 fn a_signal_after_a_check_reaches_the_command() {

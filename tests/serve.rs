@@ -648,6 +648,22 @@ fn programs_leave_no_threads_files_and_processes() {
 }
 
 #[test]
+fn a_program_gets_no_files_of_the_server() {
+    let google = Google::new();
+    let world = google.world(true);
+    runs_program(&world, "ls /proc/$$/fd > fds; cat t");
+    let serving = Serving::start_with(&world, "", |command| {
+        command.env(ALLOW, "1");
+    });
+    let _idle = TcpStream::connect(&serving.address).unwrap();
+    assert_eq!(serving.get(&token_path("")).status, 200);
+    let fds = world.read("fds");
+    Command::new("/bin/sh").arg(world.path("program")).output().unwrap();
+    assert_eq!(fds, world.read("fds"));
+    assert_eq!(serving.end().code(), Some(0));
+}
+
+#[test]
 fn too_few_files_make_it_wait_and_not_spin() {
     let google = Google::new();
     let world = google.world(true);
