@@ -269,7 +269,10 @@ impl Server {
     /// Responds to the connections that wait for a token that has arrived.
     fn distribute(&mut self) {
         while let Some((wanted, result)) = self.tokens.next_result(Clock.now()) {
-            if let Err(error) = &result {
+            // Other failures have been logged by the fetch.
+            if let Err(error) = &result
+                && error.kind() == Kind::Internal
+            {
                 self.settings.log.failure(error);
             }
             self.answer(|connection| match &connection.state {
