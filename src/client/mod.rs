@@ -5,12 +5,14 @@
 //! Every command uses this path. The requests themselves are in [`crate::google`].
 //! <https://google.aip.dev/auth/4117>
 
+pub mod certificate;
 pub mod credentials;
 pub mod executable;
 pub mod subject_token;
 pub mod token_cache;
 pub mod user_token;
 
+use self::certificate::Identity;
 use crate::configuration::CredentialConfig;
 use crate::configuration::pool_provider::PoolProvider;
 use crate::context::Context;
@@ -20,16 +22,21 @@ use crate::google::token_exchange;
 use crate::secret::Secret;
 use crate::token::jwt;
 
-/// Exchanges the subject token of a configuration for an access token with this scope.
+/// Exchanges the subject token of a configuration, or its certificate that was loaded, for an access
+/// token with this scope.
 ///
 /// # Errors
 /// Those of the source and of [`token_exchange::exchange`].
 pub fn federated(
     config: &CredentialConfig,
+    identity: Option<&Identity>,
     scope: &str,
     cx: &Context,
 ) -> Result<AccessToken, Error> {
-    let subject_token = subject_token::get(config, cx)?;
+    let (subject_token, cx) = match identity {
+        Some(identity) => (identity.subject_token.clone(), &identity.cx),
+        None => (subject_token::get(config, cx)?, cx),
+    };
     let mut token = token_exchange::exchange(config, &subject_token, scope, cx)?;
     token.member = Some(member(config, &subject_token));
     Ok(token)

@@ -135,7 +135,7 @@ impl Options {
         let token = credentials.cached(entry, cx, &|| match (hop, user) {
             (None, _) => credentials.access_token(&scopes, MIN_LIFE, cx),
             (_, None) => credentials.with_account(cx, |account| {
-                Ok(account.access_token(&scopes, lifetime, "--scope and --lifetime", cx)?)
+                Ok(account.access_token(&scopes, lifetime, "--scope and --lifetime")?)
             }),
             (_, Some(user)) => credentials.with_account(cx, |account| {
                 let endpoint = (endpoint, "--oauth-endpoint");

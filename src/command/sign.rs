@@ -94,7 +94,7 @@ fn sign_jwt(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     }
     let signed = invocation
         .credentials(cx)?
-        .with_account(cx, |account| account.sign_jwt(text.expose(), "--payload", cx))?;
+        .with_account(cx, |account| account.sign_jwt(text.expose(), "--payload"))?;
     Ok(output(invocation.format, "signed_jwt", &signed))
 }
 
@@ -103,7 +103,7 @@ fn sign_blob(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     let base64 = STANDARD.encode(files::read_bytes(&path, "--file")?);
     let signed = invocation
         .credentials(cx)?
-        .with_account(cx, |account| account.sign_blob(&base64, "--file", cx))?;
+        .with_account(cx, |account| account.sign_blob(&base64, "--file"))?;
     Ok(output(invocation.format, "signed_blob", &signed))
 }
 

@@ -7,6 +7,7 @@
 //! With `--helper`, it then does what a credential helper does for another tool.
 
 mod aws;
+mod certificate;
 mod claims;
 mod command_options;
 mod command_words;
@@ -139,6 +140,7 @@ fn next(link: &'static str, report: &mut Report, invocation: &Invocation) {
 }
 
 /// What the check of each type of credentials needs.
+#[derive(Clone, Copy)]
 struct Check<'a> {
     invocation: &'a Invocation,
     options: &'a Options,

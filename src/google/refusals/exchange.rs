@@ -169,6 +169,7 @@ fn complete(
         TokenType::Jwt | TokenType::IdToken => ("update-oidc", "--jwk-json-path"),
         TokenType::Saml2 => ("update-saml", "--idp-metadata-path"),
         TokenType::AwsRequest => ("update-aws", "--account-id"),
+        TokenType::Mtls => ("update-x509", "--trust-store-config-path"),
     };
     fix.replace("{describe}", &provider.gcloud("describe"))
         .replace("{keys}", &format!("{{update}} {keys}=FILE"))
