@@ -40,6 +40,7 @@ pub(super) const INFO: CommandInfo = CommandInfo {
     summary: "print an access token, of the service account if the configuration has one",
     options: &[CredentialOptions::TABLE, Options::TABLE, FORMAT],
     of_source: false,
+    own_source: None,
     rest: None,
     example: "wif-token access-token --credentials=credentials.json --format=header",
     run,

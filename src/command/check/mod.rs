@@ -72,6 +72,7 @@ pub(super) const INFO: CommandInfo = CommandInfo {
     summary: "find out why a credential configuration does not work, and how to fix it",
     options: &[CredentialOptions::TABLE, Options::TABLE, kubernetes::Options::TABLE],
     of_source: false,
+    own_source: None,
     rest: None,
     example: "wif-token check --credentials=credentials.json",
     run,
