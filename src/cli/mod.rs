@@ -132,6 +132,10 @@ impl Grammar for Words {
         if self.is_helper {
             return vec![self.helper.map_or("helper".to_owned(), HelperInfo::full_name)];
         }
+        if let Some((command, own)) = self.command.zip(self.source).filter(|_| self.is_own_source())
+        {
+            return vec![format!("{} {}", command.name, own.name)];
+        }
         let command = self.command.map(|command| command.name);
         let names = command.into_iter().chain(self.source.map(|source| source.name));
         names.map(str::to_owned).collect()

@@ -52,7 +52,8 @@ impl CertificateFiles {
     /// `CONFIGURATION` if there is no certificate configuration, or a file cannot be read.
     pub fn read(source: &CertificateSource, cx: &Context) -> Result<CertificateFiles, Error> {
         let config = CertificateConfig::find(source, cx)?;
-        let certificate = files::read_text(&config.certificate, "cert_path", Kind::Configuration)?;
+        let place = format!("cert_path in {}", show::path(&config.path));
+        let certificate = files::read_text(&config.certificate, &place, Kind::Configuration)?;
         let trust_chain = source.trust_chain.as_deref();
         let trust_chain = trust_chain.map(|path| {
             files::read_text(path, "credential_source.trust_chain_path", Kind::Configuration)
@@ -103,8 +104,10 @@ impl CertificateFiles {
     fn pair(&self, cx: &Context) -> Result<Result<ClientCert, Unusable>, Error> {
         let key_path = &self.config.key;
         cx.log.warn_if_shared(key_path);
-        let key = files::read_text(key_path, "key_path", Kind::Configuration)?;
-        let place = format!("cert_path and key_path in {}", show::path(&self.config.path));
+        let config = show::path(&self.config.path);
+        let key = format!("key_path in {config}");
+        let key = files::read_text(key_path, &key, Kind::Configuration)?;
+        let place = format!("cert_path and key_path in {config}");
         let unusable = match ClientCert::read(&self.certificate, &key, &place) {
             Ok(pair) => return Ok(Ok(pair)),
             Err(Unusable::Mismatch) => return Ok(Err(Unusable::Mismatch)),

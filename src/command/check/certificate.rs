@@ -18,7 +18,7 @@ const CHAIN: &str = "trust chain";
 
 const DAY: i64 = 24 * 3600;
 
-/// A certificate that expires within so many days should be renewed soon.
+/// A certificate that expires within so many days must be renewed soon.
 const SOON: i64 = 14;
 
 /// Loads the certificate and its key for the exchange, unless this is not possible.
@@ -36,14 +36,13 @@ pub(super) fn check(
         }
     };
     configuration::file(&files.config.path, false, report);
+    check_paths(&files, source, report);
     let leaf = files.leaf();
     if let Some(leaf) = &leaf {
-        let shown = show::path(&files.config.certificate);
-        check_leaf(leaf, &shown, check.cx.clock.now(), report);
+        check_leaf(leaf, &files, check.cx.clock.now(), report);
         check_chain(leaf, &files, source, check.cx.clock.now(), report);
-        claims::of_certificate(leaf, check.options.mapping.as_deref(), config, report);
     }
-    match Identity::of(config, check.cx) {
+    let identity = match Identity::of(config, check.cx) {
         Ok(identity) => {
             report.ok("key", show::path(&files.config.key));
             identity
@@ -55,26 +54,57 @@ pub(super) fn check(
             }
             None
         }
+    };
+    if let Some(leaf) = &leaf {
+        claims::of_certificate(leaf, check.options.mapping.as_deref(), config, report);
+    }
+    identity
+}
+
+/// What some clients do not accept about the paths.
+fn check_paths(files: &CertificateFiles, source: &CertificateSource, report: &mut Report) {
+    let config = show::path(&files.config.path);
+    if files.config.path.is_symlink() {
+        let message = format!("{config} is a symbolic link, which Node refuses");
+        report.warning(LINK, message, format!("replace {config} with a copy of the file"));
+    }
+    let paths = [
+        ("certificate_config_location", source.config.as_ref()),
+        ("trust_chain_path", source.trust_chain.as_ref()),
+        ("cert_path", Some(&files.config.certificate)),
+        ("key_path", Some(&files.config.key)),
+    ];
+    for (member, path) in paths {
+        if let Some(path) = path.filter(|path| !path.is_absolute()) {
+            let message = format!(
+                "{} is not an absolute path, and clients may run in a different directory",
+                show::path(path)
+            );
+            report.warning(LINK, message, format!("use an absolute path in {member}"));
+        }
     }
 }
 
 /// The certificate on its own.
-fn check_leaf(leaf: &CertificateDer, shown: &str, now: i64, report: &mut Report) {
+fn check_leaf(leaf: &CertificateDer, files: &CertificateFiles, now: i64, report: &mut Report) {
+    let shown = show::path(&files.config.certificate);
     if let Err(problem) = x509::check(leaf, now) {
-        let error = explain(shown, "the certificate", problem);
+        let error = explain(&shown, "the certificate", problem);
         report.error(LINK, &error).settled_by_exchange = error.limit().is_none();
         return;
     }
-    match x509::check(leaf, now + SOON * DAY) {
-        Err(Problem::Expired(end)) => {
-            let days = (end - now) / DAY;
-            let message = format!("{shown} expires in {days} days, at {}", rfc3339(end));
-            report.warning(LINK, message, "renew the certificate");
+    let Some(end) = x509::expiry(leaf) else {
+        report.ok(LINK, shown);
+        return;
+    };
+    let valid = format!("{shown} is valid until {}", rfc3339(end));
+    match (end - now) / DAY {
+        days @ ..SOON => {
+            let message = format!("{valid}, for less than {} days", days + 1);
+            report.warning(LINK, message, "renew the certificate")
         }
-        _ => {
-            report.ok(LINK, shown);
-        }
-    }
+        _ => report.ok(LINK, valid),
+    };
 }
 
 /// The certificates that lead from this one to one that Google trusts.
@@ -93,66 +123,65 @@ fn check_chain(
         }
     };
     let shown = source.trust_chain.as_deref().map(show::path).unwrap_or_default();
+    let name = x509::issuer(leaf);
+    let issuer = name.map_or_else(String::new, |name| format!(", {}", show::value(&name)));
     let broken = |what: String, fix: &str| Error::new(Kind::Configuration, what).fix(fix);
     let error = match x509::check_chain(leaf, &chain, now) {
-        _ if x509::is_self_signed(leaf) => broken(
-            "the certificate is self-signed, so no authority vouches for it".to_owned(),
-            "use a certificate that an authority in the trust store of the pool provider issued",
+        _ if x509::is_issued_by(leaf, leaf) => broken(
+            "the certificate is self-signed".to_owned(),
+            "use a certificate of an authority that is in the trust store of the pool provider",
         ),
         // This was reported for the certificate itself.
         Err(_) if report.has_error(LINK) => return,
         Err(Problem::UnknownIssuer) if chain.is_empty() => {
-            let message = "no trust_chain_path: the issuer must be in the trust store of the pool \
-                           provider";
-            report.ok(CHAIN, message);
+            let message = "trust_chain_path is not set, so the pool provider must trust the issuer";
+            report.ok(CHAIN, format!("{message}{issuer}"));
             return;
         }
-        Err(Problem::UnknownIssuer) => broken(
-            format!("{shown} is incomplete: it does not lead from the certificate to its last one"),
-            "add the certificates of all intermediate authorities, from the issuer of the \
-             certificate upwards",
-        ),
+        Err(Problem::UnknownIssuer) => {
+            let what = match chain.iter().any(|authority| x509::is_issued_by(leaf, authority)) {
+                true => format!("{shown} does not lead to its last certificate"),
+                false => format!("{shown} does not contain the issuer of the certificate{issuer}"),
+            };
+            let fix = "add the certificates of all intermediate authorities, from the issuer of \
+                       the certificate upwards";
+            broken(what, fix)
+        }
         Err(problem) => explain(&shown, "the certificates", problem),
         Ok(()) => {
-            report.ok(CHAIN, format!("{shown} ({} certificates)", chain.len()));
+            report.ok(CHAIN, format!("{} in {shown}", count(chain.len())));
             return;
         }
     };
     report.error(CHAIN, &error).settled_by_exchange = error.limit().is_none();
 }
 
+fn count(certificates: usize) -> String {
+    format!("{certificates} certificate{}", if certificates == 1 { "" } else { "s" })
+}
+
 /// The failure of the certificate in a file, or of one in its chain.
 fn explain(shown: &str, what: &str, problem: Problem) -> Error {
-    let error = |kind, text: &str| Error::new(kind, format!("{shown} {text}"));
-    let renew = format!("renew {what}, or correct the clock of this host");
-    let request = "request a certificate with the extended key usage clientAuth";
+    let error = |text: &str| Error::new(Kind::Configuration, format!("{shown} {text}"));
+    let replace = format!("replace {what}");
     match problem {
-        Problem::Expired(end) => {
-            let expired = error(Kind::Expired, &format!("expired at {}", rfc3339(end)));
-            expired.fix(renew).depending_on(end)
+        Problem::Expired(end) => error(&format!("expired at {}", rfc3339(end)))
+            .of_kind(Kind::Expired)
+            .fix(format!("renew {what}"))
+            .depending_on(end),
+        Problem::NotYetValid(start) => error(&format!("is not valid before {}", rfc3339(start)))
+            .fix(replace)
+            .depending_on(start),
+        Problem::NotForClients => {
+            error("is not for clients: its extended key usages lack clientAuth")
+                .fix("request a certificate with the extended key usage clientAuth")
         }
-        Problem::NotYetValid(start) => {
-            let early = format!("is not valid before {}", rfc3339(start));
-            error(Kind::Configuration, &early)
-                .fix("correct the clock of this host")
-                .depending_on(start)
-        }
-        Problem::NotForClients => error(
-            Kind::Configuration,
-            "is not for clients: clientAuth is not among its extended key usages",
-        )
-        .fix(request),
-        Problem::Authority => {
-            error(Kind::Configuration, "is the certificate of an authority, not of a client")
-                .fix("set cert_path to a certificate that is not for an authority (CA:FALSE)")
-        }
+        Problem::Authority => error("is the certificate of an authority, not of a client")
+            .fix("set cert_path to a certificate that was issued for a client (CA:FALSE)"),
         Problem::Malformed => {
-            error(Kind::Configuration, "has a certificate that is not valid X.509 of version 3")
-                .fix(format!("replace {what}"))
+            error("contains a certificate that is not valid X.509 of version 3").fix(replace)
         }
-        Problem::UnknownIssuer => error(Kind::Configuration, "has an unknown issuer").fix(request),
-        Problem::Other(why) => {
-            error(Kind::Configuration, "is not valid").cause(why).fix(format!("replace {what}"))
-        }
+        Problem::UnknownIssuer => error("has an unknown issuer").fix(replace),
+        Problem::Other(why) => error("is not valid").cause(why).fix(replace),
     }
 }
