@@ -134,7 +134,7 @@ fn check_chain(
         // This was reported for the certificate itself.
         Err(_) if report.has_error(LINK) => return,
         Err(Problem::UnknownIssuer) if chain.is_empty() => {
-            let message = "trust_chain_path is not set, so the pool provider must trust the issuer";
+            let message = "no other certificates, so the pool provider must trust the issuer";
             report.ok(CHAIN, format!("{message}{issuer}"));
             return;
         }
