@@ -191,6 +191,13 @@ impl Identity {
     }
 }
 
+/// The common name of the certificate of the client in a subject token.
+pub fn subject(token: &Secret) -> Option<String> {
+    let certificates: Value = serde_json::from_str(token.expose()).ok()?;
+    let der = STANDARD.decode(certificates.get(0)?.as_str()?).ok()?;
+    x509::common_name(&der.into())
+}
+
 fn mismatch(config: &CertificateConfig) -> Error {
     let (certificate, key) = (show::path(&config.certificate), show::path(&config.key));
     let what = format!("the key in {key} does not belong to the certificate in {certificate}");

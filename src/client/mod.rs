@@ -20,7 +20,7 @@ use crate::error::Error;
 use crate::google::access_token::AccessToken;
 use crate::google::token_exchange;
 use crate::secret::Secret;
-use crate::token::jwt;
+use crate::token::{TokenType, jwt};
 
 /// Exchanges the subject token of a configuration, or its certificate that was loaded, for an access
 /// token with this scope.
@@ -49,8 +49,13 @@ pub fn member(config: &CredentialConfig, subject_token: &Secret) -> String {
     let Ok(provider) = PoolProvider::parse(&config.audience) else {
         return "principal:…".to_owned();
     };
-    let claims = subject_token.expose().split('.').nth(1).and_then(jwt::object);
-    let subject = claims.and_then(|claims| Some(claims.get("sub")?.as_str()?.to_owned()));
+    let subject = match config.token_type {
+        TokenType::Mtls => certificate::subject(subject_token),
+        _ => {
+            let claims = subject_token.expose().split('.').nth(1).and_then(jwt::object);
+            claims.and_then(|claims| Some(claims.get("sub")?.as_str()?.to_owned()))
+        }
+    };
     let subject = subject.filter(|subject| subject.bytes().all(|byte| byte.is_ascii_graphic()));
     provider.principal(subject.as_deref().unwrap_or("SUBJECT"))
 }
