@@ -74,7 +74,11 @@ impl CertificateConfig {
     }
 
     fn read(path: &Path, place: &str) -> Result<CertificateConfig, Error> {
-        let text = files::read_text(path, place, Kind::Configuration)?;
+        CertificateConfig::parse(files::read_text(path, place, Kind::Configuration)?, path)
+    }
+
+    /// Reads the text of the file.
+    pub(crate) fn parse(text: Secret, path: &Path) -> Result<CertificateConfig, Error> {
         let map: Map<String, Value> = serde_json::from_str(text.expose()).map_err(|_| {
             let what = format!("{} is not a JSON object", show::path(path));
             Error::new(Kind::Configuration, what).fix(format!("correct the file, or {REMEDY}"))
