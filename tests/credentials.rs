@@ -124,6 +124,17 @@ fn a_refresh_token_that_can_be_stored_nowhere_ends_the_run() {
 }
 
 #[test]
+fn requests_with_other_scopes_share_the_token_of_a_workforce_user() {
+    let (world, server) = (World::new(), endpoint(3600));
+    write(&world, "c.json", &server.url);
+    for scope in ["", " --scope=first", " --scope=second", ""] {
+        let line = format!("access-token --credentials={{dir}}/c.json{scope}");
+        let run = world.run_with(&line, &[("XDG_CACHE_HOME", "{dir}/cache")]);
+        assert_eq!(run.stdout, "access-1", "{scope}: {run:?}");
+    }
+}
+
+#[test]
 fn another_sign_in_is_not_answered_from_the_cache() {
     let (world, server) = (World::new(), endpoint(3600));
     write(&world, "c.json", &server.url);
@@ -134,7 +145,7 @@ fn another_sign_in_is_not_answered_from_the_cache() {
 }
 
 #[test]
-fn a_token_that_lives_too_short_is_given_to_all_that_wait_and_then_renewed() {
+fn a_short_lived_token_is_given_to_all_waiting_runs_and_then_renewed() {
     let (world, server) = (World::new(), endpoint(100));
     write(&world, "c.json", &server.url);
     let runs = crowd(&world, 12, |_| "cache".to_owned());
@@ -265,7 +276,7 @@ fn other_keys_in_a_profile_are_not_answered_from_the_cache() {
 }
 
 #[test]
-fn what_was_made_with_a_cached_token_depends_on_the_same_files() {
+fn a_result_depends_on_the_files_of_its_cached_token() {
     let (world, server) = (World::new(), google(""));
     let account = format!(
         r#","service_account_impersonation_url":"{}/v1/projects/-/serviceAccounts/app@example-project.iam.gserviceaccount.com:generateAccessToken""#,
@@ -302,6 +313,80 @@ fn the_token_of_another_program_is_cached_only_with_its_output_file() {
     assert_eq!([cached(&world, ""), cached(&world, "")], ["pool-2", "pool-2"]);
     world.write("out.json", document(1_900_000_001));
     assert_eq!([cached(&world, ""), cached(&world, "")], ["pool-3", "pool-3"]);
+    let source = r#"{"executable":{"command":"{dir}/program","output_file":"relative.json"}}"#;
+    write_workload(&world, &server, source, "");
+    for directory in ["one", "two"] {
+        fs::create_dir(world.path(directory)).unwrap();
+        world.write(&format!("{directory}/relative.json"), document(1_900_000_000));
+    }
+    for (directory, expected) in
+        [("one", "pool-4"), ("one", "pool-4"), ("two", "pool-5"), ("two", "pool-5")]
+    {
+        let variables = [("XDG_CACHE_HOME", "{dir}/cache"), ALLOWED];
+        let mut command = world.command("access-token --credentials={dir}/c.json", &variables);
+        let run = command.current_dir(world.path(directory)).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&run.stdout), expected, "{directory}");
+    }
+}
+
+#[test]
+fn a_program_with_an_output_file_causes_one_exchange() {
+    let program = env!("CARGO_BIN_EXE_wif-token");
+    let other = World::new();
+    let copy = other.path("copy");
+    fs::copy(program, &copy).unwrap();
+    for (name, cache) in [(program, "in this process"), (copy.to_str().unwrap(), "another program")]
+    {
+        let (world, server) = (World::new(), google(""));
+        world.write("t", common::jwt(3600));
+        let source = format!(
+            r#"{{"executable":{{"command":"{name} command -- cat {{dir}}/t","output_file":"{{dir}}/out.json"}}}}"#
+        );
+        write_workload(&world, &server, &source, "");
+        assert_eq!([cached(&world, ""), cached(&world, "")], ["pool-0", "pool-0"], "{cache}");
+        fs::remove_file(world.path("out.json")).unwrap();
+        assert_eq!([cached(&world, ""), cached(&world, "")], ["pool-1", "pool-1"], "{cache}");
+    }
+}
+
+#[test]
+fn the_aws_credentials_of_another_service_account_are_not_answered_from_the_cache() {
+    let number = AtomicUsize::new(0);
+    let server = Server::new(move |request| {
+        if request.line.contains("/token ") {
+            return json(r#"{"access_token":"pool","expires_in":3600}"#);
+        }
+        if request.line.contains(":generateAccessToken ") {
+            return json(r#"{"accessToken":"account","expireTime":"2999-01-01T00:00:00Z"}"#);
+        }
+        if request.line.contains(":generateIdToken ") {
+            return json(&format!(r#"{{"token":"{}"}}"#, common::jwt(3600)));
+        }
+        let key = format!("ASIA{}", number.fetch_add(1, Ordering::SeqCst));
+        let body = format!(
+            "<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdentityResult><Credentials>\
+             <AccessKeyId>{key}</AccessKeyId><SecretAccessKey>s</SecretAccessKey>\
+             <SessionToken>t</SessionToken><Expiration>2999-01-01T00:00:00Z</Expiration>\
+             </Credentials></AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>"
+        );
+        response("200 OK", "text/xml", &body)
+    });
+    let world = World::new();
+    let account = format!(
+        r#","service_account_impersonation_url":"{}/v1/projects/-/serviceAccounts/app@example-project.iam.gserviceaccount.com:generateAccessToken""#,
+        server.url
+    );
+    write_workload(&world, &server, r#"{"file":"{dir}/t"}"#, &account);
+    world.write("t", common::jwt(3600));
+    for (name, key) in [("one", "ASIA0"), ("two", "ASIA1"), ("one", "ASIA0"), ("two", "ASIA1")] {
+        let line = format!(
+            "helper aws --credentials={{dir}}/c.json --role-arn=arn:aws:iam::123456789012:role/deploy \
+             --sts-endpoint={} --service-account={name}-app@example-project.iam.gserviceaccount.com",
+            server.url
+        );
+        let run = world.run_with(&line, &[("XDG_CACHE_HOME", "{dir}/cache")]);
+        assert!(run.stdout.contains(&format!("\"{key}\"")), "{run:?}");
+    }
 }
 
 #[test]
@@ -422,7 +507,7 @@ fn the_update_of_a_killed_run_is_finished() {
 }
 
 #[test]
-fn what_is_not_the_end_of_an_update_is_removed_and_not_used() {
+fn other_temporary_files_are_removed_and_not_used() {
     let (world, server) = (World::new(), endpoint(3600));
     write(&world, "c.json", &server.url);
     let text = world.read("c.json");
@@ -441,6 +526,19 @@ fn what_is_not_the_end_of_an_update_is_removed_and_not_used() {
         assert!(!path.exists(), "{left}");
         assert!(!world.read("c.json").contains("killed"), "{left}");
     }
+}
+
+#[test]
+fn an_offline_check_neither_locks_nor_changes_anything() {
+    let server = endpoint(3600);
+    let world = World::new();
+    write(&world, "c.json", &server.url);
+    let left = leave_behind(&world, "refresh-of-another-run", 0);
+    let names = || fs::read_dir(world.path("")).unwrap().count();
+    let before = names();
+    let run = world.run("check --offline --credentials={dir}/c.json");
+    assert_eq!((run.status, names(), server.count()), (0, before, 0), "{run:?}");
+    assert!(left.exists());
 }
 
 #[test]

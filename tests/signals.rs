@@ -109,3 +109,24 @@ fn a_signal_that_is_ignored_stays_ignored() {
     run.wait().unwrap();
     assert!(ends_soon(program));
 }
+
+#[test]
+fn the_end_of_a_program_is_noticed_where_a_parent_blocks_its_signal() {
+    let world = World::new();
+    let run = world.command("command --timeout=30 -- /bin/sh -c {dir}/none", &[]);
+    let mut command = std::process::Command::new("env");
+    command.arg("--block-signal=CHLD").arg(run.get_program()).args(run.get_args()).env_clear();
+    command.envs(run.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let start = Instant::now();
+    assert_eq!(command.output().unwrap().status.code(), Some(6));
+    assert!(start.elapsed() < Duration::from_secs(15), "{:?}", start.elapsed());
+}
+
+#[test]
+fn a_program_in_another_group_ends_at_the_deadline() {
+    let world = World::new();
+    let script = "import os, time; os.setpgid(0, os.getpgid(os.getppid())); time.sleep(60)";
+    world.write("program", script);
+    let run = world.run("command --timeout=2 -- /usr/bin/python3 {dir}/program");
+    assert!(run.stderr.contains("python3 did not finish in time"), "{run:?}");
+}

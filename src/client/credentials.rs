@@ -36,8 +36,8 @@ options! {
         credentials: Option<PathBuf> = "--credentials=FILE",
         /// service account to impersonate with these credentials
         service_account: Option<String> = "--service-account=EMAIL",
-        /// service account between the caller and the target service account; list them in order
-        /// from the caller
+        /// service account between the caller and the target service account, in order from the
+        /// caller
         delegate: Vec<String> = "--delegate=EMAIL",
     }
 }
@@ -87,6 +87,8 @@ pub struct Credentials {
     scopes: Vec<String>,
     /// The path of the file, or the origin of the metadata server.
     file: String,
+    /// Whether cached access tokens and ID tokens may be used.
+    pub reuses_cache: bool,
 }
 
 impl Credentials {
@@ -106,7 +108,7 @@ impl Credentials {
                 let file = origin.to_string();
                 let origin = Origin::MetadataServer(MetadataServer::new(origin));
                 let (hops, scopes) = (Vec::new(), Vec::new());
-                Credentials { origin, hops, scopes, file }
+                Credentials { origin, hops, scopes, file, reuses_cache: true }
             }
         };
         found.impersonate(service_account)?;
@@ -133,7 +135,7 @@ impl Credentials {
             };
         };
         let file = files::absolute(path).display().to_string();
-        Credentials { origin, hops, scopes: of_file, file }
+        Credentials { origin, hops, scopes: of_file, file, reuses_cache: true }
     }
 
     /// Adds the service account of `--service-account`, unless the chain already ends with it.
@@ -241,15 +243,47 @@ impl Credentials {
         min_life: i64,
         cx: &Context,
     ) -> Result<AccessToken, Error> {
-        let Some(hop) = self.hops.last() else {
+        if self.hops.is_empty() {
             return Ok(self.bearer(scopes, Reuse::For(min_life), None, cx)?.0);
-        };
-        let request = format!("access token of {hop:?} {scopes:?}");
+        }
+        let request = self.request(scopes);
         let entry = Entry { reuse: Reuse::For(min_life), ..Entry::new("access-token", &request) };
         self.cached(entry, cx, &|| {
             self.with_account(cx, |account| Ok(account.access_token(scopes, None, "--scope")?))
         })
         .map(|(token, _)| token)
+    }
+
+    /// What [`Credentials::access_token`] requests, for the cache.
+    fn request(&self, scopes: &[String]) -> String {
+        match self.hops.last() {
+            Some(hop) => format!("access token of {hop:?} {scopes:?}"),
+            None => self.request_of_bearer(&[], scopes),
+        }
+    }
+
+    /// What the origin and these accounts after it are asked for, for the cache. The token of a
+    /// workforce user has the same scopes for every request.
+    fn request_of_bearer(&self, hops: &[Hop], scopes: &[String]) -> String {
+        let scopes = match &self.origin {
+            Origin::User(user) if user.is_workforce => &[],
+            _ => scopes,
+        };
+        format!("access token of {hops:?} {scopes:?}")
+    }
+
+    /// Removes the cached access token with these scopes if it is the one that a server refused.
+    ///
+    /// # Errors
+    /// `CONFIGURATION` if it cannot be removed; those of the metadata server.
+    pub fn forget(&self, refused: &str, scopes: &[String], cx: &Context) -> Result<(), Error> {
+        let request = self.request(scopes);
+        let entry = Entry { reuse: Reuse::For(0), ..Entry::new("access-token", &request) };
+        let Some(file) = self.file(entry, cx)? else { return Ok(()) };
+        match file.fresh::<AccessToken>(cx) {
+            Some(token) if token.text.expose() == refused => file.remove(),
+            _ => Ok(()),
+        }
     }
 
     /// An ID token for this audience, with the email address of the account if `include_email` is
@@ -270,7 +304,7 @@ impl Credentials {
             let expiry = jwt::expiry(text.expose()).unwrap_or(cx.clock.now());
             AccessToken { text, expiry, issued: cx.clock.now(), member: None }
         };
-        // The metadata server has a cache of its own.
+        // The metadata server has its own cache.
         if let (Origin::MetadataServer(server), None) = (&self.origin, hop) {
             return server.id_token(audience, cx).map(token);
         }
@@ -339,7 +373,7 @@ impl Credentials {
         if let (Origin::MetadataServer(_), []) = (&self.origin, before) {
             return Ok((self.of_origin(scopes, None, cx)?, false));
         }
-        let request = format!("access token of {before:?} {scopes:?}");
+        let request = self.request_of_bearer(before, scopes);
         let entry = Entry { reuse, identity, ..Entry::new("access-token", &request) };
         self.cached(entry, cx, &|| {
             let loaded = if identity.is_none() { self.identity(cx)? } else { None };
@@ -393,6 +427,32 @@ impl Credentials {
         cx: &Context,
         fetch: &dyn Fn() -> Result<T, Error>,
     ) -> Result<(T, bool), Error> {
+        let file = self.file(entry, cx)?;
+        let fetching = Fetching { fetch, remembers_refusals: false };
+        let reuse = self.reuses_cache && !matches!(entry.reuse, Reuse::Never);
+        Ok(match cache::obtain(file.as_ref(), reuse, cx, &fetching)? {
+            Obtained::Cached(token) => (token, true),
+            Obtained::New(token, _lock) => {
+                match &file {
+                    Some(file) if entry.file.is_some() => {
+                        file.try_write(&token, cx);
+                    }
+                    Some(file) if files::has_seen_all() => {
+                        file.try_write(&token, cx);
+                        token_cache::tidy(file.path(), cx);
+                    }
+                    Some(_) => {
+                        cx.log.line("token not cached: a change of its identity cannot be detected")
+                    }
+                    None => {}
+                }
+                (token, false)
+            }
+        })
+    }
+
+    /// The file for a token; `None` if there is none.
+    fn file(&self, entry: Entry, cx: &Context) -> Result<Option<CachedFile>, Error> {
         let of_origin = match &self.origin {
             Origin::ExternalAccount(config) => {
                 let identity = match entry.identity {
@@ -415,26 +475,9 @@ impl Credentials {
             Some(path) => Some((path.to_owned(), "--cache-file")),
             None => token_cache::path(kind, &digest, cx).map(|path| (path, PRIVATE_CACHE)),
         };
-        let file = path.filter(|(path, _)| !files::is_stdout(path)).map(|(path, place)| {
+        Ok(path.filter(|(path, _)| !files::is_stdout(path)).map(|(path, place)| {
             CachedFile::new(path, place, digest, is_ours).for_at_least(min_life)
-        });
-        let fetching = Fetching { fetch, remembers_refusals: false };
-        let reuse = !matches!(reuse, Reuse::Never);
-        Ok(match cache::obtain(file.as_ref(), reuse, cx, &fetching)? {
-            Obtained::Cached(token) => (token, true),
-            Obtained::New(token, _lock) => {
-                match &file {
-                    Some(file) if entry.file.is_some() => file.try_write(&token, cx),
-                    Some(file) if files::has_seen_all() => {
-                        file.try_write(&token, cx);
-                        token_cache::tidy(file.path(), cx);
-                    }
-                    Some(_) => cx.log.line("token not cached: its identity may change unnoticed"),
-                    None => {}
-                }
-                (token, false)
-            }
-        })
+        }))
     }
 }
 

@@ -11,6 +11,8 @@ pub mod ownership;
 mod replace;
 #[cfg(any(windows, test))]
 mod sddl;
+#[cfg(windows)]
+mod security;
 mod seen;
 mod waiting;
 
@@ -21,7 +23,9 @@ pub use self::private::{
 pub use self::replace::{
     create_new, leftovers, publish, remove, remove_leftovers, replace, update,
 };
-pub use self::seen::{forget_seen, has_seen_all, note, note_in_state, note_unknown, seen, state};
+pub use self::seen::{
+    forget_seen, has_seen_all, note, note_in_state, note_stored, note_unknown, seen, state,
+};
 pub use self::waiting::{STDIN, Waiting, before_the_first_wait, may_wait, waiting_for};
 
 use std::ffi::OsStr;
@@ -111,13 +115,10 @@ fn text(
     missing: Kind,
 ) -> Result<Secret, Error> {
     let text = String::from_utf8(bytes(path, open, option, missing)?).map_err(|error| {
-        let shown = path.display();
-        match show::is_utf16(error.as_bytes()) {
-            true => Error::new(Kind::Configuration, format!("{shown} is UTF-16 text, not UTF-8"))
-                .fix(format!("save {shown} as UTF-8 without a byte order mark")),
-            false => Error::new(Kind::Configuration, format!("{shown} is not UTF-8 text"))
-                .fix(format!("check {option}")),
-        }
+        let (what, fix) = show::other_text(error.as_bytes());
+        let fix = fix.replace("OPTION", option);
+        Error::new(Kind::Configuration, format!("{} {what}", path.display()))
+            .fix(fix.replace("FILE", &shell::quoted(&path.to_string_lossy())))
     })?;
     Ok(Secret::new(text.strip_prefix('\u{feff}').unwrap_or(&text)))
 }
@@ -216,9 +217,10 @@ pub fn not_a_path(value: &OsStr, option: &str) -> Option<Error> {
     )
 }
 
-/// Opens a file for appending that is new or empty, or begins like this `is_ours` recognizes. A new
-/// file is accessible only to its owner. An existing one must belong to this user or to the system
-/// administrator, and on Unix no other user may write to it; links are not followed.
+/// Opens a file for appending. The file must be new or empty, or `is_ours` must recognize its
+/// beginning. A new file is accessible only to its owner. An existing one must belong to this user
+/// or to the system administrator, and on Unix no other user may write to it; links are not
+/// followed.
 ///
 /// # Errors
 /// Why the file is not used.

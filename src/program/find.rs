@@ -40,18 +40,18 @@ fn is_path(name: &OsStr) -> bool {
     name.as_encoded_bytes().iter().any(|byte| separators.contains(byte))
 }
 
-/// The path, and on Windows first the path with the extension `.exe`, which a name may leave out.
+/// The files that a path may name: on Windows, first the path with the extension `.exe`, which a
+/// name may omit.
 fn with_extension(path: &Path) -> impl Iterator<Item = PathBuf> + use<> {
     let short = cfg!(windows) && path.extension().is_none();
     let exe = short.then(|| path.with_extension("exe"));
     exe.into_iter().chain([path.to_owned()])
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use super::*;
 
-    #[cfg(unix)]
     #[test]
     fn a_bare_name_is_searched_in_path_and_a_path_is_not() {
         use std::os::unix::fs::PermissionsExt;
@@ -77,7 +77,6 @@ mod tests {
         assert_eq!(find(OsStr::new("tool"), &Env::Map([].into())), None);
     }
 
-    #[cfg(unix)]
     #[test]
     fn this_program_is_recognised_by_its_file_and_not_by_its_name() {
         let dir = tempfile::tempdir().unwrap();

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use serde_json::json;
+use zeroize::Zeroizing;
 
 use super::Settings;
 use super::request::Request;
@@ -22,7 +22,7 @@ pub(super) enum Route {
     Token(Wanted),
 }
 
-/// The type of an ID token; Ruby's client compares it exactly.
+/// The content type of an ID token; Ruby's client compares it exactly.
 const IDENTITY: &str = "text/html";
 
 const ROOT: &str = "/computeMetadata/v1/";
@@ -60,7 +60,7 @@ fn refusal(
         _ => false,
     };
     if !is_allowed {
-        return refuse(405, "only GET and HEAD are allowed");
+        return refuse(405, "the method is not allowed; use GET");
     }
     match request.path.as_str() {
         "/healthz" => None,
@@ -73,9 +73,11 @@ fn refusal(
                     "/subject-token is not available; start wif-token serve with --token",
                 ),
                 Some(secret) if sent.is_some_and(|sent| is_equal(sent, secret.expose())) => None,
-                Some(_) => {
-                    refuse(403, "the Authorization header is not Bearer with the secret of --token")
-                }
+                Some(_) => refuse(
+                    403,
+                    "the Authorization header must be Bearer followed by the secret \
+                                 of --token",
+                ),
             }
         }
         _ if request.header("metadata-flavor") == Some("Google") => None,
@@ -180,24 +182,29 @@ fn identity(request: &Request) -> Route {
 pub(super) fn token(wanted: &Wanted, token: &AccessToken) -> Response {
     match wanted {
         Wanted::Access(_) => {
-            let body = json!({
-                "access_token": token.text.expose(),
-                "expires_in": (token.expiry - Clock.now()).max(0),
-                "token_type": "Bearer",
-            });
-            Response::token(JSON, body.to_string())
+            let (text, life) = (quoted(token), (token.expiry - Clock.now()).max(0));
+            let body = format!(
+                r#"{{"access_token":{},"expires_in":{life},"token_type":"Bearer"}}"#,
+                *text
+            );
+            Response::token(JSON, body)
         }
         Wanted::Identity(..) => Response::token(IDENTITY, token.text.expose().to_owned()),
         Wanted::Subject(true) => {
-            let body = json!({ "subject_token": token.text.expose(), "expires_at": token.expiry });
-            Response::token(JSON, body.to_string())
+            let (text, expiry) = (quoted(token), token.expiry);
+            Response::token(JSON, format!(r#"{{"subject_token":{},"expires_at":{expiry}}}"#, *text))
         }
         Wanted::Subject(false) => Response::token(TEXT, token.text.expose().to_owned()),
     }
 }
 
-/// The response for a failed fetch. Clients repeat a request after 503, so a failure that a
-/// repeated request cannot fix has another status.
+/// A token as a JSON string.
+fn quoted(token: &AccessToken) -> Zeroizing<String> {
+    Zeroizing::new(serde_json::to_string(token.text.expose()).unwrap_or_default())
+}
+
+/// The response for a failed fetch. Clients retry after 503, so a failure that a retry cannot fix
+/// has another status.
 pub(super) fn failure(error: &Error) -> Response {
     let status = match error.kind() {
         Kind::Denied => 403,

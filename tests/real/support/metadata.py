@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import Callable
 
-from support.places import HERE, NODE_MODULES, PYTHON, need
+from support.places import HERE, JARS, NODE_MODULES, PYTHON, need
+
+JAVA_LIBRARIES = ("google-auth-library-oauth2-http", "google-auth-library-credentials", "google-http-client",
+                  "google-http-client-jackson2", "jackson-core", "guava", "opencensus-api", "opencensus-contrib-http-util",
+                  "grpc-context")  # fmt: skip
 
 
 def python(*words: str) -> list:
@@ -12,15 +16,28 @@ def python(*words: str) -> list:
     return [PYTHON, HERE / "clients" / "metadata_client.py", *words]
 
 
-def node(*words: str) -> list:
+def node(_mode: str, *audience: str) -> list:
     """google-auth-library."""
     need("google-auth-library")
-    return [need("node"), HERE / "clients" / "metadata_client.mjs", NODE_MODULES, *words]
+    return [need("node"), HERE / "clients" / "node_default.mjs", NODE_MODULES, "", *audience]
 
 
 def rust(*_: str) -> list:
     """google-cloud-auth, for an access token."""
     return [need("rust-client")]
+
+
+def go(*words: str) -> list:
+    """golang.org/x/oauth2/google."""
+    return [need("go-client"), *words]
+
+
+def java(*words: str) -> list:
+    """google-auth-library-oauth2-http, with what it needs at run time."""
+    need("google-auth-java")
+    path = ":".join(str(JARS / f"{name}.jar") for name in JAVA_LIBRARIES)
+    # The compiler runs before the program, as quickly as it can for so few lines.
+    return [need("java"), "-XX:TieredStopAtLevel=1", "-cp", path, HERE / "clients" / "MetadataClient.java", *words]
 
 
 def gcloud(mode: str, *audience: str) -> list:
@@ -29,5 +46,5 @@ def gcloud(mode: str, *audience: str) -> list:
     return [need("gcloud"), "auth", command, "--quiet", *(f"--audiences={name}" for name in audience)]
 
 
-ACCESS: dict[str, Callable[..., list]] = {"python": python, "node": node, "rust": rust, "gcloud": gcloud}
-IDENTITY: dict[str, Callable[..., list]] = {"python": python, "node": node, "gcloud": gcloud}
+ACCESS: dict[str, Callable[..., list]] = {"python": python, "node": node, "rust": rust, "go": go, "java": java, "gcloud": gcloud}
+IDENTITY: dict[str, Callable[..., list]] = {"python": python, "node": node, "go": go, "java": java, "gcloud": gcloud}
