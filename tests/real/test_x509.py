@@ -31,9 +31,11 @@ from support.gcloud import Gcloud
 from support.impersonation import CREATOR, principal
 from support.metadata import ACCESS, IDENTITY
 from support.places import HERE, NODE_MODULES, PYTHON, need
+from support.processes import free_port, listens, until
 
 AUDIENCE = "https://app.example.test"
 LIBRARIES = ["python", "node"]
+SECRET = "hunter2-serve-4711-0815"
 
 
 @pytest.fixture(scope="module")
@@ -289,6 +291,25 @@ def test_exec(workload, sts, client):
     run = workload.commands.run("exec", "--", *IDENTITY[client]("identity", AUDIENCE))
     assert run.status == 0, run.described()
     assert sts.refusals == [] and {request.certificate for request in sts.requests} == {workload.der}
+
+
+def test_serve(workload, sts, program, tmp_path):
+    """Tokens for the clients of a server; not the subject token, which only the one that presents the certificate can exchange."""
+    port, log = free_port(), tmp_path / "serve.log"
+    env = {"GOOGLE_APPLICATION_CREDENTIALS": str(workload.commands.path), "SECRET": SECRET}
+    server = program.start("serve", f"--listen=127.0.0.1:{port}", f"--log-file={log}", "--token=env:SECRET", env=env)
+    try:
+        until(lambda: listens(port), "the server listens")
+        base = f"http://127.0.0.1:{port}"
+        path = "/computeMetadata/v1/instance/service-accounts/default/token"
+        answer = requests.get(base + path, headers={"Metadata-Flavor": "Google"}, timeout=30)
+        assert sts.impersonated[answer.json()["access_token"]] == DEPLOYER
+        answer = requests.get(base + "/subject-token", headers={"Authorization": f"Bearer {SECRET}"}, timeout=30)
+        assert answer.status_code >= 400 and "is a certificate, which clients must present themselves" in answer.text
+    finally:
+        server.terminate()
+        program.finish(server, log=log)
+    assert {request.certificate for request in sts.requests} == {workload.der}
 
 
 def test_a_service_account_more(workload, sts):
