@@ -181,6 +181,8 @@ impl Identity {
     ) -> Result<Identity, Error> {
         let leaf = pair.chain().first().ok_or_else(|| no_certificate("cert_path"))?;
         let chain = files.chain(leaf, source.trust_chain.as_deref())?;
+        let shown = show::path(&files.config.certificate);
+        cx.log.line(format!("presenting the certificate in {shown}"));
         let certificates = [leaf].into_iter().chain(&chain);
         let token: Value = certificates.map(|certificate| STANDARD.encode(certificate)).collect();
         Ok(Identity {

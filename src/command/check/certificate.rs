@@ -89,7 +89,7 @@ fn check_paths(files: &CertificateFiles, source: &CertificateSource, report: &mu
 fn check_leaf(leaf: &CertificateDer, files: &CertificateFiles, now: i64, report: &mut Report) {
     let shown = show::path(&files.config.certificate);
     if let Err(problem) = x509::check(leaf, now) {
-        let error = explain(&shown, "the certificate", problem);
+        let error = explain(&shown, problem);
         report.error(LINK, &error).settled_by_exchange = error.limit().is_none();
         return;
     }
@@ -147,7 +147,7 @@ fn check_chain(
                        the certificate upwards";
             broken(what, fix)
         }
-        Err(problem) => explain(&shown, "the certificates", problem),
+        Err(problem) => explain(&format!("a certificate in {shown}"), problem),
         Ok(()) => {
             report.ok(CHAIN, format!("{} in {shown}", count(chain.len())));
             return;
@@ -160,14 +160,14 @@ fn count(certificates: usize) -> String {
     format!("{certificates} certificate{}", if certificates == 1 { "" } else { "s" })
 }
 
-/// The failure of the certificate in a file, or of one in its chain.
-fn explain(shown: &str, what: &str, problem: Problem) -> Error {
+/// The failure of a certificate.
+fn explain(shown: &str, problem: Problem) -> Error {
     let error = |text: &str| Error::new(Kind::Configuration, format!("{shown} {text}"));
-    let replace = format!("replace {what}");
+    let replace = "replace the certificate";
     match problem {
         Problem::Expired(end) => error(&format!("expired at {}", rfc3339(end)))
             .of_kind(Kind::Expired)
-            .fix(format!("renew {what}"))
+            .fix("renew the certificate")
             .depending_on(end),
         Problem::NotYetValid(start) => error(&format!("is not valid before {}", rfc3339(start)))
             .fix(replace)
@@ -178,9 +178,7 @@ fn explain(shown: &str, what: &str, problem: Problem) -> Error {
         }
         Problem::Authority => error("is the certificate of an authority, not of a client")
             .fix("set cert_path to a certificate that was issued for a client (CA:FALSE)"),
-        Problem::Malformed => {
-            error("contains a certificate that is not valid X.509 of version 3").fix(replace)
-        }
+        Problem::Malformed => error("is not a valid X.509 certificate of version 3").fix(replace),
         Problem::UnknownIssuer => error("has an unknown issuer").fix(replace),
         Problem::Other(why) => error("is not valid").cause(why).fix(replace),
     }
