@@ -282,3 +282,18 @@ fn a_key_that_never_fits_fails_after_five_seconds() {
     assert!((5..8).contains(&waited.as_secs()), "{waited:?}");
     assert!(google.seen().is_empty());
 }
+
+#[cfg(unix)]
+#[test]
+fn check_warns_about_a_link_that_node_refuses() {
+    let authority = Authority::new("Example CA");
+    let google = Google::new(&authority);
+    let world = world(&google, &authority, &authority.client());
+    fs::rename(world.path("certificates.json"), world.path("real.json")).unwrap();
+    std::os::unix::fs::symlink(world.path("real.json"), world.path("certificates.json")).unwrap();
+    let report = world.run("check --offline --credentials={dir}/c.json").stdout;
+    assert!(
+        report.contains("certificates.json is a symbolic link, which Node refuses"),
+        "{report}"
+    );
+}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rustls::crypto::ring::default_provider;
 use rustls::crypto::ring::sign::any_supported_type;
-use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::sign::{CertifiedKey, SigningKey, SingleCertAndKey};
 use rustls::{AlertDescription, CertificateError, ClientConfig, InconsistentKeys, RootCertStore};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -71,9 +71,21 @@ impl ClientCert {
         let chain = x509::certificates(chain).ok_or(Unusable::Chain)?;
         let key = PrivateKeyDer::from_pem_slice(key.expose().as_bytes());
         let key = any_supported_type(&key.map_err(|_| Unusable::Key)?);
-        let pair = CertifiedKey::new(chain, key.map_err(|_| Unusable::KeyType)?);
+        ClientCert::with_key(chain, key.map_err(|_| Unusable::KeyType)?, place)
+    }
+
+    /// A certificate chain, which is not empty, with a key that may be anywhere.
+    ///
+    /// # Errors
+    /// Why they cannot be used.
+    pub fn with_key(
+        chain: Vec<CertificateDer<'static>>,
+        key: Arc<dyn SigningKey>,
+        place: &str,
+    ) -> Result<ClientCert, Unusable> {
+        let pair = CertifiedKey::new(chain, key);
         match pair.keys_match() {
-            // Not every key can tell its public key.
+            // Not every key can tell its public key. Then the server decides.
             Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => {
                 Ok(ClientCert { pair: Arc::new(pair), place: place.to_owned() })
             }
