@@ -100,8 +100,8 @@ impl CertificateFiles {
         }
     }
 
-    /// The certificate with its key.
-    fn pair(&self, cx: &Context) -> Result<Result<ClientCert, Unusable>, Error> {
+    /// The certificate with its key; `None` if the key does not belong to it.
+    fn pair(&self, cx: &Context) -> Result<Option<ClientCert>, Error> {
         let key_path = &self.config.key;
         cx.log.warn_if_shared(key_path);
         let config = show::path(&self.config.path);
@@ -109,8 +109,8 @@ impl CertificateFiles {
         let key = files::read_text(key_path, &key, Kind::Configuration)?;
         let place = format!("cert_path and key_path in {config}");
         let unusable = match ClientCert::read(&self.certificate, &key, &place) {
-            Ok(pair) => return Ok(Ok(pair)),
-            Err(Unusable::Mismatch) => return Ok(Err(Unusable::Mismatch)),
+            Ok(pair) => return Ok(Some(pair)),
+            Err(Unusable::Mismatch) => return Ok(None),
             Err(unusable) => unusable,
         };
         let (certificate, shown) = (show::path(&self.config.certificate), show::path(key_path));
@@ -165,9 +165,9 @@ impl Identity {
         loop {
             let files = CertificateFiles::read(source, cx)?;
             match files.pair(cx)? {
-                Ok(pair) => return Identity::new(&files, pair, source, cx).map(Some),
-                Err(_) if end.has_passed() => return Err(mismatch(&files.config)),
-                Err(_) => cx.log.line("the key does not belong to the certificate yet"),
+                Some(pair) => return Identity::new(&files, pair, source, cx).map(Some),
+                None if end.has_passed() => return Err(mismatch(&files.config)),
+                None => cx.log.line("the key does not belong to the certificate yet"),
             }
             thread::sleep(PAUSE.min(end.remaining()));
         }

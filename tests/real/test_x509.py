@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qs
 
+import jsonschema
 import pytest
 import requests
 from cryptography import x509
@@ -347,6 +348,8 @@ def test_check(workload, authorities, sts, fault, words):
     assert lines[0].startswith({"soon": "warning  certificate", "expired": "error    certificate", "mismatch": "error    key"}[fault])
     assert run.status == {"soon": 0, "expired": 8, "mismatch": 3}[fault], run.described()
     assert bool(sts.exchanges) == (fault == "soon")
+    report = json.loads(workload.commands.run("check", "--timeout=10", "--offline", "--format=json").stdout)
+    jsonschema.validate(report, json.loads((HERE.parent / "check.schema.json").read_text()))
 
 
 @pytest.mark.parametrize("options, gcloud", [
