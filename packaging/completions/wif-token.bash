@@ -70,6 +70,10 @@ _wif_token() {
         kubernetes:--kubeconfig=*) compopt -o default ;;
         kubernetes:--path=*) compopt -o default ;;
         key:--key=*) compopt -o default ;;
+        certificate:--cert-path=*) compopt -o default ;;
+        certificate:--key-path=*) compopt -o default ;;
+        certificate:--trust-chain-path=*) compopt -o default ;;
+        certificate:--certificate-config-output=*) compopt -o default ;;
         access-token:--credentials=*) compopt -o default ;;
         access-token:--cache-file=*) compopt -o default ;;
         access-token:--format=*) _wif_token_words 'text json header bearer' ;;
@@ -124,13 +128,14 @@ _wif_token() {
         adfs:*) _wif_token_words '--issuer= --relying-party= --protocol= --client-id= --auth= --user= --password= --client-secret= --client-key= --client-cert= --keytab= --principal= --spn= --user-agent= --ws-trust-endpoint= --acs-url= --signing-key= --signing-certificate= --audience= --token-type= --output-file= --expiry-margin= --format= --exit-zero --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
         kubernetes:*) _wif_token_words '--account= --namespace= --kubeconfig= --context= --token-lifetime= --path= --audience= --token-type= --output-file= --expiry-margin= --format= --exit-zero --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
         key:*) _wif_token_words '--key= --issuer= --subject= --claim= --lifetime= --generate --audience= --token-type= --output-file= --expiry-margin= --format= --exit-zero --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
+        certificate:*) _wif_token_words '--cert-path= --key-path= --trust-chain-path= --certificate-config-output= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
         access-token:*) _wif_token_words '--credentials= --service-account= --delegate= --scope= --lifetime= --subject= --oauth-endpoint= --cache-file= --format= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
         id-token:*) _wif_token_words '--credentials= --service-account= --delegate= --for= --include-email --format= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
         sign-jwt:*) _wif_token_words '--credentials= --service-account= --delegate= --payload= --format= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
         sign-blob:*) _wif_token_words '--credentials= --service-account= --delegate= --file= --format= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
         exec:*) _wif_token_words '--credentials= --service-account= --delegate= --check-first --project= --project-number= --scope= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
         serve:*) _wif_token_words '--credentials= --service-account= --delegate= --listen= --token= --allow-uid= --project= --project-number= --scope= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
-        config:*) _wif_token_words 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes key --pool-provider= --service-account= --service-account-lifetime= --workforce-pool-user-project= --universe-domain= --program= --for-os= --file-sourced --out= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
+        config:*) _wif_token_words 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes key certificate --pool-provider= --service-account= --service-account-lifetime= --workforce-pool-user-project= --universe-domain= --program= --for-os= --file-sourced --out= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
         check:*) _wif_token_words '--credentials= --service-account= --delegate= --offline --mapping= --format= --helper= --kubeconfig= --context= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
         helper-aws:*) _wif_token_words '--credentials= --service-account= --delegate= --min-life= --role-arn= --audience= --session-name= --duration= --region= --sts-endpoint= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
         helper-bazel:*) _wif_token_words 'get --credentials= --service-account= --delegate= --min-life= --scope= --allow-host= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;

@@ -10,7 +10,7 @@ complete -c wif-token -n "not __fish_seen_subcommand_from $words" -a help -d 'pr
 complete -c wif-token -n "not __fish_seen_subcommand_from $words" -a helper -d 'give another tool credentials'
 complete -c wif-token -n '__fish_seen_subcommand_from help; and not __fish_seen_subcommand_from helper' -a "file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes key access-token id-token sign-jwt sign-blob exec serve config check helper"
 complete -c wif-token -n "__fish_seen_subcommand_from helper; and not __fish_seen_subcommand_from $helpers" -a "$helpers"
-complete -c wif-token -n "__fish_seen_subcommand_from config; and not __fish_seen_subcommand_from $sources" -a "$sources"
+complete -c wif-token -n "__fish_seen_subcommand_from config; and not __fish_seen_subcommand_from $sources certificate" -a "$sources certificate"
 complete -c wif-token -n "not __fish_seen_subcommand_from $words" -a file -d 'a file with the token, as text or JSON'
 complete -c wif-token -n "not __fish_seen_subcommand_from $words" -a url -d 'a URL that returns the token, as text or JSON'
 complete -c wif-token -n "not __fish_seen_subcommand_from $words" -a env -d 'an environment variable with the token, as text or JSON'
@@ -131,6 +131,10 @@ complete -c wif-token -n 'not __fish_seen_subcommand_from helper; and __fish_see
 complete -c wif-token -n 'not __fish_seen_subcommand_from helper; and __fish_seen_subcommand_from key' -l claim -x -d 'add a claim; a value that is valid JSON is added as JSON'
 complete -c wif-token -n 'not __fish_seen_subcommand_from helper; and __fish_seen_subcommand_from key' -l lifetime -x -d 'lifetime of the token in seconds (default: 600)'
 complete -c wif-token -n 'not __fish_seen_subcommand_from helper; and __fish_seen_subcommand_from key' -l generate -d 'create the key if it does not exist, and a .jwks.json file next to it'
+complete -c wif-token -n 'not __fish_seen_subcommand_from helper; and __fish_seen_subcommand_from certificate' -l cert-path -r -F -d 'certificate of the workload in PEM format, which its chain can follow'
+complete -c wif-token -n 'not __fish_seen_subcommand_from helper; and __fish_seen_subcommand_from certificate' -l key-path -r -F -d 'private key of the certificate in PEM format'
+complete -c wif-token -n 'not __fish_seen_subcommand_from helper; and __fish_seen_subcommand_from certificate' -l trust-chain-path -r -F -d 'certificates of the authorities between the certificate and one in the trust store of the pool provider, in order from the issuer of the certificate'
+complete -c wif-token -n 'not __fish_seen_subcommand_from helper; and __fish_seen_subcommand_from certificate' -l certificate-config-output -r -F -d 'write the certificate configuration to this file (default: certificate_config.json in the folder of gcloud\'s settings)'
 complete -c wif-token -n 'not __fish_seen_subcommand_from helper; and __fish_seen_subcommand_from access-token' -l credentials -r -F -d 'credential file to use; overrides GOOGLE_APPLICATION_CREDENTIALS'
 complete -c wif-token -n 'not __fish_seen_subcommand_from helper; and __fish_seen_subcommand_from access-token' -l service-account -x -d 'service account to impersonate with these credentials'
 complete -c wif-token -n 'not __fish_seen_subcommand_from helper; and __fish_seen_subcommand_from access-token' -l delegate -x -d 'service account between the caller and the target service account, in order from the caller'
