@@ -113,6 +113,7 @@ impl Server {
             }
             self.connections.retain(|connection| !matches!(connection.state, State::Closed));
             if self.tokens.has_failed() {
+                self.distribute();
                 return Err(Error::new(Kind::Internal, "wif-token has a bug that repeats")
                     .fix("report the failures that --log-file=PATH contains"));
             }

@@ -156,9 +156,12 @@ impl Tokens {
     /// The next result that has arrived. A failed renewal has no effect on clients that have a
     /// valid token.
     pub(super) fn next_result(&mut self, now: i64) -> Option<(Wanted, Result<AccessToken, Error>)> {
-        let (wanted, result) = self.results.try_recv().ok()?;
+        let Ok((wanted, result)) = self.results.try_recv() else {
+            // In place of a thread that has panicked.
+            self.start_thread();
+            return None;
+        };
         self.pending = self.pending.saturating_sub(1);
-        self.start_thread();
         let known = self.known.entry(wanted.clone()).or_default();
         known.pending = None;
         if let Ok(token) = &result {
@@ -181,7 +184,8 @@ impl Tokens {
         }
     }
 
-    /// Whether so many threads panicked that the server must end: each of them stays in memory.
+    /// Whether so many threads panicked that the server must end: each of them stays in memory. Their
+    /// results have arrived.
     pub(super) fn has_failed(&self) -> bool {
         self.worker.lost.load(Ordering::SeqCst) >= MOST_LOST
     }
@@ -231,8 +235,9 @@ impl Worker {
         while let Some((wanted, reuses)) = self.next() {
             let (worker, lost) = (self.clone(), wanted.clone());
             exit::contain_panics(move |error| {
+                let _ = worker.done.send((lost, Err(error)));
                 worker.lost.fetch_add(1, Ordering::SeqCst);
-                worker.report(lost, Err(error));
+                worker.waker.wake();
             });
             let result = (self.fetch)(&wanted, reuses);
             self.report(wanted, result);
