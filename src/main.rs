@@ -2,10 +2,13 @@
 
 use std::process::ExitCode;
 
+use wif_token::stdio;
 use wif_token::world::Env;
 
 fn main() -> ExitCode {
     let mut args = std::env::args_os();
     let name = args.next().unwrap_or_default();
-    ExitCode::from(wif_token::run(&name, args.collect(), Env::Process))
+    let status = wif_token::run(&name, args.collect(), Env::Process);
+    stdio::exit_at_once_if_moved(status);
+    ExitCode::from(status)
 }

@@ -35,6 +35,7 @@ use crate::error::{Error, Kind};
 use crate::program;
 use crate::server::{Listener, Server, Wanted};
 use crate::show;
+use crate::stdio;
 use crate::world::{Deadline, Env};
 
 options! {
@@ -94,6 +95,10 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     let folder = builder.tempdir().map_err(internal)?;
     let mut command = Command::new(name);
     command.args(args);
+    if let Some(moved) = stdio::moved() {
+        command.stdout(moved.stdout.try_clone().map_err(internal)?);
+        command.stderr(moved.stderr.try_clone().map_err(internal)?);
+    }
     set_variables(&mut command, address, folder.path(), &cx.env);
     invocation.exit.at_deadline(Deadline::after(FOREVER));
     let server = thread::Builder::new().spawn(|| server.run()).map_err(internal)?;

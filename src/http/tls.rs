@@ -4,7 +4,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls::crypto::ring::default_provider;
-use rustls::{AlertDescription, CertificateError, ClientConfig, RootCertStore};
+use rustls::sign::{CertifiedKey, SigningKey, SingleCertAndKey};
+use rustls::{
+    AlertDescription, CertificateError, ClientConfig, InconsistentKeys, OtherError, RootCertStore,
+};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls_platform_verifier::BuilderVerifierExt as _;
@@ -18,8 +21,17 @@ use crate::show;
 #[derive(Debug, Clone)]
 pub struct ClientCert {
     chain: Vec<CertificateDer<'static>>,
-    key: Arc<PrivateKeyDer<'static>>,
+    key: ClientKey,
     place: String,
+}
+
+/// The key of a client certificate.
+#[derive(Debug, Clone)]
+enum ClientKey {
+    /// The key itself.
+    Pem(Arc<PrivateKeyDer<'static>>),
+    /// A key that signs elsewhere.
+    Signer(Arc<dyn SigningKey>),
 }
 
 impl ClientCert {
@@ -29,8 +41,7 @@ impl ClientCert {
     /// `CONFIGURATION` if either is not in PEM.
     pub fn new(chain: &Secret, key: &Secret, place: &str) -> Result<ClientCert, Error> {
         let wrong = |what| Error::new(Kind::Configuration, what).fix(format!("check {place}"));
-        let chain = certificates(chain)
-            .ok_or_else(|| wrong("the client certificate is not in PEM format"))?;
+        let chain = client_chain(chain, place)?;
         let key = PrivateKeyDer::from_pem_slice(key.expose().as_bytes()).map_err(|_| {
             let error = wrong("the client key is not a private key in PEM format");
             match show::other_key(key.expose()) {
@@ -38,7 +49,20 @@ impl ClientCert {
                 None => error,
             }
         })?;
-        Ok(ClientCert { chain, key: Arc::new(key), place: place.to_owned() })
+        Ok(ClientCert { chain, key: ClientKey::Pem(Arc::new(key)), place: place.to_owned() })
+    }
+
+    /// Reads the certificate chain in PEM. Its key signs elsewhere.
+    ///
+    /// # Errors
+    /// `CONFIGURATION` if the chain is not in PEM.
+    pub fn with_signer(
+        chain: &Secret,
+        key: Arc<dyn SigningKey>,
+        place: &str,
+    ) -> Result<ClientCert, Error> {
+        let chain = client_chain(chain, place)?;
+        Ok(ClientCert { chain, key: ClientKey::Signer(key), place: place.to_owned() })
     }
 }
 
@@ -129,11 +153,34 @@ impl Terms {
         let Some(ClientCert { chain, key, place }) = &self.client_cert else {
             return Ok(builder.with_no_client_auth());
         };
-        builder.with_client_auth_cert(chain.clone(), key.clone_key()).map_err(|_| {
+        let mismatch = || {
             let what = "the client certificate does not match the client key";
             Error::new(Kind::Configuration, what).fix(format!("check {place}"))
-        })
+        };
+        match key {
+            ClientKey::Pem(key) => builder
+                .with_client_auth_cert(chain.clone(), key.clone_key())
+                .map_err(|_| mismatch()),
+            ClientKey::Signer(key) => {
+                let certified = CertifiedKey::new(chain.clone(), key.clone());
+                // Unless both public keys are known, the server decides.
+                if let Err(rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) =
+                    certified.keys_match()
+                {
+                    return Err(mismatch());
+                }
+                let resolver = SingleCertAndKey::from(certified);
+                Ok(builder.with_client_cert_resolver(Arc::new(resolver)))
+            }
+        }
     }
+}
+
+fn client_chain(pem: &Secret, place: &str) -> Result<Vec<CertificateDer<'static>>, Error> {
+    certificates(pem).ok_or_else(|| {
+        Error::new(Kind::Configuration, "the client certificate is not in PEM format")
+            .fix(format!("check {place}"))
+    })
 }
 
 /// The certificates in a PEM text; `None` if there is none or one is invalid.
@@ -154,6 +201,11 @@ pub(super) fn find(error: &ureq::Error) -> Option<&rustls::Error> {
 
 /// The failure of a TLS connection to a host. `option` contains the URL.
 pub(super) fn explain(error: &rustls::Error, host: &str, option: &str, terms: &Terms) -> Error {
+    if let rustls::Error::Other(OtherError(error)) = error
+        && let Some(error) = error.downcast_ref::<Error>()
+    {
+        return error.clone(); // of a key that signs elsewhere
+    }
     match error {
         rustls::Error::InvalidCertificate(error) => distrust(error, host, option, terms),
         rustls::Error::AlertReceived(

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::SigningKey;
 use super::pair::{Pair, sign_rsa};
+use super::pkcs11::{KeyType, Scheme};
 use crate::error::{Error, Kind};
 use crate::random;
 use crate::secret::Secret;
@@ -35,7 +36,7 @@ impl SigningKey {
         let header = json!({
             "typ": "dpop+jwt",
             "alg": self.pair.algorithm(),
-            "jwk": self.pair.public_members(),
+            "jwk": self.pair.public_members()?,
         });
         let claims = json!({ "htm": "POST", "htu": url, "iat": now, "jti": random::hex()? });
         compact(&header, &claims, |message| self.pair.sign(message))
@@ -52,17 +53,23 @@ impl SigningKey {
         certificate: &[u8],
         option: &str,
     ) -> Result<Secret, Error> {
-        let Pair::Rsa(pair) = &self.pair else {
-            let what = "Microsoft Entra ID does not accept signatures with P-256 keys";
-            return Err(Error::new(Kind::Configuration, what).fix(format!(
-                "create a certificate with an RSA key (openssl req -x509 -newkey rsa:2048), add \
-                     it to the application (az ad app credential reset --id CLIENT_ID --cert \
+        let sign: &dyn Fn(&[u8]) -> Result<Vec<u8>, Error> = match &self.pair {
+            Pair::Rsa(pair) => &|message| sign_rsa(pair, &RSA_PSS_SHA256, message),
+            Pair::Token(key) if key.key_type() == KeyType::Rsa => {
+                &|message| key.sign(Scheme::RsaPssSha256, message)
+            }
+            _ => {
+                let what = "Microsoft Entra ID does not accept signatures with P-256 keys";
+                return Err(Error::new(Kind::Configuration, what).fix(format!(
+                    "create a certificate with an RSA key (openssl req -x509 -newkey rsa:2048), \
+                     add it to the application (az ad app credential reset --id CLIENT_ID --cert \
                      @CERT.pem --append), and set {option} to a file with the new key"
-            )));
+                )));
+            }
         };
         let thumbprint = URL_SAFE_NO_PAD.encode(digest(&SHA256, certificate));
         let header = json!({ "alg": "PS256", "typ": "JWT", "x5t#S256": thumbprint });
-        compact(&header, claims, |message| sign_rsa(pair, &RSA_PSS_SHA256, message))
+        compact(&header, claims, sign)
     }
 }
 
@@ -150,8 +157,8 @@ mod tests {
     #[test]
     fn the_jwk_set_verifies_the_signatures_of_the_key() {
         let key = SigningKey::parse(&SigningKey::generate().unwrap()).ok().unwrap();
-        let token = key.sign(&json!({ "sub": "s" }), Some(&key.id())).unwrap();
-        let mut jwks = key.jwks();
+        let token = key.sign(&json!({ "sub": "s" }), Some(&key.id().unwrap())).unwrap();
+        let mut jwks = key.jwks().unwrap();
         assert_eq!(verify(token.expose(), &jwks), Ok(()));
         jwks["keys"][0]["kid"] = "another".into();
         assert_eq!(verify(token.expose(), &jwks), Err(Failure::UnknownKey));
