@@ -100,9 +100,11 @@ impl Pkcs11Uri {
                     Some(SecretRef::File(absolute(path.strip_prefix("//").unwrap_or(path))?));
             }
             "pin-value" => {
-                return Err("must not contain a PIN, which other users could read in the process \
-                            list: use pin-source=FILE or --pin instead of pin-value"
-                    .to_owned());
+                return Err(
+                    "must not contain a PIN (pin-value), which other users could read in the \
+                            process list"
+                        .to_owned(),
+                );
             }
             _ if name.starts_with("x-") => {}
             _ => return Err(format!("has the unsupported attribute {name}")),

@@ -54,7 +54,10 @@ impl ValueKind {
     /// A valid value of the option with this name, for messages; `None` if any text is valid.
     pub(super) fn example(&self, name: &str) -> Option<String> {
         Some(match self {
-            ValueKind::Flag | ValueKind::Text | ValueKind::Path | ValueKind::Key => return None,
+            ValueKind::Flag | ValueKind::Text | ValueKind::Path => return None,
+            ValueKind::Key => {
+                "pkcs11:token=my-token;object=my-key?pin-source=/etc/my-app/pin".to_owned()
+            }
             ValueKind::Choice(words) => (*words.first()?).to_owned(),
             ValueKind::Seconds(least, most) => 30.clamp(*least, *most).to_string(),
             ValueKind::Url => "https://example.com/path".to_owned(),

@@ -1,5 +1,6 @@
 //! The failures of modules, tokens and keys.
 
+use std::error::Error as _;
 use std::path::Path;
 
 use cryptoki_sys::*;
@@ -60,7 +61,9 @@ pub(super) fn not_loaded(
         return configuration(what, format!("install it, or correct module-path in {option}"));
     }
     let cause = match error {
-        Some(LoadError::Library(error)) => error.to_string(),
+        Some(LoadError::Library(error)) => {
+            error.source().map_or_else(|| error.to_string(), ToString::to_string)
+        }
         _ => "it has no function C_GetFunctionList".to_owned(),
     };
     let machine = std::env::consts::ARCH;
@@ -223,21 +226,6 @@ pub(super) fn cannot_generate(target: &Target) -> Failure {
     )
 }
 
-/// Whether a call failed because the session ended, or because the object was removed.
-pub(super) fn is_of_session(failed: Failed) -> bool {
-    matches!(
-        failed.code,
-        CKR_SESSION_HANDLE_INVALID
-            | CKR_SESSION_CLOSED
-            | CKR_DEVICE_REMOVED
-            | CKR_TOKEN_NOT_PRESENT
-            | CKR_DEVICE_ERROR
-            | CKR_KEY_HANDLE_INVALID
-            | CKR_OBJECT_HANDLE_INVALID
-            | CKR_USER_NOT_LOGGED_IN
-    )
-}
-
 /// The failure of a call for this key.
 pub(super) fn of_call(failed: Failed, target: &Target) -> Error {
     let option = &target.option;
@@ -293,10 +281,12 @@ fn returned(failed: Failed) -> String {
     format!("{} returned 0x{:x}", failed.function, failed.code)
 }
 
-/// At most ten names.
+/// At most ten names, sorted: some modules list tokens and keys in any order.
 fn list(names: &[String]) -> String {
     const MOST: usize = 10;
-    let shown: Vec<&str> = names.iter().take(MOST).map(String::as_str).collect();
+    let mut names: Vec<&str> = names.iter().map(String::as_str).collect();
+    names.sort_unstable();
     let more = if names.len() > MOST { ", …" } else { "" };
-    format!("{}{more}", shown.join(", "))
+    names.truncate(MOST);
+    format!("{}{more}", names.join(", "))
 }

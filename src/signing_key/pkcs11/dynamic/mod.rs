@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use cryptoki_sys::CK_MECHANISM_TYPE;
 
-use self::opened::{Opened, Target};
+use self::opened::{Found, Opened, Target};
 use self::worker::Worker;
 use super::{KeyType, PublicKey, Scheme};
 use crate::context::Context;
@@ -62,8 +62,8 @@ impl TokenKey {
         let (uri, option) = (uri.clone(), option.to_owned());
         let target = Arc::new(Target { uri, option, pin_place, missing, generates, pin });
         let worker = Worker::of(&target.uri)?;
-        let (deadline, found) = (cx.deadline, |key: &Opened| Ok(key.found()));
-        let (token, key_type, mechanisms) = worker.call(&target, deadline, found)?;
+        let deadline = cx.deadline;
+        let Found { token, key_type, mechanisms } = worker.open(&target, deadline)?;
         cx.log.line(format!("signing with a key in the token \"{token}\""));
         Ok(TokenKey { worker, target, key_type, mechanisms, deadline })
     }

@@ -43,6 +43,15 @@ pub(super) struct Target {
     pub(super) pin: Option<Secret>,
 }
 
+/// What is known about an open key.
+pub(super) struct Found {
+    /// The label of the token.
+    pub(super) token: String,
+    pub(super) key_type: KeyType,
+    /// Those of the token.
+    pub(super) mechanisms: Vec<CK_MECHANISM_TYPE>,
+}
+
 /// An open key.
 pub(super) struct Opened {
     session: Session,
@@ -82,9 +91,14 @@ impl Opened {
         Ok(opened)
     }
 
-    /// The label of the token, the type of the key, and the mechanisms of the token.
-    pub(super) fn found(&self) -> (String, KeyType, Vec<CK_MECHANISM_TYPE>) {
-        (self.token.clone(), self.key_type, self.mechanisms.clone())
+    /// Whether the session and the key still exist.
+    pub(super) fn is_usable(&self) -> bool {
+        self.session.attribute(self.key, CKA_CLASS).is_some()
+    }
+
+    pub(super) fn found(&self) -> Found {
+        let (token, mechanisms) = (self.token.clone(), self.mechanisms.clone());
+        Found { token, key_type: self.key_type, mechanisms }
     }
 
     fn read_type(&self) -> Option<KeyType> {

@@ -1,6 +1,7 @@
 //! The token of a URI, and the login.
 
 use cryptoki_sys::*;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::calls::{Failed, Module, Session};
 use super::failure::{self, Failure};
@@ -25,7 +26,8 @@ impl Slot {
             let info = info.filter(|info| info.flags & CKF_TOKEN_INITIALIZED != 0);
             slots.extend(info.map(|info| Slot { module, id, info }));
         }
-        let labels: Vec<String> = slots.iter().map(Slot::label).collect();
+        let labels = slots.iter().map(|slot| format!("\"{}\"", slot.label()));
+        let labels: Vec<String> = labels.collect();
         slots.retain(|slot| slot.is_selected_by(&target.uri));
         match (slots.pop(), slots.is_empty()) {
             (Some(slot), true) => Ok(slot),
@@ -57,7 +59,9 @@ impl Slot {
     }
 
     fn serial(&self) -> String {
-        format!("token={};serial={}", self.label(), text(&self.info.serialNumber))
+        let encoded = |text: String| utf8_percent_encode(&text, NON_ALPHANUMERIC).to_string();
+        let (token, serial) = (encoded(self.label()), encoded(text(&self.info.serialNumber)));
+        format!("token={token};serial={serial}")
     }
 
     /// Logs in, if the token requires it. Returns false without a PIN.

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use super::failure::{self, Failure};
-use super::opened::{Opened, Target};
+use super::opened::{Found, Opened, Target};
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::options::Pkcs11Uri;
@@ -60,22 +60,47 @@ impl Worker {
         Ok(worker)
     }
 
-    /// Calls the module with the key, which is opened if it is not open.
+    /// Opens the key, unless it is still open. Returns what is known about it.
     ///
     /// # Errors
     /// Those of the calls, and `UNREACHABLE` at the deadline.
+    pub(super) fn open(&self, target: &Arc<Target>, deadline: Deadline) -> Result<Found, Error> {
+        self.run(target, deadline, |state, target| {
+            // The token may have been removed since an earlier request.
+            state.key = state.key.take().filter(Opened::is_usable);
+            state.call(target, &|key| Ok(key.found()))
+        })
+    }
+
+    /// Calls the module with the key.
+    ///
+    /// # Errors
+    /// As for [`Worker::open`].
     pub(super) fn call<T: Send + 'static>(
         &self,
         target: &Arc<Target>,
         deadline: Deadline,
         job: impl Fn(&Opened) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Error> {
+        self.run(target, deadline, move |state, target| state.call(target, &job))
+    }
+
+    fn run<T: Send + 'static>(
+        &self,
+        target: &Arc<Target>,
+        deadline: Deadline,
+        job: impl Fn(&mut State, &Target) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Error> {
         files::may_wait();
         let (reply, result) = mpsc::channel();
         let target = target.clone();
         let _ = self.0.send(Box::new(move |state| {
             if !deadline.has_passed() {
-                let _ = reply.send(state.attempt(&target, &job));
+                let result = job(state, &target);
+                let _ = reply.send(result.map_err(|failure| match failure {
+                    Failure::Call(failed) => failure::of_call(failed, &target),
+                    Failure::Known(error) => *error,
+                }));
             }
         }));
         result.recv_timeout(deadline.remaining()).unwrap_or_else(|_| {
@@ -87,28 +112,8 @@ impl Worker {
 }
 
 impl State {
-    /// Runs a job with the key. If the session or the key has become invalid, the key is opened once
-    /// more, because the token may have been removed and inserted again.
-    fn attempt<T>(
-        &mut self,
-        target: &Target,
-        job: &dyn Fn(&Opened) -> Result<T, Failure>,
-    ) -> Result<T, Error> {
-        let was_open = self.key.is_some();
-        let result = match self.once(target, job) {
-            Err(Failure::Call(failed)) if was_open && failure::is_of_session(failed) => {
-                self.once(target, job)
-            }
-            result => result,
-        };
-        result.map_err(|failure| match failure {
-            Failure::Call(failed) => failure::of_call(failed, target),
-            Failure::Known(error) => *error,
-        })
-    }
-
-    /// After a failure, the session is closed.
-    fn once<T>(
+    /// Runs a job with the key. After a failure, the session is closed.
+    fn call<T>(
         &mut self,
         target: &Target,
         job: &dyn Fn(&Opened) -> Result<T, Failure>,
