@@ -5,8 +5,7 @@
 //! the token at the Security Token Service. Start reading at [`run`]. The contract with the client
 //! is in [`contract`], the sources of tokens are in [`source`], and every subject token is fetched
 //! by [`source::fetch`]. The program can also do what a client does with the token: see [`client`]
-//! and [`command`]. For other tools it is a credential helper: see
-//! [`helper`].
+//! and [`command`]. For other tools it is a credential helper: see [`helper`].
 
 // A panic would leave the client without a document. A stray line would break the document.
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]

@@ -70,6 +70,34 @@ pub fn is_utf16(bytes: &[u8]) -> bool {
     bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff")
 }
 
+/// What bytes are that are not UTF-8 text, and the fix, in which `FILE` stands for the path, and
+/// `OPTION` for the option that contains it.
+pub fn other_text(bytes: &[u8]) -> (&'static str, &'static str) {
+    // DER with a length of two bytes (X.690), and the start of its first element.
+    let first = match bytes {
+        [0x30, 0x82, _, _, first @ ..] => first.get(..3).unwrap_or_default(),
+        _ => &[],
+    };
+    match first {
+        _ if is_utf16(bytes) => {
+            ("is UTF-16 text, not UTF-8", "save FILE as UTF-8 without a byte order mark")
+        }
+        [0x02, 0x01, 0x03] => (
+            "is a PFX (PKCS #12) file, not PEM",
+            "run openssl pkcs12 -in FILE -nodes -out FILE.pem, and set OPTION to the new file",
+        ),
+        [0x02, ..] => (
+            "is a key in DER format, not PEM",
+            "run openssl pkey -inform DER -in FILE -out FILE.pem, and set OPTION to the new file",
+        ),
+        [0x30, ..] => (
+            "is a certificate in DER format, not PEM",
+            "run openssl x509 -inform DER -in FILE -out FILE.pem, and set OPTION to the new file",
+        ),
+        _ => ("is not UTF-8 text", "check OPTION"),
+    }
+}
+
 /// What a text is that is not an unencrypted private key in PEM format, and the fix, in which `FILE`
 /// stands for the path, and `OPTION` for the option that contains it.
 pub fn other_key(text: &str) -> Option<(&'static str, &'static str)> {
@@ -79,6 +107,11 @@ pub fn other_key(text: &str) -> Option<(&'static str, &'static str)> {
             "it is encrypted",
             "decrypt it with openssl pkey -in FILE -out FILE.new, and set the mode of the new file \
              to 0600",
+        ),
+        // The key type ssh-ed25519, where it is in a key that is not encrypted.
+        _ if text.contains("AAAAMwAAAAtzc2gtZW") => (
+            "it is an Ed25519 key",
+            "set OPTION to a file with an RSA key of 2048 to 4096 bits or a P-256 key",
         ),
         _ if text.contains("BEGIN OPENSSH PRIVATE KEY") => (
             "it is an OpenSSH key",
@@ -272,6 +305,7 @@ mod tests {
             ("-----BEGIN ENCRYPTED PRIVATE KEY-----", "it is encrypted"),
             ("-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED", "it is encrypted"),
             ("-----BEGIN OPENSSH PRIVATE KEY-----", "it is an OpenSSH key"),
+            ("-----BEGIN OPENSSH PRIVATE KEY-----\nAAAAMwAAAAtzc2gtZW", "it is an Ed25519 key"),
             ("PuTTY-User-Key-File-3: ssh-rsa", "it is a PuTTY key"),
             ("-----BEGIN RSA PUBLIC KEY-----", "it is a public key"),
             ("ssh-rsa AAAA", "it is a public key"),

@@ -444,6 +444,19 @@ fn what_is_not_the_end_of_an_update_is_removed_and_not_used() {
 }
 
 #[test]
+fn an_offline_check_neither_locks_nor_changes_anything() {
+    let server = endpoint(3600);
+    let world = World::new();
+    write(&world, "c.json", &server.url);
+    let left = leave_behind(&world, "refresh-of-another-run", 0);
+    let names = || fs::read_dir(world.path("")).unwrap().count();
+    let before = names();
+    let run = world.run("check --offline --credentials={dir}/c.json");
+    assert_eq!((run.status, names(), server.count()), (0, before, 0), "{run:?}");
+    assert!(left.exists());
+}
+
+#[test]
 fn credentials_of_a_workforce_user_must_be_in_a_file() {
     let (world, server) = (World::new(), endpoint(3600));
     write(&world, "c.json", &server.url);

@@ -165,8 +165,8 @@ impl Words {
         unknown(word, &commands.chain(more).collect::<Vec<_>>())
     }
 
-    /// The default of `--format`. Scripts use the output of a command as it
-    /// is, and no client reads that of a helper.
+    /// The default of `--format`. Scripts use the output of a command as it is, and no client reads
+    /// that of a helper.
     fn default_format(&self) -> Format {
         match self.command.is_some() || self.is_helper {
             true => Format::Text,

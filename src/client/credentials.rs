@@ -222,15 +222,37 @@ impl Credentials {
         min_life: i64,
         cx: &Context,
     ) -> Result<AccessToken, Error> {
-        let Some(hop) = self.hops.last() else {
+        if self.hops.is_empty() {
             return Ok(self.bearer(scopes, Reuse::For(min_life), cx)?.0);
-        };
-        let request = format!("access token of {hop:?} {scopes:?}");
+        }
+        let request = self.request(scopes);
         let entry = Entry { reuse: Reuse::For(min_life), ..Entry::new("access-token", &request) };
         self.cached(entry, cx, &|| {
             self.with_account(cx, |account| Ok(account.access_token(scopes, None, "--scope", cx)?))
         })
         .map(|(token, _)| token)
+    }
+
+    /// What [`Credentials::access_token`] requests, for the cache.
+    fn request(&self, scopes: &[String]) -> String {
+        match self.hops.last() {
+            Some(hop) => format!("access token of {hop:?} {scopes:?}"),
+            None => request_of_bearer(&[], scopes),
+        }
+    }
+
+    /// Removes the cached access token with these scopes if it is the one that a server refused.
+    ///
+    /// # Errors
+    /// `CONFIGURATION` if it cannot be removed; those of the metadata server.
+    pub fn forget(&self, refused: &str, scopes: &[String], cx: &Context) -> Result<(), Error> {
+        let request = self.request(scopes);
+        let entry = Entry { reuse: Reuse::For(0), ..Entry::new("access-token", &request) };
+        let Some(file) = self.file(entry, cx)? else { return Ok(()) };
+        match file.fresh::<AccessToken>(cx) {
+            Some(token) if token.text.expose() == refused => file.remove(),
+            _ => Ok(()),
+        }
     }
 
     /// An ID token for this audience, with the email address of the account if `include_email` is
@@ -317,7 +339,7 @@ impl Credentials {
         if let (Origin::MetadataServer(_), []) = (&self.origin, before) {
             return Ok((self.of_origin(scopes, cx)?, false));
         }
-        let request = format!("access token of {before:?} {scopes:?}");
+        let request = request_of_bearer(before, scopes);
         self.cached(Entry { reuse, ..Entry::new("access-token", &request) }, cx, &|| {
             let cloud_platform = [CLOUD_PLATFORM.to_owned()];
             let mut bearer = self.of_origin(scopes, cx)?;
@@ -362,6 +384,28 @@ impl Credentials {
         cx: &Context,
         fetch: &dyn Fn() -> Result<T, Error>,
     ) -> Result<(T, bool), Error> {
+        let file = self.file(entry, cx)?;
+        let fetching = Fetching { fetch, remembers_refusals: false };
+        let reuse = !matches!(entry.reuse, Reuse::Never);
+        Ok(match cache::obtain(file.as_ref(), reuse, cx, &fetching)? {
+            Obtained::Cached(token) => (token, true),
+            Obtained::New(token, _lock) => {
+                match &file {
+                    Some(file) if entry.file.is_some() => file.try_write(&token, cx),
+                    Some(file) if files::has_seen_all() => {
+                        file.try_write(&token, cx);
+                        token_cache::tidy(file.path(), cx);
+                    }
+                    Some(_) => cx.log.line("token not cached: its identity may change unnoticed"),
+                    None => {}
+                }
+                (token, false)
+            }
+        })
+    }
+
+    /// The file for a token; `None` if there is none.
+    fn file(&self, entry: Entry, cx: &Context) -> Result<Option<CachedFile>, Error> {
         let of_origin = match &self.origin {
             Origin::ExternalAccount(config) => {
                 [config.digest.clone(), subject_token::identity(config, cx)].concat()
@@ -380,27 +424,15 @@ impl Credentials {
             Some(path) => Some((path.to_owned(), "--cache-file")),
             None => token_cache::path(kind, &digest, cx).map(|path| (path, PRIVATE_CACHE)),
         };
-        let file = path.filter(|(path, _)| !files::is_stdout(path)).map(|(path, place)| {
+        Ok(path.filter(|(path, _)| !files::is_stdout(path)).map(|(path, place)| {
             CachedFile::new(path, place, digest, is_ours).for_at_least(min_life)
-        });
-        let fetching = Fetching { fetch, remembers_refusals: false };
-        let reuse = !matches!(reuse, Reuse::Never);
-        Ok(match cache::obtain(file.as_ref(), reuse, cx, &fetching)? {
-            Obtained::Cached(token) => (token, true),
-            Obtained::New(token, _lock) => {
-                match &file {
-                    Some(file) if entry.file.is_some() => file.try_write(&token, cx),
-                    Some(file) if files::has_seen_all() => {
-                        file.try_write(&token, cx);
-                        token_cache::tidy(file.path(), cx);
-                    }
-                    Some(_) => cx.log.line("token not cached: its identity may change unnoticed"),
-                    None => {}
-                }
-                (token, false)
-            }
-        })
+        }))
     }
+}
+
+/// What the origin and these accounts after it are asked for, for the cache.
+fn request_of_bearer(hops: &[Hop], scopes: &[String]) -> String {
+    format!("access token of {hops:?} {scopes:?}")
 }
 
 /// A token in the cache.

@@ -11,6 +11,8 @@ pub mod ownership;
 mod replace;
 #[cfg(any(windows, test))]
 mod sddl;
+#[cfg(windows)]
+mod security;
 mod seen;
 mod waiting;
 
@@ -111,13 +113,10 @@ fn text(
     missing: Kind,
 ) -> Result<Secret, Error> {
     let text = String::from_utf8(bytes(path, open, option, missing)?).map_err(|error| {
-        let shown = path.display();
-        match show::is_utf16(error.as_bytes()) {
-            true => Error::new(Kind::Configuration, format!("{shown} is UTF-16 text, not UTF-8"))
-                .fix(format!("save {shown} as UTF-8 without a byte order mark")),
-            false => Error::new(Kind::Configuration, format!("{shown} is not UTF-8 text"))
-                .fix(format!("check {option}")),
-        }
+        let (what, fix) = show::other_text(error.as_bytes());
+        let fix = fix.replace("OPTION", option);
+        Error::new(Kind::Configuration, format!("{} {what}", path.display()))
+            .fix(fix.replace("FILE", &shell::quoted(&path.to_string_lossy())))
     })?;
     Ok(Secret::new(text.strip_prefix('\u{feff}').unwrap_or(&text)))
 }

@@ -187,7 +187,6 @@ pub fn leftovers(path: &Path) -> Vec<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::files::read_limited;
 
     #[test]
     fn only_leftovers_of_killed_runs_are_removed() {
@@ -237,7 +236,7 @@ mod tests {
         update(&link, b"new").unwrap();
         assert!(link.symlink_metadata().unwrap().is_symlink());
         assert_eq!(target.metadata().unwrap().permissions().mode() & 0o777, 0o640);
-        let content = read_limited(File::open(&target).unwrap(), 9).unwrap().unwrap();
+        let content = crate::files::read_limited(File::open(&target).unwrap(), 9).unwrap().unwrap();
         assert_eq!(content, b"new");
         assert!(update(&dir.path().join("none"), b"new").is_err());
         assert!(update(Path::new("/dev/null"), b"new").is_err());

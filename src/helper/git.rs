@@ -2,7 +2,7 @@
 //!
 //! Git writes `key=value` lines up to an empty line, and expects the response in the same form. For
 //! a host without credentials, the helper prints nothing, so that git runs the next helper. An
-//! unknown action is ignored. A git that announces the capability `authtype` (2.46 and later) can
+//! unknown action is ignored. After a server has refused a credential, git wants it erased. A git that announces the capability `authtype` (2.46 and later) can
 //! send the token as a bearer token; other versions get the token as a password.
 //! <https://git-scm.com/docs/gitcredentials>
 
@@ -59,7 +59,15 @@ fn run(call: &Call, cx: &Context) -> Result<Output, Error> {
                 false => Ok(String::new().into()),
             }
         }
-        Some("store" | "erase") => input::read_lossy().map(|_| String::new().into()),
+        Some("store") => input::read_lossy().map(|_| String::new().into()),
+        Some("erase") => {
+            let input = input::read_lossy()?;
+            let request = Request::parse(&input)?;
+            if let Some(refused) = request.value("password").or(request.value("credential")) {
+                call.forget(refused, cx);
+            }
+            Ok(String::new().into())
+        }
         Some(_) => Ok(String::new().into()), // a git of the future may have more actions
     }
 }

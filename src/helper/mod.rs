@@ -215,12 +215,33 @@ impl Call {
         min_life: i64,
         cx: &Context,
     ) -> Result<AccessToken, Error> {
+        let (credentials, scopes) = self.credentials(default_scope, cx)?;
+        credentials.access_token(&scopes, self.min_life(min_life)?, cx)
+    }
+
+    /// Removes the access token from the cache if it is this one, which a server refused. A failure
+    /// is only logged, because the tool can do nothing about it.
+    fn forget(&self, refused: &str, cx: &Context) {
+        let forgotten = self
+            .credentials(CLOUD_PLATFORM, cx)
+            .and_then(|(credentials, scopes)| credentials.forget(refused, &scopes, cx));
+        if let Err(error) = forgotten {
+            cx.log.failure(&error);
+        }
+    }
+
+    /// The credentials, and `--scope` or these scopes.
+    fn credentials(
+        &self,
+        default_scope: &str,
+        cx: &Context,
+    ) -> Result<(Credentials, Vec<String>), Error> {
         let Scope { scope } = Scope::read(&self.values)?;
         let credentials = Credentials::find(&self.values, cx)?;
         let known = credentials.scopes(scope.as_deref());
         let is_default = scope.is_none() && known == [CLOUD_PLATFORM];
         let scopes = if is_default { scopes(Some(default_scope)) } else { known };
-        credentials.access_token(&scopes, self.min_life(min_life)?, cx)
+        Ok((credentials, scopes))
     }
 
     /// `--min-life` in seconds, or this default.

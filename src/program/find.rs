@@ -47,11 +47,10 @@ fn with_extension(path: &Path) -> impl Iterator<Item = PathBuf> + use<> {
     exe.into_iter().chain([path.to_owned()])
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use super::*;
 
-    #[cfg(unix)]
     #[test]
     fn a_bare_name_is_searched_in_path_and_a_path_is_not() {
         use std::os::unix::fs::PermissionsExt;
@@ -77,7 +76,6 @@ mod tests {
         assert_eq!(find(OsStr::new("tool"), &Env::Map([].into())), None);
     }
 
-    #[cfg(unix)]
     #[test]
     fn this_program_is_recognised_by_its_file_and_not_by_its_name() {
         let dir = tempfile::tempdir().unwrap();

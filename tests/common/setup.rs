@@ -45,9 +45,12 @@ impl Setup {
         for path in files_below(&home) {
             let target = self.world.path("").join(path.strip_prefix(&home).unwrap());
             fs::create_dir_all(target.parent().unwrap()).unwrap();
-            let text = fs::read_to_string(&path).unwrap();
+            let content = match String::from_utf8(fs::read(&path).unwrap()) {
+                Ok(text) => self.placeholders.bytes(&text),
+                Err(binary) => binary.into_bytes(),
+            };
             let _alone = STARTING.lock().unwrap();
-            fs::write(&target, self.placeholders.bytes(&text)).unwrap();
+            fs::write(&target, content).unwrap();
             set_mode(&path, &target);
         }
         let env = self.placeholders.fill(&read(folder, "env"));

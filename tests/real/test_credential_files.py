@@ -227,6 +227,18 @@ def test_fifty_at_once_ask_once(commands, sts, files, storm, kind):
     assert len(sts.requests) == (1 if kind in USERS else 2)
 
 
+def test_another_host_with_the_same_home_asks_again(commands, sts, files):
+    """What the platform of a host says about it is in no file, so a token is one of the host."""
+    files.write("authorized_user")
+    first = commands.output("access-token")
+    script = 'hostname another-host.example && exec "$@"'
+    elsewhere = commands.program.behind(need("unshare"), "--uts", "sh", "-ec", script, "sh")
+    run = elsewhere.run("access-token", f"--credentials={files.path}")
+    assert run.status == 0 and run.stdout not in ("", first), run.stderr
+    assert len(sts.requests) == 2
+    assert commands.output("access-token") == first
+
+
 # Where credentials are found
 
 @pytest.fixture

@@ -148,12 +148,26 @@ def test_git_shows_why_there_is_no_token(git, tools, sts, issuer):
     assert not any("wif-token" in line for line in rest)
 
 
-def test_a_revoked_token_is_reported_as_git_does(git, tools, sts):
-    """git has it erased, in vain, and ends: the helper does not make it hang."""
+def test_a_refused_token_is_used_once(git, tools, sts):
+    """git ends and has it erased, so that its next run gets another one."""
     tools.servers.revoked = Everything()
-    failed = tools.run(git, "clone", "--quiet", f"https://{SOURCE}/app.git", status=128)
-    assert "Authentication failed" in failed.stderr
+    url = f"https://{SOURCE}/app.git"
+    failed = tools.run(git, "clone", "--quiet", url, status=128)
+    assert "Authentication failed" in failed.stderr and "wif-token" not in failed.stderr
     assert tools.servers.proofs[SOURCE] == ["", "Basic git-account"]
+    tools.servers.revoked = set(sts.impersonated)
+    tools.run(git, "clone", "--quiet", url, "clone")
+    assert len(sts.iam.calls) == 2
+
+
+def test_only_the_refused_token_is_forgotten(git, tools, sts):
+    """Another password of the user, or a token before the present one, changes nothing."""
+    asked = f"protocol=https\nhost={SOURCE}\n"
+    first = tools.run("git-credential-wif-token", "get", input=asked + "\n").stdout
+    for password in ["hunter2-of-the-user", ""]:
+        tools.run("git-credential-wif-token", "erase", input=f"{asked}username=a\npassword={password}\n\n")
+    assert tools.run("git-credential-wif-token", "get", input=asked + "\n").stdout == first
+    assert len(sts.iam.calls) == 1
 
 
 def test_fifty_at_once_use_one_token(git, tools, sts):

@@ -2,8 +2,8 @@
 //
 //     node node_default.mjs NODE_MODULES URL [AUDIENCE]
 //
-// Google's own hosts are led to URL. Prints {"access_token": …}, or {"id_token": …} for an audience; an error goes to stderr as the
-// library words it, exit status 1.
+// Google's own hosts are led to URL, unless it is empty. Prints {"access_token": …}, or {"id_token": …} for an audience; an error
+// goes to stderr as the library words it, exit status 1.
 // https://github.com/googleapis/google-auth-library-nodejs#application-default-credentials
 
 import http from 'node:http';
@@ -14,7 +14,7 @@ const [modules, standin, audience] = process.argv.slice(2);
 const { GoogleAuth } = createRequire(`${modules}/`)('google-auth-library');
 
 const realRequest = https.request;
-https.request = (url, options, callback) => {
+if (standin) https.request = (url, options, callback) => {
   const { hostname, pathname, search } = new URL(url);
   if (!hostname.endsWith('.googleapis.com')) return realRequest(url, options, callback);
   const { hostname: host, port } = new URL(standin);

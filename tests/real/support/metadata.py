@@ -12,10 +12,10 @@ def python(*words: str) -> list:
     return [PYTHON, HERE / "clients" / "metadata_client.py", *words]
 
 
-def node(*words: str) -> list:
+def node(_mode: str, *audience: str) -> list:
     """google-auth-library."""
     need("google-auth-library")
-    return [need("node"), HERE / "clients" / "metadata_client.mjs", NODE_MODULES, *words]
+    return [need("node"), HERE / "clients" / "node_default.mjs", NODE_MODULES, "", *audience]
 
 
 def rust(*_: str) -> list:

@@ -1,0 +1,180 @@
+//! The owner, the access control list and the user of this process, as Windows states them.
+//! <https://learn.microsoft.com/windows/win32/secauthz/security-descriptor-string-format>
+#![allow(unsafe_code)] // calls into the operating system
+
+use std::ffi::c_void;
+use std::fs::File;
+use std::io;
+use std::os::windows::ffi::OsStrExt;
+use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
+use std::path::Path;
+use std::ptr::{null_mut, slice_from_raw_parts};
+
+use windows_sys::Win32::Foundation::LocalFree;
+use windows_sys::Win32::Security::Authorization::{
+    ConvertSecurityDescriptorToStringSecurityDescriptorW, ConvertSidToStringSidW,
+    ConvertStringSecurityDescriptorToSecurityDescriptorW, GetNamedSecurityInfoW, GetSecurityInfo,
+    SDDL_REVISION_1, SE_FILE_OBJECT,
+};
+use windows_sys::Win32::Security::{
+    DACL_SECURITY_INFORMATION, GetTokenInformation, OWNER_SECURITY_INFORMATION, PSID, TOKEN_QUERY,
+    TOKEN_USER, TokenUser,
+};
+use windows_sys::Win32::System::Threading::{GetCurrentProcess, OpenProcessToken};
+
+/// The security identifier of the owner of a file.
+pub(super) fn owner(file: &File) -> io::Result<String> {
+    let (mut owner, mut descriptor) = (null_mut(), null_mut());
+    // SAFETY: the handle is open, and both pointers can store the results that are requested.
+    let status = unsafe {
+        GetSecurityInfo(
+            file.as_raw_handle(),
+            SE_FILE_OBJECT,
+            OWNER_SECURITY_INFORMATION,
+            &mut owner,
+            null_mut(),
+            null_mut(),
+            null_mut(),
+            &mut descriptor,
+        )
+    };
+    succeeded(status)?;
+    let _descriptor = Local(descriptor);
+    // SAFETY: the identifier is part of the descriptor, which is valid until it is dropped.
+    unsafe { text_of(owner) }
+}
+
+/// The access control list of a file or directory, as text.
+pub(super) fn access_list(path: &Path) -> io::Result<String> {
+    let name: Vec<u16> = path.as_os_str().encode_wide().chain([0]).collect();
+    let mut descriptor = null_mut();
+    // SAFETY: the name ends with a zero, and `descriptor` can store the result.
+    let status = unsafe {
+        GetNamedSecurityInfoW(
+            name.as_ptr(),
+            SE_FILE_OBJECT,
+            DACL_SECURITY_INFORMATION,
+            null_mut(),
+            null_mut(),
+            null_mut(),
+            null_mut(),
+            &mut descriptor,
+        )
+    };
+    succeeded(status)?;
+    let descriptor = Local(descriptor);
+    let mut text = null_mut();
+    // SAFETY: the descriptor is valid, `text` can store a pointer, and no length is requested.
+    let made = unsafe {
+        ConvertSecurityDescriptorToStringSecurityDescriptorW(
+            descriptor.0,
+            SDDL_REVISION_1,
+            DACL_SECURITY_INFORMATION,
+            &mut text,
+            null_mut(),
+        )
+    };
+    match made {
+        0 => Err(io::Error::last_os_error()),
+        // SAFETY: the system has just allocated this text, which ends with a zero.
+        _ => Ok(unsafe { owned(text) }),
+    }
+}
+
+/// The failure of a function that returns an error code.
+fn succeeded(status: u32) -> io::Result<()> {
+    match status {
+        0 => Ok(()),
+        code => Err(io::Error::from_raw_os_error(code as i32)),
+    }
+}
+
+/// A security descriptor that inherits nothing and allows full access to the user and to SYSTEM.
+pub(super) fn owner_only() -> io::Result<Local> {
+    let user = user()?;
+    let text = format!("D:P(A;;FA;;;{user})(A;;FA;;;SY)");
+    let text: Vec<u16> = text.encode_utf16().chain([0]).collect();
+    let mut descriptor = null_mut();
+    // SAFETY: the text ends with a zero, `descriptor` can store a pointer, and no length is
+    // requested.
+    let made = unsafe {
+        ConvertStringSecurityDescriptorToSecurityDescriptorW(
+            text.as_ptr(),
+            SDDL_REVISION_1,
+            &mut descriptor,
+            null_mut(),
+        )
+    };
+    match made {
+        0 => Err(io::Error::last_os_error()),
+        _ => Ok(Local(descriptor)),
+    }
+}
+
+/// The security identifier of the user of this process, such as `S-1-5-21-…`.
+pub(super) fn user() -> io::Result<String> {
+    let mut token = null_mut();
+    // SAFETY: the pseudo handle of this process is always valid, and `token` can store a handle.
+    if unsafe { OpenProcessToken(GetCurrentProcess(), TOKEN_QUERY, &mut token) } == 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the handle was just opened, and nothing else closes it.
+    let token = unsafe { OwnedHandle::from_raw_handle(token) };
+    // The buffer is aligned and larger than the structure with the longest identifier (84 bytes).
+    let mut buffer = [0_u64; 16];
+    let (room, mut length) = (size_of_val(&buffer) as u32, 0);
+    // SAFETY: `room` is the length of the buffer, and both outlive the call.
+    let known = unsafe {
+        let buffer = buffer.as_mut_ptr().cast();
+        GetTokenInformation(token.as_raw_handle(), TokenUser, buffer, room, &mut length)
+    };
+    if known == 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the system has filled the buffer with this structure and its identifier.
+    unsafe { text_of((*buffer.as_ptr().cast::<TOKEN_USER>()).User.Sid) }
+}
+
+/// A security identifier as text.
+///
+/// # Safety
+/// `sid` points to a valid security identifier.
+unsafe fn text_of(sid: PSID) -> io::Result<String> {
+    let mut text = null_mut();
+    // SAFETY: the identifier is valid, and `text` can store a pointer.
+    if unsafe { ConvertSidToStringSidW(sid, &mut text) } == 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the system has just allocated this text, which ends with a zero.
+    Ok(unsafe { owned(text) })
+}
+
+/// A text of the system, which is freed.
+///
+/// # Safety
+/// `text` ends with a zero, the system allocated it for `LocalFree`, and nothing else frees it.
+unsafe fn owned(text: *mut u16) -> String {
+    let _text = Local(text.cast());
+    // SAFETY: the text ends with a zero and is valid until `_text` is dropped.
+    let units = unsafe {
+        let length = (0..).take_while(|&at| *text.add(at) != 0).count();
+        &*slice_from_raw_parts(text, length)
+    };
+    String::from_utf16_lossy(units)
+}
+
+/// Memory that the system allocated and `LocalFree` frees.
+pub(super) struct Local(*mut c_void);
+
+impl Local {
+    pub(super) fn as_ptr(&self) -> *mut c_void {
+        self.0
+    }
+}
+
+impl Drop for Local {
+    fn drop(&mut self) {
+        // SAFETY: the system allocated the memory for `LocalFree`, and it is freed only here.
+        unsafe { LocalFree(self.0) };
+    }
+}
