@@ -19,7 +19,7 @@ from servers.nginx import answers, nginx, server
 from standins.azure_tenant import RESOURCE, TENANT
 from standins.verify_jwt import OidcPoolProvider, verify_jwt
 from support.oidc_provider import client, oidc_provider
-from support.places import PYTHON, need
+from support.places import PYTHON
 from support.processes import free_port
 from support.softhsm import KEYS, MODULE, PIN, Tokens, misbehaving, tokens  # noqa: F401  (a fixture)
 
@@ -108,7 +108,7 @@ def test_a_key_file_has_the_same_key_set(hsm, audience, tmp_path):
 
 
 @pytest.mark.parametrize("uri, code, words", [
-    ("pkcs11:token=ri;object=rsa?{query}", "ABSENT", ['no token matches --key', '"rig", "rig other"']),
+    ("pkcs11:token=ri;object=rsa?{query}", "ABSENT", ['no token matches --key', '"rig other", "rig"']),
     ("pkcs11:object=rsa?{query}", "CONFIGURATION", ["2 tokens match --key", "token=rig%20other;serial="]),
     ("pkcs11:token=rig;object=rsa?{query}", "ABSENT", ["no private keys"]),
     ("pkcs11:token=rig%20other;object=none?{query}", "ABSENT", ["object=ec;id=%02"]),
@@ -139,18 +139,17 @@ def test_the_pin_is_sent_once_at_most(signs, how, code, words, logins):
     assert calls.count("C_Login") == logins
 
 
-@pytest.mark.parametrize("how, words", [("", "can be locked"), ("count-low", "some more")])
-def test_a_wrong_pin_is_not_tried_again(signs, tmp_path, how, words):
+def test_a_wrong_pin_is_not_tried_again(signs, tmp_path):
     """In one run; with an output file, in the next ones neither, until the file with the PIN changes."""
     pin = tmp_path / "wrong"
     pin.write_text("hunter2-wrong")
-    run, calls = signs(how, pin=pin)
-    run.failed("DENIED", "is wrong", words, "pin-source")
+    run, calls = signs("", pin=pin)
+    run.failed("DENIED", "is wrong", "some more wrong PINs", "pin-source")
     assert calls.count("C_Login") == 1
     cached = f"--output-file={tmp_path}/token.json"
-    assert [signs(how, "rsa", cached, pin=pin)[1].count("C_Login") for _ in range(3)] == [1, 0, 0]
+    assert [signs("", "rsa", cached, pin=pin)[1].count("C_Login") for _ in range(3)] == [1, 0, 0]
     pin.write_text(PIN)
-    run, calls = signs(how, "rsa", cached, pin=pin)
+    run, calls = signs("", "rsa", cached, pin=pin)
     assert run.token and calls.count("C_Login") == 1
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from support.places import HERE, SYSTEM_PATH, missing, need
@@ -54,6 +56,10 @@ class Tokens:
 
     def public_key(self, number: str):
         """The public key with this ID, as pkcs11-tool reads it."""
+        shown = self.tool("--list-objects", "--type", "pubkey", "--id", number).decode()
+        if point := re.search(r"EC_POINT: +04(?:41|61)([0-9a-f]+)", shown):  # pkcs11-tool cannot write every curve
+            curve = ec.SECP256R1() if "EC_POINT 256 bits" in shown else ec.SECP384R1()
+            return ec.EllipticCurvePublicKey.from_encoded_point(curve, bytes.fromhex(point[1]))
         path = self.folder / f"{number}.der"
         self.tool("--read-object", "--type", "pubkey", "--id", number, "-o", str(path))
         return load_der_public_key(path.read_bytes())

@@ -47,13 +47,13 @@ pub(super) fn not_loaded(
 ) -> Failure {
     let option = &target.option;
     let Some(path) = path else {
-        return configuration(
-            "the PKCS#11 module p11-kit-proxy is not installed",
-            format!(
+        let what = "the PKCS#11 module p11-kit-proxy is not installed";
+        return Error::new(target.missing, what)
+            .fix(format!(
                 "install p11-kit-modules (Debian, Ubuntu) or p11-kit (Fedora, RHEL, SUSE), or add \
                  ?module-path=MODULE to {option}"
-            ),
-        );
+            ))
+            .into();
     };
     let shown = show::path(path);
     if !path.exists() {
