@@ -77,7 +77,9 @@ impl Pkcs11Uri {
             ("type", _) => return Err("must name a private key: use type=private".to_owned()),
             (_, Some(known)) => self.token.push((known, value)),
             // It might select another token, so it cannot be ignored.
-            (_, None) => return Err(format!("must not have the attribute {name}, which is not supported")),
+            (_, None) => {
+                return Err(format!("must not have the attribute {name}, which is not supported"));
+            }
         }
         Ok(())
     }

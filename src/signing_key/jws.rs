@@ -14,6 +14,9 @@ use crate::error::{Error, Kind};
 use crate::random;
 use crate::secret::Secret;
 
+/// Signs a message.
+type Sign<'a> = &'a dyn Fn(&[u8]) -> Result<Vec<u8>, Error>;
+
 impl SigningKey {
     /// Signs claims and returns a compact JWT. `id` is the `kid` in its header.
     ///
@@ -24,7 +27,7 @@ impl SigningKey {
         if let (Some(id), Some(header)) = (id, header.as_object_mut()) {
             header.insert("kid".to_owned(), id.into());
         }
-        compact(&header, claims, |message| self.pair.sign(message))
+        compact(&header, claims, &|message| self.pair.sign(message))
     }
 
     /// A DPoP proof for a POST request to `url`, whose header contains the public key.
@@ -39,7 +42,7 @@ impl SigningKey {
             "jwk": self.pair.public_members()?,
         });
         let claims = json!({ "htm": "POST", "htu": url, "iat": now, "jti": random::hex()? });
-        compact(&header, &claims, |message| self.pair.sign(message))
+        compact(&header, &claims, &|message| self.pair.sign(message))
     }
 
     /// Signs claims with PS256. The header identifies the key by the SHA-256 of its certificate
@@ -53,7 +56,7 @@ impl SigningKey {
         certificate: &[u8],
         option: &str,
     ) -> Result<Secret, Error> {
-        let sign: &dyn Fn(&[u8]) -> Result<Vec<u8>, Error> = match &self.pair {
+        let sign: Sign = match &self.pair {
             Pair::Rsa(pair) => &|message| sign_rsa(pair, &RSA_PSS_SHA256, message),
             Pair::Token(key) if key.key_type() == KeyType::Rsa => {
                 &|message| key.sign(Scheme::RsaPssSha256, message)
@@ -74,11 +77,7 @@ impl SigningKey {
 }
 
 /// Joins the header, the claims and the signature of both.
-fn compact(
-    header: &Value,
-    claims: &Value,
-    sign: impl FnOnce(&[u8]) -> Result<Vec<u8>, Error>,
-) -> Result<Secret, Error> {
+fn compact(header: &Value, claims: &Value, sign: Sign) -> Result<Secret, Error> {
     let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
     let mut jwt = format!("{}.{}", encode(header), encode(claims));
     let signature = sign(jwt.as_bytes())?;
