@@ -170,7 +170,7 @@ mod tests {
             ("pkcs11:object=a%0ab", "text as the value of object"),
             ("pkcs11:type=cert", "a private key"),
             ("pkcs11:library-version=3", "library-version"),
-            ("pkcs11:?pin-value=hunter2", "pin-source"),
+            ("pkcs11:?pin-value=hunter2", "pin-value"),
             ("pkcs11:?pin-source=|/bin/hunter2", "command"),
             ("pkcs11:?pin-source=hunter2", "absolute"),
             ("pkcs11:?module-path=m.so", "absolute"),

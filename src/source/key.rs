@@ -114,7 +114,7 @@ impl Source for Key {
             KeyRef::File(path) => trust.with_jwks(path.with_extension("jwks.json")),
             KeyRef::Token(_) => trust.with_jwks("JWKS".into()).explain(
                 "JWKS",
-                "the file with the output of: wif-token key --jwks and the same --key and --pin",
+                "the file with the output of wif-token key --jwks, with the same --key and --pin",
             ),
         };
         Trust { principal: Some(self.subject.clone()), ..trust }

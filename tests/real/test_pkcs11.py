@@ -12,6 +12,7 @@ from pathlib import Path
 
 import jwt
 import pytest
+import requests
 from cryptography import x509
 
 from servers.authority import Authority
@@ -20,7 +21,7 @@ from standins.azure_tenant import RESOURCE, TENANT
 from standins.verify_jwt import OidcPoolProvider, verify_jwt
 from support.oidc_provider import client, oidc_provider
 from support.places import PYTHON
-from support.processes import free_port
+from support.processes import free_port, listens, until
 from support.softhsm import KEYS, MODULE, PIN, Tokens, misbehaving, tokens  # noqa: F401  (a fixture)
 
 ISSUER = "https://host.example.test"
@@ -108,7 +109,7 @@ def test_a_key_file_has_the_same_key_set(hsm, audience, tmp_path):
 
 
 @pytest.mark.parametrize("uri, code, words", [
-    ("pkcs11:token=ri;object=rsa?{query}", "ABSENT", ['no token matches --key', '"rig other", "rig"']),
+    ("pkcs11:token=ri;object=rsa?{query}", "ABSENT", ['no token matches --key', '"rig other"', '"rig"']),
     ("pkcs11:object=rsa?{query}", "CONFIGURATION", ["2 tokens match --key", "token=rig%20other;serial="]),
     ("pkcs11:token=rig;object=rsa?{query}", "ABSENT", ["no private keys"]),
     ("pkcs11:token=rig%20other;object=none?{query}", "ABSENT", ["object=ec;id=%02"]),
@@ -275,3 +276,28 @@ def test_exec_leaves_the_streams_to_the_command(hsm, tokens, module, audience, c
     run = commands.program.run("exec", "--check-first", "--", PYTHON, "-c", script, env=env)
     assert (run.status, run.stdout, run.stderr) == (0, "out\n", "err\n"), run.described()
     assert len(sts.exchanges) == 1
+
+
+def test_serve_logs_in_once(hsm, tokens, module, audience, commands, sts, tmp_path):
+    """And again when the token was removed; requests in between fail."""
+    uri, calls = tokens.uri("ec", module), tmp_path / "calls"
+    jwks = jwks_of(hsm, f"--key={uri}")
+    sts.add(OidcPoolProvider(audience, ISSUER, jwks=jwks))
+    command = f"{hsm.path} key --key={uri} --issuer={ISSUER} --subject=host-1 --lifetime=10"
+    path = commands.configure(audience, {"executable": {"command": command, "timeout_millis": 20000}})
+    port, secret = free_port(), "hunter2-serve-4711-0815"
+    env = tokens.environment | {"MISBEHAVE": "noise,removed-third", "CALLS": str(calls), "SECRET": secret,
+                                "GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES": "1", "GOOGLE_APPLICATION_CREDENTIALS": str(path)}  # fmt: skip
+    server = commands.program.start("serve", f"--listen=127.0.0.1:{port}", "--token=env:SECRET", env=env)
+    try:
+        until(lambda: listens(port), "the server listens")
+        ask = [requests.get(f"http://127.0.0.1:{port}/subject-token", headers={"Authorization": f"Bearer {secret}"}, timeout=30)
+               for _ in range(4)]  # fmt: skip
+    finally:
+        server.terminate()
+        run = commands.program.finish(server)
+    assert (run.status, run.stdout, run.stderr) == (0, "", ""), run.described()
+    assert [answer.status_code == 200 for answer in ask] == [True, True, False, True], [answer.text for answer in ask]
+    provider = OidcPoolProvider(audience, ISSUER, jwks=jwks)
+    assert all(verify_jwt(answer.text, provider) for answer in ask if answer.ok)
+    assert calls.read_text().split().count("C_Login") == 2

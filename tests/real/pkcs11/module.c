@@ -93,10 +93,11 @@ static number get_attribute(number session, number object, attribute *wanted, nu
 }
 
 static number sign(number session, unsigned char *data, number size, unsigned char *signature, number *length) {
-  static int removed;
+  static int count;
+  count++;
   note("C_Sign");
   if (misbehaves("block-sign")) pause();
-  if (misbehaves("removed-for-good") || (misbehaves("removed-once") && !removed++)) return DEVICE_REMOVED;
+  if (misbehaves("removed-for-good") || (misbehaves("removed-once") && count == 1) || (misbehaves("removed-third") && count == 3)) return DEVICE_REMOVED;
   if (misbehaves("always-authenticate") && !approved) return NOT_LOGGED_IN;
   approved = 0;
   return ((number (*)(number, unsigned char *, number, unsigned char *, number *))theirs->functions[SIGN])(session, data, size, signature, length);

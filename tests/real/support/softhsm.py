@@ -56,7 +56,8 @@ class Tokens:
 
     def public_key(self, number: str):
         """The public key with this ID, as pkcs11-tool reads it."""
-        shown = self.tool("--list-objects", "--type", "pubkey", "--id", number).decode()
+        objects = self.tool("--list-objects", "--type", "pubkey").decode().split("Public Key Object")
+        (shown,) = [text for text in objects if re.search(rf"ID: +{number}\n", text)]
         if point := re.search(r"EC_POINT: +04(?:41|61)([0-9a-f]+)", shown):  # pkcs11-tool cannot write every curve
             curve = ec.SECP256R1() if "EC_POINT 256 bits" in shown else ec.SECP384R1()
             return ec.EllipticCurvePublicKey.from_encoded_point(curve, bytes.fromhex(point[1]))
