@@ -279,7 +279,7 @@ def test_exec_leaves_the_streams_to_the_command(hsm, tokens, module, audience, c
 
 
 def test_serve_logs_in_once(hsm, tokens, module, audience, commands, sts, tmp_path):
-    """And again when the token was removed; requests in between fail."""
+    """And again when the token was removed; a token that is still valid is served in between."""
     uri, calls = tokens.uri("ec", module), tmp_path / "calls"
     jwks = jwks_of(hsm, f"--key={uri}")
     sts.add(OidcPoolProvider(audience, ISSUER, jwks=jwks))
@@ -297,7 +297,7 @@ def test_serve_logs_in_once(hsm, tokens, module, audience, commands, sts, tmp_pa
         server.terminate()
         run = commands.program.finish(server)
     assert (run.status, run.stdout, run.stderr) == (0, "", ""), run.described()
-    assert [answer.status_code == 200 for answer in ask] == [True, True, False, True], [answer.text for answer in ask]
     provider = OidcPoolProvider(audience, ISSUER, jwks=jwks)
-    assert all(verify_jwt(answer.text, provider) for answer in ask if answer.ok)
-    assert calls.read_text().split().count("C_Login") == 2
+    assert all(verify_jwt(answer.text, provider) for answer in ask), [answer.text for answer in ask]
+    found = calls.read_text().split()
+    assert (found.count("C_Sign"), found.count("C_Login")) == (4, 2)
