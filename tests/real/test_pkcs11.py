@@ -19,6 +19,7 @@ from servers.authority import Authority
 from servers.nginx import answers, nginx, server
 from standins.azure_tenant import RESOURCE, TENANT
 from standins.verify_jwt import OidcPoolProvider, verify_jwt
+from support.adfs import ALICE, issues_saml
 from support.oidc_provider import client, oidc_provider
 from support.places import PYTHON
 from support.processes import free_port, listens, until
@@ -262,6 +263,19 @@ def test_entra_accepts_the_assertion(hsm, tokens, azure, audience, tmp_path):
              f"--ca-file={azure.ca}", f"--audience={audience}"]  # fmt: skip
     assert hsm.run("azure", *words, f"--client-key={tokens.uri('rsa')}").token
     hsm.run("azure", *words, f"--client-key={tokens.uri('ec')}").failed("CONFIGURATION", "P-256")
+
+
+def test_ad_fs_accepts_the_signed_timestamp(adfs, idp, tokens, tmp_path):
+    """Of WS-Trust; a P-256 key is refused."""
+    trust = issues_saml(adfs, idp, "ws-trust")
+    certificate = Authority(tmp_path / "own").certify("alice", "alice", tokens.public_key("01"))
+    trust.front.certificates[certificate.read_text()] = ALICE
+
+    def run(key: str):
+        return trust.run(auth="certificate", client_key=tokens.uri(key), client_cert=str(certificate), env=tokens.environment)
+
+    assert run("rsa").token
+    run("ec").failed("CONFIGURATION", "P-256")
 
 
 def test_exec_leaves_the_streams_to_the_command(hsm, tokens, module, audience, commands, sts, tmp_path):
