@@ -2,8 +2,10 @@
 //!
 //! The operating system releases the lock when the process ends for any reason.
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::Duration;
 
@@ -19,9 +21,21 @@ const POLL: Duration = Duration::from_millis(10);
 #[derive(Debug)]
 pub struct Lock {
     /// The lock file. The holder of the lock may write to it.
-    pub file: File,
+    pub file: Arc<File>,
     /// Whether another run held the lock before.
     pub waited: bool,
+}
+
+thread_local! {
+    /// The files of the locks that this thread has taken.
+    static TAKEN: RefCell<Vec<Weak<File>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Releases the locks that this thread holds, for a thread that will never drop them.
+pub fn release_all() {
+    for file in TAKEN.take().iter().filter_map(Weak::upgrade) {
+        let _ = fs2::FileExt::unlock(&*file);
+    }
 }
 
 /// Waits for the lock beside `path` until less than `reserve` remains before the deadline. If there
@@ -37,13 +51,19 @@ pub fn beside(path: &Path, reserve: Duration, world: &World) -> Result<Option<Lo
         Ok(None)
     };
     let file = match ownership::open_lock(path) {
-        Ok(file) => file,
+        Ok(file) => Arc::new(file),
         Err(error) => return none(error),
     };
     let mut waited = false;
     loop {
-        match fs2::FileExt::try_lock_exclusive(&file) {
-            Ok(()) => return Ok(Some(Lock { file, waited })),
+        match fs2::FileExt::try_lock_exclusive(&*file) {
+            Ok(()) => {
+                TAKEN.with_borrow_mut(|taken| {
+                    taken.retain(|file| file.strong_count() > 0);
+                    taken.push(Arc::downgrade(&file));
+                });
+                return Ok(Some(Lock { file, waited }));
+            }
             Err(error) if !is_held(&error) => return none(error.into()),
             Err(_) if !waited => {
                 world.log.line(format!("waiting: another run holds the lock {}", show::path(path)));
@@ -54,7 +74,7 @@ pub fn beside(path: &Path, reserve: Duration, world: &World) -> Result<Option<Lo
         if world.deadline.remaining() <= reserve {
             let what = format!("another run holds the lock {}", show::path(path));
             return Err(Error::new(Kind::Unreachable, what)
-                .fix("wait for that run, end it, or increase --timeout"));
+                .fix("wait for that run, stop it, or increase --timeout"));
         }
         thread::sleep(POLL);
     }

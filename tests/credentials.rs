@@ -124,6 +124,17 @@ fn a_refresh_token_that_can_be_stored_nowhere_ends_the_run() {
 }
 
 #[test]
+fn requests_with_other_scopes_share_the_token_of_a_workforce_user() {
+    let (world, server) = (World::new(), endpoint(3600));
+    write(&world, "c.json", &server.url);
+    for scope in ["", " --scope=first", " --scope=second", ""] {
+        let line = format!("access-token --credentials={{dir}}/c.json{scope}");
+        let run = world.run_with(&line, &[("XDG_CACHE_HOME", "{dir}/cache")]);
+        assert_eq!(run.stdout, "access-1", "{scope}: {run:?}");
+    }
+}
+
+#[test]
 fn another_sign_in_is_not_answered_from_the_cache() {
     let (world, server) = (World::new(), endpoint(3600));
     write(&world, "c.json", &server.url);
@@ -302,6 +313,66 @@ fn the_token_of_another_program_is_cached_only_with_its_output_file() {
     assert_eq!([cached(&world, ""), cached(&world, "")], ["pool-2", "pool-2"]);
     world.write("out.json", document(1_900_000_001));
     assert_eq!([cached(&world, ""), cached(&world, "")], ["pool-3", "pool-3"]);
+}
+
+#[test]
+fn a_program_with_an_output_file_causes_one_exchange() {
+    let program = env!("CARGO_BIN_EXE_wif-token");
+    let other = World::new();
+    let copy = other.path("copy");
+    fs::copy(program, &copy).unwrap();
+    for (name, cache) in [(program, "in this process"), (copy.to_str().unwrap(), "another program")]
+    {
+        let (world, server) = (World::new(), google(""));
+        world.write("t", common::jwt(3600));
+        let source = format!(
+            r#"{{"executable":{{"command":"{name} command -- cat {{dir}}/t","output_file":"{{dir}}/out.json"}}}}"#
+        );
+        write_workload(&world, &server, &source, "");
+        assert_eq!([cached(&world, ""), cached(&world, "")], ["pool-0", "pool-0"], "{cache}");
+        fs::remove_file(world.path("out.json")).unwrap();
+        assert_eq!([cached(&world, ""), cached(&world, "")], ["pool-1", "pool-1"], "{cache}");
+    }
+}
+
+#[test]
+fn the_aws_credentials_of_another_service_account_are_not_answered_from_the_cache() {
+    let number = AtomicUsize::new(0);
+    let server = Server::new(move |request| {
+        if request.line.contains("/token ") {
+            return json(r#"{"access_token":"pool","expires_in":3600}"#);
+        }
+        if request.line.contains(":generateAccessToken ") {
+            return json(r#"{"accessToken":"account","expireTime":"2999-01-01T00:00:00Z"}"#);
+        }
+        if request.line.contains(":generateIdToken ") {
+            return json(&format!(r#"{{"token":"{}"}}"#, common::jwt(3600)));
+        }
+        let key = format!("ASIA{}", number.fetch_add(1, Ordering::SeqCst));
+        let body = format!(
+            "<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdentityResult><Credentials>\
+             <AccessKeyId>{key}</AccessKeyId><SecretAccessKey>s</SecretAccessKey>\
+             <SessionToken>t</SessionToken><Expiration>2999-01-01T00:00:00Z</Expiration>\
+             </Credentials></AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>"
+        );
+        response("200 OK", "text/xml", &body)
+    });
+    let world = World::new();
+    let account = format!(
+        r#","service_account_impersonation_url":"{}/v1/projects/-/serviceAccounts/app@example-project.iam.gserviceaccount.com:generateAccessToken""#,
+        server.url
+    );
+    write_workload(&world, &server, r#"{"file":"{dir}/t"}"#, &account);
+    world.write("t", common::jwt(3600));
+    for (name, key) in [("one", "ASIA0"), ("two", "ASIA1"), ("one", "ASIA0"), ("two", "ASIA1")] {
+        let line = format!(
+            "helper aws --credentials={{dir}}/c.json --role-arn=arn:aws:iam::123456789012:role/deploy \
+             --sts-endpoint={} --service-account={name}-app@example-project.iam.gserviceaccount.com",
+            server.url
+        );
+        let run = world.run_with(&line, &[("XDG_CACHE_HOME", "{dir}/cache")]);
+        assert!(run.stdout.contains(&format!("\"{key}\"")), "{run:?}");
+    }
 }
 
 #[test]

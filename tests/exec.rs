@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::google::IMPERSONATED;
-use common::metadata::{ACCOUNT, Client, Google};
+use common::metadata::{ACCOUNT, ALLOW, Client, Google, runs_program};
 use common::{Run, World};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use serde_json::json as object;
@@ -393,6 +393,34 @@ fn a_signal_that_is_ignored_stays_ignored() {
     assert!(child.try_wait().unwrap().is_none(), "both still run");
     signal(&child, Signal::TERM);
     assert_eq!(child.wait().unwrap().code(), Some(143));
+}
+
+/// A program that ran for the first token must not leave a handler that ends this process.
+#[test]
+fn a_signal_after_a_check_reaches_the_command() {
+    let google = Google::new();
+    let world = google.world(true);
+    runs_program(&world, "cat t");
+    let wait = "for i in 1 2 3 4 5 6 7 8 9 10; do sleep 0.5 & wait; done";
+    let script = format!("trap 'exit 9' TERM; echo $$ > pid; {wait}");
+    let child = exec(&world, "--check-first", &script).env(ALLOW, "1").spawn().unwrap();
+    await_file(&world.path("pid"));
+    signal(&child, Signal::TERM);
+    assert_eq!(Run::new(child.wait_with_output().unwrap()).status, 9);
+    assert!(leaves_nothing(&world));
+}
+
+/// Where SIGCHLD is ignored, the kernel keeps no exit status.
+#[test]
+fn the_exit_status_is_known_where_a_parent_ignores_the_end_of_children() {
+    let google = Google::new();
+    let world = google.world(true);
+    let command = exec(&world, "", "exit 42");
+    let mut ignoring = Command::new("env");
+    ignoring.arg("--ignore-signal=CHLD").args(command.get_args().skip(1)).env_clear();
+    ignoring.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let run = Run::new(ignoring.output().unwrap());
+    assert_eq!((run.status, run.stderr.as_str()), (42, ""));
 }
 
 /// A signal may come before the command is started, while it is, or after.

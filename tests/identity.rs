@@ -89,6 +89,7 @@ fn the_azure_client() {
 }
 
 #[test]
+#[cfg(unix)]
 fn the_kubeconfig() {
     let world = World::new();
     let answer = json(&format!(r#"{{"status":{{"token":"{}"}}}}"#, jwt(3600)));
@@ -108,6 +109,19 @@ fn the_kubeconfig() {
         [&[("KUBECONFIG", "{dir}/one")], &[("KUBECONFIG", "{dir}/two")]];
     tokens(&world, "kubernetes --account=a", environments);
     assert_eq!(server.count(), 2);
+
+    for directory in ["first", "second"] {
+        std::fs::create_dir(world.path(directory)).unwrap();
+        let user = format!("users: [{{name: u, user: {{token: {directory}}}}}]\n");
+        world.write(&format!("{directory}/user"), user);
+    }
+    world.write("one", world.read("one").replace("users:", "others:"));
+    let line = "kubernetes --account=a --audience={aud} --output-file={dir}/out";
+    for directory in ["first", "first", "second"] {
+        let mut command = world.command(line, &[("KUBECONFIG", "{dir}/one:user")]);
+        assert!(command.current_dir(world.path(directory)).output().unwrap().status.success());
+    }
+    assert_eq!(server.count(), 4, "the second path of the list is another file");
 }
 
 #[test]

@@ -109,3 +109,15 @@ fn a_signal_that_is_ignored_stays_ignored() {
     run.wait().unwrap();
     assert!(ends_soon(program));
 }
+
+#[test]
+fn the_end_of_a_program_is_noticed_where_a_parent_blocks_its_signal() {
+    let world = World::new();
+    let run = world.command("command --timeout=30 -- /bin/sh -c {dir}/none", &[]);
+    let mut command = std::process::Command::new("env");
+    command.arg("--block-signal=CHLD").arg(run.get_program()).args(run.get_args()).env_clear();
+    command.envs(run.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let start = Instant::now();
+    assert_eq!(command.output().unwrap().status.code(), Some(6));
+    assert!(start.elapsed() < Duration::from_secs(15), "{:?}", start.elapsed());
+}

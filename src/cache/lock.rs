@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io::{Seek, Write};
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
@@ -22,14 +23,14 @@ const REMEMBERED_MS: i64 = 10_000;
 /// A lock that is held until it is dropped.
 #[derive(Debug)]
 pub struct Lock {
-    file: File,
+    file: Arc<File>,
     /// Whether another run held the lock before.
     pub(super) waited: bool,
 }
 
 impl CachedFile {
     /// Waits for the lock for at most half of the remaining time; `None` if there is no lock by
-    /// then, or can be none.
+    /// then, or locks are not possible.
     ///
     /// # Errors
     /// The failure of the run that held the lock while this run waited, or a refusal that is
@@ -82,8 +83,9 @@ impl Failure {
         Error::new(self.kind, self.message).fix(self.fix)
     }
 
-    /// Whether another attempt at the same request would fail in the same way. A changed file, such
-    /// as one with a secret, is tried at once; the variables of a request belong to its digest.
+    /// Whether another attempt at the same request would fail in the same way. If a file has
+    /// changed, such as one with a secret, the request is sent at once. The variables of a request
+    /// are part of its digest.
     fn concerns(&self, request: &str) -> bool {
         self.request == request && !self.is_lost && self.files.are_unchanged()
     }
@@ -96,8 +98,8 @@ impl Failure {
     fn remembered(self) -> Error {
         let until = rfc3339((self.time_ms + REMEMBERED_MS) / 1000 + 1);
         let fix = format!(
-            "{}; this failure is repeated until {until} without a new attempt, so that the account \
-             is not locked",
+            "{}; until {until}, this failure is reported without a new attempt, so that the \
+             account is not locked",
             self.fix
         );
         self.error().fix(fix)
@@ -124,13 +126,13 @@ impl Lock {
     }
 
     /// Replaces the content of the lock file, which must be empty or an earlier failure: a file of
-    /// another program may have the name of the lock, such as `poetry.lock`.
+    /// another program, such as `poetry.lock`, may have the name of the lock.
     fn write(&self, record: &[u8]) -> std::io::Result<()> {
-        let mut file = &self.file;
+        let mut file = &*self.file;
         file.rewind()?;
         let old = files::read_limited(file, LIMIT)?;
         if !old.is_some_and(|old| is_blank(&old) || is_record(&old)) {
-            return Err(std::io::Error::other("the lock file has a content of another program"));
+            return Err(std::io::Error::other("the lock file contains data of another program"));
         }
         file.set_len(0)?;
         file.rewind()?;
@@ -139,7 +141,7 @@ impl Lock {
 
     /// The failure in the lock file.
     fn failure(&self) -> Option<Failure> {
-        let bytes = files::read_limited(&self.file, LIMIT).ok()??;
+        let bytes = files::read_limited(&*self.file, LIMIT).ok()??;
         let record: Value = serde_json::from_slice(&bytes).ok()?;
         let text = |name: &str| record.get(name).and_then(Value::as_str);
         Some(Failure {

@@ -2,17 +2,18 @@
 //!
 //! It contains a subject token (the output file of the contract) or an access token
 //! (`--cache-file`). Clients read the output file before they run the executable, and fail on every
-//! run if the file is invalid. Therefore the file only contains complete documents of a success:
-//! the content is written to a temporary file in the same directory with mode 0600, synced, and
-//! renamed. `PATH.lock` makes concurrent runs fetch only once: a run that waited for the lock reads
-//! the file again, and reports the failure of the run that held the lock. A run stops waiting while
-//! it still has time to fetch by itself. Before a run fails, it reads the file once more.
+//! run if the file is invalid. Therefore the file contains only complete documents that report a
+//! success: the content is written to a temporary file in the same directory with mode 0600,
+//! synced, and renamed. `PATH.lock` makes concurrent runs fetch only once: a run that waited for
+//! the lock reads the file again, and reports the failure of the run that held the lock. A run
+//! stops waiting while it still has time to fetch by itself. Before a run fails, it reads the file
+//! once more.
 //!
 //! `tests/model` checks this protocol in every order of its steps, with runs that are killed or
 //! stopped. `tests/model_steps` compares the steps there with the calls here.
 //!
-//! A caller may need a token that is usable for some time. A token that is issued with less is given
-//! to every run that was waiting for it, and replaced by the next run.
+//! A caller may need a token that is usable for some time. A token that is issued with a shorter
+//! lifetime is given to every run that was waiting for it, and is replaced by the next run.
 //!
 //! If the server cannot be reached, a cached token that is still valid is used in the last minutes
 //! of its lifetime. A refusal is remembered for some seconds, so that clients that retry do not lock
@@ -97,7 +98,7 @@ impl CachedFile {
         CachedFile { path, place, request, min_life: 0, is_ours }
     }
 
-    /// The same file, whose token is replaced if it is usable for less than so many seconds.
+    /// The same file, whose token is replaced if it is usable for less than this many seconds.
     pub fn for_at_least(self, min_life: i64) -> CachedFile {
         CachedFile { min_life, ..self }
     }
@@ -168,12 +169,15 @@ impl CachedFile {
         self.replace(cached.to_file(&self.request).expose())
     }
 
-    /// Replaces the content of the file by this token. A failure is only logged.
-    pub fn try_write(&self, cached: &impl Cached, world: &World) {
-        match self.write(cached) {
-            Ok(()) => world.log.line(format!("token cached in {}", show::path(&self.path))),
-            Err(error) => world.log.line(format!("token not cached: {error}")),
-        }
+    /// Replaces the content of the file by this token, and returns whether this succeeded. A failure is
+    /// only logged.
+    pub fn try_write(&self, cached: &impl Cached, world: &World) -> bool {
+        let written = self.write(cached);
+        world.log.line(match &written {
+            Ok(()) => format!("token cached in {}", show::path(&self.path)),
+            Err(error) => format!("token not cached: {error}"),
+        });
+        written.is_ok()
     }
 
     /// Removes the file.
@@ -251,7 +255,7 @@ pub fn obtain<T: Cached>(
 }
 
 /// Whether the run that held the lock has fetched this token while this run waited. Then no token
-/// that lives longer can be had.
+/// with a longer lifetime is available.
 fn is_of_another_run<T: Cached>(
     token: &T,
     first: &Content<T>,

@@ -1,5 +1,5 @@
-//! The members that a file of the private cache has beside those of its token: which request the
-//! token is for, and which files the result depends on.
+//! The members that a file of the private cache has in addition to those of its token: which
+//! request the token is for, and on which files the result depends.
 
 use serde_json::{Map, Value};
 
@@ -34,7 +34,7 @@ pub fn open(bytes: &[u8], request: &str) -> Result<Map<String, Value>, &'static 
     }
     let files = members.get(FILES_MEMBER).and_then(Dependencies::read);
     let unchanged = files.filter(Dependencies::are_unchanged);
-    // What is made with this token depends on the same files.
+    // A token that is obtained with this one depends on the same files.
     unchanged.ok_or("a file that the token depends on has changed")?.note();
     Ok(members)
 }
@@ -47,7 +47,7 @@ mod tests {
     use crate::files;
 
     #[test]
-    fn a_changed_file_makes_another_request_of_it() {
+    fn a_token_is_not_used_after_one_of_its_files_has_changed() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("credentials");
         files::create_new(&path, b"one").unwrap();

@@ -35,8 +35,8 @@ options! {
         credentials: Option<PathBuf> = "--credentials=FILE",
         /// service account to impersonate with these credentials
         service_account: Option<String> = "--service-account=EMAIL",
-        /// service account between the caller and the target service account; list them in order
-        /// from the caller
+        /// service account between the caller and the target service account, in order from the
+        /// caller
         delegate: Vec<String> = "--delegate=EMAIL",
     }
 }
@@ -86,6 +86,8 @@ pub struct Credentials {
     scopes: Vec<String>,
     /// The path of the file, or the origin of the metadata server.
     file: String,
+    /// Whether cached access tokens and ID tokens may be used.
+    pub reuses_cache: bool,
 }
 
 impl Credentials {
@@ -105,7 +107,7 @@ impl Credentials {
                 let file = origin.to_string();
                 let origin = Origin::MetadataServer(MetadataServer::new(origin));
                 let (hops, scopes) = (Vec::new(), Vec::new());
-                Credentials { origin, hops, scopes, file }
+                Credentials { origin, hops, scopes, file, reuses_cache: true }
             }
         };
         found.impersonate(service_account)?;
@@ -132,7 +134,7 @@ impl Credentials {
             };
         };
         let file = files::absolute(path).display().to_string();
-        Credentials { origin, hops, scopes: of_file, file }
+        Credentials { origin, hops, scopes: of_file, file, reuses_cache: true }
     }
 
     /// Adds the service account of `--service-account`, unless the chain already ends with it.
@@ -237,8 +239,18 @@ impl Credentials {
     fn request(&self, scopes: &[String]) -> String {
         match self.hops.last() {
             Some(hop) => format!("access token of {hop:?} {scopes:?}"),
-            None => request_of_bearer(&[], scopes),
+            None => self.request_of_bearer(&[], scopes),
         }
+    }
+
+    /// What the origin and these accounts after it are asked for, for the cache. The token of a
+    /// workforce user has the same scopes for every request.
+    fn request_of_bearer(&self, hops: &[Hop], scopes: &[String]) -> String {
+        let scopes = match &self.origin {
+            Origin::User(user) if user.is_workforce => &[],
+            _ => scopes,
+        };
+        format!("access token of {hops:?} {scopes:?}")
     }
 
     /// Removes the cached access token with these scopes if it is the one that a server refused.
@@ -273,7 +285,7 @@ impl Credentials {
             let expiry = jwt::expiry(text.expose()).unwrap_or(cx.clock.now());
             AccessToken { text, expiry, issued: cx.clock.now(), member: None }
         };
-        // The metadata server has a cache of its own.
+        // The metadata server has its own cache.
         if let (Origin::MetadataServer(server), None) = (&self.origin, hop) {
             return server.id_token(audience, cx).map(token);
         }
@@ -339,7 +351,7 @@ impl Credentials {
         if let (Origin::MetadataServer(_), []) = (&self.origin, before) {
             return Ok((self.of_origin(scopes, cx)?, false));
         }
-        let request = request_of_bearer(before, scopes);
+        let request = self.request_of_bearer(before, scopes);
         self.cached(Entry { reuse, ..Entry::new("access-token", &request) }, cx, &|| {
             let cloud_platform = [CLOUD_PLATFORM.to_owned()];
             let mut bearer = self.of_origin(scopes, cx)?;
@@ -386,17 +398,21 @@ impl Credentials {
     ) -> Result<(T, bool), Error> {
         let file = self.file(entry, cx)?;
         let fetching = Fetching { fetch, remembers_refusals: false };
-        let reuse = !matches!(entry.reuse, Reuse::Never);
+        let reuse = self.reuses_cache && !matches!(entry.reuse, Reuse::Never);
         Ok(match cache::obtain(file.as_ref(), reuse, cx, &fetching)? {
             Obtained::Cached(token) => (token, true),
             Obtained::New(token, _lock) => {
                 match &file {
-                    Some(file) if entry.file.is_some() => file.try_write(&token, cx),
+                    Some(file) if entry.file.is_some() => {
+                        file.try_write(&token, cx);
+                    }
                     Some(file) if files::has_seen_all() => {
                         file.try_write(&token, cx);
                         token_cache::tidy(file.path(), cx);
                     }
-                    Some(_) => cx.log.line("token not cached: its identity may change unnoticed"),
+                    Some(_) => {
+                        cx.log.line("token not cached: a change of its identity cannot be detected")
+                    }
                     None => {}
                 }
                 (token, false)
@@ -428,11 +444,6 @@ impl Credentials {
             CachedFile::new(path, place, digest, is_ours).for_at_least(min_life)
         }))
     }
-}
-
-/// What the origin and these accounts after it are asked for, for the cache.
-fn request_of_bearer(hops: &[Hop], scopes: &[String]) -> String {
-    format!("access token of {hops:?} {scopes:?}")
 }
 
 /// A token in the cache.

@@ -113,7 +113,7 @@ impl Executable<'_> {
         troubles: &mut Vec<Trouble>,
         cx: &Context,
     ) -> Result<Secret, Error> {
-        if let Some(token) = self.output_file.and_then(|path| cached(path, self.token_type, cx)) {
+        if let Some(token) = self.stored(|_| true, cx) {
             return Ok(token);
         }
         let mut words = words(self.command).into_iter();
@@ -159,8 +159,29 @@ impl Executable<'_> {
                 let fix = format!("run {} by hand to see its error output", program.place);
                 Err(Error::new(Kind::Expired, what).fix(fix).depending_on(expiry))
             }
-            _ => Ok(token),
+            _ => {
+                // A token that the program has also stored can be cached.
+                self.stored(|stored| stored.expose() == token.expose(), cx);
+                Ok(token)
+            }
         }
+    }
+
+    /// The token in the output file, if it has not expired and is the expected one.
+    fn stored(&self, is_expected: impl Fn(&Secret) -> bool, cx: &Context) -> Option<Secret> {
+        let path = self.output_file?;
+        let _waiting = files::Waiting::new(path);
+        let refuse = |why: &Refusal| {
+            cx.log.line(format!("cached file not used: {}: {why}", show::path(path)));
+        };
+        let state = files::state(path);
+        let bytes = ownership::read_trusted(path).inspect_err(refuse).ok()??;
+        let document: Value = serde_json::from_slice(&bytes).ok()?;
+        let is_fresh = document::expiry(&document)? > cx.clock.now();
+        let token = document::token(&document, self.token_type).ok();
+        let token = token.filter(|token| is_fresh && is_expected(token))?;
+        files::note_stored(path, state);
+        Some(token)
     }
 
     /// Runs the program for at most as long as clients wait.
@@ -241,18 +262,4 @@ fn too_slow(program: &Program, timeout_ms: u64, waited: Duration) -> Error {
     };
     Error::new(Kind::Unreachable, what)
         .fix(format!("run {} by hand to see why, or {fix}", program.place))
-}
-
-/// The token in the output file of another program, if it has not expired.
-fn cached(path: &Path, token_type: TokenType, cx: &Context) -> Option<Secret> {
-    let _waiting = files::Waiting::new(path);
-    let refuse = |why: &Refusal| {
-        cx.log.line(format!("cached file not used: {}: {why}", show::path(path)));
-    };
-    let bytes = ownership::read_trusted(path).inspect_err(refuse).ok()??;
-    let document: Value = serde_json::from_slice(&bytes).ok()?;
-    let fresh = document::expiry(&document)? > cx.clock.now();
-    let token = document::token(&document, token_type).ok().filter(|_| fresh)?;
-    files::note(path);
-    Some(token)
 }

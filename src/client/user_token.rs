@@ -3,9 +3,9 @@
 //!
 //! The old refresh token stops working when it is replaced, so a new one must not be lost. The lock
 //! belongs to the credential file: from reading the refresh token to storing the new one, no other
-//! run uses the file. If the file cannot be written, the new token is kept in the private cache, as
-//! long as the file contains the token that it replaces. If a run is killed after it has written the
-//! new token to a temporary file, the next run finishes the update.
+//! run uses the file. If the file cannot be written, the new token is stored in the private cache,
+//! and used as long as the file contains the token that it replaces. If a run is killed after it
+//! has written the new token to a temporary file, the next run finishes the update.
 
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -51,11 +51,12 @@ pub fn get(user: &UserCredentials, scopes: &[String], cx: &Context) -> Result<Re
             .fix("save the credentials in a regular file, and use the path of that file"));
     }
     if cx.is_offline() {
-        // The file is neither locked nor changed for a request that is only checked.
+        // With `--offline`, the file is neither locked nor changed.
         return refresh::refresh(user, &user.refresh_token, scopes, cx, |_| Ok(()));
     }
     let kept = store.kept(cx);
-    // A request that the deadline ends may lose the new refresh token, so time is left for it.
+    // A request that is cut off by the deadline may lose the new refresh token, so enough time must
+    // remain.
     let reserve = cx.deadline.remaining() / 2;
     let mut lock = lock::beside(&store.path, reserve, cx)?;
     match (&lock, &kept) {
@@ -119,7 +120,7 @@ impl Store<'_> {
             serde_json::from_str(text.expose()).map_err(|_| "it is not JSON".to_owned())?;
         match self.token(&mut value) {
             Some(member) if *member == old.expose() => *member = new.expose().into(),
-            // The user has signed in again meanwhile.
+            // The user has signed in again in the meantime.
             _ => return Ok(()),
         }
         let text = Secret::new(format!("{value:#}"));
@@ -174,7 +175,7 @@ impl Store<'_> {
     }
 }
 
-/// The kept token, if it replaces the one in the credential file.
+/// The stored token, if it replaces the one in the credential file.
 fn read_kept(path: &Path, in_file: &Secret) -> Option<Secret> {
     let bytes = ownership::read_trusted(path).ok()??;
     let value: Value = serde_json::from_slice(&bytes).ok()?;
@@ -182,7 +183,7 @@ fn read_kept(path: &Path, in_file: &Secret) -> Option<Secret> {
     (replaces == of(in_file)).then_some(Secret::new(value.get(TOKEN)?.as_str()?))
 }
 
-/// Keeps a refresh token in the private cache.
+/// Stores a refresh token in the private cache.
 fn keep(path: Option<&PathBuf>, in_file: &Secret, new: &Secret) -> Result<(), String> {
     let path = path.ok_or("there is no private cache")?;
     let record = json!({ REPLACES: of(in_file), TOKEN: new.expose() });

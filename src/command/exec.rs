@@ -1,9 +1,10 @@
-//! `exec`: runs a command with a metadata server that lives as long as the command.
+//! `exec`: runs a command with a metadata server that stops when the command ends.
 //!
-//! The command and its children find the server by the variables that Google's libraries read. The
-//! terminal and the standard streams are those of the command. A signal is passed on, except one
-//! that the terminal has sent to the command already: a command such as terraform stops immediately
-//! at the second SIGINT. <https://cloud.google.com/compute/docs/metadata/overview>
+//! The command and its children find the server through the variables that Google's libraries read.
+//! The command uses the terminal and the standard streams of this process. A signal is passed on to
+//! the command, unless the terminal has already sent it to the command: a command such as terraform
+//! stops immediately at the second SIGINT.
+//! <https://cloud.google.com/compute/docs/metadata/overview>
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
@@ -30,7 +31,7 @@ use crate::client::credentials::CredentialOptions;
 use crate::configuration::VARIABLE;
 use crate::configuration::search::METADATA_HOST;
 use crate::context::Context;
-use crate::contract::exit::{FailureForm, Output};
+use crate::contract::exit::{FailureForm, Output, contain_panics};
 use crate::error::{Error, Kind};
 use crate::program;
 use crate::server::{Listener, Server, Wanted};
@@ -75,19 +76,19 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     };
     let settings = serving::settings(invocation, cx)?;
     if options.check_first {
-        (settings.fetch)(&Wanted::Access(settings.identity.scopes.clone()))?;
+        (settings.fetch)(&Wanted::Access(settings.identity.scopes.clone()), true)?;
     }
     let internal = |error: std::io::Error| {
         Error::new(Kind::Internal, "cannot start the metadata server")
             .cause(error)
-            .fix("check TMPDIR, or raise the limit of open files (ulimit -n)")
+            .fix("check TMPDIR, or raise the limit on open files (ulimit -n)")
     };
     let listener = Listener::anywhere()?;
     let address = listener.address().unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0)));
-    let (ended, end) = UnixStream::pair().map_err(internal)?;
+    let (ended, _end) = UnixStream::pair().map_err(internal)?;
     let server = Server::new(settings, listener, ended)?;
-    // A signal from now on is passed on to the command, so that the folder is removed.
-    program::leave_signals();
+    // From here on, a signal is passed on to the command, so that the folder is removed at the end.
+    program::leave_signals(&PASSED);
     let signals = PASSED.into_iter().filter(|signal| !program::is_ignored(*signal));
     let signals = SignalsInfo::<WithOrigin>::new(signals).map_err(internal)?;
     let mut builder = tempfile::Builder::new();
@@ -101,27 +102,34 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     }
     set_variables(&mut command, address, folder.path(), &cx.env);
     invocation.exit.at_deadline(Deadline::after(FOREVER));
-    let server = thread::Builder::new().spawn(|| server.run()).map_err(internal)?;
-    let child = match command.spawn() {
+    // If the server fails, the command goes on without it.
+    let log = cx.log.clone();
+    let serve = move || {
+        let for_panics = log.clone();
+        contain_panics(move |error| for_panics.failure(&error));
+        if let Err(error) = server.run() {
+            log.failure(&error);
+        }
+    };
+    thread::Builder::new().spawn(serve).map_err(internal)?;
+    let child = match program::start_beside(&mut command) {
         Ok(child) => child,
         Err(error) => return Err(not_run(name, error, invocation)),
     };
     let status = wait(child, signals).map_err(internal)?;
-    drop(end);
-    let _ = server.join();
     let signal = status.signal().map(|signal| 128 + signal);
     let status = status.code().or(signal).and_then(|status| u8::try_from(status).ok());
     Ok(Output { text: String::new(), status: status.unwrap_or(u8::MAX) })
 }
 
-/// Sets the variables by which clients find the server, and removes the variables that would select
-/// other credentials or no server.
+/// Sets the variables through which clients find the server, and removes the variables that would
+/// select other credentials or disable the server.
 fn set_variables(command: &mut Command, address: SocketAddr, folder: &Path, env: &Env) {
     for name in [METADATA_HOST, "GCE_METADATA_IP", "GCE_METADATA_ROOT"] {
         command.env(name, address.to_string());
     }
     command.env("METADATA_SERVER_DETECTION", "assume-present");
-    // gcloud remembers in this folder that there is no metadata server, and finds its account there.
+    // In its own folder, gcloud finds its account, and caches that there is no metadata server.
     command.env("CLOUDSDK_CONFIG", folder);
     command.env_remove("NO_GCE_CHECK").env_remove(VARIABLE);
     let no_proxy = no_proxy(address, env);
@@ -156,12 +164,12 @@ fn not_run(name: &OsStr, error: std::io::Error, invocation: &Invocation) -> Erro
     if status == NOT_FOUND { what.fix(fix) } else { what.cause(error).fix(fix) }
 }
 
-/// Waits for the command, and passes signals on to it until it has ended.
+/// Waits until the command ends, and passes signals on to it.
 fn wait(mut child: Child, mut signals: SignalsInfo<WithOrigin>) -> std::io::Result<ExitStatus> {
     let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) else {
         return child.wait();
     };
-    // After the child was waited for, its number may belong to another process.
+    // Once the child has been waited for, its process ID may be reused.
     let running = Arc::new(Mutex::new(true));
     let handle = signals.handle();
     let is_running = running.clone();

@@ -1,6 +1,6 @@
 //! `serve`: a metadata server that runs until a signal stops it, for containers and services.
 //!
-//! Clients find it by `GCE_METADATA_HOST`, and read a subject token from `/subject-token` with
+//! Clients find it through `GCE_METADATA_HOST`, and read a subject token from `/subject-token` with
 //! `credential_source.url`. <https://cloud.google.com/compute/docs/metadata/overview>
 
 use std::os::unix::net::UnixStream;
@@ -57,11 +57,11 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
         })?;
         settings.users.0.push(uid);
     }
-    // A signal from now on also removes the socket.
+    // From here on, a signal also removes the socket.
     let ended = ended_by_signal().map_err(|error| {
-        Error::new(Kind::Internal, "cannot handle signals")
+        Error::new(Kind::Internal, "cannot install signal handlers")
             .cause(error)
-            .fix("raise the limit of open files (ulimit -n)")
+            .fix("raise the limit on open files (ulimit -n)")
     })?;
     let listener = match &options.listen {
         Some(address) => Listener::at(address)?,
@@ -71,19 +71,22 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     let address = listener.address().map(|address| format!(" at {address}")).unwrap_or_default();
     let server = Server::new(settings, listener, ended)?;
     cx.log.line(format!("the metadata server is ready{address}"));
-    server.run();
+    server.run()?;
     cx.log.line("the metadata server has stopped");
     Ok(String::new().into())
 }
+
+/// The signals that stop the server.
+const STOPPING: [i32; 3] = [SIGTERM, SIGINT, SIGHUP];
 
 /// Longer than any process runs.
 pub(super) const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// A socket that becomes readable when a signal stops this process.
 fn ended_by_signal() -> std::io::Result<UnixStream> {
-    program::leave_signals();
+    program::leave_signals(&STOPPING);
     let (ended, end) = UnixStream::pair()?;
-    for signal in [SIGTERM, SIGINT, SIGHUP] {
+    for signal in STOPPING {
         if !program::is_ignored(signal) {
             pipe::register(signal, end.try_clone()?)?;
         }

@@ -14,8 +14,8 @@ use crate::error::{Error, Kind};
 use crate::files;
 use crate::google::access_token::{AccessToken, MIN_LIFE};
 use crate::google::{gcloud, scopes};
+use crate::options::Options as Common;
 use crate::options::grammar::{is_project, require};
-use crate::options::{Options as Common, Values};
 use crate::server::{AllowedUsers, Fetch, Identity, Settings, Wanted};
 use crate::token::jwt;
 use crate::world::{Clock, Deadline, World};
@@ -68,12 +68,15 @@ pub(super) fn settings(invocation: &Invocation, cx: &Context) -> Result<Settings
     let common = Common::new(&invocation.values);
     let timeout = common.timeout();
     let (values, world) = (Arc::new(invocation.values.clone()), World::clone(cx));
-    let fetch: Fetch = Arc::new(move |wanted| {
+    let fetch: Fetch = Arc::new(move |wanted, reuses_cache| {
         files::forget_seen();
+        // The credentials are read each time, because their file may have changed.
         let common = Common::new(&values);
         let deadline = Deadline::after(common.timeout());
         let cx = Context::new(World { deadline, ..world.clone() }, common.http);
-        token(&values, wanted, &cx)
+        let mut credentials = Credentials::find(&values, &cx)?;
+        credentials.reuses_cache = reuses_cache;
+        token(&credentials, wanted, &cx)
     });
     Ok(Settings {
         identity,
@@ -85,7 +88,7 @@ pub(super) fn settings(invocation: &Invocation, cx: &Context) -> Result<Settings
     })
 }
 
-/// Clients of a server that may not run the executable would never get a token.
+/// If the server may not run the executable, its clients never get a token.
 fn require_opt_in(config: &CredentialConfig, cx: &Context) -> Result<(), Error> {
     match config.source {
         CredentialSource::Executable { .. } => Allowed::by(&cx.env).map(|_| ()),
@@ -99,9 +102,7 @@ fn pool_project(credentials: &Credentials) -> Option<u64> {
     PoolProvider::parse(&config.audience).ok()?.project?.parse().ok()
 }
 
-/// Fetches a token. The credentials are read each time, because their file may have changed.
-fn token(values: &Values, wanted: &Wanted, cx: &Context) -> Result<AccessToken, Error> {
-    let credentials = Credentials::find(values, cx)?;
+fn token(credentials: &Credentials, wanted: &Wanted, cx: &Context) -> Result<AccessToken, Error> {
     match (wanted, &credentials.origin) {
         (Wanted::Access(scopes), _) => credentials.access_token(scopes, MIN_LIFE, cx),
         (Wanted::Identity(audience, is_full), _) => {

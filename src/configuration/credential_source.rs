@@ -67,8 +67,8 @@ pub(super) fn read(members: &Members) -> Result<CredentialSource, Error> {
             None | Some("text") => None,
             Some("json") => Some(format.required("subject_token_field_name").map_err(|error| {
                 error.fix(
-                    "set format.subject_token_field_name to the member with the token, or \
-                           set format.type to text if the whole text is the token",
+                    "set format.subject_token_field_name to the member with the token, or set \
+                     format.type to text if the whole content is the token",
                 )
             })?),
             Some(_) => {

@@ -55,7 +55,7 @@ impl PoolProvider {
             .and_then(|rest| rest.split_once('/'))
             .ok_or_else(|| wrong_host(audience, place))?;
         if audience.chars().any(|c| !c.is_ascii_alphanumeric() && !"/-_.:".contains(c)) {
-            return Err(wrong("contains characters that no resource name has")
+            return Err(wrong("contains characters that a resource name cannot contain")
                 .fix("remove spaces and special characters"));
         }
         let (project, pool, provider) = split(path, place)?;
@@ -135,21 +135,22 @@ impl PoolProvider {
         }
     }
 
-    /// How to make the provider accept tokens with this `aud`. The command replaces the whole list of
-    /// audiences, so the present ones must be repeated. An empty list allows the name of the provider.
-    /// The provider of a workforce pool has one client ID instead.
+    /// How to make the provider accept tokens with this `aud`. The command replaces the whole list
+    /// of audiences, so the current ones must be repeated. An empty list allows the name of the
+    /// provider. The provider of a workforce pool has one client ID instead.
     fn allow_audience(&self, aud: &str) -> String {
         let update = self.gcloud("update-oidc");
         match self.project {
             Some(_) => format!(
-                "allow this one in addition to the present audiences of the pool provider (https:{} if \
-                 it has none), which the command replaces: {update} {}",
+                "allow this audience too (the command replaces the whole list: set PRESENT to the \
+                 current audiences of the pool provider, or to https:{} if it has none): {update} \
+                 {}",
                 self.name(),
                 quoted(&format!("--allowed-audiences=PRESENT,{aud}"))
             ),
             None => format!(
-                "make this one the client ID of the pool provider, the only audience that it accepts: \
-                 {update} {}",
+                "make this audience the client ID of the pool provider, which accepts no other \
+                 audience: {update} {}",
                 quoted(&format!("--client-id={aud}"))
             ),
         }

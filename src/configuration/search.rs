@@ -4,8 +4,9 @@
 //! 2. the well-known file, which `gcloud auth application-default login` writes
 //! 3. the metadata server, if `GCE_METADATA_HOST` names one or this host belongs to Google Cloud
 //!
-//! A place that exists is used. If its credentials do not work, the next place is not tried, because
-//! its credentials may be those of another identity. <https://google.aip.dev/auth/4110>
+//! A place that exists is used. If its credentials do not work, no other place is tried, because
+//! another place may contain the credentials of another identity.
+//! <https://google.aip.dev/auth/4110>
 
 use std::path::{Path, PathBuf};
 

@@ -8,7 +8,7 @@
 //!   (`quota_project_id`, `token_info_url`, `trust_boundary`, comments). Only the names in
 //!   [`IDENTITY`] are refused.
 //! - The objects inside it exist only to select a token. Any member that is not known may select
-//!   another one, so all are refused but notes.
+//!   another token, so all except notes are refused.
 
 use serde_json::Value;
 

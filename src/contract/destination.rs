@@ -72,10 +72,12 @@ impl Destination {
     /// `CONFIGURATION` if the caller reads only the file and it cannot be written.
     pub fn store(&self, document: &Document, world: &World) -> Result<(), Error> {
         match self {
-            Destination::Stdout(Some(file)) => file.try_write(document, world),
+            Destination::Stdout(Some(file)) if file.try_write(document, world) => {
+                files::note_stored(file.path(), files::state(file.path()));
+            }
             Destination::OutputFile(file) => file.write(document)?,
             Destination::BareFile(file) => file.replace(document.token.expose())?,
-            Destination::Stdout(None) | Destination::BareStdout => {}
+            Destination::Stdout(_) | Destination::BareStdout => {}
         }
         Ok(())
     }

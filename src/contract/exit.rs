@@ -6,6 +6,7 @@
 //! watchdog and the panic hook end the program through this module too, and only the first caller
 //! prints.
 
+use std::cell::RefCell;
 use std::io::{ErrorKind, Write};
 #[cfg(unix)]
 use std::os::fd::AsFd;
@@ -19,6 +20,7 @@ use std::time::Duration;
 use super::document;
 use crate::error::{Error, Kind};
 use crate::files;
+use crate::lock;
 use crate::options::Format;
 use crate::stdio;
 use crate::token::TokenType;
@@ -84,6 +86,17 @@ impl From<String> for Output {
     }
 }
 
+thread_local! {
+    /// What happens instead of the end of the process if this thread panics.
+    static INSTEAD: RefCell<Option<Box<dyn FnOnce(Error)>>> = const { RefCell::new(None) };
+}
+
+/// Makes a panic end only this thread of a server: its locks are released, and `report` gets the
+/// failure. The thread then waits forever, because a released program cannot unwind.
+pub fn contain_panics(report: impl FnOnce(Error) + 'static) {
+    INSTEAD.set(Some(Box::new(report)));
+}
+
 /// The one exit of this process.
 #[derive(Debug, Clone)]
 pub struct Exit(Arc<State>);
@@ -132,7 +145,13 @@ impl Exit {
     }
 
     /// Makes a panic end the process with an `INTERNAL` failure, because a client can use neither a
+<<<<<<< HEAD
     /// panic message nor a signal. The panic message may contain anything and is not printed.
+=======
+    /// panic message nor a signal, except in a thread that called [`contain_panics`]. The panic message
+    /// may contain anything and is not printed.
+    #[allow(clippy::disallowed_methods)] // a panic must not unwind into an abort
+>>>>>>> main
     pub fn on_panic(&self) {
         let exit = self.clone();
         panic::set_hook(Box::new(move |panic| {
@@ -140,7 +159,18 @@ impl Exit {
                 panic.location().map_or("an unknown location".to_owned(), ToString::to_string);
             let error = Error::new(Kind::Internal, format!("wif-token has a bug at {location}"))
                 .fix("report this message with the command line and the version");
+<<<<<<< HEAD
             leave(exit.failure(&error));
+=======
+            let Some(report) = INSTEAD.take() else {
+                process::exit(i32::from(exit.failure(&error)));
+            };
+            lock::release_all();
+            report(error);
+            loop {
+                thread::park();
+            }
+>>>>>>> main
         }));
     }
 
@@ -203,7 +233,7 @@ impl Exit {
         }
     }
 
-    /// Shows a part of the output early on standard output, to a user or to a tool that answers.
+    /// Prints a part of the output early, for a user or for a tool that responds to it.
     pub fn show(&self, text: &str) {
         if !self.0.printed.load(Ordering::SeqCst) {
             let _ = write_stdout(text);

@@ -28,7 +28,7 @@ impl Trouble {
     }
 }
 
-/// What is wrong with the way in which a program ended that printed a success.
+/// What is wrong with how a program that printed a success ended.
 pub fn of_run(exit_status_is_0: bool, wrote_to_stderr: bool) -> Option<Trouble> {
     match (exit_status_is_0, wrote_to_stderr) {
         (false, _) => Some(Trouble::new(
@@ -47,7 +47,7 @@ pub fn of_run(exit_status_is_0: bool, wrote_to_stderr: bool) -> Option<Trouble> 
 /// What clients make of a program that leaves a process with its standard output.
 pub fn keeps_output_open() -> Trouble {
     Trouble::new(
-        "it leaves a process that keeps its standard output open, for which clients wait until their \
+        "a process that it started keeps standard output open, so clients wait until their \
          timeout",
         "redirect the standard output of the background process, for example to /dev/null",
     )

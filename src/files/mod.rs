@@ -23,7 +23,9 @@ pub use self::private::{
 pub use self::replace::{
     create_new, leftovers, publish, remove, remove_leftovers, replace, update,
 };
-pub use self::seen::{forget_seen, has_seen_all, note, note_in_state, note_unknown, seen, state};
+pub use self::seen::{
+    forget_seen, has_seen_all, note, note_in_state, note_stored, note_unknown, seen, state,
+};
 pub use self::waiting::{STDIN, Waiting, before_the_first_wait, may_wait, waiting_for};
 
 use std::ffi::OsStr;
@@ -215,9 +217,10 @@ pub fn not_a_path(value: &OsStr, option: &str) -> Option<Error> {
     )
 }
 
-/// Opens a file for appending that is new or empty, or begins like this `is_ours` recognizes. A new
-/// file is accessible only to its owner. An existing one must belong to this user or to the system
-/// administrator, and on Unix no other user may write to it; links are not followed.
+/// Opens a file for appending. The file must be new or empty, or `is_ours` must recognize its
+/// beginning. A new file is accessible only to its owner. An existing one must belong to this user
+/// or to the system administrator, and on Unix no other user may write to it; links are not
+/// followed.
 ///
 /// # Errors
 /// Why the file is not used.

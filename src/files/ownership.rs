@@ -5,8 +5,8 @@
 //!
 //! - A file is read as a cache, or used as a lock, only if it is a regular file that belongs to this
 //!   user or to the system administrator, and that no other user can write to.
-//! - A file is replaced or removed only if it is a regular file whose content is of no value, or is
-//!   what the caller recognizes as its own.
+//! - A file is replaced or removed only if it is a regular file that has no content of value, or
+//!   whose content the caller recognizes as its own.
 //!
 //! Links are not followed.
 
@@ -37,7 +37,7 @@ pub enum Refusal {
     OtherOwner,
     /// Other users can write to it.
     WritableByOthers,
-    /// It has a content that this program did not write.
+    /// Its content was not written by this program.
     OtherContent,
     /// It cannot be created, because this directory does not exist.
     NoDirectory(PathBuf),

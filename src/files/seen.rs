@@ -15,16 +15,26 @@ thread_local! {
 }
 
 /// Notes that a file is read now. A file that does not exist is noted too, because it may be
-/// created later. A value that may be the content of a file is not noted, because the noted paths are
-/// written to files.
+/// created later. The noted paths are written to files, so a path that may be the content of a file
+/// cannot be observed.
 pub fn note(path: &Path) {
-    if show::looks_like(&path.to_string_lossy()).is_some() {
-        return;
-    }
-    let (path, state) = (super::absolute(path), state(path));
+    let Some(name) = name(path) else { return note_unknown() };
+    let state = state(path);
     SEEN.with_borrow_mut(|seen| {
-        seen.entry(path).or_insert(state);
+        seen.entry(name).or_insert(state);
     });
+}
+
+/// Notes that the result is in this file, in this state. A later run uses the file until it changes,
+/// even if the result depends on something that cannot be observed.
+pub fn note_stored(path: &Path, state: String) {
+    let Some(name) = name(path) else { return note_unknown() };
+    SEEN.with_borrow_mut(|seen| seen.insert(name, state));
+    IS_ALL.set(true);
+}
+
+fn name(path: &Path) -> Option<PathBuf> {
+    show::looks_like(&path.to_string_lossy()).is_none().then(|| super::absolute(path))
 }
 
 /// Notes a file that was read earlier, in this state.
@@ -66,15 +76,20 @@ pub fn forget_seen() {
     IS_ALL.set(true);
 }
 
-/// The number of a file (on Unix), its size and when it was last modified; empty if there is none.
+/// The size of a file, when it was last modified, and on Unix its number and when it was last
+/// changed, which no program can set; empty if there is none.
 pub fn state(path: &Path) -> String {
     let Ok(metadata) = path.metadata() else { return String::new() };
     #[cfg(unix)]
-    let number = std::os::unix::fs::MetadataExt::ino(&metadata);
+    let more = {
+        use std::os::unix::fs::MetadataExt;
+        format!("{}, {}.{:09} s", metadata.ino(), metadata.ctime(), metadata.ctime_nsec())
+    };
     #[cfg(not(unix))]
-    let number = 0;
+    let more = "";
     let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-    format!("{number}, {} bytes, {} ns", metadata.len(), modified.unwrap_or_default().as_nanos())
+    let modified = modified.unwrap_or_default().as_nanos();
+    format!("{} bytes, {modified} ns, {more}", metadata.len())
 }
 
 #[cfg(test)]
@@ -95,6 +110,14 @@ mod tests {
             assert!(!states.contains(&state(&path)));
             states.push(state(&path));
         }
+        let before = path.metadata().unwrap().modified().unwrap();
+        std::fs::write(&path, "six").unwrap();
+        std::fs::File::options().write(true).open(&path).unwrap().set_modified(before).unwrap();
+        assert_eq!(
+            states.contains(&state(&path)),
+            cfg!(windows),
+            "the time of a change is not set"
+        );
         note(&path);
         assert_eq!(seen()[&path], "", "the first state counts");
         crate::files::update(&path, b"three").unwrap();
@@ -102,6 +125,10 @@ mod tests {
         assert!(has_seen_all());
         note_unknown();
         assert!(!has_seen_all());
+        note_stored(&path, "a state".to_owned());
+        assert!(has_seen_all() && seen()[&path] == "a state");
+        note(Path::new("TOKEN=a"));
+        assert!(!has_seen_all(), "a file with this name may have been read");
         forget_seen();
         assert!(seen().is_empty() && has_seen_all());
     }

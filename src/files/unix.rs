@@ -31,7 +31,7 @@ pub(super) fn is_owned(_file: &File, metadata: &Metadata) -> io::Result<bool> {
     Ok([0, rustix::process::geteuid().as_raw()].contains(&metadata.uid()))
 }
 
-/// Whether other users than the owner can write to a file.
+/// Whether users other than the owner can write to a file.
 pub(super) fn is_writable_by_others(metadata: &Metadata) -> bool {
     metadata.mode() & 0o022 != 0
 }
@@ -71,12 +71,12 @@ pub fn private_directory(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-/// Whether other users than the owner can read or write a file.
+/// Whether users other than the owner can read or write a file.
 pub fn is_shared(path: &Path) -> bool {
     mode(path) & 0o077 != 0
 }
 
-/// Who can write to a file or replace the files in a directory, beside the owner; `None` for
+/// Who can write to a file or replace the files in a directory, besides the owner; `None` for
 /// nobody. The sticky bit of a directory protects the files of other users. A group with the same
 /// number as the owner is ignored, because by convention the owner is its only member.
 pub fn writable_by_others(path: &Path) -> Option<&'static str> {

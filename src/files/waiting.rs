@@ -1,7 +1,7 @@
 //! The file that the run waits for, so that the watchdog can name it, and the start of the watchdog.
 //!
-//! A run that finds its token in the output file waits for nothing. It is not worth a thread, which
-//! costs it a tenth of its time, so the first wait starts the watchdog.
+//! A run that finds its token in the output file waits for nothing, and a thread would cost a tenth
+//! of its time. Therefore the first wait starts the watchdog.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, Once, OnceLock, PoisonError};

@@ -77,8 +77,8 @@ pub fn is_shared(path: &Path) -> bool {
     !groups_with(path, sddl::READING | sddl::WRITING).is_empty()
 }
 
-/// Who can write to a file or replace the files in a directory, beside the owner and administrators;
-/// `None` for nobody. Only groups of all users are examined.
+/// Who can write to a file or replace the files in a directory, besides the owner and
+/// administrators; `None` for nobody. Only groups of all users are examined.
 pub fn writable_by_others(path: &Path) -> Option<&'static str> {
     groups_with(path, writing(path)).first().map(|(_, _, name)| *name)
 }

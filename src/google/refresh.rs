@@ -78,7 +78,7 @@ pub fn sign_in(user: &UserCredentials, scopes: &[String]) -> String {
         command.push_str(" --login-config=FILE");
     }
     if !scopes.is_empty() && !user.is_workforce {
-        // gcloud stores the account of the user with these two.
+        // gcloud needs these two scopes to store the account of the user.
         let scopes = ["openid", "https://www.googleapis.com/auth/userinfo.email"]
             .into_iter()
             .chain(scopes.iter().map(String::as_str).filter(|scope| *scope != "openid"));

@@ -2,8 +2,9 @@
 //!
 //! Git writes `key=value` lines up to an empty line, and expects the response in the same form. For
 //! a host without credentials, the helper prints nothing, so that git runs the next helper. An
-//! unknown action is ignored. After a server has refused a credential, git wants it erased. A git that announces the capability `authtype` (2.46 and later) can
-//! send the token as a bearer token; other versions get the token as a password.
+//! unknown action is ignored. After a server has refused a credential, git runs the action `erase`.
+//! Git 2.46 and later announces the capability `authtype` and can send the token as a bearer token;
+//! older versions get the token as a password.
 //! <https://git-scm.com/docs/gitcredentials>
 
 use super::{AllowHost, Call, HelperInfo, Scope, ask_again_at, host, input};
@@ -24,8 +25,8 @@ const HOSTS: &[&str] = &[
     "*.blueoryx.dev",
 ];
 
-/// The user name for an access token. `googlesource.com` requires one that begins with `git-`, and
-/// the other servers accept any.
+/// The user name for an access token. `googlesource.com` requires a name that begins with `git-`,
+/// and the other servers accept any name.
 const USER: &str = "git-account";
 
 pub(super) const INFO: HelperInfo = HelperInfo {
@@ -68,7 +69,7 @@ fn run(call: &Call, cx: &Context) -> Result<Output, Error> {
             }
             Ok(String::new().into())
         }
-        Some(_) => Ok(String::new().into()), // a git of the future may have more actions
+        Some(_) => Ok(String::new().into()), // a later version of git may have more actions
     }
 }
 

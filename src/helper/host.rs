@@ -52,8 +52,8 @@ impl Hosts {
         match url {
             None => log.line("no token: the request does not contain the URL of an HTTPS server"),
             Some(url) if !is_permitted => log.line(format!(
-                "no token for {}: this helper has tokens only for {} with https on port 443, and for \
-                 the hosts of --allow-host",
+                "no token for {}: this helper provides tokens only for {} with https on port 443, \
+                 and for the hosts in --allow-host",
                 url.origin(),
                 self.patterns.join(", "),
             )),

@@ -18,8 +18,8 @@ pub(super) fn read() -> Result<String, Error> {
     parse(stdin())
 }
 
-/// Reads standard input to its end, without the other rules of [`read`]: a server decides what is in
-/// some of the values that git passes on. What is not UTF-8 is replaced.
+/// Reads standard input to its end, without the other rules of [`read`]: some of the values that
+/// git passes on come from a server. Invalid UTF-8 is replaced.
 ///
 /// # Errors
 /// `USAGE` if it is longer than 64 KiB.

@@ -23,7 +23,7 @@ pub const SCOPES: &str = "cloud-platform,userinfo.email";
 /// The variable with the request.
 const REQUEST: &str = "KUBERNETES_EXEC_INFO";
 
-/// The versions of the protocol. A client that sets no variable knows the second.
+/// The versions of the protocol. A client that does not set the variable supports the second one.
 const VERSIONS: [&str; 2] =
     ["client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1"];
 

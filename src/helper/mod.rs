@@ -5,7 +5,7 @@
 //! specific to the tool: the protocol, the hosts that a token may go to, and how the tool shows a
 //! failure. A token goes only to hosts of Google and to hosts that `--allow-host` names. For any
 //! other host, the helper reports that there are no credentials, so that the tool continues without
-//! it.
+//! credentials.
 
 mod aws;
 mod bazel;
@@ -42,8 +42,8 @@ pub struct HelperInfo {
     pub words: &'static str,
     /// The tables of the options that only this helper has.
     pub options: &'static [&'static [OptionInfo]],
-    /// The name under which a tool starts this program for the helper; empty if there is none. One
-    /// that ends with a hyphen, such as `docker-credential-`, is followed by any other word.
+    /// The name under which a tool starts this program for the helper; empty if there is none. A
+    /// name that ends with a hyphen, such as `docker-credential-`, is a prefix.
     pub program: &'static str,
     /// The settings that make the tool use the helper.
     pub stanza: &'static str,
@@ -169,7 +169,7 @@ impl Call {
     /// The action, which is the only word.
     ///
     /// # Errors
-    /// `USAGE` if it is none of `actions`.
+    /// `USAGE` if it is not one of `actions`.
     fn action(&self, helper: &HelperInfo, actions: &[&'static str]) -> Result<&'static str, Error> {
         let found = match self.words.as_slice() {
             [word] => actions.iter().find(|action| *action == word),
@@ -219,8 +219,8 @@ impl Call {
         credentials.access_token(&scopes, self.min_life(min_life)?, cx)
     }
 
-    /// Removes the access token from the cache if it is this one, which a server refused. A failure
-    /// is only logged, because the tool can do nothing about it.
+    /// Removes the access token that a server refused from the cache, if it is still there. A
+    /// failure is only logged, because the tool cannot fix it.
     fn forget(&self, refused: &str, cx: &Context) {
         let forgotten = self
             .credentials(CLOUD_PLATFORM, cx)
@@ -230,7 +230,7 @@ impl Call {
         }
     }
 
-    /// The credentials, and `--scope` or these scopes.
+    /// The credentials, and the scopes of `--scope` or the default scopes.
     fn credentials(
         &self,
         default_scope: &str,

@@ -13,7 +13,7 @@ use crate::world::Deadline;
 const FIRST: Duration = Duration::from_millis(250);
 /// How often a request is repeated.
 const TIMES: u32 = 3;
-/// The longest `Retry-After` that is respected.
+/// The longest `Retry-After` that is honored.
 const LONGEST: Duration = Duration::from_secs(10);
 
 /// Sends a request until the response is not a temporary failure, or no retry is left.

@@ -22,7 +22,7 @@ use crate::world::Deadline;
 /// The longest timeout that a socket gets. Linux rounds it up by at most 32 ms.
 const SLICE: Duration = Duration::from_millis(250);
 
-/// By how much Windows prolongs the timeout of a socket. A socket must not be used after a timeout
+/// By how much Windows extends the timeout of a socket. A socket must not be used after a timeout
 /// there, so that a wait is one slice.
 const WINDOWS_DELAY: Duration = Duration::from_millis(500);
 
@@ -136,7 +136,7 @@ impl Transport for TcpTransport {
         Ok(length > 0)
     }
 
-    /// Whether the server has neither closed the connection nor sent what nobody asked for.
+    /// Whether the server has neither closed the connection nor sent data without a request.
     fn is_open(&mut self) -> bool {
         let mut is_silent = || -> io::Result<bool> {
             self.stream.set_nonblocking(true)?;

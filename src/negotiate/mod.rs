@@ -80,7 +80,7 @@ impl Negotiator {
         check_deadline(cx.deadline)?;
         match identity {
             Identity::Current { keytab: Some(keytab), .. } => files::note(keytab),
-            // Another ticket or logon is not noticed.
+            // A change of the ticket or of the logon cannot be detected.
             Identity::Current { keytab: None, .. } => files::note_unknown(),
             Identity::Password { .. } => {}
         }

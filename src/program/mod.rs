@@ -14,7 +14,7 @@ mod obstacle;
 
 pub use self::find::{find, is_this_program};
 #[cfg(unix)]
-pub use self::group::{is_ignored, leave_signals};
+pub use self::group::{is_ignored, leave_signals, start_beside};
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read};
@@ -43,7 +43,7 @@ pub struct Program {
     pub place: String,
 }
 
-/// How a program ended that [`Program::observe`] ran.
+/// The result of [`Program::observe`]: how the program ended.
 #[derive(Debug)]
 pub struct Observed {
     /// Its exit status.
@@ -68,12 +68,6 @@ pub fn obstacle(name: &OsStr, env: &Env) -> Option<Error> {
 
 /// How long to read from the pipe after the program has ended.
 const DRAIN: Duration = Duration::from_millis(200);
-
-/// How the program ended.
-enum Outcome {
-    Ended(io::Result<ExitStatus>),
-    TimedOut,
-}
 
 impl Program {
     /// Runs the program and returns its standard output, at most 1 MiB of UTF-8.
@@ -136,21 +130,21 @@ impl Program {
         command.args(&self.args).envs(self.variables.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(Stdio::piped());
         command.stderr(if is_observed { Stdio::piped() } else { Stdio::null() });
-        let mut group =
-            Group::spawn(&mut command).map_err(|error| self.not_started(&error, world))?;
+        let not_started = |error| self.not_started(&error, world);
+        let mut group = Group::spawn(&mut command).map_err(not_started)?;
         world.log.line(format!("running {shown}"));
 
-        let output = group.stdout().map(read_on_a_thread);
-        let errors = group.stderr().map(watch_on_a_thread);
-        let outcome = group.wait(world);
+        let output = group.stdout().map(read_on_a_thread).transpose().map_err(not_started)?;
+        let errors = group.stderr().map(watch_on_a_thread).transpose().map_err(not_started)?;
+        let is_in_time = group.wait(world);
         let observed = output.as_ref().filter(|_| is_observed);
         let (mut bytes, keeps_open) =
             observed.map(|output| collect(output, world.deadline)).unwrap_or_default();
-        group.kill();
-        let status = match outcome {
-            Outcome::TimedOut => return Err(self.timed_out(group.kill_outside(), &shown)),
-            Outcome::Ended(status) => status.map_err(|error| self.not_started(&error, world))?,
-        };
+        let status = group.end();
+        if !is_in_time {
+            return Err(self.timed_out(group.kill_outside(), &shown));
+        }
+        let status = status.map_err(not_started)?;
         let wrong = |why| {
             Error::new(Kind::Protocol, format!("the output of {shown} {why}"))
                 .fix(format!("run {} by hand to see its output", self.place))
@@ -209,38 +203,38 @@ impl Program {
 }
 
 /// Reads on a separate thread, which ends when all writers have closed the pipe.
-fn read_on_a_thread(pipe: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
+fn read_on_a_thread(pipe: impl Read + Send + 'static) -> io::Result<Receiver<Vec<u8>>> {
     let (sender, receiver) = mpsc::channel();
     let mut pipe = pipe.take(files::LIMIT as u64 + 1);
-    thread::spawn(move || {
+    thread::Builder::new().spawn(move || {
         let mut chunk = [0; 8 * 1024];
         while let Ok(length @ 1..) = pipe.read(&mut chunk) {
             if sender.send(chunk.get(..length).unwrap_or_default().to_vec()).is_err() {
                 break;
             }
         }
-    });
-    receiver
+    })?;
+    Ok(receiver)
 }
 
 /// Reads everything on a separate thread, and sends once if it is more than white space. Standard
 /// error is not stored, because it may contain a secret.
-fn watch_on_a_thread(mut pipe: impl Read + Send + 'static) -> Receiver<()> {
+fn watch_on_a_thread(mut pipe: impl Read + Send + 'static) -> io::Result<Receiver<()>> {
     let (sender, receiver) = mpsc::sync_channel(1);
-    thread::spawn(move || {
+    thread::Builder::new().spawn(move || {
         let mut chunk = [0; 8 * 1024];
         while let Ok(length @ 1..) = pipe.read(&mut chunk) {
             if !chunk.get(..length).unwrap_or_default().trim_ascii().is_empty() {
                 let _ = sender.try_send(());
             }
         }
-    });
-    receiver
+    })?;
+    Ok(receiver)
 }
 
 /// The output so far, and whether a process still has the pipe open. The program has ended. After
-/// its group has ended too, only a daemon in another group can have it open, and the output of that
-/// does not matter.
+/// its group has ended too, only a daemon in another group can have the pipe open, and the output
+/// of a daemon does not matter.
 fn collect(output: &Receiver<Vec<u8>>, deadline: Deadline) -> (Vec<u8>, bool) {
     let (end, mut bytes) = (deadline.waiting_at_most(DRAIN), Vec::new());
     loop {

@@ -2,13 +2,12 @@
 
 use std::io;
 use std::os::windows::io::AsRawHandle;
-use std::process::{Child, ChildStderr, ChildStdout, Command};
+use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus};
 use std::thread;
 use std::time::Duration;
 
 use win32job::{ExtendedLimitInfo, Job};
 
-use super::Outcome;
 use crate::world::World;
 
 /// The pause between two checks of the program.
@@ -39,21 +38,21 @@ impl Group {
         self.child.stderr.take()
     }
 
-    pub(super) fn wait(&mut self, world: &World) -> Outcome {
-        loop {
-            match self.child.try_wait() {
-                Ok(None) if world.deadline.has_passed() => return Outcome::TimedOut,
-                Ok(None) => thread::sleep(POLL),
-                Ok(Some(status)) => return Outcome::Ended(Ok(status)),
-                Err(error) => return Outcome::Ended(Err(error)),
+    /// Waits for the program. At the deadline, returns false.
+    pub(super) fn wait(&mut self, world: &World) -> bool {
+        while matches!(self.child.try_wait(), Ok(None)) {
+            if world.deadline.has_passed() {
+                return false;
             }
+            thread::sleep(POLL);
         }
+        true
     }
 
     /// Closes the job, which kills all processes in it.
-    pub(super) fn kill(&mut self) {
+    pub(super) fn end(&mut self) -> io::Result<ExitStatus> {
         self.job.take();
-        let _ = self.child.wait();
+        self.child.wait()
     }
 
     /// No process can leave the job.

@@ -66,8 +66,8 @@ fn random_secret(seed: u64) -> String {
     format!("x{}y", (0..length).map(|_| CHARACTERS[next() % CHARACTERS.len()]).collect::<String>())
 }
 
-/// Encodings that are broken into lines or groups. What remains of one are characters at its
-/// ends that depend on other bytes too.
+/// Encodings that are broken into lines or groups. Only the characters at the ends, which also
+/// depend on other bytes, may remain.
 #[test]
 fn nothing_long_remains_of_lines_and_groups() {
     for seed in 1..40 {

@@ -20,10 +20,10 @@ const BACKLOG: i32 = 1024;
 /// A socket that listens.
 #[derive(Debug)]
 pub enum Listener {
-    /// At a loopback address.
+    /// On a loopback address.
     Tcp(TcpListener, peer::Finder),
-    /// At a path. The file with this device and inode is removed at the end if this process created
-    /// the file.
+    /// At a path. If this process created the file, the file with this device and inode is removed
+    /// at the end.
     Unix(UnixListener, Option<(PathBuf, (u64, u64))>),
 }
 
@@ -35,15 +35,16 @@ pub(super) enum Stream {
 }
 
 impl Listener {
-    /// Listens at a free port of 127.0.0.1.
+    /// Listens on a free port of 127.0.0.1.
     ///
     /// # Errors
     /// Those of [`Listener::at`].
     pub fn anywhere() -> Result<Listener, Error> {
-        Listener::tcp(SocketAddr::from(([127, 0, 0, 1], 0)), "127.0.0.1")
+        let fix = "check the loopback interface and the limit on open files (ulimit -n)";
+        Listener::tcp(SocketAddr::from(([127, 0, 0, 1], 0)), "127.0.0.1", fix)
     }
 
-    /// Listens at the address of `--listen`: `127.0.0.1:PORT`, `[::1]:PORT` or `unix:PATH`.
+    /// Listens on the address of `--listen`: `127.0.0.1:PORT`, `[::1]:PORT` or `unix:PATH`.
     ///
     /// # Errors
     /// `USAGE` for any other address; `CONFIGURATION` if the address is in use or cannot be used.
@@ -53,7 +54,7 @@ impl Listener {
         }
         let parsed: Option<SocketAddr> = address.parse().ok();
         match parsed.filter(|address| address.ip().is_loopback()) {
-            Some(parsed) => Listener::tcp(parsed, address),
+            Some(parsed) => Listener::tcp(parsed, address, "set --listen to another port"),
             None => {
                 Err(Error::new(Kind::Usage, "--listen is not a loopback address or a Unix socket")
                     .fix("use --listen=127.0.0.1:PORT, --listen=[::1]:PORT or --listen=unix:PATH"))
@@ -61,7 +62,7 @@ impl Listener {
         }
     }
 
-    fn tcp(address: SocketAddr, shown: &str) -> Result<Listener, Error> {
+    fn tcp(address: SocketAddr, shown: &str, fix: &str) -> Result<Listener, Error> {
         let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
         let open = || -> io::Result<OwnedFd> {
             let socket = socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
@@ -70,12 +71,12 @@ impl Listener {
             listen(&socket, BACKLOG)?;
             Ok(socket)
         };
-        let socket = open().map_err(|error| failed(shown, &error, "choose another port"))?;
+        let socket = open().map_err(|error| failed(shown, &error, fix))?;
         Listener::Tcp(TcpListener::from(socket), peer::Finder::new()).ready(shown)
     }
 
-    /// Binds a Unix socket that only its owner can connect to. A socket that no process listens on
-    /// any more is replaced.
+    /// Binds a Unix socket to which only its owner can connect. A socket on which no process
+    /// listens any more is replaced.
     fn unix(path: &Path) -> Result<Listener, Error> {
         let shown = show::path(path);
         if let Ok(existing) = path.symlink_metadata() {
@@ -87,8 +88,13 @@ impl Listener {
             }
             match UnixStream::connect(path) {
                 Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                    std::fs::remove_file(path)
-                        .map_err(|error| failed(&shown, &error, "remove the socket"))?;
+                    std::fs::remove_file(path).map_err(|error| {
+                        failed(
+                            &shown,
+                            &error,
+                            "remove the socket file, or set --listen to another path",
+                        )
+                    })?;
                 }
                 _ => {
                     let what = format!("another process listens on {shown}");
@@ -119,7 +125,7 @@ impl Listener {
     /// <https://www.freedesktop.org/software/systemd/man/latest/sd_listen_fds.html>
     ///
     /// # Errors
-    /// `USAGE` if there is none; `CONFIGURATION` if it is not one socket that listens at a loopback
+    /// `USAGE` if there is none; `CONFIGURATION` if it is not one socket that listens on a loopback
     /// address or at a path.
     pub fn from_systemd(env: &Env) -> Result<Listener, Error> {
         let text = |name: &str| env.text(name);
@@ -183,7 +189,7 @@ impl Listener {
     /// Accepts one connection. Also returns the user who opened it.
     ///
     /// # Errors
-    /// `WouldBlock` if none waits, and those of the operating system.
+    /// `WouldBlock` if no connection waits, and those of the operating system.
     pub(super) fn accept(&self) -> io::Result<(Stream, Option<u32>)> {
         match self {
             Listener::Tcp(listener, finder) => {

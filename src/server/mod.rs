@@ -1,9 +1,9 @@
-//! A metadata server like that of a Compute Engine host, at a loopback address or a Unix socket: for
-//! clients that run no executables, and for ID tokens in all of Google's libraries.
+//! A metadata server like that of a Compute Engine host, on a loopback address or a Unix socket:
+//! for clients that do not run executables, and for ID tokens in all of Google's libraries.
 //!
 //! One thread accepts connections, reads requests and responds; it never waits for a client or for
-//! Google. A few more threads fetch tokens. A request must have the header `Metadata-Flavor: Google`,
-//! and must come from the same user.
+//! Google. A few more threads fetch tokens. A request for metadata must have the header
+//! `Metadata-Flavor: Google`, and every connection must come from an allowed user.
 //! <https://cloud.google.com/compute/docs/metadata/overview>
 
 mod connection;
@@ -16,6 +16,7 @@ mod tokens;
 mod tree;
 
 use std::io::{ErrorKind, Read as _};
+use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
@@ -27,17 +28,17 @@ use self::routes::Route;
 use self::tokens::{Answer, Tokens};
 use crate::error::{Error, Kind};
 use crate::secret::Secret;
-use crate::world::{Deadline, Log};
+use crate::world::{Clock, Deadline, Log};
 
 pub use self::listener::Listener;
 pub use self::peer::AllowedUsers;
 pub use self::tokens::{Fetch, Wanted};
 pub use self::tree::Identity;
 
-/// The largest number of open connections. Further ones wait in the kernel.
+/// The largest number of open connections. Further connections wait in the kernel.
 const MOST_CONNECTIONS: usize = 64;
 
-/// How long no connection is accepted after the operating system has failed to accept one, for
+/// The pause in accepting connections after the operating system has failed to accept one, for
 /// example because too many files are open.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -62,13 +63,15 @@ pub struct Settings {
 pub struct Server {
     settings: Settings,
     listener: Listener,
+    /// The address of the listener; `None` for a Unix socket.
+    address: Option<SocketAddr>,
     tokens: Tokens,
     connections: Vec<Connection>,
-    /// Until when no connection is accepted.
+    /// No connection is accepted before this time.
     pause: Option<Deadline>,
     /// Readable when a token has arrived.
     woken: UnixStream,
-    /// Readable when the server must end.
+    /// Readable when the server must stop.
     ended: UnixStream,
 }
 
@@ -87,17 +90,19 @@ impl Server {
         let (woken, wake) = pair().map_err(|error| {
             Error::new(Kind::Internal, "cannot create a pair of sockets")
                 .cause(error)
-                .fix("raise the limit of open files (ulimit -n)")
+                .fix("raise the limit on open files (ulimit -n)")
         })?;
         let tokens = Tokens::new(settings.fetch.clone(), wake);
-        let connections = Vec::new();
-        Ok(Server { settings, listener, tokens, connections, pause: None, woken, ended })
+        let (address, connections) = (listener.address(), Vec::new());
+        Ok(Server { settings, listener, address, tokens, connections, pause: None, woken, ended })
     }
 
-    /// Runs until the end.
-    pub fn run(mut self) {
-        loop {
-            let Some(ready) = self.wait() else { return };
+    /// Runs until the server must stop.
+    ///
+    /// # Errors
+    /// `INTERNAL` if too many fetches panic.
+    pub fn run(mut self) -> Result<(), Error> {
+        while let Some(ready) = self.wait() {
             if ready.is_woken {
                 let _ = self.woken.read(&mut [0; 64]);
                 self.distribute();
@@ -110,10 +115,15 @@ impl Server {
                 self.accept();
             }
             self.connections.retain(|connection| !matches!(connection.state, State::Closed));
+            if self.tokens.has_failed() {
+                return Err(Error::new(Kind::Internal, "wif-token has a bug that repeats")
+                    .fix("report the failures that --log-file=PATH contains"));
+            }
         }
+        Ok(())
     }
 
-    /// Waits until something happens; `None` at the end.
+    /// Waits until something happens; `None` if the server must stop.
     fn wait(&self) -> Option<Ready> {
         let idle = self.connections.iter().filter_map(Connection::idle_from);
         let accepts_from = match self.pause {
@@ -216,7 +226,7 @@ impl Server {
                 connection.next_request()
             }
             State::Token { .. } | State::Closed => {
-                connection.state = State::Closed; // the client has gone
+                connection.state = State::Closed; // the client has disconnected
                 Event::Nothing
             }
         };
@@ -235,11 +245,10 @@ impl Server {
                     return connection.respond(&Response::failure(status, what), false);
                 }
                 Event::Request(request) => {
-                    let address = self.listener.address();
                     let is_head = request.method == "HEAD";
-                    match routes::route(&request, &self.settings, address) {
+                    match routes::route(&request, &self.settings, self.address) {
                         Route::Response(response) => connection.respond(&response, is_head),
-                        Route::Token(wanted) => match self.tokens.get(&wanted) {
+                        Route::Token(wanted) => match self.tokens.get(&wanted, Clock.now()) {
                             Answer::Token(token) => {
                                 connection.respond(&routes::token(&wanted, &token), is_head);
                             }
@@ -261,7 +270,10 @@ impl Server {
 
     /// Responds to the connections that wait for a token that has arrived.
     fn distribute(&mut self) {
-        while let Some((wanted, result)) = self.tokens.next_result() {
+        while let Some((wanted, result)) = self.tokens.next_result(Clock.now()) {
+            if let Err(error) = &result {
+                self.settings.log.failure(error);
+            }
             self.answer(|connection| match &connection.state {
                 State::Token { wanted: waiting, is_head, old } if *waiting == wanted => {
                     let response = match (&result, old) {
@@ -293,7 +305,7 @@ impl Server {
         self.connections.retain(|connection| !has_passed(connection));
     }
 
-    /// Responds to the connections for which there is a response, and whether its body is left out.
+    /// Sends the response for each connection that has one. The flag says whether to omit the body.
     fn answer(&mut self, response: impl Fn(&Connection) -> Option<(Response, bool)>) {
         for index in 0..self.connections.len() {
             let Some(connection) = self.connections.get_mut(index) else { return };

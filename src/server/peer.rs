@@ -1,9 +1,9 @@
 //! Which user is at the other end of a connection.
 //!
 //! Every process of a host can connect to a loopback address, so a connection from another user is
-//! refused. On Linux, the kernel says who owns exactly the socket at the other end:
-//! `NETLINK_SOCK_DIAG` with both addresses of the connection. Without that, `/proc/net/tcp` lists
-//! the sockets.
+//! refused. On Linux, the kernel reports the owner of the socket at the other end: a
+//! `NETLINK_SOCK_DIAG` request identifies the socket by both addresses of the connection. If that
+//! fails, the socket is searched for in `/proc/net/tcp`.
 //! <https://man7.org/linux/man-pages/man7/sock_diag.7.html>
 
 use std::net::SocketAddr;
@@ -27,7 +27,7 @@ pub(super) fn of_unix(socket: impl AsFd) -> Option<u32> {
     Some(rustix::net::sockopt::socket_peercred(socket).ok()?.uid.as_raw())
 }
 
-/// The mode of the socket file lets only its owner connect.
+/// The mode of the socket file allows only its owner to connect.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn of_unix(_socket: impl AsFd) -> Option<u32> {
     Some(rustix::process::getuid().as_raw())
@@ -113,12 +113,13 @@ mod linux {
     }
 
     /// The owner in the response, if the response is about this socket. A socket that its process
-    /// has closed has no inode, and may seem to be root's.
+    /// has closed has no inode, and may appear to be owned by root.
     fn owner(answer: &[u8], peer: SocketAddr, local: SocketAddr) -> Option<u32> {
         let kind = answer.get(4..6)?;
         let message = answer.get(HEADER..)?;
         let id = message.get(SOCKET_ID..SOCKET_ID + ADDRESSES)?;
-        if kind != SOCK_DIAG_BY_FAMILY.to_ne_bytes() || id != socket_id(peer, local) {
+        let is_it = id == socket_id(peer, local) || id == socket_id(mapped(peer), mapped(local));
+        if kind != SOCK_DIAG_BY_FAMILY.to_ne_bytes() || !is_it {
             return None;
         }
         let number = |at| Some(u32::from_ne_bytes(message.get(at..at + 4)?.try_into().ok()?));
@@ -157,9 +158,22 @@ mod linux {
         [ports, address(peer), address(local)].concat()
     }
 
-    /// Searches the table of all TCP sockets.
+    /// The address that the kernel gives to an IPv6 socket which is connected by IPv4. The sockets of
+    /// Java and .NET are such sockets.
+    fn mapped(address: SocketAddr) -> SocketAddr {
+        match address.ip() {
+            IpAddr::V4(v4) => SocketAddr::new(v4.to_ipv6_mapped().into(), address.port()),
+            IpAddr::V6(_) => address,
+        }
+    }
+
+    /// Searches the tables of all TCP sockets.
     pub(super) fn search_table(peer: SocketAddr, local: SocketAddr) -> Option<u32> {
-        let table = if peer.is_ipv4() { "/proc/net/tcp" } else { "/proc/net/tcp6" };
+        let in_ipv4 = peer.is_ipv4().then(|| search("/proc/net/tcp", peer, local)).flatten();
+        in_ipv4.or_else(|| search("/proc/net/tcp6", mapped(peer), mapped(local)))
+    }
+
+    fn search(table: &str, peer: SocketAddr, local: SocketAddr) -> Option<u32> {
         let bytes = files::read_bytes(table.as_ref(), table).ok()?;
         let text = String::from_utf8(bytes).ok()?;
         let (from, to) = (in_table(peer), in_table(local));
@@ -194,26 +208,29 @@ mod linux {
         #[test]
         fn the_owner_of_a_connection_is_found_in_both_ways() {
             let own = rustix::process::getuid().as_raw();
-            for address in ["127.0.0.1:0", "[::1]:0"] {
+            for (address, host) in [
+                ("127.0.0.1:0", "127.0.0.1"),
+                ("127.0.0.1:0", "::ffff:127.0.0.1"),
+                ("[::1]:0", "::1"),
+            ] {
                 let Ok(listener) = TcpListener::bind(address) else { continue };
                 let local = listener.local_addr().unwrap();
-                let client = TcpStream::connect(local).unwrap();
-                let peer = client.local_addr().unwrap();
+                let client = TcpStream::connect((host, local.port())).unwrap();
+                let (accepted, peer) = listener.accept().unwrap();
                 let kernel = kernel().unwrap();
-                assert_eq!(ask(&kernel, peer, local), Some(own), "{address}");
-                assert_eq!(search_table(peer, local), Some(own), "{address}");
+                assert_eq!(ask(&kernel, peer, local), Some(own), "{host}");
+                assert_eq!(search_table(peer, local), Some(own), "{host}");
                 // Another process may have the same port at another loopback address.
                 let mut other = peer;
                 other.set_ip(if peer.is_ipv4() { [127, 0, 0, 77].into() } else { local.ip() });
                 other.set_port(if peer.is_ipv4() { peer.port() } else { local.port() });
-                assert_eq!(ask(&kernel, other, local), None, "{address}");
-                assert_eq!(search_table(other, local), None, "{address}");
-                assert_eq!(ask(&kernel, peer, local), Some(own), "{address}");
-                // A socket that is closed has no owner: it must not seem to be root's.
-                let accepted = listener.accept().unwrap();
+                assert_eq!(ask(&kernel, other, local), None, "{host}");
+                assert_eq!(search_table(other, local), None, "{host}");
+                assert_eq!(ask(&kernel, peer, local), Some(own), "{host}");
+                // A closed socket has no owner: it must not appear to be owned by root.
                 drop(client);
-                assert_eq!(ask(&kernel, peer, local), None, "{address}");
-                assert_eq!(search_table(peer, local), None, "{address}");
+                assert_eq!(ask(&kernel, peer, local), None, "{host}");
+                assert_eq!(search_table(peer, local), None, "{host}");
                 drop(accepted);
             }
         }

@@ -1,4 +1,4 @@
-//! The head of a request, and what is refused before any other check.
+//! Reads a request, with the headers that protect the server from web pages and proxies.
 //!
 //! A web page can make a browser send requests to any address, even to a name that resolves to the
 //! loopback address (DNS rebinding). The page cannot add the header `Metadata-Flavor`, and `Host`
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_request_has_a_status() {
+    fn an_invalid_request_has_a_status() {
         let long = format!("GET /{} HTTP/1.1\r\n\r\n", "a".repeat(LONGEST_HEAD));
         let many = format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(MOST_HEADERS + 1));
         for (text, status) in [

@@ -22,7 +22,7 @@ pub(super) enum Route {
     Token(Wanted),
 }
 
-/// The type of an ID token; Ruby's client compares it exactly.
+/// The content type of an ID token; Ruby's client compares it exactly.
 const IDENTITY: &str = "text/html";
 
 const ROOT: &str = "/computeMetadata/v1/";
@@ -60,7 +60,7 @@ fn refusal(
         _ => false,
     };
     if !is_allowed {
-        return refuse(405, "only GET and HEAD are allowed");
+        return refuse(405, "the method is not allowed; use GET");
     }
     match request.path.as_str() {
         "/healthz" => None,
@@ -73,9 +73,11 @@ fn refusal(
                     "/subject-token is not available; start wif-token serve with --token",
                 ),
                 Some(secret) if sent.is_some_and(|sent| is_equal(sent, secret.expose())) => None,
-                Some(_) => {
-                    refuse(403, "the Authorization header is not Bearer with the secret of --token")
-                }
+                Some(_) => refuse(
+                    403,
+                    "the Authorization header must be Bearer followed by the secret \
+                                 of --token",
+                ),
             }
         }
         _ if request.header("metadata-flavor") == Some("Google") => None,
@@ -196,8 +198,8 @@ pub(super) fn token(wanted: &Wanted, token: &AccessToken) -> Response {
     }
 }
 
-/// The response for a failed fetch. Clients repeat a request after 503, so a failure that a
-/// repeated request cannot fix has another status.
+/// The response for a failed fetch. Clients retry after 503, so a failure that a retry cannot fix
+/// has another status.
 pub(super) fn failure(error: &Error) -> Response {
     let status = match error.kind() {
         Kind::Denied => 403,

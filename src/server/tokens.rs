@@ -2,18 +2,24 @@
 //!
 //! A token is renewed when less than five minutes of its life remain. While it is still valid, it is
 //! served if the renewal fails or takes longer than two seconds.
+//!
+//! The clock of the host may be set while the server runs. A token has expired when the clock or the time
+//! since its arrival says so: a suspended host measures only the former.
 
 use std::collections::HashMap;
 use std::io::Write as _;
 use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
+use crate::contract::exit;
 use crate::error::{Error, Kind};
 use crate::google::access_token::{AccessToken, MIN_LIFE};
-use crate::world::{Clock, Deadline};
+use crate::http::TOLERATED_SKEW;
+use crate::world::Deadline;
 
 /// A token that a client requests.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -26,8 +32,8 @@ pub enum Wanted {
     Subject(bool),
 }
 
-/// Fetches a token. It is called in another thread.
-pub type Fetch = Arc<dyn Fn(&Wanted) -> Result<AccessToken, Error> + Send + Sync>;
+/// Fetches a token; a cached one is used only if the flag is set. It is called in another thread.
+pub type Fetch = Arc<dyn Fn(&Wanted, bool) -> Result<AccessToken, Error> + Send + Sync>;
 
 /// How many tokens are fetched at a time.
 const THREADS: usize = 4;
@@ -41,24 +47,41 @@ const MOST_PENDING: usize = 256;
 /// How long clients wait for a new token while an old one is valid.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// Longer than any token lives.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// How many threads may panic before the server ends.
+const MOST_LOST: usize = 16;
+
 /// The tokens, and the threads that fetch them.
 pub(super) struct Tokens {
     known: HashMap<Wanted, Known>,
-    fetch: Fetch,
-    queue: Arc<Mutex<Receiver<Wanted>>>,
-    send: Sender<Wanted>,
+    send: Sender<(Wanted, bool)>,
     results: Receiver<(Wanted, Result<AccessToken, Error>)>,
-    done: Sender<(Wanted, Result<AccessToken, Error>)>,
-    /// Receives a byte when a result is available.
-    wake: UnixStream,
+    worker: Worker,
+    /// How many threads were started.
     threads: usize,
     pending: usize,
+}
+
+/// What a thread needs to fetch tokens.
+#[derive(Clone)]
+struct Worker {
+    fetch: Fetch,
+    queue: Arc<Mutex<Receiver<(Wanted, bool)>>>,
+    done: Sender<(Wanted, Result<AccessToken, Error>)>,
+    /// Receives a byte when a result is available.
+    wake: Arc<UnixStream>,
+    /// How many threads panicked.
+    lost: Arc<AtomicUsize>,
 }
 
 #[derive(Default)]
 struct Known {
     token: Option<AccessToken>,
-    /// While it is being fetched: until when clients with a valid token wait.
+    /// When the token expires, measured from its arrival.
+    until: Option<Deadline>,
+    /// While the token is being fetched: how long clients with a valid token wait.
     pending: Option<Deadline>,
 }
 
@@ -73,30 +96,54 @@ pub(super) enum Answer {
     Renewing(AccessToken, Deadline),
 }
 
+impl Known {
+    /// The token with the earlier one of both expiries.
+    fn token(&self, now: i64) -> Option<AccessToken> {
+        let left = self.until?.until_end().as_millis().div_ceil(1000);
+        let until = now.saturating_add(i64::try_from(left).unwrap_or(i64::MAX));
+        let token = self.token.clone()?;
+        Some(AccessToken { expiry: token.expiry.min(until), ..token })
+    }
+
+    /// Replaces the token. One that is already known does not become younger.
+    fn set(&mut self, token: &AccessToken, now: i64) {
+        let life = u64::try_from(token.expiry.saturating_sub(now)).unwrap_or(0);
+        let until = Deadline::after(Duration::from_secs(life).min(LONGEST));
+        let is_same =
+            self.token.as_ref().is_some_and(|old| old.text.expose() == token.text.expose());
+        let old = self.until.filter(|_| is_same);
+        self.until = Some(old.map_or(until, |old| old.min(until)));
+        self.token = Some(token.clone());
+    }
+}
+
 impl Tokens {
     pub(super) fn new(fetch: Fetch, wake: UnixStream) -> Tokens {
         let (send, queue) = mpsc::channel();
         let (done, results) = mpsc::channel();
-        let queue = Arc::new(Mutex::new(queue));
-        let known = HashMap::new();
-        Tokens { known, fetch, queue, send, results, done, wake, threads: 0, pending: 0 }
+        let (queue, wake) = (Arc::new(Mutex::new(queue)), Arc::new(wake));
+        let worker = Worker { fetch, queue, done, wake, lost: Arc::default() };
+        Tokens { known: HashMap::new(), send, results, worker, threads: 0, pending: 0 }
     }
 
-    /// The token for a request; starts a fetch if no cached token is valid for long enough.
-    pub(super) fn get(&mut self, wanted: &Wanted) -> Answer {
-        let now = Clock.now();
+    /// The token for a request at this time; starts a fetch if no cached token is valid for long enough.
+    pub(super) fn get(&mut self, wanted: &Wanted, now: i64) -> Answer {
         self.forget(wanted, now);
         let known = self.known.entry(wanted.clone()).or_default();
         // The token must still be valid at the end of the wait.
         let least = now + PATIENCE.as_secs() as i64;
-        let valid = known.token.clone().filter(|token| token.expiry > least);
+        let token = known.token(now);
+        // After the clock was set back, the files of the cache seem to be valid for longer too.
+        let earlier = token.as_ref().map(|token| token.expiry + TOLERATED_SKEW);
+        let reuses = known.token.as_ref().map(|token| token.expiry) <= earlier;
+        let valid = token.filter(|token| token.expiry > least);
         if let Some(token) = valid.clone().filter(|token| token.expiry - now >= MIN_LIFE) {
             return Answer::Token(token);
         }
         let is_new = known.pending.is_none();
         let patience = *known.pending.get_or_insert_with(|| Deadline::after(PATIENCE));
         if is_new {
-            self.start(wanted);
+            self.start(wanted, reuses);
         }
         match valid {
             Some(token) if patience.until_end().is_zero() => Answer::Token(token),
@@ -107,18 +154,21 @@ impl Tokens {
 
     /// The next result that has arrived. A failed renewal has no effect on clients that have a
     /// valid token.
-    pub(super) fn next_result(&mut self) -> Option<(Wanted, Result<AccessToken, Error>)> {
+    pub(super) fn next_result(&mut self, now: i64) -> Option<(Wanted, Result<AccessToken, Error>)> {
         let (wanted, result) = self.results.try_recv().ok()?;
         self.pending = self.pending.saturating_sub(1);
+        self.start_thread();
         let known = self.known.entry(wanted.clone()).or_default();
         known.pending = None;
         if let Ok(token) = &result {
-            known.token = Some(token.clone());
+            known.set(token, now);
         }
+        let result = result.map(|token| known.token(now).unwrap_or(token));
         Some((wanted, result))
     }
 
-    /// Drops the tokens that have expired if there are too many, then any that is not being fetched.
+    /// If there are too many tokens, drops those that have expired, then all that are not being
+    /// fetched.
     fn forget(&mut self, wanted: &Wanted, now: i64) {
         if self.known.len() < MOST || self.known.contains_key(wanted) {
             return;
@@ -130,44 +180,135 @@ impl Tokens {
         }
     }
 
-    fn start(&mut self, wanted: &Wanted) {
-        self.pending += 1;
-        if self.pending > self.threads && self.threads < THREADS {
-            let (queue, done, fetch) = (self.queue.clone(), self.done.clone(), self.fetch.clone());
-            let wake = self.wake.try_clone();
-            let work = move || {
-                while let Some(wanted) = next(&queue) {
-                    let result = fetch(&wanted);
-                    if done.send((wanted, result)).is_err() {
-                        return;
-                    }
-                    // A full pipe wakes the server too.
-                    let _ = wake.as_ref().map(|mut wake| wake.write(&[0]));
-                }
-            };
-            if thread::Builder::new().spawn(work).is_ok() {
-                self.threads += 1;
-            }
+    /// Whether so many threads panicked that the server must end: each of them stays in memory.
+    pub(super) fn has_failed(&self) -> bool {
+        self.worker.lost.load(Ordering::SeqCst) >= MOST_LOST
+    }
+
+    /// How many threads fetch tokens or wait for a request.
+    fn live_threads(&self) -> usize {
+        self.threads.saturating_sub(self.worker.lost.load(Ordering::SeqCst))
+    }
+
+    fn start_thread(&mut self) {
+        let live = self.live_threads();
+        let worker = self.worker.clone();
+        if self.pending > live
+            && live < THREADS
+            && thread::Builder::new().spawn(move || worker.run()).is_ok()
+        {
+            self.threads += 1;
         }
+    }
+
+    fn start(&mut self, wanted: &Wanted, reuses: bool) {
+        self.pending += 1;
+        self.start_thread();
         let refusal = if self.pending > MOST_PENDING {
             let what = "too many different tokens are requested at the same time";
             Some(
                 Error::new(Kind::Unreachable, what)
                     .fix("request fewer different scopes and audiences at the same time"),
             )
-        } else if self.threads == 0 || self.send.send(wanted.clone()).is_err() {
+        } else if self.live_threads() == 0 || self.send.send((wanted.clone(), reuses)).is_err() {
             let error = Error::new(Kind::Unreachable, "cannot start a thread");
-            Some(error.fix("raise the limit of processes (ulimit -u)"))
+            Some(error.fix("raise the limit on processes (ulimit -u)"))
         } else {
             None
         };
         if let Some(error) = refusal {
-            let _ = self.done.send((wanted.clone(), Err(error)));
-            let _ = (&self.wake).write(&[0]);
+            self.worker.report(wanted.clone(), Err(error));
         }
     }
 }
 
-fn next(queue: &Mutex<Receiver<Wanted>>) -> Option<Wanted> {
-    queue.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
+impl Worker {
+    fn run(&self) {
+        while let Some((wanted, reuses)) = self.next() {
+            let (worker, lost) = (self.clone(), wanted.clone());
+            exit::contain_panics(move |error| {
+                worker.lost.fetch_add(1, Ordering::SeqCst);
+                worker.report(lost, Err(error));
+            });
+            let result = (self.fetch)(&wanted, reuses);
+            self.report(wanted, result);
+        }
+    }
+
+    fn next(&self) -> Option<(Wanted, bool)> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
+    }
+
+    fn report(&self, wanted: Wanted, result: Result<AccessToken, Error>) {
+        let _ = self.done.send((wanted, result));
+        // A full pipe wakes the server too.
+        let _ = (&*self.wake).write(&[0]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use super::*;
+    use crate::secret::Secret;
+
+    const LIFE: i64 = 3600;
+
+    /// The tokens of a server whose tokens contain whether a cached one could be used.
+    fn tokens() -> (Tokens, UnixStream) {
+        let (woken, wake) = UnixStream::pair().unwrap();
+        let fetch = |_: &Wanted, reuses| {
+            let text = Secret::new(format!("{reuses}"));
+            Ok(AccessToken { text, expiry: LIFE, issued: 0, member: None })
+        };
+        (Tokens::new(Arc::new(fetch), wake), woken)
+    }
+
+    fn wanted() -> Wanted {
+        Wanted::Access(Vec::new())
+    }
+
+    /// The token that is fetched for a request at this time.
+    fn fetched(tokens: &mut Tokens, woken: &mut UnixStream, now: i64) -> AccessToken {
+        assert!(!matches!(tokens.get(&wanted(), now), Answer::Token(_)));
+        woken.read_exact(&mut [0]).unwrap();
+        tokens.next_result(now).unwrap().1.unwrap()
+    }
+
+    #[test]
+    fn a_token_does_not_live_longer_when_the_clock_is_set_back() {
+        let (mut tokens, mut woken) = tokens();
+        assert_eq!(fetched(&mut tokens, &mut woken, LIFE - 200).expiry, LIFE);
+        let back = LIFE - 10_000;
+        let Answer::Renewing(old, _) = tokens.get(&wanted(), back) else { panic!("no renewal") };
+        assert!((back + 198..=back + 200).contains(&old.expiry), "{}", old.expiry);
+        woken.read_exact(&mut [0]).unwrap();
+        assert_eq!(tokens.next_result(back).unwrap().1.unwrap().text.expose(), "false");
+        // The new token has its whole life, and is served from now on.
+        let Answer::Token(new) = tokens.get(&wanted(), back) else { panic!("no token") };
+        assert_eq!((new.text.expose(), new.expiry), ("false", LIFE));
+    }
+
+    #[test]
+    fn a_token_expires_when_the_clock_is_set_forward() {
+        let (mut tokens, mut woken) = tokens();
+        fetched(&mut tokens, &mut woken, 0);
+        assert!(matches!(tokens.get(&wanted(), 0), Answer::Token(_)));
+        assert!(matches!(tokens.get(&wanted(), LIFE), Answer::Pending));
+        woken.read_exact(&mut [0]).unwrap();
+        assert_eq!(tokens.next_result(LIFE).unwrap().1.unwrap().text.expose(), "true");
+    }
+
+    /// A source may have a cache of its own.
+    #[test]
+    fn the_same_token_does_not_become_younger() {
+        let now = LIFE - 100;
+        let mut known = Known::default();
+        let text = || Secret::new("same".to_owned());
+        let token = AccessToken { text: text(), expiry: LIFE, issued: 0, member: None };
+        known.set(&token, now);
+        known.set(&token, now - 5000);
+        assert!(known.token(now - 5000).unwrap().expiry <= now - 4900);
+    }
 }

@@ -92,7 +92,7 @@ fn names(node: &Value) -> Vec<String> {
     names
 }
 
-/// A node whose names are in camel case. The names of accounts stay as they are.
+/// A node with its names in camel case. The names of accounts stay unchanged.
 fn camel(node: &Value) -> Value {
     let Value::Object(members) = node else { return node.clone() };
     let name = |name: &str| {
@@ -110,7 +110,7 @@ fn camel(node: &Value) -> Value {
     members.iter().map(pair).collect()
 }
 
-/// A value as text, or each value below a directory in a line with its path.
+/// A value as text, or each value below a directory on a line with its path.
 fn text(node: &Value, path: &str) -> String {
     match node {
         Value::Object(members) => members

@@ -5,7 +5,8 @@
 //! the commands if a credential configuration names this program as its executable. The commands
 //! honor every option of the configured command line, exactly as the started program would.
 
-use std::ffi::OsString;
+use std::env::{join_paths, split_paths};
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::time::Duration;
 
@@ -146,13 +147,20 @@ pub fn environment(source: &'static SourceInfo, named: &[String], env: &Env) -> 
 
 /// A relative path in a variable means another file in another directory.
 fn variable(name: &str, value: OsString) -> Vec<u8> {
-    let is_path = ["_FILE", "_PATH", "_CACERT", "KUBECONFIG"].iter().any(|end| name.ends_with(end));
+    let is_path = ["_FILE", "_PATH", "_CACERT"].iter().any(|end| name.ends_with(end));
     let is_below_home = Path::new(&value).starts_with("~");
     let value = match is_path && !is_below_home && !value.is_empty() {
         true => files::absolute(Path::new(&value)).into_os_string(),
+        false if name == "KUBECONFIG" => absolute_list(&value),
         false => value,
     };
     [name.as_bytes(), b"=", value.as_encoded_bytes()].concat()
+}
+
+/// A list of paths, such as `one:two`, with each path in its absolute form.
+fn absolute_list(list: &OsStr) -> OsString {
+    let paths = split_paths(list).filter(|path| !path.as_os_str().is_empty());
+    join_paths(paths.map(|path| files::absolute(&path))).unwrap_or_else(|_| list.to_owned())
 }
 
 #[cfg(test)]
@@ -182,6 +190,8 @@ mod tests {
         let path = files::absolute(Path::new("c")).display().to_string();
         assert_eq!(parts, format!("AWS_CONFIG_FILE={path}").into_bytes());
         assert_eq!(variable("AWS_PROFILE", "c".into()), b"AWS_PROFILE=c");
+        let list = |paths: &[&str]| variable("KUBECONFIG", join_paths(paths).unwrap());
+        assert_eq!(list(&["", "/a", "c"]), list(&["/a", &path]));
         assert_eq!(variable("AWS_CONFIG_FILE", "~/c".into()), b"AWS_CONFIG_FILE=~/c");
     }
 }

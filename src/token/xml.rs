@@ -1,5 +1,5 @@
 //! Parses the XML of servers. Some documents take time that grows with the cube of their size, so
-//! the text is counted before.
+//! the elements of the text are counted first.
 
 use roxmltree::Document;
 

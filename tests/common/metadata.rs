@@ -16,6 +16,9 @@ use super::{World, holds_no_secret, jwt};
 
 pub const ACCOUNT: &str = "/computeMetadata/v1/instance/service-accounts/default/";
 
+/// The variable that allows a configuration to run a program.
+pub const ALLOW: &str = "GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES";
+
 /// How Google responds.
 #[derive(Debug, Clone)]
 pub struct Behaviour {
@@ -78,6 +81,17 @@ impl Google {
     pub fn calls(&self, name: &str) -> usize {
         self.server.requests().iter().filter(|request| method(request) == name).count()
     }
+}
+
+/// Changes the configuration, so that this shell script, which runs in the folder, prints the subject
+/// token.
+pub fn runs_program(world: &World, script: &str) {
+    world.write("program", world.fill(&format!("cd {{dir}}\n{script}\n")));
+    let mut config: serde_json::Value = serde_json::from_str(&world.read("c.json")).unwrap();
+    let line = format!("{} command -- /bin/sh {{dir}}/program", env!("CARGO_BIN_EXE_wif-token"));
+    config["credential_source"] =
+        serde_json::json!({"executable": {"command": world.fill(&line), "timeout_millis": 5000}});
+    world.write("c.json", config.to_string());
 }
 
 /// A running `serve` at a free port or, with `--listen=unix:`, at a path.

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import re
+
 import pytest
 
-from conftest import PACKAGING, TOKEN, run
+from conftest import PACKAGING, ROOT, TOKEN, System, run
 
 UNITS = PACKAGING / "systemd"
 RENEWED = TOKEN.replace("c2ln", "bmV3")
@@ -65,17 +68,75 @@ def test_security():
     run("systemd-analyze", "security", "--offline=true", "--threshold=15", UNITS / "wif-token@.service")
 
 
+def booted(system: System, script: str, *units: str) -> list[str]:
+    """The lines that a script prints in the system, which boots with these units."""
+    system.put("etc/systemd/system/proof.service", PROOF)
+    system.put("proof.sh", script)
+    (system.folder / "proof.sh").chmod(0o755)
+    system.run("systemctl", "enable", "proof.service", *units)
+    run("systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--private-network", "--directory", system.folder, "--boot",
+        timeout=180, check=False)  # fmt: skip
+    return (system.folder / "proof.log").read_text().splitlines()
+
+
 def test_the_timer_keeps_the_token_fresh(installed):
     """At boot, again when asked, the old token kept where there is no new one; a wrong setting is not tried again."""
-    installed.put("etc/systemd/system/proof.service", PROOF)
-    installed.put("proof.sh", SCRIPT)
-    (installed.folder / "proof.sh").chmod(0o755)
-    installed.run("systemctl", "enable", "proof.service", "wif-token@my-app.timer")
-    run("systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--private-network", "--directory", installed.folder, "--boot",
-        timeout=180, check=False)  # fmt: skip
-    said = (installed.folder / "proof.log").read_text().splitlines()
+    said = booted(installed, SCRIPT, "wif-token@my-app.timer")
     assert said == [
         "my-app 700", "my-app 600", TOKEN, "active",
         "started 0", RENEWED,
         "started 1", "4", RENEWED,
         "failed", "subject-token", "subject-token.lock"], said  # fmt: skip
+
+
+ACCOUNT = "deployer@my-project.iam.gserviceaccount.com"
+SECRET = "hunter2-serve-4711-0815"
+CREDENTIALS = {
+    "type": "external_account",
+    "audience": "//iam.googleapis.com/projects/123456789012/locations/global/workloadIdentityPools/my-pool/providers/my-provider",
+    "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+    "token_url": "https://sts.googleapis.com/v1/token",
+    "service_account_impersonation_url": f"https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/{ACCOUNT}:generateAccessToken",
+    "credential_source": {"file": "/etc/my-app/token"},
+}
+# The status and the last line of a response. Only the subject token needs no network.
+ASK = """#!/bin/bash
+exec 3<>/dev/tcp/127.0.0.1/8080
+printf 'GET %s HTTP/1.0\\r\\nHost: localhost:8080\\r\\n%s\\r\\n\\r\\n' "$1" "$2" >&3
+echo "$(tr -d '\\r' <&3 | sed -n '1s/[^ ]* //p; $p')"
+"""
+SERVE_SCRIPT = f"""#!/bin/bash
+active() {{ systemctl is-active my-app-metadata.socket my-app-metadata.service | paste -sd ' '; }}
+as() {{ setpriv --reuid "$1" --clear-groups bash /ask "$2" "$3"; }}
+active
+as my-app /computeMetadata/v1/instance/service-accounts/default/email 'Metadata-Flavor: Google'
+active
+as my-app /subject-token 'Authorization: Bearer {SECRET}'
+as nobody /subject-token 'Authorization: Bearer {SECRET}'
+systemctl stop my-app-metadata.service
+active
+as my-app /healthz ''
+active
+systemctl show --value --property=NRestarts,Result my-app-metadata.service | paste -sd ' '
+"""
+
+
+def test_a_socket_starts_the_metadata_server(installed):
+    """The units of docs/commands/serve.md, and a secret: systemd starts the server for the first client, and again after a stop."""
+    page = (ROOT / "docs" / "commands" / "serve.md").read_text()
+    units = dict(re.findall(r"`(my-app-metadata\.\w+)`[^`]*```ini\n(.*?)```", page, re.S))
+    assert units.keys() == {"my-app-metadata.socket", "my-app-metadata.service"}
+    for name, text in units.items():
+        installed.put(f"etc/systemd/system/{name}", text)
+    assert installed.run("systemd-analyze", "verify", "--man=no", *units).stderr == ""
+    (command,) = re.findall(r"^ExecStart=.*", units["my-app-metadata.service"], re.M)
+    more = f"[Service]\nExecStart=\n{command} --token=file:/etc/my-app/serve-secret\n"
+    installed.put("etc/systemd/system/my-app-metadata.service.d/secret.conf", more)
+    installed.put("etc/my-app/credentials.json", json.dumps(CREDENTIALS))
+    installed.put("etc/my-app/serve-secret", SECRET)
+    installed.run("chown", "-R", "my-app", "/etc/my-app")
+    installed.put("ask", ASK)
+    assert booted(installed, SERVE_SCRIPT, "my-app-metadata.socket") == [
+        "active inactive", "200 OK", ACCOUNT, "active active", "200 OK", TOKEN,
+        "403 Forbidden", "this metadata server belongs to another user",
+        "active inactive", "200 OK", "ok", "active active", "success 0"]  # fmt: skip

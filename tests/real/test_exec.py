@@ -18,7 +18,7 @@ import pytest
 from standins.loopback import Answer, Loopback
 from standins.sts import DEPLOYER
 from support.clients import ALLOW
-from support.metadata import ACCESS, IDENTITY, python
+from support.metadata import ACCESS, IDENTITY, go, python
 from support.processes import alive, until
 from support.signer import claims_of
 
@@ -63,6 +63,13 @@ def test_a_client_gets_an_id_token(commands, sts, client):
     # Node and gcloud also ask for a token for gcloud.
     (call,) = [call for call in sts.iam.calls if call.body.get("audience") == AUDIENCE]
     assert (call.account, call.answer["token"]) == (DEPLOYER, token)
+
+
+def test_go_reads_the_values_of_its_host(commands):
+    """With the functions of its metadata package, which does without any request when the variables are set."""
+    scopes = "[https://www.googleapis.com/auth/cloud-platform]"
+    expected = {"on": "true", "project": "example-project", "number": "123456789012", "email": DEPLOYER, "scopes": scopes}
+    assert printed(commands, go("values")) == expected
 
 
 def test_an_authorized_session_calls_an_api(commands, sts):

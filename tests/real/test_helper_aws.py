@@ -250,7 +250,7 @@ def test_a_profile_cannot_run_the_helper_for_its_own_credentials(tools, audience
     tools.commands.configure(audience, {"executable": {"command": source}})
     env = {"AWS_PROFILE": "google", "GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES": "1"}
     shown = tools.boto3(env=env)
-    assert "set --profile in the command of the credential configuration" in shown["message"]
+    assert "set --profile in executable.command of the credential configuration" in shown["message"]
     assert tools.aws.sts.requests == [] and tools.commands.sts.requests == []
 
 

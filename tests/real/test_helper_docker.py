@@ -6,10 +6,8 @@ docker command has a stand-in of its engine: no engine runs here.
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
-import secrets
 import ssl
 import subprocess
 import threading
@@ -17,7 +15,7 @@ import threading
 import pytest
 
 from servers.authority import Authority
-from standins.loopback import Answer, Loopback
+from standins.loopback import Answer, Loopback, at_own_address
 from standins.registry import PRIVATE, PUBLIC, USER, Engine, Registry
 from standins.sts import DEPLOYER
 from support.containers import TOOLS, Containers
@@ -42,17 +40,11 @@ def authority(tmp_path):
 
 @pytest.fixture
 def registry(sts, authority):
-    """On the port 443 of an address of its own, because several tests run at once."""
+    """Under these names, see `containers`."""
     found = authority.server("registry", GOOGLE, GCR, OTHER, "localhost", "127.0.0.1")
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(found.cert, found.key)
-    for tries in itertools.count():
-        address = f"127.{1 + secrets.randbelow(254)}.{secrets.randbelow(256)}.{1 + secrets.randbelow(254)}"
-        try:
-            running = Registry(sts.iam, tls, (address, 443))
-            break
-        except OSError:
-            assert tries < 10, f"{address}:443 cannot be used"
+    address, running = at_own_address(lambda address: Registry(sts.iam, tls, address))
     running.address = address
     yield running
     running.close()

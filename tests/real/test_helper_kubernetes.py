@@ -23,7 +23,7 @@ from standins.loopback import Answer, Loopback
 from standins.sts import DEPLOYER
 from support.clients import ALLOW
 from support.impersonation import principal
-from support.kubernetes import kubeconfig, kubectl, person
+from support.kubernetes import kubeconfig, kubectl
 from support.places import SYSTEM_PATH, need
 from support.processes import free_port, serving, until
 
@@ -96,15 +96,8 @@ def helper(commands, token_file, google, tmp_path) -> Helper:
 def namespace(cluster) -> str:
     """A namespace in which the deployer may read."""
     name = cluster.namespace()
-    let_view(cluster, name, DEPLOYER)
+    cluster.let_view(name, DEPLOYER)
     return name
-
-
-def let_view(cluster, namespace: str, user: str):
-    """Binds the role `view` of every cluster."""
-    path = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/rolebindings"
-    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"}
-    cluster.call("POST", path, {"metadata": {"name": "view"}, "roleRef": role, "subjects": [person(user)]})
 
 
 @pytest.mark.parametrize("client, version", PROTOCOLS)
@@ -188,7 +181,7 @@ def test_another_service_account_is_another_user(helper, cluster, sts, namespace
 def test_a_token_is_renewed_before_it_expires(helper, cluster, sts, google, audience, tmp_path, monkeypatch, client):
     """`kubectl proxy` runs on while tokens live for ten seconds: it asks the plugin again in time, and no request is refused."""
     namespace, lifetime = cluster.namespace(), 10
-    let_view(cluster, namespace, principal(audience))
+    cluster.let_view(namespace, principal(audience))
     helper.commands.configure(audience, {"file": str(tmp_path / "token")}, None)
     real = sts._exchange
 
@@ -308,7 +301,7 @@ def test_check_of_a_federated_identity(check, helper, commands, cluster, audienc
     config = kubeconfig(tmp_path / "config", cluster, namespace, helper.user())
     line, _ = check.run(config)
     assert f"accepts the token, but {principal(audience)} is not allowed to list pods" in line
-    let_view(cluster, namespace, principal(audience))
+    cluster.let_view(namespace, principal(audience))
     assert check.run(config)[0].startswith("ok ")
 
 

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import socket
+import ssl
 import subprocess
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,8 +16,11 @@ from typing import Iterator
 
 import pytest
 
+from servers.authority import Authority
+from servers.namespace import own_mounts
 from standins.sts import DEPLOYER
 from support.metadata import ACCESS
+from support.places import need
 from support.processes import free_port, listens, until
 
 SECRET = "hunter2-serve-4711-0815"
@@ -117,6 +121,38 @@ def test_a_client_exchanges_the_subject_token(clients, commands, served, sts, cl
     with served("--token=env:SECRET") as server:
         outcome = clients.run(client, url_sourced(server, clients, commands.path, **form), *mode)
         assert sts.impersonated[outcome.access_token] == DEPLOYER
+
+
+STS = "sts.googleapis.com"
+
+
+@pytest.fixture
+def google_name(sts, tmp_path) -> Iterator[tuple[Authority, tuple]]:
+    """The stand-in on https under the name of Google's host: who certified it, and words before a command that sees them."""
+    authority, tls = Authority(tmp_path / "authority"), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    shown = authority.server("google", STS)
+    tls.load_cert_chain(shown.cert, shown.key)
+    address, https = sts.on_https(tls)
+    (tmp_path / "hosts").write_text(f"127.0.0.1 localhost\n{address} {STS}\n")
+    with https:
+        yield authority, own_mounts(f"mount --bind {tmp_path / 'hosts'} /etc/hosts")
+
+
+@pytest.mark.parametrize("source", ["url", "file"])
+def test_grpc_sends_the_token_with_a_call(clients, commands, served, sts, audience, google_name, tmp_path, source):
+    """The default credentials of gRPC core, which find no metadata server by a variable and exchange only at Google's own host."""
+    at_google = {"token_url": f"https://{STS}/v1/token", "token_info_url": f"https://{STS}/v1/introspect"}
+    commands.configure(audience, {"file": str(tmp_path / "token")}, None)
+    authority, behind = google_name
+    shown = authority.server("grpc", "localhost")
+    with served("--token=env:SECRET") as server:
+        configuration = url_sourced(server, clients, commands.path) if source == "url" else commands.path
+        configuration.write_text(json.dumps(json.loads(configuration.read_text()) | at_google))
+        env = {"GOOGLE_APPLICATION_CREDENTIALS": str(configuration), "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": str(authority.ca)}
+        words = [str(word) for word in (*behind, need("grpc-client"), shown.cert, shown.key)]
+        done = subprocess.run(words, env=commands.program.environment(env), capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["access_token"] in sts.issued
 
 
 @pytest.mark.parametrize("options, secret", [([], SECRET), (["--token=env:SECRET"], "hunter2-wrong-4711")])

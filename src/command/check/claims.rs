@@ -118,7 +118,7 @@ fn problem(message: String, fix: &str, is_given: bool, report: &mut Report) {
         false => report.warning(
             PRINCIPAL,
             message,
-            format!("{fix}, or set --mapping to try another one"),
+            format!("{fix}, or set --mapping to try another mapping"),
         ),
     }
     .settled_by_exchange = !is_given;

@@ -176,8 +176,8 @@ fn output_file(given: &Path, config: &CredentialConfig, report: &mut Report) {
     let what = match output_file {
         Some(path) if is_same(given, path) => return,
         Some(_) => {
-            "--output-file is another file than executable.output_file, so clients never \
-                    find a cached token"
+            "--output-file differs from executable.output_file, so clients never find a cached \
+             token"
         }
         None if interactive_timeout_ms.is_some() => {
             "--output-file is set, but executable.output_file is not, and clients read the token \
@@ -239,7 +239,7 @@ fn files_in_use(line: &SourceLine, config: &CredentialConfig) -> Vec<(String, St
     used
 }
 
-/// A log file that cannot be opened costs nobody a token, so nothing else reports it.
+/// A log file that cannot be opened does not make a run fail, so only this check reports it.
 fn log_file(path: &Path, report: &mut Report) {
     let shown = path.display();
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());

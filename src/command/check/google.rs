@@ -79,7 +79,7 @@ pub(super) fn impersonate_all(
         finding.with_step(check.cx.route(&url));
         caller = token
             .map(|token| (token, format!("serviceAccount:{name}")))
-            .ok_or("no access token of the service account before is available");
+            .ok_or("no access token of the previous service account is available");
     }
 }
 
@@ -153,7 +153,7 @@ fn check_account(
         "iamcredentials.googleapis.com" => "https://www.googleapis.com".to_owned(),
         _ if url.is_local() => url.origin(),
         host => {
-            report.skipped(link, format!("whether {account} exists cannot be checked at {host}"));
+            report.skipped(link, format!("cannot check at {host} whether {account} exists"));
             return;
         }
     };

@@ -1,8 +1,8 @@
-//! `--helper=kubernetes`: whether the cluster that kubectl would ask accepts the access token.
+//! `--helper=kubernetes`: whether the cluster that kubectl would contact accepts the access token.
 //!
 //! One request lists at most one pod in the namespace of the context. It is authenticated and
-//! authorized like the requests of kubectl, and a refusal names the user as whom the cluster
-//! identifies the caller. The plugin of the kubeconfig is not run: the token is that of the
+//! authorized like the requests of kubectl, and a refusal contains the user name that the caller
+//! has in the cluster. The plugin of the kubeconfig is not run: the token is that of the
 //! configuration.
 //! <https://kubernetes.io/docs/reference/access-authn-authz/rbac/>,
 //! <https://cloud.google.com/kubernetes-engine/docs/how-to/iam>
@@ -186,8 +186,8 @@ fn judge<'r>(
 /// The user of a request that was not authenticated.
 const ANONYMOUS: &str = "system:anonymous";
 
-/// The user as whom the API server identifies the caller, from the message of a refusal such as
-/// `pods is forbidden: User "name" cannot list resource "pods"`.
+/// The user name that the caller has in the cluster, from the message of a refusal such as `pods is
+/// forbidden: User "name" cannot list resource "pods"`.
 fn user(message: &str) -> Option<&str> {
     let (_, rest) = message.split_once("User \"")?;
     rest.split_once('"').map(|(user, _)| user)

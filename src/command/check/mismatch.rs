@@ -1,5 +1,5 @@
-//! A token of another type than the configuration expects. Only other programs return one: wif-token
-//! refuses it.
+//! A token of a type that the configuration does not expect. Only other programs return one:
+//! wif-token refuses it.
 
 use super::report::Report;
 use crate::error::Kind;

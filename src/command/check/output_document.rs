@@ -1,7 +1,7 @@
 //! The content of the output file before the command runs. Clients read this file first. Some of
 //! them stop at a document that they cannot read, and never run the command that would replace it.
 //!
-//! What each client does was observed with all of them.
+//! The behavior of each client was observed.
 
 use std::path::Path;
 
@@ -124,7 +124,7 @@ fn problem(
     }
 }
 
-/// The document, or why it is none.
+/// The document, or why the file does not contain one.
 fn unreadable(path: &Path, bytes: &[u8]) -> Result<Value, Trouble> {
     let shown = path.display();
     let text = String::from_utf8_lossy(bytes);
@@ -183,7 +183,7 @@ fn of_another(
     };
     match subject_token::is_cached(allowed, config, cx) {
         Some(true) => return None,
-        // Its own command replaces this file, and need not wait for anybody to remove it.
+        // The command of this configuration replaces the file, so nobody needs to remove it.
         Some(false) if document::is_ours(document) => {
             return Some(Trouble {
                 fix: "give each configuration its own executable.output_file".to_owned(),

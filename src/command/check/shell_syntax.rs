@@ -11,7 +11,7 @@ const LINK: &str = "command";
 
 const SHELLS: [&str; 8] = ["sh", "bash", "dash", "ash", "zsh", "ksh", "cmd", "cmd.exe"];
 
-/// Commands that only a shell has.
+/// Commands that exist only in a shell.
 const BUILT_IN: [&str; 8] = [".", "cd", "exec", "eval", "export", "set", "source", "unset"];
 
 /// Whether a command can be run to get a token.
@@ -36,7 +36,7 @@ pub(super) fn check(command: &str, words: &[String], report: &mut Report) -> Opt
     let first = words.first()?;
     if let Some(name) = assigned(first) {
         let program = words.iter().position(|word| assigned(word).is_none()).unwrap_or(words.len());
-        let what = format!("the command sets the variable {name}, but clients use no shell");
+        let what = format!("the command sets the variable {name}, but clients do not use a shell");
         let fix = format!(
             "set {name} in the environment of the client, and {}",
             set_command(words.get(program..).unwrap_or_default())
@@ -45,7 +45,7 @@ pub(super) fn check(command: &str, words: &[String], report: &mut Report) -> Opt
         return Some(Verdict::NoProgram);
     }
     if BUILT_IN.contains(&first.as_str()) {
-        let what = format!("{first} is a command of a shell, and clients use no shell");
+        let what = format!("{first} is a shell command, but clients do not use a shell");
         report.broken(LINK, Kind::Configuration, what, WRITE_SCRIPT);
         return Some(Verdict::NoProgram);
     }

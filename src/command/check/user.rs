@@ -38,7 +38,8 @@ fn refresh(
 ) -> Result<AccessToken, &'static str> {
     const NONE: &str = "no access token for the user is available";
     if report.has_error(TOKEN_SERVICE) {
-        // A refresh token works until it is revoked, so a server that is not Google's does not get it.
+        // A refresh token works until it is revoked, so it is not sent to a server that is not
+        // Google's.
         report.skipped("refresh token", "the refresh token was not sent to this token service");
         return Err(NONE);
     }

@@ -120,7 +120,10 @@ impl ExecutableCommand {
                 "Google clients would split the command in different ways",
             )
             .cause("an option has spaces, quotes, backslashes or shell metacharacters")
-            .fix("change this option, or run wif-token config without --for-os on such a host"));
+            .fix(
+                "change this option, or run wif-token config without --for-os on a host with \
+                  that operating system",
+            ));
         }
         let path = absolute(path);
         let is_changed = |word: &str| {

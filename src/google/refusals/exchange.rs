@@ -34,8 +34,8 @@ const MEANINGS: &[(&str, Kind, &str)] = &[
     (
         "issuer in id token",
         Kind::Configuration,
-        "use a pool provider for the issuer of the token (iss), or change the issuer for all workloads \
-         of this one: {update} --issuer-uri=ISS",
+        "use a pool provider for the issuer of the token (iss), or change the issuer for all \
+         workloads of this pool provider: {update} --issuer-uri=ISS",
     ),
     (
         "error connecting to the given credential's issuer",

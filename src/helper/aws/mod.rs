@@ -47,8 +47,8 @@ options! {
 /// The default of `--audience`.
 const AUDIENCE: &str = "sts.amazonaws.com";
 
-/// The SDKs of AWS start the helper at every call when less than 10 minutes remain, so credentials are
-/// renewed when less than this remains, in seconds.
+/// When less than 10 minutes remain, the AWS SDKs start the helper at every call. Therefore
+/// credentials are renewed when less than this remains, in seconds.
 const MIN_LIFE: i64 = 600;
 
 pub(super) const INFO: HelperInfo = HelperInfo {
@@ -78,7 +78,7 @@ fn run(call: &Call, cx: &Context) -> Result<Output, Error> {
     let session = RoleSession::new(&request(&options), cx)?;
     let google_cx = cx.narrowed(|world, _| world.env = world.env.clone().with(IN_HELPER_AWS, "1"));
     let google = Credentials::find(&call.values, &google_cx)?;
-    let request = format!("{} {audience:?}", session.identity);
+    let request = format!("{} {audience:?} {:?}", session.identity, google.hops.last());
     let entry = Entry {
         reuse: Reuse::For(call.min_life(MIN_LIFE)?),
         is_ours: RoleCredentials::is_ours,
@@ -111,7 +111,8 @@ fn refuse_loop(cx: &Context) -> Result<(), Error> {
             let what = "wif-token helper aws gets its own credentials from an AWS profile that runs \
                         wif-token helper aws";
             Err(Error::new(Kind::Configuration, what).fix(
-                "set --profile in the command of the credential configuration to another profile",
+                "set --profile in executable.command of the credential configuration to another \
+                 profile",
             ))
         }
     }

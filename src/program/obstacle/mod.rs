@@ -78,8 +78,8 @@ pub(super) fn of_file(path: &Path, error: &io::Error, env: &Env) -> Option<Obsta
     }
 }
 
-/// The reason that a file will not start which can be known before it is run: its mode, or the first
-/// line of a script. Whether the system runs a program for another processor is not known.
+/// The reason that a file will not start, as far as it is known before the start: its mode, or the
+/// first line of a script. Whether the system runs a program for another processor is not known.
 pub(super) fn before_start(path: &Path, env: &Env) -> Option<Obstacle> {
     if !files::is_executable(path) {
         return Some(not_executable(path));
@@ -139,8 +139,9 @@ pub(super) fn of_text(path: &Path) -> Option<Obstacle> {
 /// The exit statuses of shells and of `env` for what they cannot run.
 const CANNOT_RUN: [i32; 3] = [2, 126, 127];
 
-/// The reason that a file ended with this status. `env` ends a script with it that it cannot run. A
-/// program that the system cannot run ends with it if the C library runs it with a shell.
+/// The reason that a file ended with this status. `env` returns this status for a script that it
+/// cannot run. A shell returns it for a file that the system cannot run and that the C library
+/// passes to the shell.
 pub(super) fn of_failed(path: &Path, status: ExitStatus, env: &Env) -> Option<Obstacle> {
     let head =
         head(path).filter(|_| status.code().is_some_and(|code| CANNOT_RUN.contains(&code)))?;
@@ -191,8 +192,8 @@ fn of_wrong_build(cause: String) -> Obstacle {
     Obstacle { cause, fix: format!("install a build for {}", this_system()) }
 }
 
-/// The reason that a file does not start that is neither a script with a `#!` line nor a program for
-/// this system.
+/// The reason that a file which is neither a script with a `#!` line nor a program for this system
+/// does not start.
 fn of_format(head: &[u8]) -> Obstacle {
     let of_other = || machine(head).and_then(of_machine).or_else(|| of_other_system(head));
     match head {

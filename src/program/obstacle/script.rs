@@ -44,7 +44,7 @@ pub(super) fn obstacle(path: &Path, line: &[u8], env: &Env) -> Option<Obstacle> 
     is_env.then(|| of_env(rest.trim(), env)).flatten()
 }
 
-/// The reason that a script does not start whose first line does not name an interpreter.
+/// The reason that a script whose first line does not name an interpreter does not start.
 pub(super) fn without_name(line: &[u8]) -> Option<Obstacle> {
     let is_empty = first_line(line).trim_ascii().is_empty();
     is_empty.then(|| without_interpreter("its #! line does not name an interpreter"))

@@ -12,6 +12,7 @@ use std::path::Path;
 
 use rustix::process::{Pid, Signal, WaitOptions, getpgid, kill_process, waitpid};
 
+use super::running::{adopted, await_end};
 use crate::files;
 
 /// Adopts the processes that a program leaves behind.
@@ -24,29 +25,40 @@ pub(super) fn name_of(pipe: impl AsFd) -> Option<String> {
     Some(format!("pipe:[{}]", rustix::fs::fstat(pipe).ok()?.st_ino))
 }
 
+/// Collects the adopted processes that have ended.
+pub(super) fn collect() {
+    adopted(children, |orphans| {
+        for orphan in orphans {
+            let _ = waitpid(Some(orphan), WaitOptions::NOHANG);
+        }
+    });
+}
+
 /// How many generations of processes are killed.
 const GENERATIONS: usize = 8;
 
 /// Kills the adopted processes that have this pipe open, and those that they leave behind. Returns
 /// whether there are any. Those of the group of the program have been killed and may not have ended.
 pub(super) fn kill_holders(pipe: &str, program: u32) -> bool {
-    let is_outside = |child: &&Pid| {
-        let group = getpgid(Some(**child)).map(|group| group.as_raw_nonzero().get());
+    let is_outside = |child: Pid| {
+        let group = getpgid(Some(child)).map(|group| group.as_raw_nonzero().get());
         group.is_ok_and(|group| u32::try_from(group) != Ok(program))
+    };
+    let kill = |mut orphans: Vec<Pid>| {
+        orphans.retain(|orphan| is_outside(*orphan) && holds(*orphan, pipe));
+        for holder in &orphans {
+            let _ = kill_process(*holder, Signal::KILL);
+        }
+        orphans
     };
     let mut any = false;
     for _ in 0..GENERATIONS {
-        let children = children();
-        let outside = children.iter().filter(is_outside);
-        let holders: Vec<&Pid> = outside.filter(|child| holds(**child, pipe)).collect();
-        if holders.is_empty() {
+        let killed = adopted(children, kill);
+        if killed.is_empty() {
             break;
         }
         any = true;
-        for holder in holders {
-            let _ = kill_process(*holder, Signal::KILL);
-            let _ = waitpid(Some(*holder), WaitOptions::empty());
-        }
+        killed.into_iter().for_each(await_end);
     }
     any
 }

@@ -21,7 +21,8 @@ const ACTION: &str = "GetWebIdentityToken";
 /// The lifetimes to try, in seconds, if the expiry of the session is unknown.
 const LIFETIMES: [u64; 3] = [3600, 900, 60];
 
-/// Gets a JWT for the audience. Without `--duration`, the JWT lives as long as the session allows.
+/// Gets a JWT for the audience. Without `--duration`, the JWT is valid for as long as the session
+/// allows.
 ///
 /// # Errors
 /// `DENIED` if the AWS account or a policy does not allow the action, `CONFIGURATION` if an option

@@ -54,8 +54,8 @@ const REASONS: &[(&[u32], Kind, &str)] = &[
     (
         &[700_025],
         Kind::Configuration,
-        "use an application of its own for this workload, or set Authentication > Allow public client \
-         flows to No if no other program signs in with this one",
+        "use a separate application for this workload, or set Authentication > Allow public \
+         client flows to No if no other program signs in with this application",
     ),
     (
         &[900_432, 700_023],

@@ -49,7 +49,8 @@ pub(super) fn request_token(azure: &Azure, cx: &Context) -> Result<Lookup, Error
     endpoint.read(response, url, identity.as_ref())
 }
 
-/// Refuses the platforms that set `MSI_ENDPOINT`. App Service sets it too, and `IDENTITY_ENDPOINT`.
+/// Refuses the platforms that set `MSI_ENDPOINT`. App Service sets it too, together with
+/// `IDENTITY_ENDPOINT`.
 fn refuse_msi(cx: &Context) -> Result<(), Error> {
     match (cx.env.text(MSI_ENDPOINT)?, cx.env.text(MSI_SECRET)?) {
         (None, _) => Ok(()),

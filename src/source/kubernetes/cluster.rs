@@ -1,6 +1,6 @@
-//! The cluster that kubectl would ask, without the credentials of the kubeconfig.
+//! The cluster that kubectl would contact, without the credentials of the kubeconfig.
 //!
-//! `wif-token check` sends a token of its own there, as kubectl does with the token of a plugin.
+//! `wif-token check` sends its own token there, as kubectl does with the token of a plugin.
 
 use std::path::{Path, PathBuf};
 
@@ -64,7 +64,7 @@ impl Cluster {
         let Endpoint { server, tls, proxy } = Endpoint::of(&cluster)?;
         if !server.is_https() && !server.is_local() {
             return Err(cluster
-                .error("has a server with plain http, and kubectl sends no token there")
+                .error("has a server with plain http, to which kubectl does not send tokens")
                 .fix("set server to an https URL"));
         }
         // kubectl does not know --ca-file.
@@ -106,6 +106,6 @@ impl Cluster {
     }
 }
 
-/// Only the metadata of the objects, which servers before version 1.15 do not know.
+/// Only the metadata of the objects. Servers before version 1.15 do not support this form.
 const ACCEPT: &str =
     "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1, application/json";

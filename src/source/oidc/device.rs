@@ -24,8 +24,8 @@ use crate::show;
 use crate::source::{Source, Trust};
 use crate::token::{SubjectToken, TokenType};
 
-/// The default timeout of a run in which a user signs in. The credential configurations that the
-/// command `config` writes let clients wait for five minutes.
+/// The default timeout of a run in which a user signs in. With the credential configurations that
+/// the command `config` writes, clients wait for five minutes.
 const SIGN_IN_TIMEOUT: Duration = Duration::from_secs(290);
 
 /// Gets a token for a user.

@@ -118,7 +118,7 @@ impl<'a> Server<'a> {
         response.json()
     }
 
-    /// The kind and the fix for a server that is in no state to respond to the request.
+    /// The kind and the fix for a server that cannot respond to the request in its current state.
     fn of_state(&self, status: u16, words: &str) -> Option<Advice> {
         let says = |text: &str| words.contains(text);
         let fix = match status {

@@ -5,14 +5,18 @@ A stand-in hands in one function from Request to Answer; every request is kept, 
 
 from __future__ import annotations
 
+import itertools
 import json
+import secrets
 import ssl
 import sys
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Callable
+from typing import Callable, TypeVar
 from urllib.parse import parse_qs, urlsplit
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -121,3 +125,13 @@ class Loopback:
 
     def __exit__(self, *_):
         self.close()
+
+
+def at_own_address(start: Callable[[tuple[str, int]], T]) -> tuple[str, T]:
+    """Starts a server on the port 443 of an address of its own, because several tests run at once; the address and the server."""
+    for tries in itertools.count():
+        address = f"127.{1 + secrets.randbelow(254)}.{secrets.randbelow(256)}.{1 + secrets.randbelow(254)}"
+        try:
+            return address, start((address, 443))
+        except OSError:
+            assert tries < 10, f"{address}:443 cannot be used"

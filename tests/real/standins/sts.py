@@ -12,12 +12,13 @@ asserts on them, since a stand-in that accepts everything proves nothing.
 from __future__ import annotations
 
 import secrets
+import ssl
 
 from standins import iam_policy, service_account_keys
 from standins.delegation import Delegation
 from standins.iam_credentials import PATH, IamCredentials
 from standins.introspection import introspect
-from standins.loopback import Answer, Loopback, Request
+from standins.loopback import Answer, Loopback, Request, at_own_address
 from standins.oauth import OAuth
 from standins.refused import ApiRefused, Refused
 from standins.token_exchange import TOKEN_TYPE, Exchange, exchange
@@ -63,6 +64,10 @@ class GoogleStandIn:
     def impersonation_url(self, account: str) -> str:
         """What a credential configuration holds as `service_account_impersonation_url`."""
         return f"{self.url}/v1/projects/-/serviceAccounts/{account}:generateAccessToken"
+
+    def on_https(self, tls: ssl.SSLContext) -> tuple[str, Loopback]:
+        """The same on https at another address, for clients that accept only the names of Google's hosts."""
+        return at_own_address(lambda address: Loopback(self._answer, tls, address))
 
     def close(self):
         """Stops serving."""

@@ -106,9 +106,12 @@ def check_client(request: Request, clients: dict[str, str]) -> str:
 
 
 def read_options(fields: dict[str, str], workforce: bool) -> dict:
-    """A JSON object in a string, which google-auth for Python percent-encodes; a project that pays is for workforce pools only."""
+    """A JSON object in a string, which google-auth for Python percent-encodes; a project that pays is for workforce pools only.
+
+    gRPC core names an empty one for every pool.
+    """
     try:
-        options = json.loads(unquote(fields.get("options") or "{}"))
+        options = {name: value for name, value in json.loads(unquote(fields.get("options") or "{}")).items() if value != ""}
         if options.keys() <= ({"userProject"} if workforce else set()):
             return options
     except (ValueError, AttributeError):

@@ -71,6 +71,12 @@ class Cluster:
         role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "wif-token"}
         self.call("POST", f"{api}/rolebindings", {"metadata": {"name": "wif-token"}, "roleRef": role, "subjects": [subject]})
 
+    def let_view(self, namespace: str, user: str):
+        """Binds the role `view` of every cluster to a user."""
+        path = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/rolebindings"
+        role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"}
+        self.call("POST", path, {"metadata": {"name": "view"}, "roleRef": role, "subjects": [person(user)]})
+
     def token(self, namespace: str, name: str = "app", audience: str | None = None, seconds: int = 3600) -> str:
         """A token as the kubelet would ask for: for the API server itself, unless there is another audience."""
         spec = {"expirationSeconds": seconds} | ({"audiences": [audience]} if audience else {})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Callable
 
-from support.places import HERE, NODE_MODULES, PYTHON, need
+from support.places import HERE, JARS, NODE_MODULES, PYTHON, need
 
 
 def python(*words: str) -> list:
@@ -23,11 +23,26 @@ def rust(*_: str) -> list:
     return [need("rust-client")]
 
 
+def go(*words: str) -> list:
+    """golang.org/x/oauth2/google."""
+    return [need("go-client"), *words]
+
+
+def java(*words: str) -> list:
+    """google-auth-library-oauth2-http, with what it needs at run time."""
+    need("google-auth-java")
+    path = ":".join(str(JARS / f"{name}.jar") for name in JAVA_PATH)
+    # The compiler runs before the program, as quickly as it can for so few lines.
+    return [need("java"), "-XX:TieredStopAtLevel=1", "-cp", path, HERE / "clients" / "MetadataClient.java", *words]
+
+
 def gcloud(mode: str, *audience: str) -> list:
     """gcloud, for either token."""
     command = "print-identity-token" if mode == "identity" else "print-access-token"
     return [need("gcloud"), "auth", command, "--quiet", *(f"--audiences={name}" for name in audience)]
 
 
-ACCESS: dict[str, Callable[..., list]] = {"python": python, "node": node, "rust": rust, "gcloud": gcloud}
-IDENTITY: dict[str, Callable[..., list]] = {"python": python, "node": node, "gcloud": gcloud}
+JAVA_PATH = ("google-auth-library-oauth2-http", "google-auth-library-credentials", "google-http-client", "google-http-client-jackson2", "jackson-core",
+             "guava", "opencensus-api", "opencensus-contrib-http-util", "grpc-context")  # fmt: skip
+ACCESS: dict[str, Callable[..., list]] = {"python": python, "node": node, "rust": rust, "go": go, "java": java, "gcloud": gcloud}
+IDENTITY: dict[str, Callable[..., list]] = {"python": python, "node": node, "go": go, "java": java, "gcloud": gcloud}

@@ -19,12 +19,13 @@ PROGRAM = Path(os.environ.get("WIF_TOKEN_BIN") or HERE.parent.parent / "target" 
 NODE_MODULES = CACHE / "node" / "node_modules"
 PYTHON = Path(sys.executable)
 VENV_BIN = CACHE / "venv" / "bin"
+JARS = Path("/usr/share/java")
 RUST_CLIENT = CACHE / "rust-client" / "debug" / "rust-client"
 AWS_SIGNATURE = CACHE / "aws-signature" / "debug" / "aws-signature"
 SYSTEM_PATH = os.pathsep.join(["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"])
 
 # Clients that no registry of the tests offers: used where they are installed, never a failure where they are not.
-OPTIONAL = {"gcloud", "terraform"}
+OPTIONAL = {"gcloud", "gsutil", "bq", "gke-gcloud-auth-plugin", "terraform"}
 
 
 def need(name: str) -> Path:
@@ -47,7 +48,9 @@ def locate(name: str) -> Path | None:
     """The path of a tool or of a part of the cache, or None."""
     parts = {"oidc-provider": NODE_MODULES / "oidc-provider", "google-auth-library": NODE_MODULES / "google-auth-library",
              "actions-core": NODE_MODULES / "@actions" / "core",
-             "rust-client": RUST_CLIENT, "aws-signature": AWS_SIGNATURE, "bao": VENV_BIN / "bao",
+             "rust-client": RUST_CLIENT, "go-client": CACHE / "go-client" / "go-client",
+             "grpc-client": CACHE / "grpc-client" / "grpc-client",
+             "google-auth-java": JARS / "google-auth-library-oauth2-http.jar", "aws-signature": AWS_SIGNATURE, "bao": VENV_BIN / "bao",
              "ministack": VENV_BIN / "ministack", "kube-apiserver": CACHE / "kubernetes" / "kube-apiserver",
              "kubectl": CACHE / "kubernetes" / "kubectl"}  # fmt: skip
     if name.startswith("kubectl-"):

@@ -6,6 +6,7 @@ The bucket wants a bearer that the token service stand-in issued. https://develo
 from __future__ import annotations
 
 import json
+import ssl
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +17,12 @@ from support.clients import Clients
 from support.places import need
 
 BUCKET, OBJECT = "state-bucket", "default.tfstate"
+QUIET = {"CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1", "TF_INPUT": "0"}
 STATE = {"version": 4, "terraform_version": "1.0.0", "serial": 1, "lineage": "8f7d6c5b", "resources": [],
          "outputs": {"answer": {"value": "42", "type": "string"}}}  # fmt: skip
 
 
-def bucket(sts: GoogleStandIn) -> Loopback:
+def bucket(sts: GoogleStandIn, tls: ssl.SSLContext | None = None) -> Loopback:
     """A bucket that holds one state: https://cloud.google.com/storage/docs/json_api/v1/objects"""
     def answer(request: Request) -> Answer:
         bearer = request.headers.get("authorization", "").removeprefix("Bearer ")
@@ -35,7 +37,7 @@ def bucket(sts: GoogleStandIn) -> Loopback:
             return Answer(200, STATE, {"X-Goog-Generation": "1"})
         return Answer(404, {"error": {"code": 404, "message": "Not Found"}})
 
-    return Loopback(answer)
+    return Loopback(answer, tls)
 
 
 @dataclass
@@ -46,13 +48,17 @@ class Terraform:
     clients: Clients
     storage: Loopback
 
-    def run(self, configuration: Path, *arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess:
-        """One command with this credential configuration."""
+    def command(self, *arguments: str, configuration: Path | None = None) -> list:
+        """One command, with this credential configuration or with the default credentials."""
         self.folder.mkdir(exist_ok=True)
-        backend = {"bucket": BUCKET, "credentials": str(configuration), "storage_custom_endpoint": self.storage.url + "/storage/v1/"}
+        backend = {"bucket": BUCKET, "storage_custom_endpoint": self.storage.url + "/storage/v1/"}
+        backend |= {"credentials": str(configuration)} if configuration else {}
         (self.folder / "main.tf.json").write_text(json.dumps({"terraform": {"backend": {"gcs": backend}}}))
-        env = self.clients.environment({"CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1", "TF_INPUT": "0", **(env or {})})
-        done = subprocess.run([need("terraform"), f"-chdir={self.folder}", *arguments], env=env, stdin=subprocess.DEVNULL,
-                              capture_output=True, text=True, timeout=90, check=False)  # fmt: skip
+        return [need("terraform"), f"-chdir={self.folder}", *arguments]
+
+    def run(self, configuration: Path, *arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess:
+        """A run with this credential configuration."""
+        done = subprocess.run(self.command(*arguments, configuration=configuration), env=self.clients.environment(QUIET | (env or {})),
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=90, check=False)  # fmt: skip
         self.clients.program.ledger.note("what terraform said", done.stdout + done.stderr)
         return done

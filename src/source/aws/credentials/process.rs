@@ -31,8 +31,9 @@ pub(super) fn load(profile: &str, command_line: &str, account: &Account) -> Resu
     let program = Program { name: name.into(), args, variables, place: place.clone() };
     let output = program.output(account.cx).map_err(|error| match error.kind() {
         Kind::Unreachable if is_in_helper => error.fix(
-            "set --profile in the command of the credential configuration to another profile, \
-             because this credential_process can be the one that runs wif-token helper aws",
+            "set --profile in executable.command of the credential configuration to another \
+             profile, because this credential_process can be the one that runs wif-token helper \
+             aws",
         ),
         Kind::Absent if command_line.contains('\\') && !cfg!(windows) => {
             not_started(command_line, &place)

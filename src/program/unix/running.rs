@@ -1,0 +1,95 @@
+//! The programs that this process runs at the moment, and the other children that it has: Linux makes
+//! this process the parent of what a program leaves behind, and it may run for months.
+
+use std::io;
+use std::process::{Child, Command, ExitStatus};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+
+use crate::world::Deadline;
+
+/// Waits for the end of a process without collecting it: until then, no other process gets its id.
+const ENDED: WaitIdOptions = WaitIdOptions::EXITED.union(WaitIdOptions::NOWAIT);
+
+/// The programs that have not been collected. The list is locked while a program is started, so that a
+/// signal at this moment finds it.
+static RUNNING: Mutex<Vec<Running>> = Mutex::new(Vec::new());
+
+/// Notified when a child may have ended.
+static CHANGED: Condvar = Condvar::new();
+
+struct Running {
+    id: Pid,
+    /// Whether it is the leader of a process group that ends with this process.
+    is_group: bool,
+}
+
+/// Starts a program.
+pub(super) fn start(command: &mut Command, is_group: bool) -> io::Result<Child> {
+    let mut running = lock();
+    let child = command.spawn()?;
+    running.push(Running { id: Pid::from_child(&child), is_group });
+    Ok(child)
+}
+
+/// Waits until a program has ended; at the deadline, returns false.
+pub(super) fn wait(program: &Child, deadline: Deadline) -> bool {
+    let ended = || waitid(WaitId::Pid(Pid::from_child(program)), ENDED | WaitIdOptions::NOHANG);
+    let mut running = lock();
+    while matches!(ended(), Ok(None) | Err(Errno::INTR)) {
+        let left = deadline.remaining();
+        if left.is_zero() {
+            return false;
+        }
+        running = CHANGED.wait_timeout(running, left).unwrap_or_else(PoisonError::into_inner).0;
+    }
+    true
+}
+
+/// Kills the group of a program, and collects the program.
+pub(super) fn end(program: &mut Child) -> io::Result<ExitStatus> {
+    let id = Pid::from_child(program);
+    let _ = kill_process_group(id, Signal::KILL);
+    await_end(id);
+    let mut running = lock();
+    running.retain(|running| running.id != id);
+    program.wait()
+}
+
+/// Waits for the end of a child that was killed. It may take long, so nothing is locked.
+pub(super) fn await_end(child: Pid) {
+    while let Err(Errno::INTR) = waitid(WaitId::Pid(child), ENDED) {}
+}
+
+/// Wakes those who wait for a program.
+pub(super) fn child_changed() {
+    // Nobody is between a look at a program and the wait for a change.
+    drop(lock());
+    CHANGED.notify_all();
+}
+
+/// Kills the groups of all programs.
+pub(super) fn kill_groups() {
+    for running in lock().iter().filter(|running| running.is_group) {
+        let _ = kill_process_group(running.id, Signal::KILL);
+    }
+}
+
+/// Acts on the children of this process that are not among its programs. Meanwhile, no program is
+/// started and no child is collected.
+#[cfg(target_os = "linux")]
+pub(super) fn adopted<T>(
+    children: impl FnOnce() -> Vec<Pid>,
+    act: impl FnOnce(Vec<Pid>) -> T,
+) -> T {
+    let running = lock();
+    let mut children = children();
+    children.retain(|child| running.iter().all(|running| running.id != *child));
+    act(children)
+}
+
+fn lock() -> MutexGuard<'static, Vec<Running>> {
+    RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
+}
