@@ -145,13 +145,8 @@ impl Exit {
     }
 
     /// Makes a panic end the process with an `INTERNAL` failure, because a client can use neither a
-<<<<<<< HEAD
-    /// panic message nor a signal. The panic message may contain anything and is not printed.
-=======
     /// panic message nor a signal, except in a thread that called [`contain_panics`]. The panic message
     /// may contain anything and is not printed.
-    #[allow(clippy::disallowed_methods)] // a panic must not unwind into an abort
->>>>>>> main
     pub fn on_panic(&self) {
         let exit = self.clone();
         panic::set_hook(Box::new(move |panic| {
@@ -159,18 +154,12 @@ impl Exit {
                 panic.location().map_or("an unknown location".to_owned(), ToString::to_string);
             let error = Error::new(Kind::Internal, format!("wif-token has a bug at {location}"))
                 .fix("report this message with the command line and the version");
-<<<<<<< HEAD
-            leave(exit.failure(&error));
-=======
-            let Some(report) = INSTEAD.take() else {
-                process::exit(i32::from(exit.failure(&error)));
-            };
+            let Some(report) = INSTEAD.take() else { leave(exit.failure(&error)) };
             lock::release_all();
             report(error);
             loop {
                 thread::park();
             }
->>>>>>> main
         }));
     }
 
