@@ -16,6 +16,16 @@ const SCHEME: &str = "pkcs11:";
 /// The attributes of the path that select a token.
 const OF_TOKEN: [&str; 5] = ["token", "manufacturer", "serial", "model", "slot-id"];
 
+/// The attributes that are not supported.
+const UNSUPPORTED: [&str; 6] = [
+    "library-description",
+    "library-manufacturer",
+    "library-version",
+    "module-name",
+    "slot-description",
+    "slot-manufacturer",
+];
+
 /// A `pkcs11:` URI, and the PIN of its token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pkcs11Uri {
@@ -77,9 +87,7 @@ impl Pkcs11Uri {
             ("type", _) => return Err("must name a private key: use type=private".to_owned()),
             (_, Some(known)) => self.token.push((known, value)),
             // It might select another token, so it cannot be ignored.
-            (_, None) => {
-                return Err(format!("must not have the attribute {name}, which is not supported"));
-            }
+            (_, None) => return Err(unsupported(name)),
         }
         Ok(())
     }
@@ -109,7 +117,7 @@ impl Pkcs11Uri {
                 );
             }
             _ if name.starts_with("x-") => {}
-            _ => return Err(format!("must not have the attribute {name}, which is not supported")),
+            _ => return Err(unsupported(name)),
         }
         Ok(())
     }
@@ -118,6 +126,14 @@ impl Pkcs11Uri {
 impl std::fmt::Display for Pkcs11Uri {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.text)
+    }
+}
+
+/// The name is repeated only if it is one of RFC 7512, because it may be a part of a secret.
+fn unsupported(name: &str) -> String {
+    match UNSUPPORTED.contains(&name) {
+        true => format!("must not have the attribute {name}, which is not supported"),
+        false => "has an attribute that is not defined in RFC 7512".to_owned(),
     }
 }
 
@@ -170,6 +186,7 @@ mod tests {
             ("pkcs11:object=a%0ab", "text as the value of object"),
             ("pkcs11:type=cert", "a private key"),
             ("pkcs11:library-version=3", "library-version"),
+            ("pkcs11:hunter2=3", "RFC 7512"),
             ("pkcs11:?pin-value=hunter2", "pin-value"),
             ("pkcs11:?pin-source=|/bin/hunter2", "command"),
             ("pkcs11:?pin-source=hunter2", "absolute"),
