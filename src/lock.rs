@@ -1,4 +1,4 @@
-//! A lock beside a file, `PATH.lock`, which one run holds at a time.
+//! A lock next to a file, `PATH.lock`, which one run holds at a time.
 //!
 //! The operating system releases the lock when the process ends for any reason.
 
@@ -38,9 +38,9 @@ pub fn release_all() {
     }
 }
 
-/// Waits for the lock beside `path` until less than `reserve` remains before the deadline. If there
-/// can be no lock, for example on a file system without locks, this is logged and the run continues
-/// without a lock.
+/// Waits for the lock next to `path` until less than `reserve` remains before the deadline. If
+/// there can be no lock, for example on a file system without locks, this is logged and the run
+/// continues without a lock.
 ///
 /// # Errors
 /// `UNREACHABLE` if another run holds the lock all that time.
@@ -80,7 +80,7 @@ pub fn beside(path: &Path, reserve: Duration, world: &World) -> Result<Option<Lo
     }
 }
 
-/// The path of the lock beside a file.
+/// The path of the lock next to a file.
 pub fn path_beside(path: &Path) -> PathBuf {
     let mut path = path.as_os_str().to_owned();
     path.push(".lock");

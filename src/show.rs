@@ -187,7 +187,8 @@ const SECRET_MEMBERS: &[&str] = &[
     "AccessKey",
 ];
 
-/// A JSON object with secrets, also in quotes, up to the end of the text if it is cut short.
+/// A JSON object with secrets, including one in quotes, up to the end of the text if it is cut
+/// short.
 fn object(text: &str) -> Option<(usize, usize)> {
     let opens = |(start, _): &(usize, &str)| {
         let rest = text.get(start + 1..).unwrap_or_default();

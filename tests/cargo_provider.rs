@@ -65,7 +65,7 @@ fn google() -> Server {
 }
 
 #[test]
-fn a_later_request_has_a_deadline_of_its_own() {
+fn a_later_request_has_its_own_deadline() {
     let (world, server) = (World::new(), google());
     let mut provider = Provider::start(&world, &server, "--timeout=2");
     let begin = Instant::now();
@@ -94,7 +94,7 @@ fn a_request_that_hangs_is_answered_before_its_deadline() {
 }
 
 #[test]
-fn a_first_request_and_the_rest_of_a_request_are_not_waited_for_forever() {
+fn a_request_that_does_not_arrive_times_out() {
     let (world, server) = (World::new(), google());
     let mut provider = Provider::start(&world, &server, "--timeout=1");
     assert!(provider.answer().starts_with(LATE));

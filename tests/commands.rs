@@ -12,7 +12,7 @@ use common::{SECRETS, now};
 use serde_json::{Value, json as object};
 
 #[test]
-fn the_assertion_for_a_user_lives_five_minutes() {
+fn the_assertion_for_a_user_is_valid_for_five_minutes() {
     let server = google();
     let world = world(&server);
     succeeds(&world, &PERSON.replace("{url}", &server.url));
@@ -71,7 +71,7 @@ fn without_time(text: &str) -> Value {
 }
 
 #[test]
-fn a_cache_file_that_is_broken_or_over_is_replaced() {
+fn a_damaged_or_expired_cache_file_is_replaced() {
     let server = google();
     let world = world(&server);
     succeeds(&world, CACHED);

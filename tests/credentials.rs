@@ -145,7 +145,7 @@ fn another_sign_in_is_not_answered_from_the_cache() {
 }
 
 #[test]
-fn a_token_that_lives_too_short_is_given_to_all_that_wait_and_then_renewed() {
+fn a_short_lived_token_is_given_to_all_waiting_runs_and_then_renewed() {
     let (world, server) = (World::new(), endpoint(100));
     write(&world, "c.json", &server.url);
     let runs = crowd(&world, 12, |_| "cache".to_owned());
@@ -276,7 +276,7 @@ fn other_keys_in_a_profile_are_not_answered_from_the_cache() {
 }
 
 #[test]
-fn what_was_made_with_a_cached_token_depends_on_the_same_files() {
+fn a_result_depends_on_the_files_of_its_cached_token() {
     let (world, server) = (World::new(), google(""));
     let account = format!(
         r#","service_account_impersonation_url":"{}/v1/projects/-/serviceAccounts/app@example-project.iam.gserviceaccount.com:generateAccessToken""#,
@@ -313,6 +313,20 @@ fn the_token_of_another_program_is_cached_only_with_its_output_file() {
     assert_eq!([cached(&world, ""), cached(&world, "")], ["pool-2", "pool-2"]);
     world.write("out.json", document(1_900_000_001));
     assert_eq!([cached(&world, ""), cached(&world, "")], ["pool-3", "pool-3"]);
+    let source = r#"{"executable":{"command":"{dir}/program","output_file":"relative.json"}}"#;
+    write_workload(&world, &server, source, "");
+    for directory in ["one", "two"] {
+        fs::create_dir(world.path(directory)).unwrap();
+        world.write(&format!("{directory}/relative.json"), document(1_900_000_000));
+    }
+    for (directory, expected) in
+        [("one", "pool-4"), ("one", "pool-4"), ("two", "pool-5"), ("two", "pool-5")]
+    {
+        let variables = [("XDG_CACHE_HOME", "{dir}/cache"), ALLOWED];
+        let mut command = world.command("access-token --credentials={dir}/c.json", &variables);
+        let run = command.current_dir(world.path(directory)).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&run.stdout), expected, "{directory}");
+    }
 }
 
 #[test]
@@ -493,7 +507,7 @@ fn the_update_of_a_killed_run_is_finished() {
 }
 
 #[test]
-fn what_is_not_the_end_of_an_update_is_removed_and_not_used() {
+fn other_temporary_files_are_removed_and_not_used() {
     let (world, server) = (World::new(), endpoint(3600));
     write(&world, "c.json", &server.url);
     let text = world.read("c.json");

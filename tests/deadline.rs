@@ -77,7 +77,7 @@ fn a_silent_server_or_proxy_is_named_at_the_default_timeout() {
 }
 
 #[test]
-fn check_reports_the_links_before_a_silent_server() {
+fn check_prints_the_checks_before_a_silent_server() {
     let world = World::new();
     let port = silent();
     world.write("token", common::jwt(600));
@@ -109,7 +109,7 @@ mod unix {
     }
 
     #[test]
-    fn check_reports_the_links_before_a_pipe_that_nobody_writes() {
+    fn check_prints_the_checks_before_a_pipe_that_nobody_writes() {
         let world = World::new();
         pipe(&world, "token");
         let config = r#"{"type":"external_account","audience":"{aud}",

@@ -41,6 +41,17 @@ fn leaves_nothing(world: &World) -> bool {
     fs::read_dir(world.path("tmp")).unwrap().count() == 0
 }
 
+/// Removed variables, of which each selects other credentials.
+const SELECTING: &str = "GCE_METADATA_MTLS_MODE google_application_credentials GOOGLE_CLOUD_CREDENTIALS GCLOUD_KEYFILE_JSON \
+     GOOGLE_CREDENTIALS GOOGLE_OAUTH_ACCESS_TOKEN GOOGLE_IMPERSONATE_SERVICE_ACCOUNT \
+     GOOGLE_BACKEND_CREDENTIALS CLOUDSDK_AUTH_ACCESS_TOKEN CLOUDSDK_AUTH_ACCESS_TOKEN_FILE \
+     CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE CLOUDSDK_AUTH_DISABLE_CREDENTIALS \
+     CLOUDSDK_AUTH_IMPERSONATE_SERVICE_ACCOUNT CLOUDSDK_CORE_ACCOUNT CLOUDSDK_CORE_CHECK_GCE_METADATA";
+
+/// Variables that select a project or a place, which remain.
+const OTHER: [&str; 4] =
+    ["CLOUDSDK_CORE_PROJECT", "CLOUDSDK_COMPUTE_REGION", "GOOGLE_CLOUD_PROJECT", "GOOGLE_REGION"];
+
 /// What the file contains when it is there.
 fn await_file(path: &Path) -> String {
     let start = Instant::now();
@@ -97,7 +108,7 @@ fn clients_of_the_command_get_tokens_while_it_runs() {
 }
 
 #[test]
-fn the_environment_leads_to_the_server_and_nowhere_else() {
+fn the_environment_selects_only_the_server() {
     let google = Google::new();
     let world = google.world(true);
     let mut command =
@@ -115,6 +126,8 @@ fn the_environment_leads_to_the_server_and_nowhere_else() {
         ("http_proxy", "http://proxy.example"),
         ("OTHER", "kept"),
     ]);
+    command.envs(SELECTING.split_whitespace().map(|name| (name, "hunter2-other")));
+    command.envs(OTHER.map(|name| (name, "kept")));
     let run = Run::new(command.output().unwrap());
     let variables: Vec<(&str, &str)> =
         run.stdout.lines().filter_map(|line| line.split_once('=')).collect();
@@ -126,6 +139,10 @@ fn the_environment_leads_to_the_server_and_nowhere_else() {
     assert_eq!(value("METADATA_SERVER_DETECTION"), Some("assume-present"));
     assert_eq!(value("GOOGLE_APPLICATION_CREDENTIALS"), None);
     assert_eq!(value("NO_GCE_CHECK"), None);
+    for name in SELECTING.split_whitespace() {
+        assert_eq!(value(name), None, "{name}");
+    }
+    assert_eq!(OTHER.map(value), OTHER.map(|_| Some("kept")));
     let union = Some("a.example,b.example,c.example,127.0.0.1");
     assert_eq!((value("no_proxy"), value("NO_PROXY")), (union, union));
     assert_eq!((value("http_proxy"), value("OTHER")), (Some("http://proxy.example"), Some("kept")));
@@ -357,7 +374,7 @@ fn the_command_has_the_terminal() {
 }
 
 #[test]
-fn a_kill_of_this_process_leaves_the_command_and_no_server() {
+fn after_a_kill_the_command_continues_without_the_server() {
     let google = Google::new();
     let world = google.world(true);
     let script = "trap 'echo TERM > signals' TERM; echo $GCE_METADATA_HOST > host; echo $$ > pid; \
@@ -393,6 +410,15 @@ fn a_signal_that_is_ignored_stays_ignored() {
     assert!(child.try_wait().unwrap().is_none(), "both still run");
     signal(&child, Signal::TERM);
     assert_eq!(child.wait().unwrap().code(), Some(143));
+}
+
+#[test]
+fn the_command_gets_no_files_of_the_server() {
+    let google = Google::new();
+    let world = google.world(true);
+    let script = "ls /proc/$$/fd";
+    let alone = Run::new(Command::new("/bin/sh").args(["-c", script]).output().unwrap());
+    assert_eq!(run(&world, "", script).stdout, alone.stdout);
 }
 
 /// A program that ran for the first token must not leave a handler that ends this process.

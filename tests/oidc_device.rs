@@ -90,7 +90,7 @@ fn pauses(answers: Vec<Vec<u8>>) -> Vec<u64> {
 }
 
 #[test]
-fn who_waits_for_a_sign_in_gets_its_token() {
+fn a_run_that_waits_for_a_sign_in_gets_its_token() {
     let world = World::new();
     let server = issuer(|_, count| match count {
         0 | 1 => refused("authorization_pending"),
@@ -116,14 +116,14 @@ fn slow_down_adds_five_seconds() {
 }
 
 #[test]
-fn a_connection_that_lay_idle_is_not_used_again() {
+fn an_idle_connection_is_not_reused() {
     let kept_open = String::from_utf8(refused("slow_down")).unwrap();
     let kept_open = kept_open.replace("Connection: close", "Connection: keep-alive");
     assert_eq!(pauses(vec![kept_open.into_bytes()]), [6]);
 }
 
 #[test]
-fn trouble_doubles_the_pause() {
+fn errors_double_the_pause() {
     let (cut_off, busy) = (Vec::new(), response("503 Busy", "text/plain", ""));
     assert_eq!(pauses(vec![cut_off, busy]), [2, 4]);
 }

@@ -164,7 +164,7 @@ fn a_changed_file_is_tried_at_once() {
 
 /// The run that waits for the lock has another secret than the one that fails.
 #[test]
-fn a_secret_that_changes_meanwhile_is_tried() {
+fn a_secret_that_changes_during_the_wait_is_tried() {
     let world = World::new();
     let server = issuer(|| {
         thread::sleep(Duration::from_millis(700));
@@ -183,7 +183,7 @@ fn a_secret_that_changes_meanwhile_is_tried() {
 }
 
 #[test]
-fn a_lost_response_costs_nobody_a_token() {
+fn after_a_lost_response_other_runs_get_a_token() {
     let world = World::new();
     let (asked, token) = (AtomicUsize::new(0), jwt(3600));
     let server = Arc::new(issuer(move || match asked.fetch_add(1, Ordering::SeqCst) {
@@ -215,7 +215,7 @@ fn a_lost_response_costs_nobody_a_token() {
 /// Runs that stop waiting for the lock, and runs that get it first, can cache a token that a waiting
 /// run must not miss.
 #[test]
-fn who_waits_for_a_failing_run_uses_a_token_that_is_cached_meanwhile() {
+fn a_waiting_run_uses_a_token_that_is_cached_in_the_meantime() {
     let world = World::new();
     let server = refusing_after_one_token();
     let token = client(&world, &server, "hunter2-right").token();

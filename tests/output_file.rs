@@ -24,7 +24,7 @@ fn world() -> World {
 }
 
 #[test]
-fn a_fresh_file_answers_without_the_source() {
+fn a_valid_cached_token_is_used_without_the_source() {
     let world = world();
     let first = world.run(FILE);
     fs::remove_file(world.path("t")).unwrap();
@@ -55,7 +55,7 @@ fn another_request_does_not_get_the_token_of_this_one() {
 
 #[cfg(unix)]
 #[test]
-fn the_file_is_replaced_whole_and_is_for_its_owner() {
+fn the_file_is_private_and_replaced_atomically() {
     use std::os::unix::fs::{MetadataExt, PermissionsExt};
     let world = world();
     world.run(FILE).document();
@@ -231,7 +231,7 @@ fn a_bare_token_is_replaced_by_the_next_one_of_the_same_workload() {
 
 #[cfg(unix)]
 #[test]
-fn a_file_size_limit_costs_nobody_a_token() {
+fn a_token_is_printed_despite_a_file_size_limit() {
     let world = world();
     let run = world.command(FILE, &[]);
     let words: Vec<_> = std::iter::once(run.get_program()).chain(run.get_args()).collect();
@@ -242,7 +242,7 @@ fn a_file_size_limit_costs_nobody_a_token() {
 }
 
 #[test]
-fn a_lock_that_is_never_released_costs_half_of_the_time() {
+fn a_run_waits_half_of_its_time_for_a_lock() {
     let world = world();
     let lock = fs::File::create(world.path("out.lock")).unwrap();
     fs2::FileExt::lock_exclusive(&lock).unwrap();
@@ -273,7 +273,7 @@ fn concurrent_runs_fetch_once() {
 }
 
 #[test]
-fn who_waits_for_a_failing_run_reports_its_failure() {
+fn a_waiting_run_reports_the_failure_of_the_run_it_waited_for() {
     let world = World::new();
     let all_wait = Arc::new(AtomicBool::new(false));
     let until = all_wait.clone();
@@ -331,7 +331,7 @@ fn pipes_in_place_of_files_do_not_hang_a_run() {
 }
 
 #[test]
-fn a_log_tells_the_story_without_the_token() {
+fn a_log_contains_each_step_and_no_token() {
     let world = world();
     fs::write(world.path("log"), "2026-01-31T12:00:00Z [7] kept\n").unwrap();
     for _ in 0..2 {

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use common::Run;
 use common::google::{EMAIL, FEDERATED, IMPERSONATED, body, method};
 use common::metadata::{ACCOUNT, ALLOW, Client, Google, Response, Serving, runs_program};
-use rustix::process::{Resource, Signal, getrlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
 use serde_json::json;
 
 const ROOT: &str = "/computeMetadata/v1/";
@@ -161,7 +161,7 @@ fn an_access_token_has_the_scopes_that_the_client_requests() {
 }
 
 #[test]
-fn scopes_go_to_the_exchange_where_there_is_no_service_account() {
+fn without_a_service_account_the_exchange_gets_the_scopes() {
     let google = Google::new();
     let world = google.world(false);
     let serving = Serving::start(&world, "");
@@ -177,7 +177,7 @@ fn scopes_go_to_the_exchange_where_there_is_no_service_account() {
 }
 
 #[test]
-fn an_id_token_is_that_for_the_audience() {
+fn an_id_token_has_the_requested_audience() {
     let google = Google::new();
     let world = google.world(true);
     let serving = Serving::start(&world, "");
@@ -250,7 +250,7 @@ fn head_has_no_body_and_post_is_only_for_a_token() {
 // Security.
 
 #[test]
-fn a_request_needs_the_header_and_the_own_host() {
+fn a_request_requires_the_header_and_the_host_of_the_server() {
     let google = Google::new();
     let world = google.world(true);
     let serving = Serving::start(&world, "--token=env:TOKEN");
@@ -336,7 +336,7 @@ fn the_subject_token_needs_its_secret() {
 }
 
 #[test]
-fn what_is_too_large_or_no_request_is_refused() {
+fn requests_that_are_too_large_or_invalid_are_refused() {
     let google = Google::new();
     let world = google.world(true);
     let serving = Serving::start(&world, "");
@@ -494,16 +494,32 @@ fn idle_connections_do_not_delay_a_request() {
     let google = Google::new();
     let world = google.world(true);
     let serving = Serving::start(&world, "");
-    let mut files = getrlimit(Resource::Nofile);
-    files.current = files.maximum;
-    setrlimit(Resource::Nofile, files).unwrap();
-    let idle: Vec<_> = (0..1000).map(|_| TcpStream::connect(&serving.address).unwrap()).collect();
-    let start = Instant::now();
-    assert_eq!(serving.get("/").status, 200);
-    // Usually less than a second.
-    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
-    drop(idle);
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).unwrap();
+    let delay = |_| {
+        let _idle: Vec<Client> = (0..1000).map(|_| Client::connect(&serving.address)).collect();
+        let start = Instant::now();
+        assert_eq!(serving.get("/").status, 200);
+        start.elapsed()
+    };
+    // On a busy machine, one of three.
+    assert!((0..3).map(delay).any(|delay| delay < Duration::from_secs(1)));
     assert_eq!(serving.end().code(), Some(0));
+}
+
+#[test]
+fn an_idle_server_does_not_wake_up() {
+    let google = Google::new();
+    let world = google.world(true);
+    let serving = Serving::start(&world, "");
+    let mut client = Client::connect(&serving.address);
+    let host = &serving.address;
+    client.send(&format!("GET {} HTTP/1.1\r\nHost: {host}\r\n{FLAVOR}\r\n", token_path("")));
+    assert_eq!(client.response(false).unwrap().status, 200);
+    thread::sleep(Duration::from_millis(300)); // the connection to Google may have just been closed
+    let before = serving.switches();
+    thread::sleep(Duration::from_secs(2));
+    assert_eq!(serving.switches(), before);
 }
 
 #[test]
@@ -535,7 +551,7 @@ fn requests_that_are_sent_at_once_are_answered_in_order() {
 }
 
 #[test]
-fn a_client_that_does_not_read_stops_nobody() {
+fn a_client_that_does_not_read_blocks_no_other_client() {
     let google = Google::new();
     let world = google.world(true);
     let serving = Serving::start(&world, "");
@@ -648,7 +664,23 @@ fn programs_leave_no_threads_files_and_processes() {
 }
 
 #[test]
-fn too_few_files_make_it_wait_and_not_spin() {
+fn a_program_gets_no_files_of_the_server() {
+    let google = Google::new();
+    let world = google.world(true);
+    runs_program(&world, "ls /proc/$$/fd > fds; cat t");
+    let serving = Serving::start_with(&world, "", |command| {
+        command.env(ALLOW, "1");
+    });
+    let _idle = TcpStream::connect(&serving.address).unwrap();
+    assert_eq!(serving.get(&token_path("")).status, 200);
+    let fds = world.read("fds");
+    Command::new("/bin/sh").arg(world.path("program")).output().unwrap();
+    assert_eq!(fds, world.read("fds"));
+    assert_eq!(serving.end().code(), Some(0));
+}
+
+#[test]
+fn without_free_descriptors_the_server_waits() {
     let google = Google::new();
     let world = google.world(true);
     let binary = env!("CARGO_BIN_EXE_wif-token");
@@ -674,7 +706,7 @@ fn too_few_files_make_it_wait_and_not_spin() {
 }
 
 #[test]
-fn a_client_that_hangs_up_costs_nothing() {
+fn a_client_that_disconnects_has_no_effect() {
     let google = Google::new();
     google.set(|google| google.delay = Duration::from_secs(2));
     let world = google.world(true);
@@ -762,7 +794,7 @@ fn the_old_token_is_served_if_its_renewal_fails() {
 }
 
 #[test]
-fn a_failure_has_a_status_that_tells_whether_to_repeat_the_request() {
+fn the_status_of_a_failure_says_whether_to_retry() {
     let google = Google::new();
     let world = google.world(false);
     let serving = Serving::start(&world, "--timeout=3");
@@ -797,7 +829,7 @@ fn a_failure_has_a_status_that_tells_whether_to_repeat_the_request() {
 // Where it listens, and how it ends.
 
 #[test]
-fn signals_end_it_with_success() {
+fn signals_stop_the_server_with_status_zero() {
     let google = Google::new();
     for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
         let world = google.world(true);
@@ -818,7 +850,7 @@ fn signals_end_it_with_success() {
 }
 
 #[test]
-fn a_signal_ends_it_also_while_a_token_is_fetched() {
+fn a_signal_stops_the_server_while_a_token_is_fetched() {
     let google = Google::new();
     google.set(|google| google.delay = Duration::from_secs(5));
     let world = google.world(true);
@@ -834,7 +866,7 @@ fn a_signal_ends_it_also_while_a_token_is_fetched() {
 }
 
 #[test]
-fn only_loopback_addresses_and_sockets_are_listened_at() {
+fn the_server_listens_only_on_loopback_addresses_and_sockets() {
     let google = Google::new();
     let world = google.world(true);
     for listen in
@@ -922,7 +954,7 @@ fn activated(command: &Command, socket: &impl AsFd, pid: &str, count: &str) -> C
 }
 
 #[test]
-fn the_socket_of_systemd_is_taken() {
+fn the_socket_of_systemd_is_used() {
     let google = Google::new();
     let world = google.world(true);
     let tcp = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -121,3 +121,12 @@ fn the_end_of_a_program_is_noticed_where_a_parent_blocks_its_signal() {
     assert_eq!(command.output().unwrap().status.code(), Some(6));
     assert!(start.elapsed() < Duration::from_secs(15), "{:?}", start.elapsed());
 }
+
+#[test]
+fn a_program_in_another_group_ends_at_the_deadline() {
+    let world = World::new();
+    let script = "import os, time; os.setpgid(0, os.getpgid(os.getppid())); time.sleep(60)";
+    world.write("program", script);
+    let run = world.run("command --timeout=2 -- /usr/bin/python3 {dir}/program");
+    assert!(run.stderr.contains("python3 did not finish in time"), "{run:?}");
+}

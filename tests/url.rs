@@ -20,7 +20,7 @@ fn a_silent_server_fails_before_the_deadline() {
 
 #[cfg(unix)]
 #[test]
-fn secrets_that_others_may_read_are_warned_of_in_the_log() {
+fn the_log_warns_about_secrets_that_others_can_read() {
     use std::os::unix::fs::PermissionsExt;
 
     use common::server::{Server, json};

@@ -29,7 +29,7 @@ complete -c wif-token -n "not __fish_seen_subcommand_from $words" -a access-toke
 complete -c wif-token -n "not __fish_seen_subcommand_from $words" -a id-token -d 'print an OpenID Connect ID token of the service account'
 complete -c wif-token -n "not __fish_seen_subcommand_from $words" -a sign-jwt -d 'sign a JWT with the key of the service account'
 complete -c wif-token -n "not __fish_seen_subcommand_from $words" -a sign-blob -d 'sign a file with the key of the service account'
-complete -c wif-token -n "not __fish_seen_subcommand_from $words" -a exec -d 'run a command with a metadata server that provides its tokens'
+complete -c wif-token -n "not __fish_seen_subcommand_from $words" -a exec -d 'run a command that gets its tokens from a metadata server'
 complete -c wif-token -n "not __fish_seen_subcommand_from $words" -a serve -d 'run a metadata server for clients on this host'
 complete -c wif-token -n "not __fish_seen_subcommand_from $words" -a config -d 'create a credential configuration and the gcloud commands for a source'
 complete -c wif-token -n "not __fish_seen_subcommand_from $words" -a check -d 'find out why a credential configuration does not work, and how to fix it'

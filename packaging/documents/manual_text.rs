@@ -2,7 +2,7 @@
 //! and examples.
 
 /// The day on which this file was last changed.
-pub(super) const DATE: &str = "2026-11-29";
+pub(super) const DATE: &str = "2026-11-30";
 
 /// Everything before the sources, in the macros of man(7).
 pub(super) const HEAD: &str = r#".ad l
@@ -50,8 +50,7 @@ or
 .BI file: PATH ,
 never the secret itself.
 .PP
-A helper answers another tool, such as docker, that asks a program for
-credentials.
+A helper provides credentials to another tool, such as docker.
 .PP
 To start, create a configuration with
 .BR "wif\-token config" ,
@@ -71,12 +70,12 @@ Workload identity federation
 pub(super) const VARIABLES: &[(&[&str], &str)] = &[
     (
         &["GOOGLE_APPLICATION_CREDENTIALS"],
-        "credential configuration that clients, commands and helpers read; --credentials overrides it",
+        "credential file that clients, commands and helpers read; --credentials overrides it",
     ),
     (
         &["GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES"],
-        "must be 1 for clients to run an executable, and for the commands to run an executable \
-         other than wif-token",
+        "must be 1 for clients, commands and helpers to use the executable of a configuration, even \
+         if it is wif-token",
     ),
     (
         &["HTTPS_PROXY", "ALL_PROXY", "http_proxy", "NO_PROXY"],
@@ -91,11 +90,12 @@ pub(super) const VARIABLES: &[(&[&str], &str)] = &[
     (
         &["HOME", "USERPROFILE"],
         "home directory of the user, on Unix and on Windows, which contains .aws, .kube, \
-         .vault-token and .cache",
+         .vault-token, .cache and .config/gcloud",
     ),
     (
         &["XDG_CACHE_HOME", "LOCALAPPDATA"],
-        "directory of the output files that config sets, on Unix (default: ~/.cache) and on Windows",
+        "directory that contains the private cache and the output files that config sets, on Unix \
+         (default: ~/.cache) and on Windows",
     ),
     (&["PATH"], "directories in which programs are searched"),
     (
@@ -217,17 +217,18 @@ pub(super) const FILES: &[(&str, &str)] = &[
     (
         "OUTPUT_FILE.refresh-token",
         "refresh token of oidc with --flow=device (--refresh-token-file). The mode is 0600, and a \
-         lock is beside it",
+         lock is next to it",
     ),
-    ("CACHE_FILE", "access token that access-token caches (--cache-file), with a lock beside it"),
+    ("CACHE_FILE", "access token that access-token caches (--cache-file), with a lock next to it"),
     (
         "KEY.jwks.json",
-        "public keys for the pool provider, which key --generate writes beside the private key",
+        "public keys for the pool provider, which key --generate writes next to the private key",
     ),
     ("LOG_FILE", "log of the runs (--log-file). The mode is 0600. It contains no secrets"),
     (
         "~/.cache/wif-token/, %LOCALAPPDATA%\\wif-token\\",
-        "directory of the output files that config sets, on Unix and on Windows",
+        "private cache of access tokens and ID tokens, and the output files that config sets, on \
+         Unix and on Windows",
     ),
     (
         "~/.aws/, ~/.kube/config, ~/.vault-token",

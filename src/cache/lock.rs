@@ -1,5 +1,5 @@
-//! The lock beside a cached file. The lock file also contains the last failure: for runs that wait,
-//! and, if the server refused the request, for runs that start within some seconds.
+//! The lock next to a cached file. The lock file also contains the last failure: for runs that
+//! wait, and, if the server refused the request, for runs that start within some seconds.
 
 use std::fs::File;
 use std::io::{Seek, Write};

@@ -1,4 +1,4 @@
-//! A file that caches a token, with a lock beside it.
+//! A file that caches a token, with a lock next to it.
 //!
 //! It contains a subject token (the output file of the contract) or an access token
 //! (`--cache-file`). Clients read the output file before they run the executable, and fail on every

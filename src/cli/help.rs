@@ -205,8 +205,8 @@ impl Page {
         self.heading(&format!("\ndocumentation: {page}"));
     }
 
-    /// A name and its description, which begins at `column`. A long name is on a line of its own, and
-    /// on a narrow terminal every name.
+    /// A name and its description, which begins at `column`. A long name is on a separate line, and
+    /// on a narrow terminal every name is.
     fn row(&mut self, name: &str, description: &str, column: usize) {
         let column = if self.width < 60 { NARROW_COLUMN } else { column };
         if name.len() + 4 <= column {

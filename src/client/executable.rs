@@ -67,7 +67,7 @@ impl Allowed {
 pub enum Target {
     /// This program, with these arguments. They are interpreted in this process.
     ThisProgram(Vec<OsString>),
-    /// Another program, or none. It is run.
+    /// Another program, which is run, or a command without a program.
     Other,
 }
 

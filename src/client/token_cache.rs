@@ -51,10 +51,14 @@ fn directory(cx: &Context) -> Option<PathBuf> {
     Some(parent?.join("wif-token"))
 }
 
-/// The name of this host.
+/// The name of this host and, on Linux, its last start: hosts can have the same name.
 #[cfg(unix)]
 pub fn host(_cx: &Context) -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let start = files::open_regular(Path::new("/proc/sys/kernel/random/boot_id"))
+        .and_then(|file| files::read_limited(file, 64));
+    let start = start.ok().flatten().unwrap_or_default();
+    name + &String::from_utf8_lossy(&start)
 }
 
 /// The name of this host.

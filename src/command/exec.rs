@@ -49,7 +49,7 @@ options! {
 
 pub(super) const INFO: CommandInfo = CommandInfo {
     name: "exec",
-    summary: "run a command with a metadata server that provides its tokens",
+    summary: "run a command that gets its tokens from a metadata server",
     options: &[CredentialOptions::TABLE, Options::TABLE, serving::Options::TABLE],
     of_source: false,
     rest: Some("COMMAND [ARG]..."),
@@ -63,6 +63,38 @@ const PASSED: [i32; 7] = [SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGINT, SIGQUIT, SI
 
 /// The signals that a terminal sends to all processes in the foreground.
 const OF_TERMINAL: [i32; 3] = [SIGINT, SIGQUIT, SIGWINCH];
+
+/// The variables by which clients select other credentials or no server. The command must have the
+/// identity of these credentials.
+const REMOVED: [&str; 23] = [
+    // The libraries; Node reads the second one.
+    VARIABLE,
+    "google_application_credentials",
+    "NO_GCE_CHECK",
+    "GCE_METADATA_MTLS_MODE",
+    // The libraries for Ruby; Terraform reads the last two as well.
+    "GOOGLE_CLOUD_CREDENTIALS",
+    "GOOGLE_CLOUD_CREDENTIALS_JSON",
+    "GOOGLE_CLOUD_KEYFILE",
+    "GCLOUD_KEYFILE",
+    "GOOGLE_CLOUD_KEYFILE_JSON",
+    "GCLOUD_KEYFILE_JSON",
+    // Terraform: https://registry.terraform.io/providers/hashicorp/google/latest/docs/guides/provider_reference
+    "GOOGLE_CREDENTIALS",
+    "GOOGLE_OAUTH_ACCESS_TOKEN",
+    "GOOGLE_IMPERSONATE_SERVICE_ACCOUNT",
+    "GOOGLE_BACKEND_CREDENTIALS",
+    "GOOGLE_BACKEND_IMPERSONATE_SERVICE_ACCOUNT",
+    // gcloud: https://cloud.google.com/sdk/docs/properties
+    "CLOUDSDK_AUTH_ACCESS_TOKEN",
+    "CLOUDSDK_AUTH_ACCESS_TOKEN_FILE",
+    "CLOUDSDK_AUTH_AUTHORIZATION_TOKEN_FILE",
+    "CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE",
+    "CLOUDSDK_AUTH_DISABLE_CREDENTIALS",
+    "CLOUDSDK_AUTH_IMPERSONATE_SERVICE_ACCOUNT",
+    "CLOUDSDK_CORE_ACCOUNT",
+    "CLOUDSDK_CORE_CHECK_GCE_METADATA",
+];
 
 /// The exit statuses of a shell for a command that is not found, and one that cannot be run.
 const NOT_FOUND: u8 = 127;
@@ -122,8 +154,7 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     Ok(Output { text: String::new(), status: status.unwrap_or(u8::MAX) })
 }
 
-/// Sets the variables through which clients find the server, and removes the variables that would
-/// select other credentials or disable the server.
+/// Sets the variables through which clients find the server, and removes those of [`REMOVED`].
 fn set_variables(command: &mut Command, address: SocketAddr, folder: &Path, env: &Env) {
     for name in [METADATA_HOST, "GCE_METADATA_IP", "GCE_METADATA_ROOT"] {
         command.env(name, address.to_string());
@@ -131,7 +162,9 @@ fn set_variables(command: &mut Command, address: SocketAddr, folder: &Path, env:
     command.env("METADATA_SERVER_DETECTION", "assume-present");
     // In its own folder, gcloud finds its account, and caches that there is no metadata server.
     command.env("CLOUDSDK_CONFIG", folder);
-    command.env_remove("NO_GCE_CHECK").env_remove(VARIABLE);
+    REMOVED.iter().for_each(|name| {
+        command.env_remove(name);
+    });
     let no_proxy = no_proxy(address, env);
     command.env("no_proxy", &no_proxy).env("NO_PROXY", &no_proxy);
 }

@@ -74,8 +74,11 @@ pub fn search(option: Option<PathBuf>, cx: &Context) -> Result<Place, Error> {
         },
         None => format!("{} is not set", home_variable()),
     };
-    let cause =
-        format!("{VARIABLE} is not set, {well_known}, and this host is not a Google Cloud host");
+    let server = match is_off(cx)? {
+        true => format!("{NO_METADATA} is true"),
+        false => "this host is not a Google Cloud host".to_owned(),
+    };
+    let cause = format!("{VARIABLE} is not set, {well_known}, and {server}");
     Err(Error::new(Kind::Usage, "no credentials were found")
         .cause(cause)
         .fix(format!("add --credentials=FILE or set {VARIABLE}")))
@@ -95,11 +98,15 @@ fn home_variable() -> &'static str {
     if cfg!(windows) { "APPDATA" } else { HOME }
 }
 
+/// Whether a variable says that there is no metadata server.
+fn is_off(cx: &Context) -> Result<bool, Error> {
+    Ok(cx.env.text(NO_METADATA)?.is_some_and(|value| value.eq_ignore_ascii_case("true")))
+}
+
 /// The origin of the metadata server. Unless a variable names the server, it is used only on a
 /// Google Cloud host: other clouds have a server with other secrets at the same address.
 fn metadata_server(cx: &Context) -> Result<Option<Url>, Error> {
-    let is_off = cx.env.text(NO_METADATA)?.is_some_and(|value| value.eq_ignore_ascii_case("true"));
-    if is_off {
+    if is_off(cx)? {
         return Ok(None);
     }
     let host = match cx.env.text(METADATA_HOST)? {

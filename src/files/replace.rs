@@ -160,16 +160,16 @@ fn temporary_prefix(path: &Path) -> std::ffi::OsString {
     prefix
 }
 
-/// Removes the temporary files that killed runs left beside `path`. Only the holder of the lock may
-/// do this, because only a run that waited too long for the lock creates such a file at that time,
-/// and such a run creates it again.
+/// Removes the temporary files that killed runs left next to `path`. Only the holder of the lock
+/// may do this, because only a run that waited too long for the lock creates such a file at that
+/// time, and such a run creates it again.
 pub fn remove_leftovers(path: &Path) {
     for left in leftovers(path) {
         let _ = std::fs::remove_file(left);
     }
 }
 
-/// The temporary files that killed runs left beside `path`.
+/// The temporary files that killed runs left next to `path`.
 pub fn leftovers(path: &Path) -> Vec<PathBuf> {
     let prefix = temporary_prefix(path);
     let is_leftover = |entry: &DirEntry| {

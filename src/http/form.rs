@@ -1,5 +1,5 @@
-//! Form encoding. A space becomes `%20`, which all servers decode, also in client credentials
-//! (RFC 6749, section 2.3.1). <https://url.spec.whatwg.org/#application/x-www-form-urlencoded>
+//! Form encoding. A space becomes `%20`, which all servers decode, even in client credentials (RFC
+//! 6749, section 2.3.1). <https://url.spec.whatwg.org/#application/x-www-form-urlencoded>
 
 use percent_encoding::{
     AsciiSet, NON_ALPHANUMERIC, PercentEncode, percent_decode_str, utf8_percent_encode,

@@ -100,7 +100,7 @@ impl Values {
     }
 
     /// The values of an option as arguments for another command line. `path` converts the paths,
-    /// also those in references to secrets.
+    /// including those in references to secrets.
     ///
     /// # Errors
     /// Those of `path`.

@@ -40,7 +40,8 @@ fn is_path(name: &OsStr) -> bool {
     name.as_encoded_bytes().iter().any(|byte| separators.contains(byte))
 }
 
-/// The path, and on Windows first the path with the extension `.exe`, which a name may leave out.
+/// The files that a path may name: on Windows, first the path with the extension `.exe`, which a
+/// name may omit.
 fn with_extension(path: &Path) -> impl Iterator<Item = PathBuf> + use<> {
     let short = cfg!(windows) && path.extension().is_none();
     let exe = short.then(|| path.with_extension("exe"));

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use serde_json::json;
+use zeroize::Zeroizing;
 
 use super::Settings;
 use super::request::Request;
@@ -182,20 +182,25 @@ fn identity(request: &Request) -> Route {
 pub(super) fn token(wanted: &Wanted, token: &AccessToken) -> Response {
     match wanted {
         Wanted::Access(_) => {
-            let body = json!({
-                "access_token": token.text.expose(),
-                "expires_in": (token.expiry - Clock.now()).max(0),
-                "token_type": "Bearer",
-            });
-            Response::token(JSON, body.to_string())
+            let (text, life) = (quoted(token), (token.expiry - Clock.now()).max(0));
+            let body = format!(
+                r#"{{"access_token":{},"expires_in":{life},"token_type":"Bearer"}}"#,
+                *text
+            );
+            Response::token(JSON, body)
         }
         Wanted::Identity(..) => Response::token(IDENTITY, token.text.expose().to_owned()),
         Wanted::Subject(true) => {
-            let body = json!({ "subject_token": token.text.expose(), "expires_at": token.expiry });
-            Response::token(JSON, body.to_string())
+            let (text, expiry) = (quoted(token), token.expiry);
+            Response::token(JSON, format!(r#"{{"subject_token":{},"expires_at":{expiry}}}"#, *text))
         }
         Wanted::Subject(false) => Response::token(TEXT, token.text.expose().to_owned()),
     }
+}
+
+/// A token as a JSON string.
+fn quoted(token: &AccessToken) -> Zeroizing<String> {
+    Zeroizing::new(serde_json::to_string(token.text.expose()).unwrap_or_default())
 }
 
 /// The response for a failed fetch. Clients retry after 503, so a failure that a retry cannot fix

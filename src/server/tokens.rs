@@ -105,13 +105,14 @@ impl Known {
         Some(AccessToken { expiry: token.expiry.min(until), ..token })
     }
 
-    /// Replaces the token. One that is already known does not become younger.
+    /// Replaces the token. One that is already known, from a cache, does not become younger.
     fn set(&mut self, token: &AccessToken, now: i64) {
         let life = u64::try_from(token.expiry.saturating_sub(now)).unwrap_or(0);
         let until = Deadline::after(Duration::from_secs(life).min(LONGEST));
-        let is_same =
-            self.token.as_ref().is_some_and(|old| old.text.expose() == token.text.expose());
-        let old = self.until.filter(|_| is_same);
+        let is_same = |old: &AccessToken| {
+            (old.text.expose(), old.expiry) == (token.text.expose(), token.expiry)
+        };
+        let old = self.until.filter(|_| self.token.as_ref().is_some_and(is_same));
         self.until = Some(old.map_or(until, |old| old.min(until)));
         self.token = Some(token.clone());
     }
@@ -128,6 +129,10 @@ impl Tokens {
 
     /// The token for a request at this time; starts a fetch if no cached token is valid for long enough.
     pub(super) fn get(&mut self, wanted: &Wanted, now: i64) -> Answer {
+        let fresh = self.known.get(wanted).and_then(|known| known.token(now));
+        if let Some(token) = fresh.filter(|token| token.expiry - now >= MIN_LIFE) {
+            return Answer::Token(token);
+        }
         self.forget(wanted, now);
         let known = self.known.entry(wanted.clone()).or_default();
         // The token must still be valid at the end of the wait.
@@ -137,9 +142,6 @@ impl Tokens {
         let earlier = token.as_ref().map(|token| token.expiry + TOLERATED_SKEW);
         let reuses = known.token.as_ref().map(|token| token.expiry) <= earlier;
         let valid = token.filter(|token| token.expiry > least);
-        if let Some(token) = valid.clone().filter(|token| token.expiry - now >= MIN_LIFE) {
-            return Answer::Token(token);
-        }
         let is_new = known.pending.is_none();
         let patience = *known.pending.get_or_insert_with(|| Deadline::after(PATIENCE));
         if is_new {

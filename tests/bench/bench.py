@@ -7,7 +7,7 @@ from aws_rows import aws_rows
 from command_rows import command_rows
 from far_end import far_end
 from helper_rows import helper_rows
-from measure import Launcher
+from measure import Launcher, Load
 from rows import rows
 from server_rows import server_rows
 
@@ -32,9 +32,11 @@ def main():
         made += server_rows(binaries["release"], far, scratch)
         for row in made:
             key = repr((row.ours, row.peer))
+            count = max(1, given.pairs // 10) if row.slow else given.pairs
+            is_load = row.measure in ("rate", "p99", "resident")
             if key not in measured:
-                measured[key] = launcher.pairs(row.ours, row.peer, given.pairs // 10 if row.slow else given.pairs)
-            print(line(row, *measured[key]), flush=True)
+                measured[key] = (Load if is_load else launcher).pairs(row.ours, row.peer, count)
+            print((load_line if is_load else line)(row, *measured[key]), flush=True)
         if far is None:
             print("the https rows need nginx, openssl, curl and jq: not measured")
     if "static" not in binaries:
@@ -51,9 +53,22 @@ def line(row, ours, peer, ratio):
         value = ours.peak / 1024
     if row.measure == "more":
         value = ours.wall - peer.wall
+    if row.measure == "more MiB":
+        value = (ours.peak - peer.peak) / 1024
     name = f"{row.what} ({row.measure})" if row.measure != "MiB" else row.what
     verdict = "met" if value <= row.goal else "missed"
     return f"{name:48} {cells[0]:>10} {cells[1]:>10} {value:7.2f} {row.goal:6.2f}  {verdict}"
+
+
+def load_line(row, ours, peer, ratio):
+    """One row about requests, where a higher rate is better."""
+    if row.measure == "rate":
+        cells, value, is_met = (f"{ours.rate:.0f} /s", f"{peer.rate:.0f} /s"), ratio, ratio >= row.goal
+    else:
+        value = getattr(ours, row.measure)
+        other = f"{peer.p99:.3f}" if row.measure == "p99" else ""
+        cells, is_met = (f"{value:.3f}", other), value <= row.goal
+    return f"{row.what:48} {cells[0]:>10} {cells[1]:>10} {value:7.2f} {row.goal:6.2f}  {'met' if is_met else 'missed'}"
 
 
 if __name__ == "__main__":

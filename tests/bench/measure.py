@@ -29,6 +29,29 @@ class Figures:
     peak: float
 
 
+@dataclass
+class Load:
+    """Medians of what load.c prints: requests in a second, the 99th percentile in milliseconds, the server's memory in MiB."""
+
+    rate: float
+    p99: float
+    resident: float
+
+    @classmethod
+    def once(cls, command):
+        """One run."""
+        rate, p99, resident = map(int, command.output().split())
+        return cls(rate, p99 / 1e6, resident / 1024)
+
+    @classmethod
+    def pairs(cls, ours, peer, count):
+        """Of both, and the median of the ratios of the rates within each pair."""
+        both = [(cls.once(ours), cls.once(peer)) for _ in range(count)]
+        def middle(side):
+            return cls(*(statistics.median(getattr(pair[side], name) for pair in both) for name in ("rate", "p99", "resident")))
+        return middle(0), middle(1), statistics.median(a.rate / b.rate for a, b in both)
+
+
 def document(command):
     """Checks that a command does its job before it is timed: one version-1 success with a token."""
     answer = json.loads(command.output())

@@ -1,14 +1,11 @@
-"""The rows of `exec`: its start against the command alone, and thousands of requests for a cached token by one curl against a
-minimal server (minimal.c), on one connection and on one for each request, where the owner of each is checked.
+"""The rows of `exec`: its start against the command alone, and requests for a cached token by one client (load.c) against a minimal
+server (minimal.c), on one connection and on one for each request, where the owner of each is checked.
 """
 
 import json
 
 from measure import Command
 from rows import AUDIENCE, ENV, Row
-
-URL = "http://$GCE_METADATA_HOST/computeMetadata/v1/instance/service-accounts/default/token?n=[1-%d]"
-CURL = 'exec curl -sf --noproxy "*" -o /dev/null -H "Metadata-Flavor: Google" %s "' + URL + '"'
 
 
 def server_rows(path, far, folder):
@@ -22,10 +19,11 @@ def server_rows(path, far, folder):
     execute = [path, "exec", f"--credentials={config}", f"--ca-file={far.ca}", "--"]
     env = ENV | {"TMPDIR": str(folder), "HOME": str(folder)}
     start, alone = Command([*execute, "true"], env), Command(["true"], env)
-    made = [Row("exec -- true : true", "wall", 6.0, start, alone), Row("exec -- true: peak memory in MiB", "MiB", 8, start, alone)]
-    shapes = (("5000 requests, one connection", 5000, ""), ("1000 requests, 1000 connections", 1000, '-H "Connection: close"'))
-    for what, count, more in shapes:
-        client = ["sh", "-c", CURL % (more, count)]
-        made.append(Row(f"{what} : minimal server", "wall", 2.0, Command([*execute, *client], env),
-                        Command([str(folder / "minimal"), *client], env)))
+    made = [Row("exec -- true : true", "more", 5.0, start, alone), Row("exec -- true : true", "more MiB", 6.0, start, alone)]
+    for what, count, *close in (("one connection", 10000), ("a connection each", 2000, "close")):
+        load = [str(folder / "load"), str(count), *close]
+        ours, peer = Command([*execute, *load], env), Command([str(folder / "minimal"), *load], env)
+        made.append(Row(f"requests, {what} : minimal server", "rate", 0.5, ours, peer, slow=True))
+        made.append(Row(f"requests, {what}: p99 in ms", "p99", 1.0, ours, peer, slow=True))
+        made.append(Row(f"after {count} requests: resident MiB", "resident", 8.0, ours, peer, slow=True))
     return made

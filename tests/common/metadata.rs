@@ -185,6 +185,18 @@ impl<'a> Serving<'a> {
         fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
     }
 
+    /// How often its threads have stopped to wait.
+    #[cfg(target_os = "linux")]
+    pub fn switches(&self) -> u64 {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        let of_task = |path: std::path::PathBuf| {
+            let status = std::fs::read_to_string(path.join("status")).unwrap();
+            let line = status.lines().find(|line| line.starts_with("voluntary_ctxt_switches:"));
+            line.unwrap().split_whitespace().nth(1).unwrap().parse::<u64>().unwrap()
+        };
+        tasks.map(|task| of_task(task.unwrap().path())).sum()
+    }
+
     /// The memory that it occupies, in KiB.
     #[cfg(target_os = "linux")]
     pub fn memory(&self) -> u64 {

@@ -115,7 +115,7 @@ fn every_file_that_is_named_exists() {
 }
 
 #[test]
-fn what_is_installed_needs_nothing_that_is_not() {
+fn installed_files_refer_only_to_installed_files() {
     let installed = links::installed();
     let pages = pages::all();
     let pages = pages.iter().filter(|page| installed.contains(&page.name));

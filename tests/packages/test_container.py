@@ -98,6 +98,8 @@ def test_the_sidecar_of_the_documentation(tmp_path):
     path = tmp_path / "pod.yaml"
     path.write_text(page.partition("```yaml\n")[2].partition("```")[0])
     run(CACHE / "packages-venv" / "bin" / "kubernetes-validate", "--strict", path)
+    done = run("kubectl", "label", "--local", "--dry-run=client", "--filename", path, "checked=yes", "--output=name")
+    assert done.stdout.split() == ["pod/my-app"]
     spec = yaml.safe_load(path.read_text())["spec"]
     (sidecar,), (workload,) = spec["initContainers"], spec["containers"]
     assert sidecar["restartPolicy"] == "Always"

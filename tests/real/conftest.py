@@ -145,7 +145,7 @@ def kdc(tmp_path_factory):
 
 @pytest.fixture
 def adfs(tmp_path, kdc, program, audience, ledger):
-    """AD FS behind Apache with Negotiate, for the people of that realm."""
+    """AD FS behind Apache with Negotiate, for the users of that realm."""
     register(ledger, kdc)
     with farm(tmp_path, kdc, program, audience) as found:
         yield found

@@ -55,7 +55,7 @@ def token(issuer, audience) -> str:
 
 @pytest.fixture
 def token_server(ledger, token):
-    """Gives the token, as text and as JSON, to whoever shows a secret."""
+    """Gives the token, as text and as JSON, to every client that sends the secret."""
     secret = ledger.secret("the header of the configuration", "url-header-4711-0815")
 
     def answer(request):
@@ -125,7 +125,7 @@ def asked_by_google(commands, sts, google: type, env: dict[str, str], monkeypatc
 @pytest.mark.parametrize("email", [None, DEPLOYER])
 @pytest.mark.parametrize("kind", KINDS)
 def test_asks_what_google_s_library_asks(commands, sts, configured, monkeypatch, kind, email):
-    """The same audience, token, scope, account, life. For an impersonation google-auth asks the exchange for the scope iam,
+    """The same audience, token, scope, account and lifetime. For an impersonation google-auth asks the exchange for the scope iam,
     Google's other libraries for cloud-platform, as the program does."""
     there = configured(kind, email, **({"service_account_impersonation": {"token_lifetime_seconds": 1234}} if email else {}))
     found = commands.output("access-token", env=there.env)
@@ -153,7 +153,7 @@ def test_asks_what_gcloud_asks(commands, clients, sts, configured, tmp_path, kin
     assert ours.scope == (CLOUD_PLATFORM if email else theirs.scope)
 
 
-def test_a_workforce_pool_names_the_project_that_pays(commands, sts, issuer, tmp_path, monkeypatch):
+def test_a_workforce_pool_names_the_project_that_is_billed(commands, sts, issuer, tmp_path, monkeypatch):
     """As google-auth does, and not beside a client, which has a project of its own."""
     sts.add(OidcPoolProvider(WORKFORCE, issuer.url))
     sts.clients["the app"] = commands.program.ledger.secret("the client's secret", "client-secret-4711")
@@ -223,7 +223,7 @@ def test_another_executable_needs_the_opt_in(commands, sts, configured):
 
 
 def test_a_header_of_the_configuration_stays_secret(commands, token_server, audience):
-    """The far end repeats what it was sent; the ledger knows it."""
+    """The server repeats what it was sent; the ledger knows it."""
     server, headers = token_server
     commands.program.ledger.secret("the wrong header", "wrong-header-4711")
     commands.configure(audience, {"url": server.url + "/text", "headers": {"X-Secret": "wrong-header-4711"}})
@@ -261,7 +261,7 @@ def test_short_names_of_scopes(commands, sts, configured, given, sent):
 
 
 def test_lifetimes(commands, sts, configured):
-    """Up to an hour; more where the organisation policy lists the account."""
+    """Up to an hour; more where the organization policy lists the account."""
     configured("file", DEPLOYER)
     now = time.time()
     document = json.loads(commands.output("access-token", "--format=json", "--lifetime=600"))
@@ -286,7 +286,7 @@ def bind(sts, message: str) -> int:
                                      "sign-blob --file={payload}"])  # fmt: skip
 @pytest.mark.parametrize("delegates", [(), (FIRST,), (FIRST, SECOND)])
 def test_the_command_of_a_refusal_repairs_it(commands, sts, configured, tmp_path, command, delegates):
-    """Refused, bound as the message says, answered."""
+    """Refused, granted with the command in the message, then allowed."""
     (tmp_path / "payload").write_text("{}")
     configured("file", TARGET)
     sts.iam.policies.accounts |= {email: {} for email in (*delegates, TARGET)}
@@ -310,14 +310,14 @@ PERSON = "ann@example.com"
 
 @pytest.fixture
 def domain(sts, configured, audience):
-    """A person of a domain whose administrator authorised the target for reading storage."""
+    """A user of a domain whose administrator authorized the target for reading storage."""
     configured("file", TARGET)
     sts.iam.policies.grant(CREATOR, on=TARGET, to=principal(audience))
     sts.delegation.people.add(PERSON)
     sts.delegation.authorized[TARGET] = {STORAGE}
 
 
-def test_a_token_of_a_person(commands, sts, domain, audience, tmp_path, monkeypatch):
+def test_a_token_of_a_user(commands, sts, domain, audience, tmp_path, monkeypatch):
     """By domain-wide delegation, with the same claims as google-auth's but for the shorter life of the assertion."""
     options = (f"--subject={PERSON}", "--scope=devstorage.read_only", f"--oauth-endpoint={sts.oauth_url}")
     ours = sts.delegation.grants[commands.output("access-token", *options)]
@@ -334,13 +334,13 @@ def test_a_token_of_a_person(commands, sts, domain, audience, tmp_path, monkeypa
     (("--subject=bob@other.example", "--scope=devstorage.read_only"), "Workspace domain"),
     ((f"--subject={PERSON}",), "Domain-wide delegation"),
 ])  # fmt: skip
-def test_a_person_or_scope_that_is_not_delegated(commands, sts, domain, options, words):
-    """The endpoint's two refusals, each with its remedy."""
+def test_a_user_or_scope_that_is_not_delegated(commands, sts, domain, options, words):
+    """The two refusals of the endpoint, each with its fix."""
     assert words in commands.refused("DENIED", "access-token", *options, f"--oauth-endpoint={sts.oauth_url}")
 
 
 def test_in_a_shell(commands, sts, configured, tmp_path):
-    """The token alone, without a line end, and the header that curl takes."""
+    """The token alone, without a line break, and the header for curl."""
     configured("file", DEPLOYER)
     env = commands.program.environment({"GOOGLE_APPLICATION_CREDENTIALS": str(commands.path)})
     env["PATH"] = os.pathsep.join([str(commands.program.path.parent), env["PATH"]])
@@ -363,8 +363,8 @@ def test_one_connection_for_one_host(commands, sts, domain, arguments, requests)
 
 @pytest.mark.parametrize("method", ["/v1/token", ":generateAccessToken"])
 @pytest.mark.parametrize("status", [429, 500, 503])
-def test_waits_as_long_as_it_is_told(commands, sts, configured, monkeypatch, status, method):
-    """One passing failure with Retry-After: a pause of that length, then the token."""
+def test_waits_for_the_requested_time(commands, sts, configured, monkeypatch, status, method):
+    """One temporary failure with Retry-After: a pause of that length, then the token."""
     configured("file", DEPLOYER)
     real, failed = sts._route, []
 
@@ -382,7 +382,7 @@ def test_waits_as_long_as_it_is_told(commands, sts, configured, monkeypatch, sta
 
 @pytest.mark.parametrize("method", ["/v1/token", ":generateAccessToken"])
 def test_ends_at_its_deadline(commands, sts, configured, monkeypatch, method):
-    """A far end that does not answer."""
+    """A server that does not answer."""
     configured("file", DEPLOYER)
     real = sts._route
     monkeypatch.setattr(sts, "_route", lambda request: time.sleep(FAR_TOO_LONG) if request.path.endswith(method) else real(request))

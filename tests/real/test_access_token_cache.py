@@ -1,6 +1,6 @@
 """`--cache-file`: kept for its owner and its own request, fetched once by runs that come together, a failure shared by them.
 
-The far end holds the subject token back until every run has the lock file open, so that nothing here depends on time.
+The server holds the subject token back until every run has the lock file open, so that nothing here depends on time.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def test_a_fresh_one_answers_without_any_request(commands, sts, cached):
 
 @pytest.mark.parametrize("options", [["--scope=bigquery"], ["--lifetime=900"], [f"--delegate={FIRST}"]])
 def test_another_request_fetches_anew(commands, sts, audience, cached, options):
-    """The kept token would be of other scopes, of another life, by another way."""
+    """The cached token would have other scopes, another lifetime, or other delegates."""
     grant_chain(sts, audience, FIRST, DEPLOYER)
     first = commands.output("access-token", f"--cache-file={cached}")
     assert commands.output("access-token", f"--cache-file={cached}", *options) not in (first, "")
@@ -61,7 +61,7 @@ def test_a_file_without_content_is_replaced(commands, sts, cached, content):
 
 @pytest.mark.parametrize("content", ["[1]", '{"access_token":"ya29.planted","expiration_time":4000000000}'])
 def test_a_file_that_is_not_ours_is_left_alone(commands, sts, cached, content):
-    """Nothing of it is used, and it is not replaced."""
+    """The file is neither used nor replaced."""
     cached.write_text(content)
     assert commands.output("access-token", f"--cache-file={cached}") in sts.impersonated
     assert cached.read_text() == content
@@ -102,7 +102,7 @@ def test_a_crowd_fetches_once(commands, sts, issuer, audience, cached):
 
 
 def test_a_crowd_shares_a_failure(commands, sts, audience, cached):
-    """Nobody hammers a far end that said no; the next run asks again."""
+    """A refused request is not repeated within a run; the next run sends it again."""
     run = together(commands, audience, cached, Answer(403, {"message": "not today"}))
     assert (run.status, run.stdout) == (5, "") and "not today" in run.stderr and sts.requests == []
     assert "refused" in commands.refused("UNREACHABLE", "access-token", f"--cache-file={cached}")

@@ -30,7 +30,7 @@ def adfs(tmp_path, directory, program, audience, ledger):
 
 
 def password_of(adfs, name: str, **env: str) -> dict:
-    """The options of a sign-on by password."""
+    """The options of a sign-in with a password."""
     return {"auth": "password", "user": f"{name}@{REALM}", "password": "env:S", "env": {"S": adfs.kdc.passwords[name]} | env}
 
 

@@ -77,8 +77,8 @@ def test_a_service_that_the_directory_does_not_know(adfs, how):
     adfs.run(**how, ccache=adfs.kdc.ticket("alice")).failed("CONFIGURATION", "setspn -S HTTP/adfs.example.test")
 
 
-def test_a_service_name_of_our_choice(adfs):
-    """--spn where AD FS runs under another name than its host's."""
+def test_a_service_name_of_the_option(adfs):
+    """--spn, if AD FS has another service principal name than that of its host."""
     for spn in (SERVICE, f"{SERVICE}@{REALM}"):
         assert adfs.run(spn=spn, ccache=adfs.kdc.ticket("alice")).token
 
@@ -124,7 +124,7 @@ def test_a_keytab_without_the_account(adfs):
     adfs.run(keytab=str(keytab), principal=f"mallory@{REALM}").failed("CONFIGURATION", "--principal", "klist -k")
 
 
-def test_nobody_answers(adfs, tmp_path):
+def test_no_server_responds(adfs, tmp_path):
     """Neither KDC nor deadline is waited for in vain."""
     config = adfs.kdc.config.read_text().replace(f":{adfs.kdc.port}", f":{free_port()}")
     (tmp_path / "krb5.conf").write_text(config)
@@ -202,7 +202,7 @@ def ntlm(tmp_path, kdc, program, audience):
         yield found
 
 
-def test_a_server_that_takes_ntlm_only(ntlm, tmp_path):
+def test_a_server_that_accepts_only_ntlm(ntlm, tmp_path):
     """GSSAPI is asked for Kerberos alone: the ticket is refused, and no NTLM message leaves this host. Windows is another matter."""
     env = {"SECRET": PASSWORDS["alice"], "NTLM_USER_FILE": str(tmp_path / "ntlm-users")}
     ntlm.run(**PASSWORD, env=env).failed("DENIED")

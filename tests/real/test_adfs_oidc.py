@@ -122,7 +122,7 @@ def test_the_client_was_not_granted_the_resource(adfs):
     adfs.run(ccache=adfs.kdc.ticket("alice")).failed("DENIED", NOT_ALLOWED.rstrip("."), "Grant-AdfsApplicationPermission")
 
 
-def test_a_good_ticket_of_somebody_else(adfs):
+def test_a_valid_ticket_of_another_account(adfs):
     """401 after Apache has accepted the ticket: not permitted, or Extended Protection."""
     run = adfs.run(ccache=adfs.kdc.ticket("mallory"))
     run.failed("DENIED", "ADUserPrincipalName", "ExtendedProtectionTokenCheck")
@@ -138,7 +138,7 @@ def test_a_user_agent_that_is_not_listed(adfs):
 
 @pytest.mark.parametrize("fault", [Answer(400, ""), Answer(429, "", {"Retry-After": "0"}), Answer(429, ""), Answer(503, "")],
                          ids=["400", "429 with Retry-After", "429", "503"])  # fmt: skip
-def test_what_fails_now_and_then_is_tried_again(adfs, fault):
+def test_occasional_failures_are_retried(adfs, fault):
     """Twice, before and after the sign-on."""
     adfs.front.faults = [fault, fault]
     assert adfs.run(ccache=adfs.kdc.ticket("alice")).token == adfs.front.issued[-1]

@@ -62,7 +62,7 @@ def test_a_ticket_becomes_an_assertion(saml, idp):
     assert judged.get_nameid() == ALICE
 
 
-def test_tampered_with_it_is_refused(saml, idp):
+def test_a_tampered_token_is_refused(saml, idp):
     """What makes the acceptance above mean something."""
     run = saml.run(ccache=saml.kdc.ticket("alice"))
     tampered = encoded(base64.b64decode(run.token).decode().replace(ALICE, "root@EXAMPLE.TEST"))
@@ -72,7 +72,7 @@ def test_tampered_with_it_is_refused(saml, idp):
 
 
 def test_what_is_asked(once):
-    """IsPassive, HTTP-POST, Google's consumer service; the identifier letter by letter; one line of the query."""
+    """IsPassive, HTTP-POST, Google's consumer service; the identifier exactly; one line of the query."""
     odd = "urn:Example:<&\"'>:%2F/../x"
     once.front.relying_parties[odd] = once.front.relying_parties[once.relying_party]
     run = once.run(relying_party=odd, ccache=once.kdc.ticket("alice"))
@@ -152,7 +152,7 @@ def test_a_signed_request(signed, tmp_path):
         check(signed.front, etree.fromstring(xml))
 
 
-def test_a_request_without_the_signature_that_is_wanted(signed):
+def test_a_request_without_the_required_signature(signed):
     """AD FS says that it is wrong; the option is named."""
     signed.run(signing_key=None, ccache=signed.kdc.ticket("alice")).failed("DENIED", "MSIS0038", "--signing-key")
 
@@ -190,7 +190,7 @@ def test_a_status_without_an_assertion(once):
     run.failed(run.document["code"], "NoPassive")
 
 
-def test_what_fails_now_and_then_is_tried_again(once):
+def test_occasional_failures_are_retried(once):
     """400 and 429 without a reason."""
     once.front.faults = [Answer(400, ""), Answer(429, "")]
     assert once.run(ccache=once.kdc.ticket("alice")).token

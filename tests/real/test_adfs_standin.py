@@ -38,7 +38,7 @@ def authn_request(minutes: int = 0, **changes):
     return etree.fromstring(AUTHN_REQUEST.format(**parts | changes))
 
 
-def test_takes_a_good_request(front):
+def test_accepts_a_valid_request(front):
     """The control."""
     assert check(front, authn_request()) == (front.relying_parties["urn:rp"], ACS)
 
@@ -63,7 +63,7 @@ def ask(front, user: str | None = "alice@EXAMPLE.TEST", agent: str = "MSIPC", **
     return answer.status, answer.headers.get("WWW-Authenticate") or (answer.body and answer.body.get("error"))
 
 
-def test_takes_a_good_token_request(front):
+def test_accepts_a_valid_token_request(front):
     """The control, with Windows authentication and with a secret."""
     assert ask(front) == (200, None)
     assert ask(front, None, use_windows_client_authentication="false", client_secret="secret") == (200, None)

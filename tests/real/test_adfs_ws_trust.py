@@ -61,7 +61,7 @@ def by_hand(farm, endpoint="usernamemixed", minutes: float = 0, **changes) -> tu
     return answer.status_code, found[found.lastindex or 0] if found else ""
 
 
-def test_the_stand_in_takes_what_ad_fs_takes(trust):
+def test_the_stand_in_accepts_what_ad_fs_accepts(trust):
     """The control of the refusals."""
     status, found = by_hand(trust)
     assert status == 200 and found.endswith("Assertion")
@@ -90,7 +90,7 @@ def test_the_stand_in_refuses_what_ad_fs_refuses(trust, changes, code):
     assert by_hand(trust, **changes) == (500, code)
 
 
-def test_the_stand_in_wants_the_endpoint_s_credential(trust):
+def test_the_stand_in_requires_the_credential_of_the_endpoint(trust):
     """A password is nothing to the endpoints of tickets and certificates."""
     assert by_hand(trust, "windowstransport")[0] == 401
     assert by_hand(trust, "certificatemixed") == (500, "InvalidSecurity")
@@ -151,7 +151,7 @@ def test_a_wrong_password(trust):
 
 
 def test_an_unknown_relying_party(trust):
-    """InvalidScope; the identifier goes out letter by letter."""
+    """InvalidScope; the identifier goes out exactly."""
     odd = "https://Other.Example.test:443/a/../b?<&>"
     trust.run(relying_party=odd, ccache=trust.kdc.ticket("alice")).failed("CONFIGURATION", "InvalidScope", "--relying-party")
     trust.front.relying_parties[odd] = trust.front.relying_parties[trust.relying_party]
@@ -166,14 +166,14 @@ def test_an_endpoint_that_is_disabled(trust, status):
     run.failed("CONFIGURATION", "Enable-AdfsEndpoint", "/adfs/services/trust/13/windowstransport")
 
 
-def test_what_fails_now_and_then_is_tried_again(trust):
+def test_occasional_failures_are_retried(trust):
     """400 and 429 without a fault."""
     trust.front.faults = [Answer(400, ""), Answer(429, "")]
     assert trust.run(ccache=trust.kdc.ticket("alice")).token
     assert trust.front.faults == []
 
 
-def test_an_assertion_with_all_of_xml_in_it(trust):
+def test_an_assertion_with_many_features_of_xml(trust):
     """Blanks, comments, line breaks, entities: a signature may cover what a parser would tidy up."""
     genuine = trust.front.assertion
     trust.front.assertion = lambda user, identifier: genuine(user, identifier).replace(

@@ -90,14 +90,14 @@ def test_the_keys_are_wrong(aws, run, change, kind, word):
     run(key=wrong).failed(kind, word)
 
 
-def test_the_session_is_over(aws, run):
+def test_the_session_has_expired(aws, run):
     """Only AWS knows, since variables do not say."""
     run(key=aws.keys.session("over", seconds=-60)).failed("EXPIRED", "ExpiredToken")
 
 
 @pytest.mark.parametrize("name", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"])
 @pytest.mark.parametrize("end", ["\n", "\r\n", " "])
-def test_a_variable_ends_in_a_blank(aws, run, audience, name, end):
+def test_a_variable_ends_with_a_space(aws, run, audience, name, end):
     """As `export X=$(cat file)` does not, but a secret store may: trimmed, or refused by its name, never signed with."""
     env = aws.keys.session("app").environment()
     done = run(IDENTITY, env=env | {name: env[name] + end})
@@ -121,7 +121,7 @@ def sign_in(aws, program, **how):
     ("AWS_ENDPOINT_URL_SSO", {"config": "[default]\nsso_session = corp\n" + SSO_PROFILE + SSO_SESSION}),
     ("AWS_ENDPOINT_URL_SSO_OIDC", {"config": "[default]\nsso_session = corp\n" + SSO_PROFILE + SSO_SESSION}),
 ])  # fmt: skip
-def test_a_far_end_never_answers(aws, run, program, variable, files):
+def test_a_server_never_responds(aws, run, program, variable, files):
     """The run ends by its own deadline, whichever service it is that hangs."""
     sign_in(aws, program, seconds=3600 if variable != "AWS_ENDPOINT_URL_SSO_OIDC" else -60, refresh=True)
     with far_end(hang) as far:
@@ -158,7 +158,7 @@ def test_the_container_s_token_has_a_line_break(run, ledger, token, aws):
     assert aws.container.requests == []
 
 
-def test_the_hop_limit_keeps_the_container_out(aws, run):
+def test_the_hop_limit_excludes_the_container(aws, run):
     """The PUT hangs: one second, and the name of the thing."""
     aws.imds.faults = {"put": "hang"}
     done = run(IDENTITY)

@@ -88,7 +88,7 @@ def test_a_signed_request_and_an_output_file(clients, sts, aws, aws_pool, audien
 
 @takes_requests
 def test_is_refused_with_keys_that_aws_does_not_know(clients, sts, aws, aws_pool, audience, client):
-    """The stand-in does say no: the same run with another secret."""
+    """The stand-in does refuse: the same run with another secret."""
     env = aws.environment() | aws.keys.user("app").environment()
     env["AWS_SECRET_ACCESS_KEY"] = clients.program.ledger.secret("the wrong secret", "w" * 40)
     outcome = clients.run(client, clients.configuration(audience, "aws", token_type=AWS4_REQUEST), env=env)
@@ -124,7 +124,7 @@ def test_terraform_reads_its_state(request, clients, sts, aws, audience, terrafo
 
 @each_client
 def test_shows_that_there_are_no_credentials(clients, sts, aws, audience, client):
-    """Status 4, and what was looked at, as far as the client shows it."""
+    """Status 4, and the places that were searched, as far as the client shows them."""
     outcome = clients.run(
         client, clients.configuration(audience, "aws"), env=aws.environment() | {"AWS_EC2_METADATA_DISABLED": "true"}
     )

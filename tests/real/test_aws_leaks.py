@@ -1,6 +1,6 @@
 """Nothing secret shows when AWS's services answer with all that they were sent, and the scan would find it if it did.
 
-Every other AWS test is scanned too (the `aws` fixture registers keys and tokens); here each far end echoes the whole request,
+Every other AWS test is scanned too (the `aws` fixture registers keys and tokens); here each server echoes the whole request,
 credentials included, in every member that a message might be made of.
 """
 

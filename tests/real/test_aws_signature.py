@@ -190,7 +190,7 @@ def test_every_header_is_signed(program, audience, key):
     assert identity.headers["x-goog-cloud-target-resource"] == audience
 
 
-def test_the_pool_provider_takes_it(program, audience, server, key):
+def test_the_pool_provider_accepts_it(program, audience, server, key):
     """Google's rules, with ministack as the AWS that Google asks."""
     provider = AwsPoolProvider(audience, server.account, server.perform)
     assert verify_aws(caller_identity(program, audience, key).token, provider)["arn"] == key.arn

@@ -54,7 +54,7 @@ def refused(call, code: str, status: int):
 
 
 @pytest.mark.parametrize("kind", ["user", "session"])
-def test_boto3_gets_a_token_that_google_would_take(aws, audience, kind):
+def test_boto3_gets_a_token_that_google_would_accept(aws, audience, kind):
     """RS256 of a published key; the claims as AWS documents them."""
     key = getattr(aws.keys, kind)("app")
     got = boto(aws, "sts", key).get_web_identity_token(
@@ -186,7 +186,7 @@ def test_duration_and_tags_are_passed_on(aws, token):
 
 
 @pytest.mark.parametrize("form", ["", "https:"])
-def test_the_audience_of_the_option_is_taken_as_it_is(aws, token, audience, form):
+def test_the_audience_of_the_option_is_used_unchanged(aws, token, audience, form):
     """`--audience` chooses among the forms that the pool provider accepts."""
     token(aws.keys.user("app"), f"--audience={form}{audience}")
     if form:
@@ -224,7 +224,7 @@ def test_the_region_is_found_where_the_sdks_find_it(aws, token, program, env, op
 
 @pytest.mark.parametrize("place", ["option", "AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL", "profile", "services"])
 def test_the_endpoint_is_found_where_the_sdks_find_it(aws, token, program, place):
-    """A VPC interface endpoint, say; the narrower place beats the wider one, which leads nowhere here."""
+    """A VPC interface endpoint, say; the narrower place overrides the wider one, which leads nowhere here."""
     nowhere = "http://127.0.0.1:9"
     places = {"AWS_ENDPOINT_URL_STS": "", "AWS_ENDPOINT_URL": nowhere, "profile": nowhere, "services": nowhere} | {
         place: aws.sts.url
@@ -254,8 +254,8 @@ def test_a_role_of_the_options(aws, token, program, external_id):
 
 
 @pytest.mark.parametrize("options", [[], ["--duration=60"], ["--duration=3600", "--tag=team=a b", "--tag=x=1"]])
-def test_ministack_takes_the_parameters(program, audience, ledger, tmp_path, options):
-    """Another's reading of AWS's documentation. Its token is a stub, so that only what was asked for counts."""
+def test_ministack_accepts_the_parameters(program, audience, ledger, tmp_path, options):
+    """An independent implementation of AWS's documentation. Its token is a stub, so only the request is compared."""
     folder = tmp_path / "ministack"
     folder.mkdir()
     with ministack(folder) as server:

@@ -58,7 +58,7 @@ def test_another_environment_than_the_one_asked_for(azure, run, environment):
     ("0ld-secret-value-4711", "EXPIRED", ["AADSTS7000222", "az ad app credential reset"]),
 ])  # fmt: skip
 def test_the_secret_is_refused(run, build, ledger, secret, code, words):
-    """Wrong, and over."""
+    """A wrong secret, and an expired one."""
     ledger.secret("the secret sent", secret)
     run(client=BUILD.client_id, AZURE_CLIENT_SECRET=secret).failed(code, *words)
 
@@ -81,7 +81,7 @@ def test_the_client_is_unknown(run):
     ({"exp": 1}, "EXPIRED", ["AADSTS700024", "--federated-token-file"]),
 ])  # fmt: skip
 def test_the_pod_s_token_is_refused(azure, run, build, tmp_path, claims, code, words):
-    """No trust for its subject, issuer or audience; or it is over."""
+    """The subject, issuer or audience is not trusted, or the token has expired."""
     path = tmp_path / "projected"
     path.write_text(azure.tenant.projected(**claims))
     run(client=BUILD.client_id, AZURE_FEDERATED_TOKEN_FILE=str(path)).failed(code, *words)
@@ -118,7 +118,7 @@ def test_the_resource_is_a_scope(run, build):
     run(present=("imds",), resource=scope).failed("CONFIGURATION", "--resource")
 
 
-def test_the_resource_wants_an_assignment(run, build):
+def test_the_resource_requires_an_assignment(run, build):
     """Of the identity to its application."""
     run(client=BUILD.client_id, AZURE_CLIENT_SECRET=SECRET, resource=CLOSED).failed("DENIED", "AADSTS501051", "app role")
 
@@ -146,7 +146,7 @@ def test_there_are_several_identities(azure, run):
 # Answers that pass
 
 
-def test_passing_trouble_passes(azure, run, build):
+def test_temporary_errors_are_retried(azure, run, build):
     """Entra ID is busy, the instance metadata are updated: both are asked again; a signed assertion would be a new one."""
     azure.entra.fail_first, azure.imds.fail_first = [503, 429], [404, 410, 500]
     assert run(client=BUILD.client_id, AZURE_CLIENT_SECRET=SECRET).token
@@ -213,7 +213,7 @@ def test_the_agent_s_key_is_large(azure, arc, size, code):
         assert run.token
 
 
-def test_the_agent_s_key_is_missing_or_none(azure, arc, ledger):
+def test_the_agent_s_key_is_missing_or_empty(azure, arc, ledger):
     """The group that may read them; and a key that no header can carry."""
     azure.arc.realm = KEYS + "/absent.key"
     arc().failed("CONFIGURATION", "absent.key", "himds")
@@ -223,14 +223,14 @@ def test_the_agent_s_key_is_missing_or_none(azure, arc, ledger):
     arc().failed("CONFIGURATION", "control characters")
 
 
-def test_the_agent_does_not_believe_its_key(azure, arc):
-    """Another one stands in the file."""
+def test_the_agent_refuses_its_key(azure, arc):
+    """The file contains another key."""
     azure.arc.realm = KEYS + "/other.key"
     (azure.keys / "other.key").write_text("another-key-4711")
     arc().failed("DENIED", "401", "azcmagent show")
 
 
-def test_an_agent_of_old_gives_another_identity(azure, arc):
+def test_an_old_agent_returns_another_identity(azure, arc):
     """The server's own, instead of the one that was asked for: refused, since nobody asked for that."""
     azure.arc.legacy = True
     azure.machine.users.append(WORKER)

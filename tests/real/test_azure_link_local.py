@@ -65,7 +65,7 @@ def test_the_instance_metadata_at_their_own_address(azure, program, inside, tmp_
     assert all(request.headers["host"] == IMDS for request in azure.imds.requests)
 
 
-def test_nobody_answers_at_that_address(program, inside):
+def test_no_server_responds_at_that_address(program, inside):
     """Absent, and soon."""
     run = program.behind(*inside.prefix).run("azure", f"--resource={RESOURCE}", env=PROXY, timeout=5)
     run.failed("ABSENT", "imds", "http://169.254.169.254")
@@ -80,7 +80,7 @@ def test_app_service_beneath_the_app(azure, program, inside, tmp_path, address):
     assert run.token == azure.tenant.issued[-1].token and azure.tenant.issued[-1].where == "app-service"
 
 
-def test_app_service_elsewhere_wants_https(azure, program, inside, tmp_path):
+def test_app_service_elsewhere_requires_https(azure, program, inside, tmp_path):
     """A name, even of the same host, is no address of the platform: its header would cross a network in the clear."""
     env = without_host(azure.environment("app-service")) | {"IDENTITY_ENDPOINT": "http://other.example.test:8081/msi/token"}
     with carried(tmp_path, inside, PRIVATE, 8081, azure.app_service.port):

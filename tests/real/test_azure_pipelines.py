@@ -68,8 +68,8 @@ def test_the_stand_in_refuses(devops, method, query, without, status):
     assert requests.request(method, devops.address + query, headers=headers, timeout=10).status_code == status
 
 
-def test_the_stand_in_redirects_who_does_not_suppress_it(devops):
-    """As the real one does: to a page for people."""
+def test_the_stand_in_redirects_unless_the_client_suppresses_it(devops):
+    """As the real one does: to a page for users."""
     answer = requests.post(devops.address + "?api-version=7.1", allow_redirects=False, timeout=10)
     assert answer.status_code == 302 and answer.headers["location"].endswith("/_signin")
 

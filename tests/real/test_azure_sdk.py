@@ -157,7 +157,7 @@ def test_the_same_identity(case, azure, program, audience, tmp_path, ledger):
 @pytest.mark.parametrize("by", ["client_id", "object_id", "resource_id"])
 @pytest.mark.parametrize("where", EVERY)
 def test_an_identity_by_each_of_its_ids(azure, program, where, by):
-    """The option beats AZURE_CLIENT_ID."""
+    """The option overrides AZURE_CLIENT_ID."""
     azure.machine.users += [WORKER, OTHER]
     prefix = with_keys(azure.keys)
     theirs = reference(azure, program, "ManagedIdentityCredential", azure.environment(where), prefix=prefix,

@@ -55,7 +55,7 @@ def assertion(azure, build, key=KEY, algorithm="PS256", header=None, **changes) 
     return GRANT | {"client_id": client, "client_assertion_type": ASSERTION, "client_assertion": signed}
 
 
-def test_entra_takes_each_credential(azure, build):
+def test_entra_accepts_each_credential(azure, build):
     """The controls; the token names who asked, for what, and how it was proved."""
     client = {"client_id": build.identity.client_id}
     old = {"algorithm": "RS256", "header": {"x5t": thumbprint(hashes.SHA1())}}
@@ -161,7 +161,7 @@ def test_app_service_refuses(azure, changes, status):
     assert (answer.status_code, answer.json()["statusCode"]) == (status, status), answer.text
 
 
-def test_the_agent_of_arc_wants_its_key_once(azure):
+def test_the_arc_agent_accepts_its_key_once(azure):
     """A challenge each time, and what stands in the file that it names; not what stands in another."""
     url, agent = azure.arc.url + "/metadata/identity/oauth2/token", {"version": "2020-06-01"}
 

@@ -1,4 +1,4 @@
-"""Broken set-ups: each row breaks one thing of a good one. `check` must report that link first, and exit with the status of its code.
+"""Broken set-ups: each row breaks one part of a valid set-up. `check` must report that check first, and exit with the status of its code.
 
 What an administrator reads is in `check/broken/`, the whole report of each row; `UPDATE=1 pytest test_check_broken.py` rewrites it.
 The good set-ups are in test_check_good.py. `{dir}` is the folder of the set-up, `{sts}` Google on loopback, `{issuer}` the issuer.
@@ -231,7 +231,7 @@ def without_account(setup: Setup):
 
 
 def another_key(setups: Setups) -> Setup:
-    """A token of the issuer's name and key id, signed by somebody else."""
+    """A token with the issuer's name and key ID, signed with another key."""
     return setups.foreign(Signer().token(claims_of(setups.jwt())))
 
 
@@ -456,7 +456,7 @@ def test_the_first_error(setups, row):
 
 
 def test_no_two_are_alike():
-    """Each row breaks something else, and each report belongs to a row."""
+    """Each row breaks another part, and each report belongs to a row."""
     reports = sorted(slug(row.what) for row in ROWS)
     assert len(set(reports)) == len(ROWS) >= 60
     assert sorted(path.name for path in (HERE / "check" / "broken").iterdir()) == reports

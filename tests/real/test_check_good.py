@@ -62,7 +62,7 @@ def command(setups: Setups) -> Setup:
 
 
 def args_file(setups: Setups) -> Setup:
-    """With its arguments in a file, for a path with blanks."""
+    """With its arguments in a file, for a path with spaces."""
     (setups.folder / "a b").mkdir()
     setup = setups.ours(f"--args-file={setups.folder}/args")
     setup.file("a b/token", setup.token)
@@ -71,7 +71,7 @@ def args_file(setups: Setups) -> Setup:
 
 
 def key(setups: Setups) -> Setup:
-    """With a key of its own, uploaded: nobody serves the issuer."""
+    """With its own key, which is uploaded: no server publishes the keys of the issuer."""
     path, issuer = setups.folder / "key.pem", "https://127.0.0.1:9"
     words = ("key", f"--key={path}", f"--issuer={issuer}", "--subject=repo:example/app")
     made = setups.program.run(*words, "--generate", f"--audience={setups.audience}")
@@ -132,7 +132,7 @@ def allowed_audience(setups: Setups) -> Setup:
 
 
 def uploaded_keys(setups: Setups) -> Setup:
-    """An issuer that nobody serves, whose keys were uploaded."""
+    """An issuer without a server, whose keys were uploaded."""
     signer = Signer("RS256", kid=None)
     setups.sts.add(OidcPoolProvider(setups.audience, "https://127.0.0.1:9", jwks=signer.jwks()))
     setups.issuer.signers = (signer,)
@@ -140,7 +140,7 @@ def uploaded_keys(setups: Setups) -> Setup:
 
 
 def delegates(setups: Setups) -> Setup:
-    """Two service accounts on the way."""
+    """Two delegates."""
     setups.sts.iam.policies.accounts[DEPLOYER] = {}
     setups.grant(CREATOR, FIRST)
     setups.grant(CREATOR, SECOND, f"serviceAccount:{FIRST}")
@@ -287,7 +287,7 @@ def test_offline_a_source_on_the_network_is_skipped(setups):
     assert not (difference := snapshot("check/good/offline-url.txt", setup.normalised(report))), difference
 
 
-def test_an_unreachable_issuer_is_told_and_settled(setups):
+def test_an_unreachable_issuer_is_reported_and_settled(setups):
     """Google takes the token: what was feared is not so."""
     report = uploaded_keys(setups).check()
     (line,) = [line for line in report.lines() if line.startswith("ok       issuer")]
@@ -319,7 +319,7 @@ def test_header_claims_and_principals(setups):
 
 
 def test_the_principals_of_the_report_are_those_of_the_policy(setups):
-    """Each is granted the account in turn, and is let in."""
+    """Each principal is granted the role in turn, and can then impersonate the account."""
     setup = setups.ours()
     setup.claims(team="x")
     principals = setup.check("--mapping=google.subject=assertion.sub,attribute.team=assertion.team").below("principal")
@@ -353,7 +353,7 @@ def warned(name: str, setup: Setup, report: Report, link: str, *names: str):
     ("no-folder-for-the-output-file", {"output_file": "{dir}/none/out.json"}, "output file", ["mkdir -m 700 -p", "/none"]),
 ])  # fmt: skip
 def test_what_does_not_work_everywhere_is_a_warning(setups, name, change, link, names):
-    """What works in some clients, or not for ever, is said, and costs no exit status."""
+    """A set-up that works only in some clients, or only for some time, is a warning, and the exit status is 0."""
     setup = setups.ours()
     setup.executable.update({member: setup.filled(value) for member, value in change.items()})
     warned(name, setup, setup.check(), link, *names)
@@ -368,7 +368,7 @@ def test_a_token_service_that_is_not_google_s_is_a_warning(setups):
 
 @pytest.mark.parametrize("ahead, side", [(-7200, "behind"), (7200, "ahead")])
 def test_another_clock_is_a_warning(setups, ahead, side):
-    """The time of Google counts for this host; another server has a clock of its own."""
+    """The clock of this host is compared with Google's; another server has its own clock."""
     date = formatdate(time.time() + ahead, usegmt=True)
     setup = setups.url(lambda _: Answer(200, setup.token, {"Date": date}))
     setup.token = setups.jwt()

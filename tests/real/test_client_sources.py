@@ -38,7 +38,7 @@ def exchanged(clients, sts, audience, *arguments, env=None, client="python") -> 
     ('{{"id_token": "{token}", "other": 1}}', ["--field=id_token"]),
 ])  # fmt: skip
 def test_file(clients, sts, audience, tmp_path, token, content, options):
-    """Text, with blanks around it, and a field of JSON."""
+    """Text, with spaces around it, and a field of JSON."""
     path = tmp_path / "token"
     path.write_text(content.format(token=token))
     assert exchanged(clients, sts, audience, "file", f"--path={path}", *options) == token
@@ -54,7 +54,7 @@ def test_file_is_read_every_time(clients, sts, issuer, audience, tmp_path, token
 
 
 def test_env(clients, sts, audience, token):
-    """As GitLab and others hand theirs over; the client passes its environment on."""
+    """GitLab and others provide the token in this way; the client passes its environment on."""
     assert exchanged(clients, sts, audience, "env", "--name=ID_TOKEN", env={"ID_TOKEN": token}) == token
     document = json.dumps({"token": token})
     assert exchanged(clients, sts, audience, "env", "--name=DOCUMENT", "--field=token", env={"DOCUMENT": document}) == token
@@ -82,7 +82,7 @@ def test_url(clients, sts, ledger, audience, tmp_path, token, header, sent):
 
 
 def test_url_with_a_bearer(program, ledger, issuer, audience, token):
-    """`WORDS env:NAME`: on a command line without quoting the blank needs an arguments file, so without a client here."""
+    """`WORDS env:NAME`: on a command line without quoting the space needs an arguments file, so without a client here."""
     secret = ledger.secret("the request token", "request-token-4711")
     server = Loopback(lambda request: Answer(200, token) if "authorization" in request.headers else Answer(401, "no"))
     try:
@@ -123,7 +123,7 @@ def test_key(clients, sts, ledger, audience, tmp_path, kind, claims):
 
 
 def uploaded_jwks(program, path, audience) -> dict:
-    """The key set that the program writes beside an existing key."""
+    """The key set that the program writes next to an existing key."""
     source = ["key", f"--key={path}", "--issuer=https://issuer.example.test", "--subject=s", f"--audience={audience}"]
     before = path.read_text()
     assert program.run(*source, "--generate").token
@@ -131,8 +131,8 @@ def uploaded_jwks(program, path, audience) -> dict:
     return json.loads(path.with_suffix("").with_suffix(".jwks.json").read_text())
 
 
-def test_a_key_made_again_gets_its_own_key_set(program, audience, tmp_path):
-    """The key was lost: what lies beside the new one must be its own public half, for that is what people upload."""
+def test_a_recreated_key_gets_its_own_key_set(program, audience, tmp_path):
+    """The key was lost: the key set next to the new key must contain its public half, because users upload it."""
     path = tmp_path / "demo.pem"
     source = ["key", f"--key={path}", "--issuer=https://issuer.example.test", "--subject=s", f"--audience={audience}"]
     assert program.run(*source, "--generate").token
@@ -143,7 +143,7 @@ def test_a_key_made_again_gets_its_own_key_set(program, audience, tmp_path):
 
 
 def test_args_file(clients, sts, audience, tmp_path, token):
-    """One argument a line, `#` comments: for what a command line without quoting cannot hold, a blank in a path here."""
+    """One argument a line, `#` comments: for what a command line without quoting cannot hold, a space in a path here."""
     folder = tmp_path / "with blank"
     folder.mkdir()
     (folder / "token").write_text(token)

@@ -59,7 +59,7 @@ def test_exchanges_a_token_signed_by_an_own_key(clients, sts, own_key, audience,
 
 
 @pytest.mark.parametrize("client", ["python", "node", "gcloud"])
-def test_the_client_s_variables_alone_are_enough(clients, sts, own_key, audience, tmp_path, client):
+def test_the_variables_of_the_client_are_enough(clients, sts, own_key, audience, tmp_path, client):
     """Audience, token type and output file come by GOOGLE_EXTERNAL_ACCOUNT_*; only the Rust client sets none."""
     output = tmp_path / "output.json"
     path = clients.configuration(audience, *own_key, output_file=output)
@@ -95,7 +95,7 @@ def test_shares_the_output_file(clients, sts, token_server, audience, tmp_path, 
 
 @each_client
 def test_renews_an_expired_output_file(clients, sts, token_server, audience, tmp_path, client):
-    """No client applies leeway: the program replaces what is over."""
+    """No client applies a margin: the program replaces an expired token."""
     output = tmp_path / "output.json"
     source = ("url", f"--url={token_server.url}/token", "--field=token")
     configuration = clients.configuration(audience, *source, output_file=output)
@@ -144,7 +144,7 @@ def test_shows_a_failure(clients, sts, audience, client):
 
 @each_client
 def test_shows_code_and_message_of_a_failure_that_exits_zero(clients, sts, audience, client):
-    """--exit-zero: every client shows both, and nothing on stderr spoils the document."""
+    """--exit-zero: every client shows code and message, and standard error is empty."""
     outcome = clients.run(client, clients.configuration(audience, "env", "--name=NO_SUCH_TOKEN", "--exit-zero"))
     assert outcome.status != 0 and sts.requests == []
     shown = {"python": "code: ABSENT, message: ", "gcloud": "code: ABSENT, message: ",
@@ -154,7 +154,7 @@ def test_shows_code_and_message_of_a_failure_that_exits_zero(clients, sts, audie
 
 @each_client
 def test_is_refused_for_a_token_of_another_audience(clients, sts, own_key, audience, client):
-    """The stand-in does say no: the same run with one thing wrong gets no access token, and the client shows why."""
+    """The stand-in does refuse: the same run with one thing wrong gets no access token, and the client shows why."""
     configuration = clients.configuration(audience, *own_key)
     configuration.write_text(configuration.read_text().replace(f"--audience={audience}", "--audience=https://other.example"))
     outcome = clients.run(client, configuration)

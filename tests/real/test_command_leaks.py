@@ -1,6 +1,6 @@
 """Nothing secret shows when Google's services answer with all that they were sent, and the scan would find it if it did.
 
-Every other test of the commands is scanned too: what the stand-in gives is registered run by run. Here each far end repeats the
+Every other test of the commands is scanned too: what the stand-in gives is registered run by run. Here each server repeats the
 whole request in every member that a message might be made of.
 """
 

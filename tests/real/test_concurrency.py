@@ -1,7 +1,7 @@
 """Many runs on one output file: one fetch, one answer for all who waited, never a half-written file, never the token
 of another request.
 
-The far end holds its answer until every other run stands at the lock, see support/crowd.py.
+The server holds its answer until every other run stands at the lock, see support/crowd.py.
 """
 
 import json
@@ -25,7 +25,7 @@ def runs(storm) -> int:
 
 
 def stale(path):
-    """A well-formed output file whose token is over; returns its bytes."""
+    """A well-formed output file whose token has expired; returns its bytes."""
     over = int(time.time()) - 600
     path.write_text(json.dumps({"version": 1, "success": True, "token_type": JWT, "id_token": some_token(exp=over),
                                 "expiration_time": over - 300}))
@@ -33,7 +33,7 @@ def stale(path):
 
 
 def behind_a_gate(status, body, opened):
-    """A far end that answers only once `opened` is set."""
+    """A server that answers only once `opened` is set."""
     def behave(far, connection, over):
         far.requests.append(connection.recv(65536))
         opened.wait(60)
@@ -85,7 +85,7 @@ def test_many_runs_fetch_once_and_a_reader_sees_only_whole_documents(asked, runs
 
 
 @pytest.mark.parametrize("status, kind, tries", [(b"503 Service Unavailable", "UNREACHABLE", 4), (b"403 Forbidden", "DENIED", 1)])
-def test_those_who_waited_report_the_failure_of_the_one_fetch(asked, tmp_path, runs, status, kind, tries):
+def test_waiting_runs_report_the_failure_of_the_one_fetch(asked, tmp_path, runs, status, kind, tries):
     output, opened = tmp_path / "out.json", threading.Event()
     before = stale(output)
     with far_end(behind_a_gate(status, b"fixture-body", opened)) as far:
@@ -102,7 +102,7 @@ def test_those_who_waited_report_the_failure_of_the_one_fetch(asked, tmp_path, r
         assert len(far.requests) == (1 if kind == "DENIED" else 2 * tries)
 
 
-def test_when_the_one_who_fetches_is_killed_another_takes_over(asked, tmp_path):
+def test_when_the_fetching_run_is_killed_another_run_fetches(asked, tmp_path):
     """And only one: the others get what that one fetched."""
     output, token, opened = tmp_path / "out.json", some_token(), threading.Event()
     with far_end(behind_a_gate(b"200 OK", token.encode(), opened)) as far:
@@ -123,7 +123,7 @@ def test_when_the_one_who_fetches_is_killed_another_takes_over(asked, tmp_path):
 
 
 def test_a_success_after_a_failure(asked, tmp_path):
-    """Nothing of a failed crowd stands in the way of the next run."""
+    """The failure of many runs does not affect the next run."""
     output, opened = tmp_path / "out.json", threading.Event()
     with far_end(behind_a_gate(b"500 Oops", b"", opened)) as far:
         crowd(asked, 20, ("url", f"--url={far.url}", f"--output-file={output}"), output, far, opened)
@@ -132,7 +132,7 @@ def test_a_success_after_a_failure(asked, tmp_path):
     assert json.loads(output.read_text())["id_token"] == token
 
 
-def test_a_lock_that_is_held_for_ever_ends_at_the_deadline(asked, tmp_path):
+def test_a_lock_that_is_never_released_ends_the_wait_at_the_deadline(asked, tmp_path):
     """The one who holds it never gets its answer: the other still ends, and in time."""
     output = tmp_path / "out.json"
     with far_end(behind_a_gate(b"200 OK", b"", threading.Event())) as far:
@@ -161,7 +161,7 @@ def test_another_request_never_gets_this_ones_token(asked, audience, tmp_path):
 
 
 def test_a_fresh_file_is_for_one_request_only(asked, audience, tmp_path):
-    """Audience, source and option by option: a change fetches anew, the same again does not."""
+    """A change of the audience, the source or an option causes a fetch; the same request again does not."""
     output, tokens = tmp_path / "out.json", {}
     for name in ("a", "b"):
         tokens[name] = some_token(sub=name)

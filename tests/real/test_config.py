@@ -91,7 +91,7 @@ def test_a_secret_stays_where_it_is(config, program):
     assert f"--client-secret=file:{program.home}/secret" in found["credential_source"]["executable"]["command"].split()
 
 
-def test_what_no_command_line_can_hold_stands_in_a_file(config, program, setups, tmp_path):
+def test_what_a_command_line_cannot_contain_is_in_a_file(config, program, setups, tmp_path):
     """Beside the configuration, which works."""
     folder = tmp_path / "with blanks"
     folder.mkdir()
@@ -106,7 +106,7 @@ def test_what_no_command_line_can_hold_stands_in_a_file(config, program, setups,
     assert setup.check().first("warning") is None is setup.check().first("error")
 
 
-def test_an_audience_of_one_s_own_is_kept(config, tmp_path):
+def test_a_custom_audience_is_kept(config, tmp_path):
     """It says what the token is for; the pool provider has to allow it."""
     out = tmp_path / "c.json"
     run = config("file", "--path=/t", "--audience=api://my-app", f"--out={out}")
@@ -175,7 +175,7 @@ def commands(program, gcloud, iam, tmp_path, words: list[str], edit: dict[str, s
 
 
 def test_gcloud_runs_the_commands(program, iam, tmp_path, audience):
-    """Pool, provider with issuer, keys and mapping, and the binding, letter by letter as Google receives them."""
+    """Pool, provider with issuer, keys and mapping, and the binding, exactly as Google receives them."""
     (tmp_path / "keys.json").write_text(json.dumps({"keys": []}))
     words = [*KEY, f"--pool-provider={audience}", f"--service-account={DEPLOYER}"]
     pool, provider, binding = commands(program, Gcloud(tmp_path), iam, tmp_path, words, {"/k.jwks.json": f"{tmp_path}/keys.json"})
@@ -235,7 +235,7 @@ def test_gcloud_reads_the_condition_of_a_shared_issuer(program, iam, tmp_path, a
     (["file", "--path=/t", "--audience=my-client"], "my-client"),
 ])  # fmt: skip
 def test_gcloud_makes_the_provider_of_a_workforce_pool(program, iam, tmp_path, words, client):
-    """It has a client in place of audiences, and belongs to an organisation."""
+    """It has a client in place of audiences, and belongs to an organization."""
     edit = {"NUMBER": "1234", "ISSUER": "https://idp.example", " PROJECT ": " my-project ", "=ROLE ": "=roles/viewer "}
     words = [*words, f"--pool-provider={WORKFORCE}", PAYS]
     pool, provider, binding = commands(program, Gcloud(tmp_path), iam, tmp_path, words, edit)

@@ -61,14 +61,14 @@ def library(commands, sts, ledger, tmp_path):
 
 
 def token(done: subprocess.CompletedProcess) -> str:
-    """The token that a library printed."""
+    """The token that the library printed."""
     assert done.returncode == 0, done.stderr
     (found,) = json.loads(done.stdout).values()
     return found
 
 
 def compare(commands, sts, library, name: str, write, *, id_token: bool = False) -> Asked:
-    """What the program and this library ask, which is the same; `write` writes the file anew for each."""
+    """The requests of the program and of this library, which are the same. `write` writes the file again for each."""
     arguments = ["id-token", f"--for={AUDIENCE}", "--include-email"] if id_token else ["access-token"]
     write()
     in_file = refresh_token(commands.path)
@@ -200,7 +200,7 @@ def test_a_refusal_says_what_to_do(commands, sts, files, library, kind, case):
 
 
 def test_a_scope_that_was_not_granted(commands, sts, files):
-    """The message has the command that asks the user for it."""
+    """The message contains the command with which the user grants the scope."""
     files.write("authorized_user", scopes=frozenset({STORAGE}))
     assert commands.output("access-token")
     message = commands.refused("DENIED", "access-token", "--scope=cloud-platform")
@@ -209,8 +209,8 @@ def test_a_scope_that_was_not_granted(commands, sts, files):
 
 
 @pytest.mark.parametrize("kind", ["external_account_authorized_user", "external_account of an account"])
-def test_fifty_at_once_ask_once(commands, sts, files, storm, kind):
-    """All of them wait for the run that asks, and get its token."""
+def test_fifty_runs_at_once_send_one_request(commands, sts, files, storm, kind):
+    """All runs wait for the run that sends the request, and get its token."""
     files.write(kind)
     first = commands.output("access-token")
     (kept,) = [path for path in (commands.program.home / ".cache" / "wif-token").glob("*.json") if first in path.read_text()]
@@ -227,12 +227,16 @@ def test_fifty_at_once_ask_once(commands, sts, files, storm, kind):
     assert len(sts.requests) == (1 if kind in USERS else 2)
 
 
-def test_another_host_with_the_same_home_asks_again(commands, sts, files):
+@pytest.mark.parametrize("isolated, change", [
+    ("--uts", "hostname another-host.example"),
+    ("--mount", 'mount --bind "$HOME/boot_id" /proc/sys/kernel/random/boot_id'),
+], ids=["another name", "the same name"])
+def test_another_host_with_the_same_home_asks_again(commands, sts, files, isolated, change):
     """What the platform of a host says about it is in no file, so a token is one of the host."""
     files.write("authorized_user")
     first = commands.output("access-token")
-    script = 'hostname another-host.example && exec "$@"'
-    elsewhere = commands.program.behind(need("unshare"), "--uts", "sh", "-ec", script, "sh")
+    (commands.program.home / "boot_id").write_text("00000000-0000-4000-8000-000000000000\n")
+    elsewhere = commands.program.behind(need("unshare"), isolated, "sh", "-ec", f'{change} && exec "$@"', "sh")
     run = elsewhere.run("access-token", f"--credentials={files.path}")
     assert run.status == 0 and run.stdout not in ("", first), run.stderr
     assert len(sts.requests) == 2
@@ -300,8 +304,8 @@ def test_gets_an_id_token_of_the_host_as_a_library_does(commands, host, library,
 
 
 @pytest.mark.parametrize("name", LIBRARIES)
-def test_a_file_that_does_not_work_is_not_passed_over(commands, sts, places, host, library, name):
-    """Neither the program nor a library goes on to the next place."""
+def test_a_file_that_does_not_work_is_not_skipped(commands, sts, places, host, library, name):
+    """Neither the program nor a library tries the next place."""
     env = places["variables"] | {"GCE_METADATA_HOST": host.host, "GCE_METADATA_IP": host.host}
     for path, text in [("GOOGLE_APPLICATION_CREDENTIALS", None), ("GOOGLE_APPLICATION_CREDENTIALS", "{}"),
                        ("CLOUDSDK_CONFIG", '{"type": "authorized_user"}')]:  # fmt: skip
@@ -325,7 +329,7 @@ def test_no_metadata_server_is_asked(commands, host, library):
 
 
 def test_a_host_without_an_account(commands, host):
-    """Nothing is attached to it."""
+    """No service account is attached to the host."""
     host.account = None
     env = {"GOOGLE_APPLICATION_CREDENTIALS": "", "GCE_METADATA_HOST": host.host}
     assert "has no service account" in commands.refused("ABSENT", "access-token", env=env)
@@ -364,7 +368,7 @@ def test_the_lock_is_held_or_the_endpoint_stalls(commands, sts, files, monkeypat
 
 
 def test_a_cache_of_another_user(commands, sts, files):
-    """A directory of another user is not used; a file of another user in an own one is replaced."""
+    """A directory of another user is not used. A file of another user in a directory of this user is replaced."""
     if os.geteuid() != 0:
         missing("files of another user need root")
     files.write("authorized_user")
@@ -427,7 +431,7 @@ def test_a_pipe(commands, files):
 
 
 def test_a_group_that_the_file_cannot_keep(commands, files, ledger):
-    """As nobody, who is not in the group of the file: its members lose their access, and no other group gets any."""
+    """The user nobody is not in the group of the file: the group loses its access, and no other group gets access."""
     if os.geteuid() != 0:
         missing("running as another user needs root")
     shared = Path(tempfile.mkdtemp(prefix="wif-token-shared-"))  # pytest's own folder is closed to others

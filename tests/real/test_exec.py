@@ -28,7 +28,7 @@ TEMPORARY = "wif-token-"
 
 @pytest.fixture(autouse=True)
 def configured(commands, issuer, audience, tmp_path, monkeypatch) -> Path:
-    """A configuration whose subject token is in a file; temporary files of the program are in a folder of the test."""
+    """A configuration whose subject token is in a file. The temporary files of the program are in a folder of the test."""
     path = tmp_path / "token"
     path.write_text(issuer.token("https:" + audience))
     (tmp_path / "tmp").mkdir()
@@ -37,7 +37,7 @@ def configured(commands, issuer, audience, tmp_path, monkeypatch) -> Path:
 
 
 def printed(commands, client: list, **env: str) -> dict | str:
-    """What a client prints that runs under `exec`; nothing of it stays."""
+    """What a client that runs under `exec` prints. No temporary file remains."""
     run = commands.run("exec", "--", *client, env=env)
     assert run.status == 0, run.described()
     assert not [name for name in os.listdir(commands.folder / "tmp") if name.startswith(TEMPORARY)]
@@ -46,7 +46,7 @@ def printed(commands, client: list, **env: str) -> dict | str:
 
 @pytest.mark.parametrize("client", list(ACCESS))
 def test_a_client_gets_an_access_token(commands, sts, client):
-    """Of the service account, by one exchange."""
+    """An access token of the service account, with one exchange."""
     found = printed(commands, ACCESS[client]("access"))
     token = found["access_token"] if isinstance(found, dict) else found
     assert sts.impersonated[token] == DEPLOYER and len(sts.exchanges) == 1
@@ -56,7 +56,7 @@ def test_a_client_gets_an_access_token(commands, sts, client):
 
 @pytest.mark.parametrize("client", list(IDENTITY))
 def test_a_client_gets_an_id_token(commands, sts, client):
-    """Which no library gets from a credential configuration."""
+    """No library gets an ID token from a credential configuration."""
     found = printed(commands, IDENTITY[client]("identity", AUDIENCE))
     token = found["id_token"] if isinstance(found, dict) else found
     assert claims_of(token)["aud"] == AUDIENCE
@@ -73,7 +73,7 @@ def test_go_reads_the_values_of_its_host(commands):
 
 
 def test_an_authorized_session_calls_an_api(commands, sts):
-    """With the token in the header."""
+    """The session of google-auth sends the token of the server in a header."""
     with Loopback(lambda _: Answer(200, "opened")) as api:
         assert printed(commands, python("session", api.url)) == {"body": "opened"}
         (request,) = api.requests
@@ -82,7 +82,7 @@ def test_an_authorized_session_calls_an_api(commands, sts):
 
 @pytest.mark.parametrize("client", list(ACCESS))
 def test_a_proxy_is_not_asked(commands, sts, client):
-    """For the metadata server; the variables of the caller stay, also with what they had."""
+    """Clients use no proxy for the metadata server; the proxy variables of the caller keep their hosts."""
     with Loopback(lambda _: Answer(502, "")) as proxy:
         env = {"http_proxy": proxy.url, "HTTP_PROXY": proxy.url, "no_proxy": "a.example.test", "NO_PROXY": "127.0.0.2,b.example.test"}
         found = printed(commands, ACCESS[client]("access"), **env)
@@ -91,14 +91,14 @@ def test_a_proxy_is_not_asked(commands, sts, client):
 
 
 def test_many_first_requests_share_one_exchange(commands, sts):
-    """200 at once, more than the server has connections."""
+    """200 requests at once, more than the server has connections."""
     tokens = printed(commands, python("many", "200"))["tokens"]
     assert len(tokens) == 200 and len(set(tokens)) == 1 and sts.impersonated[tokens[0]] == DEPLOYER
     assert len(sts.exchanges) == 1 and len(sts.iam.calls) == 1
 
 
 def test_a_client_shows_why_there_is_no_token(commands, sts, issuer, tmp_path):
-    """The message of the program, here after a refusal by Google; the client does not repeat the request."""
+    """The client shows the message of the program, here after a refusal by Google, and does not retry."""
     (tmp_path / "token").write_text(issuer.token("https://other.example.test"))
     run = commands.run("exec", "--", *python("access"))
     assert run.status == 1 and "refused the token exchange" in run.stderr, run.described()
@@ -106,7 +106,7 @@ def test_a_client_shows_why_there_is_no_token(commands, sts, issuer, tmp_path):
 
 
 def test_check_first_fails_before_the_command_starts(commands, tmp_path):
-    """With the status and the message of the failure."""
+    """`exec` exits with the status and the message of the failure."""
     (tmp_path / "token").write_text("hunter2-not-a-jwt")
     mark = tmp_path / "started"
     run = commands.run("exec", "--check-first", "--", "touch", mark)
@@ -114,14 +114,14 @@ def test_check_first_fails_before_the_command_starts(commands, tmp_path):
 
 
 def test_an_executable_needs_the_opt_in(commands, sts, audience, tmp_path):
-    """Also the program itself; with it, a client gets a token."""
+    """The opt-in is required even if the executable is the program itself. With it, a client gets a token."""
     commands.configure(audience, {"executable": {"command": f"{commands.program.path} file --path={tmp_path / 'token'}"}})
     assert commands.run("exec", "--check-first", "--", "true", env={ALLOW: ""}).status == 3 and sts.requests == []
     assert printed(commands, python("access"))["access_token"] in sts.impersonated
 
 
 def test_no_credentials_reach_the_command_but_by_the_server(commands):
-    """The variables that clients prefer are gone, and gcloud's folder is an empty one."""
+    """The variables that clients prefer are removed, and gcloud's folder is empty."""
     script = 'env; ls -A "$CLOUDSDK_CONFIG"; stat -c %a "$CLOUDSDK_CONFIG"'
     env = {"NO_GCE_CHECK": "true", "CLOUDSDK_CONFIG": str(commands.folder), "no_proxy": "a.example.test"}
     lines = printed(commands, ["sh", "-c", script], **env).splitlines()
@@ -136,14 +136,14 @@ def test_no_credentials_reach_the_command_but_by_the_server(commands):
 @pytest.mark.parametrize("words, status", [(["true"], 0), (["sh", "-c", "exit 42"], 42), (["sh", "-c", "kill -TERM $$"], 143),
                                            (["wif-token-missing"], 127), (["/dev/null"], 126)])  # fmt: skip
 def test_the_exit_status_is_that_of_the_command(commands, sts, words, status):
-    """Or that of a shell where it does not start, with one line; nothing is fetched."""
+    """The exit status is that of the command, or that of a shell if the command does not start. Nothing is fetched."""
     run = commands.run("exec", "--", *words)
     assert (run.status, run.stdout, run.stderr.count("\n")) == (status, "", status in (126, 127)), run.described()
     assert sts.requests == []
 
 
 def test_a_signal_reaches_the_command(commands, tmp_path):
-    """Which ends as it likes, and no server stays."""
+    """The command handles the signal, and no server remains."""
     mark = tmp_path / "pid"
     script = f"trap 'exit 7' TERM; echo $$ >{mark}.new; mv {mark}.new {mark}; while :; do sleep 0.1; done"
     env = {"GOOGLE_APPLICATION_CREDENTIALS": str(commands.path)}
@@ -158,7 +158,7 @@ def test_a_signal_reaches_the_command(commands, tmp_path):
 
 
 def test_after_a_kill_no_server_stays(commands, tmp_path):
-    """Although the command may."""
+    """The server ends with the program, although the command may continue."""
     mark = tmp_path / "address"
     script = f"trap : TERM; echo $GCE_METADATA_HOST >{mark}.new; mv {mark}.new {mark}; sleep 1"
     env = {"GOOGLE_APPLICATION_CREDENTIALS": str(commands.path)}
@@ -171,7 +171,7 @@ def test_after_a_kill_no_server_stays(commands, tmp_path):
 
 
 def test_runs_one_after_another_leave_the_cache_alone(commands, sts):
-    """Twenty runs exchange once, and the home has what one run leaves."""
+    """Twenty runs cause one exchange, and leave the same files in the home directory as one run."""
     home = commands.program.home
     first = printed(commands, python("access"))["access_token"]
     before = sorted(str(path) for path in home.rglob("*"))

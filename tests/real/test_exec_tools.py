@@ -18,7 +18,8 @@ from support.places import need
 from support.terraform import BUCKET, OBJECT, QUIET, bucket
 
 # The tools of Google's SDK send statistics and look for updates otherwise.
-SDK = {"CLOUDSDK_CORE_DISABLE_PROMPTS": "1", "CLOUDSDK_CORE_DISABLE_USAGE_REPORTING": "1", "CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK": "1"}
+SDK = {"CLOUDSDK_CORE_DISABLE_PROMPTS": "1", "CLOUDSDK_CORE_DISABLE_USAGE_REPORTING": "1",
+       "CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK": "1"}  # fmt: skip
 
 
 @pytest.fixture(autouse=True)

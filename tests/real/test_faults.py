@@ -1,6 +1,6 @@
-"""Far ends, programs and files that misbehave: every run ends by itself, before its deadline, with the right kind.
+"""Servers, programs and files that misbehave: every run ends by itself, before its deadline, with the right kind.
 
-A far end here is a loopback socket of `servers/faults.py`. Runs have `DEADLINE` seconds, after which they are killed;
+A server here is a loopback socket of `servers/faults.py`. Runs have `DEADLINE` seconds, after which they are killed;
 `ended_by_itself` wants the run not cut short either.
 """
 
@@ -41,22 +41,22 @@ def ended_by_itself(done, kind="UNREACHABLE"):
     return message
 
 
-# Far ends
+# Servers
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_a_far_end_that_never_answers(fetch, scheme):
+def test_a_server_that_never_responds(fetch, scheme):
     with far_end(faults.hang) as far:
         message = ended_by_itself(fetch(far.url.replace("http:", f"{scheme}:")))
         assert "--timeout" in message and far.requests, message
 
 
 @pytest.mark.parametrize("behave", [faults.drip_headers, faults.drip_body])
-def test_an_answer_that_drips(fetch, behave):
+def test_a_response_that_arrives_slowly(fetch, behave):
     with far_end(behave) as far:
         ended_by_itself(fetch(far.url))
 
 
-def test_a_far_end_that_does_not_take_the_connection(fetch):
+def test_a_server_that_does_not_accept_the_connection(fetch):
     """Its queue is full: the handshake of TCP gets no answer."""
     with ExitStack() as held:
         listening = held.enter_context(socket.socket())
@@ -69,7 +69,7 @@ def test_a_far_end_that_does_not_take_the_connection(fetch):
         ended_by_itself(fetch(f"http://127.0.0.1:{listening.getsockname()[1]}/token"))
 
 
-def test_the_deadline_is_of_the_whole_run_not_of_each_request(hurried):
+def test_the_deadline_applies_to_the_whole_run(hurried):
     """Discovery takes half of the time, the token endpoint all there is."""
     def behave(far, connection, over):
         far.requests.append(connection.recv(65536))
@@ -87,7 +87,7 @@ def test_the_deadline_is_of_the_whole_run_not_of_each_request(hurried):
 
 
 @pytest.mark.parametrize("behave", [faults.reset, faults.truncated, faults.truncated_chunks])
-def test_an_answer_that_breaks_off(fetch, behave):
+def test_a_truncated_response(fetch, behave):
     with far_end(behave) as far:
         done = fetch(far.url)
         done.failed("UNREACHABLE")
@@ -95,7 +95,7 @@ def test_an_answer_that_breaks_off(fetch, behave):
 
 
 @pytest.mark.parametrize("behave", [faults.endless, faults.endless_headers])
-def test_an_answer_without_end_is_not_read_to_the_end(fetch, behave):
+def test_an_endless_response_is_not_read_to_the_end(fetch, behave):
     with far_end(behave) as far:
         done = fetch(far.url)
         done.failed("PROTOCOL")
@@ -103,7 +103,7 @@ def test_an_answer_without_end_is_not_read_to_the_end(fetch, behave):
 
 
 @pytest.mark.parametrize("behave", [faults.not_http, faults.empty])
-def test_an_answer_that_breaks_the_standard(fetch, behave):
+def test_a_response_that_violates_the_standard(fetch, behave):
     with far_end(behave) as far:
         fetch(far.url).failed("PROTOCOL")
 
@@ -115,12 +115,12 @@ def test_a_refused_connection(fetch):
         assert "refused" in message, message
 
 
-def test_a_port_that_cannot_be_is_refused_instead_of_taking_the_usual_one(fetch):
+def test_an_impossible_port_is_refused_and_not_replaced(fetch):
     done = fetch("https://127.0.0.1:99999/token")
     assert "--url" in done.failed("USAGE")
 
 
-def test_a_name_server_that_never_answers(asked):
+def test_a_name_server_that_never_responds(asked):
     """getaddrinfo has a timeout of its own, longer than ours, and cannot be interrupted."""
     script = ("import socket; s = socket.socket(type=socket.SOCK_DGRAM); s.bind(('%s', 53)); print(flush=True)\n"
               "while True: s.recv(512); print(flush=True)" % NAMES["idp.example.test"])
@@ -176,7 +176,7 @@ def test_a_pipe_nobody_writes_to_as_an_input_does_not_hang(asked, tmp_path, fifo
     done.failed(done.document["code"])
 
 
-def test_a_pipe_in_the_place_of_the_output_file_or_its_lock_costs_nobody_a_token(hurried, tmp_path):
+def test_a_pipe_in_the_place_of_the_output_file_or_its_lock_does_not_prevent_a_token(hurried, tmp_path):
     (tmp_path / "token").write_text(TOKEN)
     for name in ("out", "other.lock"):
         os.mkfifo(tmp_path / name)
@@ -191,7 +191,7 @@ def test_a_pipe_as_log_file_does_not_hang(hurried, tmp_path, fifo):
     assert done.token == TOKEN if done.status == 0 else "--log-file" in done.failed("CONFIGURATION")
 
 
-def test_a_file_without_end_is_not_read_to_the_end(asked):
+def test_an_endless_file_is_not_read_to_the_end(asked):
     """With 256 MiB of address space: a program that reads on would be killed or panic."""
     limited = asked.killed_after(DEADLINE, need("prlimit"), f"--as={256 * 1024 * 1024}")
     done = limited.run("file", "--path=/dev/zero", f"--timeout={DEADLINE}")

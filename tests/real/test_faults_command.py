@@ -65,7 +65,7 @@ def test_a_child_in_a_session_of_its_own_does_not_keep_our_stdout(hurried, tmp_p
 
 
 @pytest.mark.parametrize("word", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=lambda word: word.name)
-def test_a_run_that_is_told_to_stop_takes_its_command_along(asked, tmp_path, word):
+def test_a_run_that_is_terminated_kills_its_command(asked, tmp_path, word):
     # The tests may run where a signal is ignored, such as in the background of a shell.
     before = signal.signal(word, signal.SIG_DFL)
     try:
@@ -89,6 +89,6 @@ def test_the_commands_stderr_never_reaches_ours(asked):
     assert "fixture-noise" not in failed.stderr + failed.stdout and failed.status != 0
 
 
-def test_a_command_without_end_is_not_read_to_the_end(asked):
+def test_an_endless_output_is_not_read_to_the_end(asked):
     done = asked.run("command", "--timeout=10", "--", "/usr/bin/yes")
     done.failed("PROTOCOL")

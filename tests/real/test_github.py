@@ -44,7 +44,7 @@ def test_the_toolkit_gets_a_token(service, program, audience):
 
 
 def test_the_toolkit_is_refused(service, program):
-    """Another bearer token, and the words of a job that is over."""
+    """Another bearer token, and the response to a job that has ended."""
     assert "401" in toolkit(program, "a", service.environment() | {"ACTIONS_ID_TOKEN_REQUEST_TOKEN": "other"})["error"]
     service.job_runs = False
     assert "'Completed' state" in toolkit(program, "a", service.environment())["error"]
@@ -69,7 +69,7 @@ def test_the_stand_in_refuses(service, change, status):
 
 @pytest.mark.parametrize("source", ["github", "ci"])
 def test_asks_as_the_toolkit_does(service, asked, audience, source):
-    """The same request, letter by letter as far as it counts, and a new token at each."""
+    """The same request, exactly as far as it counts, and a new token at each."""
     first = toolkit(asked, "https:" + audience, service.environment())["token"]
     run = asked.run(source, env=service.environment())
     assert run.token == service.issued[-1] != first
@@ -91,7 +91,7 @@ def test_each_google_client_exchanges_it(clients, sts, service, audience, tmp_pa
 
 
 def test_a_client_is_served_for_longer_than_a_token_lives(clients, sts, service, audience, tmp_path):
-    """The kept token is over: a new one is fetched, which a file that one step wrote could not do."""
+    """The cached token has expired: a new one is fetched, which is not possible with a file that one step wrote."""
     output = tmp_path / "out.json"
     configuration = clients.configuration(audience, "github", f"--audience=https:{audience}", output_file=output)
     assert clients.run("python", configuration, env=service.environment()).access_token in sts.issued
@@ -102,7 +102,7 @@ def test_a_client_is_served_for_longer_than_a_token_lives(clients, sts, service,
 
 
 def test_the_token_service_of_google_refuses_the_default_audience(clients, sts, service, audience):
-    """The stand-in does say no: a token without our audience would be worth nothing."""
+    """The stand-in does refuse: a token without our audience would be worth nothing."""
     configuration = clients.configuration(audience, "github", f"--audience={DEFAULT_AUDIENCE}")
     assert clients.run("python", configuration, env=service.environment()).status != 0
     assert sts.exchanges == [] and sts.refusals[0].error == "invalid_grant"

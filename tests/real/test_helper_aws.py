@@ -35,7 +35,7 @@ SESSION = f"arn:aws:sts::{ACCOUNT}:assumed-role/deploy/wif-token"
 
 @dataclass(frozen=True)
 class Done:
-    """What a tool left behind."""
+    """The result of a tool."""
 
     status: int
     stdout: str
@@ -52,7 +52,7 @@ class Tools:
 
     @property
     def env(self) -> dict[str, str]:
-        """What an SDK needs to ask the stand-in, and nothing that is a credential."""
+        """The variables that lead an SDK to the stand-in, without any credential."""
         found = {"AWS_EC2_METADATA_DISABLED": "true", "AWS_ENDPOINT_URL_STS": self.aws.sts.url, "AWS_MAX_ATTEMPTS": "1"}
         return self.commands.program.environment(found)
 
@@ -65,7 +65,7 @@ class Tools:
         path.write_text(f"[profile google]\nregion = {self.aws.sts.region}\ncredential_process = {line}\n")
 
     def run(self, *words, env: dict[str, str] | None = None) -> Done:
-        """Runs a tool to its end; all it shows is scanned for secrets."""
+        """Runs a tool. Its output is scanned for secrets."""
         command = [str(word) for word in words]
         env = self.env | (env or {})
         done = subprocess.run(
@@ -83,7 +83,7 @@ class Tools:
         return self.run(VENV_BIN / "aws", "--profile", "google", "sts", "get-caller-identity")
 
     def boto3(self, times: int = 1, profile: str = "google", env: dict[str, str] | None = None) -> dict:
-        """A program with boto3, which asks so many times who it is."""
+        """A program with boto3 that calls GetCallerIdentity this many times."""
         done = self.run(PYTHON, "-B", HERE / "clients" / "boto3_identity.py", profile, times, env=env)
         assert done.status == 0, done
         return json.loads(done.stdout)
@@ -106,7 +106,7 @@ def tools(commands, aws, sts, issuer, audience, ledger, tmp_path) -> Tools:
 
 
 def helper(tools: Tools, *options: str):
-    """A run of the helper by hand."""
+    """Runs the helper directly."""
     return tools.commands.run("helper", "aws", f"--role-arn={ROLE}", f"--sts-endpoint={tools.aws.sts.url}", *options)
 
 
@@ -128,7 +128,7 @@ def test_the_output_is_that_of_a_credential_process(tools):
                      "Expiration": key.expiration, "AccountId": ACCOUNT}  # fmt: skip
 
 
-def test_the_id_token_goes_to_aws_alone(tools):
+def test_the_id_token_goes_only_to_aws(tools):
     """Google gets no ID token back, and AWS gets nothing else of Google's."""
     assert helper(tools).status == 0
     (call,) = tools.commands.sts.iam.calls
@@ -142,20 +142,20 @@ def test_the_id_token_goes_to_aws_alone(tools):
 
 
 def test_the_cli_uses_it(tools):
-    """Asks with the credentials of the role, which AWS verifies."""
+    """The tool calls AWS with the credentials of the role, which the stand-in verifies."""
     done = tools.cli()
     assert (done.status, done.stderr) == (0, ""), done
     assert json.loads(done.stdout)["Arn"] == SESSION
 
 
 def test_boto3_uses_it(tools):
-    """One run of the helper for many calls."""
+    """Many calls cause one run of the helper."""
     assert tools.boto3(times=3) == {"arns": [SESSION] * 3, "account": ACCOUNT}
     assert len(tools.exchanges()) == 1
 
 
 def test_boto3_runs_it_again_when_the_credentials_are_about_to_expire(tools):
-    """With less than ten minutes left, botocore asks for new ones before it signs."""
+    """If less than ten minutes remain, botocore gets new credentials before it signs."""
     tools.aws.sts.seconds_left = 8 * 60
     assert tools.boto3(times=2)["arns"] == [SESSION] * 2
     assert len(tools.exchanges()) >= 3
@@ -171,7 +171,7 @@ def test_another_audience_and_session(tools):
 
 
 def test_the_trust_policy_of_a_refusal_repairs_it(tools):
-    """The CLI shows the message; with the policy in it, the role can be assumed, by this account alone."""
+    """The CLI shows the message. With the policy in the message, this account, and no other, can assume the role."""
     del tools.aws.sts.trust[ROLE]
     done = tools.cli()
     line = done.stderr.strip()
@@ -204,7 +204,7 @@ def test_both_tools_show_a_failure(tools, code, message, expected):
 
 
 def test_a_lifetime_beyond_that_of_the_role(tools):
-    """AWS refuses it; with the maximum raised, it is allowed."""
+    """AWS refuses the duration, and allows it when the maximum is raised."""
     message = failed(helper(tools, "--duration=7200"), "CONFIGURATION")
     assert "exceeds the MaxSessionDuration" in message and "lower --duration" in message
     tools.aws.sts.longest = 43200
@@ -220,7 +220,7 @@ def test_a_failure_at_google_is_shown_too(tools):
 
 
 def test_expired_credentials_are_not_handed_out(tools):
-    """Neither tool gets credentials that it could not use."""
+    """The helper refuses credentials that have expired, and the tool shows the message."""
     tools.aws.sts.seconds_left = -60
     assert "expired at" in failed(helper(tools), "EXPIRED")
     assert "expired at" in tools.boto3()["message"]
@@ -234,7 +234,7 @@ def test_a_wrong_clock_is_named(tools):
 
 
 def test_the_sdks_do_without_the_helper_for_a_token_in_a_file(tools, tmp_path):
-    """The other contract: AWS_WEB_IDENTITY_TOKEN_FILE with the output of id-token."""
+    """The SDKs read the output of `id-token` from AWS_WEB_IDENTITY_TOKEN_FILE."""
     path = tmp_path / "id-token"
     path.write_text(tools.commands.output("id-token", "--for=sts.amazonaws.com"))
     env = {"AWS_WEB_IDENTITY_TOKEN_FILE": str(path), "AWS_ROLE_ARN": ROLE, "AWS_ROLE_SESSION_NAME": "wif-token",

@@ -51,7 +51,7 @@ class Bazel:
         return done.returncode, done.stdout, done.stderr
 
     def credentials(self, uri: str, **more) -> dict:
-        """The answer of a success."""
+        """The output of a successful run."""
         status, stdout, stderr = self.run(json.dumps({"uri": uri} | more))
         assert (status, stderr) == (0, ""), stderr
         answer = json.loads(stdout)
@@ -96,7 +96,7 @@ def test_headers_of_a_request_to_google(bazel, sts, uri):
     "http://storage.googleapis.com/", "https://storage.googleapis.com:444/", "not a URI", "",
 ])  # fmt: skip
 def test_no_headers_for_others(bazel, sts, uri):
-    """So that Bazel continues without credentials; Google is not asked."""
+    """Bazel continues without credentials, and no request is sent to Google."""
     assert bazel.credentials(uri) == {"headers": {}}
     assert sts.requests == []
 
@@ -125,7 +125,7 @@ def test_wrong_requests(bazel, sts, request_, words, said):
 
 
 def test_a_token_is_renewed(bazel, commands, sts, audience, tmp_path, monkeypatch):
-    """One that lives too short to be cached: Bazel is told to ask again before it expires, and then gets another."""
+    """A token that is too short-lived to be cached: Bazel is told to ask again before it expires, and then gets a new token."""
     commands.configure(audience, {"file": str(tmp_path / "token")}, None)
     real = sts._exchange
     monkeypatch.setattr(sts, "_exchange", lambda request: Answer(200, real(request).body | {"expires_in": 100}))

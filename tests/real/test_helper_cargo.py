@@ -1,4 +1,4 @@
-"""cargo fetches a crate from a registry that wants an access token (`auth-required`), by both of its ways to ask a program.
+"""cargo fetches a crate from a registry that requires an access token (`auth-required`), by both of its ways to ask a program.
 
 The registry is under the name of Artifact Registry.
 """
@@ -81,7 +81,7 @@ def cargo(tools: Tools, provider: list[str] | str, *words: str, host: str = REGI
 
 
 def is_fetched(tools: Tools) -> bool:
-    """Whether the crate has arrived."""
+    """Whether the crate was downloaded."""
     return any(tools.folder.glob("cargo/registry/cache/*/wif-sample-1.0.0.crate"))
 
 
@@ -108,7 +108,7 @@ def test_another_form_of_the_token_is_refused(tools):
 
 
 def test_a_foreign_registry_gets_nothing(tools, sts):
-    """cargo is told to ask elsewhere."""
+    """The response tells cargo to use another provider."""
     failed = cargo(tools, ["wif-token"], host=FOREIGN, status=101)
     assert "no credential providers could handle the request" in failed.stderr and sts.exchanges == []
     assert set(tools.servers.proofs[FOREIGN]) == {""}
@@ -133,7 +133,7 @@ def test_a_foreign_registry_that_is_allowed_gets_a_token(tools):
 
 
 def test_cargo_shows_why_there_is_no_token(tools, sts):
-    """As a cause; nothing of the program is on standard error."""
+    """cargo shows the failure as a cause. The program writes nothing to standard error."""
     sts.pool_providers.clear()
     failed = cargo(tools, ["wif-token"], status=101)
     lines = [line.strip() for line in failed.stderr.splitlines()]
@@ -150,13 +150,13 @@ def test_cargo_shows_what_is_wrong_with_the_options(tools, words):
 
 @pytest.mark.parametrize("words", [["login", "--registry=my-repo"], ["logout", "--registry=my-repo"]])
 def test_nothing_is_stored(tools, words):
-    """cargo says that the provider cannot."""
+    """cargo reports that the provider does not support the operation."""
     failed = cargo(tools, ["wif-token"], *words, status=101, input="a\n")
     assert "not supported" in failed.stderr
 
 
 def test_fifty_requests_on_one_connection(tools, sts):
-    """The program answers each, and ends when cargo hangs up."""
+    """The program responds to each request, and ends when cargo closes standard input."""
     request = {"v": 1, "kind": "get", "operation": "read", "registry": {"index-url": f"sparse+https://{REGISTRY}{PATH}"}, "args": []}
     done = tools.run("wif-token", "--cargo-plugin", input=(json.dumps(request) + "\n") * 50)
     hello, *answers = [json.loads(line) for line in done.stdout.splitlines()]

@@ -34,7 +34,7 @@ def credentials(commands, issuer, audience, tmp_path):
 
 @pytest.fixture
 def authority(tmp_path):
-    """Of the certificate of every registry."""
+    """The authority of the certificates of all registries."""
     return Authority(tmp_path / "authority")
 
 
@@ -75,7 +75,7 @@ def asked(containers, *arguments, server: str = GOOGLE, env: dict | None = None)
 @pytest.mark.parametrize("host", [GOOGLE, GCR])
 @pytest.mark.parametrize("tool", TOOLS)
 def test_a_private_image(containers, registry, tool, host):
-    """With the access token of the service account, and nothing else to say."""
+    """The tool sends the access token of the service account, without further settings."""
     outcome = containers.read(tool, f"{host}/{PRIVATE}:1")
     assert outcome.status == 0, outcome.said
     assert registry.readers == [DEPLOYER] and "wif-token" not in outcome.said
@@ -84,7 +84,7 @@ def test_a_private_image(containers, registry, tool, host):
 
 @pytest.mark.parametrize("tool", TOOLS)
 def test_another_registry_gets_nothing(containers, registry, sts, tool):
-    """Whoever sends the user there: the tool goes on without credentials, and Google was not asked for any."""
+    """The tool continues without credentials, and no token is requested from Google."""
     outcome = containers.read(tool, f"{OTHER}/{PUBLIC}:1")
     assert outcome.status == 0, outcome.said
     assert registry.readers == [None] and "wif-token" not in outcome.said and "credentials not found" not in outcome.said
@@ -107,7 +107,7 @@ def test_for_every_registry(containers, registry, sts, tool):
 
 @pytest.mark.parametrize("tool", TOOLS)
 def test_a_failure(containers, registry, commands, audience, tool):
-    """In one line where each shows it. docker asks twice and goes on without credentials; the others end."""
+    """Each tool shows one line. docker starts the helper twice and continues without credentials; the others stop."""
     commands.configure(audience, {"file": "/nonexistent/token"})
     outcome = containers.read(tool, f"{GOOGLE}/{PRIVATE}:1")
     message = "/nonexistent/token does not exist; "
@@ -150,7 +150,7 @@ def test_an_allowed_host_on_another_port(containers, registry, authority, sts, t
 
 
 def test_docker_login_pull_and_logout(containers, registry):
-    """Through the engine: `login` needs no user and no password, and nothing is stored."""
+    """Through the engine: `login` requires no user name and no password, and stores nothing."""
     before = json.loads(containers.login_file.read_text())
     engine = Engine(registry)
     env = {"DOCKER_HOST": engine.host}
@@ -184,7 +184,7 @@ def test_login_and_logout(containers, tool):
 
 
 def test_every_action(containers, sts):
-    """As docker-credential-helpers does it."""
+    """Each action behaves as docker-credential-helpers documents it."""
     listed = asked(containers, "list")
     assert json.loads(listed.stdout) == {"https://gcr.io": USER}
     stored = {"ServerURL": GOOGLE, "Username": "somebody", "Secret": containers.program.ledger.secret("stored", "hunter2-stored")}
@@ -201,7 +201,7 @@ def test_every_action(containers, sts):
     f"http://{GOOGLE}", f"{OTHER}\n{GOOGLE}", "https://index.docker.io/v1/", "127.0.0.1", "[::1]:443", "x" * 65536,
 ])  # fmt: skip
 def test_what_only_looks_like_google(containers, sts, server):
-    """Exactly the words after which a tool goes on without credentials, and no request."""
+    """The output is exactly the text after which a tool continues without credentials, and no request is sent."""
     answer = asked(containers, server=server)
     assert (answer.returncode, answer.stdout, answer.stderr) == (1, "credentials not found in native keychain\n", "")
     assert sts.requests == []
@@ -209,7 +209,7 @@ def test_what_only_looks_like_google(containers, sts, server):
 
 @pytest.mark.parametrize("server", ["", "\n", f"{GOOGLE}\0", f"{GOOGLE}\x1b[2J", "x" * 65537])
 def test_what_is_not_a_request(containers, sts, server):
-    """One line, on both outputs, that repeats none of it."""
+    """One line on both outputs, which repeats nothing of the input."""
     answer = asked(containers, server=server)
     assert answer.returncode == 1 and answer.stdout == answer.stderr and answer.stderr.count("\n") == 1
     assert answer.stderr.startswith("standard input ") and "pkg.dev\x1b" not in answer.stderr and sts.requests == []
@@ -228,7 +228,7 @@ def test_renewed_before_a_push_could_outlive_it(containers, registry, sts):
 
 
 def test_a_crowd_causes_one_exchange(containers, commands, issuer, audience, sts):
-    """docker compose asks for each image at once."""
+    """docker compose starts the helper for all images at once."""
     opened, started = threading.Event(), []
 
     def held(_):

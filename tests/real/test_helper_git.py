@@ -1,4 +1,4 @@
-"""git clones from and pushes to servers that want an access token, with the program as its only credential helper.
+"""git clones from and pushes to servers that require an access token, with the program as its only credential helper.
 
 The servers are git's own http-backend, behind TLS, under the names of Google's.
 """
@@ -88,7 +88,7 @@ def commit(tools: Tools, git: Path, name: str):
 @pytest.mark.parametrize("host", [SOURCE, GERRIT])
 @pytest.mark.parametrize("scheme", ["Basic", "Bearer"])
 def test_git_clones_and_pushes(git, tools, sts, host, scheme):
-    """With the token as the password, or as what it is where git can; the token is the account's."""
+    """git sends the token as the password, or as a bearer token if it can. The token is that of the service account."""
     if scheme == "Bearer" and version(git) < CAPABLE:
         pytest.skip("this git sends no bearer token")
     tools.servers.serve(host, tools.servers.hosts[host].content, scheme, "git-.*" if scheme == "Basic" else "")
@@ -104,7 +104,7 @@ def test_git_clones_and_pushes(git, tools, sts, host, scheme):
 
 
 def test_git_tells_when_the_password_expires(git, tools, sts):
-    """`git credential` fills in what the helper says, as far as this git knows it."""
+    """`git credential` prints what the helper returns, as far as this version of git supports it."""
     asked = f"protocol=https\nhost={SOURCE}\n\n"
     filled = tools.run(git, "credential", "fill", input=asked).stdout
     assert filled.startswith(f"protocol=https\nhost={SOURCE}\nusername=git-account\npassword={list(sts.impersonated)[-1]}\n")
@@ -115,7 +115,7 @@ def test_git_tells_when_the_password_expires(git, tools, sts):
 
 
 def test_a_foreign_host_gets_nothing(git, tools, sts):
-    """git goes on without a credential; the program says nothing, and asks Google for nothing."""
+    """git continues without a credential. The program prints nothing and sends no request to Google."""
     failed = tools.run(git, "clone", "--quiet", f"https://{FOREIGN}/app.git", status=128)
     assert "could not read Username" in failed.stderr and "wif-token" not in failed.stderr
     assert set(tools.servers.proofs[FOREIGN]) == {""} and sts.exchanges == []
@@ -133,8 +133,8 @@ def test_a_foreign_host_that_is_allowed_gets_a_token(git, tools):
     "source.developers.google.com:8443", "a@source.developers.google.com", "source.developers.google.com/.example.test",
     "source.developers.google.com%2f.example.test", "sourcemanager.dev", "..sourcemanager.dev", "\u017fourcemanager.dev",
 ])  # fmt: skip
-def test_a_host_that_looks_alike_gets_nothing(git, tools, sts, host):
-    """Whatever git hands over as the host."""
+def test_a_similar_host_gets_nothing(git, tools, sts, host):
+    """For every host that git passes."""
     found = tools.run("git-credential-wif-token", "get", input=f"protocol=https\nhost={host}\n\n")
     assert (found.stdout, found.stderr) == ("", "") and sts.exchanges == []
 
@@ -149,7 +149,7 @@ def test_git_shows_why_there_is_no_token(git, tools, sts, issuer):
 
 
 def test_a_refused_token_is_used_once(git, tools, sts):
-    """git ends and has it erased, so that its next run gets another one."""
+    """git stops and erases the token, so its next run gets a new token."""
     tools.servers.revoked = Everything()
     url = f"https://{SOURCE}/app.git"
     failed = tools.run(git, "clone", "--quiet", url, status=128)
@@ -161,7 +161,7 @@ def test_a_refused_token_is_used_once(git, tools, sts):
 
 
 def test_only_the_refused_token_is_forgotten(git, tools, sts):
-    """Another password of the user, or a token before the present one, changes nothing."""
+    """Another password, or an earlier token, changes nothing."""
     asked = f"protocol=https\nhost={SOURCE}\n"
     first = tools.run("git-credential-wif-token", "get", input=asked + "\n").stdout
     for password in ["hunter2-of-the-user", ""]:
@@ -171,7 +171,7 @@ def test_only_the_refused_token_is_forgotten(git, tools, sts):
 
 
 def test_fifty_at_once_use_one_token(git, tools, sts):
-    """As many fetches of one build do."""
+    """As with many fetches of one build."""
     asked = f"protocol=https\nhost={SOURCE}\n\n"
     with ThreadPoolExecutor(50) as threads:
         runs = list(threads.map(lambda _: tools.run("git-credential-wif-token", "get", input=asked), range(50)))

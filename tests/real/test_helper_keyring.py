@@ -1,4 +1,4 @@
-"""pip, before and after its change of the protocol, and uv install a package from an index that wants an access token.
+"""pip, before and after its change of the protocol, and uv install a package from an index that requires an access token.
 
 They find the program in PATH as `keyring`. The index is under the name of Artifact Registry.
 """
@@ -92,7 +92,7 @@ def installed(name: str) -> Path:
 
 
 def is_installed(tools: Tools) -> bool:
-    """Whether the package has arrived."""
+    """Whether the package was installed."""
     return (tools.folder / "installed" / "wif_sample.py").exists()
 
 
@@ -115,7 +115,7 @@ def test_the_package_is_installed_without_a_user(tools, tool):
 
 
 def test_a_foreign_index_gets_nothing(tools, sts, tool):
-    """The installers go on without a password, and end as they do."""
+    """The installers continue without a password, and fail as they do without the program."""
     failed = install(tools, tool, FOREIGN, status=None)
     assert failed.returncode != 0 and not is_installed(tools)
     assert sts.exchanges == []
@@ -170,14 +170,14 @@ class Backend(backend.KeyringBackend):
     "https://europe-python.pkg.dev@example.test/", "https://example.test/europe-python.pkg.dev", "\\", "https://[::1]/",
 ])  # fmt: skip
 @pytest.mark.parametrize("mode", ["password", "creds"])
-def test_a_service_that_looks_alike_gets_nothing(tools, sts, mode, service):
-    """Only a status tells so; both the pips and uv then go on."""
+def test_a_similar_service_gets_nothing(tools, sts, mode, service):
+    """Only the exit status says so; pip and uv then continue."""
     found = tools.run("keyring", f"--mode={mode}", "get", service, USER, status=None)
     assert (found.stdout, found.stderr, found.returncode, sts.exchanges) == ("", "", 1, [])
 
 
 def test_fifty_at_once_use_one_token(tools, sts):
-    """As many builds on one host do."""
+    """As with many builds on one host."""
     with ThreadPoolExecutor(50) as threads:
         runs = list(threads.map(lambda _: tools.run("keyring", "get", INDEX, USER, input=""), range(50)))
     assert {run.stdout for run in runs} == {f"{list(sts.impersonated)[-1]}\n"} and {run.stderr for run in runs} == {""}
@@ -185,6 +185,6 @@ def test_fifty_at_once_use_one_token(tools, sts):
 
 
 def test_nothing_is_stored(tools):
-    """pip offers to store a password that a user typed: the program says that it cannot."""
+    """pip offers to store a password that a user typed; the program reports that it does not store passwords."""
     failed = tools.run("keyring", "set", f"https://{INDEX}/", USER, input="hunter2-password", status=2)
     assert "helper keyring requires the action get and a URL" in failed.stderr

@@ -126,7 +126,7 @@ def test_kubectl_shows_why_it_has_no_token(helper, cluster, sts, namespace, tmp_
 
 @pytest.mark.parametrize("client", ["kubectl-1.33", "kubectl-1.37"])
 def test_the_cluster_is_passed_to_the_plugin(helper, cluster, namespace, tmp_path, client):
-    """Any server gets a token, because the kubeconfig names both; but none whose certificate is not verified."""
+    """Every server gets a token, because the kubeconfig names server and helper, except a server whose certificate is not verified."""
     config = kubeconfig(tmp_path / "config", cluster, namespace, helper.user(provideClusterInfo=True))
     done = helper.kubectl(config, "get", "pods", program=client)
     assert done.returncode == 0 and helper.runs == 1, done.stderr
@@ -169,7 +169,7 @@ def test_without_the_scope_of_the_address(helper, cluster, namespace, tmp_path):
 
 
 def test_another_service_account_is_another_user(helper, cluster, sts, namespace, audience, tmp_path, issuer, commands):
-    """What the roles of the cluster allow is up to the configuration's service account."""
+    """The service account of the configuration determines what the roles of the cluster allow."""
     sts.iam.policies.grant("workloadIdentityUser", on=READER, to=principal(audience))
     commands.configure(audience, {"file": str(tmp_path / "token")}, READER)
     config = kubeconfig(tmp_path / "config", cluster, namespace, helper.user())
@@ -208,7 +208,7 @@ def test_a_token_is_renewed_before_it_expires(helper, cluster, sts, google, audi
 
 
 def test_fifty_at_once_cause_one_exchange(helper, commands, sts):
-    """As when many clients start: each gets the token of the first."""
+    """Many clients start at once, and all get the token of the first."""
     env = {"GOOGLE_APPLICATION_CREDENTIALS": str(commands.path), ALLOW: "1"}
     runs = [commands.program.start("helper", "kubernetes", env=env, stdin=subprocess.DEVNULL) for _ in range(50)]
     outputs = {run.communicate(timeout=60) for run in runs}
@@ -280,7 +280,7 @@ def test_check_of_a_good_set_up(check, helper, cluster, google, namespace, tmp_p
 
 
 def test_check_names_the_role_that_is_missing(check, helper, cluster, tmp_path):
-    """And its command, which an administrator runs, is what was missing."""
+    """The command in the message, run by an administrator, grants the missing role."""
     namespace = cluster.namespace()
     config = kubeconfig(tmp_path / "config", cluster, namespace, helper.user())
     admin = kubeconfig(tmp_path / "admin", cluster, "default", {"token": cluster.people["admin"]})
@@ -331,7 +331,7 @@ def test_check_of_the_trust(check, helper, cluster, namespace, tmp_path):
     assert check.run(named)[0].startswith("ok ")
 
 
-def test_check_of_a_server_that_is_gone(check, helper, cluster, tmp_path):
+def test_check_of_a_server_that_does_not_run(check, helper, cluster, tmp_path):
     """Usually the network or the authorized networks of the cluster."""
     config = kubeconfig(tmp_path / "config", cluster, "default", helper.user(), server=f"https://127.0.0.1:{free_port()}")
     line, status = check.run(config)
@@ -339,7 +339,7 @@ def test_check_of_a_server_that_is_gone(check, helper, cluster, tmp_path):
 
 
 def test_check_uses_the_named_context(check, helper, cluster, namespace, tmp_path):
-    """As kubectl does with the same option."""
+    """`--context` selects the context, as in kubectl."""
     config = kubeconfig(tmp_path / "config", cluster, "default", helper.user())
     content = json.loads(config.read_text())
     content["contexts"].append({"name": "named", "context": {"cluster": "cluster", "user": "user", "namespace": namespace}})

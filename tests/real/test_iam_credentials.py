@@ -116,7 +116,7 @@ def test_a_missing_account_looks_like_a_missing_role(sts, call, method):
     ("serviceAccount:" + FIRST, False),
 ])  # fmt: skip
 def test_members(sts, issuer, call, audience, member, allowed):
-    """Each kind of principal, and its neighbour that is somebody else."""
+    """Each kind of principal, and a similar name that is another principal."""
     pool = pool_of(audience)
     sts.iam.policies.grant(CREATOR, on=TARGET, to=member.format(pool=pool, other=pool + "2"))
     subject_token = issuer.token("https:" + audience, repository="example/app", groups=["builders"])
@@ -143,8 +143,8 @@ def test_a_service_account_is_a_member_too(sts, call, audience):
     ("https://www.googleapis.com/auth/iam", True),
     (STORAGE, False),
 ])  # fmt: skip
-def test_the_scope_of_a_federated_token_counts(sts, issuer, call, creator, audience, scope, allowed):
-    """Two scopes are good for this API."""
+def test_the_scope_of_a_federated_token_is_used(sts, issuer, call, creator, audience, scope, allowed):
+    """This API accepts two scopes."""
     token = federated_token(sts, audience, issuer.token("https:" + audience), scope)
     answer = call("generateAccessToken", token=token)
     if not allowed:
@@ -205,7 +205,7 @@ def test_refuses_a_field(call, creator, method, change, field):
     assert [violation["field"] for violation in detail["fieldViolations"]] == [field]
 
 
-def test_refuses_what_is_no_json(sts, issuer, creator, audience):
+def test_refuses_what_is_not_json(sts, issuer, creator, audience):
     """A form, or a list."""
     bearer = {"Authorization": "Bearer " + federated_token(sts, audience, issuer.token("https:" + audience))}
     for body in (b"payload=x", b"[]"):
@@ -214,7 +214,7 @@ def test_refuses_what_is_no_json(sts, issuer, creator, audience):
 
 
 @pytest.mark.parametrize("lifetime, allowed", [("3600s", True), ("43200s", True), ("43201s", False)])
-def test_the_organisation_policy_allows_a_longer_life(sts, call, creator, lifetime, allowed):
+def test_the_organization_policy_allows_a_longer_lifetime(sts, call, creator, lifetime, allowed):
     """Up to 12 hours, for the accounts that it lists."""
     sts.iam.extended.add(TARGET)
     answer = call("generateAccessToken", lifetime=lifetime)
@@ -279,7 +279,7 @@ def subject_file(issuer, audience, tmp_path):
 
 
 @pytest.mark.parametrize("delegates", [(), (FIRST,), (FIRST, SECOND)])
-def test_google_s_library_takes_it_for_the_real_one(sts, audience, subject_file, monkeypatch, delegates):
+def test_google_s_library_accepts_it(sts, audience, subject_file, monkeypatch, delegates):
     """google-auth: access token, ID token, signature; directly and through delegates."""
     lead_to(sts, monkeypatch)
     grant_chain(sts, audience, *delegates, TARGET)
@@ -295,7 +295,7 @@ def test_google_s_library_takes_it_for_the_real_one(sts, audience, subject_file,
     assert {call.delegates for call in sts.iam.calls} == {delegates}
 
 
-def test_google_s_signer_takes_it_too(sts, audience, subject_file, creator, monkeypatch):
+def test_google_s_signer_accepts_it_too(sts, audience, subject_file, creator, monkeypatch):
     """google.auth.iam.Signer, with a federated principal as the caller."""
     lead_to(sts, monkeypatch)
     source = google_source(sts, audience, subject_file)
@@ -316,12 +316,12 @@ PERSON = "ann@example.com"
 
 @pytest.fixture
 def domain(sts, creator):
-    """A person, and the target authorised for two scopes."""
+    """A user, and the target authorized for two scopes."""
     sts.delegation.people.add(PERSON)
     sts.delegation.authorized[TARGET] = {STORAGE, "openid"}
 
 
-def test_google_s_library_acts_for_a_person(sts, audience, subject_file, domain, monkeypatch):
+def test_google_s_library_acts_for_a_user(sts, audience, subject_file, domain, monkeypatch):
     """Domain-wide delegation: signJwt, then the JWT-bearer grant."""
     lead_to(sts, monkeypatch)
     found = google_impersonation(sts, audience, subject_file, TARGET, subject=PERSON, target_scopes=[STORAGE])
@@ -359,14 +359,14 @@ def grant(sts, **fields) -> requests.Response:
     ({"iat": LATE, "exp": LATE + 60}, 400, "invalid_grant", "short-lived token"),
 ])  # fmt: skip
 def test_a_grant_is_refused(sts, domain, change, status, error, text):
-    """Each claim wrong, another key, another person, a scope too many."""
+    """Each claim wrong, another key, another user, a scope too many."""
     assert grant(sts, assertion=assertion(sts)).json()["token_type"] == "Bearer"
     answer = grant(sts, assertion=assertion(sts, **change))
     assert (answer.status_code, answer.json()["error"]) == (status, error), answer.text
     assert text in answer.json()["error_description"] and len(sts.delegation.grants) == 1
 
 
-def test_a_grant_of_another_kind_is_refused(sts, domain):
+def test_another_grant_is_refused(sts, domain):
     """The type, and what is no JWT at all."""
     other = grant(sts, grant_type="client_credentials", assertion=assertion(sts))
     assert (other.status_code, other.json()["error"]) == (400, "unsupported_grant_type")

@@ -84,7 +84,7 @@ def test_gcloud_signs_in_and_out(clients, sts, configuration, staff, tmp_path):
 
 
 def test_the_program_alone(program, tmp_path, staff):
-    """The documents byte for byte, without any client."""
+    """The documents exactly, without any client."""
     output = tmp_path / "output.json"
     source = ["env", "--name=TOKEN"]
     asked = program.request(WORKFORCE, output_file=output, interactive="1") | {"TOKEN": staff}
@@ -97,6 +97,6 @@ def test_the_program_alone(program, tmp_path, staff):
 
 
 def test_interactive_needs_an_output_file(program, staff):
-    """There would be no way to hand the token over; nothing is printed of it."""
+    """The token could not be passed to the client, so it is not printed."""
     run = program.run("env", "--name=TOKEN", env=program.request(WORKFORCE, interactive="1") | {"TOKEN": staff})
     run.failed("USAGE", "--output-file")

@@ -71,7 +71,7 @@ def token(cluster, folder):
 
 
 def token_file(cluster, folder):
-    """In a file beside it, by a relative path."""
+    """In a file next to it, by a relative path."""
     (folder / "jane.token").write_text(cluster.people["jane"] + "\n")
     return {"tokenFile": "jane.token"}
 
@@ -105,7 +105,7 @@ def exec_v1(cluster, folder):
 
 
 @pytest.mark.parametrize("user", [token, token_file, certificate, certificate_data, exec_token, exec_certificate, exec_v1])
-def test_each_credential_is_taken_as_kubectl_takes_it(program, cluster, ledger, namespace, audience, tmp_path, user):
+def test_each_credential_is_used_as_kubectl_uses_it(program, cluster, ledger, namespace, audience, tmp_path, user):
     """The API server lets jane make the token; kubectl with the same file gets one of the same service account."""
     ledger.private_key("jane's key", cluster.client("jane").key.read_text())
     config = kubeconfig(tmp_path / "config", cluster, namespace, user(cluster, tmp_path))
@@ -136,16 +136,16 @@ def test_with_uploaded_keys(asked, cluster, namespace, config, audience):
 
 
 @pytest.mark.parametrize("asked, given", [(600, 600), (None, 3600), (86400, LONGEST)])
-def test_the_life_is_what_the_server_says(program, cluster, namespace, config, audience, asked, given):
-    """It may be shorter than what was asked for; the end that is reported follows."""
+def test_the_lifetime_is_that_of_the_server(program, cluster, namespace, config, audience, asked, given):
+    """The lifetime can be shorter than requested; the reported expiry is that of the token."""
     run = program.run(*source(config, audience, *([f"--token-lifetime={asked}"] if asked else [])))
     claims = verify_jwt(run.token, cluster.pool_provider(audience))
     assert claims["exp"] - claims["iat"] == given
     assert 0 <= claims["exp"] - run.document["expiration_time"] - min(given // 10, 300) <= 5
 
 
-def test_who_may_not_is_told_the_commands_that_help(program, cluster, ledger, audience, tmp_path):
-    """The API server's own words, and what kubectl then really does."""
+def test_a_missing_permission_is_reported_with_the_commands_that_grant_it(program, cluster, ledger, audience, tmp_path):
+    """The message of the API server, and the effect of the kubectl commands in the fix."""
     namespace = cluster.namespace()
     config = kubeconfig(tmp_path / "config", cluster, namespace, {"token": cluster.people["jane"]})
     admin = kubeconfig(tmp_path / "admin", cluster, "default", {"token": cluster.people["admin"]})
@@ -171,7 +171,7 @@ def test_unknown_names(program, cluster, audience, tmp_path):
     program.run(*words, "--account=app", "--namespace=nowhere").failed("CONFIGURATION", "404", "--namespace=nowhere")
 
 
-def test_a_token_that_is_over(program, cluster, ledger, audience, tmp_path, namespace):
+def test_an_expired_token(program, cluster, ledger, audience, tmp_path, namespace):
     """Or was never one."""
     wrong = ledger.secret("a token of nobody", "nobody-4711-4711-4711")
     config = kubeconfig(tmp_path / "config", cluster, namespace, {"token": wrong})
@@ -179,7 +179,7 @@ def test_a_token_that_is_over(program, cluster, ledger, audience, tmp_path, name
 
 
 def test_a_certificate_of_another_authority(program, cluster, audience, tmp_path, namespace):
-    """The API server takes such a client for nobody."""
+    """The API server treats such a client as anonymous."""
     stranger = Authority(tmp_path / "stranger").client("jane", "jane")
     user = {"client-certificate": str(stranger.cert), "client-key": str(stranger.key)}
     config = kubeconfig(tmp_path / "config", cluster, namespace, user)
@@ -187,7 +187,7 @@ def test_a_certificate_of_another_authority(program, cluster, audience, tmp_path
 
 
 def test_trust_is_that_of_the_cluster(program, cluster, audience, tmp_path, namespace):
-    """By path as well; another authority is not believed, and neither is --ca-file beside the cluster's own."""
+    """By path as well. Another authority is not trusted, and --ca-file does not replace the authority of the cluster."""
     user, other = {"token": cluster.people["jane"]}, Authority(tmp_path / "other").ca
     by_path = kubeconfig(tmp_path / "by-path", cluster, namespace, user, certificate_authority="authority.pem")
     (tmp_path / "authority.pem").write_bytes(cluster.ca.read_bytes())

@@ -23,7 +23,8 @@ def test_the_plugin_for_gke_gets_a_token(cluster, commands, issuer, audience, st
     cluster.let_view(namespace, DEPLOYER)
     config = kubeconfig(tmp_path / "config", cluster, namespace, {"exec": plugin})
     with cluster.google.trusting(sts) as google:
-        run = commands.run("exec", *options, "--", need("kubectl-1.37"), f"--kubeconfig={config}", "get", "serviceaccounts", "--output=name")
+        kubectl = (need("kubectl-1.37"), f"--kubeconfig={config}", "get", "serviceaccounts", "--output=name")
+        run = commands.run("exec", *options, "--", *kubectl)
         assert run.status == 0 and "serviceaccount/app" in run.stdout, run.described()
         assert {google.user(token) for token in google.reviewed} == {DEPLOYER}
     assert all(CLOUD_PLATFORM in sts.iam.tokens[token].scopes for token in google.reviewed)

@@ -1,8 +1,8 @@
-"""`oidc --flow=device` against a real issuer, npm oidc-provider: a person signs in, tokens are refreshed and revoked.
+"""`oidc --flow=device` against a real issuer, npm oidc-provider: a user signs in, tokens are refreshed and revoked.
 
 RFC 8628 (device authorization), RFC 6749 section 6 with rotation (RFC 9700 section 4.14.2: a refresh token that is used again
 ends its whole family), RFC 7009 (revocation). gcloud and google-auth drive it as with a workforce pool; the token service
-stand-in verifies the person's ID token, whose audience is the client that the pool provider names.
+stand-in verifies the user's ID token, whose audience is the client that the pool provider names.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def server(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def no_code_leaks(server, ledger):
-    """Device codes are secrets, and the codes for people are for the terminal alone."""
+    """Device codes are secrets, and the codes for users are for the terminal alone."""
     yield
     for request in server.requests("/device/auth"):
         if request.get("device"):
@@ -61,13 +61,13 @@ def no_code_leaks(server, ledger):
 
 @pytest.fixture
 def output(tmp_path):
-    """Where the answer is kept."""
+    """The path of the output file."""
     return tmp_path / "output.json"
 
 
 @pytest.fixture
 def kept(output):
-    """Where the refresh token is kept."""
+    """The path of the refresh token file."""
     return output.with_name(output.name + ".refresh-token")
 
 
@@ -98,7 +98,7 @@ def interactive(program, arguments: list, output, person=lambda shown: True) -> 
 
 
 def sign_in(program, arguments: list, output, person: Person | None = None) -> Person:
-    """A run in which a person signs in."""
+    """A run in which a user signs in."""
     person = person or Person()
     run = interactive(program, arguments, output, person)
     assert (run.status, run.stdout, run.stderr) == (0, "", ""), run.described()
@@ -107,7 +107,7 @@ def sign_in(program, arguments: list, output, person: Person | None = None) -> P
 
 
 def ask(program, arguments: list, output, **more) -> Run:
-    """A run without a person."""
+    """A run without a user."""
     return program.run(*arguments, env=program.request(WORKFORCE, ID_TOKEN, output, **more))
 
 
@@ -122,7 +122,7 @@ def refresh_by_hand(server, token: str, identifier="staff") -> tuple[int, str | 
     ("staff", ["--auth=none"]),
     ("confidential", ["--client-secret=file:{secret}"]),
 ])  # fmt: skip
-def test_a_person_signs_in_and_out(program, server, ledger, tmp_path, output, kept, identifier, options):
+def test_a_user_signs_in_and_out(program, server, ledger, tmp_path, output, kept, identifier, options):
     """Sign-in, refresh with rotation, revocation; public client, and one that proves itself at every endpoint."""
     (tmp_path / "secret").write_text(ledger.secret("the client secret", SECRET))
     (tmp_path / "secret").chmod(0o600)
@@ -194,7 +194,7 @@ def gcloud(tmp_path, configuration):
 
 
 def log_in(clients, configuration, gcloud) -> list:
-    """`gcloud auth login` with a person at the terminal; the command that prints a token of theirs."""
+    """`gcloud auth login` with a user at the terminal; the command that prints a token of theirs."""
     command, settings, _ = gcloud
     person = Person()
     shown = shown_by(clients, [*command, "auth", "login", f"--cred-file={configuration}", "--quiet"], settings, person)
@@ -205,7 +205,7 @@ def log_in(clients, configuration, gcloud) -> list:
 
 
 def test_gcloud_signs_in_and_stays_signed_in(clients, server, sts, ledger, configuration, gcloud, output, kept):
-    """Later tokens need no person, and no terminal."""
+    """Later tokens need no user, and no terminal."""
     command, (_, settings, forget) = log_in(clients, configuration, gcloud), gcloud
     assert sts.exchanges[-1].claims["sub"] == "alex"
     tokens = [refresh_token(ledger, kept)]
@@ -223,7 +223,7 @@ def test_gcloud_signs_in_and_stays_signed_in(clients, server, sts, ledger, confi
 
 
 def test_gcloud_in_a_script_asks_on_the_terminal(clients, sts, configuration, gcloud, tmp_path, output, kept):
-    """`TOKEN=$(gcloud auth print-access-token)`: what the person has to read is not in the variable."""
+    """`TOKEN=$(gcloud auth print-access-token)`: what the user has to read is not in the variable."""
     command, (_, settings, forget) = log_in(clients, configuration, gcloud), gcloud
     for path in (output, kept):
         path.unlink()
@@ -252,7 +252,7 @@ def test_google_auth_signs_in_and_out(clients, server, sts, ledger, configuratio
     assert outcome.status == 1 and "gcloud auth login" in outcome.complaint
 
 
-def test_a_person_declines(program, server, output, kept):
+def test_a_user_declines(program, server, output, kept):
     """At the page that asks to confirm the code."""
     person = Person(decline=True)
     run = interactive(program, source(server), output, person)
@@ -261,7 +261,7 @@ def test_a_person_declines(program, server, output, kept):
 
 
 def test_nobody_signs_in(program, tmp_path, output):
-    """It is the issuer that says when the code is over."""
+    """The issuer decides when the code expires."""
     device = {"interval": 1, "life": 3, "busy": []}
     with oidc_provider(tmp_path, [client("staff", "none", **GRANTS)], device=device) as brief:
         interactive(program, source(brief), output).failed("EXPIRED")
@@ -270,7 +270,7 @@ def test_nobody_signs_in(program, tmp_path, output):
     assert errors[-1] in ("expired_token", "invalid_grant")
 
 
-def test_a_busy_issuer_is_asked_less_often(program, server, output):
+def test_a_busy_issuer_is_polled_less_often(program, server, output):
     """slow_down adds five seconds; sooner would be answered by another slow_down."""
     before = len(server.token_requests)
     sign_in(program, source(server, "busy"), output, Person(slow=1.5))
@@ -295,7 +295,7 @@ def test_many_runs_share_a_refresh_token(program, server, ledger, output, kept):
 
 
 def test_a_refresh_token_that_was_used_elsewhere(program, server, ledger, output, kept):
-    """It is removed and the person is needed: at once where one is there, else by a message."""
+    """It is removed and the user is needed: at once where one is there, else by a message."""
     arguments = source(server)
     sign_in(program, arguments, output)
     stolen = refresh_token(ledger, kept)
@@ -314,7 +314,7 @@ def test_a_refresh_token_that_was_used_elsewhere(program, server, ledger, output
     ("machine", "is not allowed for this client"),
 ])  # fmt: skip
 def test_a_client_that_the_issuer_refuses_is_denied(program, server, output, identifier, word):
-    """An unknown one, and one that is not allowed this grant; nothing is shown to the person."""
+    """An unknown one, and one that is not allowed this grant; nothing is shown to the user."""
     before = len(server.token_requests)
     interactive(program, source(server, identifier), output).failed("DENIED", word)
     assert len(server.token_requests) == before

@@ -153,7 +153,7 @@ def test_assertion_audience(program, server, secrets, audience):
 
 
 def test_scope_and_param(program, server, audience):
-    """--scope, whose commas stand for blanks, and --param for what has no option of its own."""
+    """--scope, whose commas stand for spaces, and --param for what has no option of its own."""
     source = ["oidc", f"--issuer={server.issuer}", "--client-id=public", "--auth=none", f"--audience={audience}"]
     run = program.run(*source, f"--param=resource=https:{audience}", "--scope=deploy,read")
     claims = claims_of(run.token)
@@ -163,7 +163,7 @@ def test_scope_and_param(program, server, audience):
 
 
 def test_a_slash_at_the_end_of_the_issuer(program, server, secrets, audience):
-    """People type it; the assertion must still be meant for the issuer as the issuer spells itself."""
+    """Users type it; the assertion must still be meant for the issuer as the issuer spells itself."""
     options = ["--auth=private-key-jwt", f"--client-key={secrets['ec.jwk']}", f"--resource=https:{audience}"]
     run = program.run("oidc", f"--issuer={server.issuer}/", "--client-id=ec", f"--audience={audience}", *options)
     assert claims_of(run.token)["iss"] == server.issuer
@@ -211,7 +211,7 @@ def test_a_resource_that_the_issuer_refuses_is_denied(program, server, audience)
     program.run(*source, f"--resource={audience}").failed("DENIED", "invalid_target")
 
 
-def test_an_issuer_that_names_itself_otherwise(program, server, audience):
+def test_an_issuer_with_another_name_in_its_metadata(program, server, audience):
     """OpenID Connect Discovery section 4.3: `localhost` is not the issuer `127.0.0.1`."""
     other = server.issuer.replace("127.0.0.1", "localhost")
     source = ["oidc", f"--issuer={other}", "--client-id=public", "--auth=none", f"--audience={audience}"]

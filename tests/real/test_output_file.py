@@ -84,7 +84,7 @@ def test_a_file_with_another_content_is_left_alone(folder, run, token, other):
     assert output.read_bytes() == OTHERS[other] and leftovers(folder) == []
 
 
-def test_what_was_stored_for_this_request_is_poison_once_it_is_changed(folder, run, token):
+def test_a_changed_output_file_of_this_request_is_not_used(folder, run, token):
     """The digest alone does not make a document good."""
     output = folder / "out.json"
     assert run(output).token == token
@@ -106,8 +106,8 @@ def test_the_stored_document_is_what_is_printed_the_next_time(folder, run, token
     assert (output.stat().st_ino, output.read_bytes()) == before
 
 
-def test_what_a_killed_run_left_is_removed_by_the_next_one(folder, run, token):
-    """Beside an absolute path and beside a bare name; what belongs to others stays."""
+def test_files_of_a_killed_run_are_removed_by_the_next_run(folder, run, token):
+    """Next to an absolute path and next to a bare name. Files of other programs remain."""
     for output in (str(folder / "out.json"), "out.json"):
         (folder / ".out.json.aB3xYz.wif-token.tmp").write_text("half a docu")
         (folder / ".other.json.aB3xYz.wif-token.tmp").write_text("another output file's")
@@ -177,7 +177,7 @@ def fill(folder):
 
 
 def test_a_full_disk(run, small, token):
-    """The old file stays as it was, and nothing half-written stays beside it."""
+    """The old file is unchanged, and no incomplete file remains next to it."""
     old = json.dumps(GOOD | {"expiration_time": int(time.time()) - 60}).encode()
     (small / "out.json").write_bytes(old)
     fill(small)

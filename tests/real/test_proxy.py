@@ -81,7 +81,7 @@ def test_407_names_the_variable_and_no_secret(through, url):
     assert lines == ["CONNECT idp.example.test:443 407"]
 
 
-def test_403_of_the_proxy_is_not_taken_for_the_far_ends(through):
+def test_403_of_the_proxy_is_not_reported_as_that_of_the_server(through):
     done, lines = through(host=proxy.DENIED_HOST, HTTPS_PROXY=OPEN)
     assert "proxy" in done.failed("DENIED") and lines == [f"CONNECT {proxy.DENIED_HOST}:443 403"]
 
@@ -91,7 +91,7 @@ def test_a_proxy_that_is_down_is_unreachable_and_not_bypassed(inside, fetch):
     assert not any("bypassed" in line for line in inside.nginx.requests(443))
 
 
-def test_the_far_end_is_verified_through_the_proxy(inside, through):
+def test_the_server_is_verified_through_the_proxy(inside, through):
     stranger, _ = through(options=(), HTTPS_PROXY=OPEN)
     assert "--ca-file" in stranger.failed("CONFIGURATION")
     self_made, lines = through(host="idp.example.test:8443", HTTPS_PROXY=OPEN)

@@ -77,7 +77,7 @@ def test_a_bare_assertion(clients, sts, audience, tmp_path):
     assert outcome.access_token in sts.issued and sts.exchanges[0].claims["sub"] == "user@example.test"
 
 
-def test_an_assertion_that_is_over(program, audience, tmp_path):
+def test_an_expired_assertion(program, audience, tmp_path):
     """Said by the program, before any client tries it."""
     path = tmp_path / "response"
     path.write_text(SamlSigner().response(audience, not_on_or_after=at(minutes=-1)))
@@ -85,7 +85,7 @@ def test_an_assertion_that_is_over(program, audience, tmp_path):
 
 
 @pytest.mark.parametrize("content", ["<html><body>Sign in</body></html>", encoded("<html/>"), "a.b.c", "<saml:Assert"])
-def test_what_is_no_saml_is_no_token(program, ledger, audience, tmp_path, content):
+def test_other_text_than_saml_is_not_a_token(program, ledger, audience, tmp_path, content):
     """A sign-in page is the usual wrong answer."""
     path = tmp_path / "response"
     path.write_text(content)

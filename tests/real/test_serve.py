@@ -31,13 +31,13 @@ MOST_GROWTH, SLACK = 8 * 1024, 256  # KiB
 
 @dataclass
 class Served:
-    """A server that runs, and its process."""
+    """A running server and its process."""
 
     address: str
     pid: int
 
     def environment(self) -> dict[str, str]:
-        """By which clients find it; no proxy of a test is in their way."""
+        """The variables through which clients find the server, without the proxies of other tests."""
         names = ("GCE_METADATA_HOST", "GCE_METADATA_IP", "GCE_METADATA_ROOT")
         return dict.fromkeys(names, self.address) | {"METADATA_SERVER_DETECTION": "assume-present"}
 
@@ -95,7 +95,7 @@ def get(server: Served, path: str, **headers: str) -> tuple[int, str]:
 
 
 def test_clients_share_one_exchange(commands, served, sts):
-    """Of different languages, without any credential file; `/healthz` answers without a header."""
+    """Clients in several languages get tokens without a credential file; `/healthz` responds without a header."""
     with served() as server:
         assert get(server, "/healthz") == (200, "ok\n") and sts.requests == []
         tokens = {printed(commands, server, client("access")) for client in ACCESS.values()}
@@ -117,7 +117,7 @@ def url_sourced(served_by: Served, clients, written: Path, secret: str = SECRET,
 @pytest.mark.parametrize("form", [{}, {"format": {"type": "json", "subject_token_field_name": "subject_token"}}], ids=["text", "json"])
 @pytest.mark.parametrize("client, mode", [("python", ["file-sourced"]), ("node", []), ("gcloud", [])])
 def test_a_client_exchanges_the_subject_token(clients, commands, served, sts, client, mode, form):
-    """By `credential_source.url`, whose header has the secret."""
+    """A client reads the subject token from `credential_source.url`, with the secret in a header."""
     with served("--token=env:SECRET") as server:
         outcome = clients.run(client, url_sourced(server, clients, commands.path, **form), *mode)
         assert sts.impersonated[outcome.access_token] == DEPLOYER
@@ -158,7 +158,7 @@ def test_grpc_sends_the_token_with_a_call(clients, commands, served, sts, audien
 @pytest.mark.parametrize("options, secret", [([], SECRET), (["--token=env:SECRET"], "hunter2-wrong-4711")])
 @pytest.mark.parametrize("client, mode", [("python", ["file-sourced"]), ("node", [])])
 def test_without_the_secret_there_is_no_subject_token(clients, commands, served, sts, client, mode, options, secret):
-    """Neither with another secret, nor from a server that has none."""
+    """There is no subject token with another secret, and none from a server without a secret."""
     with served(*options) as server:
         outcome = clients.run(client, url_sourced(server, clients, commands.path, secret), *mode)
         assert outcome.status == 1 and sts.exchanges == []
@@ -190,7 +190,7 @@ def test_memory_does_not_grow(commands, served, sts):
 
 
 def test_a_server_that_ends_frees_its_socket(commands, configured, tmp_path):
-    """A Unix socket is private, is removed at the end, and one that nothing listens at is replaced."""
+    """A Unix socket is private and removed at the end. A socket on which no process listens is replaced."""
     path = tmp_path / "socket"
     env = {"GOOGLE_APPLICATION_CREDENTIALS": str(commands.path)}
     with socket.socket(socket.AF_UNIX) as stale:
@@ -212,7 +212,7 @@ def test_a_server_that_ends_frees_its_socket(commands, configured, tmp_path):
 
 
 def test_the_socket_of_systemd_is_used(commands, configured, sts):
-    """As systemd passes it: descriptor 3, with the number of the process. The first client is answered although it came before."""
+    """systemd passes the socket as descriptor 3, with the process ID. A client that connected before the start gets a response."""
     env = {"GOOGLE_APPLICATION_CREDENTIALS": str(commands.path), "LISTEN_FDS": "1"}
     with socket.create_server(("127.0.0.1", 0)) as listener:
         words = ["sh", "-c", f"LISTEN_PID=$$ exec {commands.program.path} serve"]
@@ -230,6 +230,6 @@ def test_the_socket_of_systemd_is_used(commands, configured, sts):
 
 
 def connects(path: Path) -> bool:
-    """Whether somebody takes connections there."""
+    """Whether a process accepts connections there."""
     with socket.socket(socket.AF_UNIX) as probe:
         return probe.connect_ex(str(path)) == 0

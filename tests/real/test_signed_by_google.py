@@ -60,7 +60,7 @@ def test_the_role_for_id_tokens_alone(commands, sts, audience, ready):
 
 
 def test_a_jwt(commands, sts, ready, tmp_path):
-    """The claims letter by letter, under the account's key."""
+    """The claims exactly, under the account's key."""
     now = int(time.time())
     claims = {"iss": TARGET, "sub": TARGET, "aud": AUDIENCE, "iat": now, "exp": now + 3600, "ä": [1, None]}
     (tmp_path / "claims").write_text(json.dumps(claims, indent=2, ensure_ascii=False))

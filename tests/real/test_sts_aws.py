@@ -86,7 +86,7 @@ def test_refuses_a_missing_header(audience, keys, pool_provider, name):
     refused(token, pool_provider, FORM, f"the header {name.replace('_', '-')} is missing")
 
 
-def test_refuses_a_header_that_stands_twice(audience, keys, pool_provider):
+def test_refuses_a_header_that_occurs_twice(audience, keys, pool_provider):
     """Which of the two would count is anybody's guess."""
     request = google_request(keys.user("alice"), audience)
     refused(encoded(request | {"headers": request["headers"] * 2}), pool_provider, FORM, "twice")
@@ -105,7 +105,7 @@ def test_refuses_a_date(audience, keys, pool_provider, seconds, text):
     refused(google_token(keys.user("alice"), audience, when=time.time() + seconds), pool_provider, FORM, text)
 
 
-def test_refuses_what_is_no_date(audience, keys, pool_provider):
+def test_refuses_what_is_not_a_date(audience, keys, pool_provider):
     """Neither is another spelling of a time."""
     token = CallerIdentity(google_token(keys.user("alice"), audience)).changed(x_amz_date="2026-01-01T00:00:00Z").token
     refused(token, pool_provider, FORM, "no time")
@@ -141,11 +141,11 @@ def test_refuses_another_account(audience, keys):
 
 
 def test_refuses_an_expired_session(audience, keys, pool_provider):
-    """The signature is good, the session over."""
+    """The signature is valid, but the session has expired."""
     refused(google_token(keys.session("alice", seconds=-1), audience), pool_provider, UNKNOWN, "expired")
 
 
-def test_the_service_takes_it_for_an_aws_pool_provider_alone(sts, audience, keys, pool_provider, issuer):
+def test_the_service_accepts_it_only_for_an_aws_pool_provider(sts, audience, keys, pool_provider, issuer):
     """The exchange as a whole; `issuer` had configured an OIDC pool provider under this name."""
     fields = {"grant_type": GRANT, "requested_token_type": TOKEN_TYPE + "access_token", "audience": audience, "scope": "s",
               "subject_token": google_token(keys.user("alice"), audience), "subject_token_type": AWS4_REQUEST}  # fmt: skip

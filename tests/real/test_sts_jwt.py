@@ -111,7 +111,7 @@ def test_refuses_changed_claims(issuer, pool_provider, audience):
 
 
 @pytest.mark.parametrize("token", ["opaque-token", "a.b.c", "", "e30.e30."])
-def test_refuses_what_is_no_token(pool_provider, token):
+def test_refuses_what_is_not_a_token(pool_provider, token):
     """An opaque access token cannot be a subject token."""
     refused(token, pool_provider)
 

@@ -102,7 +102,7 @@ def workforce(sts, issuer, fields) -> dict[str, str]:
 
 
 def test_a_workforce_pool_takes_a_client_or_a_project(sts, workforce):
-    """An OAuth client that is registered, or the project that pays; both are noted."""
+    """An OAuth client that is registered, or the project that is billed; both are noted."""
     assert requests.post(sts.token_url, data=workforce, headers=basic("app"), timeout=10).status_code == 200
     options = {"options": '{"userProject":"123"}'}
     assert requests.post(sts.token_url, data=workforce | options, timeout=10).status_code == 200
@@ -114,7 +114,7 @@ def test_a_workforce_pool_takes_a_client_or_a_project(sts, workforce):
 
 @pytest.mark.parametrize("options", ['{"userProject":"123"}', "[]", "no JSON", '{"other":1}'])
 def test_refuses_options(sts, fields, options):
-    """A workload pool has no project that pays."""
+    """A workload pool has no project that is billed."""
     answer = requests.post(sts.token_url, data=fields | {"options": options}, timeout=10)
     assert answer.json() == {"error": "invalid_request", "error_description": "Invalid value for options."}
 

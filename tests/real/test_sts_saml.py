@@ -136,6 +136,6 @@ def test_refuses_a_signed_document_of_another_kind(pool_provider, audience):
 
 @pytest.mark.parametrize("token", ["", "not base64!", base64.b64encode(b"<a/>").decode(), base64.b64encode(b"<a").decode(),
                                    "<saml:Assertion/>"])  # fmt: skip
-def test_refuses_what_is_no_assertion(pool_provider, token):
+def test_refuses_what_is_not_an_assertion(pool_provider, token):
     """Raw XML too: the subject token is base64."""
     refused(token, pool_provider, "not valid")

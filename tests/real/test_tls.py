@@ -1,6 +1,6 @@
 """TLS and HTTP answers against nginx and a private CA: who is trusted, who is refused, and what is said.
 
-The refusals are as much the point as the successes: the far end's access log shows what a refused run did *not* send.
+The refusals are as much the point as the successes: the server's access log shows what a refused run did *not* send.
 """
 
 import json
@@ -102,7 +102,7 @@ def test_a_certificate_that_proves_nothing_is_refused(far, fetch, kind):
     assert word in message, message
 
 
-def test_a_ca_file_that_is_none_is_refused(far, asked, tmp_path):
+def test_a_ca_file_without_certificates_is_refused(far, asked, tmp_path):
     (tmp_path / "empty.pem").write_text("")
     (tmp_path / "key.pem").write_text(far.robot.key.read_text())
     for name in ("absent.pem", "empty.pem", "key.pem"):
@@ -122,7 +122,7 @@ def test_the_system_trust_store_is_read(far, asked):
 
 # Versions of TLS
 
-def test_tls_1_2_alone_is_enough(far, fetch):
+def test_tls_1_2_is_enough(far, fetch):
     assert fetch("tls12").token == TOKEN
     far.nginx.wait_for(far.port["tls12"], "tls=TLSv1.2")
 
@@ -158,7 +158,7 @@ def test_a_client_certificate_is_presented(far, oidc):
     far.nginx.wait_for(far.port["client_cert"], "POST /oauth/token host=127.0.0.1 cert=SUCCESS")
 
 
-def test_without_a_client_certificate_the_far_end_says_no(far, oidc):
+def test_without_a_client_certificate_the_server_refuses(far, oidc):
     assert "invalid_client" in oidc("--auth=none").failed("DENIED")
     far.nginx.wait_for(far.port["client_cert"], "POST /oauth/token host=127.0.0.1 cert=NONE")
 
@@ -198,12 +198,12 @@ def test_the_redirect_target_would_have_been_seen(far, fetch):
     far.nginx.wait_for(far.port["target"], "GET /token")
 
 
-def test_a_connection_closed_without_an_answer_is_unreachable(far, fetch):
+def test_a_connection_closed_without_a_response_is_unreachable(far, fetch):
     fetch("good", "/closed").failed("UNREACHABLE")
     far.nginx.wait_for(far.port["good"], "/closed")
 
 
-def test_html_where_json_was_due(fetch):
+def test_html_instead_of_json(fetch):
     assert "Sign in" not in fetch("good", "/html", "--field=id_token").failed("PROTOCOL")
 
 

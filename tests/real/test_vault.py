@@ -83,7 +83,7 @@ def test_clients(clients, bao, sts, audience, name):
 
 @pytest.mark.parametrize("names", ["VAULT", "BAO"])
 def test_the_variables_and_the_file_of_its_own_command_line(program, bao, audience, names):
-    """`bao login` writes ~/.vault-token; then nothing but the address is to be said."""
+    """`bao login` writes ~/.vault-token; after that, only the address is required."""
     env = {f"{names}_ADDR": bao.server.url}
     login = [binary(), "login", "-no-print", "-method=userpass", "username=workload", f"password={PASSWORD}"]
     subprocess.run(login, env=program.environment(env), check=True, stdin=subprocess.DEVNULL)
@@ -204,7 +204,7 @@ def test_a_namespace(clients, bao, sts, ledger, audience):
 
 
 def test_tls(program, audience, tmp_path_factory):
-    """The authority of VAULT_CACERT or BAO_CACERT is trusted; --ca-file beats it; a stranger's is not."""
+    """The authority of VAULT_CACERT or BAO_CACERT is trusted; --ca-file overrides it; a stranger's is not."""
     with openbao(tmp_path_factory.mktemp("tls"), tls=True) as server, openbao(tmp_path_factory.mktemp("other"), tls=True) as other:
         token = program.ledger.secret("the token", server.issue_for(audience))
         env = {"VAULT_ADDR": server.url, "VAULT_TOKEN": token}
@@ -242,7 +242,7 @@ def test_a_vault_token_that_may_not_revoke_itself(program, bao):
     assert run.token and "not revoked" in run.log and "TTL" in run.log
 
 
-def test_another_client_id_is_told_of_in_the_log_and_may_be_allowed(clients, bao, sts, audience):
+def test_another_client_id_is_logged_and_can_be_allowed(clients, bao, sts, audience):
     """A role that the server named itself: Google refuses its `aud` until the pool provider allows it."""
     bao.server.call("POST", "identity/oidc/role/unnamed", key="wif", ttl="10m")
     client_id = bao.server.call("GET", "identity/oidc/role/unnamed")["data"]["client_id"]

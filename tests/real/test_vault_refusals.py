@@ -31,7 +31,7 @@ def ask(program, server):
 
 
 def test_a_user_without_the_policy(ask, server):
-    """The message holds the policy to write; with it the user is let in."""
+    """The message contains the policy to add; with the policy, the request is allowed."""
     server.call("POST", "auth/userpass/users/poor", password=PASSWORD)
     ask("poor").failed("DENIED", "403", POLICY)
     server.call("PUT", "sys/policies/acl/written", policy=POLICY)
@@ -39,7 +39,7 @@ def test_a_user_without_the_policy(ask, server):
     assert ask("poor").token
 
 
-def test_a_token_that_is_over(ask, server):
+def test_an_expired_token(ask, server):
     """It lived for a second."""
     server.call("POST", "auth/userpass/users/brief", password=PASSWORD, token_policies=["tokens"], token_ttl="1s")
     token = server.user_token("brief")
@@ -96,7 +96,7 @@ def test_logins(program, server, options, words):
 
 @pytest.mark.parametrize("login", [[], ["--login=userpass", "--user=workload", "--password=env:PASSWORD"]])
 def test_a_sealed_server(program, audience, tmp_path_factory, login):
-    """It answers 503 to everything; worth a retry, and somebody has to unseal it."""
+    """The server responds with 503 to every request; a retry can help, and an operator must unseal it."""
     with openbao(tmp_path_factory.mktemp("sealed")) as server:
         env = {"VAULT_ADDR": server.url, "VAULT_TOKEN": server.issue_for(audience), "PASSWORD": PASSWORD}
         program.ledger.secret("the Vault token", env["VAULT_TOKEN"])

@@ -140,7 +140,7 @@ def test_files_that_somebody_reads(windows, reader, far, token, poisoned):
 
 
 def test_an_output_file_that_is_never_closed(windows, reader, far, token, poisoned):
-    """It costs nobody the token, and the old file stays whole."""
+    """The token is printed, and the old file is unchanged."""
     with reader(poisoned.parent, "out.json") as of_old:
         reads(of_old)
         run = windows.run("url", f"--url={far.url}/token", "--field=id_token", f"--output-file={poisoned}")
@@ -284,7 +284,7 @@ def test_a_provider_without_sha_256(trusting, imports):
     assert trusting.legs() == []
 
 
-def test_a_certificate_that_is_not_there(trusting):
+def test_a_certificate_that_does_not_exist(trusting):
     """Both stores were looked through."""
     trusting.run().failed("CONFIGURATION", "certificate", "--signing-certificate", r"Cert:\LocalMachine\My")
 

@@ -133,7 +133,7 @@ def test_docker(user, sts, name, words):
 
 
 def test_docker_at_another_registry(user, sts):
-    """The text and the status by which docker goes on without credentials."""
+    """The text and the status after which docker continues without credentials."""
     run = user.run("docker-credential-wif-token", "get", given=b"registry.example.test\r\n")
     assert (run.status, run.stdout, run.stderr) == (1, "credentials not found in native keychain\n", "") and sts.requests == []
 
@@ -173,7 +173,7 @@ def isolated(tmp_path, ledger):
         yield WindowsProgram(home, ledger, found.program), found
 
 
-def test_the_firmware_says_whose_host_it_is(isolated):
+def test_the_firmware_identifies_the_host(isolated):
     """As for Google's libraries, the product name decides whether the metadata server is asked."""
     program, running = isolated
     for product, asks in (("Google Compute Engine", True), ("Google", True), ("Other Google", False)):

@@ -101,7 +101,7 @@ def test_a_setting_that_is_off(windows):
     assert windows.fetch().token == TOKEN
 
 
-def test_variables_come_first(inside, windows):
+def test_variables_take_precedence(inside, windows):
     """A proxy, and the hosts to reach directly; Windows takes the names of variables in any case."""
     windows.set(USER, DEAD)
     done, lines = inside.squid.during(windows.fetch, HTTPS_PROXY=f"http://{OPEN}")
@@ -116,7 +116,7 @@ def test_loopback_bypasses_the_proxy(windows, host):
     assert windows.fetch(host=host).token == TOKEN
 
 
-def test_a_proxy_that_wants_a_password(windows):
+def test_a_proxy_that_requires_a_password(windows):
     """The setting has no room for one: the variable that has is named."""
     windows.set(USER, GUARDED)
     windows.fetch().failed("DENIED", "407", "the Windows settings", "set HTTPS_PROXY to http://USER:PASSWORD@HOST:PORT")

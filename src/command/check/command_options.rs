@@ -21,7 +21,7 @@ use crate::world;
 
 const LINK: &str = "options";
 
-/// Returns whether the command can be used without damage to another file.
+/// Returns false if the command would overwrite a file that has another purpose.
 pub(super) fn check(
     command: &str,
     allowed: Option<&Allowed>,
@@ -73,7 +73,7 @@ fn has_arguments_file(args: &[OsString]) -> bool {
 }
 
 /// Reports what the options do to clients. The first problem of each kind is reported. Returns
-/// whether no file of another purpose would be written.
+/// false if the command would overwrite a file that has another purpose.
 fn options(line: &SourceLine, config: &CredentialConfig, report: &mut Report) -> bool {
     let source = match (line.info.build)(&line.values) {
         Ok(source) => source,

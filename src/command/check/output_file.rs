@@ -93,7 +93,7 @@ fn missing_directory(directory: &Path, is_required: bool, report: &mut Report) {
     not_cached(&what, &fix, is_required, report);
 }
 
-/// Checks that an existing file is trusted, and the lock beside it. Its content is judged later.
+/// Checks that an existing file is trusted, and the lock next to it. Its content is judged later.
 fn existing_files(path: &Path) -> Result<(), (PathBuf, Refusal)> {
     let is_ours = |existing: &Existing<'_>| is_document_file(existing, None);
     ownership::require_replaceable(path, is_ours)

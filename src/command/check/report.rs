@@ -144,8 +144,9 @@ impl Report {
         self.findings.iter().any(|finding| finding.limit.is_some())
     }
 
-    /// Sets the fix of the failures that the clock causes: it shows `now` and is `skew` seconds
-    /// ahead. Returns whether there is such a failure. No finding changes after this.
+    /// Sets the fix of the failures that the clock of this host causes. The clock shows `now` and
+    /// is `skew` seconds ahead. Returns whether there is such a failure. No finding changes after
+    /// this.
     pub(super) fn blame_clock(&mut self, now: i64, skew: i64, fix: &str) -> bool {
         let mut found = false;
         for finding in &mut self.findings {

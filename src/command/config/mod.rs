@@ -3,7 +3,7 @@
 //!
 //! The file has the members that `gcloud iam workload-identity-pools create-cred-config` writes, in
 //! the same order. Its command line is one that all clients split in the same way. If an argument
-//! does not allow that, all arguments are written to a file beside the configuration.
+//! does not allow that, all arguments are written to a file next to the configuration.
 
 mod document;
 mod executable_command;
@@ -156,7 +156,7 @@ fn of_type(common: &options::Options, trust: Trust) -> Trust {
     }
 }
 
-/// The command line that a client runs. The arguments are written beside `out` if a client would
+/// The command line that a client runs. The arguments are written next to `out` if a client would
 /// split them.
 fn command_line(command: &ExecutableCommand, out: Option<&Path>) -> Result<String, Error> {
     match (command.line()?, out) {

@@ -10,7 +10,7 @@ pub fn is_ignored(signal: i32) -> bool {
     let mut action = std::mem::MaybeUninit::<libc::sigaction>::zeroed();
     // SAFETY: no action is set, and the current one is written to a value of its type.
     let read = unsafe { libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr()) };
-    // SAFETY: every bit pattern, also that of zeros, is a value of this type.
+    // SAFETY: every bit pattern, including all zeros, is a value of this type.
     read == 0 && unsafe { action.assume_init() }.sa_sigaction == libc::SIG_IGN
 }
 

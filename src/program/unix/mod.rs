@@ -1,7 +1,7 @@
 //! A program and its children, as a process group that ends with this process.
 //!
 //! A signal that ends this process kills the group first. Linux also kills the program itself if
-//! this process ends in any other way, also by a signal that cannot be caught.
+//! this process ends in any other way, including by a signal that cannot be caught.
 
 mod death;
 mod running;

@@ -6,7 +6,9 @@ use std::process::{Child, Command, ExitStatus};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+use rustix::process::{
+    Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid,
+};
 
 use crate::world::Deadline;
 
@@ -51,7 +53,7 @@ pub(super) fn wait(program: &Child, deadline: Deadline) -> bool {
 /// Kills the group of a program, and collects the program.
 pub(super) fn end(program: &mut Child) -> io::Result<ExitStatus> {
     let id = Pid::from_child(program);
-    let _ = kill_process_group(id, Signal::KILL);
+    kill(id);
     await_end(id);
     let mut running = lock();
     running.retain(|running| running.id != id);
@@ -73,8 +75,14 @@ pub(super) fn child_changed() {
 /// Kills the groups of all programs.
 pub(super) fn kill_groups() {
     for running in lock().iter().filter(|running| running.is_group) {
-        let _ = kill_process_group(running.id, Signal::KILL);
+        kill(running.id);
     }
+}
+
+/// Kills the group of a program, and the program, which may have moved to another group.
+fn kill(program: Pid) {
+    let _ = kill_process_group(program, Signal::KILL);
+    let _ = kill_process(program, Signal::KILL);
 }
 
 /// Acts on the children of this process that are not among its programs. Meanwhile, no program is

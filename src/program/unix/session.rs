@@ -1,4 +1,4 @@
-//! A process that a program started in a session of its own, for example with `setsid`, and that is
+//! A process that a program started in a separate session, for example with `setsid`, and that is
 //! therefore not in the process group.
 //!
 //! If a program does not end in time, such a process is killed too if it has the standard output of

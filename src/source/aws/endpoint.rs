@@ -86,7 +86,7 @@ pub(super) fn host(service: &str, region: &str, fips: bool, dual_stack: bool) ->
     format!("{service}{fips}.{region}.{}", if dual_stack { dual } else { standard })
 }
 
-/// The host name of AWS Sign-In in a region; `None` in partitions without a host name of its own kind.
+/// The host name of AWS Sign-In in a region; `None` in the isolated partitions (`iso`).
 pub(super) fn sign_in_host(region: &str) -> Option<String> {
     let domain = match region {
         _ if region.starts_with("cn-") => "signin.amazonaws.cn",

@@ -109,7 +109,7 @@ fn scheme(text: &str) -> Option<Secret> {
         .map(Secret::new)
 }
 
-/// `NAME=`, also after `export` and similar words, and `name:` as in YAML.
+/// `NAME=`, including after `export` and similar words, and `name:` as in YAML.
 fn assignment(text: &str) -> Option<Secret> {
     let words = ["export ", "set ", "declare -x ", "$env:", "- ", "--"];
     let text = words.iter().find_map(|word| text.strip_prefix(word)).unwrap_or(text);

@@ -11,7 +11,7 @@ import sys
 
 import azure.identity
 
-# What signs people in has no place in a comparison of workloads.
+# What signs users in has no place in a comparison of workloads.
 PEOPLE = ("cli", "developer_cli", "powershell", "visual_studio_code", "shared_token_cache", "broker")
 
 name, resource, options = sys.argv[1:]

@@ -1,4 +1,4 @@
-"""Far ends that misbehave, each a few lines over a loopback socket: silent, slow, broken off, endless, not HTTP.
+"""Servers that misbehave, each a few lines over a loopback socket: silent, slow, broken off, endless, not HTTP.
 
 nginx cannot be made to do these. Each behaviour is a function of the accepted connection and an `over` event that
 says the test is done; `far_end` runs it for every connection and remembers what came.
@@ -13,7 +13,7 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 
 
 class FarEnd:
-    """A listening far end: its URL, the requests it got (first bytes of each) and the bytes of body it gave away."""
+    """A listening server: its URL, the requests it got (first bytes of each) and the bytes of body it gave away."""
 
     def __init__(self, port):
         self.url = f"http://127.0.0.1:{port}/token"

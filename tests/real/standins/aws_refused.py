@@ -15,7 +15,7 @@ NAMESPACE = "https://sts.amazonaws.com/doc/2011-06-15/"
 
 
 class AwsRefused(Exception):
-    """An AWS service says no: HTTP status, error code, text."""
+    """A refusal of an AWS service: HTTP status, error code, text."""
 
     def __init__(self, status: int, code: str, message: str):
         super().__init__(f"{status} {code}: {message}")

@@ -1,8 +1,8 @@
-"""Google's OAuth token endpoint, the JWT-bearer grant: a service account acts for a person of a domain.
+"""Google's OAuth token endpoint, the JWT-bearer grant: a service account acts for a user of a domain.
 
 https://developers.google.com/identity/protocols/oauth2/service-account#authorizingrequests and RFC 7523. The assertion is
 verified by the key that is published for the account in `iss`: signature, audience, times. An administrator of the domain has to
-have authorised the account for every scope. The texts are those that public reports quote.
+have authorized the account for every scope. The texts are those that public reports quote.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Grant:
 
 @dataclass
 class Delegation:
-    """A domain: its people, and the scopes for which its administrator authorised each service account."""
+    """A domain: its users, and the scopes for which its administrator authorized each service account."""
 
     keys: ServiceAccountKeys
     people: set[str] = field(default_factory=set)
@@ -55,7 +55,7 @@ class Delegation:
     grants: dict[str, Grant] = field(default_factory=dict)  # by access token
 
     def answer(self, request: Request, accounts) -> Answer:
-        """A person's access token; Refused otherwise."""
+        """A user's access token; Refused otherwise."""
         fields = parse_qs(request.body.decode())
         if fields.get("grant_type") != [GRANT]:
             raise Refused("unsupported_grant_type", f"Invalid grant_type: {' '.join(fields.get('grant_type', []))}")

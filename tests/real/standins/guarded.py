@@ -1,4 +1,4 @@
-"""Google's registries and git servers on loopback, under their real names: https servers that want an access token.
+"""Google's registries and git servers on loopback, under their real names: https servers that require an access token.
 
     servers = Guarded(folder, sts)
     servers.serve("europe-python.pkg.dev", content, scheme="Basic", user="oauth2accesstoken")

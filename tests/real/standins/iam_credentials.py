@@ -44,7 +44,7 @@ class Call:
 
 @dataclass
 class IamCredentials:
-    """The service, with its policies and keys. `extended` is what the organisation policy for long lives lists."""
+    """The service, with its policies and keys. `extended` is what the organization policy for long lives lists."""
 
     policies: Policies = field(default_factory=Policies)
     keys: ServiceAccountKeys = field(default_factory=ServiceAccountKeys)

@@ -37,7 +37,7 @@ class OAuthRefused(Refused):
 
 @dataclass
 class User:
-    """Someone who signed in: by which client, for which scopes, and whether the organisation requires another sign-in."""
+    """Someone who signed in: by which client, for which scopes, and whether the organization requires another sign-in."""
 
     member: str
     client: str

@@ -10,7 +10,7 @@ from standins.loopback import Answer
 
 
 class Refused(Exception):
-    """The token service says no: an OAuth error code and Google's text."""
+    """A refusal of the token service: an OAuth error code and Google's text."""
 
     def __init__(self, error: str, description: str):
         super().__init__(f"{error}: {description}")
@@ -23,7 +23,7 @@ class Refused(Exception):
 
 
 class ApiRefused(Exception):
-    """A Google Cloud API says no: status number, text, status word, details."""
+    """A refusal of a Google Cloud API: status number, text, status word, details."""
 
     def __init__(self, code: int, message: str, status: str, details: list[dict] | None = None):
         super().__init__(f"{code} {status}: {message}")

@@ -66,7 +66,7 @@ def credential(headers: dict[str, str]) -> Credential:
 
 
 def verify(request: SignedRequest, keys: AwsKeys, region: str, clock: float = 0) -> AccessKey:
-    """The access key that signed this request for STS in this region; `clock` is how far the far end's is ahead, in seconds."""
+    """The access key that signed this request for STS in this region; `clock` is how far the server's is ahead, in seconds."""
     given = credential(request.headers)
     key = keys.find(given.key_id)
     if key is None or request.headers.get("x-amz-security-token") != key.token:
@@ -89,7 +89,7 @@ def verify(request: SignedRequest, keys: AwsKeys, region: str, clock: float = 0)
 
 
 def check_time(date: str, given: Credential, clock: float):
-    """`x-amz-date` within 15 minutes of the far end's clock, and of the day of the scope."""
+    """`x-amz-date` within 15 minutes of the server's clock, and of the day of the scope."""
     try:
         signed = timegm(time.strptime(date, "%Y%m%dT%H%M%SZ"))
     except ValueError as error:

@@ -22,7 +22,7 @@ FAULT = """<s:Envelope xmlns:s="{soap}" xmlns:a="{addressing}"><s:Header><a:Acti
 
 
 class Fault(Exception):
-    """AD FS says no; `namespace` is that of the subcode."""
+    """A refusal of AD FS; `namespace` is that of the subcode."""
 
     def __init__(self, namespace: str, code: str, text: str):
         super().__init__(f"{code}: {text}")

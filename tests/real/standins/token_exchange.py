@@ -106,7 +106,7 @@ def check_client(request: Request, clients: dict[str, str]) -> str:
 
 
 def read_options(fields: dict[str, str], workforce: bool) -> dict:
-    """A JSON object in a string, which google-auth for Python percent-encodes; a project that pays is for workforce pools only.
+    """A JSON object in a string, which google-auth for Python percent-encodes; a project that is billed is for workforce pools only.
 
     gRPC core names an empty one for every pool.
     """

@@ -116,7 +116,7 @@ def check_conditions(assertion, provider: SamlPoolProvider):
 
 
 def check_authentication(assertion):
-    """At least one AuthnStatement, none of whose sessions is over."""
+    """At least one AuthnStatement, none of whose sessions has expired."""
     statements = assertion.findall("a:AuthnStatement", NAMES)
     require(statements, "there is no AuthnStatement.")
     for statement in statements:

@@ -37,7 +37,7 @@ SERVICE = "HTTP/localhost"
 
 @contextlib.contextmanager
 def kerberos(folder: Path) -> Iterator[Kdc]:
-    """A realm with two people, the service of the host under test, and a KDC that answers."""
+    """A realm with two users, the service of the host under test, and a KDC that answers."""
     made = realm(folder)
     for name, password in PASSWORDS.items():
         made.add(name, password)

@@ -1,4 +1,4 @@
-"""Many runs at once, all of which stand at one lock before the far end answers. No sleeps: `/proc` shows who has it open."""
+"""Many runs at once, all of which stand at one lock before the server answers. No sleeps: `/proc` shows who has it open."""
 
 from __future__ import annotations
 

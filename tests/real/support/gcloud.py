@@ -40,7 +40,7 @@ class Gcloud:
         return json.loads(out.read_text())
 
     def typed(self, line: str, **properties: str) -> subprocess.CompletedProcess:
-        """A line as a person pastes it into a shell."""
+        """A line as a user pastes it into a shell."""
         words = shlex.split(line)
         assert words[0] == "gcloud", line
         return self.run(*words[1:], **properties)

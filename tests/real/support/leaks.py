@@ -1,4 +1,4 @@
-"""The leak scan: no secret of a fixture, and no token of a failure, in anything that a person or a log may see.
+"""The leak scan: no secret of a fixture, and no token of a failure, in anything that a user or a log may see.
 
 Fixtures register what is secret. Every run of the program, and of a client that ran it, is noted; after each test `check`
 searches them. A token may stand in the stdout document of a success and in the output file, and nowhere else.

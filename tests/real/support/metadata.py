@@ -6,6 +6,10 @@ from typing import Callable
 
 from support.places import HERE, JARS, NODE_MODULES, PYTHON, need
 
+JAVA_LIBRARIES = ("google-auth-library-oauth2-http", "google-auth-library-credentials", "google-http-client",
+                  "google-http-client-jackson2", "jackson-core", "guava", "opencensus-api", "opencensus-contrib-http-util",
+                  "grpc-context")  # fmt: skip
+
 
 def python(*words: str) -> list:
     """google-auth, on the Python that runs the tests."""
@@ -31,7 +35,7 @@ def go(*words: str) -> list:
 def java(*words: str) -> list:
     """google-auth-library-oauth2-http, with what it needs at run time."""
     need("google-auth-java")
-    path = ":".join(str(JARS / f"{name}.jar") for name in JAVA_PATH)
+    path = ":".join(str(JARS / f"{name}.jar") for name in JAVA_LIBRARIES)
     # The compiler runs before the program, as quickly as it can for so few lines.
     return [need("java"), "-XX:TieredStopAtLevel=1", "-cp", path, HERE / "clients" / "MetadataClient.java", *words]
 
@@ -42,7 +46,5 @@ def gcloud(mode: str, *audience: str) -> list:
     return [need("gcloud"), "auth", command, "--quiet", *(f"--audiences={name}" for name in audience)]
 
 
-JAVA_PATH = ("google-auth-library-oauth2-http", "google-auth-library-credentials", "google-http-client", "google-http-client-jackson2", "jackson-core",
-             "guava", "opencensus-api", "opencensus-contrib-http-util", "grpc-context")  # fmt: skip
 ACCESS: dict[str, Callable[..., list]] = {"python": python, "node": node, "rust": rust, "go": go, "java": java, "gcloud": gcloud}
 IDENTITY: dict[str, Callable[..., list]] = {"python": python, "node": node, "go": go, "java": java, "gcloud": gcloud}

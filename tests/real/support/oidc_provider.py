@@ -46,7 +46,7 @@ def oidc_provider(folder: Path, clients: list[dict], tls: dict | None = None, al
     """An issuer with these clients; `tls` holds the paths of key, certificate and ca.
 
     With `alias` client certificates are asked for at a second port only, which the discovery document announces. With
-    `device` people sign in: interval and life of a code in seconds, and the clients that it is too busy for at first.
+    `device` users sign in: interval and life of a code in seconds, and the clients that it is too busy for at first.
     """
     need("oidc-provider")
     settings = folder / "settings.json"

@@ -1,4 +1,4 @@
-"""A person with a browser, who signs in on the development pages of npm oidc-provider: only forms, no JavaScript."""
+"""A user with a browser, who signs in on the development pages of npm oidc-provider: only forms, no JavaScript."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Person:
         return True
 
     def filled(self, form: Form, page: str) -> dict[str, str]:
-        """What this person enters; the page that asks to confirm has to show the code of the terminal."""
+        """What this user enters; the page that asks to confirm has to show the code of the terminal."""
         if "confirm" in form.fields:
             assert self.code in page
             return form.fields | ({"abort": "yes"} if self.decline else {})
@@ -70,5 +70,5 @@ class Person:
 
     @property
     def end(self) -> str:
-        """The last page that this person saw."""
+        """The last page that this user saw."""
         return self.pages[-1]

@@ -1,4 +1,4 @@
-"""How the verifiers of the token service stand-in say no."""
+"""How the verifiers of the token service stand-in refuse a token."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs a command on a terminal of its own, as a person would, and keeps all that the terminal showed."""
+"""Runs a command on a terminal of its own, as a user would, and keeps all that the terminal showed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The installed Terraform, whose gcs backend reads its state from a bucket on loopback: Go's golang.org/x/oauth2 as people use it.
+"""The installed Terraform, whose gcs backend reads its state from a bucket on loopback: Go's golang.org/x/oauth2 as users use it.
 
 The bucket wants a bearer that the token service stand-in issued. https://developer.hashicorp.com/terraform/language/backend/gcs
 """
