@@ -126,6 +126,15 @@ def test_what_is_not_found_is_named(hsm, tokens, audience, uri, code, words):
     hsm.run("key", f"--key={uri}", *CLAIMS, f"--audience={audience}").failed(code, *words)
 
 
+def test_a_module_for_another_architecture(hsm, audience, tmp_path):
+    """Its class is that of 32 bits."""
+    content = bytearray(MODULE.read_bytes())
+    content[4] = 1
+    (tmp_path / "module.so").write_bytes(content)
+    run = hsm.run("key", f"--key=pkcs11:object=rsa?module-path={tmp_path}/module.so", *CLAIMS, f"--audience={audience}")
+    run.failed("CONFIGURATION", "cannot be loaded", "wrong ELF class", "x86_64")
+
+
 @pytest.mark.parametrize("how, code, words, logins", [
     ("final-try", "DENIED", "was not sent", 0),
     ("flag-locked", "DENIED", "is locked", 0),
