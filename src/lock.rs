@@ -31,6 +31,13 @@ thread_local! {
     static TAKEN: RefCell<Vec<Weak<File>>> = const { RefCell::new(Vec::new()) };
 }
 
+fn register(file: &Arc<File>) {
+    TAKEN.with_borrow_mut(|taken| {
+        taken.retain(|file| file.strong_count() > 0);
+        taken.push(Arc::downgrade(file));
+    });
+}
+
 /// Releases the locks that this thread holds, for a thread that will never drop them.
 pub fn release_all() {
     for file in TAKEN.take().iter().filter_map(Weak::upgrade) {
@@ -58,10 +65,7 @@ pub fn beside(path: &Path, reserve: Duration, world: &World) -> Result<Option<Lo
     loop {
         match fs2::FileExt::try_lock_exclusive(&*file) {
             Ok(()) => {
-                TAKEN.with_borrow_mut(|taken| {
-                    taken.retain(|file| file.strong_count() > 0);
-                    taken.push(Arc::downgrade(&file));
-                });
+                register(&file);
                 return Ok(Some(Lock { file, waited }));
             }
             Err(error) if !is_held(&error) => return none(error.into()),

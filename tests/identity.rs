@@ -89,7 +89,6 @@ fn the_azure_client() {
 }
 
 #[test]
-#[cfg(unix)]
 fn the_kubeconfig() {
     let world = World::new();
     let answer = json(&format!(r#"{{"status":{{"token":"{}"}}}}"#, jwt(3600)));
@@ -117,8 +116,9 @@ fn the_kubeconfig() {
     }
     world.write("one", world.read("one").replace("users:", "others:"));
     let line = "kubernetes --account=a --audience={aud} --output-file={dir}/out";
+    let list = if cfg!(windows) { "{dir}/one;user" } else { "{dir}/one:user" };
     for directory in ["first", "first", "second"] {
-        let mut command = world.command(line, &[("KUBECONFIG", "{dir}/one:user")]);
+        let mut command = world.command(line, &[("KUBECONFIG", list)]);
         assert!(command.current_dir(world.path(directory)).output().unwrap().status.success());
     }
     assert_eq!(server.count(), 4, "the second path of the list is another file");

@@ -86,9 +86,12 @@ impl From<String> for Output {
     }
 }
 
+/// Gets the failure of a thread.
+type Report = Box<dyn FnOnce(Error)>;
+
 thread_local! {
     /// What happens instead of the end of the process if this thread panics.
-    static INSTEAD: RefCell<Option<Box<dyn FnOnce(Error)>>> = const { RefCell::new(None) };
+    static INSTEAD: RefCell<Option<Report>> = const { RefCell::new(None) };
 }
 
 /// Makes a panic end only this thread of a server: its locks are released, and `report` gets the
