@@ -7,7 +7,7 @@ use cryptoki_sys::*;
 
 use super::super::Scheme;
 use super::calls::{Failed, LoadError};
-use super::opened::Target;
+use super::target::Target;
 use crate::error::{Error, Kind};
 use crate::show;
 

@@ -4,7 +4,7 @@ use cryptoki_sys::*;
 
 use super::calls::{Attribute, Failed, Session};
 use super::failure::{self, Failure};
-use super::opened::{P256, Target, selection};
+use super::target::{P256, Target};
 use crate::random;
 
 /// Creates a P-256 key that never leaves the token, with the label and the ID of the URI. The label
@@ -18,7 +18,7 @@ pub(super) fn key(session: &Session, target: &Target) -> Result<CK_OBJECT_HANDLE
         Some(_) => None,
     };
     let of_class = |class| {
-        let mut template = selection(target, class);
+        let mut template = target.selection(class);
         template.push(Attribute::flag(CKA_TOKEN, true));
         template.extend(id.as_ref().map(|Attribute(kind, value)| Attribute(*kind, value.clone())));
         template

@@ -10,13 +10,15 @@ mod generate;
 mod mechanism;
 mod opened;
 mod slot;
+mod target;
 mod worker;
 
 use std::sync::Arc;
 
 use cryptoki_sys::CK_MECHANISM_TYPE;
 
-use self::opened::{Found, Opened, Target};
+use self::opened::{Found, Opened};
+use self::target::Target;
 use self::worker::Worker;
 use super::{KeyType, PublicKey, Scheme};
 use crate::context::Context;

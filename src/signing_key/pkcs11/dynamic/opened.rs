@@ -11,8 +11,7 @@ use super::failure::{self, Failure};
 use super::generate;
 use super::mechanism;
 use super::slot::Slot;
-use crate::error::Kind;
-use crate::options::Pkcs11Uri;
+use super::target::{P256, P384, Target};
 use crate::secret::Secret;
 
 /// The names of the module that passes calls on to every configured module.
@@ -23,25 +22,6 @@ const PROXY: &[&str] = match cfg!(target_os = "macos") {
 
 /// How many keys a message lists.
 const MOST_LISTED: usize = 10;
-
-/// The DER encodings of the names of the curves.
-pub(super) const P256: &[u8] = &[0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
-const P384: &[u8] = &[0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22];
-
-/// The key to open.
-#[derive(Debug)]
-pub(super) struct Target {
-    pub(super) uri: Pkcs11Uri,
-    /// The option that contains the URI.
-    pub(super) option: String,
-    /// The option, or the part of it, that names the PIN.
-    pub(super) pin_place: String,
-    /// The kind of the error if there is no such key.
-    pub(super) missing: Kind,
-    /// Whether a key that does not exist is created.
-    pub(super) generates: bool,
-    pub(super) pin: Option<Secret>,
-}
 
 /// What is known about an open key.
 pub(super) struct Found {
@@ -70,7 +50,7 @@ impl Opened {
         let session = slot.open_session(target.generates)?;
         let is_logged_in = slot.log_in(&session, target, refused)?;
         let token = slot.label();
-        let key = match session.find(&selection(target, CKO_PRIVATE_KEY), 2)?[..] {
+        let key = match session.find(&target.selection(CKO_PRIVATE_KEY), 2)?[..] {
             [key] => key,
             // Before a login, private keys are not found.
             [] if !is_logged_in => return Err(failure::needs_pin(&token, target)),
@@ -185,13 +165,6 @@ fn load(target: &Target) -> Result<Module, Failure> {
         }
     }
     Err(failure::not_loaded(module, error, target))
-}
-
-/// The attributes of the key of a URI.
-pub(super) fn selection(target: &Target, class: CK_OBJECT_CLASS) -> Vec<Attribute> {
-    let label = target.uri.object.as_ref().map(|it| Attribute(CKA_LABEL, it.clone().into_bytes()));
-    let id = target.uri.id.as_ref().map(|id| Attribute(CKA_ID, id.clone()));
-    [Attribute::number(CKA_CLASS, class)].into_iter().chain(label).chain(id).collect()
 }
 
 /// The private keys of the token, as attributes of a URI.

@@ -5,7 +5,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::calls::{Failed, Module, Session};
 use super::failure::{self, Failure};
-use super::opened::Target;
+use super::target::Target;
 use crate::options::Pkcs11Uri;
 use crate::secret::Secret;
 

@@ -8,7 +8,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use super::failure::{self, Failure};
-use super::opened::{Found, Opened, Target};
+use super::opened::{Found, Opened};
+use super::target::Target;
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::options::Pkcs11Uri;
