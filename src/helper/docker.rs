@@ -73,8 +73,11 @@ fn run(call: &Call, cx: &Context) -> Result<Output, Error> {
         "list" => {
             let fixed = HOSTS.iter().copied().filter(|host| !host.starts_with('*'));
             let known = fixed.chain(hosts.allowed().iter().map(String::as_str));
-            let servers: Map<String, Value> =
-                known.map(|host| (format!("https://{host}"), USER.into())).collect();
+            let url = |host: &str| match host.contains(':') && !host.starts_with('[') {
+                true => format!("https://[{host}]"),
+                false => format!("https://{host}"),
+            };
+            let servers: Map<String, Value> = known.map(|host| (url(host), USER.into())).collect();
             Ok(format!("{}\n", Value::from(servers)).into())
         }
         _ => input::read().map(|_| String::new().into()),

@@ -110,7 +110,7 @@ impl Connection {
     /// The next request among the bytes that were received, unless the connection waits for something
     /// else.
     pub(super) fn next_request(&mut self) -> Event {
-        if !matches!(self.state, State::Request) {
+        if !matches!(self.state, State::Request) || self.received.is_empty() {
             return Event::Nothing;
         }
         match Request::read(&self.received) {

@@ -16,7 +16,6 @@ mod tokens;
 mod tree;
 
 use std::io::{ErrorKind, Read as _};
-use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
@@ -63,8 +62,8 @@ pub struct Settings {
 pub struct Server {
     settings: Settings,
     listener: Listener,
-    /// The address of the listener; `None` for a Unix socket.
-    address: Option<SocketAddr>,
+    /// The names of this server.
+    hosts: Vec<String>,
     tokens: Tokens,
     connections: Vec<Connection>,
     /// No connection is accepted before this time.
@@ -93,8 +92,8 @@ impl Server {
                 .fix("raise the limit on open files (ulimit -n)")
         })?;
         let tokens = Tokens::new(settings.fetch.clone(), wake);
-        let (address, connections) = (listener.address(), Vec::new());
-        Ok(Server { settings, listener, address, tokens, connections, pause: None, woken, ended })
+        let (hosts, connections) = (routes::hosts(listener.address()), Vec::new());
+        Ok(Server { settings, listener, hosts, tokens, connections, pause: None, woken, ended })
     }
 
     /// Runs until the server must stop.
@@ -246,7 +245,7 @@ impl Server {
                 }
                 Event::Request(request) => {
                     let is_head = request.method == "HEAD";
-                    match routes::route(&request, &self.settings, self.address) {
+                    match routes::route(&request, &self.settings, &self.hosts) {
                         Route::Response(response) => connection.respond(&response, is_head),
                         Route::Token(wanted) => match self.tokens.get(&wanted, Clock.now()) {
                             Answer::Token(token) => {
@@ -271,7 +270,10 @@ impl Server {
     /// Responds to the connections that wait for a token that has arrived.
     fn distribute(&mut self) {
         while let Some((wanted, result)) = self.tokens.next_result(Clock.now()) {
-            if let Err(error) = &result {
+            // Other failures have been logged by the fetch.
+            if let Err(error) = &result
+                && error.kind() == Kind::Internal
+            {
                 self.settings.log.failure(error);
             }
             self.answer(|connection| match &connection.state {

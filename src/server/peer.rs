@@ -70,6 +70,8 @@ impl Finder {
 #[cfg(target_os = "linux")]
 mod linux {
     use std::fmt::Write as _;
+    use std::fs::File;
+    use std::io::{BufRead as _, BufReader};
     use std::net::{IpAddr, SocketAddr};
     use std::os::fd::OwnedFd;
 
@@ -77,8 +79,6 @@ mod linux {
     use rustix::net::{
         AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, sendto, socket_with,
     };
-
-    use crate::files;
 
     /// The type of a message that requests the data of a socket.
     const SOCK_DIAG_BY_FAMILY: u16 = 20;
@@ -167,17 +167,16 @@ mod linux {
         }
     }
 
-    /// Searches the tables of all TCP sockets.
+    /// Searches the tables of all TCP sockets, which may be large.
     pub(super) fn search_table(peer: SocketAddr, local: SocketAddr) -> Option<u32> {
         let in_ipv4 = peer.is_ipv4().then(|| search("/proc/net/tcp", peer, local)).flatten();
         in_ipv4.or_else(|| search("/proc/net/tcp6", mapped(peer), mapped(local)))
     }
 
     fn search(table: &str, peer: SocketAddr, local: SocketAddr) -> Option<u32> {
-        let bytes = files::read_bytes(table.as_ref(), table).ok()?;
-        let text = String::from_utf8(bytes).ok()?;
+        let lines = BufReader::new(File::open(table).ok()?).lines();
         let (from, to) = (in_table(peer), in_table(local));
-        text.lines().find_map(|line| {
+        lines.map_while(Result::ok).find_map(|line| {
             let mut fields = line.split_whitespace().skip(1);
             let is_it = fields.next() == Some(&from) && fields.next() == Some(&to);
             let (uid, inode) = (is_it.then(|| fields.nth(4))??, fields.nth(1)?);

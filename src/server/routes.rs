@@ -27,9 +27,9 @@ const IDENTITY: &str = "text/html";
 
 const ROOT: &str = "/computeMetadata/v1/";
 
-/// Answers a request. `address` is the address of the server; `None` for a Unix socket.
-pub(super) fn route(request: &Request, settings: &Settings, address: Option<SocketAddr>) -> Route {
-    match refusal(request, settings, address) {
+/// Answers a request. `hosts` are the names of this server, see [`hosts`].
+pub(super) fn route(request: &Request, settings: &Settings, hosts: &[String]) -> Route {
+    match refusal(request, settings, hosts) {
         Some(response) => Route::Response(response),
         None => answer(request, settings),
     }
@@ -39,12 +39,9 @@ fn refuse(status: u16, what: &str) -> Option<Response> {
     Some(Response::failure(status, what))
 }
 
-fn refusal(
-    request: &Request,
-    settings: &Settings,
-    address: Option<SocketAddr>,
-) -> Option<Response> {
-    if !request.header("host").is_some_and(|host| is_own(host, address)) {
+fn refusal(request: &Request, settings: &Settings, hosts: &[String]) -> Option<Response> {
+    let is_own = |host: &str| hosts.iter().any(|own| own.eq_ignore_ascii_case(host));
+    if !request.header("host").is_some_and(is_own) {
         return refuse(403, "the Host header does not name this metadata server");
     }
     if request.has_header("x-forwarded-for") {
@@ -91,16 +88,17 @@ fn is_equal(one: &str, other: &str) -> bool {
     one.len() == other.len() && differs == 0
 }
 
-/// Whether `Host` names this server: its address, or a name that cannot mean another server.
-fn is_own(host: &str, address: Option<SocketAddr>) -> bool {
-    let host = host.to_ascii_lowercase();
-    ["metadata.google.internal", "metadata"].contains(&host.as_str())
-        || match address {
-            Some(address) => {
-                host == address.to_string() || host == format!("localhost:{}", address.port())
-            }
-            None => host == "localhost",
+/// What a client may send as `Host`: the address of this server, `None` for a Unix socket, or a name
+/// that cannot mean another server.
+pub(super) fn hosts(address: Option<SocketAddr>) -> Vec<String> {
+    let mut hosts = vec!["metadata.google.internal".to_owned(), "metadata".to_owned()];
+    match address {
+        Some(address) => {
+            hosts.extend([address.to_string(), format!("localhost:{}", address.port())]);
         }
+        None => hosts.push("localhost".to_owned()),
+    }
+    hosts
 }
 
 fn answer(request: &Request, settings: &Settings) -> Route {
