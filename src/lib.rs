@@ -48,6 +48,7 @@ pub mod terminal;
 pub mod time;
 pub mod token;
 pub mod world;
+pub mod x509;
 
 use std::ffi::{OsStr, OsString};
 use std::io::IsTerminal as _;

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[&[&str]] = &[
     &["redaction", "show"],
     &["error", "secret", "time", "shell", "stdio", "terminal"],
-    &["files", "random", "token"],
+    &["files", "random", "token", "x509"],
     &["world"],
     &["lock", "http", "program"],
     &["cache", "context", "options"],

@@ -24,11 +24,12 @@ pub(super) fn text() -> String {
          complete -c wif-token -n \"__fish_seen_subcommand_from helper; and not \
          __fish_seen_subcommand_from $helpers\" -a \"$helpers\"\n\
          complete -c wif-token -n \"__fish_seen_subcommand_from {of_source}; and not \
-         __fish_seen_subcommand_from $sources\" -a \"$sources\"\n",
+         __fish_seen_subcommand_from $sources {own}\" -a \"$sources {own}\"\n",
+        own = names(&all, |word| word.kind == Kind::OwnSource),
         sources = source_names(),
         helpers = helper_names(&all)
     );
-    for word in all.iter().filter(|word| word.kind != Kind::Helper) {
+    for word in all.iter().filter(|word| matches!(word.kind, Kind::Source | Kind::Command)) {
         let summary = quoted(word.summary);
         let _ = writeln!(
             text,

@@ -15,7 +15,7 @@ use std::{fs, io};
 use wif_token::command::COMMANDS;
 use wif_token::helper::HELPERS;
 use wif_token::options::{COMMON, OF_SOURCES, OptionInfo, ValueKind};
-use wif_token::source::SOURCES;
+use wif_token::source::{SOURCES, SourceInfo};
 
 /// Every document: the path below `packaging`, and the text.
 fn documents() -> [(&'static str, String); 5] {
@@ -78,6 +78,8 @@ struct Word {
     shared: Vec<&'static [OptionInfo]>,
     /// Whether the word is followed by a source.
     of_source: bool,
+    /// Another word that can follow in place of a source.
+    own_source: Option<&'static SourceInfo>,
     /// The placeholder of the arguments after `--`, if they are allowed.
     rest: Option<&'static str>,
     /// The words of a helper, of which one follows.
@@ -89,6 +91,8 @@ enum Kind {
     Source,
     Command,
     Helper,
+    /// A word that one command accepts in place of a source.
+    OwnSource,
 }
 
 impl Word {
@@ -101,8 +105,9 @@ impl Word {
     /// What can follow it, as a shell suggests it.
     fn offered(&self) -> String {
         let sources = if self.of_source { source_names() + " " } else { String::new() };
+        let own = self.own_source.map(|own| own.name.to_owned() + " ").unwrap_or_default();
         let actions: String = self.actions.iter().map(|action| format!("{action} ")).collect();
-        sources + &actions + &offered(self.options())
+        sources + &own + &actions + &offered(self.options())
     }
 
     fn options(&self) -> impl Iterator<Item = &'static OptionInfo> {
@@ -119,6 +124,7 @@ fn words() -> Vec<Word> {
         own: source.options().collect(),
         shared: vec![OF_SOURCES, COMMON],
         of_source: false,
+        own_source: None,
         rest: source.rest,
         actions: Vec::new(),
     });
@@ -129,6 +135,7 @@ fn words() -> Vec<Word> {
         own: command.options().collect(),
         shared: vec![COMMON],
         of_source: command.of_source,
+        own_source: command.own_source,
         rest: command.rest,
         actions: Vec::new(),
     });
@@ -139,10 +146,22 @@ fn words() -> Vec<Word> {
         own: helper.options().collect(),
         shared: vec![COMMON],
         of_source: false,
+        own_source: None,
         rest: None,
         actions: actions(helper.words),
     });
-    sources.chain(commands).chain(helpers).collect()
+    let own = COMMANDS.iter().filter_map(|command| command.own_source).map(|own| Word {
+        name: own.name,
+        kind: Kind::OwnSource,
+        summary: own.summary,
+        own: own.options().collect(),
+        shared: vec![COMMON],
+        of_source: false,
+        own_source: None,
+        rest: None,
+        actions: Vec::new(),
+    });
+    sources.chain(own).chain(commands).chain(helpers).collect()
 }
 
 /// The actions of a helper: the first of the words that its help shows, such as `get|list`.
@@ -153,7 +172,7 @@ fn actions(words: &'static str) -> Vec<&'static str> {
 
 /// The words that can be first, and those that can follow `help`, except `help` itself.
 fn first_words(words: &[Word]) -> String {
-    names(words, |word| word.kind != Kind::Helper) + " helper"
+    names(words, |word| matches!(word.kind, Kind::Source | Kind::Command)) + " helper"
 }
 
 fn helper_names(words: &[Word]) -> String {

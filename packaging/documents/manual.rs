@@ -72,6 +72,13 @@ fn commands(text: &mut String) {
         options(text, command.options());
         text.push_str(".PP\nExample:\n");
         example(text, command.example.lines());
+        if let Some(own) = command.own_source {
+            let name = format!("{} {}", command.name, own.name);
+            let _ = writeln!(text, ".SS {}\n{}", escaped(&name), sentence(own.summary));
+            options(text, own.options());
+            text.push_str(".PP\nExample:\n");
+            example(text, own.example.lines());
+        }
     }
 }
 

@@ -19,7 +19,7 @@ _wif_token_secret() {
 }
 
 _wif_token() {
-    local -a sources commands helpers of_sources common
+    local -a sources own_sources commands helpers of_sources common
     local context state state_descr line
     typeset -A opt_args
 "#;
@@ -32,7 +32,7 @@ const FIRST: &str = r#"    _arguments -C $of_sources $common '(- *)'{-h,--help}'
                 _describe -t sources source sources
                 _describe -t commands command commands -- '(help:"print help")'
                 return ;;
-            source:*) _describe source sources; return ;;
+            source:*) _describe source sources -- own_sources; return ;;
             helper:*) _describe helper helpers; return ;;
             rest:help)
                 if [[ $words[2] = helper ]] && (( CURRENT > 2 )); then
@@ -52,6 +52,7 @@ pub(super) fn text() -> String {
     let mut text = HEAD.to_owned();
     let kinds = [
         ("sources", Kind::Source, None),
+        ("own_sources", Kind::OwnSource, None),
         ("commands", Kind::Command, Some("helper:give another tool credentials".to_owned())),
         ("helpers", Kind::Helper, None),
     ];

@@ -104,9 +104,30 @@ pub(super) fn of_command(command: &CommandInfo, width: usize) -> String {
         page.heading("plus the options of the source, such as --audience and --output-file:");
         page.heading("run wif-token help SOURCE");
     }
+    if let Some(own) = command.own_source {
+        page.heading("\nin place of a source:");
+        page.row(own.name, own.summary, NAME_COLUMN);
+        page.heading(&format!("run wif-token help {} {}", command.name, own.name));
+    }
     page.heading("\noptions of every command:");
     page.options(COMMON);
     page.example(command.example, &format!("docs/commands/{}.md", command.name));
+    page.text
+}
+
+/// The help of a command with the word that only it accepts in place of a source.
+pub(super) fn of_own_source(command: &CommandInfo, own: &SourceInfo, width: usize) -> String {
+    let mut page = Page::new(width);
+    page.usage_of(&format!("{} {}", command.name, own.name), own.options(), own.rest);
+    page.text.push('\n');
+    page.paragraph(own.summary);
+    page.heading("options:");
+    page.options(own.options());
+    page.heading(&format!("\noptions of {}:", command.name));
+    page.options(command.options());
+    page.heading("\noptions of every command:");
+    page.options(COMMON);
+    page.example(own.example, "docs/x509.md");
     page.text
 }
 

@@ -89,7 +89,13 @@ impl Grammar for Words {
             2 if self.asks_for_help && word == "help" => Ok(()),
             2 if self.asks_for_help && self.command.is_none() => self.first(word),
             2 if takes_source => {
-                self.source = Some(source::find(word).ok_or_else(|| self.unknown_first(word))?);
+                let own = self.own_source().filter(|own| own.name == word);
+                let source = own.or_else(|| source::find(word));
+                self.source = Some(source.ok_or_else(|| self.unknown_first(word))?);
+                Ok(())
+            }
+            3 if self.asks_for_help && self.own_source().is_some_and(|own| own.name == word) => {
+                self.source = self.own_source();
                 Ok(())
             }
             _ => Err(self.unexpected(word)),
@@ -115,7 +121,8 @@ impl Grammar for Words {
         }
         let of_source = self.source.map(|source| source.options).unwrap_or_default();
         let of_command = self.command.map(|command| command.options).unwrap_or_default();
-        let takes_source_options = self.command.is_none() || self.source.is_some();
+        let takes_source_options =
+            (self.command.is_none() || self.source.is_some()) && !self.is_own_source();
         let of_sources = takes_source_options.then_some(OF_SOURCES);
         let own = of_command.iter().chain(of_source).copied();
         [COMMON].into_iter().chain(own).chain(of_sources).collect()
@@ -125,6 +132,10 @@ impl Grammar for Words {
         if self.is_helper {
             return vec![self.helper.map_or("helper".to_owned(), HelperInfo::full_name)];
         }
+        if let Some((command, own)) = self.command.zip(self.source).filter(|_| self.is_own_source())
+        {
+            return vec![format!("{} {}", command.name, own.name)];
+        }
         let command = self.command.map(|command| command.name);
         let names = command.into_iter().chain(self.source.map(|source| source.name));
         names.map(str::to_owned).collect()
@@ -132,6 +143,15 @@ impl Grammar for Words {
 }
 
 impl Words {
+    /// The word that only this command accepts in place of a source.
+    fn own_source(&self) -> Option<&'static SourceInfo> {
+        self.command.and_then(|command| command.own_source)
+    }
+
+    fn is_own_source(&self) -> bool {
+        self.own_source().zip(self.source).is_some_and(|(own, source)| own.name == source.name)
+    }
+
     fn unexpected(&self, word: &str) -> Error {
         let names = [self.command.map(|command| command.name), self.source.map(|info| info.name)];
         let name = names.into_iter().flatten().collect::<Vec<_>>().join(" ");
@@ -196,6 +216,9 @@ impl Words {
             };
         }
         match (self.command, self.source) {
+            (Some(command), Some(own)) if self.asks_for_help && self.is_own_source() => {
+                Ok(Command::Help(help::of_own_source(command, own, help::width())))
+            }
             (Some(command), _) if self.asks_for_help => {
                 Ok(Command::Help(help::of_command(command, help::width())))
             }

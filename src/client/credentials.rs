@@ -9,6 +9,7 @@
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
+use super::certificate::Identity;
 use super::{federated, subject_token, token_cache, user_token};
 use crate::cache::{self, Cached, CachedFile, Fetching, IsOurs, Obtained};
 use crate::configuration::credential_file::CredentialFile;
@@ -26,7 +27,7 @@ use crate::google::{self, CLOUD_PLATFORM};
 use crate::options::{Values, grammar};
 use crate::secret::Secret;
 use crate::show;
-use crate::token::jwt;
+use crate::token::{TokenType, jwt};
 
 options! {
     /// Options that select credentials.
@@ -146,7 +147,7 @@ impl Credentials {
         }
         let account = match last.and_then(|hop| hop.account.beside(&account)) {
             Some(account) => account,
-            None => Impersonation::of(&account, self.universe())?,
+            None => Impersonation::of(&account, &self.domain())?,
         };
         self.hops.push(Hop { account, delegates: Vec::new() });
         self.scopes.clear();
@@ -193,6 +194,24 @@ impl Credentials {
         }
     }
 
+    /// The domain of the services that the credentials use. Those with `mtls` accept certificates.
+    fn domain(&self) -> Cow<'_, str> {
+        match &self.origin {
+            Origin::ExternalAccount(config) if config.token_type == TokenType::Mtls => {
+                format!("mtls.{}", config.universe).into()
+            }
+            _ => self.universe().into(),
+        }
+    }
+
+    /// The certificate of the credentials, for all requests of a run.
+    fn identity(&self, cx: &Context) -> Result<Option<Identity>, Error> {
+        match &self.origin {
+            Origin::ExternalAccount(config) => Identity::of(config, cx),
+            _ => Ok(None),
+        }
+    }
+
     /// The file or server, for messages.
     fn shown(&self) -> String {
         show::path(self.file.as_ref())
@@ -225,12 +244,12 @@ impl Credentials {
         cx: &Context,
     ) -> Result<AccessToken, Error> {
         if self.hops.is_empty() {
-            return Ok(self.bearer(scopes, Reuse::For(min_life), cx)?.0);
+            return Ok(self.bearer(scopes, Reuse::For(min_life), None, cx)?.0);
         }
         let request = self.request(scopes);
         let entry = Entry { reuse: Reuse::For(min_life), ..Entry::new("access-token", &request) };
         self.cached(entry, cx, &|| {
-            self.with_account(cx, |account| Ok(account.access_token(scopes, None, "--scope", cx)?))
+            self.with_account(cx, |account| Ok(account.access_token(scopes, None, "--scope")?))
         })
         .map(|(token, _)| token)
     }
@@ -290,8 +309,7 @@ impl Credentials {
             return server.id_token(audience, cx).map(token);
         }
         self.cached(Entry::new("id-token", &request), cx, &|| {
-            let call =
-                |account: &ServiceAccount| account.id_token(audience, include_email, place, cx);
+            let call = |account: &ServiceAccount| account.id_token(audience, include_email, place);
             self.with_account(cx, call).map(token)
         })
         .map(|(token, _)| token)
@@ -315,7 +333,7 @@ impl Credentials {
     /// it is called again with a new one, which may have other attributes.
     ///
     /// # Errors
-    /// Those of [`Credentials::account`], of the accounts before it, and of `call`.
+    /// Those of [`Credentials::account`], of the certificate, of the accounts before, and of `call`.
     pub fn with_account<T>(
         &self,
         cx: &Context,
@@ -323,11 +341,14 @@ impl Credentials {
     ) -> Result<T, Error> {
         let delegates = self.hops.last().map_or_else(Vec::new, |hop| hop.delegates.clone());
         let account = self.account(cx)?;
+        let identity = self.identity(cx)?;
         let service_account = |reuse| {
-            let (bearer, is_cached) = self.bearer(&[CLOUD_PLATFORM.to_owned()], reuse, cx)?;
+            let scopes = [CLOUD_PLATFORM.to_owned()];
+            let (bearer, is_cached) = self.bearer(&scopes, reuse, identity.as_ref(), cx)?;
             let member = bearer.member.clone().unwrap_or_else(|| "principal:…".to_owned());
             let (account, delegates) = (Cow::Borrowed(&account), delegates.clone());
-            Ok::<_, Error>((ServiceAccount { account, delegates, bearer, member }, is_cached))
+            let cx = identity.as_ref().map_or(cx, |identity| &identity.cx);
+            Ok::<_, Error>((ServiceAccount { account, delegates, bearer, member, cx }, is_cached))
         };
         let (first, is_cached) = service_account(Reuse::For(MIN_LIFE))?;
         match call(&first) {
@@ -345,22 +366,27 @@ impl Credentials {
         &self,
         scopes: &[String],
         reuse: Reuse,
+        identity: Option<&Identity>,
         cx: &Context,
     ) -> Result<(AccessToken, bool), Error> {
         let before = self.hops.split_last().map_or(&[][..], |(_, before)| before);
         if let (Origin::MetadataServer(_), []) = (&self.origin, before) {
-            return Ok((self.of_origin(scopes, cx)?, false));
+            return Ok((self.of_origin(scopes, None, cx)?, false));
         }
         let request = self.request_of_bearer(before, scopes);
-        self.cached(Entry { reuse, ..Entry::new("access-token", &request) }, cx, &|| {
+        let entry = Entry { reuse, identity, ..Entry::new("access-token", &request) };
+        self.cached(entry, cx, &|| {
+            let loaded = if identity.is_none() { self.identity(cx)? } else { None };
+            let identity = identity.or(loaded.as_ref());
+            let mut bearer = self.of_origin(scopes, identity, cx)?;
+            let cx = identity.map_or(cx, |identity| &identity.cx);
             let cloud_platform = [CLOUD_PLATFORM.to_owned()];
-            let mut bearer = self.of_origin(scopes, cx)?;
             for Hop { account, delegates } in before {
                 let (name, delegates) = (&account.account, delegates.clone());
                 let member = bearer.member.take().unwrap_or_default();
                 let account = Cow::Borrowed(account);
-                let account = ServiceAccount { account, delegates, bearer, member };
-                bearer = account.access_token(&cloud_platform, None, "the credential file", cx)?;
+                let account = ServiceAccount { account, delegates, bearer, member, cx };
+                bearer = account.access_token(&cloud_platform, None, "the credential file")?;
                 bearer.member = Some(format!("serviceAccount:{name}"));
             }
             Ok(bearer)
@@ -368,9 +394,14 @@ impl Credentials {
     }
 
     /// An access token of the origin.
-    fn of_origin(&self, scopes: &[String], cx: &Context) -> Result<AccessToken, Error> {
+    fn of_origin(
+        &self,
+        scopes: &[String],
+        identity: Option<&Identity>,
+        cx: &Context,
+    ) -> Result<AccessToken, Error> {
         match &self.origin {
-            Origin::ExternalAccount(config) => federated(config, &scopes.join(" "), cx),
+            Origin::ExternalAccount(config) => federated(config, identity, &scopes.join(" "), cx),
             Origin::MetadataServer(server) => {
                 let mut token = server.access_token(scopes, cx)?;
                 token.member = Some("serviceAccount:EMAIL".to_owned());
@@ -424,13 +455,17 @@ impl Credentials {
     fn file(&self, entry: Entry, cx: &Context) -> Result<Option<CachedFile>, Error> {
         let of_origin = match &self.origin {
             Origin::ExternalAccount(config) => {
-                [config.digest.clone(), subject_token::identity(config, cx)].concat()
+                let identity = match entry.identity {
+                    Some(identity) => identity.id.clone(),
+                    None => subject_token::identity(config, cx),
+                };
+                [config.digest.clone(), identity].concat()
             }
             Origin::User(user) => format!("{:?}", user.identity()),
             // Another host, or another server at the same port, has another account.
             Origin::MetadataServer(server) => server.account(cx)?.to_owned(),
         };
-        let Entry { kind, request, reuse, is_ours, file } = entry;
+        let Entry { kind, request, reuse, is_ours, file, .. } = entry;
         // The platform of another host that shares the home directory has another identity.
         let host = token_cache::host(cx);
         let parts = [&self.file, &of_origin, request, &host].map(str::as_bytes);
@@ -459,13 +494,16 @@ pub struct Entry<'a> {
     pub is_ours: IsOurs,
     /// The file, if it is not one of the private cache.
     pub file: Option<&'a Path>,
+    /// The certificate, if it was loaded.
+    pub identity: Option<&'a Identity>,
 }
 
 impl<'a> Entry<'a> {
     /// An access token or ID token for this request.
     pub fn new(kind: &'static str, request: &'a str) -> Entry<'a> {
         let is_ours = AccessToken::is_ours;
-        Entry { kind, request, reuse: Reuse::For(MIN_LIFE), is_ours, file: None }
+        let reuse = Reuse::For(MIN_LIFE);
+        Entry { kind, request, reuse, is_ours, file: None, identity: None }
     }
 }
 

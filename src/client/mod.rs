@@ -5,12 +5,14 @@
 //! Every command uses this path. The requests themselves are in [`crate::google`].
 //! <https://google.aip.dev/auth/4117>
 
+pub mod certificate;
 pub mod credentials;
 pub mod executable;
 pub mod subject_token;
 pub mod token_cache;
 pub mod user_token;
 
+use self::certificate::Identity;
 use crate::configuration::CredentialConfig;
 use crate::configuration::pool_provider::PoolProvider;
 use crate::context::Context;
@@ -18,18 +20,23 @@ use crate::error::Error;
 use crate::google::access_token::AccessToken;
 use crate::google::token_exchange;
 use crate::secret::Secret;
-use crate::token::jwt;
+use crate::token::{TokenType, jwt};
 
-/// Exchanges the subject token of a configuration for an access token with this scope.
+/// Exchanges the subject token of a configuration, or its certificate that was loaded, for an access
+/// token with this scope.
 ///
 /// # Errors
 /// Those of the source and of [`token_exchange::exchange`].
 pub fn federated(
     config: &CredentialConfig,
+    identity: Option<&Identity>,
     scope: &str,
     cx: &Context,
 ) -> Result<AccessToken, Error> {
-    let subject_token = subject_token::get(config, cx)?;
+    let (subject_token, cx) = match identity {
+        Some(identity) => (identity.subject_token.clone(), &identity.cx),
+        None => (subject_token::get(config, cx)?, cx),
+    };
     let mut token = token_exchange::exchange(config, &subject_token, scope, cx)?;
     token.member = Some(member(config, &subject_token));
     Ok(token)
@@ -42,8 +49,13 @@ pub fn member(config: &CredentialConfig, subject_token: &Secret) -> String {
     let Ok(provider) = PoolProvider::parse(&config.audience) else {
         return "principal:…".to_owned();
     };
-    let claims = subject_token.expose().split('.').nth(1).and_then(jwt::object);
-    let subject = claims.and_then(|claims| Some(claims.get("sub")?.as_str()?.to_owned()));
+    let subject = match config.token_type {
+        TokenType::Mtls => certificate::subject(subject_token),
+        _ => {
+            let claims = subject_token.expose().split('.').nth(1).and_then(jwt::object);
+            claims.and_then(|claims| Some(claims.get("sub")?.as_str()?.to_owned()))
+        }
+    };
     let subject = subject.filter(|subject| subject.bytes().all(|byte| byte.is_ascii_graphic()));
     provider.principal(subject.as_deref().unwrap_or("SUBJECT"))
 }

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
+use super::certificate::{CertificateFiles, Identity};
 use super::executable::{Allowed, Executable, Target};
 use crate::configuration::CredentialConfig;
 use crate::configuration::credential_source::CredentialSource;
@@ -79,6 +80,9 @@ pub fn examine(
             })?;
             fetch_from(aws.as_ref(), variables, cx)
         }
+        CredentialSource::Certificate(_) => Identity::of(config, cx)?
+            .map(|identity| identity.subject_token)
+            .ok_or_else(|| Error::new(Kind::Internal, "the configuration has no certificate")),
     }
 }
 
@@ -139,6 +143,8 @@ pub fn identity(config: &CredentialConfig, cx: &Context) -> String {
             let variables = fetch::environment(aws, &[], &cx.env);
             digest(variables.iter().map(Vec::as_slice))
         }),
+        CredentialSource::Certificate(source) => CertificateFiles::read(source, cx)
+            .map_or_else(|_| String::new(), |files| files.identity()),
     }
 }
 

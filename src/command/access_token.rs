@@ -40,6 +40,7 @@ pub(super) const INFO: CommandInfo = CommandInfo {
     summary: "print an access token, of the service account if the configuration has one",
     options: &[CredentialOptions::TABLE, Options::TABLE, FORMAT],
     of_source: false,
+    own_source: None,
     rest: None,
     example: "wif-token access-token --credentials=credentials.json --format=header",
     run,
@@ -135,7 +136,7 @@ impl Options {
         let token = credentials.cached(entry, cx, &|| match (hop, user) {
             (None, _) => credentials.access_token(&scopes, MIN_LIFE, cx),
             (_, None) => credentials.with_account(cx, |account| {
-                Ok(account.access_token(&scopes, lifetime, "--scope and --lifetime", cx)?)
+                Ok(account.access_token(&scopes, lifetime, "--scope and --lifetime")?)
             }),
             (_, Some(user)) => credentials.with_account(cx, |account| {
                 let endpoint = (endpoint, "--oauth-endpoint");

@@ -52,6 +52,7 @@ pub(super) const INFO: CommandInfo = CommandInfo {
     summary: "run a command that gets its tokens from a metadata server",
     options: &[CredentialOptions::TABLE, Options::TABLE, serving::Options::TABLE],
     of_source: false,
+    own_source: None,
     rest: Some("COMMAND [ARG]..."),
     example: "wif-token exec --credentials=credentials.json -- ./my-app",
     also: &[],

@@ -28,6 +28,7 @@ pub(super) const INFO: CommandInfo = CommandInfo {
     summary: "print an OpenID Connect ID token of the service account",
     options: &[CredentialOptions::TABLE, Options::TABLE, FORMAT],
     of_source: false,
+    own_source: None,
     rest: None,
     example: "wif-token id-token --for=https://my-service.example.com --include-email",
     run,

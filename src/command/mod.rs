@@ -36,6 +36,8 @@ pub struct CommandInfo {
     pub options: &'static [&'static [OptionInfo]],
     /// Whether its name is followed by a source and the options of that source.
     pub of_source: bool,
+    /// Another word in place of a source, with options of its own.
+    pub own_source: Option<&'static SourceInfo>,
     /// The placeholder of the arguments after `--`, if they are allowed.
     pub rest: Option<&'static str>,
     /// A command line that shows typical options. Long ones have more than one line.

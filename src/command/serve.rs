@@ -37,6 +37,7 @@ pub(super) const INFO: CommandInfo = CommandInfo {
     summary: "run a metadata server for clients on this host",
     options: &[CredentialOptions::TABLE, Options::TABLE, serving::Options::TABLE],
     of_source: false,
+    own_source: None,
     rest: None,
     example: "wif-token serve --listen=127.0.0.1:8080 --credentials=credentials.json",
     also: &[],

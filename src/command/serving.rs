@@ -17,7 +17,7 @@ use crate::google::{gcloud, scopes};
 use crate::options::Options as Common;
 use crate::options::grammar::{is_project, require};
 use crate::server::{AllowedUsers, Fetch, Identity, Settings, Wanted};
-use crate::token::jwt;
+use crate::token::{TokenType, jwt};
 use crate::world::{Clock, Deadline, World};
 
 options! {
@@ -107,6 +107,13 @@ fn token(credentials: &Credentials, wanted: &Wanted, cx: &Context) -> Result<Acc
         (Wanted::Access(scopes), _) => credentials.access_token(scopes, MIN_LIFE, cx),
         (Wanted::Identity(audience, is_full), _) => {
             credentials.id_token(audience, *is_full, "the audience", cx)
+        }
+        (Wanted::Subject(_), Origin::ExternalAccount(config))
+            if config.token_type == TokenType::Mtls =>
+        {
+            let what = "the subject token is a certificate, which clients must present themselves";
+            Err(Error::new(Kind::Configuration, what)
+                .fix("use the access tokens and ID tokens of this server"))
         }
         (Wanted::Subject(_), Origin::ExternalAccount(config)) => {
             let text = subject_token::get(config, cx)?;

@@ -58,6 +58,7 @@ pub(super) const JWT: CommandInfo = CommandInfo {
     summary: "sign a JWT with the key of the service account",
     options: &[CredentialOptions::TABLE, JwtOptions::TABLE, FORMAT],
     of_source: false,
+    own_source: None,
     rest: None,
     example: "wif-token sign-jwt --payload=claims.json",
     run: sign_jwt,
@@ -69,6 +70,7 @@ pub(super) const BLOB: CommandInfo = CommandInfo {
     summary: "sign a file with the key of the service account",
     options: &[CredentialOptions::TABLE, BlobOptions::TABLE, FORMAT],
     of_source: false,
+    own_source: None,
     rest: None,
     example: "wif-token sign-blob --file=release.tar.gz",
     run: sign_blob,
@@ -94,7 +96,7 @@ fn sign_jwt(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     }
     let signed = invocation
         .credentials(cx)?
-        .with_account(cx, |account| account.sign_jwt(text.expose(), "--payload", cx))?;
+        .with_account(cx, |account| account.sign_jwt(text.expose(), "--payload"))?;
     Ok(output(invocation.format, "signed_jwt", &signed))
 }
 
@@ -103,7 +105,7 @@ fn sign_blob(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     let base64 = STANDARD.encode(files::read_bytes(&path, "--file")?);
     let signed = invocation
         .credentials(cx)?
-        .with_account(cx, |account| account.sign_blob(&base64, "--file", cx))?;
+        .with_account(cx, |account| account.sign_blob(&base64, "--file"))?;
     Ok(output(invocation.format, "signed_blob", &signed))
 }
 

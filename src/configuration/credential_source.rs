@@ -1,6 +1,6 @@
 //! The `credential_source` of a credential configuration: where a client gets the subject token.
 //!
-//! All kinds of Google's clients are supported, except `certificate`.
+//! All kinds of Google's clients are supported.
 //! <https://google.aip.dev/auth/4117>
 
 use std::path::PathBuf;
@@ -10,6 +10,7 @@ use super::unsupported;
 use crate::error::Error;
 use crate::http::Url;
 use crate::secret::Secret;
+use crate::token::TokenType;
 
 /// How long a client waits for an executable by default, in milliseconds.
 pub const TIMEOUT_MS: u64 = 30_000;
@@ -35,6 +36,18 @@ pub enum CredentialSource {
     Url(Url, Vec<(String, Secret)>, Option<String>),
     /// A signed `GetCallerIdentity` request (`environment_id` is `aws1`).
     Aws,
+    /// An X.509 certificate, which the client also presents by mutual TLS.
+    Certificate(CertificateSource),
+}
+
+/// The files of a certificate.
+#[derive(Debug)]
+pub struct CertificateSource {
+    /// The certificate configuration; `None` if the environment determines it
+    /// (`use_default_certificate_config`).
+    pub config: Option<PathBuf>,
+    /// The certificates of the authorities between the certificate and one that Google trusts.
+    pub trust_chain: Option<PathBuf>,
 }
 
 /// Reads the `credential_source` member of a configuration.
@@ -94,11 +107,47 @@ pub(super) fn read(members: &Members) -> Result<CredentialSource, Error> {
         };
         return Ok(CredentialSource::Url(url, headers, field));
     }
-    let what = match source.map.contains_key("certificate") {
-        true => "uses a certificate, which only Google's libraries support",
-        false => "has no executable, file, url or environment_id",
-    };
+    if let Some(certificate) = source.object("certificate")? {
+        return certificate_source(&certificate).map(CredentialSource::Certificate);
+    }
     Err(members
-        .wrong(&format!("credential_source {what}"))
+        .wrong("credential_source has no executable, file, url, certificate or environment_id")
         .fix("create the configuration with wif-token config SOURCE"))
+}
+
+fn certificate_source(members: &Members) -> Result<CertificateSource, Error> {
+    let (location, default) = ("certificate_config_location", "use_default_certificate_config");
+    let config = members.text(location)?.map(PathBuf::from);
+    let trust_chain = members.text("trust_chain_path")?.map(PathBuf::from);
+    match (members.flag(default)?, &config) {
+        (true, Some(_)) => Err(members
+            .wrong(&format!("{default} and {location} cannot be used together"))
+            .fix(format!("remove {default} or {location}"))),
+        (false, None) => Err(members.missing(location).fix(format!(
+            "set {location} to the path of a certificate configuration, or {default} to true"
+        ))),
+        _ => Ok(CertificateSource { config, trust_chain }),
+    }
+}
+
+/// Reads `subject_token_type`, which must be the one for a certificate if the source is one.
+///
+/// # Errors
+/// `CONFIGURATION` if it is missing, not known, or not the one of the source.
+pub(super) fn token_type(members: &Members, source: &CredentialSource) -> Result<TokenType, Error> {
+    let name = members.required("subject_token_type")?;
+    let is_mtls = name == TokenType::MTLS;
+    match (source, TokenType::parse(&name)) {
+        (CredentialSource::Certificate(_), _) if is_mtls => Ok(TokenType::Mtls),
+        (CredentialSource::Certificate(_), _) => Err(members
+            .wrong("subject_token_type is not the type for a certificate")
+            .fix(format!("set subject_token_type to {}", TokenType::MTLS))),
+        (_, Some(token_type)) => Ok(token_type),
+        (_, None) if is_mtls => Err(members
+            .wrong("subject_token_type requires credential_source.certificate")
+            .fix("set subject_token_type to the type of the token that the source returns")),
+        (_, None) => Err(members
+            .wrong("subject_token_type is not a known token type")
+            .fix(TokenType::fix_for_unknown())),
+    }
 }

@@ -108,12 +108,26 @@ impl<'a> Members<'a> {
         }
     }
 
+    /// A boolean, which is `false` if the member is missing.
+    pub(super) fn flag(&self, name: &str) -> Result<bool, Error> {
+        match self.map.get(name) {
+            None | Some(Value::Null) => Ok(false),
+            Some(Value::Bool(value)) => Ok(*value),
+            Some(_) => Err(self
+                .wrong(&format!("{name} is not true or false"))
+                .fix(format!("set {}{name} to true or false without quotes", self.inside))),
+        }
+    }
+
     /// The members of an object inside this one.
     pub(super) fn object(&self, name: &'static str) -> Result<Option<Members<'a>>, Error> {
         let inside = match name {
             "executable" => "executable.",
             "format" => "format.",
             "headers" => "headers.",
+            "certificate" => "certificate.",
+            "cert_configs" => "cert_configs.",
+            "workload" => "cert_configs.workload.",
             "credential_source" => "credential_source.",
             _ => "service_account_impersonation.",
         };

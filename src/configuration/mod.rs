@@ -6,6 +6,7 @@
 //! Every Google client reads it from `GOOGLE_APPLICATION_CREDENTIALS`.
 //! <https://google.aip.dev/auth/4117>
 
+pub mod certificate_config;
 pub mod credential_file;
 pub mod credential_source;
 pub mod duplicates;
@@ -109,25 +110,22 @@ impl CredentialConfig {
             remedy: WIF_TOKEN_CONFIG,
         };
         unsupported::refuse_at_the_top(&members)?;
-        let token_type = members.required("subject_token_type")?;
-        let token_type = TokenType::parse(&token_type).ok_or_else(|| {
-            members
-                .wrong("subject_token_type is not a known token type")
-                .fix(TokenType::fix_for_unknown())
-        })?;
+        let audience = members.required("audience")?;
+        let source = credential_source::read(&members)?;
+        let token_type = credential_source::token_type(&members, &source)?;
         let client_id = members.text("client_id")?;
         let client_secret = Secret::new(members.text("client_secret")?.unwrap_or_default());
         Ok(CredentialConfig {
             path: path.to_owned(),
             digest,
-            audience: members.required("audience")?,
+            audience,
             token_type,
             token_url: members.url("token_url")?.ok_or_else(|| members.missing("token_url"))?,
             impersonation: impersonation(&members)?,
             user_project: members.text("workforce_pool_user_project")?,
             client: client_id.map(|id| (id, client_secret)),
             universe: members.text("universe_domain")?.unwrap_or_else(|| GOOGLEAPIS.to_owned()),
-            source: credential_source::read(&members)?,
+            source,
         })
     }
 }
@@ -208,7 +206,21 @@ mod tests {
             ),
             ("credential_source", json!([]), "credential_source is not an object"),
             ("credential_source", json!({}), "has no executable, file, url"),
-            ("credential_source", json!({"certificate": {}}), "uses a certificate"),
+            (
+                "credential_source",
+                json!({"certificate": {}}),
+                "certificate.certificate_config_location is missing; set",
+            ),
+            (
+                "credential_source",
+                json!({"certificate": {"use_default_certificate_config": true}}),
+                "subject_token_type is not the type for a certificate; set",
+            ),
+            (
+                "subject_token_type",
+                json!(TokenType::MTLS),
+                "subject_token_type requires credential_source.certificate",
+            ),
             ("credential_source", json!({"executable": {}}), "executable.command is missing"),
             ("credential_source", json!({"environment_id": "aws2"}), "environment_id is not aws1"),
             (

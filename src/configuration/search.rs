@@ -57,7 +57,7 @@ pub fn search(option: Option<PathBuf>, cx: &Context) -> Result<Place, Error> {
     if let Some(path) = cx.env.get(VARIABLE).filter(|path| !path.is_empty()) {
         return Ok(Place::File(path.into(), VARIABLE));
     }
-    let well_known = well_known(cx)?;
+    let well_known = well_known(WELL_KNOWN, cx)?;
     match &well_known {
         Some((path, place)) if files::exists(path) => {
             return Ok(Place::File(path.clone(), place));
@@ -84,17 +84,21 @@ pub fn search(option: Option<PathBuf>, cx: &Context) -> Result<Place, Error> {
         .fix(format!("add --credentials=FILE or set {VARIABLE}")))
 }
 
-/// The path of the well-known file, and the variable that determines the path.
-fn well_known(cx: &Context) -> Result<Option<(PathBuf, &'static str)>, Error> {
+/// The path of a file in the folder of gcloud's settings, and the variable that determines the folder.
+pub(super) fn well_known(
+    name: &str,
+    cx: &Context,
+) -> Result<Option<(PathBuf, &'static str)>, Error> {
     if let Some(folder) = cx.env.get(GCLOUD_FOLDER).filter(|folder| !folder.is_empty()) {
-        return Ok(Some((Path::new(&folder).join(WELL_KNOWN), GCLOUD_FOLDER)));
+        return Ok(Some((Path::new(&folder).join(name), GCLOUD_FOLDER)));
     }
     let below = if cfg!(windows) { "gcloud" } else { ".config/gcloud" };
     let home = cx.env.text(home_variable())?;
-    Ok(home.map(|home| (Path::new(&home).join(below).join(WELL_KNOWN), home_variable())))
+    Ok(home.map(|home| (Path::new(&home).join(below).join(name), home_variable())))
 }
 
-fn home_variable() -> &'static str {
+/// The variable with the folder that contains gcloud's settings.
+pub(super) fn home_variable() -> &'static str {
     if cfg!(windows) { "APPDATA" } else { HOME }
 }
 

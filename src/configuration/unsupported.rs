@@ -108,9 +108,13 @@ pub(super) fn refuse_in_source(source: &Members) -> Result<(), Error> {
     refuse_unknown(source, &[known, aws].concat())?;
     let executable =
         ["command", "timeout_millis", "interactive_timeout_millis", "output_file"].as_slice();
-    for (name, known) in
-        [("executable", executable), ("format", &["type", "subject_token_field_name"])]
-    {
+    let certificate =
+        ["use_default_certificate_config", "certificate_config_location", "trust_chain_path"];
+    for (name, known) in [
+        ("executable", executable),
+        ("certificate", &certificate),
+        ("format", &["type", "subject_token_field_name"]),
+    ] {
         if let Some(object) = source.object(name)? {
             refuse_unknown(&object, known)?;
         }

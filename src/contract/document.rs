@@ -108,7 +108,7 @@ impl Cached for Document {
 pub(super) fn member(token_type: TokenType) -> &'static str {
     match token_type {
         TokenType::Saml2 => "saml_response",
-        TokenType::Jwt | TokenType::IdToken | TokenType::AwsRequest => "id_token",
+        _ => "id_token",
     }
 }
 

@@ -106,9 +106,9 @@ fn exchange(cx: &Context) -> Result<(), Error> {
     let account = config.impersonation.as_ref().map(Cow::Borrowed);
     let Some(account) = account else { return Ok(()) };
     let (delegates, member) = (Vec::new(), "principal://a".to_owned());
-    let account = ServiceAccount { account, delegates, bearer, member };
-    account.access_token(&["scope".to_owned()], None, "--scope", cx)?;
-    account.id_token("https://b.example", true, "--audience", cx)?;
-    account.sign_jwt("{}", "--payload", cx)?;
-    account.sign_blob("AA==", "--payload", cx).map(drop)
+    let account = ServiceAccount { account, delegates, bearer, member, cx };
+    account.access_token(&["scope".to_owned()], None, "--scope")?;
+    account.id_token("https://b.example", true, "--audience")?;
+    account.sign_jwt("{}", "--payload")?;
+    account.sign_blob("AA==", "--payload").map(drop)
 }

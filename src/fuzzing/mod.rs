@@ -14,6 +14,7 @@ use crate::cache::Cached;
 use crate::cli;
 use crate::client::executable;
 use crate::command::check::fuzzing as check;
+use crate::configuration::certificate_config::CertificateConfig;
 use crate::configuration::credential_file::CredentialFile;
 use crate::configuration::pool_provider::PoolProvider;
 use crate::contract::document::Document;
@@ -22,7 +23,7 @@ use crate::error::Kind;
 use crate::files::ownership::Existing;
 use crate::google::access_token::AccessToken;
 use crate::helper::fuzzing as helper;
-use crate::http::Url;
+use crate::http::{ClientCert, Url};
 use crate::options::Pkcs11Uri;
 use crate::redaction;
 use crate::secret::Secret;
@@ -31,6 +32,7 @@ use crate::show;
 use crate::source::command_line;
 use crate::source::fuzzing::{self as source, adfs, aws, kubernetes};
 use crate::token::{Origin, SubjectToken, TokenType, jwks, jwt, saml};
+use crate::x509;
 
 /// Reads an input. Returns the messages of errors, which must not contain any part of the input.
 type Entry = fn(&[u8]) -> Vec<String>;
@@ -65,6 +67,8 @@ const ENTRIES: &[(&str, Entry)] = &[
     }),
     ("output_file", output_file),
     ("configuration", configuration),
+    ("certificate_config", certificate_config),
+    ("certificate", certificate),
     ("arguments", arguments),
     ("command_line", words),
     ("url", url),
@@ -182,6 +186,28 @@ fn output_file(input: &[u8]) -> Vec<String> {
         judgement::of_success(&value, TokenType::Jwt, true);
     }
     messages
+}
+
+/// A certificate configuration.
+fn certificate_config(input: &[u8]) -> Vec<String> {
+    let text = Secret::new(text(input).as_ref());
+    let config = CertificateConfig::parse(text, Path::new("/certificate_config.json"));
+    config.err().iter().map(ToString::to_string).collect()
+}
+
+/// A certificate with its chain and its key, all in PEM, or a certificate in DER.
+fn certificate(input: &[u8]) -> Vec<String> {
+    let text = Secret::new(text(input).as_ref());
+    let found = x509::certificates(&text).unwrap_or_else(|| vec![input.to_vec().into()]);
+    let Some((leaf, chain)) = found.split_first() else { return Vec::new() };
+    let is_valid = x509::check(leaf, 0).is_ok();
+    assert!(is_valid || x509::check_chain(leaf, chain, 0).is_err());
+    assert!(!is_valid || x509::expiry(leaf).is_none_or(|end| end >= 0));
+    assert_eq!(
+        x509::common_name(leaf).is_some(),
+        x509::claims(leaf)["subject"]["dn"]["cn"].is_string()
+    );
+    ClientCert::new(&text, &text, "--cert").err().iter().map(ToString::to_string).collect()
 }
 
 /// A credential configuration, with the words of its command and the pool provider of its audience.

@@ -45,7 +45,7 @@ pub fn access_token(
         "iat": now,
         "exp": now + ASSERTION_LIFETIME,
     });
-    let assertion = account.sign_jwt(&claims.to_string(), "the user and the scopes", cx)?;
+    let assertion = account.sign_jwt(&claims.to_string(), "the user and the scopes")?;
     let post = Request::post(endpoint, place)
         .field("grant_type", JWT_BEARER)
         .field("assertion", assertion.text);

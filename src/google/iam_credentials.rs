@@ -12,7 +12,6 @@ use serde_json::{Map, Value, json};
 use super::access_token::AccessToken;
 use super::refusals::{self, Refusal};
 use super::service_account::ServiceAccount;
-use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::http::{Request, Url};
 use crate::secret::Secret;
@@ -34,26 +33,26 @@ impl ServiceAccount<'_> {
     ///
     /// # Errors
     /// `DENIED` if a role is missing, `CONFIGURATION` if the account does not exist or the lifetime
-    /// is not allowed; otherwise those of [`Context::send`].
+    /// is not allowed; otherwise those of [`Context::send`](crate::context::Context::send).
     pub fn access_token(
         &self,
         scopes: &[String],
         lifetime: Option<u64>,
         place: &str,
-        cx: &Context,
     ) -> Result<AccessToken, Refusal> {
         let lifetime = lifetime.or(self.account.lifetime);
         let mut body = json!({ "scope": scopes });
         if let (Some(body), Some(lifetime)) = (body.as_object_mut(), lifetime) {
             body.insert("lifetime".to_owned(), format!("{lifetime}s").into());
         }
-        let response = self.call("generateAccessToken", body, place, cx)?;
+        let response = self.call("generateAccessToken", body, place)?;
         let token = text(&response, "accessToken")?;
         let expiry = response.get("expireTime").and_then(Value::as_str).and_then(parse_rfc3339);
-        let now = cx.clock.now();
+        let now = self.cx.clock.now();
         let lifetime = expiry.map(|expiry| expiry - now);
         // If this host's clock is ahead, a valid token seems to have expired.
-        let is_valid = |left: &i64| *left <= 0 && left.saturating_add(cx.skew().unwrap_or(0)) > 0;
+        let is_valid =
+            |left: &i64| *left <= 0 && left.saturating_add(self.cx.skew().unwrap_or(0)) > 0;
         let lifetime = lifetime.filter(|left| !is_valid(left));
         let place = (&self.account.url, "service_account_impersonation_url");
         Ok(AccessToken::new(token, lifetime, now, place)?)
@@ -68,10 +67,9 @@ impl ServiceAccount<'_> {
         audience: &str,
         include_email: bool,
         place: &str,
-        cx: &Context,
     ) -> Result<Secret, Error> {
         let body = json!({ "audience": audience, "includeEmail": include_email });
-        let response = self.call("generateIdToken", body, place, cx)?;
+        let response = self.call("generateIdToken", body, place)?;
         jwt(&response, "token")
     }
 
@@ -79,8 +77,8 @@ impl ServiceAccount<'_> {
     ///
     /// # Errors
     /// As [`ServiceAccount::access_token`].
-    pub fn sign_jwt(&self, claims: &str, place: &str, cx: &Context) -> Result<Signed, Error> {
-        let response = self.call("signJwt", json!({ "payload": claims }), place, cx)?;
+    pub fn sign_jwt(&self, claims: &str, place: &str) -> Result<Signed, Error> {
+        let response = self.call("signJwt", json!({ "payload": claims }), place)?;
         Ok(Signed { key_id: key_id(&response), text: jwt(&response, "signedJwt")? })
     }
 
@@ -88,8 +86,8 @@ impl ServiceAccount<'_> {
     ///
     /// # Errors
     /// As [`ServiceAccount::access_token`].
-    pub fn sign_blob(&self, base64: &str, place: &str, cx: &Context) -> Result<Signed, Error> {
-        let response = self.call("signBlob", json!({ "payload": base64 }), place, cx)?;
+    pub fn sign_blob(&self, base64: &str, place: &str) -> Result<Signed, Error> {
+        let response = self.call("signBlob", json!({ "payload": base64 }), place)?;
         let signature = text(&response, "signedBlob")?;
         match STANDARD.decode(signature) {
             Ok(bytes) if !bytes.is_empty() => {
@@ -104,7 +102,6 @@ impl ServiceAccount<'_> {
         method: &str,
         mut body: Value,
         place: &str,
-        cx: &Context,
     ) -> Result<Map<String, Value>, Refusal> {
         let names =
             self.delegates.iter().map(|email| format!("projects/-/serviceAccounts/{email}"));
@@ -120,7 +117,7 @@ impl ServiceAccount<'_> {
             .header("Content-Type", "application/json")
             .bearer(&self.bearer.text)
             .body(Secret::new(body.to_string()));
-        let response = cx.send(post)?;
+        let response = self.cx.send(post)?;
         match response.status {
             200 => Ok(response.json()?),
             _ => Err(refusals::of_service_account(self, (method, place), &url, response)),

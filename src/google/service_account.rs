@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::access_token::AccessToken;
 use crate::configuration::Impersonation;
+use crate::context::Context;
 
 /// A service account, and the credentials and delegates to impersonate it.
 #[derive(Debug)]
@@ -16,17 +17,20 @@ pub struct ServiceAccount<'a> {
     pub bearer: AccessToken,
     /// The caller's name in an IAM policy, for messages.
     pub member: String,
+    /// The context of the requests, in which they may present a client certificate.
+    pub cx: &'a Context,
 }
 
 impl ServiceAccount<'_> {
     /// Impersonates the delegate at this index instead, through the delegates before it.
-    pub fn up_to(&self, index: usize) -> Option<ServiceAccount<'static>> {
+    pub fn up_to(&self, index: usize) -> Option<ServiceAccount<'_>> {
         let (before, from) = self.delegates.split_at_checked(index)?;
         Some(ServiceAccount {
             account: Cow::Owned(self.account.beside(from.first()?)?),
             delegates: before.to_vec(),
             bearer: self.bearer.clone(),
             member: self.member.clone(),
+            cx: self.cx,
         })
     }
 }

@@ -1,7 +1,7 @@
 //! TLS as a connector of the HTTP agent. It also stores the certificate of the server, because HTTP
 //! Negotiate binds a sign-on to that certificate (RFC 5929).
 
-use std::io::{Read as _, Write as _};
+use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
@@ -75,7 +75,8 @@ impl<In: Transport> Connector<In> for TlsConnector {
         let mut socket = TransportAdapter::new(transport.boxed(), details.current_time.clone());
         socket.set_timeout(details.timeout);
         let mut stream = StreamOwned::new(connection, socket);
-        stream.conn.complete_io(&mut stream.sock)?;
+        let handshake = stream.conn.complete_io(&mut stream.sock);
+        handshake.map_err(|error| refusal(&mut stream, error))?;
         let chain = stream.conn.peer_certificates().unwrap_or_default();
         self.peer.set(chain.first().map(|certificate| certificate.clone().into_owned()));
         let (input, output) =
@@ -87,13 +88,29 @@ impl<In: Transport> Connector<In> for TlsConnector {
 /// A connection with TLS.
 pub(super) struct TlsTransport {
     buffers: LazyBuffers,
-    stream: StreamOwned<ClientConnection, TransportAdapter>,
+    stream: Stream,
 }
 
 impl std::fmt::Debug for TlsTransport {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("TlsTransport").finish_non_exhaustive()
     }
+}
+
+type Stream = StreamOwned<ClientConnection, TransportAdapter>;
+
+/// The failure of a connection that the server closed: the alert that it sent before, if there is one.
+/// A server can refuse a client certificate while the rest of the handshake or the request is still
+/// being sent.
+fn refusal(stream: &mut Stream, error: io::Error) -> io::Error {
+    let closed = [ErrorKind::BrokenPipe, ErrorKind::ConnectionReset, ErrorKind::ConnectionAborted];
+    let Stream { conn, sock } = stream;
+    while closed.contains(&error.kind()) && conn.read_tls(sock).is_ok_and(|length| length > 0) {
+        if let Err(alert) = conn.process_new_packets() {
+            return io::Error::other(alert);
+        }
+    }
+    error
 }
 
 impl Transport for TlsTransport {
@@ -104,12 +121,15 @@ impl Transport for TlsTransport {
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
         self.stream.sock.set_timeout(timeout);
         let output = self.buffers.output().get(..amount).unwrap_or_default();
-        Ok(self.stream.write_all(output)?)
+        let result = self.stream.write_all(output);
+        Ok(result.map_err(|error| refusal(&mut self.stream, error))?)
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
         self.stream.sock.set_timeout(timeout);
-        let amount = self.stream.read(self.buffers.input_append_buf())?;
+        // What was not written before is written first.
+        let read = self.stream.read(self.buffers.input_append_buf());
+        let amount = read.map_err(|error| refusal(&mut self.stream, error))?;
         self.buffers.input_appended(amount);
         Ok(amount > 0)
     }

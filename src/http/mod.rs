@@ -41,7 +41,7 @@ pub use clocks::{SET_CLOCK, TOLERATED_SKEW, wrong_clock};
 pub use proxy::NamedProxy;
 pub use request::{Request, Text};
 pub use response::Response;
-pub use tls::{Authorities, CaFile, ClientCert, Terms};
+pub use tls::{Authorities, CaFile, ClientCert, Terms, Unusable};
 pub use url::Url;
 
 use crate::error::{Error, Kind};

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls::crypto::ring::default_provider;
+use rustls::crypto::ring::sign::any_supported_type;
 use rustls::sign::{CertifiedKey, SigningKey, SingleCertAndKey};
 use rustls::{
     AlertDescription, CertificateError, ClientConfig, InconsistentKeys, OtherError, RootCertStore,
@@ -16,53 +17,109 @@ use crate::error::{Error, Kind};
 use crate::files;
 use crate::secret::Secret;
 use crate::show;
+use crate::x509;
 
 /// A client certificate chain with its private key.
 #[derive(Debug, Clone)]
 pub struct ClientCert {
-    chain: Vec<CertificateDer<'static>>,
-    key: ClientKey,
+    pair: Arc<CertifiedKey>,
     place: String,
 }
 
-/// The key of a client certificate.
-#[derive(Debug, Clone)]
-enum ClientKey {
-    /// The key itself.
-    Pem(Arc<PrivateKeyDer<'static>>),
-    /// A key that signs elsewhere.
-    Signer(Arc<dyn SigningKey>),
+/// Why a certificate chain and a key cannot be used.
+#[derive(Debug, Clone, Copy)]
+pub enum Unusable {
+    /// The chain is not in PEM format, or empty.
+    Chain,
+    /// The key is not in PEM format.
+    Key,
+    /// The type or the size of the key is not supported.
+    KeyType,
+    /// The first certificate is not a valid X.509 certificate of version 3.
+    Certificate,
+    /// The key does not belong to the first certificate.
+    Mismatch,
+}
+
+impl Unusable {
+    /// The failure; `place` names the options that contain the chain and the key.
+    fn explain(self, place: &str) -> Error {
+        let what = match self {
+            Unusable::Chain => "the client certificate is not in PEM format",
+            Unusable::Key => "the client key is not a private key in PEM format",
+            Unusable::KeyType => "the type or the size of the client key is not supported",
+            Unusable::Certificate => "the client certificate is not valid",
+            Unusable::Mismatch => "the client certificate does not match the client key",
+        };
+        Error::new(Kind::Configuration, what).fix(format!("check {place}"))
+    }
 }
 
 impl ClientCert {
     /// Reads the certificate chain and the key in PEM. `place` names the options that contain them.
     ///
     /// # Errors
-    /// `CONFIGURATION` if either is not in PEM.
+    /// `CONFIGURATION` if either is not in PEM or cannot be used, or if they do not match.
     pub fn new(chain: &Secret, key: &Secret, place: &str) -> Result<ClientCert, Error> {
-        let wrong = |what| Error::new(Kind::Configuration, what).fix(format!("check {place}"));
-        let chain = client_chain(chain, place)?;
-        let key = PrivateKeyDer::from_pem_slice(key.expose().as_bytes()).map_err(|_| {
-            let error = wrong("the client key is not a private key in PEM format");
-            match show::other_key(key.expose()) {
-                Some((what, fix)) => error.cause(what).fix(fix.replace("OPTION", "the client key")),
-                None => error,
+        ClientCert::read(chain, key, place).map_err(|unusable| {
+            let error = unusable.explain(place);
+            match (unusable, show::other_key(key.expose())) {
+                (Unusable::Key, Some((what, fix))) => {
+                    error.cause(what).fix(fix.replace("OPTION", "the client key"))
+                }
+                _ => error,
             }
-        })?;
-        Ok(ClientCert { chain, key: ClientKey::Pem(Arc::new(key)), place: place.to_owned() })
+        })
     }
 
-    /// Reads the certificate chain in PEM. Its key signs elsewhere.
+    /// Reads the certificate chain in PEM. Its key is somewhere else.
     ///
     /// # Errors
-    /// `CONFIGURATION` if the chain is not in PEM.
+    /// As for [`ClientCert::new`].
     pub fn with_signer(
         chain: &Secret,
         key: Arc<dyn SigningKey>,
         place: &str,
     ) -> Result<ClientCert, Error> {
-        let chain = client_chain(chain, place)?;
-        Ok(ClientCert { chain, key: ClientKey::Signer(key), place: place.to_owned() })
+        let chain = x509::certificates(chain).ok_or(Unusable::Chain);
+        let pair = chain.and_then(|chain| ClientCert::with_key(chain, key, place));
+        pair.map_err(|unusable| unusable.explain(place))
+    }
+
+    /// Reads the certificate chain and the key in PEM, like [`ClientCert::new`].
+    ///
+    /// # Errors
+    /// Why they cannot be used.
+    pub fn read(chain: &Secret, key: &Secret, place: &str) -> Result<ClientCert, Unusable> {
+        let chain = x509::certificates(chain).ok_or(Unusable::Chain)?;
+        let key = PrivateKeyDer::from_pem_slice(key.expose().as_bytes());
+        let key = any_supported_type(&key.map_err(|_| Unusable::Key)?);
+        ClientCert::with_key(chain, key.map_err(|_| Unusable::KeyType)?, place)
+    }
+
+    /// A certificate chain, which is not empty, with a key that may be anywhere.
+    ///
+    /// # Errors
+    /// Why they cannot be used.
+    pub fn with_key(
+        chain: Vec<CertificateDer<'static>>,
+        key: Arc<dyn SigningKey>,
+        place: &str,
+    ) -> Result<ClientCert, Unusable> {
+        let pair = CertifiedKey::new(chain, key);
+        match pair.keys_match() {
+            // Not every key can tell its public key. Then the server decides.
+            Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => {
+                Ok(ClientCert { pair: Arc::new(pair), place: place.to_owned() })
+            }
+            Err(rustls::Error::InconsistentKeys(_)) => Err(Unusable::Mismatch),
+            Err(_) => Err(Unusable::Certificate),
+        }
+    }
+
+    /// The certificates, which begin with that of the client.
+    pub fn chain(&self) -> &[CertificateDer<'static>] {
+        &self.pair.cert
     }
 }
 
@@ -101,7 +158,7 @@ impl Authorities {
             Authorities::Pem(pem, _) => pem.clone(),
         };
         let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(certificates(&pem).unwrap_or_default());
+        roots.add_parsable_certificates(x509::certificates(&pem).unwrap_or_default());
         match roots.is_empty() {
             false => Ok(roots),
             true => {
@@ -139,8 +196,7 @@ impl Terms {
     /// The configuration for rustls.
     ///
     /// # Errors
-    /// `CONFIGURATION` if there is no trusted authority, or client certificate and key do not
-    /// match.
+    /// `CONFIGURATION` if there is no trusted authority.
     pub(super) fn config(&self) -> Result<ClientConfig, Error> {
         let no_trust = |error| explain(&error, "", "", self);
         let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()))
@@ -150,44 +206,14 @@ impl Terms {
             None => builder.with_platform_verifier().map_err(no_trust)?,
             Some(authorities) => builder.with_root_certificates(authorities.roots()?),
         };
-        let Some(ClientCert { chain, key, place }) = &self.client_cert else {
-            return Ok(builder.with_no_client_auth());
-        };
-        let mismatch = || {
-            let what = "the client certificate does not match the client key";
-            Error::new(Kind::Configuration, what).fix(format!("check {place}"))
-        };
-        match key {
-            ClientKey::Pem(key) => builder
-                .with_client_auth_cert(chain.clone(), key.clone_key())
-                .map_err(|_| mismatch()),
-            ClientKey::Signer(key) => {
-                let certified = CertifiedKey::new(chain.clone(), key.clone());
-                // Unless both public keys are known, the server decides.
-                if let Err(rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) =
-                    certified.keys_match()
-                {
-                    return Err(mismatch());
-                }
-                let resolver = SingleCertAndKey::from(certified);
-                Ok(builder.with_client_cert_resolver(Arc::new(resolver)))
+        Ok(match &self.client_cert {
+            None => builder.with_no_client_auth(),
+            Some(ClientCert { pair, .. }) => {
+                let resolver = SingleCertAndKey::from(pair.clone());
+                builder.with_client_cert_resolver(Arc::new(resolver))
             }
-        }
+        })
     }
-}
-
-fn client_chain(pem: &Secret, place: &str) -> Result<Vec<CertificateDer<'static>>, Error> {
-    certificates(pem).ok_or_else(|| {
-        Error::new(Kind::Configuration, "the client certificate is not in PEM format")
-            .fix(format!("check {place}"))
-    })
-}
-
-/// The certificates in a PEM text; `None` if there is none or one is invalid.
-fn certificates(pem: &Secret) -> Option<Vec<CertificateDer<'static>>> {
-    let found: Result<Vec<_>, _> =
-        CertificateDer::pem_slice_iter(pem.expose().as_bytes()).collect();
-    found.ok().filter(|found| !found.is_empty())
 }
 
 /// The TLS error inside an error of the agent.

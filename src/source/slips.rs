@@ -8,7 +8,7 @@ use crate::options::{OptionInfo, is_name, nearest};
 use crate::shell;
 
 /// Words for which there is a command line, but neither a source nor a command.
-const COMMAND_LINES: [(&[&str], &str); 3] = [
+const COMMAND_LINES: [(&[&str], &str); 4] = [
     (
         &["spiffe", "spire"],
         "run wif-token command --field=0.svids.0.svid -- spire-agent api fetch jwt -audience \
@@ -18,6 +18,10 @@ const COMMAND_LINES: [(&[&str], &str); 3] = [
         &["login", "signin", "sign-in", "auth", "logout"],
         "run wif-token oidc --flow=device to sign in a user, or gcloud auth login --cred-file=FILE \
          to sign in to gcloud",
+    ),
+    (
+        &["certificate", "cert", "x509", "mtls"],
+        "run wif-token config certificate, because clients present the certificate themselves",
     ),
     (&["stdin", "pipe"], "write the token to a file, and use wif-token file --path=PATH"),
 ];

@@ -8,6 +8,7 @@
 use std::path::PathBuf;
 
 use crate::token::TokenType;
+use crate::x509;
 
 /// An issuer whose tokens are for many organizations.
 struct SharedIssuer {
@@ -88,6 +89,11 @@ pub enum Provider {
         /// The file with the metadata.
         metadata: PathBuf,
     },
+    /// Certificates of authorities, whose certificates must be uploaded.
+    X509 {
+        /// The file with the certificates.
+        trust_store: PathBuf,
+    },
     /// Signed requests of an AWS account.
     Aws {
         /// The account ID.
@@ -102,6 +108,7 @@ impl Provider {
             Provider::Oidc { .. } => "oidc",
             Provider::Saml { .. } => "saml",
             Provider::Aws { .. } => "aws",
+            Provider::X509 { .. } => "x509",
         }
     }
 }
@@ -146,6 +153,17 @@ impl Trust {
     pub fn saml(metadata: PathBuf) -> Trust {
         let (provider, token_type) = (Provider::Saml { metadata }, Some(TokenType::Saml2));
         Trust { provider, subject: "assertion.subject", token_type, ..Trust::issuer("") }
+    }
+
+    /// Trusts the certificates of the authorities in a trust store.
+    pub fn x509() -> Trust {
+        let provider = Provider::X509 { trust_store: "TRUST_STORE".into() };
+        let token_type = Some(TokenType::Mtls);
+        Trust { provider, subject: x509::DEFAULT_SUBJECT, token_type, ..Trust::issuer("") }.explain(
+            "TRUST_STORE",
+            "a YAML file whose trustStore.trustAnchors contain the pemCertificate of the authority \
+             (see docs/x509.md)",
+        )
     }
 
     /// Trusts the signed requests of this AWS account.

@@ -29,10 +29,16 @@ pub enum TokenType {
     Saml2,
     /// `urn:ietf:params:aws:token-type:aws4_request`
     AwsRequest,
+    /// [`TokenType::MTLS`]: certificates, of which the client presents the first one by mutual TLS.
+    /// No source returns them.
+    Mtls,
 }
 
 impl TokenType {
-    /// Every type with its name in `subject_token_type`.
+    /// The name of [`TokenType::Mtls`] in `subject_token_type`.
+    pub const MTLS: &str = "urn:ietf:params:oauth:token-type:mtls";
+
+    /// Every type that a source can return, with its name in `subject_token_type`.
     pub const ALL: &[(TokenType, &str)] = &[
         (TokenType::Jwt, "urn:ietf:params:oauth:token-type:jwt"),
         (TokenType::IdToken, "urn:ietf:params:oauth:token-type:id_token"),
@@ -54,7 +60,7 @@ impl TokenType {
     /// Its name in `subject_token_type`.
     pub fn urn(self) -> &'static str {
         let row = Self::ALL.iter().find(|row| row.0 == self);
-        row.map_or("urn:ietf:params:oauth:token-type:jwt", |row| row.1)
+        row.map_or(TokenType::MTLS, |row| row.1)
     }
 
     /// When Google no longer accepts a token of this type, in seconds since 1970; `None` if the token
@@ -63,6 +69,7 @@ impl TokenType {
         match self {
             TokenType::Saml2 => saml::expiry(text),
             TokenType::Jwt | TokenType::IdToken | TokenType::AwsRequest => jwt::expiry(text),
+            TokenType::Mtls => None,
         }
     }
 
@@ -72,10 +79,13 @@ impl TokenType {
     pub fn on_the_wire(self) -> TokenType {
         match self {
             TokenType::Saml2 => TokenType::Saml2,
-            TokenType::Jwt | TokenType::IdToken | TokenType::AwsRequest => TokenType::Jwt,
+            _ => TokenType::Jwt,
         }
     }
 }
+
+/// The fix for a source that must return a token of the type [`TokenType::Mtls`].
+const NOT_OF_A_SOURCE: &str = "set credential_source.certificate in the configuration";
 
 /// The assumed lifetime of a token that does not state its expiry, in seconds.
 pub const UNKNOWN_LIFE: i64 = 300;
@@ -129,6 +139,7 @@ impl SubjectToken {
             TokenType::Saml2 => saml::read(text, origin),
             TokenType::Jwt | TokenType::IdToken => jwt::read(text, origin),
             TokenType::AwsRequest => aws_request::read(text, origin),
+            TokenType::Mtls => Err(not_a_token(origin, "it is for mutual TLS", NOT_OF_A_SOURCE)),
         };
         let token = token.map_err(|error| match error.kind() {
             Kind::Protocol => mismatch::explain(text, token_type, origin)

@@ -2,7 +2,7 @@
 //!
 //! | name | content |
 //! |---|---|
-//! | `*.pem`, `*.crt`, `*.key` | an RSA key with its certificate |
+//! | `*.pem`, `*.crt`, `*.key` | an RSA key with its certificate, which an authority issued |
 //! | `*secret*`, `*password*` | a secret |
 //! | `*keys.json`, `*.jwks.json` | a key set |
 //! | `*claims*.json` | claims |
@@ -31,19 +31,20 @@ pub(crate) const CONFIGURATION: &str = r#"{
   "credential_source": {"file": "{root}/etc/token"}
 }"#;
 
-const PEM: &str = include_str!("../vectors/azure/certified.pem");
+const PEM: &str = include_str!("../vectors/x509/client.pem");
 
-const WRITTEN: [&str; 7] = [
+const WRITTEN: [&str; 8] = [
     "--output-file=",
     "--out=",
     "--log-file=",
     "--cache-file=",
     "--refresh-token-file=",
+    "--certificate-config-output=",
     ">",
     ">>",
 ];
 
-const READ: [&str; 12] = [
+const READ: [&str; 15] = [
     "--path=",
     "--key=",
     "--client-key=",
@@ -55,6 +56,9 @@ const READ: [&str; 12] = [
     "--payload=",
     "--file=",
     "--federated-token-file=",
+    "--cert-path=",
+    "--key-path=",
+    "--trust-chain-path=",
     "file:",
 ];
 

@@ -197,13 +197,17 @@ def test_gcloud_runs_the_commands(program, iam, tmp_path, audience):
     (["adfs", "--protocol=ws-trust", "--issuer=https://adfs.example/adfs/", "--relying-party=https://rp.example"], "saml",
      {"idpMetadataXml": "<xml/>"}, {"google.subject": "assertion.subject"}),
     (["file", "--path=/t"], "oidc", {"issuerUri": "ISSUER"}, {"google.subject": "assertion.sub"}),
+    (["certificate", "--cert-path=/c.pem", "--key-path=/k.pem"], "x509",
+     {"trustStore": {"trustAnchors": [{"pemCertificate": "PEM"}]}}, {"google.subject": "assertion.subject.dn.cn"}),
     (["kubernetes"], "oidc", {"issuerUri": "ISSUER", "jwksJson": '{"keys": []}'}, {"google.subject": "assertion.sub"}),
 ])  # fmt: skip
 def test_gcloud_makes_the_provider_of_each_kind(program, iam, tmp_path, audience, words, kind, settings, mapping):
-    """OIDC, SAML and AWS; without a service account the project's own policy names the workload."""
+    """OIDC, SAML, X.509 and AWS; without a service account the project's own policy names the workload."""
     (tmp_path / "metadata.xml").write_text("<xml/>")
+    (tmp_path / "store.yaml").write_text("trustStore: {trustAnchors: [{pemCertificate: PEM}]}")
     (tmp_path / "keys.json").write_text(json.dumps({"keys": []}))
-    edit = {"=METADATA": f"={tmp_path}/metadata.xml", "=JWKS": f"={tmp_path}/keys.json", "=ACCOUNT ": "=123456789012 ",
+    edit = {"=METADATA": f"={tmp_path}/metadata.xml", "=TRUST_STORE": f"={tmp_path}/store.yaml",
+            "=JWKS": f"={tmp_path}/keys.json", "=ACCOUNT ": "=123456789012 ",
             "=ROLE ": "=roles/viewer ", " PROJECT ": " my-project "}  # fmt: skip
     if words == ["aws", "--mode=caller-identity"]:
         edit["--account-id=ACCOUNT"] = "--account-id=123456789012"

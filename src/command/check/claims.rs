@@ -2,6 +2,7 @@
 //! mapping.
 //! <https://cloud.google.com/iam/docs/workload-identity-federation#mapping>
 
+use rustls_pki_types::CertificateDer;
 use serde_json::{Map, Value, json};
 
 use super::mapping::{Evaluated, evaluate, pairs};
@@ -13,6 +14,7 @@ use crate::secret::Secret;
 use crate::token::jwt;
 use crate::token::saml::{self, ASSERTION_NS};
 use crate::token::xml as parser;
+use crate::x509;
 
 /// The attribute that every mapping must have.
 const SUBJECT: &str = "google.subject";
@@ -55,6 +57,15 @@ pub(super) fn of_saml(
     }
     let claims = json!({ "subject": subject, "attributes": attributes });
     show(&claims, mapping, "assertion.subject", config, report);
+}
+
+pub(super) fn of_certificate(
+    leaf: &CertificateDer,
+    mapping: Option<&str>,
+    config: &CredentialConfig,
+    report: &mut Report,
+) {
+    show(&x509::claims(leaf), mapping, x509::DEFAULT_SUBJECT, config, report);
 }
 
 /// Lists the claims and the principals that result from the mapping of `--mapping`, or from the

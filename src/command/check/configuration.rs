@@ -25,7 +25,14 @@ pub(super) fn check(config: &CredentialConfig, hops: &[Hop], report: &mut Report
     audience(config, universe, report);
     token_type(config, report);
     token_url(config, universe, report);
-    impersonations(hops, universe, report);
+    let (own, others) = hops.split_at(usize::from(config.impersonation.is_some()).min(hops.len()));
+    impersonations(own, is_mtls(config), universe, report);
+    impersonations(others, false, universe, report);
+}
+
+/// Whether the client presents a certificate to Google.
+pub(super) fn is_mtls(config: &CredentialConfig) -> bool {
+    config.token_type == TokenType::Mtls
 }
 
 /// A user who can write the configuration can run programs as the user of the configuration.
@@ -140,27 +147,28 @@ fn token_type(config: &CredentialConfig, report: &mut Report) {
 fn token_url(config: &CredentialConfig, universe: &str, report: &mut Report) {
     let link = "token service";
     let (url, path) = (&config.token_url, "/v1/token");
+    let mtls = if is_mtls(config) { ".mtls" } else { "" };
     if !url.path().ends_with(path) {
         report.broken(
             link,
             Kind::Configuration,
             format!("token_url does not end with {path}: {url}"),
-            format!("set token_url to https://sts.{universe}{path}"),
+            format!("set token_url to https://sts{mtls}.{universe}{path}"),
         );
         return;
     }
     let (member, service, path) = ("token_url", "sts", path.to_owned());
-    Address { link, member, url, service, path }.check(universe, report);
+    Address { link, member, url, service, path, mtls: is_mtls(config) }.check(universe, report);
 }
 
 /// The service accounts, and the service that receives the tokens of those who impersonate them.
-pub(super) fn impersonations(hops: &[Hop], universe: &str, report: &mut Report) {
+pub(super) fn impersonations(hops: &[Hop], mtls: bool, universe: &str, report: &mut Report) {
     for hop in hops {
-        impersonation(&hop.account, universe, report);
+        impersonation(&hop.account, mtls, universe, report);
     }
 }
 
-fn impersonation(impersonation: &Impersonation, universe: &str, report: &mut Report) {
+fn impersonation(impersonation: &Impersonation, mtls: bool, universe: &str, report: &mut Report) {
     let link = "account service";
     if let Some(lifetime) = impersonation.lifetime.filter(|life| !LIFETIMES.contains(life)) {
         report.broken(
@@ -194,5 +202,6 @@ fn impersonation(impersonation: &Impersonation, universe: &str, report: &mut Rep
     }
     let (member, service) = ("service_account_impersonation_url", "iamcredentials");
     let path = format!("/v1/projects/-/serviceAccounts/{account}:generateAccessToken");
-    Address { link, member, url: &impersonation.url, service, path }.check(universe, report);
+    let url = &impersonation.url;
+    Address { link, member, url, service, path, mtls }.check(universe, report);
 }

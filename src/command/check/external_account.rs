@@ -5,10 +5,13 @@ use std::mem::take;
 
 use super::report::Report;
 use super::{
-    Check, OFFLINE, aws, claims, configuration, executable, google, jwt, output_document, saml,
+    Check, OFFLINE, aws, certificate, claims, configuration, executable, google, jwt,
+    output_document, saml,
 };
 use crate::client;
+use crate::client::certificate::Identity;
 use crate::configuration::CredentialConfig;
+use crate::configuration::credential_source::{CertificateSource, CredentialSource};
 use crate::context::Context;
 use crate::contract::judgement::Trouble;
 use crate::error::Kind;
@@ -17,11 +20,43 @@ use crate::secret::Secret;
 use crate::token::TokenType;
 
 pub(super) fn check(check: &Check, config: &CredentialConfig, report: &mut Report) {
-    let Check { options, hops, cx, .. } = *check;
+    let Check { hops, cx, .. } = *check;
     configuration::check(config, hops, report);
     if let Err(error) = cx.require_valid_proxy(&config.token_url) {
         report.error("token service", &error);
     }
+    if let CredentialSource::Certificate(source) = &config.source {
+        with_certificate(check, config, source, report);
+    } else {
+        with_token(check, config, report);
+    }
+    if report.depends_on_time() {
+        google::ask_time(config, cx);
+    }
+}
+
+/// The checks of a certificate and of what Google does with it.
+fn with_certificate(
+    check: &Check,
+    config: &CredentialConfig,
+    source: &CertificateSource,
+    report: &mut Report,
+) {
+    check.next("certificate", report);
+    let identity = certificate::check(config, source, check, report);
+    shared_files(check.cx, report);
+    match &identity {
+        Some(Identity { cx, subject_token, .. }) => {
+            check.next("exchange", report);
+            google::check(subject_token, config, &Check { cx, ..*check }, report);
+        }
+        None => without_token(check, "no certificate is available", report),
+    }
+}
+
+/// The checks of a subject token from another source, and of what Google does with it.
+fn with_token(check: &Check, config: &CredentialConfig, report: &mut Report) {
+    let Check { options, cx, .. } = *check;
     check.next("executable", report);
     let skipped = executable::check(config, cx, report);
     check.next("source", report);
@@ -45,16 +80,28 @@ pub(super) fn check(check: &Check, config: &CredentialConfig, report: &mut Repor
                 claims::of_saml(&token, mapping, config, report);
             }
             TokenType::AwsRequest => aws::check(&token, config, cx, report),
+            TokenType::Mtls => {} // no source returns such a token
         }
         check.next("exchange", report);
         google::check(&token, config, check, report);
     } else {
-        report.skipped("exchange", "no subject token is available");
-        check.next("account", report);
-        google::check_accounts(check, report);
+        without_token(check, "no subject token is available", report);
     }
-    if report.depends_on_time() {
-        google::ask_time(config, cx);
+}
+
+fn without_token(check: &Check, why: &str, report: &mut Report) {
+    report.skipped("exchange", why);
+    check.next("account", report);
+    google::check_accounts(check, report);
+}
+
+/// The files with a secret that other users can access.
+fn shared_files(cx: &Context, report: &mut Report) {
+    for path in cx.log.shared_files() {
+        let fix = format!("run {}", files::owner_only_command(&path));
+        let path = path.display();
+        let message = format!("other users can access {path}, which contains a secret");
+        report.warning("secret file", message, fix);
     }
 }
 
@@ -69,12 +116,7 @@ fn subject_token(config: &CredentialConfig, cx: &Context, report: &mut Report) -
             steps.push(step);
         }
     }
-    for path in cx.log.shared_files() {
-        let fix = format!("run {}", files::owner_only_command(&path));
-        let path = path.display();
-        let message = format!("other users can access {path}, which contains a secret");
-        report.warning("secret file", message, fix);
-    }
+    shared_files(cx, report);
     if !report.has_error("output file") {
         troubles.extend(output_document::left_behind(config, cx));
     }

@@ -74,8 +74,9 @@ pub(super) fn impersonate_all(
         };
         let (url, name) = (account.url.clone(), account.account.clone());
         let (account, delegates) = (Cow::Borrowed(account), delegates.clone());
-        let account = ServiceAccount { account, delegates, bearer, member };
-        let (token, finding) = impersonate(&account, check.cx, report);
+        let cx = check.cx;
+        let account = ServiceAccount { account, delegates, bearer, member, cx };
+        let (token, finding) = impersonate(&account, report);
         finding.with_step(check.cx.route(&url));
         caller = token
             .map(|token| (token, format!("serviceAccount:{name}")))
@@ -92,17 +93,16 @@ pub(super) fn check_accounts(check: &Check, report: &mut Report) {
 
 fn impersonate<'r>(
     account: &ServiceAccount,
-    cx: &Context,
     report: &'r mut Report,
 ) -> (Option<AccessToken>, &'r mut Finding) {
     let (link, email) = ("impersonation", &account.account.account);
-    match access_token(account, cx) {
+    match access_token(account) {
         Ok(token) => {
             report.settle_account(email);
             (Some(token), report.ok(link, format!("got an access token of {email}")))
         }
         Err(refusal) => {
-            let fix = missing_role(account, &refusal, cx);
+            let fix = missing_role(account, &refusal);
             let error = match fix {
                 Some(fix) => refusal.error.fix(fix),
                 None => refusal.error,
@@ -112,20 +112,20 @@ fn impersonate<'r>(
     }
 }
 
-fn access_token(account: &ServiceAccount, cx: &Context) -> Result<AccessToken, Refusal> {
-    account.access_token(&[CLOUD_PLATFORM.to_owned()], None, "the configuration", cx)
+fn access_token(account: &ServiceAccount) -> Result<AccessToken, Refusal> {
+    account.access_token(&[CLOUD_PLATFORM.to_owned()], None, "the configuration")
 }
 
 /// The command that grants the role that is missing in a chain of delegates. Google states only
 /// whether the role on the account or on some delegate is missing. To find the delegate, each one
 /// is impersonated in turn.
-fn missing_role(account: &ServiceAccount, refusal: &Refusal, cx: &Context) -> Option<String> {
+fn missing_role(account: &ServiceAccount, refusal: &Refusal) -> Option<String> {
     let last = account.delegates.len().checked_sub(1)?;
     let is_on_delegate = |refusal: &Refusal| refusal.missing_role == Some(MissingRole::OnDelegate);
     let missing = match refusal.missing_role? {
         MissingRole::OnDelegate => (1..=last)
             .find_map(|index| {
-                let refusal = access_token(&account.up_to(index)?, cx).err()?;
+                let refusal = access_token(&account.up_to(index)?).err()?;
                 Some(index - usize::from(is_on_delegate(&refusal)))
             })
             .unwrap_or(last),
@@ -150,7 +150,9 @@ fn check_account(
 ) {
     let link = ACCOUNT;
     let origin = match url.host() {
-        "iamcredentials.googleapis.com" => "https://www.googleapis.com".to_owned(),
+        "iamcredentials.googleapis.com" | "iamcredentials.mtls.googleapis.com" => {
+            "https://www.googleapis.com".to_owned()
+        }
         _ if url.is_local() => url.origin(),
         host => {
             report.skipped(link, format!("cannot check at {host} whether {account} exists"));

@@ -58,6 +58,8 @@ pub(super) struct Address<'a> {
     pub(super) service: &'static str,
     /// The path on a Google host.
     pub(super) path: String,
+    /// Whether the client presents a certificate, for which Google has other hosts.
+    pub(super) mtls: bool,
 }
 
 impl Address<'_> {
@@ -75,13 +77,18 @@ impl Address<'_> {
     /// Whether a URL that is not Google's is an error, the message, and the fix.
     pub(super) fn problem(&self, universe: &str) -> Option<(bool, String, String)> {
         let Address { member, url, service, path, .. } = self;
-        let set = format!("set {member} to https://{service}.{universe}{path}");
+        let expected = format!("{service}{}.{universe}", if self.mtls { ".mtls" } else { "" });
+        let set = format!("set {member} to https://{expected}{path}");
         let host = url.host();
         if url.is_local() {
             return None;
         }
         if !url.is_https() {
             return Some((true, format!("{member} uses plain http: {url}"), set));
+        }
+        if self.mtls && host == format!("{service}.{universe}") {
+            let message = format!("the host {host} in {member} does not accept certificates");
+            return Some((true, message, set));
         }
         if is_google(host, service, universe) {
             let (origin, given) = (url.origin(), show::value(url.path()));
@@ -102,8 +109,8 @@ impl Address<'_> {
             );
             return Some((true, message, format!("{set}, or remove universe_domain")));
         }
-        if is_mistaken(host, &format!("{service}.{universe}")) {
-            let message = format!("the host {host} in {member} is not {service}.{universe}");
+        if is_mistaken(host, &expected) {
+            let message = format!("the host {host} in {member} is not {expected}");
             return Some((true, message, set));
         }
         let message = format!("the host {host} in {member} is not a host of {universe}");

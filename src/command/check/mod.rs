@@ -7,6 +7,7 @@
 //! With `--helper`, it then does what a credential helper does for another tool.
 
 mod aws;
+mod certificate;
 mod claims;
 mod command_options;
 mod command_words;
@@ -71,6 +72,7 @@ pub(super) const INFO: CommandInfo = CommandInfo {
     summary: "find out why a credential configuration does not work, and how to fix it",
     options: &[CredentialOptions::TABLE, Options::TABLE, kubernetes::Options::TABLE],
     of_source: false,
+    own_source: None,
     rest: None,
     example: "wif-token check --credentials=credentials.json",
     run,
@@ -139,6 +141,7 @@ fn next(link: &'static str, report: &mut Report, invocation: &Invocation) {
 }
 
 /// What the check of each type of credentials needs.
+#[derive(Clone, Copy)]
 struct Check<'a> {
     invocation: &'a Invocation,
     options: &'a Options,

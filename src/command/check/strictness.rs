@@ -14,6 +14,7 @@ use crate::error::Kind;
 use crate::files;
 use crate::http::Url;
 use crate::show;
+use crate::token::TokenType;
 
 const LINK: &str = "configuration";
 
@@ -22,14 +23,14 @@ const STRINGS: [&str; 5] =
     ["quota_project_id", "token_info_url", "project_id", "client_email", "revoke_url"];
 
 pub(super) fn check(config: &CredentialConfig, universe: &str, report: &mut Report) {
-    file(&config.path, universe, report);
+    file(&config.path, config.token_type == TokenType::Mtls, universe, report);
     if let CredentialSource::File(path, _) = &config.source {
         token_file(path, report);
     }
 }
 
 /// The text of a credential file of any type.
-pub(super) fn file(path: &Path, universe: &str, report: &mut Report) {
+pub(super) fn file(path: &Path, mtls: bool, universe: &str, report: &mut Report) {
     let shown = show::path(path);
     let mut refused = |what: String, fix: String| {
         report.broken(LINK, Kind::Configuration, format!("{shown}{what}"), fix);
@@ -55,16 +56,16 @@ pub(super) fn file(path: &Path, universe: &str, report: &mut Report) {
         }
     }
     if let Some(url) = members.get("token_info_url").and_then(Value::as_str) {
-        token_info_url(url, universe, report);
+        token_info_url(url, mtls, universe, report);
     }
 }
 
 /// `token_info_url`, to which gcloud sends the access token.
-fn token_info_url(url: &str, universe: &str, report: &mut Report) {
+fn token_info_url(url: &str, mtls: bool, universe: &str, report: &mut Report) {
     let (link, member, service) = ("token service", "token_info_url", "sts");
     let Ok(url) = Url::parse(url) else { return };
     let path = "/v1/introspect".to_owned();
-    let address = Address { link, member, url: &url, service, path };
+    let address = Address { link, member, url: &url, service, path, mtls };
     if address.problem(universe).is_some() {
         address.check(universe, report);
     }

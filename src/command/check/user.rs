@@ -17,9 +17,9 @@ const TOKEN_SERVICE: &str = "token service";
 pub(super) fn check(check: &Check, user: &UserCredentials, report: &mut Report) {
     configuration::file(&user.path, true, report);
     let universe = hosts::universe(&user.universe, report);
-    strictness::file(&user.path, universe, report);
+    strictness::file(&user.path, false, universe, report);
     token_service(user, universe, report);
-    configuration::impersonations(check.hops, universe, report);
+    configuration::impersonations(check.hops, false, universe, report);
     // The requests of a service account are billed to its own project.
     if check.hops.is_empty() {
         quota_project(user, report);
@@ -70,7 +70,8 @@ fn token_service(user: &UserCredentials, universe: &str, report: &mut Report) {
     }
     let (service, path) =
         if user.is_workforce { ("sts", "/v1/oauthtoken") } else { ("oauth2", "/token") };
-    Address { link, member, url, service, path: path.to_owned() }.check(universe, report);
+    let (path, mtls) = (path.to_owned(), false);
+    Address { link, member, url, service, path, mtls }.check(universe, report);
 }
 
 /// Token endpoints for Google accounts in files that old tools wrote.

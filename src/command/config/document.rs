@@ -37,18 +37,23 @@ pub(super) fn of(
     trust: &Trust,
 ) -> Result<Value, Error> {
     let universe = options.universe_domain.as_deref().unwrap_or(GOOGLEAPIS);
+    let token_type = token_type(common, provider, trust)?;
+    let domain = match token_type {
+        TokenType::Mtls => &format!("mtls.{universe}"),
+        _ => universe,
+    };
     let mut config = Map::new();
     let mut set = |name: &str, value: Value| config.insert(name.to_owned(), value);
     set("universe_domain", universe.into());
     set("type", "external_account".into());
     set("audience", provider.name().into());
-    set("subject_token_type", token_type(common, provider, trust)?.urn().into());
-    set("token_url", format!("https://sts.{universe}/v1/token").into());
+    set("subject_token_type", token_type.urn().into());
+    set("token_url", format!("https://sts.{domain}/v1/token").into());
     set("credential_source", source);
     if let Some(project) = user_project(options, provider, trust)? {
         set("workforce_pool_user_project", project.into());
     }
-    impersonation(options, universe, &mut config)?;
+    impersonation(options, domain, &mut config)?;
     Ok(config.into())
 }
 
@@ -100,14 +105,13 @@ fn user_project<'a>(
 /// Sets the members about the service account, or `token_info_url` without one.
 fn impersonation(
     options: &Options,
-    universe: &str,
+    domain: &str,
     config: &mut Map<String, Value>,
 ) -> Result<(), Error> {
     let mut set = |name: &str, value: Value| config.insert(name.to_owned(), value);
     match (&options.service_account, options.service_account_lifetime) {
         (Some(account), lifetime) => {
-            let accounts =
-                format!("https://iamcredentials.{universe}/v1/projects/-/serviceAccounts");
+            let accounts = format!("https://iamcredentials.{domain}/v1/projects/-/serviceAccounts");
             let url = format!("{accounts}/{account}:generateAccessToken");
             set("service_account_impersonation_url", url.into());
             if let Some(Seconds(lifetime)) = lifetime {
@@ -122,7 +126,7 @@ fn impersonation(
             ));
         }
         (None, None) => {
-            set("token_info_url", format!("https://sts.{universe}/v1/introspect").into());
+            set("token_info_url", format!("https://sts.{domain}/v1/introspect").into());
         }
     }
     Ok(())

@@ -151,7 +151,7 @@ impl ExecutableCommand {
             .fix("use a path without spaces, quotes and backslashes for --out"));
         }
         let text = self.arguments().collect::<Vec<_>>().join("\n") + "\n";
-        publish(&path, &text, is_args_file)?;
+        publish(&path, &text, "--out", is_args_file)?;
         Ok(line)
     }
 }

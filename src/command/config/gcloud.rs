@@ -88,6 +88,9 @@ fn provider_options(provider: &PoolProvider, trust: &Trust) -> String {
         Provider::Saml { metadata } => {
             options.push(format!("--idp-metadata-path={}", metadata.display()));
         }
+        Provider::X509 { trust_store } => {
+            options.push(format!("--trust-store-config-path={}", trust_store.display()));
+        }
         Provider::Aws { account } => options.push(format!("--account-id={account}")),
     }
     if !matches!(trust.provider, Provider::Aws { .. }) {

@@ -5,6 +5,7 @@
 //! the same order. Its command line is one that all clients split in the same way. If an argument
 //! does not allow that, all arguments are written to a file next to the configuration.
 
+mod certificate;
 mod document;
 mod executable_command;
 mod gcloud;
@@ -68,6 +69,7 @@ pub(super) const INFO: CommandInfo = CommandInfo {
     summary: "create a credential configuration and the gcloud commands for a source",
     options: &[Options::TABLE],
     of_source: true,
+    own_source: Some(&certificate::INFO),
     rest: None,
     example: "wif-token config file --path=/run/secrets/token \\\n  --pool-provider=\"$POOL_PROVIDER\" --out=credentials.json",
     run,
@@ -82,6 +84,9 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     let provider = PoolProvider::parse_value(&full_name(&options.pool_provider), "--pool-provider")
         .map_err(|error| error.of_kind(Kind::Usage))?;
     check_grammar(&options, &provider)?;
+    if info.name == certificate::INFO.name {
+        return certificate::run(&options, &provider, invocation, cx);
+    }
     let mut trust = of_type(&common, (info.build)(&invocation.values)?.trust());
     check_trust(&trust)?;
     if let Some(audience) = common.audience.as_ref().filter(|name| !provider.is_named(name)) {
@@ -112,9 +117,8 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     let config = document::of(&options, &common, source, &provider, &trust)?;
     let config = format!("{config:#}\n");
     let Some(out) = out else { return Ok(config.into()) };
-    publish(out, &config, is_configuration)?;
-    let written = one_line(&out.display().to_string());
-    let mut text = format!("# The configuration was written to {written}.\n");
+    publish(out, &config, "--out", is_configuration)?;
+    let mut text = written("configuration", out);
     if let Some(command) = command_for_shell {
         text += &format!(
             "# Run this command regularly, before the token expires (for example, from a timer):\n{command}\n"
@@ -124,11 +128,16 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     Ok(text.into())
 }
 
+fn written(what: &str, path: &Path) -> String {
+    format!("# The {what} was written to {}.\n", one_line(&path.display().to_string()))
+}
+
 /// Refuses tokens that no pool provider can trust.
 fn check_trust(trust: &Trust) -> Result<(), Error> {
-    let Provider::Oidc { issuer, .. } = &trust.provider else { return Ok(()) };
     // An issuer on this host serves a test with a stand-in for Google.
-    if Url::parse(issuer).is_ok_and(|url| !url.is_https() && !url.is_local()) {
+    if let Provider::Oidc { issuer, .. } = &trust.provider
+        && Url::parse(issuer).is_ok_and(|url| !url.is_https() && !url.is_local())
+    {
         let what = "--issuer uses plain http, but pool providers accept only issuers with https";
         return Err(Error::new(Kind::Usage, what)
             .fix("set --issuer to the https:// URL in the iss of the tokens"));
@@ -213,16 +222,26 @@ fn full_name(name: &str) -> String {
 /// Whether a file is a configuration as this command writes it. Only such a file is replaced.
 fn is_configuration(existing: &Existing<'_>) -> bool {
     let value: Value = serde_json::from_slice(existing.content).unwrap_or_default();
-    let sources = ["/credential_source/executable/command", "/credential_source/file"];
+    let sources = [
+        "/credential_source/executable/command",
+        "/credential_source/file",
+        "/credential_source/certificate",
+    ];
     value.get("type").is_some_and(|name| name == "external_account")
         && sources.iter().any(|source| value.pointer(source).is_some())
 }
 
-fn publish(path: &Path, text: &str, is_ours: fn(&Existing<'_>) -> bool) -> Result<(), Error> {
+/// Writes a file that `option` names.
+fn publish(
+    path: &Path,
+    text: &str,
+    option: &'static str,
+    is_ours: fn(&Existing<'_>) -> bool,
+) -> Result<(), Error> {
     files::publish(path, text.as_bytes(), is_ours).map_err(|refusal| {
         let fix = match &refusal {
-            Refusal::Io(_) => "set --out to a path in a writable directory".to_owned(),
-            refusal => refusal.fix(path, "--out"),
+            Refusal::Io(_) => format!("set {option} to a path in a writable directory"),
+            refusal => refusal.fix(path, option),
         };
         Error::new(Kind::Configuration, format!("cannot write {}", show::path(path)))
             .cause(refusal)

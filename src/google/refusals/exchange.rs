@@ -84,6 +84,10 @@ const MEANINGS: &[(&str, Kind, &str)] = &[
     ),
 ];
 
+/// The fix if the token is a certificate and is itself refused.
+const CERTIFICATE: &str = "compare the certificate and its chain, which wif-token check examines, with \
+                           the pool provider: {describe}";
+
 /// The kind and the fix of an OAuth `error` whose description is not in [`MEANINGS`].
 fn meaning_of_code(code: &str) -> (Kind, &'static str) {
     match code {
@@ -123,6 +127,11 @@ pub(in crate::google) fn of_exchange(
     let lower = text.to_ascii_lowercase();
     let known = MEANINGS.iter().find(|(part, ..)| lower.contains(part));
     let (kind, fix) = known.map_or_else(|| meaning_of_code(&code), |(_, kind, fix)| (*kind, *fix));
+    let is_of_token = kind == Kind::Expired || known.is_none() && kind == Kind::Denied;
+    let fix = match config.token_type {
+        TokenType::Mtls if is_of_token => CERTIFICATE,
+        _ => fix,
+    };
     let error = response.failure(kind, what);
     // A wrong audience is reported first, because no command could name the pool provider.
     let (error, mut fix) = match PoolProvider::parse(&config.audience) {
@@ -169,6 +178,7 @@ fn complete(
         TokenType::Jwt | TokenType::IdToken => ("update-oidc", "--jwk-json-path"),
         TokenType::Saml2 => ("update-saml", "--idp-metadata-path"),
         TokenType::AwsRequest => ("update-aws", "--account-id"),
+        TokenType::Mtls => ("update-x509", "--trust-store-config-path"),
     };
     fix.replace("{describe}", &provider.gcloud("describe"))
         .replace("{keys}", &format!("{{update}} {keys}=FILE"))

@@ -211,7 +211,7 @@ impl Source for Projected {
 fn refuse_other_types(request: &SubjectTokenRequest) -> Result<(), Error> {
     match request.token_type {
         TokenType::Jwt | TokenType::IdToken => Ok(()),
-        TokenType::Saml2 | TokenType::AwsRequest => {
+        TokenType::Saml2 | TokenType::AwsRequest | TokenType::Mtls => {
             Err(Error::new(Kind::Configuration, "Kubernetes issues only JWTs")
                 .fix("set subject_token_type to urn:ietf:params:oauth:token-type:jwt"))
         }

@@ -53,6 +53,7 @@ pub fn noun(token_type: TokenType) -> &'static str {
         TokenType::Jwt | TokenType::IdToken => "a JWT",
         TokenType::Saml2 => "SAML",
         TokenType::AwsRequest => "a signed AWS request",
+        TokenType::Mtls => "a certificate",
     }
 }
 

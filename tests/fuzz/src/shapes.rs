@@ -73,7 +73,7 @@ pub fn of(entry: &str) -> Vec<Shape> {
             }
         }
         "aws_process" | "aws_sso" | "exec_credential" | "exec_info" | "bazel_request"
-        | "output_file" | "configuration" | "kubeconfig" => json(&mut shapes, "", same),
+        | "output_file" | "configuration" | "certificate_config" | "kubeconfig" => json(&mut shapes, "", same),
         _ => {}
     }
     shapes
@@ -212,6 +212,9 @@ const ANSWERS: &[Parts] = &[
 
 /// The names of fuzz targets, the beginning, the part and the end.
 const SHAPES: &[(&str, &str, &str, &str)] = &[
+    ("certificate", "-----BEGIN CERTIFICATE-----\n", "MIIB", "\n-----END CERTIFICATE-----\n"),
+    ("certificate", "", "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n", ""),
+    ("certificate", "", "-----BEGIN CERTIFICATE-----\n", ""),
     ("jwt", "eyJhbGciOiJSUzI1NiJ9.", "A", ".c2ln"),
     ("jwt", "eyJhbGciOiJSUzI1NiJ9.e30.", "A", ""),
     ("jwt", "", "%7B", ""),

@@ -1,5 +1,5 @@
 """A private certificate authority and the certificates a test needs: good, expired, for another host, self-signed,
-for a client. Everything is P-256 and made anew in each test run."""
+for a client. Everything is made anew in each test run, and P-256 unless a test asks for another key."""
 
 import datetime
 import ipaddress
@@ -25,15 +25,16 @@ class Certificate:
 class Authority:
     """Issues certificates into one folder; `ca` is the path of its own certificate."""
 
-    def __init__(self, folder, name="private test CA"):
+    def __init__(self, folder, name="private test CA", parent=None):
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self._name = _name(name)
         self._key = ec.generate_private_key(ec.SECP256R1())
-        self._cert = _builder(self._name, self._name, self._key.public_key(), -DAY, 30 * DAY).add_extension(
-            x509.BasicConstraints(ca=True, path_length=0), critical=True).add_extension(
+        by = parent or self
+        self._cert = _builder(self._name, by._name, self._key.public_key(), -DAY, 30 * DAY).add_extension(
+            x509.BasicConstraints(ca=True, path_length=None), critical=True).add_extension(
             x509.KeyUsage(False, False, False, False, False, True, True, False, False), critical=True).sign(
-            self._key, hashes.SHA256())
+            by._key, hashes.SHA256())
         self.ca = self.folder / "ca.pem"
         self.ca.write_bytes(self._cert.public_bytes(serialization.Encoding.PEM))
 
@@ -41,9 +42,9 @@ class Authority:
         """A server certificate for names and addresses, signed with this digest."""
         return self._issue(file, hosts, ExtendedKeyUsageOID.SERVER_AUTH, begins, ends, digest)
 
-    def client(self, file, name):
+    def client(self, file, name, ends=20 * DAY, key=None):
         """A client certificate."""
-        return self._issue(file, (name,), ExtendedKeyUsageOID.CLIENT_AUTH, -DAY, 20 * DAY)
+        return self._issue(file, (name,), ExtendedKeyUsageOID.CLIENT_AUTH, -DAY, ends, key=key)
 
     def certify(self, file, name, public_key):
         """The path of a client certificate for a key that is elsewhere."""
@@ -52,8 +53,8 @@ class Authority:
             serialization.Encoding.PEM))
         return path
 
-    def _issue(self, file, hosts, use, begins, ends, digest=hashes.SHA256()):
-        key = ec.generate_private_key(ec.SECP256R1())
+    def _issue(self, file, hosts, use, begins, ends, digest=hashes.SHA256(), key=None):
+        key = key or ec.generate_private_key(ec.SECP256R1())
         cert = _sign(self._name, self._key, key.public_key(), hosts, use, begins, ends, digest)
         return _write(self.folder / file, cert, key)
 

@@ -29,6 +29,7 @@ class Request:
     headers: dict[str, str]
     body: bytes
     raw_query: str = ""  # as it was sent, for what is signed
+    certificate: bytes = b""  # of the client, in DER
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,8 @@ class Loopback:
                 body = self.read_body()
                 url = urlsplit(self.path)
                 headers = {name.lower(): value for name, value in self.headers.items()}
-                request = Request(self.command, url.path, parse_qs(url.query), headers, body, url.query)
+                certificate = self.connection.getpeercert(binary_form=True) if tls else None
+                request = Request(self.command, url.path, parse_qs(url.query), headers, body, url.query, certificate or b"")
                 standin.requests.append(request)
                 reply = answer(request)
                 content, content_type = reply.encoded()

@@ -21,10 +21,7 @@ from standins.introspection import introspect
 from standins.loopback import Answer, Loopback, Request, at_own_address
 from standins.oauth import OAuth
 from standins.refused import ApiRefused, Refused
-from standins.token_exchange import TOKEN_TYPE, Exchange, exchange
-from standins.verify_aws import AwsPoolProvider
-from standins.verify_jwt import OidcPoolProvider
-from standins.verify_saml import SamlPoolProvider
+from standins.token_exchange import TOKEN_TYPE, Exchange, PoolProvider, exchange
 
 # Every workload of a pool that is added may impersonate it.
 DEPLOYER = "deployer@example-project.iam.gserviceaccount.com"
@@ -33,8 +30,8 @@ DEPLOYER = "deployer@example-project.iam.gserviceaccount.com"
 class GoogleStandIn:
     """One running stand-in; a test makes its own."""
 
-    def __init__(self):
-        self.pool_providers: dict[str, OidcPoolProvider | SamlPoolProvider | AwsPoolProvider] = {}
+    def __init__(self, tls: ssl.SSLContext | None = None):
+        self.pool_providers: dict[str, PoolProvider] = {}
         self.clients: dict[str, str] = {}  # OAuth clients of workforce pools: id -> secret
         self.exchanges: list[Exchange] = []
         self.refusals: list[Refused | ApiRefused] = []
@@ -44,7 +41,7 @@ class GoogleStandIn:
         self.impersonated = self.iam.impersonated  # access token -> service account
         self.delegation = Delegation(self.iam.keys)
         self.oauth = OAuth(self.iam.tokens)
-        self._http = Loopback(self._answer)
+        self._http = Loopback(self._answer, tls)
         self.url = self._http.url
         self.token_url = self.url + "/v1/token"
         self.oauth_url = self.url + "/token"
@@ -55,7 +52,7 @@ class GoogleStandIn:
         """How many connections were accepted."""
         return self._http.connections
 
-    def add(self, pool_provider: OidcPoolProvider | SamlPoolProvider | AwsPoolProvider):
+    def add(self, pool_provider: PoolProvider):
         """Configures one workload identity pool provider; its workloads may impersonate the deployer."""
         self.pool_providers[pool_provider.name] = pool_provider
         pool = pool_provider.name.partition("/providers/")[0]

@@ -3,7 +3,7 @@
 https://cloud.google.com/iam/docs/reference/sts/rest/v1/TopLevel/token — form (snake_case) or JSON (camelCase), no client
 authentication for workload pools, an OAuth client or the option `userProject` for workforce pools, and the error texts that the
 public reports quote. What the subject token itself must
-satisfy is in verify_jwt.py, verify_saml.py and verify_aws.py.
+satisfy is in verify_jwt.py, verify_saml.py, verify_aws.py and verify_x509.py.
 """
 
 from __future__ import annotations
@@ -19,15 +19,19 @@ from standins.refused import Refused
 from standins.verify_aws import AwsPoolProvider, verify_aws
 from standins.verify_jwt import OidcPoolProvider, verify_jwt
 from standins.verify_saml import SamlPoolProvider, verify_saml
+from standins.verify_x509 import X509PoolProvider, verify_x509
 
 TOKEN_TYPE = "urn:ietf:params:oauth:token-type:"
 AWS4_REQUEST = "urn:ietf:params:aws:token-type:aws4_request"
 GRANT = "urn:ietf:params:oauth:grant-type:token-exchange"
+MTLS = TOKEN_TYPE + "mtls"
+PoolProvider = OidcPoolProvider | SamlPoolProvider | AwsPoolProvider | X509PoolProvider
 VERIFIERS = {
     TOKEN_TYPE + "jwt": (OidcPoolProvider, verify_jwt),
     TOKEN_TYPE + "id_token": (OidcPoolProvider, verify_jwt),
     TOKEN_TYPE + "saml2": (SamlPoolProvider, verify_saml),
     AWS4_REQUEST: (AwsPoolProvider, verify_aws),
+    MTLS: (X509PoolProvider, verify_x509),
 }
 FIELDS = {
     "grantType": "grant_type",
@@ -61,8 +65,7 @@ class Exchange:
     options: dict = field(default_factory=dict)
 
 
-def exchange(request: Request, pool_providers: dict[str, OidcPoolProvider | SamlPoolProvider | AwsPoolProvider],
-             clients: dict[str, str]) -> Exchange:  # fmt: skip
+def exchange(request: Request, pool_providers: dict[str, PoolProvider], clients: dict[str, str]) -> Exchange:
     """Every rule of the request, then of its subject token; Refused otherwise."""
     fields = form(request)
     workforce = "/workforcePools/" in fields.get("audience", "")
@@ -83,7 +86,8 @@ def exchange(request: Request, pool_providers: dict[str, OidcPoolProvider | Saml
         raise Refused("invalid_request", "The subject_token_type does not fit the type of the identity provider.")
     if not fields.get("subject_token"):
         raise Refused("invalid_request", "The subject_token must be specified.")
-    claims = verify(fields["subject_token"], pool_provider)
+    certificate = (request.certificate,) if kind == MTLS else ()
+    claims = verify(fields["subject_token"], pool_provider, *certificate)
     return Exchange(
         pool_provider.name, fields["subject_token"], kind, fields["scope"], claims,
         request.headers.get("user-agent", ""), request.headers.get("x-goog-api-client", ""), client, options,
