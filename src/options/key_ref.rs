@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Pkcs11Uri, SecretRef};
 use crate::error::{Error, Kind};
+use crate::show;
 
 /// A private key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +35,25 @@ impl KeyRef {
                 Err(Error::new(Kind::Usage, format!("--pin requires a pkcs11: URI in {option}"))
                     .fix(format!("set {option} to the URI of a key in a token, or remove --pin")))
             }
+        }
+    }
+
+    /// The path of a file, or the `pkcs11:` URI of a key.
+    ///
+    /// # Errors
+    /// What is wrong with the URI, as the continuation of the name of its setting.
+    pub fn parse(text: &str) -> Result<KeyRef, String> {
+        match Pkcs11Uri::is_one(text) {
+            true => Pkcs11Uri::parse(text).map(KeyRef::Token),
+            false => Ok(KeyRef::File(text.into())),
+        }
+    }
+
+    /// The path or the URI, for messages.
+    pub fn shown(&self) -> String {
+        match self {
+            KeyRef::File(path) => show::path(path),
+            KeyRef::Token(uri) => uri.to_string(),
         }
     }
 

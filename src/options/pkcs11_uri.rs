@@ -6,9 +6,10 @@
 
 use std::path::{Path, PathBuf};
 
-use percent_encoding::percent_decode_str;
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use super::SecretRef;
+use crate::secret::Secret;
 
 /// What begins a URI.
 const SCHEME: &str = "pkcs11:";
@@ -40,6 +41,8 @@ pub struct Pkcs11Uri {
     pub module: Option<PathBuf>,
     /// `pin-source` or `--pin`.
     pub pin: Option<SecretRef>,
+    /// The PIN itself, if a file contains it beside the key.
+    pub user_pin: Option<Secret>,
 }
 
 impl Pkcs11Uri {
@@ -62,6 +65,7 @@ impl Pkcs11Uri {
             id: None,
             module: None,
             pin: None,
+            user_pin: None,
         };
         for attribute in path.split(';').filter(|attribute| !attribute.is_empty()) {
             let (name, value) = name_and_value(attribute)?;
@@ -72,6 +76,19 @@ impl Pkcs11Uri {
             uri.reach(name, value)?;
         }
         Ok(uri)
+    }
+
+    /// The key with this label in a slot, whose ID is in hexadecimal digits, of a module.
+    ///
+    /// # Errors
+    /// What is wrong, as for [`Pkcs11Uri::parse`].
+    pub fn in_slot(module: &str, slot: &str, label: &str) -> Result<Pkcs11Uri, String> {
+        let digits = slot.trim_start_matches("0x");
+        let slot = u64::from_str_radix(digits, 16)
+            .map_err(|_| "must have hexadecimal digits in slot".to_owned())?;
+        let encoded = |text| utf8_percent_encode(text, NON_ALPHANUMERIC);
+        let (label, module) = (encoded(label), encoded(module));
+        Pkcs11Uri::parse(&format!("pkcs11:slot-id={slot};object={label}?module-path={module}"))
     }
 
     /// Reads an attribute of the path.

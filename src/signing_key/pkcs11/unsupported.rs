@@ -52,6 +52,14 @@ impl TokenKey {
         match self.0 {}
     }
 
+    /// The certificates in the token.
+    ///
+    /// # Errors
+    /// None.
+    pub fn certificates(&self) -> Result<Vec<Vec<u8>>, Error> {
+        match self.0 {}
+    }
+
     /// The public key.
     ///
     /// # Errors

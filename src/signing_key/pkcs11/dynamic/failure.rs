@@ -121,6 +121,18 @@ pub(super) fn no_key(token: &str, target: &Target, keys: &[String]) -> Failure {
     .into()
 }
 
+/// The certificate of the key is not in the token, or several are.
+pub(super) fn no_certificate(token: &str, target: &Target) -> Failure {
+    configuration(
+        format!(
+            "the token \"{token}\" does not have exactly one certificate that matches {}",
+            target.option
+        ),
+        "store the certificate with the label of its key (pkcs11-tool --write-object FILE --type cert \
+         --label LABEL)",
+    )
+}
+
 /// Several keys fit the URI.
 pub(super) fn several_keys(token: &str, target: &Target, keys: &[String]) -> Failure {
     let option = &target.option;
@@ -130,10 +142,12 @@ pub(super) fn several_keys(token: &str, target: &Target, keys: &[String]) -> Fai
 
 /// Without a login, private keys are not shown.
 pub(super) fn needs_pin(token: &str, target: &Target) -> Failure {
-    configuration(
-        format!("the token \"{token}\" requires a PIN"),
-        format!("add --pin=env:NAME or --pin=file:PATH, or pin-source to {}", target.option),
-    )
+    let option = &target.option;
+    let fix = match option.starts_with("--") {
+        true => format!("add --pin=env:NAME or --pin=file:PATH, or pin-source to {option}"),
+        false => format!("add user_pin or pin-source to {option}"),
+    };
+    configuration(format!("the token \"{token}\" requires a PIN"), fix)
 }
 
 /// The token has refused the PIN. `flags` are those of the token.

@@ -51,11 +51,15 @@ impl TokenKey {
         generates: bool,
         cx: &Context,
     ) -> Result<TokenKey, Error> {
-        let pin_place = match uri.to_string().contains("pin-source") {
-            true => format!("pin-source in {option}"),
-            false => "--pin".to_owned(),
+        let pin_place = match (&uri.user_pin, uri.to_string().contains("pin-source")) {
+            (Some(_), _) => format!("user_pin in {option}"),
+            (None, true) => format!("pin-source in {option}"),
+            (None, false) => "--pin".to_owned(),
         };
-        let pin = uri.pin.as_ref().map(|pin| pin.read(&pin_place, cx)).transpose()?;
+        let pin = match &uri.user_pin {
+            Some(pin) => Some(pin.clone()),
+            None => uri.pin.as_ref().map(|pin| pin.read(&pin_place, cx)).transpose()?,
+        };
         stdio::move_away().map_err(|error| {
             Error::new(Kind::Configuration, "cannot load a PKCS#11 module")
                 .cause(error)
@@ -94,6 +98,15 @@ impl TokenKey {
         let (message, pin) = (message.to_vec(), self.target.pin.clone());
         self.worker
             .call(&self.target, self.deadline, move |key| key.sign(scheme, &message, pin.as_ref()))
+    }
+
+    /// The certificate with the label of the key, and all other certificates in the token, in DER.
+    ///
+    /// # Errors
+    /// `CONFIGURATION` if there is no such certificate, or several; those of [`TokenKey::open`].
+    pub fn certificates(&self) -> Result<Vec<Vec<u8>>, Error> {
+        let target = self.target.clone();
+        self.worker.call(&self.target, self.deadline, move |key| key.certificates(&target))
     }
 
     /// The public key.

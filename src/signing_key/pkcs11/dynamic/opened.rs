@@ -133,6 +133,18 @@ impl Opened {
         Some(PublicKey::Ec(value.get(start..)?.to_vec()))
     }
 
+    /// The certificate of the key, and all others.
+    pub(super) fn certificates(&self, target: &Target) -> Result<Vec<Vec<u8>>, Failure> {
+        let [leaf] = self.session.find(&target.selection(CKO_CERTIFICATE), 2)?[..] else {
+            return Err(failure::no_certificate(&self.token, target));
+        };
+        let all =
+            self.session.find(&[Attribute::number(CKA_CLASS, CKO_CERTIFICATE)], MOST_LISTED)?;
+        let others = all.into_iter().filter(|other| *other != leaf);
+        let values = [leaf].into_iter().chain(others);
+        Ok(values.filter_map(|object| self.session.attribute(object, CKA_VALUE)).collect())
+    }
+
     /// Signs a message.
     pub(super) fn sign(
         &self,
