@@ -65,6 +65,11 @@ class Tokens:
         self.tool("--read-object", "--type", "pubkey", "--id", number, "-o", str(path))
         return load_der_public_key(path.read_bytes())
 
+    def slot(self, token: str = "rig other") -> str:
+        """The ID of the slot of a token, in hexadecimal digits."""
+        shown = self.command("pkcs11-tool", "--module", str(MODULE), "--list-token-slots").decode()
+        return re.search(rf"\((0x[0-9a-f]+)\)[^(]*token label +: {token}\n", shown)[1]
+
     def uri(self, key: str, module: Path | None = MODULE, pin: Path | None = None, token: str = "rig other") -> str:
         """The URI of a key, by this module or by p11-kit."""
         query = f"?pin-source=file:{pin or self.folder / 'pin'}" + (f"&module-path={module}" if module else "")

@@ -58,7 +58,7 @@ pub(super) fn not_loaded(
     let shown = show::path(path);
     if !path.exists() {
         let what = format!("the PKCS#11 module {shown} does not exist");
-        return configuration(what, format!("install it, or correct module-path in {option}"));
+        return configuration(what, format!("install it, or correct its path in {option}"));
     }
     let cause = match error {
         Some(LoadError::Library(error)) => {
