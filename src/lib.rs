@@ -37,7 +37,6 @@ pub mod program;
 pub mod random;
 mod redaction;
 pub mod secret;
-#[cfg(unix)]
 pub mod server;
 pub mod shell;
 pub mod show;
@@ -67,8 +66,9 @@ use source::fetch::Fetch;
 use world::{Clock, Deadline, Env, Log, World};
 
 /// Runs the program, called by this name and with these arguments, prints the output, and returns
-/// the exit status: 0 for success, 2 to 9 for a failure.
-pub fn run(name: &OsStr, args: Vec<OsString>, env: Env) -> u8 {
+/// the exit status: 0 for success, 2 to 9 for a failure. The status of `exec` is that of its command,
+/// which has 32 bits on Windows.
+pub fn run(name: &OsStr, args: Vec<OsString>, env: Env) -> i32 {
     // Opening a file or writing the output may block, so the deadline starts here.
     let deadline = Deadline::after(Options::TIMEOUT);
     let exit = Exit::new(FailureForm::DOCUMENT, deadline);
@@ -76,7 +76,7 @@ pub fn run(name: &OsStr, args: Vec<OsString>, env: Env) -> u8 {
 
     let args = helper::arguments(name, args);
     if args.is_empty() && std::io::stdout().is_terminal() {
-        return exit.print(&cli::short_usage(), Kind::Usage.exit_status());
+        return exit.print(&cli::short_usage(), Kind::Usage.exit_status().into());
     }
     let cli::Parsed { options, format, helper, command } = cli::parse(args);
     let mut form = FailureForm::new(format, options.exit_zero);

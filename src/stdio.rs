@@ -48,13 +48,13 @@ pub fn move_away() -> std::io::Result<()> {
 
 /// Ends the process at once if a foreign library was loaded: its code that runs at the exit of the
 /// process may block or crash, and nothing of this program is left to do.
-pub fn exit_at_once_if_moved(status: u8) {
+pub fn exit_at_once_if_moved(status: i32) {
     #[cfg(unix)]
     if moved().is_some() {
         #[allow(unsafe_code)]
         // SAFETY: the call has no preconditions and does not return.
         unsafe {
-            libc::_exit(i32::from(status))
+            libc::_exit(status)
         }
     }
     let _ = status;

@@ -2,11 +2,9 @@
 
 mod common;
 
-use std::io::Read as _;
 use std::net::{TcpListener, TcpStream};
-use std::process::Stdio;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use common::{Run, World};
 
@@ -92,6 +90,10 @@ fn check_prints_the_checks_before_a_silent_server() {
 
 #[cfg(unix)]
 mod unix {
+    use std::io::Read as _;
+    use std::process::Stdio;
+    use std::time::Duration;
+
     use super::*;
 
     fn pipe(world: &World, name: &str) {
@@ -160,7 +162,7 @@ fn a_process_in_another_session_ends_at_the_deadline() {
     world.write("script", world.fill(script));
     let began = Instant::now();
     let run = world.run("command --timeout=2 -- setsid --wait sh {dir}/script");
-    assert!(began.elapsed() < Duration::from_secs(2), "{run:?}");
+    assert!(began.elapsed() < std::time::Duration::from_secs(2), "{run:?}");
     assert_eq!(run.status, 6, "{run:?}");
     assert!(run.stderr.contains("it left a process in another session"), "{run:?}");
     for name in ["first", "second"] {

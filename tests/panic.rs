@@ -66,7 +66,6 @@ fn test() {
 mod server {
     use std::io::{Read as _, Write as _};
     use std::net::TcpStream;
-    use std::os::unix::net::UnixStream;
     use std::sync::Arc;
     use std::thread;
     use std::time::Duration;
@@ -75,7 +74,7 @@ mod server {
     use wif_token::google::access_token::AccessToken;
     use wif_token::lock;
     use wif_token::secret::Secret;
-    use wif_token::server::{AllowedUsers, Identity, Listener, Server, Settings, Wanted};
+    use wif_token::server::{AllowedUsers, Identity, Listener, Server, Settings, Waker, Wanted};
     use wif_token::world::{Clock, Deadline, Env, Log, World};
 
     use super::PANIC;
@@ -111,13 +110,13 @@ mod server {
             identity,
             fetch: Arc::new(fetch),
             secret: None,
-            users: AllowedUsers::default(),
+            users: AllowedUsers::new(&[]).expect("users"),
             timeout: Duration::from_secs(30),
             log: Log::open(None, Clock),
         };
         let listener = Listener::anywhere().expect("a listener");
         let address = listener.address().expect("an address");
-        let (ended, _end) = UnixStream::pair().expect("a pair");
+        let (ended, _end) = Waker::new().expect("a waker");
         let server = Server::new(settings, listener, ended).expect("a server");
         let server = thread::spawn(|| server.run());
         for audience in 0..=PANICS {

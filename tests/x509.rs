@@ -82,7 +82,11 @@ impl Seen {
 struct Google {
     url: String,
     seen: Arc<Mutex<Vec<Seen>>>,
+    /// What happens before the first request is answered.
+    event: Arc<Mutex<Option<Event>>>,
 }
+
+type Event = Box<dyn FnOnce() + Send>;
 
 impl Google {
     fn new(authority: &Authority) -> Google {
@@ -105,15 +109,16 @@ impl Google {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("https://{}", listener.local_addr().unwrap());
         let seen = Arc::new(Mutex::new(Vec::new()));
-        let (config, shared) = (Arc::new(config), seen.clone());
+        let event: Arc<Mutex<Option<Event>>> = Arc::default();
+        let (config, shared, happens) = (Arc::new(config), seen.clone(), event.clone());
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let connection = ServerConnection::new(config.clone()).unwrap();
                 let mut stream = StreamOwned::new(connection, stream);
-                answer(&mut stream, &shared);
+                answer(&mut stream, &shared, &happens);
             }
         });
-        Google { url, seen }
+        Google { url, seen, event }
     }
 
     fn seen(&self) -> Vec<Seen> {
@@ -124,6 +129,7 @@ impl Google {
 fn answer(
     stream: &mut StreamOwned<ServerConnection, std::net::TcpStream>,
     seen: &Mutex<Vec<Seen>>,
+    event: &Mutex<Option<Event>>,
 ) {
     let mut text = String::new();
     while !is_complete(&text) {
@@ -135,6 +141,9 @@ fn answer(
     }
     let certificates = stream.conn.peer_certificates().unwrap();
     let certificate = certificates[0].to_vec();
+    if let Some(event) = event.lock().unwrap().take() {
+        event();
+    }
     let body = match text.contains("generateAccessToken") {
         true => {
             r#"{"accessToken":"hunter2-bearer-of-the-account","expireTime":"2999-01-01T00:00:00Z"}"#
@@ -224,6 +233,22 @@ fn one_certificate_is_presented_at_both_services() {
     let seen = google.seen();
     assert_eq!(seen.len(), 4);
     assert!(seen[2..].iter().all(|request| request.certificate == renewed.der));
+}
+
+#[test]
+fn a_run_uses_one_certificate_while_the_files_are_replaced() {
+    let authority = Authority::new("Example CA");
+    let (google, old, new) = (Google::new(&authority), authority.client(), authority.client());
+    let world = Arc::new(world(&google, &authority, &old));
+    let shared = world.clone();
+    *google.event.lock().unwrap() = Some(Box::new(move || put(&shared, &new)));
+    assert_eq!(run(&world, "").status, 0);
+    let seen = google.seen();
+    assert_eq!(seen.len(), 2);
+    assert!(seen.iter().all(|request| request.certificate == old.der));
+    // Its token is not used for the new certificate.
+    assert_eq!(run(&world, "").status, 0);
+    assert_eq!(google.seen().len(), 4);
 }
 
 #[test]

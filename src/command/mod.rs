@@ -7,12 +7,9 @@
 mod access_token;
 pub(crate) mod check;
 mod config;
-#[cfg(unix)]
 mod exec;
 mod id_token;
-#[cfg(unix)]
 mod serve;
-#[cfg(unix)]
 mod serving;
 mod sign;
 
@@ -72,9 +69,7 @@ pub static COMMANDS: &[CommandInfo] = &[
     id_token::INFO,
     sign::JWT,
     sign::BLOB,
-    #[cfg(unix)]
     exec::INFO,
-    #[cfg(unix)]
     serve::INFO,
     config::INFO,
     check::INFO,

@@ -3,11 +3,7 @@
 //! Clients find it through `GCE_METADATA_HOST`, and read a subject token from `/subject-token` with
 //! `credential_source.url`. <https://cloud.google.com/compute/docs/metadata/overview>
 
-use std::os::unix::net::UnixStream;
 use std::time::Duration;
-
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::low_level::pipe;
 
 use super::{CommandInfo, Invocation, serving};
 use crate::client::credentials::CredentialOptions;
@@ -16,18 +12,18 @@ use crate::contract::exit::Output;
 use crate::error::{Error, Kind};
 use crate::options::SecretRef;
 use crate::program;
-use crate::server::{Listener, Server};
+use crate::server::{AllowedUsers, Listener, MORE_FILES, Server, Waker, Woken};
 use crate::world::Deadline;
 
 options! {
     /// Options of `serve`.
     struct Options {
         /// address to listen on: 127.0.0.1:PORT, [::1]:PORT or unix:PATH (default: the socket that
-        /// systemd passes)
+        /// systemd passes; on Windows, a loopback address is required)
         listen: Option<String> = "--listen=ADDRESS",
         /// secret that a client must send to get the subject token
         token: Option<SecretRef> = "--token",
-        /// numeric ID of another user who may connect
+        /// numeric ID of another user who may connect (not on Windows)
         allow_uid: Vec<String> = "--allow-uid=NUMBER",
     }
 }
@@ -51,18 +47,10 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
         None => None,
         Some(token) => Some(token.read("--token", cx)?),
     };
-    for uid in &options.allow_uid {
-        let uid = uid.parse().map_err(|_| {
-            Error::new(Kind::Usage, "--allow-uid is not a numeric user ID")
-                .fix("use a value such as --allow-uid=1000 (id -u NAME prints the ID of a user)")
-        })?;
-        settings.users.0.push(uid);
-    }
+    settings.users = AllowedUsers::new(&options.allow_uid)?;
     // From here on, a signal also removes the socket.
     let ended = ended_by_signal().map_err(|error| {
-        Error::new(Kind::Internal, "cannot install signal handlers")
-            .cause(error)
-            .fix("raise the limit on open files (ulimit -n)")
+        Error::new(Kind::Internal, "cannot install signal handlers").cause(error).fix(MORE_FILES)
     })?;
     let listener = match &options.listen {
         Some(address) => Listener::at(address)?,
@@ -77,22 +65,30 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     Ok(String::new().into())
 }
 
-/// The signals that stop the server.
-const STOPPING: [i32; 3] = [SIGTERM, SIGINT, SIGHUP];
-
 /// Longer than any process runs.
 pub(super) const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// A socket that becomes readable when a signal stops this process.
-fn ended_by_signal() -> std::io::Result<UnixStream> {
+#[cfg(unix)]
+fn ended_by_signal() -> std::io::Result<Woken> {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    const STOPPING: [i32; 3] = [SIGTERM, SIGINT, SIGHUP];
     program::leave_signals(&STOPPING);
-    let (ended, end) = UnixStream::pair()?;
+    let (ended, end) = Waker::new()?;
     for signal in STOPPING {
         if !program::is_ignored(signal) {
-            pipe::register(signal, end.try_clone()?)?;
+            signal_hook::low_level::pipe::register(signal, end.descriptor()?)?;
         }
     }
     // The write end stays open until the process ends.
     std::mem::forget(end);
+    Ok(ended)
+}
+
+/// A socket that becomes readable when the console stops this process.
+#[cfg(windows)]
+fn ended_by_signal() -> std::io::Result<Woken> {
+    let (ended, end) = Waker::new()?;
+    program::on_console_event(move || end.wake())?;
     Ok(ended)
 }

@@ -82,7 +82,7 @@ pub(super) fn settings(invocation: &Invocation, cx: &Context) -> Result<Settings
         identity,
         fetch,
         secret: None,
-        users: AllowedUsers::default(),
+        users: AllowedUsers::new(&[])?,
         timeout,
         log: cx.log.clone(),
     })

@@ -76,8 +76,8 @@ impl FailureForm {
 pub struct Output {
     /// The text for standard output.
     pub text: String,
-    /// 0, or that of a [`Kind`].
-    pub status: u8,
+    /// 0, that of a [`Kind`], or that of the program that the run has started.
+    pub status: i32,
 }
 
 impl From<String> for Output {
@@ -200,11 +200,11 @@ impl Exit {
         // If nobody reads the output, this must not keep the process alive.
         thread::spawn(move || sender.send(exit.hangs(deadline.error())));
         let status = printed.recv_timeout(PRINTING);
-        leave(status.unwrap_or(Kind::Unreachable.exit_status()));
+        leave(status.unwrap_or(Kind::Unreachable.exit_status().into()));
     }
 
     /// Prints that the run reached its deadline, and what it waits for. Returns the exit status.
-    fn hangs(&self, error: Error) -> u8 {
+    fn hangs(&self, error: Error) -> i32 {
         if self.0.printed.load(Ordering::SeqCst) {
             let error = error.cause("nothing reads standard output");
             return self.on_standard_error(&error.fix("read the output of wif-token"));
@@ -220,7 +220,7 @@ impl Exit {
         };
         let unfinished = self.0.unfinished.lock().unwrap_or_else(PoisonError::into_inner).take();
         match unfinished.map(|unfinished| unfinished(&error)) {
-            Some((text, status)) => self.print(&text, status),
+            Some((text, status)) => self.print(&text, status.into()),
             None => self.failure(&error),
         }
     }
@@ -233,9 +233,9 @@ impl Exit {
     }
 
     /// Prints a text on standard output and returns the exit status: `status` if all was written.
-    pub fn print(&self, text: &str, status: u8) -> u8 {
+    pub fn print(&self, text: &str, status: i32) -> i32 {
         if self.0.printed.swap(true, Ordering::SeqCst) {
-            return self.form().status.unwrap_or(Kind::Internal.exit_status());
+            return self.form().status.unwrap_or(Kind::Internal.exit_status()).into();
         }
         match write_stdout(text) {
             Ok(()) => status,
@@ -244,10 +244,10 @@ impl Exit {
     }
 
     /// Prints a failure and returns the exit status.
-    pub fn failure(&self, error: &Error) -> u8 {
+    pub fn failure(&self, error: &Error) -> i32 {
         debug_assert!(error.how_to_fix().is_some(), "no fix for: {error}");
         if self.0.printed.swap(true, Ordering::SeqCst) {
-            return self.form().status.unwrap_or(error.kind().exit_status());
+            return self.form().status.unwrap_or(error.kind().exit_status()).into();
         }
         let form = self.form();
         let output = (form.output)(error, form.token_type);
@@ -259,18 +259,18 @@ impl Exit {
 
     /// Reports a failure when nothing can be written to standard output, so that only standard
     /// error and a status other than 0 can report the failure.
-    fn without_output(&self, error: &Error) -> u8 {
+    fn without_output(&self, error: &Error) -> i32 {
         let status = report(error);
-        self.form().status.filter(|status| *status != 0).unwrap_or(status)
+        self.form().status.filter(|status| *status != 0).unwrap_or(status).into()
     }
 
-    fn on_standard_error(&self, error: &Error) -> u8 {
+    fn on_standard_error(&self, error: &Error) -> i32 {
         let form = self.form();
         let status = form.status.unwrap_or(error.kind().exit_status());
         if form.message {
             report(error);
         }
-        status
+        status.into()
     }
 
     /// How a failure is reported.
@@ -282,9 +282,9 @@ impl Exit {
 /// Ends the process from another place than the main function: after a panic, which must not unwind
 /// into an abort, or when the main thread hangs.
 #[allow(clippy::disallowed_methods)]
-fn leave(status: u8) -> ! {
+fn leave(status: i32) -> ! {
     stdio::exit_at_once_if_moved(status);
-    process::exit(i32::from(status))
+    process::exit(status)
 }
 
 fn write_stdout(text: &str) -> std::io::Result<()> {

@@ -14,6 +14,7 @@ mod sddl;
 #[cfg(windows)]
 mod security;
 mod seen;
+mod temporary;
 mod waiting;
 
 pub use self::private::{
@@ -23,9 +24,12 @@ pub use self::private::{
 pub use self::replace::{
     create_new, leftovers, publish, remove, remove_leftovers, replace, update,
 };
+#[cfg(windows)]
+pub use self::security::{SYSTEM, user, user_of_process};
 pub use self::seen::{
     forget_seen, has_seen_all, note, note_in_state, note_stored, note_unknown, seen, state,
 };
+pub use self::temporary::TemporaryDirectory;
 pub use self::waiting::{STDIN, Waiting, before_the_first_wait, may_wait, waiting_for};
 
 use std::ffi::OsStr;

@@ -10,7 +10,7 @@ use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
 use std::path::Path;
 use std::ptr::{null_mut, slice_from_raw_parts};
 
-use windows_sys::Win32::Foundation::LocalFree;
+use windows_sys::Win32::Foundation::{HANDLE, LocalFree};
 use windows_sys::Win32::Security::Authorization::{
     ConvertSecurityDescriptorToStringSecurityDescriptorW, ConvertSidToStringSidW,
     ConvertStringSecurityDescriptorToSecurityDescriptorW, GetNamedSecurityInfoW, GetSecurityInfo,
@@ -20,7 +20,9 @@ use windows_sys::Win32::Security::{
     DACL_SECURITY_INFORMATION, GetTokenInformation, OWNER_SECURITY_INFORMATION, PSID, TOKEN_QUERY,
     TOKEN_USER, TokenUser,
 };
-use windows_sys::Win32::System::Threading::{GetCurrentProcess, OpenProcessToken};
+use windows_sys::Win32::System::Threading::{
+    GetCurrentProcess, OpenProcess, OpenProcessToken, PROCESS_QUERY_LIMITED_INFORMATION,
+};
 
 /// The security identifier of the owner of a file.
 pub(super) fn owner(file: &File) -> io::Result<String> {
@@ -89,10 +91,11 @@ fn succeeded(status: u32) -> io::Result<()> {
     }
 }
 
-/// A security descriptor that inherits nothing and allows full access to the user and to SYSTEM.
-pub(super) fn owner_only() -> io::Result<Local> {
+/// A security descriptor that inherits nothing and allows full access to the user and to SYSTEM. What
+/// is created in a directory inherits it with the flags `OICI`.
+pub(super) fn owner_only(flags: &str) -> io::Result<Local> {
     let user = user()?;
-    let text = format!("D:P(A;;FA;;;{user})(A;;FA;;;SY)");
+    let text = format!("D:P(A;{flags};FA;;;{user})(A;{flags};FA;;;SY)");
     let text: Vec<u16> = text.encode_utf16().chain([0]).collect();
     let mut descriptor = null_mut();
     // SAFETY: the text ends with a zero, `descriptor` can store a pointer, and no length is
@@ -111,11 +114,45 @@ pub(super) fn owner_only() -> io::Result<Local> {
     }
 }
 
+/// The security identifier of SYSTEM, which can do everything on a host.
+pub const SYSTEM: &str = "S-1-5-18";
+
+/// The security identifier of the group of administrators.
+pub(super) const ADMINISTRATORS: &str = "S-1-5-32-544";
+
 /// The security identifier of the user of this process, such as `S-1-5-21-…`.
-pub(super) fn user() -> io::Result<String> {
+///
+/// # Errors
+/// Those of the operating system.
+pub fn user() -> io::Result<String> {
+    // SAFETY: the pseudo handle of this process is always valid.
+    unsafe { user_of(GetCurrentProcess()) }
+}
+
+/// The security identifier of the user of another process.
+///
+/// # Errors
+/// Those of the operating system, for example because this user may not know.
+pub fn user_of_process(id: u32) -> io::Result<String> {
+    // SAFETY: the call gets no pointers.
+    let process = unsafe { OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION, 0, id) };
+    if process.is_null() {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the handle was just opened, and nothing else closes it.
+    let process = unsafe { OwnedHandle::from_raw_handle(process) };
+    // SAFETY: the handle is open.
+    unsafe { user_of(process.as_raw_handle()) }
+}
+
+/// The user of a process.
+///
+/// # Safety
+/// `process` is an open handle or the pseudo handle of a process.
+unsafe fn user_of(process: HANDLE) -> io::Result<String> {
     let mut token = null_mut();
-    // SAFETY: the pseudo handle of this process is always valid, and `token` can store a handle.
-    if unsafe { OpenProcessToken(GetCurrentProcess(), TOKEN_QUERY, &mut token) } == 0 {
+    // SAFETY: the handle is valid, and `token` can store a handle.
+    if unsafe { OpenProcessToken(process, TOKEN_QUERY, &mut token) } == 0 {
         return Err(io::Error::last_os_error());
     }
     // SAFETY: the handle was just opened, and nothing else closes it.

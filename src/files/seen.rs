@@ -118,6 +118,7 @@ mod tests {
         let mut file = std::fs::File::options().write(true).open(&path).unwrap();
         std::io::Write::write_all(&mut file, b"six").unwrap();
         file.set_modified(before).unwrap();
+        drop(file);
         assert!(cfg!(windows) || !states.contains(&state(&path)));
         note(&path);
         assert_eq!(seen()[&path], "", "the first state counts");

@@ -63,6 +63,11 @@ fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     options.mode(0o600).custom_flags(flags.bits() as i32).open(path)
 }
 
+/// Creates a directory that does not exist, with the mode 0700.
+pub(super) fn create_directory(path: &Path) -> io::Result<()> {
+    DirBuilder::new().mode(0o700).create(path)
+}
+
 /// Creates a directory and its parents. New directories are accessible only to their owner.
 ///
 /// # Errors

@@ -15,13 +15,13 @@ use std::ptr::null_mut;
 use windows_sys::Win32::Foundation::{GENERIC_READ, GENERIC_WRITE, INVALID_HANDLE_VALUE};
 use windows_sys::Win32::Security::SECURITY_ATTRIBUTES;
 use windows_sys::Win32::Storage::FileSystem::{
-    CREATE_NEW, CreateFileW, FILE_ATTRIBUTE_NORMAL, FILE_FLAG_OPEN_REPARSE_POINT,
+    CREATE_NEW, CreateDirectoryW, CreateFileW, FILE_ATTRIBUTE_NORMAL, FILE_FLAG_OPEN_REPARSE_POINT,
     FILE_GENERIC_WRITE, FILE_SHARE_DELETE, FILE_SHARE_READ, FILE_SHARE_WRITE, FILE_WRITE_DATA,
     OPEN_ALWAYS,
 };
 
 use super::sddl;
-use super::security::{access_list, owner, owner_only, user};
+use super::security::{ADMINISTRATORS, Local, SYSTEM, access_list, owner, owner_only, user};
 
 /// Opens or creates a file for appending.
 pub(super) fn append(path: &Path) -> io::Result<File> {
@@ -41,7 +41,7 @@ pub(super) fn read(path: &Path) -> io::Result<File> {
 /// Whether a file belongs to this user, to the administrators or to SYSTEM.
 pub(super) fn is_owned(file: &File, _metadata: &Metadata) -> io::Result<bool> {
     let owner = owner(file)?;
-    Ok(owner == user()? || ["S-1-5-32-544", "S-1-5-18"].contains(&owner.as_str()))
+    Ok(owner == user()? || [ADMINISTRATORS, SYSTEM].contains(&owner.as_str()))
 }
 
 /// Access control lists are not read here.
@@ -148,21 +148,22 @@ pub fn may_write(path: &Path) -> bool {
     path.metadata().is_ok_and(|metadata| !metadata.permissions().readonly())
 }
 
-fn open(path: &Path, access: u32, disposition: u32) -> io::Result<File> {
-    let mut name: Vec<u16> = path.as_os_str().encode_wide().collect();
-    if name.contains(&0) {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "the file name contains a null character",
-        ));
+/// Creates a directory that does not exist. Only this user and SYSTEM can access it and what is in it.
+pub(super) fn create_directory(path: &Path) -> io::Result<()> {
+    let name = name(path)?;
+    let descriptor = owner_only("OICI")?;
+    let attributes = attributes(&descriptor);
+    // SAFETY: the name ends with its only zero. Name, attributes and descriptor outlive the call.
+    match unsafe { CreateDirectoryW(name.as_ptr(), &attributes) } {
+        0 => Err(io::Error::last_os_error()),
+        _ => Ok(()),
     }
-    name.push(0);
-    let descriptor = owner_only()?;
-    let attributes = SECURITY_ATTRIBUTES {
-        nLength: size_of::<SECURITY_ATTRIBUTES>() as u32,
-        lpSecurityDescriptor: descriptor.as_ptr(),
-        bInheritHandle: 0,
-    };
+}
+
+fn open(path: &Path, access: u32, disposition: u32) -> io::Result<File> {
+    let name = name(path)?;
+    let descriptor = owner_only("")?;
+    let attributes = attributes(&descriptor);
     // SAFETY: the name ends with its only zero. Name, attributes and descriptor outlive the call.
     let handle = unsafe {
         CreateFileW(
@@ -179,5 +180,27 @@ fn open(path: &Path, access: u32, disposition: u32) -> io::Result<File> {
         true => Err(io::Error::last_os_error()),
         // SAFETY: the handle was just opened for a file, and nothing else closes it.
         false => Ok(unsafe { File::from_raw_handle(handle) }),
+    }
+}
+
+/// A path that ends with its only zero.
+fn name(path: &Path) -> io::Result<Vec<u16>> {
+    let mut name: Vec<u16> = path.as_os_str().encode_wide().collect();
+    if name.contains(&0) {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "the file name contains a null character",
+        ));
+    }
+    name.push(0);
+    Ok(name)
+}
+
+/// The attributes of a new file with this descriptor, which must outlive them.
+fn attributes(descriptor: &Local) -> SECURITY_ATTRIBUTES {
+    SECURITY_ATTRIBUTES {
+        nLength: size_of::<SECURITY_ATTRIBUTES>() as u32,
+        lpSecurityDescriptor: descriptor.as_ptr(),
+        bInheritHandle: 0,
     }
 }

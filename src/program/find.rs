@@ -9,12 +9,44 @@ use crate::world::Env;
 /// Where programs are searched if `PATH` is not set.
 const DEFAULT_PATH: &str = if cfg!(windows) { "" } else { "/bin:/usr/bin" };
 
+/// The extensions of the files that Windows runs, and of the batch files that the standard library
+/// runs with `cmd.exe`.
+const RUNNABLE: [&str; 4] = [".com", ".exe", ".bat", ".cmd"];
+
 /// The file of a program: a path as it is (a relative one in the working directory), and a bare name
 /// in the directories of `PATH`. A file that cannot be executed is found only if no other one is.
 pub fn find(name: &OsStr, env: &Env) -> Option<PathBuf> {
+    search(name, env, with_extension)
+}
+
+/// The file of a command, as a command prompt of Windows finds it with the extensions of `PATHEXT`,
+/// but not in the working directory. Only programs and batch files are found: Windows runs other
+/// files with another program.
+pub fn find_with_pathext(name: &OsStr, env: &Env) -> Option<PathBuf> {
+    let pathext = env.get("PATHEXT").unwrap_or_else(|| RUNNABLE.join(";").into());
+    let pathext = pathext.to_string_lossy().to_ascii_lowercase();
+    let is_runnable = |extension: &&str| RUNNABLE.contains(extension);
+    let extensions: Vec<&str> = pathext.split(';').filter(is_runnable).collect();
+    search(name, env, |path| {
+        let name = path.as_os_str().to_ascii_lowercase();
+        let has_one = |ending: &&str| name.as_encoded_bytes().ends_with(ending.as_bytes());
+        let endings = if RUNNABLE.iter().any(has_one) { &[][..] } else { &extensions };
+        let with = |ending: &&str| [path.as_os_str(), ending.as_ref()].into_iter().collect();
+        let paths: Vec<OsString> = endings.iter().map(with).collect();
+        paths.into_iter().map(PathBuf::from).chain([path.to_owned()]).collect::<Vec<_>>()
+    })
+}
+
+/// The file among the candidates for a path: for the name as a path, or for the name in each directory
+/// of `PATH`.
+fn search<I: IntoIterator<Item = PathBuf>>(
+    name: &OsStr,
+    env: &Env,
+    candidates: impl Fn(&Path) -> I,
+) -> Option<PathBuf> {
     let path = Path::new(name);
     if is_path(name) {
-        return with_extension(path).find(|path| path.is_file());
+        return candidates(path).into_iter().find(|path| path.is_file());
     }
     let directories = env.get("PATH").unwrap_or_else(|| OsString::from(DEFAULT_PATH));
     let found: Vec<PathBuf> = std::env::split_paths(&directories)
@@ -22,7 +54,7 @@ pub fn find(name: &OsStr, env: &Env) -> Option<PathBuf> {
             true => Path::new(".").join(path),
             false => directory.join(path),
         })
-        .flat_map(|path| with_extension(&path).collect::<Vec<_>>())
+        .flat_map(|path| candidates(&path))
         .filter(|path| path.is_file())
         .collect();
     let executable = found.iter().position(|path| files::is_executable(path)).unwrap_or(0);
@@ -42,10 +74,10 @@ fn is_path(name: &OsStr) -> bool {
 
 /// The files that a path may name: on Windows, first the path with the extension `.exe`, which a
 /// name may omit.
-fn with_extension(path: &Path) -> impl Iterator<Item = PathBuf> + use<> {
+fn with_extension(path: &Path) -> Vec<PathBuf> {
     let short = cfg!(windows) && path.extension().is_none();
     let exe = short.then(|| path.with_extension("exe"));
-    exe.into_iter().chain([path.to_owned()])
+    exe.into_iter().chain([path.to_owned()]).collect()
 }
 
 #[cfg(all(test, unix))]
@@ -75,6 +107,36 @@ mod tests {
         assert_eq!(find(OsStr::new("./tool"), &both), None);
         assert_eq!(find(tool.as_os_str(), &path(&[])), Some(tool));
         assert_eq!(find(OsStr::new("tool"), &Env::Map([].into())), None);
+    }
+
+    #[test]
+    fn a_command_of_windows_is_found_by_the_extensions_of_pathext() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["a.exe", "a.cmd", "b.cmd", "b", "c.js", "c.2.exe", "d", "e.BAT"] {
+            files::replace(&dir.path().join(name), b"", |_| true).unwrap();
+        }
+        let found = |name: &str, pathext: &str| {
+            let path = ("PATH".to_owned(), dir.path().into());
+            let pathext = ("PATHEXT".to_owned(), pathext.into());
+            let found = find_with_pathext(name.as_ref(), &Env::Map([path, pathext].into()))?;
+            Some(found.file_name()?.to_str()?.to_owned())
+        };
+        for (name, expected) in [
+            ("a", Some("a.exe")),
+            ("a.cmd", Some("a.cmd")),
+            ("b", Some("b.cmd")),
+            ("c", None),
+            ("c.2", Some("c.2.exe")),
+            ("c.js", Some("c.js")),
+            ("d", Some("d")),
+            ("e.BAT", Some("e.BAT")),
+            ("e.bat.exe", None),
+        ] {
+            let usual = ".COM;.EXE;.BAT;.CMD;.VBS;.JS";
+            assert_eq!(found(name, usual).as_deref(), expected, "{name}");
+        }
+        assert_eq!(found("a", ".CMD;.EXE").as_deref(), Some("a.cmd"));
+        assert_eq!(found("a", "").as_deref(), None);
     }
 
     #[test]

@@ -9,10 +9,14 @@
 #[cfg_attr(windows, path = "windows.rs")]
 mod group;
 
+#[cfg(windows)]
+mod console;
 mod find;
 mod obstacle;
 
-pub use self::find::{find, is_this_program};
+#[cfg(windows)]
+pub use self::console::on_console_event;
+pub use self::find::{find, find_with_pathext, is_this_program};
 #[cfg(unix)]
 pub use self::group::{is_ignored, leave_signals, start_beside};
 

@@ -2,11 +2,13 @@
 
 use std::io;
 use std::os::windows::io::AsRawHandle;
+use std::os::windows::process::CommandExt;
 use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus};
 use std::thread;
 use std::time::Duration;
 
 use win32job::{ExtendedLimitInfo, Job};
+use windows_sys::Win32::System::Threading::CREATE_NEW_PROCESS_GROUP;
 
 use crate::world::World;
 
@@ -20,12 +22,13 @@ pub(super) struct Group {
 
 impl Group {
     /// Starts the program in a job that is killed when its last handle is closed, for example
-    /// because this process ends.
+    /// because this process ends. In its own process group, the program does not get the Ctrl-C that
+    /// is meant for the command of `exec`.
     pub(super) fn spawn(command: &mut Command) -> io::Result<Group> {
         let mut limits = ExtendedLimitInfo::new();
         limits.limit_kill_on_job_close();
         let job = Job::create_with_limit_info(&limits).map_err(io::Error::other)?;
-        let child = command.spawn()?;
+        let child = command.creation_flags(CREATE_NEW_PROCESS_GROUP).spawn()?;
         job.assign_process(child.as_raw_handle() as isize).map_err(io::Error::other)?;
         Ok(Group { child, job: Some(job) })
     }

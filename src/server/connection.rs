@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use super::listener::Stream;
 use super::request::{Received, Request};
 use super::response::Response;
+use super::system::Stream;
 use super::tokens::Wanted;
 use crate::google::access_token::AccessToken;
 use crate::world::Deadline;

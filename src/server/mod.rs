@@ -6,31 +6,30 @@
 //! `Metadata-Flavor: Google`, and every connection must come from an allowed user.
 //! <https://cloud.google.com/compute/docs/metadata/overview>
 
+#[cfg_attr(unix, path = "unix/mod.rs")]
+#[cfg_attr(windows, path = "windows/mod.rs")]
+mod system;
+
 mod connection;
-mod listener;
-mod peer;
 mod request;
 mod response;
 mod routes;
 mod tokens;
 mod tree;
 
-use std::io::{ErrorKind, Read as _};
-use std::os::unix::net::UnixStream;
+use std::io::ErrorKind;
 use std::time::Duration;
-
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use self::connection::{Connection, Event, State};
 use self::response::Response;
 use self::routes::Route;
+use self::system::{Interest, handle, poll};
 use self::tokens::{Answer, Tokens};
 use crate::error::{Error, Kind};
 use crate::secret::Secret;
 use crate::world::{Clock, Deadline, Log};
 
-pub use self::listener::Listener;
-pub use self::peer::AllowedUsers;
+pub use self::system::{AllowedUsers, Listener, Waker, Woken};
 pub use self::tokens::{Fetch, Wanted};
 pub use self::tree::Identity;
 
@@ -40,6 +39,13 @@ const MOST_CONNECTIONS: usize = 64;
 /// The pause in accepting connections after the operating system has failed to accept one, for
 /// example because too many files are open.
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// The fix if the operating system refuses a socket or a thread.
+pub const MORE_FILES: &str = if cfg!(windows) {
+    "close other programs on this host"
+} else {
+    "raise the limit on open files (ulimit -n)"
+};
 
 /// The settings of a server.
 pub struct Settings {
@@ -69,29 +75,21 @@ pub struct Server {
     /// No connection is accepted before this time.
     pause: Option<Deadline>,
     /// Readable when a token has arrived.
-    woken: UnixStream,
+    woken: Woken,
     /// Readable when the server must stop.
-    ended: UnixStream,
+    ended: Woken,
 }
 
 impl Server {
-    /// A server for this listener, which runs until `ended` is readable or closed.
+    /// A server for this listener, which runs until `ended` is readable.
     ///
     /// # Errors
-    /// `INTERNAL` if the operating system refuses a pair of sockets.
-    pub fn new(settings: Settings, listener: Listener, ended: UnixStream) -> Result<Server, Error> {
-        let pair = || {
-            let (woken, wake) = UnixStream::pair()?;
-            woken.set_nonblocking(true)?;
-            wake.set_nonblocking(true)?;
-            Ok::<_, std::io::Error>((woken, wake))
-        };
-        let (woken, wake) = pair().map_err(|error| {
-            Error::new(Kind::Internal, "cannot create a pair of sockets")
-                .cause(error)
-                .fix("raise the limit on open files (ulimit -n)")
+    /// `INTERNAL` if the operating system refuses a socket.
+    pub fn new(settings: Settings, listener: Listener, ended: Woken) -> Result<Server, Error> {
+        let (woken, waker) = Waker::new().map_err(|error| {
+            Error::new(Kind::Internal, "cannot create a socket").cause(error).fix(MORE_FILES)
         })?;
-        let tokens = Tokens::new(settings.fetch.clone(), wake);
+        let tokens = Tokens::new(settings.fetch.clone(), waker);
         let (hosts, connections) = (routes::hosts(listener.address()), Vec::new());
         Ok(Server { settings, listener, hosts, tokens, connections, pause: None, woken, ended })
     }
@@ -103,7 +101,7 @@ impl Server {
     pub fn run(mut self) -> Result<(), Error> {
         while let Some(ready) = self.wait() {
             if ready.is_woken {
-                let _ = self.woken.read(&mut [0; 64]);
+                self.woken.clear();
                 self.distribute();
             }
             for index in ready.connections {
@@ -132,39 +130,31 @@ impl Server {
         let is_full = self.connections.len() >= MOST_CONNECTIONS
             && !self.connections.iter().any(|connection| connection.idle_from().is_some());
         let accepts = accepts_from.is_none() && !is_full;
-        let listens = if accepts { PollFlags::IN } else { PollFlags::empty() };
+        let listens = if accepts { Interest::Read } else { Interest::End };
         let mut waits = vec![
-            PollFd::new(&self.ended, PollFlags::IN),
-            PollFd::new(&self.woken, PollFlags::IN),
-            PollFd::new(&self.listener, listens),
+            (handle(&self.ended), Interest::Read),
+            (handle(&self.woken), Interest::Read),
+            (handle(&self.listener), listens),
         ];
         waits.extend(self.connections.iter().map(|connection| {
-            let flags = match connection.state {
-                State::Request => PollFlags::IN,
-                State::Sending => PollFlags::OUT,
-                State::Token { .. } | State::Closed => PollFlags::empty(),
+            let interest = match connection.state {
+                State::Request => Interest::Read,
+                State::Sending => Interest::Write,
+                State::Token { .. } | State::Closed => Interest::End,
             };
-            PollFd::new(connection.stream(), flags)
+            (handle(connection.stream()), interest)
         }));
         let deadlines = self.connections.iter().filter_map(|connection| connection.deadline);
         let next = deadlines.chain(accepts_from).min().map(|deadline| deadline.until_end());
-        let timeout = next.map(|left| Timespec {
-            tv_sec: left.as_secs() as i64,
-            tv_nsec: i64::from(left.subsec_nanos()),
-        });
-        if poll(&mut waits, timeout.as_ref()).is_err() {
-            return Some(Ready::default()); // a signal
-        }
-        let is_ready = |wait: &PollFd| !wait.revents().is_empty();
-        let [ended, woken, listener, connections @ ..] = waits.as_slice() else { return None };
-        (!is_ready(ended)).then(|| Ready {
-            is_woken: is_ready(woken),
-            is_connected: is_ready(listener),
-            connections: connections
-                .iter()
-                .enumerate()
-                .filter_map(|(index, wait)| is_ready(wait).then_some(index))
-                .collect(),
+        let ready = poll(&waits, next);
+        let [ended, is_woken, is_connected, connections @ ..] = ready.as_slice() else {
+            return Some(Ready::default());
+        };
+        let connections = connections.iter().enumerate();
+        (!ended).then(|| Ready {
+            is_woken: *is_woken,
+            is_connected: *is_connected,
+            connections: connections.filter(|(_, ready)| **ready).map(|(at, _)| at).collect(),
         })
     }
 
@@ -178,10 +168,11 @@ impl Server {
         }
         // Only one idle connection is closed, because there may be only one new connection.
         for _ in self.connections.len()..MOST_CONNECTIONS {
-            let (stream, uid) = match self.listener.accept() {
+            let (stream, user) = match self.listener.accept() {
                 Ok(accepted) => accepted,
                 Err(error) => {
-                    let is_usual = [ErrorKind::WouldBlock, ErrorKind::ConnectionAborted];
+                    use ErrorKind::{ConnectionAborted, ConnectionReset, WouldBlock};
+                    let is_usual = [WouldBlock, ConnectionAborted, ConnectionReset];
                     if !is_usual.contains(&error.kind()) {
                         self.settings.log.line(format!("cannot accept a connection: {error}"));
                         self.close_idle();
@@ -191,7 +182,7 @@ impl Server {
                 }
             };
             let mut connection = Connection::new(stream);
-            if !self.settings.users.contains(uid) {
+            if !self.settings.users.contains(user) {
                 self.settings.log.line("a connection from another user was refused");
                 let what = "this metadata server belongs to another user";
                 connection.respond(&Response::failure(403, what), false);

@@ -7,14 +7,13 @@
 //! since its arrival says so: a suspended host measures only the former.
 
 use std::collections::HashMap;
-use std::io::Write as _;
-use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
+use super::system::Waker;
 use crate::contract::exit;
 use crate::error::{Error, Kind};
 use crate::google::access_token::{AccessToken, MIN_LIFE};
@@ -70,8 +69,8 @@ struct Worker {
     fetch: Fetch,
     queue: Arc<Mutex<Receiver<(Wanted, bool)>>>,
     done: Sender<(Wanted, Result<AccessToken, Error>)>,
-    /// Receives a byte when a result is available.
-    wake: Arc<UnixStream>,
+    /// Used when a result is available.
+    waker: Waker,
     /// How many threads panicked.
     lost: Arc<AtomicUsize>,
 }
@@ -119,11 +118,11 @@ impl Known {
 }
 
 impl Tokens {
-    pub(super) fn new(fetch: Fetch, wake: UnixStream) -> Tokens {
+    pub(super) fn new(fetch: Fetch, waker: Waker) -> Tokens {
         let (send, queue) = mpsc::channel();
         let (done, results) = mpsc::channel();
-        let (queue, wake) = (Arc::new(Mutex::new(queue)), Arc::new(wake));
-        let worker = Worker { fetch, queue, done, wake, lost: Arc::default() };
+        let queue = Arc::new(Mutex::new(queue));
+        let worker = Worker { fetch, queue, done, waker, lost: Arc::default() };
         Tokens { known: HashMap::new(), send, results, worker, threads: 0, pending: 0 }
     }
 
@@ -214,7 +213,10 @@ impl Tokens {
             )
         } else if self.live_threads() == 0 || self.send.send((wanted.clone(), reuses)).is_err() {
             let error = Error::new(Kind::Unreachable, "cannot start a thread");
-            Some(error.fix("raise the limit on processes (ulimit -u)"))
+            Some(error.fix(match cfg!(windows) {
+                true => "close other programs on this host",
+                false => "raise the limit on processes (ulimit -u)",
+            }))
         } else {
             None
         };
@@ -243,28 +245,32 @@ impl Worker {
 
     fn report(&self, wanted: Wanted, result: Result<AccessToken, Error>) {
         let _ = self.done.send((wanted, result));
-        // A full pipe wakes the server too.
-        let _ = (&*self.wake).write(&[0]);
+        self.waker.wake();
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read as _;
-
+    use super::super::system::{Interest, Woken, handle, poll};
     use super::*;
     use crate::secret::Secret;
 
     const LIFE: i64 = 3600;
 
     /// The tokens of a server whose tokens contain whether a cached one could be used.
-    fn tokens() -> (Tokens, UnixStream) {
-        let (woken, wake) = UnixStream::pair().unwrap();
+    fn tokens() -> (Tokens, Woken) {
+        let (woken, waker) = Waker::new().unwrap();
         let fetch = |_: &Wanted, reuses| {
             let text = Secret::new(format!("{reuses}"));
             Ok(AccessToken { text, expiry: LIFE, issued: 0, member: None })
         };
-        (Tokens::new(Arc::new(fetch), wake), woken)
+        (Tokens::new(Arc::new(fetch), waker), woken)
+    }
+
+    /// Waits for a result.
+    fn wait(woken: &mut Woken) {
+        poll(&[(handle(woken), Interest::Read)], None);
+        woken.clear();
     }
 
     fn wanted() -> Wanted {
@@ -272,9 +278,9 @@ mod tests {
     }
 
     /// The token that is fetched for a request at this time.
-    fn fetched(tokens: &mut Tokens, woken: &mut UnixStream, now: i64) -> AccessToken {
+    fn fetched(tokens: &mut Tokens, woken: &mut Woken, now: i64) -> AccessToken {
         assert!(!matches!(tokens.get(&wanted(), now), Answer::Token(_)));
-        woken.read_exact(&mut [0]).unwrap();
+        wait(woken);
         tokens.next_result(now).unwrap().1.unwrap()
     }
 
@@ -285,7 +291,7 @@ mod tests {
         let back = LIFE - 10_000;
         let Answer::Renewing(old, _) = tokens.get(&wanted(), back) else { panic!("no renewal") };
         assert!((back + 198..=back + 200).contains(&old.expiry), "{}", old.expiry);
-        woken.read_exact(&mut [0]).unwrap();
+        wait(&mut woken);
         assert_eq!(tokens.next_result(back).unwrap().1.unwrap().text.expose(), "false");
         // The new token has its whole life, and is served from now on.
         let Answer::Token(new) = tokens.get(&wanted(), back) else { panic!("no token") };
@@ -298,7 +304,7 @@ mod tests {
         fetched(&mut tokens, &mut woken, 0);
         assert!(matches!(tokens.get(&wanted(), 0), Answer::Token(_)));
         assert!(matches!(tokens.get(&wanted(), LIFE), Answer::Pending));
-        woken.read_exact(&mut [0]).unwrap();
+        wait(&mut woken);
         assert_eq!(tokens.next_result(LIFE).unwrap().1.unwrap().text.expose(), "true");
     }
 

@@ -115,7 +115,7 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
         kubernetes::check(&helper, invocation, cx, &mut report);
     }
     let (text, status) = output(&report, invocation.format);
-    Ok(Output { text, status })
+    Ok(Output { text, status: status.into() })
 }
 
 fn output(report: &Report, format: Format) -> (String, u8) {

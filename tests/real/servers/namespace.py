@@ -5,6 +5,7 @@ A proxy test needs a host that is neither loopback nor link-local, since those b
 """
 
 import contextlib
+import ctypes
 import itertools
 import os
 import shutil
@@ -15,6 +16,7 @@ from support.places import missing, need
 
 NAMES = {"idp.example.test": "10.77.0.1", "other.example.test": "10.77.0.2", "proxy.example.test": "10.77.0.3"}
 COUNT = itertools.count()
+CLONE_NEWNET = 0x40000000
 
 
 class Namespace:
@@ -23,6 +25,22 @@ class Namespace:
     def __init__(self, name, ip):
         self.name = name
         self.prefix = (ip, "netns", "exec", name)
+
+    @contextlib.contextmanager
+    def entered(self):
+        """This thread and all that it starts are inside until the end of the block."""
+        with open("/proc/thread-self/ns/net", "rb") as outside, open(f"/run/netns/{self.name}", "rb") as inside:
+            enter(inside)
+            try:
+                yield
+            finally:
+                enter(outside)
+
+
+def enter(space):
+    """Python knows setns from 3.12 on."""
+    if ctypes.CDLL(None, use_errno=True).setns(space.fileno(), CLONE_NEWNET) != 0:
+        raise OSError(ctypes.get_errno(), "setns")
 
 
 @contextlib.contextmanager

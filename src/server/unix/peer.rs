@@ -9,13 +9,27 @@
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
 
+use crate::error::{Error, Kind};
+
 /// Which users may connect: the user of this process, root, and the users of `--allow-uid`.
-#[derive(Debug, Clone, Default)]
-pub struct AllowedUsers(pub Vec<u32>);
+#[derive(Debug, Clone)]
+pub struct AllowedUsers(Vec<u32>);
 
 impl AllowedUsers {
+    /// Also the users with these numbers.
+    ///
+    /// # Errors
+    /// `USAGE` if one is not a number.
+    pub fn new(uids: &[String]) -> Result<AllowedUsers, Error> {
+        let uids = uids.iter().map(|uid| uid.parse()).collect::<Result<_, _>>();
+        uids.map(AllowedUsers).map_err(|_| {
+            Error::new(Kind::Usage, "--allow-uid is not a numeric user ID")
+                .fix("use a value such as --allow-uid=1000 (id -u NAME prints the ID of a user)")
+        })
+    }
+
     /// Whether a user may connect. An unknown user may not.
-    pub(super) fn contains(&self, uid: Option<u32>) -> bool {
+    pub(in crate::server) fn contains(&self, uid: Option<u32>) -> bool {
         let own = rustix::process::getuid().as_raw();
         uid.is_some_and(|uid| uid == own || uid == 0 || self.0.contains(&uid))
     }

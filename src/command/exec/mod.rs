@@ -6,25 +6,19 @@
 //! stops immediately at the second SIGINT.
 //! <https://cloud.google.com/compute/docs/metadata/overview>
 
+#[cfg_attr(unix, path = "unix.rs")]
+#[cfg_attr(windows, path = "windows.rs")]
+mod system;
+
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::io::ErrorKind;
 use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixStream;
-use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::process::Command;
 use std::thread;
 
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, getpgid, getpgrp, kill_process, waitid};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH};
-use signal_hook::iterator::SignalsInfo;
-use signal_hook::iterator::exfiltrator::WithOrigin;
-use signal_hook::iterator::exfiltrator::origin::Origin;
-use signal_hook::low_level::siginfo::Cause;
-
+use self::system::Signals;
 use super::serve::FOREVER;
 use super::{CommandInfo, Invocation, serving};
 use crate::client::credentials::CredentialOptions;
@@ -33,8 +27,8 @@ use crate::configuration::search::METADATA_HOST;
 use crate::context::Context;
 use crate::contract::exit::{FailureForm, Output, contain_panics};
 use crate::error::{Error, Kind};
-use crate::program;
-use crate::server::{Listener, Server, Wanted};
+use crate::files::TemporaryDirectory;
+use crate::server::{Listener, MORE_FILES, Server, Waker, Wanted};
 use crate::show;
 use crate::stdio;
 use crate::world::{Deadline, Env};
@@ -58,12 +52,6 @@ pub(super) const INFO: CommandInfo = CommandInfo {
     also: &[],
     run,
 };
-
-/// The signals that are passed on.
-const PASSED: [i32; 7] = [SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGINT, SIGQUIT, SIGWINCH];
-
-/// The signals that a terminal sends to all processes in the foreground.
-const OF_TERMINAL: [i32; 3] = [SIGINT, SIGQUIT, SIGWINCH];
 
 /// The variables by which clients select other credentials or no server. The command must have the
 /// identity of these credentials.
@@ -112,22 +100,19 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
         (settings.fetch)(&Wanted::Access(settings.identity.scopes.clone()), true)?;
     }
     let internal = |error: std::io::Error| {
+        let temporary = if cfg!(windows) { "TEMP" } else { "TMPDIR" };
         Error::new(Kind::Internal, "cannot start the metadata server")
             .cause(error)
-            .fix("check TMPDIR, or raise the limit on open files (ulimit -n)")
+            .fix(format!("check {temporary}, or {MORE_FILES}"))
     };
     let listener = Listener::anywhere()?;
     let address = listener.address().unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0)));
-    let (ended, _end) = UnixStream::pair().map_err(internal)?;
+    let (ended, _end) = Waker::new().map_err(internal)?;
     let server = Server::new(settings, listener, ended)?;
     // From here on, a signal is passed on to the command, so that the folder is removed at the end.
-    program::leave_signals(&PASSED);
-    let signals = PASSED.into_iter().filter(|signal| !program::is_ignored(*signal));
-    let signals = SignalsInfo::<WithOrigin>::new(signals).map_err(internal)?;
-    let mut builder = tempfile::Builder::new();
-    let builder = builder.prefix("wif-token-").permissions(PermissionsExt::from_mode(0o700));
-    let folder = builder.tempdir().map_err(internal)?;
-    let mut command = Command::new(name);
+    let signals = Signals::catch().map_err(internal)?;
+    let folder = TemporaryDirectory::new().map_err(internal)?;
+    let mut command = system::command(name, &cx.env);
     command.args(args);
     if let Some(moved) = stdio::moved() {
         command.stdout(moved.stdout.try_clone().map_err(internal)?);
@@ -145,14 +130,12 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
         }
     };
     thread::Builder::new().spawn(serve).map_err(internal)?;
-    let child = match program::start_beside(&mut command) {
+    let child = match system::start(&mut command) {
         Ok(child) => child,
         Err(error) => return Err(not_run(name, error, invocation)),
     };
-    let status = wait(child, signals).map_err(internal)?;
-    let signal = status.signal().map(|signal| 128 + signal);
-    let status = status.code().or(signal).and_then(|status| u8::try_from(status).ok());
-    Ok(Output { text: String::new(), status: status.unwrap_or(u8::MAX) })
+    let status = system::wait(child, signals).map_err(internal)?;
+    Ok(Output { text: String::new(), status })
 }
 
 /// Sets the variables through which clients find the server, and removes those of [`REMOVED`].
@@ -181,7 +164,7 @@ fn no_proxy(address: SocketAddr, env: &Env) -> OsString {
     });
     let hosts = hosts.chain([own.as_encoded_bytes()]);
     let hosts: Vec<&[u8]> = hosts.filter(|host| !host.is_empty() && seen.insert(*host)).collect();
-    std::os::unix::ffi::OsStringExt::from_vec(hosts.join(&b","[..]))
+    system::os_string(hosts.join(&b","[..]))
 }
 
 /// The failure to run the command, with the exit status of a shell.
@@ -196,39 +179,4 @@ fn not_run(name: &OsStr, error: std::io::Error, invocation: &Invocation) -> Erro
     invocation.exit.set_form(FailureForm { status: Some(status), ..FailureForm::MESSAGE });
     let what = Error::new(Kind::Configuration, what);
     if status == NOT_FOUND { what.fix(fix) } else { what.cause(error).fix(fix) }
-}
-
-/// Waits until the command ends, and passes signals on to it.
-fn wait(mut child: Child, mut signals: SignalsInfo<WithOrigin>) -> std::io::Result<ExitStatus> {
-    let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) else {
-        return child.wait();
-    };
-    // Once the child has been waited for, its process ID may be reused.
-    let running = Arc::new(Mutex::new(true));
-    let handle = signals.handle();
-    let is_running = running.clone();
-    let passing = thread::Builder::new().spawn(move || {
-        for origin in signals.forever() {
-            let running = is_running.lock().unwrap_or_else(PoisonError::into_inner);
-            if *running && !has_been_delivered(&origin, pid) {
-                let _ =
-                    Signal::from_named_raw(origin.signal).map(|signal| kill_process(pid, signal));
-            }
-        }
-    })?;
-    while let Err(rustix::io::Errno::INTR) =
-        waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT)
-    {}
-    *running.lock().unwrap_or_else(PoisonError::into_inner) = false;
-    handle.close();
-    let _ = passing.join();
-    child.wait()
-}
-
-/// Whether the terminal has sent the signal to the child too: it sends one to every process of the
-/// foreground group.
-fn has_been_delivered(origin: &Origin, child: Pid) -> bool {
-    OF_TERMINAL.contains(&origin.signal)
-        && matches!(origin.cause, Cause::Kernel)
-        && getpgid(Some(child)).is_ok_and(|group| group == getpgrp())
 }

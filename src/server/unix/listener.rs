@@ -29,7 +29,7 @@ pub enum Listener {
 
 /// A connection.
 #[derive(Debug)]
-pub(super) enum Stream {
+pub(in crate::server) enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
 }
@@ -190,7 +190,7 @@ impl Listener {
     ///
     /// # Errors
     /// `WouldBlock` if no connection waits, and those of the operating system.
-    pub(super) fn accept(&self) -> io::Result<(Stream, Option<u32>)> {
+    pub(in crate::server) fn accept(&self) -> io::Result<(Stream, Option<u32>)> {
         match self {
             Listener::Tcp(listener, finder) => {
                 let (stream, from) = listener.accept()?;

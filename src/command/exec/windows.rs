@@ -1,0 +1,40 @@
+//! The console events and the exit code of the command on Windows.
+//!
+//! The console sends Ctrl-C and Ctrl-Break to the command too, so that they are not passed on.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::process::{Child, Command};
+
+use crate::program;
+use crate::world::Env;
+
+/// The console events, which this process ignores.
+pub(super) struct Signals;
+
+impl Signals {
+    /// Ignores console events from now on. The command does not inherit this.
+    pub(super) fn catch() -> io::Result<Signals> {
+        program::on_console_event(|| {}).map(|()| Signals)
+    }
+}
+
+/// The command with this name. A command prompt searches for it in the same way.
+pub(super) fn command(name: &OsStr, env: &Env) -> Command {
+    program::find_with_pathext(name, env).map_or_else(|| Command::new(name), Command::new)
+}
+
+/// Starts the command.
+pub(super) fn start(command: &mut Command) -> io::Result<Child> {
+    command.spawn()
+}
+
+/// A text of bytes that come from texts of the operating system, split at ASCII characters.
+pub(super) fn os_string(bytes: Vec<u8>) -> OsString {
+    String::from_utf8_lossy(&bytes).into_owned().into()
+}
+
+/// Waits for the command and returns its exit code.
+pub(super) fn wait(mut child: Child, _signals: Signals) -> io::Result<i32> {
+    Ok(child.wait()?.code().unwrap_or(i32::MAX))
+}

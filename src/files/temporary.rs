@@ -1,0 +1,33 @@
+//! A temporary directory that only this user can access.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::private;
+
+/// A directory that is removed with its files when it is dropped.
+#[derive(Debug)]
+pub struct TemporaryDirectory(PathBuf);
+
+impl TemporaryDirectory {
+    /// Creates an empty directory where temporary files belong.
+    ///
+    /// # Errors
+    /// Those of the operating system.
+    pub fn new() -> io::Result<TemporaryDirectory> {
+        let mut builder = tempfile::Builder::new();
+        let made = builder.prefix("wif-token-").make(private::create_directory)?;
+        made.into_temp_path().keep().map(TemporaryDirectory).map_err(|error| error.error)
+    }
+
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for TemporaryDirectory {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}

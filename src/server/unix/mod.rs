@@ -1,0 +1,13 @@
+//! Sockets and users on Unix.
+
+mod listener;
+mod peer;
+mod poll;
+mod waker;
+
+pub use self::listener::Listener;
+pub use self::peer::AllowedUsers;
+pub use self::waker::{Waker, Woken};
+
+pub(super) use self::listener::Stream;
+pub(super) use self::poll::{Interest, handle, poll};

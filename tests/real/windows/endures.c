@@ -1,0 +1,18 @@
+/* endures MARK MILLISECONDS: makes the file MARK, then counts Ctrl-C and exits with 40 and the count after this time. */
+#include <windows.h>
+#include <stdlib.h>
+
+static volatile LONG seen;
+
+static BOOL WINAPI counts(DWORD event) {
+    InterlockedIncrement(&seen);
+    return TRUE;
+}
+
+int wmain(int count, wchar_t **word) {
+    if (count != 3) return 1;
+    SetConsoleCtrlHandler(counts, TRUE);
+    CloseHandle(CreateFileW(word[1], GENERIC_WRITE, 0, NULL, CREATE_NEW, 0, NULL));
+    Sleep(_wtoi(word[2]));
+    return 40 + seen;
+}
