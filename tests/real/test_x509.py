@@ -111,8 +111,9 @@ def library(commands, sts, authorities, ledger, tmp_path):
         words = {"python": [PYTHON, HERE / "clients" / "python_default.py"],
                  "node": [need("node"), HERE / "clients" / "node_default.mjs", NODE_MODULES]}[name]  # fmt: skip
         ca = str(authorities[0].ca)
-        settings = {"PATH": str(tmp_path), "HOME": str(tmp_path / "home"), "GOOGLE_CLOUD_PROJECT": "example-project", "NO_PROXY": "127.0.0.1",
-                    "GOOGLE_APPLICATION_CREDENTIALS": str(commands.path), "REQUESTS_CA_BUNDLE": ca, "NODE_EXTRA_CA_CERTS": ca}  # fmt: skip
+        settings = {"PATH": str(tmp_path), "HOME": str(tmp_path / "home"), "GOOGLE_CLOUD_PROJECT": "example-project",
+                    "NO_PROXY": "127.0.0.1", "GOOGLE_APPLICATION_CREDENTIALS": str(commands.path), "REQUESTS_CA_BUNDLE": ca,
+                    "NODE_EXTRA_CA_CERTS": ca}  # fmt: skip
         done = subprocess.run([str(word) for word in [*words, sts.url]], env=settings | env, stdin=subprocess.DEVNULL,
                               capture_output=True, text=True, timeout=60, check=False)  # fmt: skip
         ledger.note(f"what {name} said", done.stderr)
