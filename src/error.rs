@@ -68,7 +68,7 @@ impl Kind {
 }
 
 /// A failure. Displayed as `what: cause; fix` on one line.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Error {
     kind: Kind,
     what: String,

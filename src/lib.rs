@@ -42,6 +42,7 @@ pub mod shell;
 pub mod show;
 pub mod signing_key;
 pub mod source;
+pub mod stdio;
 pub mod terminal;
 pub mod time;
 pub mod token;
@@ -127,6 +128,9 @@ fn token(
     if revoke {
         fetch.forget(&cx)?;
         return Ok(revoked() + "\n");
+    }
+    if let Some(text) = fetch.instead(&cx)? {
+        return Ok(text);
     }
     let document = fetch.document(&cx)?;
     Ok(fetch.destination().stdout(&document))

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, UnixTime};
 use serde_json::{Map, Value, json};
@@ -10,6 +12,15 @@ use webpki::{ALL_VERIFICATION_ALGS, EndEntityCert, KeyUsage, anchor_from_trusted
 
 use crate::secret::Secret;
 use crate::time::LAST_SECOND;
+
+/// Certificates in DER as a PEM text.
+pub fn pem(certificates: &[Vec<u8>]) -> Secret {
+    let blocks = certificates.iter().map(|der| {
+        let body = STANDARD.encode(der);
+        format!("-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n")
+    });
+    Secret::new(blocks.collect::<String>())
+}
 
 /// The certificates in a PEM text; `None` if there is none or one is invalid.
 pub fn certificates(pem: &Secret) -> Option<Vec<CertificateDer<'static>>> {

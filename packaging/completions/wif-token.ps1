@@ -14,6 +14,7 @@ Register-ArgumentCompleter -Native -CommandName wif-token -ScriptBlock {
         'oidc:--flow=*' { $start = '--flow='; 'client-credentials device'; break }
         'oidc:--auth=*' { $start = '--auth='; 'basic post private-key-jwt mtls none'; break }
         'oidc:--client-secret=*' { $start = '--client-secret='; 'env: file:'; break }
+        'oidc:--pin=*' { $start = '--pin='; 'env: file:'; break }
         'oidc:--use=*' { $start = '--use='; 'access_token id_token'; break }
         'vault:--login=*' { $start = '--login='; 'token approle kubernetes jwt userpass none'; break }
         'vault:--token=*' { $start = '--token='; 'env: file:'; break }
@@ -23,11 +24,14 @@ Register-ArgumentCompleter -Native -CommandName wif-token -ScriptBlock {
         'aws:--mode=*' { $start = '--mode='; 'jwt caller-identity'; break }
         'azure:--environment=*' { $start = '--environment='; 'service-principal workload-identity app-service arc imds'; break }
         'azure:--client-secret=*' { $start = '--client-secret='; 'env: file:'; break }
+        'azure:--pin=*' { $start = '--pin='; 'env: file:'; break }
         'adfs:--protocol=*' { $start = '--protocol='; 'oidc saml-post ws-trust'; break }
         'adfs:--auth=*' { $start = '--auth='; 'integrated password certificate client-secret private-key-jwt'; break }
         'adfs:--password=*' { $start = '--password='; 'env: file:'; break }
         'adfs:--client-secret=*' { $start = '--client-secret='; 'env: file:'; break }
         'adfs:--ws-trust-endpoint=*' { $start = '--ws-trust-endpoint='; 'windowstransport usernamemixed certificatemixed windowsmixed'; break }
+        'adfs:--pin=*' { $start = '--pin='; 'env: file:'; break }
+        'key:--pin=*' { $start = '--pin='; 'env: file:'; break }
         'access-token:--format=*' { $start = '--format='; 'text json header bearer'; break }
         'id-token:--format=*' { $start = '--format='; 'text json header bearer'; break }
         'sign-jwt:--format=*' { $start = '--format='; 'text json'; break }
@@ -50,13 +54,13 @@ Register-ArgumentCompleter -Native -CommandName wif-token -ScriptBlock {
         'ci:*' { '--system= --name= --service-connection= --audience= --token-type= --output-file= --expiry-margin= --format= --exit-zero --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'github:*' { '--audience= --token-type= --output-file= --expiry-margin= --format= --exit-zero --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'azure-pipelines:*' { '--service-connection= --audience= --token-type= --output-file= --expiry-margin= --format= --exit-zero --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
-        'oidc:*' { '--issuer= --client-id= --flow= --auth= --client-secret= --client-key= --client-cert= --assertion-audience= --scope= --resource= --param= --use= --refresh-token-file= --audience= --token-type= --output-file= --expiry-margin= --format= --exit-zero --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
+        'oidc:*' { '--issuer= --client-id= --flow= --auth= --client-secret= --client-key= --pin= --client-cert= --assertion-audience= --scope= --resource= --param= --use= --refresh-token-file= --audience= --token-type= --output-file= --expiry-margin= --format= --exit-zero --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'vault:*' { '--role= --address= --namespace= --login= --token= --login-mount= --login-role= --role-id= --secret-id= --jwt= --user= --password= --audience= --token-type= --output-file= --expiry-margin= --format= --exit-zero --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'aws:*' { '--mode= --profile= --region= --duration= --tag= --sts-endpoint= --role-arn= --role-session-name= --external-id= --audience= --token-type= --output-file= --expiry-margin= --format= --exit-zero --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
-        'azure:*' { '--resource= --environment= --tenant-id= --client-id= --object-id= --identity-resource-id= --client-secret= --client-cert= --client-key= --federated-token-file= --authority-host= --audience= --token-type= --output-file= --expiry-margin= --format= --exit-zero --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
-        'adfs:*' { '--issuer= --relying-party= --protocol= --client-id= --auth= --user= --password= --client-secret= --client-key= --client-cert= --keytab= --principal= --spn= --user-agent= --ws-trust-endpoint= --acs-url= --signing-key= --signing-certificate= --audience= --token-type= --output-file= --expiry-margin= --format= --exit-zero --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
+        'azure:*' { '--resource= --environment= --tenant-id= --client-id= --object-id= --identity-resource-id= --client-secret= --client-cert= --client-key= --pin= --federated-token-file= --authority-host= --audience= --token-type= --output-file= --expiry-margin= --format= --exit-zero --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
+        'adfs:*' { '--issuer= --relying-party= --protocol= --client-id= --auth= --user= --password= --client-secret= --client-key= --client-cert= --keytab= --principal= --spn= --user-agent= --ws-trust-endpoint= --acs-url= --signing-key= --pin= --signing-certificate= --audience= --token-type= --output-file= --expiry-margin= --format= --exit-zero --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'kubernetes:*' { '--account= --namespace= --kubeconfig= --context= --token-lifetime= --path= --audience= --token-type= --output-file= --expiry-margin= --format= --exit-zero --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
-        'key:*' { '--key= --issuer= --subject= --claim= --lifetime= --generate --audience= --token-type= --output-file= --expiry-margin= --format= --exit-zero --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
+        'key:*' { '--key= --pin= --issuer= --subject= --claim= --lifetime= --generate --jwks --audience= --token-type= --output-file= --expiry-margin= --format= --exit-zero --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'certificate:*' { '--cert-path= --key-path= --trust-chain-path= --certificate-config-output= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'access-token:*' { '--credentials= --service-account= --delegate= --scope= --lifetime= --subject= --oauth-endpoint= --cache-file= --format= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'id-token:*' { '--credentials= --service-account= --delegate= --for= --include-email --format= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }

@@ -60,7 +60,7 @@ impl Value {
         match option.kind {
             ValueKind::Flag => Value::None,
             ValueKind::Choice(words) => Value::Words(words),
-            ValueKind::Path => Value::File,
+            ValueKind::Path | ValueKind::Key => Value::File,
             ValueKind::Secret => Value::Secret,
             _ => Value::Unknown,
         }

@@ -7,6 +7,7 @@
 //! <https://google.aip.dev/auth/4118>
 
 use std::path::Path;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -23,9 +24,11 @@ use crate::contract::request::digest;
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::http::{ClientCert, Unusable};
+use crate::options::{KeyRef, Pkcs11Uri};
 use crate::secret::Secret;
 use crate::shell::quoted;
 use crate::show;
+use crate::signing_key::TokenKey;
 use crate::x509;
 
 /// How long a certificate and a key that do not match are read again.
@@ -52,8 +55,13 @@ impl CertificateFiles {
     /// `CONFIGURATION` if there is no certificate configuration, or a file cannot be read.
     pub fn read(source: &CertificateSource, cx: &Context) -> Result<CertificateFiles, Error> {
         let config = CertificateConfig::find(source, cx)?;
-        let place = format!("cert_path in {}", show::path(&config.path));
-        let certificate = files::read_text(&config.certificate, &place, Kind::Configuration)?;
+        let shown = show::path(&config.path);
+        let certificate = match &config.certificate {
+            KeyRef::File(path) => {
+                files::read_text(path, &format!("cert_path in {shown}"), Kind::Configuration)?
+            }
+            KeyRef::Token(uri) => x509::pem(&token(uri, &config, cx)?.certificates()?),
+        };
         let trust_chain = source.trust_chain.as_deref();
         let trust_chain = trust_chain.map(|path| {
             files::read_text(path, "credential_source.trust_chain_path", Kind::Configuration)
@@ -102,18 +110,27 @@ impl CertificateFiles {
 
     /// The certificate with its key; `None` if the key does not belong to it.
     fn pair(&self, cx: &Context) -> Result<Option<ClientCert>, Error> {
-        let key_path = &self.config.key;
-        cx.log.warn_if_shared(key_path);
         let config = show::path(&self.config.path);
-        let key = format!("key_path in {config}");
-        let key = files::read_text(key_path, &key, Kind::Configuration)?;
         let place = format!("cert_path and key_path in {config}");
-        let unusable = match ClientCert::read(&self.certificate, &key, &place) {
+        let (pair, key) = match &self.config.key {
+            KeyRef::File(path) => {
+                cx.log.warn_if_shared(path);
+                let key = format!("key_path in {config}");
+                let key = files::read_text(path, &key, Kind::Configuration)?;
+                (ClientCert::read(&self.certificate, &key, &place), Some(key))
+            }
+            KeyRef::Token(uri) => {
+                let key = Arc::new(token(uri, &self.config, cx)?);
+                let chain = x509::certificates(&self.certificate).ok_or(Unusable::Chain);
+                (chain.and_then(|chain| ClientCert::with_key(chain, key, &place)), None)
+            }
+        };
+        let unusable = match pair {
             Ok(pair) => return Ok(Some(pair)),
             Err(Unusable::Mismatch) => return Ok(None),
             Err(unusable) => unusable,
         };
-        let (certificate, shown) = (show::path(&self.config.certificate), show::path(key_path));
+        let (certificate, shown) = (self.config.certificate.shown(), self.config.key.shown());
         let wrong = |what: String| Error::new(Kind::Configuration, what);
         Err(match unusable {
             Unusable::Chain => no_certificate(&certificate).fix(format!("check {place}")),
@@ -127,7 +144,7 @@ impl CertificateFiles {
             }
             Unusable::Key => {
                 let error = wrong(format!("{shown} does not contain a private key in PEM format"));
-                match show::other_key(key.expose()) {
+                match key.and_then(|key| show::other_key(key.expose())) {
                     Some((cause, fix)) => error
                         .cause(cause)
                         .fix(fix.replace("OPTION", "key_path").replace("FILE", &quoted(&shown))),
@@ -136,6 +153,11 @@ impl CertificateFiles {
             }
         })
     }
+}
+
+/// Opens the key of a certificate configuration in its token.
+fn token(uri: &Pkcs11Uri, config: &CertificateConfig, cx: &Context) -> Result<TokenKey, Error> {
+    TokenKey::open(uri, &show::path(&config.path), Kind::Configuration, false, cx)
 }
 
 fn no_certificate(shown: &str) -> Error {
@@ -181,7 +203,7 @@ impl Identity {
     ) -> Result<Identity, Error> {
         let leaf = pair.chain().first().ok_or_else(|| no_certificate("cert_path"))?;
         let chain = files.chain(leaf, source.trust_chain.as_deref())?;
-        let shown = show::path(&files.config.certificate);
+        let shown = files.config.certificate.shown();
         cx.log.line(format!("presenting the certificate in {shown}"));
         let certificates = [leaf].into_iter().chain(&chain);
         let token: Value = certificates.map(|certificate| STANDARD.encode(certificate)).collect();
@@ -201,7 +223,7 @@ pub fn subject(token: &Secret) -> Option<String> {
 }
 
 fn mismatch(config: &CertificateConfig) -> Error {
-    let (certificate, key) = (show::path(&config.certificate), show::path(&config.key));
+    let (certificate, key) = (config.certificate.shown(), config.key.shown());
     let what = format!("the key in {key} does not belong to the certificate in {certificate}");
     Error::new(Kind::Configuration, what).fix(format!(
         "correct cert_path or key_path in {}, or check what replaces these files",

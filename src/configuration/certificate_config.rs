@@ -13,6 +13,7 @@ use super::search::{home_variable, well_known};
 use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::files;
+use crate::options::{KeyRef, Pkcs11Uri};
 use crate::secret::Secret;
 use crate::show;
 
@@ -23,7 +24,7 @@ const VARIABLE: &str = "GOOGLE_API_CERTIFICATE_CONFIG";
 const FILE_NAME: &str = "certificate_config.json";
 
 /// Where keys are that only the Enterprise Certificate Proxy can use.
-const OF_PROXY: [&str; 3] = ["pkcs11", "windows_store", "macos_keychain"];
+const OF_PROXY: [&str; 2] = ["windows_store", "macos_keychain"];
 
 /// How to create the file again.
 const REMEDY: &str = "create the file again with wif-token config certificate";
@@ -35,10 +36,11 @@ pub struct CertificateConfig {
     pub path: PathBuf,
     /// Its text.
     pub text: Secret,
-    /// `cert_configs.workload.cert_path`: the certificate, which its chain can follow.
-    pub certificate: PathBuf,
-    /// `cert_configs.workload.key_path`
-    pub key: PathBuf,
+    /// `cert_configs.workload.cert_path`: the certificate, which its chain can follow. With
+    /// `cert_configs.pkcs11`, it is in a token, like the key.
+    pub certificate: KeyRef,
+    /// `cert_configs.workload.key_path`, which can be a `pkcs11:` URI, or `cert_configs.pkcs11`.
+    pub key: KeyRef,
 }
 
 /// The path of the file in the folder of gcloud's settings; `None` without a home directory.
@@ -88,10 +90,14 @@ impl CertificateConfig {
     }
 }
 
-/// The paths of the certificate and the key.
-fn paths(members: &Members) -> Result<(PathBuf, PathBuf), Error> {
+/// Where the certificate and the key are.
+fn paths(members: &Members) -> Result<(KeyRef, KeyRef), Error> {
     let configs = members.object("cert_configs")?.ok_or_else(|| members.missing("cert_configs"))?;
     let Some(workload) = configs.object("workload")? else {
+        if let Some(pkcs11) = configs.object("pkcs11")? {
+            let key = in_token(&pkcs11)?;
+            return Ok((key.clone(), key));
+        }
         return Err(match OF_PROXY.iter().find(|name| configs.map.contains_key(**name)) {
             Some(name) => configs
                 .wrong(&format!("{name} is not supported"))
@@ -100,5 +106,16 @@ fn paths(members: &Members) -> Result<(PathBuf, PathBuf), Error> {
             None => configs.missing("workload"),
         });
     };
-    Ok((workload.required("cert_path")?.into(), workload.required("key_path")?.into()))
+    let key = KeyRef::parse(&workload.required("key_path")?);
+    let key = key.map_err(|why| workload.wrong(&format!("key_path {why}")).fix(REMEDY))?;
+    Ok((KeyRef::File(workload.required("cert_path")?.into()), key))
+}
+
+/// The key of the section of the Enterprise Certificate Proxy, whose certificate has the same label.
+fn in_token(section: &Members) -> Result<KeyRef, Error> {
+    let text = |name| section.required(name);
+    let uri = Pkcs11Uri::in_slot(&text("module")?, &text("slot")?, &text("label")?);
+    let mut uri = uri.map_err(|why| section.wrong(&why).fix("correct module, slot and label"))?;
+    uri.user_pin = section.text("user_pin")?.map(Secret::new);
+    Ok(KeyRef::Token(uri))
 }

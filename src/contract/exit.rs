@@ -22,6 +22,7 @@ use crate::error::{Error, Kind};
 use crate::files;
 use crate::lock;
 use crate::options::Format;
+use crate::stdio;
 use crate::token::TokenType;
 use crate::world::Deadline;
 
@@ -149,7 +150,6 @@ impl Exit {
     /// Makes a panic end the process with an `INTERNAL` failure, because a client can use neither a
     /// panic message nor a signal, except in a thread that called [`contain_panics`]. The panic message
     /// may contain anything and is not printed.
-    #[allow(clippy::disallowed_methods)] // a panic must not unwind into an abort
     pub fn on_panic(&self) {
         let exit = self.clone();
         panic::set_hook(Box::new(move |panic| {
@@ -157,9 +157,7 @@ impl Exit {
                 panic.location().map_or("an unknown location".to_owned(), ToString::to_string);
             let error = Error::new(Kind::Internal, format!("wif-token has a bug at {location}"))
                 .fix("report this message with the command line and the version");
-            let Some(report) = INSTEAD.take() else {
-                process::exit(exit.failure(&error));
-            };
+            let Some(report) = INSTEAD.take() else { leave(exit.failure(&error)) };
             lock::release_all();
             report(error);
             loop {
@@ -186,7 +184,6 @@ impl Exit {
     }
 
     /// Waits for the deadline, and ends the process.
-    #[allow(clippy::disallowed_methods)] // the main thread hangs and cannot end the process
     fn watch(&self) {
         let mut deadline = self.0.deadline.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
@@ -203,7 +200,7 @@ impl Exit {
         // If nobody reads the output, this must not keep the process alive.
         thread::spawn(move || sender.send(exit.hangs(deadline.error())));
         let status = printed.recv_timeout(PRINTING);
-        process::exit(status.unwrap_or(Kind::Unreachable.exit_status().into()));
+        leave(status.unwrap_or(Kind::Unreachable.exit_status().into()));
     }
 
     /// Prints that the run reached its deadline, and what it waits for. Returns the exit status.
@@ -231,7 +228,7 @@ impl Exit {
     /// Prints a part of the output early, for a user or for a tool that responds to it.
     pub fn show(&self, text: &str) {
         if !self.0.printed.load(Ordering::SeqCst) {
-            let _ = write(std::io::stdout(), text);
+            let _ = write_stdout(text);
         }
     }
 
@@ -240,7 +237,7 @@ impl Exit {
         if self.0.printed.swap(true, Ordering::SeqCst) {
             return self.form().status.unwrap_or(Kind::Internal.exit_status()).into();
         }
-        match write(std::io::stdout(), text) {
+        match write_stdout(text) {
             Ok(()) => status,
             Err(error) => self.without_output(&not_written(error)),
         }
@@ -254,7 +251,7 @@ impl Exit {
         }
         let form = self.form();
         let output = (form.output)(error, form.token_type);
-        if !output.is_empty() && write(std::io::stdout(), &output).is_err() {
+        if !output.is_empty() && write_stdout(&output).is_err() {
             return self.without_output(error);
         }
         self.on_standard_error(error)
@@ -282,9 +279,31 @@ impl Exit {
     }
 }
 
+/// Ends the process from another place than the main function: after a panic, which must not unwind
+/// into an abort, or when the main thread hangs.
+#[allow(clippy::disallowed_methods)]
+fn leave(status: i32) -> ! {
+    stdio::exit_at_once_if_moved(status);
+    process::exit(status)
+}
+
+fn write_stdout(text: &str) -> std::io::Result<()> {
+    match stdio::moved() {
+        Some(moved) => write(&moved.stdout, text),
+        None => write(std::io::stdout(), text),
+    }
+}
+
+fn write_stderr(text: &str) -> std::io::Result<()> {
+    match stdio::moved() {
+        Some(moved) => write(&moved.stderr, text),
+        None => write(std::io::stderr(), text),
+    }
+}
+
 /// Prints a failure on standard error and returns the exit status.
 fn report(error: &Error) -> u8 {
-    let _ = write(std::io::stderr(), &format!("{error}\n"));
+    let _ = write_stderr(&format!("{error}\n"));
     error.kind().exit_status()
 }
 

@@ -24,6 +24,7 @@ use crate::files::ownership::Existing;
 use crate::google::access_token::AccessToken;
 use crate::helper::fuzzing as helper;
 use crate::http::{ClientCert, Url};
+use crate::options::Pkcs11Uri;
 use crate::redaction;
 use crate::secret::Secret;
 use crate::shell;
@@ -71,6 +72,7 @@ const ENTRIES: &[(&str, Entry)] = &[
     ("arguments", arguments),
     ("command_line", words),
     ("url", url),
+    ("pkcs11_uri", |input| Pkcs11Uri::parse(&text(input)).err().into_iter().collect()),
     ("field", |input| source::field(&text(input)).into_iter().collect()),
     ("mapping", |input| {
         check::attribute_mapping(&text(input));

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use rustls::crypto::ring::default_provider;
 use rustls::crypto::ring::sign::any_supported_type;
 use rustls::sign::{CertifiedKey, SigningKey, SingleCertAndKey};
-use rustls::{AlertDescription, CertificateError, ClientConfig, InconsistentKeys, RootCertStore};
+use rustls::{
+    AlertDescription, CertificateError, ClientConfig, InconsistentKeys, OtherError, RootCertStore,
+};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls_platform_verifier::BuilderVerifierExt as _;
@@ -39,6 +41,20 @@ pub enum Unusable {
     Mismatch,
 }
 
+impl Unusable {
+    /// The failure; `place` names the options that contain the chain and the key.
+    fn explain(self, place: &str) -> Error {
+        let what = match self {
+            Unusable::Chain => "the client certificate is not in PEM format",
+            Unusable::Key => "the client key is not a private key in PEM format",
+            Unusable::KeyType => "the type or the size of the client key is not supported",
+            Unusable::Certificate => "the client certificate is not valid",
+            Unusable::Mismatch => "the client certificate does not match the client key",
+        };
+        Error::new(Kind::Configuration, what).fix(format!("check {place}"))
+    }
+}
+
 impl ClientCert {
     /// Reads the certificate chain and the key in PEM. `place` names the options that contain them.
     ///
@@ -46,14 +62,7 @@ impl ClientCert {
     /// `CONFIGURATION` if either is not in PEM or cannot be used, or if they do not match.
     pub fn new(chain: &Secret, key: &Secret, place: &str) -> Result<ClientCert, Error> {
         ClientCert::read(chain, key, place).map_err(|unusable| {
-            let what = match unusable {
-                Unusable::Chain => "the client certificate is not in PEM format",
-                Unusable::Key => "the client key is not a private key in PEM format",
-                Unusable::KeyType => "the type or the size of the client key is not supported",
-                Unusable::Certificate => "the client certificate is not valid",
-                Unusable::Mismatch => "the client certificate does not match the client key",
-            };
-            let error = Error::new(Kind::Configuration, what).fix(format!("check {place}"));
+            let error = unusable.explain(place);
             match (unusable, show::other_key(key.expose())) {
                 (Unusable::Key, Some((what, fix))) => {
                     error.cause(what).fix(fix.replace("OPTION", "the client key"))
@@ -61,6 +70,20 @@ impl ClientCert {
                 _ => error,
             }
         })
+    }
+
+    /// Reads the certificate chain in PEM. Its key is somewhere else.
+    ///
+    /// # Errors
+    /// As for [`ClientCert::new`].
+    pub fn with_signer(
+        chain: &Secret,
+        key: Arc<dyn SigningKey>,
+        place: &str,
+    ) -> Result<ClientCert, Error> {
+        let chain = x509::certificates(chain).ok_or(Unusable::Chain);
+        let pair = chain.and_then(|chain| ClientCert::with_key(chain, key, place));
+        pair.map_err(|unusable| unusable.explain(place))
     }
 
     /// Reads the certificate chain and the key in PEM, like [`ClientCert::new`].
@@ -204,6 +227,11 @@ pub(super) fn find(error: &ureq::Error) -> Option<&rustls::Error> {
 
 /// The failure of a TLS connection to a host. `option` contains the URL.
 pub(super) fn explain(error: &rustls::Error, host: &str, option: &str, terms: &Terms) -> Error {
+    if let rustls::Error::Other(OtherError(error)) = error
+        && let Some(error) = error.downcast_ref::<Error>()
+    {
+        return error.clone(); // of a key that signs elsewhere
+    }
     match error {
         rustls::Error::InvalidCertificate(error) => distrust(error, host, option, terms),
         rustls::Error::AlertReceived(

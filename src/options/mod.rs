@@ -8,14 +8,18 @@ mod typed;
 
 mod common;
 pub mod grammar;
+mod key_ref;
 mod nearest;
+mod pkcs11_uri;
 pub mod reader;
 mod secret_ref;
 mod value_kind;
 mod values;
 
 pub use self::common::{COMMON, Format, OF_SOURCES, Options};
+pub use self::key_ref::{KeyRef, refuse_pin};
 pub use self::nearest::{is_name, nearest};
+pub use self::pkcs11_uri::Pkcs11Uri;
 pub use self::secret_ref::SecretRef;
 pub use self::typed::{Header, Issuer, OptionField, OptionValue, Pair, Seconds, choice};
 pub use self::value_kind::ValueKind;

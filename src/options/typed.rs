@@ -23,7 +23,7 @@
 use std::path::PathBuf;
 
 use super::values::Value;
-use super::{SecretRef, ValueKind, Values};
+use super::{KeyRef, SecretRef, ValueKind, Values};
 use crate::error::Error;
 use crate::http::Url;
 
@@ -124,6 +124,18 @@ option_value!(Issuer, ValueKind::Issuer, Value::Url(url) => Issuer(url.clone()))
 option_value!(SecretRef, ValueKind::Secret, Value::Secret(secret) => secret.clone());
 option_value!(Pair, ValueKind::Pair, Value::Pair(key, value) => Pair(key.clone(), value.clone()));
 option_value!(Header, ValueKind::Header, Value::Pair(key, value) => Header(key.clone(), value.clone()));
+
+impl OptionValue for KeyRef {
+    const KIND: ValueKind = ValueKind::Key;
+
+    fn from_value(value: &Value) -> Option<Self> {
+        match value {
+            Value::Path(path) => Some(KeyRef::File(path.clone())),
+            Value::Token(uri) => Some(KeyRef::Token(uri.clone())),
+            _ => None,
+        }
+    }
+}
 
 impl<const LEAST: u64, const MOST: u64> OptionValue for Seconds<LEAST, MOST> {
     const KIND: ValueKind = ValueKind::Seconds(LEAST, MOST);

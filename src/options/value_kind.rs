@@ -2,8 +2,8 @@
 
 use std::ffi::OsString;
 
-use super::SecretRef;
 use super::values::Value;
+use super::{Pkcs11Uri, SecretRef};
 use crate::http::Url;
 use crate::show;
 
@@ -20,6 +20,8 @@ pub enum ValueKind {
     Seconds(u64, u64),
     /// The path of a file.
     Path,
+    /// The path of a file with a private key, or the `pkcs11:` URI of a key.
+    Key,
     /// An absolute http or https URL.
     Url,
     /// The URL of an OpenID Connect issuer.
@@ -39,6 +41,7 @@ impl ValueKind {
             ValueKind::Flag => return None,
             ValueKind::Text => "TEXT".to_owned(),
             ValueKind::Path => "PATH".to_owned(),
+            ValueKind::Key => "PEM|URI".to_owned(),
             ValueKind::Choice(words) => words.join("|"),
             ValueKind::Seconds(..) => "SECONDS".to_owned(),
             ValueKind::Url | ValueKind::Issuer => "URL".to_owned(),
@@ -52,6 +55,9 @@ impl ValueKind {
     pub(super) fn example(&self, name: &str) -> Option<String> {
         Some(match self {
             ValueKind::Flag | ValueKind::Text | ValueKind::Path => return None,
+            ValueKind::Key => {
+                "pkcs11:token=my-token;object=my-key?pin-source=/etc/my-app/pin".to_owned()
+            }
             ValueKind::Choice(words) => (*words.first()?).to_owned(),
             ValueKind::Seconds(least, most) => 30.clamp(*least, *most).to_string(),
             ValueKind::Url => "https://example.com/path".to_owned(),
@@ -65,7 +71,12 @@ impl ValueKind {
     /// Parses a value. The error continues the name of the option (`must be …`) and never contains
     /// the value, which may be a misplaced secret.
     pub(super) fn read(&self, value: OsString) -> Result<Value, String> {
-        if let ValueKind::Path = self {
+        if let (ValueKind::Key, Some(text)) = (self, value.to_str())
+            && Pkcs11Uri::is_one(text)
+        {
+            return Pkcs11Uri::parse(text).map(Value::Token);
+        }
+        if let ValueKind::Path | ValueKind::Key = self {
             return match value.is_empty() {
                 true => Err("must not be empty".to_owned()),
                 false => match show::content(&value.to_string_lossy()) {
@@ -91,7 +102,9 @@ impl ValueKind {
         };
         match self {
             ValueKind::Text if text.is_empty() => Err("must not be empty".to_owned()),
-            ValueKind::Flag | ValueKind::Path | ValueKind::Text => Ok(Value::Text(text)),
+            ValueKind::Flag | ValueKind::Path | ValueKind::Key | ValueKind::Text => {
+                Ok(Value::Text(text))
+            }
             ValueKind::Choice(words) => match words.contains(&text.as_str()) {
                 true => Ok(Value::Text(text)),
                 false if words.len() > 1 => Err(format!("must be one of {}", words.join(", "))),
@@ -137,6 +150,8 @@ mod tests {
             (ValueKind::Choice(&["json", "text"]), "xml"),
             (ValueKind::Path, ""),
             (ValueKind::Path, "-----BEGIN PRIVATE KEY-----"),
+            (ValueKind::Key, "-----BEGIN PRIVATE KEY-----"),
+            (ValueKind::Key, "pkcs11:?pin-value=1"),
             (ValueKind::Text, "eyJhbGciOiJSUzI1NiJ9.e30.c2ln"),
             (ValueKind::Text, ""),
             (ValueKind::Text, "a\nb"),

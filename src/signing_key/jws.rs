@@ -9,9 +9,13 @@ use serde_json::{Value, json};
 
 use super::SigningKey;
 use super::pair::{Pair, sign_rsa};
+use super::pkcs11::{KeyType, Scheme};
 use crate::error::{Error, Kind};
 use crate::random;
 use crate::secret::Secret;
+
+/// Signs a message.
+type Sign<'a> = &'a dyn Fn(&[u8]) -> Result<Vec<u8>, Error>;
 
 impl SigningKey {
     /// Signs claims and returns a compact JWT. `id` is the `kid` in its header.
@@ -23,7 +27,7 @@ impl SigningKey {
         if let (Some(id), Some(header)) = (id, header.as_object_mut()) {
             header.insert("kid".to_owned(), id.into());
         }
-        compact(&header, claims, |message| self.pair.sign(message))
+        compact(&header, claims, &|message| self.pair.sign(message))
     }
 
     /// A DPoP proof for a POST request to `url`, whose header contains the public key.
@@ -35,10 +39,10 @@ impl SigningKey {
         let header = json!({
             "typ": "dpop+jwt",
             "alg": self.pair.algorithm(),
-            "jwk": self.pair.public_members(),
+            "jwk": self.pair.public_members()?,
         });
         let claims = json!({ "htm": "POST", "htu": url, "iat": now, "jti": random::hex()? });
-        compact(&header, &claims, |message| self.pair.sign(message))
+        compact(&header, &claims, &|message| self.pair.sign(message))
     }
 
     /// Signs claims with PS256. The header identifies the key by the SHA-256 of its certificate
@@ -52,26 +56,28 @@ impl SigningKey {
         certificate: &[u8],
         option: &str,
     ) -> Result<Secret, Error> {
-        let Pair::Rsa(pair) = &self.pair else {
-            let what = "Microsoft Entra ID does not accept signatures with P-256 keys";
-            return Err(Error::new(Kind::Configuration, what).fix(format!(
-                "create a certificate with an RSA key (openssl req -x509 -newkey rsa:2048), add \
-                     it to the application (az ad app credential reset --id CLIENT_ID --cert \
+        let sign: Sign = match &self.pair {
+            Pair::Rsa(pair) => &|message| sign_rsa(pair, &RSA_PSS_SHA256, message),
+            Pair::Token(key) if key.key_type() == KeyType::Rsa => {
+                &|message| key.sign(Scheme::RsaPssSha256, message)
+            }
+            _ => {
+                let what = "Microsoft Entra ID does not accept signatures with P-256 keys";
+                return Err(Error::new(Kind::Configuration, what).fix(format!(
+                    "create a certificate with an RSA key (openssl req -x509 -newkey rsa:2048), \
+                     add it to the application (az ad app credential reset --id CLIENT_ID --cert \
                      @CERT.pem --append), and set {option} to a file with the new key"
-            )));
+                )));
+            }
         };
         let thumbprint = URL_SAFE_NO_PAD.encode(digest(&SHA256, certificate));
         let header = json!({ "alg": "PS256", "typ": "JWT", "x5t#S256": thumbprint });
-        compact(&header, claims, |message| sign_rsa(pair, &RSA_PSS_SHA256, message))
+        compact(&header, claims, sign)
     }
 }
 
 /// Joins the header, the claims and the signature of both.
-fn compact(
-    header: &Value,
-    claims: &Value,
-    sign: impl FnOnce(&[u8]) -> Result<Vec<u8>, Error>,
-) -> Result<Secret, Error> {
+fn compact(header: &Value, claims: &Value, sign: Sign) -> Result<Secret, Error> {
     let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
     let mut jwt = format!("{}.{}", encode(header), encode(claims));
     let signature = sign(jwt.as_bytes())?;
@@ -150,8 +156,8 @@ mod tests {
     #[test]
     fn the_jwk_set_verifies_the_signatures_of_the_key() {
         let key = SigningKey::parse(&SigningKey::generate().unwrap()).ok().unwrap();
-        let token = key.sign(&json!({ "sub": "s" }), Some(&key.id())).unwrap();
-        let mut jwks = key.jwks();
+        let token = key.sign(&json!({ "sub": "s" }), Some(&key.id().unwrap())).unwrap();
+        let mut jwks = key.jwks().unwrap();
         assert_eq!(verify(token.expose(), &jwks), Ok(()));
         jwks["keys"][0]["kid"] = "another".into();
         assert_eq!(verify(token.expose(), &jwks), Err(Failure::UnknownKey));

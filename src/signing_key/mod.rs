@@ -1,19 +1,19 @@
 //! Private keys that sign JWTs and XML.
 //!
 //! JWTs are signed with an RSA key (RS256) or a P-256 key (ES256). The key is a JWK or PEM: PKCS#8
-//! (`PRIVATE KEY`), PKCS#1 (`RSA PRIVATE KEY`) or SEC 1 (`EC PRIVATE KEY`). XML is signed with an
-//! RSA key, which can also belong to a certificate in the Windows certificate store.
+//! (`PRIVATE KEY`), PKCS#1 (`RSA PRIVATE KEY`) or SEC 1 (`EC PRIVATE KEY`), or a key in a token
+//! ([`pkcs11`]). XML is signed with an RSA key, which can also belong to a certificate in the Windows
+//! certificate store.
 //! <https://www.rfc-editor.org/rfc/rfc7515>, <https://www.rfc-editor.org/rfc/rfc7517>,
 //! <https://www.rfc-editor.org/rfc/rfc7638>
 
 mod certificate;
 mod jws;
 mod pair;
+mod pkcs11;
 mod read;
 #[cfg(test)]
 mod test_vectors;
-
-use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -24,13 +24,19 @@ use zeroize::Zeroizing;
 
 pub use self::certificate::{CertificateKey, Thumbprint};
 use self::pair::{Pair, no_random};
+use self::pkcs11::KeyType;
+pub use self::pkcs11::TokenKey;
 use self::read::Refusal;
 use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::files;
+use crate::options::{KeyRef, Pkcs11Uri};
 use crate::secret::Secret;
 use crate::shell::quoted;
 use crate::show;
+
+/// The variables by which PKCS#11 modules find their tokens.
+pub const VARIABLES: [&str; 2] = ["SOFTHSM2_CONF", "TPM2_PKCS11_STORE"];
 
 /// A key that signs with RSASSA-PKCS1-v1_5 and SHA-256, which XML signatures require.
 pub trait RsaSha256 {
@@ -49,17 +55,24 @@ pub struct SigningKey {
 }
 
 impl SigningKey {
-    /// Reads the key file of `option`. `missing` is the kind of the error if the file does not
-    /// exist.
+    /// Reads the key file of `option`, or opens the key in a token. `missing` is the kind of the error
+    /// if it does not exist.
     ///
     /// # Errors
-    /// `missing`, or `CONFIGURATION` if the file does not contain a supported key.
+    /// `missing`, or `CONFIGURATION` if the file does not contain a supported key; those of the token.
     pub fn read(
-        path: &Path,
+        key: &KeyRef,
         option: &str,
         missing: Kind,
         cx: &Context,
     ) -> Result<SigningKey, Error> {
+        let path = match key {
+            KeyRef::File(path) => path,
+            KeyRef::Token(uri) => {
+                let key = TokenKey::open(uri, option, missing, false, cx)?;
+                return SigningKey::in_token(key, option);
+            }
+        };
         cx.log.warn_if_shared(path);
         let text = files::read_text(path, option, missing)?;
         SigningKey::parse(&text).map_err(|Refusal(why, fix)| {
@@ -75,6 +88,30 @@ impl SigningKey {
                 }
             })
         })
+    }
+
+    fn in_token(key: TokenKey, option: &str) -> Result<SigningKey, Error> {
+        match key.key_type() {
+            KeyType::Rsa | KeyType::P256 => {
+                Ok(SigningKey { pair: Pair::Token(key), given_id: None })
+            }
+            KeyType::P384 => {
+                let what = format!("the key in {option} is a P-384 key, which cannot sign tokens");
+                Err(Error::new(Kind::Configuration, what).fix("use an RSA key or a P-256 key"))
+            }
+        }
+    }
+
+    /// Creates a P-256 key in a token, unless the key exists.
+    ///
+    /// # Errors
+    /// Those of [`SigningKey::read`].
+    pub fn in_token_or_new(
+        uri: &Pkcs11Uri,
+        option: &str,
+        cx: &Context,
+    ) -> Result<SigningKey, Error> {
+        SigningKey::in_token(TokenKey::open(uri, option, Kind::Absent, true, cx)?, option)
     }
 
     /// The key in a PEM text; `None` if it is not a supported key.
@@ -106,8 +143,11 @@ impl SigningKey {
 
     /// The key ID in [`SigningKey::jwks`]: the `kid` of the JWK, otherwise the thumbprint of the
     /// key.
-    pub fn id(&self) -> String {
-        self.given_id.clone().unwrap_or_else(|| self.pair.thumbprint())
+    ///
+    /// # Errors
+    /// Those of the token.
+    pub fn id(&self) -> Result<String, Error> {
+        self.given_id.clone().map_or_else(|| self.pair.thumbprint(), Ok)
     }
 
     /// The `kid` of the JWK. A verifier that got the public key by other means than
@@ -117,20 +157,23 @@ impl SigningKey {
     }
 
     /// The public key as a JWK set, to upload to the workload identity pool provider.
-    pub fn jwks(&self) -> Value {
-        let mut key = self.pair.public_members();
+    ///
+    /// # Errors
+    /// Those of the token.
+    pub fn jwks(&self) -> Result<Value, Error> {
+        let mut key = self.pair.public_members()?;
         key.insert("use".to_owned(), "sig".into());
         key.insert("alg".to_owned(), self.pair.algorithm().into());
-        key.insert("kid".to_owned(), self.id().into());
-        json!({ "keys": [key] })
+        key.insert("kid".to_owned(), self.id()?.into());
+        Ok(json!({ "keys": [key] }))
     }
 }
 
 impl RsaSha256 for SigningKey {
     fn rsa_sha256(&self, message: &[u8]) -> Result<Vec<u8>, Error> {
-        match &self.pair {
-            Pair::Rsa(_) => self.pair.sign(message),
-            Pair::P256(_) => {
+        match self.pair.algorithm() {
+            "RS256" => self.pair.sign(message),
+            _ => {
                 let what = "AD FS does not accept signatures with P-256 keys";
                 Err(Error::new(Kind::Configuration, what).fix("use an RSA key"))
             }
@@ -153,7 +196,7 @@ mod tests {
             (RSA.to_owned(), "RS256", "e kty n use alg kid"),
             (ec_jwk(""), "ES256", "crv kty x y use alg kid"),
         ] {
-            let jwks = parse(&text).jwks();
+            let jwks = parse(&text).jwks().unwrap();
             let key = jwks["keys"][0].as_object().unwrap();
             assert_eq!(key.keys().map(String::as_str).collect::<Vec<_>>().join(" "), names);
             assert_eq!(key["alg"], alg);
@@ -164,7 +207,7 @@ mod tests {
 
     #[test]
     fn the_key_id_of_a_jwk_is_used() {
-        assert_eq!(parse(&ec_jwk(r#","kid":"mine""#)).id(), "mine");
+        assert_eq!(parse(&ec_jwk(r#","kid":"mine""#)).id().unwrap(), "mine");
     }
 
     #[test]
@@ -176,7 +219,10 @@ mod tests {
             let mut body = [&[2, 1, 1, 4, 32][..], &decode(EC[2]), parameters].concat();
             body.extend([&[0xa1, 68, 3, 66, 0][..], &point].concat());
             let der = [&[0x30, body.len() as u8][..], &body].concat();
-            assert_eq!(parse(&pem("EC PRIVATE KEY", &der)).id(), parse(&ec_jwk("")).id());
+            assert_eq!(
+                parse(&pem("EC PRIVATE KEY", &der)).id().unwrap(),
+                parse(&ec_jwk("")).id().unwrap()
+            );
         }
     }
 

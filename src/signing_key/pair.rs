@@ -8,13 +8,15 @@ use ring::rsa::PublicKeyComponents;
 use ring::signature::{EcdsaKeyPair, KeyPair as _, RSA_PKCS1_SHA256, RsaEncoding, RsaKeyPair};
 use serde_json::{Map, Value, json};
 
+use super::pkcs11::{KeyType, PublicKey, Scheme, TokenKey};
 use crate::error::{Error, Kind};
 
-/// RSA, or ECDSA on P-256.
+/// RSA, or ECDSA on P-256; in the memory of this process, or in a token.
 #[derive(Debug)]
 pub(super) enum Pair {
     Rsa(Box<RsaKeyPair>),
     P256(Box<EcdsaKeyPair>),
+    Token(TokenKey),
 }
 
 impl Pair {
@@ -23,13 +25,15 @@ impl Pair {
         match self {
             Pair::Rsa(_) => "RS256",
             Pair::P256(_) => "ES256",
+            Pair::Token(key) if key.key_type() == KeyType::Rsa => "RS256",
+            Pair::Token(_) => "ES256",
         }
     }
 
     /// Signs a message with this algorithm.
     ///
     /// # Errors
-    /// `INTERNAL` if the operating system does not provide random numbers.
+    /// `INTERNAL` if the operating system does not provide random numbers; those of the token.
     pub(super) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Error> {
         match self {
             Pair::Rsa(pair) => sign_rsa(pair, &RSA_PKCS1_SHA256, message),
@@ -37,30 +41,54 @@ impl Pair {
                 let signature = pair.sign(&SystemRandom::new(), message);
                 Ok(signature.map_err(|_| no_random())?.as_ref().to_vec())
             }
+            Pair::Token(key) => key.sign(
+                match key.key_type() {
+                    KeyType::Rsa => Scheme::RsaPkcs1Sha256,
+                    _ => Scheme::EcdsaSha256,
+                },
+                message,
+            ),
         }
     }
 
-    /// The required members of the public JWK, in the order of RFC 7638, section 3.2.
-    pub(super) fn public_members(&self) -> Map<String, Value> {
-        let encode = |bytes: &[u8]| Value::from(URL_SAFE_NO_PAD.encode(bytes));
-        let members = match self {
+    /// The public key.
+    ///
+    /// # Errors
+    /// Those of the token.
+    fn public_key(&self) -> Result<PublicKey, Error> {
+        Ok(match self {
             Pair::Rsa(pair) => {
-                let public = PublicKeyComponents::<Vec<u8>>::from(pair.public());
-                json!({ "e": encode(&public.e), "kty": "RSA", "n": encode(&public.n) })
+                let PublicKeyComponents { n, e } = PublicKeyComponents::from(pair.public());
+                PublicKey::Rsa { n, e }
             }
-            Pair::P256(pair) => {
-                // 0x04, then both coordinates (SEC 1, section 2.3.3).
-                let point = pair.public_key().as_ref().get(1..).unwrap_or_default();
+            Pair::P256(pair) => PublicKey::Ec(pair.public_key().as_ref().to_vec()),
+            Pair::Token(key) => key.public_key()?,
+        })
+    }
+
+    /// The required members of the public JWK, in the order of RFC 7638, section 3.2.
+    ///
+    /// # Errors
+    /// Those of the token.
+    pub(super) fn public_members(&self) -> Result<Map<String, Value>, Error> {
+        let encode = |bytes: &[u8]| Value::from(URL_SAFE_NO_PAD.encode(bytes));
+        let members = match self.public_key()? {
+            PublicKey::Rsa { n, e } => json!({ "e": encode(&e), "kty": "RSA", "n": encode(&n) }),
+            PublicKey::Ec(point) => {
+                let point = point.get(1..).unwrap_or_default();
                 let (x, y) = point.split_at(point.len() / 2);
                 json!({ "crv": "P-256", "kty": "EC", "x": encode(x), "y": encode(y) })
             }
         };
-        members.as_object().cloned().unwrap_or_default()
+        Ok(members.as_object().cloned().unwrap_or_default())
     }
 
     /// The JWK thumbprint of the public key, with SHA-256 (RFC 7638).
-    pub(super) fn thumbprint(&self) -> String {
-        thumbprint(&self.public_members())
+    ///
+    /// # Errors
+    /// Those of the token.
+    pub(super) fn thumbprint(&self) -> Result<String, Error> {
+        self.public_members().map(|members| thumbprint(&members))
     }
 }
 

@@ -101,6 +101,14 @@ impl Fetch {
         }
     }
 
+    /// What is printed instead of a token, if an option requests this.
+    ///
+    /// # Errors
+    /// Those of [`Source::instead`].
+    pub fn instead(&self, cx: &Context) -> Result<Option<String>, Error> {
+        self.source.instead(cx)
+    }
+
     fn new_document(&self, cx: &Context) -> Result<Document, Error> {
         // A missing secret is reported at once, and not after a server could not be reached.
         self.secrets.iter().try_for_each(|(option, secret)| secret.require(option, cx))?;

@@ -7,7 +7,7 @@
 //! <https://cloud.google.com/iam/docs/workload-identity-federation-with-other-providers#manage-oidc-keys>
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
@@ -17,9 +17,9 @@ use crate::contract::request::SubjectTokenRequest;
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::files::ownership::{self, Existing, Refusal};
-use crate::options::{Issuer, Pair, Seconds, Values};
+use crate::options::{Issuer, KeyRef, Pair, Seconds, SecretRef, Values, missing};
 use crate::show;
-use crate::signing_key::SigningKey;
+use crate::signing_key::{self, SigningKey};
 use crate::token::{SubjectToken, TokenType};
 
 /// The default of `--lifetime`, in seconds. A short lifetime is enough: clients exchange the token
@@ -29,18 +29,22 @@ const LIFETIME: u64 = 600;
 options! {
     /// Options of `key`.
     struct Options {
-        /// file with the private key (RSA or P-256, as PEM or JWK)
-        key: PathBuf = "--key=PEM",
-        /// iss claim: the issuer URI that is configured in the pool provider
-        issuer: Issuer = "--issuer",
-        /// sub claim
-        subject: String = "--subject=NAME",
+        /// private key (RSA or P-256): file with PEM or JWK, or pkcs11: URI of a key in a token
+        key: KeyRef = "--key",
+        /// PIN of the token with the key, unless the pkcs11: URI has a pin-source
+        pin: Option<SecretRef> = "--pin",
+        /// iss claim: the issuer URI that is configured in the pool provider; required unless --jwks
+        issuer: Option<Issuer> = "--issuer",
+        /// sub claim; required unless --jwks
+        subject: Option<String> = "--subject=NAME",
         /// add a claim; a value that is valid JSON is added as JSON
         claim: Vec<Pair> = "--claim",
         /// lifetime of the token in seconds (default: 600)
         lifetime: Option<Seconds<10, 86_400>> = "--lifetime",
-        /// create the key if it does not exist, and a .jwks.json file next to it
+        /// create the key if it does not exist, and a .jwks.json file next to a key file
         generate: bool = "--generate",
+        /// print the public key as a JWK set to upload to the pool provider, and no token
+        jwks: bool = "--jwks",
     }
 }
 
@@ -50,23 +54,40 @@ pub(super) const INFO: SourceInfo = SourceInfo {
     summary: "a JWT signed with a local key, without an identity provider",
     options: &[Options::TABLE],
     rest: None,
-    variables: &[],
+    variables: &signing_key::VARIABLES,
     example: "wif-token key --key=/etc/my-app/key.pem --issuer=https://my-app.example.com \\\n  --subject=my-app --generate",
     build,
 };
 
 #[derive(Debug)]
 struct Key {
-    path: PathBuf,
+    key: LocalKey,
     issuer: String,
     subject: String,
     claims: Map<String, Value>,
     lifetime: u64,
+}
+
+/// `--key` and `--generate`.
+#[derive(Debug)]
+struct LocalKey {
+    key: KeyRef,
     generate: bool,
 }
 
+/// Prints the public key.
+#[derive(Debug)]
+struct Jwks(LocalKey);
+
 fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
     let options = Options::read(values)?;
+    let key = options.key.with_pin(options.pin, "--key")?;
+    let key = LocalKey { key, generate: options.generate };
+    if options.jwks {
+        return Ok(Box::new(Jwks(key)));
+    }
+    let issuer = options.issuer.ok_or_else(|| missing(Options::TABLE, "issuer"))?;
+    let subject = options.subject.ok_or_else(|| missing(Options::TABLE, "subject"))?;
     let mut claims = Map::new();
     for Pair(name, value) in options.claim {
         if ["iss", "sub", "aud", "iat", "exp"].contains(&name.as_str()) {
@@ -77,20 +98,25 @@ fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
         claims.insert(name, value);
     }
     Ok(Box::new(Key {
-        path: options.key,
+        key,
         // Not normalized: the pool provider compares the iss claim exactly.
-        issuer: options.issuer.0.as_typed().to_owned(),
-        subject: options.subject,
+        issuer: issuer.0.as_typed().to_owned(),
+        subject,
         claims,
         lifetime: options.lifetime.map_or(LIFETIME, |Seconds(seconds)| seconds),
-        generate: options.generate,
     }))
 }
 
 impl Source for Key {
     fn trust(&self) -> Trust {
-        let jwks = self.path.with_extension("jwks.json");
-        let trust = Trust::issuer(&self.issuer).with_jwks(jwks);
+        let trust = Trust::issuer(&self.issuer);
+        let trust = match &self.key.key {
+            KeyRef::File(path) => trust.with_jwks(path.with_extension("jwks.json")),
+            KeyRef::Token(_) => trust.with_jwks("JWKS".into()).explain(
+                "JWKS",
+                "the file with the output of wif-token key --jwks, with the same --key and --pin",
+            ),
+        };
         Trust { principal: Some(self.subject.clone()), ..trust }
     }
 
@@ -107,11 +133,7 @@ impl Source for Key {
             .fix("set subject_token_type to urn:ietf:params:oauth:token-type:jwt"));
         }
         let audience = request.audience()?;
-        if self.generate {
-            self.generate(cx)?;
-        }
-        let key = SigningKey::read(&self.path, "--key", Kind::Absent, cx)
-            .map_err(|error| self.suggest_generate(error))?;
+        let key = self.key.open(cx)?;
         let now = cx.clock.now();
         let expiry = now + i64::try_from(self.lifetime).unwrap_or(i64::MAX / 2);
         let mut claims = json!({
@@ -124,43 +146,65 @@ impl Source for Key {
         if let Some(object) = claims.as_object_mut() {
             object.extend(self.claims.clone());
         }
-        Ok(SubjectToken { text: key.sign(&claims, Some(&key.id()))?, expiry: Some(expiry) })
+        Ok(SubjectToken { text: key.sign(&claims, Some(&key.id()?))?, expiry: Some(expiry) })
     }
 }
 
-impl Key {
-    /// Creates the key file if it does not exist, and writes the JWK set file if it does not
-    /// contain the key. If several runs do this at the same time, they all use the key of the
-    /// first.
-    fn generate(&self, cx: &Context) -> Result<(), Error> {
-        let jwks_path = self.path.with_extension("jwks.json");
-        // Without a place for the public key, the private key would be of no use.
-        ownership::require_replaceable(&jwks_path, is_jwks)
-            .map_err(|refusal| not_created(&jwks_path, &refusal))?;
-        if !files::exists(&self.path) {
-            match files::create_new(&self.path, SigningKey::generate()?.expose().as_bytes()) {
-                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                    return Err(not_created(&self.path, &Refusal::of(&self.path, error)));
-                }
-                _ => {}
-            }
-        }
-        let key = SigningKey::read(&self.path, "--key", Kind::Absent, cx)?;
-        let known = files::read_text(&jwks_path, "--key", Kind::Absent);
-        if !known.is_ok_and(|jwks| jwks.expose().contains(&key.id())) {
-            let jwks = format!("{:#}\n", key.jwks());
-            files::publish(&jwks_path, jwks.as_bytes(), is_jwks)
-                .map_err(|refusal| not_created(&jwks_path, &refusal))?;
-        }
-        Ok(())
+impl Source for Jwks {
+    fn subject_token(&self, _: &SubjectTokenRequest, _: &Context) -> Result<SubjectToken, Error> {
+        Err(Error::new(Kind::Usage, "--jwks does not get a token").fix("remove --jwks"))
     }
 
-    fn suggest_generate(&self, error: Error) -> Error {
-        match error.kind() {
-            Kind::Absent => error.fix("check --key, or add --generate to create the key"),
-            _ => error,
+    fn instead(&self, cx: &Context) -> Result<Option<String>, Error> {
+        Ok(Some(format!("{:#}\n", self.0.open(cx)?.jwks()?)))
+    }
+}
+
+impl LocalKey {
+    /// Opens the key, and creates it if it does not exist and may be created.
+    fn open(&self, cx: &Context) -> Result<SigningKey, Error> {
+        match &self.key {
+            KeyRef::File(path) if self.generate => generate(path, cx)?,
+            KeyRef::Token(uri) if self.generate => {
+                return SigningKey::in_token_or_new(uri, "--key", cx);
+            }
+            _ => {}
+        }
+        SigningKey::read(&self.key, "--key", Kind::Absent, cx).map_err(|error| {
+            match (error.kind(), &self.key) {
+                (Kind::Absent, KeyRef::File(_)) => {
+                    error.fix("check --key, or add --generate to create the key")
+                }
+                _ => error,
+            }
+        })
+    }
+}
+
+/// Creates the key file if it does not exist, and writes the JWK set file if it does not contain the
+/// key. If several runs do this at the same time, they all use the key of the first.
+fn generate(path: &Path, cx: &Context) -> Result<(), Error> {
+    let jwks_path = path.with_extension("jwks.json");
+    // Without a place for the public key, the private key would be of no use.
+    ownership::require_replaceable(&jwks_path, is_jwks)
+        .map_err(|refusal| not_created(&jwks_path, &refusal))?;
+    if !files::exists(path) {
+        match files::create_new(path, SigningKey::generate()?.expose().as_bytes()) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(not_created(path, &Refusal::of(path, error)));
+            }
+            _ => {}
         }
     }
+    let key = SigningKey::read(&KeyRef::File(path.to_owned()), "--key", Kind::Absent, cx)?;
+    let known = files::read_text(&jwks_path, "--key", Kind::Absent);
+    let id = key.id()?;
+    if !known.is_ok_and(|jwks| jwks.expose().contains(&id)) {
+        let jwks = format!("{:#}\n", key.jwks()?);
+        files::publish(&jwks_path, jwks.as_bytes(), is_jwks)
+            .map_err(|refusal| not_created(&jwks_path, &refusal))?;
+    }
+    Ok(())
 }
 
 /// Whether a file is a JWK set, which is replaced if it does not contain the key.

@@ -55,6 +55,14 @@ pub trait Source: Debug {
         Options::TIMEOUT
     }
 
+    /// What the source prints instead of a token, if an option requests this.
+    ///
+    /// # Errors
+    /// As [`Source::subject_token`].
+    fn instead(&self, _cx: &Context) -> Result<Option<String>, Error> {
+        Ok(None)
+    }
+
     /// Removes and revokes what the source stores in addition to the output file, such as a refresh
     /// token.
     ///

@@ -84,6 +84,7 @@ pub(crate) fn prepare(sandbox: &Sandbox, text: &str) {
             let path = written.or(read).unwrap_or(word).trim_end_matches([':', '.']);
             let is_key = generates && (word.starts_with("--key=") || word.contains(".jwks.json"));
             if path.contains(['$', '…', '*'])
+                || path.starts_with("pkcs11:")
                 || (read.is_none() && written.is_none() && !path.starts_with(sandbox.root()))
             {
                 continue;

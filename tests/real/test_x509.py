@@ -33,6 +33,7 @@ from support.impersonation import CREATOR, principal
 from support.metadata import ACCESS, IDENTITY
 from support.places import HERE, NODE_MODULES, PYTHON, need
 from support.processes import free_port, listens, until
+from support.softhsm import KEYS, MODULE, PIN, tokens  # noqa: F401  (a fixture)
 
 AUDIENCE = "https://app.example.test"
 LIBRARIES = ["python", "node"]
@@ -218,6 +219,28 @@ def test_every_key_that_the_libraries_take(workload, authorities, sts, library, 
     ours = asked(sts)
     library("python")
     assert ours == asked(sts, "python")
+
+
+@pytest.mark.parametrize("key", ["rsa", "ec", "p384"])
+@pytest.mark.parametrize("form", ["uri", "proxy"])
+def test_a_key_in_a_token(workload, authorities, sts, ledger, tokens, key, form):  # noqa: F811
+    """Named by key_path, or with its certificate in the section of the Enterprise Certificate Proxy."""
+    _, issuer = authorities
+    ledger.secret("the PIN", PIN)
+    path = issuer.certify(f"token-{key}-{form}", "vm-7", tokens.public_key(KEYS[key][1]))
+    der = x509.load_pem_x509_certificate(path.read_bytes()).public_bytes(Encoding.DER)
+    workload.configure(cert=path, key=tokens.uri(key))
+    if form == "proxy":
+        (workload.folder / "cert.der").write_bytes(der)
+        tokens.tool("--write-object", str(workload.folder / "cert.der"), "--type", "cert", "--label", key, "--id", KEYS[key][1])
+        section = {"module": str(MODULE), "slot": tokens.slot(), "label": key, "user_pin": PIN}
+        (workload.folder / "certificates.json").write_text(json.dumps({"cert_configs": {"pkcs11": section}}))
+    assert fetch(workload, **tokens.environment) in sts.impersonated
+    assert {request.certificate for request in asked(sts)} == {der}
+    if form == "proxy":
+        (workload.folder / "certificates.json").write_text(json.dumps({"cert_configs": {"pkcs11": section | {"user_pin": "hunter2-wrong"}}}))
+        run = workload.commands.run("access-token", env=tokens.environment | {"XDG_CACHE_HOME": str(workload.folder)})
+        assert run.status == 5 and "user_pin" in run.stderr, run.described()
 
 
 def test_certificate_and_key_in_one_file(workload, sts, library):

@@ -44,7 +44,7 @@ pub(super) fn check(
     }
     let identity = match Identity::of(config, check.cx) {
         Ok(identity) => {
-            report.ok("key", show::path(&files.config.key));
+            report.ok("key", files.config.key.shown());
             identity
         }
         Err(error) => {
@@ -69,10 +69,10 @@ fn check_paths(files: &CertificateFiles, source: &CertificateSource, report: &mu
         report.warning(LINK, message, format!("replace {config} with a copy of the file"));
     }
     let paths = [
-        ("certificate_config_location", source.config.as_ref()),
-        ("trust_chain_path", source.trust_chain.as_ref()),
-        ("cert_path", Some(&files.config.certificate)),
-        ("key_path", Some(&files.config.key)),
+        ("certificate_config_location", source.config.as_deref()),
+        ("trust_chain_path", source.trust_chain.as_deref()),
+        ("cert_path", files.config.certificate.file()),
+        ("key_path", files.config.key.file()),
     ];
     for (member, path) in paths {
         if let Some(path) = path.filter(|path| !path.is_absolute()) {
@@ -87,7 +87,7 @@ fn check_paths(files: &CertificateFiles, source: &CertificateSource, report: &mu
 
 /// The certificate on its own.
 fn check_leaf(leaf: &CertificateDer, files: &CertificateFiles, now: i64, report: &mut Report) {
-    let shown = show::path(&files.config.certificate);
+    let shown = files.config.certificate.shown();
     if let Err(problem) = x509::check(leaf, now) {
         let error = explain(&shown, problem);
         report.error(LINK, &error).settled_by_exchange = error.limit().is_none();

@@ -216,8 +216,9 @@ const OUTPUT_FILE: &str = "executable.output_file";
 /// The files that the options and the configuration name, with the setting that names them.
 fn files_in_use(line: &SourceLine, config: &CredentialConfig) -> Vec<(String, String)> {
     let options = line.info.options().chain(OF_SOURCES).chain(COMMON);
-    let with_path =
-        options.filter(|option| matches!(option.kind, ValueKind::Path | ValueKind::Secret));
+    let with_path = options.filter(|option| {
+        matches!(option.kind, ValueKind::Path | ValueKind::Key | ValueKind::Secret)
+    });
     let absolute = |path: &Path| Ok(files::absolute(path).display().to_string());
     let words =
         with_path.flat_map(|option| line.values.as_arguments(option, absolute).unwrap_or_default());

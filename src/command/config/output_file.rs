@@ -58,8 +58,9 @@ pub(super) fn refuse_shared(
     if out.is_some_and(|out| absolute(out) == output_file) {
         return Err(shared("--out"));
     }
-    let paths =
-        info.options().filter(|option| matches!(option.kind, ValueKind::Path | ValueKind::Secret));
+    let paths = info.options().filter(|option| {
+        matches!(option.kind, ValueKind::Path | ValueKind::Key | ValueKind::Secret)
+    });
     for option in paths {
         let names_it = |path: &Path| match absolute(path) == output_file {
             true => Err(shared(&format!("--{}", option.name))),

@@ -30,6 +30,7 @@ use crate::error::{Error, Kind};
 use crate::files::TemporaryDirectory;
 use crate::server::{Listener, MORE_FILES, Server, Waker, Wanted};
 use crate::show;
+use crate::stdio;
 use crate::world::{Deadline, Env};
 
 options! {
@@ -113,6 +114,10 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     let folder = TemporaryDirectory::new().map_err(internal)?;
     let mut command = system::command(name, &cx.env);
     command.args(args);
+    if let Some(moved) = stdio::moved() {
+        command.stdout(moved.stdout.try_clone().map_err(internal)?);
+        command.stderr(moved.stderr.try_clone().map_err(internal)?);
+    }
     set_variables(&mut command, address, folder.path(), &cx.env);
     invocation.exit.at_deadline(Deadline::after(FOREVER));
     // If the server fails, the command goes on without it.

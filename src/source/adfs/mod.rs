@@ -30,12 +30,19 @@ use crate::context::Context;
 use crate::contract::request::SubjectTokenRequest;
 use crate::error::{Error, Kind};
 use crate::http::Url;
-use crate::options::SecretRef;
-use crate::signing_key::Thumbprint;
+use crate::options::{KeyRef, SecretRef};
+use crate::signing_key::{self, Thumbprint};
 use crate::token::{SubjectToken, TokenType};
 
-/// The variables that the Kerberos libraries read.
-const VARIABLES: &[&str] = &["KRB5CCNAME", "KRB5_CONFIG", "KRB5_CLIENT_KTNAME", "KRB5_KTNAME"];
+/// The variables that the Kerberos libraries and PKCS#11 modules read.
+const VARIABLES: &[&str] = &[
+    "KRB5CCNAME",
+    "KRB5_CONFIG",
+    "KRB5_CLIENT_KTNAME",
+    "KRB5_KTNAME",
+    signing_key::VARIABLES[0],
+    signing_key::VARIABLES[1],
+];
 
 pub(super) const INFO: SourceInfo = SourceInfo {
     name: "adfs",
@@ -67,7 +74,7 @@ enum Auth {
     /// With the user name and password of an account.
     Password { user: String, password: SecretRef },
     /// With a client certificate; for `ws-trust` only.
-    Certificate { key: PathBuf, certificate: PathBuf },
+    Certificate { key: KeyRef, certificate: PathBuf },
     /// As the server application; for `oidc` only.
     Client(ClientAuth),
 }
@@ -75,8 +82,8 @@ enum Auth {
 /// The key that signs the request of `saml-post`.
 #[derive(Debug)]
 enum Signer {
-    /// The RSA key in this file.
-    Key(PathBuf),
+    /// This RSA key.
+    Key(KeyRef),
     /// The key of this certificate in the Windows certificate store.
     Certificate(Thumbprint),
 }

@@ -6,7 +6,7 @@ use super::ws_trust::{self, EndpointName};
 use super::{Adfs, Auth, Protocol, Signer};
 use crate::error::{Error, Kind};
 use crate::http::Url;
-use crate::options::{Issuer, SecretRef, Values, missing};
+use crate::options::{Issuer, KeyRef, SecretRef, Values, missing, refuse_pin};
 use crate::signing_key::Thumbprint;
 use crate::source::Source;
 use crate::source::oidc::ClientAuth;
@@ -70,8 +70,9 @@ options! {
         password: Option<SecretRef> = "--password",
         /// secret of the server application, for --auth=client-secret
         client_secret: Option<SecretRef> = "--client-secret",
-        /// file with the private key for --auth=private-key-jwt or --auth=certificate
-        client_key: Option<PathBuf> = "--client-key=PEM",
+        /// file with the private key for --auth=private-key-jwt or --auth=certificate, or pkcs11: URI
+        /// of a key in a token
+        client_key: Option<KeyRef> = "--client-key",
         /// file with the certificate for --auth=certificate
         client_cert: Option<PathBuf> = "--client-cert=PEM",
         /// Kerberos keytab to use instead of the ticket cache
@@ -87,8 +88,12 @@ options! {
         /// assertion consumer service for --protocol=saml-post
         /// (default: https://sts.googleapis.com/v1/token)
         acs_url: Option<Url> = "--acs-url",
-        /// sign the request of --protocol=saml-post with this RSA key
-        signing_key: Option<PathBuf> = "--signing-key=PEM",
+        /// sign the request of --protocol=saml-post with this RSA key: a file, or the pkcs11: URI of a
+        /// key in a token
+        signing_key: Option<KeyRef> = "--signing-key",
+        /// PIN of the token with --client-key or --signing-key, unless the pkcs11: URI has a
+        /// pin-source
+        pin: Option<SecretRef> = "--pin",
         /// sign the request of --protocol=saml-post with the key of this certificate in the Windows
         /// certificate store (CurrentUser\My or LocalMachine\My)
         signing_certificate: Option<String> = "--signing-certificate=THUMBPRINT",
@@ -101,6 +106,9 @@ options! {
 /// `USAGE` if a required option is missing or if options cannot be used together.
 pub(super) fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
     let options = Options::read(values)?;
+    if options.client_key.is_none() && options.signing_key.is_none() {
+        refuse_pin(options.pin.as_ref(), "--client-key or --signing-key")?;
+    }
     let auth = auth(&options)?;
     let protocol = protocol(&options, &auth)?;
     check_auth(options.auth, protocol_name(&options))?;
@@ -168,7 +176,11 @@ fn protocol(options: &Options, auth: &Auth) -> Result<Protocol, Error> {
 }
 
 fn auth(options: &Options) -> Result<Auth, Error> {
-    let key = || options.client_key.clone().ok_or_else(|| missing(Options::TABLE, "client-key"));
+    let key = || {
+        let key = options.client_key.clone();
+        let key = key.ok_or_else(|| missing(Options::TABLE, "client-key"))?;
+        key.with_pin(options.pin.clone(), "--client-key")
+    };
     Ok(match options.auth.unwrap_or(AuthMethod::Integrated) {
         AuthMethod::Password => Auth::Password {
             user: options.user.clone().ok_or_else(|| missing(Options::TABLE, "user"))?,
@@ -199,7 +211,9 @@ fn auth(options: &Options) -> Result<Auth, Error> {
 }
 
 fn signer(options: &Options) -> Result<Option<Signer>, Error> {
-    let key = options.signing_key.clone().map(Signer::Key);
+    let key = options.signing_key.clone();
+    let key = key.map(|key| key.with_pin(options.pin.clone(), "--signing-key")).transpose()?;
+    let key = key.map(Signer::Key);
     let Some(text) = &options.signing_certificate else { return Ok(key) };
     if key.is_some() {
         let what = "--signing-key and --signing-certificate cannot be used together";

@@ -15,7 +15,7 @@ use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::http::{self, Url};
-use crate::options::SecretRef;
+use crate::options::{KeyRef, SecretRef};
 use crate::random;
 use crate::secret::Secret;
 use crate::show;
@@ -33,7 +33,7 @@ const ASSERTION_LIFETIME: i64 = 300;
 /// A credential of a client. `option` is the option or variable that names the file.
 pub(super) enum ClientCredential {
     Secret(SecretRef),
-    Certificate { certificate: PathBuf, key: PathBuf, option: &'static str },
+    Certificate { certificate: PathBuf, key: KeyRef, option: &'static str },
     TokenFile(PathBuf, &'static str),
 }
 
@@ -54,7 +54,8 @@ impl ClientCredential {
                 return Ok(request.field("client_secret", secret.read("--client-secret", cx)?));
             }
             ClientCredential::Certificate { certificate, key, option } => {
-                let key_option = if key == certificate { option } else { "--client-key" };
+                let is_in_certificate = key.file() == Some(certificate);
+                let key_option = if is_in_certificate { option } else { "--client-key" };
                 let certificate = read_certificate(certificate, option, cx)?;
                 let key = SigningKey::read(key, key_option, Kind::Configuration, cx)?;
                 let now = cx.clock.now();

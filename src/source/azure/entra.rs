@@ -13,7 +13,7 @@ use super::{Azure, Lookup, aadsts};
 use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::http::{self, Response, Url, retry};
-use crate::options::SecretRef;
+use crate::options::{KeyRef, SecretRef};
 
 const PUBLIC_CLOUD: &str = "https://login.microsoftonline.com";
 const AUTHORITY_HOST: &str = "AZURE_AUTHORITY_HOST";
@@ -25,13 +25,15 @@ pub(super) fn service_principal(azure: &Azure, cx: &Context) -> Result<Lookup, E
     let credential = if let Some(secret) = &options.client_secret {
         ClientCredential::Secret(secret.clone())
     } else if let Some(certificate) = options.client_cert.clone() {
-        let key = options.client_key.clone().unwrap_or_else(|| certificate.clone());
+        let key = options.client_key.clone();
+        let key = key.unwrap_or_else(|| KeyRef::File(certificate.clone()));
         ClientCredential::Certificate { certificate, key, option: "--client-cert" }
     } else if cx.env.text(SECRET)?.is_some() {
         ClientCredential::Secret(SecretRef::Env(SECRET.to_owned()))
     } else if let Some(path) = cx.env.text(CERTIFICATE)? {
         let path = PathBuf::from(path);
-        ClientCredential::Certificate { certificate: path.clone(), key: path, option: CERTIFICATE }
+        let key = KeyRef::File(path.clone());
+        ClientCredential::Certificate { certificate: path, key, option: CERTIFICATE }
     } else {
         refuse_user(cx)?;
         return Ok(Lookup::absent(format!("{SECRET} and {CERTIFICATE} are not set")));

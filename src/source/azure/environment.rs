@@ -5,9 +5,12 @@ use super::options::{EnvironmentName, Options};
 use super::{Azure, Lookup, app_service, arc, entra, imds};
 use crate::context::Context;
 use crate::error::{Error, Kind};
+use crate::signing_key;
 
 /// The variables that the source reads.
 pub(super) const VARIABLES: &[&str] = &[
+    signing_key::VARIABLES[0],
+    signing_key::VARIABLES[1],
     "AZURE_TENANT_ID",
     "AZURE_CLIENT_ID",
     "AZURE_CLIENT_SECRET",

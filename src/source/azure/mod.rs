@@ -71,8 +71,11 @@ struct Azure {
 }
 
 fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
-    let options = Options::read(values)?;
+    let mut options = Options::read(values)?;
     options.refuse_contradictions()?;
+    let key = options.client_key.take();
+    options.client_key =
+        key.map(|key| key.with_pin(options.pin.clone(), "--client-key")).transpose()?;
     let (environments, identity) = (environment::select(&options)?, Identity::new(&options));
     Ok(Box::new(Azure { environments, options, identity }))
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::error::{Error, Kind};
 use crate::http::Url;
-use crate::options::SecretRef;
+use crate::options::{KeyRef, SecretRef, refuse_pin};
 
 choices! {
     /// The environments, in the order of the search.
@@ -42,8 +42,11 @@ options! {
         pub(super) client_secret: Option<SecretRef> = "--client-secret",
         /// file with the certificate of a service principal; overrides AZURE_CLIENT_CERTIFICATE_PATH
         pub(super) client_cert: Option<PathBuf> = "--client-cert=PEM",
-        /// file with the RSA private key of the certificate (default: the file of --client-cert)
-        pub(super) client_key: Option<PathBuf> = "--client-key=PEM",
+        /// file with the RSA private key of the certificate, or pkcs11: URI of a key in a token
+        /// (default: the file of --client-cert)
+        pub(super) client_key: Option<KeyRef> = "--client-key",
+        /// PIN of the token with the key, unless the pkcs11: URI has a pin-source
+        pub(super) pin: Option<SecretRef> = "--pin",
         /// file with the token of a workload identity; overrides AZURE_FEDERATED_TOKEN_FILE
         pub(super) federated_token_file: Option<PathBuf> = "--federated-token-file=FILE",
         /// Microsoft Entra ID of a national cloud; overrides AZURE_AUTHORITY_HOST
@@ -66,6 +69,9 @@ impl Options {
             ("--object-id", self.object_id.is_some()),
             ("--identity-resource-id", self.identity_resource_id.is_some()),
         ])?;
+        if self.client_key.is_none() {
+            refuse_pin(self.pin.as_ref(), "--client-key")?;
+        }
         match self.client_key.is_some() && self.client_cert.is_none() {
             true => Err(Error::new(Kind::Usage, "--client-key requires --client-cert")
                 .fix("add --client-cert=PEM")),

@@ -4,6 +4,7 @@
 //! `private_key_jwt` (RFC 7523, section 2.2), `tls_client_auth` (RFC 8705, section 2) and none.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde_json::json;
 
@@ -13,10 +14,10 @@ use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::http::{ClientCert, Request, Url, form};
-use crate::options::{SecretRef, missing};
+use crate::options::{KeyRef, SecretRef, missing, refuse_pin};
 use crate::random;
 use crate::secret::Secret;
-use crate::signing_key::SigningKey;
+use crate::signing_key::{SigningKey, TokenKey};
 
 /// The lifetime of a client assertion in seconds. It can be short, because the assertion is sent at
 /// once and only once.
@@ -36,8 +37,8 @@ const METHODS: [(&str, AuthMethod); 5] = [
 pub(in crate::source) enum ClientAuth {
     Basic(SecretRef),
     Post(SecretRef),
-    PrivateKeyJwt { key: PathBuf, audience: Option<String> },
-    Mtls { key: PathBuf, certificate: PathBuf },
+    PrivateKeyJwt { key: KeyRef, audience: Option<String> },
+    Mtls { key: KeyRef, certificate: PathBuf },
     None,
 }
 
@@ -50,8 +51,14 @@ impl ClientAuth {
         let secret = || {
             options.client_secret.clone().ok_or_else(|| missing(Options::TABLE, "client-secret"))
         };
-        let key =
-            || options.client_key.clone().ok_or_else(|| missing(Options::TABLE, "client-key"));
+        if options.client_key.is_none() {
+            refuse_pin(options.pin.as_ref(), "--client-key")?;
+        }
+        let key = || {
+            let key = options.client_key.clone();
+            let key = key.ok_or_else(|| missing(Options::TABLE, "client-key"))?;
+            key.with_pin(options.pin.clone(), "--client-key")
+        };
         let certificate =
             || options.client_cert.clone().ok_or_else(|| missing(Options::TABLE, "client-cert"));
         let method = options.auth.unwrap_or({
@@ -82,11 +89,19 @@ impl ClientAuth {
         let ClientAuth::Mtls { key, certificate } = self else {
             return Ok(None);
         };
-        cx.log.warn_if_shared(key);
         let chain = files::read_text(certificate, "--client-cert", Kind::Configuration)?;
-        let key = files::read_text(key, "--client-key", Kind::Configuration)?;
-        let place = "--client-cert and --client-key";
-        let client_cert = ClientCert::new(&chain, &key, place)?;
+        let (option, place) = ("--client-key", "--client-cert and --client-key");
+        let client_cert = match key {
+            KeyRef::File(path) => {
+                cx.log.warn_if_shared(path);
+                let key = files::read_text(path, option, Kind::Configuration)?;
+                ClientCert::new(&chain, &key, place)?
+            }
+            KeyRef::Token(uri) => {
+                let key = TokenKey::open(uri, option, Kind::Configuration, false, cx)?;
+                ClientCert::with_signer(&chain, Arc::new(key), place)?
+            }
+        };
         Ok(Some(cx.narrowed(|_, http| http.tls.client_cert = Some(client_cert))))
     }
 

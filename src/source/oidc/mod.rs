@@ -25,7 +25,8 @@ use super::{Source, SourceInfo, Trust};
 use crate::context::Context;
 use crate::contract::request::SubjectTokenRequest;
 use crate::error::{Error, Kind};
-use crate::options::{Issuer, Pair, SecretRef, Values};
+use crate::options::{Issuer, KeyRef, Pair, SecretRef, Values};
+use crate::signing_key;
 use crate::token::SubjectToken;
 
 choices! {
@@ -77,8 +78,11 @@ options! {
         auth: Option<AuthMethod> = "--auth",
         /// client secret for --auth=basic or --auth=post
         client_secret: Option<SecretRef> = "--client-secret",
-        /// file with the private key for --auth=private-key-jwt (PEM or JWK) or --auth=mtls (PEM)
-        client_key: Option<PathBuf> = "--client-key=PEM",
+        /// private key for --auth=private-key-jwt (file with PEM or JWK) or --auth=mtls (PEM), or
+        /// pkcs11: URI of a key in a token
+        client_key: Option<KeyRef> = "--client-key",
+        /// PIN of the token with the key, unless the pkcs11: URI has a pin-source
+        pin: Option<SecretRef> = "--pin",
         /// file with the certificate and its chain for --auth=mtls
         client_cert: Option<PathBuf> = "--client-cert=PEM",
         /// aud claim for --auth=private-key-jwt; some issuers require their token endpoint
@@ -106,7 +110,7 @@ pub(super) const INFO: SourceInfo = SourceInfo {
     summary: "an OpenID Connect issuer, for a client or a user who signs in",
     options: &[Options::TABLE],
     rest: None,
-    variables: &[],
+    variables: &signing_key::VARIABLES,
     example: "wif-token oidc --issuer=https://login.example.com --client-id=my-app \\\n  --client-secret=file:/run/secrets/client-secret --scope=gcp",
     build,
 };

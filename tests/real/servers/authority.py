@@ -31,7 +31,7 @@ class Authority:
         self._name = _name(name)
         self._key = ec.generate_private_key(ec.SECP256R1())
         by = parent or self
-        self._cert = _builder(self._name, by._name, self._key, -DAY, 30 * DAY).add_extension(
+        self._cert = _builder(self._name, by._name, self._key.public_key(), -DAY, 30 * DAY).add_extension(
             x509.BasicConstraints(ca=True, path_length=None), critical=True).add_extension(
             x509.KeyUsage(False, False, False, False, False, True, True, False, False), critical=True).sign(
             by._key, hashes.SHA256())
@@ -46,19 +46,23 @@ class Authority:
         """A client certificate."""
         return self._issue(file, (name,), ExtendedKeyUsageOID.CLIENT_AUTH, -DAY, ends, key=key)
 
+    def certify(self, file, name, public_key):
+        """The path of a client certificate for a key that is elsewhere."""
+        path = self.folder / f"{file}.crt"
+        path.write_bytes(_sign(self._name, self._key, public_key, (name,), ExtendedKeyUsageOID.CLIENT_AUTH).public_bytes(
+            serialization.Encoding.PEM))
+        return path
+
     def _issue(self, file, hosts, use, begins, ends, digest=hashes.SHA256(), key=None):
         key = key or ec.generate_private_key(ec.SECP256R1())
-        cert = _builder(_name(hosts[0]), self._name, key, begins, ends).add_extension(
-            x509.SubjectAlternativeName([_general(host) for host in hosts]), critical=False).add_extension(
-            x509.ExtendedKeyUsage([use]), critical=False).add_extension(
-            x509.BasicConstraints(ca=False, path_length=None), critical=True).sign(self._key, digest)
+        cert = _sign(self._name, self._key, key.public_key(), hosts, use, begins, ends, digest)
         return _write(self.folder / file, cert, key)
 
 
 def self_signed(folder, *hosts):
     """A server certificate nobody vouches for."""
     key = ec.generate_private_key(ec.SECP256R1())
-    cert = _builder(_name(hosts[0]), _name(hosts[0]), key, -DAY, 20 * DAY).add_extension(
+    cert = _builder(_name(hosts[0]), _name(hosts[0]), key.public_key(), -DAY, 20 * DAY).add_extension(
         x509.SubjectAlternativeName([_general(host) for host in hosts]), critical=False).sign(key, hashes.SHA256())
     return _write(Path(folder) / "self-signed", cert, key)
 
@@ -74,9 +78,16 @@ def _general(host):
         return x509.DNSName(host)
 
 
-def _builder(subject, issuer, key, begins, ends):
+def _sign(issuer, issuer_key, public_key, hosts, use, begins=-DAY, ends=20 * DAY, digest=hashes.SHA256()):
+    return _builder(_name(hosts[0]), issuer, public_key, begins, ends).add_extension(
+        x509.SubjectAlternativeName([_general(host) for host in hosts]), critical=False).add_extension(
+        x509.ExtendedKeyUsage([use]), critical=False).add_extension(
+        x509.BasicConstraints(ca=False, path_length=None), critical=True).sign(issuer_key, digest)
+
+
+def _builder(subject, issuer, public_key, begins, ends):
     now = datetime.datetime.now(datetime.timezone.utc)
-    return x509.CertificateBuilder().subject_name(subject).issuer_name(issuer).public_key(key.public_key()) \
+    return x509.CertificateBuilder().subject_name(subject).issuer_name(issuer).public_key(public_key) \
         .serial_number(x509.random_serial_number()).not_valid_before(now + begins).not_valid_after(now + ends)
 
 

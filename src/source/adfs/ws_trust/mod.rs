@@ -26,6 +26,7 @@ use crate::contract::request::SubjectTokenRequest;
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::http::{self, Response, Url, retry};
+use crate::options::KeyRef;
 use crate::secret::Secret;
 use crate::show;
 use crate::signing_key::SigningKey;
@@ -104,7 +105,12 @@ fn security(
 }
 
 /// A timestamp, the client certificate, and the signature of its key over the timestamp.
-fn signed(timestamp: &str, key: &Path, certificate: &Path, cx: &Context) -> Result<String, Error> {
+fn signed(
+    timestamp: &str,
+    key: &KeyRef,
+    certificate: &Path,
+    cx: &Context,
+) -> Result<String, Error> {
     let key = SigningKey::read(key, "--client-key", Kind::Configuration, cx)?;
     let pem = files::read_text(certificate, "--client-cert", Kind::Configuration)?;
     let certificate = CertificateDer::from_pem_slice(pem.expose().as_bytes()).map_err(|_| {

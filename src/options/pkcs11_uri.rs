@@ -1,0 +1,223 @@
+//! A `pkcs11:` URI that names a private key in a token. <https://www.rfc-editor.org/rfc/rfc7512>
+//!
+//! The path selects the token and the key: attributes joined by `;`, whose values are
+//! percent-encoded. The query says how to reach the key: `pin-source` and `module-path`. Attributes
+//! of the query that begin with `x-` belong to other programs and are ignored.
+
+use std::path::{Path, PathBuf};
+
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+use super::SecretRef;
+use crate::secret::Secret;
+
+/// What begins a URI.
+const SCHEME: &str = "pkcs11:";
+
+/// The attributes of the path that select a token.
+const OF_TOKEN: [&str; 5] = ["token", "manufacturer", "serial", "model", "slot-id"];
+
+/// The attributes that are not supported.
+const UNSUPPORTED: [&str; 6] = [
+    "library-description",
+    "library-manufacturer",
+    "library-version",
+    "module-name",
+    "slot-description",
+    "slot-manufacturer",
+];
+
+/// A `pkcs11:` URI, and the PIN of its token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pkcs11Uri {
+    text: String,
+    /// The attributes that select the token, with their values.
+    pub token: Vec<(&'static str, String)>,
+    /// `object`: the label of the key.
+    pub object: Option<String>,
+    /// `id`: the ID of the key.
+    pub id: Option<Vec<u8>>,
+    /// `module-path`: the library that reaches the token.
+    pub module: Option<PathBuf>,
+    /// `pin-source` or `--pin`.
+    pub pin: Option<SecretRef>,
+    /// The PIN itself, if a file contains it beside the key.
+    pub user_pin: Option<Secret>,
+}
+
+impl Pkcs11Uri {
+    /// Whether a value is such a URI, and not a path.
+    pub fn is_one(text: &str) -> bool {
+        text.get(..SCHEME.len()).is_some_and(|scheme| scheme.eq_ignore_ascii_case(SCHEME))
+    }
+
+    /// Reads a URI.
+    ///
+    /// # Errors
+    /// What is wrong, as the continuation of the name of its option. It contains no value.
+    pub fn parse(text: &str) -> Result<Pkcs11Uri, String> {
+        let rest = text.get(SCHEME.len()..).unwrap_or_default();
+        let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let mut uri = Pkcs11Uri {
+            text: text.to_owned(),
+            token: Vec::new(),
+            object: None,
+            id: None,
+            module: None,
+            pin: None,
+            user_pin: None,
+        };
+        for attribute in path.split(';').filter(|attribute| !attribute.is_empty()) {
+            let (name, value) = name_and_value(attribute)?;
+            uri.select(name, value)?;
+        }
+        for attribute in query.split('&').filter(|attribute| !attribute.is_empty()) {
+            let (name, value) = name_and_value(attribute)?;
+            uri.reach(name, value)?;
+        }
+        Ok(uri)
+    }
+
+    /// The key with this label in a slot, whose ID is in hexadecimal digits, of a module.
+    ///
+    /// # Errors
+    /// What is wrong, as for [`Pkcs11Uri::parse`].
+    pub fn in_slot(module: &str, slot: &str, label: &str) -> Result<Pkcs11Uri, String> {
+        let digits = slot.trim_start_matches("0x");
+        let slot = u64::from_str_radix(digits, 16)
+            .map_err(|_| "must have hexadecimal digits in slot".to_owned())?;
+        let encoded = |text| utf8_percent_encode(text, NON_ALPHANUMERIC);
+        let (label, module) = (encoded(label), encoded(module));
+        Pkcs11Uri::parse(&format!("pkcs11:slot-id={slot};object={label}?module-path={module}"))
+    }
+
+    /// Reads an attribute of the path.
+    fn select(&mut self, name: &str, value: Vec<u8>) -> Result<(), String> {
+        if name == "id" {
+            self.id = Some(value);
+            return Ok(());
+        }
+        let value = as_text(name, value)?;
+        match (name, OF_TOKEN.into_iter().find(|known| *known == name)) {
+            ("object", _) => self.object = Some(value),
+            ("type", _) if value == "private" => {}
+            ("type", _) => return Err("must name a private key: use type=private".to_owned()),
+            (_, Some(known)) => self.token.push((known, value)),
+            // It might select another token, so it cannot be ignored.
+            (_, None) => return Err(unsupported(name)),
+        }
+        Ok(())
+    }
+
+    /// Reads an attribute of the query.
+    fn reach(&mut self, name: &str, value: Vec<u8>) -> Result<(), String> {
+        let value = as_text(name, value)?;
+        let absolute = |value: &str| match Path::new(value).is_absolute() {
+            true => Ok(PathBuf::from(value)),
+            false => Err(format!("must have an absolute path in {name}")),
+        };
+        match name {
+            "module-path" => self.module = Some(absolute(&value)?),
+            "pin-source" if value.starts_with('|') => {
+                return Err("must not name a command in pin-source: use a file".to_owned());
+            }
+            "pin-source" => {
+                let path = value.strip_prefix("file:").unwrap_or(&value);
+                self.pin =
+                    Some(SecretRef::File(absolute(path.strip_prefix("//").unwrap_or(path))?));
+            }
+            "pin-value" => {
+                return Err(
+                    "must not contain a PIN (pin-value), which other users could read in the \
+                            process list"
+                        .to_owned(),
+                );
+            }
+            _ if name.starts_with("x-") => {}
+            _ => return Err(unsupported(name)),
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Display for Pkcs11Uri {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// The name is repeated only if it is one of RFC 7512, because it may be a part of a secret.
+fn unsupported(name: &str) -> String {
+    match UNSUPPORTED.contains(&name) {
+        true => format!("must not have the attribute {name}, which is not supported"),
+        false => "has an attribute that is not defined in RFC 7512".to_owned(),
+    }
+}
+
+fn name_and_value(attribute: &str) -> Result<(&str, Vec<u8>), String> {
+    match attribute.split_once('=') {
+        Some((name, value)) if is_name(name) => Ok((name, percent_decode_str(value).collect())),
+        _ => Err("must consist of attributes with values, such as pkcs11:token=A;object=B".into()),
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+}
+
+fn as_text(name: &str, value: Vec<u8>) -> Result<String, String> {
+    let text = String::from_utf8(value).ok();
+    text.filter(|text| !text.is_empty() && !text.contains(char::is_control))
+        .ok_or_else(|| format!("must have text as the value of {name}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_attributes_of_a_uri_are_decoded() {
+        let uri = Pkcs11Uri::parse(
+            "pkcs11:model=SoftHSM%20v2;token=my%3Btoken;id=%00%ff;object=k;type=private\
+             ?pin-source=file:///etc/pin&module-path=/usr/lib/m.so&x-other=1",
+        )
+        .unwrap();
+        let token = [("model", "SoftHSM v2".to_owned()), ("token", "my;token".to_owned())];
+        assert_eq!(uri.token, token);
+        assert_eq!((uri.object.as_deref(), uri.id), (Some("k"), Some(vec![0, 255])));
+        assert_eq!(uri.pin, Some(SecretRef::File("/etc/pin".into())));
+        assert_eq!(uri.module, Some("/usr/lib/m.so".into()));
+        for source in ["/etc/pin", "file:/etc/pin", "file:%2Fetc%2Fpin"] {
+            let uri = Pkcs11Uri::parse(&format!("PKCS11:?pin-source={source}")).unwrap();
+            assert_eq!(uri.pin, Some(SecretRef::File("/etc/pin".into())), "{source}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_understood_is_refused_and_not_echoed() {
+        for (text, why) in [
+            ("pkcs11:hunter2", "such as"),
+            ("pkcs11:token", "such as"),
+            ("pkcs11:token=", "text as the value of token"),
+            ("pkcs11:token=%ff", "text as the value of token"),
+            ("pkcs11:object=a%0ab", "text as the value of object"),
+            ("pkcs11:type=cert", "a private key"),
+            ("pkcs11:library-version=3", "library-version"),
+            ("pkcs11:hunter2=3", "RFC 7512"),
+            ("pkcs11:?pin-value=hunter2", "pin-value"),
+            ("pkcs11:?pin-source=|/bin/hunter2", "command"),
+            ("pkcs11:?pin-source=hunter2", "absolute"),
+            ("pkcs11:?module-path=m.so", "absolute"),
+            ("pkcs11:?module-name=m", "module-name"),
+        ] {
+            let error = Pkcs11Uri::parse(text).unwrap_err();
+            assert!(error.contains(why) && !error.contains("hunter2"), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_path_is_not_a_uri() {
+        assert!(Pkcs11Uri::is_one("pkcs11:") && Pkcs11Uri::is_one("PKCS11:token=a"));
+        assert!(!Pkcs11Uri::is_one("./pkcs11:") && !Pkcs11Uri::is_one("key.pem"));
+    }
+}

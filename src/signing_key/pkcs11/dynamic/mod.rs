@@ -1,0 +1,119 @@
+//! Keys in tokens, with a module that is loaded when it is needed.
+//!
+//! The module runs on a thread of its own, so that a module that blocks cannot delay the end of the
+//! run. One run opens one session and sends the PIN once. Whatever the module prints is discarded
+//! ([`crate::stdio`]).
+
+mod calls;
+mod failure;
+mod generate;
+mod mechanism;
+mod opened;
+mod slot;
+mod target;
+mod worker;
+
+use std::sync::Arc;
+
+use cryptoki_sys::CK_MECHANISM_TYPE;
+
+use self::opened::{Found, Opened};
+use self::target::Target;
+use self::worker::Worker;
+use super::{KeyType, PublicKey, Scheme};
+use crate::context::Context;
+use crate::error::{Error, Kind};
+use crate::options::Pkcs11Uri;
+use crate::stdio;
+use crate::world::Deadline;
+
+/// A key in a token.
+#[derive(Debug, Clone)]
+pub struct TokenKey {
+    worker: Worker,
+    target: Arc<Target>,
+    key_type: KeyType,
+    mechanisms: Vec<CK_MECHANISM_TYPE>,
+    deadline: Deadline,
+}
+
+impl TokenKey {
+    /// Finds the key of `option`. `missing` is the kind of the error if the token or the key does not
+    /// exist. If `generates` is true, a key that does not exist is created.
+    ///
+    /// # Errors
+    /// `missing`; `CONFIGURATION` if the module, the token or the key cannot be used; `DENIED` if
+    /// the PIN is refused; `UNREACHABLE` if the module does not respond.
+    pub fn open(
+        uri: &Pkcs11Uri,
+        option: &str,
+        missing: Kind,
+        generates: bool,
+        cx: &Context,
+    ) -> Result<TokenKey, Error> {
+        let pin_place = match (&uri.user_pin, uri.to_string().contains("pin-source")) {
+            (Some(_), _) => format!("user_pin in {option}"),
+            (None, true) => format!("pin-source in {option}"),
+            (None, false) => "--pin".to_owned(),
+        };
+        let pin = match &uri.user_pin {
+            Some(pin) => Some(pin.clone()),
+            None => uri.pin.as_ref().map(|pin| pin.read(&pin_place, cx)).transpose()?,
+        };
+        stdio::move_away().map_err(|error| {
+            Error::new(Kind::Configuration, "cannot load a PKCS#11 module")
+                .cause(error)
+                .fix("raise the limit of open files (ulimit -n), and check that /dev/null exists")
+        })?;
+        let (uri, option) = (uri.clone(), option.to_owned());
+        let target = Arc::new(Target { uri, option, pin_place, missing, generates, pin });
+        let worker = Worker::of(&target.uri)?;
+        let deadline = cx.deadline;
+        let Found { token, key_type, mechanisms } = worker.open(&target, deadline)?;
+        cx.log.line(format!("signing with a key in the token \"{token}\""));
+        Ok(TokenKey { worker, target, key_type, mechanisms, deadline })
+    }
+
+    /// The type of the key.
+    pub fn key_type(&self) -> KeyType {
+        self.key_type
+    }
+
+    /// Whether the token can sign in this way.
+    pub fn supports(&self, scheme: Scheme) -> bool {
+        let is_of_type = matches!(
+            (scheme, self.key_type),
+            (Scheme::RsaPkcs1Sha256 | Scheme::RsaPssSha256, KeyType::Rsa)
+                | (Scheme::EcdsaSha256, KeyType::P256)
+                | (Scheme::EcdsaSha384, KeyType::P384)
+        );
+        is_of_type && mechanism::of(scheme, &self.mechanisms).is_some()
+    }
+
+    /// Signs a message.
+    ///
+    /// # Errors
+    /// Those of [`TokenKey::open`].
+    pub fn sign(&self, scheme: Scheme, message: &[u8]) -> Result<Vec<u8>, Error> {
+        let (message, pin) = (message.to_vec(), self.target.pin.clone());
+        self.worker
+            .call(&self.target, self.deadline, move |key| key.sign(scheme, &message, pin.as_ref()))
+    }
+
+    /// The certificate with the label of the key, and all other certificates in the token, in DER.
+    ///
+    /// # Errors
+    /// `CONFIGURATION` if there is no such certificate, or several; those of [`TokenKey::open`].
+    pub fn certificates(&self) -> Result<Vec<Vec<u8>>, Error> {
+        let target = self.target.clone();
+        self.worker.call(&self.target, self.deadline, move |key| key.certificates(&target))
+    }
+
+    /// The public key.
+    ///
+    /// # Errors
+    /// `CONFIGURATION` if the token does not show it; those of [`TokenKey::open`].
+    pub fn public_key(&self) -> Result<PublicKey, Error> {
+        self.worker.call(&self.target, self.deadline, Opened::public_key)
+    }
+}
