@@ -25,6 +25,7 @@ from support.places import PROGRAM
 from support.program import Program
 from support.pysaml2_idp import IdentityProvider
 from support.setups import Setups
+from support.softhsm import Tokens
 from support.terraform import Terraform, bucket
 
 POOL_PROVIDER = "//iam.googleapis.com/projects/123456789012/locations/global/workloadIdentityPools/pool/providers/ci"
@@ -149,6 +150,12 @@ def adfs(tmp_path, kdc, program, audience, ledger):
     register(ledger, kdc)
     with farm(tmp_path, kdc, program, audience) as found:
         yield found
+
+
+@pytest.fixture(scope="module")
+def tokens(tmp_path_factory) -> Tokens:
+    """Tokens of SoftHSM with keys."""
+    return Tokens(tmp_path_factory.mktemp("softhsm")).make()
 
 
 @pytest.fixture(scope="session")

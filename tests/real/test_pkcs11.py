@@ -23,7 +23,7 @@ from support.adfs import ALICE, issues_saml
 from support.oidc_provider import client, oidc_provider
 from support.places import PYTHON
 from support.processes import free_port, listens, until
-from support.softhsm import KEYS, MODULE, PIN, Tokens, misbehaving, tokens  # noqa: F401  (a fixture)
+from support.softhsm import KEYS, MODULE, PIN, misbehaving
 
 ISSUER = "https://host.example.test"
 CLAIMS = [f"--issuer={ISSUER}", "--subject=host-1"]

@@ -47,7 +47,8 @@ def tpm(tmp_path_factory):
     with serving(swtpm, folder / "swtpm.log", env, lambda: listens(port + 1)), \
             serving(bus, log, env, lambda: [line[4:] for line in log.read_text().splitlines() if line.startswith("bus=")]) as (address,):
         tcti = "tabrmd:bus_type=session"
-        env |= {"DBUS_SESSION_BUS_ADDRESS": address, "TPM2_PKCS11_STORE": f"{folder}/store", "TPM2_PKCS11_TCTI": tcti, "TPM2TOOLS_TCTI": tcti}
+        env |= {"DBUS_SESSION_BUS_ADDRESS": address, "TPM2_PKCS11_STORE": f"{folder}/store", "TPM2_PKCS11_TCTI": tcti,
+                "TPM2TOOLS_TCTI": tcti}  # fmt: skip
         found = Tpm(folder, env)
         tool(found, "init")
         tool(found, "addtoken", "--pid=1", f"--label={TOKEN}", "--sopin=hunter2-officer", f"--userpin={PIN}")

@@ -33,7 +33,7 @@ from support.impersonation import CREATOR, principal
 from support.metadata import ACCESS, IDENTITY
 from support.places import HERE, NODE_MODULES, PYTHON, need
 from support.processes import free_port, listens, until
-from support.softhsm import KEYS, MODULE, PIN, tokens  # noqa: F401  (a fixture)
+from support.softhsm import KEYS, MODULE, PIN
 
 AUDIENCE = "https://app.example.test"
 LIBRARIES = ["python", "node"]
@@ -223,7 +223,7 @@ def test_every_key_that_the_libraries_take(workload, authorities, sts, library, 
 
 @pytest.mark.parametrize("key", ["rsa", "ec", "p384"])
 @pytest.mark.parametrize("form", ["uri", "proxy"])
-def test_a_key_in_a_token(workload, authorities, sts, ledger, tokens, key, form):  # noqa: F811
+def test_a_key_in_a_token(workload, authorities, sts, ledger, tokens, key, form):
     """Named by key_path, or with its certificate in the section of the Enterprise Certificate Proxy."""
     _, issuer = authorities
     ledger.secret("the PIN", PIN)
@@ -238,7 +238,8 @@ def test_a_key_in_a_token(workload, authorities, sts, ledger, tokens, key, form)
     assert fetch(workload, **tokens.environment) in sts.impersonated
     assert {request.certificate for request in asked(sts)} == {der}
     if form == "proxy":
-        (workload.folder / "certificates.json").write_text(json.dumps({"cert_configs": {"pkcs11": section | {"user_pin": "hunter2-wrong"}}}))
+        section["user_pin"] = "hunter2-wrong"
+        (workload.folder / "certificates.json").write_text(json.dumps({"cert_configs": {"pkcs11": section}}))
         run = workload.commands.run("access-token", env=tokens.environment | {"XDG_CACHE_HOME": str(workload.folder)})
         assert run.status == 5 and "user_pin" in run.stderr, run.described()
 

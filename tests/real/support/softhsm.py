@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
@@ -82,9 +81,3 @@ def misbehaving(folder: Path) -> Path:
     command = [need("cc"), "-shared", "-fPIC", "-o", module, HERE / "pkcs11" / "module.c", "-lpthread", "-ldl"]
     subprocess.run([str(word) for word in command], check=True)
     return module
-
-
-@pytest.fixture(scope="module")
-def tokens(tmp_path_factory) -> Tokens:
-    """The tokens of a test module."""
-    return Tokens(tmp_path_factory.mktemp("softhsm")).make()
