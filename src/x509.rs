@@ -164,6 +164,21 @@ pub fn issuer(certificate: &CertificateDer) -> Option<String> {
     claims(certificate).pointer("/issuer/dn/cn")?.as_str().map(str::to_owned)
 }
 
+/// The modulus and the exponent of the RSA key of a certificate; `None` if it has another key.
+pub fn rsa_public_key(certificate: &CertificateDer) -> Option<(Vec<u8>, Vec<u8>)> {
+    /// `rsaEncryption`
+    const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
+    let info = EndEntityCert::try_from(certificate).ok()?.subject_public_key_info();
+    let (_, info, _) = element(&info)?;
+    let (_, algorithm, rest) = element(info)?;
+    let (_, key, _) = element(rest).filter(|_| element(algorithm).is_some_and(|it| it.1 == RSA))?;
+    let (_, numbers, _) = element(key.strip_prefix(&[0])?)?;
+    let (_, n, rest) = element(numbers)?;
+    let (_, e, _) = element(rest)?;
+    let without_sign = |number: &[u8]| number.strip_prefix(&[0]).unwrap_or(number).to_vec();
+    Some((without_sign(n), without_sign(e)))
+}
+
 /// The tag and the content of the first DER element, and the elements after it.
 fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (tag, rest) = der.split_first()?;
@@ -214,6 +229,15 @@ mod tests {
     ) -> CertificateDer<'static> {
         let issuer = Issuer::from_params(issuer, issuer_key);
         params.signed_by(key, &issuer).unwrap().der().clone()
+    }
+
+    #[test]
+    fn the_key_in_a_certificate_is_read() {
+        let pem = Secret::new(include_str!("../tests/scenarios/x509/key-of-rsa/home/cert.pem"));
+        let (n, e) = rsa_public_key(&certificates(&pem).unwrap()[0]).unwrap();
+        assert_eq!((n.len(), n[0] >= 0x80, &e[..]), (256, true, &[1, 0, 1][..]));
+        let (ca, key) = (authority("ca"), KeyPair::generate().unwrap());
+        assert_eq!(rsa_public_key(&issue(&params("vm"), &key, &ca)), None);
     }
 
     #[test]

@@ -128,7 +128,7 @@ complete -c wif-token -n 'not __fish_seen_subcommand_from helper; and __fish_see
 complete -c wif-token -n 'not __fish_seen_subcommand_from helper; and __fish_seen_subcommand_from kubernetes' -l context -x -d 'context in the kubeconfig; overrides current-context'
 complete -c wif-token -n 'not __fish_seen_subcommand_from helper; and __fish_seen_subcommand_from kubernetes' -l token-lifetime -x -d 'lifetime of the token (default: 3600)'
 complete -c wif-token -n 'not __fish_seen_subcommand_from helper; and __fish_seen_subcommand_from kubernetes' -l path -r -F -d 'file with a projected token, to use instead of requesting a token'
-complete -c wif-token -n 'not __fish_seen_subcommand_from helper; and __fish_seen_subcommand_from key' -l key -r -F -d 'private key (RSA or P-256): file with PEM or JWK, or pkcs11: URI of a key in a token'
+complete -c wif-token -n 'not __fish_seen_subcommand_from helper; and __fish_seen_subcommand_from key' -l key -r -F -d 'private key (RSA or P-256): file with PEM or JWK, pkcs11: URI of a key in a token, or cert:THUMBPRINT of a certificate in the Windows certificate store'
 complete -c wif-token -n 'not __fish_seen_subcommand_from helper; and __fish_seen_subcommand_from key' -l pin -r -F -a 'env: file:' -d 'PIN of the token with the key, unless the pkcs11: URI has a pin-source'
 complete -c wif-token -n 'not __fish_seen_subcommand_from helper; and __fish_seen_subcommand_from key' -l issuer -x -d 'iss claim: the issuer URI that is configured in the pool provider; required unless --jwks'
 complete -c wif-token -n 'not __fish_seen_subcommand_from helper; and __fish_seen_subcommand_from key' -l subject -x -d 'sub claim; required unless --jwks'

@@ -24,7 +24,7 @@ use crate::contract::request::digest;
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::http::{ClientCert, Unusable};
-use crate::options::{KeyRef, Pkcs11Uri};
+use crate::options::{KeyRef, Pkcs11Uri, not_for_tls};
 use crate::secret::Secret;
 use crate::shell::quoted;
 use crate::show;
@@ -61,6 +61,7 @@ impl CertificateFiles {
                 files::read_text(path, &format!("cert_path in {shown}"), Kind::Configuration)?
             }
             KeyRef::Token(uri) => x509::pem(&token(uri, &config, cx)?.certificates()?),
+            KeyRef::Store(_) => return Err(not_for_tls(&format!("cert_path in {shown}"))),
         };
         let trust_chain = source.trust_chain.as_deref();
         let trust_chain = trust_chain.map(|path| {
@@ -124,6 +125,7 @@ impl CertificateFiles {
                 let chain = x509::certificates(&self.certificate).ok_or(Unusable::Chain);
                 (chain.and_then(|chain| ClientCert::with_key(chain, key, &place)), None)
             }
+            KeyRef::Store(_) => return Err(not_for_tls(&format!("key_path in {config}"))),
         };
         let unusable = match pair {
             Ok(pair) => return Ok(Some(pair)),

@@ -1,8 +1,8 @@
-//! Where a private key is: in a file, or in a token.
+//! Where a private key is: in a file, in a token, or in the Windows certificate store.
 
 use std::path::{Path, PathBuf};
 
-use super::{Pkcs11Uri, SecretRef};
+use super::{Pkcs11Uri, SecretRef, Thumbprint};
 use crate::error::{Error, Kind};
 use crate::show;
 
@@ -13,7 +13,12 @@ pub enum KeyRef {
     File(PathBuf),
     /// In a token, which signs with it.
     Token(Pkcs11Uri),
+    /// In the Windows certificate store, with this certificate.
+    Store(Thumbprint),
 }
+
+/// What the name of a key in the certificate store begins with.
+const STORE: &str = "cert:";
 
 impl KeyRef {
     /// The same key, with the PIN of `--pin`. `option` is the option that names the key.
@@ -31,29 +36,34 @@ impl KeyRef {
                 Err(Error::new(Kind::Usage, "--pin and pin-source cannot be used together")
                     .fix(format!("remove --pin, or pin-source from {option}")))
             }
-            (KeyRef::File(_), _) => {
+            (KeyRef::File(_) | KeyRef::Store(_), _) => {
                 Err(Error::new(Kind::Usage, format!("--pin requires a pkcs11: URI in {option}"))
                     .fix(format!("set {option} to the URI of a key in a token, or remove --pin")))
             }
         }
     }
 
-    /// The path of a file, or the `pkcs11:` URI of a key.
+    /// The path of a file, the `pkcs11:` URI of a key, or `cert:THUMBPRINT`.
     ///
     /// # Errors
-    /// What is wrong with the URI, as the continuation of the name of its setting.
+    /// What is wrong with the URI or the thumbprint, as the continuation of the name of its setting.
     pub fn parse(text: &str) -> Result<KeyRef, String> {
+        if let Some(thumbprint) = text.strip_prefix(STORE) {
+            let wrong = || "must be cert: with a thumbprint of 40 hexadecimal digits".to_owned();
+            return Thumbprint::parse(thumbprint).map(KeyRef::Store).ok_or_else(wrong);
+        }
         match Pkcs11Uri::is_one(text) {
             true => Pkcs11Uri::parse(text).map(KeyRef::Token),
             false => Ok(KeyRef::File(text.into())),
         }
     }
 
-    /// The path or the URI, for messages.
+    /// The path, the URI or `cert:THUMBPRINT`, for messages.
     pub fn shown(&self) -> String {
         match self {
             KeyRef::File(path) => show::path(path),
             KeyRef::Token(uri) => uri.to_string(),
+            KeyRef::Store(thumbprint) => format!("{STORE}{thumbprint}"),
         }
     }
 
@@ -61,9 +71,17 @@ impl KeyRef {
     pub fn file(&self) -> Option<&Path> {
         match self {
             KeyRef::File(path) => Some(path),
-            KeyRef::Token(_) => None,
+            KeyRef::Token(_) | KeyRef::Store(_) => None,
         }
     }
+}
+
+/// The failure of a key in the certificate store that should authenticate a TLS connection. `option`
+/// is the option or member that names the key.
+pub fn not_for_tls(option: &str) -> Error {
+    Error::new(Kind::Configuration, format!("the key of {option} cannot authenticate with TLS"))
+        .cause("keys in the Windows certificate store can only sign tokens")
+        .fix(format!("set {option} to a key file"))
 }
 
 /// The failure of `--pin` without a private key. `option` is the option that names the key.

@@ -13,14 +13,16 @@ mod nearest;
 mod pkcs11_uri;
 pub mod reader;
 mod secret_ref;
+mod thumbprint;
 mod value_kind;
 mod values;
 
 pub use self::common::{COMMON, Format, OF_SOURCES, Options};
-pub use self::key_ref::{KeyRef, refuse_pin};
+pub use self::key_ref::{KeyRef, not_for_tls, refuse_pin};
 pub use self::nearest::{is_name, nearest};
 pub use self::pkcs11_uri::Pkcs11Uri;
 pub use self::secret_ref::SecretRef;
+pub use self::thumbprint::Thumbprint;
 pub use self::typed::{Header, Issuer, OptionField, OptionValue, Pair, Seconds, choice};
 pub use self::value_kind::ValueKind;
 pub use self::values::{Value, Values};

@@ -131,7 +131,7 @@ impl OptionValue for KeyRef {
     fn from_value(value: &Value) -> Option<Self> {
         match value {
             Value::Path(path) => Some(KeyRef::File(path.clone())),
-            Value::Token(uri) => Some(KeyRef::Token(uri.clone())),
+            Value::Key(key) => Some(key.clone()),
             _ => None,
         }
     }

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use super::values::Value;
-use super::{Pkcs11Uri, SecretRef};
+use super::{KeyRef, SecretRef};
 use crate::http::Url;
 use crate::show;
 
@@ -20,7 +20,7 @@ pub enum ValueKind {
     Seconds(u64, u64),
     /// The path of a file.
     Path,
-    /// The path of a file with a private key, or the `pkcs11:` URI of a key.
+    /// The path of a file with a private key, the `pkcs11:` URI of a key, or `cert:THUMBPRINT`.
     Key,
     /// An absolute http or https URL.
     Url,
@@ -72,9 +72,9 @@ impl ValueKind {
     /// the value, which may be a misplaced secret.
     pub(super) fn read(&self, value: OsString) -> Result<Value, String> {
         if let (ValueKind::Key, Some(text)) = (self, value.to_str())
-            && Pkcs11Uri::is_one(text)
+            && let key @ (KeyRef::Token(_) | KeyRef::Store(_)) = KeyRef::parse(text)?
         {
-            return Pkcs11Uri::parse(text).map(Value::Token);
+            return Ok(Value::Key(key));
         }
         if let ValueKind::Path | ValueKind::Key = self {
             return match value.is_empty() {

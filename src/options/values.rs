@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::{OptionInfo, Pkcs11Uri, SecretRef, ValueKind};
+use super::{KeyRef, OptionInfo, SecretRef, ValueKind};
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::http::Url;
@@ -17,8 +17,8 @@ pub enum Value {
     Seconds(u64),
     /// A path.
     Path(PathBuf),
-    /// A private key in a token.
-    Token(Pkcs11Uri),
+    /// A private key that is not in a file.
+    Key(KeyRef),
     /// A URL.
     Url(Url),
     /// A reference to a secret.
@@ -118,7 +118,7 @@ impl Values {
                 Value::Text(text) => text.clone(),
                 Value::Seconds(seconds) => seconds.to_string(),
                 Value::Path(value) => path(value)?,
-                Value::Token(uri) => uri.to_string(),
+                Value::Key(key) => key.shown(),
                 Value::Url(url) => url.as_typed().to_owned(),
                 Value::Secret(SecretRef::Env(name)) => format!("env:{name}"),
                 Value::Secret(SecretRef::File(file)) => format!("file:{}", path(file)?),
@@ -167,7 +167,7 @@ impl Values {
     pub fn secrets(&self) -> impl Iterator<Item = (&'static OptionInfo, SecretRef)> {
         self.given.iter().filter_map(|(option, value)| match value {
             Value::Secret(secret) => Some((*option, secret.clone())),
-            Value::Token(uri) => uri.pin.clone().map(|pin| (*option, pin)),
+            Value::Key(KeyRef::Token(uri)) => uri.pin.clone().map(|pin| (*option, pin)),
             Value::Pair(_, text) => {
                 SecretRef::parse(reference(option, text).1).map(|secret| (*option, secret))
             }

@@ -8,6 +8,7 @@ use ring::signature::RSA_PSS_SHA256;
 use serde_json::{Value, json};
 
 use super::SigningKey;
+use super::certificate::Padding;
 use super::pair::{Pair, sign_rsa};
 use super::pkcs11::{KeyType, Scheme};
 use crate::error::{Error, Kind};
@@ -61,6 +62,7 @@ impl SigningKey {
             Pair::Token(key) if key.key_type() == KeyType::Rsa => {
                 &|message| key.sign(Scheme::RsaPssSha256, message)
             }
+            Pair::Store(key) => &|message| key.sign(Padding::Pss, message),
             _ => {
                 let what = "Microsoft Entra ID does not accept signatures with P-256 keys";
                 return Err(Error::new(Kind::Configuration, what).fix(format!(

@@ -22,7 +22,7 @@ use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-pub use self::certificate::{CertificateKey, Thumbprint};
+pub use self::certificate::CertificateKey;
 use self::pair::{Pair, no_random};
 use self::pkcs11::KeyType;
 pub use self::pkcs11::TokenKey;
@@ -55,7 +55,7 @@ pub struct SigningKey {
 }
 
 impl SigningKey {
-    /// Reads the key file of `option`, or opens the key in a token. `missing` is the kind of the error
+    /// Reads the key file of `option`, or opens the key in a token or in the certificate store. `missing` is the kind of the error
     /// if it does not exist.
     ///
     /// # Errors
@@ -71,6 +71,10 @@ impl SigningKey {
             KeyRef::Token(uri) => {
                 let key = TokenKey::open(uri, option, missing, false, cx)?;
                 return SigningKey::in_token(key, option);
+            }
+            KeyRef::Store(thumbprint) => {
+                let key = CertificateKey::find(thumbprint, option, cx)?;
+                return Ok(SigningKey { pair: Pair::Store(key), given_id: None });
             }
         };
         cx.log.warn_if_shared(path);

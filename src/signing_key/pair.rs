@@ -8,22 +8,24 @@ use ring::rsa::PublicKeyComponents;
 use ring::signature::{EcdsaKeyPair, KeyPair as _, RSA_PKCS1_SHA256, RsaEncoding, RsaKeyPair};
 use serde_json::{Map, Value, json};
 
+use super::certificate::{CertificateKey, Padding};
 use super::pkcs11::{KeyType, PublicKey, Scheme, TokenKey};
 use crate::error::{Error, Kind};
 
-/// RSA, or ECDSA on P-256; in the memory of this process, or in a token.
+/// RSA, or ECDSA on P-256; in the memory of this process, in a token, or in the certificate store.
 #[derive(Debug)]
 pub(super) enum Pair {
     Rsa(Box<RsaKeyPair>),
     P256(Box<EcdsaKeyPair>),
     Token(TokenKey),
+    Store(CertificateKey),
 }
 
 impl Pair {
     /// The `alg` of its JWTs (RFC 7518, section 3.1).
     pub(super) fn algorithm(&self) -> &'static str {
         match self {
-            Pair::Rsa(_) => "RS256",
+            Pair::Rsa(_) | Pair::Store(_) => "RS256",
             Pair::P256(_) => "ES256",
             Pair::Token(key) if key.key_type() == KeyType::Rsa => "RS256",
             Pair::Token(_) => "ES256",
@@ -41,6 +43,7 @@ impl Pair {
                 let signature = pair.sign(&SystemRandom::new(), message);
                 Ok(signature.map_err(|_| no_random())?.as_ref().to_vec())
             }
+            Pair::Store(key) => key.sign(Padding::Pkcs1, message),
             Pair::Token(key) => key.sign(
                 match key.key_type() {
                     KeyType::Rsa => Scheme::RsaPkcs1Sha256,
@@ -63,6 +66,10 @@ impl Pair {
             }
             Pair::P256(pair) => PublicKey::Ec(pair.public_key().as_ref().to_vec()),
             Pair::Token(key) => key.public_key()?,
+            Pair::Store(key) => {
+                let (n, e) = key.public_key()?;
+                PublicKey::Rsa { n, e }
+            }
         })
     }
 

@@ -29,7 +29,8 @@ const LIFETIME: u64 = 600;
 options! {
     /// Options of `key`.
     struct Options {
-        /// private key (RSA or P-256): file with PEM or JWK, or pkcs11: URI of a key in a token
+        /// private key (RSA or P-256): file with PEM or JWK, pkcs11: URI of a key in a token, or
+        /// cert:THUMBPRINT of a certificate in the Windows certificate store
         key: KeyRef = "--key",
         /// PIN of the token with the key, unless the pkcs11: URI has a pin-source
         pin: Option<SecretRef> = "--pin",
@@ -82,6 +83,11 @@ struct Jwks(LocalKey);
 fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
     let options = Options::read(values)?;
     let key = options.key.with_pin(options.pin, "--key")?;
+    if let (KeyRef::Store(_), true) = (&key, options.generate) {
+        let what = "--generate cannot create a key in the Windows certificate store";
+        return Err(Error::new(Kind::Usage, what)
+            .fix("remove --generate, and create a certificate with New-SelfSignedCertificate"));
+    }
     let key = LocalKey { key, generate: options.generate };
     if options.jwks {
         return Ok(Box::new(Jwks(key)));
@@ -112,7 +118,7 @@ impl Source for Key {
         let trust = Trust::issuer(&self.issuer);
         let trust = match &self.key.key {
             KeyRef::File(path) => trust.with_jwks(path.with_extension("jwks.json")),
-            KeyRef::Token(_) => trust.with_jwks("JWKS".into()).explain(
+            KeyRef::Token(_) | KeyRef::Store(_) => trust.with_jwks("JWKS".into()).explain(
                 "JWKS",
                 "the file with the output of wif-token key --jwks, with the same --key and --pin",
             ),

@@ -13,6 +13,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+import jwt
 import pytest
 from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
@@ -287,6 +288,18 @@ def test_a_provider_without_sha_256(trusting, imports):
 def test_a_certificate_that_does_not_exist(trusting):
     """Both stores were looked through."""
     trusting.run().failed("CONFIGURATION", "certificate", "--signing-certificate", r"Cert:\LocalMachine\My")
+
+
+def test_a_token_is_signed_by_the_certificate_store(trusting, imports, windows):
+    """The public key that is printed verifies it, and its key ID."""
+    imports(PROV_RSA_AES)
+    key = f"--key=cert:{trusting.given['signing-certificate']}"
+    printed = windows.run("key", "--jwks", key)
+    assert printed.status == 0, printed.described()
+    (public,) = jwt.PyJWKSet.from_json(printed.stdout).keys
+    made = windows.run("key", key, "--issuer=https://host.example.test", "--subject=host-1").token
+    assert jwt.get_unverified_header(made) == {"alg": "RS256", "typ": "JWT", "kid": public.key_id}
+    assert jwt.decode(made, public, ["RS256"], options={"verify_aud": False})["sub"] == "host-1"
 
 
 def test_a_keytab_is_not_for_windows(adfs):

@@ -7,39 +7,19 @@
 #[cfg_attr(not(windows), path = "unsupported.rs")]
 mod platform;
 
-use std::fmt;
-
 use super::RsaSha256;
 use crate::context::Context;
-use crate::error::Error;
+use crate::error::{Error, Kind};
+use crate::options::Thumbprint;
+use crate::x509;
 
-/// The SHA-1 hash of a certificate, which identifies the certificate in Windows.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Thumbprint([u8; 20]);
-
-impl Thumbprint {
-    /// Reads 40 hexadecimal digits. Ignores spaces, colons and the invisible left-to-right mark
-    /// that the certificate dialog of Windows puts before the digits.
-    pub fn parse(text: &str) -> Option<Thumbprint> {
-        let shown = text.chars().filter(|c| !matches!(c, ' ' | ':' | '\u{200e}'));
-        let digits = shown.map(|c| c.to_digit(16)).collect::<Option<Vec<u32>>>()?;
-        let bytes = digits.chunks(2).map(|pair| match pair {
-            [high, low] => u8::try_from(high << 4 | low).ok(),
-            _ => None,
-        });
-        bytes.collect::<Option<Vec<u8>>>()?.try_into().ok().map(Thumbprint)
-    }
-
-    #[cfg(windows)]
-    fn as_bytes(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-impl fmt::Display for Thumbprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02X}"))
-    }
+/// How an RSA signature is padded; both with SHA-256.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Padding {
+    /// RSASSA-PKCS1-v1_5
+    Pkcs1,
+    /// RSASSA-PSS
+    Pss,
 }
 
 /// The key of a certificate in the certificate store.
@@ -59,27 +39,29 @@ impl CertificateKey {
     ) -> Result<CertificateKey, Error> {
         platform::Key::find(thumbprint, option, cx).map(CertificateKey)
     }
+
+    /// Signs a message.
+    ///
+    /// # Errors
+    /// `CONFIGURATION` if the key cannot sign in this way.
+    pub(super) fn sign(&self, padding: Padding, message: &[u8]) -> Result<Vec<u8>, Error> {
+        self.0.sign(padding, message)
+    }
+
+    /// The modulus and the exponent in the certificate.
+    ///
+    /// # Errors
+    /// `CONFIGURATION` if it is not a certificate with an RSA key.
+    pub(super) fn public_key(&self) -> Result<(Vec<u8>, Vec<u8>), Error> {
+        x509::rsa_public_key(&self.0.certificate().into()).ok_or_else(|| {
+            Error::new(Kind::Configuration, "the key of the certificate is not an RSA key")
+                .fix("use a certificate with an RSA key")
+        })
+    }
 }
 
 impl RsaSha256 for CertificateKey {
     fn rsa_sha256(&self, message: &[u8]) -> Result<Vec<u8>, Error> {
-        self.0.sign(message)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn thumbprints_are_read_in_the_formats_of_windows() {
-        let plain = "00112233445566778899AABBCCDDEEFF01234567";
-        let shown = "\u{200e}00 11 22 33 44 55 66 77 88 99 aa bb cc dd ee ff 01 23 45 67";
-        for text in [plain, shown, &shown.replace(' ', ":"), &plain.to_lowercase()] {
-            assert_eq!(Thumbprint::parse(text).unwrap().to_string(), plain, "{text}");
-        }
-        for text in ["", "0", plain.trim_end_matches('7'), &format!("{plain}00"), "CN=app", "é"] {
-            assert_eq!(Thumbprint::parse(text), None, "{text}");
-        }
+        self.sign(Padding::Pkcs1, message)
     }
 }

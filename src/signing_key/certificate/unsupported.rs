@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use super::Thumbprint;
+use super::{Padding, Thumbprint};
 use crate::context::Context;
 use crate::error::{Error, Kind};
 
@@ -11,11 +11,23 @@ pub(super) struct Key(Infallible);
 
 impl Key {
     pub(super) fn find(_: &Thumbprint, option: &str, _: &Context) -> Result<Key, Error> {
-        let what = format!("{option} is supported on Windows only");
-        Err(Error::new(Kind::Configuration, what).fix("use --signing-key"))
+        let (what, fix) = match option {
+            "--signing-certificate" => {
+                (format!("{option} is supported on Windows only"), "use --signing-key".to_owned())
+            }
+            _ => (
+                "only Windows has a certificate store".to_owned(),
+                format!("set {option} to a key file"),
+            ),
+        };
+        Err(Error::new(Kind::Configuration, what).fix(fix))
     }
 
-    pub(super) fn sign(&self, _: &[u8]) -> Result<Vec<u8>, Error> {
+    pub(super) fn sign(&self, _: Padding, _: &[u8]) -> Result<Vec<u8>, Error> {
+        match self.0 {}
+    }
+
+    pub(super) fn certificate(&self) -> Vec<u8> {
         match self.0 {}
     }
 }

@@ -30,8 +30,8 @@ use crate::context::Context;
 use crate::contract::request::SubjectTokenRequest;
 use crate::error::{Error, Kind};
 use crate::http::Url;
-use crate::options::{KeyRef, SecretRef};
-use crate::signing_key::{self, Thumbprint};
+use crate::options::{KeyRef, SecretRef, Thumbprint};
+use crate::signing_key;
 use crate::token::{SubjectToken, TokenType};
 
 /// The variables that the Kerberos libraries and PKCS#11 modules read.

@@ -6,8 +6,7 @@ use super::ws_trust::{self, EndpointName};
 use super::{Adfs, Auth, Protocol, Signer};
 use crate::error::{Error, Kind};
 use crate::http::Url;
-use crate::options::{Issuer, KeyRef, SecretRef, Values, missing, refuse_pin};
-use crate::signing_key::Thumbprint;
+use crate::options::{Issuer, KeyRef, SecretRef, Thumbprint, Values, missing, refuse_pin};
 use crate::source::Source;
 use crate::source::oidc::ClientAuth;
 

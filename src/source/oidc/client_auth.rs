@@ -14,7 +14,7 @@ use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::http::{ClientCert, Request, Url, form};
-use crate::options::{KeyRef, SecretRef, missing, refuse_pin};
+use crate::options::{KeyRef, SecretRef, missing, not_for_tls, refuse_pin};
 use crate::random;
 use crate::secret::Secret;
 use crate::signing_key::{SigningKey, TokenKey};
@@ -101,6 +101,7 @@ impl ClientAuth {
                 let key = TokenKey::open(uri, option, Kind::Configuration, false, cx)?;
                 ClientCert::with_signer(&chain, Arc::new(key), place)?
             }
+            KeyRef::Store(_) => return Err(not_for_tls(option)),
         };
         Ok(Some(cx.narrowed(|_, http| http.tls.client_cert = Some(client_cert))))
     }

@@ -10,7 +10,7 @@ use windows_sys::Win32::Security::Cryptography::{
 };
 use windows_sys::core::w;
 
-use crate::signing_key::Thumbprint;
+use crate::options::Thumbprint;
 
 /// The store `My` of the user or of the machine.
 pub(super) struct CertificateStore(HCERTSTORE);
@@ -57,6 +57,15 @@ impl Certificate {
     /// The certificate for calls of the system; valid as long as this value.
     pub(super) fn as_ptr(&self) -> *const CERT_CONTEXT {
         self.0
+    }
+
+    /// The certificate in DER.
+    pub(super) fn der(&self) -> &[u8] {
+        // SAFETY: the context is valid as long as this value, and so are its bytes, of this length.
+        unsafe {
+            let context = &*self.0;
+            std::slice::from_raw_parts(context.pbCertEncoded, context.cbCertEncoded as usize)
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use windows_sys::Win32::Security::Cryptography::{
 };
 
 use self::certificate_store::{Certificate, CertificateStore};
-use super::Thumbprint;
+use super::{Padding, Thumbprint};
 use crate::context::Context;
 use crate::error::{Error, Kind};
 
@@ -31,7 +31,7 @@ pub(super) struct Key {
     /// Whether the handle must be freed; otherwise it is valid as long as the certificate.
     must_be_freed: bool,
     thumbprint: Thumbprint,
-    _certificate: Certificate,
+    certificate: Certificate,
 }
 
 impl Key {
@@ -79,20 +79,20 @@ impl Key {
         if acquired == 0 {
             return Err(io::Error::last_os_error());
         }
-        Ok(Key {
-            handle,
-            spec,
-            must_be_freed: must_be_freed != 0,
-            thumbprint,
-            _certificate: certificate,
-        })
+        Ok(Key { handle, spec, must_be_freed: must_be_freed != 0, thumbprint, certificate })
     }
 
-    /// Signs with RSASSA-PKCS1-v1_5 and SHA-256.
-    pub(super) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Error> {
-        let signature = match self.spec {
-            CERT_NCRYPT_KEY_SPEC => signature::by_cng(self.handle, message),
-            spec => signature::by_crypto_api(self.handle, spec, message),
+    /// The certificate in DER.
+    pub(super) fn certificate(&self) -> Vec<u8> {
+        self.certificate.der().to_vec()
+    }
+
+    /// Signs with SHA-256.
+    pub(super) fn sign(&self, padding: Padding, message: &[u8]) -> Result<Vec<u8>, Error> {
+        let signature = match (self.spec, padding) {
+            (CERT_NCRYPT_KEY_SPEC, _) => signature::by_cng(self.handle, padding, message),
+            (spec, Padding::Pkcs1) => signature::by_crypto_api(self.handle, spec, message),
+            (_, Padding::Pss) => Err(io::Error::other("its provider does not support PSS")),
         };
         signature.map_err(|error| {
             let what = format!(
@@ -100,7 +100,7 @@ impl Key {
                 self.thumbprint
             );
             Error::new(Kind::Configuration, what).cause(error).fix(
-                "use an RSA certificate, or if the provider of its key does not support SHA-256, \
+                "use an RSA certificate, or if the provider of its key does not support SHA-256 or PSS, \
                  import the certificate again with certutil \
                  -csp \"Microsoft Software Key Storage Provider\" -importpfx FILE",
             )

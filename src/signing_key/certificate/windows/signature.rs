@@ -1,22 +1,30 @@
-//! Signs with RSASSA-PKCS1-v1_5 and SHA-256, with a key of CNG or of CryptoAPI.
+//! Signs with RSA and SHA-256, with a key of CNG or of CryptoAPI.
 
 use std::io;
 use std::ptr::null;
 
 use ring::digest::{SHA256, digest};
 use windows_sys::Win32::Security::Cryptography::{
-    BCRYPT_PKCS1_PADDING_INFO, BCRYPT_SHA256_ALGORITHM, CALG_SHA_256, CryptCreateHash,
-    CryptDestroyHash, CryptHashData, CryptSignHashW, NCRYPT_PAD_PKCS1_FLAG, NCRYPT_SILENT_FLAG,
-    NCryptSignHash,
+    BCRYPT_PKCS1_PADDING_INFO, BCRYPT_PSS_PADDING_INFO, BCRYPT_SHA256_ALGORITHM, CALG_SHA_256,
+    CryptCreateHash, CryptDestroyHash, CryptHashData, CryptSignHashW, NCRYPT_PAD_PKCS1_FLAG,
+    NCRYPT_PAD_PSS_FLAG, NCRYPT_SILENT_FLAG, NCryptSignHash,
 };
+
+use super::Padding;
 
 /// The size of the largest signature in bytes: the largest RSA keys of Windows have 16384 bits.
 const LARGEST_SIGNATURE: usize = 2048;
 
 /// Signs a message with a key of CNG.
-pub(super) fn by_cng(key: usize, message: &[u8]) -> io::Result<Vec<u8>> {
+pub(super) fn by_cng(key: usize, padding: Padding, message: &[u8]) -> io::Result<Vec<u8>> {
     let hash = digest(&SHA256, message);
-    let padding = BCRYPT_PKCS1_PADDING_INFO { pszAlgId: BCRYPT_SHA256_ALGORITHM };
+    let algorithm = BCRYPT_SHA256_ALGORITHM;
+    let pkcs1 = BCRYPT_PKCS1_PADDING_INFO { pszAlgId: algorithm };
+    let pss = BCRYPT_PSS_PADDING_INFO { pszAlgId: algorithm, cbSalt: hash.as_ref().len() as u32 };
+    let (padding, flag) = match padding {
+        Padding::Pkcs1 => ((&raw const pkcs1).cast(), NCRYPT_PAD_PKCS1_FLAG),
+        Padding::Pss => ((&raw const pss).cast(), NCRYPT_PAD_PSS_FLAG),
+    };
     let mut signature = vec![0; LARGEST_SIGNATURE];
     let mut length = 0;
     // SAFETY: the type of the padding matches the flag. The lengths of the hash and of the
@@ -24,13 +32,13 @@ pub(super) fn by_cng(key: usize, message: &[u8]) -> io::Result<Vec<u8>> {
     let code = unsafe {
         NCryptSignHash(
             key,
-            (&raw const padding).cast(),
+            padding,
             hash.as_ref().as_ptr(),
             hash.as_ref().len() as u32,
             signature.as_mut_ptr(),
             signature.len() as u32,
             &mut length,
-            NCRYPT_PAD_PKCS1_FLAG | NCRYPT_SILENT_FLAG,
+            flag | NCRYPT_SILENT_FLAG,
         )
     };
     if code != 0 {
@@ -82,7 +90,9 @@ impl Drop for Hash {
 
 #[cfg(test)]
 mod tests {
-    use ring::signature::{RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents};
+    use ring::signature::{
+        RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256, RsaPublicKeyComponents,
+    };
     use windows_sys::Win32::Security::Cryptography::{
         BCRYPT_RSAKEY_BLOB, BCRYPT_RSAPUBLIC_BLOB, MS_KEY_STORAGE_PROVIDER, NCRYPT_LENGTH_PROPERTY,
         NCRYPT_RSA_ALGORITHM, NCryptCreatePersistedKey, NCryptExportKey, NCryptFinalizeKey,
@@ -125,8 +135,13 @@ mod tests {
     #[test]
     fn a_key_of_cng_signs_with_rsa_and_sha256() {
         let (key, public) = new_key();
-        let signature = by_cng(key, b"message").unwrap();
-        public.verify(&RSA_PKCS1_2048_8192_SHA256, b"message", &signature).unwrap();
-        assert!(public.verify(&RSA_PKCS1_2048_8192_SHA256, b"another", &signature).is_err());
+        for (padding, algorithm) in [
+            (Padding::Pkcs1, &RSA_PKCS1_2048_8192_SHA256),
+            (Padding::Pss, &RSA_PSS_2048_8192_SHA256),
+        ] {
+            let signature = by_cng(key, padding, b"message").unwrap();
+            public.verify(algorithm, b"message", &signature).unwrap();
+            assert!(public.verify(algorithm, b"another", &signature).is_err());
+        }
     }
 }
