@@ -1,0 +1,202 @@
+//! Tokens of the chain: of the origin, and of each service account with the token of the one before.
+
+use std::borrow::Cow;
+
+use super::{Credentials, Entry, Hop, Origin, Reuse};
+use crate::client::certificate::Identity;
+use crate::client::{federated, user_token};
+use crate::configuration::Impersonation;
+use crate::context::Context;
+use crate::error::{Error, Kind};
+use crate::google::CLOUD_PLATFORM;
+use crate::google::access_token::{AccessToken, MIN_LIFE};
+use crate::google::service_account::ServiceAccount;
+use crate::secret::Secret;
+use crate::token::jwt;
+
+impl Credentials {
+    /// An access token with these scopes. A cached one is used if it is still valid for `min_life`
+    /// seconds.
+    ///
+    /// # Errors
+    /// Those of the source and of Google.
+    pub fn access_token(
+        &self,
+        scopes: &[String],
+        min_life: i64,
+        cx: &Context,
+    ) -> Result<AccessToken, Error> {
+        if self.hops.is_empty() {
+            return Ok(self.bearer(scopes, Reuse::For(min_life), None, cx)?.0);
+        }
+        let request = self.request(scopes);
+        let entry = Entry { reuse: Reuse::For(min_life), ..Entry::new("access-token", &request) };
+        self.cached(entry, cx, &|| {
+            self.with_account(cx, |account| Ok(account.access_token(scopes, None, "--scope")?))
+        })
+        .map(|(token, _)| token)
+    }
+
+    /// What [`Credentials::access_token`] requests, for the cache.
+    fn request(&self, scopes: &[String]) -> String {
+        match self.hops.last() {
+            Some(hop) => format!("access token of {hop:?} {scopes:?}"),
+            None => self.request_of_bearer(&[], scopes),
+        }
+    }
+
+    /// What the origin and these accounts after it are asked for, for the cache. The token of a
+    /// workforce user has the same scopes for every request.
+    fn request_of_bearer(&self, hops: &[Hop], scopes: &[String]) -> String {
+        let scopes = match &self.origin {
+            Origin::User(user) if user.is_workforce => &[],
+            _ => scopes,
+        };
+        format!("access token of {hops:?} {scopes:?}")
+    }
+
+    /// Removes the cached access token with these scopes if it is the one that a server refused.
+    ///
+    /// # Errors
+    /// `CONFIGURATION` if it cannot be removed; those of the metadata server.
+    pub fn forget(&self, refused: &str, scopes: &[String], cx: &Context) -> Result<(), Error> {
+        let request = self.request(scopes);
+        let entry = Entry { reuse: Reuse::For(0), ..Entry::new("access-token", &request) };
+        let Some(file) = self.file(entry, cx)? else { return Ok(()) };
+        match file.fresh::<AccessToken>(cx) {
+            Some(token) if token.text.expose() == refused => file.remove(),
+            _ => Ok(()),
+        }
+    }
+
+    /// An ID token for this audience, with the email address of the account if `include_email` is
+    /// set. `place` names the option with the audience.
+    ///
+    /// # Errors
+    /// `CONFIGURATION` if there is no service account, and those of the source and of Google.
+    pub fn id_token(
+        &self,
+        audience: &str,
+        include_email: bool,
+        place: &str,
+        cx: &Context,
+    ) -> Result<AccessToken, Error> {
+        let hop = self.hops.last();
+        let request = format!("ID token of {hop:?} {audience:?} {include_email}");
+        let token = |text: Secret| {
+            let expiry = jwt::expiry(text.expose()).unwrap_or(cx.clock.now());
+            AccessToken { text, expiry, issued: cx.clock.now(), member: None }
+        };
+        // The metadata server has its own cache.
+        if let (Origin::MetadataServer(server), None) = (&self.origin, hop) {
+            return server.id_token(audience, cx).map(token);
+        }
+        self.cached(Entry::new("id-token", &request), cx, &|| {
+            let call = |account: &ServiceAccount| account.id_token(audience, include_email, place);
+            self.with_account(cx, call).map(token)
+        })
+        .map(|(token, _)| token)
+    }
+
+    /// The service account whose tokens and signatures are requested.
+    ///
+    /// # Errors
+    /// `CONFIGURATION` if there is none; those of the metadata server.
+    pub fn account(&self, cx: &Context) -> Result<Impersonation, Error> {
+        match (self.hops.last(), &self.origin) {
+            (Some(hop), _) => Ok(hop.account.clone()),
+            (None, Origin::MetadataServer(server)) => {
+                Impersonation::of(&server.email(cx)?, self.universe())
+            }
+            _ => Err(self.no_service_account()),
+        }
+    }
+
+    /// Calls a method of the service account. If Google refuses it with a cached token of the caller,
+    /// it is called again with a new one, which may have other attributes.
+    ///
+    /// # Errors
+    /// Those of [`Credentials::account`], of the certificate, of the accounts before, and of `call`.
+    pub fn with_account<T>(
+        &self,
+        cx: &Context,
+        call: impl Fn(&ServiceAccount) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let delegates = self.hops.last().map_or_else(Vec::new, |hop| hop.delegates.clone());
+        let account = self.account(cx)?;
+        let identity = self.identity(cx)?;
+        let service_account = |reuse| {
+            let scopes = [CLOUD_PLATFORM.to_owned()];
+            let (bearer, is_cached) = self.bearer(&scopes, reuse, identity.as_ref(), cx)?;
+            let member = bearer.member.clone().unwrap_or_else(|| "principal:…".to_owned());
+            let (account, delegates) = (Cow::Borrowed(&account), delegates.clone());
+            let cx = identity.as_ref().map_or(cx, |identity| &identity.cx);
+            Ok::<_, Error>((ServiceAccount { account, delegates, bearer, member, cx }, is_cached))
+        };
+        let (first, is_cached) = service_account(Reuse::For(MIN_LIFE))?;
+        match call(&first) {
+            Err(error) if is_cached && matches!(error.kind(), Kind::Denied | Kind::Expired) => {
+                cx.log.line(format!("trying again with a new token for the caller: {error}"));
+                call(&service_account(Reuse::Never)?.0)
+            }
+            result => result,
+        }
+    }
+
+    /// The access token of the account before the last one, or of the origin, and whether it was
+    /// cached.
+    fn bearer(
+        &self,
+        scopes: &[String],
+        reuse: Reuse,
+        identity: Option<&Identity>,
+        cx: &Context,
+    ) -> Result<(AccessToken, bool), Error> {
+        let before = self.hops.split_last().map_or(&[][..], |(_, before)| before);
+        if let (Origin::MetadataServer(_), []) = (&self.origin, before) {
+            return Ok((self.of_origin(scopes, None, cx)?, false));
+        }
+        let request = self.request_of_bearer(before, scopes);
+        let entry = Entry { reuse, identity, ..Entry::new("access-token", &request) };
+        self.cached(entry, cx, &|| {
+            let loaded = if identity.is_none() { self.identity(cx)? } else { None };
+            let identity = identity.or(loaded.as_ref());
+            let mut bearer = self.of_origin(scopes, identity, cx)?;
+            let cx = identity.map_or(cx, |identity| &identity.cx);
+            let cloud_platform = [CLOUD_PLATFORM.to_owned()];
+            for Hop { account, delegates } in before {
+                let (name, delegates) = (&account.account, delegates.clone());
+                let member = bearer.member.take().unwrap_or_default();
+                let account = Cow::Borrowed(account);
+                let account = ServiceAccount { account, delegates, bearer, member, cx };
+                bearer = account.access_token(&cloud_platform, None, "the credential file")?;
+                bearer.member = Some(format!("serviceAccount:{name}"));
+            }
+            Ok(bearer)
+        })
+    }
+
+    /// An access token of the origin.
+    fn of_origin(
+        &self,
+        scopes: &[String],
+        identity: Option<&Identity>,
+        cx: &Context,
+    ) -> Result<AccessToken, Error> {
+        match &self.origin {
+            Origin::ExternalAccount(config) => federated(config, identity, &scopes.join(" "), cx),
+            Origin::MetadataServer(server) => {
+                let mut token = server.access_token(scopes, cx)?;
+                token.member = Some("serviceAccount:EMAIL".to_owned());
+                Ok(token)
+            }
+            Origin::User(user) => {
+                // The source of an impersonation gets all scopes that the user granted.
+                let scopes = if self.hops.is_empty() { scopes } else { &[] };
+                let mut token = user_token::get(user, scopes, cx)?.token;
+                token.member = Some("user:EMAIL".to_owned());
+                Ok(token)
+            }
+        }
+    }
+}
