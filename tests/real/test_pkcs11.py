@@ -165,7 +165,7 @@ def test_the_pin_is_sent_once_at_most(signs, how, code, words, logins):
 def test_a_file_with_more_than_the_pin_is_not_sent(signs, tmp_path):
     """A line break at the end is not a part of it."""
     pin = tmp_path / "pin"
-    for content, logins in (f"{PIN}\r\n", 1), (f"{PIN}\nhunter2-second\n", 0), (f"\n{PIN}", 0):
+    for content, logins in (f"{PIN}\r\n", 1), (f"{PIN}\nhunter2-second\n", 0), (f"\n{PIN}", 0), (f"{PIN}\0", 0):
         pin.write_text(content)
         run, calls = signs("", pin=pin)
         assert calls.count("C_Login") == logins

@@ -61,9 +61,12 @@ impl TokenKey {
             None => uri.pin.as_ref().map(|pin| pin.read(&pin_place, cx)).transpose()?,
         };
         // A wrong PIN costs a try.
-        if pin.as_ref().is_some_and(|pin| pin.expose().contains(['\r', '\n'])) {
-            return Err(Error::new(Kind::Configuration, "the PIN contains a line break")
-                .fix(format!("remove all but the PIN from the place in {pin_place}")));
+        if pin.as_ref().is_some_and(|pin| pin.expose().contains(char::is_control)) {
+            return Err(Error::new(
+                Kind::Configuration,
+                "the PIN contains a line break or a control character",
+            )
+            .fix(format!("store the PIN alone in the file or variable of {pin_place}")));
         }
         stdio::move_away().map_err(|error| {
             Error::new(Kind::Configuration, "cannot load a PKCS#11 module")
