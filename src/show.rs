@@ -73,11 +73,13 @@ pub fn is_utf16(bytes: &[u8]) -> bool {
 /// What bytes are that are not UTF-8 text, and the fix, in which `FILE` stands for the path, and
 /// `OPTION` for the option that contains it.
 pub fn other_text(bytes: &[u8]) -> (&'static str, &'static str) {
-    // DER with a length of two bytes (X.690), and the start of its first element.
+    // DER (X.690): the start of the first element.
     let first = match bytes {
-        [0x30, 0x82, _, _, first @ ..] => first.get(..3).unwrap_or_default(),
+        [0x30, 0x82, _, _, first @ ..] | [0x30, 0x81, _, first @ ..] => first,
+        [0x30, 0..=0x7f, first @ ..] if first.starts_with(&[0x02]) => first,
         _ => &[],
     };
+    let first = first.get(..3).unwrap_or_default();
     match first {
         _ if is_utf16(bytes) => {
             ("is UTF-16 text, not UTF-8", "save FILE as UTF-8 without a byte order mark")
@@ -253,6 +255,23 @@ fn is_random(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn other_files_are_told_apart() {
+        for (bytes, what) in [
+            (&b"\x30\x82\x04\xbd\x02\x01\x00"[..], "is a key in DER"),
+            (b"\x30\x81\x87\x02\x01\x00", "is a key in DER"),
+            (b"\x30\x77\x02\x01\x01\x04\x20", "is a key in DER"),
+            (b"\x30\x82\x09\x00\x02\x01\x03", "is a PFX"),
+            (b"\x30\x82\x03\x00\x30\x82\x02", "is a certificate in DER"),
+            (b"\xff\xfeP\0", "is UTF-16 text"),
+            (b"000\xe9", "is not UTF-8 text"),
+            (b"\x30\x82", "is not UTF-8 text"),
+            (b"", "is not UTF-8 text"),
+        ] {
+            assert!(other_text(bytes).0.starts_with(what), "{bytes:?}");
+        }
+    }
 
     const JWT: &str = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJtZSJ9.c2lnbmF0dXJl";
 

@@ -190,10 +190,13 @@ impl Identity {
             let files = CertificateFiles::read(source, cx)?;
             match files.pair(cx)? {
                 Some(pair) => return Identity::new(&files, pair, source, cx).map(Some),
-                None if end.has_passed() => return Err(mismatch(&files.config)),
                 None => cx.log.line("the key does not belong to the certificate yet"),
             }
             thread::sleep(PAUSE.min(end.remaining()));
+            // After the deadline, a token does not answer.
+            if end.has_passed() {
+                return Err(mismatch(&files.config));
+            }
         }
     }
 

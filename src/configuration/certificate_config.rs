@@ -95,7 +95,7 @@ fn paths(members: &Members) -> Result<(KeyRef, KeyRef), Error> {
     let configs = members.object("cert_configs")?.ok_or_else(|| members.missing("cert_configs"))?;
     let Some(workload) = configs.object("workload")? else {
         if let Some(pkcs11) = configs.object("pkcs11")? {
-            let key = in_token(&pkcs11)?;
+            let key = in_token(&configs, &pkcs11)?;
             return Ok((key.clone(), key));
         }
         return Err(match OF_PROXY.iter().find(|name| configs.map.contains_key(**name)) {
@@ -112,10 +112,11 @@ fn paths(members: &Members) -> Result<(KeyRef, KeyRef), Error> {
 }
 
 /// The key of the section of the Enterprise Certificate Proxy, whose certificate has the same label.
-fn in_token(section: &Members) -> Result<KeyRef, Error> {
+fn in_token(configs: &Members, section: &Members) -> Result<KeyRef, Error> {
     let text = |name| section.required(name);
     let uri = Pkcs11Uri::in_slot(&text("module")?, &text("slot")?, &text("label")?);
-    let mut uri = uri.map_err(|why| section.wrong(&why).fix("correct module, slot and label"))?;
+    let wrong = |why| configs.wrong(&format!("pkcs11 {why}")).fix("correct module, slot and label");
+    let mut uri = uri.map_err(wrong)?;
     uri.user_pin = section.text("user_pin")?.map(Secret::new);
     Ok(KeyRef::Token(uri))
 }

@@ -128,6 +128,7 @@ impl<'a> Members<'a> {
             "certificate" => "certificate.",
             "cert_configs" => "cert_configs.",
             "workload" => "cert_configs.workload.",
+            "pkcs11" => "cert_configs.pkcs11.",
             "credential_source" => "credential_source.",
             _ => "service_account_impersonation.",
         };

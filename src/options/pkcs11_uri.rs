@@ -67,13 +67,16 @@ impl Pkcs11Uri {
             pin: None,
             user_pin: None,
         };
-        for attribute in path.split(';').filter(|attribute| !attribute.is_empty()) {
+        let mut names = Vec::new();
+        let of_path = path.split(';').map(|attribute| (attribute, true));
+        let attributes = of_path.chain(query.split('&').map(|attribute| (attribute, false)));
+        for (attribute, is_of_path) in attributes.filter(|(attribute, _)| !attribute.is_empty()) {
             let (name, value) = name_and_value(attribute)?;
-            uri.select(name, value)?;
-        }
-        for attribute in query.split('&').filter(|attribute| !attribute.is_empty()) {
-            let (name, value) = name_and_value(attribute)?;
-            uri.reach(name, value)?;
+            if names.contains(&name) && !name.starts_with("x-") {
+                return Err("has an attribute twice".to_owned());
+            }
+            names.push(name);
+            if is_of_path { uri.select(name, value)? } else { uri.reach(name, value)? }
         }
         Ok(uri)
     }
@@ -209,6 +212,9 @@ mod tests {
             ("pkcs11:?pin-source=hunter2", "absolute"),
             ("pkcs11:?module-path=m.so", "absolute"),
             ("pkcs11:?module-name=m", "module-name"),
+            ("pkcs11:object=a;object=hunter2", "twice"),
+            ("pkcs11:token=a;object=b;token=hunter2", "twice"),
+            ("pkcs11:?pin-source=/a&pin-source=/hunter2", "twice"),
         ] {
             let error = Pkcs11Uri::parse(text).unwrap_err();
             assert!(error.contains(why) && !error.contains("hunter2"), "{text}: {error}");

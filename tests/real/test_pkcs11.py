@@ -86,6 +86,9 @@ def test_each_way_to_the_pin(hsm, tokens, audience):
     twice = hsm.run("key", f"--key={tokens.uri('ec')}", "--pin=env:TOKEN_PIN", *CLAIMS, f"--audience={audience}", env={"TOKEN_PIN": PIN})
     twice.failed("USAGE", "--pin and pin-source")
     hsm.run("key", "--key=/key.pem", "--pin=env:A", *CLAIMS, f"--audience={audience}").failed("USAGE", "--pin requires a pkcs11: URI")
+    named = hsm.run("key", f"--key=pkcs11:token=rig%20other;object=pin-source?module-path={MODULE}", "--pin=env:TOKEN_PIN", *CLAIMS,
+                    f"--audience={audience}", env={"TOKEN_PIN": "hunter2-wrong"})  # fmt: skip
+    named.failed("DENIED", "correct --pin")
     inline = hsm.run("key", f"--key={uri}&pin-value={PIN}", *CLAIMS, f"--audience={audience}", logs=False)
     assert PIN not in inline.failed("USAGE", "must not contain a PIN")
 
@@ -126,6 +129,15 @@ def test_what_is_not_found_is_named(hsm, tokens, audience, uri, code, words):
     hsm.run("key", f"--key={uri}", *CLAIMS, f"--audience={audience}").failed(code, *words)
 
 
+def test_only_the_keys_that_match_are_listed(hsm, tokens, audience):
+    """If there are several."""
+    for number in ("0a", "0b"):
+        tokens.tool("--keypairgen", "--key-type", "EC:prime256v1", "--label", "twins", "--id", number)
+    run = hsm.run("key", f"--key={tokens.uri('twins')}", *CLAIMS, f"--audience={audience}")
+    message = run.failed("CONFIGURATION", "several keys", "object=twins;id=%0A", "object=twins;id=%0B")
+    assert "object=ec" not in message
+
+
 def test_a_module_for_another_architecture(hsm, audience, tmp_path):
     """Its class is that of 32 bits."""
     content = bytearray(MODULE.read_bytes())
@@ -148,6 +160,17 @@ def test_the_pin_is_sent_once_at_most(signs, how, code, words, logins):
     run, calls = signs(how)
     run.failed(code, words)
     assert calls.count("C_Login") == logins
+
+
+def test_a_file_with_more_than_the_pin_is_not_sent(signs, tmp_path):
+    """A line break at the end is not a part of it."""
+    pin = tmp_path / "pin"
+    for content, logins in (f"{PIN}\r\n", 1), (f"{PIN}\nhunter2-second\n", 0), (f"\n{PIN}", 0), (f"{PIN}\0", 0):
+        pin.write_text(content)
+        run, calls = signs("", pin=pin)
+        assert calls.count("C_Login") == logins
+        if not logins:
+            run.failed("CONFIGURATION", "line break", "pin-source in --key")
 
 
 def test_a_wrong_pin_is_not_tried_again(signs, tmp_path):

@@ -237,6 +237,10 @@ def test_a_key_in_a_token(workload, authorities, sts, ledger, tokens, key, form)
         (workload.folder / "certificates.json").write_text(json.dumps({"cert_configs": {"pkcs11": section}}))
     assert fetch(workload, **tokens.environment) in sts.impersonated
     assert {request.certificate for request in asked(sts)} == {der}
+    if form == "uri":
+        workload.configure(cert=path, key=tokens.uri("ec" if key == "rsa" else "rsa"))
+        run = workload.commands.run("access-token", "--timeout=1", env=tokens.environment)
+        assert run.status == 3 and "does not belong to the certificate" in run.stderr, run.described()
     if form == "proxy":
         section["user_pin"] = "hunter2-wrong"
         (workload.folder / "certificates.json").write_text(json.dumps({"cert_configs": {"pkcs11": section}}))

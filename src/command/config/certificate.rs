@@ -19,7 +19,7 @@ use crate::contract::exit::Output;
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::files::ownership::Existing;
-use crate::options;
+use crate::options::{self, KeyRef};
 use crate::show;
 use crate::source::{SourceInfo, Trust};
 use crate::x509;
@@ -29,8 +29,9 @@ options! {
     struct CertificateOptions {
         /// certificate of the workload in PEM format, which its chain can follow
         cert_path: PathBuf = "--cert-path=PEM",
-        /// private key of the certificate in PEM format
-        key_path: PathBuf = "--key-path=PEM",
+        /// private key of the certificate: file with PEM, or pkcs11: URI of a key in a token, which
+        /// only wif-token accepts
+        key_path: KeyRef = "--key-path",
         /// certificates of the authorities between the certificate and one in the trust store of
         /// the pool provider, in order from the issuer of the certificate
         trust_chain_path: Option<PathBuf> = "--trust-chain-path=PEM",
@@ -69,7 +70,10 @@ pub(super) fn run(
     let absolute = |path: &Path, option: &str| host::path(path, option, None);
     let certificates = json!({ "cert_configs": { "workload": {
         "cert_path": absolute(&own.cert_path, "--cert-path")?,
-        "key_path": absolute(&own.key_path, "--key-path")?,
+        "key_path": match &own.key_path {
+            KeyRef::File(path) => absolute(path, "--key-path")?,
+            KeyRef::Token(uri) => uri.to_string(),
+        },
     }}});
     let option = "--certificate-config-output";
     let mut source = Map::new();
@@ -154,6 +158,9 @@ fn trust(certificate: &Path) -> Trust {
 /// Enterprise Certificate Proxy is not replaced.
 fn is_ours(existing: &Existing<'_>) -> bool {
     let value: Value = serde_json::from_slice(existing.content).unwrap_or_default();
-    let configs = value.get("cert_configs").and_then(Value::as_object);
-    configs.is_some_and(|configs| configs.keys().all(|name| name == "workload"))
+    let configs = value.get("cert_configs");
+    [(Some(&value), "cert_configs"), (configs, "workload")].into_iter().all(|(value, name)| {
+        let members = value.and_then(Value::as_object);
+        members.is_some_and(|members| members.keys().all(|member| member == name))
+    })
 }

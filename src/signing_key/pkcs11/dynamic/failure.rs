@@ -129,7 +129,7 @@ pub(super) fn no_certificate(token: &str, target: &Target) -> Failure {
             target.option
         ),
         "store the certificate with the label of its key (pkcs11-tool --write-object FILE --type cert \
-         --label LABEL)",
+         --label LABEL), and delete others with this label (--delete-object --type cert)",
     )
 }
 

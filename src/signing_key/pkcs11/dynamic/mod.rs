@@ -51,7 +51,7 @@ impl TokenKey {
         generates: bool,
         cx: &Context,
     ) -> Result<TokenKey, Error> {
-        let pin_place = match (&uri.user_pin, uri.to_string().contains("pin-source")) {
+        let pin_place = match (&uri.user_pin, uri.to_string().contains("pin-source=")) {
             (Some(_), _) => format!("user_pin in {option}"),
             (None, true) => format!("pin-source in {option}"),
             (None, false) => "--pin".to_owned(),
@@ -60,6 +60,14 @@ impl TokenKey {
             Some(pin) => Some(pin.clone()),
             None => uri.pin.as_ref().map(|pin| pin.read(&pin_place, cx)).transpose()?,
         };
+        // A wrong PIN costs a try.
+        if pin.as_ref().is_some_and(|pin| pin.expose().contains(char::is_control)) {
+            return Err(Error::new(
+                Kind::Configuration,
+                "the PIN contains a line break or a control character",
+            )
+            .fix(format!("store the PIN alone in the file or variable of {pin_place}")));
+        }
         stdio::move_away().map_err(|error| {
             Error::new(Kind::Configuration, "cannot load a PKCS#11 module")
                 .cause(error)

@@ -50,13 +50,17 @@ impl Opened {
         let session = slot.open_session(target.generates)?;
         let is_logged_in = slot.log_in(&session, target, refused)?;
         let token = slot.label();
-        let key = match session.find(&target.selection(CKO_PRIVATE_KEY), 2)?[..] {
+        let wanted = target.selection(CKO_PRIVATE_KEY);
+        let key = match session.find(&wanted, 2)?[..] {
             [key] => key,
             // Before a login, private keys are not found.
             [] if !is_logged_in => return Err(failure::needs_pin(&token, target)),
             [] if target.generates => generate::key(&session, target)?,
-            [] => return Err(failure::no_key(&token, target, &listed(&session)?)),
-            _ => return Err(failure::several_keys(&token, target, &listed(&session)?)),
+            [] => {
+                let all = [Attribute::number(CKA_CLASS, CKO_PRIVATE_KEY)];
+                return Err(failure::no_key(&token, target, &listed(&session, &all)?));
+            }
+            _ => return Err(failure::several_keys(&token, target, &listed(&session, &wanted)?)),
         };
         let always = session.attribute(key, CKA_ALWAYS_AUTHENTICATE);
         let mut opened = Opened {
@@ -179,9 +183,9 @@ fn load(target: &Target) -> Result<Module, Failure> {
     Err(failure::not_loaded(module, error, target))
 }
 
-/// The private keys of the token, as attributes of a URI.
-fn listed(session: &Session) -> Result<Vec<String>, Failure> {
-    let keys = session.find(&[Attribute::number(CKA_CLASS, CKO_PRIVATE_KEY)], MOST_LISTED)?;
+/// The keys with these attributes, as attributes of a URI.
+fn listed(session: &Session, wanted: &[Attribute]) -> Result<Vec<String>, Failure> {
+    let keys = session.find(wanted, MOST_LISTED)?;
     let shown = |key| {
         let attribute = |name: &str, kind| {
             let value = session.attribute(key, kind)?;
