@@ -19,7 +19,7 @@ use crate::contract::exit::Output;
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::files::ownership::Existing;
-use crate::options::{self, KeyRef};
+use crate::options::{self, KeyRef, not_for_tls};
 use crate::show;
 use crate::source::{SourceInfo, Trust};
 use crate::x509;
@@ -73,6 +73,7 @@ pub(super) fn run(
         "key_path": match &own.key_path {
             KeyRef::File(path) => absolute(path, "--key-path")?,
             KeyRef::Token(uri) => uri.to_string(),
+            KeyRef::Store(_) => return Err(not_for_tls("--key-path")),
         },
     }}});
     let option = "--certificate-config-output";
