@@ -16,6 +16,7 @@ use base64::engine::general_purpose::STANDARD;
 use rustls_pki_types::CertificateDer;
 use serde_json::Value;
 
+use super::executable::Allowed;
 use crate::configuration::CredentialConfig;
 use crate::configuration::certificate_config::CertificateConfig;
 use crate::configuration::credential_source::{CertificateSource, CredentialSource};
@@ -159,6 +160,7 @@ impl CertificateFiles {
 
 /// Opens the key of a certificate configuration in its token.
 fn token(uri: &Pkcs11Uri, config: &CertificateConfig, cx: &Context) -> Result<TokenKey, Error> {
+    Allowed::module(&config.path, &cx.env)?;
     TokenKey::open(uri, &show::path(&config.path), Kind::Configuration, false, cx)
 }
 

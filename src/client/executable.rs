@@ -53,13 +53,26 @@ impl Allowed {
     pub fn by(env: &Env) -> Result<Allowed, Error> {
         match env.get(OPT_IN).is_some_and(|value| value == "1") {
             true => Ok(Allowed(())),
-            false => Err(Error::new(Kind::Configuration, "executables are not allowed")
-                .cause(format!("{OPT_IN} is not 1"))
-                .fix(format!(
-                    "review executable.command in the configuration, then set {OPT_IN}=1"
-                ))),
+            false => Err(not_allowed("executables", "executable.command in the configuration")),
         }
     }
+
+    /// The proof for a PKCS#11 module, which this certificate configuration selects. A module is code
+    /// that runs in this process.
+    ///
+    /// # Errors
+    /// `CONFIGURATION` if executables are not allowed.
+    pub fn module(config: &Path, env: &Env) -> Result<Allowed, Error> {
+        Allowed::by(env).map_err(|_| {
+            not_allowed("PKCS#11 modules", &format!("the module in {}", show::path(config)))
+        })
+    }
+}
+
+fn not_allowed(what: &str, place: &str) -> Error {
+    Error::new(Kind::Configuration, format!("{what} are not allowed"))
+        .cause(format!("{OPT_IN} is not 1"))
+        .fix(format!("review {place}, then set {OPT_IN}=1"))
 }
 
 /// What a command line runs.
