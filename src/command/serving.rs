@@ -7,6 +7,7 @@ use crate::client::credentials::{Credentials, Origin};
 use crate::client::executable::Allowed;
 use crate::client::subject_token;
 use crate::configuration::CredentialConfig;
+use crate::configuration::certificate_config::CertificateConfig;
 use crate::configuration::credential_source::CredentialSource;
 use crate::configuration::pool_provider::PoolProvider;
 use crate::context::Context;
@@ -14,8 +15,8 @@ use crate::error::{Error, Kind};
 use crate::files;
 use crate::google::access_token::{AccessToken, MIN_LIFE};
 use crate::google::{gcloud, scopes};
-use crate::options::Options as Common;
 use crate::options::grammar::{is_project, require};
+use crate::options::{KeyRef, Options as Common};
 use crate::server::{AllowedUsers, Fetch, Identity, Settings, Wanted};
 use crate::token::{TokenType, jwt};
 use crate::world::{Clock, Deadline, World};
@@ -88,10 +89,17 @@ pub(super) fn settings(invocation: &Invocation, cx: &Context) -> Result<Settings
     })
 }
 
-/// If the server may not run the executable, its clients never get a token.
+/// Clients of a server that may not run the executable, or load the module, would never get a token.
 fn require_opt_in(config: &CredentialConfig, cx: &Context) -> Result<(), Error> {
-    match config.source {
+    match &config.source {
         CredentialSource::Executable { .. } => Allowed::by(&cx.env).map(|_| ()),
+        CredentialSource::Certificate(source) => {
+            let found = CertificateConfig::find(source, cx)?;
+            match found.key {
+                KeyRef::Token(_) => Allowed::module(&found.path, &cx.env).map(|_| ()),
+                _ => Ok(()),
+            }
+        }
         _ => Ok(()),
     }
 }

@@ -55,7 +55,7 @@ impl CertificateConfig {
     /// Finds and reads the file.
     ///
     /// # Errors
-    /// `CONFIGURATION` if there is none, or if it does not name a certificate and a key in files.
+    /// `CONFIGURATION` if there is none, or if it does not name a certificate and a key.
     pub fn find(source: &CertificateSource, cx: &Context) -> Result<CertificateConfig, Error> {
         if let Some(path) = &source.config {
             return CertificateConfig::read(path, "certificate_config_location");
