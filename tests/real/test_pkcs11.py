@@ -355,8 +355,8 @@ def served(hsm, tokens, module, audience, commands, tmp_path):
 
     def run(how: str, times: int):
         port, secret = free_port(), "hunter2-serve-4711-0815"
-        env = tokens.environment | {"MISBEHAVE": how, "CALLS": str(calls), "SECRET": secret,
-                                    "GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES": "1", "GOOGLE_APPLICATION_CREDENTIALS": str(path)}  # fmt: skip
+        env = tokens.environment | {"MISBEHAVE": how, "CALLS": str(calls), "SECRET": secret, "GOOGLE_APPLICATION_CREDENTIALS": str(path),
+                                    "GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES": "1"}  # fmt: skip
         server = commands.program.start("serve", f"--listen=127.0.0.1:{port}", "--token=env:SECRET", env=env)
         try:
             until(lambda: listens(port), "the server listens")
