@@ -21,6 +21,7 @@
 
 mod dependencies;
 mod lock;
+pub mod private;
 pub mod sealed;
 
 use std::path::{Path, PathBuf};

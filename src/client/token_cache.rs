@@ -1,18 +1,14 @@
 //! The user's private cache of tokens: one file for each request, with its own lock.
 //!
-//! A tool that starts this program many times causes only one token exchange. The directory is
-//! `$XDG_CACHE_HOME/wif-token`, `~/.cache/wif-token`, or `%LOCALAPPDATA%\wif-token`. A run works
-//! without a cache if there is no such directory and none can be created, or if another user could
-//! replace or remove the files in it.
-//! <https://specifications.freedesktop.org/basedir-spec/latest/>
+//! A tool that starts this program many times causes only one token exchange. A run works without a
+//! cache if there is no [private directory](private) for it.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use crate::cache::private;
 use crate::context::Context;
 use crate::files;
-use crate::show;
-use crate::world::HOME;
 
 /// How long a file is kept after its last change. No token lives longer than 12 hours.
 const KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -23,32 +19,7 @@ pub const REFRESH_TOKEN: &str = "refresh-token";
 /// The path in the cache for a file of this kind, such as `access-token`, and of this digest. `None`
 /// if there is no directory for it.
 pub fn path(kind: &str, digest: &str, cx: &Context) -> Option<PathBuf> {
-    let directory = directory(cx)?;
-    let none = |why: &str| {
-        cx.log.line(format!("cannot use the cache in {}: {why}", show::path(&directory)));
-        None
-    };
-    if !directory.is_dir()
-        && let Err(error) = files::private_directory(&directory)
-    {
-        return none(&error.to_string());
-    }
-    match files::is_own_directory(&directory) {
-        true => Some(directory.join(format!("{kind}-{digest}.json"))),
-        false => none("the directory belongs to another user, or other users can write to it"),
-    }
-}
-
-fn directory(cx: &Context) -> Option<PathBuf> {
-    let variable = |name: &str| {
-        let value = PathBuf::from(cx.env.get(name)?);
-        value.is_absolute().then_some(value)
-    };
-    let parent = match cfg!(windows) {
-        true => variable("LOCALAPPDATA"),
-        false => variable("XDG_CACHE_HOME").or_else(|| Some(variable(HOME)?.join(".cache"))),
-    };
-    Some(parent?.join("wif-token"))
+    private::path(&format!("{kind}-{digest}.json"), cx)
 }
 
 /// The name of this host and, on Linux, its last start: hosts can have the same name.

@@ -43,6 +43,11 @@ impl KeyRef {
         }
     }
 
+    /// Whether a value names a key in the certificate store.
+    pub fn is_in_store(text: &str) -> bool {
+        text.starts_with(STORE)
+    }
+
     /// The path of a file, the `pkcs11:` URI of a key, or `cert:THUMBPRINT`.
     ///
     /// # Errors

@@ -7,6 +7,10 @@ use std::fmt;
 pub struct Thumbprint([u8; 20]);
 
 impl Thumbprint {
+    /// How to find one, for the fix of an error.
+    pub const FIX: &str =
+        r"list the thumbprints in PowerShell with dir Cert:\CurrentUser\My,Cert:\LocalMachine\My";
+
     /// Reads 40 hexadecimal digits. Ignores spaces, colons and the invisible left-to-right mark
     /// that the certificate dialog of Windows puts before the digits.
     pub fn parse(text: &str) -> Option<Thumbprint> {

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::{KeyRef, OptionInfo, SecretRef, ValueKind};
+use super::{KeyRef, OptionInfo, SecretRef, Thumbprint, ValueKind};
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::http::Url;
@@ -41,8 +41,10 @@ impl Values {
     /// # Errors
     /// `USAGE` if the option does not accept the value.
     pub fn add(&mut self, option: &'static OptionInfo, value: OsString) -> Result<(), Error> {
+        let is_in_store = value.to_str().is_some_and(KeyRef::is_in_store);
         let value = option.kind.read(value).map_err(|why| {
             let fix = match option.kind {
+                ValueKind::Key if is_in_store => Thumbprint::FIX.to_owned(),
                 ValueKind::Secret | ValueKind::Pair | ValueKind::Header => {
                     format!("use {}", option.usages())
                 }

@@ -69,6 +69,15 @@ impl Env {
         Env::Over(BTreeMap::from([(name.to_owned(), value.into())]), Box::new(self))
     }
 
+    /// The environment with all variables, for what does not depend on the identity, such as the
+    /// place of a lock.
+    pub fn undeclared(&self) -> &Env {
+        match self {
+            Env::Declared(declared) => &declared.env,
+            env => env,
+        }
+    }
+
     /// The value of a variable in the platform's encoding; `None` if it is not set.
     #[allow(clippy::disallowed_methods)] // only this module does this
     pub fn get(&self, name: &str) -> Option<OsString> {

@@ -17,9 +17,9 @@ pub(crate) const AUDIENCE: &str = "//iam.googleapis.com/projects/123456789012/lo
     workloadIdentityPools/my-pool/providers/my-provider";
 
 /// The top folders whose paths are moved.
-const TOP: [&str; 14] = [
+const TOP: [&str; 15] = [
     "etc", "var", "run", "tmp", "home", "opt", "usr", "srv", "mnt", "lib", "root", "C", "D",
-    "builds",
+    "builds", "secrets",
 ];
 
 /// Where the program may be installed.

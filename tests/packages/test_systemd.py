@@ -89,6 +89,47 @@ def test_the_timer_keeps_the_token_fresh(installed):
         "failed", "subject-token", "subject-token.lock"], said  # fmt: skip
 
 
+# A service prints its token before and after the file of the token has changed, and a token that its key signs.
+CREDENTIALS_UNIT = """LoadCredential=key:/etc/my-app/key.pem
+Type=exec
+StandardOutput=append:/said
+ExecStart=/usr/bin/bash /service
+"""
+SERVICE = """
+token() { wif-token file --path=/run/credentials/my-app.service/token --audience=a --format=text; echo; }
+token
+timeout 60 bash -c 'until [ -e /changed ]; do sleep 0.1; done'
+token
+wif-token key --key=/run/credentials/my-app.service/key --issuer=https://a.example --subject=s --audience=a --format=text
+"""
+CREDENTIALS_SCRIPT = f"""#!/bin/bash
+systemctl start my-app.service; echo "started $?"
+timeout 60 bash -c 'until [ -s /said ]; do sleep 0.1; done'
+printf %s '{RENEWED}' >/etc/my-app/token
+setpriv --reuid nobody --clear-groups cat /run/credentials/my-app.service/token; echo "nobody $?"
+touch /changed
+timeout 60 bash -c 'while systemctl is-active --quiet my-app.service; do sleep 0.1; done'
+systemctl show --value --property=Result my-app.service
+"""
+
+
+def test_a_service_reads_its_credentials(installed):
+    """By the directives of docs/sources/file.md: copies of a token and of a key, which do not change and which others cannot read."""
+    page = (ROOT / "docs" / "sources" / "file.md").read_text()
+    (unit,) = re.findall(r"### systemd credentials\n.*?```ini\n(.*?)```", page, re.S)
+    assert "file --path=/run/credentials/my-app.service/token" in page
+    assert "--key=/run/credentials/my-app.service/key" in page
+    installed.put("etc/systemd/system/my-app.service", unit + CREDENTIALS_UNIT)
+    installed.put("service", SERVICE)
+    claims = ["--issuer=https://a.example", "--subject=s", "--audience=a"]
+    installed.run("wif-token", "key", "--key=/etc/my-app/key.pem", "--generate", *claims)
+    installed.run("chmod", "600", "/etc/my-app/token")
+    installed.run("chown", "-R", "root", "/etc/my-app")
+    assert booted(installed, CREDENTIALS_SCRIPT) == ["started 0", "nobody 1", "success"]
+    before, after, signed = (installed.folder / "said").read_text().splitlines()
+    assert (before, after) == (TOKEN, TOKEN) and signed.count(".") == 2
+
+
 ACCOUNT = "deployer@my-project.iam.gserviceaccount.com"
 SECRET = "hunter2-serve-4711-0815"
 CREDENTIALS = {

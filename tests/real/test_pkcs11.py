@@ -20,6 +20,7 @@ from servers.nginx import answers, nginx, server
 from standins.azure_tenant import RESOURCE, TENANT
 from standins.verify_jwt import OidcPoolProvider, verify_jwt
 from support.adfs import ALICE, issues_saml
+from support.crowd import have_open
 from support.oidc_provider import client, oidc_provider
 from support.places import PYTHON
 from support.processes import free_port, listens, until
@@ -103,6 +104,27 @@ def test_a_generated_key_never_leaves_the_token(hsm, tokens, audience):
     objects = tokens.tool("--list-objects", "--type", "privkey").decode().split("Private Key Object")
     (made,) = [text for text in objects if "label:      made" in text]
     assert "EC" in made and "Access:     sensitive, always sensitive, never extractable, local" in made
+
+
+def test_runs_at_once_create_one_key(hsm, tokens, module, audience, tmp_path):
+    """The first one blocks while it creates the key; the others wait, and use that key."""
+    calls, go = tmp_path / "calls", tmp_path / "calls.go"
+    calls.touch()
+    uri = tokens.uri("shared", module)
+    words = ["key", f"--key={uri}", "--generate", *CLAIMS, f"--audience={audience}"]
+    children = [hsm.start(*words, env={"MISBEHAVE": "hold-generate", "CALLS": str(calls)}) for _ in range(4)]
+    try:
+        lock = hsm.home / ".cache" / "wif-token" / "pkcs11-generate.lock"
+        until(lambda: "C_GenerateKeyPair" in calls.read_text() and have_open(lock, children) == 4, "the runs are at the lock")
+        go.touch()
+        runs = [hsm.finish(child) for child in children]
+    finally:
+        for child in children:
+            child.kill()
+    provider = OidcPoolProvider(audience, ISSUER, jwks=jwks_of(hsm, f"--key={uri}"))
+    assert [verify_jwt(run.token, provider)["sub"] for run in runs] == ["host-1"] * 4
+    assert calls.read_text().split().count("C_GenerateKeyPair") == 1
+    assert tokens.tool("--list-objects", "--type", "privkey").decode().count("label:      shared") == 1
 
 
 def test_a_key_file_has_the_same_key_set(hsm, audience, tmp_path):
@@ -324,26 +346,44 @@ def test_exec_leaves_the_streams_to_the_command(hsm, tokens, module, audience, c
     assert len(sts.exchanges) == 1
 
 
-def test_serve_logs_in_once(hsm, tokens, module, audience, commands, sts, tmp_path):
-    """And again when the token was removed; a token that is still valid is served in between."""
+@pytest.fixture
+def served(hsm, tokens, module, audience, commands, tmp_path):
+    """Asks `serve` for subject tokens that a key signs in the module that misbehaves; returns the answers and the module's calls."""
     uri, calls = tokens.uri("ec", module), tmp_path / "calls"
-    jwks = jwks_of(hsm, f"--key={uri}")
-    sts.add(OidcPoolProvider(audience, ISSUER, jwks=jwks))
     command = f"{hsm.path} key --key={uri} --issuer={ISSUER} --subject=host-1 --lifetime=10"
     path = commands.configure(audience, {"executable": {"command": command, "timeout_millis": 20000}})
-    port, secret = free_port(), "hunter2-serve-4711-0815"
-    env = tokens.environment | {"MISBEHAVE": "noise,removed-third", "CALLS": str(calls), "SECRET": secret,
-                                "GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES": "1", "GOOGLE_APPLICATION_CREDENTIALS": str(path)}  # fmt: skip
-    server = commands.program.start("serve", f"--listen=127.0.0.1:{port}", "--token=env:SECRET", env=env)
-    try:
-        until(lambda: listens(port), "the server listens")
-        ask = [requests.get(f"http://127.0.0.1:{port}/subject-token", headers={"Authorization": f"Bearer {secret}"}, timeout=30)
-               for _ in range(4)]  # fmt: skip
-    finally:
-        server.terminate()
-        run = commands.program.finish(server)
-    assert (run.status, run.stdout, run.stderr) == (0, "", ""), run.described()
+
+    def run(how: str, times: int):
+        port, secret = free_port(), "hunter2-serve-4711-0815"
+        env = tokens.environment | {"MISBEHAVE": how, "CALLS": str(calls), "SECRET": secret, "GOOGLE_APPLICATION_CREDENTIALS": str(path),
+                                    "GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES": "1"}  # fmt: skip
+        server = commands.program.start("serve", f"--listen=127.0.0.1:{port}", "--token=env:SECRET", env=env)
+        try:
+            until(lambda: listens(port), "the server listens")
+            ask = [requests.get(f"http://127.0.0.1:{port}/subject-token", headers={"Authorization": f"Bearer {secret}"}, timeout=30)
+                   for _ in range(times)]  # fmt: skip
+        finally:
+            server.terminate()
+            run = commands.program.finish(server)
+        assert (run.status, run.stdout) == (0, ""), run.described()
+        return ask, calls.read_text().split(), run
+
+    return run
+
+
+def test_serve_logs_in_once(served, hsm, tokens, module, audience, sts):
+    """And again when the token was removed; a token that is still valid is served in between."""
+    jwks = jwks_of(hsm, f"--key={tokens.uri('ec', module)}")
+    sts.add(OidcPoolProvider(audience, ISSUER, jwks=jwks))
+    answers, calls, run = served("noise,removed-third", 4)
+    assert run.stderr == "", run.described()
     provider = OidcPoolProvider(audience, ISSUER, jwks=jwks)
-    assert all(verify_jwt(answer.text, provider) for answer in ask), [answer.text for answer in ask]
-    found = calls.read_text().split()
-    assert (found.count("C_Sign"), found.count("C_Login")) == (4, 2)
+    assert all(verify_jwt(answer.text, provider) for answer in answers), [answer.text for answer in answers]
+    assert (calls.count("C_Sign"), calls.count("C_Login")) == (4, 2)
+
+
+def test_serve_sends_a_pin_of_the_wrong_length_once(served):
+    """A token may count it as a try."""
+    answers, calls, _ = served("length", 3)
+    assert not any(answer.ok for answer in answers), [answer.text for answer in answers]
+    assert calls.count("C_Login") == 1

@@ -19,8 +19,10 @@ from standins.token_review import PATH, TokenReviewApi
 from standins.verify_jwt import OidcPoolProvider, verify_jwt
 from support.clients import CLIENTS
 from support.oidc_provider import client, oidc_provider
-from support.openbao import PASSWORD, binary, openbao, openbao_proxy
+from support.openbao import PASSWORD, binary, openbao, openbao_agent, openbao_proxy
+from support.pages import blocks
 from support.places import HERE
+from support.processes import until
 from support.signer import certificate, certificate_pem, claims_of, new_key
 
 
@@ -95,6 +97,27 @@ def test_the_variables_and_the_file_of_its_own_command_line(program, bao, audien
     by_option = program.run("vault", "--role=google", f"--token=file:{program.home}/token", env=env).token
     assert claims_of(by_file)["sub"] == claims_of(by_variable)["sub"] == claims_of(by_option)["sub"]
     program.run("vault", "--role=google", env=env).failed("ABSENT", "bao login", "VAULT_TOKEN")
+
+
+def test_the_files_of_an_agent(program, bao, audience, ledger, tmp_path):
+    """As docs/sources/vault.md has it: the sink is a Vault token; the template is a subject token, which the agent renews."""
+    (shown,) = (block.text for block in blocks("hcl") if block.page == "docs/sources/vault.md")
+    sink, rendered = tmp_path / "vault-token", tmp_path / "token"
+    for old, new in {"https://vault.example.com:8200": bao.server.url, '"5m"': '"1s"', "/etc/my-app": str(tmp_path),
+                     "/run/my-app": str(tmp_path)}.items():  # fmt: skip
+        assert old in shown
+        shown = shown.replace(old, new)
+    (tmp_path / "role-id").write_text(bao.role_id)
+    (tmp_path / "secret-id").write_text(bao.secret_id)
+    with openbao_agent(tmp_path, shown, [sink, rendered]):
+        ledger.secret("the Vault token of the sink", sink.read_text())
+        by_sink = program.run("vault", "--role=google", f"--address={bao.server.url}", f"--token=file:{sink}", f"--audience={audience}")
+        by_file = program.run("file", f"--path={rendered}", f"--audience={audience}")
+        assert claims_of(by_sink.token)["sub"] == claims_of(by_file.token)["sub"]
+        assert claims_of(by_file.token)["aud"] == audience and rendered.stat().st_mode & 0o777 == 0o600
+        until(lambda: claims_of(rendered.read_text())["iat"] > claims_of(by_file.token)["iat"], "the agent renews the file")
+        assert program.run("file", f"--path={rendered}", f"--audience={audience}").token != by_file.token
+        program.run("file", f"--path={sink}", f"--audience={audience}").failed("PROTOCOL", "opaque token")
 
 
 def test_it_is_the_token_that_hvac_gets(program, bao, audience):

@@ -225,9 +225,7 @@ fn signer(options: &Options) -> Result<Option<Signer>, Error> {
             Kind::Usage,
             "--signing-certificate is not a thumbprint of 40 hexadecimal digits",
         )
-        .fix(
-            r"list the thumbprints in PowerShell with dir Cert:\CurrentUser\My,Cert:\LocalMachine\My",
-        )
+        .fix(Thumbprint::FIX)
     })?;
     Ok(Some(Signer::Certificate(thumbprint)))
 }

@@ -13,8 +13,8 @@ typedef struct { unsigned char version[2]; void *functions[68]; } list;
 typedef struct { number type; void *value; number length; } attribute;
 
 /* The order of the functions is that of the standard. */
-enum { INITIALIZE = 0, TOKEN_INFO = 6, MECHANISMS = 7, LOGIN = 18, ATTRIBUTE = 24, SIGN = 43 };
-enum { DEVICE_REMOVED = 0x32, PIN_EXPIRED = 0xa3, PIN_LOCKED = 0xa4, NOT_LOGGED_IN = 0x101 };
+enum { INITIALIZE = 0, TOKEN_INFO = 6, MECHANISMS = 7, LOGIN = 18, ATTRIBUTE = 24, SIGN = 43, GENERATE = 59 };
+enum { DEVICE_REMOVED = 0x32, PIN_LENGTH = 0xa2, PIN_EXPIRED = 0xa3, PIN_LOCKED = 0xa4, NOT_LOGGED_IN = 0x101 };
 enum { ALWAYS_AUTHENTICATE = 0x202, CONTEXT_SPECIFIC = 2 };
 enum { PSS = 0xd, SHA256_PSS = 0x43, SHA256_RSA = 0x40 };
 
@@ -75,6 +75,7 @@ static number mechanisms(number slot, number *found, number *count) {
 static number login(number session, number user, unsigned char *pin, number length) {
   note(user == CONTEXT_SPECIFIC ? "C_Login for a signature" : "C_Login");
   if (misbehaves("expired")) return PIN_EXPIRED;
+  if (misbehaves("length")) return PIN_LENGTH;
   if (misbehaves("locked")) return PIN_LOCKED;
   if (user == CONTEXT_SPECIFIC) {
     approved = 1;
@@ -103,6 +104,15 @@ static number sign(number session, unsigned char *data, number size, unsigned ch
   return ((number (*)(number, unsigned char *, number, unsigned char *, number *))theirs->functions[SIGN])(session, data, size, signature, length);
 }
 
+/* Waits until the file of CALLS has a neighbour. */
+static number generate(number session, void *mechanism, void *public, number of_public, void *private, number of_private, number *one, number *other) {
+  char go[4096];
+  snprintf(go, sizeof go, "%s.go", getenv("CALLS"));
+  note("C_GenerateKeyPair");
+  while (access(go, F_OK) != 0) usleep(1000);
+  return ((number (*)(number, void *, void *, number, void *, number, number *, number *))theirs->functions[GENERATE])(session, mechanism, public, of_public, private, of_private, one, other);
+}
+
 __attribute__((destructor)) static void at_exit(void) {
   if (misbehaves("block-exit")) pause();
   if (misbehaves("crash-exit")) abort();
@@ -119,6 +129,7 @@ number C_GetFunctionList(list **found) {
   ours.functions[LOGIN] = login;
   ours.functions[ATTRIBUTE] = get_attribute;
   ours.functions[SIGN] = sign;
+  if (misbehaves("hold-generate")) ours.functions[GENERATE] = generate;
   *found = &ours;
   return 0;
 }

@@ -128,6 +128,18 @@ def openbao_proxy(folder: Path, bao: OpenBao, role_id: str, secret_id: str) -> I
         yield f"http://{host}"
 
 
+@contextlib.contextmanager
+def openbao_agent(folder: Path, configuration: str, written: list[Path]) -> Iterator[None]:
+    """An agent with this configuration, once it has written these files."""
+    (folder / "agent.hcl").write_text(configuration)
+
+    def ready() -> bool:
+        return all(path.exists() and path.read_text() for path in written)
+
+    with serving([binary(), "agent", f"-config={folder}/agent.hcl"], folder / "agent.log", environment(folder), ready):
+        yield
+
+
 def environment(folder: Path) -> dict[str, str]:
     """Nothing of ours."""
     return {"PATH": SYSTEM_PATH, "HOME": str(folder)}

@@ -14,6 +14,7 @@ mod target;
 mod worker;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use cryptoki_sys::CK_MECHANISM_TYPE;
 
@@ -21,11 +22,24 @@ use self::opened::{Found, Opened};
 use self::target::Target;
 use self::worker::Worker;
 use super::{KeyType, PublicKey, Scheme};
+use crate::cache::private;
 use crate::context::Context;
 use crate::error::{Error, Kind};
+use crate::lock::{self, Lock};
 use crate::options::Pkcs11Uri;
 use crate::stdio;
 use crate::world::Deadline;
+
+/// Waits for other runs of this user that may create a key: two runs at once would not find the key
+/// of the other, and create two with the same label. Some modules read the keys of a token only when
+/// they are loaded, so the lock is taken before that. Different URIs can mean the same token, so there
+/// is one lock for all.
+fn lock_generation(cx: &Context) -> Result<Option<Lock>, Error> {
+    match private::path("pkcs11-generate", cx) {
+        Some(path) => lock::beside(&path, Duration::ZERO, cx),
+        None => Ok(None),
+    }
+}
 
 /// A key in a token.
 #[derive(Debug, Clone)]
@@ -77,7 +91,9 @@ impl TokenKey {
         let target = Arc::new(Target { uri, option, pin_place, missing, generates, pin });
         let worker = Worker::of(&target.uri)?;
         let deadline = cx.deadline;
+        let lock = if generates { lock_generation(cx)? } else { None };
         let Found { token, key_type, mechanisms } = worker.open(&target, deadline)?;
+        drop(lock);
         cx.log.line(format!("signing with a key in the token \"{token}\""));
         Ok(TokenKey { worker, target, key_type, mechanisms, deadline })
     }

@@ -67,7 +67,8 @@ impl Slot {
     /// Logs in, if the token requires it. Returns false without a PIN.
     ///
     /// A token locks itself after a few wrong PINs. `refused` is the PIN that it has refused in this
-    /// process. No PIN is sent if the next wrong one would lock the token.
+    /// process, also for its length. No PIN is sent if the next wrong one would lock the token. A PIN
+    /// that is correct costs no try, so a session that is opened again after a failure sends it again.
     pub(super) fn log_in(
         &self,
         session: &Session,
@@ -100,6 +101,10 @@ impl Slot {
                 *refused = pin.cloned();
                 let flags = self.module.token_info(self.id).map_or(0, |info| info.flags);
                 Err(failure::wrong_pin(&self.label(), target, flags))
+            }
+            Err(failed @ Failed { code: CKR_PIN_INVALID | CKR_PIN_LEN_RANGE, .. }) => {
+                *refused = pin.cloned();
+                Err(failed.into())
             }
             Err(Failed { code: CKR_PIN_LOCKED, .. }) => Err(failure::locked(&self.label())),
             Err(Failed { code: CKR_PIN_EXPIRED, .. }) => Err(failure::expired(&self.label())),
