@@ -1,16 +1,12 @@
 //! The expiry margin: how much earlier than the real expiry the expiry in the document is.
 //!
 //! Clients use a token until its last second. Therefore the document states an earlier expiry. By
-//! default, the margin is random: between a tenth and a fifth of the remaining lifetime, and between
-//! five and ten minutes if the token lives for long. Hosts that started in the same minute then do not
-//! renew their tokens in the same minute again.
+//! default, the margin is random, so that many hosts do not renew at the same time.
 
 use crate::error::{Error, Kind};
 use crate::random;
+use crate::spread;
 use crate::time::rfc3339;
-
-/// The longest default margin, in seconds.
-const LONGEST: i64 = 600;
 
 /// The expiry to report for a token that expires at `expiry`, at the time `now` (both in seconds
 /// since 1970). `margin` is the value of `--expiry-margin`, in seconds.
@@ -20,7 +16,7 @@ const LONGEST: i64 = 600;
 pub(super) fn reported(expiry: i64, margin: Option<u64>, now: i64) -> Result<i64, Error> {
     let remaining = expiry.saturating_sub(now);
     let margin = match margin {
-        None => default_margin(remaining, random::up_to),
+        None => spread::expiry_margin(remaining, random::up_to),
         Some(margin) => i64::try_from(margin).unwrap_or(i64::MAX),
     };
     if margin >= remaining {
@@ -34,37 +30,11 @@ pub(super) fn reported(expiry: i64, margin: Option<u64>, now: i64) -> Result<i64
     Ok(expiry - margin)
 }
 
-/// The default margin for a token that is valid for `remaining` seconds. The least margin is half of
-/// the largest one, also for a token that lives for days: a limit of the result would give all those
-/// tokens the same margin. `random` returns a number from 0 to its argument.
-fn default_margin(remaining: i64, random: impl Fn(i64) -> i64) -> i64 {
-    let largest = (remaining / 5).clamp(0, LONGEST);
-    let least = largest / 2;
-    least + random(largest - least)
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-
-    #[test]
-    fn the_margin_is_a_tenth_to_a_fifth_and_at_most_ten_minutes() {
-        for (remaining, least, largest) in [
-            (86_400, 300, 600),
-            (3600, 300, 600),
-            (3000, 300, 600),
-            (1000, 100, 200),
-            (60, 6, 12),
-            (9, 0, 1),
-            (4, 0, 0),
-            (-5, 0, 0),
-        ] {
-            assert_eq!(default_margin(remaining, |_| 0), least, "{remaining}");
-            assert_eq!(default_margin(remaining, |most| most), largest, "{remaining}");
-        }
-    }
 
     #[test]
     fn the_default_margins_differ() {
