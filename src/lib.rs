@@ -42,6 +42,7 @@ pub mod shell;
 pub mod show;
 pub mod signing_key;
 pub mod source;
+pub mod spread;
 pub mod stdio;
 pub mod terminal;
 pub mod time;

@@ -41,7 +41,7 @@ complete -c wif-token -l log-file -r -F -d 'append a log of the run to this file
 complete -c wif-token -n "not __fish_seen_subcommand_from helper; and __fish_seen_subcommand_from $sources" -l audience -x -d 'audience of the token; overrides GOOGLE_EXTERNAL_ACCOUNT_AUDIENCE'
 complete -c wif-token -n "not __fish_seen_subcommand_from helper; and __fish_seen_subcommand_from $sources" -l token-type -x -d 'subject token type; overrides GOOGLE_EXTERNAL_ACCOUNT_TOKEN_TYPE'
 complete -c wif-token -n "not __fish_seen_subcommand_from helper; and __fish_seen_subcommand_from $sources" -l output-file -r -F -d 'cache the token in this file; overrides GOOGLE_EXTERNAL_ACCOUNT_OUTPUT_FILE'
-complete -c wif-token -n "not __fish_seen_subcommand_from helper; and __fish_seen_subcommand_from $sources" -l expiry-margin -x -d 'report an expiry that is this much earlier than the real one (default: a tenth of the lifetime, at most 300)'
+complete -c wif-token -n "not __fish_seen_subcommand_from helper; and __fish_seen_subcommand_from $sources" -l expiry-margin -x -d 'report an expiry that is this much earlier than the real one (default: a random tenth to fifth of the lifetime, at most 600)'
 complete -c wif-token -n "not __fish_seen_subcommand_from helper; and __fish_seen_subcommand_from $sources" -l format -x -a 'json text' -d 'print the document for clients (default), or only the token'
 complete -c wif-token -n "not __fish_seen_subcommand_from helper; and __fish_seen_subcommand_from $sources" -l exit-zero -d 'exit with status 0 on failure, so that Go and Java clients show the message'
 complete -c wif-token -n 'not __fish_seen_subcommand_from helper; and __fish_seen_subcommand_from file' -l path -r -F -d 'file with the token'

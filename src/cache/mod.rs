@@ -56,6 +56,11 @@ pub trait Cached: Sized {
     /// [`Cached::usable_until`].
     fn valid_until(&self) -> i64;
 
+    /// How many seconds earlier it is replaced than a caller that needs `min_life` seconds requires.
+    fn spread(&self, _min_life: i64) -> i64 {
+        0
+    }
+
     /// The second since 1970 in which it was fetched, if this is known.
     fn issued(&self) -> i64 {
         i64::MIN
@@ -139,7 +144,10 @@ impl CachedFile {
             Ok(cached) if cached.issued() > now + TOLERATED_SKEW => {
                 refuse("the clock was ahead when the token was fetched, so its expiry is wrong")
             }
-            Ok(cached) if cached.usable_until().saturating_sub(self.min_life) > now => {
+            Ok(cached)
+                if cached.usable_until().saturating_sub(self.min_life)
+                    > now + cached.spread(self.min_life) =>
+            {
                 world.log.line(format!("using the cached token in {shown}"));
                 Content::Fresh(cached)
             }

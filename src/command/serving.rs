@@ -126,7 +126,8 @@ fn token(credentials: &Credentials, wanted: &Wanted, cx: &Context) -> Result<Acc
         (Wanted::Subject(_), Origin::ExternalAccount(config)) => {
             let text = subject_token::get(config, cx)?;
             let expiry = jwt::expiry(text.expose()).unwrap_or(Clock.now() + UNKNOWN_LIFE);
-            Ok(AccessToken { text, expiry, issued: Clock.now(), member: None })
+            // Its renewal is spread by the margin of the output file.
+            Ok(AccessToken { text, expiry, issued: i64::MIN, member: None })
         }
         (Wanted::Subject(_), _) => {
             let what = "the credentials do not provide a subject token";

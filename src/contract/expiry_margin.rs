@@ -1,13 +1,12 @@
 //! The expiry margin: how much earlier than the real expiry the expiry in the document is.
 //!
-//! Clients use a token until its last second. Therefore the document states an earlier expiry, by
-//! default by a tenth of the remaining lifetime, at most five minutes.
+//! Clients use a token until its last second. Therefore the document states an earlier expiry. By
+//! default, the margin is random, so that many hosts do not renew at the same time.
 
 use crate::error::{Error, Kind};
+use crate::random;
+use crate::spread;
 use crate::time::rfc3339;
-
-/// The longest default margin, in seconds.
-const LONGEST: i64 = 300;
 
 /// The expiry to report for a token that expires at `expiry`, at the time `now` (both in seconds
 /// since 1970). `margin` is the value of `--expiry-margin`, in seconds.
@@ -17,7 +16,7 @@ const LONGEST: i64 = 300;
 pub(super) fn reported(expiry: i64, margin: Option<u64>, now: i64) -> Result<i64, Error> {
     let remaining = expiry.saturating_sub(now);
     let margin = match margin {
-        None => (remaining / 10).min(LONGEST),
+        None => spread::expiry_margin(remaining, random::up_to),
         Some(margin) => i64::try_from(margin).unwrap_or(i64::MAX),
     };
     if margin >= remaining {
@@ -33,19 +32,22 @@ pub(super) fn reported(expiry: i64, margin: Option<u64>, now: i64) -> Result<i64
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
-    fn the_margin_is_a_tenth_and_at_most_five_minutes() {
-        for (expiry, margin, expected) in [
-            (1000 + 3600, None, 4600 - 300),
-            (1000 + 100, None, 1090),
-            (1000 + 9, None, 1009),
-            (2000, Some(0), 2000),
-            (2000, Some(999), 1001),
-        ] {
-            assert_eq!(reported(expiry, margin, 1000).unwrap(), expected);
-        }
+    fn the_default_margins_differ() {
+        let reported: BTreeSet<i64> =
+            (0..200).map(|_| reported(1000 + 86_400, None, 1000).unwrap()).collect();
+        assert!(reported.len() > 50, "{reported:?}");
+        assert!(reported.iter().all(|expiry| (86_800..=87_100).contains(expiry)), "{reported:?}");
+    }
+
+    #[test]
+    fn the_option_sets_the_margin() {
+        assert_eq!(reported(2000, Some(0), 1000).unwrap(), 2000);
+        assert_eq!(reported(2000, Some(999), 1000).unwrap(), 1001);
         let error = reported(2000, Some(1000), 1000).unwrap_err();
         assert_eq!(error.kind(), Kind::Expired);
         assert!(error.to_string().contains("within the margin of 1000 s"));

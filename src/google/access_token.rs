@@ -1,5 +1,9 @@
 //! An access token, its expiry, and its form in the file of `--cache-file`.
+//!
+//! Google gives all tokens the same lifetime. Each token is renewed a little earlier than required, by a
+//! time that depends on the token, so that hosts that started together do not renew together.
 
+use ring::digest::{SHA256, digest};
 use serde_json::{Map, Value, json};
 
 use crate::cache::Cached;
@@ -7,7 +11,9 @@ use crate::cache::sealed::{self, REQUEST_MEMBER};
 use crate::error::{Error, Kind};
 use crate::files::ownership::Existing;
 use crate::http::Url;
+use crate::random;
 use crate::secret::Secret;
+use crate::spread;
 use crate::time::{self, LAST_SECOND};
 use crate::token;
 
@@ -63,6 +69,22 @@ impl AccessToken {
         }
         let expiry = now.saturating_add(lifetime).min(LAST_SECOND);
         Ok(AccessToken { text: Secret::new(text), expiry, issued: now, member: None })
+    }
+
+    /// Whether it is valid for longer than [`MIN_LIFE`] at the time `now`, so that it is not renewed.
+    pub fn is_fresh(&self, now: i64) -> bool {
+        self.early_expiry() > now.saturating_add(MIN_LIFE)
+    }
+
+    /// The expiry for a client that keeps the token, in seconds since 1970, so that this client does not
+    /// come back at the same time as those of other hosts. It is the real one if the token should be
+    /// renewed but cannot be.
+    pub fn expiry_for_clients(&self, now: i64) -> i64 {
+        if self.is_fresh(now) { self.early_expiry() } else { self.expiry }
+    }
+
+    fn early_expiry(&self) -> i64 {
+        self.expiry.saturating_sub(self.spread(MIN_LIFE))
     }
 
     /// Whether a file was written for an access token, completely or not.
@@ -158,6 +180,15 @@ impl Cached for AccessToken {
         self.expiry
     }
 
+    /// Up to a tenth of the time for which the token is used. It depends on the text of the token:
+    /// random, but the same for all that read the token from a file.
+    fn spread(&self, min_life: i64) -> i64 {
+        let lifetime = self.expiry.checked_sub(self.issued).unwrap_or(0);
+        let most = spread::longest_spread(lifetime, min_life);
+        let digest = digest(&SHA256, self.text.expose().as_bytes());
+        digest.as_ref().first_chunk().map_or(0, |bytes| random::share(*bytes, most))
+    }
+
     fn issued(&self) -> i64 {
         self.issued
     }
@@ -169,6 +200,8 @@ impl Cached for AccessToken {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     fn token(lifetime: Option<i64>) -> AccessToken {
@@ -216,6 +249,35 @@ mod tests {
             let error = AccessToken::new("ya29.x", Some(lifetime), 1000, (&url, "token_url"));
             assert_eq!(error.unwrap_err().kind(), Kind::Protocol);
         }
+    }
+
+    #[test]
+    fn tokens_of_the_same_life_are_renewed_at_different_times() {
+        let url = Url::parse("https://sts.googleapis.com/").unwrap();
+        let spreads = |life: i64| -> BTreeSet<i64> {
+            let token = |number| {
+                let text = format!("hunter2-{number}");
+                AccessToken::new(&text, Some(life), 1000, (&url, "token_url")).unwrap()
+            };
+            (0..300).map(|number| token(number).spread(MIN_LIFE)).collect()
+        };
+        for (life, most, distinct) in [(3600, 300, 100), (900, 60, 40), (300, 0, 1)] {
+            let spreads = spreads(life);
+            assert!(spreads.len() >= distinct, "{life}: {spreads:?}");
+            assert!(spreads.iter().all(|spread| (0..=most).contains(spread)), "{spreads:?}");
+        }
+        let of_an_old_file = AccessToken { issued: i64::MIN, ..token(Some(3600)) };
+        assert_eq!(of_an_old_file.spread(300), 0);
+    }
+
+    #[test]
+    fn clients_come_back_when_the_token_is_renewed() {
+        let token = token(Some(3600));
+        let early = token.expiry_for_clients(1000);
+        assert_eq!(early, 4600 - token.spread(300));
+        assert!(early < 4600, "the text of this token gives a spread");
+        assert!(token.is_fresh(early - 301) && !token.is_fresh(early - 300));
+        assert_eq!(token.expiry_for_clients(early - 300), 4600, "it cannot be renewed");
     }
 
     #[test]

@@ -46,7 +46,7 @@ fn run(call: &Call, cx: &Context) -> Result<Output, Error> {
     let token = call.access_token(MIN_LIFE, cx)?;
     let credentials = json!({
         "headers": { "Authorization": [format!("Bearer {}", token.text.expose())] },
-        "expires": rfc3339(ask_again_at(token.expiry, cx)),
+        "expires": rfc3339(ask_again_at(&token, cx)),
     });
     Ok(format!("{credentials}\n").into())
 }

@@ -114,7 +114,7 @@ fn get(line: &str, call: &Call, cx: &Context) -> Result<Value, Value> {
             "kind": "get",
             "token": format!("Bearer {}", token.text.expose()),
             "cache": "expires",
-            "expiration": ask_again_at(token.expiry, &cx),
+            "expiration": ask_again_at(&token, &cx),
             "operation_independent": true,
         })))
     });

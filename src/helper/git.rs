@@ -55,7 +55,7 @@ fn run(call: &Call, cx: &Context) -> Result<Output, Error> {
             match hosts.permit(request.server()?.as_ref(), &cx.log) {
                 true => {
                     let token = call.access_token(MIN_LIFE, cx)?;
-                    Ok(request.answer(&token, ask_again_at(token.expiry, cx)).into())
+                    Ok(request.answer(&token, ask_again_at(&token, cx)).into())
                 }
                 false => Ok(String::new().into()),
             }

@@ -59,7 +59,7 @@ fn run(call: &Call, cx: &Context) -> Result<Output, Error> {
         "apiVersion": version,
         "status": {
             "token": token.text.expose(),
-            "expirationTimestamp": rfc3339(ask_again_at(token.expiry, cx)),
+            "expirationTimestamp": rfc3339(ask_again_at(&token, cx)),
         },
     });
     Ok(format!("{credential}\n").into())

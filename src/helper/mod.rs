@@ -251,10 +251,11 @@ impl Call {
     }
 }
 
-/// The expiry to report to a tool for a token that expires at `expiry`, in seconds since 1970. It
-/// is a little earlier, because a tool uses a token until the reported expiry and the request
-/// itself takes time.
-fn ask_again_at(expiry: i64, cx: &Context) -> i64 {
-    let remaining = expiry.saturating_sub(cx.clock.now());
-    expiry - (remaining / 10).clamp(0, 60)
+/// The expiry of a token to report to a tool, in seconds since 1970. It is a little earlier than the
+/// expiry for clients, because a tool uses a token until the reported expiry and the request itself
+/// takes time.
+fn ask_again_at(token: &AccessToken, cx: &Context) -> i64 {
+    let now = cx.clock.now();
+    let expiry = token.expiry_for_clients(now);
+    expiry - (expiry.saturating_sub(now) / 10).clamp(0, 60)
 }

@@ -1,6 +1,7 @@
 //! The tokens that the server provides. Requests for the same token share one fetch.
 //!
-//! A token is renewed when less than five minutes of its life remain. While it is still valid, it is
+//! A token is renewed when less than five to ten minutes of its life remain, and clients get an earlier
+//! expiry: see [`AccessToken::expiry_for_clients`]. While it is still valid, it is
 //! served if the renewal fails or takes longer than two seconds.
 //!
 //! The clock of the host may be set while the server runs. A token has expired when the clock or the time
@@ -16,7 +17,7 @@ use std::time::Duration;
 use super::system::Waker;
 use crate::contract::exit;
 use crate::error::{Error, Kind};
-use crate::google::access_token::{AccessToken, MIN_LIFE};
+use crate::google::access_token::AccessToken;
 use crate::http::TOLERATED_SKEW;
 use crate::world::Deadline;
 
@@ -129,8 +130,8 @@ impl Tokens {
     /// The token for a request at this time; starts a fetch if no cached token is valid for long enough.
     pub(super) fn get(&mut self, wanted: &Wanted, now: i64) -> Answer {
         let fresh = self.known.get(wanted).and_then(|known| known.token(now));
-        if let Some(token) = fresh.filter(|token| token.expiry - now >= MIN_LIFE) {
-            return Answer::Token(token);
+        if let Some(token) = fresh.filter(|token| token.is_fresh(now)) {
+            return Answer::Token(for_clients(token, now));
         }
         self.forget(wanted, now);
         let known = self.known.entry(wanted.clone()).or_default();
@@ -167,7 +168,7 @@ impl Tokens {
         if let Ok(token) = &result {
             known.set(token, now);
         }
-        let result = result.map(|token| known.token(now).unwrap_or(token));
+        let result = result.map(|token| for_clients(known.token(now).unwrap_or(token), now));
         Some((wanted, result))
     }
 
@@ -228,6 +229,11 @@ impl Tokens {
             self.worker.report(wanted.clone(), Err(error));
         }
     }
+}
+
+/// The token with the expiry that clients get.
+fn for_clients(token: AccessToken, now: i64) -> AccessToken {
+    AccessToken { expiry: token.expiry_for_clients(now), ..token }
 }
 
 impl Worker {
@@ -300,7 +306,9 @@ mod tests {
         assert_eq!(tokens.next_result(back).unwrap().1.unwrap().text.expose(), "false");
         // The new token has its whole life, and is served from now on.
         let Answer::Token(new) = tokens.get(&wanted(), back) else { panic!("no token") };
-        assert_eq!((new.text.expose(), new.expiry), ("false", LIFE));
+        let text = Secret::new("false");
+        let whole = AccessToken { text, expiry: LIFE, issued: 0, member: None };
+        assert_eq!((new.text.expose(), new.expiry), ("false", whole.expiry_for_clients(back)));
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //! | `USAGE (2), only stderr: message` | nothing on stdout: `--format=text`, and commands |
 //! | `USAGE (0), only stdout: message` | the document, and nothing on stderr: `--exit-zero` |
 //! | `SUCCESS (0): id_token {jwt}` | exactly the success document, and nothing on stderr; a signed request, a SAML document or a JWT is decoded; the expiry is on its own line |
+//! | `expires at {now+3600} less the margin` | an expiry within the default margin, which is random, before that second |
 //! | `exit 0`, `stdout:`, `stderr:` | any other output, indented by two spaces |
 //!
 //! The token type of a document is shown if it is not `…:jwt`. Further lines of a message are indented
@@ -14,7 +15,7 @@
 
 use serde_json::{Value, json};
 
-use super::placeholders::{Placeholders, time_of};
+use super::placeholders::{Placeholders, SLACK, time_of};
 use super::{Run, now, tokens};
 
 const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
@@ -33,6 +34,9 @@ const CODES: [(&str, i32); 8] = [
     ("EXPIRED", 8),
     ("INTERNAL", 9),
 ];
+
+/// The remaining lifetimes of the tokens in these tests, in seconds.
+const LIVES: [i64; 8] = [60, 100, 200, 300, 600, 900, 3600, 86_400];
 
 /// The normalised output of a run, or the rule that it breaks.
 pub fn show(run: &Run, placeholders: &Placeholders) -> Result<String, String> {
@@ -63,10 +67,26 @@ fn success(run: &Run, document: &Value, placeholders: &Placeholders) -> Option<S
     let exact = json!({
         "version": 1, "success": true, "token_type": kind, member: token, "expiration_time": end,
     });
-    let shown = if (end - now()).abs() < 86_400 { end.to_string() } else { time_of(end) };
+    let shown = shown_expiry(end, now());
     let token = tokens::show(&placeholders.normalise(token));
     (run.status == 0 && run.stdout == format!("{exact}\n"))
         .then(|| format!("SUCCESS (0): {member} {token}{}  expires at {shown}\n", type_line(kind)))
+}
+
+/// The expiry in a document. The default margin is a tenth to a fifth of the remaining lifetime, and
+/// 300 to 600 seconds of a long one; the distant expiries in these tests are multiples of 600 seconds.
+fn shown_expiry(end: i64, now: i64) -> String {
+    let remaining = end - now;
+    let is_of = |life: &&i64| {
+        let (least, largest) = ((**life / 10).min(300), (**life / 5).min(600));
+        let slack = SLACK.min(**life / 20);
+        (**life - largest - slack..=**life - least).contains(&remaining)
+    };
+    match LIVES.iter().find(is_of) {
+        Some(life) => format!("{{now+{life}}} less the margin"),
+        None if remaining.abs() < 86_400 => end.to_string(),
+        None => format!("{} less the margin", time_of((end + 300 + 599).div_euclid(600) * 600)),
+    }
 }
 
 fn failure(run: &Run, document: &Value) -> Option<String> {

@@ -1,4 +1,4 @@
-"""The OCI image by skopeo and umoci, and the Kubernetes example by kubectl and the schemas of Kubernetes."""
+"""The OCI image by skopeo and umoci, and the sidecar of the documentation by the schemas of Kubernetes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import yaml
 
 from conftest import CACHE, PACKAGING, ROOT, TOKEN, VERSION, run
 
-EXAMPLE = PACKAGING / "container" / "kubernetes.yaml"
+INIT_CONTAINER = PACKAGING / "kubernetes" / "components" / "init-container" / "patch.yaml"
 NOBODY = "65532:65532"
 
 
@@ -23,12 +23,6 @@ def image(release, tmp_path_factory):
     run("umoci", "unpack", "--image", f"{folder}/layout:image", folder / "bundle")
     yield folder / "bundle"
     shutil.rmtree(folder, ignore_errors=True)
-
-
-@pytest.fixture
-def deployment():
-    """The workload of the example."""
-    return next(part for part in yaml.safe_load_all(EXAMPLE.read_text()) if part["kind"] == "Deployment")["spec"]["template"]["spec"]
 
 
 def test_both_architectures(release):
@@ -59,12 +53,13 @@ def test_the_image_names_its_home_page(release):
     assert inspected["Labels"]["org.opencontainers.image.source"] == package["repository"]
 
 
-def test_the_init_container_hands_over_the_program(image, deployment):
-    """The example's own command, as nobody, into a volume; the workload then runs it by the path of its configuration."""
+def test_the_init_container_hands_over_the_program(image):
+    """The command of the manifest, as nobody, into a volume."""
+    spec = yaml.safe_load(INIT_CONTAINER.read_text())["spec"]["template"]["spec"]
     root = image / "rootfs"
     (root / "shared").mkdir()
     shutil.chown(root / "shared", 65532, 65532)
-    run("chroot", f"--userspec={NOBODY}", root, *deployment["initContainers"][0]["command"])
+    run("chroot", f"--userspec={NOBODY}", root, *spec["initContainers"][0]["command"])
     (root / "token").write_text(TOKEN)
     done = run("chroot", f"--userspec={NOBODY}", root, "/shared/wif-token", "file", "--path=/token", "--format=text", "--audience=a")
     assert done.stdout == TOKEN
@@ -75,21 +70,6 @@ def test_copy_says_why_it_failed(image):
     failed = run("chroot", image / "rootfs", "/copy", "/nothing", "/x", check=False)
     assert failed.returncode == 1 and "/nothing" in failed.stderr
     assert run("chroot", image / "rootfs", "/copy", check=False).returncode == 2
-
-
-def test_kubectl_reads_the_example():
-    """The real client, which needs no cluster for that."""
-    done = run("kubectl", "label", "--local", "--dry-run=client", "--filename", EXAMPLE, "checked=yes", "--output=name")
-    assert done.stdout.split() == ["configmap/wif-token", "deployment.apps/my-app"]
-
-
-def test_the_schemas_of_kubernetes(tmp_path):
-    """Strictly: a field that Kubernetes does not know fails, as the second file shows."""
-    validate = CACHE / "packages-venv" / "bin" / "kubernetes-validate"
-    run(validate, "--strict", EXAMPLE)
-    wrong = tmp_path / "wrong.yaml"
-    wrong.write_text(EXAMPLE.read_text().replace("readOnlyRootFilesystem", "readOnlyRoot"))
-    assert run(validate, "--strict", wrong, check=False).returncode != 0
 
 
 def test_the_sidecar_of_the_documentation(tmp_path):
@@ -107,16 +87,3 @@ def test_the_sidecar_of_the_documentation(tmp_path):
     address = variables["GCE_METADATA_HOST"]
     assert f"--listen={address}" in sidecar["command"] and list(variables.values()).count(address) == 3
     assert variables["NO_PROXY"] == address.partition(":")[0]
-
-
-def test_the_paths_of_the_example_agree(deployment):
-    """The configuration's command, arguments and output file lie in volumes of the workload, as does the secret."""
-    config = next(part for part in yaml.safe_load_all(EXAMPLE.read_text()) if part["kind"] == "ConfigMap")["data"]
-    executable = json.loads(config["credentials.json"])["credential_source"]["executable"]
-    mounts = {mount["mountPath"]: mount["name"] for mount in deployment["containers"][0]["volumeMounts"]}
-    program, arguments = executable["command"].split(" ")
-    assert mounts[program.rpartition("/")[0]] == deployment["initContainers"][0]["volumeMounts"][0]["name"]
-    assert mounts[arguments.removeprefix("--args-file=").rpartition("/")[0]] == "configuration"
-    assert mounts[executable["output_file"].rpartition("/")[0]] == "kept"
-    assert "file:/etc/wif-token-client/" in config["wif-token.args"] and "/etc/wif-token-client" in mounts
-    assert {volume["name"] for volume in deployment["volumes"]} == set(mounts.values())

@@ -22,7 +22,7 @@ from standins.aws_sso import CLIENT
 from standins.aws_sts import CLAIMS
 from standins.refused import Refused
 from standins.verify_jwt import OidcPoolProvider, verify_jwt
-from support.program import PREFIX
+from support.program import PREFIX, has_default_margin
 from support.signer import claims_of
 
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/team/deploy"
@@ -175,7 +175,7 @@ def test_the_token_is_of_this_caller_for_this_audience(aws, token, audience):
     assert call.parameters["SigningAlgorithm"] == "RS256" and call.parameters["DurationSeconds"] == "3600"
     assert not any(name.startswith("Tags") for name in call.parameters)
     assert claims["sub"] == f"arn:aws:iam::{ACCOUNT}:user/app"
-    assert claims["document"]["expiration_time"] == claims["exp"] - 300
+    assert has_default_margin(claims["document"]["expiration_time"], claims["exp"], 3600)
 
 
 def test_duration_and_tags_are_passed_on(aws, token):

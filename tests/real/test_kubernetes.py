@@ -17,6 +17,7 @@ from support.clients import CLIENTS
 from support.kubernetes import LONGEST, commands_in, kubeconfig, kubectl, person
 from support.places import SYSTEM_PATH, need
 from support.processes import free_port, serving
+from support.program import has_default_margin
 
 EXEC = "client.authentication.k8s.io"
 
@@ -141,7 +142,7 @@ def test_the_lifetime_is_that_of_the_server(program, cluster, namespace, config,
     run = program.run(*source(config, audience, *([f"--token-lifetime={asked}"] if asked else [])))
     claims = verify_jwt(run.token, cluster.pool_provider(audience))
     assert claims["exp"] - claims["iat"] == given
-    assert 0 <= claims["exp"] - run.document["expiration_time"] - min(given // 10, 300) <= 5
+    assert has_default_margin(run.document["expiration_time"], claims["exp"], given)
 
 
 def test_a_missing_permission_is_reported_with_the_commands_that_grant_it(program, cluster, ledger, audience, tmp_path):

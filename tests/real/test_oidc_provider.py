@@ -17,7 +17,7 @@ from standins.verify_jwt import OidcPoolProvider
 from support.clients import CLIENTS
 from support.oidc_provider import client, oidc_provider
 from support.processes import until
-from support.program import JWT
+from support.program import JWT, has_default_margin
 from support.signer import Signer, claims_of, pem
 
 AWKWARD = "p+l/u%s s:e&c=r?e#t \"q\" \\ 100%25"
@@ -99,7 +99,7 @@ def test_each_client_authentication(program, server, secrets, audience, method):
     claims = claims_of(run.token)
     assert (claims["iss"], claims["aud"], claims["sub"]) == (server.issuer, "https:" + audience, identifier)
     life = claims["exp"] - claims["iat"]
-    assert claims["exp"] - run.document["expiration_time"] == pytest.approx(min(300, life / 10), abs=2)
+    assert has_default_margin(run.document["expiration_time"], claims["exp"], life)
     (request,) = until(lambda: server.token_requests[before:], "the request is logged")
     assert (request["auth"], request["client"], request["status"]) == (seen, identifier, 200)
     assert ("client_secret" in request["fields"]) == (seen == "post")

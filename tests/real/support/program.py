@@ -78,6 +78,11 @@ def token_of(document: dict) -> str:
     return document[MEMBERS[document["token_type"]]]
 
 
+def has_default_margin(expiration_time: int, expiry: float, life: float) -> bool:
+    """Whether a document reports a random tenth to fifth of the life, or 300 to 600 seconds, before the expiry."""
+    return min(300, life / 10) - 2 <= expiry - expiration_time <= min(600, life / 5) + 2
+
+
 @dataclass
 class Program:
     """The program with a home of its own; what a run leaves behind is noted for the leak scan."""
