@@ -14,10 +14,12 @@ pub const HOME: &str = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
 /// run the helper for them again.
 pub const IN_HELPER_AWS: &str = "WIF_TOKEN_IN_HELPER_AWS";
 
+/// Variables that say which run has started this one. Every program that a run starts gets them.
+pub const MARKERS: [&str; 1] = [IN_HELPER_AWS];
+
 /// Variables that every part of a run may read, because they say how to reach a server or a program
 /// and not which identity to use.
-const NOT_IDENTITY: [&str; 9] = [
-    IN_HELPER_AWS,
+const NOT_IDENTITY: [&str; 8] = [
     "http_proxy",
     "https_proxy",
     "HTTPS_PROXY",
@@ -58,6 +60,7 @@ impl Declared {
     fn contains(&self, name: &str) -> bool {
         self.fixed.contains(&name)
             || self.named.iter().any(|named| named == name)
+            || MARKERS.contains(&name)
             || NOT_IDENTITY.contains(&name)
     }
 }
