@@ -14,8 +14,12 @@ pub const HOME: &str = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
 /// run the helper for them again.
 pub const IN_HELPER_AWS: &str = "WIF_TOKEN_IN_HELPER_AWS";
 
+/// The variable with digests of the credential files from which the source `google` is getting an ID
+/// token, so that the command of such a file cannot use the same file again.
+pub const IN_SOURCE_GOOGLE: &str = "WIF_TOKEN_IN_SOURCE_GOOGLE";
+
 /// Variables that say which run has started this one. Every program that a run starts gets them.
-pub const MARKERS: [&str; 1] = [IN_HELPER_AWS];
+pub const MARKERS: [&str; 2] = [IN_HELPER_AWS, IN_SOURCE_GOOGLE];
 
 /// Variables that every part of a run may read, because they say how to reach a server or a program
 /// and not which identity to use.
@@ -70,6 +74,15 @@ impl Env {
     #[must_use]
     pub fn with(self, name: &str, value: &str) -> Env {
         Env::Over(BTreeMap::from([(name.to_owned(), value.into())]), Box::new(self))
+    }
+
+    /// The same environment for a request with a digest of its own, which may read other variables.
+    #[must_use]
+    pub fn undeclared(self) -> Env {
+        match self {
+            Env::Declared(declared) => declared.env,
+            env => env,
+        }
     }
 
     /// The value of a variable in the platform's encoding; `None` if it is not set.
