@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use super::credentials::{Credentials, Origin};
-use crate::configuration::search::{self, METADATA_HOST, METADATA_NAME, Place};
+use crate::configuration::search::{self, Place};
 use crate::context::Context;
 use crate::contract::request::digest;
 use crate::error::{Error, Kind};
@@ -30,12 +30,10 @@ pub(super) fn get(path: Option<&Path>, audience: &str, cx: &Context) -> Result<S
         credentials.id_token(audience, true, "--audience", cx).map(|token| token.text)
     };
     let Some(path) = path else {
-        let origin = search::metadata_server(cx)?.map_err(|why| {
-            let what = "this host does not have a metadata server of Google Cloud";
-            Error::new(Kind::Absent, what).cause(why).fix(format!(
-                "run wif-token on a Google Cloud host, add {OPTION}=FILE, or set \
-                 {METADATA_HOST}={METADATA_NAME} in a container that cannot read the firmware"
-            ))
+        let origin = search::metadata_server(cx)?.map_err(|none| {
+            Error::new(Kind::Absent, "there is no metadata server of Google Cloud")
+                .cause(none.why())
+                .fix(format!("{}, or add {OPTION}=FILE", none.fix()))
         })?;
         return id_token(Credentials::at(Place::MetadataServer(origin))?, cx);
     };

@@ -31,7 +31,7 @@ const NO_METADATA: &str = "NO_GCE_CHECK";
 const METADATA_ADDRESS: &str = "169.254.169.254";
 
 /// Its name.
-pub const METADATA_NAME: &str = "metadata.google.internal";
+const METADATA_NAME: &str = "metadata.google.internal";
 
 /// Its name, as users write it.
 const METADATA_NAMES: [&str; 3] =
@@ -69,7 +69,7 @@ pub fn search(option: Option<PathBuf>, cx: &Context) -> Result<Place, Error> {
     }
     let server = match metadata_server(cx)? {
         Ok(server) => return Ok(Place::MetadataServer(server)),
-        Err(why) => why,
+        Err(none) => none.why(),
     };
     let well_known = match well_known {
         Some((path, _)) => match path.try_exists() {
@@ -102,22 +102,52 @@ pub(super) fn home_variable() -> &'static str {
     if cfg!(windows) { "APPDATA" } else { HOME }
 }
 
+/// Why no metadata server is used.
+#[derive(Debug, Clone, Copy)]
+pub enum NoServer {
+    /// A variable says that there is none.
+    Off,
+    /// This host does not belong to Google Cloud, as far as its firmware shows.
+    OtherHost,
+}
+
+impl NoServer {
+    /// The reason, for messages.
+    pub fn why(self) -> String {
+        match self {
+            NoServer::Off => format!("{NO_METADATA} is true"),
+            NoServer::OtherHost => "this host is not a Google Cloud host".to_owned(),
+        }
+    }
+
+    /// How to use one.
+    pub fn fix(self) -> String {
+        match self {
+            NoServer::Off => format!("unset {NO_METADATA}"),
+            NoServer::OtherHost => format!(
+                "run wif-token on a Google Cloud host (in a container that cannot read the firmware, \
+                 set {METADATA_HOST}={METADATA_NAME})"
+            ),
+        }
+    }
+}
+
 /// The origin of the metadata server, or why there is none. Unless a variable names the server, it is
 /// used only on a Google Cloud host: other clouds have a server with other secrets at the same
 /// address.
 ///
 /// # Errors
 /// `CONFIGURATION` if a variable has a wrong value.
-pub fn metadata_server(cx: &Context) -> Result<Result<Url, String>, Error> {
+pub fn metadata_server(cx: &Context) -> Result<Result<Url, NoServer>, Error> {
     if cx.env.text(NO_METADATA)?.is_some_and(|value| value.eq_ignore_ascii_case("true")) {
-        return Ok(Err(format!("{NO_METADATA} is true")));
+        return Ok(Err(NoServer::Off));
     }
     let host = match cx.env.text(METADATA_HOST)? {
         // The fixed address avoids a DNS lookup that another server could answer.
         Some(host) if METADATA_NAMES.contains(&host.as_str()) => METADATA_ADDRESS.to_owned(),
         Some(host) => host,
         None if firmware::is_of_google() => METADATA_ADDRESS.to_owned(),
-        None => return Ok(Err("this host is not a Google Cloud host".to_owned())),
+        None => return Ok(Err(NoServer::OtherHost)),
     };
     let is_host = |url: &Url| url.path() == "/" && !url.has_query() && !host.ends_with('/');
     let url = Url::parse(&format!("http://{host}")).ok().filter(is_host);
