@@ -149,7 +149,10 @@ pub fn metadata_server(cx: &Context) -> Result<Result<Url, NoServer>, Error> {
         None if firmware::is_of_google() => METADATA_ADDRESS.to_owned(),
         None => return Ok(Err(NoServer::OtherHost)),
     };
-    let is_host = |url: &Url| url.path() == "/" && !url.has_query() && !host.ends_with('/');
+    let is_host = |url: &Url| {
+        let is_bare = url.path() == "/" && !url.has_query() && !host.ends_with('/');
+        is_bare && show::looks_like(&host).is_none()
+    };
     let url = Url::parse(&format!("http://{host}")).ok().filter(is_host);
     url.map(Ok).ok_or_else(|| {
         Error::new(Kind::Configuration, format!("{METADATA_HOST} is not a host name"))
