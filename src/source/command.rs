@@ -51,7 +51,11 @@ fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
 
 /// The failure of a program, with the reason if the program prints it as this one does.
 fn reported(failure: Error, output: &Secret, token_type: TokenType) -> Error {
-    let document = serde_json::from_str(output.expose()).ok().filter(judgement::is_failure);
+    let is_ours = |document: &Value| {
+        document.get("version").is_some_and(|version| *version == 1)
+            && judgement::is_failure(document)
+    };
+    let document = serde_json::from_str(output.expose()).ok().filter(is_ours);
     let Some(document) = document else { return failure };
     let code = document.get("code").and_then(Value::as_str).and_then(Kind::from_code);
     let kind = code.unwrap_or(failure.kind());
