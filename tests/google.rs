@@ -73,15 +73,6 @@ fn through_a_program_of_the_source_command() {
     assert_eq!(count(&world), 1);
 }
 
-#[test]
-fn through_another_command_of_this_program() {
-    let world = World::new();
-    let script = script(&world, "access-token --credentials={dir}/c.json");
-    let (run, elapsed) = run(&world, &format!("{PROGRAM} command -- {script}"), &[]);
-    assert!(run.status != 0 && elapsed < Duration::from_secs(8), "{run:?} {elapsed:?}");
-    assert!(count(&world) <= 2, "{}", count(&world));
-}
-
 /// The run and the program that it starts use the same output file, so one waits for the lock of the
 /// other, and the time limit holds.
 #[test]
@@ -91,6 +82,6 @@ fn with_the_output_file_of_a_client() {
     let command = format!("{PROGRAM} command -- {script}");
     let (run, elapsed) =
         run(&world, &command, &[("GOOGLE_EXTERNAL_ACCOUNT_OUTPUT_FILE", "{dir}/out")]);
-    assert!(run.status != 0 && elapsed < Duration::from_secs(10), "{run:?} {elapsed:?}");
+    assert!(run.status != 0 && elapsed < Duration::from_secs(15), "{run:?} {elapsed:?}");
     assert!(count(&world) <= 2, "{}", count(&world));
 }
