@@ -2,17 +2,34 @@
 //!
 //! A context is built only by [`Context::new`]. A part of a run that needs another environment,
 //! other trust or a shorter deadline uses a [narrowed](Context::narrowed) context.
+//!
+//! The source `google` needs the ID tokens of a credential file, and a credential file can need a
+//! source. The context breaks this circle: it hands the functions of the client down to the source.
 
 use std::ops::Deref;
+use std::path::Path;
 
 use crate::error::{self, Error};
 use crate::http::{Agent, Request, Response, Settings, TOLERATED_SKEW, Url, wrong_clock};
+use crate::secret::Secret;
 use crate::world::World;
 
-/// The world of a run, and the agent that sends its requests.
+/// The world of a run, the agent that sends its requests, and the ID tokens of Google credentials.
 #[derive(Debug)]
 pub struct Context {
     agent: Agent,
+    /// The ID tokens of Google credentials.
+    pub id_tokens: IdTokens,
+}
+
+/// How to get the ID tokens of Google credentials: those of a credential file, or of the metadata
+/// server without one. The client implements this.
+#[derive(Debug, Clone, Copy)]
+pub struct IdTokens {
+    /// Gets an ID token for this audience.
+    pub get: fn(Option<&Path>, &str, &Context) -> Result<Secret, Error>,
+    /// Identifies whose tokens the credentials in a file are.
+    pub identity: fn(&Path, &Context) -> Result<String, Error>,
 }
 
 /// A context gives direct access to its world: `cx.env`, `cx.clock`, `cx.deadline`, `cx.log`.
@@ -26,15 +43,15 @@ impl Deref for Context {
 
 impl Context {
     /// A context for this world. No connection is opened yet.
-    pub fn new(world: World, settings: Settings) -> Context {
-        Context { agent: Agent::new(world, settings) }
+    pub fn new(world: World, settings: Settings, id_tokens: IdTokens) -> Context {
+        Context { agent: Agent::new(world, settings), id_tokens }
     }
 
     /// A copy of this context with this change applied. It has separate connections.
     pub fn narrowed(&self, change: impl FnOnce(&mut World, &mut Settings)) -> Context {
         let (mut world, mut settings) = (self.agent.world().clone(), self.agent.settings().clone());
         change(&mut world, &mut settings);
-        Context { agent: self.agent.narrowed(world, settings) }
+        Context { agent: self.agent.narrowed(world, settings), id_tokens: self.id_tokens }
     }
 
     /// Sends a request, as [`Agent::send`] does.

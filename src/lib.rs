@@ -133,6 +133,7 @@ fn token(
     if let Some(text) = fetch.instead(&cx)? {
         return Ok(text);
     }
+    let fetch = fetch.inside(&cx)?;
     let document = fetch.document(&cx)?;
     Ok(fetch.destination().stdout(&document))
 }
@@ -140,5 +141,6 @@ fn token(
 fn context(options: &Options, deadline: Deadline, env: Env, name: &str) -> Context {
     let log = Log::open(options.log_file.as_deref(), Clock);
     log.line(format!("wif-token {} {name}", env!("CARGO_PKG_VERSION")));
-    Context::new(World { env, clock: Clock, deadline, log }, options.http.clone())
+    let world = World { env, clock: Clock, deadline, log };
+    Context::new(world, options.http.clone(), client::ID_TOKENS)
 }

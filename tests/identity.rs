@@ -3,6 +3,9 @@
 
 mod common;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use common::google::{configure, method};
 use common::server::{Server, json};
 use common::{World, jwt};
 
@@ -122,6 +125,60 @@ fn the_kubeconfig() {
         assert!(command.current_dir(world.path(directory)).output().unwrap().status.success());
     }
     assert_eq!(server.count(), 4, "the second path of the list is another file");
+}
+
+#[test]
+fn the_metadata_server_of_google() {
+    let world = World::new();
+    let server = |life| {
+        let body = jwt(life);
+        let length = body.len();
+        let head =
+            format!("HTTP/1.1 200 OK\r\nMetadata-Flavor: Google\r\nContent-Length: {length}");
+        let answer = format!("{head}\r\nConnection: close\r\n\r\n{body}").into_bytes();
+        Server::new(move |_| answer.clone())
+    };
+    let (one, two) = (server(3000), server(3600));
+    let hosts = [&one, &two].map(|server| server.url.trim_start_matches("http://").to_owned());
+    let [first, second] = hosts.each_ref().map(|host| [("GCE_METADATA_HOST", host.as_str())]);
+    differ(tokens(&world, "google", [&first, &second]));
+}
+
+/// The source of the credential file may read any variable, such as one that its own options name.
+#[test]
+fn the_credential_file_of_google_and_its_source() {
+    let (world, calls) = (World::new(), AtomicUsize::new(0));
+    let google = Server::new(move |request| match method(request) {
+        "token" => json(r#"{"access_token":"a","expires_in":3599}"#),
+        _ => {
+            let life = 3600 + calls.fetch_add(1, Ordering::SeqCst) as i64;
+            json(&format!(r#"{{"token":"{}"}}"#, jwt(life)))
+        }
+    });
+    let runs = format!("{} env --name=TOK", env!("CARGO_BIN_EXE_wif-token"));
+    let write = |name: &str, account: &str| {
+        configure(&world, &google, |config| {
+            config["credential_source"] = serde_json::json!({"executable": {"command": runs}});
+            let url = config["service_account_impersonation_url"].as_str().unwrap();
+            config["service_account_impersonation_url"] = url.replace("/app@", account).into();
+        });
+        std::fs::rename(world.path("c.json"), world.path(name)).unwrap();
+    };
+    write("one", "/app@");
+    write("two", "/other@");
+    let (alice, bob) = (jwt(3000), jwt(3600));
+    let allow = ("GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES", "1");
+    let environments: [&[(&str, &str)]; 2] =
+        [&[allow, ("TOK", alice.as_str())], &[allow, ("TOK", bob.as_str())]];
+    differ(tokens(&world, "google --credentials={dir}/one", environments));
+
+    let same = [environments[0], environments[0]];
+    let [first, _] = tokens(&world, "google --credentials={dir}/one", same);
+    let [second, _] = tokens(&world, "google --credentials={dir}/two", same);
+    assert_ne!(first, second);
+    write("one", "/third@");
+    let [third, _] = tokens(&world, "google --credentials={dir}/one", same);
+    assert_ne!(first, third, "the file leads to another account now");
 }
 
 #[test]

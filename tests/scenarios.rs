@@ -13,7 +13,7 @@ macro_rules! areas {
 }
 
 areas! {
-    adfs aws azure azure_pipelines check check_kubernetes ci commands contract credentials executables fetch github
+    adfs aws azure azure_pipelines check check_kubernetes ci commands contract credentials executables fetch github google
     helpers kubernetes
     oidc oidc_device requests url vault x509
 }

@@ -578,6 +578,36 @@ fn a_client_that_does_not_read_blocks_no_other_client() {
     assert!(serving.memory() < 60 * 1024, "{} KiB", serving.memory());
 }
 
+/// Clients of this host find the server by its variable, which the server has too. The source `google` of
+/// its own credentials does not ask the server itself.
+#[test]
+fn a_server_is_not_its_own_metadata_server() {
+    let google = Google::new();
+    let world = google.world(true);
+    let mut config: serde_json::Value = serde_json::from_str(&world.read("c.json")).unwrap();
+    let command = format!("{} google", env!("CARGO_BIN_EXE_wif-token"));
+    config["credential_source"] = json!({"executable": {"command": command}});
+    world.write("c.json", config.to_string());
+    // A name for the same address is not recognized, and its requests end after a second.
+    for (host, expected) in
+        [("127.0.0.1", "there is no metadata server"), ("localhost", "did not respond in time")]
+    {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let options = format!("--listen=127.0.0.1:{port} --timeout=10");
+        let serving = Serving::start_with(&world, &options, |command| {
+            command.env("GCE_METADATA_HOST", format!("{host}:{port}")).env(ALLOW, "1");
+        });
+        let start = Instant::now();
+        let response = serving.get(&token_path(""));
+        assert!(start.elapsed() < Duration::from_secs(5), "{host}: {:?}", start.elapsed());
+        assert_ne!(response.status, 200);
+        assert!(response.body.contains(expected), "{host}: {}", response.body);
+        assert!(serving.end().success());
+        std::fs::remove_file(world.path("log")).unwrap();
+    }
+    assert_eq!(google.calls("token"), 0);
+}
+
 #[test]
 fn concurrent_first_requests_share_one_exchange() {
     let google = Google::new();

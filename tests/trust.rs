@@ -48,6 +48,7 @@ fn content_in_place_of_a_path_or_name_is_described_and_not_repeated() {
         (&["file"], "", "--path=", vec![]),
         (&["env"], "", "--name=", vec![]),
         (&["access-token"], "", "--credentials=", vec![]),
+        (&["google", "--audience=a"], "", "--credentials=", vec![]),
         (
             &["key", "--audience=a", "--issuer=https://a.example", "--subject=s"],
             "",
@@ -102,6 +103,7 @@ fn names_from_variables_and_files_are_not_repeated_if_they_are_content() {
             (&["azure", "--resource=r"], "AZURE_AUTHORITY_HOST"),
             (&["url", "--url=https://127.0.0.1:1/"], "HTTPS_PROXY"),
             (&["url", "--url=https://127.0.0.1:1/"], "SSL_CERT_FILE"),
+            (&["google", "--audience=a"], "GCE_METADATA_HOST"),
             (&["vault", "--role=r"], "VAULT_CACERT"),
             (&["vault", "--role=r"], "VAULT_NAMESPACE"),
             (&["vault", "--role=r"], "VAULT_ADDR"),

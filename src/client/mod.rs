@@ -8,6 +8,7 @@
 pub mod certificate;
 pub mod credentials;
 pub mod executable;
+mod id_token;
 pub mod subject_token;
 pub mod token_cache;
 pub mod user_token;
@@ -15,12 +16,15 @@ pub mod user_token;
 use self::certificate::Identity;
 use crate::configuration::CredentialConfig;
 use crate::configuration::pool_provider::PoolProvider;
-use crate::context::Context;
+use crate::context::{Context, IdTokens};
 use crate::error::Error;
 use crate::google::access_token::AccessToken;
 use crate::google::token_exchange;
 use crate::secret::Secret;
 use crate::token::{TokenType, jwt};
+
+/// The ID tokens of credentials, for the source `google`.
+pub const ID_TOKENS: IdTokens = IdTokens { get: id_token::get, identity: id_token::identity };
 
 /// Exchanges the subject token of a configuration, or its certificate that was loaded, for an access
 /// token with this scope.

@@ -171,7 +171,7 @@ fn in_process(
         }
         *http = http::Settings { offline: http.offline, ..line.common.http.clone() };
     });
-    fetch.document(&cx).map(|document| document.token)
+    fetch.inside(&cx)?.document(&cx).map(|document| document.token)
 }
 
 /// The fetch that this program would make for these arguments.
@@ -188,7 +188,9 @@ fn fetch_of(_: &Allowed, args: Vec<OsString>, env: Env) -> Result<(SourceLine, F
 fn own_fetch(allowed: &Allowed, config: &CredentialConfig, cx: &Context) -> Option<Fetch> {
     let CredentialSource::Executable { command, .. } = &config.source else { return None };
     let Target::ThisProgram(args) = Target::of(command, &cx.env) else { return None };
-    Some(fetch_of(allowed, args, with_variables(variables(config), cx)).ok()?.1)
+    let (_, fetch) = fetch_of(allowed, args, with_variables(variables(config), cx)).ok()?;
+    let cx = cx.narrowed(|world, _| world.env = fetch.env().clone());
+    fetch.inside(&cx).ok()
 }
 
 /// Whether this program would use the token in its output file for this configuration; `None` if

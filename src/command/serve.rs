@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::{CommandInfo, Invocation, serving};
 use crate::client::credentials::CredentialOptions;
+use crate::configuration::search::METADATA_HOST;
 use crate::context::Context;
 use crate::contract::exit::Output;
 use crate::error::{Error, Kind};
@@ -42,7 +43,7 @@ pub(super) const INFO: CommandInfo = CommandInfo {
 
 fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     let options = Options::read(&invocation.values)?;
-    let mut settings = serving::settings(invocation, cx)?;
+    let mut settings = serving::settings(invocation, &without_own_address(&options, cx)?)?;
     settings.secret = match &options.token {
         None => None,
         Some(token) => Some(token.read("--token", cx)?),
@@ -63,6 +64,18 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     server.run()?;
     cx.log.line("the metadata server has stopped");
     Ok(String::new().into())
+}
+
+/// The context without a variable that leads the clients of this host to this server. Its own tokens,
+/// such as those of the source `google`, come from the metadata server behind it.
+fn without_own_address(options: &Options, cx: &Context) -> Result<Context, Error> {
+    let own = options.listen.as_deref();
+    let is_own = cx.env.text(METADATA_HOST)?.is_some_and(|host| own == Some(host.as_str()));
+    Ok(cx.narrowed(|world, _| {
+        if is_own {
+            world.env = world.env.clone().with(METADATA_HOST, "");
+        }
+    }))
 }
 
 /// Longer than any process runs.

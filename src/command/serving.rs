@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Invocation;
+use crate::client;
 use crate::client::credentials::{Credentials, Origin};
 use crate::client::executable::Allowed;
 use crate::client::subject_token;
@@ -74,7 +75,7 @@ pub(super) fn settings(invocation: &Invocation, cx: &Context) -> Result<Settings
         // The credentials are read each time, because their file may have changed.
         let common = Common::new(&values);
         let deadline = Deadline::after(common.timeout());
-        let cx = Context::new(World { deadline, ..world.clone() }, common.http);
+        let cx = Context::new(World { deadline, ..world.clone() }, common.http, client::ID_TOKENS);
         let mut credentials = Credentials::find(&values, &cx)?;
         credentials.reuses_cache = reuses_cache;
         token(&credentials, wanted, &cx)

@@ -30,9 +30,12 @@ const NO_METADATA: &str = "NO_GCE_CHECK";
 /// The metadata server of every host of Google Cloud.
 const METADATA_ADDRESS: &str = "169.254.169.254";
 
+/// Its name.
+const METADATA_NAME: &str = "metadata.google.internal";
+
 /// Its name, as users write it.
 const METADATA_NAMES: [&str; 3] =
-    ["metadata.google.internal", "metadata.google.internal.", "metadata.google.internal:80"];
+    [METADATA_NAME, "metadata.google.internal.", "metadata.google.internal:80"];
 
 /// The file in the folder of gcloud's settings.
 const WELL_KNOWN: &str = "application_default_credentials.json";
@@ -64,19 +67,16 @@ pub fn search(option: Option<PathBuf>, cx: &Context) -> Result<Place, Error> {
         }
         _ => {}
     }
-    if let Some(server) = metadata_server(cx)? {
-        return Ok(Place::MetadataServer(server));
-    }
+    let server = match metadata_server(cx)? {
+        Ok(server) => return Ok(Place::MetadataServer(server)),
+        Err(none) => none.why(),
+    };
     let well_known = match well_known {
         Some((path, _)) => match path.try_exists() {
             Err(error) => format!("{} cannot be read ({error})", show::path(&path)),
             Ok(_) => format!("{} does not exist", show::path(&path)),
         },
         None => format!("{} is not set", home_variable()),
-    };
-    let server = match is_off(cx)? {
-        true => format!("{NO_METADATA} is true"),
-        false => "this host is not a Google Cloud host".to_owned(),
     };
     let cause = format!("{VARIABLE} is not set, {well_known}, and {server}");
     Err(Error::new(Kind::Usage, "no credentials were found")
@@ -102,27 +102,59 @@ pub(super) fn home_variable() -> &'static str {
     if cfg!(windows) { "APPDATA" } else { HOME }
 }
 
-/// Whether a variable says that there is no metadata server.
-fn is_off(cx: &Context) -> Result<bool, Error> {
-    Ok(cx.env.text(NO_METADATA)?.is_some_and(|value| value.eq_ignore_ascii_case("true")))
+/// Why no metadata server is used.
+#[derive(Debug, Clone, Copy)]
+pub enum NoServer {
+    /// A variable says that there is none.
+    Off,
+    /// This host does not belong to Google Cloud, as far as its firmware shows.
+    OtherHost,
 }
 
-/// The origin of the metadata server. Unless a variable names the server, it is used only on a
-/// Google Cloud host: other clouds have a server with other secrets at the same address.
-fn metadata_server(cx: &Context) -> Result<Option<Url>, Error> {
-    if is_off(cx)? {
-        return Ok(None);
+impl NoServer {
+    /// The reason, for messages.
+    pub fn why(self) -> String {
+        match self {
+            NoServer::Off => format!("{NO_METADATA} is true"),
+            NoServer::OtherHost => "this host is not a Google Cloud host".to_owned(),
+        }
+    }
+
+    /// How to use one.
+    pub fn fix(self) -> String {
+        match self {
+            NoServer::Off => format!("unset {NO_METADATA}"),
+            NoServer::OtherHost => format!(
+                "run wif-token on a Google Cloud host (in a container that cannot read the firmware, \
+                 set {METADATA_HOST}={METADATA_NAME})"
+            ),
+        }
+    }
+}
+
+/// The origin of the metadata server, or why there is none. Unless a variable names the server, it is
+/// used only on a Google Cloud host: other clouds have a server with other secrets at the same
+/// address.
+///
+/// # Errors
+/// `CONFIGURATION` if a variable has a wrong value.
+pub fn metadata_server(cx: &Context) -> Result<Result<Url, NoServer>, Error> {
+    if cx.env.text(NO_METADATA)?.is_some_and(|value| value.eq_ignore_ascii_case("true")) {
+        return Ok(Err(NoServer::Off));
     }
     let host = match cx.env.text(METADATA_HOST)? {
         // The fixed address avoids a DNS lookup that another server could answer.
         Some(host) if METADATA_NAMES.contains(&host.as_str()) => METADATA_ADDRESS.to_owned(),
         Some(host) => host,
         None if firmware::is_of_google() => METADATA_ADDRESS.to_owned(),
-        None => return Ok(None),
+        None => return Ok(Err(NoServer::OtherHost)),
     };
-    let is_host = |url: &Url| url.path() == "/" && !url.has_query() && !host.ends_with('/');
+    let is_host = |url: &Url| {
+        let is_bare = url.path() == "/" && !url.has_query() && !host.ends_with('/');
+        is_bare && show::looks_like(&host).is_none()
+    };
     let url = Url::parse(&format!("http://{host}")).ok().filter(is_host);
-    url.map(Some).ok_or_else(|| {
+    url.map(Ok).ok_or_else(|| {
         Error::new(Kind::Configuration, format!("{METADATA_HOST} is not a host name"))
             .fix(format!("set {METADATA_HOST} to HOST or HOST:PORT, or unset it"))
     })

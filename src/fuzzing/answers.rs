@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use crate::client;
 use crate::configuration::CredentialConfig;
 use crate::context::Context;
 use crate::contract::request::SubjectTokenRequest;
@@ -57,7 +58,7 @@ pub(super) fn run(input: &[u8]) {
         deadline: Deadline::after(Duration::from_millis(400)),
         log: Log::open(None, Clock).recording(),
     };
-    let cx = Context::new(world, Settings::default());
+    let cx = Context::new(world, Settings::default(), client::ID_TOKENS);
     let index = usize::from(choice.wrapping_sub(b'a'));
     let result = match SOURCES.get(index) {
         Some(line) => subject_token(line, &cx),

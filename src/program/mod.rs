@@ -32,7 +32,7 @@ use crate::error::{Error, Kind};
 use crate::files;
 use crate::secret::Secret;
 use crate::show;
-use crate::world::{Deadline, Env, World};
+use crate::world::{Deadline, Env, MARKERS, World};
 
 /// A program to run.
 #[derive(Debug)]
@@ -131,7 +131,9 @@ impl Program {
             return Err(obstacle.explain(&shown));
         }
         let mut command = Command::new(&self.name);
-        command.args(&self.args).envs(self.variables.iter().map(|(name, value)| (name, value)));
+        let marker = |name| Some((name, world.env.get(name)?));
+        command.args(&self.args).envs(MARKERS.into_iter().filter_map(marker));
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(Stdio::piped());
         command.stderr(if is_observed { Stdio::piped() } else { Stdio::null() });
         let not_started = |error| self.not_started(&error, world);

@@ -1,15 +1,19 @@
 //! Runs another program that prints the subject token on its standard output. [`crate::program`]
 //! describes how it is run.
 
+use serde_json::Value;
+
 use super::field::{self, Field};
 use super::{Source, SourceInfo};
 use crate::context::Context;
 use crate::contract::request::SubjectTokenRequest;
+use crate::contract::{document, judgement};
 use crate::error::{Error, Kind};
 use crate::options::Values;
 use crate::program::Program;
+use crate::secret::Secret;
 use crate::show;
-use crate::token::{Origin, SubjectToken};
+use crate::token::{Origin, SubjectToken, TokenType};
 
 pub(super) const INFO: SourceInfo = SourceInfo {
     name: "command",
@@ -45,6 +49,22 @@ fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
     Ok(Box::new(Output { program, field: Field::read(values)? }))
 }
 
+/// The failure of a program, with the reason if the program prints it as this one does.
+fn reported(failure: Error, output: &Secret, token_type: TokenType) -> Error {
+    let is_ours = |document: &Value| {
+        document.get("version").is_some_and(|version| *version == 1)
+            && judgement::is_failure(document)
+    };
+    let document = serde_json::from_str(output.expose()).ok().filter(is_ours);
+    let Some(document) = document else { return failure };
+    let code = document.get("code").and_then(Value::as_str).and_then(Kind::from_code);
+    let kind = code.unwrap_or(failure.kind());
+    match document::token(&document, token_type) {
+        Err(why) => failure.of_kind(kind).cause(why),
+        Ok(_) => failure,
+    }
+}
+
 impl Source for Output {
     fn subject_token(
         &self,
@@ -52,7 +72,10 @@ impl Source for Output {
         cx: &Context,
     ) -> Result<SubjectToken, Error> {
         let what = format!("the output of {}", show::path(self.program.name.as_ref()));
-        let text = self.program.output(cx)?;
+        let (status, text) = self.program.run(cx)?;
+        if !status.success() {
+            return Err(reported(self.program.failed(status, cx), &text, request.token_type));
+        }
         if text.expose().trim().is_empty() {
             return Err(Error::new(Kind::Protocol, format!("{what} is empty"))
                 .fix("run the program after -- by hand to see its error output"));

@@ -16,7 +16,7 @@ use crate::cache::{self, CachedFile, Fetching, Obtained};
 use crate::context::Context;
 use crate::contract::destination::Destination;
 use crate::contract::document::Document;
-use crate::contract::request::SubjectTokenRequest;
+use crate::contract::request::{SubjectTokenRequest, digest};
 use crate::error::Error;
 use crate::files;
 use crate::options::{Format, SecretRef};
@@ -27,6 +27,7 @@ use crate::world::{Declared, Env};
 pub struct Fetch {
     source: Box<dyn Source>,
     request: SubjectTokenRequest,
+    format: Format,
     destination: Destination,
     /// Identifies the request and the identity.
     digest: String,
@@ -56,7 +57,29 @@ impl Fetch {
         let secrets = line.values.secrets();
         let secrets =
             secrets.map(|(option, secret)| (format!("--{}", option.name), secret)).collect();
-        Ok(Fetch { source, request, destination, digest, timeout, env, expiry_margin, secrets })
+        Ok(Fetch {
+            source,
+            request,
+            format,
+            destination,
+            digest,
+            timeout,
+            env,
+            expiry_margin,
+            secrets,
+        })
+    }
+
+    /// The same fetch, whose digest also covers the credentials that the source finds in this context.
+    ///
+    /// # Errors
+    /// Those of [`Source::identity`] and of [`Fetch::new`].
+    pub fn inside(mut self, cx: &Context) -> Result<Fetch, Error> {
+        if let Some(identity) = self.source.identity(cx)? {
+            self.digest = digest([&self.digest, &identity].into_iter().map(|part| part.as_bytes()));
+            self.destination = Destination::new(self.format, &self.request, self.digest.clone())?;
+        }
+        Ok(self)
     }
 
     /// The environment for the context of this fetch.

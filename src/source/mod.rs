@@ -12,6 +12,7 @@ pub(crate) mod field;
 pub(crate) mod file;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
+mod google;
 mod key;
 pub(crate) mod kubernetes;
 pub mod lookup;
@@ -53,6 +54,15 @@ pub trait Source: Debug {
     /// The default of `--timeout` for this request.
     fn timeout(&self, _request: &SubjectTokenRequest) -> Duration {
         Options::TIMEOUT
+    }
+
+    /// Identifies the credentials that the source finds in this context, unless its options and variables
+    /// identify them.
+    ///
+    /// # Errors
+    /// `CONFIGURATION` if the credentials cannot be read.
+    fn identity(&self, _cx: &Context) -> Result<Option<String>, Error> {
+        Ok(None)
     }
 
     /// What the source prints instead of a token, if an option requests this.
@@ -118,6 +128,7 @@ pub static SOURCES: &[SourceInfo] = &[
     azure::INFO,
     adfs::INFO,
     kubernetes::INFO,
+    google::INFO,
     key::INFO,
 ];
 

@@ -44,6 +44,15 @@ const SHARED_ISSUERS: &[SharedIssuer] = &[
         ),
     },
     SharedIssuer {
+        url: "https://accounts.google.com",
+        claim: "sub",
+        placeholder: (
+            "UNIQUE_ID",
+            "the ID in the output of: gcloud iam service-accounts describe EMAIL \
+             --format='value(uniqueId)'",
+        ),
+    },
+    SharedIssuer {
         url: "https://app.terraform.io",
         claim: "terraform_organization_id",
         placeholder: (

@@ -14,10 +14,16 @@ pub const HOME: &str = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
 /// run the helper for them again.
 pub const IN_HELPER_AWS: &str = "WIF_TOKEN_IN_HELPER_AWS";
 
+/// The variable with digests of the credential files from which the source `google` is getting an ID
+/// token, so that the command of such a file cannot use the same file again.
+pub const IN_SOURCE_GOOGLE: &str = "WIF_TOKEN_IN_SOURCE_GOOGLE";
+
+/// Variables that say which run has started this one. Every program that a run starts gets them.
+pub const MARKERS: [&str; 2] = [IN_HELPER_AWS, IN_SOURCE_GOOGLE];
+
 /// Variables that every part of a run may read, because they say how to reach a server or a program
 /// and not which identity to use.
-const NOT_IDENTITY: [&str; 9] = [
-    IN_HELPER_AWS,
+const NOT_IDENTITY: [&str; 8] = [
     "http_proxy",
     "https_proxy",
     "HTTPS_PROXY",
@@ -58,6 +64,7 @@ impl Declared {
     fn contains(&self, name: &str) -> bool {
         self.fixed.contains(&name)
             || self.named.iter().any(|named| named == name)
+            || MARKERS.contains(&name)
             || NOT_IDENTITY.contains(&name)
     }
 }
@@ -69,8 +76,8 @@ impl Env {
         Env::Over(BTreeMap::from([(name.to_owned(), value.into())]), Box::new(self))
     }
 
-    /// The environment with all variables, for what does not depend on the identity, such as the
-    /// place of a lock.
+    /// The environment with all variables, for a request with a digest of its own, and for what does
+    /// not depend on the identity, such as the place of a lock.
     pub fn undeclared(&self) -> &Env {
         match self {
             Env::Declared(declared) => &declared.env,

@@ -222,6 +222,7 @@ def test_gcloud_makes_the_provider_of_each_kind(program, iam, tmp_path, audience
 
 @pytest.mark.parametrize("words, condition, mapping", [
     (["github"], 'assertion.repository_owner_id == "OWNER_ID"', "assertion.sub"),
+    (["google"], 'assertion.sub == "UNIQUE_ID"', "assertion.sub"),
     (["ci", "--system=gitlab"], 'assertion.namespace_id == "NAMESPACE_ID"', "assertion.sub"),
     (["azure-pipelines", "--service-connection=1-2"], 'assertion.sub.extract("/sc/{connection}") == "ORGANIZATION_ID/1-2"',
      'assertion.sub.extract("/sc/{connection}")'),

@@ -85,11 +85,21 @@ impl Credentials {
         })
     }
 
-    /// The file for a token; `None` if there is none.
-    pub(super) fn file(&self, entry: Entry, cx: &Context) -> Result<Option<CachedFile>, Error> {
-        let of_origin = match &self.origin {
+    /// Identifies whose tokens these credentials get.
+    ///
+    /// # Errors
+    /// Those of the metadata server.
+    pub fn fingerprint(&self, cx: &Context) -> Result<String, Error> {
+        let hops = format!("{:?}", self.hops);
+        let parts = [&self.file, &self.identity_of_origin(None, cx)?, &hops];
+        Ok(digest(parts.into_iter().map(|part| part.as_bytes())))
+    }
+
+    /// The same for the origin, with its certificate if it was loaded.
+    fn identity_of_origin(&self, loaded: Option<&Identity>, cx: &Context) -> Result<String, Error> {
+        Ok(match &self.origin {
             Origin::ExternalAccount(config) => {
-                let identity = match entry.identity {
+                let identity = match loaded {
                     Some(identity) => identity.id.clone(),
                     None => subject_token::identity(config, cx),
                 };
@@ -98,7 +108,12 @@ impl Credentials {
             Origin::User(user) => format!("{:?}", user.identity()),
             // Another host, or another server at the same port, has another account.
             Origin::MetadataServer(server) => server.account(cx)?.to_owned(),
-        };
+        })
+    }
+
+    /// The file for a token; `None` if there is none.
+    pub(super) fn file(&self, entry: Entry, cx: &Context) -> Result<Option<CachedFile>, Error> {
+        let of_origin = self.identity_of_origin(entry.identity, cx)?;
         let Entry { kind, request, reuse, is_ours, file, .. } = entry;
         // The platform of another host that shares the home directory has another identity.
         let host = token_cache::host(cx);

@@ -98,7 +98,18 @@ impl Credentials {
     pub fn find(values: &Values, cx: &Context) -> Result<Credentials, Error> {
         let CredentialOptions { credentials, service_account, delegate } =
             CredentialOptions::checked(values)?;
-        let mut found = match search::search(credentials, cx)? {
+        let mut found = Credentials::at(search::search(credentials, cx)?)?;
+        found.impersonate(service_account)?;
+        found.delegate(delegate)?;
+        Ok(found)
+    }
+
+    /// The credentials in this place.
+    ///
+    /// # Errors
+    /// Those of [`CredentialFile::read`].
+    pub fn at(place: Place) -> Result<Credentials, Error> {
+        Ok(match place {
             Place::File(path, place) => {
                 Credentials::of_file(CredentialFile::read(&path, place)?, &path)
             }
@@ -108,10 +119,7 @@ impl Credentials {
                 let (hops, scopes) = (Vec::new(), Vec::new());
                 Credentials { origin, hops, scopes, file, reuses_cache: true }
             }
-        };
-        found.impersonate(service_account)?;
-        found.delegate(delegate)?;
-        Ok(found)
+        })
     }
 
     fn of_file(file: CredentialFile, path: &Path) -> Credentials {

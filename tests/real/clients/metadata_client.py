@@ -1,6 +1,6 @@
 """A real client without any credential file: google-auth, which finds the metadata server of its environment.
 
-    metadata_client.py access | identity AUDIENCE | session URL | many COUNT
+    metadata_client.py access | identity AUDIENCE | compute_engine AUDIENCE | session URL | many COUNT
 
 Prints `{"access_token": …}`, `{"id_token": …}`, `{"body": …}` or `{"tokens": […]}`; an error goes to stderr as the library words
 it, exit status 1. https://googleapis.dev/python/google-auth/latest/reference/google.auth.compute_engine.html
@@ -32,6 +32,13 @@ def identity(audience: str) -> dict:
     return {"id_token": fetch_id_token(Request(), audience)}
 
 
+def of_compute_engine(audience: str) -> dict:
+    """An ID token of the credentials for this server, without the search for default credentials."""
+    credentials = compute_engine.IDTokenCredentials(Request(), audience, use_metadata_identity_endpoint=True)
+    credentials.refresh(Request())
+    return {"id_token": credentials.token}
+
+
 def session(url: str) -> dict:
     """What an API answers to the default credentials."""
     credentials, _ = google.auth.default(scopes=SCOPES)
@@ -56,6 +63,7 @@ def many(count: str) -> dict:
 
 try:
     mode, *more = sys.argv[1:]
-    print(json.dumps({"access": access, "identity": identity, "session": session, "many": many}[mode](*more)))
+    modes = {"access": access, "identity": identity, "compute_engine": of_compute_engine, "session": session, "many": many}
+    print(json.dumps(modes[mode](*more)))
 except (GoogleAuthError, ValueError) as error:
     sys.exit(f"{type(error).__name__}: {error}")

@@ -30,6 +30,7 @@ class MetadataServer:
     def __post_init__(self):
         self._http = Loopback(self._answer)
         self.url, self.host = self._http.url, self._http.url.removeprefix("http://")
+        self.requests = self._http.requests
 
     def close(self):
         """Stops serving."""

@@ -25,10 +25,8 @@ pub(super) fn load(profile: &str, command_line: &str, account: &Account) -> Resu
         Error::new(Kind::Configuration, what).fix("correct credential_process")
     })?;
     let args = words.map(Into::into).collect();
-    let marker = account.cx.env.get(IN_HELPER_AWS);
-    let is_in_helper = marker.is_some();
-    let variables = marker.into_iter().map(|value| (IN_HELPER_AWS.to_owned(), value)).collect();
-    let program = Program { name: name.into(), args, variables, place: place.clone() };
+    let is_in_helper = account.cx.env.get(IN_HELPER_AWS).is_some();
+    let program = Program { name: name.into(), args, variables: Vec::new(), place: place.clone() };
     let output = program.output(account.cx).map_err(|error| match error.kind() {
         Kind::Unreachable if is_in_helper => error.fix(
             "set --profile in executable.command of the credential configuration to another \

@@ -1,0 +1,96 @@
+//! The ID tokens that the source `google` uses as subject tokens.
+//!
+//! The credentials of a file can require a subject token themselves, which can be one of the source
+//! `google` again. Each file is used once at most: the command of a file that leads back to the same
+//! file would start program after program.
+
+use std::path::Path;
+
+use super::credentials::{Credentials, Origin};
+use crate::configuration::search::{self, Place};
+use crate::context::Context;
+use crate::contract::request::digest;
+use crate::error::{Error, Kind};
+use crate::files;
+use crate::secret::Secret;
+use crate::show;
+use crate::world::IN_SOURCE_GOOGLE;
+
+/// The option of the source.
+const OPTION: &str = "--credentials";
+
+/// Gets an ID token with the email address of the service account: of the credentials in a file, or of
+/// the metadata server.
+///
+/// # Errors
+/// `ABSENT` if there is no metadata server, `CONFIGURATION` if the file does not lead to a service
+/// account or uses itself, and those of [`Credentials::id_token`].
+pub(super) fn get(path: Option<&Path>, audience: &str, cx: &Context) -> Result<Secret, Error> {
+    let id_token = |credentials: Credentials, cx: &Context| {
+        credentials.id_token(audience, true, "--audience", cx).map(|token| token.text)
+    };
+    let Some(path) = path else {
+        let origin = search::metadata_server(cx)?.map_err(|none| {
+            Error::new(Kind::Absent, "there is no metadata server of Google Cloud")
+                .cause(none.why())
+                .fix(format!("{}, or add {OPTION}=FILE", none.fix()))
+        })?;
+        return id_token(Credentials::at(Place::MetadataServer(origin))?, cx);
+    };
+    let cx = inside(path, cx)?;
+    let credentials = of_file(path)?;
+    match (&credentials.origin, credentials.hops.as_slice()) {
+        (Origin::User(_), []) => Err(no_service_account(path)
+            .cause("the audience of a user's ID token is always the OAuth client of the sign-in")
+            .fix(
+                "create the file with gcloud auth application-default login \
+                 --impersonate-service-account=EMAIL",
+            )),
+        (Origin::ExternalAccount(_), []) => Err(no_service_account(path)
+            .cause("only a service account has ID tokens")
+            .fix("create the file with wif-token config SOURCE --service-account=EMAIL")),
+        _ => id_token(credentials, &cx),
+    }
+}
+
+/// Identifies whose tokens the credentials in a file are.
+///
+/// # Errors
+/// `CONFIGURATION` if the file cannot be read or uses itself.
+pub(super) fn identity(path: &Path, cx: &Context) -> Result<String, Error> {
+    let cx = inside(path, cx)?;
+    of_file(path)?.fingerprint(&cx)
+}
+
+fn of_file(path: &Path) -> Result<Credentials, Error> {
+    Credentials::at(Place::File(path.to_owned(), OPTION))
+}
+
+fn no_service_account(path: &Path) -> Error {
+    let what = format!("{} does not name a service account", show::path(path));
+    Error::new(Kind::Configuration, what)
+}
+
+/// The context in which the credentials of a file are used. It has all variables: they belong to the
+/// identity of the credentials.
+///
+/// # Errors
+/// `CONFIGURATION` if this run is for a command in the same file.
+fn inside(path: &Path, cx: &Context) -> Result<Context, Error> {
+    let real = path.canonicalize().unwrap_or_else(|_| files::absolute(path));
+    let this = digest([real.as_os_str().as_encoded_bytes()].into_iter());
+    let before = cx.env.text(IN_SOURCE_GOOGLE)?.unwrap_or_default();
+    if before.split(',').any(|file| file == this) {
+        let what = format!("the credential file {} uses itself", show::path(path));
+        return Err(Error::new(Kind::Configuration, what)
+            .cause(format!("its executable.command leads to wif-token google with this {OPTION}"))
+            .fix(format!(
+                "set {OPTION} to the file with the credentials of this workload, and not to the \
+                 configuration that runs wif-token google"
+            )));
+    }
+    let files = format!("{before},{this}");
+    Ok(cx.narrowed(|world, _| {
+        world.env = world.env.undeclared().clone().with(IN_SOURCE_GOOGLE, &files);
+    }))
+}

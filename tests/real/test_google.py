@@ -1,0 +1,154 @@
+"""The `google` source: google-auth asks the metadata server as the program does, and Google's clients exchange what the program gets,
+from the host or from another credential file.
+
+The stand-in of the metadata server refuses what Google's refuses. The token service trusts Google's issuer with an uploaded key.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+import pytest
+
+from standins.loopback import Answer, Loopback, Request
+from standins.metadata import MetadataServer
+from standins.sts import DEPLOYER
+from standins.verify_jwt import OidcPoolProvider
+from support.clients import ALLOW, CLIENTS
+from support.places import HERE, PYTHON
+from support.program import JWT
+from support.signer import claims_of
+
+GOOGLE = "https://accounts.google.com"
+IDENTITY = "/computeMetadata/v1/instance/service-accounts/default/identity"
+# Of another organization than the one of `audience`.
+OTHER_POOL = "//iam.googleapis.com/projects/210987654321/locations/global/workloadIdentityPools/partner/providers/google"
+
+
+@pytest.fixture
+def host(sts):
+    """A host of Google Cloud, whose tokens the other pool trusts."""
+    sts.add(OidcPoolProvider(OTHER_POOL, GOOGLE, jwks=sts.iam.keys.signer("google").jwks()))
+    found = MetadataServer(sts.iam.keys)
+    yield found
+    found.close()
+
+
+def environment(host: MetadataServer) -> dict[str, str]:
+    """The variables that lead to it."""
+    return {"GCE_METADATA_HOST": host.host, "GCE_METADATA_IP": host.host}
+
+
+def identity_requests(host: MetadataServer) -> list[Request]:
+    """The requests for an ID token."""
+    return [request for request in host.requests if request.path == IDENTITY]
+
+
+@pytest.mark.parametrize("audience", ["api://AzureADTokenExchange", f"https:{OTHER_POOL}", "a b&c=d/é"])
+def test_asks_as_google_auth_does(program, host, audience):
+    """Method, path, parameters and the header of `compute_engine.IDTokenCredentials`; neither sends a body."""
+    words = [PYTHON, HERE / "clients" / "metadata_client.py", "compute_engine", audience]
+    done = subprocess.run([str(word) for word in words], env=program.environment(environment(host)), stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, timeout=60, check=True)  # fmt: skip
+    run = program.run("google", f"--audience={audience}", env=environment(host))
+    theirs, ours = identity_requests(host)
+    for name in ("method", "path", "query", "body"):
+        assert getattr(ours, name) == getattr(theirs, name), name
+    assert ours.headers["metadata-flavor"] == theirs.headers["metadata-flavor"] == "Google"
+    for token in (run.token, json.loads(done.stdout)["id_token"]):
+        program.ledger.token("ID token of the host", token)
+        assert claims_of(token)["aud"] == audience
+    assert claims_of(run.token)["exp"] - run.document["expiration_time"] == 300
+
+
+@pytest.mark.parametrize("client", list(CLIENTS))
+def test_each_google_client_exchanges_it(clients, sts, host, tmp_path, client):
+    """One request to the metadata server for two runs of the client: the output file answers the second."""
+    configuration = clients.configuration(OTHER_POOL, "google", f"--audience=https:{OTHER_POOL}", output_file=tmp_path / "out.json")
+    for _ in range(2):
+        assert clients.run(client, configuration, env=environment(host)).access_token in sts.issued
+    assert len(identity_requests(host)) == 1
+    assert sts.exchanges[0].claims["email"] == host.account and sts.exchanges[0].claims["iss"] == GOOGLE
+
+
+def of_deployer(clients, sts, issuer, audience):
+    """A credential file of a workload elsewhere, with a service account, and a configuration that uses its ID tokens."""
+    clients.folder.mkdir(exist_ok=True)
+    (clients.folder / "token").write_text(issuer.token("https:" + audience))
+    path = clients.folder / "workload.json"
+    path.write_text(json.dumps({
+        "type": "external_account", "audience": audience, "subject_token_type": JWT, "token_url": sts.token_url,
+        "service_account_impersonation_url": sts.impersonation_url(DEPLOYER),
+        "credential_source": {"file": str(clients.folder / "token")},
+    }))  # fmt: skip
+    return clients.configuration(OTHER_POOL, "google", f"--credentials={path}", f"--audience=https:{OTHER_POOL}")
+
+
+@pytest.mark.parametrize("client", list(CLIENTS))
+def test_each_google_client_exchanges_the_token_of_a_credential_file(clients, sts, issuer, host, audience, client):
+    """Two exchanges: for the service account of the workload, then at the other pool with its ID token. The host is not asked."""
+    configuration = of_deployer(clients, sts, issuer, audience)
+    assert clients.run(client, configuration, env=environment(host)).access_token in sts.issued
+    first, second = sts.exchanges
+    assert (first.claims["iss"], second.claims["iss"]) == (issuer.url, GOOGLE)
+    assert second.claims["email"] == DEPLOYER and host.requests == []
+
+
+def test_the_configuration_of_the_client_is_not_used(clients, host):
+    """Only the metadata server is asked, although the client passes on its variable."""
+    configuration = clients.configuration(OTHER_POOL, "google", f"--audience=https:{OTHER_POOL}")
+    outcome = clients.run("python", configuration, env={"GOOGLE_APPLICATION_CREDENTIALS": str(configuration), "GCE_METADATA_HOST": ""})
+    assert outcome.status != 0 and "there is no metadata server" in outcome.complaint
+    assert host.requests == []
+
+
+@pytest.mark.parametrize("client", ["python", "node"])
+def test_a_configuration_that_uses_itself_is_refused(clients, sts, client):
+    """At once, and the client shows why."""
+    own = clients.folder / "credentials.json"
+    configuration = clients.configuration(OTHER_POOL, "google", f"--credentials={own}", f"--audience=https:{OTHER_POOL}",
+                                          email=DEPLOYER, timeout_millis=5000)  # fmt: skip
+    outcome = clients.run(client, configuration)
+    assert outcome.status != 0 and "uses itself" in outcome.complaint
+    assert sts.requests == []
+
+
+# Nothing secret shows
+
+
+@pytest.mark.parametrize("status", [200, 400, 403, 404, 503])
+@pytest.mark.parametrize("step", ["/v1/token", "generateIdToken"])
+def test_an_echo_shows_nothing(program, ledger, issuer, audience, tmp_path, step, status):
+    """A server that answers one step with all that it received, as an error and in the place of the token."""
+    bearer = ledger.secret("the federated token", "ya29.hunter2-federated-4711")
+
+    def answer(request: Request) -> Answer:
+        received = " ".join([*request.headers.values(), request.body.decode()])
+        if request.path.endswith(step):
+            return Answer(status, {"error": {"message": received, "status": "PERMISSION_DENIED"}, "error_description": received,
+                                   "token": received, "access_token": received})  # fmt: skip
+        return Answer(200, {"access_token": bearer, "expires_in": 3599, "token_type": "Bearer"})
+
+    token = tmp_path / "token"
+    token.write_text(ledger.secret("the subject token", issuer.token("https:" + audience)))
+    with Loopback(answer) as far:
+        account = f"{far.url}/v1/projects/-/serviceAccounts/{DEPLOYER}:generateAccessToken"
+        path = tmp_path / "workload.json"
+        path.write_text(json.dumps({
+            "type": "external_account", "audience": audience, "subject_token_type": JWT, "token_url": far.url + "/v1/token",
+            "service_account_impersonation_url": account, "credential_source": {"file": str(token)},
+        }))  # fmt: skip
+        run = program.run("google", f"--credentials={path}", f"--audience=https:{OTHER_POOL}", "--timeout=4", env={ALLOW: "1"})
+        sent = "".join(json.dumps([request.headers, request.body.decode()]) for request in far.requests if request.path.endswith(step))
+    run.failed(run.document["code"])
+    assert (bearer if step == "generateIdToken" else token.read_text()) in sent, "the secret was sent, and echoed"
+
+
+def test_the_host_gets_nothing_secret(program, ledger, host):
+    """No variable of the environment and no token is in the request."""
+    secret = ledger.secret("a variable", "hunter2-variable-4711")
+    run = program.run("google", f"--audience=https:{OTHER_POOL}", env=environment(host) | {"TOKEN": secret})
+    ledger.token("ID token of the host", run.token)
+    (request,) = host.requests
+    assert request.body == b"" and not {"authorization", "cookie", "x-forwarded-for"} & set(request.headers)
