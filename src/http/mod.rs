@@ -11,6 +11,7 @@ mod failure;
 pub mod form;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
+mod pin;
 mod proxy;
 mod proxy_connector;
 mod proxy_refusal;
@@ -39,6 +40,7 @@ use self::connector::{Peer, TlsConnector};
 use self::proxy_connector::ProxyConnector;
 use self::transport::{Resolver, SocketConnector};
 pub use clocks::{SET_CLOCK, TOLERATED_SKEW, wrong_clock};
+pub use pin::Pin;
 pub use proxy::NamedProxy;
 pub use request::{Request, Text};
 pub use response::Response;
