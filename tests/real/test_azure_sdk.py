@@ -158,7 +158,7 @@ def test_the_same_identity(case, azure, program, audience, tmp_path, ledger):
     expect = case.ours if case.because else case.expect
     if expect is None:
         run.failed(run.document["code"])
-        assert run.document["code"] in ("ABSENT", "CONFIGURATION"), run.described()
+        assert run.document["code"] in ("ABSENT", "CONFIGURATION", "DENIED"), run.described()
     else:
         assert last(azure, run.token) == expect
         trusted = OidcPoolProvider(audience, azure.tenant.issuer.url, allowed_audiences=(RESOURCE,))

@@ -167,6 +167,7 @@ def test_app_service_refuses(azure, changes, status):
     ({"resource": "api://other"}, 400), ({"unknown": "1"}, 400), ({"client_id": "nobody"}, 400),
 ], ids=str)  # fmt: skip
 @pytest.mark.parametrize("where", ["service_fabric", "machine_learning"])
+@pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
 def test_the_endpoints_with_a_secret_refuse(azure, where, changes, status):
     """A request that is not exactly theirs."""
     service = getattr(azure, where)
