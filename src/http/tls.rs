@@ -278,15 +278,18 @@ pub(super) fn explain(error: &rustls::Error, host: &str, option: &str, terms: &T
 
 /// The failure of a connection to a host whose certificate is not trusted.
 fn distrust(error: &CertificateError, host: &str, option: &str, terms: &Terms) -> Error {
-    if let (CertificateError::ApplicationVerificationFailure, Some(Pin { place, .. })) =
-        (error, &terms.pin)
-    {
-        return Error::new(
-            Kind::Configuration,
-            format!("the certificate of {host} is not trusted"),
-        )
-        .cause(format!("its SHA-1 hash is not the one in {place}"))
-        .fix(format!("check {option} and {place}, and restart the application"));
+    let untrusted =
+        || Error::new(Kind::Configuration, format!("the certificate of {host} is not trusted"));
+    if let Some(Pin { place, .. }) = &terms.pin {
+        let why = match error {
+            CertificateError::ApplicationVerificationFailure => {
+                format!("its SHA-1 hash is not the one in {place}")
+            }
+            _ => "the server did not prove that it has the private key".to_owned(),
+        };
+        return untrusted()
+            .cause(why)
+            .fix(format!("check {option} and {place}, and restart the application"));
     }
     let (why, fix) = match (error, &terms.authorities) {
         (CertificateError::Expired | CertificateError::ExpiredContext { .. }, _) => (
@@ -319,7 +322,5 @@ fn distrust(error: &CertificateError, host: &str, option: &str, terms: &Terms) -
             }),
         ),
     };
-    Error::new(Kind::Configuration, format!("the certificate of {host} is not trusted"))
-        .cause(why)
-        .fix(fix)
+    untrusted().cause(why).fix(fix)
 }
