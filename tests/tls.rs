@@ -9,9 +9,14 @@ use std::sync::Arc;
 use std::thread;
 
 use common::server::json;
-use common::{World, jwt};
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
+use common::{SECRETS, World, holds_no_secret, jwt};
+use rcgen::{
+    BasicConstraints, Certificate, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd,
+};
+use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
+use rustls::crypto::ring::sign::any_supported_type;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 /// A certificate authority and servers with certificates of its own.
@@ -38,22 +43,25 @@ impl Authority {
             params.not_after = date_time_ymd(2021, 1, 1);
         }
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate.der().clone()], key)
-            .unwrap();
-        serve(Arc::new(config))
+        serve(&certificate, &key, json(&jwt(3600)))
     }
 }
 
-fn serve(config: Arc<ServerConfig>) -> String {
+/// A server with this certificate and this key, which need not match, that gives one answer to
+/// everybody.
+fn serve(certificate: &Certificate, key: &KeyPair, answer: Vec<u8>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("https://{}/t", listener.local_addr().unwrap());
-    let answer = json(&jwt(3600));
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let key = any_supported_type(&key).unwrap();
+    let pair = CertifiedKey::new(vec![certificate.der().clone()], key);
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(pair)));
+    let config = Arc::new(config);
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             let connection = ServerConnection::new(config.clone()).unwrap();
@@ -123,4 +131,42 @@ fn the_trust_store_of_the_platform_is_used() {
     world.write("store.pem", &authority.pem);
     let url = authority.server("127.0.0.1", false);
     world.run_with(&format!("url --url={url}"), &[("SSL_CERT_FILE", "{dir}/store.pem")]).document();
+}
+
+#[test]
+fn service_fabric_is_known_by_the_hash_of_its_certificate_and_by_its_key() {
+    let (key, other) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+    let mut params = CertificateParams::new(vec!["node.example".to_owned()]).unwrap();
+    (params.not_before, params.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2021, 1, 1));
+    let certificate = params.self_signed(&key).unwrap();
+    let impostor = params.self_signed(&other).unwrap();
+    let hash = digest(&SHA1_FOR_LEGACY_USE_ONLY, certificate.der());
+    let hash: String = hash.as_ref().iter().map(|byte| format!("{byte:02X}")).collect();
+    let token = format!(r#"{{"access_token":"{}","token_type":"Bearer"}}"#, jwt(3600));
+    let world = World::new();
+    let run = |certificate: &Certificate, key: &KeyPair| {
+        let url = serve(certificate, key, json(&token));
+        let variables = [
+            ("IDENTITY_ENDPOINT", url.as_str()),
+            ("IDENTITY_HEADER", SECRETS[0]),
+            ("IDENTITY_SERVER_THUMBPRINT", hash.as_str()),
+            ("AZURE_POD_IDENTITY_AUTHORITY_HOST", "http://127.0.0.1:1"),
+        ];
+        world.run_with("azure --resource=api://wif --log-file={dir}/log", &variables)
+    };
+    run(&certificate, &key).document();
+    let wrong = run(&impostor, &other);
+    assert_eq!(
+        wrong.stderr.trim_end(),
+        "the certificate of 127.0.0.1 is not trusted: its SHA-1 hash is not the one in \
+         IDENTITY_SERVER_THUMBPRINT; check IDENTITY_ENDPOINT and IDENTITY_SERVER_THUMBPRINT, and restart \
+         the application"
+    );
+    let stolen = run(&certificate, &other);
+    assert!(
+        stolen.stderr.contains("did not prove that it has the private key"),
+        "{}",
+        stolen.stderr
+    );
+    holds_no_secret(&world.read("log"));
 }

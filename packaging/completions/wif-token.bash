@@ -23,7 +23,7 @@ _wif_token() {
     done
     case $first:$whole in
         file:--path=*) compopt -o default ;;
-        ci:--system=*) _wif_token_words 'github azure-pipelines buildkite circleci gitlab bitbucket terraform-cloud' ;;
+        ci:--system=*) _wif_token_words 'github azure-pipelines buildkite circleci gitlab bitbucket terraform-cloud spacelift semaphore env0 codefresh vercel fly modal' ;;
         oidc:--flow=*) _wif_token_words 'client-credentials device' ;;
         oidc:--auth=*) _wif_token_words 'basic post private-key-jwt mtls none' ;;
         oidc:--client-secret=file:*) compopt -o default ;;

@@ -10,7 +10,7 @@ Register-ArgumentCompleter -Native -CommandName wif-token -ScriptBlock {
     elseif ($second -and ($first -eq 'helper' -or "$first $second" -eq 'help helper')) { $first += "-$second" }
     $start = ''
     $offer = switch -Wildcard -CaseSensitive ("${first}:$word") {
-        'ci:--system=*' { $start = '--system='; 'github azure-pipelines buildkite circleci gitlab bitbucket terraform-cloud'; break }
+        'ci:--system=*' { $start = '--system='; 'github azure-pipelines buildkite circleci gitlab bitbucket terraform-cloud spacelift semaphore env0 codefresh vercel fly modal'; break }
         'oidc:--flow=*' { $start = '--flow='; 'client-credentials device'; break }
         'oidc:--auth=*' { $start = '--auth='; 'basic post private-key-jwt mtls none'; break }
         'oidc:--client-secret=*' { $start = '--client-secret='; 'env: file:'; break }

@@ -11,6 +11,7 @@ mod failure;
 pub mod form;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
+mod pin;
 mod proxy;
 mod proxy_connector;
 mod proxy_refusal;
@@ -24,6 +25,7 @@ mod url;
 #[cfg(any(windows, test))]
 mod windows_proxy;
 
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -36,8 +38,9 @@ use ureq::{AsSendBody, Body, Proxy};
 use self::clocks::Clocks;
 use self::connector::{Peer, TlsConnector};
 use self::proxy_connector::ProxyConnector;
-use self::transport::{Resolver, TcpConnector};
+use self::transport::{Resolver, SocketConnector};
 pub use clocks::{SET_CLOCK, TOLERATED_SKEW, wrong_clock};
+pub use pin::Pin;
 pub use proxy::NamedProxy;
 pub use request::{Request, Text};
 pub use response::Response;
@@ -66,6 +69,8 @@ pub struct Settings {
     pub allow_http: Option<String>,
     /// The proxy to use instead of those of the environment.
     pub proxy: Option<NamedProxy>,
+    /// The Unix socket to which requests are sent instead of the host in the URL.
+    pub unix_socket: Option<PathBuf>,
     /// Whether requests are refused (`--offline`).
     pub offline: bool,
 }
@@ -245,9 +250,11 @@ impl Agent {
     fn agent(&self) -> &ureq::Agent {
         self.agent.get_or_init(|| {
             let tls = TlsConnector::new(Arc::new(self.settings.tls.clone()), self.peer.clone());
+            let (deadline, unix) = (self.world.deadline, self.settings.unix_socket.clone());
+            let resolver = Resolver { is_unneeded: unix.is_some(), ..Resolver::default() };
             let connectors =
                 ().chain(ProxyConnector::default())
-                    .chain(TcpConnector(self.world.deadline))
+                    .chain(SocketConnector { deadline, unix })
                     .chain(tls);
             let config = ureq::Agent::config_builder()
                 .proxy(None) // chosen for each request
@@ -257,7 +264,7 @@ impl Agent {
                 .max_idle_age(IDLE)
                 .user_agent(concat!("wif-token/", env!("CARGO_PKG_VERSION")))
                 .accept("*/*");
-            let agent = ureq::Agent::with_parts(config.build(), connectors, Resolver::default());
+            let agent = ureq::Agent::with_parts(config.build(), connectors, resolver);
             #[cfg(feature = "fuzzing")]
             let agent = fuzzing::without_network(&agent);
             agent

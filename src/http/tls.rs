@@ -13,6 +13,7 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls_platform_verifier::BuilderVerifierExt as _;
 
+use super::Pin;
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::secret::Secret;
@@ -176,6 +177,8 @@ impl Authorities {
 pub struct Terms {
     /// The authorities to trust instead of those of the platform.
     pub authorities: Option<Authorities>,
+    /// The certificate to trust instead of any authority.
+    pub pin: Option<Pin>,
     /// The certificate for every server that requests one.
     pub client_cert: Option<ClientCert>,
     /// The name that must be in the certificate of the server, if it is not the host name.
@@ -202,9 +205,12 @@ impl Terms {
         let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(no_trust)?;
-        let builder = match &self.authorities {
-            None => builder.with_platform_verifier().map_err(no_trust)?,
-            Some(authorities) => builder.with_root_certificates(authorities.roots()?),
+        let builder = match (&self.pin, &self.authorities) {
+            (Some(pin), _) => {
+                builder.dangerous().with_custom_certificate_verifier(Arc::new(pin.clone()))
+            }
+            (None, None) => builder.with_platform_verifier().map_err(no_trust)?,
+            (None, Some(authorities)) => builder.with_root_certificates(authorities.roots()?),
         };
         Ok(match &self.client_cert {
             None => builder.with_no_client_auth(),
@@ -272,6 +278,19 @@ pub(super) fn explain(error: &rustls::Error, host: &str, option: &str, terms: &T
 
 /// The failure of a connection to a host whose certificate is not trusted.
 fn distrust(error: &CertificateError, host: &str, option: &str, terms: &Terms) -> Error {
+    let untrusted =
+        || Error::new(Kind::Configuration, format!("the certificate of {host} is not trusted"));
+    if let Some(Pin { place, .. }) = &terms.pin {
+        let why = match error {
+            CertificateError::ApplicationVerificationFailure => {
+                format!("its SHA-1 hash is not the one in {place}")
+            }
+            _ => "the server did not prove that it has the private key".to_owned(),
+        };
+        return untrusted()
+            .cause(why)
+            .fix(format!("check {option} and {place}, and restart the application"));
+    }
     let (why, fix) = match (error, &terms.authorities) {
         (CertificateError::Expired | CertificateError::ExpiredContext { .. }, _) => (
             "it has expired",
@@ -303,7 +322,5 @@ fn distrust(error: &CertificateError, host: &str, option: &str, terms: &Terms) -
             }),
         ),
     };
-    Error::new(Kind::Configuration, format!("the certificate of {host} is not trusted"))
-        .cause(why)
-        .fix(fix)
+    untrusted().cause(why).fix(fix)
 }

@@ -1,4 +1,4 @@
-//! TCP as a connector of the HTTP agent. Every wait ends on time.
+//! TCP, or a Unix socket, as a connector of the HTTP agent. Every wait ends on time.
 //!
 //! The kernel rounds the timeout of a socket up: Linux by up to two seconds if it is longer than
 //! sixteen. A server that hangs would be named too late, after the watchdog has ended the run.
@@ -6,7 +6,8 @@
 //! of the run, whatever the HTTP library allows.
 
 use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ureq::config::Config;
@@ -28,7 +29,11 @@ const WINDOWS_DELAY: Duration = Duration::from_millis(500);
 
 /// Resolves a host name on a separate thread, and names the stage of a timeout.
 #[derive(Debug, Default)]
-pub(super) struct Resolver(DefaultResolver);
+pub(super) struct Resolver {
+    pub(super) default: DefaultResolver,
+    /// Whether the connections are to a Unix socket, for which no address is needed.
+    pub(super) is_unneeded: bool,
+}
 
 impl resolver::Resolver for Resolver {
     fn resolve(
@@ -37,19 +42,28 @@ impl resolver::Resolver for Resolver {
         config: &Config,
         timeout: NextTimeout,
     ) -> Result<ResolvedSocketAddrs, Error> {
-        self.0.resolve(uri, config, timeout).map_err(|error| match error {
+        if self.is_unneeded {
+            let mut unused = self.empty();
+            unused.push((Ipv4Addr::LOCALHOST, 0).into());
+            return Ok(unused);
+        }
+        self.default.resolve(uri, config, timeout).map_err(|error| match error {
             Error::Timeout(_) => Error::Timeout(Timeout::Resolve),
             other => other,
         })
     }
 }
 
-/// Connects to the first address that accepts a connection.
+/// Connects to the first address that accepts a connection, or to a Unix socket.
 #[derive(Debug)]
-pub(super) struct TcpConnector(pub(super) Deadline);
+pub(super) struct SocketConnector {
+    pub(super) deadline: Deadline,
+    /// The Unix socket to connect to instead of the host in the URL.
+    pub(super) unix: Option<PathBuf>,
+}
 
-impl<In: Transport> Connector<In> for TcpConnector {
-    type Out = Either<In, TcpTransport>;
+impl<In: Transport> Connector<In> for SocketConnector {
+    type Out = Either<In, SocketTransport>;
 
     fn connect(
         &self,
@@ -59,14 +73,22 @@ impl<In: Transport> Connector<In> for TcpConnector {
         if let Some(tunnel) = chained {
             return Ok(Some(Either::A(tunnel)));
         }
-        let wait = Wait::new(details.timeout, self.0, Timeout::Connect);
-        let stream = connect(&details.addrs, &wait)?;
-        stream.set_nodelay(true)?;
+        let wait = Wait::new(details.timeout, self.deadline, Timeout::Connect);
+        let stream = match &self.unix {
+            Some(path) => connect_to_unix_socket(path, &wait)?,
+            None => connect(&details.addrs, &wait)?,
+        };
         let (input, output) =
             (details.config.input_buffer_size(), details.config.output_buffer_size());
         let buffers = LazyBuffers::new(input, output);
         let (read, write) = (Duration::ZERO, Duration::ZERO);
-        Ok(Some(Either::B(TcpTransport { stream, buffers, deadline: self.0, read, write })))
+        Ok(Some(Either::B(SocketTransport {
+            stream,
+            buffers,
+            deadline: self.deadline,
+            read,
+            write,
+        })))
     }
 }
 
@@ -77,7 +99,10 @@ fn connect(addresses: &[SocketAddr], wait: &Wait) -> Result<TcpStream, Error> {
         let is_last = index + 1 == addresses.len();
         let share = if is_last { left } else { left / 2 };
         match TcpStream::connect_timeout(address, share) {
-            Ok(stream) => return Ok(stream),
+            Ok(stream) => {
+                stream.set_nodelay(true)?;
+                return Ok(stream);
+            }
             Err(error) if is_timeout(&error) => failure = Error::Timeout(wait.reason),
             Err(error) => failure = Error::Io(error),
         }
@@ -85,9 +110,28 @@ fn connect(addresses: &[SocketAddr], wait: &Wait) -> Result<TcpStream, Error> {
     Err(failure)
 }
 
-/// A TCP connection.
+/// Connects on a separate thread, because the standard library has no timeout for this. The other
+/// calls of this file are the same for each type of socket, so that the type of the stream does not
+/// matter.
+#[cfg(unix)]
+fn connect_to_unix_socket(path: &Path, wait: &Wait) -> Result<TcpStream, Error> {
+    use std::os::fd::OwnedFd;
+    use std::os::unix::net::UnixStream;
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let path = path.to_owned();
+    std::thread::spawn(move || sender.send(UnixStream::connect(path)));
+    let result = receiver.recv_timeout(wait.left()?).map_err(|_| Error::Timeout(wait.reason))?;
+    Ok(OwnedFd::from(result?).into())
+}
+
+#[cfg(not(unix))]
+fn connect_to_unix_socket(_: &Path, _: &Wait) -> Result<TcpStream, Error> {
+    Err(Error::Io(ErrorKind::Unsupported.into()))
+}
+
+/// A connection.
 #[derive(Debug)]
-pub(super) struct TcpTransport {
+pub(super) struct SocketTransport {
     stream: TcpStream,
     buffers: LazyBuffers,
     deadline: Deadline,
@@ -96,7 +140,7 @@ pub(super) struct TcpTransport {
     write: Duration,
 }
 
-impl Transport for TcpTransport {
+impl Transport for SocketTransport {
     fn buffers(&mut self) -> &mut dyn Buffers {
         &mut self.buffers
     }
@@ -201,4 +245,39 @@ impl Wait {
 
 fn is_timeout(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(unix)]
+    #[test]
+    fn a_unix_socket_is_used_instead_of_the_host() {
+        use std::collections::BTreeMap;
+        use std::os::unix::net::UnixListener;
+        use std::thread;
+
+        use super::*;
+        use crate::http::{Agent, Request, Settings, Url};
+        use crate::world::{Clock, Env, Log, World};
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("api");
+        let listener = UnixListener::bind(&path).unwrap();
+        let server = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = [0; 1024];
+            let length = stream.read(&mut request).unwrap();
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\ntoken").unwrap();
+            String::from_utf8_lossy(&request[..length]).into_owned()
+        });
+        let (env, log) = (Env::Map(BTreeMap::new()), Log::open(None, Clock));
+        let deadline = Deadline::after(Duration::from_secs(10));
+        let settings = Settings { unix_socket: Some(path), ..Settings::default() };
+        let agent = Agent::new(World { env, clock: Clock, deadline, log }, settings);
+        let url = Url::parse("http://localhost/t").unwrap();
+        let response = agent.send(Request::get(&url, "the socket")).unwrap();
+        assert_eq!(response.text(), Some("token"));
+        let request = server.join().unwrap().to_ascii_lowercase();
+        assert!(request.starts_with("get /t http/1.1\r\n"), "{request}");
+        assert!(request.contains("\r\nhost: localhost\r\n"), "{request}");
+    }
 }

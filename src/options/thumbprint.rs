@@ -1,8 +1,9 @@
-//! The name of a certificate in the Windows certificate store.
+//! The SHA-1 hash of a certificate: its name in the Windows certificate store, or that of the server
+//! of Service Fabric.
 
 use std::fmt;
 
-/// The SHA-1 hash of a certificate, which identifies the certificate in Windows.
+/// The SHA-1 hash of a certificate, which identifies the certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Thumbprint([u8; 20]);
 
@@ -24,8 +25,7 @@ impl Thumbprint {
     }
 
     /// The hash.
-    #[cfg(windows)]
-    pub fn as_bytes(&self) -> &[u8] {
+    pub fn as_bytes(&self) -> &[u8; 20] {
         &self.0
     }
 }

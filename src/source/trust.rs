@@ -60,6 +60,21 @@ const SHARED_ISSUERS: &[SharedIssuer] = &[
             "the ID in the general settings of the organization, which begins with org-",
         ),
     },
+    SharedIssuer {
+        url: "https://login.app.env0.com",
+        claim: "organizationId",
+        placeholder: ("ORGANIZATION_ID", "the ID in the URL of the organization settings of env0"),
+    },
+    SharedIssuer {
+        url: "https://oidc.codefresh.io",
+        claim: "account_id",
+        placeholder: ("ACCOUNT_ID", "the account_id of the token; wif-token check prints it"),
+    },
+    SharedIssuer {
+        url: "https://oidc.modal.com",
+        claim: "workspace_id",
+        placeholder: ("WORKSPACE_ID", "the workspace_id of the token; wif-token check prints it"),
+    },
 ];
 
 /// The settings of a pool provider that depend on the source.

@@ -26,7 +26,7 @@ def echo(status: int):
         if "imds" in request.path and "authorization" not in request.headers:
             return Answer(401, "", {"WWW-Authenticate": f"Basic realm={KEYS}/echo.key"})
         # Messages are short: the secret comes first, alone and as it was sent.
-        headers = [request.headers[name] for name in ("authorization", "x-identity-header") if name in request.headers]
+        headers = [request.headers[name] for name in ("authorization", "x-identity-header", "secret") if name in request.headers]
         fields = [value for values in parse_qs(request.body.decode()).values() for value in values]
         secret = (headers + fields)[-1] if headers or fields else ""
         received = " ".join([secret.rpartition(" ")[2], secret, request.body.decode(), json.dumps(request.headers)])
@@ -37,7 +37,7 @@ def echo(status: int):
 
 
 @pytest.mark.parametrize("status", [200, 400, 401, 403, 500])
-@pytest.mark.parametrize("source", ["secret", "certificate", "federated", "app-service", "arc"])
+@pytest.mark.parametrize("source", ["secret", "certificate", "federated", "app-service", "arc", "service-fabric", "machine-learning"])
 def test_an_echo_shows_nothing(azure, program, ledger, tmp_path, source, status):
     """Whatever the status, the run fails, and neither output nor log holds what was sent."""
     for name, secret in SECRETS.items():
@@ -45,12 +45,15 @@ def test_an_echo_shows_nothing(azure, program, ledger, tmp_path, source, status)
     (azure.keys / "echo.key").write_text(SECRETS["agent"])
     projected = tmp_path / "projected"
     projected.write_text(azure.tenant.projected())
-    with Loopback(echo(status)) as far:
+    with Loopback(echo(status), azure.service_fabric.tls if source == "service-fabric" else None) as far:
         env = {
             "secret": {"AZURE_CLIENT_SECRET": SECRETS["client"]},
             "certificate": {"AZURE_CLIENT_CERTIFICATE_PATH": str(certified(tmp_path, ledger)[0])},
             "federated": {"AZURE_FEDERATED_TOKEN_FILE": str(projected)},
             "app-service": {"IDENTITY_ENDPOINT": far.url, "IDENTITY_HEADER": SECRETS["header"]},
+            "service-fabric": {"IDENTITY_ENDPOINT": far.url, "IDENTITY_HEADER": SECRETS["header"], "AZURE_CLIENT_ID": "",
+                               "IDENTITY_SERVER_THUMBPRINT": azure.service_fabric.thumbprint},
+            "machine-learning": {"MSI_ENDPOINT": far.url, "MSI_SECRET": SECRETS["header"]},
             "arc": {"IDENTITY_ENDPOINT": far.url + "/imds", "IMDS_ENDPOINT": far.url},
         }[source]
         given = azure.environment(client="build") | {"AZURE_AUTHORITY_HOST": far.url} | env

@@ -111,10 +111,11 @@ def test_entra_refuses_a_foreign_token(azure, build, changes, number):
     assert refused(azure, fields | {"client_assertion": azure.tenant.projected()}) == 70025
 
 
-def get(url: str, version: str, headers: dict, **query) -> requests.Response:
+def get(url: str, version: str, headers: dict, verify: bool = True, **query) -> requests.Response:
     """A request for a managed identity's token."""
     parameters = {"api-version": version, "resource": RESOURCE} | query
-    return requests.get(url, {name: value for name, value in parameters.items() if value is not None}, headers=headers, timeout=10)
+    given = {name: value for name, value in parameters.items() if value is not None}
+    return requests.get(url, given, headers=headers, timeout=10, verify=verify)
 
 
 IMDS = {"version": "2018-02-01", "headers": {"Metadata": "true"}}
@@ -159,6 +160,30 @@ def test_app_service_refuses(azure, changes, status):
     assert get(url, **good).json()["access_token"]
     answer = get(url, **good | changes)
     assert (answer.status_code, answer.json()["statusCode"]) == (status, status), answer.text
+
+
+@pytest.mark.parametrize("changes, status", [
+    ({"headers": {}}, 401), ({"headers": {"Secret": "wrong"}}, 401), ({"version": "2018-02-01"}, 400), ({"resource": None}, 400),
+    ({"resource": "api://other"}, 400), ({"unknown": "1"}, 400), ({"client_id": "nobody"}, 400),
+], ids=str)  # fmt: skip
+@pytest.mark.parametrize("where", ["service_fabric", "machine_learning"])
+@pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
+def test_the_endpoints_with_a_secret_refuse(azure, where, changes, status):
+    """A request that is not exactly theirs."""
+    service = getattr(azure, where)
+    good = {"version": service.version, "headers": {"Secret": service.header}}
+    assert get(service.url + "/", **good, verify=False).json()["access_token"]
+    answer = get(service.url + "/", **good | changes, verify=False)
+    assert answer.status_code == status and answer.json()["error"]["code"], answer.text
+
+
+@pytest.mark.parametrize("headers, form", [({}, {"resource": RESOURCE}), ({"Metadata": "true"}, {"resource": "api://other"}),
+                                           ({"Metadata": "true"}, {})])  # fmt: skip
+def test_the_cloud_shell_refuses(azure, headers, form):
+    """The same."""
+    url = azure.cloud_shell.url + "/oauth2/token"
+    assert requests.post(url, {"resource": RESOURCE}, headers={"Metadata": "true"}, timeout=10).json()["access_token"]
+    assert requests.post(url, form, headers=headers, timeout=10).status_code == 400
 
 
 def test_the_arc_agent_accepts_its_key_once(azure):

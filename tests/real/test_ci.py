@@ -3,6 +3,7 @@ service. GitHub and Azure Pipelines also have separate files; messages are in te
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import time
@@ -13,20 +14,29 @@ from standins.actions_token import ActionsTokenService
 from standins.azure_pipelines import AUDIENCE as OF_ENTRA
 from standins.azure_pipelines import AzureDevOps
 from standins.ci_commands import CiCommands
+from standins.codefresh import PLATFORM, Codefresh
+from standins.fly import ORGANIZATION as OF_FLY
+from standins.fly import FlyMachine
 from standins.verify_jwt import OidcPoolProvider
-from support.clients import CLIENTS
-from support.places import SYSTEM_PATH
+from support.clients import CLIENTS, Clients
+from support.places import SYSTEM_PATH, need
 from support.signer import claims_of
 
 ORGANIZATION = "organization-1"  # the audience of CircleCI's variable
 SYSTEMS = ["github", "forgejo", "azure-pipelines", "buildkite", "circleci", "circleci without its command", "gitlab", "bitbucket",
-           "terraform-cloud"]  # fmt: skip
+           "terraform-cloud", "spacelift", "semaphore", "env0", "codefresh", "vercel", "modal"]  # fmt: skip
 GIVEN = {
     "gitlab": ("GITLAB_CI", "GITLAB_OIDC_TOKEN"),
     "bitbucket": ("BITBUCKET_BUILD_NUMBER", "BITBUCKET_STEP_OIDC_TOKEN"),
     "circleci without its command": ("CIRCLECI", "CIRCLE_OIDC_TOKEN_V2"),
     "terraform-cloud": ("TFC_RUN_ID", "TFC_WORKLOAD_IDENTITY_TOKEN"),
+    "spacelift": ("TF_VAR_spacelift_run_id", "SPACELIFT_OIDC_TOKEN"),
+    "semaphore": ("SEMAPHORE", "SEMAPHORE_OIDC_TOKEN"),
+    "env0": ("ENV0_ENVIRONMENT_ID", "ENV0_OIDC_TOKEN"),
+    "vercel": ("VERCEL", "VERCEL_OIDC_TOKEN"),
+    "modal": ("MODAL_IDENTITY_TOKEN", "MODAL_IDENTITY_TOKEN"),
 }
+BUILD_TOKEN = "codefresh-request-token-4711"
 
 
 @pytest.fixture
@@ -38,7 +48,23 @@ def commands(tmp_path, issuer, ledger):
 
 
 @pytest.fixture
-def job(issuer, sts, audience, ledger, commands):
+def codefresh(issuer, ledger):
+    """The endpoint of one build."""
+    found = Codefresh(issuer, ledger.secret("the request token of Codefresh", BUILD_TOKEN))
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def machine(tmp_path, issuer):
+    """A Fly Machine."""
+    found = FlyMachine(tmp_path / "fly", issuer)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def job(issuer, sts, audience, ledger, commands, codefresh):
     """By name: the variables of a job of each system. The pool provider allows every audience that they bring."""
     sts.add(OidcPoolProvider(audience, issuer.url, allowed_audiences=("https:" + audience, OF_ENTRA, ORGANIZATION)))
     actions = ActionsTokenService(issuer, ledger.secret("the request token", "actions-request-token-4711"))
@@ -50,6 +76,7 @@ def job(issuer, sts, audience, ledger, commands):
         "forgejo": actions.environment() | {"GITEA_ACTIONS": "true", "FORGEJO_ACTIONS": "true"},
         "azure-pipelines": devops.environment(),
         "buildkite": path | {"BUILDKITE": "true", "BUILDKITE_JOB_ID": "job-1", "BUILDKITE_AGENT_ACCESS_TOKEN": commands.agent_token},
+        "codefresh": codefresh.environment(),
         "circleci": path | {"CIRCLECI": "true", "CIRCLE_OIDC_TOKEN_V2": over},
         **{name: {mark: "true", variable: issuer.token(ORGANIZATION if "circleci" in name else "https:" + audience)}
            for name, (mark, variable) in GIVEN.items()},
@@ -103,3 +130,76 @@ def test_the_commands_refuse(job, commands, words, status):
     done = subprocess.run([commands.folder / name, *rest], env=env, capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == status, done.stderr
     assert (claims_of(done.stdout.strip())["aud"] == "a") if status == 0 else done.stdout == ""
+
+
+def test_codefresh_issues_each_token_for_its_audience(program, codefresh, audience):
+    """As long as the build runs; what it says afterwards repeats nothing."""
+    ask = ("ci", f"--audience=https:{audience}")
+    assert claims_of(program.run(*ask, env=codefresh.environment()).token)["aud"] == "https:" + audience
+    codefresh.build_runs = False
+    program.run(*ask, env=codefresh.environment()).failed("DENIED", "while the build runs")
+
+
+@pytest.mark.parametrize("query, token, status", [("", BUILD_TOKEN, 200), ("", "Bearer " + BUILD_TOKEN, 401), ("", "other", 401),
+                                                  ("/other", BUILD_TOKEN, 404)])  # fmt: skip
+def test_codefresh_refuses(codefresh, query, token, status):
+    """What its step does not send."""
+    words = [need("curl"), "-s", "-w", "\n%{http_code}", "-H", f"Authorization: {token}", codefresh.url + query]
+    body, _, code = subprocess.run(words, capture_output=True, text=True, timeout=30, check=True).stdout.rpartition("\n")
+    assert int(code) == status
+    assert status != 200 or claims_of(json.loads(body)["id_token"])["aud"] == PLATFORM
+
+
+FLY = {"FLY_MACHINE_ID": "148e21ea7e46e8"}
+
+
+@pytest.mark.parametrize("body, path, status, given", [
+    ('{"aud":"a"}', "/v1/tokens/oidc", 200, "a"), ("", "/v1/tokens/oidc", 200, OF_FLY), ("{", "/v1/tokens/oidc", 400, None),
+    ("{}", "/v1/tokens", 404, None),
+])  # fmt: skip
+def test_curl_in_a_fly_machine(machine, body, path, status, given):
+    """The command of the documentation."""
+    words = [*machine.inside(), need("curl"), "-s", "-w", "\n%{http_code}", "--unix-socket", "/.fly/api", "-X", "POST",
+             f"http://localhost{path}", "--data", body]  # fmt: skip
+    text, _, code = subprocess.run(words, capture_output=True, text=True, timeout=30, check=True).stdout.rpartition("\n")
+    assert int(code) == status
+    assert given is None or claims_of(text)["aud"] == given
+
+
+@pytest.mark.parametrize("client", ["python", "node"])
+def test_a_fly_machine_through_a_google_client(tmp_path, program, sts, audience, machine, client):
+    """The request is that of curl, with the audience of the pool provider."""
+    clients = Clients(tmp_path / "inside", program.behind(*machine.inside()), sts)
+    configuration = clients.configuration(audience, "ci", f"--audience=https:{audience}")
+    assert clients.run(client, configuration, env=FLY).access_token in sts.issued
+    ((method, path, headers, body),) = machine.requests
+    assert (method, path, headers["host"]) == ("POST", "/v1/tokens/oidc", "localhost")
+    assert json.loads(body) == {"aud": f"https:{audience}"}
+
+
+@pytest.mark.parametrize("answer, code, words", [
+    ((500, '{"error":"eyJhbGciOiJSUzI1NiJ9.e30.c2ln"}'), "UNREACHABLE", "status 500"),
+    ((403, '{"error":"no"}'), "DENIED", "status 403"),
+    ((200, ""), "PROTOCOL", "/.fly/api is not a token"),
+    ((200, "<html>"), "PROTOCOL", "/.fly/api"),
+    ((200, "x" * 2_000_000), "PROTOCOL", "larger than"),
+])  # fmt: skip
+def test_a_fly_machine_that_fails(program, audience, machine, answer, code, words):
+    """Each failure has its own message."""
+    machine.answer = answer
+    inside = program.behind(*machine.inside())
+    inside.run("ci", f"--audience=https:{audience}", "--timeout=3", env=FLY).failed(code, words)
+
+
+def test_a_fly_machine_that_is_silent_or_gone(program, audience, machine):
+    """The wait ends on time; a socket without a listener, and no socket, are told apart."""
+    ask = ("ci", f"--audience=https:{audience}", "--timeout=2")
+    inside = program.behind(*machine.inside())
+    machine.silent.clear()
+    run = inside.run(*ask, env=FLY)
+    run.failed("UNREACHABLE", "did not respond")
+    assert run.seconds < 3
+    machine.close()
+    inside.run(*ask, env=FLY).failed("UNREACHABLE", "/.fly/api")
+    (machine.folder / "api").unlink()
+    inside.run(*ask, env=FLY).failed("ABSENT", "the socket /.fly/api does not exist")

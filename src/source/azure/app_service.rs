@@ -5,6 +5,7 @@
 //! <https://learn.microsoft.com/azure/app-service/overview-managed-identity#rest-endpoint-reference>
 
 use super::managed_identity::{Endpoint, Identity};
+use super::service_fabric::THUMBPRINT;
 use super::{Azure, Lookup};
 use crate::context::Context;
 use crate::error::{Error, Kind};
@@ -13,13 +14,9 @@ use crate::secret::Secret;
 const ENDPOINT: &str = "IDENTITY_ENDPOINT";
 const HEADER: &str = "IDENTITY_HEADER";
 const IMDS_ENDPOINT: &str = "IMDS_ENDPOINT";
-const MSI_ENDPOINT: &str = "MSI_ENDPOINT";
-const MSI_SECRET: &str = "MSI_SECRET";
-const THUMBPRINT: &str = "IDENTITY_SERVER_THUMBPRINT";
 
 pub(super) fn request_token(azure: &Azure, cx: &Context) -> Result<Lookup, Error> {
     let Some(address) = cx.env.text(ENDPOINT)? else {
-        refuse_msi(cx)?;
         return Ok(Lookup::absent(format!("{ENDPOINT} is not set")));
     };
     let Some(header) = cx.env.text(HEADER)? else {
@@ -33,7 +30,7 @@ pub(super) fn request_token(azure: &Azure, cx: &Context) -> Result<Lookup, Error
         };
     };
     if cx.env.text(THUMBPRINT)?.is_some() {
-        return Err(unsupported("Service Fabric", THUMBPRINT));
+        return Ok(Lookup::absent(format!("{THUMBPRINT} is set, which belongs to Service Fabric")));
     }
     let endpoint = Endpoint {
         address,
@@ -47,22 +44,4 @@ pub(super) fn request_token(azure: &Azure, cx: &Context) -> Result<Lookup, Error
     let get = endpoint.get(&url).header("X-IDENTITY-HEADER", Secret::new(header));
     let response = cx.send(get)?;
     endpoint.read(response, url, identity.as_ref())
-}
-
-/// Refuses the platforms that set `MSI_ENDPOINT`. App Service sets it too, together with
-/// `IDENTITY_ENDPOINT`.
-fn refuse_msi(cx: &Context) -> Result<(), Error> {
-    match (cx.env.text(MSI_ENDPOINT)?, cx.env.text(MSI_SECRET)?) {
-        (None, _) => Ok(()),
-        (Some(_), Some(_)) => Err(unsupported("Azure Machine Learning", MSI_ENDPOINT)),
-        (Some(_), None) => Err(unsupported("Azure Cloud Shell", MSI_ENDPOINT)),
-    }
-}
-
-/// The error for a platform whose own identity would otherwise be replaced by that of the machine.
-fn unsupported(platform: &str, variable: &str) -> Error {
-    let what = format!("the managed identity of {platform} is not supported");
-    Error::new(Kind::Configuration, what).cause(format!("{variable} is set")).fix(format!(
-        "set --environment to use the identity of another environment, or unset {variable}"
-    ))
 }

@@ -2,7 +2,7 @@
 //! select.
 
 use super::options::{EnvironmentName, Options};
-use super::{Azure, Lookup, app_service, arc, entra, imds};
+use super::{Azure, Lookup, app_service, arc, entra, imds, msi, service_fabric};
 use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::signing_key;
@@ -48,18 +48,32 @@ impl Environment {
     }
 }
 
-const ENVIRONMENTS: [Environment; 5] = [
+const ENVIRONMENTS: [Environment; 8] = [
     Environment::new(EnvironmentName::ServicePrincipal, entra::service_principal),
     Environment::new(EnvironmentName::WorkloadIdentity, entra::workload_identity),
+    Environment::new(EnvironmentName::ServiceFabric, service_fabric::request_token),
     Environment::new(EnvironmentName::AppService, app_service::request_token),
+    Environment::new(EnvironmentName::MachineLearning, msi::machine_learning),
+    Environment::new(EnvironmentName::CloudShell, msi::cloud_shell),
     Environment::new(EnvironmentName::Arc, arc::request_token),
     Environment::new(EnvironmentName::Imds, imds::request_token),
 ];
 
 const SERVICE_PRINCIPAL: &[EnvironmentName] = &[EnvironmentName::ServicePrincipal];
 const WORKLOAD_IDENTITY: &[EnvironmentName] = &[EnvironmentName::WorkloadIdentity];
-const MANAGED_IDENTITY: &[EnvironmentName] =
-    &[EnvironmentName::AppService, EnvironmentName::Arc, EnvironmentName::Imds];
+const MANAGED_IDENTITY: &[EnvironmentName] = &[
+    EnvironmentName::ServiceFabric,
+    EnvironmentName::AppService,
+    EnvironmentName::MachineLearning,
+    EnvironmentName::CloudShell,
+    EnvironmentName::Arc,
+    EnvironmentName::Imds,
+];
+
+/// Those of them that select the identity themselves. They refuse an option that names one, because
+/// another environment would give another identity.
+const SELECTS_ITSELF: [EnvironmentName; 2] =
+    [EnvironmentName::ServiceFabric, EnvironmentName::CloudShell];
 
 /// The variable that selects environments, by the names of credentials of the Azure SDKs.
 const CREDENTIALS: &str = "AZURE_TOKEN_CREDENTIALS";
@@ -101,7 +115,8 @@ pub(super) fn select(options: &Options) -> Result<Vec<Environment>, Error> {
     for (option, _, names) in options.of_environments().iter().filter(|(_, is_set, _)| *is_set) {
         selected.retain(|environment| names.contains(&environment.name));
         if selected.is_empty() {
-            let words: Vec<&str> = names.iter().map(|name| name.word()).collect();
+            let names = names.iter().filter(|name| !SELECTS_ITSELF.contains(name));
+            let words: Vec<&str> = names.map(|name| name.word()).collect();
             let what =
                 format!("{option} requires --environment={}", words.join(" or --environment="));
             return Err(Error::new(Kind::Usage, what)

@@ -41,6 +41,24 @@ impl Identity {
         let (option, parameter) = ("AZURE_CLIENT_ID", Some("client_id"));
         Ok(cx.env.text(option)?.map(|id| Identity { id, option, parameter }))
     }
+
+    /// Refuses an option or variable that names an identity on a platform that selects it.
+    ///
+    /// # Errors
+    /// `CONFIGURATION` with that option or variable.
+    pub(super) fn refuse(azure: &Azure, platform: &str, cx: &Context) -> Result<(), Error> {
+        let Some(Identity { option, .. }) = Identity::find(azure, cx)? else { return Ok(()) };
+        let verb = if option.starts_with("--") { "remove" } else { "unset" };
+        Err(Error::new(Kind::Configuration, format!("{option} cannot select an identity"))
+            .cause(format!("{platform} selects the identity itself"))
+            .fix(format!("{verb} {option}")))
+    }
+
+    /// The same identity for an endpoint where the query parameter of a client ID has this name.
+    pub(super) fn client_id_as(self, name: &'static str) -> Identity {
+        let renamed = |old| if old == "client_id" { name } else { old };
+        Identity { parameter: self.parameter.map(renamed), ..self }
+    }
 }
 
 /// A token endpoint of managed identities.
@@ -158,10 +176,11 @@ const NO_DEFAULT: &str = "unable to load the proper managed identity";
 
 /// Parts of the error messages of the endpoints for an identity that does not exist or is not
 /// assigned, in lower case.
-const UNKNOWN: [&str; 5] = [
+const UNKNOWN: [&str; 6] = [
     NO_DEFAULT,
     "identity not found",
     "no user assigned or delegated managed identity found",
     "unable to load requested managed identity",
     "no managed identity found",
+    "managedidentitynotfound",
 ];

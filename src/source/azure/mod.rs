@@ -1,8 +1,8 @@
 //! Azure: an access token of Microsoft Entra ID for a workload.
 //!
 //! The identity is one of these, in the order of the Azure SDKs: a service principal, a workload
-//! identity of AKS, or the managed identity of App Service, of a server with Azure Arc, or of a
-//! virtual machine. If an environment is not configured, the search continues with the next one. If
+//! identity of AKS, or the managed identity of Service Fabric, App Service, Machine Learning, the
+//! Cloud Shell, a server with Azure Arc, or a virtual machine. If an environment is not configured, the search continues with the next one. If
 //! an environment is configured but fails, the search ends with that failure.
 //!
 //! The token is a JWT. Its audience is the application that `--resource` names, which must be an
@@ -10,8 +10,8 @@
 //! <https://learn.microsoft.com/azure/developer/python/sdk/authentication/credential-chains>,
 //! <https://cloud.google.com/iam/docs/workload-identity-federation-with-other-clouds>
 //!
-//! Not supported: Service Fabric, Azure Machine Learning, Cloud Shell, and users who sign in. Their
-//! variables are errors, because another identity would be used otherwise.
+//! Not supported: users who sign in. Their variables are errors, because another identity would be
+//! used otherwise.
 
 mod aadsts;
 mod app_service;
@@ -21,7 +21,9 @@ mod entra;
 mod environment;
 mod imds;
 mod managed_identity;
+mod msi;
 mod options;
+mod service_fabric;
 
 use serde_json::{Map, Value};
 

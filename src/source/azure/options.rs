@@ -13,8 +13,14 @@ choices! {
         ServicePrincipal = "service-principal",
         /// A workload identity of AKS.
         WorkloadIdentity = "workload-identity",
+        /// The managed identity of a Service Fabric application.
+        ServiceFabric = "service-fabric",
         /// The managed identity of App Service, Functions or Container Apps.
         AppService = "app-service",
+        /// The managed identity of a compute in Azure Machine Learning.
+        MachineLearning = "machine-learning",
+        /// The user of an Azure Cloud Shell.
+        CloudShell = "cloud-shell",
         /// The managed identity of a server with Azure Arc.
         Arc = "arc",
         /// The managed identity of a virtual machine.

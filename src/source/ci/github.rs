@@ -31,7 +31,10 @@ const URL: &str = "ACTIONS_ID_TOKEN_REQUEST_URL";
 const BEARER: &str = "ACTIONS_ID_TOKEN_REQUEST_TOKEN";
 /// Set by act, which runs workflows on any host but issues no tokens.
 const ACT: &str = "ACT";
-pub(super) const VARIABLES: &[&str] = &[URL, BEARER, ACT];
+/// Set by the runners of Gitea and of Forgejo, whose runner also sets `FORGEJO_ACTIONS`.
+const GITEA: &str = "GITEA_ACTIONS";
+const FORGEJO: &str = "FORGEJO_ACTIONS";
+pub(super) const VARIABLES: &[&str] = &[URL, BEARER, ACT, GITEA, FORGEJO];
 const ABSENT: &str = "add the permission `id-token: write` to the job (in Forgejo, add \
                       `enable-openid-connect: true`), which jobs for pull requests from forks \
                       cannot have";
@@ -54,9 +57,11 @@ impl Source for Actions {
         request: &SubjectTokenRequest,
         cx: &Context,
     ) -> Result<SubjectToken, Error> {
-        if cx.env.get(URL).is_none() && cx.env.get(ACT).is_some() {
-            return Err(Error::new(Kind::Absent, "act does not issue OIDC tokens")
-                .fix("run the job on GitHub, or configure another source for act"));
+        if let Some(runner) = without_tokens(cx) {
+            let what = format!("{runner} does not issue OIDC tokens");
+            return Err(Error::new(Kind::Absent, what).fix(format!(
+                "run the job on GitHub or Forgejo, or configure another source for {runner}"
+            )));
         }
         let audience = request.audience_for_pool_provider()?;
         let url = job::url(URL, ABSENT, &[("audience", &audience)], cx)?;
@@ -70,5 +75,16 @@ impl Source for Actions {
             _ => error,
         })?;
         job::token(&response, "value", &url, URL, request, cx)
+    }
+}
+
+/// The name of the system that runs this job, if it has the variables of GitHub but no tokens. The
+/// releases of Gitea have none: <https://github.com/go-gitea/gitea/issues/26383>.
+fn without_tokens(cx: &Context) -> Option<&'static str> {
+    let is_set = |name| cx.env.get(name).is_some();
+    match is_set(URL) {
+        true => None,
+        false if is_set(GITEA) && !is_set(FORGEJO) => Some("Gitea"),
+        false => is_set(ACT).then_some("act"),
     }
 }

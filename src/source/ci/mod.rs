@@ -3,20 +3,24 @@
 //! The system is detected by a variable that it sets in all its jobs. There are two ways to get the
 //! token. In some systems, the job can request a new token at any time, with HTTP or with a program
 //! of the system. In the others, a variable contains the token, which is not renewed during the
-//! job; if it has expired, the error message has a fix for the system. [`system::SYSTEMS`] is the
+//! job; if it has expired, the error message has a fix for the system. [`table::SYSTEMS`] is the
 //! table of the systems.
 
 pub(super) mod azure_pipelines;
+mod codefresh;
+mod fly;
 pub(super) mod github;
 mod job;
 mod system;
+mod table;
 
 use std::ffi::OsString;
 
 use serde_json::Value;
 
 use self::azure_pipelines::ServiceConnection;
-use self::system::{SYSTEMS, System, TokenSource, TokenVariable};
+use self::system::{System, TokenSource, TokenVariable};
+use self::table::SYSTEMS;
 use super::{Source, SourceInfo, Trust, env};
 use crate::context::Context;
 use crate::contract::request::SubjectTokenRequest;
@@ -42,6 +46,20 @@ choices! {
         Bitbucket = "bitbucket",
         /// HCP Terraform.
         TerraformCloud = "terraform-cloud",
+        /// Spacelift.
+        Spacelift = "spacelift",
+        /// Semaphore.
+        Semaphore = "semaphore",
+        /// env0, also called env zero.
+        Env0 = "env0",
+        /// Codefresh.
+        Codefresh = "codefresh",
+        /// Vercel.
+        Vercel = "vercel",
+        /// Fly.io.
+        Fly = "fly",
+        /// Modal.
+        Modal = "modal",
     }
 }
 
@@ -66,6 +84,13 @@ pub(super) const INFO: SourceInfo = SourceInfo {
         "buildkite",
         "terraform",
         "hcp-terraform",
+        "spacelift",
+        "semaphore",
+        "env0",
+        "codefresh",
+        "vercel",
+        "fly",
+        "modal",
     ],
     summary: "the ID token of the CI job, in any supported CI system",
     options: &[Options::TABLE, ServiceConnection::TABLE],

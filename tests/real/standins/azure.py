@@ -17,7 +17,7 @@ from pathlib import Path
 
 from servers.authority import Authority
 from standins.azure_entra import Entra
-from standins.azure_managed import AppService, ArcAgent, Imds, Machine
+from standins.azure_managed import AppService, ArcAgent, CloudShell, Imds, Machine, MachineLearning, ServiceFabric
 from standins.azure_tenant import TENANT, Tenant
 
 
@@ -38,6 +38,9 @@ class Azure:
         self.app_service = AppService(self.machine)
         self.arc = ArcAgent(self.machine, self.keys)
         self.imds = Imds(self.machine)
+        self.service_fabric = ServiceFabric(self.machine, folder)
+        self.machine_learning = MachineLearning(self.machine)
+        self.cloud_shell = CloudShell(self.machine)
 
     def environment(self, *present: str, client: str | None = None, **more: str) -> dict[str, str]:
         """The variables of these environments; where the instance metadata are not among them, nobody answers there."""
@@ -48,11 +51,19 @@ class Azure:
             found |= {"IDENTITY_ENDPOINT": self.app_service.url + "/msi/token", "IDENTITY_HEADER": self.app_service.header}
         if "arc" in present:
             found |= {"IDENTITY_ENDPOINT": self.arc.url + "/metadata/identity/oauth2/token", "IMDS_ENDPOINT": self.arc.url}
+        if "service-fabric" in present:
+            found |= {"IDENTITY_ENDPOINT": self.service_fabric.url + "/token", "IDENTITY_HEADER": self.service_fabric.header,
+                      "IDENTITY_SERVER_THUMBPRINT": self.service_fabric.thumbprint}  # fmt: skip
+        if "machine-learning" in present:
+            found |= {"MSI_ENDPOINT": self.machine_learning.url + "/msi/token", "MSI_SECRET": self.machine_learning.header}
+        if "cloud-shell" in present:
+            found["MSI_ENDPOINT"] = self.cloud_shell.url + "/oauth2/token"
         if "imds" in present:
             found["AZURE_POD_IDENTITY_AUTHORITY_HOST"] = self.imds.url
         return found | more
 
     def close(self):
         """Stops everything."""
-        for service in (self.entra, self.app_service, self.arc, self.imds, self.tenant.issuer, self.tenant.cluster):
+        managed = (self.app_service, self.arc, self.imds, self.service_fabric, self.machine_learning, self.cloud_shell)
+        for service in (self.entra, *managed, self.tenant.issuer, self.tenant.cluster):
             service.close()

@@ -1,21 +1,29 @@
-"""The three endpoints that give tokens of managed identities: App Service, the agent of Azure Arc, the instance metadata.
+"""The endpoints that give tokens of managed identities: App Service, the agent of Azure Arc, the instance metadata, Service Fabric,
+Machine Learning and the Cloud Shell.
 
 https://learn.microsoft.com/azure/app-service/overview-managed-identity#rest-endpoint-reference,
 https://learn.microsoft.com/azure/azure-arc/servers/managed-identity-authentication,
 https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token,
-https://learn.microsoft.com/azure/virtual-machines/instance-metadata-service#security-and-authentication
+https://learn.microsoft.com/azure/virtual-machines/instance-metadata-service#security-and-authentication,
+https://learn.microsoft.com/azure/service-fabric/how-to-managed-identity-service-fabric-app-code,
+https://learn.microsoft.com/azure/cloud-shell/msi-authorization. Machine Learning is documented only by azure-identity.
 """
 
 from __future__ import annotations
 
 import secrets
+import ssl
 import time
 import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import parse_qs
+
+from cryptography.hazmat.primitives import hashes
 
 from standins.azure_tenant import Identity, Tenant, new_identity
 from standins.loopback import Answer, Loopback, Request
+from support.signer import certificate, certificate_pem, new_key, pem
 
 METADATA = "/metadata/identity/oauth2/token"
 KEYS = "/var/opt/azcmagent/tokens"
@@ -51,10 +59,10 @@ def one(query: dict[str, list[str]], name: str) -> str:
 class Endpoint:
     """What they share: requests are kept; `fail_first` are statuses that it gives before it answers."""
 
-    def __init__(self, machine: Machine):
+    def __init__(self, machine: Machine, tls: ssl.SSLContext | None = None):
         self.machine = machine
         self.fail_first: list[int] = []
-        self._http = Loopback(self._first)
+        self._http = Loopback(self._first, tls)
         self.url, self.port, self.requests = self._http.url, self._http.port, self._http.requests
 
     def close(self):
@@ -202,3 +210,76 @@ class ArcAgent(Metadata):
         self._keys.add(key)
         (self.folder / name).write_text(key)
         return self.realm or f"{KEYS}/{name}"
+
+
+class WithSecret(Endpoint):
+    """Endpoints that expect a secret of the platform in a header, and that refuse with a nested error."""
+
+    header_name = ""
+    where = ""
+    version = ""
+    ids: dict[str, str] = {}
+    codes = {"secret": "UserError", "argument": "UserError", "identity": "UserError"}
+
+    def __init__(self, machine: Machine, tls: ssl.SSLContext | None = None):
+        super().__init__(machine, tls)
+        self.header = secrets.token_hex(16)
+        if machine.tenant.ledger:
+            machine.tenant.ledger.secret(f"the header of {self.where}", self.header)
+
+    def _answer(self, request: Request) -> Answer:
+        def refuse(status: int, reason: str, message: str) -> Answer:
+            return Answer(status, {"error": {"correlationId": str(uuid.uuid4()), "code": self.codes[reason], "message": message}})
+
+        query, resource = request.query, one(request.query, "resource")
+        if request.method != "GET":
+            return Answer(405, "")
+        if request.headers.get(self.header_name) != self.header:
+            return refuse(401, "secret", "The secret is missing or wrong.")
+        if one(query, "api-version") != self.version or not resource or resource not in self.machine.tenant.resources:
+            return refuse(400, "argument", "The parameter api-version or resource is missing or wrong.")
+        if set(query) - {"api-version", "resource", *self.ids}:
+            return refuse(400, "argument", "A parameter is not known.")
+        wanted = named(query, self.ids)
+        identity = find(self.machine.users, *wanted[0]) if wanted else self.machine.system
+        if identity is None:
+            return refuse(404, "identity", "No managed identity found.")
+        return self._give(self.where, resource, identity)
+
+
+class ServiceFabric(WithSecret):
+    """A cluster with one identity for the application; its certificate is of no authority."""
+
+    header_name, where, version = "secret", "service-fabric", "2019-07-01-preview"
+    codes = {"secret": "SecretHeaderNotFound", "argument": "ArgumentNullOrEmpty", "identity": "ManagedIdentityNotFound"}
+
+    def __init__(self, machine: Machine, folder: Path):
+        key = new_key("EC")
+        found = certificate(key, "node")
+        path = folder / "node.pem"
+        path.write_text(pem(key) + certificate_pem(found))
+        self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.tls.load_cert_chain(path)
+        self.thumbprint = found.fingerprint(hashes.SHA1()).hex().upper()
+        super().__init__(machine, self.tls)
+
+
+class MachineLearning(WithSecret):
+    """A compute."""
+
+    header_name, where, version = "secret", "machine-learning", "2017-09-01"
+    ids = {"clientid": "client_id", "object_id": "object_id", "msi_res_id": "resource_id"}
+
+
+class CloudShell(Endpoint):
+    """The session of a user, who is the `system` identity."""
+
+    def _answer(self, request: Request) -> Answer:
+        form = parse_qs(request.body.decode())
+        resource = one(form, "resource")
+        if request.method != "POST" or request.headers.get("metadata", "").lower() != "true":
+            return Answer(400, {"error": {"code": "InvalidRequest", "message": "Required metadata header not specified"}})
+        if resource not in self.machine.tenant.resources:
+            text = f"Audience {resource} is not a supported MSI token audience."
+            return Answer(400, {"error": {"code": "AudienceNotSupported", "message": text}})
+        return self._give("cloud-shell", resource, self.machine.system, expires_in="3600")
