@@ -1,4 +1,4 @@
-//! Random numbers: ids of messages and assertions, and the jitter of retries.
+//! Random numbers: ids of messages and assertions, the jitter of retries, and expiry margins.
 
 use ring::rand::{SecureRandom, SystemRandom};
 
@@ -36,9 +36,29 @@ pub fn uuid() -> Result<String, Error> {
     Ok([part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-"))
 }
 
+/// A random number from 0 to `most`, both included. It is `most` if the operating system returns no
+/// random numbers.
+pub fn up_to(most: i64) -> i64 {
+    share(bytes().unwrap_or([u8::MAX; 4]), most)
+}
+
+/// The share of `most` that random bytes select, from 0 to `most`, both included.
+pub fn share(bytes: [u8; 4], most: i64) -> i64 {
+    let share = i128::from(u32::from_be_bytes(bytes)) * (i128::from(most.max(0)) + 1);
+    i64::try_from(share >> 32).unwrap_or(most)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_share_reaches_both_ends() {
+        for (bytes, share_of_nine) in [([0; 4], 0), ([0x80, 0, 0, 0], 5), ([0xff; 4], 9)] {
+            assert_eq!(share(bytes, 9), share_of_nine);
+        }
+        assert_eq!((share([0xff; 4], 0), share([0xff; 4], -9)), (0, 0));
+    }
 
     #[test]
     fn a_uuid_has_its_version_and_variant() {
