@@ -127,7 +127,7 @@ pub(super) fn of_own_source(command: &CommandInfo, own: &SourceInfo, width: usiz
     page.options(command.options());
     page.heading("\noptions of every command:");
     page.options(COMMON);
-    page.example(own.example, "docs/x509.md");
+    page.example(own.example, &format!("docs/commands/{}.md", command.name));
     page.text
 }
 

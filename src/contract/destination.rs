@@ -3,7 +3,7 @@
 use super::document::Document;
 use super::existing;
 use super::request::SubjectTokenRequest;
-use crate::cache::CachedFile;
+use crate::cache::{self, CachedFile, Fetching, Obtained};
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::options::Format;
@@ -64,6 +64,48 @@ impl Destination {
     /// token in it is never reused, and no client can read it as a document.
     pub fn is_document(&self) -> bool {
         matches!(self, Destination::Stdout(_) | Destination::OutputFile(_))
+    }
+
+    /// The same file, for a run that prints nothing. A document in it is replaced if it is usable for
+    /// less than so many seconds.
+    ///
+    /// # Errors
+    /// `USAGE` if there is no file.
+    pub fn into_file(self, min_life: i64) -> Result<Destination, Error> {
+        match self {
+            Destination::Stdout(Some(file)) | Destination::OutputFile(file) => {
+                Ok(Destination::OutputFile(file.for_at_least(min_life)))
+            }
+            Destination::BareFile(file) => Ok(Destination::BareFile(file)),
+            Destination::Stdout(None) | Destination::BareStdout => {
+                Err(Error::new(Kind::Usage, "--output-file is not the path of a file")
+                    .cause("it is standard output")
+                    .fix("set --output-file to the path of a file"))
+            }
+        }
+    }
+
+    /// Returns the document in the file if it is still usable. Otherwise gets one and stores it.
+    ///
+    /// # Errors
+    /// Those of [`cache::obtain`] and of [`Destination::store`].
+    pub fn document(
+        &self,
+        world: &World,
+        fetching: &Fetching<Document>,
+    ) -> Result<Document, Error> {
+        match cache::obtain(self.file(), self.is_document(), world, fetching)? {
+            Obtained::Cached(document) => {
+                if let Some(file) = self.file() {
+                    files::note(file.path());
+                }
+                Ok(document)
+            }
+            Obtained::New(document, _lock) => {
+                self.store(&document, world)?;
+                Ok(document)
+            }
+        }
     }
 
     /// Writes a new document to the file, if there is one.

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::command_line::SourceLine;
 use super::{Source, SourceInfo};
-use crate::cache::{self, CachedFile, Fetching, Obtained};
+use crate::cache::{CachedFile, Fetching};
 use crate::context::Context;
 use crate::contract::destination::Destination;
 use crate::contract::document::Document;
@@ -82,23 +82,20 @@ impl Fetch {
     /// Gets the token and stores it at its destination.
     ///
     /// # Errors
-    /// Those of the source, of [`cache::obtain`] and of [`Destination::store`].
+    /// Those of the source and of [`Destination::document`].
     pub fn document(&self, cx: &Context) -> Result<Document, Error> {
-        let (file, reuse) = (self.destination.file(), self.destination.is_document());
         let fetch = || self.new_document(cx).map_err(|error| cx.blaming_clock(error));
         let fetching = Fetching { fetch: &fetch, remembers_refusals: true };
-        match cache::obtain(file, reuse, cx, &fetching)? {
-            Obtained::Cached(document) => {
-                if let Some(file) = file {
-                    files::note(file.path());
-                }
-                Ok(document)
-            }
-            Obtained::New(document, _lock) => {
-                self.destination.store(&document, cx)?;
-                Ok(document)
-            }
-        }
+        self.destination.document(cx, &fetching)
+    }
+
+    /// The same fetch for a token that goes only to the output file. The token there is replaced if it is
+    /// usable for less than so many seconds.
+    ///
+    /// # Errors
+    /// `USAGE` if there is no output file.
+    pub fn into_file(self, min_life: i64) -> Result<Fetch, Error> {
+        Ok(Fetch { destination: self.destination.into_file(min_life)?, ..self })
     }
 
     /// What is printed instead of a token, if an option requests this.

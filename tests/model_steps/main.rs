@@ -14,7 +14,7 @@ use steps::STEPS;
 /// A file, a function in it, and the calls in its body that are functions of this table or steps
 /// of the model, in the order of the text.
 const FUNCTIONS: &[(&str, &str, &str)] = &[
-    ("src/source/fetch.rs", "document", "obtain store"),
+    ("src/contract/destination.rs", "document", "obtain store"),
     ("src/cache/mod.rs", "obtain", "read read fetch_once read"),
     ("src/cache/mod.rs", "read", "read_trusted"),
     ("src/cache/mod.rs", "fetch_once", "lock read fetch share_failure remove_leftovers"),
