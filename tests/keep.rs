@@ -205,6 +205,8 @@ fn without_a_token_only_an_outage_is_waited_out() {
         Keeping::start(&world, &URL.replace("dir}/out", "dir}/no/out"), &server).ended();
     assert_eq!(no_folder.status, 3, "{no_folder:?}");
 
+    // The refusal is remembered in the first folder.
+    let world = World::new();
     status.store(503, Ordering::SeqCst);
     let keeping = Keeping::start(&world, URL, &server);
     keeping.logged("no new token until", 2);
@@ -246,7 +248,7 @@ fn two_runs_with_one_file_share_their_tokens() {
 }
 
 #[test]
-fn a_token_for_another_request_is_left_alone() {
+fn a_token_of_another_run_is_left_alone() {
     let world = World::new();
     let (server, _) = issuer(3600);
     let keeping = Keeping::start(&world, URL, &server);
@@ -254,7 +256,7 @@ fn a_token_for_another_request_is_left_alone() {
     keeping.logged("is renewed at", 1);
     let other = common::jwt(60);
     world.write("out", &other);
-    keeping.logged("contains a token for another request", 1);
+    keeping.logged("contains a token of another run", 1);
     assert_eq!(world.read("out"), other);
     keeping.stop(Signal::TERM);
 }

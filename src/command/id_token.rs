@@ -17,9 +17,9 @@ use crate::contract::existing;
 use crate::contract::exit::Output;
 use crate::error::{Error, Kind};
 use crate::options::{Format, Values};
-use crate::random;
 use crate::source::SourceInfo;
 use crate::token::{SubjectToken, TokenType};
+use crate::{files, random};
 
 options! {
     /// Options of `id-token`.
@@ -64,7 +64,8 @@ pub(super) static SOURCE: SourceInfo = SourceInfo {
 };
 
 fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
-    if let Some(path) = Place::read(&invocation.values)?.output_file {
+    let path = Place::read(&invocation.values)?.output_file;
+    if let Some(path) = path.filter(|path| !files::is_stdout(path)) {
         if invocation.format != Format::Text {
             return Err(Error::new(Kind::Usage, "--output-file requires --format=text")
                 .fix("remove --format"));
@@ -108,7 +109,11 @@ impl ToFile<'_> {
         // Runs that wait for each other may have other credentials, so they do not share a failure.
         let request = random::hex()?;
         let file = CachedFile::new(path, "--output-file", request, existing::is_token_file);
-        let destination = Destination::BareFile(file).into_file(0)?;
+        let destination = match files::is_stdout(file.path()) {
+            true => Destination::BareStdout,
+            false => Destination::BareFile(file),
+        };
+        let destination = destination.into_file()?;
         Ok(ToFile { options: Options::read(values)?, values, destination })
     }
 
@@ -125,6 +130,10 @@ impl ToFile<'_> {
             Document::new(token, TokenType::IdToken, None, cx.clock.now())
                 .map_err(|error| cx.blaming_clock(error))
         };
-        self.destination.document(cx, &Fetching { fetch: &fetch, remembers_refusals: false })
+        self.destination.document(
+            reuses_cache,
+            cx,
+            &Fetching { fetch: &fetch, remembers_refusals: false },
+        )
     }
 }

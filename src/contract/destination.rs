@@ -66,15 +66,14 @@ impl Destination {
         matches!(self, Destination::Stdout(_) | Destination::OutputFile(_))
     }
 
-    /// The same file, for a run that prints nothing. A document in it is replaced if it is usable for
-    /// less than so many seconds.
+    /// The same file, for a run that prints nothing.
     ///
     /// # Errors
     /// `USAGE` if there is no file.
-    pub fn into_file(self, min_life: i64) -> Result<Destination, Error> {
+    pub fn into_file(self) -> Result<Destination, Error> {
         match self {
             Destination::Stdout(Some(file)) | Destination::OutputFile(file) => {
-                Ok(Destination::OutputFile(file.for_at_least(min_life)))
+                Ok(Destination::OutputFile(file))
             }
             Destination::BareFile(file) => Ok(Destination::BareFile(file)),
             Destination::Stdout(None) | Destination::BareStdout => {
@@ -85,16 +84,19 @@ impl Destination {
         }
     }
 
-    /// Returns the document in the file if it is still usable. Otherwise gets one and stores it.
+    /// Returns the document in the file if it is still usable and `reuse` is set. Otherwise gets one and
+    /// stores it.
     ///
     /// # Errors
     /// Those of [`cache::obtain`] and of [`Destination::store`].
     pub fn document(
         &self,
+        reuse: bool,
         world: &World,
         fetching: &Fetching<Document>,
     ) -> Result<Document, Error> {
-        match cache::obtain(self.file(), self.is_document(), world, fetching)? {
+        let reuse = reuse && self.is_document();
+        match cache::obtain(self.file(), reuse, world, fetching)? {
             Obtained::Cached(document) => {
                 if let Some(file) = self.file() {
                     files::note(file.path());

@@ -84,18 +84,29 @@ impl Fetch {
     /// # Errors
     /// Those of the source and of [`Destination::document`].
     pub fn document(&self, cx: &Context) -> Result<Document, Error> {
-        let fetch = || self.new_document(cx).map_err(|error| cx.blaming_clock(error));
-        let fetching = Fetching { fetch: &fetch, remembers_refusals: true };
-        self.destination.document(cx, &fetching)
+        self.obtain(true, cx)
     }
 
-    /// The same fetch for a token that goes only to the output file. The token there is replaced if it is
-    /// usable for less than so many seconds.
+    /// The same, without the cached token.
+    ///
+    /// # Errors
+    /// As [`Fetch::document`].
+    pub fn new_token(&self, cx: &Context) -> Result<Document, Error> {
+        self.obtain(false, cx)
+    }
+
+    fn obtain(&self, reuse: bool, cx: &Context) -> Result<Document, Error> {
+        let fetch = || self.new_document(cx).map_err(|error| cx.blaming_clock(error));
+        let fetching = Fetching { fetch: &fetch, remembers_refusals: true };
+        self.destination.document(reuse, cx, &fetching)
+    }
+
+    /// The same fetch for a token that goes only to the output file.
     ///
     /// # Errors
     /// `USAGE` if there is no output file.
-    pub fn into_file(self, min_life: i64) -> Result<Fetch, Error> {
-        Ok(Fetch { destination: self.destination.into_file(min_life)?, ..self })
+    pub fn into_file(self) -> Result<Fetch, Error> {
+        Ok(Fetch { destination: self.destination.into_file()?, ..self })
     }
 
     /// What is printed instead of a token, if an option requests this.

@@ -29,11 +29,24 @@ use crate::time::rfc3339;
 use crate::world::{Clock, Deadline};
 use crate::{files, program, show};
 
+choices! {
+    /// What the file contains.
+    enum Content {
+        /// Only the token.
+        Text = "text",
+        /// The document of the contract.
+        Json = "json",
+    }
+}
+
 options! {
     /// Options of `keep`.
+    #[allow(dead_code)] // --format is read as a Format
     struct Options {
         /// keep the token in this file up to date
         output_file: PathBuf = "--output-file=PATH",
+        /// write only the token (default), or the document for clients that run executables
+        format: Option<Content> = "--format",
     }
 }
 
@@ -130,9 +143,7 @@ impl Keeper<'_> {
         files::forget_seen();
         let deadline = Deadline::after(self.token.timeout());
         self.exit.at_deadline(deadline);
-        let left = |held: &Held| (held.document.expiration_time - Clock.now()).max(1);
-        let min_life = self.held.as_ref().map_or(0, left);
-        let renewed = self.token.renew(min_life, deadline, self.cx);
+        let renewed = self.token.get(self.held.is_none(), deadline, self.cx);
         self.exit.at_deadline(Deadline::after(FOREVER));
         match renewed {
             Ok(document) => Ok(match self.hold(document) {
@@ -206,7 +217,7 @@ impl Keeper<'_> {
                 return Some(self.renewed());
             }
             Found::Foreign => self.event(&format!(
-                "{shown} contains a token for another request; give each run its own --output-file"
+                "{shown} contains a token of another run; give each run its own --output-file"
             )),
             Found::Nothing if held.valid().is_zero() => {}
             Found::Nothing => {

@@ -10,7 +10,7 @@ use crate::contract::destination::Destination;
 use crate::contract::document::Document;
 use crate::contract::request::SubjectTokenRequest;
 use crate::error::{Error, Kind};
-use crate::options::Options as Common;
+use crate::options::{Format, Options as Common};
 use crate::source::command_line::SourceLine;
 use crate::source::fetch::Fetch;
 use crate::world::{Deadline, Env};
@@ -19,7 +19,7 @@ use crate::world::{Deadline, Env};
 #[derive(Debug)]
 pub(super) enum Token<'a> {
     /// The subject token of a source.
-    Subject(Box<SourceLine>, Box<Fetch>),
+    Subject(Box<Fetch>),
     /// An ID token of the service account.
     Id(Box<ToFile<'a>>, Duration),
 }
@@ -38,6 +38,11 @@ impl Token<'_> {
         let common = Common::new(values);
         match invocation.source {
             Some(source) if source.name == id_token::SOURCE.name => {
+                if invocation.format != Format::Text {
+                    return Err(Error::new(Kind::Usage, "--format=json requires a subject token")
+                        .cause("clients do not exchange an ID token of a service account")
+                        .fix("remove --format"));
+                }
                 Ok(Token::Id(Box::new(ToFile::new(values, path)?), common.timeout()))
             }
             Some(_) if common.exit_zero => {
@@ -48,8 +53,11 @@ impl Token<'_> {
             Some(source) => {
                 let mut line = SourceLine::new(source, values.clone())?;
                 line.common.format = Some(invocation.format);
-                let fetch = fetch(&line, env, 0)?;
-                Ok(Token::Subject(Box::new(line), Box::new(fetch)))
+                let mut request = SubjectTokenRequest::new(&line.common, env)?;
+                // No user and no client waits for the token.
+                request.interactive = false;
+                let fetch = Fetch::new(&line, request, env.clone())?.into_file()?;
+                Ok(Token::Subject(Box::new(fetch)))
             }
             None => {
                 Err(Error::new(Kind::Usage, "keep requires a source")
@@ -61,7 +69,7 @@ impl Token<'_> {
     /// The file.
     pub(super) fn destination(&self) -> &Destination {
         match self {
-            Token::Subject(_, fetch) => fetch.destination(),
+            Token::Subject(fetch) => fetch.destination(),
             Token::Id(token, _) => &token.destination,
         }
     }
@@ -69,40 +77,31 @@ impl Token<'_> {
     /// How long an attempt may take.
     pub(super) fn timeout(&self) -> Duration {
         match self {
-            Token::Subject(_, fetch) => fetch.timeout(),
+            Token::Subject(fetch) => fetch.timeout(),
             Token::Id(_, timeout) => *timeout,
         }
     }
 
-    /// Gets a token and writes it to the file. One that is cached is used if it is usable for more than
-    /// `min_life` seconds, or if there is none yet that is to be renewed (0).
+    /// Gets a token and writes it to the file. One that is cached is used only if `reuse` is set.
     ///
     /// # Errors
     /// Those of the source or of the credentials, and those of [`Destination::document`].
-    pub(super) fn renew(
+    pub(super) fn get(
         &self,
-        min_life: i64,
+        reuse: bool,
         deadline: Deadline,
         cx: &Context,
     ) -> Result<Document, Error> {
+        let cx = cx.narrowed(|world, _| {
+            world.deadline = deadline;
+            if let Token::Subject(fetch) = self {
+                world.env = fetch.env().clone();
+            }
+        });
         match self {
-            Token::Subject(line, _) => {
-                let fetch = fetch(line, &cx.env, min_life)?;
-                fetch.document(&cx.narrowed(|world, _| {
-                    world.env = fetch.env().clone();
-                    world.deadline = deadline;
-                }))
-            }
-            Token::Id(token, _) => {
-                token.document(min_life == 0, &cx.narrowed(|world, _| world.deadline = deadline))
-            }
+            Token::Subject(fetch) if reuse => fetch.document(&cx),
+            Token::Subject(fetch) => fetch.new_token(&cx),
+            Token::Id(token, _) => token.document(reuse, &cx),
         }
     }
-}
-
-/// The fetch for a source. No user and no client waits for it.
-fn fetch(line: &SourceLine, env: &Env, min_life: i64) -> Result<Fetch, Error> {
-    let mut request = SubjectTokenRequest::new(&line.common, env)?;
-    request.interactive = false;
-    Fetch::new(line, request, env.clone())?.into_file(min_life)
 }
