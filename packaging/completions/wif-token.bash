@@ -104,6 +104,7 @@ _wif_token() {
         serve:--token=env:*) : ;;
         serve:--token=*) _wif_token_words 'env: file:' ;;
         keep:--output-file=*) compopt -o default ;;
+        keep:--format=*) _wif_token_words 'text json' ;;
         config:--program=*) compopt -o default ;;
         config:--for-os=*) _wif_token_words 'linux macos windows' ;;
         config:--out=*) compopt -o default ;;
@@ -149,7 +150,7 @@ _wif_token() {
         sign-blob:*) _wif_token_words '--credentials= --service-account= --delegate= --file= --format= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
         exec:*) _wif_token_words '--credentials= --service-account= --delegate= --check-first --project= --project-number= --scope= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
         serve:*) _wif_token_words '--credentials= --service-account= --delegate= --listen= --token= --allow-uid= --project= --project-number= --scope= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
-        keep:*) _wif_token_words 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes key id-token --output-file= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
+        keep:*) _wif_token_words 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes key id-token --output-file= --format= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
         config:*) _wif_token_words 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes key certificate --pool-provider= --service-account= --service-account-lifetime= --workforce-pool-user-project= --universe-domain= --program= --for-os= --file-sourced --out= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
         check:*) _wif_token_words '--credentials= --service-account= --delegate= --offline --mapping= --format= --helper= --kubeconfig= --context= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
         helper-aws:*) _wif_token_words '--credentials= --service-account= --delegate= --min-life= --role-arn= --audience= --session-name= --duration= --region= --sts-endpoint= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;

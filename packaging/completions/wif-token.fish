@@ -185,6 +185,7 @@ complete -c wif-token -n 'not __fish_seen_subcommand_from helper; and __fish_see
 complete -c wif-token -n 'not __fish_seen_subcommand_from helper; and __fish_seen_subcommand_from serve' -l project-number -x -d 'number of the project (default: the project of the workload identity pool)'
 complete -c wif-token -n 'not __fish_seen_subcommand_from helper; and __fish_seen_subcommand_from serve' -l scope -x -d 'OAuth scopes for requests that do not specify scopes, separated by commas (default: cloud-platform)'
 complete -c wif-token -n 'not __fish_seen_subcommand_from helper; and __fish_seen_subcommand_from keep' -l output-file -r -F -d 'keep the token in this file up to date'
+complete -c wif-token -n 'not __fish_seen_subcommand_from helper; and __fish_seen_subcommand_from keep' -l format -x -a 'text json' -d 'write only the token (default), or the document for clients that run executables'
 complete -c wif-token -n 'not __fish_seen_subcommand_from helper; and __fish_seen_subcommand_from config' -l pool-provider -x -d 'resource name of the pool provider, such as projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/PROVIDER'
 complete -c wif-token -n 'not __fish_seen_subcommand_from helper; and __fish_seen_subcommand_from config' -l service-account -x -d 'service account to impersonate'
 complete -c wif-token -n 'not __fish_seen_subcommand_from helper; and __fish_seen_subcommand_from config' -l service-account-lifetime -x -d 'lifetime of the access tokens of the service account'

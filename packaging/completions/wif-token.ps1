@@ -37,6 +37,7 @@ Register-ArgumentCompleter -Native -CommandName wif-token -ScriptBlock {
         'sign-jwt:--format=*' { $start = '--format='; 'text json'; break }
         'sign-blob:--format=*' { $start = '--format='; 'text json'; break }
         'serve:--token=*' { $start = '--token='; 'env: file:'; break }
+        'keep:--format=*' { $start = '--format='; 'text json'; break }
         'config:--for-os=*' { $start = '--for-os='; 'linux macos windows'; break }
         'check:--format=*' { $start = '--format='; 'text json'; break }
         'check:--helper=*' { $start = '--helper='; 'kubernetes'; break }
@@ -68,7 +69,7 @@ Register-ArgumentCompleter -Native -CommandName wif-token -ScriptBlock {
         'sign-blob:*' { '--credentials= --service-account= --delegate= --file= --format= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'exec:*' { '--credentials= --service-account= --delegate= --check-first --project= --project-number= --scope= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'serve:*' { '--credentials= --service-account= --delegate= --listen= --token= --allow-uid= --project= --project-number= --scope= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
-        'keep:*' { 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes key id-token --output-file= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
+        'keep:*' { 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes key id-token --output-file= --format= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'config:*' { 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes key certificate --pool-provider= --service-account= --service-account-lifetime= --workforce-pool-user-project= --universe-domain= --program= --for-os= --file-sourced --out= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'check:*' { '--credentials= --service-account= --delegate= --offline --mapping= --format= --helper= --kubeconfig= --context= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'helper-aws:*' { '--credentials= --service-account= --delegate= --min-life= --role-arn= --audience= --session-name= --duration= --region= --sts-endpoint= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
