@@ -17,7 +17,7 @@ _wif_token() {
             help:helper) first=help-helper && break ;;
             help:*) break ;;
             helper:*) first=helper-$word && break ;;
-            *:help | *:helper | *:config) first=$word ;;
+            *:help | *:helper | *:keep | *:config) first=$word ;;
             *) first=$word && break ;;
         esac
     done
@@ -50,7 +50,7 @@ _wif_token() {
         vault:--password=env:*) : ;;
         vault:--password=*) _wif_token_words 'env: file:' ;;
         aws:--mode=*) _wif_token_words 'jwt caller-identity' ;;
-        azure:--environment=*) _wif_token_words 'service-principal workload-identity app-service arc imds' ;;
+        azure:--environment=*) _wif_token_words 'service-principal workload-identity service-fabric app-service machine-learning cloud-shell arc imds' ;;
         azure:--client-secret=file:*) compopt -o default ;;
         azure:--client-secret=env:*) : ;;
         azure:--client-secret=*) _wif_token_words 'env: file:' ;;
@@ -91,6 +91,7 @@ _wif_token() {
         access-token:--cache-file=*) compopt -o default ;;
         access-token:--format=*) _wif_token_words 'text json header bearer' ;;
         id-token:--credentials=*) compopt -o default ;;
+        id-token:--output-file=*) compopt -o default ;;
         id-token:--format=*) _wif_token_words 'text json header bearer' ;;
         sign-jwt:--credentials=*) compopt -o default ;;
         sign-jwt:--payload=*) compopt -o default ;;
@@ -103,6 +104,8 @@ _wif_token() {
         serve:--token=file:*) compopt -o default ;;
         serve:--token=env:*) : ;;
         serve:--token=*) _wif_token_words 'env: file:' ;;
+        keep:--output-file=*) compopt -o default ;;
+        keep:--format=*) _wif_token_words 'text json' ;;
         config:--program=*) compopt -o default ;;
         config:--for-os=*) _wif_token_words 'linux macos windows' ;;
         config:--out=*) compopt -o default ;;
@@ -125,7 +128,7 @@ _wif_token() {
         *:--ca-file=*) compopt -o default ;;
         *:--log-file=*) compopt -o default ;;
         *:-*=*) : ;;
-        help:*) _wif_token_words 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes google key access-token id-token sign-jwt sign-blob exec serve config check helper' ;;
+        help:*) _wif_token_words 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes google key access-token id-token sign-jwt sign-blob exec serve keep config check helper' ;;
         helper:* | help-helper:*) _wif_token_words 'aws bazel cargo docker git keyring kubernetes' ;;
         file:*) _wif_token_words '--path= --field= --audience= --token-type= --output-file= --expiry-margin= --format= --exit-zero --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
         url:*) _wif_token_words '--url= --header= --field= --audience= --token-type= --output-file= --expiry-margin= --format= --exit-zero --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
@@ -144,11 +147,12 @@ _wif_token() {
         key:*) _wif_token_words '--key= --pin= --issuer= --subject= --claim= --lifetime= --generate --jwks --audience= --token-type= --output-file= --expiry-margin= --format= --exit-zero --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
         certificate:*) _wif_token_words '--cert-path= --key-path= --trust-chain-path= --certificate-config-output= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
         access-token:*) _wif_token_words '--credentials= --service-account= --delegate= --scope= --lifetime= --subject= --oauth-endpoint= --cache-file= --format= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
-        id-token:*) _wif_token_words '--credentials= --service-account= --delegate= --for= --include-email --format= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
+        id-token:*) _wif_token_words '--credentials= --service-account= --delegate= --for= --include-email --output-file= --format= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
         sign-jwt:*) _wif_token_words '--credentials= --service-account= --delegate= --payload= --format= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
         sign-blob:*) _wif_token_words '--credentials= --service-account= --delegate= --file= --format= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
         exec:*) _wif_token_words '--credentials= --service-account= --delegate= --check-first --project= --project-number= --scope= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
         serve:*) _wif_token_words '--credentials= --service-account= --delegate= --listen= --token= --allow-uid= --project= --project-number= --scope= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
+        keep:*) _wif_token_words 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes google key id-token --output-file= --format= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
         config:*) _wif_token_words 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes google key certificate --pool-provider= --service-account= --service-account-lifetime= --workforce-pool-user-project= --universe-domain= --program= --for-os= --file-sourced --out= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
         check:*) _wif_token_words '--credentials= --service-account= --delegate= --offline --mapping= --format= --helper= --kubeconfig= --context= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
         helper-aws:*) _wif_token_words '--credentials= --service-account= --delegate= --min-life= --role-arn= --audience= --session-name= --duration= --region= --sts-endpoint= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
@@ -159,7 +163,7 @@ _wif_token() {
         helper-keyring:*) _wif_token_words 'get --credentials= --service-account= --delegate= --min-life= --mode= --output= --scope= --allow-host= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
         helper-kubernetes:*) _wif_token_words '--credentials= --service-account= --delegate= --min-life= --scope= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
         :-*) _wif_token_words '--audience= --token-type= --output-file= --expiry-margin= --format= --exit-zero --args-file= --timeout= --ca-file= --allow-http= --log-file= --help --version' ;;
-        :*) _wif_token_words 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes google key access-token id-token sign-jwt sign-blob exec serve config check helper help' ;;
+        :*) _wif_token_words 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes google key access-token id-token sign-jwt sign-blob exec serve keep config check helper help' ;;
     esac
 }
 complete -F _wif_token wif-token

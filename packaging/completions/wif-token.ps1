@@ -6,7 +6,7 @@ Register-ArgumentCompleter -Native -CommandName wif-token -ScriptBlock {
         Where-Object { $_.Extent.EndOffset -lt $cursor } | ForEach-Object { $_.ToString() }
     $words = @($before | Where-Object { -not $_.StartsWith('-') })
     $first, $second = $words[0..1]
-    if ($second -and $first -in 'config') { $first = $second }
+    if ($second -and $first -in 'keep', 'config') { $first = $second }
     elseif ($second -and ($first -eq 'helper' -or "$first $second" -eq 'help helper')) { $first += "-$second" }
     $start = ''
     $offer = switch -Wildcard -CaseSensitive ("${first}:$word") {
@@ -22,7 +22,7 @@ Register-ArgumentCompleter -Native -CommandName wif-token -ScriptBlock {
         'vault:--jwt=*' { $start = '--jwt='; 'env: file:'; break }
         'vault:--password=*' { $start = '--password='; 'env: file:'; break }
         'aws:--mode=*' { $start = '--mode='; 'jwt caller-identity'; break }
-        'azure:--environment=*' { $start = '--environment='; 'service-principal workload-identity app-service arc imds'; break }
+        'azure:--environment=*' { $start = '--environment='; 'service-principal workload-identity service-fabric app-service machine-learning cloud-shell arc imds'; break }
         'azure:--client-secret=*' { $start = '--client-secret='; 'env: file:'; break }
         'azure:--pin=*' { $start = '--pin='; 'env: file:'; break }
         'adfs:--protocol=*' { $start = '--protocol='; 'oidc saml-post ws-trust'; break }
@@ -37,6 +37,7 @@ Register-ArgumentCompleter -Native -CommandName wif-token -ScriptBlock {
         'sign-jwt:--format=*' { $start = '--format='; 'text json'; break }
         'sign-blob:--format=*' { $start = '--format='; 'text json'; break }
         'serve:--token=*' { $start = '--token='; 'env: file:'; break }
+        'keep:--format=*' { $start = '--format='; 'text json'; break }
         'config:--for-os=*' { $start = '--for-os='; 'linux macos windows'; break }
         'check:--format=*' { $start = '--format='; 'text json'; break }
         'check:--helper=*' { $start = '--helper='; 'kubernetes'; break }
@@ -44,7 +45,7 @@ Register-ArgumentCompleter -Native -CommandName wif-token -ScriptBlock {
         'helper-keyring:--output=*' { $start = '--output='; 'plain json'; break }
         '*:--format=*' { $start = '--format='; 'json text'; break }
         '*:--*=*' { ''; break }
-        'help:*' { 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes google key access-token id-token sign-jwt sign-blob exec serve config check helper'; break }
+        'help:*' { 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes google key access-token id-token sign-jwt sign-blob exec serve keep config check helper'; break }
         'helper:*' { 'aws bazel cargo docker git keyring kubernetes'; break }
         'help-helper:*' { 'aws bazel cargo docker git keyring kubernetes'; break }
         'file:*' { '--path= --field= --audience= --token-type= --output-file= --expiry-margin= --format= --exit-zero --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
@@ -64,11 +65,12 @@ Register-ArgumentCompleter -Native -CommandName wif-token -ScriptBlock {
         'key:*' { '--key= --pin= --issuer= --subject= --claim= --lifetime= --generate --jwks --audience= --token-type= --output-file= --expiry-margin= --format= --exit-zero --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'certificate:*' { '--cert-path= --key-path= --trust-chain-path= --certificate-config-output= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'access-token:*' { '--credentials= --service-account= --delegate= --scope= --lifetime= --subject= --oauth-endpoint= --cache-file= --format= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
-        'id-token:*' { '--credentials= --service-account= --delegate= --for= --include-email --format= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
+        'id-token:*' { '--credentials= --service-account= --delegate= --for= --include-email --output-file= --format= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'sign-jwt:*' { '--credentials= --service-account= --delegate= --payload= --format= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'sign-blob:*' { '--credentials= --service-account= --delegate= --file= --format= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'exec:*' { '--credentials= --service-account= --delegate= --check-first --project= --project-number= --scope= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'serve:*' { '--credentials= --service-account= --delegate= --listen= --token= --allow-uid= --project= --project-number= --scope= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
+        'keep:*' { 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes google key id-token --output-file= --format= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'config:*' { 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes google key certificate --pool-provider= --service-account= --service-account-lifetime= --workforce-pool-user-project= --universe-domain= --program= --for-os= --file-sourced --out= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'check:*' { '--credentials= --service-account= --delegate= --offline --mapping= --format= --helper= --kubeconfig= --context= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'helper-aws:*' { '--credentials= --service-account= --delegate= --min-life= --role-arn= --audience= --session-name= --duration= --region= --sts-endpoint= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
@@ -79,7 +81,7 @@ Register-ArgumentCompleter -Native -CommandName wif-token -ScriptBlock {
         'helper-keyring:*' { 'get --credentials= --service-account= --delegate= --min-life= --mode= --output= --scope= --allow-host= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'helper-kubernetes:*' { '--credentials= --service-account= --delegate= --min-life= --scope= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         ':-*' { '--audience= --token-type= --output-file= --expiry-margin= --format= --exit-zero --args-file= --timeout= --ca-file= --allow-http= --log-file= --help --version'; break }
-        ':*' { 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes google key access-token id-token sign-jwt sign-blob exec serve config check helper help'; break }
+        ':*' { 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes google key access-token id-token sign-jwt sign-blob exec serve keep config check helper help'; break }
     }
     -split $offer | ForEach-Object { "$start$_" } | Where-Object { $_.StartsWith($word) } |
         ForEach-Object { [System.Management.Automation.CompletionResult]::new($_) }

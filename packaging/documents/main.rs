@@ -12,7 +12,7 @@ mod zsh;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use wif_token::command::COMMANDS;
+use wif_token::command::{self, COMMANDS};
 use wif_token::helper::HELPERS;
 use wif_token::options::{COMMON, OF_SOURCES, OptionInfo, ValueKind};
 use wif_token::source::{SOURCES, SourceInfo};
@@ -150,7 +150,9 @@ fn words() -> Vec<Word> {
         rest: None,
         actions: actions(helper.words),
     });
-    let own = COMMANDS.iter().filter_map(|command| command.own_source).map(|own| Word {
+    // One that is also a command has the options of that command.
+    let own = COMMANDS.iter().filter_map(|command| command.own_source);
+    let own = own.filter(|own| command::find(own.name).is_none()).map(|own| Word {
         name: own.name,
         kind: Kind::OwnSource,
         summary: own.summary,

@@ -271,8 +271,8 @@ pub(super) const EXAMPLES: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "renew the file /run/wif-token/my-app/subject-token with systemd. The source and its options \
-         are in /etc/wif-token/my-app.args",
-        &["systemctl enable --now wif-token@my-app.timer"],
+        "keep the file /run/wif-token/my-app/subject-token up to date with systemd. The source and its \
+         options are in /etc/wif-token/my-app.args",
+        &["systemctl enable --now wif-token@my-app.service"],
     ),
 ];

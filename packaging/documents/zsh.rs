@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Kind, Value, words};
+use super::{Kind, Value, Word, words};
 use wif_token::options::{COMMON, OF_SOURCES, OptionInfo};
 
 const HEAD: &str = r#"#compdef wif-token
@@ -19,7 +19,7 @@ _wif_token_secret() {
 }
 
 _wif_token() {
-    local -a sources own_sources commands helpers of_sources common
+    local -a sources commands helpers of_sources common
     local context state state_descr line
     typeset -A opt_args
 "#;
@@ -32,8 +32,7 @@ const FIRST: &str = r#"    _arguments -C $of_sources $common '(- *)'{-h,--help}'
                 _describe -t sources source sources
                 _describe -t commands command commands -- '(help:"print help")'
                 return ;;
-            source:*) _describe source sources -- own_sources; return ;;
-            helper:*) _describe helper helpers; return ;;
+OF_SOURCE            helper:*) _describe helper helpers; return ;;
             rest:help)
                 if [[ $words[2] = helper ]] && (( CURRENT > 2 )); then
                     _describe helper helpers
@@ -52,7 +51,6 @@ pub(super) fn text() -> String {
     let mut text = HEAD.to_owned();
     let kinds = [
         ("sources", Kind::Source, None),
-        ("own_sources", Kind::OwnSource, None),
         ("commands", Kind::Command, Some("helper:give another tool credentials".to_owned())),
         ("helpers", Kind::Helper, None),
     ];
@@ -70,7 +68,7 @@ pub(super) fn text() -> String {
         options(&mut text, table, "");
         text.push_str("    )\n");
     }
-    text.push_str(FIRST);
+    text.push_str(&FIRST.replace("OF_SOURCE", &of_source(&all)));
     for word in &all {
         let shared = if word.shared.len() > 1 { "$of_sources $common" } else { "$common" };
         let state = if word.kind == Kind::Helper { "of_helper" } else { "rest" };
@@ -88,6 +86,16 @@ pub(super) fn text() -> String {
     }
     text.push_str("            *) return ;;\n        esac\n    done\n}\n\n_wif_token \"$@\"\n");
     text
+}
+
+/// What can follow each command that requires a source.
+fn of_source(all: &[Word]) -> String {
+    let rows = all.iter().filter(|word| word.of_source).map(|word| {
+        let own = word.own_source.map(|own| format!(" -- '({}:\"{}\")'", own.name, own.summary));
+        let own = own.unwrap_or_default();
+        format!("            source:{}) _describe source sources{own}; return ;;\n", word.name)
+    });
+    rows.collect()
 }
 
 fn options(text: &mut String, table: impl IntoIterator<Item = &'static OptionInfo>, end: &str) {

@@ -118,7 +118,8 @@ pub(super) fn of_command(command: &CommandInfo, width: usize) -> String {
 /// The help of a command with the word that only it accepts in place of a source.
 pub(super) fn of_own_source(command: &CommandInfo, own: &SourceInfo, width: usize) -> String {
     let mut page = Page::new(width);
-    page.usage_of(&format!("{} {}", command.name, own.name), own.options(), own.rest);
+    let options = own.options().chain(command.options());
+    page.usage_of(&format!("{} {}", command.name, own.name), options, own.rest);
     page.text.push('\n');
     page.paragraph(own.summary);
     page.heading("options:");
@@ -127,7 +128,11 @@ pub(super) fn of_own_source(command: &CommandInfo, own: &SourceInfo, width: usiz
     page.options(command.options());
     page.heading("\noptions of every command:");
     page.options(COMMON);
-    page.example(own.example, "docs/x509.md");
+    let documentation = match own.name {
+        "certificate" => "docs/x509.md".to_owned(),
+        _ => format!("docs/commands/{}.md", command.name),
+    };
+    page.example(own.example, &documentation);
     page.text
 }
 

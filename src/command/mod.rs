@@ -9,6 +9,7 @@ pub(crate) mod check;
 mod config;
 mod exec;
 mod id_token;
+mod keep;
 mod serve;
 mod serving;
 mod sign;
@@ -71,6 +72,7 @@ pub static COMMANDS: &[CommandInfo] = &[
     sign::BLOB,
     exec::INFO,
     serve::INFO,
+    keep::INFO,
     config::INFO,
     check::INFO,
 ];

@@ -81,27 +81,9 @@ fn without_own_address(options: &Options, cx: &Context) -> Result<Context, Error
 /// Longer than any process runs.
 pub(super) const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
-/// A socket that becomes readable when a signal stops this process.
-#[cfg(unix)]
-fn ended_by_signal() -> std::io::Result<Woken> {
-    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-    const STOPPING: [i32; 3] = [SIGTERM, SIGINT, SIGHUP];
-    program::leave_signals(&STOPPING);
-    let (ended, end) = Waker::new()?;
-    for signal in STOPPING {
-        if !program::is_ignored(signal) {
-            signal_hook::low_level::pipe::register(signal, end.descriptor()?)?;
-        }
-    }
-    // The write end stays open until the process ends.
-    std::mem::forget(end);
-    Ok(ended)
-}
-
-/// A socket that becomes readable when the console stops this process.
-#[cfg(windows)]
+/// A socket that becomes readable when a signal or the console stops this process.
 fn ended_by_signal() -> std::io::Result<Woken> {
     let (ended, end) = Waker::new()?;
-    program::on_console_event(move || end.wake())?;
+    program::on_stop(move || end.wake())?;
     Ok(ended)
 }

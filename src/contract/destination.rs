@@ -3,7 +3,7 @@
 use super::document::Document;
 use super::existing;
 use super::request::SubjectTokenRequest;
-use crate::cache::CachedFile;
+use crate::cache::{self, CachedFile, Fetching, Obtained};
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::options::Format;
@@ -64,6 +64,50 @@ impl Destination {
     /// token in it is never reused, and no client can read it as a document.
     pub fn is_document(&self) -> bool {
         matches!(self, Destination::Stdout(_) | Destination::OutputFile(_))
+    }
+
+    /// The same file, for a run that prints nothing.
+    ///
+    /// # Errors
+    /// `USAGE` if there is no file.
+    pub fn into_file(self) -> Result<Destination, Error> {
+        match self {
+            Destination::Stdout(Some(file)) | Destination::OutputFile(file) => {
+                Ok(Destination::OutputFile(file))
+            }
+            Destination::BareFile(file) => Ok(Destination::BareFile(file)),
+            Destination::Stdout(None) | Destination::BareStdout => {
+                Err(Error::new(Kind::Usage, "--output-file is not the path of a file")
+                    .cause("it is standard output")
+                    .fix("set --output-file to the path of a file"))
+            }
+        }
+    }
+
+    /// Returns the document in the file if it is still usable and `reuse` is set. Otherwise gets one and
+    /// stores it.
+    ///
+    /// # Errors
+    /// Those of [`cache::obtain`] and of [`Destination::store`].
+    pub fn document(
+        &self,
+        reuse: bool,
+        world: &World,
+        fetching: &Fetching<Document>,
+    ) -> Result<Document, Error> {
+        let reuse = reuse && self.is_document();
+        match cache::obtain(self.file(), reuse, world, fetching)? {
+            Obtained::Cached(document) => {
+                if let Some(file) = self.file() {
+                    files::note(file.path());
+                }
+                Ok(document)
+            }
+            Obtained::New(document, _lock) => {
+                self.store(&document, world)?;
+                Ok(document)
+            }
+        }
     }
 
     /// Writes a new document to the file, if there is one.

@@ -14,7 +14,7 @@ use crate::cache::sealed::REQUEST_MEMBER;
 use crate::error::{Error, redacted};
 use crate::secret::Secret;
 use crate::time::{self, LAST_SECOND};
-use crate::token::{SubjectToken, TokenType, UNKNOWN_LIFE};
+use crate::token::{SubjectToken, TokenType, UNKNOWN_LIFE, jwt};
 
 /// A success: a token, and when clients must stop using it.
 #[derive(Debug)]
@@ -41,6 +41,24 @@ impl Document {
         let expiry = token.expiry.unwrap_or(now + UNKNOWN_LIFE);
         let expiration_time = expiry_margin::reported(expiry, margin, now)?;
         Ok(Document { token_type: token_type.on_the_wire(), token: token.text, expiration_time })
+    }
+
+    /// The document for this text, if it is a token for the same request as the one here, by its issuer,
+    /// subject and audience.
+    pub(super) fn renewed(&self, text: &str, now: i64) -> Option<Document> {
+        let request = |text: &str| {
+            let claims = jwt::claims(text)?;
+            Some(["iss", "sub", "aud"].map(|name| claims.get(name).cloned()))
+        };
+        let is_same =
+            request(text).is_some_and(|found| request(self.token.expose()) == Some(found));
+        let token = SubjectToken { text: Secret::new(text), expiry: self.expiry_of(text) };
+        Document::new(token, self.token_type, None, now).ok().filter(|_| is_same)
+    }
+
+    /// When this text expires, in seconds since 1970, if it is a token of the same type that states it.
+    pub(super) fn expiry_of(&self, text: &str) -> Option<i64> {
+        self.token_type.expiry(text)
     }
 
     /// The line for standard output, without its line break.

@@ -10,5 +10,6 @@ pub mod document;
 pub mod existing;
 pub mod exit;
 mod expiry_margin;
+pub mod found;
 pub mod judgement;
 pub mod request;

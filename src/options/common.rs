@@ -26,8 +26,8 @@ options! {
     pub(super) struct Common {
         /// read more arguments from this file, one per line; lines that begin with # are comments
         args_file: Option<PathBuf> = "--args-file=PATH",
-        /// time limit of the run, or of each request for exec, serve and helper cargo (default: 25,
-        /// or 290 if a user can sign in)
+        /// time limit of the run, or of each request for exec, serve, keep and helper cargo (default:
+        /// 25, or 290 if a user can sign in)
         timeout: Option<Seconds<1, 3600>> = "--timeout",
         /// trust the certificate authorities in this file instead of those of the platform
         ca_file: Option<PathBuf> = "--ca-file=PEM",

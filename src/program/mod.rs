@@ -15,10 +15,10 @@ mod find;
 mod obstacle;
 
 #[cfg(windows)]
-pub use self::console::on_console_event;
+pub use self::console::{on_console_event, on_console_event as on_stop};
 pub use self::find::{find, find_with_pathext, is_this_program};
 #[cfg(unix)]
-pub use self::group::{is_ignored, leave_signals, start_beside};
+pub use self::group::{is_ignored, leave_signals, on_stop, start_beside};
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read};

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::command_line::SourceLine;
 use super::{Source, SourceInfo};
-use crate::cache::{self, CachedFile, Fetching, Obtained};
+use crate::cache::{CachedFile, Fetching};
 use crate::context::Context;
 use crate::contract::destination::Destination;
 use crate::contract::document::Document;
@@ -105,23 +105,31 @@ impl Fetch {
     /// Gets the token and stores it at its destination.
     ///
     /// # Errors
-    /// Those of the source, of [`cache::obtain`] and of [`Destination::store`].
+    /// Those of the source and of [`Destination::document`].
     pub fn document(&self, cx: &Context) -> Result<Document, Error> {
-        let (file, reuse) = (self.destination.file(), self.destination.is_document());
+        self.obtain(true, cx)
+    }
+
+    /// The same, without the cached token.
+    ///
+    /// # Errors
+    /// As [`Fetch::document`].
+    pub fn new_token(&self, cx: &Context) -> Result<Document, Error> {
+        self.obtain(false, cx)
+    }
+
+    fn obtain(&self, reuse: bool, cx: &Context) -> Result<Document, Error> {
         let fetch = || self.new_document(cx).map_err(|error| cx.blaming_clock(error));
         let fetching = Fetching { fetch: &fetch, remembers_refusals: true };
-        match cache::obtain(file, reuse, cx, &fetching)? {
-            Obtained::Cached(document) => {
-                if let Some(file) = file {
-                    files::note(file.path());
-                }
-                Ok(document)
-            }
-            Obtained::New(document, _lock) => {
-                self.destination.store(&document, cx)?;
-                Ok(document)
-            }
-        }
+        self.destination.document(reuse, cx, &fetching)
+    }
+
+    /// The same fetch for a token that goes only to the output file.
+    ///
+    /// # Errors
+    /// `USAGE` if there is no output file.
+    pub fn into_file(self) -> Result<Fetch, Error> {
+        Ok(Fetch { destination: self.destination.into_file()?, ..self })
     }
 
     /// What is printed instead of a token, if an option requests this.

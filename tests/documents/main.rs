@@ -85,7 +85,9 @@ fn synopsis(text: &str) -> Result<(), String> {
     };
     let world = common::World::new();
     let help = world.run(&format!("help {name}"));
-    let known = world.run("help").stdout + &help.stdout;
+    // A word in place of a source has options of its own.
+    let own = world.run(&format!("help {name} {}", words.next().unwrap_or("")));
+    let known = world.run("help").stdout + &help.stdout + &own.stdout;
     let mut options = text.split(['[', ']', ' ', '\n', '=']).filter(|word| word.starts_with("--"));
     match options.find(|option| !known.contains(&format!("  {option}"))) {
         _ if help.status != 0 => Err(format!("{name} has no help")),

@@ -9,7 +9,10 @@ wif-token*) ;;
 esac
 [ -z "$SHOWN" ] || exec "$program" "$@"
 said=$root/said.$$
-"$program" "$@" >"$said" 2>"$said.error"
+# It runs until it is stopped.
+[ "$1" != keep ] || set -- /usr/bin/timeout --preserve-status 1 "$program" "$@"
+[ "$1" = /usr/bin/timeout ] || set -- "$program" "$@"
+"$@" >"$said" 2>"$said.error"
 status=$?
 case $status in
 0 | 4 | 6) ;;

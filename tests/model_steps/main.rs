@@ -14,7 +14,7 @@ use steps::STEPS;
 /// A file, a function in it, and the calls in its body that are functions of this table or steps
 /// of the model, in the order of the text.
 const FUNCTIONS: &[(&str, &str, &str)] = &[
-    ("src/source/fetch.rs", "document", "obtain store"),
+    ("src/contract/destination.rs", "document", "obtain store"),
     ("src/cache/mod.rs", "obtain", "read read fetch_once read"),
     ("src/cache/mod.rs", "read", "read_trusted"),
     ("src/cache/mod.rs", "fetch_once", "lock read fetch share_failure remove_leftovers"),
@@ -38,10 +38,10 @@ const FUNCTIONS: &[(&str, &str, &str)] = &[
 /// Calls that neither change what other runs see nor read what other runs change, and those that the
 /// model does not distinguish from the step beside them. A pause is the time that passes.
 const OTHERS: &str = "and_then are_unchanged as_bytes as_file as_file_mut as_os_str as_ref \
-    blaming_clock cause clone code contains directory display error expose failed file filter fix \
+    cause clone code contains directory display error expose failed file filter fix \
     from_file how_to_fix inspect_err into is_blank is_document is_file is_held is_in_use is_lost \
     is_of_another_run is_ok is_ok_and is_ours is_record is_some_and issued kind map_err map_or \
-    may_wait mistaken_path new new_document none not_a_path note_own note_stored now now_ms of \
+    may_wait mistaken_path new none not_a_path note_own note_stored now now_ms of \
     ok_or_else other path path_beside prefix read_limited refuse register remembered require_replaceable \
     rewind rfc3339 saturating_sub seen sleep spread state suffix survive_size_limit symlink_metadata \
     temporary_prefix to_file to_json to_string usable_until valid_until what without_margin";

@@ -15,8 +15,8 @@ NEWER = "999.0.0"
 PATHS = {
     "usr/bin/wif-token", "usr/bin/docker-credential-wif-token", "usr/bin/git-credential-wif-token",
     "usr/share/man/man1/wif-token.1.gz", "usr/share/bash-completion/completions/wif-token",
-    "usr/share/fish/vendor_completions.d/wif-token.fish", "usr/lib/systemd/system/wif-token@.service",
-    "usr/lib/systemd/system/wif-token@.timer"} | {f"usr/share/doc/wif-token/{name}" for name in documentation()}  # fmt: skip
+    "usr/share/fish/vendor_completions.d/wif-token.fish",
+    "usr/lib/systemd/system/wif-token@.service"} | {f"usr/share/doc/wif-token/{name}" for name in documentation()}  # fmt: skip
 # rpm on Debian has no list of what Debian's own packages provide.
 INSTALL = {"deb": ("dpkg", "--install"), "rpm": ("rpm", "--upgrade", "--nodeps")}
 REMOVE = {"deb": ("dpkg", "--purge"), "rpm": ("rpm", "--erase")}

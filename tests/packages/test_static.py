@@ -44,7 +44,7 @@ def test_the_archive(static):
         "wif-token", "docker-credential-wif-token", "git-credential-wif-token",
         "LICENSE", "dependencies.txt", "musl.txt", "manual/wif-token.1",
         "completions/wif-token.bash", "completions/_wif-token", "completions/wif-token.fish", "completions/wif-token.ps1",
-        "systemd/wif-token@.service", "systemd/wif-token@.timer"} | documentation()  # fmt: skip
+        "systemd/wif-token@.service"} | documentation()  # fmt: skip
 
 
 @pytest.mark.parametrize("architecture, emulator", [("x86_64", ()), ("aarch64", ("qemu-aarch64-static",))])

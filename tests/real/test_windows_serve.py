@@ -1,4 +1,4 @@
-"""`exec` and `serve` of the Windows build, under Wine.
+"""`exec`, `serve` and `keep` of the Windows build, under Wine.
 
 Wine knows which process owns a connection as soon as that process has sent something. So a server stands still until a request has
 arrived, where its client has to be accepted. A client outside of Wine belongs to no Windows process, and is refused. Wine looks for
@@ -298,6 +298,15 @@ def test_the_console_ends_the_server(windows, console):
         (windows.folder / "mark").touch()
 
     assert console(line, ready) == 0 and not listens(port)
+
+
+# keep
+
+def test_the_console_ends_keep(windows, console):
+    """By Ctrl-C, when the token is in the file, which only this user may read."""
+    output = windows.folder / "mark"
+    assert console(f"wif-token.exe keep file --path={windows.folder / 'token'} --output-file={output}") == 0
+    assert output.read_text() == (windows.folder / "token").read_text() and not others_may_read(output)
 
 
 @pytest.mark.parametrize("options, message", [

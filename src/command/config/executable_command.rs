@@ -98,13 +98,13 @@ impl ExecutableCommand {
         Ok(words.iter().all(|word| is_portable(word)).then(|| words.join(" ")))
     }
 
-    /// A command for a shell that writes the token to a file, for clients that read only files.
+    /// A command for a shell that keeps the token in a file, for clients that read only files.
     /// `more` are options that the configuration would otherwise state.
     pub(super) fn for_shell(&self, more: &[String]) -> String {
         let (source, rest) = (self.source, self.rest.iter().map(String::as_str));
         let dashes = (!self.rest.is_empty()).then_some("--");
         let options = self.options.iter().chain(more).map(String::as_str);
-        let words = [self.program.as_str(), source].into_iter().chain(options);
+        let words = [self.program.as_str(), "keep", source].into_iter().chain(options);
         words.chain(dashes).chain(rest).map(quoted).collect::<Vec<_>>().join(" ")
     }
 

@@ -121,7 +121,7 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     let mut text = written("configuration", out);
     if let Some(command) = command_for_shell {
         text += &format!(
-            "# Run this command regularly, before the token expires (for example, from a timer):\n{command}\n"
+            "# Run this command as a service. It renews the token in the file until it is stopped:\n{command}\n"
         );
     }
     text += &gcloud::commands(&provider, &trust, options.service_account.as_deref());
@@ -198,7 +198,7 @@ fn file_sourced(
         return Err(Error::new(Kind::Usage, "a file-sourced configuration requires --output-file")
             .fix("add --output-file=PATH, the file that clients read"));
     };
-    let mut more = vec!["--format=text".to_owned(), format!("--output-file={file}")];
+    let mut more = vec![format!("--output-file={file}")];
     if common.audience.is_none() {
         more.push(format!("--audience={}", provider.name()));
     }

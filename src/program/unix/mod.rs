@@ -14,7 +14,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus};
 
 pub use self::death::is_ignored;
-pub use self::signals::leave_signals;
+pub use self::signals::{leave_signals, on_stop};
 use crate::world::World;
 
 /// Starts a program that does not end with this process, and that the caller waits for.

@@ -25,6 +25,9 @@ const ENDING: [i32; 13] = [
     SIGTRAP, SIGSYS, SIGABRT,
 ];
 
+/// The signals that ask a server to end.
+const STOPPING: [i32; 3] = [SIGTERM, SIGINT, SIGHUP];
+
 static HANDLING: Mutex<Handling> = Mutex::new(Handling { left: &[], has_thread: false });
 
 struct Handling {
@@ -37,6 +40,24 @@ struct Handling {
 /// already.
 pub fn leave_signals(signals: &'static [i32]) {
     lock().left = signals;
+}
+
+/// From now on, a signal that asks this process to end kills the programs that it runs and calls `action`, in
+/// another thread, instead of ending the process. A signal that this process ignores stays ignored.
+///
+/// # Errors
+/// Those of the operating system.
+pub fn on_stop(action: impl Fn() + Send + Sync + 'static) -> io::Result<()> {
+    leave_signals(&STOPPING);
+    let mut signals =
+        Signals::new(STOPPING.into_iter().filter(|signal| !death::is_ignored(*signal)))?;
+    thread::Builder::new().spawn(move || {
+        for _ in signals.forever() {
+            running::kill_groups();
+            action();
+        }
+    })?;
+    Ok(())
 }
 
 /// Starts the thread before the first program. A signal that this process ignores, for example below

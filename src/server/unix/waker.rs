@@ -1,7 +1,7 @@
 //! Interrupts a wait for sockets from another thread.
 
 use std::io::{self, Read as _, Write as _};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
@@ -28,14 +28,6 @@ impl Waker {
     /// Makes the socket readable.
     pub fn wake(&self) {
         let _ = self.0.as_ref().write(&[0]); // the socket is readable if it is full
-    }
-
-    /// A descriptor that makes the socket readable when a byte is written, for a signal handler.
-    ///
-    /// # Errors
-    /// Those of the operating system.
-    pub fn descriptor(&self) -> io::Result<OwnedFd> {
-        self.0.as_fd().try_clone_to_owned()
     }
 }
 

@@ -1,0 +1,123 @@
+//! What the output file of a run that keeps it up to date contains.
+
+use serde_json::Value;
+
+use super::destination::Destination;
+use super::document::{self, Document};
+use crate::files::ownership;
+use crate::world::World;
+
+/// The content of an output file, for the run that has written a document to it.
+#[derive(Debug)]
+pub enum Found {
+    /// The token of that run.
+    Own,
+    /// A usable token for the same request, which another run has written.
+    Other(Document),
+    /// A token for another request, which has not expired.
+    Foreign,
+    /// No usable token.
+    Nothing,
+}
+
+impl Destination {
+    /// What the file contains now. `own` is what was written to it.
+    pub fn find(&self, own: &Document, world: &World) -> Found {
+        let Some(file) = self.file() else { return Found::Own };
+        let (bytes, now) = (ownership::read_trusted(file.path()), world.clock.now());
+        let bytes = bytes.ok().flatten();
+        let Some(text) = bytes.as_ref().and_then(|bytes| std::str::from_utf8(bytes).ok()) else {
+            return Found::Nothing;
+        };
+        if text == own.token.expose() {
+            return Found::Own;
+        }
+        let (other, expiry) = match self.is_document() {
+            true => {
+                let value: Option<Value> = serde_json::from_str(text).ok();
+                (file.fresh(world), value.as_ref().and_then(document::expiry))
+            }
+            false => (own.renewed(text, now), own.expiry_of(text)),
+        };
+        match other {
+            Some(other) if other.token.expose() == own.token.expose() => Found::Own,
+            Some(other) => Found::Other(other),
+            None if expiry.is_some_and(|expiry| expiry > now) => Found::Foreign,
+            None => Found::Nothing,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::cache::CachedFile;
+    use crate::contract::existing;
+    use crate::files;
+    use crate::secret::Secret;
+    use crate::token::{SubjectToken, TokenType};
+    use crate::world::{Clock, Deadline, Env, Log};
+
+    fn jwt(audience: &str, life: i64, id: u8) -> String {
+        use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
+        let claims =
+            json!({"iss": "i", "sub": "s", "aud": audience, "exp": Clock.now() + life, "jti": id});
+        format!("eyJhbGciOiJSUzI1NiJ9.{}.c2ln", BASE64_URL_SAFE_NO_PAD.encode(claims.to_string()))
+    }
+
+    fn document(text: &str) -> Document {
+        let expiry = TokenType::Jwt.expiry(text);
+        let token = SubjectToken { text: Secret::new(text), expiry };
+        Document::new(token, TokenType::Jwt, Some(0), Clock.now()).unwrap()
+    }
+
+    /// One word for what `file` contains after the own token was `own` and this was written to it.
+    fn found(destination: &Destination, own: &Document, content: &str) -> &'static str {
+        let path = destination.file().unwrap().path();
+        let _ = std::fs::remove_file(path);
+        files::create_new(path, content.as_bytes()).unwrap();
+        let (env, deadline) = (Env::Map([].into()), Deadline::after(std::time::Duration::MAX / 4));
+        let world = World { env, clock: Clock, deadline, log: Log::open(None, Clock) };
+        match destination.find(own, &world) {
+            Found::Own => "own",
+            Found::Other(_) => "other",
+            Found::Foreign => "foreign",
+            Found::Nothing => "nothing",
+        }
+    }
+
+    #[test]
+    fn tokens_are_told_apart_by_their_request_and_expiry() {
+        use crate::cache::Cached as _;
+        let dir = tempfile::tempdir().unwrap();
+        let file = |name: &str, is_ours| {
+            CachedFile::new(dir.path().join(name), "--output-file", "d".to_owned(), is_ours)
+        };
+        let bare = Destination::BareFile(file("bare", existing::is_token_file));
+        let json = Destination::OutputFile(file("json", existing::is_document_file));
+        let own = jwt("a", 600, 0);
+        let document_of_own = document(&own);
+        for (token, request, expected) in [
+            (&*own, "d", "own"),
+            (&jwt("a", 600, 1), "d", "other"),
+            (&jwt("a", -1, 1), "d", "nothing"),
+            (&jwt("b", 600, 1), "e", "foreign"),
+            (&jwt("b", -1, 1), "e", "nothing"),
+            ("", "d", "nothing"),
+            ("a key", "d", "nothing"),
+        ] {
+            assert_eq!(found(&bare, &document_of_own, token), expected, "{token}");
+            let expiry = TokenType::Jwt.expiry(token);
+            let text = expiry.map_or_else(
+                || token.to_owned(),
+                |expiry| {
+                    let text = document(&own).to_file(request).expose().replace(&own, token);
+                    text.replace(&document(&own).expiration_time.to_string(), &expiry.to_string())
+                },
+            );
+            assert_eq!(found(&json, &document_of_own, &text), expected, "{text}");
+        }
+    }
+}
