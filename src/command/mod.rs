@@ -7,11 +7,14 @@
 mod access_token;
 pub(crate) mod check;
 mod config;
+mod documents;
 mod exec;
 mod id_token;
 mod serve;
 mod serving;
 mod sign;
+
+pub use self::documents::documents;
 
 use crate::client::credentials::Credentials;
 use crate::context::Context;
@@ -31,6 +34,8 @@ pub struct CommandInfo {
     pub summary: &'static str,
     /// The tables of its options, without those of every command.
     pub options: &'static [&'static [OptionInfo]],
+    /// The words after its name, as the help shows them; empty if none are accepted.
+    pub words: &'static str,
     /// Whether its name is followed by a source and the options of that source.
     pub of_source: bool,
     /// Another word in place of a source, with options of its own.
@@ -44,6 +49,11 @@ pub struct CommandInfo {
 }
 
 impl CommandInfo {
+    /// The name, and the words after it.
+    pub fn usage(&self) -> String {
+        format!("{} {}", self.name, self.words).trim_end().to_owned()
+    }
+
     /// The options, without those of every command.
     pub fn options(&self) -> impl Iterator<Item = &'static OptionInfo> + use<> {
         self.options.iter().copied().flatten()
@@ -53,6 +63,8 @@ impl CommandInfo {
 /// A command with its options.
 #[derive(Debug)]
 pub struct Invocation {
+    /// The words after the name of the command.
+    pub words: Vec<String>,
     /// The options.
     pub values: Values,
     /// `--format`.
@@ -73,6 +85,8 @@ pub static COMMANDS: &[CommandInfo] = &[
     serve::INFO,
     config::INFO,
     check::INFO,
+    documents::COMPLETIONS,
+    documents::MAN,
 ];
 
 /// The command with this name.

@@ -2,12 +2,12 @@
 
 use std::fmt::Write as _;
 
-use wif_token::command::COMMANDS;
-use wif_token::contract::request;
-use wif_token::error::KINDS;
-use wif_token::helper::{HELPERS, OF_HELPERS};
-use wif_token::options::{COMMON, OF_SOURCES, OptionInfo, ValueKind};
-use wif_token::source::SOURCES;
+use crate::command::COMMANDS;
+use crate::contract::request;
+use crate::error::KINDS;
+use crate::helper::{HELPERS, OF_HELPERS};
+use crate::options::{COMMON, OF_SOURCES, OptionInfo, ValueKind};
+use crate::source::SOURCES;
 
 use super::manual_text::{DATE, EXAMPLES, FILES, HEAD, TAIL, VARIABLES};
 
@@ -64,7 +64,7 @@ fn after_hyphens(text: &mut String, rest: Option<&str>) {
 fn commands(text: &mut String) {
     text.push_str(".SH COMMANDS\n");
     for command in COMMANDS {
-        let _ = writeln!(text, ".SS {}\n{}", escaped(command.name), sentence(command.summary));
+        let _ = writeln!(text, ".SS {}\n{}", escaped(&command.usage()), sentence(command.summary));
         if command.of_source {
             text.push_str("The name is followed by a source and its options.\n");
         }
