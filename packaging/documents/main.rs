@@ -1,11 +1,33 @@
-//! Writes the manual page and the shell completions, which the program prints too.
+//! Writes the manual page and the shell completions from the tables of the parser.
 //!
-//! Run `cargo run --example documents` after a change to a table. Until then, `cargo test` fails.
+//! Run `cargo run --example documents` after a change to a table. Until then, `cargo test` fails. The program contains
+//! these files: `build.rs`.
+
+mod bash;
+mod fish;
+mod manual;
+mod manual_text;
+mod powershell;
+mod zsh;
 
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use wif_token::command::documents;
+use wif_token::command::COMMANDS;
+use wif_token::helper::HELPERS;
+use wif_token::options::{COMMON, OF_SOURCES, OptionInfo, ValueKind};
+use wif_token::source::{SOURCES, SourceInfo};
+
+/// Every document: the path below `packaging`, and the text.
+fn documents() -> [(&'static str, String); 5] {
+    [
+        ("manual/wif-token.1", manual::text()),
+        ("completions/wif-token.bash", bash::text()),
+        ("completions/_wif-token", zsh::text()),
+        ("completions/wif-token.fish", fish::text()),
+        ("completions/wif-token.ps1", powershell::text()),
+    ]
+}
 
 fn path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging").join(name)
@@ -13,11 +35,172 @@ fn path(name: &str) -> PathBuf {
 
 fn main() -> io::Result<()> {
     for (name, text) in documents() {
-        let path = path(&name);
+        let path = path(name);
         fs::create_dir_all(path.parent().unwrap_or(&path))?;
         fs::write(&path, text)?;
     }
     Ok(())
+}
+
+/// What a shell suggests as the value of an option.
+enum Value {
+    /// The option accepts no value.
+    None,
+    /// One of these words.
+    Words(&'static [&'static str]),
+    /// The path of a file.
+    File,
+    /// `env:` and a name, or `file:` and a path.
+    Secret,
+    /// A value that a shell cannot suggest.
+    Unknown,
+}
+
+impl Value {
+    fn of(option: &OptionInfo) -> Value {
+        match option.kind {
+            ValueKind::Flag => Value::None,
+            ValueKind::Choice(words) => Value::Words(words),
+            ValueKind::Path | ValueKind::Key => Value::File,
+            ValueKind::Secret => Value::Secret,
+            _ => Value::Unknown,
+        }
+    }
+}
+
+/// A word that selects options: a source, a command, or a helper, which follows the word `helper`.
+struct Word {
+    name: &'static str,
+    kind: Kind,
+    summary: &'static str,
+    /// The options of this word only.
+    own: Vec<&'static OptionInfo>,
+    /// The options of every source, or of every command and helper.
+    shared: Vec<&'static [OptionInfo]>,
+    /// Whether the word is followed by a source.
+    of_source: bool,
+    /// Another word that can follow in place of a source.
+    own_source: Option<&'static SourceInfo>,
+    /// The placeholder of the arguments after `--`, if they are allowed.
+    rest: Option<&'static str>,
+    /// The words of a command or helper, of which one follows.
+    actions: Vec<&'static str>,
+}
+
+#[derive(PartialEq)]
+enum Kind {
+    Source,
+    Command,
+    Helper,
+    /// A word that one command accepts in place of a source.
+    OwnSource,
+}
+
+impl Word {
+    /// Its name. Because a helper can have the name of a source, `helper-` is before that of a helper.
+    fn key(&self) -> String {
+        let before = if self.kind == Kind::Helper { "helper-" } else { "" };
+        before.to_owned() + self.name
+    }
+
+    /// What can follow it, as a shell suggests it.
+    fn offered(&self) -> String {
+        let sources = if self.of_source { source_names() + " " } else { String::new() };
+        let own = self.own_source.map(|own| own.name.to_owned() + " ").unwrap_or_default();
+        let actions: String = self.actions.iter().map(|action| format!("{action} ")).collect();
+        sources + &own + &actions + &offered(self.options())
+    }
+
+    fn options(&self) -> impl Iterator<Item = &'static OptionInfo> {
+        self.own.iter().copied().chain(self.shared.iter().copied().flatten())
+    }
+}
+
+/// Every source, then every command, then every helper.
+fn words() -> Vec<Word> {
+    let sources = SOURCES.iter().map(|source| Word {
+        name: source.name,
+        kind: Kind::Source,
+        summary: source.summary,
+        own: source.options().collect(),
+        shared: vec![OF_SOURCES, COMMON],
+        of_source: false,
+        own_source: None,
+        rest: source.rest,
+        actions: Vec::new(),
+    });
+    let commands = COMMANDS.iter().map(|command| Word {
+        name: command.name,
+        kind: Kind::Command,
+        summary: command.summary,
+        own: command.options().collect(),
+        shared: vec![COMMON],
+        of_source: command.of_source,
+        own_source: command.own_source,
+        rest: command.rest,
+        actions: actions(command.words),
+    });
+    let helpers = HELPERS.iter().map(|helper| Word {
+        name: helper.name,
+        kind: Kind::Helper,
+        summary: helper.summary,
+        own: helper.options().collect(),
+        shared: vec![COMMON],
+        of_source: false,
+        own_source: None,
+        rest: None,
+        actions: actions(helper.words),
+    });
+    let own = COMMANDS.iter().filter_map(|command| command.own_source).map(|own| Word {
+        name: own.name,
+        kind: Kind::OwnSource,
+        summary: own.summary,
+        own: own.options().collect(),
+        shared: vec![COMMON],
+        of_source: false,
+        own_source: None,
+        rest: None,
+        actions: Vec::new(),
+    });
+    sources.chain(own).chain(commands).chain(helpers).collect()
+}
+
+/// The words of which one follows: the first of those that the help shows, such as `get|list`.
+fn actions(words: &'static str) -> Vec<&'static str> {
+    let first = words.split(' ').next().unwrap_or_default();
+    first.split('|').filter(|word| word.starts_with(|c: char| c.is_ascii_lowercase())).collect()
+}
+
+/// The words that can be first, and those that can follow `help`, except `help` itself.
+fn first_words(words: &[Word]) -> String {
+    names(words, |word| matches!(word.kind, Kind::Source | Kind::Command)) + " helper"
+}
+
+fn helper_names(words: &[Word]) -> String {
+    names(words, |word| word.kind == Kind::Helper)
+}
+
+/// The options that are allowed before the first word.
+fn first_options() -> impl Iterator<Item = &'static OptionInfo> {
+    OF_SOURCES.iter().chain(COMMON)
+}
+
+fn names(words: &[Word], is_wanted: impl Fn(&Word) -> bool) -> String {
+    let wanted = words.iter().filter(|word| is_wanted(word));
+    wanted.map(|word| word.name).collect::<Vec<_>>().join(" ")
+}
+
+fn source_names() -> String {
+    SOURCES.iter().map(|source| source.name).collect::<Vec<_>>().join(" ")
+}
+
+/// The options as a shell suggests them: `--flag`, or `--name=` if a value follows.
+fn offered(options: impl Iterator<Item = &'static OptionInfo>) -> String {
+    let words = options.map(|option| match Value::of(option) {
+        Value::None => format!("--{}", option.name),
+        _ => format!("--{}=", option.name),
+    });
+    words.collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -27,7 +210,7 @@ mod tests {
     #[test]
     fn the_files_match_the_tables() {
         for (name, text) in documents() {
-            let written = fs::read_to_string(path(&name)).unwrap_or_default().replace("\r\n", "\n");
+            let written = fs::read_to_string(path(name)).unwrap_or_default().replace("\r\n", "\n");
             assert!(written == text, "{name} is outdated: run cargo run --example documents");
         }
     }

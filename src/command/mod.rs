@@ -14,8 +14,6 @@ mod serve;
 mod serving;
 mod sign;
 
-pub use self::documents::documents;
-
 use crate::client::credentials::Credentials;
 use crate::context::Context;
 use crate::contract::exit::{Exit, Output};

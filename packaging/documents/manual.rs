@@ -2,12 +2,12 @@
 
 use std::fmt::Write as _;
 
-use crate::command::COMMANDS;
-use crate::contract::request;
-use crate::error::KINDS;
-use crate::helper::{HELPERS, OF_HELPERS};
-use crate::options::{COMMON, OF_SOURCES, OptionInfo, ValueKind};
-use crate::source::SOURCES;
+use wif_token::command::COMMANDS;
+use wif_token::contract::request;
+use wif_token::error::KINDS;
+use wif_token::helper::{HELPERS, OF_HELPERS};
+use wif_token::options::{COMMON, OF_SOURCES, OptionInfo, ValueKind};
+use wif_token::source::SOURCES;
 
 use super::manual_text::{DATE, EXAMPLES, FILES, HEAD, TAIL, VARIABLES};
 

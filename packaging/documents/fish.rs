@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::words::{Kind, Value, first_words, helper_names, names, source_names, words};
-use crate::options::{COMMON, OF_SOURCES, OptionInfo};
+use super::{Kind, Value, first_words, helper_names, names, source_names, words};
+use wif_token::options::{COMMON, OF_SOURCES, OptionInfo};
 
 pub(super) fn text() -> String {
     let all = words();

@@ -66,7 +66,7 @@ Workload identity federation
 "#;
 
 /// Variables that sources, commands and clients use, and their meaning. The variables of the
-/// contract are in [`crate::contract::request::VARIABLES`].
+/// contract are in [`wif_token::contract::request::VARIABLES`].
 pub(super) const VARIABLES: &[(&[&str], &str)] = &[
     (
         &["GOOGLE_APPLICATION_CREDENTIALS"],
