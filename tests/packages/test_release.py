@@ -156,7 +156,7 @@ def test_the_workflows(tmp_path):
             assert os.access(ROOT / script, os.X_OK), script
     assert linted(*workflows) == []
     wrong = tmp_path / "wrong.yml"
-    wrong.write_text(workflows[0].read_text().replace("matrix.runner", "matrix.runer"))
+    wrong.write_text(workflows[0].read_text().replace("matrix.runner", "matrix.runer", 1))
     assert len(linted(wrong)) == 1
 
 
