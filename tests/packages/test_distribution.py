@@ -244,12 +244,14 @@ def test_the_action(definitions, mirror, tmp_path):
     assert (tmp_path / "output").read_text() == f"path={folder}/wif-token\n"
 
 
-def test_the_feature(definitions, tmp_path):
-    """The Dev Containers CLI packages it."""
+def test_the_feature(definitions, mirror, system, tmp_path):
+    """The Dev Containers CLI packages it, and it installs the program into a clean Debian."""
     cli = CACHE / "packages-node/node_modules/@devcontainers/cli/devcontainer.js"
     run("node", cli, "features", "package", definitions / "devcontainer/src", "--output-folder", tmp_path / "out")
-    assert "./install.sh" in run("tar", "--list", "--file", tmp_path / "out/devcontainer-feature-wif-token.tgz").stdout
     (feature,) = json.loads((tmp_path / "out/devcontainer-collection.json").read_text())["features"]
     assert (feature["id"], feature["version"]) == ("wif-token", VERSION)
-    # The script reads an option by its name in upper case.
     assert feature["options"]["downloadUrl"]["default"] == DOWNLOAD
+    run("tar", "--extract", "--file", tmp_path / "out/devcontainer-feature-wif-token.tgz", "--directory", system.folder)
+    # An option is a variable in upper case: https://containers.dev/implementors/features/#option-resolution
+    system.run("/install.sh", env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "DOWNLOADURL": mirror})
+    assert system.run("/usr/local/bin/wif-token", "--version").stdout.startswith(f"wif-token {VERSION}\n")
