@@ -19,7 +19,7 @@ pub(super) const COMPLETIONS: CommandInfo = CommandInfo {
     of_source: false,
     own_source: None,
     rest: None,
-    example: "wif-token completions bash >~/.local/share/bash-completion/completions/wif-token",
+    example: "wif-token completions bash >wif-token.bash",
     run: print_completions,
 };
 
@@ -32,7 +32,7 @@ pub(super) const MAN: CommandInfo = CommandInfo {
     of_source: false,
     own_source: None,
     rest: None,
-    example: "wif-token man | man -l -",
+    example: "wif-token man >wif-token.1",
     run: print_manual,
 };
 
