@@ -100,11 +100,12 @@ pub fn run(name: &OsStr, args: Vec<OsString>, env: Env) -> i32 {
             let cx = context(&options, deadline, env, helper.name);
             (helper.run)(&Call { words, values, exit: exit.clone() }, &cx)
         }
-        Command::Run(command, source, values) => {
+        Command::Run(command, source, words, values) => {
             let deadline = deadline.with_timeout(options.timeout());
             exit.at_deadline(deadline);
             let cx = context(&options, deadline, env, command.name);
-            (command.run)(&Invocation { values, format, source, exit: exit.clone() }, &cx)
+            let exit = exit.clone();
+            (command.run)(&Invocation { words, values, format, source, exit }, &cx)
         }
     });
     match result {

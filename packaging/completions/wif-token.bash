@@ -128,7 +128,7 @@ _wif_token() {
         *:--ca-file=*) compopt -o default ;;
         *:--log-file=*) compopt -o default ;;
         *:-*=*) : ;;
-        help:*) _wif_token_words 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes google key access-token id-token sign-jwt sign-blob exec serve keep config check helper' ;;
+        help:*) _wif_token_words 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes google key access-token id-token sign-jwt sign-blob exec serve keep config check completions man helper' ;;
         helper:* | help-helper:*) _wif_token_words 'aws bazel cargo docker git keyring kubernetes' ;;
         file:*) _wif_token_words '--path= --field= --audience= --token-type= --output-file= --expiry-margin= --format= --exit-zero --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
         url:*) _wif_token_words '--url= --header= --field= --audience= --token-type= --output-file= --expiry-margin= --format= --exit-zero --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
@@ -155,6 +155,8 @@ _wif_token() {
         keep:*) _wif_token_words 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes google key id-token --output-file= --format= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
         config:*) _wif_token_words 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes google key certificate --pool-provider= --service-account= --service-account-lifetime= --workforce-pool-user-project= --universe-domain= --program= --for-os= --file-sourced --out= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
         check:*) _wif_token_words '--credentials= --service-account= --delegate= --offline --mapping= --format= --helper= --kubeconfig= --context= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
+        completions:*) _wif_token_words 'bash zsh fish powershell --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
+        man:*) _wif_token_words '--args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
         helper-aws:*) _wif_token_words '--credentials= --service-account= --delegate= --min-life= --role-arn= --audience= --session-name= --duration= --region= --sts-endpoint= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
         helper-bazel:*) _wif_token_words 'get --credentials= --service-account= --delegate= --min-life= --scope= --allow-host= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
         helper-cargo:*) _wif_token_words '--credentials= --service-account= --delegate= --min-life= --cargo-plugin --scope= --allow-host= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
@@ -163,7 +165,7 @@ _wif_token() {
         helper-keyring:*) _wif_token_words 'get --credentials= --service-account= --delegate= --min-life= --mode= --output= --scope= --allow-host= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
         helper-kubernetes:*) _wif_token_words '--credentials= --service-account= --delegate= --min-life= --scope= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
         :-*) _wif_token_words '--audience= --token-type= --output-file= --expiry-margin= --format= --exit-zero --args-file= --timeout= --ca-file= --allow-http= --log-file= --help --version' ;;
-        :*) _wif_token_words 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes google key access-token id-token sign-jwt sign-blob exec serve keep config check helper help' ;;
+        :*) _wif_token_words 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes google key access-token id-token sign-jwt sign-blob exec serve keep config check completions man helper help' ;;
     esac
 }
 complete -F _wif_token wif-token

@@ -45,7 +45,7 @@ Register-ArgumentCompleter -Native -CommandName wif-token -ScriptBlock {
         'helper-keyring:--output=*' { $start = '--output='; 'plain json'; break }
         '*:--format=*' { $start = '--format='; 'json text'; break }
         '*:--*=*' { ''; break }
-        'help:*' { 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes google key access-token id-token sign-jwt sign-blob exec serve keep config check helper'; break }
+        'help:*' { 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes google key access-token id-token sign-jwt sign-blob exec serve keep config check completions man helper'; break }
         'helper:*' { 'aws bazel cargo docker git keyring kubernetes'; break }
         'help-helper:*' { 'aws bazel cargo docker git keyring kubernetes'; break }
         'file:*' { '--path= --field= --audience= --token-type= --output-file= --expiry-margin= --format= --exit-zero --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
@@ -73,6 +73,8 @@ Register-ArgumentCompleter -Native -CommandName wif-token -ScriptBlock {
         'keep:*' { 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes google key id-token --output-file= --format= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'config:*' { 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes google key certificate --pool-provider= --service-account= --service-account-lifetime= --workforce-pool-user-project= --universe-domain= --program= --for-os= --file-sourced --out= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'check:*' { '--credentials= --service-account= --delegate= --offline --mapping= --format= --helper= --kubeconfig= --context= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
+        'completions:*' { 'bash zsh fish powershell --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
+        'man:*' { '--args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'helper-aws:*' { '--credentials= --service-account= --delegate= --min-life= --role-arn= --audience= --session-name= --duration= --region= --sts-endpoint= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'helper-bazel:*' { 'get --credentials= --service-account= --delegate= --min-life= --scope= --allow-host= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'helper-cargo:*' { '--credentials= --service-account= --delegate= --min-life= --cargo-plugin --scope= --allow-host= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
@@ -81,7 +83,7 @@ Register-ArgumentCompleter -Native -CommandName wif-token -ScriptBlock {
         'helper-keyring:*' { 'get --credentials= --service-account= --delegate= --min-life= --mode= --output= --scope= --allow-host= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'helper-kubernetes:*' { '--credentials= --service-account= --delegate= --min-life= --scope= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         ':-*' { '--audience= --token-type= --output-file= --expiry-margin= --format= --exit-zero --args-file= --timeout= --ca-file= --allow-http= --log-file= --help --version'; break }
-        ':*' { 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes google key access-token id-token sign-jwt sign-blob exec serve keep config check helper help'; break }
+        ':*' { 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes google key access-token id-token sign-jwt sign-blob exec serve keep config check completions man helper help'; break }
     }
     -split $offer | ForEach-Object { "$start$_" } | Where-Object { $_.StartsWith($word) } |
         ForEach-Object { [System.Management.Automation.CompletionResult]::new($_) }

@@ -1,6 +1,7 @@
 //! Writes the manual page and the shell completions from the tables of the parser.
 //!
-//! Run `cargo run --example documents` after a change to a table. Until then, `cargo test` fails.
+//! Run `cargo run --example documents` after a change to a table. Until then, `cargo test` fails. The program contains
+//! these files: `build.rs`.
 
 mod bash;
 mod fish;
@@ -82,7 +83,7 @@ struct Word {
     own_source: Option<&'static SourceInfo>,
     /// The placeholder of the arguments after `--`, if they are allowed.
     rest: Option<&'static str>,
-    /// The words of a helper, of which one follows.
+    /// The words of a command or helper, of which one follows.
     actions: Vec<&'static str>,
 }
 
@@ -137,7 +138,7 @@ fn words() -> Vec<Word> {
         of_source: command.of_source,
         own_source: command.own_source,
         rest: command.rest,
-        actions: Vec::new(),
+        actions: actions(command.words),
     });
     let helpers = HELPERS.iter().map(|helper| Word {
         name: helper.name,
@@ -166,7 +167,7 @@ fn words() -> Vec<Word> {
     sources.chain(own).chain(commands).chain(helpers).collect()
 }
 
-/// The actions of a helper: the first of the words that its help shows, such as `get|list`.
+/// The words of which one follows: the first of those that the help shows, such as `get|list`.
 fn actions(words: &'static str) -> Vec<&'static str> {
     let first = words.split(' ').next().unwrap_or_default();
     first.split('|').filter(|word| word.starts_with(|c: char| c.is_ascii_lowercase())).collect()

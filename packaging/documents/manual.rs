@@ -64,7 +64,7 @@ fn after_hyphens(text: &mut String, rest: Option<&str>) {
 fn commands(text: &mut String) {
     text.push_str(".SH COMMANDS\n");
     for command in COMMANDS {
-        let _ = writeln!(text, ".SS {}\n{}", escaped(command.name), sentence(command.summary));
+        let _ = writeln!(text, ".SS {}\n{}", escaped(&command.usage()), sentence(command.summary));
         if command.of_source {
             text.push_str("The name is followed by a source and its options.\n");
         }

@@ -54,7 +54,7 @@ pub(super) fn of_program(width: usize) -> String {
     for source in SOURCES {
         page.row(source.name, source.summary, NAME_COLUMN);
     }
-    page.heading("\ncommands that use a subject token:");
+    page.heading("\ncommands:");
     for command in COMMANDS {
         page.row(command.name, command.summary, NAME_COLUMN);
     }
@@ -92,14 +92,16 @@ pub(super) fn of_source(source: &SourceInfo, width: usize) -> String {
 pub(super) fn of_command(command: &CommandInfo, width: usize) -> String {
     let name = match command.of_source {
         true => format!("{} SOURCE", command.name),
-        false => command.name.to_owned(),
+        false => command.usage(),
     };
     let mut page = Page::new(width);
     page.usage_of(&name, command.options(), command.rest);
     page.text.push('\n');
-    page.paragraph(command.summary);
-    page.heading("options:");
-    page.options(command.options());
+    page.heading(command.summary);
+    if command.options().next().is_some() {
+        page.heading("\noptions:");
+        page.options(command.options());
+    }
     if command.of_source {
         page.heading("plus the options of the source, such as --audience and --output-file:");
         page.heading("run wif-token help SOURCE");

@@ -5,6 +5,7 @@
 mod help;
 #[cfg(test)]
 mod tests;
+mod version;
 
 pub use self::help::short_usage;
 
@@ -29,8 +30,9 @@ pub enum Command {
     Token(Box<SourceLine>),
     /// Answer a tool, with these words after the name of the helper and these options.
     Helper(&'static HelperInfo, Vec<String>, Values),
-    /// Run this command with these options, for this source if the command requires one.
-    Run(&'static CommandInfo, Option<&'static SourceInfo>, Values),
+    /// Run this command with the words after its name and these options, for this source if the command
+    /// requires one.
+    Run(&'static CommandInfo, Option<&'static SourceInfo>, Vec<String>, Values),
 }
 
 /// A command line that was read, up to the first mistake if there is one.
@@ -63,7 +65,7 @@ struct Words {
     /// Whether the word `helper` came first.
     is_helper: bool,
     helper: Option<&'static HelperInfo>,
-    /// The words after the name of the helper.
+    /// The words after the name of the helper or command.
     words: Vec<String>,
     asks_for_help: bool,
     asks_for_version: bool,
@@ -72,7 +74,8 @@ struct Words {
 
 impl Grammar for Words {
     fn positional(&mut self, word: &str) -> Result<(), Error> {
-        if self.helper.is_some() {
+        let takes_words = self.command.is_some_and(|command| !command.words.is_empty());
+        if self.helper.is_some() || takes_words && !self.asks_for_help {
             self.words.push(word.to_owned());
             return Ok(());
         }
@@ -197,9 +200,7 @@ impl Words {
     /// The command that the arguments select.
     fn command(self, values: Values) -> Result<Command, Error> {
         if self.asks_for_version {
-            return Ok(Command::Help(
-                concat!("wif-token ", env!("CARGO_PKG_VERSION"), "\n").to_owned(),
-            ));
+            return Ok(Command::Help(version::text()));
         }
         if self.is_helper {
             return match self.helper {
@@ -228,7 +229,7 @@ impl Words {
             (None, None) if self.asks_for_help => {
                 Ok(Command::Help(help::of_program(help::width())))
             }
-            (Some(command), source) => run(command, source, values),
+            (Some(command), source) => run(command, source, self.words, values),
             (None, Some(source)) => {
                 SourceLine::new(source, values).map(|line| Command::Token(Box::new(line)))
             }
@@ -240,6 +241,7 @@ impl Words {
 fn run(
     command: &'static CommandInfo,
     source: Option<&'static SourceInfo>,
+    words: Vec<String>,
     values: Values,
 ) -> Result<Command, Error> {
     if command.of_source && source.is_none() {
@@ -253,7 +255,7 @@ fn run(
     values.refuse_rest(command.name, takes_rest)?;
     values.require(command.options())?;
     values.require(source.into_iter().flat_map(SourceInfo::options))?;
-    Ok(Command::Run(command, source, values))
+    Ok(Command::Run(command, source, words, values))
 }
 
 /// The names of the helpers, for messages.

@@ -39,6 +39,7 @@ pub(super) const INFO: CommandInfo = CommandInfo {
     also: &["token", "get-token", "print-access-token", "print-token", "exchange"],
     summary: "print an access token, of the service account if the configuration has one",
     options: &[CredentialOptions::TABLE, Options::TABLE, FORMAT],
+    words: "",
     of_source: false,
     own_source: None,
     rest: None,

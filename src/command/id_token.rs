@@ -44,6 +44,7 @@ pub(super) const INFO: CommandInfo = CommandInfo {
     also: &["identity-token", "print-identity-token"],
     summary: "print an OpenID Connect ID token of the service account",
     options: &[CredentialOptions::TABLE, Options::TABLE, Place::TABLE, FORMAT],
+    words: "",
     of_source: false,
     own_source: None,
     rest: None,

@@ -7,6 +7,7 @@
 mod access_token;
 pub(crate) mod check;
 mod config;
+mod documents;
 mod exec;
 mod id_token;
 mod keep;
@@ -32,6 +33,8 @@ pub struct CommandInfo {
     pub summary: &'static str,
     /// The tables of its options, without those of every command.
     pub options: &'static [&'static [OptionInfo]],
+    /// The words after its name, as the help shows them; empty if none are accepted.
+    pub words: &'static str,
     /// Whether its name is followed by a source and the options of that source.
     pub of_source: bool,
     /// Another word in place of a source, with options of its own.
@@ -45,6 +48,11 @@ pub struct CommandInfo {
 }
 
 impl CommandInfo {
+    /// The name, and the words after it.
+    pub fn usage(&self) -> String {
+        format!("{} {}", self.name, self.words).trim_end().to_owned()
+    }
+
     /// The options, without those of every command.
     pub fn options(&self) -> impl Iterator<Item = &'static OptionInfo> + use<> {
         self.options.iter().copied().flatten()
@@ -54,6 +62,8 @@ impl CommandInfo {
 /// A command with its options.
 #[derive(Debug)]
 pub struct Invocation {
+    /// The words after the name of the command.
+    pub words: Vec<String>,
     /// The options.
     pub values: Values,
     /// `--format`.
@@ -75,6 +85,8 @@ pub static COMMANDS: &[CommandInfo] = &[
     keep::INFO,
     config::INFO,
     check::INFO,
+    documents::COMPLETIONS,
+    documents::MAN,
 ];
 
 /// The command with this name.

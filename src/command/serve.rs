@@ -33,6 +33,7 @@ pub(super) const INFO: CommandInfo = CommandInfo {
     name: "serve",
     summary: "run a metadata server for clients on this host",
     options: &[CredentialOptions::TABLE, Options::TABLE, serving::Options::TABLE],
+    words: "",
     of_source: false,
     own_source: None,
     rest: None,

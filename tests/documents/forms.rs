@@ -69,7 +69,7 @@ fn without_comment(line: &str) -> &str {
 }
 
 /// Programs that a Windows administrator runs.
-const WINDOWS: &str = "msiexec schtasks icacls setspn setx set cd mkdir klist ktpass netsh sc.exe reg \
+const WINDOWS: &str = "msiexec schtasks icacls winget scoop signtool setspn setx set cd mkdir klist ktpass netsh sc.exe reg \
     certutil sha256sum gcloud gsutil bq terraform dotnet takeown wevtutil where type del copy \
     wif-token if else foreach try catch param return exit";
 

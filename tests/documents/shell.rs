@@ -10,8 +10,9 @@ pub(crate) const STUBS: &str = "gcloud gsutil bq terraform aws az kubectl helm v
     skopeo apt apt-get dnf yum zypper rpm dpkg tar install sha256sum curl openssl jq systemctl \
     systemd-run journalctl loginctl useradd usermod chown setfacl kinit klist kdestroy kvno ktutil \
     msktutil adcli realm net dig nslookup chronyc timedatectl git gh glab rustup op oc eksctl \
-    buildkite-agent circleci spire-server nomad python3 pip uv cargo node npm dotnet java go diff unzip file sudo \
-    update-ca-certificates update-ca-trust ssh scp pytest pkcs11-tool tpm2_ptool ykman";
+    buildkite-agent circleci spire-server nomad python3 pip uv cargo node npm dotnet java go diff unzip file \
+    sudo update-ca-certificates update-ca-trust ssh scp pytest pkcs11-tool tpm2_ptool ykman man brew gpg \
+    cosign nix-env makepkg";
 
 /// The statements of a Windows block that run the program, for a POSIX shell.
 pub(crate) fn of_windows(text: &str) -> Vec<String> {

@@ -9,16 +9,19 @@ import contextlib
 import fcntl
 import hashlib
 import os
-import re
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGING = ROOT / "packaging"
-VERSION = re.search(r'^version = "(.*)"', (ROOT / "Cargo.toml").read_text(), re.M).group(1)
+MANIFEST = tomllib.loads((ROOT / "Cargo.toml").read_text())["package"]
+VERSION = MANIFEST["version"]
+# Where the definitions expect the files of a release.
+DOWNLOAD = f"{MANIFEST['repository']}/releases/download/v{VERSION}"
 CACHE = Path(
     os.environ.get("WIF_TOKEN_TEST_CACHE")
     or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wif-token-tests"
@@ -106,10 +109,19 @@ def system(tmp_path):
     shutil.rmtree(found.folder, ignore_errors=True)
 
 
+def unpacked(archive: Path, folder: Path) -> Path:
+    """The only folder of an archive."""
+    run("tar", "--extract", "--gzip", "--file", archive, "--directory", folder)
+    return folder / archive.name.removesuffix(".tar.gz")
+
+
 @pytest.fixture(scope="session")
 def static(release, tmp_path_factory) -> Path:
     """The unpacked archive of the static program."""
-    folder = tmp_path_factory.mktemp("static")
-    name = f"wif-token-{VERSION}-linux-x86_64"
-    run("tar", "--extract", "--gzip", "--file", release / f"{name}.tar.gz", "--directory", folder)
-    return folder / name
+    return unpacked(release / f"wif-token-{VERSION}-linux-x86_64.tar.gz", tmp_path_factory.mktemp("static"))
+
+
+@pytest.fixture(scope="session")
+def definitions(release, tmp_path_factory) -> Path:
+    """The definitions of the release, for package managers, the setup action and the dev container feature."""
+    return unpacked(release / f"wif-token-{VERSION}-distribution.tar.gz", tmp_path_factory.mktemp("definitions"))

@@ -81,6 +81,7 @@ def test_syntax(command):
     ("wif-token ", ["file", "oidc", "adfs", "helper"]),
     ("wif-token help ", ["file", "oidc", "adfs"]),
     ("wif-token config ", ["file", "oidc"]),
+    ("wif-token completions ", ["bash", "zsh", "fish", "powershell"]),
     ("wif-token access-token --format=", ["header"]),
     ("wif-token oidc --client-", ["--client-id", "--client-secret", "--client-key", "--client-cert"]),
     ("wif-token oidc --auth=", ["basic", "post", "private-key-jwt", "mtls"]),

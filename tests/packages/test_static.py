@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import json
+import re
 import threading
 
 import pytest
@@ -56,7 +57,9 @@ def test_a_static_program_of_either_architecture(release, tmp_path, server, arch
     headers = run("readelf", "--file-header", "--program-headers", "--dynamic", program).stdout
     assert "INTERP" not in headers and "NEEDED" not in headers and "DYN (Position-Independent" in headers
     assert program.stat().st_size <= LIMIT
-    assert run(*emulator, program, "--version").stdout == f"wif-token {VERSION}\n"
+    said = run(*emulator, program, "--version").stdout.splitlines()
+    assert (said[0], said[2:]) == (f"wif-token {VERSION}", [f"target: {architecture}-unknown-linux-musl", "features: static"])
+    assert re.fullmatch("commit: [0-9a-f]{40}(-dirty)?", said[1])
     fetched = run(*emulator, program, "url", f"--url={server}", "--field=token", "--format=text", "--audience=a")
     assert fetched.stdout == TOKEN
 

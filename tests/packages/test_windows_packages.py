@@ -57,7 +57,7 @@ def test_install_run_and_remove(release, wine):
     wine("msiexec", "/i", msi, "/qn")
     folder = wine.drive / "wif-token"
     assert {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} == FILES
-    assert wine(r"C:\wif-token\wif-token.exe", "--version").strip() == f"wif-token {VERSION}"
+    assert wine(r"C:\wif-token\wif-token.exe", "--version").splitlines()[0] == f"wif-token {VERSION}"
     listed = wine("cmd", "/c", r"C:\wif-token\docker-credential-wif-token.cmd", "list")
     assert json.loads(listed) == {"https://gcr.io": "oauth2accesstoken"}
     wine("msiexec", "/x", msi, "/qn")
@@ -68,7 +68,7 @@ def test_another_folder(release, wine):
     """The administrator's choice."""
     msi = f"Z:{release / NAME}.msi"
     wine("msiexec", "/i", msi, "/qn", r"INSTALLFOLDER=C:\tools\google")
-    assert wine(r"C:\tools\google\wif-token.exe", "--version").strip() == f"wif-token {VERSION}"
+    assert wine(r"C:\tools\google\wif-token.exe", "--version").splitlines()[0] == f"wif-token {VERSION}"
     wine("msiexec", "/x", msi, "/qn")
     assert not (wine.drive / "tools" / "google").exists()
 

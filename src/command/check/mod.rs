@@ -71,6 +71,7 @@ pub(super) const INFO: CommandInfo = CommandInfo {
     also: &["verify", "validate", "test", "diagnose", "doctor", "lint", "status"],
     summary: "find out why a credential configuration does not work, and how to fix it",
     options: &[CredentialOptions::TABLE, Options::TABLE, kubernetes::Options::TABLE],
+    words: "",
     of_source: false,
     own_source: None,
     rest: None,

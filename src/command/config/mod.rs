@@ -68,6 +68,7 @@ pub(super) const INFO: CommandInfo = CommandInfo {
     also: &["configure", "configuration", "create-cred-config", "init", "setup"],
     summary: "create a credential configuration and the gcloud commands for a source",
     options: &[Options::TABLE],
+    words: "",
     of_source: true,
     own_source: Some(&certificate::INFO),
     rest: None,

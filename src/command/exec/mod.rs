@@ -45,6 +45,7 @@ pub(super) const INFO: CommandInfo = CommandInfo {
     name: "exec",
     summary: "run a command that gets its tokens from a metadata server",
     options: &[CredentialOptions::TABLE, Options::TABLE, serving::Options::TABLE],
+    words: "",
     of_source: false,
     own_source: None,
     rest: Some("COMMAND [ARG]..."),

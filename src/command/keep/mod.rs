@@ -55,6 +55,7 @@ pub(super) const INFO: CommandInfo = CommandInfo {
     also: &["renew", "refresh", "watch"],
     summary: "keep the token in a file up to date, until a signal stops it",
     options: &[Options::TABLE],
+    words: "",
     of_source: true,
     own_source: Some(&id_token::SOURCE),
     rest: None,

@@ -1,0 +1,77 @@
+//! `completions` and `man`: the shell completions and the manual page that packages install.
+//!
+//! The program contains the files of `packaging/`, because it is smaller with them than with the code that
+//! writes them. They are in one stream of deflate, with a NUL between them: see `build.rs`.
+
+use miniz_oxide::inflate::decompress_to_vec_with_limit;
+
+use super::{CommandInfo, Invocation};
+use crate::context::Context;
+use crate::contract::exit::Output;
+use crate::error::{Error, Kind};
+
+pub(super) const COMPLETIONS: CommandInfo = CommandInfo {
+    name: "completions",
+    also: &["completion"],
+    summary: "print the completions for a shell",
+    options: &[],
+    words: "bash|zsh|fish|powershell",
+    of_source: false,
+    own_source: None,
+    rest: None,
+    example: "wif-token completions bash >wif-token.bash",
+    run: print_completions,
+};
+
+pub(super) const MAN: CommandInfo = CommandInfo {
+    name: "man",
+    also: &["manual"],
+    summary: "print the manual page, as roff",
+    options: &[],
+    words: "[PAGE]",
+    of_source: false,
+    own_source: None,
+    rest: None,
+    example: "wif-token man >wif-token.1",
+    run: print_manual,
+};
+
+/// The documents, in the order of `build.rs`: the manual page, then the completions for [`SHELLS`].
+static DOCUMENTS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/documents"));
+
+/// More bytes than the documents have.
+const LIMIT: usize = 1 << 20;
+
+const SHELLS: [&str; 4] = ["bash", "zsh", "fish", "powershell"];
+
+/// The names under which packages install the page: those of the program.
+const PAGES: [&str; 3] = ["wif-token", "docker-credential-wif-token", "git-credential-wif-token"];
+
+fn print_completions(invocation: &Invocation, _: &Context) -> Result<Output, Error> {
+    let shell = match invocation.words.as_slice() {
+        [word] => SHELLS.iter().position(|shell| shell == word),
+        _ => None,
+    };
+    let Some(shell) = shell else {
+        return Err(Error::new(Kind::Usage, "completions requires the name of one shell")
+            .fix(format!("continue with one of: {}", SHELLS.join(", "))));
+    };
+    document(1 + shell)
+}
+
+fn print_manual(invocation: &Invocation, _: &Context) -> Result<Output, Error> {
+    match invocation.words.as_slice() {
+        [] => document(0),
+        [page] if PAGES.contains(&page.as_str()) => document(0),
+        _ => Err(Error::new(Kind::Usage, "man does not have this page")
+            .fix(format!("use one of: {}", PAGES.join(", ")))),
+    }
+}
+
+fn document(index: usize) -> Result<Output, Error> {
+    let bytes = decompress_to_vec_with_limit(DOCUMENTS, LIMIT).unwrap_or_default();
+    let text = String::from_utf8(bytes).ok();
+    let text = text.as_deref().and_then(|text| text.split('\0').nth(index));
+    let damaged = || Error::new(Kind::Internal, "the program is damaged").fix("install it again");
+    text.map(|text| text.to_owned().into()).ok_or_else(damaged)
+}
