@@ -134,7 +134,7 @@ fn words() -> Vec<Word> {
         summary: command.summary,
         own: command.options().collect(),
         shared: vec![COMMON],
-        of_source: command.of_source,
+        of_source: command.takes_source(),
         own_source: command.own_source,
         rest: command.rest,
         actions: Vec::new(),

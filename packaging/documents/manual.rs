@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use wif_token::command::COMMANDS;
+use wif_token::command::{COMMANDS, OfSource};
 use wif_token::contract::request;
 use wif_token::error::KINDS;
 use wif_token::helper::{HELPERS, OF_HELPERS};
@@ -65,9 +65,12 @@ fn commands(text: &mut String) {
     text.push_str(".SH COMMANDS\n");
     for command in COMMANDS {
         let _ = writeln!(text, ".SS {}\n{}", escaped(command.name), sentence(command.summary));
-        if command.of_source {
-            text.push_str("The name is followed by a source and its options.\n");
-        }
+        let following = match command.of_source {
+            OfSource::Required => "The name is followed by a source and its options.\n",
+            OfSource::Optional => "The name can be followed by a source and its options.\n",
+            OfSource::Never => "",
+        };
+        text.push_str(following);
         after_hyphens(text, command.rest);
         options(text, command.options());
         text.push_str(".PP\nExample:\n");

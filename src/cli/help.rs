@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use crate::command::{COMMANDS, CommandInfo};
+use crate::command::{COMMANDS, CommandInfo, OfSource};
 use crate::error::KINDS;
 use crate::helper::{HELPERS, HelperInfo};
 use crate::options::{COMMON, OF_SOURCES, OptionInfo};
@@ -91,8 +91,9 @@ pub(super) fn of_source(source: &SourceInfo, width: usize) -> String {
 /// The help of a command.
 pub(super) fn of_command(command: &CommandInfo, width: usize) -> String {
     let name = match command.of_source {
-        true => format!("{} SOURCE", command.name),
-        false => command.name.to_owned(),
+        OfSource::Required => format!("{} SOURCE", command.name),
+        OfSource::Optional => format!("{} [SOURCE]", command.name),
+        OfSource::Never => command.name.to_owned(),
     };
     let mut page = Page::new(width);
     page.usage_of(&name, command.options(), command.rest);
@@ -100,7 +101,7 @@ pub(super) fn of_command(command: &CommandInfo, width: usize) -> String {
     page.paragraph(command.summary);
     page.heading("options:");
     page.options(command.options());
-    if command.of_source {
+    if command.takes_source() {
         page.heading("plus the options of the source, such as --audience and --output-file:");
         page.heading("run wif-token help SOURCE");
     }

@@ -11,7 +11,7 @@ pub use self::help::short_usage;
 use std::ffi::OsString;
 
 use crate::client::credentials::CredentialOptions;
-use crate::command::{self, COMMANDS, CommandInfo};
+use crate::command::{self, COMMANDS, CommandInfo, OfSource};
 use crate::error::{Error, Kind};
 use crate::helper::{self, HELPERS, HelperInfo};
 use crate::options::reader::{self, Grammar, Line};
@@ -82,7 +82,7 @@ impl Grammar for Words {
         }
         self.positionals += 1;
         let takes_source =
-            self.asks_for_help || self.command.is_some_and(|command| command.of_source);
+            self.asks_for_help || self.command.is_some_and(CommandInfo::takes_source);
         match self.positionals {
             1 if word == "help" => self.help(),
             1 => self.first(word),
@@ -242,7 +242,7 @@ fn run(
     source: Option<&'static SourceInfo>,
     values: Values,
 ) -> Result<Command, Error> {
-    if command.of_source && source.is_none() {
+    if command.of_source == OfSource::Required && source.is_none() {
         let what = format!("{} requires a source", command.name);
         return Err(Error::new(Kind::Usage, what).fix(format!(
             "run wif-token {} SOURCE (wif-token help lists the sources)",

@@ -5,7 +5,7 @@
 use serde_json::json;
 
 use super::access_token::FORMAT;
-use super::{CommandInfo, Invocation};
+use super::{CommandInfo, Invocation, OfSource};
 use crate::client::credentials::CredentialOptions;
 use crate::context::Context;
 use crate::contract::exit::Output;
@@ -27,7 +27,7 @@ pub(super) const INFO: CommandInfo = CommandInfo {
     also: &["identity-token", "print-identity-token"],
     summary: "print an OpenID Connect ID token of the service account",
     options: &[CredentialOptions::TABLE, Options::TABLE, FORMAT],
-    of_source: false,
+    of_source: OfSource::Never,
     own_source: None,
     rest: None,
     example: "wif-token id-token --for=https://my-service.example.com --include-email",

@@ -32,7 +32,7 @@ pub struct CommandInfo {
     /// The tables of its options, without those of every command.
     pub options: &'static [&'static [OptionInfo]],
     /// Whether its name is followed by a source and the options of that source.
-    pub of_source: bool,
+    pub of_source: OfSource,
     /// Another word in place of a source, with options of its own.
     pub own_source: Option<&'static SourceInfo>,
     /// The placeholder of the arguments after `--`, if they are allowed.
@@ -43,7 +43,23 @@ pub struct CommandInfo {
     pub run: fn(&Invocation, &Context) -> Result<Output, Error>,
 }
 
+/// Whether the name of a command is followed by a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OfSource {
+    /// It is not.
+    Never,
+    /// It can be.
+    Optional,
+    /// It must be.
+    Required,
+}
+
 impl CommandInfo {
+    /// Whether its name can be followed by a source.
+    pub fn takes_source(&self) -> bool {
+        self.of_source != OfSource::Never
+    }
+
     /// The options, without those of every command.
     pub fn options(&self) -> impl Iterator<Item = &'static OptionInfo> + use<> {
         self.options.iter().copied().flatten()

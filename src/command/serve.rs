@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::{CommandInfo, Invocation, serving};
+use super::{CommandInfo, Invocation, OfSource, serving};
 use crate::client::credentials::CredentialOptions;
 use crate::context::Context;
 use crate::contract::exit::Output;
@@ -32,7 +32,7 @@ pub(super) const INFO: CommandInfo = CommandInfo {
     name: "serve",
     summary: "run a metadata server for clients on this host",
     options: &[CredentialOptions::TABLE, Options::TABLE, serving::Options::TABLE],
-    of_source: false,
+    of_source: OfSource::Never,
     own_source: None,
     rest: None,
     example: "wif-token serve --listen=127.0.0.1:8080 --credentials=credentials.json",
