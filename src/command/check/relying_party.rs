@@ -108,11 +108,11 @@ fn require_jwt(token_type: TokenType) -> Result<(), Error> {
 
 pub(super) fn check(target: Target, invocation: &Invocation, cx: &Context, report: &mut Report) {
     let Target { rules, line, request } = target;
-    let expected = request.audience().ok().map(|audience| audience.as_str().to_owned());
+    let requested = request.audience().ok().map(|audience| audience.as_str().to_owned());
     next("source", report, invocation);
     let Some(token) = token(&line, request, cx, report) else { return };
     next(TOKEN, report, invocation);
-    judge(&token, rules, expected.as_deref(), cx, report);
+    judge(&token, rules, requested.as_deref(), cx, report);
     google::check_clock(cx.is_offline(), cx, report);
 }
 
@@ -145,7 +145,13 @@ fn token(
     }
 }
 
-fn judge(token: &Secret, rules: &Rules, expected: Option<&str>, cx: &Context, report: &mut Report) {
+fn judge(
+    token: &Secret,
+    rules: &Rules,
+    requested: Option<&str>,
+    cx: &Context,
+    report: &mut Report,
+) {
     let Some((header, claims)) = jwt::parts(token.expose()) else { return };
     let before = report.findings.len();
     claim_rules::algorithm(&header, rules, report);
@@ -158,43 +164,44 @@ fn judge(token: &Secret, rules: &Rules, expected: Option<&str>, cx: &Context, re
             format!("a JWT that follows the rules of {} and expires at {expiry}", rules.name);
         report.ok(TOKEN, message);
     }
-    audience(&claims, rules, expected, report);
+    audience(&claims, rules, requested, report);
     if let Some(issuer) = issuer {
         issuer::check(token, &issuer, rules, cx, report);
     }
     claims::list_of_jwt(header, claims, report);
 }
 
-/// Compares the audience of the token with that of `--audience`, or with the one that the relying
+/// Compares the audience of the token with that of `--audience`, and with the one that the relying
 /// party expects by default.
-fn audience(claims: &Members, rules: &Rules, expected: Option<&str>, report: &mut Report) {
+fn audience(claims: &Members, rules: &Rules, requested: Option<&str>, report: &mut Report) {
     let link = "audience";
-    let setting = rules.settings.audience;
+    let (name, setting) = (rules.name, rules.settings.audience);
     let found: Vec<&str> = texts(claims.get("aud")).collect();
-    let Some(first) = found.first() else {
+    let shown = one_line(&found.join(", "));
+    let expected = requested.or(rules.audience);
+    if found.is_empty() {
         let fix = "configure the issuer to set aud to the audience that is requested";
         report.broken(link, Kind::Protocol, "the token has no aud", fix);
-        return;
-    };
-    let Some(expected) = expected.or(rules.audience) else {
-        report.ok(link, format!("{}, which must be in {setting}", one_line(&found.join(", "))));
-        return;
-    };
-    if !found.contains(&expected) {
-        let message = format!("the aud of the token is {}, not {expected}", one_line(first));
+    } else if let Some(expected) = expected.filter(|expected| !found.contains(expected)) {
+        let message = format!("the aud of the token is {shown}, not {expected}");
         let fix = format!(
             "get a token for the audience {expected}, or set {setting} and --audience to the aud \
              of the token"
         );
         report.broken(link, Kind::Configuration, message, fix);
-        return;
-    }
-    let other = found.iter().find(|audience| rules.every_audience && **audience != expected);
-    if let Some(other) = other {
-        let message = format!("the token also has the aud {}", one_line(other));
-        let fix = format!("get a token for {expected} alone, or add each audience to {setting}");
+    } else if let Some(usual) = rules.audience.filter(|usual| !is_covered(&found, usual, rules)) {
+        let message = format!("the aud of the token is {shown}, but {name} expects {usual}");
+        let fix = format!("get a token for {usual} only, or set {setting} to the aud of the token");
         report.warning(link, message, fix);
-        return;
+    } else {
+        report.ok(link, format!("{shown}, which {name} compares with {setting}"));
     }
-    report.ok(link, format!("{}, which must be in {setting}", one_line(expected)));
+}
+
+/// Whether a relying party that expects this audience accepts these.
+fn is_covered(found: &[&str], usual: &str, rules: &Rules) -> bool {
+    match rules.every_audience {
+        true => found.iter().all(|audience| *audience == usual),
+        false => found.contains(&usual),
+    }
 }
