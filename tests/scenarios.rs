@@ -15,7 +15,7 @@ macro_rules! areas {
 areas! {
     adfs aws azure azure_pipelines check check_kubernetes ci commands contract credentials executables fetch github google
     helpers kubernetes
-    oidc oidc_device requests url vault x509
+    oidc oidc_device relying_parties requests url vault x509
 }
 
 #[test]

@@ -17,7 +17,7 @@ _wif_token() {
             help:helper) first=help-helper && break ;;
             help:*) break ;;
             helper:*) first=helper-$word && break ;;
-            *:help | *:helper | *:keep | *:config) first=$word ;;
+            *:help | *:helper | *:keep | *:config | *:check) first=$word ;;
             *) first=$word && break ;;
         esac
     done
@@ -113,6 +113,7 @@ _wif_token() {
         check:--format=*) _wif_token_words 'text json' ;;
         check:--helper=*) _wif_token_words 'kubernetes' ;;
         check:--kubeconfig=*) compopt -o default ;;
+        check:--relying-party=*) _wif_token_words 'aws azure anthropic databricks snowflake' ;;
         helper-aws:--credentials=*) compopt -o default ;;
         helper-bazel:--credentials=*) compopt -o default ;;
         helper-cargo:--credentials=*) compopt -o default ;;
@@ -154,7 +155,7 @@ _wif_token() {
         serve:*) _wif_token_words '--credentials= --service-account= --delegate= --listen= --token= --allow-uid= --project= --project-number= --scope= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
         keep:*) _wif_token_words 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes google key id-token --output-file= --format= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
         config:*) _wif_token_words 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes google key certificate --pool-provider= --service-account= --service-account-lifetime= --workforce-pool-user-project= --universe-domain= --program= --for-os= --file-sourced --out= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
-        check:*) _wif_token_words '--credentials= --service-account= --delegate= --offline --mapping= --format= --helper= --kubeconfig= --context= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
+        check:*) _wif_token_words 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes google key --credentials= --service-account= --delegate= --offline --mapping= --format= --helper= --kubeconfig= --context= --relying-party= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
         completions:*) _wif_token_words 'bash zsh fish powershell --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
         man:*) _wif_token_words '--args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
         helper-aws:*) _wif_token_words '--credentials= --service-account= --delegate= --min-life= --role-arn= --audience= --session-name= --duration= --region= --sts-endpoint= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;

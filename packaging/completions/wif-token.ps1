@@ -6,7 +6,7 @@ Register-ArgumentCompleter -Native -CommandName wif-token -ScriptBlock {
         Where-Object { $_.Extent.EndOffset -lt $cursor } | ForEach-Object { $_.ToString() }
     $words = @($before | Where-Object { -not $_.StartsWith('-') })
     $first, $second = $words[0..1]
-    if ($second -and $first -in 'keep', 'config') { $first = $second }
+    if ($second -and $first -in 'keep', 'config', 'check') { $first = $second }
     elseif ($second -and ($first -eq 'helper' -or "$first $second" -eq 'help helper')) { $first += "-$second" }
     $start = ''
     $offer = switch -Wildcard -CaseSensitive ("${first}:$word") {
@@ -41,6 +41,7 @@ Register-ArgumentCompleter -Native -CommandName wif-token -ScriptBlock {
         'config:--for-os=*' { $start = '--for-os='; 'linux macos windows'; break }
         'check:--format=*' { $start = '--format='; 'text json'; break }
         'check:--helper=*' { $start = '--helper='; 'kubernetes'; break }
+        'check:--relying-party=*' { $start = '--relying-party='; 'aws azure anthropic databricks snowflake'; break }
         'helper-keyring:--mode=*' { $start = '--mode='; 'password creds'; break }
         'helper-keyring:--output=*' { $start = '--output='; 'plain json'; break }
         '*:--format=*' { $start = '--format='; 'json text'; break }
@@ -72,7 +73,7 @@ Register-ArgumentCompleter -Native -CommandName wif-token -ScriptBlock {
         'serve:*' { '--credentials= --service-account= --delegate= --listen= --token= --allow-uid= --project= --project-number= --scope= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'keep:*' { 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes google key id-token --output-file= --format= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'config:*' { 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes google key certificate --pool-provider= --service-account= --service-account-lifetime= --workforce-pool-user-project= --universe-domain= --program= --for-os= --file-sourced --out= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
-        'check:*' { '--credentials= --service-account= --delegate= --offline --mapping= --format= --helper= --kubeconfig= --context= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
+        'check:*' { 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes google key --credentials= --service-account= --delegate= --offline --mapping= --format= --helper= --kubeconfig= --context= --relying-party= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'completions:*' { 'bash zsh fish powershell --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'man:*' { '--args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'helper-aws:*' { '--credentials= --service-account= --delegate= --min-life= --role-arn= --audience= --session-name= --duration= --region= --sts-endpoint= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }

@@ -13,7 +13,7 @@ mod zsh;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use wif_token::command::{self, COMMANDS};
+use wif_token::command::{self, After, COMMANDS};
 use wif_token::helper::HELPERS;
 use wif_token::options::{COMMON, OF_SOURCES, OptionInfo, ValueKind};
 use wif_token::source::{SOURCES, SourceInfo};
@@ -135,10 +135,13 @@ fn words() -> Vec<Word> {
         summary: command.summary,
         own: command.options().collect(),
         shared: vec![COMMON],
-        of_source: command.of_source,
+        of_source: command.takes_source(),
         own_source: command.own_source,
         rest: command.rest,
-        actions: actions(command.words),
+        actions: match command.after {
+            After::Words(words) => actions(words),
+            _ => Vec::new(),
+        },
     });
     let helpers = HELPERS.iter().map(|helper| Word {
         name: helper.name,

@@ -65,9 +65,6 @@ fn commands(text: &mut String) {
     text.push_str(".SH COMMANDS\n");
     for command in COMMANDS {
         let _ = writeln!(text, ".SS {}\n{}", escaped(&command.usage()), sentence(command.summary));
-        if command.of_source {
-            text.push_str("The name is followed by a source and its options.\n");
-        }
         after_hyphens(text, command.rest);
         options(text, command.options());
         text.push_str(".PP\nExample:\n");

@@ -90,19 +90,15 @@ pub(super) fn of_source(source: &SourceInfo, width: usize) -> String {
 
 /// The help of a command.
 pub(super) fn of_command(command: &CommandInfo, width: usize) -> String {
-    let name = match command.of_source {
-        true => format!("{} SOURCE", command.name),
-        false => command.usage(),
-    };
     let mut page = Page::new(width);
-    page.usage_of(&name, command.options(), command.rest);
+    page.usage_of(&command.usage(), command.options(), command.rest);
     page.text.push('\n');
     page.heading(command.summary);
     if command.options().next().is_some() {
         page.heading("\noptions:");
         page.options(command.options());
     }
-    if command.of_source {
+    if command.takes_source() {
         page.heading("plus the options of the source, such as --audience and --output-file:");
         page.heading("run wif-token help SOURCE");
     }

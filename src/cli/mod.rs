@@ -12,7 +12,7 @@ pub use self::help::short_usage;
 use std::ffi::OsString;
 
 use crate::client::credentials::CredentialOptions;
-use crate::command::{self, COMMANDS, CommandInfo};
+use crate::command::{self, After, COMMANDS, CommandInfo};
 use crate::error::{Error, Kind};
 use crate::helper::{self, HELPERS, HelperInfo};
 use crate::options::reader::{self, Grammar, Line};
@@ -74,7 +74,8 @@ struct Words {
 
 impl Grammar for Words {
     fn positional(&mut self, word: &str) -> Result<(), Error> {
-        let takes_words = self.command.is_some_and(|command| !command.words.is_empty());
+        let takes_words =
+            self.command.is_some_and(|command| matches!(command.after, After::Words(_)));
         if self.helper.is_some() || takes_words && !self.asks_for_help {
             self.words.push(word.to_owned());
             return Ok(());
@@ -85,7 +86,7 @@ impl Grammar for Words {
         }
         self.positionals += 1;
         let takes_source =
-            self.asks_for_help || self.command.is_some_and(|command| command.of_source);
+            self.asks_for_help || self.command.is_some_and(CommandInfo::takes_source);
         match self.positionals {
             1 if word == "help" => self.help(),
             1 => self.first(word),
@@ -244,7 +245,7 @@ fn run(
     words: Vec<String>,
     values: Values,
 ) -> Result<Command, Error> {
-    if command.of_source && source.is_none() {
+    if command.after == After::Source && source.is_none() {
         let what = format!("{} requires a source", command.name);
         return Err(Error::new(Kind::Usage, what).fix(format!(
             "run wif-token {} SOURCE (wif-token help lists the sources)",

@@ -1,3 +1,4 @@
+use std::mem::discriminant;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -169,11 +170,22 @@ fn the_help_lists_every_option_and_has_no_long_lines() {
             assert!(others.all(|other| other.name != option.name), "{}", option.name);
         }
     }
-    let of_config = COMMANDS.iter().filter(|command| command.of_source);
-    let of_config: Vec<_> = of_config.flat_map(|command| command.options()).collect();
-    for option in SOURCES.iter().flat_map(|source| source.options()) {
-        // The options of config and of a source share one command line.
-        assert!(of_config.iter().all(|other| other.name != option.name), "{}", option.name);
+    let of_commands = COMMANDS.iter().filter(|command| command.takes_source());
+    for command in of_commands {
+        for option in SOURCES.iter().flat_map(|source| source.options()) {
+            // The options of the command and of a source share one command line. Only `check` gives
+            // its options to the source, so they must accept the same values.
+            let mut others = command.options().filter(|other| other.name == option.name);
+            let is_shared = command.after == After::OptionalSource;
+            assert!(
+                others
+                    .all(|other| is_shared
+                        && discriminant(&other.kind) == discriminant(&option.kind)),
+                "{} {}",
+                command.name,
+                option.name
+            );
+        }
     }
 }
 

@@ -7,7 +7,7 @@
 
 use std::path::PathBuf;
 
-use super::{CommandInfo, Invocation};
+use super::{After, CommandInfo, Invocation};
 use crate::client::credentials::{CredentialOptions, Credentials, Entry};
 use crate::configuration::GOOGLEAPIS;
 use crate::context::Context;
@@ -39,8 +39,7 @@ pub(super) const INFO: CommandInfo = CommandInfo {
     also: &["token", "get-token", "print-access-token", "print-token", "exchange"],
     summary: "print an access token, of the service account if the configuration has one",
     options: &[CredentialOptions::TABLE, Options::TABLE, FORMAT],
-    words: "",
-    of_source: false,
+    after: After::Options,
     own_source: None,
     rest: None,
     example: "wif-token access-token --credentials=credentials.json --format=header",

@@ -5,7 +5,7 @@
 
 use miniz_oxide::inflate::decompress_to_vec_with_limit;
 
-use super::{CommandInfo, Invocation};
+use super::{After, CommandInfo, Invocation};
 use crate::context::Context;
 use crate::contract::exit::Output;
 use crate::error::{Error, Kind};
@@ -15,8 +15,7 @@ pub(super) const COMPLETIONS: CommandInfo = CommandInfo {
     also: &["completion"],
     summary: "print the completions for a shell",
     options: &[],
-    words: "bash|zsh|fish|powershell",
-    of_source: false,
+    after: After::Words("bash|zsh|fish|powershell"),
     own_source: None,
     rest: None,
     example: "wif-token completions bash >wif-token.bash",
@@ -28,8 +27,7 @@ pub(super) const MAN: CommandInfo = CommandInfo {
     also: &["manual"],
     summary: "print the manual page, as roff",
     options: &[],
-    words: "[PAGE]",
-    of_source: false,
+    after: After::Words("[PAGE]"),
     own_source: None,
     rest: None,
     example: "wif-token man >wif-token.1",

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::access_token::FORMAT;
-use super::{CommandInfo, Invocation};
+use super::{After, CommandInfo, Invocation};
 use crate::cache::{CachedFile, Fetching};
 use crate::client::credentials::{CredentialOptions, Credentials};
 use crate::context::Context;
@@ -44,8 +44,7 @@ pub(super) const INFO: CommandInfo = CommandInfo {
     also: &["identity-token", "print-identity-token"],
     summary: "print an OpenID Connect ID token of the service account",
     options: &[CredentialOptions::TABLE, Options::TABLE, Place::TABLE, FORMAT],
-    words: "",
-    of_source: false,
+    after: After::Options,
     own_source: None,
     rest: None,
     example: "wif-token id-token --for=https://my-service.example.com --include-email",

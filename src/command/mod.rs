@@ -33,10 +33,8 @@ pub struct CommandInfo {
     pub summary: &'static str,
     /// The tables of its options, without those of every command.
     pub options: &'static [&'static [OptionInfo]],
-    /// The words after its name, as the help shows them; empty if none are accepted.
-    pub words: &'static str,
-    /// Whether its name is followed by a source and the options of that source.
-    pub of_source: bool,
+    /// What follows its name.
+    pub after: After,
     /// Another word in place of a source, with options of its own.
     pub own_source: Option<&'static SourceInfo>,
     /// The placeholder of the arguments after `--`, if they are allowed.
@@ -47,10 +45,34 @@ pub struct CommandInfo {
     pub run: fn(&Invocation, &Context) -> Result<Output, Error>,
 }
 
+/// What follows the name of a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum After {
+    /// Only options.
+    Options,
+    /// These words, as the help shows them.
+    Words(&'static str),
+    /// A source and its options.
+    Source,
+    /// A source and its options, or only options.
+    OptionalSource,
+}
+
 impl CommandInfo {
-    /// The name, and the words after it.
+    /// The name, and what follows it, as the help shows it.
     pub fn usage(&self) -> String {
-        format!("{} {}", self.name, self.words).trim_end().to_owned()
+        let after = match self.after {
+            After::Options => "",
+            After::Words(words) => words,
+            After::Source => "SOURCE",
+            After::OptionalSource => "[SOURCE]",
+        };
+        format!("{} {after}", self.name).trim_end().to_owned()
+    }
+
+    /// Whether its name can be followed by a source.
+    pub fn takes_source(&self) -> bool {
+        matches!(self.after, After::Source | After::OptionalSource)
     }
 
     /// The options, without those of every command.

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::{CommandInfo, Invocation, serving};
+use super::{After, CommandInfo, Invocation, serving};
 use crate::client::credentials::CredentialOptions;
 use crate::configuration::search::METADATA_HOST;
 use crate::context::Context;
@@ -33,8 +33,7 @@ pub(super) const INFO: CommandInfo = CommandInfo {
     name: "serve",
     summary: "run a metadata server for clients on this host",
     options: &[CredentialOptions::TABLE, Options::TABLE, serving::Options::TABLE],
-    words: "",
-    of_source: false,
+    after: After::Options,
     own_source: None,
     rest: None,
     example: "wif-token serve --listen=127.0.0.1:8080 --credentials=credentials.json",

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
-use super::{CommandInfo, Invocation};
+use super::{After, CommandInfo, Invocation};
 use crate::client::credentials::CredentialOptions;
 use crate::context::Context;
 use crate::contract::exit::Output;
@@ -57,8 +57,7 @@ pub(super) const JWT: CommandInfo = CommandInfo {
     also: &[],
     summary: "sign a JWT with the key of the service account",
     options: &[CredentialOptions::TABLE, JwtOptions::TABLE, FORMAT],
-    words: "",
-    of_source: false,
+    after: After::Options,
     own_source: None,
     rest: None,
     example: "wif-token sign-jwt --payload=claims.json",
@@ -70,8 +69,7 @@ pub(super) const BLOB: CommandInfo = CommandInfo {
     also: &["sign"],
     summary: "sign a file with the key of the service account",
     options: &[CredentialOptions::TABLE, BlobOptions::TABLE, FORMAT],
-    words: "",
-    of_source: false,
+    after: After::Options,
     own_source: None,
     rest: None,
     example: "wif-token sign-blob --file=release.tar.gz",

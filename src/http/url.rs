@@ -59,6 +59,11 @@ impl Url {
         self.uri.query().is_some()
     }
 
+    /// Whether a port is written.
+    pub fn has_port(&self) -> bool {
+        self.uri.port().is_some()
+    }
+
     /// The URL exactly as it was written, including the query.
     pub fn as_typed(&self) -> &str {
         &self.typed

@@ -1,13 +1,16 @@
 //! Verifies the signature of a JWT with a JWK set, as the Security Token Service does.
 //!
-//! The key is the one with the `kid` of the JWT. If the JWT has no `kid`, each key is tried. The
-//! algorithms are RS256 and ES256.
-//! <https://www.rfc-editor.org/rfc/rfc7517>, <https://www.rfc-editor.org/rfc/rfc7518#section-6>
+//! The key is the one with the `kid` of the JWT. If the JWT has no `kid`, each key is tried. ES512
+//! is not supported, because the cryptography library has no P-521.
+//! <https://www.rfc-editor.org/rfc/rfc7517>, <https://www.rfc-editor.org/rfc/rfc7518>
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::signature::{
-    ECDSA_P256_SHA256_FIXED, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents, UnparsedPublicKey,
+    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, RSA_PKCS1_2048_8192_SHA256,
+    RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512, RSA_PSS_2048_8192_SHA256,
+    RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512, RsaParameters, RsaPublicKeyComponents,
+    UnparsedPublicKey, VerificationAlgorithm,
 };
 use serde_json::Value;
 
@@ -20,6 +23,8 @@ pub enum Failure {
     UnknownKey,
     /// The signature was not made with a key of the set.
     Signature,
+    /// The signature algorithm is not supported.
+    Algorithm,
 }
 
 /// Verifies the signature of a compact JWT.
@@ -31,13 +36,14 @@ pub fn verify(token: &str, jwks: &Value) -> Result<(), Failure> {
     let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| Failure::Signature)?;
     let header = message.split('.').next().and_then(jwt::object).ok_or(Failure::Signature)?;
     let text = |name: &str| header.get(name).and_then(Value::as_str);
+    let algorithm = text("alg").and_then(Algorithm::named).ok_or(Failure::Algorithm)?;
     let keys = jwks.get("keys").and_then(Value::as_array).into_iter().flatten();
     let id = text("kid");
     let mut keys = keys.filter(|key| id.is_none() || key.get("kid").and_then(Value::as_str) == id);
     let mut any = false;
     let verified = keys.any(|key| {
         any = true;
-        is_signed_with(key, text("alg"), message.as_bytes(), &signature).unwrap_or(false)
+        algorithm.verify(key, message.as_bytes(), &signature).unwrap_or(false)
     });
     match (verified, any) {
         (true, _) => Ok(()),
@@ -46,27 +52,41 @@ pub fn verify(token: &str, jwks: &Value) -> Result<(), Failure> {
     }
 }
 
-fn is_signed_with(
-    key: &Value,
-    algorithm: Option<&str>,
-    message: &[u8],
-    signature: &[u8],
-) -> Option<bool> {
-    let bytes = |name: &str| URL_SAFE_NO_PAD.decode(key.get(name)?.as_str()?).ok();
-    Some(match algorithm? {
-        "RS256" => {
-            let (n, e) = (bytes("n")?, bytes("e")?);
-            RsaPublicKeyComponents { n, e }
-                .verify(&RSA_PKCS1_2048_8192_SHA256, message, signature)
-                .is_ok()
-        }
-        "ES256" => {
-            let point = [vec![4], bytes("x")?, bytes("y")?].concat();
-            let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point);
-            key.verify(message, signature).is_ok()
-        }
-        _ => false,
-    })
+#[derive(Clone, Copy)]
+enum Algorithm {
+    Rsa(&'static RsaParameters),
+    Ecdsa(&'static dyn VerificationAlgorithm),
+}
+
+impl Algorithm {
+    fn named(name: &str) -> Option<Algorithm> {
+        Some(match name {
+            "RS256" => Algorithm::Rsa(&RSA_PKCS1_2048_8192_SHA256),
+            "RS384" => Algorithm::Rsa(&RSA_PKCS1_2048_8192_SHA384),
+            "RS512" => Algorithm::Rsa(&RSA_PKCS1_2048_8192_SHA512),
+            "PS256" => Algorithm::Rsa(&RSA_PSS_2048_8192_SHA256),
+            "PS384" => Algorithm::Rsa(&RSA_PSS_2048_8192_SHA384),
+            "PS512" => Algorithm::Rsa(&RSA_PSS_2048_8192_SHA512),
+            "ES256" => Algorithm::Ecdsa(&ECDSA_P256_SHA256_FIXED),
+            "ES384" => Algorithm::Ecdsa(&ECDSA_P384_SHA384_FIXED),
+            _ => return None,
+        })
+    }
+
+    /// Whether the private key of a JWK made a signature. `None` if the JWK is of another type.
+    fn verify(self, key: &Value, message: &[u8], signature: &[u8]) -> Option<bool> {
+        let bytes = |name: &str| URL_SAFE_NO_PAD.decode(key.get(name)?.as_str()?).ok();
+        Some(match self {
+            Algorithm::Rsa(parameters) => {
+                let (n, e) = (bytes("n")?, bytes("e")?);
+                RsaPublicKeyComponents { n, e }.verify(parameters, message, signature).is_ok()
+            }
+            Algorithm::Ecdsa(curve) => {
+                let point = [vec![4], bytes("x")?, bytes("y")?].concat();
+                UnparsedPublicKey::new(curve, point).verify(message, signature).is_ok()
+            }
+        })
+    }
 }
 
 #[cfg(test)]

@@ -68,7 +68,9 @@ fn check(block: &Block, sandbox: &mut Sandbox) -> Result<(), String> {
         },
         "yaml" => forms::yaml(&block.text),
         "xml" => forms::xml(&block.text),
-        "csharp" | "hcl" | "python" | "dockerfile" | "ini" | "toml" => forms::balanced(&block.text),
+        "csharp" | "hcl" | "python" | "sql" | "dockerfile" | "ini" | "toml" => {
+            forms::balanced(&block.text)
+        }
         "text" if block.text.starts_with("wif-token ") => synopsis(&block.text),
         "text" => forms::diagram(&block.text),
         "" => Err("the block has no language".to_owned()),

@@ -28,10 +28,20 @@ pub(super) fn of_jwt(
     config: &CredentialConfig,
     report: &mut Report,
 ) {
-    let mut parts = token.expose().split('.').map(jwt::object);
-    let (Some(Some(header)), Some(Some(claims))) = (parts.next(), parts.next()) else { return };
+    let Some((header, claims)) = jwt::parts(token.expose()) else { return };
     list("header", &Value::Object(header), &mut report.header);
     show(&Value::Object(claims), mapping, "assertion.sub", config, report);
+}
+
+/// Lists the members of a JWT for a relying party that has no attribute mapping.
+pub(super) fn list_of_jwt(
+    header: Map<String, Value>,
+    claims: Map<String, Value>,
+    report: &mut Report,
+) {
+    list("header", &Value::Object(header), &mut report.header);
+    list("claims", &Value::Object(claims), &mut report.claims);
+    report.ok(CLAIMS, format!("{} found", report.claims.len()));
 }
 
 pub(super) fn of_saml(

@@ -4,10 +4,12 @@
 //! It checks the configuration, gets a subject token as a client would, compares the token with the
 //! rules of Google, exchanges it and impersonates the service account. It reports each
 //! check with a fix, and continues after a failed check with everything that can still be checked.
-//! With `--helper`, it then does what a credential helper does for another tool.
+//! With `--helper`, it then does what a credential helper does for another tool. With
+//! `--relying-party`, it judges the token of a source by the rules of another relying party.
 
 mod aws;
 mod certificate;
+mod claim_rules;
 mod claims;
 mod command_options;
 mod command_words;
@@ -18,6 +20,7 @@ mod external_account;
 pub(crate) mod fuzzing;
 mod google;
 mod hosts;
+mod issuer;
 mod jwt;
 mod kubernetes;
 mod look;
@@ -26,7 +29,10 @@ mod metadata_server;
 mod mismatch;
 mod output_document;
 mod output_file;
+mod parties;
+mod relying_party;
 mod report;
+mod rules;
 mod saml;
 mod shell_syntax;
 mod shown_command;
@@ -36,7 +42,7 @@ mod user;
 
 use self::look::Look;
 use self::report::Report;
-use super::{CommandInfo, Invocation};
+use super::{After, CommandInfo, Invocation};
 use crate::client::credentials::{CredentialOptions, Hop, Origin};
 use crate::context::Context;
 use crate::contract::exit::Output;
@@ -70,9 +76,13 @@ pub(super) const INFO: CommandInfo = CommandInfo {
     name: "check",
     also: &["verify", "validate", "test", "diagnose", "doctor", "lint", "status"],
     summary: "find out why a credential configuration does not work, and how to fix it",
-    options: &[CredentialOptions::TABLE, Options::TABLE, kubernetes::Options::TABLE],
-    words: "",
-    of_source: false,
+    options: &[
+        CredentialOptions::TABLE,
+        Options::TABLE,
+        kubernetes::Options::TABLE,
+        relying_party::Options::TABLE,
+    ],
+    after: After::OptionalSource,
     own_source: None,
     rest: None,
     example: "wif-token check --credentials=credentials.json",
@@ -84,39 +94,48 @@ const OFFLINE: &str = "no requests are sent with --offline";
 
 fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     let options = Options::read(&invocation.values)?;
-    CredentialOptions::checked(&invocation.values)?;
-    let helper = kubernetes::Options::of(invocation)?;
     let cx = &cx.narrowed(|world, http| {
         world.log = world.log.recording();
         http.offline = options.offline;
     });
     let look = Look::of_stdout(&cx.env).filter(|_| invocation.format != Format::Json);
     let mut report = Report::new(look);
-    next("configuration", &mut report, invocation);
+    match relying_party::Target::of(invocation, cx)? {
+        Some(target) => relying_party::check(target, invocation, cx, &mut report),
+        None => configuration_and_helper(invocation, &options, cx, &mut report)?,
+    }
+    let (text, status) = output(&report, invocation.format);
+    Ok(Output { text, status: status.into() })
+}
+
+fn configuration_and_helper(
+    invocation: &Invocation,
+    options: &Options,
+    cx: &Context,
+    report: &mut Report,
+) -> Result<(), Error> {
+    CredentialOptions::checked(&invocation.values)?;
+    let helper = kubernetes::Options::of(invocation)?;
+    next("configuration", report, invocation);
     match invocation.credentials(cx) {
         Err(error) => {
             report.error("configuration", &error);
         }
         Ok(credentials) => {
-            let check = Check { invocation, options: &options, hops: &credentials.hops, cx };
+            let check = Check { invocation, options, hops: &credentials.hops, cx };
             match &credentials.origin {
-                Origin::ExternalAccount(config) => {
-                    external_account::check(&check, config, &mut report)
-                }
-                Origin::User(user) => user::check(&check, user, &mut report),
-                Origin::MetadataServer(server) => {
-                    metadata_server::check(&check, server, &mut report)
-                }
+                Origin::ExternalAccount(config) => external_account::check(&check, config, report),
+                Origin::User(user) => user::check(&check, user, report),
+                Origin::MetadataServer(server) => metadata_server::check(&check, server, report),
             }
-            google::check_clock(options.offline, cx, &mut report);
+            google::check_clock(options.offline, cx, report);
         }
     }
     if helper.names_helper() {
-        next("cluster", &mut report, invocation);
-        kubernetes::check(&helper, invocation, cx, &mut report);
+        next("cluster", report, invocation);
+        kubernetes::check(&helper, invocation, cx, report);
     }
-    let (text, status) = output(&report, invocation.format);
-    Ok(Output { text, status: status.into() })
+    Ok(())
 }
 
 fn output(report: &Report, format: Format) -> (String, u8) {

@@ -19,7 +19,7 @@ use serde_json::Value;
 use self::executable_command::ExecutableCommand;
 pub(super) use self::executable_command::is_portable;
 use self::host::HostSystem;
-use super::{CommandInfo, Invocation};
+use super::{After, CommandInfo, Invocation};
 use crate::configuration::GOOGLEAPIS;
 use crate::configuration::pool_provider::{LONGEST_SUBJECT, PoolProvider};
 use crate::context::Context;
@@ -68,8 +68,7 @@ pub(super) const INFO: CommandInfo = CommandInfo {
     also: &["configure", "configuration", "create-cred-config", "init", "setup"],
     summary: "create a credential configuration and the gcloud commands for a source",
     options: &[Options::TABLE],
-    words: "",
-    of_source: true,
+    after: After::Source,
     own_source: Some(&certificate::INFO),
     rest: None,
     example: "wif-token config file --path=/run/secrets/token \\\n  --pool-provider=\"$POOL_PROVIDER\" --out=credentials.json",

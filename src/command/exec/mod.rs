@@ -20,7 +20,7 @@ use std::thread;
 
 use self::system::Signals;
 use super::serve::FOREVER;
-use super::{CommandInfo, Invocation, serving};
+use super::{After, CommandInfo, Invocation, serving};
 use crate::client::credentials::CredentialOptions;
 use crate::configuration::VARIABLE;
 use crate::configuration::search::METADATA_HOST;
@@ -45,8 +45,7 @@ pub(super) const INFO: CommandInfo = CommandInfo {
     name: "exec",
     summary: "run a command that gets its tokens from a metadata server",
     options: &[CredentialOptions::TABLE, Options::TABLE, serving::Options::TABLE],
-    words: "",
-    of_source: false,
+    after: After::Options,
     own_source: None,
     rest: Some("COMMAND [ARG]..."),
     example: "wif-token exec --credentials=credentials.json -- ./my-app",

@@ -18,7 +18,7 @@ use self::due::Due;
 use self::notify::Notify;
 use self::token::Token;
 use super::serve::FOREVER;
-use super::{CommandInfo, Invocation, id_token};
+use super::{After, CommandInfo, Invocation, id_token};
 use crate::cache::Cached as _;
 use crate::context::Context;
 use crate::contract::document::Document;
@@ -55,8 +55,7 @@ pub(super) const INFO: CommandInfo = CommandInfo {
     also: &["renew", "refresh", "watch"],
     summary: "keep the token in a file up to date, until a signal stops it",
     options: &[Options::TABLE],
-    words: "",
-    of_source: true,
+    after: After::Source,
     own_source: Some(&id_token::SOURCE),
     rest: None,
     example: "wif-token keep url --url=https://tokens.example.com/subject \\\n  --output-file=/run/my-app/subject-token",

@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from standins.aws_keys import ACCOUNT, AccessKey, AwsKeys, session_key
 from standins.aws_refused import NAMESPACE, AwsRefused
 from standins.aws_trust import check_form, check_trust, verified
+from standins.federation import Distrusted, Trust
 from standins.issuer import Issuer
 from standins.loopback import Answer, Loopback, Request
 from standins.sigv4 import SignedRequest, verify
@@ -72,6 +73,7 @@ class AwsSts:
         self.external_ids: dict[str, str] = {}  # role ARN -> what its trust policy demands
         self.google_keys = None  # gives Google's key set; then tokens of Google alone may assume a role, by these policies
         self.trust: dict[str, dict] = {}  # role ARN -> its trust policy
+        self.federated: Trust | None = None  # an IAM OIDC provider; then only tokens that it trusts may assume a role
         self.longest = 3600  # seconds: the maximum session duration of the roles
         self.seconds_left: int | None = None  # of sessions for a token of Google, if not what was asked for
         elliptic = Signer("ES384", "EC384_0")
@@ -173,10 +175,25 @@ class AwsSts:
             )
         if self.google_keys:
             return self._assume_role_with_google(role, token, parameters)
+        if self.federated:
+            self._judge(token)
         who = element("SubjectFromWebIdentityToken", "system:serviceaccount:app:app") + element(
             "Provider", "https://oidc.example.test"
         )
-        return who + self._credentials(role, parameters, f"{role[0]} by {token}")
+        return who + self._credentials(role, parameters, f"{role[0]} by {token}", self.seconds_left)
+
+    def _judge(self, token: str):
+        try:
+            self.federated.judge(token)
+        except Distrusted as distrust:
+            code, message = {
+                "issuer": ("InvalidIdentityToken", "No OpenIDConnect provider found in your account for the issuer"),
+                "audience": ("InvalidIdentityToken", "Incorrect token audience"),
+                "subject": ("AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity"),
+                "times": ("ExpiredTokenException", "Token expired"),
+                "key": ("InvalidIdentityToken", "Couldn't retrieve verification key from your identity provider"),
+            }.get(str(distrust), ("InvalidIdentityToken", "The ID Token provided is not a valid JWT."))
+            raise AwsRefused(403 if code == "AccessDenied" else 400, code, message) from distrust
 
     def _assume_role_with_google(self, role: tuple[str, str], token: str, parameters: dict) -> str:
         claims = verified(token, self.google_keys())

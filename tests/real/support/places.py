@@ -18,6 +18,7 @@ CACHE = Path(
 PROGRAM = Path(os.environ.get("WIF_TOKEN_BIN") or HERE.parent.parent / "target" / "release" / "wif-token").resolve()
 NODE_MODULES = CACHE / "node" / "node_modules"
 PYTHON = Path(sys.executable)
+PARTIES_PYTHON = CACHE / "relying-parties" / "bin" / "python3"
 VENV_BIN = CACHE / "venv" / "bin"
 JARS = Path("/usr/share/java")
 RUST_CLIENT = CACHE / "rust-client" / "debug" / "rust-client"
@@ -52,7 +53,7 @@ def locate(name: str) -> Path | None:
              "grpc-client": CACHE / "grpc-client" / "grpc-client",
              "google-auth-java": JARS / "google-auth-library-oauth2-http.jar", "aws-signature": AWS_SIGNATURE, "bao": VENV_BIN / "bao",
              "ministack": VENV_BIN / "ministack", "kube-apiserver": CACHE / "kubernetes" / "kube-apiserver",
-             "kubectl": CACHE / "kubernetes" / "kubectl"}  # fmt: skip
+             "kubectl": CACHE / "kubernetes" / "kubectl", "the SDKs of relying parties": PARTIES_PYTHON}  # fmt: skip
     if name.startswith("kubectl-"):
         parts[name] = CACHE / "kubectl" / name
     if name in parts:

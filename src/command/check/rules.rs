@@ -1,0 +1,78 @@
+//! What a relying party can publish about the tokens that it accepts.
+
+/// The rules of one relying party.
+#[derive(Debug)]
+pub(super) struct Rules {
+    /// Its name in messages.
+    pub(super) name: &'static str,
+    /// The JWS algorithms that it accepts; empty if they are not published.
+    pub(super) algorithms: &'static [&'static str],
+    /// Whether it may accept other algorithms, which it does not support.
+    pub(super) may_accept_others: bool,
+    /// Whether the header must name the key (`kid`).
+    pub(super) requires_key_id: bool,
+    /// The claims that must exist, in addition to `iss`, `aud` and `exp`.
+    pub(super) claims: &'static [&'static str],
+    /// Whether times must be whole numbers.
+    pub(super) whole_seconds: bool,
+    /// How far in the future `iat` and `nbf` may be, in seconds.
+    pub(super) skew: Skew,
+    /// The longest lifetime, from `iat` to `exp`.
+    pub(super) lifetime: Option<Lifetime>,
+    /// The setting that allows a token with a `jti` to be used again.
+    pub(super) single_use: Option<&'static str>,
+    /// The longest values, in characters, each with its name: a claim, or `token`.
+    pub(super) longest: &'static [(&'static str, usize)],
+    /// Whether the issuer URL can have a port.
+    pub(super) issuer_port: bool,
+    /// The audience that it expects by default.
+    pub(super) audience: Option<&'static str>,
+    /// Whether it must accept every audience of a token, not only one of them.
+    pub(super) every_audience: bool,
+    /// What an administrator sets there.
+    pub(super) settings: Settings,
+}
+
+/// How far in the future a time may be, in seconds.
+#[derive(Debug)]
+pub(super) struct Skew {
+    pub(super) iat: i64,
+    pub(super) nbf: i64,
+}
+
+/// A limit of the lifetime of tokens, in seconds.
+#[derive(Debug)]
+pub(super) struct Lifetime {
+    pub(super) default: i64,
+    /// The highest value of the setting.
+    pub(super) highest: i64,
+    /// The setting that raises the limit; empty if there is none.
+    pub(super) setting: &'static str,
+}
+
+/// The settings of a relying party, as the objects of a sentence.
+#[derive(Debug)]
+pub(super) struct Settings {
+    pub(super) issuer: &'static str,
+    pub(super) audience: &'static str,
+    /// What to do with the keys of an issuer that cannot be reached; empty if it must be reachable.
+    pub(super) keys: &'static str,
+}
+
+/// The rules of a relying party that publishes none. Clocks may differ by a minute.
+pub(super) const UNPUBLISHED: Rules = Rules {
+    name: "",
+    algorithms: &[],
+    may_accept_others: false,
+    requires_key_id: false,
+    claims: &["sub"],
+    whole_seconds: false,
+    skew: Skew { iat: 60, nbf: 60 },
+    lifetime: None,
+    single_use: None,
+    longest: &[],
+    issuer_port: true,
+    audience: None,
+    every_audience: false,
+    settings: Settings { issuer: "", audience: "", keys: "" },
+};

@@ -1,0 +1,159 @@
+"""A relying party with its SDK, and the program that writes the token file between them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from standins.aws import Aws
+from standins.aws_keys import ACCOUNT
+from standins.azure import Azure
+from standins.azure_tenant import EXCHANGE, RESOURCE, TENANT
+from standins.federation import Trust
+from standins.issuer import Issuer
+from standins.relying_parties import ACCOUNT as SERVICE_ACCOUNT
+from standins.relying_parties import CLIENT, ORGANIZATION, RULE, Anthropic, Databricks, RelyingParty, Snowflake
+from support.places import HERE, PARTIES_PYTHON, PYTHON, need
+from support.program import Program, Run
+from support.signer import Signer
+
+SUBJECT = "my-app"
+RS_AND_ES = tuple(family + size for family in ("RS", "ES") for size in ("256", "384", "512"))
+
+
+@dataclass
+class Party:
+    """One relying party: what it is called, the audience that it expects, its issuer, and the variables that lead the SDK to it."""
+
+    name: str
+    audience: str
+    issuer: Issuer
+    env: dict[str, str]
+    file: Path
+    program: Program
+    accepted: list[str]
+    closing: list = field(default_factory=list)
+
+    def token(self, header: dict | None = None, **claims) -> str:
+        """A token that the party trusts, but for these claims. It has no jti, which can make it one of a kind."""
+        made = self.issuer.token(self.audience, header, **{"sub": SUBJECT, "jti": None, "exp": int(time.time()) + 3000, **claims})
+        return self.program.ledger.token(f"token {len(self.program.ledger.tokens)}", made)
+
+    def source(self, token: str) -> tuple[str, ...]:
+        """The source that has this token."""
+        path = self.file.with_name("token-of-the-source")
+        path.write_text(token)
+        return ("file", f"--path={path}", f"--audience={self.audience}")
+
+    def write(self, token: str):
+        """Writes the file as the pages say."""
+        run = self.program.run(*self.source(token), "--format=text", f"--output-file={self.file}")
+        assert (run.status, run.stdout, run.stderr) == (0, "", ""), run.described()
+        assert self.file.read_text() == token and self.file.stat().st_mode & 0o777 == 0o600
+
+    def check(self, *source: str) -> Run:
+        """Runs `check`, which must not show the token."""
+        run = self.program.run("check", f"--relying-party={self.name}", *source)
+        self.program.ledger.note("the report", run.stdout + run.stderr)
+        return run
+
+    def sdk(self) -> Sdk:
+        """Starts a program with the SDK."""
+        return Sdk(self)
+
+    def close(self):
+        """Stops what is served."""
+        for service in self.closing:
+            service.close()
+
+
+class Sdk:
+    """A running program with the SDK; it is killed after a minute."""
+
+    def __init__(self, party: Party):
+        need("the SDKs of relying parties")
+        python = PYTHON if party.name in ("aws", "azure") else PARTIES_PYTHON
+        words = [python, "-B", HERE / "clients" / "relying_party.py", party.name]
+        self.child = subprocess.Popen(
+            [str(word) for word in words], env=party.program.environment(party.env), cwd=party.program.home, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        self._killer = threading.Timer(60, self.child.kill)
+
+    def __enter__(self) -> Sdk:
+        self._killer.start()
+        return self
+
+    def __exit__(self, *_):
+        self._killer.cancel()
+        self.child.kill()
+        self.child.wait()
+
+    def use(self, ahead: int | None = None) -> dict:
+        """Uses the service once, with a clock that is so many seconds ahead."""
+        self.child.stdin.write(f"{'' if ahead is None else ahead}\n")
+        self.child.stdin.flush()
+        return json.loads(self.child.stdout.readline())
+
+
+def new_party(name: str, folder: Path, program: Program, aws: Aws, azure: Azure) -> Party:
+    """A relying party that trusts the subject of its issuer."""
+    file = folder / "identity-token"
+    if name == "azure":
+        application = azure.tenant.add("build", federated=[(azure.tenant.cluster.url, SUBJECT, EXCHANGE)])
+        env = {"AZURE_FEDERATED_TOKEN_FILE": str(file), "AZURE_TENANT_ID": TENANT, "AZURE_CLIENT_ID": application.identity.client_id,
+               "AZURE_AUTHORITY_HOST": azure.entra.url, "CA_FILE": str(azure.ca), "RESOURCE": RESOURCE}  # fmt: skip
+        return Party(name, EXCHANGE, azure.tenant.cluster, env, file, program, Accepted(azure))
+    issuer = Issuer(Signer("RS256", "key-1"))
+    if name == "aws":
+        audience = "sts.amazonaws.com"
+        trust = Trust(issuer.url, (audience,), SUBJECT, RS_AND_ES, required=("exp", "iat"), whole_seconds=True)
+        aws.sts.federated, aws.sts.seconds_left = trust, 60
+        env = {"AWS_WEB_IDENTITY_TOKEN_FILE": str(file), "AWS_ROLE_ARN": f"arn:aws:iam::{ACCOUNT}:role/deploy", "AWS_MAX_ATTEMPTS": "1",
+               "AWS_EC2_METADATA_DISABLED": "true", "AWS_ENDPOINT_URL_STS": aws.sts.url, "AWS_DEFAULT_REGION": aws.sts.region}  # fmt: skip
+        return Party(name, audience, issuer, env, file, program, trust.accepted, [issuer])
+    make, audience, rules, env_of = OTHERS[name]
+    service = make(Trust(issuer.url, (audience,), SUBJECT, **rules))
+    return Party(name, audience, issuer, env_of(service, str(file)), file, program, service.trust.accepted, [service, issuer])
+
+
+class Accepted(list):
+    """The federated tokens that Entra ID accepted, as they were sent."""
+
+    def __init__(self, azure: Azure):
+        super().__init__()
+        self.azure = azure
+
+    def __eq__(self, other) -> bool:
+        accepted = sum(len(application.assertions) for application in self.azure.tenant.applications.values())
+        sent = [form["client_assertion"] for form in self.azure.entra.token_requests]
+        return accepted == len(other) and sent[-accepted:] == other if accepted else other == []
+
+
+def of_anthropic(service: RelyingParty, file: str) -> dict[str, str]:
+    """The variables of the Anthropic SDK."""
+    return {"ANTHROPIC_BASE_URL": service.url, "ANTHROPIC_IDENTITY_TOKEN_FILE": file, "ANTHROPIC_FEDERATION_RULE_ID": RULE,
+            "ANTHROPIC_ORGANIZATION_ID": ORGANIZATION, "ANTHROPIC_SERVICE_ACCOUNT_ID": SERVICE_ACCOUNT}  # fmt: skip
+
+
+def of_databricks(service: RelyingParty, file: str) -> dict[str, str]:
+    """The variables of the Databricks SDK."""
+    return {"DATABRICKS_HOST": service.url, "DATABRICKS_AUTH_TYPE": "file-oidc", "DATABRICKS_OIDC_TOKEN_FILEPATH": file,
+            "DATABRICKS_CLIENT_ID": CLIENT}  # fmt: skip
+
+
+def of_snowflake(service: RelyingParty, file: str) -> dict[str, str]:
+    """Parameters of the connection; the driver sends a token to hosts of Snowflake only."""
+    return {"TOKEN_FILE": file, "PORT": str(service.port), "SNOWFLAKE_WIF_ALLOWED_HOST_SUFFIXES": "127.0.0.1"}
+
+
+OTHERS = {
+    "anthropic": (Anthropic, "https://api.anthropic.com",
+                  {"required": ("exp", "iat"), "needs_kid": True, "longest_life": 3600, "once": True}, of_anthropic),
+    "databricks": (Databricks, "databricks", {"algorithms": ("RS256", "ES256")}, of_databricks),
+    "snowflake": (Snowflake, "snowflakecomputing.com", {"every_audience": True}, of_snowflake),
+}  # fmt: skip
