@@ -50,7 +50,7 @@ _wif_token() {
         vault:--password=env:*) : ;;
         vault:--password=*) _wif_token_words 'env: file:' ;;
         aws:--mode=*) _wif_token_words 'jwt caller-identity' ;;
-        azure:--environment=*) _wif_token_words 'service-principal workload-identity app-service arc imds' ;;
+        azure:--environment=*) _wif_token_words 'service-principal workload-identity service-fabric app-service machine-learning cloud-shell arc imds' ;;
         azure:--client-secret=file:*) compopt -o default ;;
         azure:--client-secret=env:*) : ;;
         azure:--client-secret=*) _wif_token_words 'env: file:' ;;

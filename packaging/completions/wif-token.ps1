@@ -22,7 +22,7 @@ Register-ArgumentCompleter -Native -CommandName wif-token -ScriptBlock {
         'vault:--jwt=*' { $start = '--jwt='; 'env: file:'; break }
         'vault:--password=*' { $start = '--password='; 'env: file:'; break }
         'aws:--mode=*' { $start = '--mode='; 'jwt caller-identity'; break }
-        'azure:--environment=*' { $start = '--environment='; 'service-principal workload-identity app-service arc imds'; break }
+        'azure:--environment=*' { $start = '--environment='; 'service-principal workload-identity service-fabric app-service machine-learning cloud-shell arc imds'; break }
         'azure:--client-secret=*' { $start = '--client-secret='; 'env: file:'; break }
         'azure:--pin=*' { $start = '--pin='; 'env: file:'; break }
         'adfs:--protocol=*' { $start = '--protocol='; 'oidc saml-post ws-trust'; break }
