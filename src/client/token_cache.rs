@@ -8,7 +8,6 @@ use std::time::{Duration, SystemTime};
 
 use crate::cache::private;
 use crate::context::Context;
-use crate::files;
 
 /// How long a file is kept after its last change. No token lives longer than 12 hours.
 const KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -25,6 +24,8 @@ pub fn path(kind: &str, digest: &str, cx: &Context) -> Option<PathBuf> {
 /// The name of this host and, on Linux, its last start: hosts can have the same name.
 #[cfg(unix)]
 pub fn host(_cx: &Context) -> String {
+    use crate::files;
+
     let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let start = files::open_regular(Path::new("/proc/sys/kernel/random/boot_id"))
         .and_then(|file| files::read_limited(file, 64));
