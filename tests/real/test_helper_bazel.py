@@ -88,7 +88,7 @@ def test_headers_of_a_request_to_google(bazel, sts, uri):
             assert requests.get(server.url, headers={name: values[0]}, timeout=10).ok and len(values) == 1
         sent = server.requests[0].headers["authorization"].removeprefix("Bearer ")
     assert sts.impersonated[sent] == DEPLOYER
-    assert 3600 - 60 - 10 < until_expiry(answer) <= 3600 - 60
+    assert 3600 - 300 - 60 - 10 < until_expiry(answer) <= 3600 - 60
 
 
 @pytest.mark.parametrize("uri", [
