@@ -95,7 +95,7 @@ impl Grammar for Words {
             2 if takes_source => {
                 let own = self.own_source().filter(|own| own.name == word);
                 let source = own.or_else(|| source::find(word));
-                self.source = Some(source.ok_or_else(|| self.unknown_first(word))?);
+                self.source = Some(source.ok_or_else(|| self.unknown_source(word))?);
                 Ok(())
             }
             3 if self.asks_for_help && self.own_source().is_some_and(|own| own.name == word) => {
@@ -172,6 +172,15 @@ impl Words {
         match self.source.is_some() || self.command.is_some() || self.is_helper {
             true => Ok(()),
             false => Err(self.unknown_first(word)),
+        }
+    }
+
+    /// The failure of a command line whose word after the command is not known.
+    fn unknown_source(&self, word: &str) -> Error {
+        let is_optional = self.command.is_some_and(|info| info.after == After::OptionalSource);
+        match is_optional && !is_name(word) {
+            true => self.unexpected(word),
+            false => self.unknown_first(word),
         }
     }
 

@@ -68,7 +68,7 @@ const LOOK: Duration = Duration::from_secs(2);
 fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     invocation.exit.set_form(FailureForm::MESSAGE);
     cx.require_authorities()?;
-    let token = Token::new(invocation, Options::read(&invocation.values)?.output_file, &cx.env)?;
+    let token = Token::new(invocation, Options::read(&invocation.values)?.output_file, cx)?;
     let notify = Notify::new(&cx.env);
     let (exit, log, supervisor) = (invocation.exit.clone(), cx.log.clone(), notify.clone());
     program::on_stop(move || {

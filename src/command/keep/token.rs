@@ -13,7 +13,7 @@ use crate::error::{Error, Kind};
 use crate::options::{Format, Options as Common};
 use crate::source::command_line::SourceLine;
 use crate::source::fetch::Fetch;
-use crate::world::{Deadline, Env};
+use crate::world::Deadline;
 
 /// A token, and the file for it.
 #[derive(Debug)]
@@ -25,14 +25,15 @@ pub(super) enum Token<'a> {
 }
 
 impl Token<'_> {
-    /// The token that a command line selects. Nothing is opened or sent yet.
+    /// The token that a command line selects. Nothing is sent yet.
     ///
     /// # Errors
-    /// `USAGE` or `CONFIGURATION` if options are missing or cannot be used together.
+    /// `USAGE` or `CONFIGURATION` if options are missing or cannot be used together, and those of
+    /// [`Fetch::inside`].
     pub(super) fn new<'a>(
         invocation: &'a Invocation,
         path: PathBuf,
-        env: &Env,
+        cx: &Context,
     ) -> Result<Token<'a>, Error> {
         let values = &invocation.values;
         let common = Common::new(values);
@@ -53,10 +54,12 @@ impl Token<'_> {
             Some(source) => {
                 let mut line = SourceLine::new(source, values.clone())?;
                 line.common.format = Some(invocation.format);
-                let mut request = SubjectTokenRequest::new(&line.common, env)?;
+                let mut request = SubjectTokenRequest::new(&line.common, &cx.env)?;
                 // No user and no client waits for the token.
                 request.interactive = false;
-                let fetch = Fetch::new(&line, request, env.clone())?.into_file()?;
+                let fetch = Fetch::new(&line, request, cx.env.clone())?;
+                let cx = cx.narrowed(|world, _| world.env = fetch.env().clone());
+                let fetch = fetch.inside(&cx)?.into_file()?;
                 Ok(Token::Subject(Box::new(fetch)))
             }
             None => {
