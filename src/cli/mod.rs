@@ -10,6 +10,7 @@ mod version;
 pub use self::help::short_usage;
 
 use std::ffi::OsString;
+use std::mem::discriminant;
 
 use crate::client::credentials::CredentialOptions;
 use crate::command::{self, After, COMMANDS, CommandInfo};
@@ -96,7 +97,7 @@ impl Grammar for Words {
                 let own = self.own_source().filter(|own| own.name == word);
                 let source = own.or_else(|| source::find(word));
                 self.source = Some(source.ok_or_else(|| self.unknown_source(word))?);
-                Ok(())
+                self.same_option().map_or(Ok(()), Err)
             }
             3 if self.asks_for_help && self.own_source().is_some_and(|own| own.name == word) => {
                 self.source = self.own_source();
@@ -173,6 +174,25 @@ impl Words {
             true => Ok(()),
             false => Err(self.unknown_first(word)),
         }
+    }
+
+    /// The failure of a command whose option has another meaning for the source.
+    fn same_option(&self) -> Option<Error> {
+        let (command, source) = self.command.zip(self.source).filter(|_| !self.asks_for_help)?;
+        let mut shared = command.options().filter(|option| {
+            let is_other = |own: &OptionInfo| discriminant(&own.kind) != discriminant(&option.kind);
+            source.options().any(|own| own.name == option.name && is_other(own))
+        });
+        let (option, [command, source]) = (shared.next()?, [command.name, source.name]);
+        let what = format!("{command} cannot be used with {source}");
+        Some(
+            Error::new(Kind::Usage, what)
+                .cause(format!("--{} is an option of both", option.name))
+                .fix(format!(
+                    "write the token to a file with wif-token {source}, and run wif-token \
+                     {command} with the source file"
+                )),
+        )
     }
 
     /// The failure of a command line whose word after the command is not known.
