@@ -78,6 +78,8 @@ FAULTS = [
     Fault("anthropic", "without kid", "invalid_grant", "has no kid", "PROTOCOL", header={"kid": None}),
     Fault("anthropic", "of two hours", "invalid_grant", "the lifetime of the token is 7200 s, but",
           claims={"iat": int(time.time()) - 60, "exp": int(time.time()) + 7140}),
+    Fault("anthropic", "of three days", "invalid_grant", "configure the issuer for a lifetime of at most 176400 s", "CONFIGURATION",
+          {"iat": int(time.time()) - 60, "exp": int(time.time()) + 3 * 86400}),
     Fault("databricks", "signed with RS512", "algorithm", "signed with RS512", "PROTOCOL", algorithm="RS512"),
     Fault("snowflake", "with another audience too", "audience", "but Snowflake expects",
           claims={"aud": ["snowflakecomputing.com", "other"]}),

@@ -33,7 +33,7 @@ pub(super) fn algorithm(header: &Members, rules: &Rules, report: &mut Report) ->
     } else if !is_accepted {
         let supported = one_of(rules.algorithms);
         let message = format!(
-            "the token is signed with {algorithm}, but {} supports {supported}",
+            "the token is signed with {algorithm}, but {} supports only {supported}",
             rules.name
         );
         report.warning(LINK, message, fix);

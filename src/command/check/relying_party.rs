@@ -191,7 +191,10 @@ fn audience(claims: &Members, rules: &Rules, requested: Option<&str>, report: &m
         report.broken(link, Kind::Configuration, message, fix);
     } else if let Some(usual) = rules.audience.filter(|usual| !is_covered(&found, usual, rules)) {
         let message = format!("the aud of the token is {shown}, but {name} expects {usual}");
-        let fix = format!("get a token for {usual} only, or set {setting} to the aud of the token");
+        let alone = if rules.every_audience { " alone" } else { "" };
+        let fix = format!(
+            "get a token for the audience {usual}{alone}, or set {setting} to the aud of the token"
+        );
         report.warning(link, message, fix);
     } else {
         report.ok(link, format!("{shown}, which {name} compares with {setting}"));
