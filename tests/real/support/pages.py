@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,15 +32,26 @@ def blocks(*languages: str) -> list[Block]:
     return found
 
 
+def command_lines(block: Block) -> Iterator[list[str]]:
+    """The words of each command line of a shell block. A quoted word can span lines."""
+    line = ""
+    for part in re.sub(r"[\\^`]\n", " ", block.text).splitlines():
+        line += part
+        lexer = shlex.shlex(line, posix=True, punctuation_chars="();<>|&")
+        lexer.whitespace_split, lexer.escape = True, "" if block.language != "sh" else "\\"
+        try:
+            yield list(lexer)
+            line = ""
+        except ValueError:
+            line += "\n"
+    assert not line, f"{block.page}: a quotation is not closed"
+
+
 def commands(program: str) -> list[tuple[str, list[str]]]:
     """Every command of a shell block that begins with this word, as a page and its words."""
     found = []
     for block in blocks("sh", "bat", "powershell"):
-        text = re.sub(r"[\\^`]\n", " ", block.text)
-        for line in text.splitlines():
-            lexer = shlex.shlex(line, posix=True, punctuation_chars="();<>|&")
-            lexer.whitespace_split, lexer.escape = True, "" if block.language != "sh" else "\\"
-            words = list(lexer)
+        for words in command_lines(block):
             starts = [at for at, word in enumerate(words) if word == program and (at == 0 or set(words[at - 1]) <= set("();<>|&$"))]
             for start in starts:
                 end = next((at for at in range(start, len(words)) if set(words[at]) <= set("();<>|&")), len(words))
