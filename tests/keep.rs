@@ -127,7 +127,7 @@ fn a_token_is_renewed_and_an_outage_leaves_the_file_unchanged() {
     let first = keeping.after("");
     let second = keeping.after(&first);
     status.store(503, Ordering::SeqCst);
-    keeping.logged("no new token until", 2);
+    keeping.logged("next attempt at", 2);
     let last = keeping.file().unwrap();
     status.store(200, Ordering::SeqCst);
     keeping.after(&last);
@@ -209,7 +209,7 @@ fn without_a_token_only_an_outage_is_waited_out() {
     let world = World::new();
     status.store(503, Ordering::SeqCst);
     let keeping = Keeping::start(&world, URL, &server);
-    keeping.logged("no new token until", 2);
+    keeping.logged("next attempt at", 2);
     assert_eq!(keeping.file(), None);
     status.store(200, Ordering::SeqCst);
     keeping.after("");
@@ -224,7 +224,7 @@ fn a_refusal_ends_the_run_when_the_token_has_expired() {
     let token = keeping.after("");
     let expiry = now() + 4;
     status.store(403, Ordering::SeqCst);
-    keeping.logged("no new token until", 1);
+    keeping.logged("next attempt at", 1);
     let run = keeping.ended();
     assert!(now() >= expiry, "it ended before the token expired");
     assert_eq!((run.status, world.read("out")), (5, token), "{run:?}");
@@ -288,7 +288,7 @@ fn the_service_manager_learns_what_happens() {
             command.env("NOTIFY_SOCKET", &address);
         });
         let waiting = received(&socket);
-        assert!(waiting.starts_with("STATUS=no new token until "), "{waiting}");
+        assert!(waiting.starts_with("STATUS=no new token, next attempt at "), "{waiting}");
         assert!(waiting.contains("503") && !waiting.contains('\n'), "{waiting}");
         status.store(200, Ordering::SeqCst);
         let ready =

@@ -1,8 +1,8 @@
 //! When the next token is fetched.
 //!
-//! A token is renewed after 60 to 70 percent of the time for which its document may be used. A third
-//! of its life remains for outages, and the random part keeps hosts that started in the same minute
-//! from renewing in the same minute.
+//! A token is renewed after 60 to 70 percent of the time until its `expiration_time`. The rest of its
+//! life remains for outages. The random part keeps hosts that started in the same minute from renewing
+//! in the same minute.
 
 use std::time::Duration;
 
@@ -18,8 +18,8 @@ const FIRST: Duration = Duration::from_secs(2);
 /// The longest pause after a failure.
 const LONGEST: Duration = Duration::from_secs(300);
 
-/// The time of the next attempt, by the clock and by the time that has passed: the clock may be set, and
-/// a suspended host measures only the former.
+/// The time of the next attempt, by the clock and by a timer. The clock can be set, and the timer can stop
+/// while the host is suspended.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Due {
     after: Deadline,
@@ -33,14 +33,14 @@ impl Due {
         Due { after: Deadline::after(pause), at_ms }
     }
 
-    /// The renewal of a token that may be used for so long.
+    /// The renewal of a token that may be used for `life`.
     pub(super) fn renewal(life: Duration) -> Due {
         let tenth = life / 10;
         Due::after((tenth * 6 + random_part(tenth)).max(SHORTEST))
     }
 
-    /// The next attempt after so many failures, at least one, while the token is valid for so long. The
-    /// pauses become shorter toward its expiry.
+    /// The next attempt after this number of failures, while the token is valid for `valid`. The pauses
+    /// become shorter toward its expiry.
     pub(super) fn retry(failures: u32, valid: Duration) -> Due {
         let pause = FIRST.saturating_mul(1 << failures.clamp(1, 16).saturating_sub(1)).min(LONGEST);
         let pause = pause / 2 + random_part(pause / 2);

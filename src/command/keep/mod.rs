@@ -1,9 +1,10 @@
 //! `keep`: renews a token in a file until a signal stops it, for programs that read the file again at
 //! each use.
 //!
-//! While the token in the file is valid, no failure ends the run: it is tried again after growing random
-//! pauses, and the file is left alone. Without a valid token, only an outage is waited out. Every other
-//! failure then ends the run with its status, so that a user or a service manager can act.
+//! While the token in the file is valid, no failure ends the run: `keep` tries again after growing random
+//! pauses and leaves the file unchanged. Without a valid token, it tries again only if the server is
+//! unreachable. Every other failure then ends the run with its status, so that a user or a service manager
+//! can act.
 
 mod due;
 mod notify;
@@ -62,7 +63,7 @@ pub(super) const INFO: CommandInfo = CommandInfo {
     run,
 };
 
-/// How often the file is looked at, and how soon a clock that was set is noticed.
+/// How often the file and the clock are checked.
 const LOOK: Duration = Duration::from_secs(2);
 
 fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
@@ -162,8 +163,8 @@ impl Keeper<'_> {
         self.held.as_ref().map_or(Duration::ZERO, Held::valid)
     }
 
-    /// Remembers what the file contains, and returns whether it is another token than before. One that is
-    /// already known does not become younger.
+    /// Remembers what the file contains, and returns whether the token has changed. A known token keeps its
+    /// earlier expiry.
     fn hold(&mut self, document: Document) -> bool {
         let until = Deadline::after(seconds(document.valid_until() - Clock.now()));
         let is_same = |held: &&Held| held.document.token.expose() == document.token.expose();
@@ -198,12 +199,12 @@ impl Keeper<'_> {
     fn again(&mut self, why: &str) -> Due {
         self.failures = self.failures.saturating_add(1);
         let due = Due::retry(self.failures, self.valid());
-        self.event(&format!("no new token until {}: {why}", rfc3339(due.at_ms / 1000)));
+        self.event(&format!("no new token, next attempt at {}: {why}", rfc3339(due.at_ms / 1000)));
         due
     }
 
-    /// Looks at the file, and writes the token again if it was removed or damaged. If another run has
-    /// written a new token, returns when that one is renewed.
+    /// Checks the file, and writes the token again if it was removed or damaged. If another run has
+    /// written a new token, returns when to renew that token.
     fn look(&mut self) -> Option<Due> {
         let (state, shown) = (self.state(), self.shown());
         let held = self.held.as_mut().filter(|held| held.state != state)?;
@@ -245,7 +246,7 @@ impl Keeper<'_> {
 /// What the service manager is told.
 struct Status {
     notify: Notify,
-    /// What could not be sent without a wait.
+    /// The message that could not be sent without waiting.
     unsent: Option<String>,
 }
 
