@@ -20,7 +20,7 @@ const DOCUMENTS: [&str; 5] = [
     "packaging/completions/wif-token.ps1",
 ];
 
-/// The level of the slowest compression.
+/// The slowest level, which gives the smallest result.
 const SMALLEST: u8 = 10;
 
 fn main() {
@@ -36,7 +36,7 @@ fn main() {
     fs::write(Path::new(&folder).join("documents"), packed).expect("OUT_DIR can be written to");
 }
 
-/// A text, with line feeds also where git wrote it with other ends of lines.
+/// The text of a file, with line feeds even if git checked it out with CRLF.
 fn document(path: &str) -> String {
     println!("cargo::rerun-if-changed={path}");
     let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"));

@@ -22,8 +22,8 @@ pub struct Context {
     pub id_tokens: IdTokens,
 }
 
-/// How to get the ID tokens of Google credentials: those of a credential file, or of the metadata
-/// server without one. The client implements this.
+/// How to get the ID tokens of a credential file, or of the metadata server if there is no file. The client
+/// implements this. The errors are those of the credentials.
 #[derive(Debug, Clone, Copy)]
 pub struct IdTokens {
     /// Gets an ID token for this audience.

@@ -7,13 +7,12 @@
 /// The longest expiry margin, in seconds.
 const LONGEST_MARGIN: i64 = 600;
 
-/// The longest time by which an access token is renewed earlier, in seconds.
+/// The longest time by which the renewal of an access token is moved forward, in seconds.
 const LONGEST_SPREAD: i64 = 300;
 
 /// The expiry margin, in seconds, for a token that is valid for `remaining` seconds: a tenth to a
-/// fifth. The least margin is half of the largest one, also for a token that lives for days: a limit
-/// of the result would give all those tokens the same margin. `random` returns a number from 0 to its
-/// argument.
+/// fifth. The limit applies to the range and not to the result: otherwise, all tokens that are valid for
+/// days would have the same margin. `random` returns a number from 0 to its argument.
 pub fn expiry_margin(remaining: i64, mut random: impl FnMut(i64) -> i64) -> i64 {
     let largest = (remaining / 5).clamp(0, LONGEST_MARGIN);
     let least = largest / 2;

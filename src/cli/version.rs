@@ -10,7 +10,7 @@ pub(super) fn text() -> String {
     )
 }
 
-/// What programs for other targets, or with another C library, cannot do.
+/// The features that depend on the target and on the C library.
 fn features() -> impl Iterator<Item = &'static str> {
     let is_static = cfg!(all(unix, target_feature = "crt-static"));
     let is_dynamic = cfg!(unix) && !is_static;

@@ -1,7 +1,7 @@
 //! `completions` and `man`: the shell completions and the manual page that packages install.
 //!
-//! The program contains the files of `packaging/`, because it is smaller with them than with the code that
-//! writes them. They are in one stream of deflate, with a NUL between them: see `build.rs`.
+//! The program contains the files of `packaging/`, because they are smaller than the code that writes
+//! them. They are one deflate stream, with a NUL between the files: see `build.rs`.
 
 use miniz_oxide::inflate::decompress_to_vec_with_limit;
 
@@ -37,7 +37,7 @@ pub(super) const MAN: CommandInfo = CommandInfo {
 /// The documents, in the order of `build.rs`: the manual page, then the completions for [`SHELLS`].
 static DOCUMENTS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/documents"));
 
-/// More bytes than the documents have.
+/// A limit in bytes, above the size of the documents.
 const LIMIT: usize = 1 << 20;
 
 const SHELLS: [&str; 4] = ["bash", "zsh", "fish", "powershell"];

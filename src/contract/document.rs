@@ -43,8 +43,8 @@ impl Document {
         Ok(Document { token_type: token_type.on_the_wire(), token: token.text, expiration_time })
     }
 
-    /// The document for this text, if it is a token for the same request as the one here, by its issuer,
-    /// subject and audience.
+    /// The document for another token, if the issuer, subject and audience of that token are those of this
+    /// one.
     pub(super) fn renewed(&self, text: &str, now: i64) -> Option<Document> {
         let request = |text: &str| {
             let claims = jwt::claims(text)?;
@@ -56,7 +56,7 @@ impl Document {
         Document::new(token, self.token_type, None, now).ok().filter(|_| is_same)
     }
 
-    /// When this text expires, in seconds since 1970, if it is a token of the same type that states it.
+    /// The expiry of a token in seconds since 1970, if the token has the same type and states its expiry.
     pub(super) fn expiry_of(&self, text: &str) -> Option<i64> {
         self.token_type.expiry(text)
     }

@@ -1,4 +1,4 @@
-//! What the output file of a run that keeps it up to date contains.
+//! Compares the output file of `keep` with the token that `keep` has written to it.
 
 use serde_json::Value;
 
@@ -21,7 +21,7 @@ pub enum Found {
 }
 
 impl Destination {
-    /// What the file contains now. `own` is what was written to it.
+    /// What the file contains now. `own` is the document that this run has written to it.
     pub fn find(&self, own: &Document, world: &World) -> Found {
         let Some(file) = self.file() else { return Found::Own };
         let (bytes, now) = (ownership::read_trusted(file.path()), world.clock.now());

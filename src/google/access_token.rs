@@ -76,9 +76,9 @@ impl AccessToken {
         self.early_expiry() > now.saturating_add(MIN_LIFE)
     }
 
-    /// The expiry for a client that keeps the token, in seconds since 1970, so that this client does not
-    /// come back at the same time as those of other hosts. It is the real one if the token should be
-    /// renewed but cannot be.
+    /// The expiry for a client that keeps the token, in seconds since 1970. It is earlier than the real one, so
+    /// that clients of different hosts do not request new tokens at the same time. It is the real one if
+    /// the token should be renewed but cannot be.
     pub fn expiry_for_clients(&self, now: i64) -> i64 {
         if self.is_fresh(now) { self.early_expiry() } else { self.expiry }
     }
@@ -180,8 +180,8 @@ impl Cached for AccessToken {
         self.expiry
     }
 
-    /// Up to a tenth of the time for which the token is used. It depends on the text of the token:
-    /// random, but the same for all that read the token from a file.
+    /// Up to a tenth of the time for which the token is used. It depends on the text of the token: it is
+    /// random, but the same for every run that reads the token from a file.
     fn spread(&self, min_life: i64) -> i64 {
         let lifetime = self.expiry.checked_sub(self.issued).unwrap_or(0);
         let most = spread::longest_spread(lifetime, min_life);

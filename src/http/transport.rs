@@ -110,9 +110,8 @@ fn connect(addresses: &[SocketAddr], wait: &Wait) -> Result<TcpStream, Error> {
     Err(failure)
 }
 
-/// Connects on a separate thread, because the standard library has no timeout for this. The other
-/// calls of this file are the same for each type of socket, so that the type of the stream does not
-/// matter.
+/// Connects in a separate thread, because the standard library has no timeout for this. The other calls of
+/// this file are the same for both types of socket, so a `TcpStream` can own either.
 #[cfg(unix)]
 fn connect_to_unix_socket(path: &Path, wait: &Wait) -> Result<TcpStream, Error> {
     use std::os::fd::OwnedFd;

@@ -49,7 +49,8 @@ fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
     Ok(Box::new(Output { program, field: Field::read(values)? }))
 }
 
-/// The failure of a program, with the reason if the program prints it as this one does.
+/// The failure of a program. If the program prints a failure document, as wif-token does, its message is
+/// the cause.
 fn reported(failure: Error, output: &Secret, token_type: TokenType) -> Error {
     let is_ours = |document: &Value| {
         document.get("version").is_some_and(|version| *version == 1)

@@ -110,7 +110,7 @@ impl Fetch {
         self.obtain(true, cx)
     }
 
-    /// The same, without the cached token.
+    /// Gets a new token, even if a valid one is cached.
     ///
     /// # Errors
     /// As [`Fetch::document`].

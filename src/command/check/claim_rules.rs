@@ -54,7 +54,7 @@ fn one_of(words: &[&str]) -> String {
     }
 }
 
-/// The required claims, except those that other checks require, and the length of values.
+/// Checks the required claims that no other check covers, and the length of the values.
 pub(super) fn claims(token: &str, claims: &Members, rules: &Rules, report: &mut Report) {
     for name in rules.claims.iter().filter(|name| **name != "iat") {
         if claims.get(*name).and_then(Value::as_str).unwrap_or_default().is_empty() {
@@ -96,7 +96,7 @@ pub(super) fn time(claims: &Members, name: &str) -> Option<i64> {
     claims.get(name).and_then(instant)
 }
 
-/// The times, of which the first mistake is reported.
+/// Checks the times. Only the first mistake is reported.
 pub(super) fn times(claims: &Members, rules: &Rules, now: i64, report: &mut Report) {
     let mut wrong = |kind, message: String, fix: &str, limit| {
         report.broken(LINK, kind, message, fix).limit = limit;

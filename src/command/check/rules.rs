@@ -7,7 +7,7 @@ pub(super) struct Rules {
     pub(super) name: &'static str,
     /// The JWS algorithms that it accepts; empty if they are not published.
     pub(super) algorithms: &'static [&'static str],
-    /// Whether it may accept other algorithms, which it does not support.
+    /// Whether it may accept other algorithms, although it does not support them.
     pub(super) may_accept_others: bool,
     /// Whether the header must name the key (`kid`).
     pub(super) requires_key_id: bool,
@@ -29,11 +29,11 @@ pub(super) struct Rules {
     pub(super) audience: Option<&'static str>,
     /// Whether it must accept every audience of a token, not only one of them.
     pub(super) every_audience: bool,
-    /// What an administrator sets there.
+    /// Its settings that the token must match.
     pub(super) settings: Settings,
 }
 
-/// How far in the future a time may be, in seconds.
+/// How far in the future the time claims may be, in seconds.
 #[derive(Debug)]
 pub(super) struct Skew {
     pub(super) iat: i64,
@@ -50,16 +50,17 @@ pub(super) struct Lifetime {
     pub(super) setting: &'static str,
 }
 
-/// The settings of a relying party, as the objects of a sentence.
+/// The names of settings of a relying party, as noun phrases for messages.
 #[derive(Debug)]
 pub(super) struct Settings {
     pub(super) issuer: &'static str,
     pub(super) audience: &'static str,
-    /// What to do with the keys of an issuer that cannot be reached; empty if it must be reachable.
+    /// How to upload the keys of an issuer that cannot be reached, as an imperative; empty if the issuer must
+    /// be reachable.
     pub(super) keys: &'static str,
 }
 
-/// The rules of a relying party that publishes none. Clocks may differ by a minute.
+/// The rules of a relying party that does not publish any. Clocks may differ by a minute.
 pub(super) const UNPUBLISHED: Rules = Rules {
     name: "",
     algorithms: &[],

@@ -2,8 +2,9 @@
 //!
 //! The identity is one of these, in the order of the Azure SDKs: a service principal, a workload
 //! identity of AKS, or the managed identity of Service Fabric, App Service, Machine Learning, the
-//! Cloud Shell, a server with Azure Arc, or a virtual machine. If an environment is not configured, the search continues with the next one. If
-//! an environment is configured but fails, the search ends with that failure.
+//! Cloud Shell, a server with Azure Arc, or a virtual machine. If an environment is not configured, the
+//! search continues with the next one. If an environment is configured but fails, the search ends with
+//! that failure.
 //!
 //! The token is a JWT. Its audience is the application that `--resource` names, which must be an
 //! allowed audience of the pool provider.

@@ -1,7 +1,7 @@
 //! Gets the OIDC token of a Fly Machine.
 //!
 //! In each machine, a service at a Unix socket issues tokens. The POST request contains the audience
-//! as JSON, and the response is the token itself. Whoever can connect to the socket gets a token.
+//! as JSON, and the response is the token itself. Every process that can connect to the socket gets a token.
 //! <https://fly.io/docs/security/openid-connect/>,
 //! <https://fly.io/docs/machines/api/tokens-resource/>
 
@@ -18,7 +18,7 @@ use crate::secret::Secret;
 use crate::token::{Origin, SubjectToken};
 
 const SOCKET: &str = "/.fly/api";
-/// The host only fills the header `Host`.
+/// The host is used only in the header `Host`.
 const URL: &str = "http://localhost/v1/tokens/oidc";
 
 pub(super) fn request_token(

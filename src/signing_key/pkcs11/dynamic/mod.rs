@@ -30,8 +30,8 @@ use crate::options::Pkcs11Uri;
 use crate::stdio;
 use crate::world::Deadline;
 
-/// Waits for other runs of this user that may create a key: two runs at once would not find the key
-/// of the other, and create two with the same label. Some modules read the keys of a token only when
+/// Waits for other runs of this user that may create a key: two runs at the same time would not find each
+/// other's key, and would create two keys with the same label. Some modules read the keys of a token only when
 /// they are loaded, so the lock is taken before that. Different URIs can mean the same token, so there
 /// is one lock for all.
 fn lock_generation(cx: &Context) -> Result<Option<Lock>, Error> {

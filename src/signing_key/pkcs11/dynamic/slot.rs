@@ -67,8 +67,8 @@ impl Slot {
     /// Logs in, if the token requires it. Returns false without a PIN.
     ///
     /// A token locks itself after a few wrong PINs. `refused` is the PIN that it has refused in this
-    /// process, also for its length. No PIN is sent if the next wrong one would lock the token. A PIN
-    /// that is correct costs no try, so a session that is opened again after a failure sends it again.
+    /// process, also because of its length. No PIN is sent if the next wrong one would lock the token. A
+    /// correct PIN uses up no attempt, so a session that is opened again after a failure sends it again.
     pub(super) fn log_in(
         &self,
         session: &Session,
