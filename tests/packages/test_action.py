@@ -26,7 +26,7 @@ def mirror(release):
 
 
 def test_the_script_of_action_and_feature(definitions, release, mirror, tmp_path):
-    """Clean by shellcheck; what it installs runs; a wrong file is not installed."""
+    """shellcheck accepts the script. The installed program runs, and a file with another checksum is not installed."""
     script = definitions / "action" / "install.sh"
     assert script.read_bytes() == (definitions / "devcontainer/src/wif-token/install.sh").read_bytes()
     run("shellcheck", script)
@@ -41,7 +41,7 @@ def test_the_script_of_action_and_feature(definitions, release, mirror, tmp_path
 
 
 def test_the_action(definitions, mirror, tmp_path):
-    """By GitHub's schema, and its step as a runner runs it."""
+    """GitHub's schema accepts the action, and its step runs as on a runner."""
     path = definitions / "action" / "action.yml"
     run(CACHE / "packages-venv/bin/check-jsonschema", "--builtin-schema=vendor.github-actions", path)
     action = yaml.safe_load(path.read_text())
@@ -57,7 +57,7 @@ def test_the_action(definitions, mirror, tmp_path):
 
 
 def test_the_feature(definitions, mirror, system, tmp_path):
-    """The Dev Containers CLI packages it, and it installs the program into a clean Debian."""
+    """The Dev Containers CLI packages the feature, and the feature installs the program into a clean Debian."""
     cli = CACHE / "packages-node/node_modules/@devcontainers/cli/devcontainer.js"
     run("node", cli, "features", "package", definitions / "devcontainer/src", "--output-folder", tmp_path / "out")
     (feature,) = json.loads((tmp_path / "out/devcontainer-collection.json").read_text())["features"]

@@ -54,7 +54,7 @@ def test_the_image_names_its_home_page(release):
 
 
 def test_the_init_container_hands_over_the_program(image):
-    """The command of the manifest, as nobody, into a volume."""
+    """The command of the manifest copies the program into a volume, as the user `nobody`."""
     spec = yaml.safe_load(INIT_CONTAINER.read_text())["spec"]["template"]["spec"]
     root = image / "rootfs"
     (root / "shared").mkdir()

@@ -21,13 +21,13 @@ NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
 
 
 def sums(folder: Path) -> dict[str, str]:
-    """The checksums of a release, by the names of the files."""
+    """The checksums of a release, by file name."""
     return dict(reversed(line.split("  ")) for line in (folder / "SHA256SUMS").read_text().splitlines())
 
 
 @pytest.fixture(scope="module")
 def complete(release, tmp_path_factory):
-    """The checksums of a release with the programs from other systems, and its definitions."""
+    """The checksums of a release that includes the programs of other systems, and its definitions."""
     folder = tmp_path_factory.mktemp("complete")
     lines = [f"{hashlib.sha256(name.encode()).hexdigest()}  wif-token-{VERSION}-{name}\n" for name in NATIVE]
     (folder / "SHA256SUMS").write_text((release / "SHA256SUMS").read_text() + "".join(lines))
@@ -37,12 +37,12 @@ def complete(release, tmp_path_factory):
 
 
 def is_released(found: set[tuple[str, str]], checksums: dict[str, str], *names: str) -> None:
-    """Downloads with their checksums are just these files of the release."""
+    """Asserts that these downloads and checksums are exactly these files of the release."""
     assert found == {(f"{DOWNLOAD}/{name}", checksums[name]) for name in names}
 
 
 def test_what_a_release_without_other_systems_names(release, definitions):
-    """No file that is not there, no name that was not replaced."""
+    """The definitions name no missing file, and no placeholder is left."""
     for path in definitions.rglob("*"):
         if path.is_file():
             text = path.read_text()
@@ -52,7 +52,7 @@ def test_what_a_release_without_other_systems_names(release, definitions):
 
 
 def test_homebrew(complete, static, tmp_path):
-    """Each platform has its file; the program, its links, the manual and the completions are installed."""
+    """Each platform has its file. The formula installs the program, its links, the manual and the completions."""
     checksums, folder = complete
     formula = folder / "homebrew" / "Formula" / "wif-token.rb"
     done = run("ruby", "-w", Path(__file__).with_name("formula.rb"), formula, static, tmp_path)
@@ -72,7 +72,7 @@ def test_homebrew(complete, static, tmp_path):
 
 
 def test_scoop(complete):
-    """Each architecture has its file, and the folder in it."""
+    """Each architecture has its file, and the folder in that file."""
     checksums, folder = complete
     manifest = json.loads((folder / "scoop" / "bucket" / "wif-token.json").read_text())
     found = {(entry["url"], entry["hash"]) for entry in manifest["architecture"].values()}
@@ -83,7 +83,7 @@ def test_scoop(complete):
 
 
 def test_winget(complete, release):
-    """Three manifests for one version; the product code is that of the MSI."""
+    """There are three manifests for one version. The product code is that of the MSI."""
     checksums, folder = complete
     files = sorted((folder / "winget").iterdir())
     installer, locale, version = (yaml.safe_load(path.read_text()) for path in files)
@@ -102,13 +102,13 @@ def test_winget(complete, release):
 
 @pytest.fixture
 def of_nobody():
-    """A folder that nobody can reach and write to: the folders of pytest are root's."""
+    """A folder that `nobody` can reach and write to. The folders of pytest belong to root."""
     with tempfile.TemporaryDirectory() as folder:
         yield Path(folder)
 
 
 def test_arch_linux(release, definitions, of_nobody):
-    """makepkg describes it as .SRCINFO does, verifies the checksum, and makes the package."""
+    """makepkg prints the same description as .SRCINFO, verifies the checksum, and makes the package."""
     for path in (*(definitions / "aur").iterdir(), release / f"wif-token_{VERSION}-1_amd64.deb"):
         shutil.copy(path, of_nobody)
     for path in (of_nobody, *of_nobody.iterdir()):
@@ -135,7 +135,7 @@ EXPRESSION = """system: import {file} {{
 
 
 def test_nix(complete, static, tmp_path):
-    """Nix evaluates the expression for each platform; the install phase is that of a shell."""
+    """Nix evaluates the expression for each platform. A shell runs its install phase."""
     checksums, folder = complete
     expression = EXPRESSION.format(file=folder / "nix" / "wif-token.nix")
     env = {"NIX_STATE_DIR": str(tmp_path / "state"), "NIX_STORE_DIR": str(tmp_path / "store"), "NIX_LOG_DIR": str(tmp_path / "log")}
@@ -157,7 +157,7 @@ def test_nix(complete, static, tmp_path):
 
 
 def test_cargo_binstall(release):
-    """The templates name a file of the release for each target, and the program in it."""
+    """The templates name a file of the release for each target, and the program in that file."""
     settings = MANIFEST["metadata"]["binstall"]
     values = {"repo": MANIFEST["repository"], "version": VERSION, "bin": "wif-token"}
 
@@ -179,6 +179,6 @@ def test_cargo_binstall(release):
 
 
 def listing(archive: Path) -> list[str]:
-    """The names in an archive."""
+    """The names of the files in an archive."""
     command = ("unzip", "-Z1") if archive.suffix == ".zip" else ("tar", "--list", "--file")
     return run(*command, archive).stdout.splitlines()

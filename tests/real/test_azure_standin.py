@@ -112,7 +112,7 @@ def test_entra_refuses_a_foreign_token(azure, build, changes, number):
 
 
 def get(url: str, version: str, headers: dict, verify: bool = True, **query) -> requests.Response:
-    """A request for a managed identity's token."""
+    """A request for a token of a managed identity."""
     parameters = {"api-version": version, "resource": RESOURCE} | query
     given = {name: value for name, value in parameters.items() if value is not None}
     return requests.get(url, given, headers=headers, timeout=10, verify=verify)
@@ -169,7 +169,7 @@ def test_app_service_refuses(azure, changes, status):
 @pytest.mark.parametrize("where", ["service_fabric", "machine_learning"])
 @pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
 def test_the_endpoints_with_a_secret_refuse(azure, where, changes, status):
-    """A request that is not exactly theirs."""
+    """These endpoints refuse a request that breaks one of their rules."""
     service = getattr(azure, where)
     good = {"version": service.version, "headers": {"Secret": service.header}}
     assert get(service.url + "/", **good, verify=False).json()["access_token"]
@@ -180,7 +180,7 @@ def test_the_endpoints_with_a_secret_refuse(azure, where, changes, status):
 @pytest.mark.parametrize("headers, form", [({}, {"resource": RESOURCE}), ({"Metadata": "true"}, {"resource": "api://other"}),
                                            ({"Metadata": "true"}, {})])  # fmt: skip
 def test_the_cloud_shell_refuses(azure, headers, form):
-    """The same."""
+    """The Cloud Shell refuses a request that breaks one of its rules."""
     url = azure.cloud_shell.url + "/oauth2/token"
     assert requests.post(url, {"resource": RESOURCE}, headers={"Metadata": "true"}, timeout=10).json()["access_token"]
     assert requests.post(url, form, headers=headers, timeout=10).status_code == 400

@@ -41,7 +41,7 @@ BUILD_TOKEN = "codefresh-request-token-4711"
 
 @pytest.fixture
 def commands(tmp_path, issuer, ledger):
-    """`buildkite-agent` and `circleci`."""
+    """Scripts in place of `buildkite-agent` and `circleci`."""
     found = CiCommands(tmp_path / "bin", issuer, ledger.secret("the agent's access token", "agent-access-token-4711"))
     yield found
     found.close()
@@ -49,7 +49,7 @@ def commands(tmp_path, issuer, ledger):
 
 @pytest.fixture
 def codefresh(issuer, ledger):
-    """The endpoint of one build."""
+    """The token endpoint of one Codefresh build."""
     found = Codefresh(issuer, ledger.secret("the request token of Codefresh", BUILD_TOKEN))
     yield found
     found.close()
@@ -65,7 +65,7 @@ def machine(tmp_path, issuer):
 
 @pytest.fixture
 def job(issuer, sts, audience, ledger, commands, codefresh):
-    """By name: the variables of a job of each system. The pool provider allows every audience that they bring."""
+    """The variables of a job of each system, by its name. The pool provider allows the audiences of all these tokens."""
     sts.add(OidcPoolProvider(audience, issuer.url, allowed_audiences=("https:" + audience, OF_ENTRA, ORGANIZATION)))
     actions = ActionsTokenService(issuer, ledger.secret("the request token", "actions-request-token-4711"))
     devops = AzureDevOps(issuer, ledger.secret("the access token", "system-access-token-4711"))
@@ -88,7 +88,7 @@ def job(issuer, sts, audience, ledger, commands, codefresh):
 
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_one_command_for_every_system(clients, sts, job, audience, system):
-    """The same configuration everywhere."""
+    """The same configuration works in every system."""
     configuration = clients.configuration(audience, "ci", f"--audience=https:{audience}")
     assert clients.run("python", configuration, env=job[system]).access_token in sts.issued
     given = {"azure-pipelines": OF_ENTRA, "circleci without its command": ORGANIZATION}.get(system, "https:" + audience)
@@ -100,14 +100,14 @@ def test_one_command_for_every_system(clients, sts, job, audience, system):
 @pytest.mark.parametrize("client", list(CLIENTS))
 @pytest.mark.parametrize("system", ["buildkite", "circleci", "gitlab"])
 def test_each_google_client(clients, sts, job, audience, client, system):
-    """A command and a variable through each; what a command says on stderr stays there."""
+    """Each client uses a token of a command and a token of a variable. What a command prints to stderr is not shown."""
     configuration = clients.configuration(audience, "ci", f"--audience=https:{audience}")
     assert clients.run(client, configuration, env=job[system]).access_token in sts.issued
 
 
 @pytest.mark.parametrize("client", list(CLIENTS))
 def test_outside_of_any_job(clients, audience, client):
-    """Every variable that was looked for, as far as the client shows it."""
+    """The message lists every variable that was looked for, if the client shows it completely."""
     outcome = clients.run(client, clients.configuration(audience, "ci"))
     assert outcome.status != 0 and all(mark in outcome.complaint for mark, _ in GIVEN.values())
 
@@ -124,7 +124,7 @@ def test_outside_of_any_job(clients, audience, client):
     ("circleci oidc get", 2),
 ])  # fmt: skip
 def test_the_commands_refuse(job, commands, words, status):
-    """What their documents do not know."""
+    """The scripts refuse options that the vendors do not document."""
     name, *rest = words.split()
     env = {**job["buildkite"], "CIRCLECI": "true"}
     done = subprocess.run([commands.folder / name, *rest], env=env, capture_output=True, text=True, timeout=30, check=False)
@@ -133,7 +133,7 @@ def test_the_commands_refuse(job, commands, words, status):
 
 
 def test_codefresh_issues_each_token_for_its_audience(program, codefresh, audience):
-    """As long as the build runs; what it says afterwards repeats nothing."""
+    """The endpoint issues tokens while the build runs. The failure after its end contains no secret."""
     ask = ("ci", f"--audience=https:{audience}")
     assert claims_of(program.run(*ask, env=codefresh.environment()).token)["aud"] == "https:" + audience
     codefresh.build_runs = False
@@ -143,7 +143,7 @@ def test_codefresh_issues_each_token_for_its_audience(program, codefresh, audien
 @pytest.mark.parametrize("query, token, status", [("", BUILD_TOKEN, 200), ("", "Bearer " + BUILD_TOKEN, 401), ("", "other", 401),
                                                   ("/other", BUILD_TOKEN, 404)])  # fmt: skip
 def test_codefresh_refuses(codefresh, query, token, status):
-    """What its step does not send."""
+    """The endpoint refuses a request that Codefresh's own step does not send."""
     words = [need("curl"), "-s", "-w", "\n%{http_code}", "-H", f"Authorization: {token}", codefresh.url + query]
     body, _, code = subprocess.run(words, capture_output=True, text=True, timeout=30, check=True).stdout.rpartition("\n")
     assert int(code) == status
@@ -158,7 +158,7 @@ FLY = {"FLY_MACHINE_ID": "148e21ea7e46e8"}
     ("{}", "/v1/tokens", 404, None),
 ])  # fmt: skip
 def test_curl_in_a_fly_machine(machine, body, path, status, given):
-    """The command of the documentation."""
+    """The stand-in accepts the curl command in the documentation of Fly.io, and refuses other requests."""
     words = [*machine.inside(), need("curl"), "-s", "-w", "\n%{http_code}", "--unix-socket", "/.fly/api", "-X", "POST",
              f"http://localhost{path}", "--data", body]  # fmt: skip
     text, _, code = subprocess.run(words, capture_output=True, text=True, timeout=30, check=True).stdout.rpartition("\n")
@@ -168,7 +168,7 @@ def test_curl_in_a_fly_machine(machine, body, path, status, given):
 
 @pytest.mark.parametrize("client", ["python", "node"])
 def test_a_fly_machine_through_a_google_client(tmp_path, program, sts, audience, machine, client):
-    """The request is that of curl, with the audience of the pool provider."""
+    """The request is the same as that of curl, and its audience is that of the pool provider."""
     clients = Clients(tmp_path / "inside", program.behind(*machine.inside()), sts)
     configuration = clients.configuration(audience, "ci", f"--audience=https:{audience}")
     assert clients.run(client, configuration, env=FLY).access_token in sts.issued
@@ -192,7 +192,7 @@ def test_a_fly_machine_that_fails(program, audience, machine, answer, code, word
 
 
 def test_a_fly_machine_that_is_silent_or_gone(program, audience, machine):
-    """The wait ends on time; a socket without a listener, and no socket, are told apart."""
+    """The wait ends at the deadline. A socket without a listener and a missing socket have different messages."""
     ask = ("ci", f"--audience=https:{audience}", "--timeout=2")
     inside = program.behind(*machine.inside())
     machine.silent.clear()

@@ -28,7 +28,7 @@ OTHER_POOL = "//iam.googleapis.com/projects/210987654321/locations/global/worklo
 
 @pytest.fixture
 def host(sts):
-    """A host of Google Cloud, whose tokens the other pool trusts."""
+    """A host of Google Cloud. The other pool trusts its tokens."""
     sts.add(OidcPoolProvider(OTHER_POOL, GOOGLE, jwks=sts.iam.keys.signer("google").jwks()))
     found = MetadataServer(sts.iam.keys)
     yield found
@@ -36,18 +36,18 @@ def host(sts):
 
 
 def environment(host: MetadataServer) -> dict[str, str]:
-    """The variables that lead to it."""
+    """The variables that lead to this host."""
     return {"GCE_METADATA_HOST": host.host, "GCE_METADATA_IP": host.host}
 
 
 def identity_requests(host: MetadataServer) -> list[Request]:
-    """The requests for an ID token."""
+    """The requests of the host for an ID token."""
     return [request for request in host.requests if request.path == IDENTITY]
 
 
 @pytest.mark.parametrize("audience", ["api://AzureADTokenExchange", f"https:{OTHER_POOL}", "a b&c=d/é"])
 def test_asks_as_google_auth_does(program, host, audience):
-    """Method, path, parameters and the header of `compute_engine.IDTokenCredentials`; neither sends a body."""
+    """Method, path, parameters and header are those of `compute_engine.IDTokenCredentials`. Neither request has a body."""
     words = [PYTHON, HERE / "clients" / "metadata_client.py", "compute_engine", audience]
     done = subprocess.run([str(word) for word in words], env=program.environment(environment(host)), stdin=subprocess.DEVNULL,
                           capture_output=True, text=True, timeout=60, check=True)  # fmt: skip
@@ -64,7 +64,7 @@ def test_asks_as_google_auth_does(program, host, audience):
 
 @pytest.mark.parametrize("client", list(CLIENTS))
 def test_each_google_client_exchanges_it(clients, sts, host, tmp_path, client):
-    """One request to the metadata server for two runs of the client: the output file answers the second."""
+    """Two runs of the client send one request to the metadata server: the second run uses the output file."""
     configuration = clients.configuration(OTHER_POOL, "google", f"--audience=https:{OTHER_POOL}", output_file=tmp_path / "out.json")
     for _ in range(2):
         assert clients.run(client, configuration, env=environment(host)).access_token in sts.issued
@@ -73,7 +73,7 @@ def test_each_google_client_exchanges_it(clients, sts, host, tmp_path, client):
 
 
 def of_deployer(clients, sts, issuer, audience):
-    """A credential file of a workload elsewhere, with a service account, and a configuration that uses its ID tokens."""
+    """The credential file of a workload outside Google Cloud, with a service account, and a configuration that uses its ID tokens."""
     clients.folder.mkdir(exist_ok=True)
     (clients.folder / "token").write_text(issuer.token("https:" + audience))
     path = clients.folder / "workload.json"
@@ -87,7 +87,7 @@ def of_deployer(clients, sts, issuer, audience):
 
 @pytest.mark.parametrize("client", list(CLIENTS))
 def test_each_google_client_exchanges_the_token_of_a_credential_file(clients, sts, issuer, host, audience, client):
-    """Two exchanges: for the service account of the workload, then at the other pool with its ID token. The host is not asked."""
+    """There are two exchanges, the second one with the ID token at the other pool. The metadata server is not used."""
     configuration = of_deployer(clients, sts, issuer, audience)
     assert clients.run(client, configuration, env=environment(host)).access_token in sts.issued
     first, second = sts.exchanges
@@ -96,7 +96,7 @@ def test_each_google_client_exchanges_the_token_of_a_credential_file(clients, st
 
 
 def test_the_configuration_of_the_client_is_not_used(clients, host):
-    """Only the metadata server is asked, although the client passes on its variable."""
+    """Only the metadata server is used, although the client passes on `GOOGLE_APPLICATION_CREDENTIALS`."""
     configuration = clients.configuration(OTHER_POOL, "google", f"--audience=https:{OTHER_POOL}")
     outcome = clients.run("python", configuration, env={"GOOGLE_APPLICATION_CREDENTIALS": str(configuration), "GCE_METADATA_HOST": ""})
     assert outcome.status != 0 and "there is no metadata server" in outcome.complaint
@@ -105,7 +105,7 @@ def test_the_configuration_of_the_client_is_not_used(clients, host):
 
 @pytest.mark.parametrize("client", ["python", "node"])
 def test_a_configuration_that_uses_itself_is_refused(clients, sts, client):
-    """At once, and the client shows why."""
+    """The run fails at once, and the client shows the reason."""
     own = clients.folder / "credentials.json"
     configuration = clients.configuration(OTHER_POOL, "google", f"--credentials={own}", f"--audience=https:{OTHER_POOL}",
                                           email=DEPLOYER, timeout_millis=5000)  # fmt: skip
@@ -120,7 +120,7 @@ def test_a_configuration_that_uses_itself_is_refused(clients, sts, client):
 @pytest.mark.parametrize("status", [200, 400, 403, 404, 503])
 @pytest.mark.parametrize("step", ["/v1/token", "generateIdToken"])
 def test_an_echo_shows_nothing(program, ledger, issuer, audience, tmp_path, step, status):
-    """A server that answers one step with all that it received, as an error and in the place of the token."""
+    """A server returns everything that it received, as an error and in place of the token. No secret is shown."""
     bearer = ledger.secret("the federated token", "ya29.hunter2-federated-4711")
 
     def answer(request: Request) -> Answer:
@@ -146,7 +146,7 @@ def test_an_echo_shows_nothing(program, ledger, issuer, audience, tmp_path, step
 
 
 def test_the_host_gets_nothing_secret(program, ledger, host):
-    """No variable of the environment and no token is in the request."""
+    """The request to the metadata server contains no variable of the environment and no token."""
     secret = ledger.secret("a variable", "hunter2-variable-4711")
     run = program.run("google", f"--audience=https:{OTHER_POOL}", env=environment(host) | {"TOKEN": secret})
     ledger.token("ID token of the host", run.token)

@@ -18,7 +18,7 @@ from test_concurrency import Reader
 
 
 class TokenService:
-    """Gives a token with another `jti` at each request, or refuses."""
+    """Issues a token with a new `jti` for each request, or refuses."""
 
     def __init__(self, issuer, audience):
         self.life, self.status, self.numbers = 3600, 200, count()
@@ -33,7 +33,7 @@ class TokenService:
 
 
 class TokenReader(Reader):
-    """The same for a file with a bare token."""
+    """Reads a file with a bare token in a loop."""
 
     def run(self):
         while not self.over.is_set():
@@ -50,7 +50,7 @@ class TokenReader(Reader):
 
 @pytest.fixture
 def service(issuer, audience):
-    """A service that gives tokens of the trusted issuer."""
+    """A service that issues tokens of the trusted issuer."""
     found = TokenService(issuer, audience)
     yield found
     found.close()
@@ -58,7 +58,7 @@ def service(issuer, audience):
 
 @pytest.fixture
 def output(tmp_path):
-    """The file, in a folder of its own."""
+    """The output file, in a separate directory."""
     folder = tmp_path / "tokens"
     folder.mkdir(mode=0o700)
     return folder / "token"
@@ -66,13 +66,13 @@ def output(tmp_path):
 
 @pytest.fixture
 def words(service, output):
-    """The command line; a token is renewed after a second or two."""
+    """The command line. A token is renewed after one or two seconds."""
     return ["keep", "url", f"--url={service.url}/", f"--output-file={output}", "--expiry-margin=3598"]
 
 
 @pytest.fixture
 def keep(program):
-    """Starts `keep`; whatever happens, it ends with the test."""
+    """Starts `keep`, and ends it with the test."""
     started = []
 
     def start(*arguments, **popen) -> subprocess.Popen:
@@ -86,14 +86,14 @@ def keep(program):
 
 
 def stopped(program, child, with_signal=signal.SIGTERM):
-    """Ends it as a service manager does: it must have printed nothing."""
+    """Ends `keep` with SIGTERM, as a service manager does. It must have printed nothing."""
     child.send_signal(with_signal)
     done = program.finish(child)
     assert (done.status, done.stdout, done.stderr) == (0, "", ""), done.described()
 
 
 def test_a_client_finds_a_valid_token_through_renewals_and_an_outage(keep, program, service, output, sts, clients, audience, tmp_path):
-    """google-auth reads the file and exchanges the token; each of them lives for some seconds only."""
+    """google-auth reads the file and exchanges the token. Both tokens are valid for a few seconds only."""
     service.life = 8
     config = clients.configuration(audience, "env", "--name=T")
     config.write_text(json.dumps(json.loads(config.read_text()) | {"credential_source": {"file": str(output)}}))
@@ -104,7 +104,7 @@ def test_a_client_finds_a_valid_token_through_renewals_and_an_outage(keep, progr
     until(lambda: output.read_text() != first, "a renewal")
     assert claims_of(first)["exp"] > time.time(), "the first token was renewed before it expired"
     service.status = 503
-    until(lambda: "no new token until" in (tmp_path / "log").read_text(), "an attempt fails")
+    until(lambda: "next attempt at" in (tmp_path / "log").read_text(), "an attempt fails")
     held = output.read_text()
     assert claims_of(held)["exp"] > time.time(), "the outage is shorter than the life of the token"
     service.status = 200
@@ -116,7 +116,7 @@ def test_a_client_finds_a_valid_token_through_renewals_and_an_outage(keep, progr
 
 @pytest.mark.parametrize("calls", ["fsync", "rename,renameat,renameat2"])
 def test_a_run_that_is_killed_while_it_replaces_the_file_leaves_a_whole_one(keep, program, words, output, calls):
-    """Killed at its second token; the next run removes what is left of it."""
+    """The first run is killed at its second token. The next run removes the files that are left."""
     strace = [need("strace"), "-f", "-qq", "-o", "/dev/null", "-e", f"inject={calls}:signal=SIGKILL:when=2"]
     done = subprocess.run([*strace, program.path, *words], env=program.environment(), capture_output=True, timeout=60, check=False)
     assert done.returncode in (-signal.SIGKILL, 128 + signal.SIGKILL), done
@@ -131,7 +131,7 @@ def test_a_run_that_is_killed_while_it_replaces_the_file_leaves_a_whole_one(keep
 
 
 def test_two_runs_on_one_file_and_one_of_them_is_killed(keep, program, words, output, service, tmp_path):
-    """A reader never sees a part of a token, and the other run goes on."""
+    """A reader never sees a part of a token, and the other run continues."""
     logs = [tmp_path / "one.log", tmp_path / "two.log"]
     first, second = (keep(*words, f"--log-file={log}") for log in logs)
     until(output.exists, "the first token")
@@ -147,7 +147,7 @@ def test_two_runs_on_one_file_and_one_of_them_is_killed(keep, program, words, ou
 
 
 def test_a_client_that_runs_executables_needs_only_the_document(keep, program, service, output, sts, clients, audience):
-    """It does not run the program: there is no log of a run."""
+    """The client does not run the program: there is no log of a run."""
     config = clients.configuration(audience, "url", f"--url={service.url}/", output_file=output)
     child = keep("keep", "url", f"--url={service.url}/", f"--output-file={output}", "--format=json", env=program.request(audience))
     until(output.exists, "the first document")

@@ -24,7 +24,7 @@ CLIENT = "kubectl-1.37"
 
 
 def rendered(folder: Path, client: str = CLIENT) -> str:
-    """What kubectl makes of a kustomization."""
+    """The output of `kubectl kustomize` for a folder."""
     done = kubectl("kustomize", folder, program=client)
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -37,12 +37,12 @@ def workload(text: str) -> dict:
 
 
 def pod(text: str) -> dict:
-    """The pod of the workload."""
+    """The spec of the pod in the workload."""
     return workload(text)["spec"]["template"]["spec"]
 
 
 def configuration(text: str) -> dict[str, str]:
-    """The files of the ConfigMap, which is the one that the pod mounts."""
+    """The files of the ConfigMap. It must be the one that the pod mounts."""
     (found,) = [part for part in yaml.safe_load_all(text) if part["kind"] == "ConfigMap"]
     volumes = {volume["name"]: volume for volume in pod(text)["volumes"]}
     assert volumes["wif-token-configuration"]["configMap"]["name"] == found["metadata"]["name"]
@@ -51,7 +51,7 @@ def configuration(text: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("form, kind", KINDS.items())
 def test_every_kubectl_renders_the_same(form, kind):
-    """Components are as old as the oldest of these."""
+    """Both versions of kubectl print the same objects."""
     text = rendered(MANIFESTS / form)
     assert workload(text)["kind"] == kind
     for client in ("kubectl-1.24", "kubectl-1.33"):
@@ -60,7 +60,7 @@ def test_every_kubectl_renders_the_same(form, kind):
 
 @pytest.mark.parametrize("form", KINDS)
 def test_the_api_server_accepts_it(cluster, tmp_path, form):
-    """With a dry run on the server, and in earnest; the server refuses a volume that does not exist."""
+    """The server accepts the manifests, first in a dry run. It refuses a mount whose volume does not exist."""
     namespace = cluster.namespace()
     admin = kubeconfig(tmp_path / "admin", cluster, namespace, {"token": cluster.people["admin"]})
     # This server is older than native sidecars: it does not know restartPolicy, which the schemas know.
@@ -83,7 +83,7 @@ def test_the_api_server_accepts_it(cluster, tmp_path, form):
 
 @pytest.mark.parametrize("form", KINDS)
 def test_the_schemas_of_the_newest_kubernetes(tmp_path, form):
-    """Strictly: a field that Kubernetes does not know fails."""
+    """The schemas accept the manifests, and refuse a field that Kubernetes does not have."""
     path = tmp_path / "all.yaml"
     for text, passes in [(rendered(MANIFESTS / form), True), (rendered(MANIFESTS / form).replace("runAsNonRoot", "runAsNoRoot"), False)]:
         path.write_text(text)
@@ -94,7 +94,7 @@ def test_the_schemas_of_the_newest_kubernetes(tmp_path, form):
 
 @pytest.mark.parametrize("form", KINDS)
 def test_pod_security_restricted(form):
-    """Every container; and the check sees what the standard forbids."""
+    """No container breaks the standard. Broken copies show that `violations` notices each kind of violation."""
     good = pod(rendered(MANIFESTS / form))
     assert violations(good) == []
 
@@ -112,7 +112,7 @@ def test_pod_security_restricted(form):
 
 @pytest.mark.parametrize("form", KINDS)
 def test_the_paths_agree(form):
-    """The configuration's command, arguments, secret and output file are in volumes of the container that runs wif-token."""
+    """The command, arguments, secret and output file of the configuration are in volumes of the container that runs wif-token."""
     text = rendered(MANIFESTS / form)
     files, spec = configuration(text), pod(text)
     executable = json.loads(files["credentials.json"])["credential_source"]["executable"]
@@ -133,7 +133,7 @@ def test_the_paths_agree(form):
 
 
 def test_the_component_fits_another_workload(tmp_path):
-    """As the guide says: a StatefulSet with its own configuration and image."""
+    """A StatefulSet with its own configuration and image works, as the guide describes."""
     shutil.copytree(MANIFESTS, tmp_path / "kubernetes")
     base = tmp_path / "kubernetes" / "base"
     (tmp_path / "my-app.yaml").write_text((base / "deployment.yaml").read_text().replace("kind: Deployment", "kind: StatefulSet"))
@@ -146,14 +146,14 @@ def test_the_component_fits_another_workload(tmp_path):
 
 
 def own_kustomization() -> str:
-    """The one of the guide."""
+    """The kustomization in the guide."""
     page = (HERE.parent.parent / "docs" / "guides" / "kubernetes-on-premises.md").read_text()
     (found,) = [block for block in page.split("```") if block.startswith("yaml\n") and "components:" in block]
     return found.removeprefix("yaml\n")
 
 
 def test_the_sidecar_gives_tokens(commands, issuer, audience, ledger, sts, tmp_path):
-    """Its command and its configuration, below another root and with a token file as the source."""
+    """The command and the configuration of the sidecar run below another root, with a token file as the source."""
     text = rendered(MANIFESTS / "sidecar")
     spec, port = pod(text), free_port()
     folders = {mount["mountPath"]: tmp_path / "root" / mount["name"] for mount in spec["initContainers"][0]["volumeMounts"]}

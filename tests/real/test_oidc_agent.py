@@ -21,14 +21,14 @@ SECRETS = {"refresh token": "hunter2-refresh-4711", "client secret": "hunter2-cl
 
 
 class Refreshing:
-    """The metadata of an issuer, and its token endpoint, which gives the audience that is asked for."""
+    """The metadata of an issuer, and its token endpoint, which issues tokens for the requested audience."""
 
     def __init__(self, issuer):
         self.issuer = issuer
         self.http = Loopback(self.answer)
 
     def answer(self, request: Request) -> Answer:
-        """Discovery, and the grant refresh_token."""
+        """Responds to the discovery and to the grant refresh_token."""
         form = dict(parse_qsl(request.body.decode()))
         if request.path == "/.well-known/openid-configuration":
             endpoints = {f"{name}_endpoint": f"{self.http.url}/{name}" for name in ("authorization", "token", "registration")}
@@ -65,7 +65,7 @@ def agent(issuer, tmp_path, ledger):
 
 
 def test_its_tokens_reach_google(clients, agent, program, sts, audience):
-    """Python's client exchanges what `oidc-token` prints; without the agent, the failure names the program."""
+    """Google's Python client exchanges the token that `oidc-token` prints. Without the agent, the failure names the program."""
     page = (ROOT / "docs" / "sources" / "command.md").read_text()
     (recipe,) = re.findall(r"`(command -- /usr/bin/oidc-token .*?)`", page)
     source = recipe.replace("AUDIENCE", "https:" + audience).replace("ACCOUNT", "my-account").split()

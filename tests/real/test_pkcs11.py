@@ -107,7 +107,7 @@ def test_a_generated_key_never_leaves_the_token(hsm, tokens, audience):
 
 
 def test_runs_at_once_create_one_key(hsm, tokens, module, audience, tmp_path):
-    """The first one blocks while it creates the key; the others wait, and use that key."""
+    """The first run blocks while it creates the key. The others wait, and then use that key."""
     calls, go = tmp_path / "calls", tmp_path / "calls.go"
     calls.touch()
     uri = tokens.uri("shared", module)
@@ -348,7 +348,7 @@ def test_exec_leaves_the_streams_to_the_command(hsm, tokens, module, audience, c
 
 @pytest.fixture
 def served(hsm, tokens, module, audience, commands, tmp_path):
-    """Asks `serve` for subject tokens that a key signs in the module that misbehaves; returns the answers and the module's calls."""
+    """Requests subject tokens from `serve`, signed in the misbehaving module. Returns the responses and the calls of the module."""
     uri, calls = tokens.uri("ec", module), tmp_path / "calls"
     command = f"{hsm.path} key --key={uri} --issuer={ISSUER} --subject=host-1 --lifetime=10"
     path = commands.configure(audience, {"executable": {"command": command, "timeout_millis": 20000}})
@@ -372,7 +372,7 @@ def served(hsm, tokens, module, audience, commands, tmp_path):
 
 
 def test_serve_logs_in_once(served, hsm, tokens, module, audience, sts):
-    """And again when the token was removed; a token that is still valid is served in between."""
+    """It logs in again only after the token was removed. Meanwhile, it serves the cached token while that is valid."""
     jwks = jwks_of(hsm, f"--key={tokens.uri('ec', module)}")
     sts.add(OidcPoolProvider(audience, ISSUER, jwks=jwks))
     answers, calls, run = served("noise,removed-third", 4)
@@ -383,7 +383,7 @@ def test_serve_logs_in_once(served, hsm, tokens, module, audience, sts):
 
 
 def test_serve_sends_a_pin_of_the_wrong_length_once(served):
-    """A token may count it as a try."""
+    """A token may count such a PIN as a failed attempt."""
     answers, calls, _ = served("length", 3)
     assert not any(answer.ok for answer in answers), [answer.text for answer in answers]
     assert calls.count("C_Login") == 1

@@ -21,7 +21,7 @@ NAMES = ("aws", "azure", "anthropic", "databricks", "snowflake")
 
 @pytest.fixture
 def party(request, tmp_path, program, aws, azure) -> Party:
-    """The relying party that the test names."""
+    """The relying party with this name."""
     found = new_party(request.param, tmp_path, program, aws, azure)
     yield found
     found.close()
@@ -29,7 +29,7 @@ def party(request, tmp_path, program, aws, azure) -> Party:
 
 @pytest.mark.parametrize("party", NAMES, indirect=True)
 def test_the_sdk_reads_a_renewed_file(party):
-    """The first exchange sends the first token. An hour later, the same objects of the SDK send the token of then."""
+    """The first exchange sends the first token. An hour later, the same SDK objects send the renewed token."""
     first, second = (party.token(iat=int(time.time()) - age) for age in (20, 10))
     run = party.check(*party.source(first))
     assert run.status == 0 and "warning" not in run.stdout and "error" not in run.stdout, run.described()
@@ -44,7 +44,7 @@ def test_the_sdk_reads_a_renewed_file(party):
 
 @dataclass(frozen=True)
 class Fault:
-    """A token that a party refuses: what is wrong, its claims and header, the words of the refusal, and what `check` says."""
+    """A token that a party refuses: the mistake, its claims and header, the response of the party, and the result of `check`."""
 
     party: str
     what: str
@@ -87,7 +87,7 @@ FAULTS = [
 
 
 def broken(fault: Fault, party: Party) -> str:
-    """The token of a fault."""
+    """The token with this fault."""
     if fault.algorithm:
         signer = party.issuer.signers[0]
         signer.algorithm = fault.algorithm
@@ -101,7 +101,7 @@ def broken(fault: Fault, party: Party) -> str:
     "party, fault", [(fault.party, fault) for fault in FAULTS], indirect=["party"], ids=lambda fault: getattr(fault, "what", None)
 )
 def test_a_refusal_is_what_check_says(party, fault):
-    """The SDK shows the refusal of the service; `check` names the rule, with a fix."""
+    """The SDK shows the refusal of the service. `check` names the rule and a fix."""
     token = broken(fault, party)
     party.file.write_text(token)
     with party.sdk() as sdk:
@@ -117,7 +117,7 @@ def test_a_refusal_is_what_check_says(party, fault):
 
 @pytest.mark.parametrize("party", ["anthropic"], indirect=True)
 def test_a_token_with_a_jti_is_accepted_once(party):
-    """The second exchange of the same token is refused."""
+    """The service refuses the second exchange of the same token."""
     token = party.token(jti="hunter2-jti")
     party.write(token)
     with party.sdk() as sdk:
@@ -129,7 +129,7 @@ def test_a_token_with_a_jti_is_accepted_once(party):
 
 @pytest.mark.parametrize("party", NAMES, indirect=True)
 def test_what_check_cannot_know(party):
-    """The party trusts another issuer. `check` passes, and lists the claims to compare."""
+    """The party trusts another issuer. `check` passes, and lists the claims for a comparison."""
     other = Issuer(Signer("RS256", "key-1"))
     try:
         token = other.token(party.audience, sub="my-app", jti=None)

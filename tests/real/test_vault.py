@@ -100,7 +100,7 @@ def test_the_variables_and_the_file_of_its_own_command_line(program, bao, audien
 
 
 def test_the_files_of_an_agent(program, bao, audience, ledger, tmp_path):
-    """As docs/sources/vault.md has it: the sink is a Vault token; the template is a subject token, which the agent renews."""
+    """The agent of docs/sources/vault.md writes a Vault token to the sink. The template is a subject token, which the agent renews."""
     (shown,) = (block.text for block in blocks("hcl") if block.page == "docs/sources/vault.md")
     sink, rendered = tmp_path / "vault-token", tmp_path / "token"
     for old, new in {"https://vault.example.com:8200": bao.server.url, '"5m"': '"1s"', "/etc/my-app": str(tmp_path),

@@ -33,7 +33,7 @@ def identity(audience: str) -> dict:
 
 
 def of_compute_engine(audience: str) -> dict:
-    """An ID token of the credentials for this server, without the search for default credentials."""
+    """An ID token of this server. The search for default credentials is not used."""
     credentials = compute_engine.IDTokenCredentials(Request(), audience, use_metadata_identity_endpoint=True)
     credentials.refresh(Request())
     return {"id_token": credentials.token}

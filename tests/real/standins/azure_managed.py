@@ -213,7 +213,7 @@ class ArcAgent(Metadata):
 
 
 class WithSecret(Endpoint):
-    """Endpoints that expect a secret of the platform in a header, and that refuse with a nested error."""
+    """Endpoints that require a secret of the platform in a header, and report an error as a nested object."""
 
     header_name = ""
     where = ""
@@ -248,7 +248,7 @@ class WithSecret(Endpoint):
 
 
 class ServiceFabric(WithSecret):
-    """A cluster with one identity for the application; its certificate is of no authority."""
+    """A cluster with one identity for the application. No authority has issued its certificate."""
 
     header_name, where, version = "secret", "service-fabric", "2019-07-01-preview"
     codes = {"secret": "SecretHeaderNotFound", "argument": "ArgumentNullOrEmpty", "identity": "ManagedIdentityNotFound"}
@@ -265,14 +265,14 @@ class ServiceFabric(WithSecret):
 
 
 class MachineLearning(WithSecret):
-    """A compute."""
+    """A compute of Azure Machine Learning."""
 
     header_name, where, version = "secret", "machine-learning", "2017-09-01"
     ids = {"clientid": "client_id", "object_id": "object_id", "msi_res_id": "resource_id"}
 
 
 class CloudShell(Endpoint):
-    """The session of a user, who is the `system` identity."""
+    """The Cloud Shell of a user, who is the `system` identity."""
 
     def _answer(self, request: Request) -> Answer:
         form = parse_qs(request.body.decode())

@@ -16,7 +16,7 @@ PLATFORM = "https://g.codefresh.io"  # the audience of a token without another
 
 
 class Codefresh:
-    """Gives tokens of `issuer` that live five minutes, while the build runs."""
+    """Issues tokens of `issuer` that are valid for five minutes, while the build runs."""
 
     def __init__(self, issuer: Issuer, build_token: str):
         self.issuer, self.build_token = issuer, build_token
@@ -29,7 +29,7 @@ class Codefresh:
         return {"CF_OIDC_REQUEST_URL": self.url, "CF_OIDC_REQUEST_TOKEN": self.build_token}
 
     def close(self):
-        """Stops serving."""
+        """Stops the server."""
         self._http.close()
 
     def _answer(self, request: Request) -> Answer:

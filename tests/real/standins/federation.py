@@ -22,7 +22,7 @@ class Distrusted(Exception):
 
 @dataclass
 class Trust:
-    """The settings of one relying party for one workload, and the tokens that it accepted."""
+    """The settings of a relying party for one workload, and the tokens that it has accepted."""
 
     issuer: str
     audiences: tuple[str, ...]
@@ -38,7 +38,7 @@ class Trust:
     reasons: list[str] = field(default_factory=list)
 
     def judge(self, token: str) -> dict:
-        """The claims of a token that is trusted; Distrusted otherwise."""
+        """The claims of a trusted token. Raises Distrusted otherwise."""
         try:
             claims = self._judged(token)
         except Distrusted as distrust:

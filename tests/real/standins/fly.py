@@ -30,7 +30,7 @@ set -- chroot /mnt "$@"
 
 
 class FlyMachine:
-    """Gives tokens of `issuer` that live ten minutes; `answer` replaces what it says, `silent` makes it say nothing."""
+    """Issues tokens of `issuer` that are valid for ten minutes. `answer` replaces the response; with `silent`, there is none."""
 
     def __init__(self, folder: Path, issuer: Issuer):
         self.folder, self.issuer = folder, issuer
@@ -58,14 +58,14 @@ class FlyMachine:
             do_GET = do_POST = reply
 
             def log_message(self, *_):
-                """Silent: the requests are kept instead."""
+                """Prints nothing: the requests are recorded instead."""
 
         self._server = ThreadingUnixStreamServer(str(folder / "api"), Handler)
         self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     def issue(self, method: str, path: str, body: bytes) -> tuple[int, str]:
-        """The status and the token, or an error."""
+        """The status, and the token or an error."""
         if (method, path) != ("POST", "/v1/tokens/oidc"):
             return 404, json.dumps({"error": "not found"})
         try:
@@ -75,11 +75,11 @@ class FlyMachine:
         return 200, self.issuer.token(audience, sub="example-org:app:machine", exp=int(time.time()) + 600)
 
     def inside(self) -> tuple[str, ...]:
-        """Words before a command that run it in the machine."""
+        """The words before a command that run it in the machine."""
         return own_mounts(MACHINE.format(folder=self.folder))
 
     def close(self):
-        """Stops serving."""
+        """Stops the server."""
         self.silent.set()
         self._server.shutdown()
         self._server.server_close()

@@ -22,7 +22,7 @@ CLIENT = "11111111-2222-3333-4444-555555555555"
 
 
 class RelyingParty:
-    """One running service; `trust` is what its administrator set."""
+    """A running service. `trust` contains the settings of its administrator."""
 
     def __init__(self, trust: Trust):
         self.trust = trust
@@ -30,26 +30,26 @@ class RelyingParty:
         self.url, self.port, self.requests = self._http.url, self._http.port, self._http.requests
 
     def close(self):
-        """Stops serving."""
+        """Stops the server."""
         self._http.close()
 
     def answer(self, request: Request) -> Answer:
-        """The answer to one request."""
+        """The response to a request."""
         raise NotImplementedError
 
     def issued(self, token: str) -> dict:
-        """An OAuth token for a token that is trusted."""
+        """The OAuth token that a trusted token is exchanged for."""
         self.trust.judge(token)
         return {"access_token": BEARER, "token_type": "Bearer", "expires_in": 1}
 
 
 def is_authorized(request: Request) -> bool:
-    """Whether the caller has what was issued."""
+    """Whether the request contains the token that the service has issued."""
     return request.headers.get("authorization") == f"Bearer {BEARER}"
 
 
 class Anthropic(RelyingParty):
-    """`/v1/oauth/token` by the grant of RFC 7523 in JSON, and a list of models."""
+    """`/v1/oauth/token` with the grant of RFC 7523 in JSON, and a list of models."""
 
     def answer(self, request: Request) -> Answer:
         if (request.method, request.path) == ("POST", "/v1/oauth/token"):
@@ -69,12 +69,12 @@ class Anthropic(RelyingParty):
 
 
 def refusal(code: str) -> Answer:
-    """An OAuth error without a reason."""
+    """An OAuth error that does not state the reason."""
     return Answer(400, {"error": code, "error_description": "the token exchange was refused"})
 
 
 class Databricks(RelyingParty):
-    """A workspace: its discovery documents, the exchange of RFC 8693, and who the caller is."""
+    """A workspace: its discovery documents, the exchange of RFC 8693, and the identity of the caller."""
 
     def answer(self, request: Request) -> Answer:
         if request.path == "/.well-known/databricks-config":

@@ -130,7 +130,7 @@ def openbao_proxy(folder: Path, bao: OpenBao, role_id: str, secret_id: str) -> I
 
 @contextlib.contextmanager
 def openbao_agent(folder: Path, configuration: str, written: list[Path]) -> Iterator[None]:
-    """An agent with this configuration, once it has written these files."""
+    """A running agent with this configuration. It has already written these files."""
     (folder / "agent.hcl").write_text(configuration)
 
     def ready() -> bool:

@@ -9,7 +9,7 @@ VOLUMES = {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persiste
 
 
 def violations(pod: dict) -> list[str]:
-    """The names of the fields of a pod's spec that break the standard."""
+    """The names of the fields in the spec of a pod that violate the standard."""
     whole = pod.get("securityContext", {})
     found = [name for name in ("hostNetwork", "hostPID", "hostIPC") if pod.get(name)]
     found += [f"sysctl {sysctl['name']}" for sysctl in whole.get("sysctls", [])]

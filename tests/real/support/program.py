@@ -79,7 +79,7 @@ def token_of(document: dict) -> str:
 
 
 def has_default_margin(expiration_time: int, expiry: float, life: float) -> bool:
-    """Whether a document reports a random tenth to fifth of the life, or 300 to 600 seconds, before the expiry."""
+    """Whether a document has the default margin before `expiry`: a tenth to a fifth of `life`, or 300 to 600 seconds."""
     return min(300, life / 10) - 2 <= expiry - expiration_time <= min(600, life / 5) + 2
 
 

@@ -27,7 +27,7 @@ RS_AND_ES = tuple(family + size for family in ("RS", "ES") for size in ("256", "
 
 @dataclass
 class Party:
-    """One relying party: what it is called, the audience that it expects, its issuer, and the variables that lead the SDK to it."""
+    """A relying party: its name, the audience that it expects, its issuer, and the variables that lead the SDK to it."""
 
     name: str
     audience: str
@@ -39,24 +39,24 @@ class Party:
     closing: list = field(default_factory=list)
 
     def token(self, header: dict | None = None, **claims) -> str:
-        """A token that the party trusts, but for these claims. It has no jti, which can make it one of a kind."""
+        """A token that the party trusts, apart from these claims. It has no jti, because a jti can limit it to one use."""
         made = self.issuer.token(self.audience, header, **{"sub": SUBJECT, "jti": None, "exp": int(time.time()) + 3000, **claims})
         return self.program.ledger.token(f"token {len(self.program.ledger.tokens)}", made)
 
     def source(self, token: str) -> tuple[str, ...]:
-        """The source that has this token."""
+        """The words of a source that returns this token."""
         path = self.file.with_name("token-of-the-source")
         path.write_text(token)
         return ("file", f"--path={path}", f"--audience={self.audience}")
 
     def write(self, token: str):
-        """Writes the file as the pages say."""
+        """Writes the token file as the pages describe."""
         run = self.program.run(*self.source(token), "--format=text", f"--output-file={self.file}")
         assert (run.status, run.stdout, run.stderr) == (0, "", ""), run.described()
         assert self.file.read_text() == token and self.file.stat().st_mode & 0o777 == 0o600
 
     def check(self, *source: str) -> Run:
-        """Runs `check`, which must not show the token."""
+        """Runs `check`, whose output must not contain the token."""
         run = self.program.run("check", f"--relying-party={self.name}", *source)
         self.program.ledger.note("the report", run.stdout + run.stderr)
         return run
@@ -66,13 +66,13 @@ class Party:
         return Sdk(self)
 
     def close(self):
-        """Stops what is served."""
+        """Stops the servers."""
         for service in self.closing:
             service.close()
 
 
 class Sdk:
-    """A running program with the SDK; it is killed after a minute."""
+    """A running program with the SDK. It is killed after a minute."""
 
     def __init__(self, party: Party):
         need("the SDKs of relying parties")
@@ -94,7 +94,7 @@ class Sdk:
         self.child.wait()
 
     def use(self, ahead: int | None = None) -> dict:
-        """Uses the service once, with a clock that is so many seconds ahead."""
+        """Uses the service once, with a clock that is `ahead` seconds ahead."""
         self.child.stdin.write(f"{'' if ahead is None else ahead}\n")
         self.child.stdin.flush()
         return json.loads(self.child.stdout.readline())
@@ -122,7 +122,7 @@ def new_party(name: str, folder: Path, program: Program, aws: Aws, azure: Azure)
 
 
 class Accepted(list):
-    """The federated tokens that Entra ID accepted, as they were sent."""
+    """The federated tokens that Entra ID has accepted, exactly as they were sent."""
 
     def __init__(self, azure: Azure):
         super().__init__()
@@ -147,7 +147,7 @@ def of_databricks(service: RelyingParty, file: str) -> dict[str, str]:
 
 
 def of_snowflake(service: RelyingParty, file: str) -> dict[str, str]:
-    """Parameters of the connection; the driver sends a token to hosts of Snowflake only."""
+    """The parameters of the connection. The driver sends a token only to hosts of Snowflake."""
     return {"TOKEN_FILE": file, "PORT": str(service.port), "SNOWFLAKE_WIF_ALLOWED_HOST_SUFFIXES": "127.0.0.1"}
 
 
