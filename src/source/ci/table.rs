@@ -169,9 +169,11 @@ pub(super) static SYSTEMS: &[System] = &[
 ];
 
 fn trust_of_circleci() -> Trust {
-    Trust::issuer("https://oidc.circleci.com/org/ORGANIZATION_ID")
-        .explain("ORGANIZATION_ID", "the organization ID in the organization settings of CircleCI; for CIRCLE_OIDC_TOKEN_V2, add \
-             --allowed-audiences with this ID")
+    Trust::issuer("https://oidc.circleci.com/org/ORGANIZATION_ID").explain(
+        "ORGANIZATION_ID",
+        "the organization ID in the organization settings of CircleCI; for CIRCLE_OIDC_TOKEN_V2, \
+         add --allowed-audiences with this ID",
+    )
 }
 
 fn trust_of_bitbucket() -> Trust {
@@ -210,7 +212,7 @@ fn trust_of_codefresh() -> Trust {
 fn trust_of_vercel() -> Trust {
     Trust::issuer("https://oidc.vercel.com/TEAM").for_audience("https://vercel.com/TEAM").explain(
         "TEAM",
-        "the team in the URL of the project in Vercel, whose issuer mode must be Team",
+        "the team in the URL of the project in Vercel; the issuer mode of the project must be Team",
     )
 }
 
