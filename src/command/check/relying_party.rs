@@ -24,7 +24,7 @@ use crate::token::{TokenType, jwt};
 options! {
     /// Options of `check` that concern another relying party.
     pub(super) struct Options {
-        /// check whether this relying party accepts the token of SOURCE, instead of a configuration
+        /// instead of a configuration, check the token of SOURCE by the rules of this relying party
         relying_party: Option<RelyingParty> = "--relying-party",
     }
 }
