@@ -18,7 +18,7 @@ MINGW* | MSYS*) system=windows ;;
 esac
 machine=$(uname -m)
 [ "$machine" != arm64 ] || machine=aarch64
-# Git for Windows is a program for x86-64 on Arm too.
+# On Arm, Git for Windows is a program for x86-64, so uname says x86_64.
 [ "$system/${RUNNER_ARCH:-}" != windows/ARM64 ] || machine=aarch64
 
 suffix=tar.gz
@@ -48,7 +48,7 @@ else
   fail "curl and wget are missing: install one of them"
 fi
 if has sha256sum; then found=$(sha256sum "$work/archive"); else found=$(shasum -a 256 "$work/archive"); fi
-# A path with a backslash makes sha256sum write one first.
+# If the path contains a backslash, sha256sum begins the line with a backslash.
 found=${found#\\}
 [ "${found%% *}" = "$sum" ] || fail "the checksum of $url is wrong: check that the mirror has the files of version @version@"
 

@@ -1,4 +1,4 @@
-# For callPackage: the static program, or that for macOS.
+# For callPackage: installs the static program on Linux, or the program for macOS.
 { lib, stdenvNoCC, fetchurl, installShellFiles }:
 
 let
