@@ -1,5 +1,5 @@
-//! A credential file of the source `google` that leads to itself: the run ends at once, whatever is
-//! between, and never starts program after program.
+//! A credential file of the source `google` that leads to itself, directly or through other files and
+//! programs: the run ends at once, and never starts an endless chain of programs.
 #![cfg(unix)]
 
 mod common;

@@ -1,4 +1,4 @@
-//! What a program that was installed without a package says: its build, the manual and the completions.
+//! What the program prints for an installation without a package: its build, the manual, the completions.
 
 mod common;
 

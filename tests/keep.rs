@@ -22,7 +22,7 @@ const URL: &str = "keep url --url={url}/ --output-file={dir}/out --log-file={dir
 /// The status of the next responses of an issuer; 200 for a new token.
 type Status = Arc<AtomicUsize>;
 
-/// Gives a different token of this life at each request.
+/// An issuer that returns a new token with this lifetime, in seconds, for each request.
 fn issuer(life: i64) -> (Server, Status) {
     let (status, count) = (Status::new(200.into()), AtomicUsize::new(0));
     let current = status.clone();
@@ -78,7 +78,7 @@ impl<'a> Keeping<'a> {
         std::fs::read_to_string(self.world.path("out")).ok().filter(|text| !text.is_empty())
     }
 
-    /// The file when it contains another token than this one.
+    /// Waits until the file contains a token other than this one.
     fn after(&self, old: &str) -> String {
         until("another token", || self.file().filter(|text| text != old))
     }
@@ -87,12 +87,12 @@ impl<'a> Keeping<'a> {
         std::fs::read_to_string(self.world.path("log")).unwrap_or_default()
     }
 
-    /// Waits until the log contains a text so many times.
+    /// Waits until the log contains a text this number of times.
     fn logged(&self, text: &str, times: usize) {
         until(text, || (self.log().matches(text).count() >= times).then_some(()));
     }
 
-    /// What it printed, and its status.
+    /// Waits for its end, and returns its output and status.
     fn ended(mut self) -> Run {
         until("the end", || self.child.try_wait().unwrap());
         let (log, child) = (self.log(), std::mem::replace(&mut self.child, dummy()));

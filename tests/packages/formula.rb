@@ -2,7 +2,7 @@
 #
 #   ruby formula.rb FORMULA ARCHIVE-FOLDER PREFIX
 #
-# It knows the words of Homebrew that the formula uses, and no others. https://docs.brew.sh/Formula-Cookbook
+# It defines only the methods of Homebrew that the formula uses. https://docs.brew.sh/Formula-Cookbook
 require "fileutils"
 require "json"
 require "pathname"

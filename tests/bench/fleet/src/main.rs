@@ -8,14 +8,14 @@ use simulation::{Clients, Counts, HOUR, MINUTE, Policy, SECOND, Simulation, Worl
 
 const HOSTS: usize = 100_000;
 
-/// All rules of the program.
+/// The policy with all rules of the program.
 const PROGRAM: Policy = Policy { spreads: true, bridges: true, remembers: true, locks: true };
 
 /// How long before the expiry google-auth replaces an access token.
 /// <https://github.com/googleapis/google-auth-library-python/blob/main/google/auth/_helpers.py>
 const AHEAD: i64 = 225 * SECOND;
 
-/// The requests in a second that the identity provider can answer after the start of an outage.
+/// The number of requests that the identity provider can answer in one second after the start of an outage.
 const LIMIT: u32 = 500;
 
 const DAY: i64 = 24 * HOUR;

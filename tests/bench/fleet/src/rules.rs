@@ -15,14 +15,14 @@ const RETRY: &str = include_str!("../../../../src/http/retry.rs");
 const LOCK: &str = include_str!("../../../../src/cache/lock.rs");
 const ACCESS_TOKEN: &str = include_str!("../../../../src/google/access_token.rs");
 
-/// The largest margin of earlier versions, which was not random, in seconds.
+/// The largest margin of the fixed rule that the random one is compared with, in seconds.
 const FIXED_MARGIN: i64 = 300;
 
 /// The rules, in milliseconds.
 pub struct Rules {
     /// How often a request is repeated.
     pub retries: u32,
-    /// The first pause before a repetition, of which each further one is twice as long.
+    /// The pause before the first repetition. Each further pause is twice as long.
     first_pause: i64,
     /// How long a refusal is remembered.
     pub remembered: i64,
@@ -54,7 +54,7 @@ impl Rules {
         }
     }
 
-    /// By how much earlier an access token of this life is renewed.
+    /// The time by which the renewal of an access token with this life is moved forward.
     pub fn spread(&self, is_random: bool, life: i64, random: &mut Random) -> i64 {
         let most = longest_spread(life / 1000, self.min_life / 1000);
         if is_random { 1000 * random.up_to(most) } else { 0 }

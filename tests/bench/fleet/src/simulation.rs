@@ -14,7 +14,7 @@ pub const SECOND: i64 = 1000;
 pub const MINUTE: i64 = 60 * SECOND;
 pub const HOUR: i64 = 60 * MINUTE;
 
-/// The lifetime of a subject token, and of an access token.
+/// The lifetime of a subject token, and of an access token, in milliseconds.
 const LIFE: i64 = HOUR;
 
 /// What requests tokens on a host.
@@ -22,12 +22,12 @@ const LIFE: i64 = HOUR;
 pub enum Clients {
     /// One process that requests a token as soon as the cached one expires.
     Continuous,
-    /// Processes that start independently, so far apart on average.
+    /// Processes that start independently, with this time between them on average.
     Processes(i64),
-    /// One process that keeps an access token, and exchanges a subject token for a new one so long
-    /// before it expires.
+    /// One process that keeps an access token, and exchanges a subject token for a new one this time before
+    /// it expires.
     LongRunning(i64),
-    /// The same, with `serve` in between.
+    /// The same process as a client of `serve`.
     Serve(i64),
 }
 
@@ -44,30 +44,30 @@ pub struct Policy {
 #[derive(Clone)]
 pub struct World {
     pub hosts: usize,
-    /// In this time, all hosts start.
+    /// All hosts start within this time.
     pub burst: i64,
     /// How many clients of a host start together.
     pub at_once: u32,
     pub clients: Clients,
     pub policy: Policy,
-    /// Every request in this time is answered with status 503.
+    /// Every request within this time gets status 503.
     pub outage: Range<i64>,
-    /// Every request in this time is answered with status 401.
+    /// Every request within this time gets status 401.
     pub refusal: Range<i64>,
-    /// The number of requests in a second after which status 429 is the answer, since the start of the
-    /// outage.
+    /// The number of requests in one second above which requests get status 429, from the start of the outage
+    /// on.
     pub limit: u32,
     pub end: i64,
 }
 
 #[derive(Clone, Copy, Default)]
 struct Host {
-    /// When the expiry that the output file reports, and the real one, are reached.
+    /// The expiry that the output file reports, and the real one.
     reported: i64,
     expiry: i64,
-    /// Until when no request is sent after a refusal.
+    /// The time until which no request is sent after a refusal.
     refused: i64,
-    /// Since when its clients get no token.
+    /// The time since which its clients have got no token.
     failing: Option<i64>,
     has_failed: bool,
 }
@@ -180,7 +180,7 @@ impl Simulation {
         }
     }
 
-    /// The client got a token. When does this host next need one that is not in its file?
+    /// The client got a token. Schedules when this host next needs a token that is not in its file.
     fn succeed(&mut self, now: i64, host: usize) {
         let Host { reported, failing, .. } = self.hosts[host];
         self.counts.without_token += failing.map_or(0, |since| now - since);
@@ -198,7 +198,7 @@ impl Simulation {
         self.events.push(Reverse((next, host, 0)));
     }
 
-    /// The client got no token. Further clients of this host try.
+    /// The client got no token. Schedules the next client of this host.
     fn fail(&mut self, now: i64, host: usize) {
         self.hosts[host].failing.get_or_insert(now);
         self.hosts[host].has_failed = true;
