@@ -7,6 +7,7 @@
 use std::path::Path;
 
 use super::credentials::{Credentials, Origin};
+use super::token_cache;
 use crate::configuration::search::{self, Place};
 use crate::context::Context;
 use crate::contract::request::digest;
@@ -53,11 +54,16 @@ pub(super) fn get(path: Option<&Path>, audience: &str, cx: &Context) -> Result<S
     }
 }
 
-/// Identifies whose tokens the credentials in a file are.
+/// Identifies whose tokens the credentials in a file are, or those of the metadata server: every host
+/// has one at the same address, with another account.
 ///
 /// # Errors
 /// `CONFIGURATION` if the file cannot be read or uses itself.
-pub(super) fn identity(path: &Path, cx: &Context) -> Result<String, Error> {
+pub(super) fn identity(path: Option<&Path>, cx: &Context) -> Result<String, Error> {
+    let Some(path) = path else {
+        let cx = cx.narrowed(|world, _| world.env = world.env.undeclared().clone());
+        return Ok(token_cache::host(&cx));
+    };
     let cx = inside(path, cx)?;
     of_file(path)?.fingerprint(&cx)
 }
