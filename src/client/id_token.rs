@@ -13,9 +13,13 @@ use crate::context::Context;
 use crate::contract::request::digest;
 use crate::error::{Error, Kind};
 use crate::files;
+use crate::program;
 use crate::secret::Secret;
 use crate::show;
 use crate::world::IN_SOURCE_GOOGLE;
+
+/// How many processes with the same arguments may lead to a run: a wrapper of this program has them too.
+const MOST_REPETITIONS: usize = 1;
 
 /// The option of the source.
 const OPTION: &str = "--credentials";
@@ -86,7 +90,8 @@ fn inside(path: &Path, cx: &Context) -> Result<Context, Error> {
     let real = path.canonicalize().unwrap_or_else(|_| files::absolute(path));
     let this = digest([real.as_os_str().as_encoded_bytes()].into_iter());
     let before = cx.env.text(IN_SOURCE_GOOGLE)?.unwrap_or_default();
-    if before.split(',').any(|file| file == this) {
+    // A program between two runs may have removed the variable.
+    if before.split(',').any(|file| file == this) || program::repetitions() > MOST_REPETITIONS {
         let what = format!("the credential file {} uses itself", show::path(path));
         return Err(Error::new(Kind::Configuration, what)
             .cause(format!("its executable.command leads to wif-token google with this {OPTION}"))
