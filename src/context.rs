@@ -28,8 +28,8 @@ pub struct Context {
 pub struct IdTokens {
     /// Gets an ID token for this audience.
     pub get: fn(Option<&Path>, &str, &Context) -> Result<Secret, Error>,
-    /// Identifies whose tokens the credentials in a file are.
-    pub identity: fn(&Path, &Context) -> Result<String, Error>,
+    /// Identifies whose tokens these are.
+    pub identity: fn(Option<&Path>, &Context) -> Result<String, Error>,
 }
 
 /// A context gives direct access to its world: `cx.env`, `cx.clock`, `cx.deadline`, `cx.log`.

@@ -85,3 +85,15 @@ fn with_the_output_file_of_a_client() {
     assert!(run.status != 0 && elapsed < Duration::from_secs(15), "{run:?} {elapsed:?}");
     assert!(count(&world) <= 2, "{}", count(&world));
 }
+
+/// Nothing in the environment of a run says which runs led to it.
+#[cfg(target_os = "linux")]
+#[test]
+fn through_a_program_that_clears_the_environment() {
+    let world = World::new();
+    let script = script(&world, "google --credentials={dir}/c.json --audience=a");
+    let command = format!("/usr/bin/env -i {ALLOW}=1 {script}");
+    let (run, elapsed) = run(&world, &command, &[]);
+    assert!(run.status == 3 && elapsed < Duration::from_secs(4), "{run:?} {elapsed:?}");
+    assert_eq!(count(&world), 3);
+}

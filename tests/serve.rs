@@ -588,10 +588,8 @@ fn a_server_is_not_its_own_metadata_server() {
     let command = format!("{} google", env!("CARGO_BIN_EXE_wif-token"));
     config["credential_source"] = json!({"executable": {"command": command}});
     world.write("c.json", config.to_string());
-    // A name for the same address is not recognized, and its requests end after a second.
-    for (host, expected) in
-        [("127.0.0.1", "there is no metadata server"), ("localhost", "did not respond in time")]
-    {
+    let expected = "there is no metadata server";
+    for host in ["127.0.0.1", "localhost"] {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let options = format!("--listen=127.0.0.1:{port} --timeout=10");
         let serving = Serving::start_with(&world, &options, |command| {

@@ -7,14 +7,19 @@
 use std::path::Path;
 
 use super::credentials::{Credentials, Origin};
+use super::token_cache;
 use crate::configuration::search::{self, Place};
 use crate::context::Context;
 use crate::contract::request::digest;
 use crate::error::{Error, Kind};
 use crate::files;
+use crate::program;
 use crate::secret::Secret;
 use crate::show;
 use crate::world::IN_SOURCE_GOOGLE;
+
+/// How many processes with the same arguments may lead to a run: a wrapper of this program has them too.
+const MOST_REPETITIONS: usize = 1;
 
 /// The option of the source.
 const OPTION: &str = "--credentials";
@@ -53,11 +58,16 @@ pub(super) fn get(path: Option<&Path>, audience: &str, cx: &Context) -> Result<S
     }
 }
 
-/// Identifies whose tokens the credentials in a file are.
+/// Identifies whose tokens the credentials in a file are, or those of the metadata server: every host
+/// has one at the same address, with another account.
 ///
 /// # Errors
 /// `CONFIGURATION` if the file cannot be read or uses itself.
-pub(super) fn identity(path: &Path, cx: &Context) -> Result<String, Error> {
+pub(super) fn identity(path: Option<&Path>, cx: &Context) -> Result<String, Error> {
+    let Some(path) = path else {
+        let cx = cx.narrowed(|world, _| world.env = world.env.undeclared().clone());
+        return Ok(token_cache::host(&cx));
+    };
     let cx = inside(path, cx)?;
     of_file(path)?.fingerprint(&cx)
 }
@@ -80,7 +90,8 @@ fn inside(path: &Path, cx: &Context) -> Result<Context, Error> {
     let real = path.canonicalize().unwrap_or_else(|_| files::absolute(path));
     let this = digest([real.as_os_str().as_encoded_bytes()].into_iter());
     let before = cx.env.text(IN_SOURCE_GOOGLE)?.unwrap_or_default();
-    if before.split(',').any(|file| file == this) {
+    // A program between two runs may have removed the variable.
+    if before.split(',').any(|file| file == this) || program::repetitions() > MOST_REPETITIONS {
         let what = format!("the credential file {} uses itself", show::path(path));
         return Err(Error::new(Kind::Configuration, what)
             .cause(format!("its executable.command leads to wif-token google with this {OPTION}"))

@@ -3,6 +3,7 @@
 //! Clients find it through `GCE_METADATA_HOST`, and read a subject token from `/subject-token` with
 //! `credential_source.url`. <https://cloud.google.com/compute/docs/metadata/overview>
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::{After, CommandInfo, Invocation, serving};
@@ -69,8 +70,10 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
 /// The context without a variable that leads the clients of this host to this server. Its own tokens,
 /// such as those of the source `google`, come from the metadata server behind it.
 fn without_own_address(options: &Options, cx: &Context) -> Result<Context, Error> {
-    let own = options.listen.as_deref();
-    let is_own = cx.env.text(METADATA_HOST)?.is_some_and(|host| own == Some(host.as_str()));
+    let own = options.listen.as_ref().and_then(|address| address.parse::<SocketAddr>().ok());
+    let is_own = cx.env.text(METADATA_HOST)?.zip(own).is_some_and(|(host, own)| {
+        host == own.to_string() || host == format!("localhost:{}", own.port())
+    });
     Ok(cx.narrowed(|world, _| {
         if is_own {
             world.env = world.env.clone().with(METADATA_HOST, "");

@@ -1,9 +1,9 @@
 //! The HTTP agent: deadline, trust, proxies, limits, retries and error messages.
 //!
 //! A request may carry a credential, so it must only reach the host in its URL. Redirects are
-//! refused. Plain http is only allowed for loopback and link-local hosts and the host of
-//! `--allow-http`. Certificates are verified with the trust store of the platform or with
-//! `--ca-file`.
+//! refused. Plain http is only allowed for loopback and link-local hosts, the private address of an
+//! endpoint that the platform announces, and the host of `--allow-http`. Certificates are verified
+//! with the trust store of the platform or with `--ca-file`.
 
 mod clocks;
 mod connector;

@@ -9,11 +9,13 @@
 #[cfg_attr(windows, path = "windows.rs")]
 mod group;
 
+mod ancestors;
 #[cfg(windows)]
 mod console;
 mod find;
 mod obstacle;
 
+pub use self::ancestors::repetitions;
 #[cfg(windows)]
 pub use self::console::{on_console_event, on_console_event as on_stop};
 pub use self::find::{find, find_with_pathext, is_this_program};

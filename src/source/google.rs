@@ -66,6 +66,6 @@ impl Source for Google {
     }
 
     fn identity(&self, cx: &Context) -> Result<Option<String>, Error> {
-        self.credentials.as_deref().map(|path| (cx.id_tokens.identity)(path, cx)).transpose()
+        (cx.id_tokens.identity)(self.credentials.as_deref(), cx).map(Some)
     }
 }

@@ -16,7 +16,7 @@ from standins.metadata import MetadataServer
 from standins.sts import DEPLOYER
 from standins.verify_jwt import OidcPoolProvider
 from support.clients import ALLOW, CLIENTS
-from support.places import HERE, PYTHON
+from support.places import HERE, PYTHON, need
 from support.program import JWT
 from support.signer import claims_of
 
@@ -60,6 +60,18 @@ def test_asks_as_google_auth_does(program, host, audience):
         program.ledger.token("ID token of the host", token)
         assert claims_of(token)["aud"] == audience
     assert 300 <= claims_of(run.token)["exp"] - run.document["expiration_time"] <= 600
+
+
+def test_another_host_does_not_use_the_cached_token(program, host, audience, tmp_path):
+    """Every host has its metadata server at the same address. The output file may be in a directory that hosts share."""
+    words = ("google", f"--audience={audience}", f"--output-file={tmp_path}/subject-token.json")
+    elsewhere = program.behind(need("unshare"), "--uts", "sh", "-ec", 'hostname another-host.example && exec "$@"', "sh")
+    for asks, where in enumerate((program, elsewhere), 1):
+        for _ in range(2):
+            run = where.run(*words, env=environment(host))
+            assert run.status == 0, run.described()
+            program.ledger.token("ID token of the host", run.token)
+        assert len(identity_requests(host)) == asks
 
 
 @pytest.mark.parametrize("client", list(CLIENTS))

@@ -105,6 +105,8 @@ pub(super) fn times(claims: &Members, rules: &Rules, now: i64, report: &mut Repo
         let Some(value) = claims.get(name) else { continue };
         let unit = match () {
             () if instant(value).is_none() => "seconds since 1970",
+            // RFC 7519, section 2.
+            () if value.is_string() => "seconds since 1970 as a number",
             () if rules.whole_seconds && !value.is_i64() => "whole seconds since 1970",
             () => continue,
         };

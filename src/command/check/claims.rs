@@ -194,7 +194,11 @@ fn list(name: &str, value: &Value, claims: &mut Vec<(String, String)>) {
             }
         }
         other => {
-            let text = one_line(&other.to_string());
+            let text = match other.to_string() {
+                // A token inside a token can be a credential too.
+                text if text.contains("eyJ") => "[token]".to_owned(),
+                text => one_line(&text),
+            };
             let cut = text.char_indices().nth(SHOWN).and_then(|(at, _)| text.get(..at));
             claims.push((name.to_owned(), cut.map_or(text.clone(), |cut| format!("{cut}…"))));
         }

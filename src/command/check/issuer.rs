@@ -89,5 +89,12 @@ fn published(issuer: &str, rules: &Rules, cx: &Context) -> Result<Value, Error> 
             Error::new(Kind::Protocol, what).fix(format!("{fix} {name} compares the two exactly"))
         );
     }
-    get(text("jwks_uri"), "jwks_uri").map_err(unreached).map(Value::Object)
+    let keys = text("jwks_uri");
+    // An issuer on this host, which serves a test, has its keys there.
+    let is_elsewhere = |url: &Url| Url::parse(issuer).map(|own| own.origin()) != Ok(url.origin());
+    if Url::parse(keys).is_ok_and(|url| !url.is_https() && is_elsewhere(&url)) {
+        let what = format!("the jwks_uri of {issuer} uses plain http");
+        return Err(unreached(Error::new(Kind::Protocol, what)));
+    }
+    get(keys, "jwks_uri").map_err(unreached).map(Value::Object)
 }

@@ -21,7 +21,7 @@ pub(super) static GOOGLE: Rules = Rules {
 
 /// Algorithms, whole seconds and the size:
 /// <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html>.
-/// Claims and the issuer:
+/// Claims, `azp` and the issuer:
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_create_oidc.html>,
 /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateOpenIDConnectProvider.html>.
 static AWS: Rules = Rules {
@@ -31,6 +31,7 @@ static AWS: Rules = Rules {
     whole_seconds: true,
     longest: &[("token", 20_000), ("iss", 255), ("aud", 255)],
     issuer_port: false,
+    prefers_azp: true,
     settings: Settings {
         issuer: "the provider URL of the IAM OIDC provider",
         audience: "the audiences of the IAM OIDC provider",

@@ -3,6 +3,8 @@
 //! It gets a token as the source prints it, and judges the token by the rules that the relying party
 //! publishes. Nothing is sent to the relying party, and nothing is written to an output file.
 
+use serde_json::Value;
+
 use super::claim_rules::{self, Members, texts, time};
 use super::parties::RelyingParty;
 use super::report::Report;
@@ -179,6 +181,7 @@ fn audience(claims: &Members, rules: &Rules, requested: Option<&str>, report: &m
     let found: Vec<&str> = texts(claims.get("aud")).collect();
     let shown = one_line(&found.join(", "));
     let expected = requested.or(rules.audience);
+    let azp = claims.get("azp").and_then(Value::as_str).filter(|_| rules.prefers_azp);
     if found.is_empty() {
         let fix = "configure the issuer to set aud to the audience that is requested";
         report.broken(link, Kind::Protocol, "the token has no aud", fix);
@@ -194,6 +197,14 @@ fn audience(claims: &Members, rules: &Rules, requested: Option<&str>, report: &m
         let alone = if rules.every_audience { " alone" } else { "" };
         let fix = format!(
             "get a token for the audience {usual}{alone}, or set {setting} to the aud of the token"
+        );
+        report.warning(link, message, fix);
+    } else if let Some(azp) = azp.filter(|azp| !found.contains(azp)) {
+        let azp = one_line(azp);
+        let message = format!("{name} uses the azp of the token, {azp}, instead of its aud");
+        let fix = format!(
+            "add {azp} to {setting}, and compare it with aud in the trust policy, or configure the \
+             issuer to omit azp"
         );
         report.warning(link, message, fix);
     } else {

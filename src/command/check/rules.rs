@@ -29,6 +29,8 @@ pub(super) struct Rules {
     pub(super) audience: Option<&'static str>,
     /// Whether it must accept every audience of a token, not only one of them.
     pub(super) every_audience: bool,
+    /// Whether it uses the `azp` of a token, if there is one, instead of the `aud`.
+    pub(super) prefers_azp: bool,
     /// Its settings that the token must match.
     pub(super) settings: Settings,
 }
@@ -75,5 +77,6 @@ pub(super) const UNPUBLISHED: Rules = Rules {
     issuer_port: true,
     audience: None,
     every_audience: false,
+    prefers_azp: false,
     settings: Settings { issuer: "", audience: "", keys: "" },
 };

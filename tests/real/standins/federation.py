@@ -30,6 +30,7 @@ class Trust:
     algorithms: tuple[str, ...] = ASYMMETRIC
     required: tuple[str, ...] = ("exp",)
     every_audience: bool = False
+    prefers_azp: bool = False  # if there is one, instead of aud
     whole_seconds: bool = False
     needs_kid: bool = False
     longest_life: int | None = None  # seconds
@@ -57,7 +58,7 @@ class Trust:
         if claims.get("iss") != self.issuer:
             raise Distrusted("issuer")
         self._signature(token, header)
-        found = claims.get("aud")
+        found = claims.get("azp", claims.get("aud")) if self.prefers_azp else claims.get("aud")
         known = [audience in self.audiences for audience in (found if isinstance(found, list) else [found])]
         if not (all(known) if self.every_audience else any(known)):
             raise Distrusted("audience")

@@ -111,7 +111,8 @@ def new_party(name: str, folder: Path, program: Program, aws: Aws, azure: Azure)
     issuer = Issuer(Signer("RS256", "key-1"))
     if name == "aws":
         audience = "sts.amazonaws.com"
-        trust = Trust(issuer.url, (audience,), SUBJECT, RS_AND_ES, required=("exp", "iat"), whole_seconds=True)
+        trust = Trust(issuer.url, (audience,), SUBJECT, RS_AND_ES, required=("exp", "iat"), whole_seconds=True,
+                      prefers_azp=True)  # fmt: skip
         aws.sts.federated, aws.sts.seconds_left = trust, 60
         env = {"AWS_WEB_IDENTITY_TOKEN_FILE": str(file), "AWS_ROLE_ARN": f"arn:aws:iam::{ACCOUNT}:role/deploy", "AWS_MAX_ATTEMPTS": "1",
                "AWS_EC2_METADATA_DISABLED": "true", "AWS_ENDPOINT_URL_STS": aws.sts.url, "AWS_DEFAULT_REGION": aws.sts.region}  # fmt: skip
