@@ -160,6 +160,24 @@ fn a_missing_or_damaged_file_is_written_again_without_a_request() {
 }
 
 #[test]
+fn a_file_whose_directory_is_gone_for_a_while_is_written_again() {
+    let world = World::new();
+    let (server, _) = issuer(3600);
+    let (folder, file) = (world.path("sub"), world.path("sub/out"));
+    std::fs::create_dir(&folder).unwrap();
+    let keeping = Keeping::start(&world, &URL.replace("{dir}/out", "{dir}/sub/out"), &server);
+    keeping.logged("is renewed at", 1);
+    let token = std::fs::read_to_string(&file).unwrap();
+    std::fs::remove_dir_all(&folder).unwrap();
+    keeping.logged("was removed or damaged: cannot write", 1);
+    std::fs::create_dir(&folder).unwrap();
+    until("the file", || std::fs::read_to_string(&file).ok().filter(|text| *text == token));
+    keeping.logged("has been written again", 1);
+    assert_eq!((server.count(), keeping.log().matches("cannot write").count()), (1, 1));
+    keeping.stop(Signal::TERM);
+}
+
+#[test]
 fn a_document_is_for_clients_that_run_the_program() {
     let world = World::new();
     let (server, _) = issuer(3600);
@@ -251,14 +269,18 @@ fn two_runs_with_one_file_share_their_tokens() {
 fn a_token_of_another_run_is_left_alone() {
     let world = World::new();
     let (server, _) = issuer(3600);
-    let keeping = Keeping::start(&world, URL, &server);
-    keeping.after("");
-    keeping.logged("is renewed at", 1);
     let other = common::jwt(60);
-    world.write("out", &other);
-    keeping.logged("contains a token of another run", 1);
-    assert_eq!(world.read("out"), other);
-    keeping.stop(Signal::TERM);
+    for format in ["", " --format=json"] {
+        let _ = std::fs::remove_file(world.path("out"));
+        let keeping = Keeping::start(&world, &format!("{URL}{format}"), &server);
+        keeping.after("");
+        keeping.logged("is renewed at", 1);
+        world.write("out", &other);
+        keeping.logged("contains a token of another run", 1);
+        assert_eq!(world.read("out"), other);
+        keeping.stop(Signal::TERM);
+        std::fs::remove_file(world.path("log")).unwrap();
+    }
 }
 
 /// Receives what is sent to the service manager.

@@ -35,7 +35,8 @@ impl Destination {
         let (other, expiry) = match self.is_document() {
             true => {
                 let value: Option<Value> = serde_json::from_str(text).ok();
-                (file.fresh(world), value.as_ref().and_then(document::expiry))
+                let expiry = value.as_ref().and_then(document::expiry);
+                (file.fresh(world), expiry.or_else(|| own.expiry_of(text)))
             }
             false => (own.renewed(text, now), own.expiry_of(text)),
         };

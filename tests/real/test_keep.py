@@ -130,6 +130,15 @@ def test_a_run_that_is_killed_while_it_replaces_the_file_leaves_a_whole_one(keep
     stopped(program, child)
 
 
+def test_a_file_system_that_stops_responding_ends_the_run(program, words, output):
+    """It does so when the run looks at the file between two attempts, from its third look at it on."""
+    strace = [need("strace"), "-f", "-qq", "-o", "/dev/null", "-P", output, "-e", "inject=statx:delay_enter=6000000:when=3+"]
+    command = [*strace, program.path, *words[:-1], "--timeout=3"]
+    done = subprocess.run(command, env=program.environment(), capture_output=True, text=True, timeout=25, check=False)
+    assert done.returncode == 6 and f"still waiting for the file {output}" in done.stderr, done
+    assert claims_of(output.read_text())["jti"] == "0"
+
+
 def test_two_runs_on_one_file_and_one_of_them_is_killed(keep, program, words, output, service, tmp_path):
     """A reader never sees a part of a token, and the other run continues."""
     logs = [tmp_path / "one.log", tmp_path / "two.log"]

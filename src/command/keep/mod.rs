@@ -88,7 +88,7 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     match keeper.run() {
         Ok(never) => match never {},
         Err(error) => {
-            keeper.status.notify.send(&format!("STATUS={error}"));
+            keeper.status.notify.send(&format!("STATUS={}", one_line(&error.to_string())));
             Err(error)
         }
     }
@@ -112,6 +112,8 @@ struct Held {
     until: Deadline,
     /// The state of the file.
     state: String,
+    /// Why the token is not in the file, if it could not be written again.
+    unwritten: Option<String>,
 }
 
 impl Held {
@@ -124,14 +126,14 @@ impl Held {
 impl Keeper<'_> {
     fn run(&mut self) -> Result<Infallible, Error> {
         loop {
-            let mut due = self.attempt()?;
+            let mut due = self.within_timeout(Self::attempt)?;
             loop {
                 match due.wait() {
                     Duration::ZERO => break,
                     wait => thread::sleep(wait.min(LOOK)),
                 }
                 self.status.send();
-                due = self.look().unwrap_or(due);
+                due = self.within_timeout(|keeper, _| keeper.look()).unwrap_or(due);
             }
         }
     }
@@ -140,13 +142,9 @@ impl Keeper<'_> {
     ///
     /// # Errors
     /// Failures that end the run.
-    fn attempt(&mut self) -> Result<Due, Error> {
+    fn attempt(&mut self, deadline: Deadline) -> Result<Due, Error> {
         files::forget_seen();
-        let deadline = Deadline::after(self.token.timeout());
-        self.exit.at_deadline(deadline);
-        let renewed = self.token.get(self.held.is_none(), deadline, self.cx);
-        self.exit.at_deadline(Deadline::after(FOREVER));
-        match renewed {
+        match self.token.get(self.held.is_none(), deadline, self.cx) {
             Ok(document) => Ok(match self.hold(document) {
                 true => self.renewed(),
                 false => self.again("the source returned the same token"),
@@ -156,6 +154,16 @@ impl Keeper<'_> {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Ends the process if this takes longer than `--timeout`, for example because the file system of the
+    /// file does not respond.
+    fn within_timeout<T>(&mut self, act: impl FnOnce(&mut Self, Deadline) -> T) -> T {
+        let deadline = Deadline::after(self.token.timeout());
+        self.exit.at_deadline(deadline);
+        let result = act(self, deadline);
+        self.exit.at_deadline(Deadline::after(FOREVER));
+        result
     }
 
     /// How long the token in the file is valid.
@@ -171,7 +179,7 @@ impl Keeper<'_> {
         let old = self.held.as_ref().filter(is_same).map(|held| held.until);
         let until = old.map_or(until, |old| old.min(until));
         let state = self.state();
-        self.held = Some(Held { document, until, state });
+        self.held = Some(Held { document, until, state, unwritten: None });
         old.is_none()
     }
 
@@ -206,9 +214,12 @@ impl Keeper<'_> {
     /// Checks the file, and writes the token again if it was removed or damaged. If another run has
     /// written a new token, returns when to renew that token.
     fn look(&mut self) -> Option<Due> {
+        let _waiting = self.token.destination().file().map(|file| files::Waiting::new(file.path()));
         let (state, shown) = (self.state(), self.shown());
-        let held = self.held.as_mut().filter(|held| held.state != state)?;
+        let is_looked_at = |held: &&mut Held| held.state != state || held.unwritten.is_some();
+        let held = self.held.as_mut().filter(is_looked_at)?;
         held.state = state;
+        let unwritten = held.unwritten.take();
         let destination = self.token.destination();
         match destination.find(&held.document, self.cx) {
             Found::Own => {}
@@ -221,17 +232,28 @@ impl Keeper<'_> {
                 "{shown} contains a token of another run; give each run its own --output-file"
             )),
             Found::Nothing if held.valid().is_zero() => {}
-            Found::Nothing => {
-                let event = match destination.store(&held.document, self.cx) {
-                    Ok(()) => format!("{shown} was removed or damaged, and has been written again"),
-                    Err(error) => format!("{shown} was removed or damaged: {error}"),
-                };
-                let state = self.state();
-                self.held.iter_mut().for_each(|held| held.state.clone_from(&state));
-                self.event(&event);
-            }
+            Found::Nothing => self.write_again(unwritten.as_deref()),
         }
         None
+    }
+
+    /// Writes the token to the file again. If this fails, each look tries it again, and a failure that
+    /// is like the `last` one is not reported again.
+    fn write_again(&mut self, last: Option<&str>) {
+        let (shown, destination) = (self.shown(), self.token.destination());
+        let Some(held) = &mut self.held else { return };
+        let written = destination.store(&held.document, self.cx);
+        held.unwritten = written.err().map(|error| error.to_string());
+        let event = match &held.unwritten {
+            None => format!("{shown} was removed or damaged, and has been written again"),
+            Some(why) => format!("{shown} was removed or damaged: {why}"),
+        };
+        let is_known = last.is_some() && last == held.unwritten.as_deref();
+        let state = self.state();
+        self.held.iter_mut().for_each(|held| held.state.clone_from(&state));
+        if !is_known {
+            self.event(&event);
+        }
     }
 
     /// Reports an event to the log and to the service manager.
