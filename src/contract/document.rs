@@ -44,7 +44,7 @@ impl Document {
     }
 
     /// The document for another token, if the issuer, subject and audience of that token are those of this
-    /// one.
+    /// one and it has not expired. It has the expiry margin of this one.
     pub(super) fn renewed(&self, text: &str, now: i64) -> Option<Document> {
         let request = |text: &str| {
             let claims = jwt::claims(text)?;
@@ -52,8 +52,9 @@ impl Document {
         };
         let is_same =
             request(text).is_some_and(|found| request(self.token.expose()) == Some(found));
-        let token = SubjectToken { text: Secret::new(text), expiry: self.expiry_of(text) };
-        Document::new(token, self.token_type, None, now).ok().filter(|_| is_same)
+        let expiry = self.expiry_of(text).filter(|expiry| is_same && *expiry > now)?;
+        let expiration_time = expiry - (self.valid_until() - self.expiration_time);
+        Some(Document { token_type: self.token_type, token: Secret::new(text), expiration_time })
     }
 
     /// The expiry of a token in seconds since 1970, if the token has the same type and states its expiry.

@@ -121,4 +121,12 @@ mod tests {
             assert_eq!(found(&json, &document_of_own, &text), expected, "{text}");
         }
     }
+
+    #[test]
+    fn the_token_of_another_run_gets_the_margin_of_this_one() {
+        let mut own = document(&jwt("a", 600, 0));
+        own.expiration_time -= 599;
+        let other = own.renewed(&jwt("a", 3600, 1), Clock.now()).unwrap();
+        assert!((3000..=3001).contains(&(other.expiration_time - Clock.now())), "{other:?}");
+    }
 }
