@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from standins.issuer import Issuer
+from support.processes import until
 from support.program import EXIT_STATUS
 from support.relying_parties import Party, new_party
 from support.signer import Signer, claims_of
@@ -25,6 +26,28 @@ def party(request, tmp_path, program, aws, azure) -> Party:
     found = new_party(request.param, tmp_path, program, aws, azure)
     yield found
     found.close()
+
+
+@pytest.mark.parametrize("party", NAMES, indirect=True)
+def test_the_sdk_reads_a_file_that_keep_renews(party):
+    """`keep` renews the token after some seconds, because of the margin. An hour later, the same SDK objects send the renewed token."""
+    first = party.token(iat=int(time.time()) - 20)
+    words = (*party.source(first), f"--output-file={party.file}", "--expiry-margin=2990")
+    keep = party.program.start("keep", *words)
+    try:
+        until(party.file.exists, "the first token")
+        with party.sdk() as sdk:
+            assert "ok" in (used := sdk.use()), used
+            assert party.accepted == [first]
+            second = party.token(iat=int(time.time()) - 10)
+            party.source(second)
+            until(lambda: party.file.read_text() == second, "the renewed token")
+            assert "ok" in (used := sdk.use(ahead=3700)), used
+        assert party.accepted == [first, second]
+    finally:
+        keep.terminate()
+        done = party.program.finish(keep)
+    assert (done.status, done.stdout, done.stderr) == (0, "", ""), done.described()
 
 
 @pytest.mark.parametrize("party", NAMES, indirect=True)
