@@ -231,6 +231,25 @@ fn a_bare_token_is_replaced_by_the_next_one_of_the_same_workload() {
 
 #[cfg(unix)]
 #[test]
+fn a_bare_token_that_others_can_read_is_left_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let world = world();
+    let line = format!("{FILE} --format=text");
+    assert_eq!(world.run(&line).status, 0);
+    let old = world.read("out");
+    fs::set_permissions(world.path("out"), fs::Permissions::from_mode(0o640)).unwrap();
+    world.write("t", jwt(1800));
+    let (run, path) = (world.run(&line), world.path("out").display().to_string());
+    let message = format!(
+        "cannot write {path}: other users can access it, so it is left unchanged; remove {path} \
+         (the next run creates it for this user)\n"
+    );
+    assert_eq!((run.status, run.stderr), (3, message));
+    assert_eq!(world.read("out"), old);
+}
+
+#[cfg(unix)]
+#[test]
 fn a_token_is_printed_despite_a_file_size_limit() {
     let world = world();
     let run = world.command(FILE, &[]);

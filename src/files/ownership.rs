@@ -39,6 +39,8 @@ pub enum Refusal {
     WritableByOthers,
     /// Its content was not written by this program.
     OtherContent,
+    /// Its content could be that of this program, but other users can access it.
+    NotPrivate,
     /// It cannot be created, because this directory does not exist.
     NoDirectory(PathBuf),
 }
@@ -67,6 +69,10 @@ impl Refusal {
                 let shown = shell::quoted(&shown);
                 format!("set {place} to another path, or remove {shown} if nothing needs it")
             }
+            Refusal::NotPrivate => {
+                let shown = path.display().to_string();
+                format!("remove {} (the next run creates it for this user)", shell::quoted(&shown))
+            }
             Refusal::NoDirectory(directory) => {
                 let directory = directory.display().to_string();
                 if let Some((expanded, _)) = shell::expansion(&directory) {
@@ -90,6 +96,9 @@ impl fmt::Display for Refusal {
             Refusal::WritableByOthers => f.write_str("other users can write to it"),
             Refusal::OtherContent => {
                 f.write_str("its content was not written by wif-token, so it is left unchanged")
+            }
+            Refusal::NotPrivate => {
+                f.write_str("other users can access it, so it is left unchanged")
             }
             Refusal::NoDirectory(directory) => {
                 write!(f, "the directory {} does not exist", show::path(directory))
@@ -156,8 +165,10 @@ pub fn require_replaceable(
     (&file).take(LIMIT as u64).read_to_end(&mut bytes)?;
     let content = trimmed(&bytes);
     let is_blank = content.is_empty() && is_blank_to_the_end(file)?;
-    match is_blank || is_ours(&Existing { content, is_private }) {
+    let is_ours = |is_private| is_ours(&Existing { content, is_private });
+    match is_blank || is_ours(is_private) {
         true => Ok(()),
+        false if is_ours(true) => Err(Refusal::NotPrivate),
         false => Err(Refusal::OtherContent),
     }
 }
