@@ -99,7 +99,7 @@ pub(super) fn of_command(command: &CommandInfo, width: usize) -> String {
         page.options(command.options());
     }
     if command.takes_source() {
-        page.heading("plus the options of the source, such as --audience and --output-file:");
+        page.heading("plus the options of the source, such as --audience:");
         page.heading("run wif-token help SOURCE");
     }
     if let Some(own) = command.own_source {
