@@ -4,7 +4,7 @@
 mod common;
 
 use std::fs;
-use std::process::Child;
+use std::process::{Child, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -227,6 +227,19 @@ fn a_bare_token_is_replaced_by_the_next_one_of_the_same_workload() {
         assert_eq!(world.run(&line).status, 0);
         assert_eq!(world.read("out"), world.read("t"));
     }
+}
+
+#[test]
+fn a_source_file_that_is_empty_for_a_moment_is_read_again() {
+    let world = world();
+    let token = world.read("t");
+    world.write("t", "");
+    let mut command = world.command(&format!("{FILE} --format=text"), &[]);
+    let run = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    thread::sleep(Duration::from_millis(150));
+    world.write("t", &token);
+    assert_eq!(Run::new(run.wait_with_output().unwrap()).status, 0);
+    assert_eq!(world.read("out"), token);
 }
 
 #[cfg(unix)]

@@ -5,6 +5,8 @@
 //! contain a valid token.
 
 use std::path::PathBuf;
+use std::thread;
+use std::time::Duration;
 
 use super::field::{self, Field};
 use super::{Source, SourceInfo};
@@ -13,6 +15,7 @@ use crate::contract::request::SubjectTokenRequest;
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::options::Values;
+use crate::secret::Secret;
 use crate::show;
 use crate::token::{Origin, SubjectToken};
 
@@ -49,6 +52,28 @@ fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
     Ok(Box::new(File { path, option: "--path", field: Field::read(values)? }))
 }
 
+/// How often an empty file is read again, and the pause before it. Some programs truncate the file
+/// before they write to it.
+const ATTEMPTS: usize = 10;
+const PAUSE: Duration = Duration::from_millis(50);
+
+impl File {
+    /// The content of the file, which is empty only if the file stays empty.
+    fn read(&self, cx: &Context) -> Result<Secret, Error> {
+        let read = || files::read_text(&self.path, self.option, Kind::Absent);
+        let mut text = read()?;
+        for _ in 0..ATTEMPTS {
+            // A pipe has nothing more to read.
+            if !text.expose().trim().is_empty() || !self.path.is_file() {
+                break;
+            }
+            thread::sleep(PAUSE.min(cx.deadline.remaining()));
+            text = read()?;
+        }
+        Ok(text)
+    }
+}
+
 impl Source for File {
     fn subject_token(
         &self,
@@ -56,7 +81,7 @@ impl Source for File {
         cx: &Context,
     ) -> Result<SubjectToken, Error> {
         let what = format!("the file {}", show::path(&self.path));
-        let text = files::read_text(&self.path, self.option, Kind::Absent)?;
+        let text = self.read(cx)?;
         if text.expose().trim().is_empty() {
             return Err(Error::new(Kind::Configuration, format!("{what} is empty"))
                 .fix(format!("check {} and the program that writes the file", self.option)));
