@@ -122,8 +122,8 @@ def test_the_options_of_one_source_alone():
 
 # The systems that read the YAML of the pages, by a line that their files have, with the command that judges a file. `None`: the
 # schema of Azure Pipelines has expressions that Python does not read, that of Bitbucket is older than `oidc: audiences`, and
-# Ansible is not installed; no schema is published for the trust store of gcloud. tests/documents parses those. kubectl reads the
-# kubeconfig of the page in tests/real.
+# Ansible is not installed; no schema is published for the trust store of gcloud and for tbot. tests/documents parses those. kubectl
+# reads the kubeconfig of the page in tests/real.
 SYSTEMS = {
     "apiVersion:": ("kubernetes-validate", "--strict"),
     "jobs:": ("check-jsonschema", "--builtin-schema=vendor.github-workflows"),
@@ -132,6 +132,7 @@ SYSTEMS = {
     "users:": None,
     "pipelines:": None,
     "trustStore:": None,
+    "services:": None,
     "- name: .*\n +hosts:": None,
 }
 
