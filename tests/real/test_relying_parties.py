@@ -39,7 +39,7 @@ def test_the_sdk_reads_a_file_that_keep_renews(party):
         with party.sdk() as sdk:
             assert "ok" in (used := sdk.use()), used
             assert party.accepted == [first]
-            second = party.token(iat=int(time.time()) - 10)
+            second = party.token(iat=int(time.time()) - 10, exp=int(time.time()) + 3500)
             party.source(second)
             until(lambda: party.file.read_text() == second, "the renewed token")
             assert "ok" in (used := sdk.use(ahead=3700)), used
