@@ -151,7 +151,8 @@ fn a_short_lived_token_is_given_to_all_waiting_runs_and_then_renewed() {
     let runs = crowd(&world, 12, |_| "cache".to_owned());
     assert!(runs.iter().all(|run| run.status == 0), "{runs:?}");
     let first = server.count();
-    assert!(first < 4, "{first} exchanges for 12 runs at once");
+    // A run that starts late on a busy machine does not wait with the others.
+    assert!(first <= 6, "{first} exchanges for 12 runs at once");
     run(&world, "c.json", "cache");
     assert_eq!(server.count(), first + 1);
 }
