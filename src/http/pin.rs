@@ -1,7 +1,7 @@
-//! Trust in one certificate, which is known by its SHA-1 hash, whoever issued it.
+//! Trust in one certificate, which is known by its SHA-1 hash.
 //!
-//! The host name and the dates of the certificate do not matter. The server must still prove that it
-//! has the private key. Finding a second certificate with the same SHA-1 hash is not feasible.
+//! Its issuer, host name and dates do not matter. The server must still prove that it has the private
+//! key. Finding a second certificate with the same SHA-1 hash is not feasible.
 
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
