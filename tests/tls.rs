@@ -11,7 +11,8 @@ use std::thread;
 use common::server::json;
 use common::{SECRETS, World, holds_no_secret, jwt};
 use rcgen::{
-    BasicConstraints, Certificate, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd,
+    BasicConstraints, Certificate, CertificateParams, CustomExtension, DistinguishedName, DnType,
+    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, date_time_ymd,
 };
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use rustls::crypto::ring::sign::any_supported_type;
@@ -26,24 +27,29 @@ struct Authority {
 }
 
 impl Authority {
-    fn new() -> Authority {
+    /// An authority with a new key. Authorities of the same name differ only in their keys.
+    fn new(name: &str) -> Authority {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let pem = params.self_signed(&key).unwrap().pem();
         Authority { pem, issuer: Issuer::new(params, key) }
     }
 
     /// A server that gives one token to everybody; its address, by IP address and port.
-    fn server(&self, name: &str, expired: bool) -> String {
+    fn server(&self, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> String {
         let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
-        if expired {
-            params.not_before = date_time_ymd(2020, 1, 1);
-            params.not_after = date_time_ymd(2021, 1, 1);
-        }
+        let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+        let mut params = CertificateParams::new(names).unwrap();
+        change(&mut params);
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         serve(&certificate, &key, json(&jwt(3600)))
+    }
+
+    /// A server whose certificate has its own address and is valid.
+    fn good_server(&self) -> String {
+        self.server(&["127.0.0.1"], |_| ())
     }
 }
 
@@ -92,24 +98,20 @@ fn plain() -> String {
 
 #[test]
 fn the_authority_of_ca_file_is_trusted_and_no_other() {
-    let (ours, other) = (Authority::new(), Authority::new());
+    let (ours, other) = (Authority::new("ours"), Authority::new("other"));
     let world = World::new();
     world.write("ca.pem", &ours.pem);
     world.write("other.pem", &other.pem);
     world.write("none.pem", "no certificate");
-    let good = ours.server("127.0.0.1", false);
+    let good = ours.good_server();
     world.run(&format!("url --url={good} --ca-file={{dir}}/ca.pem")).document();
 
-    let named = ours.server("idp.example", false);
-    let expired = ours.server("127.0.0.1", true);
     let plain = plain();
     let no_store = [("SSL_CERT_FILE", "/dev/null"), ("SSL_CERT_DIR", "{dir}/nowhere")];
     let mut shown = String::new();
     for (what, url, options, variables) in [
         ("the platform's authorities", &good, "", &[][..]),
         ("another authority", &good, "--ca-file={dir}/other.pem", &[]),
-        ("a certificate for another host", &named, "--ca-file={dir}/ca.pem", &[]),
-        ("an expired certificate", &expired, "--ca-file={dir}/ca.pem", &[]),
         ("a file without certificates", &good, "--ca-file={dir}/none.pem", &[]),
         ("a server without TLS", &plain, "--ca-file={dir}/ca.pem", &[]),
         ("a platform without authorities", &good, "", &no_store[..]),
@@ -122,14 +124,69 @@ fn the_authority_of_ca_file_is_trusted_and_no_other() {
     common::snapshot::check(&snapshot, &shown).unwrap();
 }
 
+#[test]
+fn a_fault_of_a_certificate_is_named_with_what_to_change() {
+    let (ours, replaced) = (Authority::new("ours"), Authority::new("ours"));
+    let mut names = DistinguishedName::new();
+    names.push(DnType::CommonName, "127.0.0.1");
+    let own_key = KeyPair::generate().unwrap();
+    let mut own = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    own.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let own = own.self_signed(&own_key).unwrap();
+    let world = World::new();
+    world.write("ca.pem", &(ours.pem.clone() + &own.pem()));
+
+    let mut shown = String::new();
+    for (what, url) in [
+        ("another host", ours.server(&["idp.example", "*.idp.example", "10.0.0.1"], |_| ())),
+        ("a name that no host has", ours.server(&["hunter2 &%"], |_| ())),
+        ("a common name alone", ours.server(&[], |params| params.distinguished_name = names)),
+        (
+            "expired",
+            ours.server(&["127.0.0.1"], |params| {
+                params.not_before = date_time_ymd(2020, 1, 1);
+                params.not_after = date_time_ymd(2021, 1, 1);
+            }),
+        ),
+        (
+            "not valid yet",
+            ours.server(&["127.0.0.1"], |params| {
+                params.not_before = date_time_ymd(4000, 1, 1);
+            }),
+        ),
+        (
+            "for clients",
+            ours.server(&["127.0.0.1"], |params| {
+                params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+            }),
+        ),
+        (
+            "an unknown critical extension",
+            ours.server(&["127.0.0.1"], |params| {
+                let mut extension = CustomExtension::from_oid_content(&[1, 3, 9999, 1], vec![5, 0]);
+                extension.set_criticality(true);
+                params.custom_extensions.push(extension);
+            }),
+        ),
+        ("an authority with a new key", replaced.good_server()),
+        ("an authority as a server", serve(&own, &own_key, json(&jwt(3600)))),
+    ] {
+        let run = world.run(&format!("url --url={url} --ca-file={{dir}}/ca.pem"));
+        let message = run.stderr.replace(&world.fill("{dir}"), "{dir}");
+        shown += &format!("# {what}\nexit {}: {message}", run.status);
+    }
+    let snapshot = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots/certificates.txt");
+    common::snapshot::check(&snapshot, &shown).unwrap();
+}
+
 /// On Linux the platform's trust store is what `SSL_CERT_FILE` names, where it is set.
 #[cfg(target_os = "linux")]
 #[test]
 fn the_trust_store_of_the_platform_is_used() {
-    let authority = Authority::new();
+    let authority = Authority::new("platform");
     let world = World::new();
     world.write("store.pem", &authority.pem);
-    let url = authority.server("127.0.0.1", false);
+    let url = authority.good_server();
     world.run_with(&format!("url --url={url}"), &[("SSL_CERT_FILE", "{dir}/store.pem")]).document();
 }
 

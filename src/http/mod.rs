@@ -7,6 +7,7 @@
 
 mod clocks;
 mod connector;
+mod distrust;
 mod failure;
 pub mod form;
 #[cfg(feature = "fuzzing")]

@@ -6,14 +6,12 @@ use std::sync::Arc;
 use rustls::crypto::ring::default_provider;
 use rustls::crypto::ring::sign::any_supported_type;
 use rustls::sign::{CertifiedKey, SigningKey, SingleCertAndKey};
-use rustls::{
-    AlertDescription, CertificateError, ClientConfig, InconsistentKeys, OtherError, RootCertStore,
-};
+use rustls::{AlertDescription, ClientConfig, InconsistentKeys, OtherError, RootCertStore};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls_platform_verifier::BuilderVerifierExt as _;
 
-use super::Pin;
+use super::{Pin, distrust};
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::secret::Secret;
@@ -196,6 +194,16 @@ impl Terms {
         self.authorities.as_ref().map_or(Ok(()), |authorities| authorities.roots().map(drop))
     }
 
+    fn how_to_trust(&self) -> String {
+        match (&self.authorities, &self.how_to_trust) {
+            (Some(authorities), _) => {
+                format!("add the certificate of that authority to {}", authorities.place())
+            }
+            (None, Some(how)) => how.clone(),
+            (None, None) => "add --ca-file=PEM with the certificate of that authority".to_owned(),
+        }
+    }
+
     /// The configuration for rustls.
     ///
     /// # Errors
@@ -239,7 +247,9 @@ pub(super) fn explain(error: &rustls::Error, host: &str, option: &str, terms: &T
         return error.clone(); // of a key that signs elsewhere
     }
     match error {
-        rustls::Error::InvalidCertificate(error) => distrust(error, host, option, terms),
+        rustls::Error::InvalidCertificate(error) => {
+            distrust::explain(error, host, option, terms.pin.as_ref(), terms.how_to_trust())
+        }
         rustls::Error::AlertReceived(
             AlertDescription::CertificateRequired
             | AlertDescription::BadCertificate
@@ -274,53 +284,4 @@ pub(super) fn explain(error: &rustls::Error, host: &str, option: &str, terms: &T
             .cause(error)
             .fix(format!("check {option} and the TLS settings of the server")),
     }
-}
-
-/// The failure of a connection to a host whose certificate is not trusted.
-fn distrust(error: &CertificateError, host: &str, option: &str, terms: &Terms) -> Error {
-    let untrusted =
-        || Error::new(Kind::Configuration, format!("the certificate of {host} is not trusted"));
-    if let Some(Pin { place, .. }) = &terms.pin {
-        let why = match error {
-            CertificateError::ApplicationVerificationFailure => {
-                format!("its SHA-1 hash is not the one in {place}")
-            }
-            _ => "the server did not prove that it has the private key".to_owned(),
-        };
-        return untrusted()
-            .cause(why)
-            .fix(format!("check {option} and {place}, and restart the application"));
-    }
-    let (why, fix) = match (error, &terms.authorities) {
-        (CertificateError::Expired | CertificateError::ExpiredContext { .. }, _) => (
-            "it has expired",
-            format!("renew the certificate of {host}, or correct this host's clock"),
-        ),
-        (CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. }, _) => {
-            ("it is not valid yet", "correct this host's clock".to_owned())
-        }
-        (
-            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-            _,
-        ) => ("it is for a different host name", format!("check the host in {option}")),
-        (
-            CertificateError::UnsupportedSignatureAlgorithmContext { .. }
-            | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. },
-            _,
-        ) => (
-            "its signature algorithm is not supported",
-            format!("install a certificate with SHA-256 or SHA-384 on {host}"),
-        ),
-        (_, Some(authorities)) => (
-            "it was issued by an unknown authority",
-            format!("add the certificate of that authority to {}", authorities.place()),
-        ),
-        (_, None) => (
-            "it was issued by an unknown authority",
-            terms.how_to_trust.clone().unwrap_or_else(|| {
-                "add --ca-file=PEM with the certificate of that authority".to_owned()
-            }),
-        ),
-    };
-    untrusted().cause(why).fix(fix)
 }
