@@ -53,6 +53,16 @@ impl Authority {
     }
 }
 
+/// A server with the certificate of an authority, and this certificate.
+fn self_signed(name: &str, change: impl FnOnce(&mut CertificateParams)) -> (String, String) {
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    change(&mut params);
+    let certificate = params.self_signed(&key).unwrap();
+    (serve(&certificate, &key, json(&jwt(3600))), certificate.pem())
+}
+
 /// A server with this certificate and this key, which need not match, that gives one answer to
 /// everybody.
 fn serve(certificate: &Certificate, key: &KeyPair, answer: Vec<u8>) -> String {
@@ -129,12 +139,8 @@ fn a_fault_of_a_certificate_is_named_with_what_to_change() {
     let (ours, replaced) = (Authority::new("ours"), Authority::new("ours"));
     let mut names = DistinguishedName::new();
     names.push(DnType::CommonName, "127.0.0.1");
-    let own_key = KeyPair::generate().unwrap();
-    let mut own = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
-    own.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let own = own.self_signed(&own_key).unwrap();
     let world = World::new();
-    world.write("ca.pem", &(ours.pem.clone() + &own.pem()));
+    world.write("ca.pem", &ours.pem);
 
     let mut shown = String::new();
     for (what, url) in [
@@ -169,7 +175,7 @@ fn a_fault_of_a_certificate_is_named_with_what_to_change() {
             }),
         ),
         ("an authority with a new key", replaced.good_server()),
-        ("an authority as a server", serve(&own, &own_key, json(&jwt(3600)))),
+        ("an authority as a server", self_signed("127.0.0.1", |_| ()).0),
     ] {
         let run = world.run(&format!("url --url={url} --ca-file={{dir}}/ca.pem"));
         let message = run.stderr.replace(&world.fill("{dir}"), "{dir}");
@@ -177,6 +183,30 @@ fn a_fault_of_a_certificate_is_named_with_what_to_change() {
     }
     let snapshot = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots/certificates.txt");
     common::snapshot::check(&snapshot, &shown).unwrap();
+}
+
+#[test]
+fn an_authority_that_is_the_server_is_trusted_if_the_file_contains_exactly_this_certificate() {
+    let world = World::new();
+    let run = |(url, pem): (String, &str)| {
+        world.write("ca.pem", pem);
+        world.run(&format!("url --url={url} --ca-file={{dir}}/ca.pem"))
+    };
+    let (url, pem) = self_signed("127.0.0.1", |_| ());
+    run((url.clone(), &pem)).document();
+    let fails = |server: (String, &str), why: &str| {
+        let stderr = run(server).stderr;
+        assert!(stderr.contains(&format!("is not trusted: {why}")), "{stderr}");
+    };
+    fails(
+        (url, &self_signed("127.0.0.1", |_| ()).1),
+        "it is itself the certificate of an authority",
+    );
+    let (url, pem) = self_signed("idp.example", |_| ());
+    fails((url, &pem), "it is for a different host name (idp.example)");
+    let (url, pem) =
+        self_signed("127.0.0.1", |params| params.not_after = date_time_ymd(2021, 1, 1));
+    fails((url, &pem), "it has expired");
 }
 
 /// On Linux the platform's trust store is what `SSL_CERT_FILE` names, where it is set.

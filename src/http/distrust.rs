@@ -70,10 +70,6 @@ fn of_the_certificate(
         }
         CertificateError::BadEncoding => ("it is not a valid X.509 certificate", issue("")),
         CertificateError::Other(OtherError(error)) => match error.downcast_ref()? {
-            webpki::Error::CaUsedAsEndEntity => (
-                "it is the certificate of an authority (CA:TRUE)",
-                issue("with basicConstraints=CA:FALSE"),
-            ),
             webpki::Error::UnsupportedCriticalExtension => {
                 ("it has an unknown critical extension", issue("without this extension"))
             }
@@ -119,6 +115,11 @@ fn of_the_authority(error: &CertificateError) -> &'static str {
         CertificateError::BadSignature => {
             "its signature does not match the key of its authority, which was replaced or has fewer \
              than 2048 bits"
+        }
+        CertificateError::Other(OtherError(error))
+            if matches!(error.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity)) =>
+        {
+            "it is itself the certificate of an authority (CA:TRUE)"
         }
         _ => "it was issued by an unknown authority",
     }

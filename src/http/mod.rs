@@ -20,6 +20,7 @@ mod request;
 mod response;
 pub mod retry;
 mod same_origin;
+mod self_signed;
 mod tls;
 mod transport;
 mod url;

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use rustls::crypto::ring::default_provider;
 use rustls::crypto::ring::sign::any_supported_type;
 use rustls::sign::{CertifiedKey, SigningKey, SingleCertAndKey};
-use rustls::{AlertDescription, ClientConfig, InconsistentKeys, OtherError, RootCertStore};
+use rustls::{AlertDescription, ClientConfig, InconsistentKeys, OtherError};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls_platform_verifier::BuilderVerifierExt as _;
 
+use super::self_signed::SelfSigned;
 use super::{Pin, distrust};
 use crate::error::{Error, Kind};
 use crate::files;
@@ -149,24 +150,19 @@ impl Authorities {
         }
     }
 
-    fn roots(&self) -> Result<RootCertStore, Error> {
+    fn verifier(&self) -> Result<SelfSigned, Error> {
         let pem = match self {
             Authorities::File(CaFile { path, place }) => {
                 files::read_text(path, place, Kind::Configuration)?
             }
             Authorities::Pem(pem, _) => pem.clone(),
         };
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(x509::certificates(&pem).unwrap_or_default());
-        match roots.is_empty() {
-            false => Ok(roots),
-            true => {
-                let what = format!("{} does not contain a certificate in PEM format", self.place());
-                Err(Error::new(Kind::Configuration, what).fix(
-                    "add the certificate of the authority that issued the server's certificate",
-                ))
-            }
-        }
+        let trusted = x509::certificates(&pem).unwrap_or_default();
+        SelfSigned::new(trusted).ok_or_else(|| {
+            let what = format!("{} does not contain a certificate in PEM format", self.place());
+            Error::new(Kind::Configuration, what)
+                .fix("add the certificate of the authority that issued the server's certificate")
+        })
     }
 }
 
@@ -191,7 +187,7 @@ impl Terms {
     /// # Errors
     /// `CONFIGURATION` if their file cannot be read or contains no certificate.
     pub fn require_authorities(&self) -> Result<(), Error> {
-        self.authorities.as_ref().map_or(Ok(()), |authorities| authorities.roots().map(drop))
+        self.authorities.as_ref().map_or(Ok(()), |authorities| authorities.verifier().map(drop))
     }
 
     fn how_to_trust(&self) -> String {
@@ -218,7 +214,9 @@ impl Terms {
                 builder.dangerous().with_custom_certificate_verifier(Arc::new(pin.clone()))
             }
             (None, None) => builder.with_platform_verifier().map_err(no_trust)?,
-            (None, Some(authorities)) => builder.with_root_certificates(authorities.roots()?),
+            (None, Some(authorities)) => builder
+                .dangerous()
+                .with_custom_certificate_verifier(Arc::new(authorities.verifier()?)),
         };
         Ok(match &self.client_cert {
             None => builder.with_no_client_auth(),
