@@ -262,7 +262,7 @@ fn require_trusted(file: &File, metadata: &Metadata) -> Result<(), Refusal> {
     if !private::is_owned(file, metadata)? {
         return Err(Refusal::OtherOwner);
     }
-    match private::is_writable_by_others(metadata) {
+    match private::is_writable_by_others(file, metadata) {
         true => Err(Refusal::WritableByOthers),
         false => Ok(()),
     }

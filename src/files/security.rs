@@ -64,7 +64,30 @@ pub(super) fn access_list(path: &Path) -> io::Result<String> {
         )
     };
     succeeded(status)?;
-    let descriptor = Local(descriptor);
+    as_text(&Local(descriptor))
+}
+
+/// The access control list of an open file, as text.
+pub(super) fn access_list_of(file: &File) -> io::Result<String> {
+    let mut descriptor = null_mut();
+    // SAFETY: the handle is open, and `descriptor` can store the result.
+    let status = unsafe {
+        GetSecurityInfo(
+            file.as_raw_handle(),
+            SE_FILE_OBJECT,
+            DACL_SECURITY_INFORMATION,
+            null_mut(),
+            null_mut(),
+            null_mut(),
+            null_mut(),
+            &mut descriptor,
+        )
+    };
+    succeeded(status)?;
+    as_text(&Local(descriptor))
+}
+
+fn as_text(descriptor: &Local) -> io::Result<String> {
     let mut text = null_mut();
     // SAFETY: the descriptor is valid, `text` can store a pointer, and no length is requested.
     let made = unsafe {

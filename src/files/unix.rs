@@ -32,7 +32,7 @@ pub(super) fn is_owned(_file: &File, metadata: &Metadata) -> io::Result<bool> {
 }
 
 /// Whether users other than the owner can write to a file.
-pub(super) fn is_writable_by_others(metadata: &Metadata) -> bool {
+pub(super) fn is_writable_by_others(_file: &File, metadata: &Metadata) -> bool {
     metadata.mode() & 0o022 != 0
 }
 

@@ -21,7 +21,9 @@ use windows_sys::Win32::Storage::FileSystem::{
 };
 
 use super::sddl;
-use super::security::{ADMINISTRATORS, Local, SYSTEM, access_list, owner, owner_only, user};
+use super::security::{
+    ADMINISTRATORS, Local, SYSTEM, access_list, access_list_of, owner, owner_only, user,
+};
 
 /// Opens or creates a file for appending.
 pub(super) fn append(path: &Path) -> io::Result<File> {
@@ -44,14 +46,20 @@ pub(super) fn is_owned(file: &File, _metadata: &Metadata) -> io::Result<bool> {
     Ok(owner == user()? || [ADMINISTRATORS, SYSTEM].contains(&owner.as_str()))
 }
 
-/// Access control lists are not read here.
-pub(super) fn is_writable_by_others(_metadata: &Metadata) -> bool {
-    false
+/// Whether a group of all users can write to a file.
+pub(super) fn is_writable_by_others(file: &File, _metadata: &Metadata) -> bool {
+    is_open_to_others(file, sddl::WRITING)
 }
 
-/// Whether a file belongs to this user. Access control lists are not read here.
+/// Whether a file belongs to this user and no group of all users can access it.
 pub(super) fn is_private(file: &File, metadata: &Metadata) -> bool {
     is_owned(file, metadata).unwrap_or(false)
+        && !is_open_to_others(file, sddl::READING | sddl::WRITING)
+}
+
+/// Whether a group of all users has one of these rights; also if the list cannot be read.
+fn is_open_to_others(file: &File, rights: u32) -> bool {
+    access_list_of(file).map_or(true, |list| !sddl::groups_with(&list, rights).is_empty())
 }
 
 /// The new file has the access control list with which it was created.

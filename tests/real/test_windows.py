@@ -165,6 +165,18 @@ def test_only_the_owner_may_read(windows, far, token, tmp_path):
     assert made == {"out.json": False, "out.json.lock": False, "windows-home-run-1.log": False, "windows-home-run-2.log": False}
 
 
+def test_an_output_file_that_everybody_may_write_is_not_used(windows, far, token, tmp_path):
+    """Another user could have put another token into it. The run replaces it by a private one."""
+    output = tmp_path / "out.json"
+    command = ("url", f"--url={far.url}/token", "--field=id_token", f"--output-file={output}")
+    for mode, requests in ((None, 1), (0o644, 1), (0o666, 2), (None, 2)):
+        if mode:
+            output.chmod(mode)
+        run = windows.run(*command)
+        assert run.token == token and len(far.requests) == requests, run.described()
+        assert ("cached file not used" in run.log and "other users can write to it" in run.log) is (mode == 0o666), run.described()
+
+
 def test_a_generated_key_is_private_and_its_key_set_is_not(windows, tmp_path):
     """What is not made for the owner alone has what its folder hands down."""
     run = windows.run("key", f"--key={tmp_path}/key.pem", "--generate", "--issuer=https://issuer.example.test", "--subject=s")
