@@ -141,7 +141,7 @@ impl Server {
             let interest = match connection.state {
                 State::Request => Interest::Read,
                 State::Sending => Interest::Write,
-                State::Token { .. } | State::Closed => Interest::End,
+                State::Token { .. } | State::Held { .. } | State::Closed => Interest::End,
             };
             (handle(connection.stream()), interest)
         }));
@@ -216,7 +216,7 @@ impl Server {
                 connection.send();
                 connection.next_request()
             }
-            State::Token { .. } | State::Closed => {
+            State::Token { .. } | State::Held { .. } | State::Closed => {
                 connection.state = State::Closed; // the client has disconnected
                 Event::Nothing
             }
@@ -239,6 +239,10 @@ impl Server {
                     let is_head = request.method == "HEAD";
                     match routes::route(&request, &self.settings, &self.hosts) {
                         Route::Response(response) => connection.respond(&response, is_head),
+                        Route::Held(response, wait) => {
+                            connection.deadline = Some(Deadline::after(wait));
+                            connection.state = State::Held { response, is_head };
+                        }
                         Route::Token(wanted) => match self.tokens.get(&wanted, Clock.now()) {
                             Answer::Token(token) => {
                                 connection.respond(&routes::token(&wanted, &token), is_head);
@@ -293,6 +297,9 @@ impl Server {
                     None => Response::failure(503, late),
                 };
                 Some((response, *is_head))
+            }
+            State::Held { response, is_head } if has_passed(connection) => {
+                Some((response.clone(), *is_head))
             }
             _ => None,
         });

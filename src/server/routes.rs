@@ -1,6 +1,7 @@
 //! Which requests are answered, and how.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use zeroize::Zeroizing;
 
@@ -18,12 +19,17 @@ use crate::world::Clock;
 pub(super) enum Route {
     /// At once.
     Response(Response),
+    /// After this time, because the client waits for a change.
+    Held(Response, Duration),
     /// With a token.
     Token(Wanted),
 }
 
 /// The content type of an ID token; Ruby's client compares it exactly.
 const IDENTITY: &str = "text/html";
+
+/// Longer than any client waits.
+const LONGEST_WAIT: Duration = Duration::from_secs(365 * 24 * 3600);
 
 const ROOT: &str = "/computeMetadata/v1/";
 
@@ -145,7 +151,7 @@ fn nothing(request: &Request, settings: &Settings) -> Route {
         (None, "/computeMetadata/") => Found::Body(TEXT, "v1/\n".to_owned()),
         (None, _) => Found::Nothing,
     };
-    Route::Response(match found {
+    let response = match found {
         Found::Body(content_type, body) => Response::value(content_type, body),
         Found::Redirect => {
             let host = request.header("host").unwrap_or("metadata.google.internal");
@@ -154,7 +160,22 @@ fn nothing(request: &Request, settings: &Settings) -> Route {
         Found::Nothing => {
             Response::failure(404, "this metadata server does not provide this value")
         }
-    })
+    };
+    match wait(request, &response) {
+        Some(wait) => Route::Held(response, wait),
+        None => Route::Response(response),
+    }
+}
+
+/// How long a client waits for a value to change. The values of this server never change, so without
+/// `timeout_sec` the client waits as long as it keeps the connection open. `None` if it does not wait,
+/// or has another value. <https://cloud.google.com/compute/docs/metadata/querying-metadata>
+fn wait(request: &Request, response: &Response) -> Option<Duration> {
+    let waits = request.parameter("wait_for_change")?.eq_ignore_ascii_case("true");
+    let (tag, known) = (response.tag()?, request.parameter("last_etag").unwrap_or_default());
+    let seconds = request.parameter("timeout_sec").and_then(|text| text.parse().ok());
+    (waits && [tag.as_str(), ""].contains(&known))
+        .then(|| Duration::from_secs(seconds.unwrap_or(u64::MAX)).min(LONGEST_WAIT))
 }
 
 /// The name below the configured service account, such as `token`.

@@ -253,8 +253,8 @@ impl Client {
         Client(BufReader::new(Box::new(stream)))
     }
 
-    pub fn send(&mut self, text: &str) {
-        self.0.get_mut().write_all(text.as_bytes()).unwrap();
+    pub fn send(&mut self, text: impl AsRef<[u8]>) {
+        self.0.get_mut().write_all(text.as_ref()).unwrap();
     }
 
     /// The next response; `None` if the server closes the connection instead.
