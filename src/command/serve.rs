@@ -12,9 +12,10 @@ use crate::configuration::search::METADATA_HOST;
 use crate::context::Context;
 use crate::contract::exit::Output;
 use crate::error::{Error, Kind};
+use crate::files::MORE_FILES;
 use crate::options::SecretRef;
 use crate::program;
-use crate::server::{AllowedUsers, Listener, MORE_FILES, Server, Waker, Woken};
+use crate::server::{AllowedUsers, Listener, Server, Waker, Woken};
 use crate::world::Deadline;
 
 options! {

@@ -46,6 +46,13 @@ use crate::show;
 /// The largest file, response or program output that is read, in bytes.
 pub const LIMIT: usize = 1024 * 1024;
 
+/// The fix if the operating system refuses a file, a socket or a thread.
+pub const MORE_FILES: &str = if cfg!(windows) {
+    "close other programs on this host"
+} else {
+    "raise the limit on open files (ulimit -n)"
+};
+
 /// The absolute form of a path, which does not have to exist.
 pub fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())

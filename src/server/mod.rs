@@ -26,6 +26,7 @@ use self::routes::Route;
 use self::system::{Interest, handle, poll};
 use self::tokens::{Answer, Tokens};
 use crate::error::{Error, Kind};
+use crate::files::MORE_FILES;
 use crate::secret::Secret;
 use crate::world::{Clock, Deadline, Log};
 
@@ -39,13 +40,6 @@ const MOST_CONNECTIONS: usize = 64;
 /// The pause in accepting connections after the operating system has failed to accept one, for
 /// example because too many files are open.
 const PAUSE: Duration = Duration::from_millis(100);
-
-/// The fix if the operating system refuses a socket or a thread.
-pub const MORE_FILES: &str = if cfg!(windows) {
-    "close other programs on this host"
-} else {
-    "raise the limit on open files (ulimit -n)"
-};
 
 /// The settings of a server.
 pub struct Settings {
