@@ -106,6 +106,15 @@ def test_a_generated_key_never_leaves_the_token(hsm, tokens, audience):
     assert "EC" in made and "Access:     sensitive, always sensitive, never extractable, local" in made
 
 
+def test_a_generated_key_has_an_id_of_its_own(hsm, tokens, audience):
+    """A key with the ID of another one could not be used, and the other one could no longer be found by its ID."""
+    before = tokens.tool("--list-objects")
+    for uri in [tokens.uri("another;id=%01"), tokens.uri("another;id=%01").replace("type=private", "")]:
+        run = hsm.run("key", "--generate", f"--key={uri}", *CLAIMS, f"--audience={audience}")
+        run.failed("CONFIGURATION", 'has another key with the id of --key: object=rsa;id=%01; set another id in --key')
+    assert tokens.tool("--list-objects") == before
+
+
 def test_runs_at_once_create_one_key(hsm, tokens, module, audience, tmp_path):
     """The first run blocks while it creates the key. The others wait, and then use that key."""
     calls, go = tmp_path / "calls", tmp_path / "calls.go"
@@ -260,6 +269,8 @@ def mtls(hsm, tokens, audience, tmp_path):
             words = [f"--issuer={issuer}", "--client-id=a", "--auth=mtls", f"--client-cert={certificate}",
                      f"--client-key={tokens.uri(key, module)}", f"--ca-file={authority.ca}", f"--audience={audience}"]  # fmt: skip
             done = hsm.run("oidc", *words, env={"MISBEHAVE": how})
+            if done.status == 0:
+                running.wait_for(port, " /token ")
             return done, running.requests(port)
 
     return run
