@@ -261,6 +261,7 @@ fn a_request_requires_the_header_and_the_host_of_the_server() {
         format!("localhost:{port}"),
         format!("LocalHost:{port}"),
         "metadata.google.internal".to_owned(),
+        "metadata.google.internal.".to_owned(),
         "metadata".to_owned(),
     ] {
         let text = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n{FLAVOR}\r\n");

@@ -1,6 +1,6 @@
 //! Which requests are answered, and how.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use zeroize::Zeroizing;
@@ -94,15 +94,26 @@ fn is_equal(one: &str, other: &str) -> bool {
     one.len() == other.len() && differs == 0
 }
 
+/// The port that clients omit in `Host` (RFC 9110, section 4.2.1).
+const DEFAULT_PORT: u16 = 80;
+
 /// What a client may send as `Host`: the address of this server, `None` for a Unix socket, or a name
 /// that cannot mean another server.
 pub(super) fn hosts(address: Option<SocketAddr>) -> Vec<String> {
-    let mut hosts = vec!["metadata.google.internal".to_owned(), "metadata".to_owned()];
-    match address {
-        Some(address) => {
-            hosts.extend([address.to_string(), format!("localhost:{}", address.port())]);
-        }
-        None => hosts.push("localhost".to_owned()),
+    let mut hosts = ["metadata.google.internal", "metadata.google.internal.", "metadata"]
+        .map(str::to_owned)
+        .to_vec();
+    let Some(address) = address else {
+        hosts.push("localhost".to_owned());
+        return hosts;
+    };
+    let ip = match address.ip() {
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => format!("[{ip}]"),
+    };
+    for name in [ip, "localhost".to_owned()] {
+        hosts.push(format!("{name}:{}", address.port()));
+        hosts.extend((address.port() == DEFAULT_PORT).then_some(name));
     }
     hosts
 }
@@ -231,4 +242,18 @@ pub(super) fn failure(error: &Error) -> Response {
         Kind::Unreachable | Kind::Expired | Kind::Internal => 503,
     };
     Response::failure(status, &error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clients_omit_only_the_default_port() {
+        let own = |address: &str| hosts(Some(address.parse().unwrap()))[3..].join(" ");
+        assert_eq!(own("127.0.0.1:8080"), "127.0.0.1:8080 localhost:8080");
+        assert_eq!(own("127.0.0.1:80"), "127.0.0.1:80 127.0.0.1 localhost:80 localhost");
+        assert_eq!(own("[::1]:80"), "[::1]:80 [::1] localhost:80 localhost");
+        assert_eq!(hosts(None)[3..], ["localhost"]);
+    }
 }
