@@ -123,7 +123,7 @@ def test_runs_at_once_create_one_key(hsm, tokens, module, audience, tmp_path):
     words = ["key", f"--key={uri}", "--generate", *CLAIMS, f"--audience={audience}"]
     children = [hsm.start(*words, env={"MISBEHAVE": "hold-generate", "CALLS": str(calls)}) for _ in range(4)]
     try:
-        lock = hsm.home / ".cache" / "wif-token" / "pkcs11-generate.lock"
+        lock = hsm.home / ".cache" / "wif-token" / "pkcs11.lock"
         until(lambda: "C_GenerateKeyPair" in calls.read_text() and have_open(lock, children) == 4, "the runs are at the lock")
         go.touch()
         runs = [hsm.finish(child) for child in children]
@@ -134,6 +134,14 @@ def test_runs_at_once_create_one_key(hsm, tokens, module, audience, tmp_path):
     assert [verify_jwt(run.token, provider)["sub"] for run in runs] == ["host-1"] * 4
     assert calls.read_text().split().count("C_GenerateKeyPair") == 1
     assert tokens.tool("--list-objects", "--type", "privkey").decode().count("label:      shared") == 1
+
+
+def test_runs_at_once_sign_with_one_key(hsm, tokens, audience):
+    """SoftHSM rewrites the file of the token at each login, and a process that reads it meanwhile finds no token."""
+    words = ["key", f"--key={tokens.uri('ec')}", *CLAIMS, f"--audience={audience}"]
+    started = [hsm.start(*words) for _ in range(40)]
+    runs = [hsm.finish(child) for child in started]
+    assert [run.stderr for run in runs] == [""] * len(runs)
 
 
 def test_a_key_file_has_the_same_key_set(hsm, audience, tmp_path):
