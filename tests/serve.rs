@@ -598,7 +598,7 @@ fn a_header_that_the_server_does_not_use_may_have_any_bytes() {
     let mut client = Client::connect(&serving.address);
     let host = &serving.address;
     let head = format!("GET / HTTP/1.1\r\nHost: {host}\r\n{FLAVOR}User-Agent: M");
-    client.send([head.as_bytes(), b"\xfcller\r\n\r\n"].concat());
+    client.send_bytes(&[head.as_bytes(), b"\xfcller\r\n\r\n"].concat());
     assert_eq!(client.response(false).unwrap().status, 200);
 }
 

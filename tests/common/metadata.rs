@@ -253,8 +253,12 @@ impl Client {
         Client(BufReader::new(Box::new(stream)))
     }
 
-    pub fn send(&mut self, text: impl AsRef<[u8]>) {
-        self.0.get_mut().write_all(text.as_ref()).unwrap();
+    pub fn send(&mut self, text: &str) {
+        self.send_bytes(text.as_bytes());
+    }
+
+    pub fn send_bytes(&mut self, bytes: &[u8]) {
+        self.0.get_mut().write_all(bytes).unwrap();
     }
 
     /// The next response; `None` if the server closes the connection instead.
