@@ -6,7 +6,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, UnixTime};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use serde_json::{Map, Value, json};
 use webpki::{ALL_VERIFICATION_ALGS, EndEntityCert, KeyUsage, anchor_from_trusted_cert};
 
@@ -27,6 +27,30 @@ pub fn certificates(pem: &Secret) -> Option<Vec<CertificateDer<'static>>> {
     let found: Result<Vec<_>, _> =
         CertificateDer::pem_slice_iter(pem.expose().as_bytes()).collect();
     found.ok().filter(|found| !found.is_empty())
+}
+
+/// A curve: its name in DER, and the beginning of an uncompressed public key, a BIT STRING.
+#[derive(Debug)]
+pub struct Curve(&'static [u8], &'static [u8]);
+
+/// <https://www.rfc-editor.org/rfc/rfc5480>
+pub const P256: Curve =
+    Curve(&[0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07], &[0x03, 0x42, 0x00, 0x04]);
+/// As [`P256`].
+pub const P384: Curve =
+    Curve(&[0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22], &[0x03, 0x62, 0x00, 0x04]);
+
+/// Why a private key in PEM on one of these curves is not usable: its public key, which is optional
+/// (RFC 5915, section 3), is missing or compressed. With the fix, in which `FILE` stands for the path;
+/// `None` for any other key.
+pub fn without_public_key(pem: &Secret, curves: &[Curve]) -> Option<(&'static str, &'static str)> {
+    let key = PrivateKeyDer::from_pem_slice(pem.expose().as_bytes()).ok()?;
+    let has = |part: &[u8]| key.secret_der().windows(part.len()).any(|bytes| bytes == part);
+    curves.iter().any(|Curve(name, point)| has(name) && !has(point)).then_some((
+        "it does not contain the public key in uncompressed form",
+        "run openssl ec -in FILE -conv_form uncompressed -out FILE.new, and set the mode of the new \
+         file to 0600",
+    ))
 }
 
 /// Why a server refuses a client certificate.

@@ -157,6 +157,61 @@ fn the_environment_selects_only_the_server() {
 }
 
 #[test]
+fn the_reason_that_the_command_does_not_start_is_named() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let google = Google::new();
+    let world = google.world(true);
+    for folder in ["tmp", "folder"] {
+        fs::create_dir(world.path(folder)).unwrap();
+    }
+    let files = [
+        ("crlf", "#!/bin/sh\r\n"),
+        ("no-interpreter", "#!/nonexistent/sh\n"),
+        ("text", "exit 0\n"),
+        ("plain", "#!/bin/sh\n"),
+    ];
+    for (name, content) in files {
+        let mode = if name == "plain" { 0o644 } else { 0o755 };
+        let path = world.write(name, content);
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+    for (command, status, reason) in [
+        ("./crlf", 126, "it has Windows line endings (CRLF); save"),
+        ("./no-interpreter", 126, "does not exist; install the interpreter"),
+        ("./text", 126, "it has no #! line; add a first line"),
+        ("./plain", 126, "it is not executable; run chmod +x"),
+        ("./folder", 126, "it is a directory; add the name of the program"),
+        ("folder", 127, "folder was not found; correct the command after --"),
+        ("", 2, "exec requires a command; add the command after --"),
+    ] {
+        let mut exec = world.command("exec --credentials={dir}/c.json --", &[]);
+        exec.arg(command).current_dir(world.path("")).env("TMPDIR", world.path("tmp"));
+        let run = Run::new(exec.output().unwrap());
+        assert_eq!((run.status, run.stdout.as_str()), (status, ""), "{command}: {run:?}");
+        assert!(run.stderr.contains(reason) && run.stderr.lines().count() == 1, "{run:?}");
+        assert!(leaves_nothing(&world), "{command}");
+    }
+}
+
+/// The folder is removed even when no file can be opened. With fewer files, the loader fails.
+#[test]
+fn the_limit_that_prevents_a_start_is_named() {
+    let google = Google::new();
+    let world = google.world(true);
+    fs::create_dir(world.path("tmp")).unwrap();
+    let exec = world.command("exec --credentials={dir}/c.json -- true", &[]);
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "for limit in $(seq 3 30); do (ulimit -n $limit; \"$@\"); done; :", "sh"]);
+    shell.arg(exec.get_program()).args(exec.get_args()).env("TMPDIR", world.path("tmp"));
+    let run = Run::new(shell.output().unwrap());
+    assert!(run.stderr.contains("cannot run true: Too many open files"), "{run:?}");
+    let is_named = |line: &str| line.ends_with("raise the limit on open files (ulimit -n)");
+    let mut own = run.stderr.lines().filter(|line| line.starts_with("cannot "));
+    assert!(own.all(is_named), "{run:?}");
+    assert!(leaves_nothing(&world));
+}
+
+#[test]
 fn the_exit_status_is_that_of_the_command() {
     let google = Google::new();
     let world = google.world(true);

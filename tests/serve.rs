@@ -261,6 +261,7 @@ fn a_request_requires_the_header_and_the_host_of_the_server() {
         format!("localhost:{port}"),
         format!("LocalHost:{port}"),
         "metadata.google.internal".to_owned(),
+        "metadata.google.internal.".to_owned(),
         "metadata".to_owned(),
     ] {
         let text = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n{FLAVOR}\r\n");
@@ -548,6 +549,57 @@ fn requests_that_are_sent_at_once_are_answered_in_order() {
     client.send(&get("/").replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n"));
     assert_eq!(client.response(false).unwrap().header("Connection"), Some("close"));
     assert_eq!(client.response(false), None);
+}
+
+#[test]
+fn a_client_that_waits_for_a_change_gets_no_response_before_its_timeout() {
+    let google = Google::new();
+    let world = google.world(true);
+    let serving = Serving::start(&world, "");
+    let project = format!("{ROOT}project/project-id");
+    let tag = serving.get(&project).header("ETag").unwrap().to_owned();
+    let ask = |client: &mut Client, query: &str| {
+        let (path, host) = (format!("{project}?wait_for_change={query}"), &serving.address);
+        client.send(&format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n{FLAVOR}\r\n"));
+    };
+    let mut client = Client::connect(&serving.address);
+    let started = Instant::now();
+    for query in ["true&last_etag=0", "true&timeout_sec=0", &format!("false&last_etag={tag}")] {
+        ask(&mut client, query);
+        assert_eq!(client.response(false).unwrap().body, "example-project", "{query}");
+    }
+    let missing = format!("{ROOT}instance/id?wait_for_change=true");
+    assert_eq!(serving.get(&missing).status, 404);
+    assert!(started.elapsed() < Duration::from_secs(1));
+    for query in [format!("TRUE&last_etag={tag}&timeout_sec=1"), "true&timeout_sec=1".to_owned()] {
+        let started = Instant::now();
+        ask(&mut client, &query);
+        let response = client.response(false).unwrap();
+        assert!(started.elapsed() >= Duration::from_secs(1), "{query}");
+        assert_eq!(response.body, "example-project");
+        assert_eq!(response.header("ETag"), Some(tag.as_str()));
+    }
+    // Without a timeout, they wait until other clients need the connections.
+    let mut waiting: Vec<Client> = (0..64).map(|_| Client::connect(&serving.address)).collect();
+    waiting.iter_mut().for_each(|client| ask(client, &format!("true&last_etag={tag}")));
+    thread::sleep(Duration::from_millis(100));
+    let ticks = serving.ticks();
+    assert_eq!(serving.get("/").status, 200);
+    assert!(waiting[0].is_closed_after(Duration::from_secs(1)));
+    assert!(serving.ticks() - ticks < 20, "it waits without work");
+    assert_eq!(serving.end().code(), Some(0));
+}
+
+#[test]
+fn a_header_that_the_server_does_not_use_may_have_any_bytes() {
+    let google = Google::new();
+    let world = google.world(true);
+    let serving = Serving::start(&world, "");
+    let mut client = Client::connect(&serving.address);
+    let host = &serving.address;
+    let head = format!("GET / HTTP/1.1\r\nHost: {host}\r\n{FLAVOR}User-Agent: M");
+    client.send_bytes(&[head.as_bytes(), b"\xfcller\r\n\r\n"].concat());
+    assert_eq!(client.response(false).unwrap().status, 200);
 }
 
 #[test]

@@ -86,13 +86,15 @@ impl CertificateFiles {
     /// The certificates of the trust chain, without that of the client at its beginning.
     ///
     /// # Errors
-    /// `CONFIGURATION` if the file has no certificates, or that of the client at another place.
+    /// `CONFIGURATION` if the file contains something else, or that of the client at another place.
     pub fn chain(
         &self,
         leaf: &CertificateDer,
         path: Option<&Path>,
     ) -> Result<Vec<CertificateDer<'static>>, Error> {
-        let Some(text) = &self.trust_chain else { return Ok(Vec::new()) };
+        // Google's libraries accept an empty file.
+        let text = self.trust_chain.as_ref().filter(|text| !text.expose().trim().is_empty());
+        let Some(text) = text else { return Ok(Vec::new()) };
         let member = "credential_source.trust_chain_path";
         let shown = path.map(show::path).unwrap_or_default();
         let mut chain = x509::certificates(text)
@@ -128,33 +130,45 @@ impl CertificateFiles {
             }
             KeyRef::Store(_) => return Err(not_for_tls(&format!("key_path in {config}"))),
         };
-        let unusable = match pair {
-            Ok(pair) => return Ok(Some(pair)),
-            Err(Unusable::Mismatch) => return Ok(None),
-            Err(unusable) => unusable,
-        };
+        match pair {
+            Ok(pair) => Ok(Some(pair)),
+            Err(Unusable::Mismatch) => Ok(None),
+            Err(unusable) => Err(self.explain(unusable, &place, key.as_ref())),
+        }
+    }
+
+    /// The failure of a certificate or a key that cannot be used. `key` is the text of its file.
+    fn explain(&self, unusable: Unusable, place: &str, key: Option<&Secret>) -> Error {
         let (certificate, shown) = (self.config.certificate.shown(), self.config.key.shown());
         let wrong = |what: String| Error::new(Kind::Configuration, what);
-        Err(match unusable {
-            Unusable::Chain => no_certificate(&certificate).fix(format!("check {place}")),
+        let (error, reason, fix) = match unusable {
+            Unusable::Chain => return no_certificate(&certificate).fix(format!("check {place}")),
             Unusable::Certificate | Unusable::Mismatch => {
-                wrong(format!("{certificate} does not begin with a valid certificate"))
-                    .fix("use an X.509 certificate of version 3")
+                return wrong(format!("{certificate} does not begin with a valid certificate"))
+                    .fix("use an X.509 certificate of version 3");
             }
             Unusable::KeyType => {
-                wrong(format!("the type or the size of the key in {shown} is not supported"))
-                    .fix("use an RSA key of 2048 to 4096 bits, or a P-256 or P-384 key")
+                let curves = [x509::P256, x509::P384];
+                let reason = key.and_then(|key| x509::without_public_key(key, &curves));
+                let what = match reason {
+                    Some(_) => format!("the key in {shown} cannot be used"),
+                    None => format!("the type or the size of the key in {shown} is not supported"),
+                };
+                let fix = "use an RSA key of 2048 to 4096 bits, or a P-256 or P-384 key";
+                (wrong(what), reason, fix.to_owned())
             }
             Unusable::Key => {
-                let error = wrong(format!("{shown} does not contain a private key in PEM format"));
-                match key.and_then(|key| show::other_key(key.expose())) {
-                    Some((cause, fix)) => error
-                        .cause(cause)
-                        .fix(fix.replace("OPTION", "key_path").replace("FILE", &quoted(&shown))),
-                    None => error.fix(format!("check {place}")),
-                }
+                let reason = key.and_then(|key| show::other_key(key.expose()));
+                let what = format!("{shown} does not contain a private key in PEM format");
+                (wrong(what), reason, format!("check {place}"))
             }
-        })
+        };
+        match reason {
+            Some((cause, fix)) => error
+                .cause(cause)
+                .fix(fix.replace("OPTION", "key_path").replace("FILE", &quoted(&shown))),
+            None => error.fix(fix),
+        }
     }
 }
 

@@ -12,9 +12,10 @@ use crate::configuration::search::METADATA_HOST;
 use crate::context::Context;
 use crate::contract::exit::Output;
 use crate::error::{Error, Kind};
+use crate::files::MORE_FILES;
 use crate::options::SecretRef;
 use crate::program;
-use crate::server::{AllowedUsers, Listener, MORE_FILES, Server, Waker, Woken};
+use crate::server::{AllowedUsers, Listener, Server, Waker, Woken};
 use crate::world::Deadline;
 
 options! {
@@ -71,14 +72,19 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
 /// such as those of the source `google`, come from the metadata server behind it.
 fn without_own_address(options: &Options, cx: &Context) -> Result<Context, Error> {
     let own = options.listen.as_ref().and_then(|address| address.parse::<SocketAddr>().ok());
-    let is_own = cx.env.text(METADATA_HOST)?.zip(own).is_some_and(|(host, own)| {
-        host == own.to_string() || host == format!("localhost:{}", own.port())
-    });
+    let is_own = cx.env.text(METADATA_HOST)?.zip(own).is_some_and(|(host, own)| names(&host, own));
     Ok(cx.narrowed(|world, _| {
         if is_own {
             world.env = world.env.clone().with(METADATA_HOST, "");
         }
     }))
+}
+
+/// Whether a host, with its port unless it is that of http, is this address.
+fn names(host: &str, own: SocketAddr) -> bool {
+    let without_port = |host: &str| host.strip_suffix(":80").unwrap_or(host).to_owned();
+    let own = [own.to_string(), format!("localhost:{}", own.port())];
+    own.iter().any(|own| without_port(own) == without_port(host))
 }
 
 /// Longer than any process runs.
@@ -89,4 +95,24 @@ fn ended_by_signal() -> std::io::Result<Woken> {
     let (ended, end) = Waker::new()?;
     program::on_stop(move || end.wake())?;
     Ok(ended)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_port_of_http_can_be_omitted() {
+        for (host, own, is_own) in [
+            ("127.0.0.1:8080", "127.0.0.1:8080", true),
+            ("localhost:8080", "[::1]:8080", true),
+            ("127.0.0.1", "127.0.0.1:80", true),
+            ("[::1]:80", "[::1]:80", true),
+            ("localhost", "[::1]:80", true),
+            ("127.0.0.1", "127.0.0.1:8080", false),
+            ("127.0.0.2", "127.0.0.1:80", false),
+        ] {
+            assert_eq!(names(host, own.parse().unwrap()), is_own, "{host} {own}");
+        }
+    }
 }

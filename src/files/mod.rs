@@ -46,6 +46,16 @@ use crate::show;
 /// The largest file, response or program output that is read, in bytes.
 pub const LIMIT: usize = 1024 * 1024;
 
+/// The beginning of a block of PEM.
+const PEM: &[u8] = b"-----BEGIN ";
+
+/// The fix if the operating system refuses a file, a socket or a thread.
+pub const MORE_FILES: &str = if cfg!(windows) {
+    "close other programs on this host"
+} else {
+    "raise the limit on open files (ulimit -n)"
+};
+
 /// The absolute form of a path, which does not have to exist.
 pub fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
@@ -79,7 +89,8 @@ pub fn read_limited(reader: impl Read, limit: usize) -> io::Result<Option<Vec<u8
 }
 
 /// Reads a text file that an option names: at most [`LIMIT`] bytes of UTF-8, without a byte order
-/// mark. `missing` is the kind of error for a file that does not exist.
+/// mark. The text around PEM blocks may have another encoding. `missing` is the kind of error for a
+/// file that does not exist.
 ///
 /// # Errors
 /// `missing` if the file does not exist, `CONFIGURATION` if it is unreadable, too large or not
@@ -118,12 +129,19 @@ fn text(
     option: &str,
     missing: Kind,
 ) -> Result<Secret, Error> {
-    let text = String::from_utf8(bytes(path, open, option, missing)?).map_err(|error| {
-        let (what, fix) = show::other_text(error.as_bytes());
-        let fix = fix.replace("OPTION", option);
-        Error::new(Kind::Configuration, format!("{} {what}", path.display()))
-            .fix(fix.replace("FILE", &shell::quoted(&path.to_string_lossy())))
-    })?;
+    let text = match String::from_utf8(bytes(path, open, option, missing)?) {
+        Ok(text) => text,
+        // Data outside the blocks of PEM is permitted and ignored (RFC 7468, section 2).
+        Err(error) if error.as_bytes().windows(PEM.len()).any(|part| part == PEM) => {
+            String::from_utf8_lossy(error.as_bytes()).into_owned()
+        }
+        Err(error) => {
+            let (what, fix) = show::other_text(error.as_bytes());
+            let fix = fix.replace("OPTION", option);
+            return Err(Error::new(Kind::Configuration, format!("{} {what}", path.display()))
+                .fix(fix.replace("FILE", &shell::quoted(&path.to_string_lossy()))));
+        }
+    };
     Ok(Secret::new(text.strip_prefix('\u{feff}').unwrap_or(&text)))
 }
 

@@ -112,8 +112,10 @@ impl<'a> Request<'a> {
     fn takes_bearer(&self) -> bool {
         // An empty value clears the list.
         let list = |name| self.values(name).take_while(|value| !value.is_empty());
+        // A quoted string, such as a realm, may contain the word too.
         let is_bearer = |challenge: &str| {
-            challenge.split([' ', ',']).any(|word| word.eq_ignore_ascii_case("bearer"))
+            let mut words = challenge.split('"').step_by(2).flat_map(|part| part.split([' ', ',']));
+            words.any(|word| word.eq_ignore_ascii_case("bearer"))
         };
         list("capability[]").any(|capability| capability == "authtype")
             && (list("wwwauth[]").next().is_none() || list("wwwauth[]").any(is_bearer))

@@ -132,7 +132,7 @@ pub fn arguments(name: &OsStr, args: Vec<OsString>) -> Vec<OsString> {
 options! {
     /// Options of every helper.
     struct MinLife {
-        /// renew cached credentials that expire within this time (default: 300, for aws 600, for
+        /// renew cached credentials that expire within this time (default: 300, for aws 900, for
         /// docker 3300)
         min_life: Option<Seconds<0, 43_200>> = "--min-life",
     }

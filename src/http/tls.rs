@@ -47,7 +47,7 @@ impl Unusable {
         let what = match self {
             Unusable::Chain => "the client certificate is not in PEM format",
             Unusable::Key => "the client key is not a private key in PEM format",
-            Unusable::KeyType => "the type or the size of the client key is not supported",
+            Unusable::KeyType => "the client key is not supported",
             Unusable::Certificate => "the client certificate is not valid",
             Unusable::Mismatch => "the client certificate does not match the client key",
         };
@@ -62,12 +62,15 @@ impl ClientCert {
     /// `CONFIGURATION` if either is not in PEM or cannot be used, or if they do not match.
     pub fn new(chain: &Secret, key: &Secret, place: &str) -> Result<ClientCert, Error> {
         ClientCert::read(chain, key, place).map_err(|unusable| {
+            let reason = match unusable {
+                Unusable::Key => show::other_key(key.expose()),
+                Unusable::KeyType => x509::without_public_key(key, &[x509::P256, x509::P384]),
+                _ => None,
+            };
             let error = unusable.explain(place);
-            match (unusable, show::other_key(key.expose())) {
-                (Unusable::Key, Some((what, fix))) => {
-                    error.cause(what).fix(fix.replace("OPTION", "the client key"))
-                }
-                _ => error,
+            match reason {
+                Some((what, fix)) => error.cause(what).fix(fix.replace("OPTION", "the client key")),
+                None => error,
             }
         })
     }

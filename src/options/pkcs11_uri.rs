@@ -105,6 +105,11 @@ impl Pkcs11Uri {
             ("object", _) => self.object = Some(value),
             ("type", _) if value == "private" => {}
             ("type", _) => return Err("must name a private key: use type=private".to_owned()),
+            (_, Some(known @ "slot-id")) => {
+                let number = value.parse::<u64>();
+                let number = number.map_err(|_| "must have a decimal number in slot-id")?;
+                self.token.push((known, number.to_string()));
+            }
             (_, Some(known)) => self.token.push((known, value)),
             // It might select another token, so it cannot be ignored.
             (_, None) => return Err(unsupported(name)),
@@ -126,8 +131,9 @@ impl Pkcs11Uri {
             }
             "pin-source" => {
                 let path = value.strip_prefix("file:").unwrap_or(&value);
-                self.pin =
-                    Some(SecretRef::File(absolute(path.strip_prefix("//").unwrap_or(path))?));
+                // The host of a file URI is empty or localhost (RFC 8089, section 2).
+                let after_host = ["//localhost", "//"].iter().find_map(|it| path.strip_prefix(it));
+                self.pin = Some(SecretRef::File(absolute(after_host.unwrap_or(path))?));
             }
             "pin-value" => {
                 return Err(
@@ -190,7 +196,8 @@ mod tests {
         assert_eq!((uri.object.as_deref(), uri.id), (Some("k"), Some(vec![0, 255])));
         assert_eq!(uri.pin, Some(SecretRef::File("/etc/pin".into())));
         assert_eq!(uri.module, Some("/usr/lib/m.so".into()));
-        for source in ["/etc/pin", "file:/etc/pin", "file:%2Fetc%2Fpin"] {
+        for source in ["/etc/pin", "file:/etc/pin", "file:%2Fetc%2Fpin", "file://localhost/etc/pin"]
+        {
             let uri = Pkcs11Uri::parse(&format!("PKCS11:?pin-source={source}")).unwrap();
             assert_eq!(uri.pin, Some(SecretRef::File("/etc/pin".into())), "{source}");
         }
@@ -205,6 +212,8 @@ mod tests {
             ("pkcs11:token=%ff", "text as the value of token"),
             ("pkcs11:object=a%0ab", "text as the value of object"),
             ("pkcs11:type=cert", "a private key"),
+            ("pkcs11:slot-id=0x3", "a decimal number in slot-id"),
+            ("pkcs11:?pin-source=file://hunter2/etc/pin", "absolute"),
             ("pkcs11:library-version=3", "library-version"),
             ("pkcs11:hunter2=3", "RFC 7512"),
             ("pkcs11:?pin-value=hunter2", "pin-value"),

@@ -67,7 +67,7 @@ pub fn is_this_program(path: &Path) -> bool {
 }
 
 /// Whether a name is not searched in `PATH`.
-fn is_path(name: &OsStr) -> bool {
+pub(super) fn is_path(name: &OsStr) -> bool {
     let separators: &[u8] = if cfg!(windows) { b"/\\:" } else { b"/" };
     name.as_encoded_bytes().iter().any(|byte| separators.contains(byte))
 }

@@ -29,6 +29,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
+use self::find::is_path;
 use self::group::Group;
 use crate::error::{Error, Kind};
 use crate::files;
@@ -191,15 +192,10 @@ impl Program {
     }
 
     fn not_started(&self, error: &io::Error, world: &World) -> Error {
-        let (shown, place) = (show::path(self.name.as_ref()), &self.place);
-        let env = self.env(world);
-        let obstacle = match find(&self.name, &env) {
-            Some(file) => obstacle::of_file(&file, error, &env),
-            None => obstacle::of_path(&self.name),
-        };
-        if let Some(obstacle) = obstacle {
-            return obstacle.explain(&shown);
+        if let Some(explained) = explain(&self.name, error, &self.env(world)) {
+            return explained;
         }
+        let (shown, place) = (show::path(self.name.as_ref()), &self.place);
         let kind = match error.kind() {
             io::ErrorKind::NotFound => Kind::Absent,
             _ => Kind::Configuration,
@@ -208,6 +204,16 @@ impl Program {
             .cause(error)
             .fix(format!("check {place} and PATH"))
     }
+}
+
+/// Why the operating system did not start a program, with this error; `None` if it is not known. The
+/// failure is `CONFIGURATION`.
+pub fn explain(name: &OsStr, error: &io::Error, env: &Env) -> Option<Error> {
+    let obstacle = obstacle::of_system(error).or_else(|| match find(name, env) {
+        Some(file) => obstacle::of_file(&file, error, env),
+        None => is_path(name).then(|| obstacle::of_path(name)).flatten(),
+    });
+    obstacle.map(|obstacle| obstacle.explain(&show::path(name.as_ref())))
 }
 
 /// Reads on a separate thread, which ends when all writers have closed the pipe.

@@ -41,6 +41,8 @@ pub(super) enum State {
     Request,
     /// For a token. The old one is served when the deadline passes.
     Token { wanted: Wanted, is_head: bool, old: Option<AccessToken> },
+    /// For the end of the time that the client waits for a change.
+    Held { response: Response, is_head: bool },
     /// Until the client has read the response.
     Sending,
     /// For nothing: it is closed.
@@ -72,9 +74,13 @@ impl Connection {
     }
 
     /// The time from which the connection can be closed without losing a request; `None` while
-    /// there is a request.
+    /// there is a request. A client that waits for a change repeats its request.
     pub(super) fn idle_from(&self) -> Option<Deadline> {
-        let is_idle = matches!(self.state, State::Request) && self.received.is_empty();
+        let is_idle = match self.state {
+            State::Request => self.received.is_empty(),
+            State::Held { .. } => true,
+            State::Token { .. } | State::Sending | State::Closed => false,
+        };
         is_idle.then_some(self.grace)
     }
 

@@ -26,6 +26,7 @@ use self::routes::Route;
 use self::system::{Interest, handle, poll};
 use self::tokens::{Answer, Tokens};
 use crate::error::{Error, Kind};
+use crate::files::MORE_FILES;
 use crate::secret::Secret;
 use crate::world::{Clock, Deadline, Log};
 
@@ -39,13 +40,6 @@ const MOST_CONNECTIONS: usize = 64;
 /// The pause in accepting connections after the operating system has failed to accept one, for
 /// example because too many files are open.
 const PAUSE: Duration = Duration::from_millis(100);
-
-/// The fix if the operating system refuses a socket or a thread.
-pub const MORE_FILES: &str = if cfg!(windows) {
-    "close other programs on this host"
-} else {
-    "raise the limit on open files (ulimit -n)"
-};
 
 /// The settings of a server.
 pub struct Settings {
@@ -141,7 +135,7 @@ impl Server {
             let interest = match connection.state {
                 State::Request => Interest::Read,
                 State::Sending => Interest::Write,
-                State::Token { .. } | State::Closed => Interest::End,
+                State::Token { .. } | State::Held { .. } | State::Closed => Interest::End,
             };
             (handle(connection.stream()), interest)
         }));
@@ -216,7 +210,7 @@ impl Server {
                 connection.send();
                 connection.next_request()
             }
-            State::Token { .. } | State::Closed => {
+            State::Token { .. } | State::Held { .. } | State::Closed => {
                 connection.state = State::Closed; // the client has disconnected
                 Event::Nothing
             }
@@ -239,6 +233,10 @@ impl Server {
                     let is_head = request.method == "HEAD";
                     match routes::route(&request, &self.settings, &self.hosts) {
                         Route::Response(response) => connection.respond(&response, is_head),
+                        Route::Held(response, wait) => {
+                            connection.deadline = Some(Deadline::after(wait));
+                            connection.state = State::Held { response, is_head };
+                        }
                         Route::Token(wanted) => match self.tokens.get(&wanted, Clock.now()) {
                             Answer::Token(token) => {
                                 connection.respond(&routes::token(&wanted, &token), is_head);
@@ -293,6 +291,9 @@ impl Server {
                     None => Response::failure(503, late),
                 };
                 Some((response, *is_head))
+            }
+            State::Held { response, is_head } if has_passed(connection) => {
+                Some((response.clone(), *is_head))
             }
             _ => None,
         });

@@ -56,12 +56,11 @@ impl Request {
             Ok(_) | Err(httparse::Error::TooManyHeaders) => return Received::Wrong(431),
             Err(_) => return Received::Wrong(400),
         };
-        let text = |value: &[u8]| String::from_utf8(value.to_vec()).ok();
-        let mut read = Vec::new();
-        for header in parsed.headers.iter() {
-            let Some(value) = text(header.value) else { return Received::Wrong(400) };
-            read.push((header.name.to_ascii_lowercase(), value.trim().to_owned()));
-        }
+        // A header that this server does not use, such as User-Agent, may have any bytes (RFC 9110,
+        // section 5.5).
+        let text = |value| String::from_utf8_lossy(value).trim().to_owned();
+        let headers = parsed.headers.iter();
+        let headers = headers.map(|it| (it.name.to_ascii_lowercase(), text(it.value))).collect();
         let (method, target) = (parsed.method.unwrap_or_default(), parsed.path.unwrap_or_default());
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let decoded = form::decode(path).filter(|path| path.starts_with('/'));
@@ -71,8 +70,7 @@ impl Request {
         };
         let is_http_11 = parsed.version == Some(1);
         let (method, query_text) = (method.to_owned(), query_text.to_owned());
-        let mut request =
-            Request { method, path, query_text, query, headers: read, keeps_open: false };
+        let mut request = Request { method, path, query_text, query, headers, keeps_open: false };
         let closes =
             request.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
         request.keeps_open = is_http_11 && !closes;

@@ -14,6 +14,7 @@ const PLAIN: &str = "text/plain; charset=utf-8";
 const HTML: &str = "text/html";
 
 /// A response.
+#[derive(Clone)]
 pub(super) struct Response {
     status: u16,
     content_type: &'static str,
@@ -54,6 +55,12 @@ impl Response {
         Response { status, content_type: PLAIN, location: None, is_tagged: false, body }
     }
 
+    /// The value of the `ETag` header.
+    pub(super) fn tag(&self) -> Option<String> {
+        let hash = self.is_tagged.then(|| digest(&SHA256, self.body.as_bytes()))?;
+        Some(hash.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect())
+    }
+
     /// The bytes of the response. They contain no body for a HEAD request.
     pub(super) fn bytes(&self, keeps_open: bool, is_head: bool) -> Zeroizing<Vec<u8>> {
         let reason = match self.status {
@@ -77,10 +84,7 @@ impl Response {
         if let Some(location) = &self.location {
             let _ = write!(head, "Location: {location}\r\n");
         }
-        if self.is_tagged {
-            let hash = digest(&SHA256, self.body.as_bytes());
-            let tag: String =
-                hash.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        if let Some(tag) = self.tag() {
             let _ = write!(head, "ETag: {tag}\r\n");
         }
         head.push_str(if keeps_open { "\r\n" } else { "Connection: close\r\n\r\n" });

@@ -1,6 +1,7 @@
 //! Which requests are answered, and how.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use zeroize::Zeroizing;
 
@@ -18,12 +19,17 @@ use crate::world::Clock;
 pub(super) enum Route {
     /// At once.
     Response(Response),
+    /// After this time, because the client waits for a change.
+    Held(Response, Duration),
     /// With a token.
     Token(Wanted),
 }
 
 /// The content type of an ID token; Ruby's client compares it exactly.
 const IDENTITY: &str = "text/html";
+
+/// Longer than any client waits.
+const LONGEST_WAIT: Duration = Duration::from_secs(365 * 24 * 3600);
 
 const ROOT: &str = "/computeMetadata/v1/";
 
@@ -88,15 +94,26 @@ fn is_equal(one: &str, other: &str) -> bool {
     one.len() == other.len() && differs == 0
 }
 
+/// The port that clients omit in `Host` (RFC 9110, section 4.2.1).
+const DEFAULT_PORT: u16 = 80;
+
 /// What a client may send as `Host`: the address of this server, `None` for a Unix socket, or a name
 /// that cannot mean another server.
 pub(super) fn hosts(address: Option<SocketAddr>) -> Vec<String> {
-    let mut hosts = vec!["metadata.google.internal".to_owned(), "metadata".to_owned()];
-    match address {
-        Some(address) => {
-            hosts.extend([address.to_string(), format!("localhost:{}", address.port())]);
-        }
-        None => hosts.push("localhost".to_owned()),
+    let mut hosts = ["metadata.google.internal", "metadata.google.internal.", "metadata"]
+        .map(str::to_owned)
+        .to_vec();
+    let Some(address) = address else {
+        hosts.push("localhost".to_owned());
+        return hosts;
+    };
+    let ip = match address.ip() {
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => format!("[{ip}]"),
+    };
+    for name in [ip, "localhost".to_owned()] {
+        hosts.push(format!("{name}:{}", address.port()));
+        hosts.extend((address.port() == DEFAULT_PORT).then_some(name));
     }
     hosts
 }
@@ -145,7 +162,7 @@ fn nothing(request: &Request, settings: &Settings) -> Route {
         (None, "/computeMetadata/") => Found::Body(TEXT, "v1/\n".to_owned()),
         (None, _) => Found::Nothing,
     };
-    Route::Response(match found {
+    let response = match found {
         Found::Body(content_type, body) => Response::value(content_type, body),
         Found::Redirect => {
             let host = request.header("host").unwrap_or("metadata.google.internal");
@@ -154,7 +171,22 @@ fn nothing(request: &Request, settings: &Settings) -> Route {
         Found::Nothing => {
             Response::failure(404, "this metadata server does not provide this value")
         }
-    })
+    };
+    match wait(request, &response) {
+        Some(wait) => Route::Held(response, wait),
+        None => Route::Response(response),
+    }
+}
+
+/// How long a client waits for a value to change. The values of this server never change, so without
+/// `timeout_sec` the client waits as long as it keeps the connection open. `None` if it does not wait,
+/// or has another value. <https://cloud.google.com/compute/docs/metadata/querying-metadata>
+fn wait(request: &Request, response: &Response) -> Option<Duration> {
+    let waits = request.parameter("wait_for_change")?.eq_ignore_ascii_case("true");
+    let (tag, known) = (response.tag()?, request.parameter("last_etag").unwrap_or_default());
+    let seconds = request.parameter("timeout_sec").and_then(|text| text.parse().ok());
+    (waits && [tag.as_str(), ""].contains(&known))
+        .then(|| Duration::from_secs(seconds.unwrap_or(u64::MAX)).min(LONGEST_WAIT))
 }
 
 /// The name below the configured service account, such as `token`.
@@ -210,4 +242,18 @@ pub(super) fn failure(error: &Error) -> Response {
         Kind::Unreachable | Kind::Expired | Kind::Internal => 503,
     };
     Response::failure(status, &error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clients_omit_only_the_default_port() {
+        let own = |address: &str| hosts(Some(address.parse().unwrap()))[3..].join(" ");
+        assert_eq!(own("127.0.0.1:8080"), "127.0.0.1:8080 localhost:8080");
+        assert_eq!(own("127.0.0.1:80"), "127.0.0.1:80 127.0.0.1 localhost:80 localhost");
+        assert_eq!(own("[::1]:80"), "[::1]:80 [::1] localhost:80 localhost");
+        assert_eq!(hosts(None)[3..], ["localhost"]);
+    }
 }

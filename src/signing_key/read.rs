@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 use super::pair::Pair;
 use crate::secret::Secret;
 use crate::show;
+use crate::x509;
 
 /// Why a text is not a signing key, and the fix if it is not to use a key of another type. `FILE` in
 /// the fix stands for the path, and `OPTION` for the option that contains it.
@@ -28,7 +29,10 @@ pub(super) fn pair(text: &Secret) -> Result<(Pair, Option<String>), Refusal> {
 }
 
 fn from_pem(text: &Secret) -> Result<Pair, Refusal> {
-    let wrong_type = || Refusal("the type or the size of the key is not supported", None);
+    let wrong_type = || match x509::without_public_key(text, &[x509::P256]) {
+        Some((why, fix)) => Refusal(why, Some(fix)),
+        None => Refusal("the type or the size of the key is not supported", None),
+    };
     match PrivateKeyDer::from_pem_slice(text.expose().as_bytes()) {
         Ok(PrivateKeyDer::Pkcs1(key)) => {
             let pair = RsaKeyPair::from_der(key.secret_pkcs1_der()).map_err(|_| wrong_type())?;

@@ -161,6 +161,18 @@ def test_boto3_runs_it_again_when_the_credentials_are_about_to_expire(tools):
     assert len(tools.exchanges()) >= 3
 
 
+@pytest.mark.parametrize("duration, left, renewed", [(3600, 14 * 60, 1), (3600, 20 * 60, 0), (900, 11 * 60, 0), (900, 9 * 60, 1)])
+def test_cached_credentials_outlast_the_window_in_which_boto3_asks_again(tools, duration, left, renewed):
+    """It starts the helper at every call if less than 15 minutes remain, which is so for short sessions from the start."""
+    tools.profile(f"--region={tools.aws.sts.region}", f"--duration={duration}", "--min-life=0")
+    tools.aws.sts.seconds_left = left
+    tools.boto3()
+    tools.aws.sts.seconds_left = None
+    tools.profile(f"--region={tools.aws.sts.region}", f"--duration={duration}")
+    tools.boto3(times=3)
+    assert len(tools.exchanges()) == 1 + renewed
+
+
 def test_another_audience_and_session(tools):
     """`accounts.google.com:oaud` is the audience."""
     tools.aws.sts.trust[ROLE] = trust_policy(SUBJECT, "https://aws.example.test")

@@ -106,6 +106,15 @@ def test_a_generated_key_never_leaves_the_token(hsm, tokens, audience):
     assert "EC" in made and "Access:     sensitive, always sensitive, never extractable, local" in made
 
 
+def test_a_generated_key_has_an_id_of_its_own(hsm, tokens, audience):
+    """A key with the ID of another one could not be used, and the other one could no longer be found by its ID."""
+    before = tokens.tool("--list-objects")
+    for uri in [tokens.uri("another;id=%01"), tokens.uri("another;id=%01").replace("type=private", "")]:
+        run = hsm.run("key", "--generate", f"--key={uri}", *CLAIMS, f"--audience={audience}")
+        run.failed("CONFIGURATION", 'has another key with the id of --key: object=rsa;id=%01; set another id in --key')
+    assert tokens.tool("--list-objects") == before
+
+
 def test_runs_at_once_create_one_key(hsm, tokens, module, audience, tmp_path):
     """The first run blocks while it creates the key. The others wait, and then use that key."""
     calls, go = tmp_path / "calls", tmp_path / "calls.go"
@@ -114,7 +123,7 @@ def test_runs_at_once_create_one_key(hsm, tokens, module, audience, tmp_path):
     words = ["key", f"--key={uri}", "--generate", *CLAIMS, f"--audience={audience}"]
     children = [hsm.start(*words, env={"MISBEHAVE": "hold-generate", "CALLS": str(calls)}) for _ in range(4)]
     try:
-        lock = hsm.home / ".cache" / "wif-token" / "pkcs11-generate.lock"
+        lock = hsm.home / ".cache" / "wif-token" / "pkcs11.lock"
         until(lambda: "C_GenerateKeyPair" in calls.read_text() and have_open(lock, children) == 4, "the runs are at the lock")
         go.touch()
         runs = [hsm.finish(child) for child in children]
@@ -125,6 +134,14 @@ def test_runs_at_once_create_one_key(hsm, tokens, module, audience, tmp_path):
     assert [verify_jwt(run.token, provider)["sub"] for run in runs] == ["host-1"] * 4
     assert calls.read_text().split().count("C_GenerateKeyPair") == 1
     assert tokens.tool("--list-objects", "--type", "privkey").decode().count("label:      shared") == 1
+
+
+def test_runs_at_once_sign_with_one_key(hsm, tokens, audience):
+    """SoftHSM rewrites the file of the token at each login, and a process that reads it meanwhile finds no token."""
+    words = ["key", f"--key={tokens.uri('ec')}", *CLAIMS, f"--audience={audience}"]
+    started = [hsm.start(*words) for _ in range(40)]
+    runs = [hsm.finish(child) for child in started]
+    assert [run.stderr for run in runs] == [""] * len(runs)
 
 
 def test_a_key_file_has_the_same_key_set(hsm, audience, tmp_path):
@@ -260,6 +277,8 @@ def mtls(hsm, tokens, audience, tmp_path):
             words = [f"--issuer={issuer}", "--client-id=a", "--auth=mtls", f"--client-cert={certificate}",
                      f"--client-key={tokens.uri(key, module)}", f"--ca-file={authority.ca}", f"--audience={audience}"]  # fmt: skip
             done = hsm.run("oidc", *words, env={"MISBEHAVE": how})
+            if done.status == 0:
+                running.wait_for(port, " /token ")
             return done, running.requests(port)
 
     return run

@@ -17,9 +17,9 @@ from typing import Iterator
 import pytest
 
 from servers.authority import Authority
-from servers.namespace import own_mounts
+from servers.namespace import namespace, own_mounts
 from standins.sts import DEPLOYER
-from support.metadata import ACCESS
+from support.metadata import ACCESS, go
 from support.places import need
 from support.processes import free_port, listens, until
 
@@ -187,6 +187,25 @@ def test_memory_does_not_grow(commands, served, sts):
     print(f"VmRSS: {start} KiB at the start, {warm} after 1000 requests, {end} at the end")
     assert end - warm <= SLACK and end - start <= MOST_GROWTH, (start, warm, end)
     assert len(sts.exchanges) == 1
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "[::1]"])
+def test_clients_omit_the_default_port_of_http(commands, configured, address):
+    """On port 80, the address alone names the server."""
+    with namespace() as inside:
+        env = {"GOOGLE_APPLICATION_CREDENTIALS": str(commands.path)}
+        server = commands.program.behind(*inside.prefix).start("serve", f"--listen={address}:80", env=env)
+        try:
+            words = [str(word) for word in (*inside.prefix, *go("values"))]
+            env = commands.program.environment({"GCE_METADATA_HOST": address})
+            asks = [*inside.prefix, "curl", "--globoff", "--silent", f"http://{address}/healthz"]
+            until(lambda: subprocess.run(asks, capture_output=True, check=False).returncode == 0, "the server listens")
+            done = subprocess.run(words, env=env, capture_output=True, text=True, timeout=60, check=False)
+        finally:
+            server.terminate()
+            run = commands.program.finish(server)
+    assert json.loads(done.stdout)["email"] == DEPLOYER, done.stderr
+    assert (run.status, run.stderr) == (0, "")
 
 
 def test_a_server_that_ends_frees_its_socket(commands, configured, tmp_path):

@@ -165,15 +165,15 @@ def fetch(workload: Workload, *arguments: str, **env: str) -> str:
 
 
 @pytest.mark.parametrize("name", LIBRARIES)
-@pytest.mark.parametrize("chain", ["none", "issuer", "issuer and root", "with the certificate first"])
+@pytest.mark.parametrize("chain", ["none", "empty", "issuer", "issuer and root", "with the certificate first"])
 def test_the_same_requests(workload, authorities, sts, library, name, chain):
     """Field by field, with the certificate presented at both services, whatever the trust chain is."""
     root, issuer = (authority.ca.read_text() for authority in authorities)
     own = workload.pair.cert.read_text()
-    text = {"none": "", "issuer": issuer, "issuer and root": issuer + root, "with the certificate first": own + issuer}[chain]
+    text = {"none": "", "empty": "", "issuer": issuer, "issuer and root": issuer + root, "with the certificate first": own + issuer}[chain]
     path = workload.folder / "chain.pem"
     path.write_text(text)
-    workload.configure(chain=path if text else None)
+    workload.configure(chain=path if chain != "none" else None)
     assert fetch(workload) in sts.impersonated
     ours = asked(sts)
     assert library(name) in sts.impersonated
@@ -207,16 +207,19 @@ FORMS = {
 
 @pytest.mark.parametrize("form", FORMS)
 def test_every_key_that_the_libraries_take(workload, authorities, sts, library, ledger, form):
-    """With CRLF and text before the blocks; Python takes the same file."""
+    """With CRLF and text in Latin-1 before the blocks; Node takes the same files, and Python takes ASCII text in a key."""
     make, written = FORMS[form]
     pair = authorities[1].client(f"form-{list(FORMS).index(form)}-{os.getpid()}", "vm-8", key=make())
     key = load_pem_private_key(pair.key.read_bytes(), None).private_bytes(Encoding.PEM, written, NoEncryption())
     ledger.private_key("the key", key.decode())
     for path, content in [(pair.cert, pair.cert.read_bytes()), (pair.key, key)]:
-        path.write_bytes(b"Bag Attributes\r\n    friendlyName: vm-8\r\n" + content.replace(b"\n", b"\r\n"))
+        path.write_bytes(b"Bag Attributes\r\n    friendlyName: M\xfcller\r\n" + content.replace(b"\n", b"\r\n"))
     workload.configure(cert=pair.cert, key=pair.key)
     fetch(workload)
     ours = asked(sts)
+    library("node")
+    assert ours == asked(sts, "node")
+    pair.key.write_bytes(pair.key.read_bytes().replace(b"\xfc", b"u"))
     library("python")
     assert ours == asked(sts, "python")
 

@@ -27,8 +27,9 @@ use crate::configuration::search::METADATA_HOST;
 use crate::context::Context;
 use crate::contract::exit::{FailureForm, Output, contain_panics};
 use crate::error::{Error, Kind};
-use crate::files::TemporaryDirectory;
-use crate::server::{Listener, MORE_FILES, Server, Waker, Wanted};
+use crate::files::{MORE_FILES, TemporaryDirectory};
+use crate::program;
+use crate::server::{Listener, Server, Waker, Wanted};
 use crate::show;
 use crate::stdio;
 use crate::world::{Deadline, Env};
@@ -91,7 +92,8 @@ const NOT_RUN: u8 = 126;
 
 fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     let options = Options::read(&invocation.values)?;
-    let Some((name, args)) = invocation.values.rest.split_first() else {
+    let words = invocation.values.rest.split_first();
+    let Some((name, args)) = words.filter(|(name, _)| !name.is_empty()) else {
         return Err(Error::new(Kind::Usage, "exec requires a command")
             .fix("add the command after --: wif-token exec -- COMMAND"));
     };
@@ -132,7 +134,7 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     thread::Builder::new().spawn(serve).map_err(internal)?;
     let child = match system::start(&mut command) {
         Ok(child) => child,
-        Err(error) => return Err(not_run(name, error, invocation)),
+        Err(error) => return Err(not_run(name, error, invocation, &cx.env)),
     };
     let status = system::wait(child, signals).map_err(internal)?;
     Ok(Output { text: String::new(), status })
@@ -168,15 +170,17 @@ fn no_proxy(address: SocketAddr, env: &Env) -> OsString {
 }
 
 /// The failure to run the command, with the exit status of a shell.
-fn not_run(name: &OsStr, error: std::io::Error, invocation: &Invocation) -> Error {
-    let shown = show::path(name.as_ref());
-    let (status, what, fix) = match error.kind() {
-        ErrorKind::NotFound => {
-            (NOT_FOUND, format!("{shown} was not found"), "correct the command after --")
+fn not_run(name: &OsStr, error: std::io::Error, invocation: &Invocation, env: &Env) -> Error {
+    let explained = program::explain(name, &error, env);
+    let is_found = explained.is_some() || error.kind() != ErrorKind::NotFound;
+    let status = Some(if is_found { NOT_RUN } else { NOT_FOUND });
+    invocation.exit.set_form(FailureForm { status, ..FailureForm::MESSAGE });
+    explained.unwrap_or_else(|| {
+        let shown = show::path(name.as_ref());
+        match is_found {
+            true => Error::new(Kind::Configuration, format!("cannot run {shown}")).cause(error),
+            false => Error::new(Kind::Configuration, format!("{shown} was not found")),
         }
-        _ => (NOT_RUN, format!("cannot run {shown}"), "correct the command after --"),
-    };
-    invocation.exit.set_form(FailureForm { status: Some(status), ..FailureForm::MESSAGE });
-    let what = Error::new(Kind::Configuration, what);
-    if status == NOT_FOUND { what.fix(fix) } else { what.cause(error).fix(fix) }
+        .fix("correct the command after --")
+    })
 }

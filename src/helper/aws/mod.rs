@@ -47,9 +47,19 @@ options! {
 /// The default of `--audience`.
 const AUDIENCE: &str = "sts.amazonaws.com";
 
-/// When less than 10 minutes remain, the AWS SDKs start the helper at every call. Therefore
+/// The default of `--duration`, in seconds.
+const DURATION: u64 = 3600;
+
+/// When less than 15 minutes remain, the AWS SDK for Python starts the helper at every call. Therefore
 /// credentials are renewed when less than this remains, in seconds.
-const MIN_LIFE: i64 = 600;
+/// <https://github.com/boto/botocore/blob/develop/botocore/credentials.py>
+const MIN_LIFE: i64 = 15 * 60;
+
+/// The same for this `--duration`: shorter credentials are used for a third of their lifetime.
+fn min_life(duration: Option<Seconds<900, 43_200>>) -> i64 {
+    let seconds = duration.map_or(DURATION, |Seconds(seconds)| seconds);
+    MIN_LIFE.min((seconds * 2 / 3) as i64)
+}
 
 pub(super) const INFO: HelperInfo = HelperInfo {
     name: "aws",
@@ -80,7 +90,7 @@ fn run(call: &Call, cx: &Context) -> Result<Output, Error> {
     let google = Credentials::find(&call.values, &google_cx)?;
     let request = format!("{} {audience:?} {:?}", session.identity, google.hops.last());
     let entry = Entry {
-        reuse: Reuse::For(call.min_life(MIN_LIFE)?),
+        reuse: Reuse::For(call.min_life(min_life(options.duration))?),
         is_ours: RoleCredentials::is_ours,
         ..Entry::new("aws-credentials", &request)
     };

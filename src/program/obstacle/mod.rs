@@ -38,6 +38,11 @@ impl Obstacle {
 /// The error code for a file that the system cannot run: `ENOEXEC`, `ERROR_BAD_EXE_FORMAT`.
 const NOT_A_PROGRAM: i32 = if cfg!(windows) { 193 } else { 8 };
 
+/// `E2BIG`, `ENFILE` and `EMFILE` of Unix.
+const TOO_LONG: i32 = 7;
+const TOO_MANY_FILES_OF_ALL: i32 = 23;
+const TOO_MANY_FILES: i32 = 24;
+
 /// `ERROR_EXE_MACHINE_TYPE_MISMATCH`.
 const OTHER_MACHINE: i32 = 216;
 
@@ -55,6 +60,19 @@ const MACHINES: [(u16, &str); 8] = [
     (243, "riscv64"),
     (258, "loongarch64"),
 ];
+
+/// The reason that the system starts no program, whatever the file is.
+pub(super) fn of_system(error: &io::Error) -> Option<Obstacle> {
+    let fix = match error.raw_os_error()? {
+        TOO_MANY_FILES | TOO_MANY_FILES_OF_ALL => files::MORE_FILES,
+        TOO_LONG => "shorten the arguments and the environment variables",
+        _ if error.kind() == io::ErrorKind::WouldBlock => {
+            "raise the limit on processes (ulimit -u)"
+        }
+        _ => return None,
+    };
+    cfg!(unix).then(|| Obstacle { cause: error.to_string(), fix: fix.to_owned() })
+}
 
 /// The reason that the system did not start a file, with this error; `None` if the file does not show
 /// it.

@@ -229,6 +229,14 @@ pub(super) fn unnamed_key(target: &Target) -> Failure {
     )
 }
 
+/// Another key has the ID of the key to create.
+pub(super) fn id_taken(token: &str, target: &Target, keys: &[String]) -> Failure {
+    let option = &target.option;
+    let what =
+        format!("the token \"{token}\" has another key with the id of {option}: {}", list(keys));
+    configuration(what, format!("set another id in {option}, or correct object to use this key"))
+}
+
 /// The token cannot generate P-256 keys.
 pub(super) fn cannot_generate(target: &Target) -> Failure {
     configuration(

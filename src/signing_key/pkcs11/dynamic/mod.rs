@@ -30,14 +30,24 @@ use crate::options::Pkcs11Uri;
 use crate::stdio;
 use crate::world::Deadline;
 
-/// Waits for other runs of this user that may create a key: two runs at the same time would not find each
-/// other's key, and would create two keys with the same label. Some modules read the keys of a token only when
-/// they are loaded, so the lock is taken before that. Different URIs can mean the same token, so there
-/// is one lock for all.
-fn lock_generation(cx: &Context) -> Result<Option<Lock>, Error> {
-    match private::path("pkcs11-generate", cx) {
-        Some(path) => lock::beside(&path, Duration::ZERO, cx),
-        None => Ok(None),
+/// How long a run waits for others before it opens a key at the same time.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Waits for other runs of this user that open a key. SoftHSM writes the file of a token at each login,
+/// and other processes that read it meanwhile find no token or no key.
+///
+/// Two runs that may create a key would not find each other's key, and would create two keys with the
+/// same label, so they wait until the deadline. Some modules read the keys of a token only when they
+/// are loaded, so the lock is taken before that. Different URIs can mean the same token, so there is
+/// one lock for all.
+fn lock_opening(generates: bool, cx: &Context) -> Result<Option<Lock>, Error> {
+    let Some(path) = private::path("pkcs11", cx) else { return Ok(None) };
+    match generates {
+        true => lock::beside(&path, Duration::ZERO, cx),
+        false => {
+            let reserve = cx.deadline.remaining().saturating_sub(PATIENCE);
+            Ok(lock::beside(&path, reserve, cx).unwrap_or_default())
+        }
     }
 }
 
@@ -91,7 +101,7 @@ impl TokenKey {
         let target = Arc::new(Target { uri, option, pin_place, missing, generates, pin });
         let worker = Worker::of(&target.uri)?;
         let deadline = cx.deadline;
-        let lock = if generates { lock_generation(cx)? } else { None };
+        let lock = lock_opening(generates, cx)?;
         let Found { token, key_type, mechanisms } = worker.open(&target, deadline)?;
         drop(lock);
         cx.log.line(format!("signing with a key in the token \"{token}\""));

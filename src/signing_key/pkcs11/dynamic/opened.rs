@@ -55,7 +55,10 @@ impl Opened {
             [key] => key,
             // Before a login, private keys are not found.
             [] if !is_logged_in => return Err(failure::needs_pin(&token, target)),
-            [] if target.generates => generate::key(&session, target)?,
+            [] if target.generates => {
+                check_id(&session, &token, target)?;
+                generate::key(&session, target)?
+            }
             [] => {
                 let all = [Attribute::number(CKA_CLASS, CKO_PRIVATE_KEY)];
                 return Err(failure::no_key(&token, target, &listed(&session, &all)?));
@@ -181,6 +184,20 @@ fn load(target: &Target) -> Result<Module, Failure> {
         }
     }
     Err(failure::not_loaded(module, error, target))
+}
+
+/// Two keys with the same ID cannot be distinguished: a certificate and a public key belong to the
+/// private key with their ID.
+fn check_id(session: &Session, token: &str, target: &Target) -> Result<(), Failure> {
+    let Some(id) = &target.uri.id else { return Ok(()) };
+    for class in [CKO_PRIVATE_KEY, CKO_PUBLIC_KEY] {
+        let same = [Attribute::number(CKA_CLASS, class), Attribute(CKA_ID, id.clone())];
+        let same = listed(session, &same)?;
+        if !same.is_empty() {
+            return Err(failure::id_taken(token, target, &same));
+        }
+    }
+    Ok(())
 }
 
 /// The keys with these attributes, as attributes of a URI.
