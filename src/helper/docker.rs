@@ -5,9 +5,7 @@
 //! credentials, the helper prints a fixed text on standard output and exits with status 1, and the
 //! tool continues without credentials. docker passes standard error on to the user and skopeo shows
 //! standard output, so a failure is printed on both. `store` and `erase` succeed without storing
-//! anything, so that a login and a logout do not fail. For a registry without credentials, `store`
-//! fails with the reason on standard output: the login would be lost, and podman stores it with its
-//! next helper.
+//! anything, so that a login and a logout do not fail.
 //! <https://github.com/docker/docker-credential-helpers>
 
 use serde_json::{Map, Value, json};
@@ -82,36 +80,8 @@ fn run(call: &Call, cx: &Context) -> Result<Output, Error> {
             let servers: Map<String, Value> = known.map(|host| (url(host), USER.into())).collect();
             Ok(format!("{}\n", Value::from(servers)).into())
         }
-        "store" => {
-            let server = server_of_login(&input::read()?)?;
-            match hosts.permit(url(&server).as_ref(), &cx.log) {
-                true => Ok(String::new().into()),
-                // Each tool shows this if it cannot store the login elsewhere.
-                false => Ok(Output { text: format!("{}\n", not_stored(&server)), status: 1 }),
-            }
-        }
         _ => input::read().map(|_| String::new().into()),
     }
-}
-
-/// The server of a login that a tool stores.
-fn server_of_login(login: &str) -> Result<String, Error> {
-    let login: Value = serde_json::from_str(login).unwrap_or_default();
-    let server = login.get("ServerURL").and_then(Value::as_str).map(str::to_owned);
-    server.ok_or_else(|| {
-        let what = "standard input is not a JSON object with the string member ServerURL";
-        Error::new(Kind::Usage, what).fix("run docker login, or use the action get")
-    })
-}
-
-fn not_stored(server: &str) -> Error {
-    let shown = url(server).map_or("the registry".to_owned(), |url| url.origin());
-    Error::new(Kind::Configuration, format!("the login to {shown} cannot be stored"))
-        .cause("wif-token gets tokens and stores no passwords")
-        .fix(
-            "set credHelpers for the registries of Google instead of credsStore, or add \
-             containers-auth.json to credential-helpers of podman",
-        )
 }
 
 /// The URL of a server, which a tool may name without `https://`.
