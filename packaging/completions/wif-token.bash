@@ -113,7 +113,7 @@ _wif_token() {
         check:--format=*) _wif_token_words 'text json' ;;
         check:--helper=*) _wif_token_words 'kubernetes' ;;
         check:--kubeconfig=*) compopt -o default ;;
-        check:--relying-party=*) _wif_token_words 'aws azure anthropic databricks snowflake' ;;
+        check:--relying-party=*) _wif_token_words 'aws azure anthropic databricks snowflake vault kubernetes openai' ;;
         helper-aws:--credentials=*) compopt -o default ;;
         helper-bazel:--credentials=*) compopt -o default ;;
         helper-cargo:--credentials=*) compopt -o default ;;

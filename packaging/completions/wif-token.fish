@@ -209,7 +209,7 @@ complete -c wif-token -n 'not __fish_seen_subcommand_from helper; and __fish_see
 complete -c wif-token -n 'not __fish_seen_subcommand_from helper; and __fish_seen_subcommand_from check' -l helper -x -a 'kubernetes' -d 'also check this credential helper by sending a request to the cluster in the kubeconfig'
 complete -c wif-token -n 'not __fish_seen_subcommand_from helper; and __fish_seen_subcommand_from check' -l kubeconfig -r -F -d 'kubeconfig file; overrides KUBECONFIG and ~/.kube/config'
 complete -c wif-token -n 'not __fish_seen_subcommand_from helper; and __fish_seen_subcommand_from check' -l context -x -d 'context in the kubeconfig; overrides current-context'
-complete -c wif-token -n 'not __fish_seen_subcommand_from helper; and __fish_seen_subcommand_from check' -l relying-party -x -a 'aws azure anthropic databricks snowflake' -d 'instead of a configuration, check the token of SOURCE by the rules of this relying party'
+complete -c wif-token -n 'not __fish_seen_subcommand_from helper; and __fish_seen_subcommand_from check' -l relying-party -x -a 'aws azure anthropic databricks snowflake vault kubernetes openai' -d 'instead of a configuration, check the token of SOURCE by the rules of this relying party'
 complete -c wif-token -n 'not __fish_seen_subcommand_from helper; and __fish_seen_subcommand_from completions' -a 'bash zsh fish powershell'
 complete -c wif-token -n '__fish_seen_subcommand_from helper; and __fish_seen_subcommand_from aws' -l credentials -r -F -d 'credential file to use; overrides GOOGLE_APPLICATION_CREDENTIALS'
 complete -c wif-token -n '__fish_seen_subcommand_from helper; and __fish_seen_subcommand_from aws' -l service-account -x -d 'service account to impersonate with these credentials'

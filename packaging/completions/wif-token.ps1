@@ -41,7 +41,7 @@ Register-ArgumentCompleter -Native -CommandName wif-token -ScriptBlock {
         'config:--for-os=*' { $start = '--for-os='; 'linux macos windows'; break }
         'check:--format=*' { $start = '--format='; 'text json'; break }
         'check:--helper=*' { $start = '--helper='; 'kubernetes'; break }
-        'check:--relying-party=*' { $start = '--relying-party='; 'aws azure anthropic databricks snowflake'; break }
+        'check:--relying-party=*' { $start = '--relying-party='; 'aws azure anthropic databricks snowflake vault kubernetes openai'; break }
         'helper-keyring:--mode=*' { $start = '--mode='; 'password creds'; break }
         'helper-keyring:--output=*' { $start = '--output='; 'plain json'; break }
         '*:--format=*' { $start = '--format='; 'json text'; break }
