@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Kind, Value, Word, words};
+use super::{Kind, REFUSED, Value, Word, words};
 use wif_token::options::{COMMON, OF_SOURCES, OptionInfo};
 
 const HEAD: &str = r#"#compdef wif-token
@@ -71,12 +71,19 @@ pub(super) fn text() -> String {
     text.push_str(&FIRST.replace("OF_SOURCE", &of_source(&all)));
     for word in &all {
         let shared = if word.shared.len() > 1 { "$of_sources $common" } else { "$common" };
-        let state = if word.kind == Kind::Helper { "of_helper" } else { "rest" };
+        let state = match word.of {
+            _ if word.kind == Kind::Helper => "of_helper",
+            Some(_) => "of_source",
+            None => "rest",
+        };
         let _ = writeln!(text, "            {state}:{})", word.name);
         let _ = writeln!(text, "                _arguments -C {shared} \\");
         options(&mut text, word.own.iter().copied(), " \\");
         let actions = format!("'1: :({})'", word.actions.join(" "));
         let (rest, then) = match (word.of_source, word.rest) {
+            (true, _) if word.name == REFUSED.0 => {
+                ("'1: :->source' '*:: :->of_source' && return", "")
+            }
             (true, _) => ("'1: :->source' '*:: :->rest' && return", ""),
             (false, Some(_)) => ("'*:: : _normal'", "return "),
             (false, None) if word.actions.is_empty() => ("", "return "),
@@ -84,6 +91,11 @@ pub(super) fn text() -> String {
         };
         let _ = writeln!(text, "                    {rest}\n                {then};;");
     }
+    let _ = writeln!(
+        text,
+        "            of_source:*) of_sources=(${{of_sources:#--{}*}}); state=rest ;;",
+        REFUSED.1
+    );
     text.push_str("            *) return ;;\n        esac\n    done\n}\n\n_wif_token \"$@\"\n");
     text
 }
