@@ -93,8 +93,6 @@ _wif_token() {
         config-certificate:--key-path=*) compopt -o default ;;
         config-certificate:--trust-chain-path=*) compopt -o default ;;
         config-certificate:--certificate-config-output=*) compopt -o default ;;
-        config-certificate:--program=*) compopt -o default ;;
-        config-certificate:--for-os=*) _wif_token_words 'linux macos windows' ;;
         config-certificate:--out=*) compopt -o default ;;
         access-token:--credentials=*) compopt -o default ;;
         access-token:--cache-file=*) compopt -o default ;;
@@ -156,7 +154,7 @@ _wif_token() {
         google:*) _wif_token_words '--credentials= --audience= --token-type= --output-file= --expiry-margin= --format= --exit-zero --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
         key:*) _wif_token_words '--key= --pin= --issuer= --subject= --claim= --lifetime= --generate --jwks --audience= --token-type= --output-file= --expiry-margin= --format= --exit-zero --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
         keep-id-token:*) _wif_token_words '--credentials= --service-account= --delegate= --for= --include-email --output-file= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
-        config-certificate:*) _wif_token_words '--cert-path= --key-path= --trust-chain-path= --certificate-config-output= --pool-provider= --service-account= --service-account-lifetime= --workforce-pool-user-project= --universe-domain= --program= --for-os= --file-sourced --out= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
+        config-certificate:*) _wif_token_words '--cert-path= --key-path= --trust-chain-path= --certificate-config-output= --pool-provider= --service-account= --service-account-lifetime= --workforce-pool-user-project= --universe-domain= --out= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
         access-token:*) _wif_token_words '--credentials= --service-account= --delegate= --scope= --lifetime= --subject= --oauth-endpoint= --cache-file= --format= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
         id-token:*) _wif_token_words '--credentials= --service-account= --delegate= --for= --include-email --output-file= --format= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;
         sign-jwt:*) _wif_token_words '--credentials= --service-account= --delegate= --payload= --format= --args-file= --timeout= --ca-file= --allow-http= --log-file=' ;;

@@ -34,7 +34,6 @@ Register-ArgumentCompleter -Native -CommandName wif-token -ScriptBlock {
         'adfs:--ws-trust-endpoint=*' { $start = '--ws-trust-endpoint='; 'windowstransport usernamemixed certificatemixed windowsmixed'; break }
         'adfs:--pin=*' { $start = '--pin='; 'env: file:'; break }
         'key:--pin=*' { $start = '--pin='; 'env: file:'; break }
-        'config-certificate:--for-os=*' { $start = '--for-os='; 'linux macos windows'; break }
         'access-token:--format=*' { $start = '--format='; 'text json header bearer'; break }
         'id-token:--format=*' { $start = '--format='; 'text json header bearer'; break }
         'sign-jwt:--format=*' { $start = '--format='; 'text json'; break }
@@ -68,7 +67,7 @@ Register-ArgumentCompleter -Native -CommandName wif-token -ScriptBlock {
         'google:*' { '--credentials= --audience= --token-type= --output-file= --expiry-margin= --format= --exit-zero --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'key:*' { '--key= --pin= --issuer= --subject= --claim= --lifetime= --generate --jwks --audience= --token-type= --output-file= --expiry-margin= --format= --exit-zero --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'keep-id-token:*' { '--credentials= --service-account= --delegate= --for= --include-email --output-file= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
-        'config-certificate:*' { '--cert-path= --key-path= --trust-chain-path= --certificate-config-output= --pool-provider= --service-account= --service-account-lifetime= --workforce-pool-user-project= --universe-domain= --program= --for-os= --file-sourced --out= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
+        'config-certificate:*' { '--cert-path= --key-path= --trust-chain-path= --certificate-config-output= --pool-provider= --service-account= --service-account-lifetime= --workforce-pool-user-project= --universe-domain= --out= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'access-token:*' { '--credentials= --service-account= --delegate= --scope= --lifetime= --subject= --oauth-endpoint= --cache-file= --format= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'id-token:*' { '--credentials= --service-account= --delegate= --for= --include-email --output-file= --format= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'sign-jwt:*' { '--credentials= --service-account= --delegate= --payload= --format= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }

@@ -166,11 +166,7 @@ fn words() -> Vec<Word> {
         name: own.name,
         kind: Kind::OwnSource,
         summary: own.summary,
-        // It has only one format.
-        own: own
-            .options()
-            .chain(command.options().filter(|option| option.name != "format"))
-            .collect(),
+        own: own.options().chain(command.options().filter(is_of_all)).collect(),
         shared: vec![COMMON],
         of_source: false,
         own_source: None,
@@ -185,6 +181,11 @@ fn words() -> Vec<Word> {
 fn actions(words: &'static str) -> Vec<&'static str> {
     let first = words.split(' ').next().unwrap_or_default();
     first.split('|').filter(|word| word.starts_with(|c: char| c.is_ascii_lowercase())).collect()
+}
+
+/// Whether an option of a command also applies to the word in place of a source.
+fn is_of_all(option: &&OptionInfo) -> bool {
+    !["format", "program", "for-os", "file-sourced"].contains(&option.name)
 }
 
 /// A command, and an option of every source that it refuses.

@@ -72,30 +72,30 @@ pub(super) fn text() -> String {
     for word in &all {
         let shared = if word.shared.len() > 1 { "$of_sources $common" } else { "$common" };
         let state = match word.of {
-            _ if word.kind == Kind::Helper => "of_helper",
-            Some(_) => "of_source",
-            None => "rest",
+            Some(of) => format!("of_{of}"),
+            None if word.kind == Kind::Helper => "of_helper".to_owned(),
+            None => "rest".to_owned(),
         };
         let _ = writeln!(text, "            {state}:{})", word.name);
         let _ = writeln!(text, "                _arguments -C {shared} \\");
         options(&mut text, word.own.iter().copied(), " \\");
+        let next = word.own_source.map_or("rest".to_owned(), |_| format!("of_{}", word.name));
+        let sources = format!("'1: :->source' '*:: :->{next}' && return");
         let actions = format!("'1: :({})'", word.actions.join(" "));
         let (rest, then) = match (word.of_source, word.rest) {
-            (true, _) if word.name == REFUSED.0 => {
-                ("'1: :->source' '*:: :->of_source' && return", "")
-            }
-            (true, _) => ("'1: :->source' '*:: :->rest' && return", ""),
+            (true, _) => (sources.as_str(), ""),
             (false, Some(_)) => ("'*:: : _normal'", "return "),
             (false, None) if word.actions.is_empty() => ("", "return "),
             (false, None) => (actions.as_str(), "return "),
         };
         let _ = writeln!(text, "                    {rest}\n                {then};;");
     }
-    let _ = writeln!(
-        text,
-        "            of_source:*) of_sources=(${{of_sources:#--{}*}}); state=rest ;;",
-        REFUSED.1
-    );
+    for command in all.iter().filter(|word| word.own_source.is_some()) {
+        let is_refused = command.name == REFUSED.0;
+        let refused = format!("of_sources=(${{of_sources:#--{}*}}) ", REFUSED.1);
+        let refuse = if is_refused { refused.as_str() } else { "" };
+        let _ = writeln!(text, "            of_{}:*) {refuse}state=rest ;;", command.name);
+    }
     text.push_str("            *) return ;;\n        esac\n    done\n}\n\n_wif_token \"$@\"\n");
     text
 }

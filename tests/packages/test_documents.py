@@ -86,6 +86,8 @@ def test_syntax(command):
     ("wif-token access-token --format=", ["header"]),
     ("wif-token keep ", ["file", "id-token"]),
     ("wif-token keep id-token --", ["--for", "--include-email", "--output-file", "--timeout"]),
+    ("wif-token config certificate --", ["--cert-path", "--pool-provider"]),
+    ("wif-token config oidc --", ["--issuer", "--exit-zero"]),
     ("wif-token keep oidc --", ["--issuer", "--output-file", "--audience"]),
     ("wif-token oidc --client-", ["--client-id", "--client-secret", "--client-key", "--client-cert"]),
     ("wif-token oidc --auth=", ["basic", "post", "private-key-jwt", "mtls"]),
