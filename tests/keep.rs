@@ -177,6 +177,26 @@ fn a_file_whose_directory_is_gone_for_a_while_is_written_again() {
     keeping.stop(Signal::TERM);
 }
 
+/// The first token tells that the path is right, so that a file that cannot be written later is an outage.
+#[test]
+fn a_file_that_cannot_be_written_is_waited_out_even_after_the_token_has_expired() {
+    let world = World::new();
+    let (server, _) = issuer(4);
+    let (folder, file) = (world.path("sub"), world.path("sub/out"));
+    std::fs::create_dir(&folder).unwrap();
+    let keeping = Keeping::start(&world, &URL.replace("{dir}/out", "{dir}/sub/out"), &server);
+    keeping.logged("is renewed at", 1);
+    let expired = std::fs::read_to_string(&file).unwrap();
+    let expiry = now() + 4;
+    std::fs::remove_dir_all(&folder).unwrap();
+    until("the expiry", || (now() > expiry).then_some(()));
+    let failures = keeping.log().matches("no new token").count();
+    keeping.logged("no new token", failures + 1);
+    std::fs::create_dir(&folder).unwrap();
+    until("a new token", || std::fs::read_to_string(&file).ok().filter(|text| *text != expired));
+    keeping.stop(Signal::TERM);
+}
+
 #[test]
 fn a_document_is_for_clients_that_run_the_program() {
     let world = World::new();
