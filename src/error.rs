@@ -77,6 +77,7 @@ pub struct Error {
     offline: bool,
     lost: bool,
     local: bool,
+    unwritten: bool,
     limit: Option<i64>,
 }
 
@@ -91,6 +92,7 @@ impl Error {
             offline: false,
             lost: false,
             local: false,
+            unwritten: false,
             limit: None,
         }
     }
@@ -127,6 +129,16 @@ impl Error {
     /// URL need not be changed.
     pub fn is_local(&self) -> bool {
         self.local
+    }
+
+    /// The same failure, of writing a token that the server has issued.
+    pub fn unwritten(self) -> Error {
+        Error { unwritten: true, ..self }
+    }
+
+    /// Whether there was a token, but it could not be written.
+    pub fn is_unwritten(&self) -> bool {
+        self.unwritten
     }
 
     /// The same failure, which happens only before or only after this time, in seconds since 1970,

@@ -151,7 +151,7 @@ fn a_missing_or_damaged_file_is_written_again_without_a_request() {
     assert_eq!(keeping.after(""), token);
     keeping.logged("has been written again", 2);
     world.write("out", "a key");
-    keeping.logged("its content was not written by wif-token", 1);
+    keeping.logged("it contains something else", 1);
     assert_eq!(world.read("out"), "a key");
     std::fs::remove_file(world.path("out")).unwrap();
     assert_eq!(keeping.after(""), token);
@@ -174,6 +174,26 @@ fn a_file_whose_directory_is_gone_for_a_while_is_written_again() {
     until("the file", || std::fs::read_to_string(&file).ok().filter(|text| *text == token));
     keeping.logged("has been written again", 1);
     assert_eq!((server.count(), keeping.log().matches("cannot write").count()), (1, 1));
+    keeping.stop(Signal::TERM);
+}
+
+/// The first token tells that the path is right, so that a file that cannot be written later is an outage.
+#[test]
+fn a_file_that_cannot_be_written_is_waited_out_even_after_the_token_has_expired() {
+    let world = World::new();
+    let (server, _) = issuer(4);
+    let (folder, file) = (world.path("sub"), world.path("sub/out"));
+    std::fs::create_dir(&folder).unwrap();
+    let keeping = Keeping::start(&world, &URL.replace("{dir}/out", "{dir}/sub/out"), &server);
+    keeping.logged("is renewed at", 1);
+    let expired = std::fs::read_to_string(&file).unwrap();
+    let expiry = now() + 4;
+    std::fs::remove_dir_all(&folder).unwrap();
+    until("the expiry", || (now() > expiry).then_some(()));
+    let failures = keeping.log().matches("no new token").count();
+    keeping.logged("no new token", failures + 1);
+    std::fs::create_dir(&folder).unwrap();
+    until("a new token", || std::fs::read_to_string(&file).ok().filter(|text| *text != expired));
     keeping.stop(Signal::TERM);
 }
 

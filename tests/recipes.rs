@@ -75,6 +75,8 @@ fn programs_of_others() {
             "oidc request-token --audience AUDIENCE",
             line.clone(),
         ),
+        // https://namespace.so/docs/federation/openid
+        ("", "/usr/local/bin/", "nsc", "auth issue-id-token --audience AUDIENCE", line.clone()),
         // https://manpages.debian.org/bookworm/oidc-agent-cli/oidc-token.1.en.html
         ("", "/usr/bin/", "oidc-token", "--aud=AUDIENCE --time=300 ACCOUNT", line.clone()),
         // https://github.com/warpdotdev/warp/blob/master/app/src/ai/agent_sdk/federate.rs

@@ -6,7 +6,9 @@ Register-ArgumentCompleter -Native -CommandName wif-token -ScriptBlock {
         Where-Object { $_.Extent.EndOffset -lt $cursor } | ForEach-Object { $_.ToString() }
     $words = @($before | Where-Object { -not $_.StartsWith('-') })
     $first, $second = $words[0..1]
-    if ($second -and $first -in 'keep', 'config', 'check') { $first = $second }
+    $command = $first
+    if ("$first-$second" -in 'keep-id-token', 'config-certificate') { $first += "-$second" }
+    elseif ($second -and $first -in 'keep', 'config', 'check') { $first = $second }
     elseif ($second -and ($first -eq 'helper' -or "$first $second" -eq 'help helper')) { $first += "-$second" }
     $start = ''
     $offer = switch -Wildcard -CaseSensitive ("${first}:$word") {
@@ -41,7 +43,7 @@ Register-ArgumentCompleter -Native -CommandName wif-token -ScriptBlock {
         'config:--for-os=*' { $start = '--for-os='; 'linux macos windows'; break }
         'check:--format=*' { $start = '--format='; 'text json'; break }
         'check:--helper=*' { $start = '--helper='; 'kubernetes'; break }
-        'check:--relying-party=*' { $start = '--relying-party='; 'aws azure anthropic databricks snowflake'; break }
+        'check:--relying-party=*' { $start = '--relying-party='; 'aws azure anthropic databricks snowflake vault kubernetes openai'; break }
         'helper-keyring:--mode=*' { $start = '--mode='; 'password creds'; break }
         'helper-keyring:--output=*' { $start = '--output='; 'plain json'; break }
         '*:--format=*' { $start = '--format='; 'json text'; break }
@@ -64,7 +66,8 @@ Register-ArgumentCompleter -Native -CommandName wif-token -ScriptBlock {
         'kubernetes:*' { '--account= --namespace= --kubeconfig= --context= --token-lifetime= --path= --audience= --token-type= --output-file= --expiry-margin= --format= --exit-zero --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'google:*' { '--credentials= --audience= --token-type= --output-file= --expiry-margin= --format= --exit-zero --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'key:*' { '--key= --pin= --issuer= --subject= --claim= --lifetime= --generate --jwks --audience= --token-type= --output-file= --expiry-margin= --format= --exit-zero --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
-        'certificate:*' { '--cert-path= --key-path= --trust-chain-path= --certificate-config-output= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
+        'keep-id-token:*' { '--credentials= --service-account= --delegate= --for= --include-email --output-file= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
+        'config-certificate:*' { '--cert-path= --key-path= --trust-chain-path= --certificate-config-output= --pool-provider= --service-account= --service-account-lifetime= --workforce-pool-user-project= --universe-domain= --out= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'access-token:*' { '--credentials= --service-account= --delegate= --scope= --lifetime= --subject= --oauth-endpoint= --cache-file= --format= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'id-token:*' { '--credentials= --service-account= --delegate= --for= --include-email --output-file= --format= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'sign-jwt:*' { '--credentials= --service-account= --delegate= --payload= --format= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
@@ -75,7 +78,7 @@ Register-ArgumentCompleter -Native -CommandName wif-token -ScriptBlock {
         'config:*' { 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes google key certificate --pool-provider= --service-account= --service-account-lifetime= --workforce-pool-user-project= --universe-domain= --program= --for-os= --file-sourced --out= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'check:*' { 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes google key --credentials= --service-account= --delegate= --offline --mapping= --format= --helper= --kubeconfig= --context= --relying-party= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'completions:*' { 'bash zsh fish powershell --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
-        'man:*' { '--args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
+        'man:*' { 'wif-token docker-credential-wif-token git-credential-wif-token --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'helper-aws:*' { '--credentials= --service-account= --delegate= --min-life= --role-arn= --audience= --session-name= --duration= --region= --sts-endpoint= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'helper-bazel:*' { 'get --credentials= --service-account= --delegate= --min-life= --scope= --allow-host= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
         'helper-cargo:*' { '--credentials= --service-account= --delegate= --min-life= --cargo-plugin --scope= --allow-host= --args-file= --timeout= --ca-file= --allow-http= --log-file='; break }
@@ -86,6 +89,7 @@ Register-ArgumentCompleter -Native -CommandName wif-token -ScriptBlock {
         ':-*' { '--audience= --token-type= --output-file= --expiry-margin= --format= --exit-zero --args-file= --timeout= --ca-file= --allow-http= --log-file= --help --version'; break }
         ':*' { 'file url env command ci github azure-pipelines oidc vault aws azure adfs kubernetes google key access-token id-token sign-jwt sign-blob exec serve keep config check completions man helper help'; break }
     }
+    if ($command -eq 'keep') { $offer = $offer -replace ' --exit-zero' }
     -split $offer | ForEach-Object { "$start$_" } | Where-Object { $_.StartsWith($word) } |
         ForEach-Object { [System.Management.Automation.CompletionResult]::new($_) }
 }

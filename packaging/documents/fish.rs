@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Kind, Value, first_words, helper_names, source_names, words};
+use super::{Kind, REFUSED, Value, first_words, helper_names, source_names, words};
 use wif_token::options::{COMMON, OF_SOURCES, OptionInfo};
 
 pub(super) fn text() -> String {
@@ -45,11 +45,27 @@ pub(super) fn text() -> String {
     options(&mut text, "", COMMON);
     let (is_helper, is_other) =
         ("__fish_seen_subcommand_from helper", "not __fish_seen_subcommand_from helper");
-    let of_sources = format!(" -n \"{is_other}; and __fish_seen_subcommand_from $sources\"");
-    options(&mut text, &of_sources, OF_SOURCES);
+    for option in OF_SOURCES {
+        let (command, refused) = REFUSED;
+        let seen = format!("not __fish_seen_subcommand_from helper {command}");
+        let first = if option.name == refused { seen.as_str() } else { is_other };
+        let condition = format!(" -n \"{first}; and __fish_seen_subcommand_from $sources\"");
+        options(&mut text, &condition, [option]);
+    }
     for word in &all {
-        let first = if word.kind == Kind::Helper { is_helper } else { is_other };
-        let condition = format!(" -n '{first}; and __fish_seen_subcommand_from {}'", word.name);
+        let seen = |name: &str| format!("__fish_seen_subcommand_from {name}");
+        let own = all.iter().find(|own| own.name == word.name && own.of.is_some());
+        let first = match (word.of, own.and_then(|own| own.of)) {
+            _ if word.kind == Kind::Helper => is_helper.to_owned(),
+            (Some(of), _) => format!("{is_other}; and {}", seen(of)),
+            (None, Some(of)) => format!("{is_other}; and not {}", seen(of)),
+            (None, None) => is_other.to_owned(),
+        };
+        let first = match word.own_source {
+            Some(own) => format!("{first}; and not {}", seen(own.name)),
+            None => first,
+        };
+        let condition = format!(" -n '{first}; and {}'", seen(word.name));
         options(&mut text, &condition, word.own.iter().copied());
         if !word.actions.is_empty() {
             let _ =

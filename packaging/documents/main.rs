@@ -85,6 +85,8 @@ struct Word {
     rest: Option<&'static str>,
     /// The words of a command or helper, of which one follows.
     actions: Vec<&'static str>,
+    /// The command that it follows in place of a source.
+    of: Option<&'static str>,
 }
 
 #[derive(PartialEq)]
@@ -97,10 +99,11 @@ enum Kind {
 }
 
 impl Word {
-    /// Its name. Because a helper can have the name of a source, `helper-` is before that of a helper.
+    /// Its name. Because a helper can have the name of a source, `helper-` is before that of a helper. A word in place
+    /// of a source follows its command.
     fn key(&self) -> String {
-        let before = if self.kind == Kind::Helper { "helper-" } else { "" };
-        before.to_owned() + self.name
+        let before = if self.kind == Kind::Helper { Some("helper") } else { self.of };
+        before.into_iter().chain([self.name]).collect::<Vec<_>>().join("-")
     }
 
     /// What can follow it, as a shell suggests it.
@@ -128,6 +131,7 @@ fn words() -> Vec<Word> {
         own_source: None,
         rest: source.rest,
         actions: Vec::new(),
+        of: None,
     });
     let commands = COMMANDS.iter().map(|command| Word {
         name: command.name,
@@ -139,9 +143,11 @@ fn words() -> Vec<Word> {
         own_source: command.own_source,
         rest: command.rest,
         actions: match command.after {
+            After::Words("[PAGE]") => command::PAGES.to_vec(),
             After::Words(words) => actions(words),
             _ => Vec::new(),
         },
+        of: None,
     });
     let helpers = HELPERS.iter().map(|helper| Word {
         name: helper.name,
@@ -153,19 +159,20 @@ fn words() -> Vec<Word> {
         own_source: None,
         rest: None,
         actions: actions(helper.words),
+        of: None,
     });
-    // One that is also a command has the options of that command.
-    let own = COMMANDS.iter().filter_map(|command| command.own_source);
-    let own = own.filter(|own| command::find(own.name).is_none()).map(|own| Word {
+    let with_own = COMMANDS.iter().filter_map(|command| Some((command, command.own_source?)));
+    let own = with_own.map(|(command, own)| Word {
         name: own.name,
         kind: Kind::OwnSource,
         summary: own.summary,
-        own: own.options().collect(),
+        own: own.options().chain(command.options().filter(is_of_all)).collect(),
         shared: vec![COMMON],
         of_source: false,
         own_source: None,
         rest: None,
         actions: Vec::new(),
+        of: Some(command.name),
     });
     sources.chain(own).chain(commands).chain(helpers).collect()
 }
@@ -175,6 +182,14 @@ fn actions(words: &'static str) -> Vec<&'static str> {
     let first = words.split(' ').next().unwrap_or_default();
     first.split('|').filter(|word| word.starts_with(|c: char| c.is_ascii_lowercase())).collect()
 }
+
+/// Whether an option of a command also applies to the word in place of a source.
+fn is_of_all(option: &&OptionInfo) -> bool {
+    !["format", "program", "for-os", "file-sourced"].contains(&option.name)
+}
+
+/// A command, and an option of every source that it refuses.
+const REFUSED: (&str, &str) = ("keep", "exit-zero");
 
 /// The words that can be first, and those that can follow `help`, except `help` itself.
 fn first_words(words: &[Word]) -> String {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Kind, Value, Word, words};
+use super::{Kind, REFUSED, Value, Word, words};
 use wif_token::options::{COMMON, OF_SOURCES, OptionInfo};
 
 const HEAD: &str = r#"#compdef wif-token
@@ -71,18 +71,30 @@ pub(super) fn text() -> String {
     text.push_str(&FIRST.replace("OF_SOURCE", &of_source(&all)));
     for word in &all {
         let shared = if word.shared.len() > 1 { "$of_sources $common" } else { "$common" };
-        let state = if word.kind == Kind::Helper { "of_helper" } else { "rest" };
+        let state = match word.of {
+            Some(of) => format!("of_{of}"),
+            None if word.kind == Kind::Helper => "of_helper".to_owned(),
+            None => "rest".to_owned(),
+        };
         let _ = writeln!(text, "            {state}:{})", word.name);
         let _ = writeln!(text, "                _arguments -C {shared} \\");
         options(&mut text, word.own.iter().copied(), " \\");
+        let next = word.own_source.map_or("rest".to_owned(), |_| format!("of_{}", word.name));
+        let sources = format!("'1: :->source' '*:: :->{next}' && return");
         let actions = format!("'1: :({})'", word.actions.join(" "));
         let (rest, then) = match (word.of_source, word.rest) {
-            (true, _) => ("'1: :->source' '*:: :->rest' && return", ""),
+            (true, _) => (sources.as_str(), ""),
             (false, Some(_)) => ("'*:: : _normal'", "return "),
             (false, None) if word.actions.is_empty() => ("", "return "),
             (false, None) => (actions.as_str(), "return "),
         };
         let _ = writeln!(text, "                    {rest}\n                {then};;");
+    }
+    for command in all.iter().filter(|word| word.own_source.is_some()) {
+        let is_refused = command.name == REFUSED.0;
+        let refused = format!("of_sources=(${{of_sources:#--{}*}}) ", REFUSED.1);
+        let refuse = if is_refused { refused.as_str() } else { "" };
+        let _ = writeln!(text, "            of_{}:*) {refuse}state=rest ;;", command.name);
     }
     text.push_str("            *) return ;;\n        esac\n    done\n}\n\n_wif_token \"$@\"\n");
     text

@@ -43,7 +43,8 @@ const LIMIT: usize = 1 << 20;
 const SHELLS: [&str; 4] = ["bash", "zsh", "fish", "powershell"];
 
 /// The names under which packages install the page: those of the program.
-const PAGES: [&str; 3] = ["wif-token", "docker-credential-wif-token", "git-credential-wif-token"];
+pub const PAGES: [&str; 3] =
+    ["wif-token", "docker-credential-wif-token", "git-credential-wif-token"];
 
 fn print_completions(invocation: &Invocation, _: &Context) -> Result<Output, Error> {
     let shell = match invocation.words.as_slice() {

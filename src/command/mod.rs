@@ -15,6 +15,8 @@ mod serve;
 mod serving;
 mod sign;
 
+pub use documents::PAGES;
+
 use crate::client::credentials::Credentials;
 use crate::context::Context;
 use crate::contract::exit::{Exit, Output};

@@ -119,8 +119,10 @@ impl Destination {
             Destination::Stdout(Some(file)) if file.try_write(document, world) => {
                 files::note_stored(file.path(), files::state(file.path()));
             }
-            Destination::OutputFile(file) => file.write(document)?,
-            Destination::BareFile(file) => file.replace(document.token.expose())?,
+            Destination::OutputFile(file) => file.write(document).map_err(Error::unwritten)?,
+            Destination::BareFile(file) => {
+                file.replace(document.token.expose()).map_err(Error::unwritten)?;
+            }
             Destination::Stdout(_) | Destination::BareStdout => {}
         }
         Ok(())

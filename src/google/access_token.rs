@@ -136,6 +136,16 @@ impl AccessToken {
     }
 }
 
+/// How many seconds earlier than required a token is renewed that is valid between these times, in seconds
+/// since 1970: up to a tenth of the time for which it is used. It depends on the text of the token: it is
+/// random, but the same for every run that reads the token from a file.
+pub fn spread_of(text: &Secret, [issued, expiry]: [i64; 2], min_life: i64) -> i64 {
+    let lifetime = expiry.checked_sub(issued).unwrap_or(0);
+    let most = spread::longest_spread(lifetime, min_life);
+    let digest = digest(&SHA256, text.expose().as_bytes());
+    digest.as_ref().first_chunk().map_or(0, |bytes| random::share(*bytes, most))
+}
+
 /// A response that Google never sends. `option` contains the URL.
 fn another_server(what: String, option: &str) -> Error {
     Error::new(Kind::Protocol, what)
@@ -180,13 +190,8 @@ impl Cached for AccessToken {
         self.expiry
     }
 
-    /// Up to a tenth of the time for which the token is used. It depends on the text of the token: it is
-    /// random, but the same for every run that reads the token from a file.
     fn spread(&self, min_life: i64) -> i64 {
-        let lifetime = self.expiry.checked_sub(self.issued).unwrap_or(0);
-        let most = spread::longest_spread(lifetime, min_life);
-        let digest = digest(&SHA256, self.text.expose().as_bytes());
-        digest.as_ref().first_chunk().map_or(0, |bytes| random::share(*bytes, most))
+        spread_of(&self.text, [self.issued, self.expiry], min_life)
     }
 
     fn issued(&self) -> i64 {

@@ -82,7 +82,13 @@ def test_syntax(command):
     ("wif-token help ", ["file", "oidc", "adfs"]),
     ("wif-token config ", ["file", "oidc"]),
     ("wif-token completions ", ["bash", "zsh", "fish", "powershell"]),
+    ("wif-token man ", ["docker-credential-wif-token", "git-credential-wif-token"]),
     ("wif-token access-token --format=", ["header"]),
+    ("wif-token keep ", ["file", "id-token"]),
+    ("wif-token keep id-token --", ["--for", "--include-email", "--output-file", "--timeout"]),
+    ("wif-token config certificate --", ["--cert-path", "--pool-provider"]),
+    ("wif-token config oidc --", ["--issuer", "--exit-zero"]),
+    ("wif-token keep oidc --", ["--issuer", "--output-file", "--audience"]),
     ("wif-token oidc --client-", ["--client-id", "--client-secret", "--client-key", "--client-cert"]),
     ("wif-token oidc --auth=", ["basic", "post", "private-key-jwt", "mtls"]),
     ("wif-token oidc --client-secret=", ["env:", "file:"]),
@@ -118,6 +124,21 @@ def test_the_options_of_one_source_alone():
     """Those of another are not offered, nor those of a helper."""
     assert "--allow-host" not in bash("wif-token aws --") and "--allow-host" not in zsh("wif-token aws --")
     assert "--keytab" not in bash("wif-token file --") and "--keytab" in bash("wif-token adfs --")
+
+
+@pytest.mark.parametrize("shell", [bash, zsh, fish])
+@pytest.mark.parametrize("line, refused", [
+    ("wif-token keep file --", "--exit-zero"),
+    ("wif-token keep id-token --", "--exit-zero"),
+    ("wif-token keep id-token --", "--format"),
+    ("wif-token keep file --format=", "header"),
+])  # fmt: skip
+def test_what_keep_refuses(shell, line, refused):
+    """It is not offered after `keep`, but after a source alone."""
+    said = shell(line).replace(line, "", 1)
+    assert refused not in said, said
+    if refused == "--exit-zero":
+        assert refused in shell("wif-token file --")
 
 
 # The systems that read the YAML of the pages, by a line that their files have, with the command that judges a file. `None`: the

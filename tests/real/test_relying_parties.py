@@ -1,29 +1,44 @@
-"""The SDKs of AWS, Azure, Anthropic, Databricks and Snowflake read the token file that the program writes, across a renewal; what their
-services refuse is what `check --relying-party` says beforehand.
+"""The SDKs and command lines of other relying parties read the token file that the program writes, across a renewal; what the services
+refuse is what `check --relying-party` says beforehand.
 
-The services are stand-ins, each with the rules that its vendor publishes.
+OpenBao and the Kubernetes API server are real. The others are stand-ins, each with the rules that its vendor publishes.
 """
 
 from __future__ import annotations
 
+import subprocess
 import time
 from dataclasses import dataclass, field
 
 import pytest
 
 from standins.issuer import Issuer
+from support.openbao import binary, openbao, openbao_agent
+from support.pages import blocks, commands
 from support.processes import until
 from support.program import EXIT_STATUS
-from support.relying_parties import Party, new_party
+from support.relying_parties import Party, at_kubernetes, at_vault, new_party
 from support.signer import Signer, claims_of
 
-NAMES = ("aws", "azure", "anthropic", "databricks", "snowflake")
+NAMES = ("aws", "azure", "anthropic", "databricks", "openai", "snowflake", "vault", "kubernetes")
+
+
+@pytest.fixture(scope="module")
+def bao(tmp_path_factory):
+    """A server for all tests of this file."""
+    with openbao(tmp_path_factory.mktemp("openbao")) as server:
+        yield server
 
 
 @pytest.fixture
 def party(request, tmp_path, program, aws, azure) -> Party:
     """The relying party with this name."""
-    found = new_party(request.param, tmp_path, program, aws, azure)
+    real = {"vault": (at_vault, "bao"), "kubernetes": (at_kubernetes, "cluster")}
+    if request.param in real:
+        make, server = real[request.param]
+        found = make(tmp_path, program, request.getfixturevalue(server))
+    else:
+        found = new_party(request.param, tmp_path, program, aws, azure)
     yield found
     found.close()
 
@@ -80,11 +95,13 @@ class Fault:
 
 
 PAST = {"iat": int(time.time()) - 7200, "exp": int(time.time()) - 3600}
-EXPIRED = {"aws": "ExpiredToken", "azure": "AADSTS700024", "anthropic": "invalid_grant", "databricks": "times", "snowflake": "times"}
+EXPIRED = {"aws": "ExpiredToken", "azure": "AADSTS700024", "anthropic": "invalid_grant", "databricks": "times", "openai": "times",
+           "snowflake": "times", "vault": "token is expired", "kubernetes": "must be logged in"}  # fmt: skip
 AUDIENCE = {"aws": "Incorrect token audience", "azure": "AADSTS700212", "anthropic": "invalid_grant", "databricks": "audience",
-            "snowflake": "audience"}  # fmt: skip
+            "openai": "audience", "snowflake": "audience", "vault": "audience claim does not match any expected audience",
+            "kubernetes": "must be logged in"}  # fmt: skip
 SIGNATURE = {"aws": "InvalidIdentityToken", "azure": "AADSTS700027", "anthropic": "invalid_grant", "databricks": "signature",
-             "snowflake": "signature"}  # fmt: skip
+             "openai": "signature", "snowflake": "signature", "vault": "verify", "kubernetes": "must be logged in"}  # fmt: skip
 FAULTS = [
     *(Fault(name, "expired", EXPIRED[name], "expired at", "EXPIRED", PAST) for name in NAMES),
     *(Fault(name, "for another audience", AUDIENCE[name], "the aud of the token is other", "CONFIGURATION", {"aud": "other"})
@@ -106,6 +123,8 @@ FAULTS = [
     Fault("anthropic", "of three days", "invalid_grant", "configure the issuer for a lifetime of at most 176400 s", "CONFIGURATION",
           {"iat": int(time.time()) - 60, "exp": int(time.time()) + 3 * 86400}),
     Fault("databricks", "signed with RS512", "algorithm", "signed with RS512", "PROTOCOL", algorithm="RS512"),
+    Fault("vault", "without iss", "invalid issuer", "has no iss", claims={"iss": None}),
+    Fault("kubernetes", "signed with RS384", "must be logged in", "accepts only RS256 by default", algorithm="RS384"),
     Fault("snowflake", "with another audience too", "audience", "but Snowflake expects",
           claims={"aud": ["snowflakecomputing.com", "other"]}),
 ]  # fmt: skip
@@ -150,6 +169,37 @@ def test_a_token_with_a_jti_is_accepted_once(party):
         assert "invalid_grant" in sdk.use(ahead=3700)["refused"]
     assert party.accepted == [token]
     assert "accepts it only once by default" in party.check("file", f"--path={party.file}").stdout
+
+
+@pytest.mark.parametrize("party", ["vault"], indirect=True)
+def test_the_agent_of_vault_logs_in_with_the_renewed_token(party, tmp_path, bao):
+    """The commands of the page prepare the login. Its agent reads the file, leaves it there, and logs in again when it must."""
+    page, sink = "docs/relying-parties/vault.md", tmp_path / "vault-token"
+    names = {"https://idp.example.com": party.issuer.url, "/run/my-app/vault-jwt": str(party.file), "/run/my-app/vault-token": str(sink),
+             "https://vault.example.com:8200": bao.url}  # fmt: skip
+
+    def here(text: str) -> str:
+        for name, value in names.items():
+            text = text.replace(name, value)
+        return text
+
+    def run(words: list[str], **more: str) -> str:
+        env = party.program.environment({"BAO_ADDR": bao.url, **more})
+        return subprocess.run([binary(), *map(here, words)], env=env, check=True, capture_output=True, text=True, timeout=30).stdout
+
+    *setup, login = [words for at, words in commands("vault") if at == page]
+    for words in (*setup, [*setup[-1], "token_max_ttl=5s"]):
+        run(words, BAO_TOKEN=bao.root_token)
+    first, second = (party.token(jti=jti) for jti in ("1", "2"))
+    party.write(first)
+    assert run(["token", "lookup"], BAO_TOKEN=run(login))
+    (configuration,) = [block.text for block in blocks("hcl") if block.page == page]
+    with openbao_agent(tmp_path, here(configuration), [sink]):
+        logged_in = sink.read_text()
+        assert party.file.read_text() == first
+        bao.call("POST", "auth/jwt/role/my-app", role_type="jwt", bound_audiences=["vault"], user_claim="sub", bound_claims={"jti": "2"})
+        party.write(second)
+        until(lambda: sink.read_text() not in ("", logged_in), "another login")
 
 
 @pytest.mark.parametrize("party", NAMES, indirect=True)

@@ -5,7 +5,7 @@ use std::iter;
 use serde_json::{Map, Value};
 
 use super::report::Report;
-use super::rules::Rules;
+use super::rules::{Rules, Settings};
 use crate::error::Kind;
 use crate::http::Url;
 use crate::time::{instant, rfc3339};
@@ -26,7 +26,7 @@ pub(super) fn algorithm(header: &Members, rules: &Rules, report: &mut Report) ->
     };
     let is_refused = !is_accepted && (is_symmetric || !rules.may_accept_others);
     let fix = format!("configure the issuer to sign with {}", one_of(rules.algorithms));
-    let algorithm = algorithm.escape_default();
+    let algorithm = algorithm.escape_default().to_string();
     if is_refused {
         let message = format!("the token is signed with {algorithm}");
         report.broken(LINK, Kind::Protocol, message, fix);
@@ -36,6 +36,13 @@ pub(super) fn algorithm(header: &Members, rules: &Rules, report: &mut Report) ->
             "the token is signed with {algorithm}, but {} supports only {supported}",
             rules.name
         );
+        report.warning(LINK, message, fix);
+    } else if let Some((default, setting)) = rules.by_default.filter(|(it, _)| *it != algorithm) {
+        let message = format!(
+            "the token is signed with {algorithm}, but {} accepts only {default} by default",
+            rules.name
+        );
+        let fix = format!("configure the issuer to sign with {default}, or {setting}");
         report.warning(LINK, message, fix);
     }
     if rules.requires_key_id && !header.get("kid").is_some_and(Value::is_string) {
@@ -164,8 +171,12 @@ fn lifetime(seconds: i64, rules: &Rules, report: &mut Report) {
 pub(super) fn issuer(claims: &Members, rules: &Rules, report: &mut Report) -> Option<String> {
     let issuer = claims.get("iss").and_then(Value::as_str).unwrap_or_default();
     let mut wrong = |message: String| {
-        let fix = format!("configure the issuer to set iss to {}", rules.settings.issuer);
-        report.broken(LINK, Kind::Protocol, message, fix);
+        let Settings { issuer, keys, .. } = rules.settings;
+        let fix = format!("configure the issuer to set iss to {issuer}");
+        match rules.requires_issuer {
+            true => report.broken(LINK, Kind::Protocol, message, fix),
+            false => report.warning(LINK, message, format!("{fix}, or {keys}")),
+        };
         None
     };
     match Url::parse_issuer(issuer) {

@@ -71,8 +71,9 @@ fn published(issuer: &str, rules: &Rules, cx: &Context) -> Result<Value, Error> 
     let unreached = |error: Error| match error.is_offline() || error.is_local() {
         true => error,
         false => {
+            let public = if rules.is_public { "public " } else { "" };
             let reachable =
-                format!("make the issuer's metadata reachable by {name} over public HTTPS");
+                format!("make the issuer's metadata reachable by {name} over {public}HTTPS");
             error.fix(match rules.settings.keys {
                 "" => reachable,
                 keys => format!("{reachable}, or {keys}"),

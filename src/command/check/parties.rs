@@ -107,6 +107,55 @@ static SNOWFLAKE: Rules = Rules {
     ..UNPUBLISHED
 };
 
+/// <https://openbao.org/api-docs/auth/jwt/>, <https://developer.hashicorp.com/vault/api-docs/auth/jwt>; the
+/// algorithms: <https://github.com/hashicorp/cap/blob/main/jwt/algs.go>
+static VAULT: Rules = Rules {
+    name: "Vault",
+    algorithms: &[
+        "RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "PS256", "PS384", "PS512", "EdDSA",
+    ],
+    claims: &[],
+    requires_issuer: false,
+    is_public: false,
+    settings: Settings {
+        issuer: "bound_issuer of the auth method",
+        audience: "bound_audiences of the role",
+        keys: "set jwks_url or jwt_validation_pubkeys of the auth method instead of oidc_discovery_url",
+    },
+    ..UNPUBLISHED
+};
+
+/// <https://kubernetes.io/docs/reference/access-authn-authz/authentication/#openid-connect-tokens>
+static KUBERNETES: Rules = Rules {
+    name: "Kubernetes",
+    algorithms: &["RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "PS256", "PS384", "PS512"],
+    by_default: Some((
+        "RS256",
+        "configure the API server with --oidc-signing-algs or --authentication-config",
+    )),
+    claims: &[],
+    is_public: false,
+    settings: Settings {
+        issuer: "the issuer URL of the API server",
+        audience: "the audiences of the API server",
+        keys: "",
+    },
+    ..UNPUBLISHED
+};
+
+/// <https://developers.openai.com/api/reference/workload-identity-federation>; uploaded keys:
+/// <https://developers.openai.com/api/docs/guides/workload-identity-federation/kubernetes>
+static OPENAI: Rules = Rules {
+    name: "OpenAI",
+    claims: &[],
+    settings: Settings {
+        issuer: "the issuer of the workload identity provider",
+        audience: "the audience of the workload identity provider",
+        keys: "upload the issuer's keys to the workload identity provider",
+    },
+    ..UNPUBLISHED
+};
+
 choices! {
     /// The relying party whose rules a token must follow.
     pub(super) enum RelyingParty {
@@ -120,6 +169,12 @@ choices! {
         Databricks = "databricks",
         /// Snowflake: workload identity federation.
         Snowflake = "snowflake",
+        /// HashiCorp Vault and OpenBao: the auth method `jwt`.
+        Vault = "vault",
+        /// The API server of a Kubernetes cluster.
+        Kubernetes = "kubernetes",
+        /// The OpenAI API: workload identity federation.
+        OpenAi = "openai",
     }
 }
 
@@ -132,6 +187,9 @@ impl RelyingParty {
             RelyingParty::Anthropic => &ANTHROPIC,
             RelyingParty::Databricks => &DATABRICKS,
             RelyingParty::Snowflake => &SNOWFLAKE,
+            RelyingParty::Vault => &VAULT,
+            RelyingParty::Kubernetes => &KUBERNETES,
+            RelyingParty::OpenAi => &OPENAI,
         }
     }
 }

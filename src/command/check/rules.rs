@@ -9,6 +9,8 @@ pub(super) struct Rules {
     pub(super) algorithms: &'static [&'static str],
     /// Whether it may accept other algorithms, although it does not support them.
     pub(super) may_accept_others: bool,
+    /// The only one that it accepts without a setting, and how to change the setting, as an imperative.
+    pub(super) by_default: Option<(&'static str, &'static str)>,
     /// Whether the header must name the key (`kid`).
     pub(super) requires_key_id: bool,
     /// The claims that must exist, in addition to `iss`, `aud` and `exp`.
@@ -23,6 +25,10 @@ pub(super) struct Rules {
     pub(super) single_use: Option<&'static str>,
     /// The longest values, in characters, each with its name: a claim, or `token`.
     pub(super) longest: &'static [(&'static str, usize)],
+    /// Whether it accepts only tokens with an issuer URL.
+    pub(super) requires_issuer: bool,
+    /// Whether it reads the keys of an issuer over the internet.
+    pub(super) is_public: bool,
     /// Whether the issuer URL can have a port.
     pub(super) issuer_port: bool,
     /// The audience that it expects by default.
@@ -67,6 +73,7 @@ pub(super) const UNPUBLISHED: Rules = Rules {
     name: "",
     algorithms: &[],
     may_accept_others: false,
+    by_default: None,
     requires_key_id: false,
     claims: &["sub"],
     whole_seconds: false,
@@ -74,6 +81,8 @@ pub(super) const UNPUBLISHED: Rules = Rules {
     lifetime: None,
     single_use: None,
     longest: &[],
+    requires_issuer: true,
+    is_public: true,
     issuer_port: true,
     audience: None,
     every_audience: false,

@@ -3,8 +3,8 @@
 //!
 //! While the token in the file is valid, no failure ends the run: `keep` tries again after growing random
 //! pauses and leaves the file unchanged. Without a valid token, it tries again only if the server is
-//! unreachable. Every other failure then ends the run with its status, so that a user or a service manager
-//! can act.
+//! unreachable, or if a file that it has written before cannot be written. Every other failure then ends the
+//! run with its status, so that a user or a service manager can act.
 
 mod due;
 mod notify;
@@ -149,11 +149,15 @@ impl Keeper<'_> {
                 true => self.renewed(),
                 false => self.again("the source returned the same token"),
             }),
-            Err(error) if error.kind() == Kind::Unreachable || !self.valid().is_zero() => {
-                Ok(self.again(&error.to_string()))
-            }
+            Err(error) if self.is_survived(&error) => Ok(self.again(&error.to_string())),
             Err(error) => Err(error),
         }
+    }
+
+    fn is_survived(&self, error: &Error) -> bool {
+        let is_outage =
+            error.kind() == Kind::Unreachable || (error.is_unwritten() && self.held.is_some());
+        is_outage || !self.valid().is_zero()
     }
 
     /// Ends the process if this takes longer than `--timeout`, for example because the file system of the

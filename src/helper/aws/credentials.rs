@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::cache::{Cached, sealed};
 use crate::files::ownership::Existing;
+use crate::google::access_token;
 use crate::secret::Secret;
 use crate::time::{LAST_SECOND, rfc3339};
 
@@ -17,19 +18,29 @@ pub(super) struct RoleCredentials {
     key_id: String,
     secret: Secret,
     session_token: Secret,
+    /// When they were issued, in seconds since 1970.
+    issued: i64,
     /// When they expire, in seconds since 1970.
     expiry: i64,
 }
 
 impl RoleCredentials {
-    /// These credentials, which expire at `expiry`, in seconds since 1970.
-    pub(super) fn new(credentials: &Credentials, expiry: i64) -> RoleCredentials {
+    /// These credentials, which are valid between these times, in seconds since 1970.
+    pub(super) fn new(credentials: &Credentials, [issued, expiry]: [i64; 2]) -> RoleCredentials {
         RoleCredentials {
             key_id: credentials.access_key_id().to_owned(),
             secret: Secret::new(credentials.secret_access_key()),
             session_token: Secret::new(credentials.session_token().unwrap_or_default()),
+            issued,
             expiry,
         }
+    }
+
+    /// The expiry for an SDK, which keeps the credentials, in seconds since 1970: like that of an access token, it is
+    /// earlier than the real one, unless they should be renewed but cannot be.
+    pub(super) fn expiry_for_clients(&self, now: i64, min_life: i64) -> i64 {
+        let early = self.expiry.saturating_sub(self.spread(min_life));
+        if early.saturating_sub(min_life) > now { early } else { self.expiry }
     }
 
     /// Whether a file was written for such credentials, completely or not.
@@ -37,14 +48,15 @@ impl RoleCredentials {
         existing.content.starts_with(format!(r#"{{"type":"{TYPE}""#).as_bytes())
     }
 
-    /// The output of a `credential_process`, for a role of this account.
-    pub(super) fn to_json(&self, account: &str) -> String {
+    /// The output of a `credential_process`, for a role of this account. An SDK requests new credentials before
+    /// `expiry`, in seconds since 1970.
+    pub(super) fn to_json(&self, account: &str, expiry: i64) -> String {
         let credentials = json!({
             "Version": 1,
             "AccessKeyId": self.key_id,
             "SecretAccessKey": self.secret.expose(),
             "SessionToken": self.session_token.expose(),
-            "Expiration": rfc3339(self.expiry),
+            "Expiration": rfc3339(expiry),
             "AccountId": account,
         });
         format!("{credentials}\n")
@@ -71,6 +83,7 @@ impl Cached for RoleCredentials {
             expiry: expiry
                 .filter(|time| *time <= LAST_SECOND)
                 .ok_or("it has no expiration_time")?,
+            issued: value.get("issued").and_then(Value::as_i64).unwrap_or(i64::MIN),
         })
     }
 
@@ -81,6 +94,7 @@ impl Cached for RoleCredentials {
             "secret_access_key": self.secret.expose(),
             "session_token": self.session_token.expose(),
             "expiration_time": self.expiry,
+            "issued": self.issued,
         });
         sealed::seal(members, request)
     }
@@ -93,6 +107,14 @@ impl Cached for RoleCredentials {
         self.expiry
     }
 
+    fn spread(&self, min_life: i64) -> i64 {
+        access_token::spread_of(&self.session_token, [self.issued, self.expiry], min_life)
+    }
+
+    fn issued(&self) -> i64 {
+        self.issued
+    }
+
     fn without_margin(self) -> RoleCredentials {
         self
     }
@@ -100,17 +122,19 @@ impl Cached for RoleCredentials {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     fn credentials() -> RoleCredentials {
         let found = Credentials::new("ASIAX", "s/+=", Some("t/+=".to_owned()), None, "test");
-        RoleCredentials::new(&found, 1_795_276_800)
+        RoleCredentials::new(&found, [1_795_273_200, 1_795_276_800])
     }
 
     #[test]
     fn the_output_is_that_of_a_credential_process() {
         assert_eq!(
-            credentials().to_json("123456789012"),
+            credentials().to_json("123456789012", 1_795_276_800),
             "{\"Version\":1,\"AccessKeyId\":\"ASIAX\",\"SecretAccessKey\":\"s/+=\",\
              \"SessionToken\":\"t/+=\",\"Expiration\":\"2026-11-21T16:00:00Z\",\
              \"AccountId\":\"123456789012\"}\n"
@@ -122,8 +146,8 @@ mod tests {
         let file = credentials().to_file("d");
         let read = |text: &str, request| RoleCredentials::from_file(text.as_bytes(), request);
         let found = read(file.expose(), "d").unwrap();
-        assert_eq!(found.to_json("1"), credentials().to_json("1"));
-        assert_eq!(found.valid_until(), 1_795_276_800);
+        assert_eq!(found.to_json("1", 1), credentials().to_json("1", 1));
+        assert_eq!([found.issued(), found.valid_until()], [1_795_273_200, 1_795_276_800]);
         assert!(read(file.expose(), "e").is_err());
         for (from, to) in [
             ("ASIAX", ""),
@@ -137,6 +161,24 @@ mod tests {
             let bad = file.expose().replacen(from, to, 1);
             assert_ne!(bad, file.expose());
             assert!(read(&bad, "d").is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn credentials_of_the_same_life_are_renewed_at_different_times() {
+        let credentials = |number: usize| {
+            let token = Some(format!("hunter2-{number}"));
+            let found = Credentials::new("ASIAX", "s", token, None, "test");
+            RoleCredentials::new(&found, [0, 3600])
+        };
+        let spreads = (0..100).map(|number| credentials(number).spread(600));
+        let spreads = spreads.collect::<BTreeSet<_>>();
+        assert!(spreads.len() > 50 && spreads.iter().all(|spread| (0..=300).contains(spread)));
+        for number in 0..100 {
+            let found = credentials(number);
+            let early = 3600 - found.spread(600);
+            assert_eq!(found.expiry_for_clients(0, 600), early);
+            assert_eq!(found.expiry_for_clients(early - 600, 600), 3600);
         }
     }
 

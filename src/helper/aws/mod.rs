@@ -56,7 +56,7 @@ const DURATION: u64 = 3600;
 const MIN_LIFE: i64 = 15 * 60;
 
 /// The same for this `--duration`: shorter credentials are used for a third of their lifetime.
-fn min_life(duration: Option<Seconds<900, 43_200>>) -> i64 {
+fn default_min_life(duration: Option<Seconds<900, 43_200>>) -> i64 {
     let seconds = duration.map_or(DURATION, |Seconds(seconds)| seconds);
     MIN_LIFE.min((seconds * 2 / 3) as i64)
 }
@@ -89,18 +89,19 @@ fn run(call: &Call, cx: &Context) -> Result<Output, Error> {
     let google_cx = cx.narrowed(|world, _| world.env = world.env.clone().with(IN_HELPER_AWS, "1"));
     let google = Credentials::find(&call.values, &google_cx)?;
     let request = format!("{} {audience:?} {:?}", session.identity, google.hops.last());
+    let min_life = call.min_life(default_min_life(options.duration))?;
     let entry = Entry {
-        reuse: Reuse::For(call.min_life(min_life(options.duration))?),
+        reuse: Reuse::For(min_life),
         is_ours: RoleCredentials::is_ours,
         ..Entry::new("aws-credentials", &request)
     };
     let (found, _) = google.cached(entry, cx, &|| {
         let token = google.id_token(audience, false, "--audience", &google_cx)?.text;
         let (credentials, expiry) = session.assume(&token, fixes(&token, &options.role_arn))?;
-        Ok(RoleCredentials::new(&credentials, expiry))
+        Ok(RoleCredentials::new(&credentials, [cx.clock.now(), expiry]))
     })?;
     let (_, account) = role_session::parts(&options.role_arn).unwrap_or_default();
-    Ok(found.to_json(account).into())
+    Ok(found.to_json(account, found.expiry_for_clients(cx.clock.now(), min_life)).into())
 }
 
 fn request(options: &Options) -> role_session::Request<'_> {

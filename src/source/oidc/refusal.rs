@@ -12,8 +12,8 @@ use crate::http::Response;
 
 /// The fix if the issuer requires DPoP, which binds a token to a key. Google accepts only bearer
 /// tokens.
-const TURN_OFF_DPOP: &str = "use a client that does not require DPoP, because Google accepts only \
-                             bearer tokens (in Okta: clear Require Demonstrating Proof of Possession \
+const TURN_OFF_DPOP: &str = "use a client that does not require DPoP, because a subject token must be \
+                             a bearer token (in Okta: clear Require Demonstrating Proof of Possession \
                              (DPoP) header in token requests, in the general settings of the \
                              application)";
 

@@ -22,7 +22,7 @@ const GRANT: &str = "device authorization";
 
 /// The fix if a user must sign in.
 pub(super) const HOW_TO_SIGN_IN: &str = "run gcloud auth login --cred-file=FILE in a terminal, \
-                                         or run this command with \
+                                         or run wif-token oidc with the same options and \
                                          GOOGLE_EXTERNAL_ACCOUNT_INTERACTIVE=1";
 
 /// The default polling interval, and the increase after `slow_down` (RFC 8628, section 3.5).

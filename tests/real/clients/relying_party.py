@@ -1,4 +1,4 @@
-"""A program with the SDK of a relying party, which reads the identity token from a file by itself.
+"""A program with the SDK of a relying party, or that runs its command line, which reads the identity token from a file by itself.
 
     relying_party.py PARTY
 
@@ -8,6 +8,7 @@ For each line on standard input it uses the service once, with the same objects 
 
 import json
 import os
+import subprocess
 import sys
 import time
 
@@ -67,12 +68,43 @@ def snowflake():
     return use
 
 
-real_time = time.time
+def openai():
+    from openai import OpenAI
+    from openai.auth import k8s_service_account_token_provider
+
+    identity = {
+        "identity_provider_id": os.environ["PROVIDER"],
+        "service_account_id": os.environ["ACCOUNT"],
+        "provider": k8s_service_account_token_provider(os.environ["TOKEN_FILE"]),
+    }
+    client = OpenAI(workload_identity=identity, max_retries=0)
+    client._workload_identity_auth.token_exchange_url = os.environ["EXCHANGE_URL"]
+    return lambda: [model.id for model in client.models.list()]
+
+
+def run(*words):
+    done = subprocess.run(words, capture_output=True, text=True, timeout=50)
+    if done.returncode:
+        raise RuntimeError(done.stderr)
+    return done.stdout
+
+
+def vault():
+    words = ("write", "-field=token", os.environ["LOGIN"], "role=my-app", "jwt=@" + os.environ["TOKEN_FILE"])
+    return lambda: bool(run(os.environ["BAO"], *words))
+
+
+def kubernetes():
+    return lambda: run(os.environ["KUBECTL"], "auth", "can-i", "list", "pods")
+
+
+real_time, real_monotonic = time.time, time.monotonic
 use = globals()[sys.argv[1]]()
 for line in sys.stdin:
     if line.strip():
         ahead = int(line)
         time.time = lambda: real_time() + ahead  # noqa: B023  # it is replaced with the next line
+        time.monotonic = lambda: real_monotonic() + ahead  # noqa: B023
     try:
         print(json.dumps({"ok": use()}), flush=True)
     except Exception as error:  # whatever it is, it is the answer

@@ -6,16 +6,18 @@ that each can break exactly one rule. The real issuers are in servers/.
 
 from __future__ import annotations
 
+import ssl
+
 from standins.loopback import Answer, Loopback, Request
 from support.signer import Signer, good_claims
 
 
 class Issuer:
-    """Publishes the keys of its signers; `claimed` is what the discovery document says the issuer is."""
+    """Publishes the keys of its signers, over TLS where it is given; `claimed` is what the discovery document says the issuer is."""
 
-    def __init__(self, *signers: Signer):
+    def __init__(self, *signers: Signer, tls: ssl.SSLContext | None = None):
         self.signers = signers or (Signer(),)
-        self._http = Loopback(self._answer)
+        self._http = Loopback(self._answer, tls)
         self.url = self.claimed = self._http.url
         self.requests = self._http.requests
 

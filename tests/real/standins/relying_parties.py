@@ -1,8 +1,9 @@
-"""Anthropic, Databricks and Snowflake on loopback: each exchanges a token that it trusts, as its SDK asks it to.
+"""Anthropic, Databricks, OpenAI and Snowflake on loopback: each exchanges a token that it trusts, as its SDK asks it to.
 
 What they give lives for a second, so that the SDK asks again at once.
 https://platform.claude.com/docs/en/manage-claude/wif-reference#token-exchange-request,
 https://docs.databricks.com/en/dev-tools/auth/oauth-federation-howto.html,
+https://developers.openai.com/api/reference/workload-identity-federation,
 https://docs.snowflake.com/en/user-guide/workload-identity-federation
 """
 
@@ -94,6 +95,25 @@ class Databricks(RelyingParty):
         if request.path == "/api/2.0/preview/scim/v2/Me" and is_authorized(request):
             return Answer(200, {"userName": "my-app"})
         return Answer(401, {"error_code": "UNAUTHENTICATED", "message": "Credential was not sent or was of an unsupported type."})
+
+
+class OpenAi(RelyingParty):
+    """The exchange of RFC 8693 in JSON, and a list of models."""
+
+    def answer(self, request: Request) -> Answer:
+        if (request.method, request.path) == ("POST", "/oauth/token"):
+            body = json.loads(request.body)
+            expected = {"grant_type": EXCHANGE, "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+                        "identity_provider_id": RULE, "service_account_id": ACCOUNT}  # fmt: skip
+            try:
+                if {name: body.get(name) for name in expected} != expected:
+                    raise Distrusted("malformed")
+                return Answer(200, self.issued(body["subject_token"]))
+            except Distrusted as distrust:
+                return Answer(400, {"error": "invalid_grant", "error_description": f"The token is not accepted: {distrust}."})
+        if (request.method, request.path) == ("GET", "/v1/models") and is_authorized(request):
+            return Answer(200, {"object": "list", "data": [{"id": "model-1", "object": "model", "created": 1, "owned_by": "system"}]})
+        return Answer(401, {"error": {"message": "Incorrect API key provided", "type": "invalid_request_error", "code": None}})
 
 
 class Snowflake(RelyingParty):

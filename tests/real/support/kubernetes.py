@@ -12,6 +12,7 @@ import contextlib
 import json
 import re
 import secrets
+import ssl
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,22 +22,26 @@ import requests
 
 from servers.authority import Authority, Certificate
 from standins.gke_authenticator import GkeAuthenticator
+from standins.issuer import Issuer
 from standins.verify_jwt import OidcPoolProvider, fetch
 from support.places import SYSTEM_PATH, need
-from support.processes import free_port, serving
-from support.signer import new_key, pem
+from support.processes import free_port, serving, until
+from support.signer import Signer, new_key, pem
 
+AUDIENCE = "my-cluster"  # of the tokens of `issuer`
 LONGEST = 7200  # seconds that a token of this API server may live, whatever is asked for
 
 
 @dataclass
 class Cluster:
-    """One running API server. `people` are user names with a token each; `admin` may do everything. `google` knows access tokens."""
+    """One running API server. `people` are user names with a token each; `admin` may do everything. `google` knows access tokens.
+    It trusts the tokens of `issuer` for the audience `my-cluster`, and calls their user `oidc:` and the subject."""
 
     url: str
     authority: Authority
     people: dict[str, str]
     google: GkeAuthenticator
+    issuer: Issuer
     clients: dict[str, Certificate] = field(default_factory=dict)
 
     @property
@@ -146,9 +151,9 @@ def cluster(folder: Path) -> Iterator[Cluster]:
     ))  # fmt: skip
     (folder / "issuer.key").write_text(pem(new_key("RSA"), "traditional"))
     shown = authority.server("api", "127.0.0.1", "kubernetes.default.svc")
-    google = GkeAuthenticator()
-    found = Cluster(f"https://127.0.0.1:{port}", authority, people, google)
-    with etcd(folder) as store, google.serving(folder / "webhook.json") as webhook:
+    google, issuer = GkeAuthenticator(), https_issuer(authority)
+    found = Cluster(f"https://127.0.0.1:{port}", authority, people, google, issuer)
+    with contextlib.closing(issuer), etcd(folder) as store, google.serving(folder / "webhook.json") as webhook:
         command = [
             need("kube-apiserver"), f"--etcd-servers={store}", "--bind-address=127.0.0.1", f"--secure-port={port}",
             "--advertise-address=127.0.0.1", f"--cert-dir={folder}", f"--tls-cert-file={shown.cert}",
@@ -156,6 +161,8 @@ def cluster(folder: Path) -> Iterator[Cluster]:
             f"--token-auth-file={folder / 'tokens.csv'}", "--authorization-mode=RBAC",
             f"--authentication-token-webhook-config-file={webhook}", "--authentication-token-webhook-version=v1",
             "--authentication-token-webhook-cache-ttl=0",
+            f"--oidc-issuer-url={issuer.url}", f"--oidc-ca-file={authority.ca}", f"--oidc-client-id={AUDIENCE}",
+            "--oidc-username-prefix=oidc:",
             f"--service-account-issuer={found.url}", f"--service-account-signing-key-file={folder / 'issuer.key'}",
             f"--service-account-key-file={folder / 'issuer.key'}", f"--service-account-jwks-uri={found.url}/openid/v1/jwks",
             f"--service-account-max-token-expiration={LONGEST}s", "--service-cluster-ip-range=10.96.0.0/16",
@@ -169,7 +176,22 @@ def cluster(folder: Path) -> Iterator[Cluster]:
         with serving(command, folder / "kube-apiserver.log", env, ready, seconds=60):
             publish(found)
             aggregate(found)
+            until(lambda: knows_keys(found), "the keys of the issuer in the API server")
             yield found
+
+
+def https_issuer(authority: Authority) -> Issuer:
+    """An issuer on https, because the API server refuses others."""
+    certificate = authority.server("issuer", "127.0.0.1")
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate.cert, certificate.key)
+    return Issuer(Signer("RS256", "key-1"), tls=tls)
+
+
+def knows_keys(found: Cluster) -> bool:
+    """Whether the API server has read the keys of the issuer, which it does some seconds after its start."""
+    headers = {"Authorization": f"Bearer {found.issuer.token(AUDIENCE)}"}
+    return requests.get(found.url + "/api", headers=headers, verify=str(found.ca), timeout=2).status_code != 401
 
 
 def publish(found: Cluster):

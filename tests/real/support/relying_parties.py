@@ -1,8 +1,9 @@
-"""A relying party with its SDK, and the program that writes the token file between them."""
+"""A relying party with its SDK or its command line, and the program that writes the token file between them."""
 
 from __future__ import annotations
 
 import json
+import secrets
 import subprocess
 import threading
 import time
@@ -16,7 +17,10 @@ from standins.azure_tenant import EXCHANGE, RESOURCE, TENANT
 from standins.federation import Trust
 from standins.issuer import Issuer
 from standins.relying_parties import ACCOUNT as SERVICE_ACCOUNT
-from standins.relying_parties import CLIENT, ORGANIZATION, RULE, Anthropic, Databricks, RelyingParty, Snowflake
+from standins.relying_parties import CLIENT, ORGANIZATION, RULE, Anthropic, Databricks, OpenAi, RelyingParty, Snowflake
+from support.kubernetes import AUDIENCE as CLUSTER
+from support.kubernetes import Cluster, kubeconfig
+from support.openbao import OpenBao, binary
 from support.places import HERE, PARTIES_PYTHON, PYTHON, need
 from support.program import Program, Run
 from support.signer import Signer
@@ -37,6 +41,8 @@ class Party:
     program: Program
     accepted: list[str]
     closing: list = field(default_factory=list)
+    options: tuple[str, ...] = ()  # of `check`
+    is_real: bool = False  # a server that does not tell which tokens it has accepted
 
     def token(self, header: dict | None = None, **claims) -> str:
         """A token that the party trusts, apart from these claims. It has no jti, because a jti can limit it to one use."""
@@ -57,7 +63,7 @@ class Party:
 
     def check(self, *source: str) -> Run:
         """Runs `check`, whose output must not contain the token."""
-        run = self.program.run("check", f"--relying-party={self.name}", *source)
+        run = self.program.run("check", f"--relying-party={self.name}", *source, *self.options)
         self.program.ledger.note("the report", run.stdout + run.stderr)
         return run
 
@@ -76,6 +82,7 @@ class Sdk:
 
     def __init__(self, party: Party):
         need("the SDKs of relying parties")
+        self.party = party
         python = PYTHON if party.name in ("aws", "azure") else PARTIES_PYTHON
         words = [python, "-B", HERE / "clients" / "relying_party.py", party.name]
         self.child = subprocess.Popen(
@@ -97,7 +104,10 @@ class Sdk:
         """Uses the service once, with a clock that is `ahead` seconds ahead."""
         self.child.stdin.write(f"{'' if ahead is None else ahead}\n")
         self.child.stdin.flush()
-        return json.loads(self.child.stdout.readline())
+        used = json.loads(self.child.stdout.readline())
+        if self.party.is_real and "ok" in used:
+            self.party.accepted.append(self.party.file.read_text())
+        return used
 
 
 def new_party(name: str, folder: Path, program: Program, aws: Aws, azure: Azure) -> Party:
@@ -120,6 +130,27 @@ def new_party(name: str, folder: Path, program: Program, aws: Aws, azure: Azure)
     make, audience, rules, env_of = OTHERS[name]
     service = make(Trust(issuer.url, (audience,), SUBJECT, **rules))
     return Party(name, audience, issuer, env_of(service, str(file)), file, program, service.trust.accepted, [service, issuer])
+
+
+def at_vault(folder: Path, program: Program, bao: OpenBao) -> Party:
+    """OpenBao with an auth method of its own, as the page describes."""
+    file, issuer, mount = folder / "identity-token", Issuer(Signer("RS256", "key-1")), "jwt-" + secrets.token_hex(4)
+    bao.call("POST", f"sys/auth/{mount}", type="jwt")
+    bao.call("POST", f"auth/{mount}/config", oidc_discovery_url=issuer.url, bound_issuer=issuer.url)
+    bao.call("POST", f"auth/{mount}/role/my-app", role_type="jwt", bound_audiences=["vault"], bound_subject=SUBJECT, user_claim="sub",
+             token_policies=["default"])  # fmt: skip
+    env = {"BAO": str(binary()), "BAO_ADDR": bao.url, "LOGIN": f"auth/{mount}/login", "TOKEN_FILE": str(file)}
+    return Party("vault", "vault", issuer, env, file, program, [], [issuer], is_real=True)
+
+
+def at_kubernetes(folder: Path, program: Program, cluster: Cluster) -> Party:
+    """The API server, in which the subject may read a namespace."""
+    file, namespace = folder / "identity-token", cluster.namespace()
+    cluster.let_view(namespace, f"oidc:{SUBJECT}")
+    cluster.issuer.signers = (Signer("RS256", "key-" + secrets.token_hex(4)),)
+    config = kubeconfig(folder / "kubeconfig", cluster, namespace, {"tokenFile": str(file)})
+    env = {"KUBECTL": str(need("kubectl")), "KUBECONFIG": str(config)}
+    return Party("kubernetes", CLUSTER, cluster.issuer, env, file, program, [], options=(f"--ca-file={cluster.ca}",), is_real=True)
 
 
 class Accepted(list):
@@ -147,6 +178,12 @@ def of_databricks(service: RelyingParty, file: str) -> dict[str, str]:
             "DATABRICKS_CLIENT_ID": CLIENT}  # fmt: skip
 
 
+def of_openai(service: RelyingParty, file: str) -> dict[str, str]:
+    """The arguments of the client. The SDK has no variable for the URL of the exchange."""
+    return {"TOKEN_FILE": file, "OPENAI_BASE_URL": service.url + "/v1", "EXCHANGE_URL": service.url + "/oauth/token", "PROVIDER": RULE,
+            "ACCOUNT": SERVICE_ACCOUNT}  # fmt: skip
+
+
 def of_snowflake(service: RelyingParty, file: str) -> dict[str, str]:
     """The parameters of the connection. The driver sends a token only to hosts of Snowflake."""
     return {"TOKEN_FILE": file, "PORT": str(service.port), "SNOWFLAKE_WIF_ALLOWED_HOST_SUFFIXES": "127.0.0.1"}
@@ -156,5 +193,6 @@ OTHERS = {
     "anthropic": (Anthropic, "https://api.anthropic.com",
                   {"required": ("exp", "iat"), "needs_kid": True, "longest_life": 3600, "once": True}, of_anthropic),
     "databricks": (Databricks, "databricks", {"algorithms": ("RS256", "ES256")}, of_databricks),
+    "openai": (OpenAi, "https://api.openai.com/v1", {}, of_openai),
     "snowflake": (Snowflake, "snowflakecomputing.com", {"every_audience": True}, of_snowflake),
 }  # fmt: skip
