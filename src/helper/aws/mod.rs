@@ -53,6 +53,7 @@ const MIN_LIFE: i64 = 600;
 
 pub(super) const INFO: HelperInfo = HelperInfo {
     name: "aws",
+    also: &["boto3", "awscli", "aws-cli"],
     summary: "AWS CLI and SDKs: assume an IAM role with a service account",
     words: "",
     options: &[Options::TABLE],
