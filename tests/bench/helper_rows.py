@@ -34,7 +34,7 @@ RUNS = {
 
 
 def helper_rows(binaries, far, folder):
-    """All of them; none without the server, which fills the caches."""
+    """All rows; none without the server, which fills the caches."""
     if not far:
         return []
     token = folder / "subject-token"
@@ -52,7 +52,7 @@ def helper_rows(binaries, far, folder):
 
 
 def variables(path, far, folder, **more):
-    """With a credential file, whose subject token this program gets from a file, and a private cache in this folder."""
+    """The variables for a private cache in this folder and for a credential file, whose subject token is in a file."""
     folder.mkdir(exist_ok=True)
     file = folder / "credentials.json"
     file.write_text(json.dumps({
@@ -64,7 +64,9 @@ def variables(path, far, folder, **more):
 
 
 def fresh(name, build, path, far, folder):
-    """The run, and the file in the private cache that answers it. The run does not trust the server, so nothing else can."""
+    """The command, and the file in the private cache that answers it. It does not trust the server, so nothing else can
+    answer.
+    """
     words, text, kind = RUNS[name]
     cache = folder / f"cache-{name.split()[-1]}-{build}"
     env = variables(path, far, cache, service_account_impersonation_url=far.issuer + ACCOUNT)
@@ -77,7 +79,7 @@ def fresh(name, build, path, far, folder):
 
 
 def stored(path, far, folder):
-    """One exchange whose token does not live long enough to be used again, with a cache and without one."""
+    """One exchange with a cache and without one. Its token is not valid long enough to be used again."""
     env = variables(path, far, folder / "cache-stored")
     words = [path, "helper", "kubernetes", "--min-life=43200", f"--ca-file={far.ca}"]
     cached, uncached = Command(words, env), Command(words, env | {"XDG_CACHE_HOME": "relative"})
@@ -86,7 +88,7 @@ def stored(path, far, folder):
 
 
 def replaced(build, path, far, folder):
-    """What a helper replaces, where it is installed."""
+    """The tools that a helper replaces, if they are installed."""
     made = []
     for name, (tool, words, prepare) in TOOLS.items():
         program = shutil.which(tool, path=f"{test_cache()}/venv/bin:{ENV['PATH']}")

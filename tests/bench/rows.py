@@ -44,7 +44,7 @@ def rows(binaries, far, folder):
 
 
 def fresh(build, path, folder):
-    """A fresh output file: we print the document in it, `cat` prints the file."""
+    """A valid output file: this program prints the document in it, and `cat` prints the file."""
     source, output = folder / "token", folder / f"fresh-{build}.json"
     source.write_text(jwt())
     ours = Command([path, "file", f"--path={source}", f"--output-file={output}"], ENV)
@@ -56,7 +56,9 @@ def fresh(build, path, folder):
 
 
 def fetches(path, far, folder):
-    """One https fetch with nothing cached: we do discovery and POST, the peer the POST alone."""
+    """One https fetch with nothing cached: this program sends two requests, discovery and POST; the peer sends only the
+    POST.
+    """
     oidc = [path, "oidc", f"--issuer={far.issuer}", "--client-id=bench", "--auth=post", "--client-secret=env:SECRET"]
     curl = ["curl", "-sS", "-d", "grant_type=client_credentials", "-d", "client_id=bench",
             "-d", f"client_secret={ENV['SECRET']}"]

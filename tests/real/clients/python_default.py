@@ -23,7 +23,7 @@ real_send = HTTPAdapter.send
 
 
 def led_to(standin: str):
-    """`send` of the HTTP library with this server in the place of Google's."""
+    """The `send` of the HTTP library, with this server in place of Google's."""
     def send(self, request, *arguments, **more):
         url = urlsplit(request.url)
         if url.scheme == "https" and url.hostname.endswith(".googleapis.com"):
@@ -34,7 +34,7 @@ def led_to(standin: str):
 
 
 def main(standin: str, audience: str = ""):
-    """One token."""
+    """Gets one token."""
     HTTPAdapter.send = led_to(standin)
     # Lookups of a region and of a project, which no token depends on.
     external_account.Credentials.get_project_id = lambda *_, **__: None

@@ -47,7 +47,7 @@ class Authority:
         return self._issue(file, (name,), ExtendedKeyUsageOID.CLIENT_AUTH, -DAY, ends, key=key)
 
     def certify(self, file, name, public_key):
-        """The path of a client certificate for a key that is elsewhere."""
+        """The path of a client certificate for a key that is stored elsewhere."""
         path = self.folder / f"{file}.crt"
         path.write_bytes(_sign(self._name, self._key, public_key, (name,), ExtendedKeyUsageOID.CLIENT_AUTH).public_bytes(
             serialization.Encoding.PEM))
@@ -60,7 +60,7 @@ class Authority:
 
 
 def self_signed(folder, *hosts):
-    """A server certificate nobody vouches for."""
+    """A server certificate that no authority issued."""
     key = ec.generate_private_key(ec.SECP256R1())
     cert = _builder(_name(hosts[0]), _name(hosts[0]), key.public_key(), -DAY, 20 * DAY).add_extension(
         x509.SubjectAlternativeName([_general(host) for host in hosts]), critical=False).sign(key, hashes.SHA256())

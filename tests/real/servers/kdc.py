@@ -64,11 +64,11 @@ class Kdc:
 
     @property
     def config(self) -> Path:
-        """The krb5.conf of everybody in this realm."""
+        """The krb5.conf of every program in this realm."""
         return self.folder / "krb5.conf"
 
     def env(self, ccache: Path | None = None, client_keytab: Path | None = None) -> dict[str, str]:
-        """What a program of this realm needs in its environment; without a cache there is no ticket."""
+        """What a program of this realm needs in its environment; without a cache, it has no ticket."""
         # A name of its own each time: who has a client keytab leaves tickets there.
         self.caches += 1
         absent = self.folder / f"no-such-cache-{self.caches}"
@@ -76,31 +76,31 @@ class Kdc:
         return found | ({"KRB5_CLIENT_KTNAME": f"FILE:{client_keytab}"} if client_keytab else {})
 
     def add(self, principal: str, password: str | None = None):
-        """A new principal, with a password, which it has to prove as in AD, or with random keys."""
+        """Adds a principal: with a password and required preauthentication, as in AD, or with random keys."""
         self.admin(f"addprinc +requires_preauth -pw {password} {principal}" if password else f"addprinc -randkey {principal}")
         if password:
             self.passwords[principal] = password
 
     def keytab(self, name: str, *principals: str) -> Path:
-        """A keytab with the keys of these principals, which stay as they are."""
+        """Writes a keytab with the keys of these principals, which do not change."""
         path = self.folder / name
         for principal in principals:
             self.admin(f"ktadd -norandkey -k {path} {principal}")
         return path
 
     def ticket(self, principal: str, *options: str, before: tuple = (), env: dict[str, str] | None = None) -> Path:
-        """A credential cache with a ticket that this principal's password bought."""
+        """A credential cache with a ticket that was requested with the password of this principal."""
         self.caches += 1
         path = self.folder / f"ccache-{self.caches}"
         self.run(*before, need("kinit"), *options, principal, stdin=self.passwords[principal] + "\n", env=self.env(path) | (env or {}))
         return path
 
     def admin(self, query: str) -> str:
-        """One command of kadmin, straight on the database."""
+        """Runs one command of kadmin directly on the database."""
         return self.run(need("kadmin.local"), "-r", REALM, "-q", query)
 
     def run(self, *command, stdin: str = "", env: dict[str, str] | None = None) -> str:
-        """A tool of Kerberos that has to succeed."""
+        """Runs a tool of Kerberos, which must succeed."""
         own = {"PATH": SYSTEM_PATH, "KRB5_KDC_PROFILE": str(self.folder / "kdc.conf"), **self.env(), **(env or {})}
         done = subprocess.run([str(word) for word in command], input=stdin, env=own, capture_output=True, text=True, timeout=30,
                               check=False)  # fmt: skip
@@ -109,7 +109,7 @@ class Kdc:
 
     @contextlib.contextmanager
     def serving(self, *before, env: dict[str, str] | None = None) -> Iterator[None]:
-        """Answers on its port until the block ends; `before` may be a launcher that changes its clock."""
+        """Serves on its port until the block ends; `before` can be a launcher that changes the clock."""
         own = {"PATH": SYSTEM_PATH, "KRB5_CONFIG": str(self.config), "KRB5_KDC_PROFILE": str(self.folder / "kdc.conf"), **(env or {})}
         command = [*before, need("krb5kdc"), "-n", "-r", REALM, "-P", self.folder / "kdc.pid"]
         with serving(command, self.folder / "kdc.log", own, lambda: listens(self.port)):
@@ -117,7 +117,7 @@ class Kdc:
 
 
 def realm(folder: Path) -> Kdc:
-    """A new realm in this folder, which nobody serves yet."""
+    """Creates a realm in this folder, without starting its KDC."""
     for name in ("krb5kdc", "kadmin.local", "kdb5_util", "kinit"):
         need(name)
     made = Kdc(folder, free_port())

@@ -59,18 +59,18 @@ http_response_code(404);""",
 
 @dataclass(frozen=True)
 class SimpleSamlPhp:
-    """A running identity provider; its user is fixed."""
+    """A running identity provider with one fixed user."""
 
     url: str
     audience: str
     certificate: str
 
     def pool_provider(self, name: str) -> SamlPoolProvider:
-        """What the token service knows of it."""
+        """The pool provider that trusts it."""
         return SamlPoolProvider(name, ENTITY_ID, self.certificate)
 
     def response(self) -> str:
-        """A Response as it posts it, decoded."""
+        """A Response as it is posted, decoded."""
         page = requests.get(self.url + "/saml2/idp/SSOService.php", params={"spentityid": self.audience}, timeout=20)
         found = re.search(r'name="SAMLResponse" value="([^"]+)"', page.text)
         assert found, page.text[-2000:]

@@ -17,7 +17,7 @@ FIVE_MINUTES = 300  # seconds, the life of every token
 
 
 class ActionsTokenService:
-    """Gives tokens of `issuer` to the job with this bearer token, while it runs."""
+    """Issues tokens of `issuer` to the job with this bearer token, while the job runs."""
 
     def __init__(self, issuer: Issuer, bearer: str):
         self.issuer, self.bearer = issuer, bearer

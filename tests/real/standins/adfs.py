@@ -29,7 +29,9 @@ TRUST = "/adfs/services/trust/13/"
 
 @dataclass
 class RelyingParty:
-    """A relying party trust of SAML and WS-Trust; `acs` are its assertion consumer services, `certificate` checks its requests."""
+    """A relying party trust of SAML and WS-Trust; `acs` contains its assertion consumer services, and `certificate`
+    verifies its requests.
+    """
 
     identifier: str
     acs: tuple[str, ...] = ("https://sts.googleapis.com/v1/token",)
@@ -39,7 +41,9 @@ class RelyingParty:
 
 @dataclass
 class Adfs:
-    """One farm. `public` is the address by which clients reach it; `response` and `assertion` make XML of (user, identifier)."""
+    """One farm. `public` is the address at which clients reach it; `response` and `assertion` make XML from (user,
+    identifier).
+    """
 
     response: Callable[[str, str], str] | None = None
     assertion: Callable[[str, str], str] | None = None
@@ -66,7 +70,7 @@ class Adfs:
 
     @property
     def issuer(self) -> str:
-        """What the tokens' `iss` says; users append a slash when they type it."""
+        """The `iss` of the tokens; users type it with a slash at the end."""
         return self.public + "/adfs"
 
     def close(self):
@@ -78,7 +82,7 @@ class Adfs:
         return self.windows_authentication and any(name in request.headers.get("user-agent", "") for name in self.listed)
 
     def user(self, request: Request) -> str | None:
-        """Whose ticket the server in front has accepted: `alice@EXAMPLE.TEST`."""
+        """The owner of the ticket that the server in front has accepted, such as `alice@EXAMPLE.TEST`."""
         return request.headers.get("x-remote-user") or None
 
     def _answer(self, request: Request) -> Answer:

@@ -30,7 +30,9 @@ NOT_ALLOWED = "MSIS9605: The client is not allowed to access the requested resou
 
 @dataclass
 class OAuthClient:
-    """A server application. `users` may sign in as it by Windows authentication; `resources` it was granted."""
+    """A server application. `users` may sign in as this application with Windows authentication; it was granted
+    `resources`.
+    """
 
     users: set[str] = field(default_factory=set)
     resources: set[str] = field(default_factory=set)
@@ -40,7 +42,7 @@ class OAuthClient:
 
 
 def discovery(adfs: Adfs) -> dict:
-    """OpenID provider metadata, as far as a client of this grant reads it."""
+    """The OpenID provider metadata that a client of this grant reads."""
     return {
         "issuer": adfs.issuer,
         "authorization_endpoint": adfs.issuer + "/oauth2/authorize/",
@@ -56,7 +58,7 @@ def discovery(adfs: Adfs) -> dict:
 
 
 def token(adfs: Adfs, request: Request) -> Answer:
-    """One token request."""
+    """Responds to one token request."""
     def refuse(status: int, error: str, description: str) -> Answer:
         if adfs.errors_as_html:
             return error_page(status, description)
@@ -95,7 +97,7 @@ def token(adfs: Adfs, request: Request) -> Answer:
 
 
 def authenticated(adfs: Adfs, client: OAuthClient, fields: dict[str, str]) -> bool:
-    """By a secret in the body, or by an assertion that is good once."""
+    """Authenticates a client by a secret in the body, or by an assertion that can be used once."""
     if "client_secret" in fields:
         return client.secret is not None and fields["client_secret"] == client.secret
     if fields.get("client_assertion_type") != ASSERTION_TYPE or client.public_key is None:

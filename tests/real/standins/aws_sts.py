@@ -42,7 +42,7 @@ LARGEST_TAGS = 2048  # characters of all tags, after which the token would be to
 
 @dataclass(frozen=True)
 class Call:
-    """One request that was answered: who asked, and with what."""
+    """One request that succeeded: the caller and the parameters."""
 
     action: str
     parameters: dict[str, str]
@@ -60,7 +60,8 @@ def members(parameters: dict[str, str], name: str) -> list[str]:
 
 
 class AwsSts:
-    """One running stand-in. `refuse` maps an action to the refusal it gets; `clock` is how far ours is ahead, in seconds."""
+    """One running stand-in. `refuse` maps an action to its refusal; `clock` is how far its clock is ahead, in seconds.
+    """
 
     def __init__(self, keys: AwsKeys, region: str = "us-east-1"):
         self.keys = keys
@@ -84,7 +85,7 @@ class AwsSts:
         self.url, self.port, self.requests = self._http.url, self._http.port, self._http.requests
 
     def close(self):
-        """Stops serving, the issuer too."""
+        """Stops serving, including the issuer."""
         self._http.close()
         self.issuer.close()
 
@@ -227,7 +228,7 @@ class AwsSts:
 
 
 def checked_role(parameters: dict) -> tuple[str, str]:
-    """The ARN and the name of the role, after the parameters that both AssumeRole actions have."""
+    """The ARN and the name of the role, after a check of the parameters that both AssumeRole actions have."""
     arn = parameters.get("RoleArn", "")
     found = ROLE.fullmatch(arn)
     if found is None:
@@ -260,7 +261,7 @@ def request_tags(parameters: dict) -> dict[str, str]:
 
 
 def require(condition, member: str, constraint: str):
-    """Refuses in the words of AWS's own validation."""
+    """Refuses a request in the words of AWS's own validation."""
     if not condition:
         raise AwsRefused(
             400, "ValidationError",

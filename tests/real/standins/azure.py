@@ -43,7 +43,9 @@ class Azure:
         self.cloud_shell = CloudShell(self.machine)
 
     def environment(self, *present: str, client: str | None = None, **more: str) -> dict[str, str]:
-        """The variables of these environments; where the instance metadata are not among them, nobody answers there."""
+        """The variables of these environments. Without the instance metadata among them, no server responds at that
+        address.
+        """
         found = {"AZURE_AUTHORITY_HOST": self.entra.url, "AZURE_POD_IDENTITY_AUTHORITY_HOST": "http://127.0.0.1:1"}
         if client:
             found |= {"AZURE_TENANT_ID": TENANT, "AZURE_CLIENT_ID": client}
@@ -63,7 +65,7 @@ class Azure:
         return found | more
 
     def close(self):
-        """Stops everything."""
+        """Stops all servers."""
         managed = (self.app_service, self.arc, self.imds, self.service_fabric, self.machine_learning, self.cloud_shell)
         for service in (self.entra, *managed, self.tenant.issuer, self.tenant.cluster):
             service.close()

@@ -19,7 +19,7 @@ NO_VERSION = ('No api-version was supplied for the "POST" request. The version m
 
 
 class AzureDevOps:
-    """Gives tokens of `issuer` to the job with this access token: its own, or those of `connections` by id."""
+    """Issues tokens of `issuer` to the job with this access token: for the job itself, or for `connections` by ID."""
 
     def __init__(self, issuer: Issuer, access_token: str):
         self.issuer, self.access_token = issuer, access_token

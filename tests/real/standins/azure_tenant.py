@@ -29,7 +29,7 @@ def new_id(name: str) -> str:
 
 @dataclass(frozen=True)
 class Identity:
-    """What Entra ID knows of an application or managed identity."""
+    """What Entra ID knows about an application or managed identity."""
 
     client_id: str
     object_id: str
@@ -44,7 +44,7 @@ def new_identity(name: str) -> Identity:
 
 @dataclass
 class Application:
-    """An application with its credentials; `federated` are triples of issuer, subject and audience."""
+    """An application with its credentials; `federated` contains triples of issuer, subject and audience."""
 
     identity: Identity
     secret: str | None = None
@@ -56,7 +56,7 @@ class Application:
 
 @dataclass(frozen=True)
 class Issued:
-    """One token: where it was asked for, by whom, and how that was proved."""
+    """One token: the place and the identity of the request, and its proof."""
 
     where: str
     client_id: str
@@ -96,6 +96,6 @@ class Tenant:
         return made
 
     def projected(self, **claims) -> str:
-        """What Kubernetes writes into AZURE_FEDERATED_TOKEN_FILE, but for these claims."""
+        """The token that Kubernetes writes to AZURE_FEDERATED_TOKEN_FILE, apart from these claims."""
         made = self.cluster.token(EXCHANGE, **{"sub": SUBJECT, **claims})
         return self.ledger.token(f"the projected token {len(self.ledger.tokens)}", made) if self.ledger else made

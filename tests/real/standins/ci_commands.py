@@ -60,7 +60,7 @@ ask("{url}/circleci", {{}}, given.claims)
 
 
 class CiCommands:
-    """Both commands in `folder`; what they print are tokens of `issuer` that live five minutes."""
+    """Both commands in `folder`; they print tokens of `issuer` that are valid for five minutes."""
 
     def __init__(self, folder: Path, issuer: Issuer, agent_token: str):
         self.folder, self.issuer, self.agent_token = folder, issuer, agent_token

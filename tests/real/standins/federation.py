@@ -17,7 +17,9 @@ ASYMMETRIC = tuple(family + size for family in ("RS", "PS", "ES") for size in ("
 
 
 class Distrusted(Exception):
-    """The reason: malformed, algorithm, issuer, key, signature, audience, subject, times, lifetime or replay."""
+    """Why a token is refused: malformed, algorithm, issuer, key, signature, audience, subject, times, lifetime or
+    replay.
+    """
 
 
 @dataclass

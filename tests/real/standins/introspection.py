@@ -12,7 +12,7 @@ from standins.token_exchange import Exchange
 
 
 def introspect(request: Request, issued: dict[str, Exchange]) -> Answer:
-    """Whether a token is one of ours, and whose."""
+    """Whether a token was issued here, and to whom."""
     fields = parse_qs(request.body.decode())
     exchange = issued.get(fields.get("token", [""])[0])
     if exchange is None:

@@ -20,7 +20,7 @@ FLAVOR = {"Metadata-Flavor": "Google"}
 
 @dataclass
 class MetadataServer:
-    """One host. Without an account nothing is attached to it."""
+    """One host. Without an account, no service account is attached to it."""
 
     keys: ServiceAccountKeys
     account: str | None = "host@example-project.iam.gserviceaccount.com"
