@@ -32,13 +32,13 @@ touch /opt/azcmagent/bin/himds
 
 
 def with_keys(folder: Path, agent: bool = False) -> tuple[str, ...]:
-    """Words before a command that runs it where `folder` is the agent's."""
+    """The words before a command that run it with `folder` in place of the agent's folder."""
     return own_mounts(MOUNT.format(folder=folder, keys=KEYS) + (AGENT if agent else ""))
 
 
 def reference(azure: Azure, program: Program, credential: str, env: dict[str, str], *, resource: str = RESOURCE,
               prefix: tuple = (), **options) -> dict:  # fmt: skip
-    """What azure-identity makes of an environment: `{"token": …}` or `{"failure": …}`."""
+    """What azure-identity finds in an environment: `{"token": …}` or `{"failure": …}`."""
     if credential.startswith(("Default", "Client", "Certificate", "Workload")):
         options |= {"disable_instance_discovery": True, "connection_verify": str(azure.ca)}
     words = [*prefix, PYTHON, "-B", HERE / "clients" / "azure_credential.py", credential, resource, json.dumps(options)]

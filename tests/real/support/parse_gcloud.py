@@ -17,7 +17,7 @@ parser = gcloud_main.CreateCLI([])._CLI__parser
 
 
 def is_understood(words: list[str]) -> bool:
-    """Whether the parser knows the command and every option of it."""
+    """Whether the parser accepts the command and all its options."""
     try:
         parser.parse_args(words)
     except SystemExit:

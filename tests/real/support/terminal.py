@@ -11,9 +11,8 @@ from typing import Callable
 
 def on_terminal(command: list, env: dict[str, str], seconds: float = 60,
                 person: Callable[[str], object] = lambda text: True, **streams) -> tuple[int, str]:  # fmt: skip
-    """Exit status and the terminal's text; stdin, stdout and stderr are the terminal, but for `streams`.
-
-    `person` reads all that is shown whenever there is more of it, until it answers something true.
+    """Runs a command on a terminal; stdin, stdout and stderr are the terminal, except for `streams`. `person` reads the
+    text whenever there is more of it, until it returns a true value. Returns the exit status and the text.
     """
     ours, theirs = pty.openpty()
     shown: list[bytes] = []
@@ -47,5 +46,5 @@ def on_terminal(command: list, env: dict[str, str], seconds: float = 60,
 
 
 def text_of(pieces: list[bytes]) -> str:
-    """What a terminal showed, as lines."""
+    """The text of a terminal, as lines."""
     return b"".join(pieces).decode(errors="replace").replace("\r\n", "\n")

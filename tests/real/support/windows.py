@@ -36,14 +36,14 @@ class WindowsProgram(Program):
     """The program under Wine."""
 
     def finish(self, *arguments, **more) -> Run:
-        """Without Wine's own words."""
+        """Waits for the end of a run, and removes the messages of Wine itself."""
         run = super().finish(*arguments, **more)
         return replace(run, stderr=OVERTAKEN.sub("", run.stderr))
 
 
 @dataclass
 class Wine:
-    """Wine with a registry of its own."""
+    """Wine with its own registry."""
 
     folder: Path
     launcher: tuple[str, ...]
@@ -79,7 +79,7 @@ class Wine:
         return made
 
     def run(self, *command):
-        """Runs it to its end, which has to be a good one."""
+        """Runs a program to its end; it must succeed."""
         quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
         with self.start(*command, **quiet) as child:
             said, _ = child.communicate(timeout=60)
@@ -87,14 +87,16 @@ class Wine:
 
 
 def others_may_read(path: Path) -> bool:
-    """Wine shows an access control list as a mode: what it gives the user of the process, it gives the group too."""
+    """Whether Wine's mode of a file shows access for others. Wine shows an access control list as a mode, in which the
+    group has the rights of the user of the process.
+    """
     mode = path.stat().st_mode
     assert mode & 0o600 == 0o600, f"its owner may not use {path}"
     return mode & 0o007 != 0
 
 
 def prefix(folder: Path) -> Path:
-    """Wine's files from the cache, and a registry to write to."""
+    """The files of Wine from the cache, and a registry that can be written."""
     made = folder / "prefix"
     made.mkdir()
     for name in (".update-timestamp", "system.reg", "user.reg", "userdef.reg"):
@@ -118,7 +120,7 @@ def build() -> Path:
 
 @contextlib.contextmanager
 def wine(folder: Path, launcher: tuple[str, ...] = ()) -> Iterator[Wine]:
-    """Wine, until the block ends; `launcher` runs it elsewhere, such as in a network namespace."""
+    """Runs Wine until the block ends; `launcher` runs it elsewhere, such as in a network namespace."""
     if not (WINE.exists() and LIBRARY.exists()):
         missing("Wine is not here: run tests/real/install")
     for found in (build(), LIBRARY):
