@@ -38,7 +38,7 @@ def strace(asked):
 
 @pytest.fixture
 def system_calls(strace, storm, tmp_path):
-    """The calls of one run at which the others are killed."""
+    """The system calls at which runs are killed."""
     def calls(words):
         found = traced(strace, tmp_path / "trace", words)
         return [(name, n) for name, n in found if storm or name in ON_FILES]
@@ -47,7 +47,7 @@ def system_calls(strace, storm, tmp_path):
 
 
 def traced(strace, trace, words):
-    """Every (name, n) of one run: the n-th call of that name in the thread that makes most of them."""
+    """Every (name, n) of one run: the n-th call with that name in the thread that makes most of them."""
     done = strace(["-o", trace], words)
     assert done.returncode == 0, done.stderr
     counts = collections.Counter()
@@ -58,9 +58,8 @@ def traced(strace, trace, words):
 
 
 def die_at_each(strace, calls, prepare, words, examine):
-    """For each call: `prepare(folder)`, a run of `words(folder)` killed there, `examine(folder, dead, where)`.
-
-    Returns how often each thing that `examine` returned was seen.
+    """For each call: `prepare(folder)`, a run of `words(folder)` that is killed there, `examine(folder, dead, where)`.
+    Returns how often `examine` returned each value.
     """
     def die_at(name, n):
         folder = prepare(f"{name}-{n}")
@@ -108,7 +107,7 @@ def test_the_output_file(asked, strace, system_calls, tmp_path):
 
 
 def test_a_key_that_is_being_made(asked, strace, system_calls, tmp_path):
-    """The next run finds no key or a whole one, and the JWKS beside it is always that key's."""
+    """The next run finds no key or a complete one, and the JWKS next to it always belongs to that key."""
     def prepare(name):
         (tmp_path / name).mkdir()
         return tmp_path / name
@@ -132,7 +131,9 @@ def test_a_key_that_is_being_made(asked, strace, system_calls, tmp_path):
 
 
 def test_a_refresh_token_that_is_replaced(asked, strace, storm, sts, ledger, audience, tmp_path):
-    """The file is always whole. Once the new token is in any file, the next run has it; before that, only Google has."""
+    """The file is always complete. Once a file contains the new token, the next run uses it; before that, only Google
+    has it.
+    """
     oauth, names = sts.oauth, {"c.json", "c.json.lock", "token"}
 
     def prepare(name):

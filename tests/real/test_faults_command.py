@@ -18,7 +18,7 @@ FAMILY = 'sleep 300 & echo $! $$ > "$0.new" && mv "$0.new" "$0"; '
 
 @pytest.fixture
 def hurried(asked):
-    """The program, which has until the deadline."""
+    """The program with the timeout of these tests."""
     return asked.killed_after(DEADLINE)
 
 
@@ -50,13 +50,13 @@ def test_a_command_that_hangs_is_killed_with_its_children(hurried, tmp_path, las
 
 
 def test_a_child_that_keeps_the_commands_stdout_does_not_keep_ours(hurried, tmp_path):
-    """The command is over and has said its token; its child still holds the pipe."""
+    """The command has printed its token and ended, but its child still has the pipe open."""
     assert hurried.run(*shell(tmp_path, f"echo {TOKEN}")).token == TOKEN
     all_gone(tmp_path)
 
 
 def test_a_child_in_a_session_of_its_own_does_not_keep_our_stdout(hurried, tmp_path):
-    """It cannot be found by its group. What the program itself printed is taken without waiting for it."""
+    """The child is not in the process group. The output of the command is used without waiting for it."""
     escaped = f"setsid sh -c 'echo $$ > {tmp_path}/escaped; exec sleep 300' & "
     done = hurried.run("command", f"--timeout={DEADLINE}", "--", "/bin/sh", "-c",
                        escaped + f"while [ ! -s {tmp_path}/escaped ]; do :; done; echo {TOKEN}")

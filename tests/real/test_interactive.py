@@ -32,14 +32,16 @@ def staff(sts, ledger):
 
 @pytest.fixture
 def configuration(clients, tmp_path, staff):
-    """Interactive, since it has an interactive timeout; the token is in a file that only the program reads."""
+    """An interactive configuration, because it has an interactive timeout. The token is in a file that only the program
+    reads.
+    """
     (tmp_path / "token").write_text(staff)
     return clients.configuration(WORKFORCE, "file", f"--path={tmp_path / 'token'}", output_file=tmp_path / "output.json",
                                  interactive_timeout_millis=30000)  # fmt: skip
 
 
 def shown_by(clients, command, more: list, settings: dict) -> str:
-    """What the terminal showed of a client that must succeed."""
+    """The terminal of a client that must succeed."""
     status, text = on_terminal([*command, *more], clients.environment(settings))
     clients.program.ledger.note("the terminal", text)
     assert status == 0, text
@@ -47,7 +49,7 @@ def shown_by(clients, command, more: list, settings: dict) -> str:
 
 
 def test_google_auth_signs_in_and_out(clients, sts, configuration, staff, tmp_path):
-    """The terminal shows no token, the output file holds it, and a revocation removes it."""
+    """The terminal shows no token, the output file contains it, and a revocation removes it."""
     output = tmp_path / "output.json"
     command, settings = CLIENTS["python"](configuration)
     text = shown_by(clients, command, ["interactive"], settings)
@@ -61,7 +63,9 @@ def test_google_auth_signs_in_and_out(clients, sts, configuration, staff, tmp_pa
 
 
 def test_google_auth_shows_an_interactive_failure(clients, sts, configuration, tmp_path):
-    """The message is on the terminal, the exit status in the client's exception, and nothing in the output file."""
+    """The terminal shows the message, the exception of the client contains the exit status, and the output file is
+    empty.
+    """
     (tmp_path / "token").unlink()
     command, settings = CLIENTS["python"](configuration)
     status, text = on_terminal([*command, "interactive"], clients.environment(settings))
@@ -70,7 +74,7 @@ def test_google_auth_shows_an_interactive_failure(clients, sts, configuration, t
 
 
 def test_gcloud_signs_in_and_out(clients, sts, configuration, staff, tmp_path):
-    """`gcloud auth login --cred-file`, the use that the interactive mode was made for."""
+    """The interactive mode was made for `gcloud auth login --cred-file`."""
     output = tmp_path / "output.json"
     settings = {"CLOUDSDK_CONFIG": str(tmp_path / "gcloud"), "CLOUDSDK_CORE_DISABLE_PROMPTS": "1"}
     gcloud = [need("gcloud")]
@@ -84,7 +88,7 @@ def test_gcloud_signs_in_and_out(clients, sts, configuration, staff, tmp_path):
 
 
 def test_the_program_alone(program, tmp_path, staff):
-    """The documents exactly, without any client."""
+    """The documents are compared exactly, without a client."""
     output = tmp_path / "output.json"
     source = ["env", "--name=TOKEN"]
     asked = program.request(WORKFORCE, output_file=output, interactive="1") | {"TOKEN": staff}

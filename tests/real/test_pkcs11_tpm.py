@@ -19,19 +19,19 @@ ISSUER, PIN, TOKEN = "https://host.example.test", "hunter2-tpm-pin", "tpm"
 
 @dataclass
 class Tpm:
-    """A TPM with a token that has an RSA key; `environment` leads modules and tools to it."""
+    """A TPM whose token has an RSA key; `environment` leads modules and tools to it."""
 
     folder: Path
     environment: dict[str, str]
 
     def uri(self, key: str) -> str:
-        """The URI of a key, by p11-kit."""
+        """The URI of a key, with p11-kit."""
         return f"pkcs11:token={TOKEN};object={key}?pin-source={self.folder}/pin"
 
 
 @pytest.fixture(scope="module")
 def tpm(tmp_path_factory):
-    """A TPM of this test module."""
+    """A TPM that only this file uses."""
     folder = tmp_path_factory.mktemp("tpm")
     (folder / "state").mkdir()
     (folder / "store").mkdir()
@@ -57,7 +57,7 @@ def tpm(tmp_path_factory):
 
 
 def tool(tpm: Tpm, command: str, *words: str):
-    """tpm2_ptool, again until the resource manager is on its bus."""
+    """Runs tpm2_ptool, again until the resource manager is on its bus."""
     def once() -> bool:
         done = subprocess.run([need("tpm2_ptool"), command, f"--path={tpm.folder}/store", *words], env=tpm.environment, capture_output=True)
         return done.returncode == 0
@@ -73,7 +73,9 @@ def tool(tpm: Tpm, command: str, *words: str):
 
 @pytest.mark.parametrize("key, options", [("rsa", []), ("made", ["--generate"])])
 def test_the_pool_provider_accepts_the_tokens(program, ledger, tpm, audience, key, options):
-    """Of a key that tpm2_ptool made, and of one that the program makes; nothing of the libraries' output is in ours."""
+    """The keys are one that tpm2_ptool created and one that the program creates. The output of the libraries is not in
+    that of the program.
+    """
     ledger.secret("the PIN", PIN)
     program = replace(program, variables=program.variables | tpm.environment)
     words = [f"--key={tpm.uri(key)}", *options]
