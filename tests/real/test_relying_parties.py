@@ -67,7 +67,9 @@ def test_the_sdk_reads_a_renewed_file(party):
 
 @dataclass(frozen=True)
 class Fault:
-    """A token that a party refuses: the mistake, its claims and header, the response of the party, and the result of `check`."""
+    """A token that a party refuses: the mistake, its claims and header, the response of the party, and the result of
+    `check`.
+    """
 
     party: str
     what: str
