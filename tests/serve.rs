@@ -434,7 +434,7 @@ fn another_user_gets_nothing() {
     assert!(ask_as_nobody(&[&serving.address, &path]).contains(IMPERSONATED));
 }
 
-// What it withstands.
+// Robustness.
 
 #[test]
 fn a_slow_request_is_closed_after_five_seconds_and_delays_nobody() {

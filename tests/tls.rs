@@ -1,4 +1,4 @@
-//! TLS against a loopback server: whose certificates are trusted, and what is said otherwise.
+//! TLS with a loopback server: which certificates are trusted, and the messages for the others.
 
 mod common;
 
@@ -34,7 +34,7 @@ impl Authority {
         Authority { pem, issuer: Issuer::new(params, key) }
     }
 
-    /// A server that gives one token to everybody; its address, by IP address and port.
+    /// Starts a server that returns one token to every client. Returns its IP address and port.
     fn server(&self, name: &str, expired: bool) -> String {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
@@ -77,7 +77,7 @@ fn serve(certificate: &Certificate, key: &KeyPair, answer: Vec<u8>) -> String {
     url
 }
 
-/// A server that answers a TLS greeting in plain HTTP; its address.
+/// Starts a server that responds to a TLS handshake with plain HTTP. Returns its address.
 fn plain() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("https://{}/t", listener.local_addr().unwrap());

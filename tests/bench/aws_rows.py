@@ -14,7 +14,7 @@ KEY = {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "wJ
 FORM = ("Action=GetWebIdentityToken&Version=2011-06-15&Audience.member.1=https%3A%2F%2Fiam.googleapis.com%2Fp&"
         "SigningAlgorithm=RS256&DurationSeconds=3600")
 
-# The same call as AWS documents it for Python.
+# The same call, as AWS documents it for Python.
 BOTO3 = """
 import boto3, sys
 sts = boto3.client("sts", endpoint_url=sys.argv[1], verify=sys.argv[2])

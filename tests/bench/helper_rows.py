@@ -20,7 +20,7 @@ CRATES = {"v": 1, "registry": {"index-url": "sparse+https://europe-cargo.pkg.dev
 FRESH = "hunter2-fresh"
 INDEX = "https://europe-python.pkg.dev/p/r/simple/"
 
-# The words of a command, what the tool writes to its standard input, and what begins the name of the file that answers.
+# The words of a command, its standard input, and the beginning of the name of the cache file that answers it.
 RUNS = {
     "access-token": (["access-token"], "", "access-token"),
     "helper aws": (["helper", "aws", f"--role-arn={ROLE}", "--sts-endpoint={far}/assume"], "", "aws-credentials"),
@@ -99,7 +99,7 @@ def replaced(build, path, far, folder):
         home.mkdir()
         ours, _ = fresh(name, build, path, far, folder)
         theirs = Command([program, *words], ENV | {"HOME": str(home)} | prepare(home), ours.stdin)
-        assert FRESH[-4:] in theirs.output()  # the AWS CLI shows no more
+        assert FRESH[-4:] in theirs.output()  # the AWS CLI shows only the end of a key
         made += [Row(f"{name} : {' '.join([tool, *words])}", measure, 1.0, ours, theirs, slow=True) for measure in
                  ("wall", "peak")]
     return made

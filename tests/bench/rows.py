@@ -15,7 +15,7 @@ ENV = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/dev/null", "LC_ALL": "C
        "GOOGLE_EXTERNAL_ACCOUNT_AUDIENCE": AUDIENCE,
        "GOOGLE_EXTERNAL_ACCOUNT_TOKEN_TYPE": "urn:ietf:params:oauth:token-type:jwt"}
 
-# The executable a shell user writes after the guide: one request, one filter, no cache, no error handling.
+# The executable that a user writes in shell by the guide: one request, one filter, no cache and no error handling.
 SCRIPT = """#!/bin/sh
 curl -sS --cacert {ca} -d grant_type=client_credentials -d client_id=bench -d client_secret="$SECRET" \\
     {token_endpoint} | jq -c '{{version: 1, success: true, token_type: "urn:ietf:params:oauth:token-type:jwt",
@@ -49,7 +49,7 @@ def fresh(build, path, folder):
     source.write_text(jwt())
     ours = Command([path, "file", f"--path={source}", f"--output-file={output}"], ENV)
     document(ours)
-    source.unlink()  # from here on only the output file can answer
+    source.unlink()  # from here on, only the output file contains a token
     peer = Command(["cat", str(output)], ENV)
     limit = {"release": 1.5, "static": 1.0}[build]
     return [Row(f"fresh output file, {build} build : cat", measure, limit, ours, peer) for measure in ("wall", "peak")]

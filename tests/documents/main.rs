@@ -23,7 +23,7 @@ use std::thread;
 use pages::{Block, Page, root};
 use sandbox::Sandbox;
 
-/// Fails with every complaint at once.
+/// Fails with all complaints together.
 fn none(complaints: &[String]) {
     assert!(complaints.is_empty(), "{} complaints:\n{}", complaints.len(), complaints.join("\n"));
 }
@@ -44,7 +44,7 @@ fn every_block_is_true() {
     none(&complaints);
 }
 
-/// The blocks of a page are one session: what one makes, the next finds.
+/// The blocks of a page are one session: a block finds the files of those before it.
 fn page(page: &Page) -> Vec<String> {
     let mut sandbox = Sandbox::new();
     let complaint = |block: &Block| {
@@ -79,7 +79,7 @@ fn check(block: &Block, sandbox: &mut Sandbox) -> Result<(), String> {
     }
 }
 
-/// A synopsis names a source, command or helper, and no option that its help lacks.
+/// A synopsis names a source, command or helper, and only options that its help contains.
 fn synopsis(text: &str) -> Result<(), String> {
     let mut words = text.split_whitespace().skip(1);
     let name = match words.next() {

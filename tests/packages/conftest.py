@@ -20,14 +20,14 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGING = ROOT / "packaging"
 MANIFEST = tomllib.loads((ROOT / "Cargo.toml").read_text())["package"]
 VERSION = MANIFEST["version"]
-# Where the definitions expect the files of a release.
+# The URL at which the definitions expect the files of a release.
 DOWNLOAD = f"{MANIFEST['repository']}/releases/download/v{VERSION}"
 CACHE = Path(
     os.environ.get("WIF_TOKEN_TEST_CACHE")
     or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wif-token-tests"
 )
 BUILDS = CACHE / "release-builds"
-# A JWT that is fresh until 2100.
+# A JWT that is valid until 2100.
 TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJleHAiOjQxMDI0NDQ4MDB9.c2ln"
 
 

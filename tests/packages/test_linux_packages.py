@@ -18,7 +18,7 @@ PATHS = {
     "usr/share/man/man1/wif-token.1.gz", "usr/share/bash-completion/completions/wif-token",
     "usr/share/fish/vendor_completions.d/wif-token.fish",
     "usr/lib/systemd/system/wif-token@.service"} | {f"usr/share/doc/wif-token/{name}" for name in documentation()}  # fmt: skip
-# rpm on Debian has no list of what Debian's own packages provide.
+# rpm on Debian does not know what the packages of Debian provide.
 INSTALL = {"deb": ("dpkg", "--install"), "rpm": ("rpm", "--upgrade", "--nodeps")}
 REMOVE = {"deb": ("dpkg", "--purge"), "rpm": ("rpm", "--erase")}
 ZSH = {"deb": "usr/share/zsh/vendor-completions/_wif-token", "rpm": "usr/share/zsh/site-functions/_wif-token"}

@@ -127,7 +127,7 @@ def test_the_rules_for_dependencies():
 
 
 PINNED = r"(actions/[a-z-]+|sigstore/cosign-installer)@[0-9a-f]{40}"
-# Findings about features that are newer than this actionlint.
+# Reports about features that are newer than this version of actionlint.
 NEWER = ("runner-label", 'unknown permission scope "attestations"')
 
 

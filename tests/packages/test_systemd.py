@@ -11,7 +11,7 @@ from conftest import PACKAGING, ROOT, TOKEN, System, run
 
 UNITS = PACKAGING / "systemd"
 RENEWED = TOKEN.replace("c2ln", "bmV3")
-# Runs once at boot, tries the units out as an administrator would, and ends the container.
+# Runs once at boot, uses the units as an administrator would, and ends the container.
 PROOF = """[Unit]
 After=basic.target wif-token@my-app.service
 [Service]
@@ -96,7 +96,7 @@ def test_the_service_keeps_the_token_up_to_date(installed):
         "failed", "subject-token", "subject-token.lock"], said  # fmt: skip
 
 
-# A service prints its token before and after the file of the token has changed, and a token that its key signs.
+# A service prints its token before and after a change of the token file, and a token that its key signs.
 CREDENTIALS_UNIT = """LoadCredential=key:/etc/my-app/key.pem
 Type=exec
 StandardOutput=append:/said

@@ -27,7 +27,7 @@ def wine(tmp_path_factory):
 
     def command(*words, check: bool = True) -> str:
         with (prefix / "output").open("w+") as output:
-            # Not a pipe: the first call starts Wine's services, which keep whatever they inherit.
+            # The output is not a pipe, because the first call starts Wine's services, which keep inherited files open.
             done = subprocess.run(["wine", *words], env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.DEVNULL,
                                   timeout=180, check=False)  # fmt: skip
             output.seek(0)
@@ -37,7 +37,7 @@ def wine(tmp_path_factory):
 
     command("wineboot", "--init")
     command.drive = prefix / "drive_c"
-    # The library that this Wine lacks, as for the real tests.
+    # A library that this Wine does not have, as in the real tests.
     run("x86_64-w64-mingw32-gcc", "-shared", "-O2", "-o", command.drive / "windows/system32/bcryptprimitives.dll",
         ROOT / "tests" / "real" / "windows" / "bcryptprimitives.c", "-ladvapi32")  # fmt: skip
     yield command
@@ -94,7 +94,7 @@ def test_the_version_resource(release):
 def test_the_scheduled_task(wine, tmp_path):
     """Wine's task scheduler accepts the task and refuses a broken one. It does not notice every mistake."""
     task = PACKAGING / "windows" / "wif-token-task.xml"
-    for _ in range(20):  # a Windows that has just been made is still starting its services
+    for _ in range(20):  # a new Windows is still starting its services
         if "already" in wine("net", "start", "Schedule", check=False):
             break
         time.sleep(1)

@@ -42,7 +42,7 @@ from support.program import JWT
 AWS4_REQUEST = "urn:ietf:params:aws:token-type:aws4_request"
 WORKFORCE = "//iam.googleapis.com/locations/global/workforcePools/people/providers/idp"
 TARGET = "target@example-project.iam.gserviceaccount.com"
-# Seconds, longer than any pause or deadline of these tests, and than what a busy machine adds.
+# In seconds: longer than any pause or deadline of these tests, even on a busy machine.
 FAR_TOO_LONG = 15
 KINDS = ["file", "file of JSON", "url", "url of JSON", "wif-token", "executable", "output file", "aws"]
 
@@ -398,7 +398,7 @@ def test_ends_at_its_deadline(commands, sts, configured, monkeypatch, method):
     assert time.monotonic() - began < FAR_TOO_LONG
 
 
-# What gcloud writes, by the group of its commands and the options; `{…}` is filled in.
+# What gcloud writes, by command group and options; `{…}` is replaced.
 WRITTEN = {
     "aws": ("workload-identity-pools", ["--aws"]),
     "aws with IMDSv2": ("workload-identity-pools", ["--aws", "--enable-imdsv2"]),

@@ -17,7 +17,7 @@ from support.aws_environments import CASES, FAILURE, NOTHING, PORTAL, WEB_FILE, 
 from support.places import HERE, PYTHON
 from support.program import Program
 
-AUTOMATIC = ("botocore-session-", "wif-token")  # session names that nobody chose
+AUTOMATIC = ("botocore-session-", "wif-token")  # default session names
 
 
 def settle(case: Case, aws, home):

@@ -99,7 +99,7 @@ def test_finds_what_botocore_finds(inside, within, audience, name, env):
     """The key is that of this address, whatever the proxy variables say."""
     (within.home / "pod-token").write_text(POD_TOKEN)
     given = {"AWS_REGION": "us-east-1"} | {variable: value.format(home=within.home) for variable, value in env.items()}
-    # botocore's container client takes no proxies either; its EC2 client would take HTTP_PROXY, so it runs without.
+    # botocore uses no proxy for containers either. It would use HTTP_PROXY for EC2, so it runs without this variable.
     words = [*inside.prefix, PYTHON, "-B", HERE / "clients" / "botocore_credentials.py"]
     done = subprocess.run(words, env=within.environment(given), capture_output=True, text=True, timeout=60, check=False)
     assert json.loads(done.stdout) == {"found": [KEYS[name].id, KEYS[name].token]}

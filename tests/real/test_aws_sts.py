@@ -50,7 +50,7 @@ def refused(call, code: str, status: int):
     return answer["Error"]["Message"]
 
 
-# The stand-in, by boto3
+# The stand-in, judged by boto3
 
 
 @pytest.mark.parametrize("kind", ["user", "session"])
@@ -152,7 +152,7 @@ def test_boto3_uses_the_portal(aws):
     refused(lambda: oidc.create_token(**unknown, **CLIENT), "InvalidGrantException", 400)
 
 
-# The program, by the stand-in and by ministack
+# The program, judged by the stand-in and by ministack
 
 
 @pytest.fixture

@@ -143,7 +143,7 @@ def test_there_are_several_identities(azure, run):
     run(present=("imds",)).failed("CONFIGURATION", "Multiple user assigned identities", "--client-id")
 
 
-# Answers that pass
+# Temporary failures
 
 
 def test_temporary_errors_are_retried(azure, run, build):

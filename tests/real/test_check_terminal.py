@@ -8,7 +8,7 @@ import pytest
 from support.program import PREFIX
 from support.terminal import on_terminal
 
-WIDTH = 80  # of a terminal that does not tell it
+WIDTH = 80  # the width of a terminal that does not report one
 LINK = ("ok", "warning", "error", "skipped")
 
 

@@ -48,7 +48,7 @@ def test_an_echo_shows_nothing(commands, sts, issuer, audience, ledger, secrets,
     real, echoed = sts._route, []
 
     def answer(request):
-        # The client of a workload pool would be refused; here only the echo sees it.
+        # The token service would refuse a client for a workload pool, but the echo server does not.
         if request.path.endswith(PLACES[place]) and (request.path == "/v1/token") == (place == "token"):
             echoed.append(json.dumps([request.headers, request.body.decode()]))
             for registered in [*sts.iam.tokens, *sts.delegation.grants]:

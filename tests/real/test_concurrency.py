@@ -93,12 +93,12 @@ def test_waiting_runs_report_the_failure_of_the_one_fetch(asked, tmp_path, runs,
         assert len(far.requests) == tries
         assert len({(one.stdout, one.stderr, one.status) for one in done}) == 1
         done[0].failed(kind)
-        # Tries that pause take two seconds.
+        # Attempts with pauses take two seconds.
         assert max(one.seconds for one in done) < len(done), "they went one after another"
         assert output.read_bytes() == before
 
         asked.run("url", f"--url={far.url}", f"--output-file={output}").failed(kind)
-        # Only a refusal is kept for those who come within ten seconds.
+        # Only a refusal is remembered, for ten seconds.
         assert len(far.requests) == (1 if kind == "DENIED" else 2 * tries)
 
 

@@ -93,7 +93,7 @@ def test_the_output_file(asked, strace, system_calls, tmp_path):
         left = (folder / "out.json").read_bytes()
         assert left == old or token_of(json.loads(left)) == token, f"{where}: {left[:200]!r}"
         assert dead.stdout == "" or token_of(json.loads(dead.stdout)) == token, f"{where}: {dead.stdout!r}"
-        for path in folder.iterdir():  # whatever else it left is for its owner only
+        for path in folder.iterdir():  # all other files that it left are private
             assert path.name in ("token", "out.json") or path.stat().st_mode & 0o077 == 0, f"{where}: {path}"
         after = asked.run(*words(folder))
         assert after.token == token and after.seconds < 30, f"it waits for the dead run, {where}: {after}"

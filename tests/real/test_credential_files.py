@@ -30,7 +30,7 @@ from support.places import HERE, NODE_MODULES, PYTHON, missing, need
 
 AUDIENCE = "https://app.example.test"
 LIBRARIES = ["python", "node"]
-# Seconds, longer than any deadline of these tests, and than what a busy machine adds.
+# In seconds: longer than any deadline of these tests, even on a busy machine.
 FAR_TOO_LONG = 15
 
 
@@ -49,7 +49,7 @@ def library(commands, sts, ledger, tmp_path):
         words = {"python": [PYTHON, HERE / "clients" / "python_default.py"],
                  "node": [need("node"), HERE / "clients" / "node_default.mjs", NODE_MODULES]}[name]  # fmt: skip
         env = {"GOOGLE_APPLICATION_CREDENTIALS": str(commands.path)} if env is None else env
-        # A library would ask gcloud and Google for a project.
+        # Without this variable, a library would request a project from gcloud and Google.
         settings = {"PATH": str(tmp_path), "HOME": str(tmp_path / "home"), "GOOGLE_CLOUD_PROJECT": "example-project",
                     "NO_PROXY": "127.0.0.1"}  # fmt: skip
         done = subprocess.run([str(word) for word in [*words, sts.url, *arguments]], env=settings | env, stdin=subprocess.DEVNULL,
@@ -346,7 +346,7 @@ def test_the_account_of_the_host_impersonates(commands, sts, host, monkeypatch):
     """`--service-account` works with the token of the host."""
     sts.iam.policies.grant("serviceAccountTokenCreator", on=TARGET, to=f"serviceAccount:{host.account}")
     env = {"GOOGLE_APPLICATION_CREDENTIALS": "", "GCE_METADATA_HOST": host.host}
-    # The service is always Google's own, which is not reached from here.
+    # The service is always Google's own, which cannot be reached here.
     message = commands.run("access-token", f"--service-account={TARGET}", "--timeout=5", env=env | {"HTTPS_PROXY": "http://127.0.0.1:9"})
     assert message.status == 6 and "iamcredentials.googleapis.com" in message.stderr
     assert len(host.tokens) == 1 and sts.requests == []
@@ -440,7 +440,7 @@ def test_a_group_that_the_file_cannot_keep(commands, files, ledger):
     """The user nobody is not in the group of the file: the group loses its access, and no other group gets access."""
     if os.geteuid() != 0:
         missing("running as another user needs root")
-    shared = Path(tempfile.mkdtemp(prefix="wif-token-shared-"))  # pytest's own folder is closed to others
+    shared = Path(tempfile.mkdtemp(prefix="wif-token-shared-"))  # other users cannot access pytest's own folder
     program = replace(commands.program, home=shared, path=Path(shutil.copy(commands.program.path, shared)))
     try:
         path = Path(shutil.copy(files.write("external_account_authorized_user"), shared))

@@ -17,7 +17,7 @@ from standins.sts import DEPLOYER
 from support.places import need
 from support.terraform import BUCKET, OBJECT, QUIET, bucket
 
-# The tools of Google's SDK send statistics and look for updates otherwise.
+# Without these settings, the tools of Google's SDK send statistics and check for updates.
 SDK = {"CLOUDSDK_CORE_DISABLE_PROMPTS": "1", "CLOUDSDK_CORE_DISABLE_USAGE_REPORTING": "1",
        "CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK": "1"}  # fmt: skip
 

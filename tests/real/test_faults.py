@@ -130,7 +130,7 @@ def test_a_name_server_that_never_responds(asked):
             silent.stdout.readline()
             within = asked.killed_after(DEADLINE, *space.prefix)
             ended_by_itself(within.run("url", "--url=https://slow.example.test/token", f"--timeout={DEADLINE}"))
-            silent.stdout.readline()  # it was asked
+            silent.stdout.readline()  # it received a request
         finally:
             silent.kill()
             silent.communicate()
@@ -153,7 +153,7 @@ def test_stdin_is_never_read(asked, tmp_path):
             os.close(writing)
 
 
-# Files that are none
+# Paths that are not regular files
 
 @pytest.fixture
 def fifo(tmp_path):
@@ -170,7 +170,7 @@ def test_a_pipe_nobody_writes_to_as_an_input_does_not_hang(asked, tmp_path, fifo
              "--header": ["url", url, f"--header=X-Key:file:{fifo}"],
              "--key": ["key", f"--key={fifo}", "--issuer=https://i.example.test", "--subject=s"],
              "--args-file": ["file", f"--path={tmp_path / 'token'}", f"--args-file={fifo}"]}
-    # The watchdog ends some of these a tenth of a second before the deadline; a busy machine may be later than that.
+    # The watchdog ends some of these a tenth of a second before the deadline, or later on a busy machine.
     done = asked.killed_after(5 * DEADLINE).run(*words[option], f"--timeout={DEADLINE}")
     assert done.status in (3, 6), done
     done.failed(done.document["code"])

@@ -12,7 +12,7 @@ from support.signer import some_token
 TOKEN = some_token()
 DEADLINE = 2
 
-# Writes the process ids of itself and of a grandchild, then does the test's own last words.
+# Writes its own process ID and that of a grandchild, and then runs the last words of the test.
 FAMILY = 'sleep 300 & echo $! $$ > "$0.new" && mv "$0.new" "$0"; '
 
 
@@ -66,7 +66,7 @@ def test_a_child_in_a_session_of_its_own_does_not_keep_our_stdout(hurried, tmp_p
 
 @pytest.mark.parametrize("word", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=lambda word: word.name)
 def test_a_run_that_is_terminated_kills_its_command(asked, tmp_path, word):
-    # The tests may run where a signal is ignored, such as in the background of a shell.
+    # A signal can be ignored in the environment of the tests, such as in the background of a shell.
     before = signal.signal(word, signal.SIG_DFL)
     try:
         child = asked.start(*[w.replace(f"--timeout={DEADLINE}", "--timeout=60") for w in shell(tmp_path, "wait")])

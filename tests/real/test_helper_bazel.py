@@ -19,7 +19,7 @@ from standins.loopback import Answer, Loopback
 from standins.sts import DEPLOYER
 from support.clients import ALLOW
 
-# As published; the specification, not the schema, asks for the format of `expires`.
+# The published schema; only the text of the specification requires the format of `expires`.
 RESPONSE = Draft202012Validator({
     "type": "object",
     "properties": {

@@ -49,7 +49,7 @@ def registry(request: Request) -> Answer:
 @pytest.fixture
 def tools(commands, sts, issuer, audience, tmp_path):
     """cargo, a package that depends on one of the registry, and a home without other settings."""
-    # A proxy of rustup would not find its toolchain in another home.
+    # The cargo of rustup would not find its toolchain in another home.
     printed = subprocess.run([need("rustc"), "--print=sysroot"], capture_output=True, text=True, check=True).stdout
     sysroot = Path(printed.strip())
     servers = Guarded(tmp_path, sts, REGISTRY, FOREIGN)

@@ -237,7 +237,7 @@ def test_a_chain_needs_every_link(sts, call, audience, method):
         policy = sts.iam.policies.accounts.pop(account)
         refused(call(method, delegates=delegates), 403, "PERMISSION_DENIED")
         sts.iam.policies.accounts[account] = policy
-    # The role of a workload does not delegate.
+    # The role of a workload does not allow delegation.
     sts.iam.policies.accounts[FIRST] = {"workloadIdentityUser": {principal(audience)}}
     detail = refused(call(method, delegates=delegates), 403, "PERMISSION_DENIED")
     assert detail["metadata"] == {"permission": "iam.serviceAccounts.implicitDelegation"}

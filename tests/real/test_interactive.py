@@ -57,7 +57,7 @@ def test_google_auth_signs_in_and_out(clients, sts, configuration, staff, tmp_pa
     assert sts.exchanges[0].subject_token == staff == json.loads(output.read_text())["id_token"]
     assert stat.S_IMODE(output.stat().st_mode) == 0o600
 
-    for _ in range(2):  # to forget twice is no error
+    for _ in range(2):  # a second revocation is not an error
         assert json.loads(shown_by(clients, command, ["revoke"], settings)) == {"revoked": True}
         assert not output.exists()
 

@@ -161,7 +161,7 @@ def test_a_missing_permission_is_reported_with_the_commands_that_grant_it(progra
         assert done.returncode == 0, done.stderr
     assert program.run(*source(config, audience)).token
     cluster.service_account(namespace, "other")
-    program.run(*source(config, audience), "--account=other").failed("DENIED", "403")  # no other, by resourceNames
+    program.run(*source(config, audience), "--account=other").failed("DENIED", "403")  # resourceNames allows no other account
 
 
 def test_unknown_names(program, cluster, audience, tmp_path):

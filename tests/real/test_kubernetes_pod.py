@@ -15,7 +15,7 @@ from support.clients import Clients
 from support.kubernetes import account, commands_in, kubeconfig, kubectl
 from support.program import Program
 
-# /var/run is a link to /run: an empty /run of this run's own holds what the kubelet mounts into a pod.
+# /var/run is a link to /run, so a private /run contains what the kubelet mounts into a pod.
 INSIDE = """mount -t tmpfs tmpfs /run
 mkdir -p /run/secrets/kubernetes.io
 cp -r {} /run/secrets/kubernetes.io/serviceaccount"""
@@ -107,7 +107,7 @@ def test_a_projected_token(pod, sts, audience, tmp_path):
         assert clients.run("python", configuration).access_token in sts.issued
         assert sts.exchanges[-1].subject_token == path.read_text()
     path.write_text((pod.mounted / "token").read_text())
-    assert clients.run("python", configuration).status != 0  # the pod's usual token is for the API server alone
+    assert clients.run("python", configuration).status != 0  # the usual token of the pod is only for the API server
     assert "audience" in str(sts.refusals[-1])
 
 

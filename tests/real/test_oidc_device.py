@@ -160,7 +160,7 @@ def test_each_google_client_is_served_by_the_refresh_token(clients, program, ser
     """No client is interactive, and there is no terminal, so no user is asked."""
     sts.add(OidcPoolProvider(WORKFORCE, server.issuer, allowed_audiences=("staff",)))
     configuration = clients.configuration(WORKFORCE, *source(server), token_type=ID_TOKEN, output_file=output)
-    # The client's own command line, so that the refresh token is bound to the same.
+    # The command line is that of the client, because the refresh token is bound to its options.
     command = json.loads(configuration.read_text())["credential_source"]["executable"]["command"].split()
     sign_in(program, command[1:], output)
     first = refresh_token(ledger, kept)

@@ -116,7 +116,7 @@ def test_files_of_a_killed_run_are_removed_by_the_next_run(folder, run, token):
         (folder / "out.json").unlink()
 
 
-# Something else in the way
+# Other things at the path
 
 def test_a_directory_in_the_way(folder, run, token):
     for name in ("out.json", "second.json.lock"):
@@ -199,7 +199,7 @@ def test_another_users_directory_and_another_users_lock(asked):
     """
     if os.geteuid() != 0:
         missing("running as another user needs root")
-    shared = Path(tempfile.mkdtemp(prefix="wif-token-shared-"))  # pytest's own folder is closed to others
+    shared = Path(tempfile.mkdtemp(prefix="wif-token-shared-"))  # other users cannot access pytest's own folder
     moved = replace(asked, home=shared, path=Path(shutil.copy(asked.path, shared)))
     nobody = {"user": 65534, "group": 65534, "extra_groups": [], "logs": False}
     try:

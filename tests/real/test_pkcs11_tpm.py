@@ -39,7 +39,7 @@ def tpm(tmp_path_factory):
     port = free_port()
     swtpm = [need("swtpm"), "socket", "--tpm2", "--tpmstate", f"dir={folder}/state", "--flags", "not-need-init,startup-clear",
              "--server", f"type=tcp,port={port},bindaddr=127.0.0.1", "--ctrl", f"type=tcp,port={port + 1},bindaddr=127.0.0.1"]  # fmt: skip
-    # The manager speaks on a bus without a password, which ends with its process.
+    # The manager uses a bus without a password, which ends with its process.
     manager = shlex.join([str(need("tpm2-abrmd")), "--session", "--allow-root", f"--tcti=swtpm:host=127.0.0.1,port={port}"])
     script = f'echo "bus=$DBUS_SESSION_BUS_ADDRESS"; exec {manager}'
     bus, log = [need("dbus-run-session"), "--", "sh", "-c", script], folder / "bus.log"

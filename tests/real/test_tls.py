@@ -120,7 +120,7 @@ def test_the_system_trust_store_is_read(far, asked):
     assert asked.behind(*own_mounts(f"mount --bind {far.ca} {store}")).run("url", url).token == TOKEN
 
 
-# Versions of TLS
+# TLS versions
 
 def test_tls_1_2_is_enough(far, fetch):
     assert fetch("tls12").token == TOKEN
@@ -134,7 +134,7 @@ def test_tls_1_0_and_1_1_are_refused(far, fetch):
     old.set_ciphers("DEFAULT@SECLEVEL=0")
     with socket.create_connection(("127.0.0.1", far.port["tls10"])) as raw, \
             old.wrap_socket(raw, server_hostname="127.0.0.1") as spoken:
-        assert spoken.version() == "TLSv1.1"  # the control: this server does speak it
+        assert spoken.version() == "TLSv1.1"  # the control: this server supports it
     assert "TLS" in fetch("tls10").failed("PROTOCOL")
     assert far.nginx.requests(far.port["tls10"]) == []
 
@@ -176,7 +176,7 @@ def test_a_client_key_of_another_certificate_is_refused_before_anything_is_sent(
     assert not any("host=localhost" in line for line in far.nginx.requests(far.port["client_cert"]))
 
 
-# Answers
+# Responses
 
 @pytest.mark.parametrize("code, kind", [(401, "DENIED"), (403, "DENIED"), (404, "CONFIGURATION"), (429, "UNREACHABLE"),
                                         (500, "UNREACHABLE"), (502, "UNREACHABLE"), (503, "UNREACHABLE")])

@@ -173,7 +173,7 @@ def kubernetes():
 def kubernetes_login(server, mount: str, api: TokenReviewApi) -> list[str]:
     """Mounts the login for the service account `app` of `prod`. Returns the command line that uses it."""
     server.call("POST", f"sys/auth/{mount}", type="kubernetes")
-    unused = certificate_pem(certificate(new_key(), "kubernetes"))  # the API here is on plain http
+    unused = certificate_pem(certificate(new_key(), "kubernetes"))  # the API uses plain http here
     server.call("POST", f"auth/{mount}/config", kubernetes_host=api.url, token_reviewer_jwt=api.reviewer,
                 kubernetes_ca_cert=unused, disable_local_ca_jwt=True)  # fmt: skip
     server.call("POST", f"auth/{mount}/role/pod", bound_service_account_names=["app"], bound_service_account_namespaces=["prod"],

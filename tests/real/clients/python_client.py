@@ -19,7 +19,7 @@ SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
 
 def main(configuration: str, mode: str = "refresh"):
     """Gets one access token, or revokes the credentials."""
-    # Not google.auth.default(): that would look a project number up at cloudresourcemanager.googleapis.com.
+    # google.auth.default() would look up the project number at cloudresourcemanager.googleapis.com.
     if mode == "file-sourced":
         credentials = identity_pool.Credentials.from_file(configuration, scopes=SCOPES)
     else:

@@ -36,7 +36,7 @@ def led_to(standin: str):
 def main(standin: str, audience: str = ""):
     """Gets one token."""
     HTTPAdapter.send = led_to(standin)
-    # Lookups of a region and of a project, which no token depends on.
+    # Requests for a region and a project, on which no token depends.
     external_account.Credentials.get_project_id = lambda *_, **__: None
     credentials.CredentialsWithRegionalAccessBoundary._maybe_start_regional_access_boundary_refresh = lambda *_: None
     found, _ = google.auth.default(scopes=SCOPES)

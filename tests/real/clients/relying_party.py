@@ -75,5 +75,5 @@ for line in sys.stdin:
         time.time = lambda: real_time() + ahead  # noqa: B023  # it is replaced with the next line
     try:
         print(json.dumps({"ok": use()}), flush=True)
-    except Exception as error:  # whatever it is, it is the answer
+    except Exception as error:  # any exception is a result
         print(json.dumps({"refused": f"{type(error).__name__}: {error}"}), flush=True)

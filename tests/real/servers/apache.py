@@ -88,7 +88,7 @@ def apache(certificate: Certificate, port: int, behind: int, keytab: Path, env: 
     if not (MODULES / "mod_auth_gssapi.so").exists():
         missing("libapache2-mod-auth-gssapi is not installed")
     folder = Path(tempfile.mkdtemp(prefix="wif-apache-"))
-    # What the workers read, where they may: they are not root.
+    # The files of the workers are in a folder that they can read, because they do not run as root.
     env = env | {name: shutil.copy(env[name], folder) for name in ("KRB5_CONFIG", "NTLM_USER_FILE") if name in env}
     read = {"certificate": certificate.cert, "key": certificate.key, "keytab": keytab}
     copies = {name: shutil.copy(path, folder) for name, path in read.items()}

@@ -69,7 +69,7 @@ class Kdc:
 
     def env(self, ccache: Path | None = None, client_keytab: Path | None = None) -> dict[str, str]:
         """What a program of this realm needs in its environment; without a cache, it has no ticket."""
-        # A name of its own each time: who has a client keytab leaves tickets there.
+        # The name is new each time, because a program with a client keytab stores tickets there.
         self.caches += 1
         absent = self.folder / f"no-such-cache-{self.caches}"
         found = {"KRB5_CONFIG": str(self.config), "KRB5CCNAME": f"FILE:{ccache or absent}"}

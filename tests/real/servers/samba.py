@@ -69,7 +69,7 @@ def provision(folder: Path):
     for name, password in {**ACCOUNTS, SERVICE: SERVICE_PASSWORD}.items():
         tool(folder, samba_tool, "user", "create", name, password, *where)
         tool(folder, str(need("ldbmodify")), "-H", database, stdin=AES_ONLY.format(name=name))
-        tool(folder, samba_tool, "user", "setpassword", name, f"--newpassword={password}+", *where)  # makes the AES keys
+        tool(folder, samba_tool, "user", "setpassword", name, f"--newpassword={password}+", *where)  # creates the AES keys
     for name in SERVICE_NAMES:
         tool(folder, samba_tool, "spn", "add", name, SERVICE, *where)
     tool(folder, samba_tool, "user", "disable", "disabled", *where)

@@ -63,7 +63,7 @@ def squid(inside, address):
     """Runs squid inside a namespace on `address` until the block ends."""
     program = need("squid")
     ncsa = need("/usr/lib/squid/basic_ncsa_auth")
-    folder = Path(tempfile.mkdtemp(prefix="wif-squid-"))  # outside pytest's private folder: squid drops its root
+    folder = Path(tempfile.mkdtemp(prefix="wif-squid-"))  # outside of pytest's private folder, because squid drops its root privileges
     hashed = subprocess.run(["openssl", "passwd", "-apr1", "-stdin"], input=PASSWORD, capture_output=True, text=True,
                             check=True).stdout.strip()
     (folder / "users").write_text(f"{USER}:{hashed}\n")

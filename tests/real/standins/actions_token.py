@@ -13,7 +13,7 @@ from standins.issuer import Issuer
 from standins.loopback import Answer, Loopback, Request
 
 DEFAULT_AUDIENCE = "https://github.com/example"
-FIVE_MINUTES = 300  # seconds, the life of every token
+FIVE_MINUTES = 300  # the lifetime of every token, in seconds
 
 
 class ActionsTokenService:

@@ -55,14 +55,14 @@ class Adfs:
     certificates: dict[str, str] = field(default_factory=dict)  # PEM of a client certificate -> account
     listed: tuple[str, ...] = LISTED
     disabled: dict[str, int] = field(default_factory=dict)  # path -> HTTP status
-    faults: list[Answer] = field(default_factory=list)  # given first, once each
+    faults: list[Answer] = field(default_factory=list)  # returned first, once each
     errors_as_html: bool = False
     windows_authentication: bool = True
     redirects_to_wia: bool = False
-    spelled: Callable[[str], str] = lambda value: value.replace("+", "&#43;").replace("=", "&#x3D;")  # how HTML has base64
+    spelled: Callable[[str], str] = lambda value: value.replace("+", "&#43;").replace("=", "&#x3D;")  # encodes base64 as HTML
     signer: Signer = field(default_factory=lambda: Signer("RS256", "adfs-signing"))
-    issued: list[str] = field(default_factory=list)  # subject tokens as they went out: a JWT, or XML
-    requests: list = field(default_factory=list)  # what an endpoint took apart, oldest first
+    issued: list[str] = field(default_factory=list)  # subject tokens as they were sent: a JWT, or XML
+    requests: list = field(default_factory=list)  # what an endpoint decoded, oldest first
 
     def __post_init__(self):
         self._http = Loopback(self._answer)

@@ -75,7 +75,7 @@ def token(adfs: Adfs, request: Request) -> Answer:
         return refuse(400, "unsupported_grant_type", "MSIS9611: The authorization server does not support the requested 'grant_type'.")
     windows = fields.get("use_windows_client_authentication") == "true"
     if windows and adfs.user(request) is None:
-        # The challenge comes before anything is said about the client, and to listed User-Agents only.
+        # The challenge precedes every check of the client, and is only for listed user agents.
         return Answer(401, "", {"WWW-Authenticate": "Negotiate"} if adfs.negotiates_with(request) else {})
     client = adfs.clients.get(fields.get("client_id", ""))
     if client is None:

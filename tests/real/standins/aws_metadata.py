@@ -23,7 +23,7 @@ class ContainerEndpoint:
     def __init__(self):
         self.key: AccessKey | None = None
         self.authorization: str | None = None
-        self.status, self.document = 200, None  # another answer than the session's
+        self.status, self.document = 200, None  # a response other than that of the session
         self._http = Loopback(self._answer)
         self.url, self.requests = self._http.url, self._http.requests
 
@@ -51,7 +51,7 @@ class Imds:
         self.role = "instance-role"
         self.region = region
         self.faults: dict[str, int | str] = {}
-        self.document: dict | None = None  # another answer than the session's
+        self.document: dict | None = None  # a response other than that of the session
         self._tokens: set[str] = set()
         self._over = threading.Event()
         self._http = Loopback(self._answer)

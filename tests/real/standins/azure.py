@@ -30,7 +30,7 @@ class Azure:
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         tls.load_cert_chain(certificate.cert, certificate.key)
         self.ca = authority.ca
-        self.keys = folder / "keys"  # where the agent of Arc writes; see support/azure.py
+        self.keys = folder / "keys"  # the folder in which the Arc agent writes; see support/azure.py
         self.keys.mkdir()
         self.tenant = Tenant(ledger)
         self.machine = Machine(self.tenant)

@@ -79,7 +79,7 @@ class Endpoint:
 
     def _give(self, where: str, resource: str, identity: Identity, **more: str) -> Answer:
         token = self.machine.tenant.token(where, resource, identity, "managed identity")
-        # All are text, numbers too.
+        # All values are text, including numbers.
         times = {"expires_on": str(int(time.time()) + LIFE), "not_before": str(int(time.time()) - 300)}
         return Answer(200, {"access_token": token, "resource": resource, "token_type": "Bearer", **times, **more})
 
@@ -197,7 +197,7 @@ class ArcAgent(Metadata):
         identity = find(self.machine.users, *wanted[0]) if wanted else self.machine.system
         if identity is None:
             return Answer(404, {"error": "not_found", "error_description": "The identity is not assigned to this machine"})
-        # A user-assigned identity is confirmed by the id by which it was asked for.
+        # The response contains the ID with which a user-assigned identity was requested.
         names = {attribute: name for name, attribute in self.ids.items()}
         echo = {names[attribute]: getattr(identity, attribute) for attribute, _ in wanted}
         return self._unknown_resource(resource) or self._give("arc", resource, identity, expires_in=str(LIFE), **echo)

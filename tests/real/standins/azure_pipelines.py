@@ -24,7 +24,7 @@ class AzureDevOps:
     def __init__(self, issuer: Issuer, access_token: str):
         self.issuer, self.access_token = issuer, access_token
         self.connections = {"11111111-aaaa-4bbb-8ccc-222222222222": "deploy"}
-        self.unnamed: set[str] = set()  # connections that no task of the stage names
+        self.unnamed: set[str] = set()  # the connections that no task of the stage names
         self.issued: list[str] = []
         self._http = Loopback(self._answer)
         self.requests = self._http.requests

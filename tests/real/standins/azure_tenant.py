@@ -17,7 +17,7 @@ from support.signer import Signer, good_claims
 
 TENANT = "11111111-2222-3333-4444-555555555555"
 RESOURCE = "api://wif-token.example.test"
-CLOSED = "api://closed.example.test"  # wants its callers to be assigned
+CLOSED = "api://closed.example.test"  # requires that its callers are assigned
 EXCHANGE = "api://AzureADTokenExchange"
 SUBJECT = "system:serviceaccount:apps:build"
 
@@ -51,7 +51,7 @@ class Application:
     expired_secret: str | None = None
     certificates: list[x509.Certificate] = field(default_factory=list)
     federated: list[tuple[str, str, str]] = field(default_factory=list)
-    assertions: list[dict] = field(default_factory=list)  # headers and claims that it proved itself with
+    assertions: list[dict] = field(default_factory=list)  # the headers and claims of its assertions
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from socketserver import ThreadingUnixStreamServer
 from servers.namespace import own_mounts
 from standins.issuer import Issuer
 
-ORGANIZATION = "https://fly.io/example-org"  # the audience of a token without another
-# A root with the folders of this one and with /.fly, because a folder cannot be mounted where none is.
+ORGANIZATION = "https://fly.io/example-org"  # the default audience of a token
+# A root with the folders of this one and with /.fly, because a mount needs an existing folder.
 MACHINE = """mount -t tmpfs none /mnt
 for each in /*; do
     [ -L "$each" ] && cp -P "$each" /mnt

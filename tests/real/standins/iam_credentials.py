@@ -51,7 +51,7 @@ class IamCredentials:
     keys: ServiceAccountKeys = field(default_factory=ServiceAccountKeys)
     extended: set[str] = field(default_factory=set)
     calls: list[Call] = field(default_factory=list)
-    tokens: dict[str, Caller] = field(default_factory=dict)  # every access token that may call, federated ones too
+    tokens: dict[str, Caller] = field(default_factory=dict)  # every access token that may call, including federated ones
     impersonated: dict[str, str] = field(default_factory=dict)  # access token -> service account
 
     def answer(self, request: Request) -> Answer:
@@ -139,7 +139,7 @@ class IamCredentials:
         return {"keyId": kid, "signedBlob": base64.b64encode(signature).decode()}
 
 
-# Method -> the permission it takes, the fields of its body, what it gives.
+# Method -> its permission, the fields of its body, and the function that responds.
 METHODS = {
     "generateAccessToken": (iam_policy.GET_ACCESS_TOKEN, {"scope": list, "lifetime": str}, IamCredentials.generate_access_token),
     "generateIdToken": (iam_policy.GET_OPEN_ID_TOKEN, {"audience": str, "includeEmail": bool, "useEmailAzp": bool},

@@ -28,8 +28,8 @@ class Request:
     query: dict[str, list[str]]
     headers: dict[str, str]
     body: bytes
-    raw_query: str = ""  # as it was sent, for what is signed
-    certificate: bytes = b""  # of the client, in DER
+    raw_query: str = ""  # as it was sent, for the verification of signatures
+    certificate: bytes = b""  # the certificate of the client as DER
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class Loopback:
                 reply = answer(request)
                 content, content_type = reply.encoded()
                 self.send_response_only(reply.status)
-                date = self.date_time_string()  # a stand-in may have another clock
+                date = self.date_time_string()  # a stand-in can have another clock
                 for name, value in {"Date": date, "Content-Type": content_type, **reply.headers}.items():
                     self.send_header(name, value)
                 self.send_header("Content-Length", str(len(content)))
@@ -115,7 +115,7 @@ class Loopback:
         self.url = f"{'https' if tls else 'http'}://{address[0]}:{self.port}"
         if tls:
             self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
-        # The poll interval bounds `close`; requests themselves never wait for it.
+        # The poll interval limits the time of `close`; requests never wait for it.
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     def close(self):

@@ -45,7 +45,7 @@ class User:
     scopes: frozenset[str] = frozenset({CLOUD_PLATFORM, EMAIL, "openid"})
     revoked: bool = False
     must_reauthenticate: bool = False
-    life: int = 3599  # seconds, of an access token
+    life: int = 3599  # the lifetime of an access token, in seconds
 
 
 @dataclass(frozen=True)

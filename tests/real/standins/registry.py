@@ -41,7 +41,7 @@ class Registry:
 
     def __init__(self, iam: IamCredentials, tls: ssl.SSLContext, address: tuple[str, int] = ("127.0.0.1", 0)):
         self.iam = iam
-        self.granted: dict[str, str | None] = {}  # token of this registry -> service account, None for nobody
+        self.granted: dict[str, str | None] = {}  # token of this registry -> service account, None for an anonymous client
         self.readers: list[str | None] = []
         self.refusals: list[str] = []
         self._http = Loopback(self._answer, tls, address)

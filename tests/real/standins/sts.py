@@ -23,7 +23,7 @@ from standins.oauth import OAuth
 from standins.refused import ApiRefused, Refused
 from standins.token_exchange import TOKEN_TYPE, Exchange, PoolProvider, exchange
 
-# Every workload of a pool that is added may impersonate it.
+# Every workload of an added pool may impersonate this account.
 DEPLOYER = "deployer@example-project.iam.gserviceaccount.com"
 
 

@@ -53,7 +53,7 @@ class TokenReviewApi:
             token = review["spec"]["token"]
         except (ValueError, KeyError, TypeError):
             return status(400, "BadRequest", "the object provided is unrecognized")
-        # Both may be left out, as the logins do: the path tells.
+        # Both may be left out, as in the logins, because the path contains them.
         if (review.get("apiVersion", VERSION), review.get("kind", KIND)) != (VERSION, KIND):
             return status(400, "BadRequest", "the object provided is unrecognized")
         found = self._review(token, review["spec"].get("audiences") or [ISSUER])

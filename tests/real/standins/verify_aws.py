@@ -111,5 +111,5 @@ def check_date(date: str):
         raise malformed("x-amz-date is no time.") from error
     if age > LONGEST_LIFE:
         raise malformed("x-amz-date is more than 15 minutes ago.")
-    if age < -1:  # the seconds of two clocks that agree
+    if age < -1:  # the tolerated difference of two clocks
         raise malformed("x-amz-date is in the future.")

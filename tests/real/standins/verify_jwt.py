@@ -34,7 +34,7 @@ class OidcPoolProvider:
     name: str
     issuer: str
     allowed_audiences: tuple[str, ...] = ()
-    jwks: dict | None = None  # uploaded: then discovery is not consulted
+    jwks: dict | None = None  # uploaded keys, with which discovery is not used
     ca_file: str | None = None  # for an issuer on https with a private CA
 
     def audiences(self) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ MOUNT = """mount -t tmpfs none /var/opt
 mkdir -p "{keys}"
 mount --bind "{folder}" "{keys}"
 """
-# An installed agent, which is found by its program when no variable names it.
+# An installed agent, which is found by its program if no variable names it.
 AGENT = """mount -t tmpfs none /opt
 mkdir -p /opt/azcmagent/bin
 touch /opt/azcmagent/bin/himds

@@ -18,7 +18,7 @@ CLIENT, CLIENT_SECRET = "client-1.apps.googleusercontent.com", "hunter2-client-s
 MEMBERS = {"authorized_user": "user:ann@example.test",
            "external_account_authorized_user": f"principal:{WORKFORCE.partition('/providers/')[0]}/subject/ann"}  # fmt: skip
 USERS = list(MEMBERS)
-# `external_account` without and with a service account of its own.
+# `external_account` without and with its own service account.
 SOURCES = [*USERS, "external_account", "external_account of an account"]
 
 

@@ -26,7 +26,7 @@ from support.places import SYSTEM_PATH, need
 from support.processes import free_port, serving
 from support.signer import new_key, pem
 
-LONGEST = 7200  # seconds that a token of this API server may live, whatever is asked for
+LONGEST = 7200  # the maximum lifetime of a token of this API server, in seconds
 
 
 @dataclass

@@ -36,7 +36,7 @@ def java(*words: str) -> list:
     """google-auth-library-oauth2-http, with its dependencies at run time."""
     need("google-auth-java")
     path = ":".join(str(JARS / f"{name}.jar") for name in JAVA_LIBRARIES)
-    # The compiler runs before the program, as quickly as it can for so few lines.
+    # Java compiles the program first, with the fastest settings.
     return [need("java"), "-XX:TieredStopAtLevel=1", "-cp", path, HERE / "clients" / "MetadataClient.java", *words]
 
 

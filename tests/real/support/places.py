@@ -25,7 +25,7 @@ RUST_CLIENT = CACHE / "rust-client" / "debug" / "rust-client"
 AWS_SIGNATURE = CACHE / "aws-signature" / "debug" / "aws-signature"
 SYSTEM_PATH = os.pathsep.join(["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"])
 
-# Clients that no registry of the tests offers: used where they are installed, never a failure where they are not.
+# Clients that are in no registry of the tests: if they are not installed, the test is skipped.
 OPTIONAL = {"gcloud", "gsutil", "bq", "gke-gcloud-auth-plugin", "terraform"}
 
 

@@ -96,7 +96,7 @@ class Ports:
 def unused(port: int) -> bool:
     """Whether a server could listen on this port."""
     with socket.socket() as probe:
-        # As servers do: connections of an earlier server that have ended are not in the way.
+        # Servers set this option too, so that closed connections of an earlier server do not block the port.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))

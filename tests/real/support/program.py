@@ -125,7 +125,7 @@ class Program:
         """Runs the program to its end, with a log file that the leak scan reads too."""
         log = self.home.parent / f"{self.home.name}-run-{next(self.numbers)}.log"
         logging = [f"--log-file={log}"] if logs else []
-        # An open pipe without input, as Node and Java leave it: a program that reads stdin would run into the timeout.
+        # stdin is an open pipe without input, as with Node and Java: a program that reads it reaches the timeout.
         reading, writing = os.pipe()
         try:
             began = time.monotonic()

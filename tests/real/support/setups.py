@@ -66,7 +66,7 @@ class Setup:
     issuer: Issuer | None = None
     env: dict[str, str | None] = field(default_factory=lambda: {ALLOW: "1"})
     options: list[str] = field(default_factory=list)
-    text: str | None = None  # the configuration, where it is no JSON of ours
+    text: str | None = None  # the text of the configuration, if it is not JSON
     server: str = ""  # of the source `url`
 
     @property
@@ -101,7 +101,7 @@ class Setup:
         run = self.program.run("check", *self.options, *options, env={name: value for name, value in env.items() if value})
         for token in self.sts.iam.tokens:
             self.program.ledger.token("an access token", token)
-        # Not even a good report may hold a token.
+        # No report may contain a token.
         self.program.ledger.note("the report", run.stdout + run.stderr)
         return Report(run)
 

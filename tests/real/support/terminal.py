@@ -26,7 +26,7 @@ def on_terminal(command: list, env: dict[str, str], seconds: float = 60,
         except OSError:
             """Linux reports the closing of the other side as an error."""
 
-    # util-linux: a session of its own, whose controlling terminal, /dev/tty, is stdin.
+    # setsid of util-linux starts a session whose controlling terminal, /dev/tty, is stdin.
     controlled = ["setsid", "--ctty", *map(str, command)]
     child = subprocess.Popen(controlled, env=env, **{"stdin": theirs, "stdout": theirs, "stderr": theirs, **streams})
     os.close(theirs)
@@ -35,7 +35,7 @@ def on_terminal(command: list, env: dict[str, str], seconds: float = 60,
     try:
         status = child.wait(seconds)
         reader.join(5)
-        # A terminal that something still holds open would keep every client waiting.
+        # A terminal that a process still has open would make every client wait.
         assert not reader.is_alive(), "a child of the command still holds the terminal"
     finally:
         if child.poll() is None:

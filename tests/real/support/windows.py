@@ -28,7 +28,7 @@ export {settings}
 exec {wine} {program} "$@"
 """
 
-# What Wine itself seldom says on stderr, where a process ends while one of its threads asks the wineserver.
+# Wine sometimes prints this to stderr if a process ends while one of its threads calls the wineserver.
 OVERTAKEN = re.compile(r"^wine client error:[0-9a-f]+: .*\n?", re.MULTILINE)
 
 
@@ -131,7 +131,7 @@ def wine(folder: Path, launcher: tuple[str, ...] = ()) -> Iterator[Wine]:
     env = {"PATH": SYSTEM_PATH, "HOME": str(folder), **settings}
 
     def ready() -> bool:
-        # Not through pipes: the first call starts Wine's services, which keep whatever they inherit.
+        # The streams are not pipes, because the first call starts Wine's services, which keep inherited files open.
         quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         return subprocess.run([found.program, "--version"], env=env, **quiet, timeout=60, check=False).returncode == 0
 
@@ -139,5 +139,5 @@ def wine(folder: Path, launcher: tuple[str, ...] = ()) -> Iterator[Wine]:
     with serving([*launcher, server, "-f", "-p"], folder / "wineserver.log", env, ready, seconds=60):
         try:
             yield found
-        finally:  # Wine's services too, which outlive a server that is merely killed
+        finally:  # this also ends Wine's services, which would outlive a killed server
             subprocess.run([*launcher, server, "-k"], env=env, stdin=subprocess.DEVNULL, timeout=30, check=False)

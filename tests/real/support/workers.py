@@ -9,7 +9,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from support.places import HERE
 
-# Tests wait for servers and clocks half of the time. With more workers they wait for each other.
+# Tests wait for servers and clocks half of the time. With more workers, they would wait for each other.
 PER_PROCESSOR = 2
 LONG = ("test_concurrency.py", "test_crash.py", "test_faults.py", "test_faults_command.py")
 
