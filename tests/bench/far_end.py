@@ -1,5 +1,5 @@
-"""The far end of the https rows: nginx on loopback with a certificate of a CA made here by openssl, answering
-discovery, the token request, the exchange and the impersonation with fixed answers, and two actions of AWS with fixed XML."""
+"""The server of the https rows: nginx on loopback with a certificate of a CA that openssl creates here. It responds to discovery, the
+token request, the exchange and the impersonation with fixed answers, and two actions of AWS with fixed XML."""
 
 import base64
 import contextlib

@@ -1,4 +1,4 @@
-"""Measures two commands in turn (A B A B …), so that whatever else the machine does falls on both."""
+"""Measures two commands in turn (A B A B …), so that the other load of the machine affects both."""
 
 import json
 import os

@@ -1,7 +1,7 @@
 """The rows of the table. A new row is one `Row(...)` in `rows`: what is compared, the goal, our command, the peer's.
 
-`measure` is "wall" or "peak", both as a ratio to the peer; "MiB" compares our own peak memory with the goal, "more" the
-milliseconds by which we take longer and "more MiB" the memory that we need in addition. "rate" is the ratio of the requests in a
+`measure` is "wall" or "peak", both as a ratio to the peer; "MiB" compares our own peak memory with the goal, "more" the additional
+milliseconds, and "more MiB" the additional memory. "rate" is the ratio of the requests in a
 second, which must reach the goal; "p99" and "resident" are our own. A row whose peer is slow has a tenth of the pairs.
 """
 

@@ -1,6 +1,5 @@
-"""Fixtures of the package tests: what packaging/release made of the sources as they are, and clean systems to install it in.
-
-Run them by tests/packages/run.
+"""Fixtures of the package tests: the packages that packaging/release builds from the current sources, and clean systems to install them
+in. tests/packages/run runs them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The OCI image by skopeo and umoci, and the sidecar of the documentation by the schemas of Kubernetes."""
+"""The OCI image, checked with skopeo and umoci, and the sidecar of the documentation, checked with the schemas of Kubernetes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The manual by mandoc and groff, the completions by the shells themselves, typed at a terminal, and the YAML of the pages."""
+"""The manual with mandoc and groff, the completions in each shell on a terminal, and the YAML of the pages."""
 
 from __future__ import annotations
 

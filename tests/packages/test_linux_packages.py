@@ -1,4 +1,4 @@
-"""The .deb and the .rpm: clean by lintian and rpmlint; installed, run, upgraded and removed in a clean Debian."""
+"""The .deb and the .rpm: lintian and rpmlint accept them, and they are installed, run, upgraded and removed in a clean Debian."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The release as a whole: checksums, what is in it, the same from any folder, and nothing of the machine that made it."""
+"""The release as a whole: its checksums and contents, its reproducibility, and no trace of the machine that built it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Nothing that a linter names in the scripts and the tests: shellcheck, and ruff by ruff.toml."""
+"""The linters shellcheck and ruff report nothing about the scripts and the tests."""
 
 from __future__ import annotations
 

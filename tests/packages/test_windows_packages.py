@@ -1,4 +1,4 @@
-"""The zip and the MSI under Wine: installed without a question to a path without blanks, run, and removed again."""
+"""The zip and the MSI under Wine: installed silently to a path without spaces, run, and removed again."""
 
 from __future__ import annotations
 

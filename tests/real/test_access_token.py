@@ -1,4 +1,4 @@
-"""`access-token` asks what Google's own clients ask on the same configuration, of every kind, and gets what they get.
+"""`access-token` sends the requests of Google's own clients with the same configuration, of every type, and gets the same tokens.
 
 The stand-ins verify the subject token and the policies; what they received from the program is compared with what they received
 from google-auth and from gcloud.

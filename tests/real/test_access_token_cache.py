@@ -1,6 +1,6 @@
-"""`--cache-file`: kept for its owner and its own request, fetched once by runs that come together, a failure shared by them.
+"""`--cache-file`: the file is private and for one request, concurrent runs fetch one token, and they share a failure.
 
-The server holds the subject token back until every run has the lock file open, so that nothing here depends on time.
+The server does not return the subject token until every run has the lock file open, so that nothing here depends on time.
 """
 
 from __future__ import annotations

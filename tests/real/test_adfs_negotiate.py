@@ -1,4 +1,4 @@
-"""Negotiate against real Kerberos (MIT) and NTLM (gss-ntlmssp): what goes wrong and what is said, clocks, channel bindings.
+"""Negotiate against real Kerberos (MIT) and NTLM (gss-ntlmssp): failures and their messages, clocks, and channel bindings.
 
 Clocks are moved for one process by libfaketime; the acceptor that checks channel bindings is servers/acceptor.py.
 """

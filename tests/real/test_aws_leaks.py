@@ -1,4 +1,4 @@
-"""Nothing secret shows when AWS's services answer with all that they were sent, and the scan would find it if it did.
+"""No secret is shown if the services of AWS return everything that they received, and the scan would find one.
 
 Every other AWS test is scanned too (the `aws` fixture registers keys and tokens); here each server echoes the whole request,
 credentials included, in every member that a message might be made of.

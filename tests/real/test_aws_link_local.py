@@ -2,8 +2,8 @@
 in IPv6, inside a network namespace that has them, with nginx behind each.
 
 https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html,
-https://docs.aws.amazon.com/eks/latest/userguide/pod-id-how-it-works.html. Each environment is resolved by botocore as well. A
-proxy stands in the variables that leads nowhere: these addresses bypass it.
+https://docs.aws.amazon.com/eks/latest/userguide/pod-id-how-it-works.html. Each environment is resolved by botocore as well. The variables
+name a proxy that does not exist: these addresses bypass it.
 """
 
 from __future__ import annotations

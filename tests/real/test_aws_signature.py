@@ -1,4 +1,4 @@
-"""The signed GetCallerIdentity request, judged by whoever can: ministack, a second implementation in Rust, a third in Python.
+"""The signed GetCallerIdentity request, judged by ministack, a second implementation in Rust and a third in Python.
 
 Each judge first sees a request of Google's own signer and all the ways in which it may be wrong, so that what it says of the
 program's request counts. ministack is asked as Google asks AWS: the same method, url and headers, sent to its address.

@@ -1,5 +1,5 @@
-"""Web identity tokens of AWS: the stand-in that gives them, judged by boto3, and the program's request for one, judged by it
-and by ministack.
+"""Web identity tokens of AWS: boto3 judges the stand-in that issues them, and the stand-in and ministack judge the request of the
+program.
 
 https://docs.aws.amazon.com/STS/latest/APIReference/API_GetWebIdentityToken.html — boto3 is AWS's own client: what it signs is
 accepted, what it reads is well-formed, and every documented error reaches it as that error.

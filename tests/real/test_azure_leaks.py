@@ -1,4 +1,4 @@
-"""Nothing secret shows when the services of Azure answer with all that they were sent.
+"""No secret is shown if the services of Azure return everything that they received.
 
 Every other Azure test is scanned too (the `azure` fixture registers secrets, keys and tokens); here each server echoes the whole
 request, credentials included, in every member that a message might be made of. That the scan finds what leaks is in test_leaks.py.

@@ -1,7 +1,7 @@
 """The addresses that Azure's platforms really have: 169.254.169.254, the agent of Arc at 127.0.0.1:40342, and the private and
 link-local ones of App Service, inside a network namespace that has them. azure-identity runs in the same place.
 
-A proxy stands in the variables that leads nowhere: nothing of this goes through one. The stand-ins themselves listen outside;
+The variables name a proxy that does not exist: nothing of this goes through one. The stand-ins themselves listen outside;
 socat carries their connections in, over sockets in the file system.
 """
 

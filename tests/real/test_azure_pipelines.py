@@ -1,5 +1,5 @@
-"""The `azure-pipelines` source: Microsoft's SDK judges the stand-in of Azure DevOps, and asks as the program does; Google's
-clients then exchange what the program fetched, for the one audience that these tokens have."""
+"""The `azure-pipelines` source: Microsoft's SDK must accept the stand-in of Azure DevOps and send the same request as the program;
+Google's clients then exchange the token of the program, with the fixed audience of these tokens."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The program finds the identity that azure-identity finds: the same environment, the same loopback endpoints.
 
-azure-identity, Microsoft's own client library, is the reference, and shows that the stand-ins are not made to our measure. Which
+azure-identity, Microsoft's own client library, is the reference, and shows that the stand-ins do not only fit the program. Which
 identity was taken, where, and how it was proved is what the stand-ins issued a token for.
 """
 

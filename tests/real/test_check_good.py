@@ -1,4 +1,4 @@
-"""Good set-ups of every kind: `check` finds nothing wrong, to the last link, as text and as JSON; and says so without any token.
+"""Valid set-ups of every kind: `check` reports no problem in any check, as text and as JSON, and prints no token.
 
 What an administrator reads is in `check/good/` and `check/warning/`; `UPDATE=1 pytest test_check_good.py` rewrites it.
 Among them are the configurations that the installed gcloud writes, their addresses led to loopback.

@@ -1,4 +1,4 @@
-"""`check` on a terminal: in color and wrapped between words, each link when it is checked, and what to fix first at the end."""
+"""`check` on a terminal: in color and wrapped between words, with each check as soon as it has run, and the first fix at the end."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""Google's own clients fetch through the program and exchange what they get, each in a process of its own.
+"""Google's own clients fetch through the program and exchange the result, each in its own process.
 
 https://google.aip.dev/auth/4117 is the contract; Python google-auth, Node google-auth-library, Rust google-cloud-auth and
 gcloud are its readers here. The token service stand-in verifies the subject token by Google's rules, so that an access

@@ -1,7 +1,5 @@
-"""Many runs on one output file: one fetch, one answer for all who waited, never a half-written file, never the token
-of another request.
-
-The server holds its answer until every other run stands at the lock, see support/crowd.py.
+"""Many runs on one output file: one fetch, the same token for all waiting runs, never a part of a file, and never the token of another
+request. The server responds when every other run waits for the lock: see support/crowd.py.
 """
 
 import json

@@ -1,6 +1,6 @@
-"""`wif-token config`: what it writes against what the installed gcloud writes, and its commands in that gcloud's hands.
+"""`wif-token config`: its output compared with that of the installed gcloud, which also runs its commands.
 
-That real clients work with its configurations, for every source, is proved wherever `Clients` runs one: it lets `config` write them.
+All other tests with `Clients` show that real clients accept its configurations, because `config` writes them there.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A run killed at a system call leaves the old file or the new one, and the next run succeeds.
 
-strace puts SIGKILL in the way of each system call of a run in turn. It counts by call name and by thread, so the run is
+strace kills a run with SIGKILL at each system call in turn. It counts by call name and by thread, so the run is
 traced once to learn how often a thread makes each call; then every (name, n) is one run that dies there and one that
 follows. tests/storm does so at every call; otherwise at those by which a run opens, changes or closes files.
 """

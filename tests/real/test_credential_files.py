@@ -1,4 +1,4 @@
-"""Credential files of every type: the program asks what google-auth, google-auth-library and gcloud ask with the same file.
+"""Credential files of every type: the program sends the same requests as google-auth, google-auth-library and gcloud with the same file.
 
 The stand-ins refuse what Google's endpoints refuse. Google's libraries know only Google's own hosts; clients/*_default lead these to
 the stand-in. Where the places of credentials are compared, google-auth judges the metadata server too.

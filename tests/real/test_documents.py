@@ -1,4 +1,4 @@
-"""What the documentation shows, in the hands of the real parsers: gcloud's commands, Terraform's files, Python.
+"""The real parsers read the commands of gcloud, the files of Terraform and the Python programs in the documentation.
 
 The blocks that need nothing but the program are run by tests/documents.
 """

@@ -1,6 +1,5 @@
-"""`exec`: command-line tools that have no credentials open what belongs to the service account.
-
-The servers that they ask accept only bearers that the stand-in of Google issued.
+"""`exec`: command-line tools without credentials open what the service account may read. Their servers accept only tokens of the stand-in
+of Google.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Servers, programs and files that misbehave: every run ends by itself, before its deadline, with the right kind.
 
 A server here is a loopback socket of `servers/faults.py`. Runs have `DEADLINE` seconds, after which they are killed;
-`ended_by_itself` wants the run not cut short either.
+`ended_by_itself` also requires that the run used its time.
 """
 
 import json

@@ -1,5 +1,4 @@
-"""The `command` source and processes that outstay their welcome: nothing this program started survives it, and
-nothing that survives holds the client's stdout."""
+"""The `command` source and processes that do not end: no process of the program survives it or keeps the stdout of the client open."""
 
 import os
 import signal

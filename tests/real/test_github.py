@@ -1,5 +1,5 @@
-"""The `github` source: GitHub's own toolkit judges the stand-in of the token service, and asks as the program does; Google's
-clients then exchange what the program fetched."""
+"""The `github` source: GitHub's own toolkit must accept the stand-in of the token service and send the same request as the program;
+Google's clients then exchange the token of the program."""
 
 from __future__ import annotations
 

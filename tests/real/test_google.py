@@ -1,5 +1,5 @@
-"""The `google` source: google-auth asks the metadata server as the program does, and Google's clients exchange what the program gets,
-from the host or from another credential file.
+"""The `google` source: google-auth sends the same request to the metadata server as the program, and Google's clients exchange the token
+of the program, from the host or from another credential file.
 
 The stand-in of the metadata server refuses what Google's refuses. The token service trusts Google's issuer with an uploaded key.
 """

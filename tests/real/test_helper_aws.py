@@ -1,7 +1,7 @@
 """The AWS CLI and boto3 run the helper `aws` as the credential_process of a profile, and use the credentials that it prints.
 
-AWS STS is a stand-in that verifies Google's ID token and the trust policy of the role, and the signature of what the tools then
-ask with the credentials. Google is the stand-in whose keys sign the ID token.
+AWS STS is a stand-in that verifies Google's ID token and the trust policy of the role, and the signature of the later requests of the
+tools. Google is the stand-in whose keys sign the ID token.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""cargo fetches a crate from a registry that requires an access token (`auth-required`), by both of its ways to ask a program.
+"""cargo fetches a crate from a registry that requires an access token (`auth-required`), with both of its ways to run a program.
 
 The registry is under the name of Artifact Registry.
 """

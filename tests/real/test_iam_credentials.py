@@ -1,5 +1,5 @@
-"""Proves that the stand-in of the IAM Service Account Credentials API refuses what Google documents, and that Google's own
-library takes it for the real one.
+"""Proves that the stand-in of the IAM Service Account Credentials API refuses what Google documents, and that Google's own library
+accepts it.
 
 https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts
 """

@@ -1,7 +1,7 @@
 """Interactive mode and revocation, as gcloud and google-auth use them with workforce pools, on a real terminal.
 
 With GOOGLE_EXTERNAL_ACCOUNT_INTERACTIVE=1 stdout and stderr are the user's terminal and the client reads the output file
-only; with GOOGLE_EXTERNAL_ACCOUNT_REVOKE=1 the program forgets what it kept. Neither is in AIP-4117; both are in
+only; with GOOGLE_EXTERNAL_ACCOUNT_REVOKE=1 the program removes its cached tokens. Neither is in AIP-4117; both are in
 https://github.com/googleapis/google-auth-library-python (google/auth/pluggable.py).
 """
 

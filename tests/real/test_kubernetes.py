@@ -1,4 +1,4 @@
-"""The `kubernetes` source outside of a cluster: a real kube-apiserver by a kubeconfig, with kubectl as the second opinion.
+"""The `kubernetes` source outside of a cluster: a real kube-apiserver with a kubeconfig, and kubectl for comparison.
 
 The token service verifies each token by the API server's own discovery document or by its uploaded keys.
 """

@@ -1,4 +1,4 @@
-"""The `kubernetes` source in a pod: what the kubelet mounts, laid out in a mount namespace of its own, and the real API server.
+"""The `kubernetes` source in a pod: the files that the kubelet mounts, in a separate mount namespace, and the real API server.
 """
 
 from __future__ import annotations

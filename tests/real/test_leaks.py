@@ -1,4 +1,4 @@
-"""Proves that the leak scan finds what it is there to find; see support/leaks.py."""
+"""Proves that the leak scan finds leaks; see support/leaks.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""OpenBao as a second issuer, and as an independent verifier of what the program hands out.
+"""OpenBao as a second issuer, and as an independent verifier of the tokens of the program.
 
 As issuer its `aud` is exactly the pool provider's resource name. As verifier it judges, with no code of these tests, the
 tokens of the `key` source (by the JWKS that the program wrote) and of the `oidc` source (by the issuer's discovery).

@@ -1,4 +1,4 @@
-"""Cache trouble never costs the caller a token that was obtained: whatever is at the path of the output file or of its
+"""A failure of the cache never costs the caller a token: whatever is at the path of the output file or of its
 lock, the document is printed, the exit status is 0 and stderr is empty. And a poisoned file is replaced.
 """
 

@@ -1,4 +1,4 @@
-"""Keys in a TPM, emulated by swtpm, through the module tpm2-pkcs11 and the resource manager tpm2-abrmd on a bus of its own."""
+"""Keys in a TPM, emulated by swtpm, through the module tpm2-pkcs11 and the resource manager tpm2-abrmd on its own bus."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Proxies: through squid with CONNECT, past it by NO_PROXY, and never for loopback.
 
 All of it runs inside a network namespace, where `idp.example.test` is neither loopback nor link-local. The proxy
-`DEAD` tells the ways apart without reading a log: a run that succeeds has not used it, a run that fails has not gone
+`DEAD` shows the route without a log: a run that succeeds has not used it, a run that fails has not gone
 past it.
 """
 

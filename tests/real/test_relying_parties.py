@@ -1,5 +1,5 @@
-"""The SDKs of AWS, Azure, Anthropic, Databricks and Snowflake read the token file that the program writes, across a renewal; what their
-services refuse is what `check --relying-party` says beforehand.
+"""The SDKs of AWS, Azure, Anthropic, Databricks and Snowflake read the token file that the program writes, across a renewal; `check
+--relying-party` predicts what their services refuse.
 
 The services are stand-ins, each with the rules that its vendor publishes.
 """

@@ -1,5 +1,5 @@
-"""`id-token`, `sign-jwt` and `sign-blob`: what comes out is verified by the keys that are published, with Google's own verifier
-where it has one, and with openssl.
+"""`id-token`, `sign-jwt` and `sign-blob`: Google's own verifier, where there is one, and openssl verify the output with the published
+keys.
 """
 
 from __future__ import annotations

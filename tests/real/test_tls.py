@@ -1,6 +1,5 @@
-"""TLS and HTTP answers against nginx and a private CA: who is trusted, who is refused, and what is said.
-
-The refusals are as much the point as the successes: the server's access log shows what a refused run did *not* send.
+"""TLS and HTTP responses with nginx and a private CA: which servers are trusted, and the messages for the others. The access log of the
+server shows that a refused run sent nothing.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""The `vault` source against OpenBao: each login for real, namespaces, TLS, a proxy, and who may do what.
+"""The `vault` source against OpenBao: every login, namespaces, TLS, a proxy, and permissions.
 
 The tokens go through Google's clients to the token service stand-in, which verifies them by OpenBao's own discovery document
 and keys. hvac, Vault's client library, has to get the same token from the same server. Only the `kubernetes` login leans on

@@ -1,4 +1,4 @@
-"""Nothing secret shows when the server of the `vault` source answers with all that it was sent.
+"""No secret is shown if the server of the `vault` source returns everything that it received.
 
 Every other Vault test is scanned too; here each answer echoes the whole request in the texts that a message is made of.
 """

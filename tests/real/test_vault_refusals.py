@@ -1,4 +1,4 @@
-"""What OpenBao refuses, for real, and what the `vault` source makes of it; and that its TokenReview stand-in refuses too."""
+"""What a real OpenBao refuses, and the messages of the `vault` source; and what the TokenReview stand-in refuses."""
 
 from __future__ import annotations
 

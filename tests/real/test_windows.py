@@ -1,7 +1,7 @@
 """The Windows build under Wine: the contract, the output file, many runs at once, and AD FS by SSPI.
 
-The .exe is what packaging/windows/build makes; Kerberos and Apache are real and run beside it. Wine stands in for Windows: it
-proves the bindings, the loops and the HTTP, not Windows itself, and its Negotiate sends raw Kerberos and NTLM tokens.
+The .exe is what packaging/windows/build makes; Kerberos and Apache are real and run beside it. Wine replaces Windows: it tests the
+bindings, the loops and HTTP, but not Windows itself, and its Negotiate sends raw Kerberos and NTLM tokens.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The credentials, the private cache and the credential helpers of the Windows build, under Wine.
 
-Wine takes APPDATA and LOCALAPPDATA from its registry, whatever the caller sets. It has a network of its own for the metadata
-server, which nothing can leave.
+Wine takes APPDATA and LOCALAPPDATA from its registry, whatever the caller sets. It has its own network for the metadata server, without a
+route to other networks.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The proxy settings of Windows under Wine: the user's, the machine's, and what comes before them.
+"""The proxy settings of Windows under Wine: those of the user and of the machine, and what takes precedence.
 
 All of it runs inside a network namespace, Wine's server too, whose sockets are those of the programs. As in test_proxy.py the
-proxy `DEAD` tells the ways apart: a run that succeeds has not used it, a run that fails has not gone past it.
+proxy `DEAD` shows the route: a run that succeeds has not used it, a run that fails has not gone past it.
 """
 
 import struct

@@ -1,8 +1,8 @@
 """`exec`, `serve` and `keep` of the Windows build, under Wine.
 
-Wine knows which process owns a connection as soon as that process has sent something. So a server stands still until a request has
-arrived, where its client has to be accepted. A client outside of Wine belongs to no Windows process, and is refused. Wine looks for
-the owner among all connections of the network, so that it has a network of its own with few of them.
+Wine knows which process owns a connection as soon as that process has sent something. So a server is suspended until a request has
+arrived, if its client must be accepted. A client outside of Wine belongs to no Windows process, and is refused. Wine looks for
+the owner among all connections of the network, so it has its own network with few of them.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
     python_client.py CONFIGURATION [refresh|interactive|revoke|file-sourced]
 
-Prints `{"access_token": …}`; an error goes to stderr as the library words it, exit status 1.
+Prints `{"access_token": …}`; the error of the library goes to stderr, with exit status 1.
 https://googleapis.dev/python/google-auth/latest/reference/google.auth.pluggable.html
 """
 

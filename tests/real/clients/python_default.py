@@ -2,8 +2,9 @@
 
     python_default.py URL [AUDIENCE]
 
-Google's own hosts are led to URL. Prints `{"access_token": …}`, or `{"id_token": …}` for an audience; an error goes to stderr as the
-library words it, exit status 1.
+Requests to Google's own hosts go to URL. Prints `{"access_token": …}`, or `{"id_token": …}` for an audience; the error of the library
+goes to
+stderr, with exit status 1.
 https://googleapis.dev/python/google-auth/latest/reference/google.auth.html
 """
 

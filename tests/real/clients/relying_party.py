@@ -1,4 +1,4 @@
-"""A program with the SDK of a relying party, which reads the identity token from a file by itself.
+"""A program with the SDK of a relying party. The SDK itself reads the identity token from a file.
 
     relying_party.py PARTY
 

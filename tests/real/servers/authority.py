@@ -1,5 +1,5 @@
 """A private certificate authority and the certificates a test needs: good, expired, for another host, self-signed,
-for a client. Everything is made anew in each test run, and P-256 unless a test asks for another key."""
+for a client. All files are created in each test run. Keys are P-256 unless a test requests another type."""
 
 import datetime
 import ipaddress

@@ -1,7 +1,7 @@
-"""Runs a Kerberos realm of its own in the foreground: MIT krb5kdc on a high port, nothing of the machine's /etc is read.
+"""Runs a separate Kerberos realm in the foreground: MIT krb5kdc on a high port, without the settings in /etc.
 
-https://web.mit.edu/kerberos/krb5-1.20/doc/ . Whoever takes part gets `env`: KRB5_CONFIG and KRB5CCNAME, and where a keytab
-stands in for a user KRB5_CLIENT_KTNAME. The host under test is `localhost`, which needs no name service.
+https://web.mit.edu/kerberos/krb5-1.20/doc/ . Every program of the realm gets `env`: KRB5_CONFIG and KRB5CCNAME, and KRB5_CLIENT_KTNAME if
+a keytab replaces a user. The host under test is `localhost`, which needs no name service.
 """
 
 from __future__ import annotations

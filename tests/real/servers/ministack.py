@@ -1,7 +1,7 @@
 """ministack: IAM and STS of AWS that check signatures, in one process on loopback.
 
 https://github.com/ministackorg/ministack — with AUTH=true it verifies SigV4, session tokens, dates and IAM policies. Its root
-key `test` is never checked, so that it only makes the users and roles that the tests then are.
+key `test` is never checked, so it only creates the users and roles that the tests use.
 """
 
 from __future__ import annotations

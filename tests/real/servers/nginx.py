@@ -1,4 +1,4 @@
-"""Starts nginx in the foreground for one test module: a list of `server` blocks, each on a port of its own.
+"""Starts nginx in the foreground for one test module: a list of `server` blocks, each on its own port.
 
 Every block writes one line per request to an access log, so that a test can say what a server did *not* receive.
 """

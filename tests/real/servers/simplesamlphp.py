@@ -1,7 +1,7 @@
 """Runs SimpleSAMLphp as an identity provider: PHP's own web server in front of Debian's package, all settings in one folder.
 
-https://simplesamlphp.org/docs/stable/simplesamlphp-idp . Its user is signed in by configuration (exampleauth:StaticSource), so that
-what it is asked for is what AD FS does after Negotiate: a signed Response about that user for one relying party.
+https://simplesamlphp.org/docs/stable/simplesamlphp-idp . Its user is signed in by configuration (exampleauth:StaticSource), so it only
+does what AD FS does after Negotiate: a signed Response about that user for one relying party.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Starts squid as a forward proxy with CONNECT, in the foreground, inside a network namespace.
 
-Two ports: `OPEN` asks for nothing, `GUARDED` wants Basic credentials. `DENIED_HOST` is refused with 403 on both.
+Two ports: `OPEN` requires no credentials, `GUARDED` requires Basic credentials. `DENIED_HOST` is refused with 403 on both.
 """
 
 import contextlib

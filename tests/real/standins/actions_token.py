@@ -1,7 +1,7 @@
 """The token service of GitHub Actions and Forgejo Actions, as one job sees it.
 
 https://docs.github.com/en/actions/reference/security/oidc#methods-for-requesting-the-oidc-token and
-https://github.com/actions/toolkit/tree/main/packages/core — the toolkit is what judges this stand-in. Without an audience the
+https://github.com/actions/toolkit/tree/main/packages/core — this stand-in must accept the toolkit. Without an audience the
 token is for the owner of the repository, which no pool provider of these tests takes.
 """
 

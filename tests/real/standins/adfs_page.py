@@ -1,4 +1,4 @@
-"""The HTML that AD FS answers with: an error, the sign-in form, and the form that posts a SAML Response by itself."""
+"""The HTML pages of AD FS: an error, the sign-in form, and the form that a browser posts with a SAML Response."""
 
 from __future__ import annotations
 

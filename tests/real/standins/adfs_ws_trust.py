@@ -1,4 +1,4 @@
-"""The WS-Trust 1.3 endpoints of AD FS: a RequestSecurityToken in SOAP 1.2, answered by a signed assertion in its envelope.
+"""The WS-Trust 1.3 endpoints of AD FS: a RequestSecurityToken in SOAP 1.2, and the response with a signed assertion in an envelope.
 
 https://docs.oasis-open.org/ws-sx/ws-trust/v1.3/ws-trust.html; UsernameToken profile 1.0; X.509 token profile 1.1.
 `windowstransport` authenticates by HTTP Negotiate (no User-Agent list here), `usernamemixed` and `certificatemixed` by the

@@ -1,4 +1,4 @@
-"""AWS on loopback: one account's keys, and the services that give and check them, each on a port of its own.
+"""AWS on loopback: the keys of one account, and the services that issue and check them, each on its own port.
 
 aws = Aws(ledger)
 key = aws.keys.user("alice")

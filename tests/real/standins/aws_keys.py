@@ -1,4 +1,4 @@
-"""Access keys of an AWS account that exists here only: made by name, so that a test reads off which of them was used."""
+"""Access keys of an AWS account that exists only here. A key contains its name, so a test sees which one was used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A refusal in the shapes in which AWS gives theirs.
+"""A refusal in the forms that AWS uses.
 
 The query protocol's XML: https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html and
 https://smithy.io/2.0/aws/protocols/aws-query-protocol.html#operation-error-serialization; the JSON of SSO and its OIDC service.

@@ -1,4 +1,4 @@
-"""Azure on loopback: one tenant, and the endpoints that give its tokens, each on a port of its own.
+"""Azure on loopback: one tenant, and the endpoints that issue its tokens, each on its own port.
 
     azure = Azure(folder, ledger)
     azure.tenant.add("build", secret="…")

@@ -1,7 +1,7 @@
-"""The endpoint of Azure DevOps that gives a pipeline's job its id token.
+"""The endpoint of Azure DevOps that issues the ID token of a job.
 
-https://learn.microsoft.com/rest/api/azure/devops/distributedtask/oidctoken/create — `AzurePipelinesCredential` of Microsoft's SDK
-is what judges this stand-in. Of a connection that no task of the stage names, the words are those of
+https://learn.microsoft.com/rest/api/azure/devops/distributedtask/oidctoken/create — `AzurePipelinesCredential` of Microsoft's SDK must
+work with this stand-in. Of a connection that no task of the stage names, the words are those of
 https://github.com/dotnet/docker-tools/issues/2012; their status is not reported there, 400 is a guess.
 """
 

@@ -1,7 +1,7 @@
 """The service at the Unix socket `/.fly/api` of a Fly Machine, and a machine to run programs in.
 
 https://fly.io/docs/security/openid-connect/ and https://fly.io/docs/machines/api/tokens-resource/: the response is the token
-itself. curl, which that page runs, has to come through. The path is fixed, so a program runs where the root has such a folder.
+itself. The curl command of that page must work. The path is fixed, so a program runs where the root has such a folder.
 """
 
 from __future__ import annotations

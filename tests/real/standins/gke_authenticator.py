@@ -1,4 +1,4 @@
-"""What lets a GKE cluster accept Google's access tokens: a webhook that its API server asks about every token that it does not know.
+"""The webhook with which a GKE cluster accepts Google's access tokens: its API server calls it for every unknown token.
 
 https://kubernetes.io/docs/reference/access-authn-authz/authentication/#webhook-token-authentication — a service account is known
 by its address if the token has the scope userinfo.email, and otherwise by its number; a federated identity by its principal.

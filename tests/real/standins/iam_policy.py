@@ -1,4 +1,4 @@
-"""Who may do what with which service account: IAM policies on service accounts, as far as creating credentials goes.
+"""IAM policies on service accounts, as far as they concern the creation of credentials.
 
 https://cloud.google.com/iam/docs/service-account-permissions and https://cloud.google.com/iam/docs/principal-identifiers —
 roles are named without `roles/iam.`. Every string claim of a subject token is mapped to the attribute of its name.

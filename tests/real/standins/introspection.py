@@ -1,4 +1,4 @@
-"""Token introspection at the Security Token Service, which gcloud asks for the name of the account it signed in.
+"""Token introspection at the Security Token Service, with which gcloud finds the name of the account that signed in.
 
 RFC 7662, https://cloud.google.com/iam/docs/reference/sts/rest/v1/TopLevel/introspect; clients of libraries never call it.
 """

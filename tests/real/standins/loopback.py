@@ -1,6 +1,5 @@
-"""A threaded HTTP server on 127.0.0.1 and an ephemeral port, the ground of every stand-in.
-
-A stand-in hands in one function from Request to Answer; every request is kept, so that a test reads what was received.
+"""A threaded HTTP server on 127.0.0.1 and an ephemeral port, the base of every stand-in. A stand-in provides a function from Request to
+Answer; every request is recorded for the tests.
 """
 
 from __future__ import annotations

@@ -1,6 +1,5 @@
-"""Anthropic, Databricks and Snowflake on loopback: each exchanges a token that it trusts, as its SDK asks it to.
-
-What they give lives for a second, so that the SDK asks again at once.
+"""Anthropic, Databricks and Snowflake on loopback: each exchanges a trusted token in the protocol of its SDK. Their tokens are valid for
+a second, so the SDK exchanges again at once.
 https://platform.claude.com/docs/en/manage-claude/wif-reference#token-exchange-request,
 https://docs.databricks.com/en/dev-tools/auth/oauth-federation-howto.html,
 https://docs.snowflake.com/en/user-guide/workload-identity-federation

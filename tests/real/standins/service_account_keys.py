@@ -1,4 +1,4 @@
-"""The keys that Google keeps for service accounts, and where it publishes their public halves.
+"""The keys that Google keeps for service accounts, and the URLs at which it publishes the public keys.
 
 https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/signJwt names the places:
 `…/service_accounts/v1/jwk/EMAIL` and `…/service_accounts/v1/metadata/x509/EMAIL`. Google's own key, for ID tokens, is at

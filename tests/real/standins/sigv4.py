@@ -1,4 +1,4 @@
-"""AWS Signature Version 4, computed once more: for stand-ins that know the secret and verify what a client signed.
+"""A second implementation of AWS Signature Version 4, for stand-ins that know the secret and verify a signature.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html — written from that page alone, on
 hashlib and hmac, so that it shares no line with the program, botocore or Google's libraries, all of which it judges.

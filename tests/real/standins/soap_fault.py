@@ -1,4 +1,4 @@
-"""SOAP 1.2 faults as Windows Communication Foundation and AD FS word them; all come with HTTP status 500.
+"""SOAP 1.2 faults as Windows Communication Foundation and AD FS send them; all come with HTTP status 500.
 
 https://www.w3.org/TR/soap12-part1/#soapfault; the subcodes are those of WS-Trust 1.3 section 11, WS-Security section 12 and
 WS-Addressing section 6.

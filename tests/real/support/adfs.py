@@ -1,4 +1,4 @@
-"""AD FS as the tests meet it: a Kerberos realm, Apache with Negotiate and TLS, and the front of AD FS behind it.
+"""AD FS for the tests: a Kerberos realm, Apache with Negotiate and TLS, and the front of AD FS behind it.
 
     run = adfs.run(ccache=adfs.kdc.ticket("alice"))
     assert run.token == adfs.front.issued[-1]

@@ -1,6 +1,6 @@
-"""What the AWS tests share: Google's own signer, the program's answer taken apart, the second verifier.
+"""What the AWS tests share: Google's own signer, the decoded output of the program, and the second verifier.
 
-`google_token` is the reference for the shape of a GetCallerIdentity subject token: google-auth's request signer makes it.
+`google_token` is the reference for the form of a GetCallerIdentity subject token, made by the request signer of google-auth.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Environments in which AWS credentials are looked for: variables, files of a home, endpoints. test_aws_botocore.py resolves
+"""Environments in which AWS credentials are searched: variables, files of a home, endpoints. test_aws_botocore.py resolves
 each of them twice.
 
 In texts, `<user x>` and `<session x>` stand for the lines of a key called x, `<process x>` and `<process-session x>` for the

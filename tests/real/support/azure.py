@@ -1,7 +1,7 @@
 """What the Azure tests share: azure-identity as the reference, certificates, and the folder of Arc's keys.
 
-The folder is fixed, `/var/opt/azcmagent/tokens`: neither the program nor azure-identity lets anything choose another. So both
-run in a mount namespace in which a folder of the test lies there.
+The folder is fixed, `/var/opt/azcmagent/tokens`: neither the program nor azure-identity has a setting for it. So both
+run in a mount namespace in which a folder of the test is at that path.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Runs a real Google client on a credential configuration whose command is the program under test.
 
-A client finishes with an access token or with a complaint; what the token service received is on the stand-in.
+A client prints an access token or an error; the stand-in records what the token service received.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Runs the commands that follow the subject token, on credential configurations of every kind.
 
-Every token and signature that the stand-in gave is registered for the leak scan: it may stand in the stdout of a success alone.
+Every token and signature of the stand-in is registered for the leak scan: it may be only in the stdout of a success.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Credential files of every type for the stand-in, and what clients ask with them."""
+"""Credential files of every type for the stand-in, and the requests of clients with them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Many runs at once, all of which stand at one lock before the server answers. No sleeps: `/proc` shows who has it open."""
+"""Many runs at once, all of which wait for one lock before the server responds. `/proc` shows which of them have opened it, so there are
+no sleeps."""
 
 from __future__ import annotations
 

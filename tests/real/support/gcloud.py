@@ -1,6 +1,5 @@
-"""The installed gcloud: commands that need no network, and commands that are led to a stand-in.
-
-Each run has a configuration folder of its own and no proxy; endpoints that it may ask stand in the environment.
+"""The installed gcloud: commands that need no network, and commands that use a stand-in. Each run has its own configuration folder and no
+proxy; variables contain its endpoints.
 """
 
 from __future__ import annotations

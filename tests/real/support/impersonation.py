@@ -1,4 +1,5 @@
-"""What the tests of the way after the subject token share: accounts, a federated token, Google's Python library led to loopback.
+"""What the tests of the exchange and the impersonation share: accounts, a federated token, and Google's Python library with loopback
+addresses.
 
 google-auth's impersonation knows only Google's own addresses: `lead_to` puts those of the stand-in in their place, and turns off
 the lookup of regional access boundaries, which would leave this machine.

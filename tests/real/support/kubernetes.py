@@ -1,4 +1,4 @@
-"""Starts a real kube-apiserver with etcd, both on loopback and unprivileged, and makes what a test needs in it.
+"""Starts a real kube-apiserver with etcd, both on loopback and unprivileged, and creates the objects that a test needs.
 
 https://kubernetes.io/docs/reference/command-line-tools-reference/kube-apiserver/ — RBAC decides, tokens come from a file or
 from TokenRequest, client certificates from an authority of the test. It is its own issuer, as a cluster is. Nothing else of

@@ -1,7 +1,7 @@
 """The leak scan: no secret of a fixture, and no token of a failure, in anything that a user or a log may see.
 
-Fixtures register what is secret. Every run of the program, and of a client that ran it, is noted; after each test `check`
-searches them. A token may stand in the stdout document of a success and in the output file, and nowhere else.
+Fixtures register what is secret. Every run of the program, and of a client that ran it, is recorded; after each test `check`
+searches them. A token may be in the stdout document of a success and in the output file, and nowhere else.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Starts npm oidc-provider (servers/oidc-provider.mjs) and reads what its token endpoint received."""
+"""Starts npm oidc-provider (servers/oidc-provider.mjs) and reads the requests that its token endpoint received."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Child processes: servers started in the foreground, awaited by a poll with a deadline, killed with their group; ports for them."""
+"""Child processes: servers that run in the foreground, a poll with a deadline until they are ready, the end of their process group, and
+unused ports."""
 
 from __future__ import annotations
 

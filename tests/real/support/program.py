@@ -1,4 +1,4 @@
-"""Runs the program under test as a client would: clean environment, empty HOME, a stdin that never ends.
+"""Runs the program under test as a client would: with a minimal environment, an empty HOME, and a stdin that stays open.
 
     run = program.run("env", "--name=TOKEN", env={"TOKEN": token})
     assert run.token == token

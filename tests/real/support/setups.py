@@ -1,4 +1,4 @@
-"""Set-ups for `wif-token check`: a configuration, a token and Google on loopback that fit together, each part there to be broken.
+"""Set-ups for `wif-token check`: a configuration, a token and Google on loopback that fit together, so that a test can break one part.
 
     setup = setups.file()
     setup.config["audience"] = "…"

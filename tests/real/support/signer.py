@@ -1,4 +1,4 @@
-"""Keys, a certificate and tokens that the tests make themselves or take apart, with cryptography and PyJWT."""
+"""Keys, a certificate and tokens that the tests create or decode themselves, with cryptography and PyJWT."""
 
 from __future__ import annotations
 

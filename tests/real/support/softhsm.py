@@ -1,4 +1,4 @@
-"""Tokens of SoftHSM in a folder of their own, with keys that pkcs11-tool of OpenSC makes and reads."""
+"""SoftHSM tokens in their own folder, with keys that pkcs11-tool of OpenSC makes and reads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs a command on a terminal of its own, as a user would, and keeps all that the terminal showed."""
+"""Runs a command on its own terminal, as a user would, and records the text of the terminal."""
 
 from __future__ import annotations
 

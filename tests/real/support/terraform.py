@@ -1,6 +1,6 @@
-"""The installed Terraform, whose gcs backend reads its state from a bucket on loopback: Go's golang.org/x/oauth2 as users use it.
+"""The installed Terraform, whose gcs backend reads its state from a bucket on loopback: with Go's golang.org/x/oauth2, as users run it.
 
-The bucket wants a bearer that the token service stand-in issued. https://developer.hashicorp.com/terraform/language/backend/gcs
+The bucket requires a bearer token of the token service stand-in. https://developer.hashicorp.com/terraform/language/backend/gcs
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Runs the tools that ask the program for credentials: git, pip, uv, cargo.
+"""Runs the tools that get credentials from the program: git, pip, uv, cargo.
 
 A tool finds the program in PATH under the names that it uses, and reaches Google's servers by the proxy of standins/guarded.py.
-Nothing that a tool prints may hold a token.
+The output of a tool must not contain a token.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The Windows build of the program under Wine: built by packaging/windows/build, run like the Linux one.
 
-Wine's prefix and the missing library are made by tests/real/install; each file of tests has a registry of its own and one
-wineserver, and all that Wine started ends with it. WIF_TOKEN_WINDOWS_BIN names an .exe that is built already.
+Wine's prefix and the missing library are made by tests/real/install; each test file has its own registry and one wineserver, and all
+processes of Wine end with it. WIF_TOKEN_WINDOWS_BIN names an .exe that is built already.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How tests are spread over workers: those that share a server run on one, and those that take long start first."""
+"""How tests are spread over workers: those that share a server run on one, and slow tests start first."""
 
 from __future__ import annotations
 
