@@ -1,4 +1,4 @@
-//! Links: files and anchors that exist, also where the packages install the pages.
+//! Links: files and anchors that exist, including where the packages install the pages.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -30,7 +30,7 @@ def test_shell():
 
 
 def test_python():
-    """ruff reports nothing, also in the files without a suffix."""
+    """ruff reports nothing, including in the files without a suffix."""
     found = scripts("python", ".py")
     assert len(found) > 100
     run(sys.executable, "-m", "ruff", "check", "--no-cache", *found, cwd=ROOT)

@@ -153,7 +153,7 @@ def test_all_refuse_a_changed_host(judges, key, sign):
 
 
 def test_all_refuse_a_wrong_session_token(judges, accounts, key, sign):
-    """The token of another session, a shorter one, and one that should not exist are refused, also if they were signed.
+    """The token of another session, a shorter one, and one that should not exist are refused, even if they were signed.
     """
     other = accounts["other session"]
     judges.refuse(sign(replace(key, token=other.token)))

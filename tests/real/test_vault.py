@@ -123,7 +123,7 @@ def test_the_files_of_an_agent(program, bao, audience, ledger, tmp_path):
 
 
 def test_it_is_the_token_that_hvac_gets(program, bao, audience):
-    """The claims are the same except for the times, also after the same login."""
+    """The claims are the same except for the times, even after the same login."""
     env = {"VAULT_ADDR": bao.server.url, "VAULT_TOKEN": bao.token, "SECRET_ID": bao.secret_id}
     theirs = hvac.Client(url=bao.server.url, token=bao.token)
     times = ("iat", "exp", "nbf", "jti")

@@ -155,7 +155,7 @@ def test_an_output_file_that_is_never_closed(windows, reader, far, token, poison
 
 
 def test_only_the_owner_may_read(windows, far, token, tmp_path):
-    """Everyone may read the folder, but not the output file, the lock and the log, also after the output file is
+    """Everyone may read the folder, but not the output file, the lock and the log, even after the output file is
     replaced.
     """
     folder = tmp_path / "open"

@@ -92,7 +92,7 @@ def test_the_well_known_file_and_the_private_cache(user, sts):
 
 
 def test_what_is_cached_is_private(user):
-    """Everyone may read the folder, but not the file, also after it is replaced."""
+    """Everyone may read the folder, but not the file, even after it is replaced."""
     for _ in range(2):
         assert user.run("wif-token", "access-token").status == 0
         made = {path.name: others_may_read(path) for path in user.cache.iterdir()}
