@@ -28,7 +28,7 @@ pub struct Context {
 pub struct IdTokens {
     /// Gets an ID token for this audience.
     pub get: fn(Option<&Path>, &str, &Context) -> Result<Secret, Error>,
-    /// Identifies whose tokens these are.
+    /// Identifies the principal of the tokens.
     pub identity: fn(Option<&Path>, &Context) -> Result<String, Error>,
 }
 

@@ -70,7 +70,7 @@ pub fn is_utf16(bytes: &[u8]) -> bool {
     bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff")
 }
 
-/// What bytes are that are not UTF-8 text, and the fix, in which `FILE` stands for the path, and
+/// Describes bytes that are not UTF-8 text, and the fix, in which `FILE` stands for the path, and
 /// `OPTION` for the option that contains it.
 pub fn other_text(bytes: &[u8]) -> (&'static str, &'static str) {
     // DER (X.690): the start of the first element.
@@ -100,8 +100,8 @@ pub fn other_text(bytes: &[u8]) -> (&'static str, &'static str) {
     }
 }
 
-/// What a text is that is not an unencrypted private key in PEM format, and the fix, in which `FILE`
-/// stands for the path, and `OPTION` for the option that contains it.
+/// Describes a text that is not an unencrypted private key in PEM format, and the fix, in which
+/// `FILE` stands for the path, and `OPTION` for the option that contains it.
 pub fn other_key(text: &str) -> Option<(&'static str, &'static str)> {
     let text = text.trim_start();
     Some(match text {

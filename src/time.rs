@@ -11,15 +11,15 @@ pub const LAST_SECOND: i64 = 253_402_300_799;
 /// The longest lifetime that is believed, in seconds: 90 days.
 const LONGEST_LIFETIME: i64 = 90 * 24 * 3600;
 
-/// A time in seconds since 1970 that somebody else wrote: an integer, a number with a fraction, or
-/// such a number as a string. `None` if it is not between 1970 and 9999.
+/// A time in seconds since 1970 from another program: an integer, a number with a fraction, or such
+/// a number as a string. `None` if it is not between 1970 and 9999.
 pub fn instant(value: &Value) -> Option<i64> {
     let seconds = number(value)?;
     (0.0..=LAST_SECOND as f64).contains(&seconds).then_some(seconds as i64)
 }
 
-/// A lifetime in seconds that somebody else wrote, in the forms of [`instant`]. It is at least 0 and
-/// at most 90 days, so that no sum with a time overflows and no token is used forever.
+/// A lifetime in seconds from another program, in the forms of [`instant`]. It is at least 0 and at
+/// most 90 days, so that no sum with a time overflows and no token is used forever.
 pub fn lifetime(value: &Value) -> Option<i64> {
     Some(number(value)?.clamp(0.0, LONGEST_LIFETIME as f64) as i64)
 }

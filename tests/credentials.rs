@@ -107,7 +107,7 @@ fn a_refresh_token_that_cannot_be_stored_is_kept_in_the_private_cache() {
         assert_eq!(run(&world, &unwritable(), "cache").stdout, expected);
     }
     assert!(world.read(&unwritable()).contains("\"refresh-0\""));
-    // After another sign-in, the kept token is not used.
+    // After another sign-in, the stored token is not used.
     let text = world.read(&unwritable()).replace("refresh-0", "refresh-new");
     world.write(&unwritable(), text);
     assert_eq!(run(&world, &unwritable(), "cache").stdout, "access-4");

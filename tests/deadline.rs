@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use common::{Run, World};
 
-/// A server that accepts connections and never answers.
+/// A server that accepts connections and never responds.
 fn silent() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();

@@ -41,7 +41,7 @@ fn leaves_nothing(world: &World) -> bool {
     fs::read_dir(world.path("tmp")).unwrap().count() == 0
 }
 
-/// Removed variables, of which each selects other credentials.
+/// Removed variables, each of which selects other credentials.
 const SELECTING: &str = "GCE_METADATA_MTLS_MODE google_application_credentials GOOGLE_CLOUD_CREDENTIALS GCLOUD_KEYFILE_JSON \
      GOOGLE_CREDENTIALS GOOGLE_OAUTH_ACCESS_TOKEN GOOGLE_IMPERSONATE_SERVICE_ACCOUNT \
      GOOGLE_BACKEND_CREDENTIALS CLOUDSDK_AUTH_ACCESS_TOKEN CLOUDSDK_AUTH_ACCESS_TOKEN_FILE \
@@ -52,7 +52,7 @@ const SELECTING: &str = "GCE_METADATA_MTLS_MODE google_application_credentials G
 const OTHER: [&str; 4] =
     ["CLOUDSDK_CORE_PROJECT", "CLOUDSDK_COMPUTE_REGION", "GOOGLE_CLOUD_PROJECT", "GOOGLE_REGION"];
 
-/// What the file contains when it is there.
+/// The content of the file once it exists.
 fn await_file(path: &Path) -> String {
     let start = Instant::now();
     while start.elapsed() < Duration::from_secs(10) {

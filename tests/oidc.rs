@@ -10,7 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use common::server::{Server, json};
 use common::{World, holds_no_secret, jwt};
 
-/// An issuer that names its own address and answers token requests so; the number counts them.
+/// An issuer with these responses to token requests, given the number of the request.
 fn issuer(answer: impl Fn(usize) -> Vec<u8> + Send + Sync + 'static) -> Server {
     let count = AtomicUsize::new(0);
     Server::new(move |request| match request.line.starts_with("GET /.well-known/") {

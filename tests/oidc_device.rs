@@ -74,7 +74,7 @@ fn the_file_of_the_refresh_token_is_private() {
     assert_eq!(kept.metadata().unwrap().permissions().mode() & 0o777, 0o600);
 }
 
-/// The seconds between the questions of a sign-in that succeeds after these answers.
+/// The seconds between the polls of a sign-in that succeeds after these responses.
 fn pauses(answers: Vec<Vec<u8>>) -> Vec<u64> {
     let world = World::new();
     let asked = Arc::new(Mutex::new(Vec::new()));

@@ -20,7 +20,7 @@ fn client(world: &World, server: &Server, secret: &str) -> Run {
     world.run_with(&CLIENT.replace("{url}", &server.url), &[("SECRET", secret)])
 }
 
-/// An issuer whose token endpoint responds as told.
+/// An issuer with the given responses of its token endpoint.
 fn issuer(token: impl Fn() -> Vec<u8> + Send + Sync + 'static) -> Server {
     Server::new(move |request| match request.line.contains("/.well-known/") {
         true => {

@@ -9,7 +9,7 @@ use wif_token::contract::exit::{Exit, FailureForm};
 use wif_token::options::{Format, Options};
 use wif_token::world::Deadline;
 
-/// Where it panics, and the panic, whose words are a secret.
+/// The place of the panic, and the panic, whose text is a secret.
 const PANIC: (u32, fn()) = (line!(), || panic!("hunter2-in-a-panic"));
 
 fn main() -> ExitCode {
@@ -79,7 +79,7 @@ mod server {
 
     use super::PANIC;
 
-    /// After how many panics the server ends.
+    /// The number of panics after which the server ends.
     pub(super) const PANICS: usize = 16;
 
     /// Asks a server whose fetches panic while they hold a lock, except one, and prints the responses.

@@ -1,4 +1,4 @@
-//! What a proxy that refuses a connection says about the reason: its status and headers.
+//! A proxy that refuses a connection: the reason in its status and headers.
 
 mod common;
 

@@ -20,7 +20,7 @@ fn page(name: &str) -> String {
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// Puts a script there that prints this when it is run with these words, and fails otherwise.
+/// Writes a script that prints this text if it is run with these words, and fails otherwise.
 fn tool(world: &World, name: &str, words: &str, output: &str) {
     world.write("output", output);
     world.write("words", words);

@@ -217,7 +217,7 @@ fn head_has_no_body_and_post_is_only_for_a_token() {
     let head = serving.ask("HEAD", &format!("{ACCOUNT}email"), FLAVOR, "");
     let length = EMAIL.len().to_string();
     assert_eq!((head.status, head.header("Content-Length")), (200, Some(length.as_str())));
-    // The response to a HEAD request has no body, also where it fails.
+    // The response to a HEAD request has no body, even if the request fails.
     let mut client = Client::connect(&serving.address);
     let head =
         |path: &str| format!("HEAD {path} HTTP/1.1\r\nHost: {}\r\n{FLAVOR}\r\n", serving.address);
@@ -435,7 +435,7 @@ fn another_user_gets_nothing() {
     assert!(ask_as_nobody(&[&serving.address, &path]).contains(IMPERSONATED));
 }
 
-// What it withstands.
+// Robustness.
 
 #[test]
 fn a_slow_request_is_closed_after_five_seconds_and_delays_nobody() {

@@ -32,7 +32,7 @@ const ENDING: [Signal; 17] = [
     Signal::KILL,
 ];
 
-/// The tests may run where signals are ignored, such as under `nohup`.
+/// Signals can be ignored in the environment of the tests, such as under `nohup`.
 const DEFAULT_SIGNALS: [&str; 2] = ["env", "--default-signal"];
 
 /// Starts a run whose program has written its process id, and returns both. `launcher` is a program

@@ -1,4 +1,4 @@
-//! TLS against a loopback server: whose certificates are trusted, and what is said otherwise.
+//! TLS with a loopback server: which certificates are trusted, and the messages for the others.
 
 mod common;
 
@@ -37,7 +37,7 @@ impl Authority {
         Authority { pem, issuer: Issuer::new(params, key) }
     }
 
-    /// A server that gives one token to everybody; its address, by IP address and port.
+    /// Starts a server that returns one token to every client. Returns its URL, with an IP address and port.
     fn server(&self, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> String {
         let key = KeyPair::generate().unwrap();
         let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
@@ -93,7 +93,7 @@ fn serve(certificate: &Certificate, key: &KeyPair, answer: Vec<u8>) -> String {
     url
 }
 
-/// A server that answers a TLS greeting in plain HTTP; its address.
+/// Starts a server that responds to a TLS handshake with plain HTTP. Returns its address.
 fn plain() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("https://{}/t", listener.local_addr().unwrap());

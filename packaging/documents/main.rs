@@ -234,4 +234,12 @@ mod tests {
             assert!(written == text, "{name} is outdated: run cargo run --example documents");
         }
     }
+
+    #[test]
+    fn the_manual_names_every_variable_of_the_sources() {
+        let manual = manual::text().replace('\\', "");
+        let variables = SOURCES.iter().flat_map(|source| source.variables);
+        let missing: Vec<_> = variables.filter(|name| !manual.contains(**name)).collect();
+        assert!(missing.is_empty(), "not in VARIABLES of manual_text.rs: {missing:?}");
+    }
 }

@@ -97,7 +97,30 @@ pub(super) const VARIABLES: &[(&[&str], &str)] = &[
         "directory that contains the private cache and the output files that config sets, on Unix \
          (default: ~/.cache) and on Windows",
     ),
+    (
+        &["CLOUDSDK_CONFIG", "APPDATA"],
+        "directory of the settings of gcloud, which contains application_default_credentials.json \
+         and certificate_config.json (default: ~/.config/gcloud, or gcloud in APPDATA on Windows)",
+    ),
+    (
+        &["GOOGLE_API_CERTIFICATE_CONFIG"],
+        "certificate configuration, for credentials with an X.509 certificate",
+    ),
+    (
+        &["GCE_METADATA_HOST", "NO_GCE_CHECK"],
+        "host of the metadata server of Google Cloud; NO_GCE_CHECK=true prevents its use",
+    ),
     (&["PATH"], "directories in which programs are searched"),
+    (&["NO_COLOR"], "if it is set, check prints no color"),
+    (
+        &["LISTEN_FDS", "LISTEN_PID", "NOTIFY_SOCKET"],
+        "set by systemd: the socket of serve, and the socket to which keep reports its state",
+    ),
+    (&["KUBERNETES_EXEC_INFO"], "set by kubectl: the request to the helper kubernetes"),
+    (
+        &["SOFTHSM2_CONF", "TPM2_PKCS11_STORE"],
+        "settings of PKCS#11 modules, which belong to the request of a cached token",
+    ),
     (
         &["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"],
         "AWS credentials; AWS_CREDENTIAL_EXPIRATION is their expiry",
@@ -127,8 +150,13 @@ pub(super) const VARIABLES: &[(&[&str], &str)] = &[
     ),
     (
         &["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS"],
-        "URL of AWS services, which AWS_IGNORE_CONFIGURED_ENDPOINT_URLS disables; \
+        "URL of AWS services, which AWS_IGNORE_CONFIGURED_ENDPOINT_URLS disables; the same for \
+         AWS_ENDPOINT_URL_SSO, AWS_ENDPOINT_URL_SSO_OIDC and AWS_ENDPOINT_URL_SIGNIN. \
          AWS_USE_FIPS_ENDPOINT and AWS_USE_DUALSTACK_ENDPOINT select other public endpoints",
+    ),
+    (
+        &["AWS_LOGIN_CACHE_DIRECTORY"],
+        "directory of the credentials of aws login (default: ~/.aws/login/cache)",
     ),
     (
         &["AZURE_TENANT_ID", "AZURE_CLIENT_ID"],
@@ -141,22 +169,35 @@ pub(super) const VARIABLES: &[(&[&str], &str)] = &[
          PEM, or the token of AKS workload identity",
     ),
     (
+        &["AZURE_TOKEN_CREDENTIALS"],
+        "environments in which an Azure identity is searched, as in the Azure SDKs; --environment \
+         overrides it. AZURE_USERNAME, AZURE_PASSWORD and AZURE_CLIENT_CERTIFICATE_PASSWORD are \
+         not supported, and an error if the SDKs would use them",
+    ),
+    (
         &["AZURE_AUTHORITY_HOST"],
         "Microsoft Entra endpoint of a sovereign cloud; --authority-host overrides it",
     ),
     (
         &["IDENTITY_ENDPOINT", "IDENTITY_HEADER", "IMDS_ENDPOINT"],
-        "managed identity endpoint of Azure App Service, Functions, Container Apps or Azure Arc; \
-         AZURE_POD_IDENTITY_AUTHORITY_HOST is the URL of the instance metadata service",
+        "managed identity endpoint of Azure App Service, Functions, Container Apps or Azure Arc, \
+         and with IDENTITY_SERVER_THUMBPRINT of Service Fabric; AZURE_POD_IDENTITY_AUTHORITY_HOST \
+         is the URL of the instance metadata service. ProgramFiles and ProgramData lead to the \
+         agent of Azure Arc on Windows",
+    ),
+    (
+        &["MSI_ENDPOINT", "MSI_SECRET"],
+        "managed identity endpoint of Azure Machine Learning and, without the secret, of the Cloud \
+         Shell",
     ),
     (
         &["VAULT_ADDR", "VAULT_TOKEN", "VAULT_NAMESPACE", "VAULT_CACERT"],
         "address, token, namespace and certificate authorities of Vault; --address, --token, \
-         --namespace and --ca-file override them",
+         --namespace and --ca-file override them. VAULT_AGENT_ADDR is the address of an agent",
     ),
     (
         &["BAO_ADDR", "BAO_TOKEN", "BAO_NAMESPACE", "BAO_CACERT"],
-        "the same for OpenBao; they override those of Vault",
+        "the same for OpenBao, with BAO_AGENT_ADDR; they override those of Vault",
     ),
     (&["KUBECONFIG"], "kubeconfig files (default: ~/.kube/config); --kubeconfig overrides them"),
     (
@@ -165,7 +206,8 @@ pub(super) const VARIABLES: &[(&[&str], &str)] = &[
     ),
     (
         &["GITHUB_ACTIONS", "ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"],
-        "set in jobs of GitHub Actions and Forgejo Actions that may request an ID token",
+        "set in jobs of GitHub Actions and Forgejo Actions that may request an ID token; ACT, \
+         GITEA_ACTIONS and FORGEJO_ACTIONS identify other runners",
     ),
     (
         &["TF_BUILD", "SYSTEM_OIDCREQUESTURI", "SYSTEM_ACCESSTOKEN"],
@@ -175,14 +217,28 @@ pub(super) const VARIABLES: &[(&[&str], &str)] = &[
         &["GITLAB_CI", "GITLAB_OIDC_TOKEN"],
         "set in jobs of GitLab; declare the token in id_tokens of the job",
     ),
-    (&["CIRCLECI", "CIRCLE_OIDC_TOKEN_V2"], "set in jobs of CircleCI"),
+    (
+        &["CIRCLECI", "CIRCLE_OIDC_TOKEN_V2"],
+        "set in jobs of CircleCI, as is CIRCLE_WORKFLOW_JOB_ID, by which cached tokens differ",
+    ),
     (&["BITBUCKET_BUILD_NUMBER", "BITBUCKET_STEP_OIDC_TOKEN"], "set in steps of Bitbucket"),
-    (&["BUILDKITE"], "set in jobs of Buildkite"),
+    (
+        &["BUILDKITE"],
+        "set in jobs of Buildkite, as are BUILDKITE_JOB_ID, BUILDKITE_AGENT_ACCESS_TOKEN and \
+         BUILDKITE_AGENT_ENDPOINT",
+    ),
     (&["TFC_RUN_ID", "TFC_WORKLOAD_IDENTITY_TOKEN"], "set in runs of HCP Terraform"),
+    (&["TF_VAR_spacelift_run_id", "SPACELIFT_OIDC_TOKEN"], "set in runs of Spacelift"),
+    (&["SEMAPHORE", "SEMAPHORE_OIDC_TOKEN"], "set in jobs of Semaphore"),
+    (&["ENV0_ENVIRONMENT_ID", "ENV0_OIDC_TOKEN"], "set in deployments of env0"),
+    (&["CF_OIDC_REQUEST_URL", "CF_OIDC_REQUEST_TOKEN"], "set in builds of Codefresh"),
+    (&["VERCEL", "VERCEL_OIDC_TOKEN"], "set in builds of Vercel"),
+    (&["FLY_MACHINE_ID"], "set in machines of Fly.io"),
+    (&["MODAL_IDENTITY_TOKEN"], "set in containers of Modal"),
     (
         &["KRB5CCNAME", "KRB5_CLIENT_KTNAME", "KRB5_CONFIG"],
         "ticket cache, client keytab and configuration of Kerberos, for AD FS; --keytab overrides \
-         the client keytab",
+         the client keytab. The library can also read KRB5_KTNAME",
     ),
 ];
 

@@ -304,11 +304,13 @@ fn no_helper() -> Error {
 }
 
 fn unknown_helper(word: &str) -> Error {
-    let what = match is_name(word) {
+    let of_tool = HELPERS.iter().find(|info| info.also.contains(&word)).map(|info| info.name);
+    let what = match of_tool.is_some() || is_name(word) {
         true => format!("{word:?} is not a helper"),
         false => "the word after helper is not a helper".to_owned(),
     };
-    Error::new(Kind::Usage, what).fix(match nearest(word, HELPERS.iter().map(|info| info.name)) {
+    let near = of_tool.or_else(|| nearest(word, HELPERS.iter().map(|info| info.name)));
+    Error::new(Kind::Usage, what).fix(match near {
         Some(near) => format!("did you mean {near}?"),
         None => format!("use one of: {}", helper_names()),
     })

@@ -209,7 +209,7 @@ impl Identity {
                 None => cx.log.line("the key does not belong to the certificate yet"),
             }
             thread::sleep(PAUSE.min(end.remaining()));
-            // After the deadline, a token does not answer.
+            // After the deadline, the PKCS#11 token does not respond.
             if end.has_passed() {
                 return Err(mismatch(&files.config));
             }

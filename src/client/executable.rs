@@ -165,7 +165,8 @@ impl Executable<'_> {
             let fix = format!("run {} by hand to see its output", program.place);
             Error::new(kind, what).cause(why).fix(fix)
         })?;
-        // As clients do. The expiry of the token itself is left to the token service.
+        // The expiry is that of the document, as in the clients. The token service checks that of
+        // the token itself.
         match document.get("expiration_time").and_then(time::instant) {
             Some(expiry) if expiry <= cx.clock.now() => {
                 let what = format!("the subject token from {shown} expired at {}", rfc3339(expiry));

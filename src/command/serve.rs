@@ -51,7 +51,7 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
         Some(token) => Some(token.read("--token", cx)?),
     };
     settings.users = AllowedUsers::new(&options.allow_uid)?;
-    // From here on, a signal also removes the socket.
+    // From now on, a signal also removes the socket.
     let ended = ended_by_signal().map_err(|error| {
         Error::new(Kind::Internal, "cannot install signal handlers").cause(error).fix(MORE_FILES)
     })?;

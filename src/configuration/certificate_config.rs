@@ -111,7 +111,7 @@ fn paths(members: &Members) -> Result<(KeyRef, KeyRef), Error> {
     Ok((KeyRef::File(workload.required("cert_path")?.into()), key))
 }
 
-/// The key of the section of the Enterprise Certificate Proxy, whose certificate has the same label.
+/// The key in the section of the Enterprise Certificate Proxy. Its certificate has the same label.
 fn in_token(configs: &Members, section: &Members) -> Result<KeyRef, Error> {
     let text = |name| section.required(name);
     let uri = Pkcs11Uri::in_slot(&text("module")?, &text("slot")?, &text("label")?);

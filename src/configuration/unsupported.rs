@@ -15,8 +15,8 @@ use serde_json::Value;
 use super::members::Members;
 use crate::error::Error;
 
-/// Top-level members that change whom the token is for, or that name another kind of credentials.
-/// `*` stands for any ending.
+/// Top-level members that change the identity of the token, or that name another type of
+/// credentials. `*` stands for any ending.
 const IDENTITY: &[(&str, &str)] = &[
     // The token exchange (RFC 8693) then gets a token for two parties.
     ("actor_*", "it makes another party act for the subject"),

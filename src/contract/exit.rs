@@ -197,7 +197,7 @@ impl Exit {
         }
         let (deadline, exit) = (*deadline, self.clone());
         let (sender, printed) = mpsc::channel();
-        // If nobody reads the output, this must not keep the process alive.
+        // The process must end even if nobody reads the output.
         thread::spawn(move || sender.send(exit.hangs(deadline.error())));
         let status = printed.recv_timeout(PRINTING);
         leave(status.unwrap_or(Kind::Unreachable.exit_status().into()));

@@ -23,7 +23,7 @@ use crate::{shell, show};
 /// The largest file whose content is examined, in bytes. A token of 1 MiB in base64 fits.
 pub const LIMIT: usize = 2 * super::LIMIT;
 
-/// How many bytes of white space and zero bytes are read after that.
+/// How many more bytes are read if they are white space or zeros.
 const MOST_BLANKS: u64 = 64 * 1024 * 1024;
 
 /// Why a file is not used.
@@ -31,7 +31,7 @@ const MOST_BLANKS: u64 = 64 * 1024 * 1024;
 pub enum Refusal {
     /// The operating system refuses.
     Io(io::Error),
-    /// It is not a regular file, but this.
+    /// It is not a regular file, but of this type.
     NotRegular(&'static str),
     /// It belongs to another user.
     OtherOwner,

@@ -43,7 +43,7 @@ const RIGHTS: [(&str, u32); 20] = [
 ];
 
 const READ: u32 = 0x1;
-/// Of a directory: to create files.
+/// For a directory: to create files.
 const WRITE: u32 = 0x2;
 const DELETE_CHILD: u32 = 0x40;
 const WRITE_DAC: u32 = 0x4_0000;

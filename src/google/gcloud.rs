@@ -5,7 +5,7 @@
 
 use crate::shell::quoted;
 
-/// The option without which gcloud asks for a condition if the policy has conditional bindings.
+/// Without this option, gcloud prompts for a condition if the policy has conditional bindings.
 pub const UNCONDITIONAL: &str = "--condition=None";
 
 /// The command that grants `member` the role `roles/iam.ROLE` on a service account.

@@ -22,6 +22,7 @@ const HOSTS: &[&str] = &["*.googleapis.com", "*.pkg.dev"];
 
 pub(super) const INFO: HelperInfo = HelperInfo {
     name: "bazel",
+    also: &[],
     summary: "Bazel: authenticate to Google Cloud APIs and caches",
     words: "get",
     options: &[Scope::TABLE, AllowHost::TABLE],

@@ -33,6 +33,7 @@ const IDLE: Duration = Duration::from_secs(24 * 3600);
 
 pub(super) const INFO: HelperInfo = HelperInfo {
     name: "cargo",
+    also: &[],
     summary: "use Cargo registries in Artifact Registry",
     words: "--cargo-plugin",
     options: &[Options::TABLE, Scope::TABLE, AllowHost::TABLE],

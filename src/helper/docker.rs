@@ -32,6 +32,7 @@ const MIN_LIFE: i64 = 55 * 60;
 
 pub(super) const INFO: HelperInfo = HelperInfo {
     name: "docker",
+    also: &["podman", "buildah", "skopeo"],
     summary: "log in to Artifact Registry with docker, podman, buildah and skopeo",
     words: "get|list|store|erase",
     options: &[Scope::TABLE, AllowHost::TABLE],

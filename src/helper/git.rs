@@ -31,6 +31,7 @@ const USER: &str = "git-account";
 
 pub(super) const INFO: HelperInfo = HelperInfo {
     name: "git",
+    also: &[],
     summary: "clone, fetch and push with git to Google's git servers",
     words: "get|store|erase",
     options: &[Scope::TABLE, AllowHost::TABLE],

@@ -24,6 +24,7 @@ const USER: &str = "oauth2accesstoken";
 
 pub(super) const INFO: HelperInfo = HelperInfo {
     name: "keyring",
+    also: &["pip", "uv", "pdm"],
     summary: "install packages from Artifact Registry with pip and uv",
     words: "get URL [USER]",
     options: &[Options::TABLE, Scope::TABLE, AllowHost::TABLE],

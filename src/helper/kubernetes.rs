@@ -29,6 +29,7 @@ const VERSIONS: [&str; 2] =
 
 pub(super) const INFO: HelperInfo = HelperInfo {
     name: "kubernetes",
+    also: &["kubectl", "helm", "gke"],
     summary: "kubectl, Helm and others: authenticate to a GKE cluster",
     words: "",
     options: &[Scope::TABLE],

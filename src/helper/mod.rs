@@ -36,6 +36,8 @@ use crate::options::{OptionInfo, Seconds, ValueKind, Values};
 pub struct HelperInfo {
     /// The word after `helper`.
     pub name: &'static str,
+    /// Tools that use the helper and have another name, for the suggestion to a user who writes it.
+    pub also: &'static [&'static str],
     /// A summary in one line.
     pub summary: &'static str,
     /// The arguments after the name, as the help shows them; empty if there are none.

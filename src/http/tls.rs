@@ -75,7 +75,7 @@ impl ClientCert {
         })
     }
 
-    /// Reads the certificate chain in PEM. Its key is somewhere else.
+    /// Reads the certificate chain in PEM. Its key is stored elsewhere.
     ///
     /// # Errors
     /// As for [`ClientCert::new`].
@@ -111,7 +111,7 @@ impl ClientCert {
     ) -> Result<ClientCert, Unusable> {
         let pair = CertifiedKey::new(chain, key);
         match pair.keys_match() {
-            // Not every key can tell its public key. Then the server decides.
+            // The public key of some keys is unknown. Then only the server can compare it.
             Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => {
                 Ok(ClientCert { pair: Arc::new(pair), place: place.to_owned() })
             }
@@ -180,7 +180,7 @@ pub struct Terms {
     pub client_cert: Option<ClientCert>,
     /// The name that must be in the certificate of the server, if it is not the host name.
     pub server_name: Option<ServerName<'static>>,
-    /// How to trust another authority, if `--ca-file` is not the way.
+    /// The way to trust another authority if `--ca-file` does not apply.
     pub how_to_trust: Option<String>,
 }
 

@@ -17,7 +17,7 @@ pub enum KeyRef {
     Store(Thumbprint),
 }
 
-/// What the name of a key in the certificate store begins with.
+/// The prefix of the name of a key in the certificate store.
 const STORE: &str = "cert:";
 
 impl KeyRef {

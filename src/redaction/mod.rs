@@ -3,7 +3,7 @@
 //! The text is searched as it is and after undoing percent-encoding, the escapes of JSON and the
 //! entities of XML, each alone and up to three of them in any order. In each of these forms a secret
 //! is found literally in upper or lower case, reversed, in hexadecimal, in base32, and in base64 or
-//! base64url, also in lines or groups, encoded more than once, and as a part of something longer such
+//! base64url, even in lines or groups, encoded more than once, and as a part of something longer such
 //! as `id:secret`. The beginning or end of a secret that was cut off is found too.
 //!
 //! `needles.rs` makes what is searched for from a secret, and `search.rs` finds it in every form of the

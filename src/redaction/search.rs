@@ -55,8 +55,8 @@ fn mark(units: &[Unit], needles: &[Needle], depth: usize, hidden: &mut [bool]) {
     }
 }
 
-/// Marks the runs of base64 and hexadecimal digits whose content the needles match, which is what was
-/// encoded more than once.
+/// Marks the runs of base64 and hexadecimal digits whose decoded content contains a needle, that
+/// is, secrets that were encoded more than once.
 fn encoded_again(units: &[Unit], needles: &[Needle], depth: usize, hidden: &mut [bool]) {
     let is_digit = |byte: u8| is_base64(byte) && byte != b'=';
     for run in units.chunk_by(|one, next| is_digit(one.0) && is_digit(next.0)) {

@@ -39,13 +39,13 @@ pub(super) struct Connection {
 pub(super) enum State {
     /// For a request, or the rest of one.
     Request,
-    /// For a token. The old one is served when the deadline passes.
+    /// For a token. At the deadline, the old token is served.
     Token { wanted: Wanted, is_head: bool, old: Option<AccessToken> },
     /// For the end of the time that the client waits for a change.
     Held { response: Response, is_head: bool },
     /// Until the client has read the response.
     Sending,
-    /// For nothing: it is closed.
+    /// For nothing: the connection is closed.
     Closed,
 }
 

@@ -138,7 +138,7 @@ impl Tokens {
         // The token must still be valid at the end of the wait.
         let least = now + PATIENCE.as_secs() as i64;
         let token = known.token(now);
-        // After the clock was set back, the files of the cache seem to be valid for longer too.
+        // If the clock was set back, the cached files also seem to be valid for longer.
         let earlier = token.as_ref().map(|token| token.expiry + TOLERATED_SKEW);
         let reuses = known.token.as_ref().map(|token| token.expiry) <= earlier;
         let valid = token.filter(|token| token.expiry > least);
@@ -158,7 +158,7 @@ impl Tokens {
     /// valid token.
     pub(super) fn next_result(&mut self, now: i64) -> Option<(Wanted, Result<AccessToken, Error>)> {
         let Ok((wanted, result)) = self.results.try_recv() else {
-            // In place of a thread that has panicked.
+            // This thread replaces one that has panicked.
             self.start_thread();
             return None;
         };
@@ -268,7 +268,7 @@ mod tests {
 
     const LIFE: i64 = 3600;
 
-    /// The tokens of a server whose tokens contain whether a cached one could be used.
+    /// The tokens of a test server. Each token says whether a cached one could be used.
     fn tokens() -> (Tokens, Woken) {
         let (woken, waker) = Waker::new().unwrap();
         let fetch = |_: &Wanted, reuses| {

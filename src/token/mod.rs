@@ -115,7 +115,7 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// A place whose option is what to check if the text is not a token.
+    /// A place with an option. The option is to be checked if the text is not a token.
     pub fn new(what: String, option: &'static str, renew: impl Into<String>) -> Origin {
         Origin { what, option, renew: renew.into(), json: None, opaque: None }
     }

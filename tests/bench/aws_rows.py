@@ -14,7 +14,7 @@ KEY = {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "wJ
 FORM = ("Action=GetWebIdentityToken&Version=2011-06-15&Audience.member.1=https%3A%2F%2Fiam.googleapis.com%2Fp&"
         "SigningAlgorithm=RS256&DurationSeconds=3600")
 
-# The same call as AWS documents it for Python.
+# The same call, as AWS documents it for Python.
 BOTO3 = """
 import boto3, sys
 sts = boto3.client("sts", endpoint_url=sys.argv[1], verify=sys.argv[2])
@@ -24,13 +24,15 @@ print(sts.get_web_identity_token(Audience=["https://iam.googleapis.com/p"], Sign
 
 
 def aws_rows(binaries, far, folder):
-    """All of them; those with a server only where there is one, that with boto3 only where it is installed."""
+    """All rows; those with a server only if there is one, and the one with boto3 only if it is installed."""
     made = [caller_identity(build, path, folder) for build, path in binaries.items()]
     return made + (web_identity_token(binaries["release"], far) if far else [])
 
 
 def caller_identity(build, path, folder):
-    """Keys in the environment, nothing cached, no network; the peer prints a file of the same content."""
+    """The keys are in the environment, nothing is cached, and no network is used; the peer prints a file with the same
+    content.
+    """
     ours = Command([path, "aws", "--mode=caller-identity"], ENV | KEY)
     answer = folder / "caller-identity.json"
     assert document(ours)["id_token"].startswith("%7B"), "not a percent-encoded request"
@@ -40,7 +42,7 @@ def caller_identity(build, path, folder):
 
 
 def web_identity_token(path, far):
-    """One signed POST with nothing cached, over https with the same CA."""
+    """One signed POST over https with the same CA; nothing is cached."""
     env = ENV | KEY
     ours = Command([path, "aws", f"--sts-endpoint={far.issuer}/", f"--ca-file={far.ca}"], env)
     curl = Command(["curl", "-sS", "--cacert", str(far.ca), "--aws-sigv4", "aws:amz:us-east-1:sts", "--user",
@@ -55,7 +57,7 @@ def web_identity_token(path, far):
 
 
 def test_cache():
-    """Where tests/real/install puts things."""
+    """The directory into which tests/real/install installs."""
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return Path(os.environ.get("WIF_TOKEN_TEST_CACHE") or home / "wif-token-tests")
 

@@ -44,7 +44,7 @@ def main():
 
 
 def line(row, ours, peer, ratio):
-    """One row as text. Memory in KiB, wall time in milliseconds, whatever is compared with the goal last."""
+    """One row as text: memory in KiB, wall time in milliseconds, and last what is compared with the goal."""
     if row.measure in ("wall", "more"):
         cells, value = (f"{ours.wall:.2f} ms", f"{peer.wall:.2f} ms"), ratio.wall
     else:

@@ -1,5 +1,5 @@
-"""The far end of the https rows: nginx on loopback with a certificate of a CA made here by openssl, answering
-discovery, the token request, the exchange and the impersonation with fixed answers, and two actions of AWS with fixed XML."""
+"""The server of the https rows: nginx on loopback with a certificate of a CA that openssl creates here. It responds to discovery, the
+token request, the exchange and the impersonation with fixed answers, and two actions of AWS with fixed XML."""
 
 import base64
 import contextlib
@@ -57,7 +57,7 @@ class FarEnd:
 
 
 def jwt():
-    """A JWT of usual size; nobody in these rows verifies it."""
+    """A JWT of the usual size; nothing in these rows verifies it."""
     def part(value):
         return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
 
@@ -86,7 +86,7 @@ def certificates(folder):
 
 @contextlib.contextmanager
 def far_end(folder):
-    """Runs it until the block ends; gives None where a program that the https rows need is not installed."""
+    """Runs the server until the block ends; yields None if a program that the https rows need is not installed."""
     program = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
     if not program or not all(map(shutil.which, ("openssl", "curl", "jq"))):
         yield None

@@ -20,7 +20,7 @@ CRATES = {"v": 1, "registry": {"index-url": "sparse+https://europe-cargo.pkg.dev
 FRESH = "hunter2-fresh"
 INDEX = "https://europe-python.pkg.dev/p/r/simple/"
 
-# The words of a command, what the tool writes to its standard input, and what begins the name of the file that answers.
+# The words of a command, its standard input, and the beginning of the name of the cache file that answers it.
 RUNS = {
     "access-token": (["access-token"], "", "access-token"),
     "helper aws": (["helper", "aws", f"--role-arn={ROLE}", "--sts-endpoint={far}/assume"], "", "aws-credentials"),
@@ -34,7 +34,7 @@ RUNS = {
 
 
 def helper_rows(binaries, far, folder):
-    """All of them; none without the server, which fills the caches."""
+    """All rows; none without the server, which fills the caches."""
     if not far:
         return []
     token = folder / "subject-token"
@@ -52,7 +52,7 @@ def helper_rows(binaries, far, folder):
 
 
 def variables(path, far, folder, **more):
-    """With a credential file, whose subject token this program gets from a file, and a private cache in this folder."""
+    """The variables for a private cache in this folder and for a credential file, whose subject token is in a file."""
     folder.mkdir(exist_ok=True)
     file = folder / "credentials.json"
     file.write_text(json.dumps({
@@ -64,7 +64,9 @@ def variables(path, far, folder, **more):
 
 
 def fresh(name, build, path, far, folder):
-    """The run, and the file in the private cache that answers it. The run does not trust the server, so nothing else can."""
+    """The command, and the file in the private cache that answers it. It does not trust the server, so nothing else can
+    answer.
+    """
     words, text, kind = RUNS[name]
     cache = folder / f"cache-{name.split()[-1]}-{build}"
     env = variables(path, far, cache, service_account_impersonation_url=far.issuer + ACCOUNT)
@@ -77,7 +79,7 @@ def fresh(name, build, path, far, folder):
 
 
 def stored(path, far, folder):
-    """One exchange whose token does not live long enough to be used again, with a cache and without one."""
+    """One exchange with a cache and without one. Its token is not valid long enough to be used again."""
     env = variables(path, far, folder / "cache-stored")
     words = [path, "helper", "kubernetes", "--min-life=43200", f"--ca-file={far.ca}"]
     cached, uncached = Command(words, env), Command(words, env | {"XDG_CACHE_HOME": "relative"})
@@ -86,7 +88,7 @@ def stored(path, far, folder):
 
 
 def replaced(build, path, far, folder):
-    """What a helper replaces, where it is installed."""
+    """The tools that a helper replaces, if they are installed."""
     made = []
     for name, (tool, words, prepare) in TOOLS.items():
         program = shutil.which(tool, path=f"{test_cache()}/venv/bin:{ENV['PATH']}")
@@ -97,7 +99,7 @@ def replaced(build, path, far, folder):
         home.mkdir()
         ours, _ = fresh(name, build, path, far, folder)
         theirs = Command([program, *words], ENV | {"HOME": str(home)} | prepare(home), ours.stdin)
-        assert FRESH[-4:] in theirs.output()  # the AWS CLI shows no more
+        assert FRESH[-4:] in theirs.output()  # the AWS CLI shows only the end of a key
         made += [Row(f"{name} : {' '.join([tool, *words])}", measure, 1.0, ours, theirs, slow=True) for measure in
                  ("wall", "peak")]
     return made

@@ -1,4 +1,4 @@
-"""Measures two commands in turn (A B A B …), so that whatever else the machine does falls on both."""
+"""Measures two commands in turn (A B A B …), so that the other load of the machine affects both."""
 
 import json
 import os
@@ -45,7 +45,7 @@ class Load:
 
     @classmethod
     def pairs(cls, ours, peer, count):
-        """Of both, and the median of the ratios of the rates within each pair."""
+        """The figures of both commands, and the median of the ratios of the rates within each pair."""
         both = [(cls.once(ours), cls.once(peer)) for _ in range(count)]
         def middle(side):
             return cls(*(statistics.median(getattr(pair[side], name) for pair in both) for name in ("rate", "p99", "resident")))
@@ -53,7 +53,7 @@ class Load:
 
 
 def document(command):
-    """Checks that a command does its job before it is timed: one version-1 success with a token."""
+    """Checks that a command does its job before it is timed: it prints one success of version 1 with a token."""
     answer = json.loads(command.output())
     assert answer["version"] == 1 and answer["success"] is True and answer["id_token"], command
     return answer
@@ -72,7 +72,7 @@ class Launcher:
         return nanoseconds / 1e6, kib
 
     def pairs(self, ours, peer, count, warm_up=5):
-        """Figures of both, and the median of the ratios within each pair."""
+        """The figures of both commands, and the median of the ratios within each pair."""
         for _ in range(warm_up):
             self.once(ours), self.once(peer)
         both = [(self.once(ours), self.once(peer)) for _ in range(count)]

@@ -1,7 +1,7 @@
 """The rows of the table. A new row is one `Row(...)` in `rows`: what is compared, the goal, our command, the peer's.
 
-`measure` is "wall" or "peak", both as a ratio to the peer; "MiB" compares our own peak memory with the goal, "more" the
-milliseconds by which we take longer and "more MiB" the memory that we need in addition. "rate" is the ratio of the requests in a
+`measure` is "wall" or "peak", both as a ratio to the peer; "MiB" compares our own peak memory with the goal, "more" the additional
+milliseconds, and "more MiB" the additional memory. "rate" is the ratio of the requests in a
 second, which must reach the goal; "p99" and "resident" are our own. A row whose peer is slow has a tenth of the pairs.
 """
 
@@ -15,7 +15,7 @@ ENV = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/dev/null", "LC_ALL": "C
        "GOOGLE_EXTERNAL_ACCOUNT_AUDIENCE": AUDIENCE,
        "GOOGLE_EXTERNAL_ACCOUNT_TOKEN_TYPE": "urn:ietf:params:oauth:token-type:jwt"}
 
-# The executable a shell user writes after the guide: one request, one filter, no cache, no error handling.
+# The executable that a user writes in shell by the guide: one request, one filter, no cache and no error handling.
 SCRIPT = """#!/bin/sh
 curl -sS --cacert {ca} -d grant_type=client_credentials -d client_id=bench -d client_secret="$SECRET" \\
     {token_endpoint} | jq -c '{{version: 1, success: true, token_type: "urn:ietf:params:oauth:token-type:jwt",
@@ -44,19 +44,21 @@ def rows(binaries, far, folder):
 
 
 def fresh(build, path, folder):
-    """A fresh output file: we print the document in it, `cat` prints the file."""
+    """A valid output file: this program prints the document in it, and `cat` prints the file."""
     source, output = folder / "token", folder / f"fresh-{build}.json"
     source.write_text(jwt())
     ours = Command([path, "file", f"--path={source}", f"--output-file={output}"], ENV)
     document(ours)
-    source.unlink()  # from here on only the output file can answer
+    source.unlink()  # from here on, only the output file contains a token
     peer = Command(["cat", str(output)], ENV)
     limit = {"release": 1.5, "static": 1.0}[build]
     return [Row(f"fresh output file, {build} build : cat", measure, limit, ours, peer) for measure in ("wall", "peak")]
 
 
 def fetches(path, far, folder):
-    """One https fetch with nothing cached: we do discovery and POST, the peer the POST alone."""
+    """One https fetch with nothing cached: this program sends two requests, discovery and POST; the peer sends only the
+    POST.
+    """
     oidc = [path, "oidc", f"--issuer={far.issuer}", "--client-id=bench", "--auth=post", "--client-secret=env:SECRET"]
     curl = ["curl", "-sS", "-d", "grant_type=client_credentials", "-d", "client_id=bench",
             "-d", f"client_secret={ENV['SECRET']}"]

@@ -1,5 +1,5 @@
 """The rows of `exec`: its start against the command alone, and requests for a cached token by one client (load.c) against a minimal
-server (minimal.c), on one connection and on one for each request, where the owner of each is checked.
+server (minimal.c), on one connection and on one for each request, for which the owner of each connection is checked.
 """
 
 import json
@@ -9,7 +9,7 @@ from rows import AUDIENCE, ENV, Row
 
 
 def server_rows(path, far, folder):
-    """All of them; none without the server that gives the token."""
+    """All rows; none without the server that gives the token."""
     if not far:
         return []
     config = folder / "exec-credentials.json"

@@ -28,10 +28,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 pub const AUDIENCE: &str =
     "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/q";
 
-/// Secrets of the tests: none may ever appear in a failure or a log.
+/// Secrets of the tests, which must never appear in a failure or a log.
 pub const SECRETS: [&str; 3] = ["hunter2-client-secret", "hunter2-bearer", "hunter2-token-part"];
 
-/// A folder of this test alone.
+/// A folder that only this test uses.
 pub struct World {
     dir: tempfile::TempDir,
 }
@@ -87,7 +87,7 @@ impl World {
     }
 }
 
-/// What a run left.
+/// The results of a run.
 #[derive(Debug)]
 pub struct Run {
     pub status: i32,

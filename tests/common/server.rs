@@ -1,4 +1,4 @@
-//! A loopback HTTP server that answers as it is told and counts what it is asked.
+//! A loopback HTTP server with given responses, which counts its requests.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;

@@ -1,4 +1,4 @@
-//! Comparing an output with the file that holds it, and rewriting that file with `UPDATE=1`.
+//! Compares an output with its snapshot, and rewrites the snapshot with `UPDATE=1`.
 
 use std::path::Path;
 use std::{env, fs};

@@ -1,4 +1,4 @@
-//! A run on a terminal of its own, made by script(1) of util-linux.
+//! A run on its own terminal, which script(1) of util-linux creates.
 
 use std::iter;
 use std::process::{Command, Stdio};

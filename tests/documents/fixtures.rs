@@ -65,7 +65,7 @@ const READ: [&str; 15] = [
 /// Words in the name of a variable that the reader sets, most often to a secret.
 const SECRET: [&str; 5] = ["SECRET", "PASSWORD", "TOKEN", "API_KEY", "PROJECT_ID"];
 
-/// Makes what the commands of a text read.
+/// Creates the files that the commands of a text read.
 pub(crate) fn prepare(sandbox: &Sandbox, text: &str) {
     variables(sandbox, text);
     let generates = text.contains("--generate");
@@ -119,7 +119,7 @@ fn folder_of(sandbox: &Sandbox, path: &str) {
     let _ = fs::create_dir_all(path.parent().unwrap());
 }
 
-/// Makes a file whose name tells what is in it, unless it exists.
+/// Creates a file with the content that its name tells, unless it exists.
 pub(crate) fn make(sandbox: &Sandbox, path: &str, field: &str) {
     folder_of(sandbox, path);
     let full = sandbox.path("work").join(path);
@@ -154,7 +154,7 @@ fn content(name: &str, field: &str, sandbox: &Sandbox) -> String {
     }
 }
 
-/// A token where `--field` takes it from.
+/// JSON with a token at the path of `--field`.
 fn with_field(field: &str) -> String {
     if field.is_empty() {
         return token();
@@ -166,7 +166,7 @@ fn with_field(field: &str) -> String {
     field.split('.').rev().fold(Value::from(token()), nest).to_string()
 }
 
-/// A JWT that Google would accept but for its signature.
+/// A JWT that Google would accept, except for its signature.
 pub(crate) fn token() -> String {
     use base64::Engine as _;
     let encode = |text: String| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text);

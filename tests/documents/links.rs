@@ -1,4 +1,4 @@
-//! Links: files and anchors that exist, also where the packages install the pages.
+//! Links: files and anchors that exist, including where the packages install the pages.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -35,7 +35,7 @@ pub(crate) fn missing(page: &Page) -> Vec<String> {
     missing.map(|(line, file)| format!("{}:{line}: {file} does not exist", page.name)).collect()
 }
 
-/// The links of an installed page that lead to what is not installed.
+/// The links of an installed page that lead to files that are not installed.
 pub(crate) fn not_installed(page: &Page, installed: &BTreeSet<String>) -> Vec<String> {
     let local = page.links.iter().filter(|(_, target)| !target.contains("://"));
     let missing = local.filter(|(_, target)| {

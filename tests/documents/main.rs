@@ -11,6 +11,7 @@ mod fixtures;
 mod forms;
 mod links;
 mod messages;
+mod names;
 mod output;
 mod pages;
 mod sandbox;
@@ -22,7 +23,7 @@ use std::thread;
 use pages::{Block, Page, root};
 use sandbox::Sandbox;
 
-/// Fails with every complaint at once.
+/// Fails with all complaints together.
 fn none(complaints: &[String]) {
     assert!(complaints.is_empty(), "{} complaints:\n{}", complaints.len(), complaints.join("\n"));
 }
@@ -43,7 +44,7 @@ fn every_block_is_true() {
     none(&complaints);
 }
 
-/// The blocks of a page are one session: what one makes, the next finds.
+/// The blocks of a page are one session: a block finds the files of those before it.
 fn page(page: &Page) -> Vec<String> {
     let mut sandbox = Sandbox::new();
     let complaint = |block: &Block| {
@@ -78,7 +79,7 @@ fn check(block: &Block, sandbox: &mut Sandbox) -> Result<(), String> {
     }
 }
 
-/// A synopsis names a source, command or helper, and no option that its help lacks.
+/// A synopsis names a source, command or helper, and only options that its help contains.
 fn synopsis(text: &str) -> Result<(), String> {
     let mut words = text.split_whitespace().skip(1);
     let name = match words.next() {
@@ -133,24 +134,4 @@ fn the_readme_is_short_and_names_the_test_command() {
     assert!(readme.contains("\n```sh\ntests/all\n```\n"));
     let ci = fs::read_to_string(root().join(".ci/run")).unwrap();
     assert_eq!(ci.lines().last(), Some("tests/all"));
-}
-
-#[test]
-fn every_source_command_and_helper_has_a_page_and_a_row() {
-    let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    let help = common::World::new().run("help").stdout;
-    let mut count = 0;
-    for folder in ["sources", "commands", "helpers"] {
-        let section = help.split("\n\n").find(|part| part.starts_with(folder)).unwrap();
-        for name in section.lines().skip(1).filter_map(|line| line.strip_prefix("  ")) {
-            let Some(name) = name.split(' ').next().filter(|name| !name.is_empty()) else {
-                continue;
-            };
-            let page = format!("docs/{folder}/{name}.md");
-            assert!(root().join(&page).is_file(), "{page} does not exist");
-            assert!(readme.contains(&format!("]({page})")), "README.md has no link to {page}");
-            count += 1;
-        }
-    }
-    assert!(count > 15, "{count}");
 }

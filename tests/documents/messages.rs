@@ -1,4 +1,4 @@
-//! The messages that troubleshooting tables quote: the program has them, or they are known to be of others.
+//! The messages that troubleshooting tables quote: each is in the program, or in a list of foreign messages.
 
 use std::fs;
 use std::path::Path;
@@ -45,7 +45,7 @@ const FOREIGN: [&str; 36] = [
     "0x",
 ];
 
-/// The quoted messages of a page that nobody has.
+/// The quoted messages of a page that are unknown.
 pub(crate) fn unknown(page: &Page, spoken: &[String]) -> Vec<String> {
     let unknown = page.messages.iter().filter(|(_, quoted)| !is_known(quoted, spoken));
     unknown
@@ -115,7 +115,7 @@ fn strings(source: &str) -> Vec<String> {
     found
 }
 
-/// Where the quotation mark is that ends a string.
+/// The position of the quotation mark that ends a string.
 fn end_of_string(text: &str) -> usize {
     let mut is_escaped = false;
     let end = text.char_indices().find(|(_, c)| {

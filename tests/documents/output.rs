@@ -1,4 +1,4 @@
-//! What a console block shows against what a command prints.
+//! Compares a console block with the output of its command.
 
 /// Whether the block shows this output.
 pub(crate) fn is_same(expected: &str, printed: &str) -> bool {

@@ -194,7 +194,7 @@ impl Sandbox {
         }
     }
 
-    /// Moves absolute paths into the root.
+    /// Moves absolute paths below the root.
     pub(crate) fn relocate(&self, text: &str) -> String {
         let mut moved = String::new();
         for (at, c) in text.char_indices() {

@@ -1,4 +1,4 @@
-//! What a shell block may run: the program, a few tools as they are, and stubs of everything else.
+//! What a shell block runs: the program, a few unchanged tools, and stubs of all other commands.
 
 /// Tools that are run.
 pub(crate) const REAL: &str = "cat mkdir chmod rm cp mv ln ls sed tr head tail sort date sleep touch \

@@ -1,6 +1,5 @@
-"""Fixtures of the package tests: what packaging/release made of the sources as they are, and clean systems to install it in.
-
-Run them by tests/packages/run.
+"""Fixtures of the package tests: the packages that packaging/release builds from the current sources, and clean systems to install them
+in. tests/packages/run runs them.
 """
 
 from __future__ import annotations
@@ -20,19 +19,19 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGING = ROOT / "packaging"
 MANIFEST = tomllib.loads((ROOT / "Cargo.toml").read_text())["package"]
 VERSION = MANIFEST["version"]
-# Where the definitions expect the files of a release.
+# The URL at which the definitions expect the files of a release.
 DOWNLOAD = f"{MANIFEST['repository']}/releases/download/v{VERSION}"
 CACHE = Path(
     os.environ.get("WIF_TOKEN_TEST_CACHE")
     or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wif-token-tests"
 )
 BUILDS = CACHE / "release-builds"
-# A JWT that is fresh until 2100.
+# A JWT that is valid until 2100.
 TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJleHAiOjQxMDI0NDQ4MDB9.c2ln"
 
 
 def run(*command, env: dict | None = None, check: bool = True, **more) -> subprocess.CompletedProcess:
-    """A command with its output; the test fails with both where it fails."""
+    """Runs a command and returns its output; if it fails, the test fails with both."""
     done = subprocess.run(
         [str(word) for word in command], env=os.environ | (env or {}), stdin=subprocess.DEVNULL, capture_output=True, text=True,
         check=False, **{"timeout": 120} | more)  # fmt: skip
@@ -41,7 +40,7 @@ def run(*command, env: dict | None = None, check: bool = True, **more) -> subpro
 
 
 def documentation() -> set[str]:
-    """What every package has below its folder for documentation, by packaging/documentation.txt."""
+    """What every package has in its documentation folder, by packaging/documentation.txt."""
     listed = [line for line in (PACKAGING / "documentation.txt").read_text().splitlines() if not line.startswith("#")]
     found = (path for name in listed for path in [ROOT / name, *(ROOT / name).rglob("*")] if path.is_file())
     return {str(path.relative_to(ROOT)) for path in found}
@@ -55,7 +54,7 @@ def files() -> list[Path]:
 
 @contextlib.contextmanager
 def alone(name: str):
-    """Nobody else is in a block of this name."""
+    """Ensures that only one process at a time is in a block of this name."""
     with (CACHE / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
@@ -63,7 +62,7 @@ def alone(name: str):
 
 @pytest.fixture(scope="session")
 def release() -> Path:
-    """The folder of packaging/release, made again when a source has changed."""
+    """The output folder of packaging/release, built again if a source has changed."""
     digest = hashlib.sha256()
     others = ("tests/", ".", "packaging/README.md", "CHANGELOG.md")
     for path in files():
@@ -86,18 +85,18 @@ class System:
         run("tar", "--extract", "--file", CACHE / "root.tar", "--directory", folder)
 
     def run(self, *command, check: bool = True, user: str = "root", env: dict | None = None) -> subprocess.CompletedProcess:
-        """A command in it, with nothing of this machine's environment."""
+        """Runs a command in the system, with no variable of this machine's environment."""
         variables = [f"{name}={value}" for name, value in ({"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"} | (env or {})).items()]
         return run("chroot", f"--userspec={user}", self.folder, "env", "-i", *variables, *command, check=check)
 
     def put(self, name: str, content: str | Path) -> None:
-        """A file in it."""
+        """Puts a file into the system."""
         path = self.folder / name.lstrip("/")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content.read_bytes() if isinstance(content, Path) else content.encode())
 
     def files(self) -> set[str]:
-        """Every file and folder of it."""
+        """Every file and folder of the system."""
         return {str(path.relative_to(self.folder)) for path in self.folder.rglob("*")}
 
 

@@ -1,4 +1,4 @@
-"""The OCI image by skopeo and umoci, and the sidecar of the documentation by the schemas of Kubernetes."""
+"""The OCI image, checked with skopeo and umoci, and the sidecar of the documentation, checked with the schemas of Kubernetes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def image(release, tmp_path_factory):
 
 
 def test_both_architectures(release):
-    """One index, an image each."""
+    """The index has one image for each architecture."""
     index = json.loads(run("skopeo", "inspect", "--raw", f"oci-archive:{release}/wif-token-{VERSION}-oci.tar").stdout)
     assert [found["platform"]["architecture"] for found in index["manifests"]] == ["amd64", "arm64"]
     for architecture in ("amd64", "arm64"):
@@ -34,7 +34,7 @@ def test_both_architectures(release):
 
 
 def test_what_is_in_the_image(image):
-    """Three files, the names of two helpers, and a user who is nobody."""
+    """The image has three files, the names of two helpers, and a user without rights."""
     root = image / "rootfs"
     found = {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
     helpers = {"docker-credential-wif-token", "git-credential-wif-token"}
@@ -46,7 +46,7 @@ def test_what_is_in_the_image(image):
 
 
 def test_the_image_names_its_home_page(release):
-    """As Cargo.toml does."""
+    """The labels of the image are those of Cargo.toml."""
     package = tomllib.loads((ROOT / "Cargo.toml").read_text())["package"]
     inspected = json.loads(run("skopeo", "inspect", f"oci-archive:{release}/wif-token-{VERSION}-oci.tar").stdout)
     assert inspected["Labels"]["org.opencontainers.image.documentation"] == package["homepage"]
@@ -66,14 +66,16 @@ def test_the_init_container_hands_over_the_program(image):
 
 
 def test_copy_says_why_it_failed(image):
-    """And how it is used."""
+    """`/copy` prints the cause of a failure, and its usage."""
     failed = run("chroot", image / "rootfs", "/copy", "/nothing", "/x", check=False)
     assert failed.returncode == 1 and "/nothing" in failed.stderr
     assert run("chroot", image / "rootfs", "/copy", check=False).returncode == 2
 
 
 def test_the_sidecar_of_the_documentation(tmp_path):
-    """The pod of docs/commands/serve.md: a native sidecar, whose address the workload has in its variables."""
+    """The pod in docs/commands/serve.md is valid: it has a native sidecar, and the workload has its address in
+    variables.
+    """
     page = (ROOT / "docs" / "commands" / "serve.md").read_text()
     path = tmp_path / "pod.yaml"
     path.write_text(page.partition("```yaml\n")[2].partition("```")[0])

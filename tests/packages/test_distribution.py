@@ -15,7 +15,7 @@ import yaml
 
 from conftest import DOWNLOAD, MANIFEST, PACKAGING, VERSION, documentation, run, unpacked
 
-# What the release workflow adds, from other systems.
+# The files that the release workflow adds from other systems.
 NATIVE = ("macos-aarch64.tar.gz", "macos-x86_64.tar.gz", "windows-aarch64.zip")
 NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
 
@@ -102,7 +102,7 @@ def test_winget(complete, release):
 
 @pytest.fixture
 def of_nobody():
-    """A folder that `nobody` can reach and write to. The folders of pytest belong to root."""
+    """A folder that the user `nobody` can reach and write to. The folders of pytest belong to root."""
     with tempfile.TemporaryDirectory() as folder:
         yield Path(folder)
 
@@ -113,7 +113,7 @@ def test_arch_linux(release, definitions, of_nobody):
         shutil.copy(path, of_nobody)
     for path in (of_nobody, *of_nobody.iterdir()):
         os.chown(path, 65534, 65534)
-    # Without dependencies, pacman is only looked for.
+    # The package has no dependencies, so makepkg does not run pacman but requires that it exists.
     env = {"HOME": str(of_nobody), "PKGEXT": ".pkg.tar", "CARCH": "x86_64", "LC_ALL": "C", "PACMAN": "true"}
     described = run(*NOBODY, "makepkg", "--printsrcinfo", cwd=of_nobody, env=env).stdout
     assert described == (of_nobody / ".SRCINFO").read_text()

@@ -1,4 +1,4 @@
-"""The manual by mandoc and groff, the completions by the shells themselves, typed at a terminal, and the YAML of the pages."""
+"""The manual with mandoc and groff, the completions in each shell on a terminal, and the YAML of the pages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ COMPLETIONS = PACKAGING / "completions"
 
 
 def typed(shell: list[str], start: str, line: str) -> str:
-    """What a shell at a terminal shows after a line that ends with the Tab key."""
+    """What a shell on a terminal shows after a line that ends with the Tab key."""
     process, terminal = pty.fork()
     if process == 0:
         os.environ.update({"TERM": "dumb", "PS1": "", "HOME": "/nonexistent", "COLUMNS": "1000"})
@@ -36,7 +36,7 @@ def typed(shell: list[str], start: str, line: str) -> str:
 
 
 def read(terminal: int, until: str) -> str:
-    """What comes until that word, or until nothing has come for a second."""
+    """Reads the output until this word appears, or until nothing has been printed for a second."""
     said, end = "", time.monotonic() + 30
     while time.monotonic() < end:
         if not select.select([terminal], [], [], 30 if until and until not in said else 1)[0]:
@@ -59,7 +59,7 @@ def fish(line: str) -> str:
 
 
 def test_the_manual():
-    """Without a word from either formatter; every source and option that the help names is in it."""
+    """Neither formatter reports a problem, and every source and option that the help names is in the manual."""
     assert run("mandoc", "-Tlint", MANUAL).stdout == ""
     shown = run("groff", "-ww", "-man", "-Tutf8", MANUAL)
     assert shown.stderr == ""
@@ -72,7 +72,7 @@ def test_the_manual():
 @pytest.mark.parametrize("command", [("bash", "-n", "wif-token.bash"), ("zsh", "-n", "_wif-token"), ("fish", "-n", "wif-token.fish"),
                                      ("shellcheck", "--shell=bash", "wif-token.bash")])  # fmt: skip
 def test_syntax(command):
-    """As each shell parses it."""
+    """Each shell parses its completions."""
     run(*command[:-1], COMPLETIONS / command[-1])
 
 
@@ -97,7 +97,7 @@ def test_syntax(command):
     ("wif-token helper docker --", ["--allow-host", "--service-account", "--timeout"]),
 ])  # fmt: skip
 def test_what_a_shell_offers(shell, line, offered):
-    """Sources, options and the words that an option takes."""
+    """A shell offers sources, options and the words that an option accepts."""
     said = shell(line)
     for word in offered:
         assert word in said.replace(line, "", 1), said
@@ -116,12 +116,12 @@ def test_what_a_shell_offers(shell, line, offered):
     ("wif-token oidc --client-secret=file:/etc/hostn", "wif-token oidc --client-secret=file:/etc/hostname"),
 ])  # fmt: skip
 def test_what_a_shell_completes(shell, line, completed):
-    """What is unique is written out, with a blank where a word ends."""
+    """A shell completes a unique word, with a space if the word ends there."""
     assert completed in shell(line)
 
 
 def test_the_options_of_one_source_alone():
-    """Those of another are not offered, nor those of a helper."""
+    """The options of other sources and of helpers are not offered."""
     assert "--allow-host" not in bash("wif-token aws --") and "--allow-host" not in zsh("wif-token aws --")
     assert "--keytab" not in bash("wif-token file --") and "--keytab" in bash("wif-token adfs --")
 
@@ -159,7 +159,7 @@ SYSTEMS = {
 
 
 def test_the_yaml_of_the_pages(tmp_path):
-    """By the schemas of the systems that read it."""
+    """The schema of each system accepts the YAML for it."""
     judged = 0
     for number, block in enumerate(blocks("yaml")):
         found = [judge for line, judge in SYSTEMS.items() if re.search(rf"^{line}", block.text, re.M)]

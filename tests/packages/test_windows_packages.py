@@ -1,4 +1,4 @@
-"""The zip and the MSI under Wine: installed without a question to a path without blanks, run, and removed again."""
+"""The zip and the MSI under Wine: installed silently to a path without spaces, run, and removed again."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ QUIET = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": su
 
 @pytest.fixture(scope="module")
 def wine(tmp_path_factory):
-    """Runs a command in a fresh Windows, whose C: is the folder `drive`; its output comes by way of a file."""
+    """Runs a command in a new Windows whose C: is the folder `drive`. The output is read from a file."""
     prefix = tmp_path_factory.mktemp("wine")
     env = os.environ | {"WINEPREFIX": str(prefix), "WINEARCH": "win64", "WINEDEBUG": "-all", "WINEDLLOVERRIDES": "mscoree,mshtml="}
 
     def command(*words, check: bool = True) -> str:
         with (prefix / "output").open("w+") as output:
-            # Not a pipe: the first call starts Wine's services, which keep whatever they inherit.
+            # The output is not a pipe, because the first call starts Wine's services, which keep inherited files open.
             done = subprocess.run(["wine", *words], env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.DEVNULL,
                                   timeout=180, check=False)  # fmt: skip
             output.seek(0)
@@ -37,7 +37,7 @@ def wine(tmp_path_factory):
 
     command("wineboot", "--init")
     command.drive = prefix / "drive_c"
-    # The library that this Wine lacks, as for the real tests.
+    # A library that this Wine does not have, as in the real tests.
     run("x86_64-w64-mingw32-gcc", "-shared", "-O2", "-o", command.drive / "windows/system32/bcryptprimitives.dll",
         ROOT / "tests" / "real" / "windows" / "bcryptprimitives.c", "-ladvapi32")  # fmt: skip
     yield command
@@ -46,13 +46,13 @@ def wine(tmp_path_factory):
 
 
 def test_the_zip(release):
-    """One folder, with nothing but the files."""
+    """The archive has one folder, with exactly the expected files."""
     with zipfile.ZipFile(release / f"{NAME}.zip") as found:
         assert {name for name in found.namelist() if not name.endswith("/")} == {f"{NAME}/{name}" for name in FILES}
 
 
 def test_install_run_and_remove(release, wine):
-    """Silently; C:\\wif-token is gone afterwards."""
+    r"""The installation is silent, and the removal leaves no C:\wif-token."""
     msi = f"Z:{release / NAME}.msi"
     wine("msiexec", "/i", msi, "/qn")
     folder = wine.drive / "wif-token"
@@ -65,7 +65,7 @@ def test_install_run_and_remove(release, wine):
 
 
 def test_another_folder(release, wine):
-    """The administrator's choice."""
+    """The administrator can choose another folder."""
     msi = f"Z:{release / NAME}.msi"
     wine("msiexec", "/i", msi, "/qn", r"INSTALLFOLDER=C:\tools\google")
     assert wine(r"C:\tools\google\wif-token.exe", "--version").splitlines()[0] == f"wif-token {VERSION}"
@@ -74,14 +74,16 @@ def test_another_folder(release, wine):
 
 
 def test_who_may_write_there(release):
-    """Wine does not apply it: the table has to say it. System and administrators all, users read and run, nothing inherited."""
+    """Wine does not apply the access control list, so the test reads it from the table: SYSTEM and administrators have
+    full access, users can read and run, and nothing is inherited.
+    """
     table = run("msiinfo", "export", release / f"{NAME}.msi", "MsiLockPermissionsEx").stdout
     assert "INSTALLFOLDER\tCreateFolder\tD:PAI(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;0x1200a9;;;BU)" in table
     assert "INSTALLFOLDER\tProgram" in run("msiinfo", "export", release / f"{NAME}.msi", "CreateFolder").stdout
 
 
 def test_the_version_resource(release):
-    """What the properties of the file show."""
+    """The properties of the file show the version."""
     with zipfile.ZipFile(release / f"{NAME}.zip") as found:
         program = found.read(f"{NAME}/wif-token.exe")
     resource = program[program.index("VS_VERSION_INFO".encode("utf-16-le")) :][:2000].decode("utf-16-le", "replace")
@@ -90,9 +92,9 @@ def test_the_version_resource(release):
 
 
 def test_the_scheduled_task(wine, tmp_path):
-    """Wine's task scheduler takes it, and looks at it: not every mistake is seen, but this one is."""
+    """Wine's task scheduler accepts the task and refuses a broken one. It does not notice every mistake."""
     task = PACKAGING / "windows" / "wif-token-task.xml"
-    for _ in range(20):  # a Windows that has just been made is still starting its services
+    for _ in range(20):  # a new Windows is still starting its services
         if "already" in wine("net", "start", "Schedule", check=False):
             break
         time.sleep(1)

@@ -32,12 +32,12 @@ POOL_PROVIDER = "//iam.googleapis.com/projects/123456789012/locations/global/wor
 
 
 def pytest_addoption(parser):
-    """What tests/storm runs beyond the tests of every run."""
+    """The option with which tests/storm runs more than every other run does."""
     parser.addoption("--storm", action="store_true", help="kill runs at every system call, and start crowds of hundreds")
 
 
 def pytest_xdist_auto_num_workers():
-    """How many tests run side by side by `--numprocesses=auto`."""
+    """How many tests run side by side with `--numprocesses=auto`."""
     return workers.count()
 
 
@@ -53,14 +53,14 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(autouse=True)
 def only_loopback(monkeypatch):
-    """The tests' own requests stay on this machine whatever proxy its environment names."""
+    """Keeps the requests of the tests on this machine, whatever proxy the environment names."""
     for name in [name for name in os.environ if name.upper().endswith("_PROXY")]:
         monkeypatch.delenv(name)
 
 
 @pytest.fixture(autouse=True)
 def ledger():
-    """The leak scan of this test: fails it when a registered secret shows."""
+    """The leak scan of this test: it fails the test if a registered secret is shown."""
     found = Ledger()
     yield found
     assert found.check() == []
@@ -74,7 +74,7 @@ def storm(request) -> bool:
 
 @pytest.fixture
 def program(tmp_path, ledger) -> Program:
-    """The program under test with an empty HOME."""
+    """The program under test, with an empty HOME."""
     if not PROGRAM.exists():
         pytest.fail(f"{PROGRAM.name} is not built: cargo build --release, or set WIF_TOKEN_BIN", pytrace=False)
     home = tmp_path / "home"
@@ -84,7 +84,7 @@ def program(tmp_path, ledger) -> Program:
 
 @pytest.fixture
 def asked(program, audience) -> Program:
-    """The same with the variables that a client sets; it shares home and leak scan."""
+    """The same program with the variables that a client sets; it shares the home and the leak scan."""
     return replace(program, variables=program.request(audience))
 
 
@@ -96,7 +96,7 @@ def audience() -> str:
 
 @pytest.fixture
 def sts():
-    """Google's token service and service account credentials on loopback, without any pool provider yet."""
+    """Google's token service and service account credentials on loopback, without a pool provider."""
     found = GoogleStandIn()
     yield found
     found.close()
@@ -113,7 +113,7 @@ def issuer(sts, audience):
 
 @pytest.fixture
 def idp(tmp_path, sts, audience) -> IdentityProvider:
-    """A SAML identity provider that the token service trusts; behind the stand-in of AD FS, its signing half."""
+    """A SAML identity provider that the token service trusts; it signs for the stand-in of AD FS."""
     found = IdentityProvider(tmp_path, "https:" + audience)
     sts.add(found.pool_provider(audience))
     return found
@@ -139,7 +139,7 @@ def azure(tmp_path, ledger):
 
 @pytest.fixture(scope="session")
 def kdc(tmp_path_factory):
-    """A Kerberos realm; tests leave it as it is, or make another."""
+    """A Kerberos realm. Tests do not change it, or create another one."""
     with kerberos(tmp_path_factory.mktemp("kdc")) as found:
         yield found
 
@@ -154,20 +154,20 @@ def adfs(tmp_path, kdc, program, audience, ledger):
 
 @pytest.fixture(scope="module")
 def tokens(tmp_path_factory) -> Tokens:
-    """Tokens of SoftHSM with keys."""
+    """SoftHSM tokens with keys."""
     return Tokens(tmp_path_factory.mktemp("softhsm")).make()
 
 
 @pytest.fixture(scope="session")
 def api_server(tmp_path_factory):
-    """A Kubernetes API server; tests make namespaces of their own in it."""
+    """A Kubernetes API server, in which tests create their own namespaces."""
     with running_cluster(tmp_path_factory.mktemp("kubernetes")) as found:
         yield found
 
 
 @pytest.fixture
 def cluster(api_server, ledger):
-    """The same, its secrets known to the leak scan."""
+    """The same server; the leak scan knows its secrets."""
     for name, token in api_server.people.items():
         ledger.secret(f"the token of {name}", token)
     return api_server
@@ -175,26 +175,26 @@ def cluster(api_server, ledger):
 
 @pytest.fixture
 def clients(tmp_path, program, sts) -> Clients:
-    """Real Google clients that run the program and post to the stand-in."""
+    """Real Google clients that run the program and send requests to the stand-in."""
     return Clients(tmp_path / "clients", program, sts)
 
 
 @pytest.fixture
 def terraform(tmp_path, clients, sts) -> Terraform:
-    """Terraform with its state in a bucket that the stand-in's tokens open."""
+    """Terraform whose state is in a bucket that accepts the tokens of the stand-in."""
     with bucket(sts) as storage:
         yield Terraform(tmp_path / "terraform", clients, storage)
 
 
 @pytest.fixture
 def commands(tmp_path, program, sts) -> Commands:
-    """Runs of the commands that follow the subject token, on one configuration."""
+    """Runs of the commands that use the subject token, on one configuration."""
     return Commands(tmp_path, program, sts)
 
 
 @pytest.fixture
 def setups(tmp_path, program, sts, issuer, audience):
-    """Good set-ups for `check`, in one folder."""
+    """Valid set-ups for `check`, in one folder."""
     found = Setups(tmp_path, program, sts, issuer, audience)
     yield found
     found.close()

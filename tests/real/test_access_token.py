@@ -1,4 +1,4 @@
-"""`access-token` asks what Google's own clients ask on the same configuration, of every kind, and gets what they get.
+"""`access-token` sends the requests of Google's own clients with the same configuration, of every type, and gets the same tokens.
 
 The stand-ins verify the subject token and the policies; what they received from the program is compared with what they received
 from google-auth and from gcloud.
@@ -42,7 +42,7 @@ from support.program import JWT
 AWS4_REQUEST = "urn:ietf:params:aws:token-type:aws4_request"
 WORKFORCE = "//iam.googleapis.com/locations/global/workforcePools/people/providers/idp"
 TARGET = "target@example-project.iam.gserviceaccount.com"
-# Seconds, longer than any pause or deadline of these tests, and than what a busy machine adds.
+# In seconds: longer than any pause or deadline of these tests, even on a busy machine.
 FAR_TOO_LONG = 15
 KINDS = ["file", "file of JSON", "url", "url of JSON", "wif-token", "executable", "output file", "aws"]
 
@@ -55,7 +55,7 @@ def token(issuer, audience) -> str:
 
 @pytest.fixture
 def token_server(ledger, token):
-    """Gives the token, as text and as JSON, to every client that sends the secret."""
+    """A server that gives the token, as text and as JSON, to clients that send the secret."""
     secret = ledger.secret("the header of the configuration", "url-header-4711-0815")
 
     def answer(request):
@@ -69,7 +69,7 @@ def token_server(ledger, token):
 
 @dataclass
 class Configured:
-    """A configuration is in place; `env` is what it takes, `google` Google's class for it."""
+    """A configuration in place; `env` has the variables that it needs, and `google` is Google's class for it."""
 
     env: dict[str, str]
     google: type
@@ -77,7 +77,7 @@ class Configured:
 
 @pytest.fixture
 def configured(commands, sts, audience, token, token_server, tmp_path, request):
-    """Puts a configuration of a kind in place."""
+    """Writes a configuration of this kind."""
     def configure(kind: str, email: str | None, **more) -> Configured:
         (tmp_path / "token").write_text(token)
         (tmp_path / "token.json").write_text(json.dumps({"value": token}))
@@ -112,7 +112,7 @@ def configured(commands, sts, audience, token, token_server, tmp_path, request):
 
 
 def asked_by_google(commands, sts, google: type, env: dict[str, str], monkeypatch) -> Received:
-    """What google-auth asks on the same configuration."""
+    """What google-auth requests with the same configuration."""
     lead_to(sts, monkeypatch)
     for name, value in {ALLOW: "1", **env}.items():
         monkeypatch.setenv(name, value)
@@ -125,8 +125,9 @@ def asked_by_google(commands, sts, google: type, env: dict[str, str], monkeypatc
 @pytest.mark.parametrize("email", [None, DEPLOYER])
 @pytest.mark.parametrize("kind", KINDS)
 def test_asks_what_google_s_library_asks(commands, sts, configured, monkeypatch, kind, email):
-    """The same audience, token, scope, account and lifetime. For an impersonation google-auth asks the exchange for the scope iam,
-    Google's other libraries for cloud-platform, as the program does."""
+    """The audience, token, scope, account and lifetime are the same. Before an impersonation, google-auth requests the
+    scope iam in the exchange; the program and Google's other libraries request cloud-platform.
+    """
     there = configured(kind, email, **({"service_account_impersonation": {"token_lifetime_seconds": 1234}} if email else {}))
     found = commands.output("access-token", env=there.env)
     assert sts.impersonated.get(found) == email and (email or found in sts.issued)
@@ -140,7 +141,9 @@ def test_asks_what_google_s_library_asks(commands, sts, configured, monkeypatch,
 @pytest.mark.parametrize("email", [None, DEPLOYER])
 @pytest.mark.parametrize("kind", KINDS)
 def test_asks_what_gcloud_asks(commands, clients, sts, configured, tmp_path, kind, email):
-    """The same, with the scopes that gcloud wants; it adds its own public client id where it does not impersonate."""
+    """The requests are the same with the scopes of gcloud, except that gcloud adds its own public client ID without an
+    impersonation.
+    """
     there = configured(kind, email)
     outcome = clients.run("gcloud", commands.path, env=there.env)
     assert outcome.access_token in sts.iam.tokens
@@ -154,7 +157,7 @@ def test_asks_what_gcloud_asks(commands, clients, sts, configured, tmp_path, kin
 
 
 def test_a_workforce_pool_names_the_project_that_is_billed(commands, sts, issuer, tmp_path, monkeypatch):
-    """As google-auth does, and not beside a client, which has a project of its own."""
+    """The option is that of google-auth. It is not sent together with a client, which has its own project."""
     sts.add(OidcPoolProvider(WORKFORCE, issuer.url))
     sts.clients["the app"] = commands.program.ledger.secret("the client's secret", "client-secret-4711")
     (tmp_path / "token").write_text(issuer.token("https:" + WORKFORCE))
@@ -172,7 +175,9 @@ def test_a_workforce_pool_names_the_project_that_is_billed(commands, sts, issuer
 
 
 def test_the_program_itself_is_not_run(commands, sts, audience, token, tmp_path):
-    """Under any name: its file decides. Nor is it read without the opt-in; nor is another program of its name read."""
+    """The program is recognized by its file, under any name. Without the opt-in, its command line is not read; neither
+    is that of another program with its name.
+    """
     link = tmp_path / "helper"
     link.symlink_to(commands.program.path)
     commands.configure(audience, {"executable": {"command": f"{link} env --name=T"}})
@@ -184,7 +189,7 @@ def test_the_program_itself_is_not_run(commands, sts, audience, token, tmp_path)
 
 
 def test_no_process_is_started(commands, sts, audience, token, tmp_path):
-    """The system calls of a run with the real path: one execve, its own."""
+    """A run makes only one execve system call, its own."""
     commands.configure(audience, {"executable": {"command": f"{commands.program.path} env --name=T"}})
     trace = tmp_path / "trace"
     env = commands.program.environment({"GOOGLE_APPLICATION_CREDENTIALS": str(commands.path), ALLOW: "1", "T": token})
@@ -195,7 +200,7 @@ def test_no_process_is_started(commands, sts, audience, token, tmp_path):
 
 
 def test_its_output_file_is_shared_with_the_clients(commands, clients, sts, token_server, audience, tmp_path):
-    """What a client made the program keep answers the command, and the other way round; a stale one is replaced."""
+    """The command uses the token that a client cached, and the other way round. An expired one is replaced."""
     server, headers = token_server
     output = tmp_path / "out.json"
     arguments = tmp_path / "arguments"
@@ -214,7 +219,7 @@ def test_its_output_file_is_shared_with_the_clients(commands, clients, sts, toke
 
 
 def test_another_executable_needs_the_opt_in(commands, sts, configured):
-    """As with every client; not even its output file is read without it."""
+    """The opt-in is required, as in every client. Without it, not even the output file is read."""
     for kind in ("executable", "output file"):
         configured(kind, DEPLOYER)
         assert ALLOW + "=1" in commands.refused("CONFIGURATION", "access-token", env={ALLOW: ""})
@@ -223,7 +228,7 @@ def test_another_executable_needs_the_opt_in(commands, sts, configured):
 
 
 def test_a_header_of_the_configuration_stays_secret(commands, token_server, audience):
-    """The server repeats what it was sent; the ledger knows it."""
+    """The server repeats what it received, and the leak scan knows the secret."""
     server, headers = token_server
     commands.program.ledger.secret("the wrong header", "wrong-header-4711")
     commands.configure(audience, {"url": server.url + "/text", "headers": {"X-Secret": "wrong-header-4711"}})
@@ -232,7 +237,7 @@ def test_a_header_of_the_configuration_stays_secret(commands, token_server, audi
 
 @pytest.mark.parametrize("delegates", [(FIRST,), (FIRST, SECOND)])
 def test_delegates_are_asked_for_as_google_s_library_does(commands, sts, configured, audience, tmp_path, monkeypatch, delegates):
-    """A chain of one and of two."""
+    """The requests for chains with one and two delegates are the same."""
     configured("file", TARGET)
     grant_chain(sts, audience, *delegates, TARGET)
     options = [f"--delegate={email}" for email in delegates]
@@ -251,7 +256,7 @@ def test_delegates_are_asked_for_as_google_s_library_does(commands, sts, configu
     ("https://mail.google.com/", ("https://mail.google.com/",)),
 ])  # fmt: skip
 def test_short_names_of_scopes(commands, sts, configured, given, sent):
-    """Completed where they are short, for the account as for the exchange."""
+    """Short names are completed, for the account and for the exchange."""
     configured("file", DEPLOYER)
     commands.output("access-token", f"--scope={given}")
     assert Received.last(sts).scopes == sent
@@ -261,7 +266,7 @@ def test_short_names_of_scopes(commands, sts, configured, given, sent):
 
 
 def test_lifetimes(commands, sts, configured):
-    """Up to an hour; more where the organization policy lists the account."""
+    """A lifetime of more than an hour requires that the organization policy lists the account."""
     configured("file", DEPLOYER)
     now = time.time()
     document = json.loads(commands.output("access-token", "--format=json", "--lifetime=600"))
@@ -274,7 +279,7 @@ def test_lifetimes(commands, sts, configured):
 
 
 def bind(sts, message: str) -> int:
-    """Does what the hint of a refusal says, as an administrator would; how many bindings that made."""
+    """Follows the fix of a refusal, as an administrator would, and returns the number of bindings."""
     commands = message.partition("; ")[2].split("gcloud iam service-accounts add-iam-policy-binding ")[1:]
     for command in commands:
         account, role, member = shlex.split(command.replace(";", " "))[:3]
@@ -286,7 +291,7 @@ def bind(sts, message: str) -> int:
                                      "sign-blob --file={payload}"])  # fmt: skip
 @pytest.mark.parametrize("delegates", [(), (FIRST,), (FIRST, SECOND)])
 def test_the_command_of_a_refusal_repairs_it(commands, sts, configured, tmp_path, command, delegates):
-    """Refused, granted with the command in the message, then allowed."""
+    """The request is refused, then allowed after the command in the message."""
     (tmp_path / "payload").write_text("{}")
     configured("file", TARGET)
     sts.iam.policies.accounts |= {email: {} for email in (*delegates, TARGET)}
@@ -296,7 +301,7 @@ def test_the_command_of_a_refusal_repairs_it(commands, sts, configured, tmp_path
 
 
 def test_the_command_of_a_refusal_fits_a_token_without_claims(commands, sts, configured):
-    """An AWS request has no subject that could be read here: the hint leaves it to the administrator."""
+    """The program cannot read the subject of an AWS request, so the fix leaves it to the administrator."""
     there = configured("aws", TARGET)
     sts.iam.policies.accounts[TARGET] = {}
     message = commands.refused("DENIED", "access-token", env=there.env)
@@ -318,7 +323,9 @@ def domain(sts, configured, audience):
 
 
 def test_a_token_of_a_user(commands, sts, domain, audience, tmp_path, monkeypatch):
-    """By domain-wide delegation, with the same claims as google-auth's but for the shorter life of the assertion."""
+    """With domain-wide delegation, the claims are those of google-auth, except for the shorter lifetime of the
+    assertion.
+    """
     options = (f"--subject={PERSON}", "--scope=devstorage.read_only", f"--oauth-endpoint={sts.oauth_url}")
     ours = sts.delegation.grants[commands.output("access-token", *options)]
     lead_to(sts, monkeypatch)
@@ -335,12 +342,12 @@ def test_a_token_of_a_user(commands, sts, domain, audience, tmp_path, monkeypatc
     ((f"--subject={PERSON}",), "Domain-wide delegation"),
 ])  # fmt: skip
 def test_a_user_or_scope_that_is_not_delegated(commands, sts, domain, options, words):
-    """The two refusals of the endpoint, each with its fix."""
+    """Each of the two refusals of the endpoint has its own fix."""
     assert words in commands.refused("DENIED", "access-token", *options, f"--oauth-endpoint={sts.oauth_url}")
 
 
 def test_in_a_shell(commands, sts, configured, tmp_path):
-    """The token alone, without a line break, and the header for curl."""
+    """The output is the token without a line break, or the header for curl."""
     configured("file", DEPLOYER)
     env = commands.program.environment({"GOOGLE_APPLICATION_CREDENTIALS": str(commands.path)})
     env["PATH"] = os.pathsep.join([str(commands.program.path.parent), env["PATH"]])
@@ -355,7 +362,7 @@ def test_in_a_shell(commands, sts, configured, tmp_path):
 
 @pytest.mark.parametrize("arguments, requests", [((), 2), ((f"--subject={PERSON}", "--scope=devstorage.read_only"), 3)])
 def test_one_connection_for_one_host(commands, sts, domain, arguments, requests):
-    """Exchange, impersonation and grant, all behind one address here, share a connection."""
+    """The exchange, the impersonation and the grant go to one address here, and share a connection."""
     more = [f"--oauth-endpoint={sts.oauth_url}"] if arguments else []
     commands.output("access-token", *arguments, *more)
     assert (len(sts.requests), sts.connections) == (requests, 1)
@@ -364,7 +371,7 @@ def test_one_connection_for_one_host(commands, sts, domain, arguments, requests)
 @pytest.mark.parametrize("method", ["/v1/token", ":generateAccessToken"])
 @pytest.mark.parametrize("status", [429, 500, 503])
 def test_waits_for_the_requested_time(commands, sts, configured, monkeypatch, status, method):
-    """One temporary failure with Retry-After: a pause of that length, then the token."""
+    """After a temporary failure with Retry-After, the program waits that long and then gets the token."""
     configured("file", DEPLOYER)
     real, failed = sts._route, []
 
@@ -382,7 +389,7 @@ def test_waits_for_the_requested_time(commands, sts, configured, monkeypatch, st
 
 @pytest.mark.parametrize("method", ["/v1/token", ":generateAccessToken"])
 def test_ends_at_its_deadline(commands, sts, configured, monkeypatch, method):
-    """A server that does not answer."""
+    """A server that does not respond does not extend the run."""
     configured("file", DEPLOYER)
     real = sts._route
     monkeypatch.setattr(sts, "_route", lambda request: time.sleep(FAR_TOO_LONG) if request.path.endswith(method) else real(request))
@@ -391,7 +398,7 @@ def test_ends_at_its_deadline(commands, sts, configured, monkeypatch, method):
     assert time.monotonic() - began < FAR_TOO_LONG
 
 
-# What gcloud writes, by the group of its commands and the options; `{…}` is filled in.
+# What gcloud writes, by command group and options; `{…}` is replaced.
 WRITTEN = {
     "aws": ("workload-identity-pools", ["--aws"]),
     "aws with IMDSv2": ("workload-identity-pools", ["--aws", "--enable-imdsv2"]),
@@ -427,7 +434,7 @@ def gcloud_writes(commands, group: str, audience: str, options: list[str]) -> di
 
 @pytest.mark.parametrize("kind", list(WRITTEN))
 def test_reads_what_gcloud_writes(commands, sts, aws, issuer, audience, token_server, tmp_path, kind):
-    """Every kind of file that gcloud writes, led to the stand-ins and otherwise as it is."""
+    """Every kind of file that gcloud writes works; only its URLs are changed to those of the stand-ins."""
     group, options = WRITTEN[kind]
     name = WORKFORCE if group == "workforce-pools" else audience
     sts.add(AwsPoolProvider(name, ACCOUNT, known_to(aws.keys)) if "aws" in kind else OidcPoolProvider(name, issuer.url))

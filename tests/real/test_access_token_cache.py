@@ -1,6 +1,6 @@
-"""`--cache-file`: kept for its owner and its own request, fetched once by runs that come together, a failure shared by them.
+"""`--cache-file`: the file is private and for one request, concurrent runs fetch one token, and they share a failure.
 
-The server holds the subject token back until every run has the lock file open, so that nothing here depends on time.
+The server does not return the subject token until every run has the lock file open, so that nothing here depends on time.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ RUNS = 20
 
 @pytest.fixture
 def cached(commands, issuer, audience, tmp_path):
-    """A file-sourced configuration, and the cache file's path."""
+    """A file-sourced configuration, and the path of the cache file."""
     (tmp_path / "token").write_text(issuer.token("https:" + audience))
     commands.configure(audience, {"file": str(tmp_path / "token")})
     return tmp_path / "cache.json"
 
 
 def test_a_fresh_one_answers_without_any_request(commands, sts, cached):
-    """In each form; it is for its owner alone."""
+    """A valid cached token is printed in each form without a request, and its file is private."""
     token = commands.output("access-token", f"--cache-file={cached}")
     assert stat.S_IMODE(cached.stat().st_mode) == 0o600
     before = cached.read_bytes()
@@ -44,7 +44,7 @@ def test_a_fresh_one_answers_without_any_request(commands, sts, cached):
 
 @pytest.mark.parametrize("options", [["--scope=bigquery"], ["--lifetime=900"], [f"--delegate={FIRST}"]])
 def test_another_request_fetches_anew(commands, sts, audience, cached, options):
-    """The cached token would have other scopes, another lifetime, or other delegates."""
+    """A request with other scopes, another lifetime or other delegates does not use the cached token."""
     grant_chain(sts, audience, FIRST, DEPLOYER)
     first = commands.output("access-token", f"--cache-file={cached}")
     assert commands.output("access-token", f"--cache-file={cached}", *options) not in (first, "")
@@ -53,7 +53,7 @@ def test_another_request_fetches_anew(commands, sts, audience, cached, options):
 
 @pytest.mark.parametrize("content", ["", "{}", "\0" * 4096])
 def test_a_file_without_content_is_replaced(commands, sts, cached, content):
-    """Nothing of it is used."""
+    """No part of the file is used."""
     cached.write_text(content)
     assert commands.output("access-token", f"--cache-file={cached}") in sts.impersonated
     assert json.loads(cached.read_text())["access_token"] in sts.impersonated
@@ -69,7 +69,7 @@ def test_a_file_that_is_not_ours_is_left_alone(commands, sts, cached, content):
 
 @pytest.mark.parametrize("left, used", [(400, True), (299, False)])
 def test_what_ends_within_five_minutes_is_renewed(commands, sts, cached, left, used):
-    """Whoever gets a token has to be able to use it."""
+    """A token that is about to expire is not given out."""
     token = commands.output("access-token", f"--cache-file={cached}")
     document = json.loads(cached.read_text())
     cached.write_text(json.dumps(document | {"expiration_time": int(time.time()) + left}))
@@ -77,7 +77,9 @@ def test_what_ends_within_five_minutes_is_renewed(commands, sts, cached, left, u
 
 
 def together(commands, audience, cached, answer) -> Run:
-    """How runs ended that all need the one subject token, which `answer` gives when all wait."""
+    """Starts runs that all need the one subject token, which `answer` returns when all of them wait. Returns how they
+    ended.
+    """
     opened = threading.Event()
 
     def held(request):
@@ -94,7 +96,7 @@ def together(commands, audience, cached, answer) -> Run:
 
 
 def test_a_crowd_fetches_once(commands, sts, issuer, audience, cached):
-    """One subject token, one exchange, one impersonation, one answer."""
+    """There is one subject token, one exchange and one impersonation, and all runs print the same token."""
     run = together(commands, audience, cached, Answer(200, issuer.token("https:" + audience)))
     assert (run.status, run.stderr) == (0, "") and sts.impersonated[run.stdout] == DEPLOYER
     assert (len(sts.exchanges), len(sts.iam.calls)) == (1, 1)

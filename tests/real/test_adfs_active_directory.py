@@ -21,7 +21,7 @@ def directory(tmp_path_factory):
 
 @pytest.fixture
 def adfs(tmp_path, directory, program, audience, ledger):
-    """AD FS in that domain."""
+    """AD FS in this domain."""
     for name, password in directory.passwords.items():
         ledger.secret(f"the password of {name}", password)
     with farm(tmp_path, directory, program, audience) as found:
@@ -35,7 +35,7 @@ def password_of(adfs, name: str, **env: str) -> dict:
 
 
 def test_a_ticket(adfs, clients, sts):
-    """Through Google's Python client."""
+    """Google's Python client gets a token with a ticket of the domain."""
     sts.add(adfs.pool_provider())
     configuration = clients.configuration(adfs.audience, "adfs", *adfs.options())
     outcome = clients.run("python", configuration, env=adfs.kdc.env(adfs.kdc.ticket("alice")))
@@ -44,34 +44,34 @@ def test_a_ticket(adfs, clients, sts):
 
 
 def test_a_keytab_and_a_password(adfs):
-    """A service account's keys, and another account's password."""
+    """One account signs in with a keytab, and another one with a password."""
     assert adfs.run(keytab=str(adfs.kdc.folder / "robot.keytab")).token
     assert adfs.run(**password_of(adfs, "alice")).token
     assert [leg["x-remote-user"] for leg in adfs.legs() if "x-remote-user" in leg] == [f"robot@{REALM}", f"alice@{REALM}"]
 
 
 def test_a_service_name_that_the_directory_does_not_know(adfs):
-    """The command that registers it, for this very name."""
+    """The message contains the command that registers this service principal name."""
     adfs.run(spn="HTTP/other.example.test", ccache=adfs.kdc.ticket("alice")).failed("CONFIGURATION", "setspn -S HTTP/other.example.test")
 
 
 def test_any_name_of_the_service_account(adfs):
-    """Both names belong to one account, so that its keys open both tickets."""
+    """Both names belong to one account, whose keys decrypt both tickets."""
     assert adfs.run(spn="HTTP/adfs.example.test", ccache=adfs.kdc.ticket("alice")).token
 
 
 def test_a_disabled_account(adfs):
-    """What to look at; AD says so before it looks at the password."""
+    """The message names what to check. AD refuses the account before it compares the password."""
     adfs.run(**password_of(adfs, "disabled")).failed("DENIED", "enabled")
 
 
 def test_an_account_that_is_not_in_the_domain(adfs):
-    """A local user, say."""
+    """For example a local user."""
     options = password_of(adfs, "alice") | {"user": f"nobody@{REALM}"}
     adfs.run(**options).failed("DENIED", "--user")
 
 
 def test_a_wrong_password(adfs):
-    """AD's words for it, and the option."""
+    """The message contains the reason of AD and the option."""
     wrong = adfs.program.ledger.secret("the wrong password", "Wr0ng-password")
     adfs.run(**password_of(adfs, "robot", S=wrong)).failed("DENIED", "--password")

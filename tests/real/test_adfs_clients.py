@@ -16,7 +16,7 @@ each_client = pytest.mark.parametrize("client", list(CLIENTS))
 
 @pytest.fixture
 def saml(adfs, tmp_path, sts, audience):
-    """Turns AD FS to SAML."""
+    """Makes AD FS issue SAML."""
     def turn(protocol: str):
         idp = IdentityProvider(tmp_path, "https:" + audience)
         sts.add(idp.pool_provider(audience))
@@ -26,14 +26,14 @@ def saml(adfs, tmp_path, sts, audience):
 
 
 def exchanged(adfs, sts) -> list[tuple[str, str]]:
-    """Whom the token service took the bearers for, and what kind of token they had."""
+    """The subjects of the exchanges, and the types of their tokens."""
     adfs.register_tickets()
     return [(exchange.claims["sub"], exchange.subject_token_type) for exchange in sts.exchanges]
 
 
 @each_client
 def test_a_jwt_with_a_ticket(adfs, clients, sts, client):
-    """Kerberos' variables reach the program through every client."""
+    """Each client passes the variables of Kerberos to the program."""
     sts.add(adfs.pool_provider())
     configuration = clients.configuration(adfs.audience, "adfs", *adfs.options())
     outcome = clients.run(client, configuration, env=adfs.kdc.env(adfs.kdc.ticket("alice")))
@@ -44,7 +44,7 @@ def test_a_jwt_with_a_ticket(adfs, clients, sts, client):
 @each_client
 @pytest.mark.parametrize("protocol", ["saml-post", "ws-trust"])
 def test_an_assertion_becomes_a_service_account(adfs, saml, clients, sts, tmp_path, client, protocol):
-    """With a keytab, an output file and impersonation; the second run is answered by the file."""
+    """The program uses a keytab, an output file and impersonation. The second run uses the cached assertion."""
     saml(protocol)
     options = adfs.options(keytab=str(adfs.kdc.folder / "alice.keytab"))
     configuration = clients.configuration(adfs.audience, "adfs", *options, token_type=adfs.token_type, email=EMAIL,
@@ -57,7 +57,7 @@ def test_an_assertion_becomes_a_service_account(adfs, saml, clients, sts, tmp_pa
 
 @each_client
 def test_shows_that_there_is_no_ticket(adfs, clients, sts, client):
-    """As far as the client shows anything."""
+    """The client shows the message, if it shows messages at all."""
     outcome = clients.run(client, clients.configuration(adfs.audience, "adfs", *adfs.options()), env=adfs.kdc.env())
     assert outcome.status != 0 and sts.requests == []
     assert "kinit" in outcome.complaint

@@ -1,4 +1,4 @@
-"""Negotiate against real Kerberos (MIT) and NTLM (gss-ntlmssp): what goes wrong and what is said, clocks, channel bindings.
+"""Negotiate against real Kerberos (MIT) and NTLM (gss-ntlmssp): failures and their messages, clocks, and channel bindings.
 
 Clocks are moved for one process by libfaketime; the acceptor that checks channel bindings is servers/acceptor.py.
 """
@@ -35,19 +35,19 @@ def clock(offset: str) -> dict[str, str]:
 # No ticket, or a wrong one
 
 def test_no_ticket(adfs):
-    """What to run, and what to look with."""
+    """The message names the commands to run."""
     adfs.run().failed("ABSENT", "kinit", "klist", "--keytab")
 
 
 def test_no_realm_at_all(adfs):
-    """A host where Kerberos was never set up."""
+    """Kerberos was never set up on this host."""
     run = adfs.run(env={"KRB5_CONFIG": "/nonexistent"})
     assert run.document["code"] in ("ABSENT", "CONFIGURATION"), run.described()
     assert "kinit" in run.document["message"] or "krb5.conf" in run.document["message"], run.described()
 
 
 def test_no_kerberos_library(adfs):
-    """The package to install; whatever does not need it works without."""
+    """The message names the package to install. Everything that does not need Kerberos works."""
     libraries = ("libgssapi_krb5.so.2", "libgssapi_krb5.so", "libgssapi.so.3", "libgssapi.so")
     found = [path for name in libraries for path in Path("/").glob(f"usr/lib/*/{name}")]
     adfs.program = adfs.program.behind(*own_mounts("\n".join(f"mount --bind /dev/null {path}" for path in found)))
@@ -57,7 +57,7 @@ def test_no_kerberos_library(adfs):
 
 
 def test_an_expired_ticket(adfs, tmp_path):
-    """A ticket that a KDC two days ago gave for a day: run kinit again."""
+    """The ticket was issued two days ago for one day; the message says to run kinit."""
     past, library = realm(tmp_path), clock("-2d")
     past.add("alice", PASSWORDS["alice"])
     with past.serving(env=library):
@@ -67,24 +67,24 @@ def test_an_expired_ticket(adfs, tmp_path):
 
 
 def test_a_clock_that_is_wrong(adfs):
-    """An hour ahead of the KDC, with a ticket that is good."""
+    """The clock is an hour ahead of the KDC, and the ticket is valid."""
     adfs.run(ccache=adfs.kdc.ticket("alice"), env=clock("+1h")).failed("CONFIGURATION", "clock")
 
 
 @pytest.mark.parametrize("how", [{"spn": "HTTP/adfs.example.test"}, {"spn": f"HTTP/adfs.example.test@{REALM}"}])
 def test_a_service_that_the_directory_does_not_know(adfs, how):
-    """The command that makes it known."""
+    """The message contains the command that registers the service principal name."""
     adfs.run(**how, ccache=adfs.kdc.ticket("alice")).failed("CONFIGURATION", "setspn -S HTTP/adfs.example.test")
 
 
 def test_a_service_name_of_the_option(adfs):
-    """--spn, if AD FS has another service principal name than that of its host."""
+    """--spn is used if the service principal name of AD FS does not match its host."""
     for spn in (SERVICE, f"{SERVICE}@{REALM}"):
         assert adfs.run(spn=spn, ccache=adfs.kdc.ticket("alice")).token
 
 
 def test_another_account_has_the_service_name(adfs, kdc):
-    """The ticket is for keys that AD FS does not have: Apache cannot read it."""
+    """AD FS does not have the keys for the ticket, so Apache cannot decrypt it."""
     if "HTTP/stranger" not in kdc.admin("listprincs"):
         kdc.add("HTTP/stranger")
     adfs.run(spn="HTTP/stranger", ccache=kdc.ticket("alice")).failed("DENIED")
@@ -95,7 +95,7 @@ def test_another_account_has_the_service_name(adfs, kdc):
     (f"nobody@{REALM}", ("--user",)), ("alice@NO-SUCH.TEST", ("realm",)), (ALICE, ("--password",)),
 ], ids=["account", "realm", "password"])  # fmt: skip
 def test_a_wrong_account(adfs, user, words):
-    """Unknown, of a realm that is unknown, with another password."""
+    """The account is unknown, its realm is unknown, or its password is wrong."""
     wrong = adfs.program.ledger.secret("the wrong password", "wr0ng-password")
     run = adfs.run(**PASSWORD | {"user": user}, env={"SECRET": wrong})
     assert run.document["code"] in ("DENIED", "CONFIGURATION"), run.described()
@@ -103,7 +103,7 @@ def test_a_wrong_account(adfs, user, words):
 
 
 def test_a_wrong_password_is_tried_once(adfs):
-    """A domain that locks accounts counts the tries."""
+    """A domain that locks accounts counts the attempts."""
     wrong, log = adfs.program.ledger.secret("the wrong password", "wr0ng-password"), adfs.kdc.folder / "kdc.log"
     before = log.read_text().count("PREAUTH_FAILED")
     adfs.run(**PASSWORD, env={"SECRET": wrong}).failed("DENIED", "--password")
@@ -112,20 +112,20 @@ def test_a_wrong_password_is_tried_once(adfs):
 
 @pytest.mark.parametrize("content", [None, b"", b"\x05\x02garbage"], ids=["absent", "empty", "garbage"])
 def test_a_keytab_that_is_none(adfs, tmp_path, content):
-    """The option is named."""
+    """The message names the option."""
     if content is not None:
         (tmp_path / "bad.keytab").write_bytes(content)
     adfs.run(keytab=str(tmp_path / "bad.keytab")).failed("CONFIGURATION", "--keytab")
 
 
 def test_a_keytab_without_the_account(adfs):
-    """Or of an account whose password has changed since."""
+    """The keytab does not contain the account, or its password has changed since."""
     keytab = adfs.kdc.folder / "alice.keytab"
     adfs.run(keytab=str(keytab), principal=f"mallory@{REALM}").failed("CONFIGURATION", "--principal", "klist -k")
 
 
 def test_no_server_responds(adfs, tmp_path):
-    """Neither KDC nor deadline is waited for in vain."""
+    """Without a KDC, the run fails long before its deadline."""
     config = adfs.kdc.config.read_text().replace(f":{adfs.kdc.port}", f":{free_port()}")
     (tmp_path / "krb5.conf").write_text(config)
     run = adfs.run(ccache=adfs.kdc.ticket("alice"), env={"KRB5_CONFIG": str(tmp_path / "krb5.conf")})
@@ -133,7 +133,7 @@ def test_no_server_responds(adfs, tmp_path):
 
 
 def test_all_legs_are_on_one_connection(adfs):
-    """The challenge and the ticket, which is bound to its connection; discovery too."""
+    """The discovery, the challenge and the ticket, which is bound to its connection, use one connection."""
     assert adfs.run(ccache=adfs.kdc.ticket("alice")).token
     assert len({line[0] for line in adfs.apache.wait_for(3)}) == 1
 
@@ -142,7 +142,7 @@ def test_all_legs_are_on_one_connection(adfs):
 
 @pytest.fixture
 def bound(adfs, tmp_path):
-    """Starts an acceptor in front of the same AD FS; gives its judgements and a run."""
+    """Starts an acceptor in front of the same AD FS. Returns its judgements and a run."""
     with contextlib.ExitStack() as stack:
         def start(mode: str, **certificate):
             port = free_port()
@@ -157,7 +157,7 @@ def bound(adfs, tmp_path):
 
 @pytest.mark.parametrize("how", ["ticket", "password"])
 def test_extended_protection_that_is_required(adfs, bound, how):
-    """The acceptor saw a binding, and it was that of this connection's certificate."""
+    """The acceptor receives the binding of the certificate of this connection."""
     server = bound("require")
     options = {"ccache": adfs.kdc.ticket("alice")} if how == "ticket" else PASSWORD | {"env": {"SECRET": PASSWORDS["alice"]}}
     assert adfs.run(**options).token == adfs.front.issued[-1]
@@ -165,21 +165,25 @@ def test_extended_protection_that_is_required(adfs, bound, how):
 
 
 def test_a_certificate_with_a_longer_hash(adfs, bound):
-    """The binding is made with the hash of the certificate's own signature (RFC 5929 section 4.1)."""
+    """The binding uses the hash of the certificate's own signature algorithm (RFC 5929 section 4.1)."""
     server = bound("require", digest=hashes.SHA384())
     assert adfs.run(ccache=adfs.kdc.ticket("alice")).token == adfs.front.issued[-1]
     assert [seen["bound"] for seen in server.judgements] == [True]
 
 
 def test_extended_protection_behind_a_balancer(adfs, bound):
-    """The TLS connection ends elsewhere: AD FS expects another binding, and the message says what to set."""
+    """A load balancer ends the TLS connection, so AD FS expects the binding of another certificate. The message names
+    the setting.
+    """
     server = bound("elsewhere")
     adfs.run(ccache=adfs.kdc.ticket("alice")).failed("DENIED", "ExtendedProtectionTokenCheck")
     assert {seen["error"] for seen in server.judgements} == {"BadChannelBindingsError"}
 
 
 def test_the_acceptor_does_ask_for_the_binding(adfs, bound):
-    """What makes the tests above mean something: curl, which sends none, is refused where it is required and let in where not."""
+    """This control shows that the tests above can fail: curl, which sends no binding, is refused if one is required, and
+    accepted otherwise.
+    """
     for mode, status in (("require", "401"), ("allow", "200")):
         server = bound(mode)
         done = subprocess.run(
@@ -194,7 +198,7 @@ def test_the_acceptor_does_ask_for_the_binding(adfs, bound):
 
 @pytest.fixture
 def ntlm(tmp_path, kdc, program, audience):
-    """The same AD FS where Apache takes NTLM only; users are in a file."""
+    """The same AD FS behind an Apache that accepts only NTLM; the users are in a file."""
     users = tmp_path / "ntlm-users"
     users.write_text(f"EXAMPLE:alice:{PASSWORDS['alice']}\n")
     with farm(tmp_path, kdc, program, audience, mechanism="ntlmssp", env={"NTLM_USER_FILE": str(users)}) as found:
@@ -203,7 +207,9 @@ def ntlm(tmp_path, kdc, program, audience):
 
 
 def test_a_server_that_accepts_only_ntlm(ntlm, tmp_path):
-    """GSSAPI is asked for Kerberos alone: the ticket is refused, and no NTLM message leaves this host. Windows is another matter."""
+    """The program requests only Kerberos from GSSAPI. The server refuses the ticket, and no NTLM message leaves this
+    host. On Windows this is different.
+    """
     env = {"SECRET": PASSWORDS["alice"], "NTLM_USER_FILE": str(tmp_path / "ntlm-users")}
     ntlm.run(**PASSWORD, env=env).failed("DENIED")
     ntlm.run(env=env).failed("ABSENT", "kinit")

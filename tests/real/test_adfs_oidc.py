@@ -16,7 +16,7 @@ from support.signer import new_key, pem
 
 
 def test_a_ticket_becomes_a_token(adfs, clients, sts):
-    """Through Google's Python client; AD FS got what MS-OAPX says, after exactly one challenge."""
+    """Google's Python client gets a token. AD FS received what MS-OAPX requires, after exactly one challenge."""
     sts.add(adfs.pool_provider())
     configuration = clients.configuration(adfs.audience, "adfs", *adfs.options())
     outcome = clients.run("python", configuration, env=adfs.kdc.env(adfs.kdc.ticket("alice")))
@@ -32,13 +32,13 @@ def test_a_ticket_becomes_a_token(adfs, clients, sts):
 
 @pytest.mark.parametrize("issuer", ["{}/", "{}"])
 def test_the_issuer_may_have_a_slash_or_not(adfs, issuer):
-    """As the AD FS console shows it, and as the discovery document does."""
+    """The AD FS console shows it with a slash, and the discovery document has none."""
     assert adfs.run(issuer=issuer.format(adfs.front.issuer), ccache=adfs.kdc.ticket("alice")).token == adfs.front.issued[-1]
 
 
 @pytest.mark.parametrize("options", [{}, {"principal": ALICE}, {"principal": "alice"}])
 def test_a_keytab_by_option(adfs, options):
-    """Without a ticket cache, nor is one left behind."""
+    """No ticket cache is needed, and none is written."""
     before = set(adfs.kdc.folder.iterdir())
     assert adfs.run(keytab=str(adfs.kdc.folder / "alice.keytab"), **options).token == adfs.front.issued[-1]
     assert set(adfs.kdc.folder.iterdir()) - before <= {adfs.kdc.folder / "kdc.log"}
@@ -46,27 +46,27 @@ def test_a_keytab_by_option(adfs, options):
 
 
 def test_a_keytab_by_variable(adfs):
-    """Kerberos' own way: KRB5_CLIENT_KTNAME."""
+    """KRB5_CLIENT_KTNAME is the variable of Kerberos itself."""
     cache = adfs.kdc.folder / "written-by-the-library"
     env = adfs.kdc.env(cache, client_keytab=adfs.kdc.folder / "alice.keytab")
     assert adfs.run(env=env).token == adfs.front.issued[-1]
 
 
 def test_a_password(adfs):
-    """Negotiate with an account of our choice; the cache of somebody else does not count."""
+    """Negotiate uses the account of the option, and not that of the ticket cache."""
     env = {"SECRET": PASSWORDS["alice"]}
     run = adfs.run(auth="password", user=ALICE, password="env:SECRET", env=env, ccache=adfs.kdc.ticket("mallory"))
     assert run.token == adfs.front.issued[-1]
 
 
 def test_a_password_from_a_file(adfs, tmp_path):
-    """Its last line break is not part of it."""
+    """The line break at the end of the file is not a part of the password."""
     (tmp_path / "password").write_text(PASSWORDS["alice"] + "\n")
     assert adfs.run(auth="password", user=ALICE, password=f"file:{tmp_path / 'password'}").token == adfs.front.issued[-1]
 
 
 def test_a_client_secret(adfs):
-    """No Windows account at all."""
+    """No Windows account is used."""
     secret = adfs.program.ledger.secret("the client's secret", "s3cret+with/ %chars")
     adfs.front.clients["app"] = OAuthClient(resources={adfs.relying_party}, secret=secret)
     assert adfs.run(auth="client-secret", client_id="app", client_secret="env:S", env={"S": secret}).token == adfs.front.issued[-1]
@@ -77,7 +77,7 @@ def test_a_client_secret(adfs):
 
 
 def test_a_signed_assertion(adfs, tmp_path):
-    """private_key_jwt; each assertion is good once."""
+    """private_key_jwt works, and each assertion can be used once."""
     key = new_key("RSA")
     (tmp_path / "key.pem").write_text(adfs.program.ledger.private_key("the client's key", pem(key)))
     adfs.front.clients["app"] = OAuthClient(resources={adfs.relying_party}, public_key=key.public_key())
@@ -96,12 +96,12 @@ def test_a_signed_assertion(adfs, tmp_path):
     ({"relying_party": "https://no-such.example.test"}, ("MSIS9602", "--relying-party")),
 ])  # fmt: skip
 def test_an_unknown_name(adfs, changes, words):
-    """The client or the resource: AD FS's text, and the option."""
+    """For an unknown client or resource, the message contains AD FS's text and the option."""
     adfs.run(**changes, ccache=adfs.kdc.ticket("alice")).failed("DENIED", *words)
 
 
 def test_an_unknown_client_on_a_page(adfs):
-    """Some errors come as HTML: the MSIS text without its markup, its entities resolved."""
+    """Some errors are HTML pages. The message contains the MSIS text without markup and entities."""
     adfs.front.errors_as_html = True
     run = adfs.run("--timeout=3", client_id="no-such-client", ccache=adfs.kdc.ticket("alice"))
     assert run.document["code"] in ("DENIED", "UNREACHABLE"), run.described()
@@ -110,27 +110,29 @@ def test_an_unknown_client_on_a_page(adfs):
 
 
 def test_a_relying_party_is_not_normalised(adfs):
-    """One that differs in a slash or in capitals is another."""
+    """An identifier that differs by a slash or by upper and lower case is another one."""
     for other in (adfs.relying_party + "/", adfs.relying_party.upper(), adfs.relying_party.replace("//", "//./")):
         adfs.run(relying_party=other, ccache=adfs.kdc.ticket("alice")).failed("DENIED", "MSIS9602")
         assert adfs.front.requests[-1]["resource"] == other
 
 
 def test_the_client_was_not_granted_the_resource(adfs):
-    """The command that grants it."""
+    """The message contains the command that grants it."""
     adfs.front.clients[CLIENT].resources.clear()
     adfs.run(ccache=adfs.kdc.ticket("alice")).failed("DENIED", NOT_ALLOWED.rstrip("."), "Grant-AdfsApplicationPermission")
 
 
 def test_a_valid_ticket_of_another_account(adfs):
-    """401 after Apache has accepted the ticket: not permitted, or Extended Protection."""
+    """A status 401 after Apache has accepted the ticket means that the account is not permitted, or that Extended
+    Protection applies.
+    """
     run = adfs.run(ccache=adfs.kdc.ticket("mallory"))
     run.failed("DENIED", "ADUserPrincipalName", "ExtendedProtectionTokenCheck")
     assert [headers.get("x-remote-user") for headers in adfs.legs()] == [None, MALLORY], "nothing is left to say after a good ticket"
 
 
 def test_a_user_agent_that_is_not_listed(adfs):
-    """Ours is by default; the message names the setting and the option."""
+    """The user agent of the program is listed by default. Otherwise the message names the setting and the option."""
     adfs.run(user_agent="curl/8", ccache=adfs.kdc.ticket("alice")).failed("DENIED", "WiaSupportedUserAgents", "--user-agent")
     assert adfs.run(user_agent="MSIPC;version=1.0", ccache=adfs.kdc.ticket("alice")).token == adfs.front.issued[-1]
     assert adfs.legs()[-1]["user-agent"] == "MSIPC;version=1.0"
@@ -139,21 +141,21 @@ def test_a_user_agent_that_is_not_listed(adfs):
 @pytest.mark.parametrize("fault", [Answer(400, ""), Answer(429, "", {"Retry-After": "0"}), Answer(429, ""), Answer(503, "")],
                          ids=["400", "429 with Retry-After", "429", "503"])  # fmt: skip
 def test_occasional_failures_are_retried(adfs, fault):
-    """Twice, before and after the sign-on."""
+    """A failure before and one after the sign-on are retried."""
     adfs.front.faults = [fault, fault]
     assert adfs.run(ccache=adfs.kdc.ticket("alice")).token == adfs.front.issued[-1]
     assert adfs.front.faults == []
 
 
 def test_what_fails_always_ends_with_the_deadline(adfs):
-    """Worth another run later."""
+    """The kind of the failure says that another run may succeed."""
     adfs.front.faults = [Answer(429, "")] * 100
     adfs.run("--timeout=2", ccache=adfs.kdc.ticket("alice")).failed("UNREACHABLE", "429")
     assert 1 < 100 - len(adfs.front.faults) < 40
 
 
 def test_a_page_instead_of_json(adfs):
-    """Its MSIS text is what counts, without the markup."""
+    """The message contains the MSIS text of the page without markup."""
     adfs.front.faults = [error_page(500, "MSIS7012: An error occurred while processing the request. <b>&")] * 100
     run = adfs.run("--timeout=3", ccache=adfs.kdc.ticket("alice"))
     assert run.document["code"] in ("UNREACHABLE", "DENIED"), run.described()
@@ -162,6 +164,6 @@ def test_a_page_instead_of_json(adfs):
 
 
 def test_windows_authentication_is_off(adfs):
-    """Then AD FS says no to everybody who has no other credential."""
+    """AD FS then refuses every client without another credential."""
     adfs.front.windows_authentication = False
     adfs.run(ccache=adfs.kdc.ticket("alice")).failed("DENIED", "Windows authentication")

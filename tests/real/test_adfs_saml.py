@@ -29,18 +29,18 @@ from support.signer import certificate, certificate_pem, new_key, pem
 
 @pytest.fixture(params=[True, False], ids=["response signed", "assertion signed"])
 def saml(request, adfs, idp):
-    """AD FS, asked by SAML."""
+    """AD FS that issues SAML."""
     return issues_saml(adfs, idp, "saml-post", request.param)
 
 
 @pytest.fixture
 def once(adfs, idp):
-    """The same, for what does not depend on what is signed."""
+    """The same, for tests that do not depend on what is signed."""
     return issues_saml(adfs, idp, "saml-post")
 
 
 def python3_saml(idp: IdentityProvider, token: str) -> OneLogin_Saml2_Response:
-    """A relying party by OneLogin's toolkit, strict about audience, times and destination."""
+    """A relying party of OneLogin's toolkit, which checks audience, times and destination."""
     settings = OneLogin_Saml2_Settings({
         "strict": True, "debug": False,
         "sp": {"entityId": idp.audience, "assertionConsumerService": {"url": CONSUMER}},
@@ -53,7 +53,7 @@ GOOGLE = {"https": "on", "http_host": "sts.googleapis.com", "script_name": "/v1/
 
 
 def test_a_ticket_becomes_an_assertion(saml, idp):
-    """Byte for byte what AD FS issued; two relying parties accept it."""
+    """The assertion has exactly the bytes that AD FS issued, and two relying parties accept it."""
     run = saml.run(ccache=saml.kdc.ticket("alice"))
     assert base64.b64decode(run.token).decode() == saml.front.issued[-1]
     assert idp.accepted_by_relying_party(run.token) == ALICE
@@ -63,7 +63,7 @@ def test_a_ticket_becomes_an_assertion(saml, idp):
 
 
 def test_a_tampered_token_is_refused(saml, idp):
-    """What makes the acceptance above mean something."""
+    """This control shows that the relying parties do verify."""
     run = saml.run(ccache=saml.kdc.ticket("alice"))
     tampered = encoded(base64.b64decode(run.token).decode().replace(ALICE, "root@EXAMPLE.TEST"))
     with pytest.raises(SignatureError):
@@ -72,7 +72,9 @@ def test_a_tampered_token_is_refused(saml, idp):
 
 
 def test_what_is_asked(once):
-    """IsPassive, HTTP-POST, Google's consumer service; the identifier exactly; one line of the query."""
+    """The request has IsPassive, HTTP-POST, Google's consumer service and the exact identifier, in one line of the
+    query.
+    """
     odd = "urn:Example:<&\"'>:%2F/../x"
     once.front.relying_parties[odd] = once.front.relying_parties[once.relying_party]
     run = once.run(relying_party=odd, ccache=once.kdc.ticket("alice"))
@@ -87,13 +89,13 @@ def test_what_is_asked(once):
 
 
 def run_again(once):
-    """One more run; the last request that the front saw of it."""
+    """Runs the program once more, and returns the last request that the front received."""
     assert once.run(ccache=once.kdc.ticket("alice")).token
     return once.front.received[-1]
 
 
 def decoded(received):
-    """The AuthnRequest of a query, without the stand-in's own decoder."""
+    """The AuthnRequest of a query, decoded without the code of the stand-in."""
     (value,) = parse_qs(received.raw_query)["SAMLRequest"]
     return etree.fromstring(zlib.decompress(base64.b64decode(value), -15))
 
@@ -101,7 +103,7 @@ def decoded(received):
 @pytest.mark.parametrize("spelled", [lambda value: value, lambda value: "".join(f"&#{ord(letter)};" for letter in value),
                                      lambda value: value.replace("/", "&#x2f;").replace("=", "&equals;")])  # fmt: skip
 def test_the_form_is_html(once, spelled):
-    """Entities in every spelling that HTML has."""
+    """Entities are resolved in every form that HTML allows."""
     once.front.spelled = spelled
     run = once.run(ccache=once.kdc.ticket("alice"))
     assert base64.b64decode(run.token).decode() == once.front.issued[-1]
@@ -109,7 +111,8 @@ def test_the_form_is_html(once, spelled):
 
 @pytest.mark.parametrize("redirects", [True, False], ids=["by /adfs/ls/wia", "at once"])
 def test_where_ad_fs_challenges(once, redirects):
-    """It sends listed User-Agents on to /adfs/ls/wia of the same host; Negotiate goes there and nowhere else."""
+    """AD FS redirects listed user agents to /adfs/ls/wia on the same host, and only that path gets the Negotiate token.
+    """
     once.front.redirects_to_wia = redirects
     assert once.run(ccache=once.kdc.ticket("alice")).token
     last = once.front.received[-1]
@@ -117,7 +120,7 @@ def test_where_ad_fs_challenges(once, redirects):
 
 
 def test_a_redirect_to_another_host_is_not_followed(once):
-    """Nor is a ticket shown to it."""
+    """The other host does not get the ticket."""
     once.front.faults = [Answer(302, "", {"Location": "https://login.example.test/adfs/ls/wia?SAMLRequest=x"})]
     run = once.run(ccache=once.kdc.ticket("alice"))
     assert run.document["code"] in ("CONFIGURATION", "DENIED", "PROTOCOL"), run.described()
@@ -128,7 +131,7 @@ def test_a_redirect_to_another_host_is_not_followed(once):
 
 @pytest.fixture
 def signed(once, tmp_path):
-    """AD FS wants signed requests; the key is in a file."""
+    """AD FS that requires signed requests, and a key in a file."""
     key = new_key("RSA")
     trust = once.front.relying_parties[once.relying_party]
     trust.certificate, trust.signature_required = certificate_pem(certificate(key, "rp.example.test")), True
@@ -138,7 +141,7 @@ def signed(once, tmp_path):
 
 
 def test_a_signed_request(signed, tmp_path):
-    """signxml in the stand-in, and xmlsec1 beside it, accept the signature; tampered with, both refuse."""
+    """signxml in the stand-in and xmlsec1 accept the signature, and refuse a changed request."""
     assert signed.run(ccache=signed.kdc.ticket("alice")).token
     genuine = etree.tostring(decoded(signed.front.received[-1]))
     (tmp_path / "rp.crt").write_text(signed.front.relying_parties[signed.relying_party].certificate)
@@ -153,12 +156,12 @@ def test_a_signed_request(signed, tmp_path):
 
 
 def test_a_request_without_the_required_signature(signed):
-    """AD FS says that it is wrong; the option is named."""
+    """AD FS refuses it, and the message names the option."""
     signed.run(signing_key=None, ccache=signed.kdc.ticket("alice")).failed("DENIED", "MSIS0038", "--signing-key")
 
 
 def test_a_key_that_is_not_rsa(signed, tmp_path):
-    """Said before anything is sent."""
+    """The run fails before it sends anything."""
     (tmp_path / "ec.pem").write_text(pem(new_key("EC")))
     signed.run(signing_key=str(tmp_path / "ec.pem"), ccache=signed.kdc.ticket("alice")).failed("CONFIGURATION", "RSA")
     assert signed.legs() == []
@@ -171,19 +174,21 @@ def test_a_key_that_is_not_rsa(signed, tmp_path):
     ({"acs_url": "https://elsewhere.example.test/acs"}, ("MSIS3200", "--acs-url")),
 ])  # fmt: skip
 def test_an_unknown_name(once, changes, words):
-    """The page's text, its entities resolved, and the option to change."""
+    """The message contains the text of the page without entities, and the option to change."""
     message = once.run(**changes, ccache=once.kdc.ticket("alice")).failed("DENIED", *words)
     assert "<div" not in message and "&#" not in message
 
 
 def test_the_sign_in_form(once):
-    """The three usual causes."""
+    """The message names the three usual causes."""
     run = once.run(user_agent="Mozilla/5.0", ccache=once.kdc.ticket("alice"))
     run.failed("DENIED", "Windows Authentication", "Web Application Proxy", "WiaSupportedUserAgents", "--user-agent")
 
 
 def test_a_status_without_an_assertion(once):
-    """IsPassive that AD FS could not keep: a Response that is no success is no token; its status is said."""
+    """AD FS could not honor IsPassive. A Response without success contains no token, and the message contains its
+    status.
+    """
     once.front.windows_authentication = False
     run = once.run(ccache=once.kdc.ticket("alice"))
     assert run.status != 0, run.described()
@@ -191,14 +196,14 @@ def test_a_status_without_an_assertion(once):
 
 
 def test_occasional_failures_are_retried(once):
-    """400 and 429 without a reason."""
+    """AD FS sometimes responds with 400 or 429 without a reason."""
     once.front.faults = [Answer(400, ""), Answer(429, "")]
     assert once.run(ccache=once.kdc.ticket("alice")).token
     assert once.front.faults == []
 
 
 def test_an_encrypted_assertion(once, audience):
-    """It shows no end: passed on as it is, with a short life."""
+    """Its expiry is unknown, so it is passed on unchanged with a short lifetime."""
     signer = SamlSigner()
     encrypted = '<saml:EncryptedAssertion><xenc:EncryptedData xmlns:xenc="http://www.w3.org/2001/04/xmlenc#">' \
                 "<xenc:CipherData><xenc:CipherValue>b3BhcXVl</xenc:CipherValue></xenc:CipherData></xenc:EncryptedData>" \

@@ -18,7 +18,7 @@ from support.adfs import ALICE, bare, issues_saml
 
 @pytest.mark.parametrize("protocol, sign_response", [("saml-post", False), ("saml-post", True), ("ws-trust", False)])
 def test_it_arrives_unchanged(adfs, audience, tmp_path, protocol, sign_response):
-    """Signed by PHP, read by signxml; tampered with, refused."""
+    """PHP signs the assertion, and signxml verifies it. A changed one is refused."""
     folder = tmp_path / "simplesamlphp"
     folder.mkdir()
     with simplesamlphp(folder, "https:" + audience, ALICE, sign_response) as idp:

@@ -22,7 +22,7 @@ POST = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST"
 
 @pytest.fixture
 def front():
-    """A front without a server before it."""
+    """The stand-in without a server in front of it."""
     found = Adfs(public="https://adfs.example.test")
     found.resources, found.relying_parties = {"urn:rp"}, {"urn:rp": RelyingParty("urn:rp")}
     found.clients["app"] = OAuthClient({"alice@EXAMPLE.TEST"}, {"urn:rp"}, "secret")
@@ -31,7 +31,7 @@ def front():
 
 
 def authn_request(minutes: int = 0, **changes):
-    """One that AD FS takes, but for the changes."""
+    """A request that AD FS accepts, apart from the changes."""
     issued = (datetime.now(timezone.utc) + timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M:%SZ")
     parts = {"version": "2.0", "issued": issued, "destination": "https://adfs.example.test/adfs/ls/", "acs": ACS, "binding": POST,
              "issuer": "urn:rp"}  # fmt: skip
@@ -39,7 +39,7 @@ def authn_request(minutes: int = 0, **changes):
 
 
 def test_accepts_a_valid_request(front):
-    """The control."""
+    """This is the control of the refusals."""
     assert check(front, authn_request()) == (front.relying_parties["urn:rp"], ACS)
 
 
@@ -49,13 +49,13 @@ def test_accepts_a_valid_request(front):
     ({"binding": POST.replace("POST", "Artifact")}, "MSIS7061"),
 ], ids=str)  # fmt: skip
 def test_refuses_a_broken_rule(front, changes, code):
-    """One each."""
+    """Each case breaks one rule."""
     with pytest.raises(Wrong, match=code):
         check(front, authn_request(**changes))
 
 
 def ask(front, user: str | None = "alice@EXAMPLE.TEST", agent: str = "MSIPC", **changes: str):
-    """A token request after Negotiate, but for the changes; its status and OAuth error."""
+    """Sends a token request after Negotiate, with these changes. Returns its status and OAuth error."""
     fields = {"grant_type": "client_credentials", "client_id": "app", "resource": "urn:rp",
               "use_windows_client_authentication": "true"} | changes  # fmt: skip
     headers = {"content-type": "application/x-www-form-urlencoded", "user-agent": agent} | ({"x-remote-user": user} if user else {})
@@ -64,7 +64,7 @@ def ask(front, user: str | None = "alice@EXAMPLE.TEST", agent: str = "MSIPC", **
 
 
 def test_accepts_a_valid_token_request(front):
-    """The control, with Windows authentication and with a secret."""
+    """This is the control, with Windows authentication and with a secret."""
     assert ask(front) == (200, None)
     assert ask(front, None, use_windows_client_authentication="false", client_secret="secret") == (200, None)
 
@@ -80,5 +80,5 @@ def test_accepts_a_valid_token_request(front):
     ({"user": None, "use_windows_client_authentication": "", "client_secret": "wrong"}, 400, "invalid_client"),
 ], ids=str)  # fmt: skip
 def test_refuses_a_broken_token_request(front, how, status, said):
-    """One each."""
+    """Each case breaks one rule."""
     assert ask(front, **how) == (status, said)

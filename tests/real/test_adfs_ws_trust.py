@@ -32,21 +32,20 @@ REQUEST = """<s:Envelope xmlns:s="{soap}" xmlns:a="http://www.w3.org/2005/08/add
 
 @pytest.fixture
 def trust(adfs, idp):
-    """AD FS, asked by WS-Trust."""
+    """AD FS that issues assertions by WS-Trust."""
     return issues_saml(adfs, idp, "ws-trust")
 
 
 def stamp(minutes: float) -> str:
-    """A Timestamp that began so long ago."""
+    """A Timestamp that was created this long ago."""
     begins = datetime.now(timezone.utc) + timedelta(minutes=minutes)
     created, expires = (f"{moment:%Y-%m-%dT%H:%M:%SZ}" for moment in (begins, begins + timedelta(minutes=5)))
     return f"<u:Timestamp><u:Created>{created}</u:Created><u:Expires>{expires}</u:Expires></u:Timestamp>"
 
 
 def by_hand(farm, endpoint="usernamemixed", minutes: float = 0, **changes) -> tuple[int, str]:
-    """A request that AD FS takes, but for the changes; the status and the fault's code or the assertion's id.
-
-    `minutes` is how far its Timestamp is off.
+    """Sends a request that AD FS accepts, apart from the changes. Returns the status and the code of the fault or the ID
+    of the assertion. `minutes` is how far its Timestamp is off.
     """
     url = f"{farm.front.public}/adfs/services/trust/13/{endpoint}"
     parts = {
@@ -62,7 +61,7 @@ def by_hand(farm, endpoint="usernamemixed", minutes: float = 0, **changes) -> tu
 
 
 def test_the_stand_in_accepts_what_ad_fs_accepts(trust):
-    """The control of the refusals."""
+    """This is the control of the refusals."""
     status, found = by_hand(trust)
     assert status == 200 and found.endswith("Assertion")
 
@@ -86,12 +85,12 @@ def test_the_stand_in_accepts_what_ad_fs_accepts(trust):
     ({"user": "nobody@EXAMPLE.TEST"}, "FailedAuthentication"),
 ], ids=str)  # fmt: skip
 def test_the_stand_in_refuses_what_ad_fs_refuses(trust, changes, code):
-    """One thing each."""
+    """Each case breaks one rule."""
     assert by_hand(trust, **changes) == (500, code)
 
 
 def test_the_stand_in_requires_the_credential_of_the_endpoint(trust):
-    """A password is nothing to the endpoints of tickets and certificates."""
+    """The endpoints for tickets and certificates refuse a password."""
     assert by_hand(trust, "windowstransport")[0] == 401
     assert by_hand(trust, "certificatemixed") == (500, "InvalidSecurity")
     assert by_hand(trust, "windowsmixed")[0] == 404
@@ -100,7 +99,7 @@ def test_the_stand_in_requires_the_credential_of_the_endpoint(trust):
 # The program
 
 def accepted(trust, run, sts):
-    """The assertion's bytes are those that AD FS signed, and Google's token service takes them."""
+    """Asserts that the assertion has the bytes that AD FS signed, and that Google's token service accepts it."""
     assert run.document["token_type"] == SAML2_TYPE
     assert base64.b64decode(run.token).decode() == trust.front.issued[-1]
     return verify_saml(run.token, sts.pool_providers[trust.audience])["sub"] == ALICE
@@ -108,7 +107,7 @@ def accepted(trust, run, sts):
 
 @pytest.mark.parametrize("how", ["ticket", "keytab", "password"])
 def test_windowstransport(trust, sts, how):
-    """HTTP Negotiate; no credential in the message."""
+    """HTTP Negotiate authenticates the account, and the message contains no credential."""
     given = {"ticket": {"ccache": trust.kdc.ticket("alice")}, "keytab": {"keytab": str(trust.kdc.folder / "alice.keytab")},
              "password": {"auth": "password", "user": ALICE, "password": "env:S", "env": {"S": PASSWORDS["alice"]},
                           "ws_trust_endpoint": "windowstransport"}}  # fmt: skip
@@ -117,14 +116,14 @@ def test_windowstransport(trust, sts, how):
 
 
 def test_usernamemixed(trust, sts):
-    """The password in the message, over TLS; nothing of Kerberos is needed."""
+    """The password is in the message, over TLS. Kerberos is not needed."""
     run = trust.run(auth="password", user=ALICE, password="env:S", env={"S": PASSWORDS["alice"], "KRB5_CONFIG": "/nonexistent"})
     assert accepted(trust, run, sts)
     assert not any("authorization" in headers for headers in trust.legs())
 
 
 def test_certificatemixed(trust, sts, tmp_path):
-    """A signature over the Timestamp; another certificate is not known, another key no signature."""
+    """A signature covers the Timestamp. An unknown certificate and another key are refused."""
     for name in ("alice", "stranger"):
         key = new_key("RSA")
         (tmp_path / f"{name}.key").write_text(trust.program.ledger.private_key(f"the key of {name}", pem(key)))
@@ -143,7 +142,7 @@ def test_certificatemixed(trust, sts, tmp_path):
 
 
 def test_a_wrong_password(trust):
-    """Not tried twice: that would lock the account."""
+    """It is not tried again, because that could lock the account."""
     wrong = trust.program.ledger.secret("the wrong password", "wr0ng-password")
     run = trust.run(auth="password", user=ALICE, password="env:S", env={"S": wrong})
     run.failed("DENIED", "FailedAuthentication", "ID3242", "--password")
@@ -151,7 +150,7 @@ def test_a_wrong_password(trust):
 
 
 def test_an_unknown_relying_party(trust):
-    """InvalidScope; the identifier goes out exactly."""
+    """AD FS responds with InvalidScope; the identifier is sent exactly as given."""
     odd = "https://Other.Example.test:443/a/../b?<&>"
     trust.run(relying_party=odd, ccache=trust.kdc.ticket("alice")).failed("CONFIGURATION", "InvalidScope", "--relying-party")
     trust.front.relying_parties[odd] = trust.front.relying_parties[trust.relying_party]
@@ -160,21 +159,21 @@ def test_an_unknown_relying_party(trust):
 
 @pytest.mark.parametrize("status", [404, 503])
 def test_an_endpoint_that_is_disabled(trust, status):
-    """The command that enables it."""
+    """The message contains the command that enables it."""
     trust.front.disabled["/adfs/services/trust/13/windowstransport"] = status
     run = trust.run(ccache=trust.kdc.ticket("alice"))
     run.failed("CONFIGURATION", "Enable-AdfsEndpoint", "/adfs/services/trust/13/windowstransport")
 
 
 def test_occasional_failures_are_retried(trust):
-    """400 and 429 without a fault."""
+    """AD FS sometimes responds with 400 or 429 without a fault."""
     trust.front.faults = [Answer(400, ""), Answer(429, "")]
     assert trust.run(ccache=trust.kdc.ticket("alice")).token
     assert trust.front.faults == []
 
 
 def test_an_assertion_with_many_features_of_xml(trust):
-    """Blanks, comments, line breaks, entities: a signature may cover what a parser would tidy up."""
+    """A signature can cover spaces, comments, line breaks and entities that a parser would normalize."""
     genuine = trust.front.assertion
     trust.front.assertion = lambda user, identifier: genuine(user, identifier).replace(
         "</", "<!-- \u00e9 --></", 1).replace(">", "\r\n  >", 1)  # fmt: skip

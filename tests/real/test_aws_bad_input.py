@@ -24,7 +24,9 @@ IDENTITY = "--mode=caller-identity"
 
 @pytest.fixture
 def run(aws, program, audience):
-    """Runs the program with these endpoints; `key` goes into variables, `config` and `credentials` into the home."""
+    """Runs the program with these endpoints; `key` becomes variables, and `config` and `credentials` become files in the
+    home.
+    """
 
     def run(*options, key=None, config: str = "", credentials: str = "", env=None):
         for name, text in (("config", config), ("credentials", credentials)):
@@ -38,27 +40,27 @@ def run(aws, program, audience):
 
 
 def seconds_of(call) -> float:
-    """How long it took."""
+    """How long a run took."""
     began = time.monotonic()
     call()
     return time.monotonic() - began
 
 
 def test_the_duration_is_beyond_the_session(aws, run):
-    """Variables do not say when the session ends, so that only AWS knows."""
+    """Variables do not say when the session expires, so only AWS knows."""
     message = run("--duration=3600", key=aws.keys.session("brief", seconds=1800)).failed("CONFIGURATION", "--duration")
     assert "session" in message
 
 
 def test_the_duration_is_beyond_a_session_whose_end_is_known(aws, run):
-    """The container said when."""
+    """The container endpoint returned the expiry of the session."""
     aws.container.key = aws.keys.session("brief", seconds=1800)
     done = run("--duration=3600", env={FULL_URI: aws.container.url})
     assert done.status != 0 and "--duration" in done.failed(done.document["code"])
 
 
 def test_the_tags_are_too_large(aws, run):
-    """JWTPayloadSizeExceededException."""
+    """AWS responds with JWTPayloadSizeExceededException."""
     tags = [f"--tag=key{number}={'v' * 250}" for number in range(10)]
     done = run(*tags, key=aws.keys.user("app"))
     assert done.document["code"] in ("CONFIGURATION", "DENIED") and "--tag" in done.failed(done.document["code"])
@@ -66,14 +68,14 @@ def test_the_tags_are_too_large(aws, run):
 
 @pytest.mark.parametrize("clock", [-7200, 7200])
 def test_the_clock_is_wrong(aws, run, clock):
-    """AWS refuses the signature, and its own clock says why."""
+    """AWS refuses the signature, and its response shows the correct time."""
     aws.sts.clock = clock
     message = run(key=aws.keys.user("app")).failed("CONFIGURATION", "clock")
     assert "7200" in message or "120" in message or "2 h" in message
 
 
 def test_the_clock_is_wrong_for_google(aws, run):
-    """What an instance's answer tells of the time, with the request signed here."""
+    """The response of the instance shows the correct time; the request is signed without AWS."""
     aws.sts.clock = -7200
     config = f"[default]\nrole_arn = {ROLE}app\nsource_profile = s\n"
     run(IDENTITY, config=config, credentials="[s]\n" + aws.keys.user("app").profile()).failed("CONFIGURATION", "clock")
@@ -85,20 +87,22 @@ def test_the_clock_is_wrong_for_google(aws, run):
     ({"token": "IQoJ" + "y" * 40}, "DENIED", "InvalidClientTokenId"),
 ])  # fmt: skip
 def test_the_keys_are_wrong(aws, run, change, kind, word):
-    """AWS's code, in which one can look it up."""
+    """The message contains AWS's code."""
     wrong = replace(aws.keys.session("app"), **change)
     run(key=wrong).failed(kind, word)
 
 
 def test_the_session_has_expired(aws, run):
-    """Only AWS knows, since variables do not say."""
+    """Only AWS knows, because variables do not contain the expiry."""
     run(key=aws.keys.session("over", seconds=-60)).failed("EXPIRED", "ExpiredToken")
 
 
 @pytest.mark.parametrize("name", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"])
 @pytest.mark.parametrize("end", ["\n", "\r\n", " "])
 def test_a_variable_ends_with_a_space(aws, run, audience, name, end):
-    """As `export X=$(cat file)` does not, but a secret store may: trimmed, or refused by its name, never signed with."""
+    """A secret store may add a space, although `export X=$(cat file)` does not. The value is trimmed or refused by its
+    name, and never used with the space.
+    """
     env = aws.keys.session("app").environment()
     done = run(IDENTITY, env=env | {name: env[name] + end})
     if done.status == 0:
@@ -109,7 +113,7 @@ def test_a_variable_ends_with_a_space(aws, run, audience, name, end):
 
 
 def sign_in(aws, program, **how):
-    """Leaves a token of `aws sso login` in the home."""
+    """Writes a token of `aws sso login` into the home."""
     path = program.home / cache_name("corp")
     path.parent.mkdir(parents=True)
     path.write_text(aws.sso.cached(PORTAL, **how))
@@ -122,7 +126,7 @@ def sign_in(aws, program, **how):
     ("AWS_ENDPOINT_URL_SSO_OIDC", {"config": "[default]\nsso_session = corp\n" + SSO_PROFILE + SSO_SESSION}),
 ])  # fmt: skip
 def test_a_server_never_responds(aws, run, program, variable, files):
-    """The run ends by its own deadline, whichever service it is that hangs."""
+    """The run ends at its own deadline, whichever service does not respond."""
     sign_in(aws, program, seconds=3600 if variable != "AWS_ENDPOINT_URL_SSO_OIDC" else -60, refresh=True)
     with far_end(hang) as far:
         key = aws.keys.user("app") if variable == "AWS_ENDPOINT_URL_STS" else None
@@ -136,14 +140,14 @@ def test_a_server_never_responds(aws, run, program, variable, files):
 
 
 def test_the_role_does_not_trust_the_caller(aws, run):
-    """The role is named."""
+    """The message names the role."""
     aws.sts.external_ids[ROLE + "a"] = "x-4711"
     config = f"[default]\nrole_arn = {ROLE}a\nsource_profile = s\n"
     run(config=config, credentials="[s]\n" + aws.keys.user("file").profile()).failed("DENIED", ROLE + "a")
 
 
 def test_the_relative_uri_is_none(run):
-    """It must not name a host of its own: every request in the log goes to the container's address."""
+    """The URI must not name a host: every request in the log goes to the address of the container endpoint."""
     for uri in ("//192.0.2.1/c", "http://192.0.2.1/c", "@192.0.2.1/c", ":80@192.0.2.1/c", ".example.test/c"):
         done = run(IDENTITY, "--timeout=2", env={"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": uri})
         asked = re.findall(r"GET (\S+)", done.log)
@@ -152,14 +156,14 @@ def test_the_relative_uri_is_none(run):
 
 @pytest.mark.parametrize("token", ["two\nlines-4711", "cr\rlf-token-4711"])
 def test_the_container_s_token_has_a_line_break(run, ledger, token, aws):
-    """In the variable; it would become a header. Of a file: tests/scenarios/aws."""
+    """The variable becomes a header. For a token in a file, see tests/scenarios/aws."""
     env = {FULL_URI: aws.container.url, "AWS_CONTAINER_AUTHORIZATION_TOKEN": ledger.secret("the container's token", token)}
     run(IDENTITY, env=env).failed("CONFIGURATION", "AWS_CONTAINER_AUTHORIZATION_TOKEN")
     assert aws.container.requests == []
 
 
 def test_the_hop_limit_excludes_the_container(aws, run):
-    """The PUT hangs: one second, and the name of the thing."""
+    """The PUT request gets no response. The run waits one second, and names the hop limit."""
     aws.imds.faults = {"put": "hang"}
     done = run(IDENTITY)
     done.failed("ABSENT", "hop limit")

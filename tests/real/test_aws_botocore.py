@@ -17,11 +17,11 @@ from support.aws_environments import CASES, FAILURE, NOTHING, PORTAL, WEB_FILE, 
 from support.places import HERE, PYTHON
 from support.program import Program
 
-AUTOMATIC = ("botocore-session-", "wif-token")  # session names that nobody chose
+AUTOMATIC = ("botocore-session-", "wif-token")  # default session names
 
 
 def settle(case: Case, aws, home):
-    """Writes the files of a case into a home; gives its variables."""
+    """Writes the files of a case into a home, and returns its variables."""
     case.prepare(aws)
     texts = {".aws/config": case.config, ".aws/credentials": case.credentials, **case.files}
     for name, text in texts.items():
@@ -35,7 +35,7 @@ def settle(case: Case, aws, home):
 
 
 def by_botocore(case: Case, aws, home) -> str | tuple:
-    """What the reference finds: (key id, session token), NOTHING or FAILURE."""
+    """What botocore finds: (key ID, session token), NOTHING or FAILURE."""
     env = Program(home, None).environment(settle(case, aws, home))
     words = [PYTHON, "-B", HERE / "clients" / "botocore_credentials.py", *([case.profile] if case.profile else [])]
     done = subprocess.run(words, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
@@ -44,7 +44,7 @@ def by_botocore(case: Case, aws, home) -> str | tuple:
 
 
 def by_program(case: Case, aws, program, audience) -> str | tuple:
-    """What the program finds, in the same terms; that there is nothing it says with every place it looked at."""
+    """What the program finds, in the same form. If it finds nothing, it must name every place that it searched."""
     options = [f"--profile={case.profile}"] if case.profile else []
     for name in ("container-token-1", "container-token-2", *WEB_FILE.values()):
         program.ledger.secret(name, name)
@@ -58,12 +58,12 @@ def by_program(case: Case, aws, program, audience) -> str | tuple:
 
 
 def verdict(found: str | tuple) -> str:
-    """The part of a key id that a case names, or what else came of it."""
+    """The part of a key ID that a case names, or NOTHING or FAILURE."""
     return found if isinstance(found, str) else found[0][4:]
 
 
 def calls(aws) -> list[tuple]:
-    """The roles that were assumed since the last look, and how; what either side does by default counts as not said."""
+    """The roles that were assumed since the last call, without what either side sends by default."""
     found = []
     for call in aws.sts.calls:
         asked = call.parameters
@@ -76,7 +76,7 @@ def calls(aws) -> list[tuple]:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_the_same_credentials(case, aws, program, audience, tmp_path):
-    """Key and session token, and the roles assumed on the way; or that there are none, or that it fails."""
+    """The key, the session token and the assumed roles are the same; or both find nothing, or both fail."""
     home = tmp_path / "home-of-botocore"
     home.mkdir()
     reference, assumed = by_botocore(case, aws, home), calls(aws)
@@ -89,7 +89,7 @@ def test_the_same_credentials(case, aws, program, audience, tmp_path):
 
 
 def test_a_renewed_sign_in_serves_both(aws, program, audience):
-    """The program leaves in the CLI's cache what botocore then uses, without renewing it again."""
+    """botocore then uses the token that the program stored in the cache of the CLI, without renewing it again."""
     (case,) = (case for case in CASES if case.name == "an SSO session that is renewed")
     assert verdict(by_program(case, aws, program, audience)).startswith(case.expect)
     cache = program.home / cache_name("corp")
@@ -105,6 +105,6 @@ def test_a_renewed_sign_in_serves_both(aws, program, audience):
 
 
 def test_there_are_enough_of_them():
-    """At least forty in which both must agree."""
+    """There are at least forty cases in which both must agree."""
     assert len({case.name for case in CASES}) == len(CASES)
     assert sum(case.ours is None for case in CASES) >= 40

@@ -27,19 +27,19 @@ takes_requests = pytest.mark.parametrize("client", ["node", "rust"])
 
 @pytest.fixture
 def jwt_pool(sts, aws, audience):
-    """A pool provider of kind OIDC that trusts the account's issuer."""
+    """An OIDC pool provider that trusts the issuer of the account."""
     sts.add(OidcPoolProvider(audience, aws.sts.issuer.url))
 
 
 @pytest.fixture
 def aws_pool(sts, aws, audience):
-    """A pool provider of kind AWS that trusts the account."""
+    """An AWS pool provider that trusts the account."""
     sts.add(AwsPoolProvider(audience, ACCOUNT, known_to(aws.keys)))
 
 
 @each_client
 def test_exchanges_a_web_identity_token(clients, sts, aws, jwt_pool, audience, client):
-    """With a session's credentials from the environment, as in Lambda."""
+    """The credentials of a session are in the environment, as in Lambda."""
     env = aws.environment() | aws.keys.session("lambda").environment()
     outcome = clients.run(client, clients.configuration(audience, "aws"), env=env)
     assert outcome.access_token in sts.issued
@@ -49,7 +49,9 @@ def test_exchanges_a_web_identity_token(clients, sts, aws, jwt_pool, audience, c
 
 @each_client
 def test_a_container_s_credentials_become_a_service_account(clients, sts, aws, jwt_pool, audience, tmp_path, client):
-    """ECS and EKS Pod Identity: an endpoint with a token, an output file, impersonation; no AWS variable but the endpoint's."""
+    """As in ECS and EKS Pod Identity, there is an endpoint with a token, and no other AWS variable. The client uses an
+    output file and impersonation.
+    """
     aws.container.key, aws.container.authorization = aws.keys.session("task"), "container-authorization-token"
     clients.program.ledger.secret("the container's token", aws.container.authorization)
     env = aws.environment() | {"AWS_CONTAINER_CREDENTIALS_FULL_URI": aws.container.url + "/v1/credentials",
@@ -64,7 +66,7 @@ def test_a_container_s_credentials_become_a_service_account(clients, sts, aws, j
 @takes_requests
 @pytest.mark.parametrize("kind", ["user", "session"])
 def test_exchanges_a_signed_request(clients, sts, aws, aws_pool, audience, client, kind):
-    """The type of the subject token chooses the mode; the client sends what the program signed under that type."""
+    """The subject token type selects the mode; the client sends what the program signed."""
     key = getattr(aws.keys, kind)("app")
     configuration = clients.configuration(audience, "aws", token_type=AWS4_REQUEST)
     outcome = clients.run(client, configuration, env=aws.environment() | key.environment())
@@ -76,7 +78,7 @@ def test_exchanges_a_signed_request(clients, sts, aws, aws_pool, audience, clien
 
 @takes_requests
 def test_a_signed_request_and_an_output_file(clients, sts, aws, aws_pool, audience, tmp_path, client):
-    """Kept for its quarter of an hour, and good for an impersonation."""
+    """The request is cached for 15 minutes, and works with an impersonation."""
     configuration = clients.configuration(
         audience, "aws", token_type=AWS4_REQUEST, output_file=tmp_path / "out.json", email=EMAIL
     )
@@ -88,7 +90,7 @@ def test_a_signed_request_and_an_output_file(clients, sts, aws, aws_pool, audien
 
 @takes_requests
 def test_is_refused_with_keys_that_aws_does_not_know(clients, sts, aws, aws_pool, audience, client):
-    """The stand-in does refuse: the same run with another secret."""
+    """This control shows that the stand-in verifies: with another secret, the same run fails."""
     env = aws.environment() | aws.keys.user("app").environment()
     env["AWS_SECRET_ACCESS_KEY"] = clients.program.ledger.secret("the wrong secret", "w" * 40)
     outcome = clients.run(client, clients.configuration(audience, "aws", token_type=AWS4_REQUEST), env=env)
@@ -97,7 +99,7 @@ def test_is_refused_with_keys_that_aws_does_not_know(clients, sts, aws, aws_pool
 
 
 def test_python_reads_a_signed_request_from_a_file(clients, program, sts, aws, aws_pool, audience, tmp_path):
-    """--format=text with an output file: what a file-sourced configuration sends as it is."""
+    """With --format=text and an output file, the file contains what a file-sourced configuration sends unchanged."""
     output = tmp_path / "subject-token"
     env = aws.environment() | aws.keys.session("app").environment()
     options = (f"--audience={audience}", f"--token-type={AWS4_REQUEST}", "--format=text", f"--output-file={output}")
@@ -112,7 +114,7 @@ def test_python_reads_a_signed_request_from_a_file(clients, program, sts, aws, a
 
 @pytest.mark.parametrize("token_type", [JWT, AWS4_REQUEST])
 def test_terraform_reads_its_state(request, clients, sts, aws, audience, terraform, tmp_path, token_type):
-    """Go's library, with either kind of subject token."""
+    """Go's library exchanges both types of subject token."""
     request.getfixturevalue({JWT: "jwt_pool", AWS4_REQUEST: "aws_pool"}[token_type])
     configuration = clients.configuration(audience, "aws", token_type=token_type, output_file=tmp_path / "out.json", email=EMAIL)
     env = aws.environment() | aws.keys.session("runner").environment()
@@ -124,7 +126,7 @@ def test_terraform_reads_its_state(request, clients, sts, aws, audience, terrafo
 
 @each_client
 def test_shows_that_there_are_no_credentials(clients, sts, aws, audience, client):
-    """Status 4, and the places that were searched, as far as the client shows them."""
+    """The exit status is 4, and the client shows the places that were searched, if it shows messages."""
     outcome = clients.run(
         client, clients.configuration(audience, "aws"), env=aws.environment() | {"AWS_EC2_METADATA_DISABLED": "true"}
     )

@@ -1,4 +1,4 @@
-"""Nothing secret shows when AWS's services answer with all that they were sent, and the scan would find it if it did.
+"""No secret is shown if the services of AWS return everything that they received, and the scan would find one.
 
 Every other AWS test is scanned too (the `aws` fixture registers keys and tokens); here each server echoes the whole request,
 credentials included, in every member that a message might be made of.
@@ -26,7 +26,7 @@ WEB = {"AWS_ROLE_ARN": ROLE + "pod", "AWS_WEB_IDENTITY_TOKEN_FILE": "{home}/web-
 
 
 def echo(status: int):
-    """A server that answers with what it received; it gives one session token of IMDS first."""
+    """A server that responds with what it received; for IMDS, it first returns a session token."""
     def answer(request: Request) -> Answer:
         if request.path == "/latest/api/token":
             return Answer(200, TOKENS["imds"])
@@ -44,7 +44,7 @@ def echo(status: int):
 @pytest.mark.parametrize("status", [200, 400, 401, 403, 500])
 @pytest.mark.parametrize("source", ["variables", "web identity", "role", "sso", "sso refresh", "container", "instance"])
 def test_an_echo_shows_nothing(aws, program, ledger, audience, source, status):
-    """Whatever the status, the run fails, and neither output nor log holds what was sent."""
+    """The run fails at every status, and neither the output nor the log contains what was sent."""
     session, user = aws.keys.session("app"), aws.keys.user("app")
     for name, token in TOKENS.items():
         ledger.secret(f"the token of {name}", token)
@@ -77,7 +77,7 @@ def test_an_echo_shows_nothing(aws, program, ledger, audience, source, status):
 
 @pytest.mark.parametrize("text", ["{secret}", "{quoted}", "{base64}", "{token}", "{quoted_token}"])
 def test_the_scan_knows_the_keys(tmp_path, text):
-    """A program that puts any of it into its log is caught."""
+    """The scan finds each of them in the log of a program that writes it there."""
     home, ledger = tmp_path / "betrayer-home", Ledger()
     home.mkdir()
     key = AwsKeys(ledger).session("app")

@@ -2,8 +2,8 @@
 in IPv6, inside a network namespace that has them, with nginx behind each.
 
 https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html,
-https://docs.aws.amazon.com/eks/latest/userguide/pod-id-how-it-works.html. Each environment is resolved by botocore as well. A
-proxy stands in the variables that leads nowhere: these addresses bypass it.
+https://docs.aws.amazon.com/eks/latest/userguide/pod-id-how-it-works.html. Each environment is resolved by botocore as well. The variables
+name a proxy that does not exist: these addresses bypass it.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ KEYS = {name: session_key(name) for name in ("task", "pod4", "pod6", "inst4", "i
 
 
 def location(path: str, text: str, header: str | None = None, value: str = "") -> str:
-    """Answers one path, to those who send a header."""
+    """A location that responds at one path to clients that send a header."""
     guard = f"if ($http_{header} != '{value}') {{ return 401; }}" if header else ""
     return f"location = {path} {{ {guard} return 200 '{text}'; }}\n"
 
 
 def pod(name: str) -> str:
-    """EKS Pod Identity."""
+    """The endpoint of EKS Pod Identity."""
     return location("/v1/credentials", json.dumps(KEYS[name].document()), "authorization", POD_TOKEN)
 
 
 def instance(name: str) -> str:
-    """EC2, of one session token."""
+    """The endpoint of EC2 with one session token."""
     token = ("x_aws_ec2_metadata_token", f"imds-token-of-{name}")
     document = json.dumps({"Code": "Success", "LastUpdated": "2026-01-01T00:00:00Z", "Type": "AWS-HMAC"} | KEYS[name].document())
     return (location("/latest/api/token", token[1], "x_aws_ec2_metadata_token_ttl_seconds",
@@ -56,7 +56,7 @@ def instance(name: str) -> str:
 
 @pytest.fixture(scope="module")
 def inside(tmp_path_factory):
-    """The namespace with its addresses and the servers on them."""
+    """The namespace with its addresses and the servers at them."""
     folder = tmp_path_factory.mktemp("link-local")
     blocks = [server(80, location("/v2/credentials/task", json.dumps(KEYS["task"].document())), host="169.254.170.2"),
               server(80, pod("pod4"), host="169.254.170.23"), server(80, pod("pod6"), host="[fd00:ec2::23]"),
@@ -96,10 +96,10 @@ RELATIVE, FULL, TOKEN_FILE = (
     ("inst6", {"AWS_EC2_METADATA_SERVICE_ENDPOINT": "http://[fd00:ec2::254]"}),
 ], ids=lambda value: value if isinstance(value, str) else "+".join(value) or "default")  # fmt: skip
 def test_finds_what_botocore_finds(inside, within, audience, name, env):
-    """The key of this very address, whatever the proxies say."""
+    """The key is that of this address, whatever the proxy variables say."""
     (within.home / "pod-token").write_text(POD_TOKEN)
     given = {"AWS_REGION": "us-east-1"} | {variable: value.format(home=within.home) for variable, value in env.items()}
-    # botocore's container client takes no proxies either; its EC2 client would take HTTP_PROXY, so it runs without.
+    # botocore uses no proxy for containers either. It would use HTTP_PROXY for EC2, so it runs without this variable.
     words = [*inside.prefix, PYTHON, "-B", HERE / "clients" / "botocore_credentials.py"]
     done = subprocess.run(words, env=within.environment(given), capture_output=True, text=True, timeout=60, check=False)
     assert json.loads(done.stdout) == {"found": [KEYS[name].id, KEYS[name].token]}
@@ -108,13 +108,13 @@ def test_finds_what_botocore_finds(inside, within, audience, name, env):
 
 
 def test_the_region_of_the_instance(within, audience):
-    """At last, when nothing else says it."""
+    """It is used last, if no other place names a region."""
     run = within.run("aws", "--mode=caller-identity", f"--audience={audience}", env=PROXY)
     assert CallerIdentity(run.token).credential.region == "eu-north-1"
 
 
 def test_the_pod_s_token_is_read_each_time(within, audience):
-    """It rotates."""
+    """The token is rotated."""
     env = {"AWS_REGION": "us-east-1", FULL: "http://169.254.170.23/v1/credentials", TOKEN_FILE: str(within.home / "pod-token")}
     (within.home / "pod-token").write_text("yesterday-s-token-4711")
     within.run("aws", "--mode=caller-identity", f"--audience={audience}", env=env).failed("DENIED", "401")
@@ -123,7 +123,9 @@ def test_the_pod_s_token_is_read_each_time(within, audience):
 
 
 def test_a_relative_uri_cannot_lead_elsewhere(inside, within, audience):
-    """Whatever stands in it, the request goes to the container's address. The other host would give a session to everybody."""
+    """The request goes to the address of the container endpoint, whatever the URI is. The other host would give a
+    session to everyone.
+    """
     before = len(inside.nginx.requests(80))
     for uri in (
         f"@{ELSEWHERE}/c",

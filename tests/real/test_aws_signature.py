@@ -1,4 +1,4 @@
-"""The signed GetCallerIdentity request, judged by whoever can: ministack, a second implementation in Rust, a third in Python.
+"""The signed GetCallerIdentity request, judged by ministack, a second implementation in Rust and a third in Python.
 
 Each judge first sees a request of Google's own signer and all the ways in which it may be wrong, so that what it says of the
 program's request counts. ministack is asked as Google asks AWS: the same method, url and headers, sent to its address.
@@ -28,7 +28,7 @@ def server(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def accounts(server) -> dict[str, AccessKey]:
-    """A user's key and a session of a role, known to ministack; somebody else's of both kinds."""
+    """The keys of a user and of a session that ministack knows, and the same of another account."""
     user, role = server.user("alice"), server.role("app")
     return {
         "user": user,
@@ -40,14 +40,14 @@ def accounts(server) -> dict[str, AccessKey]:
 
 @pytest.fixture(params=["user", "session"])
 def key(request, accounts, ledger) -> AccessKey:
-    """Who signs, in turn."""
+    """Each kind of signer."""
     for found in accounts.values():
         ledger.secret(f"the secret of {found.id}", found.secret)
     return accounts[request.param]
 
 
 class Judges:
-    """Everybody who can tell a good request from a bad one; `verdicts` says what each answers."""
+    """All judges of a request; `verdicts` contains the response of each."""
 
     def __init__(self, server: Ministack, key: AccessKey):
         self.server, self.key = server, key
@@ -55,7 +55,7 @@ class Judges:
         self.keys.add(key)
 
     def verdicts(self, identity: CallerIdentity) -> dict[str, str]:
-        """ "accepted", or the reason against."""
+        """"accepted", or the reason of the refusal."""
         return {
             "ministack": self.asked(self.server.perform, identity),
             "python": self.asked(known_to(self.keys), identity),
@@ -71,24 +71,24 @@ class Judges:
         return "accepted"
 
     def accept(self, identity: CallerIdentity):
-        """All of them."""
+        """Asserts that all judges accept the request."""
         assert set(self.verdicts(identity).values()) == {"accepted"}, self.verdicts(identity)
 
     def refuse(self, identity: CallerIdentity, *but: str):
-        """All of them but the named."""
+        """Asserts that all judges except these refuse the request."""
         verdicts = self.verdicts(identity)
         assert {who for who, verdict in verdicts.items() if verdict == "accepted"} == set(but), verdicts
 
 
 @pytest.fixture
 def judges(server, key) -> Judges:
-    """Of this key."""
+    """The judges for this key."""
     return Judges(server, key)
 
 
 @pytest.fixture(params=["google-auth", "wif-token"])
 def sign(request, audience):
-    """Signs a request with a key, once as Google's library and once as the program does."""
+    """Signs a request with a key, once with Google's library and once with the program."""
     if request.param == "google-auth":
         return lambda key, **how: CallerIdentity(google_token(key, audience, **how))
     program = request.getfixturevalue("program")
@@ -100,19 +100,19 @@ def sign(request, audience):
 
 
 def caller_identity(program, audience, key: AccessKey, *options) -> CallerIdentity:
-    """What the program signs with a key of the environment; nothing is listening where it could ask."""
+    """The request that the program signs with a key in the environment; no server is reachable."""
     nothing = {"AWS_EC2_METADATA_DISABLED": "true", "AWS_REGION": REGION}
     run = program.run("aws", "--mode=caller-identity", f"--audience={audience}", *options, env=nothing | key.environment())
     return CallerIdentity(run.token)
 
 
 def test_all_accept_it(judges, key, sign):
-    """As it is."""
+    """The unchanged request is accepted."""
     judges.accept(sign(key))
 
 
 def test_all_accept_another_region(judges, key, sign, server):
-    """Signed for the region of its host; the second opinion is asked for that region."""
+    """The request is signed for the region of its host; the third judge is given that region."""
     identity = sign(key, region="eu-central-1")
     assert identity.json["url"].startswith("https://sts.eu-central-1.amazonaws.com?")
     assert server.perform(identity.request) == key.arn and known_to(judges.keys)(identity.request) == key.arn
@@ -121,31 +121,31 @@ def test_all_accept_another_region(judges, key, sign, server):
 
 
 def test_all_refuse_a_wrong_secret(judges, key, sign):
-    """The last character of the secret."""
+    """The last character of the secret differs."""
     judges.refuse(sign(replace(key, secret=key.secret[:-1] + ("A" if key.secret[-1] != "A" else "B"))))
 
 
 def test_all_refuse_another_key_id(judges, accounts, key, sign):
-    """Another known key's id beside this one's secret, and an id that nobody knows."""
+    """The ID is that of another known key, or of no key."""
     other = accounts["other user" if key.token is None else "other session"]
     judges.refuse(sign(replace(key, id=other.id)))
     judges.refuse(sign(replace(key, id="AKIA" + "X" * 16)))
 
 
 def test_all_refuse_a_changed_target_resource(judges, audience, key, sign):
-    """It is among the signed headers, so that a request for one pool provider cannot serve another."""
+    """The header is signed, so a request for one pool provider cannot be used for another."""
     judges.refuse(sign(key).changed(x_goog_cloud_target_resource=audience + "-other"))
 
 
 def test_all_refuse_a_changed_date(judges, key, sign):
-    """A minute later than it was signed."""
+    """The date is a minute later than the one that was signed."""
     identity = sign(key)
     date = identity.headers["x-amz-date"]
     judges.refuse(identity.changed(x_amz_date=date[:-4] + f"{(int(date[-4:-3]) + 1) % 6}" + date[-3:]))
 
 
 def test_all_refuse_a_changed_host(judges, key, sign):
-    """The region of the host is covered by the signature."""
+    """The signature covers the region in the host."""
     identity = sign(key)
     other = CallerIdentity(identity.token.replace("us-east-1.amazonaws.com", "us-west-2.amazonaws.com"))
     assert other.request.headers["host"] == "sts.us-west-2.amazonaws.com"
@@ -153,7 +153,8 @@ def test_all_refuse_a_changed_host(judges, key, sign):
 
 
 def test_all_refuse_a_wrong_session_token(judges, accounts, key, sign):
-    """Signed with it and exchanged afterwards; another session's, a shorter one, and one where there should be none."""
+    """The token of another session, a shorter one, and one that should not exist are refused, even if they were signed.
+    """
     other = accounts["other session"]
     judges.refuse(sign(replace(key, token=other.token)))
     judges.refuse(sign(key).changed(x_amz_security_token=other.token))
@@ -164,14 +165,16 @@ def test_all_refuse_a_wrong_session_token(judges, accounts, key, sign):
 
 @pytest.mark.parametrize("seconds", [-16 * 60, 16 * 60])
 def test_all_refuse_a_wrong_date(judges, audience, key, seconds):
-    """Signed more than 15 minutes ago or ahead, by Google's signer: the program has no other clock than this host's."""
+    """Google's signer signs a request that is more than 15 minutes old or ahead, because the program always uses the
+    clock of this host.
+    """
     judges.refuse(CallerIdentity(google_token(key, audience, when=time.time() + seconds)))
     judges.accept(CallerIdentity(google_token(key, audience, when=time.time() + seconds / 2)))
 
 
 @pytest.mark.parametrize("prefix", ["", "https:"])
 def test_it_is_what_google_s_own_library_makes(program, audience, key, prefix):
-    """At the same second: the same url, method and headers, and so the same signature."""
+    """In the same second, url, method, headers and signature are the same."""
     identity = caller_identity(program, prefix + audience, key)
     date = time.mktime(time.strptime(identity.headers["x-amz-date"], "%Y%m%dT%H%M%SZ")) - time.timezone
     google = google_request(key, audience, when=date)
@@ -185,20 +188,22 @@ def test_it_is_what_google_s_own_library_makes(program, audience, key, prefix):
 
 
 def test_every_header_is_signed(program, audience, key):
-    """The target resource above all; Google's Python library leaves it out."""
+    """This includes the target resource, which Google's Python library does not sign."""
     identity = caller_identity(program, audience, key)
     assert set(identity.credential.signed_headers) == identity.headers.keys() - {"authorization"}
     assert identity.headers["x-goog-cloud-target-resource"] == audience
 
 
 def test_the_pool_provider_accepts_it(program, audience, server, key):
-    """Google's rules, with ministack as the AWS that Google asks."""
+    """The stand-in applies Google's rules, and asks ministack in place of AWS."""
     provider = AwsPoolProvider(audience, server.account, server.perform)
     assert verify_aws(caller_identity(program, audience, key).token, provider)["arn"] == key.arn
 
 
 def test_text_format_is_the_bare_request(program, audience, server, key, tmp_path):
-    """The content of a file-sourced configuration, without a line end; the type alone chooses the mode."""
+    """The output is the content of a file-sourced configuration, without a line break. The token type alone selects the
+    mode.
+    """
     output = tmp_path / "subject-token"
     options = (f"--audience={audience}", f"--token-type={AWS4_REQUEST}", "--format=text", "--region=us-east-1")
     env = {"AWS_EC2_METADATA_DISABLED": "true"} | key.environment()
@@ -210,7 +215,7 @@ def test_text_format_is_the_bare_request(program, audience, server, key, tmp_pat
 
 
 def test_it_ends_with_the_date(program, audience, key):
-    """Fifteen minutes after its date, less the margin."""
+    """The expiry is fifteen minutes after the date, minus the margin."""
     run = program.run("aws", "--mode=caller-identity", f"--audience={audience}", "--region=us-east-1",
                       env={"AWS_EC2_METADATA_DISABLED": "true"} | key.environment())  # fmt: skip
     assert has_default_margin(run.document["expiration_time"], time.time() + 900, 900)

@@ -1,5 +1,5 @@
-"""Web identity tokens of AWS: the stand-in that gives them, judged by boto3, and the program's request for one, judged by it
-and by ministack.
+"""Web identity tokens of AWS: boto3 judges the stand-in that issues them, and the stand-in and ministack judge the request of the
+program.
 
 https://docs.aws.amazon.com/STS/latest/APIReference/API_GetWebIdentityToken.html — boto3 is AWS's own client: what it signs is
 accepted, what it reads is well-formed, and every documented error reaches it as that error.
@@ -29,7 +29,7 @@ ROLE = f"arn:aws:iam::{ACCOUNT}:role/team/deploy"
 
 
 def boto(aws, service: str, key=None, url: str | None = None):
-    """boto3's client at the stand-in; without a key it does not sign."""
+    """The client of boto3 for the stand-in; without a key it does not sign."""
     signing = {"aws_access_key_id": key.id, "aws_secret_access_key": key.secret, "aws_session_token": key.token} if key else {}
     config = Config(retries={"total_max_attempts": 1}, signature_version=None if key else UNSIGNED)
     return boto3.client(
@@ -50,12 +50,12 @@ def refused(call, code: str, status: int):
     return answer["Error"]["Message"]
 
 
-# The stand-in, by boto3
+# The stand-in, judged by boto3
 
 
 @pytest.mark.parametrize("kind", ["user", "session"])
 def test_boto3_gets_a_token_that_google_would_accept(aws, audience, kind):
-    """RS256 of a published key; the claims as AWS documents them."""
+    """The token is signed with RS256 by a published key, and has the claims that AWS documents."""
     key = getattr(aws.keys, kind)("app")
     got = boto(aws, "sts", key).get_web_identity_token(
         Audience=["https:" + audience], SigningAlgorithm="RS256", DurationSeconds=900, Tags=[{"Key": "team", "Value": "a b"}])  # fmt: skip
@@ -67,7 +67,7 @@ def test_boto3_gets_a_token_that_google_would_accept(aws, audience, kind):
 
 
 def test_an_es384_token_is_real_and_google_refuses_it(aws, audience):
-    """What a program would get that asked for the other algorithm."""
+    """A program that requests the other algorithm gets such a token."""
     got = boto(aws, "sts", aws.keys.user("app")).get_web_identity_token(Audience=[audience], SigningAlgorithm="ES384")
     key = jwt.PyJWK(aws.sts.signers["ES384"].public_jwk(), algorithm="ES384").key
     assert jwt.decode(got["WebIdentityToken"], key, algorithms=["ES384"], audience=audience)
@@ -86,7 +86,7 @@ def test_an_es384_token_is_real_and_google_refuses_it(aws, audience):
     ({"Tags": [{"Key": f"k{n}", "Value": "v" * 250} for n in range(10)]}, "JWTPayloadSizeExceededException"),
 ])  # fmt: skip
 def test_boto3_is_refused_a_parameter(aws, audience, change, code, monkeypatch):
-    """As documented; boto3's own validation is off."""
+    """The refusals are those that AWS documents; the validation of boto3 itself is off."""
     asked = {"Audience": [audience], "SigningAlgorithm": "RS256", **change}
     monkeypatch.setattr(
         "botocore.validate.ParamValidator.validate", lambda *_: type("Report", (), {"has_errors": lambda self: False})()
@@ -95,7 +95,9 @@ def test_boto3_is_refused_a_parameter(aws, audience, change, code, monkeypatch):
 
 
 def test_boto3_is_refused_by_the_documented_errors(aws, audience):
-    """A session that ends sooner, an account that has not opted in, a missing permission, wrong keys, wrong clocks."""
+    """The cases are a session that expires sooner, an account without the opt-in, a missing permission, wrong keys and
+    wrong clocks.
+    """
 
     def ask(key=aws.keys.user("app")):
         return boto(aws, "sts", key).get_web_identity_token(Audience=[audience], SigningAlgorithm="RS256", DurationSeconds=3600)
@@ -115,7 +117,9 @@ def test_boto3_is_refused_by_the_documented_errors(aws, audience):
 
 
 def test_boto3_assumes_roles(aws):
-    """The session acts as the role; the same question has the same answer, another external id another one."""
+    """The session is that of the role. The same request gives the same credentials, and another external ID gives other
+    ones.
+    """
     sts = boto(aws, "sts", aws.keys.user("app"))
     first, second, third = (sts.assume_role(RoleArn=ROLE, RoleSessionName="ci", **more)["Credentials"]
                             for more in ({}, {}, {"ExternalId": "x-1"}))  # fmt: skip
@@ -130,7 +134,7 @@ def test_boto3_assumes_roles(aws):
 
 
 def test_boto3_uses_the_portal(aws):
-    """GetRoleCredentials by an access token; CreateToken renews it."""
+    """GetRoleCredentials needs an access token, which CreateToken renews."""
     key = aws.sso.allow("Reader")
     portal, oidc = boto(aws, "sso"), boto(aws, "sso-oidc")
     asked = {"roleName": "Reader", "accountId": ACCOUNT}
@@ -148,12 +152,13 @@ def test_boto3_uses_the_portal(aws):
     refused(lambda: oidc.create_token(**unknown, **CLIENT), "InvalidGrantException", 400)
 
 
-# The program, by the stand-in and by ministack
+# The program, judged by the stand-in and by ministack
 
 
 @pytest.fixture
 def token(aws, program, ledger, audience):
-    """Runs the program in the default mode; gives the subject token, which the issuer's keys verify."""
+    """Runs the program in the default mode, and returns the claims of the subject token after a check of its signature.
+    """
 
     def run(key, *options, env=None) -> dict:
         given = aws.environment() | (key.environment() if key else {}) | (env or {})
@@ -166,7 +171,7 @@ def token(aws, program, ledger, audience):
 
 
 def test_the_token_is_of_this_caller_for_this_audience(aws, token, audience):
-    """The defaults: RS256, one audience in a form that the pool provider takes, an hour, no tags."""
+    """The defaults are RS256, one audience that the pool provider accepts, an hour, and no tags."""
     claims = token(aws.keys.user("app"))
     (call,) = aws.sts.calls
     assert (call.action, call.caller) == ("GetWebIdentityToken", aws.keys.user("app"))
@@ -179,7 +184,7 @@ def test_the_token_is_of_this_caller_for_this_audience(aws, token, audience):
 
 
 def test_duration_and_tags_are_passed_on(aws, token):
-    """Tags with the characters that an encoding would spoil."""
+    """The tags contain characters that must be encoded."""
     claims = token(aws.keys.session("app"), "--duration=600", "--tag=team=plat+form/a", "--tag=cost center=4=2@x:y")
     assert claims["exp"] - claims["iat"] == 600
     assert claims[CLAIMS]["request_tags"] == {"team": "plat+form/a", "cost center": "4=2@x:y"}
@@ -187,20 +192,20 @@ def test_duration_and_tags_are_passed_on(aws, token):
 
 @pytest.mark.parametrize("form", ["", "https:"])
 def test_the_audience_of_the_option_is_used_unchanged(aws, token, audience, form):
-    """`--audience` chooses among the forms that the pool provider accepts."""
+    """`--audience` selects one of the forms that the pool provider accepts."""
     token(aws.keys.user("app"), f"--audience={form}{audience}")
     if form:
         assert aws.sts.calls[-1].member("Audience") == [form + audience]
 
 
 def test_the_audience_of_the_client_is_enough(aws, program, audience):
-    """From GOOGLE_EXTERNAL_ACCOUNT_AUDIENCE."""
+    """The audience is that of GOOGLE_EXTERNAL_ACCOUNT_AUDIENCE."""
     env = aws.environment() | aws.keys.user("app").environment() | {PREFIX + "AUDIENCE": audience}
     assert verify_jwt(program.run("aws", env=env).token, OidcPoolProvider(audience, aws.sts.issuer.url))
 
 
 def test_a_session_s_end_caps_the_duration(aws, token):
-    """The container says when its session ends: no longer token is asked for, without an option."""
+    """The container endpoint returns the expiry of the session, so no longer lifetime is requested by default."""
     aws.container.key = aws.keys.session("brief", seconds=1800)
     claims = token(None, env={"AWS_CONTAINER_CREDENTIALS_FULL_URI": aws.container.url + "/c"})
     assert 1700 <= int(aws.sts.calls[-1].parameters["DurationSeconds"]) <= 1800
@@ -215,7 +220,7 @@ def test_a_session_s_end_caps_the_duration(aws, token):
     ({"AWS_REGION": "", "AWS_DEFAULT_REGION": ""}, [], "", "us-east-1"),
 ])  # fmt: skip
 def test_the_region_is_found_where_the_sdks_find_it(aws, token, program, env, options, files, region):
-    """Option, variables, profile, and at last the instance."""
+    """The places are the option, the variables, the profile and last the instance."""
     (program.home / ".aws").mkdir()
     (program.home / ".aws" / "config").write_text(f"[default]\n{files}\n")
     aws.sts.region = region
@@ -224,7 +229,9 @@ def test_the_region_is_found_where_the_sdks_find_it(aws, token, program, env, op
 
 @pytest.mark.parametrize("place", ["option", "AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL", "profile", "services"])
 def test_the_endpoint_is_found_where_the_sdks_find_it(aws, token, program, place):
-    """A VPC interface endpoint, say; the narrower place overrides the wider one, which leads nowhere here."""
+    """For example a VPC interface endpoint. The more specific setting overrides the general one, which names no server
+    here.
+    """
     nowhere = "http://127.0.0.1:9"
     places = {"AWS_ENDPOINT_URL_STS": "", "AWS_ENDPOINT_URL": nowhere, "profile": nowhere, "services": nowhere} | {
         place: aws.sts.url
@@ -242,7 +249,7 @@ def test_the_endpoint_is_found_where_the_sdks_find_it(aws, token, program, place
 
 @pytest.mark.parametrize("external_id", ["x-4711", "env:EXTERNAL_ID", "file:{home}/external-id"])
 def test_a_role_of_the_options(aws, token, program, external_id):
-    """`--role-arn` on top of whatever was found, with its external id as text or by reference."""
+    """`--role-arn` uses the credentials that were found; the external ID is given as text or by reference."""
     (program.home / "external-id").write_text("x-4711\n")
     aws.sts.external_ids[ROLE] = "x-4711"
     claims = token(aws.keys.user("app"), f"--role-arn={ROLE}", "--role-session-name=ci-7",
@@ -255,7 +262,7 @@ def test_a_role_of_the_options(aws, token, program, external_id):
 
 @pytest.mark.parametrize("options", [[], ["--duration=60"], ["--duration=3600", "--tag=team=a b", "--tag=x=1"]])
 def test_ministack_accepts_the_parameters(program, audience, ledger, tmp_path, options):
-    """An independent implementation of AWS's documentation. Its token is a stub, so only the request is compared."""
+    """ministack implements AWS's documentation independently. Its token is a stub, so only the request is compared."""
     folder = tmp_path / "ministack"
     folder.mkdir()
     with ministack(folder) as server:

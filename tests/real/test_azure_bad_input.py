@@ -22,7 +22,7 @@ ENVIRONMENTS = ["service-principal", "workload-identity", "app-service", "arc", 
 
 @pytest.fixture
 def run(azure, program):
-    """Runs the program in an environment of the stand-ins'."""
+    """Runs the program in an environment of the stand-ins."""
 
     def run(*options, present=(), client=None, resource=RESOURCE, **env):
         given = azure.environment(*present, client=client) | env
@@ -33,7 +33,7 @@ def run(azure, program):
 
 @pytest.fixture
 def build(azure, tmp_path, ledger):
-    """An application with a secret, and trust in a pod."""
+    """An application with a secret, which also trusts the tokens of a pod."""
     federated = [(azure.tenant.cluster.url, SUBJECT, EXCHANGE)]
     return azure.tenant.add("build", secret=SECRET, expired_secret="0ld-secret-value-4711", federated=federated)
 
@@ -43,7 +43,7 @@ def build(azure, tmp_path, ledger):
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_another_environment_than_the_one_asked_for(azure, run, environment):
-    """What is there otherwise is not taken."""
+    """The program does not use an identity of another environment."""
     present = {"imds": ("app-service",)}.get(environment, ("imds",))
     message = run(f"--environment={environment}", present=present).failed("ABSENT")
     assert azure.tenant.issued == []
@@ -58,19 +58,19 @@ def test_another_environment_than_the_one_asked_for(azure, run, environment):
     ("0ld-secret-value-4711", "EXPIRED", ["AADSTS7000222", "az ad app credential reset"]),
 ])  # fmt: skip
 def test_the_secret_is_refused(run, build, ledger, secret, code, words):
-    """A wrong secret, and an expired one."""
+    """The secret is wrong, or has expired."""
     ledger.secret("the secret sent", secret)
     run(client=BUILD.client_id, AZURE_CLIENT_SECRET=secret).failed(code, *words)
 
 
 def test_the_tenant_is_unknown(run, build):
-    """The option to check."""
+    """The message names the option to check."""
     tenant = "--tenant-id=22222222-0000-0000-0000-000000000000"
     run(tenant, client=BUILD.client_id, AZURE_CLIENT_SECRET=SECRET).failed("CONFIGURATION", "AADSTS90002", "--tenant-id")
 
 
 def test_the_client_is_unknown(run):
-    """In this tenant."""
+    """The application does not exist in this tenant."""
     run(client="nobody", AZURE_CLIENT_SECRET=SECRET).failed("CONFIGURATION", "AADSTS700016", "--client-id", "az ad app show")
 
 
@@ -95,7 +95,7 @@ def test_the_certificate_is_refused(run, build, tmp_path, ledger):
 
 
 def test_the_header_of_app_service_is_old(run):
-    """Its variable."""
+    """The message names its variable."""
     run(present=("app-service",), IDENTITY_HEADER="0123456789abcdef").failed("DENIED", "401", "IDENTITY_HEADER")
 
 
@@ -103,7 +103,7 @@ def test_the_header_of_app_service_is_old(run):
 
 
 def test_the_resource_is_unknown(azure, run, build):
-    """Entra ID and the instance metadata say so; App Service only fails."""
+    """Entra ID and the instance metadata say so; App Service does not give a reason."""
     other = {"resource": "api://other"}
     words = ("--resource", "application ID URI", "az ad sp create")
     run(client=BUILD.client_id, AZURE_CLIENT_SECRET=SECRET, **other).failed("CONFIGURATION", "AADSTS500011", *words)
@@ -112,14 +112,14 @@ def test_the_resource_is_unknown(azure, run, build):
 
 
 def test_the_resource_is_a_scope(run, build):
-    """As it is written for an SDK."""
+    """The user wrote it as for an SDK."""
     scope = RESOURCE + "/.default"
     run(client=BUILD.client_id, AZURE_CLIENT_SECRET=SECRET, resource=scope).failed("CONFIGURATION", "--resource")
     run(present=("imds",), resource=scope).failed("CONFIGURATION", "--resource")
 
 
 def test_the_resource_requires_an_assignment(run, build):
-    """Of the identity to its application."""
+    """The identity must be assigned to the application."""
     run(client=BUILD.client_id, AZURE_CLIENT_SECRET=SECRET, resource=CLOSED).failed("DENIED", "AADSTS501051", "app role")
 
 
@@ -128,7 +128,7 @@ def test_the_resource_requires_an_assignment(run, build):
 
 @pytest.mark.parametrize("where", ["imds", "app-service"])
 def test_the_identity_is_not_assigned(azure, run, where):
-    """Named by an option, by a variable, and the machine's own."""
+    """The identity is that of an option, that of a variable, or that of the machine."""
     for option in ("--client-id", "--object-id", "--identity-resource-id"):
         run(f"{option}=x", present=(where,)).failed("CONFIGURATION", "identity assign", option)
     run(present=(where,), client="x").failed("CONFIGURATION", "AZURE_CLIENT_ID")
@@ -137,17 +137,19 @@ def test_the_identity_is_not_assigned(azure, run, where):
 
 
 def test_there_are_several_identities(azure, run):
-    """The option that chooses."""
+    """The message names the option that selects one."""
     azure.machine.system = None
     azure.machine.users += [WORKER, BUILD]
     run(present=("imds",)).failed("CONFIGURATION", "Multiple user assigned identities", "--client-id")
 
 
-# Answers that pass
+# Temporary failures
 
 
 def test_temporary_errors_are_retried(azure, run, build):
-    """Entra ID is busy, the instance metadata are updated: both are asked again; a signed assertion would be a new one."""
+    """Entra ID is busy, or the instance metadata are being updated. Both requests are repeated, with a new assertion for
+    Entra ID.
+    """
     azure.entra.fail_first, azure.imds.fail_first = [503, 429], [404, 410, 500]
     assert run(client=BUILD.client_id, AZURE_CLIENT_SECRET=SECRET).token
     assert run(present=("imds",)).token
@@ -156,7 +158,7 @@ def test_temporary_errors_are_retried(azure, run, build):
 
 
 def test_an_assertion_is_new_for_each_try(azure, run, build, tmp_path, ledger):
-    """Entra ID sees the second one only."""
+    """Entra ID accepts only the second one."""
     path, certificate = certified(tmp_path, ledger)
     build.certificates.append(certificate)
     azure.entra.fail_first = [503]
@@ -170,7 +172,7 @@ def test_an_assertion_is_new_for_each_try(azure, run, build, tmp_path, ledger):
 
 @pytest.fixture
 def arc(azure, program):
-    """Runs the program beside the agent."""
+    """Runs the program with the agent."""
     beside = program.behind(*with_keys(azure.keys))
     return lambda *options: beside.run("azure", f"--resource={RESOURCE}", *options, env=azure.environment("arc"))
 
@@ -180,7 +182,7 @@ def arc(azure, program):
     "x.key", "file://" + KEYS + "/x.key", "", KEYS.upper() + "/x.key",
 ])  # fmt: skip
 def test_the_agent_names_another_file(azure, arc, tmp_path, ledger, realm):
-    """CVE-2024-35255: it is not read, and nothing of it is sent."""
+    """The file is not read, and nothing of it is sent (CVE-2024-35255)."""
     secret = ledger.secret("a secret of somebody else", "somebody-else-s-secret-4711")
     elsewhere = tmp_path / "elsewhere.key"
     elsewhere.write_text(secret)
@@ -193,7 +195,7 @@ def test_the_agent_names_another_file(azure, arc, tmp_path, ledger, realm):
 
 
 def test_the_agent_s_key_is_a_link(azure, arc, tmp_path, ledger):
-    """In its own folder, but it leads out of it."""
+    """The link is in the folder of the agent, but leads out of it."""
     elsewhere = tmp_path / "elsewhere"
     elsewhere.write_text(ledger.secret("a secret of somebody else", "somebody-else-s-secret-4711"))
     (azure.keys / "link.key").symlink_to(elsewhere)
@@ -204,7 +206,7 @@ def test_the_agent_s_key_is_a_link(azure, arc, tmp_path, ledger):
 
 @pytest.mark.parametrize("size, code", [(4096, None), (4097, "CONFIGURATION")])
 def test_the_agent_s_key_is_large(azure, arc, size, code):
-    """4096 bytes at most."""
+    """The key may have at most 4096 bytes."""
     azure.arc.content = "k" * size
     run = arc()
     if code:
@@ -214,7 +216,7 @@ def test_the_agent_s_key_is_large(azure, arc, size, code):
 
 
 def test_the_agent_s_key_is_missing_or_empty(azure, arc, ledger):
-    """The group that may read them; and a key that no header can carry."""
+    """The message names the group that may read the keys. A key that cannot be a header is refused too."""
     azure.arc.realm = KEYS + "/absent.key"
     arc().failed("CONFIGURATION", "absent.key", "himds")
     (azure.keys / "absent.key").write_bytes(b"\xff\xfe")
@@ -231,7 +233,7 @@ def test_the_agent_refuses_its_key(azure, arc):
 
 
 def test_an_old_agent_returns_another_identity(azure, arc):
-    """The server's own, instead of the one that was asked for: refused, since nobody asked for that."""
+    """It returns the token of the server instead of the requested one, so the token is refused."""
     azure.arc.legacy = True
     azure.machine.users.append(WORKER)
     for option in (f"--client-id={WORKER.client_id}", f"--object-id={WORKER.object_id}", f"--identity-resource-id={WORKER.resource_id}"):

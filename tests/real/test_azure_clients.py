@@ -27,7 +27,7 @@ def pool(sts, azure, audience):
 
 @pytest.mark.parametrize("client", list(CLIENTS))
 def test_each_client_exchanges_the_identity_of_a_virtual_machine(clients, sts, azure, pool, audience, tmp_path, client):
-    """With an output file and an impersonation; the second run sends no request."""
+    """The client uses an output file and an impersonation. Its second run sends no request."""
     configuration = clients.configuration(audience, *SOURCE, output_file=tmp_path / "out.json", email=EMAIL)
     outcomes = [clients.run(client, configuration, env=azure.environment("imds")) for _ in range(2)]
     assert [sts.impersonated[outcome.access_token] for outcome in outcomes] == [EMAIL] * 2
@@ -38,7 +38,7 @@ def test_each_client_exchanges_the_identity_of_a_virtual_machine(clients, sts, a
 
 @pytest.mark.parametrize("environment", ["secret", "certificate", "federated", "app-service", "arc", "imds"])
 def test_each_environment_reaches_google(clients, sts, azure, pool, audience, tmp_path, ledger, environment):
-    """Python's client; what it exchanges is the token of this very place."""
+    """Python's client exchanges the token of this environment."""
     path, certificate = certified(tmp_path, ledger)
     application = azure.tenant.add("build", secret="build-secret-value-4711", certificates=[certificate],
                                    federated=[(azure.tenant.cluster.url, SUBJECT, EXCHANGE)])  # fmt: skip
@@ -59,7 +59,7 @@ def test_each_environment_reaches_google(clients, sts, azure, pool, audience, tm
 
 
 def test_a_resource_that_the_pool_provider_does_not_allow(clients, sts, azure, audience):
-    """The token service refuses the token: the stand-in does verify it."""
+    """This control shows that the stand-in verifies: it refuses the token."""
     sts.add(OidcPoolProvider(audience, azure.tenant.issuer.url))
     outcome = clients.run("python", clients.configuration(audience, *SOURCE), env=azure.environment("imds"))
     assert outcome.status != 0 and sts.exchanges == []
@@ -68,7 +68,7 @@ def test_a_resource_that_the_pool_provider_does_not_allow(clients, sts, azure, a
 
 @pytest.mark.parametrize("client", list(CLIENTS))
 def test_shows_that_there_is_no_identity(clients, sts, azure, audience, client):
-    """The places that were searched, as far as the client shows them."""
+    """The client shows the places that were searched, if it shows messages."""
     outcome = clients.run(client, clients.configuration(audience, *SOURCE), env=azure.environment())
     assert outcome.status != 0 and sts.requests == []
     assert "AZURE_FEDERATED_TOKEN_FILE" in outcome.complaint

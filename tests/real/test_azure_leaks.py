@@ -1,4 +1,4 @@
-"""Nothing secret shows when the services of Azure answer with all that they were sent.
+"""No secret is shown if the services of Azure return everything that they received.
 
 Every other Azure test is scanned too (the `azure` fixture registers secrets, keys and tokens); here each server echoes the whole
 request, credentials included, in every member that a message might be made of. That the scan finds what leaks is in test_leaks.py.
@@ -20,7 +20,7 @@ SECRETS = {name: f"{name}-secret-4711-0815" for name in ("client", "header", "ag
 
 
 def echo(status: int):
-    """A server that answers with what it received; the agent of Arc challenges first."""
+    """A server that responds with what it received; the Arc agent first sends its challenge."""
 
     def answer(request: Request) -> Answer:
         if "imds" in request.path and "authorization" not in request.headers:
@@ -39,7 +39,7 @@ def echo(status: int):
 @pytest.mark.parametrize("status", [200, 400, 401, 403, 500])
 @pytest.mark.parametrize("source", ["secret", "certificate", "federated", "app-service", "arc", "service-fabric", "machine-learning"])
 def test_an_echo_shows_nothing(azure, program, ledger, tmp_path, source, status):
-    """Whatever the status, the run fails, and neither output nor log holds what was sent."""
+    """The run fails at every status, and neither the output nor the log contains what was sent."""
     for name, secret in SECRETS.items():
         ledger.secret(f"the secret of {name}", secret)
     (azure.keys / "echo.key").write_text(SECRETS["agent"])

@@ -1,7 +1,7 @@
 """The addresses that Azure's platforms really have: 169.254.169.254, the agent of Arc at 127.0.0.1:40342, and the private and
 link-local ones of App Service, inside a network namespace that has them. azure-identity runs in the same place.
 
-A proxy stands in the variables that leads nowhere: nothing of this goes through one. The stand-ins themselves listen outside;
+The variables name a proxy that does not exist: nothing of this goes through one. The stand-ins themselves listen outside;
 socat carries their connections in, over sockets in the file system.
 """
 
@@ -25,7 +25,7 @@ IMDS = "169.254.169.254"
 
 @pytest.fixture
 def inside():
-    """The namespace, with the address of the instance metadata."""
+    """The namespace, which has the address of the instance metadata."""
     with namespace() as space:
         for address in (IMDS, "169.254.131.2"):
             subprocess.run([*space.prefix, "ip", "address", "add", f"{address}/32", "dev", "lo"], check=True)
@@ -34,7 +34,7 @@ def inside():
 
 @contextlib.contextmanager
 def carried(folder, space, address: str, port: int, to: int):
-    """Connections to an address inside reach a port outside."""
+    """Forwards the connections to an address inside to a port outside."""
     path = folder / f"{address}.sock"
     within = [*space.prefix, need("socat"), f"TCP-LISTEN:{port},bind={address},fork,reuseaddr", f"UNIX-CONNECT:{path}"]
     outside = [need("socat"), f"UNIX-LISTEN:{path},fork", f"TCP:127.0.0.1:{to}"]
@@ -51,12 +51,12 @@ def carried(folder, space, address: str, port: int, to: int):
 
 
 def without_host(env: dict[str, str]) -> dict[str, str]:
-    """These variables but the one that names another host than 169.254.169.254."""
+    """These variables without the one that names a host other than 169.254.169.254."""
     return {name: value for name, value in env.items() if name != "AZURE_POD_IDENTITY_AUTHORITY_HOST"}
 
 
 def test_the_instance_metadata_at_their_own_address(azure, program, inside, tmp_path):
-    """No variable names it. azure-identity would take the proxies, so it runs without."""
+    """No variable names the address. azure-identity would use the proxies, so it runs without them."""
     with carried(tmp_path, inside, IMDS, 80, azure.imds.port):
         theirs = reference(azure, program, "DefaultAzureCredential", {}, prefix=inside.prefix)
         assert theirs["token"] == azure.tenant.issued[-1].token
@@ -66,14 +66,14 @@ def test_the_instance_metadata_at_their_own_address(azure, program, inside, tmp_
 
 
 def test_no_server_responds_at_that_address(program, inside):
-    """Absent, and soon."""
+    """The identity is absent, and the run does not wait long."""
     run = program.behind(*inside.prefix).run("azure", f"--resource={RESOURCE}", env=PROXY, timeout=5)
     run.failed("ABSENT", "imds", "http://169.254.169.254")
 
 
 @pytest.mark.parametrize("address", [PRIVATE, "169.254.131.2"])
 def test_app_service_beneath_the_app(azure, program, inside, tmp_path, address):
-    """Plain http to an address of a private network, past any proxy, without --allow-http."""
+    """Plain http to a private address works without a proxy and without --allow-http."""
     env = without_host(azure.environment("app-service")) | PROXY | {"IDENTITY_ENDPOINT": f"http://{address}:8081/msi/token"}
     with carried(tmp_path, inside, address, 8081, azure.app_service.port):
         run = program.behind(*inside.prefix).run("azure", f"--resource={RESOURCE}", env=env)
@@ -81,7 +81,9 @@ def test_app_service_beneath_the_app(azure, program, inside, tmp_path, address):
 
 
 def test_app_service_elsewhere_requires_https(azure, program, inside, tmp_path):
-    """A name, even of the same host, is no address of the platform: its header would cross a network in the clear."""
+    """A name is not an address of the platform, even if it is that of the host: the header would cross a network
+    unencrypted.
+    """
     env = without_host(azure.environment("app-service")) | {"IDENTITY_ENDPOINT": "http://other.example.test:8081/msi/token"}
     with carried(tmp_path, inside, PRIVATE, 8081, azure.app_service.port):
         run = program.behind(*inside.prefix).run("azure", f"--resource={RESOURCE}", env=env)
@@ -90,7 +92,7 @@ def test_app_service_elsewhere_requires_https(azure, program, inside, tmp_path):
 
 
 def test_an_installed_agent_needs_no_variables(azure, program, inside, tmp_path):
-    """Its program shows that it is there; it listens at its usual port."""
+    """The program of the agent shows that it is installed; it listens on its usual port."""
     prefix = (*inside.prefix, *with_keys(azure.keys, agent=True))
     with carried(tmp_path, inside, "127.0.0.1", 40342, azure.arc.port):
         run = program.behind(*prefix).run("azure", f"--resource={RESOURCE}", "--environment=arc", env=PROXY)

@@ -1,5 +1,5 @@
-"""The `azure-pipelines` source: Microsoft's SDK judges the stand-in of Azure DevOps, and asks as the program does; Google's
-clients then exchange what the program fetched, for the one audience that these tokens have."""
+"""The `azure-pipelines` source: Microsoft's SDK must accept the stand-in of Azure DevOps and send the same request as the program;
+Google's clients then exchange the token of the program, with the fixed audience of these tokens."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HEADERS = {"Authorization": f"Bearer {ACCESS_TOKEN}", "X-TFS-FedAuthRedirect": "
 
 @pytest.fixture
 def devops(issuer, sts, audience, ledger):
-    """Azure DevOps for one job; the pool provider allows the audience of its tokens."""
+    """Azure DevOps for one job; the pool provider allows the audience of the tokens."""
     sts.add(OidcPoolProvider(audience, issuer.url, allowed_audiences=(AUDIENCE,)))
     found = AzureDevOps(issuer, ledger.secret("the access token", ACCESS_TOKEN))
     yield found
@@ -29,7 +29,7 @@ def devops(issuer, sts, audience, ledger):
 
 
 def sdk(devops, monkeypatch, connection: str = CONNECTION, access_token: str = ACCESS_TOKEN) -> str:
-    """The id token that AzurePipelinesCredential gets, before it goes to Entra with it."""
+    """The ID token that AzurePipelinesCredential gets before it sends it to Entra ID."""
     monkeypatch.setenv("SYSTEM_OIDCREQUESTURI", devops.address)
     credential = AzurePipelinesCredential(
         tenant_id="tenant", client_id="client", service_connection_id=connection, system_access_token=access_token
@@ -38,7 +38,7 @@ def sdk(devops, monkeypatch, connection: str = CONNECTION, access_token: str = A
 
 
 def test_the_sdk_gets_a_token(devops, monkeypatch):
-    """Of the connection, for the audience of Entra."""
+    """The token is for the connection, and its audience is that of Entra ID."""
     claims = claims_of(sdk(devops, monkeypatch))
     assert (claims["aud"], claims["sub"]) == (AUDIENCE, "sc://example/project/deploy")
 
@@ -48,7 +48,7 @@ def test_the_sdk_gets_a_token(devops, monkeypatch):
     ({"connection": OTHER}, 404),
 ])  # fmt: skip
 def test_the_sdk_is_refused(devops, monkeypatch, given, status):
-    """Another access token, an unknown connection."""
+    """The access token is another one, or the connection is unknown."""
     with pytest.raises(ClientAuthenticationError) as refusal:
         sdk(devops, monkeypatch, **given)
     assert refusal.value.status_code == status
@@ -63,20 +63,20 @@ def test_the_sdk_is_refused(devops, monkeypatch, given, status):
     ("POST", "?api-version=7.1&serviceConnectionId=x", None, 404),
 ])  # fmt: skip
 def test_the_stand_in_refuses(devops, method, query, without, status):
-    """One broken rule each."""
+    """Each case breaks one rule."""
     headers = {name: value for name, value in HEADERS.items() if name != without}
     assert requests.request(method, devops.address + query, headers=headers, timeout=10).status_code == status
 
 
 def test_the_stand_in_redirects_unless_the_client_suppresses_it(devops):
-    """As the real one does: to a page for users."""
+    """The real server also redirects to a page for users."""
     answer = requests.post(devops.address + "?api-version=7.1", allow_redirects=False, timeout=10)
     assert answer.status_code == 302 and answer.headers["location"].endswith("/_signin")
 
 
 @pytest.mark.parametrize("source", ["azure-pipelines", "ci"])
 def test_asks_as_the_sdk_does(devops, monkeypatch, asked, source):
-    """The same request, as far as it counts."""
+    """The important parts of the request are the same."""
     sdk(devops, monkeypatch)
     run = asked.run(source, f"--service-connection={CONNECTION}", env=devops.environment())
     assert run.token == devops.issued[-1]
@@ -92,7 +92,7 @@ def test_asks_as_the_sdk_does(devops, monkeypatch, asked, source):
     ((f"--service-connection={CONNECTION}",), "sc://example/project/deploy"),
 ], ids=["pipeline", "connection"])  # fmt: skip
 def test_each_google_client_exchanges_it(clients, sts, devops, audience, client, options, subject):
-    """Of the pipeline and of a connection; neither names the pool provider as its audience."""
+    """The tokens of the pipeline and of a connection work, although neither has the pool provider as its audience."""
     outcome = clients.run(client, clients.configuration(audience, "azure-pipelines", *options), env=devops.environment())
     assert outcome.access_token in sts.issued
     (exchange,) = sts.exchanges
@@ -100,7 +100,7 @@ def test_each_google_client_exchanges_it(clients, sts, devops, audience, client,
 
 
 def test_a_pool_provider_that_does_not_allow_the_audience(clients, sts, devops, issuer, audience):
-    """What the page of the source warns of."""
+    """This is the case that the page of the source describes."""
     sts.add(OidcPoolProvider(audience, issuer.url))
     outcome = clients.run("python", clients.configuration(audience, "azure-pipelines"), env=devops.environment())
     assert outcome.status != 0 and sts.exchanges == [] and "does not match the expected audience" in sts.refusals[0].description
@@ -108,7 +108,7 @@ def test_a_pool_provider_that_does_not_allow_the_audience(clients, sts, devops, 
 
 @pytest.mark.parametrize("client", list(CLIENTS))
 def test_a_step_that_does_not_map_its_token_is_told_so(clients, devops, audience, client):
-    """As far as the client shows it."""
+    """The client shows the message, if it shows messages."""
     env = devops.environment() | {"SYSTEM_ACCESSTOKEN": ""}
     outcome = clients.run(client, clients.configuration(audience, "azure-pipelines"), env=env)
     assert outcome.status != 0 and "$(System.AccessToken)" in outcome.complaint and devops.requests == []

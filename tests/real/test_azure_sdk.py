@@ -1,6 +1,6 @@
 """The program finds the identity that azure-identity finds: the same environment, the same loopback endpoints.
 
-azure-identity, Microsoft's own client library, is the reference, and shows that the stand-ins are not made to our measure. Which
+azure-identity, Microsoft's own client library, is the reference, and shows that the stand-ins do not only fit the program. Which
 identity was taken, where, and how it was proved is what the stand-ins issued a token for.
 """
 
@@ -23,9 +23,8 @@ EVERY = ("app-service", "arc", "imds")
 
 @dataclass(frozen=True)
 class Case:
-    """One environment: the credentials and endpoints in it, and the token that comes of it (None: no identity).
-
-    `ours`, where it differs, is argued by `because`.
+    """One environment: its credentials and endpoints, and the expected token (None: no identity). If `ours` differs,
+    `because` gives the reason.
     """
 
     name: str
@@ -40,12 +39,12 @@ class Case:
 
 
 def system(where: str) -> tuple[str, str, str]:
-    """The machine's own identity."""
+    """The identity of the machine."""
     return (where, new_identity("system").client_id, "managed identity")
 
 
 def user(where: str, identity=WORKER) -> tuple[str, str, str]:
-    """A user-assigned one."""
+    """A user-assigned identity."""
     return (where, identity.client_id, "managed identity")
 
 
@@ -55,7 +54,7 @@ def principal(proof: str) -> tuple[str, str, str]:
 
 
 def no_system(azure: Azure):
-    """A machine without an identity of its own."""
+    """A machine without its own identity."""
     azure.machine.system = None
 
 
@@ -125,7 +124,7 @@ CASES = [
 
 
 def settle(case: Case, azure: Azure, folder, ledger) -> dict[str, str]:
-    """Makes the environment of a case; gives its variables."""
+    """Sets up the environment of a case, and returns its variables."""
     path, certificate = certified(folder, ledger)
     azure.tenant.add("build", secret="build-secret-value-4711", certificates=[certificate],
                      federated=[(azure.tenant.cluster.url, SUBJECT, EXCHANGE)])  # fmt: skip
@@ -140,7 +139,7 @@ def settle(case: Case, azure: Azure, folder, ledger) -> dict[str, str]:
 
 
 def last(azure: Azure, token: str | None) -> tuple[str, str, str] | None:
-    """Where, for whom and how this token was issued; it is the last."""
+    """The place, the identity and the proof of this token, which must be the last one that was issued."""
     if token is None:
         return None
     issued = azure.tenant.issued[-1]
@@ -150,7 +149,9 @@ def last(azure: Azure, token: str | None) -> tuple[str, str, str] | None:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_the_same_identity(case, azure, program, audience, tmp_path, ledger):
-    """The environment, the identity and its proof; or that there is none, or that it fails. Google's rules accept the token."""
+    """The environment, the identity and its proof are the same; or both find none, or both fail. Google's rules accept
+    the token.
+    """
     env, prefix = settle(case, azure, tmp_path, ledger), with_keys(azure.keys)
     theirs = reference(azure, program, "DefaultAzureCredential", env, prefix=prefix, retry_total=0)
     assert last(azure, theirs.get("token")) == case.expect, theirs
@@ -197,7 +198,7 @@ def test_an_identity_by_each_of_its_ids(azure, program, where, by):
 
 
 def test_options_instead_of_variables(azure, program, tmp_path, ledger):
-    """Each credential of the SDK by its own arguments, and ours by options; the variables name another."""
+    """The SDK gets arguments and the program options, while the variables name another identity."""
     path, certificate = certified(tmp_path, ledger)
     azure.tenant.add("build", secret="build-secret-value-4711", certificates=[certificate],
                      federated=[(azure.tenant.cluster.url, SUBJECT, EXCHANGE)])  # fmt: skip

@@ -22,19 +22,19 @@ CERTIFICATE = certificate(KEY, "build")
 
 @pytest.fixture
 def build(azure):
-    """An application with every kind of credential."""
+    """An application with every type of credential."""
     federated = [(azure.tenant.cluster.url, SUBJECT, EXCHANGE)]
     return azure.tenant.add("build", secret="s3cret-value-4711", expired_secret="0ld-secret-4711", certificates=[CERTIFICATE],
                             federated=federated)  # fmt: skip
 
 
 def post(azure, fields, tenant: str = TENANT) -> requests.Response:
-    """A token request."""
+    """Sends a token request."""
     return requests.post(f"{azure.entra.url}/{tenant}/oauth2/v2.0/token", fields, verify=azure.ca, timeout=10)
 
 
 def refused(azure, fields, tenant: str = TENANT) -> int:
-    """The number of the refusal."""
+    """The error number of a refusal."""
     answer = post(azure, {name: value for name, value in fields.items() if value is not None}, tenant)
     assert answer.status_code in (400, 401) and answer.json()["error"] and "access_token" not in answer.json()
     (number,) = answer.json()["error_codes"]
@@ -43,12 +43,12 @@ def refused(azure, fields, tenant: str = TENANT) -> int:
 
 
 def thumbprint(digest=hashes.SHA256()) -> str:
-    """As `x5t#S256` and `x5t` hold it."""
+    """The thumbprint in the form of `x5t#S256` and `x5t`."""
     return base64.urlsafe_b64encode(CERTIFICATE.fingerprint(digest)).decode().rstrip("=")
 
 
 def assertion(azure, build, key=KEY, algorithm="PS256", header=None, **changes) -> dict:
-    """The fields of an assertion that is good, but for the changes."""
+    """The fields of a valid assertion, apart from the changes."""
     now, client = int(time.time()), build.identity.client_id
     claims = {"iss": client, "sub": client, "aud": f"{azure.entra.url}/{TENANT}/oauth2/v2.0/token", "nbf": now, "exp": now + 300} | changes
     signed = jwt.encode(claims, key, algorithm, header or {"x5t#S256": thumbprint()})
@@ -56,7 +56,7 @@ def assertion(azure, build, key=KEY, algorithm="PS256", header=None, **changes) 
 
 
 def test_entra_accepts_each_credential(azure, build):
-    """The controls; the token names who asked, for what, and how it was proved."""
+    """This is the control. The token names the application, the resource and the type of the proof."""
     client = {"client_id": build.identity.client_id}
     old = {"algorithm": "RS256", "header": {"x5t": thumbprint(hashes.SHA1())}}
     federated = {"client_assertion_type": ASSERTION, "client_assertion": azure.tenant.projected()}
@@ -76,13 +76,13 @@ def test_entra_accepts_each_credential(azure, build):
     ({"scope": CLOSED + "/.default"}, 501051), ({"client_assertion": "a.b.c"}, 7000216),
 ], ids=str)  # fmt: skip
 def test_entra_refuses_a_broken_rule(azure, build, changes, number):
-    """One each."""
+    """Each case breaks one rule."""
     good = GRANT | {"client_id": build.identity.client_id, "client_secret": build.secret}
     assert refused(azure, good | changes) == number
 
 
 def test_entra_refuses_another_tenant(azure, build):
-    """Before it says anything about the client."""
+    """Entra ID checks the tenant before the client."""
     assert refused(azure, GRANT | {"client_id": build.identity.client_id}, "22222222-0000-0000-0000-000000000000") == 90002
 
 
@@ -93,7 +93,7 @@ def test_entra_refuses_another_tenant(azure, build):
     ({"aud": "https://other"}, 700023), ({"exp": 1}, 700024), ({"nbf": 4102444800}, 700024),
 ], ids=str)  # fmt: skip
 def test_entra_refuses_a_broken_assertion(azure, build, changes, number):
-    """Of a certificate: its signature, its name and each claim."""
+    """The signature, the name of the certificate, or one claim is wrong."""
     assert refused(azure, assertion(azure, build, **changes)) == number
 
 
@@ -102,7 +102,7 @@ def test_entra_refuses_a_broken_assertion(azure, build, changes, number):
     ({"exp": 1}, 700024),
 ], ids=str)  # fmt: skip
 def test_entra_refuses_a_foreign_token(azure, build, changes, number):
-    """Of Kubernetes, when no federated credential fits."""
+    """No federated credential matches the Kubernetes token."""
     fields = GRANT | {"client_id": build.identity.client_id, "client_assertion_type": ASSERTION}
     assert refused(azure, fields | {"client_assertion": azure.tenant.projected(**changes)}) == number
     unsigned, signature = azure.tenant.projected().rpartition(".")[0], azure.tenant.projected().rpartition(".")[2]
@@ -112,7 +112,7 @@ def test_entra_refuses_a_foreign_token(azure, build, changes, number):
 
 
 def get(url: str, version: str, headers: dict, verify: bool = True, **query) -> requests.Response:
-    """A request for a token of a managed identity."""
+    """Sends a request for a token of a managed identity."""
     parameters = {"api-version": version, "resource": RESOURCE} | query
     given = {name: value for name, value in parameters.items() if value is not None}
     return requests.get(url, given, headers=headers, timeout=10, verify=verify)
@@ -127,7 +127,7 @@ IMDS = {"version": "2018-02-01", "headers": {"Metadata": "true"}}
     {"resource": "api://other"}, {"client_id": "nobody"}, {"mi_res_id": "x", "client_id": "y", "object_id": "z"},
 ], ids=str)  # fmt: skip
 def test_the_instance_metadata_refuse(azure, changes):
-    """A request that is not exactly theirs; without the change they give a token."""
+    """Each request differs from a valid one in one point; without the change, it gets a token."""
     url = azure.imds.url + "/metadata/identity/oauth2/token"
     assert get(url, **IMDS).json()["access_token"]
     answer = get(url, **IMDS | changes)
@@ -136,7 +136,7 @@ def test_the_instance_metadata_refuse(azure, changes):
 
 
 def test_the_instance_metadata_choose_no_identity(azure):
-    """One user-assigned identity stands for the machine; of several one has to be named."""
+    """The only user-assigned identity is used; if there are several, the request must name one."""
     url, machine = azure.imds.url + "/metadata/identity/oauth2/token", azure.machine
     machine.system = None
     assert get(url, **IMDS).json()["error_description"] == "Identity not found"
@@ -154,7 +154,7 @@ def test_the_instance_metadata_choose_no_identity(azure):
     ({"resource": "api://other"}, 500), ({"client_id": "nobody"}, 400), ({"client_id": "a", "mi_res_id": "b"}, 400),
 ], ids=str)  # fmt: skip
 def test_app_service_refuses(azure, changes, status):
-    """The same; the text is its own."""
+    """The cases are the same; the error text is that of App Service."""
     url = azure.app_service.url + "/msi/token"
     good = {"version": "2019-08-01", "headers": {"X-IDENTITY-HEADER": azure.app_service.header}}
     assert get(url, **good).json()["access_token"]
@@ -187,7 +187,7 @@ def test_the_cloud_shell_refuses(azure, headers, form):
 
 
 def test_the_arc_agent_accepts_its_key_once(azure):
-    """A challenge each time, and what stands in the file that it names; not what stands in another."""
+    """Each request needs a new challenge and the content of the file that it names."""
     url, agent = azure.arc.url + "/metadata/identity/oauth2/token", {"version": "2020-06-01"}
 
     def key() -> str:

@@ -36,7 +36,7 @@ Make = Callable[[Setups], Setup]
 
 @dataclass(frozen=True)
 class Row:
-    """What is broken, how, the code of the first error, its link, and names that its line contains."""
+    """What is broken and how, the code of the first error, its check, and names that its line contains."""
 
     what: str
     make: Make
@@ -46,7 +46,7 @@ class Row:
 
 
 def row(what: str, make: Make, code: str, link: str, *names: str) -> Row:
-    """A row; the names are options, variables, paths and claims, not the wording."""
+    """A row. The names are options, variables, paths and claims, not the wording."""
     return Row(what, make, code, link, names)
 
 
@@ -54,7 +54,7 @@ def row(what: str, make: Make, code: str, link: str, *names: str) -> Row:
 
 
 def config(make: Make | None = None, **members) -> Make:
-    """These members of the configuration changed, `None` to leave one out."""
+    """Changes these members of the configuration; `None` removes one."""
 
     def made(setups: Setups) -> Setup:
         setup = (make or Setups.ours)(setups)
@@ -69,12 +69,12 @@ def config(make: Make | None = None, **members) -> Make:
 
 
 def source(**found) -> Make:
-    """Another credential source."""
+    """Sets another credential source."""
     return lambda setups: setups.of(json.loads(json.dumps(found).replace("{dir}", str(setups.folder))), setups.jwt())
 
 
 def executable(**members) -> Make:
-    """These members of the executable changed."""
+    """Changes these members of the executable."""
 
     def made(setups: Setups) -> Setup:
         setup = setups.ours()
@@ -86,17 +86,18 @@ def executable(**members) -> Make:
 
 
 def ours(*arguments: str) -> Make:
-    """This program with these arguments."""
+    """Runs this program with these arguments."""
     return lambda setups: setups.ours(*[word.replace("{dir}", str(setups.folder)) for word in arguments])
 
 
 def foreign(**document) -> Make:
-    """Another program whose document has these members."""
+    """Runs another program whose document has these members."""
     return lambda setups: setups.foreign(**document)
 
 
 def claims(header: dict | None = None, **changed) -> Make:
-    """A token of another program with these claims, or with this header. This program would refuse some by itself."""
+    """A token of another program with these claims, or with this header. This program itself would refuse some of them.
+    """
 
     def made(setups: Setups) -> Setup:
         token = setups.issuer.token("https:" + setups.audience, header, **changed)
@@ -106,12 +107,12 @@ def claims(header: dict | None = None, **changed) -> Make:
 
 
 def raw(token: str) -> Make:
-    """Another program that gives this for a token."""
+    """Another program that returns this as the token."""
     return lambda setups: setups.foreign(token)
 
 
 def saml(**parts) -> Make:
-    """An assertion, one part changed."""
+    """An assertion with one changed part."""
 
     def made(setups: Setups) -> Setup:
         signer = SamlSigner()
@@ -123,7 +124,7 @@ def saml(**parts) -> Make:
 
 
 def aws(edit: Callable[[dict], None] = lambda request: None, account: str = ACCOUNT, **more) -> Make:
-    """A signed request, one thing changed."""
+    """A signed request with one change."""
 
     def made(setups: Setups) -> Setup:
         keys = AwsKeys()
@@ -145,7 +146,7 @@ def document(setup: Setup, edit: Callable[[str], str]):
 
 
 def set_header(name: str, value: str | None) -> Callable[[dict], None]:
-    """Changes a header of a signed request, or takes it away."""
+    """Changes a header of a signed request, or removes it."""
 
     def edit(request: dict):
         request["headers"] = [h for h in request["headers"] if h["key"].lower() != name]
@@ -156,7 +157,7 @@ def set_header(name: str, value: str | None) -> Callable[[dict], None]:
 
 
 def sign_only(*names: str) -> Callable[[dict], None]:
-    """Leaves only these names in SignedHeaders."""
+    """Keeps only these names in SignedHeaders."""
 
     def edit(request: dict):
         for header in request["headers"]:
@@ -167,7 +168,7 @@ def sign_only(*names: str) -> Callable[[dict], None]:
 
 
 def with_(make: Make, do: Callable[[Setup], object]) -> Make:
-    """A set-up to which something more is done."""
+    """A set-up with one more change."""
 
     def made(setups: Setups) -> Setup:
         setup = make(setups)
@@ -178,12 +179,12 @@ def with_(make: Make, do: Callable[[Setup], object]) -> Make:
 
 
 def options(*more: str, make: Make | None = None) -> Make:
-    """With options of `check` itself."""
+    """Runs `check` with these options."""
     return with_(make or Setups.ours, lambda setup: setup.options.extend(more))
 
 
 def provider(**changed) -> Make:
-    """The pool provider at Google is another than the token is for."""
+    """The pool provider at Google differs from the one that the token is for."""
 
     def made(setups: Setups) -> Setup:
         setup = setups.ours()
@@ -210,7 +211,7 @@ def chain(*roles: tuple[str, str, str | None]) -> Make:
 
 
 def server(answer: Answer) -> Make:
-    """A source `url` that answers like this."""
+    """A source `url` whose server responds like this."""
 
     def made(setups: Setups) -> Setup:
         setup = setups.url(lambda _: answer)
@@ -221,22 +222,22 @@ def server(answer: Answer) -> Make:
 
 
 def nobody(setup: Setup):
-    """No service account lets the workload in."""
+    """No service account grants the workload a role."""
     setup.sts.iam.policies.accounts[DEPLOYER] = {}
 
 
 def without_account(setup: Setup):
-    """There is no service account."""
+    """The service account does not exist."""
     setup.sts.iam.policies.accounts.pop(DEPLOYER)
 
 
 def another_key(setups: Setups) -> Setup:
-    """A token with the issuer's name and key ID, signed with another key."""
+    """The token has the name of the issuer and its key ID, but is signed with another key."""
     return setups.foreign(Signer().token(claims_of(setups.jwt())))
 
 
 def hmac(setups: Setups) -> Setup:
-    """A token signed with HS256."""
+    """The token is signed with HS256."""
     header = base64.urlsafe_b64encode(b'{"alg":"HS256"}').decode()
     return setups.foreign(f"{header}.{setups.jwt().partition('.')[2]}")
 
@@ -445,7 +446,7 @@ ROWS = [
 
 @pytest.mark.parametrize("row", ROWS, ids=[row.what for row in ROWS])
 def test_the_first_error(setups, row):
-    """It is of the broken link and names the cause; the report is the one of the file."""
+    """The first error is that of the broken check and names the cause; the report is the one in the file."""
     setup = row.make(setups)
     report = setup.check()
     first = report.first("error") or ""
@@ -456,7 +457,7 @@ def test_the_first_error(setups, row):
 
 
 def test_no_two_are_alike():
-    """Each row breaks another part, and each report belongs to a row."""
+    """Each row breaks another part, and each report in the folder belongs to a row."""
     reports = sorted(slug(row.what) for row in ROWS)
     assert len(set(reports)) == len(ROWS) >= 60
     assert sorted(path.name for path in (HERE / "check" / "broken").iterdir()) == reports

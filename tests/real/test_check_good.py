@@ -1,4 +1,4 @@
-"""Good set-ups of every kind: `check` finds nothing wrong, to the last link, as text and as JSON; and says so without any token.
+"""Valid set-ups of every kind: `check` reports no problem in any check, as text and as JSON, and prints no token.
 
 What an administrator reads is in `check/good/` and `check/warning/`; `UPDATE=1 pytest test_check_good.py` rewrites it.
 Among them are the configurations that the installed gcloud writes, their addresses led to loopback.
@@ -50,19 +50,19 @@ def json_file(setups: Setups) -> Setup:
 
 
 def env(setups: Setups) -> Setup:
-    """With a variable of a CI job."""
+    """The variable of a CI job."""
     setup = setups.ours("env", "--name=ID_TOKEN")
     setup.env["ID_TOKEN"] = setup.token
     return setup
 
 
 def command(setups: Setups) -> Setup:
-    """With another program's output."""
+    """The output of another program."""
     return setups.ours("command", "--", "/bin/cat", f"{setups.folder}/token")
 
 
 def args_file(setups: Setups) -> Setup:
-    """With its arguments in a file, for a path with spaces."""
+    """The arguments are in a file, because a path contains spaces."""
     (setups.folder / "a b").mkdir()
     setup = setups.ours(f"--args-file={setups.folder}/args")
     setup.file("a b/token", setup.token)
@@ -71,7 +71,7 @@ def args_file(setups: Setups) -> Setup:
 
 
 def key(setups: Setups) -> Setup:
-    """With its own key, which is uploaded: no server publishes the keys of the issuer."""
+    """The key of the host, which is uploaded: no server publishes the keys of the issuer."""
     path, issuer = setups.folder / "key.pem", "https://127.0.0.1:9"
     words = ("key", f"--key={path}", f"--issuer={issuer}", "--subject=repo:example/app")
     made = setups.program.run(*words, "--generate", f"--audience={setups.audience}")
@@ -102,12 +102,12 @@ def saml_assertion(setups: Setups) -> Setup:
 
 
 def plain_file(setups: Setups) -> Setup:
-    """File-sourced."""
+    """A file-sourced configuration."""
     return setups.of({"file": f"{setups.folder}/token"}, setups.jwt())
 
 
 def url(setups: Setups) -> Setup:
-    """URL-sourced, as on Azure."""
+    """A URL-sourced configuration, as on Azure."""
     token = setups.jwt()
     good = lambda request: request.headers.get("metadata") == "True"  # noqa: E731
     setup = setups.url(lambda request: Answer(200, {"access_token": token}) if good(request) else Answer(400, "no"))
@@ -126,13 +126,13 @@ def workforce(setups: Setups) -> Setup:
 
 
 def allowed_audience(setups: Setups) -> Setup:
-    """An audience that the pool provider was told to allow."""
+    """The pool provider allows another audience."""
     setups.sts.add(OidcPoolProvider(setups.audience, setups.issuer.url, ("api://my-app",)))
     return setups.ours(token=setups.issuer.token("api://my-app"))
 
 
 def uploaded_keys(setups: Setups) -> Setup:
-    """An issuer without a server, whose keys were uploaded."""
+    """The issuer has no server, and its keys were uploaded."""
     signer = Signer("RS256", kid=None)
     setups.sts.add(OidcPoolProvider(setups.audience, "https://127.0.0.1:9", jwks=signer.jwks()))
     setups.issuer.signers = (signer,)
@@ -151,38 +151,38 @@ def delegates(setups: Setups) -> Setup:
 
 
 def no_account(setups: Setups) -> Setup:
-    """Direct resource access."""
+    """The workload has direct access to resources."""
     setup = setups.ours()
     del setup.config["service_account_impersonation_url"]
     return setup
 
 
 def mapping(setups: Setups) -> Setup:
-    """A mapping, some of which is more than a path."""
+    """A mapping with expressions that are more than a path."""
     setup = setups.ours()
     setup.options.append("--mapping=google.subject=assertion.sub,attribute.org=assertion.sub.extract('repo:{o}/')")
     return setup
 
 
 def universe(setups: Setups) -> Setup:
-    """Another universe, as gcloud writes it: the audience is the same everywhere."""
+    """Another universe, as gcloud writes it. The audience is the same in all universes."""
     setup = setups.ours()
     setup.config["universe_domain"] = "example.goog"
     return setup
 
 
 def fraction(setups: Setups) -> Setup:
-    """Times with a fraction."""
+    """The times have a fraction."""
     return setups.ours(token=setups.jwt(iat=time.time() - 5.5, exp=time.time() + 600.5))
 
 
 def aws(setups: Setups) -> Setup:
-    """AWS, with a key in the environment."""
+    """AWS with a key in the environment."""
     return setups.of({"environment_id": "aws1"}, token_type=AWS4_REQUEST)
 
 
 def by_gcloud(*options: str, make: Callable[[Setups], Setup] = plain_file) -> Callable[[Setups], Setup]:
-    """What gcloud writes with these options, its addresses led to loopback."""
+    """What gcloud writes with these options, with URLs of the stand-ins."""
 
     def made(setups: Setups) -> Setup:
         setup = make(setups)
@@ -225,7 +225,7 @@ SETUPS: dict[str, Callable[[Setups], Setup]] = {
 
 @pytest.mark.parametrize("kind", SETUPS)
 def test_nothing_is_wrong(setups, aws_on_loopback, kind):
-    """No warning, no error; every link that this kind has was tried, in order."""
+    """There is no warning and no error, and every check of this kind of set-up was run, in order."""
     setup = SETUPS[kind](setups)
     if setup.config["subject_token_type"] == AWS4_REQUEST:
         aws_on_loopback(setup, with_key="imdsv2" not in kind)
@@ -247,14 +247,14 @@ def test_nothing_is_wrong(setups, aws_on_loopback, kind):
 
 
 def test_each_report_belongs_to_a_set_up():
-    """None is left of a set-up that is gone."""
+    """No report of a removed set-up remains."""
     reports = {path.name for path in (HERE / "check" / "good").iterdir()}
     assert reports == {slug(kind) for kind in SETUPS} | {"offline-url.txt"}
 
 
 @pytest.fixture
 def aws_on_loopback(setups, aws):
-    """AWS for a set-up: a role's key in the environment, or on the instance alone."""
+    """AWS for a set-up: the key of a role is in the environment, or only on the instance."""
 
     def prepare(setup: Setup, with_key: bool):
         setup.sts.add(AwsPoolProvider(setup.audience, ACCOUNT, known_to(aws.keys)))
@@ -267,7 +267,7 @@ def aws_on_loopback(setups, aws):
 
 @pytest.mark.parametrize("kind", ["file", "foreign", "saml", "aws", "plain_file"])
 def test_offline_sends_nothing(setups, aws_on_loopback, kind):
-    """Configuration and token alone."""
+    """Only the configuration and the token are checked."""
     setup = SETUPS[kind](setups)
     if kind == "aws":
         aws_on_loopback(setup, with_key=True)
@@ -279,7 +279,7 @@ def test_offline_sends_nothing(setups, aws_on_loopback, kind):
 
 
 def test_offline_a_source_on_the_network_is_skipped(setups):
-    """There is no token to look at then."""
+    """There is no token to check then."""
     setup = url(setups)
     report = setup.check("--offline")
     assert report.run.status == 0 and setups.servers[0].requests == []
@@ -288,7 +288,7 @@ def test_offline_a_source_on_the_network_is_skipped(setups):
 
 
 def test_an_unreachable_issuer_is_reported_and_settled(setups):
-    """Google takes the token: what was feared is not so."""
+    """Google accepts the token, so the unreachable issuer is not a problem."""
     report = uploaded_keys(setups).check()
     (line,) = [line for line in report.lines() if line.startswith("ok       issuer")]
     assert "Connection refused" in line, line
@@ -297,7 +297,7 @@ def test_an_unreachable_issuer_is_reported_and_settled(setups):
 
 
 def test_header_claims_and_principals(setups):
-    """As a mapping names them, and as a policy names the workload; the signature is nowhere."""
+    """The claims have the names of a mapping, and the principals those of a policy. The signature is not shown."""
     setup = setups.ours()
     aws_claims = {"https://sts.amazonaws.com/": {"aws_account": "123456789012"}}
     setup.claims(groups=["a", "b"], team="x", **aws_claims)
@@ -319,7 +319,7 @@ def test_header_claims_and_principals(setups):
 
 
 def test_the_principals_of_the_report_are_those_of_the_policy(setups):
-    """Each principal is granted the role in turn, and can then impersonate the account."""
+    """Each principal in turn gets the role, and can then impersonate the account."""
     setup = setups.ours()
     setup.claims(team="x")
     principals = setup.check("--mapping=google.subject=assertion.sub,attribute.team=assertion.team").below("principal")
@@ -330,13 +330,13 @@ def test_the_principals_of_the_report_are_those_of_the_policy(setups):
 
 
 def test_saml_claims(setups):
-    """The subject and the attributes."""
+    """The report lists the subject and the attributes."""
     setup = saml(setups)
     assert setup.check().below("claims") == ['assertion.subject = "user@example.test"']
 
 
 def warned(name: str, setup: Setup, report: Report, link: str, *names: str):
-    """One warning of this link that contains these names, no error, and the report of the file."""
+    """Asserts one warning of this check that contains these names, no error, and the report in the file."""
     first = report.first("warning") or ""
     assert first[9:24].strip() == link and all(word in first for word in names), report.run.described()
     assert (report.first("error"), report.run.status) == (None, 0), report.run.described()
@@ -360,7 +360,7 @@ def test_what_does_not_work_everywhere_is_a_warning(setups, name, change, link, 
 
 
 def test_a_token_service_that_is_not_google_s_is_a_warning(setups):
-    """It works, and gets tokens."""
+    """The set-up works and gets tokens."""
     setup = setups.ours()
     setup.config["token_url"] = "https://sts.example.test/v1/token"
     warned("token-service-of-another-domain", setup, setup.check("--offline"), "token service", "sts.example.test", "googleapis.com")
@@ -377,7 +377,7 @@ def test_another_clock_is_a_warning(setups, ahead, side):
 
 @pytest.mark.parametrize("broken", ["audience", "token", "account"])
 def test_a_broken_set_up_has_the_same_form(setups, broken):
-    """As JSON: the schema, the kind of the first error as the exit status."""
+    """The JSON follows the schema, and the exit status is that of the first error."""
     setup = setups.ours()
     if broken == "audience":
         setup.config["audience"] = "x"

@@ -1,4 +1,4 @@
-"""`check` on a terminal: in color and wrapped between words, each link when it is checked, and what to fix first at the end."""
+"""`check` on a terminal: in color and wrapped between words, with each check as soon as it has run, and the first fix at the end."""
 
 import json
 import time
@@ -8,7 +8,7 @@ import pytest
 from support.program import PREFIX
 from support.terminal import on_terminal
 
-WIDTH = 80  # of a terminal that does not tell it
+WIDTH = 80  # the width of a terminal that does not report one
 LINK = ("ok", "warning", "error", "skipped")
 
 
@@ -31,7 +31,7 @@ def check(program, audience, tmp_path):
 
 @pytest.mark.parametrize("env", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
 def test_without_color(check, env):
-    """As the user wants it, or the terminal."""
+    """The user or the terminal does not want color."""
     status, text = check("/bin/false", "--offline", env=env)
     assert status == 6 and "\x1b" not in text
     report, summary = text.split("\n\n")
@@ -41,7 +41,7 @@ def test_without_color(check, env):
 
 
 def test_in_color(check):
-    """Green for what holds and red for what does not, the last line in the color of the worst."""
+    """Passed checks are green and failed ones red; the last line has the color of the worst status."""
     _, text = check("/bin/false", "--offline", env={"NO_COLOR": ""})
     assert text.startswith("\x1b[32mok      \x1b[0m configuration")
     assert "\x1b[31merror   \x1b[0m" in text and text.split("\n\n")[1].startswith("\x1b[31m")
@@ -64,7 +64,7 @@ def test_each_check_is_shown_as_soon_as_it_has_run(check, tmp_path):
 
 
 def test_a_run_that_reaches_its_deadline(check, tmp_path):
-    """Shows the rest, and the summary."""
+    """The report still shows the remaining checks and the summary."""
     program = tmp_path / "slow"
     program.write_text("#!/bin/sh\nsleep 30\n")
     program.chmod(0o755)

@@ -1,5 +1,5 @@
-"""The `ci` source in a job of each CI system, told apart by their own variables alone, through Google's clients to the token
-service. GitHub and Azure Pipelines also have separate files; messages are in tests/transcripts/ci.txt."""
+"""The `ci` source in a job of each CI system, which only its own variables identify, through Google's clients to the token service.
+GitHub and Azure Pipelines also have separate files; messages are in tests/transcripts/ci.txt."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ def token(issuer, audience) -> str:
 
 
 def exchanged(clients, sts, audience, *arguments, env=None, client="python") -> str:
-    """Runs the client; returns the subject token that the token service verified."""
+    """Runs the client, and returns the subject token that the token service verified."""
     outcome = clients.run(client, clients.configuration(audience, *arguments), env=env)
     assert outcome.access_token in sts.issued
     exchange = sts.exchanges[-1]
@@ -38,14 +38,14 @@ def exchanged(clients, sts, audience, *arguments, env=None, client="python") -> 
     ('{{"id_token": "{token}", "other": 1}}', ["--field=id_token"]),
 ])  # fmt: skip
 def test_file(clients, sts, audience, tmp_path, token, content, options):
-    """Text, with spaces around it, and a field of JSON."""
+    """The token is text with spaces around it, or a member of JSON."""
     path = tmp_path / "token"
     path.write_text(content.format(token=token))
     assert exchanged(clients, sts, audience, "file", f"--path={path}", *options) == token
 
 
 def test_file_is_read_every_time(clients, sts, issuer, audience, tmp_path, token):
-    """A projected token rotates."""
+    """A projected token is rotated."""
     path = tmp_path / "token"
     path.write_text(token)
     assert exchanged(clients, sts, audience, "file", f"--path={path}") == token
@@ -54,7 +54,7 @@ def test_file_is_read_every_time(clients, sts, issuer, audience, tmp_path, token
 
 
 def test_env(clients, sts, audience, token):
-    """GitLab and others provide the token in this way; the client passes its environment on."""
+    """GitLab and other systems provide the token in this way. The client passes its environment to the program."""
     assert exchanged(clients, sts, audience, "env", "--name=ID_TOKEN", env={"ID_TOKEN": token}) == token
     document = json.dumps({"token": token})
     assert exchanged(clients, sts, audience, "env", "--name=DOCUMENT", "--field=token", env={"DOCUMENT": document}) == token
@@ -66,7 +66,9 @@ def test_env(clients, sts, audience, token):
     ("Metadata:true", "true"),
 ])  # fmt: skip
 def test_url(clients, sts, ledger, audience, tmp_path, token, header, sent):
-    """A header whose secret value comes from a variable or a file, and a plain one; the server gets it and it leaks nowhere."""
+    """One header has a secret value from a variable or a file, and another one is plain. The server gets both, and the
+    secret does not leak.
+    """
     secret = ledger.secret("the request token", "request-token-4711")
     (tmp_path / "secret").write_text(secret + "\n")
     server = Loopback(lambda request: Answer(200, {"value": token}))
@@ -82,7 +84,9 @@ def test_url(clients, sts, ledger, audience, tmp_path, token, header, sent):
 
 
 def test_url_with_a_bearer(program, ledger, issuer, audience, token):
-    """`WORDS env:NAME`: on a command line without quoting the space needs an arguments file, so without a client here."""
+    """`WORDS env:NAME` contains a space, which requires an arguments file if the command line has no quoting. Therefore
+    no client runs it here.
+    """
     secret = ledger.secret("the request token", "request-token-4711")
     server = Loopback(lambda request: Answer(200, token) if "authorization" in request.headers else Answer(401, "no"))
     try:
@@ -95,7 +99,7 @@ def test_url_with_a_bearer(program, ledger, issuer, audience, token):
 
 
 def test_command(clients, sts, audience, tmp_path, token):
-    """Another program's stdout. Its noise on stderr would break Python's client if one byte of it came through."""
+    """The token is the stdout of another program. One byte of its stderr would break Python's client."""
     script = tmp_path / "helper.py"
     script.write_text("import json, sys\nprint('noise', file=sys.stderr)\nprint(json.dumps({'t': open(sys.argv[1]).read()}))\n")
     (tmp_path / "token").write_text(token)
@@ -108,7 +112,7 @@ def test_command(clients, sts, audience, tmp_path, token):
     ("RSA", []),
 ])  # fmt: skip
 def test_key(clients, sts, ledger, audience, tmp_path, kind, claims):
-    """A key made elsewhere: the program writes its key set for the upload and leaves the key as it was."""
+    """The key exists already: the program writes its key set for the upload, and does not change the key."""
     key, path = new_key(kind), tmp_path / "key.pem"
     path.write_text(ledger.private_key("the key", pem(key)))
     path.chmod(0o600)
@@ -132,7 +136,7 @@ def uploaded_jwks(program, path, audience) -> dict:
 
 
 def test_a_recreated_key_gets_its_own_key_set(program, audience, tmp_path):
-    """The key was lost: the key set next to the new key must contain its public half, because users upload it."""
+    """The key was lost. The key set next to the new key must contain its public key, because users upload it."""
     path = tmp_path / "demo.pem"
     source = ["key", f"--key={path}", "--issuer=https://issuer.example.test", "--subject=s", f"--audience={audience}"]
     assert program.run(*source, "--generate").token
@@ -143,7 +147,9 @@ def test_a_recreated_key_gets_its_own_key_set(program, audience, tmp_path):
 
 
 def test_args_file(clients, sts, audience, tmp_path, token):
-    """One argument a line, `#` comments: for what a command line without quoting cannot hold, a space in a path here."""
+    """Each line is one argument, and lines with `#` are comments. A path with a space cannot be in a command line
+    without quoting.
+    """
     folder = tmp_path / "with blank"
     folder.mkdir()
     (folder / "token").write_text(token)
@@ -153,7 +159,9 @@ def test_args_file(clients, sts, audience, tmp_path, token):
 
 
 def test_text_format_serves_a_file_sourced_configuration(program, clients, sts, audience, tmp_path, token):
-    """--format=text with an output file: the bare token, without a line end, since clients send a file as it is."""
+    """With --format=text and an output file, the file contains only the token without a line break, because clients send
+    it unchanged.
+    """
     output = tmp_path / "bare"
     options = ("env", "--name=T", "--format=text", f"--audience={audience}")
     run = program.run(*options, f"--output-file={output}", env={"T": token})

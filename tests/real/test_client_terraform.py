@@ -7,7 +7,7 @@ import pytest
 
 @pytest.mark.parametrize("email", [None, "deployer@example-project.iam.gserviceaccount.com"])
 def test_reads_its_state(clients, sts, terraform, issuer, audience, tmp_path, email):
-    """With an output file, as Go needs an expiry then; directly and as a service account."""
+    """There is an output file, so Go requires an expiry. Terraform works with and without a service account."""
     token = issuer.token("https:" + audience)
     (tmp_path / "token").write_text(token)
     source = ("file", f"--path={tmp_path / 'token'}")
@@ -22,7 +22,7 @@ def test_reads_its_state(clients, sts, terraform, issuer, audience, tmp_path, em
 
 @pytest.mark.parametrize("options, word", [([], "exit code 4"), (["--exit-zero"], "ABSENT")])
 def test_shows_a_failure(clients, sts, terraform, audience, options, word):
-    """Go shows only the exit status of the written contract; with --exit-zero code and message."""
+    """Go shows only the exit status of a failure; with --exit-zero, it shows the code and the message."""
     done = terraform.run(clients.configuration(audience, "env", "--name=NO_SUCH_TOKEN", *options), "init", "-no-color")
     assert done.returncode != 0 and terraform.storage.requests == [] and sts.requests == []
     said = " ".join((done.stdout + done.stderr).replace("\u2502", " ").split())

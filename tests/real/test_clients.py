@@ -1,4 +1,4 @@
-"""Google's own clients fetch through the program and exchange what they get, each in a process of its own.
+"""Google's own clients fetch through the program and exchange the result, each in its own process.
 
 https://google.aip.dev/auth/4117 is the contract; Python google-auth, Node google-auth-library, Rust google-cloud-auth and
 gcloud are its readers here. The token service stand-in verifies the subject token by Google's rules, so that an access
@@ -26,7 +26,7 @@ each_client = pytest.mark.parametrize("client", list(CLIENTS))
 
 @pytest.fixture
 def own_key(program, ledger, sts, audience, tmp_path) -> tuple:
-    """Arguments of the `key` source; its generated JWKS is uploaded to the pool provider."""
+    """The arguments of the `key` source; the generated JWKS is uploaded to the pool provider."""
     key = tmp_path / "demo.pem"
     arguments = ("key", f"--key={key}", f"--issuer={ISSUER}", f"--subject={SUBJECT}")
     assert program.run(*arguments, f"--audience={audience}", "--generate").token
@@ -40,7 +40,7 @@ def own_key(program, ledger, sts, audience, tmp_path) -> tuple:
 
 @pytest.fixture
 def token_server(issuer, audience):
-    """Gives out a new token of the trusted issuer on each request, which its `requests` count."""
+    """Returns a new token of the trusted issuer for each request, which its `requests` count."""
     found = Loopback(lambda _: Answer(200, {"token": issuer.token("https:" + audience)}))
     yield found
     found.close()
@@ -48,7 +48,7 @@ def token_server(issuer, audience):
 
 @each_client
 def test_exchanges_a_token_signed_by_an_own_key(clients, sts, own_key, audience, client):
-    """The shortest way: no output file, no impersonation."""
+    """This is the shortest set-up, without an output file and an impersonation."""
     outcome = clients.run(client, clients.configuration(audience, *own_key))
     assert outcome.access_token in sts.issued
     (exchange,) = sts.exchanges
@@ -60,7 +60,9 @@ def test_exchanges_a_token_signed_by_an_own_key(clients, sts, own_key, audience,
 
 @pytest.mark.parametrize("client", ["python", "node", "gcloud"])
 def test_the_variables_of_the_client_are_enough(clients, sts, own_key, audience, tmp_path, client):
-    """Audience, token type and output file come by GOOGLE_EXTERNAL_ACCOUNT_*; only the Rust client sets none."""
+    """The audience, the token type and the output file are in GOOGLE_EXTERNAL_ACCOUNT_*, which only the Rust client does
+    not set.
+    """
     output = tmp_path / "output.json"
     path = clients.configuration(audience, *own_key, output_file=output)
     configuration = json.loads(path.read_text())
@@ -74,7 +76,7 @@ def test_the_variables_of_the_client_are_enough(clients, sts, own_key, audience,
 
 @each_client
 def test_impersonates_a_service_account(clients, sts, own_key, audience, client):
-    """The federated token is exchanged again; the client returns the account's token."""
+    """The federated token is exchanged again, and the client returns the token of the account."""
     outcome = clients.run(client, clients.configuration(audience, *own_key, email=EMAIL))
     assert sts.impersonated[outcome.access_token] == EMAIL
     assert sts.exchanges[-1].claims["sub"] == SUBJECT
@@ -82,7 +84,7 @@ def test_impersonates_a_service_account(clients, sts, own_key, audience, client)
 
 @each_client
 def test_shares_the_output_file(clients, sts, token_server, audience, tmp_path, client):
-    """The second client takes the subject token from the file; nothing is fetched again."""
+    """The second client uses the subject token in the file, and no request is sent."""
     output = tmp_path / "output.json"
     source = ("url", f"--url={token_server.url}/token", "--field=token")
     configuration = clients.configuration(audience, *source, output_file=output)
@@ -95,7 +97,7 @@ def test_shares_the_output_file(clients, sts, token_server, audience, tmp_path, 
 
 @each_client
 def test_renews_an_expired_output_file(clients, sts, token_server, audience, tmp_path, client):
-    """No client applies a margin: the program replaces an expired token."""
+    """The program replaces an expired token. No client applies a margin."""
     output = tmp_path / "output.json"
     source = ("url", f"--url={token_server.url}/token", "--field=token")
     configuration = clients.configuration(audience, *source, output_file=output)
@@ -123,7 +125,8 @@ POISONS = {
     *(("rust", poison) for poison in POISONS if poison != "version-2"),
 ])  # fmt: skip
 def test_replaces_a_poisoned_output_file(clients, sts, own_key, audience, tmp_path, client, poison):
-    """Wherever the client gets as far as running the program. (Others stop at the file: Node at a truncated one.)"""
+    """This works in each client that still runs the program. Others fail at the file, such as Node at a truncated one.
+    """
     output = tmp_path / "output.json"
     output.write_text(POISONS[poison])
     outcome = clients.run(client, clients.configuration(audience, *own_key, output_file=output))
@@ -133,7 +136,7 @@ def test_replaces_a_poisoned_output_file(clients, sts, own_key, audience, tmp_pa
 
 @each_client
 def test_shows_a_failure(clients, sts, audience, client):
-    """Non-zero exit, the written contract: the status reaches the user, and the message by stdout or stderr."""
+    """The client shows the exit status, and the message of stdout or stderr."""
     outcome = clients.run(client, clients.configuration(audience, "env", "--name=NO_SUCH_TOKEN"))
     assert outcome.status != 0 and sts.requests == []
     assert "NO_SUCH_TOKEN" in outcome.complaint
@@ -144,7 +147,7 @@ def test_shows_a_failure(clients, sts, audience, client):
 
 @each_client
 def test_shows_code_and_message_of_a_failure_that_exits_zero(clients, sts, audience, client):
-    """--exit-zero: every client shows code and message, and standard error is empty."""
+    """With --exit-zero, every client shows the code and the message, and standard error is empty."""
     outcome = clients.run(client, clients.configuration(audience, "env", "--name=NO_SUCH_TOKEN", "--exit-zero"))
     assert outcome.status != 0 and sts.requests == []
     shown = {"python": "code: ABSENT, message: ", "gcloud": "code: ABSENT, message: ",
@@ -154,7 +157,9 @@ def test_shows_code_and_message_of_a_failure_that_exits_zero(clients, sts, audie
 
 @each_client
 def test_is_refused_for_a_token_of_another_audience(clients, sts, own_key, audience, client):
-    """The stand-in does refuse: the same run with one thing wrong gets no access token, and the client shows why."""
+    """This control shows that the stand-in verifies: with another audience, the client gets no access token and shows
+    the reason.
+    """
     configuration = clients.configuration(audience, *own_key)
     configuration.write_text(configuration.read_text().replace(f"--audience={audience}", "--audience=https://other.example"))
     outcome = clients.run(client, configuration)
@@ -164,7 +169,7 @@ def test_is_refused_for_a_token_of_another_audience(clients, sts, own_key, audie
 
 
 def test_never_runs_without_the_opt_in(clients, sts, own_key, audience):
-    """The opt-in is the client's; stated here so that a success elsewhere is known to need it."""
+    """The client checks the opt-in. This control shows that the other tests need it."""
     off = {"GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES": "0"}
     outcome = clients.run("python", clients.configuration(audience, *own_key), env=off)
     assert outcome.status != 0 and PREFIX + "ALLOW_EXECUTABLES" in outcome.complaint and sts.requests == []

@@ -1,4 +1,4 @@
-"""Nothing secret shows when Google's services answer with all that they were sent, and the scan would find it if it did.
+"""No secret is shown if Google's services return everything that they received, and the scan would find one.
 
 Every other test of the commands is scanned too: what the stand-in gives is registered run by run. Here each server repeats the
 whole request in every member that a message might be made of.
@@ -22,7 +22,7 @@ PLACES = {"token": "/v1/token", "account": ":generateAccessToken", "id token": "
 
 
 def echo(request: Request, status: int) -> Answer:
-    """All that was received, in each member; as a success it lacks what was asked for."""
+    """A server that returns everything that it received in each member; a success lacks the requested value."""
     received = json.dumps([request.path, request.headers, request.body.decode()])
     names = ("error", "error_description", "message", "status", "expireTime", "keyId", "issued_token_type")
     nested = {"error": {"code": status, "message": received, "status": received}}
@@ -31,7 +31,7 @@ def echo(request: Request, status: int) -> Answer:
 
 @pytest.fixture
 def secrets(ledger) -> dict[str, str]:
-    """What the configuration itself holds."""
+    """The secrets that the configuration contains."""
     values = {"client_secret": "client-secret-4711-0815", "header": "url-header-4711-0815"}
     return {name: ledger.secret(f"the {name}", value) for name, value in values.items()}
 
@@ -39,7 +39,7 @@ def secrets(ledger) -> dict[str, str]:
 @pytest.mark.parametrize("status", [200, 400, 401, 403, 500])
 @pytest.mark.parametrize("place", list(PLACES))
 def test_an_echo_shows_nothing(commands, sts, issuer, audience, ledger, secrets, tmp_path, monkeypatch, place, status):
-    """Whatever the status, the run fails, and neither output nor log holds what was sent."""
+    """The run fails at every status, and neither the output nor the log contains what was sent."""
     token = ledger.token("the subject token", issuer.token("https:" + audience))
     sts.iam.policies.grant(CREATOR, on=TARGET, to=principal(audience))
     sts.delegation.people.add("ann@example.com")
@@ -48,7 +48,7 @@ def test_an_echo_shows_nothing(commands, sts, issuer, audience, ledger, secrets,
     real, echoed = sts._route, []
 
     def answer(request):
-        # The client of a workload pool would be refused; here only the echo sees it.
+        # The token service would refuse a client for a workload pool, but the echo server does not.
         if request.path.endswith(PLACES[place]) and (request.path == "/v1/token") == (place == "token"):
             echoed.append(json.dumps([request.headers, request.body.decode()]))
             for registered in [*sts.iam.tokens, *sts.delegation.grants]:
@@ -73,7 +73,7 @@ def test_an_echo_shows_nothing(commands, sts, issuer, audience, ledger, secrets,
 
 
 def test_the_scan_knows_what_google_gave(tmp_path, sts, issuer, audience):
-    """A program that logs the access token that it prints is caught."""
+    """The scan finds the access token in the log of a program that writes it there."""
     home, ledger = tmp_path / "betrayer-home", Ledger()
     home.mkdir()
     betrayer = tmp_path / "betrayer"

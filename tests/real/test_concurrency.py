@@ -1,7 +1,5 @@
-"""Many runs on one output file: one fetch, one answer for all who waited, never a half-written file, never the token
-of another request.
-
-The server holds its answer until every other run stands at the lock, see support/crowd.py.
+"""Many runs on one output file: one fetch, the same token for all waiting runs, never a part of a file, and never the token of another
+request. The server responds when every other run waits for the lock: see support/crowd.py.
 """
 
 import json
@@ -20,12 +18,12 @@ from support.signer import claims_of, some_token
 
 @pytest.fixture
 def runs(storm) -> int:
-    """How many there are at once."""
+    """How many runs start at once."""
     return 200 if storm else 50
 
 
 def stale(path):
-    """A well-formed output file whose token has expired; returns its bytes."""
+    """A well-formed output file whose token has expired. Returns its bytes."""
     over = int(time.time()) - 600
     path.write_text(json.dumps({"version": 1, "success": True, "token_type": JWT, "id_token": some_token(exp=over),
                                 "expiration_time": over - 300}))
@@ -33,7 +31,7 @@ def stale(path):
 
 
 def behind_a_gate(status, body, opened):
-    """A server that answers only once `opened` is set."""
+    """A server that responds only once `opened` is set."""
     def behave(far, connection, over):
         far.requests.append(connection.recv(65536))
         opened.wait(60)
@@ -44,7 +42,7 @@ def behind_a_gate(status, body, opened):
 
 
 class Reader(threading.Thread):
-    """Reads the output file again and again, as a client does before it runs the program."""
+    """Reads the output file continuously, as a client does before it runs the program."""
 
     def __init__(self, path):
         super().__init__(daemon=True)
@@ -93,17 +91,17 @@ def test_waiting_runs_report_the_failure_of_the_one_fetch(asked, tmp_path, runs,
         assert len(far.requests) == tries
         assert len({(one.stdout, one.stderr, one.status) for one in done}) == 1
         done[0].failed(kind)
-        # Tries that pause take two seconds.
+        # Attempts with pauses take two seconds.
         assert max(one.seconds for one in done) < len(done), "they went one after another"
         assert output.read_bytes() == before
 
         asked.run("url", f"--url={far.url}", f"--output-file={output}").failed(kind)
-        # Only a refusal is kept for those who come within ten seconds.
+        # Only a refusal is remembered, for ten seconds.
         assert len(far.requests) == (1 if kind == "DENIED" else 2 * tries)
 
 
 def test_when_the_fetching_run_is_killed_another_run_fetches(asked, tmp_path):
-    """And only one: the others get what that one fetched."""
+    """Only one other run fetches; the rest use its token."""
     output, token, opened = tmp_path / "out.json", some_token(), threading.Event()
     with far_end(behind_a_gate(b"200 OK", token.encode(), opened)) as far:
         words = ("url", f"--url={far.url}", f"--output-file={output}", "--timeout=60")
@@ -133,7 +131,7 @@ def test_a_success_after_a_failure(asked, tmp_path):
 
 
 def test_a_lock_that_is_never_released_ends_the_wait_at_the_deadline(asked, tmp_path):
-    """The one who holds it never gets its answer: the other still ends, and in time."""
+    """The run that holds the lock gets no response. The other run still ends before its deadline."""
     output = tmp_path / "out.json"
     with far_end(behind_a_gate(b"200 OK", b"", threading.Event())) as far:
         holder = asked.start("url", f"--url={far.url}", f"--output-file={output}", "--timeout=60")
@@ -148,7 +146,7 @@ def test_a_lock_that_is_never_released_ends_the_wait_at_the_deadline(asked, tmp_
 
 
 def test_another_request_never_gets_this_ones_token(asked, audience, tmp_path):
-    """Six audiences, ten runs each, all at once on one output file."""
+    """Ten runs for each of six audiences use one output file at once."""
     output = tmp_path / "out.json"
     command = ("key", f"--key={tmp_path / 'k.pem'}", "--issuer=https://i.example.test", "--subject=s")
     assert asked.run(*command, "--generate").token
@@ -161,7 +159,7 @@ def test_another_request_never_gets_this_ones_token(asked, audience, tmp_path):
 
 
 def test_a_fresh_file_is_for_one_request_only(asked, audience, tmp_path):
-    """A change of the audience, the source or an option causes a fetch; the same request again does not."""
+    """Another audience, source or option causes a fetch; the same request does not."""
     output, tokens = tmp_path / "out.json", {}
     for name in ("a", "b"):
         tokens[name] = some_token(sub=name)

@@ -1,6 +1,6 @@
-"""`wif-token config`: what it writes against what the installed gcloud writes, and its commands in that gcloud's hands.
+"""`wif-token config`: its output compared with that of the installed gcloud, which also runs its commands.
 
-That real clients work with its configurations, for every source, is proved wherever `Clients` runs one: it lets `config` write them.
+All other tests with `Clients` show that real clients accept its configurations, because `config` writes them there.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ID_TOKEN = "urn:ietf:params:oauth:token-type:id_token"
 
 @pytest.fixture
 def config(program, audience):
-    """What `config` prints for a source and options, without a log file among them."""
+    """What `config` prints for a source and options, without a log file in the command."""
 
     def run(*words: str, pool_provider: str = audience, **more):
         return program.run("config", *words, f"--pool-provider={pool_provider}", logs=False, **more)
@@ -47,7 +47,9 @@ def written(run) -> dict:
     (["--universe-domain=example.goog"], ["--universe-domain=example.goog"]),
 ])  # fmt: skip
 def test_as_gcloud_writes_it(config, tmp_path, audience, ours, gcloud):
-    """Member by member, in the same order. gcloud's own option for the universe is hidden, so its property is set instead."""
+    """All members are the same, in the same order. The option of gcloud for the universe is hidden, so its property is
+    set instead.
+    """
     found = written(config("file", "--path=/run/token", "--output-file=/run/out.json", *ours))
     executable = found["credential_source"]["executable"]
     properties = dict(word.replace("--universe-domain", "core_universe_domain").split("=") for word in gcloud if "universe" in word)
@@ -59,7 +61,7 @@ def test_as_gcloud_writes_it(config, tmp_path, audience, ours, gcloud):
 
 @pytest.mark.parametrize("source", [["file", "--path=/run/token"], ["oidc", "--issuer=https://idp.example", "--client-id=c"]])
 def test_as_gcloud_writes_it_for_a_workforce_pool(config, tmp_path, source):
-    """The same, whether the source knows its type of token or not."""
+    """The result is the same whether the source knows its token type or not."""
     found = written(config(*source, "--output-file=/run/out.json", PAYS, pool_provider=WORKFORCE))
     command = found["credential_source"]["executable"]["command"]
     reference = Gcloud(tmp_path).credential_config(
@@ -70,7 +72,7 @@ def test_as_gcloud_writes_it_for_a_workforce_pool(config, tmp_path, source):
 
 
 def test_an_output_file_for_its_user_alone(config, program):
-    """In the cache folder of this user, made with mode 0700; another request has another file."""
+    """It is in the cache folder of this user, which gets the mode 0700. Another request has another file."""
     paths = [written(config("file", f"--path={name}"))["credential_source"]["executable"]["output_file"] for name in "ab"]
     folder = program.home / ".cache" / "wif-token"
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
@@ -78,7 +80,7 @@ def test_an_output_file_for_its_user_alone(config, program):
 
 
 def test_paths_are_absolute(config, program):
-    """Clients run in folders of their own."""
+    """Clients run in other folders."""
     words = written(config("file", "--path=token", "--ca-file=ca.pem", "--output-file=out.json"))
     executable = words["credential_source"]["executable"]
     assert executable["command"] == f"{program.path} file --path={program.home}/token --ca-file={program.home}/ca.pem"
@@ -86,13 +88,13 @@ def test_paths_are_absolute(config, program):
 
 
 def test_a_secret_stays_where_it_is(config, program):
-    """Its place is named, as an absolute path."""
+    """The configuration contains its place as an absolute path."""
     found = written(config("oidc", "--issuer=https://idp.example", "--client-id=c", "--client-secret=file:secret"))
     assert f"--client-secret=file:{program.home}/secret" in found["credential_source"]["executable"]["command"].split()
 
 
 def test_what_a_command_line_cannot_contain_is_in_a_file(config, program, setups, tmp_path):
-    """Beside the configuration, which works."""
+    """The arguments file is next to the configuration, which works."""
     folder = tmp_path / "with blanks"
     folder.mkdir()
     (folder / "token").write_text(setups.jwt())
@@ -107,7 +109,7 @@ def test_what_a_command_line_cannot_contain_is_in_a_file(config, program, setups
 
 
 def test_a_custom_audience_is_kept(config, tmp_path):
-    """It says what the token is for; the pool provider has to allow it."""
+    """It is the audience of the token, which the pool provider must allow."""
     out = tmp_path / "c.json"
     run = config("file", "--path=/t", "--audience=api://my-app", f"--out={out}")
     found = json.loads(out.read_text())
@@ -116,14 +118,14 @@ def test_a_custom_audience_is_kept(config, tmp_path):
 
 
 def test_a_refusal_writes_nothing(program, audience, tmp_path):
-    """What it says is in tests/transcripts/config.txt."""
+    """The messages are in tests/transcripts/config.txt."""
     run = program.run("config", "command", f"--pool-provider={audience}", f"--out={tmp_path}/c.json", "--", "prog", " x", logs=False)
     assert (run.status, run.stdout) == (2, ""), run.described()
     assert not list(tmp_path.glob("c.*"))
 
 
 class Iam:
-    """Google's IAM API, as far as gcloud asks it: whatever is made is kept, and done at once."""
+    """Google's IAM API as far as gcloud uses it: it stores what is created, and every operation is done at once."""
 
     def __init__(self):
         self._http = Loopback(self.answer)
@@ -139,7 +141,7 @@ class Iam:
         return Answer(200, {"name": "/".join([*made, "operations/1"]), "done": True, "response": {"name": "/".join(made)}})
 
     def made(self) -> list[tuple[str, dict, dict]]:
-        """Path, query and body of each thing that was made."""
+        """The path, query and body of each creation."""
         posts = [request for request in self.requests if request.method == "POST"]
         return [(unquote(request.path), request.query, json.loads(request.body or b"{}")) for request in posts]
 
@@ -158,7 +160,9 @@ PEOPLE = "locations/global/workforcePools/people"
 
 
 def commands(program, gcloud, iam, tmp_path, words: list[str], edit: dict[str, str]) -> list[tuple[str, dict, dict]]:
-    """Runs `config` and then each command that it prints, words in capitals replaced; gives what Google's API received."""
+    """Runs `config` and then each command that it prints, with the words in capitals replaced. Returns what Google's API
+    received.
+    """
     run = program.run("config", *words, f"--out={tmp_path}/c.json", logs=False)
     assert (run.status, run.stderr) == (0, ""), run.described()
     token = tmp_path / "access-token"
@@ -175,7 +179,7 @@ def commands(program, gcloud, iam, tmp_path, words: list[str], edit: dict[str, s
 
 
 def test_gcloud_runs_the_commands(program, iam, tmp_path, audience):
-    """Pool, provider with issuer, keys and mapping, and the binding, exactly as Google receives them."""
+    """Google receives the pool, the provider with issuer, keys and mapping, and the binding exactly as expected."""
     (tmp_path / "keys.json").write_text(json.dumps({"keys": []}))
     words = [*KEY, f"--pool-provider={audience}", f"--service-account={DEPLOYER}"]
     pool, provider, binding = commands(program, Gcloud(tmp_path), iam, tmp_path, words, {"/k.jwks.json": f"{tmp_path}/keys.json"})
@@ -202,7 +206,8 @@ def test_gcloud_runs_the_commands(program, iam, tmp_path, audience):
     (["kubernetes"], "oidc", {"issuerUri": "ISSUER", "jwksJson": '{"keys": []}'}, {"google.subject": "assertion.sub"}),
 ])  # fmt: skip
 def test_gcloud_makes_the_provider_of_each_kind(program, iam, tmp_path, audience, words, kind, settings, mapping):
-    """OIDC, SAML, X.509 and AWS; without a service account the project's own policy names the workload."""
+    """The types are OIDC, SAML, X.509 and AWS. Without a service account, the policy of the project names the workload.
+    """
     (tmp_path / "metadata.xml").write_text("<xml/>")
     (tmp_path / "store.yaml").write_text("trustStore: {trustAnchors: [{pemCertificate: PEM}]}")
     (tmp_path / "keys.json").write_text(json.dumps({"keys": []}))
@@ -228,7 +233,7 @@ def test_gcloud_makes_the_provider_of_each_kind(program, iam, tmp_path, audience
      'assertion.sub.extract("/sc/{connection}")'),
 ])  # fmt: skip
 def test_gcloud_reads_the_condition_of_a_shared_issuer(program, iam, tmp_path, audience, words, condition, mapping):
-    """With its quotes, as the shell passes them on."""
+    """The shell passes its quotes on."""
     edit = {" PROJECT ": " my-project ", "=ROLE ": "=roles/viewer "}
     _, provider, _ = commands(program, Gcloud(tmp_path), iam, tmp_path, [*words, f"--pool-provider={audience}"], edit)
     assert provider[2]["attributeCondition"] == condition
@@ -240,7 +245,7 @@ def test_gcloud_reads_the_condition_of_a_shared_issuer(program, iam, tmp_path, a
     (["file", "--path=/t", "--audience=my-client"], "my-client"),
 ])  # fmt: skip
 def test_gcloud_makes_the_provider_of_a_workforce_pool(program, iam, tmp_path, words, client):
-    """It has a client in place of audiences, and belongs to an organization."""
+    """It has a client instead of audiences, and belongs to an organization."""
     edit = {"NUMBER": "1234", "ISSUER": "https://idp.example", " PROJECT ": " my-project ", "=ROLE ": "=roles/viewer "}
     words = [*words, f"--pool-provider={WORKFORCE}", PAYS]
     pool, provider, binding = commands(program, Gcloud(tmp_path), iam, tmp_path, words, edit)

@@ -1,6 +1,6 @@
 """A run killed at a system call leaves the old file or the new one, and the next run succeeds.
 
-strace puts SIGKILL in the way of each system call of a run in turn. It counts by call name and by thread, so the run is
+strace kills a run with SIGKILL at each system call in turn. It counts by call name and by thread, so the run is
 traced once to learn how often a thread makes each call; then every (name, n) is one run that dies there and one that
 follows. tests/storm does so at every call; otherwise at those by which a run opens, changes or closes files.
 """
@@ -38,7 +38,7 @@ def strace(asked):
 
 @pytest.fixture
 def system_calls(strace, storm, tmp_path):
-    """The calls of one run at which the others are killed."""
+    """The system calls at which runs are killed."""
     def calls(words):
         found = traced(strace, tmp_path / "trace", words)
         return [(name, n) for name, n in found if storm or name in ON_FILES]
@@ -47,7 +47,7 @@ def system_calls(strace, storm, tmp_path):
 
 
 def traced(strace, trace, words):
-    """Every (name, n) of one run: the n-th call of that name in the thread that makes most of them."""
+    """Every (name, n) of one run: the n-th call with that name in the thread that makes most of them."""
     done = strace(["-o", trace], words)
     assert done.returncode == 0, done.stderr
     counts = collections.Counter()
@@ -58,9 +58,8 @@ def traced(strace, trace, words):
 
 
 def die_at_each(strace, calls, prepare, words, examine):
-    """For each call: `prepare(folder)`, a run of `words(folder)` killed there, `examine(folder, dead, where)`.
-
-    Returns how often each thing that `examine` returned was seen.
+    """For each call: `prepare(folder)`, a run of `words(folder)` that is killed there, `examine(folder, dead, where)`.
+    Returns how often `examine` returned each value.
     """
     def die_at(name, n):
         folder = prepare(f"{name}-{n}")
@@ -94,7 +93,7 @@ def test_the_output_file(asked, strace, system_calls, tmp_path):
         left = (folder / "out.json").read_bytes()
         assert left == old or token_of(json.loads(left)) == token, f"{where}: {left[:200]!r}"
         assert dead.stdout == "" or token_of(json.loads(dead.stdout)) == token, f"{where}: {dead.stdout!r}"
-        for path in folder.iterdir():  # whatever else it left is for its owner only
+        for path in folder.iterdir():  # all other files that it left are private
             assert path.name in ("token", "out.json") or path.stat().st_mode & 0o077 == 0, f"{where}: {path}"
         after = asked.run(*words(folder))
         assert after.token == token and after.seconds < 30, f"it waits for the dead run, {where}: {after}"
@@ -108,7 +107,7 @@ def test_the_output_file(asked, strace, system_calls, tmp_path):
 
 
 def test_a_key_that_is_being_made(asked, strace, system_calls, tmp_path):
-    """The next run finds no key or a whole one, and the JWKS beside it is always that key's."""
+    """The next run finds no key or a complete one, and the JWKS next to it always belongs to that key."""
     def prepare(name):
         (tmp_path / name).mkdir()
         return tmp_path / name
@@ -132,7 +131,9 @@ def test_a_key_that_is_being_made(asked, strace, system_calls, tmp_path):
 
 
 def test_a_refresh_token_that_is_replaced(asked, strace, storm, sts, ledger, audience, tmp_path):
-    """The file is always whole. Once the new token is in any file, the next run has it; before that, only Google has."""
+    """The file is always complete. Once a file contains the new token, the next run uses it; before that, only Google
+    has it.
+    """
     oauth, names = sts.oauth, {"c.json", "c.json.lock", "token"}
 
     def prepare(name):

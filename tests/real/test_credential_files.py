@@ -1,4 +1,4 @@
-"""Credential files of every type: the program asks what google-auth, google-auth-library and gcloud ask with the same file.
+"""Credential files of every type: the program sends the same requests as google-auth, google-auth-library and gcloud with the same file.
 
 The stand-ins refuse what Google's endpoints refuse. Google's libraries know only Google's own hosts; clients/*_default lead these to
 the stand-in. Where the places of credentials are compared, google-auth judges the metadata server too.
@@ -30,26 +30,26 @@ from support.places import HERE, NODE_MODULES, PYTHON, missing, need
 
 AUDIENCE = "https://app.example.test"
 LIBRARIES = ["python", "node"]
-# Seconds, longer than any deadline of these tests, and than what a busy machine adds.
+# In seconds: longer than any deadline of these tests, even on a busy machine.
 FAR_TOO_LONG = 15
 
 
 @pytest.fixture
 def files(commands, sts, issuer, audience, ledger) -> CredentialFiles:
-    """Files for the stand-in at the place where `commands` looks."""
+    """Writes files for the stand-in at the path where `commands` looks."""
     return CredentialFiles(commands.path, sts, ledger, audience, issuer.token("https:" + audience))
 
 
 @pytest.fixture
 def library(commands, sts, ledger, tmp_path):
-    """Runs a library with application default credentials; `env` as it is, beside an empty home."""
+    """Runs a library with application default credentials; `env` is used unchanged, with an empty home."""
     def run(name: str, *arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess:
         if name == "node":
             need("google-auth-library")
         words = {"python": [PYTHON, HERE / "clients" / "python_default.py"],
                  "node": [need("node"), HERE / "clients" / "node_default.mjs", NODE_MODULES]}[name]  # fmt: skip
         env = {"GOOGLE_APPLICATION_CREDENTIALS": str(commands.path)} if env is None else env
-        # A library would ask gcloud and Google for a project.
+        # Without this variable, a library would request a project from gcloud and Google.
         settings = {"PATH": str(tmp_path), "HOME": str(tmp_path / "home"), "GOOGLE_CLOUD_PROJECT": "example-project",
                     "NO_PROXY": "127.0.0.1"}  # fmt: skip
         done = subprocess.run([str(word) for word in [*words, sts.url, *arguments]], env=settings | env, stdin=subprocess.DEVNULL,
@@ -68,7 +68,9 @@ def token(done: subprocess.CompletedProcess) -> str:
 
 
 def compare(commands, sts, library, name: str, write, *, id_token: bool = False) -> Asked:
-    """The requests of the program and of this library, which are the same. `write` writes the file again for each."""
+    """Asserts that the requests of the program and of this library are the same, and returns them. `write` writes the
+    file again for each.
+    """
     arguments = ["id-token", f"--for={AUDIENCE}", "--include-email"] if id_token else ["access-token"]
     write()
     in_file = refresh_token(commands.path)
@@ -83,13 +85,15 @@ def compare(commands, sts, library, name: str, write, *, id_token: bool = False)
 
 
 def refresh_token(path: Path) -> str:
-    """The refresh token in a file, if it has one."""
+    """The refresh token in a file, if there is one."""
     found = json.loads(path.read_text())
     return found.get("source_credentials", found).get("refresh_token", "")
 
 
 def with_scope_of_exchange(asked: Asked) -> Asked:
-    """google-auth exchanges for the scope iam where it impersonates, Google's other libraries and the program for cloud-platform."""
+    """The requests with the scope of google-auth, which requests iam before an impersonation. The program and Google's
+    other libraries request cloud-platform.
+    """
     iam = "https://www.googleapis.com/auth/iam"
     exchanges = tuple(tuple(CLOUD_PLATFORM if it == iam else it for it in exchange) for exchange in asked.exchanges)
     return replace(asked, exchanges=exchanges)
@@ -98,7 +102,7 @@ def with_scope_of_exchange(asked: Asked) -> Asked:
 @pytest.mark.parametrize("name", LIBRARIES)
 @pytest.mark.parametrize("kind", SOURCES)
 def test_asks_what_a_library_asks(commands, sts, files, library, kind, name):
-    """Of a user, all scopes that were granted; the client authenticates in the form or in the header."""
+    """For a user, these are all scopes that were granted. The client authenticates in the form or in the header."""
     asked = compare(commands, sts, library, name, lambda: files.write(kind))
     if kind in USERS:
         (refresh,) = asked.refreshes
@@ -113,7 +117,7 @@ def test_asks_what_a_library_asks(commands, sts, files, library, kind, name):
 @pytest.mark.parametrize("name", LIBRARIES)
 @pytest.mark.parametrize("kind", SOURCES)
 def test_impersonates_as_a_library_does(commands, sts, files, library, kind, name, delegates, id_token):
-    """Over every inline source, of which google-auth reads only users."""
+    """This works with every inline source; google-auth reads only users."""
     if name == "python" and kind not in USERS:
         files.impersonating(kind, *delegates)
         assert "source credential of type external_account is not supported" in library(name).stderr
@@ -153,7 +157,9 @@ def gcloud(files, *arguments: str) -> subprocess.CompletedProcess:
 @pytest.mark.parametrize("scopes", [(), (CLOUD_PLATFORM,)])
 @pytest.mark.parametrize("kind", USERS)
 def test_asks_what_gcloud_asks(commands, sts, files, kind, scopes):
-    """gcloud adds the scopes with which it names the account of the user; a workforce user's cannot be chosen."""
+    """gcloud adds the scopes with which it reads the name of the account. The scopes of a workforce user cannot be
+    chosen.
+    """
     files.write(kind)
     in_file = refresh_token(files.path)
     done = gcloud(files, *(f"--scopes={scope}" for scope in scopes))
@@ -183,7 +189,7 @@ REFUSALS = {
 @pytest.mark.parametrize("case", list(REFUSALS))
 @pytest.mark.parametrize("kind", USERS)
 def test_a_refusal_says_what_to_do(commands, sts, files, library, kind, case):
-    """One line, without a secret; google-auth is refused too, and the file stays as it is."""
+    """The message is one line without a secret. google-auth is refused too, and the file does not change."""
     change, code, words = REFUSALS[case]
     file = files.credentials(kind)
     change(file, sts)
@@ -232,7 +238,7 @@ def test_fifty_runs_at_once_send_one_request(commands, sts, files, storm, kind):
     ("--mount", 'mount --bind "$HOME/boot_id" /proc/sys/kernel/random/boot_id'),
 ], ids=["another name", "the same name"])
 def test_another_host_with_the_same_home_asks_again(commands, sts, files, isolated, change):
-    """What the platform of a host says about it is in no file, so a token is one of the host."""
+    """What the platform says about a host is not in a file, so a token is used only on its host."""
     files.write("authorized_user")
     first = commands.output("access-token")
     (commands.program.home / "boot_id").write_text("00000000-0000-4000-8000-000000000000\n")
@@ -255,7 +261,7 @@ def host(sts):
 
 @pytest.fixture
 def places(files, tmp_path):
-    """A file of another user at each place: by place, the variables and the refresh token."""
+    """A file of a different user at each place: the variables and the refresh token, by place."""
     home, moved, named = tmp_path / "user", tmp_path / "moved", tmp_path / "named.json"
     well_known = "application_default_credentials.json"
     found = {}
@@ -277,7 +283,7 @@ def places(files, tmp_path):
 ])  # fmt: skip
 @pytest.mark.parametrize("name", LIBRARIES)
 def test_finds_what_a_library_finds(commands, sts, places, host, library, names, expected, name):
-    """Each place overrides those after it, the metadata server comes last."""
+    """Each place takes precedence over those after it; the metadata server is last."""
     env = {key: places["variables"][key] for key in names} | {"GCE_METADATA_HOST": host.host, "GCE_METADATA_IP": host.host}
     env = {"GOOGLE_APPLICATION_CREDENTIALS": "", "HOME": str(commands.folder / "home")} | env
     for run in (lambda: commands.output("access-token", env=env), lambda: token(library(name, env=env))):
@@ -293,7 +299,7 @@ def test_finds_what_a_library_finds(commands, sts, places, host, library, names,
 
 @pytest.mark.parametrize("name", LIBRARIES)
 def test_gets_an_id_token_of_the_host_as_a_library_does(commands, host, library, name):
-    """The same claims; google-auth accepts the server as Google's."""
+    """The claims are the same, and google-auth accepts the server."""
     env = {"GOOGLE_APPLICATION_CREDENTIALS": "", "GCE_METADATA_HOST": host.host, "GCE_METADATA_IP": host.host}
     ours = commands.output("id-token", f"--for={AUDIENCE}", env=env)
     theirs = token(library(name, AUDIENCE, env=env))
@@ -319,7 +325,7 @@ def test_a_file_that_does_not_work_is_not_skipped(commands, sts, places, host, l
 
 
 def test_no_metadata_server_is_asked(commands, host, library):
-    """NO_GCE_CHECK turns it off for google-auth and for the program; without any place, both say so."""
+    """NO_GCE_CHECK turns it off for google-auth and for the program. Without any other place, both fail."""
     env = {"GOOGLE_APPLICATION_CREDENTIALS": "", "GCE_METADATA_HOST": host.host, "GCE_METADATA_IP": host.host, "NO_GCE_CHECK": "true"}
     assert commands.refused("USAGE", "access-token", env=env).startswith("no credentials were found: ")
     assert "Your default credentials were not found" in library("python", env=env).stderr
@@ -337,10 +343,10 @@ def test_a_host_without_an_account(commands, host):
 
 
 def test_the_account_of_the_host_impersonates(commands, sts, host, monkeypatch):
-    """`--service-account`, by the token of the host."""
+    """`--service-account` works with the token of the host."""
     sts.iam.policies.grant("serviceAccountTokenCreator", on=TARGET, to=f"serviceAccount:{host.account}")
     env = {"GOOGLE_APPLICATION_CREDENTIALS": "", "GCE_METADATA_HOST": host.host}
-    # The service is always Google's own, which is not reached from here.
+    # The service is always Google's own, which cannot be reached here.
     message = commands.run("access-token", f"--service-account={TARGET}", "--timeout=5", env=env | {"HTTPS_PROXY": "http://127.0.0.1:9"})
     assert message.status == 6 and "iamcredentials.googleapis.com" in message.stderr
     assert len(host.tokens) == 1 and sts.requests == []
@@ -349,7 +355,7 @@ def test_the_account_of_the_host_impersonates(commands, sts, host, monkeypatch):
 # What goes wrong
 
 def test_the_lock_is_held_or_the_endpoint_stalls(commands, sts, files, monkeypatch):
-    """The run ends in time, and leaves the refresh token to the other run."""
+    """The run ends before its deadline, and does not use the refresh token of the other run."""
     files.write("external_account_authorized_user")
     before = files.path.read_bytes()
     with open(f"{files.path}.lock", "w") as lock:
@@ -405,7 +411,7 @@ UNTRUSTED = {
 
 @pytest.mark.parametrize("case", list(UNTRUSTED))
 def test_a_file_that_cannot_be_used(commands, files, ledger, case):
-    """Refused by every command with the same line, without its content."""
+    """Every command refuses the file with the same line, without its content."""
     put, words = UNTRUSTED[case]
     for secret in ("hunter2-refresh", "hunter2-secret"):
         ledger.secret(secret, secret)
@@ -434,7 +440,7 @@ def test_a_group_that_the_file_cannot_keep(commands, files, ledger):
     """The user nobody is not in the group of the file: the group loses its access, and no other group gets access."""
     if os.geteuid() != 0:
         missing("running as another user needs root")
-    shared = Path(tempfile.mkdtemp(prefix="wif-token-shared-"))  # pytest's own folder is closed to others
+    shared = Path(tempfile.mkdtemp(prefix="wif-token-shared-"))  # other users cannot access pytest's own folder
     program = replace(commands.program, home=shared, path=Path(shutil.copy(commands.program.path, shared)))
     try:
         path = Path(shutil.copy(files.write("external_account_authorized_user"), shared))

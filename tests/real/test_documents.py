@@ -1,4 +1,4 @@
-"""What the documentation shows, in the hands of the real parsers: gcloud's commands, Terraform's files, Python.
+"""The real parsers read the commands of gcloud, the files of Terraform and the Python programs in the documentation.
 
 The blocks that need nothing but the program are run by tests/documents.
 """
@@ -15,7 +15,7 @@ from support.places import HERE, need
 
 
 def understood_by_gcloud(lines: list[list[str]], folder) -> tuple[list[bool], str]:
-    """Whether gcloud's parser understands each command, and what it says about the others."""
+    """Whether gcloud's parser accepts each command, and its messages about the others."""
     sdk = need("gcloud").resolve().parents[1]
     bundled = sdk / "platform" / "bundledpythonunix" / "bin" / "python3"
     python = bundled if bundled.exists() else "python3"
@@ -26,7 +26,7 @@ def understood_by_gcloud(lines: list[list[str]], folder) -> tuple[list[bool], st
 
 
 def test_gcloud_knows_every_command_and_option(tmp_path):
-    """Of every page; files that an option names exist, since the parser reads some."""
+    """The commands are those of every page. The files that an option names exist, because the parser reads some."""
     file = tmp_path / "file.json"
     file.write_text("{}")
     known = commands("gcloud")
@@ -38,13 +38,13 @@ def test_gcloud_knows_every_command_and_option(tmp_path):
 
 
 def test_terraform_reads_its_files():
-    """`terraform fmt` reads what it formats."""
+    """`terraform fmt` parses what it formats."""
     for block in blocks("hcl"):
         done = subprocess.run([need("terraform"), "fmt", "-"], input=block.text, capture_output=True, text=True, timeout=60, check=False)
         assert (done.returncode, done.stdout) == (0, block.text), f"{block.page}: {done.stderr}"
 
 
 def test_python_reads_its_programs():
-    """Those that a page shows."""
+    """Python compiles the programs on the pages."""
     for block in blocks("python"):
         ast.parse(block.text, block.page)

@@ -37,7 +37,7 @@ def configured(commands, issuer, audience, tmp_path, monkeypatch) -> Path:
 
 
 def printed(commands, client: list, **env: str) -> dict | str:
-    """What a client that runs under `exec` prints. No temporary file remains."""
+    """What a client under `exec` prints. No temporary file remains."""
     run = commands.run("exec", "--", *client, env=env)
     assert run.status == 0, run.described()
     assert not [name for name in os.listdir(commands.folder / "tmp") if name.startswith(TEMPORARY)]

@@ -1,6 +1,5 @@
-"""`exec`: command-line tools that have no credentials open what belongs to the service account.
-
-The servers that they ask accept only bearers that the stand-in of Google issued.
+"""`exec`: command-line tools without credentials open what the service account may read. Their servers accept only tokens of the stand-in
+of Google.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from standins.sts import DEPLOYER
 from support.places import need
 from support.terraform import BUCKET, OBJECT, QUIET, bucket
 
-# The tools of Google's SDK send statistics and look for updates otherwise.
+# Without these settings, the tools of Google's SDK send statistics and check for updates.
 SDK = {"CLOUDSDK_CORE_DISABLE_PROMPTS": "1", "CLOUDSDK_CORE_DISABLE_USAGE_REPORTING": "1",
        "CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK": "1"}  # fmt: skip
 
@@ -31,7 +30,7 @@ def configured(commands, issuer, audience, tmp_path) -> Path:
 
 
 def printed(commands, *words, **env: str) -> str:
-    """What a tool prints that runs under `exec`, by one exchange for the service account."""
+    """What a tool under `exec` prints, with one exchange for the service account."""
     run = commands.run("exec", "--", *words, env=SDK | env)
     assert run.status == 0, run.described()
     assert len(commands.sts.exchanges) == 1 and set(commands.sts.impersonated.values()) == {DEPLOYER}
@@ -39,19 +38,19 @@ def printed(commands, *words, **env: str) -> str:
 
 
 def test_terraform_reads_its_state(commands, terraform):
-    """In a bucket, with the default credentials."""
+    """Terraform reads the bucket with the default credentials."""
     printed(commands, *terraform.command("init", "-no-color"), **QUIET)
     assert printed(commands, *terraform.command("output", "-json", "answer"), **QUIET).strip() == '"42"'
 
 
 def test_gcloud_lists_a_bucket(commands, terraform):
-    """By `gcloud storage`."""
+    """The command is `gcloud storage`."""
     env = {"CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE": terraform.storage.url + "/storage/v1/"}
     assert printed(commands, need("gcloud"), "storage", "ls", f"gs://{BUCKET}", **env) == f"gs://{BUCKET}/{OBJECT}\n"
 
 
 def test_gsutil_lists_a_bucket(commands, sts, tmp_path):
-    """Which knows only https; gcloud tells it to ask the server."""
+    """gsutil supports only https; gcloud tells it to use the metadata server."""
     authority = Authority(tmp_path / "authority")
     shown, tls = authority.server("storage", "127.0.0.1"), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(shown.cert, shown.key)
@@ -63,7 +62,7 @@ def test_gsutil_lists_a_bucket(commands, sts, tmp_path):
 
 
 def test_bq_lists_the_datasets(commands, sts):
-    """Of the project of the service account."""
+    """The datasets are those of the project of the service account."""
     described = need("bq").resolve().parents[1] / "platform" / "bq" / "discovery_next" / "bigquery.json"
 
     def answer(request: Request) -> Answer:

@@ -1,7 +1,7 @@
 """Servers, programs and files that misbehave: every run ends by itself, before its deadline, with the right kind.
 
 A server here is a loopback socket of `servers/faults.py`. Runs have `DEADLINE` seconds, after which they are killed;
-`ended_by_itself` wants the run not cut short either.
+`ended_by_itself` also requires that the run used its time.
 """
 
 import json
@@ -24,18 +24,18 @@ DEADLINE = 2
 
 @pytest.fixture
 def hurried(asked):
-    """The program, which has until the deadline."""
+    """The program with the timeout of these tests."""
     return asked.killed_after(DEADLINE)
 
 
 @pytest.fixture
 def fetch(hurried):
-    """Runs it with this URL."""
+    """Runs the program with this URL."""
     return lambda url: hurried.run("url", f"--url={url}", f"--timeout={DEADLINE}")
 
 
 def ended_by_itself(done, kind="UNREACHABLE"):
-    """The message, after checking that the run used its time."""
+    """Asserts that the run used its time and was not killed, and returns its message."""
     message = done.failed(kind)
     assert done.seconds > DEADLINE / 2, done
     return message
@@ -57,7 +57,7 @@ def test_a_response_that_arrives_slowly(fetch, behave):
 
 
 def test_a_server_that_does_not_accept_the_connection(fetch):
-    """Its queue is full: the handshake of TCP gets no answer."""
+    """Its backlog is full, so the TCP handshake gets no response."""
     with ExitStack() as held:
         listening = held.enter_context(socket.socket())
         listening.bind(("127.0.0.1", 0))
@@ -70,7 +70,7 @@ def test_a_server_that_does_not_accept_the_connection(fetch):
 
 
 def test_the_deadline_applies_to_the_whole_run(hurried):
-    """Discovery takes half of the time, the token endpoint all there is."""
+    """Discovery takes half of the time, and the token endpoint takes the rest."""
     def behave(far, connection, over):
         far.requests.append(connection.recv(65536))
         if b"POST" in far.requests[-1]:
@@ -121,7 +121,7 @@ def test_an_impossible_port_is_refused_and_not_replaced(fetch):
 
 
 def test_a_name_server_that_never_responds(asked):
-    """getaddrinfo has a timeout of its own, longer than ours, and cannot be interrupted."""
+    """getaddrinfo has its own timeout, which is longer and cannot be interrupted."""
     script = ("import socket; s = socket.socket(type=socket.SOCK_DGRAM); s.bind(('%s', 53)); print(flush=True)\n"
               "while True: s.recv(512); print(flush=True)" % NAMES["idp.example.test"])
     with namespace(resolver=NAMES["idp.example.test"]) as space:
@@ -130,7 +130,7 @@ def test_a_name_server_that_never_responds(asked):
             silent.stdout.readline()
             within = asked.killed_after(DEADLINE, *space.prefix)
             ended_by_itself(within.run("url", "--url=https://slow.example.test/token", f"--timeout={DEADLINE}"))
-            silent.stdout.readline()  # it was asked
+            silent.stdout.readline()  # it received a request
         finally:
             silent.kill()
             silent.communicate()
@@ -139,7 +139,7 @@ def test_a_name_server_that_never_responds(asked):
 # stdin
 
 def test_stdin_is_never_read(asked, tmp_path):
-    """Neither by the program nor by the command it runs: what the client put there is still there."""
+    """Neither the program nor the command that it runs reads what the client wrote there."""
     (tmp_path / "token").write_text(TOKEN)
     for source in (["file", "--timeout=5", f"--path={tmp_path / 'token'}"],
                    ["command", "--timeout=5", "--", "/bin/sh", "-c", f"cat; cat {tmp_path / 'token'}"]):
@@ -153,7 +153,7 @@ def test_stdin_is_never_read(asked, tmp_path):
             os.close(writing)
 
 
-# Files that are none
+# Paths that are not regular files
 
 @pytest.fixture
 def fifo(tmp_path):
@@ -170,7 +170,7 @@ def test_a_pipe_nobody_writes_to_as_an_input_does_not_hang(asked, tmp_path, fifo
              "--header": ["url", url, f"--header=X-Key:file:{fifo}"],
              "--key": ["key", f"--key={fifo}", "--issuer=https://i.example.test", "--subject=s"],
              "--args-file": ["file", f"--path={tmp_path / 'token'}", f"--args-file={fifo}"]}
-    # The watchdog ends some of these a tenth of a second before the deadline; a busy machine may be later than that.
+    # The watchdog ends some of these a tenth of a second before the deadline, or later on a busy machine.
     done = asked.killed_after(5 * DEADLINE).run(*words[option], f"--timeout={DEADLINE}")
     assert done.status in (3, 6), done
     done.failed(done.document["code"])
@@ -192,7 +192,7 @@ def test_a_pipe_as_log_file_does_not_hang(hurried, tmp_path, fifo):
 
 
 def test_an_endless_file_is_not_read_to_the_end(asked):
-    """With 256 MiB of address space: a program that reads on would be killed or panic."""
+    """The address space is 256 MiB, so a program that reads on would be killed or panic."""
     limited = asked.killed_after(DEADLINE, need("prlimit"), f"--as={256 * 1024 * 1024}")
     done = limited.run("file", "--path=/dev/zero", f"--timeout={DEADLINE}")
     assert "--path" in done.failed("CONFIGURATION")

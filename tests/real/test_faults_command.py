@@ -1,5 +1,4 @@
-"""The `command` source and processes that outstay their welcome: nothing this program started survives it, and
-nothing that survives holds the client's stdout."""
+"""The `command` source and processes that do not end: no process of the program survives it or keeps the stdout of the client open."""
 
 import os
 import signal
@@ -12,13 +11,13 @@ from support.signer import some_token
 TOKEN = some_token()
 DEADLINE = 2
 
-# Writes the process ids of itself and of a grandchild, then does the test's own last words.
+# Writes its own process ID and that of a grandchild, and then runs the last words of the test.
 FAMILY = 'sleep 300 & echo $! $$ > "$0.new" && mv "$0.new" "$0"; '
 
 
 @pytest.fixture
 def hurried(asked):
-    """The program, which has until the deadline."""
+    """The program with the timeout of these tests."""
     return asked.killed_after(DEADLINE)
 
 
@@ -50,13 +49,13 @@ def test_a_command_that_hangs_is_killed_with_its_children(hurried, tmp_path, las
 
 
 def test_a_child_that_keeps_the_commands_stdout_does_not_keep_ours(hurried, tmp_path):
-    """The command is over and has said its token; its child still holds the pipe."""
+    """The command has printed its token and ended, but its child still has the pipe open."""
     assert hurried.run(*shell(tmp_path, f"echo {TOKEN}")).token == TOKEN
     all_gone(tmp_path)
 
 
 def test_a_child_in_a_session_of_its_own_does_not_keep_our_stdout(hurried, tmp_path):
-    """It cannot be found by its group. What the program itself printed is taken without waiting for it."""
+    """The child is not in the process group. The output of the command is used without waiting for it."""
     escaped = f"setsid sh -c 'echo $$ > {tmp_path}/escaped; exec sleep 300' & "
     done = hurried.run("command", f"--timeout={DEADLINE}", "--", "/bin/sh", "-c",
                        escaped + f"while [ ! -s {tmp_path}/escaped ]; do :; done; echo {TOKEN}")
@@ -66,7 +65,7 @@ def test_a_child_in_a_session_of_its_own_does_not_keep_our_stdout(hurried, tmp_p
 
 @pytest.mark.parametrize("word", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=lambda word: word.name)
 def test_a_run_that_is_terminated_kills_its_command(asked, tmp_path, word):
-    # The tests may run where a signal is ignored, such as in the background of a shell.
+    # A signal can be ignored in the environment of the tests, such as in the background of a shell.
     before = signal.signal(word, signal.SIG_DFL)
     try:
         child = asked.start(*[w.replace(f"--timeout={DEADLINE}", "--timeout=60") for w in shell(tmp_path, "wait")])

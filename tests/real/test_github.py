@@ -1,5 +1,5 @@
-"""The `github` source: GitHub's own toolkit judges the stand-in of the token service, and asks as the program does; Google's
-clients then exchange what the program fetched."""
+"""The `github` source: GitHub's own toolkit must accept the stand-in of the token service and send the same request as the program;
+Google's clients then exchange the token of the program."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def service(issuer, ledger):
 
 
 def toolkit(program, audience: str, env: dict[str, str]) -> dict:
-    """What `core.getIDToken` makes of it."""
+    """What `core.getIDToken` of the toolkit returns."""
     need("actions-core")
     words = [need("node"), HERE / "clients" / "actions_core.mjs", NODE_MODULES, audience]
     done = subprocess.run(
@@ -38,14 +38,14 @@ def toolkit(program, audience: str, env: dict[str, str]) -> dict:
 
 
 def test_the_toolkit_gets_a_token(service, program, audience):
-    """For the audience asked for, and for the owner's without one."""
+    """The token has the requested audience, or by default that of the owner."""
     for asked, given in {"https:" + audience: "https:" + audience, "": DEFAULT_AUDIENCE}.items():
         claims = claims_of(toolkit(program, asked, service.environment())["token"])
         assert claims["aud"] == given
 
 
 def test_the_toolkit_is_refused(service, program):
-    """Another bearer token, and the response to a job that has ended."""
+    """The bearer token is another one, or the job has ended."""
     assert "401" in toolkit(program, "a", service.environment() | {"ACTIONS_ID_TOKEN_REQUEST_TOKEN": "other"})["error"]
     service.job_runs = False
     assert "'Completed' state" in toolkit(program, "a", service.environment())["error"]
@@ -62,7 +62,7 @@ def test_the_toolkit_is_refused(service, program):
     ({"query": "?api-version=2.0&audience=a&audience=b"}, 400),
 ])  # fmt: skip
 def test_the_stand_in_refuses(service, change, status):
-    """One broken rule each; the address has to keep its query."""
+    """Each case breaks one rule; the URL must keep its query."""
     asked = {"method": "GET", "query": "?api-version=2.0&audience=a", "headers": {"Authorization": f"bearer {BEARER}"}} | change
     url = service.address.partition("?")[0] + asked["query"]
     assert requests.request(asked["method"], url, headers=asked["headers"], timeout=10).status_code == status
@@ -70,7 +70,7 @@ def test_the_stand_in_refuses(service, change, status):
 
 @pytest.mark.parametrize("source", ["github", "ci"])
 def test_asks_as_the_toolkit_does(service, asked, audience, source):
-    """The same request, exactly as far as it counts, and a new token at each."""
+    """The important parts of the requests are the same, and each returns a new token."""
     first = toolkit(asked, "https:" + audience, service.environment())["token"]
     run = asked.run(source, env=service.environment())
     assert run.token == service.issued[-1] != first
@@ -83,7 +83,7 @@ def test_asks_as_the_toolkit_does(service, asked, audience, source):
 
 @pytest.mark.parametrize("client", list(CLIENTS))
 def test_each_google_client_exchanges_it(clients, sts, service, audience, tmp_path, client):
-    """One request to GitHub for two runs of the client: the output file answers the second."""
+    """Two runs of the client cause one request to GitHub, because the second run uses the output file."""
     configuration = clients.configuration(audience, "github", f"--audience=https:{audience}", output_file=tmp_path / "out.json")
     for _ in range(2):
         assert clients.run(client, configuration, env=service.environment()).access_token in sts.issued
@@ -92,7 +92,7 @@ def test_each_google_client_exchanges_it(clients, sts, service, audience, tmp_pa
 
 
 def test_a_client_is_served_for_longer_than_a_token_lives(clients, sts, service, audience, tmp_path):
-    """The cached token has expired: a new one is fetched, which is not possible with a file that one step wrote."""
+    """The cached token has expired, and a new one is fetched. A file that one step wrote does not allow this."""
     output = tmp_path / "out.json"
     configuration = clients.configuration(audience, "github", f"--audience=https:{audience}", output_file=output)
     assert clients.run("python", configuration, env=service.environment()).access_token in sts.issued
@@ -103,7 +103,7 @@ def test_a_client_is_served_for_longer_than_a_token_lives(clients, sts, service,
 
 
 def test_the_token_service_of_google_refuses_the_default_audience(clients, sts, service, audience):
-    """The stand-in does refuse: a token without our audience would be worth nothing."""
+    """This control shows that the stand-in verifies: a token without the audience is refused."""
     configuration = clients.configuration(audience, "github", f"--audience={DEFAULT_AUDIENCE}")
     assert clients.run("python", configuration, env=service.environment()).status != 0
     assert sts.exchanges == [] and sts.refusals[0].error == "invalid_grant"
@@ -111,6 +111,6 @@ def test_the_token_service_of_google_refuses_the_default_audience(clients, sts, 
 
 @pytest.mark.parametrize("client", list(CLIENTS))
 def test_a_job_without_permission_is_told_so(clients, audience, client):
-    """As far as the client shows it."""
+    """The client shows the message, if it shows messages."""
     outcome = clients.run(client, clients.configuration(audience, "github"), env={"GITHUB_ACTIONS": "true"})
     assert outcome.status != 0 and "id-token: write" in outcome.complaint and "enable-openid-connect" in outcome.complaint

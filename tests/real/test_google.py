@@ -1,5 +1,5 @@
-"""The `google` source: google-auth asks the metadata server as the program does, and Google's clients exchange what the program gets,
-from the host or from another credential file.
+"""The `google` source: google-auth sends the same request to the metadata server as the program, and Google's clients exchange the token
+of the program, from the host or from another credential file.
 
 The stand-in of the metadata server refuses what Google's refuses. The token service trusts Google's issuer with an uploaded key.
 """
@@ -22,7 +22,7 @@ from support.signer import claims_of
 
 GOOGLE = "https://accounts.google.com"
 IDENTITY = "/computeMetadata/v1/instance/service-accounts/default/identity"
-# Of another organization than the one of `audience`.
+# This pool belongs to an organization other than that of `audience`.
 OTHER_POOL = "//iam.googleapis.com/projects/210987654321/locations/global/workloadIdentityPools/partner/providers/google"
 
 
@@ -126,7 +126,7 @@ def test_a_configuration_that_uses_itself_is_refused(clients, sts, client):
     assert sts.requests == []
 
 
-# Nothing secret shows
+# No secret is shown
 
 
 @pytest.mark.parametrize("status", [200, 400, 403, 404, 503])

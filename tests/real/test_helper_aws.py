@@ -1,7 +1,7 @@
 """The AWS CLI and boto3 run the helper `aws` as the credential_process of a profile, and use the credentials that it prints.
 
-AWS STS is a stand-in that verifies Google's ID token and the trust policy of the role, and the signature of what the tools then
-ask with the credentials. Google is the stand-in whose keys sign the ID token.
+AWS STS is a stand-in that verifies Google's ID token and the trust policy of the role, and the signature of the later requests of the
+tools. Google is the stand-in whose keys sign the ID token.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Tools:
 
     @property
     def env(self) -> dict[str, str]:
-        """The variables that lead an SDK to the stand-in, without any credential."""
+        """The variables that lead an SDK to the stand-in, without credentials."""
         found = {"AWS_EC2_METADATA_DISABLED": "true", "AWS_ENDPOINT_URL_STS": self.aws.sts.url, "AWS_MAX_ATTEMPTS": "1"}
         return self.commands.program.environment(found)
 
@@ -80,11 +80,11 @@ class Tools:
         return Done(done.returncode, done.stdout, done.stderr)
 
     def cli(self) -> Done:
-        """The AWS CLI."""
+        """Runs the AWS CLI."""
         return self.run(VENV_BIN / "aws", "--profile", "google", "sts", "get-caller-identity")
 
     def boto3(self, times: int = 1, profile: str = "google", env: dict[str, str] | None = None) -> dict:
-        """A program with boto3 that calls GetCallerIdentity this many times."""
+        """Runs a program with boto3 that calls GetCallerIdentity this many times."""
         done = self.run(PYTHON, "-B", HERE / "clients" / "boto3_identity.py", profile, times, env=env)
         assert done.status == 0, done
         return json.loads(done.stdout)
@@ -112,13 +112,14 @@ def helper(tools: Tools, *options: str):
 
 
 def failed(run, code: str) -> str:
-    """The one line of a failure."""
+    """The line of a failure."""
     assert (run.status, run.stdout, run.stderr.count("\n")) == (EXIT_STATUS[code], "", 1), run.described()
     return run.stderr
 
 
 def test_the_output_is_that_of_a_credential_process(tools):
-    """Exactly the members of the contract; the request to AWS is unsigned and contains what was asked for."""
+    """The output has exactly the members of the contract. The request to AWS is unsigned and has the given parameters.
+    """
     run = helper(tools, "--session-name=deployer@my-app", "--duration=900")
     assert (run.status, run.stderr) == (0, ""), run.described()
     (sent,) = tools.exchanges()
@@ -131,7 +132,7 @@ def test_the_output_is_that_of_a_credential_process(tools):
 
 
 def test_the_id_token_goes_only_to_aws(tools):
-    """Google gets no ID token back, and AWS gets nothing else of Google's."""
+    """Google does not get the ID token back, and AWS gets no other token of Google."""
     assert helper(tools).status == 0
     (call,) = tools.commands.sts.iam.calls
     assert (call.method, call.body["audience"]) == ("generateIdToken", "sts.amazonaws.com")
@@ -144,7 +145,7 @@ def test_the_id_token_goes_only_to_aws(tools):
 
 
 def test_the_cli_uses_it(tools):
-    """The tool calls AWS with the credentials of the role, which the stand-in verifies."""
+    """The CLI calls AWS with the credentials of the role, which the stand-in verifies."""
     done = tools.cli()
     assert (done.status, done.stderr) == (0, ""), done
     assert json.loads(done.stdout)["Arn"] == SESSION
@@ -206,7 +207,7 @@ def test_the_trust_policy_of_a_refusal_repairs_it(tools):
     ("Throttling", "Rate exceeded", "try again later"),
 ])  # fmt: skip
 def test_both_tools_show_a_failure(tools, code, message, expected):
-    """The line of the helper, whole, with AWS's code and the fix."""
+    """They show the complete line of the helper, with AWS's code and the fix."""
     tools.aws.sts.refuse["AssumeRoleWithWebIdentity"] = AwsRefused(403 if code == "AccessDenied" else 400, code, message)
     shown = tools.boto3()
     assert shown["error"] == "CredentialRetrievalError"
@@ -218,7 +219,7 @@ def test_both_tools_show_a_failure(tools, code, message, expected):
 
 
 def test_a_lifetime_beyond_that_of_the_role(tools):
-    """AWS refuses the duration, and allows it when the maximum is raised."""
+    """AWS refuses the duration, and accepts it after the maximum is raised."""
     message = failed(helper(tools, "--duration=7200"), "CONFIGURATION")
     assert "exceeds the MaxSessionDuration" in message and "lower --duration" in message
     tools.aws.sts.longest = 43200
@@ -226,7 +227,7 @@ def test_a_lifetime_beyond_that_of_the_role(tools):
 
 
 def test_a_failure_at_google_is_shown_too(tools):
-    """The command in the message grants what is missing."""
+    """The command in the message grants the missing role."""
     tools.commands.sts.iam.policies.accounts[DEPLOYER].clear()
     done = tools.cli()
     assert done.status == 255 and "gcloud iam service-accounts add-iam-policy-binding" in done.stderr
@@ -241,7 +242,7 @@ def test_expired_credentials_are_not_handed_out(tools):
 
 
 def test_a_wrong_clock_is_named(tools):
-    """AWS says what time it is: an ID token that is cached here can have expired there."""
+    """AWS returns its time. A cached ID token can have expired there."""
     tools.aws.sts.clock = 7200
     tools.aws.sts.refuse["AssumeRoleWithWebIdentity"] = AwsRefused(400, "ExpiredTokenException", "Token expired")
     assert "correct this host's clock" in failed(helper(tools), "EXPIRED")
@@ -259,7 +260,9 @@ def test_the_sdks_do_without_the_helper_for_a_token_in_a_file(tools, tmp_path):
 
 
 def test_a_profile_cannot_run_the_helper_for_its_own_credentials(tools, audience):
-    """The Google credentials come from an AWS profile whose credential_process is this helper: one nested run, not hundreds."""
+    """The Google credentials come from an AWS profile whose credential_process is this helper. There is one nested run,
+    and not hundreds.
+    """
     source = f"{tools.commands.program.path} aws --mode=jwt --region={tools.aws.sts.region}"
     tools.commands.configure(audience, {"executable": {"command": source}})
     env = {"AWS_PROFILE": "google", "GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES": "1"}
@@ -290,7 +293,7 @@ def refused_by_aws(tools: Tools, token: str, headers: dict[str, str] | None = No
     ({"iss": "https://issuer.example.test"}, "InvalidIdentityToken"),
 ])  # fmt: skip
 def test_the_stand_in_refuses_another_token(tools, change, code):
-    """Each claim that the trust policy compares, and those that AWS itself does."""
+    """Each claim that the trust policy compares, and those that AWS itself checks, must match."""
     good = {"iss": "https://accounts.google.com", "aud": "sts.amazonaws.com", "azp": SUBJECT, "sub": SUBJECT, "exp": 4_000_000_000}
     google = tools.commands.sts.iam.keys.signer("google")
     assert refused_by_aws(tools, google.token(good | change)) == code

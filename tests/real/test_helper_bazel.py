@@ -19,7 +19,7 @@ from standins.loopback import Answer, Loopback
 from standins.sts import DEPLOYER
 from support.clients import ALLOW
 
-# As published; the specification, not the schema, asks for the format of `expires`.
+# The published schema; only the text of the specification requires the format of `expires`.
 RESPONSE = Draft202012Validator({
     "type": "object",
     "properties": {
@@ -32,13 +32,13 @@ GOOGLE = "https://storage.googleapis.com/my-bucket/cas/0123"
 
 @dataclass
 class Bazel:
-    """What Bazel does with a helper: it passes the client's environment and the word `get`, and nothing else."""
+    """Runs a helper as Bazel does: with the environment of the client, the word `get`, and nothing else."""
 
     commands: object
     helper: Path
 
     def run(self, request: str, *words: str) -> tuple[int, str, str]:
-        """Status, stdout and stderr, which the leak scan sees."""
+        """Runs the helper. Returns status, stdout and stderr, which the leak scan sees."""
         variables = {"GOOGLE_APPLICATION_CREDENTIALS": str(self.commands.path), ALLOW: "1"}
         env = self.commands.program.environment(variables)
         done = subprocess.run([self.helper, *(words or ["get"])], env=env, input=request, capture_output=True, text=True, timeout=30,
@@ -62,7 +62,7 @@ class Bazel:
 
 @pytest.fixture
 def bazel(commands, issuer, audience, tmp_path) -> Bazel:
-    """The program under a name of its own, as the page of the helper has it, for a configuration of the deployer."""
+    """The program under its own name, as on the page of the helper, with a configuration of the deployer."""
     (tmp_path / "token").write_text(issuer.token("https:" + audience))
     commands.configure(audience, {"file": str(tmp_path / "token")})
     helper = tmp_path / "bazel-credential-wif-token"
@@ -81,7 +81,7 @@ def until_expiry(answer: dict) -> float:
     "https://europe-maven.pkg.dev/my-project/my-repository/com/example/a.jar",
 ])  # fmt: skip
 def test_headers_of_a_request_to_google(bazel, sts, uri):
-    """The server that gets the header knows the token as one of the deployer."""
+    """The server that gets the header recognizes the token of the deployer."""
     answer = bazel.credentials(uri, later=[{}])
     with Loopback(lambda request: Answer(200, {})) as server:
         for name, values in answer["headers"].items():
@@ -102,7 +102,7 @@ def test_no_headers_for_others(bazel, sts, uri):
 
 
 def test_bazel_shows_why_there_are_no_credentials(bazel, sts):
-    """It appends standard error to its own message."""
+    """Bazel appends standard error to its own message."""
     sts.iam.policies.accounts[DEPLOYER].clear()
     status, stdout, stderr = bazel.run(json.dumps({"uri": GOOGLE}))
     assert (status, stdout, stderr.count("\n")) == (5, "", 1)
@@ -118,14 +118,16 @@ def test_bazel_shows_why_there_are_no_credentials(bazel, sts):
     ("{}", ("store",), "helper bazel get"),
 ])  # fmt: skip
 def test_wrong_requests(bazel, sts, request_, words, said):
-    """Refused without a request to Google; the input is not repeated."""
+    """The helper refuses them without a request to Google, and does not repeat the input."""
     status, stdout, stderr = bazel.run(request_, *words)
     assert (status, stdout, stderr.count("\n")) == (2, "", 1) and said in stderr and "hunter2" not in stderr
     assert sts.requests == []
 
 
 def test_a_token_is_renewed(bazel, commands, sts, audience, tmp_path, monkeypatch):
-    """A token that is too short-lived to be cached: Bazel is told to ask again before it expires, and then gets a new token."""
+    """The token is valid for too short a time to be cached. Bazel is told to run the helper again before the token
+    expires, and then gets a new one.
+    """
     commands.configure(audience, {"file": str(tmp_path / "token")}, None)
     real = sts._exchange
     monkeypatch.setattr(sts, "_exchange", lambda request: Answer(200, real(request).body | {"expires_in": 100}))

@@ -1,4 +1,4 @@
-"""cargo fetches a crate from a registry that requires an access token (`auth-required`), by both of its ways to ask a program.
+"""cargo fetches a crate from a registry that requires an access token (`auth-required`), with both of its ways to run a program.
 
 The registry is under the name of Artifact Registry.
 """
@@ -26,7 +26,7 @@ NAMES = {"first word": ["wif-token"], "helper": ["wif-token", "helper", "cargo"]
 
 
 def crate() -> bytes:
-    """The smallest package there is."""
+    """The smallest possible package."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:
         for name, text in {"Cargo.toml": '[package]\nname = "wif-sample"\nversion = "1.0.0"\n', "src/lib.rs": ""}.items():
@@ -48,8 +48,8 @@ def registry(request: Request) -> Answer:
 
 @pytest.fixture
 def tools(commands, sts, issuer, audience, tmp_path):
-    """cargo, a package that depends on one of the registry, and a home without any other setting."""
-    # A proxy of rustup would not find its toolchain in another home.
+    """cargo, a package that depends on one of the registry, and a home without other settings."""
+    # The cargo of rustup would not find its toolchain in another home.
     printed = subprocess.run([need("rustc"), "--print=sysroot"], capture_output=True, text=True, check=True).stdout
     sysroot = Path(printed.strip())
     servers = Guarded(tmp_path, sts, REGISTRY, FOREIGN)
@@ -73,7 +73,7 @@ def tools(commands, sts, issuer, audience, tmp_path):
 
 
 def cargo(tools: Tools, provider: list[str] | str, *words: str, host: str = REGISTRY, status: int = 0, **more):
-    """A run of cargo with this provider for the registry."""
+    """Runs cargo with this provider for the registry."""
     (tools.folder / "cargo").mkdir(exist_ok=True)
     (tools.folder / "cargo" / "config.toml").write_text(
         f'[registries.my-repo]\nindex = "sparse+https://{host}{PATH}"\ncredential-provider = {json.dumps(provider)}\n')  # fmt: skip
@@ -87,7 +87,7 @@ def is_fetched(tools: Tools) -> bool:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_protocol_of_providers(tools, sts, name):
-    """Under each name, and with options."""
+    """The program works under each of its names, and with options."""
     done = cargo(tools, [*NAMES[name], "--timeout=20", "--scope=cloud-platform"])
     assert is_fetched(tools), done.stderr
     assert set(tools.servers.proofs[REGISTRY]) == {"", "Bearer"}
@@ -96,13 +96,13 @@ def test_the_protocol_of_providers(tools, sts, name):
 
 
 def test_a_token_from_standard_output(tools):
-    """The value of the header, unchanged."""
+    """cargo sends the output unchanged as the header."""
     cargo(tools, ["cargo:token-from-stdout", "wif-token", "access-token", "--format=bearer"])
     assert is_fetched(tools)
 
 
 def test_another_form_of_the_token_is_refused(tools):
-    """The registry is strict enough to tell."""
+    """This control shows that the registry verifies the header."""
     cargo(tools, ["cargo:token-from-stdout", "wif-token", "access-token"], status=101)
     assert not is_fetched(tools)
 
@@ -115,7 +115,7 @@ def test_a_foreign_registry_gets_nothing(tools, sts):
 
 
 def test_the_next_provider_answers_for_a_foreign_registry(tools):
-    """Global providers are asked from the last to the first."""
+    """cargo asks global providers from the last to the first."""
     (tools.folder / "cargo").mkdir(exist_ok=True)
     providers = ["cargo:token-from-stdout wif-token access-token --format=bearer", "wif-token"]
     (tools.folder / "cargo" / "config.toml").write_text(
@@ -127,7 +127,7 @@ def test_the_next_provider_answers_for_a_foreign_registry(tools):
 
 
 def test_a_foreign_registry_that_is_allowed_gets_a_token(tools):
-    """By an option in cargo's own settings."""
+    """The settings of cargo contain the option."""
     cargo(tools, ["wif-token", f"--allow-host={FOREIGN}"], host=FOREIGN)
     assert is_fetched(tools)
 
@@ -143,7 +143,7 @@ def test_cargo_shows_why_there_is_no_token(tools, sts):
 
 @pytest.mark.parametrize("words", [["--hunter2=x"], ["helper", "docker"], ["--allow-host=a:1"]])
 def test_cargo_shows_what_is_wrong_with_the_options(tools, words):
-    """Words of its own settings."""
+    """The options are in the settings of cargo."""
     failed = cargo(tools, ["wif-token", *words], status=101)
     assert any(part in failed.stderr for part in ("run wif-token help helper cargo", "unexpected argument", "--allow-host is not"))
 

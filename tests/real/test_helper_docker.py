@@ -40,7 +40,7 @@ def authority(tmp_path):
 
 @pytest.fixture
 def registry(sts, authority):
-    """Under these names, see `containers`."""
+    """A registry under these names; see `containers`."""
     found = authority.server("registry", GOOGLE, GCR, OTHER, "localhost", "127.0.0.1")
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(found.cert, found.key)
@@ -61,7 +61,7 @@ def containers(tmp_path, commands, credentials, registry, authority):
 
 
 def asked(containers, *arguments, server: str = GOOGLE, env: dict | None = None):
-    """The helper's own answer for a server."""
+    """The output of the helper for a server."""
     (containers.folder / "server").write_text(server)
     given = containers.environment() | (env or {})
     with (containers.folder / "server").open() as stdin:
@@ -94,7 +94,7 @@ def test_another_registry_gets_nothing(containers, registry, sts, tool):
 
 @pytest.mark.parametrize("tool", TOOLS)
 def test_for_every_registry(containers, registry, sts, tool):
-    """Each tool has a setting by which it asks the helper about all hosts."""
+    """Each tool has a setting that uses the helper for all hosts."""
     containers.configure(**({"credsStore": "wif-token"} if tool == "docker" else {}))
     settings = containers.program.home / ".config" / "containers" / "registries.conf"
     settings.parent.mkdir(parents=True)
@@ -107,7 +107,7 @@ def test_for_every_registry(containers, registry, sts, tool):
 
 @pytest.mark.parametrize("tool", TOOLS)
 def test_a_failure(containers, registry, commands, audience, tool):
-    """Each tool shows one line. docker starts the helper twice and continues without credentials; the others stop."""
+    """Each tool shows one line. docker runs the helper twice and continues without credentials; the others stop."""
     commands.configure(audience, {"file": "/nonexistent/token"})
     outcome = containers.read(tool, f"{GOOGLE}/{PRIVATE}:1")
     message = "/nonexistent/token does not exist; "
@@ -121,7 +121,7 @@ def test_a_failure(containers, registry, commands, audience, tool):
 
 @pytest.mark.parametrize("tool", TOOLS)
 def test_refused_by_google(containers, sts, tool):
-    """With Google's reason and its fix."""
+    """The message contains Google's reason and a fix."""
     sts.iam.policies.accounts.clear()
     outcome = containers.read(tool, f"{GOOGLE}/{PRIVATE}:1")
     assert outcome.status != 0
@@ -130,7 +130,8 @@ def test_refused_by_google(containers, sts, tool):
 
 @pytest.mark.parametrize("tool", TOOLS)
 def test_an_allowed_host_on_another_port(containers, registry, authority, sts, tool):
-    """By a program docker-credential-NAME of two lines, with an arguments file; without it, the same registry gets nothing."""
+    """A program docker-credential-NAME of two lines has an arguments file; without it, the same registry gets no token.
+    """
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     found = authority.server("other-port", OTHER)
     tls.load_cert_chain(found.cert, found.key)
@@ -150,7 +151,7 @@ def test_an_allowed_host_on_another_port(containers, registry, authority, sts, t
 
 
 def test_docker_login_pull_and_logout(containers, registry):
-    """Through the engine: `login` requires no user name and no password, and stores nothing."""
+    """The engine is used: `login` requires no user name and no password, and stores nothing."""
     before = json.loads(containers.login_file.read_text())
     engine = Engine(registry)
     env = {"DOCKER_HOST": engine.host}
@@ -209,14 +210,14 @@ def test_what_only_looks_like_google(containers, sts, server):
 
 @pytest.mark.parametrize("server", ["", "\n", f"{GOOGLE}\0", f"{GOOGLE}\x1b[2J", "x" * 65537])
 def test_what_is_not_a_request(containers, sts, server):
-    """One line on both outputs, which repeats nothing of the input."""
+    """There is one line on both outputs, which does not repeat the input."""
     answer = asked(containers, server=server)
     assert answer.returncode == 1 and answer.stdout == answer.stderr and answer.stderr.count("\n") == 1
     assert answer.stderr.startswith("standard input ") and "pkg.dev\x1b" not in answer.stderr and sts.requests == []
 
 
 def test_renewed_before_a_push_could_outlive_it(containers, registry, sts):
-    """A token is used until less than 55 minutes are left of its hour."""
+    """A token of one hour is used until it is valid for less than 55 minutes."""
     for helper, calls in [("wif-token", 1), (containers.helper("soon", "faketime", "-f", "+4m"), 1),
                           (containers.helper("later", "faketime", "-f", "+6m"), 2)]:  # fmt: skip
         need("faketime")

@@ -24,14 +24,14 @@ CAPABLE = (2, 46)  # the first version that sends a bearer token
 
 
 def version(git: Path) -> tuple[int, ...]:
-    """Of this git."""
+    """The version of this git."""
     text = subprocess.run([git, "--version"], capture_output=True, text=True, check=True).stdout
     return tuple(int(part) for part in re.search(r"(\d+)\.(\d+)", text).groups())
 
 
 @pytest.fixture(params=GITS or [None], ids=str)
 def git(request) -> Path:
-    """Each git of this machine."""
+    """Each installed git."""
     return request.param or missing("git is not here: run tests/real/install")
 
 
@@ -81,7 +81,7 @@ def tools(git, commands, sts, issuer, audience, tmp_path):
 
 
 def commit(tools: Tools, git: Path, name: str):
-    """Makes an empty commit."""
+    """Creates an empty commit."""
     tools.run(git, "commit", "--quiet", "--allow-empty", "--message=a", cwd=tools.folder / name)
 
 
@@ -122,7 +122,7 @@ def test_a_foreign_host_gets_nothing(git, tools, sts):
 
 
 def test_a_foreign_host_that_is_allowed_gets_a_token(git, tools):
-    """By an option of the helper in git's own settings."""
+    """The settings of git contain an option of the helper."""
     helper = f"wif-token --allow-host={FOREIGN}"
     tools.run(git, "-c", f"credential.helper={helper}", "clone", "--quiet", f"https://{FOREIGN}/app.git", "clone")
     assert "Basic git-account" in tools.servers.proofs[FOREIGN]
@@ -134,13 +134,13 @@ def test_a_foreign_host_that_is_allowed_gets_a_token(git, tools):
     "source.developers.google.com%2f.example.test", "sourcemanager.dev", "..sourcemanager.dev", "\u017fourcemanager.dev",
 ])  # fmt: skip
 def test_a_similar_host_gets_nothing(git, tools, sts, host):
-    """For every host that git passes."""
+    """The hosts are those that git passes on."""
     found = tools.run("git-credential-wif-token", "get", input=f"protocol=https\nhost={host}\n\n")
     assert (found.stdout, found.stderr) == ("", "") and sts.exchanges == []
 
 
 def test_git_shows_why_there_is_no_token(git, tools, sts, issuer):
-    """One line of the program on git's standard error."""
+    """git's standard error contains one line of the program."""
     sts.pool_providers.clear()
     failed = tools.run(git, "clone", "--quiet", f"https://{SOURCE}/app.git", status=128)
     line, *rest = failed.stderr.splitlines()
@@ -171,7 +171,7 @@ def test_only_the_refused_token_is_forgotten(git, tools, sts):
 
 
 def test_fifty_at_once_use_one_token(git, tools, sts):
-    """As with many fetches of one build."""
+    """A build can start as many fetches."""
     asked = f"protocol=https\nhost={SOURCE}\n\n"
     with ThreadPoolExecutor(50) as threads:
         runs = list(threads.map(lambda _: tools.run("git-credential-wif-token", "get", input=asked), range(50)))
@@ -180,7 +180,7 @@ def test_fifty_at_once_use_one_token(git, tools, sts):
 
 
 class Everything:
-    """A set of all tokens."""
+    """A set that contains every token."""
 
     def __contains__(self, _) -> bool:
         return True

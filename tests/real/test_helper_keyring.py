@@ -26,7 +26,7 @@ PIPS = {"old": "pip-26.1", "new": "pip-26.3"}
 
 
 def wheel() -> bytes:
-    """The smallest package there is (PEP 427)."""
+    """The smallest possible package (PEP 427)."""
     info = "wif_sample-1.0.dist-info"
     files = {"wif_sample.py": "", f"{info}/METADATA": METADATA,
              f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: a\nRoot-Is-Purelib: true\nTag: py3-none-any\n"}  # fmt: skip
@@ -52,7 +52,7 @@ def index(request: Request) -> Answer:
 
 @pytest.fixture
 def tools(commands, sts, issuer, audience, tmp_path):
-    """The installers with the program as their keyring."""
+    """The installers, with the program as their keyring."""
     servers = Guarded(tmp_path, sts, INDEX, FOREIGN)
     (tmp_path / "tools").mkdir()
     (tmp_path / "token").write_text(issuer.token("https:" + audience))
@@ -86,7 +86,7 @@ def install(tools: Tools, tool: str, host: str = INDEX, user: str = USER, status
 
 
 def installed(name: str) -> Path:
-    """The folder of a line of installers.txt."""
+    """The folder into which a line of installers.txt was installed."""
     folder = CACHE / "installers" / name
     return folder if folder.exists() else missing(f"{name} is not here: run tests/real/install")
 
@@ -97,7 +97,7 @@ def is_installed(tools: Tools) -> bool:
 
 
 def test_the_package_is_installed(tools, sts, tool):
-    """With the user name in the URL of the index."""
+    """The URL of the index contains the user name."""
     done = install(tools, tool)
     assert is_installed(tools), done.stderr
     assert f"Basic {USER}" in tools.servers.proofs[INDEX]
@@ -107,7 +107,8 @@ def test_the_package_is_installed(tools, sts, tool):
 
 @pytest.mark.parametrize("tool", ["new", "uv"])
 def test_the_package_is_installed_without_a_user(tools, tool):
-    """pip asks for both since its new protocol; uv does if the index says `authenticate = "always"`."""
+    """pip requests user name and password since its new protocol; uv does so if the index has `authenticate = "always"`.
+    """
     config = tools.folder / "uv.toml"
     config.write_text(f'[[index]]\nname = "a"\nurl = "https://{INDEX}{PATH}"\nauthenticate = "always"\ndefault = true\n')
     install(tools, tool, INDEX, "", 0, f"--config-file={config}")
@@ -122,7 +123,7 @@ def test_a_foreign_index_gets_nothing(tools, sts, tool):
 
 
 def test_a_foreign_index_that_is_allowed_gets_a_token(tools, tool):
-    """A script in place of the program has the options."""
+    """A script in place of the program contains the option."""
     (tools.bin / "keyring").unlink()
     tools.script("keyring", f'exec {tools.commands.program.path} helper keyring --allow-host={FOREIGN} "$@"\n')
     install(tools, tool, FOREIGN)
@@ -131,7 +132,7 @@ def test_a_foreign_index_that_is_allowed_gets_a_token(tools, tool):
 
 @pytest.mark.parametrize("tool", ["old", "uv"])
 def test_the_installer_shows_why_there_is_no_token(tools, sts, tool):
-    """pip's old protocol and uv leave standard error to the program; pip's new one drops it."""
+    """pip with the old protocol and uv show the standard error of the program; pip with the new one discards it."""
     sts.pool_providers.clear()
     failed = install(tools, tool, status=None)
     assert failed.returncode != 0
@@ -142,7 +143,7 @@ def test_the_installer_shows_why_there_is_no_token(tools, sts, tool):
                                    ["--output=json", "get", INDEX, USER], ["--mode=creds", "--output=json", "get", INDEX],
                                    ["get", INDEX, "--mode", "creds"]])  # fmt: skip
 def test_the_forms_are_those_of_keyring(tools, sts, words):
-    """As the real program prints the entry that a backend of it has."""
+    """The real program prints an entry of its backend in the same forms."""
     keyring = installed("keyring-25.7.0")
     ours = tools.run("keyring", *words, input="").stdout
     token = list(sts.impersonated)[-1]
@@ -171,13 +172,13 @@ class Backend(backend.KeyringBackend):
 ])  # fmt: skip
 @pytest.mark.parametrize("mode", ["password", "creds"])
 def test_a_similar_service_gets_nothing(tools, sts, mode, service):
-    """Only the exit status says so; pip and uv then continue."""
+    """Only the exit status shows this; pip and uv then continue."""
     found = tools.run("keyring", f"--mode={mode}", "get", service, USER, status=None)
     assert (found.stdout, found.stderr, found.returncode, sts.exchanges) == ("", "", 1, [])
 
 
 def test_fifty_at_once_use_one_token(tools, sts):
-    """As with many builds on one host."""
+    """One host can run as many builds."""
     with ThreadPoolExecutor(50) as threads:
         runs = list(threads.map(lambda _: tools.run("keyring", "get", INDEX, USER, input=""), range(50)))
     assert {run.stdout for run in runs} == {f"{list(sts.impersonated)[-1]}\n"} and {run.stderr for run in runs} == {""}

@@ -45,21 +45,21 @@ def token_file(commands, issuer, audience, tmp_path) -> Path:
 
 @pytest.fixture
 def google(cluster, sts):
-    """The cluster accepts the access tokens of this test's Google."""
+    """Makes the cluster accept the access tokens of this test's Google."""
     with cluster.google.trusting(sts) as found:
         yield found
 
 
 @dataclass
 class Helper:
-    """The program as a plugin of kubectl, each run of which leaves a line in `runs`."""
+    """The program as a plugin of kubectl. Each run leaves a line in `runs`."""
 
     commands: object
     folder: Path
 
     @property
     def runs(self) -> int:
-        """How often it was started."""
+        """How often the plugin was run."""
         path = self.folder / "runs"
         return path.read_text().count("\n") if path.exists() else 0
 
@@ -74,7 +74,7 @@ class Helper:
                          "env": [{"name": name, "value": value} for name, value in variables.items()], **more}}  # fmt: skip
 
     def kubectl(self, config: Path, *words, program: str = "kubectl-1.37"):
-        """One run of kubectl; neither it nor the log may show a token."""
+        """Runs kubectl; neither its output nor the log may contain a token."""
         done = kubectl(f"--kubeconfig={config}", *words, program=program,
                        env={"HOME": str(self.commands.program.home)})  # fmt: skip
         ledger, sts = self.commands.program.ledger, self.commands.sts
@@ -102,7 +102,7 @@ def namespace(cluster) -> str:
 
 @pytest.mark.parametrize("client, version", PROTOCOLS)
 def test_kubectl_reads_from_the_cluster(helper, cluster, google, sts, namespace, tmp_path, client, version):
-    """With one run of the plugin, one exchange, and the two scopes that GKE expects."""
+    """There is one run of the plugin and one exchange, with the two scopes that GKE expects."""
     config = kubeconfig(tmp_path / "config", cluster, namespace, helper.user(version))
     done = helper.kubectl(config, "get", "serviceaccounts", "--output=name", program=client)
     assert done.returncode == 0 and "serviceaccount/app" in done.stdout, done.stderr
@@ -114,7 +114,7 @@ def test_kubectl_reads_from_the_cluster(helper, cluster, google, sts, namespace,
 
 @pytest.mark.parametrize("client", VERSIONS)
 def test_kubectl_shows_why_it_has_no_token(helper, cluster, sts, namespace, tmp_path, client):
-    """One line for each run of the plugin, which it starts again and again, and then the exit status."""
+    """kubectl shows one line for each run of the plugin, which it repeats, and then the exit status."""
     sts.iam.policies.accounts[DEPLOYER].clear()
     config = kubeconfig(tmp_path / "config", cluster, namespace, helper.user("v1beta1"))
     done = helper.kubectl(config, "get", "pods", program=client)
@@ -126,7 +126,9 @@ def test_kubectl_shows_why_it_has_no_token(helper, cluster, sts, namespace, tmp_
 
 @pytest.mark.parametrize("client", ["kubectl-1.33", "kubectl-1.37"])
 def test_the_cluster_is_passed_to_the_plugin(helper, cluster, namespace, tmp_path, client):
-    """Every server gets a token, because the kubeconfig names server and helper, except a server whose certificate is not verified."""
+    """The kubeconfig names both the server and the helper, so every server gets a token, except one whose certificate is
+    not verified.
+    """
     config = kubeconfig(tmp_path / "config", cluster, namespace, helper.user(provideClusterInfo=True))
     done = helper.kubectl(config, "get", "pods", program=client)
     assert done.returncode == 0 and helper.runs == 1, done.stderr
@@ -138,7 +140,7 @@ def test_the_cluster_is_passed_to_the_plugin(helper, cluster, namespace, tmp_pat
 
 
 def test_plain_http_gets_no_token(helper, sts, tmp_path, cluster):
-    """kubectl itself does not start a plugin there, which the page of the helper relies on."""
+    """kubectl itself does not run a plugin then. The page of the helper relies on this."""
     with Loopback(lambda request: Answer(403, {})) as server:
         config = kubeconfig(tmp_path / "config", cluster, "default", helper.user(), server=server.url)
         for client in VERSIONS[1:]:
@@ -179,7 +181,9 @@ def test_another_service_account_is_another_user(helper, cluster, sts, namespace
 
 @pytest.mark.parametrize("client", ["kubectl-1.24", "kubectl-1.37"])
 def test_a_token_is_renewed_before_it_expires(helper, cluster, sts, google, audience, tmp_path, monkeypatch, client):
-    """`kubectl proxy` runs on while tokens live for ten seconds: it asks the plugin again in time, and no request is refused."""
+    """`kubectl proxy` keeps running with tokens that are valid for ten seconds. It runs the plugin again in time, and no
+    request is refused.
+    """
     namespace, lifetime = cluster.namespace(), 10
     cluster.let_view(namespace, principal(audience))
     helper.commands.configure(audience, {"file": str(tmp_path / "token")}, None)
@@ -242,7 +246,7 @@ def test_the_commands_of_the_page(helper, cluster, commands, namespace, tmp_path
     ({"command": "wif-token-of-nobody"}, "executable wif-token-of-nobody not found"),
 ])  # fmt: skip
 def test_what_kubectl_says_about_a_wrong_entry(helper, cluster, sts, tmp_path, change, said):
-    """As the page quotes it; the program does not run."""
+    """The page quotes these messages; the program is not run."""
     user = helper.user()
     user["exec"] = {name: value for name, value in (user["exec"] | change).items() if value is not None}
     done = helper.kubectl(kubeconfig(tmp_path / "config", cluster, "default", user), "get", "pods")
@@ -257,7 +261,7 @@ class Check:
     commands: object
 
     def run(self, config: Path, *options: str):
-        """The finding about the cluster, and the exit status; no report may hold a token."""
+        """Runs `check`. Returns the line about the cluster and the exit status; no report may contain a token."""
         run = self.commands.run("check", "--helper=kubernetes", f"--kubeconfig={config}", *options)
         self.commands.program.ledger.note("the report", run.stdout)
         assert run.stderr == "", run.described()
@@ -271,7 +275,7 @@ def check(commands, helper) -> Check:
 
 
 def test_check_of_a_good_set_up(check, helper, cluster, google, namespace, tmp_path):
-    """One request with one token; the plugin of the kubeconfig is not started."""
+    """`check` sends one request with one token, and does not run the plugin of the kubeconfig."""
     config = kubeconfig(tmp_path / "config", cluster, namespace, helper.user())
     line, status = check.run(config)
     assert line == f"ok       cluster         {cluster.url}/ accepts the token and lists pods in {namespace}" and status == 0
@@ -295,7 +299,7 @@ def test_check_names_the_role_that_is_missing(check, helper, cluster, tmp_path):
 
 
 def test_check_of_a_federated_identity(check, helper, commands, cluster, audience, tmp_path):
-    """Its principal is the user; the command quotes it."""
+    """The user is its principal, and the command quotes it."""
     namespace = cluster.namespace()
     commands.configure(audience, {"file": str(tmp_path / "token")}, None)
     config = kubeconfig(tmp_path / "config", cluster, namespace, helper.user())
@@ -306,7 +310,7 @@ def test_check_of_a_federated_identity(check, helper, commands, cluster, audienc
 
 
 def test_check_of_a_cluster_that_is_not_google_s(check, helper, cluster, google, namespace, tmp_path):
-    """401, which kubectl reports without a reason."""
+    """The cluster responds with 401, for which kubectl shows no reason."""
     google.sts = None
     config = kubeconfig(tmp_path / "config", cluster, namespace, helper.user())
     line, status = check.run(config)
@@ -315,7 +319,9 @@ def test_check_of_a_cluster_that_is_not_google_s(check, helper, cluster, google,
 
 
 def test_check_of_the_trust(check, helper, cluster, namespace, tmp_path):
-    """Another authority, none at all, which --ca-file does not replace for kubectl, and a name that is not in the certificate."""
+    """The cases are another authority, no authority, which --ca-file does not replace for kubectl, and a name that is
+    not in the certificate.
+    """
     other = Authority(tmp_path / "other").ca
     by_path = kubeconfig(tmp_path / "by-path", cluster, namespace, helper.user(), certificate_authority=str(other))
     line, status = check.run(by_path)
@@ -332,7 +338,7 @@ def test_check_of_the_trust(check, helper, cluster, namespace, tmp_path):
 
 
 def test_check_of_a_server_that_does_not_run(check, helper, cluster, tmp_path):
-    """Usually the network or the authorized networks of the cluster."""
+    """The usual causes are the network and the authorized networks of the cluster."""
     config = kubeconfig(tmp_path / "config", cluster, "default", helper.user(), server=f"https://127.0.0.1:{free_port()}")
     line, status = check.run(config)
     assert "Connection refused" in line and "authorized networks" in line and status == 6

@@ -1,5 +1,5 @@
-"""Proves that the stand-in of the IAM Service Account Credentials API refuses what Google documents, and that Google's own
-library takes it for the real one.
+"""Proves that the stand-in of the IAM Service Account Credentials API refuses what Google documents, and that Google's own library
+accepts it.
 
 https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts
 """
@@ -55,7 +55,7 @@ each_method = pytest.mark.parametrize("method", list(BODIES))
 
 @pytest.fixture
 def call(sts, issuer, audience):
-    """Calls a method for an account as the workload; `change` is laid over the body that is accepted."""
+    """Calls a method for an account as the workload; `change` changes the valid body."""
     def post(method, account=TARGET, token=None, **change) -> requests.Response:
         token = token or federated_token(sts, audience, issuer.token("https:" + audience))
         body = {name: value for name, value in (BODIES[method] | change).items() if value is not ...}
@@ -72,7 +72,7 @@ def creator(sts, audience):
 
 
 def refused(answer: requests.Response, status: int, word: str) -> dict:
-    """The error, checked to have the shape of every Google API; its first detail."""
+    """The first detail of an error, whose form must be that of every Google API."""
     error = answer.json()["error"]
     assert (answer.status_code, error["code"], error["status"]) == (status, status, word), answer.text
     return error["details"][0] if "details" in error else {}
@@ -81,7 +81,7 @@ def refused(answer: requests.Response, status: int, word: str) -> dict:
 @each_method
 @pytest.mark.parametrize("role", list(ROLES))
 def test_a_role_gives_its_permissions_and_no_other(sts, call, audience, role, method):
-    """The table of roles, method by method; a refusal names the permission."""
+    """Each role is tried with each method; a refusal names the permission."""
     sts.iam.policies.grant(role, on=TARGET, to=principal(audience))
     answer = call(method)
     permission = f"iam.serviceAccounts.{PERMISSIONS[method]}"
@@ -96,7 +96,7 @@ def test_a_role_gives_its_permissions_and_no_other(sts, call, audience, role, me
 
 @each_method
 def test_a_missing_account_looks_like_a_missing_role(sts, call, method):
-    """The same answer, so that nobody can find out which accounts there are."""
+    """The response is the same, so that nobody can find out which accounts exist."""
     sts.iam.policies.accounts[FIRST] = {}
     without_role = call(method, FIRST)
     gone = call(method, "gone@example-project.iam.gserviceaccount.com")
@@ -116,7 +116,7 @@ def test_a_missing_account_looks_like_a_missing_role(sts, call, method):
     ("serviceAccount:" + FIRST, False),
 ])  # fmt: skip
 def test_members(sts, issuer, call, audience, member, allowed):
-    """Each kind of principal, and a similar name that is another principal."""
+    """There is each type of principal, and a similar name that is another principal."""
     pool = pool_of(audience)
     sts.iam.policies.grant(CREATOR, on=TARGET, to=member.format(pool=pool, other=pool + "2"))
     subject_token = issuer.token("https:" + audience, repository="example/app", groups=["builders"])
@@ -125,7 +125,7 @@ def test_members(sts, issuer, call, audience, member, allowed):
 
 
 def test_a_service_account_is_a_member_too(sts, call, audience):
-    """Its access token calls for the next account; with a scope that is too small it does not."""
+    """Its access token may call for the next account, but not with too small a scope."""
     sts.iam.policies.grant("workloadIdentityUser", on=FIRST, to=principal(audience))
     sts.iam.policies.grant(CREATOR, on=TARGET, to=f"serviceAccount:{FIRST}")
     token = call("generateAccessToken", FIRST).json()["accessToken"]
@@ -144,7 +144,7 @@ def test_a_service_account_is_a_member_too(sts, call, audience):
     (STORAGE, False),
 ])  # fmt: skip
 def test_the_scope_of_a_federated_token_is_used(sts, issuer, call, creator, audience, scope, allowed):
-    """This API accepts two scopes."""
+    """The API accepts two scopes."""
     token = federated_token(sts, audience, issuer.token("https:" + audience), scope)
     answer = call("generateAccessToken", token=token)
     if not allowed:
@@ -154,7 +154,7 @@ def test_the_scope_of_a_federated_token_is_used(sts, issuer, call, creator, audi
 
 @pytest.mark.parametrize("header", [{}, {"Authorization": "Bearer ya29.made-up"}, {"Authorization": "Basic dTpw"}])
 def test_refuses_other_credentials(sts, header):
-    """401 before anything else is looked at."""
+    """The status is 401, before any other check."""
     answer = requests.post(sts.impersonation_url(TARGET), json={}, headers=header, timeout=10)
     refused(answer, 401, "UNAUTHENTICATED")
     assert answer.json()["error"]["message"].startswith("Request had invalid authentication credentials.")
@@ -167,7 +167,7 @@ def test_refuses_other_credentials(sts, header):
     "/v1beta/projects/-/serviceAccounts/{}:signJwt",
 ])  # fmt: skip
 def test_refuses_another_path(sts, creator, path):
-    """The dash in place of the project is mandatory."""
+    """The dash in place of the project is required."""
     refused(requests.post(sts.url + path.format(TARGET), json=BODIES["signJwt"], timeout=10), 404, "NOT_FOUND")
 
 
@@ -199,14 +199,14 @@ LATE, PAST, SOON = 4102444800, 1, int(time.time()) + 6 * 3600
         [FIRST], ["projects/example-project/serviceAccounts/" + FIRST], [account_name(TARGET)], account_name(FIRST))),
 ])  # fmt: skip
 def test_refuses_a_field(call, creator, method, change, field):
-    """Missing, of another type, beyond its limits, unknown."""
+    """The field is missing, has another type, exceeds its limits, or is unknown."""
     detail = refused(call(method, **change), 400, "INVALID_ARGUMENT")
     assert detail["@type"].endswith("google.rpc.BadRequest")
     assert [violation["field"] for violation in detail["fieldViolations"]] == [field]
 
 
 def test_refuses_what_is_not_json(sts, issuer, creator, audience):
-    """A form, or a list."""
+    """The body is a form or a list."""
     bearer = {"Authorization": "Bearer " + federated_token(sts, audience, issuer.token("https:" + audience))}
     for body in (b"payload=x", b"[]"):
         answer = requests.post(f"{sts.url}/v1/{account_name(TARGET)}:signJwt", data=body, headers=bearer, timeout=10)
@@ -215,7 +215,7 @@ def test_refuses_what_is_not_json(sts, issuer, creator, audience):
 
 @pytest.mark.parametrize("lifetime, allowed", [("3600s", True), ("43200s", True), ("43201s", False)])
 def test_the_organization_policy_allows_a_longer_lifetime(sts, call, creator, lifetime, allowed):
-    """Up to 12 hours, for the accounts that it lists."""
+    """The accounts in its list may have up to 12 hours."""
     sts.iam.extended.add(TARGET)
     answer = call("generateAccessToken", lifetime=lifetime)
     assert (answer.status_code == 200) == allowed
@@ -225,7 +225,7 @@ def test_the_organization_policy_allows_a_longer_lifetime(sts, call, creator, li
 
 @each_method
 def test_a_chain_needs_every_link(sts, call, audience, method):
-    """One delegate, two delegates; without any one link it is refused, and in another order too."""
+    """With one or two delegates, the request is refused without any one link, and in another order."""
     accounts = (FIRST, SECOND, TARGET)
     grant_chain(sts, audience, *accounts)
     delegates = [account_name(FIRST), account_name(SECOND)]
@@ -237,14 +237,14 @@ def test_a_chain_needs_every_link(sts, call, audience, method):
         policy = sts.iam.policies.accounts.pop(account)
         refused(call(method, delegates=delegates), 403, "PERMISSION_DENIED")
         sts.iam.policies.accounts[account] = policy
-    # The role of a workload does not delegate.
+    # The role of a workload does not allow delegation.
     sts.iam.policies.accounts[FIRST] = {"workloadIdentityUser": {principal(audience)}}
     detail = refused(call(method, delegates=delegates), 403, "PERMISSION_DENIED")
     assert detail["metadata"] == {"permission": "iam.serviceAccounts.implicitDelegation"}
 
 
 def test_publishes_the_keys_it_signs_with(sts, call, creator):
-    """JWKS and certificates, for accounts that exist."""
+    """JWKS and certificates are published for existing accounts."""
     signed = call("signJwt", payload='{"a":1}').json()
     keys = requests.get(f"{sts.url}/service_accounts/v1/jwk/{TARGET}", timeout=10).json()
     assert [key["kid"] for key in keys["keys"]] == [signed["keyId"]] == [jwt.get_unverified_header(signed["signedJwt"])["kid"]]
@@ -262,7 +262,7 @@ def test_publishes_the_keys_it_signs_with(sts, call, creator):
 
 @pytest.mark.parametrize("email", [False, True])
 def test_an_id_token_is_google_s(sts, call, creator, email):
-    """Signed by Google, not by the account."""
+    """Google signs it, and not the account."""
     token = call("generateIdToken", includeEmail=email).json()["token"]
     key = requests.get(f"{sts.url}/oauth2/v3/certs", timeout=10).json()["keys"][0]
     claims = jwt.decode(token, jwt.PyJWK(key).key, algorithms=["RS256"], audience="https://app.example.com")
@@ -280,7 +280,7 @@ def subject_file(issuer, audience, tmp_path):
 
 @pytest.mark.parametrize("delegates", [(), (FIRST,), (FIRST, SECOND)])
 def test_google_s_library_accepts_it(sts, audience, subject_file, monkeypatch, delegates):
-    """google-auth: access token, ID token, signature; directly and through delegates."""
+    """google-auth gets an access token, an ID token and a signature, directly and through delegates."""
     lead_to(sts, monkeypatch)
     grant_chain(sts, audience, *delegates, TARGET)
     found = google_impersonation(sts, audience, subject_file, TARGET, delegates, lifetime=1800)
@@ -296,7 +296,7 @@ def test_google_s_library_accepts_it(sts, audience, subject_file, monkeypatch, d
 
 
 def test_google_s_signer_accepts_it_too(sts, audience, subject_file, creator, monkeypatch):
-    """google.auth.iam.Signer, with a federated principal as the caller."""
+    """google.auth.iam.Signer works with a federated principal as the caller."""
     lead_to(sts, monkeypatch)
     source = google_source(sts, audience, subject_file)
     source.refresh(Request())
@@ -305,7 +305,7 @@ def test_google_s_signer_accepts_it_too(sts, audience, subject_file, creator, mo
 
 
 def test_google_s_library_sees_a_refusal(sts, audience, subject_file, monkeypatch):
-    """Without the role: the error that the library words."""
+    """Without the role, the library raises its own error."""
     lead_to(sts, monkeypatch)
     with pytest.raises(RefreshError, match="getAccessToken"):
         google_impersonation(sts, audience, subject_file, TARGET).refresh(Request())
@@ -316,13 +316,13 @@ PERSON = "ann@example.com"
 
 @pytest.fixture
 def domain(sts, creator):
-    """A user, and the target authorized for two scopes."""
+    """A user of a domain, and the target with the authorization for two scopes."""
     sts.delegation.people.add(PERSON)
     sts.delegation.authorized[TARGET] = {STORAGE, "openid"}
 
 
 def test_google_s_library_acts_for_a_user(sts, audience, subject_file, domain, monkeypatch):
-    """Domain-wide delegation: signJwt, then the JWT-bearer grant."""
+    """Domain-wide delegation uses signJwt and then the JWT-bearer grant."""
     lead_to(sts, monkeypatch)
     found = google_impersonation(sts, audience, subject_file, TARGET, subject=PERSON, target_scopes=[STORAGE])
     found.refresh(Request())
@@ -331,7 +331,7 @@ def test_google_s_library_acts_for_a_user(sts, audience, subject_file, domain, m
 
 
 def assertion(sts, **change) -> str:
-    """An assertion that is granted, but for the claims given by name."""
+    """A valid assertion, apart from the claims given by name."""
     now = int(time.time())
     good = {"iss": TARGET, "sub": PERSON, "scope": f"{STORAGE} openid", "aud": "https://oauth2.googleapis.com/token", "iat": now,
             "exp": now + 3600}  # fmt: skip
@@ -359,7 +359,7 @@ def grant(sts, **fields) -> requests.Response:
     ({"iat": LATE, "exp": LATE + 60}, 400, "invalid_grant", "short-lived token"),
 ])  # fmt: skip
 def test_a_grant_is_refused(sts, domain, change, status, error, text):
-    """Each claim wrong, another key, another user, a scope too many."""
+    """Each claim is wrong in turn, or the key, the user or a scope."""
     assert grant(sts, assertion=assertion(sts)).json()["token_type"] == "Bearer"
     answer = grant(sts, assertion=assertion(sts, **change))
     assert (answer.status_code, answer.json()["error"]) == (status, error), answer.text
@@ -367,7 +367,7 @@ def test_a_grant_is_refused(sts, domain, change, status, error, text):
 
 
 def test_another_grant_is_refused(sts, domain):
-    """The type, and what is no JWT at all."""
+    """The grant type is another one, or the assertion is not a JWT."""
     other = grant(sts, grant_type="client_credentials", assertion=assertion(sts))
     assert (other.status_code, other.json()["error"]) == (400, "unsupported_grant_type")
     assert grant(sts, assertion="opaque").json()["error"] == "invalid_grant"

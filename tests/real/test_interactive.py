@@ -1,7 +1,7 @@
 """Interactive mode and revocation, as gcloud and google-auth use them with workforce pools, on a real terminal.
 
 With GOOGLE_EXTERNAL_ACCOUNT_INTERACTIVE=1 stdout and stderr are the user's terminal and the client reads the output file
-only; with GOOGLE_EXTERNAL_ACCOUNT_REVOKE=1 the program forgets what it kept. Neither is in AIP-4117; both are in
+only; with GOOGLE_EXTERNAL_ACCOUNT_REVOKE=1 the program removes its cached tokens. Neither is in AIP-4117; both are in
 https://github.com/googleapis/google-auth-library-python (google/auth/pluggable.py).
 """
 
@@ -32,14 +32,16 @@ def staff(sts, ledger):
 
 @pytest.fixture
 def configuration(clients, tmp_path, staff):
-    """Interactive, since it has an interactive timeout; the token is in a file that only the program reads."""
+    """An interactive configuration, because it has an interactive timeout. The token is in a file that only the program
+    reads.
+    """
     (tmp_path / "token").write_text(staff)
     return clients.configuration(WORKFORCE, "file", f"--path={tmp_path / 'token'}", output_file=tmp_path / "output.json",
                                  interactive_timeout_millis=30000)  # fmt: skip
 
 
 def shown_by(clients, command, more: list, settings: dict) -> str:
-    """What the terminal showed of a client that must succeed."""
+    """The terminal of a client that must succeed."""
     status, text = on_terminal([*command, *more], clients.environment(settings))
     clients.program.ledger.note("the terminal", text)
     assert status == 0, text
@@ -47,7 +49,7 @@ def shown_by(clients, command, more: list, settings: dict) -> str:
 
 
 def test_google_auth_signs_in_and_out(clients, sts, configuration, staff, tmp_path):
-    """The terminal shows no token, the output file holds it, and a revocation removes it."""
+    """The terminal shows no token, the output file contains it, and a revocation removes it."""
     output = tmp_path / "output.json"
     command, settings = CLIENTS["python"](configuration)
     text = shown_by(clients, command, ["interactive"], settings)
@@ -55,13 +57,15 @@ def test_google_auth_signs_in_and_out(clients, sts, configuration, staff, tmp_pa
     assert sts.exchanges[0].subject_token == staff == json.loads(output.read_text())["id_token"]
     assert stat.S_IMODE(output.stat().st_mode) == 0o600
 
-    for _ in range(2):  # to forget twice is no error
+    for _ in range(2):  # a second revocation is not an error
         assert json.loads(shown_by(clients, command, ["revoke"], settings)) == {"revoked": True}
         assert not output.exists()
 
 
 def test_google_auth_shows_an_interactive_failure(clients, sts, configuration, tmp_path):
-    """The message is on the terminal, the exit status in the client's exception, and nothing in the output file."""
+    """The terminal shows the message, the exception of the client contains the exit status, and the output file is
+    empty.
+    """
     (tmp_path / "token").unlink()
     command, settings = CLIENTS["python"](configuration)
     status, text = on_terminal([*command, "interactive"], clients.environment(settings))
@@ -70,7 +74,7 @@ def test_google_auth_shows_an_interactive_failure(clients, sts, configuration, t
 
 
 def test_gcloud_signs_in_and_out(clients, sts, configuration, staff, tmp_path):
-    """`gcloud auth login --cred-file`, the use that the interactive mode was made for."""
+    """The interactive mode was made for `gcloud auth login --cred-file`."""
     output = tmp_path / "output.json"
     settings = {"CLOUDSDK_CONFIG": str(tmp_path / "gcloud"), "CLOUDSDK_CORE_DISABLE_PROMPTS": "1"}
     gcloud = [need("gcloud")]
@@ -84,7 +88,7 @@ def test_gcloud_signs_in_and_out(clients, sts, configuration, staff, tmp_path):
 
 
 def test_the_program_alone(program, tmp_path, staff):
-    """The documents exactly, without any client."""
+    """The documents are compared exactly, without a client."""
     output = tmp_path / "output.json"
     source = ["env", "--name=TOKEN"]
     asked = program.request(WORKFORCE, output_file=output, interactive="1") | {"TOKEN": staff}

@@ -131,7 +131,7 @@ def test_a_run_that_is_killed_while_it_replaces_the_file_leaves_a_whole_one(keep
 
 
 def test_a_file_system_that_stops_responding_ends_the_run(program, words, output):
-    """It does so when the run looks at the file between two attempts, from its third look at it on."""
+    """The file system stops responding when the run reads the file between two attempts."""
     strace = [need("strace"), "-f", "-qq", "-o", "/dev/null", "-P", output, "-e", "inject=statx:delay_enter=6000000:when=3+"]
     command = [*strace, program.path, *words[:-1], "--timeout=3"]
     done = subprocess.run(command, env=program.environment(), capture_output=True, text=True, timeout=25, check=False)
@@ -156,7 +156,7 @@ def test_two_runs_on_one_file_and_one_of_them_is_killed(keep, program, words, ou
 
 
 def test_a_client_that_runs_executables_needs_only_the_document(keep, program, service, output, sts, clients, audience):
-    """The client does not run the program: there is no log of a run."""
+    """The client does not run the program, so no run is in the log."""
     config = clients.configuration(audience, "url", f"--url={service.url}/", output_file=output)
     child = keep("keep", "url", f"--url={service.url}/", f"--output-file={output}", "--format=json", env=program.request(audience))
     until(output.exists, "the first document")

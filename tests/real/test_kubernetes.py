@@ -1,4 +1,4 @@
-"""The `kubernetes` source outside of a cluster: a real kube-apiserver by a kubeconfig, with kubectl as the second opinion.
+"""The `kubernetes` source outside of a cluster: a real kube-apiserver with a kubeconfig, and kubectl for comparison.
 
 The token service verifies each token by the API server's own discovery document or by its uploaded keys.
 """
@@ -24,7 +24,7 @@ EXEC = "client.authentication.k8s.io"
 
 @pytest.fixture
 def namespace(cluster) -> str:
-    """A namespace with the service account `app`, whose tokens jane may make."""
+    """A namespace with the service account `app`, for which jane may create tokens."""
     name = cluster.namespace()
     cluster.let(name, person("jane"))
     return name
@@ -32,12 +32,12 @@ def namespace(cluster) -> str:
 
 @pytest.fixture
 def config(cluster, namespace, tmp_path):
-    """The kubeconfig of jane with her token."""
+    """The kubeconfig of jane, with her token."""
     return kubeconfig(tmp_path / "config", cluster, namespace, {"token": cluster.people["jane"]})
 
 
 def source(config, audience, *more) -> tuple:
-    """The words that ask for a token of `app`."""
+    """The words of the source for a token of `app`."""
     return ("kubernetes", "--account=app", f"--kubeconfig={config}", f"--audience={audience}", *more)
 
 
@@ -51,12 +51,12 @@ def by_kubectl(config, namespace, audience) -> str:
 
 
 def encoded(path) -> str:
-    """A file as the `-data` members have it."""
+    """A file in the form of the `-data` members."""
     return base64.b64encode(path.read_bytes()).decode()
 
 
 def plugin(folder, version: str, **status) -> dict:
-    """An exec plugin that answers with this status where it is told the cluster, and fails where it is not."""
+    """An exec plugin that exits with this status if it gets the cluster, and fails otherwise."""
     script = folder / "plugin"
     answer = json.dumps({"apiVersion": f"{EXEC}/{version}", "kind": "ExecCredential", "status": status})
     (folder / "answer.json").write_text(answer)
@@ -67,24 +67,24 @@ def plugin(folder, version: str, **status) -> dict:
 
 
 def token(cluster, folder):
-    """In the file itself."""
+    """The token is in the kubeconfig itself."""
     return {"token": cluster.people["jane"]}
 
 
 def token_file(cluster, folder):
-    """In a file next to it, by a relative path."""
+    """The token is in a file next to the kubeconfig, with a relative path."""
     (folder / "jane.token").write_text(cluster.people["jane"] + "\n")
     return {"tokenFile": "jane.token"}
 
 
 def certificate(cluster, folder):
-    """A client certificate by paths."""
+    """The paths of a client certificate and its key."""
     found = cluster.client("jane")
     return {"client-certificate": str(found.cert), "client-key": str(found.key)}
 
 
 def certificate_data(cluster, folder):
-    """A client certificate in the file itself."""
+    """The client certificate is in the kubeconfig itself."""
     found = cluster.client("jane")
     return {"client-certificate-data": encoded(found.cert), "client-key-data": encoded(found.key)}
 
@@ -101,13 +101,15 @@ def exec_certificate(cluster, folder):
 
 
 def exec_v1(cluster, folder):
-    """The same protocol under its final name, which kubectl knows since 1.22."""
+    """The same protocol with its final version, which kubectl supports since 1.22."""
     return plugin(folder, "v1", token=cluster.people["jane"])
 
 
 @pytest.mark.parametrize("user", [token, token_file, certificate, certificate_data, exec_token, exec_certificate, exec_v1])
 def test_each_credential_is_used_as_kubectl_uses_it(program, cluster, ledger, namespace, audience, tmp_path, user):
-    """The API server lets jane make the token; kubectl with the same file gets one of the same service account."""
+    """The API server allows jane to create the token. kubectl with the same file gets a token of the same service
+    account.
+    """
     ledger.private_key("jane's key", cluster.client("jane").key.read_text())
     config = kubeconfig(tmp_path / "config", cluster, namespace, user(cluster, tmp_path))
     run = program.run(*source(config, audience))
@@ -120,7 +122,7 @@ def test_each_credential_is_used_as_kubectl_uses_it(program, cluster, ledger, na
 
 @pytest.mark.parametrize("client", list(CLIENTS))
 def test_every_client(clients, cluster, sts, namespace, config, audience, client):
-    """The variables of a client, or its command line, name the audience; the keys are found by discovery."""
+    """The variables of a client, or its command line, contain the audience. The keys are found by discovery."""
     sts.add(cluster.pool_provider(audience))
     words = ("kubernetes", "--account=app", f"--kubeconfig={config}")
     outcome = clients.run(client, clients.configuration(audience, *words))
@@ -129,7 +131,7 @@ def test_every_client(clients, cluster, sts, namespace, config, audience, client
 
 
 def test_with_uploaded_keys(asked, cluster, namespace, config, audience):
-    """For a cluster that Google cannot reach. The variable's audience becomes the one that the pool provider shows."""
+    """Google cannot reach this cluster. The requested audience is the variable's with `https:`."""
     words = ("kubernetes", "--account=app", f"--kubeconfig={config}")
     run = asked.run(*words)
     claims = verify_jwt(run.token, OidcPoolProvider(audience, cluster.url, jwks=cluster.jwks()))
@@ -146,7 +148,7 @@ def test_the_lifetime_is_that_of_the_server(program, cluster, namespace, config,
 
 
 def test_a_missing_permission_is_reported_with_the_commands_that_grant_it(program, cluster, ledger, audience, tmp_path):
-    """The message of the API server, and the effect of the kubectl commands in the fix."""
+    """The message contains that of the API server, and the kubectl commands in the fix work."""
     namespace = cluster.namespace()
     config = kubeconfig(tmp_path / "config", cluster, namespace, {"token": cluster.people["jane"]})
     admin = kubeconfig(tmp_path / "admin", cluster, "default", {"token": cluster.people["admin"]})
@@ -159,11 +161,11 @@ def test_a_missing_permission_is_reported_with_the_commands_that_grant_it(progra
         assert done.returncode == 0, done.stderr
     assert program.run(*source(config, audience)).token
     cluster.service_account(namespace, "other")
-    program.run(*source(config, audience), "--account=other").failed("DENIED", "403")  # no other, by resourceNames
+    program.run(*source(config, audience), "--account=other").failed("DENIED", "403")  # resourceNames allows no other account
 
 
 def test_unknown_names(program, cluster, audience, tmp_path):
-    """A service account and a namespace that do not exist."""
+    """The service account or the namespace does not exist."""
     config = kubeconfig(tmp_path / "config", cluster, "default", {"token": cluster.people["admin"]})
     words = ("kubernetes", f"--kubeconfig={config}", f"--audience={audience}")
     program.run(*words, "--account=nobody").failed(
@@ -173,7 +175,7 @@ def test_unknown_names(program, cluster, audience, tmp_path):
 
 
 def test_an_expired_token(program, cluster, ledger, audience, tmp_path, namespace):
-    """Or was never one."""
+    """The token has expired, or was never valid."""
     wrong = ledger.secret("a token of nobody", "nobody-4711-4711-4711")
     config = kubeconfig(tmp_path / "config", cluster, namespace, {"token": wrong})
     program.run(*source(config, audience)).failed("DENIED", "401: Unauthorized", 'user "user"', str(config))
@@ -188,7 +190,9 @@ def test_a_certificate_of_another_authority(program, cluster, audience, tmp_path
 
 
 def test_trust_is_that_of_the_cluster(program, cluster, audience, tmp_path, namespace):
-    """By path as well. Another authority is not trusted, and --ca-file does not replace the authority of the cluster."""
+    """The authority can be given as a path. Another one is not trusted, and --ca-file does not replace that of the
+    cluster.
+    """
     user, other = {"token": cluster.people["jane"]}, Authority(tmp_path / "other").ca
     by_path = kubeconfig(tmp_path / "by-path", cluster, namespace, user, certificate_authority="authority.pem")
     (tmp_path / "authority.pem").write_bytes(cluster.ca.read_bytes())
@@ -204,7 +208,7 @@ def test_trust_is_that_of_the_cluster(program, cluster, audience, tmp_path, name
 
 
 def test_the_name_in_the_certificate(program, cluster, audience, tmp_path, namespace):
-    """`tls-server-name`, for an address that is not in it."""
+    """`tls-server-name` is used for an address that the certificate does not contain."""
     user, url = {"token": cluster.people["jane"]}, cluster.url.replace("127.0.0.1", "localhost")
     config = kubeconfig(tmp_path / "config", cluster, namespace, user, server=url)
     program.run(*source(config, audience)).failed("CONFIGURATION", "host name", "kubeconfig")
@@ -215,7 +219,7 @@ def test_the_name_in_the_certificate(program, cluster, audience, tmp_path, names
 
 
 def test_files_merged_as_kubectl_merges_them(program, cluster, audience, tmp_path, namespace):
-    """The first of a name counts: kubectl is asked whom it would be, the token shows whom we were."""
+    """The first entry of a name is used. kubectl prints the user, and the token shows the user of the program."""
     jane = kubeconfig(tmp_path / "jane", cluster, namespace, {"token": cluster.people["jane"]})
     nobody = kubeconfig(tmp_path / "nobody", cluster, "default", {"token": "nobody-4711-4711-4711"})
     words = ("kubernetes", "--account=app", f"--audience={audience}")
@@ -227,7 +231,7 @@ def test_files_merged_as_kubectl_merges_them(program, cluster, audience, tmp_pat
 
 
 def test_the_output_file_spares_the_api_server(program, cluster, namespace, config, audience, tmp_path):
-    """The second run gives the same token, and needs no more than the file."""
+    """The second run prints the same token, and needs only the file."""
     words = source(config, audience, f"--output-file={tmp_path / 'out.json'}")
     first = program.run(*words).token
     config.unlink()
@@ -235,7 +239,7 @@ def test_the_output_file_spares_the_api_server(program, cluster, namespace, conf
 
 
 def test_an_id_token_of_an_auth_provider(program, cluster, audience, tmp_path):
-    """kubectl still supports the provider oidc: while the token is valid, both use it; afterwards only kubectl renews it."""
+    """kubectl still supports the provider oidc: while the token is valid, both use it; then only kubectl renews it."""
     namespace = cluster.namespace()
     cluster.service_account(namespace, "maker")
     cluster.let(namespace, {"kind": "ServiceAccount", "name": "maker", "namespace": namespace})
@@ -249,7 +253,7 @@ def test_an_id_token_of_an_auth_provider(program, cluster, audience, tmp_path):
 
 
 def test_a_context_without_a_user(program, cluster, audience, tmp_path):
-    """Behind `kubectl proxy` nobody has to sign in; without it the API server refuses an anonymous user."""
+    """`kubectl proxy` requires no authentication. Without it, the API server refuses an anonymous user."""
     namespace, port = cluster.namespace(), free_port()
     admin = kubeconfig(tmp_path / "admin", cluster, "default", {"token": cluster.people["admin"]})
     config = kubeconfig(tmp_path / "config", cluster, namespace, {})
@@ -270,7 +274,7 @@ def test_a_context_without_a_user(program, cluster, audience, tmp_path):
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_data_with_line_breaks(program, cluster, namespace, audience, tmp_path, end):
-    """Other programs wrap base64 text; kubectl reads it all the same."""
+    """Other programs wrap base64 text, which kubectl accepts."""
     config = kubeconfig(tmp_path / "config", cluster, namespace, {"token": cluster.people["jane"]})
     content = json.loads(config.read_text())
     data = content["clusters"][0]["cluster"]["certificate-authority-data"]

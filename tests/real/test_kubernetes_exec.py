@@ -13,7 +13,9 @@ from support.places import need
 @pytest.mark.parametrize("arguments, options", [([], ["--scope=cloud-platform,userinfo.email"]),
                                                 (["--use_application_default_credentials"], [])], ids=["gcloud", "go"])  # fmt: skip
 def test_the_plugin_for_gke_gets_a_token(cluster, commands, issuer, audience, sts, tmp_path, arguments, options):
-    """By gcloud, which does not name scopes, or itself by the Go library. The cluster knows the service account by its address."""
+    """The plugin uses gcloud, which does not name scopes, or the Go library. The cluster knows the service account by
+    its address.
+    """
     path = tmp_path / "token"
     path.write_text(issuer.token("https:" + audience))
     commands.configure(audience, {"file": str(path)})

@@ -63,7 +63,7 @@ def test_the_api_server_accepts_it(cluster, tmp_path, form):
     """The server accepts the manifests, first in a dry run. It refuses a mount whose volume does not exist."""
     namespace = cluster.namespace()
     admin = kubeconfig(tmp_path / "admin", cluster, namespace, {"token": cluster.people["admin"]})
-    # This server is older than native sidecars: it does not know restartPolicy, which the schemas know.
+    # This server is older than native sidecars, so it does not know restartPolicy. The schemas do.
     common = (f"--kubeconfig={admin}", "--output=name", "--validate=" + str(form == "init-container").lower())
     for dry_run in ("--dry-run=server", "--dry-run=none"):
         done = kubectl("apply", "-k", MANIFESTS / form, dry_run, *common, program=CLIENT)

@@ -1,4 +1,4 @@
-"""The `kubernetes` source in a pod: what the kubelet mounts, laid out in a mount namespace of its own, and the real API server.
+"""The `kubernetes` source in a pod: the files that the kubelet mounts, in a separate mount namespace, and the real API server.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from support.clients import Clients
 from support.kubernetes import account, commands_in, kubeconfig, kubectl
 from support.program import Program
 
-# /var/run is a link to /run: an empty /run of this run's own holds what the kubelet mounts into a pod.
+# /var/run is a link to /run, so a private /run contains what the kubelet mounts into a pod.
 INSIDE = """mount -t tmpfs tmpfs /run
 mkdir -p /run/secrets/kubernetes.io
 cp -r {} /run/secrets/kubernetes.io/serviceaccount"""
 
 
 class Pod:
-    """A pod of the service account `app`; `mounted` is the folder of its service account."""
+    """A pod with the service account `app`; `mounted` is the folder of the service account."""
 
     def __init__(self, cluster, program: Program, folder: Path):
         self.cluster, self.namespace = cluster, cluster.namespace()
@@ -40,24 +40,24 @@ class Pod:
         (self.mounted / "token").write_text(token)
 
     def run(self, *words, **env):
-        """One run inside."""
+        """Runs the program in the pod."""
         return self.program.run("kubernetes", *words, env=self.env | env)
 
     def verified(self, run, audience) -> dict:
-        """The claims of the token that a run gave."""
+        """The claims of the token that a run printed."""
         return verify_jwt(run.token, self.cluster.pool_provider(audience))
 
 
 @pytest.fixture
 def pod(cluster, program, tmp_path) -> Pod:
-    """A pod that may make tokens of its own service account."""
+    """A pod that may create tokens of its own service account."""
     found = Pod(cluster, program, tmp_path)
     cluster.let(found.namespace, account(found.namespace))
     return found
 
 
 def test_its_own_service_account(pod, audience):
-    """Without any option; the audience is the one that the pool provider shows."""
+    """No option is needed. The audience is that of the pool provider."""
     run = pod.run(**pod.program.request(audience))
     claims = pod.verified(run, audience)
     assert (claims["sub"], claims["aud"]) == (f"system:serviceaccount:{pod.namespace}:app", ["https:" + audience])
@@ -65,7 +65,7 @@ def test_its_own_service_account(pod, audience):
 
 @pytest.mark.parametrize("client", ["python", "node", "rust"])
 def test_clients(pod, sts, audience, tmp_path, client):
-    """In a pod as anywhere."""
+    """The clients work in a pod as elsewhere."""
     sts.add(pod.cluster.pool_provider(audience))
     clients = Clients(tmp_path / "clients", pod.program, sts)
     outcome = clients.run(client, clients.configuration(audience, "kubernetes"), env=pod.env)
@@ -73,7 +73,7 @@ def test_clients(pod, sts, audience, tmp_path, client):
 
 
 def test_another_service_account(pod, audience):
-    """Of its namespace, and of another one, each once it may."""
+    """It is one of the same namespace or of another one, after the permission was granted."""
     pod.cluster.service_account(pod.namespace, "other")
     words = (f"--audience={audience}", "--account=other")
     pod.run(*words).failed("DENIED", f'User "system:serviceaccount:{pod.namespace}:app" cannot create')
@@ -84,7 +84,7 @@ def test_another_service_account(pod, audience):
 
 
 def test_the_commands_of_the_message_help(cluster, program, pod, audience, tmp_path):
-    """A pod without the role: what the message says, kubectl does."""
+    """The pod has no role; the kubectl commands in the message grant it."""
     (tmp_path / "bare").mkdir()
     bare = Pod(cluster, program, tmp_path / "bare")
     admin = kubeconfig(tmp_path / "admin", cluster, "default", {"token": cluster.people["admin"]})
@@ -96,7 +96,9 @@ def test_the_commands_of_the_message_help(cluster, program, pod, audience, tmp_p
 
 
 def test_a_projected_token(pod, sts, audience, tmp_path):
-    """What a volume with this audience holds, and the one after it: no request, no role."""
+    """The program reads the token of a volume with this audience, and the one that replaces it, without a request or a
+    role.
+    """
     sts.add(pod.cluster.pool_provider(audience))
     clients, path = Clients(tmp_path / "clients", pod.program, sts), tmp_path / "projected"
     configuration = clients.configuration(audience, "kubernetes", f"--path={path}")
@@ -105,12 +107,12 @@ def test_a_projected_token(pod, sts, audience, tmp_path):
         assert clients.run("python", configuration).access_token in sts.issued
         assert sts.exchanges[-1].subject_token == path.read_text()
     path.write_text((pod.mounted / "token").read_text())
-    assert clients.run("python", configuration).status != 0  # the pod's usual token is for the API server alone
+    assert clients.run("python", configuration).status != 0  # the usual token of the pod is only for the API server
     assert "audience" in str(sts.refusals[-1])
 
 
 def test_the_token_is_read_each_time(pod, ledger, audience):
-    """It rotates, and the API server refuses what is none."""
+    """The token is rotated, and the API server refuses a wrong one."""
     pod.mount(ledger.token("a token of nobody", pod.cluster.token(pod.namespace)[:-20] + "A" * 20))
     pod.run(f"--audience={audience}").failed("DENIED", "401: Unauthorized")
     pod.mount(ledger.secret("the next token", pod.cluster.token(pod.namespace)) + "\n")
@@ -118,7 +120,7 @@ def test_the_token_is_read_each_time(pod, ledger, audience):
 
 
 def test_only_the_authority_of_the_pod_counts(pod, audience, tmp_path):
-    """Neither --ca-file nor the platform's."""
+    """--ca-file and the authorities of the platform are not used."""
     (pod.mounted / "ca.crt").write_bytes(Authority(tmp_path / "other").ca.read_bytes())
     for more in ((), (f"--ca-file={pod.cluster.ca}",)):
         pod.run(f"--audience={audience}", *more).failed(
@@ -129,7 +131,7 @@ def test_only_the_authority_of_the_pod_counts(pod, audience, tmp_path):
 
 
 def test_a_pod_without_a_token(pod, audience):
-    """automountServiceAccountToken: false."""
+    """The pod has automountServiceAccountToken: false."""
     (pod.mounted / "token").unlink()
     pod.run(f"--audience={audience}").failed("ABSENT", "automountServiceAccountToken")
     pod.mount("no token at all, hunter2")
@@ -138,7 +140,7 @@ def test_a_pod_without_a_token(pod, audience):
 
 
 def test_a_kubeconfig_comes_first(pod, cluster, audience):
-    """As for kubectl, which is asked by the same environment."""
+    """kubectl makes the same choice in this environment."""
     (pod.program.home / ".kube").mkdir()
     kubeconfig(pod.program.home / ".kube" / "config", cluster, pod.namespace, {"token": cluster.people["jane"]})
     pod.run(f"--audience={audience}", "--account=app").failed("DENIED", 'User "jane"')

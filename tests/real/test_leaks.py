@@ -1,4 +1,4 @@
-"""Proves that the leak scan finds what it is there to find; see support/leaks.py."""
+"""Proves that the leak scan finds leaks; see support/leaks.py."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SECRET = "p+l/u%s s:e&cret"
     "Basic " + base64.b64encode(SECRET.encode()).decode(),
 ])  # fmt: skip
 def test_finds_each_spelling_of_a_secret(text):
-    """In a stdout that may hold a token as well."""
+    """The stdout is one that may contain a token."""
     found = Ledger()
     found.secret("the secret", SECRET)
     found.note("stdout", "all is well", may_hold_token=True)
@@ -31,7 +31,7 @@ def test_finds_each_spelling_of_a_secret(text):
 
 
 def test_finds_a_line_of_a_private_key():
-    """Any one line of the PEM body, without its frame."""
+    """Any one line of the PEM body is found, without its first and last line."""
     found, text = Ledger(), pem(new_key("RSA"))
     found.private_key("the key", text)
     found.note("the log", "-----BEGIN PRIVATE KEY-----")
@@ -41,7 +41,7 @@ def test_finds_a_line_of_a_private_key():
 
 
 def test_finds_a_token_but_in_a_success():
-    """A token, or its signature alone, anywhere but in the stdout of a success."""
+    """A token, or its signature alone, is allowed only in the stdout of a success."""
     found, token = Ledger(), some_token()
     found.token("the token", token)
     found.note("the stdout of a success", token, may_hold_token=True)
@@ -51,7 +51,7 @@ def test_finds_a_token_but_in_a_success():
 
 
 def test_a_run_of_the_program_is_scanned(tmp_path):
-    """Its stdout, stderr and log file are what is searched: a program that betrays all three is caught three times."""
+    """The scan reads stdout, stderr and the log file, and finds a secret in each of them."""
     betrayer = tmp_path / "betrayer"
     betrayer.write_text('#!/bin/sh\necho "$SECRET"; echo "$SECRET" >&2; echo "$SECRET" >"${2#--log-file=}"; exit 5\n')
     betrayer.chmod(0o755)

@@ -49,7 +49,7 @@ def server(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def no_code_leaks(server, ledger):
-    """Device codes are secrets, and the codes for users are for the terminal alone."""
+    """Device codes are secrets, and user codes may appear only on the terminal."""
     yield
     for request in server.requests("/device/auth"):
         if request.get("device"):
@@ -72,19 +72,19 @@ def kept(output):
 
 
 def source(server, identifier="staff", *more) -> list[str]:
-    """The command line. This issuer gives a refresh token only to who asks for consent."""
+    """The command line. This issuer returns a refresh token only to a client that requests consent."""
     return ["oidc", "--flow=device", f"--issuer={server.issuer}", f"--client-id={identifier}",
             "--scope=openid,offline_access", "--param=prompt=consent", *more]  # fmt: skip
 
 
 def refresh_token(ledger, kept) -> str:
-    """The refresh token that is kept, registered for the leak scan."""
+    """The stored refresh token, which is registered for the leak scan."""
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
     return ledger.secret(f"refresh token {len(ledger.secrets)}", json.loads(kept.read_text())["refresh_token"])
 
 
 def interactive(program, arguments: list, output, person=lambda shown: True) -> Run:
-    """A run of the program on a terminal, whose stdout and stderr go elsewhere."""
+    """Runs the program on a terminal, with stdout and stderr redirected."""
     number, began = next(program.numbers), time.monotonic()
     files = {name: program.home.parent / f"{number}-{name}" for name in ("stdout", "stderr", "log")}
     command = [program.path, *arguments, f"--log-file={files['log']}"]
@@ -98,7 +98,7 @@ def interactive(program, arguments: list, output, person=lambda shown: True) -> 
 
 
 def sign_in(program, arguments: list, output, person: Person | None = None) -> Person:
-    """A run in which a user signs in."""
+    """Runs the program while a user signs in."""
     person = person or Person()
     run = interactive(program, arguments, output, person)
     assert (run.status, run.stdout, run.stderr) == (0, "", ""), run.described()
@@ -107,12 +107,12 @@ def sign_in(program, arguments: list, output, person: Person | None = None) -> P
 
 
 def ask(program, arguments: list, output, **more) -> Run:
-    """A run without a user."""
+    """Runs the program without a user."""
     return program.run(*arguments, env=program.request(WORKFORCE, ID_TOKEN, output, **more))
 
 
 def refresh_by_hand(server, token: str, identifier="staff") -> tuple[int, str | None]:
-    """What the issuer says to a refresh token."""
+    """The response of the issuer to a refresh token."""
     fields = {"grant_type": "refresh_token", "refresh_token": token, "client_id": identifier}
     answer = requests.post(server.issuer + "/token", data=fields, timeout=10)
     return answer.status_code, answer.json().get("error")
@@ -123,7 +123,9 @@ def refresh_by_hand(server, token: str, identifier="staff") -> tuple[int, str | 
     ("confidential", ["--client-secret=file:{secret}"]),
 ])  # fmt: skip
 def test_a_user_signs_in_and_out(program, server, ledger, tmp_path, output, kept, identifier, options):
-    """Sign-in, refresh with rotation, revocation; public client, and one that proves itself at every endpoint."""
+    """This covers sign-in, refresh with rotation, and revocation, for a public client and one that authenticates at
+    every endpoint.
+    """
     (tmp_path / "secret").write_text(ledger.secret("the client secret", SECRET))
     (tmp_path / "secret").chmod(0o600)
     arguments = source(server, identifier, *(option.format(secret=tmp_path / "secret") for option in options))
@@ -155,10 +157,10 @@ def test_a_user_signs_in_and_out(program, server, ledger, tmp_path, output, kept
 
 @pytest.mark.parametrize("name", list(CLIENTS))
 def test_each_google_client_is_served_by_the_refresh_token(clients, program, server, sts, ledger, output, kept, name):
-    """Nobody is asked: none of these clients is interactive, nor is there a terminal."""
+    """No client is interactive, and there is no terminal, so no user is asked."""
     sts.add(OidcPoolProvider(WORKFORCE, server.issuer, allowed_audiences=("staff",)))
     configuration = clients.configuration(WORKFORCE, *source(server), token_type=ID_TOKEN, output_file=output)
-    # The client's own command line, so that the refresh token is bound to the same.
+    # The command line is that of the client, because the refresh token is bound to its options.
     command = json.loads(configuration.read_text())["credential_source"]["executable"]["command"].split()
     sign_in(program, command[1:], output)
     first = refresh_token(ledger, kept)
@@ -171,14 +173,14 @@ def test_each_google_client_is_served_by_the_refresh_token(clients, program, ser
 
 @pytest.fixture
 def configuration(clients, server, sts, output):
-    """A workforce pool's, interactive by its timeout."""
+    """A configuration for a workforce pool, which is interactive because of its timeout."""
     sts.add(OidcPoolProvider(WORKFORCE, server.issuer, allowed_audiences=("staff",)))
     return clients.configuration(WORKFORCE, *source(server), token_type=ID_TOKEN, output_file=output,
                                  interactive_timeout_millis=60000)  # fmt: skip
 
 
 def shown_by(clients, command: list, settings: dict, person=lambda shown: True) -> str:
-    """What the terminal showed of a client that must succeed."""
+    """The terminal of a client that must succeed."""
     status, shown = on_terminal(command, clients.environment(settings), person=person)
     clients.program.ledger.note("the terminal of a client", shown)
     clients.program.ledger.note("the log under a client", clients.log.read_text())
@@ -188,13 +190,15 @@ def shown_by(clients, command: list, settings: dict, person=lambda shown: True) 
 
 @pytest.fixture
 def gcloud(tmp_path, configuration):
-    """gcloud with a configuration folder of its own: its command, its settings, and what makes it forget access tokens."""
+    """gcloud with its own configuration folder: its command, its settings, and a function that makes it forget access
+    tokens.
+    """
     settings = {"CLOUDSDK_CONFIG": str(tmp_path / "gcloud"), "CLOUDSDK_CORE_DISABLE_PROMPTS": "1"}
     return [need("gcloud")], settings, (tmp_path / "gcloud" / "access_tokens.db").unlink
 
 
 def log_in(clients, configuration, gcloud) -> list:
-    """`gcloud auth login` with a user at the terminal; the command that prints a token of theirs."""
+    """Runs `gcloud auth login` with a user at the terminal. Returns the command that prints a token of the user."""
     command, settings, _ = gcloud
     person = Person()
     shown = shown_by(clients, [*command, "auth", "login", f"--cred-file={configuration}", "--quiet"], settings, person)
@@ -205,7 +209,7 @@ def log_in(clients, configuration, gcloud) -> list:
 
 
 def test_gcloud_signs_in_and_stays_signed_in(clients, server, sts, ledger, configuration, gcloud, output, kept):
-    """Later tokens need no user, and no terminal."""
+    """Later tokens need neither a user nor a terminal."""
     command, (_, settings, forget) = log_in(clients, configuration, gcloud), gcloud
     assert sts.exchanges[-1].claims["sub"] == "alex"
     tokens = [refresh_token(ledger, kept)]
@@ -223,7 +227,7 @@ def test_gcloud_signs_in_and_stays_signed_in(clients, server, sts, ledger, confi
 
 
 def test_gcloud_in_a_script_asks_on_the_terminal(clients, sts, configuration, gcloud, tmp_path, output, kept):
-    """`TOKEN=$(gcloud auth print-access-token)`: what the user has to read is not in the variable."""
+    """In `TOKEN=$(gcloud auth print-access-token)`, the text for the user is not in the variable."""
     command, (_, settings, forget) = log_in(clients, configuration, gcloud), gcloud
     for path in (output, kept):
         path.unlink()
@@ -236,7 +240,7 @@ def test_gcloud_in_a_script_asks_on_the_terminal(clients, sts, configuration, gc
 
 
 def test_google_auth_signs_in_and_out(clients, server, sts, ledger, configuration, output, kept):
-    """Interactive, then non-interactive with the refresh token, then its revocation."""
+    """The steps are an interactive run, a non-interactive one with the refresh token, and its revocation."""
     command, settings = CLIENTS["python"](configuration)
     person = Person()
     shown = shown_by(clients, [*command, "interactive"], settings, person)
@@ -253,7 +257,7 @@ def test_google_auth_signs_in_and_out(clients, server, sts, ledger, configuratio
 
 
 def test_a_user_declines(program, server, output, kept):
-    """At the page that asks to confirm the code."""
+    """The user declines on the page that asks to confirm the code."""
     person = Person(decline=True)
     run = interactive(program, source(server), output, person)
     assert run.status == 5 and "access_denied" in run.stderr, run.described()
@@ -261,7 +265,7 @@ def test_a_user_declines(program, server, output, kept):
 
 
 def test_nobody_signs_in(program, tmp_path, output):
-    """The issuer decides when the code expires."""
+    """The issuer determines when the code expires."""
     device = {"interval": 1, "life": 3, "busy": []}
     with oidc_provider(tmp_path, [client("staff", "none", **GRANTS)], device=device) as brief:
         interactive(program, source(brief), output).failed("EXPIRED")
@@ -271,7 +275,7 @@ def test_nobody_signs_in(program, tmp_path, output):
 
 
 def test_a_busy_issuer_is_polled_less_often(program, server, output):
-    """slow_down adds five seconds; sooner would be answered by another slow_down."""
+    """slow_down adds five seconds. An earlier request would get another slow_down."""
     before = len(server.token_requests)
     sign_in(program, source(server, "busy"), output, Person(slow=1.5))
     first, second = server.token_requests[before:]
@@ -279,7 +283,7 @@ def test_a_busy_issuer_is_polled_less_often(program, server, output):
 
 
 def test_many_runs_share_a_refresh_token(program, server, ledger, output, kept):
-    """Each uses it once: this issuer would end the whole family at the second use, as the last lines show."""
+    """Each run uses it once. This issuer would revoke the whole family at the second use, as the last lines show."""
     arguments = source(server, "staff", f"--refresh-token-file={kept}")
     sign_in(program, arguments, output)
     first = refresh_token(ledger, kept)
@@ -295,7 +299,7 @@ def test_many_runs_share_a_refresh_token(program, server, ledger, output, kept):
 
 
 def test_a_refresh_token_that_was_used_elsewhere(program, server, ledger, output, kept):
-    """It is removed and the user is needed: at once where one is there, else by a message."""
+    """It is removed, and the user must sign in: at once if there is a terminal, otherwise as the message says."""
     arguments = source(server)
     sign_in(program, arguments, output)
     stolen = refresh_token(ledger, kept)
@@ -314,14 +318,14 @@ def test_a_refresh_token_that_was_used_elsewhere(program, server, ledger, output
     ("machine", "is not allowed for this client"),
 ])  # fmt: skip
 def test_a_client_that_the_issuer_refuses_is_denied(program, server, output, identifier, word):
-    """An unknown one, and one that is not allowed this grant; nothing is shown to the user."""
+    """The client is unknown, or not allowed to use this grant. The user is not prompted."""
     before = len(server.token_requests)
     interactive(program, source(server, identifier), output).failed("DENIED", word)
     assert len(server.token_requests) == before
 
 
 def test_an_issuer_without_device_flow(program, tmp_path, output):
-    """Its metadata says so."""
+    """The metadata of the issuer does not list the endpoint."""
     with oidc_provider(tmp_path, [client("staff", "none")]) as other:
         run = interactive(program, source(other), output)
     run.failed("CONFIGURATION", "device_authorization_endpoint", "--issuer")

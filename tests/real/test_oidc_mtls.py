@@ -31,7 +31,7 @@ def authority(tmp_path_factory) -> Authority:
 
 @pytest.fixture(scope="module")
 def bearers(authority) -> dict[str, Certificate]:
-    """Client certificates: of the workload, of another subject, and one that vouches for itself."""
+    """The client certificates of the workload, of another subject, and a self-signed one."""
     return {
         "workload": authority.client("workload", "workload-7"),
         "stranger": authority.client("stranger", "workload-8"),
@@ -40,12 +40,12 @@ def bearers(authority) -> dict[str, Certificate]:
 
 
 def der(certificate: Certificate) -> bytes:
-    """A certificate's bytes."""
+    """The certificate as DER."""
     return x509.load_pem_x509_certificate(certificate.cert.read_bytes()).public_bytes(Encoding.DER)
 
 
 def registered(certificate: Certificate) -> dict:
-    """The key set that registers a self-signed certificate: its public key with its x5c."""
+    """The key set that registers a self-signed certificate: its public key with x5c."""
     key = x509.load_pem_x509_certificate(certificate.cert.read_bytes()).public_key()
     jwk = json.loads(jwt.get_algorithm_by_name("ES256").to_jwk(key))
     return {"keys": [jwk | {"use": "sig", "x5c": [base64.b64encode(der(certificate)).decode()]}]}
@@ -53,7 +53,9 @@ def registered(certificate: Certificate) -> dict:
 
 @pytest.fixture(scope="module", params=["token endpoint", "alias"])
 def server(request, tmp_path_factory, authority, bearers):
-    """An issuer on https that asks for client certificates: at its token endpoint, or at the alias of it that it announces."""
+    """An issuer on https that requests client certificates: at its token endpoint, or at the mTLS endpoint alias that it
+    announces.
+    """
     clients = [
         client("by-ca", "tls_client_auth", tls_client_auth_subject_dn="CN=workload-7"),
         client("by-thumbprint", "self_signed_tls_client_auth", jwks=registered(bearers["other"])),
@@ -66,7 +68,7 @@ def server(request, tmp_path_factory, authority, bearers):
 
 @pytest.fixture
 def arguments(server, authority, bearers, audience, ledger):
-    """Makes the arguments for a client with a certificate."""
+    """The arguments for a client with a certificate."""
     for name, found in bearers.items():
         ledger.private_key(f"the key of {name}", found.key.read_text())
 
@@ -80,7 +82,7 @@ def arguments(server, authority, bearers, audience, ledger):
 
 @pytest.mark.parametrize("identifier, name", [("by-ca", "workload"), ("by-thumbprint", "other")])
 def test_a_client_certificate_authenticates(clients, sts, server, authority, bearers, audience, arguments, identifier, name):
-    """Through a real Google client; the issuer saw exactly this certificate and nothing else."""
+    """A real Google client runs the program. The issuer saw exactly this certificate and nothing else."""
     sts.add(OidcPoolProvider(audience, server.issuer, ca_file=str(authority.ca)))
     before = len(server.token_requests)
     assert clients.run("python", clients.configuration(audience, *arguments(identifier, name))).access_token in sts.issued
@@ -92,13 +94,13 @@ def test_a_client_certificate_authenticates(clients, sts, server, authority, bea
 
 @pytest.mark.parametrize("identifier, name", [("by-ca", "stranger"), ("by-ca", "other"), ("by-thumbprint", "workload")])
 def test_another_certificate_is_denied(program, server, audience, arguments, identifier, name):
-    """Another subject of the same CA, the subject by another CA, an unregistered one."""
+    """The certificate is for another subject of the same CA, by another CA, or not registered."""
     program.run(*arguments(identifier, name), f"--audience={audience}").failed("DENIED", "invalid_client")
     assert server.token_requests[-1]["auth"] == "certificate" and server.token_requests[-1]["status"] in (400, 401)
 
 
 def test_a_key_that_is_not_the_certificate_s(program, server, audience, bearers, arguments):
-    """Found before anything is sent."""
+    """The run fails before it sends anything."""
     mixed = [word.replace(str(bearers["workload"].key), str(bearers["stranger"].key)) for word in arguments("by-ca", "workload")]
     before = len(server.token_requests)
     program.run(*mixed, f"--audience={audience}").failed("CONFIGURATION", "--client-")
@@ -106,14 +108,14 @@ def test_a_key_that_is_not_the_certificate_s(program, server, audience, bearers,
 
 
 def test_without_the_ca_the_issuer_is_not_trusted(program, audience, arguments):
-    """The message names the option that would help."""
+    """The message names the option."""
     without = [word for word in arguments("by-ca", "workload") if not word.startswith("--ca-file")]
     program.run(*without, f"--audience={audience}").failed("CONFIGURATION", "--ca-file")
 
 
 @pytest.mark.parametrize("identifier, name", [("by-ca", "workload"), ("by-thumbprint", "other")])
 def test_the_issuer_does_ask_for_the_certificate(server, authority, bearers, identifier, name):
-    """What makes the tests above mean something: curl without a certificate is refused, with it accepted."""
+    """This control shows that the tests above can fail: curl is refused without a certificate, and accepted with it."""
     curl = [need("curl"), "-sS", "--noproxy", "*", "--cacert", authority.ca]
     metadata = json.loads(output([*curl, server.issuer + "/.well-known/openid-configuration"]))
     endpoint = metadata.get("mtls_endpoint_aliases", metadata)["token_endpoint"]
@@ -126,5 +128,5 @@ def test_the_issuer_does_ask_for_the_certificate(server, authority, bearers, ide
 
 
 def output(command: list) -> str:
-    """What a command that succeeds prints."""
+    """The output of a command that must succeed."""
     return subprocess.run([str(word) for word in command], capture_output=True, text=True, check=True).stdout

@@ -41,13 +41,13 @@ def server(tmp_path_factory):
 
 @pytest.fixture
 def trusted(server, sts, audience):
-    """The token service trusts this issuer."""
+    """Makes the token service trust this issuer."""
     sts.add(OidcPoolProvider(audience, server.issuer))
 
 
 @pytest.fixture
 def secrets(ledger, tmp_path) -> dict:
-    """The secrets of the clients above, where the program may read them."""
+    """Writes the secrets of the clients above to files that the program may read."""
     ledger.secret("the client secret", AWKWARD)
     found = {name: tmp_path / name for name in ("secret", "ec.pem", "rsa.pem", "ec.jwk", "rsa.jwk")}
     found["secret"].write_text(AWKWARD)
@@ -61,12 +61,12 @@ def secrets(ledger, tmp_path) -> dict:
 
 
 def arguments(server, audience, identifier: str, *more) -> list[str]:
-    """The `oidc` source for one client; its access token is meant for the pool provider."""
+    """The arguments of the `oidc` source for one client, whose access token is for the pool provider."""
     return ["oidc", f"--issuer={server.issuer}", f"--client-id={identifier}", f"--resource=https:{audience}", *more]
 
 
 def authentications(secrets) -> dict[str, tuple]:
-    """By name: client, options, and how the issuer saw the client authenticate."""
+    """By name: the client, the options, and the authentication method that the issuer saw."""
     return {
         "basic": ("build: server/1", ["--auth=basic", f"--client-secret=file:{secrets['secret']}"], "basic"),
         "basic-env": ("build: server/1", ["--auth=basic", "--client-secret=env:CLIENT_SECRET"], "basic"),
@@ -88,9 +88,8 @@ METHODS = ["basic", "basic-env", "post", "ec.pem", "ec.jwk", "rsa.pem", "rsa.jwk
 
 @pytest.mark.parametrize("method", METHODS)
 def test_each_client_authentication(program, server, secrets, audience, method):
-    """The issuer authenticates the client by the method asked for, and its token names client and pool provider.
-
-    The issuer knows the keys by ids of its own choice: a PEM file holds no `kid`, so an assertion must do without.
+    """The issuer authenticates the client with the requested method, and its token contains the client and the pool
+    provider. The issuer uses its own key IDs. A PEM file contains no `kid`, so an assertion has none.
     """
     identifier, options, seen = authentications(secrets)[method]
     before = len(server.token_requests)
@@ -107,7 +106,7 @@ def test_each_client_authentication(program, server, secrets, audience, method):
 
 @pytest.mark.parametrize("name", list(CLIENTS))
 def test_each_google_client_exchanges_the_issuer_s_token(clients, server, sts, trusted, secrets, audience, name):
-    """From a real issuer through the program and a real client to the token service."""
+    """A real client runs the program with a real issuer, and exchanges the token."""
     source = arguments(server, audience, "ec", "--auth=private-key-jwt", f"--client-key={secrets['ec.jwk']}")
     assert clients.run(name, clients.configuration(audience, *source)).access_token in sts.issued
     (exchange,) = sts.exchanges
@@ -115,7 +114,7 @@ def test_each_google_client_exchanges_the_issuer_s_token(clients, server, sts, t
 
 
 def test_es256_issuer_keys(clients, server, sts, secrets, audience):
-    """The other algorithm that Google takes; the pool provider lists the resource as an allowed audience."""
+    """ES256 is the other algorithm that Google accepts. The resource is an allowed audience of the pool provider."""
     resource = "https://google.example.test/?es256"
     sts.add(OidcPoolProvider(audience, server.issuer, allowed_audiences=(resource,)))
     source = ["oidc", f"--issuer={server.issuer}", "--client-id=public", "--auth=none", f"--resource={resource}"]
@@ -124,7 +123,7 @@ def test_es256_issuer_keys(clients, server, sts, secrets, audience):
 
 
 def test_assertions_are_fresh_and_the_issuer_refuses_a_replay(program, server, secrets, audience):
-    """RFC 7523 section 3, item 7. The program's own assertion, sent a second time by hand, is refused."""
+    """The assertion of the program is refused if it is sent again (RFC 7523 section 3, item 7)."""
     before = len(server.token_requests)
     source = arguments(server, audience, "ec", "--auth=private-key-jwt", f"--client-key={secrets['ec.jwk']}")
     tokens = {program.run(*source, f"--audience={audience}").token for _ in range(2)}
@@ -138,14 +137,16 @@ def test_assertions_are_fresh_and_the_issuer_refuses_a_replay(program, server, s
 
 
 def replay(server, assertion: str) -> tuple[int, str]:
-    """Sends an assertion straight to the token endpoint."""
+    """Sends an assertion directly to the token endpoint."""
     fields = {"grant_type": "client_credentials", "client_assertion_type": ASSERTION, "client_assertion": assertion}
     answer = requests.post(server.issuer + "/token", data=fields, timeout=10)
     return answer.status_code, answer.json().get("error")
 
 
 def test_assertion_audience(program, server, secrets, audience):
-    """Some issuers want the token endpoint there; a wrong audience is refused, so that the option is seen to act."""
+    """Some issuers require the token endpoint as the audience. A wrong audience is refused, which shows that the option
+    is used.
+    """
     source = arguments(server, audience, "rsa", "--auth=private-key-jwt", f"--client-key={secrets['rsa.jwk']}",
                        f"--audience={audience}")  # fmt: skip
     assert program.run(*source, f"--assertion-audience={server.issuer}/token").token
@@ -153,7 +154,7 @@ def test_assertion_audience(program, server, secrets, audience):
 
 
 def test_scope_and_param(program, server, audience):
-    """--scope, whose commas stand for spaces, and --param for what has no option of its own."""
+    """The commas of --scope become spaces, and --param sends a field that has no option."""
     source = ["oidc", f"--issuer={server.issuer}", "--client-id=public", "--auth=none", f"--audience={audience}"]
     run = program.run(*source, f"--param=resource=https:{audience}", "--scope=deploy,read")
     claims = claims_of(run.token)
@@ -163,7 +164,7 @@ def test_scope_and_param(program, server, audience):
 
 
 def test_a_slash_at_the_end_of_the_issuer(program, server, secrets, audience):
-    """Users type it; the assertion must still be meant for the issuer as the issuer spells itself."""
+    """Users type it. The audience of the assertion is still the issuer in the metadata."""
     options = ["--auth=private-key-jwt", f"--client-key={secrets['ec.jwk']}", f"--resource=https:{audience}"]
     run = program.run("oidc", f"--issuer={server.issuer}/", "--client-id=ec", f"--audience={audience}", *options)
     assert claims_of(run.token)["iss"] == server.issuer
@@ -176,7 +177,7 @@ def test_a_slash_at_the_end_of_the_issuer(program, server, secrets, audience):
     ("ec", ["--auth=none"], "invalid_client"),
 ])  # fmt: skip
 def test_a_client_that_the_issuer_refuses_is_denied(program, server, ledger, audience, identifier, options, word):
-    """Wrong secret, unknown client, other method than the registered one."""
+    """The secret is wrong, the client is unknown, or the method is not the registered one."""
     wrong = ledger.secret("the wrong secret", "not-the-secret-4711")
     run = program.run(*arguments(server, audience, identifier, f"--audience={audience}", *options), env={"WRONG": wrong})
     run.failed("DENIED", word)
@@ -184,7 +185,7 @@ def test_a_client_that_the_issuer_refuses_is_denied(program, server, ledger, aud
 
 
 def test_a_key_of_another_client_is_denied(program, server, secrets, ledger, audience, tmp_path):
-    """The signature is what counts: a stranger's key under the right client id."""
+    """The client ID is correct, but the signature is that of another key."""
     stranger = tmp_path / "stranger.pem"
     stranger.write_text(ledger.private_key("the stranger's key", pem(Signer().key)))
     stranger.chmod(0o600)
@@ -193,26 +194,26 @@ def test_a_key_of_another_client_is_denied(program, server, secrets, ledger, aud
 
 
 def test_an_opaque_access_token_is_a_protocol_error(program, server, audience):
-    """It cannot be a subject token; without --resource this issuer gives one."""
+    """It cannot be a subject token. Without --resource, this issuer returns one."""
     source = ["oidc", f"--issuer={server.issuer}", "--client-id=public", "--auth=none", f"--audience={audience}"]
     program.run(*source).failed("PROTOCOL", "opaque")
     program.run(*source, "--resource=https://opaque.example.test").failed("PROTOCOL", "opaque")
 
 
 def test_an_absent_id_token_is_a_protocol_error(program, server, audience):
-    """--use=id_token where the issuer gives only an access token."""
+    """--use=id_token is set, but the issuer returns only an access token."""
     source = arguments(server, audience, "public", "--auth=none", f"--audience={audience}", "--use=id_token")
     program.run(*source).failed("PROTOCOL", "id_token")
 
 
 def test_a_resource_that_the_issuer_refuses_is_denied(program, server, audience):
-    """oidc-provider takes absolute URIs only; its word invalid_target reaches the user."""
+    """oidc-provider accepts only absolute URIs; the message contains its error invalid_target."""
     source = ["oidc", f"--issuer={server.issuer}", "--client-id=public", "--auth=none", f"--audience={audience}"]
     program.run(*source, f"--resource={audience}").failed("DENIED", "invalid_target")
 
 
 def test_an_issuer_with_another_name_in_its_metadata(program, server, audience):
-    """OpenID Connect Discovery section 4.3: `localhost` is not the issuer `127.0.0.1`."""
+    """`localhost` is not the issuer `127.0.0.1` (OpenID Connect Discovery section 4.3)."""
     other = server.issuer.replace("127.0.0.1", "localhost")
     source = ["oidc", f"--issuer={other}", "--client-id=public", "--auth=none", f"--audience={audience}"]
     before = len(server.token_requests)

@@ -1,4 +1,4 @@
-"""OpenBao as a second issuer, and as an independent verifier of what the program hands out.
+"""OpenBao as a second issuer, and as an independent verifier of the tokens of the program.
 
 As issuer its `aud` is exactly the pool provider's resource name. As verifier it judges, with no code of these tests, the
 tokens of the `key` source (by the JWKS that the program wrote) and of the `oidc` source (by the issuer's discovery).
@@ -27,12 +27,12 @@ def bao(tmp_path_factory):
 
 @pytest.fixture
 def mount(request) -> str:
-    """A login path of this test's own."""
+    """The path of a login that only this test uses."""
     return "jwt-" + str(abs(hash(request.node.nodeid)))[:12]
 
 
 def judged(bao, mount: str, token: str, others: str) -> str:
-    """Accepted as issued; refused when changed and when made for someone else."""
+    """Asserts that the server accepts the token, and refuses it with a change or for another audience."""
     accepted = bao.login(mount, token)
     with pytest.raises(PermissionError, match="signature"):
         bao.login(mount, tampered(token))
@@ -42,7 +42,9 @@ def judged(bao, mount: str, token: str, others: str) -> str:
 
 
 def test_its_tokens_reach_google(clients, bao, sts, ledger, audience, tmp_path):
-    """The `command` source runs `bao read`; Python's client exchanges; the audience is the bare resource name."""
+    """The `command` source runs `bao read`, and Python's client exchanges the token. The audience is the resource name
+    without `https:`.
+    """
     token_file = tmp_path / "bao-token"
     token_file.write_text(ledger.secret("the OpenBao token", bao.issue_for(audience)))
     sts.add(OidcPoolProvider(audience, bao.issuer))
@@ -59,7 +61,7 @@ def test_its_tokens_reach_google(clients, bao, sts, ledger, audience, tmp_path):
 
 @pytest.mark.parametrize("kind", ["generated", "EC", "RSA", "EC traditional", "RSA traditional"])
 def test_it_accepts_the_key_source(program, bao, ledger, audience, tmp_path, mount, kind):
-    """A generated key, and keys made elsewhere in both PEM forms, verified by public keys alone."""
+    """The server verifies tokens of a generated key, and of existing keys in both PEM forms, with their public keys."""
     key = tmp_path / "demo.pem"
     source = ["key", f"--key={key}", "--issuer=https://issuer.example.test", "--subject=build-7"]
     if kind == "generated":
@@ -83,12 +85,12 @@ def test_it_accepts_the_key_source(program, bao, ledger, audience, tmp_path, mou
 
 
 def public_pem(key) -> str:
-    """The public half as PEM."""
+    """The public key as PEM."""
     return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
 
 def test_it_accepts_the_oidc_source(program, bao, audience, tmp_path, mount):
-    """An access token of npm oidc-provider, verified by discovery."""
+    """The server verifies an access token of npm oidc-provider by discovery."""
     with oidc_provider(tmp_path, [client("public", "none")]) as server:
         bao.trust(mount, "https:" + audience, oidc_discovery_url=server.issuer, bound_issuer=server.issuer)
         source = ["oidc", f"--issuer={server.issuer}", "--client-id=public", "--auth=none", f"--audience={audience}"]

@@ -1,4 +1,4 @@
-"""Cache trouble never costs the caller a token that was obtained: whatever is at the path of the output file or of its
+"""A failure of the cache never costs the caller a token: whatever is at the path of the output file or of its
 lock, the document is printed, the exit status is 0 and stderr is empty. And a poisoned file is replaced.
 """
 
@@ -23,20 +23,20 @@ GOOD = {"version": 1, "success": True, "token_type": JWT,
 
 @pytest.fixture
 def folder(asked):
-    """Where the program runs: its home, in which it has nothing to leave but the output file and the lock."""
+    """The home of the program, in which it may leave only the output file and the lock."""
     return asked.home
 
 
 @pytest.fixture
 def token(folder):
-    """A token, in a file of that folder."""
+    """A token in a file of that folder."""
     (folder / "token").write_text(text := some_token())
     return text
 
 
 @pytest.fixture
 def run(asked, token):
-    """Runs the program with that token and this output file."""
+    """Runs the program with this token and this output file."""
     return lambda output: asked.run("file", "--path=token", f"--output-file={output}", "--timeout=5")
 
 
@@ -85,7 +85,7 @@ def test_a_file_with_another_content_is_left_alone(folder, run, token, other):
 
 
 def test_a_changed_output_file_of_this_request_is_not_used(folder, run, token):
-    """The digest alone does not make a document good."""
+    """The digest of the request alone does not make a document valid."""
     output = folder / "out.json"
     assert run(output).token == token
     stored = json.loads(output.read_text())
@@ -97,7 +97,7 @@ def test_a_changed_output_file_of_this_request_is_not_used(folder, run, token):
 
 
 def test_the_stored_document_is_what_is_printed_the_next_time(folder, run, token):
-    """The control of the tests above: a good file is not replaced."""
+    """This is the control of the tests above: a valid file is not replaced."""
     output = folder / "out.json"
     first = run(output)
     before = (output.stat().st_ino, output.read_bytes())
@@ -116,7 +116,7 @@ def test_files_of_a_killed_run_are_removed_by_the_next_run(folder, run, token):
         (folder / "out.json").unlink()
 
 
-# Something else in the way
+# Other things at the path
 
 def test_a_directory_in_the_way(folder, run, token):
     for name in ("out.json", "second.json.lock"):
@@ -195,10 +195,11 @@ def test_a_read_only_directory(run, small, token):
 
 
 def test_another_users_directory_and_another_users_lock(asked):
-    """As nobody: a directory that may not be written to, then one that may, with a lock that may not be opened."""
+    """The user nobody runs the program: first in a directory that it cannot write, then with a lock that it cannot open.
+    """
     if os.geteuid() != 0:
         missing("running as another user needs root")
-    shared = Path(tempfile.mkdtemp(prefix="wif-token-shared-"))  # pytest's own folder is closed to others
+    shared = Path(tempfile.mkdtemp(prefix="wif-token-shared-"))  # other users cannot access pytest's own folder
     moved = replace(asked, home=shared, path=Path(shutil.copy(asked.path, shared)))
     nobody = {"user": 65534, "group": 65534, "extra_groups": [], "logs": False}
     try:

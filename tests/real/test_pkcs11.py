@@ -32,7 +32,7 @@ CLAIMS = [f"--issuer={ISSUER}", "--subject=host-1"]
 
 @pytest.fixture
 def hsm(program, tokens, ledger):
-    """The program, which finds the tokens."""
+    """The program with variables by which it finds the tokens."""
     ledger.secret("the PIN", PIN)
     return replace(program, variables=program.variables | tokens.environment)
 
@@ -58,7 +58,7 @@ def signs(hsm, tokens, module, audience, tmp_path):
 
 
 def jwks_of(program, *options: str) -> dict:
-    """What `key --jwks` prints."""
+    """The output of `key --jwks`."""
     run = program.run("key", "--jwks", *options)
     assert (run.status, run.stderr) == (0, ""), run.described()
     return json.loads(run.stdout)
@@ -67,7 +67,7 @@ def jwks_of(program, *options: str) -> dict:
 @pytest.mark.parametrize("module", [MODULE, None], ids=["direct", "p11-kit"])
 @pytest.mark.parametrize("key, algorithm", [("rsa", "RS256"), ("ec", "ES256")])
 def test_the_pool_provider_accepts_the_tokens(hsm, tokens, audience, key, algorithm, module):
-    """With the key set that `--jwks` prints, which is the public key that pkcs11-tool reads."""
+    """Its key set is that of `--jwks`, which is the public key that pkcs11-tool reads."""
     option = f"--key={tokens.uri(key, module)}"
     jwks = jwks_of(hsm, option)
     token = hsm.run("key", option, *CLAIMS, f"--audience={audience}").token
@@ -79,7 +79,8 @@ def test_the_pool_provider_accepts_the_tokens(hsm, tokens, audience, key, algori
 
 
 def test_each_way_to_the_pin(hsm, tokens, audience):
-    """A file in the URI, a file, a variable; once only, and not for a file with a key."""
+    """The PIN is in a file of the URI, in a file, or in a variable. It must be given once only, and not for a key file.
+    """
     uri = f"pkcs11:token=rig%20other;id=%02?module-path={MODULE}"
     for options, env in ([f"--pin=file:{tokens.folder}/pin"], {}), (["--pin=env:TOKEN_PIN"], {"TOKEN_PIN": PIN}):
         assert hsm.run("key", f"--key={uri}", *options, *CLAIMS, f"--audience={audience}", env=env).token
@@ -145,7 +146,7 @@ def test_runs_at_once_sign_with_one_key(hsm, tokens, audience):
 
 
 def test_a_key_file_has_the_same_key_set(hsm, audience, tmp_path):
-    """As the file beside it."""
+    """It is that of the file next to it."""
     key = tmp_path / "key.pem"
     hsm.run("key", f"--key={key}", "--generate", *CLAIMS, f"--audience={audience}")
     assert jwks_of(hsm, f"--key={key}") == json.loads((tmp_path / "key.jwks.json").read_text())
@@ -163,13 +164,13 @@ def test_a_key_file_has_the_same_key_set(hsm, audience, tmp_path):
     ("pkcs11:token=rig%20other;object=rsa?module-path=/lib/x86_64-linux-gnu/libm.so.6", "CONFIGURATION", ["C_GetFunctionList"]),
 ])  # fmt: skip
 def test_what_is_not_found_is_named(hsm, tokens, audience, uri, code, words):
-    """Tokens and keys that are there are listed."""
+    """The message lists the existing tokens and keys."""
     uri = uri.format(query=f"module-path={MODULE}&pin-source={tokens.folder}/pin")
     hsm.run("key", f"--key={uri}", *CLAIMS, f"--audience={audience}").failed(code, *words)
 
 
 def test_only_the_keys_that_match_are_listed(hsm, tokens, audience):
-    """If there are several."""
+    """The message lists them if there are several."""
     for number in ("0a", "0b"):
         tokens.tool("--keypairgen", "--key-type", "EC:prime256v1", "--label", "twins", "--id", number)
     run = hsm.run("key", f"--key={tokens.uri('twins')}", *CLAIMS, f"--audience={audience}")
@@ -178,7 +179,7 @@ def test_only_the_keys_that_match_are_listed(hsm, tokens, audience):
 
 
 def test_a_module_for_another_architecture(hsm, audience, tmp_path):
-    """Its class is that of 32 bits."""
+    """The class of the ELF file is that of 32 bits."""
     content = bytearray(MODULE.read_bytes())
     content[4] = 1
     (tmp_path / "module.so").write_bytes(content)
@@ -195,7 +196,7 @@ def test_a_module_for_another_architecture(hsm, audience, tmp_path):
     ("removed-once", "ABSENT", "was removed", 1),
 ])  # fmt: skip
 def test_the_pin_is_sent_once_at_most(signs, how, code, words, logins):
-    """And never if the next wrong one locks the token."""
+    """It is not sent if the next wrong PIN would lock the token."""
     run, calls = signs(how)
     run.failed(code, words)
     assert calls.count("C_Login") == logins
@@ -213,7 +214,9 @@ def test_a_file_with_more_than_the_pin_is_not_sent(signs, tmp_path):
 
 
 def test_a_wrong_pin_is_not_tried_again(signs, tmp_path):
-    """In one run; with an output file, in the next ones neither, until the file with the PIN changes."""
+    """One run sends it once. With an output file, the next runs do not send it either, until the file with the PIN
+    changes.
+    """
     pin = tmp_path / "wrong"
     pin.write_text("hunter2-wrong")
     run, calls = signs("", pin=pin)
@@ -231,27 +234,28 @@ def test_a_wrong_pin_is_not_tried_again(signs, tmp_path):
     ("always-authenticate", ["C_Login", "C_Login for a signature"]),
 ])  # fmt: skip
 def test_a_token_is_signed_nevertheless(signs, how, logins):
-    """Nothing of the module's output is in ours, and its end is not waited for."""
+    """The output of the module is not in that of the program, and the program does not wait for the end of the module.
+    """
     run, calls = signs(how)
     assert run.token and [call for call in calls if call.startswith("C_Login")] == logins
 
 
 def test_noise_does_not_reach_a_failure(signs):
-    """Which is one document and one line."""
+    """The failure is one document and one line."""
     run, _ = signs("noise,locked")
     run.failed("DENIED", "is locked")
 
 
 @pytest.mark.parametrize("how", ["block-initialize", "block-sign", "block-sign,block-exit"])
 def test_the_deadline_holds(signs, how):
-    """Whatever blocks."""
+    """Each function that the module can block in is tried."""
     run, _ = signs(how, "rsa", "--timeout=2")
     run.failed("UNREACHABLE", "does not respond")
     assert run.seconds < 4
 
 
 def test_another_key_is_another_request(hsm, tokens, audience, tmp_path):
-    """A token in the output file is used for the same URI only."""
+    """A token in the output file is used only for the same URI."""
     words = [*CLAIMS, f"--audience={audience}", f"--output-file={tmp_path}/token.json"]
     made = [hsm.run("key", f"--key={tokens.uri(key)}", *words).token for key in ("ec", "ec", "rsa")]
     assert made[0] == made[1] != made[2]
@@ -259,7 +263,8 @@ def test_another_key_is_another_request(hsm, tokens, audience, tmp_path):
 
 @pytest.fixture
 def mtls(hsm, tokens, audience, tmp_path):
-    """An issuer by nginx that requires a client certificate; runs the source with one and says how TLS was."""
+    """nginx as an issuer that requires a client certificate. Runs the source with one, and returns the TLS parameters.
+    """
     authority = Authority(tmp_path / "authority")
 
     def run(key: str, tls: str, module=MODULE, how: str = "", certified: str | None = None):
@@ -287,13 +292,13 @@ def mtls(hsm, tokens, audience, tmp_path):
 @pytest.mark.parametrize("tls", ["TLSv1.2", "TLSv1.3"])
 @pytest.mark.parametrize("key", list(KEYS))
 def test_nginx_accepts_the_client_certificate(mtls, key, tls):
-    """RSA by PSS, P-256 and P-384."""
+    """The keys are RSA with PSS, P-256 and P-384."""
     run, requests = mtls(key, tls)
     assert run.token and all(f"cert=SUCCESS tls={tls}" in line for line in requests) and len(requests) == 2
 
 
 def test_a_token_without_pss_signs_for_tls_1_2_alone(mtls, module):
-    """TLS 1.3 has no PKCS#1."""
+    """TLS 1.3 has no PKCS#1 signatures."""
     run, requests = mtls("rsa", "TLSv1.2", module, "no-pss")
     assert run.token and "cert=SUCCESS tls=TLSv1.2" in requests[-1]
     run, _ = mtls("rsa", "TLSv1.3", module, "no-pss")
@@ -301,14 +306,14 @@ def test_a_token_without_pss_signs_for_tls_1_2_alone(mtls, module):
 
 
 def test_a_certificate_of_another_key_is_found_before_a_request(mtls):
-    """As for key files."""
+    """This is the same as for key files."""
     run, requests = mtls("ec", "TLSv1.3", certified="rsa")
     run.failed("CONFIGURATION", "does not match the client key")
     assert not requests
 
 
 def test_a_token_that_is_removed_during_the_handshake(mtls, module):
-    """Is the failure, and not the server."""
+    """The message names the token, and not the server."""
     run, _ = mtls("rsa", "TLSv1.3", module, "removed-for-good")
     run.failed("CONFIGURATION", "was removed", "--client-key")
 
@@ -327,7 +332,7 @@ def test_private_key_jwt(hsm, tokens, audience, tmp_path, key, algorithm):
 
 
 def test_entra_accepts_the_assertion(hsm, tokens, azure, audience, tmp_path):
-    """Signed with PSS, and named by the certificate."""
+    """The assertion is signed with PSS, and its header names the certificate."""
     certificate = Authority(tmp_path / "authority").certify("build", "build", tokens.public_key("01"))
     found = x509.load_pem_x509_certificate(certificate.read_bytes())
     build = azure.tenant.add("build", certificates=[found])
@@ -339,7 +344,7 @@ def test_entra_accepts_the_assertion(hsm, tokens, azure, audience, tmp_path):
 
 
 def test_ad_fs_accepts_the_signed_timestamp(adfs, idp, tokens, tmp_path):
-    """Of WS-Trust; a P-256 key is refused."""
+    """The timestamp is that of WS-Trust. A P-256 key is refused."""
     trust = issues_saml(adfs, idp, "ws-trust")
     certificate = Authority(tmp_path / "own").certify("alice", "alice", tokens.public_key("01"))
     trust.front.certificates[certificate.read_text()] = ALICE
@@ -352,7 +357,7 @@ def test_ad_fs_accepts_the_signed_timestamp(adfs, idp, tokens, tmp_path):
 
 
 def test_exec_leaves_the_streams_to_the_command(hsm, tokens, module, audience, commands, sts, tmp_path):
-    """Which prints to them although the module, loaded by --check-first, prints too."""
+    """The command can print, although the module, which --check-first loads, prints too."""
     uri = tokens.uri("ec", module)
     sts.add(OidcPoolProvider(audience, ISSUER, jwks=jwks_of(hsm, f"--key={uri}")))
     command = f"{hsm.path} key --key={uri} --issuer={ISSUER} --subject=host-1"

@@ -1,4 +1,4 @@
-"""Keys in a TPM, emulated by swtpm, through the module tpm2-pkcs11 and the resource manager tpm2-abrmd on a bus of its own."""
+"""Keys in a TPM, emulated by swtpm, through the module tpm2-pkcs11 and the resource manager tpm2-abrmd on its own bus."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ ISSUER, PIN, TOKEN = "https://host.example.test", "hunter2-tpm-pin", "tpm"
 
 @dataclass
 class Tpm:
-    """A TPM with a token that has an RSA key; `environment` leads modules and tools to it."""
+    """A TPM whose token has an RSA key; `environment` leads modules and tools to it."""
 
     folder: Path
     environment: dict[str, str]
 
     def uri(self, key: str) -> str:
-        """The URI of a key, by p11-kit."""
+        """The URI of a key, with p11-kit."""
         return f"pkcs11:token={TOKEN};object={key}?pin-source={self.folder}/pin"
 
 
 @pytest.fixture(scope="module")
 def tpm(tmp_path_factory):
-    """A TPM of this test module."""
+    """A TPM that only this file uses."""
     folder = tmp_path_factory.mktemp("tpm")
     (folder / "state").mkdir()
     (folder / "store").mkdir()
@@ -39,7 +39,7 @@ def tpm(tmp_path_factory):
     port = free_port()
     swtpm = [need("swtpm"), "socket", "--tpm2", "--tpmstate", f"dir={folder}/state", "--flags", "not-need-init,startup-clear",
              "--server", f"type=tcp,port={port},bindaddr=127.0.0.1", "--ctrl", f"type=tcp,port={port + 1},bindaddr=127.0.0.1"]  # fmt: skip
-    # The manager speaks on a bus without a password, which ends with its process.
+    # The manager uses a bus without a password, which ends with its process.
     manager = shlex.join([str(need("tpm2-abrmd")), "--session", "--allow-root", f"--tcti=swtpm:host=127.0.0.1,port={port}"])
     script = f'echo "bus=$DBUS_SESSION_BUS_ADDRESS"; exec {manager}'
     bus, log = [need("dbus-run-session"), "--", "sh", "-c", script], folder / "bus.log"
@@ -57,7 +57,7 @@ def tpm(tmp_path_factory):
 
 
 def tool(tpm: Tpm, command: str, *words: str):
-    """tpm2_ptool, again until the resource manager is on its bus."""
+    """Runs tpm2_ptool, again until the resource manager is on its bus."""
     def once() -> bool:
         done = subprocess.run([need("tpm2_ptool"), command, f"--path={tpm.folder}/store", *words], env=tpm.environment, capture_output=True)
         return done.returncode == 0
@@ -73,7 +73,9 @@ def tool(tpm: Tpm, command: str, *words: str):
 
 @pytest.mark.parametrize("key, options", [("rsa", []), ("made", ["--generate"])])
 def test_the_pool_provider_accepts_the_tokens(program, ledger, tpm, audience, key, options):
-    """Of a key that tpm2_ptool made, and of one that the program makes; nothing of the libraries' output is in ours."""
+    """The keys are one that tpm2_ptool created and one that the program creates. The output of the libraries is not in
+    that of the program.
+    """
     ledger.secret("the PIN", PIN)
     program = replace(program, variables=program.variables | tpm.environment)
     words = [f"--key={tpm.uri(key)}", *options]

@@ -1,7 +1,7 @@
 """Proxies: through squid with CONNECT, past it by NO_PROXY, and never for loopback.
 
 All of it runs inside a network namespace, where `idp.example.test` is neither loopback nor link-local. The proxy
-`DEAD` tells the ways apart without reading a log: a run that succeeds has not used it, a run that fails has not gone
+`DEAD` shows the route without a log: a run that succeeds has not used it, a run that fails has not gone
 past it.
 """
 
@@ -22,7 +22,7 @@ DEAD = "http://proxy.example.test:1"
 
 @pytest.fixture(scope="module")
 def inside(tmp_path_factory):
-    """nginx on port 443 of two names and of loopback, squid on a third address."""
+    """nginx on port 443 of two names and of loopback, and squid on a third address."""
     folder = tmp_path_factory.mktemp("inside")
     ours = Authority(folder / "ours")
     good = ours.server("good", "idp.example.test", "other.example.test", "localhost", "127.0.0.1")
@@ -37,7 +37,7 @@ def inside(tmp_path_factory):
 
 @pytest.fixture
 def fetch(inside, asked):
-    """Runs the program inside; the variables are those of the proxies."""
+    """Runs the program in the namespace, with the variables of the proxies."""
     within, trusting = asked.behind(*inside.prefix), (f"--ca-file={inside.ca}",)
 
     def run(host="idp.example.test", scheme="https", path="/token", options=trusting, **variables):
@@ -48,7 +48,7 @@ def fetch(inside, asked):
 
 @pytest.fixture
 def through(inside, fetch):
-    """A run, and what squid saw of it."""
+    """A run, and the requests that squid received."""
     return lambda **given: inside.squid.during(fetch, **given)
 
 
@@ -120,7 +120,7 @@ def test_an_unknown_host_is_unreachable(fetch):
 
 
 def test_plain_http_to_another_host_is_refused_before_anything_is_sent(fetch):
-    """`--allow-http` lifts it for the one host it names: then the refusal is only that nobody listens there."""
+    """`--allow-http` allows one host; the run then only fails because no server listens there."""
     def plain(*options):
         return fetch(scheme="http", options=options)
 

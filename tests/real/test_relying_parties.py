@@ -1,5 +1,5 @@
-"""The SDKs and command lines of other relying parties read the token file that the program writes, across a renewal; what the services
-refuse is what `check --relying-party` says beforehand.
+"""The SDKs and command lines of other relying parties read the token file that the program writes, across a renewal; `check
+--relying-party` predicts what their services refuse.
 
 OpenBao and the Kubernetes API server are real. The others are stand-ins, each with the rules that its vendor publishes.
 """
@@ -82,7 +82,9 @@ def test_the_sdk_reads_a_renewed_file(party):
 
 @dataclass(frozen=True)
 class Fault:
-    """A token that a party refuses: the mistake, its claims and header, the response of the party, and the result of `check`."""
+    """A token that a party refuses: the mistake, its claims and header, the response of the party, and the result of
+    `check`.
+    """
 
     party: str
     what: str

@@ -23,13 +23,13 @@ from support.saml import IDP, SamlSigner, at
 
 @pytest.fixture(params=["response signed", "assertion signed"])
 def xml(request, idp) -> str:
-    """One Response of it."""
+    """A Response of the identity provider."""
     return idp.response("user-7", sign_response=request.param.startswith("response"))
 
 
 @pytest.mark.parametrize("form", ["xml", "base64", "base64 in lines"])
 def test_the_file_source_keeps_every_byte(program, idp, ledger, audience, tmp_path, xml, form):
-    """Raw XML is encoded, base64 stays; pysaml2's relying party accepts what comes out."""
+    """Raw XML is encoded, base64 is passed on, and pysaml2's relying party accepts the result."""
     path = tmp_path / "response"
     lines = "\n".join(re.findall(".{1,76}", encoded(xml))) + "\n"
     path.write_text({"xml": xml, "base64": encoded(xml), "base64 in lines": lines}[form])
@@ -45,7 +45,7 @@ def test_the_file_source_keeps_every_byte(program, idp, ledger, audience, tmp_pa
 
 @pytest.mark.parametrize("client", list(CLIENTS))
 def test_each_google_client_exchanges_it(clients, sts, idp, audience, tmp_path, client):
-    """With an output file, which the Rust client and the others read by its saml_response."""
+    """Each client reads the member saml_response of the output file."""
     path = tmp_path / "response.xml"
     path.write_text(idp.response("user-7", sign_response=True))
     source = ("file", f"--path={path}")
@@ -57,7 +57,7 @@ def test_each_google_client_exchanges_it(clients, sts, idp, audience, tmp_path, 
 
 @pytest.mark.parametrize("client", list(CLIENTS))
 def test_a_tampered_response_is_refused(clients, sts, idp, audience, tmp_path, client):
-    """The program does not verify, the token service does; the relying party too."""
+    """The program does not verify it, but the token service and the relying party do."""
     path = tmp_path / "response.xml"
     path.write_text(idp.response("user-7", sign_response=False).replace("user-7", "root"))
     outcome = clients.run(client, clients.configuration(audience, "file", f"--path={path}", token_type=SAML2))
@@ -68,7 +68,7 @@ def test_a_tampered_response_is_refused(clients, sts, idp, audience, tmp_path, c
 
 
 def test_a_bare_assertion(clients, sts, audience, tmp_path):
-    """As WS-Trust gives it: an Assertion without a Response."""
+    """WS-Trust returns an Assertion without a Response."""
     signer = SamlSigner()
     sts.add(SamlPoolProvider(audience, IDP, signer.certificate))
     path = tmp_path / "assertion.xml"
@@ -78,7 +78,7 @@ def test_a_bare_assertion(clients, sts, audience, tmp_path):
 
 
 def test_an_expired_assertion(program, audience, tmp_path):
-    """Said by the program, before any client tries it."""
+    """The program reports it before a client sends it."""
     path = tmp_path / "response"
     path.write_text(SamlSigner().response(audience, not_on_or_after=at(minutes=-1)))
     program.run("file", f"--path={path}", env=program.request(audience, SAML2)).failed("EXPIRED")
@@ -86,7 +86,7 @@ def test_an_expired_assertion(program, audience, tmp_path):
 
 @pytest.mark.parametrize("content", ["<html><body>Sign in</body></html>", encoded("<html/>"), "a.b.c", "<saml:Assert"])
 def test_other_text_than_saml_is_not_a_token(program, ledger, audience, tmp_path, content):
-    """A sign-in page is the usual wrong answer."""
+    """The usual mistake is a sign-in page."""
     path = tmp_path / "response"
     path.write_text(content)
     run = program.run("file", f"--path={path}", env=program.request(audience, SAML2))

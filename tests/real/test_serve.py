@@ -128,7 +128,9 @@ STS = "sts.googleapis.com"
 
 @pytest.fixture
 def google_name(sts, tmp_path) -> Iterator[tuple[Authority, tuple]]:
-    """The stand-in on https under the name of Google's host: who certified it, and words before a command that sees them."""
+    """The stand-in on https under the name of Google's host: its authority, and the words before a command for which the
+    name leads there.
+    """
     authority, tls = Authority(tmp_path / "authority"), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     shown = authority.server("google", STS)
     tls.load_cert_chain(shown.cert, shown.key)
@@ -140,7 +142,9 @@ def google_name(sts, tmp_path) -> Iterator[tuple[Authority, tuple]]:
 
 @pytest.mark.parametrize("source", ["url", "file"])
 def test_grpc_sends_the_token_with_a_call(clients, commands, served, sts, audience, google_name, tmp_path, source):
-    """The default credentials of gRPC core, which find no metadata server by a variable and exchange only at Google's own host."""
+    """The default credentials of gRPC core find no metadata server by a variable, and exchange tokens only at Google's
+    own host.
+    """
     at_google = {"token_url": f"https://{STS}/v1/token", "token_info_url": f"https://{STS}/v1/introspect"}
     commands.configure(audience, {"file": str(tmp_path / "token")}, None)
     authority, behind = google_name
@@ -166,7 +170,9 @@ def test_without_the_secret_there_is_no_subject_token(clients, commands, served,
 
 
 def test_memory_does_not_grow(commands, served, sts):
-    """10 000 requests on one connection, then 300 connections: at most 8 MiB above the start, and no growth after the first part."""
+    """After 10,000 requests on one connection and 300 connections, the memory is at most 8 MiB above the start, and did
+    not grow after the first part.
+    """
     with served() as server:
         start = server.memory
         connection = http.client.HTTPConnection(server.address, timeout=30)

@@ -1,5 +1,5 @@
-"""`id-token`, `sign-jwt` and `sign-blob`: what comes out is verified by the keys that are published, with Google's own verifier
-where it has one, and with openssl.
+"""`id-token`, `sign-jwt` and `sign-blob`: Google's own verifier, where there is one, and openssl verify the output with the published
+keys.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ def ready(commands, sts, issuer, audience, tmp_path):
 
 
 def certificates(sts, account: str = TARGET) -> dict[str, str]:
-    """The account's published certificates, by the id of the key."""
+    """The published certificates of the account, by key ID."""
     return requests.get(f"{sts.url}/service_accounts/v1/metadata/x509/{account}", timeout=10).json()
 
 
 @pytest.mark.parametrize("email", [False, True])
 def test_an_id_token(commands, sts, ready, email):
-    """As Cloud Run or IAP checks it, with google-auth's verifier."""
+    """google-auth verifies it in the same way as Cloud Run or IAP."""
     token = commands.output("id-token", f"--for={AUDIENCE}", *(["--include-email"] if email else []))
     claims = id_token.verify_token(token, Request(), AUDIENCE, certs_url=sts.url + "/oauth2/v3/certs")
     assert claims["aud"] == AUDIENCE and claims.get("email") == (TARGET if email else None)
 
 
 def test_an_id_token_in_its_other_forms(commands, sts, ready):
-    """The header of a request, and JSON."""
+    """The forms are the header of a request, and JSON."""
     header = commands.output("id-token", f"--for={AUDIENCE}", "--format=header")
     document = json.loads(commands.output("id-token", f"--for={AUDIENCE}", "--format=json"))
     for token in (header.removeprefix("Authorization: Bearer "), document["id_token"]):
@@ -53,14 +53,14 @@ def test_an_id_token_in_its_other_forms(commands, sts, ready):
 
 
 def test_the_role_for_id_tokens_alone(commands, sts, audience, ready):
-    """Enough for an ID token, for nothing else."""
+    """It allows only ID tokens."""
     sts.iam.policies.accounts[TARGET] = {"serviceAccountOpenIdTokenCreator": {principal(audience)}}
     assert commands.output("id-token", f"--for={AUDIENCE}")
     assert "serviceAccounts.getAccessToken" in commands.refused("DENIED", "access-token")
 
 
 def test_a_jwt(commands, sts, ready, tmp_path):
-    """The claims exactly, under the account's key."""
+    """The claims are unchanged, and the key is that of the account."""
     now = int(time.time())
     claims = {"iss": TARGET, "sub": TARGET, "aud": AUDIENCE, "iat": now, "exp": now + 3600, "ä": [1, None]}
     (tmp_path / "claims").write_text(json.dumps(claims, indent=2, ensure_ascii=False))
@@ -76,7 +76,7 @@ def test_a_jwt(commands, sts, ready, tmp_path):
 
 @pytest.mark.parametrize("exp", [13 * 3600, -60])
 def test_a_jwt_that_would_not_be_signed(commands, sts, ready, tmp_path, exp):
-    """Too late is seen here, over is seen by Google."""
+    """The program refuses an expiry that is too late, and Google one that has passed."""
     (tmp_path / "claims").write_text(json.dumps({"exp": int(time.time()) + exp}))
     commands.refused("CONFIGURATION", "sign-jwt", f"--payload={tmp_path / 'claims'}")
     assert len(sts.refusals) == (1 if exp < 0 else 0)
@@ -84,7 +84,9 @@ def test_a_jwt_that_would_not_be_signed(commands, sts, ready, tmp_path, exp):
 
 @pytest.mark.parametrize("blob", [b"", b"\0\xff binary \r\n", b"x" * 1024 * 1024])
 def test_a_blob(commands, sts, ready, tmp_path, blob):
-    """Verified by openssl with the published certificate; nothing, bytes that are no text, and the most that is taken."""
+    """openssl verifies the signature with the published certificate, for an empty file, a binary file and the largest
+    file.
+    """
     (tmp_path / "blob").write_bytes(blob)
     document = json.loads(commands.output("sign-blob", f"--file={tmp_path / 'blob'}", "--format=json"))
     assert commands.output("sign-blob", f"--file={tmp_path / 'blob'}") == document["signed_blob"]
@@ -100,7 +102,7 @@ def test_a_blob(commands, sts, ready, tmp_path, blob):
 @pytest.mark.parametrize("command", ["id-token --for=https://app.example.com", "sign-jwt --payload={payload}",
                                      "sign-blob --file={payload}"])  # fmt: skip
 def test_through_delegates(commands, sts, audience, ready, tmp_path, command):
-    """A chain of two, for each method."""
+    """Each method works with a chain of two delegates."""
     (tmp_path / "payload").write_text("{}")
     sts.iam.policies.accounts[TARGET] = {}
     grant_chain(sts, audience, FIRST, SECOND, TARGET)

@@ -27,27 +27,27 @@ refused = partial(refused_by, verify_aws)
 
 @pytest.fixture
 def keys(ledger) -> AwsKeys:
-    """What AWS knows."""
+    """The keys that AWS knows."""
     return AwsKeys(ledger)
 
 
 @pytest.fixture
 def pool_provider(audience, keys) -> AwsPoolProvider:
-    """Trusts the account of these tests."""
+    """A pool provider that trusts the account of these tests."""
     return AwsPoolProvider(audience, ACCOUNT, known_to(keys))
 
 
 @pytest.mark.parametrize("prefix", ["", "https:"])
 @pytest.mark.parametrize("kind", ["user", "session"])
 def test_accepts_what_google_s_own_signer_makes(audience, keys, pool_provider, kind, prefix):
-    """With a user's key and with a session's, the target resource with and without `https:`."""
+    """The key is that of a user or of a session, and the target resource has `https:` or not."""
     key = getattr(keys, kind)("alice")
     claims = verify_aws(google_token(key, prefix + audience), pool_provider)
     assert claims == {"sub": key.arn, "arn": key.arn, "account": ACCOUNT}
 
 
 def test_accepts_the_global_host(audience, keys, pool_provider):
-    """`sts.amazonaws.com`, which signs for us-east-1."""
+    """`sts.amazonaws.com` signs for us-east-1."""
     url = "https://sts.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15"
     assert verify_aws(google_token(keys.user("alice"), audience, url=url), pool_provider)
 
@@ -69,31 +69,31 @@ def test_accepts_another_region(audience, keys, pool_provider):
     ("https://sts.us-east-1.amazonaws.com?Action=GetCallerIdentity", "a Version"),
 ])  # fmt: skip
 def test_refuses_a_url(audience, keys, pool_provider, url, text):
-    """Scheme, port, host and query."""
+    """The scheme, port, host or query is wrong."""
     request = google_request(keys.user("alice"), audience)
     refused(encoded(request | {"url": url}), pool_provider, FORM, text)
 
 
 def test_refuses_another_method(audience, keys, pool_provider):
-    """POST alone."""
+    """Only POST is allowed."""
     refused(encoded(google_request(keys.user("alice"), audience) | {"method": "GET"}), pool_provider, FORM, "POST")
 
 
 @pytest.mark.parametrize("name", ["x_amz_date", "authorization", "host", "x_goog_cloud_target_resource"])
 def test_refuses_a_missing_header(audience, keys, pool_provider, name):
-    """Each of the four."""
+    """Each of the four headers is required."""
     token = CallerIdentity(google_token(keys.user("alice"), audience)).changed(**{name: None}).token
     refused(token, pool_provider, FORM, f"the header {name.replace('_', '-')} is missing")
 
 
 def test_refuses_a_header_that_occurs_twice(audience, keys, pool_provider):
-    """Which of the two would count is anybody's guess."""
+    """It is not defined which of the two would be used."""
     request = google_request(keys.user("alice"), audience)
     refused(encoded(request | {"headers": request["headers"] * 2}), pool_provider, FORM, "twice")
 
 
 def test_refuses_another_pool_provider(audience, keys, pool_provider):
-    """Signed for it, so that only the rule itself can refuse."""
+    """The request is signed for it, so only this rule can refuse it."""
     refused(google_token(keys.user("alice"), audience + "-other"), pool_provider, FORM, "is not the identity provider")
 
 
@@ -101,12 +101,12 @@ def test_refuses_another_pool_provider(audience, keys, pool_provider):
     "seconds, text", [(-16 * 60, "more than 15 minutes ago"), (16 * 60, "in the future"), (30, "in the future")]
 )
 def test_refuses_a_date(audience, keys, pool_provider, seconds, text):
-    """Older than 15 minutes, or not yet."""
+    """The date is more than 15 minutes old, or in the future."""
     refused(google_token(keys.user("alice"), audience, when=time.time() + seconds), pool_provider, FORM, text)
 
 
 def test_refuses_what_is_not_a_date(audience, keys, pool_provider):
-    """Neither is another spelling of a time."""
+    """Another form of a time is refused too."""
     token = CallerIdentity(google_token(keys.user("alice"), audience)).changed(x_amz_date="2026-01-01T00:00:00Z").token
     refused(token, pool_provider, FORM, "no time")
 
@@ -120,12 +120,12 @@ def test_refuses_what_is_not_a_date(audience, keys, pool_provider):
     lambda request: quote(json.dumps(request | {"headers": {header["key"]: header["value"] for header in request["headers"]}})),
 ], ids=["encoded twice", "opaque", "empty", "a list", "without headers", "headers as an object"])  # fmt: skip
 def test_refuses_what_is_not_json_encoded_once(audience, keys, pool_provider, encode):
-    """In the words of the public report, whatever else stands there than one JSON object with three members."""
+    """The text is that of the public report, whatever is there instead of one JSON object with three members."""
     refused(encode(google_request(keys.user("alice"), audience)), pool_provider, FORM, "expected '{'")
 
 
 def test_refuses_an_unknown_key(audience, pool_provider):
-    """AWS does not know who signed."""
+    """AWS does not know the signer."""
     refused(
         google_token(AwsKeys().user("mallory"), audience),
         pool_provider,
@@ -135,7 +135,7 @@ def test_refuses_an_unknown_key(audience, pool_provider):
 
 
 def test_refuses_another_account(audience, keys):
-    """Known to AWS, but not of the account that the pool provider trusts."""
+    """AWS knows it, but the pool provider trusts another account."""
     provider = AwsPoolProvider(audience, "999999999999", known_to(keys))
     refused(google_token(keys.user("alice"), audience), provider, f"The AWS account {ACCOUNT}")
 
@@ -146,7 +146,7 @@ def test_refuses_an_expired_session(audience, keys, pool_provider):
 
 
 def test_the_service_accepts_it_only_for_an_aws_pool_provider(sts, audience, keys, pool_provider, issuer):
-    """The exchange as a whole; `issuer` had configured an OIDC pool provider under this name."""
+    """The whole exchange is tried; `issuer` has configured an OIDC pool provider with this name."""
     fields = {"grant_type": GRANT, "requested_token_type": TOKEN_TYPE + "access_token", "audience": audience, "scope": "s",
               "subject_token": google_token(keys.user("alice"), audience), "subject_token_type": AWS4_REQUEST}  # fmt: skip
     refusal = requests.post(sts.token_url, data=fields, timeout=10)

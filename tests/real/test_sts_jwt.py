@@ -23,13 +23,13 @@ refused = partial(refused_by, verify_jwt)
 
 @pytest.fixture
 def pool_provider(issuer, audience) -> OidcPoolProvider:
-    """As the `issuer` fixture configured it."""
+    """The pool provider of the `issuer` fixture."""
     return OidcPoolProvider(audience, issuer.url)
 
 
 @pytest.mark.parametrize("prefix", ["", "https:"])
 def test_accepts_the_resource_name_as_audience(issuer, pool_provider, audience, prefix):
-    """With and without `https:`, alone and in a list."""
+    """It has `https:` or not, and is a string or in a list."""
     assert verify_jwt(issuer.token(prefix + audience), pool_provider)["aud"] == prefix + audience
     assert verify_jwt(issuer.token(audience, aud=["other", prefix + audience]), pool_provider)
 
@@ -37,7 +37,7 @@ def test_accepts_the_resource_name_as_audience(issuer, pool_provider, audience, 
 @pytest.mark.parametrize("algorithm", ["RS256", "ES256"])
 @pytest.mark.parametrize("kid", ["one", None])
 def test_accepts_both_algorithms_with_and_without_kid(audience, algorithm, kid):
-    """Without `kid` each key is tried."""
+    """Without `kid`, each key is tried."""
     publishing = Issuer(Signer(algorithm, kid), Signer("ES256", "other"), Signer("RS256", "third"))
     try:
         assert verify_jwt(publishing.token(audience), OidcPoolProvider(audience, publishing.url))
@@ -53,7 +53,7 @@ def test_accepts_an_allowed_audience_and_then_only_that(issuer, audience):
 
 
 def test_accepts_an_uploaded_key_set_without_discovery(audience):
-    """A key set uploaded to the pool provider; no server is there to ask."""
+    """The key set was uploaded to the pool provider; the issuer has no server."""
     signer = Signer()
     configured = OidcPoolProvider(audience, "https://issuer.example.test", jwks=signer.jwks())
     assert verify_jwt(signer.token(good_claims("https://issuer.example.test", audience)), configured)
@@ -77,7 +77,7 @@ def test_accepts_an_uploaded_key_set_without_discovery(audience):
     ({"sub": "x" * 128}, "127 bytes"),
 ])  # fmt: skip
 def test_refuses_a_claim(issuer, pool_provider, audience, claims, text):
-    """One claim wrong or left out, the signature good."""
+    """One claim is wrong or missing, and the signature is valid."""
     refused(issuer.token(audience, **claims), pool_provider, text)
 
 
@@ -89,24 +89,24 @@ def test_refuses_a_claim(issuer, pool_provider, audience, claims, text):
     ("none", None),
 ])  # fmt: skip
 def test_refuses_other_algorithms(issuer, pool_provider, audience, algorithm, key):
-    """Only RS256 and ES256; refused before any key is looked for."""
+    """Only RS256 and ES256 are accepted; this is checked before a key is read."""
     token = jwt.encode(good_claims(issuer.url, audience), key, algorithm=algorithm, headers={"kid": "test-key"})
     refused(token, pool_provider, f"The algorithm {algorithm}")
     assert issuer.requests == []
 
 
 def test_refuses_a_kid_that_matches_no_key(issuer, pool_provider, audience):
-    """Although the key itself is published."""
+    """The key itself is published under another `kid`."""
     refused(issuer.token(audience, header={"kid": "unknown"}), pool_provider, "`kid` of the ID Token matches no key")
 
 
 def test_refuses_a_stranger_s_signature(issuer, pool_provider, audience):
-    """The right `kid`, another key."""
+    """The `kid` is correct, but the key is another one."""
     refused(Signer().token(good_claims(issuer.url, audience)), pool_provider, "Unable to verify the signature")
 
 
 def test_refuses_changed_claims(issuer, pool_provider, audience):
-    """One claim rewritten under the old signature."""
+    """One claim was changed after the signature."""
     refused(tampered(issuer.token(audience)), pool_provider, "Unable to verify the signature")
 
 
@@ -117,7 +117,7 @@ def test_refuses_what_is_not_a_token(pool_provider, token):
 
 
 def test_refuses_another_issuer_in_the_discovery_document(issuer, pool_provider, audience):
-    """OpenID Connect Discovery section 4.3."""
+    """See OpenID Connect Discovery section 4.3."""
     issuer.claimed = "https://someone-else.example.test"
     refused(issuer.token(audience), pool_provider, "`issuer` claim in OIDC discovery document does not match")
 

@@ -17,7 +17,7 @@ from standins.verify_jwt import OidcPoolProvider
 
 @pytest.fixture
 def fields(issuer, audience) -> dict[str, str]:
-    """The form of an exchange that is accepted."""
+    """The form of a valid exchange."""
     return {
         "grant_type": GRANT,
         "requested_token_type": TOKEN_TYPE + "access_token",
@@ -29,12 +29,12 @@ def fields(issuer, audience) -> dict[str, str]:
 
 
 def basic(client: str) -> dict[str, str]:
-    """An Authorization header for a client id."""
+    """An Authorization header for a client ID."""
     return {"Authorization": "Basic " + base64.b64encode(f"{client}:secret".encode()).decode()}
 
 
 def test_accepts_a_form(sts, fields):
-    """The exchange that every refusal below differs from in one point."""
+    """Each refusal below differs from this exchange in one point."""
     answer = requests.post(sts.token_url, data=fields, timeout=10)
     assert answer.status_code == 200, answer.text
     assert set(answer.json()) == {"access_token", "issued_token_type", "token_type", "expires_in"}
@@ -42,14 +42,14 @@ def test_accepts_a_form(sts, fields):
 
 
 def test_accepts_json_in_camel_case(sts, fields):
-    """The other content type of the reference."""
+    """This is the other content type in the reference."""
     names = {snake: camel for camel, snake in FIELDS.items()}
     answer = requests.post(sts.token_url, json={names[name]: value for name, value in fields.items()}, timeout=10)
     assert answer.status_code == 200, answer.text
 
 
 def test_accepts_the_public_client_id_of_gcloud(sts, fields):
-    """The only client that may name itself."""
+    """It is the only client ID that is accepted for a workload pool."""
     header = basic("32555940559.apps.googleusercontent.com")
     assert requests.post(sts.token_url, data=fields, headers=header, timeout=10).status_code == 200
 
@@ -74,7 +74,7 @@ POOL = "//iam.googleapis.com/projects/123456789012/locations/global/workloadIden
     ({"subject_token": None}, "invalid_request", "The subject_token must be specified"),
 ])  # fmt: skip
 def test_refuses_a_field(sts, fields, change, error, text):
-    """Each field, wrong or left out."""
+    """Each field is wrong or missing."""
     changed = {name: value for name, value in (fields | change).items() if value is not None}
     answer = requests.post(sts.token_url, data=changed, timeout=10)
     assert answer.status_code == 400
@@ -85,7 +85,7 @@ def test_refuses_a_field(sts, fields, change, error, text):
 
 @pytest.mark.parametrize("header", [basic("some-client"), {"Authorization": "Bearer abcdef"}, {"Authorization": "Basic %%"}])
 def test_refuses_client_authentication(sts, fields, header):
-    """A workload pool takes no Authorization header."""
+    """A workload pool accepts no Authorization header."""
     answer = requests.post(sts.token_url, data=fields, headers=header, timeout=10)
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_client")
 
@@ -102,7 +102,7 @@ def workforce(sts, issuer, fields) -> dict[str, str]:
 
 
 def test_a_workforce_pool_takes_a_client_or_a_project(sts, workforce):
-    """An OAuth client that is registered, or the project that is billed; both are noted."""
+    """The OAuth client must be registered, or the options name the project that is billed; both are recorded."""
     assert requests.post(sts.token_url, data=workforce, headers=basic("app"), timeout=10).status_code == 200
     options = {"options": '{"userProject":"123"}'}
     assert requests.post(sts.token_url, data=workforce | options, timeout=10).status_code == 200
@@ -126,6 +126,6 @@ def test_refuses_options(sts, fields, options):
     (b"grant_type=a", "text/plain"),
 ])  # fmt: skip
 def test_refuses_a_body_it_cannot_read(sts, body, kind):
-    """Repeated fields, the wrong spelling of a name, the wrong content type."""
+    """A field is repeated, its name has the wrong form, or the content type is wrong."""
     answer = requests.post(sts.token_url, data=body, headers={"Content-Type": kind}, timeout=10)
     assert answer.json() == {"error": "invalid_request", "error_description": "The request cannot be read."}

@@ -23,20 +23,20 @@ refused = partial(refused_by, verify_saml)
 
 @pytest.fixture
 def pool_provider(audience) -> SamlPoolProvider:
-    """Trusts the signer of this file."""
+    """A pool provider that trusts the signer of this file."""
     return SamlPoolProvider(audience, IDP, SIGNER.certificate)
 
 
 @pytest.mark.parametrize("sign", ["_response", "_assertion"])
 @pytest.mark.parametrize("prefix", ["", "https:"])
 def test_accepts_a_response(pool_provider, audience, sign, prefix):
-    """Signed as a whole or in its Assertion; both forms of the audience."""
+    """The whole Response or its Assertion is signed; both forms of the audience are tried."""
     claims = verify_saml(SIGNER.response(prefix + audience, sign), pool_provider)
     assert claims == {"sub": "user@example.test", "aud": [prefix + audience]}
 
 
 def test_accepts_a_bare_assertion(pool_provider, audience):
-    """Without a Response around it, and with an Issuer of Format entity."""
+    """There is no Response, and the Issuer has the Format entity."""
     entity = ' Format="urn:oasis:names:tc:SAML:2.0:nameid-format:entity"'
     assert verify_saml(SIGNER.assertion(audience, issuer_format=entity), pool_provider)
 
@@ -66,7 +66,7 @@ def test_accepts_a_bare_assertion(pool_provider, audience):
     ({"statements": statement(at(seconds=-1))}, "session of an AuthnStatement is over"),
 ])  # fmt: skip
 def test_refuses_a_rule_broken_under_a_good_signature(pool_provider, audience, parts, text):
-    """One rule each."""
+    """Each case breaks one rule."""
     refused(SIGNER.response(audience, **parts), pool_provider, text)
 
 
@@ -78,7 +78,7 @@ def test_refuses_when_one_of_two_restrictions_names_another(pool_provider, audie
 
 @pytest.mark.parametrize("sign", ["_response", "_assertion"])
 def test_refuses_no_or_two_assertions(pool_provider, audience, sign):
-    """Exactly one Assertion in a Response."""
+    """A Response must contain exactly one Assertion."""
     def double(xml: str) -> str:
         head, assertion, tail = xml.partition("<saml:Assertion ")
         body, end, rest = tail.partition("</saml:Assertion>")
@@ -89,7 +89,7 @@ def test_refuses_no_or_two_assertions(pool_provider, audience, sign):
 
 
 def test_refuses_what_is_not_signed(pool_provider, audience):
-    """Neither the Response nor the Assertion."""
+    """Neither the Response nor the Assertion is signed."""
     refused(SIGNER.response(audience, sign=""), pool_provider, "signature does not verify")
 
 
@@ -100,13 +100,13 @@ def test_refuses_a_stranger_s_signature(pool_provider, audience):
 
 @pytest.mark.parametrize("sign", ["_response", "_assertion"])
 def test_refuses_a_tampered_document(pool_provider, audience, sign):
-    """The subject rewritten under the old signature."""
+    """The subject was changed after the signature."""
     xml = base64.b64decode(SIGNER.response(audience, sign)).replace(b"user@", b"root@")
     refused(base64.b64encode(xml).decode(), pool_provider, "signature does not verify")
 
 
 def test_refuses_a_wrapped_assertion(pool_provider, audience):
-    """The signed Assertion hidden inside an unsigned one that says something else."""
+    """The signed Assertion is inside an unsigned one with other content."""
     root = etree.fromstring(base64.b64decode(SIGNER.response(audience, "_assertion")))
     genuine = root.find("a:Assertion", NAMES)
     forged = copy.deepcopy(genuine)
@@ -119,7 +119,7 @@ def test_refuses_a_wrapped_assertion(pool_provider, audience):
 
 
 def test_refuses_a_signature_over_something_else(pool_provider, audience):
-    """The IdP did sign, but only the Status of the Response."""
+    """The IdP signed only the Status of the Response."""
     def mark(xml: str) -> str:
         return xml.replace("<samlp:Status>", '<samlp:Status ID="_status">')
 
@@ -127,7 +127,7 @@ def test_refuses_a_signature_over_something_else(pool_provider, audience):
 
 
 def test_refuses_a_signed_document_of_another_kind(pool_provider, audience):
-    """The IdP did sign, but a LogoutResponse."""
+    """The IdP signed a LogoutResponse."""
     def rename(xml: str) -> str:
         return xml.replace("samlp:Response ", "samlp:LogoutResponse ").replace("samlp:Response>", "samlp:LogoutResponse>")
 
@@ -137,5 +137,5 @@ def test_refuses_a_signed_document_of_another_kind(pool_provider, audience):
 @pytest.mark.parametrize("token", ["", "not base64!", base64.b64encode(b"<a/>").decode(), base64.b64encode(b"<a").decode(),
                                    "<saml:Assertion/>"])  # fmt: skip
 def test_refuses_what_is_not_an_assertion(pool_provider, token):
-    """Raw XML too: the subject token is base64."""
+    """Raw XML is refused too, because the subject token is base64."""
     refused(token, pool_provider, "not valid")

@@ -1,6 +1,5 @@
-"""TLS and HTTP answers against nginx and a private CA: who is trusted, who is refused, and what is said.
-
-The refusals are as much the point as the successes: the server's access log shows what a refused run did *not* send.
+"""TLS and HTTP responses with nginx and a private CA: which servers are trusted, and the messages for the others. The access log of the
+server shows that a refused run sent nothing.
 """
 
 import json
@@ -24,13 +23,13 @@ LIMIT = 1024 * 1024
 
 
 def longest_token() -> str:
-    """A token of the most bytes that are read; its signature is the long part."""
+    """A token of the largest length that is read; most of it is the signature."""
     return "eyJhbGciOiJSUzI1NiJ9.e30.".ljust(LIMIT, "a")
 
 
 @pytest.fixture(scope="module")
 def far(tmp_path_factory):
-    """One nginx, one block per kind of TLS; `far.url("good")` is where a token waits, `far.ca` whom to trust."""
+    """One nginx with a block for each TLS setting; the token is at `far.url("good")`, and `far.ca` is the authority."""
     folder = tmp_path_factory.mktemp("nginx")
     ours, strangers = Authority(folder / "ours"), Authority(folder / "strangers", "another CA")
     good = ours.server("good", "127.0.0.1", "localhost")
@@ -74,7 +73,7 @@ def far(tmp_path_factory):
 
 @pytest.fixture
 def fetch(far, asked):
-    """Runs the program, which trusts the CA."""
+    """Runs the program, which trusts the authority."""
     def run(name, path="/token", *options, env=None):
         return asked.run("url", f"--url={far.url(name, path)}", f"--ca-file={far.ca}", *options, env=env)
 
@@ -111,7 +110,7 @@ def test_a_ca_file_without_certificates_is_refused(far, asked, tmp_path):
 
 
 def test_the_system_trust_store_is_read(far, asked):
-    """By the variable that overrides it, and at the place where Debian keeps it."""
+    """The store is that of the variable that overrides it, or Debian's."""
     url = f"--url={far.url('good')}"
     assert asked.run("url", url, env={"SSL_CERT_FILE": str(far.ca)}).token == TOKEN
     store = "/etc/ssl/certs/ca-certificates.crt"
@@ -120,7 +119,7 @@ def test_the_system_trust_store_is_read(far, asked):
     assert asked.behind(*own_mounts(f"mount --bind {far.ca} {store}")).run("url", url).token == TOKEN
 
 
-# Versions of TLS
+# TLS versions
 
 def test_tls_1_2_is_enough(far, fetch):
     assert fetch("tls12").token == TOKEN
@@ -134,7 +133,7 @@ def test_tls_1_0_and_1_1_are_refused(far, fetch):
     old.set_ciphers("DEFAULT@SECLEVEL=0")
     with socket.create_connection(("127.0.0.1", far.port["tls10"])) as raw, \
             old.wrap_socket(raw, server_hostname="127.0.0.1") as spoken:
-        assert spoken.version() == "TLSv1.1"  # the control: this server does speak it
+        assert spoken.version() == "TLSv1.1"  # the control: this server supports it
     assert "TLS" in fetch("tls10").failed("PROTOCOL")
     assert far.nginx.requests(far.port["tls10"]) == []
 
@@ -148,7 +147,7 @@ def test_https_to_a_plain_http_port_is_refused(far, asked):
 
 @pytest.fixture
 def oidc(far, asked):
-    """Runs the program against the issuer that asks for client certificates."""
+    """Runs the program with the issuer that requests client certificates."""
     return lambda *options: asked.run("oidc", f"--issuer={far.issuer}", "--client-id=robot", f"--ca-file={far.ca}", *options)
 
 
@@ -164,7 +163,7 @@ def test_without_a_client_certificate_the_server_refuses(far, oidc):
 
 
 def test_a_client_certificate_of_another_ca_is_refused(far, oidc):
-    """nginx answers 400 with an HTML page of its own."""
+    """nginx responds with 400 and an HTML page."""
     oidc("--auth=mtls", f"--client-cert={far.stranger.cert}", f"--client-key={far.stranger.key}").failed("DENIED")
     far.nginx.wait_for(far.port["client_cert"], "cert=FAILED")
 
@@ -176,7 +175,7 @@ def test_a_client_key_of_another_certificate_is_refused_before_anything_is_sent(
     assert not any("host=localhost" in line for line in far.nginx.requests(far.port["client_cert"]))
 
 
-# Answers
+# Responses
 
 @pytest.mark.parametrize("code, kind", [(401, "DENIED"), (403, "DENIED"), (404, "CONFIGURATION"), (429, "UNREACHABLE"),
                                         (500, "UNREACHABLE"), (502, "UNREACHABLE"), (503, "UNREACHABLE")])
@@ -193,7 +192,7 @@ def test_a_redirect_is_refused_and_not_followed(far, fetch, code):
 
 
 def test_the_redirect_target_would_have_been_seen(far, fetch):
-    """The control of the test above; it comes after it."""
+    """This is the control of the test above, and must come after it."""
     assert fetch("target").token == TOKEN
     far.nginx.wait_for(far.port["target"], "GET /token")
 

@@ -1,4 +1,4 @@
-"""The `vault` source against OpenBao: each login for real, namespaces, TLS, a proxy, and who may do what.
+"""The `vault` source against OpenBao: every login, namespaces, TLS, a proxy, and permissions.
 
 The tokens go through Google's clients to the token service stand-in, which verifies them by OpenBao's own discovery document
 and keys. hvac, Vault's client library, has to get the same token from the same server. Only the `kubernetes` login leans on
@@ -35,7 +35,7 @@ def server(tmp_path_factory):
 
 @dataclass
 class Bao:
-    """The server of this test: its users and roles are set up, its secrets registered."""
+    """The server of this test with its users and roles; its secrets are registered for the leak scan."""
 
     server: object
     token: str
@@ -43,13 +43,13 @@ class Bao:
     secret_id: str
 
     def accessors(self) -> set[str]:
-        """Every service token that lives."""
+        """The accessor of every service token that exists."""
         return set(self.server.call("LIST", "auth/token/accessors")["data"]["keys"])
 
 
 @pytest.fixture(scope="module")
 def prepared(server):
-    """Userpass, AppRole and the role `google`, once."""
+    """Sets up userpass, AppRole and the role `google` once."""
     audience = "//iam.googleapis.com/projects/123456789012/locations/global/workloadIdentityPools/pool/providers/ci"
     token = server.issue_for(audience)
     return server, token, *approle(server)
@@ -57,7 +57,7 @@ def prepared(server):
 
 @pytest.fixture
 def bao(prepared, ledger, sts, audience) -> Bao:
-    """The server, which the token service trusts."""
+    """The server, as an issuer that the token service trusts."""
     server, token, role_id, secret_id = prepared
     sts.add(OidcPoolProvider(audience, server.issuer))
     for name, secret in {"token": token, "SecretID": secret_id, "password": PASSWORD, "root token": server.root_token}.items():
@@ -75,7 +75,7 @@ def approle(server, mount: str = "approle", **role) -> tuple[str, str]:
 
 @pytest.mark.parametrize("name", list(CLIENTS))
 def test_clients(clients, bao, sts, audience, name):
-    """Every Google client, by AppRole; the SecretID reaches the program in a variable."""
+    """Every Google client works with AppRole; a variable contains the SecretID."""
     source = ("vault", "--role=google", f"--address={bao.server.url}", "--login=approle", f"--role-id={bao.role_id}",
               "--secret-id=env:SECRET_ID")  # fmt: skip
     outcome = clients.run(name, clients.configuration(audience, *source), env={"SECRET_ID": bao.secret_id})
@@ -100,7 +100,9 @@ def test_the_variables_and_the_file_of_its_own_command_line(program, bao, audien
 
 
 def test_the_files_of_an_agent(program, bao, audience, ledger, tmp_path):
-    """The agent of docs/sources/vault.md writes a Vault token to the sink. The template is a subject token, which the agent renews."""
+    """The agent of docs/sources/vault.md writes a Vault token to the sink, and with the template a subject token, which
+    it renews.
+    """
     (shown,) = (block.text for block in blocks("hcl") if block.page == "docs/sources/vault.md")
     sink, rendered = tmp_path / "vault-token", tmp_path / "token"
     for old, new in {"https://vault.example.com:8200": bao.server.url, '"5m"': '"1s"', "/etc/my-app": str(tmp_path),
@@ -121,7 +123,7 @@ def test_the_files_of_an_agent(program, bao, audience, ledger, tmp_path):
 
 
 def test_it_is_the_token_that_hvac_gets(program, bao, audience):
-    """Claims equal but for the times; and the same after the same login."""
+    """The claims are the same except for the times, even after the same login."""
     env = {"VAULT_ADDR": bao.server.url, "VAULT_TOKEN": bao.token, "SECRET_ID": bao.secret_id}
     theirs = hvac.Client(url=bao.server.url, token=bao.token)
     times = ("iat", "exp", "nbf", "jti")
@@ -135,7 +137,7 @@ def test_it_is_the_token_that_hvac_gets(program, bao, audience):
 
 
 def test_userpass(clients, bao, sts, audience, tmp_path):
-    """A password with every awkward character, in a file."""
+    """The password in the file contains all special characters."""
     (tmp_path / "password").write_text(PASSWORD + "\n")
     source = ("vault", "--role=google", f"--address={bao.server.url}", "--login=userpass", "--user=workload",
               f"--password=file:{tmp_path}/password")  # fmt: skip
@@ -144,7 +146,7 @@ def test_userpass(clients, bao, sts, audience, tmp_path):
 
 @pytest.mark.parametrize("by_default", [True, False])
 def test_jwt(clients, bao, sts, ledger, audience, tmp_path, by_default):
-    """A token of npm oidc-provider, which OpenBao verifies by discovery; its role may be the mount's default one."""
+    """OpenBao verifies a token of npm oidc-provider by discovery. The role may be the default role of the mount."""
     mount = f"jwt-{by_default}"
     with oidc_provider(tmp_path, [client("public", "none")]) as issuer:
         role = {"default_role": "google"} if by_default else {}
@@ -162,16 +164,16 @@ def test_jwt(clients, bao, sts, ledger, audience, tmp_path, by_default):
 
 @pytest.fixture
 def kubernetes():
-    """The API server that OpenBao asks."""
+    """The API server that OpenBao calls."""
     found = TokenReviewApi()
     yield found
     found.close()
 
 
 def kubernetes_login(server, mount: str, api: TokenReviewApi) -> list[str]:
-    """Mounts it for the service account `app` of `prod`; returns the command line that logs in there."""
+    """Mounts the login for the service account `app` of `prod`. Returns the command line that uses it."""
     server.call("POST", f"sys/auth/{mount}", type="kubernetes")
-    unused = certificate_pem(certificate(new_key(), "kubernetes"))  # the API here is on plain http
+    unused = certificate_pem(certificate(new_key(), "kubernetes"))  # the API uses plain http here
     server.call("POST", f"auth/{mount}/config", kubernetes_host=api.url, token_reviewer_jwt=api.reviewer,
                 kubernetes_ca_cert=unused, disable_local_ca_jwt=True)  # fmt: skip
     server.call("POST", f"auth/{mount}/role/pod", bound_service_account_names=["app"], bound_service_account_namespaces=["prod"],
@@ -180,7 +182,7 @@ def kubernetes_login(server, mount: str, api: TokenReviewApi) -> list[str]:
 
 
 def test_kubernetes(clients, bao, sts, ledger, audience, kubernetes, tmp_path):
-    """A pod's token, which OpenBao has reviewed; another service account and a forged token are refused."""
+    """OpenBao has the token of a pod reviewed. Another service account and a forged token are refused."""
     options = kubernetes_login(bao.server, "team/kubernetes", kubernetes)
     path = tmp_path / "pod-token"
     source = [*options, f"--jwt=file:{path}"]
@@ -193,7 +195,7 @@ def test_kubernetes(clients, bao, sts, ledger, audience, kubernetes, tmp_path):
 
 
 def test_a_pod_has_its_token_at_the_usual_place(program, bao, kubernetes):
-    """Without --jwt: here is no pod, so that the file itself is laid there, in a mount namespace of its own."""
+    """--jwt is not set. The file is put at that place in a mount namespace, because this is not a pod."""
     place = "/var/run/secrets/kubernetes.io/serviceaccount"
     token = program.ledger.secret("the pod's token", kubernetes.token("prod", "app"))
     (program.home / "pod-token").write_text(token)
@@ -202,7 +204,7 @@ def test_a_pod_has_its_token_at_the_usual_place(program, bao, kubernetes):
 
 
 def test_a_proxy_adds_its_own_token(clients, bao, sts, audience, tmp_path_factory):
-    """--login=none: OpenBao's proxy logs in itself, and takes no request without the header that ours has."""
+    """With --login=none, OpenBao's proxy logs in itself. It requires a header, which the program sends."""
     with openbao_proxy(tmp_path_factory.mktemp("proxy"), bao.server, bao.role_id, bao.secret_id) as url:
         assert requests.get(f"{url}/v1/identity/oidc/token/google", timeout=10).status_code == 412
         source = ("vault", "--role=google", f"--address={url}", "--login=none")
@@ -211,7 +213,7 @@ def test_a_proxy_adds_its_own_token(clients, bao, sts, audience, tmp_path_factor
 
 
 def test_a_namespace(clients, bao, sts, ledger, audience):
-    """It has its own users, roles and issuer; the option and both variables name it."""
+    """It has its own users, roles and issuer. The option and both variables select it."""
     team = bao.server.within("team")
     token = ledger.secret("the token of the namespace", team.issue_for(audience))
     sts.add(OidcPoolProvider(audience, team.issuer))
@@ -227,7 +229,7 @@ def test_a_namespace(clients, bao, sts, ledger, audience):
 
 
 def test_tls(program, audience, tmp_path_factory):
-    """The authority of VAULT_CACERT or BAO_CACERT is trusted; --ca-file overrides it; a stranger's is not."""
+    """VAULT_CACERT or BAO_CACERT name the authority, and --ca-file overrides them. Another authority is not trusted."""
     with openbao(tmp_path_factory.mktemp("tls"), tls=True) as server, openbao(tmp_path_factory.mktemp("other"), tls=True) as other:
         token = program.ledger.secret("the token", server.issue_for(audience))
         env = {"VAULT_ADDR": server.url, "VAULT_TOKEN": token}
@@ -242,7 +244,7 @@ def test_tls(program, audience, tmp_path_factory):
 
 @pytest.mark.parametrize("kind", ["service", "batch"])
 def test_no_run_leaves_a_vault_token(program, bao, kind):
-    """A login for a run is over with the run; a batch token never was a lease, and the server revokes none."""
+    """The token of a login is revoked at the end of the run. A batch token has no lease, so it is not revoked."""
     role_id, secret_id = approle(bao.server, f"approle-{kind}", token_type=kind)
     program.ledger.secret("the SecretID", secret_id)
     options = ["--role=google", f"--address={bao.server.url}", "--login=approle", f"--login-mount=approle-{kind}",
@@ -257,7 +259,7 @@ def test_no_run_leaves_a_vault_token(program, bao, kind):
 
 
 def test_a_vault_token_that_may_not_revoke_itself(program, bao):
-    """Without the default policy; the token is had all the same, and the log says what stays behind."""
+    """The default policy is missing. The subject token is printed, and the log says which token remains."""
     role_id, secret_id = approle(bao.server, "bare", token_no_default_policy=True)
     program.ledger.secret("the SecretID", secret_id)
     options = ["--role=google", f"--address={bao.server.url}", "--login=approle", "--login-mount=bare", f"--role-id={role_id}"]
@@ -266,7 +268,7 @@ def test_a_vault_token_that_may_not_revoke_itself(program, bao):
 
 
 def test_another_client_id_is_logged_and_can_be_allowed(clients, bao, sts, audience):
-    """A role that the server named itself: Google refuses its `aud` until the pool provider allows it."""
+    """The server chose the client ID of the role: Google refuses its `aud` until the pool provider allows it."""
     bao.server.call("POST", "identity/oidc/role/unnamed", key="wif", ttl="10m")
     client_id = bao.server.call("GET", "identity/oidc/role/unnamed")["data"]["client_id"]
     configuration = clients.configuration(audience, "vault", "--role=unnamed")
@@ -279,7 +281,7 @@ def test_another_client_id_is_logged_and_can_be_allowed(clients, bao, sts, audie
 
 
 def test_the_keys_may_be_uploaded(clients, bao, sts, audience):
-    """Where Google cannot reach the server."""
+    """Google cannot reach this server."""
     keys = requests.get(bao.server.issuer + "/.well-known/keys", timeout=10).json()
     sts.add(OidcPoolProvider(audience, bao.server.issuer, jwks=keys))
     env = {"VAULT_ADDR": bao.server.url, "VAULT_TOKEN": bao.token}
@@ -287,7 +289,7 @@ def test_the_keys_may_be_uploaded(clients, bao, sts, audience):
 
 
 def test_the_commands_of_the_page(program, sts, audience, tmp_path, tmp_path_factory):
-    """They are run as they stand, by OpenBao's command line; what they set up is what the source needs."""
+    """OpenBao's command line runs them unchanged, and the source works with the result."""
     page = (HERE.parent.parent / "docs" / "sources" / "vault.md").read_text()
     (commands,) = [block for block in page.split("```") if "identity/oidc/config" in block]
     script = commands.removeprefix("sh\n")

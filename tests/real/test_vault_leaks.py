@@ -1,4 +1,4 @@
-"""Nothing secret shows when the server of the `vault` source answers with all that it was sent.
+"""No secret is shown if the server of the `vault` source returns everything that it received.
 
 Every other Vault test is scanned too; here each answer echoes the whole request in the texts that a message is made of.
 """
@@ -22,7 +22,7 @@ LOGINS = {
 
 
 def echo(status: int, grants: bool):
-    """Answers with what it received, as errors and as data; with `grants` logins succeed first."""
+    """A server that responds with what it received, as errors and as data; with `grants`, logins succeed first."""
     def answer(request: Request) -> Answer:
         received = " ".join([request.path, json.dumps(request.headers), *request.headers.values(), request.body.decode()])
         if grants and "/login" in request.path:
@@ -37,7 +37,7 @@ def echo(status: int, grants: bool):
 @pytest.mark.parametrize("login", list(LOGINS))
 @pytest.mark.parametrize("grants", [True, False])
 def test_an_echo_shows_nothing(program, ledger, audience, status, login, grants):
-    """Whatever the status, the run fails, and neither output nor log holds what was sent."""
+    """The run fails at every status, and neither the output nor the log contains what was sent."""
     secrets = {"VAULT_TOKEN": "hvs.the-token-at-hand-4711", "SECRET": "p+a/s%s w\"o\\rd-4711", "ROLE_ID": "role-id-4711"}
     for name, secret in secrets.items():
         ledger.secret(name, secret)

@@ -1,4 +1,4 @@
-"""What OpenBao refuses, for real, and what the `vault` source makes of it; and that its TokenReview stand-in refuses too."""
+"""What a real OpenBao refuses, and the messages of the `vault` source; and what the TokenReview stand-in refuses."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_a_user_without_the_policy(ask, server):
 
 
 def test_an_expired_token(ask, server):
-    """It lived for a second."""
+    """The token was valid for a second."""
     server.call("POST", "auth/userpass/users/brief", password=PASSWORD, token_policies=["tokens"], token_ttl="1s")
     token = server.user_token("brief")
     assert ask("", token=token).token
@@ -54,19 +54,19 @@ def test_an_expired_token(ask, server):
 
 
 def test_a_token_of_nobody(ask):
-    """Made up."""
+    """The server did not issue the token."""
     ask("", token="s.madeUpTokenOfNobody1234567").failed("DENIED", "403", "permission denied")
 
 
 def test_the_root_token_has_no_entity(ask, server):
-    """Though it may do anything."""
+    """The root token may do everything else."""
     ask("", token=server.root_token).failed("CONFIGURATION", "no entity", "--login")
     child = server.call("POST", "auth/token/create", policies=["tokens"])["auth"]["client_token"]
     ask("", token=child).failed("CONFIGURATION", "no entity", "--token")
 
 
 def test_roles(ask, server):
-    """One that is not there, and one whose key does not let its client_id."""
+    """The role does not exist, or its key does not allow its client_id."""
     ask("workload", "--role=none").failed("CONFIGURATION", '"none" not found', "identity/oidc/role/none")
     ask("workload", "--role=a/../b c").failed("CONFIGURATION", "--role")
     server.call("POST", "identity/oidc/key/narrow", allowed_client_ids=["other"])
@@ -83,7 +83,7 @@ def test_roles(ask, server):
     (["--login=kubernetes", "--login-mount=k8s", "--login-role=r", "--jwt=env:WRONG"], ["invalid role name", "--login-role"]),
 ])  # fmt: skip
 def test_logins(program, server, options, words):
-    """What each method says, with the options to check."""
+    """The message contains that of the login method, and the options to check."""
     for mount, kind in {"app": "approle", "nobody": "jwt", "k8s": "kubernetes"}.items():
         if f"{mount}/" not in server.call("GET", "sys/auth")["data"]:
             server.call("POST", f"sys/auth/{mount}", type=kind)
@@ -117,7 +117,7 @@ def test_a_sealed_server(program, audience, tmp_path_factory, login):
     ({"json": []}, 400),
 ])  # fmt: skip
 def test_the_token_review_stand_in_refuses(change, status):
-    """As the API server does; and a bad token is an answer, not an error."""
+    """It refuses what the API server refuses. A wrong token is a valid response, not an error."""
     api = TokenReviewApi()
     try:
         pod = api.token("prod", "app")

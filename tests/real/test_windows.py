@@ -1,7 +1,7 @@
 """The Windows build under Wine: the contract, the output file, many runs at once, and AD FS by SSPI.
 
-The .exe is what packaging/windows/build makes; Kerberos and Apache are real and run beside it. Wine stands in for Windows: it
-proves the bindings, the loops and the HTTP, not Windows itself, and its Negotiate sends raw Kerberos and NTLM tokens.
+The .exe is what packaging/windows/build makes; Kerberos and Apache are real and run beside it. Wine replaces Windows: it tests the
+bindings, the loops and HTTP, but not Windows itself, and its Negotiate sends raw Kerberos and NTLM tokens.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def running(tmp_path_factory):
 
 @pytest.fixture
 def windows(running, tmp_path, ledger, audience) -> WindowsProgram:
-    """The program on Windows with the variables that a client sets, in a home of its own."""
+    """The program on Windows with the variables that a client sets, and its own home."""
     home = tmp_path / "windows-home"
     home.mkdir()
     program = WindowsProgram(home, ledger, running.program)
@@ -53,7 +53,7 @@ def token() -> str:
 
 @pytest.fixture
 def far(token):
-    """An endpoint that gives the token, as slowly as a test wants."""
+    """A server that returns the token as slowly as a test requires."""
     found = Loopback(lambda request: Answer(200, {"id_token": token}))
     yield found
     found.close()
@@ -62,7 +62,7 @@ def far(token):
 # The contract
 
 def test_a_success_and_its_bytes(windows, token):
-    """One line, line feed only, nothing on stderr."""
+    """The output is one line that ends with a line feed only, and stderr is empty."""
     run = windows.run("env", "--name=TOKEN", env={"TOKEN": token})
     assert run.token == token and "\r" not in run.stdout
 
@@ -77,7 +77,7 @@ def test_a_success_and_its_bytes(windows, token):
     ("EXPIRED", ("env", "--name=OVER")),
 ])  # fmt: skip
 def test_kinds_and_exit_statuses(windows, code, arguments):
-    """Windows keeps the exit status as it is."""
+    """Windows does not change the exit status."""
     over = some_token(exp=int(time.time()) - 10)
     with Loopback(lambda request: Answer(int(request.path[1:]), "no")) as refusing:
         source, *options = (word.format(far=refusing.url) for word in arguments)
@@ -87,7 +87,7 @@ def test_kinds_and_exit_statuses(windows, code, arguments):
 
 
 def test_the_output_file(windows, far, token, tmp_path):
-    """Written once, read after that, replaced when it is poisoned; nothing but it and its lock is left."""
+    """The file is written once, read after that, and replaced if it is poisoned. Only the file and its lock remain."""
     folder = tmp_path / "output"
     folder.mkdir()
     output = folder / "out.json"
@@ -103,19 +103,21 @@ def test_the_output_file(windows, far, token, tmp_path):
 
 @pytest.fixture
 def reader(running):
-    """Starts somebody who reads a file as soon as it is there, and lets nobody rename or replace it (no FILE_SHARE_DELETE)."""
+    """Starts a process that opens a file as soon as it exists, without FILE_SHARE_DELETE, so that nobody can rename or
+    replace it.
+    """
     tool = running.tool("hold")
     return lambda folder, pattern: running.start(tool, folder, pattern, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
 
 def reads(reader: subprocess.Popen):
-    """Waits until it does."""
+    """Waits until that process has opened the file."""
     assert reader.stdout.readline() == "held\n"
 
 
 @pytest.fixture
 def poisoned(tmp_path):
-    """An output file to be replaced, in a folder of its own."""
+    """An output file that must be replaced, in its own folder."""
     folder = tmp_path / "output"
     folder.mkdir()
     (folder / "out.json").write_text("{}")
@@ -123,7 +125,9 @@ def poisoned(tmp_path):
 
 
 def test_files_that_somebody_reads(windows, reader, far, token, poisoned):
-    """First the old output file, then the new one, as virus scanners do: it is put in place when both are closed."""
+    """A reader opens first the old output file, then the new one, as virus scanners do. The new file is put in place
+    after both are closed.
+    """
     command = ("url", f"--url={far.url}/token", "--field=id_token", f"--output-file={poisoned}")
     with ThreadPoolExecutor(1) as pool, reader(poisoned.parent, ".out.json.*") as of_new:
         with reader(poisoned.parent, "out.json") as of_old:
@@ -151,7 +155,9 @@ def test_an_output_file_that_is_never_closed(windows, reader, far, token, poison
 
 
 def test_only_the_owner_may_read(windows, far, token, tmp_path):
-    """Output file, lock and log, in a folder that everybody may read; replaced, the output file is private again."""
+    """Everyone may read the folder, but not the output file, the lock and the log, even after the output file is
+    replaced.
+    """
     folder = tmp_path / "open"
     folder.mkdir(mode=0o755)
     output = folder / "out.json"
@@ -178,7 +184,7 @@ def test_an_output_file_that_everybody_may_write_is_not_used(windows, far, token
 
 
 def test_a_generated_key_is_private_and_its_key_set_is_not(windows, tmp_path):
-    """What is not made for the owner alone has what its folder hands down."""
+    """A file that is not private has the access control list of its folder."""
     run = windows.run("key", f"--key={tmp_path}/key.pem", "--generate", "--issuer=https://issuer.example.test", "--subject=s")
     windows.ledger.private_key("the generated key", (tmp_path / "key.pem").read_text())
     assert run.token
@@ -187,7 +193,7 @@ def test_a_generated_key_is_private_and_its_key_set_is_not(windows, tmp_path):
 
 
 def test_a_secret_that_others_may_read(windows, far, tmp_path):
-    """The log has the command that repairs the access control list, which needs no shell in particular."""
+    """The log contains the command that repairs the access control list, which works in any shell."""
     secret = tmp_path / "secret"
     secret.write_text("hunter2-bearer")
     for mode, warned in ((0o644, True), (0o600, False)):
@@ -200,14 +206,14 @@ def test_a_secret_that_others_may_read(windows, far, tmp_path):
 
 @pytest.mark.parametrize("drive", ["", "Z:"])
 def test_paths_with_forward_slashes(windows, token, tmp_path, drive):
-    """The portable spelling, with and without a drive."""
+    """A path with forward slashes works with and without a drive."""
     (tmp_path / "token").write_text(token)
     assert windows.run("file", f"--path={drive}{tmp_path}/token", f"--output-file={drive}{tmp_path}/o.json").token == token
     assert json.loads((tmp_path / "o.json").read_text())["id_token"] == token
 
 
 def test_many_runs_at_once(windows, far, token, tmp_path, storm):
-    """Many runs on one output file: one fetch, one answer for all."""
+    """Many runs with one output file cause one fetch, and all print the same token."""
     output, runs = tmp_path / "out.json", 50 if storm else 12
 
     def run(_):
@@ -223,21 +229,21 @@ def test_many_runs_at_once(windows, far, token, tmp_path, storm):
 
 @pytest.fixture
 def adfs(tmp_path, kdc, windows, audience, ledger):
-    """AD FS for the Windows program."""
+    """AD FS, which the Windows program uses."""
     register(ledger, kdc)
     with farm(tmp_path, kdc, windows, audience) as found:
         yield found
 
 
 def test_kerberos_of_the_account(adfs):
-    """By SSPI, from the ticket cache, as the logged-on account has on Windows."""
+    """SSPI uses the ticket cache, as it uses the logged-on account on Windows."""
     run = adfs.run(ccache=adfs.kdc.ticket("alice"))
     assert run.token == adfs.front.issued[-1]
     assert adfs.legs()[-1]["x-remote-user"] == ALICE
 
 
 def test_kerberos_of_another_account(adfs):
-    """Explicit credentials."""
+    """The credentials are explicit."""
     account = f"{REALM}\\alice"
     run = adfs.run(auth="password", user=account, password="env:SECRET", env={"SECRET": PASSWORDS["alice"]})
     assert run.token == adfs.front.issued[-1]
@@ -245,7 +251,7 @@ def test_kerberos_of_another_account(adfs):
 
 @pytest.mark.parametrize("protocol", ["saml-post", "ws-trust"])
 def test_saml(adfs, tmp_path, protocol):
-    """Both ways to an assertion."""
+    """Both protocols return an assertion."""
     issues_saml(adfs, IdentityProvider(tmp_path, "https:" + adfs.audience), protocol)
     assert adfs.run(ccache=adfs.kdc.ticket("alice")).token
     assert len(adfs.front.issued) == 1
@@ -255,7 +261,7 @@ def test_saml(adfs, tmp_path, protocol):
 
 @pytest.fixture
 def trusting(adfs, tmp_path):
-    """AD FS that wants signed requests; certificate and key are in a PKCS#12 file."""
+    """AD FS that requires signed requests; the certificate and the key are in a PKCS#12 file."""
     issues_saml(adfs, IdentityProvider(tmp_path, "https:" + adfs.audience), "saml-post")
     key = new_key("RSA")
     made = certificate(key, "rp.example.test")
@@ -270,7 +276,7 @@ def trusting(adfs, tmp_path):
 
 @pytest.fixture
 def imports(running, tmp_path):
-    """Puts that file into the user's store, its key with a provider of this type."""
+    """Imports that file into the store of the user, with a provider of this type for the key."""
     tool = running.tool("import", "-lcrypt32")
     return lambda provider: running.run(tool, tmp_path / "rp.pfx", PFX_PASSWORD, str(provider))
 
@@ -280,9 +286,9 @@ PROV_RSA_FULL, PROV_RSA_AES = 1, 24
 
 
 def test_a_request_signed_by_the_certificate_store(trusting, imports):
-    """signxml in the stand-in accepts the signature of a key that never left the store; a request without it is refused.
-
-    Wine's store gives keys of CryptoAPI alone: those of CNG are proved by a unit test of the Windows build."""
+    """signxml in the stand-in accepts the signature of a key that never left the store, and refuses a request without
+    it. The store of Wine has only keys of CryptoAPI; a unit test of the Windows build covers those of CNG.
+    """
     imports(PROV_RSA_AES)
     run = trusting.run(ccache=trusting.kdc.ticket("alice"))
     assert run.token and r"in CurrentUser\My" in run.log
@@ -291,19 +297,19 @@ def test_a_request_signed_by_the_certificate_store(trusting, imports):
 
 
 def test_a_provider_without_sha_256(trusting, imports):
-    """Said before anything is sent, with the command that helps."""
+    """The run fails before it sends anything, with the command that fixes it."""
     imports(PROV_RSA_FULL)
     trusting.run().failed("CONFIGURATION", "SHA-256", "certutil -csp")
     assert trusting.legs() == []
 
 
 def test_a_certificate_that_does_not_exist(trusting):
-    """Both stores were looked through."""
+    """The program searches both stores."""
     trusting.run().failed("CONFIGURATION", "certificate", "--signing-certificate", r"Cert:\LocalMachine\My")
 
 
 def test_a_token_is_signed_by_the_certificate_store(trusting, imports, windows):
-    """The public key that is printed verifies it, and its key ID."""
+    """The printed public key verifies the token and its key ID."""
     imports(PROV_RSA_AES)
     key = f"--key=cert:{trusting.given['signing-certificate']}"
     printed = windows.run("key", "--jwks", key)
@@ -315,16 +321,16 @@ def test_a_token_is_signed_by_the_certificate_store(trusting, imports, windows):
 
 
 def test_a_keytab_is_not_for_windows(adfs):
-    """Said before anything is sent."""
+    """The run fails before it sends anything."""
     run = adfs.run(keytab=str(adfs.kdc.folder / "alice.keytab"))
     assert run.document["code"] in ("USAGE", "CONFIGURATION"), run.described()
     assert "keytab" in run.document["message"] and "--user" in run.document["message"]
 
 
 def test_ntlm_stays_on_one_connection(tmp_path, kdc, windows, audience):
-    """The challenge and two legs, from one port of ours: NTLM's state belongs to the connection.
-
-    By plain http: Wine's NTLM takes no channel binding in its first call, as Windows does."""
+    """The challenge and the two legs use one connection, because the state of NTLM belongs to it. The request is plain
+    http, because the NTLM of Wine accepts no channel binding in the first call, unlike Windows.
+    """
     users = tmp_path / "ntlm-users"
     users.write_text(f"EXAMPLE:alice:{windows.ledger.secret('the password', PASSWORDS['alice'])}\n")
     with farm(tmp_path, kdc, windows, audience, tls=False, mechanism="ntlmssp", env={"NTLM_USER_FILE": str(users)}) as ntlm:

@@ -1,7 +1,7 @@
 """The credentials, the private cache and the credential helpers of the Windows build, under Wine.
 
-Wine takes APPDATA and LOCALAPPDATA from its registry, whatever the caller sets. It has a network of its own for the metadata
-server, which nothing can leave.
+Wine takes APPDATA and LOCALAPPDATA from its registry, whatever the caller sets. It has its own network for the metadata server, without a
+route to other networks.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def running(tmp_path_factory):
 
 @dataclass
 class User:
-    """A user of Windows, whose folders are in the registry, and the credentials in them."""
+    """A user of Windows, whose folders are in the registry, with credentials."""
 
     running: Wine
     folder: Path
@@ -52,11 +52,11 @@ class User:
         return self.folder / "Roaming" / "gcloud" / "application_default_credentials.json"
 
     def cached(self) -> list[str]:
-        """What kinds of files the cache contains."""
+        """The types of the files in the cache."""
         return sorted(path.name.rpartition("-")[0] for path in self.cache.iterdir() if path.suffix == ".json")
 
     def run(self, name: str, *words, given: bytes = b"") -> Run:
-        """The program under this name, with this standard input; what Google gave is known to the leak scan afterwards."""
+        """Runs the program under this name with this standard input; the leak scan then knows what Google returned."""
         program = replace(self.commands.program, path=self.running.named(name))
         stdin = self.folder / "stdin"
         stdin.write_bytes(given)
@@ -70,7 +70,7 @@ class User:
 
 @pytest.fixture
 def user(running, tmp_path, ledger, sts, issuer, audience) -> User:
-    """With the well-known file."""
+    """A user with the well-known file."""
     folder = tmp_path / "user"
     for name in ("Roaming/gcloud", "Local"):
         (folder / name).mkdir(parents=True)
@@ -84,7 +84,7 @@ def user(running, tmp_path, ledger, sts, issuer, audience) -> User:
 
 
 def test_the_well_known_file_and_the_private_cache(user, sts):
-    """Found in APPDATA; the second run is answered from LOCALAPPDATA."""
+    """The file is found in APPDATA, and the second run uses the cache in LOCALAPPDATA."""
     first, second = (user.run("wif-token", "access-token") for _ in range(2))
     assert (first.status, first.stderr) == (0, "") and sts.impersonated[first.stdout] == DEPLOYER, first.described()
     assert second.stdout == first.stdout and len(sts.requests) == 2
@@ -92,7 +92,7 @@ def test_the_well_known_file_and_the_private_cache(user, sts):
 
 
 def test_what_is_cached_is_private(user):
-    """In a folder that everybody may read; replaced, a file is private again."""
+    """Everyone may read the folder, but not the file, even after it is replaced."""
     for _ in range(2):
         assert user.run("wif-token", "access-token").status == 0
         made = {path.name: others_may_read(path) for path in user.cache.iterdir()}
@@ -103,7 +103,7 @@ def test_what_is_cached_is_private(user):
 
 
 def test_old_files_are_removed(user):
-    """By a run that adds one; those of other programs stay."""
+    """A run that adds a file removes them, except those of other programs."""
     user.cache.mkdir()
     name = "access-token-" + 64 * "0"
     old = [user.cache / file for file in (f"{name}.json", f"{name}.json.lock", "access-token-1.json")]
@@ -115,7 +115,7 @@ def test_old_files_are_removed(user):
 
 
 def test_no_credentials(user):
-    """The place of the well-known file is in the message."""
+    """The message contains the place of the well-known file."""
     user.well_known.unlink()
     run = user.run("wif-token", "access-token")
     assert run.status == 2 and r"Roaming\gcloud\application_default_credentials.json does not exist" in run.stderr
@@ -124,7 +124,7 @@ def test_no_credentials(user):
 @pytest.mark.parametrize("name, words", [("wif-token", ["helper", "docker", "get"]), ("docker-credential-wif-token", ["get"]),
                                          ("docker-credential-gcp", ["get"])])  # fmt: skip
 def test_docker(user, sts, name, words):
-    """Called by name, as docker calls it; docker writes the registry without a line end."""
+    """docker starts the program by its name, and writes the registry without a line break."""
     run = user.run(name, *words, given=f"https://{DOCKER}".encode())
     assert (run.status, run.stderr) == (0, ""), run.described()
     found = json.loads(run.stdout)
@@ -133,20 +133,20 @@ def test_docker(user, sts, name, words):
 
 
 def test_docker_at_another_registry(user, sts):
-    """The text and the status after which docker continues without credentials."""
+    """After this text and this status, docker continues without credentials."""
     run = user.run("docker-credential-wif-token", "get", given=b"registry.example.test\r\n")
     assert (run.status, run.stdout, run.stderr) == (1, "credentials not found in native keychain\n", "") and sts.requests == []
 
 
 def test_git(user, sts):
-    """Called by name; git writes line feeds on Windows too, and so does the answer."""
+    """git starts the program by its name. It writes line feeds on Windows too, and so does the program."""
     run = user.run("git-credential-wif-token", "get", given=f"protocol=https\nhost={GIT}\n\n".encode())
     assert (run.status, run.stderr) == (0, "") and "\r" not in run.stdout, run.described()
     assert sts.impersonated[dict(line.split("=", 1) for line in run.stdout.splitlines())["password"]] == DEPLOYER
 
 
 def test_cargo(user, sts):
-    """Called by name; three requests on one standard input, one exchange."""
+    """cargo starts the program by its name. Three requests on one standard input cause one exchange."""
     request = {"v": 1, "registry": {"index-url": CARGO}, "kind": "get", "operation": "read", "args": []}
     run = user.run("cargo-credential-wif-token", "--cargo-plugin", given=(json.dumps(request) + "\n").encode() * 3)
     assert (run.status, run.stderr) == (0, ""), run.described()
@@ -158,7 +158,7 @@ def test_cargo(user, sts):
 
 @pytest.mark.parametrize("given, word", [(b"", "does not contain"), (b"\xff", "UTF-8"), (b"a\0b", "control"), (b"a" * 65537, "64 KiB")])
 def test_unusable_standard_input(user, sts, given, word):
-    """One line where docker shows it, and nothing is sent."""
+    """docker shows the line, and no request is sent."""
     run = user.run("docker-credential-wif-token", "get", given=given)
     assert run.status == 1 and word in run.stderr and run.stderr.count("\n") == 1 and run.stdout == run.stderr
     assert sts.requests == []

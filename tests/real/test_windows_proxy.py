@@ -1,7 +1,7 @@
-"""The proxy settings of Windows under Wine: the user's, the machine's, and what comes before them.
+"""The proxy settings of Windows under Wine: those of the user and of the machine, and what takes precedence.
 
 All of it runs inside a network namespace, Wine's server too, whose sockets are those of the programs. As in test_proxy.py the
-proxy `DEAD` tells the ways apart: a run that succeeds has not used it, a run that fails has not gone past it.
+proxy `DEAD` shows the route: a run that succeeds has not used it, a run that fails has not gone past it.
 """
 
 import struct
@@ -28,7 +28,7 @@ DIRECT, NAMED = 1, 3
 
 @pytest.fixture(scope="module")
 def inside(tmp_path_factory):
-    """nginx on port 443 of a name and of loopback, squid on another address, Wine between them."""
+    """nginx on port 443 of a name and of loopback, squid on another address, and Wine in the same namespace."""
     folder = tmp_path_factory.mktemp("inside")
     authority = Authority(folder / "authority")
     good = authority.server("good", "idp.example.test", "localhost", "127.0.0.1")
@@ -40,7 +40,7 @@ def inside(tmp_path_factory):
 
 @pytest.fixture
 def windows(inside, tmp_path, audience, ledger):
-    """`fetch` runs the program, `set` writes a setting as Windows keeps it, until the test is over."""
+    """`fetch` runs the program, and `set` writes a setting as Windows stores it, until the end of the test."""
     home = tmp_path / "home"
     home.mkdir()
     program = WindowsProgram(home, ledger, inside.wine.program)
@@ -62,7 +62,7 @@ def windows(inside, tmp_path, audience, ledger):
 
 @pytest.mark.parametrize("proxies", [OPEN, f"http://{OPEN}", f"http={DEAD};https={OPEN}", f"ftp={DEAD};{OPEN}"])
 def test_the_setting_of_the_user(inside, windows, proxies):
-    """One proxy for all, or one for each scheme; the log says through what."""
+    """The setting has one proxy for all schemes, or one for each. The log names the proxy."""
     windows.set(USER, proxies)
     done, lines = inside.squid.during(windows.fetch)
     assert done.token == TOKEN and lines == ["CONNECT idp.example.test:443 200"]
@@ -70,7 +70,7 @@ def test_the_setting_of_the_user(inside, windows, proxies):
 
 
 def test_the_setting_of_the_machine(inside, windows):
-    """Where the user has none, as the accounts of services."""
+    """It is used if the user has none, such as the accounts of services."""
     windows.set(MACHINE, OPEN)
     done, lines = inside.squid.during(windows.fetch)
     assert done.token == TOKEN and lines == ["CONNECT idp.example.test:443 200"]
@@ -80,7 +80,7 @@ def test_the_setting_of_the_machine(inside, windows):
 
 @pytest.mark.parametrize("bypass", ["*.example.test", "<local>;idp.example.test", "elsewhere.test idp.*", "*"])
 def test_the_bypass_list(windows, bypass):
-    """Past the proxy, of the user and of the machine."""
+    """Hosts in the list of the user or of the machine are contacted directly."""
     windows.set(USER, DEAD, bypass)
     assert windows.fetch().token == TOKEN
     windows.set(USER, flags=DIRECT)
@@ -90,19 +90,19 @@ def test_the_bypass_list(windows, bypass):
 
 @pytest.mark.parametrize("bypass", ["<local>", "example.test", "*.other.test"])
 def test_a_bypass_list_of_others(windows, bypass):
-    """Changes nothing."""
+    """A list without this host changes nothing."""
     windows.set(USER, DEAD, bypass)
     windows.fetch().failed("UNREACHABLE", "the Windows settings", "NO_PROXY")
 
 
 def test_a_setting_that_is_off(windows):
-    """It is still there, as Windows keeps it."""
+    """Windows keeps the address of a proxy that is turned off."""
     windows.set(USER, DEAD, flags=DIRECT)
     assert windows.fetch().token == TOKEN
 
 
 def test_variables_take_precedence(inside, windows):
-    """A proxy, and the hosts to reach directly; Windows takes the names of variables in any case."""
+    """They name a proxy, and hosts to contact directly. Windows ignores the case of variable names."""
     windows.set(USER, DEAD)
     done, lines = inside.squid.during(windows.fetch, HTTPS_PROXY=f"http://{OPEN}")
     assert done.token == TOKEN and len(lines) == 1 and "through https_proxy" in done.log.lower()
@@ -111,23 +111,23 @@ def test_variables_take_precedence(inside, windows):
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_loopback_bypasses_the_proxy(windows, host):
-    """Whatever the setting says."""
+    """This does not depend on the setting."""
     windows.set(USER, DEAD)
     assert windows.fetch(host=host).token == TOKEN
 
 
 def test_a_proxy_that_requires_a_password(windows):
-    """The setting has no room for one: the variable that has is named."""
+    """The setting cannot contain one, so the message names the variable that can."""
     windows.set(USER, GUARDED)
     windows.fetch().failed("DENIED", "407", "the Windows settings", "set HTTPS_PROXY to http://USER:PASSWORD@HOST:PORT")
 
 
 def test_a_socks_proxy(windows):
-    """Said, and not gone past."""
+    """The message says so, and the proxy is not bypassed."""
     windows.set(USER, f"socks={OPEN}")
     windows.fetch().failed("CONFIGURATION", "the Windows settings", "HTTPS_PROXY", "NO_PROXY")
 
 
 def test_an_unknown_host(windows):
-    """Windows has error numbers of its own for names."""
+    """Windows has its own error numbers for host names."""
     windows.fetch(host="nowhere.example.test").failed("UNREACHABLE", "nowhere.example.test", "HTTPS_PROXY")

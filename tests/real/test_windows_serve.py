@@ -1,8 +1,8 @@
 """`exec`, `serve` and `keep` of the Windows build, under Wine.
 
-Wine knows which process owns a connection as soon as that process has sent something. So a server stands still until a request has
-arrived, where its client has to be accepted. A client outside of Wine belongs to no Windows process, and is refused. Wine looks for
-the owner among all connections of the network, so that it has a network of its own with few of them.
+Wine knows which process owns a connection as soon as that process has sent something. So a server is suspended until a request has
+arrived, if its client must be accepted. A client outside of Wine belongs to no Windows process, and is refused. Wine looks for
+the owner among all connections of the network, so it has its own network with few of them.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ ESTABLISHED = "01"
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory):
-    """Wine for this file, with a folder for temporary files in its registry."""
+    """Wine for this file, with the folder for temporary files in its registry."""
     with namespace() as space, space.entered(), wine(tmp_path_factory.mktemp("windows")) as found:
         (found.folder / "tmp").mkdir()
         for variable in ("TEMP", "TMP"):
@@ -44,7 +44,7 @@ def running(tmp_path_factory):
 
 @pytest.fixture
 def temporary(running) -> Path:
-    """The folder for temporary files, in which every test leaves nothing."""
+    """The folder for temporary files, in which no test leaves a file."""
     yield running.folder / "tmp"
     left = list((running.folder / "tmp").iterdir())
     for folder in left:
@@ -75,14 +75,14 @@ def dos(path: Path) -> str:
 
 
 def arrived(port: int) -> bool:
-    """Whether a server that stands still has received something."""
+    """Whether a suspended server has received something."""
     rows = [line.split() for line in Path("/proc/thread-self/net/tcp").read_text().splitlines()[1:]]
     return any(row[1] == f"0100007F:{port:04X}" and row[3] == ESTABLISHED and not row[4].endswith(":00000000") for row in rows)
 
 
 @contextlib.contextmanager
 def still(server: subprocess.Popen, port: int) -> Iterator[None]:
-    """A server that goes on when a request of the block has arrived."""
+    """A server that is resumed when a request of the block has arrived."""
     server.send_signal(signal.SIGSTOP)
     try:
         yield
@@ -104,7 +104,9 @@ def refused(address: str, path: str = ACCESS_PATH) -> bool:
 # exec
 
 def test_a_client_of_the_command_gets_a_token(windows, sts, request_tool):
-    """Of the service account, by one exchange; stdin and stdout are those of the command. Another client is refused."""
+    """The token is that of the service account, after one exchange. The command has the stdin and stdout of the program.
+    Another client is refused.
+    """
     child = windows.program.start("exec", "--", request_tool, "-", ACCESS_PATH, FLAVOR, stdin=subprocess.PIPE)
     address = child.stdout.readline().decode().strip()
     host, port = address.split(":")
@@ -120,7 +122,7 @@ def test_a_client_of_the_command_gets_a_token(windows, sts, request_tool):
 
 
 def test_no_credentials_reach_the_command_but_by_the_server(windows, temporary):
-    """The variables that clients prefer are gone, in whatever case they were, and gcloud's folder is an empty one."""
+    """The variables that clients prefer are removed in upper and lower case, and gcloud's folder is empty."""
     env = {"no_gce_check": "true", "CLOUDSDK_CONFIG": str(windows.folder), "gce_metadata_host": "elsewhere", "NO_PROXY": "a.example.test"}
     run = windows.program.run("exec", "--", "cmd", "/c", "set & dir /a /b %CLOUDSDK_CONFIG%", env=env)
     assert run.status == 0, run.described()
@@ -136,7 +138,9 @@ def test_no_credentials_reach_the_command_but_by_the_server(windows, temporary):
 
 
 def test_the_temporary_folder_is_private(windows, temporary):
-    """While the command runs; removed with its files. Wine does not hand its access control list down to them."""
+    """It is private while the command runs, and removed with its files. Wine does not apply its access control list to
+    the files.
+    """
     child = windows.program.start("exec", "--", "cmd", "/c", "echo 1 >%CLOUDSDK_CONFIG%\\file & set /p line=", stdin=subprocess.PIPE)
     try:
         (folder,) = until(lambda: list(temporary.iterdir()), "the folder is there")
@@ -151,7 +155,9 @@ def test_the_temporary_folder_is_private(windows, temporary):
 @pytest.mark.parametrize("words, status", [(["cmd", "/c", "exit 0"], 0), (["cmd.exe", "/c", "exit 42"], 42), (["wif-token-missing"], 127),
                                            (["./text.exe"], 126)])  # fmt: skip
 def test_the_exit_status_is_that_of_the_command(windows, sts, words, status):
-    """Or that of a shell where it does not start, with one line; nothing is fetched, and nothing stays."""
+    """If the command does not start, the status is that of a shell, with one line. No token is fetched, and no file
+    remains.
+    """
     (windows.program.home / "text.exe").write_text("not a program")
     run = windows.program.run("exec", "--", *words)
     assert (run.status, run.stdout, run.stderr.count("\n")) == (status, "", status in (126, 127)), run.described()
@@ -160,7 +166,7 @@ def test_the_exit_status_is_that_of_the_command(windows, sts, words, status):
 
 
 def test_an_exit_code_has_32_bits(windows, running):
-    """Of which a Windows program sees all."""
+    """A Windows program gets all of them."""
     script = running.folder / "code.cmd"
     command = f"wif-token.exe exec --credentials={windows.path} -- cmd /c exit 305419896"
     script.write_text(f"@{command}\r\n@echo %errorlevel%\r\n")
@@ -169,7 +175,9 @@ def test_an_exit_code_has_32_bits(windows, running):
 
 
 def test_a_batch_file_is_found_by_its_name(windows):
-    """In PATH, before a file without extension, as gcloud has both; its arguments are quoted for the command prompt."""
+    """It is found in PATH before a file without an extension, because gcloud has both. Its arguments are quoted for the
+    command prompt.
+    """
     folder = windows.folder / "bin"
     folder.mkdir()
     (folder / "tool").write_text("#!/bin/sh\n")
@@ -180,7 +188,7 @@ def test_a_batch_file_is_found_by_its_name(windows):
 
 
 def test_a_command_that_outlives_the_program(windows, running, temporary, request_tool):
-    """Which is killed: there is no server any more, and the command goes on."""
+    """The program is killed: the server ends, and the command continues."""
     mark = windows.folder / "mark"
     script = f'{request_tool.name} - {ACCESS_PATH} "{FLAVOR}" & echo 1 >{dos(mark)}'
     words = ["exec", "--", "cmd", "/c", script]
@@ -201,7 +209,7 @@ def test_a_command_that_outlives_the_program(windows, running, temporary, reques
 
 @pytest.fixture
 def console(running, windows):
-    """Runs the program on a console, and presses Ctrl-C when a file is there. Returns the exit code."""
+    """Runs the program on a console, and presses Ctrl-C when a file exists. Returns the exit code."""
     tool, mark = running.tool("console"), windows.folder / "mark"
 
     def run(line: str, meanwhile=lambda: None) -> int:
@@ -213,14 +221,14 @@ def console(running, windows):
 
 
 def test_the_console_tells_the_command(windows, running, console):
-    """Of Ctrl-C, once; the program waits for it, and then removes its folder."""
+    """The command gets Ctrl-C once; the program waits for it, and then removes its folder."""
     running.tool("endures")
     line = f"wif-token.exe exec --credentials={windows.path} -- endures.exe {windows.folder / 'mark'} 1000"
     assert console(line) == 41
 
 
 def test_check_first_fails_before_the_command_starts(windows):
-    """With the status and the message of the failure."""
+    """`exec` exits with the status and the message of the failure."""
     (windows.folder / "token").write_text("hunter2-not-a-jwt")
     run = windows.program.run("exec", "--check-first", "--", "cmd", "/c", "echo started")
     assert run.status not in (0, 1) and run.stdout == "" and run.stderr.count("\n") == 1, run.described()
@@ -230,7 +238,7 @@ def test_check_first_fails_before_the_command_starts(windows):
 
 @pytest.fixture
 def served(windows, ledger):
-    """Starts a server, which Wine ends at the end."""
+    """Starts a server, which ends with Wine."""
     ledger.secret("the secret of /subject-token", SECRET)
 
     @contextlib.contextmanager
@@ -250,7 +258,7 @@ def served(windows, ledger):
 
 
 def test_the_program_is_a_client(windows, running, served, request_tool, sts):
-    """Of a server of its own, for an access token that the server knows. It waits one second, in which a busy machine may be late."""
+    """It gets an access token of its own server. It waits one second, which a busy machine may exceed."""
     with served() as (server, port):
         assert refused(f"127.0.0.1:{port}") and refused(f"127.0.0.1:{port}", "/healthz") and sts.requests == []
         assert requested(running, request_tool, server, port, ACCESS_PATH, FLAVOR)[0] == "200"
@@ -266,7 +274,7 @@ def test_the_program_is_a_client(windows, running, served, request_tool, sts):
 
 
 def requested(running: Wine, tool: Path, server: subprocess.Popen, port: int, *words: str) -> tuple[str, str]:
-    """Status and body of a response to a client that is accepted."""
+    """The status and the body of a response to a client that is accepted."""
     with running.start(tool, f"127.0.0.1:{port}", *words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as client:
         client.stdout.readline()
         with still(server, port):
@@ -282,14 +290,14 @@ def requested(running: Wine, tool: Path, server: subprocess.Popen, port: int, *w
     ([], [FLAVOR], "403"),
 ])  # fmt: skip
 def test_the_subject_token(windows, running, served, request_tool, options, headers, status):
-    """For a client that sends the secret."""
+    """A client that sends the secret gets it."""
     with served(*options) as (server, port):
         found, body = requested(running, request_tool, server, port, "/subject-token", *headers)
     assert found == status and (body == (windows.folder / "token").read_text()) == (status == "200")
 
 
 def test_the_console_ends_the_server(windows, console):
-    """By Ctrl-C, with the status of a success."""
+    """Ctrl-C ends it with the status of a success."""
     port = free_port()
     line = f"wif-token.exe serve --listen=127.0.0.1:{port} --credentials={windows.path}"
 
@@ -303,7 +311,7 @@ def test_the_console_ends_the_server(windows, console):
 # keep
 
 def test_the_console_ends_keep(windows, console):
-    """By Ctrl-C, when the token is in the file, which only this user may read."""
+    """Ctrl-C is pressed when the token is in the file, which only this user may read."""
     output = windows.folder / "mark"
     assert console(f"wif-token.exe keep file --path={windows.folder / 'token'} --output-file={output}") == 0
     assert output.read_text() == (windows.folder / "token").read_text() and not others_may_read(output)
@@ -316,13 +324,13 @@ def test_the_console_ends_keep(windows, console):
     (["--listen=127.0.0.1:0", "--allow-uid=1000"], "--allow-uid is not available on Windows"),
 ])  # fmt: skip
 def test_what_windows_does_not_have(windows, options, message):
-    """Is refused with what to use."""
+    """The message says what to use instead."""
     run = windows.program.run("serve", *options)
     assert (run.status, run.stdout) == (2, "") and run.stderr.startswith(message) and "; " in run.stderr, run.described()
 
 
 def test_an_address_in_use(windows, served):
-    """Is not taken over."""
+    """The program does not take it over."""
     with served() as (_, port):
         run = windows.program.run("serve", f"--listen=127.0.0.1:{port}")
     assert run.status == 3 and run.stderr.startswith(f"cannot listen on 127.0.0.1:{port}: "), run.described()

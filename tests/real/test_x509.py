@@ -42,20 +42,20 @@ SECRET = "hunter2-serve-4711-0815"
 
 @pytest.fixture(scope="module")
 def authorities(tmp_path_factory) -> tuple[Authority, Authority]:
-    """A root, and the issuer of the clients below it."""
+    """A root, and the authority below it that issues the certificates of clients."""
     root = Authority(tmp_path_factory.mktemp("root"), "Example Root")
     return root, Authority(tmp_path_factory.mktemp("issuer"), "Example Issuer", root)
 
 
 @pytest.fixture
 def sts(authorities, audience, tmp_path):
-    """Google over mutual TLS; it trusts the root, and knows the issuer, as a trust store with an intermediate CA."""
+    """Google over mutual TLS. Its trust store has the root and an intermediate CA."""
     root, issuer = authorities
     own = root.server("google", "127.0.0.1")
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(own.cert, own.key)
     tls.verify_mode = ssl.CERT_REQUIRED
-    # A server may also know the issuers of its clients: then they need not present them.
+    # A server can know the issuers of its clients, which need not present them then.
     tls.load_verify_locations(root.ca)
     tls.load_verify_locations(issuer.ca)
     found = GoogleStandIn(tls)
@@ -86,7 +86,7 @@ class Workload:
 
     @property
     def der(self) -> bytes:
-        """Its certificate."""
+        """The certificate as DER."""
         return x509.load_pem_x509_certificate(self.pair.cert.read_bytes()).public_bytes(Encoding.DER)
 
 
@@ -126,7 +126,7 @@ def library(commands, sts, authorities, ledger, tmp_path):
 
 @dataclass(frozen=True)
 class Asked:
-    """What one request asks, without what names the client program and the token."""
+    """The values of one request, without those that identify the client program and the token."""
 
     path: str
     certificate: bytes
@@ -134,7 +134,7 @@ class Asked:
 
     @classmethod
     def of(cls, request: Request, name: str) -> Asked:
-        """A form or JSON. The Python library asks for another scope before an impersonation."""
+        """Reads a form or JSON. The Python library requests another scope before an impersonation."""
         if request.path != "/v1/token":
             assert request.headers["authorization"].startswith("Bearer ya29.federated-")
             content = json.loads(request.body)
@@ -150,7 +150,7 @@ class Asked:
 
 
 def asked(sts: GoogleStandIn, name: str = "") -> list[Asked]:
-    """All requests since the last time, none of them refused."""
+    """All requests since the last call, none of which was refused."""
     assert sts.refusals == [], sts.refusals
     found = [Asked.of(request, name) for request in sts.requests]
     sts.requests.clear()
@@ -158,7 +158,7 @@ def asked(sts: GoogleStandIn, name: str = "") -> list[Asked]:
 
 
 def fetch(workload: Workload, *arguments: str, **env: str) -> str:
-    """A token that is not a cached one."""
+    """Gets a token that is not cached."""
     fresh = {"XDG_CACHE_HOME": str(workload.folder / f"cache-{len(list(workload.folder.iterdir()))}")}
     (workload.folder / fresh["XDG_CACHE_HOME"]).mkdir()
     return workload.commands.output(*(arguments or ["access-token"]), env=fresh | env)
@@ -167,7 +167,7 @@ def fetch(workload: Workload, *arguments: str, **env: str) -> str:
 @pytest.mark.parametrize("name", LIBRARIES)
 @pytest.mark.parametrize("chain", ["none", "empty", "issuer", "issuer and root", "with the certificate first"])
 def test_the_same_requests(workload, authorities, sts, library, name, chain):
-    """Field by field, with the certificate presented at both services, whatever the trust chain is."""
+    """All fields are the same, and the certificate is presented at both services, with every trust chain."""
     root, issuer = (authority.ca.read_text() for authority in authorities)
     own = workload.pair.cert.read_text()
     text = {"none": "", "empty": "", "issuer": issuer, "issuer and root": issuer + root, "with the certificate first": own + issuer}[chain]
@@ -187,7 +187,7 @@ def test_the_same_requests(workload, authorities, sts, library, name, chain):
 @pytest.mark.parametrize("name", LIBRARIES)
 @pytest.mark.parametrize("lifetime", [None, 1200])
 def test_the_same_requests_without_an_account_and_with_a_lifetime(workload, sts, library, name, lifetime):
-    """What the members of the configuration change."""
+    """The members of the configuration change the requests in the same way."""
     more = {"service_account_impersonation": {"token_lifetime_seconds": lifetime}} if lifetime else {"email": None}
     workload.configure(**more)
     fetch(workload)
@@ -207,7 +207,7 @@ FORMS = {
 
 @pytest.mark.parametrize("form", FORMS)
 def test_every_key_that_the_libraries_take(workload, authorities, sts, library, ledger, form):
-    """With CRLF and text in Latin-1 before the blocks; Node takes the same files, and Python takes ASCII text in a key."""
+    """The file has CRLF and Latin-1 text before the blocks. Node reads it too; Python reads a key with ASCII text."""
     make, written = FORMS[form]
     pair = authorities[1].client(f"form-{list(FORMS).index(form)}-{os.getpid()}", "vm-8", key=make())
     key = load_pem_private_key(pair.key.read_bytes(), None).private_bytes(Encoding.PEM, written, NoEncryption())
@@ -227,7 +227,7 @@ def test_every_key_that_the_libraries_take(workload, authorities, sts, library, 
 @pytest.mark.parametrize("key", ["rsa", "ec", "p384"])
 @pytest.mark.parametrize("form", ["uri", "proxy"])
 def test_a_key_in_a_token(workload, authorities, sts, ledger, tokens, key, form):
-    """Named by key_path, or with its certificate in the section of the Enterprise Certificate Proxy."""
+    """key_path names the key, or the section of the Enterprise Certificate Proxy names it with its certificate."""
     _, issuer = authorities
     ledger.secret("the PIN", PIN)
     path = issuer.certify(f"token-{key}-{form}", "vm-7", tokens.public_key(KEYS[key][1]))
@@ -252,7 +252,7 @@ def test_a_key_in_a_token(workload, authorities, sts, ledger, tokens, key, form)
 
 
 def test_certificate_and_key_in_one_file(workload, sts, library):
-    """As some issuers write them; the certificates after the first are presented and not sent."""
+    """Some issuers write such a file. The certificates after the first are presented, but not sent in the request."""
     both = workload.folder / "both.pem"
     both.touch(0o600)
     both.write_bytes(workload.pair.key.read_bytes() + workload.pair.cert.read_bytes())
@@ -266,7 +266,7 @@ def test_certificate_and_key_in_one_file(workload, sts, library):
 @pytest.mark.parametrize("name", LIBRARIES)
 @pytest.mark.parametrize("place", ["GOOGLE_API_CERTIFICATE_CONFIG", "CLOUDSDK_CONFIG", "HOME"])
 def test_the_same_places(workload, sts, library, authorities, name, place):
-    """Each is used, and the variable is before gcloud's folder."""
+    """Each place is used, and the variable takes precedence over gcloud's folder."""
     workload.configure(default=True)
     folder = workload.folder / "gcloud"
     env = {"CLOUDSDK_CONFIG": str(folder)}
@@ -289,7 +289,7 @@ def test_the_same_places(workload, sts, library, authorities, name, place):
 
 
 def test_every_command(workload, sts, tmp_path):
-    """Each presents the certificate at both services."""
+    """Each command presents the certificate at both services."""
     (tmp_path / "claims.json").write_text('{"sub": "vm-7"}')
     (tmp_path / "claims.json").chmod(0o600)
     sts.iam.policies.grant(CREATOR, on=DEPLOYER, to=principal(workload.audience, "vm-7"))
@@ -307,7 +307,7 @@ def test_every_command(workload, sts, tmp_path):
 
 
 def test_a_helper(workload, sts, program):
-    """docker's."""
+    """The helper is that of docker."""
     env = program.environment({"GOOGLE_APPLICATION_CREDENTIALS": str(workload.commands.path)})
     done = subprocess.run([program.path, "helper", "docker", "get"], input="https://europe-docker.pkg.dev", env=env,
                           capture_output=True, text=True, timeout=60, check=True)  # fmt: skip
@@ -317,7 +317,7 @@ def test_a_helper(workload, sts, program):
 
 @pytest.mark.parametrize("client", ["python", "node"])
 def test_exec(workload, sts, client):
-    """A client without any credential file."""
+    """A client without a credential file gets a token."""
     run = workload.commands.run("exec", "--", *ACCESS[client]("access"))
     assert run.status == 0, run.described()
     assert sts.impersonated[json.loads(run.stdout)["access_token"]] == DEPLOYER
@@ -327,7 +327,9 @@ def test_exec(workload, sts, client):
 
 
 def test_serve(workload, sts, program, tmp_path):
-    """Tokens for the clients of a server; not the subject token, which only the one that presents the certificate can exchange."""
+    """The server gives tokens to its clients, but not the subject token, which only the client with the certificate can
+    exchange.
+    """
     port, log = free_port(), tmp_path / "serve.log"
     env = {"GOOGLE_APPLICATION_CREDENTIALS": str(workload.commands.path), "SECRET": SECRET}
     server = program.start("serve", f"--listen=127.0.0.1:{port}", f"--log-file={log}", "--token=env:SECRET", env=env)
@@ -355,7 +357,7 @@ def test_a_service_account_more(workload, sts):
 
 
 def test_a_certificate_of_another_authority(workload, tmp_path, ledger):
-    """Refused in the handshake, and said so."""
+    """The handshake fails, and the message says so."""
     other = Authority(tmp_path / "another", "Another CA").client("stranger", "vm-7")
     ledger.private_key("the key of a stranger", other.key.read_text())
     workload.configure(cert=other.cert, key=other.key)
@@ -369,7 +371,7 @@ def test_a_certificate_of_another_authority(workload, tmp_path, ledger):
     ("mismatch", "does not belong to the certificate"),
 ])  # fmt: skip
 def test_check(workload, authorities, sts, fault, words):
-    """What `check` says of a certificate near its end, and of another key."""
+    """`check` reports a certificate that expires soon, and another key."""
     issuer = authorities[1]
     days = {"expired": datetime.timedelta(hours=-1), "soon": 9.5 * DAY}.get(fault, 20 * DAY)
     pair = issuer.client(f"{fault}-{os.getpid()}", "vm-7", ends=days)
@@ -392,7 +394,7 @@ def test_check(workload, authorities, sts, fault, words):
     (["--certificate-config-output={folder}/there.json"], ["--credential-cert-configuration-output-file={folder}/there.json"]),
 ])  # fmt: skip
 def test_config_writes_what_gcloud_writes(program, tmp_path, audience, options, gcloud):
-    """Both files, member by member, in the same order."""
+    """All members of both files are the same, in the same order."""
     def filled(words: list[str]) -> list[str]:
         return [word.replace("{folder}", str(tmp_path)) for word in words]
 
@@ -410,7 +412,7 @@ def test_config_writes_what_gcloud_writes(program, tmp_path, audience, options, 
 
 
 def exchange(sts: GoogleStandIn, workload: Workload, authorities, audience: str, token: str, pair: Certificate | None = None):
-    """An exchange by hand."""
+    """Sends an exchange without the program."""
     pair = pair or workload.pair
     fields = {"grant_type": GRANT, "requested_token_type": TOKEN_TYPE + "access_token", "audience": audience, "subject_token": token,
               "scope": "https://www.googleapis.com/auth/cloud-platform", "subject_token_type": MTLS}  # fmt: skip
@@ -418,7 +420,7 @@ def exchange(sts: GoogleStandIn, workload: Workload, authorities, audience: str,
 
 
 def test_the_stand_in_refuses(sts, workload, authorities, audience):
-    """Without these refusals an accepted exchange would prove nothing."""
+    """Without these refusals, a successful exchange would prove nothing."""
     def encoded(*certificates: bytes) -> str:
         return json.dumps([base64.b64encode(der).decode() for der in certificates])
 

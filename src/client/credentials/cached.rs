@@ -85,7 +85,7 @@ impl Credentials {
         })
     }
 
-    /// Identifies whose tokens these credentials get.
+    /// Identifies the principal of the tokens that these credentials get.
     ///
     /// # Errors
     /// Those of the metadata server.

@@ -45,8 +45,8 @@ impl Credentials {
         }
     }
 
-    /// What the origin and these accounts after it are asked for, for the cache. The token of a
-    /// workforce user has the same scopes for every request.
+    /// Identifies the request to the origin and to these accounts after it, for the cache. The
+    /// token of a workforce user has the same scopes for every request.
     fn request_of_bearer(&self, hops: &[Hop], scopes: &[String]) -> String {
         let scopes = match &self.origin {
             Origin::User(user) if user.is_workforce => &[],

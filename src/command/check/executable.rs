@@ -39,7 +39,7 @@ pub(super) fn check(
             link,
             Kind::Configuration,
             format!("clients refuse to run an executable, because {OPT_IN} is not 1"),
-            format!("set {OPT_IN}=1 in the environment of the client"),
+            format!("set {OPT_IN}=1 in the environment of the client and of wif-token check"),
         ),
     };
     let verdict = command_words::check(command, cx, report);

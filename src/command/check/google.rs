@@ -192,7 +192,7 @@ pub(super) fn ask_time(config: &CredentialConfig, cx: &Context) {
     }
 }
 
-/// Reports the clock, before everything else if it is wrong.
+/// Reports the clock. A wrong clock is reported before everything else.
 pub(super) fn check_clock(is_offline: bool, cx: &Context, report: &mut Report) {
     let (link, skew) = ("clock", cx.skew());
     let wrong = skew.filter(|skew| skew.abs() > TOLERATED_SKEW);

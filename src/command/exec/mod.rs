@@ -111,7 +111,7 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     let address = listener.address().unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0)));
     let (ended, _end) = Waker::new().map_err(internal)?;
     let server = Server::new(settings, listener, ended)?;
-    // From here on, a signal is passed on to the command, so that the folder is removed at the end.
+    // From now on, a signal is passed on to the command, so that the folder is removed at the end.
     let signals = Signals::catch().map_err(internal)?;
     let folder = TemporaryDirectory::new().map_err(internal)?;
     let mut command = system::command(name, &cx.env);

@@ -146,7 +146,7 @@ impl Reason {
             "" => "the vpcServiceControlsUniqueIdentifier of this message",
             uid => uid,
         };
-        // The Security Token Service knows no caller yet.
+        // The Security Token Service does not know the caller yet.
         let caller = match service.starts_with("sts.") {
             true => "any identity",
             false => member,

@@ -17,7 +17,7 @@ pub struct Refusal {
     pub missing_role: Option<MissingRole>,
 }
 
-/// On what the role that the caller lacks must be granted.
+/// The resource on which the missing role must be granted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MissingRole {
     /// On the service account.

@@ -63,6 +63,7 @@ fn default_min_life(duration: Option<Seconds<900, 43_200>>) -> i64 {
 
 pub(super) const INFO: HelperInfo = HelperInfo {
     name: "aws",
+    also: &["boto3", "awscli", "aws-cli"],
     summary: "AWS CLI and SDKs: assume an IAM role with a service account",
     words: "",
     options: &[Options::TABLE],

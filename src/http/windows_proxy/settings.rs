@@ -25,7 +25,7 @@ pub(super) fn of_user() -> Option<Setting> {
     setting(proxies, bypass)
 }
 
-/// The settings of the machine, which an administrator makes for services.
+/// The settings of the machine, which an administrator sets for services.
 pub(super) fn of_machine() -> Option<Setting> {
     let mut found = WINHTTP_PROXY_INFO::default();
     // SAFETY: the structure is valid for writing during the call.

@@ -16,7 +16,7 @@ const INDEFINITE: u32 = u32::MAX;
 
 /// Where to get credentials.
 pub(super) enum CredentialSource<'a> {
-    /// From the default places of the library, for the named account if there is one.
+    /// From the default places of the library; for the named account, if one is given.
     Default(Option<&'a Name>),
     /// From a store: pairs such as `client_keytab` and its file.
     Store(Option<&'a Name>, &'a [(&'static CStr, CString)]),

@@ -36,7 +36,7 @@ struct Handling {
     has_thread: bool,
 }
 
-/// Leaves these signals to the caller from now on, also those that a program made this process handle
+/// Leaves these signals to the caller from now on, even those that a program made this process handle
 /// already.
 pub fn leave_signals(signals: &'static [i32]) {
     lock().left = signals;

@@ -21,8 +21,8 @@ pub(in crate::server) fn handle(socket: &impl AsFd) -> BorrowedFd<'_> {
     socket.as_fd()
 }
 
-/// Waits until a socket is ready or the time is over, and returns which ones are ready. The list is
-/// empty if a signal interrupted the wait.
+/// Waits until a socket is ready or the time has passed, and returns which ones are ready. The list
+/// is empty if a signal interrupted the wait.
 pub(in crate::server) fn poll(
     sockets: &[(BorrowedFd<'_>, Interest)],
     timeout: Option<Duration>,

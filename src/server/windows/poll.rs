@@ -28,8 +28,8 @@ pub(in crate::server) fn handle(socket: &impl AsSocket) -> BorrowedSocket<'_> {
     socket.as_socket()
 }
 
-/// Waits until a socket is ready or the time is over, and returns which ones are ready. The list is
-/// empty if the system cannot wait.
+/// Waits until a socket is ready or the time has passed, and returns which ones are ready. The list
+/// is empty if the system cannot wait.
 pub(in crate::server) fn poll(
     sockets: &[(BorrowedSocket<'_>, Interest)],
     timeout: Option<Duration>,

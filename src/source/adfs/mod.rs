@@ -82,7 +82,7 @@ enum Auth {
 /// The key that signs the request of `saml-post`.
 #[derive(Debug)]
 enum Signer {
-    /// This RSA key.
+    /// With this RSA key.
     Key(KeyRef),
     /// The key of this certificate in the Windows certificate store.
     Certificate(Thumbprint),

@@ -35,7 +35,7 @@ pub fn explain(text: &str, expected: TokenType, origin: &Origin) -> Option<Expla
     if found.is_some_and(|found| noun(found) == noun(expected)) {
         return None;
     }
-    // Its own reader says how a request must be encoded.
+    // The reader of AWS requests says how a request must be encoded.
     if expected == TokenType::AwsRequest && aws_request::has_headers(text) {
         return None;
     }

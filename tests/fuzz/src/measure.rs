@@ -14,12 +14,12 @@ use rustix::time::{ClockId, clock_gettime};
 /// When the process ends.
 const HANGS: Duration = Duration::from_secs(60);
 
-/// What a function took.
+/// The resources that a function used.
 #[derive(Clone, Copy, Default)]
 pub struct Cost {
     /// The time of the processor.
     pub time: Duration,
-    /// The most memory that it had at once, in bytes.
+    /// The peak of its memory, in bytes.
     pub memory: usize,
 }
 

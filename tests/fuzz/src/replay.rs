@@ -23,7 +23,7 @@ use wif_token::fuzzing;
 const LONG: [usize; 2] = [100_000, 50_000];
 const SHORT: usize = 8_000;
 
-/// What a long input may take.
+/// The limits of a long input.
 const MEMORY: usize = 64 << 20;
 const TIME: Duration = Duration::from_millis(100);
 /// How many times as long as the short input it may take. In proportion to the length it is 12, and

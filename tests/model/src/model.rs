@@ -42,7 +42,7 @@ pub enum Mutation {
     WaitToTheEnd,
     /// Neither the waits nor the watchdog end at the deadline.
     NoDeadline,
-    /// The file is not written beside and renamed.
+    /// The file is written in place, and not to a temporary file that is renamed.
     WriteInPlace,
     /// The file is renamed before it is on the disk.
     NoSync,
@@ -50,7 +50,7 @@ pub enum Mutation {
     NoRepeatedRename,
 }
 
-/// What the server may answer.
+/// The possible responses of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
     Token,
@@ -68,7 +68,7 @@ pub struct Cache {
     pub stops: bool,
     /// Whether the secret may change once.
     pub secret_changes: bool,
-    /// Whether no fetch must begin beside another, or although there is a token.
+    /// Whether a fetch must not begin while another one runs, or while there is a token.
     pub one_fetch: bool,
     /// Whether no refusal must be repeated.
     pub one_refusal: bool,

@@ -11,7 +11,7 @@ import sys
 
 import azure.identity
 
-# What signs users in has no place in a comparison of workloads.
+# Credentials of users are not compared.
 PEOPLE = ("cli", "developer_cli", "powershell", "visual_studio_code", "shared_token_cache", "broker")
 
 name, resource, options = sys.argv[1:]
@@ -20,5 +20,5 @@ if name == "DefaultAzureCredential":
     arguments |= {f"exclude_{kind}_credential": True for kind in PEOPLE}
 try:
     print(json.dumps({"token": getattr(azure.identity, name)(**arguments).get_token(resource + "/.default").token}))
-except Exception as error:  # whatever it is, it is the answer
+except Exception as error:  # any exception is a result
     print(json.dumps({"failure": type(error).__name__, "message": str(error)}))

@@ -15,5 +15,5 @@ try:
     credentials = botocore.session.Session(profile=sys.argv[1] if len(sys.argv) > 1 else None).get_credentials()
     found = credentials and credentials.get_frozen_credentials()
     print(json.dumps({"found": [found.access_key, found.token]} if found else {"nothing": True}))
-except Exception as error:  # whatever it is, it is the answer
+except Exception as error:  # any exception is a result
     print(json.dumps({"failure": type(error).__name__}))

@@ -33,14 +33,14 @@ def identity(audience: str) -> dict:
 
 
 def of_compute_engine(audience: str) -> dict:
-    """An ID token of this server. The search for default credentials is not used."""
+    """An ID token of this server, without the search for default credentials."""
     credentials = compute_engine.IDTokenCredentials(Request(), audience, use_metadata_identity_endpoint=True)
     credentials.refresh(Request())
     return {"id_token": credentials.token}
 
 
 def session(url: str) -> dict:
-    """What an API answers to the default credentials."""
+    """The response of an API to a session with the default credentials."""
     credentials, _ = google.auth.default(scopes=SCOPES)
     response = AuthorizedSession(credentials).get(url)
     response.raise_for_status()
@@ -48,7 +48,7 @@ def session(url: str) -> dict:
 
 
 def many(count: str) -> dict:
-    """The tokens of so many clients that ask at the same time."""
+    """The tokens of this many clients that request them at the same time."""
     gate = threading.Barrier(int(count))
 
     def one(_) -> str:

@@ -2,7 +2,7 @@
 
     python_client.py CONFIGURATION [refresh|interactive|revoke|file-sourced]
 
-Prints `{"access_token": …}`; an error goes to stderr as the library words it, exit status 1.
+Prints `{"access_token": …}`; the error of the library goes to stderr, with exit status 1.
 https://googleapis.dev/python/google-auth/latest/reference/google.auth.pluggable.html
 """
 
@@ -18,8 +18,8 @@ SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
 
 
 def main(configuration: str, mode: str = "refresh"):
-    """One access token, or one revocation."""
-    # Not google.auth.default(): that would look a project number up at cloudresourcemanager.googleapis.com.
+    """Gets one access token, or revokes the credentials."""
+    # google.auth.default() would look up the project number at cloudresourcemanager.googleapis.com.
     if mode == "file-sourced":
         credentials = identity_pool.Credentials.from_file(configuration, scopes=SCOPES)
     else:

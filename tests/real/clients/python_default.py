@@ -2,8 +2,9 @@
 
     python_default.py URL [AUDIENCE]
 
-Google's own hosts are led to URL. Prints `{"access_token": …}`, or `{"id_token": …}` for an audience; an error goes to stderr as the
-library words it, exit status 1.
+Requests to Google's own hosts go to URL. Prints `{"access_token": …}`, or `{"id_token": …}` for an audience; the error of the library
+goes to
+stderr, with exit status 1.
 https://googleapis.dev/python/google-auth/latest/reference/google.auth.html
 """
 
@@ -23,7 +24,7 @@ real_send = HTTPAdapter.send
 
 
 def led_to(standin: str):
-    """`send` of the HTTP library with this server in the place of Google's."""
+    """The `send` of the HTTP library, with this server in place of Google's."""
     def send(self, request, *arguments, **more):
         url = urlsplit(request.url)
         if url.scheme == "https" and url.hostname.endswith(".googleapis.com"):
@@ -34,9 +35,9 @@ def led_to(standin: str):
 
 
 def main(standin: str, audience: str = ""):
-    """One token."""
+    """Gets one token."""
     HTTPAdapter.send = led_to(standin)
-    # Lookups of a region and of a project, which no token depends on.
+    # Requests for a region and a project, on which no token depends.
     external_account.Credentials.get_project_id = lambda *_, **__: None
     credentials.CredentialsWithRegionalAccessBoundary._maybe_start_regional_access_boundary_refresh = lambda *_: None
     found, _ = google.auth.default(scopes=SCOPES)

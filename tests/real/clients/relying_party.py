@@ -1,4 +1,4 @@
-"""A program with the SDK of a relying party, or that runs its command line, which reads the identity token from a file by itself.
+"""A program with the SDK of a relying party, or that runs its command line. Either reads the identity token from a file itself.
 
     relying_party.py PARTY
 
@@ -107,5 +107,5 @@ for line in sys.stdin:
         time.monotonic = lambda: real_monotonic() + ahead  # noqa: B023
     try:
         print(json.dumps({"ok": use()}), flush=True)
-    except Exception as error:  # whatever it is, it is the answer
+    except Exception as error:  # any exception is a result
         print(json.dumps({"refused": f"{type(error).__name__}: {error}"}), flush=True)

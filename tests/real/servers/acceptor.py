@@ -29,7 +29,7 @@ SETTINGS = json.loads(Path(sys.argv[1]).read_text())
 
 
 def binding(path: str) -> gssapi.raw.ChannelBindings:
-    """What a client that saw this certificate binds to."""
+    """The channel binding of a client that saw this certificate."""
     certificate = x509.load_pem_x509_certificate(Path(path).read_bytes())
     name = certificate.signature_hash_algorithm.name
     digest = hashlib.new("sha256" if name in ("md5", "sha1") else name, certificate.public_bytes(Encoding.DER)).digest()
@@ -44,12 +44,12 @@ CREDENTIALS = gssapi.Credentials(usage="accept", store={"keytab": SETTINGS["keyt
 
 
 class Handler(BaseHTTPRequestHandler):
-    """One connection; Kerberos needs one leg, so that nothing is kept between requests."""
+    """One connection. Kerberos needs one leg, so nothing is kept between requests."""
 
     protocol_version = "HTTP/1.1"
 
     def handle_request(self):
-        """Judges the credentials, if there are any, and asks the front."""
+        """Judges the credentials, if there are any, and forwards the request to the front."""
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         scheme, _, token = self.headers.get("Authorization", "").partition(" ")
         headers = {name: value for name, value in self.headers.items() if not name.lower().startswith("x-remote-")}
@@ -68,7 +68,7 @@ class Handler(BaseHTTPRequestHandler):
         return self.reply(found.status, kept, found.read())
 
     def accept(self, token: bytes) -> tuple[str | None, bytes | None]:
-        """The user and our token for them, or nobody."""
+        """The user and the response token for them, or None."""
         seen = {"port": self.client_address[1], "user": None, "bound": None, "error": None}
         answer = None
         try:
@@ -83,7 +83,7 @@ class Handler(BaseHTTPRequestHandler):
         return seen["user"], answer
 
     def reply(self, status: int, headers: list[tuple[str, str]], body: bytes):
-        """One answer of known length."""
+        """Sends a response with a content length."""
         self.send_response_only(status)
         for name, value in [*headers, ("Content-Length", str(len(body)))]:
             self.send_header(name, value)
@@ -93,22 +93,22 @@ class Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = handle_request
 
     def log_message(self, *_):
-        """Silent."""
+        """Prints nothing."""
 
 
 class Server(socketserver.ThreadingTCPServer):
-    """Threads, each with a handshake of its own."""
+    """A server with threads, each of which does its own handshake."""
 
     daemon_threads = allow_reuse_address = True
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 
     def finish_request(self, request, client_address):
-        """The handshake belongs to the connection's thread."""
+        """Does the handshake in the thread of the connection."""
         with self.context.wrap_socket(request, server_side=True) as spoken:
             super().finish_request(spoken, client_address)
 
     def handle_error(self, *_):
-        """A client that goes away is none."""
+        """Ignores a client that closed the connection."""
 
 
 if __name__ == "__main__":

@@ -74,19 +74,21 @@ class Apache:
         return [line.split() for line in (self.folder / "access.log").read_text().splitlines()]
 
     def wait_for(self, count: int) -> list[list[str]]:
-        """The log, once it has this many lines: Apache writes a line after the answer."""
+        """The log once it has this many lines, because Apache writes a line after the response."""
         return until(lambda: len(self.log()) >= count and self.log(), f"{count} lines in Apache's log")
 
 
 @contextlib.contextmanager
 def apache(certificate: Certificate, port: int, behind: int, keytab: Path, env: dict[str, str], mechanism: str = "krb5",
            tls: bool = True) -> Iterator[Apache]:  # fmt: skip
-    """Serves `localhost` until the block ends; `env` are Kerberos' variables or NTLM's user file, `behind` the port of the front."""
+    """Serves `localhost` until the block ends; `env` has the variables of Kerberos or the user file of NTLM, and
+    `behind` is the port of the front.
+    """
     program = need("apache2")
     if not (MODULES / "mod_auth_gssapi.so").exists():
         missing("libapache2-mod-auth-gssapi is not installed")
     folder = Path(tempfile.mkdtemp(prefix="wif-apache-"))
-    # What the workers read, where they may: they are not root.
+    # The files of the workers are in a folder that they can read, because they do not run as root.
     env = env | {name: shutil.copy(env[name], folder) for name in ("KRB5_CONFIG", "NTLM_USER_FILE") if name in env}
     read = {"certificate": certificate.cert, "key": certificate.key, "keytab": keytab}
     copies = {name: shutil.copy(path, folder) for name, path in read.items()}

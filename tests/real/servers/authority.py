@@ -1,5 +1,5 @@
 """A private certificate authority and the certificates a test needs: good, expired, for another host, self-signed,
-for a client. Everything is made anew in each test run, and P-256 unless a test asks for another key."""
+for a client. All files are created in each test run. Keys are P-256 unless a test requests another type."""
 
 import datetime
 import ipaddress
@@ -47,7 +47,7 @@ class Authority:
         return self._issue(file, (name,), ExtendedKeyUsageOID.CLIENT_AUTH, -DAY, ends, key=key)
 
     def certify(self, file, name, public_key):
-        """The path of a client certificate for a key that is elsewhere."""
+        """The path of a client certificate for a key that is stored elsewhere."""
         path = self.folder / f"{file}.crt"
         path.write_bytes(_sign(self._name, self._key, public_key, (name,), ExtendedKeyUsageOID.CLIENT_AUTH).public_bytes(
             serialization.Encoding.PEM))
@@ -60,7 +60,7 @@ class Authority:
 
 
 def self_signed(folder, *hosts):
-    """A server certificate nobody vouches for."""
+    """A server certificate that no authority issued."""
     key = ec.generate_private_key(ec.SECP256R1())
     cert = _builder(_name(hosts[0]), _name(hosts[0]), key.public_key(), -DAY, 20 * DAY).add_extension(
         x509.SubjectAlternativeName([_general(host) for host in hosts]), critical=False).sign(key, hashes.SHA256())

@@ -13,7 +13,9 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 
 
 class FarEnd:
-    """A listening server: its URL, the requests it got (first bytes of each) and the bytes of body it gave away."""
+    """A listening server: its URL, the requests that it received (the first bytes of each) and the number of body bytes
+    that it sent.
+    """
 
     def __init__(self, port):
         self.url = f"http://127.0.0.1:{port}/token"
@@ -52,13 +54,13 @@ def _request(far, connection):
 
 
 def hang(far, connection, over):
-    """Takes the request and never answers; with https it never answers the handshake."""
+    """Receives the request and never responds; with https it never responds to the handshake."""
     _request(far, connection)
     over.wait(60)
 
 
 def drip_headers(far, connection, over):
-    """A header line that never ends, a byte at a time: each read succeeds, the whole never does."""
+    """Sends a header line that never ends, byte by byte: each read succeeds, but the head never ends."""
     _request(far, connection)
     connection.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
     while not over.wait(0.1):
@@ -66,7 +68,7 @@ def drip_headers(far, connection, over):
 
 
 def drip_body(far, connection, over):
-    """A body of a thousand bytes, ten a second."""
+    """Sends a body of a thousand bytes, ten per second."""
     _request(far, connection)
     connection.sendall(HEAD + b"Content-Length: 1000\r\n\r\n")
     while not over.wait(0.1):
@@ -74,25 +76,25 @@ def drip_body(far, connection, over):
 
 
 def reset(far, connection, over):
-    """Takes the request and answers with RST."""
+    """Receives the request and responds with RST."""
     _request(far, connection)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 def truncated(far, connection, over):
-    """Promises more bytes than it sends; what it sends would do as a token."""
+    """Announces more bytes than it sends; those that it sends would be a valid token."""
     _request(far, connection)
     connection.sendall(HEAD + b"Content-Length: 1000\r\n\r\naaaa.bbbb.cccc")
 
 
 def truncated_chunks(far, connection, over):
-    """A chunked body without its last chunk."""
+    """Sends a chunked body without the last chunk."""
     _request(far, connection)
     connection.sendall(HEAD + b"Transfer-Encoding: chunked\r\n\r\ne\r\naaaa.bbbb.cccc\r\n")
 
 
 def endless(far, connection, over):
-    """A body without end, as fast as it is read."""
+    """Sends a body without end, as fast as it is read."""
     _request(far, connection)
     connection.sendall(HEAD + b"\r\n")
     while not over.is_set():
@@ -100,7 +102,7 @@ def endless(far, connection, over):
 
 
 def endless_headers(far, connection, over):
-    """Header lines without end, as fast as they are read."""
+    """Sends header lines without end, as fast as they are read."""
     _request(far, connection)
     connection.sendall(b"HTTP/1.1 200 OK\r\n")
     while not over.is_set():
@@ -108,12 +110,12 @@ def endless_headers(far, connection, over):
 
 
 def not_http(far, connection, over):
-    """Another protocol's greeting."""
+    """Sends the greeting of another protocol."""
     connection.sendall(b"SSH-2.0-OpenSSH_9.2\r\n")
     _request(far, connection)
 
 
 def empty(far, connection, over):
-    """A good answer with nothing in it."""
+    """Sends status 200 with an empty body."""
     _request(far, connection)
     connection.sendall(HEAD + b"Content-Length: 0\r\n\r\n")

@@ -1,7 +1,7 @@
-"""Runs a Kerberos realm of its own in the foreground: MIT krb5kdc on a high port, nothing of the machine's /etc is read.
+"""Runs a separate Kerberos realm in the foreground: MIT krb5kdc on a high port, without the settings in /etc.
 
-https://web.mit.edu/kerberos/krb5-1.20/doc/ . Whoever takes part gets `env`: KRB5_CONFIG and KRB5CCNAME, and where a keytab
-stands in for a user KRB5_CLIENT_KTNAME. The host under test is `localhost`, which needs no name service.
+https://web.mit.edu/kerberos/krb5-1.20/doc/ . Every program of the realm gets `env`: KRB5_CONFIG and KRB5CCNAME, and KRB5_CLIENT_KTNAME if
+a keytab replaces a user. The host under test is `localhost`, which needs no name service.
 """
 
 from __future__ import annotations
@@ -64,43 +64,43 @@ class Kdc:
 
     @property
     def config(self) -> Path:
-        """The krb5.conf of everybody in this realm."""
+        """The krb5.conf of every program in this realm."""
         return self.folder / "krb5.conf"
 
     def env(self, ccache: Path | None = None, client_keytab: Path | None = None) -> dict[str, str]:
-        """What a program of this realm needs in its environment; without a cache there is no ticket."""
-        # A name of its own each time: who has a client keytab leaves tickets there.
+        """What a program of this realm needs in its environment; without a cache, it has no ticket."""
+        # The name is new each time, because a program with a client keytab stores tickets there.
         self.caches += 1
         absent = self.folder / f"no-such-cache-{self.caches}"
         found = {"KRB5_CONFIG": str(self.config), "KRB5CCNAME": f"FILE:{ccache or absent}"}
         return found | ({"KRB5_CLIENT_KTNAME": f"FILE:{client_keytab}"} if client_keytab else {})
 
     def add(self, principal: str, password: str | None = None):
-        """A new principal, with a password, which it has to prove as in AD, or with random keys."""
+        """Adds a principal: with a password and required preauthentication, as in AD, or with random keys."""
         self.admin(f"addprinc +requires_preauth -pw {password} {principal}" if password else f"addprinc -randkey {principal}")
         if password:
             self.passwords[principal] = password
 
     def keytab(self, name: str, *principals: str) -> Path:
-        """A keytab with the keys of these principals, which stay as they are."""
+        """Writes a keytab with the keys of these principals, which do not change."""
         path = self.folder / name
         for principal in principals:
             self.admin(f"ktadd -norandkey -k {path} {principal}")
         return path
 
     def ticket(self, principal: str, *options: str, before: tuple = (), env: dict[str, str] | None = None) -> Path:
-        """A credential cache with a ticket that this principal's password bought."""
+        """A credential cache with a ticket that was requested with the password of this principal."""
         self.caches += 1
         path = self.folder / f"ccache-{self.caches}"
         self.run(*before, need("kinit"), *options, principal, stdin=self.passwords[principal] + "\n", env=self.env(path) | (env or {}))
         return path
 
     def admin(self, query: str) -> str:
-        """One command of kadmin, straight on the database."""
+        """Runs one command of kadmin directly on the database."""
         return self.run(need("kadmin.local"), "-r", REALM, "-q", query)
 
     def run(self, *command, stdin: str = "", env: dict[str, str] | None = None) -> str:
-        """A tool of Kerberos that has to succeed."""
+        """Runs a tool of Kerberos, which must succeed."""
         own = {"PATH": SYSTEM_PATH, "KRB5_KDC_PROFILE": str(self.folder / "kdc.conf"), **self.env(), **(env or {})}
         done = subprocess.run([str(word) for word in command], input=stdin, env=own, capture_output=True, text=True, timeout=30,
                               check=False)  # fmt: skip
@@ -109,7 +109,7 @@ class Kdc:
 
     @contextlib.contextmanager
     def serving(self, *before, env: dict[str, str] | None = None) -> Iterator[None]:
-        """Answers on its port until the block ends; `before` may be a launcher that changes its clock."""
+        """Serves on its port until the block ends; `before` can be a launcher that changes the clock."""
         own = {"PATH": SYSTEM_PATH, "KRB5_CONFIG": str(self.config), "KRB5_KDC_PROFILE": str(self.folder / "kdc.conf"), **(env or {})}
         command = [*before, need("krb5kdc"), "-n", "-r", REALM, "-P", self.folder / "kdc.pid"]
         with serving(command, self.folder / "kdc.log", own, lambda: listens(self.port)):
@@ -117,7 +117,7 @@ class Kdc:
 
 
 def realm(folder: Path) -> Kdc:
-    """A new realm in this folder, which nobody serves yet."""
+    """Creates a realm in this folder, without starting its KDC."""
     for name in ("krb5kdc", "kadmin.local", "kdb5_util", "kinit"):
         need(name)
     made = Kdc(folder, free_port())

@@ -1,7 +1,7 @@
 """ministack: IAM and STS of AWS that check signatures, in one process on loopback.
 
 https://github.com/ministackorg/ministack — with AUTH=true it verifies SigV4, session tokens, dates and IAM policies. Its root
-key `test` is never checked, so that it only makes the users and roles that the tests then are.
+key `test` is never checked, so it only creates the users and roles that the tests use.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Ministack:
                             aws_secret_access_key=key.secret, aws_session_token=key.token)  # fmt: skip
 
     def user(self, name: str, policy: str | None = ANYTHING) -> AccessKey:
-        """A new user's access key; without a policy he may do nothing but say who he is."""
+        """The access key of a new user; without a policy, the user may only call GetCallerIdentity."""
         iam = self.client("iam")
         arn = iam.create_user(UserName=name)["User"]["Arn"]
         if policy:
@@ -53,7 +53,7 @@ class Ministack:
         return AccessKey(made["AccessKeyId"], made["SecretAccessKey"], arn)
 
     def role(self, name: str, policy: str | None = ANYTHING) -> str:
-        """A new role that everybody may assume; returns its ARN."""
+        """Creates a role that every user may assume, and returns its ARN."""
         iam = self.client("iam")
         arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=ANYBODY)["Role"]["Arn"]
         if policy:
@@ -68,7 +68,9 @@ class Ministack:
                          found["Expiration"].timestamp())  # fmt: skip
 
     def perform(self, request: SignedRequest) -> str:
-        """Sends a signed GetCallerIdentity as Google does, its Host that of AWS and its address ours; gives the caller's ARN."""
+        """Sends a signed GetCallerIdentity request as Google does, with the Host of AWS to the address of this server,
+        and returns the ARN of the caller.
+        """
         connection = http.client.HTTPConnection(self.url.removeprefix("http://"), timeout=10)
         try:
             connection.putrequest(request.method, f"{request.path}?{request.query}", skip_host=True, skip_accept_encoding=True)
@@ -88,7 +90,7 @@ class Ministack:
 
 @contextlib.contextmanager
 def ministack(folder: Path) -> Iterator[Ministack]:
-    """A server that keeps everything in memory, until the block ends."""
+    """Runs a server that stores everything in memory, until the block ends."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     env = {"PATH": SYSTEM_PATH, "HOME": str(folder), "TMPDIR": str(folder), "AUTH": "true", "BIND_HOST": "127.0.0.1",

@@ -1,4 +1,4 @@
-"""Namespaces of their own. A network: no route to anywhere, names of our choice, addresses that are not loopback. And mounts.
+"""Namespaces for tests: a network without routes, with any names and with addresses that are not loopback; and mounts.
 
 A proxy test needs a host that is neither loopback nor link-local, since those bypass proxies. Inside the namespace
 `NAMES` resolve to 10.77.0.x, addresses of the namespace's own `lo`; nothing can leave it.
@@ -20,7 +20,7 @@ CLONE_NEWNET = 0x40000000
 
 
 class Namespace:
-    """`prefix` runs a program inside."""
+    """A network namespace; `prefix` runs a program inside."""
 
     def __init__(self, name, ip):
         self.name = name
@@ -28,7 +28,7 @@ class Namespace:
 
     @contextlib.contextmanager
     def entered(self):
-        """This thread and all that it starts are inside until the end of the block."""
+        """Moves this thread and everything that it starts into the namespace until the block ends."""
         with open("/proc/thread-self/ns/net", "rb") as outside, open(f"/run/netns/{self.name}", "rb") as inside:
             enter(inside)
             try:
@@ -38,14 +38,15 @@ class Namespace:
 
 
 def enter(space):
-    """Python knows setns from 3.12 on."""
+    """Calls setns, which Python has since 3.12."""
     if ctypes.CDLL(None, use_errno=True).setns(space.fileno(), CLONE_NEWNET) != 0:
         raise OSError(ctypes.get_errno(), "setns")
 
 
 @contextlib.contextmanager
 def namespace(resolver="127.0.0.1"):
-    """Makes the namespace and removes it; `resolver` is the DNS server inside, where by default nobody answers."""
+    """Creates the namespace and removes it; `resolver` is the DNS server inside, where by default no server responds.
+    """
     ip = need("ip")
     if os.geteuid() != 0:
         missing("network namespaces need root")
@@ -70,7 +71,7 @@ def namespace(resolver="127.0.0.1"):
 
 
 def own_mounts(script):
-    """Words before a command that run it after this script, whose mounts nobody else sees."""
+    """The words before a command that run it after this script, with mounts that no other process sees."""
     unshare = need("unshare")
     if subprocess.run([unshare, "--mount", "mount", "-t", "tmpfs", "none", "/mnt"], capture_output=True, check=False).returncode != 0:
         missing("mount namespaces do not work here")

@@ -1,4 +1,4 @@
-"""Starts nginx in the foreground for one test module: a list of `server` blocks, each on a port of its own.
+"""Starts nginx in the foreground for one test module: a list of `server` blocks, each on its own port.
 
 Every block writes one line per request to an access log, so that a test can say what a server did *not* receive.
 """
@@ -25,7 +25,7 @@ http {{
 
 
 class Nginx:
-    """A running nginx. `requests(port)` are the access log's lines for one block, in order."""
+    """A running nginx. `requests(port)` returns the lines of the access log for one block, in order."""
 
     def __init__(self, folder):
         self.folder = Path(folder)
@@ -35,12 +35,12 @@ class Nginx:
         return [line.partition(" ")[2] for line in lines if line.startswith(f"{port} ")]
 
     def wait_for(self, port, text):
-        """Waits for a request whose log line holds `text`: nginx writes the line after it has answered."""
+        """Waits for a request whose log line contains `text`, because nginx writes the line after the response."""
         until(lambda: any(text in line for line in self.requests(port)), f"{text!r} in nginx's log of {port}")
 
 
 def server(port, body, certificate=None, host="127.0.0.1", tls="TLSv1.2 TLSv1.3", ciphers="DEFAULT"):
-    """One `server` block; with a certificate it speaks TLS, with `body` being its directives and locations."""
+    """One `server` block with the directives and locations in `body`; with a certificate it uses TLS."""
     if certificate is None:
         return f"  server {{ listen {host}:{port}; {body} }}\n"
     return (f"  server {{ listen {host}:{port} ssl; ssl_certificate {certificate.cert}; "
@@ -48,7 +48,7 @@ def server(port, body, certificate=None, host="127.0.0.1", tls="TLSv1.2 TLSv1.3"
 
 
 def answers(path, text, status=200):
-    """A location that answers every method with this text."""
+    """A location that responds to every method with this text."""
     return f"location = {path} {{ return {status} '{text}'; }}\n"
 
 

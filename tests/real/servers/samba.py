@@ -51,14 +51,14 @@ logging = file
 
 
 def tool(folder: Path, *words: str, stdin: str = ""):
-    """One command of Samba on the domain in this folder."""
+    """Runs one command of Samba on the domain in this folder."""
     env = {"PATH": SYSTEM_PATH, "HOME": str(folder), "LC_ALL": "C.UTF-8"}
     done = subprocess.run(words, input=stdin, env=env, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, f"{words[:4]}: {done.stdout}{done.stderr}"
 
 
 def provision(folder: Path):
-    """A domain with its accounts; the keytabs of the service and of the robot beside it."""
+    """Creates a domain with its accounts, and the keytabs of the service and the robot next to it."""
     samba_tool = str(need("samba-tool"))
     tool(folder, samba_tool, "domain", "provision", f"--realm={REALM}", "--domain=EXAMPLE", "--server-role=dc", "--dns-backend=NONE",
          f"--adminpass=Adm1n-{os.urandom(8).hex()}", f"--targetdir={folder}", "--host-name=dc1", "--host-ip=127.0.0.1",
@@ -69,7 +69,7 @@ def provision(folder: Path):
     for name, password in {**ACCOUNTS, SERVICE: SERVICE_PASSWORD}.items():
         tool(folder, samba_tool, "user", "create", name, password, *where)
         tool(folder, str(need("ldbmodify")), "-H", database, stdin=AES_ONLY.format(name=name))
-        tool(folder, samba_tool, "user", "setpassword", name, f"--newpassword={password}+", *where)  # makes the AES keys
+        tool(folder, samba_tool, "user", "setpassword", name, f"--newpassword={password}+", *where)  # creates the AES keys
     for name in SERVICE_NAMES:
         tool(folder, samba_tool, "spn", "add", name, SERVICE, *where)
     tool(folder, samba_tool, "user", "disable", "disabled", *where)
@@ -79,13 +79,13 @@ def provision(folder: Path):
 
 
 def configure(folder: Path, port: int):
-    """Samba's and Kerberos' own files for this copy."""
+    """Writes the configuration files of Samba and Kerberos for this copy."""
     (folder / "smb.conf").write_text(CONFIG_OF_SAMBA.format(folder=folder, port=port, realm=REALM))
     (folder / "krb5.conf").write_text(CONFIG.format(folder=folder, port=port, realm=REALM))
 
 
 def archive(scratch: Path) -> Path:
-    """The domain as it was provisioned by this very file."""
+    """The domain as this version of the file provisions it."""
     kept = CACHE / f"samba-{hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:16]}.tar"
     if not kept.exists():
         fresh = scratch / "provisioned"
@@ -101,7 +101,7 @@ def archive(scratch: Path) -> Path:
 
 @contextlib.contextmanager
 def domain(folder: Path) -> Iterator[Kdc]:
-    """The domain's KDC until the block ends; in what it yields, `folder` has the keytabs."""
+    """Runs the KDC of the domain until the block ends; the keytabs are in `folder` of the result."""
     samba = need("samba")
     if os.geteuid() != 0:
         missing("Samba's domain controller needs root")

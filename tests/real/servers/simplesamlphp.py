@@ -1,7 +1,7 @@
 """Runs SimpleSAMLphp as an identity provider: PHP's own web server in front of Debian's package, all settings in one folder.
 
-https://simplesamlphp.org/docs/stable/simplesamlphp-idp . Its user is signed in by configuration (exampleauth:StaticSource), so that
-what it is asked for is what AD FS does after Negotiate: a signed Response about that user for one relying party.
+https://simplesamlphp.org/docs/stable/simplesamlphp-idp . Its user is signed in by configuration (exampleauth:StaticSource), so it only
+does what AD FS does after Negotiate: a signed Response about that user for one relying party.
 """
 
 from __future__ import annotations
@@ -59,18 +59,18 @@ http_response_code(404);""",
 
 @dataclass(frozen=True)
 class SimpleSamlPhp:
-    """A running identity provider; its user is fixed."""
+    """A running identity provider with one fixed user."""
 
     url: str
     audience: str
     certificate: str
 
     def pool_provider(self, name: str) -> SamlPoolProvider:
-        """What the token service knows of it."""
+        """The pool provider that trusts it."""
         return SamlPoolProvider(name, ENTITY_ID, self.certificate)
 
     def response(self) -> str:
-        """A Response as it posts it, decoded."""
+        """A Response as it is posted, decoded."""
         page = requests.get(self.url + "/saml2/idp/SSOService.php", params={"spentityid": self.audience}, timeout=20)
         found = re.search(r'name="SAMLResponse" value="([^"]+)"', page.text)
         assert found, page.text[-2000:]

@@ -1,6 +1,6 @@
 """Starts squid as a forward proxy with CONNECT, in the foreground, inside a network namespace.
 
-Two ports: `OPEN` asks for nothing, `GUARDED` wants Basic credentials. `DENIED_HOST` is refused with 403 on both.
+Two ports: `OPEN` requires no credentials, `GUARDED` requires Basic credentials. `DENIED_HOST` is refused with 403 on both.
 """
 
 import contextlib
@@ -52,7 +52,7 @@ class Squid:
         return [f"{f[5]} {f[6]} {f[3].rpartition('/')[2]}" for f in fields]
 
     def during(self, run, **given):
-        """What `run` returns, and the lines logged for it; squid writes them when the tunnel has ended."""
+        """The result of `run`, and the lines logged meanwhile; squid writes them when a tunnel has ended."""
         before = len(self.requests())
         done = run(**given)
         return done, until(lambda: self.requests()[before:], f"squid has logged the run, which ended as {done}")
@@ -63,7 +63,7 @@ def squid(inside, address):
     """Runs squid inside a namespace on `address` until the block ends."""
     program = need("squid")
     ncsa = need("/usr/lib/squid/basic_ncsa_auth")
-    folder = Path(tempfile.mkdtemp(prefix="wif-squid-"))  # outside pytest's private folder: squid drops its root
+    folder = Path(tempfile.mkdtemp(prefix="wif-squid-"))  # outside of pytest's private folder, because squid drops its root privileges
     hashed = subprocess.run(["openssl", "passwd", "-apr1", "-stdin"], input=PASSWORD, capture_output=True, text=True,
                             check=True).stdout.strip()
     (folder / "users").write_text(f"{USER}:{hashed}\n")

@@ -1,7 +1,7 @@
 """The token service of GitHub Actions and Forgejo Actions, as one job sees it.
 
 https://docs.github.com/en/actions/reference/security/oidc#methods-for-requesting-the-oidc-token and
-https://github.com/actions/toolkit/tree/main/packages/core — the toolkit is what judges this stand-in. Without an audience the
+https://github.com/actions/toolkit/tree/main/packages/core — this stand-in must accept the toolkit. Without an audience the
 token is for the owner of the repository, which no pool provider of these tests takes.
 """
 
@@ -13,11 +13,11 @@ from standins.issuer import Issuer
 from standins.loopback import Answer, Loopback, Request
 
 DEFAULT_AUDIENCE = "https://github.com/example"
-FIVE_MINUTES = 300  # seconds, the life of every token
+FIVE_MINUTES = 300  # the lifetime of every token, in seconds
 
 
 class ActionsTokenService:
-    """Gives tokens of `issuer` to the job with this bearer token, while it runs."""
+    """Issues tokens of `issuer` to the job with this bearer token, while the job runs."""
 
     def __init__(self, issuer: Issuer, bearer: str):
         self.issuer, self.bearer = issuer, bearer

@@ -29,7 +29,9 @@ TRUST = "/adfs/services/trust/13/"
 
 @dataclass
 class RelyingParty:
-    """A relying party trust of SAML and WS-Trust; `acs` are its assertion consumer services, `certificate` checks its requests."""
+    """A relying party trust of SAML and WS-Trust; `acs` contains its assertion consumer services, and `certificate`
+    verifies its requests.
+    """
 
     identifier: str
     acs: tuple[str, ...] = ("https://sts.googleapis.com/v1/token",)
@@ -39,7 +41,9 @@ class RelyingParty:
 
 @dataclass
 class Adfs:
-    """One farm. `public` is the address by which clients reach it; `response` and `assertion` make XML of (user, identifier)."""
+    """One farm. `public` is the address at which clients reach it; `response` and `assertion` make XML from (user,
+    identifier).
+    """
 
     response: Callable[[str, str], str] | None = None
     assertion: Callable[[str, str], str] | None = None
@@ -51,14 +55,14 @@ class Adfs:
     certificates: dict[str, str] = field(default_factory=dict)  # PEM of a client certificate -> account
     listed: tuple[str, ...] = LISTED
     disabled: dict[str, int] = field(default_factory=dict)  # path -> HTTP status
-    faults: list[Answer] = field(default_factory=list)  # given first, once each
+    faults: list[Answer] = field(default_factory=list)  # returned first, once each
     errors_as_html: bool = False
     windows_authentication: bool = True
     redirects_to_wia: bool = False
-    spelled: Callable[[str], str] = lambda value: value.replace("+", "&#43;").replace("=", "&#x3D;")  # how HTML has base64
+    spelled: Callable[[str], str] = lambda value: value.replace("+", "&#43;").replace("=", "&#x3D;")  # encodes base64 as HTML
     signer: Signer = field(default_factory=lambda: Signer("RS256", "adfs-signing"))
-    issued: list[str] = field(default_factory=list)  # subject tokens as they went out: a JWT, or XML
-    requests: list = field(default_factory=list)  # what an endpoint took apart, oldest first
+    issued: list[str] = field(default_factory=list)  # subject tokens as they were sent: a JWT, or XML
+    requests: list = field(default_factory=list)  # what an endpoint decoded, oldest first
 
     def __post_init__(self):
         self._http = Loopback(self._answer)
@@ -66,7 +70,7 @@ class Adfs:
 
     @property
     def issuer(self) -> str:
-        """What the tokens' `iss` says; users append a slash when they type it."""
+        """The `iss` of the tokens; users type it with a slash at the end."""
         return self.public + "/adfs"
 
     def close(self):
@@ -78,7 +82,7 @@ class Adfs:
         return self.windows_authentication and any(name in request.headers.get("user-agent", "") for name in self.listed)
 
     def user(self, request: Request) -> str | None:
-        """Whose ticket the server in front has accepted: `alice@EXAMPLE.TEST`."""
+        """The owner of the ticket that the server in front has accepted, such as `alice@EXAMPLE.TEST`."""
         return request.headers.get("x-remote-user") or None
 
     def _answer(self, request: Request) -> Answer:

@@ -30,7 +30,9 @@ NOT_ALLOWED = "MSIS9605: The client is not allowed to access the requested resou
 
 @dataclass
 class OAuthClient:
-    """A server application. `users` may sign in as it by Windows authentication; `resources` it was granted."""
+    """A server application. `users` may sign in as this application with Windows authentication; it was granted
+    `resources`.
+    """
 
     users: set[str] = field(default_factory=set)
     resources: set[str] = field(default_factory=set)
@@ -40,7 +42,7 @@ class OAuthClient:
 
 
 def discovery(adfs: Adfs) -> dict:
-    """OpenID provider metadata, as far as a client of this grant reads it."""
+    """The OpenID provider metadata that a client of this grant reads."""
     return {
         "issuer": adfs.issuer,
         "authorization_endpoint": adfs.issuer + "/oauth2/authorize/",
@@ -56,7 +58,7 @@ def discovery(adfs: Adfs) -> dict:
 
 
 def token(adfs: Adfs, request: Request) -> Answer:
-    """One token request."""
+    """Responds to one token request."""
     def refuse(status: int, error: str, description: str) -> Answer:
         if adfs.errors_as_html:
             return error_page(status, description)
@@ -73,7 +75,7 @@ def token(adfs: Adfs, request: Request) -> Answer:
         return refuse(400, "unsupported_grant_type", "MSIS9611: The authorization server does not support the requested 'grant_type'.")
     windows = fields.get("use_windows_client_authentication") == "true"
     if windows and adfs.user(request) is None:
-        # The challenge comes before anything is said about the client, and to listed User-Agents only.
+        # The challenge precedes every check of the client, and is only for listed user agents.
         return Answer(401, "", {"WWW-Authenticate": "Negotiate"} if adfs.negotiates_with(request) else {})
     client = adfs.clients.get(fields.get("client_id", ""))
     if client is None:
@@ -95,7 +97,7 @@ def token(adfs: Adfs, request: Request) -> Answer:
 
 
 def authenticated(adfs: Adfs, client: OAuthClient, fields: dict[str, str]) -> bool:
-    """By a secret in the body, or by an assertion that is good once."""
+    """Authenticates a client by a secret in the body, or by an assertion that can be used once."""
     if "client_secret" in fields:
         return client.secret is not None and fields["client_secret"] == client.secret
     if fields.get("client_assertion_type") != ASSERTION_TYPE or client.public_key is None:

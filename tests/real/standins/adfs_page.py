@@ -1,4 +1,4 @@
-"""The HTML that AD FS answers with: an error, the sign-in form, and the form that posts a SAML Response by itself."""
+"""The HTML pages of AD FS: an error, the sign-in form, and the form that a browser posts with a SAML Response."""
 
 from __future__ import annotations
 
@@ -41,12 +41,14 @@ def no_such_path(path: str) -> Answer:
 
 
 def login_form(action: str) -> Answer:
-    """Sign in by user name and password."""
+    """The form for a sign-in with user name and password."""
     return Answer(200, PAGE.format(title="Sign In", body=LOGIN.format(action=escape(action))), HTML)
 
 
 def posting_form(action: str, value: str) -> Answer:
-    """The HTTP-POST binding (saml-bindings-2.0-os section 3.5.4); `value` is the attribute's text, escaped already."""
+    """The form of the HTTP-POST binding (saml-bindings-2.0-os section 3.5.4); `value` is the text of the attribute,
+    already escaped.
+    """
     page = (
         '<html><head><title>Working...</title></head><body><form method="POST" name="hiddenform" '
         f'action="{escape(action)}"><input type="hidden" name="SAMLResponse" value="{value}" />'

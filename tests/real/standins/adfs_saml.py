@@ -36,11 +36,11 @@ STATUS = """<samlp:Response xmlns:samlp="{p}" ID="_status" Version="2.0" IssueIn
 
 
 class Wrong(Exception):
-    """The request is not one that AD FS takes; the text is what its error page says."""
+    """AD FS refuses this request; the text is that of its error page."""
 
 
 def sign_in(adfs: Adfs, request: Request) -> Answer:
-    """One sign-in, from the AuthnRequest to the form that posts the Response."""
+    """Handles one sign-in, from the AuthnRequest to the form that posts the Response."""
     if "SAMLRequest" not in request.query:
         return error_page(400, "MSIS7001: The passive protocol context was not found or not valid.")
     try:
@@ -71,7 +71,7 @@ def decoded(value: str):
 
 
 def check(adfs: Adfs, message):
-    """The relying party trust and the assertion consumer service; Wrong where AD FS refuses."""
+    """Checks the relying party trust and the assertion consumer service. Raises Wrong if AD FS refuses them."""
     identified = (message.get("ID") or "0")[0].isidentifier()
     if message.tag != f"{{{NAMES['p']}}}AuthnRequest" or message.get("Version") != "2.0" or not identified:
         raise Wrong(UNEXPECTED)
@@ -97,7 +97,7 @@ def check(adfs: Adfs, message):
 
 
 def check_signature(trust, message):
-    """One enveloped RSA-SHA256 signature over the whole request, after its Issuer (saml-core section 5.4)."""
+    """Verifies one enveloped RSA-SHA256 signature over the whole request, after its Issuer (saml-core section 5.4)."""
     signature = message.find("ds:Signature", NAMES)
     if signature is None:
         raise Wrong(f"MSIS0038: SAML Message has wrong signature. Issuer: '{trust.identifier}'.")
@@ -113,12 +113,12 @@ def check_signature(trust, message):
 
 
 def status(adfs: Adfs, acs: str, code: str, second: str) -> str:
-    """A Response that holds a status and nothing else."""
+    """A Response that contains only a status."""
     inner = f'<samlp:StatusCode Value="urn:oasis:names:tc:SAML:2.0:status:{second}"/>'
     now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     return STATUS.format(**NAMES, now=now, acs=acs, issuer=adfs.issuer + "/services/trust", code=code, inner=inner)
 
 
 def respond(adfs: Adfs, acs: str, response: str) -> Answer:
-    """The form; its value is base64 in a spelling that HTML allows."""
+    """The form with the Response; its value is base64 with entities that HTML allows."""
     return posting_form(acs, adfs.spelled(base64.b64encode(response.encode()).decode()))

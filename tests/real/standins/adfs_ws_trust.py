@@ -1,4 +1,4 @@
-"""The WS-Trust 1.3 endpoints of AD FS: a RequestSecurityToken in SOAP 1.2, answered by a signed assertion in its envelope.
+"""The WS-Trust 1.3 endpoints of AD FS: a RequestSecurityToken in SOAP 1.2, and the response with a signed assertion in an envelope.
 
 https://docs.oasis-open.org/ws-sx/ws-trust/v1.3/ws-trust.html; UsernameToken profile 1.0; X.509 token profile 1.1.
 `windowstransport` authenticates by HTTP Negotiate (no User-Agent list here), `usernamemixed` and `certificatemixed` by the
@@ -38,7 +38,7 @@ RSTRC = """<s:Envelope xmlns:s="{s}" xmlns:a="{a}" xmlns:u="{u}"><s:Header><a:Ac
 
 
 def issue(adfs: Adfs, request: Request, endpoint: str) -> Answer:
-    """One request to one endpoint."""
+    """Responds to one request to one endpoint."""
     if endpoint not in ("windowstransport", "usernamemixed", "certificatemixed"):
         return no_such_path(request.path)
     if endpoint == "windowstransport" and adfs.user(request) is None:
@@ -68,7 +68,7 @@ def at(minutes: int) -> str:
 
 
 def parsed(body: bytes):
-    """The envelope; anything else is no SOAP 1.2."""
+    """The envelope. Everything else is refused because it is not SOAP 1.2."""
     try:
         envelope = etree.fromstring(body, etree.XMLParser(resolve_entities=False))
     except etree.XMLSyntaxError as error:
@@ -79,7 +79,7 @@ def parsed(body: bytes):
 
 
 def check_addressing(envelope, address: str):
-    """Action, MessageID and To."""
+    """Checks Action, MessageID and To."""
     action = envelope.findtext("s:Header/a:Action", "", NAMES)
     if action != ISSUE:
         raise soap_fault.action_not_supported(action)
@@ -90,7 +90,7 @@ def check_addressing(envelope, address: str):
 
 
 def by_message(adfs: Adfs, envelope, endpoint: str) -> str:
-    """Who sent it, by its Security header: a fresh Timestamp, then the credential."""
+    """The sender by the Security header: a current Timestamp, then the credential."""
     header = envelope.find("s:Header/o:Security", NAMES)
     stamp = header.find("u:Timestamp", NAMES) if header is not None else None
     if stamp is None:
@@ -107,7 +107,7 @@ def by_message(adfs: Adfs, envelope, endpoint: str) -> str:
 
 
 def by_password(adfs: Adfs, header) -> str:
-    """A UsernameToken in clear text."""
+    """Authenticates by a UsernameToken in clear text."""
     password = header.find("o:UsernameToken/o:Password", NAMES)
     if password is None:
         raise soap_fault.invalid_security()
@@ -118,7 +118,7 @@ def by_password(adfs: Adfs, header) -> str:
 
 
 def by_certificate(adfs: Adfs, header, stamp) -> str:
-    """A BinarySecurityToken whose key has signed the Timestamp."""
+    """Authenticates by a BinarySecurityToken whose key has signed the Timestamp."""
     try:
         certificate = signer_of(header, stamp)
     except NotSigned as error:
@@ -129,7 +129,7 @@ def by_certificate(adfs: Adfs, header, stamp) -> str:
 
 
 def check_request(envelope, adfs: Adfs) -> tuple[str, str]:
-    """The token type and the relying party of a RequestSecurityToken that AD FS can serve."""
+    """Checks that AD FS can issue the token type of a RequestSecurityToken for its relying party."""
     wanted = envelope.find("s:Body/t:RequestSecurityToken", NAMES)
     if wanted is None or wanted.findtext("t:RequestType", "", NAMES) != TRUST + "/Issue":
         raise soap_fault.invalid_request()

@@ -1,4 +1,4 @@
-"""AWS on loopback: one account's keys, and the services that give and check them, each on a port of its own.
+"""AWS on loopback: the keys of one account, and the services that issue and check them, each on its own port.
 
 aws = Aws(ledger)
 key = aws.keys.user("alice")
@@ -27,7 +27,7 @@ class Aws:
         self.imds = Imds(REGION)
 
     def environment(self) -> dict[str, str]:
-        """The region under both its names, and every endpoint that an SDK would ask, this machine's."""
+        """The region in both variables, and every endpoint of an SDK, all on this machine."""
         return {
             "AWS_REGION": REGION,
             "AWS_DEFAULT_REGION": REGION,
@@ -38,6 +38,6 @@ class Aws:
         }
 
     def close(self):
-        """Stops everything."""
+        """Stops all servers."""
         for service in (self.sts, self.sso, self.container, self.imds):
             service.close()

@@ -1,4 +1,4 @@
-"""Access keys of an AWS account that exists here only: made by name, so that a test reads off which of them was used."""
+"""Access keys of an AWS account that exists only here. A key contains its name, so a test sees which one was used."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ACCOUNT = "123456789012"
 
 @dataclass(frozen=True)
 class AccessKey:
-    """One access key and whose it is."""
+    """One access key and its owner."""
 
     id: str
     secret: str
@@ -24,26 +24,26 @@ class AccessKey:
 
     @property
     def principal(self) -> str:
-        """The IAM user, or for a session the IAM role behind it: what GetWebIdentityToken puts into `sub`."""
+        """The IAM user, or for a session the IAM role: the `sub` of GetWebIdentityToken."""
         role = re.fullmatch(r"arn:aws:sts::(\d+):assumed-role/([^/]+)/.*", self.arn)
         return f"arn:aws:iam::{role[1]}:role/{role[2]}" if role else self.arn
 
     @property
     def expiration(self) -> str | None:
-        """The end in the form of AWS's answers."""
+        """The expiry in the form of AWS's responses."""
         return None if self.expires is None else time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.expires))
 
     def environment(self) -> dict[str, str]:
-        """The variables of the SDKs."""
+        """The variables that the SDKs read."""
         found = {"AWS_ACCESS_KEY_ID": self.id, "AWS_SECRET_ACCESS_KEY": self.secret}
         return found | ({"AWS_SESSION_TOKEN": self.token} if self.token else {})
 
     def profile(self) -> str:
-        """The lines of a shared file."""
+        """The lines of a profile in a shared file."""
         return "".join(f"{name.lower()} = {value}\n" for name, value in self.environment().items())
 
     def document(self, token_name: str = "Token") -> dict:
-        """The JSON of the metadata and container endpoints, and, with `SessionToken`, of a credential_process."""
+        """The JSON of the metadata and container endpoints; with `SessionToken`, that of a credential_process."""
         found = {"AccessKeyId": self.id, "SecretAccessKey": self.secret, token_name: self.token, "Expiration": self.expiration}
         return {name: value for name, value in found.items() if value is not None}
 
@@ -54,7 +54,7 @@ def derived(purpose: str, name: str) -> str:
 
 
 def user_key(name: str) -> AccessKey:
-    """A user's key: no session token, no end."""
+    """The key of a user: it has no session token and no expiry."""
     return AccessKey(
         "AKIA" + re.sub(r"\W", "", name).upper().ljust(16, "X")[:16],
         derived("secret", name),
@@ -63,7 +63,7 @@ def user_key(name: str) -> AccessKey:
 
 
 def session_key(name: str, seconds: float = 3600, role: str | None = None) -> AccessKey:
-    """A session's key; the same name has the same key each time."""
+    """The key of a session; the same name always has the same key."""
     arn = f"arn:aws:sts::{ACCOUNT}:assumed-role/{role or name}/session"
     key_id = "ASIA" + re.sub(r"\W", "", name).upper().ljust(16, "X")[:16]
     token = "IQoJ" + "".join(derived(f"token {part}", name) for part in range(6))
@@ -78,7 +78,9 @@ class AwsKeys:
         self._ledger = ledger
 
     def add(self, key: AccessKey, is_printed: bool = False) -> AccessKey:
-        """Makes a key known; returns it. Where the program prints it as its result, the secret is like a token."""
+        """Registers a key and returns it. If the program prints its secret as a result, the secret is treated like a
+        token.
+        """
         assert self._keys.get(key.id, key).secret == key.secret, f"two keys are called {key.id}"
         self._keys[key.id] = key
         if self._ledger is not None:
@@ -90,13 +92,13 @@ class AwsKeys:
         return key
 
     def user(self, name: str) -> AccessKey:
-        """A known user's key."""
+        """The key of a registered user."""
         return self.add(user_key(name))
 
     def session(self, name: str, seconds: float = 3600, role: str | None = None) -> AccessKey:
-        """A known session's key."""
+        """The key of a registered session."""
         return self.add(session_key(name, seconds, role))
 
     def find(self, key_id: str) -> AccessKey | None:
-        """The key of this id."""
+        """The key with this ID."""
         return self._keys.get(key_id)

@@ -18,12 +18,12 @@ SIX_HOURS = 21600  # seconds
 
 
 class ContainerEndpoint:
-    """Gives one session on every path, to whoever sends the right Authorization (None: to everybody)."""
+    """Returns one session at every path, to clients that send the right Authorization (None: to all clients)."""
 
     def __init__(self):
         self.key: AccessKey | None = None
         self.authorization: str | None = None
-        self.status, self.document = 200, None  # another answer than the session's
+        self.status, self.document = 200, None  # a response other than that of the session
         self._http = Loopback(self._answer)
         self.url, self.requests = self._http.url, self._http.requests
 
@@ -42,9 +42,8 @@ class ContainerEndpoint:
 
 
 class Imds:
-    """Gives one role's session to whoever holds a session token of this service.
-
-    `faults` maps a step (`put`, `list`, `role`) to a status, or to "hang": as with a hop limit of 1, no answer until `close`.
+    """Returns the session of one role to clients that have a session token of this service. `faults` maps a step (`put`,
+    `list`, `role`) to a status, or to "hang", which sends no response until `close`, as with a hop limit of 1.
     """
 
     def __init__(self, region: str = "us-east-1"):
@@ -52,14 +51,14 @@ class Imds:
         self.role = "instance-role"
         self.region = region
         self.faults: dict[str, int | str] = {}
-        self.document: dict | None = None  # another answer than the session's
+        self.document: dict | None = None  # a response other than that of the session
         self._tokens: set[str] = set()
         self._over = threading.Event()
         self._http = Loopback(self._answer)
         self.url, self.requests = self._http.url, self._http.requests
 
     def close(self):
-        """Stops serving and ends what hangs."""
+        """Stops serving and ends the requests that hang."""
         self._over.set()
         self._http.close()
 

@@ -1,4 +1,4 @@
-"""A refusal in the shapes in which AWS gives theirs.
+"""A refusal in the forms that AWS uses.
 
 The query protocol's XML: https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html and
 https://smithy.io/2.0/aws/protocols/aws-query-protocol.html#operation-error-serialization; the JSON of SSO and its OIDC service.
@@ -24,7 +24,7 @@ class AwsRefused(Exception):
         self.message = message
 
     def xml(self) -> Answer:
-        """As STS answers."""
+        """The response of STS."""
         kind = "Sender" if self.status < 500 else "Receiver"
         body = (f'<ErrorResponse xmlns="{NAMESPACE}">\n  <Error>\n    <Type>{kind}</Type>\n    <Code>{escape(self.code)}</Code>\n'
                 f"    <Message>{escape(self.message)}</Message>\n  </Error>\n  <RequestId>{uuid.uuid4()}</RequestId>\n"
@@ -32,6 +32,6 @@ class AwsRefused(Exception):
         return Answer(self.status, body, {"Content-Type": "text/xml"})
 
     def json(self, **more: str) -> Answer:
-        """As the SSO portal and its OIDC service answer; the latter adds `error` and `error_description`."""
+        """The response of the SSO portal and its OIDC service; the latter adds `error` and `error_description`."""
         headers = {"Content-Type": "application/json", "x-amzn-ErrorType": self.code}
         return Answer(self.status, {"message": self.message, "__type": self.code, **more}, headers)

@@ -18,17 +18,19 @@ CLIENT = {"clientId": "sso-client-4711", "clientSecret": "sso-client-secret-4711
 
 
 def cache_name(text: str) -> str:
-    """The file of the CLI's token cache: by the name of the session, or, in the legacy form, by the start URL."""
+    """The name of the file in the token cache of the CLI: the hash of the session name, or in the legacy form of the
+    start URL.
+    """
     return f".aws/sso/cache/{hashlib.sha1(text.encode()).hexdigest()}.json"
 
 
 def utc(seconds: float) -> str:
-    """A time of the CLI's cache, so many seconds from now."""
+    """A time this many seconds from now, as in the cache of the CLI."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + seconds))
 
 
 class AwsSso:
-    """One running stand-in: it knows access tokens, refresh tokens and who may take which role."""
+    """One running stand-in, with access tokens, refresh tokens, and the roles that each user may use."""
 
     def __init__(self, keys: AwsKeys, ledger=None):
         self.keys = keys
@@ -43,14 +45,14 @@ class AwsSso:
         self.url, self.requests = self._http.url, self._http.requests
 
     def allow(self, role: str, account: str = ACCOUNT) -> AccessKey:
-        """Lets every signed-in user have a role; returns its session."""
+        """Allows every signed-in user to use a role, and returns its session."""
         self.roles[account, role] = self.keys.session(f"sso{role}", role=role)
         return self.roles[account, role]
 
     def cached(
         self, start_url: str, token: str = "sso-access-token-fresh-1", seconds: float = 3600, refresh: bool = False
     ) -> str:
-        """The content of a cache file, as `aws sso login` leaves it."""
+        """The content of a cache file as `aws sso login` writes it."""
         found = {"startUrl": start_url, "region": "us-east-1", "accessToken": token, "expiresAt": utc(seconds)}
         if refresh:
             found |= CLIENT | {"registrationExpiresAt": utc(86400), "refreshToken": "sso-refresh-token-1"}

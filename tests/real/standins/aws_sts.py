@@ -42,7 +42,7 @@ LARGEST_TAGS = 2048  # characters of all tags, after which the token would be to
 
 @dataclass(frozen=True)
 class Call:
-    """One request that was answered: who asked, and with what."""
+    """One request that succeeded: the caller and the parameters."""
 
     action: str
     parameters: dict[str, str]
@@ -60,22 +60,23 @@ def members(parameters: dict[str, str], name: str) -> list[str]:
 
 
 class AwsSts:
-    """One running stand-in. `refuse` maps an action to the refusal it gets; `clock` is how far ours is ahead, in seconds."""
+    """One running stand-in. `refuse` maps an action to its refusal; `clock` is how far its clock is ahead, in seconds.
+    """
 
     def __init__(self, keys: AwsKeys, region: str = "us-east-1"):
         self.keys = keys
         self.region = region
         self.clock = 0.0
         self.refuse: dict[str, AwsRefused] = {}
-        self.fail_first: dict[str, AwsRefused] = {}  # the same, for one request of the action
+        self.fail_first: dict[str, AwsRefused] = {}  # the same for one request of the action
         self.calls: list[Call] = []
         self.refusals: list[AwsRefused] = []
         self.external_ids: dict[str, str] = {}  # role ARN -> what its trust policy demands
-        self.google_keys = None  # gives Google's key set; then tokens of Google alone may assume a role, by these policies
+        self.google_keys = None  # returns Google's key set; then only tokens of Google may assume a role, by these policies
         self.trust: dict[str, dict] = {}  # role ARN -> its trust policy
-        self.federated: Trust | None = None  # an IAM OIDC provider; then only tokens that it trusts may assume a role
+        self.federated: Trust | None = None  # an IAM OIDC provider; then only tokens that this provider trusts may assume a role
         self.longest = 3600  # seconds: the maximum session duration of the roles
-        self.seconds_left: int | None = None  # of sessions for a token of Google, if not what was asked for
+        self.seconds_left: int | None = None  # of sessions for a token of Google, if it differs from the request
         elliptic = Signer("ES384", "EC384_0")
         elliptic.key = ec.generate_private_key(ec.SECP384R1())
         self.signers = {"RS256": Signer("RS256", "RSA_0"), "ES384": elliptic}
@@ -84,7 +85,7 @@ class AwsSts:
         self.url, self.port, self.requests = self._http.url, self._http.port, self._http.requests
 
     def close(self):
-        """Stops serving, the issuer too."""
+        """Stops serving, including the issuer."""
         self._http.close()
         self.issuer.close()
 
@@ -227,7 +228,7 @@ class AwsSts:
 
 
 def checked_role(parameters: dict) -> tuple[str, str]:
-    """The ARN and the name of the role, after the parameters that both AssumeRole actions have."""
+    """The ARN and the name of the role, after a check of the parameters that both AssumeRole actions have."""
     arn = parameters.get("RoleArn", "")
     found = ROLE.fullmatch(arn)
     if found is None:
@@ -260,7 +261,7 @@ def request_tags(parameters: dict) -> dict[str, str]:
 
 
 def require(condition, member: str, constraint: str):
-    """Refuses in the words of AWS's own validation."""
+    """Refuses a request in the words of AWS's own validation."""
     if not condition:
         raise AwsRefused(
             400, "ValidationError",

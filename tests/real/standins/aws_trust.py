@@ -28,7 +28,7 @@ def trust_policy(subject: str, audience: str = "sts.amazonaws.com", azp: str | N
 
 
 def check_form(pairs: list[tuple[str, str]], raw_query: str, content_type: str):
-    """One form of the known parameters, each once, and nothing in the address."""
+    """Checks the form of the parameters: all are known, each occurs once, and none is in the URL."""
     names = [name for name, _ in pairs]
     if raw_query or content_type.partition(";")[0] != "application/x-www-form-urlencoded":
         raise AwsRefused(400, "ValidationError", "This stand-in takes the parameters as a form only.")
@@ -37,7 +37,9 @@ def check_form(pairs: list[tuple[str, str]], raw_query: str, content_type: str):
 
 
 def verified(token: str, keys: dict) -> dict:
-    """The claims of a token that Google signed with one of these keys and that has not expired; AwsRefused otherwise."""
+    """The claims of a token that one of these keys of Google signed and that has not expired. Raises AwsRefused
+    otherwise.
+    """
     try:
         header = jwt.get_unverified_header(token)
         claims = jwt.decode(token, options={"verify_signature": False})
@@ -60,7 +62,9 @@ def verified(token: str, keys: dict) -> dict:
 
 
 def check_trust(policy: dict | None, claims: dict):
-    """Whether one statement of the policy allows the bearer of these claims; the same refusal for a role that does not exist."""
+    """Checks that a statement of the policy allows the bearer of these claims. The refusal is the same for a role that
+    does not exist.
+    """
     facts = {f"{GOOGLE}:aud": claims.get("azp", claims.get("aud")), f"{GOOGLE}:oaud": claims.get("aud"),
              f"{GOOGLE}:sub": claims.get("sub")}  # fmt: skip
     statements = policy["Statement"] if policy and policy.get("Version") == "2012-10-17" else []
@@ -69,7 +73,7 @@ def check_trust(policy: dict | None, claims: dict):
 
 
 def allows(statement: dict, facts: dict) -> bool:
-    """Whether this statement does."""
+    """Whether this statement allows the bearer."""
     named = (statement.get("Effect"), statement.get("Principal"), statement.get("Action"))
     conditions = statement.get("Condition", {})
     # AWS does not save a policy for Google that does not say which client may use it.
@@ -83,10 +87,10 @@ def allows(statement: dict, facts: dict) -> bool:
 
 
 def invalid(message: str) -> AwsRefused:
-    """A token that cannot be verified."""
+    """The refusal of a token that cannot be verified."""
     return AwsRefused(400, "InvalidIdentityToken", message)
 
 
 def policy_in(message: str) -> dict:
-    """The trust policy that a message of the program ends with."""
+    """The trust policy at the end of a message of the program."""
     return json.loads(message[message.index("{") : message.rindex("}") + 1])

@@ -1,4 +1,4 @@
-"""Azure on loopback: one tenant, and the endpoints that give its tokens, each on a port of its own.
+"""Azure on loopback: one tenant, and the endpoints that issue its tokens, each on its own port.
 
     azure = Azure(folder, ledger)
     azure.tenant.add("build", secret="…")
@@ -30,7 +30,7 @@ class Azure:
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         tls.load_cert_chain(certificate.cert, certificate.key)
         self.ca = authority.ca
-        self.keys = folder / "keys"  # where the agent of Arc writes; see support/azure.py
+        self.keys = folder / "keys"  # the folder in which the Arc agent writes; see support/azure.py
         self.keys.mkdir()
         self.tenant = Tenant(ledger)
         self.machine = Machine(self.tenant)
@@ -43,7 +43,9 @@ class Azure:
         self.cloud_shell = CloudShell(self.machine)
 
     def environment(self, *present: str, client: str | None = None, **more: str) -> dict[str, str]:
-        """The variables of these environments; where the instance metadata are not among them, nobody answers there."""
+        """The variables of these environments. Without the instance metadata among them, no server responds at that
+        address.
+        """
         found = {"AZURE_AUTHORITY_HOST": self.entra.url, "AZURE_POD_IDENTITY_AUTHORITY_HOST": "http://127.0.0.1:1"}
         if client:
             found |= {"AZURE_TENANT_ID": TENANT, "AZURE_CLIENT_ID": client}
@@ -63,7 +65,7 @@ class Azure:
         return found | more
 
     def close(self):
-        """Stops everything."""
+        """Stops all servers."""
         managed = (self.app_service, self.arc, self.imds, self.service_fabric, self.machine_learning, self.cloud_shell)
         for service in (self.entra, *managed, self.tenant.issuer, self.tenant.cluster):
             service.close()

@@ -24,14 +24,14 @@ INVALID = "Client assertion contains an invalid signature. "
 
 
 class EntraRefused(Exception):
-    """An OAuth error, its number and Entra's text."""
+    """A refusal: an OAuth error, its number and Entra's text."""
 
     def __init__(self, error: str, number: int, text: str):
         super().__init__(f"AADSTS{number}: {text}")
         self.error, self.number, self.text = error, number, text
 
     def answer(self) -> Answer:
-        """401 for a client that is not believed, 400 for all else."""
+        """Status 401 for a client that is not authenticated, otherwise 400."""
         trace = str(uuid.uuid4())
         now = "2026-11-21 16:00:00Z"
         description = f"AADSTS{self.number}: {self.text} Trace ID: {trace} Correlation ID: {trace} Timestamp: {now}"
@@ -41,7 +41,7 @@ class EntraRefused(Exception):
 
 
 class Entra:
-    """One running stand-in; `fail_first` are statuses that it gives before it answers."""
+    """One running stand-in; `fail_first` contains statuses that it returns before it responds normally."""
 
     def __init__(self, tenant: Tenant, tls: ssl.SSLContext | None = None):
         self.tenant = tenant
@@ -56,7 +56,7 @@ class Entra:
 
     @property
     def token_requests(self) -> list[dict[str, str]]:
-        """The forms that came to a token endpoint."""
+        """The forms that a token endpoint received."""
         posts = [request for request in self.requests if request.method == "POST"]
         return [{name: values[0] for name, values in parse_qs(post.body.decode()).items()} for post in posts]
 
@@ -169,7 +169,7 @@ class Entra:
 
 
 def verify(assertion: str, key, algorithms: list[str], audiences: list[str]):
-    """Signature, audience and times of an assertion."""
+    """Verifies the signature, the audience and the times of an assertion."""
     try:
         jwt.decode(assertion, key, algorithms=algorithms, audience=audiences, options={"require": ["exp", "iss", "sub", "aud"]})
     except (jwt.ExpiredSignatureError, jwt.ImmatureSignatureError) as error:

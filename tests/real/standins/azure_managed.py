@@ -41,23 +41,24 @@ class Machine:
 
 
 def named(query: dict[str, list[str]], parameters: dict[str, str]) -> list[tuple[str, str]]:
-    """The identities that a request names: attribute and value; `parameters` maps a parameter to an attribute."""
+    """The identities that a request names, as attribute and value; `parameters` maps a parameter to an attribute."""
     return [(parameters[name], value) for name, values in query.items() if name in parameters for value in values]
 
 
 def find(users: list[Identity], attribute: str, value: str) -> Identity | None:
-    """The identity of this id."""
+    """The identity with this ID."""
     return next((user for user in users if getattr(user, attribute).lower() == value.lower()), None)
 
 
 def one(query: dict[str, list[str]], name: str) -> str:
-    """A parameter that may be given once."""
+    """The value of a parameter that may occur once."""
     values = query.get(name, [])
     return values[0] if len(values) == 1 else ""
 
 
 class Endpoint:
-    """What they share: requests are kept; `fail_first` are statuses that it gives before it answers."""
+    """The common part: it records requests; `fail_first` contains statuses that it returns before it responds normally.
+    """
 
     def __init__(self, machine: Machine, tls: ssl.SSLContext | None = None):
         self.machine = machine
@@ -78,7 +79,7 @@ class Endpoint:
 
     def _give(self, where: str, resource: str, identity: Identity, **more: str) -> Answer:
         token = self.machine.tenant.token(where, resource, identity, "managed identity")
-        # All are text, numbers too.
+        # All values are text, including numbers.
         times = {"expires_on": str(int(time.time()) + LIFE), "not_before": str(int(time.time()) - 300)}
         return Answer(200, {"access_token": token, "resource": resource, "token_type": "Bearer", **times, **more})
 
@@ -118,7 +119,7 @@ class AppService(Endpoint):
 
 
 class Metadata(Endpoint):
-    """What the instance metadata and the agent of Arc, which imitates them, have in common."""
+    """The common part of the instance metadata and of the Arc agent, which imitates them."""
 
     versions: set[str] = set()
     ids = {"client_id": "client_id", "object_id": "object_id", "msi_res_id": "resource_id"}
@@ -149,7 +150,7 @@ class Metadata(Endpoint):
 
 
 class Imds(Metadata):
-    """The instance metadata."""
+    """The instance metadata service."""
 
     versions = {"2018-02-01"}
 
@@ -169,10 +170,8 @@ class Imds(Metadata):
 
 
 class ArcAgent(Metadata):
-    """The agent of Azure Arc. It writes its keys into `folder`, and says that they are in KEYS.
-
-    `legacy` is an agent that does not know user-assigned identities; `realm` and `content` replace the file it names and what
-    it writes there.
+    """The agent of Azure Arc. It writes its keys into `folder`, and says that they are in KEYS. `legacy` is an agent
+    that does not know user-assigned identities; `realm` and `content` replace the name of the file and its content.
     """
 
     versions = {"2019-11-01", "2020-06-01"}
@@ -198,7 +197,7 @@ class ArcAgent(Metadata):
         identity = find(self.machine.users, *wanted[0]) if wanted else self.machine.system
         if identity is None:
             return Answer(404, {"error": "not_found", "error_description": "The identity is not assigned to this machine"})
-        # A user-assigned identity is confirmed by the id by which it was asked for.
+        # The response contains the ID with which a user-assigned identity was requested.
         names = {attribute: name for name, attribute in self.ids.items()}
         echo = {names[attribute]: getattr(identity, attribute) for attribute, _ in wanted}
         return self._unknown_resource(resource) or self._give("arc", resource, identity, expires_in=str(LIFE), **echo)

@@ -1,7 +1,7 @@
-"""The endpoint of Azure DevOps that gives a pipeline's job its id token.
+"""The endpoint of Azure DevOps that issues the ID token of a job.
 
-https://learn.microsoft.com/rest/api/azure/devops/distributedtask/oidctoken/create — `AzurePipelinesCredential` of Microsoft's SDK
-is what judges this stand-in. Of a connection that no task of the stage names, the words are those of
+https://learn.microsoft.com/rest/api/azure/devops/distributedtask/oidctoken/create — `AzurePipelinesCredential` of Microsoft's SDK must
+work with this stand-in. Of a connection that no task of the stage names, the words are those of
 https://github.com/dotnet/docker-tools/issues/2012; their status is not reported there, 400 is a guess.
 """
 
@@ -19,12 +19,12 @@ NO_VERSION = ('No api-version was supplied for the "POST" request. The version m
 
 
 class AzureDevOps:
-    """Gives tokens of `issuer` to the job with this access token: its own, or those of `connections` by id."""
+    """Issues tokens of `issuer` to the job with this access token: for the job itself, or for `connections` by ID."""
 
     def __init__(self, issuer: Issuer, access_token: str):
         self.issuer, self.access_token = issuer, access_token
         self.connections = {"11111111-aaaa-4bbb-8ccc-222222222222": "deploy"}
-        self.unnamed: set[str] = set()  # connections that no task of the stage names
+        self.unnamed: set[str] = set()  # the connections that no task of the stage names
         self.issued: list[str] = []
         self._http = Loopback(self._answer)
         self.requests = self._http.requests

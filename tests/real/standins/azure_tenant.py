@@ -17,7 +17,7 @@ from support.signer import Signer, good_claims
 
 TENANT = "11111111-2222-3333-4444-555555555555"
 RESOURCE = "api://wif-token.example.test"
-CLOSED = "api://closed.example.test"  # wants its callers to be assigned
+CLOSED = "api://closed.example.test"  # requires that its callers are assigned
 EXCHANGE = "api://AzureADTokenExchange"
 SUBJECT = "system:serviceaccount:apps:build"
 
@@ -29,7 +29,7 @@ def new_id(name: str) -> str:
 
 @dataclass(frozen=True)
 class Identity:
-    """What Entra ID knows of an application or managed identity."""
+    """What Entra ID knows about an application or managed identity."""
 
     client_id: str
     object_id: str
@@ -44,19 +44,19 @@ def new_identity(name: str) -> Identity:
 
 @dataclass
 class Application:
-    """An application with its credentials; `federated` are triples of issuer, subject and audience."""
+    """An application with its credentials; `federated` contains triples of issuer, subject and audience."""
 
     identity: Identity
     secret: str | None = None
     expired_secret: str | None = None
     certificates: list[x509.Certificate] = field(default_factory=list)
     federated: list[tuple[str, str, str]] = field(default_factory=list)
-    assertions: list[dict] = field(default_factory=list)  # headers and claims that it proved itself with
+    assertions: list[dict] = field(default_factory=list)  # the headers and claims of its assertions
 
 
 @dataclass(frozen=True)
 class Issued:
-    """One token: where it was asked for, by whom, and how that was proved."""
+    """One token: the place and the identity of the request, and its proof."""
 
     where: str
     client_id: str
@@ -96,6 +96,6 @@ class Tenant:
         return made
 
     def projected(self, **claims) -> str:
-        """What Kubernetes writes into AZURE_FEDERATED_TOKEN_FILE, but for these claims."""
+        """The token that Kubernetes writes to AZURE_FEDERATED_TOKEN_FILE, apart from these claims."""
         made = self.cluster.token(EXCHANGE, **{"sub": SUBJECT, **claims})
         return self.ledger.token(f"the projected token {len(self.ledger.tokens)}", made) if self.ledger else made

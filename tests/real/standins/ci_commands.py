@@ -1,4 +1,4 @@
-"""`buildkite-agent` and `circleci` as a job finds them in its PATH, with the token service behind them.
+"""`buildkite-agent` and `circleci` in the PATH of a job, with their token service.
 
 https://buildkite.com/docs/agent/v3/cli-oidc and https://circleci.com/docs/oidc-tokens-with-custom-claims/ — neither is in a
 registry of these tests, so scripts take their place that know the documented words and refuse all others. They complain on
@@ -60,7 +60,7 @@ ask("{url}/circleci", {{}}, given.claims)
 
 
 class CiCommands:
-    """Both commands in `folder`; what they print are tokens of `issuer` that live five minutes."""
+    """Both commands in `folder`; they print tokens of `issuer` that are valid for five minutes."""
 
     def __init__(self, folder: Path, issuer: Issuer, agent_token: str):
         self.folder, self.issuer, self.agent_token = folder, issuer, agent_token

@@ -12,7 +12,7 @@ import time
 from standins.issuer import Issuer
 from standins.loopback import Answer, Loopback, Request
 
-PLATFORM = "https://g.codefresh.io"  # the audience of a token without another
+PLATFORM = "https://g.codefresh.io"  # the default audience of a token
 
 
 class Codefresh:

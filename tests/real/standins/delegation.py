@@ -28,7 +28,7 @@ TIMES = ("Invalid JWT: Token must be a short-lived token (60 minutes) and in a r
 
 
 class Unauthorized(Refused):
-    """The one refusal of this endpoint that is a 401."""
+    """The only refusal of this endpoint with status 401."""
 
     def answer(self) -> Answer:
         """HTTP 401 with the two OAuth members."""
@@ -37,7 +37,7 @@ class Unauthorized(Refused):
 
 @dataclass(frozen=True)
 class Grant:
-    """One grant: who acts for whom, to which end."""
+    """One grant: the account, the user and the scopes."""
 
     account: str
     person: str
@@ -55,7 +55,7 @@ class Delegation:
     grants: dict[str, Grant] = field(default_factory=dict)  # by access token
 
     def answer(self, request: Request, accounts) -> Answer:
-        """A user's access token; Refused otherwise."""
+        """An access token of a user. Raises Refused otherwise."""
         fields = parse_qs(request.body.decode())
         if fields.get("grant_type") != [GRANT]:
             raise Refused("unsupported_grant_type", f"Invalid grant_type: {' '.join(fields.get('grant_type', []))}")
@@ -72,7 +72,7 @@ class Delegation:
         return Answer(200, {"access_token": token, "expires_in": 3599, "token_type": "Bearer"})
 
     def verify(self, assertion: str, accounts) -> dict:
-        """The claims of an assertion that the account in `iss` signed for this endpoint, now."""
+        """The claims of a valid assertion that the account in `iss` signed for this endpoint."""
         try:
             account = jwt.decode(assertion, options={"verify_signature": False}).get("iss")
         except jwt.InvalidTokenError as error:

@@ -17,7 +17,9 @@ ASYMMETRIC = tuple(family + size for family in ("RS", "PS", "ES") for size in ("
 
 
 class Distrusted(Exception):
-    """The reason: malformed, algorithm, issuer, key, signature, audience, subject, times, lifetime or replay."""
+    """Why a token is refused: malformed, algorithm, issuer, key, signature, audience, subject, times, lifetime or
+    replay.
+    """
 
 
 @dataclass
@@ -30,11 +32,11 @@ class Trust:
     algorithms: tuple[str, ...] = ASYMMETRIC
     required: tuple[str, ...] = ("exp",)
     every_audience: bool = False
-    prefers_azp: bool = False  # if there is one, instead of aud
+    prefers_azp: bool = False  # used instead of aud, if there is one
     whole_seconds: bool = False
     needs_kid: bool = False
     longest_life: int | None = None  # seconds
-    once: bool = False  # a token with a jti
+    once: bool = False  # whether a token with a jti can be used only once
     accepted: list[str] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
 

@@ -1,7 +1,7 @@
 """The service at the Unix socket `/.fly/api` of a Fly Machine, and a machine to run programs in.
 
 https://fly.io/docs/security/openid-connect/ and https://fly.io/docs/machines/api/tokens-resource/: the response is the token
-itself. curl, which that page runs, has to come through. The path is fixed, so a program runs where the root has such a folder.
+itself. The curl command of that page must work. The path is fixed, so a program runs where the root has such a folder.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from socketserver import ThreadingUnixStreamServer
 from servers.namespace import own_mounts
 from standins.issuer import Issuer
 
-ORGANIZATION = "https://fly.io/example-org"  # the audience of a token without another
-# A root with the folders of this one and with /.fly, because a folder cannot be mounted where none is.
+ORGANIZATION = "https://fly.io/example-org"  # the default audience of a token
+# A root with the folders of this one and with /.fly, because a mount needs an existing folder.
 MACHINE = """mount -t tmpfs none /mnt
 for each in /*; do
     [ -L "$each" ] && cp -P "$each" /mnt

@@ -1,4 +1,4 @@
-"""What lets a GKE cluster accept Google's access tokens: a webhook that its API server asks about every token that it does not know.
+"""The webhook with which a GKE cluster accepts Google's access tokens: its API server calls it for every unknown token.
 
 https://kubernetes.io/docs/reference/access-authn-authz/authentication/#webhook-token-authentication — a service account is known
 by its address if the token has the scope userinfo.email, and otherwise by its number; a federated identity by its principal.
@@ -24,7 +24,9 @@ VERSION, KIND = "authentication.k8s.io/v1", "TokenReview"
 
 @dataclass
 class GkeAuthenticator:
-    """The webhook; a test says whose tokens are Google's. `expiry` holds the end of tokens that live shorter than a test."""
+    """The webhook; a test says which tokens are Google's. `expiry` contains the expiry of tokens that expire during a
+    test.
+    """
 
     sts: GoogleStandIn | None = None
     expiry: dict[str, float] = field(default_factory=dict)
@@ -60,7 +62,7 @@ class GkeAuthenticator:
         return Answer(200, {"apiVersion": VERSION, "kind": KIND, "status": status})
 
     def user(self, token: str) -> str | None:
-        """Whom the cluster takes the bearer for."""
+        """The user of the cluster that the bearer is."""
         caller = self.sts.iam.tokens.get(token) if self.sts else None
         if caller is None or time.time() >= self.expiry.get(token, float("inf")) or SCOPE + "cloud-platform" not in caller.scopes:
             return None

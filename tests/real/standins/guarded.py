@@ -30,7 +30,8 @@ from standins.sts import GoogleStandIn
 
 @dataclass(frozen=True)
 class Host:
-    """What a server gives to whom: the scheme of its challenge, and the user names that go with the token."""
+    """What a server serves and to whom: the scheme of its challenge, and the user names that it accepts with the token.
+    """
 
     content: Callable[[Request], Answer]
     scheme: str
@@ -58,7 +59,7 @@ class Guarded:
         self.hosts[name] = Host(content, scheme, user)
 
     def environment(self) -> dict[str, str]:
-        """What leads a tool here."""
+        """The variables that lead a tool to these servers."""
         return {"HTTPS_PROXY": self._proxy.url, "https_proxy": self._proxy.url}
 
     def close(self):
@@ -78,7 +79,7 @@ class Guarded:
 
 
 def proof(header: str) -> tuple[str, str, str]:
-    """The scheme, user and token of a header Authorization."""
+    """The scheme, user and token in an Authorization header."""
     scheme, _, rest = header.partition(" ")
     if scheme != "Basic":
         return scheme, "", rest
@@ -125,7 +126,7 @@ class Proxy:
 
 
 def pump(one: socket.socket, other: socket.socket):
-    """Carries bytes both ways until one end closes."""
+    """Copies bytes in both directions until one end closes."""
     ends = {one: other, other: one}
     try:
         while True:

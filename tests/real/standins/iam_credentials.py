@@ -32,7 +32,7 @@ LONGEST_LIFE, LONGEST_EXTENDED_LIFE, LONGEST_JWT = 3600, 43200, 12 * 3600  # sec
 
 @dataclass(frozen=True)
 class Call:
-    """One call that was answered."""
+    """One request that succeeded."""
 
     method: str
     account: str
@@ -44,17 +44,18 @@ class Call:
 
 @dataclass
 class IamCredentials:
-    """The service, with its policies and keys. `extended` is what the organization policy for long lives lists."""
+    """The service with its policies and keys. `extended` is the list in the organization policy for longer lifetimes.
+    """
 
     policies: Policies = field(default_factory=Policies)
     keys: ServiceAccountKeys = field(default_factory=ServiceAccountKeys)
     extended: set[str] = field(default_factory=set)
     calls: list[Call] = field(default_factory=list)
-    tokens: dict[str, Caller] = field(default_factory=dict)  # every access token that may call, federated ones too
+    tokens: dict[str, Caller] = field(default_factory=dict)  # every access token that may call, including federated ones
     impersonated: dict[str, str] = field(default_factory=dict)  # access token -> service account
 
     def answer(self, request: Request) -> Answer:
-        """What a method gives; ApiRefused otherwise."""
+        """The response of a method. Raises ApiRefused otherwise."""
         route = PATH.fullmatch(request.path)
         if route is None or route["project"] != "-" or route["method"] not in METHODS:
             raise ApiRefused(404, "Requested entity was not found.", "NOT_FOUND")
@@ -68,7 +69,7 @@ class IamCredentials:
         return Answer(200, answer)
 
     def authenticate(self, request: Request) -> Caller:
-        """Who calls: 401 for a token that nobody issued, 403 for one whose scope is too small."""
+        """The caller. Raises 401 for a token that was not issued, and 403 for one with too small a scope."""
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         caller = self.tokens.get(token) if scheme == "Bearer" else None
         if caller is None:
@@ -80,7 +81,7 @@ class IamCredentials:
         return caller
 
     def authorize(self, caller: Caller, delegates: tuple[str, ...], account: str, permission: str):
-        """Along the chain; the same 403 whether a role or an account is missing."""
+        """Checks each link of the chain. The refusal is the same 403 whether a role or an account is missing."""
         for delegate in delegates:
             if not self.policies.allows(caller, iam_policy.IMPLICIT_DELEGATION, delegate):
                 raise denied(iam_policy.IMPLICIT_DELEGATION)
@@ -104,7 +105,7 @@ class IamCredentials:
         return {"accessToken": token, "expireTime": rfc3339(time.time() + float(lifetime[1]))}
 
     def generate_id_token(self, account: str, body: dict) -> dict:
-        """A token that Google signs for an audience."""
+        """An ID token that Google signs for an audience."""
         if not body.get("audience"):
             raise invalid("audience", "The audience is required.")
         number, now = unique_id(account), int(time.time())
@@ -115,7 +116,7 @@ class IamCredentials:
         return {"token": self.keys.signer("google").token(claims)}
 
     def sign_jwt(self, account: str, body: dict) -> dict:
-        """The claims under the account's own key."""
+        """Signs the claims with the key of the account."""
         try:
             claims = json.loads(body["payload"])
             assert isinstance(claims, dict)
@@ -129,7 +130,7 @@ class IamCredentials:
         return {"keyId": signer.kid, "signedJwt": signer.token(claims)}
 
     def sign_blob(self, account: str, body: dict) -> dict:
-        """Any bytes under the account's own key."""
+        """Signs any bytes with the key of the account."""
         try:
             blob = base64.b64decode(body["payload"], validate=True)
         except (KeyError, ValueError) as error:
@@ -138,7 +139,7 @@ class IamCredentials:
         return {"keyId": kid, "signedBlob": base64.b64encode(signature).decode()}
 
 
-# Method -> the permission it takes, the fields of its body, what it gives.
+# Method -> its permission, the fields of its body, and the function that responds.
 METHODS = {
     "generateAccessToken": (iam_policy.GET_ACCESS_TOKEN, {"scope": list, "lifetime": str}, IamCredentials.generate_access_token),
     "generateIdToken": (iam_policy.GET_OPEN_ID_TOKEN, {"audience": str, "includeEmail": bool, "useEmailAzp": bool},
@@ -149,7 +150,7 @@ METHODS = {
 
 
 def read(request: Request, fields: dict[str, type]) -> dict:
-    """The body, a JSON object of these fields; null means absent, as in every JSON of Google's APIs."""
+    """The body, a JSON object with these fields. A null counts as absent, as in all of Google's APIs."""
     try:
         body = json.loads(request.body)
         assert isinstance(body, dict)
@@ -164,7 +165,7 @@ def read(request: Request, fields: dict[str, type]) -> dict:
 
 
 def chain(body: dict, account: str, caller: Caller) -> tuple[str, ...]:
-    """The delegates' addresses, in order: neither the account itself nor the caller."""
+    """The addresses of the delegates, in order. The account itself and the caller are not among them."""
     routes = [DELEGATE.fullmatch(name) if isinstance(name, str) else None for name in body.get("delegates", [])]
     if not all(routes):
         raise invalid("delegates", "A delegate must be projects/-/serviceAccounts/{ACCOUNT_EMAIL_OR_UNIQUEID}.")
@@ -175,18 +176,18 @@ def chain(body: dict, account: str, caller: Caller) -> tuple[str, ...]:
 
 
 def error_info(reason: str, domain: str, **metadata: str) -> dict:
-    """The detail that says why, for programs."""
+    """The detail of an error that programs read."""
     return {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": reason, "domain": domain, "metadata": metadata}
 
 
 def denied(permission: str) -> ApiRefused:
-    """Google's 403, the same whether the permission or the account is missing."""
+    """Google's 403, which is the same whether the permission or the account is missing."""
     info = error_info("IAM_PERMISSION_DENIED", "iam.googleapis.com", permission=permission)
     return ApiRefused(403, f"Permission '{permission}' denied on resource (or it may not exist).", "PERMISSION_DENIED", [info])
 
 
 def invalid(name: str, description: str) -> ApiRefused:
-    """Google's 400, with the field that is wrong."""
+    """Google's 400, which names the wrong field."""
     violation = {"@type": "type.googleapis.com/google.rpc.BadRequest",
                  "fieldViolations": [{"field": name, "description": description}]}  # fmt: skip
     return ApiRefused(400, "Request contains an invalid argument.", "INVALID_ARGUMENT", [violation])

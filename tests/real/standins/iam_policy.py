@@ -1,4 +1,4 @@
-"""Who may do what with which service account: IAM policies on service accounts, as far as creating credentials goes.
+"""IAM policies on service accounts, as far as they concern the creation of credentials.
 
 https://cloud.google.com/iam/docs/service-account-permissions and https://cloud.google.com/iam/docs/principal-identifiers —
 roles are named without `roles/iam.`. Every string claim of a subject token is mapped to the attribute of its name.
@@ -19,20 +19,20 @@ ROLES = {
     "workloadIdentityUser": {GET_ACCESS_TOKEN, GET_OPEN_ID_TOKEN},
     "serviceAccountOpenIdTokenCreator": {GET_OPEN_ID_TOKEN},
     "serviceAccountTokenCreator": {GET_ACCESS_TOKEN, GET_OPEN_ID_TOKEN, IMPLICIT_DELEGATION, SIGN_BLOB, SIGN_JWT},
-    "serviceAccountUser": set(),  # may attach the account to a resource, and create no credential of it
+    "serviceAccountUser": set(),  # may attach the account to a resource, but not create credentials of it
 }
 
 
 @dataclass(frozen=True)
 class Caller:
-    """Whoever holds an access token: all names that a policy may give it, and what its token is good for."""
+    """The holder of an access token: all names that a policy may contain for it, and the scopes of the token."""
 
     members: frozenset[str]
     scopes: frozenset[str]
 
 
 def federated(exchange: Exchange) -> Caller:
-    """The principal that came out of an exchange, and the sets it is in."""
+    """The principal of an exchange, and the principal sets that contain it."""
     pool = exchange.audience.partition("/providers/")[0]
     claims = exchange.claims
     names = {f"principal:{pool}/subject/{claims['sub']}", f"principalSet:{pool}/*"}
@@ -42,22 +42,24 @@ def federated(exchange: Exchange) -> Caller:
 
 
 def service_account(email: str, scopes: list[str]) -> Caller:
-    """A service account with an access token of its own."""
+    """A service account with its own access token."""
     return Caller(frozenset({f"serviceAccount:{email}"}), frozenset(scopes))
 
 
 @dataclass
 class Policies:
-    """The service accounts there are, each with its policy: role -> members."""
+    """The service accounts, each with its policy: role -> members."""
 
     accounts: dict[str, dict[str, set[str]]] = field(default_factory=dict)
 
     def grant(self, role: str, on: str, to: str):
-        """What `gcloud iam service-accounts add-iam-policy-binding` does; makes the account if there is none."""
+        """Does what `gcloud iam service-accounts add-iam-policy-binding` does, and creates the account if it does not
+        exist.
+        """
         assert role in ROLES, role
         self.accounts.setdefault(on, {}).setdefault(role, set()).add(to)
 
     def allows(self, caller: Caller, permission: str, on: str) -> bool:
-        """Whether a role on this account gives the caller this permission; never on an account that does not exist."""
+        """Whether a role on this account gives the caller this permission; never for an account that does not exist."""
         policy = self.accounts.get(on, {})
         return any(permission in ROLES[role] and members & caller.members for role, members in policy.items())

@@ -1,4 +1,4 @@
-"""Token introspection at the Security Token Service, which gcloud asks for the name of the account it signed in.
+"""Token introspection at the Security Token Service, with which gcloud finds the name of the account that signed in.
 
 RFC 7662, https://cloud.google.com/iam/docs/reference/sts/rest/v1/TopLevel/introspect; clients of libraries never call it.
 """
@@ -12,7 +12,7 @@ from standins.token_exchange import Exchange
 
 
 def introspect(request: Request, issued: dict[str, Exchange]) -> Answer:
-    """Whether a token is one of ours, and whose."""
+    """Whether a token was issued here, and to whom."""
     fields = parse_qs(request.body.decode())
     exchange = issued.get(fields.get("token", [""])[0])
     if exchange is None:

@@ -13,7 +13,7 @@ from support.signer import Signer, good_claims
 
 
 class Issuer:
-    """Publishes the keys of its signers, over TLS where it is given; `claimed` is what the discovery document says the issuer is."""
+    """Publishes the keys of its signers, over TLS if a context is given; `claimed` is the issuer in the discovery document."""
 
     def __init__(self, *signers: Signer, tls: ssl.SSLContext | None = None):
         self.signers = signers or (Signer(),)
@@ -22,7 +22,7 @@ class Issuer:
         self.requests = self._http.requests
 
     def token(self, audience: str, header: dict | None = None, **claims) -> str:
-        """A token of the first signer that passes every rule, but for the claims given by name."""
+        """A token of the first signer that passes every rule, apart from the claims given by name."""
         return self.signers[0].token(good_claims(self.url, audience, **claims), header)
 
     def close(self):

@@ -1,6 +1,5 @@
-"""A threaded HTTP server on 127.0.0.1 and an ephemeral port, the ground of every stand-in.
-
-A stand-in hands in one function from Request to Answer; every request is kept, so that a test reads what was received.
+"""A threaded HTTP server on 127.0.0.1 and an ephemeral port, the base of every stand-in. A stand-in provides a function from Request to
+Answer; every request is recorded for the tests.
 """
 
 from __future__ import annotations
@@ -21,15 +20,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Request:
-    """One request as it came over the wire; header names are in lower case."""
+    """One request as it was received; header names are in lower case."""
 
     method: str
     path: str
     query: dict[str, list[str]]
     headers: dict[str, str]
     body: bytes
-    raw_query: str = ""  # as it was sent, for what is signed
-    certificate: bytes = b""  # of the client, in DER
+    raw_query: str = ""  # as it was sent, for the verification of signatures
+    certificate: bytes = b""  # the certificate of the client as DER
 
 
 @dataclass(frozen=True)
@@ -41,27 +40,26 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
 
     def encoded(self) -> tuple[bytes, str]:
-        """The body's bytes and its default content type."""
+        """The bytes of the body and its default content type."""
         if isinstance(self.body, dict):
             return json.dumps(self.body).encode(), "application/json; charset=UTF-8"
         return (self.body.encode() if isinstance(self.body, str) else self.body), "text/plain; charset=UTF-8"
 
 
 class Server(ThreadingHTTPServer):
-    """Threads that end with the process."""
+    """A server whose threads end with the process."""
 
     daemon_threads = True
 
     def handle_error(self, *arguments):
-        """A client that went away without its answer is not an error."""
+        """Ignores a client that closed the connection before the response."""
         if not isinstance(sys.exc_info()[1], ConnectionError):
             super().handle_error(*arguments)
 
 
 class Loopback:
-    """Serves `answer` until `close`, over TLS where it is given; `url` has no trailing slash.
-
-    `address` is another address of this machine and its port, for clients that know a host by name and by the usual port.
+    """Serves `answer` until `close`, over TLS if settings are given; `url` has no trailing slash. `address` is another
+    address of this machine with its port, for clients that know a host by name and by the usual port.
     """
 
     def __init__(self, answer: Callable[[Request], Answer], tls: ssl.SSLContext | None = None, address: tuple[str, int] = ("127.0.0.1", 0)):
@@ -86,7 +84,7 @@ class Loopback:
                 reply = answer(request)
                 content, content_type = reply.encoded()
                 self.send_response_only(reply.status)
-                date = self.date_time_string()  # a stand-in may have another clock
+                date = self.date_time_string()  # a stand-in can have another clock
                 for name, value in {"Date": date, "Content-Type": content_type, **reply.headers}.items():
                     self.send_header(name, value)
                 self.send_header("Content-Length", str(len(content)))
@@ -94,7 +92,9 @@ class Loopback:
                 self.wfile.write(content)
 
             def read_body(self) -> bytes:
-                """By length or in chunks (RFC 9112 section 7.1); what stayed unread would spoil the next request."""
+                """Reads the body by length or in chunks (RFC 9112 section 7.1), because an unread rest would break the
+                next request.
+                """
                 if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
                     return self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 body = b""
@@ -107,14 +107,14 @@ class Loopback:
             do_GET = do_POST = do_PUT = do_DELETE = reply
 
             def log_message(self, *_):
-                """Silent: the requests are kept instead."""
+                """Prints nothing: the requests are recorded instead."""
 
         self._server = Server(address, Handler)
         self.port = self._server.server_address[1]
         self.url = f"{'https' if tls else 'http'}://{address[0]}:{self.port}"
         if tls:
             self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
-        # The poll interval bounds `close`; requests themselves never wait for it.
+        # The poll interval limits the time of `close`; requests never wait for it.
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     def close(self):
@@ -130,7 +130,9 @@ class Loopback:
 
 
 def at_own_address(start: Callable[[tuple[str, int]], T]) -> tuple[str, T]:
-    """Starts a server on the port 443 of an address of its own, because several tests run at once; the address and the server."""
+    """Starts a server on port 443 of its own address, because several tests run at once. Returns the address and the
+    server.
+    """
     for tries in itertools.count():
         address = f"127.{1 + secrets.randbelow(254)}.{secrets.randbelow(256)}.{1 + secrets.randbelow(254)}"
         try:

@@ -1,7 +1,7 @@
 """The metadata server of a Google Cloud host, as far as tokens go.
 
 https://cloud.google.com/compute/docs/metadata/querying-metadata: requests without `Metadata-Flavor: Google`, or with
-`X-Forwarded-For`, get 403, and every answer has the header too. google-auth itself is the judge of it: see
+`X-Forwarded-For`, get 403, and every answer has the header too. google-auth must accept it: see
 test_credential_files.py.
 """
 
@@ -20,7 +20,7 @@ FLAVOR = {"Metadata-Flavor": "Google"}
 
 @dataclass
 class MetadataServer:
-    """One host. Without an account nothing is attached to it."""
+    """One host. Without an account, no service account is attached to it."""
 
     keys: ServiceAccountKeys
     account: str | None = "host@example-project.iam.gserviceaccount.com"

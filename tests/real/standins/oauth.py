@@ -23,21 +23,21 @@ EMAIL = "https://www.googleapis.com/auth/userinfo.email"
 
 
 class OAuthRefused(Refused):
-    """A refusal with another status, or with the member that says what kind of invalid_grant it is."""
+    """A refusal with another status, or with the member that says which kind of invalid_grant it is."""
 
     def __init__(self, error: str, description: str, status: int = 400, subtype: str = ""):
         super().__init__(error, description)
         self.status, self.subtype = status, subtype
 
     def answer(self) -> Answer:
-        """As Google words it."""
+        """The response as Google words it."""
         more = {"error_subtype": self.subtype} if self.subtype else {}
         return Answer(self.status, super().answer().body | more)
 
 
 @dataclass
 class User:
-    """Someone who signed in: by which client, for which scopes, and whether the organization requires another sign-in."""
+    """A user who signed in: the client, the scopes, and whether the organization requires another sign-in."""
 
     member: str
     client: str
@@ -45,12 +45,12 @@ class User:
     scopes: frozenset[str] = frozenset({CLOUD_PLATFORM, EMAIL, "openid"})
     revoked: bool = False
     must_reauthenticate: bool = False
-    life: int = 3599  # seconds, of an access token
+    life: int = 3599  # the lifetime of an access token, in seconds
 
 
 @dataclass(frozen=True)
 class Refresh:
-    """One request that was answered, however the client words it."""
+    """One request that succeeded, in a form that does not depend on the client."""
 
     path: str
     client: str
@@ -61,7 +61,9 @@ class Refresh:
 
 @dataclass
 class OAuth:
-    """The clients, and whose refresh token is valid now. Access tokens go to `tokens`, with which IAM is asked."""
+    """The clients, and the refresh tokens that are valid now. Access tokens are added to `tokens`, which the IAM
+    stand-in accepts.
+    """
 
     tokens: dict[str, Caller]
     clients: dict[str, str] = field(default_factory=dict)
@@ -76,12 +78,12 @@ class OAuth:
         return token
 
     def answers(self, request: Request) -> bool:
-        """Whether this is a refresh; the endpoint of Google accounts has other grants too."""
+        """Whether this is a refresh request; the endpoint for Google accounts has other grants too."""
         grants = parse_qs(request.body.decode(errors="replace")).get("grant_type")
         return request.method == "POST" and (request.path == OF_WORKFORCE or request.path == OF_ACCOUNTS and grants == [GRANT])
 
     def answer(self, request: Request) -> Answer:
-        """An access token; OAuthRefused otherwise."""
+        """An access token. Raises OAuthRefused otherwise."""
         if request.headers.get("content-type", "").partition(";")[0] != "application/x-www-form-urlencoded":
             raise OAuthRefused("invalid_request", "The request is not a form.")
         fields = parse_qs(request.body.decode(), keep_blank_values=True)
@@ -100,7 +102,7 @@ class OAuth:
         return Answer(200, self.issue(user, scopes, token))
 
     def authenticate(self, request: Request, fields: dict[str, str]) -> tuple[str, str]:
-        """The client and where its secret was: in the form for Google accounts, in the header for workforce pools."""
+        """The client and the place of its secret: the form for Google accounts, the header for workforce pools."""
         header = request.headers.get("authorization", "")
         if request.path == OF_WORKFORCE:
             scheme, _, pair = header.partition(" ")
@@ -116,7 +118,7 @@ class OAuth:
         return client, place
 
     def user_of(self, token: str, client: str, path: str) -> User:
-        """Whose refresh token this is."""
+        """The user of this refresh token."""
         user = self.users.get(token)
         if user is None or user.path != path:
             raise OAuthRefused("invalid_grant", "Bad Request")

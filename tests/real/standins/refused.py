@@ -1,4 +1,4 @@
-"""A refusal in the shapes in which Google's services give theirs.
+"""A refusal in the forms that Google's services use.
 
 OAuth errors of the Security Token Service: RFC 6749 section 5.2, https://www.rfc-editor.org/rfc/rfc6749#section-5.2
 Errors of Google Cloud APIs: https://cloud.google.com/apis/design/errors

@@ -35,11 +35,13 @@ MANIFEST = json.dumps({
 
 
 class Registry:
-    """One running registry; `readers` are the service accounts, None for nobody, that got a manifest."""
+    """One running registry; `readers` contains the service accounts that got a manifest, and None for an anonymous
+    client.
+    """
 
     def __init__(self, iam: IamCredentials, tls: ssl.SSLContext, address: tuple[str, int] = ("127.0.0.1", 0)):
         self.iam = iam
-        self.granted: dict[str, str | None] = {}  # token of this registry -> service account, None for nobody
+        self.granted: dict[str, str | None] = {}  # token of this registry -> service account, None for an anonymous client
         self.readers: list[str | None] = []
         self.refusals: list[str] = []
         self._http = Loopback(self._answer, tls, address)
@@ -48,7 +50,7 @@ class Registry:
         self.close = self._http.close
 
     def account(self, user: str, token: str) -> str | None:
-        """The service account whose access token this is, if it may read."""
+        """The service account of this access token, if it may read."""
         caller = self.iam.tokens.get(token)
         return self.iam.impersonated.get(token) if user == USER and caller and SCOPE in caller.scopes else None
 
@@ -94,7 +96,9 @@ class Registry:
 
 
 class Engine:
-    """The part of the Docker Engine's API that hands the credentials of the docker command to a registry. https://docs.docker.com/reference/api/engine/"""
+    """The part of the Docker Engine API that passes the credentials of the docker command to a registry.
+    https://docs.docker.com/reference/api/engine/
+    """
 
     def __init__(self, registry: Registry):
         self.registry = registry

@@ -1,6 +1,6 @@
-"""Anthropic, Databricks, OpenAI and Snowflake on loopback: each exchanges a token that it trusts, as its SDK asks it to.
+"""Anthropic, Databricks, OpenAI and Snowflake on loopback: each exchanges a trusted token in the protocol of its SDK.
 
-What they give lives for a second, so that the SDK asks again at once.
+Their tokens are valid for a second, so the SDK exchanges again at once.
 https://platform.claude.com/docs/en/manage-claude/wif-reference#token-exchange-request,
 https://docs.databricks.com/en/dev-tools/auth/oauth-federation-howto.html,
 https://developers.openai.com/api/reference/workload-identity-federation,

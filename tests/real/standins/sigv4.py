@@ -1,4 +1,4 @@
-"""AWS Signature Version 4, computed once more: for stand-ins that know the secret and verify what a client signed.
+"""A second implementation of AWS Signature Version 4, for stand-ins that know the secret and verify a signature.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html — written from that page alone, on
 hashlib and hmac, so that it shares no line with the program, botocore or Google's libraries, all of which it judges.
@@ -40,7 +40,7 @@ class SignedRequest:
 
 @dataclass(frozen=True)
 class Credential:
-    """The Authorization header, taken apart."""
+    """The Authorization header in its parts."""
 
     key_id: str
     date: str
@@ -66,7 +66,9 @@ def credential(headers: dict[str, str]) -> Credential:
 
 
 def verify(request: SignedRequest, keys: AwsKeys, region: str, clock: float = 0) -> AccessKey:
-    """The access key that signed this request for STS in this region; `clock` is how far the server's is ahead, in seconds."""
+    """The access key that signed this request for STS in this region; `clock` is how far the clock of the server is
+    ahead, in seconds.
+    """
     given = credential(request.headers)
     key = keys.find(given.key_id)
     if key is None or request.headers.get("x-amz-security-token") != key.token:
@@ -89,7 +91,7 @@ def verify(request: SignedRequest, keys: AwsKeys, region: str, clock: float = 0)
 
 
 def check_time(date: str, given: Credential, clock: float):
-    """`x-amz-date` within 15 minutes of the server's clock, and of the day of the scope."""
+    """Checks that `x-amz-date` is within 15 minutes of the server's clock, and on the day of the scope."""
     try:
         signed = timegm(time.strptime(date, "%Y%m%dT%H%M%SZ"))
     except ValueError as error:
@@ -112,7 +114,7 @@ def stamp(moment: float) -> str:
 
 
 def signature(request: SignedRequest, given: Credential, secret: str) -> str:
-    """The signature that the holder of the secret would give."""
+    """The signature that a client with the secret computes."""
     canonical = "\n".join([
         request.method,
         "/" + "/".join(encode(part) for part in request.path.split("/")[1:]),
@@ -130,11 +132,11 @@ def signature(request: SignedRequest, given: Credential, secret: str) -> str:
 
 
 def canonical_query(query: str) -> str:
-    """Names and values encoded anew, in order."""
+    """The names and values, encoded again and sorted."""
     pairs: Iterable = (part.partition("=")[::2] for part in query.split("&") if part)
     return "&".join(f"{name}={value}" for name, value in sorted((encode(name), encode(value)) for name, value in pairs))
 
 
 def encode(text: str) -> str:
-    """Percent-encoding that leaves only the unreserved characters."""
+    """Percent-encodes everything except the unreserved characters."""
     return quote(unquote_to_bytes(text), safe="-_.~")

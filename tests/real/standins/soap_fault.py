@@ -1,4 +1,4 @@
-"""SOAP 1.2 faults as Windows Communication Foundation and AD FS word them; all come with HTTP status 500.
+"""SOAP 1.2 faults as Windows Communication Foundation and AD FS send them; all come with HTTP status 500.
 
 https://www.w3.org/TR/soap12-part1/#soapfault; the subcodes are those of WS-Trust 1.3 section 11, WS-Security section 12 and
 WS-Addressing section 6.
@@ -29,38 +29,38 @@ class Fault(Exception):
         self.namespace, self.code, self.text = namespace, code, text
 
     def answer(self) -> Answer:
-        """The envelope."""
+        """The envelope with the fault."""
         body = FAULT.format(soap=SOAP, addressing=ADDRESSING, namespace=self.namespace, code=self.code, text=escape(self.text, quote=False))
         return Answer(500, body, SOAP_XML)
 
 
 def invalid_request() -> Fault:
-    """Some part of the RequestSecurityToken."""
+    """A part of the RequestSecurityToken is wrong."""
     return Fault(TRUST, "InvalidRequest", "MSIS3127: The specified request failed.")
 
 
 def invalid_scope() -> Fault:
-    """AppliesTo names no relying party trust."""
+    """AppliesTo does not name a relying party trust."""
     return Fault(TRUST, "InvalidScope", "ID3082: The request scope is not valid or is unsupported.")
 
 
 def failed_authentication() -> Fault:
-    """User name and password, or the certificate."""
+    """The user name and password, or the certificate, were refused."""
     return Fault(SECURITY, "FailedAuthentication", "ID3242: The security token could not be authenticated or authorized.")
 
 
 def invalid_security() -> Fault:
-    """The Security header: its absence, its Timestamp, its signature."""
+    """The Security header is missing, or its Timestamp or signature is wrong."""
     return Fault(SECURITY, "InvalidSecurity", "An error occurred when verifying security for the message.")
 
 
 def action_not_supported(action: str) -> Fault:
-    """ContractFilter."""
+    """The action is refused by the ContractFilter."""
     return Fault(ADDRESSING, "ActionNotSupported", f"The message with Action '{action}' cannot be processed at the receiver, due to a "
                  "ContractFilter mismatch at the EndpointDispatcher.")  # fmt: skip
 
 
 def destination_unreachable(to: str) -> Fault:
-    """AddressFilter."""
+    """The destination is refused by the AddressFilter."""
     return Fault(ADDRESSING, "DestinationUnreachable", f"The message with To '{to}' cannot be processed at the receiver, due to an "
                  "AddressFilter mismatch at the EndpointDispatcher.")  # fmt: skip

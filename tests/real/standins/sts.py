@@ -23,7 +23,7 @@ from standins.oauth import OAuth
 from standins.refused import ApiRefused, Refused
 from standins.token_exchange import TOKEN_TYPE, Exchange, PoolProvider, exchange
 
-# Every workload of a pool that is added may impersonate it.
+# Every workload of an added pool may impersonate this account.
 DEPLOYER = "deployer@example-project.iam.gserviceaccount.com"
 
 
@@ -53,17 +53,17 @@ class GoogleStandIn:
         return self._http.connections
 
     def add(self, pool_provider: PoolProvider):
-        """Configures one workload identity pool provider; its workloads may impersonate the deployer."""
+        """Adds a workload identity pool provider, whose workloads may impersonate the deployer."""
         self.pool_providers[pool_provider.name] = pool_provider
         pool = pool_provider.name.partition("/providers/")[0]
         self.iam.policies.grant("workloadIdentityUser", on=DEPLOYER, to=f"principalSet:{pool}/*")
 
     def impersonation_url(self, account: str) -> str:
-        """What a credential configuration holds as `service_account_impersonation_url`."""
+        """The `service_account_impersonation_url` of a credential configuration."""
         return f"{self.url}/v1/projects/-/serviceAccounts/{account}:generateAccessToken"
 
     def on_https(self, tls: ssl.SSLContext) -> tuple[str, Loopback]:
-        """The same on https at another address, for clients that accept only the names of Google's hosts."""
+        """The same service on https at another address, for clients that accept only the names of Google's hosts."""
         return at_own_address(lambda address: Loopback(self._answer, tls, address))
 
     def close(self):

@@ -27,7 +27,7 @@ SIGNATURES = {DSIG + "rsa-sha1": hashes.SHA1, "http://www.w3.org/2001/04/xmldsig
 
 
 class NotSigned(Exception):
-    """The Timestamp is not covered by a good signature of the token's key."""
+    """No valid signature with the token's key covers the Timestamp."""
 
 
 def signer_of(header, stamp) -> str:
@@ -39,7 +39,7 @@ def signer_of(header, stamp) -> str:
 
 
 def verified(header, stamp) -> str:
-    """As `signer_of`; whatever is missing on the way raises what Python raises for it."""
+    """The same as `signer_of`. If a part is missing, it raises the exception of that access."""
     token, signature = header.find("o:BinarySecurityToken", NAMES), header.find("d:Signature", NAMES)
     identifier = "{%s}Id" % UTILITY
     info = signature.find("d:SignedInfo", NAMES)

@@ -52,7 +52,7 @@ GCLOUD_CLIENT_ID = "32555940559.apps.googleusercontent.com"
 
 @dataclass(frozen=True)
 class Exchange:
-    """One exchange that succeeded: what was received, and what the verified token said."""
+    """One exchange that succeeded: the request, and the claims of the verified token."""
 
     audience: str
     subject_token: str
@@ -66,7 +66,7 @@ class Exchange:
 
 
 def exchange(request: Request, pool_providers: dict[str, PoolProvider], clients: dict[str, str]) -> Exchange:
-    """Every rule of the request, then of its subject token; Refused otherwise."""
+    """Checks every rule of the request, then those of its subject token. Raises Refused otherwise."""
     fields = form(request)
     workforce = "/workforcePools/" in fields.get("audience", "")
     client = check_client(request, clients if workforce else {})
@@ -95,7 +95,9 @@ def exchange(request: Request, pool_providers: dict[str, PoolProvider], clients:
 
 
 def check_client(request: Request, clients: dict[str, str]) -> str:
-    """The id of a client: one of these with its secret, or gcloud's public one, which the service ignores; else none at all."""
+    """The ID of the client: one of these with its secret, or gcloud's public client, which the service ignores;
+    otherwise none.
+    """
     header = request.headers.get("authorization")
     if header is None:
         return ""
@@ -110,9 +112,8 @@ def check_client(request: Request, clients: dict[str, str]) -> str:
 
 
 def read_options(fields: dict[str, str], workforce: bool) -> dict:
-    """A JSON object in a string, which google-auth for Python percent-encodes; a project that is billed is for workforce pools only.
-
-    gRPC core names an empty one for every pool.
+    """The options, a JSON object in a string, which google-auth for Python percent-encodes. Only a workforce pool has a
+    project that is billed; gRPC core sends an empty one for every pool.
     """
     try:
         options = {name: value for name, value in json.loads(unquote(fields.get("options") or "{}")).items() if value != ""}
@@ -124,7 +125,7 @@ def read_options(fields: dict[str, str], workforce: bool) -> dict:
 
 
 def form(request: Request) -> dict[str, str]:
-    """The fields under their snake_case names; a field given twice is an error (RFC 6749 section 3.2)."""
+    """The fields under their snake_case names. A repeated field is an error (RFC 6749 section 3.2)."""
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     try:
         if content_type == "application/json":
@@ -140,7 +141,7 @@ def form(request: Request) -> dict[str, str]:
 
 
 def find_pool_provider(audience: str, pool_providers: dict):
-    """The pool provider that the audience names in full, as it was configured."""
+    """The configured pool provider whose full name is the audience."""
     if not RESOURCE_NAME.fullmatch(audience):
         raise Refused(
             "invalid_request",

@@ -1,7 +1,7 @@
-"""The TokenReview API of Kubernetes, which Vault's and OpenBao's `kubernetes` login asks about a pod's token.
+"""The TokenReview API of Kubernetes, which the `kubernetes` login of Vault and OpenBao calls for the token of a pod.
 
-https://kubernetes.io/docs/reference/kubernetes-api/authentication-resources/token-review-v1/ — it refuses whoever may not
-review (401, 403), other paths and bodies; a token that it does not accept is no error but `authenticated: false`.
+https://kubernetes.io/docs/reference/kubernetes-api/authentication-resources/token-review-v1/ — it refuses clients without permission
+(401, 403), other paths and bodies; a token that it does not accept is no error but `authenticated: false`.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class TokenReviewApi:
             token = review["spec"]["token"]
         except (ValueError, KeyError, TypeError):
             return status(400, "BadRequest", "the object provided is unrecognized")
-        # Both may be left out, as the logins do: the path tells.
+        # Both may be left out, as in the logins, because the path contains them.
         if (review.get("apiVersion", VERSION), review.get("kind", KIND)) != (VERSION, KIND):
             return status(400, "BadRequest", "the object provided is unrecognized")
         found = self._review(token, review["spec"].get("audiences") or [ISSUER])

@@ -31,7 +31,8 @@ LONGEST_LIFE = 15 * 60  # seconds
 
 @dataclass(frozen=True)
 class AwsPoolProvider:
-    """A workload identity pool provider of kind AWS. `perform` gives the caller's ARN, or raises AwsRefused."""
+    """A workload identity pool provider of the type AWS. `perform` returns the ARN of the caller, or raises AwsRefused.
+    """
 
     name: str
     account: str
@@ -39,7 +40,7 @@ class AwsPoolProvider:
 
 
 def known_to(keys: AwsKeys) -> Callable[[SignedRequest], str]:
-    """An AWS that re-computes the signature with the secrets it knows."""
+    """A function in place of AWS that computes the signature again with the secrets that it knows."""
 
     def perform(request: SignedRequest) -> str:
         region = HOST.fullmatch(request.headers["host"])["region"] or "us-east-1"
@@ -49,12 +50,12 @@ def known_to(keys: AwsKeys) -> Callable[[SignedRequest], str]:
 
 
 def malformed(text: str) -> Refused:
-    """The code and the words of every fault of the form."""
+    """The code and the text for every mistake in the form."""
     return Refused("invalid_grant", f"Invalid format of AWS credentials:{text}")
 
 
 def verify_aws(token: str, provider: AwsPoolProvider) -> dict:
-    """Account and ARN of a signed request that passes every rule; Refused otherwise."""
+    """The account and the ARN of a signed request that passes every rule. Raises Refused otherwise."""
     request = parse(token)
     target = request.headers["x-goog-cloud-target-resource"]
     if target.removeprefix("https:") != provider.name:
@@ -72,7 +73,7 @@ def verify_aws(token: str, provider: AwsPoolProvider) -> dict:
 
 
 def parse(token: str) -> SignedRequest:
-    """The request behind one percent-encoding, its url, method and headers checked."""
+    """The request, which is percent-encoded once; its url, method and headers are checked."""
     try:
         found = json.loads(unquote(token, errors="strict"))
         url, method = found["url"], found["method"]
@@ -103,12 +104,12 @@ def parse(token: str) -> SignedRequest:
 
 
 def check_date(date: str):
-    """Signed in the last 15 minutes."""
+    """Checks that the request was signed in the last 15 minutes."""
     try:
         age = time.time() - timegm(time.strptime(date, "%Y%m%dT%H%M%SZ"))
     except ValueError as error:
         raise malformed("x-amz-date is no time.") from error
     if age > LONGEST_LIFE:
         raise malformed("x-amz-date is more than 15 minutes ago.")
-    if age < -1:  # the seconds of two clocks that agree
+    if age < -1:  # the tolerated difference of two clocks
         raise malformed("x-amz-date is in the future.")

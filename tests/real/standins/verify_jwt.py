@@ -27,26 +27,28 @@ LONGEST_SUBJECT = 127  # bytes
 
 @dataclass(frozen=True)
 class OidcPoolProvider:
-    """A workload identity pool provider of kind OIDC. `name` is the full resource name, from `//iam.googleapis.com/` on."""
+    """A workload identity pool provider of the type OIDC. `name` is the full resource name, which begins with
+    `//iam.googleapis.com/`.
+    """
 
     name: str
     issuer: str
     allowed_audiences: tuple[str, ...] = ()
-    jwks: dict | None = None  # uploaded: then discovery is not consulted
+    jwks: dict | None = None  # uploaded keys, with which discovery is not used
     ca_file: str | None = None  # for an issuer on https with a private CA
 
     def audiences(self) -> tuple[str, ...]:
-        """What `aud` may be: the allowed audiences, or the resource name with and without `https:`."""
+        """The accepted `aud`: the allowed audiences, or the resource name with and without `https:`."""
         return self.allowed_audiences or (self.name, "https:" + self.name)
 
 
 def invalid(description: str) -> Refused:
-    """The code under which the service files every fault of the token itself."""
+    """The code that the service uses for every fault of the token itself."""
     return Refused("invalid_grant", description)
 
 
 def verify_jwt(token: str, provider: OidcPoolProvider) -> dict:
-    """The claims of a token that passes every rule; Refused otherwise."""
+    """The claims of a token that passes every rule. Raises Refused otherwise."""
     try:
         header = jwt.get_unverified_header(token)
         claims = jwt.decode(token, options={"verify_signature": False})
@@ -65,7 +67,7 @@ def verify_jwt(token: str, provider: OidcPoolProvider) -> dict:
 
 
 def published_keys(provider: OidcPoolProvider) -> list[dict]:
-    """The issuer's keys, found by OpenID discovery; nothing is cached."""
+    """The keys of the issuer, found by OpenID discovery; nothing is cached."""
     document = fetch(provider.issuer.rstrip("/") + "/.well-known/openid-configuration", provider)
     if document.get("issuer") != provider.issuer:
         raise invalid("`issuer` claim in OIDC discovery document does not match the issuer specified in the request.")
@@ -73,7 +75,7 @@ def published_keys(provider: OidcPoolProvider) -> list[dict]:
 
 
 def fetch(url: str, provider: OidcPoolProvider) -> dict:
-    """One JSON object from the issuer, past any proxy of the environment."""
+    """One JSON object of the issuer, fetched without any proxy of the environment."""
     handlers: list = [urllib.request.ProxyHandler({})]
     if provider.ca_file:
         handlers.append(urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=provider.ca_file)))
@@ -85,7 +87,7 @@ def fetch(url: str, provider: OidcPoolProvider) -> dict:
 
 
 def check_signature(token: str, header: dict, keys: list[dict]):
-    """By the key that `kid` names, or, without `kid`, by any key."""
+    """Verifies the signature with the key that `kid` names, or without `kid` with any key."""
     if "kid" in header:
         keys = [key for key in keys if key.get("kid") == header["kid"]]
         if not keys:
@@ -103,7 +105,7 @@ def check_signature(token: str, header: dict, keys: list[dict]):
 
 
 def check_audience(claims: dict, provider: OidcPoolProvider):
-    """One of `aud` must be among what the pool provider allows."""
+    """Checks that the pool provider allows one `aud`."""
     found = claims.get("aud")
     found = found if isinstance(found, list) else [found]
     if not any(audience in provider.audiences() for audience in found):
@@ -111,7 +113,7 @@ def check_audience(claims: dict, provider: OidcPoolProvider):
 
 
 def check_times(claims: dict):
-    """`exp` ahead, `iat` behind, at most 24 hours between them."""
+    """Checks that `exp` is in the future and `iat` in the past, with at most 24 hours between them."""
     now = time.time()
     for name in ("exp", "iat"):
         if not isinstance(claims.get(name), (int, float)) or isinstance(claims.get(name), bool):
@@ -125,7 +127,7 @@ def check_times(claims: dict):
 
 
 def check_subject(claims: dict):
-    """`google.subject`, mapped from `sub`, is mandatory and short."""
+    """Checks `google.subject`, mapped from `sub`: it is required, and its length is limited."""
     subject = claims.get("sub")
     if not isinstance(subject, str) or not subject:
         raise invalid("The mapped attribute google.subject is empty: the ID Token has no `sub`.")

@@ -29,7 +29,7 @@ BEARER = "urn:oasis:names:tc:SAML:2.0:cm:bearer"
 
 @dataclass(frozen=True)
 class SamlPoolProvider:
-    """A workload identity pool provider of kind SAML: what its uploaded IdP metadata says."""
+    """A workload identity pool provider of the type SAML, with what its uploaded IdP metadata says."""
 
     name: str
     idp_entity_id: str
@@ -37,13 +37,13 @@ class SamlPoolProvider:
 
 
 def require(condition, rule: str):
-    """Refuses with the rule's text."""
+    """Raises Refused with the text of the rule unless it holds."""
     if not condition:
         raise Refused("invalid_grant", f"The SAML assertion is not valid: {rule}")
 
 
 def verify_saml(token: str, provider: SamlPoolProvider) -> dict:
-    """Subject and audiences of an assertion that passes every rule; Refused otherwise."""
+    """The subject and the audiences of an assertion that passes every rule. Raises Refused otherwise."""
     root = parse(token)
     response = root if root.tag == f"{{{NAMES['p']}}}Response" else None
     require(response is not None or root.tag == f"{{{NAMES['a']}}}Assertion", "neither a Response nor an Assertion.")
@@ -64,7 +64,7 @@ def verify_saml(token: str, provider: SamlPoolProvider) -> dict:
 
 
 def parse(token: str):
-    """The XML behind the base64, with entities and networks off."""
+    """The XML in the base64 text, parsed without entities and network access."""
     try:
         xml = base64.b64decode("".join(token.split()), validate=True)
         return etree.fromstring(xml, etree.XMLParser(resolve_entities=False, no_network=True, remove_comments=True))
@@ -81,7 +81,7 @@ def signed_part(root, provider: SamlPoolProvider):
 
 
 def check_issuer(assertion, provider: SamlPoolProvider):
-    """`Issuer` and the time of issue."""
+    """Checks `Issuer` and the time of issue."""
     issuer = assertion.find("a:Issuer", NAMES)
     require(issuer is not None and issuer.text == provider.idp_entity_id, "the Issuer of the Assertion is not the IdP.")
     require(issuer.get("Format") in (None, ENTITY), "the Format of the Issuer is not entity.")
@@ -90,7 +90,7 @@ def check_issuer(assertion, provider: SamlPoolProvider):
 
 
 def check_subject(assertion):
-    """A NameID and exactly one bearer confirmation that is still open."""
+    """Checks that there is a NameID and exactly one bearer confirmation that has not expired."""
     require(text(assertion, "a:Subject/a:NameID"), "the Subject has no NameID.")
     confirmations = assertion.findall("a:Subject/a:SubjectConfirmation", NAMES)
     require(len(confirmations) == 1, "there must be exactly one SubjectConfirmation.")
@@ -101,7 +101,7 @@ def check_subject(assertion):
 
 
 def check_conditions(assertion, provider: SamlPoolProvider):
-    """Times, and audience restrictions that each name this pool provider."""
+    """Checks the times, and that each audience restriction names this pool provider."""
     conditions = assertion.find("a:Conditions", NAMES)
     require(conditions is not None, "there are no Conditions.")
     begin = instant(conditions, "NotBefore")
@@ -116,7 +116,7 @@ def check_conditions(assertion, provider: SamlPoolProvider):
 
 
 def check_authentication(assertion):
-    """At least one AuthnStatement, none of whose sessions has expired."""
+    """Checks that there is an AuthnStatement, and that no session has expired."""
     statements = assertion.findall("a:AuthnStatement", NAMES)
     require(statements, "there is no AuthnStatement.")
     for statement in statements:
@@ -125,12 +125,12 @@ def check_authentication(assertion):
 
 
 def text(element, path: str) -> str | None:
-    """Text at a path, or None."""
+    """The text at a path, or None."""
     return element.findtext(path, namespaces=NAMES)
 
 
 def instant(element, name: str) -> datetime | None:
-    """An xs:dateTime attribute in UTC, or None where it is absent or no time."""
+    """An xs:dateTime attribute in UTC; None if it is absent or not a time."""
     try:
         moment = datetime.fromisoformat(element.get(name, "").replace("Z", "+00:00"))
     except ValueError:
@@ -139,6 +139,6 @@ def instant(element, name: str) -> datetime | None:
 
 
 def future(element, name: str) -> bool:
-    """Whether a time attribute is there and ahead."""
+    """Whether a time attribute exists and is in the future."""
     moment = instant(element, name)
     return moment is not None and moment > datetime.now(timezone.utc)

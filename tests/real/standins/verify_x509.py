@@ -25,7 +25,7 @@ MOST = 6  # certificates in a chain
 
 @dataclass(frozen=True)
 class X509PoolProvider:
-    """A workload identity pool provider of kind X.509, with the PEM certificates of its trust store."""
+    """A workload identity pool provider of the type X.509, with the PEM certificates of its trust store."""
 
     name: str
     trust_anchors: tuple[bytes, ...]
@@ -33,12 +33,12 @@ class X509PoolProvider:
 
 
 def invalid(description: str) -> Refused:
-    """The code under which the service files every fault of the token itself."""
+    """The code that the service uses for every fault of the token itself."""
     return Refused("invalid_grant", description)
 
 
 def verify_x509(token: str, provider: X509PoolProvider, presented: bytes) -> dict:
-    """What an attribute mapping sees of a certificate that passes every rule; Refused otherwise."""
+    """What an attribute mapping can use of a certificate that passes every rule. Raises Refused otherwise."""
     leaf, *chain = certificates(token)
     if leaf.public_bytes(Encoding.DER) != presented:
         raise invalid("The client certificate of the connection is not the first certificate of the subject token.")
@@ -54,7 +54,7 @@ def verify_x509(token: str, provider: X509PoolProvider, presented: bytes) -> dic
 
 
 def certificates(token: str) -> list[x509.Certificate]:
-    """Standard base64 with padding, and nothing else."""
+    """The certificates, which must be in standard base64 with padding."""
     try:
         texts = json.loads(token)
         assert isinstance(texts, list) and texts
@@ -64,7 +64,7 @@ def certificates(token: str) -> list[x509.Certificate]:
 
 
 def check_leaf(leaf: x509.Certificate):
-    """The certificate of the client."""
+    """Checks the certificate of the client."""
     check_times(leaf)
     if leaf.extensions.get_extension_for_class(x509.BasicConstraints).value.ca:
         raise invalid("The client certificate is that of a certificate authority.")
@@ -77,14 +77,14 @@ def check_leaf(leaf: x509.Certificate):
 
 
 def check_times(certificate: x509.Certificate):
-    """It is valid now."""
+    """Checks that the certificate is valid now."""
     now = datetime.datetime.now(datetime.timezone.utc)
     if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
         raise invalid("A certificate of the chain has expired or is not valid yet.")
 
 
 def leads(certificate: x509.Certificate, between: list[x509.Certificate], anchors: list[x509.Certificate]) -> bool:
-    """Whether an anchor issued it, or a CA between that one of them issued."""
+    """Whether an anchor issued the certificate, or an authority between them that an anchor issued."""
     if any(issued(certificate, anchor) for anchor in anchors):
         return True
     for authority in between:
@@ -95,7 +95,7 @@ def leads(certificate: x509.Certificate, between: list[x509.Certificate], anchor
 
 
 def issued(certificate: x509.Certificate, authority: x509.Certificate) -> bool:
-    """By name and signature."""
+    """Whether name and signature show that this authority issued the certificate."""
     try:
         certificate.verify_directly_issued_by(authority)
         return True

@@ -1,4 +1,4 @@
-"""AD FS as the tests meet it: a Kerberos realm, Apache with Negotiate and TLS, and the front of AD FS behind it.
+"""AD FS for the tests: a Kerberos realm, Apache with Negotiate and TLS, and the front of AD FS behind it.
 
     run = adfs.run(ccache=adfs.kdc.ticket("alice"))
     assert run.token == adfs.front.issued[-1]
@@ -37,7 +37,7 @@ SERVICE = "HTTP/localhost"
 
 @contextlib.contextmanager
 def kerberos(folder: Path) -> Iterator[Kdc]:
-    """A realm with two users, the service of the host under test, and a KDC that answers."""
+    """A realm with two users and the service of this host, with a running KDC."""
     made = realm(folder)
     for name, password in PASSWORDS.items():
         made.add(name, password)
@@ -50,7 +50,7 @@ def kerberos(folder: Path) -> Iterator[Kdc]:
 
 @dataclass
 class Farm:
-    """AD FS for one test. `run` and `options` speak for alice, whom the server application CLIENT is bound to."""
+    """AD FS for one test. `run` and `options` use alice, to whom the server application CLIENT is bound."""
 
     kdc: Kdc
     front: Adfs
@@ -63,40 +63,42 @@ class Farm:
 
     @property
     def relying_party(self) -> str:
-        """The identifier of the Web API and of the relying party trust: what Google expects as audience, never normalised."""
+        """The identifier of the Web API and of the relying party trust: the audience that Google expects, never
+        normalized.
+        """
         return "https:" + self.audience
 
     def pool_provider(self) -> OidcPoolProvider:
-        """What the token service knows of this AD FS."""
+        """The pool provider that trusts this AD FS."""
         return OidcPoolProvider(self.audience, self.front.issuer, ca_file=str(self.authority.ca))
 
     def options(self, **changes: str | None) -> list[str]:
-        """The command line; `changes` by name replace an option or, with None, leave it out."""
+        """The command line; `changes` replaces options by name or, with None, leaves one out."""
         found = {"issuer": self.front.issuer + "/", "relying-party": self.relying_party, "ca-file": str(self.authority.ca)}
         found |= self.given | {name.replace("_", "-"): value for name, value in changes.items()}
         return [f"--{name}={value}" for name, value in found.items() if value is not None]
 
     def run(self, *more: str, ccache: Path | None = None, env: dict[str, str] | None = None, **changes: str | None) -> Run:
-        """One run in this realm, with the tickets of `ccache`; what it sent is registered for the leak scan."""
+        """Runs the program in this realm with the tickets of `ccache`; the leak scan knows what it sent."""
         request = self.program.request(self.audience, self.token_type) | self.kdc.env(ccache) | (env or {})
         run = self.program.run("adfs", *self.options(**changes), *more, env=request)
         self.register_tickets()
         return run
 
     def register_tickets(self):
-        """Negotiate tokens are as good as passwords for some minutes."""
+        """Registers Negotiate tokens, which are as valuable as passwords for some minutes."""
         for number, received in enumerate(self.front.received):
             sent = received.headers.get("authorization", "").partition(" ")[2]
             if sent:
                 self.program.ledger.secret(f"Negotiate token {number}", sent)
 
     def legs(self) -> list[dict[str, str]]:
-        """The headers of the requests that the front has seen, discovery and keys apart."""
+        """The headers of the requests that the front received, without discovery and keys."""
         return [received.headers for received in self.front.received if received.path not in DISCOVERY]
 
 
 def register(ledger: Ledger, kdc: Kdc):
-    """The realm's secrets: passwords, and the keys in the keytab."""
+    """Registers the secrets of the realm: passwords, and the keys in the keytab."""
     for name, password in PASSWORDS.items():
         ledger.secret(f"the password of {name}", password)
     for number, key in enumerate(re.findall(r"\(0x([0-9a-f]+)\)", kdc.run(need("klist"), "-k", "-K", str(kdc.folder / "alice.keytab")))):
@@ -106,7 +108,7 @@ def register(ledger: Ledger, kdc: Kdc):
 
 @contextlib.contextmanager
 def farm(folder: Path, kdc: Kdc, program: Program, audience: str, tls: bool = True, **server) -> Iterator[Farm]:
-    """AD FS behind Apache until the block ends, asked by OIDC unless `given` and `token_type` say otherwise."""
+    """Runs AD FS behind Apache until the block ends, with OIDC unless `given` and `token_type` say otherwise."""
     authority = Authority(folder / "authority")
     front, port = Adfs(), free_port()
     front.public = f"{'https' if tls else 'http'}://localhost:{port}"
@@ -122,7 +124,7 @@ def farm(folder: Path, kdc: Kdc, program: Program, audience: str, tls: bool = Tr
 
 
 def issues_saml(made: Farm, idp: IdentityProvider, protocol: str, sign_response: bool = True) -> Farm:
-    """Turns a farm to SAML: its assertions come from pysaml2, signed by xmlsec1."""
+    """Makes a farm issue SAML: pysaml2 makes the assertions, and xmlsec1 signs them."""
     made.front.response = lambda user, identifier: idp.response(user, sign_response)
     made.front.assertion = lambda user, identifier: bare(idp.response(user, sign_response=False))
     made.front.relying_parties[made.relying_party] = RelyingParty(made.relying_party)
@@ -132,5 +134,5 @@ def issues_saml(made: Farm, idp: IdentityProvider, protocol: str, sign_response:
 
 
 def bare(response: str) -> str:
-    """The Assertion alone, with the namespaces that it needs; its exclusive canonical form is the same."""
+    """The Assertion alone, with the namespaces that it needs; its exclusive canonical form does not change."""
     return etree.tostring(etree.fromstring(response.encode()).find("a:Assertion", NAMES), with_tail=False).decode()

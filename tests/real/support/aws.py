@@ -1,6 +1,6 @@
-"""What the AWS tests share: Google's own signer, the program's answer taken apart, the second verifier.
+"""What the AWS tests share: Google's own signer, the decoded output of the program, and the second verifier.
 
-`google_token` is the reference for the shape of a GetCallerIdentity subject token: google-auth's request signer makes it.
+`google_token` is the reference for the form of a GetCallerIdentity subject token, made by the request signer of google-auth.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ URL = "https://sts.{region}.amazonaws.com?Action=GetCallerIdentity&Version=2011-
 def google_request(
     key: AccessKey, target: str, region: str = REGION, when: float | None = None, url: str = URL, **headers: str
 ) -> dict:
-    """A signed GetCallerIdentity request as google-auth makes it, its target resource signed too, in Google's JSON shape."""
+    """A signed GetCallerIdentity request of google-auth in Google's JSON form; the target resource is signed too."""
     signer = aws.RequestSigner(region)
     credentials = aws.AwsSecurityCredentials(key.id, key.secret, key.token)
     now = _helpers.utcnow() if when is None else datetime.datetime.fromtimestamp(when, datetime.timezone.utc)
@@ -47,43 +47,43 @@ def encoded(request: dict) -> str:
 
 
 def google_token(key: AccessKey, target: str, **how) -> str:
-    """The subject token that google-auth's signer gives."""
+    """The subject token that google-auth's signer makes."""
     return encoded(google_request(key, target, **how))
 
 
 @dataclass(frozen=True)
 class CallerIdentity:
-    """A GetCallerIdentity subject token, taken apart."""
+    """A GetCallerIdentity subject token in its parts."""
 
     token: str
 
     @property
     def json(self) -> dict:
-        """Url, method and headers, as Google reads them."""
+        """The url, method and headers, as Google reads them."""
         return json.loads(unquote(self.token, errors="strict"))
 
     @property
     def request(self) -> SignedRequest:
-        """After the rules of Google for its form."""
+        """The request, checked by Google's rules for its form."""
         return parse(self.token)
 
     @property
     def headers(self) -> dict[str, str]:
-        """The headers, names in lower case."""
+        """The headers, with names in lower case."""
         return {header["key"].lower(): header["value"] for header in self.json["headers"]}
 
     @property
     def credential(self) -> Credential:
-        """Who signed what."""
+        """The Authorization header in its parts."""
         return credential(self.headers)
 
     @property
     def used(self) -> tuple[str, str | None]:
-        """Which credentials were used: the access key's id and the session token."""
+        """The credentials of the signature: the ID of the access key and the session token."""
         return self.credential.key_id, self.headers.get("x-amz-security-token")
 
     def changed(self, **headers: str | None) -> CallerIdentity:
-        """The same with headers replaced (`_` for `-`), or left out where None."""
+        """The same token with other headers (`_` for `-`), or without those that are None."""
         new = {name.replace("_", "-"): value for name, value in headers.items()}
         kept = [header for header in self.json["headers"] if header["key"].lower() not in new]
         more = [{"key": name, "value": value} for name, value in new.items() if value is not None]
@@ -91,7 +91,7 @@ class CallerIdentity:
 
 
 def second_opinion(identity: CallerIdentity, key: AccessKey, region: str = REGION) -> str:
-    """What scratchstack-aws-signature says: `accepted`, or `refused: …`. See verifiers/aws-signature."""
+    """The verdict of scratchstack-aws-signature: `accepted`, or `refused: …`. See verifiers/aws-signature."""
     question = {
         "request": identity.json, "body": "", "region": region,
         "must_be_signed": sorted(identity.headers.keys() - {"authorization"}),

@@ -1,4 +1,4 @@
-"""Environments in which AWS credentials are looked for: variables, files of a home, endpoints. test_aws_botocore.py resolves
+"""Environments in which AWS credentials are searched: variables, files of a home, endpoints. test_aws_botocore.py resolves
 each of them twice.
 
 In texts, `<user x>` and `<session x>` stand for the lines of a key called x, `<process x>` and `<process-session x>` for the
@@ -54,7 +54,7 @@ class Case:
 
 
 def expand(text: str, aws: Aws, home) -> str:
-    """A text of a case, for one run."""
+    """A text of a case, expanded for one run."""
     def key(found: re.Match) -> str:
         kind, name = found[1], found[2]
         made = aws.keys.session(name) if "session" in kind else aws.keys.user(name)
@@ -75,13 +75,13 @@ def env_of(kind: str, name: str) -> dict[str, str]:
 
 
 def variable_value(variable: str, text: str) -> str:
-    """Of a key's lines, the value that this variable wants."""
+    """The value of this variable in the lines of a key."""
     lines = dict(line.split(" = ") for line in text.splitlines() if line.startswith("aws_"))
     return lines.get(variable.lower().replace("security", "session"), text)
 
 
 def container(authorization: str | None = None, **answer) -> Callable[[Aws], None]:
-    """A container endpoint that has a session, for whoever sends this Authorization."""
+    """A container endpoint that returns a session to clients that send this Authorization."""
     def prepare(aws: Aws):
         aws.container.key, aws.container.authorization = aws.keys.session("container"), authorization
         for name, value in answer.items():
@@ -99,7 +99,7 @@ def instance(**faults) -> Callable[[Aws], None]:
 
 
 def both(*steps: Callable[[Aws], None]) -> Callable[[Aws], None]:
-    """One after the other."""
+    """Applies two settings, one after the other."""
     def prepare(aws: Aws):
         for step in steps:
             step(aws)
@@ -108,7 +108,7 @@ def both(*steps: Callable[[Aws], None]) -> Callable[[Aws], None]:
 
 
 def signed_in(session: bool = True, **how) -> dict:
-    """A home in which `aws sso login` was run; the portal lets its user read."""
+    """A home after `aws sso login`; the portal allows its user the role `read`."""
     path = cache_name("corp" if session else PORTAL)
     return {"files": {path: json.dumps(how)}, "prepare": lambda aws: aws.sso.allow("Reader") and None}
 

@@ -1,7 +1,7 @@
 """What the Azure tests share: azure-identity as the reference, certificates, and the folder of Arc's keys.
 
-The folder is fixed, `/var/opt/azcmagent/tokens`: neither the program nor azure-identity lets anything choose another. So both
-run in a mount namespace in which a folder of the test lies there.
+The folder is fixed, `/var/opt/azcmagent/tokens`: neither the program nor azure-identity has a setting for it. So both
+run in a mount namespace in which a folder of the test is at that path.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MOUNT = """mount -t tmpfs none /var/opt
 mkdir -p "{keys}"
 mount --bind "{folder}" "{keys}"
 """
-# An installed agent, which is found by its program when no variable names it.
+# An installed agent, which is found by its program if no variable names it.
 AGENT = """mount -t tmpfs none /opt
 mkdir -p /opt/azcmagent/bin
 touch /opt/azcmagent/bin/himds
@@ -32,13 +32,13 @@ touch /opt/azcmagent/bin/himds
 
 
 def with_keys(folder: Path, agent: bool = False) -> tuple[str, ...]:
-    """Words before a command that runs it where `folder` is the agent's."""
+    """The words before a command that run it with `folder` in place of the agent's folder."""
     return own_mounts(MOUNT.format(folder=folder, keys=KEYS) + (AGENT if agent else ""))
 
 
 def reference(azure: Azure, program: Program, credential: str, env: dict[str, str], *, resource: str = RESOURCE,
               prefix: tuple = (), **options) -> dict:  # fmt: skip
-    """What azure-identity makes of an environment: `{"token": …}` or `{"failure": …}`."""
+    """What azure-identity finds in an environment: `{"token": …}` or `{"failure": …}`."""
     if credential.startswith(("Default", "Client", "Certificate", "Workload")):
         options |= {"disable_instance_discovery": True, "connection_verify": str(azure.ca)}
     words = [*prefix, PYTHON, "-B", HERE / "clients" / "azure_credential.py", credential, resource, json.dumps(options)]

@@ -24,14 +24,14 @@ class Acceptor:
 
     @property
     def judgements(self) -> list[dict]:
-        """Oldest first."""
+        """The judgements, oldest first."""
         return json_lines(self.log)
 
 
 @contextlib.contextmanager
 def acceptor(folder: Path, certificate: Certificate, port: int, behind: int, keytab: Path, env: dict[str, str],
              mode: str) -> Iterator[Acceptor]:  # fmt: skip
-    """Serves until the block ends."""
+    """Runs an acceptor until the block ends."""
     if importlib.util.find_spec("gssapi") is None:
         missing("the Python package gssapi is not installed")
     settings, log = folder / f"acceptor-{port}.json", folder / f"acceptor-{port}.log"

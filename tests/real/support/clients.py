@@ -1,6 +1,6 @@
 """Runs a real Google client on a credential configuration whose command is the program under test.
 
-A client finishes with an access token or with a complaint; what the token service received is on the stand-in.
+A client prints an access token or an error; the stand-in records what the token service received.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ALLOW = "GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES"
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one client ended."""
+    """How a client ended."""
 
     status: int
     stdout: str
@@ -36,7 +36,7 @@ class Outcome:
 
     @property
     def complaint(self) -> str:
-        """All that the client said."""
+        """Everything that the client printed."""
         return self.stdout + self.stderr
 
 
@@ -57,7 +57,7 @@ def rust_command(configuration: Path) -> tuple[list, dict]:
 
 
 def gcloud_command(configuration: Path) -> tuple[list, dict]:
-    """gcloud with a configuration folder of its own."""
+    """gcloud with its own configuration folder."""
     settings = {
         "CLOUDSDK_CONFIG": str(configuration.parent / "gcloud"),
         "CLOUDSDK_CORE_DISABLE_PROMPTS": "1",
@@ -76,7 +76,7 @@ CLIENTS: dict[str, Callable[[Path], tuple[list, dict]]] = {
 
 @dataclass
 class Clients:
-    """Writes configurations and runs clients on them, all in one folder of the test."""
+    """Writes configurations and runs clients with them, all in one folder of the test."""
 
     folder: Path
     program: Program
@@ -108,7 +108,7 @@ class Clients:
         return path
 
     def written(self, audience: str, arguments: tuple, token_type: str = JWT, email: str | None = None) -> dict:
-        """What `wif-token config` writes for this source; before `--` it has options of its own."""
+        """What `wif-token config` writes for this source; its own options come before `--`."""
         source, *rest = map(str, arguments)
         own = [f"--pool-provider={audience}", f"--token-type={token_type}", f"--program={self.program.path}"]
         own += [f"--service-account={email}"] if email else []
@@ -121,16 +121,16 @@ class Clients:
 
     @property
     def log(self) -> Path:
-        """The log file that the program writes under a client."""
+        """The log file of the program that a client runs."""
         return self.folder / "wif-token.log"
 
     def environment(self, extra: dict[str, str] | None = None) -> dict[str, str]:
-        """The client's: clean, with the opt-in that Google demands of it."""
+        """The environment of the client: minimal, with the opt-in that Google requires."""
         path = os.pathsep.join([str(Path(shutil.which("node") or "/usr/bin/node").parent), SYSTEM_PATH])
         return self.program.environment({ALLOW: "1", "NO_PROXY": "127.0.0.1", "PATH": path, **(extra or {})})
 
     def run(self, name: str, configuration: Path, *more, env: dict[str, str] | None = None) -> Outcome:
-        """One client to its end; noted for the leak scan like a run of the program."""
+        """Runs a client to its end; the leak scan sees its output like that of the program."""
         command, settings = CLIENTS[name](configuration)
         done = subprocess.run(
             [str(word) for word in [*command, *more]], env=self.environment({**settings, **(env or {})}),

@@ -1,6 +1,6 @@
 """Runs the commands that follow the subject token, on credential configurations of every kind.
 
-Every token and signature that the stand-in gave is registered for the leak scan: it may stand in the stdout of a success alone.
+Every token and signature of the stand-in is registered for the leak scan: it may be only in the stdout of a success.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ class Commands:
 
     @property
     def path(self) -> Path:
-        """The configuration."""
+        """The path of the configuration."""
         return self.folder / "credentials.json"
 
     def configure(self, audience: str, source: dict, email: str | None = DEPLOYER, token_type: str = JWT, **more) -> Path:
-        """Writes a configuration for the stand-in; `more` are further members."""
+        """Writes a configuration for the stand-in; `more` has further members."""
         found = {
             "type": "external_account",
             "universe_domain": "googleapis.com",
@@ -46,7 +46,7 @@ class Commands:
         return self.path
 
     def run(self, command: str, *arguments, env: dict[str, str] | None = None) -> Run:
-        """One run; what Google received and gave during it is known to the leak scan afterwards."""
+        """Runs the program; the leak scan then knows what Google received and returned."""
         before = {name: len(seen) for name, seen in self.seen().items()}
         given = {"GOOGLE_APPLICATION_CREDENTIALS": str(self.path), ALLOW: "1", **(env or {})}
         run = self.program.run(command, *arguments, env=given)
@@ -56,7 +56,7 @@ class Commands:
         return run
 
     def seen(self) -> dict[str, list[str]]:
-        """Every token and signature that passed through the stand-in so far, by what it is."""
+        """Every token and signature that the stand-in has received or returned, with its name."""
         results = ("token", "signedJwt", "signedBlob")
         return {
             "subject token": [exchange.subject_token for exchange in self.sts.exchanges],
@@ -66,13 +66,13 @@ class Commands:
         }
 
     def output(self, command: str, *arguments, env: dict[str, str] | None = None) -> str:
-        """The stdout of a success, which is silent otherwise."""
+        """The stdout of a success, which must print nothing to stderr."""
         run = self.run(command, *arguments, env=env)
         assert (run.status, run.stderr) == (0, ""), run.described()
         return run.stdout
 
     def refused(self, code: str, command: str, *arguments, env: dict[str, str] | None = None) -> str:
-        """The one line of a failure of this kind."""
+        """The line of a failure of this kind."""
         run = self.run(command, *arguments, env=env)
         assert (run.status, run.stdout, run.stderr.count("\n")) == (EXIT_STATUS[code], "", 1), run.described()
         return run.stderr
@@ -80,7 +80,7 @@ class Commands:
 
 @dataclass(frozen=True)
 class Received:
-    """What matters of an exchange and of the call after it, however a client words them."""
+    """The important values of an exchange and of the call after it, in a form that does not depend on the client."""
 
     audience: str
     subject_token_type: str
@@ -96,7 +96,7 @@ class Received:
 
     @classmethod
     def last(cls, sts: GoogleStandIn) -> Received:
-        """The latest of both; forgets them, so that the next client begins anew."""
+        """The latest exchange and call. Both are then forgotten, so that the next client starts without them."""
         exchange: Exchange = sts.exchanges.pop()
         assert sts.exchanges == [] and sts.refusals == [], "one exchange, no refusal"
         claims = {name: value for name, value in exchange.claims.items() if name not in ("iat", "exp", "jti")}

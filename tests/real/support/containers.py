@@ -1,6 +1,6 @@
 """Runs docker, skopeo, podman and buildah with `docker-credential-wif-token` in PATH, as the packages install it.
 
-The tools run in a mount namespace whose /etc/hosts leads the names of registries to loopback: a helper gives a token to Google's
+The tools run in a mount namespace whose /etc/hosts maps the names of registries to loopback: a helper gives a token to Google's
 own hosts on the port 443 only, and these tests need no exception from that.
 """
 
@@ -32,12 +32,12 @@ class Outcome:
 
     @property
     def said(self) -> str:
-        """All that it said."""
+        """Everything that the tool printed."""
         return self.stdout + self.stderr
 
 
 class Containers:
-    """The tools with one login file; what they say is noted for the leak scan."""
+    """The tools with one login file; the leak scan sees what they print."""
 
     def __init__(self, folder: Path, commands: Commands, hosts: dict[str, str], authorities: Path):
         self.folder, self.commands, self.authorities = folder, commands, authorities
@@ -66,8 +66,9 @@ class Containers:
         self.login_file.write_text(json.dumps(members))
 
     def helper(self, name: str, *words) -> str:
-        """A program docker-credential-NAME, as docs/helpers/docker.md shows it, with these words before `wif-token helper docker`
-        or these options after it."""
+        """Writes a program docker-credential-NAME, as docs/helpers/docker.md shows it, with these words before
+        `wif-token helper docker` or these options after it.
+        """
         before, options = [word for word in words if not word.startswith("--")], [word for word in words if word.startswith("--")]
         path = self.bin / f"docker-credential-{name}"
         path.write_text(f'#!/bin/sh\nexec {" ".join([*before, "wif-token", "helper", "docker", *options])} "$@"\n')
@@ -75,13 +76,13 @@ class Containers:
         return name
 
     def environment(self) -> dict[str, str]:
-        """Of the tools, and of the helper, which inherits it."""
+        """The environment of the tools, which the helper inherits."""
         path = os.pathsep.join([str(self.bin), SYSTEM_PATH])
         found = {"PATH": path, "SSL_CERT_FILE": str(self.authorities), "TMPDIR": self.state.name}
         return self.program.environment(found | {"GOOGLE_APPLICATION_CREDENTIALS": str(self.commands.path)})
 
     def run(self, tool: str, *words, env: dict[str, str] | None = None) -> Outcome:
-        """One tool to its end."""
+        """Runs one tool to its end."""
         state = ("--root", f"{self.state.name}/root", "--runroot", f"{self.state.name}/run", "--storage-driver=vfs")
         first = {"docker": ("--config", self.folder), "podman": (*state, "--events-backend=file"), "buildah": state}.get(tool, ())
         done = subprocess.run(
@@ -92,14 +93,14 @@ class Containers:
         return Outcome(done.returncode, done.stdout, done.stderr)
 
     def note(self, where: str, text: str):
-        """For the leak scan, which then knows every token so far."""
+        """Registers a text for the leak scan, which then knows every token so far."""
         self.program.ledger.note(where, text)
         for name, tokens in self.commands.seen().items():
             for number, token in enumerate(tokens):
                 self.program.ledger.token(f"{name} {number}", token)
 
     def read(self, tool: str, image: str) -> Outcome:
-        """Reads the manifest of an image, or all of it."""
+        """Reads the manifest of an image, or the whole image."""
         login = f"--authfile={self.login_file}"
         match tool:
             case "docker":
@@ -110,6 +111,6 @@ class Containers:
                 return self.run(tool, "pull", *(["--policy=always"] if tool == "buildah" else []), login, image)
 
     def close(self):
-        """Removes what podman keeps."""
+        """Removes the files that podman stores."""
         with suppress(OSError):
             self.state.cleanup()

@@ -1,4 +1,4 @@
-"""Credential files of every type for the stand-in, and what clients ask with them."""
+"""Credential files of every type for the stand-in, and the requests of clients with them."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ CLIENT, CLIENT_SECRET = "client-1.apps.googleusercontent.com", "hunter2-client-s
 MEMBERS = {"authorized_user": "user:ann@example.test",
            "external_account_authorized_user": f"principal:{WORKFORCE.partition('/providers/')[0]}/subject/ann"}  # fmt: skip
 USERS = list(MEMBERS)
-# `external_account` without and with a service account of its own.
+# `external_account` without and with its own service account.
 SOURCES = [*USERS, "external_account", "external_account of an account"]
 
 
 @dataclass
 class CredentialFiles:
-    """Writes one file again and again; every refresh token is new."""
+    """Writes one file repeatedly; every refresh token is new."""
 
     path: Path
     sts: GoogleStandIn
@@ -43,7 +43,7 @@ class CredentialFiles:
         return self.ledger.secret(f"refresh token {len(self.sts.oauth.users)}", token)
 
     def credentials(self, kind: str, **user) -> dict:
-        """The members of one type; `user` as in the stand-in."""
+        """The members of one type; `user` is a user of the stand-in."""
         client = {"client_id": CLIENT, "client_secret": CLIENT_SECRET}
         if kind == "authorized_user":
             found = {"type": kind, "account": "", **client, "refresh_token": self.sign_in(kind, **user)}
@@ -58,13 +58,14 @@ class CredentialFiles:
         return found
 
     def member(self, kind: str) -> str:
-        """Who calls with these credentials."""
+        """The name of the caller in policies."""
         if kind == "external_account of an account":
             return f"serviceAccount:{FIRST}"
         return MEMBERS.get(kind) or principal(self.audience)
 
     def write(self, kind: str, **user) -> Path:
-        """A file of this type; with a service account that the caller may impersonate, for `of an account`."""
+        """Writes a file of this type. With `of an account`, it has a service account that the caller may impersonate.
+        """
         if kind == "external_account of an account":
             self.sts.iam.policies.grant(CREATOR, on=FIRST, to=principal(self.audience))
         return self.save(self.credentials(kind, **user))
@@ -76,7 +77,7 @@ class CredentialFiles:
         return self.path
 
     def impersonating(self, kind: str, *delegates: str, **more) -> Path:
-        """A file of the type `impersonated_service_account`, and the roles that it takes."""
+        """A file of the type `impersonated_service_account`; the roles that it needs are granted."""
         self.write(kind)
         members = [self.member(kind), *(f"serviceAccount:{email}" for email in delegates)]
         for member, email in zip(members, [*delegates, TARGET], strict=True):
@@ -90,14 +91,14 @@ class CredentialFiles:
         return self.save(found | more)
 
     def refresh_token(self) -> str:
-        """The one in the file."""
+        """The refresh token in the file."""
         found = json.loads(self.path.read_text())
         return found.get("source_credentials", found)["refresh_token"]
 
 
 @dataclass(frozen=True)
 class Asked:
-    """All that a client asked Google for one token; a refresh token that was in the file is called so."""
+    """Everything that a client requested from Google for one token; a refresh token of the file has a fixed name."""
 
     refreshes: tuple[Refresh, ...]
     exchanges: tuple[tuple, ...]
@@ -105,7 +106,7 @@ class Asked:
 
     @classmethod
     def of(cls, sts: GoogleStandIn, in_file: str = "") -> Asked:
-        """What was asked since the last time."""
+        """What was requested since the last call."""
         assert sts.refusals == [], sts.refusals
         refreshes = [Refresh(it.path, it.client, "in the file" if it.refresh_token == in_file else "another", it.scope, it.given_in)
                      for it in sts.oauth.refreshes]  # fmt: skip

@@ -1,4 +1,5 @@
-"""Many runs at once, all of which stand at one lock before the server answers. No sleeps: `/proc` shows who has it open."""
+"""Many runs at once, all of which wait for one lock before the server responds. `/proc` shows which of them have opened it, so there are
+no sleeps."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from support.program import Program, Run
 
 
 def have_open(path: Path, children: list) -> int:
-    """How many of these processes hold `path` open."""
+    """How many of these processes have `path` open."""
     def holds(child) -> bool:
         try:
             folder = f"/proc/{child.pid}/fd"
@@ -25,9 +26,8 @@ def have_open(path: Path, children: list) -> int:
 
 
 def crowd(program: Program, runs: int, words: tuple, kept: Path, far, opened: threading.Event, **start) -> list[Run]:
-    """Starts so many runs, sets `opened` once `far` was asked and all of them stand at the lock of the file `kept`.
-
-    How they ended, and how long after that.
+    """Starts this many runs, and sets `opened` once `far` has received a request and all runs wait for the lock of the
+    file `kept`. Returns how the runs ended, and how long after that.
     """
     children = [program.start(*words, "--timeout=60", **start) for _ in range(runs)]
     try:

@@ -1,6 +1,5 @@
-"""The installed gcloud: commands that need no network, and commands that are led to a stand-in.
-
-Each run has a configuration folder of its own and no proxy; endpoints that it may ask stand in the environment.
+"""The installed gcloud: commands that need no network, and commands that use a stand-in. Each run has its own configuration folder and no
+proxy; variables contain its endpoints.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ class Gcloud:
     folder: Path
 
     def run(self, *arguments: str, **properties: str) -> subprocess.CompletedProcess:
-        """One command; `properties` are CLOUDSDK_… variables by their rest."""
+        """Runs one command; `properties` are CLOUDSDK_… variables without that prefix."""
         env = {"PATH": os.pathsep.join([str(need("gcloud").parent), SYSTEM_PATH]), "HOME": str(self.folder),
                "CLOUDSDK_CONFIG": str(self.folder / "gcloud"), "CLOUDSDK_CORE_DISABLE_PROMPTS": "1",
                "CLOUDSDK_CORE_DISABLE_USAGE_REPORTING": "1", "NO_PROXY": "127.0.0.1"}  # fmt: skip
@@ -31,7 +30,7 @@ class Gcloud:
                               timeout=90, check=False)  # fmt: skip
 
     def credential_config(self, pool_provider: str, *options: str, **properties: str) -> dict:
-        """What create-cred-config writes for this pool provider, named as an audience."""
+        """What create-cred-config writes for the pool provider with this audience."""
         name = pool_provider.removeprefix("//iam.googleapis.com/")
         group = "workforce-pools" if "workforcePools" in name else "workload-identity-pools"
         out = self.folder / "by-gcloud.json"
@@ -40,7 +39,7 @@ class Gcloud:
         return json.loads(out.read_text())
 
     def typed(self, line: str, **properties: str) -> subprocess.CompletedProcess:
-        """A line as a user pastes it into a shell."""
+        """Runs a line as a user pastes it into a shell."""
         words = shlex.split(line)
         assert words[0] == "gcloud", line
         return self.run(*words[1:], **properties)

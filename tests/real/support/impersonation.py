@@ -1,4 +1,5 @@
-"""What the tests of the way after the subject token share: accounts, a federated token, Google's Python library led to loopback.
+"""What the tests of the exchange and the impersonation share: accounts, a federated token, and Google's Python library with loopback
+addresses.
 
 google-auth's impersonation knows only Google's own addresses: `lead_to` puts those of the stand-in in their place, and turns off
 the lookup of regional access boundaries, which would leave this machine.
@@ -22,22 +23,22 @@ SUBJECT = "repo:example/app"  # of support.signer.good_claims
 
 
 def pool_of(audience: str) -> str:
-    """The pool of a pool provider, as it stands in the name of a principal."""
+    """The pool of a pool provider, as in the name of a principal."""
     return audience.partition("/providers/")[0]
 
 
 def principal(audience: str, subject: str = SUBJECT) -> str:
-    """The member that this subject is."""
+    """The member that this subject is in policies."""
     return f"principal:{pool_of(audience)}/subject/{subject}"
 
 
 def account_name(email: str) -> str:
-    """A service account as a delegate."""
+    """The name of a service account as a delegate."""
     return f"projects/-/serviceAccounts/{email}"
 
 
 def grant_chain(sts: GoogleStandIn, audience: str, *emails: str):
-    """Each may create tokens for the next, and the workload for the first."""
+    """Allows each account to create tokens for the next, and the workload for the first."""
     members = [principal(audience), *(f"serviceAccount:{email}" for email in emails)]
     for member, email in zip(members, emails, strict=False):
         sts.iam.policies.grant(CREATOR, on=email, to=member)
@@ -53,7 +54,7 @@ def federated_token(sts: GoogleStandIn, audience: str, subject_token: str, scope
 
 
 def lead_to(sts: GoogleStandIn, monkeypatch):
-    """google-auth calls this stand-in instead of Google."""
+    """Makes google-auth call this stand-in instead of Google."""
     for name in ("_IAM_ENDPOINT", "_IAM_SIGN_ENDPOINT", "_IAM_SIGNJWT_ENDPOINT", "_IAM_IDTOKEN_ENDPOINT"):
         method = getattr(iam, name).rpartition(":")[2]
         monkeypatch.setattr(iam, name, f"{sts.url}/v1/projects/-/serviceAccounts/{{}}:{method}")
@@ -71,7 +72,7 @@ def google_source(sts: GoogleStandIn, audience: str, file, **more) -> identity_p
 
 
 def google_impersonation(sts: GoogleStandIn, audience: str, file, target: str = DEPLOYER, delegates: tuple = (), **more):
-    """google-auth's impersonated credentials over that."""
+    """google-auth's impersonated credentials with that source."""
     more = {"target_scopes": [CLOUD_PLATFORM]} | more
     return impersonated_credentials.Credentials(
         source_credentials=google_source(sts, audience, file), target_principal=target,
@@ -80,5 +81,5 @@ def google_impersonation(sts: GoogleStandIn, audience: str, file, target: str = 
 
 
 def seconds_left(answer: dict) -> float:
-    """How long an access token of generateAccessToken still lives."""
+    """How long an access token of generateAccessToken is still valid."""
     return time.mktime(time.strptime(answer["expireTime"], "%Y-%m-%dT%H:%M:%SZ")) - time.mktime(time.gmtime())

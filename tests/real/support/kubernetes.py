@@ -1,4 +1,4 @@
-"""Starts a real kube-apiserver with etcd, both on loopback and unprivileged, and makes what a test needs in it.
+"""Starts a real kube-apiserver with etcd, both on loopback and unprivileged, and creates the objects that a test needs.
 
 https://kubernetes.io/docs/reference/command-line-tools-reference/kube-apiserver/ — RBAC decides, tokens come from a file or
 from TokenRequest, client certificates from an authority of the test. It is its own issuer, as a cluster is. Nothing else of
@@ -29,13 +29,15 @@ from support.processes import free_port, serving, until
 from support.signer import Signer, new_key, pem
 
 AUDIENCE = "my-cluster"  # of the tokens of `issuer`
-LONGEST = 7200  # seconds that a token of this API server may live, whatever is asked for
+LONGEST = 7200  # the maximum lifetime of a token of this API server, in seconds
 
 
 @dataclass
 class Cluster:
-    """One running API server. `people` are user names with a token each; `admin` may do everything. `google` knows access tokens.
-    It trusts the tokens of `issuer` for the audience `my-cluster`, and calls their user `oidc:` and the subject."""
+    """One running API server. `people` contains the users with their tokens; `admin` may do everything. `google` accepts
+    access tokens. The server trusts the tokens of `issuer` for the audience `my-cluster`, and calls their user `oidc:` and
+    the subject.
+    """
 
     url: str
     authority: Authority
@@ -46,11 +48,11 @@ class Cluster:
 
     @property
     def ca(self) -> Path:
-        """The authority of the API server's certificate, and of client certificates."""
+        """The authority that issued the certificate of the API server and client certificates."""
         return self.authority.ca
 
     def call(self, method: str, path: str, body: dict | None = None, user: str = "admin") -> dict:
-        """One API call; PermissionError with the server's Status where it refuses."""
+        """Calls the API. Raises PermissionError with the Status of the server if it refuses."""
         headers = {"Authorization": f"Bearer {self.people[user]}"}
         answer = requests.request(method, self.url + path, headers=headers, json=body, verify=str(self.ca), timeout=10)
         if not answer.ok:
@@ -58,18 +60,20 @@ class Cluster:
         return answer.json()
 
     def namespace(self) -> str:
-        """A new namespace with the service account `app`."""
+        """Creates a namespace with the service account `app`."""
         name = "test-" + secrets.token_hex(4)
         self.call("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
         self.service_account(name, "app")
         return name
 
     def service_account(self, namespace: str, name: str):
-        """A service account."""
+        """Creates a service account."""
         self.call("POST", f"/api/v1/namespaces/{namespace}/serviceaccounts", {"metadata": {"name": name}})
 
     def let(self, namespace: str, subject: dict, name: str = "app"):
-        """Permits somebody to create tokens of a service account: the role and binding on the page of the source."""
+        """Allows a subject to create tokens of a service account, with the role and the binding on the page of the
+        source.
+        """
         api = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}"
         rule = {"apiGroups": [""], "resources": ["serviceaccounts/token"], "verbs": ["create"], "resourceNames": [name]}
         self.call("POST", f"{api}/roles", {"metadata": {"name": "wif-token"}, "rules": [rule]})
@@ -77,13 +81,13 @@ class Cluster:
         self.call("POST", f"{api}/rolebindings", {"metadata": {"name": "wif-token"}, "roleRef": role, "subjects": [subject]})
 
     def let_view(self, namespace: str, user: str):
-        """Binds the role `view` of every cluster to a user."""
+        """Binds the role `view` of the cluster to a user."""
         path = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/rolebindings"
         role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"}
         self.call("POST", path, {"metadata": {"name": "view"}, "roleRef": role, "subjects": [person(user)]})
 
     def token(self, namespace: str, name: str = "app", audience: str | None = None, seconds: int = 3600) -> str:
-        """A token as the kubelet would ask for: for the API server itself, unless there is another audience."""
+        """A token as the kubelet requests it: for the API server, unless another audience is given."""
         spec = {"expirationSeconds": seconds} | ({"audiences": [audience]} if audience else {})
         path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token"
         return self.call("POST", path, {"spec": spec})["status"]["token"]
@@ -93,13 +97,13 @@ class Cluster:
         return self.call("GET", "/openid/v1/jwks")
 
     def client(self, name: str) -> Certificate:
-        """A client certificate of this user."""
+        """A client certificate for this user."""
         if name not in self.clients:
             self.clients[name] = self.authority.client(f"client-{name}", name)
         return self.clients[name]
 
     def pool_provider(self, name: str) -> OidcPoolProvider:
-        """A pool provider that finds the keys by discovery, which the cluster shows to everybody."""
+        """A pool provider that finds the keys by discovery, which the cluster allows to everyone."""
         return OidcPoolProvider(name, self.url, ca_file=str(self.ca))
 
 
@@ -114,7 +118,7 @@ def account(namespace: str, name: str = "app") -> dict:
 
 
 def kubeconfig(path: Path, cluster: Cluster, namespace: str, user: dict, **more) -> Path:
-    """A kubeconfig with one context, as kubectl writes it; `more` is of the cluster, `_` standing for `-`."""
+    """A kubeconfig with one context, as kubectl writes it; `more` has members of the cluster, with `_` for `-`."""
     server = {"server": cluster.url} | {name.replace("_", "-"): value for name, value in more.items()}
     if "certificate-authority" not in server:
         server["certificate-authority-data"] = base64.b64encode(cluster.ca.read_bytes()).decode()
@@ -129,14 +133,14 @@ def kubeconfig(path: Path, cluster: Cluster, namespace: str, user: dict, **more)
 
 
 def commands_in(message: str) -> list[str]:
-    """The commands of a message that create a role and its binding."""
+    """The commands in a message that create a role and its binding."""
     found = re.findall(r"kubectl -n \S+ create (?:role|rolebinding) \S+(?: --[\w-]+=[^\s,;]+)+", message)
     assert len(found) == 2, message
     return found
 
 
 def kubectl(*words, env: dict[str, str] | None = None, given: str = "", program: str = "kubectl") -> subprocess.CompletedProcess:
-    """One run of kubectl with an environment of its own."""
+    """Runs kubectl with its own environment."""
     return subprocess.run([str(word) for word in [need(program), *words]], input=given, capture_output=True, text=True,
                           env={"PATH": SYSTEM_PATH, "HOME": "/nonexistent", **(env or {})}, timeout=60, check=False)  # fmt: skip
 
@@ -195,7 +199,7 @@ def knows_keys(found: Cluster) -> bool:
 
 
 def publish(found: Cluster):
-    """Lets everybody read the issuer's keys, which a cluster shows to service accounts alone until it is told to."""
+    """Allows everyone to read the keys of the issuer, which a cluster shows only to service accounts by default."""
     role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "system:service-account-issuer-discovery"}
     everybody = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "system:unauthenticated"}
     binding = {"metadata": {"name": "discovery"}, "roleRef": role, "subjects": [everybody]}
@@ -204,7 +208,7 @@ def publish(found: Cluster):
 
 
 def aggregate(found: Cluster):
-    """Fills the role `view`, as the controller manager does, which does not run here."""
+    """Fills the role `view`, as the controller manager does, which is not part of this server."""
     path = "/apis/rbac.authorization.k8s.io/v1/clusterroles/"
     rules = found.call("GET", path + "system:aggregate-to-view")["rules"]
     found.call("PUT", path + "view", found.call("GET", path + "view") | {"rules": rules})

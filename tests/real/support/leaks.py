@@ -1,7 +1,7 @@
 """The leak scan: no secret of a fixture, and no token of a failure, in anything that a user or a log may see.
 
-Fixtures register what is secret. Every run of the program, and of a client that ran it, is noted; after each test `check`
-searches them. A token may stand in the stdout document of a success and in the output file, and nowhere else.
+Fixtures register what is secret. Every run of the program, and of a client that ran it, is recorded; after each test `check`
+searches them. A token may be in the stdout document of a success and in the output file, and nowhere else.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from urllib.parse import quote, quote_plus
 
 @dataclass
 class Seen:
-    """Text of one run; `may_hold_token` for the stdout of a success."""
+    """The text of one run; `may_hold_token` is true for the stdout of a success."""
 
     where: str
     text: str
@@ -23,14 +23,14 @@ class Seen:
 
 @dataclass
 class Ledger:
-    """Secrets and tokens by name, and the texts in which to look for them."""
+    """Secrets and tokens by name, and the texts in which they are searched."""
 
     secrets: dict[str, str] = field(default_factory=dict)
     tokens: dict[str, str] = field(default_factory=dict)
     seen: list[Seen] = field(default_factory=list)
 
     def secret(self, name: str, value: str) -> str:
-        """Registers a secret in the spellings in which it could leak; returns it."""
+        """Registers a secret in the encodings in which it could leak, and returns it."""
         self.secrets[name] = value
         self.secrets[f"{name} (percent-encoded)"] = quote(value, safe="")
         self.secrets[f"{name} (form-encoded)"] = quote_plus(value)
@@ -39,25 +39,25 @@ class Ledger:
         return value
 
     def private_key(self, name: str, pem: str) -> str:
-        """Registers each line of a PEM body; returns the PEM."""
+        """Registers each line of a PEM body, and returns the PEM."""
         for number, line in enumerate(pem.strip().splitlines()[1:-1]):
             if len(line) > 16:
                 self.secrets[f"{name} line {number}"] = line
         return pem
 
     def token(self, name: str, value: str) -> str:
-        """Registers a token: its whole, and its signature, which alone makes it usable; returns it."""
+        """Registers a token and its signature, which is enough to use the token. Returns the token."""
         self.tokens[name] = value
         if value.count(".") == 2:
             self.tokens[f"{name} (signature)"] = value.rpartition(".")[2]
         return value
 
     def note(self, where: str, text: str, may_hold_token: bool = False):
-        """Keeps one text for the scan."""
+        """Adds a text to the scan."""
         self.seen.append(Seen(where, text, may_hold_token))
 
     def check(self) -> list[str]:
-        """What leaked, in words that do not leak it again."""
+        """The names of the secrets that leaked, without their values."""
         return [
             f"{name} leaked into {seen.where}"
             for seen in self.seen

@@ -33,15 +33,15 @@ def go(*words: str) -> list:
 
 
 def java(*words: str) -> list:
-    """google-auth-library-oauth2-http, with what it needs at run time."""
+    """google-auth-library-oauth2-http, with its dependencies at run time."""
     need("google-auth-java")
     path = ":".join(str(JARS / f"{name}.jar") for name in JAVA_LIBRARIES)
-    # The compiler runs before the program, as quickly as it can for so few lines.
+    # Java compiles the program first, with the fastest settings.
     return [need("java"), "-XX:TieredStopAtLevel=1", "-cp", path, HERE / "clients" / "MetadataClient.java", *words]
 
 
 def gcloud(mode: str, *audience: str) -> list:
-    """gcloud, for either token."""
+    """gcloud, for an access token or an ID token."""
     command = "print-identity-token" if mode == "identity" else "print-access-token"
     return [need("gcloud"), "auth", command, "--quiet", *(f"--audiences={name}" for name in audience)]
 

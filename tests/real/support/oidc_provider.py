@@ -1,4 +1,4 @@
-"""Starts npm oidc-provider (servers/oidc-provider.mjs) and reads what its token endpoint received."""
+"""Starts npm oidc-provider (servers/oidc-provider.mjs) and reads the requests that its token endpoint received."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ class OidcServer:
         return self.requests("/token")
 
     def requests(self, path: str) -> list[dict]:
-        """The same for the endpoint of this path."""
+        """The same for the endpoint at this path."""
         return [request for request in json_lines(self.log)[1:] if request["path"] == path]
 
 
 def json_lines(log: Path) -> list[dict]:
-    """The complete JSON lines among a server's output."""
+    """The complete JSON lines in the output of a server."""
     return [json.loads(line) for line in log.read_text().splitlines(keepends=True) if line[:1] == "{" and line[-1:] == "\n"]
 
 
 def client(identifier: str, method: str, **more) -> dict:
-    """Metadata of one client that may use client credentials (RFC 7591)."""
+    """The metadata of a client that may use client credentials (RFC 7591)."""
     found = {"client_id": identifier, "token_endpoint_auth_method": method, "grant_types": ["client_credentials"]}
     return found | {"response_types": [], "redirect_uris": []} | more
 
@@ -43,10 +43,9 @@ def client(identifier: str, method: str, **more) -> dict:
 @contextlib.contextmanager
 def oidc_provider(folder: Path, clients: list[dict], tls: dict | None = None, alias: bool = False,
                   device: dict | None = None) -> Iterator[OidcServer]:  # fmt: skip
-    """An issuer with these clients; `tls` holds the paths of key, certificate and ca.
-
-    With `alias` client certificates are asked for at a second port only, which the discovery document announces. With
-    `device` users sign in: interval and life of a code in seconds, and the clients that it is too busy for at first.
+    """Runs an issuer with these clients; `tls` contains the paths of key, certificate and CA. With `alias`, only a
+    second port, which the discovery document announces, requests client certificates. `device` has the interval and
+    the lifetime of a code in seconds, and the clients that get slow_down at first.
     """
     need("oidc-provider")
     settings = folder / "settings.json"

@@ -44,7 +44,7 @@ class OpenBao:
 
     @property
     def issuer(self) -> str:
-        """The issuer of its identity tokens."""
+        """The issuer of the identity tokens of this server."""
         return f"{self.url}/v1/{self.namespace}identity/oidc"
 
     def within(self, namespace: str) -> OpenBao:
@@ -53,7 +53,7 @@ class OpenBao:
         return replace(self, namespace=f"{namespace}/")
 
     def call(self, method: str, path: str, token: str | None = None, **body) -> dict:
-        """One API call, as root unless another token is given."""
+        """Calls the API, as root unless another token is given."""
         headers = {"X-Vault-Token": token or self.root_token, "X-Vault-Namespace": self.namespace}
         answer = requests.request(method, f"{self.url}/v1/{path}", headers=headers, json=body or None, timeout=10,
                                   verify=self.ca_file or True)  # fmt: skip
@@ -62,7 +62,8 @@ class OpenBao:
         return answer.json() if answer.content else {}
 
     def issue_for(self, audience: str) -> str:
-        """Prepares the role `google`, whose tokens have this `aud`; returns a user's token that may ask for them."""
+        """Sets up the role `google`, whose tokens have this `aud`, and returns the token of a user who may request them.
+        """
         self.call("POST", "sys/auth/userpass", type="userpass")
         self.call("PUT", "sys/policies/acl/tokens", policy='path "identity/oidc/token/*" { capabilities = ["read"] }')
         self.call("POST", "auth/userpass/users/workload", password=PASSWORD, token_policies=["tokens"])
@@ -71,25 +72,25 @@ class OpenBao:
         return self.user_token("workload")
 
     def user_token(self, name: str) -> str:
-        """What a login of this user gives."""
+        """The token that this user gets by a login."""
         return self.call("POST", f"auth/userpass/login/{name}", password=PASSWORD)["auth"]["client_token"]
 
     def trust(self, mount: str, audience: str, policy: str = "default", **config):
-        """Mounts a JWT login whose role `google` accepts this audience; `config` says whose keys count."""
+        """Mounts a JWT login whose role `google` accepts this audience; `config` says which keys it trusts."""
         self.call("POST", f"sys/auth/{mount}", type="jwt")
         self.call("POST", f"auth/{mount}/config", **config)
         self.call("POST", f"auth/{mount}/role/google", role_type="jwt", bound_audiences=[audience], user_claim="sub",
                   token_policies=[policy])  # fmt: skip
 
     def login(self, mount: str, token: str) -> str:
-        """Whom the server takes the bearer of a JWT for; PermissionError says why not."""
+        """The user that the server recognizes in a JWT. A PermissionError contains the reason of a refusal."""
         granted = self.call("POST", f"auth/{mount}/login", role="google", jwt=token)["auth"]["client_token"]
         return self.call("GET", "auth/token/lookup-self", granted)["data"]["display_name"]
 
 
 @contextlib.contextmanager
 def openbao(folder: Path, tls: bool = False) -> Iterator[OpenBao]:
-    """A server that keeps everything in memory; with `tls` it makes itself an authority."""
+    """Runs a server that stores everything in memory; with `tls`, it creates its own authority."""
     root_token, host = "root-" + secrets.token_hex(16), f"127.0.0.1:{free_port()}"
     options, ca_file = (["-dev-tls", f"-dev-tls-cert-dir={folder}"], f"{folder}/vault-ca.pem") if tls else ([], None)
     command = [binary(), "server", "-dev", "-dev-no-store-token", f"-dev-root-token-id={root_token}",
@@ -105,7 +106,7 @@ def openbao(folder: Path, tls: bool = False) -> Iterator[OpenBao]:
 
 @contextlib.contextmanager
 def openbao_proxy(folder: Path, bao: OpenBao, role_id: str, secret_id: str) -> Iterator[str]:
-    """The address of a proxy that logs in by AppRole and adds its token to requests that bear the header it demands."""
+    """The address of a proxy that logs in by AppRole and adds its token to requests with the required header."""
     files = {"role_id": role_id, "secret_id": secret_id}
     for name, text in files.items():
         (folder / name).write_text(text)
@@ -141,5 +142,5 @@ def openbao_agent(folder: Path, configuration: str, written: list[Path]) -> Iter
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """Nothing of ours."""
+    """An environment without variables of this machine."""
     return {"PATH": SYSTEM_PATH, "HOME": str(folder)}

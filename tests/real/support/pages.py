@@ -14,7 +14,7 @@ FENCE = re.compile(r"^( *)```([a-z]+)\n(.*?)^ *```$", re.M | re.S)
 
 @dataclass
 class Block:
-    """One block, with its page."""
+    """One fenced block, with its page."""
 
     page: str
     language: str
@@ -22,7 +22,7 @@ class Block:
 
 
 def blocks(*languages: str) -> list[Block]:
-    """Those of every page in one of these languages."""
+    """The blocks of every page in one of these languages."""
     pages = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "packaging/README.md")]
     found = []
     for page in [*pages, *sorted((ROOT / "docs").rglob("*.md"))]:

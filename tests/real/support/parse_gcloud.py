@@ -1,4 +1,4 @@
-"""Gives command lines to gcloud's own parser, without running one. Run by the Python that gcloud brings.
+"""Parses command lines with gcloud's own parser, without running them. It runs with the Python of gcloud.
 
   python3 parse_gcloud.py GOOGLE-CLOUD-SDK <COMMANDS.json      a list of lists of words
 
@@ -17,7 +17,7 @@ parser = gcloud_main.CreateCLI([])._CLI__parser
 
 
 def is_understood(words: list[str]) -> bool:
-    """Whether the parser knows the command and every option of it."""
+    """Whether the parser accepts the command and all its options."""
     try:
         parser.parse_args(words)
     except SystemExit:

@@ -14,7 +14,7 @@ ASKED = re.compile(r"To sign in, open\n\n    (\S+)\n\nand .* code (\S+)\n")
 
 
 class Form(HTMLParser):
-    """The first form of a page: where it goes and what it holds."""
+    """The first form of a page: its address and its fields."""
 
     def __init__(self, page: str):
         super().__init__()
@@ -23,7 +23,7 @@ class Form(HTMLParser):
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list):
-        """A form's address, an input's name and value."""
+        """Reads the address of a form, and the name and value of an input."""
         found = dict(attrs)
         if tag == "form" and self.action is None:
             self.action = found["action"]
@@ -33,9 +33,8 @@ class Form(HTMLParser):
 
 @dataclass
 class Person:
-    """Reads the terminal, opens the address that it shows, checks the code and signs in, or declines with `decline`.
-
-    A `slow` one needs so many seconds to find the browser.
+    """Reads the terminal, opens the address that it shows, checks the code and signs in, or declines if `decline` is
+    set. A `slow` user needs this many seconds to open the browser.
     """
 
     decline: bool = False
@@ -60,7 +59,8 @@ class Person:
         return True
 
     def filled(self, form: Form, page: str) -> dict[str, str]:
-        """What this user enters; the page that asks to confirm has to show the code of the terminal."""
+        """The fields as this user fills them in; a page that asks for confirmation must show the code of the terminal.
+        """
         if "confirm" in form.fields:
             assert self.code in page
             return form.fields | ({"abort": "yes"} if self.decline else {})

@@ -25,12 +25,12 @@ RUST_CLIENT = CACHE / "rust-client" / "debug" / "rust-client"
 AWS_SIGNATURE = CACHE / "aws-signature" / "debug" / "aws-signature"
 SYSTEM_PATH = os.pathsep.join(["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"])
 
-# Clients that no registry of the tests offers: used where they are installed, never a failure where they are not.
+# Clients that are in no registry of the tests: if they are not installed, the test is skipped.
 OPTIONAL = {"gcloud", "gsutil", "bq", "gke-gcloud-auth-plugin", "terraform"}
 
 
 def need(name: str) -> Path:
-    """The path of a tool. One that is not here is `missing`, an optional one skips the test wherever it runs."""
+    """The path of a tool. If it is absent, `missing` is called; if it is optional, the test is skipped."""
     if found := locate(name):
         return found
     if name in OPTIONAL:
@@ -39,7 +39,7 @@ def need(name: str) -> Path:
 
 
 def missing(what: str) -> NoReturn:
-    """Says by name what cannot be proved here: a failure under CI=true, a skip elsewhere."""
+    """Names what cannot be tested here: a failure if CI=true, otherwise a skip."""
     if os.environ.get("CI") == "true":
         pytest.fail(f"cannot be proved here: {what}", pytrace=False)
     pytest.skip(what)

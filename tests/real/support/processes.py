@@ -1,4 +1,5 @@
-"""Child processes: servers started in the foreground, awaited by a poll with a deadline, killed with their group; ports for them."""
+"""Child processes: servers that run in the foreground, a poll with a deadline until they are ready, the end of their process group, and
+unused ports."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ from typing import Callable, Iterator
 
 @contextlib.contextmanager
 def serving(command: list, log: Path, env: dict[str, str], ready: Callable[[], object], seconds: float = 60) -> Iterator:
-    """Runs `command` until the block ends; `ready` is polled until it answers something true, which is yielded."""
+    """Runs `command` until the block ends; `ready` is polled until it returns a true value, which is yielded."""
     with log.open("wb") as output:
         server = subprocess.Popen(
             [str(word) for word in command], env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
@@ -31,13 +32,15 @@ def serving(command: list, log: Path, env: dict[str, str], ready: Callable[[], o
 
 
 def check_alive(server: subprocess.Popen, log: Path):
-    """Fails at once, with what it said, when a server has died."""
+    """Fails at once, with the output of the server, if the server has ended."""
     if server.poll() is not None:
         raise AssertionError(f"{server.args[0]} ended with {server.returncode}:\n{log.read_text(errors='replace')[-3000:]}")
 
 
 def until(condition: Callable[[], object], what: str, seconds: float = 30, meanwhile: Callable[[], None] = lambda: None):
-    """The first true answer of `condition`, asked again and again; its errors count as no. Fails by name after `seconds`."""
+    """The first true value of `condition`, which is polled; an error counts as false. Fails after `seconds` with a
+    description.
+    """
     deadline, last = time.monotonic() + seconds, None
     while time.monotonic() < deadline:
         meanwhile()
@@ -51,7 +54,7 @@ def until(condition: Callable[[], object], what: str, seconds: float = 30, meanw
 
 
 def alive(pid: int) -> bool:
-    """Whether a process still runs; a zombie that waits for its parent does not."""
+    """Whether a process still runs; a zombie does not."""
     try:
         return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
     except (FileNotFoundError, ProcessLookupError):
@@ -59,7 +62,7 @@ def alive(pid: int) -> bool:
 
 
 def listens(port: int, host: str = "127.0.0.1") -> bool:
-    """Whether somebody takes connections there."""
+    """Whether a process accepts connections there."""
     with socket.socket() as probe:
         return probe.connect_ex((host, port)) == 0
 
@@ -92,9 +95,9 @@ class Ports:
 
 
 def unused(port: int) -> bool:
-    """Whether a server could listen there."""
+    """Whether a server could listen on this port."""
     with socket.socket() as probe:
-        # As servers do: connections of an earlier server that have ended are not in the way.
+        # Servers set this option too, so that closed connections of an earlier server do not block the port.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
@@ -105,15 +108,15 @@ def unused(port: int) -> bool:
 
 @functools.cache
 def ports() -> Ports:
-    """Those of this process."""
+    """The ports of this process."""
     return Ports()
 
 
 def free_ports(count: int) -> list[int]:
-    """Different ports that nobody uses, for servers that cannot choose one themselves."""
+    """Different unused ports, for servers that cannot choose one themselves."""
     return [ports().next() for _ in range(count)]
 
 
 def free_port() -> int:
-    """One such port."""
+    """One unused port."""
     return free_ports(1)[0]

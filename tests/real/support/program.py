@@ -1,4 +1,4 @@
-"""Runs the program under test as a client would: clean environment, empty HOME, a stdin that never ends.
+"""Runs the program under test as a client would: with a minimal environment, an empty HOME, and a stdin that stays open.
 
     run = program.run("env", "--name=TOKEN", env={"TOKEN": token})
     assert run.token == token
@@ -29,7 +29,7 @@ EXIT_STATUS = {"USAGE": 2, "CONFIGURATION": 3, "ABSENT": 4, "DENIED": 5, "UNREAC
 
 @dataclass(frozen=True)
 class Run:
-    """What one run of the program left behind, and how long it took (seconds)."""
+    """The results of one run of the program, and its duration in seconds."""
 
     arguments: tuple[str, ...]
     status: int
@@ -46,7 +46,7 @@ class Run:
 
     @property
     def token(self) -> str:
-        """The subject token of a success that keeps the contract."""
+        """The subject token of a success that follows the contract."""
         document = self.document
         assert (self.status, self.stderr) == (0, ""), self.described()
         member = MEMBERS[document["token_type"]]
@@ -54,7 +54,7 @@ class Run:
         return token_of(document)
 
     def failed(self, code: str, *words: str) -> str:
-        """Asserts a failure that keeps the contract, of this kind and with these words; returns its message."""
+        """Asserts a failure that follows the contract, with this kind and these words, and returns its message."""
         document = self.document
         assert document["version"] == 1 and document["success"] is False, self.described()
         assert document["code"] == code and self.status == EXIT_STATUS[code], self.described()
@@ -66,13 +66,13 @@ class Run:
         return document["message"]
 
     def described(self) -> str:
-        """For assertion messages."""
+        """A text about the run for assertion messages."""
         return (f"{self.arguments} -> {self.status} after {self.seconds:.1f} s\n"
                 f"stdout: {self.stdout}\nstderr: {self.stderr}\nlog: {self.log}")  # fmt: skip
 
 
 def token_of(document: dict) -> str:
-    """The subject token of a version-1 success, as it stands on stdout and in an output file."""
+    """The subject token of a success of version 1, as on stdout and in an output file."""
     assert document["version"] == 1 and document["success"] is True, document
     assert type(document["expiration_time"]) is int, document
     return document[MEMBERS[document["token_type"]]]
@@ -85,7 +85,7 @@ def has_default_margin(expiration_time: int, expiry: float, life: float) -> bool
 
 @dataclass
 class Program:
-    """The program with a home of its own; what a run leaves behind is noted for the leak scan."""
+    """The program with its own home; the leak scan sees the results of each run."""
 
     home: Path
     ledger: Ledger
@@ -94,11 +94,11 @@ class Program:
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def environment(self, extra: dict[str, str] | None = None) -> dict[str, str]:
-        """Nothing of ours but the path to programs, a language and an empty HOME."""
+        """An environment with only PATH, a language and an empty HOME."""
         return {"PATH": SYSTEM_PATH, "HOME": str(self.home), "LANG": "C.UTF-8", **self.variables, **(extra or {})}
 
     def request(self, audience: str, token_type: str = JWT, output_file: Path | None = None, **more) -> dict[str, str]:
-        """The variables that a client sets; `more` in lower case: interactive="1", revoke="1"."""
+        """The variables that a client sets; names in `more` are in lower case: interactive="1", revoke="1"."""
         found = {"AUDIENCE": audience, "TOKEN_TYPE": token_type, "INTERACTIVE": "0", "REVOKE": "0"}
         found |= {name.upper(): value for name, value in more.items()}
         if output_file:
@@ -106,22 +106,26 @@ class Program:
         return {PREFIX + name: value for name, value in found.items()}
 
     def behind(self, *words) -> Program:
-        """The same program behind these words, such as those that enter a namespace; still one file, for clients to run."""
+        """The same program with these words before it, such as those that enter a namespace. It is still one file, so
+        that clients can run it.
+        """
         wrapper = self.home.parent / f"{self.path.name}-behind"
         wrapper.write_text(f'#!/bin/sh\nexec {shlex.join(map(str, (*words, self.path)))} "$@"\n')
         wrapper.chmod(0o755)
         return replace(self, path=wrapper)
 
     def killed_after(self, seconds: float, *words) -> Program:
-        """The same, killed when it has not ended by then, as a client does: on a busy machine the killer is as late as the program."""
+        """The same program, which is killed after this time, as a client does. On a busy machine, the kill can be as
+        late as the program.
+        """
         return self.behind(*words, need("timeout"), "--signal=KILL", seconds)
 
     def run(self, source: str, *arguments, env: dict[str, str] | None = None, timeout: float = 40, logs: bool = True,
             **popen) -> Run:  # fmt: skip
-        """One run to its end, with a log file, which the leak scan reads too."""
+        """Runs the program to its end, with a log file that the leak scan reads too."""
         log = self.home.parent / f"{self.home.name}-run-{next(self.numbers)}.log"
         logging = [f"--log-file={log}"] if logs else []
-        # An open pipe without input, as Node and Java leave it: a program that reads stdin would run into the timeout.
+        # stdin is an open pipe without input, as with Node and Java: a program that reads it reaches the timeout.
         reading, writing = os.pipe()
         try:
             began = time.monotonic()
@@ -132,13 +136,13 @@ class Program:
             os.close(writing)
 
     def start(self, *arguments, env: dict[str, str] | None = None, **popen) -> subprocess.Popen:
-        """Starts a run without a log file; the caller ends it, see `finish`."""
+        """Starts a run without a log file; the caller ends it with `finish`."""
         command = [str(word) for word in (self.path, *arguments)]
         settings = {"cwd": self.home, "stdin": subprocess.DEVNULL, **popen}
         return subprocess.Popen(command, env=self.environment(env), stdout=subprocess.PIPE, stderr=subprocess.PIPE, **settings)
 
     def finish(self, child: subprocess.Popen, began: float = 0, timeout: float = 60, log: Path | None = None) -> Run:
-        """The end of a run, which is killed when it does not come; `began` is a reading of the monotonic clock."""
+        """Waits for the end of a run, and kills it at the timeout; `began` is a reading of the monotonic clock."""
         try:
             stdout, stderr = child.communicate(timeout=timeout)
         finally:
@@ -157,7 +161,7 @@ class Program:
 
 
 def tokens_in(document: str) -> list[str]:
-    """The token of a document, if it is one and holds one."""
+    """The token in a document, if it contains one."""
     try:
         found = json.loads(document)
         return [found[member] for member in MEMBERS.values() if member in found]

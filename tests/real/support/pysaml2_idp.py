@@ -32,7 +32,7 @@ METADATA = f"""<md:EntityDescriptor xmlns:md="urn:oasis:names:tc:SAML:2.0:metada
 
 
 class IdentityProvider:
-    """Issues Responses for one relying party: Google, named by `audience`."""
+    """Issues Responses for one relying party: Google, with the name `audience`."""
 
     def __init__(self, folder: Path, audience: str):
         self.audience, self.tool, key = audience, str(need("xmlsec1")), new_key("RSA")
@@ -57,11 +57,11 @@ class IdentityProvider:
         self.metadata = files["idp.xml"]
 
     def pool_provider(self, name: str) -> SamlPoolProvider:
-        """What the token service knows of this identity provider."""
+        """The pool provider that trusts this identity provider."""
         return SamlPoolProvider(name, ENTITY_ID, self.certificate)
 
     def response(self, subject: str, sign_response: bool) -> str:
-        """A Response about a subject as XML, signed as a whole or in its Assertion."""
+        """A Response about a subject as XML, of which the whole or the Assertion is signed."""
         return str(self.server.create_authn_response(
             {"mail": [f"{subject}@example.test"]}, in_response_to=None, destination=CONSUMER, sp_entity_id=self.audience,
             name_id=NameID(format=NAMEID_FORMAT_PERSISTENT, text=subject), sign_response=sign_response,
@@ -70,7 +70,9 @@ class IdentityProvider:
         ))  # fmt: skip
 
     def accepted_by_relying_party(self, token: str) -> str:
-        """The subject that pysaml2's relying party reads out of a base64 Response; it raises where it refuses."""
+        """The subject that the relying party of pysaml2 reads from a base64 Response. It raises an exception if it
+        refuses.
+        """
         configuration = SPConfig().load({
             "entityid": self.audience,
             "xmlsec_binary": self.tool,
@@ -87,5 +89,5 @@ class IdentityProvider:
 
 
 def encoded(xml: str) -> str:
-    """Base64, as the HTTP-POST binding and Google's token service want it."""
+    """Base64, as the HTTP-POST binding and Google's token service require it."""
     return base64.b64encode(xml.encode()).decode()

@@ -27,12 +27,12 @@ TEMPLATE = """\
 
 
 def at(**offset) -> str:
-    """An xs:dateTime so far from now: at(minutes=-5)."""
+    """An xs:dateTime relative to now, such as at(minutes=-5)."""
     return (datetime.now(timezone.utc) + timedelta(**offset)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def confirmation(method: str = BEARER, data: str | None = None) -> str:
-    """One SubjectConfirmation; `data` are the attributes of its data element."""
+    """One SubjectConfirmation; `data` has the attributes of its data element."""
     data = f'NotOnOrAfter="{at(minutes=5)}"' if data is None else data
     return f'<saml:SubjectConfirmation Method="{method}"><saml:SubjectConfirmationData {data}/></saml:SubjectConfirmation>'
 
@@ -44,7 +44,7 @@ def restriction(*audiences: str) -> str:
 
 
 def statement(end: str | None = None) -> str:
-    """One AuthnStatement whose session ends then."""
+    """One AuthnStatement whose session expires at this time."""
     context = "<saml:AuthnContextClassRef>urn:oasis:names:tc:SAML:2.0:ac:classes:Password</saml:AuthnContextClassRef>"
     session = f' SessionNotOnOrAfter="{end or at(hours=8)}"'
     return (
@@ -62,9 +62,8 @@ class SamlSigner:
         self.certificate = certificate_pem(self.found)
 
     def response(self, audience: str, sign: str = "_response", edit=lambda xml: xml, **parts) -> str:
-        """Base64 of a Response that passes every rule but for `parts`; `sign` names the signed element's ID, "" for none.
-
-        `edit` changes the XML text before it is signed.
+        """The base64 of a Response that passes every rule except for `parts`. `sign` is the ID of the signed element, ""
+        for none. `edit` changes the XML text before it is signed.
         """
         values = {
             **NAMES, "now": at(seconds=-5), "response_issuer": IDP, "status": SUCCESS, "issue_instant": at(seconds=-5),
@@ -76,12 +75,12 @@ class SamlSigner:
         return base64.b64encode(etree.tostring(self.signed(root, sign) if sign else root)).decode()
 
     def assertion(self, audience: str, **parts) -> str:
-        """Base64 of a signed Assertion without a Response around it."""
+        """The base64 of a signed Assertion without a Response."""
         response = etree.fromstring(base64.b64decode(self.response(audience, sign="_assertion", **parts)))
         return base64.b64encode(etree.tostring(response.find("a:Assertion", NAMES), with_tail=False)).decode()
 
     def signed(self, root, identifier: str):
-        """The tree with an enveloped RSA-SHA256 signature over the element of that ID, put after its Issuer."""
+        """The tree with an enveloped RSA-SHA256 signature over the element with that ID, after its Issuer."""
         element = next(found for found in root.iter() if found.get("ID") == identifier)
         placeholder = etree.Element(f"{{{DSIG}}}Signature", Id="placeholder", nsmap={"ds": DSIG})
         element.insert(1, placeholder)

@@ -1,4 +1,4 @@
-"""Set-ups for `wif-token check`: a configuration, a token and Google on loopback that fit together, each part there to be broken.
+"""Set-ups for `wif-token check`: a configuration, a token and Google on loopback that fit together, so that a test can break one part.
 
     setup = setups.file()
     setup.config["audience"] = "…"
@@ -31,31 +31,31 @@ STEP = " " * 25
 
 @dataclass(frozen=True)
 class Report:
-    """What one `check` said."""
+    """The output of one `check`."""
 
     run: Run
 
     def lines(self) -> list[str]:
-        """A line for each link, without the steps below them."""
+        """One line for each check, without the details below it."""
         return [line for line in self.run.stdout.splitlines() if not line.startswith(STEP)]
 
     def first(self, status: str) -> str | None:
-        """The first line of this status."""
+        """The first line with this status."""
         return next((line for line in self.lines() if line.startswith(status)), None)
 
     def statuses(self) -> dict[str, str]:
-        """Link -> status; of a link with several lines the last one."""
+        """Check -> status; for a check with several lines, the status of the last one."""
         return {line[9:24].strip(): line[:8].strip() for line in self.lines()}
 
     def below(self, link: str) -> list[str]:
-        """The steps, claims or principals of a link."""
+        """The steps, claims or principals of a check."""
         _, _, rest = re.split(rf"(?m)^(\w+ +{link} .*\n)", self.run.stdout, maxsplit=1)
         return [line.strip() for line in re.match(rf"(?:{STEP}.*\n)*", rest)[0].splitlines()]
 
 
 @dataclass
 class Setup:
-    """One set-up in a folder of its own; `token` is what lies in the file `token`."""
+    """One set-up in its own folder; `token` is the content of the file `token`."""
 
     folder: Path
     program: Program
@@ -66,7 +66,7 @@ class Setup:
     issuer: Issuer | None = None
     env: dict[str, str | None] = field(default_factory=lambda: {ALLOW: "1"})
     options: list[str] = field(default_factory=list)
-    text: str | None = None  # the configuration, where it is no JSON of ours
+    text: str | None = None  # the text of the configuration, if it is not JSON
     server: str = ""  # of the source `url`
 
     @property
@@ -80,18 +80,18 @@ class Setup:
         return self.config["credential_source"]["executable"]
 
     def file(self, name: str, content: str, mode: int = 0o644) -> Path:
-        """A file in the folder."""
+        """Writes a file in the folder."""
         path = self.folder / name
         path.write_text(content)
         path.chmod(mode)
         return path
 
     def claims(self, header: dict | None = None, **claims):
-        """Another token of the issuer, these claims changed; None leaves one out."""
+        """Another token of the issuer with these claims; None leaves one out."""
         self.token = self.issuer.token("https:" + self.audience, header, **claims)
 
     def check(self, *options: str) -> Report:
-        """Writes what there is to write, and runs it."""
+        """Writes the files of the set-up, and runs `check`."""
         (self.folder / "token").write_text(self.token)
         self.path.write_text(json.dumps(self.config) if self.text is None else self.text)
         self.path.chmod(self.path.stat().st_mode & 0o777)
@@ -101,30 +101,30 @@ class Setup:
         run = self.program.run("check", *self.options, *options, env={name: value for name, value in env.items() if value})
         for token in self.sts.iam.tokens:
             self.program.ledger.token("an access token", token)
-        # Not even a good report may hold a token.
+        # No report may contain a token.
         self.program.ledger.note("the report", run.stdout + run.stderr)
         return Report(run)
 
     def places(self) -> dict[str, str]:
-        """What differs from run to run, by its name in an expected text."""
+        """The values that differ from run to run, by their names in an expected text."""
         values = {"dir": self.folder, "sts": self.sts.url, "issuer": self.issuer.url if self.issuer else "",
                   "program": self.program.path, "server": self.server}  # fmt: skip
         return {name: str(value) for name, value in values.items()}
 
     def filled(self, text: str) -> str:
-        """A text with what differs from run to run put in."""
+        """A text with the values that differ from run to run."""
         for name, value in (self.places() | {"aud": self.audience, "email": DEPLOYER}).items():
             text = text.replace("{" + name + "}", value)
         return text
 
     def normalised(self, report: Report) -> str:
-        """The whole report, the same in every run."""
+        """The whole report in a form that is the same in every run."""
         return normalised(report.run.stdout, self.places()).replace(f" {len(self.token)} bytes", " {length} bytes")
 
 
 @dataclass
 class Setups:
-    """Makes good set-ups of every kind."""
+    """Makes valid set-ups of every kind."""
 
     folder: Path
     program: Program
@@ -134,12 +134,12 @@ class Setups:
     servers: list[Loopback] = field(default_factory=list)
 
     def close(self):
-        """Stops what was started."""
+        """Stops the servers that were started."""
         for server in self.servers:
             server.close()
 
     def of(self, source: dict, token: str = "", token_type: str = JWT, email: str | None = DEPLOYER) -> Setup:
-        """With this credential source."""
+        """A set-up with this credential source."""
         (self.folder / "private").mkdir(mode=0o700, exist_ok=True)
         config = {
             "universe_domain": "googleapis.com",
@@ -158,17 +158,17 @@ class Setups:
         return self.issuer.token("https:" + self.audience, **claims)
 
     def executable(self, command: str, token: str | None = None, token_type: str = JWT) -> Setup:
-        """A program, with an output file."""
+        """A set-up with a program and an output file."""
         executable = {"command": command, "timeout_millis": 30000, "output_file": str(self.folder / "private" / "out.json")}
         return self.of({"executable": executable}, self.jwt() if token is None else token, token_type)
 
     def ours(self, *arguments: str, token: str | None = None, token_type: str = JWT) -> Setup:
-        """This program, by default with the source `file`."""
+        """A set-up with this program, by default with the source `file`."""
         words = arguments or ("file", f"--path={self.folder / 'token'}")
         return self.executable(" ".join([str(self.program.path), *words]), token, token_type)
 
     def url(self, answer: Callable[[Request], Answer]) -> Setup:
-        """A source `url` with a header, and whoever answers there."""
+        """A set-up with the source `url`, a header, and a server."""
         server = Loopback(answer)
         self.servers.append(server)
         setup = self.of({"url": server.url + "/token", "headers": {"Metadata": "True"}})
@@ -176,7 +176,7 @@ class Setups:
         return setup
 
     def foreign(self, token: str | None = None, token_type: str = JWT, **document) -> Setup:
-        """Another program: a script that prints a document."""
+        """A set-up with another program: a script that prints a document."""
         token = self.jwt() if token is None else token
         wire, member = (SAML2, "saml_response") if token_type == SAML2 else (JWT, "id_token")
         document = {"version": 1, "success": True, "token_type": wire, member: token,
@@ -188,12 +188,12 @@ class Setups:
         return setup
 
     def grant(self, role: str, on: str, to: str | None = None):
-        """Gives a role, to the workload by default."""
+        """Grants a role, by default to the workload."""
         self.sts.iam.policies.grant(role, on=on, to=to or principal(self.audience))
 
 
 def copy(program: Path, folder: Path, mode: int = 0o755) -> Path:
-    """The program elsewhere, under its own name."""
+    """A copy of the program under its own name in another folder."""
     folder.mkdir()
     path = folder / "wif-token"
     shutil.copy(program, path)

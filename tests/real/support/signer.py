@@ -1,4 +1,4 @@
-"""Keys, a certificate and tokens that the tests make themselves or take apart, with cryptography and PyJWT."""
+"""Keys, a certificate and tokens that the tests create or decode themselves, with cryptography and PyJWT."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def pem(key, encoding: str = "pkcs8") -> str:
 
 
 class Signer:
-    """One key with a `kid`, as an issuer has; `algorithm` is RS256 or ES256."""
+    """A key with a `kid`, as an issuer has; `algorithm` is RS256 or ES256."""
 
     def __init__(self, algorithm: str = "ES256", kid: str | None = "test-key"):
         self.algorithm = algorithm
@@ -37,7 +37,7 @@ class Signer:
         self.key = new_key("EC" if algorithm.startswith("ES") else "RSA")
 
     def public_jwk(self) -> dict:
-        """The public half, to publish."""
+        """The public key as a JWK."""
         maker = jwt.get_algorithm_by_name(self.algorithm)
         key = json.loads(maker.to_jwk(self.key.public_key()))
         return key | {"use": "sig", "alg": self.algorithm} | ({"kid": self.kid} if self.kid else {})
@@ -48,7 +48,7 @@ class Signer:
         return json.dumps(key | {"alg": self.algorithm} | ({"kid": self.kid} if self.kid else {}))
 
     def jwks(self) -> dict:
-        """A key set of this one key."""
+        """A key set with this key."""
         return {"keys": [self.public_jwk()]}
 
     def token(self, claims: dict, header: dict | None = None) -> str:
@@ -60,31 +60,33 @@ class Signer:
 
 
 def good_claims(issuer: str, audience: str, **other) -> dict:
-    """Claims that pass every rule of the token service; each may be replaced by name."""
+    """Claims that pass every rule of the token service; each can be replaced by name."""
     now = int(time.time())
     fresh = {"iss": issuer, "aud": audience, "sub": "repo:example/app", "iat": now - 5, "exp": now + 3600}
     return fresh | {"jti": secrets.token_hex(8)} | other
 
 
 def some_token(**claims) -> str:
-    """A good token of an issuer that is nowhere, for those who read tokens and verify none; claims may be replaced by name."""
+    """A valid token of an issuer that does not exist, for tests in which no signature is verified; claims can be
+    replaced by name.
+    """
     return Signer().token(good_claims("https://issuer.example.test", "somebody", **claims))
 
 
 def claims_of(token: str) -> dict:
-    """What a token says, whoever signed it."""
+    """The claims of a token, without a verification of its signature."""
     return jwt.decode(token, options={"verify_signature": False})
 
 
 def tampered(token: str) -> str:
-    """The same token with another subject under the old signature."""
+    """The same token with another subject and the old signature."""
     header, _, signature = token.split(".")
     claims = json.dumps(claims_of(token) | {"sub": "administrator"}).encode()
     return f"{header}.{jwt.utils.base64url_encode(claims).decode()}.{signature}"
 
 
 def certificate(key, name: str) -> x509.Certificate:
-    """A self-signed certificate, as an identity provider puts into its metadata; valid for a day."""
+    """A self-signed certificate that is valid for a day, as in the metadata of an identity provider."""
     now = datetime.datetime.now(datetime.timezone.utc)
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     return (

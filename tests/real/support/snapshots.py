@@ -20,7 +20,7 @@ TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
 
 
 def snapshot(name: str, actual: str) -> str | None:
-    """How this differs from the file; with UPDATE=1 the file is written."""
+    """The difference between an output and the file; with UPDATE=1 the file is written."""
     path = HERE / name
     if os.environ.get("UPDATE") == "1":
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -32,7 +32,7 @@ def snapshot(name: str, actual: str) -> str | None:
 
 
 def slug(what: str) -> str:
-    """A file name."""
+    """A text as the name of a file."""
     return re.sub(r"[^a-z0-9]+", "-", what.lower()).strip("-") + ".txt"
 
 

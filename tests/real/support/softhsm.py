@@ -1,4 +1,4 @@
-"""Tokens of SoftHSM in a folder of their own, with keys that pkcs11-tool of OpenSC makes and reads."""
+"""SoftHSM tokens in their own folder, with keys that pkcs11-tool of OpenSC makes and reads."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class Tokens:
 
     @property
     def environment(self) -> dict[str, str]:
-        """By which SoftHSM finds them."""
+        """The variables with which SoftHSM finds the tokens."""
         return {"SOFTHSM2_CONF": str(self.folder / "softhsm2.conf")}
 
     def make(self) -> Tokens:
-        """Makes the tokens and their keys."""
+        """Creates the tokens and their keys."""
         need("softhsm2-util"), need("pkcs11-tool")
         if not MODULE.exists():
             missing("SoftHSM's module is not here: run tests/real/install")
@@ -45,12 +45,12 @@ class Tokens:
         return self
 
     def command(self, *words: str) -> bytes:
-        """What a program of Debian prints that succeeds."""
+        """The output of a program of Debian that must succeed."""
         done = subprocess.run(words, env={"PATH": SYSTEM_PATH, "LANG": "C.UTF-8", **self.environment}, capture_output=True, check=True)
         return done.stdout
 
     def tool(self, *words: str, token: str = "rig other") -> bytes:
-        """pkcs11-tool, logged in."""
+        """Runs pkcs11-tool with the PIN."""
         return self.command("pkcs11-tool", "--module", str(MODULE), "--token-label", token, "--login", "--pin", PIN, *words)
 
     def public_key(self, number: str):
@@ -70,13 +70,13 @@ class Tokens:
         return re.search(rf"\((0x[0-9a-f]+)\)[^(]*token label +: {token}\n", shown)[1]
 
     def uri(self, key: str, module: Path | None = MODULE, pin: Path | None = None, token: str = "rig other") -> str:
-        """The URI of a key, by this module or by p11-kit."""
+        """The URI of a key, with this module or with p11-kit."""
         query = f"?pin-source=file:{pin or self.folder / 'pin'}" + (f"&module-path={module}" if module else "")
         return f"pkcs11:token={quote(token)};object={key};type=private{query}"
 
 
 def misbehaving(folder: Path) -> Path:
-    """SoftHSM as a module that does what MISBEHAVE says."""
+    """SoftHSM as a module that does what the variable MISBEHAVE says."""
     module = folder / "module.so"
     command = [need("cc"), "-shared", "-fPIC", "-o", module, HERE / "pkcs11" / "module.c", "-lpthread", "-ldl"]
     subprocess.run([str(word) for word in command], check=True)

@@ -1,4 +1,4 @@
-"""Runs a command on a terminal of its own, as a user would, and keeps all that the terminal showed."""
+"""Runs a command on its own terminal, as a user would, and records the text of the terminal."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from typing import Callable
 
 def on_terminal(command: list, env: dict[str, str], seconds: float = 60,
                 person: Callable[[str], object] = lambda text: True, **streams) -> tuple[int, str]:  # fmt: skip
-    """Exit status and the terminal's text; stdin, stdout and stderr are the terminal, but for `streams`.
-
-    `person` reads all that is shown whenever there is more of it, until it answers something true.
+    """Runs a command on a terminal; stdin, stdout and stderr are the terminal, except for `streams`. `person` reads the
+    text whenever there is more of it, until it returns a true value. Returns the exit status and the text.
     """
     ours, theirs = pty.openpty()
     shown: list[bytes] = []
@@ -27,7 +26,7 @@ def on_terminal(command: list, env: dict[str, str], seconds: float = 60,
         except OSError:
             """Linux reports the closing of the other side as an error."""
 
-    # util-linux: a session of its own, whose controlling terminal, /dev/tty, is stdin.
+    # setsid of util-linux starts a session whose controlling terminal, /dev/tty, is stdin.
     controlled = ["setsid", "--ctty", *map(str, command)]
     child = subprocess.Popen(controlled, env=env, **{"stdin": theirs, "stdout": theirs, "stderr": theirs, **streams})
     os.close(theirs)
@@ -36,7 +35,7 @@ def on_terminal(command: list, env: dict[str, str], seconds: float = 60,
     try:
         status = child.wait(seconds)
         reader.join(5)
-        # A terminal that something still holds open would keep every client waiting.
+        # A terminal that a process still has open would make every client wait.
         assert not reader.is_alive(), "a child of the command still holds the terminal"
     finally:
         if child.poll() is None:
@@ -47,5 +46,5 @@ def on_terminal(command: list, env: dict[str, str], seconds: float = 60,
 
 
 def text_of(pieces: list[bytes]) -> str:
-    """What a terminal showed, as lines."""
+    """The text of a terminal, as lines."""
     return b"".join(pieces).decode(errors="replace").replace("\r\n", "\n")

@@ -1,6 +1,6 @@
-"""The installed Terraform, whose gcs backend reads its state from a bucket on loopback: Go's golang.org/x/oauth2 as users use it.
+"""The installed Terraform, whose gcs backend reads its state from a bucket on loopback: with Go's golang.org/x/oauth2, as users run it.
 
-The bucket wants a bearer that the token service stand-in issued. https://developer.hashicorp.com/terraform/language/backend/gcs
+The bucket requires a bearer token of the token service stand-in. https://developer.hashicorp.com/terraform/language/backend/gcs
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ STATE = {"version": 4, "terraform_version": "1.0.0", "serial": 1, "lineage": "8f
 
 
 def bucket(sts: GoogleStandIn, tls: ssl.SSLContext | None = None) -> Loopback:
-    """A bucket that holds one state: https://cloud.google.com/storage/docs/json_api/v1/objects"""
+    """A bucket that contains one state: https://cloud.google.com/storage/docs/json_api/v1/objects"""
     def answer(request: Request) -> Answer:
         bearer = request.headers.get("authorization", "").removeprefix("Bearer ")
         if bearer not in sts.issued and bearer not in sts.impersonated:
@@ -49,7 +49,7 @@ class Terraform:
     storage: Loopback
 
     def command(self, *arguments: str, configuration: Path | None = None) -> list:
-        """One command, with this credential configuration or with the default credentials."""
+        """Runs one command with this credential configuration, or with the default credentials."""
         self.folder.mkdir(exist_ok=True)
         backend = {"bucket": BUCKET, "storage_custom_endpoint": self.storage.url + "/storage/v1/"}
         backend |= {"credentials": str(configuration)} if configuration else {}
@@ -57,7 +57,7 @@ class Terraform:
         return [need("terraform"), f"-chdir={self.folder}", *arguments]
 
     def run(self, configuration: Path, *arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess:
-        """A run with this credential configuration."""
+        """Runs Terraform with this credential configuration."""
         done = subprocess.run(self.command(*arguments, configuration=configuration), env=self.clients.environment(QUIET | (env or {})),
                               stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=90, check=False)  # fmt: skip
         self.clients.program.ledger.note("what terraform said", done.stdout + done.stderr)

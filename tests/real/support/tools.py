@@ -1,7 +1,7 @@
-"""Runs the tools that ask the program for credentials: git, pip, uv, cargo.
+"""Runs the tools that get credentials from the program: git, pip, uv, cargo.
 
 A tool finds the program in PATH under the names that it uses, and reaches Google's servers by the proxy of standins/guarded.py.
-Nothing that a tool prints may hold a token.
+The output of a tool must not contain a token.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from support.commands import Commands
 
 @dataclass
 class Tools:
-    """The folder of the tools' files, which is their HOME too, the program's configuration, and the servers."""
+    """The servers, the configuration of the program, and the folder with the files of the tools, which is their HOME.
+    """
 
     folder: Path
     commands: Commands
@@ -42,7 +43,7 @@ class Tools:
         (self.bin / name).chmod(0o755)
 
     def run(self, *words, status: int | None = 0, env: dict[str, str] | None = None, **popen) -> subprocess.CompletedProcess:
-        """A run of a tool, which ends with this status, if one is given."""
+        """Runs a tool, and asserts its exit status if one is given."""
         found = self.commands.program.environment(self.servers.environment())
         found |= {"PATH": os.pathsep.join([str(self.bin), found["PATH"]]), "HOME": str(self.folder), ALLOW: "1",
                   "GOOGLE_APPLICATION_CREDENTIALS": str(self.commands.path), **self.variables, **(env or {})}  # fmt: skip

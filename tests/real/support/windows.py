@@ -1,7 +1,7 @@
 """The Windows build of the program under Wine: built by packaging/windows/build, run like the Linux one.
 
-Wine's prefix and the missing library are made by tests/real/install; each file of tests has a registry of its own and one
-wineserver, and all that Wine started ends with it. WIF_TOKEN_WINDOWS_BIN names an .exe that is built already.
+Wine's prefix and the missing library are made by tests/real/install; each test file has its own registry and one wineserver, and all
+processes of Wine end with it. WIF_TOKEN_WINDOWS_BIN names an .exe that is built already.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ export {settings}
 exec {wine} {program} "$@"
 """
 
-# What Wine itself seldom says on stderr, where a process ends while one of its threads asks the wineserver.
+# Wine sometimes prints this to stderr if a process ends while one of its threads calls the wineserver.
 OVERTAKEN = re.compile(r"^wine client error:[0-9a-f]+: .*\n?", re.MULTILINE)
 
 
@@ -36,14 +36,14 @@ class WindowsProgram(Program):
     """The program under Wine."""
 
     def finish(self, *arguments, **more) -> Run:
-        """Without Wine's own words."""
+        """Waits for the end of a run, and removes the messages of Wine itself."""
         run = super().finish(*arguments, **more)
         return replace(run, stderr=OVERTAKEN.sub("", run.stderr))
 
 
 @dataclass
 class Wine:
-    """Wine with a registry of its own."""
+    """Wine with its own registry."""
 
     folder: Path
     launcher: tuple[str, ...]
@@ -79,7 +79,7 @@ class Wine:
         return made
 
     def run(self, *command):
-        """Runs it to its end, which has to be a good one."""
+        """Runs a program to its end; it must succeed."""
         quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
         with self.start(*command, **quiet) as child:
             said, _ = child.communicate(timeout=60)
@@ -87,14 +87,16 @@ class Wine:
 
 
 def others_may_read(path: Path) -> bool:
-    """Wine shows an access control list as a mode: what it gives the user of the process, it gives the group too."""
+    """Whether Wine's mode of a file shows access for others. Wine shows an access control list as a mode, in which the
+    group has the rights of the user of the process.
+    """
     mode = path.stat().st_mode
     assert mode & 0o600 == 0o600, f"its owner may not use {path}"
     return mode & 0o007 != 0
 
 
 def prefix(folder: Path) -> Path:
-    """Wine's files from the cache, and a registry to write to."""
+    """The files of Wine from the cache, and a registry that can be written."""
     made = folder / "prefix"
     made.mkdir()
     for name in (".update-timestamp", "system.reg", "user.reg", "userdef.reg"):
@@ -118,7 +120,7 @@ def build() -> Path:
 
 @contextlib.contextmanager
 def wine(folder: Path, launcher: tuple[str, ...] = ()) -> Iterator[Wine]:
-    """Wine, until the block ends; `launcher` runs it elsewhere, such as in a network namespace."""
+    """Runs Wine until the block ends; `launcher` runs it elsewhere, such as in a network namespace."""
     if not (WINE.exists() and LIBRARY.exists()):
         missing("Wine is not here: run tests/real/install")
     for found in (build(), LIBRARY):
@@ -129,7 +131,7 @@ def wine(folder: Path, launcher: tuple[str, ...] = ()) -> Iterator[Wine]:
     env = {"PATH": SYSTEM_PATH, "HOME": str(folder), **settings}
 
     def ready() -> bool:
-        # Not through pipes: the first call starts Wine's services, which keep whatever they inherit.
+        # The streams are not pipes, because the first call starts Wine's services, which keep inherited files open.
         quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         return subprocess.run([found.program, "--version"], env=env, **quiet, timeout=60, check=False).returncode == 0
 
@@ -137,5 +139,5 @@ def wine(folder: Path, launcher: tuple[str, ...] = ()) -> Iterator[Wine]:
     with serving([*launcher, server, "-f", "-p"], folder / "wineserver.log", env, ready, seconds=60):
         try:
             yield found
-        finally:  # Wine's services too, which outlive a server that is merely killed
+        finally:  # this also ends Wine's services, which would outlive a killed server
             subprocess.run([*launcher, server, "-k"], env=env, stdin=subprocess.DEVNULL, timeout=30, check=False)

@@ -1,4 +1,4 @@
-"""How tests are spread over workers: those that share a server run on one, and those that take long start first."""
+"""How tests are spread over workers: those that share a server run on one, and slow tests start first."""
 
 from __future__ import annotations
 
@@ -9,21 +9,20 @@ from xdist.scheduler import LoadScopeScheduling
 
 from support.places import HERE
 
-# Tests wait for servers and clocks half of the time. With more workers they wait for each other.
+# Tests wait for servers and clocks half of the time. With more workers, they would wait for each other.
 PER_PROCESSOR = 2
 LONG = ("test_concurrency.py", "test_crash.py", "test_faults.py", "test_faults_command.py")
 
 
 def count() -> int:
-    """How many workers there are by `--numprocesses=auto`."""
+    """How many workers `--numprocesses=auto` starts."""
     return PER_PROCESSOR * (os.cpu_count() or 1)
 
 
 @functools.cache
 def shared(file: str) -> str | None:
-    """What stands for the server that all tests of this file share, if they do: such a fixture has the scope of a module.
-
-    The Kubernetes API server starts once for all of its files.
+    """The name of the server that all tests of this file share, if there is one: such a fixture has the scope of a
+    module. The Kubernetes API server starts once for all of its files.
     """
     if file.startswith("test_kubernetes"):
         return "kubernetes"
@@ -31,12 +30,14 @@ def shared(file: str) -> str | None:
 
 
 def early(file: str) -> bool:
-    """Whether the tests of this file start before those of others."""
+    """Whether the tests of this file start before those of other files."""
     return file in LONG or shared(file) is not None
 
 
 class Scheduling(LoadScopeScheduling):
-    """One test at a time for each worker, or all that share a server; most tests at once first, otherwise in the order of collection."""
+    """Gives each worker one test at a time, or all tests that share a server. Groups with the most tests start first;
+    otherwise the order is that of the collection.
+    """
 
     def _split_scope(self, nodeid: str) -> str:
         return shared(nodeid.partition("::")[0]) or nodeid

@@ -13,9 +13,9 @@ use crate::show;
 
 /// A failure on the thread of a key.
 pub(super) enum Failure {
-    /// Of a call, whose meaning depends on the key.
+    /// The failure of a call; its meaning depends on the key.
     Call(Failed),
-    /// With its message.
+    /// A failure that has its message already.
     Known(Box<Error>),
 }
 

@@ -16,7 +16,7 @@ const DIGEST_INFO: &[u8] = &[
 enum Input {
     /// The message.
     Message,
-    /// Its hash, after these bytes.
+    /// The hash of the message, after these bytes.
     Hash(&'static Algorithm, &'static [u8]),
 }
 
