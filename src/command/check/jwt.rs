@@ -43,16 +43,17 @@ pub(super) fn check(token: &Secret, config: &CredentialConfig, cx: &Context, rep
 }
 
 fn audience(claims: &Members, config: &CredentialConfig, report: &mut Report) {
-    let audiences: Vec<&str> = claim_rules::texts(claims.get("aud")).collect();
     let bare = config.audience.as_str();
     let audience = Audience::new(bare);
-    if audiences.iter().any(|aud| audience.is(aud)) {
-        return;
-    }
-    let Some(first) = audiences.first() else {
-        let fix = format!("get a token for the audience https:{bare}");
-        report.broken(LINK, Kind::Protocol, "the token has no aud", fix);
-        return;
+    let audiences = claim_rules::audiences(claims);
+    let first = match audiences.as_deref() {
+        Ok(audiences) if audiences.iter().any(|aud| audience.is(aud)) => return,
+        Ok(audiences) => audiences.first().copied().unwrap_or_default(),
+        Err(message) => {
+            let fix = format!("get a token for the audience https:{bare}");
+            report.broken(LINK, Kind::Protocol, *message, fix);
+            return;
+        }
     };
     let length = first.chars().count();
     if length > LONGEST_AUDIENCE {
@@ -63,7 +64,7 @@ fn audience(claims: &Members, config: &CredentialConfig, report: &mut Report) {
     }
     let fix = match PoolProvider::parse(bare) {
         _ if report.has_error("audience") => {
-            let of_token = PoolProvider::parse(Audience::new(*first).without_scheme());
+            let of_token = PoolProvider::parse(Audience::new(first).without_scheme());
             let name = of_token.map(|provider| provider.name());
             format!("set audience to {}", name.as_deref().unwrap_or(FULL_NAME))
         }
