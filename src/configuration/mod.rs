@@ -14,7 +14,7 @@ mod firmware;
 mod members;
 pub mod pool_provider;
 pub mod search;
-mod unsupported;
+pub mod unsupported;
 pub mod user;
 
 use std::path::{Path, PathBuf};

@@ -53,7 +53,7 @@ pub fn read(text: &str, origin: &Origin) -> Result<SubjectToken, Error> {
 
 fn opaque_fix(origin: &Origin) -> String {
     origin.opaque.map_or_else(
-        || format!("check {}, because Google only exchanges signed JWTs", origin.option),
+        || format!("check {}, because only a signed JWT can be exchanged", origin.option),
         str::to_owned,
     )
 }

@@ -159,7 +159,9 @@ fn principals(
     report: &mut Report,
 ) {
     if let Some(mistake) = wrong_type(attribute, value) {
-        return problem(mistake, is_given, report);
+        // What Google says about the types of other attributes is not documented.
+        let is_certain = is_given && attribute.starts_with("google.");
+        return problem(mistake, is_certain, report);
     }
     for text in texts(Some(value)) {
         let text = one_line(text);

@@ -11,7 +11,7 @@ use crate::configuration::pool_provider::PoolProvider;
 use crate::configuration::{CredentialConfig, GOOGLEAPIS, Impersonation};
 use crate::error::Kind;
 use crate::files;
-use crate::options::grammar::is_label;
+use crate::options::grammar::{is_label, is_project};
 use crate::show;
 use crate::token::TokenType;
 
@@ -115,6 +115,13 @@ fn audience(config: &CredentialConfig, universe: &str, report: &mut Report) {
             report.ok(link, format!("the provider {id:?} of the {kind} identity pool {pool:?}"));
         }
     }
+    if provider.project.is_none()
+        && config.user_project.as_deref().is_some_and(|id| !is_project(id))
+    {
+        let message = "workforce_pool_user_project is neither a project number nor a project ID";
+        let fix = "set workforce_pool_user_project to the number of the project to bill";
+        report.broken("configuration", Kind::Configuration, message, fix);
+    }
 }
 
 fn token_type(config: &CredentialConfig, report: &mut Report) {
@@ -192,7 +199,7 @@ fn impersonation(impersonation: &Impersonation, mtls: bool, universe: &str, repo
     }
     if let Some((_, domain)) = account.split_once('@')
         && universe == GOOGLEAPIS
-        && !domain.ends_with("gserviceaccount.com")
+        && !domain.ends_with(".gserviceaccount.com")
     {
         let message = format!("{account} is not the email address of a service account");
         let fix = "use an email address such as NAME@PROJECT.iam.gserviceaccount.com in \

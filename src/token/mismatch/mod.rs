@@ -107,7 +107,7 @@ fn other(text: &str, expected: TokenType, origin: &Origin) -> Option<Explanation
         _ if let Some((_, kind)) = known => (
             format!("it is {kind}, not a subject token"),
             origin.opaque.map_or_else(
-                || format!("check {option}: Google accepts only tokens that an identity provider signed"),
+                || format!("check {option}: only a token that an identity provider signed can be exchanged"),
                 str::to_owned,
             ),
         ),
