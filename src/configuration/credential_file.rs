@@ -202,7 +202,7 @@ fn other_type(found: &str, path: &Path, inside: &str) -> Error {
                 .to_owned(),
         ),
         _ => {
-            let cause = format!("its type is {}, which is not supported", show::value(found));
+            let cause = "its type is not supported".to_owned();
             let known = nearest(&found.replace('-', "_"), TYPES.iter().copied());
             let fix = known.map(|known| format!("set type to {known}"));
             (cause, fix.unwrap_or_else(|| WIF_TOKEN_CONFIG.to_owned()))

@@ -170,7 +170,9 @@ fn refuse_unknown(members: &Members, known: &[&'static str]) -> Result<(), Error
         Some(name) => {
             let refused = refused(members, name).cause("it may select another token");
             let place = PLACE.iter().find(|(_, names)| names.contains(&name));
-            Err(match (place, nearest(name, known.iter().copied())) {
+            // A name that begins with another letter is not a mistyped one.
+            let is_similar = |known: &&str| known.get(..1) == name.get(..1);
+            Err(match (place, nearest(name, known.iter().copied()).filter(is_similar)) {
                 (Some((place, _)), _) => refused.fix(format!("move {name} to {place}")),
                 (None, Some(known)) => refused.fix(format!("rename {name} to {known}")),
                 (None, None) => refused,

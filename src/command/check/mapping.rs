@@ -89,11 +89,11 @@ fn wrong_name(name: &str, provider: &PoolProvider) -> Option<Mistake> {
             format!("use {SUBJECT}, {GROUPS} or attribute.{}", one_line(other)),
         ),
         Some(("attribute", own)) if own.is_empty() || !own.chars().all(fits) => (
-            format!("the name {shown} has other characters than a-z, 0-9 and _ after attribute."),
+            format!("the name {shown} has other characters than a-z, 0-9 and _ after the dot"),
             "rename the attribute in --mapping and in --attribute-mapping".to_owned(),
         ),
         Some(("attribute", own)) if own.len() > LONGEST_NAME => (
-            format!("the name {shown} has more than {LONGEST_NAME} characters after attribute."),
+            format!("the name {shown} has more than {LONGEST_NAME} characters after the dot"),
             "shorten the name of the attribute".to_owned(),
         ),
         Some(("attribute", _)) => return None,

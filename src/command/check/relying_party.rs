@@ -187,7 +187,8 @@ fn audience(claims: &Members, rules: &Rules, requested: Option<&str>, report: &m
         }
     };
     let shown = one_line(&found.join(", "));
-    let expected = requested.or(rules.audience);
+    let is_national = found.iter().any(|aud| rules.national_clouds.contains(aud));
+    let expected = requested.or(rules.audience.filter(|_| !is_national));
     let azp = claims.get("azp").and_then(Value::as_str).filter(|_| rules.prefers_azp);
     if let Some(expected) = expected.filter(|expected| !found.contains(expected)) {
         let message = format!("the aud of the token is {shown}, not {expected}");

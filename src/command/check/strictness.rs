@@ -92,8 +92,8 @@ fn header(name: &str, value: &str, report: &mut Report) {
         let name = show::value(name);
         let message = format!("the header {name} contains {text}, which clients do not expand");
         let fix = format!(
-            "write the value itself in credential_source.headers, or set \
-             credential_source.executable.command to wif-token url --header={name}:env:VARIABLE"
+            "write the value itself in credential_source.headers, or configure an executable \
+             source, for example wif-token url --url=URL --header={name}:env:VARIABLE"
         );
         report.warning("source", message, fix);
     }

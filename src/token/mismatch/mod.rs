@@ -114,7 +114,7 @@ fn other(text: &str, expected: TokenType, origin: &Origin) -> Option<Explanation
         _ if text.starts_with("https://") || text.starts_with("http://") => {
             ("it is a URL".to_owned(), format!("use the source url, or check {option}"))
         }
-        _ if text.split_whitespace().count() > 2 => (
+        _ if text.split_whitespace().count() > 2 && !text.starts_with('<') => (
             "it is several words".to_owned(),
             format!("check {option}: such text is usually an error message"),
         ),

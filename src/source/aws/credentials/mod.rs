@@ -137,13 +137,9 @@ fn from_user(
     if parts.clone().any(|part| part.starts_with(['"', '\''])) {
         return invalid("they contain quotation marks");
     }
-    // https://docs.aws.amazon.com/STS/latest/APIReference/API_GetAccessKeyInfo.html
+    // AccessKeyId: https://docs.aws.amazon.com/STS/latest/APIReference/API_Credentials.html
     if !key.trim().bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
         return invalid("the access key ID has other characters than letters, digits and _");
-    }
-    if key.trim().starts_with("ASIA") && token.is_none_or(|token| token.trim().is_empty()) {
-        let what = "the access key ID is temporary (ASIA), but there is no session token";
-        return invalid(what).map_err(|error| error.fix("set the session token too"));
     }
     if key.trim().is_empty() || secret.trim().is_empty() {
         let what = format!("no AWS credentials in {place}");
