@@ -6,9 +6,8 @@ use rustls_pki_types::CertificateDer;
 use serde_json::{Map, Value, json};
 
 use super::claim_rules::texts;
-use super::mapping::{
-    Evaluated, Mistake, SUBJECT, evaluate, pairs, wrong_expression, wrong_names, wrong_type,
-};
+use super::mapping::{Evaluated, evaluate, pairs};
+use super::mapping_mistakes::{Mistake, SUBJECT, wrong_expression, wrong_names, wrong_type};
 use super::report::{CLAIMS, PRINCIPAL, Report};
 use crate::configuration::CredentialConfig;
 use crate::configuration::pool_provider::{LONGEST_SUBJECT, PoolProvider};
