@@ -60,7 +60,9 @@ pub fn is_base64_json(text: &str) -> bool {
     // A JWT has dots.
     text.chars().all(is_base64)
         && STANDARD.decode(start).is_ok_and(|bytes| {
-            bytes.trim_ascii_start().starts_with(b"{") && str::from_utf8(&bytes).is_ok()
+            // In JSON, a name or the end follows the brace. Words that begin with "ey" decode to a brace.
+            let inside = bytes.trim_ascii_start().strip_prefix(b"{").map(<[u8]>::trim_ascii_start);
+            inside.is_some_and(|inside| inside.starts_with(b"\"") || inside.starts_with(b"}"))
         })
 }
 
@@ -326,6 +328,7 @@ mod tests {
             "token",
             "CI_JOB_JWT_V2",
             "my-profile@prod",
+            "eyecareClinicProduction2",
             "https://login.example.com:8443/a?b=c",
             "my-app-sa@my-project-123456.iam.gserviceaccount.com",
             "//iam.googleapis.com/projects/123456789/locations/global/workloadIdentityPools/p",

@@ -3,6 +3,8 @@
 //! <https://cloud.google.com/iam/docs/reference/rest/v1/projects.locations.workloadIdentityPools.providers>,
 //! <https://cloud.google.com/iam/docs/workload-identity-federation#mapping>
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use crate::configuration::pool_provider::PoolProvider;
@@ -28,9 +30,8 @@ pub(super) fn wrong_names(pairs: &[(&str, &str)], provider: &PoolProvider) -> Ve
     let names = || pairs.iter().map(|(name, _)| *name).filter(|name| !name.is_empty());
     let mut mistakes: Vec<Mistake> =
         names().filter_map(|name| wrong_name(name, provider)).collect();
-    let twice =
-        names().enumerate().find(|(at, name)| names().take(*at).any(|other| other == *name));
-    if let Some((_, name)) = twice {
+    let mut seen = BTreeSet::new();
+    if let Some(name) = names().find(|name| !seen.insert(*name)) {
         let name = one_line(name);
         mistakes.push((
             format!("{name} occurs twice in --mapping"),
