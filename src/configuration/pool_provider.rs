@@ -174,6 +174,14 @@ impl PoolProvider {
     }
 }
 
+/// The workload identity pool in the audience of a workload of a fleet,
+/// `identitynamespace:POOL:PROVIDER`. Its tokens have the pool as their `aud`.
+/// <https://cloud.google.com/kubernetes-engine/fleet-management/docs/use-workload-identity>
+pub fn pool_of_fleet(audience: &str) -> Option<&str> {
+    let (pool, provider) = audience.strip_prefix("identitynamespace:")?.split_once(':')?;
+    (!pool.is_empty() && !provider.is_empty()).then_some(pool)
+}
+
 fn wrong(place: &str, what: &str) -> Error {
     Error::new(Kind::Configuration, format!("{place} {what}"))
 }
@@ -254,6 +262,15 @@ mod tests {
             provider.principal_set("google.groups", "g"),
             "principalSet://iam.googleapis.com/locations/global/workforcePools/w/group/g"
         );
+    }
+
+    #[test]
+    fn the_pool_of_a_fleet_is_recognized() {
+        let audience = "identitynamespace:p.svc.id.goog:https://gkehub.googleapis.com/projects/p";
+        assert_eq!(pool_of_fleet(audience), Some("p.svc.id.goog"));
+        for other in [NAME, "identitynamespace:", "identitynamespace:p", "identitynamespace::x"] {
+            assert_eq!(pool_of_fleet(other), None, "{other}");
+        }
     }
 
     #[test]

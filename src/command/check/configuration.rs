@@ -7,7 +7,7 @@ use super::report::Report;
 use super::strictness;
 use crate::client::credentials::Hop;
 use crate::configuration::credential_source::CredentialSource;
-use crate::configuration::pool_provider::PoolProvider;
+use crate::configuration::pool_provider::{PoolProvider, pool_of_fleet};
 use crate::configuration::{CredentialConfig, GOOGLEAPIS, Impersonation};
 use crate::error::Kind;
 use crate::files;
@@ -63,6 +63,10 @@ fn has_secret(config: &CredentialConfig) -> bool {
 
 fn audience(config: &CredentialConfig, universe: &str, report: &mut Report) {
     let link = "audience";
+    if let Some(pool) = pool_of_fleet(&config.audience) {
+        report.ok(link, format!("the workload identity pool {:?} of a fleet", show::value(pool)));
+        return;
+    }
     let provider = match PoolProvider::parse(&config.audience) {
         Ok(provider) => provider,
         Err(error) => {

@@ -7,7 +7,7 @@ use super::parties::GOOGLE;
 use super::report::Report;
 use super::{issuer, mismatch};
 use crate::configuration::CredentialConfig;
-use crate::configuration::pool_provider::{LONGEST_AUDIENCE, PoolProvider};
+use crate::configuration::pool_provider::{LONGEST_AUDIENCE, PoolProvider, pool_of_fleet};
 use crate::context::Context;
 use crate::error::Kind;
 use crate::secret::Secret;
@@ -45,24 +45,30 @@ pub(super) fn check(token: &Secret, config: &CredentialConfig, cx: &Context, rep
 fn audience(claims: &Members, config: &CredentialConfig, report: &mut Report) {
     let bare = config.audience.as_str();
     let audience = Audience::new(bare);
+    let of_fleet = pool_of_fleet(bare);
+    let get = match of_fleet {
+        Some(pool) => format!("get a token for the audience {pool}"),
+        None => format!("get a token for the audience https:{bare}"),
+    };
     let audiences = claim_rules::audiences(claims);
     let first = match audiences.as_deref() {
-        Ok(audiences) if audiences.iter().any(|aud| audience.is(aud)) => return,
+        Ok(audiences) if audiences.iter().any(|aud| audience.is(aud) || of_fleet == Some(*aud)) => {
+            return;
+        }
         Ok(audiences) => audiences.first().copied().unwrap_or_default(),
         Err(message) => {
-            let fix = format!("get a token for the audience https:{bare}");
-            report.broken(LINK, Kind::Protocol, *message, fix);
+            report.broken(LINK, Kind::Protocol, *message, get);
             return;
         }
     };
     let length = first.chars().count();
     if length > LONGEST_AUDIENCE {
         let message = format!("aud has {length} characters, but a pool provider allows 256");
-        let fix = format!("get a token for the audience https:{bare}");
-        report.broken(LINK, Kind::Configuration, message, fix);
+        report.broken(LINK, Kind::Configuration, message, get);
         return;
     }
     let fix = match PoolProvider::parse(bare) {
+        _ if of_fleet.is_some() => get,
         _ if report.has_error("audience") => {
             let of_token = PoolProvider::parse(Audience::new(first).without_scheme());
             let name = of_token.map(|provider| provider.name());
