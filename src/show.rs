@@ -8,8 +8,14 @@
 use std::borrow::Cow;
 use std::path::Path;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 /// The longest name of a file on all common file systems, in bytes.
 const LONGEST_NAME: usize = 255;
+
+/// What [`looks_like`] returns for a JSON object in base64.
+pub const BASE64_JSON: &str = "base64-encoded JSON";
 
 /// How tokens of well-known issuers begin.
 const TOKEN_PREFIXES: &[&str] =
@@ -35,6 +41,7 @@ pub fn content(value: &str) -> Option<&'static str> {
         _ if text.starts_with('{') || text.starts_with("[{") => "JSON",
         _ if text.contains("-----BEGIN") => "a PEM key or certificate",
         _ if text.starts_with('<') => "XML",
+        _ if is_base64_json(text) => BASE64_JSON,
         _ if jwt(text).is_some() => "a JWT",
         _ if credentials(text).is_some() => "a URL with a user name or password",
         _ if TOKEN_PREFIXES.iter().any(|prefix| text.starts_with(prefix)) => "a token",
@@ -43,6 +50,20 @@ pub fn content(value: &str) -> Option<&'static str> {
         _ if text.split(['/', '\\']).any(|name| name.len() > LONGEST_NAME) => "a token or a text",
         _ => return None,
     })
+}
+
+/// Whether a text is a JSON object in base64, possibly on several lines.
+pub fn is_base64_json(text: &str) -> bool {
+    let start: String = text.chars().filter(|c| !c.is_whitespace()).take(64).collect();
+    let start = start.get(..start.len() / 4 * 4).unwrap_or_default();
+    let is_base64 = |c: char| c.is_ascii_alphanumeric() || "+/=".contains(c) || c.is_whitespace();
+    // A JWT has dots.
+    text.chars().all(is_base64)
+        && STANDARD.decode(start).is_ok_and(|bytes| {
+            // In JSON, a name or the end follows the brace. Words that begin with "ey" decode to a brace.
+            let inside = bytes.trim_ascii_start().strip_prefix(b"{").map(<[u8]>::trim_ascii_start);
+            inside.is_some_and(|inside| inside.starts_with(b"\"") || inside.starts_with(b"}"))
+        })
 }
 
 /// Whether a text is the usual name of a variable, in capitals. A random text in capitals may be a
@@ -283,6 +304,8 @@ mod tests {
             ("[{}]", "JSON"),
             ("<saml/>", "XML"),
             (JWT, "a JWT"),
+            ("eyJ0eXBlIjoiZXh0ZXJuYWxfYWNjb3VudCJ9", "base64-encoded JSON"),
+            ("ewogICJ0eXBlIjogImV4dGVybmFs\nX2FjY291bnQiCn0=", "base64-encoded JSON"),
             ("Bearer eyJhbGciOiJSUzI1NiJ9.", "a JWT"),
             ("https://user:hunter2@host/", "a URL with a user name or password"),
             ("glpat-x", "a token"),
@@ -305,6 +328,7 @@ mod tests {
             "token",
             "CI_JOB_JWT_V2",
             "my-profile@prod",
+            "eyecareClinicProduction2",
             "https://login.example.com:8443/a?b=c",
             "my-app-sa@my-project-123456.iam.gserviceaccount.com",
             "//iam.googleapis.com/projects/123456789/locations/global/workloadIdentityPools/p",

@@ -182,11 +182,12 @@ impl CachedFile {
     /// only logged.
     pub fn try_write(&self, cached: &impl Cached, world: &World) -> bool {
         let written = self.write(cached);
-        world.log.line(match &written {
-            Ok(()) => format!("token cached in {}", show::path(&self.path)),
-            Err(error) => format!("token not cached: {error}"),
-        });
-        written.is_ok()
+        let is_written = written.is_ok();
+        match written {
+            Ok(()) => world.log.line(format!("token cached in {}", show::path(&self.path))),
+            Err(error) => world.log.not_cached(error),
+        }
+        is_written
     }
 
     /// Removes the file.

@@ -1,5 +1,6 @@
 //! A credential file of any type that Google's tools write.
 
+use std::fmt::Display;
 use std::path::Path;
 
 use serde_json::{Map, Value};
@@ -11,6 +12,8 @@ use crate::contract::request::digest;
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::options::grammar::is_service_account;
+use crate::options::nearest;
+use crate::shell::{self, quoted};
 use crate::show;
 
 /// The content of a credential file.
@@ -34,6 +37,14 @@ pub enum CredentialFile {
     },
 }
 
+/// The types that are supported.
+const TYPES: &[&str] = &[
+    "external_account",
+    "authorized_user",
+    "external_account_authorized_user",
+    "impersonated_service_account",
+];
+
 impl CredentialFile {
     /// Reads the file at `path`, which the option or variable `place` contains.
     ///
@@ -43,9 +54,17 @@ impl CredentialFile {
         let text = files::read_text(path, place, Kind::Configuration)?;
         let shown = show::path(path);
         let value: Value = serde_json::from_str(text.expose()).map_err(|error| {
-            Error::new(Kind::Configuration, format!("{shown} is not JSON"))
-                .cause(format!("syntax error in line {}, column {}", error.line(), error.column()))
-                .fix("correct the file, or create it again with wif-token config SOURCE")
+            let wrong = Error::new(Kind::Configuration, format!("{shown} is not JSON"));
+            match other_content(text.expose(), path) {
+                Some((what, fix)) => wrong.cause(what).fix(fix),
+                None => wrong
+                    .cause(format!(
+                        "syntax error in line {}, column {}",
+                        error.line(),
+                        error.column()
+                    ))
+                    .fix("correct the file, or create it again with wif-token config SOURCE"),
+            }
         })?;
         let digest = digest([text.expose().as_bytes()].into_iter());
         CredentialFile::parse(&value, path, None, digest)
@@ -77,8 +96,57 @@ impl CredentialFile {
             Some("impersonated_service_account") if inside.is_none() => {
                 impersonated(&of_user, path, digest)
             }
-            found => Err(other_type(found, path, prefix)),
+            None => {
+                let (cause, fix) = other_value(value);
+                let fix = fix.replace("FILE", &quoted(&path.to_string_lossy()));
+                Err(unusable(path, prefix, (cause, fix)))
+            }
+            Some(found) => Err(other_type(found, path, prefix)),
         }
+    }
+}
+
+/// What a file contains instead of JSON, and the fix.
+fn other_content(text: &str, path: &Path) -> Option<(&'static str, String)> {
+    let trimmed = text.trim();
+    let file = path.to_string_lossy();
+    let file = quoted(&file);
+    Some(match trimmed {
+        _ if show::is_base64_json(trimmed) => (
+            "it is base64-encoded",
+            format!("decode it, for example with base64 -d {file}, and save the result"),
+        ),
+        _ if text.contains('\0') => {
+            ("it is UTF-16 text", format!("save {file} as UTF-8 without a byte order mark"))
+        }
+        _ if trimmed.starts_with("version https://git-lfs") => {
+            ("it is a pointer of Git LFS", "run git lfs pull".to_owned())
+        }
+        _ if trimmed.starts_with("{{") || shell::expansion(trimmed).is_some() => (
+            "it is a variable or an expression that nothing has replaced",
+            format!("write the credentials themselves to {file}"),
+        ),
+        _ => return None,
+    })
+}
+
+/// Why a JSON value is not an object with credentials, and the fix.
+fn other_value(value: &Value) -> (&'static str, &'static str) {
+    match value {
+        Value::String(_) => (
+            "it is a JSON string, so the object was encoded twice",
+            "decode it once, for example with jq -r . FILE",
+        ),
+        Value::Array(_) => ("it is a list", "remove the brackets around the object"),
+        Value::Object(map) if map.contains_key("installed") || map.contains_key("web") => (
+            "it is an OAuth client, not credentials",
+            "run gcloud auth application-default login --client-id-file=FILE, and use the file that it \
+             writes",
+        ),
+        Value::Object(map) if map.contains_key("sops") => {
+            ("it is encrypted with SOPS", "decrypt it with sops --decrypt FILE")
+        }
+        _ => ("the member type is not set", WIF_TOKEN_CONFIG),
     }
 }
 
@@ -107,15 +175,19 @@ fn impersonated(members: &Members, path: &Path, digest: String) -> Result<Creden
     Ok(CredentialFile::Impersonated { source, account, delegates, scopes })
 }
 
-fn other_type(found: Option<&str>, path: &Path, inside: &str) -> Error {
+/// The error for a file or object without usable credentials, for this reason.
+fn unusable(path: &Path, inside: &str, (cause, fix): (impl Display, impl Into<String>)) -> Error {
     let shown = show::path(path);
     let what = match inside.is_empty() {
         true => format!("{shown} does not contain usable credentials"),
         false => format!("source_credentials in {shown} cannot be used"),
     };
-    let config = "create the configuration with wif-token config SOURCE";
+    Error::new(Kind::Configuration, what).cause(cause).fix(fix)
+}
+
+fn other_type(found: &str, path: &Path, inside: &str) -> Error {
     let (cause, fix) = match found {
-        Some("service_account") => (
+        "service_account" => (
             "it is a service account key, a long-lived secret that works for anyone who copies the \
              file"
                 .to_owned(),
@@ -123,14 +195,18 @@ fn other_type(found: Option<&str>, path: &Path, inside: &str) -> Error {
              then delete the key with gcloud iam service-accounts keys delete"
                 .to_owned(),
         ),
-        Some("impersonated_service_account") => (
+        "impersonated_service_account" => (
             "it is itself of the type impersonated_service_account".to_owned(),
             "set source_credentials to the credentials of the first account of the chain, and \
              delegates to the accounts in between"
                 .to_owned(),
         ),
-        Some(_) => ("its type is not supported".to_owned(), config.to_owned()),
-        None => ("the member type is not set".to_owned(), config.to_owned()),
+        _ => {
+            let cause = "its type is not supported".to_owned();
+            let known = nearest(&found.replace('-', "_"), TYPES.iter().copied());
+            let fix = known.map(|known| format!("set type to {known}"));
+            (cause, fix.unwrap_or_else(|| WIF_TOKEN_CONFIG.to_owned()))
+        }
     };
-    Error::new(Kind::Configuration, what).cause(cause).fix(fix)
+    unusable(path, inside, (cause, fix))
 }

@@ -102,8 +102,12 @@ impl<'a> Members<'a> {
         match self.map.get(name) {
             None | Some(Value::Null) => Ok(None),
             Some(value) => value.as_u64().map(Some).ok_or_else(|| {
+                let form = match value {
+                    Value::String(_) => "a number without quotes",
+                    _ => "a whole number without a sign or a decimal point",
+                };
                 self.wrong(&format!("{name} is not a non-negative integer"))
-                    .fix(format!("set {}{name} to a number without quotes", self.inside))
+                    .fix(format!("set {}{name} to {form}", self.inside))
             }),
         }
     }

@@ -14,7 +14,7 @@ mod firmware;
 mod members;
 pub mod pool_provider;
 pub mod search;
-mod unsupported;
+pub mod unsupported;
 pub mod user;
 
 use std::path::{Path, PathBuf};
@@ -132,7 +132,10 @@ impl CredentialConfig {
 
 fn impersonation(members: &Members) -> Result<Option<Impersonation>, Error> {
     let member = "service_account_impersonation_url";
-    let Some(url) = members.url(member)? else { return Ok(None) };
+    let form = "use the form https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/\
+                EMAIL:generateAccessToken, with a hyphen as the project";
+    let url = members.url(member).map_err(|error| error.fix(form))?;
+    let Some(url) = url else { return Ok(None) };
     let account = url
         .path()
         .strip_suffix(":generateAccessToken")
@@ -140,10 +143,7 @@ fn impersonation(members: &Members) -> Result<Option<Impersonation>, Error> {
         .map(|(_, account)| account.to_owned())
         .filter(|account| !account.is_empty() && !account.contains('/'));
     let account = account.ok_or_else(|| {
-        members.wrong(&format!("{member} is not the URL of generateAccessToken")).fix(
-            "use the form https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/\
-             EMAIL:generateAccessToken, with a hyphen as the project",
-        )
+        members.wrong(&format!("{member} is not the URL of generateAccessToken")).fix(form)
     })?;
     let lifetime = match members.object("service_account_impersonation")? {
         None => None,

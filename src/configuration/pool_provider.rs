@@ -3,6 +3,7 @@
 //! <https://cloud.google.com/iam/docs/principal-identifiers>
 
 use crate::error::{Error, Kind};
+use crate::options::grammar::is_project;
 use crate::shell::quoted;
 use crate::token::Audience;
 
@@ -54,15 +55,23 @@ impl PoolProvider {
             .strip_prefix("//iam.")
             .and_then(|rest| rest.split_once('/'))
             .ok_or_else(|| wrong_host(audience, place))?;
+        if audience.contains(['$', '<', '{', '[', '%']) {
+            return Err(wrong("contains a placeholder, which nothing replaces").fix(
+                "replace it with the project number, the ID of the pool or the ID of the provider",
+            ));
+        }
         if audience.chars().any(|c| !c.is_ascii_alphanumeric() && !"/-_.:".contains(c)) {
             return Err(wrong("contains characters that a resource name cannot contain")
                 .fix("remove spaces and special characters"));
         }
         let (project, pool, provider) = split(path, place)?;
         if let Some(project) = project.filter(|p| !p.bytes().all(|b| b.is_ascii_digit())) {
-            return Err(wrong("contains the project ID instead of the project number").fix(format!(
-                "use the number from gcloud projects describe {} --format='value(projectNumber)'",
-                quoted(project)
+            let (what, id) = match is_project(project) {
+                true => ("contains the project ID", quoted(project)),
+                false => ("contains a placeholder", "PROJECT_ID".into()),
+            };
+            return Err(wrong(&format!("{what} instead of the project number")).fix(format!(
+                "use the number from gcloud projects describe {id} --format='value(projectNumber)'"
             )));
         }
         if pool.is_empty() || project == Some("") {
@@ -165,6 +174,14 @@ impl PoolProvider {
     }
 }
 
+/// The workload identity pool in the audience of a workload of a fleet,
+/// `identitynamespace:POOL:PROVIDER`. Its tokens have the pool as their `aud`.
+/// <https://cloud.google.com/kubernetes-engine/fleet-management/docs/use-workload-identity>
+pub fn pool_of_fleet(audience: &str) -> Option<&str> {
+    let (pool, provider) = audience.strip_prefix("identitynamespace:")?.split_once(':')?;
+    (!pool.is_empty() && !provider.is_empty()).then_some(pool)
+}
+
 fn wrong(place: &str, what: &str) -> Error {
     Error::new(Kind::Configuration, format!("{place} {what}"))
 }
@@ -248,10 +265,21 @@ mod tests {
     }
 
     #[test]
+    fn the_pool_of_a_fleet_is_recognized() {
+        let audience = "identitynamespace:p.svc.id.goog:https://gkehub.googleapis.com/projects/p";
+        assert_eq!(pool_of_fleet(audience), Some("p.svc.id.goog"));
+        for other in [NAME, "identitynamespace:", "identitynamespace:p", "identitynamespace::x"] {
+            assert_eq!(pool_of_fleet(other), None, "{other}");
+        }
+    }
+
+    #[test]
     fn errors_contain_the_fix() {
         for (from, to, fix) in [
             ("//iam", "https://iam", "set audience to //iam.googleapis.com/"),
             ("/123/", "/my-project/", "gcloud projects describe my-project"),
+            ("/123/", "/PROJECT_NUMBER/", "gcloud projects describe PROJECT_ID"),
+            ("/123/", "/$NUMBER/", "replace it with the project number"),
             ("/providers/q", "", "append /providers/PROVIDER"),
             ("/providers/q", "/providers/", "append /providers/PROVIDER"),
             ("/locations/global", "", "use the form //iam.googleapis.com/projects/NUMBER"),

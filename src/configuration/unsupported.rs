@@ -10,10 +10,11 @@
 //! - The objects inside it exist only to select a token. Any member that is not known may select
 //!   another token, so all except notes are refused.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::members::Members;
 use crate::error::Error;
+use crate::options::nearest;
 
 /// Top-level members that change the identity of the token, or that name another type of
 /// credentials. `*` stands for any ending.
@@ -70,6 +71,17 @@ const VERIFICATION: (&str, &str) = (
     "https://sts.{region}.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15",
 );
 
+/// The members that only have an effect in one object, by that object.
+const PLACE: &[(&str, &[&str])] = &[
+    ("service_account_impersonation", &["token_lifetime_seconds"]),
+    ("credential_source.executable", EXECUTABLE),
+    ("credential_source", &["executable", "file", "url", "headers", "format", "environment_id"]),
+];
+
+/// The members of `credential_source.executable`.
+const EXECUTABLE: &[&str] =
+    &["command", "timeout_millis", "interactive_timeout_millis", "output_file"];
+
 /// Refuses the members of the top level that change whom the token is for.
 ///
 /// # Errors
@@ -103,15 +115,14 @@ pub(super) fn refuse_in_source(source: &Members) -> Result<(), Error> {
         _ => {}
     }
     aws_urls(source, is_aws)?;
-    let known: Vec<&str> = PLACES.iter().chain(SOURCE).copied().collect();
-    let aws: Vec<&str> = AWS.iter().map(|(name, _)| *name).chain([VERIFICATION.0]).collect();
+    let known: Vec<&'static str> = PLACES.iter().chain(SOURCE).copied().collect();
+    let aws: Vec<&'static str> =
+        AWS.iter().map(|(name, _)| *name).chain([VERIFICATION.0]).collect();
     refuse_unknown(source, &[known, aws].concat())?;
-    let executable =
-        ["command", "timeout_millis", "interactive_timeout_millis", "output_file"].as_slice();
     let certificate =
         ["use_default_certificate_config", "certificate_config_location", "trust_chain_path"];
     for (name, known) in [
-        ("executable", executable),
+        ("executable", EXECUTABLE),
         ("certificate", &certificate),
         ("format", &["type", "subject_token_field_name"]),
     ] {
@@ -154,11 +165,30 @@ fn aws_urls(source: &Members, is_aws: bool) -> Result<(), Error> {
     Ok(())
 }
 
-fn refuse_unknown(members: &Members, known: &[&str]) -> Result<(), Error> {
+fn refuse_unknown(members: &Members, known: &[&'static str]) -> Result<(), Error> {
     match given(members).find(|name| !known.contains(name) && !is_note(name)) {
-        Some(name) => Err(refused(members, name).cause("it may select another token")),
+        Some(name) => {
+            let refused = refused(members, name).cause("it may select another token");
+            let place = PLACE.iter().find(|(_, names)| names.contains(&name));
+            // A name that begins with another letter is not a mistyped one.
+            let is_similar = |known: &&str| known.get(..1) == name.get(..1);
+            Err(match (place, nearest(name, known.iter().copied()).filter(is_similar)) {
+                (Some((place, _)), _) => refused.fix(format!("move {name} to {place}")),
+                (None, Some(known)) => refused.fix(format!("rename {name} to {known}")),
+                (None, None) => refused,
+            })
+        }
         None => Ok(()),
     }
+}
+
+/// The members of the top level that belong into another object, where clients look for them, each
+/// with that object.
+pub fn misplaced(map: &Map<String, Value>) -> impl Iterator<Item = (&str, &'static str)> {
+    map.keys().filter_map(|name| {
+        let (place, _) = PLACE.iter().find(|(_, names)| names.contains(&name.as_str()))?;
+        Some((name.as_str(), *place))
+    })
 }
 
 fn refused(members: &Members, name: &str) -> Error {
@@ -276,6 +306,11 @@ mod tests {
                 "region_url is not the default",
             ),
             (json!({"credential_source": {"file": "/t", "a b": 1}}), "a member is not supported"),
+            (
+                file("timeout_millis", json!(5000)),
+                "move timeout_millis to credential_source.execut",
+            ),
+            (file("headres", json!({})), "rename headres to headers"),
         ] {
             let refusal = refusal(&value).unwrap_or_default();
             assert!(refusal.contains(words), "{value}: {refusal}");

@@ -232,10 +232,14 @@ pub fn another_system(path: &str) -> Option<&'static str> {
 pub fn not_a_path(value: &OsStr, option: &str) -> Option<Error> {
     let what = show::looks_like(&value.to_string_lossy())?;
     let error = Error::new(Kind::Configuration, format!("{option} is not the path of a file"));
+    let content = match what {
+        show::BASE64_JSON => "the decoded content",
+        _ => "this content",
+    };
     Some(
         error
             .cause(format!("the value looks like {what}"))
-            .fix(format!("set {option} to the path of a file with this content")),
+            .fix(format!("set {option} to the path of a file with {content}")),
     )
 }
 

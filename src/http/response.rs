@@ -138,6 +138,9 @@ impl Response {
                 true => {
                     ("HTML, not JSON", ", and check whether a sign-in page or a proxy responded")
                 }
+                false if serde_json::from_slice::<Value>(&self.body).is_ok() => {
+                    ("not a JSON object", "")
+                }
                 false => ("not JSON", ""),
             };
             Error::new(Kind::Protocol, format!("the response from {} is {what}", self.place))

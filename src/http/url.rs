@@ -5,6 +5,8 @@ use std::net::IpAddr;
 
 use ureq::http::Uri;
 
+use crate::shell::expansion;
+
 /// An absolute http or https URL without credentials or fragment.
 ///
 /// It is displayed without its query, which may contain a secret.
@@ -19,7 +21,18 @@ impl Url {
     /// Parses a URL. The error continues the name of an option or member (`must be …`) and does not
     /// contain the value.
     pub fn parse(text: &str) -> Result<Url, String> {
-        let wrong = || "must be an absolute https:// URL".to_owned();
+        let wrong = || match text {
+            _ if text.trim() != text => "must not begin or end with a space".to_owned(),
+            _ if text.starts_with(['"', '\'']) => "must not be in quotation marks".to_owned(),
+            _ if let Some((variable, _)) = expansion(text) => {
+                format!("must be an absolute https:// URL, because nothing expands {variable}")
+            }
+            _ => "must be an absolute https:// URL".to_owned(),
+        };
+        // Without a scheme, the name of an account or a port would be read as a part of the host.
+        if !text.contains("://") {
+            return Err(wrong());
+        }
         if text.contains('#') {
             return Err("must not have a fragment (#…)".to_owned());
         }
@@ -169,6 +182,24 @@ mod tests {
         ] {
             assert!(Url::parse(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_text_that_is_not_a_url_is_described() {
+        for (text, words) in [
+            ("urn:idp", "must be an absolute https:// URL"),
+            ("idp.example:8443/r", "must be an absolute https:// URL"),
+            ("a@b.iam.gserviceaccount.com", "must be an absolute https:// URL"),
+            (" https://a/", "begin or end with a space"),
+            ("https://a/ ", "begin or end with a space"),
+            ("\"https://a/\"", "quotation marks"),
+            ("$ISSUER", "nothing expands $ISSUER"),
+            ("https://${HOST}/", "nothing expands ${HOST}"),
+            ("https://u@a/", "user name"),
+        ] {
+            assert!(Url::parse(text).unwrap_err().contains(words), "{text}");
+        }
+        assert!(Url::parse("https://a/$NAME").is_ok());
     }
 
     #[test]

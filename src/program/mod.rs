@@ -34,6 +34,7 @@ use self::group::Group;
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::secret::Secret;
+use crate::shell;
 use crate::show;
 use crate::world::{Deadline, Env, MARKERS, World};
 
@@ -200,9 +201,13 @@ impl Program {
             io::ErrorKind::NotFound => Kind::Absent,
             _ => Kind::Configuration,
         };
-        Error::new(kind, format!("cannot run {shown}"))
-            .cause(error)
-            .fix(format!("check {place} and PATH"))
+        let failed = Error::new(kind, format!("cannot run {shown}"));
+        match shell::expansion(&self.name.to_string_lossy()) {
+            Some((text, _)) if kind == Kind::Absent => failed
+                .cause(format!("no shell expands {text}"))
+                .fix(format!("write the absolute path of the program in {place}")),
+            _ => failed.cause(error).fix(format!("check {place} and PATH")),
+        }
     }
 }
 

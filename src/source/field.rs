@@ -55,9 +55,7 @@ impl Field {
             None => format!("check {}", self.option),
             Some(path) if self.nested => format!("use {}={path}", self.option),
             Some(path) if !path.contains('.') => format!("set {} to {path}", self.option),
-            Some(path) => {
-                format!("configure an executable source, for example wif-token file --field={path}")
-            }
+            Some(path) => by_executable(&path),
         }
     }
 
@@ -114,6 +112,12 @@ pub(super) fn select(text: &Secret, field: &Field, what: &str) -> Result<Secret,
             .cause("clients do not look for the token in nested objects or arrays")
             .fix(field.correct(Some(path.clone()))));
     }
+    if !nested && value.is_array() {
+        let found = mismatch::path_of_token(&value).unwrap_or_else(|| format!("0.{path}"));
+        return Err(Error::new(Kind::Configuration, format!("{what} is a JSON array"))
+            .cause("clients look for the token only in an object")
+            .fix(by_executable(&found)));
+    }
     match found {
         Ok(Value::String(text)) => Ok(Secret::new(text.as_str())),
         Ok(other) => {
@@ -133,6 +137,11 @@ pub(super) fn select(text: &Secret, field: &Field, what: &str) -> Result<Secret,
                 .fix(field.correct(mismatch::path_of_token(&value))))
         }
     }
+}
+
+/// What to do if clients do not find the token at a path.
+fn by_executable(path: &str) -> String {
+    format!("configure an executable source, for example wif-token file --field={path}")
 }
 
 /// Returns the value at the end of a path. If a member is missing, returns the value that should

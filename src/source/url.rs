@@ -101,6 +101,24 @@ fn is_secret(name: &str) -> bool {
     ends.iter().any(|end| name.ends_with(end))
 }
 
+/// The paths of metadata servers, with the header that a request to them must have.
+/// <https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token>,
+/// <https://cloud.google.com/compute/docs/metadata/querying-metadata>
+const METADATA: &[(&str, &str, &str)] = &[
+    ("/metadata/identity/", "Metadata", "True"),
+    ("/computeMetadata/", "Metadata-Flavor", "Google"),
+];
+
+impl Get {
+    /// The header that the server requires, if it is a metadata server and the header is missing.
+    fn missing_header(&self) -> Option<(&'static str, &'static str)> {
+        let path = self.url.path();
+        let (_, name, value) = METADATA.iter().find(|(start, ..)| path.starts_with(start))?;
+        let is_given = self.headers.iter().any(|(given, _)| given.eq_ignore_ascii_case(name));
+        (!is_given).then_some((*name, *value))
+    }
+}
+
 impl Source for Get {
     fn subject_token(
         &self,
@@ -123,6 +141,12 @@ impl Source for Get {
         }
         let headers = self.header_option;
         let response = cx.send(get)?.require_success().map_err(|error| match error.kind() {
+            Kind::Denied | Kind::Configuration
+                if let Some((name, value)) = self.missing_header() =>
+            {
+                let fix = format!("add the header {name} with the value {value} to {headers}");
+                error.of_kind(Kind::Configuration).fix(fix)
+            }
             Kind::Denied => error.fix(format!("check the credentials in {headers}")),
             _ => error,
         })?;

@@ -19,8 +19,14 @@ use super::jwt;
 /// Why a JWK set does not verify a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Failure {
+    /// It is not a JWK set.
+    NotAKeySet,
+    /// The set has keys, but none of them has a `kid`.
+    KeysWithoutId,
     /// The set has no key with this `kid`.
     UnknownKey,
+    /// The keys with this `kid` have another type or no public key, or are not for signatures.
+    UnusableKey,
     /// The signature was not made with a key of the set.
     Signature,
     /// The signature algorithm is not supported.
@@ -37,19 +43,31 @@ pub fn verify(token: &str, jwks: &Value) -> Result<(), Failure> {
     let header = message.split('.').next().and_then(jwt::object).ok_or(Failure::Signature)?;
     let text = |name: &str| header.get(name).and_then(Value::as_str);
     let algorithm = text("alg").and_then(Algorithm::named).ok_or(Failure::Algorithm)?;
-    let keys = jwks.get("keys").and_then(Value::as_array).into_iter().flatten();
+    let all = jwks.get("keys").and_then(Value::as_array).ok_or(Failure::NotAKeySet)?;
     let id = text("kid");
-    let mut keys = keys.filter(|key| id.is_none() || key.get("kid").and_then(Value::as_str) == id);
-    let mut any = false;
-    let verified = keys.any(|key| {
-        any = true;
-        algorithm.verify(key, message.as_bytes(), &signature).unwrap_or(false)
-    });
-    match (verified, any) {
-        (true, _) => Ok(()),
-        (false, true) => Err(Failure::Signature),
-        (false, false) => Err(Failure::UnknownKey),
+    let keys =
+        all.iter().filter(|key| id.is_none() || key.get("kid").and_then(Value::as_str) == id);
+    let mut failure = match all.iter().all(|key| key.get("kid").is_none()) {
+        true if !all.is_empty() => Failure::KeysWithoutId,
+        _ => Failure::UnknownKey,
+    };
+    for key in keys {
+        match algorithm
+            .verify(key, message.as_bytes(), &signature)
+            .filter(|_| is_for_signatures(key))
+        {
+            Some(true) => return Ok(()),
+            Some(false) => failure = Failure::Signature,
+            None if failure == Failure::Signature => {}
+            None => failure = Failure::UnusableKey,
+        }
     }
+    Err(failure)
+}
+
+/// Whether `use` allows signatures (RFC 7517, section 4.2).
+fn is_for_signatures(key: &Value) -> bool {
+    key.get("use").is_none_or(|purpose| purpose == "sig")
 }
 
 #[derive(Clone, Copy)]
@@ -107,5 +125,33 @@ mod tests {
         assert_eq!(verify(&tampered, &keys), Err(Failure::Signature));
         assert_eq!(verify(RS256, &json!({ "keys": [] })), Err(Failure::UnknownKey));
         assert_eq!(verify("x", &keys), Err(Failure::Signature));
+    }
+
+    #[test]
+    fn other_key_sets_are_told_apart() {
+        let with_id =
+            RS256.replacen("eyJhbGciOiJSUzI1NiJ9", "eyJhbGciOiJSUzI1NiIsImtpZCI6ImsifQ", 1);
+        let key = json!({ "kty": "RSA", "n": N, "e": "AQAB" });
+        let keys = |more: Value| {
+            let mut key = key.clone();
+            key.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            json!({ "keys": [key] })
+        };
+        for (set, failure) in [
+            (key.clone(), Failure::NotAKeySet),
+            (json!({ "keys": key }), Failure::NotAKeySet),
+            (keys(json!({})), Failure::KeysWithoutId),
+            (json!({ "keys": [] }), Failure::UnknownKey),
+            (keys(json!({ "kid": "j" })), Failure::UnknownKey),
+            (keys(json!({ "kid": "k", "use": "enc" })), Failure::UnusableKey),
+            (
+                json!({ "keys": [{ "kty": "RSA", "kid": "k", "x5c": ["MII="] }] }),
+                Failure::UnusableKey,
+            ),
+            // The header, which is signed, is another one.
+            (keys(json!({ "kid": "k", "use": "sig" })), Failure::Signature),
+        ] {
+            assert_eq!(verify(&with_id, &set), Err(failure), "{set}");
+        }
     }
 }

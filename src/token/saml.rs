@@ -44,7 +44,10 @@ pub fn read(text: &str, origin: &Origin) -> Result<SubjectToken, Error> {
     let document = parser::parse(&xml).ok_or_else(|| refuse("it is not well-formed XML"))?;
     let root = document.root_element();
     if !is_known(root) {
-        return Err(refuse("it is XML but not SAML"));
+        let name = root.tag_name().name();
+        let is_plain = name.len() <= 40 && name.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let name = if is_plain { name } else { "of another kind" };
+        return Err(refuse(&format!("it is XML with the root element {name}")));
     }
     refuse_failure(root, origin)?;
     Ok(SubjectToken { text: token, expiry: first_expiry(&document) })
@@ -207,7 +210,7 @@ mod tests {
             ("not base64!", "not XML or base64-encoded XML"),
             (&STANDARD.encode([0xff]), "not XML or base64-encoded XML"),
             ("<html><br></html>", "not well-formed"),
-            ("<html/>", "XML but not SAML"),
+            ("<html/>", "XML with the root element html"),
             (r#"<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>"#, "not well-formed"),
         ] {
             let message = read(text, &test_origin()).unwrap_err().to_string();

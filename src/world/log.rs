@@ -29,6 +29,8 @@ struct Recorded {
     lines: Vec<String>,
     /// Files with a secret that other users can access.
     shared: Vec<PathBuf>,
+    /// Why tokens were not cached.
+    uncached: Vec<Error>,
 }
 
 impl Log {
@@ -68,6 +70,17 @@ impl Log {
     pub fn line(&self, text: impl AsRef<str>) {
         self.record(|recorded| recorded.lines.push(one_line(&scrubbed(text.as_ref()))));
         self.write(text.as_ref());
+    }
+
+    /// The recorded reasons why tokens were not cached.
+    pub fn uncached(&self) -> Vec<Error> {
+        self.record(|recorded| std::mem::take(&mut recorded.uncached)).unwrap_or_default()
+    }
+
+    /// Writes why a token was not cached. The run continues without the cache.
+    pub fn not_cached(&self, error: Error) {
+        self.line(format!("token not cached: {error}"));
+        self.record(|recorded| recorded.uncached.push(error));
     }
 
     /// Writes the failure of a step. It is not recorded, because the caller reports it.

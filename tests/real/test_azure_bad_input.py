@@ -114,8 +114,8 @@ def test_the_resource_is_unknown(azure, run, build):
 def test_the_resource_is_a_scope(run, build):
     """The user wrote it as for an SDK."""
     scope = RESOURCE + "/.default"
-    run(client=BUILD.client_id, AZURE_CLIENT_SECRET=SECRET, resource=scope).failed("CONFIGURATION", "--resource")
-    run(present=("imds",), resource=scope).failed("CONFIGURATION", "--resource")
+    run(client=BUILD.client_id, AZURE_CLIENT_SECRET=SECRET, resource=scope).failed("USAGE", "/.default", "--resource")
+    run(present=("imds",), resource=scope).failed("USAGE", "/.default", "--resource")
 
 
 def test_the_resource_requires_an_assignment(run, build):

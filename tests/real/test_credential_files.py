@@ -400,7 +400,7 @@ UNTRUSTED = {
     "UTF-16": (lambda path: path.write_text("{}", encoding="utf-16"), "is UTF-16 text, not UTF-8"),
     "not text": (lambda path: path.write_bytes(b"\xff" * 9), "is not UTF-8 text"),
     "not JSON": (lambda path: path.write_text('{"refresh_token": "hunter2-refresh'), "is not JSON: syntax error in line 1"),
-    "a list": (lambda path: path.write_text('["hunter2-refresh"]'), "the member type is not set"),
+    "a list": (lambda path: path.write_text('["hunter2-refresh"]'), "it is a list"),
     "deep": (lambda path: path.write_text("[" * 100_000), "is not JSON"),
     "a secret of another type": (lambda path: path.write_text(
         '{"type": "authorized_user", "client_id": "c", "client_secret": {"a": "hunter2-secret"}, "refresh_token": "hunter2-refresh"}'),

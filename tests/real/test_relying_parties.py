@@ -108,7 +108,7 @@ FAULTS = [
     *(Fault(name, "expired", EXPIRED[name], "expired at", "EXPIRED", PAST) for name in NAMES),
     *(Fault(name, "for another audience", AUDIENCE[name], "the aud of the token is other", "CONFIGURATION", {"aud": "other"})
       for name in NAMES),
-    *(Fault(name, "of another key", SIGNATURE[name], "did not sign the token", "PROTOCOL") for name in NAMES),
+    *(Fault(name, "of another key", SIGNATURE[name], "do not verify the signature", "PROTOCOL") for name in NAMES),
     *(Fault(name, "of an unknown key", SIGNATURE[name].replace("signature", "key"), "does not publish the key", "PROTOCOL",
             header={"kid": "key-2"}) for name in NAMES),
     Fault("aws", "with a fraction of a second", "ExpiredToken", "not a time in whole seconds", "PROTOCOL",

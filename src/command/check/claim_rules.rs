@@ -64,9 +64,9 @@ fn one_of(words: &[&str]) -> String {
 /// Checks the required claims that no other check covers, and the length of the values.
 pub(super) fn claims(token: &str, claims: &Members, rules: &Rules, report: &mut Report) {
     for name in rules.claims.iter().filter(|name| **name != "iat") {
-        if claims.get(*name).and_then(Value::as_str).unwrap_or_default().is_empty() {
-            let fix = format!("configure the issuer to set {name}");
-            report.broken(LINK, Kind::Protocol, format!("the token has no {name}"), fix);
+        if let Some(message) = lacks_text(claims, name) {
+            let fix = format!("configure the issuer to set {name} to a string");
+            report.broken(LINK, Kind::Protocol, message, fix);
         }
     }
     for (name, longest) in rules.longest {
@@ -86,6 +86,33 @@ pub(super) fn claims(token: &str, claims: &Members, rules: &Rules, report: &mut 
             format!("the token has a jti, so {} accepts it only once by default", rules.name);
         let fix = format!("renew the token before each exchange, or set {setting} to false");
         report.warning(LINK, message, fix);
+    }
+}
+
+/// Why a claim that must be a string is not one; `None` if it is.
+fn lacks_text(claims: &Members, name: &str) -> Option<String> {
+    match claims.get(name) {
+        None | Some(Value::Null) => Some(format!("the token has no {name}")),
+        Some(Value::String(text)) if text.is_empty() => {
+            Some(format!("the {name} of the token is empty"))
+        }
+        Some(Value::String(_)) => None,
+        Some(_) => Some(format!("the {name} of the token is not a string")),
+    }
+}
+
+/// The audiences of a token. There is at least one.
+///
+/// # Errors
+/// Why there is none.
+pub(super) fn audiences(claims: &Members) -> Result<Vec<&str>, &'static str> {
+    let found: Vec<&str> = texts(claims.get("aud")).filter(|aud| !aud.is_empty()).collect();
+    match claims.get("aud") {
+        _ if !found.is_empty() => Ok(found),
+        None | Some(Value::Null) => Err("the token has no aud"),
+        Some(Value::String(_)) => Err("the aud of the token is empty"),
+        Some(Value::Array(items)) if items.is_empty() => Err("the aud of the token is empty"),
+        Some(_) => Err("the aud of the token is neither a string nor a list of strings"),
     }
 }
 
@@ -180,7 +207,7 @@ pub(super) fn issuer(claims: &Members, rules: &Rules, report: &mut Report) -> Op
         None
     };
     match Url::parse_issuer(issuer) {
-        _ if issuer.is_empty() => wrong("the token has no iss".to_owned()),
+        _ if let Some(message) = lacks_text(claims, "iss") => wrong(message),
         Err(why) => wrong(format!("the iss of the token {why}")),
         Ok(url) if !url.is_https() && !url.is_local() => {
             wrong("the iss of the token uses plain http".to_owned())

@@ -5,7 +5,9 @@
 use rustls_pki_types::CertificateDer;
 use serde_json::{Map, Value, json};
 
+use super::claim_rules::texts;
 use super::mapping::{Evaluated, evaluate, pairs};
+use super::mapping_mistakes::{Mistake, SUBJECT, wrong_expression, wrong_names, wrong_type};
 use super::report::{CLAIMS, PRINCIPAL, Report};
 use crate::configuration::CredentialConfig;
 use crate::configuration::pool_provider::{LONGEST_SUBJECT, PoolProvider};
@@ -15,9 +17,6 @@ use crate::token::jwt;
 use crate::token::saml::{self, ASSERTION_NS};
 use crate::token::xml as parser;
 use crate::x509;
-
-/// The attribute that every mapping must have.
-const SUBJECT: &str = "google.subject";
 
 /// The number of characters of a value that are shown.
 const SHOWN: usize = 200;
@@ -94,7 +93,10 @@ fn show(
     let is_given = mapping.is_some();
     let usual = format!("{SUBJECT}={usual}");
     let mapping = pairs(mapping.unwrap_or(&usual));
-    if mapping.iter().all(|(attribute, _)| *attribute != SUBJECT) {
+    for mistake in wrong_names(&mapping, &provider) {
+        problem(mistake, is_given, report);
+    }
+    if mapping.iter().all(|(attribute, _)| attribute.trim_end() != SUBJECT) {
         let message = format!("--mapping has no {SUBJECT}");
         report.broken(PRINCIPAL, Kind::Usage, message, format!("add {usual} to --mapping"));
     }
@@ -111,8 +113,11 @@ fn show(
             }
             Evaluated::Missing => {
                 let message = format!("the token has no {}", one_line(expression));
-                let fix = "map a claim that the token has (see the list of claims)";
-                problem(message, fix, is_given, report);
+                let fix = "map a claim that the token has (see the list of claims)".to_owned();
+                problem((message, fix), is_given, report);
+            }
+            Evaluated::NotAPath if let Some(mistake) = wrong_expression(expression, claims) => {
+                problem(mistake, is_given, report);
             }
             Evaluated::NotAPath => {
                 report.skipped(
@@ -133,7 +138,7 @@ fn show(
 
 /// A problem with the mapping of `--mapping` is an error. A problem with the usual mapping is a
 /// warning, because the pool provider may have another one.
-fn problem(message: String, fix: &str, is_given: bool, report: &mut Report) {
+fn problem((message, fix): Mistake, is_given: bool, report: &mut Report) {
     match is_given {
         true => report.broken(PRINCIPAL, Kind::Configuration, message, fix),
         false => report.warning(
@@ -152,14 +157,13 @@ fn principals(
     provider: &PoolProvider,
     report: &mut Report,
 ) {
-    let texts: Vec<String> = match value {
-        Value::String(text) => vec![text.clone()],
-        Value::Array(items) => items.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
-        Value::Object(_) | Value::Null => Vec::new(),
-        other => vec![other.to_string()],
-    };
-    for text in texts {
-        let text = one_line(&text);
+    if let Some(mistake) = wrong_type(attribute, value) {
+        // What Google says about the types of other attributes is not documented.
+        let is_certain = is_given && attribute.starts_with("google.");
+        return problem(mistake, is_certain, report);
+    }
+    for text in texts(Some(value)) {
+        let text = one_line(text);
         if attribute != SUBJECT {
             report.principals.push(provider.principal_set(attribute, &text));
             continue;
@@ -167,8 +171,8 @@ fn principals(
         if !(1..=LONGEST_SUBJECT).contains(&text.len()) {
             let message =
                 format!("{SUBJECT} would have {} bytes, but 1 to 127 are allowed", text.len());
-            let fix = "map a different claim, or a part of this one with extract()";
-            problem(message, fix, is_given, report);
+            let fix = "map a different claim, or a part of this one with extract()".to_owned();
+            problem((message, fix), is_given, report);
             continue;
         }
         report.principals.push(provider.principal(&text));

@@ -270,7 +270,8 @@ fn is_same(one: &Path, other: &Path) -> bool {
 fn timeout(line: &SourceLine, config: &CredentialConfig, report: &mut Report) {
     let CredentialSource::Executable { timeout_ms, .. } = config.source else { return };
     let timeout = line.common.timeout();
-    if timeout.as_millis() <= u128::from(timeout_ms) {
+    // A wrong timeout_millis is the cause and has its own fix.
+    if timeout.as_millis() <= u128::from(timeout_ms) || report.has_error("timeout") {
         return;
     }
     let seconds = timeout.as_secs();

@@ -7,11 +7,11 @@ use super::report::Report;
 use super::strictness;
 use crate::client::credentials::Hop;
 use crate::configuration::credential_source::CredentialSource;
-use crate::configuration::pool_provider::PoolProvider;
+use crate::configuration::pool_provider::{PoolProvider, pool_of_fleet};
 use crate::configuration::{CredentialConfig, GOOGLEAPIS, Impersonation};
 use crate::error::Kind;
 use crate::files;
-use crate::options::grammar::is_label;
+use crate::options::grammar::{is_label, is_project};
 use crate::show;
 use crate::token::TokenType;
 
@@ -63,6 +63,10 @@ fn has_secret(config: &CredentialConfig) -> bool {
 
 fn audience(config: &CredentialConfig, universe: &str, report: &mut Report) {
     let link = "audience";
+    if let Some(pool) = pool_of_fleet(&config.audience) {
+        report.ok(link, format!("the workload identity pool {:?} of a fleet", show::value(pool)));
+        return;
+    }
     let provider = match PoolProvider::parse(&config.audience) {
         Ok(provider) => provider,
         Err(error) => {
@@ -114,6 +118,13 @@ fn audience(config: &CredentialConfig, universe: &str, report: &mut Report) {
             let (id, pool) = (&provider.provider, &provider.pool);
             report.ok(link, format!("the provider {id:?} of the {kind} identity pool {pool:?}"));
         }
+    }
+    if provider.project.is_none()
+        && config.user_project.as_deref().is_some_and(|id| !is_project(id))
+    {
+        let message = "workforce_pool_user_project is neither a project number nor a project ID";
+        let fix = "set workforce_pool_user_project to the number of the project to bill";
+        report.broken("configuration", Kind::Configuration, message, fix);
     }
 }
 
@@ -192,7 +203,7 @@ fn impersonation(impersonation: &Impersonation, mtls: bool, universe: &str, repo
     }
     if let Some((_, domain)) = account.split_once('@')
         && universe == GOOGLEAPIS
-        && !domain.ends_with("gserviceaccount.com")
+        && !domain.ends_with(".gserviceaccount.com")
     {
         let message = format!("{account} is not the email address of a service account");
         let fix = "use an email address such as NAME@PROJECT.iam.gserviceaccount.com in \

@@ -35,12 +35,19 @@ pub(super) fn check(
     let allowed = Allowed::by(&cx.env).ok();
     match allowed {
         Some(_) => report.ok(link, "clients are allowed to run an executable"),
-        None => report.broken(
-            link,
-            Kind::Configuration,
-            format!("clients refuse to run an executable, because {OPT_IN} is not 1"),
-            format!("set {OPT_IN}=1 in the environment of the client and of wif-token check"),
-        ),
+        None => {
+            let value = cx.env.get(OPT_IN).unwrap_or_default();
+            let value = value.to_string_lossy();
+            let is_one =
+                value.trim_matches(|c: char| c.is_whitespace() || "\"'".contains(c)) == "1";
+            let exactly = if is_one { ", without spaces and quotation marks" } else { "" };
+            report.broken(
+                link,
+                Kind::Configuration,
+                format!("clients refuse to run an executable, because {OPT_IN} is not 1{exactly}"),
+                format!("set {OPT_IN}=1 in the environment of the client and of wif-token check"),
+            )
+        }
     };
     let verdict = command_words::check(command, cx, report);
     if verdict == Verdict::Usable {

@@ -117,6 +117,12 @@ fn subject_token(config: &CredentialConfig, cx: &Context, report: &mut Report) -
         }
     }
     shared_files(cx, report);
+    if !report.has_problem("output file") {
+        for error in cx.log.uncached() {
+            let message = format!("{}, so no token is cached", error.what());
+            report.warning("output file", message, error.how_to_fix().unwrap_or_default());
+        }
+    }
     if !report.has_error("output file") {
         troubles.extend(output_document::left_behind(config, cx));
     }

@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use super::mapping;
+use super::{mapping, mapping_mistakes};
+use crate::configuration::pool_provider::PoolProvider;
 use crate::shell;
 
 /// Splits an attribute mapping and evaluates its expressions. Each expression must be a part of the
@@ -13,8 +14,14 @@ pub(crate) fn attribute_mapping(text: &str) {
     assert!(
         pairs.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>() <= text.len()
     );
+    let name =
+        "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/q";
+    if let Ok(provider) = PoolProvider::parse(name) {
+        mapping_mistakes::wrong_names(&pairs, &provider);
+    }
     for (_, expression) in pairs {
         mapping::evaluate(expression, &claims);
+        mapping_mistakes::wrong_expression(expression, &claims);
     }
     shell::expansion(text);
     shell::without_typography(text);

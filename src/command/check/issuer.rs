@@ -37,7 +37,7 @@ pub(super) fn check(
             return;
         }
     };
-    let (wrong, may_be_uploaded) = match jwks::verify(token.expose(), &jwks) {
+    let (what, fix) = match jwks::verify(token.expose(), &jwks) {
         Ok(()) => {
             let message = format!("{issuer} publishes the key of the token");
             report.ok(link, message).with_step(route(issuer, cx));
@@ -47,12 +47,38 @@ pub(super) fn check(
             report.skipped(link, "wif-token cannot verify this signature algorithm");
             return;
         }
-        Err(Failure::UnknownKey) => ("does not publish the key of the token (kid)", true),
-        Err(Failure::Signature) => ("did not sign the token", false),
+        Err(failure) => explain(failure, issuer),
     };
-    let error = Error::new(Kind::Protocol, format!("{issuer} {wrong}"))
-        .fix("get a new token, because the issuer's keys may have changed");
-    report.error(link, &error).settled_by_exchange = may_be_uploaded;
+    // The relying party may have other keys, which were uploaded.
+    let error = Error::new(Kind::Protocol, what).fix(fix);
+    report.error(link, &error).settled_by_exchange = true;
+}
+
+/// Why the published keys do not verify the token, and the fix.
+fn explain(failure: Failure, issuer: &str) -> (String, &'static str) {
+    match failure {
+        Failure::NotAKeySet => (
+            format!("the jwks_uri of {issuer} does not return a JWK set, {{\"keys\": [...]}}"),
+            "configure the issuer to publish its keys as a JWK set (RFC 7517)",
+        ),
+        Failure::KeysWithoutId => (
+            format!("{issuer} publishes keys without kid, but the token names its key"),
+            "configure the issuer to publish each key with the kid that its tokens have",
+        ),
+        Failure::UnusableKey => (
+            format!("{issuer} publishes the key of the token (kid) in a form that cannot be used"),
+            "configure the issuer to publish it with kty, with n and e or with crv, x and y, and \
+             with use set to sig",
+        ),
+        Failure::UnknownKey => (
+            format!("{issuer} does not publish the key of the token (kid)"),
+            "get a new token, because the issuer's keys may have changed",
+        ),
+        Failure::Signature | Failure::Algorithm => (
+            format!("the keys that {issuer} publishes do not verify the signature of the token"),
+            "get a new token, because the issuer's keys may have changed",
+        ),
+    }
 }
 
 fn route(issuer: &str, cx: &Context) -> String {
@@ -60,28 +86,29 @@ fn route(issuer: &str, cx: &Context) -> String {
 }
 
 fn published(issuer: &str, rules: &Rules, cx: &Context) -> Result<Value, Error> {
-    let get = |address: &str, name: &str| {
-        let url = Url::parse(address)
-            .map_err(|why| Error::new(Kind::Protocol, format!("{name} of {issuer} {why}")))?;
+    let get = |url: &Url| {
         let request =
-            Request::get(&url, "the issuer's metadata").once().limit(OPTIONAL_REQUEST_TIMEOUT);
+            Request::get(url, "the issuer's metadata").once().limit(OPTIONAL_REQUEST_TIMEOUT);
         cx.send(request)?.require_success()?.json()
     };
     let name = rules.name;
+    let or_upload = |fix: String| match rules.settings.keys {
+        "" => fix,
+        keys => format!("{fix}, or {keys}"),
+    };
     let unreached = |error: Error| match error.is_offline() || error.is_local() {
         true => error,
         false => {
             let public = if rules.is_public { "public " } else { "" };
-            let reachable =
-                format!("make the issuer's metadata reachable by {name} over {public}HTTPS");
-            error.fix(match rules.settings.keys {
-                "" => reachable,
-                keys => format!("{reachable}, or {keys}"),
-            })
+            error.fix(or_upload(format!(
+                "make the issuer's metadata reachable by {name} over {public}HTTPS"
+            )))
         }
     };
     let discovery = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
-    let metadata = get(&discovery, "iss").map_err(unreached)?;
+    let discovery = Url::parse(&discovery)
+        .map_err(|why| Error::new(Kind::Protocol, format!("the iss of the token {why}")))?;
+    let metadata = get(&discovery).map_err(unreached)?;
     let text = |name: &str| metadata.get(name).and_then(Value::as_str).unwrap_or_default();
     if text("issuer") != issuer {
         let what = format!("the issuer in {discovery} differs from the iss of the token");
@@ -93,9 +120,16 @@ fn published(issuer: &str, rules: &Rules, cx: &Context) -> Result<Value, Error> 
     let keys = text("jwks_uri");
     // An issuer on this host, which serves a test, has its keys there.
     let is_elsewhere = |url: &Url| Url::parse(issuer).map(|own| own.origin()) != Ok(url.origin());
-    if Url::parse(keys).is_ok_and(|url| !url.is_https() && is_elsewhere(&url)) {
-        let what = format!("the jwks_uri of {issuer} uses plain http");
-        return Err(unreached(Error::new(Kind::Protocol, what)));
-    }
-    get(keys, "jwks_uri").map_err(unreached).map(Value::Object)
+    let url = match Url::parse(keys) {
+        _ if keys.is_empty() => Err("is not set".to_owned()),
+        Ok(url) if !url.is_https() && is_elsewhere(&url) => Err("uses plain http".to_owned()),
+        url => url,
+    };
+    let url = url.map_err(|why| {
+        let what = format!("the jwks_uri in the metadata of {issuer} {why}");
+        let fix =
+            format!("configure the issuer to set jwks_uri to an https URL that {name} can reach");
+        Error::new(Kind::Protocol, what).fix(or_upload(fix))
+    })?;
+    get(&url).map_err(unreached).map(Value::Object)
 }

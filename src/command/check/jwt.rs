@@ -7,7 +7,7 @@ use super::parties::GOOGLE;
 use super::report::Report;
 use super::{issuer, mismatch};
 use crate::configuration::CredentialConfig;
-use crate::configuration::pool_provider::{LONGEST_AUDIENCE, PoolProvider};
+use crate::configuration::pool_provider::{LONGEST_AUDIENCE, PoolProvider, pool_of_fleet};
 use crate::context::Context;
 use crate::error::Kind;
 use crate::secret::Secret;
@@ -43,27 +43,34 @@ pub(super) fn check(token: &Secret, config: &CredentialConfig, cx: &Context, rep
 }
 
 fn audience(claims: &Members, config: &CredentialConfig, report: &mut Report) {
-    let audiences: Vec<&str> = claim_rules::texts(claims.get("aud")).collect();
     let bare = config.audience.as_str();
     let audience = Audience::new(bare);
-    if audiences.iter().any(|aud| audience.is(aud)) {
-        return;
-    }
-    let Some(first) = audiences.first() else {
-        let fix = format!("get a token for the audience https:{bare}");
-        report.broken(LINK, Kind::Protocol, "the token has no aud", fix);
-        return;
+    let of_fleet = pool_of_fleet(bare);
+    let get = match of_fleet {
+        Some(pool) => format!("get a token for the audience {pool}"),
+        None => format!("get a token for the audience https:{bare}"),
+    };
+    let audiences = claim_rules::audiences(claims);
+    let first = match audiences.as_deref() {
+        Ok(audiences) if audiences.iter().any(|aud| audience.is(aud) || of_fleet == Some(*aud)) => {
+            return;
+        }
+        Ok(audiences) => audiences.first().copied().unwrap_or_default(),
+        Err(message) => {
+            report.broken(LINK, Kind::Protocol, *message, get);
+            return;
+        }
     };
     let length = first.chars().count();
     if length > LONGEST_AUDIENCE {
         let message = format!("aud has {length} characters, but a pool provider allows 256");
-        let fix = format!("get a token for the audience https:{bare}");
-        report.broken(LINK, Kind::Configuration, message, fix);
+        report.broken(LINK, Kind::Configuration, message, get);
         return;
     }
     let fix = match PoolProvider::parse(bare) {
+        _ if of_fleet.is_some() => get,
         _ if report.has_error("audience") => {
-            let of_token = PoolProvider::parse(Audience::new(*first).without_scheme());
+            let of_token = PoolProvider::parse(Audience::new(first).without_scheme());
             let name = of_token.map(|provider| provider.name());
             format!("set audience to {}", name.as_deref().unwrap_or(FULL_NAME))
         }

@@ -25,6 +25,7 @@ mod jwt;
 mod kubernetes;
 mod look;
 mod mapping;
+mod mapping_mistakes;
 mod metadata_server;
 mod mismatch;
 mod output_document;

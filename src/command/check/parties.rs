@@ -40,13 +40,16 @@ static AWS: Rules = Rules {
     ..UNPUBLISHED
 };
 
-/// <https://learn.microsoft.com/entra/workload-id/workload-identity-federation-considerations>
+/// <https://learn.microsoft.com/entra/workload-id/workload-identity-federation-considerations>. The
+/// audiences of the national clouds:
+/// <https://learn.microsoft.com/entra/workload-id/workload-identity-federation-config-app-trust-managed-identity>.
 static AZURE: Rules = Rules {
     name: "Microsoft Entra ID",
     algorithms: &["RS256"],
     may_accept_others: true,
     longest: &[("iss", 600), ("sub", 600), ("aud", 600)],
     audience: Some("api://AzureADTokenExchange"),
+    national_clouds: &["api://AzureADTokenExchangeUSGov", "api://AzureADTokenExchangeChina"],
     settings: Settings {
         issuer: "the issuer of the federated identity credential",
         audience: "the audience of the federated identity credential",

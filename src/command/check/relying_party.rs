@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use super::claim_rules::{self, Members, texts, time};
+use super::claim_rules::{self, Members, audiences, time};
 use super::parties::RelyingParty;
 use super::report::Report;
 use super::rules::Rules;
@@ -178,14 +178,19 @@ fn judge(
 fn audience(claims: &Members, rules: &Rules, requested: Option<&str>, report: &mut Report) {
     let link = "audience";
     let (name, setting) = (rules.name, rules.settings.audience);
-    let found: Vec<&str> = texts(claims.get("aud")).collect();
+    let found = match audiences(claims) {
+        Ok(found) => found,
+        Err(message) => {
+            let fix = "configure the issuer to set aud to the audience that is requested";
+            report.broken(link, Kind::Protocol, message, fix);
+            return;
+        }
+    };
     let shown = one_line(&found.join(", "));
-    let expected = requested.or(rules.audience);
+    let is_national = found.iter().any(|aud| rules.national_clouds.contains(aud));
+    let expected = requested.or(rules.audience.filter(|_| !is_national));
     let azp = claims.get("azp").and_then(Value::as_str).filter(|_| rules.prefers_azp);
-    if found.is_empty() {
-        let fix = "configure the issuer to set aud to the audience that is requested";
-        report.broken(link, Kind::Protocol, "the token has no aud", fix);
-    } else if let Some(expected) = expected.filter(|expected| !found.contains(expected)) {
+    if let Some(expected) = expected.filter(|expected| !found.contains(expected)) {
         let message = format!("the aud of the token is {shown}, not {expected}");
         let fix = format!(
             "get a token for the audience {expected}, or set {setting} and --audience to the aud \
@@ -216,6 +221,8 @@ fn audience(claims: &Members, rules: &Rules, requested: Option<&str>, report: &m
 fn is_covered(found: &[&str], usual: &str, rules: &Rules) -> bool {
     match rules.every_audience {
         true => found.iter().all(|audience| *audience == usual),
-        false => found.contains(&usual),
+        false => {
+            found.contains(&usual) || found.iter().any(|aud| rules.national_clouds.contains(aud))
+        }
     }
 }

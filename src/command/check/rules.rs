@@ -33,6 +33,8 @@ pub(super) struct Rules {
     pub(super) issuer_port: bool,
     /// The audience that it expects by default.
     pub(super) audience: Option<&'static str>,
+    /// The audiences that its national clouds expect instead.
+    pub(super) national_clouds: &'static [&'static str],
     /// Whether it must accept every audience of a token, not only one of them.
     pub(super) every_audience: bool,
     /// Whether it uses the `azp` of a token, if there is one, instead of the `aud`.
@@ -85,6 +87,7 @@ pub(super) const UNPUBLISHED: Rules = Rules {
     is_public: true,
     issuer_port: true,
     audience: None,
+    national_clouds: &[],
     every_audience: false,
     prefers_azp: false,
     settings: Settings { issuer: "", audience: "", keys: "" },

@@ -22,7 +22,6 @@ const SUCCESS: &str = "urn:oasis:names:tc:SAML:2.0:status:Success";
 const ENTITY: &str = "urn:oasis:names:tc:SAML:2.0:nameid-format:entity";
 const BEARER: &str = "urn:oasis:names:tc:SAML:2.0:cm:bearer";
 
-const FIX_AT_PROVIDER: &str = "change the settings of the identity provider";
 const FIX_CLOCKS: &str =
     "get a new token, and check the clocks of this host and of the identity provider";
 
@@ -67,17 +66,18 @@ pub(super) fn check(token: &Secret, config: &CredentialConfig, now: i64, report:
 /// The rules that a token breaks, each with a kind, a message, a fix, and the time that it depends
 /// on.
 #[derive(Default)]
-struct Problems(Vec<(Kind, String, &'static str, Option<i64>)>);
+struct Problems(Vec<(Kind, String, String, Option<i64>)>);
 
 impl Problems {
-    fn add(&mut self, kind: Kind, message: impl Into<String>, fix: &'static str) {
-        self.0.push((kind, message.into(), fix, None));
+    fn add(&mut self, kind: Kind, message: impl Into<String>, fix: impl Into<String>) {
+        self.0.push((kind, message.into(), fix.into(), None));
     }
 
-    /// Adds a rule of the protocol that the identity provider must follow.
-    fn require(&mut self, holds: bool, message: &str) {
+    /// Adds a rule of the protocol that the identity provider must follow, and what it must do.
+    fn require(&mut self, holds: bool, message: &str, fix: &str) {
         if !holds {
-            self.add(Kind::Protocol, message, FIX_AT_PROVIDER);
+            let fix = format!("configure the identity provider to {fix}");
+            self.add(Kind::Protocol, message, fix);
         }
     }
 }
@@ -96,11 +96,13 @@ fn signature(root: Node, assertion: Node, problems: &mut Problems) {
     let is_signed =
         |node: Node| node.children().any(|child| child.has_tag_name((SIGNATURE_NS, "Signature")));
     let signed = is_signed(assertion) || is_signed(root);
-    problems.require(signed, "neither the response nor the assertion is signed");
+    let message = "neither the response nor the assertion is signed";
+    problems.require(signed, message, "sign the response or the assertion");
     if root.has_tag_name((PROTOCOL_NS, "Response")) && is_signed(root) {
         let issuer = |node| children(node, "Issuer").next().and_then(|issuer| issuer.text());
         let same = issuer(root) == issuer(assertion);
-        problems.require(same, "the issuers of the response and of the assertion differ");
+        let message = "the issuers of the response and of the assertion differ";
+        problems.require(same, message, "set both Issuer elements to its entity ID");
     }
 }
 
@@ -110,21 +112,35 @@ fn statements(root: Node, assertion: Node, problems: &mut Problems) {
         let fix = "look for the reason in the log of the identity provider";
         problems.add(Kind::Denied, "the status of the response is not Success", fix);
     }
-    let has = |name| children(assertion, name).next().is_some();
-    problems.require(children(assertion, "Issuer").count() == 1, "the assertion has no Issuer");
-    let formats = children(assertion, "Issuer").filter_map(|issuer| issuer.attribute("Format"));
-    let entities = formats.into_iter().all(|format| format == ENTITY);
-    problems.require(entities, "the Format of the Issuer is not entity");
-    problems.require(has("AuthnStatement"), "the assertion has no AuthnStatement");
-    let time = |node: Node, name: &str| parse_rfc3339(node.attribute(name)?);
-    problems
-        .require(time(assertion, "IssueInstant").is_some(), "the assertion has no IssueInstant");
+    let issuers: Vec<Node> = children(assertion, "Issuer").collect();
+    let message = "the assertion has no Issuer";
+    problems.require(issuers.len() == 1, message, "set the Issuer to its entity ID");
+    let mut formats = issuers.iter().filter_map(|issuer| issuer.attribute("Format"));
+    let message = "the Format of the Issuer is not entity";
+    problems.require(formats.all(|format| format == ENTITY), message, "omit Format of the Issuer");
+    let has_statement = children(assertion, "AuthnStatement").next().is_some();
+    let message = "the assertion has no AuthnStatement";
+    problems.require(has_statement, message, "send an AuthnStatement");
     let conditions = children(assertion, "Conditions").next();
-    for (name, message) in [
-        ("NotBefore", "the Conditions have no NotBefore"),
-        ("NotOnOrAfter", "the Conditions have no NotOnOrAfter"),
+    for (node, element, attribute) in [
+        (Some(assertion), "assertion", "IssueInstant"),
+        (conditions, "Conditions", "NotBefore"),
+        (conditions, "Conditions", "NotOnOrAfter"),
     ] {
-        problems.require(conditions.and_then(|node| time(node, name)).is_some(), message);
+        let text = node.and_then(|node| node.attribute(attribute));
+        let has = if element == "assertion" { "has" } else { "have" };
+        match text {
+            None => problems.require(
+                false,
+                &format!("the {element} {has} no {attribute}"),
+                &format!("set {attribute} of the {element}"),
+            ),
+            Some(text) => problems.require(
+                parse_rfc3339(text).is_some(),
+                &format!("{attribute} of the {element} is not a time with a time zone"),
+                &format!("send {attribute} in UTC, such as 2026-01-31T12:00:00Z"),
+            ),
+        }
     }
 }
 
@@ -134,31 +150,54 @@ fn times(assertion: Node, now: i64, problems: &mut Problems) {
         if limit.expiry.is_some_and(|expiry| expiry <= now) {
             let age = if limit.valid_from.is_some() { ", more than an hour ago" } else { "" };
             let message = format!("the token has expired: {attribute} of {element} is {time}{age}");
-            problems.0.push((Kind::Expired, message, FIX_CLOCKS, limit.expiry));
+            problems.0.push((Kind::Expired, message, FIX_CLOCKS.to_owned(), limit.expiry));
         }
         if limit.valid_from.is_some_and(|valid_from| valid_from > now) {
             let message = format!("the token is not valid yet: {attribute} of {element} is {time}");
-            problems.0.push((Kind::Configuration, message, FIX_CLOCKS, limit.valid_from));
+            problems.0.push((
+                Kind::Configuration,
+                message,
+                FIX_CLOCKS.to_owned(),
+                limit.valid_from,
+            ));
         }
     }
 }
 
 fn subject(assertion: Node, problems: &mut Problems) {
-    let has_name = descendants(assertion, "NameID").next().is_some();
-    problems.require(has_name, "the Subject has no NameID");
+    let name = descendants(assertion, "NameID").next();
+    let is_encrypted = descendants(assertion, "EncryptedID").next().is_some();
+    let message = match name {
+        None if is_encrypted => "the NameID of the Subject is encrypted",
+        None => "the Subject has no NameID",
+        Some(_) => "the NameID of the Subject is empty",
+    };
+    let has_name = name.and_then(|name| name.text()).is_some_and(|name| !name.trim().is_empty());
+    problems.require(has_name, message, "send the identifier of the user as an unencrypted NameID");
     let confirmations: Vec<Node> = descendants(assertion, "SubjectConfirmation").collect();
     let is_bearer = |node: &Node| node.attribute("Method") == Some(BEARER);
     let one = confirmations.len() == 1 && confirmations.iter().all(is_bearer);
-    problems.require(one, "the Subject does not have exactly one SubjectConfirmation (bearer)");
+    problems.require(
+        one,
+        "the Subject does not have exactly one SubjectConfirmation (bearer)",
+        "send exactly one SubjectConfirmation, with the method bearer",
+    );
     let data: Vec<Node> = descendants(assertion, "SubjectConfirmationData").collect();
     let has = |name| data.iter().any(|data| data.has_attribute(name));
-    problems.require(has("NotOnOrAfter"), "the SubjectConfirmationData has no NotOnOrAfter");
-    problems.require(!has("NotBefore"), "the SubjectConfirmationData has a NotBefore");
+    let message = "the SubjectConfirmationData has no NotOnOrAfter";
+    problems.require(
+        has("NotOnOrAfter"),
+        message,
+        "set NotOnOrAfter of the SubjectConfirmationData",
+    );
+    let message = "the SubjectConfirmationData has a NotBefore";
+    problems.require(!has("NotBefore"), message, "omit NotBefore of the SubjectConfirmationData");
 }
 
 fn audience(assertion: Node, audience: &str, problems: &mut Problems) {
     let restrictions: Vec<Node> = descendants(assertion, "AudienceRestriction").collect();
-    problems.require(!restrictions.is_empty(), "the assertion has no AudienceRestriction");
+    let message = "the assertion has no AudienceRestriction";
+    problems.require(!restrictions.is_empty(), message, "send an AudienceRestriction");
     let audience = Audience::new(audience);
     let names_audience = |restriction: &Node| {
         let mut names = restriction.children().filter_map(|child| child.text());

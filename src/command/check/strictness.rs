@@ -9,10 +9,11 @@ use serde_json::Value;
 use super::hosts::Address;
 use super::report::Report;
 use crate::configuration::credential_source::CredentialSource;
-use crate::configuration::{CredentialConfig, duplicates};
+use crate::configuration::{CredentialConfig, duplicates, unsupported};
 use crate::error::Kind;
 use crate::files;
 use crate::http::Url;
+use crate::shell;
 use crate::show;
 use crate::token::TokenType;
 
@@ -24,8 +25,12 @@ const STRINGS: [&str; 5] =
 
 pub(super) fn check(config: &CredentialConfig, universe: &str, report: &mut Report) {
     file(&config.path, config.token_type == TokenType::Mtls, universe, report);
-    if let CredentialSource::File(path, _) = &config.source {
-        token_file(path, report);
+    match &config.source {
+        CredentialSource::File(path, _) => token_file(path, report),
+        CredentialSource::Url(_, headers, _) => {
+            headers.iter().for_each(|(name, value)| header(name, value.expose(), report));
+        }
+        _ => {}
     }
 }
 
@@ -55,8 +60,42 @@ pub(super) fn file(path: &Path, mtls: bool, universe: &str, report: &mut Report)
             refused(what, format!("set {name} to a string in double quotes, or remove {name}"));
         }
     }
+    without_effect(&members, report);
     if let Some(url) = members.get("token_info_url").and_then(Value::as_str) {
         token_info_url(url, mtls, universe, report);
+    }
+}
+
+/// Members that every client ignores because of their place.
+fn without_effect(members: &Value, report: &mut Report) {
+    let Some(members) = members
+        .as_object()
+        .filter(|members| members.get("type").is_some_and(|kind| kind == "external_account"))
+    else {
+        return;
+    };
+    for (name, place) in unsupported::misplaced(members) {
+        let message = format!("{name} has no effect, because it is not in {place}");
+        report.warning(LINK, message, format!("move {name} to {place}"));
+    }
+    let has = |name| members.get(name).is_some_and(|value| !value.is_null() && value != "");
+    let (own, url) = ("service_account_impersonation", "service_account_impersonation_url");
+    if has(own) && !has(url) {
+        let message = format!("{own} has no effect, because {url} is not set");
+        report.warning(LINK, message, format!("set {url}, or remove {own}"));
+    }
+}
+
+/// The headers of `credential_source.url`, which clients send as they are.
+fn header(name: &str, value: &str, report: &mut Report) {
+    if let Some((text, _)) = value.split(' ').find_map(shell::expansion) {
+        let name = show::value(name);
+        let message = format!("the header {name} contains {text}, which clients do not expand");
+        let fix = format!(
+            "write the value itself in credential_source.headers, or configure an executable \
+             source, for example wif-token url --url=URL --header={name}:env:VARIABLE"
+        );
+        report.warning("source", message, fix);
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::reason::Reason;
 use crate::configuration::CredentialConfig;
-use crate::configuration::pool_provider::PoolProvider;
+use crate::configuration::pool_provider::{PoolProvider, pool_of_fleet};
 use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::http::Response;
@@ -88,6 +88,10 @@ const MEANINGS: &[(&str, Kind, &str)] = &[
 const CERTIFICATE: &str = "compare the certificate and its chain, which wif-token check examines, with \
                            the pool provider: {describe}";
 
+/// The fix for the workload of a fleet, which has no pool provider of its own.
+const FLEET: &str = "compare the audience with the membership of the cluster, which gcloud container \
+                     fleet memberships describe prints";
+
 /// The kind and the fix of an OAuth `error` whose description is not in [`MEANINGS`].
 fn meaning_of_code(code: &str) -> (Kind, &'static str) {
     match code {
@@ -136,6 +140,7 @@ pub(in crate::google) fn of_exchange(
     // A wrong audience is reported first, because no command could name the pool provider.
     let (error, mut fix) = match PoolProvider::parse(&config.audience) {
         Ok(provider) => (error, complete(fix, &provider, config.token_type, subject_token)),
+        Err(_) if pool_of_fleet(&config.audience).is_some() => (error, FLEET.to_owned()),
         Err(wrong) => (error.cause(wrong.what()), wrong.how_to_fix().unwrap_or_default()),
     };
     if config.token_type == TokenType::AwsRequest && lower.contains("signature") {

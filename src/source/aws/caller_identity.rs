@@ -96,6 +96,11 @@ fn refuse_unusable(region: &str, account: &Account) -> Result<(), Error> {
         );
         return Err(Error::new(Kind::Configuration, what).fix("set --mode=jwt"));
     }
+    if region.ends_with("-global") {
+        let what = "Google's Security Token Service does not support the global AWS STS endpoint";
+        return Err(Error::new(Kind::Configuration, what)
+            .fix("set --region or AWS_REGION to a region such as us-east-1"));
+    }
     match account.cx.skew() {
         Some(skew) if !(-LIFE..=MAX_CLOCK_AHEAD).contains(&skew) => {
             let what = "Google would refuse the date of the signed request";

@@ -40,10 +40,16 @@ const REASONS: &[(&[u32], Kind, &str)] = &[
          --client-secret or AZURE_CLIENT_SECRET to it",
     ),
     (
-        &[700_027, 700_030, 50027],
+        &[700_027, 700_030],
         Kind::Denied,
         "check that the certificate and the key belong together (--client-cert and --client-key, \
          or AZURE_CLIENT_CERTIFICATE_PATH), and add the certificate to the application (az ad app credential reset --id CLIENT_ID --cert @CERT.pem --append)",
+    ),
+    (
+        &[50027],
+        Kind::Denied,
+        "check that --federated-token-file or AZURE_FEDERATED_TOKEN_FILE contains a JWT, or that \
+         --client-cert and --client-key belong together",
     ),
     (
         &[1_000_502],

@@ -61,7 +61,7 @@ options! {
 }
 
 impl Options {
-    /// Refuses options that cannot be used together.
+    /// Refuses options that cannot be used together, and a scope in place of a resource.
     ///
     /// # Errors
     /// `USAGE` with the options to change.
@@ -75,6 +75,11 @@ impl Options {
             ("--object-id", self.object_id.is_some()),
             ("--identity-resource-id", self.identity_resource_id.is_some()),
         ])?;
+        if self.resource.ends_with("/.default") {
+            return Err(Error::new(Kind::Usage, "--resource is a scope")
+                .cause("it ends with /.default")
+                .fix("remove /.default from --resource"));
+        }
         if self.client_key.is_none() {
             refuse_pin(self.pin.as_ref(), "--client-key")?;
         }

@@ -59,7 +59,12 @@ pub(super) fn credentials(
 /// The bearer token. `tokenFile` overrides `token`, because the file can be renewed.
 fn bearer(user: &Entry, cx: &Context) -> Result<Option<Secret>, Error> {
     let Some(path) = user.text("tokenFile")? else {
-        return Ok(user.text("token")?.map(Secret::new));
+        return match user.text("token")? {
+            Some(token) if token.trim_end().contains(char::is_control) => {
+                Err(user.error("has a token on several lines").fix("write the token on one line"))
+            }
+            token => Ok(token.map(|token| Secret::new(token.trim_end()))),
+        };
     };
     let path = user.resolve(path);
     cx.log.warn_if_shared(&path);

@@ -107,14 +107,14 @@ fn other(text: &str, expected: TokenType, origin: &Origin) -> Option<Explanation
         _ if let Some((_, kind)) = known => (
             format!("it is {kind}, not a subject token"),
             origin.opaque.map_or_else(
-                || format!("check {option}: Google accepts only tokens that an identity provider signed"),
+                || format!("check {option}: only a token that an identity provider signed can be exchanged"),
                 str::to_owned,
             ),
         ),
         _ if text.starts_with("https://") || text.starts_with("http://") => {
             ("it is a URL".to_owned(), format!("use the source url, or check {option}"))
         }
-        _ if text.split_whitespace().count() > 2 => (
+        _ if text.split_whitespace().count() > 2 && !text.starts_with('<') => (
             "it is several words".to_owned(),
             format!("check {option}: such text is usually an error message"),
         ),

@@ -29,6 +29,11 @@ const WRAPPINGS: &[(Unwrap, &str, &str)] = &[
     (white_space, "it contains whitespace", "write the token on one line, without spaces"),
     (escapes, "it contains \\n as two characters", "write the token without escape sequences"),
     (percent, "it is percent-encoded", "decode it once as a URL component"),
+    (
+        base64url,
+        "it is base64url-encoded",
+        "encode it in base64, with the characters + and / and with padding",
+    ),
     (base64, "it is base64-encoded twice", "decode it once, for example with base64 -d"),
     (
         padding,
@@ -86,6 +91,13 @@ fn outermost(text: &str, origin: &Origin, depth: usize) -> Option<Explanation> {
             is_token.then(|| ((*what).to_owned(), (*fix).to_owned()))
         })
     })
+}
+
+/// XML in base64url, while SAML is sent in base64.
+fn base64url(text: &str) -> Option<Secret> {
+    let bytes = URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).ok()?;
+    let xml = String::from_utf8(bytes).ok().filter(|xml| xml.trim_start().starts_with('<'));
+    xml.filter(|_| STANDARD.decode(text).is_err()).map(Secret::new)
 }
 
 fn quotes(text: &str) -> Option<Secret> {
@@ -195,6 +207,7 @@ mod tests {
             (JWT.replace('.', "%2E"), "percent-encoded"),
             (STANDARD.encode(JWT), "base64-encoded twice"),
             (twice, "base64-encoded twice"),
+            (URL_SAFE_NO_PAD.encode(format!("{SAML} ")), "base64url-encoded"),
             (JWT.replacen("fQ", "fQ==", 1).replace("J9.", "J9=."), "base64url"),
             (format!("-----BEGIN TOKEN-----\n{head}\n{tail}\n-----END TOKEN-----"), "PEM lines"),
             (format!("<token>{JWT}</token>"), "an XML element"),

@@ -21,6 +21,11 @@ const HOSTS: [&str; 3] = ["169.254.170.2", "169.254.170.23", "fd00:ec2::23"];
 pub(super) fn load(account: &Account) -> Result<Lookup, Error> {
     let cx = account.cx;
     let (address, option) = match (cx.env.text(RELATIVE_URI)?, cx.env.text(FULL_URI)?) {
+        (Some(path), _) if !path.starts_with('/') => {
+            let what = format!("{RELATIVE_URI} is not a path that begins with a slash");
+            return Err(Error::new(Kind::Configuration, what)
+                .fix(format!("set {RELATIVE_URI} to a path, or set {FULL_URI} to a URL instead")));
+        }
         (Some(path), _) => (format!("http://169.254.170.2{path}"), RELATIVE_URI),
         (None, Some(address)) => (address, FULL_URI),
         (None, None) => {

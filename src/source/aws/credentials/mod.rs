@@ -126,10 +126,20 @@ fn from_user(
     place: &str,
 ) -> Result<Credentials, Error> {
     let parts = [Some(key), Some(secret), token].into_iter().flatten().map(str::trim);
+    let invalid = |cause| {
+        Err(Error::new(Kind::Configuration, format!("invalid AWS credentials in {place}"))
+            .cause(cause)
+            .fix("set the credentials again, exactly as AWS issued them"))
+    };
     if parts.clone().any(|part| !part.bytes().all(|byte| byte.is_ascii_graphic())) {
-        return Err(Error::new(Kind::Configuration, format!("invalid AWS credentials in {place}"))
-            .cause("they contain spaces, control characters or non-ASCII characters")
-            .fix("set the credentials again, exactly as AWS issued them"));
+        return invalid("they contain spaces, control characters or non-ASCII characters");
+    }
+    if parts.clone().any(|part| part.starts_with(['"', '\''])) {
+        return invalid("they contain quotation marks");
+    }
+    // AccessKeyId: https://docs.aws.amazon.com/STS/latest/APIReference/API_Credentials.html
+    if !key.trim().bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+        return invalid("the access key ID has other characters than letters, digits and _");
     }
     if key.trim().is_empty() || secret.trim().is_empty() {
         let what = format!("no AWS credentials in {place}");

@@ -28,19 +28,28 @@ pub(super) fn load(account: &Account) -> Result<Lookup, Error> {
     let name = account.profile.as_str();
     match account.files.profile(name) {
         None if account.profile_is_named => {
-            let names = account.files.profile_names();
-            Err(unknown_profile(name, "profile", "--profile or AWS_PROFILE", &names))
+            Err(unknown_profile(name, "profile", "--profile or AWS_PROFILE", account, None))
         }
         None => Ok(Lookup::absent("\"default\" does not exist")),
         Some(profile) => Resolver { account, names: vec![name] }.credentials(name, profile),
     }
 }
 
-/// The error for a name that `setting` contains.
-fn unknown_profile(name: &str, what: &str, setting: &str, names: &[&str]) -> Error {
+/// The error for a name that `setting` contains, and the profile `user` if it has that setting.
+fn unknown_profile(
+    name: &str,
+    what: &str,
+    setting: &str,
+    account: &Account,
+    user: Option<&str>,
+) -> Error {
+    let misnamed = account.files.misnamed(name);
+    let mut names = account.files.profile_names();
+    names.retain(|name| Some(*name) != user);
     let name = show::value(name);
     let error = Error::new(Kind::Configuration, format!("the {what} {name:?} does not exist"));
     match names.is_empty() {
+        _ if let Some(fix) = misnamed => error.fix(fix),
         true => error.fix(format!("create it with aws configure --profile {}", quoted(&name))),
         false => error.fix(format!("set {setting} to one of {}", names.join(", "))),
     }
@@ -121,9 +130,7 @@ impl<'a> Resolver<'a> {
     fn source_profile(&mut self, name: &str, source: &'a str) -> Result<Credentials, Error> {
         let profile = self.account.files.profile(source);
         let profile = profile.ok_or_else(|| {
-            let mut others = self.account.files.profile_names();
-            others.retain(|other| *other != name);
-            unknown_profile(source, "source_profile", "source_profile", &others)
+            unknown_profile(source, "source_profile", "source_profile", self.account, Some(name))
         })?;
         let has_keys = profile.get("aws_access_key_id").is_some();
         let is_loop = self.names.contains(&source) && !(source == name && has_keys);

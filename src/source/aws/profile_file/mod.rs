@@ -43,6 +43,8 @@ pub(super) struct Files {
     profiles: BTreeMap<String, Profile>,
     sso_sessions: BTreeMap<String, Keys>,
     services: BTreeMap<String, Keys>,
+    /// The names of the sections of the config file that the AWS CLI ignores.
+    ignored: Vec<String>,
 }
 
 impl std::fmt::Debug for Files {
@@ -78,6 +80,23 @@ impl Files {
         self.profiles.keys().map(String::as_str).collect()
     }
 
+    /// The section that may define the profile with this name but has the form of the other file, and
+    /// how to rename it.
+    pub(super) fn misnamed(&self, name: &str) -> Option<String> {
+        let prefixed = format!("profile {name}");
+        if self.ignored.iter().any(|section| section == name) {
+            return Some(format!("rename the section [{name}] of the config file to [{prefixed}]"));
+        }
+        let is_prefixed = self.profiles.contains_key(&prefixed);
+        is_prefixed
+            .then(|| format!("rename the section [{prefixed}] of the credentials file to [{name}]"))
+    }
+
+    /// The names of all sections `[sso-session NAME]`.
+    pub(super) fn sso_session_names(&self) -> Vec<&str> {
+        self.sso_sessions.keys().map(String::as_str).collect()
+    }
+
     /// The keys of the section `[sso-session NAME]`.
     pub(super) fn sso_session(&self, name: &str) -> Option<&Keys> {
         self.sso_sessions.get(name)
@@ -101,7 +120,7 @@ impl Files {
                     self.sso_sessions.entry(name).or_default().0.extend(keys.0)
                 }
                 ("services", false) => self.services.entry(name).or_default().0.extend(keys.0),
-                _ => {}
+                _ => self.ignored.push(section),
             }
         }
     }

@@ -45,7 +45,18 @@ impl<'a> Session<'a> {
             }
         };
         let region = region.ok_or_else(|| {
-            wrong(format!("the profile {name:?} has no sso_region"), "set sso_region")
+            let (what, fix) = match profile.get("sso_session") {
+                Some(session) => (
+                    format!(
+                        "the sso_session {session:?} of the profile {name:?} has no sso_region"
+                    ),
+                    format!("add sso_region to the section [sso-session {session}]"),
+                ),
+                None => {
+                    (format!("the profile {name:?} has no sso_region"), "set sso_region".to_owned())
+                }
+            };
+            wrong(what, fix)
         })?;
         if let Some(why) = endpoint::not_a_region(region) {
             let what = format!("the profile {name:?} has no valid sso_region");
@@ -80,7 +91,15 @@ fn named_session_region<'a>(
 ) -> Result<Option<&'a str>, Error> {
     let keys = account.files.sso_session(session).ok_or_else(|| {
         let what = format!("the sso_session {session:?} of the profile {name:?} does not exist");
-        wrong(what, format!("add the section [sso-session {session}] to the config file"))
+        let add = format!("add the section [sso-session {session}] to the config file");
+        let names = account.files.sso_session_names().join(", ");
+        wrong(
+            what,
+            match names.is_empty() {
+                true => add,
+                false => format!("set sso_session to one of {names}, or {add}"),
+            },
+        )
     })?;
     let differs = |key: &&str| profile.get(key).is_some_and(|own| keys.get(key) != Some(own));
     if let Some(key) = ["sso_region", "sso_start_url"].into_iter().find(differs) {
