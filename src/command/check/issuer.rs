@@ -11,6 +11,7 @@ use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::http::{Request, Url};
 use crate::secret::Secret;
+use crate::show;
 use crate::token::jwks::{self, Failure};
 
 /// Checks the signature with the issuer's published keys. If the issuer cannot be reached from
@@ -111,7 +112,15 @@ fn published(issuer: &str, rules: &Rules, cx: &Context) -> Result<Value, Error> 
     let metadata = get(&discovery).map_err(unreached)?;
     let text = |name: &str| metadata.get(name).and_then(Value::as_str).unwrap_or_default();
     if text("issuer") != issuer {
-        let what = format!("the issuer in {discovery} differs from the iss of the token");
+        let what = match text("issuer") {
+            "" => format!("the metadata at {discovery} has no issuer"),
+            other => {
+                let shown = Url::parse_issuer(other)
+                    .map(|url| format!(": {}", show::value(url.as_typed())));
+                let shown = shown.unwrap_or_default();
+                format!("the issuer in {discovery} differs from the iss of the token{shown}")
+            }
+        };
         let fix = "correct the issuer URL at the issuer, because";
         return Err(
             Error::new(Kind::Protocol, what).fix(format!("{fix} {name} compares the two exactly"))
