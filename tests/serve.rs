@@ -606,6 +606,108 @@ fn a_server_is_not_its_own_metadata_server() {
     assert_eq!(google.calls("token"), 0);
 }
 
+/// A program that the credentials run gets the environment without that variable too.
+#[test]
+fn the_socket_of_systemd_is_not_its_own_metadata_server() {
+    let google = Google::new();
+    let world = google.world(true);
+    let script = "echo \"<$GCE_METADATA_HOST>\" >> hosts; cat t";
+    for (host, is_own) in [("127.0.0.1", true), ("LOCALHOST", true), ("127.0.0.77", false)] {
+        runs_program(&world, script);
+        let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+        let host = format!("{host}:{}", tcp.local_addr().unwrap().port());
+        let serving = Serving::start_with(&world, "--listen=", |command| {
+            command.env("GCE_METADATA_HOST", &host).env(ALLOW, "1");
+            let plain = without_listen(command);
+            *command = activated(&plain, &tcp, "$$", "1");
+        });
+        assert_eq!(serving.get(&token_path("")).status, 200);
+        let shown = if is_own { "" } else { &host };
+        assert_eq!(world.read("hosts"), format!("<{shown}>\n"));
+        assert!(serving.end().success());
+        for name in ["log", "hosts"] {
+            std::fs::remove_file(world.path(name)).unwrap();
+        }
+        std::fs::remove_dir_all(world.path(".cache")).unwrap();
+    }
+}
+
+/// The credentials lead back to the server, with a URL of the configuration or of a command.
+#[test]
+fn a_server_does_not_wait_for_itself() {
+    let google = Google::new();
+    let world = google.world(true);
+    let plain: serde_json::Value = serde_json::from_str(&world.read("c.json")).unwrap();
+    for (is_passed, is_command) in [(false, false), (false, true), (true, false), (true, true)] {
+        let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = tcp.local_addr().unwrap();
+        let url = format!("http://localhost:{}/subject-token", address.port());
+        let (source, place) = match is_command {
+            true => {
+                let command = format!("{} url --url={url}", env!("CARGO_BIN_EXE_wif-token"));
+                (json!({"executable": {"command": command}}), "set --url to")
+            }
+            false => (json!({"url": url}), "set credential_source.url to"),
+        };
+        let mut config = plain.clone();
+        config["credential_source"] = source;
+        world.write("c.json", config.to_string());
+        let tcp = is_passed.then_some(tcp);
+        let options = match is_passed {
+            true => "--listen= --token=env:TOKEN".to_owned(),
+            false => format!("--listen={address} --token=env:TOKEN"),
+        };
+        let serving = Serving::start_with(&world, &options, |command| {
+            command.env(ALLOW, "1");
+            if let Some(tcp) = &tcp {
+                let plain = without_listen(command);
+                *command = activated(&plain, tcp, "$$", "1");
+            }
+        });
+        let start = Instant::now();
+        let response = serving.get(&token_path(""));
+        assert!(start.elapsed() < Duration::from_secs(5), "{url}: {:?}", start.elapsed());
+        assert_eq!(response.status, 400, "{}", response.body);
+        assert!(response.body.contains("is this metadata server"), "{}", response.body);
+        assert!(response.body.contains(place), "{}", response.body);
+        assert!(serving.end().success());
+        std::fs::remove_file(world.path("log")).unwrap();
+    }
+    assert_eq!(google.calls("token"), 0);
+}
+
+/// systemd would believe what a program says in the name of its service.
+#[test]
+fn a_program_cannot_speak_to_the_service_manager() {
+    const NAMES: [&str; 7] = [
+        "NOTIFY_SOCKET",
+        "WATCHDOG_PID",
+        "WATCHDOG_USEC",
+        "LISTEN_PID",
+        "LISTEN_PIDFDID",
+        "LISTEN_FDS",
+        "LISTEN_FDNAMES",
+    ];
+    let google = Google::new();
+    let world = google.world(true);
+    runs_program(&world, "env > env; cat t");
+    let variables: Vec<_> = NAMES.iter().map(|name| (*name, "2")).chain([(ALLOW, "1")]).collect();
+    let line = "access-token --credentials={dir}/c.json";
+    let run = world.run_with(line, &variables);
+    assert_eq!(run.status, 0, "{run:?}");
+    let of_command = world.read("env");
+    assert!(of_command.contains("GOOGLE_EXTERNAL_ACCOUNT_TOKEN_TYPE="), "{of_command}");
+    let line = "command -- /bin/sh {dir}/program";
+    let run = world.run_with(line, &variables);
+    assert_eq!(run.status, 0, "{run:?}");
+    for seen in [of_command, world.read("env")] {
+        let seen: Vec<&str> =
+            seen.lines().filter_map(|line| Some(line.split_once('=')?.0)).collect();
+        assert!(seen.contains(&ALLOW), "{seen:?}");
+        assert!(!NAMES.iter().any(|name| seen.contains(name)), "{seen:?}");
+    }
+}
+
 #[test]
 fn concurrent_first_requests_share_one_exchange() {
     let google = Google::new();

@@ -12,6 +12,7 @@ use crate::configuration::search::METADATA_HOST;
 use crate::context::Context;
 use crate::contract::exit::Output;
 use crate::error::{Error, Kind};
+use crate::http::Url;
 use crate::options::SecretRef;
 use crate::program;
 use crate::server::{AllowedUsers, Listener, MORE_FILES, Server, Waker, Woken};
@@ -44,7 +45,12 @@ pub(super) const INFO: CommandInfo = CommandInfo {
 
 fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     let options = Options::read(&invocation.values)?;
-    let mut settings = serving::settings(invocation, &without_own_address(&options, cx)?)?;
+    let passed = options.listen.is_none().then(|| Listener::from_systemd(&cx.env)).transpose()?;
+    let own = match &passed {
+        Some(listener) => listener.address(),
+        None => options.listen.as_ref().and_then(|address| address.parse().ok()),
+    };
+    let mut settings = serving::settings(invocation, own, &without_own_address(own, cx)?)?;
     settings.secret = match &options.token {
         None => None,
         Some(token) => Some(token.read("--token", cx)?),
@@ -54,9 +60,9 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     let ended = ended_by_signal().map_err(|error| {
         Error::new(Kind::Internal, "cannot install signal handlers").cause(error).fix(MORE_FILES)
     })?;
-    let listener = match &options.listen {
-        Some(address) => Listener::at(address)?,
-        None => Listener::from_systemd(&cx.env)?,
+    let listener = match passed {
+        Some(listener) => listener,
+        None => Listener::at(options.listen.as_deref().unwrap_or_default())?,
     };
     invocation.exit.at_deadline(Deadline::after(FOREVER));
     let address = listener.address().map(|address| format!(" at {address}")).unwrap_or_default();
@@ -69,10 +75,9 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
 
 /// The context without a variable that leads the clients of this host to this server. Its own tokens,
 /// such as those of the source `google`, come from the metadata server behind it.
-fn without_own_address(options: &Options, cx: &Context) -> Result<Context, Error> {
-    let own = options.listen.as_ref().and_then(|address| address.parse::<SocketAddr>().ok());
+fn without_own_address(own: Option<SocketAddr>, cx: &Context) -> Result<Context, Error> {
     let is_own = cx.env.text(METADATA_HOST)?.zip(own).is_some_and(|(host, own)| {
-        host == own.to_string() || host == format!("localhost:{}", own.port())
+        Url::parse(&format!("http://{host}")).is_ok_and(|url| url.is_at(own))
     });
     Ok(cx.narrowed(|world, _| {
         if is_own {
