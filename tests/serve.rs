@@ -1070,6 +1070,34 @@ fn a_socket_file_is_private_and_removed_at_the_end() {
     assert_eq!(run.status, 3, "{run:?}");
 }
 
+/// A server has its file shortly before it listens there. Another one that starts at this moment waits for
+/// it, but not for a program that holds the lock of the directory for long.
+#[test]
+fn a_socket_file_is_not_taken_from_a_server_that_starts() {
+    use rustix::fs::{FlockOperation, flock};
+    use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, bind, listen, socket};
+    let google = Google::new();
+    let world = google.world(true);
+    let path = world.path("s");
+    let directory = std::fs::File::open(world.path("")).unwrap();
+    flock(&directory, FlockOperation::LockExclusive).unwrap();
+    let other = socket(AddressFamily::UNIX, SocketType::STREAM, None).unwrap();
+    bind(&other, &SocketAddrUnix::new(&path).unwrap()).unwrap();
+    let line = "serve --credentials={dir}/c.json --listen=unix:{dir}/s";
+    let run = world.command(line, &[]).spawn().unwrap();
+    thread::sleep(Duration::from_millis(300));
+    listen(&other, 1).unwrap();
+    flock(&directory, FlockOperation::Unlock).unwrap();
+    let run = Run::new(run.wait_with_output().unwrap());
+    assert_eq!(run.status, 3, "{run:?}");
+    assert!(run.stderr.contains("another process listens on"), "{run:?}");
+
+    drop(other);
+    flock(&directory, FlockOperation::LockExclusive).unwrap();
+    let serving = Serving::start(&world, "--listen=unix:{dir}/s");
+    assert_eq!(serving.end().code(), Some(0));
+}
+
 /// A run with this socket as descriptor 3, as systemd starts it. `pid` is the value of `LISTEN_PID`.
 fn activated(command: &Command, socket: &impl AsFd, pid: &str, count: &str) -> Command {
     let script = format!(
