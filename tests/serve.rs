@@ -490,20 +490,45 @@ fn the_oldest_idle_connection_makes_room() {
 }
 
 #[test]
-fn idle_connections_do_not_delay_a_request() {
+fn idle_and_slow_connections_do_not_delay_a_request() {
+    for (begun, longest) in [("", 1), ("G", 4)] {
+        idle_connections_delay_a_request_at_most(begun, Duration::from_secs(longest));
+    }
+}
+
+fn idle_connections_delay_a_request_at_most(begun: &str, longest: Duration) {
     let google = Google::new();
     let world = google.world(true);
     let serving = Serving::start(&world, "");
     let limit = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).unwrap();
+    let connect = |_| {
+        let mut client = Client::connect(&serving.address);
+        client.send(begun);
+        client
+    };
     let delay = |_| {
-        let _idle: Vec<Client> = (0..1000).map(|_| Client::connect(&serving.address)).collect();
+        let _idle: Vec<Client> = (0..1000).map(connect).collect();
         let start = Instant::now();
         assert_eq!(serving.get("/").status, 200);
         start.elapsed()
     };
     // On a busy machine, one of three.
-    assert!((0..3).map(delay).any(|delay| delay < Duration::from_secs(1)));
+    assert!((0..3).map(delay).any(|delay| delay < longest), "{begun}");
+    assert_eq!(serving.end().code(), Some(0));
+}
+
+/// The kernel does not find the other end of such a connection.
+#[test]
+fn connections_that_are_closed_at_once_cost_little() {
+    let google = Google::new();
+    let world = google.world(true);
+    let serving = Serving::start(&world, "");
+    assert_eq!(serving.get("/").status, 200);
+    let ticks = serving.ticks();
+    (0..1000).for_each(|_| drop(Client::connect(&serving.address)));
+    assert_eq!(serving.get("/").status, 200);
+    assert!(serving.ticks() - ticks < 100, "{} ticks", serving.ticks() - ticks);
     assert_eq!(serving.end().code(), Some(0));
 }
 

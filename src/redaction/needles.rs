@@ -47,9 +47,7 @@ impl Form {
             Form::Base64 => standard(byte),
         }
     }
-}
 
-impl Form {
     /// Whether a character is not one that can separate the others, such as a line break, a comma or an
     /// invisible character.
     pub(super) fn contains(self, byte: u8) -> bool {
