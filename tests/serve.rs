@@ -834,6 +834,35 @@ fn a_program_gets_no_files_of_the_server() {
     assert_eq!(serving.end().code(), Some(0));
 }
 
+/// A file system that does not respond may respond again.
+#[test]
+fn files_that_hang_do_not_stop_the_server() {
+    use rustix::fs::{CWD, Mode, mkfifoat};
+    let google = Google::new();
+    let world = google.world(true);
+    std::fs::remove_file(world.path("t")).unwrap();
+    mkfifoat(CWD, world.path("t"), Mode::RUSR | Mode::WUSR).unwrap();
+    let serving = Serving::start(&world, "--timeout=1");
+    let path = |scope: usize| token_path(&format!("?scopes=s{scope}"));
+    thread::scope(|scope| {
+        for number in 0..6 {
+            let (serving, path) = (&serving, path(number));
+            scope.spawn(move || {
+                let response = serving.get(&path);
+                assert_eq!(response.status, 503, "{}", response.body);
+                assert!(response.body.contains("still waiting for the file"), "{}", response.body);
+            });
+        }
+    });
+    std::fs::remove_file(world.path("t")).unwrap();
+    world.write("t", common::jwt(3600));
+    thread::sleep(Duration::from_millis(1500));
+    for number in [0, 7] {
+        assert_eq!(serving.get(&path(number)).status, 200, "{number}");
+    }
+    assert_eq!(serving.end().code(), Some(0));
+}
+
 #[test]
 fn without_free_descriptors_the_server_waits() {
     let google = Google::new();
