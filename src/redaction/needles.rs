@@ -80,11 +80,22 @@ impl Needles {
     fn add_literal(&mut self, bytes: &[u8]) {
         let reduced = bytes.iter().map(|byte| Form::Text.of(*byte)).collect();
         self.whole.push(Needle { bytes: reduced, form: Form::Text, around: None });
+    }
+
+    /// The parts of a secret as it is. Those in the middle of a structure are its names.
+    fn add_literal_parts(&mut self, bytes: &[u8], is_structure: bool) {
         // What is after the scheme of a header begins with a space.
         let is_part = |part: &[u8]| part.trim_ascii().len() == part.len();
-        self.parts(SHORTEST_PART, Form::Text, None)
-            .add(bytes, |part| is_part(part) && !may_be_words(part));
-        self.parts(SHORTEST_WORDS, Form::Text, None).add(bytes, is_part);
+        for (length, may_have_words) in [(SHORTEST_PART, false), (SHORTEST_WORDS, true)] {
+            let parts = self.parts(length, Form::Text, None);
+            let is_part = |part: &[u8]| is_part(part) && (may_have_words || !may_be_words(part));
+            if is_structure && bytes.len() >= length {
+                let (first, last) = (bytes.get(..length), bytes.get(bytes.len() - length..));
+                first.into_iter().chain(last).for_each(|part| parts.add(part, is_part));
+            } else {
+                parts.add(bytes, is_part);
+            }
+        }
     }
 
     /// The digits of an encoding, each of which stands for this many bits.
@@ -141,12 +152,17 @@ impl Searched {
     pub(super) fn new(secrets: &BTreeSet<String>) -> Searched {
         let [mut literal, mut bare, mut encoded] = [(); 3].map(|()| Needles::default());
         for secret in secrets.iter().filter(|secret| secret.len() >= SHORTEST) {
+            let is_structure = is_structure(secret);
             for text in literals(secret) {
                 literal.add_literal(&text);
+                literal.add_literal_parts(&text, is_structure);
                 let shortest = if may_be_words(&text) { SHORTEST_WORDS } else { SHORTEST_REVERSED };
                 let text = without_separators(&text);
                 if text.len() >= shortest {
                     bare.add_literal(&text);
+                }
+                if text.len() >= shortest && !is_structure {
+                    bare.add_literal_parts(&text, false);
                 }
             }
             encoded.add_encoded(secret);
@@ -158,6 +174,17 @@ impl Searched {
     pub(super) fn is_empty(&self) -> bool {
         self.literal.whole.is_empty()
     }
+}
+
+/// Whether a secret is the body of a request, or a header with several words. The secrets in it are also
+/// searched for alone.
+fn is_structure(secret: &str) -> bool {
+    let is_form = |byte: u8| byte.is_ascii_alphanumeric() || b"%._*+~-=&".contains(&byte);
+    secret.starts_with(['{', '<'])
+        || secret.contains(' ')
+        || secret.contains('&')
+            && secret.bytes().all(is_form)
+            && secret.split('&').all(|pair| pair.contains('='))
 }
 
 /// The letters and digits. A letter after a separator is the first of a word, not a capital in a random text.

@@ -240,6 +240,8 @@ fn separated_characters_and_parts_of_a_secret_are_removed() {
         }
     }
     for (text, secret) in [
+        ("not sts:AssumeRoleWithWebIdentity", "Action=AssumeRoleWithWebIdentity&Version=1&Token=e"),
+        ("no iam.serviceAccounts.get", r#"{"delegates":["projects/-/serviceAccounts/a"]}"#),
         ("the client secret is wrong", "client-secret"),
         ("not a Service: Account", "Service-Account"),
         ("no user, bob, is 1 of them", "user-bob-1"),
