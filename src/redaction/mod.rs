@@ -11,6 +11,7 @@
 //! of the text that `escapes.rs` makes.
 
 mod escapes;
+mod form;
 mod needles;
 mod parts;
 mod search;

@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use super::form::{Around, Form, is_base64};
 use super::parts::Parts;
 
 /// Shorter secrets are not removed: they would also be found where they are not.
@@ -21,42 +22,6 @@ const SHORTEST_REVERSED: usize = 8;
 
 /// All characters except the unreserved ones of RFC 3986.
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-
-/// The characters that belong to a needle on both sides.
-pub(super) type Around = Option<fn(u8) -> bool>;
-
-/// How characters are reduced to one of those that mean the same.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Form {
-    /// A line break or another control character may have become a space, and a space `+`. A server
-    /// may change the case, for example of a name.
-    Text,
-    /// Hexadecimal and base32.
-    Lower,
-    /// Base64 and base64url.
-    Base64,
-}
-
-impl Form {
-    pub(super) const ALL: [Form; 3] = [Form::Text, Form::Lower, Form::Base64];
-
-    pub(super) fn of(self, byte: u8) -> u8 {
-        match self {
-            Form::Text if byte.is_ascii_control() || byte == b'+' => b' ',
-            Form::Text | Form::Lower => byte.to_ascii_lowercase(),
-            Form::Base64 => standard(byte),
-        }
-    }
-
-    /// Whether a character is not one that can separate the others, such as a line break, a comma or an
-    /// invisible character.
-    pub(super) fn contains(self, byte: u8) -> bool {
-        match self {
-            Form::Text | Form::Lower => byte.is_ascii_alphanumeric(),
-            Form::Base64 => is_base64(byte),
-        }
-    }
-}
 
 /// Something to search for.
 pub(super) struct Needle {
@@ -246,17 +211,4 @@ fn is_base32(byte: u8) -> bool {
 
 fn is_hex(byte: u8) -> bool {
     byte.is_ascii_hexdigit()
-}
-
-pub(super) fn is_base64(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_' | b'=')
-}
-
-/// The character of base64 for one of base64url.
-pub(super) fn standard(byte: u8) -> u8 {
-    match byte {
-        b'-' => b'+',
-        b'_' => b'/',
-        other => other,
-    }
 }

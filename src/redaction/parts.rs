@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::needles::{Around, Form};
+use super::form::{Around, Form};
 
 /// An odd number, so that no character is lost.
 const BASE: u64 = 0x0100_0000_01b3;

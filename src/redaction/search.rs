@@ -8,7 +8,8 @@ use base64::{Engine as _, alphabet};
 
 use super::Unit;
 use super::escapes::{self, number};
-use super::needles::{Around, Form, Needles, Searched, is_base64, standard};
+use super::form::{Around, Form, is_base64, standard};
+use super::needles::{Needles, Searched};
 
 /// A shorter run of digits is not examined as something that was encoded more than once.
 const SHORTEST_RUN: usize = 8;
