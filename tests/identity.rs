@@ -39,6 +39,24 @@ fn the_variable_of_the_ci_job() {
     differ(tokens(&World::new(), "ci --name=MY_TOKEN", environments));
 }
 
+#[cfg(unix)]
+#[test]
+fn the_program_that_path_leads_to() {
+    use std::os::unix::fs::PermissionsExt;
+    let world = World::new();
+    for (folder, life) in [("one", 3000), ("two", 3600)] {
+        std::fs::create_dir(world.path(folder)).unwrap();
+        let script = format!("#!/bin/sh\necho {}\n", jwt(life));
+        let program = world.write(&format!("{folder}/issue-token"), script);
+        std::fs::set_permissions(program, PermissionsExt::from_mode(0o700)).unwrap();
+    }
+    let line = "command --audience={aud} --output-file={dir}/out -- issue-token";
+    let run = |path: &str| world.run_with(line, &[("PATH", path)]).document().to_string();
+    let one = run("/usr/bin:/bin:{dir}/one");
+    assert_eq!(run("{dir}/one:/usr/bin:/bin"), one, "the token is cached");
+    differ([one, run("/usr/bin:/bin:{dir}/two")]);
+}
+
 #[test]
 fn the_aws_profile_and_the_aws_files() {
     let world = World::new();

@@ -491,20 +491,45 @@ fn the_oldest_idle_connection_makes_room() {
 }
 
 #[test]
-fn idle_connections_do_not_delay_a_request() {
+fn idle_and_slow_connections_do_not_delay_a_request() {
+    for (begun, longest) in [("", 1), ("G", 4)] {
+        idle_connections_delay_a_request_at_most(begun, Duration::from_secs(longest));
+    }
+}
+
+fn idle_connections_delay_a_request_at_most(begun: &str, longest: Duration) {
     let google = Google::new();
     let world = google.world(true);
     let serving = Serving::start(&world, "");
     let limit = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).unwrap();
+    let connect = |_| {
+        let mut client = Client::connect(&serving.address);
+        client.send(begun);
+        client
+    };
     let delay = |_| {
-        let _idle: Vec<Client> = (0..1000).map(|_| Client::connect(&serving.address)).collect();
+        let _idle: Vec<Client> = (0..1000).map(connect).collect();
         let start = Instant::now();
         assert_eq!(serving.get("/").status, 200);
         start.elapsed()
     };
     // On a busy machine, one of three.
-    assert!((0..3).map(delay).any(|delay| delay < Duration::from_secs(1)));
+    assert!((0..3).map(delay).any(|delay| delay < longest), "{begun}");
+    assert_eq!(serving.end().code(), Some(0));
+}
+
+/// The kernel does not find the other end of such a connection.
+#[test]
+fn connections_that_are_closed_at_once_cost_little() {
+    let google = Google::new();
+    let world = google.world(true);
+    let serving = Serving::start(&world, "");
+    assert_eq!(serving.get("/").status, 200);
+    let ticks = serving.ticks();
+    (0..1000).for_each(|_| drop(Client::connect(&serving.address)));
+    assert_eq!(serving.get("/").status, 200);
+    assert!(serving.ticks() - ticks < 100, "{} ticks", serving.ticks() - ticks);
     assert_eq!(serving.end().code(), Some(0));
 }
 
@@ -658,6 +683,108 @@ fn a_server_is_not_its_own_metadata_server() {
     assert_eq!(google.calls("token"), 0);
 }
 
+/// A program that the credentials run gets the environment without that variable too.
+#[test]
+fn the_socket_of_systemd_is_not_its_own_metadata_server() {
+    let google = Google::new();
+    let world = google.world(true);
+    let script = "echo \"<$GCE_METADATA_HOST>\" >> hosts; cat t";
+    for (host, is_own) in [("127.0.0.1", true), ("LOCALHOST", true), ("127.0.0.77", false)] {
+        runs_program(&world, script);
+        let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+        let host = format!("{host}:{}", tcp.local_addr().unwrap().port());
+        let serving = Serving::start_with(&world, "--listen=", |command| {
+            command.env("GCE_METADATA_HOST", &host).env(ALLOW, "1");
+            let plain = without_listen(command);
+            *command = activated(&plain, &tcp, "$$", "1");
+        });
+        assert_eq!(serving.get(&token_path("")).status, 200);
+        let shown = if is_own { "" } else { &host };
+        assert_eq!(world.read("hosts"), format!("<{shown}>\n"));
+        assert!(serving.end().success());
+        for name in ["log", "hosts"] {
+            std::fs::remove_file(world.path(name)).unwrap();
+        }
+        std::fs::remove_dir_all(world.path(".cache")).unwrap();
+    }
+}
+
+/// The credentials lead back to the server, with a URL of the configuration or of a command.
+#[test]
+fn a_server_does_not_wait_for_itself() {
+    let google = Google::new();
+    let world = google.world(true);
+    let plain: serde_json::Value = serde_json::from_str(&world.read("c.json")).unwrap();
+    for (is_passed, is_command) in [(false, false), (false, true), (true, false), (true, true)] {
+        let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = tcp.local_addr().unwrap();
+        let url = format!("http://localhost:{}/subject-token", address.port());
+        let (source, place) = match is_command {
+            true => {
+                let command = format!("{} url --url={url}", env!("CARGO_BIN_EXE_wif-token"));
+                (json!({"executable": {"command": command}}), "set --url to")
+            }
+            false => (json!({"url": url}), "set credential_source.url to"),
+        };
+        let mut config = plain.clone();
+        config["credential_source"] = source;
+        world.write("c.json", config.to_string());
+        let tcp = is_passed.then_some(tcp);
+        let options = match is_passed {
+            true => "--listen= --token=env:TOKEN".to_owned(),
+            false => format!("--listen={address} --token=env:TOKEN"),
+        };
+        let serving = Serving::start_with(&world, &options, |command| {
+            command.env(ALLOW, "1");
+            if let Some(tcp) = &tcp {
+                let plain = without_listen(command);
+                *command = activated(&plain, tcp, "$$", "1");
+            }
+        });
+        let start = Instant::now();
+        let response = serving.get(&token_path(""));
+        assert!(start.elapsed() < Duration::from_secs(5), "{url}: {:?}", start.elapsed());
+        assert_eq!(response.status, 400, "{}", response.body);
+        assert!(response.body.contains("is this metadata server"), "{}", response.body);
+        assert!(response.body.contains(place), "{}", response.body);
+        assert!(serving.end().success());
+        std::fs::remove_file(world.path("log")).unwrap();
+    }
+    assert_eq!(google.calls("token"), 0);
+}
+
+/// systemd would believe what a program says in the name of its service.
+#[test]
+fn a_program_cannot_speak_to_the_service_manager() {
+    const NAMES: [&str; 7] = [
+        "NOTIFY_SOCKET",
+        "WATCHDOG_PID",
+        "WATCHDOG_USEC",
+        "LISTEN_PID",
+        "LISTEN_PIDFDID",
+        "LISTEN_FDS",
+        "LISTEN_FDNAMES",
+    ];
+    let google = Google::new();
+    let world = google.world(true);
+    runs_program(&world, "env > env; cat t");
+    let variables: Vec<_> = NAMES.iter().map(|name| (*name, "2")).chain([(ALLOW, "1")]).collect();
+    let line = "access-token --credentials={dir}/c.json";
+    let run = world.run_with(line, &variables);
+    assert_eq!(run.status, 0, "{run:?}");
+    let of_command = world.read("env");
+    assert!(of_command.contains("GOOGLE_EXTERNAL_ACCOUNT_TOKEN_TYPE="), "{of_command}");
+    let line = "command -- /bin/sh {dir}/program";
+    let run = world.run_with(line, &variables);
+    assert_eq!(run.status, 0, "{run:?}");
+    for seen in [of_command, world.read("env")] {
+        let seen: Vec<&str> =
+            seen.lines().filter_map(|line| Some(line.split_once('=')?.0)).collect();
+        assert!(seen.contains(&ALLOW), "{seen:?}");
+        assert!(!NAMES.iter().any(|name| seen.contains(name)), "{seen:?}");
+    }
+}
+
 #[test]
 fn concurrent_first_requests_share_one_exchange() {
     let google = Google::new();
@@ -756,6 +883,35 @@ fn a_program_gets_no_files_of_the_server() {
     let fds = world.read("fds");
     Command::new("/bin/sh").arg(world.path("program")).output().unwrap();
     assert_eq!(fds, world.read("fds"));
+    assert_eq!(serving.end().code(), Some(0));
+}
+
+/// A file system that does not respond may respond again.
+#[test]
+fn files_that_hang_do_not_stop_the_server() {
+    use rustix::fs::{CWD, Mode, mkfifoat};
+    let google = Google::new();
+    let world = google.world(true);
+    std::fs::remove_file(world.path("t")).unwrap();
+    mkfifoat(CWD, world.path("t"), Mode::RUSR | Mode::WUSR).unwrap();
+    let serving = Serving::start(&world, "--timeout=1");
+    let path = |scope: usize| token_path(&format!("?scopes=s{scope}"));
+    thread::scope(|scope| {
+        for number in 0..6 {
+            let (serving, path) = (&serving, path(number));
+            scope.spawn(move || {
+                let response = serving.get(&path);
+                assert_eq!(response.status, 503, "{}", response.body);
+                assert!(response.body.contains("still waiting for the file"), "{}", response.body);
+            });
+        }
+    });
+    std::fs::remove_file(world.path("t")).unwrap();
+    world.write("t", common::jwt(3600));
+    thread::sleep(Duration::from_millis(1500));
+    for number in [0, 7] {
+        assert_eq!(serving.get(&path(number)).status, 200, "{number}");
+    }
     assert_eq!(serving.end().code(), Some(0));
 }
 
@@ -1018,6 +1174,34 @@ fn a_socket_file_is_private_and_removed_at_the_end() {
     assert_eq!(world.read("s"), "mine");
     let run = world.run("serve --credentials={dir}/c.json --listen=unix:{dir}/none/s");
     assert_eq!(run.status, 3, "{run:?}");
+}
+
+/// A server has its file shortly before it listens there. Another one that starts at this moment waits for
+/// it, but not for a program that holds the lock of the directory for long.
+#[test]
+fn a_socket_file_is_not_taken_from_a_server_that_starts() {
+    use rustix::fs::{FlockOperation, flock};
+    use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, bind, listen, socket};
+    let google = Google::new();
+    let world = google.world(true);
+    let path = world.path("s");
+    let directory = std::fs::File::open(world.path("")).unwrap();
+    flock(&directory, FlockOperation::LockExclusive).unwrap();
+    let other = socket(AddressFamily::UNIX, SocketType::STREAM, None).unwrap();
+    bind(&other, &SocketAddrUnix::new(&path).unwrap()).unwrap();
+    let line = "serve --credentials={dir}/c.json --listen=unix:{dir}/s";
+    let run = world.command(line, &[]).spawn().unwrap();
+    thread::sleep(Duration::from_millis(300));
+    listen(&other, 1).unwrap();
+    flock(&directory, FlockOperation::Unlock).unwrap();
+    let run = Run::new(run.wait_with_output().unwrap());
+    assert_eq!(run.status, 3, "{run:?}");
+    assert!(run.stderr.contains("another process listens on"), "{run:?}");
+
+    drop(other);
+    flock(&directory, FlockOperation::LockExclusive).unwrap();
+    let serving = Serving::start(&world, "--listen=unix:{dir}/s");
+    assert_eq!(serving.end().code(), Some(0));
 }
 
 /// A run with this socket as descriptor 3, as systemd starts it. `pid` is the value of `LISTEN_PID`.

@@ -169,7 +169,7 @@ fn in_process(
         if let Some(path) = &line.common.log_file {
             world.log = world.log.clone().also_to(path);
         }
-        *http = http::Settings { offline: http.offline, ..line.common.http.clone() };
+        *http = http::Settings { offline: http.offline, own: http.own, ..line.common.http.clone() };
     });
     fetch.inside(&cx)?.document(&cx).map(|document| document.token)
 }

@@ -13,6 +13,7 @@ use crate::context::Context;
 use crate::contract::exit::Output;
 use crate::error::{Error, Kind};
 use crate::files::MORE_FILES;
+use crate::http::Url;
 use crate::options::SecretRef;
 use crate::program;
 use crate::server::{AllowedUsers, Listener, Server, Waker, Woken};
@@ -45,7 +46,12 @@ pub(super) const INFO: CommandInfo = CommandInfo {
 
 fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     let options = Options::read(&invocation.values)?;
-    let mut settings = serving::settings(invocation, &without_own_address(&options, cx)?)?;
+    let passed = options.listen.is_none().then(|| Listener::from_systemd(&cx.env)).transpose()?;
+    let own = match &passed {
+        Some(listener) => listener.address(),
+        None => options.listen.as_ref().and_then(|address| address.parse().ok()),
+    };
+    let mut settings = serving::settings(invocation, own, &without_own_address(own, cx)?)?;
     settings.secret = match &options.token {
         None => None,
         Some(token) => Some(token.read("--token", cx)?),
@@ -55,9 +61,9 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     let ended = ended_by_signal().map_err(|error| {
         Error::new(Kind::Internal, "cannot install signal handlers").cause(error).fix(MORE_FILES)
     })?;
-    let listener = match &options.listen {
-        Some(address) => Listener::at(address)?,
-        None => Listener::from_systemd(&cx.env)?,
+    let listener = match passed {
+        Some(listener) => listener,
+        None => Listener::at(options.listen.as_deref().unwrap_or_default())?,
     };
     invocation.exit.at_deadline(Deadline::after(FOREVER));
     let address = listener.address().map(|address| format!(" at {address}")).unwrap_or_default();
@@ -70,21 +76,15 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
 
 /// The context without a variable that leads the clients of this host to this server. Its own tokens,
 /// such as those of the source `google`, come from the metadata server behind it.
-fn without_own_address(options: &Options, cx: &Context) -> Result<Context, Error> {
-    let own = options.listen.as_ref().and_then(|address| address.parse::<SocketAddr>().ok());
-    let is_own = cx.env.text(METADATA_HOST)?.zip(own).is_some_and(|(host, own)| names(&host, own));
+fn without_own_address(own: Option<SocketAddr>, cx: &Context) -> Result<Context, Error> {
+    let is_own = cx.env.text(METADATA_HOST)?.zip(own).is_some_and(|(host, own)| {
+        Url::parse(&format!("http://{host}")).is_ok_and(|url| url.is_at(own))
+    });
     Ok(cx.narrowed(|world, _| {
         if is_own {
             world.env = world.env.clone().with(METADATA_HOST, "");
         }
     }))
-}
-
-/// Whether a host, with its port unless it is that of http, is this address.
-fn names(host: &str, own: SocketAddr) -> bool {
-    let without_port = |host: &str| host.strip_suffix(":80").unwrap_or(host).to_owned();
-    let own = [own.to_string(), format!("localhost:{}", own.port())];
-    own.iter().any(|own| without_port(own) == without_port(host))
 }
 
 /// Longer than any process runs.
@@ -95,24 +95,4 @@ fn ended_by_signal() -> std::io::Result<Woken> {
     let (ended, end) = Waker::new()?;
     program::on_stop(move || end.wake())?;
     Ok(ended)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_port_of_http_can_be_omitted() {
-        for (host, own, is_own) in [
-            ("127.0.0.1:8080", "127.0.0.1:8080", true),
-            ("localhost:8080", "[::1]:8080", true),
-            ("127.0.0.1", "127.0.0.1:80", true),
-            ("[::1]:80", "[::1]:80", true),
-            ("localhost", "[::1]:80", true),
-            ("127.0.0.1", "127.0.0.1:8080", false),
-            ("127.0.0.2", "127.0.0.1:80", false),
-        ] {
-            assert_eq!(names(host, own.parse().unwrap()), is_own, "{host} {own}");
-        }
-    }
 }

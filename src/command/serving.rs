@@ -1,5 +1,6 @@
 //! What `exec` and `serve` have in common: their options, and the tokens of the metadata server.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::Invocation;
@@ -16,6 +17,7 @@ use crate::error::{Error, Kind};
 use crate::files;
 use crate::google::access_token::{AccessToken, MIN_LIFE};
 use crate::google::{gcloud, scopes};
+use crate::http;
 use crate::options::grammar::{is_project, require};
 use crate::options::{KeyRef, Options as Common};
 use crate::server::{AllowedUsers, Fetch, Identity, Settings, Wanted};
@@ -38,12 +40,17 @@ options! {
 /// How long the metadata server serves a subject token whose expiry is not known, in seconds.
 const UNKNOWN_LIFE: i64 = 60;
 
-/// The settings of the server. The credentials are validated, and no token is fetched.
+/// The settings of the server, which has the address `own` if it is known. The credentials are validated,
+/// and no token is fetched.
 ///
 /// # Errors
 /// `USAGE` if an option has a wrong value, `CONFIGURATION` if executables are not allowed but required,
 /// and those of [`Credentials::find`].
-pub(super) fn settings(invocation: &Invocation, cx: &Context) -> Result<Settings, Error> {
+pub(super) fn settings(
+    invocation: &Invocation,
+    own: Option<SocketAddr>,
+    cx: &Context,
+) -> Result<Settings, Error> {
     let options = Options::read(&invocation.values)?;
     if let Some(project) = &options.project {
         require(is_project(project), "--project", "is not a project ID", "my-project")?;
@@ -75,7 +82,8 @@ pub(super) fn settings(invocation: &Invocation, cx: &Context) -> Result<Settings
         // The credentials are read each time, because their file may have changed.
         let common = Common::new(&values);
         let deadline = Deadline::after(common.timeout());
-        let cx = Context::new(World { deadline, ..world.clone() }, common.http, client::ID_TOKENS);
+        let http = http::Settings { own, ..common.http };
+        let cx = Context::new(World { deadline, ..world.clone() }, http, client::ID_TOKENS);
         let mut credentials = Credentials::find(&values, &cx)?;
         credentials.reuses_cache = reuses_cache;
         token(&credentials, wanted, &cx)

@@ -209,15 +209,7 @@ impl Exit {
             let error = error.cause("nothing reads standard output");
             return self.on_standard_error(&error.fix("read the output of wif-token"));
         }
-        let error = match files::waiting_for() {
-            Some(path) if path.as_os_str() == files::STDIN => error
-                .cause(format!("still waiting for {}", files::STDIN))
-                .fix("configure the tool to run wif-token, or close standard input after the request"),
-            Some(path) => error
-                .cause(format!("still waiting for the file {}", path.display()))
-                .fix("check that the path is a regular file and that its file system responds"),
-            None => error,
-        };
+        let error = files::blaming_file(error);
         let unfinished = self.0.unfinished.lock().unwrap_or_else(PoisonError::into_inner).take();
         match unfinished.map(|unfinished| unfinished(&error)) {
             Some((text, status)) => self.print(&text, status.into()),

@@ -30,7 +30,7 @@ pub use self::seen::{
     forget_seen, has_seen_all, note, note_in_state, note_stored, note_unknown, seen, state,
 };
 pub use self::temporary::TemporaryDirectory;
-pub use self::waiting::{STDIN, Waiting, before_the_first_wait, may_wait, waiting_for};
+pub use self::waiting::{STDIN, Waiting, before_the_first_wait, blaming_file, may_wait};
 
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};

@@ -6,6 +6,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, Once, OnceLock, PoisonError};
 
+use crate::error::Error;
+
 /// The name of standard input, among the files that the run waits for.
 pub const STDIN: &str = "standard input";
 
@@ -48,8 +50,21 @@ impl Drop for Waiting {
 }
 
 /// The file that the run waits for now.
-pub fn waiting_for() -> Option<PathBuf> {
+fn waiting_for() -> Option<PathBuf> {
     FILE.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+/// The same failure of a run that hangs, with the file that it waits for, if there is one.
+pub fn blaming_file(error: Error) -> Error {
+    match waiting_for() {
+        Some(path) if path.as_os_str() == STDIN => error
+            .cause(format!("still waiting for {STDIN}"))
+            .fix("configure the tool to run wif-token, or close standard input after the request"),
+        Some(path) => error
+            .cause(format!("still waiting for the file {}", path.display()))
+            .fix("check that the path is a regular file and that its file system responds"),
+        None => error,
+    }
 }
 
 fn swap(path: Option<PathBuf>) -> Option<PathBuf> {

@@ -27,6 +27,7 @@ mod url;
 #[cfg(any(windows, test))]
 mod windows_proxy;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -75,6 +76,8 @@ pub struct Settings {
     pub unix_socket: Option<PathBuf>,
     /// Whether requests are refused (`--offline`).
     pub offline: bool,
+    /// The address of the metadata server in this process, which would wait for itself.
+    pub own: Option<SocketAddr>,
 }
 
 /// Sends requests, and reuses connections to the same host.
@@ -157,6 +160,7 @@ impl Agent {
         if self.agent.get().is_none() {
             self.settings.tls.require_authorities()?;
         }
+        self.refuse_own_server(request)?;
         self.refuse_plain_http(request)?;
         match &self.settings.proxy {
             _ if request.direct => Ok(None),
@@ -202,6 +206,16 @@ impl Agent {
             Err(error) => log.line(format!("no response from {url}: {error}")),
         }
         result
+    }
+
+    fn refuse_own_server(&self, request: &Request) -> Result<(), Error> {
+        let Request { url, option, .. } = request;
+        match self.settings.own.is_some_and(|own| url.is_at(own)) {
+            false => Ok(()),
+            true => Err(Error::new(Kind::Configuration, format!("{url} is this metadata server"))
+                .cause("it would wait for its own response")
+                .fix(format!("set {option} to the server that issues the token"))),
+        }
     }
 
     fn refuse_plain_http(&self, request: &Request) -> Result<(), Error> {

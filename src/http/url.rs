@@ -1,7 +1,7 @@
 //! An http or https URL, and the kinds of hosts.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use ureq::http::Uri;
 
@@ -97,6 +97,16 @@ impl Url {
         let scheme = self.uri.scheme_str().unwrap_or_default();
         let usual = if self.is_https() { 443 } else { 80 };
         format!("{scheme}://{}:{}", self.host, self.uri.port_u16().unwrap_or(usual))
+    }
+
+    /// Whether the URL leads to a server at this loopback address.
+    pub fn is_at(&self, address: SocketAddr) -> bool {
+        let usual = if self.is_https() { 443 } else { 80 };
+        let is_host = match self.host().parse::<IpAddr>() {
+            Ok(host) => host.to_canonical() == address.ip(),
+            Err(_) => self.host() == "localhost",
+        };
+        is_host && self.uri.port_u16().unwrap_or(usual) == address.port()
     }
 
     /// The path, without the query.
@@ -228,6 +238,26 @@ mod tests {
         ] {
             assert_eq!(Url::parse(text).unwrap().is_local(), local, "{text}");
         }
+    }
+
+    #[test]
+    fn the_address_of_a_server_is_recognized() {
+        let is_at =
+            |text: &str, address: &str| Url::parse(text).unwrap().is_at(address.parse().unwrap());
+        for text in [
+            "http://127.0.0.1/t?a",
+            "http://127.0.0.1:80",
+            "http://127.0.0.1:0080",
+            "http://LocalHost/",
+            "http://[::ffff:127.0.0.1]/",
+            "https://127.0.0.1:80/",
+        ] {
+            assert!(is_at(text, "127.0.0.1:80"), "{text}");
+        }
+        for text in ["http://127.0.0.1:8080/", "https://127.0.0.1/", "http://127.0.0.2/"] {
+            assert!(!is_at(text, "127.0.0.1:80"), "{text}");
+        }
+        assert!(is_at("http://[0::1]:8080/", "[::1]:8080"));
     }
 
     #[test]

@@ -36,7 +36,7 @@ use crate::files;
 use crate::secret::Secret;
 use crate::shell;
 use crate::show;
-use crate::world::{Deadline, Env, MARKERS, World};
+use crate::world::{Deadline, Env, World};
 
 /// A program to run.
 #[derive(Debug)]
@@ -45,7 +45,7 @@ pub struct Program {
     pub name: OsString,
     /// Its arguments.
     pub args: Vec<OsString>,
-    /// Environment variables, in addition to those of this process.
+    /// Environment variables, in addition to those of the run.
     pub variables: Vec<(String, OsString)>,
     /// The setting that names the program, for messages, such as `credential_process`.
     pub place: String,
@@ -73,6 +73,21 @@ pub fn obstacle(name: &OsStr, env: &Env) -> Option<Error> {
     };
     obstacle.map(|obstacle| obstacle.explain(&show::path(name.as_ref())))
 }
+
+/// The variables with which systemd tells a service how to report its state, and which sockets it has.
+/// They are meant for this process: a program could report a state in its name.
+/// <https://www.freedesktop.org/software/systemd/man/latest/sd_notify.html>,
+/// <https://www.freedesktop.org/software/systemd/man/latest/sd_watchdog_enabled.html>,
+/// <https://www.freedesktop.org/software/systemd/man/latest/sd_listen_fds.html>
+const OF_SERVICE: [&str; 7] = [
+    "NOTIFY_SOCKET",
+    "WATCHDOG_PID",
+    "WATCHDOG_USEC",
+    "LISTEN_PID",
+    "LISTEN_PIDFDID",
+    "LISTEN_FDS",
+    "LISTEN_FDNAMES",
+];
 
 /// How long to read from the pipe after the program has ended.
 const DRAIN: Duration = Duration::from_millis(200);
@@ -135,8 +150,10 @@ impl Program {
             return Err(obstacle.explain(&shown));
         }
         let mut command = Command::new(&self.name);
-        let marker = |name| Some((name, world.env.get(name)?));
-        command.args(&self.args).envs(MARKERS.into_iter().filter_map(marker));
+        command.args(&self.args).envs(world.env.changed());
+        OF_SERVICE.iter().for_each(|name| {
+            command.env_remove(name);
+        });
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(Stdio::piped());
         command.stderr(if is_observed { Stdio::piped() } else { Stdio::null() });

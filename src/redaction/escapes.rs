@@ -1,4 +1,4 @@
-//! Undoes the escapes of percent-encoding, JSON and XML.
+//! Undoes the escapes of percent-encoding, JSON and other string literals, XML and HTML, and quoted-printable.
 
 use super::Unit;
 
@@ -6,7 +6,7 @@ use super::Unit;
 pub(super) type Decode = fn(&[u8]) -> Option<(Vec<u8>, usize)>;
 
 /// The kinds of escapes.
-pub(super) const ALL: [Decode; 3] = [percent, json, xml];
+pub(super) const ALL: [Decode; 4] = [percent, literal, xml, quoted_printable];
 
 /// The text with all escapes of one kind undone.
 pub(super) fn undo(units: &[Unit], decode: Decode) -> Vec<Unit> {
@@ -38,13 +38,20 @@ fn character(code: u32) -> Option<Vec<u8>> {
     Some(char::from_u32(code)?.to_string().into_bytes())
 }
 
+/// Percent-encoding, also with `%u` and four digits, as `escape` of JavaScript writes it.
 fn percent(text: &[u8]) -> Option<(Vec<u8>, usize)> {
-    let code = number(text.strip_prefix(b"%")?.get(..2)?, 16)?;
-    Some((vec![u8::try_from(code).ok()?], 3))
+    let rest = text.strip_prefix(b"%")?;
+    if let Some(digits) = rest.strip_prefix(b"u") {
+        return Some((character(number(digits.get(..4)?, 16)?)?, 6));
+    }
+    Some((vec![u8::try_from(number(rest.get(..2)?, 16)?).ok()?], 3))
 }
 
-/// An escape of JSON, or of the string literals of most languages.
-fn json(text: &[u8]) -> Option<(Vec<u8>, usize)> {
+/// An escape of JSON, or of the string literals of most languages, or a number such as `0x2f` in a list.
+fn literal(text: &[u8]) -> Option<(Vec<u8>, usize)> {
+    if let Some(digits) = text.strip_prefix(b"0x") {
+        return Some((character(number(digits.get(..2)?, 16)?)?, 4));
+    }
     let rest = text.strip_prefix(b"\\")?;
     let byte = match rest.first()? {
         b'n' => b'\n',
@@ -52,6 +59,12 @@ fn json(text: &[u8]) -> Option<(Vec<u8>, usize)> {
         b't' => b'\t',
         b'b' => 8,
         b'f' => 12,
+        b'0'..=b'3' => return Some((character(number(rest.get(..3)?, 8)?)?, 4)),
+        b'U' => return Some((character(number(rest.get(1..9)?, 16)?)?, 10)),
+        b'u' if rest.get(1) == Some(&b'{') => {
+            let end = rest.iter().take(10).position(|byte| *byte == b'}')?;
+            return Some((character(number(rest.get(2..end)?, 16)?)?, end + 2));
+        }
         b'x' => return Some((character(number(rest.get(1..3)?, 16)?)?, 4)),
         b'u' => {
             let high = number(rest.get(1..5)?, 16)?;
@@ -70,23 +83,54 @@ fn json(text: &[u8]) -> Option<(Vec<u8>, usize)> {
     Some((vec![byte], 2))
 }
 
+/// A reference of XML or HTML. Other tags and names than those of XML stand for something between the
+/// characters of a word, such as `<wbr>` and `&shy;`, or for punctuation.
 fn xml(text: &[u8]) -> Option<(Vec<u8>, usize)> {
-    let end = text.iter().take(12).position(|byte| *byte == b';')?;
-    let name = text.get(..end)?.strip_prefix(b"&")?;
-    let bytes = match name {
-        b"amp" => b"&".to_vec(),
-        b"lt" => b"<".to_vec(),
-        b"gt" => b">".to_vec(),
-        b"quot" => b"\"".to_vec(),
-        b"apos" => b"'".to_vec(),
-        b"nbsp" => b" ".to_vec(),
-        _ => {
-            let digits = name.strip_prefix(b"#")?;
-            match digits.strip_prefix(b"x").or(digits.strip_prefix(b"X")) {
-                Some(digits) => character(number(digits, 16)?)?,
-                None => character(number(digits, 10)?)?,
-            }
-        }
+    if text.starts_with(b"<") {
+        let end = text.iter().take(LONGEST_REFERENCE).position(|byte| *byte == b'>')?;
+        let is_tag = |byte: &u8| byte.is_ascii_alphanumeric() || b"/ ".contains(byte);
+        return text.get(1..end)?.iter().all(is_tag).then(|| (b" ".to_vec(), end + 1));
+    }
+    let rest = text.strip_prefix(b"&")?;
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'#';
+    let name = rest.split(|byte| !is_name(byte)).next()?;
+    if let Some(digits) = name.strip_prefix(b"#") {
+        return numeric(digits, rest);
+    }
+    let is_reference = !name.is_empty() && rest.get(name.len()) == Some(&b';');
+    let byte = match name {
+        b"amp" => b'&',
+        b"lt" => b'<',
+        b"gt" => b'>',
+        b"quot" => b'"',
+        b"apos" => b'\'',
+        _ => b' ',
     };
-    Some((bytes, end + 1))
+    (is_reference && name.len() < LONGEST_REFERENCE).then(|| (vec![byte], name.len() + 2))
+}
+
+/// A longer text is not a reference.
+const LONGEST_REFERENCE: usize = 24;
+
+/// A numeric reference, which ends with its last digit or the semicolon after it.
+fn numeric(name: &[u8], rest: &[u8]) -> Option<(Vec<u8>, usize)> {
+    let hex = name.strip_prefix(b"x").or(name.strip_prefix(b"X"));
+    let digits = hex.unwrap_or(name);
+    let is_digit =
+        |byte: &u8| if hex.is_some() { byte.is_ascii_hexdigit() } else { byte.is_ascii_digit() };
+    let length = digits.iter().take(LONGEST_REFERENCE).take_while(|byte| is_digit(byte)).count();
+    let code = number(digits.get(..length)?, if hex.is_some() { 16 } else { 10 })?;
+    let end = 1 + name.len() - digits.len() + length;
+    let semicolon = usize::from(rest.get(end) == Some(&b';'));
+    Some((character(code)?, 1 + end + semicolon))
+}
+
+/// An escape of quoted-printable, or a line break that does not belong to the text.
+fn quoted_printable(text: &[u8]) -> Option<(Vec<u8>, usize)> {
+    let rest = text.strip_prefix(b"=")?;
+    let line_break = [&b"\r\n"[..], b"\n"].into_iter().find(|end| rest.starts_with(end));
+    match line_break {
+        Some(end) => Some((Vec::new(), 1 + end.len())),
+        None => Some((vec![u8::try_from(number(rest.get(..2)?, 16)?).ok()?], 3)),
+    }
 }

@@ -1,16 +1,19 @@
 //! Removes secrets from the text of a server, in every encoding in which a server may repeat them.
 //!
-//! The text is searched as it is and after undoing percent-encoding, the escapes of JSON and the
-//! entities of XML, each alone and up to three of them in any order. In each of these forms a secret
-//! is found literally in upper or lower case, reversed, in hexadecimal, in base32, and in base64 or
-//! base64url, even in lines or groups, encoded more than once, and as a part of something longer such
-//! as `id:secret`. The beginning or end of a secret that was cut off is found too.
+//! The text is searched as it is and after undoing percent-encoding, the escapes of JSON and other string
+//! literals, the references of XML and HTML, and quoted-printable, each alone and up to three of them in any
+//! order. In each of these forms a secret is found literally in upper or lower case, reversed, in hexadecimal,
+//! in decimal, in base32, and in base64 or base64url, encoded more than once, and as a part of something
+//! longer such as `id:secret`. It is also found if other characters separate its own, such as those of lines
+//! or groups, and so is a long part of it.
 //!
-//! `needles.rs` makes what is searched for from a secret, and `search.rs` finds it in every form of the
-//! text that `escapes.rs` makes.
+//! `needles.rs` and `parts.rs` make what is searched for from a secret, and `search.rs` finds it in every form
+//! of the text that `escapes.rs` makes.
 
 mod escapes;
+mod form;
 mod needles;
+mod parts;
 mod search;
 #[cfg(test)]
 mod tests;
@@ -21,7 +24,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use percent_encoding::percent_decode_str;
 
-use self::needles::{Needle, SHORTEST};
+use self::needles::Searched;
 
 /// A longer text is not searched and not shown.
 const LONGEST: usize = 8 * 1024;
@@ -35,11 +38,7 @@ pub(crate) fn remove(text: &str, secrets: &[&str]) -> String {
         return format!("(a text of {} bytes)", text.len());
     }
     let secrets: BTreeSet<String> = secrets.iter().flat_map(|secret| parts(secret)).collect();
-    let needles: Vec<Needle> = secrets
-        .iter()
-        .filter(|secret| secret.len() >= SHORTEST)
-        .flat_map(|secret| needles::of(secret))
-        .collect();
+    let needles = Searched::new(&secrets);
     if needles.is_empty() {
         return text.to_owned();
     }

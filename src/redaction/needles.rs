@@ -1,51 +1,27 @@
 //! What is searched for: a secret in every encoding of its characters.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use super::form::{Around, Form, is_base64};
+use super::parts::Parts;
+
 /// Shorter secrets are not removed: they would also be found where they are not.
 pub(super) const SHORTEST: usize = 4;
 
-/// A shorter beginning or end of a secret is not removed. It says little about the secret, and it would
-/// also be found where it is not.
+/// A shorter part of a secret is not removed. It says little about the secret, and it would also be found
+/// where it is not.
 pub(super) const SHORTEST_PART: usize = 12;
 /// The same for a part that may be words.
 const SHORTEST_WORDS: usize = 20;
-/// A shorter secret may be a word backwards.
+/// A shorter secret may be a word backwards, or the beginnings of words.
 const SHORTEST_REVERSED: usize = 8;
 
 /// All characters except the unreserved ones of RFC 3986.
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-
-/// The characters that belong to a needle on both sides.
-pub(super) type Around = Option<fn(u8) -> bool>;
-
-/// How characters are reduced to one of those that mean the same.
-#[derive(Clone, Copy, PartialEq)]
-pub(super) enum Form {
-    /// A line break or another control character may have become a space, and a space `+`. A server
-    /// may change the case, for example of a name.
-    Text,
-    /// Hexadecimal and base32.
-    Lower,
-    /// Base64 and base64url.
-    Base64,
-}
-
-impl Form {
-    pub(super) const ALL: [Form; 3] = [Form::Text, Form::Lower, Form::Base64];
-
-    pub(super) fn of(self, byte: u8) -> u8 {
-        match self {
-            Form::Text if byte.is_ascii_control() || byte == b'+' => b' ',
-            Form::Text | Form::Lower => byte.to_ascii_lowercase(),
-            Form::Base64 => standard(byte),
-        }
-    }
-}
 
 /// Something to search for.
 pub(super) struct Needle {
@@ -54,62 +30,150 @@ pub(super) struct Needle {
     pub(super) form: Form,
     /// The characters that belong to it on both sides, if it is a part of an encoded value.
     pub(super) around: Around,
-    /// The lengths of the shortest beginning and the shortest end that are found alone.
-    pub(super) parts: [usize; 2],
 }
 
-impl Needle {
-    fn literal(bytes: &[u8]) -> Needle {
-        let first = bytes.get(..SHORTEST_PART).unwrap_or(bytes);
-        let last = bytes.get(bytes.len().saturating_sub(SHORTEST_PART)..).unwrap_or(bytes);
-        let shortest = |part| if may_be_words(part) { SHORTEST_WORDS } else { SHORTEST_PART };
-        let parts = [shortest(first), shortest(last)];
-        let bytes = bytes.iter().map(|byte| Form::Text.of(*byte)).collect();
-        Needle { bytes, form: Form::Text, around: None, parts }
+/// What is searched for in a text.
+#[derive(Default)]
+pub(super) struct Needles {
+    pub(super) whole: Vec<Needle>,
+    /// The parts of all needles, by their form and length.
+    pub(super) parts: BTreeMap<(Form, usize), Parts>,
+}
+
+impl Needles {
+    /// A secret as it is.
+    fn add_literal(&mut self, bytes: &[u8]) {
+        let reduced = bytes.iter().map(|byte| Form::Text.of(*byte)).collect();
+        self.whole.push(Needle { bytes: reduced, form: Form::Text, around: None });
+    }
+
+    /// The parts of a secret as it is. Those in the middle of a structure are its names.
+    fn add_literal_parts(&mut self, bytes: &[u8], is_structure: bool) {
+        // What is after the scheme of a header begins with a space.
+        let is_part = |part: &[u8]| part.trim_ascii().len() == part.len();
+        for (length, may_have_words) in [(SHORTEST_PART, false), (SHORTEST_WORDS, true)] {
+            let parts = self.parts(length, Form::Text, None);
+            let is_part = |part: &[u8]| is_part(part) && (may_have_words || !may_be_words(part));
+            if is_structure && bytes.len() >= length {
+                let (first, last) = (bytes.get(..length), bytes.get(bytes.len() - length..));
+                first.into_iter().chain(last).for_each(|part| parts.add(part, is_part));
+            } else {
+                parts.add(bytes, is_part);
+            }
+        }
     }
 
     /// The digits of an encoding, each of which stands for this many bits.
-    fn digits(digits: &str, bits: usize, form: Form, around: fn(u8) -> bool) -> Needle {
+    fn add_digits(&mut self, digits: &str, bits: usize, form: Form, around: fn(u8) -> bool) {
         // The digits at the ends also depend on other bytes.
-        let parts = [SHORTEST_PART * 8 / bits - 2; 2];
+        let length = SHORTEST_PART * 8 / bits - 2;
+        self.parts(length, form, Some(around)).add(digits.as_bytes(), |_| true);
         let bytes = digits.bytes().map(|digit| form.of(digit)).collect();
-        Needle { bytes, form, around: Some(around), parts }
+        self.whole.push(Needle { bytes, form, around: Some(around) });
+    }
+
+    /// A secret in hexadecimal, decimal, base64 and base32.
+    fn add_encoded(&mut self, secret: &str) {
+        // Basic credentials are percent-encoded before (RFC 6749, section 2.3.1).
+        let encoded = [UNRESERVED, NON_ALPHANUMERIC].map(|set| utf8_percent_encode(secret, set));
+        let [encoded, all_encoded] = encoded.map(|encoded| encoded.to_string());
+        for inner in BTreeSet::from([secret, &encoded, &all_encoded]) {
+            let hex: String = inner.bytes().map(|byte| format!("{byte:02x}")).collect();
+            self.add_digits(&hex, 4, Form::Lower, is_hex);
+            for before in 0..3 {
+                let whole = STANDARD.encode([&vec![0; before], inner.as_bytes()].concat());
+                if let Some(core) = core(&whole, before, inner.len(), 6) {
+                    self.add_digits(core, 6, Form::Base64, is_base64);
+                }
+            }
+        }
+        let decimal: String = secret.bytes().map(|byte| byte.to_string()).collect();
+        self.add_digits(&decimal, 3, Form::Lower, |byte| byte.is_ascii_digit());
+        for before in 0..5 {
+            let whole = base32(&[&vec![0; before], secret.as_bytes()].concat());
+            if let Some(core) = core(&whole, before, secret.len(), 5) {
+                self.add_digits(core, 5, Form::Lower, is_base32);
+            }
+        }
+    }
+
+    /// The parts of this length.
+    fn parts(&mut self, length: usize, form: Form, around: Around) -> &mut Parts {
+        self.parts.entry((form, length)).or_insert_with(|| Parts::new(form, length, around))
     }
 }
 
-/// The needles for one secret.
-pub(super) fn of(secret: &str) -> Vec<Needle> {
-    let mut needles = vec![Needle::literal(secret.as_bytes())];
+/// What is searched for, for all secrets.
+pub(super) struct Searched {
+    /// In the text as it is.
+    pub(super) literal: Needles,
+    /// In the letters and digits of the text.
+    pub(super) bare: Needles,
+    /// In the text, and in its characters of the same form.
+    pub(super) encoded: Needles,
+}
+
+impl Searched {
+    pub(super) fn new(secrets: &BTreeSet<String>) -> Searched {
+        let [mut literal, mut bare, mut encoded] = [(); 3].map(|()| Needles::default());
+        for secret in secrets.iter().filter(|secret| secret.len() >= SHORTEST) {
+            let is_structure = is_structure(secret);
+            for text in literals(secret) {
+                literal.add_literal(&text);
+                literal.add_literal_parts(&text, is_structure);
+                let shortest = if may_be_words(&text) { SHORTEST_WORDS } else { SHORTEST_REVERSED };
+                let text = without_separators(&text);
+                if text.len() >= shortest {
+                    bare.add_literal(&text);
+                }
+                if text.len() >= shortest && !is_structure {
+                    bare.add_literal_parts(&text, false);
+                }
+            }
+            encoded.add_encoded(secret);
+        }
+        Searched { literal, bare, encoded }
+    }
+
+    /// Whether all secrets are too short.
+    pub(super) fn is_empty(&self) -> bool {
+        self.literal.whole.is_empty()
+    }
+}
+
+/// Whether a secret is the body of a request, or a header with several words. The secrets in it are also
+/// searched for alone.
+fn is_structure(secret: &str) -> bool {
+    let is_form = |byte: u8| byte.is_ascii_alphanumeric() || b"%._*+~-=&".contains(&byte);
+    secret.starts_with(['{', '<'])
+        || secret.contains(' ')
+        || secret.contains('&')
+            && secret.bytes().all(is_form)
+            && secret.split('&').all(|pair| pair.contains('='))
+}
+
+/// The letters and digits. A letter after a separator is the first of a word, not a capital in a random text.
+fn without_separators(literal: &[u8]) -> Vec<u8> {
+    let before = [b' '].iter().chain(literal);
+    let pairs = literal.iter().zip(before);
+    pairs
+        .filter(|(byte, _)| Form::Text.contains(**byte))
+        .map(|(byte, before)| match Form::Text.contains(*before) {
+            true => *byte,
+            false => byte.to_ascii_lowercase(),
+        })
+        .collect()
+}
+
+/// A secret, backwards too, and in the other encodings of its characters.
+fn literals(secret: &str) -> Vec<Vec<u8>> {
+    let mut literals = vec![secret.as_bytes().to_vec()];
     if secret.len() >= SHORTEST_REVERSED {
-        let reversed: String = secret.chars().rev().collect();
-        needles.push(Needle::literal(reversed.as_bytes()));
+        literals.push(secret.chars().rev().collect::<String>().into_bytes());
     }
     let latin1: Option<Vec<u8>> = secret.chars().map(|c| u8::try_from(c).ok()).collect();
-    needles.extend(latin1.filter(|_| !secret.is_ascii()).map(|bytes| Needle::literal(&bytes)));
-    // Basic credentials are percent-encoded before (RFC 6749, section 2.3.1).
-    let encoded = [UNRESERVED, NON_ALPHANUMERIC].map(|set| utf8_percent_encode(secret, set));
-    let [encoded, all_encoded] = encoded.map(|encoded| encoded.to_string());
-    let inner = BTreeSet::from([secret, &encoded, &all_encoded]);
-    needles.extend(inner.iter().map(|inner| {
-        let hex: String = inner.bytes().map(|byte| format!("{byte:02x}")).collect();
-        Needle::digits(&hex, 4, Form::Lower, is_hex)
-    }));
-    for (inner, before) in inner.iter().flat_map(|inner| (0..3).map(move |before| (inner, before)))
-    {
-        let whole = STANDARD.encode([&vec![0; before], inner.as_bytes()].concat());
-        needles.extend(
-            core(&whole, before, inner.len(), 6)
-                .map(|core| Needle::digits(core, 6, Form::Base64, is_base64)),
-        );
-    }
-    for before in 0..5 {
-        let whole = base32(&[&vec![0; before], secret.as_bytes()].concat());
-        needles.extend(
-            core(&whole, before, secret.len(), 5)
-                .map(|core| Needle::digits(core, 5, Form::Lower, is_base32)),
-        );
-    }
-    needles
+    literals.extend(latin1.filter(|_| !secret.is_ascii()));
+    literals
 }
 
 /// The digits that depend on these bytes only, wherever they are in what is encoded. Each digit
@@ -147,17 +211,4 @@ fn is_base32(byte: u8) -> bool {
 
 fn is_hex(byte: u8) -> bool {
     byte.is_ascii_hexdigit()
-}
-
-pub(super) fn is_base64(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_' | b'=')
-}
-
-/// The character of base64 for one of base64url.
-pub(super) fn standard(byte: u8) -> u8 {
-    match byte {
-        b'-' => b'+',
-        b'_' => b'/',
-        other => other,
-    }
 }

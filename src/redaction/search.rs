@@ -8,7 +8,8 @@ use base64::{Engine as _, alphabet};
 
 use super::Unit;
 use super::escapes::{self, number};
-use super::needles::{Around, Form, Needle, is_base64, standard};
+use super::form::{Around, Form, is_base64, standard};
+use super::needles::{Needles, Searched};
 
 /// A shorter run of digits is not examined as something that was encoded more than once.
 const SHORTEST_RUN: usize = 8;
@@ -23,7 +24,7 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
 
 /// Marks what the needles match, in this form of the text and in those that undo as many encodings as
 /// `depth`.
-pub(super) fn search(units: Vec<Unit>, needles: &[Needle], depth: usize, hidden: &mut [bool]) {
+pub(super) fn search(units: Vec<Unit>, needles: &Searched, depth: usize, hidden: &mut [bool]) {
     let (mut seen, mut forms) = (BTreeSet::new(), vec![units]);
     for depth in (0..=depth).rev() {
         forms.iter().for_each(|form| mark(form, needles, depth, hidden));
@@ -37,15 +38,20 @@ pub(super) fn search(units: Vec<Unit>, needles: &[Needle], depth: usize, hidden:
 }
 
 /// Marks what the needles match in one form of the text, and in the content of its encoded runs.
-fn mark(units: &[Unit], needles: &[Needle], depth: usize, hidden: &mut [bool]) {
-    find_all(units, needles.iter().map(|needle| (needle, needle.around)), hidden);
+fn mark(units: &[Unit], needles: &Searched, depth: usize, hidden: &mut [bool]) {
+    for form in Form::ALL {
+        let (exact, bare) = match form {
+            Form::Text => (&needles.literal, &needles.bare),
+            Form::Lower | Form::Base64 => (&needles.encoded, &needles.encoded),
+        };
+        find_all(units, form, exact, true, hidden);
+        let joined: Vec<Unit> =
+            units.iter().filter(|unit| form.contains(unit.0)).copied().collect();
+        find_all(&joined, form, bare, false, hidden);
+    }
     // MIME breaks base64 into lines, and hexadecimal digits are often in groups.
     let is_between = |byte: u8| matches!(byte, b' ' | b':') || byte.is_ascii_control();
     let joined: Vec<Unit> = units.iter().filter(|unit| !is_between(unit.0)).copied().collect();
-    if joined.len() < units.len() {
-        let encoded = needles.iter().filter(|needle| needle.around.is_some());
-        find_all(&joined, encoded.map(|needle| (needle, None)), hidden);
-    }
     if depth == 0 {
         return;
     }
@@ -57,7 +63,7 @@ fn mark(units: &[Unit], needles: &[Needle], depth: usize, hidden: &mut [bool]) {
 
 /// Marks the runs of base64 and hexadecimal digits whose decoded content contains a needle, that
 /// is, secrets that were encoded more than once.
-fn encoded_again(units: &[Unit], needles: &[Needle], depth: usize, hidden: &mut [bool]) {
+fn encoded_again(units: &[Unit], needles: &Searched, depth: usize, hidden: &mut [bool]) {
     let is_digit = |byte: u8| is_base64(byte) && byte != b'=';
     for run in units.chunk_by(|one, next| is_digit(one.0) && is_digit(next.0)) {
         if run.len() < SHORTEST_RUN {
@@ -93,56 +99,34 @@ fn bytes_of_hex(digits: &[u8]) -> Option<Vec<u8>> {
     whole(digits, 2).chunks(2).map(|pair| u8::try_from(number(pair, 16)?).ok()).collect()
 }
 
-fn find_all<'a>(
-    units: &[Unit],
-    needles: impl Iterator<Item = (&'a Needle, Around)> + Clone,
-    hidden: &mut [bool],
-) {
-    for form in Form::ALL {
-        let text: Vec<u8> = units.iter().map(|unit| form.of(unit.0)).collect();
-        for (needle, around) in needles.clone().filter(|(needle, _)| needle.form == form) {
-            for (start, length) in found(&text, needle) {
-                let is_around = |unit: &&Unit| around.is_some_and(|around| around(unit.0));
-                let before = units.iter().take(start).rev().take_while(is_around).count();
-                let after = units.iter().skip(start + length).take_while(is_around).count();
-                let units = units.iter().skip(start - before).take(before + length + after);
-                for (_, from, to) in units {
-                    hidden.iter_mut().take(*to).skip(*from).for_each(|byte| *byte = true);
-                }
+/// Marks what the needles of one form match. With `is_exact`, the characters that belong to an encoded value
+/// on both sides are marked too.
+fn find_all(units: &[Unit], form: Form, needles: &Needles, is_exact: bool, hidden: &mut [bool]) {
+    let text: Vec<u8> = units.iter().map(|unit| form.of(unit.0)).collect();
+    let mut mark = |start: usize, length: usize, around: Around| {
+        let around = around.filter(|_| is_exact);
+        let is_around = |unit: &&Unit| around.is_some_and(|around| around(unit.0));
+        let before = units.iter().take(start).rev().take_while(is_around).count();
+        let after = units.iter().skip(start + length).take_while(is_around).count();
+        let found = units.get(start - before..start + length + after).unwrap_or_default();
+        if let [(_, from, _), ..] = found
+            && let [.., (_, _, to)] = found
+        {
+            hidden.iter_mut().take(*to).skip(*from).for_each(|byte| *byte = true);
+        }
+    };
+    for needle in needles.whole.iter().filter(|needle| needle.form == form) {
+        let (mut next, first) = (0, needle.bytes.first());
+        for (start, part) in text.windows(needle.bytes.len()).enumerate() {
+            if part.first() == first && start >= next && part == needle.bytes {
+                mark(start, part.len(), needle.around);
+                next = start + part.len();
             }
         }
     }
-}
-
-/// Where a needle is, or its beginning or end if that is long enough, and the length of that.
-fn found(text: &[u8], needle: &Needle) -> Vec<(usize, usize)> {
-    let (bytes, [beginning, end]) = (needle.bytes.as_slice(), needle.parts);
-    let (Some(first), Some(last)) = (bytes.first(), bytes.last()) else { return Vec::new() };
-    let mut found = Vec::new();
-    let mut next = 0;
-    for (at, byte) in text.iter().enumerate() {
-        if byte == first && at >= next {
-            let rest = text.get(at..).unwrap_or_default();
-            let length = rest.iter().zip(bytes).take_while(|(one, other)| one == other).count();
-            if length >= beginning.min(bytes.len()) {
-                let part = rest.get(..length).unwrap_or_default();
-                let is_whole = length == bytes.len();
-                let part = if is_whole { part } else { part.trim_ascii_end() };
-                found.push((at, part.len()));
-                next = if is_whole { at + length } else { next };
-            }
-        }
-        if byte == last && end < bytes.len() {
-            let until = text.get(..=at).unwrap_or_default().iter().rev();
-            let pairs = until.zip(bytes.iter().rev());
-            let length = pairs.take_while(|(one, other)| one == other).count();
-            if (end..bytes.len()).contains(&length) {
-                // What is after the scheme of a header begins with a space.
-                let start = at + 1 - length;
-                let part = text.get(start..=at).unwrap_or_default().trim_ascii_start();
-                found.push((at + 1 - part.len(), part.len()));
-            }
+    for parts in needles.parts.values().filter(|parts| parts.form == form) {
+        for start in parts.found(&text) {
+            mark(start, parts.length, parts.around);
         }
     }
-    found
 }

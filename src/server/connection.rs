@@ -22,6 +22,9 @@ const READING: Duration = Duration::from_secs(5);
 /// just connected or has just read a response.
 const GRACE: Duration = Duration::from_millis(50);
 
+/// The same for a connection on which a part of a request has arrived.
+const SLOW_GRACE: Duration = Duration::from_millis(150);
+
 /// A connection and its state.
 pub(super) struct Connection {
     stream: Stream,
@@ -73,15 +76,10 @@ impl Connection {
         &self.stream
     }
 
-    /// The time from which the connection can be closed without losing a request; `None` while
-    /// there is a request. A client that waits for a change repeats its request.
+    /// The time from which the connection can be closed to make room for another; `None` while there is
+    /// a complete request. A client that waits for a change repeats its request.
     pub(super) fn idle_from(&self) -> Option<Deadline> {
-        let is_idle = match self.state {
-            State::Request => self.received.is_empty(),
-            State::Held { .. } => true,
-            State::Token { .. } | State::Sending | State::Closed => false,
-        };
-        is_idle.then_some(self.grace)
+        matches!(self.state, State::Request | State::Held { .. }).then_some(self.grace)
     }
 
     /// Reads what has arrived, and returns a request if it is complete.
@@ -96,6 +94,7 @@ impl Connection {
                 Ok(length) => {
                     if self.received.is_empty() {
                         self.deadline = Some(Deadline::after(ARRIVAL));
+                        self.grace = Deadline::after(SLOW_GRACE);
                     }
                     self.received.extend(chunk.get(..length).unwrap_or_default());
                     match self.next_request() {

@@ -26,7 +26,7 @@ use self::routes::Route;
 use self::system::{Interest, handle, poll};
 use self::tokens::{Answer, Tokens};
 use crate::error::{Error, Kind};
-use crate::files::MORE_FILES;
+use crate::files::{self, MORE_FILES};
 use crate::secret::Secret;
 use crate::world::{Clock, Deadline, Log};
 
@@ -83,7 +83,7 @@ impl Server {
         let (woken, waker) = Waker::new().map_err(|error| {
             Error::new(Kind::Internal, "cannot create a socket").cause(error).fix(MORE_FILES)
         })?;
-        let tokens = Tokens::new(settings.fetch.clone(), waker);
+        let tokens = Tokens::new(settings.fetch.clone(), settings.timeout, waker);
         let (hosts, connections) = (routes::hosts(listener.address()), Vec::new());
         Ok(Server { settings, listener, hosts, tokens, connections, pause: None, woken, ended })
     }
@@ -285,10 +285,12 @@ impl Server {
         };
         self.answer(|connection| match &connection.state {
             State::Token { wanted, is_head, old } if has_passed(connection) => {
-                let late = "no token was received within the timeout; increase --timeout";
+                let late =
+                    Error::new(Kind::Unreachable, "no token was received within the timeout");
+                let late = files::blaming_file(late.fix("increase --timeout")).to_string();
                 let response = match old {
                     Some(token) => routes::token(wanted, token),
-                    None => Response::failure(503, late),
+                    None => Response::failure(503, &late),
                 };
                 Some((response, *is_head))
             }

@@ -10,7 +10,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -50,6 +50,12 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Longer than any token lives.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
+/// How many threads there may be if some of them hang, for example because a file system does not respond.
+const MOST_THREADS: usize = 16;
+
+/// A fetch that has not ended this long after its timeout hangs: its own waits end earlier.
+const HANGS_AFTER: Duration = Duration::from_secs(1);
+
 /// How many threads may panic before the server ends.
 const MOST_LOST: usize = 16;
 
@@ -62,6 +68,8 @@ pub(super) struct Tokens {
     /// How many threads were started.
     threads: usize,
     pending: usize,
+    /// The longest time of a fetch that does not hang.
+    longest: Duration,
 }
 
 /// What a thread needs to fetch tokens.
@@ -74,6 +82,8 @@ struct Worker {
     waker: Waker,
     /// How many threads panicked.
     lost: Arc<AtomicUsize>,
+    /// From when on each fetch that has begun and has not ended hangs.
+    running: Arc<Mutex<Vec<Deadline>>>,
 }
 
 #[derive(Default)]
@@ -81,8 +91,8 @@ struct Known {
     token: Option<AccessToken>,
     /// When the token expires, measured from its arrival.
     until: Option<Deadline>,
-    /// While the token is being fetched: how long clients with a valid token wait.
-    pending: Option<Deadline>,
+    /// While the token is being fetched: how long clients with a valid token wait, and when the fetch hangs.
+    pending: Option<(Deadline, Deadline)>,
 }
 
 /// The result of a lookup.
@@ -119,12 +129,14 @@ impl Known {
 }
 
 impl Tokens {
-    pub(super) fn new(fetch: Fetch, waker: Waker) -> Tokens {
+    pub(super) fn new(fetch: Fetch, timeout: Duration, waker: Waker) -> Tokens {
         let (send, queue) = mpsc::channel();
         let (done, results) = mpsc::channel();
         let queue = Arc::new(Mutex::new(queue));
-        let worker = Worker { fetch, queue, done, waker, lost: Arc::default() };
-        Tokens { known: HashMap::new(), send, results, worker, threads: 0, pending: 0 }
+        let (lost, running) = (Arc::default(), Arc::default());
+        let worker = Worker { fetch, queue, done, waker, lost, running };
+        let (known, longest) = (HashMap::new(), timeout + HANGS_AFTER);
+        Tokens { known, send, results, worker, threads: 0, pending: 0, longest }
     }
 
     /// The token for a request at this time; starts a fetch if no cached token is valid for long enough.
@@ -142,8 +154,12 @@ impl Tokens {
         let earlier = token.as_ref().map(|token| token.expiry + TOLERATED_SKEW);
         let reuses = known.token.as_ref().map(|token| token.expiry) <= earlier;
         let valid = token.filter(|token| token.expiry > least);
-        let is_new = known.pending.is_none();
-        let patience = *known.pending.get_or_insert_with(|| Deadline::after(PATIENCE));
+        let pending = known.pending.filter(|(_, hangs_from)| !hangs_from.until_end().is_zero());
+        let is_new = pending.is_none();
+        let pending =
+            pending.unwrap_or_else(|| (Deadline::after(PATIENCE), Deadline::after(self.longest)));
+        known.pending = Some(pending);
+        let patience = pending.0;
         if is_new {
             self.start(wanted, reuses);
         }
@@ -197,11 +213,13 @@ impl Tokens {
     }
 
     fn start_thread(&mut self) {
-        let live = self.live_threads();
-        let worker = self.worker.clone();
-        if self.pending > live
-            && live < THREADS
-            && thread::Builder::new().spawn(move || worker.run()).is_ok()
+        let (live, hanging) = (self.live_threads(), self.worker.hanging());
+        let (worker, longest) = (self.worker.clone(), self.longest);
+        let usable = live.saturating_sub(hanging);
+        if self.pending > usable
+            && usable < THREADS
+            && live < MOST_THREADS
+            && thread::Builder::new().spawn(move || worker.run(longest)).is_ok()
         {
             self.threads += 1;
         }
@@ -237,16 +255,36 @@ fn for_clients(token: AccessToken, now: i64) -> AccessToken {
 }
 
 impl Worker {
-    fn run(&self) {
+    fn run(&self, longest: Duration) {
         while let Some((wanted, reuses)) = self.next() {
+            let hangs_from = Deadline::after(longest);
+            self.running().push(hangs_from);
             let (worker, lost) = (self.clone(), wanted.clone());
             exit::contain_panics(move |error| {
+                worker.has_ended(hangs_from);
                 let _ = worker.done.send((lost, Err(error)));
                 worker.lost.fetch_add(1, Ordering::SeqCst);
                 worker.waker.wake();
             });
             let result = (self.fetch)(&wanted, reuses);
+            self.has_ended(hangs_from);
             self.report(wanted, result);
+        }
+    }
+
+    fn running(&self) -> MutexGuard<'_, Vec<Deadline>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many threads hang.
+    fn hanging(&self) -> usize {
+        self.running().iter().filter(|hangs_from| hangs_from.until_end().is_zero()).count()
+    }
+
+    fn has_ended(&self, hangs_from: Deadline) {
+        let mut running = self.running();
+        if let Some(at) = running.iter().position(|other| *other == hangs_from) {
+            running.swap_remove(at);
         }
     }
 
@@ -275,7 +313,7 @@ mod tests {
             let text = Secret::new(format!("{reuses}"));
             Ok(AccessToken { text, expiry: LIFE, issued: 0, member: None })
         };
-        (Tokens::new(Arc::new(fetch), waker), woken)
+        (Tokens::new(Arc::new(fetch), Duration::from_secs(25), waker), woken)
     }
 
     /// Waits for a result.

@@ -6,11 +6,12 @@ use serde_json::Value;
 use super::field::{self, Field};
 use super::{Source, SourceInfo};
 use crate::context::Context;
-use crate::contract::request::SubjectTokenRequest;
+use crate::contract::request::{SubjectTokenRequest, digest};
 use crate::contract::{document, judgement};
 use crate::error::{Error, Kind};
+use crate::files;
 use crate::options::Values;
-use crate::program::Program;
+use crate::program::{self, Program};
 use crate::secret::Secret;
 use crate::show;
 use crate::token::{Origin, SubjectToken, TokenType};
@@ -67,6 +68,14 @@ fn reported(failure: Error, output: &Secret, token_type: TokenType) -> Error {
 }
 
 impl Source for Output {
+    /// The file of the program, because another `PATH` can lead to another program.
+    fn identity(&self, cx: &Context) -> Result<Option<String>, Error> {
+        let file = program::find(&self.program.name, &cx.env);
+        Ok(file.map(|file| {
+            digest([files::absolute(&file).as_os_str().as_encoded_bytes()].into_iter())
+        }))
+    }
+
     fn subject_token(
         &self,
         request: &SubjectTokenRequest,

@@ -18,8 +18,8 @@ pub const IN_HELPER_AWS: &str = "WIF_TOKEN_IN_HELPER_AWS";
 /// token, so that the command of such a file cannot use the same file again.
 pub const IN_SOURCE_GOOGLE: &str = "WIF_TOKEN_IN_SOURCE_GOOGLE";
 
-/// Variables that say which run has started this one. Every program that a run starts gets them.
-pub const MARKERS: [&str; 2] = [IN_HELPER_AWS, IN_SOURCE_GOOGLE];
+/// Variables that say which run has started this one.
+const MARKERS: [&str; 2] = [IN_HELPER_AWS, IN_SOURCE_GOOGLE];
 
 /// Variables that every part of a run may read, because they say how to reach a server or a program
 /// and not which identity to use.
@@ -82,6 +82,15 @@ impl Env {
         match self {
             Env::Declared(declared) => &declared.env,
             env => env,
+        }
+    }
+
+    /// The variables that do not have the value that they have in the environment of this process.
+    pub fn changed(&self) -> BTreeMap<String, OsString> {
+        match self {
+            Env::Process | Env::Map(_) => BTreeMap::new(),
+            Env::Over(map, other) => other.changed().into_iter().chain(map.clone()).collect(),
+            Env::Declared(declared) => declared.env.changed(),
         }
     }
 

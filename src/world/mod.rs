@@ -10,7 +10,7 @@ pub mod log;
 
 pub use clock::Clock;
 pub use deadline::Deadline;
-pub use env::{Declared, Env, HOME, IN_HELPER_AWS, IN_SOURCE_GOOGLE, MARKERS};
+pub use env::{Declared, Env, HOME, IN_HELPER_AWS, IN_SOURCE_GOOGLE};
 pub use log::Log;
 
 /// The world of one run.

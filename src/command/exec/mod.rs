@@ -97,7 +97,7 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
         return Err(Error::new(Kind::Usage, "exec requires a command")
             .fix("add the command after --: wif-token exec -- COMMAND"));
     };
-    let settings = serving::settings(invocation, cx)?;
+    let settings = serving::settings(invocation, None, cx)?;
     if options.check_first {
         (settings.fetch)(&Wanted::Access(settings.identity.scopes.clone()), true)?;
     }

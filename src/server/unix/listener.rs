@@ -3,28 +3,24 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, listen, socket_with, sockopt};
 
 use super::peer;
+use super::socket_file::{BACKLOG, SocketFile, failed};
 use crate::error::{Error, Kind};
 use crate::show;
 use crate::world::Env;
-
-/// How many connections wait in the kernel until they are accepted.
-const BACKLOG: i32 = 1024;
 
 /// A socket that listens.
 #[derive(Debug)]
 pub enum Listener {
     /// On a loopback address.
     Tcp(TcpListener, peer::Finder),
-    /// At a path. If this process created the file, the file with this device and inode is removed
-    /// at the end.
-    Unix(UnixListener, Option<(PathBuf, (u64, u64))>),
+    /// At a path, with the file if this process created it.
+    Unix(UnixListener, Option<SocketFile>),
 }
 
 /// A connection.
@@ -75,50 +71,9 @@ impl Listener {
         Listener::Tcp(TcpListener::from(socket), peer::Finder::new()).ready(shown)
     }
 
-    /// Binds a Unix socket to which only its owner can connect. A socket on which no process
-    /// listens any more is replaced.
     fn unix(path: &Path) -> Result<Listener, Error> {
-        let shown = show::path(path);
-        if let Ok(existing) = path.symlink_metadata() {
-            if !existing.file_type().is_socket() {
-                let what = format!("{shown} exists and is not a socket");
-                return Err(
-                    Error::new(Kind::Configuration, what).fix("set --listen to another path")
-                );
-            }
-            match UnixStream::connect(path) {
-                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                    std::fs::remove_file(path).map_err(|error| {
-                        failed(
-                            &shown,
-                            &error,
-                            "remove the socket file, or set --listen to another path",
-                        )
-                    })?;
-                }
-                _ => {
-                    let what = format!("another process listens on {shown}");
-                    return Err(Error::new(Kind::Configuration, what)
-                        .fix("stop that process, or set --listen to another path"));
-                }
-            }
-        }
-        let open = || -> io::Result<OwnedFd> {
-            let address = rustix::net::SocketAddrUnix::new(path)?;
-            let flags = SocketFlags::CLOEXEC;
-            let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
-            bind(&socket, &address)?;
-            // Nobody can connect before the socket listens.
-            std::fs::set_permissions(path, PermissionsExt::from_mode(0o600))?;
-            listen(&socket, BACKLOG)?;
-            Ok(socket)
-        };
-        let fix = "set --listen to a path in a directory that this user can write to";
-        let socket = open().map_err(|error| failed(&shown, &error, fix))?;
-        let made = path.symlink_metadata().map(|file| (file.dev(), file.ino()));
-        let made = made.map_err(|error| failed(&shown, &error, fix))?;
-        let made = Some((path.to_owned(), made));
-        Listener::Unix(UnixListener::from(socket), made).ready(&shown)
+        let (socket, file) = SocketFile::bind(path)?;
+        Listener::Unix(UnixListener::from(socket), Some(file)).ready(&show::path(path))
     }
 
     /// The socket that systemd passes to this process.
@@ -219,16 +174,6 @@ impl AsFd for Listener {
     }
 }
 
-impl Drop for Listener {
-    fn drop(&mut self) {
-        if let Listener::Unix(_, Some((path, made))) = self
-            && path.symlink_metadata().is_ok_and(|file| (file.dev(), file.ino()) == *made)
-        {
-            let _ = std::fs::remove_file(path);
-        }
-    }
-}
-
 impl AsFd for Stream {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
@@ -258,8 +203,4 @@ impl io::Write for Stream {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
-}
-
-fn failed(shown: &str, error: &io::Error, fix: &str) -> Error {
-    Error::new(Kind::Configuration, format!("cannot listen on {shown}")).cause(error).fix(fix)
 }

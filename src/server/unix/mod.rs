@@ -3,6 +3,7 @@
 mod listener;
 mod peer;
 mod poll;
+mod socket_file;
 mod waker;
 
 pub use self::listener::Listener;

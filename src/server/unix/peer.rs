@@ -2,8 +2,8 @@
 //!
 //! Every process of a host can connect to a loopback address, so a connection from another user is
 //! refused. On Linux, the kernel reports the owner of the socket at the other end: a
-//! `NETLINK_SOCK_DIAG` request identifies the socket by both addresses of the connection. If that
-//! fails, the socket is searched for in `/proc/net/tcp`.
+//! `NETLINK_SOCK_DIAG` request identifies the socket by both addresses of the connection. On a kernel without
+//! such requests, the socket is searched for in `/proc/net/tcp`.
 //! <https://man7.org/linux/man-pages/man7/sock_diag.7.html>
 
 use std::net::SocketAddr;
@@ -54,18 +54,23 @@ pub struct Finder {
     /// are open.
     #[cfg(target_os = "linux")]
     kernel: Option<std::os::fd::OwnedFd>,
+    /// Whether the kernel has found a socket. Then a socket that it does not find is closed.
+    #[cfg(target_os = "linux")]
+    has_found: std::cell::Cell<bool>,
 }
 
 #[cfg(target_os = "linux")]
 impl Finder {
     pub(super) fn new() -> Finder {
-        Finder { kernel: linux::kernel() }
+        Finder { kernel: linux::kernel(), has_found: false.into() }
     }
 
     /// The user of the process that connected from `peer` to `local`.
     pub(super) fn of_tcp(&self, peer: SocketAddr, local: SocketAddr) -> Option<u32> {
         let asked = self.kernel.as_ref().and_then(|kernel| linux::ask(kernel, peer, local));
-        asked.or_else(|| linux::search_table(peer, local))
+        self.has_found.set(self.has_found.get() || asked.is_some());
+        // The table is long if there are many connections.
+        if self.has_found.get() { asked } else { linux::search_table(peer, local) }
     }
 }
 

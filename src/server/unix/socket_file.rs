@@ -1,0 +1,107 @@
+//! The file of a Unix socket at which this process listens.
+//!
+//! A file at which no process listens any more is replaced. A server that starts has its file shortly
+//! before it listens there, so servers that start at the same time take turns: each holds a lock of the
+//! directory until it listens.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, listen, socket_with};
+
+use crate::error::{Error, Kind};
+use crate::show;
+use crate::world::Deadline;
+
+/// How many connections wait in the kernel until they are accepted.
+pub(super) const BACKLOG: i32 = 1024;
+
+/// How long to wait for another server that starts. Any program can hold the lock of a directory that it can
+/// read, so the server starts without the lock after that.
+const LONGEST_TURN: Duration = Duration::from_secs(1);
+
+/// The pause between two attempts.
+const POLL: Duration = Duration::from_millis(5);
+
+/// The file of a socket, with its device and inode. It is removed when this is dropped.
+#[derive(Debug)]
+pub struct SocketFile(PathBuf, (u64, u64));
+
+impl SocketFile {
+    /// Listens on a Unix socket to which only its owner can connect.
+    ///
+    /// # Errors
+    /// `CONFIGURATION` if another process listens there, or the file cannot be created.
+    pub(super) fn bind(path: &Path) -> Result<(OwnedFd, SocketFile), Error> {
+        let shown = show::path(path);
+        let _turn = turn(path);
+        remove_leftover(path, &shown)?;
+        let open = || -> io::Result<(OwnedFd, SocketFile)> {
+            let address = rustix::net::SocketAddrUnix::new(path)?;
+            let flags = SocketFlags::CLOEXEC;
+            let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+            bind(&socket, &address)?;
+            // Nobody can connect before the socket listens.
+            std::fs::set_permissions(path, PermissionsExt::from_mode(0o600))?;
+            listen(&socket, BACKLOG)?;
+            let file = path.symlink_metadata()?;
+            Ok((socket, SocketFile(path.to_owned(), (file.dev(), file.ino()))))
+        };
+        let fix = "set --listen to a path in a directory that this user can write to";
+        open().map_err(|error| failed(&shown, &error, fix))
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        let SocketFile(path, made) = self;
+        if path.symlink_metadata().is_ok_and(|file| (file.dev(), file.ino()) == *made) {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+/// The lock of the directory; `None` if it cannot be locked in time.
+fn turn(path: &Path) -> Option<File> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let directory = File::open(parent.unwrap_or(Path::new("."))).ok()?;
+    let end = Deadline::after(LONGEST_TURN);
+    while let Err(error) = fs2::FileExt::try_lock_exclusive(&directory) {
+        if error.kind() != io::ErrorKind::WouldBlock || end.until_end().is_zero() {
+            return None;
+        }
+        thread::sleep(POLL);
+    }
+    Some(directory)
+}
+
+/// Removes a socket file at which no process listens.
+fn remove_leftover(path: &Path, shown: &str) -> Result<(), Error> {
+    let Ok(existing) = path.symlink_metadata() else { return Ok(()) };
+    if !existing.file_type().is_socket() {
+        let what = format!("{shown} exists and is not a socket");
+        return Err(Error::new(Kind::Configuration, what).fix("set --listen to another path"));
+    }
+    match UnixStream::connect(path) {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            let fix = "remove the socket file, or set --listen to another path";
+            std::fs::remove_file(path).map_err(|error| failed(shown, &error, fix))
+        }
+        _ => {
+            let what = format!("another process listens on {shown}");
+            Err(Error::new(Kind::Configuration, what)
+                .fix("stop that process, or set --listen to another path"))
+        }
+    }
+}
+
+/// The failure to listen at an address.
+pub(super) fn failed(shown: &str, error: &io::Error, fix: &str) -> Error {
+    Error::new(Kind::Configuration, format!("cannot listen on {shown}")).cause(error).fix(fix)
+}
