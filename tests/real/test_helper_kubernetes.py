@@ -332,7 +332,7 @@ def test_check_of_the_trust(check, helper, cluster, namespace, tmp_path):
     assert "certificate signed by unknown authority" in helper.kubectl(without, "get", "pods").stderr
     url = cluster.url.replace("127.0.0.1", "localhost")
     line, status = check.run(kubeconfig(tmp_path / "name", cluster, namespace, helper.user(), server=url))
-    assert "it is for a different host name; check the host in the kubeconfig" in line and status == 3
+    assert "it is for a different host name (kubernetes.default.svc); check the host in the kubeconfig" in line and status == 3
     named = kubeconfig(tmp_path / "named", cluster, namespace, helper.user(), server=url, tls_server_name="kubernetes.default.svc")
     assert check.run(named)[0].startswith("ok ")
 
