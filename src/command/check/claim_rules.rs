@@ -25,7 +25,10 @@ pub(super) fn algorithm(header: &Members, rules: &Rules, report: &mut Report) ->
         accepted => accepted.contains(&algorithm),
     };
     let is_refused = !is_accepted && (is_symmetric || !rules.may_accept_others);
-    let fix = format!("configure the issuer to sign with {}", one_of(rules.algorithms));
+    let needs_rsa = !rules.algorithms.is_empty()
+        && rules.algorithms.iter().all(|algorithm| algorithm.starts_with("RS"));
+    let key = if needs_rsa { ", which requires an RSA key" } else { "" };
+    let fix = format!("configure the issuer to sign with {}{key}", one_of(rules.algorithms));
     let algorithm = algorithm.escape_default().to_string();
     if is_refused {
         let message = format!("the token is signed with {algorithm}");

@@ -40,11 +40,14 @@ pub(super) fn check(
             let value = value.to_string_lossy();
             let is_one =
                 value.trim_matches(|c: char| c.is_whitespace() || "\"'".contains(c)) == "1";
-            let exactly = if is_one { ", without spaces and quotation marks" } else { "" };
+            let why = match is_one {
+                true => "has spaces or quotation marks around 1",
+                false => "is not 1",
+            };
             report.broken(
                 link,
                 Kind::Configuration,
-                format!("clients refuse to run an executable, because {OPT_IN} is not 1{exactly}"),
+                format!("clients refuse to run an executable, because {OPT_IN} {why}"),
                 format!("set {OPT_IN}=1 in the environment of the client and of wif-token check"),
             )
         }
