@@ -19,8 +19,8 @@ use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::http::Terms;
-use crate::show;
 use crate::source::lookup::Lookup;
+use crate::{shell, show};
 
 /// The option that selects the files, for messages.
 const OPTION: &str = "--kubeconfig";
@@ -74,7 +74,12 @@ impl Kubeconfig {
         if files.iter().all(|(_, config)| config.is_null()) {
             let paths: Vec<_> = paths.iter().map(|path| show::path(path)).collect();
             return Ok(Lookup::absent(match &paths[..] {
-                [path] => format!("{path} does not exist or is empty"),
+                [path] => match shell::expansion(path) {
+                    Some((text, _)) => {
+                        format!("{path} does not exist: only a shell expands {text}")
+                    }
+                    None => format!("{path} does not exist or is empty"),
+                },
                 _ => format!("{} do not exist or are empty", paths.join(", ")),
             }));
         }
