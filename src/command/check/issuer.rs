@@ -90,7 +90,7 @@ fn published(issuer: &str, rules: &Rules, cx: &Context) -> Result<Value, Error> 
     let get = |url: &Url| {
         let request =
             Request::get(url, "the issuer's metadata").once().limit(OPTIONAL_REQUEST_TIMEOUT);
-        cx.send(request)?.require_success()?.json()
+        cx.send(request)?.require_success()
     };
     let name = rules.name;
     let or_upload = |fix: String| match rules.settings.keys {
@@ -109,7 +109,7 @@ fn published(issuer: &str, rules: &Rules, cx: &Context) -> Result<Value, Error> 
     let discovery = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
     let discovery = Url::parse(&discovery)
         .map_err(|why| Error::new(Kind::Protocol, format!("the iss of the token {why}")))?;
-    let metadata = get(&discovery).map_err(unreached)?;
+    let metadata = get(&discovery).and_then(|found| found.json()).map_err(unreached)?;
     let text = |name: &str| metadata.get(name).and_then(Value::as_str).unwrap_or_default();
     if text("issuer") != issuer {
         let what = match text("issuer") {
@@ -140,5 +140,9 @@ fn published(issuer: &str, rules: &Rules, cx: &Context) -> Result<Value, Error> 
             format!("configure the issuer to set jwks_uri to an https URL that {name} can reach");
         Error::new(Kind::Protocol, what).fix(or_upload(fix))
     })?;
-    get(&url).map_err(unreached).map(Value::Object)
+    let response = get(&url).map_err(unreached)?;
+    match response.json() {
+        Err(error) if response.is_page() => Err(unreached(error)),
+        keys => Ok(keys.map_or(Value::Null, Value::Object)),
+    }
 }
