@@ -1,6 +1,9 @@
 //! Reads the input fields of an HTML page, and detects sign-in pages.
 
-use html5gum::{Token, Tokenizer};
+use std::convert::Infallible;
+
+use html5gum::emitters::callback::{Callback, CallbackEmitter, CallbackEvent};
+use html5gum::{Emitter, Error, ForwardingEmitter, Span, State, Tokenizer, naive_next_state};
 
 /// The contents of an HTML page.
 #[derive(Debug, Default)]
@@ -13,27 +16,10 @@ pub(super) struct Page {
 impl Page {
     /// Reads a page. Malformed HTML is not an error.
     pub(super) fn read(html: &str) -> Page {
-        let mut page = Page::default();
-        for Ok(token) in Tokenizer::new(html) {
-            if let Token::String(text) = &token {
-                page.text.push_str(&String::from_utf8_lossy(text));
-                page.text.push('\n');
-            }
-            let Token::StartTag(tag) = token else { continue };
-            if *tag.name != *b"input" {
-                continue;
-            }
-            let attribute = |name: &[u8]| {
-                let value = tag.attributes.get(name)?;
-                String::from_utf8(value.to_vec()).ok()
-            };
-            let kind = attribute(b"type").unwrap_or_default();
-            page.has_password |= kind.eq_ignore_ascii_case("password");
-            if let Some(name) = attribute(b"name") {
-                page.inputs.push((name, attribute(b"value").unwrap_or_default()));
-            }
-        }
-        page
+        let mut reader = Reader::default();
+        let Ok(()) =
+            Tokenizer::new_with_emitter(html, Quiet(CallbackEmitter::new(&mut reader))).finish();
+        reader.page
     }
 
     /// The value of the input field with this name, with its entities decoded.
@@ -49,6 +35,81 @@ impl Page {
     /// Whether the page has a password field.
     pub(super) fn is_sign_in(&self) -> bool {
         self.has_password
+    }
+}
+
+/// What has been read of a page.
+#[derive(Default)]
+struct Reader {
+    page: Page,
+    is_input: bool,
+    attributes: Vec<(Vec<u8>, Vec<u8>)>,
+    /// How the content of the open element is read, if it is not HTML.
+    content: Option<State>,
+}
+
+impl Callback<Infallible, ()> for &mut Reader {
+    fn handle_event(&mut self, event: CallbackEvent<'_>, _: Span<()>) -> Option<Infallible> {
+        match event {
+            CallbackEvent::OpenStartTag { name } => {
+                self.is_input = name == b"input";
+                self.attributes.clear();
+                // Without scripts, as here, the content of noscript is HTML.
+                self.content = naive_next_state(name).filter(|_| name != b"noscript");
+            }
+            CallbackEvent::AttributeName { name } => {
+                self.attributes.push((name.to_vec(), Vec::new()))
+            }
+            CallbackEvent::AttributeValue { value } => {
+                if let Some((_, last)) = self.attributes.last_mut() {
+                    last.extend(value);
+                }
+            }
+            CallbackEvent::CloseStartTag { .. } if self.is_input => self.add_input(),
+            CallbackEvent::String { value } => {
+                self.page.text.push_str(&String::from_utf8_lossy(value));
+                self.page.text.push('\n');
+            }
+            _ => {}
+        }
+        None
+    }
+}
+
+impl Reader {
+    fn add_input(&mut self) {
+        let attribute = |name: &[u8]| {
+            let (_, value) = self.attributes.iter().find(|(found, _)| found == name)?;
+            String::from_utf8(value.clone()).ok()
+        };
+        let kind = attribute(b"type").unwrap_or_default();
+        self.page.has_password |= kind.eq_ignore_ascii_case("password");
+        if let Some(name) = attribute(b"name") {
+            let value = attribute(b"value").unwrap_or_default();
+            self.page.inputs.push((name, value));
+        }
+    }
+}
+
+/// Passes everything to a [`Reader`] except errors. Without their code, the program is smaller.
+struct Quiet<'a>(CallbackEmitter<&'a mut Reader, Infallible>);
+
+impl ForwardingEmitter for Quiet<'_> {
+    type Token = Infallible;
+
+    fn inner(&mut self) -> &mut impl Emitter<Token = Infallible> {
+        &mut self.0
+    }
+
+    fn should_emit_errors(&mut self) -> bool {
+        false
+    }
+
+    fn emit_error(&mut self, _: Error) {}
+
+    fn emit_current_tag(&mut self) -> Option<State> {
+        let _ = self.0.emit_current_tag();
+        self.0.callback_mut().content.take()
     }
 }
 
@@ -70,9 +131,28 @@ mod tests {
     }
 
     #[test]
-    fn comments_and_titles_do_not_contain_fields() {
-        let page = Page::read("<!-- <input name=SAMLResponse value=x> --><title><input name=a>");
-        assert_eq!(page.input("SAMLResponse"), None);
+    fn comments_titles_and_scripts_do_not_contain_fields() {
+        for other in
+            ["<!--{}-->", "<title>{}</title>", "<script>'{}'</script>", "<style>{}</style>"]
+        {
+            let field = "<input name=SAMLResponse value=x>";
+            assert_eq!(
+                Page::read(&other.replace("{}", field)).input("SAMLResponse"),
+                None,
+                "{other}"
+            );
+            let page = Page::read(&(other.replace("{}", "if (a<b) x = '\"'") + field));
+            assert_eq!(page.input("SAMLResponse"), Some("x"), "{other}");
+        }
+        let page = Page::read("<noscript><input name=a value=b>");
+        assert_eq!(page.input("a"), Some("b"));
+    }
+
+    #[test]
+    fn the_first_of_equal_attributes_counts() {
+        let page =
+            Page::read("<input name=a value=b value=c NAME=d><p name=e><input disabled name=f>");
+        assert_eq!(page.inputs, [("a".into(), "b".into()), ("f".into(), String::new())]);
     }
 
     #[test]
