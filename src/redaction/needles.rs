@@ -145,7 +145,9 @@ impl Searched {
 /// searched for alone.
 fn is_structure(secret: &str) -> bool {
     let is_form = |byte: u8| byte.is_ascii_alphanumeric() || b"%._*+~-=&".contains(&byte);
+    // A signed request of AWS is percent-encoded JSON.
     secret.starts_with(['{', '<'])
+        || secret.starts_with("%7B")
         || secret.contains(' ')
         || secret.contains('&')
             && secret.bytes().all(is_form)

@@ -242,6 +242,7 @@ fn separated_characters_and_parts_of_a_secret_are_removed() {
     for (text, secret) in [
         ("not sts:AssumeRoleWithWebIdentity", "Action=AssumeRoleWithWebIdentity&Version=1&Token=e"),
         ("no iam.serviceAccounts.get", r#"{"delegates":["projects/-/serviceAccounts/a"]}"#),
+        ("no x-goog-cloud-target-resource", "%7B%22key%22%3A%22x-goog-cloud-target-resource%22%7D"),
         ("the client secret is wrong", "client-secret"),
         ("not a Service: Account", "Service-Account"),
         ("no user, bob, is 1 of them", "user-bob-1"),
