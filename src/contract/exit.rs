@@ -153,8 +153,12 @@ impl Exit {
     pub fn on_panic(&self) {
         let exit = self.clone();
         panic::set_hook(Box::new(move |panic| {
-            let location =
-                panic.location().map_or("an unknown location".to_owned(), ToString::to_string);
+            // The packaged programs for Linux know only the file.
+            let location = panic.location().map(|place| match place.line() {
+                0 => place.file().to_owned(),
+                _ => place.to_string(),
+            });
+            let location = location.unwrap_or_else(|| "an unknown location".to_owned());
             let error = Error::new(Kind::Internal, format!("wif-token has a bug at {location}"))
                 .fix("report this message with the command line and the version");
             let Some(report) = INSTEAD.take() else { leave(exit.failure(&error)) };
