@@ -35,6 +35,12 @@ OVERTAKEN = re.compile(r"^wine client error:[0-9a-f]+: .*\n?", re.MULTILINE)
 class WindowsProgram(Program):
     """The program under Wine."""
 
+    def run(self, *arguments, **more) -> Run:
+        """Runs the program to its end. Rarely, Wine does not start it and exits with 1; then it is run again."""
+        run = super().run(*arguments, **more)
+        was_started = run.status != 1 or run.stdout or run.stderr
+        return run if was_started else super().run(*arguments, **more)
+
     def finish(self, *arguments, **more) -> Run:
         """Waits for the end of a run, and removes the messages of Wine itself."""
         run = super().finish(*arguments, **more)
