@@ -3,9 +3,9 @@
 #![allow(unsafe_code)] // calls into the operating system
 
 use std::ffi::c_void;
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::windows::ffi::OsStrExt;
+use std::os::windows::fs::OpenOptionsExt;
 use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
 use std::path::Path;
 use std::ptr::{null_mut, slice_from_raw_parts};
@@ -13,13 +13,14 @@ use std::ptr::{null_mut, slice_from_raw_parts};
 use windows_sys::Win32::Foundation::{HANDLE, LocalFree};
 use windows_sys::Win32::Security::Authorization::{
     ConvertSecurityDescriptorToStringSecurityDescriptorW, ConvertSidToStringSidW,
-    ConvertStringSecurityDescriptorToSecurityDescriptorW, GetNamedSecurityInfoW, GetSecurityInfo,
-    SDDL_REVISION_1, SE_FILE_OBJECT,
+    ConvertStringSecurityDescriptorToSecurityDescriptorW, GetSecurityInfo, SDDL_REVISION_1,
+    SE_FILE_OBJECT,
 };
 use windows_sys::Win32::Security::{
     DACL_SECURITY_INFORMATION, GetTokenInformation, OWNER_SECURITY_INFORMATION, PSID, TOKEN_QUERY,
     TOKEN_USER, TokenUser,
 };
+use windows_sys::Win32::Storage::FileSystem::{FILE_FLAG_BACKUP_SEMANTICS, READ_CONTROL};
 use windows_sys::Win32::System::Threading::{
     GetCurrentProcess, OpenProcess, OpenProcessToken, PROCESS_QUERY_LIMITED_INFORMATION,
 };
@@ -48,23 +49,10 @@ pub(super) fn owner(file: &File) -> io::Result<String> {
 
 /// The access control list of a file or directory, as text.
 pub(super) fn access_list(path: &Path) -> io::Result<String> {
-    let name: Vec<u16> = path.as_os_str().encode_wide().chain([0]).collect();
-    let mut descriptor = null_mut();
-    // SAFETY: the name ends with a zero, and `descriptor` can store the result.
-    let status = unsafe {
-        GetNamedSecurityInfoW(
-            name.as_ptr(),
-            SE_FILE_OBJECT,
-            DACL_SECURITY_INFORMATION,
-            null_mut(),
-            null_mut(),
-            null_mut(),
-            null_mut(),
-            &mut descriptor,
-        )
-    };
-    succeeded(status)?;
-    as_text(&Local(descriptor))
+    // Without this flag, a directory cannot be opened.
+    let mut options = OpenOptions::new();
+    options.access_mode(READ_CONTROL).custom_flags(FILE_FLAG_BACKUP_SEMANTICS);
+    access_list_of(&options.open(path)?)
 }
 
 /// The access control list of an open file, as text.

@@ -36,7 +36,7 @@ fn unpinned(error: &CertificateError, option: &str, Pin { place, .. }: &Pin) -> 
     (why, format!("check {option} and {place}, and restart the application"))
 }
 
-/// A fault in the certificate itself, whoever issued it.
+/// A fault of the certificate itself, not of its authority.
 fn of_the_certificate(
     error: &CertificateError,
     host: &str,

@@ -183,6 +183,22 @@ def test_an_output_file_that_everybody_may_write_is_not_used(windows, far, token
         assert ("cached file not used" in run.log and "other users can write to it" in run.log) is (mode == 0o666), run.described()
 
 
+def test_check_names_who_can_replace_the_output_file(windows, audience, tmp_path):
+    """The access control list of a folder is read as that of a file is."""
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    executable = {"command": f"{windows.path} env --name=TOKEN", "output_file": f"Z:{folder}/out.json"}
+    config = {
+        "type": "external_account", "audience": audience, "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+        "token_url": "https://sts.googleapis.com/v1/token", "credential_source": {"executable": executable}}  # fmt: skip
+    (tmp_path / "credentials.json").write_text(json.dumps(config))
+    for mode, warned in ((0o777, True), (0o755, False)):
+        folder.chmod(mode)
+        report = windows.run("check", "--offline", f"--credentials={tmp_path}/credentials.json").stdout
+        found = [line for line in report.splitlines() if "output file" in line]
+        assert ("every user can replace" in "".join(found)) is warned, report
+
+
 def test_a_generated_key_is_private_and_its_key_set_is_not(windows, tmp_path):
     """A file that is not private has the access control list of its folder."""
     run = windows.run("key", f"--key={tmp_path}/key.pem", "--generate", "--issuer=https://issuer.example.test", "--subject=s")

@@ -6,23 +6,42 @@
 
 use serde_json::Value;
 
-/// The pairs of a mapping. A comma inside brackets or quotes is part of an expression.
-pub(super) fn pairs(mapping: &str) -> Vec<(&str, &str)> {
-    let (mut depth, mut quote, mut begin) = (0i32, None, 0);
-    let mut parts = Vec::new();
-    for (at, c) in mapping.char_indices() {
-        match (quote, c) {
-            (Some(open), _) if open == c => quote = None,
+/// Follows the brackets and quotation marks of CEL.
+#[derive(Default)]
+pub(super) struct Nesting {
+    depth: i32,
+    quote: Option<char>,
+}
+
+impl Nesting {
+    /// Reads the next character.
+    pub(super) fn read(&mut self, c: char) {
+        match (self.quote, c) {
+            (Some(open), _) if open == c => self.quote = None,
             (Some(_), _) => {}
-            (None, '\'' | '"') => quote = Some(c),
-            (None, '(' | '[' | '{') => depth += 1,
-            (None, ')' | ']' | '}') => depth -= 1,
-            (None, ',') if depth == 0 => {
-                parts.push(mapping.get(begin..at).unwrap_or_default());
-                begin = at + 1;
-            }
+            (None, '\'' | '"') => self.quote = Some(c),
+            (None, '(' | '[' | '{') => self.depth += 1,
+            (None, ')' | ']' | '}') => self.depth -= 1,
             _ => {}
         }
+    }
+
+    /// Whether all of them are closed.
+    pub(super) fn is_closed(&self) -> bool {
+        self.depth == 0 && self.quote.is_none()
+    }
+}
+
+/// The pairs of a mapping. A comma inside brackets or quotes is part of an expression.
+pub(super) fn pairs(mapping: &str) -> Vec<(&str, &str)> {
+    let (mut nesting, mut begin) = (Nesting::default(), 0);
+    let mut parts = Vec::new();
+    for (at, c) in mapping.char_indices() {
+        if c == ',' && nesting.is_closed() {
+            parts.push(mapping.get(begin..at).unwrap_or_default());
+            begin = at + 1;
+        }
+        nesting.read(c);
     }
     parts.push(mapping.get(begin..).unwrap_or_default());
     parts.into_iter().map(|part| part.trim().split_once('=').unwrap_or(("", part))).collect()

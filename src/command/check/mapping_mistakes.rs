@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use super::mapping::Nesting;
 use crate::configuration::pool_provider::PoolProvider;
 use crate::error::one_line;
 
@@ -118,18 +119,9 @@ pub(super) fn wrong_expression(expression: &str, claims: &Value) -> Option<Mista
 
 /// Whether all brackets and quotation marks of an expression are closed.
 fn is_balanced(expression: &str) -> bool {
-    let (mut depth, mut quote) = (0i32, None);
-    for c in expression.chars() {
-        match (quote, c) {
-            (Some(open), _) if open == c => quote = None,
-            (Some(_), _) => {}
-            (None, '\'' | '"') => quote = Some(c),
-            (None, '(' | '[' | '{') => depth += 1,
-            (None, ')' | ']' | '}') => depth -= 1,
-            _ => {}
-        }
-    }
-    depth == 0 && quote.is_none()
+    let mut nesting = Nesting::default();
+    expression.chars().for_each(|c| nesting.read(c));
+    nesting.is_closed()
 }
 
 /// Why Google does not accept a value for an attribute, with the fix.
