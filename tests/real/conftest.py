@@ -6,6 +6,7 @@ Run them with the cache's own Python, after `tests/real/install`:  $CACHE/venv/b
 from __future__ import annotations
 
 import os
+import signal
 from dataclasses import replace
 
 import pytest
@@ -34,6 +35,12 @@ POOL_PROVIDER = "//iam.googleapis.com/projects/123456789012/locations/global/wor
 def pytest_addoption(parser):
     """The option with which tests/storm runs more than every other run does."""
     parser.addoption("--storm", action="store_true", help="kill runs at every system call, and start crowds of hundreds")
+
+
+def pytest_configure():
+    """Lets programs receive SIGINT and SIGQUIT, which a shell ignores for what it starts in the background."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 
 def pytest_xdist_auto_num_workers():
