@@ -112,12 +112,15 @@ pub struct Origin {
     pub json: Option<&'static str>,
     /// What to do if the token is not a JWT.
     pub opaque: Option<&'static str>,
+    /// What the place must contain, such as `subject token`.
+    pub noun: &'static str,
 }
 
 impl Origin {
     /// A place with an option. The option is to be checked if the text is not a token.
     pub fn new(what: String, option: &'static str, renew: impl Into<String>) -> Origin {
-        Origin { what, option, renew: renew.into(), json: None, opaque: None }
+        let renew = renew.into();
+        Origin { what, option, renew, json: None, opaque: None, noun: "subject token" }
     }
 }
 
@@ -166,6 +169,26 @@ impl SubjectToken {
     }
 }
 
+/// Requires a signed JWT before a client sends it as an assertion, so that the content of a wrong file
+/// never leaves the host. The server judges its claims.
+///
+/// # Errors
+/// `PROTOCOL` if the text is not a signed JWT.
+pub fn assertion(text: &Secret, place: String, option: &'static str) -> Result<Secret, Error> {
+    let text = text.expose().trim();
+    let origin = Origin { noun: "JWT", ..Origin::new(place, option, "") };
+    let refuse = |why: &str| not_a_token(&origin, why, &format!("check {option}"));
+    if text.is_empty() {
+        return Err(refuse("it is empty"));
+    }
+    let token = jwt::read(text, &origin);
+    let token = token.map_err(|error| match mismatch::explain(text, TokenType::Jwt, &origin) {
+        Some((why, _)) => refuse(&why),
+        None => error,
+    })?;
+    Ok(token.text)
+}
+
 /// Whether a text is a bearer token (`b64token` of RFC 6750, section 2.1), so that a header that
 /// contains it is one line.
 pub fn is_bearer(text: &str) -> bool {
@@ -174,7 +197,7 @@ pub fn is_bearer(text: &str) -> bool {
 }
 
 fn not_a_token(origin: &Origin, why: impl std::fmt::Display, fix: &str) -> Error {
-    Error::new(Kind::Protocol, format!("{} does not contain a subject token", origin.what))
+    Error::new(Kind::Protocol, format!("{} does not contain a {}", origin.what, origin.noun))
         .cause(why)
         .fix(fix)
 }

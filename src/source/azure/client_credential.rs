@@ -20,6 +20,7 @@ use crate::random;
 use crate::secret::Secret;
 use crate::show;
 use crate::signing_key::SigningKey;
+use crate::token;
 
 /// The variable that names a certificate file.
 pub(super) const CERTIFICATE: &str = "AZURE_CLIENT_CERTIFICATE_PATH";
@@ -80,11 +81,7 @@ impl ClientCredential {
 
 fn read_token(path: &Path, option: &'static str) -> Result<Secret, Error> {
     let text = files::read_text(path, option, Kind::Configuration)?;
-    match text.expose().trim() {
-        "" => Err(Error::new(Kind::Configuration, format!("{} is empty", show::path(path)))
-            .fix(format!("check {option} and the program that writes the file"))),
-        token => Ok(Secret::new(token)),
-    }
+    token::assertion(&text, format!("the file {}", show::path(path)), option)
 }
 
 /// The first certificate in a PEM file.

@@ -11,6 +11,7 @@ use crate::files;
 use crate::http::form;
 use crate::options::{SecretRef, missing};
 use crate::secret::Secret;
+use crate::token;
 
 /// The service account token of a pod.
 const SERVICE_ACCOUNT_TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
@@ -123,17 +124,12 @@ impl Login {
                 self.log_in("login", &body, [role_id].into_iter().chain(secret_id), server)?
             }
             Method::Kubernetes { role, jwt } => {
-                let jwt = match jwt {
-                    Some(jwt) => jwt.read("--jwt", cx)?,
-                    None => {
-                        files::read_text(SERVICE_ACCOUNT_TOKEN.as_ref(), "--jwt", Kind::Absent)?
-                    }
-                };
+                let jwt = jwt_of(jwt.as_ref(), cx)?;
                 let body = json!({ "role": role, "jwt": jwt.expose() });
                 self.log_in("login", &body, [jwt], server)?
             }
             Method::Jwt { role, jwt } => {
-                let jwt = jwt.read("--jwt", cx)?;
+                let jwt = jwt_of(Some(jwt), cx)?;
                 let body = json!({ "role": role, "jwt": jwt.expose() });
                 self.log_in("login", &body, [jwt], server)?
             }
@@ -233,6 +229,18 @@ impl Login {
             _ => None,
         }
     }
+}
+
+/// The JWT of a login, by default that of the pod's service account.
+fn jwt_of(option: Option<&SecretRef>, cx: &Context) -> Result<Secret, Error> {
+    let (text, place) = match option {
+        Some(jwt) => (jwt.read("--jwt", cx)?, "the value of --jwt".to_owned()),
+        None => (
+            files::read_text(SERVICE_ACCOUNT_TOKEN.as_ref(), "--jwt", Kind::Absent)?,
+            format!("the file {SERVICE_ACCOUNT_TOKEN}"),
+        ),
+    };
+    token::assertion(&text, place, "--jwt")
 }
 
 /// The Vault token of `--token`, of a variable, or of the file that `vault login` writes.

@@ -14,6 +14,7 @@ use crate::files;
 use crate::show;
 use crate::source::aws::profile_file;
 use crate::source::aws::query_api::{Call, ErrorResponse};
+use crate::token;
 
 const ACTION: &str = "AssumeRoleWithWebIdentity";
 
@@ -42,7 +43,8 @@ pub(super) fn from_environment(account: &Account) -> Result<Lookup, Error> {
 /// file.
 ///
 /// # Errors
-/// `CONFIGURATION` if the file cannot be read or is empty, `DENIED` if AWS STS refuses the call.
+/// `CONFIGURATION` if the file cannot be read, `PROTOCOL` if it does not contain a JWT, `DENIED` if AWS
+/// STS refuses the call.
 pub(super) fn exchange(
     role: &AssumedRole,
     file: &str,
@@ -51,13 +53,9 @@ pub(super) fn exchange(
 ) -> Result<Lookup, Error> {
     let path = profile_file::expand_home(file, account.cx)?;
     let token = files::read_text(&path, option, Kind::Configuration)?;
-    let token = token.expose().trim();
-    if token.is_empty() {
-        return Err(Error::new(Kind::Configuration, format!("{} is empty", show::path(&path)))
-            .fix(format!("check {option}")));
-    }
+    let token = token::assertion(&token, format!("the file {}", show::path(&path)), option)?;
     let web_identity = WebIdentity {
-        token,
+        token: token.expose(),
         option,
         lifetime: "duration_seconds in the profile",
         if_denied: format!(
