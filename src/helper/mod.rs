@@ -221,9 +221,9 @@ impl Call {
         credentials.access_token(&scopes, self.min_life(min_life)?, cx)
     }
 
-    /// Removes the access token that a server refused from the cache, if it is still there. A
-    /// failure is only logged, because the tool cannot fix it.
-    fn forget(&self, refused: &str, cx: &Context) {
+    /// Removes the access token from the cache; if a server refused a token, only that one. A failure
+    /// is only logged, because the tool cannot fix it.
+    fn forget(&self, refused: Option<&str>, cx: &Context) {
         let forgotten = self
             .credentials(CLOUD_PLATFORM, cx)
             .and_then(|(credentials, scopes)| credentials.forget(refused, &scopes, cx));

@@ -170,6 +170,18 @@ def test_only_the_refused_token_is_forgotten(git, tools, sts):
     assert len(sts.iam.calls) == 1
 
 
+def test_reject_without_a_password_forgets_the_token(git, tools, sts):
+    """A user who runs git credential reject does not type the token; another server changes nothing."""
+    asked = "protocol=https\nhost={}\n\n"
+    get = lambda: tools.run("git-credential-wif-token", "get", input=asked.format(SOURCE)).stdout
+    first = get()
+    tools.run(git, "credential", "reject", input=asked.format("git.example.test"))
+    assert get() == first
+    tools.run(git, "credential", "reject", input=asked.format(SOURCE))
+    assert get() != first
+    assert len(sts.iam.calls) == 2
+
+
 def test_fifty_at_once_use_one_token(git, tools, sts):
     """A build can start as many fetches."""
     asked = f"protocol=https\nhost={SOURCE}\n\n"

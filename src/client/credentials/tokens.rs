@@ -55,16 +55,21 @@ impl Credentials {
         format!("access token of {hops:?} {scopes:?}")
     }
 
-    /// Removes the cached access token with these scopes if it is the one that a server refused.
+    /// Removes the cached access token with these scopes; if a server refused a token, only that one.
     ///
     /// # Errors
     /// `CONFIGURATION` if it cannot be removed; those of the metadata server.
-    pub fn forget(&self, refused: &str, scopes: &[String], cx: &Context) -> Result<(), Error> {
+    pub fn forget(
+        &self,
+        refused: Option<&str>,
+        scopes: &[String],
+        cx: &Context,
+    ) -> Result<(), Error> {
         let request = self.request(scopes);
         let entry = Entry { reuse: Reuse::For(0), ..Entry::new("access-token", &request) };
         let Some(file) = self.file(entry, cx)? else { return Ok(()) };
         match file.fresh::<AccessToken>(cx) {
-            Some(token) if token.text.expose() == refused => file.remove(),
+            Some(token) if refused.is_none_or(|text| token.text.expose() == text) => file.remove(),
             _ => Ok(()),
         }
     }
