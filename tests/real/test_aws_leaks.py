@@ -20,7 +20,8 @@ from support.aws_environments import PORTAL, ROLE, SSO_PROFILE, SSO_SESSION
 from support.leaks import Ledger
 from support.program import Program
 
-TOKENS = {name: f"{name}-secret-4711-0815" for name in ("container", "imds", "web")}
+TOKENS = {name: f"{name}-secret-4711-0815" for name in ("container", "imds")}
+TOKENS["web"] = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhcHAifQ.d2ViLXNlY3JldC00NzExLTA4MTU"
 SSO = {".aws/config": f"[default]\nsso_session = corp\n{SSO_PROFILE}{SSO_SESSION}"}
 WEB = {"AWS_ROLE_ARN": ROLE + "pod", "AWS_WEB_IDENTITY_TOKEN_FILE": "{home}/web-token"}
 

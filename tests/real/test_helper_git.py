@@ -173,7 +173,10 @@ def test_only_the_refused_token_is_forgotten(git, tools, sts):
 def test_reject_without_a_password_forgets_the_token(git, tools, sts):
     """A user who runs git credential reject does not type the token; another server changes nothing."""
     asked = "protocol=https\nhost={}\n\n"
-    get = lambda: tools.run("git-credential-wif-token", "get", input=asked.format(SOURCE)).stdout
+
+    def get() -> str:
+        return tools.run("git-credential-wif-token", "get", input=asked.format(SOURCE)).stdout
+
     first = get()
     tools.run(git, "credential", "reject", input=asked.format("git.example.test"))
     assert get() == first

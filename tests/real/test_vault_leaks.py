@@ -11,6 +11,7 @@ import pytest
 
 from standins.loopback import Answer, Loopback, Request
 
+JWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhcHAifQ.c2VjcmV0LTQ3MTE"
 GRANTED = "hvs.granted-by-the-login-4711"
 LOGINS = {
     "token": [],
@@ -39,6 +40,8 @@ def echo(status: int, grants: bool):
 def test_an_echo_shows_nothing(program, ledger, audience, status, login, grants):
     """The run fails at every status, and neither the output nor the log contains what was sent."""
     secrets = {"VAULT_TOKEN": "hvs.the-token-at-hand-4711", "SECRET": "p+a/s%s w\"o\\rd-4711", "ROLE_ID": "role-id-4711"}
+    if login in ("kubernetes", "jwt"):
+        secrets["SECRET"] = JWT
     for name, secret in secrets.items():
         ledger.secret(name, secret)
     ledger.secret("the token of the login", GRANTED)

@@ -79,8 +79,8 @@ def test_roles(ask, server):
     (["--login=approle", "--login-mount=app", "--role-id=r", "--secret-id=env:WRONG"], ["invalid role or secret", "--secret-id"]),
     (["--login=approle", "--login-mount=app", "--role-id=env:KNOWN"], ["missing secret_id", "--secret-id"]),
     (["--login=userpass", "--user=workload", "--password=env:WRONG"], ["invalid username or password", "--password"]),
-    (["--login=jwt", "--login-mount=nobody", "--login-role=r", "--jwt=env:WRONG"], ["could not load configuration", "--jwt"]),
-    (["--login=kubernetes", "--login-mount=k8s", "--login-role=r", "--jwt=env:WRONG"], ["invalid role name", "--login-role"]),
+    (["--login=jwt", "--login-mount=nobody", "--login-role=r", "--jwt=env:FORGED"], ["could not load configuration", "--jwt"]),
+    (["--login=kubernetes", "--login-mount=k8s", "--login-role=r", "--jwt=env:FORGED"], ["invalid role name", "--login-role"]),
 ])  # fmt: skip
 def test_logins(program, server, options, words):
     """The message contains that of the login method, and the options to check."""
@@ -90,7 +90,9 @@ def test_logins(program, server, options, words):
     server.call("POST", "auth/app/role/app", token_policies=["tokens"])
     known = server.call("GET", "auth/app/role/app/role-id")["data"]["role_id"]
     wrong = program.ledger.secret("the wrong secret", "wrong-secret-4711")
-    run = program.run("vault", "--role=google", f"--address={server.url}", *options, env={"WRONG": wrong, "KNOWN": known})
+    forged = program.ledger.secret("the forged token", "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhcHAifQ.Zm9yZ2VkLTQ3MTE")
+    env = {"WRONG": wrong, "FORGED": forged, "KNOWN": known}
+    run = program.run("vault", "--role=google", f"--address={server.url}", *options, env=env)
     run.failed("DENIED", *words)
 
 

@@ -168,7 +168,7 @@ class AwsSts:
     def _assume_role_with_web_identity(self, parameters: dict, caller: None) -> str:
         role, token = checked_role(parameters), parameters.get("WebIdentityToken", "")
         require(4 <= len(token) <= 20000, "webIdentityToken", "Member must have length between 4 and 20000, inclusive")
-        if token != token.strip():
+        if token != token.strip() or token.count(".") != 2:
             raise AwsRefused(
                 400,
                 "InvalidIdentityToken",
