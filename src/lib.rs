@@ -32,7 +32,6 @@ pub mod google;
 pub mod helper;
 pub mod http;
 pub mod lock;
-pub mod negotiate;
 pub mod program;
 pub mod random;
 mod redaction;

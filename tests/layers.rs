@@ -16,7 +16,7 @@ const LAYERS: &[&[&str]] = &[
     &["world"],
     &["lock", "http", "program"],
     &["cache", "context", "options"],
-    &["contract", "negotiate", "signing_key"],
+    &["contract", "signing_key"],
     &["configuration", "source"],
     &["google"],
     &["client"],

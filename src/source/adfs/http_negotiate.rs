@@ -8,10 +8,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ring::digest::{Algorithm, SHA256, SHA384, SHA512, digest};
 
+use super::negotiate::{Identity, Negotiator, Target};
 use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::http::{Request, Response, Url};
-use crate::negotiate::{Identity, Negotiator, Target};
 use crate::secret::Secret;
 
 /// The clock skew in seconds that Kerberos tolerates by default.
