@@ -25,6 +25,7 @@ pub mod context;
 pub mod contract;
 pub mod error;
 pub mod files;
+pub mod formats;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;

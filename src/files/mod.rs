@@ -39,6 +39,7 @@ use std::path::{Path, PathBuf};
 
 use self::ownership::Refusal;
 use crate::error::{Error, Kind};
+use crate::formats;
 use crate::secret::Secret;
 use crate::shell;
 use crate::show;
@@ -136,8 +137,8 @@ fn text(
             String::from_utf8_lossy(error.as_bytes()).into_owned()
         }
         Err(error) => {
-            let (what, fix) = show::other_text(error.as_bytes());
-            let fix = fix.replace("OPTION", option);
+            let (what, fix) = formats::other_text(error.as_bytes());
+            let file = shell::quoted(&path.to_string_lossy()).into_owned();
             return Err(Error::new(Kind::Configuration, format!("{} {what}", path.display()))
                 .fix(fix.replace("FILE", &shell::quoted(&path.to_string_lossy()))));
         }

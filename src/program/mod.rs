@@ -33,6 +33,7 @@ use self::find::is_path;
 use self::group::Group;
 use crate::error::{Error, Kind};
 use crate::files;
+use crate::formats;
 use crate::secret::Secret;
 use crate::shell;
 use crate::show;
@@ -186,7 +187,7 @@ impl Program {
                 Ok(Observed { status, output: Secret::new(text), wrote_errors, keeps_open })
             }
             Err(_) if !status.success() => Err(self.failed(status, world)),
-            Err(error) if show::is_utf16(error.as_bytes()) => {
+            Err(error) if formats::is_utf16(error.as_bytes()) => {
                 Err(wrong("is UTF-16 text, not UTF-8"))
             }
             Err(_) => Err(wrong("is not UTF-8 text")),

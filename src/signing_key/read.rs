@@ -12,8 +12,9 @@ use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use super::pair::Pair;
+use crate::der;
+use crate::formats;
 use crate::secret::Secret;
-use crate::show;
 use crate::x509;
 
 /// Why a text is not a signing key, and the fix if it is not to use a key of another type. `FILE` in
@@ -49,7 +50,7 @@ fn from_pem(text: &Secret) -> Result<Pair, Refusal> {
                 .map_err(|_| wrong_type())
         }
         Ok(_) => Err(wrong_type()),
-        Err(_) => Err(match show::other_key(text.expose()) {
+        Err(_) => Err(match formats::other_key(text.expose()) {
             Some((what, fix)) => Refusal(what, Some(fix)),
             None => Refusal("it has no private key in PEM or JWK format", None),
         }),

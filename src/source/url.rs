@@ -9,11 +9,11 @@ use super::{Source, SourceInfo};
 use crate::context::Context;
 use crate::contract::request::SubjectTokenRequest;
 use crate::error::{Error, Kind};
+use crate::formats;
 use crate::http::{self, Text, Url};
 use crate::options::SecretRef;
 use crate::options::{Header, Values};
 use crate::secret::Secret;
-use crate::show;
 use crate::token::{Origin, SubjectToken};
 
 options! {
@@ -152,7 +152,7 @@ impl Source for Get {
         })?;
         let what = format!("the response from {}", self.url);
         let text = str::from_utf8(&response.body).map_err(|_| {
-            let is = match show::is_utf16(&response.body) {
+            let is = match formats::is_utf16(&response.body) {
                 true => "is UTF-16 text, not UTF-8",
                 false => "is not UTF-8 text",
             };
