@@ -23,6 +23,7 @@ pub mod command;
 pub mod configuration;
 pub mod context;
 pub mod contract;
+pub mod der;
 pub mod error;
 pub mod files;
 pub mod formats;
