@@ -17,9 +17,19 @@ const LONGEST_NAME: usize = 255;
 /// What [`looks_like`] returns for a JSON object in base64.
 pub const BASE64_JSON: &str = "base64-encoded JSON";
 
-/// How tokens of well-known issuers begin.
-const TOKEN_PREFIXES: &[&str] =
-    &["ghp_", "gho_", "ghs_", "github_pat_", "glpat-", "hvs.", "hvb.", "ya29.", "xoxb-", "GOCSPX-"];
+/// How tokens and secrets of well-known issuers begin, and what they are.
+pub const TOKEN_PREFIXES: &[(&str, &str)] = &[
+    ("ya29.", "a Google access token"),
+    ("GOCSPX-", "a Google OAuth client secret"),
+    ("ghp_", "a GitHub token"),
+    ("gho_", "a GitHub token"),
+    ("ghs_", "a GitHub token"),
+    ("github_pat_", "a GitHub token"),
+    ("glpat-", "a GitLab access token"),
+    ("hvs.", "a Vault token"),
+    ("hvb.", "a Vault token"),
+    ("xoxb-", "a Slack token"),
+];
 
 /// What a value looks like, if it may be content and not a path, name or URL.
 pub fn looks_like(value: &str) -> Option<&'static str> {
@@ -44,7 +54,7 @@ pub fn content(value: &str) -> Option<&'static str> {
         _ if is_base64_json(text) => BASE64_JSON,
         _ if jwt(text).is_some() => "a JWT",
         _ if credentials(text).is_some() => "a URL with a user name or password",
-        _ if TOKEN_PREFIXES.iter().any(|prefix| text.starts_with(prefix)) => "a token",
+        _ if TOKEN_PREFIXES.iter().any(|(prefix, _)| text.starts_with(prefix)) => "a token",
         _ if value.chars().any(char::is_control) => "text with line breaks or control characters",
         _ if is_assignment() => "an assignment, NAME=VALUE",
         _ if text.split(['/', '\\']).any(|name| name.len() > LONGEST_NAME) => "a token or a text",
@@ -98,7 +108,7 @@ pub fn scrubbed(text: &str) -> Cow<'_, str> {
     replace(&mut text, "[PEM]", pem);
     replace(&mut text, "[JSON]", object);
     replace(&mut text, "[token]", jwt);
-    for prefix in TOKEN_PREFIXES {
+    for (prefix, _) in TOKEN_PREFIXES {
         replace(&mut text, "[token]", |text| prefixed(text, prefix));
     }
     replace(&mut text, "[credentials]", credentials);
