@@ -50,7 +50,7 @@ pub const LIMIT: usize = 1024 * 1024;
 /// The beginning of a block of PEM.
 const PEM: &[u8] = b"-----BEGIN ";
 
-/// The fix if the operating system refuses a file, a socket or a thread.
+/// The fix if the operating system refuses a file or a socket.
 pub const MORE_FILES: &str = if cfg!(windows) {
     "close other programs on this host"
 } else {

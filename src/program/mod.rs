@@ -21,6 +21,7 @@ pub use self::console::{on_console_event, on_console_event as on_stop};
 pub use self::find::{find, find_with_pathext, is_this_program};
 #[cfg(unix)]
 pub use self::group::{is_ignored, leave_signals, on_stop, start_beside};
+pub use self::obstacle::MORE_PROCESSES;
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read};
