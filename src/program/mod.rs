@@ -18,7 +18,7 @@ mod obstacle;
 pub use self::ancestors::repetitions;
 #[cfg(windows)]
 pub use self::console::{on_console_event, on_console_event as on_stop};
-pub use self::find::{find, find_with_pathext, is_this_program};
+pub use self::find::{find, find_with_pathext, is_named_like_this, is_this_program};
 #[cfg(unix)]
 pub use self::group::{is_ignored, leave_signals, on_stop, start_beside};
 pub use self::obstacle::MORE_PROCESSES;
