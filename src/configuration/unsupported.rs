@@ -229,8 +229,8 @@ mod tests {
     fn refusal(value: &Value) -> Option<String> {
         let empty = serde_json::Map::new();
         let path = Path::new("/c.json");
-        let members =
-            Members { map: value.as_object().unwrap_or(&empty), path, inside: "", remedy: "" };
+        let map = value.as_object().unwrap_or(&empty);
+        let members = Members { map, path, inside: String::new(), fix: "" };
         let source = members.object("credential_source").unwrap();
         let refused = refuse_at_the_top(&members)
             .and_then(|()| source.map_or(Ok(()), |source| refuse_in_source(&source)));
