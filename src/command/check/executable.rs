@@ -31,27 +31,7 @@ pub(super) fn check(
     else {
         return None;
     };
-    let link = "executable";
-    let allowed = Allowed::by(&cx.env).ok();
-    match allowed {
-        Some(_) => report.ok(link, "clients are allowed to run an executable"),
-        None => {
-            let value = cx.env.get(OPT_IN).unwrap_or_default();
-            let value = value.to_string_lossy();
-            let is_one =
-                value.trim_matches(|c: char| c.is_whitespace() || "\"'".contains(c)) == "1";
-            let why = match is_one {
-                true => "has spaces or quotation marks around 1",
-                false => "is not 1",
-            };
-            report.broken(
-                link,
-                Kind::Configuration,
-                format!("clients refuse to run an executable, because {OPT_IN} {why}"),
-                format!("set {OPT_IN}=1 in the environment of the client and of wif-token check"),
-            )
-        }
-    };
+    let allowed = opt_in(cx, report);
     let verdict = command_words::check(command, cx, report);
     if verdict == Verdict::Usable {
         program_file(command, cx, report);
@@ -81,6 +61,29 @@ pub(super) fn check(
             (!is_safe).then_some("the command would overwrite a file that has another purpose")
         }
     }
+}
+
+/// Whether the variables of the environment let clients run an executable.
+fn opt_in(cx: &Context, report: &mut Report) -> Option<Allowed> {
+    let link = "executable";
+    let allowed = Allowed::by(&cx.env).ok();
+    if allowed.is_some() {
+        report.ok(link, "clients are allowed to run an executable");
+        return allowed;
+    }
+    let value = cx.env.get(OPT_IN).unwrap_or_default();
+    let value = value.to_string_lossy();
+    let why = match value.trim_matches(|c: char| c.is_whitespace() || "\"'".contains(c)) {
+        "1" => "has spaces or quotation marks around 1",
+        _ => "is not 1",
+    };
+    report.broken(
+        link,
+        Kind::Configuration,
+        format!("clients refuse to run an executable, because {OPT_IN} {why}"),
+        format!("set {OPT_IN}=1 in the environment of the client and of wif-token check"),
+    );
+    None
 }
 
 const FIX_COMMAND: &str = "correct the path in executable.command";
