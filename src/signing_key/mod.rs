@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 pub use self::certificate::CertificateKey;
-use self::pair::{Pair, no_random};
+use self::pair::Pair;
 use self::pkcs11::KeyType;
 pub use self::pkcs11::TokenKey;
 use self::read::Refusal;
@@ -31,6 +31,7 @@ use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::options::{KeyRef, Pkcs11Uri};
+use crate::random;
 use crate::secret::Secret;
 use crate::shell::quoted;
 use crate::show;
@@ -135,7 +136,7 @@ impl SigningKey {
     pub fn generate() -> Result<Secret, Error> {
         let pkcs8 =
             EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())
-                .map_err(|_| no_random())?;
+                .map_err(|_| random::none())?;
         let body = Zeroizing::new(STANDARD.encode(pkcs8.as_ref()));
         let mut pem = Zeroizing::new(String::from("-----BEGIN PRIVATE KEY-----\n"));
         for line in body.as_bytes().chunks(64) {
