@@ -8,17 +8,14 @@ use super::shell_syntax::Verdict;
 use super::{command_options, command_words, output_document, output_file};
 use crate::client::executable::{self, Allowed, OPT_IN};
 use crate::configuration::CredentialConfig;
-use crate::configuration::credential_source::CredentialSource;
+use crate::configuration::credential_source::{
+    CredentialSource, INTERACTIVE_TIMEOUTS_MS, TIMEOUTS_MS,
+};
 use crate::context::Context;
 use crate::error::Kind;
 use crate::files;
 use crate::program;
 use crate::show;
-
-/// The timeouts that clients accept, in milliseconds.
-const TIMEOUTS: std::ops::RangeInclusive<u64> = 5_000..=120_000;
-/// The timeouts that clients accept while a user signs in, in milliseconds.
-const INTERACTIVE_TIMEOUTS: std::ops::RangeInclusive<u64> = 30_000..=1_800_000;
 
 /// Returns why the command must not be used to get a token.
 pub(super) fn check(
@@ -143,21 +140,17 @@ fn program_file(command: &str, cx: &Context, report: &mut Report) {
 
 fn timeout(timeout_ms: u64, interactive_ms: Option<u64>, report: &mut Report) {
     let link = "timeout";
-    if !TIMEOUTS.contains(&timeout_ms) {
-        report.broken(
-            link,
-            Kind::Configuration,
-            format!("timeout_millis is {timeout_ms}"),
-            "set timeout_millis to a value from 5000 to 120000",
-        );
-    } else if let Some(ms) = interactive_ms.filter(|ms| !INTERACTIVE_TIMEOUTS.contains(ms)) {
-        report.broken(
-            link,
-            Kind::Configuration,
-            format!("interactive_timeout_millis is {ms}"),
-            "set interactive_timeout_millis to a value from 30000 to 1800000",
-        );
-    } else {
-        report.ok(link, format!("{timeout_ms} ms"));
+    let members = [
+        ("timeout_millis", Some(timeout_ms), TIMEOUTS_MS),
+        ("interactive_timeout_millis", interactive_ms, INTERACTIVE_TIMEOUTS_MS),
+    ];
+    for (name, value, accepted) in members {
+        if let Some(ms) = value.filter(|ms| !accepted.contains(ms)) {
+            let (least, most) = accepted.into_inner();
+            let fix = format!("set {name} to a value from {least} to {most}");
+            report.broken(link, Kind::Configuration, format!("{name} is {ms}"), fix);
+            return;
+        }
     }
+    report.ok(link, format!("{timeout_ms} ms"));
 }
