@@ -202,7 +202,10 @@ impl Exit {
         let (deadline, exit) = (*deadline, self.clone());
         let (sender, printed) = mpsc::channel();
         // The process must end even if nobody reads the output.
-        thread::spawn(move || sender.send(exit.hangs(deadline.error())));
+        let print = move || sender.send(exit.hangs(deadline.error()));
+        if thread::Builder::new().spawn(print).is_err() {
+            leave(self.hangs(deadline.error()));
+        }
         let status = printed.recv_timeout(PRINTING);
         leave(status.unwrap_or(Kind::Unreachable.exit_status().into()));
     }
