@@ -86,7 +86,7 @@ fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
 
 /// Reads a header value, whose last word may refer to a secret.
 fn read_value(value: &str) -> HeaderValue {
-    let (words, last) = value.rsplit_once(' ').map_or(("", value), |(words, last)| (words, last));
+    let (words, last) = SecretRef::in_header(value);
     match SecretRef::parse(last) {
         Some(secret) if words.is_empty() => HeaderValue::Secret(String::new(), secret),
         Some(secret) => HeaderValue::Secret(format!("{words} "), secret),
