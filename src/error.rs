@@ -100,6 +100,12 @@ impl Error {
         }
     }
 
+    /// A failure that is a bug of this program. `what` is as in [`Error::new`].
+    pub fn bug(what: impl Into<String>) -> Error {
+        Error::new(Kind::Internal, what)
+            .fix("report this message with the command line and the version")
+    }
+
     /// The failure of a request that was not sent because of `--offline`.
     pub fn offline() -> Error {
         Error { offline: true, ..Error::new(Kind::Configuration, OFFLINE) }

@@ -60,7 +60,7 @@ pub(super) static SOURCE: SourceInfo = SourceInfo {
     rest: None,
     variables: &[],
     example: "wif-token keep id-token --for=https://my-service.example.com \\\n  --output-file=/run/my-app/id-token",
-    build: |_| Err(Error::new(Kind::Internal, "an ID token is not a subject token")),
+    build: |_| Err(Error::bug("an ID token is not a subject token")),
 };
 
 fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {

@@ -159,8 +159,7 @@ impl Exit {
                 _ => place.to_string(),
             });
             let location = location.unwrap_or_else(|| "an unknown location".to_owned());
-            let error = Error::new(Kind::Internal, format!("wif-token has a bug at {location}"))
-                .fix("report this message with the command line and the version");
+            let error = Error::bug(format!("wif-token has a bug at {location}"));
             let Some(report) = INSTEAD.take() else { leave(exit.failure(&error)) };
             lock::release_all();
             report(error);

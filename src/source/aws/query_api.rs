@@ -221,7 +221,8 @@ impl Call<'_> {
 
 impl ErrorResponse {
     fn without_code() -> ErrorResponse {
-        let error = Error::new(Kind::Protocol, "AWS STS returned an error without a code");
+        let error = Error::new(Kind::Protocol, "AWS STS returned an error without a code")
+            .fix(CHECK_ENDPOINT);
         ErrorResponse { code: String::new(), error }
     }
 }
