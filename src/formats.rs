@@ -69,9 +69,22 @@ pub fn other_key(text: &str) -> Option<(&'static str, &'static str)> {
     })
 }
 
+/// A fix with the quoted path of a file in place of `FILE`, and an option in place of `OPTION`. The
+/// name of a variable, such as `AWS_CONFIG_FILE`, may contain the former, and a path the latter.
+pub fn filled(fix: &str, file: &str, option: &str) -> String {
+    let parts: Vec<String> = fix.split("OPTION").map(|part| part.replace("FILE", file)).collect();
+    parts.join(option)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn placeholders_in_values_stay() {
+        let filled = filled("save FILE, and check OPTION", "/OPTIONS/a", "AWS_CONFIG_FILE");
+        assert_eq!(filled, "save /OPTIONS/a, and check AWS_CONFIG_FILE");
+    }
 
     #[test]
     fn other_files_are_told_apart() {

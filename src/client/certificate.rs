@@ -165,9 +165,9 @@ impl CertificateFiles {
             }
         };
         match reason {
-            Some((cause, fix)) => error
-                .cause(cause)
-                .fix(fix.replace("OPTION", "key_path").replace("FILE", &quoted(&shown))),
+            Some((cause, fix)) => {
+                error.cause(cause).fix(formats::filled(fix, &quoted(&shown), "key_path"))
+            }
             None => error.fix(fix),
         }
     }

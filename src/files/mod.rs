@@ -140,7 +140,7 @@ fn text(
             let (what, fix) = formats::other_text(error.as_bytes());
             let file = shell::quoted(&path.to_string_lossy()).into_owned();
             return Err(Error::new(Kind::Configuration, format!("{} {what}", path.display()))
-                .fix(fix.replace("FILE", &shell::quoted(&path.to_string_lossy()))));
+                .fix(formats::filled(fix, &file, option)));
         }
     };
     Ok(Secret::new(text.strip_prefix('\u{feff}').unwrap_or(&text)))

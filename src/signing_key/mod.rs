@@ -30,6 +30,7 @@ use self::read::Refusal;
 use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::files;
+use crate::formats;
 use crate::options::{KeyRef, Pkcs11Uri};
 use crate::random;
 use crate::secret::Secret;
@@ -56,8 +57,8 @@ pub struct SigningKey {
 }
 
 impl SigningKey {
-    /// Reads the key file of `option`, or opens the key in a token or in the certificate store. `missing` is the kind of the error
-    /// if it does not exist.
+    /// Reads the key file of `option`, or opens the key in a token or in the certificate store.
+    /// `missing` is the kind of the error if it does not exist.
     ///
     /// # Errors
     /// `missing`, or `CONFIGURATION` if the file does not contain a supported key; those of the token.
@@ -83,9 +84,7 @@ impl SigningKey {
         SigningKey::parse(&text).map_err(|Refusal(why, fix)| {
             let what = format!("{} does not contain a supported private key", show::path(path));
             Error::new(Kind::Configuration, what).cause(why).fix(match fix {
-                Some(fix) => {
-                    fix.replace("OPTION", option).replace("FILE", &quoted(&show::path(path)))
-                }
+                Some(fix) => formats::filled(fix, &quoted(&show::path(path)), option),
                 None => {
                     format!(
                         "set {option} to a file with an RSA key of 2048 to 4096 bits or a P-256 key"
