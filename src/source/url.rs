@@ -11,8 +11,7 @@ use crate::contract::request::SubjectTokenRequest;
 use crate::error::{Error, Kind};
 use crate::formats;
 use crate::http::{self, Text, Url};
-use crate::options::SecretRef;
-use crate::options::{Header, Values};
+use crate::options::{Header, SecretRef, Values};
 use crate::secret::Secret;
 use crate::token::{Origin, SubjectToken};
 
