@@ -45,6 +45,9 @@ pub const KINDS: &[(Kind, &str, u8, &str)] = &[
     (Kind::Internal, "INTERNAL", 9, "a bug in wif-token"),
 ];
 
+/// Why a request is not sent with the option `--offline`.
+pub const OFFLINE: &str = "no requests are sent with --offline";
+
 impl Kind {
     fn row(self) -> (&'static str, u8) {
         let row = KINDS.iter().find(|row| row.0 == self);
@@ -97,12 +100,15 @@ impl Error {
         }
     }
 
+    /// A failure that is a bug of this program. `what` is as in [`Error::new`].
+    pub fn bug(what: impl Into<String>) -> Error {
+        Error::new(Kind::Internal, what)
+            .fix("report this message with the command line and the version")
+    }
+
     /// The failure of a request that was not sent because of `--offline`.
     pub fn offline() -> Error {
-        Error {
-            offline: true,
-            ..Error::new(Kind::Configuration, "no requests are sent with --offline")
-        }
+        Error { offline: true, ..Error::new(Kind::Configuration, OFFLINE) }
     }
 
     /// Whether a request was not sent because of `--offline`.

@@ -23,8 +23,10 @@ pub mod command;
 pub mod configuration;
 pub mod context;
 pub mod contract;
+pub mod der;
 pub mod error;
 pub mod files;
+pub mod formats;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -32,7 +34,6 @@ pub mod google;
 pub mod helper;
 pub mod http;
 pub mod lock;
-pub mod negotiate;
 pub mod program;
 pub mod random;
 mod redaction;

@@ -10,10 +10,14 @@ use crate::error::{Error, Kind};
 /// `INTERNAL` if the operating system returns none.
 pub fn bytes<const N: usize>() -> Result<[u8; N], Error> {
     let mut bytes = [0; N];
-    SystemRandom::new().fill(&mut bytes).map_err(|_| {
-        Error::new(Kind::Internal, "the operating system returned no random numbers")
-    })?;
+    SystemRandom::new().fill(&mut bytes).map_err(|_| none())?;
     Ok(bytes)
+}
+
+/// The error if the operating system returns no random numbers.
+pub fn none() -> Error {
+    Error::new(Kind::Internal, "the operating system returned no random numbers")
+        .fix("allow this process to read random numbers, on Linux with the system call getrandom")
 }
 
 /// 128 random bits in hexadecimal.

@@ -17,9 +17,19 @@ const LONGEST_NAME: usize = 255;
 /// What [`looks_like`] returns for a JSON object in base64.
 pub const BASE64_JSON: &str = "base64-encoded JSON";
 
-/// How tokens of well-known issuers begin.
-const TOKEN_PREFIXES: &[&str] =
-    &["ghp_", "gho_", "ghs_", "github_pat_", "glpat-", "hvs.", "hvb.", "ya29.", "xoxb-", "GOCSPX-"];
+/// How tokens and secrets of well-known issuers begin, and what they are.
+pub const TOKEN_PREFIXES: &[(&str, &str)] = &[
+    ("ya29.", "a Google access token"),
+    ("GOCSPX-", "a Google OAuth client secret"),
+    ("ghp_", "a GitHub token"),
+    ("gho_", "a GitHub token"),
+    ("ghs_", "a GitHub token"),
+    ("github_pat_", "a GitHub token"),
+    ("glpat-", "a GitLab access token"),
+    ("hvs.", "a Vault token"),
+    ("hvb.", "a Vault token"),
+    ("xoxb-", "a Slack token"),
+];
 
 /// What a value looks like, if it may be content and not a path, name or URL.
 pub fn looks_like(value: &str) -> Option<&'static str> {
@@ -44,7 +54,7 @@ pub fn content(value: &str) -> Option<&'static str> {
         _ if is_base64_json(text) => BASE64_JSON,
         _ if jwt(text).is_some() => "a JWT",
         _ if credentials(text).is_some() => "a URL with a user name or password",
-        _ if TOKEN_PREFIXES.iter().any(|prefix| text.starts_with(prefix)) => "a token",
+        _ if TOKEN_PREFIXES.iter().any(|(prefix, _)| text.starts_with(prefix)) => "a token",
         _ if value.chars().any(char::is_control) => "text with line breaks or control characters",
         _ if is_assignment() => "an assignment, NAME=VALUE",
         _ if text.split(['/', '\\']).any(|name| name.len() > LONGEST_NAME) => "a token or a text",
@@ -86,75 +96,6 @@ pub fn value(value: &str) -> Cow<'_, str> {
     }
 }
 
-/// Whether bytes are UTF-16 text with a byte order mark, as PowerShell and editors on Windows write.
-pub fn is_utf16(bytes: &[u8]) -> bool {
-    bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff")
-}
-
-/// Describes bytes that are not UTF-8 text, and the fix, in which `FILE` stands for the path, and
-/// `OPTION` for the option that contains it.
-pub fn other_text(bytes: &[u8]) -> (&'static str, &'static str) {
-    // DER (X.690): the start of the first element.
-    let first = match bytes {
-        [0x30, 0x82, _, _, first @ ..] | [0x30, 0x81, _, first @ ..] => first,
-        [0x30, 0..=0x7f, first @ ..] if first.starts_with(&[0x02]) => first,
-        _ => &[],
-    };
-    let first = first.get(..3).unwrap_or_default();
-    match first {
-        _ if is_utf16(bytes) => {
-            ("is UTF-16 text, not UTF-8", "save FILE as UTF-8 without a byte order mark")
-        }
-        [0x02, 0x01, 0x03] => (
-            "is a PFX (PKCS #12) file, not PEM",
-            "run openssl pkcs12 -in FILE -nodes -out FILE.pem, and set OPTION to the new file",
-        ),
-        [0x02, ..] => (
-            "is a key in DER format, not PEM",
-            "run openssl pkey -inform DER -in FILE -out FILE.pem, and set OPTION to the new file",
-        ),
-        [0x30, ..] => (
-            "is a certificate in DER format, not PEM",
-            "run openssl x509 -inform DER -in FILE -out FILE.pem, and set OPTION to the new file",
-        ),
-        _ => ("is not UTF-8 text", "check OPTION"),
-    }
-}
-
-/// Describes a text that is not an unencrypted private key in PEM format, and the fix, in which
-/// `FILE` stands for the path, and `OPTION` for the option that contains it.
-pub fn other_key(text: &str) -> Option<(&'static str, &'static str)> {
-    let text = text.trim_start();
-    Some(match text {
-        _ if text.contains("ENCRYPTED") => (
-            "it is encrypted",
-            "decrypt it with openssl pkey -in FILE -out FILE.new, and set the mode of the new file \
-             to 0600",
-        ),
-        // The key type ssh-ed25519, where it is in a key that is not encrypted.
-        _ if text.contains("AAAAMwAAAAtzc2gtZW") => (
-            "it is an Ed25519 key",
-            "set OPTION to a file with an RSA key of 2048 to 4096 bits or a P-256 key",
-        ),
-        _ if text.contains("BEGIN OPENSSH PRIVATE KEY") => (
-            "it is an OpenSSH key",
-            "convert it with cp -p FILE FILE.new && ssh-keygen -p -m PKCS8 -N '' -f FILE.new",
-        ),
-        _ if text.starts_with("PuTTY-User-Key-File") => {
-            ("it is a PuTTY key", "convert it with puttygen FILE -O private-openssh -o FILE.new")
-        }
-        _ if text.contains("PUBLIC KEY-----") || text.starts_with("ssh-") => {
-            ("it is a public key", "set OPTION to the file with the private key")
-        }
-        _ if text.contains("BEGIN CERTIFICATE") && !text.contains("PRIVATE KEY") => (
-            "it is only a certificate",
-            "set OPTION to the file with its private key, which openssl pkcs12 -in CERTIFICATE.pfx \
-             -nodes extracts from a PFX file",
-        ),
-        _ => return None,
-    })
-}
-
 /// A path for a message: the path itself, or what it looks like.
 pub fn path(path: &Path) -> String {
     value(&path.to_string_lossy()).into_owned()
@@ -167,7 +108,7 @@ pub fn scrubbed(text: &str) -> Cow<'_, str> {
     replace(&mut text, "[PEM]", pem);
     replace(&mut text, "[JSON]", object);
     replace(&mut text, "[token]", jwt);
-    for prefix in TOKEN_PREFIXES {
+    for (prefix, _) in TOKEN_PREFIXES {
         replace(&mut text, "[token]", |text| prefixed(text, prefix));
     }
     replace(&mut text, "[credentials]", credentials);
@@ -277,23 +218,6 @@ fn is_random(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    #[test]
-    fn other_files_are_told_apart() {
-        for (bytes, what) in [
-            (&b"\x30\x82\x04\xbd\x02\x01\x00"[..], "is a key in DER"),
-            (b"\x30\x81\x87\x02\x01\x00", "is a key in DER"),
-            (b"\x30\x77\x02\x01\x01\x04\x20", "is a key in DER"),
-            (b"\x30\x82\x09\x00\x02\x01\x03", "is a PFX"),
-            (b"\x30\x82\x03\x00\x30\x82\x02", "is a certificate in DER"),
-            (b"\xff\xfeP\0", "is UTF-16 text"),
-            (b"000\xe9", "is not UTF-8 text"),
-            (b"\x30\x82", "is not UTF-8 text"),
-            (b"", "is not UTF-8 text"),
-        ] {
-            assert!(other_text(bytes).0.starts_with(what), "{bytes:?}");
-        }
-    }
-
     const JWT: &str = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJtZSJ9.c2lnbmF0dXJl";
 
     #[test]
@@ -341,23 +265,6 @@ mod tests {
             assert_eq!(looks_like(value), None, "{value}");
             assert_eq!(scrubbed(value), value);
         }
-    }
-
-    #[test]
-    fn other_keys_are_described() {
-        for (text, words) in [
-            ("-----BEGIN ENCRYPTED PRIVATE KEY-----", "it is encrypted"),
-            ("-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED", "it is encrypted"),
-            ("-----BEGIN OPENSSH PRIVATE KEY-----", "it is an OpenSSH key"),
-            ("-----BEGIN OPENSSH PRIVATE KEY-----\nAAAAMwAAAAtzc2gtZW", "it is an Ed25519 key"),
-            ("PuTTY-User-Key-File-3: ssh-rsa", "it is a PuTTY key"),
-            ("-----BEGIN RSA PUBLIC KEY-----", "it is a public key"),
-            ("ssh-rsa AAAA", "it is a public key"),
-            ("-----BEGIN CERTIFICATE-----", "it is only a certificate"),
-        ] {
-            assert_eq!(other_key(text).map(|(what, _)| what), Some(words), "{text}");
-        }
-        assert_eq!(other_key("-----BEGIN PRIVATE KEY-----"), None);
     }
 
     #[test]

@@ -10,13 +10,13 @@ use std::path::{Path, PathBuf};
 
 /// The modules, from the lowest layer to the highest. Those of one row do not use each other.
 const LAYERS: &[&[&str]] = &[
-    &["redaction", "show", "spread"],
+    &["der", "formats", "redaction", "show", "spread"],
     &["error", "secret", "time", "shell", "stdio", "terminal"],
     &["files", "random", "token", "x509"],
     &["world"],
     &["lock", "http", "program"],
     &["cache", "context", "options"],
-    &["contract", "negotiate", "signing_key"],
+    &["contract", "signing_key"],
     &["configuration", "source"],
     &["google"],
     &["client"],

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Kind, REFUSED, Value, first_words, helper_names, source_names, words};
+use super::{Kind, REFUSED, Value, Word, first_words, helper_names, source_names, words};
 use wif_token::options::{COMMON, OF_SOURCES, OptionInfo};
 
 pub(super) fn text() -> String {
@@ -52,7 +52,13 @@ pub(super) fn text() -> String {
         let condition = format!(" -n \"{first}; and __fish_seen_subcommand_from $sources\"");
         options(&mut text, &condition, [option]);
     }
-    for word in &all {
+    options_of_words(&mut text, &all, (is_helper, is_other));
+    text
+}
+
+/// The options and actions of each word. The conditions hold after `helper`, and without it.
+fn options_of_words(text: &mut String, all: &[Word], (is_helper, is_other): (&str, &str)) {
+    for word in all {
         let seen = |name: &str| format!("__fish_seen_subcommand_from {name}");
         let own = all.iter().find(|own| own.name == word.name && own.of.is_some());
         let first = match (word.of, own.and_then(|own| own.of)) {
@@ -66,13 +72,12 @@ pub(super) fn text() -> String {
             None => first,
         };
         let condition = format!(" -n '{first}; and {}'", seen(word.name));
-        options(&mut text, &condition, word.own.iter().copied());
+        options(text, &condition, word.own.iter().copied());
         if !word.actions.is_empty() {
             let _ =
                 writeln!(text, "complete -c wif-token{condition} -a '{}'", word.actions.join(" "));
         }
     }
-    text
 }
 
 fn options(

@@ -10,6 +10,9 @@ use crate::files;
 use crate::show;
 use crate::world::{HOME, World};
 
+/// The variable that moves the directory, which names it in messages.
+pub const VARIABLE: &str = if cfg!(windows) { "LOCALAPPDATA" } else { "XDG_CACHE_HOME" };
+
 /// The path of the file with this name. `None` if there is no directory for it.
 pub fn path(name: &str, world: &World) -> Option<PathBuf> {
     let directory = directory(world)?;
@@ -28,14 +31,13 @@ pub fn path(name: &str, world: &World) -> Option<PathBuf> {
     }
 }
 
-fn directory(world: &World) -> Option<PathBuf> {
+/// The path of the directory, which may not exist.
+pub fn directory(world: &World) -> Option<PathBuf> {
     let variable = |name: &str| {
         let value = PathBuf::from(world.env.undeclared().get(name)?);
         value.is_absolute().then_some(value)
     };
-    let parent = match cfg!(windows) {
-        true => variable("LOCALAPPDATA"),
-        false => variable("XDG_CACHE_HOME").or_else(|| Some(variable(HOME)?.join(".cache"))),
-    };
+    let in_home = || Some(variable(HOME)?.join(".cache"));
+    let parent = variable(VARIABLE).or_else(|| if cfg!(windows) { None } else { in_home() });
     Some(parent?.join("wif-token"))
 }

@@ -24,6 +24,7 @@ use crate::context::Context;
 use crate::contract::request::digest;
 use crate::error::{Error, Kind};
 use crate::files;
+use crate::formats;
 use crate::http::{ClientCert, Unusable};
 use crate::options::{KeyRef, Pkcs11Uri, not_for_tls};
 use crate::secret::Secret;
@@ -158,15 +159,15 @@ impl CertificateFiles {
                 (wrong(what), reason, fix.to_owned())
             }
             Unusable::Key => {
-                let reason = key.and_then(|key| show::other_key(key.expose()));
+                let reason = key.and_then(|key| formats::other_key(key.expose()));
                 let what = format!("{shown} does not contain a private key in PEM format");
                 (wrong(what), reason, format!("check {place}"))
             }
         };
         match reason {
-            Some((cause, fix)) => error
-                .cause(cause)
-                .fix(fix.replace("OPTION", "key_path").replace("FILE", &quoted(&shown))),
+            Some((cause, fix)) => {
+                error.cause(cause).fix(formats::filled(fix, &quoted(&shown), "key_path"))
+            }
             None => error.fix(fix),
         }
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::configuration::credential_source::{INTERACTIVE_TIMEOUTS_MS, TIMEOUTS_MS};
 use crate::configuration::duplicates;
 use crate::context::Context;
 use crate::contract::document;
@@ -200,11 +201,9 @@ impl Executable<'_> {
 
     /// Runs the program for at most as long as clients wait.
     fn observe(&self, program: &Program, cx: &Context) -> Result<Observed, Error> {
-        let timeout_ms = self.timeout_ms.min(LONGEST_TIMEOUT_MS);
+        let timeout_ms = self.timeout_ms.min(*INTERACTIVE_TIMEOUTS_MS.end());
         let (limit, own) = (Duration::from_millis(timeout_ms), cx.deadline.remaining());
-        let cx = cx.narrowed(|world, _| {
-            world.deadline = world.deadline.at_most(limit + DEADLINE_RESERVE);
-        });
+        let cx = cx.narrowed(|world, _| world.deadline = world.deadline.waiting_at_most(limit));
         program.observe(&cx).map_err(|error| match error.kind() {
             Kind::Unreachable => too_slow(program, timeout_ms, limit.min(own)),
             _ => error,
@@ -250,12 +249,6 @@ fn repeated(output: &Secret) -> Option<Trouble> {
     Some(Trouble::new(what, "print each member of the document once"))
 }
 
-/// The longest timeout that clients accept while a user signs in, in milliseconds.
-const LONGEST_TIMEOUT_MS: u64 = 1_800_000;
-
-/// The part of a deadline in which no wait starts. Clients wait until the end of their timeout.
-const DEADLINE_RESERVE: Duration = Duration::from_millis(300);
-
 fn too_slow(program: &Program, timeout_ms: u64, waited: Duration) -> Error {
     let shown = show::path(program.name.as_ref());
     let (what, fix) = match waited.as_millis() < u128::from(timeout_ms) {
@@ -263,7 +256,7 @@ fn too_slow(program: &Program, timeout_ms: u64, waited: Duration) -> Error {
             format!(
                 "{shown} did not finish within {timeout_ms} ms (timeout_millis), so clients stop it"
             ),
-            "increase timeout_millis (at most 120000)".to_owned(),
+            format!("increase timeout_millis (at most {})", TIMEOUTS_MS.end()),
         ),
         true => (
             format!(

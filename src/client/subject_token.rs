@@ -74,15 +74,13 @@ pub fn examine(
             fetch_from(&Get { url, option, header_option, headers, field }, variables, cx)
         }
         CredentialSource::Aws => {
-            let aws = source::find("aws").map(|info| (info.build)(&Values::default()));
-            let aws = aws.unwrap_or_else(|| {
-                Err(Error::new(Kind::Internal, "the source aws does not exist"))
-            })?;
-            fetch_from(aws.as_ref(), variables, cx)
+            let aws = source::find("aws");
+            let aws = aws.ok_or_else(|| Error::bug("the source aws does not exist"))?;
+            fetch_from((aws.build)(&Values::default())?.as_ref(), variables, cx)
         }
         CredentialSource::Certificate(_) => Identity::of(config, cx)?
             .map(|identity| identity.subject_token)
-            .ok_or_else(|| Error::new(Kind::Internal, "the configuration has no certificate")),
+            .ok_or_else(|| Error::bug("the configuration has no certificate")),
     }
 }
 

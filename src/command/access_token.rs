@@ -17,6 +17,7 @@ use crate::google::access_token::{AccessToken, MIN_LIFE};
 use crate::google::domain_wide_delegation;
 use crate::http::Url;
 use crate::options::{Format, OptionInfo, Seconds};
+use crate::secret::Secret;
 
 options! {
     /// Options of `access-token`.
@@ -79,13 +80,19 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
             .fix("remove --subject, which works only in the universe googleapis.com"));
     }
     let token = options.token(&credentials, cx)?;
-    Ok(match invocation.format {
-        Format::Json => token.to_json() + "\n",
-        Format::Text => token.text.expose().to_owned(),
-        Format::Header => format!("Authorization: Bearer {}", token.text.expose()),
-        Format::Bearer => format!("Bearer {}", token.text.expose()),
+    Ok(printed(&token.text, || token.to_json(), invocation.format))
+}
+
+/// A bearer token in the form of `--format`, or its JSON object.
+pub(super) fn printed(token: &Secret, json: impl FnOnce() -> String, format: Format) -> Output {
+    let token = token.expose();
+    match format {
+        Format::Json => json() + "\n",
+        Format::Text => token.to_owned(),
+        Format::Header => format!("Authorization: Bearer {token}"),
+        Format::Bearer => format!("Bearer {token}"),
     }
-    .into())
+    .into()
 }
 
 impl Options {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use super::access_token::FORMAT;
+use super::access_token::{FORMAT, printed};
 use super::{After, CommandInfo, Invocation};
 use crate::cache::{CachedFile, Fetching};
 use crate::client::credentials::{CredentialOptions, Credentials};
@@ -60,7 +60,7 @@ pub(super) static SOURCE: SourceInfo = SourceInfo {
     rest: None,
     variables: &[],
     example: "wif-token keep id-token --for=https://my-service.example.com \\\n  --output-file=/run/my-app/id-token",
-    build: |_| Err(Error::new(Kind::Internal, "an ID token is not a subject token")),
+    build: |_| Err(Error::bug("an ID token is not a subject token")),
 };
 
 fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
@@ -75,13 +75,8 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     }
     let options = Options::read(&invocation.values)?;
     let token = options.token(&invocation.credentials(cx)?, cx)?.text;
-    Ok(match invocation.format {
-        Format::Json => format!("{}\n", json!({ "id_token": token.expose() })),
-        Format::Text => token.expose().to_owned(),
-        Format::Header => format!("Authorization: Bearer {}", token.expose()),
-        Format::Bearer => format!("Bearer {}", token.expose()),
-    }
-    .into())
+    let json = || json!({ "id_token": token.expose() }).to_string();
+    Ok(printed(&token, json, invocation.format))
 }
 
 impl Options {

@@ -27,7 +27,7 @@ const FILE_NAME: &str = "certificate_config.json";
 const OF_PROXY: [&str; 2] = ["windows_store", "macos_keychain"];
 
 /// How to create the file again.
-const REMEDY: &str = "create the file again with wif-token config certificate";
+const FIX: &str = "create the file again with wif-token config certificate";
 
 /// The content of the file.
 #[derive(Debug)]
@@ -83,9 +83,10 @@ impl CertificateConfig {
     pub(crate) fn parse(text: Secret, path: &Path) -> Result<CertificateConfig, Error> {
         let map: Map<String, Value> = serde_json::from_str(text.expose()).map_err(|_| {
             let what = format!("{} is not a JSON object", show::path(path));
-            Error::new(Kind::Configuration, what).fix(format!("correct the file, or {REMEDY}"))
+            Error::new(Kind::Configuration, what).fix(format!("correct the file, or {FIX}"))
         })?;
-        let (certificate, key) = paths(&Members { map: &map, path, inside: "", remedy: REMEDY })?;
+        let members = Members { map: &map, path, inside: String::new(), fix: FIX };
+        let (certificate, key) = paths(&members)?;
         Ok(CertificateConfig { path: path.to_owned(), text, certificate, key })
     }
 }
@@ -107,7 +108,7 @@ fn paths(members: &Members) -> Result<(KeyRef, KeyRef), Error> {
         });
     };
     let key = KeyRef::parse(&workload.required("key_path")?);
-    let key = key.map_err(|why| workload.wrong(&format!("key_path {why}")).fix(REMEDY))?;
+    let key = key.map_err(|why| workload.wrong(&format!("key_path {why}")).fix(FIX))?;
     Ok((KeyRef::File(workload.required("cert_path")?.into()), key))
 }
 

@@ -80,9 +80,9 @@ impl CredentialFile {
         let empty = Map::new();
         let map = value.as_object().unwrap_or(&empty);
         let prefix = if inside.is_some() { "source_credentials." } else { "" };
-        let members = Members { map, path, inside: prefix, remedy: WIF_TOKEN_CONFIG };
+        let members = Members { map, path, inside: prefix.to_owned(), fix: WIF_TOKEN_CONFIG };
         let kind = members.text("type")?;
-        let of_user = Members { map, path, inside: prefix, remedy: GCLOUD_LOGIN };
+        let of_user = Members { map, path, inside: prefix.to_owned(), fix: GCLOUD_LOGIN };
         let user = |is_workforce| {
             let user = UserCredentials::read(&of_user, path, inside, is_workforce)?;
             Ok(CredentialFile::User(Box::new(user)))

@@ -3,6 +3,7 @@
 //! All kinds of Google's clients are supported.
 //! <https://google.aip.dev/auth/4117>
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use super::members::Members;
@@ -14,6 +15,12 @@ use crate::token::TokenType;
 
 /// How long a client waits for an executable by default, in milliseconds.
 pub const TIMEOUT_MS: u64 = 30_000;
+
+/// The timeouts that clients accept, in milliseconds.
+pub const TIMEOUTS_MS: RangeInclusive<u64> = 5_000..=120_000;
+
+/// The timeouts that clients accept while a user signs in, in milliseconds.
+pub const INTERACTIVE_TIMEOUTS_MS: RangeInclusive<u64> = 30_000..=1_800_000;
 
 /// Where the subject token comes from.
 #[derive(Debug)]

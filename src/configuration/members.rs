@@ -14,10 +14,11 @@ pub(super) struct Members<'a> {
     pub(super) map: &'a Map<String, Value>,
     /// The file.
     pub(super) path: &'a Path,
-    /// The names of the objects around them, each followed by a full stop.
-    pub(super) inside: &'static str,
-    /// How to create the file again.
-    pub(super) remedy: &'static str,
+    /// The names of the objects around them, each followed by a full stop. An object in
+    /// `credential_source` is named without it.
+    pub(super) inside: String,
+    /// The fix if a member is missing: how to create the file again.
+    pub(super) fix: &'static str,
 }
 
 /// How to create a configuration of the type `external_account` again.
@@ -42,7 +43,7 @@ impl<'a> Members<'a> {
             Some(key) => missing
                 .cause(format!("the configuration has {}{key}", self.inside))
                 .fix(format!("rename {key} to {name}")),
-            None => missing.fix(self.remedy),
+            None => missing.fix(self.fix),
         }
     }
 
@@ -124,24 +125,15 @@ impl<'a> Members<'a> {
     }
 
     /// The members of an object inside this one.
-    pub(super) fn object(&self, name: &'static str) -> Result<Option<Members<'a>>, Error> {
-        let inside = match name {
-            "executable" => "executable.",
-            "format" => "format.",
-            "headers" => "headers.",
-            "certificate" => "certificate.",
-            "cert_configs" => "cert_configs.",
-            "workload" => "cert_configs.workload.",
-            "pkcs11" => "cert_configs.pkcs11.",
-            "credential_source" => "credential_source.",
-            _ => "service_account_impersonation.",
-        };
+    pub(super) fn object(&self, name: &str) -> Result<Option<Members<'a>>, Error> {
         match self.map.get(name) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::Object(map)) => {
-                Ok(Some(Members { map, path: self.path, inside, remedy: self.remedy }))
+                let around = if self.inside == "credential_source." { "" } else { &self.inside };
+                let inside = format!("{around}{name}.");
+                Ok(Some(Members { map, path: self.path, inside, fix: self.fix }))
             }
-            Some(_) => Err(self.wrong(&format!("{name} is not an object")).fix(self.remedy)),
+            Some(_) => Err(self.wrong(&format!("{name} is not an object")).fix(self.fix)),
         }
     }
 }

@@ -106,8 +106,8 @@ impl CredentialConfig {
         let members = Members {
             map: value.as_object().unwrap_or(&empty),
             path,
-            inside: "",
-            remedy: WIF_TOKEN_CONFIG,
+            inside: String::new(),
+            fix: WIF_TOKEN_CONFIG,
         };
         unsupported::refuse_at_the_top(&members)?;
         let audience = members.required("audience")?;

@@ -229,20 +229,24 @@ mod tests {
     fn refusal(value: &Value) -> Option<String> {
         let empty = serde_json::Map::new();
         let path = Path::new("/c.json");
-        let members =
-            Members { map: value.as_object().unwrap_or(&empty), path, inside: "", remedy: "" };
+        let map = value.as_object().unwrap_or(&empty);
+        let members = Members { map, path, inside: String::new(), fix: "" };
         let source = members.object("credential_source").unwrap();
         let refused = refuse_at_the_top(&members)
             .and_then(|()| source.map_or(Ok(()), |source| refuse_in_source(&source)));
         refused.err().map(|error| error.to_string())
     }
 
+    fn expect_refusals<const N: usize>(cases: [(Value, &str); N]) {
+        for (value, words) in cases {
+            let refusal = refusal(&value).unwrap_or_default();
+            assert!(refusal.contains(words), "{value}: {refusal}");
+        }
+    }
+
     #[test]
     fn members_that_select_another_token_are_refused_by_name() {
-        let file =
-            |name: &str, value: Value| json!({"credential_source": {"file": "/t", name: value}});
-        let aws = |name: &str, value: &str| json!({"credential_source": {"environment_id": "aws1", name: value}});
-        for (value, words) in [
+        expect_refusals([
             (
                 json!({"actor_token_type": "urn:x"}),
                 "/c.json: actor_token_type is not supported: it makes another party",
@@ -257,6 +261,14 @@ mod tests {
                 json!({"service_account_impersonation": {"delegates": ["a@b"]}}),
                 "service_account_impersonation.delegates is not",
             ),
+        ]);
+    }
+
+    #[test]
+    fn members_of_the_source_that_select_another_token_are_refused_by_name() {
+        let file =
+            |name: &str, value: Value| json!({"credential_source": {"file": "/t", name: value}});
+        expect_refusals([
             (
                 file("format", json!({"type": "json", "actor_token_field_name": "a"})),
                 "format.actor_token_field_name is not supported: it may select another token",
@@ -283,6 +295,19 @@ mod tests {
                 json!({"credential_source": {"executable": {"command": "x", "environment": {}}}}),
                 "executable.environment is not",
             ),
+            (json!({"credential_source": {"file": "/t", "a b": 1}}), "a member is not supported"),
+            (
+                file("timeout_millis", json!(5000)),
+                "move timeout_millis to credential_source.execut",
+            ),
+            (file("headres", json!({})), "rename headres to headers"),
+        ]);
+    }
+
+    #[test]
+    fn urls_of_aws_that_are_not_the_default_are_refused() {
+        let aws = |name: &str, value: &str| json!({"credential_source": {"environment_id": "aws1", name: value}});
+        expect_refusals([
             (
                 aws(
                     "regional_cred_verification_url",
@@ -305,16 +330,7 @@ mod tests {
                 aws("region_url", "http://169.254.169.254/latest/api/token"),
                 "region_url is not the default",
             ),
-            (json!({"credential_source": {"file": "/t", "a b": 1}}), "a member is not supported"),
-            (
-                file("timeout_millis", json!(5000)),
-                "move timeout_millis to credential_source.execut",
-            ),
-            (file("headres", json!({})), "rename headres to headers"),
-        ] {
-            let refusal = refusal(&value).unwrap_or_default();
-            assert!(refusal.contains(words), "{value}: {refusal}");
-        }
+        ]);
     }
 
     #[test]

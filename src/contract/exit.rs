@@ -159,8 +159,7 @@ impl Exit {
                 _ => place.to_string(),
             });
             let location = location.unwrap_or_else(|| "an unknown location".to_owned());
-            let error = Error::new(Kind::Internal, format!("wif-token has a bug at {location}"))
-                .fix("report this message with the command line and the version");
+            let error = Error::bug(format!("wif-token has a bug at {location}"));
             let Some(report) = INSTEAD.take() else { leave(exit.failure(&error)) };
             lock::release_all();
             report(error);
@@ -202,7 +201,10 @@ impl Exit {
         let (deadline, exit) = (*deadline, self.clone());
         let (sender, printed) = mpsc::channel();
         // The process must end even if nobody reads the output.
-        thread::spawn(move || sender.send(exit.hangs(deadline.error())));
+        let print = move || sender.send(exit.hangs(deadline.error()));
+        if thread::Builder::new().spawn(print).is_err() {
+            leave(self.hangs(deadline.error()));
+        }
         let status = printed.recv_timeout(PRINTING);
         leave(status.unwrap_or(Kind::Unreachable.exit_status().into()));
     }

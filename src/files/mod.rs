@@ -39,6 +39,7 @@ use std::path::{Path, PathBuf};
 
 use self::ownership::Refusal;
 use crate::error::{Error, Kind};
+use crate::formats;
 use crate::secret::Secret;
 use crate::shell;
 use crate::show;
@@ -49,7 +50,7 @@ pub const LIMIT: usize = 1024 * 1024;
 /// The beginning of a block of PEM.
 const PEM: &[u8] = b"-----BEGIN ";
 
-/// The fix if the operating system refuses a file, a socket or a thread.
+/// The fix if the operating system refuses a file or a socket.
 pub const MORE_FILES: &str = if cfg!(windows) {
     "close other programs on this host"
 } else {
@@ -136,10 +137,10 @@ fn text(
             String::from_utf8_lossy(error.as_bytes()).into_owned()
         }
         Err(error) => {
-            let (what, fix) = show::other_text(error.as_bytes());
-            let fix = fix.replace("OPTION", option);
+            let (what, fix) = formats::other_text(error.as_bytes());
+            let file = shell::quoted(&path.to_string_lossy()).into_owned();
             return Err(Error::new(Kind::Configuration, format!("{} {what}", path.display()))
-                .fix(fix.replace("FILE", &shell::quoted(&path.to_string_lossy()))));
+                .fix(formats::filled(fix, &file, option)));
         }
     };
     Ok(Secret::new(text.strip_prefix('\u{feff}').unwrap_or(&text)))

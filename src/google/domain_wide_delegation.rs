@@ -10,7 +10,7 @@ use serde_json::json;
 use super::access_token::AccessToken;
 use super::service_account::ServiceAccount;
 use crate::context::Context;
-use crate::error::{Error, Kind};
+use crate::error::Error;
 use crate::http::{Request, Url};
 
 /// The public OAuth token endpoint, which is also the audience of the JWT.
@@ -33,8 +33,7 @@ pub fn access_token(
     (endpoint, place): (Option<&Url>, &'static str),
     cx: &Context,
 ) -> Result<AccessToken, Error> {
-    let public =
-        Url::parse(OAUTH).map_err(|why| Error::new(Kind::Internal, format!("{OAUTH} {why}")))?;
+    let public = Url::parse(OAUTH).map_err(|why| Error::bug(format!("{OAUTH} {why}")))?;
     let endpoint = endpoint.unwrap_or(&public);
     let now = cx.clock.now();
     let claims = json!({

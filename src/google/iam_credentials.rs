@@ -110,10 +110,12 @@ impl ServiceAccount<'_> {
         }
         let address = self.account.url.as_typed();
         let address = address.strip_suffix("generateAccessToken").unwrap_or(address);
+        let member = "service_account_impersonation_url";
         let url = Url::parse(&format!("{address}{method}")).map_err(|why| {
-            Error::new(Kind::Configuration, format!("service_account_impersonation_url {why}"))
+            Error::new(Kind::Configuration, format!("{member} {why}"))
+                .fix(format!("correct {member}"))
         })?;
-        let post = Request::post(&url, "service_account_impersonation_url")
+        let post = Request::post(&url, member)
             .header("Content-Type", "application/json")
             .bearer(&self.bearer.text)
             .body(Secret::new(body.to_string()));

@@ -89,8 +89,9 @@ impl MetadataServer {
         let origin = self.origin.as_typed();
         let query = form::encode(query.iter().map(|(name, value)| (*name, *value)));
         let mark = if query.is_empty() { "" } else { "?" };
-        let url = Url::parse(&format!("{origin}{ACCOUNT}/{name}{mark}{query}"))
-            .map_err(|why| Error::new(Kind::Configuration, format!("{METADATA_HOST} {why}")))?;
+        let url = Url::parse(&format!("{origin}{ACCOUNT}/{name}{mark}{query}")).map_err(|why| {
+            Error::new(Kind::Configuration, format!("{METADATA_HOST} {why}")).fix(wrong_server())
+        })?;
         let get = Request::get(&url, METADATA_HOST).header("Metadata-Flavor", "Google");
         let response =
             cx.send(get.direct().once().limit(LIMIT)).map_err(|error| match error.kind() {
@@ -99,12 +100,12 @@ impl MetadataServer {
                     "set {METADATA_HOST} to metadata.google.internal, or add --allow-http={}",
                     self.origin.host()
                 )),
-                Kind::Unreachable | Kind::Configuration => error.fix(remedy()),
+                Kind::Unreachable | Kind::Configuration => error.fix(wrong_server()),
                 _ => error,
             })?;
         if !response.headers("metadata-flavor").any(|flavor| flavor == "Google") {
             let what = format!("{} is not a Google metadata server", self.origin.as_typed());
-            return Err(Error::new(Kind::Protocol, what).fix(remedy()));
+            return Err(Error::new(Kind::Protocol, what).fix(wrong_server()));
         }
         if response.status == 404 {
             let what = format!("{} has no service account", self.origin.as_typed());
@@ -117,11 +118,11 @@ impl MetadataServer {
     fn malformed(&self, what: &str) -> Error {
         let origin = self.origin.as_typed();
         Error::new(Kind::Protocol, format!("the response from {origin} does not contain an {what}"))
-            .fix(remedy())
+            .fix(wrong_server())
     }
 }
 
-/// What to do if the server is not the right one.
-fn remedy() -> String {
+/// The fix if the server is not the right one.
+fn wrong_server() -> String {
     format!("correct or unset {METADATA_HOST}, or add --credentials=FILE")
 }

@@ -6,6 +6,7 @@ use ureq::Timeout;
 
 use super::proxy::NamedProxy;
 use super::tls::{self, Terms};
+use super::transport::Unresolved;
 use super::{Request, proxy, proxy_refusal};
 use crate::error::{Error, Kind, redacted};
 use crate::files::LIMIT;
@@ -121,6 +122,7 @@ fn interrupted(io: &io::Error, request: &Request, via: Option<&'static str>) -> 
 fn without_prefix(error: &ureq::Error) -> String {
     match error {
         ureq::Error::Io(io) => io.to_string(),
+        ureq::Error::Other(error) => error.to_string(),
         other => other.to_string(),
     }
 }
@@ -132,13 +134,11 @@ fn never_connected(error: &ureq::Error) -> bool {
     refused || is_unknown_host(error)
 }
 
-/// Whether a host name could not be resolved. The standard library has no error kind for this.
+/// Whether a host name could not be resolved.
 fn is_unknown_host(error: &ureq::Error) -> bool {
     match error {
         ureq::Error::HostNotFound => true,
-        // WSAHOST_NOT_FOUND to WSANO_DATA
-        ureq::Error::Io(io) if cfg!(windows) => matches!(io.raw_os_error(), Some(11001..=11004)),
-        ureq::Error::Io(io) => io.to_string().starts_with("failed to lookup address information"),
+        ureq::Error::Other(error) => error.is::<Unresolved>(),
         _ => false,
     }
 }

@@ -13,6 +13,9 @@ use crate::world::Deadline;
 const FIRST: Duration = Duration::from_millis(250);
 /// How often a request is repeated.
 const TIMES: u32 = 3;
+/// How long a repeated request must be able to wait. Its timeout would hide the response to the request
+/// before.
+const LEAST: Duration = Duration::from_millis(250);
 /// The longest `Retry-After` that is honored.
 const LONGEST: Duration = Duration::from_secs(10);
 
@@ -49,7 +52,7 @@ impl Pauses {
     /// Waits, and returns whether to send the request again.
     fn pause(&mut self, retry_after: Option<Duration>) -> bool {
         let pause = retry_after.unwrap_or_else(|| jittered(FIRST * 2u32.pow(self.used)));
-        if self.used == TIMES || pause > LONGEST || pause >= self.deadline.remaining() {
+        if self.used == TIMES || pause > LONGEST || pause + LEAST > self.deadline.remaining() {
             return false;
         }
         self.used += 1;
@@ -77,7 +80,7 @@ mod tests {
         let mut soon = pauses(30);
         let repeated = (0..9).filter(|_| soon.pause(Some(Duration::ZERO))).count();
         assert_eq!(repeated, 3);
-        assert!(!pauses(1).pause(Some(Duration::from_secs(2))));
+        assert!(!pauses(1).pause(Some(Duration::from_millis(600))));
         assert!(!pauses(30).pause(Some(Duration::from_secs(11))));
     }
 

@@ -15,6 +15,7 @@ use super::self_signed::SelfSigned;
 use super::{Pin, distrust};
 use crate::error::{Error, Kind};
 use crate::files;
+use crate::formats;
 use crate::secret::Secret;
 use crate::show;
 use crate::x509;
@@ -63,7 +64,7 @@ impl ClientCert {
     pub fn new(chain: &Secret, key: &Secret, place: &str) -> Result<ClientCert, Error> {
         ClientCert::read(chain, key, place).map_err(|unusable| {
             let reason = match unusable {
-                Unusable::Key => show::other_key(key.expose()),
+                Unusable::Key => formats::other_key(key.expose()),
                 Unusable::KeyType => x509::without_public_key(key, &[x509::P256, x509::P384]),
                 _ => None,
             };

@@ -5,6 +5,7 @@
 //! Therefore a wait consists of short slices, and none is longer than the time until the deadline
 //! of the run, whatever the HTTP library allows.
 
+use std::fmt;
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
@@ -49,8 +50,21 @@ impl resolver::Resolver for Resolver {
         }
         self.default.resolve(uri, config, timeout).map_err(|error| match error {
             Error::Timeout(_) => Error::Timeout(Timeout::Resolve),
+            Error::Io(error) => Error::Other(Box::new(Unresolved(error))),
             other => other,
         })
+    }
+}
+
+/// Why a host name could not be resolved. The standard library has no error kind for this.
+#[derive(Debug)]
+pub(super) struct Unresolved(io::Error);
+
+impl std::error::Error for Unresolved {}
+
+impl fmt::Display for Unresolved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 
@@ -118,7 +132,7 @@ fn connect_to_unix_socket(path: &Path, wait: &Wait) -> Result<TcpStream, Error> 
     use std::os::unix::net::UnixStream;
     let (sender, receiver) = std::sync::mpsc::channel();
     let path = path.to_owned();
-    std::thread::spawn(move || sender.send(UnixStream::connect(path)));
+    std::thread::Builder::new().spawn(move || sender.send(UnixStream::connect(path)))?;
     let result = receiver.recv_timeout(wait.left()?).map_err(|_| Error::Timeout(wait.reason))?;
     Ok(OwnedFd::from(result?).into())
 }

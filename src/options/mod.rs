@@ -23,7 +23,9 @@ pub use self::nearest::{is_name, nearest};
 pub use self::pkcs11_uri::Pkcs11Uri;
 pub use self::secret_ref::SecretRef;
 pub use self::thumbprint::Thumbprint;
-pub use self::typed::{Header, Issuer, OptionField, OptionValue, Pair, Seconds, choice};
+pub use self::typed::{
+    Header, Issuer, OptionField, OptionValue, Pair, Seconds, VariableName, choice,
+};
 pub use self::value_kind::ValueKind;
 pub use self::values::{Value, Values};
 
@@ -66,11 +68,6 @@ impl OptionInfo {
     pub fn placeholder(&self) -> Option<String> {
         let usual = self.kind.placeholder()?;
         Some(if self.shown.is_empty() { usual } else { self.shown.to_owned() })
-    }
-
-    /// Whether the value is the name of an environment variable.
-    fn names_variable(&self) -> bool {
-        self.shown == "VAR"
     }
 
     /// The option with its placeholder, such as `--path=PATH`.

@@ -14,6 +14,7 @@ use super::nearest::{is_name, nearest};
 use super::{OptionInfo, OptionValue as _, ValueKind, Values};
 use crate::error::{Error, Kind};
 use crate::files;
+use crate::program;
 use crate::show;
 
 /// The largest number of arguments files. A file that names others would be read many times.
@@ -192,7 +193,7 @@ impl<G: Grammar> Line<G> {
                 Some("write --name=value, with an equals sign, on a separate line for each option")
             }
             Some(_) if !rest.split_whitespace().any(is_known) => None,
-            None if first.ends_with("wif-token") || first.ends_with("wif-token.exe") => Some(
+            None if program::is_named_like_this(first) => Some(
                 "remove the path of the program, and write the source and each option on a \
                  separate line",
             ),

@@ -34,6 +34,12 @@ impl SecretRef {
         }
     }
 
+    /// The last word of a header value, which may be a reference, after the words before it: a
+    /// scheme such as `Bearer`, or nothing.
+    pub fn in_header(value: &str) -> (&str, &str) {
+        value.rsplit_once(' ').unwrap_or(("", value))
+    }
+
     /// Checks that the variable or file exists, before anything else is done.
     ///
     /// # Errors

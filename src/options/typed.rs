@@ -86,6 +86,10 @@ impl OptionField for bool {
     }
 }
 
+/// The name of an environment variable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VariableName(pub String);
+
 /// A whole number of seconds in this range, including both ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seconds<const LEAST: u64, const MOST: u64>(pub u64);
@@ -118,6 +122,7 @@ macro_rules! option_value {
 }
 
 option_value!(String, ValueKind::Text, Value::Text(text) => text.clone());
+option_value!(VariableName, ValueKind::Variable, Value::Text(name) => VariableName(name.clone()));
 option_value!(PathBuf, ValueKind::Path, Value::Path(path) => path.clone());
 option_value!(Url, ValueKind::Url, Value::Url(url) => url.clone());
 option_value!(Issuer, ValueKind::Issuer, Value::Url(url) => Issuer(url.clone()));

@@ -14,6 +14,8 @@ pub enum ValueKind {
     Flag,
     /// Text.
     Text,
+    /// The name of an environment variable.
+    Variable,
     /// One of these words.
     Choice(&'static [&'static str]),
     /// A whole number of seconds in this range, including both ends.
@@ -40,6 +42,7 @@ impl ValueKind {
         Some(match self {
             ValueKind::Flag => return None,
             ValueKind::Text => "TEXT".to_owned(),
+            ValueKind::Variable => "VAR".to_owned(),
             ValueKind::Path => "PATH".to_owned(),
             ValueKind::Key => "PEM|URI".to_owned(),
             ValueKind::Choice(words) => words.join("|"),
@@ -55,6 +58,7 @@ impl ValueKind {
     pub(super) fn example(&self, name: &str) -> Option<String> {
         Some(match self {
             ValueKind::Flag | ValueKind::Text | ValueKind::Path => return None,
+            ValueKind::Variable => "TOKEN".to_owned(),
             ValueKind::Key => {
                 "pkcs11:token=my-token;object=my-key?pin-source=/etc/my-app/pin".to_owned()
             }
@@ -86,8 +90,9 @@ impl ValueKind {
             };
         }
         let text = value.into_string().map_err(|_| "must be UTF-8 text".to_owned())?;
-        if let (ValueKind::Text, Some(what @ ("a JWT" | "JSON" | "a PEM key or certificate"))) =
-            (self, show::content(&text))
+        if let ValueKind::Text | ValueKind::Variable = self
+            && let Some(what @ ("a JWT" | "JSON" | "a PEM key or certificate")) =
+                show::content(&text)
         {
             return Err(format!("must be a name or text, but the value looks like {what}"));
         }
@@ -101,10 +106,14 @@ impl ValueKind {
             _ => Err(format!("must have the form {form}")),
         };
         match self {
-            ValueKind::Text if text.is_empty() => Err("must not be empty".to_owned()),
-            ValueKind::Flag | ValueKind::Path | ValueKind::Key | ValueKind::Text => {
-                Ok(Value::Text(text))
+            ValueKind::Text | ValueKind::Variable if text.is_empty() => {
+                Err("must not be empty".to_owned())
             }
+            ValueKind::Flag
+            | ValueKind::Path
+            | ValueKind::Key
+            | ValueKind::Text
+            | ValueKind::Variable => Ok(Value::Text(text)),
             ValueKind::Choice(words) => match words.contains(&text.as_str()) {
                 true => Ok(Value::Text(text)),
                 false if words.len() > 1 => Err(format!("must be one of {}", words.join(", "))),

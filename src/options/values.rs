@@ -2,8 +2,9 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::slice;
 
-use super::{KeyRef, OptionInfo, SecretRef, Thumbprint, ValueKind};
+use super::{KeyRef, OptionInfo, SecretRef, Thumbprint, ValueKind, missing};
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::http::Url;
@@ -71,11 +72,8 @@ impl Values {
         options: impl IntoIterator<Item = &'static OptionInfo>,
     ) -> Result<(), Error> {
         let mut options = options.into_iter();
-        let missing = options.find(|option| option.required && !self.flag(option.name));
-        missing.map_or(Ok(()), |option| {
-            Err(Error::new(Kind::Usage, format!("--{} is required", option.name))
-                .fix(format!("add {}", option.usages())))
-        })
+        let lacking = options.find(|option| option.required && !self.flag(option.name));
+        lacking.map_or(Ok(()), |option| Err(missing(slice::from_ref(option), option.name)))
     }
 
     /// Checks that there are no words after `--`, unless the source or command `name` accepts them.
@@ -182,7 +180,7 @@ impl Values {
     pub fn variables(&self) -> impl Iterator<Item = &str> {
         self.given.iter().filter_map(|(option, value)| match value {
             Value::Secret(SecretRef::Env(name)) => Some(name.as_str()),
-            Value::Text(name) if option.names_variable() => Some(name.as_str()),
+            Value::Text(name) if matches!(option.kind, ValueKind::Variable) => Some(name.as_str()),
             Value::Text(text) | Value::Pair(_, text) => {
                 reference(option, text).1.strip_prefix("env:").filter(|name| !name.is_empty())
             }
@@ -191,11 +189,10 @@ impl Values {
     }
 }
 
-/// Where a value may refer to a secret, and the words before it: in a header, a scheme such as
-/// `Bearer` may precede the reference.
+/// Where a value may refer to a secret, and the words before it.
 fn reference<'a>(option: &OptionInfo, text: &'a str) -> (&'a str, &'a str) {
     match option.kind {
-        ValueKind::Header => text.rsplit_once(' ').unwrap_or(("", text)),
+        ValueKind::Header => SecretRef::in_header(text),
         _ => ("", text),
     }
 }

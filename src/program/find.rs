@@ -66,6 +66,11 @@ pub fn is_this_program(path: &Path) -> bool {
     std::env::current_exe().is_ok_and(|own| path == own || files::is_same(path, &own))
 }
 
+/// Whether a path ends with the name of this program. The separators may be those of another system.
+pub fn is_named_like_this(path: &str) -> bool {
+    matches!(path.rsplit(['/', '\\']).next(), Some("wif-token" | "wif-token.exe"))
+}
+
 /// Whether a name is not searched in `PATH`.
 pub(super) fn is_path(name: &OsStr) -> bool {
     let separators: &[u8] = if cfg!(windows) { b"/\\:" } else { b"/" };

@@ -18,9 +18,10 @@ mod obstacle;
 pub use self::ancestors::repetitions;
 #[cfg(windows)]
 pub use self::console::{on_console_event, on_console_event as on_stop};
-pub use self::find::{find, find_with_pathext, is_this_program};
+pub use self::find::{find, find_with_pathext, is_named_like_this, is_this_program};
 #[cfg(unix)]
 pub use self::group::{is_ignored, leave_signals, on_stop, start_beside};
+pub use self::obstacle::MORE_PROCESSES;
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read};
@@ -33,6 +34,7 @@ use self::find::is_path;
 use self::group::Group;
 use crate::error::{Error, Kind};
 use crate::files;
+use crate::formats;
 use crate::secret::Secret;
 use crate::shell;
 use crate::show;
@@ -186,7 +188,7 @@ impl Program {
                 Ok(Observed { status, output: Secret::new(text), wrote_errors, keeps_open })
             }
             Err(_) if !status.success() => Err(self.failed(status, world)),
-            Err(error) if show::is_utf16(error.as_bytes()) => {
+            Err(error) if formats::is_utf16(error.as_bytes()) => {
                 Err(wrong("is UTF-16 text, not UTF-8"))
             }
             Err(_) => Err(wrong("is not UTF-8 text")),

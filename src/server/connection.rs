@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
+use super::fetches::Wanted;
 use super::request::{Received, Request};
 use super::response::Response;
 use super::system::Stream;
-use super::tokens::Wanted;
 use crate::google::access_token::AccessToken;
 use crate::world::Deadline;
 

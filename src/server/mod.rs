@@ -11,6 +11,7 @@
 mod system;
 
 mod connection;
+mod fetches;
 mod request;
 mod response;
 mod routes;
@@ -21,6 +22,7 @@ use std::io::ErrorKind;
 use std::time::Duration;
 
 use self::connection::{Connection, Event, State};
+use self::fetches::Fetches;
 use self::response::Response;
 use self::routes::Route;
 use self::system::{Interest, handle, poll};
@@ -30,8 +32,8 @@ use crate::files::{self, MORE_FILES};
 use crate::secret::Secret;
 use crate::world::{Clock, Deadline, Log};
 
+pub use self::fetches::{Fetch, Wanted};
 pub use self::system::{AllowedUsers, Listener, Waker, Woken};
-pub use self::tokens::{Fetch, Wanted};
 pub use self::tree::Identity;
 
 /// The largest number of open connections. Further connections wait in the kernel.
@@ -83,7 +85,8 @@ impl Server {
         let (woken, waker) = Waker::new().map_err(|error| {
             Error::new(Kind::Internal, "cannot create a socket").cause(error).fix(MORE_FILES)
         })?;
-        let tokens = Tokens::new(settings.fetch.clone(), settings.timeout, waker);
+        let fetches = Fetches::new(settings.fetch.clone(), settings.timeout, waker);
+        let tokens = Tokens::new(fetches);
         let (hosts, connections) = (routes::hosts(listener.address()), Vec::new());
         Ok(Server { settings, listener, hosts, tokens, connections, pause: None, woken, ended })
     }
@@ -106,7 +109,7 @@ impl Server {
                 self.accept();
             }
             self.connections.retain(|connection| !matches!(connection.state, State::Closed));
-            if self.tokens.has_failed() {
+            if self.tokens.have_failed() {
                 self.distribute();
                 return Err(Error::new(Kind::Internal, "wif-token has a bug that repeats")
                     .fix("report the failures that --log-file=PATH contains"));

@@ -6,9 +6,9 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use super::Settings;
+use super::fetches::Wanted;
 use super::request::Request;
 use super::response::{JSON, Response, TEXT};
-use super::tokens::Wanted;
 use super::tree::{self, Found};
 use crate::error::{Error, Kind};
 use crate::google::access_token::AccessToken;

@@ -1,48 +1,23 @@
 //! The tokens that the server provides. Requests for the same token share one fetch.
 //!
 //! A token is renewed when less than five to ten minutes of its life remain, and clients get an earlier
-//! expiry: see [`AccessToken::expiry_for_clients`]. While it is still valid, it is
-//! served if the renewal fails or takes longer than two seconds.
+//! expiry: see [`AccessToken::expiry_for_clients`]. While it is still valid, it is served if the renewal
+//! fails or takes longer than two seconds.
 //!
 //! The clock of the host may be set while the server runs. A token has expired when the clock or the time
 //! since its arrival says so: a suspended host measures only the former.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, Sender};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
-use std::thread;
 use std::time::Duration;
 
-use super::system::Waker;
-use crate::contract::exit;
-use crate::error::{Error, Kind};
+use super::fetches::{Fetches, Wanted};
+use crate::error::Error;
 use crate::google::access_token::AccessToken;
 use crate::http::TOLERATED_SKEW;
 use crate::world::Deadline;
 
-/// A token that a client requests.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Wanted {
-    /// An access token with these scopes.
-    Access(Vec<String>),
-    /// An ID token for this audience, with the email address if the flag is set.
-    Identity(String, bool),
-    /// The subject token, in JSON if the flag is set.
-    Subject(bool),
-}
-
-/// Fetches a token; a cached one is used only if the flag is set. It is called in another thread.
-pub type Fetch = Arc<dyn Fn(&Wanted, bool) -> Result<AccessToken, Error> + Send + Sync>;
-
-/// How many tokens are fetched at a time.
-const THREADS: usize = 4;
-
 /// The largest number of cached tokens.
 const MOST: usize = 64;
-
-/// The largest number of tokens that wait to be fetched.
-const MOST_PENDING: usize = 256;
 
 /// How long clients wait for a new token while an old one is valid.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -50,40 +25,10 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Longer than any token lives.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// How many threads there may be if some of them hang, for example because a file system does not respond.
-const MOST_THREADS: usize = 16;
-
-/// A fetch that has not ended this long after its timeout hangs: its own waits end earlier.
-const HANGS_AFTER: Duration = Duration::from_secs(1);
-
-/// How many threads may panic before the server ends.
-const MOST_LOST: usize = 16;
-
-/// The tokens, and the threads that fetch them.
+/// The tokens, known and awaited.
 pub(super) struct Tokens {
     known: HashMap<Wanted, Known>,
-    send: Sender<(Wanted, bool)>,
-    results: Receiver<(Wanted, Result<AccessToken, Error>)>,
-    worker: Worker,
-    /// How many threads were started.
-    threads: usize,
-    pending: usize,
-    /// The longest time of a fetch that does not hang.
-    longest: Duration,
-}
-
-/// What a thread needs to fetch tokens.
-#[derive(Clone)]
-struct Worker {
-    fetch: Fetch,
-    queue: Arc<Mutex<Receiver<(Wanted, bool)>>>,
-    done: Sender<(Wanted, Result<AccessToken, Error>)>,
-    /// Used when a result is available.
-    waker: Waker,
-    /// How many threads panicked.
-    lost: Arc<AtomicUsize>,
-    /// From when on each fetch that has begun and has not ended hangs.
-    running: Arc<Mutex<Vec<Deadline>>>,
+    fetches: Fetches,
 }
 
 #[derive(Default)]
@@ -129,14 +74,8 @@ impl Known {
 }
 
 impl Tokens {
-    pub(super) fn new(fetch: Fetch, timeout: Duration, waker: Waker) -> Tokens {
-        let (send, queue) = mpsc::channel();
-        let (done, results) = mpsc::channel();
-        let queue = Arc::new(Mutex::new(queue));
-        let (lost, running) = (Arc::default(), Arc::default());
-        let worker = Worker { fetch, queue, done, waker, lost, running };
-        let (known, longest) = (HashMap::new(), timeout + HANGS_AFTER);
-        Tokens { known, send, results, worker, threads: 0, pending: 0, longest }
+    pub(super) fn new(fetches: Fetches) -> Tokens {
+        Tokens { known: HashMap::new(), fetches }
     }
 
     /// The token for a request at this time; starts a fetch if no cached token is valid for long enough.
@@ -156,12 +95,12 @@ impl Tokens {
         let valid = token.filter(|token| token.expiry > least);
         let pending = known.pending.filter(|(_, hangs_from)| !hangs_from.until_end().is_zero());
         let is_new = pending.is_none();
-        let pending =
-            pending.unwrap_or_else(|| (Deadline::after(PATIENCE), Deadline::after(self.longest)));
+        let pending = pending
+            .unwrap_or_else(|| (Deadline::after(PATIENCE), Deadline::after(self.fetches.longest)));
         known.pending = Some(pending);
         let patience = pending.0;
         if is_new {
-            self.start(wanted, reuses);
+            self.fetches.start(wanted, reuses);
         }
         match valid {
             Some(token) if patience.until_end().is_zero() => Answer::Token(token),
@@ -173,12 +112,7 @@ impl Tokens {
     /// The next result that has arrived. A failed renewal has no effect on clients that have a
     /// valid token.
     pub(super) fn next_result(&mut self, now: i64) -> Option<(Wanted, Result<AccessToken, Error>)> {
-        let Ok((wanted, result)) = self.results.try_recv() else {
-            // This thread replaces one that has panicked.
-            self.start_thread();
-            return None;
-        };
-        self.pending = self.pending.saturating_sub(1);
+        let (wanted, result) = self.fetches.next_result()?;
         let known = self.known.entry(wanted.clone()).or_default();
         known.pending = None;
         if let Ok(token) = &result {
@@ -201,51 +135,9 @@ impl Tokens {
         }
     }
 
-    /// Whether so many threads panicked that the server must end: each of them stays in memory. Their
-    /// results have arrived.
-    pub(super) fn has_failed(&self) -> bool {
-        self.worker.lost.load(Ordering::SeqCst) >= MOST_LOST
-    }
-
-    /// How many threads fetch tokens or wait for a request.
-    fn live_threads(&self) -> usize {
-        self.threads.saturating_sub(self.worker.lost.load(Ordering::SeqCst))
-    }
-
-    fn start_thread(&mut self) {
-        let (live, hanging) = (self.live_threads(), self.worker.hanging());
-        let (worker, longest) = (self.worker.clone(), self.longest);
-        let usable = live.saturating_sub(hanging);
-        if self.pending > usable
-            && usable < THREADS
-            && live < MOST_THREADS
-            && thread::Builder::new().spawn(move || worker.run(longest)).is_ok()
-        {
-            self.threads += 1;
-        }
-    }
-
-    fn start(&mut self, wanted: &Wanted, reuses: bool) {
-        self.pending += 1;
-        self.start_thread();
-        let refusal = if self.pending > MOST_PENDING {
-            let what = "too many different tokens are requested at the same time";
-            Some(
-                Error::new(Kind::Unreachable, what)
-                    .fix("request fewer different scopes and audiences at the same time"),
-            )
-        } else if self.live_threads() == 0 || self.send.send((wanted.clone(), reuses)).is_err() {
-            let error = Error::new(Kind::Unreachable, "cannot start a thread");
-            Some(error.fix(match cfg!(windows) {
-                true => "close other programs on this host",
-                false => "raise the limit on processes (ulimit -u)",
-            }))
-        } else {
-            None
-        };
-        if let Some(error) = refusal {
-            self.worker.report(wanted.clone(), Err(error));
-        }
+    /// As [`Fetches::have_failed`].
+    pub(super) fn have_failed(&self) -> bool {
+        self.fetches.have_failed()
     }
 }
 
@@ -254,53 +146,11 @@ fn for_clients(token: AccessToken, now: i64) -> AccessToken {
     AccessToken { expiry: token.expiry_for_clients(now), ..token }
 }
 
-impl Worker {
-    fn run(&self, longest: Duration) {
-        while let Some((wanted, reuses)) = self.next() {
-            let hangs_from = Deadline::after(longest);
-            self.running().push(hangs_from);
-            let (worker, lost) = (self.clone(), wanted.clone());
-            exit::contain_panics(move |error| {
-                worker.has_ended(hangs_from);
-                let _ = worker.done.send((lost, Err(error)));
-                worker.lost.fetch_add(1, Ordering::SeqCst);
-                worker.waker.wake();
-            });
-            let result = (self.fetch)(&wanted, reuses);
-            self.has_ended(hangs_from);
-            self.report(wanted, result);
-        }
-    }
-
-    fn running(&self) -> MutexGuard<'_, Vec<Deadline>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// How many threads hang.
-    fn hanging(&self) -> usize {
-        self.running().iter().filter(|hangs_from| hangs_from.until_end().is_zero()).count()
-    }
-
-    fn has_ended(&self, hangs_from: Deadline) {
-        let mut running = self.running();
-        if let Some(at) = running.iter().position(|other| *other == hangs_from) {
-            running.swap_remove(at);
-        }
-    }
-
-    fn next(&self) -> Option<(Wanted, bool)> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
-    }
-
-    fn report(&self, wanted: Wanted, result: Result<AccessToken, Error>) {
-        let _ = self.done.send((wanted, result));
-        self.waker.wake();
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::system::{Interest, Woken, handle, poll};
+    use std::sync::Arc;
+
+    use super::super::system::{Interest, Waker, Woken, handle, poll};
     use super::*;
     use crate::secret::Secret;
 
@@ -313,7 +163,7 @@ mod tests {
             let text = Secret::new(format!("{reuses}"));
             Ok(AccessToken { text, expiry: LIFE, issued: 0, member: None })
         };
-        (Tokens::new(Arc::new(fetch), Duration::from_secs(25), waker), woken)
+        (Tokens::new(Fetches::new(Arc::new(fetch), Duration::from_secs(25), waker)), woken)
     }
 
     /// Waits for a result.

@@ -23,14 +23,16 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 pub use self::certificate::CertificateKey;
-use self::pair::{Pair, no_random};
+use self::pair::Pair;
 use self::pkcs11::KeyType;
 pub use self::pkcs11::TokenKey;
 use self::read::Refusal;
 use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::files;
+use crate::formats;
 use crate::options::{KeyRef, Pkcs11Uri};
+use crate::random;
 use crate::secret::Secret;
 use crate::shell::quoted;
 use crate::show;
@@ -55,8 +57,8 @@ pub struct SigningKey {
 }
 
 impl SigningKey {
-    /// Reads the key file of `option`, or opens the key in a token or in the certificate store. `missing` is the kind of the error
-    /// if it does not exist.
+    /// Reads the key file of `option`, or opens the key in a token or in the certificate store.
+    /// `missing` is the kind of the error if it does not exist.
     ///
     /// # Errors
     /// `missing`, or `CONFIGURATION` if the file does not contain a supported key; those of the token.
@@ -82,9 +84,7 @@ impl SigningKey {
         SigningKey::parse(&text).map_err(|Refusal(why, fix)| {
             let what = format!("{} does not contain a supported private key", show::path(path));
             Error::new(Kind::Configuration, what).cause(why).fix(match fix {
-                Some(fix) => {
-                    fix.replace("OPTION", option).replace("FILE", &quoted(&show::path(path)))
-                }
+                Some(fix) => formats::filled(fix, &quoted(&show::path(path)), option),
                 None => {
                     format!(
                         "set {option} to a file with an RSA key of 2048 to 4096 bits or a P-256 key"
@@ -135,7 +135,7 @@ impl SigningKey {
     pub fn generate() -> Result<Secret, Error> {
         let pkcs8 =
             EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())
-                .map_err(|_| no_random())?;
+                .map_err(|_| random::none())?;
         let body = Zeroizing::new(STANDARD.encode(pkcs8.as_ref()));
         let mut pem = Zeroizing::new(String::from("-----BEGIN PRIVATE KEY-----\n"));
         for line in body.as_bytes().chunks(64) {

@@ -10,7 +10,8 @@ use serde_json::{Map, Value, json};
 
 use super::certificate::{CertificateKey, Padding};
 use super::pkcs11::{KeyType, PublicKey, Scheme, TokenKey};
-use crate::error::{Error, Kind};
+use crate::error::Error;
+use crate::random;
 
 /// RSA, or ECDSA on P-256; in the memory of this process, in a token, or in the certificate store.
 #[derive(Debug)]
@@ -41,7 +42,7 @@ impl Pair {
             Pair::Rsa(pair) => sign_rsa(pair, &RSA_PKCS1_SHA256, message),
             Pair::P256(pair) => {
                 let signature = pair.sign(&SystemRandom::new(), message);
-                Ok(signature.map_err(|_| no_random())?.as_ref().to_vec())
+                Ok(signature.map_err(|_| random::none())?.as_ref().to_vec())
             }
             Pair::Store(key) => key.sign(Padding::Pkcs1, message),
             Pair::Token(key) => key.sign(
@@ -99,11 +100,6 @@ impl Pair {
     }
 }
 
-/// The error of a failed signature. RSA and ECDSA signatures fail only without random numbers.
-pub(super) fn no_random() -> Error {
-    Error::new(Kind::Internal, "the operating system did not provide random numbers")
-}
-
 fn thumbprint(members: &Map<String, Value>) -> String {
     let text = Value::from(members.clone()).to_string();
     URL_SAFE_NO_PAD.encode(digest(&SHA256, text.as_bytes()))
@@ -119,7 +115,8 @@ pub(super) fn sign_rsa(
     message: &[u8],
 ) -> Result<Vec<u8>, Error> {
     let mut signature = vec![0; pair.public().modulus_len()];
-    pair.sign(padding, &SystemRandom::new(), message, &mut signature).map_err(|_| no_random())?;
+    pair.sign(padding, &SystemRandom::new(), message, &mut signature)
+        .map_err(|_| random::none())?;
     Ok(signature)
 }
 

@@ -12,8 +12,9 @@ use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use super::pair::Pair;
+use crate::der;
+use crate::formats;
 use crate::secret::Secret;
-use crate::show;
 use crate::x509;
 
 /// Why a text is not a signing key, and the fix if it is not to use a key of another type. `FILE` in
@@ -49,7 +50,7 @@ fn from_pem(text: &Secret) -> Result<Pair, Refusal> {
                 .map_err(|_| wrong_type())
         }
         Ok(_) => Err(wrong_type()),
-        Err(_) => Err(match show::other_key(text.expose()) {
+        Err(_) => Err(match formats::other_key(text.expose()) {
             Some((what, fix)) => Refusal(what, Some(fix)),
             None => Refusal("it has no private key in PEM or JWK format", None),
         }),
@@ -63,27 +64,11 @@ fn p256_from_pkcs8(der: &[u8]) -> Result<Pair, KeyRejected> {
 
 /// Converts a P-256 key from SEC 1 to PKCS#8 (RFC 5208, section 5), because ring reads only PKCS#8.
 fn sec1_in_pkcs8(sec1: &[u8]) -> Zeroizing<Vec<u8>> {
-    /// The version 0 and the algorithm `id-ecPublicKey` with the curve `secp256r1`.
-    const HEAD: &[u8] = &[
-        0x02, 0x01, 0x00, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06,
-        0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07,
-    ];
-    let length = |length: usize| [0x82, (length >> 8) as u8, length as u8];
-    let mut der = Zeroizing::new(vec![0x30]);
-    // DER requires the shortest form of each length.
-    let body = Zeroizing::new([&[0x04][..], &shortest(sec1.len(), length), sec1].concat());
-    der.extend(shortest(HEAD.len() + body.len(), length));
-    der.extend(HEAD);
-    der.extend_from_slice(&body);
-    der
-}
-
-fn shortest(size: usize, long: impl Fn(usize) -> [u8; 3]) -> Vec<u8> {
-    match size {
-        0..=0x7f => vec![size as u8],
-        0x80..=0xff => vec![0x81, size as u8],
-        _ => long(size).to_vec(),
-    }
+    /// The version 0 and the algorithm `id-ecPublicKey`, which the curve follows.
+    const HEAD: &[u8] =
+        &[0x02, 0x01, 0x00, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
+    let key = der::encoded(der::OCTET_STRING, sec1);
+    der::encoded(der::SEQUENCE, &Zeroizing::new([HEAD, der::P256, key.as_slice()].concat()))
 }
 
 fn from_jwk(text: &Secret) -> Result<(Pair, Option<String>), Refusal> {

@@ -8,7 +8,7 @@ use super::{Source, SourceInfo};
 use crate::context::Context;
 use crate::contract::request::SubjectTokenRequest;
 use crate::error::{Error, Kind};
-use crate::options::Values;
+use crate::options::{Values, VariableName};
 use crate::secret::Secret;
 use crate::show;
 use crate::token::{Origin, SubjectToken};
@@ -18,7 +18,7 @@ options! {
     /// Options of `env`.
     struct Options {
         /// environment variable with the token
-        name: String = "--name=VAR",
+        name: VariableName = "--name",
     }
 }
 
@@ -40,7 +40,7 @@ struct Variable {
 }
 
 fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
-    let Options { name } = Options::read(values)?;
+    let Options { name: VariableName(name) } = Options::read(values)?;
     Ok(Box::new(Variable { name, field: Field::read(values)? }))
 }
 

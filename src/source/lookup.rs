@@ -20,14 +20,6 @@ impl<T> Lookup<T> {
     pub fn absent(why: impl Into<String>) -> Lookup<T> {
         Lookup::Absent(why.into())
     }
-
-    /// Applies `change` to what was found.
-    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Lookup<U> {
-        match self {
-            Lookup::Found(found) => Lookup::Found(change(found)),
-            Lookup::Absent(why) => Lookup::Absent(why),
-        }
-    }
 }
 
 /// What to search for.

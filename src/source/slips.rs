@@ -5,6 +5,7 @@
 use super::SOURCES;
 use crate::error::{Error, Kind};
 use crate::options::{OptionInfo, is_name, nearest};
+use crate::program::is_named_like_this;
 use crate::shell;
 
 /// Words for which there is a command line, but neither a source nor a command.
@@ -52,7 +53,7 @@ pub fn unknown(word: &str, others: &[(&'static str, &'static [&'static str])]) -
     let near = near.or_else(|| nearest(&lower, known().map(|(name, _)| name)));
     Error::new(Kind::Usage, what).fix(match (line, near) {
         (Some((_, line)), _) => (*line).to_owned(),
-        (None, _) if is_this_program(&lower) => {
+        (None, _) if is_named_like_this(&lower) => {
             "remove the program name, and begin the arguments with the source or command".to_owned()
         }
         (None, Some(near)) => format!("did you mean {near}?"),
@@ -76,10 +77,6 @@ const HYPHENS: &str = "begin each option with two hyphens (--), not with a dash"
 /// Whether a word begins with a dash that a word processor wrote for two hyphens.
 fn has_dash(word: &str) -> bool {
     shell::without_typography(word).is_some_and(|(plain, _)| plain.starts_with("--"))
-}
-
-fn is_this_program(word: &str) -> bool {
-    ["wif-token", "wif-token.exe"].contains(&word.rsplit(['/', '\\']).next().unwrap_or(word))
 }
 
 /// The error for a positional word after the source or command with this name, these arguments after

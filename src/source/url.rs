@@ -9,11 +9,10 @@ use super::{Source, SourceInfo};
 use crate::context::Context;
 use crate::contract::request::SubjectTokenRequest;
 use crate::error::{Error, Kind};
+use crate::formats;
 use crate::http::{self, Text, Url};
-use crate::options::SecretRef;
-use crate::options::{Header, Values};
+use crate::options::{Header, SecretRef, Values};
 use crate::secret::Secret;
-use crate::show;
 use crate::token::{Origin, SubjectToken};
 
 options! {
@@ -86,7 +85,7 @@ fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
 
 /// Reads a header value, whose last word may refer to a secret.
 fn read_value(value: &str) -> HeaderValue {
-    let (words, last) = value.rsplit_once(' ').map_or(("", value), |(words, last)| (words, last));
+    let (words, last) = SecretRef::in_header(value);
     match SecretRef::parse(last) {
         Some(secret) if words.is_empty() => HeaderValue::Secret(String::new(), secret),
         Some(secret) => HeaderValue::Secret(format!("{words} "), secret),
@@ -152,7 +151,7 @@ impl Source for Get {
         })?;
         let what = format!("the response from {}", self.url);
         let text = str::from_utf8(&response.body).map_err(|_| {
-            let is = match show::is_utf16(&response.body) {
+            let is = match formats::is_utf16(&response.body) {
                 true => "is UTF-16 text, not UTF-8",
                 false => "is not UTF-8 text",
             };

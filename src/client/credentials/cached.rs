@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{Credentials, Origin};
-use crate::cache::{self, Cached, CachedFile, Fetching, IsOurs, Obtained};
+use crate::cache::{self, Cached, CachedFile, Fetching, IsOurs, Obtained, private};
 use crate::client::certificate::Identity;
 use crate::client::{subject_token, token_cache};
 use crate::context::Context;
@@ -46,9 +46,6 @@ pub enum Reuse {
     /// None.
     Never,
 }
-
-/// How messages name the place of a file in the cache.
-const PRIVATE_CACHE: &str = if cfg!(windows) { "LOCALAPPDATA" } else { "XDG_CACHE_HOME" };
 
 impl Credentials {
     /// Returns the cached token for a request, or fetches one. Also returns whether it was cached.
@@ -122,7 +119,7 @@ impl Credentials {
         let min_life = if let Reuse::For(life) = reuse { life } else { 0 };
         let path = match file {
             Some(path) => Some((path.to_owned(), "--cache-file")),
-            None => token_cache::path(kind, &digest, cx).map(|path| (path, PRIVATE_CACHE)),
+            None => token_cache::path(kind, &digest, cx).map(|path| (path, private::VARIABLE)),
         };
         Ok(path.filter(|(path, _)| !files::is_stdout(path)).map(|(path, place)| {
             CachedFile::new(path, place, digest, is_ours).for_at_least(min_life)

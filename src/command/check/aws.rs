@@ -194,23 +194,8 @@ fn check_signature(
         );
         broken(report, message, "add each signed header to headers");
     }
-    let url = request.member("url").filter(|_| region.is_some()).unwrap_or_default();
-    let host = url
-        .split_once("://")
-        .map_or("", |(_, rest)| rest.split(['/', '?']).next().unwrap_or_default());
-    if region.is_some() && request.header("host").is_some_and(|name| name != host) {
-        broken(
-            report,
-            "the header host differs from the host in the url",
-            "sign the host name that is in the url",
-        );
-    }
-    if let Some(region) = region.filter(|region| *region != signature.region) {
-        let message = format!(
-            "the signature is for the region {}, but the host in the url is in {region}",
-            show::value(signature.region)
-        );
-        broken(report, message, &format!("sign the request for the region {region}"));
+    if let Some(region) = region {
+        check_signed_host(request, signature, region, report);
     }
     if signature.service != "sts" {
         broken(
@@ -231,6 +216,33 @@ fn check_signature(
             message,
             &format!("add the session token as the header {SECURITY_TOKEN} and sign that header"),
         );
+    }
+}
+
+/// Checks that the header and the signature are for the host in the URL, which is in this region.
+fn check_signed_host(
+    request: &SignedRequest,
+    signature: &Signature,
+    region: &str,
+    report: &mut Report,
+) {
+    let url = request.member("url").unwrap_or_default();
+    let host = url
+        .split_once("://")
+        .map_or("", |(_, rest)| rest.split(['/', '?']).next().unwrap_or_default());
+    if request.header("host").is_some_and(|name| name != host) {
+        broken(
+            report,
+            "the header host differs from the host in the url",
+            "sign the host name that is in the url",
+        );
+    }
+    if region != signature.region {
+        let message = format!(
+            "the signature is for the region {}, but the host in the url is in {region}",
+            show::value(signature.region)
+        );
+        broken(report, message, &format!("sign the request for the region {region}"));
     }
 }
 

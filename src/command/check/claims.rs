@@ -169,8 +169,10 @@ fn principals(
             continue;
         }
         if !(1..=LONGEST_SUBJECT).contains(&text.len()) {
-            let message =
-                format!("{SUBJECT} would have {} bytes, but 1 to 127 are allowed", text.len());
+            let message = format!(
+                "{SUBJECT} would have {} bytes, but 1 to {LONGEST_SUBJECT} are allowed",
+                text.len()
+            );
             let fix = "map a different claim, or a part of this one with extract()".to_owned();
             problem((message, fix), is_given, report);
             continue;

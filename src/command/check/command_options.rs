@@ -57,8 +57,7 @@ pub(super) fn check(
 fn named_like_this(command: &str) -> Option<Vec<OsString>> {
     let mut words = words(command).into_iter();
     let program = words.next()?;
-    let name = program.to_str()?.rsplit(['/', '\\']).next()?;
-    matches!(name, "wif-token" | "wif-token.exe").then(|| words.collect())
+    program::is_named_like_this(program.to_str()?).then(|| words.collect())
 }
 
 fn exists(command: &str, cx: &Context) -> bool {

@@ -4,13 +4,13 @@
 
 use super::report::Report;
 use super::shell_syntax::{self, Verdict};
-use super::shown_command::{is_named_like_this, shown};
+use super::shown_command::shown;
 use crate::client::executable;
 use crate::command::config::is_portable;
 use crate::context::Context;
 use crate::error::Kind;
 use crate::files;
-use crate::program;
+use crate::program::{self, is_named_like_this};
 use crate::shell::{self, quoted};
 
 const LINK: &str = "command";

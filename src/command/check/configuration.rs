@@ -74,29 +74,39 @@ fn audience(config: &CredentialConfig, universe: &str, report: &mut Report) {
             return;
         }
     };
+    match wrong_provider(&provider, universe) {
+        Some((message, fix)) => {
+            report.broken(link, Kind::Configuration, message, fix);
+        }
+        None => user_project(&provider, config, report),
+    }
+}
+
+/// What is wrong with the name of a pool provider, and the fix.
+fn wrong_provider(provider: &PoolProvider, universe: &str) -> Option<(String, String)> {
     if let Some(id) = [&provider.pool, &provider.provider].into_iter().find(|id| !is_label(id)) {
         let message = format!("{} has other characters than a-z, 0-9 and -", show::value(id));
         let fix = "correct the name of the pool or of the provider in audience";
-        report.broken(link, Kind::Configuration, message, fix);
-        return;
+        return Some((message, fix.to_owned()));
     }
-    if ![GOOGLEAPIS, universe].contains(&provider.universe.as_str()) {
-        let message = format!(
-            "the audience is in the universe {}, but universe_domain is {universe}",
-            provider.universe
-        );
-        let expected = PoolProvider { universe: GOOGLEAPIS.to_owned(), ..provider.clone() };
-        let set = format!("set audience to {}", expected.name());
-        let fix = match hosts::looks_like(&provider.universe, GOOGLEAPIS) {
-            true => set,
-            false => format!(
-                "{set}, or set universe_domain to {} if that is your universe",
-                provider.universe
-            ),
-        };
-        report.broken(link, Kind::Configuration, message, fix);
-        return;
+    let found = &provider.universe;
+    if [GOOGLEAPIS, universe].contains(&found.as_str()) {
+        return None;
     }
+    let message =
+        format!("the audience is in the universe {found}, but universe_domain is {universe}");
+    let expected = PoolProvider { universe: GOOGLEAPIS.to_owned(), ..provider.clone() };
+    let set = format!("set audience to {}", expected.name());
+    let fix = match hosts::looks_like(found, GOOGLEAPIS) {
+        true => set,
+        false => format!("{set}, or set universe_domain to {found} if that is your universe"),
+    };
+    Some((message, fix))
+}
+
+/// A workforce pool has no project, so the configuration names the project to bill.
+fn user_project(provider: &PoolProvider, config: &CredentialConfig, report: &mut Report) {
+    let link = "audience";
     match (&provider.project, &config.user_project) {
         (Some(_), Some(_)) => {
             report.broken(

@@ -8,17 +8,14 @@ use super::shell_syntax::Verdict;
 use super::{command_options, command_words, output_document, output_file};
 use crate::client::executable::{self, Allowed, OPT_IN};
 use crate::configuration::CredentialConfig;
-use crate::configuration::credential_source::CredentialSource;
+use crate::configuration::credential_source::{
+    CredentialSource, INTERACTIVE_TIMEOUTS_MS, TIMEOUTS_MS,
+};
 use crate::context::Context;
 use crate::error::Kind;
 use crate::files;
 use crate::program;
 use crate::show;
-
-/// The timeouts that clients accept, in milliseconds.
-const TIMEOUTS: std::ops::RangeInclusive<u64> = 5_000..=120_000;
-/// The timeouts that clients accept while a user signs in, in milliseconds.
-const INTERACTIVE_TIMEOUTS: std::ops::RangeInclusive<u64> = 30_000..=1_800_000;
 
 /// Returns why the command must not be used to get a token.
 pub(super) fn check(
@@ -31,27 +28,7 @@ pub(super) fn check(
     else {
         return None;
     };
-    let link = "executable";
-    let allowed = Allowed::by(&cx.env).ok();
-    match allowed {
-        Some(_) => report.ok(link, "clients are allowed to run an executable"),
-        None => {
-            let value = cx.env.get(OPT_IN).unwrap_or_default();
-            let value = value.to_string_lossy();
-            let is_one =
-                value.trim_matches(|c: char| c.is_whitespace() || "\"'".contains(c)) == "1";
-            let why = match is_one {
-                true => "has spaces or quotation marks around 1",
-                false => "is not 1",
-            };
-            report.broken(
-                link,
-                Kind::Configuration,
-                format!("clients refuse to run an executable, because {OPT_IN} {why}"),
-                format!("set {OPT_IN}=1 in the environment of the client and of wif-token check"),
-            )
-        }
-    };
+    let allowed = opt_in(cx, report);
     let verdict = command_words::check(command, cx, report);
     if verdict == Verdict::Usable {
         program_file(command, cx, report);
@@ -81,6 +58,29 @@ pub(super) fn check(
             (!is_safe).then_some("the command would overwrite a file that has another purpose")
         }
     }
+}
+
+/// Whether the variables of the environment let clients run an executable.
+fn opt_in(cx: &Context, report: &mut Report) -> Option<Allowed> {
+    let link = "executable";
+    let allowed = Allowed::by(&cx.env).ok();
+    if allowed.is_some() {
+        report.ok(link, "clients are allowed to run an executable");
+        return allowed;
+    }
+    let value = cx.env.get(OPT_IN).unwrap_or_default();
+    let value = value.to_string_lossy();
+    let why = match value.trim_matches(|c: char| c.is_whitespace() || "\"'".contains(c)) {
+        "1" => "has spaces or quotation marks around 1",
+        _ => "is not 1",
+    };
+    report.broken(
+        link,
+        Kind::Configuration,
+        format!("clients refuse to run an executable, because {OPT_IN} {why}"),
+        format!("set {OPT_IN}=1 in the environment of the client and of wif-token check"),
+    );
+    None
 }
 
 const FIX_COMMAND: &str = "correct the path in executable.command";
@@ -140,21 +140,17 @@ fn program_file(command: &str, cx: &Context, report: &mut Report) {
 
 fn timeout(timeout_ms: u64, interactive_ms: Option<u64>, report: &mut Report) {
     let link = "timeout";
-    if !TIMEOUTS.contains(&timeout_ms) {
-        report.broken(
-            link,
-            Kind::Configuration,
-            format!("timeout_millis is {timeout_ms}"),
-            "set timeout_millis to a value from 5000 to 120000",
-        );
-    } else if let Some(ms) = interactive_ms.filter(|ms| !INTERACTIVE_TIMEOUTS.contains(ms)) {
-        report.broken(
-            link,
-            Kind::Configuration,
-            format!("interactive_timeout_millis is {ms}"),
-            "set interactive_timeout_millis to a value from 30000 to 1800000",
-        );
-    } else {
-        report.ok(link, format!("{timeout_ms} ms"));
+    let members = [
+        ("timeout_millis", Some(timeout_ms), TIMEOUTS_MS),
+        ("interactive_timeout_millis", interactive_ms, INTERACTIVE_TIMEOUTS_MS),
+    ];
+    for (name, value, accepted) in members {
+        if let Some(ms) = value.filter(|ms| !accepted.contains(ms)) {
+            let (least, most) = accepted.into_inner();
+            let fix = format!("set {name} to a value from {least} to {most}");
+            report.broken(link, Kind::Configuration, format!("{name} is {ms}"), fix);
+            return;
+        }
     }
+    report.ok(link, format!("{timeout_ms} ms"));
 }

@@ -9,7 +9,7 @@ use super::{issuer, mismatch};
 use crate::configuration::CredentialConfig;
 use crate::configuration::pool_provider::{LONGEST_AUDIENCE, PoolProvider, pool_of_fleet};
 use crate::context::Context;
-use crate::error::Kind;
+use crate::error::{Kind, one_line};
 use crate::secret::Secret;
 use crate::time::rfc3339;
 use crate::token::{Audience, jwt};
@@ -63,7 +63,8 @@ fn audience(claims: &Members, config: &CredentialConfig, report: &mut Report) {
     };
     let length = first.chars().count();
     if length > LONGEST_AUDIENCE {
-        let message = format!("aud has {length} characters, but a pool provider allows 256");
+        let message =
+            format!("aud has {length} characters, but a pool provider allows {LONGEST_AUDIENCE}");
         report.broken(LINK, Kind::Configuration, message, get);
         return;
     }
@@ -81,6 +82,6 @@ fn audience(claims: &Members, config: &CredentialConfig, report: &mut Report) {
         Ok(provider) => provider.fix_audience(Some(first)),
         Err(error) => error.how_to_fix().unwrap_or_default(),
     };
-    let message = format!("the aud of the token is {}", crate::error::one_line(first));
+    let message = format!("the aud of the token is {}", one_line(first));
     report.warning(LINK, message, fix).settled_by_exchange = true;
 }

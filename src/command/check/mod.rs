@@ -47,7 +47,7 @@ use super::{After, CommandInfo, Invocation};
 use crate::client::credentials::{CredentialOptions, Hop, Origin};
 use crate::context::Context;
 use crate::contract::exit::Output;
-use crate::error::Error;
+use crate::error::{Error, OFFLINE};
 use crate::options::Format;
 
 choices! {
@@ -89,9 +89,6 @@ pub(super) const INFO: CommandInfo = CommandInfo {
     example: "wif-token check --credentials=credentials.json",
     run,
 };
-
-/// Why a check that needs a request was skipped.
-const OFFLINE: &str = "no requests are sent with --offline";
 
 fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     let options = Options::read(&invocation.values)?;

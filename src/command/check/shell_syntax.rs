@@ -2,9 +2,10 @@
 //! program, `sh -c`, built-in commands and substitutions of a shell, typographic characters.
 
 use super::report::Report;
-use super::shown_command::{is_named_like_this, shown};
+use super::shown_command::shown;
 use crate::command::config::is_portable;
 use crate::error::Kind;
+use crate::program::is_named_like_this;
 use crate::shell;
 
 const LINK: &str = "command";

@@ -2,12 +2,8 @@
 //! change are shown, and no header of this program is shown.
 
 use crate::options::{OptionInfo, ValueKind};
+use crate::program::is_named_like_this;
 use crate::source::{self, SourceInfo};
-
-/// Whether a path ends with the name of this program.
-pub(super) fn is_named_like_this(path: &str) -> bool {
-    matches!(path.rsplit(['/', '\\']).next(), Some("wif-token" | "wif-token.exe"))
-}
 
 /// A command for a message: this program's with all words but those that may contain a secret,
 /// another program's with the program and these words only.

@@ -50,7 +50,7 @@ pub(super) static INFO: SourceInfo = SourceInfo {
     rest: None,
     variables: &[],
     example: "wif-token config certificate --cert-path=/etc/my-app/cert.pem \\\n  --key-path=/etc/my-app/key.pem --pool-provider=\"$POOL_PROVIDER\" --out=credentials.json",
-    build: |_| Err(Error::new(Kind::Internal, "a certificate is not a source of tokens")),
+    build: |_| Err(Error::bug("a certificate is not a source of tokens")),
 };
 
 /// Writes both files.

@@ -7,19 +7,15 @@ use serde_json::{Map, Value, json};
 
 use super::Options;
 use crate::configuration::GOOGLEAPIS;
-use crate::configuration::credential_source::TIMEOUT_MS;
+use crate::configuration::credential_source::{INTERACTIVE_TIMEOUTS_MS, TIMEOUT_MS, TIMEOUTS_MS};
 use crate::configuration::pool_provider::PoolProvider;
 use crate::error::{Error, Kind};
 use crate::options::{self, Seconds};
 use crate::source::trust::{Provider, Trust};
 use crate::token::TokenType;
 
-/// How long a client waits for a user by default, and at most, in milliseconds.
+/// How long a client waits for a user by default, in milliseconds.
 const INTERACTIVE_TIMEOUT_MS: u64 = 300_000;
-const LONGEST_INTERACTIVE_TIMEOUT_MS: u64 = 1_800_000;
-
-/// The longest time that a client waits for a program, in milliseconds.
-const LONGEST_TIMEOUT_MS: u64 = 120_000;
 
 /// How much longer the client waits than this program runs, in milliseconds, so that this program
 /// reports its own timeout.
@@ -143,22 +139,23 @@ pub(super) fn executable(
     interactive: bool,
 ) -> Result<Value, Error> {
     let timeout = timeout.map(|timeout| timeout.as_secs());
-    let timeout = timeout.map_or(0, |seconds| seconds.saturating_mul(1000) + HEAD_START_MS);
-    if timeout > LONGEST_TIMEOUT_MS && !interactive {
-        return Err(usage(
-            "--timeout is longer than any client waits",
-            "set --timeout to at most 115",
-        ));
+    let timeout =
+        timeout.map_or(0, |seconds| seconds.saturating_mul(1000).saturating_add(HEAD_START_MS));
+    let longest = *TIMEOUTS_MS.end();
+    if timeout > longest && !interactive {
+        let most = (longest - HEAD_START_MS) / 1000;
+        let what = "--timeout is longer than any client waits";
+        return Err(usage(what, &format!("set --timeout to at most {most}")));
     }
     let mut executable = Map::new();
     executable.insert("command".to_owned(), line.into());
-    let wait = timeout.clamp(TIMEOUT_MS, LONGEST_TIMEOUT_MS);
+    let wait = timeout.clamp(TIMEOUT_MS, longest);
     executable.insert("timeout_millis".to_owned(), wait.into());
     if let Some(path) = output_file {
         executable.insert("output_file".to_owned(), path.into());
     }
     if interactive {
-        let wait = timeout.clamp(INTERACTIVE_TIMEOUT_MS, LONGEST_INTERACTIVE_TIMEOUT_MS);
+        let wait = timeout.clamp(INTERACTIVE_TIMEOUT_MS, *INTERACTIVE_TIMEOUTS_MS.end());
         executable.insert("interactive_timeout_millis".to_owned(), wait.into());
     }
     Ok(json!({ "executable": executable }))

@@ -99,7 +99,7 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     let output_file = match &common.output_file {
         Some(path) => Some(host::path(path, "--output-file", os)?),
         None if os.is_some() => None,
-        None => output_file::private(&command, &provider, cx)?,
+        None => output_file::of_user(&command, &provider, cx)?,
     };
     if os.is_none() {
         output_file::refuse_shared(invocation, info, output_file.as_deref(), out)?;

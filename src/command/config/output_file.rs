@@ -1,9 +1,10 @@
 //! The output file of the executable: which file is used, and which is refused.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::executable_command::ExecutableCommand;
 use super::host;
+use crate::cache::private;
 use crate::command::Invocation;
 use crate::configuration::pool_provider::PoolProvider;
 use crate::context::Context;
@@ -16,20 +17,12 @@ use crate::source::SourceInfo;
 
 /// An output file for this request in a directory that only this user can access. The directory is
 /// created; without a home directory there is no file.
-pub(super) fn private(
+pub(super) fn of_user(
     command: &ExecutableCommand,
     provider: &PoolProvider,
     cx: &Context,
 ) -> Result<Option<String>, Error> {
-    let variable = if cfg!(windows) { "LOCALAPPDATA" } else { "XDG_CACHE_HOME" };
-    let directory = match cx.env.text(variable)? {
-        Some(directory) => PathBuf::from(directory),
-        None => match cx.env.home()? {
-            Some(home) => home.join(".cache"),
-            None => return Ok(None),
-        },
-    };
-    let directory = absolute(&directory.join("wif-token"));
+    let Some(directory) = private::directory(cx) else { return Ok(None) };
     files::private_directory(&directory).map_err(|error| {
         Error::new(Kind::Configuration, format!("cannot write {}", show::path(&directory)))
             .cause(error)

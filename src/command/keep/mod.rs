@@ -80,7 +80,7 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     .map_err(|error| {
         Error::new(Kind::Internal, "cannot install signal handlers")
             .cause(error)
-            .fix(crate::files::MORE_FILES)
+            .fix(files::MORE_FILES)
     })?;
     let exit = &invocation.exit;
     let mut keeper =

@@ -61,14 +61,19 @@ const MACHINES: [(u16, &str); 8] = [
     (258, "loongarch64"),
 ];
 
+/// The fix if the operating system refuses a process or a thread.
+pub const MORE_PROCESSES: &str = if cfg!(windows) {
+    "close other programs on this host"
+} else {
+    "raise the limit on processes (ulimit -u)"
+};
+
 /// The reason that the system starts no program, whatever the file is.
 pub(super) fn of_system(error: &io::Error) -> Option<Obstacle> {
     let fix = match error.raw_os_error()? {
         TOO_MANY_FILES | TOO_MANY_FILES_OF_ALL => files::MORE_FILES,
         TOO_LONG => "shorten the arguments and the environment variables",
-        _ if error.kind() == io::ErrorKind::WouldBlock => {
-            "raise the limit on processes (ulimit -u)"
-        }
+        _ if error.kind() == io::ErrorKind::WouldBlock => MORE_PROCESSES,
         _ => return None,
     };
     cfg!(unix).then(|| Obstacle { cause: error.to_string(), fix: fix.to_owned() })

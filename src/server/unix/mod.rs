@@ -4,6 +4,8 @@ mod listener;
 mod peer;
 mod poll;
 mod socket_file;
+#[cfg(target_os = "linux")]
+mod socket_owner;
 mod waker;
 
 pub use self::listener::Listener;

@@ -8,6 +8,7 @@ use rustls::{OtherError, SignatureAlgorithm, SignatureScheme};
 use std::sync::Arc;
 
 use super::{KeyType, PublicKey, Scheme, TokenKey};
+use crate::der;
 
 /// The schemes for TLS, the preferred ones first.
 const SCHEMES: [(SignatureScheme, Scheme); 4] = [
@@ -26,9 +27,7 @@ impl SigningKey for TokenKey {
 
     fn public_key(&self) -> Option<SubjectPublicKeyInfoDer<'_>> {
         let (algorithm, key) = match TokenKey::public_key(self).ok()? {
-            PublicKey::Rsa { n, e } => {
-                (alg_id::RSA_ENCRYPTION, sequence(&[number(&n), number(&e)].concat()))
-            }
+            PublicKey::Rsa { n, e } => (alg_id::RSA_ENCRYPTION, pair(&n, &e)),
             PublicKey::Ec(point) if self.key_type() == KeyType::P384 => (alg_id::ECDSA_P384, point),
             PublicKey::Ec(point) => (alg_id::ECDSA_P256, point),
         };
@@ -59,7 +58,7 @@ impl Signer for TokenSigner {
             Scheme::RsaPssSha256 | Scheme::RsaPkcs1Sha256 => signature,
             Scheme::EcdsaSha256 | Scheme::EcdsaSha384 => {
                 let (r, s) = signature.split_at(signature.len() / 2);
-                sequence(&[number(r), number(s)].concat())
+                pair(r, s)
             }
         })
     }
@@ -69,45 +68,9 @@ impl Signer for TokenSigner {
     }
 }
 
-/// A DER INTEGER of a positive number: without leading zeros, unless the top bit is set.
-fn number(digits: &[u8]) -> Vec<u8> {
-    let zeros = digits.iter().take_while(|digit| **digit == 0).count();
-    let digits = digits.get(zeros..).unwrap_or_default();
-    let sign: &[u8] = if digits.first().is_none_or(|digit| *digit >= 0x80) { &[0] } else { &[] };
-    tagged(0x02, &[sign, digits].concat())
-}
-
-fn sequence(content: &[u8]) -> Vec<u8> {
-    tagged(0x30, content)
-}
-
-/// A DER value of at most 65535 bytes.
-fn tagged(tag: u8, content: &[u8]) -> Vec<u8> {
-    let [high, low] = (content.len() as u16).to_be_bytes();
-    let head = match content.len() {
-        0..=0x7f => vec![tag, low],
-        0x80..=0xff => vec![tag, 0x81, low],
-        _ => vec![tag, 0x82, high, low],
-    };
-    [&head, content].concat()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_positive_and_as_short_as_possible() {
-        for (digits, der) in [
-            (&[][..], &[2, 1, 0][..]),
-            (&[0, 0], &[2, 1, 0]),
-            (&[0, 1], &[2, 1, 1]),
-            (&[0x7f], &[2, 1, 0x7f]),
-            (&[0, 0x80, 1], &[2, 3, 0, 0x80, 1]),
-        ] {
-            assert_eq!(number(digits), der);
-        }
-        assert_eq!(sequence(&[5; 200])[..3], [0x30, 0x81, 200]);
-        assert_eq!(sequence(&[5; 300])[..4], [0x30, 0x82, 1, 44]);
-    }
+/// Two numbers, as in an RSA key or an ECDSA signature.
+fn pair(first: &[u8], second: &[u8]) -> Vec<u8> {
+    let numbers = [der::number(first), der::number(second)];
+    der::encoded(der::SEQUENCE, &numbers.each_ref().map(|number| number.as_slice()).concat())
+        .to_vec()
 }

@@ -13,9 +13,8 @@ use crate::http::form;
 use crate::random;
 use crate::signing_key::RsaSha256;
 use crate::time::rfc3339;
+use crate::token::saml::{ASSERTION_NS, PROTOCOL_NS};
 
-const ASSERTION: &str = "urn:oasis:names:tc:SAML:2.0:assertion";
-const PROTOCOL: &str = "urn:oasis:names:tc:SAML:2.0:protocol";
 const HTTP_POST: &str = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST";
 
 /// The variable parts of the request.
@@ -47,10 +46,10 @@ impl AuthnRequest<'_> {
         let (acs, destination) = (xml::attribute(self.acs_url), xml::attribute(self.destination));
         let (time, issuer) = (rfc3339(self.now), xml::text(self.relying_party));
         let head = format!(
-            "<samlp:AuthnRequest xmlns:samlp=\"{PROTOCOL}\" AssertionConsumerServiceURL=\"{acs}\" \
+            "<samlp:AuthnRequest xmlns:samlp=\"{PROTOCOL_NS}\" AssertionConsumerServiceURL=\"{acs}\" \
              Destination=\"{destination}\" ID=\"{id}\" IsPassive=\"true\" IssueInstant=\"{time}\" \
              ProtocolBinding=\"{HTTP_POST}\" Version=\"2.0\">\
-             <saml:Issuer xmlns:saml=\"{ASSERTION}\">{issuer}</saml:Issuer>"
+             <saml:Issuer xmlns:saml=\"{ASSERTION_NS}\">{issuer}</saml:Issuer>"
         );
         let tail = "</samlp:AuthnRequest>";
         let signature = match key {

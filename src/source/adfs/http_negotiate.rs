@@ -8,11 +8,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ring::digest::{Algorithm, SHA256, SHA384, SHA512, digest};
 
+use super::negotiate::{Identity, Negotiator, Target};
 use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::http::{Request, Response, Url};
-use crate::negotiate::{Identity, Negotiator, Target};
 use crate::secret::Secret;
+use crate::x509;
 
 /// The clock skew in seconds that Kerberos tolerates by default.
 const TOLERATED_SKEW: i64 = 5 * 60;
@@ -130,30 +131,9 @@ const HASHES: [(&[u8], &Algorithm); 6] = [
 ];
 
 fn hash_of(certificate: &[u8]) -> &'static Algorithm {
-    let algorithm = signature_algorithm(certificate).unwrap_or_default();
+    let algorithm = x509::signature_algorithm(certificate).unwrap_or_default();
     let named = |(id, _): &&(&[u8], _)| algorithm.windows(id.len()).any(|part| part == *id);
     HASHES.iter().find(named).map_or(&SHA256, |(_, hash)| hash)
-}
-
-/// `Certificate ::= SEQUENCE { tbsCertificate, signatureAlgorithm, signature }` (RFC 5280, 4.1).
-fn signature_algorithm(certificate: &[u8]) -> Option<&[u8]> {
-    let (members, _) = element(certificate)?;
-    let (_, after_tbs) = element(members)?;
-    Some(element(after_tbs)?.0)
-}
-
-/// The content of the first DER element, and what follows it.
-fn element(der: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (&first, rest) = der.get(1..)?.split_first()?;
-    let (length, rest) = match first {
-        0..=0x7f => (usize::from(first), rest),
-        _ => {
-            let (size, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
-            let size = size.get(..size.len().min(4))?;
-            (size.iter().fold(0, |length, byte| length << 8 | usize::from(*byte)), rest)
-        }
-    };
-    rest.split_at_checked(length)
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ pub(crate) mod fuzzing;
 mod html_page;
 mod http_negotiate;
 mod msis;
+mod negotiate;
 mod oidc;
 mod options;
 mod saml_post;
@@ -24,6 +25,7 @@ mod xml;
 use std::path::PathBuf;
 
 use self::http_negotiate::HttpNegotiate;
+use self::negotiate::Identity;
 use super::oidc::ClientAuth;
 use super::{Source, SourceInfo, Trust};
 use crate::context::Context;
@@ -159,14 +161,13 @@ impl Adfs {
     /// The account and the service for HTTP Negotiate.
     fn http_negotiate(&self, cx: &Context) -> Result<HttpNegotiate, Error> {
         let identity = match &self.auth {
-            Auth::Password { user, password } => crate::negotiate::Identity::Password {
+            Auth::Password { user, password } => Identity::Password {
                 user: user.clone(),
                 password: password.read("--password", cx)?,
             },
-            _ => crate::negotiate::Identity::Current {
-                keytab: self.keytab.clone(),
-                principal: self.principal.clone(),
-            },
+            _ => {
+                Identity::Current { keytab: self.keytab.clone(), principal: self.principal.clone() }
+            }
         };
         Ok(HttpNegotiate { identity, spn: self.spn.clone() })
     }

@@ -232,5 +232,6 @@ fn signer(options: &Options) -> Result<Option<Signer>, Error> {
 
 fn with_slash(issuer: &Url) -> Result<Url, Error> {
     let text = format!("{}/", issuer.as_typed().trim_end_matches('/'));
-    Url::parse(&text).map_err(|why| Error::new(Kind::Usage, format!("--issuer {why}")))
+    Url::parse(&text)
+        .map_err(|why| Error::new(Kind::Usage, format!("--issuer {why}")).fix("correct --issuer"))
 }

@@ -48,6 +48,30 @@ pub(super) const VARIABLES: &[&str] = &[
 /// The option that names the AWS STS endpoint.
 const STS_ENDPOINT: &str = "--sts-endpoint";
 
+/// A service of AWS that the source calls.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Service {
+    Sts,
+    /// The portal of IAM Identity Center.
+    Sso,
+    /// The sign-in of IAM Identity Center.
+    SsoOidc,
+    /// AWS Sign-In.
+    SignIn,
+}
+
+impl Service {
+    /// The variable that sets its endpoint, its name in the config file, and the start of its hosts.
+    fn names(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Service::Sts => ("AWS_ENDPOINT_URL_STS", "sts", "sts"),
+            Service::Sso => ("AWS_ENDPOINT_URL_SSO", "sso", "portal.sso"),
+            Service::SsoOidc => ("AWS_ENDPOINT_URL_SSO_OIDC", "sso_oidc", "oidc"),
+            Service::SignIn => ("AWS_ENDPOINT_URL_SIGNIN", "signin", "signin"),
+        }
+    }
+}
+
 /// The settings, and the context to use them in.
 #[derive(Debug)]
 pub(super) struct Account<'a> {
@@ -173,9 +197,7 @@ impl<'a> Account<'a> {
     /// # Errors
     /// `CONFIGURATION` if no region was found, or the configured region is not valid.
     pub(super) fn required_region(&self) -> Result<&str, Error> {
-        self.region()?.ok_or_else(|| {
-            Error::new(Kind::Configuration, "no AWS region found").fix("set --region or AWS_REGION")
-        })
+        self.region()?.ok_or_else(no_region)
     }
 
     /// The AWS STS endpoint to use: `--sts-endpoint`, the endpoint of the environment or of the
@@ -186,7 +208,7 @@ impl<'a> Account<'a> {
             return Ok(configured);
         }
         match region {
-            Some(region) => Ok((self.public_endpoint("sts", region)?, STS_ENDPOINT)),
+            Some(region) => Ok((self.public_endpoint(Service::Sts, region)?, STS_ENDPOINT)),
             None => Ok((endpoint::public("sts.amazonaws.com")?, "AWS_REGION")),
         }
     }
@@ -199,7 +221,7 @@ impl<'a> Account<'a> {
     pub(super) fn configured_sts_endpoint(&self) -> Result<Option<(Url, &'static str)>, Error> {
         match self.sts_endpoint {
             Some(url) => Ok(Some((url.clone(), STS_ENDPOINT))),
-            None => self.configured_endpoint("sts"),
+            None => self.configured_endpoint(Service::Sts),
         }
     }
 
@@ -210,7 +232,8 @@ impl<'a> Account<'a> {
     }
 
     /// The public endpoint of a service, of the kind that the environment or the profile selects.
-    pub(super) fn public_endpoint(&self, service: &str, region: &str) -> Result<Url, Error> {
+    pub(super) fn public_endpoint(&self, service: Service, region: &str) -> Result<Url, Error> {
+        let (_, _, service) = service.names();
         let fips = self.is_true("AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint")?;
         let dual_stack = self.is_true("AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint")?;
         endpoint::public(&endpoint::host(service, region, fips, dual_stack))
@@ -224,17 +247,12 @@ impl<'a> Account<'a> {
     /// `CONFIGURATION` if the endpoint is not a URL.
     pub(super) fn configured_endpoint(
         &self,
-        service: &str,
+        service: Service,
     ) -> Result<Option<(Url, &'static str)>, Error> {
         if self.is_true("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "ignore_configured_endpoint_urls")? {
             return Ok(None);
         }
-        let variable = match service {
-            "sso" => "AWS_ENDPOINT_URL_SSO",
-            "sso_oidc" => "AWS_ENDPOINT_URL_SSO_OIDC",
-            "signin" => "AWS_ENDPOINT_URL_SIGNIN",
-            _ => "AWS_ENDPOINT_URL_STS",
-        };
+        let (variable, service, _) = service.names();
         let in_services = self
             .current_profile()
             .and_then(|profile| self.files.service_endpoint(profile, service))
@@ -253,4 +271,9 @@ impl<'a> Account<'a> {
             })
         })
     }
+}
+
+/// The failure of a request that requires a region.
+pub(super) fn no_region() -> Error {
+    Error::new(Kind::Configuration, "no AWS region found").fix("set --region or AWS_REGION")
 }

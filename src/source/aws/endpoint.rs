@@ -1,7 +1,7 @@
 //! The public host names of AWS services, by region and partition.
 //! <https://docs.aws.amazon.com/general/latest/gr/sts.html>
 
-use crate::error::{Error, Kind};
+use crate::error::Error;
 use crate::http::Url;
 
 /// Whether `name` has the characters of a region name. It becomes part of a host name, so that any
@@ -104,7 +104,7 @@ pub(super) fn sign_in_host(region: &str) -> Option<String> {
 /// `INTERNAL` if the host name is not valid.
 pub(super) fn public(host: &str) -> Result<Url, Error> {
     Url::parse(&format!("https://{host}/"))
-        .map_err(|why| Error::new(Kind::Internal, format!("the host {host} {why}")))
+        .map_err(|why| Error::bug(format!("the host {host} {why}")))
 }
 
 #[cfg(test)]

@@ -122,65 +122,62 @@ impl Call<'_> {
             });
             return (Kind::Configuration, fix);
         }
-        let region = self.region.unwrap_or("the region");
-        match code {
-            "ExpiredToken" | "ExpiredTokenException" => (
-                Kind::Expired,
-                "renew the AWS credentials, for example with aws sso login".to_owned(),
-            ),
+        let fix = match code {
+            "ExpiredToken" | "ExpiredTokenException" => {
+                let fix = "renew the AWS credentials, for example with aws sso login";
+                return (Kind::Expired, fix.to_owned());
+            }
             "Throttling"
             | "ThrottlingException"
             | "RequestLimitExceeded"
             | "InternalFailure"
             | "ServiceUnavailable"
-            | "IDPCommunicationError" => (Kind::Unreachable, "try again later".to_owned()),
-            "InvalidClientTokenId" | "UnrecognizedClientException" => {
-                (Kind::Denied, self.unknown_key())
-            }
+            | "IDPCommunicationError" => return (Kind::Unreachable, "try again later".to_owned()),
+            "InvalidClientTokenId" | "UnrecognizedClientException" => self.unknown_key(),
             "SignatureDoesNotMatch" | "InvalidSignatureException" | "IncompleteSignature" => {
-                let fix = "check that the secret access key and the session token belong to the \
-                           access key ID";
-                match account.cx.wrong_clock_by(TOLERATED_SKEW) {
-                    Some(clock) => (Kind::Configuration, clock),
-                    None => (Kind::Denied, fix.to_owned()),
+                if let Some(clock) = account.cx.wrong_clock_by(TOLERATED_SKEW) {
+                    return (Kind::Configuration, clock);
                 }
+                "check that the secret access key and the session token belong to the access key ID"
+                    .to_owned()
             }
-            "RegionDisabledException" => (
-                Kind::Configuration,
-                format!(
-                    "activate AWS STS in {region} (IAM console, Account settings), or set \
-                     --region or AWS_REGION to another region"
-                ),
+            "AccessDenied" | "AccessDeniedException" => self.if_denied(message),
+            _ => match self.wrong_setting(code, message) {
+                Some(fix) => return (Kind::Configuration, fix),
+                None => format!("check {}", self.option),
+            },
+        };
+        (Kind::Denied, fix)
+    }
+
+    /// The fix if this error is about a setting of the caller, of the role or of the account.
+    fn wrong_setting(&self, code: &str, message: &str) -> Option<String> {
+        let region = self.region.unwrap_or("the region");
+        Some(match code {
+            "RegionDisabledException" => format!(
+                "activate AWS STS in {region} (IAM console, Account settings), or set --region or \
+                 AWS_REGION to another region"
             ),
-            "OptInRequired" => (
-                Kind::Configuration,
-                format!(
-                    "set AWS_REGION to an enabled region, or ask an administrator of the AWS account to \
-                     run aws account enable-region --region-name {region}"
-                ),
+            "OptInRequired" => format!(
+                "set AWS_REGION to an enabled region, or ask an administrator of the AWS account to \
+                 run aws account enable-region --region-name {region}"
             ),
-            "AccessDenied" | "AccessDeniedException" => (Kind::Denied, self.if_denied(message)),
-            "ValidationError" if message.contains("chaining") => (
-                Kind::Configuration,
+            "ValidationError" if message.contains("chaining") => {
                 "set duration_seconds to at most 3600, because a role that another role assumes has \
                  sessions of at most one hour"
-                    .to_owned(),
+                    .to_owned()
+            }
+            "ValidationError" if message.contains("DurationSeconds") => format!(
+                "lower {}, or raise the maximum session duration of the role (aws iam update-role \
+                 --max-session-duration)",
+                self.lifetime
             ),
-            "ValidationError" if message.contains("DurationSeconds") => (
-                Kind::Configuration,
-                format!(
-                    "lower {}, or raise the maximum session duration of the role (aws iam \
-                     update-role --max-session-duration)",
-                    self.lifetime
-                ),
-            ),
-            "ValidationError" => (Kind::Configuration, format!("check {}", self.option)),
-            "MalformedPolicyDocument" => (
-                Kind::Configuration,
-                "ask an administrator of AWS to correct the policies of the role".to_owned(),
-            ),
-            _ => (Kind::Denied, format!("check {}", self.option)),
-        }
+            "ValidationError" => format!("check {}", self.option),
+            "MalformedPolicyDocument" => {
+                "ask an administrator of AWS to correct the policies of the role".to_owned()
+            }
+            _ => return None,
+        })
     }
 
     /// The fix if AWS does not know the access key ID.
@@ -224,7 +221,8 @@ impl Call<'_> {
 
 impl ErrorResponse {
     fn without_code() -> ErrorResponse {
-        let error = Error::new(Kind::Protocol, "AWS STS returned an error without a code");
+        let error = Error::new(Kind::Protocol, "AWS STS returned an error without a code")
+            .fix(CHECK_ENDPOINT);
         ErrorResponse { code: String::new(), error }
     }
 }

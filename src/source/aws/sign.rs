@@ -8,7 +8,7 @@ use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, si
 use aws_sigv4::sign::v4;
 use aws_smithy_runtime_api::client::identity::Identity;
 
-use crate::error::{Error, Kind};
+use crate::error::Error;
 
 /// A request to sign.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ pub(super) fn headers(
     request: &SigningRequest,
     credentials: &Credentials,
 ) -> Result<Vec<(String, String)>, Error> {
-    let defect = || Error::new(Kind::Internal, "cannot sign the request to AWS");
+    let defect = || Error::bug("cannot sign the request to AWS");
     let identity: Identity = credentials.clone().into();
     let time = UNIX_EPOCH + Duration::from_secs(request.now.try_into().map_err(|_| defect())?);
     let params = v4::SigningParams::builder()

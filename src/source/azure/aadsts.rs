@@ -43,7 +43,8 @@ const REASONS: &[(&[u32], Kind, &str)] = &[
         &[700_027, 700_030],
         Kind::Denied,
         "check that the certificate and the key belong together (--client-cert and --client-key, \
-         or AZURE_CLIENT_CERTIFICATE_PATH), and add the certificate to the application (az ad app credential reset --id CLIENT_ID --cert @CERT.pem --append)",
+         or AZURE_CLIENT_CERTIFICATE_PATH), and add the certificate to the application (az ad app \
+         credential reset --id CLIENT_ID --cert @CERT.pem --append)",
     ),
     (
         &[50027],

@@ -31,7 +31,7 @@ pub(super) fn request_token(
             "run this source in a Fly Machine, and mount the socket if it runs in a container there",
         ));
     }
-    let url = Url::parse(URL).map_err(|why| Error::new(Kind::Internal, why))?;
+    let url = Url::parse(URL).map_err(Error::bug)?;
     let post = Request::post(&url, SOCKET)
         .direct()
         .header("Content-Type", "application/json")

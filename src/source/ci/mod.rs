@@ -25,7 +25,7 @@ use super::{Source, SourceInfo, Trust, env};
 use crate::context::Context;
 use crate::contract::request::SubjectTokenRequest;
 use crate::error::{Error, Kind};
-use crate::options::Values;
+use crate::options::{Values, VariableName};
 use crate::program::Program;
 use crate::token::{Origin, SubjectToken, jwt};
 
@@ -69,7 +69,7 @@ options! {
         /// CI system (default: detected from the variables of the job)
         system: Option<SystemName> = "--system",
         /// variable with the token; overrides the default variable of the system
-        name: Option<String> = "--name=VAR",
+        name: Option<VariableName> = "--name",
     }
 }
 
@@ -134,7 +134,7 @@ impl Source for Ci {
         cx.log.line(format!("the CI system is {}", system.name.word()));
         use TokenSource::{Request, RequestOrVariable, Variable};
         match (&system.token_source, &self.options.name) {
-            (Variable(variable) | RequestOrVariable(_, variable), Some(name)) => {
+            (Variable(variable) | RequestOrVariable(_, variable), Some(VariableName(name))) => {
                 variable.read(name, request, cx)
             }
             (Variable(variable), None) => variable.read(variable.name, request, cx),

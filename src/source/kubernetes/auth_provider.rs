@@ -41,8 +41,7 @@ pub(super) fn credentials(
     let Some(token) = token else {
         return Err(provider.error("has no id-token").of_kind(Kind::Expired).fix(renew));
     };
-    let expiry = jwt::claims(token).and_then(|claims| claims.get("exp")?.as_i64());
-    match expiry {
+    match jwt::expiry(token) {
         None => Err(provider.error("has an id-token that is not a JWT with an expiry").fix(renew)),
         Some(expiry) if expiry - EXPIRES_SOON <= cx.clock.now() => {
             let what = format!("the id-token of {} expired at {}", user.place(), rfc3339(expiry));

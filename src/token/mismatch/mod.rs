@@ -10,23 +10,14 @@ mod wrapping;
 pub use self::json::{kind_of, path_of_token};
 use super::aws_request::{self, SignedRequest};
 use super::{Origin, TokenType, jwt, saml};
+use crate::show::TOKEN_PREFIXES;
 
 /// What a text is, and the fix.
 pub type Explanation = (String, String);
 
-/// How tokens begin that are not subject tokens.
-const OTHER_TOKENS: &[(&str, &str)] = &[
-    ("ya29.", "a Google access token"),
-    ("ghp_", "a GitHub token"),
-    ("gho_", "a GitHub token"),
-    ("ghs_", "a GitHub token"),
-    ("github_pat_", "a GitHub token"),
-    ("glpat-", "a GitLab access token"),
-    ("hvs.", "a Vault token"),
-    ("hvb.", "a Vault token"),
-    ("AKIA", "the ID of an AWS access key"),
-    ("ASIA", "the ID of an AWS access key"),
-];
+/// How the IDs of AWS access keys begin. They are not secret.
+const AWS_KEY_IDS: [(&str, &str); 2] =
+    [("AKIA", "the ID of an AWS access key"), ("ASIA", "the ID of an AWS access key")];
 
 /// Explains why a text is not a token of the expected type; `None` if it has the form of one, or looks
 /// like an opaque or damaged token.
@@ -95,7 +86,8 @@ fn other(text: &str, expected: TokenType, origin: &Origin) -> Option<Explanation
     let is_path =
         text.starts_with(['/', '~']) || text.starts_with("./") || text.get(1..3) == Some(":\\");
     let parts: Vec<_> = text.split('.').map(jwt::object).collect();
-    let known = OTHER_TOKENS.iter().find(|(prefix, _)| text.starts_with(prefix));
+    let mut others = TOKEN_PREFIXES.iter().chain(&AWS_KEY_IDS);
+    let known = others.find(|(prefix, _)| text.starts_with(prefix));
     let (what, fix) = match text {
         _ if text.starts_with("-----BEGIN ") => {
             (format!("it is a PEM key or certificate, not {noun}"), format!("check {option}"))
@@ -179,6 +171,7 @@ mod tests {
             ("-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----", "it is a PEM key"),
             ("<html><body>Sign in</body></html>", "it is HTML or XML, not a JWT"),
             ("ya29.c.x", "a Google access token"),
+            ("xoxb-1-x", "a Slack token"),
             ("AKIAIOSFODNN7EXAMPLE", "the ID of an AWS access key"),
             ("https://idp.example/token", "it is a URL"),
             ("/run/secrets/token", "the path of a file"),

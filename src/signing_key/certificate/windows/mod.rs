@@ -39,9 +39,8 @@ impl Key {
         let what = format!(
             "the certificate {thumbprint} does not exist in the store of the user or of the machine"
         );
-        let mut failure = Error::new(Kind::Configuration, what).fix(format!(
-            r"check {option}, and list the thumbprints in PowerShell with dir Cert:\CurrentUser\My,Cert:\LocalMachine\My"
-        ));
+        let mut failure = Error::new(Kind::Configuration, what)
+            .fix(format!("check {option}, and {}", Thumbprint::FIX));
         for (place, name) in [
             (CERT_SYSTEM_STORE_CURRENT_USER, r"CurrentUser\My"),
             (CERT_SYSTEM_STORE_LOCAL_MACHINE, r"LocalMachine\My"),

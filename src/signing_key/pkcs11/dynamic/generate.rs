@@ -4,7 +4,8 @@ use cryptoki_sys::*;
 
 use super::calls::{Attribute, Failed, Session};
 use super::failure::{self, Failure};
-use super::target::{P256, Target};
+use super::target::Target;
+use crate::der;
 use crate::random;
 
 /// Creates a P-256 key that never leaves the token, with the label and the ID of the URI. The label
@@ -25,7 +26,7 @@ pub(super) fn key(session: &Session, target: &Target) -> Result<CK_OBJECT_HANDLE
     };
     let (mut public, mut private) = (of_class(CKO_PUBLIC_KEY), of_class(CKO_PRIVATE_KEY));
     public.extend([
-        Attribute(CKA_EC_PARAMS, P256.to_vec()),
+        Attribute(CKA_EC_PARAMS, der::P256.to_vec()),
         Attribute::flag(CKA_VERIFY, true),
         Attribute::flag(CKA_PRIVATE, false),
     ]);

@@ -25,6 +25,7 @@ use super::{KeyType, PublicKey, Scheme};
 use crate::cache::private;
 use crate::context::Context;
 use crate::error::{Error, Kind};
+use crate::files::MORE_FILES;
 use crate::lock::{self, Lock};
 use crate::options::Pkcs11Uri;
 use crate::stdio;
@@ -95,7 +96,7 @@ impl TokenKey {
         stdio::move_away().map_err(|error| {
             Error::new(Kind::Configuration, "cannot load a PKCS#11 module")
                 .cause(error)
-                .fix("raise the limit of open files (ulimit -n), and check that /dev/null exists")
+                .fix(format!("{MORE_FILES}, and check that /dev/null exists"))
         })?;
         let (uri, option) = (uri.clone(), option.to_owned());
         let target = Arc::new(Target { uri, option, pin_place, missing, generates, pin });

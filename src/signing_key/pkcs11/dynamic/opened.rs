@@ -11,7 +11,8 @@ use super::failure::{self, Failure};
 use super::generate;
 use super::mechanism;
 use super::slot::Slot;
-use super::target::{P256, P384, Target};
+use super::target::Target;
+use crate::der;
 use crate::secret::Secret;
 
 /// The names of the module that passes calls on to every configured module.
@@ -93,8 +94,8 @@ impl Opened {
         match CK_ULONG::from_ne_bytes(key_type) {
             CKK_RSA => Some(KeyType::Rsa),
             CKK_EC => match &self.public_attribute(CKA_EC_PARAMS)?[..] {
-                P256 => Some(KeyType::P256),
-                P384 => Some(KeyType::P384),
+                der::P256 => Some(KeyType::P256),
+                der::P384 => Some(KeyType::P384),
                 _ => None,
             },
             _ => None,

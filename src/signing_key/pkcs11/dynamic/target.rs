@@ -7,10 +7,6 @@ use crate::error::Kind;
 use crate::options::Pkcs11Uri;
 use crate::secret::Secret;
 
-/// The DER encodings of the names of the curves.
-pub(super) const P256: &[u8] = &[0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
-pub(super) const P384: &[u8] = &[0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22];
-
 /// The key to open.
 #[derive(Debug)]
 pub(super) struct Target {

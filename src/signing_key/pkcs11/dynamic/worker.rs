@@ -13,6 +13,7 @@ use super::target::Target;
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::options::Pkcs11Uri;
+use crate::program;
 use crate::secret::Secret;
 use crate::world::Deadline;
 
@@ -69,7 +70,7 @@ impl Worker {
         thread::Builder::new().spawn(move || queue.work()).map_err(|error| {
             Error::new(Kind::Internal, "cannot start a thread")
                 .cause(error)
-                .fix("raise the limit of processes (ulimit -u)")
+                .fix(program::MORE_PROCESSES)
         })?;
         workers.push((name, worker.clone()));
         Ok(worker)

@@ -10,12 +10,12 @@ use crate::random;
 use crate::signing_key::RsaSha256;
 use crate::source::adfs::{signature, xml};
 use crate::time::rfc3339;
+use crate::token::saml::ASSERTION_NS;
 
 const TRUST: &str = "http://docs.oasis-open.org/ws-sx/ws-trust/200512";
 const ENVELOPE: &str = "http://www.w3.org/2003/05/soap-envelope";
 const ADDRESSING: &str = "http://www.w3.org/2005/08/addressing";
 const POLICY: &str = "http://schemas.xmlsoap.org/ws/2004/09/policy";
-const SAML2: &str = "urn:oasis:names:tc:SAML:2.0:assertion";
 
 /// The common prefix of the WS-Security names.
 const WSS: &str = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss";
@@ -54,7 +54,7 @@ pub(super) fn envelope(to: &str, relying_party: &str, security: &str) -> Result<
          </a:EndpointReference></p:AppliesTo>\
          <t:KeyType>{TRUST}/Bearer</t:KeyType>\
          <t:RequestType>{TRUST}/Issue</t:RequestType>\
-         <t:TokenType>{SAML2}</t:TokenType>\
+         <t:TokenType>{ASSERTION_NS}</t:TokenType>\
          </t:RequestSecurityToken></s:Body></s:Envelope>"
     ))
 }

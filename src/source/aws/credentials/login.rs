@@ -19,6 +19,7 @@ use crate::lock;
 use crate::secret::Secret;
 use crate::shell;
 use crate::signing_key::SigningKey;
+use crate::source::aws::account::{Service, no_region};
 use crate::source::aws::endpoint;
 use crate::source::aws::profile_file::expand_home;
 use crate::time::{parse_rfc3339, rfc3339};
@@ -176,18 +177,15 @@ impl Login<'_> {
 
     /// The token endpoint of AWS Sign-In in the region.
     fn endpoint(&self) -> Result<Url, Error> {
-        let base = match self.account.configured_endpoint("signin")? {
+        let base = match self.account.configured_endpoint(Service::SignIn)? {
             Some((url, _)) => url,
             None => {
-                let region = self.account.configured_region()?.ok_or_else(|| {
-                    Error::new(Kind::Configuration, "no AWS region found")
-                        .fix("set --region or AWS_REGION")
-                })?;
+                let region = self.account.configured_region()?.ok_or_else(no_region)?;
                 match endpoint::sign_in_host(&region) {
                     Some(host) if self.account.has_standard_endpoints()? => {
                         endpoint::public(&host)?
                     }
-                    _ => self.account.public_endpoint("signin", &region)?,
+                    _ => self.account.public_endpoint(Service::SignIn, &region)?,
                 }
             }
         };

@@ -1,8 +1,8 @@
 //! The syntax of the shared files: sections of keys.
 //!
 //! A line that starts with `#` or `;` is a comment. A line that is indented deeper than the key
-//! before it continues the value of that key. Keys are case-insensitive; a line that is none of these is ignored, as by the AWS
-//! CLI.
+//! before it continues the value of that key. Keys are case-insensitive; a line that is none of these
+//! is ignored, as by the AWS CLI.
 //! <https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html>
 
 use std::collections::BTreeMap;

@@ -16,6 +16,7 @@ use super::{Account, Credentials, from_server};
 use crate::error::{Error, Kind};
 use crate::http::{self, Response, Url, form};
 use crate::shell;
+use crate::source::aws::account::Service;
 use crate::source::aws::profile_file::Profile;
 use crate::time;
 
@@ -36,7 +37,7 @@ pub(super) fn load(name: &str, profile: &Profile, account: &Account) -> Result<C
     let session = Session::new(name, profile, account)?;
     let token = session.access_token(account)?;
     let text = |key| profile.get(key).unwrap_or_default();
-    let (base, setting) = session.endpoint("sso", "portal.sso", account)?;
+    let (base, setting) = session.endpoint(Service::Sso, account)?;
     let base = base.as_typed().trim_end_matches('/');
     let (role, id) = (form::escape(text("sso_role_name")), form::escape(text("sso_account_id")));
     let address = format!("{base}/federation/credentials?role_name={role}&account_id={id}");

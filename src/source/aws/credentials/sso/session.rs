@@ -7,7 +7,7 @@ use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use super::REQUIRED;
 use crate::error::{Error, Kind};
 use crate::http::Url;
-use crate::source::aws::account::Account;
+use crate::source::aws::account::{Account, Service};
 use crate::source::aws::endpoint;
 use crate::source::aws::profile_file::Profile;
 
@@ -67,17 +67,16 @@ impl<'a> Session<'a> {
         Ok(Session { profile: name, region, cache_file })
     }
 
-    /// The endpoint of a service: the configured one, or the public host that starts with `host`. Also
-    /// returns the setting that names the endpoint or its region.
+    /// The endpoint of a service: the configured one, or the public one. Also returns the setting that
+    /// names the endpoint or its region.
     pub(super) fn endpoint(
         &self,
-        service: &str,
-        host: &str,
+        service: Service,
         account: &Account,
     ) -> Result<(Url, &'static str), Error> {
         match account.configured_endpoint(service)? {
             Some(configured) => Ok(configured),
-            None => Ok((account.public_endpoint(host, self.region)?, "sso_region")),
+            None => Ok((account.public_endpoint(service, self.region)?, "sso_region")),
         }
     }
 }

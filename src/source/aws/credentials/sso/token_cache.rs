@@ -18,7 +18,7 @@ use crate::http::{self, Url};
 use crate::lock;
 use crate::secret::Secret;
 use crate::show;
-use crate::source::aws::account::Account;
+use crate::source::aws::account::{Account, Service};
 use crate::time::{self, parse_rfc3339, rfc3339};
 
 /// A token that expires within so many seconds is refreshed, as by the AWS SDKs.
@@ -141,7 +141,7 @@ impl Session<'_> {
 
     fn refresh(&self, cached: &Map<String, Value>, account: &Account) -> Result<Secret, Error> {
         let member = |name: &str| cached.get(name).cloned().unwrap_or_default();
-        let (base, setting) = self.endpoint("sso_oidc", "oidc", account)?;
+        let (base, setting) = self.endpoint(Service::SsoOidc, account)?;
         let address = format!("{}/token", base.as_typed().trim_end_matches('/'));
         let url = Url::parse(&address).map_err(|why| {
             Error::new(Kind::Configuration, format!("the URL of the SSO token endpoint {why}"))

@@ -5,7 +5,7 @@
 //! <https://www.rfc-editor.org/rfc/rfc4120#section-7.5.9>
 
 use crate::error::Kind;
-use crate::negotiate::{Identity, register, without_realm};
+use crate::source::adfs::negotiate::{Identity, register, without_realm};
 
 const SYNC_CLOCK: &str = "synchronize the clock of this host with the domain controller (Kerberos \
                           tolerates a difference of 5 minutes)";

@@ -10,8 +10,8 @@ use super::ffi::{Gss, KRB5, Oid, SPNEGO, USER_NAME};
 use super::library::Failure;
 use crate::error::{Error, Kind};
 use crate::files;
-use crate::negotiate::Identity;
 use crate::show;
+use crate::source::adfs::negotiate::Identity;
 use crate::world::Deadline;
 
 /// The routine error `GSS_S_BAD_MECH` (RFC 2744): the library does not support the mechanism.

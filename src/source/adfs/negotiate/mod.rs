@@ -31,7 +31,7 @@ use crate::world::Deadline;
 
 /// The account that signs in.
 #[derive(Debug, Clone)]
-pub enum Identity {
+pub(super) enum Identity {
     /// The account of this process: its Windows logon, its ticket cache, or a keytab.
     Current {
         /// `--keytab`: the file with the keys of the account. Not supported on Windows.
@@ -51,18 +51,18 @@ pub enum Identity {
 
 /// The service that the tokens are for.
 #[derive(Debug, Clone)]
-pub struct Target {
+pub(super) struct Target {
     /// `HTTP/host`, whose realm and canonical host name krb5.conf determines. With a realm, as in
     /// `HTTP/host@REALM`, the name is used unchanged.
-    pub spn: String,
+    pub(super) spn: String,
     /// The binding to the TLS connection: `tls-server-end-point:` and the hash of the server's
     /// certificate.
-    pub channel_binding: Option<Vec<u8>>,
+    pub(super) channel_binding: Option<Vec<u8>>,
 }
 
 /// One sign-in, from the first token to the last.
 #[derive(Debug)]
-pub struct Negotiator {
+pub(super) struct Negotiator {
     platform: platform::Platform,
     deadline: Deadline,
 }
@@ -75,7 +75,11 @@ impl Negotiator {
     /// `ABSENT` if there is no security library or no ticket, `EXPIRED` if the ticket has expired,
     /// `CONFIGURATION` if the SPN, the keytab or the account name is wrong; those of
     /// [`Self::next`].
-    pub fn new(identity: &Identity, target: &Target, cx: &Context) -> Result<Negotiator, Error> {
+    pub(super) fn new(
+        identity: &Identity,
+        target: &Target,
+        cx: &Context,
+    ) -> Result<Negotiator, Error> {
         check_spn(&target.spn)?;
         check_deadline(cx.deadline)?;
         match identity {
@@ -95,7 +99,7 @@ impl Negotiator {
     /// `DENIED` if the KDC refuses the account, `UNREACHABLE` if no KDC responds, `PROTOCOL` if the
     /// challenge is malformed, `CONFIGURATION` if the SPN, the realm, the keytab or the clock is
     /// wrong.
-    pub fn next(&mut self, challenge: Option<&[u8]>) -> Result<Vec<u8>, Error> {
+    pub(super) fn next(&mut self, challenge: Option<&[u8]>) -> Result<Vec<u8>, Error> {
         check_deadline(self.deadline)?;
         self.platform.next(challenge)
     }

@@ -7,7 +7,7 @@
 use super::krb5_error;
 use super::library::Failure;
 use crate::error::{Error, Kind, redacted};
-use crate::negotiate::{CHANNEL_BINDING, INVALID_TOKEN, Identity};
+use crate::source::adfs::negotiate::{CHANNEL_BINDING, INVALID_TOKEN, Identity};
 
 /// `ERROR_TABLE_BASE_krb5` of `krb5.h`.
 const KRB5: i32 = -1_765_328_384;

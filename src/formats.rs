@@ -1,0 +1,122 @@
+//! Which format a file has instead of the expected one, and the command that converts it.
+
+/// Whether bytes are UTF-16 text with a byte order mark, as PowerShell and editors on Windows write.
+pub fn is_utf16(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff")
+}
+
+/// Describes bytes that are not UTF-8 text, and the fix, in which `FILE` stands for the path, and
+/// `OPTION` for the option that contains it.
+pub fn other_text(bytes: &[u8]) -> (&'static str, &'static str) {
+    // DER (X.690): the start of the first element.
+    let first = match bytes {
+        [0x30, 0x82, _, _, first @ ..] | [0x30, 0x81, _, first @ ..] => first,
+        [0x30, 0..=0x7f, first @ ..] if first.starts_with(&[0x02]) => first,
+        _ => &[],
+    };
+    let first = first.get(..3).unwrap_or_default();
+    match first {
+        _ if is_utf16(bytes) => {
+            ("is UTF-16 text, not UTF-8", "save FILE as UTF-8 without a byte order mark")
+        }
+        [0x02, 0x01, 0x03] => (
+            "is a PFX (PKCS #12) file, not PEM",
+            "run openssl pkcs12 -in FILE -nodes -out FILE.pem, and set OPTION to the new file",
+        ),
+        [0x02, ..] => (
+            "is a key in DER format, not PEM",
+            "run openssl pkey -inform DER -in FILE -out FILE.pem, and set OPTION to the new file",
+        ),
+        [0x30, ..] => (
+            "is a certificate in DER format, not PEM",
+            "run openssl x509 -inform DER -in FILE -out FILE.pem, and set OPTION to the new file",
+        ),
+        _ => ("is not UTF-8 text", "check OPTION"),
+    }
+}
+
+/// Describes a text that is not an unencrypted private key in PEM format, and the fix, in which
+/// `FILE` stands for the path, and `OPTION` for the option that contains it.
+pub fn other_key(text: &str) -> Option<(&'static str, &'static str)> {
+    let text = text.trim_start();
+    Some(match text {
+        _ if text.contains("ENCRYPTED") => (
+            "it is encrypted",
+            "decrypt it with openssl pkey -in FILE -out FILE.new, and set the mode of the new file \
+             to 0600",
+        ),
+        // The key type ssh-ed25519, where it is in a key that is not encrypted.
+        _ if text.contains("AAAAMwAAAAtzc2gtZW") => (
+            "it is an Ed25519 key",
+            "set OPTION to a file with an RSA key of 2048 to 4096 bits or a P-256 key",
+        ),
+        _ if text.contains("BEGIN OPENSSH PRIVATE KEY") => (
+            "it is an OpenSSH key",
+            "convert it with cp -p FILE FILE.new && ssh-keygen -p -m PKCS8 -N '' -f FILE.new",
+        ),
+        _ if text.starts_with("PuTTY-User-Key-File") => {
+            ("it is a PuTTY key", "convert it with puttygen FILE -O private-openssh -o FILE.new")
+        }
+        _ if text.contains("PUBLIC KEY-----") || text.starts_with("ssh-") => {
+            ("it is a public key", "set OPTION to the file with the private key")
+        }
+        _ if text.contains("BEGIN CERTIFICATE") && !text.contains("PRIVATE KEY") => (
+            "it is only a certificate",
+            "set OPTION to the file with its private key, which openssl pkcs12 -in CERTIFICATE.pfx \
+             -nodes extracts from a PFX file",
+        ),
+        _ => return None,
+    })
+}
+
+/// A fix with the quoted path of a file in place of `FILE`, and an option in place of `OPTION`. The
+/// name of a variable, such as `AWS_CONFIG_FILE`, may contain the former, and a path the latter.
+pub fn filled(fix: &str, file: &str, option: &str) -> String {
+    let parts: Vec<String> = fix.split("OPTION").map(|part| part.replace("FILE", file)).collect();
+    parts.join(option)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn placeholders_in_values_stay() {
+        let filled = filled("save FILE, and check OPTION", "/OPTIONS/a", "AWS_CONFIG_FILE");
+        assert_eq!(filled, "save /OPTIONS/a, and check AWS_CONFIG_FILE");
+    }
+
+    #[test]
+    fn other_files_are_told_apart() {
+        for (bytes, what) in [
+            (&b"\x30\x82\x04\xbd\x02\x01\x00"[..], "is a key in DER"),
+            (b"\x30\x81\x87\x02\x01\x00", "is a key in DER"),
+            (b"\x30\x77\x02\x01\x01\x04\x20", "is a key in DER"),
+            (b"\x30\x82\x09\x00\x02\x01\x03", "is a PFX"),
+            (b"\x30\x82\x03\x00\x30\x82\x02", "is a certificate in DER"),
+            (b"\xff\xfeP\0", "is UTF-16 text"),
+            (b"000\xe9", "is not UTF-8 text"),
+            (b"\x30\x82", "is not UTF-8 text"),
+            (b"", "is not UTF-8 text"),
+        ] {
+            assert!(other_text(bytes).0.starts_with(what), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn other_keys_are_described() {
+        for (text, words) in [
+            ("-----BEGIN ENCRYPTED PRIVATE KEY-----", "it is encrypted"),
+            ("-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED", "it is encrypted"),
+            ("-----BEGIN OPENSSH PRIVATE KEY-----", "it is an OpenSSH key"),
+            ("-----BEGIN OPENSSH PRIVATE KEY-----\nAAAAMwAAAAtzc2gtZW", "it is an Ed25519 key"),
+            ("PuTTY-User-Key-File-3: ssh-rsa", "it is a PuTTY key"),
+            ("-----BEGIN RSA PUBLIC KEY-----", "it is a public key"),
+            ("ssh-rsa AAAA", "it is a public key"),
+            ("-----BEGIN CERTIFICATE-----", "it is only a certificate"),
+        ] {
+            assert_eq!(other_key(text).map(|(what, _)| what), Some(words), "{text}");
+        }
+        assert_eq!(other_key("-----BEGIN PRIVATE KEY-----"), None);
+    }
+}
