@@ -19,8 +19,8 @@ pub fn expiry_margin(remaining: i64, mut random: impl FnMut(i64) -> i64) -> i64 
     least + random(largest - least)
 }
 
-/// The longest time, in seconds, by which a token is renewed earlier than a caller that needs
-/// `min_life` seconds requires: a tenth of the time for which such a caller uses it. `lifetime` is
+/// The longest time, in seconds, by which the renewal of a token precedes the time that a caller with
+/// `min_life` requires: a tenth of the time for which such a caller uses it. `lifetime` is
 /// the whole lifetime of the token in seconds.
 pub fn longest_spread(lifetime: i64, min_life: i64) -> i64 {
     (lifetime.saturating_sub(min_life) / 10).clamp(0, LONGEST_SPREAD)

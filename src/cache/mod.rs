@@ -16,7 +16,7 @@
 //! lifetime is given to every run that was waiting for it, and is replaced by the next run.
 //!
 //! If the server cannot be reached, a cached token that is still valid is used in the last minutes
-//! of its lifetime. A refusal is remembered for some seconds, so that clients that retry do not lock
+//! of its lifetime. A refusal is remembered for a few seconds, so that clients that retry do not lock
 //! the account. If the file or the lock fails, this is logged and the token is still printed.
 
 mod dependencies;
@@ -56,7 +56,7 @@ pub trait Cached: Sized {
     /// [`Cached::usable_until`].
     fn valid_until(&self) -> i64;
 
-    /// How many seconds earlier it is replaced than a caller that needs `min_life` seconds requires.
+    /// How many seconds before the time that `min_life` requires it is replaced.
     fn spread(&self, _min_life: i64) -> i64 {
         0
     }

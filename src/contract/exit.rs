@@ -261,8 +261,8 @@ impl Exit {
         self.on_standard_error(error)
     }
 
-    /// Reports a failure when nothing can be written to standard output, so that only standard
-    /// error and a status other than 0 can report the failure.
+    /// Reports a failure when nothing can be written to standard output, so only standard error and
+    /// a status other than 0 can report the failure.
     fn without_output(&self, error: &Error) -> i32 {
         let status = report(error);
         self.form().status.filter(|status| *status != 0).unwrap_or(status).into()
@@ -283,7 +283,7 @@ impl Exit {
     }
 }
 
-/// Ends the process from another place than the main function: after a panic, which must not unwind
+/// Ends the process from a place other than the main function: after a panic, which must not unwind
 /// into an abort, or when the main thread hangs.
 #[allow(clippy::disallowed_methods)]
 fn leave(status: i32) -> ! {

@@ -143,7 +143,7 @@ pub fn user() -> io::Result<String> {
 /// The security identifier of the user of another process.
 ///
 /// # Errors
-/// Those of the operating system, for example because this user may not know.
+/// Those of the operating system, for example because this user has no access to that process.
 pub fn user_of_process(id: u32) -> io::Result<String> {
     // SAFETY: the call gets no pointers.
     let process = unsafe { OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION, 0, id) };

@@ -54,7 +54,7 @@ pub(super) fn run(input: &[u8]) {
     let world = World {
         env: Env::Map(environment()),
         clock: Clock,
-        // No pause of a retry is as short as this.
+        // The pause before each retry is longer, so no request is repeated.
         deadline: Deadline::after(Duration::from_millis(400)),
         log: Log::open(None, Clock).recording(),
     };

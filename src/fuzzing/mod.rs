@@ -294,7 +294,7 @@ fn message(input: &[u8]) -> Vec<String> {
     let (secret, text) = text.split_once('\n').unwrap_or(("", &text));
     show::scrubbed(text);
     show::value(text);
-    // A shorter secret is not removed, and a mark in its place ends what is around it.
+    // A shorter secret is not removed. The mark of a removed secret must not join the text around it.
     if secret.len() >= 4 && !"[secret]".contains(secret) {
         let shown = redaction::remove(text, &[secret]).replace("[secret]", "\n");
         assert!(!shown.contains(secret), "a secret remains: {shown:?}");

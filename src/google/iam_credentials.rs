@@ -146,7 +146,7 @@ fn text<'a>(response: &'a Map<String, Value>, name: &str) -> Result<&'a str, Err
     response.get(name).and_then(Value::as_str).ok_or_else(|| {
         Error::new(
             Kind::Protocol,
-            format!("the response of the IAM Service Account Credentials API has no {name}"),
+            format!("the response from the IAM Service Account Credentials API has no {name}"),
         )
         .fix("check service_account_impersonation_url")
     })

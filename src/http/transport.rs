@@ -24,7 +24,7 @@ use crate::world::Deadline;
 const SLICE: Duration = Duration::from_millis(250);
 
 /// By how much Windows extends the timeout of a socket. A socket must not be used after a timeout
-/// there, so that a wait is one slice.
+/// there, so a wait is one slice.
 const WINDOWS_DELAY: Duration = Duration::from_millis(500);
 
 /// Resolves a host name on a separate thread, and names the stage of a timeout.
@@ -226,7 +226,7 @@ impl Wait {
         let left = self.left()?;
         Ok(match cfg!(windows) {
             true => left.saturating_sub(WINDOWS_DELAY).max(Duration::from_millis(1)),
-            // A kernel counts in ticks of up to 10 ms, and zero would be no timeout.
+            // A kernel counts in ticks of up to 10 ms, and zero would mean no timeout.
             false => left.min(SLICE).max(Duration::from_millis(1)),
         })
     }

@@ -39,7 +39,7 @@ extern "system" fn handler(event: u32) -> BOOL {
     if [CTRL_C_EVENT, CTRL_BREAK_EVENT].contains(&event) {
         return TRUE;
     }
-    // When this function returns, Windows ends the process, which should end by itself until then.
+    // Windows ends the process when this function returns. The process should end by itself before.
     loop {
         thread::park();
     }

@@ -41,7 +41,7 @@ use crate::world::{Deadline, Env, World};
 /// A program to run.
 #[derive(Debug)]
 pub struct Program {
-    /// A path, or a name that is searched in `PATH`.
+    /// A path, or a name that is looked up in `PATH`.
     pub name: OsString,
     /// Its arguments.
     pub args: Vec<OsString>,

@@ -26,7 +26,7 @@ const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove
 /// Something to search for.
 pub(super) struct Needle {
     pub(super) bytes: Vec<u8>,
-    /// What was applied to `bytes`.
+    /// The form to which `bytes` were reduced.
     pub(super) form: Form,
     /// The characters that belong to it on both sides, if it is a part of an encoded value.
     pub(super) around: Around,
@@ -47,7 +47,7 @@ impl Needles {
         self.whole.push(Needle { bytes: reduced, form: Form::Text, around: None });
     }
 
-    /// The parts of a secret as it is. Those in the middle of a structure are its names.
+    /// The parts of a secret as it is. In the middle of a structure are its names, which are not secret.
     fn add_literal_parts(&mut self, bytes: &[u8], is_structure: bool) {
         // What is after the scheme of a header begins with a space.
         let is_part = |part: &[u8]| part.trim_ascii().len() == part.len();

@@ -89,7 +89,7 @@ fn encoded_again(units: &[Unit], needles: &Searched, depth: usize, hidden: &mut 
     }
 }
 
-/// The digits without a last one that says nothing.
+/// The digits without a last one that does not complete a byte.
 fn whole(digits: &[u8], size: usize) -> &[u8] {
     let length = if digits.len() % size == 1 { digits.len() - 1 } else { digits.len() };
     digits.get(..length).unwrap_or_default()

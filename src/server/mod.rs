@@ -108,8 +108,8 @@ impl Server {
             self.connections.retain(|connection| !matches!(connection.state, State::Closed));
             if self.tokens.has_failed() {
                 self.distribute();
-                return Err(Error::new(Kind::Internal, "wif-token has a bug that repeats")
-                    .fix("report the failures that --log-file=PATH contains"));
+                return Err(Error::new(Kind::Internal, "too many requests failed because of a bug")
+                    .fix("report the failures in the file of --log-file=PATH"));
             }
         }
         Ok(())

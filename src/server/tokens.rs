@@ -115,7 +115,7 @@ impl Known {
         Some(AccessToken { expiry: token.expiry.min(until), ..token })
     }
 
-    /// Replaces the token. One that is already known, from a cache, does not become younger.
+    /// Replaces the token. If it is the known one, from a cache, it still expires when it did before.
     fn set(&mut self, token: &AccessToken, now: i64) {
         let life = u64::try_from(token.expiry.saturating_sub(now)).unwrap_or(0);
         let until = Deadline::after(Duration::from_secs(life).min(LONGEST));
@@ -201,8 +201,8 @@ impl Tokens {
         }
     }
 
-    /// Whether so many threads panicked that the server must end: each of them stays in memory. Their
-    /// results have arrived.
+    /// Whether so many threads have panicked that the server must end, because each of them stays in
+    /// memory. Their results have arrived.
     pub(super) fn has_failed(&self) -> bool {
         self.worker.lost.load(Ordering::SeqCst) >= MOST_LOST
     }

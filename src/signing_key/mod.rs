@@ -154,7 +154,7 @@ impl SigningKey {
         self.given_id.clone().map_or_else(|| self.pair.thumbprint(), Ok)
     }
 
-    /// The `kid` of the JWK. A verifier that got the public key by other means than
+    /// The `kid` of the JWK. A verifier that got the public key by means other than
     /// [`SigningKey::jwks`] knows only this key ID.
     pub fn given_id(&self) -> Option<&str> {
         self.given_id.as_deref()

@@ -44,7 +44,7 @@ pub fn read(text: &str, origin: &Origin) -> Result<SubjectToken, Error> {
         Some(exp) => Some(instant(exp).ok_or_else(|| {
             refuse(
                 "its exp is not a time in seconds",
-                "configure the issuer to set exp in seconds since 1970",
+                "configure the issuer to set exp to a time in seconds since 1970",
             )
         })?),
     };

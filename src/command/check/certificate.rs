@@ -173,7 +173,7 @@ fn explain(shown: &str, problem: Problem) -> Error {
             .fix(replace)
             .depending_on(start),
         Problem::NotForClients => {
-            error("is not for clients: its extended key usages lack clientAuth")
+            error("is not a client certificate: its extended key usages do not include clientAuth")
                 .fix("request a certificate with the extended key usage clientAuth")
         }
         Problem::Authority => error("is the certificate of an authority, not of a client")

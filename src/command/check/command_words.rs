@@ -16,7 +16,7 @@ use crate::shell::{self, quoted};
 const LINK: &str = "command";
 const ARGS: &str = "move the arguments to a file and use --args-file=PATH";
 
-/// Reports what clients make of the command.
+/// Reports how clients read the command.
 pub(super) fn check(command: &str, cx: &Context, report: &mut Report) -> Verdict {
     let words: Vec<String> = executable::words(command)
         .into_iter()

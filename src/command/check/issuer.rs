@@ -121,7 +121,7 @@ fn published(issuer: &str, rules: &Rules, cx: &Context) -> Result<Value, Error> 
                 format!("the issuer in {discovery} differs from the iss of the token{shown}")
             }
         };
-        let fix = "correct the issuer URL at the issuer, because";
+        let fix = "configure the issuer to use the same URL in its metadata and in iss, because";
         return Err(
             Error::new(Kind::Protocol, what).fix(format!("{fix} {name} compares the two exactly"))
         );

@@ -70,7 +70,7 @@ impl Group {
     }
 
     /// After [`Group::end`], kills the processes that left the group and have standard output open.
-    /// Returns whether there are any; other systems than Linux do not tell.
+    /// Returns whether there are any; systems other than Linux do not report them.
     pub(super) fn kill_outside(&mut self) -> bool {
         #[cfg(target_os = "linux")]
         return self

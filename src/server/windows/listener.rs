@@ -104,8 +104,8 @@ fn usage(what: &str, verb: &str) -> Error {
     Error::new(Kind::Usage, what).fix(fix)
 }
 
-/// A socket whose address no other socket can use, as that of another user could otherwise. The
-/// standard library has no setting for this, and only a short backlog.
+/// A socket whose address no other socket can use. Without this setting, a socket of another user
+/// could. The standard library does not have the setting, and has only a short backlog.
 /// <https://learn.microsoft.com/windows/win32/winsock/using-so-reuseaddr-and-so-exclusiveaddruse>
 fn open(address: SocketAddr) -> io::Result<TcpListener> {
     // SAFETY: `data` can store the result.

@@ -4,7 +4,7 @@
 use crate::error::{Error, Kind};
 use crate::http::Url;
 
-/// Whether `name` has the characters of a region name. It becomes part of a host name, so that any
+/// Whether `name` has the characters of a region name. It becomes part of a host name, so any
 /// other character could select a different host.
 pub(super) fn is_region(name: &str) -> bool {
     not_a_region(name).is_none()
@@ -20,7 +20,7 @@ pub(super) fn not_a_region(name: &str) -> Option<String> {
         () if has(&|c| matches!(c, '"' | '\'')) => "it contains quotation marks",
         () if has(&char::is_whitespace) => "it contains a space",
         () if has(&|c| !c.is_ascii_alphanumeric() && c != '-') => {
-            "it contains other characters than letters, digits and hyphens"
+            "it contains characters other than letters, digits and hyphens"
         }
         () if name.len() > 32 => "it is longer than 32 characters",
         () if has(&|c| c.is_ascii_uppercase()) => "it contains capital letters",

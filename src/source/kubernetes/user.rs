@@ -51,7 +51,7 @@ pub(super) fn credentials(
         Some(_) => Err(user
             .error("has a password, which Kubernetes does not support since version 1.19")
             .fix("add token, client-certificate or exec to the user")),
-        // As kubectl: the server decides what an anonymous user may do.
+        // As in kubectl, the server decides what an anonymous user may do.
         None => Ok(Credentials::default()),
     }
 }

@@ -30,10 +30,10 @@ use crate::options::Pkcs11Uri;
 use crate::stdio;
 use crate::world::Deadline;
 
-/// How long a run waits for others before it opens a key at the same time.
+/// How long a run waits for other runs before it opens a key although they have not finished.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Waits for other runs of this user that open a key. SoftHSM writes the file of a token at each login,
+/// Waits for other runs of this user that are opening a key. SoftHSM writes the file of a token at each login,
 /// and other processes that read it meanwhile find no token or no key.
 ///
 /// Two runs that may create a key would not find each other's key, and would create two keys with the

@@ -37,7 +37,7 @@ struct Queue {
 
 type Job = Box<dyn FnOnce(&mut State) + Send>;
 
-/// The threads, by URI. The login is a state of the process, so that threads for the same key would
+/// The threads, by URI. The login is a state of the process, so threads for the same key would
 /// not be independent.
 static WORKERS: Mutex<Vec<(String, Worker)>> = Mutex::new(Vec::new());
 
