@@ -217,7 +217,7 @@ mod tests {
             ("token_type", json!(saml), "but clients exchange the token as urn:ietf"),
             ("id_token", json!(""), "id_token is missing"),
             ("id_token", json!(5), "id_token is missing"),
-            ("expiration_time", json!(null), "which Go, Node, Java and PHP refuse"),
+            ("expiration_time", json!(null), "Go, Node, Java and PHP fail"),
             ("expiration_time", json!("1900"), "is a string, which Python"),
             ("expiration_time", json!(1900.5), "is not a whole number, which Go, Java and Rust"),
             ("expiration_time", json!(1_795_276_800_000_i64), "usually milliseconds"),

@@ -173,7 +173,7 @@ mod tests {
             ("google.subject =a", "a space after google.subject"),
             ("google.email=a", "use google.subject, google.groups or attribute.email"),
             ("attribute.Repo=a", "characters other than a-z, 0-9 and _"),
-            ("attribute.=a", "other characters"),
+            ("attribute.=a", "characters other than"),
             (&long, "more than 100 characters"),
             ("attributes.repo=a", "use attribute.repo"),
             ("repo=a", "use attribute.repo"),
