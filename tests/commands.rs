@@ -110,7 +110,7 @@ fn a_cache_file_is_for_its_owner_alone() {
 }
 
 #[test]
-fn an_echo_shows_nothing() {
+fn secrets_that_a_server_repeats_are_hidden() {
     for status in ["400 Bad", "401 No", "403 No", "500 Oops"] {
         for name in ["token", "generateAccessToken", "signJwt", "oauth"] {
             let server = Server::new(move |request| {

@@ -41,7 +41,7 @@ def judged(bao, mount: str, token: str, others: str) -> str:
     return accepted
 
 
-def test_its_tokens_reach_google(clients, bao, sts, ledger, audience, tmp_path):
+def test_google_accepts_its_tokens(clients, bao, sts, ledger, audience, tmp_path):
     """The `command` source runs `bao read`, and Python's client exchanges the token. The audience is the resource name
     without `https:`.
     """

@@ -146,7 +146,7 @@ def broken(fault: Fault, party: Party) -> str:
 @pytest.mark.parametrize(
     "party, fault", [(fault.party, fault) for fault in FAULTS], indirect=["party"], ids=lambda fault: getattr(fault, "what", None)
 )
-def test_a_refusal_is_what_check_says(party, fault):
+def test_check_reports_each_refusal(party, fault):
     """The SDK shows the refusal of the service. `check` names the rule and a fix."""
     token = broken(fault, party)
     party.file.write_text(token)
