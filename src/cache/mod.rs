@@ -173,7 +173,7 @@ impl CachedFile {
     /// Replaces the content of the file by this token, completely or not at all.
     ///
     /// # Errors
-    /// As [`CachedFile::replace`].
+    /// The errors of [`CachedFile::replace`].
     pub fn write(&self, cached: &impl Cached) -> Result<(), Error> {
         self.replace(cached.to_file(&self.request).expose())
     }
@@ -227,7 +227,7 @@ pub struct Fetching<'a, T> {
 /// token is always fetched.
 ///
 /// # Errors
-/// Those of [`CachedFile::lock`] and of the fetch.
+/// The errors of [`CachedFile::lock`] and of the fetch.
 pub fn obtain<T: Cached>(
     file: Option<&CachedFile>,
     reuse: bool,
@@ -246,7 +246,7 @@ pub fn obtain<T: Cached>(
         Err(error) => error,
         obtained => return obtained,
     };
-    // Another run may have cached a token since, or a token for another request.
+    // By now, another run may have cached this token, or a token for another request.
     let last = match read() {
         Content::Nothing => first,
         content => content,

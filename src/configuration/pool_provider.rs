@@ -42,7 +42,7 @@ impl PoolProvider {
     /// Reads an audience that is the value of `place`, an option or a member.
     ///
     /// # Errors
-    /// As [`PoolProvider::parse`].
+    /// The errors of [`PoolProvider::parse`].
     pub fn parse_value(audience: &str, place: &str) -> Result<PoolProvider, Error> {
         let wrong = |what: &str| wrong(place, what);
         let wrong_form = || wrong_form(place);

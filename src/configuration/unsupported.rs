@@ -182,7 +182,7 @@ fn refuse_unknown(members: &Members, known: &[&'static str]) -> Result<(), Error
     }
 }
 
-/// The members of the top level that belong into another object, where clients look for them, each
+/// The members of the top level that belong in another object, where clients look for them, each
 /// with that object.
 pub fn misplaced(map: &Map<String, Value>) -> impl Iterator<Item = (&str, &'static str)> {
     map.keys().filter_map(|name| {

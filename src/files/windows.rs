@@ -75,7 +75,7 @@ pub(super) fn create_new(path: &Path) -> io::Result<File> {
 /// Creates a directory and its parents, with the permissions that they inherit.
 ///
 /// # Errors
-/// Those of the operating system.
+/// The errors of the operating system.
 pub fn private_directory(path: &Path) -> io::Result<()> {
     std::fs::create_dir_all(path)
 }

@@ -75,7 +75,7 @@ fn environment() -> BTreeMap<String, OsString> {
     let variables = [
         ("SECRET", SECRET),
         ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
-        // It is not sent, so no server can repeat it.
+        // The secret key is not sent, so no server can repeat it.
         ("AWS_SECRET_ACCESS_KEY", "unsent"),
         ("ACTIONS_ID_TOKEN_REQUEST_URL", "https://a.example/token"),
         ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", SECRET),

@@ -23,8 +23,8 @@ use crate::world::Deadline;
 /// The longest timeout that a socket gets. Linux rounds it up by at most 32 ms.
 const SLICE: Duration = Duration::from_millis(250);
 
-/// By how much Windows extends the timeout of a socket. A socket must not be used after a timeout
-/// there, so a wait is one slice.
+/// By how much Windows extends the timeout of a socket. On Windows, a socket must not be used after a
+/// timeout, so a wait is not split into slices.
 const WINDOWS_DELAY: Duration = Duration::from_millis(500);
 
 /// Resolves a host name on a separate thread, and names the stage of a timeout.

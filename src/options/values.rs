@@ -105,7 +105,7 @@ impl Values {
     /// including those in references to secrets.
     ///
     /// # Errors
-    /// Those of `path`.
+    /// The errors of `path`.
     pub fn as_arguments(
         &self,
         option: &OptionInfo,

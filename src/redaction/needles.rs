@@ -74,7 +74,7 @@ impl Needles {
 
     /// A secret in hexadecimal, decimal, base64 and base32.
     fn add_encoded(&mut self, secret: &str) {
-        // Basic credentials are percent-encoded before (RFC 6749, section 2.3.1).
+        // The parts of basic credentials are first percent-encoded (RFC 6749, section 2.3.1).
         let encoded = [UNRESERVED, NON_ALPHANUMERIC].map(|set| utf8_percent_encode(secret, set));
         let [encoded, all_encoded] = encoded.map(|encoded| encoded.to_string());
         for inner in BTreeSet::from([secret, &encoded, &all_encoded]) {
@@ -167,7 +167,7 @@ fn without_separators(literal: &[u8]) -> Vec<u8> {
         .collect()
 }
 
-/// A secret, backwards too, and in the other encodings of its characters.
+/// A secret as it is, backwards, and in other encodings of its characters.
 fn literals(secret: &str) -> Vec<Vec<u8>> {
     let mut literals = vec![secret.as_bytes().to_vec()];
     if secret.len() >= SHORTEST_REVERSED {

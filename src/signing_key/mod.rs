@@ -55,11 +55,12 @@ pub struct SigningKey {
 }
 
 impl SigningKey {
-    /// Reads the key file of `option`, or opens the key in a token or in the certificate store. `missing` is the kind of the error
-    /// if it does not exist.
+    /// Reads the key file of `option`, or opens the key in a token or in the certificate store.
+    /// `missing` is the kind of the error if it does not exist.
     ///
     /// # Errors
-    /// `missing`, or `CONFIGURATION` if the file does not contain a supported key; those of the token.
+    /// `missing`, or `CONFIGURATION` if the file does not contain a supported key; the errors of the
+    /// token.
     pub fn read(
         key: &KeyRef,
         option: &str,
@@ -109,7 +110,7 @@ impl SigningKey {
     /// Creates a P-256 key in a token, unless the key exists.
     ///
     /// # Errors
-    /// Those of [`SigningKey::read`].
+    /// The errors of [`SigningKey::read`].
     pub fn in_token_or_new(
         uri: &Pkcs11Uri,
         option: &str,
@@ -149,7 +150,7 @@ impl SigningKey {
     /// key.
     ///
     /// # Errors
-    /// Those of the token.
+    /// The errors of the token.
     pub fn id(&self) -> Result<String, Error> {
         self.given_id.clone().map_or_else(|| self.pair.thumbprint(), Ok)
     }
@@ -163,7 +164,7 @@ impl SigningKey {
     /// The public key as a JWK set, to upload to the workload identity pool provider.
     ///
     /// # Errors
-    /// Those of the token.
+    /// The errors of the token.
     pub fn jwks(&self) -> Result<Value, Error> {
         let mut key = self.pair.public_members()?;
         key.insert("use".to_owned(), "sig".into());

@@ -218,7 +218,7 @@ pub(super) fn issuer(claims: &Members, rules: &Rules, report: &mut Report) -> Op
         Ok(url) if !url.is_https() && !url.is_local() => {
             wrong("the iss of the token uses plain http".to_owned())
         }
-        // An issuer on this host serves a test.
+        // An issuer on this host is for tests, and may have a port.
         Ok(url) if !rules.issuer_port && url.has_port() && !url.is_local() => {
             let fix = match rules.settings.keys {
                 "" => "use an issuer URL without a port".to_owned(),

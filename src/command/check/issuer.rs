@@ -127,7 +127,7 @@ fn published(issuer: &str, rules: &Rules, cx: &Context) -> Result<Value, Error> 
         );
     }
     let keys = text("jwks_uri");
-    // An issuer on this host, which serves a test, has its keys there.
+    // An issuer on this host is for tests, and its keys may have the same plain http origin.
     let is_elsewhere = |url: &Url| Url::parse(issuer).map(|own| own.origin()) != Ok(url.origin());
     let url = match Url::parse(keys) {
         _ if keys.is_empty() => Err("is not set".to_owned()),

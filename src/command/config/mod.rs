@@ -134,7 +134,7 @@ fn written(what: &str, path: &Path) -> String {
 
 /// Refuses tokens that no pool provider can trust.
 fn check_trust(trust: &Trust) -> Result<(), Error> {
-    // An issuer on this host serves a test with a stand-in for Google.
+    // An issuer on this host is for tests with a stand-in for Google.
     if let Provider::Oidc { issuer, .. } = &trust.provider
         && Url::parse(issuer).is_ok_and(|url| !url.is_https() && !url.is_local())
     {

@@ -20,7 +20,7 @@ use crate::world::World;
 /// Starts a program that does not end with this process, and that the caller waits for.
 ///
 /// # Errors
-/// Those of the operating system.
+/// The errors of the operating system.
 pub fn start_beside(command: &mut Command) -> io::Result<Child> {
     signals::handle()?;
     running::start(command, false)

@@ -70,8 +70,8 @@ const MANAGED_IDENTITY: &[EnvironmentName] = &[
     EnvironmentName::Imds,
 ];
 
-/// Those of them that select the identity themselves. They refuse an option that names one, because
-/// another environment would give another identity.
+/// The environments that select the identity themselves. They refuse an option that names an
+/// identity, because another environment would use another one.
 const SELECTS_ITSELF: [EnvironmentName; 2] =
     [EnvironmentName::ServiceFabric, EnvironmentName::CloudShell];
 

@@ -41,7 +41,7 @@ pub(super) fn explain(text: &str, expected: TokenType, origin: &Origin) -> Optio
     };
     let fix = match add.contains("--field") {
         true => format!("add --field={path}"),
-        // A configuration names only members at the top.
+        // A configuration can only name a top-level member.
         false if path.contains('.') => {
             format!("configure an executable source, for example wif-token file --field={path}")
         }

@@ -85,7 +85,7 @@ pub(super) fn not_initialized(path: &Path, failed: Failed) -> Failure {
         .into()
 }
 
-/// No token fits the URI. `labels` are those of the tokens that are present.
+/// No token matches the URI. `labels` are those of the tokens that are present.
 pub(super) fn no_token(target: &Target, labels: &[String]) -> Failure {
     let what = format!("no token matches {}", target.option);
     let cause = match labels {
@@ -100,7 +100,7 @@ pub(super) fn no_token(target: &Target, labels: &[String]) -> Failure {
     Error::new(target.missing, what).cause(cause).fix(fix).into()
 }
 
-/// Several tokens fit the URI.
+/// Several tokens match the URI.
 pub(super) fn several_tokens(target: &Target, tokens: &[String]) -> Failure {
     let what = format!("{} tokens match {}: {}", tokens.len(), target.option, list(tokens));
     configuration(what, format!("add token= or serial= to {}", target.option))
@@ -133,7 +133,7 @@ pub(super) fn no_certificate(token: &str, target: &Target) -> Failure {
     )
 }
 
-/// Several keys fit the URI.
+/// Several keys match the URI.
 pub(super) fn several_keys(token: &str, target: &Target, keys: &[String]) -> Failure {
     let option = &target.option;
     let what = format!("several keys in the token \"{token}\" match {option}: {}", list(keys));

@@ -127,7 +127,7 @@ impl TokenKey {
     /// Signs a message.
     ///
     /// # Errors
-    /// Those of [`TokenKey::open`].
+    /// The errors of [`TokenKey::open`].
     pub fn sign(&self, scheme: Scheme, message: &[u8]) -> Result<Vec<u8>, Error> {
         let (message, pin) = (message.to_vec(), self.target.pin.clone());
         self.worker
@@ -137,7 +137,8 @@ impl TokenKey {
     /// The certificate with the label of the key, and all other certificates in the token, in DER.
     ///
     /// # Errors
-    /// `CONFIGURATION` if there is no such certificate, or several; those of [`TokenKey::open`].
+    /// `CONFIGURATION` if there is no such certificate, or several; the errors of
+    /// [`TokenKey::open`].
     pub fn certificates(&self) -> Result<Vec<Vec<u8>>, Error> {
         let target = self.target.clone();
         self.worker.call(&self.target, self.deadline, move |key| key.certificates(&target))
@@ -146,7 +147,7 @@ impl TokenKey {
     /// The public key.
     ///
     /// # Errors
-    /// `CONFIGURATION` if the token does not show it; those of [`TokenKey::open`].
+    /// `CONFIGURATION` if the token does not show it; the errors of [`TokenKey::open`].
     pub fn public_key(&self) -> Result<PublicKey, Error> {
         self.worker.call(&self.target, self.deadline, Opened::public_key)
     }
