@@ -57,7 +57,7 @@ impl Context {
     /// Sends a request, as [`Agent::send`] does.
     ///
     /// # Errors
-    /// Those of [`Agent::send`].
+    /// The errors of [`Agent::send`].
     pub fn send(&self, request: Request) -> Result<Response, Error> {
         self.agent.send(request)
     }

@@ -42,8 +42,8 @@ pub fn other_key(text: &str) -> Option<(&'static str, &'static str)> {
     Some(match text {
         _ if text.contains("ENCRYPTED") => (
             "it is encrypted",
-            "decrypt it with openssl pkey -in FILE -out FILE.new, and set the mode of the new file \
-             to 0600",
+            "decrypt it with openssl pkey -in FILE -out FILE.new, set the mode of the new file to \
+             0600, and set OPTION to the new file",
         ),
         // The key type ssh-ed25519, where it is in a key that is not encrypted.
         _ if text.contains("AAAAMwAAAAtzc2gtZW") => (
@@ -52,11 +52,14 @@ pub fn other_key(text: &str) -> Option<(&'static str, &'static str)> {
         ),
         _ if text.contains("BEGIN OPENSSH PRIVATE KEY") => (
             "it is an OpenSSH key",
-            "convert it with cp -p FILE FILE.new && ssh-keygen -p -m PKCS8 -N '' -f FILE.new",
+            "convert it with cp -p FILE FILE.new && ssh-keygen -p -m PKCS8 -N '' -f FILE.new, and set \
+             OPTION to the new file",
         ),
-        _ if text.starts_with("PuTTY-User-Key-File") => {
-            ("it is a PuTTY key", "convert it with puttygen FILE -O private-openssh -o FILE.new")
-        }
+        _ if text.starts_with("PuTTY-User-Key-File") => (
+            "it is a PuTTY key",
+            "convert it with puttygen FILE -O private-openssh -o FILE.new, and set OPTION to the new \
+             file",
+        ),
         _ if text.contains("PUBLIC KEY-----") || text.starts_with("ssh-") => {
             ("it is a public key", "set OPTION to the file with the private key")
         }

@@ -83,7 +83,7 @@ pub fn run(name: &OsStr, args: Vec<OsString>, env: Env) -> i32 {
     let cli::Parsed { options, format, helper, command } = cli::parse(args);
     let mut form = FailureForm::new(format, options.exit_zero);
     if command.is_err() {
-        // A client that expects SAML is told so even about a mistake in the command line.
+        // A client that expects SAML gets a failure document of that type for a wrong command line too.
         let request = SubjectTokenRequest::new(&options, &env);
         form.token_type = request.map_or(form.token_type, |request| request.token_type);
     }

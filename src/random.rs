@@ -23,7 +23,7 @@ pub fn none() -> Error {
 /// 128 random bits in hexadecimal.
 ///
 /// # Errors
-/// As [`bytes`].
+/// The errors of [`bytes`].
 pub fn hex() -> Result<String, Error> {
     Ok(bytes::<16>()?.iter().map(|byte| format!("{byte:02x}")).collect())
 }
@@ -31,7 +31,7 @@ pub fn hex() -> Result<String, Error> {
 /// A random UUID (RFC 9562, section 5.4).
 ///
 /// # Errors
-/// As [`bytes`].
+/// The errors of [`bytes`].
 pub fn uuid() -> Result<String, Error> {
     let bits = u128::from_be_bytes(bytes()?);
     let bits = bits & !(0xf << 76) & !(0b11 << 62) | (0x4 << 76) | (0b10 << 62);

@@ -19,9 +19,9 @@ pub fn expiry_margin(remaining: i64, mut random: impl FnMut(i64) -> i64) -> i64 
     least + random(largest - least)
 }
 
-/// The longest time, in seconds, by which a token is renewed earlier than a caller that needs
-/// `min_life` seconds requires: a tenth of the time for which such a caller uses it. `lifetime` is
-/// the whole lifetime of the token in seconds.
+/// A token may be renewed up to so many seconds before `min_life` requires it: a tenth of the time
+/// for which a caller with this `min_life` uses it. `lifetime` is the token's whole lifetime in
+/// seconds.
 pub fn longest_spread(lifetime: i64, min_life: i64) -> i64 {
     (lifetime.saturating_sub(min_life) / 10).clamp(0, LONGEST_SPREAD)
 }

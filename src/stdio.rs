@@ -26,7 +26,7 @@ pub fn moved() -> Option<&'static Moved> {
 /// Moves the streams. They are not inherited by programs, which get `/dev/null` instead.
 ///
 /// # Errors
-/// Those of the operating system.
+/// The errors of the operating system.
 #[cfg(all(unix, not(target_feature = "crt-static")))]
 pub fn move_away() -> std::io::Result<()> {
     use rustix::io::fcntl_dupfd_cloexec;

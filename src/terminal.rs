@@ -30,7 +30,7 @@ impl Terminal {
     /// Opens the terminal of this process.
     ///
     /// # Errors
-    /// Those of the operating system, usually because there is no terminal.
+    /// The errors of the operating system, usually because there is no terminal.
     pub fn open() -> io::Result<Terminal> {
         OpenOptions::new().write(true).open(NAME).map(Terminal)
     }
@@ -38,7 +38,7 @@ impl Terminal {
     /// Shows a text.
     ///
     /// # Errors
-    /// Those of the operating system.
+    /// The errors of the operating system.
     pub fn show(&mut self, text: &str) -> io::Result<()> {
         self.0.write_all(text.as_bytes())
     }

@@ -63,7 +63,7 @@ fn a_cached_token_is_for_its_own_request_whatever_its_form() {
     }
 }
 
-/// A cache file without the second in which it was written.
+/// A cache file without the time at which it was written.
 fn without_time(text: &str) -> Value {
     let mut value: Value = serde_json::from_str(text).unwrap();
     assert!(value.as_object_mut().unwrap().remove("wif_token_issued").is_some(), "{text}");
@@ -110,7 +110,7 @@ fn a_cache_file_is_for_its_owner_alone() {
 }
 
 #[test]
-fn an_echo_shows_nothing() {
+fn secrets_that_a_server_repeats_are_hidden() {
     for status in ["400 Bad", "401 No", "403 No", "500 Oops"] {
         for name in ["token", "generateAccessToken", "signJwt", "oauth"] {
             let server = Server::new(move |request| {

@@ -48,7 +48,7 @@ fn run(world: &World, credentials: &str, cache: &str) -> Run {
     world.run_with(&line, &[("XDG_CACHE_HOME", &format!("{{dir}}/{cache}"))])
 }
 
-/// The outputs of so many runs at once; `cache` names the cache of each.
+/// The outputs of this many runs at once; `cache` names the cache of each.
 fn crowd(world: &World, size: usize, cache: impl Fn(usize) -> String + Sync) -> Vec<Run> {
     let one = |index| run(world, "c.json", &cache(index));
     thread::scope(|scope| {

@@ -51,14 +51,14 @@ fn script(world: &World, arguments: &str) -> String {
 }
 
 #[test]
-fn through_a_link() {
+fn a_loop_through_a_link_ends_at_once() {
     let world = World::new();
     symlink("c.json", world.path("link.json")).unwrap();
     refused(&run(&world, &format!("{PROGRAM} google --credentials={{dir}}/link.json"), &[]));
 }
 
 #[test]
-fn through_a_script() {
+fn a_loop_through_a_script_ends_at_once() {
     let world = World::new();
     let command = script(&world, "google --credentials={dir}/c.json");
     refused(&run(&world, &command, &[]));
@@ -66,7 +66,7 @@ fn through_a_script() {
 }
 
 #[test]
-fn through_a_program_of_the_source_command() {
+fn a_loop_through_the_source_command_ends_at_once() {
     let world = World::new();
     let script = script(&world, "google --credentials={dir}/c.json");
     refused(&run(&world, &format!("{PROGRAM} command -- {script}"), &[]));
@@ -76,7 +76,7 @@ fn through_a_program_of_the_source_command() {
 /// The run and the program that it starts use the same output file, so one waits for the lock of the
 /// other, and the time limit holds.
 #[test]
-fn with_the_output_file_of_a_client() {
+fn a_loop_with_the_output_file_of_a_client_ends_at_its_time_limit() {
     let world = World::new();
     let script = script(&world, "google --credentials={dir}/c.json");
     let command = format!("{PROGRAM} command -- {script}");
@@ -89,7 +89,7 @@ fn with_the_output_file_of_a_client() {
 /// Nothing in the environment of a run says which runs led to it.
 #[cfg(target_os = "linux")]
 #[test]
-fn through_a_program_that_clears_the_environment() {
+fn a_loop_through_a_program_that_clears_the_environment_ends() {
     let world = World::new();
     let script = script(&world, "google --credentials={dir}/c.json --audience=a");
     let command = format!("/usr/bin/env -i {ALLOW}=1 {script}");

@@ -151,7 +151,7 @@ fn a_missing_or_damaged_file_is_written_again_without_a_request() {
     assert_eq!(keeping.after(""), token);
     keeping.logged("has been written again", 2);
     world.write("out", "a key");
-    keeping.logged("it contains something else", 1);
+    keeping.logged("it has unexpected content", 1);
     assert_eq!(world.read("out"), "a key");
     std::fs::remove_file(world.path("out")).unwrap();
     assert_eq!(keeping.after(""), token);

@@ -54,7 +54,7 @@ fn no_files_use_each_other_in_a_circle() {
         .map(|(file, text)| {
             let from = module_path(file);
             let to = paths(text, &from).filter_map(|path| longest(&path, &known));
-            // A folder's mod.rs is the door to its files: they may use it, and it them.
+            // The mod.rs of a folder and its files may use each other.
             let to = to.filter(|to| !is_within(&from, to) && !is_within(to, &from));
             (from.clone(), to.collect())
         })

@@ -1,5 +1,5 @@
 //! What a cached file and its lock do when the server is not well: a cached token bridges an outage, a
-//! lost response does not fail other runs, and a refusal is not sent again for some seconds.
+//! lost response does not fail other runs, and a refused request is not sent again for a few seconds.
 
 mod common;
 

@@ -209,7 +209,7 @@ fn an_authority_that_is_the_server_is_trusted_if_the_file_contains_exactly_this_
     fails((url, &pem), "it has expired");
 }
 
-/// On Linux the platform's trust store is what `SSL_CERT_FILE` names, where it is set.
+/// On Linux, the platform's trust store is the file in `SSL_CERT_FILE`, if that is set.
 #[cfg(target_os = "linux")]
 #[test]
 fn the_trust_store_of_the_platform_is_used() {

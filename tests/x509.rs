@@ -294,7 +294,7 @@ fn files_that_are_being_replaced_are_read_again() {
 }
 
 #[test]
-fn a_key_that_never_fits_fails_after_five_seconds() {
+fn a_key_that_never_matches_fails_after_five_seconds() {
     let authority = Authority::new("Example CA");
     let (google, pair) = (Google::new(&authority), authority.client());
     let world = world(&google, &authority, &pair);

@@ -110,7 +110,7 @@ pub(super) const VARIABLES: &[(&[&str], &str)] = &[
         &["GCE_METADATA_HOST", "NO_GCE_CHECK"],
         "host of the metadata server of Google Cloud; NO_GCE_CHECK=true prevents its use",
     ),
-    (&["PATH"], "directories in which programs are searched"),
+    (&["PATH"], "directories in which programs are searched for"),
     (&["NO_COLOR"], "if it is set, check prints no color"),
     (
         &["LISTEN_FDS", "LISTEN_PID", "NOTIFY_SOCKET"],
@@ -119,7 +119,7 @@ pub(super) const VARIABLES: &[(&[&str], &str)] = &[
     (&["KUBERNETES_EXEC_INFO"], "set by kubectl: the request to the helper kubernetes"),
     (
         &["SOFTHSM2_CONF", "TPM2_PKCS11_STORE"],
-        "settings of PKCS#11 modules, which belong to the request of a cached token",
+        "settings of PKCS#11 modules; a cached token is used only with the same settings",
     ),
     (
         &["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"],
@@ -170,8 +170,8 @@ pub(super) const VARIABLES: &[(&[&str], &str)] = &[
     ),
     (
         &["AZURE_TOKEN_CREDENTIALS"],
-        "environments in which an Azure identity is searched, as in the Azure SDKs; --environment \
-         overrides it. AZURE_USERNAME, AZURE_PASSWORD and AZURE_CLIENT_CERTIFICATE_PASSWORD are \
+        "environments in which an Azure identity is searched for, as in the Azure SDKs; \
+         --environment overrides it. AZURE_USERNAME, AZURE_PASSWORD and AZURE_CLIENT_CERTIFICATE_PASSWORD are \
          not supported, and an error if the SDKs would use them",
     ),
     (
@@ -181,9 +181,9 @@ pub(super) const VARIABLES: &[(&[&str], &str)] = &[
     (
         &["IDENTITY_ENDPOINT", "IDENTITY_HEADER", "IMDS_ENDPOINT"],
         "managed identity endpoint of Azure App Service, Functions, Container Apps or Azure Arc, \
-         and with IDENTITY_SERVER_THUMBPRINT of Service Fabric; AZURE_POD_IDENTITY_AUTHORITY_HOST \
-         is the URL of the instance metadata service. ProgramFiles and ProgramData lead to the \
-         agent of Azure Arc on Windows",
+         and, with IDENTITY_SERVER_THUMBPRINT, of Service Fabric; \
+         AZURE_POD_IDENTITY_AUTHORITY_HOST is the URL of the instance metadata service. ProgramFiles and ProgramData \
+         locate the agent of Azure Arc on Windows",
     ),
     (
         &["MSI_ENDPOINT", "MSI_SECRET"],
@@ -219,7 +219,8 @@ pub(super) const VARIABLES: &[(&[&str], &str)] = &[
     ),
     (
         &["CIRCLECI", "CIRCLE_OIDC_TOKEN_V2"],
-        "set in jobs of CircleCI, as is CIRCLE_WORKFLOW_JOB_ID, by which cached tokens differ",
+        "set in jobs of CircleCI, as is CIRCLE_WORKFLOW_JOB_ID, which distinguishes the cached \
+         tokens of jobs",
     ),
     (&["BITBUCKET_BUILD_NUMBER", "BITBUCKET_STEP_OIDC_TOKEN"], "set in steps of Bitbucket"),
     (
@@ -267,7 +268,7 @@ pub(super) const FILES: &[(&str, &str)] = &[
     ),
     (
         "OUTPUT_FILE.lock",
-        "lock, with which only one of several concurrent runs fetches a token. The file also \
+        "lock that allows only one of several concurrent runs to fetch a token. The file also \
          contains the last failure",
     ),
     (
@@ -288,7 +289,8 @@ pub(super) const FILES: &[(&str, &str)] = &[
     ),
     (
         "~/.aws/, ~/.kube/config, ~/.vault-token",
-        "files of the AWS, Kubernetes and Vault tools, which the sources of these names read",
+        "files of the AWS, Kubernetes and Vault tools, which the sources aws, kubernetes and vault \
+         read",
     ),
 ];
 

@@ -1,5 +1,5 @@
 //! The lock next to a cached file. The lock file also contains the last failure: for runs that
-//! wait, and, if the server refused the request, for runs that start within some seconds.
+//! wait, and, if the server refused the request, for runs that start within a few seconds.
 
 use std::fs::File;
 use std::io::{Seek, Write};

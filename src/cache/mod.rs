@@ -16,7 +16,7 @@
 //! lifetime is given to every run that was waiting for it, and is replaced by the next run.
 //!
 //! If the server cannot be reached, a cached token that is still valid is used in the last minutes
-//! of its lifetime. A refusal is remembered for some seconds, so that clients that retry do not lock
+//! of its lifetime. A refusal is remembered for a few seconds, so that clients that retry do not lock
 //! the account. If the file or the lock fails, this is logged and the token is still printed.
 
 mod dependencies;
@@ -56,7 +56,7 @@ pub trait Cached: Sized {
     /// [`Cached::usable_until`].
     fn valid_until(&self) -> i64;
 
-    /// How many seconds earlier it is replaced than a caller that needs `min_life` seconds requires.
+    /// How many seconds before the time that `min_life` requires it is replaced.
     fn spread(&self, _min_life: i64) -> i64 {
         0
     }
@@ -173,7 +173,7 @@ impl CachedFile {
     /// Replaces the content of the file by this token, completely or not at all.
     ///
     /// # Errors
-    /// As [`CachedFile::replace`].
+    /// The errors of [`CachedFile::replace`].
     pub fn write(&self, cached: &impl Cached) -> Result<(), Error> {
         self.replace(cached.to_file(&self.request).expose())
     }
@@ -227,7 +227,7 @@ pub struct Fetching<'a, T> {
 /// token is always fetched.
 ///
 /// # Errors
-/// Those of [`CachedFile::lock`] and of the fetch.
+/// The errors of [`CachedFile::lock`] and of the fetch.
 pub fn obtain<T: Cached>(
     file: Option<&CachedFile>,
     reuse: bool,
@@ -246,7 +246,7 @@ pub fn obtain<T: Cached>(
         Err(error) => error,
         obtained => return obtained,
     };
-    // Another run may have cached a token since, or a token for another request.
+    // By now, another run may have cached this token, or a token for another request.
     let last = match read() {
         Content::Nothing => first,
         content => content,

@@ -45,7 +45,7 @@ pub struct Parsed {
     pub format: Format,
     /// The helper, which says how a mistake is reported.
     pub helper: Option<&'static HelperInfo>,
-    /// What to do, or the mistake.
+    /// What to do, or the mistake in the command line.
     pub command: Result<Command, Error>,
 }
 

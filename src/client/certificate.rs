@@ -3,7 +3,7 @@
 //!
 //! The subject token is a JSON array of certificates in base64: that of the client, then those of the
 //! trust chain. While the files are replaced, the key may not belong to the certificate. Then both
-//! are read again for some seconds. All requests of a run present the same certificate.
+//! are read again for a few seconds. All requests of a run present the same certificate.
 //! <https://google.aip.dev/auth/4118>
 
 use std::path::Path;
@@ -210,7 +210,8 @@ impl Identity {
                 None => cx.log.line("the key does not belong to the certificate yet"),
             }
             thread::sleep(PAUSE.min(end.remaining()));
-            // After the deadline, the PKCS#11 token does not respond.
+            // Otherwise, the next pair would be opened after the deadline, and the message would say that
+            // the PKCS#11 token does not respond.
             if end.has_passed() {
                 return Err(mismatch(&files.config));
             }

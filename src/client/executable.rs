@@ -119,8 +119,8 @@ impl Executable<'_> {
     /// get the token.
     ///
     /// # Errors
-    /// Those of [`Program::run`], `PROTOCOL` if the document has no token, `EXPIRED` if the token
-    /// has expired.
+    /// The errors of [`Program::run`], `PROTOCOL` if the document has no token, `EXPIRED` if the
+    /// token has expired.
     pub fn run(
         &self,
         _: &Allowed,

@@ -30,7 +30,7 @@ pub const ID_TOKENS: IdTokens = IdTokens { get: id_token::get, identity: id_toke
 /// token with this scope.
 ///
 /// # Errors
-/// Those of the source and of [`token_exchange::exchange`].
+/// The errors of the source and of [`token_exchange::exchange`].
 pub fn federated(
     config: &CredentialConfig,
     identity: Option<&Identity>,

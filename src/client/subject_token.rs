@@ -31,7 +31,7 @@ use crate::world::Env;
 /// Gets the subject token.
 ///
 /// # Errors
-/// Those of the source; `CONFIGURATION` if executables are not allowed.
+/// The errors of the source; `CONFIGURATION` if executables are not allowed.
 pub fn get(config: &CredentialConfig, cx: &Context) -> Result<Secret, Error> {
     examine(config, &mut Vec::new(), cx)
 }
@@ -39,7 +39,7 @@ pub fn get(config: &CredentialConfig, cx: &Context) -> Result<Secret, Error> {
 /// Gets the subject token like [`get`], and finds out why some clients would not get it.
 ///
 /// # Errors
-/// As [`get`].
+/// The errors of [`get`].
 pub fn examine(
     config: &CredentialConfig,
     troubles: &mut Vec<Trouble>,

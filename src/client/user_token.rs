@@ -34,8 +34,8 @@ const REPLACES: &str = "replaces";
 /// Gets an access token with these scopes.
 ///
 /// # Errors
-/// Those of [`refresh::refresh`]; `CONFIGURATION` if a new refresh token cannot be stored, or the
-/// credentials of a workforce user are not in a file.
+/// The errors of [`refresh::refresh`]; `CONFIGURATION` if a new refresh token cannot be stored, or
+/// the credentials of a workforce user are not in a file.
 pub fn get(user: &UserCredentials, scopes: &[String], cx: &Context) -> Result<Refreshed, Error> {
     if !user.is_workforce {
         // Google does not replace the refresh token of a Google account.

@@ -115,7 +115,7 @@ impl ToFile<'_> {
     /// Gets the token, from the private cache if this is allowed, and writes it to the file.
     ///
     /// # Errors
-    /// Those of the credentials, of Google, and of [`Destination::document`].
+    /// The errors of the credentials, of Google, and of [`Destination::document`].
     pub(super) fn document(&self, reuses_cache: bool, cx: &Context) -> Result<Document, Error> {
         cx.require_authorities()?;
         let mut credentials = Credentials::find(self.values, cx)?;

@@ -135,7 +135,7 @@ fn token(credentials: &Credentials, wanted: &Wanted, cx: &Context) -> Result<Acc
         (Wanted::Subject(_), Origin::ExternalAccount(config)) => {
             let text = subject_token::get(config, cx)?;
             let expiry = jwt::expiry(text.expose()).unwrap_or(Clock.now() + UNKNOWN_LIFE);
-            // Its renewal is spread by the margin of the output file.
+            // The margin of the output file already spreads the renewal.
             Ok(AccessToken { text, expiry, issued: i64::MIN, member: None })
         }
         (Wanted::Subject(_), _) => {

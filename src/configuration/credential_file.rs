@@ -123,7 +123,7 @@ fn other_content(text: &str, path: &Path) -> Option<(&'static str, String)> {
             ("it is a pointer of Git LFS", "run git lfs pull".to_owned())
         }
         _ if trimmed.starts_with("{{") || shell::expansion(trimmed).is_some() => (
-            "it is a variable or an expression that nothing has replaced",
+            "it is an unexpanded variable or template expression",
             format!("write the credentials themselves to {file}"),
         ),
         _ => return None,

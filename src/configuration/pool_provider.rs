@@ -42,7 +42,7 @@ impl PoolProvider {
     /// Reads an audience that is the value of `place`, an option or a member.
     ///
     /// # Errors
-    /// As [`PoolProvider::parse`].
+    /// The errors of [`PoolProvider::parse`].
     pub fn parse_value(audience: &str, place: &str) -> Result<PoolProvider, Error> {
         let wrong = |what: &str| wrong(place, what);
         let wrong_form = || wrong_form(place);
@@ -56,7 +56,7 @@ impl PoolProvider {
             .and_then(|rest| rest.split_once('/'))
             .ok_or_else(|| wrong_host(audience, place))?;
         if audience.contains(['$', '<', '{', '[', '%']) {
-            return Err(wrong("contains a placeholder, which nothing replaces").fix(
+            return Err(wrong("contains a placeholder").fix(
                 "replace it with the project number, the ID of the pool or the ID of the provider",
             ));
         }
@@ -122,8 +122,8 @@ impl PoolProvider {
         format!("principalSet:{}/{attribute}/{value}", self.pool_name())
     }
 
-    /// The `gcloud` command that does this with the provider. It uses the full name, because gcloud
-    /// does not accept a project number in `--project`.
+    /// The `gcloud` command with this verb for the provider. It uses the full name, because gcloud does
+    /// not accept a project number in `--project`.
     pub fn gcloud(&self, verb: &str) -> String {
         let (group, pool, id) = (self.gcloud_group(), self.pool_path(), &self.provider);
         format!("gcloud iam {group} providers {verb} {pool}/providers/{id}")

@@ -43,7 +43,7 @@ const WELL_KNOWN: &str = "application_default_credentials.json";
 /// Where credentials are.
 #[derive(Debug)]
 pub enum Place {
-    /// In this file, the path of which is in the option or variable of this name.
+    /// In this file. The option or variable of this name contains its path.
     File(PathBuf, &'static str),
     /// At the metadata server with this origin, such as `http://169.254.169.254`.
     MetadataServer(Url),

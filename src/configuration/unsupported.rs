@@ -47,7 +47,7 @@ const TOP: &[&str] = &[
 ];
 
 /// The members of `credential_source` that select where the token comes from. A configuration has
-/// one of them, because clients disagree about which one they use.
+/// one of them, because clients disagree about which one to use.
 const PLACES: [&str; 5] = ["executable", "environment_id", "certificate", "file", "url"];
 
 /// The other members of `credential_source`. Those of AWS are checked by [`aws_urls`].
@@ -109,7 +109,7 @@ pub(super) fn refuse_in_source(source: &Members) -> Result<(), Error> {
         (Some(first), Some(second)) if !(is_aws && *second == "url") => {
             return Err(source
                 .wrong(&format!("{first} and {second} cannot be used together"))
-                .cause("clients disagree about which of them they use")
+                .cause("clients disagree about which one to use")
                 .fix(format!("remove {first} or {second} from credential_source")));
         }
         _ => {}
@@ -182,7 +182,7 @@ fn refuse_unknown(members: &Members, known: &[&'static str]) -> Result<(), Error
     }
 }
 
-/// The members of the top level that belong into another object, where clients look for them, each
+/// The members of the top level that belong in another object, where clients look for them, each
 /// with that object.
 pub fn misplaced(map: &Map<String, Value>) -> impl Iterator<Item = (&str, &'static str)> {
     map.keys().filter_map(|name| {

@@ -88,7 +88,7 @@ impl Destination {
     /// stores it.
     ///
     /// # Errors
-    /// Those of [`cache::obtain`] and of [`Destination::store`].
+    /// The errors of [`cache::obtain`] and of [`Destination::store`].
     pub fn document(
         &self,
         reuse: bool,

@@ -28,7 +28,8 @@ pub struct Document {
 
 impl Document {
     /// The document for a token at the time `now`, in seconds since 1970. `margin` is the value of
-    /// `--expiry-margin` in seconds; the default is a random tenth to fifth of the remaining lifetime.
+    /// `--expiry-margin` in seconds; the default is random, from a tenth to a fifth of
+    /// the remaining lifetime.
     ///
     /// # Errors
     /// `EXPIRED` if the token expires within the margin.

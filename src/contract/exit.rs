@@ -147,13 +147,13 @@ impl Exit {
         *self.0.form.lock().unwrap_or_else(PoisonError::into_inner) = form;
     }
 
-    /// Makes a panic end the process with an `INTERNAL` failure, because a client can use neither a
-    /// panic message nor a signal, except in a thread that called [`contain_panics`]. The panic message
+    /// Makes a panic end the process with an `INTERNAL` failure, except in a thread that called
+    /// [`contain_panics`]. A client can use neither a panic message nor a signal. The panic message
     /// may contain anything and is not printed.
     pub fn on_panic(&self) {
         let exit = self.clone();
         panic::set_hook(Box::new(move |panic| {
-            // The packaged programs for Linux know only the file.
+            // In the packaged programs for Linux, only the file is known.
             let location = panic.location().map(|place| match place.line() {
                 0 => place.file().to_owned(),
                 _ => place.to_string(),
@@ -263,8 +263,8 @@ impl Exit {
         self.on_standard_error(error)
     }
 
-    /// Reports a failure when nothing can be written to standard output, so that only standard
-    /// error and a status other than 0 can report the failure.
+    /// Reports a failure when nothing can be written to standard output, so only standard error and
+    /// a status other than 0 can report the failure.
     fn without_output(&self, error: &Error) -> i32 {
         let status = report(error);
         self.form().status.filter(|status| *status != 0).unwrap_or(status).into()
@@ -285,7 +285,7 @@ impl Exit {
     }
 }
 
-/// Ends the process from another place than the main function: after a panic, which must not unwind
+/// Ends the process from a place other than the main function: after a panic, which must not unwind
 /// into an abort, or when the main thread hangs.
 #[allow(clippy::disallowed_methods)]
 fn leave(status: i32) -> ! {

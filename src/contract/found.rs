@@ -74,7 +74,7 @@ mod tests {
         Document::new(token, TokenType::Jwt, Some(0), Clock.now()).unwrap()
     }
 
-    /// One word for what `file` contains after the own token was `own` and this was written to it.
+    /// The name of what a run that wrote `own` finds, if the file contains `content` by then.
     fn found(destination: &Destination, own: &Document, content: &str) -> &'static str {
         let path = destination.file().unwrap().path();
         let _ = std::fs::remove_file(path);

@@ -1,8 +1,8 @@
-//! What Google's clients make of a version-1 document that another program wrote.
+//! How Google's clients read a version-1 document that another program wrote.
 //!
 //! Clients differ in how strictly they read a document. Typed languages refuse a member of another
 //! type; others use it, or fail when they compare it. The names of the clients come from runs of all
-//! of them with each document. gcloud stands for bq and gsutil too.
+//! of them with each document. gcloud means bq and gsutil too.
 
 use serde_json::Value;
 
@@ -44,7 +44,7 @@ pub fn of_run(exit_status_is_0: bool, wrote_to_stderr: bool) -> Option<Trouble> 
     }
 }
 
-/// What clients make of a program that leaves a process with its standard output.
+/// How clients treat a program that leaves a process with its standard output.
 pub fn keeps_output_open() -> Trouble {
     Trouble::new(
         "a process that it started keeps standard output open, so clients wait until their \
@@ -147,8 +147,8 @@ fn expiration_time(document: &Value, cached: bool) -> Option<Trouble> {
     let fix = "set expiration_time to the expiry in whole seconds since 1970";
     let what = match document.get("expiration_time") {
         None | Some(Value::Null) if cached => {
-            "expiration_time is missing, which Go, Node, Java and PHP refuse if there is an output \
-             file, and Ruby and Rust use the token forever"
+            "expiration_time is missing, so if there is an output file, Go, Node, Java and PHP fail, \
+             and Ruby and Rust use the token forever"
         }
         None => return None,
         Some(Value::Number(time)) => match time.as_i64() {
@@ -217,7 +217,7 @@ mod tests {
             ("token_type", json!(saml), "but clients exchange the token as urn:ietf"),
             ("id_token", json!(""), "id_token is missing"),
             ("id_token", json!(5), "id_token is missing"),
-            ("expiration_time", json!(null), "which Go, Node, Java and PHP refuse"),
+            ("expiration_time", json!(null), "Go, Node, Java and PHP fail"),
             ("expiration_time", json!("1900"), "is a string, which Python"),
             ("expiration_time", json!(1900.5), "is not a whole number, which Go, Java and Rust"),
             ("expiration_time", json!(1_795_276_800_000_i64), "usually milliseconds"),

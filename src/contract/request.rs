@@ -107,7 +107,7 @@ impl SubjectTokenRequest {
     /// `//iam.googleapis.com/…` of a variable. The value of the option is used unchanged.
     ///
     /// # Errors
-    /// As [`SubjectTokenRequest::audience`].
+    /// The errors of [`SubjectTokenRequest::audience`].
     pub fn audience_for_pool_provider(&self) -> Result<String, Error> {
         let audience = self.audience()?;
         Ok(match self.audience_is_option {

@@ -111,7 +111,7 @@ pub fn has_byte_order_mark(path: &Path) -> bool {
 /// set, when a pipe could make the run wait forever.
 ///
 /// # Errors
-/// As [`read_text`].
+/// The errors of [`read_text`].
 pub fn read_regular(path: &Path, option: &str) -> Result<Secret, Error> {
     text(path, open_regular, option, Kind::Configuration)
 }

@@ -95,7 +95,7 @@ impl fmt::Display for Refusal {
             Refusal::OtherOwner => f.write_str("it belongs to another user"),
             Refusal::WritableByOthers => f.write_str("other users can write to it"),
             Refusal::OtherContent => {
-                f.write_str("it contains something else, so it is left unchanged")
+                f.write_str("it has unexpected content, so it is left unchanged")
             }
             Refusal::NotPrivate => {
                 f.write_str("other users can access it, so it is left unchanged")

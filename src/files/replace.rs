@@ -15,7 +15,7 @@ use super::{directory, private, seen, waiting::Waiting};
 /// Replaces a file. The new file is accessible only to its owner.
 ///
 /// # Errors
-/// Those of [`ownership::require_replaceable`] and of the operating system. `path` is then
+/// The errors of [`ownership::require_replaceable`] and of the operating system. `path` is then
 /// unchanged.
 pub fn replace(
     path: &Path,
@@ -50,7 +50,7 @@ fn put(
 /// Links are followed, and the owner and the permissions stay as they are.
 ///
 /// # Errors
-/// Those of the operating system. The file is then unchanged.
+/// The errors of the operating system. The file is then unchanged.
 pub fn update(path: &Path, content: &[u8]) -> io::Result<()> {
     let path = path.canonicalize()?;
     let old = path.metadata()?;
@@ -95,7 +95,7 @@ fn is_in_use(error: &io::Error) -> bool {
 /// permissions that are inherited from the directory.
 ///
 /// # Errors
-/// As [`replace`].
+/// The errors of [`replace`].
 pub fn publish(
     path: &Path,
     content: &[u8],
@@ -140,8 +140,8 @@ fn temporary(
 /// Removes a file if it exists.
 ///
 /// # Errors
-/// Those of [`ownership::require_replaceable`] and of the operating system. The file then still
-/// exists.
+/// The errors of [`ownership::require_replaceable`] and of the operating system. The file then
+/// still exists.
 pub fn remove(path: &Path, is_ours: impl Fn(&Existing<'_>) -> bool) -> Result<(), Refusal> {
     let _waiting = Waiting::new(path);
     ownership::require_replaceable(path, is_ours)?;

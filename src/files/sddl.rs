@@ -87,7 +87,7 @@ fn entries(descriptor: &str) -> impl Iterator<Item = Entry<'_>> {
     descriptor.split('(').skip(1).filter_map(|entry| {
         let fields: Vec<&str> = entry.split(')').next()?.split(';').collect();
         let [kind, flags, rights, _, _, who, ..] = fields.as_slice() else { return None };
-        // IO: only for the files below.
+        // IO (inherit only): the entry applies only to the files below.
         let is_inherited_only = flags.as_bytes().chunks(2).any(|flag| flag == b"IO");
         (!is_inherited_only).then(|| Entry { kind, rights: mask(rights), who })
     })

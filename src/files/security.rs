@@ -134,7 +134,7 @@ pub(super) const ADMINISTRATORS: &str = "S-1-5-32-544";
 /// The security identifier of the user of this process, such as `S-1-5-21-…`.
 ///
 /// # Errors
-/// Those of the operating system.
+/// The errors of the operating system.
 pub fn user() -> io::Result<String> {
     // SAFETY: the pseudo handle of this process is always valid.
     unsafe { user_of(GetCurrentProcess()) }
@@ -143,7 +143,7 @@ pub fn user() -> io::Result<String> {
 /// The security identifier of the user of another process.
 ///
 /// # Errors
-/// Those of the operating system, for example because this user may not know.
+/// The errors of the operating system, for example because this user has no access to that process.
 pub fn user_of_process(id: u32) -> io::Result<String> {
     // SAFETY: the call gets no pointers.
     let process = unsafe { OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION, 0, id) };

@@ -13,7 +13,7 @@ impl TemporaryDirectory {
     /// Creates an empty directory where temporary files belong.
     ///
     /// # Errors
-    /// Those of the operating system.
+    /// The errors of the operating system.
     pub fn new() -> io::Result<TemporaryDirectory> {
         let mut builder = tempfile::Builder::new();
         let made = builder.prefix("wif-token-").make(private::create_directory)?;
@@ -28,7 +28,7 @@ impl TemporaryDirectory {
 
 impl Drop for TemporaryDirectory {
     fn drop(&mut self) {
-        // An empty directory can be removed even when too many files are open.
+        // Unlike `remove_dir_all`, this works even when too many files are open.
         let _ = std::fs::remove_dir(&self.0).or_else(|_| std::fs::remove_dir_all(&self.0));
     }
 }

@@ -71,7 +71,7 @@ pub(super) fn create_directory(path: &Path) -> io::Result<()> {
 /// Creates a directory and its parents. New directories are accessible only to their owner.
 ///
 /// # Errors
-/// Those of the operating system.
+/// The errors of the operating system.
 pub fn private_directory(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }

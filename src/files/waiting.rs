@@ -16,7 +16,7 @@ static START: OnceLock<Box<dyn Fn() + Send + Sync>> = OnceLock::new();
 
 /// Sets what the first wait of this process starts.
 pub fn before_the_first_wait(start: impl Fn() + Send + Sync + 'static) {
-    // The first exit of the process is the one that is used.
+    // A later call has no effect, because the process has only one exit.
     let _ = START.set(Box::new(start));
 }
 

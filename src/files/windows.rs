@@ -75,7 +75,7 @@ pub(super) fn create_new(path: &Path) -> io::Result<File> {
 /// Creates a directory and its parents, with the permissions that they inherit.
 ///
 /// # Errors
-/// Those of the operating system.
+/// The errors of the operating system.
 pub fn private_directory(path: &Path) -> io::Result<()> {
     std::fs::create_dir_all(path)
 }
@@ -141,12 +141,12 @@ pub fn is_same(one: &Path, other: &Path) -> bool {
     matches!((canonical(one), canonical(other)), (Ok(one), Ok(other)) if one == other)
 }
 
-/// Whether a file can be executed is not checked here.
+/// Does not check whether a file can be executed.
 pub fn is_executable(_path: &Path) -> bool {
     true
 }
 
-/// Whether the file system of a file does not allow programs is not checked here.
+/// Does not check whether the file system of a file allows programs.
 pub fn is_on_noexec(_path: &Path) -> bool {
     false
 }

@@ -54,7 +54,7 @@ pub(super) fn run(input: &[u8]) {
     let world = World {
         env: Env::Map(environment()),
         clock: Clock,
-        // No pause of a retry is as short as this.
+        // The pause before each retry is longer, so no request is repeated.
         deadline: Deadline::after(Duration::from_millis(400)),
         log: Log::open(None, Clock).recording(),
     };
@@ -75,7 +75,7 @@ fn environment() -> BTreeMap<String, OsString> {
     let variables = [
         ("SECRET", SECRET),
         ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
-        // It is not sent, so no server can repeat it.
+        // The secret key is not sent, so no server can repeat it.
         ("AWS_SECRET_ACCESS_KEY", "unsent"),
         ("ACTIONS_ID_TOKEN_REQUEST_URL", "https://a.example/token"),
         ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", SECRET),

@@ -138,7 +138,7 @@ fn saml(input: &[u8]) -> Vec<String> {
             assert_eq!(saml::expiry(token.text.expose()), token.expiry);
             Vec::new()
         }
-        // A refusal contains codes of the server.
+        // The error contains codes of the server, which may be any text.
         Err(error) if error.kind() == Kind::Denied => Vec::new(),
         Err(error) => vec![error.to_string()],
     }
@@ -207,7 +207,8 @@ fn certificate(input: &[u8]) -> Vec<String> {
         x509::common_name(leaf).is_some(),
         x509::claims(leaf).pointer("/subject/dn/cn").is_some_and(Value::is_string)
     );
-    ClientCert::new(&text, &text, "--cert").err().iter().map(ToString::to_string).collect()
+    let failure = ClientCert::new(&text, &text, "--cert", ["--key", "FILE"]).err();
+    failure.iter().map(ToString::to_string).collect()
 }
 
 /// A credential configuration, with the words of its command and the pool provider of its audience.
@@ -294,7 +295,7 @@ fn message(input: &[u8]) -> Vec<String> {
     let (secret, text) = text.split_once('\n').unwrap_or(("", &text));
     show::scrubbed(text);
     show::value(text);
-    // A shorter secret is not removed, and a mark in its place ends what is around it.
+    // A shorter secret is not removed. The mark of a removed secret must not join the text around it.
     if secret.len() >= 4 && !"[secret]".contains(secret) {
         let shown = redaction::remove(text, &[secret]).replace("[secret]", "\n");
         assert!(!shown.contains(secret), "a secret remains: {shown:?}");

@@ -71,7 +71,7 @@ impl AccessToken {
         Ok(AccessToken { text: Secret::new(text), expiry, issued: now, member: None })
     }
 
-    /// Whether it is valid for longer than [`MIN_LIFE`] at the time `now`, so that it is not renewed.
+    /// Whether it is valid for longer than [`MIN_LIFE`] at the time `now`, so it is not renewed.
     pub fn is_fresh(&self, now: i64) -> bool {
         self.early_expiry() > now.saturating_add(MIN_LIFE)
     }
@@ -136,9 +136,9 @@ impl AccessToken {
     }
 }
 
-/// How many seconds earlier than required a token is renewed that is valid between these times, in seconds
-/// since 1970: up to a tenth of the time for which it is used. It depends on the text of the token: it is
-/// random, but the same for every run that reads the token from a file.
+/// How many seconds earlier than required a token is renewed: up to a tenth of the time for which it is
+/// used. The token is valid between these times, in seconds since 1970. The result depends on the text of
+/// the token: it is random, but the same for every run that reads the token from a file.
 pub fn spread_of(text: &Secret, [issued, expiry]: [i64; 2], min_life: i64) -> i64 {
     let lifetime = expiry.checked_sub(issued).unwrap_or(0);
     let most = spread::longest_spread(lifetime, min_life);

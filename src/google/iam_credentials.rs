@@ -61,7 +61,7 @@ impl ServiceAccount<'_> {
     /// `generateIdToken`: an OpenID Connect token for this audience.
     ///
     /// # Errors
-    /// As [`ServiceAccount::access_token`].
+    /// The errors of [`ServiceAccount::access_token`].
     pub fn id_token(
         &self,
         audience: &str,
@@ -76,7 +76,7 @@ impl ServiceAccount<'_> {
     /// `signJwt`: signs these claims, a JSON object, as a JWT.
     ///
     /// # Errors
-    /// As [`ServiceAccount::access_token`].
+    /// The errors of [`ServiceAccount::access_token`].
     pub fn sign_jwt(&self, claims: &str, place: &str) -> Result<Signed, Error> {
         let response = self.call("signJwt", json!({ "payload": claims }), place)?;
         Ok(Signed { key_id: key_id(&response), text: jwt(&response, "signedJwt")? })
@@ -85,7 +85,7 @@ impl ServiceAccount<'_> {
     /// `signBlob`: signs these base64-encoded bytes with RSA and SHA-256.
     ///
     /// # Errors
-    /// As [`ServiceAccount::access_token`].
+    /// The errors of [`ServiceAccount::access_token`].
     pub fn sign_blob(&self, base64: &str, place: &str) -> Result<Signed, Error> {
         let response = self.call("signBlob", json!({ "payload": base64 }), place)?;
         let signature = text(&response, "signedBlob")?;
@@ -148,7 +148,7 @@ fn text<'a>(response: &'a Map<String, Value>, name: &str) -> Result<&'a str, Err
     response.get(name).and_then(Value::as_str).ok_or_else(|| {
         Error::new(
             Kind::Protocol,
-            format!("the response of the IAM Service Account Credentials API has no {name}"),
+            format!("the response from the IAM Service Account Credentials API has no {name}"),
         )
         .fix("check service_account_impersonation_url")
     })

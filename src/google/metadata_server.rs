@@ -41,7 +41,7 @@ impl MetadataServer {
     /// or on GKE the name of a workload identity pool.
     ///
     /// # Errors
-    /// As [`MetadataServer::email`].
+    /// The errors of [`MetadataServer::email`].
     pub fn account(&self, cx: &Context) -> Result<&str, Error> {
         if let Some(account) = self.account.get() {
             return Ok(account);
@@ -54,7 +54,7 @@ impl MetadataServer {
     /// The email address of the service account.
     ///
     /// # Errors
-    /// `ABSENT` if the host has no service account, and those of [`Context::send`].
+    /// `ABSENT` if the host has no service account, and of [`Context::send`].
     pub fn email(&self, cx: &Context) -> Result<String, Error> {
         let email = self.account(cx)?;
         grammar::require_service_account(email, METADATA_HOST)
@@ -65,7 +65,7 @@ impl MetadataServer {
     /// An access token with these scopes.
     ///
     /// # Errors
-    /// As [`MetadataServer::email`].
+    /// The errors of [`MetadataServer::email`].
     pub fn access_token(&self, scopes: &[String], cx: &Context) -> Result<AccessToken, Error> {
         let response = self.get("token", &[("scopes", &scopes.join(","))], cx)?;
         let place = (&self.origin, METADATA_HOST);
@@ -75,7 +75,7 @@ impl MetadataServer {
     /// An ID token for this audience.
     ///
     /// # Errors
-    /// As [`MetadataServer::email`].
+    /// The errors of [`MetadataServer::email`].
     pub fn id_token(&self, audience: &str, cx: &Context) -> Result<Secret, Error> {
         let response = self.get("identity", &[("audience", audience), ("format", "full")], cx)?;
         let token = response.text().unwrap_or_default().trim();

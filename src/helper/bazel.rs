@@ -28,7 +28,7 @@ pub(super) const INFO: HelperInfo = HelperInfo {
     options: &[Scope::TABLE, AllowHost::TABLE],
     program: "bazel-credential-",
     stanza: "\
-in .bazelrc, with one line for each host pattern:
+add to .bazelrc, with one line for each host pattern:
   common --credential_helper=*.googleapis.com=bazel-credential-wif-token
   common --credential_helper=*.pkg.dev=bazel-credential-wif-token
 Bazel passes only the argument get, so link the program under this name:

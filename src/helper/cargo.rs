@@ -39,11 +39,11 @@ pub(super) const INFO: HelperInfo = HelperInfo {
     options: &[Options::TABLE, Scope::TABLE, AllowHost::TABLE],
     program: "cargo-credential-",
     stanza: "\
-in ~/.cargo/config.toml:
+add to ~/.cargo/config.toml:
   [registries.my-repo]
   index = \"sparse+https://europe-cargo.pkg.dev/my-project/my-repo/\"
   credential-provider = [\"wif-token\", \"helper\", \"cargo\"]
-add options to the same list.",
+Add options to the same list.",
     failure: FailureForm {
         // A mistake in the command line is found before the greeting.
         output: |error, _| format!("{HELLO}{}", answer(Err(failure(error)))),

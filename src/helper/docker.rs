@@ -38,7 +38,7 @@ pub(super) const INFO: HelperInfo = HelperInfo {
     options: &[Scope::TABLE, AllowHost::TABLE],
     program: "docker-credential-",
     stanza: "\
-in ~/.docker/config.json, with one entry for each registry:
+add to ~/.docker/config.json, with one entry for each registry:
   {\"credHelpers\": {\"europe-docker.pkg.dev\": \"wif-token\"}}
 docker starts docker-credential-wif-token, which the packages install.
 To set options, write a script docker-credential-NAME, and use the value NAME:

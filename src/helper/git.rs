@@ -37,7 +37,7 @@ pub(super) const INFO: HelperInfo = HelperInfo {
     options: &[Scope::TABLE, AllowHost::TABLE],
     program: "git-credential-",
     stanza: "\
-in ~/.gitconfig:
+add to ~/.gitconfig:
   [credential \"https://source.developers.google.com\"]
       helper =
       helper = wif-token

@@ -73,7 +73,7 @@ impl BufRead for Stdin {
 /// first byte has arrived.
 ///
 /// # Errors
-/// As [`read`]. After an error, the rest of the input cannot be read.
+/// The errors of [`read`]. After an error, the rest of the input cannot be read.
 pub(super) fn line(
     mut input: impl BufRead,
     begins: impl FnOnce(),

@@ -35,7 +35,7 @@ pub(super) const INFO: HelperInfo = HelperInfo {
     options: &[Scope::TABLE],
     program: "",
     stanza: "\
-in the kubeconfig, for the user of the cluster:
+add to the kubeconfig, for the user of the cluster:
   users:
   - name: my-cluster
     user:

@@ -202,7 +202,7 @@ impl Call {
     /// `--min-life` overrides it.
     ///
     /// # Errors
-    /// Those of [`Credentials::find`] and [`Credentials::access_token`].
+    /// The errors of [`Credentials::find`] and [`Credentials::access_token`].
     fn access_token(&self, min_life: i64, cx: &Context) -> Result<AccessToken, Error> {
         self.access_token_with(CLOUD_PLATFORM, min_life, cx)
     }
@@ -210,7 +210,7 @@ impl Call {
     /// The same, with these scopes unless `--scope` is set.
     ///
     /// # Errors
-    /// As for [`Call::access_token`].
+    /// The errors of [`Call::access_token`].
     fn access_token_with(
         &self,
         default_scope: &str,

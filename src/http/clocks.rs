@@ -22,8 +22,8 @@ impl Clocks {
 pub const TOLERATED_SKEW: i64 = 30;
 
 /// How to set the clock.
-pub const SET_CLOCK: &str = "chronyc makestep as root, w32tm /resync on Windows, or on the container \
-                             host for a container";
+pub const SET_CLOCK: &str = "run chronyc makestep as root, or w32tm /resync on Windows, on the host if \
+                             this is a container";
 
 /// The fix for a clock that is this many seconds ahead.
 pub fn wrong_clock(skew: i64) -> String {

@@ -53,7 +53,7 @@ fn of_the_certificate(
         }
         CertificateError::Revoked => ("it has been revoked", issue("with a new key")),
         CertificateError::NotValidForNameContext { presented, .. } if presented.is_empty() => (
-            "it has no subject alternative name, and the common name does not count",
+            "it has no subject alternative name, and the common name is ignored",
             issue("with the host name as a subject alternative name"),
         ),
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {

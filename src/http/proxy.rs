@@ -95,7 +95,7 @@ pub(super) fn or_bypass(name: &'static str, how: &str) -> String {
     }
 }
 
-/// The variable to set for another proxy than that of `name`.
+/// The variable to set for a proxy other than that of `name`.
 pub(super) fn variable(name: &'static str) -> &'static str {
     if name == WINDOWS { "HTTPS_PROXY" } else { name }
 }

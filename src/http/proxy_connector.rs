@@ -1,7 +1,7 @@
 //! The connection to a proxy as a connector of the HTTP agent.
 //!
 //! The HTTP library reports only the status with which a proxy refuses a connection. The reason is in
-//! the headers of that response, so that the connection stores them.
+//! the headers of that response, so the connection stores them.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -22,7 +22,7 @@ const LONGEST: Duration = Duration::from_secs(10);
 /// Sends a request until the response is not a temporary failure, or no retry is left.
 ///
 /// # Errors
-/// Those of `ask`. A request without a response is not repeated.
+/// The errors of `ask`. A request without a response is not repeated.
 pub fn ask(
     deadline: Deadline,
     is_temporary: impl Fn(&Response) -> bool,

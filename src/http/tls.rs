@@ -58,10 +58,16 @@ impl Unusable {
 
 impl ClientCert {
     /// Reads the certificate chain and the key in PEM. `place` names the options that contain them.
+    /// `option` is the one of the key, and `file` the quoted path of the key or `FILE`, for a fix.
     ///
     /// # Errors
     /// `CONFIGURATION` if either is not in PEM or cannot be used, or if they do not match.
-    pub fn new(chain: &Secret, key: &Secret, place: &str) -> Result<ClientCert, Error> {
+    pub fn new(
+        chain: &Secret,
+        key: &Secret,
+        place: &str,
+        [option, file]: [&str; 2],
+    ) -> Result<ClientCert, Error> {
         ClientCert::read(chain, key, place).map_err(|unusable| {
             let reason = match unusable {
                 Unusable::Key => formats::other_key(key.expose()),
@@ -70,7 +76,9 @@ impl ClientCert {
             };
             let error = unusable.explain(place);
             match reason {
-                Some((what, fix)) => error.cause(what).fix(fix.replace("OPTION", "the client key")),
+                Some((what, fix)) => {
+                    error.cause(what).fix(fix.replace("OPTION", option).replace("FILE", file))
+                }
                 None => error,
             }
         })
@@ -79,7 +87,7 @@ impl ClientCert {
     /// Reads the certificate chain in PEM. Its key is stored elsewhere.
     ///
     /// # Errors
-    /// As for [`ClientCert::new`].
+    /// The errors of [`ClientCert::new`].
     pub fn with_signer(
         chain: &Secret,
         key: Arc<dyn SigningKey>,
@@ -139,7 +147,7 @@ pub struct CaFile {
 /// The authorities to trust instead of those of the platform.
 #[derive(Debug, Clone)]
 pub enum Authorities {
-    /// Those in a file, which is read before the first request.
+    /// The authorities in a file, which is read before the first request.
     File(CaFile),
     /// The authorities in this PEM text. The second value is the place of the text, for messages.
     Pem(Secret, String),

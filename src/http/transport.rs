@@ -24,8 +24,8 @@ use crate::world::Deadline;
 /// The longest timeout that a socket gets. Linux rounds it up by at most 32 ms.
 const SLICE: Duration = Duration::from_millis(250);
 
-/// By how much Windows extends the timeout of a socket. A socket must not be used after a timeout
-/// there, so that a wait is one slice.
+/// By how much Windows extends the timeout of a socket. On Windows, a socket must not be used after a
+/// timeout, so a wait is not split into slices.
 const WINDOWS_DELAY: Duration = Duration::from_millis(500);
 
 /// Resolves a host name on a separate thread, and names the stage of a timeout.
@@ -240,7 +240,7 @@ impl Wait {
         let left = self.left()?;
         Ok(match cfg!(windows) {
             true => left.saturating_sub(WINDOWS_DELAY).max(Duration::from_millis(1)),
-            // A kernel counts in ticks of up to 10 ms, and zero would be no timeout.
+            // A kernel counts in ticks of up to 10 ms, and zero would mean no timeout.
             false => left.min(SLICE).max(Duration::from_millis(1)),
         })
     }

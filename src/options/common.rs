@@ -58,8 +58,8 @@ options! {
         token_type: Option<String> = "--token-type=URN",
         /// cache the token in this file; overrides GOOGLE_EXTERNAL_ACCOUNT_OUTPUT_FILE
         output_file: Option<PathBuf> = "--output-file=PATH",
-        /// report an expiry that is this much earlier than the real one (default: a random tenth to
-        /// fifth of the lifetime, at most 600)
+        /// report an expiry that is this much earlier than the real one (default: a random
+        /// value from a tenth to a fifth of the lifetime, at most 600)
         expiry_margin: Option<Seconds<0, 86_400>> = "--expiry-margin",
         /// print the document for clients (default), or only the token
         format: Option<SourceFormat> = "--format",

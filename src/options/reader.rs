@@ -232,7 +232,7 @@ const SYNONYMS: [(&str, &[&str]); 6] = [
 fn unknown_option(name: &str, before: &[String], tables: &[&'static [OptionInfo]]) -> Error {
     let names = || tables.iter().copied().flatten().map(|option| option.name);
     let what = match (is_name(name), before) {
-        (false, _) => "an option is not known".to_owned(),
+        (false, _) => "unknown option".to_owned(),
         (true, []) => format!("--{name} is not an option of wif-token itself"),
         (true, before) => format!("--{name} is not an option of {}", before.join(" or ")),
     };

@@ -43,7 +43,7 @@ impl SecretRef {
     /// Checks that the variable or file exists, before anything else is done.
     ///
     /// # Errors
-    /// As [`SecretRef::read`].
+    /// The errors of [`SecretRef::read`].
     pub fn require(&self, option: &str, world: &World) -> Result<(), Error> {
         let exists = match self {
             SecretRef::Env(name) => world.env.get(name).is_some(),

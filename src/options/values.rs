@@ -103,7 +103,7 @@ impl Values {
     /// including those in references to secrets.
     ///
     /// # Errors
-    /// Those of `path`.
+    /// The errors of `path`.
     pub fn as_arguments(
         &self,
         option: &OptionInfo,
@@ -137,7 +137,7 @@ impl Values {
 
     /// The parts that identify a request, for its digest: each of these options that is given, with
     /// its value, and the words after `--`. A relative path means another file in another directory,
-    /// so that paths are made absolute.
+    /// so paths are made absolute.
     pub fn identity(&self, options: impl IntoIterator<Item = &'static OptionInfo>) -> Vec<Vec<u8>> {
         let absolute = |option: &OptionInfo, value: &Value| match value {
             Value::Path(path) => Value::Path(files::absolute(path)),

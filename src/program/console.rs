@@ -20,7 +20,7 @@ static ACTION: OnceLock<Action> = OnceLock::new();
 /// Programs that are started later do not inherit this.
 ///
 /// # Errors
-/// Those of the operating system.
+/// The errors of the operating system.
 pub fn on_console_event(action: impl Fn() + Send + Sync + 'static) -> io::Result<()> {
     let _ = ACTION.set(Box::new(action));
     // SAFETY: the handler is a function of this program and is valid until the process ends.
@@ -39,7 +39,7 @@ extern "system" fn handler(event: u32) -> BOOL {
     if [CTRL_C_EVENT, CTRL_BREAK_EVENT].contains(&event) {
         return TRUE;
     }
-    // When this function returns, Windows ends the process, which should end by itself until then.
+    // Windows ends the process when this function returns. The process should end by itself before.
     loop {
         thread::park();
     }

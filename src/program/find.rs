@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::files;
 use crate::world::Env;
 
-/// Where programs are searched if `PATH` is not set.
+/// The directories in which programs are searched for if `PATH` is not set.
 const DEFAULT_PATH: &str = if cfg!(windows) { "" } else { "/bin:/usr/bin" };
 
 /// The extensions of the files that Windows runs, and of the batch files that the standard library
@@ -71,7 +71,7 @@ pub fn is_named_like_this(path: &str) -> bool {
     matches!(path.rsplit(['/', '\\']).next(), Some("wif-token" | "wif-token.exe"))
 }
 
-/// Whether a name is not searched in `PATH`.
+/// Whether a name is not looked up in `PATH`.
 pub(super) fn is_path(name: &OsStr) -> bool {
     let separators: &[u8] = if cfg!(windows) { b"/\\:" } else { b"/" };
     name.as_encoded_bytes().iter().any(|byte| separators.contains(byte))

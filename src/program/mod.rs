@@ -43,7 +43,7 @@ use crate::world::{Deadline, Env, World};
 /// A program to run.
 #[derive(Debug)]
 pub struct Program {
-    /// A path, or a name that is searched in `PATH`.
+    /// A path, or a name that is looked up in `PATH`.
     pub name: OsString,
     /// Its arguments.
     pub args: Vec<OsString>,
@@ -98,7 +98,7 @@ impl Program {
     /// Runs the program and returns its standard output, at most 1 MiB of UTF-8.
     ///
     /// # Errors
-    /// Those of [`Program::run`], and `UNREACHABLE` if the program fails.
+    /// The errors of [`Program::run`], and `UNREACHABLE` if the program fails.
     pub fn output(&self, world: &World) -> Result<Secret, Error> {
         match self.run(world)? {
             (status, output) if status.success() => Ok(output),
@@ -138,13 +138,13 @@ impl Program {
     /// Runs the program like [`Program::run`], and also returns whether it wrote to standard error.
     ///
     /// # Errors
-    /// As [`Program::run`].
+    /// The errors of [`Program::run`].
     pub fn observe(&self, world: &World) -> Result<Observed, Error> {
         self.run_with(true, world)
     }
 
     fn run_with(&self, is_observed: bool, world: &World) -> Result<Observed, Error> {
-        // What the program prints may depend on anything.
+        // The output of the program may depend on things that cannot be observed.
         files::note_unknown();
         let shown = show::path(self.name.as_ref());
         let file = find(&self.name, &self.env(world));

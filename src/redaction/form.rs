@@ -26,8 +26,8 @@ impl Form {
         }
     }
 
-    /// Whether a character is not one that can separate the others, such as a line break, a comma or an
-    /// invisible character.
+    /// Whether a character belongs to the text itself. Others, such as a line break, a comma or an
+    /// invisible character, can separate such characters.
     pub(super) fn contains(self, byte: u8) -> bool {
         match self {
             Form::Text | Form::Lower => byte.is_ascii_alphanumeric(),

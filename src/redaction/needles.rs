@@ -26,7 +26,7 @@ const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove
 /// Something to search for.
 pub(super) struct Needle {
     pub(super) bytes: Vec<u8>,
-    /// What was applied to `bytes`.
+    /// The form to which `bytes` were reduced.
     pub(super) form: Form,
     /// The characters that belong to it on both sides, if it is a part of an encoded value.
     pub(super) around: Around,
@@ -47,7 +47,7 @@ impl Needles {
         self.whole.push(Needle { bytes: reduced, form: Form::Text, around: None });
     }
 
-    /// The parts of a secret as it is. Those in the middle of a structure are its names.
+    /// The parts of a secret as it is. In the middle of a structure are its names, which are not secret.
     fn add_literal_parts(&mut self, bytes: &[u8], is_structure: bool) {
         // What is after the scheme of a header begins with a space.
         let is_part = |part: &[u8]| part.trim_ascii().len() == part.len();
@@ -74,7 +74,7 @@ impl Needles {
 
     /// A secret in hexadecimal, decimal, base64 and base32.
     fn add_encoded(&mut self, secret: &str) {
-        // Basic credentials are percent-encoded before (RFC 6749, section 2.3.1).
+        // The parts of basic credentials are first percent-encoded (RFC 6749, section 2.3.1).
         let encoded = [UNRESERVED, NON_ALPHANUMERIC].map(|set| utf8_percent_encode(secret, set));
         let [encoded, all_encoded] = encoded.map(|encoded| encoded.to_string());
         for inner in BTreeSet::from([secret, &encoded, &all_encoded]) {
@@ -167,7 +167,7 @@ fn without_separators(literal: &[u8]) -> Vec<u8> {
         .collect()
 }
 
-/// A secret, backwards too, and in the other encodings of its characters.
+/// A secret as it is, backwards, and in other encodings of its characters.
 fn literals(secret: &str) -> Vec<Vec<u8>> {
     let mut literals = vec![secret.as_bytes().to_vec()];
     if secret.len() >= SHORTEST_REVERSED {

@@ -7,17 +7,17 @@ use std::collections::BTreeSet;
 
 use super::form::{Around, Form};
 
-/// An odd number, so that no character is lost.
+/// The factor of the hash. It is odd, so that every character of a part changes the hash.
 const BASE: u64 = 0x0100_0000_01b3;
 
 /// The hashes of all parts of this length.
 pub(super) struct Parts {
     pub(super) form: Form,
     pub(super) length: usize,
-    /// As for the needle.
+    /// As in [`super::needles::Needle`].
     pub(super) around: Around,
     hashes: BTreeSet<u64>,
-    /// Whether a hash may be among them, by its upper bits: most are not.
+    /// For the upper bits of a hash, whether `hashes` may contain it. Most are not there.
     filter: Vec<bool>,
 }
 

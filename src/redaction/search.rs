@@ -32,7 +32,7 @@ pub(super) fn search(units: Vec<Unit>, needles: &Searched, depth: usize, hidden:
             let decoded = escapes::ALL.map(|decode| escapes::undo(form, decode));
             decoded.into_iter().filter(|decoded| decoded.len() < form.len())
         });
-        // Different orders often lead to the same form.
+        // Decoding in another order often leads to the same form.
         forms = undone.filter(|form| seen.insert(form.clone())).collect();
     }
 }
@@ -70,7 +70,7 @@ fn encoded_again(units: &[Unit], needles: &Searched, depth: usize, hidden: &mut 
             continue;
         }
         let digits: Vec<u8> = run.iter().map(|unit| standard(unit.0)).collect();
-        // What is before the encoded value may look like a part of it.
+        // The characters before the encoded value may look like a part of it.
         let contents =
             (0..4).filter_map(|start| LENIENT.decode(whole(digits.get(start..)?, 4)).ok());
         let contents = contents.chain(bytes_of_hex(&digits));
@@ -89,7 +89,7 @@ fn encoded_again(units: &[Unit], needles: &Searched, depth: usize, hidden: &mut 
     }
 }
 
-/// The digits without a last one that says nothing.
+/// The digits without a last one that does not complete a byte.
 fn whole(digits: &[u8], size: usize) -> &[u8] {
     let length = if digits.len() % size == 1 { digits.len() - 1 } else { digits.len() };
     digits.get(..length).unwrap_or_default()

@@ -179,7 +179,7 @@ fn base32_and_reversed_and_latin_1_are_removed() {
             assert_eq!(shown, "no <[secret]> today", "{text}");
         }
     }
-    // A short secret backwards may be a word.
+    // A short secret that is read backwards may be a word.
     assert_eq!(remove("no user", &["resu"]), "no user");
 }
 

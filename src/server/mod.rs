@@ -111,8 +111,11 @@ impl Server {
             self.connections.retain(|connection| !matches!(connection.state, State::Closed));
             if self.tokens.have_failed() {
                 self.distribute();
-                return Err(Error::new(Kind::Internal, "wif-token has a bug that repeats")
-                    .fix("report the failures that --log-file=PATH contains"));
+                return Err(Error::new(
+                    Kind::Internal,
+                    "too many requests failed because of a bug",
+                )
+                .fix("report the failures in the file of --log-file=PATH"));
             }
         }
         Ok(())
@@ -263,7 +266,7 @@ impl Server {
     /// Responds to the connections that wait for a token that has arrived.
     fn distribute(&mut self) {
         while let Some((wanted, result)) = self.tokens.next_result(Clock.now()) {
-            // Other failures have been logged by the fetch.
+            // The fetch itself logs all other failures.
             if let Err(error) = &result
                 && error.kind() == Kind::Internal
             {

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 pub(super) const TEXT: &str = "application/text";
 pub(super) const JSON: &str = "application/json";
 
-/// Those of failures and of redirects.
+/// The content types of failures and of redirects.
 const PLAIN: &str = "text/plain; charset=utf-8";
 const HTML: &str = "text/html";
 

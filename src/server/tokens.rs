@@ -60,7 +60,7 @@ impl Known {
         Some(AccessToken { expiry: token.expiry.min(until), ..token })
     }
 
-    /// Replaces the token. One that is already known, from a cache, does not become younger.
+    /// Replaces the token. If it is the known one, from a cache, it still expires when it did before.
     fn set(&mut self, token: &AccessToken, now: i64) {
         let life = u64::try_from(token.expiry.saturating_sub(now)).unwrap_or(0);
         let until = Deadline::after(Duration::from_secs(life).min(LONGEST));

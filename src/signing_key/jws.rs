@@ -50,7 +50,7 @@ impl SigningKey {
     /// (DER), which Microsoft Entra ID requires. `option` is the option that names the key.
     ///
     /// # Errors
-    /// `CONFIGURATION` if the key is not an RSA key; those of [`SigningKey::sign`].
+    /// `CONFIGURATION` if the key is not an RSA key; the errors of [`SigningKey::sign`].
     pub fn sign_certified(
         &self,
         claims: &Value,

@@ -61,7 +61,8 @@ impl SigningKey {
     /// `missing` is the kind of the error if it does not exist.
     ///
     /// # Errors
-    /// `missing`, or `CONFIGURATION` if the file does not contain a supported key; those of the token.
+    /// `missing`, or `CONFIGURATION` if the file does not contain a supported key; the errors of the
+    /// token.
     pub fn read(
         key: &KeyRef,
         option: &str,
@@ -109,7 +110,7 @@ impl SigningKey {
     /// Creates a P-256 key in a token, unless the key exists.
     ///
     /// # Errors
-    /// Those of [`SigningKey::read`].
+    /// The errors of [`SigningKey::read`].
     pub fn in_token_or_new(
         uri: &Pkcs11Uri,
         option: &str,
@@ -149,12 +150,12 @@ impl SigningKey {
     /// key.
     ///
     /// # Errors
-    /// Those of the token.
+    /// The errors of the token.
     pub fn id(&self) -> Result<String, Error> {
         self.given_id.clone().map_or_else(|| self.pair.thumbprint(), Ok)
     }
 
-    /// The `kid` of the JWK. A verifier that got the public key by other means than
+    /// The `kid` of the JWK. A verifier that got the public key by means other than
     /// [`SigningKey::jwks`] knows only this key ID.
     pub fn given_id(&self) -> Option<&str> {
         self.given_id.as_deref()
@@ -163,7 +164,7 @@ impl SigningKey {
     /// The public key as a JWK set, to upload to the workload identity pool provider.
     ///
     /// # Errors
-    /// Those of the token.
+    /// The errors of the token.
     pub fn jwks(&self) -> Result<Value, Error> {
         let mut key = self.pair.public_members()?;
         key.insert("use".to_owned(), "sig".into());

@@ -36,7 +36,7 @@ impl Pair {
     /// Signs a message with this algorithm.
     ///
     /// # Errors
-    /// `INTERNAL` if the operating system does not provide random numbers; those of the token.
+    /// `INTERNAL` if the operating system does not provide random numbers; the errors of the token.
     pub(super) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Error> {
         match self {
             Pair::Rsa(pair) => sign_rsa(pair, &RSA_PKCS1_SHA256, message),
@@ -58,7 +58,7 @@ impl Pair {
     /// The public key.
     ///
     /// # Errors
-    /// Those of the token.
+    /// The errors of the token.
     fn public_key(&self) -> Result<PublicKey, Error> {
         Ok(match self {
             Pair::Rsa(pair) => {
@@ -77,7 +77,7 @@ impl Pair {
     /// The required members of the public JWK, in the order of RFC 7638, section 3.2.
     ///
     /// # Errors
-    /// Those of the token.
+    /// The errors of the token.
     pub(super) fn public_members(&self) -> Result<Map<String, Value>, Error> {
         let encode = |bytes: &[u8]| Value::from(URL_SAFE_NO_PAD.encode(bytes));
         let members = match self.public_key()? {
@@ -94,7 +94,7 @@ impl Pair {
     /// The JWK thumbprint of the public key, with SHA-256 (RFC 7638).
     ///
     /// # Errors
-    /// Those of the token.
+    /// The errors of the token.
     pub(super) fn thumbprint(&self) -> Result<String, Error> {
         self.public_members().map(|members| thumbprint(&members))
     }
@@ -108,7 +108,7 @@ fn thumbprint(members: &Map<String, Value>) -> String {
 /// Signs a message with RSA, SHA-256 and this padding.
 ///
 /// # Errors
-/// Those of [`Pair::sign`].
+/// The errors of [`Pair::sign`].
 pub(super) fn sign_rsa(
     pair: &RsaKeyPair,
     padding: &'static dyn RsaEncoding,

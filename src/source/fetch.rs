@@ -73,7 +73,7 @@ impl Fetch {
     /// The same fetch, whose digest also covers the credentials that the source finds in this context.
     ///
     /// # Errors
-    /// Those of [`Source::identity`] and of [`Fetch::new`].
+    /// The errors of [`Source::identity`] and of [`Fetch::new`].
     pub fn inside(mut self, cx: &Context) -> Result<Fetch, Error> {
         if let Some(identity) = self.source.identity(cx)? {
             self.digest = digest([&self.digest, &identity].into_iter().map(|part| part.as_bytes()));
@@ -105,7 +105,7 @@ impl Fetch {
     /// Gets the token and stores it at its destination.
     ///
     /// # Errors
-    /// Those of the source and of [`Destination::document`].
+    /// The errors of the source and of [`Destination::document`].
     pub fn document(&self, cx: &Context) -> Result<Document, Error> {
         self.obtain(true, cx)
     }
@@ -113,7 +113,7 @@ impl Fetch {
     /// Gets a new token, even if a valid one is cached.
     ///
     /// # Errors
-    /// As [`Fetch::document`].
+    /// The errors of [`Fetch::document`].
     pub fn new_token(&self, cx: &Context) -> Result<Document, Error> {
         self.obtain(false, cx)
     }
@@ -135,7 +135,7 @@ impl Fetch {
     /// What is printed instead of a token, if an option requests this.
     ///
     /// # Errors
-    /// Those of [`Source::instead`].
+    /// The errors of [`Source::instead`].
     pub fn instead(&self, cx: &Context) -> Result<Option<String>, Error> {
         self.source.instead(cx)
     }
@@ -150,7 +150,7 @@ impl Fetch {
     /// Removes the cached token of this request and what the source stores in addition to it.
     ///
     /// # Errors
-    /// Those of [`CachedFile::remove`] and of [`Source::forget`].
+    /// The errors of [`CachedFile::remove`] and of [`Source::forget`].
     pub fn forget(&self, cx: &Context) -> Result<(), Error> {
         // A refresh token is revoked even if the output file cannot be removed.
         let removed = self.destination.file().map_or(Ok(()), CachedFile::remove);

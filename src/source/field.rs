@@ -62,7 +62,7 @@ impl Field {
     /// The subject token in a text from `origin`, which may be the document of an executable.
     ///
     /// # Errors
-    /// `PROTOCOL` and `CONFIGURATION` if the text does not have the member; those of
+    /// `PROTOCOL` and `CONFIGURATION` if the text does not have the member; the errors of
     /// [`SubjectToken::read`].
     pub(super) fn token(
         &self,

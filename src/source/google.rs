@@ -59,7 +59,7 @@ impl Source for Google {
     ) -> Result<SubjectToken, Error> {
         let audience = request.audience_for_pool_provider()?;
         let text = (cx.id_tokens.get)(self.credentials.as_deref(), &audience, cx)?;
-        let what = "the response of Google".to_owned();
+        let what = "the response from Google".to_owned();
         let renew = "check the clock of this host";
         let origin = Origin::new(what, "--token-type", renew);
         SubjectToken::read(&text, request.token_type, cx.clock.now(), &origin)

@@ -68,7 +68,7 @@ pub trait Source: Debug {
     /// What the source prints instead of a token, if an option requests this.
     ///
     /// # Errors
-    /// As [`Source::subject_token`].
+    /// The errors of [`Source::subject_token`].
     fn instead(&self, _cx: &Context) -> Result<Option<String>, Error> {
         Ok(None)
     }
@@ -77,7 +77,7 @@ pub trait Source: Debug {
     /// token.
     ///
     /// # Errors
-    /// Those of the removal and of the revocation.
+    /// The errors of the removal and of the revocation.
     fn forget(&self, _request: &SubjectTokenRequest, _cx: &Context) -> Result<(), Error> {
         Ok(())
     }

@@ -37,8 +37,8 @@ fn names() -> String {
     SOURCES.iter().map(|source| source.name).collect::<Vec<_>>().join(", ")
 }
 
-/// The error for a command line whose first word is neither a source nor one of `others`, which have
-/// other words for them, as sources do.
+/// The error for a command line whose first word is neither a source nor one of `others`: names, each
+/// with other words for it.
 pub fn unknown(word: &str, others: &[(&'static str, &'static [&'static str])]) -> Error {
     let kinds = if others.is_empty() { "source" } else { "source or command" };
     let lower = word.to_ascii_lowercase();

@@ -148,7 +148,7 @@ mod tests {
                 json!({ "keys": [{ "kty": "RSA", "kid": "k", "x5c": ["MII="] }] }),
                 Failure::UnusableKey,
             ),
-            // The header, which is signed, is another one.
+            // The header differs, and it is part of what was signed.
             (keys(json!({ "kid": "k", "use": "sig" })), Failure::Signature),
         ] {
             assert_eq!(verify(&with_id, &set), Err(failure), "{set}");

@@ -44,7 +44,7 @@ pub fn read(text: &str, origin: &Origin) -> Result<SubjectToken, Error> {
         Some(exp) => Some(instant(exp).ok_or_else(|| {
             refuse(
                 "its exp is not a time in seconds",
-                "configure the issuer to set exp in seconds since 1970",
+                "configure the issuer to set exp to a time in seconds since 1970",
             )
         })?),
     };
@@ -145,8 +145,8 @@ mod tests {
             ("a.b.c.d.e", "encrypted"),
             ("a.b.c", "base64url-encoded JSON"),
             (&with_claims("[]"), "base64url-encoded JSON"),
-            (&with_claims(r#"{"exp":"soon"}"#), "exp in seconds"),
-            (&with_claims(r#"{"exp":1300819380000}"#), "exp in seconds"),
+            (&with_claims(r#"{"exp":"soon"}"#), "its exp is not a time in seconds"),
+            (&with_claims(r#"{"exp":1300819380000}"#), "its exp is not a time in seconds"),
             ("", "opaque"),
             ("eyJhbGciOiJSUzI1NiJ9.e30.", "without a valid signature"),
             ("eyJhbGciOiJSUzI1NiJ9.e30.a b", "without a valid signature"),

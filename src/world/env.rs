@@ -127,7 +127,7 @@ impl Env {
     /// The home directory of the user; `None` if its variable is not set.
     ///
     /// # Errors
-    /// As [`Env::text`].
+    /// The errors of [`Env::text`].
     pub fn home(&self) -> Result<Option<PathBuf>, Error> {
         Ok(self.text(HOME)?.map(PathBuf::from))
     }

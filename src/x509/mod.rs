@@ -44,15 +44,15 @@ pub const P256: Curve = Curve(der::P256, &[0x03, 0x42, 0x00, 0x04]);
 pub const P384: Curve = Curve(der::P384, &[0x03, 0x62, 0x00, 0x04]);
 
 /// Why a private key in PEM on one of these curves is not usable: its public key, which is optional
-/// (RFC 5915, section 3), is missing or compressed. With the fix, in which `FILE` stands for the path;
-/// `None` for any other key.
+/// (RFC 5915, section 3), is missing or compressed. With the fix, in which `FILE` stands for the path,
+/// and `OPTION` for the option that contains it; `None` for any other key.
 pub fn without_public_key(pem: &Secret, curves: &[Curve]) -> Option<(&'static str, &'static str)> {
     let key = PrivateKeyDer::from_pem_slice(pem.expose().as_bytes()).ok()?;
     let has = |part: &[u8]| key.secret_der().windows(part.len()).any(|bytes| bytes == part);
     curves.iter().any(|Curve(name, point)| has(name) && !has(point)).then_some((
         "it does not contain the public key in uncompressed form",
-        "run openssl ec -in FILE -conv_form uncompressed -out FILE.new, and set the mode of the new \
-         file to 0600",
+        "run openssl ec -in FILE -conv_form uncompressed -out FILE.new, set the mode of the new file to \
+         0600, and set OPTION to the new file",
     ))
 }
 

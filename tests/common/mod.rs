@@ -58,7 +58,7 @@ impl World {
         fs::read_to_string(self.path(name)).unwrap()
     }
 
-    /// A run of the binary; words are split at blanks and `{dir}` is this folder.
+    /// A run of the binary; words are split at spaces and `{dir}` is this folder.
     pub fn run(&self, line: &str) -> Run {
         self.run_with(line, &[])
     }
@@ -132,7 +132,7 @@ pub fn now() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64
 }
 
-/// An unsigned JWT that ends so many seconds from now; its signature is one of the secrets.
+/// An unsigned JWT that expires this many seconds from now; its signature is one of the secrets.
 pub fn jwt(life: i64) -> String {
     jwt_until(now() + life)
 }

@@ -1,7 +1,7 @@
 //! The documentation is true: every fenced block is run, parsed or checked, and every link leads
 //! somewhere.
 //!
-//! `CONTRIBUTING.md` tells what happens to a block of each language. Nothing is skipped: an unknown
+//! `CONTRIBUTING.md` says what happens to a block of each language. Nothing is skipped: an unknown
 //! language, and in a shell block an unknown command, is a failure.
 #![cfg(unix)]
 

@@ -30,7 +30,7 @@ def cached(commands, issuer, audience, tmp_path):
     return tmp_path / "cache.json"
 
 
-def test_a_fresh_one_answers_without_any_request(commands, sts, cached):
+def test_a_fresh_file_is_used_without_any_request(commands, sts, cached):
     """A valid cached token is printed in each form without a request, and its file is private."""
     token = commands.output("access-token", f"--cache-file={cached}")
     assert stat.S_IMODE(cached.stat().st_mode) == 0o600
@@ -68,7 +68,7 @@ def test_a_file_that_is_not_ours_is_left_alone(commands, sts, cached, content):
 
 
 @pytest.mark.parametrize("left, used", [(400, True), (299, False)])
-def test_what_ends_within_five_minutes_is_renewed(commands, sts, cached, left, used):
+def test_a_token_that_expires_within_five_minutes_is_renewed(commands, sts, cached, left, used):
     """A token that is about to expire is not given out."""
     token = commands.output("access-token", f"--cache-file={cached}")
     document = json.loads(cached.read_text())
@@ -95,7 +95,7 @@ def together(commands, audience, cached, answer) -> Run:
     return done[0]
 
 
-def test_a_crowd_fetches_once(commands, sts, issuer, audience, cached):
+def test_concurrent_runs_fetch_once(commands, sts, issuer, audience, cached):
     """There is one subject token, one exchange and one impersonation, and all runs print the same token."""
     run = together(commands, audience, cached, Answer(200, issuer.token("https:" + audience)))
     assert (run.status, run.stderr) == (0, "") and sts.impersonated[run.stdout] == DEPLOYER
@@ -103,7 +103,7 @@ def test_a_crowd_fetches_once(commands, sts, issuer, audience, cached):
     assert sorted(name for name in os.listdir(cached.parent) if name.startswith("cache")) == ["cache.json", "cache.json.lock"]
 
 
-def test_a_crowd_shares_a_failure(commands, sts, audience, cached):
+def test_concurrent_runs_share_a_failure(commands, sts, audience, cached):
     """A refused request is not repeated within a run; the next run sends it again."""
     run = together(commands, audience, cached, Answer(403, {"message": "not today"}))
     assert (run.status, run.stdout) == (5, "") and "not today" in run.stderr and sts.requests == []

@@ -111,7 +111,7 @@ def test_a_wrong_password_is_tried_once(adfs):
 
 
 @pytest.mark.parametrize("content", [None, b"", b"\x05\x02garbage"], ids=["absent", "empty", "garbage"])
-def test_a_keytab_that_is_none(adfs, tmp_path, content):
+def test_a_file_that_is_not_a_keytab(adfs, tmp_path, content):
     """The message names the option."""
     if content is not None:
         (tmp_path / "bad.keytab").write_bytes(content)

@@ -100,7 +100,7 @@ def test_an_unknown_name(adfs, changes, words):
     adfs.run(**changes, ccache=adfs.kdc.ticket("alice")).failed("DENIED", *words)
 
 
-def test_an_unknown_client_on_a_page(adfs):
+def test_an_error_of_ad_fs_on_an_html_page(adfs):
     """Some errors are HTML pages. The message contains the MSIS text without markup and entities."""
     adfs.front.errors_as_html = True
     run = adfs.run("--timeout=3", client_id="no-such-client", ccache=adfs.kdc.ticket("alice"))

@@ -1,7 +1,7 @@
 """The `adfs` source by SAML: an AuthnRequest in the query, Negotiate, and the Response of the form that comes back.
 
-Responses are made by pysaml2 and signed by xmlsec1; Kerberos and Apache are real, the front of AD FS is a stand-in. What the
-program hands over is judged by four: the stand-in of Google's token service (signxml), pysaml2, python3-saml and xmlsec1.
+Responses are made by pysaml2 and signed by xmlsec1; Kerberos and Apache are real, the front of AD FS is a stand-in. Four
+verifiers check the output of the program: the stand-in of Google's token service (signxml), pysaml2, python3-saml and xmlsec1.
 """
 
 from __future__ import annotations

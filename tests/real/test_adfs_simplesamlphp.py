@@ -1,7 +1,7 @@
 """Assertions of another identity provider, SimpleSAMLphp, through AD FS's form and its WS-Trust envelope.
 
-What pysaml2 signs and what SimpleSAMLphp signs differ in namespaces, prefixes and layout: both arrive exactly, and
-Google's stand-in takes both.
+What pysaml2 signs and what SimpleSAMLphp signs differ in namespaces, prefixes and layout: both arrive unchanged, and
+Google's stand-in accepts both.
 """
 
 from __future__ import annotations

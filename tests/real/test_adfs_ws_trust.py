@@ -1,7 +1,7 @@
 """The `adfs` source by WS-Trust 1.3: the account's ticket, its password or its certificate becomes a bare signed assertion.
 
-The stand-in's endpoints refuse what AD FS refuses, which the first half proves by hand-made requests; the second half is the
-program. Assertions are pysaml2's, and Google's stand-in accepts what comes out.
+The first half sends hand-made requests, to prove that the stand-in refuses what AD FS refuses. The second half tests the program.
+pysaml2 makes the assertions, and Google's stand-in accepts the output.
 """
 
 from __future__ import annotations

@@ -146,7 +146,7 @@ def test_the_role_does_not_trust_the_caller(aws, run):
     run(config=config, credentials="[s]\n" + aws.keys.user("file").profile()).failed("DENIED", ROLE + "a")
 
 
-def test_the_relative_uri_is_none(run):
+def test_the_relative_uri_is_not_a_path(run):
     """The URI must not name a host: every request in the log goes to the address of the container endpoint."""
     for uri in ("//192.0.2.1/c", "http://192.0.2.1/c", "@192.0.2.1/c", ":80@192.0.2.1/c", ".example.test/c"):
         done = run(IDENTITY, "--timeout=2", env={"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": uri})

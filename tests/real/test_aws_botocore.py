@@ -1,7 +1,7 @@
 """The program finds the credentials that botocore finds: the same environment, the same files, the same loopback endpoints.
 
-botocore, under the AWS CLI and boto3, is the reference; support/aws_environments.py lists the environments, and argues every
-one in which the two are meant to differ. Which credentials the program took is in the request that it signs.
+botocore, under the AWS CLI and boto3, is the reference; support/aws_environments.py lists the environments, with
+the reason for each intended difference. The request that the program signs shows which credentials it used.
 """
 
 from __future__ import annotations

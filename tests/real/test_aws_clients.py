@@ -1,9 +1,9 @@
 """Google's own clients fetch from AWS through the program: a web identity token in all of them, the signed GetCallerIdentity
-request in those that take it from an executable.
+request in those that accept it from an executable.
 
-The token service stand-in verifies the one by the keys that AWS's stand-in publishes, and the other by Google's rules for
-aws4_request and a signature computed once more. Python, gcloud and Ruby choose their own AWS class by the type of the subject
-token and never run an executable for it; Python's class for files takes the request, when it is asked for by name.
+The token service stand-in verifies the token with the keys that AWS's stand-in publishes, and the request by Google's rules for
+aws4_request and by computing the signature again. Python, gcloud and Ruby choose their own AWS class by the type of the subject
+token and never run an executable for it. Python's class for files accepts the request if it is used by name.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ def echo(status: int):
 
 @pytest.mark.parametrize("status", [200, 400, 401, 403, 500])
 @pytest.mark.parametrize("source", ["variables", "web identity", "role", "sso", "sso refresh", "container", "instance"])
-def test_an_echo_shows_nothing(aws, program, ledger, audience, source, status):
+def test_secrets_that_a_server_repeats_are_hidden(aws, program, ledger, audience, source, status):
     """The run fails at every status, and neither the output nor the log contains what was sent."""
     session, user = aws.keys.session("app"), aws.keys.user("app")
     for name, token in TOKENS.items():

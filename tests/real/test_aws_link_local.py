@@ -1,5 +1,5 @@
-"""The addresses that AWS's containers and instances really have: 169.254.170.2, 169.254.170.23, 169.254.169.254 and their like
-in IPv6, inside a network namespace that has them, with nginx behind each.
+"""The addresses that AWS's containers and instances really have: 169.254.170.2, 169.254.170.23, 169.254.169.254 and the
+same for IPv6, inside a network namespace that has them, with nginx behind each.
 
 https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html,
 https://docs.aws.amazon.com/eks/latest/userguide/pod-id-how-it-works.html. Each environment is resolved by botocore as well. The variables

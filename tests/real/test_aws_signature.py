@@ -1,7 +1,7 @@
-"""The signed GetCallerIdentity request, judged by ministack, a second implementation in Rust and a third in Python.
+"""The signed GetCallerIdentity request, verified by ministack, a second implementation in Rust and a third in Python.
 
-Each judge first sees a request of Google's own signer and all the ways in which it may be wrong, so that what it says of the
-program's request counts. ministack is asked as Google asks AWS: the same method, url and headers, sent to its address.
+Each verifier must first accept a request of Google's own signer and refuse every change of it, so that its verdict on the request of
+the program is meaningful. ministack gets the request as AWS gets it from Google: the same method, url and headers.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Google's own clients fetch from Azure through the program: from each of its environments, and with each client.
 
-Google's token service stand-in fetches the tenant's keys and takes the application ID URI as an allowed audience, as the page of the source
-sets a pool provider up.
+Google's token service stand-in fetches the tenant's keys and accepts the application ID URI as an allowed audience, like the pool
+provider on the page of the source.
 """
 
 from __future__ import annotations

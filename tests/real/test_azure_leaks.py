@@ -38,7 +38,7 @@ def echo(status: int):
 
 @pytest.mark.parametrize("status", [200, 400, 401, 403, 500])
 @pytest.mark.parametrize("source", ["secret", "certificate", "federated", "app-service", "arc", "service-fabric", "machine-learning"])
-def test_an_echo_shows_nothing(azure, program, ledger, tmp_path, source, status):
+def test_secrets_that_a_server_repeats_are_hidden(azure, program, ledger, tmp_path, source, status):
     """The run fails at every status, and neither the output nor the log contains what was sent."""
     for name, secret in SECRETS.items():
         ledger.secret(f"the secret of {name}", secret)

@@ -1,8 +1,8 @@
 """The addresses that Azure's platforms really have: 169.254.169.254, the agent of Arc at 127.0.0.1:40342, and the private and
 link-local ones of App Service, inside a network namespace that has them. azure-identity runs in the same place.
 
-The variables name a proxy that does not exist: nothing of this goes through one. The stand-ins themselves listen outside;
-socat carries their connections in, over sockets in the file system.
+The variables name a proxy that does not exist, because no request may use one. The stand-ins listen outside of the namespace;
+socat forwards the connections to them, over sockets in the file system.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def without_host(env: dict[str, str]) -> dict[str, str]:
     return {name: value for name, value in env.items() if name != "AZURE_POD_IDENTITY_AUTHORITY_HOST"}
 
 
-def test_the_instance_metadata_at_their_own_address(azure, program, inside, tmp_path):
+def test_the_instance_metadata_at_its_own_address(azure, program, inside, tmp_path):
     """No variable names the address. azure-identity would use the proxies, so it runs without them."""
     with carried(tmp_path, inside, IMDS, 80, azure.imds.port):
         theirs = reference(azure, program, "DefaultAzureCredential", {}, prefix=inside.prefix)

@@ -1,7 +1,7 @@
 """The program finds the identity that azure-identity finds: the same environment, the same loopback endpoints.
 
-azure-identity, Microsoft's own client library, is the reference, and shows that the stand-ins do not only fit the program. Which
-identity was taken, where, and how it was proved is what the stand-ins issued a token for.
+azure-identity, Microsoft's own client library, is the reference, and shows that the stand-ins are not made only for the program. The
+tokens that the stand-ins issued show which identity was used, where, and how it authenticated.
 """
 
 from __future__ import annotations

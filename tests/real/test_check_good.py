@@ -1,7 +1,7 @@
 """Valid set-ups of every kind: `check` reports no problem in any check, as text and as JSON, and prints no token.
 
 What an administrator reads is in `check/good/` and `check/warning/`; `UPDATE=1 pytest test_check_good.py` rewrites it.
-Among them are the configurations that the installed gcloud writes, their addresses led to loopback.
+Among them are the configurations that the installed gcloud writes, with addresses on loopback.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 https://google.aip.dev/auth/4117 is the contract; Python google-auth, Node google-auth-library, Rust google-cloud-auth and
 gcloud are its readers here. The token service stand-in verifies the subject token by Google's rules, so that an access
-token means that program, client and token fit together. Which client shows what of a failure is what each was seen to do.
+token means that program, client and token fit together. What each client shows of a failure was observed.
 """
 
 from __future__ import annotations

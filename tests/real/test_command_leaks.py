@@ -38,7 +38,7 @@ def secrets(ledger) -> dict[str, str]:
 
 @pytest.mark.parametrize("status", [200, 400, 401, 403, 500])
 @pytest.mark.parametrize("place", list(PLACES))
-def test_an_echo_shows_nothing(commands, sts, issuer, audience, ledger, secrets, tmp_path, monkeypatch, place, status):
+def test_secrets_that_a_server_repeats_are_hidden(commands, sts, issuer, audience, ledger, secrets, tmp_path, monkeypatch, place, status):
     """The run fails at every status, and neither the output nor the log contains what was sent."""
     token = ledger.token("the subject token", issuer.token("https:" + audience))
     sts.iam.policies.grant(CREATOR, on=TARGET, to=principal(audience))

@@ -145,7 +145,7 @@ def test_a_lock_that_is_never_released_ends_the_wait_at_the_deadline(asked, tmp_
     assert done.seconds > 1, done
 
 
-def test_another_request_never_gets_this_ones_token(asked, audience, tmp_path):
+def test_a_token_is_never_printed_for_another_request(asked, audience, tmp_path):
     """Ten runs for each of six audiences use one output file at once."""
     output = tmp_path / "out.json"
     command = ("key", f"--key={tmp_path / 'k.pem'}", "--issuer=https://i.example.test", "--subject=s")

@@ -1,7 +1,7 @@
 """Credential files of every type: the program sends the same requests as google-auth, google-auth-library and gcloud with the same file.
 
-The stand-ins refuse what Google's endpoints refuse. Google's libraries know only Google's own hosts; clients/*_default lead these to
-the stand-in. Where the places of credentials are compared, google-auth judges the metadata server too.
+The stand-ins refuse what Google's endpoints refuse. Google's libraries know only Google's own hosts; clients/*_default connect these
+to the stand-in. In the comparison of the places of credentials, google-auth also checks the metadata server.
 """
 
 from __future__ import annotations

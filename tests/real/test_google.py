@@ -131,7 +131,7 @@ def test_a_configuration_that_uses_itself_is_refused(clients, sts, client):
 
 @pytest.mark.parametrize("status", [200, 400, 403, 404, 503])
 @pytest.mark.parametrize("step", ["/v1/token", "generateIdToken"])
-def test_an_echo_shows_nothing(program, ledger, issuer, audience, tmp_path, step, status):
+def test_secrets_that_a_server_repeats_are_hidden(program, ledger, issuer, audience, tmp_path, step, status):
     """A server returns everything that it received, as an error and in place of the token. No secret is shown."""
     bearer = ledger.secret("the federated token", "ya29.hunter2-federated-4711")
 
@@ -157,7 +157,7 @@ def test_an_echo_shows_nothing(program, ledger, issuer, audience, tmp_path, step
     assert (bearer if step == "generateIdToken" else token.read_text()) in sent, "the secret was sent, and echoed"
 
 
-def test_the_host_gets_nothing_secret(program, ledger, host):
+def test_the_metadata_server_gets_no_secret(program, ledger, host):
     """The request to the metadata server contains no variable of the environment and no token."""
     secret = ledger.secret("a variable", "hunter2-variable-4711")
     run = program.run("google", f"--audience=https:{OTHER_POOL}", env=environment(host) | {"TOKEN": secret})

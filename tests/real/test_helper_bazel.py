@@ -1,4 +1,4 @@
-"""`helper bazel get`: started as Bazel starts a credential helper, with the request that Bazel writes; what it prints is judged by the
+"""`helper bazel get`: started as Bazel starts a credential helper, with the request that Bazel writes; its output must follow the
 schema of the specification. https://github.com/EngFlow/credential-helper-spec/blob/main/spec.md
 """
 

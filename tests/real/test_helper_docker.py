@@ -228,7 +228,7 @@ def test_renewed_before_a_push_could_outlive_it(containers, registry, sts):
     assert registry.readers == [DEPLOYER] * 3 and registry.refusals == ["UNAUTHORIZED"] * 3
 
 
-def test_a_crowd_causes_one_exchange(containers, commands, issuer, audience, sts):
+def test_concurrent_runs_cause_one_exchange(containers, commands, issuer, audience, sts):
     """docker compose starts the helper for all images at once."""
     opened, started = threading.Event(), []
 

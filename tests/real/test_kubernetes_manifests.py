@@ -132,7 +132,7 @@ def test_the_paths_agree(form):
     assert {volume["name"] for volume in spec["volumes"]} == {mount["name"] for mount in mounts.values()}
 
 
-def test_the_component_fits_another_workload(tmp_path):
+def test_the_component_is_for_any_workload(tmp_path):
     """A StatefulSet with its own configuration and image works, as the guide describes."""
     shutil.copytree(MANIFESTS, tmp_path / "kubernetes")
     base = tmp_path / "kubernetes" / "base"

@@ -64,7 +64,7 @@ def agent(issuer, tmp_path, ledger):
         refreshing.http.close()
 
 
-def test_its_tokens_reach_google(clients, agent, program, sts, audience):
+def test_google_accepts_its_tokens(clients, agent, program, sts, audience):
     """Google's Python client exchanges the token that `oidc-token` prints. Without the agent, the failure names the program."""
     page = (ROOT / "docs" / "sources" / "command.md").read_text()
     (recipe,) = re.findall(r"`(command -- /usr/bin/oidc-token .*?)`", page)

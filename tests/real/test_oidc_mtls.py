@@ -1,6 +1,6 @@
 """The `oidc` source with a TLS client certificate, against npm oidc-provider on https (RFC 8705).
 
-The issuer itself ends the TLS connection and takes the certificate from the handshake: tls_client_auth checks its chain and
+The issuer itself terminates TLS and reads the certificate from the handshake: tls_client_auth checks its chain and
 subject, self_signed_tls_client_auth its thumbprint against the registered key set.
 """
 

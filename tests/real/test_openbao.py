@@ -1,6 +1,6 @@
 """OpenBao as a second issuer, and as an independent verifier of the tokens of the program.
 
-As issuer its `aud` is exactly the pool provider's resource name. As verifier it judges, with no code of these tests, the
+As an issuer, it sets `aud` to exactly the pool provider's resource name. As a verifier, it checks, without code of these tests, the
 tokens of the `key` source (by the JWKS that the program wrote) and of the `oidc` source (by the issuer's discovery).
 """
 
@@ -41,7 +41,7 @@ def judged(bao, mount: str, token: str, others: str) -> str:
     return accepted
 
 
-def test_its_tokens_reach_google(clients, bao, sts, ledger, audience, tmp_path):
+def test_google_accepts_its_tokens(clients, bao, sts, ledger, audience, tmp_path):
     """The `command` source runs `bao read`, and Python's client exchanges the token. The audience is the resource name
     without `https:`.
     """

@@ -1,5 +1,5 @@
 """A failure of the cache never costs the caller a token: whatever is at the path of the output file or of its
-lock, the document is printed, the exit status is 0 and stderr is empty. And a poisoned file is replaced.
+lock, the document is printed, the exit status is 0 and stderr is empty. A file with an unusable document is replaced.
 """
 
 import json
@@ -57,7 +57,7 @@ POISON = {
     "no token": json.dumps({k: v for k, v in GOOD.items() if k != "id_token"}).encode(),
     "no request": json.dumps(GOOD).encode(),
     "another request": json.dumps(GOOD | {"wif_token_request": "0" * 64}).encode(),
-    "5 MB of blanks": b" " * 5_000_000, "zero bytes": b"\0" * 4096,
+    "5 MB of spaces": b" " * 5_000_000, "zero bytes": b"\0" * 4096,
 }
 
 OTHERS = {

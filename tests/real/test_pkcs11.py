@@ -220,7 +220,7 @@ def test_a_wrong_pin_is_not_tried_again(signs, tmp_path):
     pin = tmp_path / "wrong"
     pin.write_text("hunter2-wrong")
     run, calls = signs("", pin=pin)
-    run.failed("DENIED", "is wrong", "some more wrong PINs", "pin-source")
+    run.failed("DENIED", "is wrong", "a few more wrong PINs", "pin-source")
     assert calls.count("C_Login") == 1
     cached = f"--output-file={tmp_path}/token.json"
     assert [signs("", "rsa", cached, pin=pin)[1].count("C_Login") for _ in range(3)] == [1, 0, 0]

@@ -45,7 +45,7 @@ def party(request, tmp_path, program, aws, azure) -> Party:
 
 @pytest.mark.parametrize("party", NAMES, indirect=True)
 def test_the_sdk_reads_a_file_that_keep_renews(party):
-    """`keep` renews the token after some seconds, because of the margin. An hour later, the same SDK objects send the renewed token."""
+    """`keep` renews the token after a few seconds, because of the margin. An hour later, the same SDK objects send the renewed token."""
     first = party.token(iat=int(time.time()) - 20)
     words = (*party.source(first), f"--output-file={party.file}", "--expiry-margin=2990")
     keep = party.program.start("keep", *words)
@@ -146,7 +146,7 @@ def broken(fault: Fault, party: Party) -> str:
 @pytest.mark.parametrize(
     "party, fault", [(fault.party, fault) for fault in FAULTS], indirect=["party"], ids=lambda fault: getattr(fault, "what", None)
 )
-def test_a_refusal_is_what_check_says(party, fault):
+def test_check_reports_each_refusal(party, fault):
     """The SDK shows the refusal of the service. `check` names the rule and a fix."""
     token = broken(fault, party)
     party.file.write_text(token)

@@ -1,8 +1,8 @@
 """SAML subject tokens: Responses of a real identity provider (pysaml2, signed by xmlsec1) through the program and the clients.
 
-Google takes base64 of a Response or an Assertion (https://cloud.google.com/iam/docs/workforce-saml-assertions). The program
-encodes raw XML and passes base64 on; every byte counts, for the signature covers them. Judged by the stand-in (signxml)
-and by pysaml2's own relying party.
+Google accepts base64 of a Response or an Assertion (https://cloud.google.com/iam/docs/workforce-saml-assertions). The program
+encodes raw XML and passes base64 on. The signature covers every byte, so none may change. The stand-in (signxml) and
+pysaml2's own relying party verify it.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ def test_an_id_token_in_its_other_forms(commands, sts, ready):
         assert id_token.verify_token(token, Request(), AUDIENCE, certs_url=sts.url + "/oauth2/v3/certs")
 
 
-def test_the_role_for_id_tokens_alone(commands, sts, audience, ready):
+def test_a_role_that_allows_only_id_tokens(commands, sts, audience, ready):
     """It allows only ID tokens."""
     sts.iam.policies.accounts[TARGET] = {"serviceAccountOpenIdTokenCreator": {principal(audience)}}
     assert commands.output("id-token", f"--for={AUDIENCE}")

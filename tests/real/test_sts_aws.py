@@ -1,7 +1,7 @@
 """Proves that the token service stand-in refuses an AWS subject token that breaks any one of Google's documented rules.
 
-The rules: https://cloud.google.com/iam/docs/reference/sts/rest/v1/TopLevel/token, see standins/verify_aws.py. The accepted
-token is made by google-auth's own signer; each case is that token with one thing changed.
+The rules: https://cloud.google.com/iam/docs/reference/sts/rest/v1/TopLevel/token, see standins/verify_aws.py. google-auth's
+own signer makes the accepted token; each case is that token with one thing changed.
 """
 
 from __future__ import annotations

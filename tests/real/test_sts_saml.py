@@ -1,7 +1,7 @@
 """Proves that the token service stand-in refuses a SAML subject token that breaks any one of Google's documented rules.
 
 The rules: https://cloud.google.com/iam/docs/workforce-saml-assertions, see standins/verify_saml.py. Each case is the
-accepted Response with one thing changed, and signed after the change, unless the signature is what is tried.
+accepted Response with one thing changed, and signed after the change, unless the change is in the signature.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def test_accepts_a_bare_assertion(pool_provider, audience):
     ({"statements": ""}, "no AuthnStatement"),
     ({"statements": statement(at(seconds=-1))}, "session of an AuthnStatement is over"),
 ])  # fmt: skip
-def test_refuses_a_rule_broken_under_a_good_signature(pool_provider, audience, parts, text):
+def test_refuses_a_broken_rule_with_a_valid_signature(pool_provider, audience, parts, text):
     """Each case breaks one rule."""
     refused(SIGNER.response(audience, **parts), pool_provider, text)
 

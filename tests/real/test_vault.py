@@ -1,8 +1,8 @@
 """The `vault` source against OpenBao: every login, namespaces, TLS, a proxy, and permissions.
 
 The tokens go through Google's clients to the token service stand-in, which verifies them by OpenBao's own discovery document
-and keys. hvac, Vault's client library, has to get the same token from the same server. Only the `kubernetes` login leans on
-a stand-in: OpenBao asks the TokenReview API of standins/token_review.py.
+and keys. hvac, Vault's client library, must get the same claims from the same server. Only the `kubernetes` login needs a
+stand-in: OpenBao calls the TokenReview API of standins/token_review.py.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ def echo(status: int, grants: bool):
 @pytest.mark.parametrize("status", [200, 400, 403, 404, 412, 503])
 @pytest.mark.parametrize("login", list(LOGINS))
 @pytest.mark.parametrize("grants", [True, False])
-def test_an_echo_shows_nothing(program, ledger, audience, status, login, grants):
+def test_secrets_that_a_server_repeats_are_hidden(program, ledger, audience, status, login, grants):
     """The run fails at every status, and neither the output nor the log contains what was sent."""
     secrets = {"VAULT_TOKEN": "hvs.the-token-at-hand-4711", "SECRET": "p+a/s%s w\"o\\rd-4711", "ROLE_ID": "role-id-4711"}
     if login in ("kubernetes", "jwt"):

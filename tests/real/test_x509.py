@@ -1,7 +1,7 @@
 """Configurations with a certificate: the program presents and sends what google-auth and google-auth-library present and send.
 
-Google's services on loopback require a certificate of the authority in the TLS handshake, and the token service that it is the
-first one of the subject token (standins/verify_x509.py), so that a token means that both fit together.
+Google's services on loopback require a certificate of the authority in the TLS handshake, and the token service requires that
+the subject token begins with the same certificate (standins/verify_x509.py). A token therefore proves that both match.
 """
 
 from __future__ import annotations
@@ -347,7 +347,7 @@ def test_serve(workload, sts, program, tmp_path):
     assert {request.certificate for request in sts.requests} == {workload.der}
 
 
-def test_a_service_account_more(workload, sts):
+def test_one_more_service_account(workload, sts):
     """`--service-account` uses the same service with the same certificate."""
     target = "target@example-project.iam.gserviceaccount.com"
     sts.iam.policies.accounts[target] = {}

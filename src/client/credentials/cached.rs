@@ -51,7 +51,7 @@ impl Credentials {
     /// Returns the cached token for a request, or fetches one. Also returns whether it was cached.
     ///
     /// # Errors
-    /// Those of the fetch and of [`cache::obtain`].
+    /// The errors of the fetch and of [`cache::obtain`].
     pub fn cached<T: Cached>(
         &self,
         entry: Entry,
@@ -85,7 +85,7 @@ impl Credentials {
     /// Identifies the principal of the tokens that these credentials get.
     ///
     /// # Errors
-    /// Those of the metadata server.
+    /// The errors of the metadata server.
     pub fn fingerprint(&self, cx: &Context) -> Result<String, Error> {
         let hops = format!("{:?}", self.hops);
         let parts = [&self.file, &self.identity_of_origin(None, cx)?, &hops];

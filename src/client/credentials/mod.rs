@@ -107,7 +107,7 @@ impl Credentials {
     /// The credentials in this place.
     ///
     /// # Errors
-    /// Those of [`CredentialFile::read`].
+    /// The errors of [`CredentialFile::read`].
     pub fn at(place: Place) -> Result<Credentials, Error> {
         Ok(match place {
             Place::File(path, place) => {

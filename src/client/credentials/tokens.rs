@@ -19,7 +19,7 @@ impl Credentials {
     /// seconds.
     ///
     /// # Errors
-    /// Those of the source and of Google.
+    /// The errors of the source and of Google.
     pub fn access_token(
         &self,
         scopes: &[String],
@@ -58,7 +58,7 @@ impl Credentials {
     /// Removes the cached access token with these scopes; if a server refused a token, only that one.
     ///
     /// # Errors
-    /// `CONFIGURATION` if it cannot be removed; those of the metadata server.
+    /// `CONFIGURATION` if it cannot be removed; the errors of the metadata server.
     pub fn forget(
         &self,
         refused: Option<&str>,
@@ -92,7 +92,7 @@ impl Credentials {
             let expiry = jwt::expiry(text.expose()).unwrap_or(cx.clock.now());
             AccessToken { text, expiry, issued: cx.clock.now(), member: None }
         };
-        // The metadata server has its own cache.
+        // The metadata server caches these tokens itself.
         if let (Origin::MetadataServer(server), None) = (&self.origin, hop) {
             return server.id_token(audience, cx).map(token);
         }
@@ -106,7 +106,7 @@ impl Credentials {
     /// The service account whose tokens and signatures are requested.
     ///
     /// # Errors
-    /// `CONFIGURATION` if there is none; those of the metadata server.
+    /// `CONFIGURATION` if there is none; the errors of the metadata server.
     pub fn account(&self, cx: &Context) -> Result<Impersonation, Error> {
         match (self.hops.last(), &self.origin) {
             (Some(hop), _) => Ok(hop.account.clone()),
@@ -121,7 +121,7 @@ impl Credentials {
     /// it is called again with a new one, which may have other attributes.
     ///
     /// # Errors
-    /// Those of [`Credentials::account`], of the certificate, of the accounts before, and of `call`.
+    /// The errors of [`Credentials::account`], of the certificate, of the previous accounts, and of `call`.
     pub fn with_account<T>(
         &self,
         cx: &Context,

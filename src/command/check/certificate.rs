@@ -48,7 +48,7 @@ pub(super) fn check(
             identity
         }
         Err(error) => {
-            // The trust chain may be the only mistake, which was reported.
+            // If only the trust chain is wrong, the check of the chain has reported this.
             if !report.has_error(CHAIN) {
                 report.error(if leaf.is_some() { "key" } else { LINK }, &error);
             }
@@ -131,7 +131,7 @@ fn check_chain(
             "the certificate is self-signed".to_owned(),
             "use a certificate of an authority that is in the trust store of the pool provider",
         ),
-        // This was reported for the certificate itself.
+        // The check of the certificate itself has reported this.
         Err(_) if report.has_error(LINK) => return,
         Err(Problem::UnknownIssuer) if chain.is_empty() => {
             let message = "no other certificates, so the pool provider must trust the issuer";
@@ -173,7 +173,7 @@ fn explain(shown: &str, problem: Problem) -> Error {
             .fix(replace)
             .depending_on(start),
         Problem::NotForClients => {
-            error("is not for clients: its extended key usages lack clientAuth")
+            error("is not a client certificate: its extended key usages do not include clientAuth")
                 .fix("request a certificate with the extended key usage clientAuth")
         }
         Problem::Authority => error("is the certificate of an authority, not of a client")

@@ -107,7 +107,7 @@ fn lacks_text(claims: &Members, name: &str) -> Option<String> {
 /// The audiences of a token. There is at least one.
 ///
 /// # Errors
-/// Why there is none.
+/// Why the token has no audience.
 pub(super) fn audiences(claims: &Members) -> Result<Vec<&str>, &'static str> {
     let found: Vec<&str> = texts(claims.get("aud")).filter(|aud| !aud.is_empty()).collect();
     match claims.get("aud") {
@@ -140,15 +140,18 @@ pub(super) fn times(claims: &Members, rules: &Rules, now: i64, report: &mut Repo
     };
     for name in ["iat", "exp", "nbf"] {
         let Some(value) = claims.get(name) else { continue };
-        let unit = match () {
-            () if instant(value).is_none() => "seconds since 1970",
+        let what = match () {
+            () if instant(value).is_none() => "not a time in seconds since 1970",
             // RFC 7519, section 2.
-            () if value.is_string() => "seconds since 1970 as a number",
-            () if rules.whole_seconds && !value.is_i64() => "whole seconds since 1970",
+            () if value.is_string() => "a string, not a number of seconds since 1970",
+            () if rules.whole_seconds && !value.is_i64() => {
+                "not a whole number of seconds since 1970"
+            }
             () => continue,
         };
-        let message = format!("{name} of the token is not a time in {unit}");
-        let fix = format!("configure the issuer to set {name} in {unit}");
+        let message = format!("{name} of the token is {what}");
+        let fix =
+            format!("configure the issuer to set {name} to a whole number of seconds since 1970");
         return wrong(Kind::Protocol, message, &fix, None);
     }
     let requires_iat = rules.claims.contains(&"iat");
@@ -215,7 +218,7 @@ pub(super) fn issuer(claims: &Members, rules: &Rules, report: &mut Report) -> Op
         Ok(url) if !url.is_https() && !url.is_local() => {
             wrong("the iss of the token uses plain http".to_owned())
         }
-        // An issuer on this host serves a test.
+        // An issuer on this host is for tests, and may have a port.
         Ok(url) if !rules.issuer_port && url.has_port() && !url.is_local() => {
             let fix = match rules.settings.keys {
                 "" => "use an issuer URL without a port".to_owned(),

@@ -158,7 +158,7 @@ fn principals(
     report: &mut Report,
 ) {
     if let Some(mistake) = wrong_type(attribute, value) {
-        // What Google says about the types of other attributes is not documented.
+        // Google documents only the types of its own attributes.
         let is_certain = is_given && attribute.starts_with("google.");
         return problem(mistake, is_certain, report);
     }

@@ -42,7 +42,7 @@ pub(super) fn check(
     }
     match command_line::parse(args) {
         Ok(line) => return options(&line, config, report),
-        // Another version may have other options. Its own message shows when it is run.
+        // Another version may have other options. If they are wrong, its own message says so later.
         Err(_) if !is_this && exists(command, cx) => {
             report.skipped(LINK, "the command runs a different version of wif-token");
         }

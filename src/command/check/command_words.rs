@@ -16,7 +16,7 @@ use crate::shell::{self, quoted};
 const LINK: &str = "command";
 const ARGS: &str = "move the arguments to a file and use --args-file=PATH";
 
-/// Reports what clients make of the command.
+/// Reports how clients read the command.
 pub(super) fn check(command: &str, cx: &Context, report: &mut Report) -> Verdict {
     let words: Vec<String> = executable::words(command)
         .into_iter()
@@ -96,8 +96,8 @@ pub(super) fn on_this_host(command: &str) -> String {
     }
 }
 
-/// Reports the first word that a shell would have to expand. Only the home directory is expanded
-/// in the fix: no command selects which variables are read.
+/// Reports the first word that a shell would have to expand. The fix expands only the home directory:
+/// a configuration must not be able to select which other variables are read.
 fn unexpanded(words: &[String], index: usize, cx: &Context, report: &mut Report) {
     let home = cx.env.home().ok().flatten().map(|home| home.display().to_string());
     let mut fixed = words.to_vec();

@@ -85,7 +85,7 @@ fn audience(config: &CredentialConfig, universe: &str, report: &mut Report) {
 /// What is wrong with the name of a pool provider, and the fix.
 fn wrong_provider(provider: &PoolProvider, universe: &str) -> Option<(String, String)> {
     if let Some(id) = [&provider.pool, &provider.provider].into_iter().find(|id| !is_label(id)) {
-        let message = format!("{} has other characters than a-z, 0-9 and -", show::value(id));
+        let message = format!("{} has characters other than a-z, 0-9 and -", show::value(id));
         let fix = "correct the name of the pool or of the provider in audience";
         return Some((message, fix.to_owned()));
     }

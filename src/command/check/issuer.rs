@@ -121,13 +121,13 @@ fn published(issuer: &str, rules: &Rules, cx: &Context) -> Result<Value, Error> 
                 format!("the issuer in {discovery} differs from the iss of the token{shown}")
             }
         };
-        let fix = "correct the issuer URL at the issuer, because";
+        let fix = "configure the issuer to use the same URL in its metadata and in iss, because";
         return Err(
             Error::new(Kind::Protocol, what).fix(format!("{fix} {name} compares the two exactly"))
         );
     }
     let keys = text("jwks_uri");
-    // An issuer on this host, which serves a test, has its keys there.
+    // An issuer on this host is for tests, and its keys may have the same plain http origin.
     let is_elsewhere = |url: &Url| Url::parse(issuer).map(|own| own.origin()) != Ok(url.origin());
     let url = match Url::parse(keys) {
         _ if keys.is_empty() => Err("is not set".to_owned()),

@@ -66,7 +66,7 @@ fn wrong_name(name: &str, provider: &PoolProvider) -> Option<Mistake> {
             format!("use {SUBJECT}, {GROUPS} or attribute.{}", one_line(other)),
         ),
         Some(("attribute", own)) if own.is_empty() || !own.chars().all(fits) => (
-            format!("the name {shown} has other characters than a-z, 0-9 and _ after the dot"),
+            format!("the name {shown} has characters other than a-z, 0-9 and _ after the dot"),
             "rename the attribute in --mapping and in --attribute-mapping".to_owned(),
         ),
         Some(("attribute", own)) if own.len() > LONGEST_NAME => (
@@ -75,7 +75,7 @@ fn wrong_name(name: &str, provider: &PoolProvider) -> Option<Mistake> {
         ),
         Some(("attribute", _)) => return None,
         other => (
-            format!("{shown} is neither {SUBJECT}, {GROUPS} nor attribute.NAME"),
+            format!("{shown} is not {SUBJECT}, {GROUPS} or attribute.NAME"),
             format!("use attribute.{}", one_line(other.map_or(name, |(_, own)| own))),
         ),
     })
@@ -97,7 +97,7 @@ pub(super) fn wrong_expression(expression: &str, claims: &Value) -> Option<Mista
         let quote = if name.contains('\'') { '"' } else { '\'' };
         return Some((
             format!(
-                "{shown} is not the claim {name}: the name has other characters than a-z, 0-9 and _"
+                "{shown} is not the claim {name}: the name has characters other than a-z, 0-9 and _"
             ),
             format!("write assertion[{quote}{name}{quote}]"),
         ));
@@ -132,7 +132,7 @@ pub(super) fn wrong_type(attribute: &str, value: &Value) -> Option<Mistake> {
         Value::Bool(_) => "a Boolean",
         Value::Object(_) | Value::Null => "an object",
         Value::Array(items) if items.iter().all(Value::is_string) => "a list of strings",
-        Value::Array(_) => "a list of other values than strings",
+        Value::Array(_) => "a list of values other than strings",
     };
     let must_be = match attribute {
         GROUPS => "a list of strings",
@@ -172,8 +172,8 @@ mod tests {
         for (mapping, words) in [
             ("google.subject =a", "a space after google.subject"),
             ("google.email=a", "use google.subject, google.groups or attribute.email"),
-            ("attribute.Repo=a", "other characters than a-z, 0-9 and _"),
-            ("attribute.=a", "other characters"),
+            ("attribute.Repo=a", "characters other than a-z, 0-9 and _"),
+            ("attribute.=a", "characters other than"),
             (&long, "more than 100 characters"),
             ("attributes.repo=a", "use attribute.repo"),
             ("repo=a", "use attribute.repo"),

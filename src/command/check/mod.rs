@@ -175,8 +175,8 @@ impl Check<'_> {
     }
 }
 
-/// Whether a request to Google or to the issuer was not sent because of `--offline`. Then the
-/// settings that would also prevent it were reported before.
+/// Whether a request to Google or to the issuer was not sent because of `--offline`. In this case,
+/// earlier checks have reported the settings that would prevent it too.
 fn is_offline(error: &Error, cx: &Context) -> bool {
     error.is_offline() || error.is_local() && cx.is_offline()
 }

@@ -26,7 +26,7 @@ use crate::token::{TokenType, jwt};
 options! {
     /// Options of `check` that concern another relying party.
     pub(super) struct Options {
-        /// instead of a configuration, check the token of SOURCE by the rules of this relying party
+        /// check the token of SOURCE against the rules of this relying party, instead of a configuration
         relying_party: Option<RelyingParty> = "--relying-party",
     }
 }
@@ -181,7 +181,7 @@ fn audience(claims: &Members, rules: &Rules, requested: Option<&str>, report: &m
     let found = match audiences(claims) {
         Ok(found) => found,
         Err(message) => {
-            let fix = "configure the issuer to set aud to the audience that is requested";
+            let fix = "configure the issuer to set aud to the requested audience";
             report.broken(link, Kind::Protocol, message, fix);
             return;
         }

@@ -133,7 +133,7 @@ impl Report {
         for finding in self.findings.iter_mut().filter(|finding| finding.settled_by_exchange) {
             finding.status = Status::Ok;
             finding.kind = None;
-            finding.message += ", and Google accepts the token";
+            finding.message += ", but Google accepts the token";
             finding.fix = None;
             finding.settled_by_exchange = false;
         }
@@ -174,7 +174,7 @@ impl Report {
             finding.status = Status::Ok;
             finding.kind = None;
             finding.fix = None;
-            finding.message = format!("{account} exists, because it was impersonated");
+            finding.message = format!("{account} exists and was impersonated");
         }
     }
 
@@ -338,7 +338,7 @@ mod tests {
         assert!(
             report
                 .to_text()
-                .contains("ok       token           odd, and Google accepts the token\n")
+                .contains("ok       token           odd, but Google accepts the token\n")
         );
     }
 }

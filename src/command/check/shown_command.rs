@@ -5,8 +5,8 @@ use crate::options::{OptionInfo, ValueKind};
 use crate::program::is_named_like_this;
 use crate::source::{self, SourceInfo};
 
-/// A command for a message: this program's with all words but those that may contain a secret,
-/// another program's with the program and these words only.
+/// A command for a message. For this program, all words are shown except those that may contain a
+/// secret; for another program, only the program and the changed words.
 pub(super) fn shown(words: &[String], changed: &[usize]) -> String {
     let is_ours = words.first().is_some_and(|word| is_named_like_this(word));
     let arguments = words.iter().position(|word| word == "--").unwrap_or(words.len());

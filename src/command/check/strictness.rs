@@ -49,9 +49,9 @@ pub(super) fn file(path: &Path, mtls: bool, universe: &str, report: &mut Report)
     if let Some(name) = duplicates::first(text) {
         let name = show::value(&name);
         let what = format!(
-            ": the member {name} occurs twice, and clients disagree about which one they use"
+            ": the member {name} occurs twice, and clients disagree about which one to use"
         );
-        refused(what, format!("remove one of the two members {name}"));
+        refused(what, "remove one of them".to_owned());
     }
     let members: Value = serde_json::from_str(text).unwrap_or_default();
     for name in STRINGS {

@@ -157,7 +157,7 @@ impl ExecutableCommand {
 }
 
 /// The path of this program on the hosts that use the configuration. A name without a directory is
-/// searched in `PATH`, as a shell does.
+/// looked up in `PATH`, as a shell does.
 fn own_program(given: Option<&Path>, os: Option<HostSystem>, env: &Env) -> Result<PathBuf, Error> {
     match given {
         Some(name) if os.is_none() && name.components().count() == 1 => {

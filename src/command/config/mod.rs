@@ -52,8 +52,8 @@ options! {
         /// path of wif-token on the hosts that use the configuration (default: the path of this
         /// program; required with --for-os)
         program: Option<PathBuf> = "--program=PATH",
-        /// operating system of the hosts that use the configuration, if it differs from this host;
-        /// paths are then written unchanged
+        /// operating system of the hosts that use the configuration, if it differs from that of this
+        /// host; paths are then written unchanged
         for_os: Option<HostSystem> = "--for-os",
         /// write a configuration for clients that do not run executables; they read --output-file,
         /// which another process must renew
@@ -134,7 +134,7 @@ fn written(what: &str, path: &Path) -> String {
 
 /// Refuses tokens that no pool provider can trust.
 fn check_trust(trust: &Trust) -> Result<(), Error> {
-    // An issuer on this host serves a test with a stand-in for Google.
+    // An issuer on this host is for tests with a stand-in for Google.
     if let Provider::Oidc { issuer, .. } = &trust.provider
         && Url::parse(issuer).is_ok_and(|url| !url.is_https() && !url.is_local())
     {
@@ -255,7 +255,7 @@ fn check_grammar(options: &Options, provider: &PoolProvider) -> Result<(), Error
     grammar::require(
         ids.iter().all(|id| is_label(id)) && is_domain(&provider.universe),
         "--pool-provider",
-        "has an ID with other characters than a-z, 0-9 and -",
+        "has an ID with characters other than a-z, 0-9 and -",
         "projects/123456789012/locations/global/workloadIdentityPools/my-pool/providers/my-provider",
     )?;
     if let Some(account) = &options.service_account {

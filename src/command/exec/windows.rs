@@ -1,6 +1,6 @@
 //! The console events and the exit code of the command on Windows.
 //!
-//! The console sends Ctrl-C and Ctrl-Break to the command too, so that they are not passed on.
+//! The console sends Ctrl-C and Ctrl-Break to the command too, so they are not passed on.
 
 use std::ffi::{OsStr, OsString};
 use std::io;

@@ -88,7 +88,7 @@ impl Token<'_> {
     /// Gets a token and writes it to the file. One that is cached is used only if `reuse` is set.
     ///
     /// # Errors
-    /// Those of the source or of the credentials, and those of [`Destination::document`].
+    /// The errors of the source or of the credentials, and of [`Destination::document`].
     pub(super) fn get(
         &self,
         reuse: bool,

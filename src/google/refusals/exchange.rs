@@ -143,9 +143,11 @@ pub(in crate::google) fn of_exchange(
         Err(_) if pool_of_fleet(&config.audience).is_some() => (error, FLEET.to_owned()),
         Err(wrong) => (error.cause(wrong.what()), wrong.how_to_fix().unwrap_or_default()),
     };
-    if config.token_type == TokenType::AwsRequest && lower.contains("signature") {
+    let is_of_aws = lower.contains("signature")
+        || known.is_none() && lower.contains("received invalid aws response");
+    if config.token_type == TokenType::AwsRequest && is_of_aws {
         fix = "create the request again with wif-token aws --mode=caller-identity, because AWS did not \
-               accept its signature"
+               accept it"
             .to_owned();
     }
     let may_be_of_clock = kind == Kind::Expired

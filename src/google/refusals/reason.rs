@@ -13,7 +13,7 @@ use crate::google::gcloud::grant_project_role;
 use crate::http::Response;
 use crate::shell::quoted;
 
-/// The reason of a missing permission, to which the answer is a role.
+/// The reason that Google states for a missing permission, which a role grants.
 const MISSING_PERMISSION: &str = "IAM_PERMISSION_DENIED";
 
 /// The structured part of an error of a Google API.
@@ -95,7 +95,7 @@ impl Reason {
         };
         match self.code.as_str() {
             "SERVICE_DISABLED" => format!(
-                "enable the API (this takes some minutes): gcloud services enable {} \
+                "enable the API (this takes a few minutes): gcloud services enable {} \
                  --project={project}",
                 quoted(service)
             ),

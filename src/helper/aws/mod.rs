@@ -69,7 +69,7 @@ pub(super) const INFO: HelperInfo = HelperInfo {
     options: &[Options::TABLE],
     program: "",
     stanza: "\
-in ~/.aws/config, with the credential configuration in
+add to ~/.aws/config, with the credential configuration in
 GOOGLE_APPLICATION_CREDENTIALS or --credentials:
   [profile google]
   region = eu-west-1

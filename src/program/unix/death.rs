@@ -14,7 +14,7 @@ pub fn is_ignored(signal: i32) -> bool {
     read == 0 && unsafe { action.assume_init() }.sa_sigaction == libc::SIG_IGN
 }
 
-/// Lets this thread get a signal, even if the parent of this process blocks it.
+/// Allows this thread to get a signal, even if the parent of this process blocks it.
 pub(super) fn unblock(signal: i32) {
     let mut set = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
     // SAFETY: the first call initializes the set, and the others only read it or change it.

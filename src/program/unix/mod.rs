@@ -20,7 +20,7 @@ use crate::world::World;
 /// Starts a program that does not end with this process, and that the caller waits for.
 ///
 /// # Errors
-/// Those of the operating system.
+/// The errors of the operating system.
 pub fn start_beside(command: &mut Command) -> io::Result<Child> {
     signals::handle()?;
     running::start(command, false)
@@ -70,7 +70,7 @@ impl Group {
     }
 
     /// After [`Group::end`], kills the processes that left the group and have standard output open.
-    /// Returns whether there are any; other systems than Linux do not tell.
+    /// Returns whether there are any; systems other than Linux do not report them.
     pub(super) fn kill_outside(&mut self) -> bool {
         #[cfg(target_os = "linux")]
         return self

@@ -67,7 +67,7 @@ pub(super) fn await_end(child: Pid) {
 
 /// Wakes those who wait for a program.
 pub(super) fn child_changed() {
-    // Nobody is between a look at a program and the wait for a change.
+    // Taking the lock ensures that no thread is between looking at its program and waiting for a change.
     drop(lock());
     CHANGED.notify_all();
 }

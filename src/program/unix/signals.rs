@@ -46,7 +46,7 @@ pub fn leave_signals(signals: &'static [i32]) {
 /// another thread, instead of ending the process. A signal that this process ignores stays ignored.
 ///
 /// # Errors
-/// Those of the operating system.
+/// The errors of the operating system.
 pub fn on_stop(action: impl Fn() + Send + Sync + 'static) -> io::Result<()> {
     leave_signals(&STOPPING);
     let mut signals =
@@ -61,7 +61,7 @@ pub fn on_stop(action: impl Fn() + Send + Sync + 'static) -> io::Result<()> {
 }
 
 /// Starts the thread before the first program. A signal that this process ignores, for example below
-/// `nohup`, stays ignored, but the kernel keeps no exit status while the end of children is ignored.
+/// `nohup`, stays ignored. `SIGCHLD` does not: the kernel keeps no exit status while it is ignored.
 pub(super) fn handle() -> io::Result<()> {
     let mut handling = lock();
     if handling.has_thread {

@@ -34,7 +34,7 @@ impl Listener {
     /// Listens on a free port of 127.0.0.1.
     ///
     /// # Errors
-    /// Those of [`Listener::at`].
+    /// The errors of [`Listener::at`].
     pub fn anywhere() -> Result<Listener, Error> {
         let fix = "check the loopback interface and the limit on open files (ulimit -n)";
         Listener::tcp(SocketAddr::from(([127, 0, 0, 1], 0)), "127.0.0.1", fix)

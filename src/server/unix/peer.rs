@@ -53,7 +53,7 @@ pub struct Finder {
     /// are open.
     #[cfg(target_os = "linux")]
     kernel: Option<std::os::fd::OwnedFd>,
-    /// Whether the kernel has found a socket. Then a socket that it does not find is closed.
+    /// Whether the kernel has found any socket. If so, a socket that it does not find is closed.
     #[cfg(target_os = "linux")]
     has_found: std::cell::Cell<bool>,
 }

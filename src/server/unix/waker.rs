@@ -17,7 +17,7 @@ impl Waker {
     /// A waker, and the socket that it makes readable.
     ///
     /// # Errors
-    /// Those of the operating system.
+    /// The errors of the operating system.
     pub fn new() -> io::Result<(Woken, Waker)> {
         let (woken, wake) = UnixStream::pair()?;
         woken.set_nonblocking(true)?;

@@ -31,7 +31,7 @@ impl Listener {
     /// Listens on a free port of 127.0.0.1.
     ///
     /// # Errors
-    /// Those of [`Listener::at`].
+    /// The errors of [`Listener::at`].
     pub fn anywhere() -> Result<Listener, Error> {
         let fix = "check the loopback interface";
         Listener::tcp(SocketAddr::from(([127, 0, 0, 1], 0)), "127.0.0.1", fix)
@@ -104,8 +104,8 @@ fn usage(what: &str, verb: &str) -> Error {
     Error::new(Kind::Usage, what).fix(fix)
 }
 
-/// A socket whose address no other socket can use, as that of another user could otherwise. The
-/// standard library has no setting for this, and only a short backlog.
+/// A socket whose address no other socket can use. Without this setting, a socket of another user
+/// could. The standard library does not have the setting, and has only a short backlog.
 /// <https://learn.microsoft.com/windows/win32/winsock/using-so-reuseaddr-and-so-exclusiveaddruse>
 fn open(address: SocketAddr) -> io::Result<TcpListener> {
     // SAFETY: `data` can store the result.

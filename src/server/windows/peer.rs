@@ -3,7 +3,7 @@
 //! Every process of a host can connect to a loopback address, so a connection from another user is
 //! refused. The table of connections contains the process that owns the other end, and the token of
 //! that process contains its user. Windows tells this user nothing about the processes of most other
-//! users, so that their connections are refused as well.
+//! users, so their connections are refused as well.
 //! <https://learn.microsoft.com/windows/win32/api/iphlpapi/nf-iphlpapi-getextendedtcptable>
 #![allow(unsafe_code)] // calls into the operating system
 

@@ -43,7 +43,7 @@ pub(in crate::server) fn poll(
         Some(WSAPOLLFD { fd: socket.as_raw_socket() as usize, events, revents: 0 })
     };
     let mut waits: Vec<WSAPOLLFD> = sockets.iter().filter_map(wait).collect();
-    // A part of a millisecond is a whole one, so that a deadline has passed after the wait.
+    // A part of a millisecond is rounded up, so that the deadline has passed after the wait.
     let timeout = timeout
         .map_or(-1, |left| i32::try_from(left.as_nanos().div_ceil(1_000_000)).unwrap_or(i32::MAX));
     // SAFETY: pointer and length are those of the list, whose sockets are open.

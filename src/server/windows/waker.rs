@@ -18,7 +18,7 @@ impl Waker {
     /// connected to itself, so that it receives from no other.
     ///
     /// # Errors
-    /// Those of the operating system.
+    /// The errors of the operating system.
     pub fn new() -> io::Result<(Woken, Waker)> {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
         socket.connect(socket.local_addr()?)?;

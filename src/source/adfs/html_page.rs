@@ -38,7 +38,7 @@ impl Page {
     }
 }
 
-/// What has been read of a page.
+/// The part of a page that has been read.
 #[derive(Default)]
 struct Reader {
     page: Page,

@@ -4,7 +4,7 @@
 use crate::error::Error;
 use crate::http::Url;
 
-/// Whether `name` has the characters of a region name. It becomes part of a host name, so that any
+/// Whether `name` has the characters of a region name. It becomes part of a host name, so any
 /// other character could select a different host.
 pub(super) fn is_region(name: &str) -> bool {
     not_a_region(name).is_none()
@@ -20,7 +20,7 @@ pub(super) fn not_a_region(name: &str) -> Option<String> {
         () if has(&|c| matches!(c, '"' | '\'')) => "it contains quotation marks",
         () if has(&char::is_whitespace) => "it contains a space",
         () if has(&|c| !c.is_ascii_alphanumeric() && c != '-') => {
-            "it contains other characters than letters, digits and hyphens"
+            "it contains characters other than letters, digits and hyphens"
         }
         () if name.len() > 32 => "it is longer than 32 characters",
         () if has(&|c| c.is_ascii_uppercase()) => "it contains capital letters",
@@ -149,11 +149,11 @@ mod tests {
     fn a_region_name_cannot_contain_a_host() {
         for (name, why) in [
             ("", "empty"),
-            ("evil.example/", "other characters"),
-            ("a.b", "other characters"),
+            ("evil.example/", "characters other than"),
+            ("a.b", "characters other than"),
             ("EU", "capital letters"),
-            ("eu_west", "other characters"),
-            ("a@b", "other characters"),
+            ("eu_west", "characters other than"),
+            ("a@b", "characters other than"),
             ("eu-west-1\r", "carriage return"),
             ("eu-west-1\n", "control character"),
             ("\"eu-west-1\"", "quotation marks"),

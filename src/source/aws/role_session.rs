@@ -56,7 +56,7 @@ impl<'a> RoleSession<'a> {
     ///
     /// # Errors
     /// `USAGE` if an option has a wrong value; `CONFIGURATION` if there is no region, if the role
-    /// belongs to another partition than the region, or if the endpoint is not https.
+    /// and the region belong to different partitions, or if the endpoint is not https.
     pub fn new(request: &Request<'a>, cx: &'a Context) -> Result<RoleSession<'a>, Error> {
         let (partition, _) = parts(request.role_arn).ok_or_else(|| {
             let what = "--role-arn is not the ARN of an IAM role";

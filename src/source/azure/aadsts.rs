@@ -80,7 +80,7 @@ const REASONS: &[(&[u32], Kind, &str)] = &[
         &[70021, 70025, 700_211, 700_212, 700_213],
         Kind::Denied,
         "add a federated credential with this token's issuer, subject and audience (az ad app \
-         federated-credential create or az identity federated-credential create), and wait some \
+         federated-credential create or az identity federated-credential create), and wait a few \
          minutes",
     ),
     (

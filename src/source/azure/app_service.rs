@@ -23,7 +23,8 @@ pub(super) fn request_token(azure: &Azure, cx: &Context) -> Result<Lookup, Error
         return match cx.env.text(IMDS_ENDPOINT)? {
             Some(_) => Ok(Lookup::absent(format!("{HEADER} is not set"))),
             None => {
-                let what = format!("{ENDPOINT} is set, but neither {HEADER} nor {IMDS_ENDPOINT}");
+                let what =
+                    format!("{ENDPOINT} is set, but neither {HEADER} nor {IMDS_ENDPOINT} is set");
                 let fix = format!("set {HEADER} or {IMDS_ENDPOINT}, or unset {ENDPOINT}");
                 Err(Error::new(Kind::Configuration, what).fix(fix))
             }

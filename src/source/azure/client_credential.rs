@@ -95,12 +95,7 @@ fn read_certificate(
         return Err(Error::new(Kind::Configuration, format!("{PASSWORD} is not supported"))
             .fix(format!("{convert}, and unset {PASSWORD}")));
     }
-    let is_pfx = path.extension().is_some_and(|end| end == "pfx" || end == "p12");
-    let pem =
-        files::read_text(path, option, Kind::Configuration).map_err(|error| match is_pfx {
-            true => error.fix(convert),
-            false => error,
-        })?;
+    let pem = files::read_text(path, option, Kind::Configuration)?;
     CertificateDer::from_pem_slice(pem.expose().as_bytes()).map_err(|_| {
         let what = format!("{} does not contain a certificate in PEM format", show::path(path));
         Error::new(Kind::Configuration, what).fix(format!("check {option}, or {convert}"))

@@ -70,8 +70,8 @@ const MANAGED_IDENTITY: &[EnvironmentName] = &[
     EnvironmentName::Imds,
 ];
 
-/// Those of them that select the identity themselves. They refuse an option that names one, because
-/// another environment would give another identity.
+/// The environments that select the identity themselves. They refuse an option that names an
+/// identity, because another environment would use another one.
 const SELECTS_ITSELF: [EnvironmentName; 2] =
     [EnvironmentName::ServiceFabric, EnvironmentName::CloudShell];
 
@@ -117,8 +117,10 @@ pub(super) fn select(options: &Options) -> Result<Vec<Environment>, Error> {
         if selected.is_empty() {
             let names = names.iter().filter(|name| !SELECTS_ITSELF.contains(name));
             let words: Vec<&str> = names.map(|name| name.word()).collect();
-            let what =
-                format!("{option} requires --environment={}", words.join(" or --environment="));
+            let what = match words[..] {
+                [word] => format!("{option} requires --environment={word}"),
+                _ => format!("{option} requires --environment to be one of {}", words.join(", ")),
+            };
             return Err(Error::new(Kind::Usage, what)
                 .fix(format!("remove {option}, or the options of other environments")));
         }

@@ -83,7 +83,7 @@ impl Endpoint {
     /// The URL to get a token for this resource and identity.
     ///
     /// # Errors
-    /// As for [`Endpoint::parse_url`].
+    /// The errors of [`Endpoint::parse_url`].
     pub(super) fn token_url(
         &self,
         resource: &str,
@@ -151,9 +151,9 @@ impl Endpoint {
             }
             (_, None) if message.contains(NO_DEFAULT) => (
                 Kind::Configuration,
-                "set --client-id to a user-assigned identity of this app, or enable the \
-                 system-assigned identity (az webapp identity assign, az containerapp identity \
-                 assign --system-assigned): usually the app does not have one"
+                "enable the system-assigned identity, which the app usually lacks (az webapp identity \
+                 assign, az containerapp identity assign --system-assigned), or set --client-id to a \
+                 user-assigned identity of this app"
                     .to_owned(),
             ),
             (_, None) if is_unknown => (

@@ -121,7 +121,7 @@ impl Azure {
     /// Requests a token in the first environment that is configured.
     ///
     /// # Errors
-    /// As for [`Search::first`].
+    /// The errors of [`Search::first`].
     fn find(&self, cx: &Context) -> Result<TokenResponse, Error> {
         let environments = environment::allowed(&self.environments, cx)?;
         let places = environments.iter().map(|row| (row.name.word(), row.request_token));

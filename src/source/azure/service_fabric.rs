@@ -3,7 +3,7 @@
 //! The platform sets three variables: `IDENTITY_ENDPOINT`, an https URL, `IDENTITY_HEADER`, a secret
 //! that each request must contain, and `IDENTITY_SERVER_THUMBPRINT`, the SHA-1 hash of the
 //! certificate of the server, which no authority has issued. The application model of the cluster
-//! selects the identity, so that a request cannot name one.
+//! selects the identity, so a request cannot name one.
 //! <https://learn.microsoft.com/azure/service-fabric/how-to-managed-identity-service-fabric-app-code>
 
 use super::managed_identity::{Endpoint, Identity};

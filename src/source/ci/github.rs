@@ -35,9 +35,9 @@ const ACT: &str = "ACT";
 const GITEA: &str = "GITEA_ACTIONS";
 const FORGEJO: &str = "FORGEJO_ACTIONS";
 pub(super) const VARIABLES: &[&str] = &[URL, BEARER, ACT, GITEA, FORGEJO];
-const ABSENT: &str = "add the permission `id-token: write` to the job (in Forgejo, add \
-                      `enable-openid-connect: true`), which jobs for pull requests from forks \
-                      cannot have";
+const ABSENT: &str = "add the permission `id-token: write` to the job, or in Forgejo \
+                      `enable-openid-connect: true` (jobs for pull requests from forks cannot \
+                      have it)";
 
 /// An Actions job.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! The ID token of a user whose kubeconfig has `auth-provider: {name: oidc}`.
 //!
 //! kubectl renews the token and writes the new tokens into the kubeconfig. The refresh token may be
-//! valid only once, so that only kubectl uses it.
+//! valid only once, so only kubectl uses it.
 //! <https://kubernetes.io/docs/reference/access-authn-authz/authentication/#option-1-oidc-authenticator>
 
 use super::access::Credentials;

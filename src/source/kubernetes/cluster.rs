@@ -90,7 +90,7 @@ impl Cluster {
     /// Sends a GET request for this path, with this token.
     ///
     /// # Errors
-    /// Those of [`Context::send`].
+    /// The errors of [`Context::send`].
     pub(crate) fn get(&self, path: &str, token: &Secret) -> Result<Response, Error> {
         let server = self.server.as_typed().trim_end_matches('/');
         let url = Url::parse(&format!("{server}{path}")).map_err(|why| {

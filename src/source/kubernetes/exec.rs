@@ -123,7 +123,8 @@ pub(super) fn read(output: &Secret, version: &str, plugin: &Entry) -> Result<Cre
     let client_cert = match (status("clientCertificateData"), status("clientKeyData")) {
         (Some(chain), Some(key)) => {
             let place = format!("the output of {}", plugin.place());
-            Some(ClientCert::new(&Secret::new(chain), &Secret::new(key), &place)?)
+            let fix = ["clientKeyData", "FILE"];
+            Some(ClientCert::new(&Secret::new(chain), &Secret::new(key), &place, fix)?)
         }
         (None, None) if bearer.is_some() => None,
         _ => {

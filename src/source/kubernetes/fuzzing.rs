@@ -24,7 +24,7 @@ pub(crate) fn kubeconfig(text: &str) -> Option<String> {
         let Ok(Some(name)) = context.text(kind) else { continue };
         let Ok(part) = config.entry(kind, name) else { continue };
         for member in members {
-            // A path would be opened.
+            // A value without `-data` is a path, which would be opened.
             if part.get(member).is_none() {
                 let _ = part.pem(member);
             }

@@ -10,6 +10,7 @@ use crate::error::{Error, Kind};
 use crate::files;
 use crate::http::ClientCert;
 use crate::secret::Secret;
+use crate::shell::quoted;
 use crate::show;
 
 /// The credentials of a user for a cluster.
@@ -51,7 +52,7 @@ pub(super) fn credentials(
         Some(_) => Err(user
             .error("has a password, which Kubernetes does not support since version 1.19")
             .fix("add token, client-certificate or exec to the user")),
-        // As kubectl: the server decides what an anonymous user may do.
+        // As in kubectl, the server decides what an anonymous user may do.
         None => Ok(Credentials::default()),
     }
 }
@@ -79,11 +80,14 @@ fn bearer(user: &Entry, cx: &Context) -> Result<Option<Secret>, Error> {
 
 fn client_cert(user: &Entry, cx: &Context) -> Result<Option<ClientCert>, Error> {
     let place = format!("client-certificate and client-key of {}", user.place());
-    if let Some(path) = user.text("client-key")? {
-        cx.log.warn_if_shared(&user.resolve(path));
-    }
+    let path = user.text("client-key")?.map(|path| user.resolve(path));
+    path.iter().for_each(|path| cx.log.warn_if_shared(path));
+    let path = path.filter(|_| matches!(user.text("client-key-data"), Ok(None)));
+    let file = path.map_or("FILE".to_owned(), |path| quoted(&show::path(&path)).into_owned());
     match (user.pem("client-certificate")?, user.pem("client-key")?) {
-        (Some((chain, _)), Some((key, _))) => ClientCert::new(&chain, &key, &place).map(Some),
+        (Some((chain, _)), Some((key, _))) => {
+            ClientCert::new(&chain, &key, &place, ["client-key", &file]).map(Some)
+        }
         (Some(_), None) => Err(user.error("has client-certificate but no client-key")),
         (None, _) => Ok(None),
     }

@@ -42,7 +42,7 @@ impl Client {
     /// Creates the client. `member` is the default of `--use`.
     ///
     /// # Errors
-    /// Those of [`ClientAuth::new`].
+    /// The errors of [`ClientAuth::new`].
     pub(super) fn new(options: Options, member: TokenMember) -> Result<Client, Error> {
         Ok(Client {
             auth: ClientAuth::new(&options)?,
@@ -58,7 +58,7 @@ impl Client {
     /// Reads the metadata of the issuer.
     ///
     /// # Errors
-    /// Those of [`ClientAuth::narrowed`] and of [`Metadata::discover`].
+    /// The errors of [`ClientAuth::narrowed`] and of [`Metadata::discover`].
     pub(super) fn discover<'a>(&'a self, cx: &'a Context) -> Result<Issuer<'a>, Error> {
         let narrowed = self.auth.narrowed(cx)?;
         let metadata = Metadata::discover(&self.issuer, narrowed.as_ref().unwrap_or(cx))?;
@@ -133,7 +133,7 @@ impl Issuer<'_> {
     /// Returns the response if it is a success. `grant` is the name of the grant for the message.
     ///
     /// # Errors
-    /// Those of [`Response::require_success`], with a fix for the OAuth error.
+    /// The errors of [`Response::require_success`], with a fix for the OAuth error.
     pub(super) fn require_success(
         &self,
         response: Response,
@@ -158,7 +158,7 @@ impl Issuer<'_> {
     /// The subject token in the members of a token response.
     ///
     /// # Errors
-    /// `PROTOCOL` if the response does not have the token; those of [`SubjectToken::read`].
+    /// `PROTOCOL` if the response does not have the token; the errors of [`SubjectToken::read`].
     pub(super) fn token(
         &self,
         members: &Map<String, Value>,

@@ -17,6 +17,8 @@ use crate::http::{ClientCert, Request, Url, form};
 use crate::options::{KeyRef, SecretRef, missing, not_for_tls, refuse_pin};
 use crate::random;
 use crate::secret::Secret;
+use crate::shell::quoted;
+use crate::show;
 use crate::signing_key::{SigningKey, TokenKey};
 
 /// The lifetime of a client assertion in seconds. It can be short, because the assertion is sent at
@@ -95,7 +97,7 @@ impl ClientAuth {
             KeyRef::File(path) => {
                 cx.log.warn_if_shared(path);
                 let key = files::read_text(path, option, Kind::Configuration)?;
-                ClientCert::new(&chain, &key, place)?
+                ClientCert::new(&chain, &key, place, [option, &quoted(&show::path(path))])?
             }
             KeyRef::Token(uri) => {
                 let key = TokenKey::open(uri, option, Kind::Configuration, false, cx)?;

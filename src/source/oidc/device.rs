@@ -39,7 +39,7 @@ impl Device {
     /// Reads the options of the device flow.
     ///
     /// # Errors
-    /// Those of [`Client::new`].
+    /// The errors of [`Client::new`].
     pub(super) fn new(mut options: Options) -> Result<Device, Error> {
         let refresh_token_file = options.refresh_token_file.take();
         let mut client = Client::new(options, TokenMember::IdToken)?;

@@ -24,7 +24,7 @@ impl Metadata {
     ///
     /// # Errors
     /// `CONFIGURATION` if the metadata names a different issuer (section 4.3), `PROTOCOL` if it has
-    /// no valid `token_endpoint`; those of the request.
+    /// no valid `token_endpoint`; the errors of the request.
     pub(in crate::source) fn discover(issuer: &Url, cx: &Context) -> Result<Metadata, Error> {
         let typed = issuer.as_typed();
         let url = format!("{}/.well-known/openid-configuration", typed.trim_end_matches('/'));

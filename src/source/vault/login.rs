@@ -203,8 +203,8 @@ impl Login {
     fn advice(&self, status: u16, words: &str) -> Option<Advice> {
         let credentials = match &self.method {
             Method::AppRole { .. } => {
-                "check --role-id, and check that --secret-id is not expired, not used up and not a \
-                 wrapping token"
+                "check --role-id, and check that --secret-id has not expired, has uses left and is not \
+                 a wrapping token"
             }
             Method::Kubernetes { .. } => {
                 "check --login-role, and that the role allows the service account and the \

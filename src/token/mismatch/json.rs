@@ -41,7 +41,7 @@ pub(super) fn explain(text: &str, expected: TokenType, origin: &Origin) -> Optio
     };
     let fix = match add.contains("--field") {
         true => format!("add --field={path}"),
-        // A configuration names only members at the top.
+        // A configuration can only name a top-level member.
         false if path.contains('.') => {
             format!("configure an executable source, for example wif-token file --field={path}")
         }
@@ -83,7 +83,7 @@ fn without_token(members: &Map<String, Value>) -> Option<(&'static str, &'static
     let has = |name: &str| members.contains_key(name);
     match members {
         _ if has("AccessKeyId") && has("SecretAccessKey") => Some((
-            "AWS credentials, as a credential_process prints them",
+            "AWS credentials in the format of a credential_process",
             "use the source aws with a profile that has this credential_process",
         )),
         _ if members.get("kind").is_some_and(|kind| kind == "ExecCredential") => Some((
@@ -152,7 +152,7 @@ mod tests {
             (r#"{"access_token":"x"}"#.to_owned(), "an access token that Google cannot verify"),
             (
                 r#"{"Version":1,"AccessKeyId":"x","SecretAccessKey":"y"}"#.to_owned(),
-                "it is AWS credentials, as a credential_process prints them; use the source aws",
+                "it is AWS credentials in the format of a credential_process; use the source aws",
             ),
             (
                 r#"{"kind":"ExecCredential","status":{"token":"x"}}"#.to_owned(),

@@ -107,7 +107,7 @@ fn other(text: &str, expected: TokenType, origin: &Origin) -> Option<Explanation
             ("it is a URL".to_owned(), format!("use the source url, or check {option}"))
         }
         _ if text.split_whitespace().count() > 2 && !text.starts_with('<') => (
-            "it is several words".to_owned(),
+            "it consists of several words".to_owned(),
             format!("check {option}: such text is usually an error message"),
         ),
         _ if is_path && text.len() < 256 && !text.contains(' ') => (

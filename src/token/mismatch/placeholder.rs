@@ -1,5 +1,5 @@
-//! Text that stands for a token: a variable or an expression that nothing has replaced, and the words
-//! that programs print if there is no token.
+//! Text in place of a token: an unexpanded variable or template expression, and the words that programs
+//! print if there is no token.
 
 use super::Explanation;
 use crate::token::Origin;

@@ -37,7 +37,7 @@ impl fmt::Display for Cost {
     }
 }
 
-/// Runs a function. `what` describes it in case that it hangs.
+/// Runs a function. `what` describes it if it hangs.
 pub fn measure<T>(what: &str, function: impl FnOnce() -> T) -> (T, Cost) {
     static WATCHDOG: Once = Once::new();
     WATCHDOG.call_once(|| drop(thread::spawn(watch)));

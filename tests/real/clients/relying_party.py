@@ -3,7 +3,7 @@
     relying_party.py PARTY
 
 For each line on standard input it uses the service once, with the same objects of the SDK, and prints `{"ok": …}` or
-`{"refused": TEXT}`. A line with a number first moves the clock of the SDK ahead by so many seconds. Standard error is the SDK's.
+`{"refused": TEXT}`. A line with a number first moves the clock of the SDK ahead by that many seconds. Standard error is the SDK's.
 """
 
 import json

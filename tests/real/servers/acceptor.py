@@ -4,9 +4,9 @@
 
 tls-server-end-point (RFC 5929 section 4): the certificate's hash by its own signature's algorithm, SHA-256 in place of MD5 and
 SHA-1. MIT Kerberos refuses a wrong binding (GSS_S_BAD_BINDINGS) and accepts an absent one without the channel-bound flag.
-Mode "require" refuses an absent one too, "allow" takes it, "elsewhere" expects the binding of another certificate, as AD FS
-behind a balancer that ends the TLS connection does. Who is accepted is named to the front in X-Remote-User.
-Each judgement is one line of JSON on stdout: the client's port, the user, whether bound, the error.
+Mode "require" refuses an absent one too, "allow" accepts it, "elsewhere" expects the binding of another certificate, as AD FS
+does behind a load balancer that terminates TLS. The front gets the name of an accepted user in X-Remote-User.
+Each result is one line of JSON on stdout: the client's port, the user, whether the binding was sent, the error.
 """
 
 from __future__ import annotations

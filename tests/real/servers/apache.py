@@ -1,8 +1,8 @@
 """Runs Debian's Apache in the foreground with mod_auth_gssapi: TLS, Negotiate and a proxy to the front of AD FS behind it.
 
-https://github.com/gssapi/mod_auth_gssapi . A request with credentials is judged by Apache, which names their owner to the
-front in X-Remote-User; one without goes through, for it is the front that challenges, as AD FS does by User-Agent.
-Apache drops root, so that its folder lies outside pytest's private one.
+https://github.com/gssapi/mod_auth_gssapi . Apache verifies the credentials of a request, and names their owner to
+the front in X-Remote-User. It forwards a request without credentials, because the front decides by the User-Agent whether to
+challenge, as AD FS does. Apache drops its root privileges, so its folder is outside of pytest's private one.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Namespaces for tests: a network without routes, with any names and with addresses that are not loopback; and mounts.
 
-A proxy test needs a host that is neither loopback nor link-local, since those bypass proxies. Inside the namespace
-`NAMES` resolve to 10.77.0.x, addresses of the namespace's own `lo`; nothing can leave it.
+A proxy test needs a host that is neither loopback nor link-local, because those bypass proxies. Inside the namespace,
+`NAMES` resolve to 10.77.0.x, addresses of the namespace's own `lo`. Nothing can leave it.
 """
 
 import contextlib

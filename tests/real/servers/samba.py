@@ -1,8 +1,8 @@
 """Runs the KDC of a real Active Directory domain: Samba's, on a high port of loopback, with accounts and service names of AD.
 
 https://wiki.samba.org/index.php/Setting_up_Samba_as_an_Active_Directory_Domain_Controller . The domain is provisioned once
-(some seconds) and kept in the tests' cache as an archive, from which each run restores its own copy. Only the KDC is started;
-nothing of the machine's own Samba is read.
+(which takes a few seconds) and stored in the tests' cache as an archive, from which each run restores its own copy. Only the KDC
+is started, and it reads no settings of the machine's own Samba.
 """
 
 from __future__ import annotations

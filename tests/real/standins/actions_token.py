@@ -2,7 +2,7 @@
 
 https://docs.github.com/en/actions/reference/security/oidc#methods-for-requesting-the-oidc-token and
 https://github.com/actions/toolkit/tree/main/packages/core — this stand-in must accept the toolkit. Without an audience the
-token is for the owner of the repository, which no pool provider of these tests takes.
+token is for the owner of the repository, which no pool provider of these tests accepts.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
-"""The front of AD FS on loopback: which requests it lets through to Windows authentication, and which it refuses.
+"""The front of AD FS on loopback: which requests it passes on to Windows authentication, and which it refuses.
 
-It sits behind a server that speaks TLS and Negotiate (servers/apache.py, servers/acceptor.py), which checks the ticket and
-names its owner in `X-Remote-User`; what AD FS decides before and after that is here:
+It is behind a server with TLS and Negotiate (servers/apache.py, servers/acceptor.py), which verifies the ticket and names its
+owner in `X-Remote-User`. This file contains what AD FS decides before and after that:
 
 - Negotiate is offered to listed User-Agents only (`Set-AdfsProperties -WIASupportedUserAgents`, matched as substrings):
   https://learn.microsoft.com/windows-server/identity/ad-fs/operations/configure-ad-fs-browser-wia
-- endpoints may be disabled (`Enable-AdfsEndpoint`), and requests fail now and then for no reason: `faults`.
+- endpoints may be disabled (`Enable-AdfsEndpoint`), and requests sometimes fail without a reason: `faults`.
 
-What each endpoint asks for is in adfs_oauth.py, adfs_saml.py and adfs_ws_trust.py. No AD FS was available to compare with.
+What each endpoint requires is in adfs_oauth.py, adfs_saml.py and adfs_ws_trust.py. No AD FS was available to compare with.
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@ https://docs.aws.amazon.com/STS/latest/APIReference/API_GetWebIdentityToken.html
 checks parameters as documented, and gives real tokens: RS256 or ES384 by the keys of an issuer that publishes them, with the
 claims of https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_outbound_token_claims.html
 
-Credentials that it gives are derived from what was asked: two callers who ask for the same get the same key, and a wrong
-external id, role or caller gives another one.
+The credentials are derived from the request: the same request gives the same key, and another external ID, role or caller
+gives another key.
 """
 
 from __future__ import annotations

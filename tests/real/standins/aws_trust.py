@@ -1,8 +1,8 @@
 """Judges a Google ID token and the trust policy of a role as AWS does for AssumeRoleWithWebIdentity.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html#condition-keys-wif — AWS knows
-accounts.google.com without an IAM OIDC provider: `:aud` is the token's `azp` where it has one, `:oaud` its `aud`, `:sub` its `sub`.
-A policy is judged as far as these tests need it; a condition that is not known here never matches.
+accounts.google.com without an IAM OIDC provider: `:aud` is the token's `azp` if it has one, `:oaud` its `aud`, `:sub` its `sub`.
+Only the parts of a policy that these tests need are evaluated; a condition that is not known here never matches.
 """
 
 from __future__ import annotations

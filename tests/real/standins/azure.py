@@ -6,8 +6,8 @@
     …a program runs with azure.environment("imds")…
     azure.tenant.issued[-1].proof
 
-Azure cannot run here. These refuse what the real ones are documented, or reported, to refuse; azure-identity, Microsoft's own
-client library, has to come through all the same (test_azure_sdk.py).
+Azure cannot run here. The stand-ins refuse what the real endpoints are documented or reported to refuse, and must accept
+azure-identity, Microsoft's own client library (test_azure_sdk.py).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The endpoint of Azure DevOps that issues the ID token of a job.
 
 https://learn.microsoft.com/rest/api/azure/devops/distributedtask/oidctoken/create — `AzurePipelinesCredential` of Microsoft's SDK must
-work with this stand-in. Of a connection that no task of the stage names, the words are those of
-https://github.com/dotnet/docker-tools/issues/2012; their status is not reported there, 400 is a guess.
+work with this stand-in. The text for a connection that no task of the stage names is that of
+https://github.com/dotnet/docker-tools/issues/2012. The status is not reported there; 400 is a guess.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A tenant of Microsoft Entra ID: its applications, and the tokens that it signs.
 
-https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference — version 1 tokens, which an application
-gets that does not ask for another: `aud` is the application ID URI, `appid` who asked, `appidacr` how it proved itself. The
+https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference — version 1 tokens, the
+default: `aud` is the application ID URI, `appid` the caller, and `appidacr` how the caller authenticated. The
 issuer publishes its keys on loopback, where Google's token service stand-in fetches them.
 """
 

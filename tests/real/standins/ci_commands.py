@@ -1,8 +1,8 @@
 """`buildkite-agent` and `circleci` in the PATH of a job, with their token service.
 
-https://buildkite.com/docs/agent/v3/cli-oidc and https://circleci.com/docs/oidc-tokens-with-custom-claims/ — neither is in a
-registry of these tests, so scripts take their place that know the documented words and refuse all others. They complain on
-stderr, as both do. Buildkite's asks with the agent's access token, as https://github.com/buildkite/agent (api/oidc.go) does.
+https://buildkite.com/docs/agent/v3/cli-oidc and https://circleci.com/docs/oidc-tokens-with-custom-claims/ — no registry of
+these tests has them, so scripts that know the documented words, and refuse all others, replace them. They report errors on
+stderr, as both do. The script for Buildkite sends the agent's access token, as https://github.com/buildkite/agent (api/oidc.go) does.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Google's OAuth token endpoint, the JWT-bearer grant: a service account acts for a user of a domain.
 
 https://developers.google.com/identity/protocols/oauth2/service-account#authorizingrequests and RFC 7523. The assertion is
-verified by the key that is published for the account in `iss`: signature, audience, times. An administrator of the domain has to
+verified by the key that is published for the account in `iss`: signature, audience, times. An administrator of the domain must
 have authorized the account for every scope. The texts are those that public reports quote.
 """
 

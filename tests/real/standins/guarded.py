@@ -5,7 +5,7 @@
     …a tool runs with servers.environment()…
     servers.proofs["europe-python.pkg.dev"]
 
-A tool reaches them through a proxy that leads these names to this machine, so that it asks for credentials of the real host. A
+A tool reaches them through a proxy that connects these names to this machine, so it requests credentials for the real host. A
 token that the stand-in of Google did not give to a service account is refused, as is another scheme or user name.
 """
 

@@ -1,8 +1,8 @@
 """Artifact Registry for container images on loopback, over TLS: a private repository, and a public one.
 
 https://cloud.google.com/artifact-registry/docs/docker/authentication#token, https://distribution.github.io/distribution/spec/auth/token/
-A client without credentials is sent to the token endpoint. That endpoint takes Basic with the user oauth2accesstoken and an access
-token that Google issued, with the scope cloud-platform; whoever shows none gets a token that opens public repositories only.
+A client without credentials is sent to the token endpoint. That endpoint accepts Basic with the user oauth2accesstoken and an access
+token that Google issued, with the scope cloud-platform. A client without credentials gets a token for public repositories only.
 """
 
 from __future__ import annotations

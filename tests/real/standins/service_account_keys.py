@@ -2,7 +2,7 @@
 
 https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/signJwt names the places:
 `…/service_accounts/v1/jwk/EMAIL` and `…/service_accounts/v1/metadata/x509/EMAIL`. Google's own key, for ID tokens, is at
-`…/oauth2/v3/certs`. All keys are real: whoever gets a signature can verify it.
+`…/oauth2/v3/certs`. All keys are real, so everyone can verify a signature.
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@
     …a client posts to sts.token_url…
     sts.exchanges[-1].claims
 
-An exchange that succeeds is kept in `exchanges`, a call for a service account in `iam.calls`, a refusal in `refusals`; a test
-asserts on them, since a stand-in that accepts everything proves nothing.
+Successful exchanges are recorded in `exchanges`, calls for a service account in `iam.calls`, and refusals in `refusals`. Tests
+assert on them, because a stand-in that accepts everything proves nothing.
 """
 
 from __future__ import annotations

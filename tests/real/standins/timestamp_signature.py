@@ -1,7 +1,7 @@
 """Verifies the signature by which a certificate vouches for a message: WS-Security X.509 token profile 1.1, as an endorsing token.
 
 https://docs.oasis-open.org/wss/v1.1/wss-v1.1-spec-os-x509TokenProfile.pdf section 3. Plain XML Signature by lxml and
-cryptography, so that it shares nothing with signxml. RSA with SHA-1 is what WCF's suite Basic256 speaks, SHA-256 its successors.
+cryptography, so that it shares nothing with signxml. WCF's suite Basic256 uses RSA with SHA-1, and its successors use SHA-256.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The TokenReview API of Kubernetes, which the `kubernetes` login of Vault and OpenBao calls for the token of a pod.
 
 https://kubernetes.io/docs/reference/kubernetes-api/authentication-resources/token-review-v1/ — it refuses clients without permission
-(401, 403), other paths and bodies; a token that it does not accept is no error but `authenticated: false`.
+(401, 403), other paths and bodies; a token that it does not accept is not an error: the response is `authenticated: false`.
 """
 
 from __future__ import annotations

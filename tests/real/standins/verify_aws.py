@@ -5,8 +5,8 @@ JSON with url, method and headers; https, no port, the host of AWS's STS, the qu
 `x-amz-date`, `authorization`, `host` and `x-goog-cloud-target-resource`, which names the pool provider; a date within the
 last 15 minutes. Then the service performs the request and compares the account.
 
-Here AWS is whoever `perform` asks: the re-computed signature of standins/sigv4.py, or ministack. The texts begin as the
-public reports quote them (google-api-python-client#1136); what follows "Invalid format of AWS credentials:" is ours.
+Here, `perform` replaces AWS: it computes the signature again (standins/sigv4.py), or asks ministack. The texts begin as public
+reports quote them (google-api-python-client#1136); what follows "Invalid format of AWS credentials:" is our own text.
 """
 
 from __future__ import annotations

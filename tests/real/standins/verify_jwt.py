@@ -5,7 +5,7 @@ https://cloud.google.com/iam/docs/workload-identity-federation-with-other-provid
 issuer by discovery (or an uploaded JWKS), a key by `kid` or by trial, RS256 or ES256, `iss`, `aud`, `exp`, `iat`,
 a life of at most 24 hours, and a `sub` that fits the mapped attribute `google.subject`.
 
-One difference, for loopback: an issuer may be plain http on 127.0.0.1. Google takes https only.
+One difference, for loopback: an issuer may use plain http on 127.0.0.1. Google accepts only https.
 """
 
 from __future__ import annotations

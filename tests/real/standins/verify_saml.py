@@ -5,7 +5,7 @@ Federation", "SAML response requirements": base64 of a Response or an Assertion,
 key, then issuer, subject confirmation, conditions and authentication statements. Element names and times:
 https://docs.oasis-open.org/security/saml/v2.0/saml-core-2.0-os.pdf
 
-Only what the signature covers is read afterwards, so that wrapping an assertion gains nothing.
+Only what the signature covers is read afterwards, so signature wrapping has no effect.
 """
 
 from __future__ import annotations

@@ -86,7 +86,7 @@ class Farm:
         return run
 
     def register_tickets(self):
-        """Registers Negotiate tokens, which are as valuable as passwords for some minutes."""
+        """Registers Negotiate tokens, which are as valuable as passwords for a few minutes."""
         for number, received in enumerate(self.front.received):
             sent = received.headers.get("authorization", "").partition(" ")[2]
             if sent:

@@ -1,9 +1,9 @@
-"""Environments in which AWS credentials are searched: variables, files of a home, endpoints. test_aws_botocore.py resolves
+"""Environments in which AWS credentials are searched for: variables, files of a home, endpoints. test_aws_botocore.py resolves
 each of them twice.
 
 In texts, `<user x>` and `<session x>` stand for the lines of a key called x, `<process x>` and `<process-session x>` for the
 JSON of a credential_process, `@home@`, `@container@` and so on for what differs from run to run. `expect` begins the id of the
-key that botocore finds, or is NOTHING or FAILURE; `ours`, where it differs, is argued by `because`.
+key that botocore finds, or is NOTHING or FAILURE; `because` gives the reason for `ours`, if that differs.
 """
 
 from __future__ import annotations
@@ -122,9 +122,9 @@ CASES = [
     Case("variables beat AWS_PROFILE", "ENVKEYS", env=env_of("user", "envkeys") | {"AWS_PROFILE": "x"},
          credentials="[x]\n<user file>"),
     Case("variables beat the files", "ENVKEYS", env=env_of("user", "envkeys"), credentials="[default]\n<user file>"),
-    Case("an explicit profile beats variables", "FILE", env=env_of("user", "envkeys"), credentials="[x]\n<user file>",
+    Case("an explicit profile overrides variables", "FILE", env=env_of("user", "envkeys"), credentials="[x]\n<user file>",
          profile="x"),
-    Case("an explicit profile beats AWS_PROFILE", "FILE", env={"AWS_PROFILE": "y"},
+    Case("an explicit profile overrides AWS_PROFILE", "FILE", env={"AWS_PROFILE": "y"},
          credentials="[x]\n<user file>\n[y]\n<user other>", profile="x"),
     Case("the session token's former variable", "ENVKEYS",
          env=env_of("session", "envkeys") | {"AWS_SESSION_TOKEN": "", FORMER: "<session envkeys>"},
@@ -167,17 +167,17 @@ CASES = [
          credentials="[default]\n      region = us-east-1\n  <indented file>[other]\n  <indented other>"),
     Case("a section indented deeper than the key before it", NOTHING, credentials="[other]\nregion = us-east-1\n  [default]\n<user file>"),
     Case("blank keys in variables", "", env={"AWS_ACCESS_KEY_ID": " ", "AWS_SECRET_ACCESS_KEY": " "},
-         credentials="[default]\n<user file>", ours="FILE", because="No SDK could sign with blanks; botocore would try."),
+         credentials="[default]\n<user file>", ours="FILE", because="No SDK could sign with spaces; botocore would try."),
     Case("unknown keys and sections", "FILE",
          config="[plugins]\nx = y\n[preview]\n[default]\nno_such_key = 1\n<user file>\n[services z]\n"),
-    Case("colons, no blanks, capitals", "FILE", credentials="[default]\n<tight file>"),
+    Case("colons, no spaces, capitals", "FILE", credentials="[default]\n<tight file>"),
     Case("empty files", NOTHING, files={".aws/config": "", ".aws/credentials": ""}),
     Case("a section twice", FAILURE, credentials="[default]\nregion = us-east-1\n[default]\n<user file>", ours="FILE",
          because="Python's configparser refuses a repeated section; other SDKs merge it, and so can we."),
     Case("keys without a section", FAILURE, credentials="<user file>", ours=NOTHING,
          because="Python's configparser refuses it; a file without sections has no profile, which the message says."),
     # Roles.
-    Case("an explicit profile's role beats variables", "ROLEA", env=env_of("user", "envkeys"), profile="a",
+    Case("an explicit profile's role overrides variables", "ROLEA", env=env_of("user", "envkeys"), profile="a",
          credentials="[s]\n<user file>",
          config=f"[profile a]\n{role('roleA', 's')}"),
     Case("a role that wants a code", FAILURE, credentials="[s]\n<user file>",
@@ -247,10 +247,10 @@ CASES = [
     Case("web identity whose file ends a line", FAILURE, env=WEB, files={"web-token": WEB_FILE["web-token"] + "\n"}, ours="WEBROLE",
          because="botocore sends the line end, which no token holds; like other SDKs the program trims it."),
     Case("web identity in variables", "WEBROLE", env=WEB, files=WEB_FILE),
-    Case("web identity beats keys in files", "WEBROLE", env=WEB | {"AWS_ROLE_SESSION_NAME": "pod-7"}, files=WEB_FILE,
+    Case("web identity overrides keys in files", "WEBROLE", env=WEB | {"AWS_ROLE_SESSION_NAME": "pod-7"}, files=WEB_FILE,
          credentials="[default]\n<user file>"),
     Case("keys in variables beat web identity", "ENVKEYS", env=WEB | env_of("user", "envkeys"), files=WEB_FILE),
-    Case("an explicit profile beats web identity", "FILE", env=WEB, files=WEB_FILE, credentials="[x]\n<user file>",
+    Case("an explicit profile overrides web identity", "FILE", env=WEB, files=WEB_FILE, credentials="[x]\n<user file>",
          profile="x"),
     Case("web identity in a profile", "WEBROLE",
          config=f"[default]\nrole_arn = {ROLE}webrole\nweb_identity_token_file = @home@/web-token\n"
@@ -307,7 +307,7 @@ CASES = [
          prepare=both(container(), lambda aws: setattr(aws.container, "key", aws.keys.session("container", seconds=-60)))),
     Case("files beat a container", "FILE", env={FULL_URI: "@container@/c"}, prepare=container(),
          credentials="[default]\n<user file>"),
-    Case("a container beats an instance", "CONTAINER", env={FULL_URI: "@container@/c"}, prepare=both(container(), instance())),
+    Case("a container overrides an instance", "CONTAINER", env={FULL_URI: "@container@/c"}, prepare=both(container(), instance())),
     # Instances.
     Case("an instance", "INSTANCE", prepare=instance()),
     Case("an instance in a mode that does not exist", FAILURE, env={"AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE": "ipv5"},

@@ -1,8 +1,8 @@
 """Starts a real kube-apiserver with etcd, both on loopback and unprivileged, and creates the objects that a test needs.
 
-https://kubernetes.io/docs/reference/command-line-tools-reference/kube-apiserver/ — RBAC decides, tokens come from a file or
-from TokenRequest, client certificates from an authority of the test. It is its own issuer, as a cluster is. Nothing else of
-Kubernetes runs: what the kubelet mounts into a pod is laid out by the tests.
+https://kubernetes.io/docs/reference/command-line-tools-reference/kube-apiserver/ — RBAC authorizes requests, tokens come
+from a file or from TokenRequest, and client certificates from an authority of the test. It is its own issuer, as a cluster is.
+No other part of Kubernetes runs: the tests create the files that the kubelet mounts into a pod.
 """
 
 from __future__ import annotations
@@ -193,7 +193,7 @@ def https_issuer(authority: Authority) -> Issuer:
 
 
 def knows_keys(found: Cluster) -> bool:
-    """Whether the API server has read the keys of the issuer, which it does some seconds after its start."""
+    """Whether the API server has read the keys of the issuer, which it does a few seconds after its start."""
     headers = {"Authorization": f"Bearer {found.issuer.token(AUDIENCE)}"}
     return requests.get(found.url + "/api", headers=headers, verify=str(found.ca), timeout=2).status_code != 401
 

@@ -1,4 +1,4 @@
-"""Starts OpenBao in development mode and speaks its HTTP API: an issuer of OIDC tokens and a verifier of others'.
+"""Starts OpenBao in development mode and calls its HTTP API: an issuer of OIDC tokens, and a verifier of tokens of other issuers.
 
 Identity tokens: https://openbao.org/api-docs/secret/identity/tokens/ (the root token has no entity, so a user logs in).
 JWT login: https://openbao.org/api-docs/auth/jwt/

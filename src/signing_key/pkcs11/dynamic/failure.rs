@@ -85,7 +85,7 @@ pub(super) fn not_initialized(path: &Path, failed: Failed) -> Failure {
         .into()
 }
 
-/// No token fits the URI. `labels` are those of the tokens that are present.
+/// No token matches the URI. `labels` are those of the tokens that are present.
 pub(super) fn no_token(target: &Target, labels: &[String]) -> Failure {
     let what = format!("no token matches {}", target.option);
     let cause = match labels {
@@ -100,7 +100,7 @@ pub(super) fn no_token(target: &Target, labels: &[String]) -> Failure {
     Error::new(target.missing, what).cause(cause).fix(fix).into()
 }
 
-/// Several tokens fit the URI.
+/// Several tokens match the URI.
 pub(super) fn several_tokens(target: &Target, tokens: &[String]) -> Failure {
     let what = format!("{} tokens match {}: {}", tokens.len(), target.option, list(tokens));
     configuration(what, format!("add token= or serial= to {}", target.option))
@@ -133,7 +133,7 @@ pub(super) fn no_certificate(token: &str, target: &Target) -> Failure {
     )
 }
 
-/// Several keys fit the URI.
+/// Several keys match the URI.
 pub(super) fn several_keys(token: &str, target: &Target, keys: &[String]) -> Failure {
     let option = &target.option;
     let what = format!("several keys in the token \"{token}\" match {option}: {}", list(keys));
@@ -154,9 +154,9 @@ pub(super) fn needs_pin(token: &str, target: &Target) -> Failure {
 pub(super) fn wrong_pin(token: &str, target: &Target, flags: CK_FLAGS) -> Failure {
     let left = match flags {
         flags if flags & CKF_USER_PIN_LOCKED != 0 => return locked(token),
-        flags if flags & CKF_USER_PIN_FINAL_TRY != 0 => "one try is left before it is locked",
-        flags if flags & CKF_USER_PIN_COUNT_LOW != 0 => "it is locked after some more wrong PINs",
-        _ => "it can be locked after some wrong PINs",
+        flags if flags & CKF_USER_PIN_FINAL_TRY != 0 => "one more wrong PIN locks the token",
+        flags if flags & CKF_USER_PIN_COUNT_LOW != 0 => "a few more wrong PINs lock the token",
+        _ => "a few wrong PINs can lock the token",
     };
     Error::new(Kind::Denied, format!("the PIN of the token \"{token}\" is wrong"))
         .cause(left)
@@ -199,10 +199,10 @@ pub(super) fn unsupported_key(target: &Target) -> Failure {
     )
 }
 
-/// The token shows the public key in no object.
+/// No object of the token shows the public key.
 pub(super) fn no_public_key(token: &str) -> Failure {
     configuration(
-        format!("the token \"{token}\" does not show the public key"),
+        format!("the token \"{token}\" does not provide the public key"),
         "store the public key in the token with the ID of the private key (pkcs11-tool \
          --write-object FILE --type pubkey --id ID)",
     )

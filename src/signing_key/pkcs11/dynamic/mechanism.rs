@@ -11,7 +11,7 @@ const DIGEST_INFO: &[u8] = &[
     0x00, 0x04, 0x20,
 ];
 
-/// What is given to the token.
+/// The data that the token is given to sign.
 #[derive(Clone, Copy)]
 enum Input {
     /// The message.
@@ -33,7 +33,7 @@ impl Mechanism {
         (self.mechanism, self.parameter)
     }
 
-    /// What the token signs instead of the message.
+    /// The data that the token is given to sign.
     pub(super) fn data(&self, message: &[u8]) -> Vec<u8> {
         match self.input {
             Input::Message => message.to_vec(),

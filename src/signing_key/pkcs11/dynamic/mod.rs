@@ -31,10 +31,10 @@ use crate::options::Pkcs11Uri;
 use crate::stdio;
 use crate::world::Deadline;
 
-/// How long a run waits for others before it opens a key at the same time.
+/// How long a run waits for other runs before it opens a key although they have not finished.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Waits for other runs of this user that open a key. SoftHSM writes the file of a token at each login,
+/// Waits for other runs of this user that are opening a key. SoftHSM writes the file of a token at each login,
 /// and other processes that read it meanwhile find no token or no key.
 ///
 /// Two runs that may create a key would not find each other's key, and would create two keys with the
@@ -128,7 +128,7 @@ impl TokenKey {
     /// Signs a message.
     ///
     /// # Errors
-    /// Those of [`TokenKey::open`].
+    /// The errors of [`TokenKey::open`].
     pub fn sign(&self, scheme: Scheme, message: &[u8]) -> Result<Vec<u8>, Error> {
         let (message, pin) = (message.to_vec(), self.target.pin.clone());
         self.worker
@@ -138,7 +138,8 @@ impl TokenKey {
     /// The certificate with the label of the key, and all other certificates in the token, in DER.
     ///
     /// # Errors
-    /// `CONFIGURATION` if there is no such certificate, or several; those of [`TokenKey::open`].
+    /// `CONFIGURATION` if there is no such certificate, or several; the errors of
+    /// [`TokenKey::open`].
     pub fn certificates(&self) -> Result<Vec<Vec<u8>>, Error> {
         let target = self.target.clone();
         self.worker.call(&self.target, self.deadline, move |key| key.certificates(&target))
@@ -147,7 +148,7 @@ impl TokenKey {
     /// The public key.
     ///
     /// # Errors
-    /// `CONFIGURATION` if the token does not show it; those of [`TokenKey::open`].
+    /// `CONFIGURATION` if the token does not show it; the errors of [`TokenKey::open`].
     pub fn public_key(&self) -> Result<PublicKey, Error> {
         self.worker.call(&self.target, self.deadline, Opened::public_key)
     }

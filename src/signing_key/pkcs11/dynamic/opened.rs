@@ -29,7 +29,7 @@ pub(super) struct Found {
     /// The label of the token.
     pub(super) token: String,
     pub(super) key_type: KeyType,
-    /// Those of the token.
+    /// The mechanisms of the token.
     pub(super) mechanisms: Vec<CK_MECHANISM_TYPE>,
 }
 

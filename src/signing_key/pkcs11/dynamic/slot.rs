@@ -21,7 +21,7 @@ impl Slot {
     pub(super) fn select(module: Module, target: &Target) -> Result<Slot, Failure> {
         let mut slots = Vec::new();
         for id in module.slots()? {
-            // A token that was just removed, or that has no label yet, is not there.
+            // A token that was just removed, or that is not initialized, is left out.
             let info = module.token_info(id).ok();
             let info = info.filter(|info| info.flags & CKF_TOKEN_INITIALIZED != 0);
             slots.extend(info.map(|info| Slot { module, id, info }));

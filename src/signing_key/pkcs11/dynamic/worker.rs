@@ -38,11 +38,11 @@ struct Queue {
 
 type Job = Box<dyn FnOnce(&mut State) + Send>;
 
-/// The threads, by URI. The login is a state of the process, so that threads for the same key would
+/// The threads, by URI. The login is a state of the process, so threads for the same key would
 /// not be independent.
 static WORKERS: Mutex<Vec<(String, Worker)>> = Mutex::new(Vec::new());
 
-/// What a thread knows.
+/// The state of a thread.
 #[derive(Default)]
 struct State {
     key: Option<Opened>,
@@ -79,7 +79,7 @@ impl Worker {
     /// Opens the key, unless it is still open. Returns what is known about it.
     ///
     /// # Errors
-    /// Those of the calls, and `UNREACHABLE` at the deadline.
+    /// The errors of the calls, and `UNREACHABLE` at the deadline.
     pub(super) fn open(&self, target: &Arc<Target>, deadline: Deadline) -> Result<Found, Error> {
         self.run(target, deadline, |state, target| {
             // The token may have been removed since an earlier request.
@@ -91,7 +91,7 @@ impl Worker {
     /// Calls the module with the key.
     ///
     /// # Errors
-    /// As for [`Worker::open`].
+    /// The errors of [`Worker::open`].
     pub(super) fn call<T: Send + 'static>(
         &self,
         target: &Arc<Target>,

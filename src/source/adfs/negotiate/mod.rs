@@ -73,7 +73,7 @@ impl Negotiator {
     ///
     /// # Errors
     /// `ABSENT` if there is no security library or no ticket, `EXPIRED` if the ticket has expired,
-    /// `CONFIGURATION` if the SPN, the keytab or the account name is wrong; those of
+    /// `CONFIGURATION` if the SPN, the keytab or the account name is wrong; the errors of
     /// [`Self::next`].
     pub(super) fn new(
         identity: &Identity,

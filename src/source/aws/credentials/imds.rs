@@ -68,7 +68,7 @@ fn role_name(response: &Response) -> Result<String, Error> {
 /// The region of the instance; `None` if there is no instance metadata.
 ///
 /// # Errors
-/// As for [`load`].
+/// The errors of [`load`].
 pub(in crate::source::aws) fn region(account: &Account) -> Result<Option<String>, Error> {
     let Ok(session) = Session::open(account)? else { return Ok(None) };
     let response = session.get("/latest/meta-data/placement/region", account)?;

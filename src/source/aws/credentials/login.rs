@@ -1,7 +1,7 @@
 //! Credentials of `aws login`, which the AWS CLI caches for a profile with `login_session`.
 //!
 //! The credentials are valid for 15 minutes. The file also has a refresh token, which is bound to a
-//! key in the file (DPoP). The AWS CLI and the AWS SDKs share the file, so that the new credentials
+//! key in the file (DPoP). The AWS CLI and the AWS SDKs share the file, so the new credentials
 //! are written back.
 //! <https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-sign-in.html>
 

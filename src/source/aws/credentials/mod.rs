@@ -139,7 +139,7 @@ fn from_user(
     }
     // AccessKeyId: https://docs.aws.amazon.com/STS/latest/APIReference/API_Credentials.html
     if !key.trim().bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
-        return invalid("the access key ID has other characters than letters, digits and _");
+        return invalid("the access key ID has characters other than letters, digits and _");
     }
     if key.trim().is_empty() || secret.trim().is_empty() {
         let what = format!("no AWS credentials in {place}");

@@ -81,7 +81,7 @@ impl Platform {
     }
 }
 
-/// The name and its type. `HTTP/host` is a host-based service, so that krb5.conf applies to the
+/// The name and its type. `HTTP/host` is a host-based service, so krb5.conf applies to the
 /// host. Names with a realm and all other names are used unchanged.
 fn service_name(spn: &str) -> (String, Oid) {
     match spn.split_once('/') {

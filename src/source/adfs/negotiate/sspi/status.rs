@@ -87,7 +87,7 @@ fn domain(code: u32, spn: &str) -> Option<Advice> {
         0x8009_0317 => (Expired, "the sign-in took too long", "run wif-token again"),
         // INVALID_TOKEN, MESSAGE_ALTERED, OUT_OF_SEQUENCE, INCOMPLETE_MESSAGE, MUTUAL_AUTH_FAILED
         0x8009_0308 | 0x8009_030f | 0x8009_0310 | 0x8009_0318 | 0x8009_0363 => {
-            (Protocol, "the response of the server is invalid", INVALID_TOKEN)
+            (Protocol, "the response from the server is invalid", INVALID_TOKEN)
         }
         _ => return None,
     };

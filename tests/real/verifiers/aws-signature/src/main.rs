@@ -1,4 +1,4 @@
-//! Verifies one signed AWS request that stands as JSON on stdin, with `scratchstack-aws-signature`.
+//! Verifies one signed AWS request in JSON on stdin, with `scratchstack-aws-signature`.
 //!
 //! ```json
 //! {"request": {"url": "https://…", "method": "POST", "headers": [{"key": "…", "value": "…"}]}, "body": "",
@@ -55,7 +55,7 @@ fn request(found: &Value, body: &str) -> Result<Request<Vec<u8>>, BoxError> {
     Ok(request.body(body.as_bytes().to_vec())?)
 }
 
-/// The signing key of the one access key there is.
+/// The signing key of the only access key.
 fn find(request: &GetSigningKeyRequest, known: &Value) -> Result<GetSigningKeyResponse, BoxError> {
     if request.access_key() != text(&known["id"]) {
         return Err("unknown access key".into());
