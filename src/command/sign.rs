@@ -91,7 +91,7 @@ fn sign_jwt(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
         Some(exp) => (exp > limit).then_some("is more than 12 hours from now"),
     });
     if let Some(why) = wrong {
-        return Err(Error::new(Kind::Configuration, format!("exp in {shown} {why}"))
+        return Err(Error::new(Kind::Configuration, format!("the exp in {shown} {why}"))
             .fix("set exp to a Unix time in seconds, at most 12 hours from now"));
     }
     let signed = invocation

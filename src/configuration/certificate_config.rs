@@ -46,7 +46,7 @@ pub struct CertificateConfig {
 /// The path of the file in the folder of gcloud's settings; `None` without a home directory.
 ///
 /// # Errors
-/// `CONFIGURATION` if the variable with the folder is not text.
+/// `CONFIGURATION` if the variable that names the folder is not text.
 pub fn default_path(cx: &Context) -> Result<Option<PathBuf>, Error> {
     Ok(well_known(FILE_NAME, cx)?.map(|(path, _)| path))
 }

@@ -126,7 +126,7 @@ impl SignedRequest {
         Some(date.assume_utc().unix_timestamp())
     }
 
-    /// The signature; `None` if the request has none of this form.
+    /// The signature; `None` if the request has no such signature.
     pub fn signature(&self) -> Option<Signature<'_>> {
         let parts = self.header("authorization")?.strip_prefix("AWS4-HMAC-SHA256 ")?;
         let part = |name: &str| {

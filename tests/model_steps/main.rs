@@ -107,7 +107,7 @@ fn defines(line: &str, function: &str) -> bool {
     after.is_some_and(|after| after.starts_with(['(', '<']))
 }
 
-/// The names of functions and methods that a text calls, without those of the log.
+/// The names of the functions and methods that a text calls, except the calls of the log.
 fn calls(text: &str) -> Vec<String> {
     text.lines().flat_map(|line| calls_of_line(&without_strings(line))).collect()
 }

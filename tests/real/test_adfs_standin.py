@@ -48,7 +48,7 @@ def test_accepts_a_valid_request(front):
     ({"destination": "https://other.example.test/adfs/ls/"}, "MSIS1014"), ({"acs": ACS + "/x"}, "MSIS3200"),
     ({"binding": POST.replace("POST", "Artifact")}, "MSIS7061"),
 ], ids=str)  # fmt: skip
-def test_refuses_a_broken_rule(front, changes, code):
+def test_refuses_a_request_that_breaks_a_rule(front, changes, code):
     """Each case breaks one rule."""
     with pytest.raises(Wrong, match=code):
         check(front, authn_request(**changes))
@@ -79,6 +79,6 @@ def test_accepts_a_valid_token_request(front):
     ({"grant_type": "password"}, 400, "unsupported_grant_type"),
     ({"user": None, "use_windows_client_authentication": "", "client_secret": "wrong"}, 400, "invalid_client"),
 ], ids=str)  # fmt: skip
-def test_refuses_a_broken_token_request(front, how, status, said):
+def test_refuses_a_token_request_that_breaks_a_rule(front, how, status, said):
     """Each case breaks one rule."""
     assert ask(front, **how) == (status, said)

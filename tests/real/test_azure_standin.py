@@ -75,7 +75,7 @@ def test_entra_accepts_each_credential(azure, build):
     ({"scope": RESOURCE}, 1002012), ({"scope": f"{RESOURCE}/.default openid"}, 1002012), ({"scope": "api://other/.default"}, 500011),
     ({"scope": CLOSED + "/.default"}, 501051), ({"client_assertion": "a.b.c"}, 7000216),
 ], ids=str)  # fmt: skip
-def test_entra_refuses_a_broken_rule(azure, build, changes, number):
+def test_entra_refuses_a_request_that_breaks_a_rule(azure, build, changes, number):
     """Each case breaks one rule."""
     good = GRANT | {"client_id": build.identity.client_id, "client_secret": build.secret}
     assert refused(azure, good | changes) == number

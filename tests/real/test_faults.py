@@ -162,7 +162,7 @@ def fifo(tmp_path):
 
 
 @pytest.mark.parametrize("option", ["--path", "--ca-file", "--header", "--key", "--args-file"])
-def test_a_pipe_nobody_writes_to_as_an_input_does_not_hang(asked, tmp_path, fifo, option):
+def test_an_input_pipe_that_nobody_writes_to_does_not_hang(asked, tmp_path, fifo, option):
     (tmp_path / "token").write_text(TOKEN)
     url = "--url=http://127.0.0.1:9/token"
     words = {"--path": ["file", f"--path={fifo}"],
@@ -176,7 +176,7 @@ def test_a_pipe_nobody_writes_to_as_an_input_does_not_hang(asked, tmp_path, fifo
     done.failed(done.document["code"])
 
 
-def test_a_pipe_in_the_place_of_the_output_file_or_its_lock_does_not_prevent_a_token(hurried, tmp_path):
+def test_a_pipe_in_place_of_the_output_file_or_its_lock_does_not_prevent_a_token(hurried, tmp_path):
     (tmp_path / "token").write_text(TOKEN)
     for name in ("out", "other.lock"):
         os.mkfifo(tmp_path / name)

@@ -65,7 +65,7 @@ def test_accepts_a_bare_assertion(pool_provider, audience):
     ({"statements": ""}, "no AuthnStatement"),
     ({"statements": statement(at(seconds=-1))}, "session of an AuthnStatement is over"),
 ])  # fmt: skip
-def test_refuses_a_broken_rule_with_a_valid_signature(pool_provider, audience, parts, text):
+def test_refuses_a_signed_response_that_breaks_a_rule(pool_provider, audience, parts, text):
     """Each case breaks one rule."""
     refused(SIGNER.response(audience, **parts), pool_provider, text)
 

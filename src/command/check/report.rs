@@ -202,7 +202,7 @@ impl Report {
     }
 
     /// The report as text: one line for each check, with its details indented below. On a terminal,
-    /// it is what was not shown yet, and the summary.
+    /// only what was not shown yet, and the summary.
     pub(super) fn to_text(&self) -> String {
         let mut text = String::new();
         if let Some(look) = &self.look {

@@ -114,7 +114,7 @@ pub(super) fn before_start(path: &Path, env: &Env) -> Option<Obstacle> {
     }
 }
 
-/// The reason that no file is found at this path of a program.
+/// Why no file is found at the path of a program.
 pub(super) fn of_path(name: &OsStr) -> Option<Obstacle> {
     let path = Path::new(name);
     if path.is_dir() {

@@ -105,7 +105,7 @@ pub struct Run {
     pub pace: Pace,
     /// The time until the deadline.
     pub remaining: u8,
-    /// The time until the token expires that the first read found, if it has to be replaced.
+    /// If the first read found a token that has to be replaced, the time until that token expires.
     pub stale: u8,
     /// Which file is held as the lock.
     pub lock: Option<u8>,
