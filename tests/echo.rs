@@ -33,7 +33,6 @@ const CASES: &[Case] = &[
         "vault --address={url} --role=r --login=userpass --user=u --password=env:SECRET",
         &[],
     ),
-    ("vault jwt", "vault --address={url} --role=r --login=jwt --jwt=env:SECRET", &[]),
     (
         "entra",
         "azure --resource=api://r --tenant-id=t --client-id=c --client-secret=env:SECRET",
@@ -81,6 +80,25 @@ const CASES: &[Case] = &[
         "adfs --issuer={url}/adfs --relying-party=r --client-id=c --auth=client-secret \
          --client-secret=env:SECRET",
         &[],
+    ),
+];
+
+/// Cases whose secret is a JWT.
+const ASSERTIONS: &[Case] = &[
+    ("vault jwt", "vault --address={url} --role=r --login=jwt --jwt=env:SECRET", &[]),
+    (
+        "web identity",
+        "aws --region=eu-west-1",
+        &[
+            ("AWS_ROLE_ARN", "arn:aws:iam::1:role/r"),
+            ("AWS_WEB_IDENTITY_TOKEN_FILE", "{dir}/secret"),
+            ("AWS_ENDPOINT_URL_STS", "{url}"),
+        ],
+    ),
+    (
+        "workload identity",
+        "azure --resource=api://r --tenant-id=t --client-id=c",
+        &[("AZURE_FEDERATED_TOKEN_FILE", "{dir}/secret"), ("AZURE_AUTHORITY_HOST", "{url}")],
     ),
 ];
 
@@ -203,8 +221,13 @@ fn try_all(case: &Case, secret: &str) {
         )
     });
     let world = World::new();
-    let fill = |text: &str| text.replace("{url}", &server.url).replace("{secret}", secret);
+    let folder = world.path("").display().to_string();
+    let fill = |text: &str| {
+        let text = text.replace("{url}", &server.url).replace("{secret}", secret);
+        text.replace("{dir}/", &folder)
+    };
     world.write("kubeconfig", fill(KUBECONFIG));
+    world.write("secret", secret);
     let mut variables: Vec<(&str, String)> =
         variables.iter().map(|(name, value)| (*name, fill(value))).collect();
     variables.push(("SECRET", secret.to_owned()));
@@ -248,6 +271,13 @@ fn secrets() -> Vec<String> {
         .collect()
 }
 
+/// A JWT whose claims and signature contain this text.
+fn jwt(text: &str) -> String {
+    let encode = |text: &str| URL_SAFE_NO_PAD.encode(text);
+    let claims = serde_json::json!({ "sub": text }).to_string();
+    format!("{}.{}.{}", encode(r#"{"alg":"RS256"}"#), encode(&claims), encode(text))
+}
+
 /// The lock file names the files that a run has read, so that a changed one is tried at once.
 #[test]
 fn content_in_place_of_a_path_is_not_written_to_the_lock() {
@@ -273,6 +303,9 @@ fn no_encoding_of_a_secret_is_printed() {
     thread::scope(|scope| {
         for case in CASES {
             scope.spawn(move || secrets().iter().for_each(|secret| try_all(case, secret)));
+        }
+        for case in ASSERTIONS {
+            scope.spawn(move || secrets().iter().for_each(|secret| try_all(case, &jwt(secret))));
         }
     });
 }

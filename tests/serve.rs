@@ -1181,6 +1181,7 @@ fn a_socket_file_is_private_and_removed_at_the_end() {
 #[test]
 fn a_socket_file_is_not_taken_from_a_server_that_starts() {
     use rustix::fs::{FlockOperation, flock};
+    use rustix::io::{FdFlags, fcntl_setfd};
     use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, bind, listen, socket};
     let google = Google::new();
     let world = google.world(true);
@@ -1188,6 +1189,8 @@ fn a_socket_file_is_not_taken_from_a_server_that_starts() {
     let directory = std::fs::File::open(world.path("")).unwrap();
     flock(&directory, FlockOperation::LockExclusive).unwrap();
     let other = socket(AddressFamily::UNIX, SocketType::STREAM, None).unwrap();
+    // A program that another test starts would keep the socket open.
+    fcntl_setfd(&other, FdFlags::CLOEXEC).unwrap();
     bind(&other, &SocketAddrUnix::new(&path).unwrap()).unwrap();
     let line = "serve --credentials={dir}/c.json --listen=unix:{dir}/s";
     let run = world.command(line, &[]).spawn().unwrap();

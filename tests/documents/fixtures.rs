@@ -101,7 +101,8 @@ pub(crate) fn prepare(sandbox: &Sandbox, text: &str) {
 fn variables(sandbox: &Sandbox, text: &str) {
     let mut state = fs::read_to_string(sandbox.path("state")).unwrap();
     let secret = "hunter2-client-secret".to_owned();
-    for (mark, value) in [("env:", secret.clone()), ("$", secret), ("--name=", token())] {
+    let jwt = ("--jwt=env:", token());
+    for (mark, value) in [jwt, ("env:", secret.clone()), ("$", secret), ("--name=", token())] {
         for rest in text.split(mark).skip(1) {
             let name =
                 rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap_or("");
