@@ -12,6 +12,7 @@ pub fn bytes<const N: usize>() -> Result<[u8; N], Error> {
     let mut bytes = [0; N];
     SystemRandom::new().fill(&mut bytes).map_err(|_| {
         Error::new(Kind::Internal, "the operating system returned no random numbers")
+            .fix("check that this process can use getrandom or /dev/urandom")
     })?;
     Ok(bytes)
 }

@@ -35,7 +35,8 @@ impl Pair {
     /// Signs a message with this algorithm.
     ///
     /// # Errors
-    /// `INTERNAL` if the operating system does not provide random numbers; those of the token.
+    /// `CONFIGURATION` if an RSA key is damaged; `INTERNAL` if the operating system does not provide random
+    /// numbers; those of the token.
     pub(super) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Error> {
         match self {
             Pair::Rsa(pair) => sign_rsa(pair, &RSA_PKCS1_SHA256, message),
@@ -99,9 +100,18 @@ impl Pair {
     }
 }
 
-/// The error of a failed signature. RSA and ECDSA signatures fail only without random numbers.
+/// The error of a failed ECDSA signature, which fails only without random numbers.
 pub(super) fn no_random() -> Error {
     Error::new(Kind::Internal, "the operating system did not provide random numbers")
+        .fix("check that this process can use getrandom or /dev/urandom")
+}
+
+/// The error of a failed RSA signature. Whether all numbers of a key belong together is only known then.
+/// <https://docs.rs/ring/0.17/ring/rsa/struct.KeyPair.html#method.from_der>
+fn damaged() -> Error {
+    Error::new(Kind::Configuration, "the private key cannot sign")
+        .cause("it is damaged: its numbers do not belong together")
+        .fix("restore the key from a backup, or replace it with a new one")
 }
 
 fn thumbprint(members: &Map<String, Value>) -> String {
@@ -119,7 +129,7 @@ pub(super) fn sign_rsa(
     message: &[u8],
 ) -> Result<Vec<u8>, Error> {
     let mut signature = vec![0; pair.public().modulus_len()];
-    pair.sign(padding, &SystemRandom::new(), message, &mut signature).map_err(|_| no_random())?;
+    pair.sign(padding, &SystemRandom::new(), message, &mut signature).map_err(|_| damaged())?;
     Ok(signature)
 }
 
