@@ -108,9 +108,10 @@ impl Context {
         self.skew().filter(|skew| skew.abs() > tolerated).map(wrong_clock)
     }
 
-    /// The same failure with the clock as the thing to fix, if a server has shown that the failure
-    /// would not happen with a correct clock.
-    pub fn blaming_clock(&self, error: Error) -> Error {
+    /// The same failure as it is reported: without the secrets that were sent, and with the clock as the
+    /// thing to fix, if a server has shown that the failure would not happen with a correct clock.
+    pub fn explained(&self, error: Error) -> Error {
+        let error = error.hiding(&self.agent.sent());
         let (limit, skew) = (error.limit(), self.skew());
         let is_of_clock =
             |(limit, skew): (i64, i64)| error::is_of_clock(limit, self.clock.now(), skew);

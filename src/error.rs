@@ -10,6 +10,7 @@
 use std::fmt;
 
 use crate::redaction;
+use crate::secret::Secret;
 use crate::show::scrubbed;
 
 /// The kind of a failure: the `code` of the failure document and the exit status.
@@ -170,6 +171,14 @@ impl Error {
         self
     }
 
+    /// The same failure without these secrets in its cause and its fix, which a server may have chosen.
+    pub fn hiding(self, secrets: &[Secret]) -> Error {
+        let secrets = secrets.iter().map(Secret::expose);
+        let secrets: Vec<&str> = secrets.filter(|secret| secret.len() >= SHORTEST).collect();
+        let hide = |text: String| redaction::remove(&text, &secrets);
+        Error { cause: self.cause.map(hide), fix: self.fix.map(hide), ..self }
+    }
+
     /// The same failure with another kind.
     pub fn of_kind(self, kind: Kind) -> Error {
         Error { kind, ..self }
@@ -220,6 +229,9 @@ pub fn one_line(text: &str) -> String {
     let reorders = |c| matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     text.chars().map(|c| if c.is_control() || reorders(c) { ' ' } else { c }).collect()
 }
+
+/// A shorter secret may be a word of the message itself, such as `root`.
+const SHORTEST: usize = 6;
 
 /// The text of a server for use in a message: one line of at most 300 characters, without a full
 /// stop at the end. The `secrets` of the request, and words that look like a token, are replaced,
@@ -279,6 +291,14 @@ mod tests {
     fn redacted_text_contains_no_secrets_and_tokens() {
         let words = redacted("bad secret hunter22\nin eyJhbGciOi.x.y now", &["hunter22"]);
         assert_eq!(words, "bad secret [secret] in [token] now");
+    }
+
+    #[test]
+    fn a_failure_without_secrets_keeps_its_own_words() {
+        let error =
+            Error::new(Kind::Protocol, "no token").cause("a member hunter2").fix("ask root");
+        let error = error.hiding(&["hunter2", "root"].map(Secret::new));
+        assert_eq!(error.to_string(), "no token: a member [secret]; ask root");
     }
 
     #[test]

@@ -73,6 +73,7 @@ use world::{Clock, Deadline, Env, Log, World};
 pub fn run(name: &OsStr, args: Vec<OsString>, env: Env) -> i32 {
     // Opening a file or writing the output may block, so the deadline starts here.
     let deadline = Deadline::after(Options::TIMEOUT);
+    files::survive_size_limit();
     let exit = Exit::new(FailureForm::DOCUMENT, deadline);
     exit.on_panic();
 

@@ -197,18 +197,21 @@ fn assert_hidden(text: &str, shown: &str, what: &str) {
     }
 }
 
+/// The metadata of an issuer, if the request is for it.
+fn discovery(request: &common::server::Request) -> Option<Vec<u8>> {
+    let (issuer, _) = request.line.split_once("/.well-known/")?;
+    let (host, (_, path)) = (request.header("host")?, issuer.split_once(' ')?);
+    let (issuer, endpoint) = (format!("http://{host}{path}"), format!("http://{host}/token"));
+    Some(json(&format!(r#"{{"issuer":"{issuer}","token_endpoint":"{endpoint}"}}"#)))
+}
+
 fn try_all(case: &Case, secret: &str) {
     let (name, line, variables) = *case;
     let answer = Arc::new(Mutex::new(String::new()));
     let told = answer.clone();
     let server = Server::new(move |request| {
-        if request.line.contains("/.well-known/") {
-            let host = request.header("host").unwrap();
-            let issuer = request.line.split("/.well-known").next().unwrap_or_default();
-            let path = issuer.split_once(' ').map_or("", |(_, path)| path);
-            return json(&format!(
-                r#"{{"issuer":"http://{host}{path}","token_endpoint":"http://{host}/token"}}"#
-            ));
+        if let Some(metadata) = discovery(request) {
+            return metadata;
         }
         let text = told.lock().unwrap().clone();
         let description = serde_json::to_string(&text).unwrap();
@@ -247,6 +250,117 @@ fn try_all(case: &Case, secret: &str) {
         }
         let what = format!("{name}, encoding {number}");
         assert_hidden(&(run.stdout + &run.stderr), &encoded, &what);
+    }
+}
+
+/// The answer with a SAML status.
+const SAML: usize = 5;
+
+/// The answers in which a server may repeat a secret outside the text of an error.
+fn answers(secret: &str) -> Vec<Vec<u8>> {
+    let quoted = serde_json::to_string(secret).unwrap();
+    let token = format!("{{{quoted}:\"{}\"}}", common::jwt(60));
+    let nested = serde_json::to_string(&token).unwrap();
+    let assigned = serde_json::to_string(&format!("{secret}={}", common::jwt(60))).unwrap();
+    let status = format!(
+        "<p:Response xmlns:p='urn:oasis:names:tc:SAML:2.0:protocol'><p:Status>\
+         <p:StatusCode Value='{secret}'/></p:Status></p:Response>"
+    );
+    let status = serde_json::to_string(&status).unwrap();
+    let all = |value: &str| {
+        let names = ["id_token", "access_token", "value", "oidcToken", "Token", "AccessKeyId"];
+        let members: Vec<_> = names.iter().map(|name| format!("\"{name}\":{value}")).collect();
+        format!(
+            r#"{{{0},"data":{{"token":{value}}},"auth":{{"client_token":{value}}},"status":{{"token":{value}}}}}"#,
+            members.join(",")
+        )
+    };
+    let ok = |body: &str| response("200 OK", "application/json", body);
+    vec![
+        ok(&token),
+        ok(&format!("{{\"a\":{token}}}")),
+        ok(&all(&quoted)),
+        ok(&all(&nested)),
+        ok(&all(&assigned)),
+        ok(&all(&status)),
+        response(&format!("401 {secret}"), &format!("text/{secret}"), "{}"),
+        response(&format!("302 F\r\nLocation: https://{secret}.example/{secret}"), "text/html", ""),
+        response(
+            &format!(
+                "403 F\r\nWWW-Authenticate: {secret} realm=\"{secret}\"\r\nX-Squid-Error: {secret}"
+            ),
+            "text/html",
+            &format!("<title>{secret}</title>"),
+        ),
+    ]
+}
+
+/// Runs a case with this secret, and expects it nowhere in a failure or a log.
+fn hides(case: &Case, options: &str, secret: &str, server: &Server) {
+    let (name, line, variables) = *case;
+    let world = World::new();
+    let fill = |text: &str| text.replace("{url}", &server.url).replace("{secret}", secret);
+    world.write("kubeconfig", fill(KUBECONFIG));
+    let given = [("SECRET", "{secret}"), ("AWS_ENDPOINT_URL_STS", "{url}")];
+    let variables: Vec<(&str, String)> =
+        given.iter().chain(variables).map(|(name, value)| (*name, fill(value))).collect();
+    let variables: Vec<(&str, &str)> =
+        variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let kept = "--audience={aud} --output-file={dir}/out --log-file={dir}/log";
+    let run = world.run_with(&format!("{}{options} {kept}", fill(line)), &variables);
+    let mut shown = world.read("log") + &run.stderr;
+    if run.status != 0 {
+        shown += &fs::read_to_string(world.path("out.lock")).unwrap_or_default();
+        shown += &run.stdout;
+    }
+    assert!(!shown.contains(secret), "{name}{options}: {shown}");
+}
+
+/// The text of an error is not the only place where a server can repeat a secret.
+#[test]
+fn a_secret_is_not_printed_in_another_place() {
+    let secret = "hunter2-q8Zk2V";
+    let saml = " --token-type=urn:ietf:params:oauth:token-type:saml2";
+    let answers = answers(secret);
+    thread::scope(|scope| {
+        for (number, answer) in answers.into_iter().enumerate() {
+            scope.spawn(move || {
+                let server = Server::new(move |request| {
+                    discovery(request).unwrap_or_else(|| answer.clone())
+                });
+                for case in CASES {
+                    let option = if number == SAML { saml } else { "" };
+                    hides(case, option, secret, &server);
+                }
+                let url = CASES.iter().find(|case| case.0 == "header").unwrap();
+                hides(url, " --field=token", secret, &server);
+            });
+        }
+    });
+}
+
+/// The response to the request that sends a secret is not the only one that can repeat it.
+#[test]
+fn a_secret_is_not_printed_after_a_later_request() {
+    let secret = "hunter2-q8Zk2V";
+    let login = r#"{"auth":{"client_token":"hvs.other-0123456789abcdef","lease_duration":60}}"#;
+    let keys = r#"{"AccessKeyId":"AKIDC","SecretAccessKey":"k","Token":"t",
+        "Expiration":"2999-01-01T00:00:00Z"}"#;
+    for (name, begins, first) in [
+        ("userpass", "/v1/auth/userpass/", login),
+        ("approle", "/v1/auth/approle/", login),
+        ("aws container", "/c", keys),
+    ] {
+        let body = format!(r#"{{"error":"{secret}","errors":["{secret}"],"message":"{secret}"}}"#);
+        let server = Server::new(move |request| {
+            let path = request.line.split(' ').nth(1).unwrap();
+            match path.starts_with(begins) {
+                true => json(first),
+                false => response("400 Bad Request", "application/json", &body),
+            }
+        });
+        hides(CASES.iter().find(|case| case.0 == name).unwrap(), "", secret, &server);
+        assert!(server.count() > 1, "{name}");
     }
 }
 

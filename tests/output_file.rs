@@ -265,12 +265,46 @@ fn a_bare_token_that_others_can_read_is_left_alone() {
 #[test]
 fn a_token_is_printed_despite_a_file_size_limit() {
     let world = world();
-    let run = world.command(FILE, &[]);
+    // The log cannot be written either.
+    let run = world.command(&format!("{FILE} --log-file={{dir}}/log"), &[]);
     let words: Vec<_> = std::iter::once(run.get_program()).chain(run.get_args()).collect();
     let mut shell = std::process::Command::new("/bin/sh");
     shell.args(["-c", "ulimit -f 0; exec \"$@\"", "sh"]).args(words).env_clear();
     Run::new(shell.output().unwrap()).document();
     assert!(!world.path("out").exists());
+}
+
+/// Somebody else owns the directory above.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_in_a_directory_that_takes_the_place_of_another_is_not_replaced() {
+    use std::io::Write as _;
+    use std::os::fd::AsRawFd as _;
+    use std::os::unix::fs::MetadataExt as _;
+
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    let world = world();
+    let (one, two, done) = (world.path("one"), world.path("two"), AtomicBool::new(false));
+    [&one, &two].iter().for_each(|path| fs::create_dir(path).unwrap());
+    let opened = [&one, &two].map(|path| fs::File::open(path).unwrap());
+    let outputs = opened.each_ref().map(|file| format!("/proc/self/fd/{}/out", file.as_raw_fd()));
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::SeqCst) {
+                renameat_with(CWD, &one, CWD, &two, RenameFlags::EXCHANGE).unwrap();
+                thread::sleep(Duration::from_micros(100));
+            }
+        });
+        let kept = (0..60).all(|_| {
+            outputs.iter().for_each(|path| drop(fs::remove_file(path)));
+            let mut mine = fs::File::create(&outputs[1]).unwrap();
+            mine.write_all(b"mine").unwrap();
+            let line = "file --path={dir}/t --audience={aud} --output-file={dir}/one/out";
+            world.run(line).status == 0 && mine.metadata().unwrap().nlink() == 1
+        });
+        done.store(true, Ordering::SeqCst);
+        assert!(kept);
+    });
 }
 
 #[test]

@@ -29,6 +29,43 @@ fn proxy(head: &str) -> String {
 }
 
 #[test]
+fn a_proxy_cannot_show_its_password() {
+    for code in ["hunter2-pw", "aHVudGVyMi1wdw", "jane_hunter2-pw"] {
+        let world = World::new();
+        let head = format!("HTTP/1.1 403 {code}|X-Squid-Error: {code}|Proxy-Authenticate: {code}");
+        let address = format!("http://jane:hunter2-pw@{}", proxy(&head));
+        let run = world.run_with(LINE, &[("HTTPS_PROXY", &address), ("SECRET", "hunter2-bearer")]);
+        assert_eq!(run.status, 5, "{run:?}");
+        let shown = run.stdout + &run.stderr + &world.read("log");
+        assert!(!shown.contains("hunter2") && !shown.contains("aHVud"), "{shown}");
+    }
+}
+
+/// A proxy that sends its response byte by byte has no more time than one that sends nothing.
+#[test]
+fn a_slow_proxy_ends_with_the_time_of_its_request() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        for client in listener.incoming() {
+            let mut client = client.unwrap();
+            thread::spawn(move || {
+                let _ = client.write_all(b"HTTP/1.1 200 OK\r\nX: ");
+                while client.write_all(b"x").is_ok() {
+                    thread::sleep(std::time::Duration::from_millis(100));
+                }
+            });
+        }
+    });
+    let world = World::new();
+    let began = std::time::Instant::now();
+    let line = "vault --address=https://vault.example --role=r --token=env:SECRET --timeout=4";
+    let run = world.run_with(line, &[("HTTPS_PROXY", &address), ("SECRET", "hunter2-bearer")]);
+    assert_eq!(run.status, 6, "{run:?}");
+    assert!(began.elapsed() < std::time::Duration::from_millis(3400), "{:?}", began.elapsed());
+}
+
+#[test]
 fn the_reason_of_a_proxy_is_named_with_its_fix() {
     let (user, nobody) = ("jane:hunter2-client-secret@", "");
     for (account, head, expected) in [

@@ -1207,6 +1207,26 @@ fn a_socket_file_is_not_taken_from_a_server_that_starts() {
     assert_eq!(serving.end().code(), Some(0));
 }
 
+/// A server that is stopped accepts no connection, and a pipe in place of the directory has no writer.
+#[test]
+fn a_socket_file_is_examined_without_a_wait() {
+    use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, bind, listen, socket};
+    let google = Google::new();
+    let world = google.world(true);
+    let path = world.path("s");
+    let other = socket(AddressFamily::UNIX, SocketType::STREAM, None).unwrap();
+    bind(&other, &SocketAddrUnix::new(&path).unwrap()).unwrap();
+    listen(&other, 0).unwrap();
+    let _waiting = std::os::unix::net::UnixStream::connect(&path).unwrap();
+    assert!(Command::new("mkfifo").arg(world.path("pipe")).status().unwrap().success());
+    for (at, expected) in [("s", "another process listens on"), ("pipe/s", "cannot listen on")] {
+        let line =
+            format!("serve --credentials={{dir}}/c.json --listen=unix:{{dir}}/{at} --timeout=3");
+        let run = world.run(&line);
+        assert!(run.status == 3 && run.stderr.contains(expected), "{run:?}");
+    }
+}
+
 /// A run with this socket as descriptor 3, as systemd starts it. `pid` is the value of `LISTEN_PID`.
 fn activated(command: &Command, socket: &impl AsFd, pid: &str, count: &str) -> Command {
     let script = format!(

@@ -241,7 +241,6 @@ pub fn obtain<T: Cached>(
         content => content,
     };
     files::may_wait();
-    files::survive_size_limit();
     let error = match fetch_once(file, file_to_read, &first, world, fetching) {
         Err(error) => error,
         obtained => return obtained,

@@ -118,7 +118,7 @@ fn fetch_from(
     cx: &Context,
 ) -> Result<Secret, Error> {
     let request = SubjectTokenRequest::new(&Options::default(), &with_variables(variables, cx))?;
-    let token = source.subject_token(&request, cx).map_err(|error| cx.blaming_clock(error))?;
+    let token = source.subject_token(&request, cx).map_err(|error| cx.explained(error))?;
     Ok(token.text)
 }
 

@@ -123,7 +123,7 @@ impl ToFile<'_> {
         let fetch = || {
             let token = self.options.token(&credentials, cx)?;
             Document::new(token, TokenType::IdToken, None, cx.clock.now())
-                .map_err(|error| cx.blaming_clock(error))
+                .map_err(|error| cx.explained(error))
         };
         self.destination.document(
             reuses_cache,

@@ -59,7 +59,9 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     settings.users = AllowedUsers::new(&options.allow_uid)?;
     // From now on, a signal also removes the socket.
     let ended = ended_by_signal().map_err(|error| {
-        Error::new(Kind::Internal, "cannot install signal handlers").cause(error).fix(MORE_FILES)
+        Error::new(Kind::Configuration, "cannot install signal handlers")
+            .cause(error)
+            .fix(MORE_FILES)
     })?;
     let listener = match passed {
         Some(listener) => listener,

@@ -8,6 +8,7 @@
 mod private;
 
 pub mod ownership;
+mod pinned;
 mod replace;
 #[cfg(any(windows, test))]
 mod sddl;
@@ -289,11 +290,8 @@ fn regular(file: File) -> io::Result<File> {
 /// and Node clients fail if a signal kills their child process.
 #[cfg(unix)]
 pub fn survive_size_limit() {
-    static ONCE: std::sync::Once = std::sync::Once::new();
-    ONCE.call_once(|| {
-        let noticed = std::sync::Arc::<std::sync::atomic::AtomicBool>::default();
-        let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, noticed);
-    });
+    let noticed = std::sync::Arc::<std::sync::atomic::AtomicBool>::default();
+    let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, noticed);
 }
 
 /// There is no such limit on this platform.

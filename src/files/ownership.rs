@@ -234,7 +234,7 @@ fn open(path: &Path) -> Result<Option<File>, Refusal> {
 }
 
 /// Whether a path ends with a separator, so that no regular file can have it.
-fn names_a_directory(path: &Path) -> bool {
+pub(super) fn names_a_directory(path: &Path) -> bool {
     let last = path.as_os_str().as_encoded_bytes().last();
     last.is_some_and(|&byte| std::path::is_separator(char::from(byte)))
 }

@@ -10,6 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::ownership::{self, Existing, Refusal};
+use super::pinned::Pinned;
 use super::{directory, private, seen, waiting::Waiting};
 
 /// Replaces a file. The new file is accessible only to its owner.
@@ -22,8 +23,10 @@ pub fn replace(
     content: &[u8],
     is_ours: impl Fn(&Existing<'_>) -> bool,
 ) -> Result<(), Refusal> {
-    ownership::require_replaceable(path, is_ours)?;
-    put(path, content, private::create_new)
+    let _waiting = Waiting::new(path);
+    let pinned = Pinned::new(path);
+    ownership::require_replaceable(&pinned.path, is_ours)?;
+    put(&pinned.path, content, private::create_new)
 }
 
 /// How often a temporary file is written again if it was removed before its rename.
@@ -52,6 +55,7 @@ fn put(
 /// # Errors
 /// The errors of the operating system. The file is then unchanged.
 pub fn update(path: &Path, content: &[u8]) -> io::Result<()> {
+    let _waiting = Waiting::new(path);
     let path = path.canonicalize()?;
     let old = path.metadata()?;
     if !old.is_file() {
@@ -101,6 +105,9 @@ pub fn publish(
     content: &[u8],
     is_ours: impl Fn(&Existing<'_>) -> bool,
 ) -> Result<(), Refusal> {
+    let _waiting = Waiting::new(path);
+    let pinned = Pinned::new(path);
+    let path = &pinned.path;
     ownership::require_replaceable(path, is_ours)?;
     let create_new = |path: &Path| OpenOptions::new().write(true).create_new(true).open(path);
     let file = temporary(path, content, create_new);
@@ -118,6 +125,7 @@ pub fn publish(
 /// # Errors
 /// `AlreadyExists` if `path` exists; otherwise those of the operating system.
 pub fn create_new(path: &Path, content: &[u8]) -> io::Result<()> {
+    let _waiting = Waiting::new(path);
     temporary(path, content, private::create_new)?.persist_noclobber(path)?;
     Ok(())
 }
@@ -127,7 +135,6 @@ fn temporary(
     content: &[u8],
     create_new: impl Fn(&Path) -> io::Result<File>,
 ) -> io::Result<tempfile::NamedTempFile> {
-    let _waiting = Waiting::new(path);
     let mut file = tempfile::Builder::new()
         .prefix(&temporary_prefix(path))
         .suffix(TEMPORARY_SUFFIX)
@@ -144,6 +151,8 @@ fn temporary(
 /// still exists.
 pub fn remove(path: &Path, is_ours: impl Fn(&Existing<'_>) -> bool) -> Result<(), Refusal> {
     let _waiting = Waiting::new(path);
+    let pinned = Pinned::new(path);
+    let path = &pinned.path;
     ownership::require_replaceable(path, is_ours)?;
     match std::fs::remove_file(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),

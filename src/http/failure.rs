@@ -8,9 +8,8 @@ use super::proxy::NamedProxy;
 use super::tls::{self, Terms};
 use super::transport::Unresolved;
 use super::{Request, proxy, proxy_refusal};
-use crate::error::{Error, Kind, redacted};
+use crate::error::{Error, Kind};
 use crate::files::LIMIT;
-use crate::secret::Secret;
 
 /// The failure of a request. `proxy` is the proxy, if one was used.
 pub(super) fn explain(
@@ -18,7 +17,6 @@ pub(super) fn explain(
     request: &Request,
     proxy: Option<&NamedProxy>,
     terms: &Terms,
-    secrets: &[Secret],
 ) -> Error {
     let (url, option) = (request.url, request.option);
     let host = url.host();
@@ -56,12 +54,7 @@ pub(super) fn explain(
             Error::new(Kind::Protocol, format!("the response from {url} is not HTTP")).fix(check)
         }
         ureq::Error::Io(io) => interrupted(io, request, via),
-        other => {
-            let secrets: Vec<&str> = secrets.iter().map(Secret::expose).collect();
-            unreachable(format!("cannot communicate with {url}"))
-                .cause(redacted(&other.to_string(), &secrets))
-                .fix(check)
-        }
+        other => unreachable(format!("cannot communicate with {url}")).cause(other).fix(check),
     }
 }
 

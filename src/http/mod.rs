@@ -21,6 +21,7 @@ mod response;
 pub mod retry;
 mod same_origin;
 mod self_signed;
+mod sent;
 mod tls;
 mod transport;
 mod url;
@@ -41,6 +42,7 @@ use ureq::{AsSendBody, Body, Proxy};
 use self::clocks::Clocks;
 use self::connector::{Peer, TlsConnector};
 use self::proxy_connector::ProxyConnector;
+use self::sent::Sent;
 use self::transport::{Resolver, SocketConnector};
 pub use clocks::{SET_CLOCK, TOLERATED_SKEW, wrong_clock};
 pub use pin::Pin;
@@ -88,18 +90,27 @@ pub struct Agent {
     agent: OnceLock<ureq::Agent>,
     peer: Peer,
     clocks: Clocks,
+    sent: Sent,
 }
 
 impl Agent {
     /// An agent for this world. No connection is opened yet.
     pub fn new(world: World, settings: Settings) -> Agent {
-        let (agent, peer, clocks) = (OnceLock::new(), Peer::default(), Clocks::default());
-        Agent { world, settings, agent, peer, clocks }
+        Agent {
+            world,
+            settings,
+            agent: OnceLock::new(),
+            peer: Peer::default(),
+            clocks: Clocks::default(),
+            sent: Sent::default(),
+        }
     }
 
-    /// A separate agent for this world that shares what this one knows about clocks.
+    /// A separate agent for this world that shares what this one knows about clocks, and the secrets that
+    /// were sent.
     pub fn narrowed(&self, world: World, settings: Settings) -> Agent {
-        Agent { clocks: self.clocks.clone(), ..Agent::new(world, settings) }
+        let (clocks, sent) = (self.clocks.clone(), self.sent.clone());
+        Agent { clocks, sent, ..Agent::new(world, settings) }
     }
 
     /// The world of this agent.
@@ -138,6 +149,11 @@ impl Agent {
         self.clocks.lock().clone()
     }
 
+    /// The secrets of the latest requests, which must not appear in any message.
+    pub fn sent(&self) -> Vec<Secret> {
+        self.sent.with(Vec::new())
+    }
+
     /// Sends a request and reads the response of any status, up to 1 MiB. After the status 429 or
     /// 5xx, the request is sent again, unless it must be sent only [once](Request::once).
     ///
@@ -150,7 +166,8 @@ impl Agent {
         if self.settings.offline {
             return Err(Error::offline());
         }
-        let secrets = request.secrets();
+        let of_proxy = via.as_ref().map(NamedProxy::secrets).unwrap_or_default();
+        let secrets = self.sent.with(request.secrets().into_iter().chain(of_proxy).collect());
         let again = |response: &Response| !request.once && retry::is_passing(response.status);
         retry::ask(self.world.deadline, again, || self.send_once(&request, via.as_ref(), &secrets))
     }
@@ -193,7 +210,7 @@ impl Agent {
                 error.downcast().map_or_else(|_| self.world.deadline.error(), |error| *error)
             }
             Failure::Http(error) => {
-                failure::explain(&error, request, via, &self.settings.tls, secrets)
+                failure::explain(&error, request, via, &self.settings.tls).hiding(secrets)
             }
         });
         match &result {

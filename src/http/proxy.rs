@@ -11,8 +11,9 @@ use std::net::IpAddr;
 
 use ureq::Proxy;
 
-use super::Url;
+use super::{Request, Url};
 use crate::error::{Error, Kind};
+use crate::secret::Secret;
 use crate::world::Env;
 
 /// The name of the Windows settings in messages, in place of the name of a variable.
@@ -33,6 +34,14 @@ impl NamedProxy {
     /// `CONFIGURATION` if it is not the URL of an HTTP proxy.
     pub fn new(address: &str, name: &'static str) -> Result<NamedProxy, Error> {
         Ok(NamedProxy { proxy: read(address, name)?, name })
+    }
+
+    /// The secrets that are sent to the proxy.
+    pub(super) fn secrets(&self) -> Vec<Secret> {
+        let name = self.proxy.username().unwrap_or_default();
+        let password = self.proxy.password().into_iter().map(Secret::new);
+        let sent = password.flat_map(|password| [Request::basic_value(name, &password), password]);
+        sent.collect()
     }
 
     /// Whether the URL contains a user name or a password.

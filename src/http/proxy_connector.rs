@@ -10,6 +10,9 @@ use ureq::unversioned::transport::{
 };
 use ureq::{Error, Timeout};
 
+use super::LONGEST;
+use crate::world::Deadline;
+
 /// Connects through a proxy, and names the stage of a timeout. A refusal is a `ConnectProxyFailed`
 /// with the head of the response, or with other text if there was no response.
 #[derive(Debug, Default)]
@@ -25,6 +28,8 @@ impl<In: Transport> Connector<In> for ProxyConnector {
     ) -> Result<Option<Self::Out>, Error> {
         let head = Head::default();
         let (run, of_connection) = (details.run_connector.clone(), head.clone());
+        // The HTTP library begins to count again with each part of the response.
+        let end = Deadline::after(LONGEST.min(*details.timeout.after));
         let listening = ConnectionDetails {
             uri: details.uri,
             addrs: details.addrs.clone(),
@@ -36,7 +41,7 @@ impl<In: Transport> Connector<In> for ProxyConnector {
             current_time: details.current_time.clone(),
             run_connector: Arc::new(move |details: &ConnectionDetails| {
                 let connection = run(details)?;
-                Ok(Listening { connection, head: of_connection.clone() }.boxed())
+                Ok(Listening { connection, head: of_connection.clone(), end }.boxed())
             }),
             register_shutdown: details.register_shutdown.clone(),
         };
@@ -68,6 +73,10 @@ impl Head {
         }
     }
 
+    fn is_complete(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).ends_with(Head::END)
+    }
+
     /// The head as text; `None` if nothing was received.
     fn text(&self) -> Option<String> {
         let head = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -80,6 +89,8 @@ impl Head {
 struct Listening {
     connection: Box<dyn Transport>,
     head: Head,
+    /// When the head must be complete.
+    end: Deadline,
 }
 
 impl Transport for Listening {
@@ -92,6 +103,10 @@ impl Transport for Listening {
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
+        let mut timeout = timeout;
+        if !self.head.is_complete() {
+            timeout.after = timeout.after.min(self.end.until_end().into());
+        }
         let progress = self.connection.await_input(timeout)?;
         self.head.receive(self.connection.buffers().input());
         Ok(progress)

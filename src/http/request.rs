@@ -100,9 +100,14 @@ impl<'a> Request<'a> {
 
     /// Authenticates with a name and a password (RFC 7617).
     pub fn basic(self, name: &str, password: &Secret) -> Self {
+        let value = Request::basic_value(name, password);
+        self.header("Authorization", value).hiding(password.clone())
+    }
+
+    /// The value of a header that authenticates with a name and a password.
+    pub(super) fn basic_value(name: &str, password: &Secret) -> Secret {
         let pair = Secret::new(format!("{name}:{}", password.expose()));
-        let header = Secret::new(format!("Basic {}", STANDARD.encode(pair.expose())));
-        self.header("Authorization", header).hiding(password.clone())
+        Secret::new(format!("Basic {}", STANDARD.encode(pair.expose())))
     }
 
     /// Authenticates with a token (RFC 6750, section 2.1).

@@ -80,10 +80,10 @@ impl Server {
     /// A server for this listener, which runs until `ended` is readable.
     ///
     /// # Errors
-    /// `INTERNAL` if the operating system refuses a socket.
+    /// `CONFIGURATION` if the operating system refuses a socket.
     pub fn new(settings: Settings, listener: Listener, ended: Woken) -> Result<Server, Error> {
         let (woken, waker) = Waker::new().map_err(|error| {
-            Error::new(Kind::Internal, "cannot create a socket").cause(error).fix(MORE_FILES)
+            Error::new(Kind::Configuration, "cannot create a socket").cause(error).fix(MORE_FILES)
         })?;
         let fetches = Fetches::new(settings.fetch.clone(), settings.timeout, waker);
         let tokens = Tokens::new(fetches);

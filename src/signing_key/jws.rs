@@ -105,6 +105,13 @@ mod tests {
     }
 
     #[test]
+    fn a_damaged_key_is_named() {
+        let key = parse(&RSA.replace("\"dp\":\"BwKfV3", "\"dp\":\"BwKfV5"));
+        let error = key.pair.sign(b"message").unwrap_err();
+        assert!(error.what().contains("it is damaged"), "{error}");
+    }
+
+    #[test]
     fn a_certified_signature_verifies_and_names_its_certificate() {
         let key = parse(RSA);
         let jwt = key.sign_certified(&json!({"a": 1}), b"certificate", "--client-key").unwrap();

@@ -36,7 +36,8 @@ impl Pair {
     /// Signs a message with this algorithm.
     ///
     /// # Errors
-    /// `INTERNAL` if the operating system does not provide random numbers; the errors of the token.
+    /// `CONFIGURATION` if an RSA key is damaged; `INTERNAL` if the operating system does not provide random
+    /// numbers; the errors of the token.
     pub(super) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Error> {
         match self {
             Pair::Rsa(pair) => sign_rsa(pair, &RSA_PKCS1_SHA256, message),
@@ -100,6 +101,14 @@ impl Pair {
     }
 }
 
+/// The error of a failed RSA signature. Whether all numbers of a key belong together is only known then.
+/// <https://docs.rs/ring/0.17/ring/rsa/struct.KeyPair.html#method.from_der>
+fn damaged() -> Error {
+    Error::new(Kind::Configuration, "the private key cannot sign")
+        .cause("it is damaged: its numbers do not belong together")
+        .fix("restore the key from a backup, or replace it with a new one")
+}
+
 fn thumbprint(members: &Map<String, Value>) -> String {
     let text = Value::from(members.clone()).to_string();
     URL_SAFE_NO_PAD.encode(digest(&SHA256, text.as_bytes()))
@@ -115,8 +124,7 @@ pub(super) fn sign_rsa(
     message: &[u8],
 ) -> Result<Vec<u8>, Error> {
     let mut signature = vec![0; pair.public().modulus_len()];
-    pair.sign(padding, &SystemRandom::new(), message, &mut signature)
-        .map_err(|_| random::none())?;
+    pair.sign(padding, &SystemRandom::new(), message, &mut signature).map_err(|_| damaged())?;
     Ok(signature)
 }
 

@@ -119,7 +119,7 @@ impl Fetch {
     }
 
     fn obtain(&self, reuse: bool, cx: &Context) -> Result<Document, Error> {
-        let fetch = || self.new_document(cx).map_err(|error| cx.blaming_clock(error));
+        let fetch = || self.new_document(cx).map_err(|error| cx.explained(error));
         let fetching = Fetching { fetch: &fetch, remembers_refusals: true };
         self.destination.document(reuse, cx, &fetching)
     }

@@ -101,24 +101,24 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     if options.check_first {
         (settings.fetch)(&Wanted::Access(settings.identity.scopes.clone()), true)?;
     }
-    let internal = |error: std::io::Error| {
+    let unstarted = |error: std::io::Error| {
         let temporary = if cfg!(windows) { "TEMP" } else { "TMPDIR" };
-        Error::new(Kind::Internal, "cannot start the metadata server")
+        Error::new(Kind::Configuration, "cannot start the metadata server")
             .cause(error)
             .fix(format!("check {temporary}, or {MORE_FILES}"))
     };
     let listener = Listener::anywhere()?;
     let address = listener.address().unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0)));
-    let (ended, _end) = Waker::new().map_err(internal)?;
+    let (ended, _end) = Waker::new().map_err(unstarted)?;
     let server = Server::new(settings, listener, ended)?;
     // From now on, a signal is passed on to the command, so that the folder is removed at the end.
-    let signals = Signals::catch().map_err(internal)?;
-    let folder = TemporaryDirectory::new().map_err(internal)?;
+    let signals = Signals::catch().map_err(unstarted)?;
+    let folder = TemporaryDirectory::new().map_err(unstarted)?;
     let mut command = system::command(name, &cx.env);
     command.args(args);
     if let Some(moved) = stdio::moved() {
-        command.stdout(moved.stdout.try_clone().map_err(internal)?);
-        command.stderr(moved.stderr.try_clone().map_err(internal)?);
+        command.stdout(moved.stdout.try_clone().map_err(unstarted)?);
+        command.stderr(moved.stderr.try_clone().map_err(unstarted)?);
     }
     set_variables(&mut command, address, folder.path(), &cx.env);
     invocation.exit.at_deadline(Deadline::after(FOREVER));
@@ -131,12 +131,12 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
             log.failure(&error);
         }
     };
-    thread::Builder::new().spawn(serve).map_err(internal)?;
+    thread::Builder::new().spawn(serve).map_err(unstarted)?;
     let child = match system::start(&mut command) {
         Ok(child) => child,
         Err(error) => return Err(not_run(name, error, invocation, &cx.env)),
     };
-    let status = system::wait(child, signals).map_err(internal)?;
+    let status = system::wait(child, signals).map_err(unstarted)?;
     Ok(Output { text: String::new(), status })
 }
 

@@ -78,7 +78,7 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
         exit.end();
     })
     .map_err(|error| {
-        Error::new(Kind::Internal, "cannot install signal handlers")
+        Error::new(Kind::Configuration, "cannot install signal handlers")
             .cause(error)
             .fix(files::MORE_FILES)
     })?;

@@ -6,10 +6,10 @@ use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
-use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, listen, socket_with, sockopt};
+use rustix::net::{AddressFamily, SocketType, bind, listen, sockopt};
 
 use super::peer;
-use super::socket_file::{BACKLOG, SocketFile, failed};
+use super::socket_file::{BACKLOG, SocketFile, failed, stream};
 use crate::error::{Error, Kind};
 use crate::show;
 use crate::world::Env;
@@ -61,7 +61,7 @@ impl Listener {
     fn tcp(address: SocketAddr, shown: &str, fix: &str) -> Result<Listener, Error> {
         let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
         let open = || -> io::Result<OwnedFd> {
-            let socket = socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+            let socket = stream(family)?;
             sockopt::set_socket_reuseaddr(&socket, true)?;
             bind(&socket, &address)?;
             listen(&socket, BACKLOG)?;
@@ -106,8 +106,7 @@ impl Listener {
         let socket = unsafe { OwnedFd::from_raw_fd(3) };
         rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC)
             .map_err(|_| wrong("the socket from systemd is not open"))?;
-        let listens = sockopt::socket_acceptconn(&socket).unwrap_or(false);
-        if !listens || sockopt::socket_type(&socket) != Ok(SocketType::STREAM) {
+        if !listens(&socket) || sockopt::socket_type(&socket) != Ok(SocketType::STREAM) {
             return Err(wrong("the socket from systemd is not a listening stream socket"));
         }
         let tcp = TcpListener::from(socket);
@@ -163,6 +162,18 @@ impl Listener {
             }
         }
     }
+}
+
+/// Whether a socket listens.
+#[cfg(target_os = "linux")]
+fn listens(socket: &OwnedFd) -> bool {
+    sockopt::socket_acceptconn(socket).unwrap_or(false)
+}
+
+/// macOS does not tell, and has no systemd.
+#[cfg(not(target_os = "linux"))]
+fn listens(_: &OwnedFd) -> bool {
+    false
 }
 
 impl AsFd for Listener {

@@ -4,16 +4,17 @@
 //! before it listens there, so servers that start at the same time take turns: each holds a lock of the
 //! directory until it listens.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
-use std::os::unix::net::UnixStream;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt as _, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, listen, socket_with};
+use rustix::fs::OFlags;
+use rustix::io::{Errno, FdFlags, fcntl_setfd, ioctl_fionbio};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, bind, connect, listen, socket};
 
 use crate::error::{Error, Kind};
 use crate::show;
@@ -43,10 +44,8 @@ impl SocketFile {
         let _turn = turn(path);
         remove_leftover(path, &shown)?;
         let open = || -> io::Result<(OwnedFd, SocketFile)> {
-            let address = rustix::net::SocketAddrUnix::new(path)?;
-            let flags = SocketFlags::CLOEXEC;
-            let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
-            bind(&socket, &address)?;
+            let socket = stream(AddressFamily::UNIX)?;
+            bind(&socket, &SocketAddrUnix::new(path)?)?;
             // Nobody can connect before the socket listens.
             std::fs::set_permissions(path, PermissionsExt::from_mode(0o600))?;
             listen(&socket, BACKLOG)?;
@@ -67,10 +66,20 @@ impl Drop for SocketFile {
     }
 }
 
+/// A stream socket, which programs do not inherit. macOS has no flag for this.
+pub(super) fn stream(family: AddressFamily) -> io::Result<OwnedFd> {
+    let socket = socket(family, SocketType::STREAM, None)?;
+    fcntl_setfd(&socket, FdFlags::CLOEXEC)?;
+    Ok(socket)
+}
+
 /// The lock of the directory; `None` if it cannot be locked in time.
 fn turn(path: &Path) -> Option<File> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let directory = File::open(parent.unwrap_or(Path::new("."))).ok()?;
+    // A pipe is refused at once.
+    let mut options = OpenOptions::new();
+    options.read(true).custom_flags(OFlags::DIRECTORY.bits() as i32);
+    let directory = options.open(parent.unwrap_or(Path::new("."))).ok()?;
     let end = Deadline::after(LONGEST_TURN);
     while let Err(error) = fs2::FileExt::try_lock_exclusive(&directory) {
         if error.kind() != io::ErrorKind::WouldBlock || end.until_end().is_zero() {
@@ -88,8 +97,8 @@ fn remove_leftover(path: &Path, shown: &str) -> Result<(), Error> {
         let what = format!("{shown} exists and is not a socket");
         return Err(Error::new(Kind::Configuration, what).fix("set --listen to another path"));
     }
-    match UnixStream::connect(path) {
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+    match knock(path) {
+        Err(Errno::CONNREFUSED) => {
             let fix = "remove the socket file, or set --listen to another path";
             std::fs::remove_file(path).map_err(|error| failed(shown, &error, fix))
         }
@@ -99,6 +108,13 @@ fn remove_leftover(path: &Path, shown: &str) -> Result<(), Error> {
                 .fix("stop that process, or set --listen to another path"))
         }
     }
+}
+
+/// Connects to a socket. If so many connections wait there that this one would wait too, this fails.
+fn knock(path: &Path) -> Result<(), Errno> {
+    let socket = socket(AddressFamily::UNIX, SocketType::STREAM, None)?;
+    ioctl_fionbio(&socket, true)?;
+    connect(&socket, &SocketAddrUnix::new(path)?)
 }
 
 /// The failure to listen at an address.

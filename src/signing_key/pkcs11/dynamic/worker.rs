@@ -58,7 +58,7 @@ impl Worker {
     /// The thread for this key.
     ///
     /// # Errors
-    /// `INTERNAL` if no thread can be started.
+    /// `CONFIGURATION` if no thread can be started.
     pub(super) fn of(uri: &Pkcs11Uri) -> Result<Worker, Error> {
         let mut workers = locked(&WORKERS);
         let name = uri.to_string();
@@ -68,7 +68,7 @@ impl Worker {
         let worker = Worker(Arc::default());
         let queue = worker.0.clone();
         thread::Builder::new().spawn(move || queue.work()).map_err(|error| {
-            Error::new(Kind::Internal, "cannot start a thread")
+            Error::new(Kind::Configuration, "cannot start a thread")
                 .cause(error)
                 .fix(program::MORE_PROCESSES)
         })?;
