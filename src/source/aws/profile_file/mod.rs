@@ -76,7 +76,7 @@ impl Files {
             add(&mut files, text.expose()).map_err(|why| {
                 Error::new(Kind::Configuration, format!("cannot parse {}", show::path(&path)))
                     .cause(why)
-                    .fix("correct the line, or write # in front of it")
+                    .fix("correct this line")
             })?;
         }
         Ok(files)

@@ -19,11 +19,13 @@ impl Keys {
         self.0.get(key).map(|value| value.as_str()).filter(|value| !value.is_empty())
     }
 
-    fn append_line(&mut self, key: &str, line: &str) {
-        if let Some(value) = self.0.get_mut(key) {
-            value.push('\n');
-            value.push_str(line);
-        }
+    /// Continues the value of a key. False if its other lines are nested keys, and this one is not.
+    fn append_line(&mut self, key: &str, line: &str) -> bool {
+        let Some(value) = self.0.get_mut(key) else { return false };
+        let is_nested = value.is_empty() || value.starts_with('\n');
+        value.push('\n');
+        value.push_str(line);
+        !is_nested || line.contains('=')
     }
 }
 
@@ -47,7 +49,11 @@ pub(super) fn parse(text: &str) -> Result<Vec<(String, Keys)>, String> {
         let continued = last_key.as_ref().filter(|(_, of_key)| indent > *of_key);
         let section = current.and_then(|index: usize| sections.get_mut(index));
         match (continued, section_name(trimmed), key_and_value(trimmed), section) {
-            (Some((key, _)), .., Some((_, keys))) => keys.append_line(key, trimmed),
+            (Some((key, _)), .., Some((_, keys))) => {
+                if !keys.append_line(key, trimmed) {
+                    return Err(format!("line {} is not a nested KEY = VALUE", number + 1));
+                }
+            }
             (_, Some(name), ..) => {
                 let place = *places.entry(name.to_owned()).or_insert(sections.len());
                 if place == sections.len() {
@@ -120,7 +126,7 @@ mod tests {
         let sections = parse(
             "; a comment\r\n# another comment\r\n[profile  one ] # of section\r\n\
              Region = eu-west-1 \r\n  # indented comment\r\nempty =\r\nurl: https://a:1/?b=c\r\n\
-             s3 =\r\n  max = 3\r\n  min\r\n[two]\r\n[profile  one]\r\nlast = x",
+             s3 =\r\n  max = 3\r\n  min = 1\r\npager = a\r\n  b\r\n[two]\r\n[profile  one]\r\nlast = x",
         );
         let sections = sections.unwrap();
         let [(name, keys), (other, _)] = &sections[..] else { panic!("{}", sections.len()) };
@@ -128,7 +134,8 @@ mod tests {
         assert_eq!(keys.get("region"), Some("eu-west-1"));
         assert_eq!(keys.get("empty"), None);
         assert_eq!(keys.get("url"), Some("https://a:1/?b=c"));
-        assert_eq!(keys.get("s3"), Some("\nmax = 3\nmin"));
+        assert_eq!(keys.get("s3"), Some("\nmax = 3\nmin = 1"));
+        assert_eq!(keys.get("pager"), Some("a\nb"));
         assert_eq!(keys.get("last"), Some("x"));
     }
 
@@ -140,6 +147,8 @@ mod tests {
         assert_eq!(refused("[a]\nrole_arn hunter2\n"), malformed(2));
         assert_eq!(refused("[a]\n= hunter2\n"), malformed(2));
         assert_eq!(refused("[a]\n[]\n"), malformed(2));
+        let nested = refused("[a]\ns3 =\n  x = y\n  hunter2\n");
+        assert_eq!(nested, Some("line 4 is not a nested KEY = VALUE".to_owned()));
         for text in ["x = hunter2\n[a]\n", "hunter2"] {
             assert_eq!(refused(text), Some("line 1 is not in a section".to_owned()));
         }
