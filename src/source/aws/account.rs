@@ -253,18 +253,17 @@ impl<'a> Account<'a> {
             return Ok(None);
         }
         let (variable, service, _) = service.names();
-        let in_services = self
-            .current_profile()
-            .and_then(|profile| self.files.service_endpoint(profile, service))
-            .map(str::to_owned);
-        let places = [
-            (self.cx.env.text(variable)?, variable),
-            (self.cx.env.text("AWS_ENDPOINT_URL")?, "AWS_ENDPOINT_URL"),
-            (in_services, "endpoint_url in the services section"),
-            (self.profile_key("endpoint_url"), "endpoint_url in the profile"),
-        ];
-        let first = places.into_iter().find_map(|(url, place)| Some((url?, place)));
-        first.map_or(Ok(None), |(url, place)| {
+        let in_services = |profile| self.files.service_endpoint(profile, service);
+        let found = if let Some(url) = self.cx.env.text(variable)? {
+            Some((url, variable))
+        } else if let Some(url) = self.cx.env.text("AWS_ENDPOINT_URL")? {
+            Some((url, "AWS_ENDPOINT_URL"))
+        } else if let Some(url) = self.current_profile().map_or(Ok(None), in_services)? {
+            Some((url.to_owned(), "endpoint_url in the services section"))
+        } else {
+            self.profile_key("endpoint_url").map(|url| (url, "endpoint_url in the profile"))
+        };
+        found.map_or(Ok(None), |(url, place)| {
             Url::parse(&url).map(|url| Some((url, place))).map_err(|why| {
                 Error::new(Kind::Configuration, format!("{place} {why}"))
                     .fix(format!("correct or remove {place}"))

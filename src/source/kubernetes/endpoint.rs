@@ -34,7 +34,7 @@ impl Endpoint {
 }
 
 fn refuse_insecure(cluster: &Entry) -> Result<(), Error> {
-    match cluster.is_true("insecure-skip-tls-verify") {
+    match cluster.is_true("insecure-skip-tls-verify")? {
         true => Err(cluster
             .error("has insecure-skip-tls-verify, which would expose the credentials")
             .fix("set certificate-authority instead")),

@@ -69,8 +69,42 @@ impl<'a> Entry<'a> {
         self.text(key)?.ok_or_else(|| self.error(format!("has no {key}")))
     }
 
-    pub(super) fn is_true(&self, key: &str) -> bool {
-        self.get(key) == Some(&Value::Bool(true))
+    /// Whether a member is true; false if it is missing.
+    ///
+    /// # Errors
+    /// `CONFIGURATION` if the member is not a boolean.
+    pub(super) fn is_true(&self, key: &str) -> Result<bool, Error> {
+        match self.get(key) {
+            None => Ok(false),
+            Some(Value::Bool(value)) => Ok(*value),
+            Some(_) => Err(self
+                .error(format!("has a value for {key} that is not a boolean"))
+                .fix(format!("set {key} to true or false, without quotation marks"))),
+        }
+    }
+
+    /// The items of a list; none if the member is missing.
+    ///
+    /// # Errors
+    /// `CONFIGURATION` if the member is not a list.
+    pub(super) fn list(&self, key: &str) -> Result<&'a [Value], Error> {
+        match self.get(key) {
+            None => Ok(&[]),
+            Some(Value::Array(items)) => Ok(items),
+            Some(_) => Err(self
+                .error(format!("has a value for {key} that is not a list"))
+                .fix(format!("write {key} as a list, with - in front of each item"))),
+        }
+    }
+
+    /// Whether a member is present and not empty.
+    pub(super) fn is_set(&self, key: &str) -> bool {
+        self.get(key).is_some_and(|value| match value {
+            Value::String(text) => !text.is_empty(),
+            Value::Array(items) => !items.is_empty(),
+            Value::Object(members) => !members.is_empty(),
+            _ => true,
+        })
     }
 
     /// A member that has members itself.

@@ -62,27 +62,35 @@ fn program(plugin: &Entry, cluster: &Entry, version: &str) -> Result<Program, Er
         true => plugin.resolve(command).into(),
         false => command.into(), // found in PATH
     };
-    let args = plugin.get("args").and_then(Value::as_array).into_iter().flatten();
-    let args = args.map(|arg| arg.as_str().map(OsString::from)).collect::<Option<Vec<_>>>();
-    let args = args.ok_or_else(|| {
+    let args = plugin.list("args")?.iter().map(|arg| arg.as_str().map(OsString::from));
+    let args = args.collect::<Option<Vec<_>>>().ok_or_else(|| {
         plugin
             .error("has an argument that is not a string")
             .fix("put each value of args in quotation marks")
     })?;
-    let spec = match plugin.is_true("provideClusterInfo") {
+    let spec = match plugin.is_true("provideClusterInfo")? {
         true => json!({"interactive": false, "cluster": cluster_info(cluster)?}),
         false => json!({"interactive": false}),
     };
     let info = json!({"apiVersion": version, "kind": "ExecCredential", "spec": spec});
-    let variables = plugin.get("env").and_then(Value::as_array).into_iter().flatten();
-    let mut variables: Vec<(String, OsString)> = variables
-        .filter_map(|variable| {
-            let text = |key| variable.get(key).and_then(Value::as_str).map(str::to_owned);
-            Some((text("name")?, text("value")?.into()))
-        })
-        .collect();
+    let variables = plugin.list("env")?.iter().map(variable);
+    let mut variables = variables.collect::<Option<Vec<_>>>().ok_or_else(|| {
+        plugin
+            .error("has a variable in env without a name or with a value that is not a string")
+            .fix("set name, and put each value of env in quotation marks")
+    })?;
     variables.push(("KUBERNETES_EXEC_INFO".to_owned(), info.to_string().into()));
     Ok(Program { name, args, variables, place: plugin.place() })
+}
+
+/// The name and the value of a variable for the plugin. A value that is missing is empty.
+fn variable(variable: &Value) -> Option<(String, OsString)> {
+    let name = variable.get("name")?.as_str().filter(|name| !name.is_empty())?;
+    let value = match variable.get("value") {
+        None | Some(Value::Null) => "",
+        Some(value) => value.as_str()?,
+    };
+    Some((name.to_owned(), value.into()))
 }
 
 /// The cluster as the plugin gets it, with the cluster extension for plugins.
@@ -97,7 +105,7 @@ fn cluster_info(cluster: &Entry) -> Result<Value, Error> {
         let data = STANDARD.encode(pem.expose());
         info.insert("certificate-authority-data".to_owned(), data.into());
     }
-    let extensions = cluster.get("extensions").and_then(Value::as_array).into_iter().flatten();
+    let extensions = cluster.list("extensions")?.iter();
     let is_for_plugins = |extension: &&Value| extension.get("name") == Some(&EXTENSION.into());
     if let Some(config) = extensions.filter(is_for_plugins).find_map(|found| found.get("extension"))
     {

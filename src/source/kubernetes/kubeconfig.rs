@@ -71,7 +71,7 @@ impl Kubeconfig {
                 Err(error) => return Err(error),
             }
         }
-        if files.iter().all(|(_, config)| config.is_null()) {
+        if files.iter().all(|(_, config)| is_empty(config)) {
             let paths: Vec<_> = paths.iter().map(|path| show::path(path)).collect();
             return Ok(Lookup::absent(match &paths[..] {
                 [path] => match shell::expansion(path) {
@@ -143,11 +143,21 @@ impl Kubeconfig {
         }
     }
 
-    /// The first cluster, user or context with this name.
+    /// The cluster, user or context with this name, in the first file that defines it.
+    ///
+    /// # Errors
+    /// `CONFIGURATION` if no file defines it, or the first one defines two.
     pub(super) fn entry(&self, kind: &'static str, name: &str) -> Result<Entry<'_>, Error> {
-        let found = self.entries(kind).find(|(_, entry)| name_of(entry) == Some(name));
+        let mut found = self.entries(kind).filter(|(_, entry)| name_of(entry) == Some(name));
+        let (first, second) = (found.next(), found.next());
         let name = show::value(name);
-        let (file, entry) = found.ok_or_else(|| {
+        if let (Some((file, _)), Some((other, _))) = (first, second)
+            && std::ptr::eq(file, other)
+        {
+            let what = format!("{} defines two {kind}s {name:?}", show::path(file));
+            return Err(Error::new(Kind::Configuration, what).fix("remove or rename one of them"));
+        }
+        let (file, entry) = first.ok_or_else(|| {
             Error::new(Kind::Configuration, format!("the kubeconfig has no {kind} {name:?}"))
                 .cause(self.defined(kind))
                 .fix("check --context, --kubeconfig and KUBECONFIG")
@@ -191,6 +201,13 @@ fn parse(text: &str) -> Result<Value, String> {
         config @ (Value::Object(_) | Value::Null) => Ok(config),
         _ => Err("it is not a YAML mapping".to_owned()),
     }
+}
+
+/// Whether a file defines nothing. As kubectl, a pod then uses its service account.
+fn is_empty(config: &Value) -> bool {
+    let is_list = |key| config.get(key).and_then(Value::as_array).is_some_and(|l| !l.is_empty());
+    let context = config.get("current-context").and_then(Value::as_str).unwrap_or_default();
+    context.is_empty() && !["clusters", "users", "contexts"].into_iter().any(is_list)
 }
 
 fn name_of(entry: &Value) -> Option<&str> {

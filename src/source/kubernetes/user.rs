@@ -2,6 +2,8 @@
 //! prints one of these, or an ID token that kubectl renews.
 //! <https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/#AuthInfo>
 
+use std::path::Path;
+
 use super::access::Credentials;
 use super::entry::Entry;
 use super::{auth_provider, exec};
@@ -24,7 +26,7 @@ pub(super) fn credentials(
     cx: &Context,
 ) -> Result<Credentials, Error> {
     let impersonation = ["as", "as-uid", "as-groups", "as-user-extra"];
-    if let Some(key) = impersonation.into_iter().find(|key| user.get(key).is_some()) {
+    if let Some(key) = impersonation.into_iter().find(|key| user.is_set(key)) {
         return Err(user
             .error(format!("impersonates another user ({key}), which is not supported"))
             .fix(
@@ -57,24 +59,36 @@ pub(super) fn credentials(
     }
 }
 
-/// The bearer token. `tokenFile` overrides `token`, because the file can be renewed.
+/// The bearer token. `tokenFile` overrides `token`, because the file can be renewed, unless it cannot be
+/// read.
+/// <https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/#AuthInfo>
 fn bearer(user: &Entry, cx: &Context) -> Result<Option<Secret>, Error> {
-    let Some(path) = user.text("tokenFile")? else {
-        return match user.text("token")? {
-            Some(token) if token.trim_end().contains(char::is_control) => {
-                Err(user.error("has a token on several lines").fix("write the token on one line"))
-            }
-            token => Ok(token.map(|token| Secret::new(token.trim_end()))),
-        };
+    let token = match user.text("token")? {
+        Some(token) if token.trim_end().contains(char::is_control) => {
+            return Err(user
+                .error("has a token on several lines")
+                .fix("write the token on one line"));
+        }
+        token => token.map(|token| Secret::new(token.trim_end())),
     };
-    let path = user.resolve(path);
-    cx.log.warn_if_shared(&path);
+    match user.text("tokenFile")?.map(|path| token_in_file(&user.resolve(path), user, cx)) {
+        Some(Err(error)) if token.is_some() => {
+            cx.log.line(format!("using the token of {}: {error}", user.what));
+            Ok(token)
+        }
+        Some(found) => found.map(Some),
+        None => Ok(token),
+    }
+}
+
+fn token_in_file(path: &Path, user: &Entry, cx: &Context) -> Result<Secret, Error> {
+    cx.log.warn_if_shared(path);
     let place = format!("tokenFile of {}", user.place());
-    let text = files::read_text(&path, &place, Kind::Configuration)?;
+    let text = files::read_text(path, &place, Kind::Configuration)?;
     match text.expose().trim() {
-        "" => Err(Error::new(Kind::Configuration, format!("{} is empty", show::path(&path)))
+        "" => Err(Error::new(Kind::Configuration, format!("{} is empty", show::path(path)))
             .fix(format!("check {place}"))),
-        token => Ok(Some(Secret::new(token))),
+        token => Ok(Secret::new(token)),
     }
 }
 

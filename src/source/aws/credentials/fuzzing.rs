@@ -1,17 +1,18 @@
 //! The parsers of files and outputs with AWS credentials, for fuzzing.
 
-use super::process;
 use super::sso::token_cache::CachedToken;
+use super::{command_line, process};
 use crate::source::aws::profile_file::Files;
 
 /// Reads both profile files from the same text.
 pub(crate) fn profile_files(text: &str) {
     let mut files = Files::default();
-    files.add_config(text);
-    files.add_credentials(text);
+    if files.add_config(text).is_err() || files.add_credentials(text).is_err() {
+        return;
+    }
     for name in files.profile_names() {
         if let Some(profile) = files.profile(name) {
-            files.service_endpoint(profile, "sts");
+            files.service_endpoint(profile, "sts").ok();
             profile.get("sso_session").and_then(|session| files.sso_session(session));
         }
     }
@@ -21,7 +22,7 @@ pub(crate) fn profile_files(text: &str) {
 /// of it must be a part of the text, apart from quotation marks and backslashes.
 pub(crate) fn credential_process(text: &str) -> Option<String> {
     for windows in [true, false] {
-        let words = process::split(text, windows).unwrap_or_default();
+        let words = command_line::split(text, windows).unwrap_or_default();
         assert!(words.iter().map(String::len).sum::<usize>() <= text.len());
     }
     process::read(text, "credential_process").err().map(|error| error.to_string())

@@ -7,6 +7,7 @@
 //! <https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html>
 
 mod assume_role;
+mod command_line;
 mod container;
 mod environment;
 #[cfg(feature = "fuzzing")]

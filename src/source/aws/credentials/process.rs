@@ -6,7 +6,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Account, Credentials, Lookup, from_json};
+use super::{Account, Credentials, Lookup, command_line, from_json};
 use crate::error::{Error, Kind};
 use crate::program::Program;
 use crate::world::IN_HELPER_AWS;
@@ -18,7 +18,8 @@ use crate::world::IN_HELPER_AWS;
 /// credentials; otherwise as for [`Program::output`].
 pub(super) fn load(profile: &str, command_line: &str, account: &Account) -> Result<Lookup, Error> {
     let place = format!("credential_process of the profile {profile:?}");
-    let mut words = split(command_line, cfg!(windows)).unwrap_or_default().into_iter();
+    let mut words =
+        command_line::split(command_line, cfg!(windows)).unwrap_or_default().into_iter();
     let name = words.next().ok_or_else(|| {
         let what =
             format!("cannot parse the {place}: it is empty or has an unclosed quotation mark");
@@ -63,76 +64,4 @@ fn not_started(command_line: &str, place: &str) -> Error {
             "outside quotation marks, a backslash in the {place} only escapes the next character"
         ))
         .fix(format!("put the path in single quotation marks, or check {place}"))
-}
-
-/// The words of a command line, as botocore splits it: by the rules of the C runtime on Windows, and
-/// by those of a POSIX shell elsewhere.
-pub(super) fn split(command_line: &str, windows: bool) -> Option<Vec<String>> {
-    match windows {
-        true => split_on_windows(command_line),
-        false => shlex::split(command_line),
-    }
-}
-
-/// Words end at spaces and tabs outside double quotation marks. A backslash is only special in front
-/// of a quotation mark: two of them stand for one, and an odd one makes the mark part of the word.
-/// <https://learn.microsoft.com/cpp/c-language/parsing-c-command-line-arguments>
-fn split_on_windows(command_line: &str) -> Option<Vec<String>> {
-    let (mut words, mut word, mut quoted) = (Vec::new(), None::<String>, false);
-    let mut backslashes = 0;
-    for c in command_line.chars() {
-        match c {
-            '\\' => {
-                backslashes += 1;
-                continue;
-            }
-            '"' => {
-                let word = word.get_or_insert_default();
-                word.push_str(&"\\".repeat(backslashes / 2));
-                match backslashes % 2 {
-                    0 => quoted = !quoted,
-                    _ => word.push('"'),
-                }
-            }
-            _ => {
-                if backslashes > 0 {
-                    word.get_or_insert_default().push_str(&"\\".repeat(backslashes));
-                }
-                match c {
-                    ' ' | '\t' if !quoted => words.extend(word.take()),
-                    c => word.get_or_insert_default().push(c),
-                }
-            }
-        }
-        backslashes = 0;
-    }
-    if backslashes > 0 {
-        word.get_or_insert_default().push_str(&"\\".repeat(backslashes));
-    }
-    words.extend(word);
-    (!quoted).then_some(words)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn windows_command_lines_are_split_as_botocore_splits_them() {
-        for (command_line, words) in [
-            (
-                r"C:\Tools\aws-vault.exe exec -j dev",
-                &[r"C:\Tools\aws-vault.exe", "exec", "-j", "dev"][..],
-            ),
-            (r#""C:\Program Files\a.exe" x"#, &[r"C:\Program Files\a.exe", "x"]),
-            (r#"a "b c"d "" e\"#, &["a", "b cd", "", r"e\"]),
-            (r#"a \"b\" \\"c d\\" e"#, &["a", "\"b\"", r"\c d\", "e"]),
-            ("  a\t b  ", &["a", "b"]),
-            ("a 'b c'", &["a", "'b", "c'"]),
-        ] {
-            assert_eq!(split(command_line, true).unwrap(), words, "{command_line}");
-        }
-        assert_eq!(split(r#"a "b"#, true), None);
-        assert_eq!(split(r"'C:\a b' c", false).unwrap(), [r"C:\a b", "c"]);
-    }
 }

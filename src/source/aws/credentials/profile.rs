@@ -76,7 +76,7 @@ impl<'a> Resolver<'a> {
 
     fn without_role(&self, name: &str, profile: &Profile) -> Result<Lookup, Error> {
         if let Some(file) = profile.get("web_identity_token_file") {
-            let role = role_of(profile).ok_or_else(|| {
+            let role = self.web_identity_role(profile)?.ok_or_else(|| {
                 profile_error(name, "has web_identity_token_file but no role_arn", "set role_arn")
             })?;
             return web_identity::exchange(&role, file, "web_identity_token_file", self.account);
@@ -84,7 +84,7 @@ impl<'a> Resolver<'a> {
         if sso::is_configured(profile) {
             return sso::load(name, profile, self.account).map(Lookup::Found);
         }
-        if profile.is_in_credentials_file("aws_access_key_id") {
+        if profile.has_key_in_credentials_file() {
             return static_keys(name, profile);
         }
         if let Some(session) = profile.get("login_session") {
@@ -94,6 +94,16 @@ impl<'a> Resolver<'a> {
             Some(command_line) => process::load(name, command_line, self.account),
             None => static_keys(name, profile),
         }
+    }
+
+    /// The role of a web identity. Variables override the keys of the profile in use, unless an option
+    /// selects it.
+    fn web_identity_role(&self, profile: &Profile) -> Result<Option<AssumedRole>, Error> {
+        let role = match self.names.len() == 1 && !self.account.profile_is_option {
+            true => web_identity::role(self.account)?,
+            false => role_of(profile),
+        };
+        Ok(role.map(|role| AssumedRole { duration: duration(profile), ..role }))
     }
 
     fn role(&mut self, name: &'a str, profile: &'a Profile) -> Result<Credentials, Error> {
@@ -177,28 +187,37 @@ impl<'a> Resolver<'a> {
     }
 }
 
+/// The lifetime of the session. As in botocore, a value that is not a number is ignored.
+fn duration(profile: &Profile) -> Option<String> {
+    let seconds = profile.get("duration_seconds")?.parse::<u32>().ok()?;
+    Some(seconds.to_string())
+}
+
 fn role_of(profile: &Profile) -> Option<AssumedRole> {
     let text = |key| profile.get(key).map(str::to_owned);
     Some(AssumedRole {
         arn: text("role_arn")?,
         session_name: text("role_session_name"),
         external_id: text("external_id").map(ExternalId::Literal),
-        duration: text("duration_seconds"),
+        duration: duration(profile),
     })
 }
 
+/// The access keys of a profile, all from the file that sets the ID.
 fn static_keys(name: &str, profile: &Profile) -> Result<Lookup, Error> {
-    match (profile.get("aws_access_key_id"), profile.get("aws_secret_access_key")) {
+    let Some(keys) = profile.with_access_key() else {
+        return Ok(Lookup::absent(format!("{name:?} has no credentials")));
+    };
+    match (keys.get("aws_access_key_id"), keys.get("aws_secret_access_key")) {
         (Some(key), Some(secret)) => {
-            let token = profile.get("aws_session_token");
+            let token = keys.get("aws_session_token");
             let place = format!("the profile {name:?}");
             from_user(key, secret, token, None, &place).map(Lookup::Found)
         }
-        (Some(_), None) => Err(profile_error(
+        _ => Err(profile_error(
             name,
-            "has aws_access_key_id but no aws_secret_access_key",
+            "has aws_access_key_id but no aws_secret_access_key in the same file",
             "set aws_secret_access_key, or remove aws_access_key_id",
         )),
-        (None, _) => Ok(Lookup::absent(format!("{name:?} has no credentials"))),
     }
 }

@@ -29,14 +29,19 @@ pub(super) fn from_environment(account: &Account) -> Result<Lookup, Error> {
     let Some(file) = env.text("AWS_WEB_IDENTITY_TOKEN_FILE")? else {
         return Ok(Lookup::absent("AWS_WEB_IDENTITY_TOKEN_FILE is not set"));
     };
-    let arn = env.text("AWS_ROLE_ARN")?.ok_or_else(|| {
+    let role = role(account)?.ok_or_else(|| {
         let what = "AWS_WEB_IDENTITY_TOKEN_FILE is set, but AWS_ROLE_ARN is not set";
         Error::new(Kind::Configuration, what)
             .fix("set AWS_ROLE_ARN, or unset AWS_WEB_IDENTITY_TOKEN_FILE")
     })?;
-    let session_name = env.text("AWS_ROLE_SESSION_NAME")?;
-    let role = AssumedRole { arn, session_name, ..AssumedRole::default() };
     exchange(&role, &file, "AWS_WEB_IDENTITY_TOKEN_FILE", account)
+}
+
+/// The role of the variables. As in botocore, the profile in use has what they do not set.
+pub(super) fn role(account: &Account) -> Result<Option<AssumedRole>, Error> {
+    let arn = account.setting("AWS_ROLE_ARN", "role_arn")?;
+    let session_name = account.setting("AWS_ROLE_SESSION_NAME", "role_session_name")?;
+    Ok(arn.map(|arn| AssumedRole { arn, session_name, ..AssumedRole::default() }))
 }
 
 /// Exchanges the token in `file` for credentials of `role`. `option` is the setting that names the

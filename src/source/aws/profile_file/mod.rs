@@ -2,7 +2,7 @@
 //!
 //! The config file has the sections `[default]`, `[profile NAME]`, `[sso-session NAME]` and
 //! `[services NAME]`. In the credentials file, each section is a profile: `[NAME]`. If both files
-//! set a key of a profile, the credentials file takes precedence.
+//! set a key of a profile, the credentials file takes precedence. Access keys are from one file.
 //! <https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html>
 
 mod sections;
@@ -10,30 +10,35 @@ mod sections;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use zeroize::Zeroizing;
-
 use self::sections::{Keys, key_and_value, unquoted};
 use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::files;
+use crate::secret::Secret;
+use crate::show;
 
 /// The keys of a profile from both files.
 #[derive(Default)]
 pub(super) struct Profile {
-    keys: Keys,
-    /// The names of the keys that the credentials file sets.
-    in_credentials_file: Vec<String>,
+    config: Keys,
+    credentials: Keys,
 }
 
 impl Profile {
     /// The value of a key, if the profile sets it and the value is not empty.
     pub(super) fn get(&self, key: &str) -> Option<&str> {
-        self.keys.get(key)
+        self.credentials.get(key).or_else(|| self.config.get(key))
     }
 
-    /// Whether the credentials file sets this key.
-    pub(super) fn is_in_credentials_file(&self, key: &str) -> bool {
-        self.in_credentials_file.iter().any(|set| set == key)
+    /// The keys of the file with the access key ID: the credentials file, or else the config file.
+    pub(super) fn with_access_key(&self) -> Option<&Keys> {
+        let files = [&self.credentials, &self.config];
+        files.into_iter().find(|keys| keys.get("aws_access_key_id").is_some())
+    }
+
+    /// Whether the credentials file sets the access key ID.
+    pub(super) fn has_key_in_credentials_file(&self) -> bool {
+        self.credentials.get("aws_access_key_id").is_some()
     }
 }
 
@@ -58,14 +63,21 @@ impl Files {
     /// `AWS_SHARED_CREDENTIALS_FILE` or `~/.aws/credentials`.
     ///
     /// # Errors
-    /// `CONFIGURATION` if a file exists but cannot be read.
+    /// `CONFIGURATION` if a file exists but cannot be read or has a malformed line.
     pub(super) fn read(cx: &Context) -> Result<Files, Error> {
         let mut files = Files::default();
-        if let Some(text) = read(cx, "AWS_CONFIG_FILE", "config")? {
-            files.add_config(&text);
-        }
-        if let Some(text) = read(cx, "AWS_SHARED_CREDENTIALS_FILE", "credentials")? {
-            files.add_credentials(&text);
+        type Add = fn(&mut Files, &str) -> Result<(), String>;
+        let places: [(_, _, Add); 2] = [
+            ("AWS_CONFIG_FILE", "config", Files::add_config),
+            ("AWS_SHARED_CREDENTIALS_FILE", "credentials", Files::add_credentials),
+        ];
+        for (variable, name, add) in places {
+            let Some((path, text)) = read(cx, variable, name)? else { continue };
+            add(&mut files, text.expose()).map_err(|why| {
+                Error::new(Kind::Configuration, format!("cannot parse {}", show::path(&path)))
+                    .cause(why)
+                    .fix("correct this line")
+            })?;
         }
         Ok(files)
     }
@@ -103,44 +115,64 @@ impl Files {
     }
 
     /// The `endpoint_url` of a service in the `[services NAME]` section that the profile names.
-    pub(super) fn service_endpoint(&self, profile: &Profile, service: &str) -> Option<&str> {
-        let nested = self.services.get(profile.get("services")?)?.get(service)?;
-        let mut pairs = nested.lines().filter_map(key_and_value);
-        pairs.find(|(key, _)| *key == "endpoint_url").map(|(_, url)| url)
+    ///
+    /// # Errors
+    /// `CONFIGURATION` if the section does not exist: its endpoints are not the public ones.
+    pub(super) fn service_endpoint(
+        &self,
+        profile: &Profile,
+        service: &str,
+    ) -> Result<Option<&str>, Error> {
+        let Some(name) = profile.get("services") else { return Ok(None) };
+        let keys = self.services.get(name).ok_or_else(|| {
+            let shown = show::value(name);
+            let what = format!("the section [services {shown}] of the profile does not exist");
+            Error::new(Kind::Configuration, what).fix(format!(
+                "add [services {shown}] to the config file, or correct services in the profile"
+            ))
+        })?;
+        let pairs = keys.get(service).unwrap_or_default().lines().filter_map(key_and_value);
+        let urls = pairs.filter(|(key, url)| *key == "endpoint_url" && !url.is_empty());
+        Ok(urls.last().map(|(_, url)| url))
     }
 
-    pub(super) fn add_config(&mut self, text: &str) {
-        for (section, keys) in sections::parse(text) {
+    /// Adds the content of the config file. Of two sections for one name, such as `[default]` and
+    /// `[profile default]`, the last one is used, as by botocore.
+    ///
+    /// # Errors
+    /// Which line is malformed.
+    pub(super) fn add_config(&mut self, text: &str) -> Result<(), String> {
+        for (section, keys) in sections::parse(text)? {
             let (kind, name) = section.split_once([' ', '\t']).unwrap_or((&section, ""));
             let name = unquoted(name);
             match (kind, name.is_empty()) {
-                ("default", true) => self.add_profile("default", keys, false),
-                ("profile", false) => self.add_profile(&name, keys, false),
-                ("sso-session", false) => {
-                    self.sso_sessions.entry(name).or_default().0.extend(keys.0)
-                }
-                ("services", false) => self.services.entry(name).or_default().0.extend(keys.0),
+                ("default", true) => self.profile_mut("default").config = keys,
+                ("profile", false) => self.profile_mut(&name).config = keys,
+                ("sso-session", false) => drop(self.sso_sessions.insert(name, keys)),
+                ("services", false) => drop(self.services.insert(name, keys)),
                 _ => self.ignored.push(section),
             }
         }
+        Ok(())
     }
 
-    pub(super) fn add_credentials(&mut self, text: &str) {
-        for (section, keys) in sections::parse(text) {
-            self.add_profile(&section, keys, true);
+    /// Adds the content of the credentials file.
+    ///
+    /// # Errors
+    /// Which line is malformed.
+    pub(super) fn add_credentials(&mut self, text: &str) -> Result<(), String> {
+        for (section, keys) in sections::parse(text)? {
+            self.profile_mut(&section).credentials = keys;
         }
+        Ok(())
     }
 
-    fn add_profile(&mut self, name: &str, keys: Keys, in_credentials_file: bool) {
-        let profile = self.profiles.entry(name.to_owned()).or_default();
-        if in_credentials_file {
-            profile.in_credentials_file.extend(keys.0.keys().cloned());
-        }
-        profile.keys.0.extend(keys.0);
+    fn profile_mut(&mut self, name: &str) -> &mut Profile {
+        self.profiles.entry(name.to_owned()).or_default()
     }
 }
 
-fn read(cx: &Context, variable: &str, name: &str) -> Result<Option<Zeroizing<String>>, Error> {
+fn read(cx: &Context, variable: &str, name: &str) -> Result<Option<(PathBuf, Secret)>, Error> {
     let path = match cx.env.text(variable)? {
         Some(path) => expand_home(&path, cx)?,
         None => match cx.env.home()? {
@@ -155,12 +187,13 @@ fn read(cx: &Context, variable: &str, name: &str) -> Result<Option<Zeroizing<Str
         cx.log.warn_if_shared(&path);
     }
     let text = files::read_text(&path, variable, Kind::Configuration)?;
-    Ok(Some(Zeroizing::new(text.expose().to_owned())))
+    Ok(Some((path, text)))
 }
 
-/// A path in which a leading `~/` means the home directory.
+/// A path in which a leading `~/`, `$HOME/` or `${HOME}/` means the home directory, as in botocore.
 pub(super) fn expand_home(path: &str, cx: &Context) -> Result<PathBuf, Error> {
-    match (path.strip_prefix("~/"), cx.env.home()?) {
+    let rest = ["~/", "$HOME/", "${HOME}/"].iter().find_map(|home| path.strip_prefix(home));
+    match (rest, cx.env.home()?) {
         (Some(rest), Some(home)) => Ok(home.join(rest)),
         _ => Ok(Path::new(path).to_owned()),
     }
@@ -172,8 +205,8 @@ mod tests {
 
     fn files(config: &str, credentials: &str) -> Files {
         let mut files = Files::default();
-        files.add_config(config);
-        files.add_credentials(credentials);
+        files.add_config(config).unwrap();
+        files.add_credentials(credentials).unwrap();
         files
     }
 
@@ -196,26 +229,39 @@ mod tests {
     #[test]
     fn the_credentials_file_takes_precedence() {
         let files = files(
-            "[default]\naws_access_key_id=config\noutput=json\n",
+            "[default]\naws_access_key_id=config\naws_session_token=config\noutput=json\n",
             "[default]\naws_access_key_id=credentials\n",
         );
         let profile = files.profile("default").unwrap();
         assert_eq!(profile.get("aws_access_key_id"), Some("credentials"));
         assert_eq!(profile.get("output"), Some("json"));
-        assert!(profile.is_in_credentials_file("aws_access_key_id"));
-        assert!(!profile.is_in_credentials_file("output"));
+        assert_eq!(profile.with_access_key().unwrap().get("aws_session_token"), None);
+        assert!(profile.has_key_in_credentials_file());
+    }
+
+    #[test]
+    fn the_last_section_for_a_name_is_used() {
+        let files = files(
+            "[default]\naws_access_key_id=x\n[profile a]\nregion=b\n[profile default]\n\
+             output=json\n[profile \"a\"]\nregion=c\n",
+            "",
+        );
+        assert!(files.profile("default").unwrap().with_access_key().is_none());
+        assert_eq!(files.profile("a").unwrap().get("region"), Some("c"));
     }
 
     #[test]
     fn sso_sessions_and_services_are_separate_from_profiles() {
         let files = files(
-            "[profile p]\nservices = s\n[services s]\nsts =\n  endpoint_url = http://127.0.0.1:1\n\
+            "[profile p]\nservices = s\n[profile q]\nservices = t\n[services s]\nsts =\n  \
+             endpoint_url = http://127.0.0.1:2\n  endpoint_url = http://127.0.0.1:1\n\
              [sso-session corp]\nsso_region = eu-west-1\n",
             "",
         );
         let profile = files.profile("p").unwrap();
-        assert_eq!(files.service_endpoint(profile, "sts"), Some("http://127.0.0.1:1"));
-        assert_eq!(files.service_endpoint(profile, "sso"), None);
+        assert_eq!(files.service_endpoint(profile, "sts").unwrap(), Some("http://127.0.0.1:1"));
+        assert_eq!(files.service_endpoint(profile, "sso").unwrap(), None);
+        assert!(files.service_endpoint(files.profile("q").unwrap(), "sts").is_err());
         assert_eq!(files.sso_session("corp").unwrap().get("sso_region"), Some("eu-west-1"));
         assert!(files.sso_session("other").is_none());
     }

@@ -1,8 +1,8 @@
 //! The syntax of the shared files: sections of keys.
 //!
 //! A line that starts with `#` or `;` is a comment. A line that is indented deeper than the key
-//! before it continues the value of that key. Keys are case-insensitive; a line that is none of these
-//! is ignored, as by the AWS CLI.
+//! before it continues the value of that key. Keys are case-insensitive. Any other line is an error,
+//! as for the AWS CLI: a section without its bracket would add its keys to the section before it.
 //! <https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html>
 
 use std::collections::BTreeMap;
@@ -19,44 +19,64 @@ impl Keys {
         self.0.get(key).map(|value| value.as_str()).filter(|value| !value.is_empty())
     }
 
-    fn append_line(&mut self, key: &str, line: &str) {
-        if let Some(value) = self.0.get_mut(key) {
-            value.push('\n');
-            value.push_str(line);
-        }
+    /// Continues the value of a key. False if its other lines are nested keys, and this one is not.
+    fn append_line(&mut self, key: &str, line: &str) -> bool {
+        let Some(value) = self.0.get_mut(key) else { return false };
+        let is_nested = value.is_empty() || value.starts_with('\n');
+        value.push('\n');
+        value.push_str(line);
+        !is_nested || line.contains('=')
     }
 }
 
-/// The sections of a file with their names, in the order of the file.
-pub(super) fn parse(text: &str) -> Vec<(String, Keys)> {
+/// The sections of a file with their names, in the order of the file. Sections with the same name are
+/// one section.
+///
+/// # Errors
+/// Which line is malformed.
+pub(super) fn parse(text: &str) -> Result<Vec<(String, Keys)>, String> {
     let mut sections: Vec<(String, Keys)> = Vec::new();
+    // The places of the sections, and the section of the line.
+    let (mut places, mut current) = (BTreeMap::new(), None);
     // The last key, and its indentation.
     let mut last_key: Option<(String, usize)> = None;
-    for line in text.lines() {
+    for (number, line) in text.lines().enumerate() {
         let trimmed = line.trim();
         if trimmed.is_empty() || trimmed.starts_with(['#', ';']) {
             continue;
         }
         let indent = line.len() - line.trim_start().len();
         let continued = last_key.as_ref().filter(|(_, of_key)| indent > *of_key);
-        if let (Some((key, _)), Some((_, keys))) = (continued, sections.last_mut()) {
-            keys.append_line(key, trimmed);
-        } else if let Some(name) = section_name(trimmed) {
-            sections.push((name.to_owned(), Keys::default()));
-            last_key = None;
-        } else if let (Some((key, value)), Some((_, keys))) =
-            (key_and_value(trimmed), sections.last_mut())
-        {
-            let key = key.to_ascii_lowercase();
-            keys.0.insert(key.clone(), Zeroizing::new(value.to_owned()));
-            last_key = Some((key, indent));
+        let section = current.and_then(|index: usize| sections.get_mut(index));
+        match (continued, section_name(trimmed), key_and_value(trimmed), section) {
+            (Some((key, _)), .., Some((_, keys))) => {
+                if !keys.append_line(key, trimmed) {
+                    return Err(format!("line {} is not a nested KEY = VALUE", number + 1));
+                }
+            }
+            (_, Some(name), ..) => {
+                let place = *places.entry(name.to_owned()).or_insert(sections.len());
+                if place == sections.len() {
+                    sections.push((name.to_owned(), Keys::default()));
+                }
+                current = Some(place);
+                last_key = None;
+            }
+            (_, None, Some((key, value)), Some((_, keys))) if !key.is_empty() => {
+                let key = key.to_ascii_lowercase();
+                keys.0.insert(key.clone(), Zeroizing::new(value.to_owned()));
+                last_key = Some((key, indent));
+            }
+            (.., None) => return Err(format!("line {} is not in a section", number + 1)),
+            _ => return Err(format!("line {} is neither a [section] nor KEY = VALUE", number + 1)),
         }
     }
-    sections
+    Ok(sections)
 }
 
 fn section_name(line: &str) -> Option<&str> {
-    Some(line.strip_prefix('[')?.split_once(']')?.0.trim())
+    let name = line.strip_prefix('[')?.split_once(']')?.0.trim();
+    (!name.is_empty()).then_some(name)
 }
 
 /// The key and the value of a line, without the spaces around them.
@@ -90,7 +110,7 @@ mod tests {
             "  [c]",
             "\tz = 1",
         ];
-        let sections = parse(&lines.join("\n"));
+        let sections = parse(&lines.join("\n")).unwrap();
         let names: Vec<&str> = sections.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["a", "c"], "[b] is deeper than the key before it");
         let keys = &sections[0].1;
@@ -102,20 +122,35 @@ mod tests {
     }
 
     #[test]
-    fn malformed_lines_are_ignored() {
+    fn comments_spaces_and_repeated_sections_are_allowed() {
         let sections = parse(
-            "; a comment\r\n# another comment\r\nbefore_any_section=1\r\n\
-             [profile  one ] # of section\r\n\
+            "; a comment\r\n# another comment\r\n[profile  one ] # of section\r\n\
              Region = eu-west-1 \r\n  # indented comment\r\nempty =\r\nurl: https://a:1/?b=c\r\n\
-             not a key\r\ns3 =\r\n  max = 3\r\n  min = 1\r\nlast = x",
+             s3 =\r\n  max = 3\r\n  min = 1\r\npager = a\r\n  b\r\n[two]\r\n[profile  one]\r\nlast = x",
         );
-        let [(name, keys)] = &sections[..] else { panic!("{} sections", sections.len()) };
-        assert_eq!(name, "profile  one");
+        let sections = sections.unwrap();
+        let [(name, keys), (other, _)] = &sections[..] else { panic!("{}", sections.len()) };
+        assert_eq!((name.as_str(), other.as_str()), ("profile  one", "two"));
         assert_eq!(keys.get("region"), Some("eu-west-1"));
         assert_eq!(keys.get("empty"), None);
         assert_eq!(keys.get("url"), Some("https://a:1/?b=c"));
         assert_eq!(keys.get("s3"), Some("\nmax = 3\nmin = 1"));
+        assert_eq!(keys.get("pager"), Some("a\nb"));
         assert_eq!(keys.get("last"), Some("x"));
-        assert_eq!(keys.get("before_any_section"), None);
+    }
+
+    #[test]
+    fn a_malformed_line_is_an_error_with_its_number() {
+        let refused = |text| parse(text).err();
+        let malformed = |line| Some(format!("line {line} is neither a [section] nor KEY = VALUE"));
+        assert_eq!(refused("[a]\nx = hunter2\n\n[b\nx = y\n"), malformed(4));
+        assert_eq!(refused("[a]\nrole_arn hunter2\n"), malformed(2));
+        assert_eq!(refused("[a]\n= hunter2\n"), malformed(2));
+        assert_eq!(refused("[a]\n[]\n"), malformed(2));
+        let nested = refused("[a]\ns3 =\n  x = y\n  hunter2\n");
+        assert_eq!(nested, Some("line 4 is not a nested KEY = VALUE".to_owned()));
+        for text in ["x = hunter2\n[a]\n", "hunter2"] {
+            assert_eq!(refused(text), Some("line 1 is not in a section".to_owned()));
+        }
     }
 }
