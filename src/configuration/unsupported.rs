@@ -66,7 +66,7 @@ const AWS: &[(&str, &[&str])] = &[
 /// The servers of the AWS instance metadata.
 const METADATA_SERVERS: [&str; 2] = ["http://169.254.169.254", "http://[fd00:ec2::254]"];
 /// The request that every client signs by default.
-const VERIFICATION: (&str, &str) = (
+pub const VERIFICATION: (&str, &str) = (
     "regional_cred_verification_url",
     "https://sts.{region}.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15",
 );

@@ -193,6 +193,9 @@ fn token(document: &Value, expected: TokenType) -> Option<Trouble> {
 const FIRST_TIME: i64 = 2 * 365 * 86_400;
 
 fn expiration_time(document: &Value, place: Place) -> Option<Trouble> {
+    let fix = "set expiration_time to the expiry in whole seconds since 1970";
+    // Clients run the command if the token in the output file has expired.
+    let expired = |what| Some(Trouble { fails: place != Place::File, ..Trouble::new(what, fix) });
     let refused = |what, clients: &[&str]| place.refused_by(what, clients);
     let what = match document.get("expiration_time") {
         None | Some(Value::Null) if place != Place::Output => {
@@ -203,11 +206,13 @@ fn expiration_time(document: &Value, place: Place) -> Option<Trouble> {
         None => return None,
         Some(Value::Number(time)) => match time.as_i64() {
             Some(time) if time < 0 => {
-                "expiration_time is negative, so clients consider the token expired".to_owned()
+                let what = "expiration_time is negative, so clients consider the token expired";
+                return expired(what);
             }
             Some(time) if (1..FIRST_TIME).contains(&time) => {
-                "expiration_time is a lifetime, not a time, so clients consider the token expired"
-                    .to_owned()
+                let what = "expiration_time is a lifetime, not a time, so clients consider the \
+                            token expired";
+                return expired(what);
             }
             Some(time) if time <= LAST_SECOND => return None,
             Some(_) => {
@@ -222,7 +227,7 @@ fn expiration_time(document: &Value, place: Place) -> Option<Trouble> {
         }
         Some(_) => "expiration_time is not a number, which clients refuse".to_owned(),
     };
-    Some(Trouble::new(what, "set expiration_time to the expiry in whole seconds since 1970"))
+    Some(Trouble::new(what, fix))
 }
 
 /// By how much `expiration_time` may be later than the expiry of the token, in seconds. Programs

@@ -1,4 +1,4 @@
-//! Members that are null or empty. This program reads them as missing, as some clients do; other
+//! Members that are null, empty or missing. This program reads them as missing, as some clients do; other
 //! clients refuse the file. Templates and `jsonencode` of Terraform write such members for a value that
 //! is not set.
 //!
@@ -8,7 +8,9 @@
 
 use serde_json::Value;
 
-/// A member by its path, the sources with which it matters (all if there are none), the clients that refuse it if
+use crate::configuration::unsupported::VERIFICATION;
+
+/// A member by its path, the sources with which it matters (`ANY`: all), the clients that refuse it if
 /// it is null, and those that refuse it if it is an empty string.
 type Row = (&'static str, &'static [&'static str], &'static str, &'static str);
 
@@ -61,19 +63,15 @@ const MEMBERS: &[Row] = &[
 ];
 
 /// What is wrong with a configuration of the type `external_account`, and the fix, for each member
-/// that is null or empty.
+/// that is null, empty or missing.
 pub(super) fn problems(members: &Value) -> impl Iterator<Item = (String, String)> {
     let source = members.get("credential_source");
-    let is_given = move |name: &&str| {
-        let value = source.and_then(|source| source.get(name));
+    let is_given = |name: &&&str| {
+        let value = source.and_then(|source| source.get(**name));
         value.is_some_and(|value| !value.is_null() && value != "")
     };
-    let headers = source.filter(|_| is_given(&"url")).and_then(|source| source.get("headers"));
-    let headers = headers.and_then(Value::as_object);
-    let null = headers.into_iter().flatten().find(|(_, value)| value.is_null()).map(|_| {
-        let what = "a member of credential_source.headers is null, which Rust refuses";
-        (what.to_owned(), "set the member to a string in double quotes".to_owned())
-    });
+    // AWS sources have a url too.
+    let kind = ["environment_id", "executable", "url", "file"].iter().find(is_given).copied();
     let found = MEMBERS.iter().filter_map(move |(path, sources, null, empty)| {
         let value = members.pointer(&format!("/{}", path.replace('.', "/")))?;
         let (state, clients) = match value {
@@ -81,10 +79,34 @@ pub(super) fn problems(members: &Value) -> impl Iterator<Item = (String, String)
             Value::String(text) if text.is_empty() => ("empty", empty),
             _ => return None,
         };
-        let matters = sources.is_empty() || sources.iter().any(is_given);
+        let matters = sources.is_empty() || kind.is_some_and(|kind| sources.contains(&kind));
         let is_refused = matters && !clients.is_empty();
         is_refused
             .then(|| (format!("{path} is {state}, which {clients}"), format!("remove {path}")))
     });
-    found.chain(null)
+    found.chain(source.zip(kind).and_then(|(source, kind)| of_source(source, kind)))
+}
+
+/// The same for the members of a `credential_source` of this kind that are not in the table.
+fn of_source(source: &Value, kind: &str) -> Option<(String, String)> {
+    let members = |name| source.get(name).and_then(Value::as_object);
+    let (what, fix) = match kind {
+        "environment_id" if source.get(VERIFICATION.0).is_none() => (
+            format!(
+                "credential_source.{} is missing, which Python, gcloud, Node and Java refuse",
+                VERIFICATION.0
+            ),
+            format!("set credential_source.{} to {}", VERIFICATION.0, VERIFICATION.1),
+        ),
+        "url" if members("headers").is_some_and(|map| map.values().any(Value::is_null)) => (
+            "a member of credential_source.headers is null, which Rust refuses".to_owned(),
+            "set the member to a string in double quotes".to_owned(),
+        ),
+        "url" | "file" if !members("format")?.contains_key("type") => (
+            "credential_source.format.type is missing, which Rust refuses".to_owned(),
+            "set credential_source.format.type to text or json".to_owned(),
+        ),
+        _ => return None,
+    };
+    Some((what, fix))
 }

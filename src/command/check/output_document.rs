@@ -97,15 +97,15 @@ fn problem(
             format!("{} contains a failure document, so {clients} the command", path.display());
         return Some(Trouble::new(what, remove(path)));
     }
-    if let Some(trouble) =
-        judgement::of_success(&document, config.token_type, Place::File).into_iter().next()
-    {
-        let what = format!(
-            "clients read {} before they run the command, and its {}",
-            path.display(),
-            trouble.what
-        );
-        return Some(Trouble::new(what, remove(path)));
+    let troubles = judgement::of_success(&document, config.token_type, Place::File);
+    if let Some(Trouble { what, fix, fails }) = troubles.into_iter().next() {
+        let shown = path.display();
+        let what = format!("clients read {shown} before they run the command, and its {what}");
+        let fix = match fails {
+            true => remove(path),
+            false => format!("configure the program that writes the file to {fix}"),
+        };
+        return Some(Trouble { what, fix, fails });
     }
     let expiry = document.get("expiration_time")?.as_i64()?;
     let now = cx.clock.now();

@@ -55,7 +55,7 @@ pub(super) fn file(path: &Path, mtls: bool, universe: &str, report: &mut Report)
         report.broken(LINK, Kind::Configuration, format!("{shown}{what}"), fix);
     };
     if files::has_byte_order_mark(path) {
-        let what = " begins with a byte order mark, which Python, gcloud, Go and Node refuse";
+        let what = " begins with a byte order mark, which Python, gcloud, Go, Node and Rust refuse";
         refused(what.to_owned(), format!("save {shown} as UTF-8 without a byte order mark"));
     }
     let text = files::read_text(path, "--credentials", Kind::Configuration);
