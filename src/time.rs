@@ -18,6 +18,12 @@ pub fn instant(value: &Value) -> Option<i64> {
     (0.0..=LAST_SECOND as f64).contains(&seconds).then_some(seconds as i64)
 }
 
+/// A time in whole seconds since 1970. `None` if it is not between 1970 and 9999, so that no
+/// difference of two times overflows.
+pub fn whole_second(value: &Value) -> Option<i64> {
+    value.as_i64().filter(|seconds| (0..=LAST_SECOND).contains(seconds))
+}
+
 /// A lifetime in seconds from another program, in the forms of [`instant`]. It is at least 0 and at
 /// most 90 days, so that no sum with a time overflows and no token is used forever.
 pub fn lifetime(value: &Value) -> Option<i64> {

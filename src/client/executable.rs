@@ -12,14 +12,14 @@ use crate::configuration::credential_source::{INTERACTIVE_TIMEOUTS_MS, TIMEOUTS_
 use crate::configuration::duplicates;
 use crate::context::Context;
 use crate::contract::document;
-use crate::contract::judgement::{self, Trouble};
+use crate::contract::judgement::{self, Place, Trouble};
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::files::ownership::{self, Refusal};
 use crate::program::{self, Observed, Program};
 use crate::secret::Secret;
 use crate::show;
-use crate::time::{self, rfc3339};
+use crate::time::rfc3339;
 use crate::token::{Origin, TokenType, mismatch};
 use crate::world::Env;
 
@@ -154,8 +154,11 @@ impl Executable<'_> {
             troubles.extend(judgement::of_failure(&document));
         } else {
             troubles.extend(judgement::of_run(status.success(), wrote_errors));
-            let cached = self.output_file.is_some();
-            troubles.extend(judgement::of_success(&document, self.token_type, cached));
+            let place = match self.output_file {
+                Some(_) => Place::OutputBesideFile,
+                None => Place::Output,
+            };
+            troubles.extend(judgement::of_success(&document, self.token_type, place));
             troubles.extend(judgement::outlives_token(&document));
         }
         let token = document::token(&document, self.token_type).map_err(|why| {
@@ -168,7 +171,7 @@ impl Executable<'_> {
         })?;
         // The expiry is that of the document, as in the clients. The token service checks that of
         // the token itself.
-        match document.get("expiration_time").and_then(time::instant) {
+        match document::stated_expiry(&document) {
             Some(expiry) if expiry <= cx.clock.now() => {
                 let what = format!("the subject token from {shown} expired at {}", rfc3339(expiry));
                 let fix = format!("run {} by hand to see its error output", program.place);

@@ -66,7 +66,7 @@ const AWS: &[(&str, &[&str])] = &[
 /// The servers of the AWS instance metadata.
 const METADATA_SERVERS: [&str; 2] = ["http://169.254.169.254", "http://[fd00:ec2::254]"];
 /// The request that every client signs by default.
-const VERIFICATION: (&str, &str) = (
+pub const VERIFICATION: (&str, &str) = (
     "regional_cred_verification_url",
     "https://sts.{region}.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15",
 );
@@ -201,7 +201,12 @@ fn refused(members: &Members, name: &str) -> Error {
 
 /// The names of the members that have a value.
 fn given<'a>(members: &Members<'a>) -> impl Iterator<Item = &'a str> + use<'a> {
-    let is_given = |value: &Value| !value.is_null() && value.as_str() != Some("");
+    let is_given = |value: &Value| match value {
+        Value::Null => false,
+        Value::String(text) => !text.is_empty(),
+        Value::Array(items) => !items.is_empty(),
+        _ => true,
+    };
     members.map.iter().filter(move |(_, value)| is_given(value)).map(|(name, _)| name.as_str())
 }
 
@@ -337,7 +342,7 @@ mod tests {
     fn other_members_are_ignored() {
         for value in [
             json!({"quota_project_id": "p", "token_info_url": "https://x", "trust_boundary": {}, "comment": "c", "cloud_resource_manager_url": "https://x"}),
-            json!({"actor_token_type": null, "delegates": ""}),
+            json!({"actor_token_type": null, "delegates": "", "resource": []}),
             json!({"subject_token_type": "t", "workforce_pool_user_project": "1", "service_account_impersonation": {"token_lifetime_seconds": 600}}),
             json!({"credential_source": {"file": "/t", "url": null, "_note": "n", "headers": {}, "format": {"type": "text"}}}),
             json!({"credential_source": {"executable": {"command": "x", "timeout_millis": 5000, "interactive_timeout_millis": 30000, "output_file": "/o", "description": "d"}}}),

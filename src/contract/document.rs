@@ -13,7 +13,7 @@ use crate::cache::Cached;
 use crate::cache::sealed::REQUEST_MEMBER;
 use crate::error::{Error, redacted};
 use crate::secret::Secret;
-use crate::time::{self, LAST_SECOND};
+use crate::time;
 use crate::token::{SubjectToken, TokenType, UNKNOWN_LIFE, jwt};
 
 /// A success: a token, and when clients must stop using it.
@@ -116,10 +116,8 @@ impl Cached for Document {
         let token_type = token_type.and_then(TokenType::parse).ok_or("it has no token_type")?;
         let token = value.get(member(token_type)).and_then(Value::as_str);
         let token = token.filter(|token| !token.is_empty()).ok_or("it has no token")?;
-        let expiration_time = value.get("expiration_time").and_then(Value::as_i64);
-        let expiration_time = expiration_time
-            .filter(|time| *time <= LAST_SECOND)
-            .ok_or("it has no expiration_time in seconds")?;
+        let expiration_time = value.get("expiration_time").and_then(time::whole_second);
+        let expiration_time = expiration_time.ok_or("it has no expiration_time in seconds")?;
         let expiration_time = token_type.expiry(token).unwrap_or(i64::MAX).min(expiration_time);
         Ok(Document { token_type, token: Secret::new(token), expiration_time })
     }
@@ -160,10 +158,18 @@ pub fn token(document: &Value, token_type: TokenType) -> Result<Secret, String> 
     token.map(Secret::new).ok_or_else(|| format!("it has no {name}"))
 }
 
+/// The `expiration_time` of a version-1 document of any program, in seconds since 1970. A negative
+/// one counts as 0.
+pub fn stated_expiry(document: &Value) -> Option<i64> {
+    let stated = document.get("expiration_time")?;
+    let is_negative = stated.as_f64().is_some_and(|seconds| seconds < 0.0);
+    if is_negative { Some(0) } else { time::instant(stated) }
+}
+
 /// When the token in a version-1 document of any program expires, in seconds since 1970: at its
 /// `expiration_time`, or earlier if the token says so. `None` without an `expiration_time`.
 pub fn expiry(document: &Value) -> Option<i64> {
-    let stated = time::instant(document.get("expiration_time")?)?;
+    let stated = stated_expiry(document)?;
     Some(expiry_of_token(document).unwrap_or(stated).min(stated))
 }
 

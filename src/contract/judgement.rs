@@ -7,7 +7,7 @@
 use serde_json::Value;
 
 use super::document::{expiry_of_token, member};
-use crate::time::{LAST_SECOND, rfc3339};
+use crate::time::{self, LAST_SECOND, rfc3339};
 use crate::token::TokenType;
 
 /// What is wrong with a document, and which clients fail.
@@ -88,13 +88,39 @@ pub fn of_failure(document: &Value) -> Vec<Trouble> {
     troubles.map(|trouble| Trouble { fails: false, ..trouble }).collect()
 }
 
-/// What is wrong with a document that reports success; the first problem of each member. `cached`
-/// means that clients read it from an output file, or that the configuration has one.
-pub fn of_success(document: &Value, token_type: TokenType, cached: bool) -> Vec<Trouble> {
+/// Where clients read a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// On standard output.
+    Output,
+    /// On standard output, if the configuration also has an output file.
+    OutputBesideFile,
+    /// In the output file.
+    File,
+}
+
+impl Place {
+    /// Says that these clients refuse a member. Rust runs the command instead of using such a file.
+    fn refused_by(self, what: &str, clients: &[&str]) -> String {
+        let runs_command = |client: &str| self == Place::File && client == "Rust";
+        let clients: Vec<&str> =
+            clients.iter().copied().filter(|name| !runs_command(name)).collect();
+        match clients.split_last() {
+            Some((last, [])) => format!("{what}, which {last} refuses"),
+            Some((last, others)) => {
+                format!("{what}, which {} and {last} refuse", others.join(", "))
+            }
+            None => what.to_owned(),
+        }
+    }
+}
+
+/// What is wrong with a document that reports success; the first problem of each member.
+pub fn of_success(document: &Value, token_type: TokenType, place: Place) -> Vec<Trouble> {
     let version = match document.get("version") {
         Some(Value::Number(number)) if number.as_u64() == Some(1) => None,
-        Some(Value::String(_)) => Some(Trouble::new(
-            "version is a string, which Python, gcloud, Go, Java, Ruby and Rust refuse",
+        Some(Value::String(text)) => Some(Trouble::new(
+            place.refused_by("version is a string", &refusing_number(text)),
             "set version to the number 1",
         )),
         Some(_) => Some(Trouble::new(
@@ -106,13 +132,32 @@ pub fn of_success(document: &Value, token_type: TokenType, cached: bool) -> Vec<
     let success = match document.get("success") {
         Some(Value::Bool(_)) => None,
         Some(_) => Some(Trouble::new(
-            "success is not a boolean, which Go, Java and Rust refuse",
+            place.refused_by("success is not a boolean", &["Go", "Java", "Rust"]),
             "set success to true without quotes",
         )),
         None => Some(Trouble::new("success is missing, so clients fail", "add \"success\": true")),
     };
-    let time = expiration_time(document, cached);
-    [version, success, token(document, token_type), time].into_iter().flatten().collect()
+    let token = token(document, token_type);
+    let time = expiration_time(document, place);
+    let unused = unused(document, token_type, place);
+    [version, success, token, time, unused].into_iter().flatten().collect()
+}
+
+/// A member that a success does not need. Go and Rust read it all the same.
+fn unused(document: &Value, expected: TokenType, place: Place) -> Option<Trouble> {
+    let names = ["id_token", "saml_response", "code", "message"];
+    let mut unused = names.into_iter().filter(|name| *name != member(expected));
+    let name = unused.find(|name| {
+        document.get(*name).is_some_and(|value| !value.is_string() && !value.is_null())
+    })?;
+    let what = place.refused_by(&format!("{name} is not a string"), &["Go", "Rust"]);
+    Some(Trouble::new(what, format!("remove {name}, or set it to a string in double quotes")))
+}
+
+/// The clients that refuse a number in quotes. Java reads a whole number from them.
+fn refusing_number(text: &str) -> Vec<&'static str> {
+    let java = text.parse::<i64>().is_err().then_some("Java");
+    ["Python", "gcloud", "Go"].into_iter().chain(java).chain(["Ruby", "Rust"]).collect()
 }
 
 fn token(document: &Value, expected: TokenType) -> Option<Trouble> {
@@ -125,6 +170,10 @@ fn token(document: &Value, expected: TokenType) -> Option<Trouble> {
     let Some(given) = given else {
         return Some(Trouble::new("token_type is unknown, so clients fail", fix));
     };
+    if given == TokenType::AwsRequest {
+        let what = format!("token_type is {}, which all clients except Java refuse", given.urn());
+        return Some(Trouble::new(what, fix));
+    }
     let name = member(given);
     if name != member(expected) {
         let what =
@@ -143,32 +192,40 @@ fn token(document: &Value, expected: TokenType) -> Option<Trouble> {
 /// Smaller numbers of seconds are lifetimes, because this time is in 1972.
 const FIRST_TIME: i64 = 2 * 365 * 86_400;
 
-fn expiration_time(document: &Value, cached: bool) -> Option<Trouble> {
+fn expiration_time(document: &Value, place: Place) -> Option<Trouble> {
     let fix = "set expiration_time to the expiry in whole seconds since 1970";
+    // Clients run the command if the token in the output file has expired.
+    let expired = |what| Some(Trouble { fails: place != Place::File, ..Trouble::new(what, fix) });
+    let refused = |what, clients: &[&str]| place.refused_by(what, clients);
     let what = match document.get("expiration_time") {
-        None | Some(Value::Null) if cached => {
+        None | Some(Value::Null) if place != Place::Output => {
             "expiration_time is missing, so if there is an output file, Go, Node, Java and PHP fail, \
              and Ruby and Rust use the token forever"
+                .to_owned()
         }
         None => return None,
         Some(Value::Number(time)) => match time.as_i64() {
+            Some(time) if time < 0 => {
+                let what = "expiration_time is negative, so clients consider the token expired";
+                return expired(what);
+            }
             Some(time) if (1..FIRST_TIME).contains(&time) => {
-                return Some(Trouble::new(
-                    "expiration_time is a lifetime, not a time, so clients consider the token expired",
-                    fix,
-                ));
+                let what = "expiration_time is a lifetime, not a time, so clients consider the \
+                            token expired";
+                return expired(what);
             }
             Some(time) if time <= LAST_SECOND => return None,
             Some(_) => {
                 "expiration_time is not in seconds (usually milliseconds), so clients use the token \
                  after it has expired"
+                    .to_owned()
             }
-            None => "expiration_time is not a whole number, which Go, Java and Rust refuse",
+            None => refused("expiration_time is not a whole number", &["Go", "Rust"]),
         },
-        Some(Value::String(_)) => {
-            "expiration_time is a string, which Python, gcloud, Go, Java, Ruby and Rust refuse"
+        Some(Value::String(text)) => {
+            refused("expiration_time is a string", &refusing_number(text))
         }
-        Some(_) => "expiration_time is not a number, which clients refuse",
+        Some(_) => "expiration_time is not a number, which clients refuse".to_owned(),
     };
     Some(Trouble::new(what, fix))
 }
@@ -179,7 +236,7 @@ const TOLERANCE: i64 = 60;
 
 /// A token that expires before the `expiration_time` until which clients reuse it.
 pub fn outlives_token(document: &Value) -> Option<Trouble> {
-    let stated = document.get("expiration_time")?.as_i64().filter(|time| *time <= LAST_SECOND)?;
+    let stated = document.get("expiration_time").and_then(time::whole_second)?;
     let expiry = expiry_of_token(document).filter(|expiry| stated - expiry > TOLERANCE)?;
     let (stated, expiry) = (rfc3339(stated), rfc3339(expiry));
     let what = format!(
@@ -207,8 +264,9 @@ mod tests {
     #[test]
     fn each_problem_names_the_clients() {
         let saml = "urn:ietf:params:oauth:token-type:saml2";
+        let aws = "urn:ietf:params:aws:token-type:aws4_request";
         for (name, value, words) in [
-            ("version", json!("1"), "version is a string, which Python, gcloud, Go, Java, Ruby"),
+            ("version", json!("1"), "version is a string, which Python, gcloud, Go, Ruby and Rust"),
             ("version", json!(2), "version is not 1, which clients refuse"),
             ("version", json!(1.5), "version is not 1"),
             ("success", json!("true"), "success is not a boolean, which Go, Java and Rust refuse"),
@@ -219,16 +277,37 @@ mod tests {
             ("id_token", json!(5), "id_token is missing"),
             ("expiration_time", json!(null), "Go, Node, Java and PHP fail"),
             ("expiration_time", json!("1900"), "is a string, which Python"),
-            ("expiration_time", json!(1900.5), "is not a whole number, which Go, Java and Rust"),
+            ("expiration_time", json!(1900.5), "is not a whole number, which Go and Rust"),
             ("expiration_time", json!(1_795_276_800_000_i64), "usually milliseconds"),
+            (
+                "expiration_time",
+                json!("2030-01-01"),
+                "which Python, gcloud, Go, Java, Ruby and Rust",
+            ),
             ("expiration_time", json!([]), "is not a number"),
+            ("expiration_time", json!(-1), "is negative, so clients consider the token expired"),
+            ("token_type", json!(aws), "aws4_request, which all clients except Java refuse"),
+            ("saml_response", json!(5), "saml_response is not a string, which Go and Rust refuse"),
+            ("code", json!(0), "code is not a string, which Go and Rust refuse"),
         ] {
-            let troubles = of_success(&with(name, value), TokenType::Jwt, true);
+            let troubles = of_success(&with(name, value), TokenType::Jwt, Place::OutputBesideFile);
             assert_eq!(troubles.len(), 1, "{name}: {troubles:?}");
             assert!(troubles[0].what.contains(words), "{troubles:?}");
         }
-        let nothing = of_success(&json!({}), TokenType::Jwt, true);
+        let nothing = of_success(&json!({}), TokenType::Jwt, Place::OutputBesideFile);
         assert_eq!(nothing.len(), 4, "{nothing:?}");
+    }
+
+    #[test]
+    fn rust_is_not_named_where_it_runs_the_command() {
+        for (name, value, words) in [
+            ("version", json!("1"), "which Python, gcloud, Go and Ruby refuse"),
+            ("success", json!("true"), "which Go and Java refuse"),
+            ("message", json!(0), "which Go refuses"),
+        ] {
+            let troubles = of_success(&with(name, value), TokenType::Jwt, Place::File);
+            assert!(troubles[0].what.ends_with(words), "{troubles:?}");
+        }
     }
 
     #[test]
@@ -258,19 +337,21 @@ mod tests {
             assert_eq!(outlives_token(&document).is_none(), is_good, "{time}");
         }
         assert_eq!(outlives_token(&with("expiration_time", json!(4_070_908_800_i64))), None);
-        document["expiration_time"] = json!(4_070_908_800_000_i64);
-        assert_eq!(outlives_token(&document), None);
+        for time in [4_070_908_800_000_i64, i64::MAX, i64::MIN] {
+            document["expiration_time"] = json!(time);
+            assert_eq!(outlives_token(&document), None, "{time}");
+        }
     }
 
     #[test]
     fn a_document_of_the_contract_is_good() {
         let good: Value = serde_json::from_str(GOOD).unwrap();
-        assert_eq!(of_success(&good, TokenType::Jwt, true), []);
-        assert_eq!(of_success(&good, TokenType::AwsRequest, true), []);
+        assert_eq!(of_success(&good, TokenType::Jwt, Place::OutputBesideFile), []);
+        assert_eq!(of_success(&good, TokenType::AwsRequest, Place::OutputBesideFile), []);
         let mut without: Value = good.clone();
         without.as_object_mut().unwrap().remove("expiration_time");
-        assert_eq!(of_success(&without, TokenType::IdToken, false), []);
+        assert_eq!(of_success(&without, TokenType::IdToken, Place::Output), []);
         let id_token = with("token_type", json!("urn:ietf:params:oauth:token-type:id_token"));
-        assert_eq!(of_success(&id_token, TokenType::Jwt, true), []);
+        assert_eq!(of_success(&id_token, TokenType::Jwt, Place::OutputBesideFile), []);
     }
 }

@@ -183,7 +183,7 @@ fn output_file(input: &[u8]) -> Vec<String> {
     existing::is_token_file(&file, None);
     existing::is_token_file(&file, Some("a.b.c"));
     if let Ok(value) = serde_json::from_slice::<Value>(input) {
-        judgement::of_success(&value, TokenType::Jwt, true);
+        judgement::of_success(&value, TokenType::Jwt, judgement::Place::File);
     }
     messages
 }

@@ -159,9 +159,8 @@ impl Cached for AccessToken {
         if text("issued_token_type") != Some(URN) {
             return Err("it is not an access token");
         }
-        let expiry = value.get("expiration_time").and_then(Value::as_i64);
-        let expiry =
-            expiry.filter(|time| *time <= LAST_SECOND).ok_or("it has no expiration_time")?;
+        let expiry = value.get("expiration_time").and_then(time::whole_second);
+        let expiry = expiry.ok_or("it has no expiration_time")?;
         let token = text("access_token").filter(|token| token::is_bearer(token));
         Ok(AccessToken {
             text: Secret::new(token.ok_or("it has no access_token")?),

@@ -21,7 +21,7 @@ from standins.sts import DEPLOYER
 from standins.verify_aws import AwsPoolProvider, known_to
 from standins.verify_jwt import OidcPoolProvider
 from standins.verify_saml import SamlPoolProvider
-from support.aws import AWS4_REQUEST, google_token
+from support.aws import AWS4_REQUEST, CREDENTIAL_SOURCE, google_token
 from support.clients import ALLOW
 from support.impersonation import FIRST, SECOND
 from support.places import HERE
@@ -277,7 +277,7 @@ ROWS = [
     row("a project that pays beside a workload pool", config(workforce_pool_user_project="1"),
         "CONFIGURATION", "audience", "workforce_pool_user_project"),
     row("another universe", config(audience="//iam.example.goog/" + PROVIDER), "CONFIGURATION", "audience", "example.goog"),
-    row("a JWT of AWS's own class", config(source(environment_id="aws1")), "CONFIGURATION", "token type", "environment_id"),
+    row("a JWT of AWS's own class", config(source(**CREDENTIAL_SOURCE)), "CONFIGURATION", "token type", "environment_id"),
     row("another path of the token service", config(token_url="{sts}/token"), "CONFIGURATION", "token service", "{sts}/token"),
     row("a token service without TLS", config(token_url="http://sts.googleapis.com/v1/token"),
         "CONFIGURATION", "token service", "http://sts.googleapis.com"),

@@ -21,7 +21,7 @@ from standins.sts import DEPLOYER
 from standins.verify_aws import AwsPoolProvider, known_to
 from standins.verify_jwt import OidcPoolProvider
 from standins.verify_saml import SamlPoolProvider
-from support.aws import AWS4_REQUEST
+from support.aws import AWS4_REQUEST, CREDENTIAL_SOURCE
 from support.gcloud import Gcloud
 from support.impersonation import CREATOR, FIRST, SECOND, pool_of, principal
 from support.places import HERE
@@ -178,7 +178,7 @@ def fraction(setups: Setups) -> Setup:
 
 def aws(setups: Setups) -> Setup:
     """AWS with a key in the environment."""
-    return setups.of({"environment_id": "aws1"}, token_type=AWS4_REQUEST)
+    return setups.of(CREDENTIAL_SOURCE, token_type=AWS4_REQUEST)
 
 
 def by_gcloud(*options: str, make: Callable[[Setups], Setup] = plain_file) -> Callable[[Setups], Setup]:

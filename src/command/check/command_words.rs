@@ -132,17 +132,23 @@ fn unexpanded(words: &[String], index: usize, cx: &Context, report: &mut Report)
 
 /// Syntax that some clients interpret and others do not.
 fn portable(command: &str, words: &[String], report: &mut Report) {
+    if shlex::split(command).is_none() {
+        let (what, fix) = match command.ends_with('\\') {
+            true => ("ends with a backslash", "remove the backslash"),
+            false => ("contains a quotation mark that is not closed", "remove the quotation mark"),
+        };
+        let what = format!("the command {what}, so Python fails");
+        report.broken(LINK, Kind::Configuration, what, fix);
+        return;
+    }
+    let quotes = shell_syntax::quotes(command);
     let unquoted = match words.iter().all(|word| is_portable(word)) {
         true => format!("set executable.command to {}", shown(words, &[])),
         false => ARGS.to_owned(),
     };
     let trouble = [
         (command.contains('\\'), "a backslash, which Python removes", "use / in paths"),
-        (
-            command.contains(['"', '\'']),
-            "quotes, which Go, Java, gcloud and Rust do not interpret",
-            &unquoted,
-        ),
+        (command.contains(['"', '\'']), &quotes, &unquoted),
         (
             command.contains("  "),
             "consecutive spaces, which Java reads as an empty argument",

@@ -64,6 +64,10 @@ fn has_secret(config: &CredentialConfig) -> bool {
 fn audience(config: &CredentialConfig, universe: &str, report: &mut Report) {
     let link = "audience";
     if let Some(pool) = pool_of_fleet(&config.audience) {
+        if config.user_project.is_some() {
+            user_project_of_workload(report);
+            return;
+        }
         report.ok(link, format!("the workload identity pool {:?} of a fleet", show::value(pool)));
         return;
     }
@@ -108,14 +112,7 @@ fn wrong_provider(provider: &PoolProvider, universe: &str) -> Option<(String, St
 fn user_project(provider: &PoolProvider, config: &CredentialConfig, report: &mut Report) {
     let link = "audience";
     match (&provider.project, &config.user_project) {
-        (Some(_), Some(_)) => {
-            report.broken(
-                link,
-                Kind::Configuration,
-                "clients refuse workforce_pool_user_project for a workload identity pool",
-                "remove workforce_pool_user_project",
-            );
-        }
+        (Some(_), Some(_)) => user_project_of_workload(report),
         (None, None) => {
             report.warning(
                 link,
@@ -136,6 +133,12 @@ fn user_project(provider: &PoolProvider, config: &CredentialConfig, report: &mut
         let fix = "set workforce_pool_user_project to the number of the project to bill";
         report.broken("configuration", Kind::Configuration, message, fix);
     }
+}
+
+fn user_project_of_workload(report: &mut Report) {
+    let message = "clients refuse workforce_pool_user_project for a workload identity pool";
+    let fix = "remove workforce_pool_user_project";
+    report.broken("audience", Kind::Configuration, message, fix);
 }
 
 fn token_type(config: &CredentialConfig, report: &mut Report) {

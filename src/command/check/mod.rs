@@ -14,6 +14,7 @@ mod claims;
 mod command_options;
 mod command_words;
 mod configuration;
+mod empty_members;
 mod executable;
 mod external_account;
 #[cfg(feature = "fuzzing")]

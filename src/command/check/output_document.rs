@@ -16,7 +16,7 @@ use crate::configuration::pool_provider::PoolProvider;
 use crate::context::Context;
 use crate::contract::document;
 use crate::contract::existing::is_document_file;
-use crate::contract::judgement::{self, Trouble};
+use crate::contract::judgement::{self, Place, Trouble};
 use crate::error::Kind;
 use crate::files;
 use crate::files::ownership;
@@ -92,21 +92,20 @@ fn problem(
         Err(problem) => return Some(problem),
     };
     if document.get("success") == Some(&Value::Bool(false)) {
-        let what = format!(
-            "{} contains a failure document, so Ruby fails and never runs the command",
-            path.display()
-        );
+        let clients = stopped_by_failure(&document);
+        let what =
+            format!("{} contains a failure document, so {clients} the command", path.display());
         return Some(Trouble::new(what, remove(path)));
     }
-    if let Some(trouble) =
-        judgement::of_success(&document, config.token_type, true).into_iter().next()
-    {
-        let what = format!(
-            "clients read {} before they run the command, and its {}",
-            path.display(),
-            trouble.what
-        );
-        return Some(Trouble::new(what, remove(path)));
+    let troubles = judgement::of_success(&document, config.token_type, Place::File);
+    if let Some(Trouble { what, fix, fails }) = troubles.into_iter().next() {
+        let shown = path.display();
+        let what = format!("clients read {shown} before they run the command, and its {what}");
+        let fix = match fails {
+            true => remove(path),
+            false => format!("configure the program that writes the file to {fix}"),
+        };
+        return Some(Trouble { what, fix, fails });
     }
     let expiry = document.get("expiration_time")?.as_i64()?;
     let now = cx.clock.now();
@@ -121,6 +120,22 @@ fn problem(
     match trouble {
         Some(trouble) if trouble.fails => Some(trouble),
         trouble => of_another(path, &document, expiry, allowed, config, cx).or(trouble),
+    }
+}
+
+/// Which clients fail at a failure in the file. The others consider it expired, unless they cannot
+/// read it.
+fn stopped_by_failure(document: &Value) -> &'static str {
+    let reasons = ["code", "message"].map(|name| document.get(name));
+    let is_empty =
+        |reason: &Option<&Value>| reason.is_some_and(|text| text.is_null() || text == "");
+    match reasons {
+        [None, _] | [_, None] => "Python, gcloud, Node, Java and Ruby fail and never run",
+        _ if reasons.iter().any(is_empty) => "Node, Java and Ruby fail and never run",
+        _ if !reasons.iter().flatten().all(|text| text.is_string()) => {
+            "Go, Java and Ruby fail and never run"
+        }
+        _ => "Ruby fails and never runs",
     }
 }
 
@@ -142,6 +157,13 @@ fn unreadable(path: &Path, bytes: &[u8]) -> Result<Value, Trouble> {
             );
             Err(Trouble::new(what, if empty { remove(path) } else { own_file }))
         }
+        Err(_) if begins_with_document(bytes) => Err(Trouble::new(
+            format!(
+                "{shown} contains other text after the document, so Go, Node and PHP fail and never run \
+                 the command"
+            ),
+            remove(path),
+        )),
         Err(_) if text.is_empty() => Err(Trouble::new(
             format!("{shown} contains only whitespace or zero bytes, so {stopped}"),
             remove(path),
@@ -161,6 +183,12 @@ fn unreadable(path: &Path, bytes: &[u8]) -> Result<Value, Trouble> {
             Err(Trouble::new(what, own_file))
         }
     }
+}
+
+/// Whether a document is followed by other text.
+fn begins_with_document(bytes: &[u8]) -> bool {
+    let mut documents = serde_json::Deserializer::from_slice(bytes).into_iter::<Value>();
+    matches!(documents.next(), Some(Ok(Value::Object(_))))
 }
 
 /// A token that clients use until it expires, although it is not the token of this configuration.

@@ -116,13 +116,17 @@ fn of_shell(command: &str, script: &[String], report: &mut Report) -> Verdict {
         return Verdict::Wrong;
     }
     let what = match command.contains(['"', '\'']) {
-        true => {
-            "the command runs a shell with quotes, which Go, Java, gcloud and Rust do not interpret"
-        }
-        false => "the command runs a shell, which is not needed",
+        true => format!("the command runs a shell with {}", quotes(command)),
+        false => "the command runs a shell, which is not needed".to_owned(),
     };
     report.warning(LINK, what, fix);
     Verdict::Usable
+}
+
+/// What clients make of the quotes in a command. Node knows double quotes only.
+pub(super) fn quotes(command: &str) -> String {
+    let node = if command.contains('\'') { ", Node" } else { "" };
+    format!("quotes, which Go, Java, gcloud{node} and Rust do not interpret")
 }
 
 const WRITE_SCRIPT: &str = "write a script that begins with #!/bin/sh and contains this command \

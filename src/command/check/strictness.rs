@@ -1,11 +1,12 @@
 //! What this program accepts in a configuration, and some clients do not: a byte order mark, members
-//! that occur twice, members of another type that this program does not use, and paths that only a
-//! shell completes.
+//! that occur twice, that are null or empty, or that have another type and are not used by this
+//! program, and paths that only a shell completes.
 
 use std::path::Path;
 
 use serde_json::Value;
 
+use super::empty_members;
 use super::hosts::Address;
 use super::report::Report;
 use crate::configuration::credential_source::CredentialSource;
@@ -20,8 +21,21 @@ use crate::token::TokenType;
 const LINK: &str = "configuration";
 
 /// Members that this program ignores, and that Go reads as a string.
-const STRINGS: [&str; 5] =
-    ["quota_project_id", "token_info_url", "project_id", "client_email", "revoke_url"];
+const STRINGS: [&str; 10] = [
+    "quota_project_id",
+    "token_info_url",
+    "project_id",
+    "client_email",
+    "revoke_url",
+    "private_key",
+    "private_key_id",
+    "auth_uri",
+    "token_uri",
+    "refresh_token",
+];
+
+/// Those that Java reads too.
+const JAVA: [&str; 2] = ["quota_project_id", "token_info_url"];
 
 pub(super) fn check(config: &CredentialConfig, universe: &str, report: &mut Report) {
     file(&config.path, config.token_type == TokenType::Mtls, universe, report);
@@ -41,7 +55,7 @@ pub(super) fn file(path: &Path, mtls: bool, universe: &str, report: &mut Report)
         report.broken(LINK, Kind::Configuration, format!("{shown}{what}"), fix);
     };
     if files::has_byte_order_mark(path) {
-        let what = " begins with a byte order mark, which Python, gcloud, Go and Node refuse";
+        let what = " begins with a byte order mark, which Python, gcloud, Go, Node and Rust refuse";
         refused(what.to_owned(), format!("save {shown} as UTF-8 without a byte order mark"));
     }
     let text = files::read_text(path, "--credentials", Kind::Configuration);
@@ -56,14 +70,40 @@ pub(super) fn file(path: &Path, mtls: bool, universe: &str, report: &mut Report)
     let members: Value = serde_json::from_str(text).unwrap_or_default();
     for name in STRINGS {
         if members.get(name).is_some_and(|value| !value.is_string() && !value.is_null()) {
-            let what = format!(": {name} is not a string, so Go refuses the file");
+            let clients = if JAVA.contains(&name) { "Go and Java refuse" } else { "Go refuses" };
+            let what = format!(": {name} is not a string, so {clients} the file");
             refused(what, format!("set {name} to a string in double quotes, or remove {name}"));
+        }
+    }
+    if members.get("type").is_some_and(|kind| kind == "external_account") {
+        for (what, fix) in empty_members::problems(&members).chain(unused(&members)) {
+            refused(format!(": {what}"), fix);
         }
     }
     without_effect(&members, report);
     if let Some(url) = members.get("token_info_url").and_then(Value::as_str) {
         token_info_url(url, mtls, universe, report);
     }
+}
+
+/// Members that this program and most clients ignore, but one client refuses.
+fn unused(members: &Value) -> impl Iterator<Item = (String, String)> {
+    let is_list =
+        |value: &Value| value.as_array().is_some_and(|items| items.iter().all(Value::is_string));
+    let is_url = |value: &Value| value.as_str().is_some_and(|url| Url::parse(url).is_ok());
+    let given = |name| members.get(name).filter(|value| !value.is_null());
+    let scopes = given("scopes")
+        .filter(|value| !is_list(value))
+        .map(|_| ("scopes is not a list of strings, so Rust refuses the file", "remove scopes"));
+    let name = "cloud_resource_manager_url";
+    let manager = given(name).filter(|value| *value != "" && !is_url(value)).map(|_| {
+        (
+            "cloud_resource_manager_url is not a URL, so Node refuses the file",
+            "remove cloud_resource_manager_url",
+        )
+    });
+    let found = [scopes, manager].into_iter().flatten();
+    found.map(|(what, fix)| (what.to_owned(), fix.to_owned()))
 }
 
 /// Members that every client ignores because of their place.
@@ -88,6 +128,18 @@ fn without_effect(members: &Value, report: &mut Report) {
 
 /// The headers of `credential_source.url`, which clients send as they are.
 fn header(name: &str, value: &str, report: &mut Report) {
+    let shown = show::value(name);
+    let mut refused = |what: &str, clients: &str| {
+        let message = format!("the header {shown} {what}, which {clients} refuse");
+        let fix = format!("correct {shown} in credential_source.headers");
+        report.broken("source", Kind::Configuration, message, fix);
+    };
+    if value.starts_with(char::is_whitespace) {
+        refused("begins with a space", "Python and gcloud");
+    }
+    if value.chars().any(|c| c > '\u{ff}') {
+        refused("contains characters that are not in Latin-1", "Python, gcloud and Node");
+    }
     if let Some((text, _)) = value.split(' ').find_map(shell::expansion) {
         let name = show::value(name);
         let message = format!("the header {name} contains {text}, which clients do not expand");

@@ -7,7 +7,7 @@ use crate::cache::{Cached, sealed};
 use crate::files::ownership::Existing;
 use crate::google::access_token;
 use crate::secret::Secret;
-use crate::time::{LAST_SECOND, rfc3339};
+use crate::time::{self, rfc3339};
 
 /// The value of the member `type` in a cached file.
 const TYPE: &str = "aws_role_credentials";
@@ -75,14 +75,12 @@ impl Cached for RoleCredentials {
         let part = |name| {
             text(name).filter(is_graphic).ok_or("a part of the credentials is missing or not valid")
         };
-        let expiry = value.get("expiration_time").and_then(Value::as_i64);
+        let expiry = value.get("expiration_time").and_then(time::whole_second);
         Ok(RoleCredentials {
             key_id: part("access_key_id")?.to_owned(),
             secret: Secret::new(part("secret_access_key")?),
             session_token: Secret::new(part("session_token")?),
-            expiry: expiry
-                .filter(|time| *time <= LAST_SECOND)
-                .ok_or("it has no expiration_time")?,
+            expiry: expiry.ok_or("it has no expiration_time")?,
             issued: value.get("issued").and_then(Value::as_i64).unwrap_or(i64::MIN),
         })
     }

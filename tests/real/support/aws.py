@@ -22,6 +22,8 @@ from support.places import need
 REGION = "us-east-1"
 AWS4_REQUEST = "urn:ietf:params:aws:token-type:aws4_request"
 URL = "https://sts.{region}.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15"
+# The members of a credential_source that every client requires.
+CREDENTIAL_SOURCE = {"environment_id": "aws1", "regional_cred_verification_url": URL}
 
 
 def google_request(
