@@ -202,13 +202,19 @@ fn the_credential_file_of_google_and_its_source() {
 #[test]
 fn a_relative_path_in_another_directory() {
     let world = World::new();
-    let read = |directory: &str, life| {
-        std::fs::create_dir(world.path(directory)).unwrap();
+    std::fs::create_dir(world.path("one")).unwrap();
+    std::fs::create_dir(world.path("two")).unwrap();
+    let read = |line: &str, directory: &str, life| {
         world.write(&format!("{directory}/t"), jwt(life));
-        let mut command = world.command("file --path=t --output-file={dir}/out", &[]);
+        let mut command = world.command(line, &[]);
         String::from_utf8(command.current_dir(world.path(directory)).output().unwrap().stdout)
     };
-    assert_ne!(read("one", 3000), read("two", 3600));
+    for line in [
+        "file --path=t --output-file={dir}/out",
+        "command --audience={aud} --output-file={dir}/printed -- cat t",
+    ] {
+        assert_ne!(read(line, "one", 3000), read(line, "two", 3600), "{line}");
+    }
 
     let answer = json(&format!(r#"{{"data":{{"token":"{}"}}}}"#, jwt(3600)));
     let server = Server::new(move |_| answer.clone());

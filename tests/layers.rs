@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 
 /// The modules, from the lowest layer to the highest. Those of one row do not use each other.
 const LAYERS: &[&[&str]] = &[
-    &["der", "formats", "redaction", "show", "spread"],
-    &["error", "secret", "time", "shell", "stdio", "terminal"],
+    &["der", "formats", "redaction", "secret", "show", "spread"],
+    &["error", "time", "shell", "stdio", "terminal"],
     &["files", "random", "token", "x509"],
     &["world"],
     &["lock", "http", "program"],

@@ -102,7 +102,7 @@ impl Pair {
 }
 
 /// The error of a failed RSA signature. Whether all numbers of a key belong together is only known then.
-/// <https://docs.rs/ring/0.17/ring/rsa/struct.KeyPair.html#method.from_der>
+/// <https://docs.rs/ring/0.17/ring/rsa/struct.KeyPair.html#method.from_pkcs8>
 fn damaged() -> Error {
     Error::new(Kind::Configuration, "the private key cannot sign")
         .cause("it is damaged: its numbers do not belong together")

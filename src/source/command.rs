@@ -1,6 +1,8 @@
 //! Runs another program that prints the subject token on its standard output. [`crate::program`]
 //! describes how it is run.
 
+use std::path::{Path, PathBuf};
+
 use serde_json::Value;
 
 use super::field::{self, Field};
@@ -68,12 +70,16 @@ fn reported(failure: Error, output: &Secret, token_type: TokenType) -> Error {
 }
 
 impl Source for Output {
-    /// The file of the program, because another `PATH` can lead to another program.
+    /// The file of the program, because another `PATH` can lead to another program, and the files that its
+    /// arguments name, because a relative path means another file in another directory.
     fn identity(&self, cx: &Context) -> Result<Option<String>, Error> {
-        let file = program::find(&self.program.name, &cx.env);
-        Ok(file.map(|file| {
-            digest([files::absolute(&file).as_os_str().as_encoded_bytes()].into_iter())
-        }))
+        let program = program::find(&self.program.name, &cx.env);
+        let relative = self.program.args.iter().map(Path::new).filter(|arg| arg.is_relative());
+        let named = relative.filter(|arg| arg.exists());
+        let paths: Vec<PathBuf> =
+            program.iter().map(PathBuf::as_path).chain(named).map(files::absolute).collect();
+        let parts = paths.iter().map(|path| path.as_os_str().as_encoded_bytes());
+        Ok((!paths.is_empty()).then(|| digest(parts)))
     }
 
     fn subject_token(
