@@ -131,6 +131,8 @@ CASES = [
          ours="ENVKEYS", because="Of the SDKs only botocore still reads this name."),
     Case("variables that are over", FAILURE,
          env=env_of("session", "envkeys") | {"AWS_CREDENTIAL_EXPIRATION": "2020-01-01T00:00:00Z"}),
+    Case("variables whose expiry is not a time", FAILURE, env=env_of("session", "envkeys") | {"AWS_CREDENTIAL_EXPIRATION": "soon"},
+         ours="ENVKEYS", because="The expiry only makes the message better: AWS itself refuses keys that have expired."),
     # Which profile.
     Case("both variables of the profile", "FILE", env={"AWS_PROFILE": "y", "AWS_DEFAULT_PROFILE": "x"},
          credentials="[y]\n<user other>\n[x]\n<user file>",
