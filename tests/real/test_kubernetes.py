@@ -110,7 +110,8 @@ def exec_v1(cluster, folder):
     return plugin(folder, "v1", token=cluster.people["jane"])
 
 
-@pytest.mark.parametrize("user", [token, token_file, token_beside_a_missing_file, certificate, certificate_data, exec_token, exec_certificate, exec_v1])
+@pytest.mark.parametrize("user", [token, token_file, token_beside_a_missing_file, certificate, certificate_data, exec_token,
+                                  exec_certificate, exec_v1])  # fmt: skip
 def test_each_credential_is_used_as_kubectl_uses_it(program, cluster, ledger, namespace, audience, tmp_path, user):
     """The API server allows jane to create the token. kubectl with the same file gets a token of the same service
     account.
