@@ -77,6 +77,11 @@ def token_file(cluster, folder):
     return {"tokenFile": "jane.token"}
 
 
+def token_beside_a_missing_file(cluster, folder):
+    """The token is used, because the file cannot be read."""
+    return {"token": cluster.people["jane"], "tokenFile": "none"}
+
+
 def certificate(cluster, folder):
     """The paths of a client certificate and its key."""
     found = cluster.client("jane")
@@ -105,7 +110,8 @@ def exec_v1(cluster, folder):
     return plugin(folder, "v1", token=cluster.people["jane"])
 
 
-@pytest.mark.parametrize("user", [token, token_file, certificate, certificate_data, exec_token, exec_certificate, exec_v1])
+@pytest.mark.parametrize("user", [token, token_file, token_beside_a_missing_file, certificate, certificate_data, exec_token,
+                                  exec_certificate, exec_v1])  # fmt: skip
 def test_each_credential_is_used_as_kubectl_uses_it(program, cluster, ledger, namespace, audience, tmp_path, user):
     """The API server allows jane to create the token. kubectl with the same file gets a token of the same service
     account.
@@ -270,6 +276,49 @@ def test_a_context_without_a_user(program, cluster, audience, tmp_path):
             run = program.run(*source(config, audience))
             assert verify_jwt(run.token, cluster.pool_provider(audience))["sub"] == f"system:serviceaccount:{namespace}:app"
             assert by_kubectl(config, namespace, audience)
+
+
+def test_aliases_are_read(program, cluster, namespace, config, audience):
+    """The context of the file is another context with another cluster."""
+    content = json.loads(config.read_text())
+    context = content["contexts"][0]["context"] | {"cluster": "none"}
+    config.write_text(f"""
+apiVersion: v1
+kind: Config
+current-context: test
+contexts:
+- name: other
+  context: &context {json.dumps(context)}
+- name: test
+  context: {{<<: *context, cluster: cluster}}
+clusters: &clusters {json.dumps(content["clusters"])}
+users: {json.dumps(content["users"])}
+x-clusters: *clusters
+""")
+    assert verify_jwt(program.run(*source(config, audience)).token, cluster.pool_provider(audience))
+    assert by_kubectl(config, namespace, audience)
+
+
+@pytest.mark.parametrize("member, value", [
+    ("args", "--json"), ("args", [1]), ("env", [{"name": "PORT", "value": 8080}]), ("env", [{"value": "x"}]),
+    ("provideClusterInfo", "true"),
+])  # fmt: skip
+def test_a_plugin_that_kubectl_refuses(program, cluster, namespace, audience, tmp_path, member, value):
+    """Neither runs the plugin without what the kubeconfig says."""
+    user = plugin(tmp_path, "v1beta1", token=cluster.people["jane"])
+    user["exec"][member] = value
+    config = kubeconfig(tmp_path / "config", cluster, namespace, user)
+    assert kubectl("get", f"--kubeconfig={config}", "--raw", "/api").returncode != 0
+    program.run(*source(config, audience)).failed("CONFIGURATION", member, "config")
+
+
+def test_two_users_with_one_name(program, cluster, namespace, config, audience):
+    """kubectl refuses the file too."""
+    content = json.loads(config.read_text())
+    content["users"].append({"name": "user", "user": {"token": "nobody-4711-4711-4711"}})
+    config.write_text(json.dumps(content))
+    assert "duplicate name" in kubectl("get", f"--kubeconfig={config}", "--raw", "/api").stderr
+    program.run(*source(config, audience)).failed("CONFIGURATION", 'two users "user"')
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])

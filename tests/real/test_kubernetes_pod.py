@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from servers.namespace import own_mounts
 from standins.verify_jwt import verify_jwt
 from support.clients import Clients
 from support.kubernetes import account, commands_in, kubeconfig, kubectl
+from support.places import SYSTEM_PATH, need
 from support.program import Program
 
 # /var/run is a link to /run, so a private /run contains what the kubelet mounts into a pod.
@@ -144,3 +146,18 @@ def test_a_kubeconfig_comes_first(pod, cluster, audience):
     (pod.program.home / ".kube").mkdir()
     kubeconfig(pod.program.home / ".kube" / "config", cluster, pod.namespace, {"token": cluster.people["jane"]})
     pod.run(f"--audience={audience}", "--account=app").failed("DENIED", 'User "jane"')
+
+
+def test_a_kubeconfig_that_defines_nothing_is_ignored(pod, audience):
+    """kubectl also uses the service account of the pod."""
+    config = pod.program.home / ".kube" / "config"
+    config.parent.mkdir()
+    config.write_text("apiVersion: v1\nkind: Config\nclusters: []\ncontexts: []\ncurrent-context: ''\nusers: null\n")
+    config.chmod(0o600)
+    claims = pod.verified(pod.run(f"--audience={audience}"), audience)
+    assert claims["sub"] == f"system:serviceaccount:{pod.namespace}:app"
+    words = (*own_mounts(INSIDE.format(pod.mounted)), need("kubectl"), "auth", "can-i", "create", "serviceaccounts/app",
+             "--subresource=token")  # fmt: skip
+    env = {"PATH": SYSTEM_PATH, "HOME": str(pod.program.home), **pod.env}
+    done = subprocess.run(words, env=env, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout.strip() == "yes", done.stderr

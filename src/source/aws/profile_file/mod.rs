@@ -132,8 +132,8 @@ impl Files {
             ))
         })?;
         let pairs = keys.get(service).unwrap_or_default().lines().filter_map(key_and_value);
-        let urls = pairs.filter(|(key, url)| *key == "endpoint_url" && !url.is_empty());
-        Ok(urls.last().map(|(_, url)| url))
+        let mut urls = pairs.filter(|(key, url)| *key == "endpoint_url" && !url.is_empty());
+        Ok(urls.next_back().map(|(_, url)| url))
     }
 
     /// Adds the content of the config file. Of two sections for one name, such as `[default]` and
