@@ -85,24 +85,7 @@ impl Response {
         let (place, option, status) = (&self.place, self.option, self.status);
         let (kind, fix) = match status {
             200..=299 => return Ok(self),
-            300..=399 => {
-                let to = self.redirect.as_deref().map(|host| self.redacted(host));
-                let is_elsewhere = to.as_deref().is_some_and(|to| to != self.host);
-                let to = to.as_deref().unwrap_or("another URL");
-                let what = format!("{place} redirects to {to}");
-                let fix = match is_elsewhere {
-                    // Otherwise the fix could send a secret to the page of a network.
-                    true => format!(
-                        "check whether a sign-in page or a proxy of this network responded; if the \
-                         server has moved to {to}, change the URL in {option}"
-                    ),
-                    false => format!(
-                        "change the URL in {option} to the final URL, because redirects are not \
-                         followed"
-                    ),
-                };
-                return Err(Error::new(Kind::Configuration, what).fix(fix));
-            }
+            300..=399 => return Err(self.redirected()),
             400 if self.requires_tls() => {
                 let what = format!("{place} accepts only TLS");
                 let fix = format!("begin the URL in {option} with https://");
@@ -148,6 +131,25 @@ impl Response {
             _ => (Kind::Denied, format!("check {option} and the options of this source")),
         };
         Err(self.failure(kind, format!("{place} responded with status {status}")).fix(fix))
+    }
+
+    /// The failure of a redirect.
+    fn redirected(&self) -> Error {
+        let (place, option) = (&self.place, self.option);
+        let to = self.redirect.as_deref().map(|host| self.redacted(host));
+        let is_elsewhere = to.as_deref().is_some_and(|to| to != self.host);
+        let to = to.as_deref().unwrap_or("another URL");
+        let fix = match is_elsewhere {
+            // Otherwise the fix could send a secret to the sign-in page of a network.
+            true => format!(
+                "check whether a sign-in page or a proxy of this network responded; if the server has \
+                 moved to {to}, change the URL in {option}"
+            ),
+            false => format!(
+                "change the URL in {option} to the final URL, because redirects are not followed"
+            ),
+        };
+        Error::new(Kind::Configuration, format!("{place} redirects to {to}")).fix(fix)
     }
 
     /// The body as a JSON object.

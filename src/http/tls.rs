@@ -253,6 +253,20 @@ pub(super) fn find(error: &ureq::Error) -> Option<&rustls::Error> {
     }
 }
 
+/// The fix if a server requires another client certificate, or one at all.
+fn fix_client_certificate(option: &str, terms: &Terms) -> String {
+    match (&terms.client_cert, option) {
+        (Some(cert), _) => format!("check {}", cert.place),
+        (None, "--issuer") => "set --client-cert and --client-key".to_owned(),
+        (None, "the kubeconfig") => {
+            "add a client certificate to the user in the kubeconfig".to_owned()
+        }
+        (None, _) => {
+            format!("set {option} to a server that does not require a client certificate")
+        }
+    }
+}
+
 /// Whether the other side responded, but not with TLS.
 pub(super) fn is_without_tls(error: &rustls::Error) -> bool {
     matches!(error, rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType))
@@ -276,21 +290,9 @@ pub(super) fn explain(error: &rustls::Error, host: &str, option: &str, terms: &T
             | AlertDescription::CertificateExpired
             | AlertDescription::UnknownCA
             | AlertDescription::AccessDenied,
-        ) => {
-            let fix = match (&terms.client_cert, option) {
-                (Some(cert), _) => format!("check {}", cert.place),
-                (None, "--issuer") => "set --client-cert and --client-key".to_owned(),
-                (None, "the kubeconfig") => {
-                    "add a client certificate to the user in the kubeconfig".to_owned()
-                }
-                (None, _) => {
-                    format!("set {option} to a server that does not require a client certificate")
-                }
-            };
-            Error::new(Kind::Denied, format!("{host} requires a valid client certificate"))
-                .cause(error)
-                .fix(fix)
-        }
+        ) => Error::new(Kind::Denied, format!("{host} requires a valid client certificate"))
+            .cause(error)
+            .fix(fix_client_certificate(option, terms)),
         error if is_without_tls(error) => {
             Error::new(Kind::Protocol, format!("{host} did not respond with TLS"))
                 .fix(format!("check the port in {option}, and check whether a proxy responded"))

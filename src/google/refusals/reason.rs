@@ -131,27 +131,6 @@ impl Reason {
             "CONSUMER_SUSPENDED" | "GCP_SUSPENDED" => {
                 format!("ask Google Cloud Support why the project {project} is suspended")
             }
-            "LOCATION_POLICY_VIOLATED" => format!(
-                "ask an administrator of the organization which location policy blocks {service}"
-            ),
-            "RESOURCE_USAGE_RESTRICTION_VIOLATED" => format!(
-                "ask an administrator of the organization to allow {service} in the organization \
-                 policy constraints/gcp.restrictServiceUsage"
-            ),
-            "ENDPOINT_USAGE_RESTRICTION_VIOLATED" => format!(
-                "ask an administrator of the organization which endpoint of {service} the organization \
-                 policy constraints/gcp.restrictEndpointUsage allows"
-            ),
-            "TLS_CIPHER_RESTRICTION_VIOLATED" => {
-                "ask an administrator of the organization to allow a cipher suite of TLS 1.3 in the \
-                 organization policy constraints/gcp.restrictTLSCipherSuites"
-                    .to_owned()
-            }
-            "TLS_ORG_POLICY_VIOLATED" => {
-                "check the proxy of this network, which connects to Google with a version of TLS \
-                 before 1.2"
-                    .to_owned()
-            }
             "ACCOUNT_STATE_INVALID" => format!(
                 "check that the account of the caller still exists and is enabled: {member}"
             ),
@@ -162,10 +141,7 @@ impl Reason {
             "ACCESS_TOKEN_SCOPE_INSUFFICIENT" => {
                 "request the scope https://www.googleapis.com/auth/cloud-platform".to_owned()
             }
-            code => format!(
-                "ask an administrator of the organization about the reason {code}; granting a role does \
-                 not help"
-            ),
+            code => policy(code, service),
         }
     }
 
@@ -185,5 +161,36 @@ impl Reason {
              troubleshooter, and to add an ingress rule for {caller} from the address of this host to \
              {service}"
         )
+    }
+}
+
+/// The fix for a refusal by a policy of the organization, or for an unknown reason.
+fn policy(code: &str, service: &str) -> String {
+    match code {
+        "LOCATION_POLICY_VIOLATED" => format!(
+            "ask an administrator of the organization which location policy blocks {service}"
+        ),
+        "RESOURCE_USAGE_RESTRICTION_VIOLATED" => format!(
+            "ask an administrator of the organization to allow {service} in the organization \
+             policy constraints/gcp.restrictServiceUsage"
+        ),
+        "ENDPOINT_USAGE_RESTRICTION_VIOLATED" => format!(
+            "ask an administrator of the organization which endpoint of {service} the organization \
+             policy constraints/gcp.restrictEndpointUsage allows"
+        ),
+        "TLS_CIPHER_RESTRICTION_VIOLATED" => {
+            "ask an administrator of the organization to allow a cipher suite of TLS 1.3 in the \
+             organization policy constraints/gcp.restrictTLSCipherSuites"
+                .to_owned()
+        }
+        "TLS_ORG_POLICY_VIOLATED" => {
+            "check the proxy of this network, which connects to Google with a version of TLS \
+             before 1.2"
+                .to_owned()
+        }
+        code => format!(
+            "ask an administrator of the organization about the reason {code}; granting a role does not \
+             help"
+        ),
     }
 }
