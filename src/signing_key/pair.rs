@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::certificate::{CertificateKey, Padding};
 use super::pkcs11::{KeyType, PublicKey, Scheme, TokenKey};
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::random;
 
 /// RSA, or ECDSA on P-256; in the memory of this process, in a token, or in the certificate store.
