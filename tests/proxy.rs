@@ -120,3 +120,21 @@ fn the_reason_of_a_proxy_is_named_with_its_fix() {
         common::holds_no_secret(&world.read("log"));
     }
 }
+
+#[test]
+fn a_proxy_without_tls_is_named() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("https://{}", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        let (mut client, _) = listener.accept().unwrap();
+        let _ = client.read(&mut [0; 4096]);
+        client.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
+    });
+    let variables = [("HTTPS_PROXY", address.as_str()), ("SECRET", "hunter2-bearer")];
+    let run = World::new().run_with(LINE, &variables);
+    assert_eq!(
+        run.stderr.trim_end(),
+        "the proxy in HTTPS_PROXY did not respond with TLS; set HTTPS_PROXY to http://HOST:PORT"
+    );
+    assert_eq!(run.status, 3);
+}

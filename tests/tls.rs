@@ -44,7 +44,23 @@ impl Authority {
         let mut params = CertificateParams::new(names).unwrap();
         change(&mut params);
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        serve(&certificate, &key, json(&jwt(3600)))
+        serve(&[&certificate], &key, json(&jwt(3600)))
+    }
+
+    /// A server with a valid certificate of an authority below this one, which has expired.
+    fn server_of_expired_authority(&self) -> String {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.distinguished_name.push(DnType::CommonName, "between");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.not_before = date_time_ymd(2020, 1, 1);
+        params.not_after = date_time_ymd(2021, 1, 1);
+        let between = params.signed_by(&key, &self.issuer).unwrap();
+        let issuer = Issuer::new(params, key);
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+        let certificate = params.signed_by(&key, &issuer).unwrap();
+        serve(&[&certificate, &between], &key, json(&jwt(3600)))
     }
 
     /// A server whose certificate has its own address and is valid.
@@ -60,17 +76,18 @@ fn self_signed(name: &str, change: impl FnOnce(&mut CertificateParams)) -> (Stri
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     change(&mut params);
     let certificate = params.self_signed(&key).unwrap();
-    (serve(&certificate, &key, json(&jwt(3600))), certificate.pem())
+    (serve(&[&certificate], &key, json(&jwt(3600))), certificate.pem())
 }
 
-/// A server with this certificate and this key, which need not match, that gives one answer to
+/// A server with this certificate chain and this key, which need not match, that gives one answer to
 /// everybody.
-fn serve(certificate: &Certificate, key: &KeyPair, answer: Vec<u8>) -> String {
+fn serve(chain: &[&Certificate], key: &KeyPair, answer: Vec<u8>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("https://{}/t", listener.local_addr().unwrap());
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let key = any_supported_type(&key).unwrap();
-    let pair = CertifiedKey::new(vec![certificate.der().clone()], key);
+    let chain = chain.iter().map(|certificate| certificate.der().clone()).collect();
+    let pair = CertifiedKey::new(chain, key);
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -174,7 +191,9 @@ fn a_fault_of_a_certificate_is_named_with_what_to_change() {
                 params.custom_extensions.push(extension);
             }),
         ),
+        ("an authority that has expired", ours.server_of_expired_authority()),
         ("an authority with a new key", replaced.good_server()),
+        ("an authority with a long name", Authority::new(&"hunter <&%> ".repeat(9)).good_server()),
         ("an authority as a server", self_signed("127.0.0.1", |_| ()).0),
     ] {
         let run = world.run(&format!("url --url={url} --ca-file={{dir}}/ca.pem"));
@@ -232,7 +251,7 @@ fn service_fabric_is_known_by_the_hash_of_its_certificate_and_by_its_key() {
     let token = format!(r#"{{"access_token":"{}","token_type":"Bearer"}}"#, jwt(3600));
     let world = World::new();
     let run = |certificate: &Certificate, key: &KeyPair| {
-        let url = serve(certificate, key, json(&token));
+        let url = serve(&[certificate], key, json(&token));
         let variables = [
             ("IDENTITY_ENDPOINT", url.as_str()),
             ("IDENTITY_HEADER", SECRETS[0]),

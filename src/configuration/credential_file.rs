@@ -126,7 +126,22 @@ fn other_content(text: &str, path: &Path) -> Option<(&'static str, String)> {
             "it is an unexpanded variable or template expression",
             format!("write the credentials themselves to {file}"),
         ),
-        _ => return None,
+        "" => ("it is empty", WIF_TOKEN_CONFIG.to_owned()),
+        _ if trimmed.starts_with("type:") => ("it is YAML", format!("write {file} as JSON")),
+        _ if trimmed.starts_with('<') && !trimmed.starts_with("<<") => (
+            "it is HTML or XML, usually a sign-in page or an error page",
+            "download or create the file again".to_owned(),
+        ),
+        _ => match show::content(trimmed)? {
+            "a JWT" | "a token" => (
+                "it is a token",
+                format!("create a configuration for it with wif-token config file --path={file}"),
+            ),
+            "a PEM key or certificate" => {
+                ("it is a key or a certificate in PEM format", WIF_TOKEN_CONFIG.to_owned())
+            }
+            _ => return None,
+        },
     })
 }
 

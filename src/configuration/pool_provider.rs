@@ -2,6 +2,7 @@
 //! exchange, and a part of the names of principals.
 //! <https://cloud.google.com/iam/docs/principal-identifiers>
 
+use super::GOOGLEAPIS;
 use crate::error::{Error, Kind};
 use crate::options::grammar::is_project;
 use crate::shell::quoted;
@@ -45,7 +46,7 @@ impl PoolProvider {
     /// The errors of [`PoolProvider::parse`].
     pub fn parse_value(audience: &str, place: &str) -> Result<PoolProvider, Error> {
         let wrong = |what: &str| wrong(place, what);
-        let wrong_form = || wrong_form(place);
+        let wrong_form = || wrong_form(audience, place);
         let given = Audience::new(audience);
         let bare = given.without_scheme();
         if bare != audience {
@@ -64,7 +65,12 @@ impl PoolProvider {
             return Err(wrong("contains characters that a resource name cannot contain")
                 .fix("remove spaces and special characters"));
         }
-        let (project, pool, provider) = split(path, place)?;
+        let (project, pool, provider) = split(path, audience, place)?;
+        if project == Some("") {
+            return Err(wrong("has no project number").fix(
+                "use the number from gcloud projects describe PROJECT_ID --format='value(projectNumber)'",
+            ));
+        }
         if let Some(project) = project.filter(|p| !p.bytes().all(|b| b.is_ascii_digit())) {
             let (what, id) = match is_project(project) {
                 true => ("contains the project ID", quoted(project)),
@@ -74,7 +80,7 @@ impl PoolProvider {
                 "use the number from gcloud projects describe {id} --format='value(projectNumber)'"
             )));
         }
-        if pool.is_empty() || project == Some("") {
+        if pool.is_empty() {
             return Err(wrong_form());
         }
         Ok(PoolProvider {
@@ -136,6 +142,12 @@ impl PoolProvider {
             ["/workloadIdentityPools/", "/workforcePools/"].iter().any(|part| aud.contains(part))
         };
         match aud {
+            // A provider allows its own name unless it has a list of audiences.
+            Some(aud) if aud.strip_prefix("https:") == Some(&self.name()) => format!(
+                "get a token for an audience that the pool provider allows ({}), or {}",
+                self.gcloud("describe"),
+                self.allow_audience(aud)
+            ),
             // Allowing it would accept the tokens of everyone who may use the other provider.
             Some(aud) if !is_provider(aud) && aud.chars().count() <= LONGEST_AUDIENCE => {
                 format!("{request}, or {}", self.allow_audience(aud))
@@ -186,26 +198,50 @@ fn wrong(place: &str, what: &str) -> Error {
     Error::new(Kind::Configuration, format!("{place} {what}"))
 }
 
-fn wrong_form(place: &str) -> Error {
+fn wrong_form(audience: &str, place: &str) -> Error {
+    let fix = meant(audience).map(|name| format!("set {place} to {name}"));
     wrong(place, "is not the full resource name of a pool provider")
-        .fix(format!("use the form {FORM}"))
+        .fix(fix.unwrap_or_else(|| format!("use the form {FORM}")))
 }
 
 /// The error for a name that does not begin with the right host. The rest may be right.
 fn wrong_host(audience: &str, place: &str) -> Error {
-    let starts = ["projects/", "locations/"];
-    let path = starts.iter().find_map(|start| audience.get(audience.find(start)?..));
-    let path = path.unwrap_or_default();
-    let is_path = split(path, place).is_ok() && !path.contains(' ');
-    match is_path {
-        true => wrong(place, "does not begin with //iam.googleapis.com/")
-            .fix(format!("set {place} to //iam.googleapis.com/{path}")),
-        false => wrong_form(place),
+    match meant(audience) {
+        Some(name) => wrong(place, "does not begin with //iam.googleapis.com/")
+            .fix(format!("set {place} to {name}")),
+        None => wrong_form(audience, place),
     }
 }
 
+/// The words of a resource name.
+const WORDS: [&str; 5] =
+    ["projects", "locations", "workloadIdentityPools", "workforcePools", "providers"];
+
+/// The full resource name that was meant, if only its beginning, its end, the location or the case of
+/// a word is wrong.
+fn meant(audience: &str) -> Option<String> {
+    let trimmed = audience.trim_end_matches(|c: char| c.is_whitespace() || "\"'/".contains(c));
+    let start = ["projects/", "locations/"].iter().find_map(|word| trimmed.rfind(word))?;
+    let (before, path) = trimmed.split_at_checked(start)?;
+    let mut location = None;
+    let parts = path.split('/').map(|part| {
+        let word = WORDS.into_iter().find(|word| word.eq_ignore_ascii_case(part));
+        let is_location = location.replace(word) == Some(Some("locations"));
+        if is_location { "global" } else { word.unwrap_or(part) }
+    });
+    let path = parts.collect::<Vec<_>>().join("/");
+    let universe = before.strip_prefix("//iam.").and_then(|rest| rest.strip_suffix('/'));
+    let universe = universe.filter(|name| !name.contains('/')).unwrap_or(GOOGLEAPIS);
+    let name = format!("//iam.{universe}/{path}");
+    (name != audience && PoolProvider::parse(&name).is_ok()).then_some(name)
+}
+
 /// The project, the pool and the provider in the path of a resource name.
-fn split<'a>(path: &'a str, place: &str) -> Result<(Option<&'a str>, &'a str, &'a str), Error> {
+fn split<'a>(
+    path: &'a str,
+    audience: &str,
+    place: &str,
+) -> Result<(Option<&'a str>, &'a str, &'a str), Error> {
     let parts: Vec<&str> = path.split('/').collect();
     let (project, pool, rest) = match parts[..] {
         [
@@ -218,11 +254,11 @@ fn split<'a>(path: &'a str, place: &str) -> Result<(Option<&'a str>, &'a str, &'
             ref rest @ ..,
         ] => (Some(project), pool, rest),
         ["locations", "global", "workforcePools", pool, ref rest @ ..] => (None, pool, rest),
-        _ => return Err(wrong_form(place)),
+        _ => return Err(wrong_form(audience, place)),
     };
     match rest {
         ["providers", provider] if !provider.is_empty() => Ok((project, pool, *provider)),
-        [] | ["providers", ..] => {
+        [] | ["providers"] | ["providers", ""] => {
             let pool = path.split("/providers").next().unwrap_or_default();
             let list = match project {
                 Some(_) => "workload-identity-pools providers list --workload-identity-pool",
@@ -232,7 +268,7 @@ fn split<'a>(path: &'a str, place: &str) -> Result<(Option<&'a str>, &'a str, &'
                 "append /providers/PROVIDER with a name from gcloud iam {list}={pool}"
             )))
         }
-        _ => Err(wrong_form(place)),
+        _ => Err(wrong_form(audience, place)),
     }
 }
 
@@ -288,6 +324,11 @@ mod tests {
             ("//iam.googleapis.com/", "", "set audience to //iam.googleapis.com/projects/123/"),
             ("//iam.googleapis.com", "iam.googleapis.com", "set audience to //iam.googleapis.com/"),
             ("/p/", "//", "use the form"),
+            ("/123/", "//", "gcloud projects describe PROJECT_ID"),
+            ("/q", "/q/", "/providers/q"),
+            ("/global/", "/europe-west1/", "/locations/global/"),
+            ("workloadIdentityPools", "workloadidentitypools", "/workloadIdentityPools/p/"),
+            ("//iam.", "//iam.googleapis.com//iam.", "to //iam.googleapis.com/projects/"),
             ("/q", "/q r", "remove spaces"),
         ] {
             let audience = NAME.replace(from, to);
@@ -295,5 +336,22 @@ mod tests {
             assert_eq!(error.kind(), Kind::Configuration);
             assert!(error.to_string().contains(fix), "{audience}: {error}");
         }
+        let error = PoolProvider::parse(&format!("\"{NAME}\"")).unwrap_err();
+        assert!(error.to_string().ends_with(&format!("set audience to {NAME}")), "{error}");
+    }
+
+    #[test]
+    fn a_token_for_the_name_of_the_provider_needs_an_allowed_audience() {
+        let provider = PoolProvider::parse(NAME).unwrap();
+        let fix = provider.fix_audience(Some(&format!("https:{NAME}")));
+        assert!(
+            fix.starts_with("get a token for an audience that the pool provider allows"),
+            "{fix}"
+        );
+        assert!(fix.ends_with(&format!("--allowed-audiences=PRESENT,https:{NAME}")), "{fix}");
+        assert_eq!(
+            provider.fix_audience(Some(NAME)),
+            format!("get a token for the audience https:{NAME}")
+        );
     }
 }

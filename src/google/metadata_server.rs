@@ -107,6 +107,13 @@ impl MetadataServer {
             let what = format!("{} is not a Google metadata server", self.origin.as_typed());
             return Err(Error::new(Kind::Protocol, what).fix(wrong_server()));
         }
+        if let Some((kind, fix)) = of_iam(&response) {
+            let what = format!(
+                "{} cannot impersonate the service account of this pod",
+                self.origin.as_typed()
+            );
+            return Err(response.failure(kind, what).fix(fix));
+        }
         if response.status == 404 {
             let what = format!("{} has no service account", self.origin.as_typed());
             let fix = "attach a service account to this host, or add --credentials=FILE";
@@ -119,6 +126,25 @@ impl MetadataServer {
         let origin = self.origin.as_typed();
         Error::new(Kind::Protocol, format!("the response from {origin} does not contain an {what}"))
             .fix(wrong_server())
+    }
+}
+
+/// The kind and the fix of a refusal by IAM, which the metadata server of GKE passes on as text.
+/// <https://cloud.google.com/kubernetes-engine/docs/how-to/workload-identity>
+fn of_iam(response: &Response) -> Option<(Kind, &'static str)> {
+    response.text()?.contains("; IAM returned ").then_some(())?;
+    match response.status {
+        403 => Some((
+            Kind::Denied,
+            "allow the Kubernetes service account to use the service account in its annotation \
+             iam.gke.io/gcp-service-account, with the role roles/iam.workloadIdentityUser",
+        )),
+        404 => Some((
+            Kind::Configuration,
+            "correct the annotation iam.gke.io/gcp-service-account of the Kubernetes service account, \
+             because the service account does not exist",
+        )),
+        _ => None,
     }
 }
 

@@ -3,6 +3,7 @@
 use rustls::{CertificateError, OtherError};
 
 use super::Pin;
+use super::named_authority::OfAuthority;
 use crate::error::{Error, Kind};
 
 /// The names of a certificate that a message contains at most.
@@ -20,7 +21,7 @@ pub(super) fn explain(
     let (why, fix) = match pin {
         Some(pin) => unpinned(error, option, pin),
         None => of_the_certificate(error, host, option)
-            .unwrap_or_else(|| (of_the_authority(error).to_owned(), trust)),
+            .unwrap_or_else(|| (of_the_authority(error), trust)),
     };
     let what = format!("the certificate of {host} is not trusted");
     Error::new(Kind::Configuration, what).cause(why).fix(fix)
@@ -69,6 +70,10 @@ fn of_the_certificate(
             ("its extended key usage does not allow a server", issue("with serverAuth"))
         }
         CertificateError::BadEncoding => ("it is not a valid X.509 certificate", issue("")),
+        CertificateError::Other(OtherError(error)) if is_expired(error.downcast_ref()) => (
+            "an authority in its chain has expired",
+            format!("replace the chain of the certificate on {host}, or correct this host's clock"),
+        ),
         CertificateError::Other(OtherError(error)) => match error.downcast_ref()? {
             webpki::Error::UnsupportedCriticalExtension => {
                 ("it has an unknown critical extension", issue("without this extension"))
@@ -109,18 +114,26 @@ fn names(error: &CertificateError) -> String {
     }
 }
 
+fn is_expired(why: Option<&OfAuthority>) -> bool {
+    matches!(why, Some(OfAuthority::Expired))
+}
+
 /// An authority that is not trusted, or that has another key.
-fn of_the_authority(error: &CertificateError) -> &'static str {
+fn of_the_authority(error: &CertificateError) -> String {
+    const UNKNOWN: &str = "it was issued by an unknown authority";
     match error {
-        CertificateError::BadSignature => {
-            "its signature does not match the key of its authority, which was replaced or has fewer \
-             than 2048 bits"
+        CertificateError::BadSignature => "its signature does not match the key of its authority, \
+             which was replaced or has fewer than 2048 bits"
+            .to_owned(),
+        CertificateError::Other(OtherError(error)) => {
+            match (error.downcast_ref(), error.downcast_ref()) {
+                (Some(OfAuthority::Unknown(name)), _) => format!("{UNKNOWN} ({name})"),
+                (_, Some(webpki::Error::CaUsedAsEndEntity)) => {
+                    "it is itself the certificate of an authority (CA:TRUE)".to_owned()
+                }
+                _ => UNKNOWN.to_owned(),
+            }
         }
-        CertificateError::Other(OtherError(error))
-            if matches!(error.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity)) =>
-        {
-            "it is itself the certificate of an authority (CA:TRUE)"
-        }
-        _ => "it was issued by an unknown authority",
+        _ => UNKNOWN.to_owned(),
     }
 }

@@ -21,7 +21,14 @@ pub(super) fn explain(
     let (url, option) = (request.url, request.option);
     let host = url.host();
     if let Some(error) = tls::find(error) {
-        return tls::explain(error, host, option, terms);
+        return match proxy.filter(|proxy| proxy.uses_tls() && tls::is_without_tls(error)) {
+            Some(NamedProxy { name, .. }) => {
+                let what = format!("the proxy in {name} did not respond with TLS");
+                let fix = format!("set {} to http://HOST:PORT", proxy::variable(name));
+                Error::new(Kind::Configuration, what).fix(fix).local()
+            }
+            None => tls::explain(error, host, option, terms),
+        };
     }
     if let (ureq::Error::ConnectProxyFailed(head), Some(proxy)) = (error, proxy) {
         return proxy_refusal::explain(head, request, proxy).local();

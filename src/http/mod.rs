@@ -12,6 +12,7 @@ mod failure;
 pub mod form;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
+mod named_authority;
 mod pin;
 mod proxy;
 mod proxy_connector;

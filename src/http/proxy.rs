@@ -9,7 +9,7 @@
 
 use std::net::IpAddr;
 
-use ureq::Proxy;
+use ureq::{Proxy, ProxyProtocol};
 
 use super::{Request, Url};
 use crate::error::{Error, Kind};
@@ -42,6 +42,11 @@ impl NamedProxy {
         let password = self.proxy.password().into_iter().map(Secret::new);
         let sent = password.flat_map(|password| [Request::basic_value(name, &password), password]);
         sent.collect()
+    }
+
+    /// Whether the connection to the proxy uses TLS.
+    pub(super) fn uses_tls(&self) -> bool {
+        self.proxy.protocol() == ProxyProtocol::Https
     }
 
     /// Whether the URL contains a user name or a password.

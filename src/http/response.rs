@@ -85,13 +85,11 @@ impl Response {
         let (place, option, status) = (&self.place, self.option, self.status);
         let (kind, fix) = match status {
             200..=299 => return Ok(self),
-            300..=399 => {
-                let to = self.redirect.as_deref().map(|host| self.redacted(host));
-                let to = to.as_deref().unwrap_or("another URL");
-                let what = format!("{place} redirects to {to}");
-                return Err(Error::new(Kind::Configuration, what).fix(format!(
-                    "change the URL in {option} to the final URL, because redirects are not followed"
-                )));
+            300..=399 => return Err(self.redirected()),
+            400 if self.requires_tls() => {
+                let what = format!("{place} accepts only TLS");
+                let fix = format!("begin the URL in {option} with https://");
+                return Err(Error::new(Kind::Configuration, what).fix(fix));
             }
             401 | 403 | 407 if self.is_of_squid() => {
                 let host = &self.host;
@@ -120,11 +118,38 @@ impl Response {
                 };
                 (Kind::Denied, fix)
             }
+            // RFC 9110, section 15.5.8, and RFC 6585, section 6
+            407 | 511 => {
+                let host = &self.host;
+                let fix = format!(
+                    "sign in to the proxy or the network that responded in place of {host}"
+                );
+                (Kind::Denied, fix)
+            }
             404 => (Kind::Configuration, format!("check the path of the URL in {option}")),
             408 | 429 | 500..=599 => (Kind::Unreachable, "try again later".to_owned()),
             _ => (Kind::Denied, format!("check {option} and the options of this source")),
         };
         Err(self.failure(kind, format!("{place} responded with status {status}")).fix(fix))
+    }
+
+    /// The failure of a redirect.
+    fn redirected(&self) -> Error {
+        let (place, option) = (&self.place, self.option);
+        let to = self.redirect.as_deref().map(|host| self.redacted(host));
+        let is_elsewhere = to.as_deref().is_some_and(|to| to != self.host);
+        let to = to.as_deref().unwrap_or("another URL");
+        let fix = match is_elsewhere {
+            // Otherwise the fix could send a secret to the sign-in page of a network.
+            true => format!(
+                "check whether a sign-in page or a proxy of this network responded; if the server has \
+                 moved to {to}, change the URL in {option}"
+            ),
+            false => format!(
+                "change the URL in {option} to the final URL, because redirects are not followed"
+            ),
+        };
+        Error::new(Kind::Configuration, format!("{place} redirects to {to}")).fix(fix)
     }
 
     /// The body as a JSON object.
@@ -141,6 +166,9 @@ impl Response {
                 false if serde_json::from_slice::<Value>(&self.body).is_ok() => {
                     ("not a JSON object", "")
                 }
+                false if self.headers("content-encoding").next().is_some() => {
+                    ("compressed", ", and check whether a proxy compressed the response")
+                }
                 false => ("not JSON", ""),
             };
             Error::new(Kind::Protocol, format!("the response from {} is {what}", self.place))
@@ -150,7 +178,15 @@ impl Response {
 
     /// Whether the response is a page, such as that of a proxy, and not the JSON of an API.
     pub fn is_page(&self) -> bool {
-        self.is_html() || self.is_of_squid()
+        self.is_html() || self.is_of_squid() || self.requires_tls()
+    }
+
+    /// Whether a server with TLS refused a request without TLS, as servers written in Go
+    /// (<https://github.com/golang/go/blob/master/src/net/http/server.go>) and nginx do.
+    fn requires_tls(&self) -> bool {
+        let says = |text: &str| self.text().is_some_and(|body| body.contains(text));
+        says("Client sent an HTTP request to an HTTPS server")
+            || says("The plain HTTP request was sent to HTTPS port")
     }
 
     /// Whether the proxy Squid responded in place of the server.
@@ -201,12 +237,13 @@ impl Response {
         let object = self.object().unwrap_or_default();
         let nested = object.get("error").and_then(Value::as_object).unwrap_or(&object);
         let text = |name: &str| nested.get(name).and_then(Value::as_str);
-        let description = text("error_description").or(text("message"));
+        // Okta's own APIs have other names: <https://developer.okta.com/docs/reference/error-codes/>
+        let description = text("error_description").or(text("message")).or(text("errorSummary"));
         let list = object.get("errors").and_then(Value::as_array).into_iter().flatten();
         let list = list.filter_map(Value::as_str);
         let (code, sentence) = match text("error") {
             Some(error) if error.contains(char::is_whitespace) => (None, Some(error)),
-            code => (code, None),
+            code => (code.or(text("errorCode")), None),
         };
         let parts: Vec<&str> = sentence.into_iter().chain(description).chain(list).collect();
         let message = (!parts.is_empty()).then(|| self.redacted(&parts.join(": ")));

@@ -3,14 +3,16 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::ring::default_provider;
 use rustls::crypto::ring::sign::any_supported_type;
 use rustls::sign::{CertifiedKey, SigningKey, SingleCertAndKey};
-use rustls::{AlertDescription, ClientConfig, InconsistentKeys, OtherError};
+use rustls::{AlertDescription, ClientConfig, InconsistentKeys, InvalidMessage, OtherError};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls_platform_verifier::BuilderVerifierExt as _;
+use rustls_platform_verifier::Verifier;
 
+use super::named_authority::NamedAuthority;
 use super::self_signed::SelfSigned;
 use super::{Pin, distrust};
 use crate::error::{Error, Kind};
@@ -221,15 +223,17 @@ impl Terms {
         let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(no_trust)?;
-        let builder = match (&self.pin, &self.authorities) {
-            (Some(pin), _) => {
-                builder.dangerous().with_custom_certificate_verifier(Arc::new(pin.clone()))
+        let verifier: Arc<dyn ServerCertVerifier> = match (&self.pin, &self.authorities) {
+            (Some(pin), _) => Arc::new(pin.clone()),
+            (None, None) => {
+                let platform = Verifier::new(Arc::new(default_provider())).map_err(no_trust)?;
+                Arc::new(NamedAuthority(Arc::new(platform)))
             }
-            (None, None) => builder.with_platform_verifier().map_err(no_trust)?,
-            (None, Some(authorities)) => builder
-                .dangerous()
-                .with_custom_certificate_verifier(Arc::new(authorities.verifier()?)),
+            (None, Some(authorities)) => {
+                Arc::new(NamedAuthority(Arc::new(authorities.verifier()?)))
+            }
         };
+        let builder = builder.dangerous().with_custom_certificate_verifier(verifier);
         Ok(match &self.client_cert {
             None => builder.with_no_client_auth(),
             Some(ClientCert { pair, .. }) => {
@@ -247,6 +251,25 @@ pub(super) fn find(error: &ureq::Error) -> Option<&rustls::Error> {
         ureq::Error::Io(io) => io.get_ref()?.downcast_ref(),
         _ => None,
     }
+}
+
+/// The fix if a server requires another client certificate, or one at all.
+fn fix_client_certificate(option: &str, terms: &Terms) -> String {
+    match (&terms.client_cert, option) {
+        (Some(cert), _) => format!("check {}", cert.place),
+        (None, "--issuer") => "set --client-cert and --client-key".to_owned(),
+        (None, "the kubeconfig") => {
+            "add a client certificate to the user in the kubeconfig".to_owned()
+        }
+        (None, _) => {
+            format!("set {option} to a server that does not require a client certificate")
+        }
+    }
+}
+
+/// Whether the other side responded, but not with TLS.
+pub(super) fn is_without_tls(error: &rustls::Error) -> bool {
+    matches!(error, rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType))
 }
 
 /// The failure of a TLS connection to a host. `option` contains the URL.
@@ -267,12 +290,17 @@ pub(super) fn explain(error: &rustls::Error, host: &str, option: &str, terms: &T
             | AlertDescription::CertificateExpired
             | AlertDescription::UnknownCA
             | AlertDescription::AccessDenied,
-        ) => {
-            let place = terms.client_cert.as_ref().map(|cert| cert.place.as_str());
-            let place = place.unwrap_or("--client-cert and --client-key");
-            Error::new(Kind::Denied, format!("{host} requires a valid client certificate"))
+        ) => Error::new(Kind::Denied, format!("{host} requires a valid client certificate"))
+            .cause(error)
+            .fix(fix_client_certificate(option, terms)),
+        error if is_without_tls(error) => {
+            Error::new(Kind::Protocol, format!("{host} did not respond with TLS"))
+                .fix(format!("check the port in {option}, and check whether a proxy responded"))
+        }
+        rustls::Error::AlertReceived(AlertDescription::ProtocolVersion) => {
+            Error::new(Kind::Protocol, format!("the TLS handshake with {host} failed"))
                 .cause(error)
-                .fix(format!("check {place}"))
+                .fix(format!("enable TLS 1.2 or 1.3 on {host}"))
         }
         rustls::Error::AlertReceived(_)
         | rustls::Error::PeerIncompatible(_)

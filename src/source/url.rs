@@ -139,13 +139,19 @@ impl Source for Get {
             get = get.header(name.as_str(), value);
         }
         let headers = self.header_option;
-        let response = cx.send(get)?.require_success().map_err(|error| match error.kind() {
+        let response = cx.send(get)?;
+        let text = response.error_text().unwrap_or_default().to_ascii_lowercase();
+        let response = response.require_success().map_err(|error| match error.kind() {
             Kind::Denied | Kind::Configuration
                 if let Some((name, value)) = self.missing_header() =>
             {
                 let fix = format!("add the header {name} with the value {value} to {headers}");
                 error.of_kind(Kind::Configuration).fix(fix)
             }
+            Kind::Denied if text.contains("identity not found") => error.fix(format!(
+                "assign a managed identity to this virtual machine, or check client_id in {}",
+                self.option
+            )),
             Kind::Denied => error.fix(format!("check the credentials in {headers}")),
             _ => error,
         })?;

@@ -21,6 +21,8 @@ use super::jwt;
 pub enum Failure {
     /// It is not a JWK set.
     NotAKeySet,
+    /// The set has no keys.
+    NoKeys,
     /// The set has keys, but none of them has a `kid`.
     KeysWithoutId,
     /// The set has no key with this `kid`.
@@ -48,8 +50,9 @@ pub fn verify(token: &str, jwks: &Value) -> Result<(), Failure> {
     let keys =
         all.iter().filter(|key| id.is_none() || key.get("kid").and_then(Value::as_str) == id);
     let mut failure = match all.iter().all(|key| key.get("kid").is_none()) {
-        true if !all.is_empty() => Failure::KeysWithoutId,
-        _ => Failure::UnknownKey,
+        _ if all.is_empty() => Failure::NoKeys,
+        true => Failure::KeysWithoutId,
+        false => Failure::UnknownKey,
     };
     for key in keys {
         match algorithm
@@ -123,7 +126,7 @@ mod tests {
         assert_eq!(verify(RS256, &keys), Ok(()));
         let tampered = RS256.replacen(".eyJpc3MiOiJqb2Ui", ".eyJpc3MiOiJqb2Yi", 1);
         assert_eq!(verify(&tampered, &keys), Err(Failure::Signature));
-        assert_eq!(verify(RS256, &json!({ "keys": [] })), Err(Failure::UnknownKey));
+        assert_eq!(verify(RS256, &json!({ "keys": [] })), Err(Failure::NoKeys));
         assert_eq!(verify("x", &keys), Err(Failure::Signature));
     }
 
@@ -141,7 +144,7 @@ mod tests {
             (key.clone(), Failure::NotAKeySet),
             (json!({ "keys": key }), Failure::NotAKeySet),
             (keys(json!({})), Failure::KeysWithoutId),
-            (json!({ "keys": [] }), Failure::UnknownKey),
+            (json!({ "keys": [] }), Failure::NoKeys),
             (keys(json!({ "kid": "j" })), Failure::UnknownKey),
             (keys(json!({ "kid": "k", "use": "enc" })), Failure::UnusableKey),
             (

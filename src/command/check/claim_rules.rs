@@ -136,7 +136,10 @@ pub(super) fn time(claims: &Members, name: &str) -> Option<i64> {
 /// Checks the times. Only the first mistake is reported.
 pub(super) fn times(claims: &Members, rules: &Rules, now: i64, report: &mut Report) {
     let mut wrong = |kind, message: String, fix: &str, limit| {
-        report.broken(LINK, kind, message, fix).limit = limit;
+        let finding = report.broken(LINK, kind, message, fix);
+        finding.limit = limit;
+        // Google accepts clocks that differ a little, although it does not document this.
+        finding.settled_by_exchange = limit.is_some();
     };
     for name in ["iat", "exp", "nbf"] {
         let Some(value) = claims.get(name) else { continue };
@@ -192,7 +195,8 @@ fn lifetime(seconds: i64, rules: &Rules, report: &mut Report) {
     let message = format!("the lifetime of the token is {seconds} s");
     let fix = |most| format!("configure the issuer for a lifetime of at most {most} s");
     if seconds > limit.highest {
-        report.broken(LINK, Kind::Configuration, message, fix(limit.highest));
+        let finding = report.broken(LINK, Kind::Configuration, message, fix(limit.highest));
+        finding.settled_by_exchange = true;
         return;
     }
     let message = format!("{message}, but {} accepts {} s by default", rules.name, limit.default);

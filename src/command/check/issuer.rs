@@ -62,6 +62,10 @@ fn explain(failure: Failure, issuer: &str) -> (String, &'static str) {
             format!("the jwks_uri of {issuer} does not return a JWK set, {{\"keys\": [...]}}"),
             "configure the issuer to publish its keys as a JWK set (RFC 7517)",
         ),
+        Failure::NoKeys => (
+            format!("the jwks_uri of {issuer} returns no keys"),
+            "configure the issuer to publish the key of its tokens",
+        ),
         Failure::KeysWithoutId => (
             format!("{issuer} publishes keys without kid, but the token names its key"),
             "configure the issuer to publish each key with the kid that its tokens have",

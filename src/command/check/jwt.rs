@@ -16,6 +16,10 @@ use crate::token::{Audience, jwt};
 
 const LINK: &str = "subject token";
 
+/// The issuer of the tokens in Secrets of the type `kubernetes.io/service-account-token`.
+/// <https://github.com/kubernetes/kubernetes/blob/master/pkg/serviceaccount/legacy.go>
+const OF_SECRET: &str = "kubernetes/serviceaccount";
+
 /// What an audience must be.
 const FULL_NAME: &str = "the full resource name of the pool provider";
 
@@ -25,6 +29,14 @@ pub(super) fn check(token: &Secret, config: &CredentialConfig, cx: &Context, rep
         let otherwise = ("its parts are not base64url-encoded JSON", fix);
         return mismatch::report(token, config.token_type, otherwise, report);
     };
+    if claims.get("iss").is_some_and(|iss| iss == OF_SECRET) {
+        let message =
+            "the token is that of a Secret of a Kubernetes service account, which has no expiry";
+        let fix = "mount a projected serviceAccountToken volume with the audience of the pool provider, or \
+                   use wif-token kubernetes";
+        report.broken(LINK, Kind::Configuration, message, fix);
+        return;
+    }
     let before = report.findings.len();
     if claim_rules::algorithm(&header, &GOOGLE, report) && !jwt::is_signed(token.expose()) {
         let otherwise = ("it has no valid signature", "pass the complete token, unchanged");

@@ -68,8 +68,14 @@ impl Options {
 
 const CLUSTER: &str = "cluster";
 
-/// The plugin that `gcloud container clusters get-credentials` writes into a kubeconfig.
-const PLUGIN_OF_GCLOUD: &str = "gke-gcloud-auth-plugin";
+/// Programs that other tools write into the exec entry of a kubeconfig, and whose credentials they use.
+/// `gcloud container clusters get-credentials` writes the first one.
+const OTHER_PLUGINS: [(&str, &str); 4] = [
+    ("gke-gcloud-auth-plugin", "the account of gcloud"),
+    ("aws", "the credentials of AWS"),
+    ("aws-iam-authenticator", "the credentials of AWS"),
+    ("kubelogin", "the account of another identity provider"),
+];
 
 pub(super) fn check(options: &Options, invocation: &Invocation, cx: &Context, report: &mut Report) {
     let is_broken = report.exit_status() != 0;
@@ -98,15 +104,27 @@ pub(super) fn check(options: &Options, invocation: &Invocation, cx: &Context, re
 fn kubeconfig(cluster: &Cluster, report: &mut Report) {
     let Cluster { context, server, .. } = cluster;
     let found = format!("{context} points to {server}");
-    let other = match cluster.plugin.as_deref() {
-        None => "has no exec entry, so kubectl uses other credentials",
-        Some(plugin) if plugin.file_stem().is_some_and(|name| name == PLUGIN_OF_GCLOUD) => {
-            "runs gke-gcloud-auth-plugin, so kubectl uses the account of gcloud"
-        }
-        Some(_) => {
-            report.ok("kubeconfig", found);
-            return;
-        }
+    let name = cluster.plugin.as_ref().and_then(|plugin| plugin.command.file_stem());
+    let other = match OTHER_PLUGINS
+        .iter()
+        .find(|(other, _)| name.is_some_and(|name| name == *other))
+    {
+        Some((other, account)) => format!("runs {other}, so kubectl uses {account}"),
+        None => match &cluster.plugin {
+            None => "has no exec entry, so kubectl uses other credentials".to_owned(),
+            Some(plugin) if !plugin.has_known_version => {
+                let message = format!(
+                    "{found}, but kubectl does not support the apiVersion of the exec entry of its user"
+                );
+                let fix = "set apiVersion in the exec entry to client.authentication.k8s.io/v1";
+                report.broken("kubeconfig", Kind::Configuration, message, fix);
+                return;
+            }
+            Some(_) => {
+                report.ok("kubeconfig", found);
+                return;
+            }
+        },
     };
     report.warning(
         "kubeconfig",

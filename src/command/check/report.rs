@@ -150,7 +150,9 @@ impl Report {
     pub(super) fn blame_clock(&mut self, now: i64, skew: i64, fix: &str) -> bool {
         let mut found = false;
         for finding in &mut self.findings {
-            if finding.limit.take().is_some_and(|limit| is_of_clock(limit, now, skew)) {
+            let is_of_clock =
+                finding.limit.take().is_some_and(|limit| is_of_clock(limit, now, skew));
+            if is_of_clock && finding.status != Status::Ok {
                 finding.fix = Some(fix.to_owned());
                 found = true;
             }

@@ -6,8 +6,9 @@ use crate::configuration::CredentialConfig;
 use crate::configuration::pool_provider::{PoolProvider, pool_of_fleet};
 use crate::context::Context;
 use crate::error::{Error, Kind};
-use crate::http::Response;
+use crate::http::{Response, Url};
 use crate::secret::Secret;
+use crate::shell::quoted;
 use crate::token::{TokenType, jwt};
 
 /// A part of an `error_description` in lower case, the kind of the failure, and the fix.
@@ -35,13 +36,13 @@ const MEANINGS: &[(&str, Kind, &str)] = &[
         "issuer in id token",
         Kind::Configuration,
         "use a pool provider for the issuer of the token (iss), or change the issuer for all \
-         workloads of this pool provider: {update} --issuer-uri=ISS",
+         workloads of this pool provider: {update} --issuer-uri={issuer}",
     ),
     (
         "error connecting to the given credential's issuer",
         Kind::Denied,
-        "make the issuer's metadata reachable by Google over public HTTPS, or upload the issuer's \
-         keys: {keys}",
+        "make the issuer's metadata and keys reachable by Google over public HTTPS, or upload the \
+         issuer's current keys, again if they were uploaded before: {keys}",
     ),
     (
         "stale to sign-in",
@@ -110,6 +111,12 @@ fn meaning_of_code(code: &str) -> (Kind, &'static str) {
             "check client_id and client_secret in the configuration, or remove them for a workload \
              identity pool",
         ),
+        // Google documents this code for status 429.
+        "quota_exceeded" => (
+            Kind::Unreachable,
+            "try again later, cache tokens with an output file or --cache-file, or request a higher \
+             quota for the metric in the message: https://console.cloud.google.com/iam-admin/quotas",
+        ),
         _ => (Kind::Denied, "check the configuration and the pool provider: {describe}"),
     }
 }
@@ -168,6 +175,13 @@ fn member(config: &CredentialConfig) -> String {
         .map_or_else(|_| "PRINCIPAL".to_owned(), |provider| provider.principal("SUBJECT"))
 }
 
+/// The `iss` of a JWT, if Google can have it as the issuer of a pool provider.
+fn issuer(subject_token: &Secret) -> Option<String> {
+    let iss = jwt::claims(subject_token.expose())?.remove("iss")?;
+    let url = Url::parse_issuer(iss.as_str()?).ok().filter(Url::is_https)?;
+    Some(quoted(url.as_typed()).into_owned())
+}
+
 /// The first `aud` of a JWT.
 fn audience(subject_token: &Secret) -> Option<String> {
     let aud = jwt::claims(subject_token.expose())?.remove("aud")?;
@@ -190,5 +204,6 @@ fn complete(
     fix.replace("{describe}", &provider.gcloud("describe"))
         .replace("{keys}", &format!("{{update}} {keys}=FILE"))
         .replace("{update}", &provider.gcloud(update))
+        .replace("{issuer}", issuer(subject_token).as_deref().unwrap_or("ISS"))
         .replace("{audience}", &provider.fix_audience(audience(subject_token).as_deref()))
 }

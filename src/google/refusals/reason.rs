@@ -1,5 +1,5 @@
-//! The reason of a refusal that no role changes: an API that is not enabled, a quota, billing, or a
-//! policy of an organization.
+//! The reason of a refusal that no role changes: an API that is not enabled, a quota, billing, a
+//! policy of an organization, or the account of the caller.
 //!
 //! Google states the reason in the details of the error, as `google.rpc.ErrorInfo` with a `reason`
 //! and `metadata`.
@@ -15,6 +15,10 @@ use crate::shell::quoted;
 
 /// The reason that Google states for a missing permission, which a role grants.
 const MISSING_PERMISSION: &str = "IAM_PERMISSION_DENIED";
+
+/// The reasons of an access token that the API does not know, which only its status explains.
+const UNKNOWN_TOKEN: [&str; 3] =
+    ["ACCESS_TOKEN_TYPE_UNSUPPORTED", "CREDENTIAL_TYPE_UNSUPPORTED", "JWT_TOKEN_INVALID"];
 
 /// The structured part of an error of a Google API.
 #[derive(Debug, Default)]
@@ -75,11 +79,12 @@ impl Reason {
         [self.permission.as_str(), message].iter().any(|text| text.contains("implicitDelegation"))
     }
 
-    /// The kind and the fix; `None` for a missing permission and if Google states no reason.
+    /// The kind and the fix; `None` for a missing permission, for an unknown access token, and if Google
+    /// states no reason.
     /// `member` is the caller's name in an IAM policy.
     pub(super) fn explain(&self, member: &str) -> Option<(Kind, String)> {
         let kind = match self.code.as_str() {
-            _ if self.is_permission() => return None,
+            code if self.is_permission() || UNKNOWN_TOKEN.contains(&code) => return None,
             "RATE_LIMIT_EXCEEDED" | "RESOURCE_QUOTA_EXCEEDED" => Kind::Unreachable,
             "ACCESS_TOKEN_EXPIRED" => Kind::Expired,
             _ => Kind::Denied,
@@ -106,8 +111,12 @@ impl Reason {
                     .to_owned()
             }
             "USER_PROJECT_DENIED" => format!(
-                "allow the caller to use the project: {}, or change workforce_pool_user_project",
-                grant_project_role(&project, "serviceusage.serviceUsageConsumer", member)
+                "allow the caller to use the project: {}, or change {}",
+                grant_project_role(&project, "serviceusage.serviceUsageConsumer", member),
+                match member.starts_with("user:") {
+                    true => "quota_project_id",
+                    false => "workforce_pool_user_project",
+                }
             ),
             "BILLING_DISABLED" => format!(
                 "enable billing: gcloud billing projects link {project} --billing-account=ACCOUNT_ID"
@@ -122,21 +131,17 @@ impl Reason {
             "CONSUMER_SUSPENDED" | "GCP_SUSPENDED" => {
                 format!("ask Google Cloud Support why the project {project} is suspended")
             }
-            "LOCATION_POLICY_VIOLATED" => format!(
-                "ask an administrator of the organization which location policy blocks {service}"
+            "ACCOUNT_STATE_INVALID" => format!(
+                "check that the account of the caller still exists and is enabled: {member}"
             ),
-            "RESOURCE_USAGE_RESTRICTION_VIOLATED" => format!(
-                "ask an administrator of the organization to allow {service} in the organization \
-                 policy constraints/gcp.restrictServiceUsage"
+            "CREDENTIALS_MISSING" => format!(
+                "check whether a proxy removes the Authorization header from requests to {service}"
             ),
             "ACCESS_TOKEN_EXPIRED" => "get a new token, and run the command again".to_owned(),
             "ACCESS_TOKEN_SCOPE_INSUFFICIENT" => {
                 "request the scope https://www.googleapis.com/auth/cloud-platform".to_owned()
             }
-            code => format!(
-                "ask an administrator of the organization about the reason {code}; granting a role does \
-                 not help"
-            ),
+            code => policy(code, service),
         }
     }
 
@@ -156,5 +161,36 @@ impl Reason {
              troubleshooter, and to add an ingress rule for {caller} from the address of this host to \
              {service}"
         )
+    }
+}
+
+/// The fix for a refusal by a policy of the organization, or for an unknown reason.
+fn policy(code: &str, service: &str) -> String {
+    match code {
+        "LOCATION_POLICY_VIOLATED" => format!(
+            "ask an administrator of the organization which location policy blocks {service}"
+        ),
+        "RESOURCE_USAGE_RESTRICTION_VIOLATED" => format!(
+            "ask an administrator of the organization to allow {service} in the organization \
+             policy constraints/gcp.restrictServiceUsage"
+        ),
+        "ENDPOINT_USAGE_RESTRICTION_VIOLATED" => format!(
+            "ask an administrator of the organization which endpoint of {service} the organization \
+             policy constraints/gcp.restrictEndpointUsage allows"
+        ),
+        "TLS_CIPHER_RESTRICTION_VIOLATED" => {
+            "ask an administrator of the organization to allow a cipher suite of TLS 1.3 in the \
+             organization policy constraints/gcp.restrictTLSCipherSuites"
+                .to_owned()
+        }
+        "TLS_ORG_POLICY_VIOLATED" => {
+            "check the proxy of this network, which connects to Google with a version of TLS \
+             before 1.2"
+                .to_owned()
+        }
+        code => format!(
+            "ask an administrator of the organization about the reason {code}; granting a role does not \
+             help"
+        ),
     }
 }

@@ -134,7 +134,9 @@ impl Call<'_> {
             | "ServiceUnavailable"
             | "IDPCommunicationError" => return (Kind::Unreachable, "try again later".to_owned()),
             "InvalidClientTokenId" | "UnrecognizedClientException" => self.unknown_key(),
-            "SignatureDoesNotMatch" | "InvalidSignatureException" | "IncompleteSignature" => {
+            "SignatureDoesNotMatch" | "InvalidSignatureException" | "IncompleteSignature"
+                if !message.contains("scoped to a valid region") =>
+            {
                 if let Some(clock) = account.cx.wrong_clock_by(TOLERATED_SKEW) {
                     return (Kind::Configuration, clock);
                 }
@@ -154,6 +156,9 @@ impl Call<'_> {
     fn wrong_setting(&self, code: &str, message: &str) -> Option<String> {
         let region = self.region.unwrap_or("the region");
         Some(match code {
+            "SignatureDoesNotMatch" | "InvalidSignatureException" => {
+                "set --region or AWS_REGION to the region of the AWS STS endpoint".to_owned()
+            }
             "RegionDisabledException" => format!(
                 "activate AWS STS in {region} (IAM console, Account settings), or set --region or \
                  AWS_REGION to another region"

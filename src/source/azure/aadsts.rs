@@ -83,6 +83,20 @@ const REASONS: &[(&[u32], Kind, &str)] = &[
          federated-credential create or az identity federated-credential create), and wait a few \
          minutes",
     ),
+    // <https://github.com/Azure/azure-workload-identity/issues/1232>
+    (
+        &[7_000_272],
+        Kind::Denied,
+        "check that the issuer of the token in --federated-token-file or AZURE_FEDERATED_TOKEN_FILE \
+         publishes the key of the token (kid)",
+    ),
+    // <https://learn.microsoft.com/entra/workload-id/workload-identity-federation>
+    (
+        &[700_222],
+        Kind::Configuration,
+        "set --federated-token-file or AZURE_FEDERATED_TOKEN_FILE to a token of another identity \
+         provider, because Microsoft Entra ID does not accept its own tokens there",
+    ),
     (
         &[500_011, 500_014, 650_057, 65001, 70011, 1_002_012],
         Kind::Configuration,

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::endpoint::Endpoint;
+use super::exec::VERSIONS;
 use super::kubeconfig::Kubeconfig;
 use super::token_request::is_name;
 use crate::context::Context;
@@ -17,6 +18,15 @@ use crate::source::lookup::Lookup;
 
 /// The member of a kubeconfig that contains the URL of the server, for messages.
 const OPTION: &str = "the kubeconfig";
+
+/// An exec entry: a program from which a user gets credentials.
+#[derive(Debug)]
+pub(crate) struct Plugin {
+    /// The program.
+    pub(crate) command: PathBuf,
+    /// Whether kubectl supports the `apiVersion`.
+    pub(crate) has_known_version: bool,
+}
 
 /// The cluster of a context.
 #[derive(Debug)]
@@ -29,8 +39,8 @@ pub(crate) struct Cluster {
     pub(crate) namespace: String,
     /// The API server.
     pub(crate) server: Url,
-    /// The program from which the user of the context gets credentials, if there is an exec entry.
-    pub(crate) plugin: Option<PathBuf>,
+    /// The exec entry of the user of the context, if there is one.
+    pub(crate) plugin: Option<Plugin>,
     /// The context with the TLS settings and the proxy for the server.
     cx: Context,
 }
@@ -77,9 +87,11 @@ impl Cluster {
             name: name.to_owned(),
             namespace: namespace.to_owned(),
             server,
-            plugin: user
-                .and_then(|user| user.part("exec"))
-                .map(|exec| exec.get("command").and_then(Value::as_str).unwrap_or_default().into()),
+            plugin: user.and_then(|user| user.part("exec")).map(|exec| {
+                let text = |name| exec.get(name).and_then(Value::as_str).unwrap_or_default();
+                let has_known_version = VERSIONS.contains(&text("apiVersion"));
+                Plugin { command: text("command").into(), has_known_version }
+            }),
             cx: cx.narrowed(|_, http| {
                 http.tls = Terms { how_to_trust: Some(how_to_trust), ..tls };
                 http.proxy = proxy;

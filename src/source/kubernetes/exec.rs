@@ -21,7 +21,7 @@ use crate::program::Program;
 use crate::secret::Secret;
 
 /// The API versions that kubectl supports.
-const VERSIONS: [&str; 2] =
+pub(super) const VERSIONS: [&str; 2] =
     ["client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1"];
 
 /// The name of the cluster extension that is passed to plugins.

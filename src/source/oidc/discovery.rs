@@ -27,6 +27,10 @@ impl Metadata {
     /// no valid `token_endpoint`; the errors of the request.
     pub(in crate::source) fn discover(issuer: &Url, cx: &Context) -> Result<Metadata, Error> {
         let typed = issuer.as_typed();
+        if let Some((issuer, _)) = typed.split_once("/.well-known/") {
+            return Err(Error::new(Kind::Usage, "--issuer is the URL of the issuer's metadata")
+                .fix(format!("use --issuer={issuer}")));
+        }
         let url = format!("{}/.well-known/openid-configuration", typed.trim_end_matches('/'));
         let url = Url::parse(&url).map_err(|why| {
             Error::new(Kind::Usage, format!("--issuer {why}")).fix("remove the query from --issuer")

@@ -61,6 +61,12 @@ impl Refusal<'_> {
         let enable = format!("enable the {} grant for this client at the issuer", self.grant);
         match code {
             "invalid_client" if self.says(CERTIFICATE) => ADD_CERTIFICATE.to_owned(),
+            // Okta's org authorization server.
+            "invalid_client" if self.says(&["must use the private_key_jwt"]) => {
+                "replace --client-secret by --client-key, or in Okta set --issuer to a custom \
+                 authorization server, whose URL contains /oauth2/"
+                    .to_owned()
+            }
             "invalid_client" if self.says(&["expired"]) && !self.auth.is_signed() => {
                 "create a new client secret or certificate at the issuer, and set it with \
                  --client-secret or --client-cert"
@@ -91,6 +97,10 @@ impl Refusal<'_> {
     fn fix_request(&self, code: &str) -> &'static str {
         match code {
             "invalid_request" if self.says(CERTIFICATE) => ADD_CERTIFICATE,
+            // Keycloak
+            "invalid_request" if self.says(&["https required"]) => {
+                "use an --issuer with https, or configure the server to trust the proxy in front of it"
+            }
             "invalid_request" if self.says(&["pushed authorization"]) => {
                 "use a client that does not require pushed authorization requests (PAR)"
             }
@@ -99,7 +109,7 @@ impl Refusal<'_> {
             }
             "invalid_scope" => "check --scope",
             "invalid_target" => "check --resource",
-            "access_denied" | "invalid_request" if self.says(&["audience"]) => {
+            "access_denied" | "invalid_request" if self.says(AUDIENCE) => {
                 "set --param=audience=IDENTIFIER to the identifier of an API that the issuer allows \
                  this client to use"
             }
@@ -114,6 +124,10 @@ impl Refusal<'_> {
         }
     }
 }
+
+/// Words in the messages of issuers about the audience. The last two are those of Auth0, for no audience
+/// and for one that it does not know.
+const AUDIENCE: &[&str] = &["audience", "access to apiv1", "not enabled within domain"];
 
 /// Words in the messages of issuers that require a client certificate.
 const CERTIFICATE: &[&str] = &["mtls", "mutual", "client certificate"];

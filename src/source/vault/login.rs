@@ -222,6 +222,20 @@ impl Login {
             400 if words.contains("missing client token") => {
                 Some((Kind::Configuration, path.to_owned()))
             }
+            400 if words.contains("CIDR restrictions") => Some((
+                Kind::Denied,
+                "add the address of this host to secret_id_bound_cidrs and token_bound_cidrs of the role"
+                    .to_owned(),
+            )),
+            400 if words.contains("role with oidc role_type is not allowed") => {
+                Some((Kind::Configuration, "set --login-role to a role with role_type jwt".to_owned()))
+            }
+            400 if words.contains("successfully validated the token signature") => Some((
+                Kind::Denied,
+                "check that the login method has the keys of the issuer of --jwt (oidc_discovery_url, \
+                 jwks_url or jwt_validation_pubkeys)"
+                    .to_owned(),
+            )),
             400 | 401 => Some((Kind::Denied, credentials.to_owned())),
             // The server also returns 403 if no login method is mounted at the path.
             403 => Some((Kind::Denied, format!("{credentials}, or {path}"))),
