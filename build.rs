@@ -11,13 +11,14 @@ use std::{env, fs};
 /// <https://doc.rust-lang.org/cargo/commands/cargo-package.html#cargo_vcs_infojson-format>
 const OF_THE_PACKAGE: &str = ".cargo_vcs_info.json";
 
-/// What `cargo run --example documents` writes, in the order of `src/command/documents.rs`.
+/// What `cargo run --example documents` writes, in the order of `src/command/documents.rs`, which has the
+/// smallest result.
 const DOCUMENTS: [&str; 5] = [
-    "packaging/manual/wif-token.1",
     "packaging/completions/wif-token.bash",
-    "packaging/completions/_wif-token",
-    "packaging/completions/wif-token.fish",
     "packaging/completions/wif-token.ps1",
+    "packaging/completions/_wif-token",
+    "packaging/manual/wif-token.1",
+    "packaging/completions/wif-token.fish",
 ];
 
 /// The slowest level, which gives the smallest result.

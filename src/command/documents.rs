@@ -34,7 +34,7 @@ pub(super) const MAN: CommandInfo = CommandInfo {
     run: print_manual,
 };
 
-/// The documents, in the order of `build.rs`: the manual page, then the completions for [`SHELLS`].
+/// The documents, in the order of `build.rs`.
 static DOCUMENTS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/documents"));
 
 /// A limit in bytes, above the size of the documents.
@@ -42,32 +42,34 @@ const LIMIT: usize = 1 << 20;
 
 const SHELLS: [&str; 4] = ["bash", "zsh", "fish", "powershell"];
 
+const MANUAL: &str = "manual";
+
+/// What each document is: the manual page, or the completions for one of [`SHELLS`].
+const NAMES: [&str; 5] = ["bash", "powershell", "zsh", MANUAL, "fish"];
+
 /// The names under which packages install the page: those of the program.
 pub const PAGES: [&str; 3] =
     ["wif-token", "docker-credential-wif-token", "git-credential-wif-token"];
 
 fn print_completions(invocation: &Invocation, _: &Context) -> Result<Output, Error> {
-    let shell = match invocation.words.as_slice() {
-        [word] => SHELLS.iter().position(|shell| shell == word),
-        _ => None,
-    };
-    let Some(shell) = shell else {
-        return Err(Error::new(Kind::Usage, "completions requires the name of one shell")
-            .fix(format!("continue with one of: {}", SHELLS.join(", "))));
-    };
-    document(1 + shell)
+    match invocation.words.as_slice() {
+        [shell] if SHELLS.contains(&shell.as_str()) => document(shell),
+        _ => Err(Error::new(Kind::Usage, "completions requires the name of one shell")
+            .fix(format!("continue with one of: {}", SHELLS.join(", ")))),
+    }
 }
 
 fn print_manual(invocation: &Invocation, _: &Context) -> Result<Output, Error> {
     match invocation.words.as_slice() {
-        [] => document(0),
-        [page] if PAGES.contains(&page.as_str()) => document(0),
+        [] => document(MANUAL),
+        [page] if PAGES.contains(&page.as_str()) => document(MANUAL),
         _ => Err(Error::new(Kind::Usage, "man does not have this page")
             .fix(format!("use one of: {}", PAGES.join(", ")))),
     }
 }
 
-fn document(index: usize) -> Result<Output, Error> {
+fn document(name: &str) -> Result<Output, Error> {
+    let index = NAMES.iter().position(|known| *known == name).unwrap_or(NAMES.len());
     let bytes = decompress_to_vec_with_limit(DOCUMENTS, LIMIT).unwrap_or_default();
     let text = String::from_utf8(bytes).ok();
     let text = text.as_deref().and_then(|text| text.split('\0').nth(index));

@@ -14,6 +14,8 @@ pub(crate) mod fuzzing;
 mod html_page;
 mod http_negotiate;
 mod msis;
+// The static program has no Kerberos.
+#[cfg_attr(target_feature = "crt-static", allow(dead_code))]
 mod negotiate;
 mod oidc;
 mod options;
