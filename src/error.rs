@@ -171,8 +171,9 @@ impl Error {
         self
     }
 
-    /// The same failure without these secrets in its cause and its fix, which a server may have chosen. Without
-    /// a cause, all words are those of this program. The search takes time, which a run has not at its deadline.
+    /// The same failure without these secrets in its cause and its fix, which a server may have chosen. A failure
+    /// without a cause contains only words of this program, and is not searched: at the deadline, there is no
+    /// time for a search.
     pub fn hiding(self, secrets: &[Secret]) -> Error {
         if self.cause.is_none() {
             return self;

@@ -1,5 +1,5 @@
-//! A path whose directory is open. Whoever can rename directories on the way to a file cannot make a run
-//! examine the file in one of them and replace the file in another.
+//! A path whose directory is open. A user who can rename the directories above a file cannot make a run examine
+//! the file in one directory and replace the file in another.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};

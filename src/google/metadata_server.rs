@@ -54,7 +54,7 @@ impl MetadataServer {
     /// The email address of the service account.
     ///
     /// # Errors
-    /// `ABSENT` if the host has no service account, and of [`Context::send`].
+    /// `ABSENT` if the host has no service account, and the errors of [`Context::send`].
     pub fn email(&self, cx: &Context) -> Result<String, Error> {
         let email = self.account(cx)?;
         grammar::require_service_account(email, METADATA_HOST)

@@ -3,7 +3,7 @@
 use rustls::{CertificateError, OtherError};
 
 use super::Pin;
-use super::named_authority::OfAuthority;
+use super::verifier::OfAuthority;
 use crate::error::{Error, Kind};
 
 /// The names of a certificate that a message contains at most.

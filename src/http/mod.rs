@@ -12,7 +12,6 @@ mod failure;
 pub mod form;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
-mod named_authority;
 mod pin;
 mod proxy;
 mod proxy_connector;
@@ -21,11 +20,11 @@ mod request;
 mod response;
 pub mod retry;
 mod same_origin;
-mod self_signed;
 mod sent;
 mod tls;
 mod transport;
 mod url;
+mod verifier;
 #[cfg(any(windows, test))]
 mod windows_proxy;
 

@@ -10,10 +10,8 @@ use rustls::sign::{CertifiedKey, SigningKey, SingleCertAndKey};
 use rustls::{AlertDescription, ClientConfig, InconsistentKeys, InvalidMessage, OtherError};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls_platform_verifier::Verifier;
 
-use super::named_authority::NamedAuthority;
-use super::self_signed::SelfSigned;
+use super::verifier::Verifier;
 use super::{Pin, distrust};
 use crate::error::{Error, Kind};
 use crate::files;
@@ -78,9 +76,7 @@ impl ClientCert {
             };
             let error = unusable.explain(place);
             match reason {
-                Some((what, fix)) => {
-                    error.cause(what).fix(fix.replace("OPTION", option).replace("FILE", file))
-                }
+                Some((what, fix)) => error.cause(what).fix(formats::filled(fix, file, option)),
                 None => error,
             }
         })
@@ -164,7 +160,7 @@ impl Authorities {
         }
     }
 
-    fn verifier(&self) -> Result<SelfSigned, Error> {
+    fn verifier(&self) -> Result<Verifier, Error> {
         let pem = match self {
             Authorities::File(CaFile { path, place }) => {
                 files::read_text(path, place, Kind::Configuration)?
@@ -172,7 +168,7 @@ impl Authorities {
             Authorities::Pem(pem, _) => pem.clone(),
         };
         let trusted = x509::certificates(&pem).unwrap_or_default();
-        SelfSigned::new(trusted).ok_or_else(|| {
+        Verifier::of(trusted).ok_or_else(|| {
             let what = format!("{} does not contain a certificate in PEM format", self.place());
             Error::new(Kind::Configuration, what)
                 .fix("add the certificate of the authority that issued the server's certificate")
@@ -225,13 +221,8 @@ impl Terms {
             .map_err(no_trust)?;
         let verifier: Arc<dyn ServerCertVerifier> = match (&self.pin, &self.authorities) {
             (Some(pin), _) => Arc::new(pin.clone()),
-            (None, None) => {
-                let platform = Verifier::new(Arc::new(default_provider())).map_err(no_trust)?;
-                Arc::new(NamedAuthority(Arc::new(platform)))
-            }
-            (None, Some(authorities)) => {
-                Arc::new(NamedAuthority(Arc::new(authorities.verifier()?)))
-            }
+            (None, None) => Arc::new(Verifier::of_platform().map_err(no_trust)?),
+            (None, Some(authorities)) => Arc::new(authorities.verifier()?),
         };
         let builder = builder.dangerous().with_custom_certificate_verifier(verifier);
         Ok(match &self.client_cert {
