@@ -165,7 +165,7 @@ fn object(text: &str) -> Option<(usize, usize)> {
     SECRET_MEMBERS.iter().any(|word| object.contains(word)).then_some((start, end))
 }
 
-/// A part of a JWT, or a text that contains one: all characters around `eyJ` that a JWT can have.
+/// The place of a JWT or a part of one: `eyJ` and all adjacent characters that a JWT can contain.
 fn jwt(text: &str) -> Option<(usize, usize)> {
     let is_part = |c: char| c.is_ascii_alphanumeric() || "-_.+/=".contains(c);
     text.match_indices("eyJ").find_map(|(at, _)| {

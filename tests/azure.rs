@@ -1,4 +1,4 @@
-//! The source `azure`: signed assertions, and the time that absent instance metadata cost. The other
+//! The source `azure`: signed assertions, and the wait for absent instance metadata. The other
 //! cases are in `tests/scenarios/azure` and `tests/transcripts/azure*.txt`, and those with key files of
 //! Azure Arc in `tests/real`.
 

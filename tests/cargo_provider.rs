@@ -52,7 +52,7 @@ impl Provider {
         line
     }
 
-    /// The end of the run, which is a success without a word on standard error.
+    /// Waits for the end of the run, which succeeds and prints nothing to standard error.
     fn end(self) {
         drop(self.requests);
         let output = self.child.wait_with_output().unwrap();

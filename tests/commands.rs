@@ -29,7 +29,7 @@ fn impersonations(server: &Server) -> usize {
 }
 
 #[test]
-fn a_cached_token_is_for_its_own_request_whatever_its_form() {
+fn a_cached_token_serves_only_its_own_request_in_every_form() {
     let server = google();
     let world = world(&server);
     assert_eq!(succeeds(&world, CACHED), IMPERSONATED);
@@ -93,12 +93,12 @@ fn a_damaged_or_expired_cache_file_is_replaced() {
         assert_eq!(impersonations(&server), number + 2, "{text}");
     }
     let nowhere = CACHED.replace("/cache", "/no/cache");
-    assert_eq!(succeeds(&world, &nowhere), IMPERSONATED, "trouble with it costs nobody a token");
+    assert_eq!(succeeds(&world, &nowhere), IMPERSONATED, "the token is printed if the file fails");
 }
 
 #[cfg(unix)]
 #[test]
-fn a_cache_file_is_for_its_owner_alone() {
+fn only_its_owner_can_access_a_cache_file() {
     use std::os::unix::fs::PermissionsExt;
     let server = google();
     let world = world(&server);

@@ -23,7 +23,7 @@ fn standard_input_is_not_read() {
     assert_eq!(left, "for somebody else");
 }
 
-/// The output cannot be written. This is said even with `--exit-zero`, because there is no document.
+/// The output cannot be written. The failure is reported even with `--exit-zero`, because there is no document.
 #[test]
 fn an_output_that_cannot_be_written_is_reported() {
     let world = World::new();
@@ -56,7 +56,7 @@ fn an_output_that_cannot_be_written_is_reported() {
             stderr.ends_with("; free disk space, or redirect the output to another file\n"),
             "{stderr}"
         );
-        // docker knows no other status of a failure.
+        // docker knows only status 1 for a failure.
         let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
         let (status, stderr) = run("helper docker list", full.into());
         assert_eq!(status, Some(1), "{stderr}");

@@ -135,7 +135,7 @@ fn requests_with_other_scopes_share_the_token_of_a_workforce_user() {
 }
 
 #[test]
-fn another_sign_in_is_not_answered_from_the_cache() {
+fn a_cached_token_is_not_used_after_another_sign_in() {
     let (world, server) = (World::new(), endpoint(3600));
     write(&world, "c.json", &server.url);
     assert_eq!(run(&world, "c.json", "cache").stdout, "access-1");
@@ -226,7 +226,7 @@ fn write_workload(world: &World, server: &Server, source: &str, more: &str) {
 const ALLOWED: (&str, &str) = ("GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES", "1");
 
 #[test]
-fn another_token_in_the_file_is_not_answered_from_the_cache() {
+fn a_cached_token_is_not_used_for_another_token_in_the_file() {
     let program = env!("CARGO_BIN_EXE_wif-token");
     let command = format!(r#"{{"executable":{{"command":"{program} file --path={{dir}}/t"}}}}"#);
     for source in [r#"{"file":"{dir}/t"}"#, &command] {
@@ -254,7 +254,7 @@ fn cached(world: &World, options: &str) -> String {
 }
 
 #[test]
-fn other_keys_in_a_profile_are_not_answered_from_the_cache() {
+fn a_cached_token_is_not_used_for_other_keys_in_a_profile() {
     let (world, server) = (World::new(), google(""));
     let source = r#"{"environment_id":"aws1","regional_cred_verification_url":"https://sts.{region}.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15"}"#;
     write_workload(&world, &server, source, "");
@@ -351,7 +351,7 @@ fn a_program_with_an_output_file_causes_one_exchange() {
 }
 
 #[test]
-fn the_aws_credentials_of_another_service_account_are_not_answered_from_the_cache() {
+fn cached_aws_credentials_are_not_used_for_another_service_account() {
     let number = AtomicUsize::new(0);
     let server = Server::new(move |request| {
         if request.line.contains("/token ") {
@@ -403,7 +403,7 @@ fn a_new_refresh_token_is_stored_before_the_rest_of_the_response_is_judged() {
 }
 
 #[test]
-fn a_pipe_with_the_token_is_read_once_and_not_answered_from_the_cache() {
+fn a_pipe_with_the_token_is_read_once_and_no_cached_token_is_used() {
     let (world, server) = (World::new(), google(""));
     write_workload(&world, &server, r#"{"file":"{dir}/t"}"#, "");
     assert!(Command::new("mkfifo").arg(world.path("t")).status().unwrap().success());
@@ -560,7 +560,7 @@ fn credentials_of_a_workforce_user_must_be_in_a_file() {
 }
 
 #[test]
-fn another_account_of_the_metadata_server_is_not_answered_from_the_cache() {
+fn a_cached_token_is_not_used_for_another_account_of_the_metadata_server() {
     let attached = Arc::new(Mutex::new("one"));
     let shared = attached.clone();
     let server = Server::new(move |request| {

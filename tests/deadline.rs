@@ -63,7 +63,7 @@ fn a_silent_server_or_proxy_is_named() {
     silent_servers_are_named(2);
 }
 
-/// The kernel rounds the timeout of a socket up by seconds if it is longer than sixteen.
+/// The kernel rounds a socket timeout of more than sixteen seconds up by several seconds.
 #[test]
 #[ignore = "takes 25 s: run by tests/storm"]
 fn a_silent_server_or_proxy_is_named_at_the_default_timeout() {
@@ -102,7 +102,7 @@ mod unix {
     }
 
     #[test]
-    fn a_pipe_that_nobody_writes_is_named() {
+    fn a_pipe_without_a_writer_is_named() {
         let world = World::new();
         pipe(&world, "pipe");
         let run = until(1, &world, "file --path={dir}/pipe", &[]);
@@ -111,7 +111,7 @@ mod unix {
     }
 
     #[test]
-    fn check_prints_the_checks_before_a_pipe_that_nobody_writes() {
+    fn check_prints_the_checks_before_a_pipe_without_a_writer() {
         let world = World::new();
         pipe(&world, "token");
         let config = r#"{"type":"external_account","audience":"{aud}",

@@ -1,4 +1,4 @@
-//! A server that repeats a secret, in any encoding, finds no way to print it: not in the document, on
+//! A server that repeats a secret, in any encoding, cannot make the program print it: not in the document, on
 //! standard error, in the log, or in the failure that the lock records. Every source that sends a
 //! secret meets every encoding.
 
@@ -119,7 +119,7 @@ fn encodings(secret: &str) -> Vec<String> {
     let basic = STANDARD.encode(format!("c:{secret}"));
     let base64 = STANDARD.encode(secret);
     let hex = each(|c| format!("{:02x}", u32::from(c)));
-    // A server that cuts what it repeats.
+    // A server that truncates what it repeats.
     let (beginning, end) = (&secret[..secret.len() / 2], &secret[secret.len() / 2..]);
     vec![
         beginning.to_owned(),
@@ -364,7 +364,7 @@ fn a_secret_is_not_printed_after_a_later_request() {
     }
 }
 
-/// Printable secrets with the characters that encodings change, each other than the last.
+/// Printable secrets with the characters that encodings change, all of them different.
 fn secrets() -> Vec<String> {
     const SPECIAL: &[u8] = b"/+=&%<>\"\\~:!#;,?@[]{}|^`$*()-_.";
     let mut state: u64 = 0x5eed;

@@ -177,7 +177,7 @@ fn a_file_whose_directory_is_gone_for_a_while_is_written_again() {
     keeping.stop(Signal::TERM);
 }
 
-/// The first token tells that the path is right, so that a file that cannot be written later is an outage.
+/// The first token shows that the path is correct, so that a file that cannot be written later is an outage.
 #[test]
 fn a_file_that_cannot_be_written_is_waited_out_even_after_the_token_has_expired() {
     let world = World::new();
@@ -361,7 +361,7 @@ fn a_service_manager_that_does_not_read_is_not_waited_for() {
 }
 
 #[test]
-fn an_id_token_goes_to_a_file_and_is_answered_from_the_cache() {
+fn an_id_token_is_written_to_a_file_and_cached() {
     let google = Google::new();
     let world = google.world(true);
     let line =

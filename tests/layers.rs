@@ -1,7 +1,7 @@
 //! The modules form layers: every `use` leads to a lower layer or stays inside its own module, and no
 //! two files of the same module use each other in a circle.
 //!
-//! docs/architecture.md shows the layers. What this reads is the text of `crate::…` and `super::…`
+//! docs/architecture.md shows the layers. This test reads the text of `crate::…` and `super::…`
 //! paths outside unit tests.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -107,7 +107,7 @@ fn without_comments(text: &str) -> String {
     code.collect::<Vec<_>>().join("\n")
 }
 
-/// The module of the first level that a file belongs to.
+/// The top-level module that a file belongs to.
 fn top(file: &Path) -> String {
     let first = file.iter().next().unwrap().to_str().unwrap();
     first.trim_end_matches(".rs").to_owned()
@@ -118,7 +118,7 @@ fn module_path(file: &Path) -> String {
     path.trim_end_matches("::mod").to_owned()
 }
 
-/// The modules of the first level that a text names.
+/// The top-level modules that a text names.
 fn used(text: &str) -> impl Iterator<Item = String> {
     let paths = expanded(text, "crate::", "");
     paths.into_iter().map(|path| path.split("::").next().unwrap_or_default().to_owned())

@@ -17,7 +17,7 @@ use common::{Run, World, jwt, terminal};
 
 const INTERACTIVE: (&str, &str) = ("GOOGLE_EXTERNAL_ACCOUNT_INTERACTIVE", "1");
 
-/// An issuer that gives a code with an interval of one second and answers `/token` so;
+/// An issuer that gives a code with an interval of one second and answers `/token` with `answer`;
 /// the number counts the requests of that path.
 fn issuer(answer: impl Fn(&Request, usize) -> Vec<u8> + Send + Sync + 'static) -> Server {
     let count = AtomicUsize::new(0);
@@ -132,7 +132,7 @@ fn errors_double_the_pause() {
 fn without_a_terminal_no_user_is_asked() {
     let world = World::new();
     let server = issuer(|_, _| tokens("unused"));
-    // setsid(1) takes the terminal away, should these tests have one.
+    // setsid(1) detaches the run from the terminal of the tests, if there is one.
     let mut command = Command::new("setsid");
     command.arg("--wait").arg(env!("CARGO_BIN_EXE_wif-token"));
     command.args(world.fill(&line(&server)).split(' ').filter(|word| !word.is_empty()));

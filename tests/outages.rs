@@ -1,4 +1,4 @@
-//! What a cached file and its lock do when the server is not well: a cached token bridges an outage, a
+//! What a cached file and its lock do when the server fails: a cached token bridges an outage, a
 //! lost response does not fail other runs, and a refused request is not sent again for a few seconds.
 
 mod common;
@@ -162,7 +162,7 @@ fn a_changed_file_is_tried_at_once() {
     }
 }
 
-/// The run that waits for the lock has another secret than the one that fails.
+/// The run that waits for the lock has a different secret from the run that fails.
 #[test]
 fn a_secret_that_changes_during_the_wait_is_tried() {
     let world = World::new();

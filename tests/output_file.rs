@@ -274,7 +274,7 @@ fn a_token_is_printed_despite_a_file_size_limit() {
     assert!(!world.path("out").exists());
 }
 
-/// Somebody else owns the directory above.
+/// Another user owns the parent directory.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_file_in_a_directory_that_takes_the_place_of_another_is_not_replaced() {
@@ -370,7 +370,7 @@ fn a_waiting_run_reports_the_failure_of_the_run_it_waited_for() {
         assert_eq!((run.status, &run.stdout, &run.stderr), (5, &runs[0].stdout, &runs[0].stderr));
     }
     assert_eq!(server.count(), 1);
-    assert!(!world.path("out").exists(), "a failure is not kept");
+    assert!(!world.path("out").exists(), "a failure is not cached");
 
     let later = world.run(&line);
     assert_eq!((later.status, server.count()), (5, 1), "a refusal is remembered for ten seconds");
@@ -380,7 +380,7 @@ fn a_waiting_run_reports_the_failure_of_the_run_it_waited_for() {
     let earlier = at.parse::<u64>().unwrap() - 10_000;
     world.write("out.lock", lock.replace(at, &earlier.to_string()));
     let later = world.run(&line);
-    assert_eq!((later.status, server.count()), (5, 2), "and the next run asks again");
+    assert_eq!((later.status, server.count()), (5, 2), "and the next run sends a new request");
 }
 
 #[cfg(unix)]
@@ -411,7 +411,7 @@ fn a_log_contains_each_step_and_no_token() {
     }
 }
 
-/// Whoever may choose the log must not write to `authorized_keys` with it.
+/// A caller that chooses the log file must not be able to write to `authorized_keys`.
 #[test]
 fn a_log_is_not_appended_to_another_file() {
     let world = world();

@@ -1,7 +1,7 @@
 //! A panic becomes an `INTERNAL` failure: never a signal, never a backtrace. That of a metadata server is
 //! the failure of one request.
 //!
-//! This file is its own harness: the process that panics has to have standard output to itself.
+//! This file is its own harness: the process that panics must have standard output to itself.
 
 use std::process::{Command, ExitCode};
 

@@ -29,7 +29,7 @@ fn proxy(head: &str) -> String {
 }
 
 #[test]
-fn a_proxy_cannot_show_its_password() {
+fn a_proxy_that_repeats_its_password_does_not_show_it() {
     for code in ["hunter2-pw", "aHVudGVyMi1wdw", "jane_hunter2-pw"] {
         let world = World::new();
         let head = format!("HTTP/1.1 403 {code}|X-Squid-Error: {code}|Proxy-Authenticate: {code}");
@@ -43,7 +43,7 @@ fn a_proxy_cannot_show_its_password() {
 
 /// A proxy that sends its response byte by byte has no more time than one that sends nothing.
 #[test]
-fn a_slow_proxy_ends_with_the_time_of_its_request() {
+fn a_slow_proxy_does_not_extend_its_request() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     thread::spawn(move || {

@@ -366,7 +366,7 @@ fn requests_that_are_too_large_or_invalid_are_refused() {
     }
 }
 
-/// Whether this test can act as another user. It says so where it cannot.
+/// Whether this test can act as another user. If it cannot, it prints a message.
 fn other_user(test: &str) -> bool {
     let is_root = rustix::process::getuid().is_root();
     if !is_root {
@@ -460,7 +460,7 @@ fn a_slow_request_is_closed_after_five_seconds_and_delays_nobody() {
     // A connection that was used stays open.
     kept.send(&request);
     assert_eq!(kept.response(false).unwrap().status, 200);
-    assert!(serving.ticks() - ticks < 20, "it waits without work");
+    assert!(serving.ticks() - ticks < 20, "the server uses no CPU time while it waits");
 }
 
 #[test]
@@ -611,7 +611,7 @@ fn a_client_that_waits_for_a_change_gets_no_response_before_its_timeout() {
     let ticks = serving.ticks();
     assert_eq!(serving.get("/").status, 200);
     assert!(waiting[0].is_closed_after(Duration::from_secs(5)));
-    assert!(serving.ticks() - ticks < 20, "it waits without work");
+    assert!(serving.ticks() - ticks < 20, "the server uses no CPU time while it waits");
     assert_eq!(serving.end().code(), Some(0));
 }
 
@@ -933,7 +933,7 @@ fn without_free_descriptors_the_server_waits() {
     thread::sleep(Duration::from_millis(100));
     let ticks = serving.ticks();
     thread::sleep(Duration::from_secs(1));
-    assert!(serving.ticks() - ticks < 20, "it waits without work");
+    assert!(serving.ticks() - ticks < 20, "the server uses no CPU time while it waits");
     let log = world.read("log");
     assert!(log.contains("cannot accept a connection"), "{log}");
     drop(clients);
@@ -950,7 +950,7 @@ fn a_client_that_disconnects_has_no_effect() {
     serving.address = world.path("s").display().to_string();
     let get = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{FLAVOR}\r\n");
     let (start, ticks) = (Instant::now(), serving.ticks());
-    // More than there may be connections: those whose client has gone take no place.
+    // More than there may be connections: those whose client has gone are not counted.
     for number in 0..100 {
         let mut client = Client::connect(&serving.address);
         client.send(&get(&token_path(if number % 2 == 0 { "" } else { "?scopes=pubsub" })));
@@ -959,12 +959,12 @@ fn a_client_that_disconnects_has_no_effect() {
     assert_eq!(serving.send(&get("/")).status, 200);
     assert!(start.elapsed() < Duration::from_millis(1900), "{:?}", start.elapsed());
     assert_eq!(serving.send(&get(&token_path(""))).json()["access_token"], IMPERSONATED);
-    assert!(serving.ticks() - ticks < 50, "it waits without work");
+    assert!(serving.ticks() - ticks < 50, "the server uses no CPU time while it waits");
     assert!(google.calls("token") <= 2);
 }
 
 #[test]
-fn many_different_tokens_do_not_pile_up() {
+fn many_different_tokens_do_not_accumulate() {
     let google = Google::new();
     google.set(|google| google.delay = Duration::from_secs(20));
     let world = google.world(true);
@@ -1062,7 +1062,7 @@ fn the_status_of_a_failure_says_whether_to_retry() {
     assert_eq!(serving.end().code(), Some(0));
 }
 
-// Where it listens, and how it ends.
+// The addresses of the server, and its end.
 
 #[test]
 fn signals_stop_the_server_with_status_zero() {
@@ -1146,7 +1146,7 @@ fn a_socket_file_is_private_and_removed_at_the_end() {
         assert_eq!(get(host).json()["access_token"], IMPERSONATED, "{host}");
     }
     assert_eq!(get("evil.example").status, 403);
-    // It is in use.
+    // The socket is in use.
     let run = world.run(&format!("serve --credentials={{dir}}/c.json {options}"));
     assert_eq!(run.status, 3, "{run:?}");
     assert!(run.stderr.contains("another process listens on"), "{run:?}");
@@ -1154,14 +1154,14 @@ fn a_socket_file_is_private_and_removed_at_the_end() {
     assert_eq!(serving.end().code(), Some(0));
     assert!(!path.exists());
 
-    // A socket that nobody listens at is replaced.
+    // A socket on which no process listens is replaced.
     drop(UnixListener::bind(&path).unwrap());
     std::fs::remove_file(world.path("log")).unwrap();
     let serving = start();
     assert_eq!(serving.end().code(), Some(0));
     assert!(!path.exists());
 
-    // Another file is not, nor is one removed that was put in its place.
+    // Another file is not replaced, and a file that replaced the socket is not removed.
     std::fs::remove_file(world.path("log")).unwrap();
     let serving = start();
     std::fs::remove_file(&path).unwrap();
@@ -1176,7 +1176,7 @@ fn a_socket_file_is_private_and_removed_at_the_end() {
     assert_eq!(run.status, 3, "{run:?}");
 }
 
-/// A server has its file shortly before it listens there. Another one that starts at this moment waits for
+/// A server creates its file shortly before it listens. Another one that starts at this moment waits for
 /// it, but not for a program that holds the lock of the directory for long.
 #[test]
 fn a_socket_file_is_not_taken_from_a_server_that_starts() {

@@ -97,7 +97,7 @@ fn the_sso_cache_is_read_again_after_a_refusal() {
         Some("of-the-cli") => role_credentials(),
         Some(_) => response("401 No", "application/json", "{}"),
         None => {
-            // The AWS CLI takes no lock.
+            // The AWS CLI does not lock the file.
             fs::write(&path, cache("of-the-cli", "2999-01-01T00:00:00Z", "refresh-1")).unwrap();
             refused()
         }

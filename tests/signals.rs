@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use common::World;
 use rustix::process::{Pid, Signal, kill_process};
 
-/// Every signal that can end a process, without those of faults.
+/// Every signal that can end a process, except faults such as SIGSEGV.
 const ENDING: [Signal; 17] = [
     Signal::HUP,
     Signal::INT,

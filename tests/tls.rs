@@ -20,7 +20,7 @@ use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-/// A certificate authority and servers with certificates of its own.
+/// A certificate authority and servers with certificates that it issued.
 struct Authority {
     pem: String,
     issuer: Issuer<'static, KeyPair>,
@@ -79,8 +79,8 @@ fn self_signed(name: &str, change: impl FnOnce(&mut CertificateParams)) -> (Stri
     (serve(&[&certificate], &key, json(&jwt(3600))), certificate.pem())
 }
 
-/// A server with this certificate chain and this key, which need not match, that gives one answer to
-/// everybody.
+/// A server with this certificate chain and this key, which need not match, that sends one response to
+/// every client.
 fn serve(chain: &[&Certificate], key: &KeyPair, answer: Vec<u8>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("https://{}/t", listener.local_addr().unwrap());

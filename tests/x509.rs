@@ -199,7 +199,7 @@ fn put(world: &World, pair: &Pair) {
     replace(world.write("key.new", &pair.key), "key.pem");
 }
 
-/// Replaces a file as a whole.
+/// Replaces a file atomically.
 fn replace(new: PathBuf, name: &str) {
     fs::rename(&new, new.with_file_name(name)).unwrap();
 }

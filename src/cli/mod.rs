@@ -190,7 +190,7 @@ impl Words {
                 .cause(format!("--{} is an option of both", option.name))
                 .fix(format!(
                     "write the token to a file with wif-token {source}, and run wif-token \
-                     {command} with the source file"
+                     {command} file --path=FILE"
                 )),
         )
     }

@@ -189,7 +189,7 @@ fn token(document: &Value, expected: TokenType) -> Option<Trouble> {
     })
 }
 
-/// Smaller numbers of seconds are lifetimes, because this time is in 1972.
+/// Smaller values are lifetimes and not times: as a time, this value is in 1972.
 const FIRST_TIME: i64 = 2 * 365 * 86_400;
 
 fn expiration_time(document: &Value, place: Place) -> Option<Trouble> {

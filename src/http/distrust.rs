@@ -6,7 +6,7 @@ use super::Pin;
 use super::verifier::OfAuthority;
 use crate::error::{Error, Kind};
 
-/// The names of a certificate that a message contains at most.
+/// The maximum number of names of a certificate in a message.
 const NAMES: usize = 3;
 
 /// The failure of a connection to a host whose certificate is not trusted. `option` contains the URL,

@@ -41,7 +41,7 @@ pub(super) struct Needles {
 }
 
 impl Needles {
-    /// A secret as it is.
+    /// Adds a secret in its original form.
     fn add_literal(&mut self, bytes: &[u8]) {
         let reduced = bytes.iter().map(|byte| Form::Text.of(*byte)).collect();
         self.whole.push(Needle { bytes: reduced, form: Form::Text, around: None });

@@ -19,7 +19,7 @@ use super::jwt;
 /// Why a JWK set does not verify a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Failure {
-    /// It is not a JWK set.
+    /// The document is not a JWK set.
     NotAKeySet,
     /// The set has no keys.
     NoKeys,

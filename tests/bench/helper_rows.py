@@ -1,5 +1,5 @@
-"""The rows of `access-token` and of every helper with a fresh private cache against `cat` of the file in the cache; of a run that
-writes the cache against the same run without one; and of the tools that a helper replaces, each with a fresh cache of its own.
+"""The rows of `access-token` and of every helper with a fresh private cache, compared with `cat` of the cached file; of a run that
+writes the cache, compared with the same run without a cache; and of the tools that a helper replaces, each with a fresh cache of its own.
 """
 
 import hashlib

@@ -154,13 +154,13 @@ impl<'a> Serving<'a> {
         client.response(text.starts_with("HEAD")).expect("a response")
     }
 
-    /// Ends it as a service manager does.
+    /// Stops the server as a service manager does.
     pub fn end(self) -> ExitStatus {
         self.signal(Signal::TERM);
         self.wait()
     }
 
-    /// Its end. It must have printed nothing, and no secret may be in its log.
+    /// Waits for its exit. It must print nothing, and its log must contain no secret.
     pub fn wait(mut self) -> ExitStatus {
         let status = self.child.wait().unwrap();
         let mut text = String::new();
@@ -177,7 +177,7 @@ impl<'a> Serving<'a> {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
-    /// The processor time that it has used, in clock ticks.
+    /// The CPU time that the server has used, in clock ticks.
     #[cfg(target_os = "linux")]
     pub fn ticks(&self) -> u64 {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
@@ -197,7 +197,7 @@ impl<'a> Serving<'a> {
         tasks.map(|task| of_task(task.unwrap().path())).sum()
     }
 
-    /// The memory that it occupies, in KiB.
+    /// The resident memory of the server, in KiB.
     #[cfg(target_os = "linux")]
     pub fn memory(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();

@@ -38,7 +38,7 @@ pub struct World {
 
 impl World {
     pub fn new() -> World {
-        // A name that looks like a token would be taken for one in an output.
+        // A name that looks like a token would be mistaken for a token in an output.
         let mut folders = std::iter::repeat_with(|| tempfile::tempdir().unwrap());
         World {
             dir: folders.find(|dir| !dir.path().display().to_string().contains("eyJ")).unwrap(),

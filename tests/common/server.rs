@@ -29,8 +29,8 @@ impl Request {
 }
 
 impl Server {
-    /// Answers each request with these raw bytes, then closes; after `Connection: keep-alive` not before
-    /// more is sent, which is lost.
+    /// Answers each request with these raw bytes and closes. After `Connection: keep-alive`, it closes when
+    /// more data arrives, and discards the data.
     pub fn new(answer: impl Fn(&Request) -> Vec<u8> + Send + Sync + 'static) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://127.0.0.1:{}", listener.local_addr().unwrap().port());

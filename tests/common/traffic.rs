@@ -36,7 +36,7 @@ struct State {
     mismatches: Vec<String>,
 }
 
-/// One request and its response. `needed`: it must still be sent.
+/// One request and its response. `needed` is true as long as the request must still be sent.
 #[derive(Clone)]
 struct Exchange {
     line: String,

@@ -52,7 +52,7 @@ fn content(file: &str, setup: &Setup) -> Result<String, String> {
 }
 
 fn case(line: &str, setup: &Setup) -> Result<String, String> {
-    let words = shlex::split(&setup.placeholders.fill(line)).ok_or("a quote is open")?;
+    let words = shlex::split(&setup.placeholders.fill(line)).ok_or("a quote is not closed")?;
     let program = words.iter().position(|word| word == "wif-token").ok_or("no wif-token")?;
     let variable = |word: &String| word.split_once('=').map(|(k, v)| (k.to_owned(), v.to_owned()));
     let variables: Vec<_> = words[..program].iter().filter_map(variable).collect();

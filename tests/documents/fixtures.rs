@@ -1,4 +1,4 @@
-//! The files and variables that the commands of a page read: their names tell what is in them.
+//! The files and variables that the commands of a page read: their names determine their content.
 //!
 //! | name | content |
 //! |---|---|
@@ -12,7 +12,7 @@
 //! | a file in a folder `bin` | a program that prints such a token |
 //! | anything else | a JWT |
 //!
-//! What an option writes (`--output-file`, `--out`, …) gets its folder alone.
+//! For a file that an option writes (`--output-file`, `--out`, …), only the folder is created.
 
 use std::fs;
 use std::path::Path;
@@ -120,7 +120,7 @@ fn folder_of(sandbox: &Sandbox, path: &str) {
     let _ = fs::create_dir_all(path.parent().unwrap());
 }
 
-/// Creates a file with the content that its name tells, unless it exists.
+/// Creates a file with the content that its name determines, unless it exists.
 pub(crate) fn make(sandbox: &Sandbox, path: &str, field: &str) {
     folder_of(sandbox, path);
     let full = sandbox.path("work").join(path);

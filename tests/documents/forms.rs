@@ -30,7 +30,7 @@ pub(crate) fn diagram(text: &str) -> Result<(), String> {
     }
 }
 
-/// Every bracket and quote is closed, outside of comments.
+/// Checks that every bracket and quotation mark outside comments is closed.
 pub(crate) fn balanced(text: &str) -> Result<(), String> {
     let mut open = Vec::new();
     for line in text.lines().map(without_comment) {
@@ -51,7 +51,7 @@ pub(crate) fn balanced(text: &str) -> Result<(), String> {
             }
         }
         if quote.is_some() {
-            return Err(format!("a quote is open in {line:?}"));
+            return Err(format!("a quotation mark is not closed in {line:?}"));
         }
     }
     match open.last() {

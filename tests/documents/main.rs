@@ -1,4 +1,4 @@
-//! The documentation is true: every fenced block is run, parsed or checked, and every link leads
+//! The documentation is correct: every fenced block is run, parsed or checked, and every link leads
 //! somewhere.
 //!
 //! `CONTRIBUTING.md` says what happens to a block of each language. Nothing is skipped: an unknown
@@ -23,13 +23,13 @@ use std::thread;
 use pages::{Block, Page, root};
 use sandbox::Sandbox;
 
-/// Fails with all complaints together.
+/// Fails with all findings in one message.
 fn none(complaints: &[String]) {
     assert!(complaints.is_empty(), "{} complaints:\n{}", complaints.len(), complaints.join("\n"));
 }
 
 #[test]
-fn every_block_is_true() {
+fn every_block_is_correct() {
     let pages = pages::all();
     let complaints = thread::scope(|scope| {
         let part = pages.len().div_ceil(4);
@@ -44,7 +44,7 @@ fn every_block_is_true() {
     none(&complaints);
 }
 
-/// The blocks of a page are one session: a block finds the files of those before it.
+/// The blocks of a page are one session: each block finds the files of the blocks before it.
 fn page(page: &Page) -> Vec<String> {
     let mut sandbox = Sandbox::new();
     let complaint = |block: &Block| {

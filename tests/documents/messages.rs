@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::pages::{Page, root};
 
-/// How messages of Google, of other servers and of clients begin, or a part that tells them.
+/// The beginning of a message of Google, another server or a client, or another distinctive part.
 const FOREIGN: [&str; 36] = [
     "The audience in ID Token",
     "issuer in ID Token",
@@ -53,7 +53,7 @@ pub(crate) fn unknown(page: &Page, spoken: &[String]) -> Vec<String> {
         .collect()
 }
 
-/// A message is a line with `…` for what varies; each part of it has to be said somewhere.
+/// A message is a line with `…` for what varies; each part of it must occur in a message.
 fn is_known(quoted: &str, spoken: &[String]) -> bool {
     if FOREIGN.iter().any(|part| quoted.contains(part)) {
         return true;
@@ -66,7 +66,7 @@ fn is_known(quoted: &str, spoken: &[String]) -> bool {
     parts.filter(|part| part.len() > 3).all(is_said)
 }
 
-/// Everything that the program says: the text in its sources, cut where something is put in.
+/// All messages of the program: the string literals in its sources, split at placeholders.
 pub(crate) fn spoken() -> Vec<String> {
     let mut literals = Vec::new();
     sources(&root().join("src"), &mut literals);

@@ -5,7 +5,7 @@ pub(crate) fn is_same(expected: &str, printed: &str) -> bool {
     is_shown(&timeless(expected), &timeless(printed))
 }
 
-/// Without what each run has of its own: times, keys, and lengths that depend on them.
+/// A text without what differs between runs: times, keys, and lengths that depend on them.
 fn timeless(text: &str) -> String {
     let is_number = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit());
     let own = |word: &str| {

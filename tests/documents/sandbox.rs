@@ -1,4 +1,4 @@
-//! A root of its own for each page: its commands run there, with fixtures for what they read.
+//! A separate root for each page: its commands run there, with fixtures for what they read.
 //!
 //! Absolute paths below `/etc`, `/run` and so on are moved into the root. No server can be reached: a
 //! command that needs one must get as far as the request.

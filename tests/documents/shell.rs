@@ -4,7 +4,7 @@
 pub(crate) const REAL: &str = "cat mkdir chmod rm cp mv ln ls sed tr head tail sort date sleep touch \
     mktemp dirname basename id uname env grep cut wc tee true base64";
 
-/// Administrator commands: nothing of them is run here. `tests/real/test_documents.py` gives those of
+/// Administrator commands: they are not run here. `tests/real/test_documents.py` gives those of
 /// gcloud to its own parser.
 pub(crate) const STUBS: &str = "gcloud gsutil bq terraform aws az kubectl helm vault bao docker podman \
     skopeo apt apt-get dnf yum zypper rpm dpkg tar install sha256sum curl openssl jq systemctl \

@@ -134,7 +134,7 @@ def test_the_options_of_one_source_alone():
     ("wif-token keep file --format=", "header"),
 ])  # fmt: skip
 def test_what_keep_refuses(shell, line, refused):
-    """It is not offered after `keep`, but after a source alone."""
+    """The option is offered after a source alone, but not after `keep`."""
     said = shell(line).replace(line, "", 1)
     assert refused not in said, said
     if refused == "--exit-zero":

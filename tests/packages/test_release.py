@@ -39,7 +39,7 @@ def locked() -> set[str]:
     return {" ".join(line.split(" ")[:2]).replace(" v", " ") for line in tree.splitlines() if line} - {f"wif-token {VERSION}"}
 
 
-def test_the_list_of_what_is_in_it(release):
+def test_the_software_bill_of_materials(release):
     """The list follows the schema of CycloneDX and contains every crate."""
     folder = Path(importlib.util.find_spec("cyclonedx").submodule_search_locations[0]) / "schema" / "_res"
     schemas = {name: json.loads((folder / f"{name}.SNAPSHOT.schema.json").read_text()) for name in ("bom-1.5", "spdx", "jsf-0.82")}
@@ -75,7 +75,7 @@ def contents(path: Path):
         yield path.read_bytes()
 
 
-def test_nothing_of_the_machine_that_made_it(release):
+def test_no_trace_of_the_build_machine(release):
     """No file contains a path of this machine."""
     places = [str(place).encode() for place in (ROOT, CACHE, BUILDS, Path.home() / ".cargo")]
     for path in release.iterdir():
@@ -83,7 +83,7 @@ def test_nothing_of_the_machine_that_made_it(release):
             assert [place for place in places if place in content] == [], path.name
 
 
-def test_the_same_from_another_folder(release, static):
+def test_a_build_in_another_folder_is_identical(release, static):
     """A build in another folder gives the same bytes. Each release that is kept is built again only once. The compiled
     dependencies there, which started from nothing, are kept too.
     """

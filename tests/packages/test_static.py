@@ -79,7 +79,7 @@ def test_the_functions_of_a_fresh_output_file_come_first(release, target):
     assert len(order.read_text().splitlines()) > 300
 
 
-def test_kerberos_says_where_it_can_be_had(static, server):
+def test_the_message_about_kerberos_names_the_packages(static, server):
     """The static program cannot load a library; its message says which packages can."""
     done = run(static / "wif-token", "adfs", f"--issuer={server}adfs/", "--relying-party=a", "--client-id=b", "--audience=a",
                "--protocol=ws-trust", "--token-type=urn:ietf:params:oauth:token-type:saml2", check=False)  # fmt: skip

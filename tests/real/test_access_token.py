@@ -1,4 +1,4 @@
-"""`access-token` sends the requests of Google's own clients with the same configuration, of every type, and gets the same tokens.
+"""`access-token` sends the same requests as Google's own clients for every type of configuration, and gets the same tokens.
 
 The stand-ins verify the subject token and the policies; what they received from the program is compared with what they received
 from google-auth and from gcloud.
@@ -55,7 +55,7 @@ def token(issuer, audience) -> str:
 
 @pytest.fixture
 def token_server(ledger, token):
-    """A server that gives the token, as text and as JSON, to clients that send the secret."""
+    """A server that returns the token as text and as JSON, to clients that send the secret."""
     secret = ledger.secret("the header of the configuration", "url-header-4711-0815")
 
     def answer(request):
@@ -69,7 +69,7 @@ def token_server(ledger, token):
 
 @dataclass
 class Configured:
-    """A configuration in place; `env` has the variables that it needs, and `google` is Google's class for it."""
+    """An installed configuration; `env` contains its variables, and `google` is the class of google-auth for it."""
 
     env: dict[str, str]
     google: type
@@ -124,7 +124,7 @@ def asked_by_google(commands, sts, google: type, env: dict[str, str], monkeypatc
 
 @pytest.mark.parametrize("email", [None, DEPLOYER])
 @pytest.mark.parametrize("kind", KINDS)
-def test_asks_what_google_s_library_asks(commands, sts, configured, monkeypatch, kind, email):
+def test_sends_the_same_requests_as_google_auth(commands, sts, configured, monkeypatch, kind, email):
     """The audience, token, scope, account and lifetime are the same. Before an impersonation, google-auth requests the
     scope iam in the exchange; the program and Google's other libraries request cloud-platform.
     """
@@ -140,7 +140,7 @@ def test_asks_what_google_s_library_asks(commands, sts, configured, monkeypatch,
 
 @pytest.mark.parametrize("email", [None, DEPLOYER])
 @pytest.mark.parametrize("kind", KINDS)
-def test_asks_what_gcloud_asks(commands, clients, sts, configured, tmp_path, kind, email):
+def test_sends_the_same_requests_as_gcloud(commands, clients, sts, configured, tmp_path, kind, email):
     """The requests are the same with the scopes of gcloud, except that gcloud adds its own public client ID without an
     impersonation.
     """
@@ -156,8 +156,8 @@ def test_asks_what_gcloud_asks(commands, clients, sts, configured, tmp_path, kin
     assert ours.scope == (CLOUD_PLATFORM if email else theirs.scope)
 
 
-def test_a_workforce_pool_names_the_project_that_is_billed(commands, sts, issuer, tmp_path, monkeypatch):
-    """The option is that of google-auth. It is not sent together with a client, which has its own project."""
+def test_a_workforce_pool_request_names_the_billing_project(commands, sts, issuer, tmp_path, monkeypatch):
+    """The option is that of google-auth. It is not sent with a client ID, because the client has its own project."""
     sts.add(OidcPoolProvider(WORKFORCE, issuer.url))
     sts.clients["the app"] = commands.program.ledger.secret("the client's secret", "client-secret-4711")
     (tmp_path / "token").write_text(issuer.token("https:" + WORKFORCE))
@@ -174,8 +174,8 @@ def test_a_workforce_pool_names_the_project_that_is_billed(commands, sts, issuer
     )
 
 
-def test_the_program_itself_is_not_run(commands, sts, audience, token, tmp_path):
-    """The program is recognized by its file, under any name. Without the opt-in, its command line is not read; neither
+def test_the_program_does_not_run_itself(commands, sts, audience, token, tmp_path):
+    """The program is recognized by its file, under any name. Without the opt-in, its command line is not read, nor
     is that of another program with its name.
     """
     link = tmp_path / "helper"
@@ -236,7 +236,7 @@ def test_a_header_of_the_configuration_stays_secret(commands, token_server, audi
 
 
 @pytest.mark.parametrize("delegates", [(FIRST,), (FIRST, SECOND)])
-def test_delegates_are_asked_for_as_google_s_library_does(commands, sts, configured, audience, tmp_path, monkeypatch, delegates):
+def test_delegates_are_requested_as_google_auth_requests_them(commands, sts, configured, audience, tmp_path, monkeypatch, delegates):
     """The requests for chains with one and two delegates are the same."""
     configured("file", TARGET)
     grant_chain(sts, audience, *delegates, TARGET)
@@ -290,7 +290,7 @@ def bind(sts, message: str) -> int:
 @pytest.mark.parametrize("command", ["access-token", "id-token --for=https://app.example.com", "sign-jwt --payload={payload}",
                                      "sign-blob --file={payload}"])  # fmt: skip
 @pytest.mark.parametrize("delegates", [(), (FIRST,), (FIRST, SECOND)])
-def test_the_command_of_a_refusal_repairs_it(commands, sts, configured, tmp_path, command, delegates):
+def test_the_command_in_the_message_fixes_the_refusal(commands, sts, configured, tmp_path, command, delegates):
     """The request is refused, then allowed after the command in the message."""
     (tmp_path / "payload").write_text("{}")
     configured("file", TARGET)
@@ -300,7 +300,7 @@ def test_the_command_of_a_refusal_repairs_it(commands, sts, configured, tmp_path
     assert commands.output(*words)
 
 
-def test_the_command_of_a_refusal_fits_a_token_without_claims(commands, sts, configured):
+def test_the_command_in_the_message_for_a_token_without_claims(commands, sts, configured):
     """The program cannot read the subject of an AWS request, so the fix leaves it to the administrator."""
     there = configured("aws", TARGET)
     sts.iam.policies.accounts[TARGET] = {}

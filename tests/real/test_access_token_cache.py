@@ -43,7 +43,7 @@ def test_a_fresh_file_is_used_without_any_request(commands, sts, cached):
 
 
 @pytest.mark.parametrize("options", [["--scope=bigquery"], ["--lifetime=900"], [f"--delegate={FIRST}"]])
-def test_another_request_fetches_anew(commands, sts, audience, cached, options):
+def test_another_request_fetches_a_new_token(commands, sts, audience, cached, options):
     """A request with other scopes, another lifetime or other delegates does not use the cached token."""
     grant_chain(sts, audience, FIRST, DEPLOYER)
     first = commands.output("access-token", f"--cache-file={cached}")
@@ -60,7 +60,7 @@ def test_a_file_without_content_is_replaced(commands, sts, cached, content):
 
 
 @pytest.mark.parametrize("content", ["[1]", '{"access_token":"ya29.planted","expiration_time":4000000000}'])
-def test_a_file_that_is_not_ours_is_left_alone(commands, sts, cached, content):
+def test_a_file_of_another_program_is_left_alone(commands, sts, cached, content):
     """The file is neither used nor replaced."""
     cached.write_text(content)
     assert commands.output("access-token", f"--cache-file={cached}") in sts.impersonated
@@ -77,7 +77,7 @@ def test_a_token_that_expires_within_five_minutes_is_renewed(commands, sts, cach
 
 
 def together(commands, audience, cached, answer) -> Run:
-    """Starts runs that all need the one subject token, which `answer` returns when all of them wait. Returns how they
+    """Starts runs that need the same subject token, which `answer` returns once all of them wait. Returns how they
     ended.
     """
     opened = threading.Event()

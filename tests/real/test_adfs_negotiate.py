@@ -25,7 +25,7 @@ PASSWORD = {"auth": "password", "user": ALICE, "password": "env:SECRET"}
 
 
 def clock(offset: str) -> dict[str, str]:
-    """The environment of a process whose clock is wrong; its monotonic clock is not."""
+    """The environment of a process whose wall clock is wrong and whose monotonic clock is correct."""
     found = sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
     if not found:
         missing("libfaketime is not installed")
@@ -39,7 +39,7 @@ def test_no_ticket(adfs):
     adfs.run().failed("ABSENT", "kinit", "klist", "--keytab")
 
 
-def test_no_realm_at_all(adfs):
+def test_kerberos_is_not_configured(adfs):
     """Kerberos was never set up on this host."""
     run = adfs.run(env={"KRB5_CONFIG": "/nonexistent"})
     assert run.document["code"] in ("ABSENT", "CONFIGURATION"), run.described()
@@ -119,7 +119,7 @@ def test_a_file_that_is_not_a_keytab(adfs, tmp_path, content):
 
 
 def test_a_keytab_without_the_account(adfs):
-    """The keytab does not contain the account, or its password has changed since."""
+    """The keytab does not contain the account, or the password has changed since the keytab was created."""
     keytab = adfs.kdc.folder / "alice.keytab"
     adfs.run(keytab=str(keytab), principal=f"mallory@{REALM}").failed("CONFIGURATION", "--principal", "klist -k")
 
@@ -156,7 +156,7 @@ def bound(adfs, tmp_path):
 
 
 @pytest.mark.parametrize("how", ["ticket", "password"])
-def test_extended_protection_that_is_required(adfs, bound, how):
+def test_required_extended_protection(adfs, bound, how):
     """The acceptor receives the binding of the certificate of this connection."""
     server = bound("require")
     options = {"ccache": adfs.kdc.ticket("alice")} if how == "ticket" else PASSWORD | {"env": {"SECRET": PASSWORDS["alice"]}}
@@ -171,8 +171,8 @@ def test_a_certificate_with_a_longer_hash(adfs, bound):
     assert [seen["bound"] for seen in server.judgements] == [True]
 
 
-def test_extended_protection_behind_a_balancer(adfs, bound):
-    """A load balancer ends the TLS connection, so AD FS expects the binding of another certificate. The message names
+def test_extended_protection_behind_a_load_balancer(adfs, bound):
+    """A load balancer terminates TLS, so AD FS expects the binding of another certificate. The message names
     the setting.
     """
     server = bound("elsewhere")
@@ -180,7 +180,7 @@ def test_extended_protection_behind_a_balancer(adfs, bound):
     assert {seen["error"] for seen in server.judgements} == {"BadChannelBindingsError"}
 
 
-def test_the_acceptor_does_ask_for_the_binding(adfs, bound):
+def test_the_acceptor_checks_the_binding(adfs, bound):
     """This control shows that the tests above can fail: curl, which sends no binding, is refused if one is required, and
     accepted otherwise.
     """

@@ -31,8 +31,8 @@ def test_a_ticket_becomes_a_token(adfs, clients, sts):
 
 
 @pytest.mark.parametrize("issuer", ["{}/", "{}"])
-def test_the_issuer_may_have_a_slash_or_not(adfs, issuer):
-    """The AD FS console shows it with a slash, and the discovery document has none."""
+def test_the_issuer_with_and_without_a_trailing_slash(adfs, issuer):
+    """The AD FS console shows the issuer with a trailing slash; the discovery document does not."""
     assert adfs.run(issuer=issuer.format(adfs.front.issuer), ccache=adfs.kdc.ticket("alice")).token == adfs.front.issued[-1]
 
 
@@ -110,7 +110,7 @@ def test_an_error_of_ad_fs_on_an_html_page(adfs):
 
 
 def test_a_relying_party_is_not_normalised(adfs):
-    """An identifier that differs by a slash or by upper and lower case is another one."""
+    """Identifiers that differ only in a trailing slash or in case are different."""
     for other in (adfs.relying_party + "/", adfs.relying_party.upper(), adfs.relying_party.replace("//", "//./")):
         adfs.run(relying_party=other, ccache=adfs.kdc.ticket("alice")).failed("DENIED", "MSIS9602")
         assert adfs.front.requests[-1]["resource"] == other
@@ -128,7 +128,7 @@ def test_a_valid_ticket_of_another_account(adfs):
     """
     run = adfs.run(ccache=adfs.kdc.ticket("mallory"))
     run.failed("DENIED", "ADUserPrincipalName", "ExtendedProtectionTokenCheck")
-    assert [headers.get("x-remote-user") for headers in adfs.legs()] == [None, MALLORY], "nothing is left to say after a good ticket"
+    assert [headers.get("x-remote-user") for headers in adfs.legs()] == [None, MALLORY], "no request follows the accepted ticket"
 
 
 def test_a_user_agent_that_is_not_listed(adfs):
@@ -147,7 +147,7 @@ def test_occasional_failures_are_retried(adfs, fault):
     assert adfs.front.faults == []
 
 
-def test_what_fails_always_ends_with_the_deadline(adfs):
+def test_a_persistent_failure_ends_at_the_deadline(adfs):
     """The kind of the failure says that another run may succeed."""
     adfs.front.faults = [Answer(429, "")] * 100
     adfs.run("--timeout=2", ccache=adfs.kdc.ticket("alice")).failed("UNREACHABLE", "429")

@@ -63,7 +63,7 @@ def test_a_ticket_becomes_an_assertion(saml, idp):
 
 
 def test_a_tampered_token_is_refused(saml, idp):
-    """This control shows that the relying parties do verify."""
+    """This control shows that the relying parties verify the signature."""
     run = saml.run(ccache=saml.kdc.ticket("alice"))
     tampered = encoded(base64.b64decode(run.token).decode().replace(ALICE, "root@EXAMPLE.TEST"))
     with pytest.raises(SignatureError):
@@ -71,7 +71,7 @@ def test_a_tampered_token_is_refused(saml, idp):
     assert not python3_saml(idp, tampered).is_valid(GOOGLE)
 
 
-def test_what_is_asked(once):
+def test_the_authn_request(once):
     """The request has IsPassive, HTTP-POST, Google's consumer service and the exact identifier, in one line of the
     query.
     """
@@ -102,7 +102,7 @@ def decoded(received):
 
 @pytest.mark.parametrize("spelled", [lambda value: value, lambda value: "".join(f"&#{ord(letter)};" for letter in value),
                                      lambda value: value.replace("/", "&#x2f;").replace("=", "&equals;")])  # fmt: skip
-def test_the_form_is_html(once, spelled):
+def test_html_entities_in_the_form_are_decoded(once, spelled):
     """Entities are resolved in every form that HTML allows."""
     once.front.spelled = spelled
     run = once.run(ccache=once.kdc.ticket("alice"))

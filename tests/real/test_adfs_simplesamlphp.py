@@ -17,7 +17,7 @@ from support.adfs import ALICE, bare, issues_saml
 
 
 @pytest.mark.parametrize("protocol, sign_response", [("saml-post", False), ("saml-post", True), ("ws-trust", False)])
-def test_it_arrives_unchanged(adfs, audience, tmp_path, protocol, sign_response):
+def test_the_assertion_is_passed_on_unchanged(adfs, audience, tmp_path, protocol, sign_response):
     """PHP signs the assertion, and signxml verifies it. A changed one is refused."""
     folder = tmp_path / "simplesamlphp"
     folder.mkdir()

@@ -39,7 +39,7 @@ def authn_request(minutes: int = 0, **changes):
 
 
 def test_accepts_a_valid_request(front):
-    """This is the control of the refusals."""
+    """This control shows that the stand-in accepts a valid request."""
     assert check(front, authn_request()) == (front.relying_parties["urn:rp"], ACS)
 
 
@@ -64,7 +64,7 @@ def ask(front, user: str | None = "alice@EXAMPLE.TEST", agent: str = "MSIPC", **
 
 
 def test_accepts_a_valid_token_request(front):
-    """This is the control, with Windows authentication and with a secret."""
+    """This control covers Windows authentication and a client secret."""
     assert ask(front) == (200, None)
     assert ask(front, None, use_windows_client_authentication="false", client_secret="secret") == (200, None)
 

@@ -61,7 +61,7 @@ def by_hand(farm, endpoint="usernamemixed", minutes: float = 0, **changes) -> tu
 
 
 def test_the_stand_in_accepts_what_ad_fs_accepts(trust):
-    """This is the control of the refusals."""
+    """This control shows that the stand-in accepts a valid request."""
     status, found = by_hand(trust)
     assert status == 200 and found.endswith("Assertion")
 

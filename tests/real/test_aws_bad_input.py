@@ -46,13 +46,13 @@ def seconds_of(call) -> float:
     return time.monotonic() - began
 
 
-def test_the_duration_is_beyond_the_session(aws, run):
+def test_the_duration_exceeds_the_session(aws, run):
     """Variables do not say when the session expires, so only AWS knows."""
     message = run("--duration=3600", key=aws.keys.session("brief", seconds=1800)).failed("CONFIGURATION", "--duration")
     assert "session" in message
 
 
-def test_the_duration_is_beyond_a_session_whose_end_is_known(aws, run):
+def test_the_duration_exceeds_a_session_with_a_known_expiry(aws, run):
     """The container endpoint returned the expiry of the session."""
     aws.container.key = aws.keys.session("brief", seconds=1800)
     done = run("--duration=3600", env={FULL_URI: aws.container.url})
@@ -100,8 +100,8 @@ def test_the_session_has_expired(aws, run):
 @pytest.mark.parametrize("name", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"])
 @pytest.mark.parametrize("end", ["\n", "\r\n", " "])
 def test_a_variable_ends_with_a_space(aws, run, audience, name, end):
-    """A secret store may add a space, although `export X=$(cat file)` does not. The value is trimmed or refused by its
-    name, and never used with the space.
+    """A secret store may add a space, although `export X=$(cat file)` does not. The value is trimmed, or refused with a
+    message that names the variable. It is never used with the space.
     """
     env = aws.keys.session("app").environment()
     done = run(IDENTITY, env=env | {name: env[name] + end})
@@ -134,8 +134,8 @@ def test_a_server_never_responds(aws, run, program, variable, files):
         took = seconds_of(
             lambda: runs.append(run("--timeout=1", key=key, env={variable: far.url.removesuffix("/token")}, **files))
         )
-        assert far.requests, "it was asked"
-    assert took < 30, "the far end would keep it for a minute"
+        assert far.requests, "the server received a request"
+    assert took < 30, "the server would delay the run for a minute"
     runs[0].failed("UNREACHABLE", "--timeout")
 
 
@@ -167,5 +167,5 @@ def test_the_hop_limit_excludes_the_container(aws, run):
     aws.imds.faults = {"put": "hang"}
     done = run(IDENTITY)
     done.failed("ABSENT", "hop limit")
-    assert done.seconds < 15, "the PUT has one second, the run has 25"
+    assert done.seconds < 15, "the PUT request may take one second, the run 25"
     assert "http-put-response-hop-limit" in done.log

@@ -80,7 +80,7 @@ def test_the_same_credentials(case, aws, program, audience, tmp_path):
     home = tmp_path / "home-of-botocore"
     home.mkdir()
     reference, assumed = by_botocore(case, aws, home), calls(aws)
-    assert verdict(reference).startswith(case.expect), "the case is not what it says"
+    assert verdict(reference).startswith(case.expect), "botocore does not find what the case expects"
     ours, ours_assumed = by_program(case, aws, program, audience), calls(aws)
     if case.ours is None:
         assert (ours, ours_assumed) == (reference, assumed)
@@ -88,7 +88,7 @@ def test_the_same_credentials(case, aws, program, audience, tmp_path):
         assert case.because and verdict(ours).startswith(case.ours) and ours != reference
 
 
-def test_a_renewed_sign_in_serves_both(aws, program, audience):
+def test_both_use_a_renewed_sign_in(aws, program, audience):
     """botocore then uses the token that the program stored in the cache of the CLI, without renewing it again."""
     (case,) = (case for case in CASES if case.name == "an SSO session that is renewed")
     assert verdict(by_program(case, aws, program, audience)).startswith(case.expect)
@@ -104,7 +104,7 @@ def test_a_renewed_sign_in_serves_both(aws, program, audience):
     assert len([request for request in aws.sso.requests if request.path == "/token"]) == asked == 1
 
 
-def test_there_are_enough_of_them():
+def test_there_are_enough_cases():
     """There are at least forty cases in which both must agree."""
     assert len({case.name for case in CASES}) == len(CASES)
     assert sum(case.ours is None for case in CASES) >= 40

@@ -60,7 +60,7 @@ def test_a_container_s_credentials_become_a_service_account(clients, sts, aws, j
     outcomes = [clients.run(client, configuration, env=env) for _ in range(2)]
     assert [sts.impersonated[outcome.access_token] for outcome in outcomes] == [EMAIL] * 2
     assert {exchange.claims["sub"] for exchange in sts.exchanges} == {f"arn:aws:iam::{ACCOUNT}:role/task"}
-    assert len(aws.sts.calls) == 1, "the second run is answered by the output file"
+    assert len(aws.sts.calls) == 1, "the second run uses the output file"
 
 
 @takes_requests
@@ -73,7 +73,7 @@ def test_exchanges_a_signed_request(clients, sts, aws, aws_pool, audience, clien
     assert outcome.access_token in sts.issued
     (exchange,) = sts.exchanges
     assert (exchange.subject_token_type, exchange.claims["arn"]) == (AWS4_REQUEST, key.arn)
-    assert aws.sts.requests == [], "no network but to Google"
+    assert aws.sts.requests == [], "no requests except to Google"
 
 
 @takes_requests

@@ -1,4 +1,4 @@
-"""No secret is shown if the services of AWS return everything that they received, and the scan would find one.
+"""No secret is shown if the services of AWS return everything that they received. The scan would find a secret.
 
 Every other AWS test is scanned too (the `aws` fixture registers keys and tokens); here each server echoes the whole request,
 credentials included, in every member that a message might be made of.
@@ -73,7 +73,7 @@ def test_secrets_that_a_server_repeats_are_hidden(aws, program, ledger, audience
     assert source == "role" or any(secret in sent for secret in secrets if len(secret) > 8), "something secret was sent and echoed"
     authorization = [request.headers["authorization"] for request in far.requests if "authorization" in request.headers]
     signatures = [value.rpartition("Signature=")[2] for value in authorization]
-    assert not any(signature in run.stdout + run.stderr + run.log for signature in signatures), "a signature shows"
+    assert not any(signature in run.stdout + run.stderr + run.log for signature in signatures), "a signature is shown"
 
 
 @pytest.mark.parametrize("text", ["{secret}", "{quoted}", "{base64}", "{token}", "{quoted_token}"])

@@ -126,7 +126,7 @@ def test_all_refuse_a_wrong_secret(judges, key, sign):
 
 
 def test_all_refuse_another_key_id(judges, accounts, key, sign):
-    """The ID is that of another known key, or of no key."""
+    """The ID belongs to another known key, or to no key."""
     other = accounts["other user" if key.token is None else "other session"]
     judges.refuse(sign(replace(key, id=other.id)))
     judges.refuse(sign(replace(key, id="AKIA" + "X" * 16)))
@@ -153,7 +153,7 @@ def test_all_refuse_a_changed_host(judges, key, sign):
 
 
 def test_all_refuse_a_wrong_session_token(judges, accounts, key, sign):
-    """The token of another session, a shorter one, and one that should not exist are refused, even if they were signed.
+    """The token of another session, a truncated token and an unexpected token are refused, even if they were signed.
     """
     other = accounts["other session"]
     judges.refuse(sign(replace(key, token=other.token)))
@@ -173,7 +173,7 @@ def test_all_refuse_a_wrong_date(judges, audience, key, seconds):
 
 
 @pytest.mark.parametrize("prefix", ["", "https:"])
-def test_it_is_what_google_s_own_library_makes(program, audience, key, prefix):
+def test_it_is_the_same_request_as_that_of_google_auth(program, audience, key, prefix):
     """In the same second, url, method, headers and signature are the same."""
     identity = caller_identity(program, prefix + audience, key)
     date = time.mktime(time.strptime(identity.headers["x-amz-date"], "%Y%m%dT%H%M%SZ")) - time.timezone
@@ -214,7 +214,7 @@ def test_text_format_is_the_bare_request(program, audience, server, key, tmp_pat
     assert server.perform(CallerIdentity(output.read_text()).request) == key.arn
 
 
-def test_it_ends_with_the_date(program, audience, key):
+def test_the_expiry_depends_on_the_date(program, audience, key):
     """The expiry is fifteen minutes after the date, minus the margin."""
     run = program.run("aws", "--mode=caller-identity", f"--audience={audience}", "--region=us-east-1",
                       env={"AWS_EC2_METADATA_DISABLED": "true"} | key.environment())  # fmt: skip

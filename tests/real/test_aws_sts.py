@@ -85,7 +85,7 @@ def test_an_es384_token_is_real_and_google_refuses_it(aws, audience):
     ({"Tags": [{"Key": "k", "Value": "v" * 257}]}, "ValidationError"),
     ({"Tags": [{"Key": f"k{n}", "Value": "v" * 250} for n in range(10)]}, "JWTPayloadSizeExceededException"),
 ])  # fmt: skip
-def test_boto3_is_refused_a_parameter(aws, audience, change, code, monkeypatch):
+def test_boto3_is_refused_for_a_parameter(aws, audience, change, code, monkeypatch):
     """The refusals are those that AWS documents; the validation of boto3 itself is off."""
     asked = {"Audience": [audience], "SigningAlgorithm": "RS256", **change}
     monkeypatch.setattr(
@@ -94,7 +94,7 @@ def test_boto3_is_refused_a_parameter(aws, audience, change, code, monkeypatch):
     refused(lambda: boto(aws, "sts", aws.keys.user("app")).get_web_identity_token(**asked), code, 400)
 
 
-def test_boto3_is_refused_by_the_documented_errors(aws, audience):
+def test_boto3_is_refused_with_the_documented_errors(aws, audience):
     """The cases are a session that expires sooner, an account without the opt-in, a missing permission, wrong keys and
     wrong clocks.
     """
@@ -170,7 +170,7 @@ def token(aws, program, ledger, audience):
     return run
 
 
-def test_the_token_is_of_this_caller_for_this_audience(aws, token, audience):
+def test_the_token_names_this_caller_and_this_audience(aws, token, audience):
     """The defaults are RS256, one audience that the pool provider accepts, an hour, and no tags."""
     claims = token(aws.keys.user("app"))
     (call,) = aws.sts.calls
@@ -204,7 +204,7 @@ def test_the_audience_of_the_client_is_enough(aws, program, audience):
     assert verify_jwt(program.run("aws", env=env).token, OidcPoolProvider(audience, aws.sts.issuer.url))
 
 
-def test_a_session_s_end_caps_the_duration(aws, token):
+def test_the_expiry_of_a_session_limits_the_duration(aws, token):
     """The container endpoint returns the expiry of the session, so no longer lifetime is requested by default."""
     aws.container.key = aws.keys.session("brief", seconds=1800)
     claims = token(None, env={"AWS_CONTAINER_CREDENTIALS_FULL_URI": aws.container.url + "/c"})

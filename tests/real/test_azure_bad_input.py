@@ -42,7 +42,7 @@ def build(azure, tmp_path, ledger):
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_another_environment_than_the_one_asked_for(azure, run, environment):
+def test_an_environment_other_than_the_requested_one(azure, run, environment):
     """The program does not use an identity of another environment."""
     present = {"imds": ("app-service",)}.get(environment, ("imds",))
     message = run(f"--environment={environment}", present=present).failed("ABSENT")
@@ -88,7 +88,7 @@ def test_the_pod_s_token_is_refused(azure, run, build, tmp_path, claims, code, w
 
 
 def test_the_certificate_is_refused(run, build, tmp_path, ledger):
-    """The application does not know it."""
+    """The certificate is not registered for the application."""
     path, _ = certified(tmp_path, ledger)
     refused = run(client=BUILD.client_id, AZURE_CLIENT_CERTIFICATE_PATH=str(path))
     refused.failed("DENIED", "AADSTS700027", "--client-cert", "az ad app credential reset")
@@ -112,7 +112,7 @@ def test_the_resource_is_unknown(azure, run, build):
 
 
 def test_the_resource_is_a_scope(run, build):
-    """The user wrote it as for an SDK."""
+    """The user wrote the resource in the form that SDKs expect."""
     scope = RESOURCE + "/.default"
     run(client=BUILD.client_id, AZURE_CLIENT_SECRET=SECRET, resource=scope).failed("USAGE", "/.default", "--resource")
     run(present=("imds",), resource=scope).failed("USAGE", "/.default", "--resource")
@@ -157,7 +157,7 @@ def test_temporary_errors_are_retried(azure, run, build):
     run(present=("imds",)).failed("UNREACHABLE", "410")
 
 
-def test_an_assertion_is_new_for_each_try(azure, run, build, tmp_path, ledger):
+def test_each_attempt_has_a_new_assertion(azure, run, build, tmp_path, ledger):
     """Entra ID accepts only the second one."""
     path, certificate = certified(tmp_path, ledger)
     build.certificates.append(certificate)

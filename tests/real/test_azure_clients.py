@@ -33,7 +33,7 @@ def test_each_client_exchanges_the_identity_of_a_virtual_machine(clients, sts, a
     assert [sts.impersonated[outcome.access_token] for outcome in outcomes] == [EMAIL] * 2
     assert {exchange.claims["oid"] for exchange in sts.exchanges} == {azure.machine.system.object_id}
     assert {exchange.subject_token_type for exchange in sts.exchanges} == {JWT}
-    assert len(azure.tenant.issued) == 1, "the second run is answered by the output file"
+    assert len(azure.tenant.issued) == 1, "the second run uses the output file"
 
 
 @pytest.mark.parametrize("environment", ["secret", "certificate", "federated", "app-service", "arc", "imds"])

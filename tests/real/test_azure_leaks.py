@@ -64,5 +64,5 @@ def test_secrets_that_a_server_repeats_are_hidden(azure, program, ledger, tmp_pa
     assertions = [unquote_plus(body.partition("client_assertion=")[2]) for _, body in sent if "client_assertion=" in body]
     for assertion in assertions:
         signature = assertion.rpartition(".")[2]
-        assert len(signature) > 99 and signature not in run.stdout + run.stderr + run.log, "an assertion shows"
+        assert len(signature) > 99 and signature not in run.stdout + run.stderr + run.log, "an assertion is shown"
     assert assertions or any(secret in str(sent) for secret in SECRETS.values()), "something secret was sent and echoed"

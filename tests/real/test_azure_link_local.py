@@ -72,7 +72,7 @@ def test_no_server_responds_at_that_address(program, inside):
 
 
 @pytest.mark.parametrize("address", [PRIVATE, "169.254.131.2"])
-def test_app_service_beneath_the_app(azure, program, inside, tmp_path, address):
+def test_app_service_at_a_private_address(azure, program, inside, tmp_path, address):
     """Plain http to a private address works without a proxy and without --allow-http."""
     env = without_host(azure.environment("app-service")) | PROXY | {"IDENTITY_ENDPOINT": f"http://{address}:8081/msi/token"}
     with carried(tmp_path, inside, address, 8081, azure.app_service.port):
@@ -81,7 +81,7 @@ def test_app_service_beneath_the_app(azure, program, inside, tmp_path, address):
 
 
 def test_app_service_elsewhere_requires_https(azure, program, inside, tmp_path):
-    """A name is not an address of the platform, even if it is that of the host: the header would cross a network
+    """A host name is not an address of the platform, even if it is the name of this host: the header would cross a network
     unencrypted.
     """
     env = without_host(azure.environment("app-service")) | {"IDENTITY_ENDPOINT": "http://other.example.test:8081/msi/token"}

@@ -75,7 +75,7 @@ def test_the_stand_in_redirects_unless_the_client_suppresses_it(devops):
 
 
 @pytest.mark.parametrize("source", ["azure-pipelines", "ci"])
-def test_asks_as_the_sdk_does(devops, monkeypatch, asked, source):
+def test_sends_the_same_request_as_the_sdk(devops, monkeypatch, asked, source):
     """The important parts of the request are the same."""
     sdk(devops, monkeypatch)
     run = asked.run(source, f"--service-connection={CONNECTION}", env=devops.environment())
@@ -107,7 +107,7 @@ def test_a_pool_provider_that_does_not_allow_the_audience(clients, sts, devops, 
 
 
 @pytest.mark.parametrize("client", list(CLIENTS))
-def test_a_step_that_does_not_map_its_token_is_told_so(clients, devops, audience, client):
+def test_a_step_that_does_not_map_its_token_gets_a_message(clients, devops, audience, client):
     """The client shows the message, if it shows messages."""
     env = devops.environment() | {"SYSTEM_ACCESSTOKEN": ""}
     outcome = clients.run(client, clients.configuration(audience, "azure-pipelines"), env=env)

@@ -96,7 +96,7 @@ def foreign(**document) -> Make:
 
 
 def claims(header: dict | None = None, **changed) -> Make:
-    """A token of another program with these claims, or with this header. This program itself would refuse some of them.
+    """A token of another program with these claims, or with this header. The program itself refuses some of these tokens.
     """
 
     def made(setups: Setups) -> Setup:
@@ -456,7 +456,7 @@ def test_the_first_error(setups, row):
     assert not (difference := snapshot(f"check/broken/{slug(row.what)}", setup.normalised(report))), difference
 
 
-def test_no_two_are_alike():
+def test_no_two_rows_are_alike():
     """Each row breaks another part, and each report in the folder belongs to a row."""
     reports = sorted(slug(row.what) for row in ROWS)
     assert len(set(reports)) == len(ROWS) >= 60

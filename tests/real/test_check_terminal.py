@@ -31,7 +31,7 @@ def check(program, audience, tmp_path):
 
 @pytest.mark.parametrize("env", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
 def test_without_color(check, env):
-    """The user or the terminal does not want color."""
+    """The user has turned color off, or the terminal does not support it."""
     status, text = check("/bin/false", "--offline", env=env)
     assert status == 6 and "\x1b" not in text
     report, summary = text.split("\n\n")

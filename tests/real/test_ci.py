@@ -1,4 +1,4 @@
-"""The `ci` source in a job of each CI system, which only its own variables identify, through Google's clients to the token service.
+"""The `ci` source in a job of each CI system, which its variables alone identify; Google's clients exchange the tokens.
 GitHub and Azure Pipelines also have separate files; messages are in tests/transcripts/ci.txt."""
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Each source of the program through Google's Python client to the token service, and the options they share.
 
-What the table of sources promises: text or a JSON field, secrets by env: or file:, no shell, nothing of a child's stderr.
+The table of sources promises: text or a JSON field, secrets from env: or file:, no shell, and no stderr of a child.
 The tokens are a trusted issuer's; the stand-in verifies them. The `oidc` source has files of its own.
 """
 
@@ -131,7 +131,7 @@ def uploaded_jwks(program, path, audience) -> dict:
     source = ["key", f"--key={path}", "--issuer=https://issuer.example.test", "--subject=s", f"--audience={audience}"]
     before = path.read_text()
     assert program.run(*source, "--generate").token
-    assert path.read_text() == before, "an existing key must stay"
+    assert path.read_text() == before, "an existing key must not change"
     return json.loads(path.with_suffix("").with_suffix(".jwks.json").read_text())
 
 

@@ -47,7 +47,7 @@ def token_server(issuer, audience):
 
 
 @each_client
-def test_exchanges_a_token_signed_by_an_own_key(clients, sts, own_key, audience, client):
+def test_exchanges_a_token_signed_with_its_own_key(clients, sts, own_key, audience, client):
     """This is the shortest set-up, without an output file and an impersonation."""
     outcome = clients.run(client, clients.configuration(audience, *own_key))
     assert outcome.access_token in sts.issued

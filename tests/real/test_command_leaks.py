@@ -1,4 +1,4 @@
-"""No secret is shown if Google's services return everything that they received, and the scan would find one.
+"""No secret is shown if Google's services return everything that they received. The scan would find a secret.
 
 Every other test of the commands is scanned too: what the stand-in gives is registered run by run. Here each server repeats the
 whole request in every member that a message might be made of.

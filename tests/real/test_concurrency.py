@@ -92,7 +92,7 @@ def test_waiting_runs_report_the_failure_of_the_one_fetch(asked, tmp_path, runs,
         assert len({(one.stdout, one.stderr, one.status) for one in done}) == 1
         done[0].failed(kind)
         # Attempts with pauses take two seconds.
-        assert max(one.seconds for one in done) < len(done), "they went one after another"
+        assert max(one.seconds for one in done) < len(done), "the runs went one after another"
         assert output.read_bytes() == before
 
         asked.run("url", f"--url={far.url}", f"--output-file={output}").failed(kind)

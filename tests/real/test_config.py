@@ -46,7 +46,7 @@ def written(run) -> dict:
     ([f"--token-type={SAML2}"], [f"--subject-token-type={SAML2}"]),
     (["--universe-domain=example.goog"], ["--universe-domain=example.goog"]),
 ])  # fmt: skip
-def test_as_gcloud_writes_it(config, tmp_path, audience, ours, gcloud):
+def test_the_output_is_that_of_gcloud(config, tmp_path, audience, ours, gcloud):
     """All members are the same, in the same order. The option of gcloud for the universe is hidden, so its property is
     set instead.
     """
@@ -60,7 +60,7 @@ def test_as_gcloud_writes_it(config, tmp_path, audience, ours, gcloud):
 
 
 @pytest.mark.parametrize("source", [["file", "--path=/run/token"], ["oidc", "--issuer=https://idp.example", "--client-id=c"]])
-def test_as_gcloud_writes_it_for_a_workforce_pool(config, tmp_path, source):
+def test_the_output_for_a_workforce_pool_is_that_of_gcloud(config, tmp_path, source):
     """The result is the same whether the source knows its token type or not."""
     found = written(config(*source, "--output-file=/run/out.json", PAYS, pool_provider=WORKFORCE))
     command = found["credential_source"]["executable"]["command"]
@@ -71,7 +71,7 @@ def test_as_gcloud_writes_it_for_a_workforce_pool(config, tmp_path, source):
     assert found["subject_token_type"] == ID_TOKEN
 
 
-def test_an_output_file_for_its_user_alone(config, program):
+def test_an_output_file_that_only_its_user_can_access(config, program):
     """It is in the cache folder of this user, which gets the mode 0700. Another request has another file."""
     paths = [written(config("file", f"--path={name}"))["credential_source"]["executable"]["output_file"] for name in "ab"]
     folder = program.home / ".cache" / "wif-token"
@@ -88,7 +88,7 @@ def test_paths_are_absolute(config, program):
 
 
 def test_a_secret_stays_where_it_is(config, program):
-    """The configuration contains its place as an absolute path."""
+    """The configuration contains the absolute path of the secret."""
     found = written(config("oidc", "--issuer=https://idp.example", "--client-id=c", "--client-secret=file:secret"))
     assert f"--client-secret=file:{program.home}/secret" in found["credential_source"]["executable"]["command"].split()
 
@@ -233,7 +233,7 @@ def test_gcloud_makes_the_provider_of_each_kind(program, iam, tmp_path, audience
      'assertion.sub.extract("/sc/{connection}")'),
 ])  # fmt: skip
 def test_gcloud_reads_the_condition_of_a_shared_issuer(program, iam, tmp_path, audience, words, condition, mapping):
-    """The shell passes its quotes on."""
+    """The shell passes on the quotation marks in the condition."""
     edit = {" PROJECT ": " my-project ", "=ROLE ": "=roles/viewer "}
     _, provider, _ = commands(program, Gcloud(tmp_path), iam, tmp_path, [*words, f"--pool-provider={audience}"], edit)
     assert provider[2]["attributeCondition"] == condition

@@ -70,7 +70,7 @@ def die_at_each(strace, calls, prepare, words, examine):
     with ThreadPoolExecutor(os.cpu_count() or 2) as pool:
         seen = collections.Counter(one.result() for one in [pool.submit(die_at, *call) for call in calls])
     outlived = sum(count for (_, killed), count in seen.items() if not killed)
-    assert outlived <= len(calls) / 20, f"too many outlived their signal: {seen}"
+    assert outlived <= len(calls) / 20, f"too many runs survived the signal: {seen}"
     return collections.Counter(state for state, killed in seen.elements() if killed)
 
 
@@ -96,7 +96,7 @@ def test_the_output_file(asked, strace, system_calls, tmp_path):
         for path in folder.iterdir():  # all other files that it left are private
             assert path.name in ("token", "out.json") or path.stat().st_mode & 0o077 == 0, f"{where}: {path}"
         after = asked.run(*words(folder))
-        assert after.token == token and after.seconds < 30, f"it waits for the dead run, {where}: {after}"
+        assert after.token == token and after.seconds < 30, f"the run waits for the killed run, {where}: {after}"
         assert token_of(json.loads((folder / "out.json").read_text())) == token
         assert {path.name for path in folder.iterdir()} <= {"token", "out.json", "out.json.lock"}, where
         return "old" if left == old else "new"
@@ -170,7 +170,7 @@ def test_a_refresh_token_that_is_replaced(asked, strace, storm, sts, ledger, aud
         assert complete(folder / "c.json") not in oauth.replaced, where
         if valid in (old, in_file):
             return "old" if valid == old else "new"
-        assert valid in oauth.replaced, f"{where}: the next run has not used it"
+        assert valid in oauth.replaced, f"{where}: the next run has not used the new token"
         return "recovered"
 
     folder = prepare("traced")

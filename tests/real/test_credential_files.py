@@ -101,7 +101,7 @@ def with_scope_of_exchange(asked: Asked) -> Asked:
 
 @pytest.mark.parametrize("name", LIBRARIES)
 @pytest.mark.parametrize("kind", SOURCES)
-def test_asks_what_a_library_asks(commands, sts, files, library, kind, name):
+def test_sends_the_same_requests_as_a_library(commands, sts, files, library, kind, name):
     """For a user, these are all scopes that were granted. The client authenticates in the form or in the header."""
     asked = compare(commands, sts, library, name, lambda: files.write(kind))
     if kind in USERS:
@@ -130,7 +130,7 @@ def test_impersonates_as_a_library_does(commands, sts, files, library, kind, nam
 
 
 @pytest.mark.parametrize("name", LIBRARIES)
-def test_asks_for_the_scopes_of_the_file(commands, sts, files, library, name):
+def test_requests_the_scopes_of_the_file(commands, sts, files, library, name):
     """Node prefers the scopes of the caller."""
     write = lambda: files.impersonating("authorized_user", scopes=[STORAGE])  # noqa: E731
     write()
@@ -145,7 +145,7 @@ def test_asks_for_the_scopes_of_the_file(commands, sts, files, library, name):
 
 
 def gcloud(files, *arguments: str) -> subprocess.CompletedProcess:
-    """gcloud with the file at its well-known place, led to the stand-in."""
+    """gcloud with the file at its well-known path and with the endpoints of the stand-in."""
     found = Gcloud(files.path.parent / "gcloud-home")
     folder = found.folder / "gcloud"
     folder.mkdir(parents=True, exist_ok=True)
@@ -156,7 +156,7 @@ def gcloud(files, *arguments: str) -> subprocess.CompletedProcess:
 
 @pytest.mark.parametrize("scopes", [(), (CLOUD_PLATFORM,)])
 @pytest.mark.parametrize("kind", USERS)
-def test_asks_what_gcloud_asks(commands, sts, files, kind, scopes):
+def test_sends_the_same_requests_as_gcloud(commands, sts, files, kind, scopes):
     """gcloud adds the scopes with which it reads the name of the account. The scopes of a workforce user cannot be
     chosen.
     """
@@ -237,8 +237,8 @@ def test_fifty_runs_at_once_send_one_request(commands, sts, files, storm, kind):
     ("--uts", "hostname another-host.example"),
     ("--mount", 'mount --bind "$HOME/boot_id" /proc/sys/kernel/random/boot_id'),
 ], ids=["another name", "the same name"])
-def test_another_host_with_the_same_home_asks_again(commands, sts, files, isolated, change):
-    """What the platform says about a host is not in a file, so a token is used only on its host."""
+def test_another_host_with_the_same_home_sends_new_requests(commands, sts, files, isolated, change):
+    """The platform identifies a host, not a file, so a cached token is used only on the host that got it."""
     files.write("authorized_user")
     first = commands.output("access-token")
     (commands.program.home / "boot_id").write_text("00000000-0000-4000-8000-000000000000\n")
@@ -324,7 +324,7 @@ def test_a_file_that_does_not_work_is_not_skipped(commands, sts, places, host, l
     assert sts.requests == [] and host.tokens == {}
 
 
-def test_no_metadata_server_is_asked(commands, host, library):
+def test_the_metadata_server_is_not_used(commands, host, library):
     """NO_GCE_CHECK turns it off for google-auth and for the program. Without any other place, both fail."""
     env = {"GOOGLE_APPLICATION_CREDENTIALS": "", "GCE_METADATA_HOST": host.host, "GCE_METADATA_IP": host.host, "NO_GCE_CHECK": "true"}
     assert commands.refused("USAGE", "access-token", env=env).startswith("no credentials were found: ")
@@ -436,7 +436,7 @@ def test_a_pipe(commands, files):
         assert f"still waiting for the file {pipe}" in run.stdout + run.stderr
 
 
-def test_a_group_that_the_file_cannot_keep(commands, files, ledger):
+def test_the_group_of_the_file_cannot_be_preserved(commands, files, ledger):
     """The user nobody is not in the group of the file: the group loses its access, and no other group gets access."""
     if os.geteuid() != 0:
         missing("running as another user needs root")

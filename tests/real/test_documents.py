@@ -26,7 +26,7 @@ def understood_by_gcloud(lines: list[list[str]], folder) -> tuple[list[bool], st
 
 
 def test_gcloud_knows_every_command_and_option(tmp_path):
-    """The commands are those of every page. The files that an option names exist, because the parser reads some."""
+    """The commands of every page are parsed. The files that options name exist, because the parser reads some of them."""
     file = tmp_path / "file.json"
     file.write_text("{}")
     known = commands("gcloud")

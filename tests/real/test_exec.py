@@ -66,7 +66,7 @@ def test_a_client_gets_an_id_token(commands, sts, client):
 
 
 def test_go_reads_the_values_of_its_host(commands):
-    """With the functions of its metadata package, which does without any request when the variables are set."""
+    """The functions of its metadata package send no request if the variables are set."""
     scopes = "[https://www.googleapis.com/auth/cloud-platform]"
     expected = {"on": "true", "project": "example-project", "number": "123456789012", "email": DEPLOYER, "scopes": scopes}
     assert printed(commands, go("values")) == expected
@@ -81,8 +81,8 @@ def test_an_authorized_session_calls_an_api(commands, sts):
 
 
 @pytest.mark.parametrize("client", list(ACCESS))
-def test_a_proxy_is_not_asked(commands, sts, client):
-    """Clients use no proxy for the metadata server; the proxy variables of the caller keep their hosts."""
+def test_no_proxy_is_used(commands, sts, client):
+    """Clients use no proxy for the metadata server; the no_proxy variables of the caller keep their hosts."""
     with Loopback(lambda _: Answer(502, "")) as proxy:
         env = {"http_proxy": proxy.url, "HTTP_PROXY": proxy.url, "no_proxy": "a.example.test", "NO_PROXY": "127.0.0.2,b.example.test"}
         found = printed(commands, ACCESS[client]("access"), **env)
@@ -91,7 +91,7 @@ def test_a_proxy_is_not_asked(commands, sts, client):
 
 
 def test_many_first_requests_share_one_exchange(commands, sts):
-    """200 requests at once, more than the server has connections."""
+    """There are 200 requests at once, which is more than the connection limit of the server."""
     tokens = printed(commands, python("many", "200"))["tokens"]
     assert len(tokens) == 200 and len(set(tokens)) == 1 and sts.impersonated[tokens[0]] == DEPLOYER
     assert len(sts.exchanges) == 1 and len(sts.iam.calls) == 1
@@ -120,7 +120,7 @@ def test_an_executable_needs_the_opt_in(commands, sts, audience, tmp_path):
     assert printed(commands, python("access"))["access_token"] in sts.impersonated
 
 
-def test_no_credentials_reach_the_command_but_by_the_server(commands):
+def test_the_command_gets_credentials_only_from_the_server(commands):
     """The variables that clients prefer are removed, and gcloud's folder is empty."""
     script = 'env; ls -A "$CLOUDSDK_CONFIG"; stat -c %a "$CLOUDSDK_CONFIG"'
     env = {"NO_GCE_CHECK": "true", "CLOUDSDK_CONFIG": str(commands.folder), "no_proxy": "a.example.test"}

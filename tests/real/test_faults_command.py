@@ -48,13 +48,13 @@ def test_a_command_that_hangs_is_killed_with_its_children(hurried, tmp_path, las
     all_gone(tmp_path)
 
 
-def test_a_child_that_keeps_the_commands_stdout_does_not_keep_ours(hurried, tmp_path):
+def test_a_child_that_keeps_the_stdout_of_the_command_open_does_not_keep_ours_open(hurried, tmp_path):
     """The command has printed its token and ended, but its child still has the pipe open."""
     assert hurried.run(*shell(tmp_path, f"echo {TOKEN}")).token == TOKEN
     all_gone(tmp_path)
 
 
-def test_a_child_in_a_session_of_its_own_does_not_keep_our_stdout(hurried, tmp_path):
+def test_a_child_in_another_session_does_not_keep_our_stdout_open(hurried, tmp_path):
     """The child is not in the process group. The output of the command is used without waiting for it."""
     escaped = f"setsid sh -c 'echo $$ > {tmp_path}/escaped; exec sleep 300' & "
     done = hurried.run("command", f"--timeout={DEADLINE}", "--", "/bin/sh", "-c",

@@ -69,7 +69,7 @@ def test_the_stand_in_refuses(service, change, status):
 
 
 @pytest.mark.parametrize("source", ["github", "ci"])
-def test_asks_as_the_toolkit_does(service, asked, audience, source):
+def test_sends_the_same_request_as_the_toolkit(service, asked, audience, source):
     """The important parts of the requests are the same, and each returns a new token."""
     first = toolkit(asked, "https:" + audience, service.environment())["token"]
     run = asked.run(source, env=service.environment())
@@ -91,8 +91,8 @@ def test_each_google_client_exchanges_it(clients, sts, service, audience, tmp_pa
     assert sts.exchanges[0].claims["sub"] == "repo:example/app:ref:refs/heads/main"
 
 
-def test_a_client_is_served_for_longer_than_a_token_lives(clients, sts, service, audience, tmp_path):
-    """The cached token has expired, and a new one is fetched. A file that one step wrote does not allow this."""
+def test_a_client_gets_tokens_for_longer_than_one_lifetime(clients, sts, service, audience, tmp_path):
+    """The cached token has expired, and a new one is fetched. A token file that a single step wrote does not allow this."""
     output = tmp_path / "out.json"
     configuration = clients.configuration(audience, "github", f"--audience=https:{audience}", output_file=output)
     assert clients.run("python", configuration, env=service.environment()).access_token in sts.issued
@@ -110,7 +110,7 @@ def test_the_token_service_of_google_refuses_the_default_audience(clients, sts, 
 
 
 @pytest.mark.parametrize("client", list(CLIENTS))
-def test_a_job_without_permission_is_told_so(clients, audience, client):
+def test_a_job_without_permission_gets_a_message(clients, audience, client):
     """The client shows the message, if it shows messages."""
     outcome = clients.run(client, clients.configuration(audience, "github"), env={"GITHUB_ACTIONS": "true"})
     assert outcome.status != 0 and "id-token: write" in outcome.complaint and "enable-openid-connect" in outcome.complaint

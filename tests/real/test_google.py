@@ -41,12 +41,12 @@ def environment(host: MetadataServer) -> dict[str, str]:
 
 
 def identity_requests(host: MetadataServer) -> list[Request]:
-    """The requests of the host for an ID token."""
+    """The requests for an ID token that the metadata server received."""
     return [request for request in host.requests if request.path == IDENTITY]
 
 
 @pytest.mark.parametrize("audience", ["api://AzureADTokenExchange", f"https:{OTHER_POOL}", "a b&c=d/é"])
-def test_asks_as_google_auth_does(program, host, audience):
+def test_sends_the_same_request_as_google_auth(program, host, audience):
     """Method, path, parameters and header are those of `compute_engine.IDTokenCredentials`. Neither request has a body."""
     words = [PYTHON, HERE / "clients" / "metadata_client.py", "compute_engine", audience]
     done = subprocess.run([str(word) for word in words], env=program.environment(environment(host)), stdin=subprocess.DEVNULL,

@@ -166,7 +166,7 @@ def test_boto3_runs_it_again_when_the_credentials_are_about_to_expire(tools):
 
 @pytest.mark.parametrize("duration, left, renewed", [(3600, 14 * 60, 1), (3600, 20 * 60, 0), (900, 11 * 60, 0), (900, 9 * 60, 1)])
 def test_cached_credentials_outlast_the_window_in_which_boto3_asks_again(tools, duration, left, renewed):
-    """It starts the helper at every call if less than 15 minutes remain, which is so for short sessions from the start."""
+    """boto3 runs the helper at every call if less than 15 minutes remain, which is always the case for short sessions."""
     tools.profile(f"--region={tools.aws.sts.region}", f"--duration={duration}", "--min-life=0")
     tools.aws.sts.seconds_left = left
     tools.boto3()
@@ -185,7 +185,7 @@ def test_another_audience_and_session(tools):
     assert "AccessDenied" in tools.boto3()["message"]
 
 
-def test_the_trust_policy_of_a_refusal_repairs_it(tools):
+def test_the_trust_policy_in_the_message_fixes_the_refusal(tools):
     """The CLI shows the message. With the policy in the message, this account, and no other, can assume the role."""
     del tools.aws.sts.trust[ROLE]
     done = tools.cli()
@@ -234,7 +234,7 @@ def test_a_failure_at_google_is_shown_too(tools):
     assert tools.aws.sts.requests == []
 
 
-def test_expired_credentials_are_not_handed_out(tools):
+def test_expired_credentials_are_not_returned(tools):
     """The helper refuses credentials that have expired, and the tool shows the message."""
     tools.aws.sts.seconds_left = -60
     assert "expired at" in failed(helper(tools), "EXPIRED")
@@ -248,7 +248,7 @@ def test_a_wrong_clock_is_named(tools):
     assert "correct this host's clock" in failed(helper(tools), "EXPIRED")
 
 
-def test_the_sdks_do_without_the_helper_for_a_token_in_a_file(tools, tmp_path):
+def test_the_sdks_read_a_token_file_without_the_helper(tools, tmp_path):
     """The SDKs read the output of `id-token` from AWS_WEB_IDENTITY_TOKEN_FILE."""
     path = tmp_path / "id-token"
     path.write_text(tools.commands.output("id-token", "--for=sts.amazonaws.com"))

@@ -91,7 +91,7 @@ def test_the_protocol_of_providers(tools, sts, name):
     done = cargo(tools, [*NAMES[name], "--timeout=20", "--scope=cloud-platform"])
     assert is_fetched(tools), done.stderr
     assert set(tools.servers.proofs[REGISTRY]) == {"", "Bearer"}
-    assert len(sts.iam.calls) == 1, "cargo keeps the token for the run"
+    assert len(sts.iam.calls) == 1, "cargo caches the token for the run"
     assert "wif-token" not in done.stderr and "warning" not in done.stderr
 
 

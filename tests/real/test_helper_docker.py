@@ -201,7 +201,7 @@ def test_every_action(containers, sts):
     f"{GOOGLE}.example.test", f"{GOOGLE}@{OTHER}", f"https://{OTHER}#{GOOGLE}", f"https://{OTHER}\\@{GOOGLE}", f"{GOOGLE}:8443",
     f"http://{GOOGLE}", f"{OTHER}\n{GOOGLE}", "https://index.docker.io/v1/", "127.0.0.1", "[::1]:443", "x" * 65536,
 ])  # fmt: skip
-def test_what_only_looks_like_google(containers, sts, server):
+def test_hosts_that_only_look_like_those_of_google(containers, sts, server):
     """The output is exactly the text after which a tool continues without credentials, and no request is sent."""
     answer = asked(containers, server=server)
     assert (answer.returncode, answer.stdout, answer.stderr) == (1, "credentials not found in native keychain\n", "")
@@ -209,14 +209,14 @@ def test_what_only_looks_like_google(containers, sts, server):
 
 
 @pytest.mark.parametrize("server", ["", "\n", f"{GOOGLE}\0", f"{GOOGLE}\x1b[2J", "x" * 65537])
-def test_what_is_not_a_request(containers, sts, server):
+def test_invalid_requests(containers, sts, server):
     """There is one line on both outputs, which does not repeat the input."""
     answer = asked(containers, server=server)
     assert answer.returncode == 1 and answer.stdout == answer.stderr and answer.stderr.count("\n") == 1
     assert answer.stderr.startswith("standard input ") and "pkg.dev\x1b" not in answer.stderr and sts.requests == []
 
 
-def test_renewed_before_a_push_could_outlive_it(containers, registry, sts):
+def test_a_token_is_renewed_before_it_could_expire_during_a_push(containers, registry, sts):
     """A token of one hour is used until it is valid for less than 55 minutes."""
     for helper, calls in [("wif-token", 1), (containers.helper("soon", "faketime", "-f", "+4m"), 1),
                           (containers.helper("later", "faketime", "-f", "+6m"), 2)]:  # fmt: skip

@@ -100,10 +100,10 @@ def test_git_clones_and_pushes(git, tools, sts, host, scheme):
     assert set(proofs) == {"", "Basic git-account" if scheme == "Basic" else "Bearer"}
     assert len(sts.exchanges) == len(sts.iam.calls) == 1, "both used one token"
     left = [path.name for path in tools.folder.iterdir()]
-    assert sorted(left) == [".cache", ".gitconfig", "bin", "clone", "first"], "store and erase keep nothing"
+    assert sorted(left) == [".cache", ".gitconfig", "bin", "clone", "first"], "store and erase write no file"
 
 
-def test_git_tells_when_the_password_expires(git, tools, sts):
+def test_git_reports_when_the_password_expires(git, tools, sts):
     """`git credential` prints what the helper returns, as far as this version of git supports it."""
     asked = f"protocol=https\nhost={SOURCE}\n\n"
     filled = tools.run(git, "credential", "fill", input=asked).stdout
@@ -186,7 +186,7 @@ def test_reject_without_a_password_forgets_the_token(git, tools, sts):
 
 
 def test_fifty_at_once_use_one_token(git, tools, sts):
-    """A build can start as many fetches."""
+    """A build can start this many fetches."""
     asked = f"protocol=https\nhost={SOURCE}\n\n"
     with ThreadPoolExecutor(50) as threads:
         runs = list(threads.map(lambda _: tools.run("git-credential-wif-token", "get", input=asked), range(50)))

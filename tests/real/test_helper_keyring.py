@@ -102,7 +102,7 @@ def test_the_package_is_installed(tools, sts, tool):
     assert is_installed(tools), done.stderr
     assert f"Basic {USER}" in tools.servers.proofs[INDEX]
     assert "eyring" not in done.stderr, "pip warns of a keyring that it does not understand"
-    assert len(sts.iam.calls) == 1, "every question has the same answer"
+    assert len(sts.iam.calls) == 1, "every request gets the same token"
 
 
 @pytest.mark.parametrize("tool", ["new", "uv"])
@@ -178,7 +178,7 @@ def test_a_similar_service_gets_nothing(tools, sts, mode, service):
 
 
 def test_fifty_at_once_use_one_token(tools, sts):
-    """One host can run as many builds."""
+    """One host can run this many builds."""
     with ThreadPoolExecutor(50) as threads:
         runs = list(threads.map(lambda _: tools.run("keyring", "get", INDEX, USER, input=""), range(50)))
     assert {run.stdout for run in runs} == {f"{list(sts.impersonated)[-1]}\n"} and {run.stderr for run in runs} == {""}

@@ -116,7 +116,7 @@ def test_a_missing_account_looks_like_a_missing_role(sts, call, method):
     ("serviceAccount:" + FIRST, False),
 ])  # fmt: skip
 def test_members(sts, issuer, call, audience, member, allowed):
-    """There is each type of principal, and a similar name that is another principal."""
+    """The cases are each type of principal, and a similar name of another principal."""
     pool = pool_of(audience)
     sts.iam.policies.grant(CREATOR, on=TARGET, to=member.format(pool=pool, other=pool + "2"))
     subject_token = issuer.token("https:" + audience, repository="example/app", groups=["builders"])
@@ -125,7 +125,7 @@ def test_members(sts, issuer, call, audience, member, allowed):
 
 
 def test_a_service_account_is_a_member_too(sts, call, audience):
-    """Its access token may call for the next account, but not with too small a scope."""
+    """Its access token may call the methods for the next account, unless its scope is insufficient."""
     sts.iam.policies.grant("workloadIdentityUser", on=FIRST, to=principal(audience))
     sts.iam.policies.grant(CREATOR, on=TARGET, to=f"serviceAccount:{FIRST}")
     token = call("generateAccessToken", FIRST).json()["accessToken"]
@@ -225,7 +225,7 @@ def test_the_organization_policy_allows_a_longer_lifetime(sts, call, creator, li
 
 @each_method
 def test_a_chain_needs_every_link(sts, call, audience, method):
-    """With one or two delegates, the request is refused without any one link, and in another order."""
+    """With one or two delegates, the request is refused if one link is missing or the order is different."""
     accounts = (FIRST, SECOND, TARGET)
     grant_chain(sts, audience, *accounts)
     delegates = [account_name(FIRST), account_name(SECOND)]
@@ -262,7 +262,7 @@ def test_publishes_the_keys_it_signs_with(sts, call, creator):
 
 @pytest.mark.parametrize("email", [False, True])
 def test_an_id_token_is_google_s(sts, call, creator, email):
-    """Google signs it, and not the account."""
+    """Google signs the ID token, not the account."""
     token = call("generateIdToken", includeEmail=email).json()["token"]
     key = requests.get(f"{sts.url}/oauth2/v3/certs", timeout=10).json()["keys"][0]
     claims = jwt.decode(token, jwt.PyJWK(key).key, algorithms=["RS256"], audience="https://app.example.com")

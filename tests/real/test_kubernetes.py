@@ -195,7 +195,7 @@ def test_a_certificate_of_another_authority(program, cluster, audience, tmp_path
     program.run(*source(config, audience)).failed("DENIED", 'user "user"')
 
 
-def test_trust_is_that_of_the_cluster(program, cluster, audience, tmp_path, namespace):
+def test_only_the_authority_of_the_cluster_is_trusted(program, cluster, audience, tmp_path, namespace):
     """The authority can be given as a path. Another one is not trusted, and --ca-file does not replace that of the
     cluster.
     """
@@ -236,7 +236,7 @@ def test_files_merged_as_kubectl_merges_them(program, cluster, audience, tmp_pat
         assert (allowed.stdout.strip() == "yes", run.status == 0) == (works, works), allowed.stderr + run.described()
 
 
-def test_the_output_file_spares_the_api_server(program, cluster, namespace, config, audience, tmp_path):
+def test_a_cached_token_is_used_without_the_api_server(program, cluster, namespace, config, audience, tmp_path):
     """The second run prints the same token, and needs only the file."""
     words = source(config, audience, f"--output-file={tmp_path / 'out.json'}")
     first = program.run(*words).token
@@ -304,7 +304,7 @@ x-clusters: *clusters
     ("provideClusterInfo", "true"),
 ])  # fmt: skip
 def test_a_plugin_that_kubectl_refuses(program, cluster, namespace, audience, tmp_path, member, value):
-    """Neither runs the plugin without what the kubeconfig says."""
+    """Neither kubectl nor the program runs the plugin without all settings of the kubeconfig."""
     user = plugin(tmp_path, "v1beta1", token=cluster.people["jane"])
     user["exec"][member] = value
     config = kubeconfig(tmp_path / "config", cluster, namespace, user)

@@ -75,7 +75,7 @@ def test_clients(pod, sts, audience, tmp_path, client):
 
 
 def test_another_service_account(pod, audience):
-    """It is one of the same namespace or of another one, after the permission was granted."""
+    """The account is in the same namespace or in another one, and the permission was granted."""
     pod.cluster.service_account(pod.namespace, "other")
     words = (f"--audience={audience}", "--account=other")
     pod.run(*words).failed("DENIED", f'User "system:serviceaccount:{pod.namespace}:app" cannot create')
@@ -85,7 +85,7 @@ def test_another_service_account(pod, audience):
     assert pod.verified(run, audience)["sub"] == f"system:serviceaccount:{elsewhere}:app"
 
 
-def test_the_commands_of_the_message_help(cluster, program, pod, audience, tmp_path):
+def test_the_commands_in_the_message_fix_the_failure(cluster, program, pod, audience, tmp_path):
     """The pod has no role; the kubectl commands in the message grant it."""
     (tmp_path / "bare").mkdir()
     bare = Pod(cluster, program, tmp_path / "bare")
@@ -121,7 +121,7 @@ def test_the_token_is_read_each_time(pod, ledger, audience):
     assert pod.run(f"--audience={audience}").token
 
 
-def test_only_the_authority_of_the_pod_counts(pod, audience, tmp_path):
+def test_only_the_authority_of_the_pod_is_trusted(pod, audience, tmp_path):
     """--ca-file and the authorities of the platform are not used."""
     (pod.mounted / "ca.crt").write_bytes(Authority(tmp_path / "other").ca.read_bytes())
     for more in ((), (f"--ca-file={pod.cluster.ca}",)):
@@ -141,7 +141,7 @@ def test_a_pod_without_a_token(pod, audience):
     assert "hunter2" not in message
 
 
-def test_a_kubeconfig_comes_first(pod, cluster, audience):
+def test_a_kubeconfig_takes_precedence(pod, cluster, audience):
     """kubectl makes the same choice in this environment."""
     (pod.program.home / ".kube").mkdir()
     kubeconfig(pod.program.home / ".kube" / "config", cluster, pod.namespace, {"token": cluster.people["jane"]})

@@ -21,7 +21,7 @@ SECRET = "p+l/u%s s:e&cret"
     "Basic " + base64.b64encode(SECRET.encode()).decode(),
 ])  # fmt: skip
 def test_finds_each_spelling_of_a_secret(text):
-    """The stdout is one that may contain a token."""
+    """The scanned text is a stdout that may contain a token."""
     found = Ledger()
     found.secret("the secret", SECRET)
     found.note("stdout", "all is well", may_hold_token=True)
@@ -40,7 +40,7 @@ def test_finds_a_line_of_a_private_key():
     assert len(found.check()) == 1
 
 
-def test_finds_a_token_but_in_a_success():
+def test_finds_a_token_except_in_a_success():
     """A token, or its signature alone, is allowed only in the stdout of a success."""
     found, token = Ledger(), some_token()
     found.token("the token", token)

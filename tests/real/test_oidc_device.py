@@ -156,7 +156,7 @@ def test_a_user_signs_in_and_out(program, server, ledger, tmp_path, output, kept
 
 
 @pytest.mark.parametrize("name", list(CLIENTS))
-def test_each_google_client_is_served_by_the_refresh_token(clients, program, server, sts, ledger, output, kept, name):
+def test_each_google_client_gets_a_token_with_the_refresh_token(clients, program, server, sts, ledger, output, kept, name):
     """No client is interactive, and there is no terminal, so no user is asked."""
     sts.add(OidcPoolProvider(WORKFORCE, server.issuer, allowed_audiences=("staff",)))
     configuration = clients.configuration(WORKFORCE, *source(server), token_type=ID_TOKEN, output_file=output)

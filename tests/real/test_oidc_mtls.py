@@ -114,7 +114,7 @@ def test_without_the_ca_the_issuer_is_not_trusted(program, audience, arguments):
 
 
 @pytest.mark.parametrize("identifier, name", [("by-ca", "workload"), ("by-thumbprint", "other")])
-def test_the_issuer_does_ask_for_the_certificate(server, authority, bearers, identifier, name):
+def test_the_issuer_requires_the_certificate(server, authority, bearers, identifier, name):
     """This control shows that the tests above can fail: curl is refused without a certificate, and accepted with it."""
     curl = [need("curl"), "-sS", "--noproxy", "*", "--cacert", authority.ca]
     metadata = json.loads(output([*curl, server.issuer + "/.well-known/openid-configuration"]))
@@ -124,7 +124,7 @@ def test_the_issuer_does_ask_for_the_certificate(server, authority, bearers, ide
     assert "invalid_client" in output([*ask, endpoint])
     assert "access_token" in output([*ask, *bearing, endpoint])
     if endpoint != metadata["token_endpoint"]:
-        assert "invalid_client" in output([*ask, *bearing, metadata["token_endpoint"]]), "only the alias asks for it"
+        assert "invalid_client" in output([*ask, *bearing, metadata["token_endpoint"]]), "only the alias requests a certificate"
 
 
 def output(command: list) -> str:

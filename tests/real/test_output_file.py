@@ -107,7 +107,7 @@ def test_the_stored_document_is_what_is_printed_the_next_time(folder, run, token
 
 
 def test_files_of_a_killed_run_are_removed_by_the_next_run(folder, run, token):
-    """Next to an absolute path and next to a bare name. Files of other programs remain."""
+    """The output file is given as an absolute path and as a bare name. Files of other programs remain."""
     for output in (str(folder / "out.json"), "out.json"):
         (folder / ".out.json.aB3xYz.wif-token.tmp").write_text("half a docu")
         (folder / ".other.json.aB3xYz.wif-token.tmp").write_text("another output file's")

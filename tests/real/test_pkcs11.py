@@ -45,7 +45,7 @@ def module(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def signs(hsm, tokens, module, audience, tmp_path):
-    """Runs `key` with a key by the module that misbehaves; also returns the calls of the module."""
+    """Runs `key` with a key in the misbehaving module; also returns the calls of the module."""
 
     def run(how: str, key: str = "rsa", *options: str, pin: Path | None = None, logs: bool = True):
         calls = tmp_path / f"calls-{time.monotonic_ns()}"
@@ -78,8 +78,8 @@ def test_the_pool_provider_accepts_the_tokens(hsm, tokens, audience, key, algori
     assert not {"d", "p", "q"} & set(found)
 
 
-def test_each_way_to_the_pin(hsm, tokens, audience):
-    """The PIN is in a file of the URI, in a file, or in a variable. It must be given once only, and not for a key file.
+def test_each_way_to_give_the_pin(hsm, tokens, audience):
+    """The PIN is in a file that the URI or --pin names, or in a variable. It must be given only once, and not for a key file.
     """
     uri = f"pkcs11:token=rig%20other;id=%02?module-path={MODULE}"
     for options, env in ([f"--pin=file:{tokens.folder}/pin"], {}), (["--pin=env:TOKEN_PIN"], {"TOKEN_PIN": PIN}):
@@ -146,7 +146,7 @@ def test_runs_at_once_sign_with_one_key(hsm, tokens, audience):
 
 
 def test_a_key_file_has_the_same_key_set(hsm, audience, tmp_path):
-    """It is that of the file next to it."""
+    """The output of `--jwks` is the key set in the file next to the key."""
     key = tmp_path / "key.pem"
     hsm.run("key", f"--key={key}", "--generate", *CLAIMS, f"--audience={audience}")
     assert jwks_of(hsm, f"--key={key}") == json.loads((tmp_path / "key.jwks.json").read_text())
@@ -179,7 +179,7 @@ def test_only_the_keys_that_match_are_listed(hsm, tokens, audience):
 
 
 def test_a_module_for_another_architecture(hsm, audience, tmp_path):
-    """The class of the ELF file is that of 32 bits."""
+    """The module is a 32-bit ELF file."""
     content = bytearray(MODULE.read_bytes())
     content[4] = 1
     (tmp_path / "module.so").write_bytes(content)
@@ -195,7 +195,7 @@ def test_a_module_for_another_architecture(hsm, audience, tmp_path):
     ("expired", "DENIED", "has expired", 1),
     ("removed-once", "ABSENT", "was removed", 1),
 ])  # fmt: skip
-def test_the_pin_is_sent_once_at_most(signs, how, code, words, logins):
+def test_the_pin_is_sent_at_most_once(signs, how, code, words, logins):
     """It is not sent if the next wrong PIN would lock the token."""
     run, calls = signs(how)
     run.failed(code, words)
@@ -233,14 +233,14 @@ def test_a_wrong_pin_is_not_tried_again(signs, tmp_path):
     ("noise", ["C_Login"]), ("crash-exit", ["C_Login"]), ("block-exit", ["C_Login"]), ("only-hashes", ["C_Login"]),
     ("always-authenticate", ["C_Login", "C_Login for a signature"]),
 ])  # fmt: skip
-def test_a_token_is_signed_nevertheless(signs, how, logins):
+def test_a_token_is_signed_despite_a_misbehaving_module(signs, how, logins):
     """The output of the module is not in that of the program, and the program does not wait for the end of the module.
     """
     run, calls = signs(how)
     assert run.token and [call for call in calls if call.startswith("C_Login")] == logins
 
 
-def test_noise_does_not_reach_a_failure(signs):
+def test_the_output_of_the_module_is_not_in_a_failure(signs):
     """The failure is one document and one line."""
     run, _ = signs("noise,locked")
     run.failed("DENIED", "is locked")

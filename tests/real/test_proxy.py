@@ -1,8 +1,8 @@
 """Proxies: through squid with CONNECT, past it by NO_PROXY, and never for loopback.
 
 All of it runs inside a network namespace, where `idp.example.test` is neither loopback nor link-local. The proxy
-`DEAD` shows the route without a log: a run that succeeds has not used it, a run that fails has not gone
-past it.
+`DEAD` shows the route without a log: a run that succeeds has not used it, a run that fails has not bypassed
+it.
 """
 
 from types import SimpleNamespace
@@ -62,7 +62,7 @@ def test_a_proxy_is_used(through, variable):
     assert done.token == TOKEN and lines == ["CONNECT idp.example.test:443 200"]
 
 
-def test_https_proxy_comes_before_all_proxy(through):
+def test_https_proxy_takes_precedence_over_all_proxy(through):
     done, lines = through(HTTPS_PROXY=OPEN, ALL_PROXY=DEAD)
     assert done.token == TOKEN and len(lines) == 1
 
@@ -101,7 +101,7 @@ def test_the_server_is_verified_through_the_proxy(inside, through):
 
 @pytest.mark.parametrize("variable", ["NO_PROXY", "no_proxy"])
 @pytest.mark.parametrize("hosts", ["idp.example.test", ".example.test", "*", "elsewhere.test,idp.example.test"])
-def test_no_proxy_goes_straight(fetch, variable, hosts):
+def test_hosts_in_no_proxy_bypass_the_proxy(fetch, variable, hosts):
     assert fetch(HTTPS_PROXY=DEAD, **{variable: hosts}).token == TOKEN
 
 

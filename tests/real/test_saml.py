@@ -57,7 +57,7 @@ def test_each_google_client_exchanges_it(clients, sts, idp, audience, tmp_path, 
 
 @pytest.mark.parametrize("client", list(CLIENTS))
 def test_a_tampered_response_is_refused(clients, sts, idp, audience, tmp_path, client):
-    """The program does not verify it, but the token service and the relying party do."""
+    """The program does not verify the signature, but the token service and the relying party do."""
     path = tmp_path / "response.xml"
     path.write_text(idp.response("user-7", sign_response=False).replace("user-7", "root"))
     outcome = clients.run(client, clients.configuration(audience, "file", f"--path={path}", token_type=SAML2))

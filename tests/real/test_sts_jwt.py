@@ -100,7 +100,7 @@ def test_refuses_a_kid_that_matches_no_key(issuer, pool_provider, audience):
     refused(issuer.token(audience, header={"kid": "unknown"}), pool_provider, "`kid` of the ID Token matches no key")
 
 
-def test_refuses_a_stranger_s_signature(issuer, pool_provider, audience):
+def test_refuses_the_signature_of_another_key(issuer, pool_provider, audience):
     """The `kid` is correct, but the key is another one."""
     refused(Signer().token(good_claims(issuer.url, audience)), pool_provider, "Unable to verify the signature")
 

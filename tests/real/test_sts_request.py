@@ -1,4 +1,4 @@
-"""Proves that the token service stand-in refuses what Google's refuses in a request, in Google's words.
+"""Proves that the token service stand-in refuses the requests that Google's refuses, with Google's error texts.
 
 https://cloud.google.com/iam/docs/reference/sts/rest/v1/TopLevel/token and RFC 8693. Without these refusals an accepted
 exchange of another test would prove nothing.
@@ -101,7 +101,7 @@ def workforce(sts, issuer, fields) -> dict[str, str]:
     return fields | {"audience": WORKFORCE, "subject_token": issuer.token("https:" + WORKFORCE)}
 
 
-def test_a_workforce_pool_takes_a_client_or_a_project(sts, workforce):
+def test_a_workforce_pool_accepts_a_client_or_a_project(sts, workforce):
     """The OAuth client must be registered, or the options name the project that is billed; both are recorded."""
     assert requests.post(sts.token_url, data=workforce, headers=basic("app"), timeout=10).status_code == 200
     options = {"options": '{"userProject":"123"}'}

@@ -93,7 +93,7 @@ def test_refuses_what_is_not_signed(pool_provider, audience):
     refused(SIGNER.response(audience, sign=""), pool_provider, "signature does not verify")
 
 
-def test_refuses_a_stranger_s_signature(pool_provider, audience):
+def test_refuses_the_signature_of_another_key(pool_provider, audience):
     """A certificate inside the document proves nothing."""
     refused(SamlSigner().response(audience), pool_provider, "signature does not verify")
 

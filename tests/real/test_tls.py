@@ -94,7 +94,7 @@ def test_a_private_ca_is_refused_when_not_named(far, asked):
 
 
 @pytest.mark.parametrize("kind", ["wrong_host", "self_signed", "expired", "sha512"])
-def test_a_certificate_that_proves_nothing_is_refused(far, fetch, kind):
+def test_an_unusable_certificate_is_refused(far, fetch, kind):
     message = fetch(kind).failed("CONFIGURATION")
     assert "certificate" in message and far.nginx.requests(far.port[kind]) == [], message
     word = {"wrong_host": "name", "self_signed": "--ca-file", "expired": "expired", "sha512": "SHA-384"}[kind]

@@ -255,7 +255,7 @@ def test_no_run_leaves_a_vault_token(program, bao, kind):
     assert all(("revoke-self" in run.log) == (kind == "service") for run in runs)
     failed = program.run("vault", "--role=nobody", *options[1:], env={"SECRET_ID": secret_id})
     failed.failed("CONFIGURATION", "nobody")
-    assert bao.accessors() == before, "nor does one that fails"
+    assert bao.accessors() == before, "a failed run leaves no token either"
 
 
 def test_a_vault_token_that_may_not_revoke_itself(program, bao):

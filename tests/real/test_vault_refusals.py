@@ -53,7 +53,7 @@ def test_an_expired_token(ask, server):
     ask("", token=token).failed("DENIED", "403", "permission denied")
 
 
-def test_a_token_of_nobody(ask):
+def test_a_token_that_the_server_did_not_issue(ask):
     """The server did not issue the token."""
     ask("", token="s.madeUpTokenOfNobody1234567").failed("DENIED", "403", "permission denied")
 

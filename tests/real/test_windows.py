@@ -336,7 +336,7 @@ def test_a_token_is_signed_by_the_certificate_store(trusting, imports, windows):
     assert jwt.decode(made, public, ["RS256"], options={"verify_aud": False})["sub"] == "host-1"
 
 
-def test_a_keytab_is_not_for_windows(adfs):
+def test_a_keytab_is_refused_on_windows(adfs):
     """The run fails before it sends anything."""
     run = adfs.run(keytab=str(adfs.kdc.folder / "alice.keytab"))
     assert run.document["code"] in ("USAGE", "CONFIGURATION"), run.described()

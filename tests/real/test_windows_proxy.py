@@ -1,7 +1,7 @@
 """The proxy settings of Windows under Wine: those of the user and of the machine, and what takes precedence.
 
 Everything runs inside a network namespace, including Wine's server, which owns the sockets of the programs. As in test_proxy.py, the
-proxy `DEAD` shows the route: a run that succeeds has not used it, a run that fails has not gone past it.
+proxy `DEAD` shows the route: a run that succeeds has not used it, a run that fails has not bypassed it.
 """
 
 import struct

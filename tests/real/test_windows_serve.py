@@ -121,7 +121,7 @@ def test_a_client_of_the_command_gets_a_token(windows, sts, request_tool):
     assert not listens(int(port))
 
 
-def test_no_credentials_reach_the_command_but_by_the_server(windows, temporary):
+def test_the_command_gets_credentials_only_from_the_server(windows, temporary):
     """The variables that clients prefer are removed in upper and lower case, and gcloud's folder is empty."""
     env = {"no_gce_check": "true", "CLOUDSDK_CONFIG": str(windows.folder), "gce_metadata_host": "elsewhere", "NO_PROXY": "a.example.test"}
     run = windows.program.run("exec", "--", "cmd", "/c", "set & dir /a /b %CLOUDSDK_CONFIG%", env=env)
@@ -166,7 +166,7 @@ def test_the_exit_status_is_that_of_the_command(windows, sts, words, status):
 
 
 def test_an_exit_code_has_32_bits(windows, running):
-    """A Windows program gets all of them."""
+    """A Windows program gets all 32 bits."""
     script = running.folder / "code.cmd"
     command = f"wif-token.exe exec --credentials={windows.path} -- cmd /c exit 305419896"
     script.write_text(f"@{command}\r\n@echo %errorlevel%\r\n")
@@ -330,7 +330,7 @@ def test_what_windows_does_not_have(windows, options, message):
 
 
 def test_an_address_in_use(windows, served):
-    """The program does not take it over."""
+    """The program does not take over the address."""
     with served() as (_, port):
         run = windows.program.run("serve", f"--listen=127.0.0.1:{port}")
     assert run.status == 3 and run.stderr.startswith(f"cannot listen on 127.0.0.1:{port}: "), run.described()

@@ -206,7 +206,7 @@ FORMS = {
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_every_key_that_the_libraries_take(workload, authorities, sts, library, ledger, form):
+def test_every_key_that_the_libraries_accept(workload, authorities, sts, library, ledger, form):
     """The file has CRLF and Latin-1 text before the blocks. Node reads it too; Python reads a key with ASCII text."""
     make, written = FORMS[form]
     pair = authorities[1].client(f"form-{list(FORMS).index(form)}-{os.getpid()}", "vm-8", key=make())

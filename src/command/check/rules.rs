@@ -3,7 +3,7 @@
 /// The rules of one relying party.
 #[derive(Debug)]
 pub(super) struct Rules {
-    /// Its name in messages.
+    /// The name of the relying party in messages.
     pub(super) name: &'static str,
     /// The JWS algorithms that it accepts; empty if they are not published.
     pub(super) algorithms: &'static [&'static str],

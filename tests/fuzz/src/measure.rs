@@ -1,5 +1,5 @@
-//! The time of the processor and the memory that a function takes. A function that does not end is
-//! ended, with the whole process.
+//! The CPU time and the memory that a function uses. A function that does not return is
+//! stopped, together with the whole process.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::fmt;
@@ -17,7 +17,7 @@ const HANGS: Duration = Duration::from_secs(60);
 /// The resources that a function used.
 #[derive(Clone, Copy, Default)]
 pub struct Cost {
-    /// The time of the processor.
+    /// The CPU time.
     pub time: Duration,
     /// The peak of its memory, in bytes.
     pub memory: usize,
@@ -72,7 +72,7 @@ fn watch() {
     }
 }
 
-/// The time of this thread, which does not depend on what else the machine does.
+/// The CPU time of this thread, which does not depend on what else the machine does.
 fn processor_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     let nanoseconds = u32::try_from(time.tv_nsec).unwrap_or_default();

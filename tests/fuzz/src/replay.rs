@@ -1,7 +1,7 @@
 //! Runs every fuzz target with the inputs in `corpus` and with long adversarial inputs.
 //!
-//! A long input must not take more than [`MEMORY`]. It must not take more than [`TIME`] of the
-//! processor either, unless the time is in proportion to the length: a slow machine is not a failure.
+//! A long input must not take more than [`MEMORY`]. It must not take more than [`TIME`] of CPU
+//! time either, unless the time is proportional to the length: a slow machine is not a failure.
 //!
 //! With arguments, `ENTRY FILE…`, it runs only these inputs. With `--worst`, it prints the slowest
 //! and the largest input of each fuzz target.
@@ -26,8 +26,8 @@ const SHORT: usize = 8_000;
 /// The limits of a long input.
 const MEMORY: usize = 64 << 20;
 const TIME: Duration = Duration::from_millis(100);
-/// How many times as long as the short input it may take. In proportion to the length it is 12, and
-/// with the square of the length 150.
+/// How many times as long as the short input it may take. Linear time is 12 times as long, and
+/// quadratic time 150 times.
 const GROWTH: u32 = 40;
 
 fn main() -> ExitCode {

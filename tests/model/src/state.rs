@@ -170,7 +170,7 @@ pub struct Sent {
     /// The version of the secret that was noted, and the one that was sent.
     pub noted: u8,
     pub sent: u8,
-    /// Whether there was time for an answer.
+    /// Whether the server had time to answer.
     pub in_time: bool,
     /// Whether time has passed since.
     pub late: bool,

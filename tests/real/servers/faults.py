@@ -1,4 +1,4 @@
-"""Servers that misbehave, each a few lines over a loopback socket: silent, slow, broken off, endless, not HTTP.
+"""Servers that misbehave, each a few lines over a loopback socket: silent, slow, truncated, endless, not HTTP.
 
 nginx cannot be made to do these. Each behaviour is a function of the accepted connection and an `over` event that
 says that the test is done; `far_end` runs it for every connection and records what it received.

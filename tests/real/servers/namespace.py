@@ -71,7 +71,7 @@ def namespace(resolver="127.0.0.1"):
 
 
 def own_mounts(script):
-    """The words before a command that run it after this script, with mounts that no other process sees."""
+    """A command prefix that runs this script first, with mounts that no other process sees."""
     unshare = need("unshare")
     if subprocess.run([unshare, "--mount", "mount", "-t", "tmpfs", "none", "/mnt"], capture_output=True, check=False).returncode != 0:
         missing("mount namespaces do not work here")

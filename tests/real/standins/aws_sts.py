@@ -2,7 +2,7 @@
 AssumeRoleWithWebIdentity, in the query protocol.
 
 https://docs.aws.amazon.com/STS/latest/APIReference/API_GetWebIdentityToken.html and its neighbours. It verifies signatures,
-checks parameters as documented, and gives real tokens: RS256 or ES384 by the keys of an issuer that publishes them, with the
+checks parameters as documented, and issues real tokens: RS256 or ES384 with the keys of an issuer that publishes them, with the
 claims of https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_outbound_token_claims.html
 
 The credentials are derived from the request: the same request gives the same key, and another external ID, role or caller
@@ -71,7 +71,7 @@ class AwsSts:
         self.fail_first: dict[str, AwsRefused] = {}  # the same for one request of the action
         self.calls: list[Call] = []
         self.refusals: list[AwsRefused] = []
-        self.external_ids: dict[str, str] = {}  # role ARN -> what its trust policy demands
+        self.external_ids: dict[str, str] = {}  # role ARN -> what its trust policy requires
         self.google_keys = None  # returns Google's key set; then only tokens of Google may assume a role, by these policies
         self.trust: dict[str, dict] = {}  # role ARN -> its trust policy
         self.federated: Trust | None = None  # an IAM OIDC provider; then only tokens that this provider trusts may assume a role

@@ -170,7 +170,7 @@ class Imds(Metadata):
 
 
 class ArcAgent(Metadata):
-    """The agent of Azure Arc. It writes its keys into `folder`, and says that they are in KEYS. `legacy` is an agent
+    """The agent of Azure Arc. It writes its keys into `folder`, and announces them in KEYS. `legacy` is an agent
     that does not know user-assigned identities; `realm` and `content` replace the name of the file and its content.
     """
 

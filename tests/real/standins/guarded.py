@@ -91,7 +91,7 @@ def proof(header: str) -> tuple[str, str, str]:
 
 
 class Proxy:
-    """An HTTP proxy that leads port 443 of these names to one port of this machine, and refuses all others."""
+    """An HTTP proxy that forwards port 443 of these names to one port of this machine, and refuses all others."""
 
     def __init__(self, names: set[str], port: int):
         self.names, self.port = names, port

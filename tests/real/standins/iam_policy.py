@@ -19,7 +19,7 @@ ROLES = {
     "workloadIdentityUser": {GET_ACCESS_TOKEN, GET_OPEN_ID_TOKEN},
     "serviceAccountOpenIdTokenCreator": {GET_OPEN_ID_TOKEN},
     "serviceAccountTokenCreator": {GET_ACCESS_TOKEN, GET_OPEN_ID_TOKEN, IMPLICIT_DELEGATION, SIGN_BLOB, SIGN_JWT},
-    "serviceAccountUser": set(),  # may attach the account to a resource, but not create credentials of it
+    "serviceAccountUser": set(),  # may attach the account to a resource, but not create credentials for it
 }
 
 

@@ -1,6 +1,6 @@
 """Token introspection at the Security Token Service, with which gcloud finds the name of the account that signed in.
 
-RFC 7662, https://cloud.google.com/iam/docs/reference/sts/rest/v1/TopLevel/introspect; clients of libraries never call it.
+RFC 7662, https://cloud.google.com/iam/docs/reference/sts/rest/v1/TopLevel/introspect; client libraries never call it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""An OpenID issuer on loopback that only publishes: discovery document and key set.
+"""An OpenID issuer on loopback that only publishes a discovery document and a key set.
 
 https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfig — its tokens are signed by the test itself, so
 that each can break exactly one rule. The real issuers are in servers/.

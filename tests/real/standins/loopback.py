@@ -92,7 +92,7 @@ class Loopback:
                 self.wfile.write(content)
 
             def read_body(self) -> bytes:
-                """Reads the body by length or in chunks (RFC 9112 section 7.1), because an unread rest would break the
+                """Reads the body by length or in chunks (RFC 9112 section 7.1), because an unread remainder would break the
                 next request.
                 """
                 if self.headers.get("Transfer-Encoding", "").lower() != "chunked":

@@ -1,4 +1,4 @@
-"""The metadata server of a Google Cloud host, as far as tokens go.
+"""The metadata server of a Google Cloud host, as far as tokens are concerned.
 
 https://cloud.google.com/compute/docs/metadata/querying-metadata: requests without `Metadata-Flavor: Google`, or with
 `X-Forwarded-For`, get 403, and every answer has the header too. google-auth must accept it: see

@@ -1,7 +1,7 @@
 """A second implementation of AWS Signature Version 4, for stand-ins that know the secret and verify a signature.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html — written from that page alone, on
-hashlib and hmac, so that it shares no line with the program, botocore or Google's libraries, all of which it judges.
+hashlib and hmac, so that it shares no code with the program, botocore or Google's libraries, all of which it judges.
 Errors are those of AWS's Security Token Service, https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html
 """
 

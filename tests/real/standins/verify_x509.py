@@ -1,7 +1,7 @@
 """Verifies an X.509 subject token by the rules Google documents.
 
 https://cloud.google.com/iam/docs/workload-identity-federation-with-x509-certificates: the subject token is a JSON array of
-certificates in base64, the client's first, and the client presents the same one in the TLS handshake. The chain leads over these
+certificates in base64, the client's first, and the client presents the same one in the TLS handshake. The chain leads through these
 and the intermediate CAs of the trust store to one of its trust anchors. The client's certificate is not that of a CA, is valid now,
 and if it has extended key usages, clientAuth is one of them.
 """

@@ -32,7 +32,7 @@ touch /opt/azcmagent/bin/himds
 
 
 def with_keys(folder: Path, agent: bool = False) -> tuple[str, ...]:
-    """The words before a command that run it with `folder` in place of the agent's folder."""
+    """A command prefix that runs the command with `folder` in place of the agent's folder."""
     return own_mounts(MOUNT.format(folder=folder, keys=KEYS) + (AGENT if agent else ""))
 
 

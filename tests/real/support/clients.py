@@ -98,7 +98,7 @@ class Clients:
             written["output_file"] = str(output_file)
         program, source, *rest = written["command"].split(" ")
         written["command"] = " ".join([*before, program, source, *options, *rest])
-        assert not set(written["command"]) & set("'\"\\"), "not portable: no client quotes alike"
+        assert not set(written["command"]) & set("'\"\\"), "not portable: clients handle quotes differently"
         written |= {"timeout_millis": 20000} | executable
         found |= {"token_url": self.sts.token_url, "token_info_url": self.sts.url + "/v1/introspect"}
         if email:

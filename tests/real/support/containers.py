@@ -1,7 +1,7 @@
 """Runs docker, skopeo, podman and buildah with `docker-credential-wif-token` in PATH, as the packages install it.
 
 The tools run in a mount namespace whose /etc/hosts maps the names of registries to loopback: a helper gives a token to Google's
-own hosts on the port 443 only, and these tests need no exception from that.
+own hosts only on port 443, and these tests must not need an exception.
 """
 
 from __future__ import annotations

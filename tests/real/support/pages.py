@@ -44,7 +44,7 @@ def command_lines(block: Block) -> Iterator[list[str]]:
             line = ""
         except ValueError:
             line += "\n"
-    assert not line, f"{block.page}: a quotation is not closed"
+    assert not line, f"{block.page}: a quotation mark is not closed"
 
 
 def commands(program: str) -> list[tuple[str, list[str]]]:

@@ -39,9 +39,9 @@ def need(name: str) -> Path:
 
 
 def missing(what: str) -> NoReturn:
-    """Names what cannot be tested here: a failure if CI=true, otherwise a skip."""
+    """Reports what cannot be tested here: a failure if CI=true, otherwise a skip."""
     if os.environ.get("CI") == "true":
-        pytest.fail(f"cannot be proved here: {what}", pytrace=False)
+        pytest.fail(f"cannot be tested here: {what}", pytrace=False)
     pytest.skip(what)
 
 

@@ -5,7 +5,7 @@
     run = setup.check()
     assert run.first("error") == "error    audience        …"
 
-Whatever is changed is changed before `check`, which writes the files.
+Make all changes before `check`, which writes the files.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ def count() -> int:
 
 @functools.cache
 def shared(file: str) -> str | None:
-    """The name of the server that all tests of this file share, if there is one: such a fixture has the scope of a
+    """The name of the server that all tests of this file share, if there is one. The fixture of such a server has the scope of a
     module. The Kubernetes API server starts once for all of its files.
     """
     if file.startswith("test_kubernetes"):

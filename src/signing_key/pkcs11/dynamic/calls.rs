@@ -21,7 +21,7 @@ pub(super) enum LoadError {
     Library(libloading::Error),
     /// It is another library.
     NotAModule,
-    /// It could not be initialized.
+    /// The module could not be initialized.
     Initialize(Failed),
 }
 

@@ -52,7 +52,7 @@ impl Fault {
             ),
             "MessageExpired" | "InvalidSecurity" => (
                 Kind::Configuration,
-                "check the clocks of this host and of AD FS, and --user or --client-cert",
+                "check the clocks of this host and of AD FS, and check --user or --client-cert",
             ),
             _ => {
                 (Kind::Denied, "check the issuance authorization rules of the relying party trust")

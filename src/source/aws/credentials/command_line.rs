@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn other_command_lines_are_split_as_by_shlex_of_python() {
+    fn other_command_lines_are_split_as_python_s_shlex_splits_them() {
         for (command_line, words) in [
             (r"'C:\a b' c", &[r"C:\a b", "c"][..]),
             ("a #1 # b\r\nc", &["a", "#1", "#", "b", "c"]),
