@@ -71,9 +71,12 @@ impl Kind {
     }
 }
 
-/// A failure. Displayed as `what: cause; fix` on one line.
+/// A failure. Displayed as `what: cause; fix` on one line. In a box, it makes results small.
 #[derive(Debug, Clone)]
-pub struct Error {
+pub struct Error(Box<Failure>);
+
+#[derive(Debug, Clone)]
+struct Failure {
     kind: Kind,
     what: String,
     cause: Option<String>,
@@ -88,7 +91,7 @@ pub struct Error {
 impl Error {
     /// A failure of this kind. `what` states what happened, in lower case and without a full stop.
     pub fn new(kind: Kind, what: impl Into<String>) -> Error {
-        Error {
+        Error(Box::new(Failure {
             kind,
             what: what.into(),
             cause: None,
@@ -98,7 +101,7 @@ impl Error {
             local: false,
             unwritten: false,
             limit: None,
-        }
+        }))
     }
 
     /// A failure that is a bug of this program. `what` is as in [`Error::new`].
@@ -109,107 +112,119 @@ impl Error {
 
     /// The failure of a request that was not sent because of `--offline`.
     pub fn offline() -> Error {
-        Error { offline: true, ..Error::new(Kind::Configuration, OFFLINE) }
+        let mut error = Error::new(Kind::Configuration, OFFLINE);
+        error.0.offline = true;
+        error
     }
 
     /// Whether a request was not sent because of `--offline`.
     pub fn is_offline(&self) -> bool {
-        self.offline
+        self.0.offline
     }
 
     /// The same failure, of a request whose response got lost or that a proxy refused.
-    pub fn lost(self) -> Error {
-        Error { lost: true, ..self }
+    pub fn lost(mut self) -> Error {
+        self.0.lost = true;
+        self
     }
 
     /// Whether the failure says nothing about other requests to the server.
     pub fn is_lost(&self) -> bool {
-        self.lost
+        self.0.lost
     }
 
     /// The same failure, with its cause in the settings of this host, such as its proxy.
-    pub fn local(self) -> Error {
-        Error { local: true, ..self }
+    pub fn local(mut self) -> Error {
+        self.0.local = true;
+        self
     }
 
     /// Whether the cause is in the settings of this host. Then the server was not reached, and its
     /// URL need not be changed.
     pub fn is_local(&self) -> bool {
-        self.local
+        self.0.local
     }
 
     /// The same failure, of writing a token that the server has issued.
-    pub fn unwritten(self) -> Error {
-        Error { unwritten: true, ..self }
+    pub fn unwritten(mut self) -> Error {
+        self.0.unwritten = true;
+        self
     }
 
     /// Whether there was a token, but it could not be written.
     pub fn is_unwritten(&self) -> bool {
-        self.unwritten
+        self.0.unwritten
     }
 
     /// The same failure, which happens only before or only after this time, in seconds since 1970,
     /// because something expires or becomes valid then.
-    pub fn depending_on(self, limit: i64) -> Error {
-        Error { limit: Some(limit), ..self }
+    pub fn depending_on(mut self, limit: i64) -> Error {
+        self.0.limit = Some(limit);
+        self
     }
 
     /// The time that the failure depends on.
     pub fn limit(&self) -> Option<i64> {
-        self.limit
+        self.0.limit
     }
 
     /// Sets the cause.
     pub fn cause(mut self, cause: impl fmt::Display) -> Error {
-        self.cause = Some(cause.to_string());
+        self.0.cause = Some(cause.to_string());
         self
     }
 
     /// Sets the fix: an imperative that names the option, variable, command or setting to change.
     pub fn fix(mut self, fix: impl Into<String>) -> Error {
-        self.fix = Some(fix.into());
+        self.0.fix = Some(fix.into());
         self
     }
 
     /// The same failure without these secrets in its cause and its fix, which a server may have chosen. A failure
     /// without a cause contains only words of this program, and is not searched: at the deadline, there is no
     /// time for a search.
-    pub fn hiding(self, secrets: &[Secret]) -> Error {
-        if self.cause.is_none() {
+    pub fn hiding(mut self, secrets: &[Secret]) -> Error {
+        let Failure { cause, fix, .. } = &mut *self.0;
+        if cause.is_none() {
             return self;
         }
         let secrets = secrets.iter().map(Secret::expose);
         let secrets: Vec<&str> = secrets.filter(|secret| secret.len() >= SHORTEST).collect();
-        let hide = |text: String| redaction::remove(&text, &secrets);
-        Error { cause: self.cause.map(hide), fix: self.fix.map(hide), ..self }
+        for text in [cause, fix].into_iter().flatten() {
+            *text = redaction::remove(text, &secrets);
+        }
+        self
     }
 
     /// The same failure with another kind.
-    pub fn of_kind(self, kind: Kind) -> Error {
-        Error { kind, ..self }
+    pub fn of_kind(mut self, kind: Kind) -> Error {
+        self.0.kind = kind;
+        self
     }
 
     /// The same failure of something inside `place`.
-    pub fn inside(self, place: &str) -> Error {
-        Error { what: format!("{place}: {}", self.what), ..self }
+    pub fn inside(mut self, place: &str) -> Error {
+        self.0.what.insert_str(0, &format!("{place}: "));
+        self
     }
 
     /// The kind of this failure.
     pub fn kind(&self) -> Kind {
-        self.kind
+        self.0.kind
     }
 
     /// What happened and the cause, on one line, without the fix.
     pub fn what(&self) -> String {
-        match &self.cause {
-            Some(cause) => one_line(&format!("{}: {}", scrubbed(&self.what), scrubbed(cause))),
-            None => one_line(&scrubbed(&self.what)),
+        let Failure { what, cause, .. } = &*self.0;
+        match cause {
+            Some(cause) => one_line(&format!("{}: {}", scrubbed(what), scrubbed(cause))),
+            None => one_line(&scrubbed(what)),
         }
     }
 
     /// The fix, on one line.
     pub fn how_to_fix(&self) -> Option<String> {
-        self.fix.as_deref().map(|fix| one_line(&scrubbed(fix)))
+        self.0.fix.as_deref().map(|fix| one_line(&scrubbed(fix)))
     }
 }
 

@@ -18,7 +18,7 @@ pub fn nearest(word: &str, names: impl Iterator<Item = &'static str>) -> Option<
     }
     let names: Vec<_> = names.collect();
     let continues = |name: &&str| name.strip_prefix(word).is_some_and(|rest| rest.starts_with('-'));
-    let distance = |name: &str| strsim::damerau_levenshtein(word, name);
+    let distance = |name: &str| strsim::osa_distance(word, name);
     let similar = |name: &&str| distance(name) <= 1 + name.len() / 4;
     let same = names.iter().copied().find(|name| *name == word);
     let first = same.or_else(|| names.iter().copied().find(continues));
