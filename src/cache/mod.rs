@@ -19,10 +19,11 @@
 //! of its lifetime. A refusal is remembered for a few seconds, so that clients that retry do not lock
 //! the account. If the file or the lock fails, this is logged and the token is still printed.
 
+pub mod bound;
 mod dependencies;
+mod failure;
 mod lock;
 pub mod private;
-pub mod sealed;
 
 use std::path::{Path, PathBuf};
 

@@ -7,6 +7,8 @@
 
 use std::path::PathBuf;
 
+use serde_json::json;
+
 use super::{After, CommandInfo, Invocation};
 use crate::client::credentials::{CredentialOptions, Credentials, Entry};
 use crate::configuration::GOOGLEAPIS;
@@ -80,7 +82,17 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
             .fix("remove --subject, which works only in the universe googleapis.com"));
     }
     let token = options.token(&credentials, cx)?;
-    Ok(printed(&token.text, || token.to_json(), invocation.format))
+    Ok(printed(&token.text, || to_json(&token), invocation.format))
+}
+
+/// The output of `--format=json`, without a line break.
+fn to_json(token: &AccessToken) -> String {
+    json!({
+        "access_token": token.text.expose(),
+        "token_type": "Bearer",
+        "expiration_time": token.expiry,
+    })
+    .to_string()
 }
 
 /// A bearer token in the form of `--format`, or its JSON object.

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::expiry_margin;
 use crate::cache::Cached;
-use crate::cache::sealed::REQUEST_MEMBER;
+use crate::cache::bound::REQUEST_MEMBER;
 use crate::error::{Error, redacted};
 use crate::secret::Secret;
 use crate::time;

@@ -6,7 +6,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::cache::sealed::REQUEST_MEMBER;
+use crate::cache::bound::REQUEST_MEMBER;
 use crate::files::ownership::Existing;
 use crate::token::{aws_request, jwt, saml};
 

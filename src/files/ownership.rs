@@ -269,7 +269,7 @@ fn require_trusted(file: &File, metadata: &Metadata) -> Result<(), Refusal> {
 }
 
 #[cfg(test)]
-#[allow(clippy::disallowed_methods)] // the files of other programs are not written by files.rs
+#[allow(clippy::disallowed_methods)] // the files of other programs are not written through src/files
 mod tests {
     use super::*;
 

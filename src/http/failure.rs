@@ -5,8 +5,8 @@ use std::io;
 use ureq::Timeout;
 
 use super::proxy::NamedProxy;
+use super::socket_connector::Unresolved;
 use super::tls::{self, Terms};
-use super::transport::Unresolved;
 use super::{Request, proxy, proxy_refusal};
 use crate::error::{Error, Kind};
 use crate::files::LIMIT;

@@ -6,7 +6,6 @@
 //! with the trust store of the platform or with `--ca-file`.
 
 mod clocks;
-mod connector;
 mod distrust;
 mod failure;
 pub mod form;
@@ -21,8 +20,9 @@ mod response;
 pub mod retry;
 mod same_origin;
 mod sent;
+mod socket_connector;
 mod tls;
-mod transport;
+mod tls_connector;
 mod url;
 mod verifier;
 #[cfg(any(windows, test))]
@@ -40,10 +40,10 @@ use ureq::unversioned::transport::Connector as _;
 use ureq::{AsSendBody, Body, Proxy};
 
 use self::clocks::Clocks;
-use self::connector::{Peer, TlsConnector};
 use self::proxy_connector::ProxyConnector;
 use self::sent::Sent;
-use self::transport::{Resolver, SocketConnector};
+use self::socket_connector::{Resolver, SocketConnector};
+use self::tls_connector::{Peer, TlsConnector};
 pub use clocks::{SET_CLOCK, TOLERATED_SKEW, wrong_clock};
 pub use pin::Pin;
 pub use proxy::NamedProxy;

@@ -143,6 +143,7 @@ impl Program {
         self.run_with(true, world)
     }
 
+    #[allow(clippy::disallowed_methods)] // only this module does this
     fn run_with(&self, is_observed: bool, world: &World) -> Result<Observed, Error> {
         // The output of the program may depend on things that cannot be observed.
         files::note_unknown();

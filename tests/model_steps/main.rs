@@ -20,8 +20,8 @@ const FUNCTIONS: &[(&str, &str, &str)] = &[
     ("src/cache/mod.rs", "fetch_once", "lock read fetch share_failure remove_leftovers"),
     ("src/cache/lock.rs", "lock", "beside failure concerns is_recent"),
     ("src/lock.rs", "beside", "open_lock try_lock_exclusive remaining"),
-    ("src/cache/lock.rs", "concerns", ""),
-    ("src/cache/lock.rs", "is_recent", ""),
+    ("src/cache/failure.rs", "concerns", ""),
+    ("src/cache/failure.rs", "is_recent", ""),
     ("src/files/mod.rs", "bytes", "note open"),
     ("src/cache/lock.rs", "share_failure", "write"),
     ("src/cache/lock.rs", "write", "set_len write_all"),
@@ -37,14 +37,14 @@ const FUNCTIONS: &[(&str, &str, &str)] = &[
 
 /// Calls that neither change what other runs see nor read what other runs change, and those that the
 /// model does not distinguish from the step beside them. A pause is the time that passes.
-const OTHERS: &str = "and_then are_unchanged as_bytes as_file as_file_mut as_os_str as_ref \
-    cause clone code contains directory display error expose failed file filter fix \
-    from_file how_to_fix inspect_err into is_blank is_document is_file is_held is_in_use is_lost \
-    is_of_another_run is_ok is_ok_and is_ours is_record is_some_and issued kind map_err map_or \
-    may_wait mistaken_path new none not_a_path note_own note_stored now now_ms of \
-    ok_or_else other path path_beside prefix read_limited refuse register remembered require_replaceable \
-    rewind rfc3339 saturating_sub seen sleep spread state suffix symlink_metadata \
-    temporary_prefix to_file to_json to_string usable_until valid_until what without_margin";
+const OTHERS: &str = "and_then are_unchanged as_bytes as_file as_file_mut as_os_str as_ref cause \
+    clone contains directory display error expose failed file filter fix from_file inspect_err \
+    into is_blank is_document is_file is_held is_in_use is_of_another_run is_ok is_ok_and is_ours \
+    is_record is_some_and issued kind map_err map_or may_wait mistaken_path new none not_a_path \
+    note_own note_stored now now_ms of ok_or_else other path path_beside prefix read_limited \
+    record refuse register remembered require_replaceable rewind rfc3339 saturating_sub sleep \
+    spread state suffix symlink_metadata temporary_prefix to_file to_string usable_until \
+    valid_until what without_margin";
 
 /// Calls with the name of a step that are not steps: a function, and the call in it. The first makes an
 /// error, the next reads the time before the wait, and the last follows a success, which no later run

@@ -24,7 +24,6 @@ mod hosts;
 mod issuer;
 mod jwt;
 mod kubernetes;
-mod look;
 mod mapping;
 mod mapping_mistakes;
 mod metadata_server;
@@ -40,10 +39,11 @@ mod shell_syntax;
 mod shown_command;
 mod status;
 mod strictness;
+mod terminal_layout;
 mod user;
 
-use self::look::Look;
 use self::report::Report;
+use self::terminal_layout::Layout;
 use super::{After, CommandInfo, Invocation};
 use crate::client::credentials::{CredentialOptions, Hop, Origin};
 use crate::context::Context;
@@ -97,8 +97,8 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
         world.log = world.log.recording();
         http.offline = options.offline;
     });
-    let look = Look::of_stdout(&cx.env).filter(|_| invocation.format != Format::Json);
-    let mut report = Report::new(look);
+    let layout = Layout::of_stdout(&cx.env).filter(|_| invocation.format != Format::Json);
+    let mut report = Report::new(layout);
     match relying_party::Target::of(invocation, cx)? {
         Some(target) => relying_party::check(target, invocation, cx, &mut report),
         None => configuration_and_helper(invocation, &options, cx, &mut report)?,

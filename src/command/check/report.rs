@@ -4,8 +4,8 @@ use std::ptr;
 
 use serde_json::{Value, json};
 
-use super::look::Look;
 use super::status::{COLUMN, Status};
+use super::terminal_layout::Layout;
 use crate::error::{Error, Kind, is_of_clock, one_line};
 use crate::show::scrubbed;
 
@@ -36,24 +36,24 @@ pub(super) struct Report {
     /// The names of the workload in an IAM policy.
     pub(super) principals: Vec<String>,
     /// How the report looks on a terminal, where each check is shown as soon as it has run.
-    look: Option<Look>,
+    layout: Option<Layout>,
     /// How many findings have been shown.
     shown: usize,
 }
 
 impl Report {
     /// A report that is shown like this.
-    pub(super) fn new(look: Option<Look>) -> Report {
-        Report { look, ..Report::default() }
+    pub(super) fn new(layout: Option<Layout>) -> Report {
+        Report { layout, ..Report::default() }
     }
 
     /// On a terminal, the findings that were not shown yet and will not change.
     pub(super) fn show(&mut self) -> Option<String> {
-        let look = self.look.as_ref()?;
+        let layout = self.layout.as_ref()?;
         let new = self.findings.iter().skip(self.shown);
         let new: Vec<_> = new.take_while(|finding| !finding.may_change()).collect();
         let text =
-            new.iter().map(|finding| finding.on_terminal(look, &self.details(finding))).collect();
+            new.iter().map(|finding| finding.on_terminal(layout, &self.details(finding))).collect();
         self.shown += new.len();
         Some(text)
     }
@@ -207,11 +207,11 @@ impl Report {
     /// only what was not shown yet, and the summary.
     pub(super) fn to_text(&self) -> String {
         let mut text = String::new();
-        if let Some(look) = &self.look {
+        if let Some(layout) = &self.layout {
             for finding in self.findings.iter().skip(self.shown) {
-                text += &finding.on_terminal(look, &self.details(finding));
+                text += &finding.on_terminal(layout, &self.details(finding));
             }
-            return text + &self.summary(look);
+            return text + &self.summary(layout);
         }
         for finding in &self.findings {
             let fix = finding.fix.as_ref().map(|fix| format!("; {fix}")).unwrap_or_default();
@@ -225,7 +225,7 @@ impl Report {
     }
 
     /// The last line on a terminal.
-    fn summary(&self, look: &Look) -> String {
+    fn summary(&self, layout: &Layout) -> String {
         let count =
             |status| self.findings.iter().filter(|finding| finding.status == status).count();
         let (skipped, warnings) = (count(Status::Skipped), count(Status::Warning));
@@ -243,7 +243,7 @@ impl Report {
         if let Some(Finding { link, fix: Some(fix), .. }) = first {
             text += &format!(". Fix first ({link}): {fix}");
         }
-        format!("\n{}\n", look.colored(status, &look.lines(&text, 0)))
+        format!("\n{}\n", layout.colored(status, &layout.lines(&text, 0)))
     }
 
     /// The report as JSON. The schema is tests/check.schema.json.
@@ -287,8 +287,8 @@ impl Finding {
         self.steps.push(step);
     }
 
-    fn on_terminal(&self, look: &Look, details: &[String]) -> String {
-        look.link((self.status, self.link), &self.message, self.fix.as_deref(), details)
+    fn on_terminal(&self, layout: &Layout, details: &[String]) -> String {
+        layout.link((self.status, self.link), &self.message, self.fix.as_deref(), details)
     }
 
     fn to_json(&self) -> Value {

@@ -37,6 +37,7 @@ impl Signals {
 }
 
 /// The command with this name. A shell searches for it in the same way.
+#[allow(clippy::disallowed_methods)] // not a program of a source
 pub(super) fn command(name: &OsStr, _env: &Env) -> Command {
     Command::new(name)
 }

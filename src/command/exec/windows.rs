@@ -20,6 +20,7 @@ impl Signals {
 }
 
 /// The command with this name. A command prompt searches for it in the same way.
+#[allow(clippy::disallowed_methods)] // not a program of a source
 pub(super) fn command(name: &OsStr, env: &Env) -> Command {
     program::find_with_pathext(name, env).map_or_else(|| Command::new(name), Command::new)
 }

@@ -3,7 +3,7 @@
 use aws_credential_types::Credentials;
 use serde_json::{Value, json};
 
-use crate::cache::{Cached, sealed};
+use crate::cache::{Cached, bound};
 use crate::files::ownership::Existing;
 use crate::google::access_token;
 use crate::secret::Secret;
@@ -65,7 +65,7 @@ impl RoleCredentials {
 
 impl Cached for RoleCredentials {
     fn from_file(bytes: &[u8], request: &str) -> Result<RoleCredentials, &'static str> {
-        let value = sealed::open(bytes, request)?;
+        let value = bound::read(bytes, request)?;
         let text = |name: &str| value.get(name).and_then(Value::as_str);
         if text("type") != Some(TYPE) {
             return Err("it does not contain credentials of an AWS role");
@@ -94,7 +94,7 @@ impl Cached for RoleCredentials {
             "expiration_time": self.expiry,
             "issued": self.issued,
         });
-        sealed::seal(members, request)
+        bound::to_request(members, request)
     }
 
     fn usable_until(&self) -> i64 {

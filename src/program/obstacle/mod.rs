@@ -5,14 +5,14 @@
 //! <https://man7.org/linux/man-pages/man2/execve.2.html>,
 //! <https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.eheader.html>
 
-mod script;
+mod shebang;
 
 use std::ffi::OsStr;
 use std::io::{self, Read as _};
 use std::path::Path;
 use std::process::ExitStatus;
 
-use self::script::without_interpreter;
+use self::shebang::without_interpreter;
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::shell::quoted;
@@ -94,7 +94,7 @@ pub(super) fn of_file(path: &Path, error: &io::Error, env: &Env) -> Option<Obsta
     }
     let head = head(path)?;
     match head.strip_prefix(b"#!") {
-        Some(line) => script::obstacle(path, line, env),
+        Some(line) => shebang::obstacle(path, line, env),
         None if is_refused => None,
         None if is_missing => of_loader(&head),
         None => Some(of_format(&head)),
@@ -109,7 +109,7 @@ pub(super) fn before_start(path: &Path, env: &Env) -> Option<Obstacle> {
     }
     let head = head(path).filter(|_| cfg!(unix))?;
     match head.strip_prefix(b"#!") {
-        Some(line) => script::obstacle(path, line, env),
+        Some(line) => shebang::obstacle(path, line, env),
         None => (!head.contains(&0)).then(|| of_format(&head)),
     }
 }
@@ -154,7 +154,7 @@ fn head(path: &Path) -> Option<Vec<u8>> {
 pub(super) fn of_text(path: &Path) -> Option<Obstacle> {
     let head = head(path).filter(|_| cfg!(unix) && files::is_executable(path))?;
     match head.strip_prefix(b"#!") {
-        Some(line) => script::without_name(line),
+        Some(line) => shebang::without_name(line),
         None => (!head.contains(&0)).then(|| of_format(&head)),
     }
 }
@@ -169,7 +169,7 @@ pub(super) fn of_failed(path: &Path, status: ExitStatus, env: &Env) -> Option<Ob
     let head =
         head(path).filter(|_| status.code().is_some_and(|code| CANNOT_RUN.contains(&code)))?;
     match head.strip_prefix(b"#!") {
-        Some(line) => script::obstacle(path, line, env),
+        Some(line) => shebang::obstacle(path, line, env),
         None => machine(&head).and_then(of_machine).or_else(|| of_other_system(&head)),
     }
 }

@@ -7,8 +7,8 @@
 mod calls;
 mod failure;
 mod generate;
+mod key;
 mod mechanism;
-mod opened;
 mod slot;
 mod target;
 mod worker;
@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use cryptoki_sys::CK_MECHANISM_TYPE;
 
-use self::opened::{Found, Opened};
+use self::key::{Found, Opened};
 use self::target::Target;
 use self::worker::Worker;
 use super::{KeyType, PublicKey, Scheme};

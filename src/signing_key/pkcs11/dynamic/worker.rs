@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use super::failure::{self, Failure};
-use super::opened::{Found, Opened};
+use super::key::{Found, Opened};
 use super::target::Target;
 use crate::error::{Error, Kind};
 use crate::files;

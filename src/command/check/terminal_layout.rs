@@ -18,15 +18,15 @@ const USUAL: usize = 80;
 
 /// How a report looks on a terminal.
 #[derive(Debug, Clone)]
-pub(super) struct Look {
+pub(super) struct Layout {
     width: usize,
     has_color: bool,
 }
 
-impl Look {
+impl Layout {
     /// How a report looks on standard output; `None` if standard output is not a
     /// terminal.
-    pub(super) fn of_stdout(env: &Env) -> Option<Look> {
+    pub(super) fn of_stdout(env: &Env) -> Option<Layout> {
         if !std::io::stdout().is_terminal() {
             return None;
         }
@@ -35,7 +35,7 @@ impl Look {
         // Older consoles of Windows print the escape sequences.
         let knows_color = if cfg!(windows) { is_set("WT_SESSION") } else { !is_dumb };
         let width = terminal::width().unwrap_or(USUAL);
-        Some(Look { width, has_color: knows_color && !is_set("NO_COLOR") })
+        Some(Layout { width, has_color: knows_color && !is_set("NO_COLOR") })
     }
 
     /// Formats one finding, with the fix on its own line.
@@ -117,11 +117,11 @@ mod tests {
 
     #[test]
     fn text_is_wrapped_between_words_and_commands_are_not() {
-        let look = Look { width: 60, has_color: false };
+        let layout = Layout { width: 60, has_color: false };
         let message = "the pool provider does not allow the audience of this token";
         let fix = "add it: gcloud iam x y --a=b --c=d --e=f --g=h --i=j";
         let text =
-            look.link((Status::Error, "audience"), message, Some(fix), &["a step".to_owned()]);
+            layout.link((Status::Error, "audience"), message, Some(fix), &["a step".to_owned()]);
         assert_eq!(
             text,
             "error    audience        the pool provider does not allow\n\
@@ -134,8 +134,8 @@ mod tests {
 
     #[test]
     fn on_a_narrow_terminal_the_message_is_below_the_name() {
-        let look = Look { width: 40, has_color: false };
-        let text = look.link(
+        let layout = Layout { width: 40, has_color: false };
+        let text = layout.link(
             (Status::Warning, "secret file"),
             "other users can access a file, which contains a secret",
             Some("run chmod 600 PATH"),
@@ -152,9 +152,9 @@ mod tests {
 
     #[test]
     fn color_shows_the_status() {
-        let look = Look { width: 80, has_color: true };
+        let layout = Layout { width: 80, has_color: true };
         assert_eq!(
-            look.link((Status::Skipped, "clock"), "offline", None, &[]),
+            layout.link((Status::Skipped, "clock"), "offline", None, &[]),
             "\x1b[2mskipped \x1b[0m clock           offline\n"
         );
     }

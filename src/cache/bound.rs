@@ -13,7 +13,7 @@ pub const REQUEST_MEMBER: &str = "wif_token_request";
 const FILES_MEMBER: &str = "wif_token_files";
 
 /// The content of a file with these members for a request.
-pub fn seal(members: Value, request: &str) -> Secret {
+pub fn to_request(members: Value, request: &str) -> Secret {
     let mut members = members;
     if let Some(object) = members.as_object_mut() {
         object.insert(REQUEST_MEMBER.to_owned(), request.into());
@@ -26,7 +26,7 @@ pub fn seal(members: Value, request: &str) -> Secret {
 ///
 /// # Errors
 /// Why the content is not used, for the log.
-pub fn open(bytes: &[u8], request: &str) -> Result<Map<String, Value>, &'static str> {
+pub fn read(bytes: &[u8], request: &str) -> Result<Map<String, Value>, &'static str> {
     let members: Map<String, Value> =
         serde_json::from_slice(bytes).map_err(|_| "it is not a JSON object")?;
     if members.get(REQUEST_MEMBER).and_then(Value::as_str) != Some(request) {
@@ -52,13 +52,13 @@ mod tests {
         let path = dir.path().join("credentials");
         files::create_new(&path, b"one").unwrap();
         files::note(&path);
-        let file = seal(json!({"a": 1}), "d");
-        let opens = || open(file.expose().as_bytes(), "d").is_ok();
-        assert!(opens() && open(file.expose().as_bytes(), "e").is_err());
+        let file = to_request(json!({"a": 1}), "d");
+        let is_read = || read(file.expose().as_bytes(), "d").is_ok();
+        assert!(is_read() && read(file.expose().as_bytes(), "e").is_err());
         std::fs::remove_file(&path).unwrap();
-        assert!(!opens());
+        assert!(!is_read());
         files::create_new(&path, b"two").unwrap();
-        assert!(!opens());
+        assert!(!is_read());
     }
 
     #[test]
@@ -69,8 +69,8 @@ mod tests {
             r#"{"wif_token_request":"d"}"#,
             r#"{"wif_token_request":"d","wif_token_files":{"a":1}}"#,
         ] {
-            assert!(open(text.as_bytes(), "d").is_err(), "{text}");
+            assert!(read(text.as_bytes(), "d").is_err(), "{text}");
         }
-        assert!(open(br#"{"wif_token_request":"d","wif_token_files":{}}"#, "d").is_ok());
+        assert!(read(br#"{"wif_token_request":"d","wif_token_files":{}}"#, "d").is_ok());
     }
 }
