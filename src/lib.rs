@@ -32,6 +32,7 @@ pub mod formats;
 pub mod fuzzing;
 pub mod google;
 pub mod helper;
+pub mod hex;
 pub mod http;
 pub mod lock;
 pub mod program;

@@ -3,6 +3,7 @@
 use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::error::{Error, Kind};
+use crate::hex;
 
 /// Random bytes.
 ///
@@ -25,7 +26,7 @@ pub fn none() -> Error {
 /// # Errors
 /// The errors of [`bytes`].
 pub fn hex() -> Result<String, Error> {
-    Ok(bytes::<16>()?.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex::hex(&bytes::<16>()?))
 }
 
 /// A random UUID (RFC 9562, section 5.4).

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 /// The modules, from the lowest layer to the highest. Those of one row do not use each other.
 const LAYERS: &[&[&str]] = &[
+    &["hex"],
     &["der", "formats", "redaction", "secret", "show", "spread"],
     &["error", "time", "shell", "stdio", "terminal"],
     &["files", "random", "token", "x509"],

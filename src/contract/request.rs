@@ -9,6 +9,7 @@ use ring::digest::{Context as Digest, SHA256};
 
 use crate::error::{Error, Kind};
 use crate::files;
+use crate::hex::hex;
 use crate::options::Options;
 use crate::token::{Audience, TokenType};
 use crate::world::Env;
@@ -132,7 +133,7 @@ pub fn digest<'a>(parts: impl Iterator<Item = &'a [u8]>) -> String {
         digest.update(&(part.len() as u64).to_be_bytes());
         digest.update(part);
     }
-    digest.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(digest.finish().as_ref())
 }
 
 fn token_type(name: &str, place: &str) -> Result<TokenType, Error> {

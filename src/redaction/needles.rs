@@ -8,6 +8,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::form::{Around, Form, is_base64};
 use super::parts::Parts;
+use crate::hex::hex;
 
 /// Shorter secrets are not removed: they would also be found where they are not.
 pub(super) const SHORTEST: usize = 4;
@@ -78,8 +79,7 @@ impl Needles {
         let encoded = [UNRESERVED, NON_ALPHANUMERIC].map(|set| utf8_percent_encode(secret, set));
         let [encoded, all_encoded] = encoded.map(|encoded| encoded.to_string());
         for inner in BTreeSet::from([secret, &encoded, &all_encoded]) {
-            let hex: String = inner.bytes().map(|byte| format!("{byte:02x}")).collect();
-            self.add_digits(&hex, 4, Form::Lower, is_hex);
+            self.add_digits(&hex(inner.as_bytes()), 4, Form::Lower, is_hex);
             for before in 0..3 {
                 let whole = STANDARD.encode([&vec![0; before], inner.as_bytes()].concat());
                 if let Some(core) = core(&whole, before, inner.len(), 6) {

@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 use ring::digest::{SHA256, digest};
 use zeroize::Zeroizing;
 
+use crate::hex::hex;
+
 /// The content types of values, as Google sends them.
 pub(super) const TEXT: &str = "application/text";
 pub(super) const JSON: &str = "application/json";
@@ -58,7 +60,7 @@ impl Response {
     /// The value of the `ETag` header.
     pub(super) fn tag(&self) -> Option<String> {
         let hash = self.is_tagged.then(|| digest(&SHA256, self.body.as_bytes()))?;
-        Some(hash.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect())
+        hash.as_ref().get(..8).map(hex)
     }
 
     /// The bytes of the response. They contain no body for a HEAD request.

@@ -14,6 +14,7 @@ use serde_json::{Map, Value, json};
 use super::{Account, Credentials, from_server};
 use crate::error::{Error, Kind};
 use crate::files;
+use crate::hex::hex;
 use crate::http::{self, Url};
 use crate::lock;
 use crate::secret::Secret;
@@ -204,6 +205,5 @@ fn cache_file(session: &str, account: &Account) -> Result<PathBuf, Error> {
         None => account.cx.env.home()?.unwrap_or_default().join(".aws/login/cache"),
     };
     let digest = digest(&SHA256, session.as_bytes());
-    let name: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(directory.join(name + ".json"))
+    Ok(directory.join(hex(digest.as_ref()) + ".json"))
 }

@@ -6,6 +6,7 @@ use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 
 use super::REQUIRED;
 use crate::error::{Error, Kind};
+use crate::hex::hex;
 use crate::http::Url;
 use crate::source::aws::account::{Account, Service};
 use crate::source::aws::endpoint;
@@ -113,8 +114,7 @@ fn named_session_region<'a>(
 fn cache_path(key: &str, account: &Account) -> Result<PathBuf, Error> {
     let home = account.cx.env.home()?.unwrap_or_default();
     let digest = digest(&SHA1_FOR_LEGACY_USE_ONLY, key.as_bytes());
-    let file: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(home.join(".aws/sso/cache").join(file + ".json"))
+    Ok(home.join(".aws/sso/cache").join(hex(digest.as_ref()) + ".json"))
 }
 
 fn wrong(what: String, fix: impl Into<String>) -> Error {
