@@ -107,7 +107,7 @@ impl Values {
     pub fn as_arguments(
         &self,
         option: &OptionInfo,
-        path: impl Fn(&Path) -> Result<String, Error>,
+        mut path: impl FnMut(&Path) -> Result<String, Error>,
     ) -> Result<Vec<String>, Error> {
         let mark = if matches!(option.kind, ValueKind::Header) { ':' } else { '=' };
         let argument = |value: &Value| {
@@ -144,7 +144,6 @@ impl Values {
             Value::Secret(SecretRef::File(path)) => {
                 Value::Secret(SecretRef::File(files::absolute(path)))
             }
-            Value::Text(text) => Value::Text(with_absolute_reference(option, text)),
             Value::Pair(key, text) => {
                 Value::Pair(key.clone(), with_absolute_reference(option, text))
             }
@@ -181,7 +180,7 @@ impl Values {
         self.given.iter().filter_map(|(option, value)| match value {
             Value::Secret(SecretRef::Env(name)) => Some(name.as_str()),
             Value::Text(name) if matches!(option.kind, ValueKind::Variable) => Some(name.as_str()),
-            Value::Text(text) | Value::Pair(_, text) => {
+            Value::Pair(_, text) => {
                 reference(option, text).1.strip_prefix("env:").filter(|name| !name.is_empty())
             }
             _ => None,

@@ -3,8 +3,7 @@
 
 use super::{Account, Credentials, Fields, from_server};
 use crate::error::Error;
-use crate::options::SecretRef;
-use crate::secret::Secret;
+use crate::options::TextOrRef;
 use crate::source::aws::query_api::Call;
 use crate::time::{instant, parse_rfc3339};
 
@@ -16,33 +15,10 @@ const SESSION_NAME: &str = "wif-token";
 pub(in crate::source::aws) struct AssumedRole {
     pub(in crate::source::aws) arn: String,
     pub(in crate::source::aws) session_name: Option<String>,
-    pub(in crate::source::aws) external_id: Option<ExternalId>,
+    /// In a profile, `env:NAME` is an ID like any other.
+    pub(in crate::source::aws) external_id: Option<TextOrRef>,
     /// The lifetime of the session in seconds.
     pub(in crate::source::aws) duration: Option<String>,
-}
-
-/// An external ID.
-#[derive(Debug)]
-pub(in crate::source::aws) enum ExternalId {
-    /// The ID itself. In a profile, `env:NAME` is an ID like any other.
-    Literal(String),
-    /// Where the ID is, as in an option.
-    Reference(SecretRef),
-}
-
-impl ExternalId {
-    /// The ID in the value of an option.
-    pub(in crate::source::aws) fn of_option(value: &str) -> ExternalId {
-        SecretRef::parse(value)
-            .map_or_else(|| ExternalId::Literal(value.to_owned()), ExternalId::Reference)
-    }
-
-    fn read(&self, account: &Account) -> Result<Secret, Error> {
-        match self {
-            ExternalId::Literal(id) => Ok(Secret::new(id.as_str())),
-            ExternalId::Reference(secret) => secret.read("--external-id", account.cx),
-        }
-    }
 }
 
 impl AssumedRole {
@@ -68,7 +44,8 @@ pub(in crate::source::aws) fn assume_role(
     let region = account.configured_region()?;
     let mut fields = role.fields();
     if let Some(id) = &role.external_id {
-        fields.push(("ExternalId".to_owned(), id.read(account)?.expose().to_owned()));
+        let id = id.read("--external-id", account.cx)?;
+        fields.push(("ExternalId".to_owned(), id.expose().to_owned()));
     }
     let call = Call {
         action: "AssumeRole",

@@ -6,10 +6,11 @@
 //! <https://docs.aws.amazon.com/sdkref/latest/guide/feature-assume-role-credentials.html>
 
 use super::{
-    Account, AssumedRole, Credentials, ExternalId, Lookup, assume_role, container, environment,
+    Account, AssumedRole, Credentials, Lookup, assume_role, container, environment,
     from_user, imds, login, process, sso, web_identity,
 };
 use crate::error::{Error, Kind};
+use crate::options::TextOrRef;
 use crate::shell::quoted;
 use crate::show;
 use crate::source::aws::profile_file::Profile;
@@ -198,7 +199,7 @@ fn role_of(profile: &Profile) -> Option<AssumedRole> {
     Some(AssumedRole {
         arn: text("role_arn")?,
         session_name: text("role_session_name"),
-        external_id: text("external_id").map(ExternalId::Literal),
+        external_id: text("external_id").map(TextOrRef::Text),
         duration: duration(profile),
     })
 }
