@@ -86,6 +86,7 @@ impl MetadataServer {
     }
 
     fn get(&self, name: &str, query: &[(&str, &str)], cx: &Context) -> Result<Response, Error> {
+        cx.require_authorities()?;
         let origin = self.origin.as_typed();
         let query = form::encode(query.iter().map(|(name, value)| (*name, *value)));
         let mark = if query.is_empty() { "" } else { "?" };
