@@ -16,10 +16,11 @@ pub fn escape(text: &str) -> PercentEncode<'_> {
     utf8_percent_encode(text, SET)
 }
 
-/// Encodes a form.
-pub fn encode<'a, N: AsRef<str>>(fields: impl Iterator<Item = (N, &'a str)>) -> String {
-    let field = |(name, value): (N, &str)| format!("{}={}", escape(name.as_ref()), escape(value));
-    fields.map(field).collect::<Vec<_>>().join("&")
+/// Encodes a form. The values are not copied elsewhere, because they may be secrets.
+pub fn encode<'a>(fields: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    let field =
+        |(name, value)| ["&"].into_iter().chain(escape(name)).chain(["="]).chain(escape(value));
+    fields.flat_map(field).skip(1).collect::<Vec<_>>().concat()
 }
 
 /// Decodes one name or value; `None` if a percent sign does not begin an escape, or if the result is

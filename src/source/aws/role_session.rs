@@ -93,7 +93,7 @@ impl<'a> RoleSession<'a> {
     pub fn assume(&self, token: &Secret, fixes: Fixes) -> Result<(Credentials, i64), Error> {
         let Fixes { denied, invalid, expired } = fixes;
         let web_identity = WebIdentity {
-            token: token.expose(),
+            token,
             option: "--role-arn and --session-name",
             lifetime: "--duration",
             if_denied: denied,

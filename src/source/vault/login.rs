@@ -260,7 +260,8 @@ fn existing_token(secret: Option<&SecretRef>, cx: &Context) -> Result<Secret, Er
         return secret.read("--token", cx);
     }
     if let Some((token, _)) = variable(["BAO_TOKEN", "VAULT_TOKEN"], cx)? {
-        return Ok(Secret::new(token.trim_end_matches(['\r', '\n'])));
+        let token = Secret::new(token);
+        return Ok(Secret::new(token.expose().trim_end_matches(['\r', '\n'])));
     }
     let file = cx.env.home()?.map(|home| home.join(".vault-token"));
     match file.filter(|file| files::exists(file)) {

@@ -3,6 +3,7 @@
 
 use super::{Account, Credentials, Fields, from_server};
 use crate::error::Error;
+use crate::http::Text;
 use crate::options::TextOrRef;
 use crate::source::aws::query_api::Call;
 use crate::time::{instant, parse_rfc3339};
@@ -23,11 +24,11 @@ pub(in crate::source::aws) struct AssumedRole {
 
 impl AssumedRole {
     /// The form fields that every action to assume a role has.
-    pub(super) fn fields(&self) -> Vec<(String, String)> {
+    pub(super) fn fields(&self) -> Vec<(String, Text)> {
         let session = self.session_name.as_deref().unwrap_or(SESSION_NAME);
         let mut fields = vec![("RoleArn", self.arn.as_str()), ("RoleSessionName", session)];
         fields.extend(self.duration.as_deref().map(|seconds| ("DurationSeconds", seconds)));
-        fields.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+        fields.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect()
     }
 }
 
@@ -44,8 +45,7 @@ pub(in crate::source::aws) fn assume_role(
     let region = account.configured_region()?;
     let mut fields = role.fields();
     if let Some(id) = &role.external_id {
-        let id = id.read("--external-id", account.cx)?;
-        fields.push(("ExternalId".to_owned(), id.expose().to_owned()));
+        fields.push(("ExternalId".to_owned(), id.read("--external-id", account.cx)?.into()));
     }
     let call = Call {
         action: "AssumeRole",

@@ -6,8 +6,8 @@
 //! <https://docs.aws.amazon.com/sdkref/latest/guide/feature-assume-role-credentials.html>
 
 use super::{
-    Account, AssumedRole, Credentials, Lookup, assume_role, container, environment,
-    from_user, imds, login, process, sso, web_identity,
+    Account, AssumedRole, Credentials, Lookup, assume_role, container, environment, from_user,
+    imds, login, process, sso, web_identity,
 };
 use crate::error::{Error, Kind};
 use crate::options::TextOrRef;

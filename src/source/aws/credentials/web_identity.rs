@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::{Account, AssumedRole, Credentials, Fields, Lookup, from_sts};
 use crate::error::{Error, Kind};
 use crate::files;
+use crate::secret::Secret;
 use crate::show;
 use crate::source::aws::profile_file;
 use crate::source::aws::query_api::{Call, ErrorResponse};
@@ -60,7 +61,7 @@ pub(super) fn exchange(
     let token = files::read_text(&path, option, Kind::Configuration)?;
     let token = token::assertion(&token, format!("the file {}", show::path(&path)), option)?;
     let web_identity = WebIdentity {
-        token: token.expose(),
+        token: &token,
         option,
         lifetime: "duration_seconds in the profile",
         if_denied: format!(
@@ -78,7 +79,7 @@ pub(super) fn exchange(
 
 /// A token for `AssumeRoleWithWebIdentity`, and what to do if AWS STS refuses it.
 pub(in crate::source::aws) struct WebIdentity<'a> {
-    pub(in crate::source::aws) token: &'a str,
+    pub(in crate::source::aws) token: &'a Secret,
     /// The setting that names the token or the role.
     pub(in crate::source::aws) option: &'static str,
     /// The setting with the lifetime of the credentials.
@@ -102,7 +103,7 @@ impl WebIdentity<'_> {
         account: &Account,
     ) -> Result<Credentials, Error> {
         let mut fields = role.fields();
-        fields.push(("WebIdentityToken".to_owned(), self.token.to_owned()));
+        fields.push(("WebIdentityToken".to_owned(), self.token.clone().into()));
         let region = account.configured_region()?;
         let call = Call {
             action: ACTION,
