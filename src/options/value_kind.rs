@@ -59,7 +59,9 @@ impl ValueKind {
     /// A valid value of the option with this name, for messages; `None` if any text is valid.
     pub(super) fn example(&self, name: &str) -> Option<String> {
         Some(match self {
-            ValueKind::Flag | ValueKind::Text | ValueKind::TextOrRef | ValueKind::Path => return None,
+            ValueKind::Flag | ValueKind::Text | ValueKind::TextOrRef | ValueKind::Path => {
+                return None;
+            }
             ValueKind::Variable => "TOKEN".to_owned(),
             ValueKind::Key => {
                 "pkcs11:token=my-token;object=my-key?pin-source=/etc/my-app/pin".to_owned()

@@ -81,7 +81,8 @@ impl<'a> RoleSession<'a> {
             external_id: None,
         };
         let endpoint = endpoint.as_ref().map(|(url, _)| url.as_typed());
-        let identity = format!("{role:?} {region:?} {endpoint:?}");
+        let AssumedRole { arn, session_name, duration, external_id: _ } = &role;
+        let identity = format!("{:?}", (arn, session_name, duration, region, endpoint));
         Ok(RoleSession { role, account, identity })
     }
 
