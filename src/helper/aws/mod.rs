@@ -81,7 +81,7 @@ docs/helpers/aws.md shows the trust policy of the role.",
 
 fn run(call: &Call, cx: &Context) -> Result<Output, Error> {
     if !call.words.is_empty() {
-        return Err(INFO.unexpected_word());
+        return Err(call.wrong_words(&INFO));
     }
     let options = Options::read(&call.values)?;
     let audience = options.audience.as_deref().unwrap_or(AUDIENCE);
