@@ -1,19 +1,16 @@
 //! Form encoding. A space becomes `%20`, which all servers decode, even in client credentials (RFC
 //! 6749, section 2.3.1). <https://url.spec.whatwg.org/#application/x-www-form-urlencoded>
 
-use percent_encoding::{
-    AsciiSet, NON_ALPHANUMERIC, PercentEncode, percent_decode_str, utf8_percent_encode,
-};
+use percent_encoding::{PercentEncode, percent_decode_str, utf8_percent_encode};
+
+use crate::redaction::UNRESERVED;
 
 /// The content type of a form.
 pub const CONTENT_TYPE: &str = "application/x-www-form-urlencoded";
 
-/// The characters that are encoded: all except the unreserved characters of RFC 3986.
-const SET: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-
 /// Encodes one name or value.
 pub fn escape(text: &str) -> PercentEncode<'_> {
-    utf8_percent_encode(text, SET)
+    utf8_percent_encode(text, UNRESERVED)
 }
 
 /// Encodes a form. The values are not copied elsewhere, because they may be secrets.
