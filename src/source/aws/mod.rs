@@ -127,10 +127,7 @@ fn role(options: &Options) -> Result<Option<AssumedRole>, Error> {
                 .fix("add --role-arn=ARN"))
         });
     };
-    if !arn.starts_with("arn:") {
-        return Err(Error::new(Kind::Usage, "--role-arn is not an ARN")
-            .fix("set --role-arn to a value such as arn:aws:iam::123456789012:role/NAME"));
-    }
+    role_session::require_role(&arn, "--role-arn", Kind::Usage)?;
     let external_id = options.external_id.clone();
     Ok(Some(AssumedRole { arn, session_name, external_id, duration: None }))
 }

@@ -15,6 +15,7 @@ use crate::secret::Secret;
 use crate::show;
 use crate::source::aws::profile_file;
 use crate::source::aws::query_api::{Call, ErrorResponse};
+use crate::source::aws::role_session;
 use crate::token;
 
 const ACTION: &str = "AssumeRoleWithWebIdentity";
@@ -40,7 +41,15 @@ pub(super) fn from_environment(account: &Account) -> Result<Lookup, Error> {
 
 /// The role of the variables. As in botocore, the profile in use has what they do not set.
 pub(super) fn role(account: &Account) -> Result<Option<AssumedRole>, Error> {
-    let arn = account.setting("AWS_ROLE_ARN", "role_arn")?;
+    let variable = "AWS_ROLE_ARN";
+    let arn = account.setting(variable, "role_arn")?;
+    if let Some(arn) = &arn {
+        let setting = match account.cx.env.text(variable)? {
+            Some(_) => variable.to_owned(),
+            None => format!("role_arn of the profile {:?}", account.profile),
+        };
+        role_session::require_role(arn, &setting, Kind::Configuration)?;
+    }
     let session_name = account.setting("AWS_ROLE_SESSION_NAME", "role_session_name")?;
     Ok(arn.map(|arn| AssumedRole { arn, session_name, ..AssumedRole::default() }))
 }
