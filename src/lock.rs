@@ -66,6 +66,8 @@ pub fn beside(path: &Path, reserve: Duration, world: &World) -> Result<Option<Lo
         match fs2::FileExt::try_lock_exclusive(&*file) {
             Ok(()) => {
                 register(&file);
+                // Shows that the lock is in use, and not left over.
+                let _ = file.set_modified(world.clock.time());
                 return Ok(Some(Lock { file, waited }));
             }
             Err(error) if !is_held(&error) => return none(error.into()),

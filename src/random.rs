@@ -11,12 +11,12 @@ use crate::hex;
 /// `INTERNAL` if the operating system returns none.
 pub fn bytes<const N: usize>() -> Result<[u8; N], Error> {
     let mut bytes = [0; N];
-    SystemRandom::new().fill(&mut bytes).map_err(|_| none())?;
+    SystemRandom::new().fill(&mut bytes).map_err(|_| no_random_numbers())?;
     Ok(bytes)
 }
 
 /// The error if the operating system returns no random numbers.
-pub fn none() -> Error {
+pub fn no_random_numbers() -> Error {
     Error::new(Kind::Internal, "the operating system returned no random numbers")
         .fix("allow this process to read random numbers, on Linux with the system call getrandom")
 }

@@ -194,6 +194,25 @@ fn the_cache_is_private_and_does_not_grow() {
     }
 }
 
+#[test]
+fn a_lock_in_use_is_not_removed() {
+    let (world, server) = (World::new(), endpoint(3600));
+    write(&world, "c.json", &server.url);
+    run(&world, "c.json", "cache");
+    let of_kind = |end: &str| {
+        let entries = fs::read_dir(world.path("cache/wif-token")).unwrap();
+        let mut paths = entries.map(|entry| entry.unwrap().path());
+        paths.find(|path| path.to_str().unwrap().ends_with(end)).unwrap()
+    };
+    let lock = of_kind(".lock");
+    let week = Duration::from_secs(8 * 24 * 3600);
+    fs::File::open(&lock).unwrap().set_modified(SystemTime::now() - week).unwrap();
+    fs::remove_file(of_kind(".json")).unwrap();
+    run(&world, "c.json", "cache");
+    assert_eq!(server.count(), 2);
+    assert!(lock.exists());
+}
+
 /// A token service and IAM, whose tokens are numbered. The `refused` token is not accepted any more.
 fn google(refused: &'static str) -> Server {
     let number = AtomicUsize::new(0);

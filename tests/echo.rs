@@ -90,7 +90,7 @@ const ASSERTIONS: &[Case] = &[
         "web identity",
         "aws --region=eu-west-1",
         &[
-            ("AWS_ROLE_ARN", "arn:aws:iam::1:role/r"),
+            ("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/r"),
             ("AWS_WEB_IDENTITY_TOKEN_FILE", "{dir}/secret"),
             ("AWS_ENDPOINT_URL_STS", "{url}"),
         ],
@@ -404,7 +404,7 @@ fn content_in_place_of_a_path_is_not_written_to_the_lock() {
             ("kubernetes --account=a --namespace=n", "KUBECONFIG"),
         ] {
             let line = format!("{line} --audience={{aud}} --output-file={{dir}}/out");
-            let role = ("AWS_ROLE_ARN", "arn:aws:iam::1:role/r");
+            let role = ("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/r");
             let run = world.run_with(&line, &[role, (variable, content)]);
             assert_ne!(run.status, 0, "{run:?}");
             common::holds_no_secret(&world.read("out.lock"));

@@ -116,6 +116,18 @@ fn a_directory_without_its_slash_is_redirected_and_other_paths_are_not_found() {
 }
 
 #[test]
+fn the_response_without_a_project_names_the_option() {
+    let google = Google::new();
+    let world = google.world(true);
+    let config = world.read("c.json").replace(EMAIL, "1-compute@developer.gserviceaccount.com");
+    world.write("c.json", config);
+    let serving = Serving::start(&world, "");
+    let response = serving.get(&format!("{ROOT}project/project-id"));
+    assert_eq!(response.status, 404);
+    assert!(response.body.contains("; set --project"), "{}", response.body);
+}
+
+#[test]
 fn the_project_and_the_scopes_are_those_of_the_options() {
     let google = Google::new();
     let world = google.world(true);

@@ -37,7 +37,7 @@ fn contents() -> Vec<(String, &'static str)> {
 fn content_in_place_of_a_path_or_name_is_described_and_not_repeated() {
     let world = World::new();
     let azure = [("AZURE_TENANT_ID", "t"), ("AZURE_CLIENT_ID", "c")];
-    let aws = [("AWS_REGION", "eu-west-1"), ("AWS_ROLE_ARN", "arn:aws:iam::1:role/x")];
+    let aws = [("AWS_REGION", "eu-west-1"), ("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/x")];
     type Case =
         (&'static [&'static str], &'static str, &'static str, Vec<(&'static str, &'static str)>);
     let cases: Vec<Case> = vec![

@@ -4,7 +4,7 @@
 //! cache if there is no [private directory](private) for it.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use crate::cache::private;
 use crate::context::Context;
@@ -43,7 +43,7 @@ pub fn host(cx: &Context) -> String {
 /// file does this, so that the directory does not grow without a limit. Other files stay: the
 /// directory may be a link to another.
 pub fn tidy(path: &Path, cx: &Context) {
-    let now = SystemTime::UNIX_EPOCH + Duration::from_secs(cx.clock.now().max(0) as u64);
+    let now = cx.clock.time();
     let Some(entries) = path.parent().and_then(|directory| directory.read_dir().ok()) else {
         return;
     };

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::{After, CommandInfo, Invocation};
-use crate::client::credentials::{CredentialOptions, Credentials, Entry};
+use crate::client::credentials::{CredentialOptions, Credentials, Entry, Hop};
 use crate::configuration::GOOGLEAPIS;
 use crate::context::Context;
 use crate::contract::exit::Output;
@@ -147,9 +147,10 @@ impl Options {
         if hop.is_none() && self.cache_file.is_none() {
             return credentials.access_token(&scopes, MIN_LIFE, cx);
         }
-        let endpoint_text = endpoint.map(Url::as_typed);
-        let request =
-            format!("access token of {hop:?} {scopes:?} {lifetime:?} {user:?} {endpoint_text:?}");
+        let (identity, endpoint_text) = (hop.map(Hop::identity), endpoint.map(Url::as_typed));
+        let request = format!(
+            "access token of {identity:?} {scopes:?} {lifetime:?} {user:?} {endpoint_text:?}"
+        );
         let entry =
             Entry { file: self.cache_file.as_deref(), ..Entry::new("access-token", &request) };
         let token = credentials.cached(entry, cx, &|| match (hop, user) {

@@ -38,6 +38,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use zeroize::Zeroizing;
+
 use self::ownership::Refusal;
 use crate::error::{Error, Kind};
 use crate::formats;
@@ -131,20 +133,21 @@ fn text(
     option: &str,
     missing: Kind,
 ) -> Result<Secret, Error> {
-    let text = match String::from_utf8(bytes(path, open, option, missing)?) {
-        Ok(text) => text,
+    let bytes = Zeroizing::new(bytes(path, open, option, missing)?);
+    let text = match str::from_utf8(&bytes) {
+        Ok(text) => Secret::new(text),
         // Data outside the blocks of PEM is permitted and ignored (RFC 7468, section 2).
-        Err(error) if error.as_bytes().windows(PEM.len()).any(|part| part == PEM) => {
-            String::from_utf8_lossy(error.as_bytes()).into_owned()
+        Err(_) if bytes.windows(PEM.len()).any(|part| part == PEM) => {
+            Secret::new(String::from_utf8_lossy(&bytes))
         }
-        Err(error) => {
-            let (what, fix) = formats::other_text(error.as_bytes());
+        Err(_) => {
+            let (what, fix) = formats::other_text(&bytes);
             let file = shell::quoted(&path.to_string_lossy()).into_owned();
             return Err(Error::new(Kind::Configuration, format!("{} {what}", path.display()))
                 .fix(formats::filled(fix, &file, option)));
         }
     };
-    Ok(Secret::new(text.strip_prefix('\u{feff}').unwrap_or(&text)))
+    Ok(text.expose().strip_prefix('\u{feff}').map(Secret::new).unwrap_or(text))
 }
 
 fn bytes(

@@ -17,7 +17,8 @@ use crate::spread;
 use crate::time::{self, LAST_SECOND};
 use crate::token;
 
-const URN: &str = "urn:ietf:params:oauth:token-type:access_token";
+/// The type of access tokens (RFC 8693, section 3).
+pub const URN: &str = "urn:ietf:params:oauth:token-type:access_token";
 
 /// The member of the cache file with the name of the owner.
 const MEMBER: &str = "wif_token_member";

@@ -51,9 +51,9 @@ impl ServiceAccount<'_> {
         let now = self.cx.clock.now();
         let lifetime = expiry.map(|expiry| expiry - now);
         // If this host's clock is ahead, a valid token seems to have expired.
-        let is_valid =
+        let only_seems_expired =
             |left: &i64| *left <= 0 && left.saturating_add(self.cx.skew().unwrap_or(0)) > 0;
-        let lifetime = lifetime.filter(|left| !is_valid(left));
+        let lifetime = lifetime.filter(|left| !only_seems_expired(left));
         let place = (&self.account.url, "service_account_impersonation_url");
         Ok(AccessToken::new(token, lifetime, now, place)?)
     }

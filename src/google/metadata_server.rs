@@ -86,8 +86,9 @@ impl MetadataServer {
     }
 
     fn get(&self, name: &str, query: &[(&str, &str)], cx: &Context) -> Result<Response, Error> {
+        cx.require_authorities()?;
         let origin = self.origin.as_typed();
-        let query = form::encode(query.iter().map(|(name, value)| (*name, *value)));
+        let query = form::encode(query.iter().copied());
         let mark = if query.is_empty() { "" } else { "?" };
         let url = Url::parse(&format!("{origin}{ACCOUNT}/{name}{mark}{query}")).map_err(|why| {
             Error::new(Kind::Configuration, format!("{METADATA_HOST} {why}")).fix(wrong_server())

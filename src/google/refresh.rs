@@ -103,7 +103,11 @@ fn refusal(response: &Response, user: &UserCredentials, scopes: &[String]) -> Op
         _ => Kind::Denied,
     };
     let scopes = if code == "invalid_scope" { scopes } else { &[] };
-    let again = format!("sign in again: {}", sign_in(user, scopes));
+    let is_of_account =
+        matches!(code.as_str(), "access_denied" | "admin_policy_enforced" | "org_internal")
+            || response.error_text().is_some_and(|text| text.contains("has been deleted"));
+    let how = if is_of_account { "with another account" } else { "again" };
+    let again = format!("sign in {how}: {}", sign_in(user, scopes));
     let fix = match subtype.contains("rapt") {
         true => format!(
             "{again} (the organization requires this regularly for users, but not for workloads)"

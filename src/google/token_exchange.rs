@@ -6,7 +6,7 @@
 
 use serde_json::json;
 
-use super::access_token::AccessToken;
+use super::access_token::{AccessToken, URN};
 use super::refusals;
 use crate::configuration::CredentialConfig;
 use crate::context::Context;
@@ -15,7 +15,6 @@ use crate::http::Request;
 use crate::secret::Secret;
 
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
-const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 
 /// Exchanges a subject token for an access token with these scopes, which are separated by spaces.
 ///
@@ -33,7 +32,7 @@ pub fn exchange(
         .field("grant_type", GRANT)
         .field("audience", config.audience.as_str())
         .field("scope", scope)
-        .field("requested_token_type", ACCESS_TOKEN)
+        .field("requested_token_type", URN)
         .field("subject_token_type", config.token_type.urn())
         .field("subject_token", subject_token.clone());
     if let Some((id, secret)) = &config.client {

@@ -71,8 +71,7 @@ options! {
 fn run(call: &Call, cx: &Context) -> Result<Output, Error> {
     if !Options::read(&call.values)?.cargo_plugin || !call.words.is_empty() {
         call.exit.set_form(FailureForm::MESSAGE);
-        let what = "helper cargo requires --cargo-plugin and accepts no action";
-        return Err(Error::new(Kind::Usage, what).fix(INFO.how_to_use()));
+        return Err(call.wrong_words(&INFO));
     }
     call.exit.set_form(ANSWERED);
     call.exit.show(HELLO);

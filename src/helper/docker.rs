@@ -10,11 +10,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{AllowHost, Call, HelperInfo, Scope, input};
+use super::{AllowHost, Call, HelperInfo, Scope, host, input};
 use crate::context::Context;
 use crate::contract::exit::{FailureForm, Output};
 use crate::error::{Error, Kind};
-use crate::http::Url;
 
 /// The hosts of Artifact Registry and Container Registry.
 const HOSTS: &[&str] = &["gcr.io", "*.gcr.io", "*.pkg.dev"];
@@ -63,7 +62,7 @@ fn run(call: &Call, cx: &Context) -> Result<Output, Error> {
                 let fix = "run echo europe-docker.pkg.dev | wif-token helper docker get";
                 return Err(Error::new(Kind::Usage, what).fix(fix));
             }
-            if !hosts.permit(url(server).as_ref(), &cx.log) {
+            if !hosts.permit(host::url(server, true).as_ref(), &cx.log) {
                 return Ok(Output { text: NOT_FOUND.to_owned(), status: 1 });
             }
             let token = call.access_token(MIN_LIFE, cx)?;
@@ -82,13 +81,5 @@ fn run(call: &Call, cx: &Context) -> Result<Output, Error> {
             Ok(format!("{}\n", Value::from(servers)).into())
         }
         _ => input::read().map(|_| String::new().into()),
-    }
-}
-
-/// The URL of a server, which a tool may name without `https://`.
-fn url(server: &str) -> Option<Url> {
-    match server.contains("://") {
-        true => Url::parse(server).ok(),
-        false => Url::parse(&format!("https://{server}")).ok(),
     }
 }

@@ -76,6 +76,16 @@ impl Hosts {
     }
 }
 
+/// The URL of a server, which a tool may name without `https://`: by its host alone, or also with a
+/// path.
+pub(super) fn url(server: &str, may_have_path: bool) -> Option<Url> {
+    match server.contains("://") {
+        true => Url::parse(server).ok(),
+        false if may_have_path => Url::parse(&format!("https://{server}")).ok(),
+        false => url_of(server),
+    }
+}
+
 /// The URL of a server that is named by its host, and by its port if it has one; `None` for a text
 /// that is not such a name.
 pub(super) fn url_of(server: &str) -> Option<Url> {

@@ -11,9 +11,8 @@ use serde_json::json;
 use super::{AllowHost, Call, HelperInfo, Scope, host};
 use crate::context::Context;
 use crate::contract::exit::{FailureForm, Output};
-use crate::error::{Error, Kind};
+use crate::error::Error;
 use crate::google::access_token::MIN_LIFE;
-use crate::http::Url;
 
 /// The hosts of Artifact Registry.
 const HOSTS: &[&str] = &["*.pkg.dev"];
@@ -76,12 +75,9 @@ fn run(call: &Call, cx: &Context) -> Result<Output, Error> {
     let Options { mode, output } = Options::read(&call.values)?;
     let service = match call.words.as_slice() {
         [action, service] | [action, service, _] if action == "get" => service,
-        _ => {
-            let what = "helper keyring requires the action get and a URL";
-            return Err(Error::new(Kind::Usage, what).fix(INFO.how_to_use()));
-        }
+        _ => return Err(call.wrong_words(&INFO)),
     };
-    if !hosts.permit(url(service).as_ref(), &cx.log) {
+    if !hosts.permit(host::url(service, false).as_ref(), &cx.log) {
         return Ok(Output { text: String::new(), status: 1 });
     }
     let token = call.access_token(MIN_LIFE, cx)?;
@@ -93,12 +89,4 @@ fn run(call: &Call, cx: &Context) -> Result<Output, Error> {
         (Mode::Creds, Form::Json) => json!({ "username": USER, "password": password }).to_string(),
     };
     Ok((text + "\n").into())
-}
-
-/// The URL of a service, which a tool may name by its host alone.
-fn url(service: &str) -> Option<Url> {
-    match service.contains("://") {
-        true => Url::parse(service).ok(),
-        false => host::url_of(service),
-    }
 }

@@ -183,8 +183,9 @@ impl Call {
     /// The failure of a command line with wrong words after the name of the helper.
     fn wrong_words(&self, helper: &HelperInfo) -> Error {
         let what = match self.words.is_empty() {
-            true => format!("{} requires an action", helper.full_name()),
-            false => format!("{} does not support this action", helper.full_name()),
+            _ if helper.words.is_empty() => return helper.unexpected_word(),
+            true => format!("{} requires an argument", helper.full_name()),
+            false => format!("{} does not support these arguments", helper.full_name()),
         };
         Error::new(Kind::Usage, what).fix(helper.how_to_use())
     }

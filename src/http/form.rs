@@ -1,25 +1,23 @@
 //! Form encoding. A space becomes `%20`, which all servers decode, even in client credentials (RFC
 //! 6749, section 2.3.1). <https://url.spec.whatwg.org/#application/x-www-form-urlencoded>
 
-use percent_encoding::{
-    AsciiSet, NON_ALPHANUMERIC, PercentEncode, percent_decode_str, utf8_percent_encode,
-};
+use percent_encoding::{PercentEncode, percent_decode_str, utf8_percent_encode};
+
+use crate::redaction::UNRESERVED;
 
 /// The content type of a form.
 pub const CONTENT_TYPE: &str = "application/x-www-form-urlencoded";
 
-/// The characters that are encoded: all except the unreserved characters of RFC 3986.
-const SET: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-
 /// Encodes one name or value.
 pub fn escape(text: &str) -> PercentEncode<'_> {
-    utf8_percent_encode(text, SET)
+    utf8_percent_encode(text, UNRESERVED)
 }
 
-/// Encodes a form.
-pub fn encode<'a, N: AsRef<str>>(fields: impl Iterator<Item = (N, &'a str)>) -> String {
-    let field = |(name, value): (N, &str)| format!("{}={}", escape(name.as_ref()), escape(value));
-    fields.map(field).collect::<Vec<_>>().join("&")
+/// Encodes a form. The values are not copied elsewhere, because they may be secrets.
+pub fn encode<'a>(fields: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    let field =
+        |(name, value)| ["&"].into_iter().chain(escape(name)).chain(["="]).chain(escape(value));
+    fields.flat_map(field).skip(1).collect::<Vec<_>>().concat()
 }
 
 /// Decodes one name or value; `None` if a percent sign does not begin an escape, or if the result is

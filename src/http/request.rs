@@ -21,7 +21,8 @@ pub enum Text {
 }
 
 impl Text {
-    pub(super) fn expose(&self) -> &str {
+    /// The text itself, for the code that sends it.
+    pub fn expose(&self) -> &str {
         match self {
             Text::Plain(text) => text,
             Text::Secret(secret) => secret.expose(),
@@ -166,7 +167,8 @@ impl<'a> Request<'a> {
 
     /// The content that is sent: the body, or the encoded form.
     pub(super) fn content(&self) -> Zeroizing<Vec<u8>> {
-        let form = || form::encode(self.form.iter().map(|(name, value)| (name, value.expose())));
+        let form =
+            || form::encode(self.form.iter().map(|(name, value)| (name.as_ref(), value.expose())));
         let text = self.body.as_ref().map_or_else(form, |body| body.expose().to_owned());
         Zeroizing::new(text.into_bytes())
     }

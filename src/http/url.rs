@@ -95,18 +95,20 @@ impl Url {
     /// Scheme, host and port, which identify a server.
     pub fn origin(&self) -> String {
         let scheme = self.uri.scheme_str().unwrap_or_default();
-        let usual = if self.is_https() { 443 } else { 80 };
-        format!("{scheme}://{}:{}", self.host, self.uri.port_u16().unwrap_or(usual))
+        format!("{scheme}://{}:{}", self.host, self.port())
+    }
+
+    fn port(&self) -> u16 {
+        self.uri.port_u16().unwrap_or(if self.is_https() { 443 } else { 80 })
     }
 
     /// Whether the URL leads to a server at this loopback address.
     pub fn is_at(&self, address: SocketAddr) -> bool {
-        let usual = if self.is_https() { 443 } else { 80 };
         let is_host = match self.host().parse::<IpAddr>() {
             Ok(host) => host.to_canonical() == address.ip(),
             Err(_) => self.host() == "localhost",
         };
-        is_host && self.uri.port_u16().unwrap_or(usual) == address.port()
+        is_host && self.port() == address.port()
     }
 
     /// The path, without the query.

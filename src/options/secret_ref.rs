@@ -81,6 +81,28 @@ impl SecretRef {
     }
 }
 
+/// A text that is not secret everywhere: the text itself, or a reference to it.
+#[derive(Debug, Clone)]
+pub enum TextOrRef {
+    /// The text itself.
+    Text(String),
+    /// Where the text is.
+    Ref(SecretRef),
+}
+
+impl TextOrRef {
+    /// The text. `option` is the option that has this value, for messages.
+    ///
+    /// # Errors
+    /// The errors of [`SecretRef::read`].
+    pub fn read(&self, option: &str, world: &World) -> Result<Secret, Error> {
+        match self {
+            TextOrRef::Text(text) => Ok(Secret::new(text.as_str())),
+            TextOrRef::Ref(secret) => secret.read(option, world),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

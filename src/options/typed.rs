@@ -23,7 +23,7 @@
 use std::path::PathBuf;
 
 use super::values::Value;
-use super::{KeyRef, SecretRef, ValueKind, Values};
+use super::{KeyRef, SecretRef, TextOrRef, ValueKind, Values};
 use crate::error::Error;
 use crate::http::Url;
 
@@ -137,6 +137,18 @@ impl OptionValue for KeyRef {
         match value {
             Value::Path(path) => Some(KeyRef::File(path.clone())),
             Value::Key(key) => Some(key.clone()),
+            _ => None,
+        }
+    }
+}
+
+impl OptionValue for TextOrRef {
+    const KIND: ValueKind = ValueKind::TextOrRef;
+
+    fn from_value(value: &Value) -> Option<Self> {
+        match value {
+            Value::Text(text) => Some(TextOrRef::Text(text.clone())),
+            Value::Secret(secret) => Some(TextOrRef::Ref(secret.clone())),
             _ => None,
         }
     }

@@ -30,6 +30,8 @@ pub enum ValueKind {
     Issuer,
     /// A reference to a secret: `env:NAME` or `file:PATH`.
     Secret,
+    /// Text, or a reference to it: `env:NAME` or `file:PATH`.
+    TextOrRef,
     /// `KEY=VALUE`.
     Pair,
     /// `NAME:VALUE`.
@@ -41,7 +43,7 @@ impl ValueKind {
     pub(super) fn placeholder(&self) -> Option<String> {
         Some(match self {
             ValueKind::Flag => return None,
-            ValueKind::Text => "TEXT".to_owned(),
+            ValueKind::Text | ValueKind::TextOrRef => "TEXT".to_owned(),
             ValueKind::Variable => "VAR".to_owned(),
             ValueKind::Path => "PATH".to_owned(),
             ValueKind::Key => "PEM|URI".to_owned(),
@@ -57,7 +59,9 @@ impl ValueKind {
     /// A valid value of the option with this name, for messages; `None` if any text is valid.
     pub(super) fn example(&self, name: &str) -> Option<String> {
         Some(match self {
-            ValueKind::Flag | ValueKind::Text | ValueKind::Path => return None,
+            ValueKind::Flag | ValueKind::Text | ValueKind::TextOrRef | ValueKind::Path => {
+                return None;
+            }
             ValueKind::Variable => "TOKEN".to_owned(),
             ValueKind::Key => {
                 "pkcs11:token=my-token;object=my-key?pin-source=/etc/my-app/pin".to_owned()
@@ -90,7 +94,7 @@ impl ValueKind {
             };
         }
         let text = value.into_string().map_err(|_| "must be UTF-8 text".to_owned())?;
-        if let ValueKind::Text | ValueKind::Variable = self
+        if let ValueKind::Text | ValueKind::TextOrRef | ValueKind::Variable = self
             && let Some(what @ ("a JWT" | "JSON" | "a PEM key or certificate")) =
                 show::content(&text)
         {
@@ -106,7 +110,7 @@ impl ValueKind {
             _ => Err(format!("must have the form {form}")),
         };
         match self {
-            ValueKind::Text | ValueKind::Variable if text.is_empty() => {
+            ValueKind::Text | ValueKind::TextOrRef | ValueKind::Variable if text.is_empty() => {
                 Err("must not be empty".to_owned())
             }
             ValueKind::Flag
@@ -128,6 +132,9 @@ impl ValueKind {
             ValueKind::Secret => SecretRef::parse(&text)
                 .map(Value::Secret)
                 .ok_or_else(|| "must be env:NAME or file:PATH, not the secret itself".to_owned()),
+            ValueKind::TextOrRef => {
+                Ok(SecretRef::parse(&text).map_or(Value::Text(text), Value::Secret))
+            }
             ValueKind::Pair => pair('=', "KEY=VALUE"),
             ValueKind::Header => pair(':', "NAME:VALUE"),
         }

@@ -107,7 +107,7 @@ impl Values {
     pub fn as_arguments(
         &self,
         option: &OptionInfo,
-        path: impl Fn(&Path) -> Result<String, Error>,
+        mut path: impl FnMut(&Path) -> Result<String, Error>,
     ) -> Result<Vec<String>, Error> {
         let mark = if matches!(option.kind, ValueKind::Header) { ':' } else { '=' };
         let argument = |value: &Value| {
@@ -139,22 +139,12 @@ impl Values {
     /// its value, and the words after `--`. A relative path means another file in another directory,
     /// so paths are made absolute.
     pub fn identity(&self, options: impl IntoIterator<Item = &'static OptionInfo>) -> Vec<Vec<u8>> {
-        let absolute = |option: &OptionInfo, value: &Value| match value {
-            Value::Path(path) => Value::Path(files::absolute(path)),
-            Value::Secret(SecretRef::File(path)) => {
-                Value::Secret(SecretRef::File(files::absolute(path)))
-            }
-            Value::Text(text) => Value::Text(with_absolute_reference(option, text)),
-            Value::Pair(key, text) => {
-                Value::Pair(key.clone(), with_absolute_reference(option, text))
-            }
-            value => value.clone(),
-        };
-        let options = options.into_iter().flat_map(|option| {
-            self.all(option.name).map(move |value| {
-                format!("{}={:?}", option.name, absolute(option, value)).into_bytes()
-            })
-        });
+        // A path need not be UTF-8, and each one must have another text.
+        let path = |path: &Path| Ok(format!("{:?}", files::absolute(path)));
+        let options = options
+            .into_iter()
+            .flat_map(|option| self.as_arguments(option, path).unwrap_or_default())
+            .map(String::into_bytes);
         let program = self.rest.first().map(|word| match Path::new(word).components().count() {
             1 => word.clone(), // found in PATH
             _ => files::absolute(Path::new(word)).into_os_string(),
@@ -181,7 +171,7 @@ impl Values {
         self.given.iter().filter_map(|(option, value)| match value {
             Value::Secret(SecretRef::Env(name)) => Some(name.as_str()),
             Value::Text(name) if matches!(option.kind, ValueKind::Variable) => Some(name.as_str()),
-            Value::Text(text) | Value::Pair(_, text) => {
+            Value::Pair(_, text) => {
                 reference(option, text).1.strip_prefix("env:").filter(|name| !name.is_empty())
             }
             _ => None,
@@ -197,18 +187,9 @@ fn reference<'a>(option: &OptionInfo, text: &'a str) -> (&'a str, &'a str) {
     }
 }
 
-/// A value that may be a reference `file:PATH`, with an absolute path.
-fn with_absolute_reference(option: &OptionInfo, text: &str) -> String {
-    let (words, reference) = reference(option, text);
-    match reference.strip_prefix("file:") {
-        Some(path) => format!("{words} file:{}", files::absolute(Path::new(path)).display()),
-        None => text.to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::Pair;
+    use super::super::{Header, Pair, TextOrRef};
     use super::*;
 
     #[test]
@@ -233,5 +214,52 @@ mod tests {
         assert_eq!(values.all("one").collect::<Vec<_>>(), [&Value::Text("b".to_owned())]);
         let pair = |value: &str| Value::Pair("k".to_owned(), value.to_owned());
         assert_eq!(values.all("many").collect::<Vec<_>>(), [&pair("1"), &pair("2")]);
+    }
+
+    #[test]
+    fn the_identity_has_each_value_with_absolute_paths() {
+        static FLAG: OptionInfo = OptionInfo::of::<bool>("--flag", &[""]);
+        static TEXT: OptionInfo = OptionInfo::of::<String>("--text", &[""]);
+        static PATH: OptionInfo = OptionInfo::of::<PathBuf>("--path", &[""]);
+        static KEY: OptionInfo = OptionInfo::of::<KeyRef>("--key", &[""]);
+        static URL: OptionInfo = OptionInfo::of::<Url>("--url", &[""]);
+        static SECRET: OptionInfo = OptionInfo::of::<SecretRef>("--secret", &[""]);
+        static ID: OptionInfo = OptionInfo::of::<TextOrRef>("--id", &[""]);
+        static HEADER: OptionInfo = OptionInfo::of::<Vec<Header>>("--header", &[""]);
+        let mut values = Values::default();
+        let given = [
+            (&FLAG, ""),
+            (&TEXT, "file:a"),
+            (&PATH, "a"),
+            (&KEY, "pkcs11:object=k?pin-source=/a"),
+            (&URL, "https://a.example/?b=c"),
+            (&SECRET, "file:a"),
+            (&ID, "file:a"),
+            (&HEADER, "A:env:V"),
+            (&HEADER, "B:Bearer file:a"),
+        ];
+        for (option, value) in given {
+            values.add(option, value.into()).unwrap();
+        }
+        values.rest = vec!["./a".into(), "./a".into()];
+        let identity = values.identity(given.into_iter().map(|(option, _)| option).take(8));
+        let identity: Vec<_> = identity.iter().map(|part| str::from_utf8(part).unwrap()).collect();
+        let a = files::absolute(Path::new("a"));
+        assert_eq!(
+            identity,
+            [
+                "--flag",
+                "--text=file:a",
+                &format!("--path={a:?}"),
+                "--key=pkcs11:object=k?pin-source=/a",
+                "--url=https://a.example/?b=c",
+                &format!("--secret=file:{a:?}"),
+                &format!("--id=file:{a:?}"),
+                "--header=A:env:V",
+                &format!("--header=B:Bearer file:{a:?}"),
+                a.to_str().unwrap(),
+                "./a",
+            ]
+        );
     }
 }

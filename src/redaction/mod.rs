@@ -25,6 +25,7 @@ use base64::engine::general_purpose::STANDARD;
 use percent_encoding::percent_decode_str;
 
 use self::needles::Searched;
+pub(crate) use self::needles::UNRESERVED;
 
 /// A longer text is not searched and not shown.
 const LONGEST: usize = 8 * 1024;

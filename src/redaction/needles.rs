@@ -22,7 +22,8 @@ const SHORTEST_WORDS: usize = 20;
 const SHORTEST_REVERSED: usize = 8;
 
 /// All characters except the unreserved ones of RFC 3986.
-const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+pub(crate) const UNRESERVED: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Something to search for.
 pub(super) struct Needle {

@@ -169,7 +169,13 @@ fn nothing(request: &Request, settings: &Settings) -> Route {
             Response::redirect(format!("http://{host}{}/{}", request.path, request.query_text))
         }
         Found::Nothing => {
-            Response::failure(404, "this metadata server does not provide this value")
+            let fix = match path {
+                Some("project/project-id") => "; set --project",
+                Some("project/numeric-project-id") => "; set --project-number",
+                _ => "",
+            };
+            let what = format!("this metadata server does not provide this value{fix}");
+            Response::failure(404, &what)
         }
     };
     match wait(request, &response) {

@@ -136,7 +136,7 @@ impl SigningKey {
     pub fn generate() -> Result<Secret, Error> {
         let pkcs8 =
             EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())
-                .map_err(|_| random::none())?;
+                .map_err(|_| random::no_random_numbers())?;
         let body = Zeroizing::new(STANDARD.encode(pkcs8.as_ref()));
         let mut pem = Zeroizing::new(String::from("-----BEGIN PRIVATE KEY-----\n"));
         for line in body.as_bytes().chunks(64) {

@@ -43,7 +43,7 @@ impl Pair {
             Pair::Rsa(pair) => sign_rsa(pair, &RSA_PKCS1_SHA256, message),
             Pair::P256(pair) => {
                 let signature = pair.sign(&SystemRandom::new(), message);
-                Ok(signature.map_err(|_| random::none())?.as_ref().to_vec())
+                Ok(signature.map_err(|_| random::no_random_numbers())?.as_ref().to_vec())
             }
             Pair::Store(key) => key.sign(Padding::Pkcs1, message),
             Pair::Token(key) => key.sign(

@@ -11,6 +11,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use roxmltree::{Document, Node};
+use zeroize::Zeroizing;
 
 use super::{Origin, SubjectToken, not_a_token, xml as parser};
 use crate::error::{Error, Kind, redacted};
@@ -35,7 +36,7 @@ pub fn read(text: &str, origin: &Origin) -> Result<SubjectToken, Error> {
         format!("check {}, which must return a SAML 2.0 Response or Assertion", origin.option);
     let refuse = |why: &str| not_a_token(origin, why, &fix);
     let (xml, token) = match text.starts_with('<') {
-        true => (text.to_owned(), Secret::new(STANDARD.encode(text))),
+        true => (Zeroizing::new(text.to_owned()), Secret::new(STANDARD.encode(text))),
         false => {
             let xml = decode(text).ok_or_else(|| refuse("it is not XML or base64-encoded XML"))?;
             (xml, Secret::new(without_space(text)))
@@ -63,7 +64,7 @@ fn is_known(root: Node) -> bool {
 /// Whether a text is a SAML 2.0 response or assertion, as XML or in base64.
 pub fn is_saml(text: &str) -> bool {
     let decoded = if text.starts_with('<') { None } else { decode(text) };
-    let document = parser::parse(decoded.as_deref().unwrap_or(text));
+    let document = parser::parse(decoded.as_ref().map_or(text, |xml| xml));
     document.is_some_and(|document| is_known(document.root_element()))
 }
 
@@ -78,8 +79,8 @@ fn first_expiry(document: &Document) -> Option<i64> {
 }
 
 /// The XML of a base64-encoded token; `None` if it is not base64 of UTF-8 text.
-pub fn decode(base64: &str) -> Option<String> {
-    String::from_utf8(STANDARD.decode(without_space(base64)).ok()?).ok()
+pub fn decode(base64: &str) -> Option<Zeroizing<String>> {
+    String::from_utf8(STANDARD.decode(without_space(base64)).ok()?).ok().map(Zeroizing::new)
 }
 
 fn without_space(text: &str) -> String {

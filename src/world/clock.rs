@@ -7,10 +7,15 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub struct Clock;
 
 impl Clock {
-    /// Milliseconds since 1970-01-01 UTC; 0 if the clock is set to an earlier time.
+    /// The time, for comparison with those of files.
     #[allow(clippy::disallowed_methods)] // only this module does this
+    pub fn time(self) -> SystemTime {
+        SystemTime::now()
+    }
+
+    /// Milliseconds since 1970-01-01 UTC; 0 if the clock is set to an earlier time.
     pub fn now_ms(self) -> i64 {
-        match SystemTime::now().duration_since(UNIX_EPOCH) {
+        match self.time().duration_since(UNIX_EPOCH) {
             Ok(since) => i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
             Err(_) => 0,
         }

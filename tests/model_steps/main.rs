@@ -42,8 +42,8 @@ const OTHERS: &str = "and_then are_unchanged as_bytes as_file as_file_mut as_os_
     into is_blank is_document is_file is_held is_in_use is_of_another_run is_ok is_ok_and is_ours \
     is_record is_some_and issued kind map_err map_or may_wait mistaken_path new none not_a_path \
     note_own note_stored now now_ms of ok_or_else other path path_beside prefix read_limited \
-    record refuse register remembered require_replaceable rewind rfc3339 saturating_sub sleep \
-    spread state suffix symlink_metadata temporary_prefix to_file to_string usable_until \
+    record refuse register remembered require_replaceable rewind rfc3339 saturating_sub set_modified sleep \
+    spread state suffix symlink_metadata temporary_prefix time to_file to_string usable_until \
     valid_until what without_margin";
 
 /// Calls with the name of a step that are not steps: a function, and the call in it. The first makes an

@@ -188,4 +188,4 @@ def test_fifty_at_once_use_one_token(tools, sts):
 def test_nothing_is_stored(tools):
     """pip offers to store a password that a user typed; the program reports that it does not store passwords."""
     failed = tools.run("keyring", "set", f"https://{INDEX}/", USER, input="hunter2-password", status=2)
-    assert "helper keyring requires the action get and a URL" in failed.stderr
+    assert "helper keyring does not support these arguments" in failed.stderr

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Credentials, Origin};
+use super::{Credentials, Hop, Origin};
 use crate::cache::{self, Cached, CachedFile, Fetching, IsOurs, Obtained, private};
 use crate::client::certificate::Identity;
 use crate::client::{subject_token, token_cache};
@@ -87,9 +87,9 @@ impl Credentials {
     /// # Errors
     /// The errors of the metadata server.
     pub fn fingerprint(&self, cx: &Context) -> Result<String, Error> {
-        let hops = format!("{:?}", self.hops);
-        let parts = [&self.file, &self.identity_of_origin(None, cx)?, &hops];
-        Ok(digest(parts.into_iter().map(|part| part.as_bytes())))
+        let mut parts = vec![self.file.clone(), self.identity_of_origin(None, cx)?];
+        parts.extend(self.hops.iter().map(Hop::identity));
+        Ok(digest(parts.iter().map(String::as_bytes)))
     }
 
     /// The same for the origin, with its certificate if it was loaded.

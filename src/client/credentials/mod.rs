@@ -74,6 +74,14 @@ pub struct Hop {
     pub delegates: Vec<String>,
 }
 
+impl Hop {
+    /// What identifies the tokens of this service account, for the cache.
+    pub fn identity(&self) -> String {
+        let Hop { account: Impersonation { url, account, lifetime }, delegates } = self;
+        format!("{:?}", (url.as_typed(), account, lifetime, delegates))
+    }
+}
+
 /// Credentials, and the service accounts that they impersonate.
 #[derive(Debug)]
 pub struct Credentials {
@@ -236,5 +244,31 @@ impl Credentials {
         Error::new(Kind::Configuration, what)
             .cause("only a service account can sign and get ID tokens")
             .fix(fix)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_changes_the_tokens_of_a_service_account_changes_its_identity() {
+        let hop = |account: &str, universe: &str, lifetime, delegates: &[&str]| {
+            let account = Impersonation::of(account, universe).unwrap();
+            let delegates = delegates.iter().map(|name| (*name).to_owned()).collect();
+            Hop { account: Impersonation { lifetime, ..account }, delegates }.identity()
+        };
+        let identities = [
+            hop("a@p.example", GOOGLEAPIS, None, &[]),
+            hop("b@p.example", GOOGLEAPIS, None, &[]),
+            hop("a@p.example", "universe.example", None, &[]),
+            hop("a@p.example", GOOGLEAPIS, Some(600), &[]),
+            hop("a@p.example", GOOGLEAPIS, None, &["b", "c"]),
+            hop("a@p.example", GOOGLEAPIS, None, &["c", "b"]),
+            hop("a@p.example", GOOGLEAPIS, None, &["b c"]),
+        ];
+        for (index, identity) in identities.iter().enumerate() {
+            assert_eq!(identities.iter().position(|other| other == identity), Some(index));
+        }
     }
 }

@@ -40,7 +40,7 @@ impl Credentials {
     /// What [`Credentials::access_token`] requests, for the cache.
     fn request(&self, scopes: &[String]) -> String {
         match self.hops.last() {
-            Some(hop) => format!("access token of {hop:?} {scopes:?}"),
+            Some(hop) => format!("access token of {} {scopes:?}", hop.identity()),
             None => self.request_of_bearer(&[], scopes),
         }
     }
@@ -52,6 +52,7 @@ impl Credentials {
             Origin::User(user) if user.is_workforce => &[],
             _ => scopes,
         };
+        let hops: Vec<String> = hops.iter().map(Hop::identity).collect();
         format!("access token of {hops:?} {scopes:?}")
     }
 
@@ -87,7 +88,8 @@ impl Credentials {
         cx: &Context,
     ) -> Result<AccessToken, Error> {
         let hop = self.hops.last();
-        let request = format!("ID token of {hop:?} {audience:?} {include_email}");
+        let identity = hop.map(Hop::identity);
+        let request = format!("ID token of {identity:?} {audience:?} {include_email}");
         let token = |text: Secret| {
             let expiry = jwt::expiry(text.expose()).unwrap_or(cx.clock.now());
             AccessToken { text, expiry, issued: cx.clock.now(), member: None }

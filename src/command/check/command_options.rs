@@ -13,7 +13,7 @@ use crate::configuration::credential_source::CredentialSource;
 use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::files::{self, ownership::Refusal};
-use crate::options::{COMMON, Format, OF_SOURCES, ValueKind};
+use crate::options::{COMMON, Format, OF_SOURCES};
 use crate::program;
 use crate::source::command_line::{self, SourceLine};
 use crate::token::{Audience, TokenType};
@@ -214,19 +214,15 @@ const OUTPUT_FILE: &str = "executable.output_file";
 
 /// The files that the options and the configuration name, with the setting that names them.
 fn files_in_use(line: &SourceLine, config: &CredentialConfig) -> Vec<(String, String)> {
-    let options = line.info.options().chain(OF_SOURCES).chain(COMMON);
-    let with_path = options.filter(|option| {
-        matches!(option.kind, ValueKind::Path | ValueKind::Key | ValueKind::Secret)
-    });
-    let absolute = |path: &Path| Ok(files::absolute(path).display().to_string());
-    let words =
-        with_path.flat_map(|option| line.values.as_arguments(option, absolute).unwrap_or_default());
-    let mut used: Vec<(String, String)> = words
-        .filter_map(|word| {
-            let (name, path) = word.split_once('=')?;
-            Some((name.to_owned(), path.strip_prefix("file:").unwrap_or(path).to_owned()))
-        })
-        .collect();
+    let mut used = Vec::new();
+    for option in line.info.options().chain(OF_SOURCES).chain(COMMON) {
+        let note = |path: &Path| {
+            let path = files::absolute(path).display().to_string();
+            used.push((format!("--{}", option.name), path));
+            Ok(String::new())
+        };
+        let _ = line.values.as_arguments(option, note);
+    }
     let configuration = ("the credential configuration", Some(&config.path));
     let output_file = match &config.source {
         CredentialSource::Executable { output_file, .. } => output_file.as_ref(),

@@ -19,6 +19,9 @@ const TOKEN: &[&str] = &["file", "url"];
 const AWS: &[&str] = &["environment_id"];
 const EXECUTABLE: &[&str] = &["executable"];
 
+/// The project to bill, which clients allow only for a workforce pool.
+const USER_PROJECT: &str = "workforce_pool_user_project";
+
 const MEMBERS: &[Row] = &[
     ("universe_domain", ANY, "Python and Java refuse", ""),
     ("token_info_url", ANY, "Java refuses", ""),
@@ -32,7 +35,7 @@ const MEMBERS: &[Row] = &[
     ("service_account_impersonation.token_lifetime_seconds", ANY, "Java refuses", ""),
     ("client_id", ANY, "Java refuses", ""),
     ("client_secret", ANY, "Java refuses", ""),
-    ("workforce_pool_user_project", ANY, "Java refuses", "Java and Rust refuse"),
+    (USER_PROJECT, ANY, "Java refuses", "Java and Rust refuse"),
     ("quota_project_id", ANY, "Java refuses", ""),
     ("credential_source.executable", TOKEN, "Java refuses", ""),
     ("credential_source.executable.timeout_millis", ANY, "Node and Java refuse", ""),
@@ -72,10 +75,14 @@ pub(super) fn problems(members: &Value) -> impl Iterator<Item = (String, String)
     };
     // AWS sources have a url too.
     let kind = ["environment_id", "executable", "url", "file"].iter().find(is_given).copied();
+    let audience = members.get("audience").and_then(Value::as_str).unwrap_or_default();
+    let is_workforce = audience.contains("/workforcePools/");
     let found = MEMBERS.iter().filter_map(move |(path, sources, null, empty)| {
         let value = members.pointer(&format!("/{}", path.replace('.', "/")))?;
         let (state, clients) = match value {
             Value::Null => ("null", null),
+            // No client refuses it for a workforce pool, which has a user project.
+            Value::String(_) if *path == USER_PROJECT && is_workforce => return None,
             Value::String(text) if text.is_empty() => ("empty", empty),
             _ => return None,
         };

@@ -43,7 +43,7 @@ pub(super) fn check(
         }
         None => match ownership::require_replaceable(path, |file| is_document_file(file, None)) {
             Ok(()) => {
-                report.ok(LINK, show::path(path).to_string());
+                report.ok(LINK, show::path(path));
             }
             Err(refusal) => {
                 let what = format!("{} is not used: {refusal}", show::path(path));

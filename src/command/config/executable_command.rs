@@ -51,10 +51,19 @@ impl ExecutableCommand {
             .chain(OF_SOURCES.iter().chain(COMMON))
             .filter(|option| !MEMBERS_OF_CONFIGURATION.contains(&option.name));
         let rest = invocation.values.rest.iter().map(|word| word.to_str().map(str::to_owned));
-        let rest = rest.collect::<Option<Vec<_>>>().ok_or_else(|| {
+        let mut rest = rest.collect::<Option<Vec<_>>>().ok_or_else(|| {
             Error::new(Kind::Usage, "an argument after -- is not UTF-8 text")
                 .fix("use only UTF-8 arguments")
         })?;
+        // A name without a directory is found in PATH.
+        let is_path = |word: &&mut String| Path::new(word).components().count() > 1;
+        if let Some(program) = rest.first_mut().filter(is_path) {
+            let absolute = host::path(Path::new(program), "the program after --", os);
+            *program = absolute.map_err(|error| match os {
+                Some(_) => error.fix("write the absolute path"),
+                None => error,
+            })?;
+        }
         let mut options = Vec::new();
         for option in tables {
             let path = |path: &Path| host::path(path, &format!("--{}", option.name), os);

@@ -11,7 +11,6 @@ use crate::context::Context;
 use crate::contract::request;
 use crate::error::{Error, Kind};
 use crate::files::{self, absolute};
-use crate::options::ValueKind;
 use crate::show;
 use crate::source::SourceInfo;
 
@@ -51,10 +50,7 @@ pub(super) fn refuse_shared(
     if out.is_some_and(|out| absolute(out) == output_file) {
         return Err(shared("--out"));
     }
-    let paths = info.options().filter(|option| {
-        matches!(option.kind, ValueKind::Path | ValueKind::Key | ValueKind::Secret)
-    });
-    for option in paths {
+    for option in info.options() {
         let names_it = |path: &Path| match absolute(path) == output_file {
             true => Err(shared(&format!("--{}", option.name))),
             false => Ok(String::new()),

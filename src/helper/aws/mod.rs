@@ -14,7 +14,7 @@ use serde_json::json;
 
 use self::credentials::RoleCredentials;
 use super::{Call, HelperInfo};
-use crate::client::credentials::{Credentials, Entry, Reuse};
+use crate::client::credentials::{Credentials, Entry, Hop, Reuse};
 use crate::context::Context;
 use crate::contract::exit::{FailureForm, Output};
 use crate::error::{Error, Kind};
@@ -81,7 +81,7 @@ docs/helpers/aws.md shows the trust policy of the role.",
 
 fn run(call: &Call, cx: &Context) -> Result<Output, Error> {
     if !call.words.is_empty() {
-        return Err(INFO.unexpected_word());
+        return Err(call.wrong_words(&INFO));
     }
     let options = Options::read(&call.values)?;
     let audience = options.audience.as_deref().unwrap_or(AUDIENCE);
@@ -89,7 +89,8 @@ fn run(call: &Call, cx: &Context) -> Result<Output, Error> {
     let session = RoleSession::new(&request(&options), cx)?;
     let google_cx = cx.narrowed(|world, _| world.env = world.env.clone().with(IN_HELPER_AWS, "1"));
     let google = Credentials::find(&call.values, &google_cx)?;
-    let request = format!("{} {audience:?} {:?}", session.identity, google.hops.last());
+    let account = google.hops.last().map(Hop::identity);
+    let request = format!("{} {audience:?} {account:?}", session.identity);
     let min_life = call.min_life(default_min_life(options.duration))?;
     let entry = Entry {
         reuse: Reuse::For(min_life),

@@ -57,8 +57,9 @@ pub(super) fn sign(
         .chain(unsigned)
         .map(|(key, value)| json!({ "key": header_name(&key), "value": value }))
         .collect();
-    let text = json!({ "url": url, "method": "POST", "headers": headers }).to_string();
-    let text = Secret::new(form::escape(&text).to_string());
+    let text = json!({ "url": url, "method": "POST", "headers": headers });
+    let text = Secret::new(text.to_string());
+    let text = Secret::new(form::escape(text.expose()).to_string());
     let expiry = super::credentials::expiry(credentials).unwrap_or(i64::MAX).min(now + LIFE);
     Ok(SubjectToken { text, expiry: Some(expiry) })
 }

@@ -27,13 +27,13 @@ mod web_identity_token;
 pub(crate) use self::credentials::fuzzing;
 
 use self::account::Account;
-use self::credentials::{AssumedRole, ExternalId};
+use self::credentials::AssumedRole;
 use super::{Source, SourceInfo, Trust};
 use crate::context::Context;
 use crate::contract::request::SubjectTokenRequest;
 use crate::error::{Error, Kind};
 use crate::http::Url;
-use crate::options::{Pair, Seconds, Values};
+use crate::options::{Pair, Seconds, TextOrRef, Values};
 use crate::token::{SubjectToken, TokenType};
 
 choices! {
@@ -66,7 +66,7 @@ options! {
         /// session name for --role-arn (default: wif-token)
         role_session_name: Option<String> = "--role-session-name=NAME",
         /// external ID for --role-arn; env:NAME and file:PATH are allowed
-        external_id: Option<String> = "--external-id=ID",
+        external_id: Option<TextOrRef> = "--external-id=ID",
     }
 }
 
@@ -117,19 +117,18 @@ fn refuse_jwt_only(options: &Options) -> Result<(), Error> {
 fn role(options: &Options) -> Result<Option<AssumedRole>, Error> {
     let session_name = options.role_session_name.clone();
     let Some(arn) = options.role_arn.clone() else {
-        let role_options =
-            [("--role-session-name", &session_name), ("--external-id", &options.external_id)];
-        let set = role_options.iter().find(|(_, value)| value.is_some());
+        let role_options = [
+            ("--role-session-name", session_name.is_some()),
+            ("--external-id", options.external_id.is_some()),
+        ];
+        let set = role_options.iter().find(|(_, is_set)| *is_set);
         return set.map_or(Ok(None), |(option, _)| {
             Err(Error::new(Kind::Usage, format!("{option} requires --role-arn"))
                 .fix("add --role-arn=ARN"))
         });
     };
-    if !arn.starts_with("arn:") {
-        return Err(Error::new(Kind::Usage, "--role-arn is not an ARN")
-            .fix("set --role-arn to a value such as arn:aws:iam::123456789012:role/NAME"));
-    }
-    let external_id = options.external_id.as_deref().map(ExternalId::of_option);
+    role_session::require_role(&arn, "--role-arn", Kind::Usage)?;
+    let external_id = options.external_id.clone();
     Ok(Some(AssumedRole { arn, session_name, external_id, duration: None }))
 }
 

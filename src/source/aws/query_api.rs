@@ -11,7 +11,7 @@ use super::account::Account;
 use super::fields::{CHECK_ENDPOINT, Fields};
 use super::sign::{self, SigningRequest};
 use crate::error::{Error, Kind};
-use crate::http::{self, Response, SET_CLOCK, Url, form};
+use crate::http::{self, Response, SET_CLOCK, Text, Url, form};
 use crate::secret::Secret;
 
 /// The version of the API.
@@ -23,7 +23,7 @@ const TOLERATED_SKEW: i64 = 5 * 60;
 /// One call.
 pub(super) struct Call<'a> {
     pub(super) action: &'a str,
-    pub(super) fields: Vec<(String, String)>,
+    pub(super) fields: Vec<(String, Text)>,
     /// The credentials to sign with; `None` if a field authenticates the caller.
     pub(super) credentials: Option<&'a Credentials>,
     /// The region of the endpoint; `None` for the global endpoint.
@@ -53,14 +53,15 @@ impl Call<'_> {
     pub(super) fn send(&self, account: &Account) -> CallResult {
         let (url, setting) = account.sts_endpoint(self.region)?;
         let action = [("Action", self.action), ("Version", VERSION)];
-        let fields = self.fields.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let fields = self.fields.iter().map(|(name, value)| (name.as_str(), value.expose()));
         let body = Secret::new(form::encode(action.into_iter().chain(fields)));
         let mut post = http::Request::post(&url, setting)
             .header("content-type", form::CONTENT_TYPE)
             .body(body.clone());
-        let is_secret = |name: &str| matches!(name, "WebIdentityToken" | "ExternalId");
-        for (_, value) in self.fields.iter().filter(|(name, _)| is_secret(name)) {
-            post = post.hiding(Secret::new(value.as_str()));
+        for (_, value) in &self.fields {
+            if let Text::Secret(secret) = value {
+                post = post.hiding(secret.clone());
+            }
         }
         if let Some(credentials) = self.credentials {
             for (name, value) in self.signature(&url, body.expose(), credentials, account)? {

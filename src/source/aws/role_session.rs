@@ -58,11 +58,7 @@ impl<'a> RoleSession<'a> {
     /// `USAGE` if an option has a wrong value; `CONFIGURATION` if there is no region, if the role
     /// and the region belong to different partitions, or if the endpoint is not https.
     pub fn new(request: &Request<'a>, cx: &'a Context) -> Result<RoleSession<'a>, Error> {
-        let (partition, _) = parts(request.role_arn).ok_or_else(|| {
-            let what = "--role-arn is not the ARN of an IAM role";
-            Error::new(Kind::Usage, what)
-                .fix("use a value such as --role-arn=arn:aws:iam::123456789012:role/NAME")
-        })?;
+        let (partition, _) = require_role(request.role_arn, "--role-arn", Kind::Usage)?;
         if let Some(name) = request.session_name {
             let what = "does not consist of 2 to 64 letters, digits or characters from _+=,.@-";
             require(is_session_name(name), "--session-name", what, "my-app")?;
@@ -81,7 +77,8 @@ impl<'a> RoleSession<'a> {
             external_id: None,
         };
         let endpoint = endpoint.as_ref().map(|(url, _)| url.as_typed());
-        let identity = format!("{role:?} {region:?} {endpoint:?}");
+        let AssumedRole { arn, session_name, duration, external_id: _ } = &role;
+        let identity = format!("{:?}", (arn, session_name, duration, region, endpoint));
         Ok(RoleSession { role, account, identity })
     }
 
@@ -93,7 +90,7 @@ impl<'a> RoleSession<'a> {
     pub fn assume(&self, token: &Secret, fixes: Fixes) -> Result<(Credentials, i64), Error> {
         let Fixes { denied, invalid, expired } = fixes;
         let web_identity = WebIdentity {
-            token: token.expose(),
+            token,
             option: "--role-arn and --session-name",
             lifetime: "--duration",
             if_denied: denied,
@@ -119,6 +116,21 @@ impl<'a> RoleSession<'a> {
             _ => error,
         }
     }
+}
+
+/// The same as [`parts`]. `setting` contains the ARN.
+///
+/// # Errors
+/// An error of this kind if it is not the ARN of a role.
+pub(super) fn require_role<'a>(
+    arn: &'a str,
+    setting: &str,
+    kind: Kind,
+) -> Result<(&'a str, &'a str), Error> {
+    parts(arn).ok_or_else(|| {
+        Error::new(kind, format!("{setting} is not the ARN of an IAM role"))
+            .fix(format!("set {setting} to a value such as arn:aws:iam::123456789012:role/NAME"))
+    })
 }
 
 /// The partition and the number of the account in the ARN of a role,

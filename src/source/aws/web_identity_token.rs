@@ -12,6 +12,7 @@ use super::account::Account;
 use super::query_api::{Call, ErrorResponse};
 use crate::contract::request::SubjectTokenRequest;
 use crate::error::{Error, Kind};
+use crate::http::Text;
 use crate::options::{Pair, Seconds};
 use crate::secret::Secret;
 use crate::token::{Origin, SubjectToken};
@@ -79,16 +80,16 @@ fn lifetimes(options: &Options, credentials: &Credentials, now: i64) -> Vec<u64>
     }
 }
 
-fn fields(audience: &str, lifetime: u64, tags: &[Pair]) -> Vec<(String, String)> {
+fn fields(audience: &str, lifetime: u64, tags: &[Pair]) -> Vec<(String, Text)> {
     let mut fields = vec![
-        ("Audience.member.1".to_owned(), audience.to_owned()),
-        ("SigningAlgorithm".to_owned(), "RS256".to_owned()),
-        ("DurationSeconds".to_owned(), lifetime.to_string()),
+        ("Audience.member.1".to_owned(), audience.into()),
+        ("SigningAlgorithm".to_owned(), "RS256".into()),
+        ("DurationSeconds".to_owned(), lifetime.to_string().as_str().into()),
     ];
     for (index, Pair(key, value)) in tags.iter().enumerate() {
         let member = |part| format!("Tags.member.{}.{part}", index + 1);
-        fields.push((member("Key"), key.clone()));
-        fields.push((member("Value"), value.clone()));
+        fields.push((member("Key"), key.as_str().into()));
+        fields.push((member("Value"), value.as_str().into()));
     }
     fields
 }

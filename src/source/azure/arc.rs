@@ -124,7 +124,7 @@ fn read_key(path: &Path) -> Result<Secret, Error> {
         .map_err(|error| refuse(error.to_string()))?;
     let bytes = bytes.ok_or_else(|| refuse(format!("it is larger than {MAX_KEY_SIZE} bytes")))?;
     let text = String::from_utf8(bytes).map_err(|_| refuse("it is not UTF-8 text".to_owned()))?;
-    Ok(Secret::new(text.trim_end()))
+    Ok(Secret::new(Secret::new(text).expose().trim_end()))
 }
 
 /// Refuses a token of any identity but the requested one.

@@ -6,7 +6,7 @@
 //! <https://codefresh.io/docs/docs/integrations/oidc-pipelines/>,
 //! <https://github.com/codefresh-io/steps/blob/master/incubating/obtain-oidc-id-token/step.yaml>
 
-use super::job;
+use super::{Ci, job};
 use crate::context::Context;
 use crate::contract::request::SubjectTokenRequest;
 use crate::error::{Error, Kind};
@@ -21,6 +21,7 @@ const ABSENT: &str = "run this source in a build of Codefresh, and pass the vari
                       into the container";
 
 pub(super) fn request_token(
+    _: &Ci,
     request: &SubjectTokenRequest,
     cx: &Context,
 ) -> Result<SubjectToken, Error> {

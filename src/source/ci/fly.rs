@@ -9,6 +9,7 @@ use std::path::Path;
 
 use serde_json::json;
 
+use super::Ci;
 use crate::context::Context;
 use crate::contract::request::SubjectTokenRequest;
 use crate::error::{Error, Kind};
@@ -22,6 +23,7 @@ const SOCKET: &str = "/.fly/api";
 const URL: &str = "http://localhost/v1/tokens/oidc";
 
 pub(super) fn request_token(
+    _: &Ci,
     request: &SubjectTokenRequest,
     cx: &Context,
 ) -> Result<SubjectToken, Error> {

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::azure_pipelines::AzurePipelines;
 use super::github::Actions;
-use super::{Ci, SystemName, codefresh, fly, run};
+use super::{Ci, SystemName, codefresh, run};
 use crate::context::Context;
 use crate::contract::request::SubjectTokenRequest;
 use crate::error::Error;
@@ -124,20 +124,4 @@ pub(super) fn circleci(
 ) -> Result<SubjectToken, Error> {
     let claims = json!({ "aud": request.audience_for_pool_provider()? }).to_string();
     run("circleci run oidc get", ["--claims", &claims], request, cx)
-}
-
-pub(super) fn codefresh(
-    _: &Ci,
-    request: &SubjectTokenRequest,
-    cx: &Context,
-) -> Result<SubjectToken, Error> {
-    codefresh::request_token(request, cx)
-}
-
-pub(super) fn fly(
-    _: &Ci,
-    request: &SubjectTokenRequest,
-    cx: &Context,
-) -> Result<SubjectToken, Error> {
-    fly::request_token(request, cx)
 }

@@ -1,9 +1,8 @@
 //! The table of CI systems.
 
-use super::SystemName;
-use super::codefresh;
 use super::github::Actions;
 use super::system::{self, System, TokenSource, TokenVariable};
+use super::{Ci, SystemName, codefresh, fly};
 use crate::source::{Source as _, Trust};
 
 /// All systems, in the order of the detection. A platform on which a runner of another system can run
@@ -44,7 +43,7 @@ pub(super) static SYSTEMS: &[System] = &[
                         increase the ttl in the OIDC custom claims of the organization",
             },
         ),
-        trust: |_| trust_of_circleci(),
+        trust: trust_of_circleci,
     },
     // https://docs.gitlab.com/ci/secrets/id_token_authentication/
     System {
@@ -69,7 +68,7 @@ pub(super) static SYSTEMS: &[System] = &[
             renew: "move this command to a separate step: Bitbucket does not renew the token \
                     during a step",
         }),
-        trust: |_| trust_of_bitbucket(),
+        trust: trust_of_bitbucket,
     },
     // https://developer.hashicorp.com/terraform/cloud-docs/dynamic-provider-credentials/manual-generation
     System {
@@ -94,7 +93,7 @@ pub(super) static SYSTEMS: &[System] = &[
             absent: "pass the variable into the container, and use a paid Spacelift account",
             renew: "start the run again: a token of Spacelift is valid for one hour",
         }),
-        trust: |_| trust_of_spacelift(),
+        trust: trust_of_spacelift,
     },
     // https://docs.semaphore.io/reference/openid
     // https://docs.semaphore.io/reference/env-vars#semaphore
@@ -107,7 +106,7 @@ pub(super) static SYSTEMS: &[System] = &[
                      organization includes OpenID Connect",
             renew: "move this command to a separate job: Semaphore issues one token for each job",
         }),
-        trust: |_| trust_of_semaphore(),
+        trust: trust_of_semaphore,
     },
     // https://docs.envzero.com/guides/integrations/oidc-integrations
     // https://docs.envzero.com/guides/integrations/oidc-integrations/oidc-with-google-cloud-platform
@@ -128,8 +127,8 @@ pub(super) static SYSTEMS: &[System] = &[
     System {
         name: SystemName::Codefresh,
         detected_by: codefresh::URL,
-        token_source: TokenSource::Request(system::codefresh),
-        trust: |_| trust_of_codefresh(),
+        token_source: TokenSource::Request(codefresh::request_token),
+        trust: trust_of_codefresh,
     },
     // https://vercel.com/docs/oidc/reference
     // https://vercel.com/docs/environment-variables/system-environment-variables
@@ -143,12 +142,12 @@ pub(super) static SYSTEMS: &[System] = &[
             renew: "start the build again, or, in a Vercel Function, pass the request header \
                     x-vercel-oidc-token of the current request",
         }),
-        trust: |_| trust_of_vercel(),
+        trust: trust_of_vercel,
     },
     System {
         name: SystemName::Fly,
         detected_by: "FLY_MACHINE_ID",
-        token_source: TokenSource::Request(system::fly),
+        token_source: TokenSource::Request(fly::request_token),
         trust: |_| {
             Trust::issuer("https://oidc.fly.io/ORGANIZATION")
                 .explain("ORGANIZATION", "the slug of the organization in: fly orgs list")
@@ -164,11 +163,11 @@ pub(super) static SYSTEMS: &[System] = &[
                      underscores, and pass the variable to this process",
             renew: "start the container again: the variable of a container does not change",
         }),
-        trust: |_| trust_of_modal(),
+        trust: trust_of_modal,
     },
 ];
 
-fn trust_of_circleci() -> Trust {
+fn trust_of_circleci(_: &Ci) -> Trust {
     Trust::issuer("https://oidc.circleci.com/org/ORGANIZATION_ID").explain(
         "ORGANIZATION_ID",
         "the organization ID in the organization settings of CircleCI; for CIRCLE_OIDC_TOKEN_V2, \
@@ -176,7 +175,7 @@ fn trust_of_circleci() -> Trust {
     )
 }
 
-fn trust_of_bitbucket() -> Trust {
+fn trust_of_bitbucket(_: &Ci) -> Trust {
     let issuer =
         "https://api.bitbucket.org/2.0/workspaces/WORKSPACE/pipelines-config/identity/oidc";
     Trust::issuer(issuer).explain(
@@ -186,14 +185,14 @@ fn trust_of_bitbucket() -> Trust {
     )
 }
 
-fn trust_of_spacelift() -> Trust {
+fn trust_of_spacelift(_: &Ci) -> Trust {
     Trust::issuer("https://ACCOUNT.app.spacelift.io")
         .for_audience("ACCOUNT.app.spacelift.io")
         .explain("ACCOUNT", "the name in the URL of the Spacelift account")
 }
 
 /// The subject of a token can be longer than `google.subject` may be.
-fn trust_of_semaphore() -> Trust {
+fn trust_of_semaphore(_: &Ci) -> Trust {
     let organization = "https://ORGANIZATION.semaphoreci.com";
     let trust = Trust::issuer(organization)
         .for_audience(organization)
@@ -203,13 +202,13 @@ fn trust_of_semaphore() -> Trust {
 }
 
 /// The subject of a token contains the URL of the repository, and changes with the trigger.
-fn trust_of_codefresh() -> Trust {
+fn trust_of_codefresh(_: &Ci) -> Trust {
     let trust = Trust::issuer("https://oidc.codefresh.io")
         .explain("PIPELINE_ID", "the pipeline_id of the token; wif-token check prints it");
     Trust { subject: "assertion.pipeline_id", principal: Some("PIPELINE_ID".to_owned()), ..trust }
 }
 
-fn trust_of_vercel() -> Trust {
+fn trust_of_vercel(_: &Ci) -> Trust {
     Trust::issuer("https://oidc.vercel.com/TEAM").for_audience("https://vercel.com/TEAM").explain(
         "TEAM",
         "the team in the URL of the project in Vercel; the issuer mode of the project must be Team",
@@ -217,7 +216,7 @@ fn trust_of_vercel() -> Trust {
 }
 
 /// The subject of a token contains the ID of the container.
-fn trust_of_modal() -> Trust {
+fn trust_of_modal(_: &Ci) -> Trust {
     let trust = Trust::issuer("https://oidc.modal.com")
         .for_audience("oidc.modal.com")
         .explain("APP_ID", "the app_id of the token; wif-token check prints it");

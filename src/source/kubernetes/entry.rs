@@ -127,8 +127,8 @@ impl<'a> Entry<'a> {
         let data_key = format!("{key}-data");
         if let Some(base64) = self.text(&data_key)? {
             // As in kubectl, the value may contain line breaks.
-            let base64: String = base64.chars().filter(|c| !matches!(c, '\r' | '\n')).collect();
-            let bytes = STANDARD.decode(base64.trim()).ok();
+            let base64 = Secret::new(base64.replace(['\r', '\n'], ""));
+            let bytes = STANDARD.decode(base64.expose().trim()).ok();
             let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
             let text = text.ok_or_else(|| {
                 self.error(format!("has a value for {data_key} that is not base64-encoded text"))

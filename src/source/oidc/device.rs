@@ -176,7 +176,9 @@ impl Device {
         let endpoint = issuer.token_endpoint()?;
         let fields =
             [("grant_type", "refresh_token".into()), ("refresh_token", token.clone().into())];
-        let response = issuer.request(&endpoint, &fields)?;
+        // An issuer that replaces refresh tokens may revoke all tokens of the user if one is used twice,
+        // so the request is not repeated if the response is lost.
+        let response = issuer.send(issuer.post(&endpoint, &fields)?)?;
         let oauth_error = response.oauth_error();
         let response = match issuer.require_success(response, "refresh token") {
             Ok(response) => response,

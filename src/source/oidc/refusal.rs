@@ -93,7 +93,7 @@ impl Refusal<'_> {
         of_method.unwrap_or_else(|| auth.fix().to_owned())
     }
 
-    /// The fix for a request that the issuer does not accept.
+    /// The fix for a request that the issuer does not accept, or for `invalid_grant` without an assertion.
     fn fix_request(&self, code: &str) -> &'static str {
         match code {
             "invalid_request" if self.says(CERTIFICATE) => ADD_CERTIFICATE,

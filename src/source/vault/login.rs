@@ -9,7 +9,7 @@ use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::http::form;
-use crate::options::{SecretRef, missing};
+use crate::options::{SecretRef, TextOrRef, missing};
 use crate::secret::Secret;
 use crate::token;
 
@@ -26,7 +26,7 @@ pub(super) struct Login {
 #[derive(Debug)]
 pub(super) enum Method {
     Token(Option<SecretRef>),
-    AppRole { role_id: String, secret_id: Option<SecretRef> },
+    AppRole { role_id: TextOrRef, secret_id: Option<SecretRef> },
     Kubernetes { role: String, jwt: Option<SecretRef> },
     Jwt { role: Option<String>, jwt: SecretRef },
     UserPass { user: String, password: SecretRef },
@@ -113,10 +113,7 @@ impl Login {
                 Token { text: existing_token(secret.as_ref(), cx)?, must_be_revoked: false }
             }
             Method::AppRole { role_id, secret_id } => {
-                let role_id = match SecretRef::parse(role_id) {
-                    Some(secret) => secret.read("--role-id", cx)?,
-                    None => Secret::new(role_id.as_str()),
-                };
+                let role_id = role_id.read("--role-id", cx)?;
                 let secret_id = secret_id.as_ref().map(|id| id.read("--secret-id", cx));
                 let secret_id = secret_id.transpose()?;
                 let exposed = secret_id.as_ref().map(Secret::expose);
@@ -263,7 +260,8 @@ fn existing_token(secret: Option<&SecretRef>, cx: &Context) -> Result<Secret, Er
         return secret.read("--token", cx);
     }
     if let Some((token, _)) = variable(["BAO_TOKEN", "VAULT_TOKEN"], cx)? {
-        return Ok(Secret::new(token.trim_end_matches(['\r', '\n'])));
+        let token = Secret::new(token);
+        return Ok(Secret::new(token.expose().trim_end_matches(['\r', '\n'])));
     }
     let file = cx.env.home()?.map(|home| home.join(".vault-token"));
     match file.filter(|file| files::exists(file)) {

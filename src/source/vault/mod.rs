@@ -21,7 +21,7 @@ use crate::context::Context;
 use crate::contract::request::SubjectTokenRequest;
 use crate::error::{Error, Kind};
 use crate::http::{Url, form};
-use crate::options::{SecretRef, Values};
+use crate::options::{SecretRef, TextOrRef, Values};
 use crate::secret::Secret;
 use crate::token::{Audience, Origin, SubjectToken};
 use crate::world::HOME;
@@ -64,7 +64,7 @@ options! {
         /// role for --login=kubernetes or --login=jwt
         login_role: Option<String> = "--login-role=NAME",
         /// RoleID for --login=approle; may be env:NAME or file:PATH
-        role_id: Option<String> = "--role-id=ID",
+        role_id: Option<TextOrRef> = "--role-id=ID",
         /// SecretID for --login=approle
         secret_id: Option<SecretRef> = "--secret-id",
         /// JWT for --login=jwt or --login=kubernetes (default for kubernetes: the service

@@ -4,6 +4,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use zeroize::Zeroizing;
 
 use crate::error::Error;
 use crate::random;
@@ -37,25 +38,26 @@ const CERTIFICATE_ID: &str = "_1";
 pub(super) fn envelope(to: &str, relying_party: &str, security: &str) -> Result<String, Error> {
     let (to, relying_party) = (xml::text(to), xml::text(relying_party));
     let id = random::uuid()?;
-    let security = match security.is_empty() {
+    let security = Zeroizing::new(match security.is_empty() {
         true => String::new(),
         false => format!(
             "<o:Security xmlns:o=\"{WSS}-wssecurity-secext-1.0.xsd\" s:mustUnderstand=\"1\">{security}</o:Security>"
         ),
-    };
+    });
     Ok(format!(
         "<s:Envelope xmlns:s=\"{ENVELOPE}\" xmlns:a=\"{ADDRESSING}\"><s:Header>\
          <a:Action s:mustUnderstand=\"1\">{TRUST}/RST/Issue</a:Action>\
          <a:MessageID>urn:uuid:{id}</a:MessageID>\
          <a:ReplyTo><a:Address>{ADDRESSING}/anonymous</a:Address></a:ReplyTo>\
-         <a:To s:mustUnderstand=\"1\">{to}</a:To>{security}</s:Header><s:Body>\
+         <a:To s:mustUnderstand=\"1\">{to}</a:To>{}</s:Header><s:Body>\
          <t:RequestSecurityToken xmlns:t=\"{TRUST}\">\
          <p:AppliesTo xmlns:p=\"{POLICY}\"><a:EndpointReference><a:Address>{relying_party}</a:Address>\
          </a:EndpointReference></p:AppliesTo>\
          <t:KeyType>{TRUST}/Bearer</t:KeyType>\
          <t:RequestType>{TRUST}/Issue</t:RequestType>\
          <t:TokenType>{ASSERTION_NS}</t:TokenType>\
-         </t:RequestSecurityToken></s:Body></s:Envelope>"
+         </t:RequestSecurityToken></s:Body></s:Envelope>",
+        security.as_str()
     ))
 }
 

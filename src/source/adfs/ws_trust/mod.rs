@@ -94,8 +94,8 @@ fn security(
     Ok(match (&adfs.auth, endpoint) {
         (Auth::Password { user, password }, Endpoint::UsernameMixed) => {
             let password = password.read("--password", cx)?;
-            let token = envelope::username_token(user, password.expose());
-            (Secret::new(timestamp + &token), Some(password))
+            let token = Secret::new(envelope::username_token(user, password.expose()));
+            (Secret::new(timestamp + token.expose()), Some(password))
         }
         (Auth::Certificate { key, certificate }, _) => {
             (Secret::new(signed(&timestamp, key, certificate, cx)?), None)

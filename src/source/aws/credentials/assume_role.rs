@@ -3,8 +3,8 @@
 
 use super::{Account, Credentials, Fields, from_server};
 use crate::error::Error;
-use crate::options::SecretRef;
-use crate::secret::Secret;
+use crate::http::Text;
+use crate::options::TextOrRef;
 use crate::source::aws::query_api::Call;
 use crate::time::{instant, parse_rfc3339};
 
@@ -16,42 +16,19 @@ const SESSION_NAME: &str = "wif-token";
 pub(in crate::source::aws) struct AssumedRole {
     pub(in crate::source::aws) arn: String,
     pub(in crate::source::aws) session_name: Option<String>,
-    pub(in crate::source::aws) external_id: Option<ExternalId>,
+    /// In a profile, `env:NAME` is an ID like any other.
+    pub(in crate::source::aws) external_id: Option<TextOrRef>,
     /// The lifetime of the session in seconds.
     pub(in crate::source::aws) duration: Option<String>,
 }
 
-/// An external ID.
-#[derive(Debug)]
-pub(in crate::source::aws) enum ExternalId {
-    /// The ID itself. In a profile, `env:NAME` is an ID like any other.
-    Literal(String),
-    /// Where the ID is, as in an option.
-    Reference(SecretRef),
-}
-
-impl ExternalId {
-    /// The ID in the value of an option.
-    pub(in crate::source::aws) fn of_option(value: &str) -> ExternalId {
-        SecretRef::parse(value)
-            .map_or_else(|| ExternalId::Literal(value.to_owned()), ExternalId::Reference)
-    }
-
-    fn read(&self, account: &Account) -> Result<Secret, Error> {
-        match self {
-            ExternalId::Literal(id) => Ok(Secret::new(id.as_str())),
-            ExternalId::Reference(secret) => secret.read("--external-id", account.cx),
-        }
-    }
-}
-
 impl AssumedRole {
     /// The form fields that every action to assume a role has.
-    pub(super) fn fields(&self) -> Vec<(String, String)> {
+    pub(super) fn fields(&self) -> Vec<(String, Text)> {
         let session = self.session_name.as_deref().unwrap_or(SESSION_NAME);
         let mut fields = vec![("RoleArn", self.arn.as_str()), ("RoleSessionName", session)];
         fields.extend(self.duration.as_deref().map(|seconds| ("DurationSeconds", seconds)));
-        fields.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+        fields.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect()
     }
 }
 
@@ -68,7 +45,7 @@ pub(in crate::source::aws) fn assume_role(
     let region = account.configured_region()?;
     let mut fields = role.fields();
     if let Some(id) = &role.external_id {
-        fields.push(("ExternalId".to_owned(), id.read(account)?.expose().to_owned()));
+        fields.push(("ExternalId".to_owned(), id.read("--external-id", account.cx)?.into()));
     }
     let call = Call {
         action: "AssumeRole",

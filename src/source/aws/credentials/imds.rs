@@ -6,6 +6,7 @@
 //! therefore never reaches a container on a bridge network.
 //! <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance-metadata-service.html>
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use super::{Account, Lookup, from_json};
@@ -76,8 +77,8 @@ pub(in crate::source::aws) fn region(account: &Account) -> Result<Option<String>
     Ok((response.status == 200 && is_region(&region)).then_some(region))
 }
 
-fn text(response: &Response) -> String {
-    String::from_utf8_lossy(&response.body).into_owned()
+fn text(response: &Response) -> Cow<'_, str> {
+    String::from_utf8_lossy(&response.body)
 }
 
 /// A session of IMDSv2.

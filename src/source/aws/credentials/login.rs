@@ -132,7 +132,9 @@ impl Login<'_> {
             "grantType": "refresh_token",
             "refreshToken": refresh_token,
         });
+        // A DPoP proof is valid only once (RFC 9449, section 11.1).
         let post = http::Request::post(&url, "login_session")
+            .once()
             .header("content-type", "application/json")
             .header("DPoP", key.dpop_proof(url.as_typed(), cx.clock.now())?)
             .body(Secret::new(body.to_string()))

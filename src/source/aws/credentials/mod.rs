@@ -25,7 +25,7 @@ use aws_credential_types::Credentials;
 use serde_json::{Map, Value};
 
 use self::assume_role::from_sts;
-pub(super) use self::assume_role::{AssumedRole, ExternalId, assume_role};
+pub(super) use self::assume_role::{AssumedRole, assume_role};
 pub(super) use self::web_identity::WebIdentity;
 use super::account::Account;
 use super::fields::Fields;

@@ -6,13 +6,15 @@
 //! <https://docs.aws.amazon.com/sdkref/latest/guide/feature-assume-role-credentials.html>
 
 use super::{
-    Account, AssumedRole, Credentials, ExternalId, Lookup, assume_role, container, environment,
-    from_user, imds, login, process, sso, web_identity,
+    Account, AssumedRole, Credentials, Lookup, assume_role, container, environment, from_user,
+    imds, login, process, sso, web_identity,
 };
 use crate::error::{Error, Kind};
+use crate::options::TextOrRef;
 use crate::shell::quoted;
 use crate::show;
 use crate::source::aws::profile_file::Profile;
+use crate::source::aws::role_session;
 
 /// Whether the profile in use is a role that other credentials assume.
 pub(super) fn is_role(account: &Account) -> bool {
@@ -20,7 +22,7 @@ pub(super) fn is_role(account: &Account) -> bool {
 }
 
 fn has_role(profile: &Profile) -> bool {
-    profile.get("role_arn").is_some() && profile.get("web_identity_token_file").is_none()
+    profile.has("role_arn") && profile.get("web_identity_token_file").is_none()
 }
 
 /// Credentials of the profile in use.
@@ -76,7 +78,7 @@ impl<'a> Resolver<'a> {
 
     fn without_role(&self, name: &str, profile: &Profile) -> Result<Lookup, Error> {
         if let Some(file) = profile.get("web_identity_token_file") {
-            let role = self.web_identity_role(profile)?.ok_or_else(|| {
+            let role = self.web_identity_role(name, profile)?.ok_or_else(|| {
                 profile_error(name, "has web_identity_token_file but no role_arn", "set role_arn")
             })?;
             return web_identity::exchange(&role, file, "web_identity_token_file", self.account);
@@ -98,10 +100,14 @@ impl<'a> Resolver<'a> {
 
     /// The role of a web identity. Variables override the keys of the profile in use, unless an option
     /// selects it.
-    fn web_identity_role(&self, profile: &Profile) -> Result<Option<AssumedRole>, Error> {
+    fn web_identity_role(
+        &self,
+        name: &str,
+        profile: &Profile,
+    ) -> Result<Option<AssumedRole>, Error> {
         let role = match self.names.len() == 1 && !self.account.profile_is_option {
             true => web_identity::role(self.account)?,
-            false => role_of(profile),
+            false => role_of(name, profile)?,
         };
         Ok(role.map(|role| AssumedRole { duration: duration(profile), ..role }))
     }
@@ -115,7 +121,7 @@ impl<'a> Resolver<'a> {
                  prints",
             ));
         }
-        let role = role_of(profile).unwrap_or_default();
+        let role = role_of(name, profile)?.unwrap_or_default();
         let credentials = match (profile.get("source_profile"), profile.get("credential_source")) {
             (Some(source), None) => self.source_profile(name, source)?,
             (None, Some(source)) => self.credential_source(name, source)?,
@@ -193,14 +199,20 @@ fn duration(profile: &Profile) -> Option<String> {
     Some(seconds.to_string())
 }
 
-fn role_of(profile: &Profile) -> Option<AssumedRole> {
+fn role_of(name: &str, profile: &Profile) -> Result<Option<AssumedRole>, Error> {
     let text = |key| profile.get(key).map(str::to_owned);
-    Some(AssumedRole {
-        arn: text("role_arn")?,
+    if !profile.has("role_arn") {
+        return Ok(None);
+    }
+    let arn = text("role_arn").unwrap_or_default();
+    let setting = format!("role_arn of the profile {name:?}");
+    role_session::require_role(&arn, &setting, Kind::Configuration)?;
+    Ok(Some(AssumedRole {
+        arn,
         session_name: text("role_session_name"),
-        external_id: text("external_id").map(ExternalId::Literal),
+        external_id: text("external_id").map(TextOrRef::Text),
         duration: duration(profile),
-    })
+    }))
 }
 
 /// The access keys of a profile, all from the file that sets the ID.

@@ -11,9 +11,11 @@ use std::time::Duration;
 use super::{Account, AssumedRole, Credentials, Fields, Lookup, from_sts};
 use crate::error::{Error, Kind};
 use crate::files;
+use crate::secret::Secret;
 use crate::show;
 use crate::source::aws::profile_file;
 use crate::source::aws::query_api::{Call, ErrorResponse};
+use crate::source::aws::role_session;
 use crate::token;
 
 const ACTION: &str = "AssumeRoleWithWebIdentity";
@@ -39,7 +41,15 @@ pub(super) fn from_environment(account: &Account) -> Result<Lookup, Error> {
 
 /// The role of the variables. As in botocore, the profile in use has what they do not set.
 pub(super) fn role(account: &Account) -> Result<Option<AssumedRole>, Error> {
-    let arn = account.setting("AWS_ROLE_ARN", "role_arn")?;
+    let variable = "AWS_ROLE_ARN";
+    let arn = account.setting(variable, "role_arn")?;
+    if let Some(arn) = &arn {
+        let setting = match account.cx.env.text(variable)? {
+            Some(_) => variable.to_owned(),
+            None => format!("role_arn of the profile {:?}", account.profile),
+        };
+        role_session::require_role(arn, &setting, Kind::Configuration)?;
+    }
     let session_name = account.setting("AWS_ROLE_SESSION_NAME", "role_session_name")?;
     Ok(arn.map(|arn| AssumedRole { arn, session_name, ..AssumedRole::default() }))
 }
@@ -60,7 +70,7 @@ pub(super) fn exchange(
     let token = files::read_text(&path, option, Kind::Configuration)?;
     let token = token::assertion(&token, format!("the file {}", show::path(&path)), option)?;
     let web_identity = WebIdentity {
-        token: token.expose(),
+        token: &token,
         option,
         lifetime: "duration_seconds in the profile",
         if_denied: format!(
@@ -78,7 +88,7 @@ pub(super) fn exchange(
 
 /// A token for `AssumeRoleWithWebIdentity`, and what to do if AWS STS refuses it.
 pub(in crate::source::aws) struct WebIdentity<'a> {
-    pub(in crate::source::aws) token: &'a str,
+    pub(in crate::source::aws) token: &'a Secret,
     /// The setting that names the token or the role.
     pub(in crate::source::aws) option: &'static str,
     /// The setting with the lifetime of the credentials.
@@ -102,7 +112,7 @@ impl WebIdentity<'_> {
         account: &Account,
     ) -> Result<Credentials, Error> {
         let mut fields = role.fields();
-        fields.push(("WebIdentityToken".to_owned(), self.token.to_owned()));
+        fields.push(("WebIdentityToken".to_owned(), self.token.clone().into()));
         let region = account.configured_region()?;
         let call = Call {
             action: ACTION,

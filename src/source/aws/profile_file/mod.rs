@@ -30,6 +30,11 @@ impl Profile {
         self.credentials.get(key).or_else(|| self.config.get(key))
     }
 
+    /// Whether the profile sets a key, even if the value is empty.
+    pub(super) fn has(&self, key: &str) -> bool {
+        [&self.credentials, &self.config].iter().any(|keys| keys.0.contains_key(key))
+    }
+
     /// The keys of the file with the access key ID: the credentials file, or else the config file.
     pub(super) fn with_access_key(&self) -> Option<&Keys> {
         let files = [&self.credentials, &self.config];

@@ -154,6 +154,7 @@ impl Session<'_> {
             "refreshToken": member("refreshToken"),
         });
         let post = http::Request::post(&url, setting)
+            .once()
             .header("content-type", "application/json")
             .body(Secret::new(body.to_string()));
         let hidden = ["clientSecret", "refreshToken"].map(member);
