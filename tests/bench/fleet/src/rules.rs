@@ -12,7 +12,7 @@ use spread::{expiry_margin, longest_spread};
 use crate::random::Random;
 
 const RETRY: &str = include_str!("../../../../src/http/retry.rs");
-const LOCK: &str = include_str!("../../../../src/cache/lock.rs");
+const FAILURE: &str = include_str!("../../../../src/cache/failure.rs");
 const ACCESS_TOKEN: &str = include_str!("../../../../src/google/access_token.rs");
 
 /// The largest margin of the fixed rule that the random one is compared with, in seconds.
@@ -35,7 +35,7 @@ impl Rules {
         Rules {
             retries: u32::try_from(constant(RETRY, "TIMES")).unwrap(),
             first_pause: constant(RETRY, "FIRST"),
-            remembered: constant(LOCK, "REMEMBERED_MS"),
+            remembered: constant(FAILURE, "REMEMBERED_MS"),
             min_life: 1000 * constant(ACCESS_TOKEN, "MIN_LIFE"),
         }
     }
