@@ -447,6 +447,55 @@ fn another_user_gets_nothing() {
     assert!(ask_as_nobody(&[&serving.address, &path]).contains(IMPERSONATED));
 }
 
+/// In a user namespace, every user without an ID there has the ID 65534.
+#[test]
+fn a_user_without_an_id_in_the_user_namespace_gets_nothing() {
+    const TEST: &str = "a_user_without_an_id_in_the_user_namespace_gets_nothing";
+    let in_namespace = |options: &[&str]| {
+        let mut command = Command::new("/usr/bin/unshare");
+        command.args(options).args(["--map-user=65534", "--map-group=65534"]);
+        command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/bin").uid(1234).gid(1234);
+        command
+    };
+    let own_network = |script: &str| {
+        let mut command = in_namespace(&["--user", "--net", "--keep-caps"]);
+        command.args(["/bin/sh", "-c", &format!("ip link set lo up && {script}")]);
+        command
+    };
+    if !other_user(TEST) || !own_network("true").status().is_ok_and(|status| status.success()) {
+        eprintln!("NOT TESTED: {TEST}: no user namespace with a network can be created");
+        return;
+    }
+    let google = Google::new();
+    let world = google.world(true);
+    for name in ["", "c.json", "t"] {
+        std::os::unix::fs::chown(world.path(name), Some(1234), Some(1234)).unwrap();
+    }
+    let serving = Serving::start_with(&world, "", |command| {
+        let mut outer = in_namespace(&["--user"]);
+        outer.arg(command.get_program()).args(command.get_args());
+        *command = outer;
+    });
+    let response = ask_as_nobody(&[&serving.address, &token_path("")]);
+    assert!(response.starts_with("HTTP/1.1 403 "), "{response}");
+    drop(serving);
+
+    // In a network of its own, no such user can connect.
+    let client = format!("exec python3 -c \"$CLIENT\" $GCE_METADATA_HOST {ROOT}project/project-id");
+    let program = env!("CARGO_BIN_EXE_wif-token");
+    let mut command = own_network("exec \"$0\" exec --credentials=\"$1\" -- sh -c \"$2\"");
+    let run = Run::new(
+        command
+            .env("CLIENT", PYTHON)
+            .arg(program)
+            .arg(world.path("c.json"))
+            .arg(client)
+            .output()
+            .unwrap(),
+    );
+    assert!(run.stdout.starts_with("HTTP/1.1 200 "), "{} {}", run.stdout, run.stderr);
+}
+
 // Robustness.
 
 #[test]
