@@ -154,6 +154,7 @@ fn an_access_token_has_the_scopes_that_the_client_requests() {
     for (query, scopes) in [
         (String::new(), json!([format!("{SCOPE}cloud-platform")])),
         ("?scopes=".to_owned(), json!([format!("{SCOPE}cloud-platform")])),
+        ("?scopes=,%20".to_owned(), json!([format!("{SCOPE}cloud-platform")])),
         (format!("?scopes={a},{b}"), json!([a, b])),
         (format!("?scopes={}%2C{}", escaped(&b), escaped(&a)), json!([b, a])),
         (format!("?scopes={}", escaped(&b)), json!([b])),
@@ -162,7 +163,7 @@ fn an_access_token_has_the_scopes_that_the_client_requests() {
         assert_eq!(response["access_token"], IMPERSONATED);
         assert_eq!(response["token_type"], "Bearer");
         assert!(response["expires_in"].as_i64().unwrap() > 3600, "{response}");
-        if query == "?scopes=" {
+        if query == "?scopes=" || query == "?scopes=,%20" {
             continue; // the token of the first request
         }
         let requests = google.server.requests();
@@ -278,6 +279,9 @@ fn a_request_requires_the_header_and_the_host_of_the_server() {
     ] {
         let text = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n{FLAVOR}\r\n");
         assert_eq!(serving.send(&text).status, 200, "{host}");
+        // A target can be a whole URL, whose host follows the same rules.
+        let text = format!("GET http://{host}{path} HTTP/1.1\r\nHost: {host}\r\n{FLAVOR}\r\n");
+        assert_eq!(serving.send(&text).status, 200, "{host}");
     }
     let own = format!("Host: {}", serving.address);
     let secret = "Authorization: Bearer hunter2-bearer-of-url\r\n";
@@ -300,6 +304,19 @@ fn a_request_requires_the_header_and_the_host_of_the_server() {
             let response = serving.send(&text);
             assert_eq!(response.status, 403, "{path} {host}");
             assert_eq!(response.header("Metadata-Flavor"), Some("Google"));
+        }
+        let user = format!("user@{}", serving.address);
+        for (target, host) in [
+            ("evil.example", &*serving.address),
+            ("evil.example", "evil.example"),
+            (&serving.address, "evil.example"),
+            (&user, &user),
+            ("", ""),
+        ] {
+            let text = format!(
+                "GET http://{target}{path} HTTP/1.1\r\nHost: {host}\r\n{FLAVOR}{secret}\r\n"
+            );
+            assert_eq!(serving.send(&text).status, 403, "{target} {path} {host}");
         }
     }
     for flavor in ["", "Metadata-Flavor: google\r\n", "Metadata-Flavor:\r\n", &FLAVOR.repeat(2)] {
@@ -367,7 +384,7 @@ fn requests_that_are_too_large_or_invalid_are_refused() {
         (format!("{post}{host}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"), 411),
         (format!("{post}{host}Content-Length: 1\r\nContent-Length: 2\r\n\r\nab"), 400),
         ("\x16\x03\x01\x02\x00\r\n\r\n".to_owned(), 400),
-        (format!("GET http://{}{path} HTTP/1.1\r\n{host}\r\n", serving.address), 400),
+        (format!("GET https://{}{path} HTTP/1.1\r\n{host}\r\n", serving.address), 400),
         (format!("GET {path} HTTP/1.1\r\n{host} X: y\r\n\r\n"), 400),
         (format!("GET {path} HTTP/1.1\r\n{host}X: \0\r\n\r\n"), 400),
     ] {
@@ -635,6 +652,28 @@ fn requests_that_are_sent_at_once_are_answered_in_order() {
     client.send(&get("/").replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n"));
     assert_eq!(client.response(false).unwrap().header("Connection"), Some("close"));
     assert_eq!(client.response(false), None);
+}
+
+#[test]
+fn a_client_that_asks_before_it_sends_a_body_is_not_kept_waiting() {
+    let google = Google::new();
+    let world = google.world(true);
+    let serving = Serving::start(&world, "");
+    let mut client = Client::connect(&serving.address);
+    let head = format!(
+        "POST {} HTTP/1.1\r\nHost: {}\r\n{FLAVOR}Content-Length: 2\r\nExpect: 100-continue\r\n\r\n",
+        token_path(""),
+        serving.address
+    );
+    for _ in 0..2 {
+        client.send(&head);
+        assert_eq!(client.response(false).unwrap().status, 100);
+        client.send("a");
+        client.send("b");
+        assert_eq!(client.response(false).unwrap().json()["access_token"], IMPERSONATED);
+    }
+    client.send(&format!("{head}ab"));
+    assert_eq!(client.response(false).unwrap().status, 200);
 }
 
 #[test]

@@ -18,6 +18,9 @@ const ARRIVAL: Duration = Duration::from_secs(5);
 /// How long a response may take to be read.
 const READING: Duration = Duration::from_secs(5);
 
+/// Lets a client send the body of its request (RFC 9110, section 10.1.1).
+const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
 /// How long a connection stays open without a request while other connections wait. The client has
 /// just connected or has just read a response.
 const GRACE: Duration = Duration::from_millis(50);
@@ -36,6 +39,8 @@ pub(super) struct Connection {
     /// Until when the connection is not closed to make room for another.
     grace: Deadline,
     keeps_open: bool,
+    /// Whether the client may send the body of its request.
+    continued: bool,
 }
 
 /// What a connection waits for.
@@ -69,6 +74,7 @@ impl Connection {
             deadline: Some(Deadline::after(ARRIVAL)),
             grace: Deadline::after(GRACE),
             keeps_open: false,
+            continued: false,
         }
     }
 
@@ -119,13 +125,20 @@ impl Connection {
             return Event::Nothing;
         }
         match Request::read(&self.received) {
-            Received::Part => Event::Nothing,
+            Received::Expecting if !self.continued => {
+                self.continued = true;
+                // If this is not sent, the client sends the body after a time of its own.
+                let _ = self.stream.write(CONTINUE);
+                Event::Nothing
+            }
+            Received::Part | Received::Expecting => Event::Nothing,
             Received::Wrong(status) => {
                 self.keeps_open = false;
                 Event::Wrong(status)
             }
             Received::Whole(request, length) => {
                 self.received.drain(..length.min(self.received.len()));
+                self.continued = false;
                 self.keeps_open = request.keeps_open;
                 Event::Request(request)
             }
