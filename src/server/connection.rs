@@ -41,6 +41,8 @@ pub(super) struct Connection {
     keeps_open: bool,
     /// Whether the client may send the body of its request.
     continued: bool,
+    /// Whether the client sends nothing more. It may have gone, or wait for its response.
+    pub(super) has_ended: bool,
 }
 
 /// What a connection waits for.
@@ -75,6 +77,7 @@ impl Connection {
             grace: Deadline::after(GRACE),
             keeps_open: false,
             continued: false,
+            has_ended: false,
         }
     }
 
@@ -83,9 +86,15 @@ impl Connection {
     }
 
     /// The time from which the connection can be closed to make room for another; `None` while there is
-    /// a complete request. A client that waits for a change repeats its request.
+    /// a complete request, unless its client has probably gone. A client that waits for a change repeats
+    /// its request.
     pub(super) fn idle_from(&self) -> Option<Deadline> {
-        matches!(self.state, State::Request | State::Held { .. }).then_some(self.grace)
+        let is_idle = match self.state {
+            State::Token { .. } => self.has_ended,
+            State::Request | State::Held { .. } => true,
+            State::Sending | State::Closed => false,
+        };
+        is_idle.then_some(self.grace)
     }
 
     /// Reads what has arrived, and returns a request if it is complete.
