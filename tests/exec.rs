@@ -156,6 +156,22 @@ fn the_environment_selects_only_the_server() {
     assert!(!Path::new(folder).exists());
 }
 
+/// With another entry, clients such as curl and Python would use the proxy.
+#[test]
+fn no_proxy_for_every_host_stays() {
+    let google = Google::new();
+    let world = google.world(true);
+    for variables in [
+        &[("no_proxy", " * ")][..],
+        &[("NO_PROXY", "*")],
+        &[("no_proxy", "a.example"), ("NO_PROXY", "*")],
+    ] {
+        let mut command = exec(&world, "", "echo \"$no_proxy $NO_PROXY\"");
+        let run = Run::new(command.envs(variables.iter().copied()).output().unwrap());
+        assert_eq!(run.stdout, "* *\n", "{variables:?}");
+    }
+}
+
 #[test]
 fn the_reason_that_the_command_does_not_start_is_named() {
     use std::os::unix::fs::PermissionsExt as _;

@@ -38,18 +38,17 @@ impl CachedFile {
         }
         let start = world.clock.now_ms();
         let reserve = world.deadline.remaining() / 2;
-        let (file, waited) = match lock::beside(&self.path, reserve, world) {
-            Ok(Some(lock::Lock { file, waited })) => (file, waited),
+        let lock: Lock = match lock::beside(&self.path, reserve, world) {
+            Ok(Some(lock)) => lock.into(),
             Ok(None) => return Ok(None),
             Err(error) => {
                 world.log.line(format!("fetching without the lock: {}", error.what()));
                 return Ok(None);
             }
         };
-        let lock = Lock { file, waited };
         match lock.failure() {
             Some(failure) if !failure.concerns(&self.request) => Ok(Some(lock)),
-            Some(failure) if waited && failure.time_ms >= start => Err(failure.error()),
+            Some(failure) if lock.waited && failure.time_ms >= start => Err(failure.error()),
             Some(failure) if remembers_refusals && failure.is_recent(world.clock.now_ms()) => {
                 Err(failure.remembered())
             }
@@ -58,11 +57,23 @@ impl CachedFile {
     }
 }
 
+impl From<lock::Lock> for Lock {
+    fn from(lock::Lock { file, waited }: lock::Lock) -> Lock {
+        Lock { file, waited }
+    }
+}
+
 impl Lock {
+    /// The refusal of this request that is remembered.
+    pub fn refusal(&self, request: &str, world: &World) -> Option<Error> {
+        let failure = self.failure().filter(|failure| failure.concerns(request))?;
+        failure.is_recent(world.clock.now_ms()).then(|| failure.remembered())
+    }
+
     /// Shares a failure with the runs that wait for this lock to make the same request, and
     /// remembers a refusal.
-    pub(super) fn share_failure(&self, error: &Error, cached: &CachedFile, world: &World) {
-        let record = Failure::record(error, &cached.request, world.clock.now_ms());
+    pub fn share_failure(&self, error: &Error, request: &str, world: &World) {
+        let record = Failure::record(error, request, world.clock.now_ms());
         // Only the holder of the lock reads or writes the file, so it can be written in place.
         if let Err(error) = self.write(record.as_bytes()) {
             world.log.line(format!("cannot share the failure with waiting runs: {error}"));

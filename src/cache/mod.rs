@@ -298,7 +298,7 @@ fn fetch_once<T: Cached>(
     let token = (fetching.fetch)().inspect_err(|error| {
         world.log.failure(error);
         if let (Some(lock), Some(file)) = (&lock, file) {
-            lock.share_failure(error, file, world);
+            lock.share_failure(error, &file.request, world);
         }
     })?;
     if let (Some(_), Some(file)) = (&lock, file) {

@@ -198,9 +198,10 @@ impl Words {
     /// The failure of a command line whose word after the command is not known.
     fn unknown_source(&self, word: &str) -> Error {
         let is_optional = self.command.is_some_and(|info| info.after == After::OptionalSource);
+        let mut commands = COMMANDS.iter().map(|command| command.name).chain(["helper", "help"]);
         match () {
             () if is_optional && !is_name(word) => self.unexpected(word),
-            () if COMMANDS.iter().any(|command| command.name == word) => {
+            () if commands.any(|name| name == word) => {
                 Error::new(Kind::Usage, format!("{word:?} is not a source"))
                     .cause("it is a command")
                     .fix("run wif-token help to list the sources")

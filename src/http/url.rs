@@ -1,7 +1,7 @@
 //! An http or https URL, and the kinds of hosts.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use ureq::http::Uri;
 
@@ -42,13 +42,16 @@ impl Url {
             return Err("must not contain a user name or password".to_owned());
         }
         let port = authority.as_str().strip_prefix(authority.host()).unwrap_or_default();
-        if !port.is_empty() && authority.port_u16().is_none() {
+        let is_number = port.strip_prefix(':').is_some_and(|port| !port.starts_with('+'));
+        if !port.is_empty() && (!is_number || matches!(authority.port_u16(), None | Some(0))) {
             return Err("must have a port from 1 to 65535".to_owned());
         }
-        // A bracket inside a host would end the host in another place for the next parser.
+        // Another parser would end a host with other brackets in another place (RFC 3986, section 3.2.2).
         let host = authority.host();
-        let name = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-        let is_host = !name.is_empty() && !name.contains(['[', ']']);
+        let is_host = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+            Some(address) => address.parse::<Ipv6Addr>().is_ok(),
+            None => !host.is_empty() && !host.contains(['[', ']']),
+        };
         if !matches!(uri.scheme_str(), Some("http" | "https")) || !is_host {
             return Err(wrong());
         }
@@ -189,7 +192,12 @@ mod tests {
             "https://a:99999/",
             "https://[::1]:65536/",
             "https://a:/",
+            "https://a:+443/",
+            "https://a:0/",
             "https://[]/",
+            "https://[a.example]/",
+            "https://[127.0.0.1]/",
+            "http://[localhost]:80/",
             "https://a[b:]:5/",
         ] {
             assert!(Url::parse(text).is_err(), "{text}");

@@ -17,6 +17,12 @@ const SCHEME: &str = "pkcs11:";
 /// The attributes of the path that select a token.
 const OF_TOKEN: [&str; 5] = ["token", "manufacturer", "serial", "model", "slot-id"];
 
+/// The other attributes of the path.
+const OF_KEY: [&str; 3] = ["object", "id", "type"];
+
+/// The attributes of the query.
+const OF_QUERY: [&str; 2] = ["module-path", "pin-source"];
+
 /// The attributes that are not supported.
 const UNSUPPORTED: [&str; 6] = [
     "library-description",
@@ -135,13 +141,6 @@ impl Pkcs11Uri {
                 let after_host = ["//localhost", "//"].iter().find_map(|it| path.strip_prefix(it));
                 self.pin = Some(SecretRef::File(absolute(after_host.unwrap_or(path))?));
             }
-            "pin-value" => {
-                return Err(
-                    "must not contain a PIN (pin-value), which other users could read in the \
-                            process list"
-                        .to_owned(),
-                );
-            }
             _ if name.starts_with("x-") => {}
             _ => return Err(unsupported(name)),
         }
@@ -157,9 +156,18 @@ impl std::fmt::Display for Pkcs11Uri {
 
 /// The name is repeated only if it is one of RFC 7512, because it may be a part of a secret.
 fn unsupported(name: &str) -> String {
-    match UNSUPPORTED.contains(&name) {
-        true => format!("must not have the attribute {name}, which is not supported"),
-        false => "has an attribute that is not defined in RFC 7512".to_owned(),
+    match name {
+        "pin-value" => "must not contain a PIN (pin-value), which other users could read in the \
+                        process list"
+            .to_owned(),
+        _ if UNSUPPORTED.contains(&name) => {
+            format!("must not have the attribute {name}, which is not supported")
+        }
+        _ if OF_QUERY.contains(&name) => format!("must have {name} after a question mark"),
+        _ if OF_TOKEN.contains(&name) || OF_KEY.contains(&name) => {
+            format!("must have {name} before the question mark")
+        }
+        _ => "has an attribute that is not defined in RFC 7512".to_owned(),
     }
 }
 
@@ -216,7 +224,11 @@ mod tests {
             ("pkcs11:?pin-source=file://hunter2/etc/pin", "absolute"),
             ("pkcs11:library-version=3", "library-version"),
             ("pkcs11:hunter2=3", "RFC 7512"),
-            ("pkcs11:?pin-value=hunter2", "pin-value"),
+            ("pkcs11:object=a;pin-source=/hunter2", "pin-source after a question mark"),
+            ("pkcs11:?module-path=/m.so&token=hunter2", "token before the question mark"),
+            ("pkcs11:?module-path=/m.so&id=hunter2", "id before the question mark"),
+            ("pkcs11:?pin-value=hunter2", "must not contain a PIN"),
+            ("pkcs11:pin-value=hunter2", "must not contain a PIN"),
             ("pkcs11:?pin-source=|/bin/hunter2", "command"),
             ("pkcs11:?pin-source=hunter2", "absolute"),
             ("pkcs11:?module-path=m.so", "absolute"),

@@ -18,6 +18,9 @@ const ARRIVAL: Duration = Duration::from_secs(5);
 /// How long a response may take to be read.
 const READING: Duration = Duration::from_secs(5);
 
+/// Lets a client send the body of its request (RFC 9110, section 10.1.1).
+const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
 /// How long a connection stays open without a request while other connections wait. The client has
 /// just connected or has just read a response.
 const GRACE: Duration = Duration::from_millis(50);
@@ -36,6 +39,10 @@ pub(super) struct Connection {
     /// Until when the connection is not closed to make room for another.
     grace: Deadline,
     keeps_open: bool,
+    /// Whether the client may send the body of its request.
+    continued: bool,
+    /// Whether the client sends nothing more. It may have gone, or wait for its response.
+    pub(super) has_ended: bool,
 }
 
 /// What a connection waits for.
@@ -69,6 +76,8 @@ impl Connection {
             deadline: Some(Deadline::after(ARRIVAL)),
             grace: Deadline::after(GRACE),
             keeps_open: false,
+            continued: false,
+            has_ended: false,
         }
     }
 
@@ -77,9 +86,15 @@ impl Connection {
     }
 
     /// The time from which the connection can be closed to make room for another; `None` while there is
-    /// a complete request. A client that waits for a change repeats its request.
+    /// a complete request, unless its client has probably gone. A client that waits for a change repeats
+    /// its request.
     pub(super) fn idle_from(&self) -> Option<Deadline> {
-        matches!(self.state, State::Request | State::Held { .. }).then_some(self.grace)
+        let is_idle = match self.state {
+            State::Token { .. } => self.has_ended,
+            State::Request | State::Held { .. } => true,
+            State::Sending | State::Closed => false,
+        };
+        is_idle.then_some(self.grace)
     }
 
     /// Reads what has arrived, and returns a request if it is complete.
@@ -119,13 +134,20 @@ impl Connection {
             return Event::Nothing;
         }
         match Request::read(&self.received) {
-            Received::Part => Event::Nothing,
+            Received::Expecting if !self.continued => {
+                self.continued = true;
+                // If this is not sent, the client sends the body after a time of its own.
+                let _ = self.stream.write(CONTINUE);
+                Event::Nothing
+            }
+            Received::Part | Received::Expecting => Event::Nothing,
             Received::Wrong(status) => {
                 self.keeps_open = false;
                 Event::Wrong(status)
             }
             Received::Whole(request, length) => {
                 self.received.drain(..length.min(self.received.len()));
+                self.continued = false;
                 self.keeps_open = request.keeps_open;
                 Event::Request(request)
             }

@@ -141,6 +141,9 @@ impl Server {
             let interest = match connection.state {
                 State::Request => Interest::Read,
                 State::Sending => Interest::Write,
+                State::Token { .. } | State::Held { .. } if !connection.has_ended => {
+                    Interest::LastByte
+                }
                 State::Token { .. } | State::Held { .. } | State::Closed => Interest::End,
             };
             (handle(connection.stream()), interest)
@@ -215,6 +218,10 @@ impl Server {
             State::Sending => {
                 connection.send();
                 connection.next_request()
+            }
+            State::Token { .. } if !connection.has_ended => {
+                connection.has_ended = true;
+                Event::Nothing
             }
             State::Token { .. } | State::Held { .. } | State::Closed => {
                 connection.state = State::Closed; // the client has disconnected

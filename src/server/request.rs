@@ -22,6 +22,8 @@ const MOST_HEADERS: usize = 64;
 pub(super) struct Request {
     /// GET, HEAD or POST.
     pub(super) method: String,
+    /// The host and port in the target, if it is a whole URL.
+    pub(super) authority: Option<String>,
     /// The path without the query, decoded.
     pub(super) path: String,
     /// The query as it was sent, with its question mark; empty if there is none.
@@ -39,6 +41,8 @@ pub(super) struct Request {
 pub(super) enum Received {
     /// The beginning of a request.
     Part,
+    /// The head of a request whose client may wait for permission to send the body.
+    Expecting,
     /// A request of this many bytes.
     Whole(Request, usize),
     /// Something else: the status to respond with.
@@ -62,7 +66,9 @@ impl Request {
         let headers = parsed.headers.iter();
         let headers = headers.map(|it| (it.name.to_ascii_lowercase(), text(it.value))).collect();
         let (method, target) = (parsed.method.unwrap_or_default(), parsed.path.unwrap_or_default());
+        let (authority, target) = split_authority(target);
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let path = if authority.is_some() && path.is_empty() { "/" } else { path };
         let decoded = form::decode(path).filter(|path| path.starts_with('/'));
         let query_text = target.find('?').and_then(|at| target.get(at..)).unwrap_or_default();
         let (Some(path), Some(query)) = (decoded, parameters(query)) else {
@@ -70,13 +76,20 @@ impl Request {
         };
         let is_http_11 = parsed.version == Some(1);
         let (method, query_text) = (method.to_owned(), query_text.to_owned());
-        let mut request = Request { method, path, query_text, query, headers, keeps_open: false };
-        let closes =
-            request.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
-        request.keeps_open = is_http_11 && !closes;
+        let authority = authority.map(str::to_owned);
+        let mut request =
+            Request { method, authority, path, query_text, query, headers, keeps_open: false };
+        request.keeps_open = is_http_11 && !request.has_option("connection", "close");
+        let expects = is_http_11 && request.has_option("expect", "100-continue");
         match request.body_length() {
             Err(status) => Received::Wrong(status),
-            Ok(body) if bytes.len() < head + body => Received::Part,
+            Ok(body) if bytes.len() < head + body => {
+                if expects && bytes.len() == head {
+                    Received::Expecting
+                } else {
+                    Received::Part
+                }
+            }
             Ok(body) => Received::Whole(request, head + body),
         }
     }
@@ -91,6 +104,13 @@ impl Request {
     /// Whether a header is sent at all.
     pub(super) fn has_header(&self, name: &str) -> bool {
         self.headers.iter().any(|(found, _)| found == name)
+    }
+
+    /// Whether a header, which is a list, contains this option.
+    fn has_option(&self, name: &str, option: &str) -> bool {
+        let values = self.headers.iter().filter(|(found, _)| found == name);
+        let mut options = values.flat_map(|(_, value)| value.split(','));
+        options.any(|found| found.trim().eq_ignore_ascii_case(option))
     }
 
     /// The value of the first parameter with this name.
@@ -114,6 +134,19 @@ impl Request {
             Some(_) => Err(413),
             None => Err(400),
         }
+    }
+}
+
+/// The authority of a target, and the rest. The target is usually a path, but a client may send a whole
+/// URL, as it does to a proxy (RFC 9112, section 3.2.2).
+fn split_authority(target: &str) -> (Option<&str>, &str) {
+    match target.split_at_checked("http://".len()) {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http://") => {
+            let end = rest.find(['/', '?']).unwrap_or(rest.len());
+            let (authority, rest) = rest.split_at(end);
+            (Some(authority), rest)
+        }
+        _ => (None, target),
     }
 }
 
@@ -153,7 +186,10 @@ mod tests {
         assert_eq!((request.header("host"), request.header("x")), (Some("a"), None));
         assert!(request.has_header("x") && request.keeps_open);
         assert!(!whole("GET / HTTP/1.0\r\n\r\n").keeps_open);
-        assert!(!whole("GET / HTTP/1.1\r\nConnection: close\r\n\r\n").keeps_open);
+        for options in ["close", "TE, Close", "TE\r\nConnection: close"] {
+            let text = format!("GET / HTTP/1.1\r\nConnection: {options}\r\n\r\n");
+            assert!(!whole(&text).keeps_open, "{options}");
+        }
         whole("POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc");
     }
 
@@ -182,8 +218,31 @@ mod tests {
             "GET",
             "GET / HTTP/1.1\r\nHost: a\r\n",
             "POST / HTTP/1.1\r\nContent-Length: 1\r\n\r\n",
+            "POST / HTTP/1.1\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\na",
+            "POST / HTTP/1.0\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n",
         ] {
             assert_eq!(Request::read(part.as_bytes()), Received::Part, "{part:?}");
+        }
+        let head = "POST / HTTP/1.1\r\nContent-Length: 1\r\nExpect: 100-Continue\r\n\r\n";
+        assert_eq!(Request::read(head.as_bytes()), Received::Expecting);
+    }
+
+    #[test]
+    fn a_target_can_be_a_whole_url() {
+        for (target, authority, path, query) in [
+            ("http://a:1/b?c=d", Some("a:1"), "/b", "?c=d"),
+            ("HTTP://a", Some("a"), "/", ""),
+            ("http://a?c", Some("a"), "/", "?c"),
+            ("http:///b", Some(""), "/b", ""),
+            ("/http://a/b", None, "/http://a/b", ""),
+        ] {
+            let request = whole(&format!("GET {target} HTTP/1.1\r\n\r\n"));
+            let found = (request.authority.as_deref(), &*request.path, &*request.query_text);
+            assert_eq!(found, (authority, path, query), "{target}");
+        }
+        for target in ["https://a/b", "a:1", "*", "http:/a"] {
+            let text = format!("GET {target} HTTP/1.1\r\n\r\n");
+            assert_eq!(Request::read(text.as_bytes()), Received::Wrong(400), "{target}");
         }
     }
 }

@@ -47,7 +47,8 @@ fn refuse(status: u16, what: &str) -> Option<Response> {
 
 fn refusal(request: &Request, settings: &Settings, hosts: &[String]) -> Option<Response> {
     let is_own = |host: &str| hosts.iter().any(|own| own.eq_ignore_ascii_case(host));
-    if !request.header("host").is_some_and(is_own) {
+    let is_of_another = request.authority.as_deref().is_some_and(|authority| !is_own(authority));
+    if is_of_another || !request.header("host").is_some_and(is_own) {
         return refuse(403, "the Host header does not name this metadata server");
     }
     if request.has_header("x-forwarded-for") {
@@ -135,11 +136,9 @@ fn answer(request: &Request, settings: &Settings) -> Route {
     if let Some(name) = of_account(path, settings) {
         match name {
             "token" => {
-                let scopes_wanted = request.parameter("scopes").filter(|value| !value.is_empty());
-                let wanted = match scopes_wanted {
-                    Some(value) => scopes(Some(value)),
-                    None => settings.identity.scopes.clone(),
-                };
+                let wanted = request.parameter("scopes").map(|value| scopes(Some(value)));
+                let wanted = wanted.filter(|wanted| !wanted.is_empty());
+                let wanted = wanted.unwrap_or_else(|| settings.identity.scopes.clone());
                 return Route::Token(Wanted::Access(wanted));
             }
             "identity" => return identity(request),

@@ -278,6 +278,9 @@ impl Client {
             }
         }
         let mut response = Response { status, headers, body: String::new() };
+        if status == 100 {
+            return Some(response);
+        }
         let length = response.header("Content-Length").unwrap().parse().unwrap();
         let mut body = vec![0; if is_head { 0 } else { length }];
         self.0.read_exact(&mut body).unwrap();

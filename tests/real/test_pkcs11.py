@@ -214,19 +214,17 @@ def test_a_file_with_more_than_the_pin_is_not_sent(signs, tmp_path):
 
 
 def test_a_wrong_pin_is_not_tried_again(signs, tmp_path):
-    """One run sends it once. With an output file, the next runs do not send it either, until the file with the PIN
-    changes.
-    """
+    """One run sends it once. The next runs do not send it, until the file with the PIN changes."""
     pin = tmp_path / "wrong"
-    pin.write_text("hunter2-wrong")
-    run, calls = signs("", pin=pin)
-    run.failed("DENIED", "is wrong", "a few more wrong PINs", "pin-source")
-    assert calls.count("C_Login") == 1
-    cached = f"--output-file={tmp_path}/token.json"
-    assert [signs("", "rsa", cached, pin=pin)[1].count("C_Login") for _ in range(3)] == [1, 0, 0]
-    pin.write_text(PIN)
-    run, calls = signs("", "rsa", cached, pin=pin)
-    assert run.token and calls.count("C_Login") == 1
+    for options in [], [f"--output-file={tmp_path}/token.json"]:
+        pin.write_text(f"hunter2-wrong-{len(options)}")
+        for logins in 1, 0, 0:
+            run, calls = signs("", "rsa", *options, pin=pin)
+            run.failed("DENIED", "is wrong", "a few more wrong PINs", "pin-source")
+            assert calls.count("C_Login") == logins
+        pin.write_text(PIN)
+        run, calls = signs("", "rsa", *options, pin=pin)
+        assert run.token and calls.count("C_Login") == 1
 
 
 @pytest.mark.parametrize("how, logins", [

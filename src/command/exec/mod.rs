@@ -156,9 +156,12 @@ fn set_variables(command: &mut Command, address: SocketAddr, folder: &Path, env:
 }
 
 /// The hosts of both variables, and the address without its port, because some clients do not
-/// compare ports.
+/// compare ports. A `*` means every host only if it is the whole value.
 fn no_proxy(address: SocketAddr, env: &Env) -> OsString {
     let values = ["no_proxy", "NO_PROXY"].map(|name| env.get(name).unwrap_or_default());
+    if values.iter().any(|value| value.as_encoded_bytes().trim_ascii() == b"*") {
+        return "*".into();
+    }
     let mut seen = BTreeSet::new();
     let own = OsString::from(address.ip().to_string());
     let hosts = values.iter().flat_map(|value| {

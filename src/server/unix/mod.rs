@@ -6,6 +6,8 @@ mod poll;
 mod socket_file;
 #[cfg(target_os = "linux")]
 mod socket_owner;
+#[cfg(target_os = "linux")]
+mod user_namespace;
 mod waker;
 
 pub use self::listener::Listener;

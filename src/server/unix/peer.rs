@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::os::fd::AsFd;
 
 #[cfg(target_os = "linux")]
-use super::socket_owner;
+use super::{socket_owner, user_namespace};
 use crate::error::{Error, Kind};
 
 /// Which users may connect: the user of this process, root, and the users of `--allow-uid`.
@@ -56,12 +56,16 @@ pub struct Finder {
     /// Whether the kernel has found any socket. If so, a socket that it does not find is closed.
     #[cfg(target_os = "linux")]
     has_found: std::cell::Cell<bool>,
+    /// The ID that several users have.
+    #[cfg(target_os = "linux")]
+    ambiguous: Option<u32>,
 }
 
 #[cfg(target_os = "linux")]
 impl Finder {
     pub(super) fn new() -> Finder {
-        Finder { kernel: socket_owner::kernel(), has_found: false.into() }
+        let ambiguous = user_namespace::overflow_id();
+        Finder { kernel: socket_owner::kernel(), has_found: false.into(), ambiguous }
     }
 
     /// The user of the process that connected from `peer` to `local`.
@@ -69,7 +73,9 @@ impl Finder {
         let asked = self.kernel.as_ref().and_then(|kernel| socket_owner::ask(kernel, peer, local));
         self.has_found.set(self.has_found.get() || asked.is_some());
         // The table is long if there are many connections.
-        if self.has_found.get() { asked } else { socket_owner::search_table(peer, local) }
+        let found =
+            if self.has_found.get() { asked } else { socket_owner::search_table(peer, local) };
+        found.filter(|uid| Some(*uid) != self.ambiguous)
     }
 }
 

@@ -12,7 +12,10 @@ pub(in crate::server) enum Interest {
     Read,
     /// To write.
     Write,
-    /// For nothing. It becomes ready when the other end has closed the connection.
+    /// For nothing. It becomes ready when the other end sends nothing more (Linux), or has closed the
+    /// connection.
+    LastByte,
+    /// For nothing. It becomes ready when the connection is closed in both directions.
     End,
 }
 
@@ -33,7 +36,9 @@ pub(in crate::server) fn poll(
             let flags = match interest {
                 Interest::Read => PollFlags::IN,
                 Interest::Write => PollFlags::OUT,
-                Interest::End => PollFlags::empty(),
+                #[cfg(target_os = "linux")]
+                Interest::LastByte => PollFlags::RDHUP,
+                _ => PollFlags::empty(),
             };
             PollFd::from_borrowed_fd(*socket, flags)
         })

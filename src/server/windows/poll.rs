@@ -20,6 +20,8 @@ pub(in crate::server) enum Interest {
     Write,
     /// For nothing. It never becomes ready: Windows cannot tell a client that has sent its whole
     /// request from one that has gone.
+    LastByte,
+    /// The same.
     End,
 }
 
@@ -38,7 +40,7 @@ pub(in crate::server) fn poll(
         let events = match interest {
             Interest::Read => POLLRDNORM,
             Interest::Write => POLLWRNORM,
-            Interest::End => return None,
+            Interest::LastByte | Interest::End => return None,
         };
         Some(WSAPOLLFD { fd: socket.as_raw_socket() as usize, events, revents: 0 })
     };
@@ -52,8 +54,8 @@ pub(in crate::server) fn poll(
         return Vec::new();
     }
     let mut ready = waits.iter().map(|wait| wait.revents != 0);
-    let ready = sockets
-        .iter()
-        .map(|(_, interest)| *interest != Interest::End && ready.next().unwrap_or(false));
+    let is_polled = |interest| matches!(interest, Interest::Read | Interest::Write);
+    let ready =
+        sockets.iter().map(|(_, interest)| is_polled(*interest) && ready.next().unwrap_or(false));
     ready.collect()
 }

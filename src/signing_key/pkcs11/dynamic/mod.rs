@@ -22,7 +22,7 @@ use self::key::{Found, Opened};
 use self::target::Target;
 use self::worker::Worker;
 use super::{KeyType, PublicKey, Scheme};
-use crate::cache::private;
+use crate::cache::{self, private};
 use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::files::MORE_FILES;
@@ -102,9 +102,19 @@ impl TokenKey {
         let target = Arc::new(Target { uri, option, pin_place, missing, generates, pin });
         let worker = Worker::of(&target.uri)?;
         let deadline = cx.deadline;
-        let lock = lock_opening(generates, cx)?;
-        let Found { token, key_type, mechanisms } = worker.open(&target, deadline)?;
+        let lock = lock_opening(generates, cx)?.map(cache::Lock::from);
+        // Clients repeat a failed run several times, and a wrong PIN costs a try each time.
+        let request = target.digest();
+        if let Some(refusal) = lock.as_ref().and_then(|lock| lock.refusal(&request, cx)) {
+            return Err(refusal);
+        }
+        let opened = worker.open(&target, deadline).inspect_err(|error| {
+            if let Some(lock) = lock.as_ref().filter(|_| error.kind() == Kind::Denied) {
+                lock.share_failure(error, &request, cx);
+            }
+        });
         drop(lock);
+        let Found { token, key_type, mechanisms } = opened?;
         cx.log.line(format!("signing with a key in the token \"{token}\""));
         Ok(TokenKey { worker, target, key_type, mechanisms, deadline })
     }

@@ -1,9 +1,11 @@
 //! Which key is opened, and for whom.
 
 use cryptoki_sys::*;
+use ring::digest::{Context, SHA256, digest};
 
 use super::calls::Attribute;
 use crate::error::Kind;
+use crate::hex::hex;
 use crate::options::Pkcs11Uri;
 use crate::secret::Secret;
 
@@ -23,6 +25,16 @@ pub(super) struct Target {
 }
 
 impl Target {
+    /// Identifies the URI, and tells most PINs apart. It contains only a byte of the digest of the PIN, which is short
+    /// enough to be found by trying all.
+    pub(super) fn digest(&self) -> String {
+        let pin = digest(&SHA256, self.pin.as_ref().map_or("", Secret::expose).as_bytes());
+        let mut digest = Context::new(&SHA256);
+        digest.update(pin.as_ref().get(..1).unwrap_or_default());
+        digest.update(self.uri.to_string().as_bytes());
+        hex(digest.finish().as_ref())
+    }
+
     /// The attributes of the key of a URI.
     pub(super) fn selection(&self, class: CK_OBJECT_CLASS) -> Vec<Attribute> {
         let label =
