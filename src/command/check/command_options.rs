@@ -13,8 +13,9 @@ use crate::configuration::credential_source::CredentialSource;
 use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::files::{self, ownership::Refusal};
-use crate::options::{COMMON, Format, OF_SOURCES};
+use crate::options::{COMMON, Format, OF_SOURCES, OptionInfo};
 use crate::program;
+use crate::shell;
 use crate::source::command_line::{self, SourceLine};
 use crate::token::{Audience, TokenType};
 use crate::world;
@@ -40,8 +41,9 @@ pub(super) fn check(
         report.skipped(LINK, "the --args-file is not read unless executables are allowed");
         return true;
     }
+    let relative = relative_arguments_file(&args);
     match command_line::parse(args) {
-        Ok(line) => return options(&line, config, report),
+        Ok(line) => return options(&line, relative, config, report),
         // Another version may have other options. If they are wrong, its own message says so later.
         Err(_) if !is_this && exists(command, cx) => {
             report.skipped(LINK, "the command runs a different version of wif-token");
@@ -71,9 +73,21 @@ fn has_arguments_file(args: &[OsString]) -> bool {
         .any(|word| word.split_once('=').map_or(word, |(name, _)| name) == "--args-file")
 }
 
+/// The name of `--args-file`, which the parser replaces by its content, if its path is relative.
+fn relative_arguments_file(args: &[OsString]) -> Option<&'static str> {
+    let options = args.iter().take_while(|word| *word != "--").filter_map(|word| word.to_str());
+    let mut paths = options.filter_map(|word| word.strip_prefix("--args-file="));
+    paths.any(|path| is_relative(Path::new(path))).then_some("args-file")
+}
+
 /// Reports what the options do to clients. The first problem of each kind is reported. Returns
 /// false if the command would overwrite a file that has another purpose.
-fn options(line: &SourceLine, config: &CredentialConfig, report: &mut Report) -> bool {
+fn options(
+    line: &SourceLine,
+    relative: Option<&'static str>,
+    config: &CredentialConfig,
+    report: &mut Report,
+) -> bool {
     let source = match (line.info.build)(&line.values) {
         Ok(source) => source,
         Err(error) => {
@@ -91,6 +105,12 @@ fn options(line: &SourceLine, config: &CredentialConfig, report: &mut Report) ->
         report.error(LINK, error);
     } else if let Some(path) = &line.common.log_file {
         log_file(path, report);
+    }
+    if let Some(option) = relative.or_else(|| relative_path(line)) {
+        let what = format!(
+            "--{option} is not an absolute path, and clients may run in a different directory"
+        );
+        report.warning(LINK, what, format!("use an absolute path for --{option}"));
     }
     timeout(line, config, report);
     if report.findings.len() == before {
@@ -206,6 +226,26 @@ fn conflict(line: &SourceLine, config: &CredentialConfig) -> Option<Error> {
     let what = format!("{option} and {name} name the same file");
     let fix = format!("set {option} to a file that nothing else uses");
     Some(Error::new(Kind::Configuration, what).fix(fix))
+}
+
+/// The name of the first option with a path that is another file in another directory.
+fn relative_path(line: &SourceLine) -> Option<&'static str> {
+    let mut options = line.info.options().chain(OF_SOURCES).chain(COMMON);
+    let has_relative = |option: &&OptionInfo| {
+        let require_fixed = |path: &Path| match is_relative(path) {
+            true => Err(Error::new(Kind::Usage, "the path is relative")),
+            false => Ok(String::new()),
+        };
+        line.values.as_arguments(option, require_fixed).is_err()
+    };
+    options.find(has_relative).map(|option| option.name)
+}
+
+/// Whether a path is relative. What only a shell expands has a message of its own.
+fn is_relative(path: &Path) -> bool {
+    let text = path.to_string_lossy();
+    let is_other = files::another_system(&text).is_some() || shell::expansion(&text).is_some();
+    !(path.is_absolute() || is_other || files::is_stdout(path))
 }
 
 /// The options whose files this program writes.

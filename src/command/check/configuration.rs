@@ -161,8 +161,8 @@ fn token_type(config: &CredentialConfig, report: &mut Report) {
             report.warning(
                 link,
                 format!("Python, gcloud and Ruby cannot use {urn} without environment_id"),
-                "for these clients, set subject_token_type to urn:ietf:params:oauth:token-type:jwt, and use \
-                 wif-token aws without --mode=caller-identity and an OIDC pool provider",
+                "for these clients, set subject_token_type to urn:ietf:params:oauth:token-type:jwt, use an \
+                 OIDC pool provider, and remove --mode=caller-identity if the source is aws",
             );
         }
     }

@@ -211,12 +211,14 @@ fn of_another(
     };
     match subject_token::is_cached(allowed, config, cx) {
         Some(true) => return None,
-        // The command of this configuration replaces the file, so nobody needs to remove it.
+        // It is the token of this configuration before a change, or that of another configuration.
         Some(false) if document::is_ours(document) => {
-            return Some(Trouble {
-                fix: "give each configuration its own executable.output_file".to_owned(),
-                ..used("that wif-token got for a different request")
-            });
+            let fix = format!(
+                "{} if you have changed the configuration, or give each configuration its own \
+                 executable.output_file",
+                remove(path)
+            );
+            return Some(Trouble { fix, ..used("that wif-token got for a different request") });
         }
         Some(false) => {
             return Some(match provider_of(document, config) {

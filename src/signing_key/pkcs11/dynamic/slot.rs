@@ -1,7 +1,7 @@
 //! The token of a URI, and the login.
 
 use cryptoki_sys::*;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::utf8_percent_encode;
 
 use super::calls::{Failed, Module, Session};
 use super::failure::{self, Failure};
@@ -59,7 +59,7 @@ impl Slot {
     }
 
     fn serial(&self) -> String {
-        let encoded = |text: String| utf8_percent_encode(&text, NON_ALPHANUMERIC).to_string();
+        let encoded = |text: String| utf8_percent_encode(&text, Pkcs11Uri::ENCODED).to_string();
         let (token, serial) = (encoded(self.label()), encoded(text(&self.info.serialNumber)));
         format!("token={token};serial={serial}")
     }
